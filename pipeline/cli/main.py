@@ -56,8 +56,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(is_requested: bool) -> None:
+    if is_requested:
         from importlib.metadata import version
 
         typer.echo(f"modeldrop {version('modeldrop')}")
@@ -87,6 +87,7 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
+    """Choose the stack for a command."""
     if stack is None and (profile or region) and ctx.invoked_subcommand not in deployment.NAMES:
         raise typer.BadParameter("--profile and --region belong to a stack on AWS: --stack NAME is expected too")
     choice = Choice(stack=stack, profile=profile, region=region, api_key=api_key, home=home)

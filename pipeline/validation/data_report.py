@@ -12,7 +12,7 @@ from pipeline.contracts.records.dataset import Dataset
 from pipeline.parsing.missing import choose_markers
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.dataset_builder import PreparedFiles
-from pipeline.validation.readers.batches import Rows
+from pipeline.validation.readers.batches import TableRows
 
 __all__ = ["describe"]
 
@@ -22,7 +22,7 @@ _LOOK = 1_000  # rows that examples are from
 _MAX_EXAMPLE = 40  # characters
 
 
-def describe(rows: Rows, prepared: PreparedFiles, rejected: Path) -> dict[str, Any]:
+def describe(rows: TableRows, prepared: PreparedFiles, rejected: Path) -> dict[str, Any]:
     """Describe how a file was read, as a JSON object.
 
     Args:
@@ -57,7 +57,7 @@ def _rejected(path: Path) -> list[dict[str, Any]]:
     return [{key: row[key] for key in ("file", "line", "row", "image", "reason") if key in row} for row in rows]
 
 
-def _columns(rows: Rows, prepared: PreparedFiles) -> list[dict[str, Any]]:
+def _columns(rows: TableRows, prepared: PreparedFiles) -> list[dict[str, Any]]:
     dataset = prepared.dataset
     kinds = {column.name: column.kind for column in dataset.columns}
     targets = dataset.signature.target_columns

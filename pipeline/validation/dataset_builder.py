@@ -18,7 +18,7 @@ from pipeline.validation.companions.test_file import CompanionRows, CompanionTes
 from pipeline.validation.hints.find_hints import find_hints
 from pipeline.validation.limits import MAX_NAMED, MAX_VOCABULARY
 from pipeline.validation.profile import profile_column
-from pipeline.validation.readers.batches import Rows
+from pipeline.validation.readers.batches import TableRows
 from pipeline.validation.schema import ASKED_REASONS
 from pipeline.validation.splitting.assignment import SPLITS
 from pipeline.validation.splitting.splitters import check_rare_classes, explain_rare, explain_untrained
@@ -51,7 +51,7 @@ class PreparedFiles:
 
 
 def build_dataset(
-    rows: Rows, read: ReadRows, workdir: Path, *, sha256: str, test: CompanionTest | None
+    rows: TableRows, read: ReadRows, workdir: Path, *, sha256: str, test: CompanionTest | None
 ) -> PreparedFiles:
     """Profile the training rows, drop what cannot be learned, and write the splits.
 
@@ -195,7 +195,7 @@ def _profile(read: ReadRows) -> tuple[list[ColumnProfile], list[LeftOut]]:
     )
 
 
-def _finish_profile(profile: ColumnProfile, rows: Rows) -> ColumnProfile:
+def _finish_profile(profile: ColumnProfile, rows: TableRows) -> ColumnProfile:
     return profile.model_copy(update={"is_optional": rows.is_keyed and profile.missing > 0})
 
 
@@ -219,8 +219,8 @@ def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], wor
         hidden = [] if split == "test" else _list_hidden(frame.columns, columns)
         if has_others:
             frame = frame.filter(frame[read.schema.target.name].is_in(list(classes)))
-        kept = _select(frame, [*columns, *hidden])
-        kept.write_parquet(files[split], compression="snappy", statistics=False)
+        selected = _select(frame, [*columns, *hidden])
+        selected.write_parquet(files[split], compression="snappy", statistics=False)
     if read.train is None:
         return files
     scan = pl.scan_parquet(read.train)
@@ -250,13 +250,13 @@ def _select(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
 
 def _tell_shared(test: CompanionTest, tested: CompanionRows, files: Mapping[str, Path]) -> Iterator[str]:
     names = [name for name in tested.frame.columns if name]  # a clustering's target has none
-    others = pl.concat([_select(pl.read_parquet(files[split]), names) for split in ("train", "validation")])
-    if shared := int(_select(tested.frame, names).hash_rows().is_in(others.hash_rows().unique().implode()).sum()):
+    learned_rows = pl.concat([_select(pl.read_parquet(files[split]), names) for split in ("train", "validation")])
+    if shared := int(_select(tested.frame, names).hash_rows().is_in(learned_rows.hash_rows().unique().implode()).sum()):
         yield f"{shared:,} of {counted(tested.frame.height, 'row')} of '{test.name}' are in the data too"
 
 
 def _tell_rows(
-    rows: Rows, read: ReadRows, profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut]
+    rows: TableRows, read: ReadRows, profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut]
 ) -> Iterator[str]:
     yield from read.rejected.warnings
     yield from read.schema.warnings
@@ -274,7 +274,7 @@ def _tell_left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:
         yield f"{counted(len(dropped), 'column')} dropped: {listed}{more}"
 
 
-def _tell_columns(rows: Rows, read: ReadRows, profiles: Sequence[ColumnProfile]) -> Iterator[str]:
+def _tell_columns(rows: TableRows, read: ReadRows, profiles: Sequence[ColumnProfile]) -> Iterator[str]:
     for column in read.schema.columns:
         yield from (f"{warning}{rows.by_sample}" for warning in column.warnings)
         if lost := read.tally.lost[column.name]:
@@ -287,7 +287,7 @@ def _tell_columns(rows: Rows, read: ReadRows, profiles: Sequence[ColumnProfile])
             )
 
 
-def _tell_size(rows: Rows, read: ReadRows, used: int) -> Iterator[str]:
+def _tell_size(rows: TableRows, read: ReadRows, used: int) -> Iterator[str]:
     if not rows.is_whole:
         yield (
             f"large data ({counted(read.tally.read, 'row')}): columns are understood by a sample, rows go to splits by "

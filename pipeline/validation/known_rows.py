@@ -19,7 +19,7 @@ from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.later_columns import cast_later_column
 from pipeline.validation.columns.names import suggest
 from pipeline.validation.limits import MAX_BYTES, MAX_NAMED
-from pipeline.validation.readers.batches import Rows, open_rows
+from pipeline.validation.readers.batches import TableRows, open_rows
 from pipeline.validation.readers.formats import Format, find_format
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import File, Source
@@ -46,12 +46,12 @@ class KnownRows:
 
 
 def first_options(spec: JobSpec) -> ReadOptions:
-    """What train.yaml says of a first file."""
+    """Return the read options that train.yaml sets for a first file."""
     return ReadOptions(header=spec.header, encoding=spec.encoding or "", sheet=spec.sheet or "")
 
 
-def later_options(spec: JobSpec, rows: Rows) -> ReadOptions:
-    """How a file is read beside the data."""
+def later_options(spec: JobSpec, rows: TableRows) -> ReadOptions:
+    """Return the read options of a file that accompanies the data."""
     return ReadOptions(header=rows.header, encoding=spec.encoding or "", sheet=spec.sheet or "", names=rows.names.names)
 
 
@@ -119,7 +119,7 @@ def _options_of(signature: Signature) -> ReadOptions:
     )
 
 
-def _check_names(name: str, rows: Rows, signature: Signature, *, ignore_extra: bool) -> None:
+def _check_names(name: str, rows: TableRows, signature: Signature, *, ignore_extra: bool) -> None:
     optional = {column.name for column in signature.columns if column.is_optional}
     there = rows.sample.columns
     absent = [column.name for column in signature.columns if column.name not in there and column.name not in optional]
@@ -128,13 +128,13 @@ def _check_names(name: str, rows: Rows, signature: Signature, *, ignore_extra: b
             f"'{name}' lacks {counted(len(absent), 'column')} that the model reads, such as '{absent[0]}': "
             f"{suggest(absent[0], there)}"
         )
-    known = {
+    expected = {
         *(column.name for column in signature.columns),
         *signature.target_columns,
         *signature.unread,
         *rows.names.unnamed,
     }
-    extra = [column for column in there if column not in known]
+    extra = [column for column in there if column not in expected]
     if extra and not ignore_extra:
         listed = ", ".join(f"'{column}'" for column in extra[:MAX_NAMED])
         more = f" and {len(extra) - MAX_NAMED:,} more" if len(extra) > MAX_NAMED else ""

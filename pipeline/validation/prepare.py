@@ -22,7 +22,7 @@ from pipeline.validation.columns.target import check_distinct
 from pipeline.validation.companions.test_file import CompanionTest
 from pipeline.validation.dataset_builder import PreparedFiles, build_dataset
 from pipeline.validation.limits import MAX_CLASSES
-from pipeline.validation.readers.batches import Batch, Rows
+from pipeline.validation.readers.batches import RowBatch, TableRows
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.schema import Schema, infer_schema
 from pipeline.validation.splitting.assignment import SPLITS
@@ -54,14 +54,20 @@ class _ReadBatch:
     """One batch, read: its rows by split."""
 
     tally: Tally
-    parts: Mapping[str, pl.DataFrame]
+    splits: Mapping[str, pl.DataFrame]
     rejected: RejectedRows
     statistics: BatchStatistics | None
     warnings: Sequence[str]
 
 
 def prepare(  # noqa: PLR0913 - the rows, and what goes with them
-    rows: Rows, spec: JobSpec, rejected: RejectedRows, workdir: Path, *, sha256: str, test: CompanionTest | None = None
+    rows: TableRows,
+    spec: JobSpec,
+    rejected: RejectedRows,
+    workdir: Path,
+    *,
+    sha256: str,
+    test: CompanionTest | None = None,
 ) -> PreparedFiles:
     """Type, split and profile the rows.
 
@@ -89,7 +95,7 @@ def prepare(  # noqa: PLR0913 - the rows, and what goes with them
     return build_dataset(rows, read, workdir, sha256=sha256, test=test)
 
 
-def _read_all(rows: Rows, schema: Schema, rejected: RejectedRows, workdir: Path, *, has_test: bool) -> ReadRows:
+def _read_all(rows: TableRows, schema: Schema, rejected: RejectedRows, workdir: Path, *, has_test: bool) -> ReadRows:
     if rows.is_whole:
         exact = ExactSplitter(spec=schema.spec, target=schema.target, has_test=has_test)
         work = _Work(schema=schema, splitter=exact, statistics=None, rejected=rejected)
@@ -97,14 +103,14 @@ def _read_all(rows: Rows, schema: Schema, rejected: RejectedRows, workdir: Path,
         return ReadRows(
             schema=schema,
             tally=batch.tally,
-            held={split: [batch.parts[split]] for split in SPLITS},
+            held={split: [batch.splits[split]] for split in SPLITS},
             rejected=rejected,
             warnings=tuple(batch.warnings),
         )
     return _read_batches(rows, schema, rejected, workdir / "rows.parquet", has_test=has_test)
 
 
-def _read_batches(rows: Rows, schema: Schema, rejected: RejectedRows, train: Path, *, has_test: bool) -> ReadRows:
+def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train: Path, *, has_test: bool) -> ReadRows:
     """Read all rows; polars pulls the batches, and writes the training rows as they come."""
     tally, statistics = Tally(), Statistics.start(schema.columns, rows.expected)
     splitter = HashSplitter.plan(schema, rows.expected, has_test=has_test)
@@ -113,7 +119,7 @@ def _read_batches(rows: Rows, schema: Schema, rejected: RejectedRows, train: Pat
     refused: list[ModeldropError] = []
 
     def produce(
-        columns: list[str] | None, predicate: pl.Expr | None, most: int | None, size: int | None
+        columns: list[str] | None, predicate: pl.Expr | None, max_rows: int | None, size: int | None
     ) -> Iterator[pl.DataFrame]:
         try:
             for batch in _in_threads(rows, work):
@@ -122,9 +128,9 @@ def _read_batches(rows: Rows, schema: Schema, rejected: RejectedRows, train: Pat
                 statistics.add(batch.statistics)
                 rejected.absorb(batch.rejected)
                 for split, frames in held.items():
-                    frames.append(batch.parts[split])
+                    frames.append(batch.splits[split])
                 _check_distinct_so_far(tally, schema)
-                yield batch.parts["train"]
+                yield batch.splits["train"]
         except ModeldropError as error:  # polars would make another of it
             refused.append(error)
 
@@ -137,7 +143,7 @@ def _read_batches(rows: Rows, schema: Schema, rejected: RejectedRows, train: Pat
     return ReadRows(schema=schema, tally=tally, held=held, train=train, statistics=statistics, rejected=rejected)
 
 
-def _in_threads(rows: Rows, work: _Work) -> Iterator[_ReadBatch]:
+def _in_threads(rows: TableRows, work: _Work) -> Iterator[_ReadBatch]:
     """Each batch, in their order; as many are in memory as there are threads, and one."""
     threads = min(_MAX_THREADS, count_processors() + 1)  # one works while another waits for polars' own threads
     waiting: deque[Future[_ReadBatch]] = deque()
@@ -150,7 +156,7 @@ def _in_threads(rows: Rows, work: _Work) -> Iterator[_ReadBatch]:
             yield waiting.popleft().result()
 
 
-def _read_batch(batch: Batch, number: int, work: _Work) -> _ReadBatch:
+def _read_batch(batch: RowBatch, number: int, work: _Work) -> _ReadBatch:
     rejected = RejectedRows(work.rejected.path, file=batch.file)
     return _read_frame(batch.read(work.schema.numbers, rejected), number, work, rejected)
 
@@ -173,13 +179,13 @@ def _read_frame(raw: pl.DataFrame, number: int, work: _Work, rejected: RejectedR
         unplaced = [(_spread(mask, positions, raw.height), reason) for mask, reason in assigned.unusable]
         placeable = _reject(unplaced, usable, work, tally, rejected).gather(positions)
         frame, splits = frame.filter(placeable), splits.filter(placeable)
-    parts = {split: frame.filter(splits == split) for split in SPLITS}
-    tally.count(parts, work.schema.target)
+    frames_by_split = {split: frame.filter(splits == split) for split in SPLITS}
+    tally.count(frames_by_split, work.schema.target)
     return _ReadBatch(
         tally=tally,
-        parts=parts,
+        splits=frames_by_split,
         rejected=rejected,
-        statistics=None if work.statistics is None else work.statistics.summarize(parts["train"]),
+        statistics=None if work.statistics is None else work.statistics.summarize(frames_by_split["train"]),
         warnings=assigned.warnings,
     )
 

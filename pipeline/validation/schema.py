@@ -19,7 +19,7 @@ from pipeline.validation.columns.casting import as_finite, as_numbers, cast_colu
 from pipeline.validation.columns.cells import describe_markers, has_number_marker, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.likely_target import find_likely_target, tell_likely_target
-from pipeline.validation.columns.number_inference import decimal_evidence, infer_numbers
+from pipeline.validation.columns.numbers.inference import decimal_evidence, infer_numbers
 from pipeline.validation.columns.several_targets import (
     STRATUM,
     SeveralTargets,
@@ -30,7 +30,7 @@ from pipeline.validation.columns.spec_columns import check_columns, resolve_colu
 from pipeline.validation.columns.target import Target, TargetRule, infer_target, target_name
 from pipeline.validation.columns.type_inference import infer_column, infer_unnamed_column
 from pipeline.validation.columns.weights import infer_weight, read_weights
-from pipeline.validation.readers.batches import Rows
+from pipeline.validation.readers.batches import TableRows
 from pipeline.validation.threads import map_in_threads
 
 __all__ = ["ASKED_REASONS", "CastRows", "Schema", "infer_schema"]
@@ -82,11 +82,12 @@ class Schema:
 
     @property
     def task(self) -> Task:
+        """Return the task of the data set."""
         return self.several.task if self.several else self.target.task
 
     @property
     def target_label(self) -> str:
-        """What is learned, as a message names it: the target, or all of several."""
+        """Return what is learned as a message names it: the target, or all targets."""
         return self.several.name if self.several else self.target.name
 
     @property
@@ -106,7 +107,7 @@ class Schema:
         return frozenset(names | ({self.weight.name} if self.weight and self.weight.number_format == PLAIN else set()))
 
     def with_categories(self, names: Sequence[str]) -> Schema:
-        """The same, with the columns ``names`` read as categories: all rows say otherwise than the sample."""
+        """Return the schema with the columns ``names`` read as categories, after all rows were read."""
         columns = [
             replace(column, column=Column(name=column.name, kind="categorical")) if column.name in names else column
             for column in self.columns
@@ -171,7 +172,7 @@ class Schema:
         return _moments(raw[name], self.placing, self.missing)
 
 
-def infer_schema(rows: Rows, spec: JobSpec) -> Schema:
+def infer_schema(rows: TableRows, spec: JobSpec) -> Schema:
     """Infer how rows are read from a sample of them, or from all.
 
     Args:
@@ -237,15 +238,15 @@ def _infer_target(sample: pl.DataFrame, name: str, spec: JobSpec, task: Task | N
     return infer_target(raw, spec, task=task, decimal_hint=hint)
 
 
-def _tell_target(target: Target, rows: Rows) -> tuple[str, ...]:
+def _tell_target(target: Target, rows: TableRows) -> tuple[str, ...]:
     if not target.markers or target.task == "clustering":
         return tuple(target.warnings)
-    told = f"the target '{target.rule.name}': {describe_markers(target.markers)}{rows.by_sample}"
-    return (*target.warnings, told)
+    warning = f"the target '{target.rule.name}': {describe_markers(target.markers)}{rows.by_sample}"
+    return (*target.warnings, warning)
 
 
 def _infer_features(
-    features: pl.DataFrame, rows: Rows, missing: frozenset[str], hint: DecimalHint
+    features: pl.DataFrame, rows: TableRows, missing: frozenset[str], hint: DecimalHint
 ) -> tuple[tuple[InferredColumn, ...], list[LeftOut]]:
     def infer(raw: pl.Series) -> InferredColumn | LeftOut:
         if rows.image and raw.dtype == pl.Binary:
@@ -258,7 +259,7 @@ def _infer_features(
     return columns, [column for column in inferred if isinstance(column, LeftOut)]
 
 
-def _with_aliases(column: InferredColumn, rows: Rows) -> InferredColumn:
+def _with_aliases(column: InferredColumn, rows: TableRows) -> InferredColumn:
     aliases = rows.names.aliases.get(column.name, ())
     return replace(column, column=replace(column.column, aliases=tuple(aliases))) if aliases else column
 

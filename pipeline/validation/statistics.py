@@ -17,7 +17,7 @@ import polars as pl
 from pipeline.contracts.records.dataset import ColumnProfile, LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.inferred import InferredColumn
-from pipeline.validation.columns.number_kinds import may_number_rows
+from pipeline.validation.columns.numbers.kinds import may_number_rows
 from pipeline.validation.limits import MAX_VOCABULARY
 from pipeline.validation.profile import column_fields, profile_column
 from pipeline.validation.threads import map_in_threads
@@ -198,10 +198,10 @@ class Statistics:
         """
         bound = int(_HASHES * min(1.0, 2 * SKETCH_HASHES / max(1, train.height)))
         reaches = {name: self._columns[name].reach for name in names if not self._columns[name].has_few}
-        found = _find_smallest_hashes(train, {name: min(reach, bound) for name, reach in reaches.items()})
-        is_short = {name for name, hashes in found.items() if reaches[name] > bound and len(hashes) < SKETCH_HASHES}
-        others = {name: self._columns[name].reach for name in names if name not in found or name in is_short}
-        return found | _find_smallest_hashes(train, others)
+        smallest = _find_smallest_hashes(train, {name: min(reach, bound) for name, reach in reaches.items()})
+        is_short = {name for name, hashes in smallest.items() if reaches[name] > bound and len(hashes) < SKETCH_HASHES}
+        unbounded = {name: self._columns[name].reach for name in names if name not in smallest or name in is_short}
+        return smallest | _find_smallest_hashes(train, unbounded)
 
 
 def _find_smallest_hashes(train: pl.DataFrame, reaches: Mapping[str, int]) -> dict[str, pl.Series]:

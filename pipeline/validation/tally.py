@@ -68,7 +68,7 @@ def check_rows(rows: int, rejected: RejectedRows) -> None:
 
     Args:
         rows: Number of usable rows.
-        rejected: Rows that were rejected.
+        rejected: TableRows that were rejected.
 
     Raises:
         TooFewRowsError: There are fewer than MIN_ROWS.

@@ -22,7 +22,7 @@ from pipeline.validation.data_report import describe
 from pipeline.validation.known_rows import first_options, later_options
 from pipeline.validation.limits import MAX_BYTES, MAX_LARGE_BYTES
 from pipeline.validation.prepare import PreparedFiles, prepare
-from pipeline.validation.readers.batches import Rows, open_rows
+from pipeline.validation.readers.batches import TableRows, open_rows
 from pipeline.validation.readers.formats import find_format
 from pipeline.validation.readers.source import File, Source, fetch, is_large, list_files
 from pipeline.validation.rejected_rows import RejectedRows
@@ -48,12 +48,12 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
     """
     max_bytes = MAX_LARGE_BYTES if all(form.streamed for _, _, form in list_files(upload)) else MAX_BYTES
     _check_bytes(parse_upload_key(upload.key).shown, upload.bytes, max_bytes)
-    asked = read_spec(upload, uploads)
+    requested = read_spec(upload, uploads)
     code = read_code(upload, uploads)
     source = fetch(upload, uploads, workdir)
     rejected = RejectedRows(_rejected_path(workdir))
     try:
-        rows, prepared = _prepare(source, asked.spec, rejected, upload, uploads, workdir)
+        rows, prepared = _prepare(source, requested.spec, rejected, upload, uploads, workdir)
     except DatasetError as error:
         error.details["sha256"] = source.sha256
         raise
@@ -61,7 +61,7 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
     if rejected.path.exists():
         artifacts.upload(rejected.path, keys.set_aside)
     dataset = prepared.dataset
-    additions: dict[str, object] = {"warnings": (*asked.warnings, *dataset.warnings)}
+    additions: dict[str, object] = {"warnings": (*requested.warnings, *dataset.warnings)}
     if code is not None:
         artifacts.put(keys.code, code)
         additions["code_sha256"] = hashlib.sha256(code).hexdigest()
@@ -78,7 +78,7 @@ def _rejected_path(workdir: Path) -> Path:
 
 def _prepare(  # noqa: PLR0913, PLR0917 - the inputs of a run
     source: Source, spec: JobSpec, rejected: RejectedRows, upload: Upload, uploads: ObjectStore, workdir: Path
-) -> tuple[Rows, PreparedFiles]:
+) -> tuple[TableRows, PreparedFiles]:
     large = is_large(source)
     max_bytes = min(MAX_LARGE_BYTES, shutil.disk_usage(workdir).free // 2) if large else MAX_BYTES
     rows = open_rows(source, workdir, first_options(spec), rejected, is_large=large, max_bytes=max_bytes)
@@ -91,7 +91,9 @@ def _check_bytes(name: str, size: int, max_bytes: int) -> None:
         raise UnreadableDatasetError(f"'{name}' has {size:,} bytes: at most {max_bytes:,} are expected")
 
 
-def _open_test(upload: Upload, uploads: ObjectStore, workdir: Path, spec: JobSpec, rows: Rows) -> CompanionTest | None:
+def _open_test(
+    upload: Upload, uploads: ObjectStore, workdir: Path, spec: JobSpec, rows: TableRows
+) -> CompanionTest | None:
     """Open the file of test rows beside the data; None when there is none."""
     folders = parse_upload_key(upload.key).folders
     keys = next((keys for folder in folders if (keys := sorted(uploads.keys(f"{folder}test.")))), [])

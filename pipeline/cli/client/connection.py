@@ -24,7 +24,7 @@ _CLONE = Path(__file__).resolve().parents[2]
 
 
 def real_session(choice: Choice) -> Session:
-    """What options leave open is taken from the environment."""
+    """Make the session of the command; the environment supplies what the options leave out."""
     settings = command_settings()
     completed = replace(choice, api_key=choice.api_key or settings.api_key, home=choice.home or settings.home)
     return Session(choice=completed, world=World(control=control, connect=_connect, site=_site))
@@ -35,24 +35,24 @@ def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:
     if embedded is None:
         assert choice.stack is not None
         try:
-            found = operator(stack=choice.stack, region=choice.region, profile=choice.profile)
+            services = operator(stack=choice.stack, region=choice.region, profile=choice.profile)
         except NotFoundError as error:
             raise NotRunningError(error.message) from error
     else:
-        found = operator(endpoint_url=embedded.endpoint_url, region=embedded.region, credentials=CREDENTIALS)
+        services = operator(endpoint_url=embedded.endpoint_url, region=embedded.region, credentials=CREDENTIALS)
     return Connection(
-        status=embedded or _aws_status(found.outputs),
-        uploads=found.uploads,
-        artifacts=found.artifacts,
-        runs=found.runs,
-        registry=found.registry,
-        keys=found.keys,
-        tenants=found.tenants,
-        audit=found.audit,
-        executions=found.executions,
-        logs=found.logs,
-        dead_letters=found.dead_letters,
-        model_loader=found.model_loader,
+        status=embedded or _aws_status(services.outputs),
+        uploads=services.uploads,
+        artifacts=services.artifacts,
+        runs=services.runs,
+        registry=services.registry,
+        keys=services.keys,
+        tenants=services.tenants,
+        audit=services.audit,
+        executions=services.executions,
+        logs=services.logs,
+        dead_letters=services.dead_letters,
+        model_loader=services.model_loader,
     )
 
 

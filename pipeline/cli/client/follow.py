@@ -61,7 +61,7 @@ def follow(run: str, connection: Connection, *, sleep: Callable[[float], None]) 
 
 
 def exit_code(run: Run) -> ExitCode:
-    """Of a run that has ended."""
+    """Return the exit code for a run that has ended."""
     return _ENDS[run.status]
 
 
@@ -112,9 +112,9 @@ def show_leaderboard(run: Run, connection: Connection, *, details: bool = False)
 
 def _updates(run: str, runs: RunLog, sleep: Callable[[float], None]) -> Iterator[Run]:
     while True:
-        found = runs.get(run)
-        yield found
-        if found.status != "RUNNING":
+        state = runs.get(run)
+        yield state
+        if state.status != "RUNNING":
             return
         sleep(POLL_SECONDS)
 
@@ -143,23 +143,23 @@ def _is_training(run: Run) -> bool:
 
 
 def _follow_plainly(updates: Iterator[Run]) -> Run:
-    told: dict[str, str] = {}
+    printed: dict[str, str] = {}
     events = 0
     for run in updates:
         for event in run.events[events:]:
             message(event.text)
         events = len(run.events)
         for stage in run.stages:
-            if stage.status != "PENDING" and told.get(stage.name) != stage.status:
-                told[stage.name] = stage.status
+            if stage.status != "PENDING" and printed.get(stage.name) != stage.status:
+                printed[stage.name] = stage.status
                 message(plain_stage(stage))
-        if run.learning is not None and "learning" not in told:
-            told["learning"] = run.learning.target
+        if run.learning is not None and "learning" not in printed:
+            printed["learning"] = run.learning.target
             for line in learning_lines(run.learning):
                 message(line.plain, style="yellow" if line.style else None)
-        if run.estimate is not None and "estimate" not in told:
-            told["estimate"] = describe_estimate(run.estimate)
-            message(f"estimated at {told['estimate']}")
+        if run.estimate is not None and "estimate" not in printed:
+            printed["estimate"] = describe_estimate(run.estimate)
+            message(f"estimated at {printed['estimate']}")
     return run
 
 
@@ -175,6 +175,6 @@ def say_where(run: Run, connection: Connection) -> None:
     """Say where the file, its report and the logs of a failed run are."""
     prefix = RunKeys.of(run.run).quarantine("")
     for key in connection.artifacts.keys(prefix):
-        what = "the report" if key.endswith("/report.json") else "the file, kept"
-        message(f"  {what}: s3://{connection.artifacts.bucket}/{key}")
+        document = "the report" if key.endswith("/report.json") else "the file, kept"
+        message(f"  {document}: s3://{connection.artifacts.bucket}/{key}")
     message(f"  the logs: modeldrop logs {run.run}")

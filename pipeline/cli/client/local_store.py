@@ -15,7 +15,13 @@ __all__ = ["LocalStore"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LocalStore:
-    """An ObjectStore of ``files`` by their keys. What is written lies in ``folder``, and in no file that was there."""
+    """ObjectStore of local files, so that ``modeldrop check`` runs the code of validation without a stack.
+
+    Attributes:
+        files: Path of each key.
+        folder: Folder for what is written; no other file is changed.
+        bucket: Name of the bucket, for messages.
+    """
 
     files: dict[str, Path]
     folder: Path
@@ -23,6 +29,7 @@ class LocalStore:
     _written: list[str] = field(default_factory=list)
 
     def get(self, key: str, *, version_id: str | None = None) -> bytes:
+        """Return the content of a file."""
         return self._find(key).read_bytes()
 
     def put(
@@ -33,23 +40,27 @@ class LocalStore:
         content_type: str = "application/octet-stream",
         metadata: Mapping[str, str] | None = None,
     ) -> None:
+        """Write a file to ``folder``."""
         path = self.folder / f"object-{len(self._written)}"
         path.write_bytes(body)
         self._written.append(key)
         self.files[key] = path
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Write a file unless the key is taken; return whether it was written."""
         if key in self.files:
             return False
         self.put(key, body)
         return True
 
     def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo:
+        """Return size and time of a file."""
         status = self._find(key).stat()
         modified_at = datetime.fromtimestamp(status.st_mtime, UTC)
         return ObjectInfo(key=key, bytes=status.st_size, etag="", version_id="", modified_at=modified_at)
 
     def latest_versions(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Yield the files whose keys begin with ``prefix``."""
         return (self.head(key) for key in self.keys(prefix))
 
     def download(self, key: str, path: Path, *, version_id: str | None = None) -> None:
@@ -68,6 +79,7 @@ class LocalStore:
         self.files[key] = path
 
     def copy_from(self, source: ObjectStore, source_key: str, key: str, *, version_id: str | None = None) -> None:
+        """Copy an object of another store."""
         self.put(key, source.get(source_key))
 
     def delete_all(self, prefix: str) -> int:
@@ -78,6 +90,7 @@ class LocalStore:
         return len(forgotten)
 
     def keys(self, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin with ``prefix``."""
         yield from sorted(key for key in self.files if key.startswith(prefix))
 
     def _find(self, key: str) -> Path:

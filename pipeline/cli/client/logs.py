@@ -60,13 +60,13 @@ def log_text(line: LogLine) -> Text:
     """Time, who, and what; a JSON line's own fields follow its message, and its traceback comes last."""
     fields = _fields(line.message)
     level = str(fields.get("level", "INFO"))
-    said = str(fields.get("message", line.message))
-    rest = "  ".join(f"{name}={_value(value)}" for name, value in fields.items() if _is_shown(name, value))
+    message_text = str(fields.get("message", line.message))
+    details = "  ".join(f"{name}={_value(value)}" for name, value in fields.items() if _is_shown(name, value))
     text = Text.assemble(
         (f"{line.timestamp.astimezone():%H:%M:%S.%f}"[:12], "dim"),
         (f"  {line.group.rsplit('/', 1)[-1]:<26} ", "cyan"),
-        (said, _STYLES.get(level, "")),
-        (f"  {rest}" if rest else "", "dim"),
+        (message_text, _STYLES.get(level, "")),
+        (f"  {details}" if details else "", "dim"),
     )
     if fields.get("exception"):
         text.append(f"\n{fields['exception']}", style="dim")
@@ -96,7 +96,7 @@ def _value(value: object) -> str:
 
 def _fields(message_text: str) -> dict[str, Any]:
     try:
-        found = jsonlib.loads(message_text)
+        document = jsonlib.loads(message_text)
     except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return document if isinstance(document, dict) else {}

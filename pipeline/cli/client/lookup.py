@@ -95,15 +95,15 @@ def find_live(connection: Connection, tenant: str, model: str) -> ModelVersion:
 
 
 def live_number(connection: Connection, tenant: str, model: str) -> int | None:
-    """Which version is live now; None when none is, or there is no such model."""
+    """Return the live version; None if there is none, or no such model."""
     summary = connection.registry.summary(tenant, model)
     return summary.live_version if summary else None
 
 
-def has_tags(summary: ModelSummary, wanted: Sequence[str]) -> bool:
+def has_tags(summary: ModelSummary, tags: Sequence[str]) -> bool:
     """Return whether a model has all tags, each given as a name, a value, or ``name=value``."""
     words = {word for name, value in summary.tags.items() for word in (name, value, f"{name}={value}")}
-    return words.issuperset(wanted)
+    return words.issuperset(tags)
 
 
 def find_run(connection: Connection, name: str, tenant: str | None = None) -> Run:
@@ -134,9 +134,9 @@ def newest_runs(connection: Connection, tenant: str | None = None) -> list[Run]:
 
 
 def _hint(connection: Connection, tenant: str, model: str, names: Sequence[str]) -> str:
-    others = sorted(one.tenant for one in connection.registry.models() if one.model == model)
-    if others:
-        return f" in tenant '{tenant}'; tenant '{others[0]}' has one: --tenant {others[0]}"
+    tenants = sorted(summary.tenant for summary in connection.registry.models() if summary.model == model)
+    if tenants:
+        return f" in tenant '{tenant}'; tenant '{tenants[0]}' has one: --tenant {tenants[0]}"
     if near := _near(model, names):
         return near
     if not names:

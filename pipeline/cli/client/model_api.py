@@ -61,12 +61,12 @@ class ModelApi:
         """
         extra = {"extra": "ignore"} if ignore_extra else None
         try:
-            answer = self._http.post(infer_url(self._url, model, version), params=extra, json={"rows": rows})
+            response = self._http.post(infer_url(self._url, model, version), params=extra, json={"rows": rows})
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TransientError(f"the API at {self._url} did not answer ({type(error).__name__})") from error
-        if answer.status_code != httpx.codes.OK:
-            raise _ERRORS.get(answer.status_code, TransientError)(_words(answer))
-        return _predictions(answer, len(rows))
+        if response.status_code != httpx.codes.OK:
+            raise _ERRORS.get(response.status_code, TransientError)(_words(response))
+        return _predictions(response, len(rows))
 
 
 def infer_url(api_url: str, model: str, version: int | None = None) -> str:
@@ -75,22 +75,22 @@ def infer_url(api_url: str, model: str, version: int | None = None) -> str:
     return f"{api_url.rstrip('/')}/v2/models/{resource}/infer"
 
 
-def _predictions(answer: httpx.Response, rows: int) -> dict[str, Any]:
+def _predictions(response: httpx.Response, rows: int) -> dict[str, Any]:
     """The answer's document; what stands between here and the API may answer 200 too."""
     try:
-        document: dict[str, Any] = answer.json()
+        document: dict[str, Any] = response.json()
         if len(document["predictions"]) == rows and "version" in document:
             return document
     except (ValueError, KeyError, TypeError):
         pass
     raise TransientError(
-        f"the API answered {answer.status_code} without a prediction for each row: is its address right?"
+        f"the API answered {response.status_code} without a prediction for each row: is its address right?"
     )
 
 
-def _words(answer: httpx.Response) -> str:
+def _words(response: httpx.Response) -> str:
     """What the API says; something between here and there may answer in another form."""
     try:
-        return str(answer.json()["error"])
+        return str(response.json()["error"])
     except (ValueError, KeyError, TypeError):
-        return f"the API answered {answer.status_code} {answer.reason_phrase}"
+        return f"the API answered {response.status_code} {response.reason_phrase}"

@@ -32,20 +32,20 @@ class RunFilter:
     since: datetime | None = None
 
     def takes(self, run: Run) -> bool:
-        """Whether a run is listed."""
+        """Return whether a run is listed."""
         if self.model not in (None, run.model) or self.status not in (None, run.status):
             return False
         return self.since is None or run.started_at >= self.since
 
     def takes_rejected(self, upload: RejectedUpload) -> bool:
-        """Whether an upload that started no run is listed: it is of no model."""
+        """Return whether an upload that started no run is listed; it belongs to no model."""
         if self.model is not None or self.status not in (None, "REJECTED"):
             return False
         return self.since is None or upload.at >= self.since
 
     @property
     def is_narrow(self) -> bool:
-        """Whether more has to be read than is listed."""
+        """Return whether more runs must be read than are listed."""
         return any(value is not None for value in (self.model, self.status, self.since))
 
 

@@ -54,28 +54,52 @@ class Control(Protocol):
         foreground: bool,
         allow_code: bool = False,
         report: Callable[[str], None],
-    ) -> StackStatus: ...
+    ) -> StackStatus:
+        """Start the embedded cloud, and deploy the template to it.
 
-    def down(self, *, home: Path | None, wipe: bool) -> bool:
-        """False when nothing was running."""
+        Args:
+            home: Its data folder; None means the default.
+            bind: Address to listen on.
+            foreground: Whether to return only after it has stopped.
+            allow_code: Whether it runs model.py files.
+            report: Called with each step, in words.
+        """
         ...
 
-    def status(self, *, home: Path | None) -> StackStatus: ...
+    def down(self, *, home: Path | None, wipe: bool) -> bool:
+        """Stop the embedded cloud; return False if it was not running."""
+        ...
+
+    def status(self, *, home: Path | None) -> StackStatus:
+        """Return where the embedded cloud is, and whether it runs."""
+        ...
 
 
 class LogLine(Protocol):
+    """A line of a log (pipeline.cloud.cloud_watch_logs.LogEvent)."""
+
     @property
-    def timestamp(self) -> datetime: ...
+    def timestamp(self) -> datetime:
+        """Return when it was logged, UTC."""
+        ...
+
     @property
-    def group(self) -> str: ...
+    def group(self) -> str:
+        """Return the name of its log group."""
+        ...
+
     @property
-    def message(self) -> str: ...
+    def message(self) -> str:
+        """Return its text."""
+        ...
 
 
 class Logs(Protocol):
-    """What functions and jobs wrote; ``lines`` are oldest first."""
+    """Logs of a stack's functions and jobs."""
 
-    def lines(self, run: str, *, since: datetime | None = None) -> Sequence[LogLine]: ...
+    def lines(self, run: str, *, since: datetime | None = None) -> Sequence[LogLine]:
+        """Return the lines that name ``run``, oldest first."""
+        ...
 
 
 def _no_model_loader(make_session: Callable[[bytes], InferenceSession]) -> ModelLoader:
@@ -99,8 +123,9 @@ class Connection:
     dead_letters: Callable[[], tuple[DeadLetters, ...]] = tuple
     model_loader: Callable[[Callable[[bytes], InferenceSession]], ModelLoader] = _no_model_loader
 
-    def tenant(self, wanted: str | None) -> str:
-        return wanted or self.status.tenant or DEFAULT_TENANT
+    def tenant(self, requested: str | None) -> str:
+        """Return the requested tenant, or else the stack's own."""
+        return requested or self.status.tenant or DEFAULT_TENANT
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -134,13 +159,18 @@ class Session:
     world: World
 
     def status(self) -> StackStatus:
-        """Where the chosen stack is; for the embedded cloud also that it is not running."""
+        """Return where the chosen stack is; an embedded cloud may not be running."""
         if self.choice.stack:
             return self.world.connect(self.choice, None).status
         return self.world.control.status(home=self.choice.home)
 
     def connection(self) -> Connection:
-        """Raise NotRunningError when there is nothing to speak to."""
+        """Connect to the chosen stack.
+
+        Raises:
+            NotRunningError: The embedded cloud is not running.
+            NotFoundError: There is no such stack on AWS.
+        """
         if self.choice.stack:
             return self.world.connect(self.choice, None)
         status = self.world.control.status(home=self.choice.home)
@@ -161,6 +191,7 @@ class Session:
 
 
 def session_of(ctx: typer.Context) -> Session:
-    found = ctx.find_object(Session)
-    assert found is not None, "the root callback makes the session"
-    return found
+    """Return the session of a command's context."""
+    session = ctx.find_object(Session)
+    assert session is not None, "the root callback makes the session"
+    return session

@@ -26,6 +26,7 @@ Exit codes: 0 a run would begin, 1 it would refuse the file: the sentence says w
 
 
 def register(app: typer.Typer) -> None:
+    """Add ``modeldrop check``."""
     app.command(cls=Command, epilog=_CHECK, rich_help_panel="Runs")(check)
 
 

@@ -19,7 +19,7 @@ _MAX_RUNS = 50
 
 def complete_models(ctx: typer.Context, incomplete: str) -> list[str]:
     """Models of the tenant."""
-    return _complete(ctx, incomplete, lambda stack: (one.model for one in stack.registry.models(_tenant(ctx, stack))))
+    return _complete(ctx, incomplete, lambda stack: (m.model for m in stack.registry.models(_tenant(ctx, stack))))
 
 
 def complete_versions(ctx: typer.Context, incomplete: str) -> list[str]:
@@ -35,7 +35,7 @@ def complete_versions(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def complete_runs(ctx: typer.Context, incomplete: str) -> list[str]:
     """The newest runs."""
-    return _complete(ctx, incomplete, lambda stack: (one.run for one in stack.runs.list(limit=_MAX_RUNS)))
+    return _complete(ctx, incomplete, lambda stack: (run.run for run in stack.runs.list(limit=_MAX_RUNS)))
 
 
 def complete_runs_and_models(ctx: typer.Context, incomplete: str) -> list[str]:

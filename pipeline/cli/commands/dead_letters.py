@@ -30,6 +30,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for sc
 
 
 def register(app: typer.Typer) -> None:
+    """Add ``modeldrop dead-letters``."""
     app.command("dead-letters", cls=Command, epilog=_EXAMPLES, rich_help_panel="Runs")(dead_letters)
 
 

@@ -19,6 +19,7 @@ It leaves the stack running; 'modeldrop down' ends it."""
 
 
 def register(app: typer.Typer) -> None:
+    """Add ``modeldrop demo``."""
     app.command(cls=Command, epilog=_DEMO, rich_help_panel="The stack")(demo)
 
 

@@ -43,6 +43,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def register(app: typer.Typer) -> None:
+    """Add ``modeldrop deploy`` and ``modeldrop destroy``."""
     panel = "A stack on AWS"
     app.command(cls=Command, epilog=_DEPLOY, rich_help_panel=panel)(deploy)
     app.command(cls=Command, epilog=_DESTROY, rich_help_panel=panel)(destroy)

@@ -32,6 +32,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for sc
 
 
 def register(app: typer.Typer) -> None:
+    """Add ``modeldrop up``, ``down`` and ``status``."""
     panel = "The stack"
     app.command(cls=Command, epilog=_UP, rich_help_panel=panel)(up)
     app.command(cls=Command, rich_help_panel=panel)(down)
@@ -51,7 +52,7 @@ def up(
     session = _embedded(ctx)
     if json and foreground:
         raise typer.BadParameter("--json and --foreground exclude each other: 'up --json' returns when it is up")
-    found = session.world.control.up(
+    cloud = session.world.control.up(
         home=session.choice.home,
         bind=bind,
         foreground=foreground,
@@ -59,7 +60,7 @@ def up(
         report=lambda text: message(text, style="dim"),
     )
     if not foreground:
-        _print_status(found, json=json)
+        _print_status(cloud, json=json)
         message("'modeldrop drop FILE' trains a model; 'modeldrop down' stops it")
 
 
@@ -90,9 +91,9 @@ def down(
 
 def status(ctx: typer.Context, json: JsonOption = False) -> None:
     """Show addresses and API key."""
-    found = session_of(ctx).status()
-    _print_status(found, json=json)
-    if not found.running:
+    cloud = session_of(ctx).status()
+    _print_status(cloud, json=json)
+    if not cloud.running:
         raise typer.Exit(ExitCode.NOT_RUNNING)
 
 

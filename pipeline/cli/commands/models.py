@@ -14,7 +14,7 @@ from pipeline.cli.terminal.help_pages import Command
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
-    from pipeline.cli.prediction.predict import Answers
+    from pipeline.cli.prediction.predict import PredictedRows
     from pipeline.contracts.records.model_version import ModelSummary, ModelVersion
 
 __all__ = ["register"]
@@ -68,6 +68,7 @@ VersionArgument = Annotated[
 
 
 def register(app: typer.Typer) -> None:
+    """Add the commands of models: ``models``, ``card``, ``predict`` and the like."""
     panel = "Models"
     app.command(cls=Command, rich_help_panel=panel)(models)
     app.command(cls=Command, epilog=_CARD, rich_help_panel=panel)(card)
@@ -122,13 +123,13 @@ def card(
 
     connection = session_of(ctx).connection()
     holder = connection.tenant(tenant)
-    found = find_version(connection, holder, model, version)
+    record = find_version(connection, holder, model, version)
     live = live_number(connection, holder, model)
-    known = ModelCard.from_bytes(connection.artifacts.get(found.card_key))
+    model_card = ModelCard.from_bytes(connection.artifacts.get(record.card_key))
     if json:
-        print_json({"version": found.version, "live": found.version == live, **known.model_dump(mode="json")})
+        print_json({"version": record.version, "live": record.version == live, **model_card.model_dump(mode="json")})
     else:
-        show(card_view(found, known, live=found.version == live))
+        show(card_view(record, model_card, live=record.version == live))
 
 
 def predict(
@@ -165,31 +166,33 @@ def predict(
         check_output(output)
     session = session_of(ctx)
     connection = session.connection()
-    answers = predict_rows(
+    predicted = predict_rows(
         find_source(source), session, connection, model=model, tenant=tenant, limit=rows, ignore_extra=ignore_extra
     )
-    _print_answers(answers, output, json=json)
+    _print_answers(predicted, output, json=json)
 
 
-def _print_answers(answers: Answers, output: Path | None, *, json: bool) -> None:
+def _print_answers(predicted: PredictedRows, output: Path | None, *, json: bool) -> None:
     """A table for terminals, csv for pipes; with a file only what was written."""
     from pipeline.cli.prediction.output_files import print_csv, write_predictions
-    from pipeline.cli.prediction.predictions_table import answers_table, score_text
+    from pipeline.cli.prediction.predictions_table import predictions_table, score_text
     from pipeline.cli.terminal.console import is_terminal, print_json, show
 
     if output is not None:
-        write_predictions(answers, output)
-        message(f"{len(answers.predictions):,} predictions of {answers.model} version {answers.version} in {output}")
+        write_predictions(predicted, output)
+        message(
+            f"{len(predicted.predictions):,} predictions of {predicted.model} version {predicted.version} in {output}"
+        )
     if json:
-        print_json(answers.document())
+        print_json(predicted.document())
     elif output is None and is_terminal():
-        show(answers_table(answers))
+        show(predictions_table(predicted))
         return
     elif output is None:
-        print_csv(answers)
-        message(f"{answers.model} version {answers.version}", style="dim")
-    if answers.truths:
-        message(score_text(answers).plain)
+        print_csv(predicted)
+        message(f"{predicted.model} version {predicted.version}", style="dim")
+    if predicted.truths:
+        message(score_text(predicted).plain)
 
 
 def _live(summary: ModelSummary, connection: Connection) -> ModelVersion | None:

@@ -74,6 +74,7 @@ FileArgument = Annotated[
 
 
 def register(app: typer.Typer) -> None:
+    """Add the commands of runs: ``drop``, ``watch``, ``runs``, ``logs``."""
     panel = "Runs"
     app.command(cls=Command, epilog=_DROP, rich_help_panel=panel)(drop)
     app.command(cls=Command, epilog=_RUNS, rich_help_panel=panel)(runs)
@@ -196,7 +197,7 @@ def _list_runs(connection: Connection, chosen: RunFilter, limit: int, *, json: b
 
     newest, rejected = list_runs(connection, chosen, limit=limit)
     if json:
-        print_json([run_document(one) if isinstance(one, Run) else rejected_document(one) for one in newest])
+        print_json([run_document(entry) if isinstance(entry, Run) else rejected_document(entry) for entry in newest])
         return
     if not newest:
         message("no such runs" if chosen.is_narrow else "no runs yet: 'modeldrop drop FILE' starts one")

@@ -23,7 +23,7 @@ from pipeline.cli.client.model_api import infer_url
 from pipeline.cli.demo.data import TARGET, Data, image, prepare
 from pipeline.cli.input.rows import find_source
 from pipeline.cli.prediction.predict import predict_rows
-from pipeline.cli.prediction.predictions_table import answer_text, answers_table, is_right
+from pipeline.cli.prediction.predictions_table import is_right, prediction_text, predictions_table
 from pipeline.cli.terminal.console import err, show
 from pipeline.cli.terminal.exit_codes import ExitCode, message
 from pipeline.cli.upload.upload import DropOptions, drop_file
@@ -31,7 +31,7 @@ from pipeline.cli.views.tables import size
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection, Session
-    from pipeline.cli.prediction.predict import Answers
+    from pipeline.cli.prediction.predict import PredictedRows
     from pipeline.contracts.records.model_version import ModelVersion
 
 __all__ = ["run_demo"]
@@ -128,24 +128,24 @@ def _call(act: _Act, data: Data, session: Session, connection: Connection) -> No
     """Ask the model about the rows that were kept back, and say how to do it again."""
     live = connection.registry.live(connection.tenant(None), act.model)
     message(f"it serves {live.algorithm} as {live.precision}: one ONNX file of {size(live.artifact.bytes)}")
-    answers = predict_rows(
+    predicted = predict_rows(
         find_source(str(data.held_out_file)), session, connection, model=act.model, tenant=connection.tenant(None)
     )
-    message(f"\nCalled over HTTP with {len(answers.predictions)} rows that were kept back:")
+    message(f"\nCalled over HTTP with {len(predicted.predictions)} rows that were kept back:")
     if act.images:
-        show(_images(data, answers))
-    show(answers_table(answers, shown=_SHOWN))
+        show(_images(data, predicted))
+    show(predictions_table(predicted, shown=_SHOWN))
     message("\nAgain, with any HTTP client:")
     typer.echo(_curl(data, connection, live))
 
 
-def _images(data: Data, answers: Answers) -> Columns:
+def _images(data: Data, predicted: PredictedRows) -> Columns:
     panels = []
-    for row, prediction in list(zip(data.held_out, answers.predictions, strict=True))[:_IMAGES]:
+    for row, prediction in list(zip(data.held_out, predicted.predictions, strict=True))[:_IMAGES]:
         panels.append(
             Panel(
                 image(row),
-                title=Text.assemble("it says ", answer_text(prediction)),
+                title=Text.assemble("it says ", prediction_text(prediction)),
                 subtitle=f"truth {row[TARGET]}",
                 border_style="green" if is_right(prediction, row[TARGET]) else "red",
             )

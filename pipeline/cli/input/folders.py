@@ -37,10 +37,10 @@ class FolderContents:
     """What a folder holds: ``parts`` and ``companions`` lie directly in it, ``images`` in the
     folders of their classes."""
 
-    parts: list[Path] = field(default_factory=list)
+    data_files: list[Path] = field(default_factory=list)
     companions: list[Path] = field(default_factory=list)
     images: list[Path] = field(default_factory=list)
-    rest: list[Path] = field(default_factory=list)
+    other_files: list[Path] = field(default_factory=list)
 
     @classmethod
     def of(cls, folder: Path) -> FolderContents:
@@ -48,38 +48,38 @@ class FolderContents:
         from pipeline.contracts.image_decoding import IMAGE_SUFFIXES
         from pipeline.validation.readers.formats import has_format
 
-        found = cls()
+        contents = cls()
         for file in _files(folder):
-            name, inside = file.name, file.parent != folder
-            if inside:
-                (found.images if name.lower().endswith(IMAGE_SUFFIXES) else found.rest).append(file)
+            name, is_nested = file.name, file.parent != folder
+            if is_nested:
+                (contents.images if name.lower().endswith(IMAGE_SUFFIXES) else contents.other_files).append(file)
             elif name.startswith("_"):
                 continue
             elif name in COMPANIONS:
-                found.companions.append(file)
+                contents.companions.append(file)
             elif not has_format(name):
-                found.rest.append(file)
+                contents.other_files.append(file)
             else:
-                (found.parts if UploadKey.is_data(name) else found.companions).append(file)
-        return found
+                (contents.data_files if UploadKey.is_data(name) else contents.companions).append(file)
+        return contents
 
     def check(self, folder: Path) -> None:
         """Raise typer.BadParameter where it is not clear what is meant."""
         from pipeline.validation.readers.formats import has_format
 
-        if self.parts and self.images:
+        if self.data_files and self.images:
             raise typer.BadParameter(
-                f"{folder} holds data files ({name_files(folder, self.parts)}) and images in folders "
+                f"{folder} holds data files ({name_files(folder, self.data_files)}) and images in folders "
                 f"({name_files(folder, self.images)}): only one kind is expected, so move the other out of it"
             )
         self._check_one_kind(folder)
-        if len(self.parts) > MAX_PARTS:
+        if len(self.data_files) > MAX_PARTS:
             raise typer.BadParameter(
-                f"{folder} holds {len(self.parts):,} data files: {MAX_PARTS:,} are the most of one data set"
+                f"{folder} holds {len(self.data_files):,} data files: {MAX_PARTS:,} are the most of one data set"
             )
-        if self.parts or self.images:
+        if self.data_files or self.images:
             return
-        if deeper := [file for file in self.rest if has_format(file.name)]:
+        if deeper := [file for file in self.other_files if has_format(file.name)]:
             raise typer.BadParameter(
                 f"{folder} holds data files in folders inside it ({name_files(folder, deeper)}): the parts of a data "
                 "set must lie directly in the folder that is dropped"
@@ -90,20 +90,20 @@ class FolderContents:
 
     def unusual_reasons(self, folder: Path) -> list[str]:
         """Say what makes it doubtful that the folder was meant: other files, in a folder that one works in, or many."""
-        data = len(self.parts) + len(self.images)
-        if not self.rest or not (_is_workplace(folder) or len(self.rest) > max(MAX_UNASKED_REST, data)):
+        data = len(self.data_files) + len(self.images)
+        if not self.other_files or not (_is_workplace(folder) or len(self.other_files) > max(MAX_UNASKED_REST, data)):
             return []
-        count = len(self.rest)
+        count = len(self.other_files)
         return [
             f"{folder} holds {count:,} other {'file' if count == 1 else 'files'}, which would be left out "
-            f"({name_files(folder, self.rest)})"
+            f"({name_files(folder, self.other_files)})"
         ]
 
     def _check_one_kind(self, folder: Path) -> None:
         from pipeline.validation.readers.formats import find_format
 
         kinds: dict[str, list[Path]] = {}
-        for file in self.parts:
+        for file in self.data_files:
             kinds.setdefault(find_format(file.name).kind, []).append(file)
         # a spreadsheet, an npz or a zip is a data set by itself
         alone = [file for kind in ("spreadsheet", "arrays", "folders") for file in kinds.get(kind, [])]

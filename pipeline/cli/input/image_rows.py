@@ -31,12 +31,12 @@ ImageFile = tuple[PurePosixPath, "Callable[[], bytes]"]
 
 
 def holds_images(path: Path) -> bool:
-    """Whether a path is an image, a zip, or a folder."""
+    """Return whether a path is an image, a zip, or a folder."""
     return path.is_dir() or path.name.lower().endswith((*IMAGE_SUFFIXES, ".zip"))
 
 
 def has_images(folder: Path) -> bool:
-    """Whether there is an image in a folder, or in one inside it."""
+    """Return whether a folder, or one inside it, has an image."""
     return next(_in_folder(folder), None) is not None
 
 
@@ -108,9 +108,9 @@ def _cell(body: bytes, column: Column) -> Any:
 def _in_folder(folder: Path) -> Iterator[ImageFile]:
     """Images in a folder and those inside it; hidden ones are not looked at."""
     for file in sorted(folder.rglob("*")):
-        inside = file.relative_to(folder)
-        if file.name.lower().endswith(IMAGE_SUFFIXES) and not any(part.startswith(".") for part in inside.parts):
-            yield PurePosixPath(*inside.parts), file.read_bytes
+        relative = file.relative_to(folder)
+        if file.name.lower().endswith(IMAGE_SUFFIXES) and not any(name.startswith(".") for name in relative.parts):
+            yield PurePosixPath(*relative.parts), file.read_bytes
 
 
 def _in_zip(path: Path) -> Iterator[ImageFile]:
@@ -122,4 +122,4 @@ def _in_zip(path: Path) -> Iterator[ImageFile]:
 
 
 def _is_junk(file: PurePosixPath) -> bool:
-    return any(part.startswith(".") or part == _JUNK for part in file.parts)
+    return any(name.startswith(".") or name == _JUNK for name in file.parts)

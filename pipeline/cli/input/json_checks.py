@@ -87,7 +87,7 @@ def check_files(
     """
     checked: list[tuple[str, Path]] = []
     warnings: list[str] = []
-    for place, (name, path) in enumerate(files):
+    for index, (name, path) in enumerate(files):
         if limit == 0 or not _has_objects(path):
             checked.append((name, path))
             continue
@@ -96,7 +96,7 @@ def check_files(
         warnings += [f"'{name}': {warning}" for warning in file_warnings] if len(files) > 1 else file_warnings
         limit = None if limit is None else limit - check.rows
         if check.has_other_spellings:
-            respelled = scratch / str(place) / "rows.jsonl"
+            respelled = scratch / str(index) / "rows.jsonl"
             respelled.parent.mkdir()
             check.respell(path, respelled)
             path = respelled  # noqa: PLW2901 - it is read in place of the user's

@@ -15,13 +15,13 @@ _BOM = "\ufeff".encode()
 
 
 def is_json(body: bytes) -> bool:
-    """Whether text begins as JSON does; UTF-16 has a zero byte beside the bracket."""
+    """Return whether text begins as JSON does, in UTF-8 or UTF-16."""
     start = body[:64].removeprefix(_BOM).removeprefix(b"\xff\xfe").removeprefix(b"\xfe\xff").lstrip(b"\0 \t\r\n")
     return start[:1] in (b"{", b"[")
 
 
 def are_json_lines(body: bytes) -> bool:
-    """Whether there is an object on each line, as far as the first two tell."""
+    """Return whether each line is an object, judging by the first two."""
     lines = [line for line in body[: 1 << 20].removeprefix(_BOM).splitlines() if line.strip()][:2]
     return len(lines) == 2 and all(line.lstrip().startswith(b"{") for line in lines) and _is_object(lines[0])
 

@@ -56,35 +56,27 @@ def read_files(
         DatasetError: Of a kin: a file cannot be read, or lacks a column.
         InvalidRequestError: The model reads images, and the files are tables.
     """
-    known = [
+    row_sets = [
         _read(name, path, signature, scratch / f"read-{number}", ignore_extra)
         for number, (name, path) in enumerate(files)
     ]
-    frames = [rows.frame for rows in known]
-    labels = [_labels(rows) for rows in known]
-    truths = truths_of([label for part in labels for label in part][:limit], signature)
+    frames = [rows.frame for rows in row_sets]
+    labels = [_labels(rows) for rows in row_sets]
+    truths = truths_of([label for file_labels in labels for label in file_labels][:limit], signature)
     several = len(files) > 1
     return RequestRows(
         rows=_limited(_iterate(frames, signature), limit),
         truths=truths,
         warnings=tuple(
             f"'{name}': {warning}" if several else warning
-            for (name, _), rows in zip(files, known, strict=True)
+            for (name, _), rows in zip(files, row_sets, strict=True)
             for warning in rows.warnings
         ),
     )
 
 
 def truths_of(labels: Sequence[Any], signature: Signature) -> list[Any]:
-    """What the target says, row by row: None when it is missing, or no finite number where one is expected.
-
-    Args:
-        labels: Texts; of several targets in columns of their own a mapping of them.
-        signature: What the model predicts.
-
-    Returns:
-        Numbers or labels; of several targets a mapping of numbers, or a list of labels.
-    """
+    """Return the true target of each row; None if it is missing or not finite."""
     if signature.task == "clustering":
         return []
     if signature.targets:
@@ -137,8 +129,8 @@ def _read(name: str, path: Path, signature: Signature, workdir: Path, ignore_ext
     return read_known_rows(name, path, signature, workdir, form=form, ignore_extra=ignore_extra)
 
 
-def _labels(known: KnownRows) -> list[Any]:
-    return [None] * known.frame.height if known.labels is None else known.labels.to_list()
+def _labels(rows: KnownRows) -> list[Any]:
+    return [None] * rows.frame.height if rows.labels is None else rows.labels.to_list()
 
 
 def _limited(rows: Iterator[Row], limit: int | None) -> Iterator[Row]:

@@ -61,8 +61,8 @@ class RowSource:
 
         if self.kind == "stdin":
             files = [("stdin", _write_text("stdin", _read_stdin(), scratch))]
-        elif self.kind == "folder" and (parts := _list_parts(self.path)):
-            files = [(part.name, part) for part in parts]
+        elif self.kind == "folder" and (data_files := _list_parts(self.path)):
+            files = [(file.name, file) for file in data_files]
         elif holds_images(self.path):
             return read_images(self.path, signature, limit)
         elif _is_json_document(self.path):
@@ -155,16 +155,16 @@ def _list_parts(folder: Path) -> list[Path]:
     from pipeline.validation.readers.formats import has_format
 
     contents = FolderContents.of(folder)
-    if contents.parts:
+    if contents.data_files:
         contents.check(folder)
     elif not has_images(folder):
-        inside = " directly in it" if any(has_format(file.name) for file in contents.rest) else ""
+        location = " directly in it" if any(has_format(file.name) for file in contents.other_files) else ""
         raise typer.BadParameter(
-            f"'{folder}' holds no data file{inside}: csv, tsv, txt, jsonl (also .gz), parquet or xlsx is expected "
+            f"'{folder}' holds no data file{location}: csv, tsv, txt, jsonl (also .gz), parquet or xlsx is expected "
             "there, or png or jpg",
             param_hint=_ARGUMENT,
         )
-    return contents.parts
+    return contents.data_files
 
 
 def _json_truths(rows: list[Row], signature: Signature) -> list[object]:

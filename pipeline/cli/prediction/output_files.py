@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     import polars as pl
 
-    from pipeline.cli.prediction.predict import Answers
+    from pipeline.cli.prediction.predict import PredictedRows
 
 __all__ = ["OUTPUT_FORMATS", "check_output", "predictions_frame", "print_csv", "write_predictions"]
 
@@ -30,52 +30,52 @@ def check_output(path: Path) -> None:
         raise typer.BadParameter(f"the folder '{path.parent}' does not exist", param_hint="--output")
 
 
-def predictions_frame(answers: Answers) -> pl.DataFrame:
+def predictions_frame(predicted: PredictedRows) -> pl.DataFrame:
     """One row per row of the input: ``row``, ``prediction``, its probabilities or quantiles, and ``truth`` if known.
 
     Of several targets that are numbers ``prediction_NAME`` and ``truth_NAME`` of each.
     """
     import polars as pl
 
-    predictions = answers.predictions
+    predictions = predicted.predictions
     columns: dict[str, list[object]] = {"row": list(range(1, len(predictions) + 1))}
-    if answers.signature.targets:
-        return _frame_of_targets(answers, columns)
+    if predicted.signature.targets:
+        return _frame_of_targets(predicted, columns)
     if predictions and "label" in predictions[0]:
-        columns["prediction"] = [one["label"] for one in predictions]
+        columns["prediction"] = [prediction["label"] for prediction in predictions]
         for label in predictions[0]["probabilities"]:
-            columns[f"probability_{label}"] = [one["probabilities"][label] for one in predictions]
+            columns[f"probability_{label}"] = [prediction["probabilities"][label] for prediction in predictions]
     else:
-        columns["prediction"] = [one["value"] for one in predictions]
+        columns["prediction"] = [prediction["value"] for prediction in predictions]
         for quantile in predictions[0].get("quantiles", ()) if predictions else ():
-            columns[f"quantile_{quantile}"] = [one["quantiles"][quantile] for one in predictions]
-    if answers.truths:
-        columns["truth"] = list(answers.truths)
+            columns[f"quantile_{quantile}"] = [prediction["quantiles"][quantile] for prediction in predictions]
+    if predicted.truths:
+        columns["truth"] = list(predicted.truths)
     return pl.DataFrame(columns, strict=False)
 
 
-def _frame_of_targets(answers: Answers, columns: dict[str, list[object]]) -> pl.DataFrame:
+def _frame_of_targets(predicted: PredictedRows, columns: dict[str, list[object]]) -> pl.DataFrame:
     """A column for each target; of labels those of a row, joined, and the probability of each."""
     import polars as pl
 
-    signature, predictions, truths = answers.signature, answers.predictions, answers.truths
+    signature, predictions, truths = predicted.signature, predicted.predictions, predicted.truths
     if signature.is_multilabel:
-        columns["prediction"] = [signature.separator.join(one["label"]) for one in predictions]
+        columns["prediction"] = [signature.separator.join(prediction["label"]) for prediction in predictions]
         for label in signature.classes:
-            columns[f"probability_{label}"] = [one["probabilities"][label] for one in predictions]
+            columns[f"probability_{label}"] = [prediction["probabilities"][label] for prediction in predictions]
         if truths:
             columns["truth"] = [None if truth is None else signature.separator.join(truth) for truth in truths]
         return pl.DataFrame(columns, strict=False)
     for name in signature.targets:
-        columns[f"prediction_{name}"] = [one["value"][name] for one in predictions]
+        columns[f"prediction_{name}"] = [prediction["value"][name] for prediction in predictions]
     for name in signature.targets if truths else ():
         columns[f"truth_{name}"] = [None if truth is None else truth[name] for truth in truths]
     return pl.DataFrame(columns, strict=False)
 
 
-def write_predictions(answers: Answers, path: Path) -> None:
+def write_predictions(predicted: PredictedRows, path: Path) -> None:
     """Write them in the format that the file's ending names."""
-    frame = predictions_frame(answers)
+    frame = predictions_frame(predicted)
     match path.suffix.lower():
         case ".csv":
             frame.write_csv(path)
@@ -85,6 +85,6 @@ def write_predictions(answers: Answers, path: Path) -> None:
             frame.write_ndjson(path)
 
 
-def print_csv(answers: Answers) -> None:
+def print_csv(predicted: PredictedRows) -> None:
     """Print them as csv for the next program in a pipe."""
-    sys.stdout.write(predictions_frame(answers).write_csv())
+    sys.stdout.write(predictions_frame(predicted).write_csv())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.cli.input.rows import RowSource
     from pipeline.contracts.signature import Signature
 
-__all__ = ["Answers", "make_batches", "predict_rows"]
+__all__ = ["PredictedRows", "make_batches", "predict_rows"]
 
 _MAX_CELLS = 50_000  # of one request, lest a slow model takes longer than API Gateway waits
 _MAX_BYTES = 3_500_000  # Lambda takes 6 MB, and API Gateway sends the body as base64
@@ -29,7 +29,7 @@ _ROW_PLACE = re.compile(r"\brows\[(\d+)\]")
 
 
 @dataclass(kw_only=True, slots=True)
-class Answers:
+class PredictedRows:
     """What the model said, row by row. ``truths`` has the target or None a row; empty when none is known."""
 
     model: str
@@ -39,7 +39,7 @@ class Answers:
     truths: list[Any] = field(default_factory=list)
 
     def document(self) -> dict[str, Any]:
-        """What ``modeldrop predict --json`` prints: the API's own form, all batches in one."""
+        """Return what ``modeldrop predict --json`` prints: the API's form, with all batches joined."""
         return {"model": self.model, "version": self.version, "predictions": self.predictions}
 
 
@@ -52,7 +52,7 @@ def predict_rows(
     tenant: str | None,
     limit: int | None = None,
     ignore_extra: bool = False,
-) -> Answers:
+) -> PredictedRows:
     """Ask the live version in batches.
 
     Args:
@@ -80,21 +80,21 @@ def predict_rows(
     rows = source.read(live.signature, limit=limit, ignore_extra=ignore_extra)
     for warning in rows.warnings:
         message(f"! {warning}", style="yellow")
-    answers = Answers(model=model, signature=live.signature, truths=list(rows.truths))
+    predicted = PredictedRows(model=model, signature=live.signature, truths=list(rows.truths))
     with ModelApi(connection.status.api_url or "", key, transport=session.world.transport) as api:
         for batch in make_batches(rows.rows, _batch_rows(live.signature)):
             try:
-                answer = api.infer(model, batch, ignore_extra=ignore_extra)
+                response = api.infer(model, batch, ignore_extra=ignore_extra)
             except InvalidRequestError as error:
-                told = error.message.replace("?extra=ignore", "--ignore-extra")
+                text = error.message.replace("?extra=ignore", "--ignore-extra")
                 if not rows.verbatim:
-                    told = _name_rows(told, len(answers.predictions))
-                raise InvalidRequestError(told) from error
-            answers.version = answer["version"]
-            answers.predictions += answer["predictions"]
-    if not answers.predictions:
+                    text = _name_rows(text, len(predicted.predictions))
+                raise InvalidRequestError(text) from error
+            predicted.version = response["version"]
+            predicted.predictions += response["predictions"]
+    if not predicted.predictions:
         raise InvalidRequestError("there are no rows to predict on: at least one is expected")
-    return answers
+    return predicted
 
 
 def make_batches(rows: Iterator[Row], max_rows: int, max_bytes: int = _MAX_BYTES) -> Iterator[list[Row]]:
@@ -119,4 +119,4 @@ def _batch_rows(signature: Signature) -> int:
 
 def _name_rows(text: str, before: int) -> str:
     """What the API says of a batch, with its rows counted from 1 over the whole file."""
-    return _ROW_PLACE.sub(lambda place: f"row {int(place[1]) + before + 1:,}", text)
+    return _ROW_PLACE.sub(lambda match: f"row {int(match[1]) + before + 1:,}", text)

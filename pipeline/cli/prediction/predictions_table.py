@@ -10,41 +10,41 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.cli.prediction.predict import Answers
+from pipeline.cli.prediction.predict import PredictedRows
 from pipeline.cli.prediction.target_values import score_of_targets, values_table
 
-__all__ = ["answer_text", "answers_table", "is_right", "score_text"]
+__all__ = ["is_right", "prediction_text", "predictions_table", "score_text"]
 
 _SHOWN = 20
 
 
-def answers_table(answers: Answers, *, shown: int = _SHOWN) -> RenderableType:
+def predictions_table(predicted: PredictedRows, *, shown: int = _SHOWN) -> RenderableType:
     """The first ``shown`` answers, and how good all of them are."""
-    if answers.signature.targets and not answers.signature.is_multilabel:
-        return values_table(answers, shown=shown)
-    scored = bool(answers.truths)
+    if predicted.signature.targets and not predicted.signature.is_multilabel:
+        return values_table(predicted, shown=shown)
+    scored = bool(predicted.truths)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
-    target = answers.signature.target or "cluster"
+    target = predicted.signature.target or "cluster"
     for header in ("row", f"{target} (predicted)", *(["truth", ""] if scored else [])):
         table.add_column(Text(header), justify="right" if header == "row" else "left")
-    for index, prediction in enumerate(answers.predictions[:shown]):
-        truth = answers.truths[index] if scored else None
-        table.add_row(str(index + 1), answer_text(prediction), *(_beside(prediction, truth) if scored else ()))
-    left = len(answers.predictions) - shown
+    for index, prediction in enumerate(predicted.predictions[:shown]):
+        truth = predicted.truths[index] if scored else None
+        table.add_row(str(index + 1), prediction_text(prediction), *(_beside(prediction, truth) if scored else ()))
+    left = len(predicted.predictions) - shown
     return Group(
         table,
         *([Text(f"... and {left} more (--json prints all)", style="dim")] if left > 0 else []),
-        Text(f"{answers.model} version {answers.version}", style="dim"),
-        *([score_text(answers)] if scored else []),
+        Text(f"{predicted.model} version {predicted.version}", style="dim"),
+        *([score_text(predicted)] if scored else []),
     )
 
 
-def answer_text(prediction: dict[str, Any]) -> Text:
+def prediction_text(prediction: dict[str, Any]) -> Text:
     """``setosa 98.1 %``, or the value, and its lowest and highest quantile."""
     if "quantiles" in prediction:
         ends = list(prediction["quantiles"].items())
-        (low, least), (high, most) = ends[0], ends[-1]
-        return Text.assemble(f"{prediction['value']:g}", (f"  {low}: {least:g}, {high}: {most:g}", "dim"))
+        (low, lowest), (high, highest) = ends[0], ends[-1]
+        return Text.assemble(f"{prediction['value']:g}", (f"  {low}: {lowest:g}, {high}: {highest:g}", "dim"))
     if "label" not in prediction:
         return Text(f"{prediction['value']:g}")
     if isinstance(prediction["label"], list):
@@ -65,13 +65,13 @@ def _labels_text(prediction: dict[str, Any]) -> Text:
     return Text.assemble(*pieces)
 
 
-def score_text(answers: Answers) -> Text:
+def score_text(predicted: PredictedRows) -> Text:
     """Accuracy over the rows whose truth is known; for regression the root mean squared error."""
-    pairs = [pair for pair in zip(answers.predictions, answers.truths, strict=True) if pair[1] is not None]
+    pairs = [pair for pair in zip(predicted.predictions, predicted.truths, strict=True) if pair[1] is not None]
     count = len(pairs)
-    if answers.signature.targets:
-        return score_of_targets(answers.signature, pairs)
-    if answers.signature.task == "classification":
+    if predicted.signature.targets:
+        return score_of_targets(predicted.signature, pairs)
+    if predicted.signature.task == "classification":
         right = sum(is_right(prediction, truth) for prediction, truth in pairs)
         return Text(f"accuracy {right / count:.4f} ({right} of {count} rows)", style="bold")
     squares = sum((prediction["value"] - truth) ** 2 for prediction, truth in pairs)

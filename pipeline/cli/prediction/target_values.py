@@ -12,33 +12,33 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from pipeline.cli.prediction.predict import Answers
+    from pipeline.cli.prediction.predict import PredictedRows
     from pipeline.contracts.signature import Signature
 
 __all__ = ["score_of_targets", "values_table"]
 
 
-def values_table(answers: Answers, *, shown: int) -> RenderableType:
+def values_table(predicted: PredictedRows, *, shown: int) -> RenderableType:
     """The first ``shown`` predictions, a column for each target, beside the truth where it is known."""
-    scored = bool(answers.truths)
+    scored = bool(predicted.truths)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
     table.add_column("row", justify="right")
-    for name in answers.signature.targets:
+    for name in predicted.signature.targets:
         table.add_column(Text(f"{name} (predicted)"), justify="right")
         if scored:
             table.add_column("truth", justify="right")
-    for index, prediction in enumerate(answers.predictions[:shown]):
-        truth = answers.truths[index] if scored else None
+    for index, prediction in enumerate(predicted.predictions[:shown]):
+        truth = predicted.truths[index] if scored else None
         cells = [str(index + 1)]
-        for name in answers.signature.targets:
+        for name in predicted.signature.targets:
             cells.append(f"{prediction['value'][name]:g}")
             cells += [f"{truth[name]:g}" if truth else ""] if scored else []
         table.add_row(*cells)
-    left = len(answers.predictions) - shown
+    left = len(predicted.predictions) - shown
     lines = [Text(f"... and {left} more (--json prints all)", style="dim")] if left > 0 else []
-    lines.append(Text(f"{answers.model} version {answers.version}", style="dim"))
-    pairs = [pair for pair in zip(answers.predictions, answers.truths, strict=False) if pair[1] is not None]
-    return Group(table, *lines, *([score_of_targets(answers.signature, pairs)] if pairs else []))
+    lines.append(Text(f"{predicted.model} version {predicted.version}", style="dim"))
+    pairs = [pair for pair in zip(predicted.predictions, predicted.truths, strict=False) if pair[1] is not None]
+    return Group(table, *lines, *([score_of_targets(predicted.signature, pairs)] if pairs else []))
 
 
 def score_of_targets(signature: Signature, pairs: Sequence[tuple[dict[str, Any], Any]]) -> Text:
@@ -52,9 +52,9 @@ def score_of_targets(signature: Signature, pairs: Sequence[tuple[dict[str, Any],
         listed = ", ".join(f"{name} {error:.6g}" for name, error in errors.items())
         return Text(f"rmse {listed} on {count} rows", style="bold")
     right = sum(predicted["label"] == truth for predicted, truth in pairs)
-    both = sum(len({*predicted["label"]} & {*truth}) for predicted, truth in pairs)
+    hits = sum(len({*predicted["label"]} & {*truth}) for predicted, truth in pairs)
     all_labels = sum(len(predicted["label"]) + len(truth) for predicted, truth in pairs)
-    f1 = 2 * both / all_labels if all_labels else 0.0
+    f1 = 2 * hits / all_labels if all_labels else 0.0
     return Text(
         f"accuracy {right / count:.4f} ({right} of {count} rows have all labels right), F1 (micro) {f1:.4f}",
         style="bold",

@@ -20,17 +20,18 @@ _PIPE_WIDTH = 160  # a pipe has no width of its own, and a table that is cut is 
 
 
 def out() -> Console:
-    """As wide as its terminal, or as COLUMNS says."""
+    """Return the console of stdout, as wide as its terminal or as COLUMNS says."""
     width = None if is_terminal() else shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns
     return Console(file=sys.stdout, width=width)
 
 
 def is_terminal() -> bool:
-    """Whether a person reads stdout."""
+    """Return whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def err() -> Console:
+    """Return the console of stderr."""
     return Console(file=sys.stderr)
 
 

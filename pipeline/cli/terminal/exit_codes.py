@@ -70,6 +70,7 @@ class GuardedGroup(Group):
     """Ends a command with one sentence instead of a traceback; with ``--debug`` the traceback goes before it."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line, with streams that never fail on a character."""
         from pipeline.cli.terminal.streams import prepare_streams
 
         prepare_streams()
@@ -108,6 +109,7 @@ class GuardedGroup(Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
+        """Run a command, and exit with the code of its error."""
         try:
             return super().invoke(ctx)
         except (KeyboardInterrupt, typer.Abort):  # Abort: Ctrl-C, or no answer, at a question

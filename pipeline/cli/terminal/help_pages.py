@@ -19,8 +19,8 @@ class Command(TyperCommand):
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words of the usage line after the command's name: optional arguments are in brackets."""
-        arguments = [one for one in self.get_params(ctx) if one.param_type_name == "argument"]
-        names = [one.metavar if one.required else f"[{one.metavar}]" for one in arguments]
+        arguments = [argument for argument in self.get_params(ctx) if argument.param_type_name == "argument"]
+        names = [argument.metavar if argument.required else f"[{argument.metavar}]" for argument in arguments]
         return [*([self.options_metavar] if self.options_metavar else []), *names]
 
 

@@ -46,7 +46,7 @@ class Check:
     companions: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """What ``modeldrop check --json`` prints."""
+        """Return what ``modeldrop check --json`` prints."""
         report = {key: value for key, value in self.report.items() if key not in ("run", "file")}
         estimate = self.plan and estimate_document(self.plan.estimate)
         candidates = [candidate.name for candidate in self.plan.candidates] if self.plan else []
@@ -59,16 +59,16 @@ class _Files:
 
     name: str
     main: str
-    parts: tuple[str, ...] = ()
+    part_keys: tuple[str, ...] = ()
     files: dict[str, Path] = field(default_factory=dict)
 
     @property
     def companions(self) -> dict[str, Path]:
-        return {key: path for key, path in self.files.items() if key != self.main and key not in self.parts}
+        return {key: path for key, path in self.files.items() if key != self.main and key not in self.part_keys}
 
     def without_test(self) -> _Files:
-        kept = {key: path for key, path in self.files.items() if not key.rsplit("/", 1)[1].startswith("test.")}
-        return replace(self, files=kept)
+        remaining = {key: path for key, path in self.files.items() if not key.rsplit("/", 1)[1].startswith("test.")}
+        return replace(self, files=remaining)
 
 
 def check_path(path: Path, *, target: str | None, spec: Path | None) -> Check:
@@ -162,7 +162,7 @@ def _plan(dataset: Dataset, spec: JobSpec) -> Plan | None:
 
 
 def _upload(files: _Files, target: str | None) -> Upload:
-    sizes = {key: files.files[key].stat().st_size for key in files.parts or (files.main,)}
+    sizes = {key: files.files[key].stat().st_size for key in files.part_keys or (files.main,)}
     return Upload(
         bucket="local",
         key=files.main,
@@ -170,7 +170,7 @@ def _upload(files: _Files, target: str | None) -> Upload:
         bytes=sum(sizes.values()),
         etag="",
         metadata={"target": target} if target else {},
-        parts=tuple(Part(key=key, version_id="", bytes=sizes[key]) for key in files.parts),
+        parts=tuple(Part(key=key, version_id="", bytes=sizes[key]) for key in files.part_keys),
     )
 
 
@@ -181,8 +181,8 @@ def _files_of(path: Path, spec: Path | None) -> Iterator[_Files]:
         return
     contents = FolderContents.of(path)
     contents.check(path)
-    if contents.parts:
-        yield _of_parts(path.resolve().name, contents.parts, contents.companions, spec)
+    if contents.data_files:
+        yield _of_parts(path.resolve().name, contents.data_files, contents.companions, spec)
         return
     with zip_images(path, contents.images, path.resolve().name) as packed:
         yield _of_file(packed, contents.companions, spec)
@@ -196,12 +196,12 @@ def _of_file(path: Path, companions: list[Path], spec: Path | None) -> _Files:
 
 def _of_parts(dataset: str, files: Sequence[Path], companions: Sequence[Path], spec: Path | None) -> _Files:
     prefix = f"{_MODEL_FOLDER}/{dataset}"
-    parts = {f"{prefix}/{file.name}": file for file in files}
-    files_by_key = parts | {f"{prefix}/{file.name}": file for file in companions}
+    data_files = {f"{prefix}/{file.name}": file for file in files}
+    files_by_key = data_files | {f"{prefix}/{file.name}": file for file in companions}
     return _Files(
         name=f"{dataset}/",
         main=f"{prefix}/_SUCCESS",
-        parts=tuple(sorted(parts)),
+        part_keys=tuple(sorted(data_files)),
         files=_with_spec(files_by_key, prefix, spec),
     )
 
@@ -209,8 +209,8 @@ def _of_parts(dataset: str, files: Sequence[Path], companions: Sequence[Path], s
 def _with_spec(files: dict[str, Path], prefix: str, spec: Path | None) -> dict[str, Path]:
     if spec is None:
         return files
-    others = {key: path for key, path in files.items() if key not in {f"{prefix}/{name}" for name in _SETTINGS}}
-    return {**others, f"{prefix}/train.yaml": spec}
+    remaining = {key: path for key, path in files.items() if key not in {f"{prefix}/{name}" for name in _SETTINGS}}
+    return {**remaining, f"{prefix}/train.yaml": spec}
 
 
 def _beside(path: Path) -> list[Path]:

@@ -142,7 +142,7 @@ def _is_told(value: object) -> bool:
 
 def _value(value: object) -> str:
     if isinstance(value, list | tuple):
-        return ", ".join(_value(one) for one in value)
+        return ", ".join(_value(element) for element in value)
     text = str(value)
     return _NAMED_DELIMITERS.get(text, f"'{text}'" if len(text) == 1 and not text.isalnum() else text)
 

@@ -14,7 +14,7 @@ from pipeline.validation.columns.spec_columns import check_columns, resolve_colu
 from pipeline.validation.columns.target import target_name
 from pipeline.validation.known_rows import first_options
 from pipeline.validation.limits import MAX_BYTES
-from pipeline.validation.readers.batches import Rows, open_rows
+from pipeline.validation.readers.batches import TableRows, open_rows
 from pipeline.validation.readers.formats import find_format
 from pipeline.validation.readers.source import File, Source
 from pipeline.validation.rejected_rows import RejectedRows
@@ -40,7 +40,7 @@ def check_names(file: Path, spec: JobSpec) -> bool:
         InvalidJobSpecError: Another column that is named is not there.
     """
     with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
-        rows: Rows | None = None
+        rows: TableRows | None = None
         with suppress(ModeldropError, OSError, EOFError):  # what is wrong with the data is the run's to say
             rows = _read_head(file, spec, Path(scratch))
         if rows is None:
@@ -51,7 +51,7 @@ def check_names(file: Path, spec: JobSpec) -> bool:
         return True
 
 
-def _read_head(file: Path, spec: JobSpec, scratch: Path) -> Rows | None:
+def _read_head(file: Path, spec: JobSpec, scratch: Path) -> TableRows | None:
     head = _cut_head(file, scratch)
     if head is None:
         return None

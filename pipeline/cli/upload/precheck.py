@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
     from pipeline.cli.upload.check import Check
 
-__all__ = ["SETTINGS", "Upload", "check_companion", "precheck"]
+__all__ = ["SETTINGS", "PlannedUpload", "check_companion", "precheck"]
 
 SETTINGS = COMPANIONS[:2]
 MAX_CHECKED_BYTES = 8 << 20  # unpacked, which takes two seconds at most; of larger data only a head is looked at
@@ -29,7 +29,7 @@ _GROWTH = {".gz": 5, ".parquet": 5}  # usual factors between a packed file and i
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Upload:
+class PlannedUpload:
     """What is about to be uploaded; ``key`` starts the run, ``files`` are the data file or the part files."""
 
     key: UploadKey
@@ -44,7 +44,7 @@ class Upload:
         return self.spec or next((file for file in self.companions if file.name in SETTINGS), None)
 
 
-def precheck(upload: Upload, connection: Connection, *, check: bool, watch: bool) -> None:
+def precheck(upload: PlannedUpload, connection: Connection, *, check: bool, watch: bool) -> None:
     """Say what an upload starts with, and stop one that its run would refuse.
 
     Args:
@@ -89,36 +89,36 @@ def check_companion(file: Path) -> None:
 def _fetch_stored(key: UploadKey, connection: Connection, scratch: Path) -> list[Path]:
     """Companions that earlier drops left in the model's folder, but for those that are too large to look at."""
     uploads, folder = connection.uploads, key.sibling("")
-    keys = [found for start in ("train.y", MODEL_CODE, "test.") for found in uploads.keys(f"{folder}{start}")]
+    keys = [stored_key for start in ("train.y", MODEL_CODE, "test.") for stored_key in uploads.keys(f"{folder}{start}")]
     files = []
-    for found in keys:
-        name = found.removeprefix(folder)
-        if (name in COMPANIONS or name.startswith("test.")) and uploads.head(found).bytes <= MAX_CHECKED_BYTES:
-            uploads.download(found, scratch / name)
+    for stored_key in keys:
+        name = stored_key.removeprefix(folder)
+        if (name in COMPANIONS or name.startswith("test.")) and uploads.head(stored_key).bytes <= MAX_CHECKED_BYTES:
+            uploads.download(stored_key, scratch / name)
             files.append(scratch / name)
     return files
 
 
-def _tell_settings(upload: Upload, stored: Sequence[Path]) -> JobSpec:
+def _tell_settings(upload: PlannedUpload, stored: Sequence[Path]) -> JobSpec:
     """Say which train.yaml is used where nobody named one, and which target wins; the settings as they then are."""
     from pipeline.validation.companions.job_spec_file import override_target
 
     earlier = next((file for name in SETTINGS for file in stored if file.name == name), None)
     settings = upload.own_settings or earlier
     spec = parse_job_spec(settings.read_bytes()) if settings else JobSpec()
-    asked = override_target(spec, (upload.target or "").strip())
-    wins = f"--target {asked.spec.target} wins over its target, {spec.asked_target}" if asked.warnings else ""
+    override = override_target(spec, (upload.target or "").strip())
+    wins = f"--target {override.spec.target} wins over its target, {spec.asked_target}" if override.warnings else ""
     if settings is None:
-        return asked.spec
+        return override.spec
     if upload.own_settings is None:
         target = f" (target: {spec.asked_target})" if spec.asked_target and not wins else ""
         message(f"using train.yaml from your earlier drop{f'; {wins}' if wins else target}", style="yellow")
     elif wins:
         message(f"{settings.name}: {wins}", style="yellow")
-    return asked.spec
+    return override.spec
 
 
-def _check(upload: Upload, stored: Sequence[Path], spec: JobSpec) -> Check | None:
+def _check(upload: PlannedUpload, stored: Sequence[Path], spec: JobSpec) -> Check | None:
     from pipeline.cli.upload.check import check_drop
     from pipeline.cli.upload.column_names import check_names
     from pipeline.validation.readers.formats import find_format
@@ -151,7 +151,7 @@ def _unpacked_bytes(file: Path) -> int:
     return file.stat().st_size * growth
 
 
-def _not_uploaded(error: InputError, upload: Upload) -> InputError:
+def _not_uploaded(error: InputError, upload: PlannedUpload) -> InputError:
     """The same error, with what it means for the upload."""
     sentence = error.message
     if isinstance(error, InvalidColumnsError) and len(upload.files) > 1:
@@ -161,7 +161,7 @@ def _not_uploaded(error: InputError, upload: Upload) -> InputError:
     return type(error)(f"{sentence} (nothing was uploaded; --no-check uploads it anyway)")
 
 
-def _tell_same_file(upload: Upload, connection: Connection, checked: Check | None) -> None:
+def _tell_same_file(upload: PlannedUpload, connection: Connection, checked: Check | None) -> None:
     """Say which version was made from the same bytes; they are trained on again, with today's settings and code."""
     from pipeline.validation.readers.source import hash_files
 

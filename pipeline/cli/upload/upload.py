@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.cli.input.folders import FolderContents, confirm, large_reasons, name_files, zip_images
 from pipeline.cli.terminal.console import err
 from pipeline.cli.terminal.exit_codes import message
-from pipeline.cli.upload.precheck import SETTINGS, Upload, check_companion, precheck
+from pipeline.cli.upload.precheck import SETTINGS, PlannedUpload, check_companion, precheck
 from pipeline.cli.views.tables import size
 from pipeline.contracts.object_keys import UploadKey, check_model, check_tenant, run_name
 from pipeline.contracts.upload_metadata import make_metadata
@@ -66,7 +66,7 @@ def drop_file(file: Path, connection: Connection, options: DropOptions) -> str |
     key = options.key(file.name)
     confirm(large_reasons([file]), confirmed=options.confirmed)
     if key.starts_run:
-        upload = Upload(key=key, files=[file], spec=options.spec, target=options.target)
+        upload = PlannedUpload(key=key, files=[file], spec=options.spec, target=options.target)
         precheck(upload, connection, check=options.check, watch=options.watch)
     elif options.check:
         check_companion(file)
@@ -96,15 +96,15 @@ def drop_folder(folder: Path, connection: Connection, options: DropOptions, *, n
     contents.check(folder)
     replaced = [file for file in contents.companions if options.spec is not None and file.name in SETTINGS]
     companions = [file for file in contents.companions if file not in replaced]
-    data = contents.parts or contents.images
+    data = contents.data_files or contents.images
     confirm([*large_reasons(data), *contents.unusual_reasons(folder)], confirmed=options.confirmed)
-    if left_out := [*replaced, *contents.rest]:
+    if left_out := [*replaced, *contents.other_files]:
         message(f"left out: {name_files(folder, left_out)}", style="yellow")
-    if contents.parts:
-        return _drop_parts(folder, contents.parts, companions, connection, options, now)
+    if contents.data_files:
+        return _drop_parts(folder, contents.data_files, companions, connection, options, now)
     with zip_images(folder, contents.images, model_of(folder)) as packed:
         key = options.key(packed.name)
-        upload = Upload(key=key, files=[packed], companions=companions, spec=options.spec, target=options.target)
+        upload = PlannedUpload(key=key, files=[packed], companions=companions, spec=options.spec, target=options.target)
         precheck(upload, connection, check=options.check, watch=options.watch)
         for companion in companions:
             _put_file(
@@ -115,7 +115,7 @@ def drop_folder(folder: Path, connection: Connection, options: DropOptions, *, n
 
 def _drop_parts(  # noqa: PLR0917 - what there is, and where it goes
     folder: Path,
-    parts: list[Path],
+    data_files: list[Path],
     companions: list[Path],
     connection: Connection,
     options: DropOptions,
@@ -125,12 +125,12 @@ def _drop_parts(  # noqa: PLR0917 - what there is, and where it goes
     dataset = f"{model_of(folder) or 'parts'}-{now:%Y%m%dT%H%M%SZ}"
     key = options.key(f"{dataset}/_SUCCESS")
     metadata = _metadata(options.target)
-    upload = Upload(key=key, files=parts, companions=companions, spec=options.spec, target=options.target)
+    upload = PlannedUpload(key=key, files=data_files, companions=companions, spec=options.spec, target=options.target)
     precheck(upload, connection, check=options.check, watch=options.watch)
     if options.spec is not None:
         connection.uploads.upload(options.spec, key.sibling(f"{dataset}/train.yaml"))
     where = f"s3://{connection.uploads.bucket}/{key.sibling(dataset)}/"
-    files = [*companions, *parts]
+    files = [*companions, *data_files]
     for number, file in enumerate(files, 1):
         _upload(file, key.sibling(f"{dataset}/{file.name}"), connection)
         message(f"{file.name}, {size(file.stat().st_size)}, {number} of {len(files)} to {where}", style="dim")

@@ -14,14 +14,14 @@ __all__ = ["reason_lines", "served_lines", "short_lines", "tried_lines"]
 _STYLES = {"trained": "dim", "dropped": "yellow", "failed": "red", "skipped": "dim"}
 
 
-def reason_lines(told: Iterable[tuple[str, str, str]]) -> Iterator[Text]:
+def reason_lines(variants: Iterable[tuple[str, str, str]]) -> Iterator[Text]:
     """Of (a variant's name, its status, its reason): those of one reason share a line."""
     reasons: dict[tuple[str, str], list[str]] = {}
-    for name, status, reason in told:
+    for name, status, reason in variants:
         reasons.setdefault((status, reason), []).append(name)
     for (status, reason), names in reasons.items():
-        said = "" if status == "ok" else f"{status.replace('_', ' ')}: "
-        yield Text(f"{', '.join(names)}: {said}{reason}", style="yellow" if status == "rejected" else "dim")
+        label = "" if status == "ok" else f"{status.replace('_', ' ')}: "
+        yield Text(f"{', '.join(names)}: {label}{reason}", style="yellow" if status == "rejected" else "dim")
 
 
 def served_lines(reason: str) -> Iterator[Text]:
@@ -33,11 +33,11 @@ def served_lines(reason: str) -> Iterator[Text]:
 def tried_lines(tried: Sequence[CandidateReport], metric: str, notes: Sequence[str]) -> Iterator[Text]:
     """A line a candidate: why it was tried and what its search found, or why it is not there; skips of one reason
     share a line."""
-    for one in tried:
-        if one.status != "skipped":
-            joint = " " if one.reason.startswith("as ") else ": "  # trained as the baseline
-            yield Text(f"{one.candidate}: {one.status}{joint}{one.reason}", style=_STYLES[one.status])
-            yield from (Text(f"  {line}", style="dim") for line in (*_search(one, metric), *one.notes))
+    for report in tried:
+        if report.status != "skipped":
+            joint = " " if report.reason.startswith("as ") else ": "  # trained as the baseline
+            yield Text(f"{report.candidate}: {report.status}{joint}{report.reason}", style=_STYLES[report.status])
+            yield from (Text(f"  {line}", style="dim") for line in (*_search(report, metric), *report.notes))
     yield from _skipped(tried)
     yield from (Text(f"! {note}", style="yellow") for note in notes)
 
@@ -56,20 +56,20 @@ def _counts(tried: Sequence[CandidateReport]) -> str:
     """``7 candidates trained, 1 dropped, 5 not tried``."""
     words = {"trained": "trained", "dropped": "dropped", "failed": "failed", "skipped": "not tried"}
     counts = {word: sum(report.status == status for report in tried) for status, word in words.items()}
-    parts = [f"{count} {word}" for word, count in counts.items() if count]
-    if parts:
-        number, _, word = parts[0].partition(" ")
-        parts[0] = f"{number} candidate{'s' if number != '1' else ''} {word}"
-    return ", ".join(parts)
+    phrases = [f"{count} {word}" for word, count in counts.items() if count]
+    if phrases:
+        number, _, word = phrases[0].partition(" ")
+        phrases[0] = f"{number} candidate{'s' if number != '1' else ''} {word}"
+    return ", ".join(phrases)
 
 
-def _search(one: CandidateReport, metric: str) -> Iterator[str]:
-    best = next((trial for trial in one.trials if trial.status == "best"), None)
+def _search(report: CandidateReport, metric: str) -> Iterator[str]:
+    best = next((trial for trial in report.trials if trial.status == "best"), None)
     if best is None:
         return
-    counts = {status: sum(trial.status == status for trial in one.trials) for status in ("dropped", "failed")}
-    others = "".join(f", {count} {status}" for status, count in counts.items() if count)
-    yield f"{len(one.trials)} trials{others}; best {metric} {best.quality:.4g} with {_settings(best.settings)}"
+    counts = {status: sum(trial.status == status for trial in report.trials) for status in ("dropped", "failed")}
+    other_counts = "".join(f", {count} {status}" for status, count in counts.items() if count)
+    yield f"{len(report.trials)} trials{other_counts}; best {metric} {best.quality:.4g} with {_settings(best.settings)}"
 
 
 def _settings(settings: Settings) -> str:
@@ -80,8 +80,8 @@ def _settings(settings: Settings) -> str:
 
 def _skipped(tried: Sequence[CandidateReport]) -> Iterator[Text]:
     reasons: dict[str, list[str]] = {}
-    for one in tried:
-        if one.status == "skipped":
-            reasons.setdefault(one.reason, []).append(one.candidate)
+    for report in tried:
+        if report.status == "skipped":
+            reasons.setdefault(report.reason, []).append(report.candidate)
     for reason, names in reasons.items():
         yield Text(f"{', '.join(names)}: not tried: {reason}", style=_STYLES["skipped"])

@@ -99,12 +99,12 @@ def _quality(card: ModelCard) -> RenderableType:
     table = _table(*names, right=tuple(range(1, len(names))))
     for metric, value in card.test_quality.items():
         low, high = card.test_interval.get(metric, (value, value))
-        seen = card.validation_quality.get(metric)
+        validation = card.validation_quality.get(metric)
         table.add(
             metric,
             format_number(value, 5),
             f"{format_number(low, 5)} – {format_number(high, 5)}",
-            "" if seen is None else format_number(seen, 5),
+            "" if validation is None else format_number(validation, 5),
             *(format_number(card.unweighted_quality[metric], 5) for _ in unweighted),
             style="bold" if metric == card.metric else None,
         )
@@ -117,8 +117,8 @@ def _definitions(metrics: Iterable[str]) -> str:
     return f"by scikit-learn's definitions: {'; '.join(named)}" if named else ""
 
 
-def _by_target(found: Sequence[TargetQuality]) -> RenderableType:
-    metrics = list(found[0].quality)
+def _by_target(targets: Sequence[TargetQuality]) -> RenderableType:
+    metrics = list(targets[0].quality)
     table = FittedTable(
         columns=[
             FittedColumn(name="target", wraps=True),
@@ -126,42 +126,43 @@ def _by_target(found: Sequence[TargetQuality]) -> RenderableType:
             *(FittedColumn(name=metric, right=True, drop=number) for number, metric in enumerate(metrics)),
         ]
     )
-    for target in found:
+    for target in targets:
         numbers = (format_number(target.quality[metric], 4) for metric in metrics)
         table.add(Text(target.target), f"{target.rows:,}", *numbers)
     return table
 
 
-def _clusters(found: Sequence[Cluster]) -> RenderableType:
-    columns = list(dict.fromkeys(column for one in found for column in one.middle))[:_MAX_CLUSTER_COLUMNS]
+def _clusters(clusters: Sequence[Cluster]) -> RenderableType:
+    columns = list(dict.fromkeys(column for cluster in clusters for column in cluster.middle))[:_MAX_CLUSTER_COLUMNS]
     table = _table("cluster", "rows", *columns, right=tuple(range(1, len(columns) + 2)))
-    for one in found:
-        cells = [one.middle.get(column, "") for column in columns]
-        told = [Text(format_number(cell) if isinstance(cell, float) else cell) for cell in cells]
-        table.add(Text(one.name, style="bold"), f"{one.rows:,}", *told)
+    for cluster in clusters:
+        cells = [cluster.middle.get(column, "") for column in columns]
+        texts = [Text(format_number(cell) if isinstance(cell, float) else cell) for cell in cells]
+        table.add(Text(cluster.name, style="bold"), f"{cluster.rows:,}", *texts)
     return table
 
 
 def _decision(card: ModelCard) -> Iterator[RenderableType]:
     """How labels and probabilities come about, and what that changed."""
-    found = card.decision
-    if found is None:
+    decision = card.decision
+    if decision is None:
         return
-    if found.threshold is not None:
-        own = next((one for one in card.by_class if one.label == card.positive_class), None)
-        plain = found.by_most_probable
-        told = f"'{card.positive_class}' is predicted from a probability of {found.threshold:.4g} on"
-        if own is not None and plain is not None:
-            told += (
-                f": F1 {own.f1:.4f}, precision {own.precision:.1%}, recall {own.recall:.1%}; from 0.5 on it would be "
-                f"F1 {plain.f1:.4f}, {plain.precision:.1%}, {plain.recall:.1%}"
+    if decision.threshold is not None:
+        positive = next((quality for quality in card.by_class if quality.label == card.positive_class), None)
+        plain = decision.by_most_probable
+        text = f"'{card.positive_class}' is predicted from a probability of {decision.threshold:.4g} on"
+        if positive is not None and plain is not None:
+            text += (
+                f": F1 {positive.f1:.4f}, precision {positive.precision:.1%}, recall {positive.recall:.1%}; "
+                f"from 0.5 on it would be F1 {plain.f1:.4f}, {plain.precision:.1%}, {plain.recall:.1%}"
             )
-        yield Text(told)
-    if found.temperature != 1:
-        before, after = found.log_loss
-        worse, better = found.calibration_error
+        yield Text(text)
+    if decision.temperature != 1:
+        before, after = decision.log_loss
+        worse, better = decision.calibration_error
         yield Text(
-            f"Probabilities are calibrated (temperature {found.temperature:.3g}): log loss {before:.4f} → {after:.4f}, "
+            f"Probabilities are calibrated (temperature {decision.temperature:.3g}): "
+            f"log loss {before:.4f} → {after:.4f}, "
             f"expected calibration error {worse:.4f} → {better:.4f} on the test rows"
         )
 
@@ -169,85 +170,100 @@ def _decision(card: ModelCard) -> Iterator[RenderableType]:
 def _by_class(card: ModelCard) -> RenderableType:
     """The classes with the most test rows, the positive one in bold."""
     table = _table("class", "rows", "labeled so", "precision", "recall", "F1", right=(1, 2, 3, 4, 5))
-    for one in sorted(card.by_class, key=lambda one: -one.rows)[:_MAX_CLASSES]:
-        shares = (f"{share:.1%}" for share in (one.precision, one.recall))
-        style = "bold" if one.label == card.positive_class else None
-        table.add(Text(one.label), f"{one.rows:,}", f"{one.labeled:,}", *shares, f"{one.f1:.4f}", style=style)
+    for quality in sorted(card.by_class, key=lambda quality: -quality.rows)[:_MAX_CLASSES]:
+        shares = (f"{fraction:.1%}" for fraction in (quality.precision, quality.recall))
+        style = "bold" if quality.label == card.positive_class else None
+        table.add(
+            Text(quality.label),
+            f"{quality.rows:,}",
+            f"{quality.labeled:,}",
+            *shares,
+            f"{quality.f1:.4f}",
+            style=style,
+        )
     if len(card.by_class) > _MAX_CLASSES:
         table.add(Text(f"and {len(card.by_class) - _MAX_CLASSES:,} more with fewer rows", style="dim"))
     return table
 
 
-def _confusion(found: Confusion) -> Iterator[RenderableType]:
+def _confusion(confusion: Confusion) -> Iterator[RenderableType]:
     """Rows are the truth. In a terminal a matrix of many classes says less than its most frequent mistakes."""
-    names = [*found.classes, *(["(others)"] if found.others else [])]
+    names = [*confusion.classes, *(["(others)"] if confusion.others else [])]
     if len(names) > _MAX_CLASSES:
         mistakes = [
-            (count, names[i], names[j]) for i, row in enumerate(found.counts) for j, count in enumerate(row) if i != j
+            (count, names[i], names[j])
+            for i, row in enumerate(confusion.counts)
+            for j, count in enumerate(row)
+            if i != j
         ]
         yield _heading("The most frequent mistakes")
         table = _table("rows", "truth", "prediction", right=(0,))
-        for count, truth, answer in sorted(mistakes, reverse=True)[:_MAX_CLASSES]:
+        for count, truth, prediction in sorted(mistakes, reverse=True)[:_MAX_CLASSES]:
             if count:
-                table.add(f"{count:,}", Text(truth), Text(answer))
+                table.add(f"{count:,}", Text(truth), Text(prediction))
         yield table
         return
     yield _heading("Confusion matrix: rows are the truth, columns the predictions")
     table = _table("", *names, "right", right=tuple(range(1, len(names) + 2)))
-    for index, row in enumerate(found.counts):
+    for index, row in enumerate(confusion.counts):
         total = sum(row)
         cells = [
-            Text(f"{count:,}" if count else "·", style="green" if index == at else "red" if count else "dim")
-            for at, count in enumerate(row)
+            Text(f"{count:,}" if count else "·", style="green" if index == column else "red" if count else "dim")
+            for column, count in enumerate(row)
         ]
         table.add(Text(names[index]), *cells, f"{row[index] / total:.1%}" if total else "")
     yield table
 
 
-def _calibration(found: Calibration) -> Iterator[RenderableType]:
+def _calibration(calibration: Calibration) -> Iterator[RenderableType]:
     brier = SKLEARN_NAMES["brier"]
-    yield _heading(f"Calibration: expected error {found.error:.3f}, {brier} {found.brier:.3f}")
+    yield _heading(f"Calibration: expected error {calibration.error:.3f}, {brier} {calibration.brier:.3f}")
     table = _table("confidence", "accuracy", "", "rows", right=(0, 1, 3))
-    for one in found.bins:
-        table.add(f"{one.confidence:.1%}", f"{one.accuracy:.1%}", _bar(one.accuracy, "blue"), f"{one.rows:,}")
+    for bucket in calibration.bins:
+        table.add(
+            f"{bucket.confidence:.1%}",
+            f"{bucket.accuracy:.1%}",
+            _bar(bucket.accuracy, "blue"),
+            f"{bucket.rows:,}",
+        )
     yield table
 
 
-def _coverage(found: IntervalCoverage) -> RenderableType:
-    told = ", ".join(f"{share:.1%} below the {quantile:g} quantile" for quantile, share in found.below)
-    if not found.wanted:
-        return Text(f"Quantiles: {told}")
+def _coverage(coverage: IntervalCoverage) -> RenderableType:
+    text = ", ".join(f"{fraction:.1%} below the {quantile:g} quantile" for quantile, fraction in coverage.below)
+    if not coverage.wanted:
+        return Text(f"Quantiles: {text}")
     return Text(
-        f"Prediction intervals: {found.within:.1%} of the rows lie inside, {found.wanted:.0%} expected; {told}; "
-        f"mean width {format_number(found.width)}"
+        f"Prediction intervals: {coverage.within:.1%} of the rows lie inside, {coverage.wanted:.0%} expected; {text}; "
+        f"mean width {format_number(coverage.width)}"
     )
 
 
-def _importance(found: Sequence[PermutationImportance]) -> RenderableType:
+def _importance(importances: Sequence[PermutationImportance]) -> RenderableType:
     table = _table("column", "lost", "±", "", right=(1, 2))
-    most = max(found[0].drop, 1e-12)
-    telling = [column for column in found if column.drop > 0][:_MAX_COLUMNS]
+    largest = max(importances[0].drop, 1e-12)
+    telling = [column for column in importances if column.drop > 0][:_MAX_COLUMNS]
     for column in telling:
-        bar = _bar(column.drop / most, "cyan")
+        bar = _bar(column.drop / largest, "cyan")
         table.add(Text(column.column), format_number(column.drop, 4), format_number(column.spread, 4), bar)
-    left = len(found) - len(telling)
+    left = len(importances) - len(telling)
     return Group(table, *([Text(f"and {left:,} more with less effect or none", style="dim")] if left else []))
 
 
-def _segments(found: Sequence[Segment]) -> RenderableType:
+def _segments(segments: Sequence[Segment]) -> RenderableType:
     table = _table("column", "value", "rows", "quality", "95 % interval", right=(2, 3, 4))
     before = ""
-    for one in found:
-        low, high = one.interval
+    for segment in segments:
+        low, high = segment.interval
         table.add(
-            Text(one.column if one.column != before else "", style="bold"),
-            Text(one.value),
-            f"{one.rows:,}",
-            format_number(one.quality),
+            Text(segment.column if segment.column != before else "", style="bold"),
+            Text(segment.value),
+            f"{segment.rows:,}",
+            format_number(segment.quality),
             f"{format_number(low)} – {format_number(high)}",
-            style="yellow" if one.worse else None,
+            style="yellow" if segment.worse else None,
         )
-        before = one.column
+        before = segment.column
     return table
 
 
@@ -258,9 +274,9 @@ def _data(card: ModelCard) -> RenderableType:
     facts = {
         "rows": splits + (f", {card.set_aside:,} rejected" if card.set_aside else ""),
         "columns": f"{card.columns:,} read"
-        + "".join(f"; {one['name']} dropped: {one['reason']}" for one in card.left_out[:_MAX_COLUMNS]),
+        + "".join(f"; {item['name']} dropped: {item['reason']}" for item in card.left_out[:_MAX_COLUMNS]),
         "classes": ", ".join(f"{name} {rows / total:.1%}" for name, rows in list(card.classes.items())[:_MAX_COLUMNS]),
-        "drift": ", ".join(f"{one.column} ({one.split}, {one.index:.2f})" for one in card.drift)
+        "drift": ", ".join(f"{item.column} ({item.split}, {item.index:.2f})" for item in card.drift)
         or "no significant drift between splits",
         "privacy": ", ".join(f"{name} {value:g}" for name, value in card.privacy.items()),
         "file": f"sha256 {card.upload_sha256[:16]}…" if card.upload_sha256 else "",
@@ -305,8 +321,8 @@ def _verdict(row: VariantReport) -> str:
 
 def _jobs(jobs: Sequence[JobCost]) -> RenderableType:
     table = _table("job", "device", "time", "list price", right=(2, 3))
-    for one in jobs:
-        table.add(one.job, Text(one.device), duration(one.seconds), _dollars(one.dollars))
+    for job in jobs:
+        table.add(job.job, Text(job.device), duration(job.seconds), _dollars(job.dollars))
     return table
 
 
@@ -314,8 +330,8 @@ def _dollars(amount: float | None) -> str:
     return "" if amount is None else f"${amount:.4f}"
 
 
-def _bar(share: float, style: str) -> Text:
-    return Text("█" * max(0, min(_BAR, round(share * _BAR))), style=style)
+def _bar(fraction: float, style: str) -> Text:
+    return Text("█" * max(0, min(_BAR, round(fraction * _BAR))), style=style)
 
 
 def _table(*columns: str, right: tuple[int, ...] = ()) -> FittedTable:

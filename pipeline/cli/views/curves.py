@@ -23,18 +23,18 @@ _METRICS = get_args(Metric)
 
 
 def curves_of(run: str, artifacts: ObjectStore) -> Callable[[], Sequence[TrainingCurves]]:
-    """What reads the curves that there are at the moment."""
+    """Return a function that reads the run's present training curves."""
     prefix = RunKeys.of(run).candidate("", "")
 
     def read() -> list[TrainingCurves]:
-        found = []
+        curves = []
         for key in artifacts.keys(prefix.rstrip("/") + "/"):
             if key.endswith(f"/{CURVES}"):
                 try:
-                    found.append(TrainingCurves.from_bytes(artifacts.get(key)))
+                    curves.append(TrainingCurves.from_bytes(artifacts.get(key)))
                 except ObjectNotFoundError:
                     continue
-        return found
+        return curves
 
     return read
 
@@ -42,13 +42,13 @@ def curves_of(run: str, artifacts: ObjectStore) -> Callable[[], Sequence[Trainin
 def curves_table(curves: Sequence[TrainingCurves]) -> RenderableType:
     """The validation loss (without one, the metric) as a line of bars, and the last point's other numbers."""
     table = Table.grid(padding=(0, 2))
-    for one in curves:
-        if one.points:
-            last = one.points[-1]
+    for curve in curves:
+        if curve.points:
+            last = curve.points[-1]
             drawn = next((name for name in ("validation_loss", *_METRICS) if name in last), "")
             table.add_row(
-                Text(f"  {one.candidate}", style="dim"),
-                Text(sparkline([point[drawn] for point in one.points if drawn in point]), style="cyan"),
+                Text(f"  {curve.candidate}", style="dim"),
+                Text(sparkline([point[drawn] for point in curve.points if drawn in point]), style="cyan"),
                 *(Text(text, style="dim", no_wrap=True) for text in _numbers(last)),
             )
     return table
@@ -59,8 +59,8 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
     if not values:
         return ""
     count = min(width, len(values))
-    parts = [values[len(values) * n // count : len(values) * (n + 1) // count] for n in range(count)]
-    means = [sum(part) / len(part) for part in parts]
+    chunks = [values[len(values) * n // count : len(values) * (n + 1) // count] for n in range(count)]
+    means = [sum(chunk) / len(chunk) for chunk in chunks]
     low, span = min(means), max(means) - min(means)
     return "".join(_BARS[round((mean - low) / span * (len(_BARS) - 1)) if span else 0] for mean in means)
 

@@ -16,7 +16,7 @@ def describe_estimate(estimate: Estimate) -> str:
 
 
 def estimate_document(estimate: Estimate | None) -> dict[str, Any] | None:
-    """What ``--json`` prints of it; None before a run is planned."""
+    """Return what ``--json`` prints of an estimate; None before the run is planned."""
     if estimate is None:
         return None
     return {"minutes": round(estimate.minutes, 1), "dollars": round(estimate.dollars, 4)}

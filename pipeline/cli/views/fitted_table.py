@@ -41,11 +41,13 @@ class FittedTable:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         unbounded = options.update(max_width=_UNBOUNDED)
-        least = {column: self._least_width(column, console, unbounded) for column in self.columns}
-        wanted = {column: max(width, self._wanted_width(column, console, unbounded)) for column, width in least.items()}
-        shown = self._choose(wanted, options.max_width)
-        width = max(options.max_width, _total(shown, least))
-        yield from console.render(self._table(shown, least), options.update(max_width=width))
+        min_widths = {column: self._least_width(column, console, unbounded) for column in self.columns}
+        wanted_widths = {
+            column: max(width, self._wanted_width(column, console, unbounded)) for column, width in min_widths.items()
+        }
+        shown = self._choose(wanted_widths, options.max_width)
+        width = max(options.max_width, _total(shown, min_widths))
+        yield from console.render(self._table(shown, min_widths), options.update(max_width=width))
 
     def _choose(self, widths: Mapping[FittedColumn, int], max_width: int) -> list[FittedColumn]:
         """As many as fit, those whose turn to be dropped is latest first; an empty one is of no use."""

@@ -82,7 +82,7 @@ def pending_document(run: str | None, *, tenant: str, model: str, file: str) -> 
 
 def rejected_document(upload: RejectedUpload) -> dict[str, Any]:
     """An upload that started no run, among those of ``modeldrop runs --json``: its status is REJECTED."""
-    at = upload.at.isoformat()
+    time = upload.at.isoformat()
     return {
         "run": None,
         "tenant": upload.tenant or None,
@@ -95,8 +95,8 @@ def rejected_document(upload: RejectedUpload) -> dict[str, Any]:
         "target": None,
         "task": None,
         "estimate": None,
-        "started_at": at,
-        "ended_at": at,
+        "started_at": time,
+        "ended_at": time,
         "events": [],
         "stages": [],
     }

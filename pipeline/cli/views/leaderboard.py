@@ -15,14 +15,14 @@ from pipeline.contracts.records.variant import LeaderboardRow, Selection
 __all__ = ["leaderboard", "leaderboard_columns"]
 
 
-def leaderboard_columns(metric: str, other: str = "") -> list[FittedColumn]:
-    """Those of a leaderboard; a narrow terminal has fewer. ``other``: a metric that is shown too."""
+def leaderboard_columns(metric: str, second_metric: str = "") -> list[FittedColumn]:
+    """Those of a leaderboard; a narrow terminal has fewer. ``second_metric``: a metric that is shown too."""
     return [
         FittedColumn(name="candidate"),
         FittedColumn(name="precision"),
         FittedColumn(name=metric, right=True),
         FittedColumn(name="95 %", drop=1, right=True),
-        *([FittedColumn(name=other, drop=3, right=True)] if other else []),
+        *([FittedColumn(name=second_metric, drop=3, right=True)] if second_metric else []),
         FittedColumn(name="trained", drop=4, right=True),
         FittedColumn(name="one row", drop=2, right=True),
         FittedColumn(name="size", drop=3, right=True),
@@ -40,12 +40,12 @@ def leaderboard(selection: Selection, *, details: str | None = None) -> Renderab
         details: The command that shows the rest: files that do not apply, and why each candidate was tried or is not
             there. None shows all of it here.
     """
-    metric, other = selection.metric, selection.quality_metric
-    other = "" if other == metric else other
-    table = FittedTable(columns=leaderboard_columns(metric, other))
+    metric, second_metric = selection.metric, selection.quality_metric
+    second_metric = "" if second_metric == metric else second_metric
+    table = FittedTable(columns=leaderboard_columns(metric, second_metric))
     for row in selection.leaderboard:
         if details is None or row.variant.status != "not_applicable":
-            table.add(*_cells(row, metric, other), style=_style(row))
+            table.add(*_cells(row, metric, second_metric), style=_style(row))
     return Group(
         table,
         Text(f"{_quality_of(selection)}; ● on the Pareto front", style="dim"),
@@ -71,14 +71,14 @@ def _quality_of(selection: Selection) -> str:
     return f"{metric} {'by cross-validation' if by_folds else 'on the validation rows'}"
 
 
-def _cells(row: LeaderboardRow, metric: str, other: str) -> tuple[RenderableType, ...]:
+def _cells(row: LeaderboardRow, metric: str, second_metric: str) -> tuple[RenderableType, ...]:
     variant = row.variant
     return (
         Text(variant.candidate),
         variant.display_name.removeprefix(f"{variant.candidate}/"),
         _number(variant.quality.get(metric)),
         interval(variant.interval.get(metric)),
-        *([_number(variant.quality.get(other))] if other else []),
+        *([_number(variant.quality.get(second_metric))] if second_metric else []),
         duration(variant.train_seconds) if variant.artifact else "",
         f"{variant.latency_us:.0f} µs" if variant.latency_us is not None else "",
         size(variant.artifact.bytes) if variant.artifact else "",

@@ -16,8 +16,8 @@ def merge_newest(
     runs: Sequence[Run], rejected: Sequence[RejectedUpload], limit: int
 ) -> tuple[list[Run | RejectedUpload], list[RejectedUpload]]:
     """The newest ``limit`` of both together, newest first; and the rejected ones among them."""
-    both: list[Run | RejectedUpload] = [*runs, *rejected]
-    newest = sorted(both, key=_began, reverse=True)[:limit]
+    entries: list[Run | RejectedUpload] = [*runs, *rejected]
+    newest = sorted(entries, key=_began, reverse=True)[:limit]
     return newest, [upload for upload in newest if isinstance(upload, RejectedUpload)]
 
 

@@ -42,7 +42,7 @@ def runs_table(runs: Sequence[Run], *, now: datetime) -> RenderableType:
 
 
 def error_text(run: Run) -> Text | None:
-    """What went wrong, or what waits for a decision."""
+    """Return what went wrong, or what waits for a decision."""
     if run.error:
         return Text(f"{run.error.message} ({run.error.type})", style="red")
     return Text(run.reason, style="yellow") if run.reason else None

@@ -61,11 +61,11 @@ def run_panel(run: Run, *, now: datetime, mark: RenderableType = "▸") -> Rende
     """The stages of one run, one line each; ``mark`` stands beside the stage that is running."""
     table = Table.grid(padding=(0, 2))
     for stage in run.stages:
-        beside = mark if stage.status == "RUNNING" else _MARKS[stage.status]
+        marker = mark if stage.status == "RUNNING" else _MARKS[stage.status]
         seconds = stage.seconds if stage.status != "RUNNING" else _elapsed(run, now)
         style = STYLES[stage.status]
         table.add_row(
-            beside,
+            marker,
             Text(stage.name.replace("_", " "), style=style),
             Text(duration(seconds), style="dim", justify="right"),
             Text(stage.progress or "", style="italic", overflow="ellipsis", no_wrap=True),

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pipeline.contracts.errors import ObjectNotFoundError, TransientError
 from pipeline.contracts.ports import ObjectStore
 
-__all__ = ["StoredCheckpoints"]
+__all__ = ["ObjectStoreCheckpoints"]
 
 _log = logging.getLogger(__name__)
 
 
-class StoredCheckpoints:
+class ObjectStoreCheckpoints:
     """As training.algorithm.Checkpoints: the last one of a candidate, in the artifacts bucket.
 
     ``resumes`` is called when there is one. A job may write and not delete: one that is over is left empty.

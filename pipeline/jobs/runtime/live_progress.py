@@ -12,7 +12,7 @@ from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.outcome import CHECKPOINT
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.records.training_curves import CURVES, TrainingCurves
-from pipeline.jobs.runtime.checkpoints import StoredCheckpoints
+from pipeline.jobs.runtime.checkpoints import ObjectStoreCheckpoints
 
 __all__ = ["Live", "LiveCurves"]
 
@@ -70,13 +70,13 @@ class Live:
     def __init__(self, artifacts: ObjectStore, keys: RunKeys, *, seconds: float, event: Callable[[str], None]) -> None:
         self._artifacts, self._keys, self._seconds, self._event = artifacts, keys, seconds, event
         self._curves = LiveCurves(artifacts, keys)
-        self._checkpoints: dict[str, tuple[Candidate, StoredCheckpoints]] = {}
+        self._checkpoints: dict[str, tuple[Candidate, ObjectStoreCheckpoints]] = {}
 
-    def checkpoint(self, candidate: Candidate) -> StoredCheckpoints:
+    def checkpoint(self, candidate: Candidate) -> ObjectStoreCheckpoints:
         """Return the checkpoints of a candidate."""
         name = candidate.name
         if name not in self._checkpoints:
-            checkpoints = StoredCheckpoints(
+            checkpoints = ObjectStoreCheckpoints(
                 self._artifacts,
                 self._keys.candidate(name, CHECKPOINT),
                 seconds=self._seconds,

@@ -11,7 +11,7 @@ from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import FALSE, MISSING, NUMBER_MISSING, TRUE
 from pipeline.validation.columns.cells import drop_number_markers, strip_cells
 from pipeline.validation.columns.dates import convert_temporal, convert_time_numbers, read_seconds
-from pipeline.validation.columns.numbers import parse_numbers
+from pipeline.validation.columns.numbers.parsing import parse_numbers
 
 __all__ = ["as_finite", "as_flags", "as_numbers", "as_text", "cast_column", "count_lost", "fit_numbers"]
 
@@ -78,8 +78,8 @@ def as_text(cells: pl.Series, *, is_code: bool = False) -> pl.Series:
         return _nulls(cells, pl.String)
     text = cells.cast(pl.String, strict=False)
     if cells.dtype.is_float():
-        whole = cells.set((cells != cells.floor()) | (cells.abs() >= _INTEGERS), None).cast(pl.Int64)
-        return text.zip_with(whole.is_null(), whole.cast(pl.String))
+        integers = cells.set((cells != cells.floor()) | (cells.abs() >= _INTEGERS), None).cast(pl.Int64)
+        return text.zip_with(integers.is_null(), integers.cast(pl.String))
     if not is_code:
         return text
     words = text.is_in(list(_TRUTH_WORDS))
@@ -99,7 +99,7 @@ def as_flags(cells: pl.Series) -> pl.Series:
 
 
 def as_finite(numbers: pl.Series) -> pl.Series:
-    """The same numbers, null instead of infinity and NaN."""
+    """Return the numbers with null in place of infinity and NaN."""
     if numbers.dtype.is_float() and math.isfinite(numbers.sum()):  # one pass, no copy; a sum may overflow
         return numbers
     return numbers.set(~numbers.is_finite(), None)

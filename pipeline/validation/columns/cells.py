@@ -60,7 +60,7 @@ def describe_markers(markers: Counter[str]) -> str:
 
 
 def is_number_marker(text: str) -> bool:
-    """Whether a marker of a missing value is a number, such as -999."""
+    """Return whether a marker of a missing value is a number, such as -999."""
     try:
         return float(text) == float(text)  # NaN is no number
     except ValueError:
@@ -74,7 +74,7 @@ def drop_number_markers(numbers: pl.Series, missing: Set[str]) -> pl.Series:
 
 
 def has_number_marker(missing: Set[str]) -> bool:
-    """Whether one of the markers is a number."""
+    """Return whether one of the markers is a number."""
     return any(map(is_number_marker, missing))
 
 

@@ -137,12 +137,12 @@ def check_order(cells: pl.Series, column: Column) -> None:
     if column.day_first is None or column.time_unit == "hh.mm.ss" or not _are_texts_of_dates(cells, column):
         return
     days_first, months_first = _count_proofs(cells.filter(cells.str.contains(_ORDERED)))
-    others = months_first if column.day_first else days_first
-    if others > (days_first + months_first) * (1 - _MIN_DATES):
+    other_order = months_first if column.day_first else days_first
+    if other_order > (days_first + months_first) * (1 - _MIN_DATES):
         there, here = ("day", "month") if column.day_first else ("month", "day")
         raise InvalidColumnsError(
             f"column '{column.name}': the {there} comes first in the training file, but the {here} comes first in "
-            f"{counted(others, 'cell')} of this one: the same order is expected, or dates such as 2024-01-31"
+            f"{counted(other_order, 'cell')} of this one: the same order is expected, or dates such as 2024-01-31"
         )
 
 

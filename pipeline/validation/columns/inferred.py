@@ -29,4 +29,5 @@ class InferredColumn:
 
     @property
     def name(self) -> str:
+        """Return the column's name."""
         return self.column.name

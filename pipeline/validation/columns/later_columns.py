@@ -13,7 +13,7 @@ from pipeline.parsing.missing import MISSING
 from pipeline.validation.columns.casting import cast_column, count_lost, fit_numbers
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.date_inference import check_order, explain_lost
-from pipeline.validation.columns.number_inference import decimal_evidence
+from pipeline.validation.columns.numbers.inference import decimal_evidence
 from pipeline.validation.words import counted
 
 __all__ = ["LaterCells", "cast_later_column", "fit_column"]

@@ -56,7 +56,7 @@ class SeveralTargets:
 
     @property
     def separator(self) -> str:
-        """What predicted labels are joined by."""
+        """Return the separator of predicted labels."""
         if not self.labels:
             return ""
         return next((sign for sign in _JOINTS if not any(sign in label for label in self.labels)), "\0")
@@ -68,9 +68,11 @@ class SeveralTargets:
         return [_cast_column(raw[rule.name], rule) for rule in self.rules]
 
     def stratum(self, values: Sequence[pl.Series]) -> pl.Series:
-        """What rows are stratified by: the rarest label of each, or the mean rank of its numbers; null without all."""
+        """Return the strata of rows: the rarest label, or the mean rank of the numbers; null if one is missing."""
         has_all = reduce(
-            lambda known, column: known & column.is_not_null(), values, pl.repeat(True, len(values[0]), eager=True)
+            lambda is_known, column: is_known & column.is_not_null(),
+            values,
+            pl.repeat(True, len(values[0]), eager=True),
         )
         if self.labels:
             marked = pl.DataFrame([column.alias(str(number)) for number, column in enumerate(values)])
@@ -246,8 +248,8 @@ def _choose_labels(lists: pl.Series, name: str) -> tuple[tuple[str, ...], tuple[
     left = counts.height - chosen.height
     if not left:
         return tuple(sorted(chosen["label"])), ()
-    others = counts.filter(~pl.col("label").is_in(chosen["label"].to_list()))["label"].head(MAX_NAMED)
-    listed = ", ".join(f"'{label[:40]}'" for label in others)
+    dropped = counts.filter(~pl.col("label").is_in(chosen["label"].to_list()))["label"].head(MAX_NAMED)
+    listed = ", ".join(f"'{label[:40]}'" for label in dropped)
     return tuple(sorted(chosen["label"])), (
         f"{counted(left, 'label')} of the target '{name}' that are in too few rows, or in nearly all, or beyond the "
         f"{MAX_TARGETS} most frequent, are not predicted, such as {listed}",
@@ -268,10 +270,10 @@ def _with_rarity(targets: SeveralTargets, sample: pl.DataFrame) -> SeveralTarget
     """The same, the labels' rows counted; raise InvalidTargetError where one has too few rows to learn from."""
     rows: Mapping[int, int] = {}
     for number, column in enumerate(targets.cast(sample)):
-        with_label, known = int((column == LABEL_CLASSES[1]).sum()), len(column) - column.null_count()
-        if min(with_label, known - with_label) < MIN_CLASS_ROWS:
+        with_label, labeled = int((column == LABEL_CLASSES[1]).sum()), len(column) - column.null_count()
+        if min(with_label, labeled - with_label) < MIN_CLASS_ROWS:
             raise InvalidTargetError(
-                f"the target '{targets.labels[number]}' is yes in {with_label:,} of {known:,} rows: at least "
+                f"the target '{targets.labels[number]}' is yes in {with_label:,} of {labeled:,} rows: at least "
                 f"{MIN_CLASS_ROWS} rows of each are expected"
             )
         rows = {**rows, number: with_label}

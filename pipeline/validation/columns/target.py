@@ -19,7 +19,7 @@ from pipeline.validation.columns.casting import as_finite, as_numbers, as_text
 from pipeline.validation.columns.cells import count_markers, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint
 from pipeline.validation.columns.names import suggest
-from pipeline.validation.columns.number_inference import infer_numbers
+from pipeline.validation.columns.numbers.inference import infer_numbers
 from pipeline.validation.limits import MAX_CLASSES, MAX_CLASSES_BYTES
 from pipeline.validation.words import counted
 
@@ -59,8 +59,8 @@ class TargetRule:
         if not self.is_whole:
             return text
         numbers = self._numbers(cells)
-        whole = numbers.set(numbers != numbers.floor(), None).cast(pl.Int64, strict=False).cast(pl.String)
-        return text.zip_with(whole.is_null(), whole)
+        integers = numbers.set(numbers != numbers.floor(), None).cast(pl.Int64, strict=False).cast(pl.String)
+        return text.zip_with(integers.is_null(), integers)
 
     def _numbers(self, cells: pl.Series) -> pl.Series:
         column = Column(name=self.name, kind="numeric", number_format=self.number_format)
@@ -82,6 +82,7 @@ class Target:
 
     @property
     def task(self) -> Task:
+        """Return the task that the target implies."""
         return self.rule.task
 
 
@@ -92,19 +93,19 @@ def target_name(names: Sequence[str], spec: JobSpec, unnamed: Set[str] = frozens
         InvalidTargetError: There is no such column; the nearest name is told.
         InvalidJobSpecError: The task is clustering, which has no target.
     """
-    wanted = spec.target
+    target = spec.target
     if spec.task == "clustering":
-        if wanted is not None:
+        if target is not None:
             raise InvalidJobSpecError(
-                f"train.yaml: target: clustering has no target, and '{wanted}' is given: leave it out, or name it in "
+                f"train.yaml: target: clustering has no target, and '{target}' is given: leave it out, or name it in "
                 "drop when no model may read it"
             )
         return ""
-    if wanted is None:
+    if target is None:
         return next((name for name in reversed(names) if name not in unnamed), names[-1])
-    if wanted not in names:
-        raise InvalidTargetError(f"there is no target column '{wanted}': {suggest(wanted, names)}")
-    return wanted
+    if target not in names:
+        raise InvalidTargetError(f"there is no target column '{target}': {suggest(target, names)}")
+    return target
 
 
 def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, decimal_hint: DecimalHint = "") -> Target:
@@ -127,7 +128,7 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
     if task == "clustering":
         return Target(rule=TargetRule(name=name, task=task), values=raw, markers=Counter())
     cells = strip_cells(raw, missing)
-    numbers, number_format, told = _infer_numbers(cells, decimal_hint)
+    numbers, number_format, format_warnings = _infer_numbers(cells, decimal_hint)
     if numbers is None and task != "regression" and spec.missing is None and _are_classes(raw, cells, missing):
         missing = frozenset({""})
         cells = strip_cells(raw, missing)
@@ -144,7 +145,7 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
         rule=rule,
         values=values,
         markers=Counter() if cells is raw else count_markers(raw, missing),
-        warnings=(*told, *_tell_task(rule, numbers, asked=task is not None)),
+        warnings=(*format_warnings, *_tell_task(rule, numbers, is_explicit=task is not None)),
     )
     check_distinct(name, rule.task, values)
     return target
@@ -216,8 +217,8 @@ def _infer_task(numbers: pl.Series | None) -> Task:
     return "classification" if few and _whole(values) else "regression"
 
 
-def _tell_task(rule: TargetRule, numbers: pl.Series | None, *, asked: bool) -> Sequence[str]:
-    if asked or numbers is None or not _whole(values := numbers.drop_nulls()):
+def _tell_task(rule: TargetRule, numbers: pl.Series | None, *, is_explicit: bool) -> Sequence[str]:
+    if is_explicit or numbers is None or not _whole(values := numbers.drop_nulls()):
         return ()
     distinct = values.n_unique()
     if not 2 < distinct <= _TOLD_NUMBERS:
@@ -258,12 +259,12 @@ def describe_others(values: pl.Series, rows: pl.Series | None = None) -> str:
         return ""
     rows = pl.Series([1]).new_from_index(0, len(values)) if rows is None else rows
     present, is_other = values.is_not_null(), values.is_not_null() & values.cast(pl.Float64, strict=False).is_null()
-    others, known = int(rows.filter(is_other).sum()), int(rows.filter(present).sum())
-    if not 0 < others <= known // 2:
+    other_rows, present_rows = int(rows.filter(is_other).sum()), int(rows.filter(present).sum())
+    if not 0 < other_rows <= present_rows // 2:
         return ""
     counts = pl.DataFrame({"value": values.filter(is_other), "rows": rows.filter(is_other)})
     frequent = counts.group_by("value").agg(pl.col("rows").sum()).sort("rows", "value", descending=[True, False])
-    return f" ({others:,} of its {known:,} values are none, such as '{frequent['value'][0][:40]}')"
+    return f" ({other_rows:,} of its {present_rows:,} values are none, such as '{frequent['value'][0][:40]}')"
 
 
 def _labels(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
@@ -276,12 +277,12 @@ def _labels(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
             f"task classification: the target '{cells.name}' holds numbers with fractions; text or whole numbers are "
             "expected, or task regression"
         )
-    whole = numbers.cast(pl.Int64).cast(pl.String)
+    integers = numbers.cast(pl.Int64).cast(pl.String)
     if cells.dtype != pl.String:
-        return whole
+        return integers
     if cells.filter(numbers.is_not_null()).n_unique() == values.n_unique():
         return cells
-    return whole.zip_with(numbers.is_not_null(), cells)
+    return integers.zip_with(numbers.is_not_null(), cells)
 
 
 def _are_whole_labels(labels: pl.Series) -> bool:

@@ -23,12 +23,12 @@ def is_free_text(distinct: pl.Series, rows: int) -> bool:
         distinct: The texts of a column, each once.
         rows: How many rows have one.
     """
-    share = len(distinct) / rows
-    if share > _MAX_REPEATED:
+    distinct_share = len(distinct) / rows
+    if distinct_share > _MAX_REPEATED:
         return True
     if int(distinct.str.len_chars().max() or 0) > _MAX_LABEL:  # type: ignore[arg-type]  # lengths are whole numbers
         return True
-    if len(distinct) <= _MIN_SENTENCES or share < _MIN_DISTINCT_SHARE:
+    if len(distinct) <= _MIN_SENTENCES or distinct_share < _MIN_DISTINCT_SHARE:
         return False
     return _mean_words(distinct) >= _SENTENCE_WORDS
 

@@ -23,8 +23,8 @@ from pipeline.validation.columns.cells import (
 from pipeline.validation.columns.date_inference import read_dates
 from pipeline.validation.columns.dates import convert_temporal
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
-from pipeline.validation.columns.number_inference import infer_numbers
-from pipeline.validation.columns.number_kinds import infer_number_kind, numbers_rows
+from pipeline.validation.columns.numbers.inference import infer_numbers
+from pipeline.validation.columns.numbers.kinds import infer_number_kind, numbers_rows
 from pipeline.validation.columns.text_kinds import is_free_text
 
 __all__ = ["infer_column", "infer_unnamed_column"]
@@ -55,8 +55,8 @@ def infer_column(
     inferred = _infer_text(cells, missing, decimal_hint, markers) if is_text else _infer_typed(cells)
     if isinstance(inferred, LeftOut) or not markers:
         return inferred
-    told = f"column '{raw.name}': {describe_markers(markers)}; missing: in train.yaml names others"
-    return replace(inferred, warnings=(*inferred.warnings, told))
+    warning = f"column '{raw.name}': {describe_markers(markers)}; missing: in train.yaml names others"
+    return replace(inferred, warnings=(*inferred.warnings, warning))
 
 
 def infer_unnamed_column(raw: pl.Series, inferred: InferredColumn | LeftOut) -> InferredColumn | LeftOut:
@@ -114,7 +114,7 @@ def _infer_text(
         numbers = drop_number_markers(inferred.numbers, missing)
         markers.update(inferred.missing_markers)
         markers.update(cells.filter(numbers.is_null() & inferred.numbers.is_not_null()).to_list())
-        unread = numbers.null_count() - inferred.others
+        unread = numbers.null_count() - inferred.other_cells
         column = infer_number_kind(numbers, cells, number_format=inferred.number_format, missing=unread)
         if isinstance(column, LeftOut):
             return column
@@ -142,10 +142,10 @@ def _tell_numbers(name: str, distinct: pl.DataFrame) -> tuple[str, ...]:
     numbers, rows = int(distinct["rows"].filter(is_number).sum()), int(distinct["rows"].sum())
     if not _MIN_NUMBERS * rows <= numbers < rows:
         return ()
-    others = distinct.filter(~is_number).sort("rows", "value", descending=[True, False])["value"]
+    examples = distinct.filter(~is_number).sort("rows", "value", descending=[True, False])["value"]
     return (
         f"column '{name}' is read as text: {numbers:,} of its {rows:,} values are numbers, others such as "
-        f"'{others[0][:_MAX_SHOWN]}' are not",
+        f"'{examples[0][:_MAX_SHOWN]}' are not",
     )
 
 

@@ -12,7 +12,7 @@ from pipeline.parsing.missing import MISSING
 from pipeline.parsing.numbers import PLAIN
 from pipeline.validation.columns.casting import as_numbers
 from pipeline.validation.columns.cells import strip_cells
-from pipeline.validation.columns.number_inference import infer_numbers
+from pipeline.validation.columns.numbers.inference import infer_numbers
 
 __all__ = ["infer_weight", "read_weights"]
 

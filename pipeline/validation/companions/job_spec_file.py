@@ -47,18 +47,18 @@ def override_target(spec: JobSpec, target: str) -> AskedSpec:
     Raises:
         InvalidJobSpecError: More of train.yaml is about its own target, or has another use for the column.
     """
-    asked = spec.asked_target
-    if not target or asked is None or asked.strip() == target:
+    spec_target = spec.asked_target
+    if not target or spec_target is None or spec_target.strip() == target:
         return AskedSpec(spec=spec.model_copy(update={"target": target, "targets": ()}) if target else spec)
     if conflicts := list(_find_conflicts(spec, target)):
         raise InvalidJobSpecError(
             f"--target (or the object's metadata) asks for '{target}', and train.yaml is made for "
-            f"'{asked}' ({', '.join(conflicts)}): settings for '{target}' are expected (--spec), or no --target"
+            f"'{spec_target}' ({', '.join(conflicts)}): settings for '{target}' are expected (--spec), or no --target"
         )
     return AskedSpec(
         spec=spec.model_copy(update={"target": target, "targets": ()}),
         warnings=(
-            f"the target is '{target}', as --target (or the object's metadata) says, and not '{asked}', as "
+            f"the target is '{target}', as --target (or the object's metadata) says, and not '{spec_target}', as "
             "train.yaml says",
         ),
     )

@@ -17,7 +17,7 @@ from pipeline.validation.columns.several_targets import STRATUM
 from pipeline.validation.columns.target import TargetRule
 from pipeline.validation.columns.weights import infer_weight, read_weights
 from pipeline.validation.limits import MAX_NAMED
-from pipeline.validation.readers.batches import Rows
+from pipeline.validation.readers.batches import TableRows
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.schema import Schema
 from pipeline.validation.words import counted
@@ -34,7 +34,7 @@ class CompanionTest:
     """A file of test rows. ``name`` is what the user calls it; ``rejected`` takes the rows that cannot be used."""
 
     name: str
-    rows: Rows
+    rows: TableRows
     rejected: RejectedRows
 
 

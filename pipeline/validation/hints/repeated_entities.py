@@ -33,10 +33,10 @@ _MIN_SHARE, _MIN_Z = 0.1, 5.0  # of the target's variance between entities
 
 def hint_repeated_entities(schema: Schema) -> Iterator[str]:
     """Name the column whose values repeat and tell the target, where a split by chance mixes their rows."""
-    found = _find_entities(schema)
-    if not found:
+    match = _find_entities(schema)
+    if not match:
         return
-    name, entities, rows = found
+    name, entities, rows = match
     yield (
         f"column '{name}' has {counted(entities, 'value')} in {rows:,} rows and tells much of the target: rows of one "
         "of them are in training and test alike, so that quality on new ones will be lower than measured. If the model "
@@ -51,7 +51,9 @@ def _find_entities(schema: Schema) -> tuple[str, int, int] | None:
     scores = target_scores(schema)
     signals = [(between_groups(scores, values), values) for values in identifier_columns(schema)]
     telling = [
-        (signal.share, values) for signal, values in signals if signal.z >= _MIN_Z and signal.share >= _MIN_SHARE
+        (signal.explained, values)
+        for signal, values in signals
+        if signal.z >= _MIN_Z and signal.explained >= _MIN_SHARE
     ]
     if not telling:
         return None
@@ -75,7 +77,7 @@ def identifier_columns(schema: Schema) -> Iterator[pl.Series]:
 
 
 def names_entity(name: str) -> bool:
-    """Whether a column of this name tells which person, device or the like a row is of."""
+    """Return whether a column's name says which person, device or the like a row belongs to."""
     words = {*name_words(name)}
     if words & _KINDS:
         return False

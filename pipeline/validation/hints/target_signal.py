@@ -19,9 +19,14 @@ _MIN_SPAN = 1e-12
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signal:
-    """``share``: of the target's variance; 1: it is told fully, 0: by chance. ``z``: in deviations of chance."""
+    """How much rows, grouped or ordered in some way, tell about the target.
 
-    share: float
+    Attributes:
+        explained: Fraction of the target's variance that they explain: 1 is all of it, 0 is chance.
+        z: ``explained`` in standard deviations of its distribution by chance.
+    """
+
+    explained: float
     z: float
 
 
@@ -44,14 +49,14 @@ def between_groups(scores: pl.DataFrame, groups: pl.Series) -> Signal:
     frame = scores.with_columns(group=groups).drop_nulls()
     names, rows, count = scores.columns, frame.height, frame["group"].n_unique()
     if rows <= count or count < 2:
-        return Signal(share=0.0, z=0.0)
+        return Signal(explained=0.0, z=0.0)
     within = frame.select(((pl.col(names) - pl.col(names).mean().over("group")) ** 2).sum()).sum_horizontal()[0]
     total = frame.select(((pl.col(names) - pl.col(names).mean()) ** 2).sum()).sum_horizontal()[0]
     if total < _MIN_SPAN:
-        return Signal(share=0.0, z=0.0)
-    share = 1 - (within / (rows - count)) / (total / (rows - 1))
+        return Signal(explained=0.0, z=0.0)
+    explained = 1 - (within / (rows - count)) / (total / (rows - 1))
     deviation = (count - 1) / (rows - 1) * math.sqrt(2 / (count - 1) + 2 / (rows - count))
-    return Signal(share=share, z=share / deviation)
+    return Signal(explained=explained, z=explained / deviation)
 
 
 def between_neighbors(scores: pl.DataFrame, order: pl.Series) -> Signal:
@@ -64,7 +69,7 @@ def between_neighbors(scores: pl.DataFrame, order: pl.Series) -> Signal:
     names = scores.columns
     total = frame.select(((pl.col(names) - pl.col(names).mean()) ** 2).sum()).sum_horizontal()[0]
     if frame.height < 3 or total < _MIN_SPAN:
-        return Signal(share=0.0, z=0.0)
+        return Signal(explained=0.0, z=0.0)
     steps = frame.select((pl.col(names).diff() ** 2).sum()).sum_horizontal()[0]
-    share = 1 - steps / (2 * total)
-    return Signal(share=share, z=share * math.sqrt(frame.height))
+    explained = 1 - steps / (2 * total)
+    return Signal(explained=explained, z=explained * math.sqrt(frame.height))

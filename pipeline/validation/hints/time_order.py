@@ -42,7 +42,7 @@ def hint_time_order(schema: Schema) -> Iterator[str]:
     telling = [candidate for candidate in candidates if _tells(candidate)]
     if not telling:
         return
-    best = max(telling, key=lambda candidate: (candidate.is_ordered, candidate.signal.share))
+    best = max(telling, key=lambda candidate: (candidate.is_ordered, candidate.signal.explained))
     yield (
         f"column '{best.name}' is a time, and targets of rows that follow one another in it are alike: rows are split "
         "at random, so that the test rows have neighbors among the training rows. To predict later rows from earlier "
@@ -66,10 +66,10 @@ def _tells(candidate: _Candidate) -> bool:
     signal = candidate.signal
     if candidate.is_ordered:
         return signal.z >= _MIN_Z_ORDERED
-    return signal.z >= _MIN_Z and signal.share >= _MIN_SHARE
+    return signal.z >= _MIN_Z and signal.explained >= _MIN_SHARE
 
 
 def _is_ordered(times: pl.Series) -> bool:
     steps = times.drop_nulls().diff().drop_nulls()
-    most = max(int((steps >= 0).sum()), int((steps <= 0).sum()))
-    return len(steps) > 0 and most >= _MIN_ORDERED * len(steps)
+    ordered_steps = max(int((steps >= 0).sum()), int((steps <= 0).sum()))
+    return len(steps) > 0 and ordered_steps >= _MIN_ORDERED * len(steps)

@@ -36,12 +36,12 @@ def hint_survival(schema: Schema) -> Iterator[str]:
     if not events or not duration:
         return
     event = events[0]
-    learned, other = (duration, event) if name == duration else (event, duration)
+    learned, leaking = (duration, event) if name == duration else (event, duration)
     yield (
         f"columns '{duration}' and '{event}' look like survival data (a duration, and whether it ended with the event "
         f"or was censored): survival models are not supported. '{learned}' is learned as a {schema.task} that knows no "
-        f"censoring, and '{other}', which is not known before the end, is a feature: add `drop: [{yaml_name(other)}]` "
-        "to train.yaml"
+        f"censoring, and '{leaking}', which is not known before the end, is a feature: add "
+        f"`drop: [{yaml_name(leaking)}]` to train.yaml"
     )
 
 

@@ -21,13 +21,13 @@ from pipeline.validation.readers.text.chunks import BLOCK_BYTES
 from pipeline.validation.readers.text.json_lines import KeyOrder
 from pipeline.validation.rejected_rows import RejectedRows
 
-__all__ = ["Batch", "Rows", "open_rows", "rows_of_frame"]
+__all__ = ["RowBatch", "TableRows", "open_rows", "rows_of_frame"]
 
 _SAMPLE_SHARE = 1 / 6  # of a block, in bytes of text
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class RowBatch:
     """``read`` is the work of a thread."""
 
     read: Read
@@ -35,7 +35,7 @@ class Batch:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Rows:
+class TableRows:
     """``sample``: all rows where these are in memory, else some from all over the source, which has about ``expected``.
 
     ``batches``: all rows, as often as asked.
@@ -44,7 +44,7 @@ class Rows:
     sample: pl.DataFrame
     is_whole: bool
     expected: int
-    batches: Callable[[], Iterator[Batch]]
+    batches: Callable[[], Iterator[RowBatch]]
     names: NamedColumns
     expected_row: str = ""
     header: Literal["auto", "none"] = "auto"
@@ -56,7 +56,7 @@ class Rows:
 
     @property
     def by_sample(self) -> str:
-        """How a warning ends that was told by a sample."""
+        """Return the end of a warning that was inferred from a sample."""
         return "" if self.is_whole else f" (by a sample of {self.sample.height:,} rows)"
 
 
@@ -70,7 +70,7 @@ def open_rows(  # noqa: PLR0913 - a source, and the machine's room
     max_bytes: int,
     block_bytes: int = BLOCK_BYTES,
     image: tuple[int, ...] = (),
-) -> Rows:
+) -> TableRows:
     """Open a source.
 
     Args:
@@ -106,27 +106,27 @@ def open_rows(  # noqa: PLR0913 - a source, and the machine's room
     return _read_files(files, rejected, min_columns=options.min_columns)
 
 
-def rows_of_frame(frame: pl.DataFrame, *, image: tuple[int, ...] = (), task: Task | None = None) -> Rows:
+def rows_of_frame(frame: pl.DataFrame, *, image: tuple[int, ...] = (), task: Task | None = None) -> TableRows:
     """The rows of a table that is in memory."""
     names = NamedColumns(names=tuple(frame.columns))
-    read = Batch(lambda _numbers, _rejected: frame)
-    return Rows(
+    read = RowBatch(lambda _numbers, _rejected: frame)
+    return TableRows(
         sample=frame, is_whole=True, expected=frame.height, batches=lambda: iter([read]), names=names, image=image,
         task=task,
     )  # fmt: skip
 
 
-def _read_files(files: Sequence[TableFile], rejected: RejectedRows, *, min_columns: int) -> Rows:
+def _read_files(files: Sequence[TableFile], rejected: RejectedRows, *, min_columns: int) -> TableRows:
     """Read all rows, in the order of the files."""
     frames: list[pl.DataFrame] = []
     cells = 0
     for file in files:
-        own = RejectedRows(rejected.path, file=file.name) if len(files) > 1 else rejected
-        frame = file.read_all(own)
-        own.check(good=frame.height, expected=file.expected)
+        file_rejected = RejectedRows(rejected.path, file=file.name) if len(files) > 1 else rejected
+        frame = file.read_all(file_rejected)
+        file_rejected.check(good=frame.height, expected=file.expected)
         frame = file.rename(frame)
-        if own is not rejected:
-            rejected.absorb(own)
+        if file_rejected is not rejected:
+            rejected.absorb(file_rejected)
         if frames and not file.is_keyed:
             check_same_columns(file.name, frame.schema, files[0].name, frames[0].schema)
             frame = pl.DataFrame([frame[name] for name in frames[0].columns])
@@ -143,19 +143,19 @@ def _read_files(files: Sequence[TableFile], rejected: RejectedRows, *, min_colum
     return _with_facts(rows, files)
 
 
-def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -> Rows:
+def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -> TableRows:
     """Sample rows from all over the files."""
     first = files[0]
     names = _order_names(files)
     check_names(names)
     size = sum(file.size for file in files)
-    share = block_bytes * _SAMPLE_SHARE / max(1, size)
+    fraction = block_bytes * _SAMPLE_SHARE / max(1, size)
     sampled = []
     for file in files:
-        own = RejectedRows(workdir / "sample.jsonl", file=file.name if len(files) > 1 else "")
-        frame, length = file.sample(share, own)
+        file_rejected = RejectedRows(workdir / "sample.jsonl", file=file.name if len(files) > 1 else "")
+        frame, length = file.sample(fraction, file_rejected)
         if frame.is_empty():
-            own.check(good=0, expected=file.expected)
+            file_rejected.check(good=0, expected=file.expected)
         sampled.append((_align(frame, file, names), length))
         if not file.is_keyed:
             check_same_columns(file.name, sampled[-1][0].schema, first.name, sampled[0][0].schema)
@@ -164,12 +164,12 @@ def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -
         sum(length for _, length in sampled),
     )
 
-    def batches() -> Iterator[Batch]:
+    def batches() -> Iterator[RowBatch]:
         for file in files:
             for work in file.batches():
-                yield Batch(partial(_read_aligned, work, file, names), file=file.name if len(files) > 1 else "")
+                yield RowBatch(partial(_read_aligned, work, file, names), file=file.name if len(files) > 1 else "")
 
-    rows = Rows(
+    rows = TableRows(
         sample=sample,
         is_whole=False,
         expected=int(sample.height * max(1.0, size / max(1, read))),
@@ -207,7 +207,7 @@ def _align(frame: pl.DataFrame, file: TableFile, names: Sequence[str]) -> pl.Dat
     )  # fmt: skip
 
 
-def _with_facts(rows: Rows, files: Sequence[TableFile]) -> Rows:
+def _with_facts(rows: TableRows, files: Sequence[TableFile]) -> TableRows:
     first = files[0]
     names = replace(
         rows.names,

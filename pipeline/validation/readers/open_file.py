@@ -124,7 +124,7 @@ class _ImageFile(TableFile):
     def batches(self) -> Iterator[Read]:
         yield partial(_as_it_is, self.frame)
 
-    def sample(self, share: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
+    def sample(self, fraction: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
         return self.frame, self.size
 
 

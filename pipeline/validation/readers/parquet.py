@@ -79,7 +79,7 @@ class ParquetFile(TableFile):
             for frame in self.scan.collect_batches(chunk_size=self.batch_rows):
                 yield partial(_return_frame, frame)
 
-    def sample(self, share: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
+    def sample(self, fraction: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
         """Return rows from all over the file, and the bytes that they would take as text.
 
         Raises:

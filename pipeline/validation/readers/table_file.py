@@ -54,5 +54,5 @@ class TableFile(ABC):
         """Give the work of reading each batch, in the order of the file."""
 
     @abstractmethod
-    def sample(self, share: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
-        """Read rows from all over the file, about ``share`` of it, and tell how many bytes they have."""
+    def sample(self, fraction: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
+        """Read rows from all over the file, about ``fraction`` of it, and tell how many bytes they have."""

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 from rich.console import Console
 
-from pipeline.cli.prediction.predict import Answers
-from pipeline.cli.prediction.predictions_table import answers_table
+from pipeline.cli.prediction.predict import PredictedRows
+from pipeline.cli.prediction.predictions_table import predictions_table
 from pipeline.contracts.signature import Column, Signature
 from tests.helpers.terminal import run_in_terminal
 from tests.unit.cli.conftest import Stage
@@ -86,16 +86,16 @@ def test_each_of_several_targets_has_a_column_beside_its_truth(stage: Stage, tmp
     assert all(row.keys() == {"width"} for row in stage.requests[0]["rows"])
 
 
-def _drawn(answers: Answers) -> str:
+def _drawn(answers: PredictedRows) -> str:
     console = Console(width=120, record=True, file=io.StringIO())
-    console.print(answers_table(answers))
+    console.print(predictions_table(answers))
     return console.export_text()
 
 
 def test_several_targets_are_shown_in_a_table() -> None:
     predictions = [{"value": {"a": 1.5, "b": 20.0}}] * 2
     output = _drawn(
-        Answers(model="m", signature=_NUMBERS, predictions=predictions, truths=[{"a": 1.0, "b": 20.0}, None])
+        PredictedRows(model="m", signature=_NUMBERS, predictions=predictions, truths=[{"a": 1.0, "b": 20.0}, None])
     )
     assert "a (predicted)" in output
     assert "rmse a 0.5, b 0 on 1 rows" in output
@@ -119,7 +119,7 @@ def test_labels_are_shown_with_their_probabilities() -> None:
         {"label": ["x", "y"], "probabilities": {"x": 0.9, "y": 0.6}},
         {"label": [], "probabilities": {"x": 0.1, "y": 0.2}},
     ]
-    output = _drawn(Answers(model="m", signature=_LABELS, predictions=predictions, truths=[["x", "y"], ["y"]]))
+    output = _drawn(PredictedRows(model="m", signature=_LABELS, predictions=predictions, truths=[["x", "y"], ["y"]]))
     assert "x 90%, y 60%" in output
     assert "none (y 20%)" in output
     assert "accuracy 0.5000" in output

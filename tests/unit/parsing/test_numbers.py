@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.parsing.numbers import PLAIN, NumberFormat, is_bound, parse_number
-from pipeline.validation.columns.numbers import parse_numbers
+from pipeline.validation.columns.numbers.parsing import parse_numbers
 
 GERMAN = NumberFormat(decimal=",", group=".")
 COMMA = NumberFormat(decimal=",")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.parsing.missing import MISSING, NUMBER_MISSING
 from pipeline.parsing.numbers import PLAIN, NumberFormat, parse_number
-from pipeline.validation.columns.number_inference import InferredNumbers, decimal_evidence, infer_numbers
+from pipeline.validation.columns.numbers.inference import InferredNumbers, decimal_evidence, infer_numbers
 
 SWAP = str.maketrans(",.", ".,")
 
@@ -78,7 +78,7 @@ def test_amounts_are_read_in_every_style(style: Callable[[float], str], numbers:
     inferred = read([style(number) for number in numbers])
     assert inferred.numbers.to_list() == pytest.approx(numbers)
     assert inferred.number_format == STYLES[style]
-    assert (inferred.others, inferred.is_ambiguous) == (0, False)
+    assert (inferred.other_cells, inferred.is_ambiguous) == (0, False)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -182,7 +182,7 @@ def test_a_value_that_proves_the_comma_decides_for_its_column(proof: str) -> Non
 def test_a_typing_error_among_thousands_of_values_proves_nothing() -> None:
     inferred = read([*(f"{number // 1000},{number % 1000:03}" for number in range(1000, 4000)), "1,5"])
     assert inferred.numbers[0] == 1000.0
-    assert inferred.others == 1
+    assert inferred.other_cells == 1
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_markers_of_missing_numbers_are_counted() -> None:
     inferred = read(["1.5", "-", "#DIV/0!", "2", "-", "n.a.", None])
     assert inferred.missing_markers == {"-": 2, "#DIV/0!": 1, "n.a.": 1}
     assert inferred.numbers.to_list() == [1.5, None, None, 2.0, None, None, None]
-    assert inferred.others == 0
+    assert inferred.other_cells == 0
 
 
 @pytest.mark.parametrize("marker", ["--", "k.A.", "inf", "void"])
@@ -256,27 +256,27 @@ def test_no_marker_is_a_number_or_a_missing_value_of_every_column() -> None:
 @pytest.mark.parametrize("numbers", [["5"] * 19, ["$5.25"] * 19, ["1,5"] * 19])
 def test_a_single_word_among_twenty_values_is_no_number(numbers: list[str]) -> None:
     inferred = read([*numbers, "word"])
-    assert (inferred.others, inferred.numbers.null_count()) == (1, 1)
+    assert (inferred.other_cells, inferred.numbers.null_count()) == (1, 1)
     assert infer([*numbers[:18], "word"]) is None
 
 
 def test_more_than_one_in_a_hundred_words_make_no_column_of_numbers() -> None:
     values = [str(number) for number in range(1000)]
     words = [f"word {number}" for number in range(11)]
-    assert read([*values, *words[:10]]).others == 10
+    assert read([*values, *words[:10]]).other_cells == 10
     assert infer([*values, *words]) is None
 
 
 def test_one_word_may_stand_for_a_few_numbers_that_nobody_knows() -> None:
     values = [str(number) for number in range(100)]
-    assert read([*values, *["on request"] * 5]).others == 5
+    assert read([*values, *["on request"] * 5]).other_cells == 5
     assert infer([*values, *["on request"] * 6]) is None
     assert infer([str(number % 10) for number in range(100)] + ["low"] * 5) is None
 
 
 def test_few_codes_among_numbers_are_no_numbers() -> None:
     inferred = read([*(str(number) for number in range(200)), "007"])
-    assert (inferred.others, inferred.numbers[-1]) == (1, None)
+    assert (inferred.other_cells, inferred.numbers[-1]) == (1, None)
 
 
 def test_numbers_after_a_long_beginning_without_values_are_read() -> None:

@@ -225,8 +225,8 @@ def _is_total(cells: Sequence[str], first: str, body: Body, line: int, *, lacks:
         return False
     if body.totals and not lacks:
         return body.totals.holds_total(cells, line)
-    others = [profile for index, profile in enumerate(body.profiles) if index != column]
-    return lacks or all(profile.typed or profile.kind == "empty" for profile in others)
+    other_profiles = [profile for index, profile in enumerate(body.profiles) if index != column]
+    return lacks or all(profile.typed or profile.kind == "empty" for profile in other_profiles)
 
 
 def _lacks_values(cells: Sequence[str], profiles: Sequence[ColumnEvidence]) -> bool:

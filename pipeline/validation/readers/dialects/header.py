@@ -107,7 +107,7 @@ def _find_first(records: Sequence[TextRow], width: int) -> int:
     typical = median([record.filled for record in records if record.width == width] or [0])
     for index, record in enumerate(records[:_MAX_PREAMBLE]):
         following = records[index + 1 : index + 1 + _LOOK_AHEAD]
-        fits = sum(other.width == width for other in following)
+        fits = sum(record_after.width == width for record_after in following)
         if _is_full(record, width, typical) and fits * 2 >= len(following):
             return index
     return 0
@@ -134,8 +134,8 @@ def _has_names(records: Sequence[TextRow], index: int, profiles: Sequence[Column
 
 def _without_repeats(header: TextRow, rows: Sequence[TextRow]) -> Sequence[TextRow]:
     """Leave out rows that repeat a header, as exports that were joined do; rows that are often alike are data."""
-    others = [row for row in rows if row.cells != header.cells]
-    return others if len(rows) - len(others) <= len(rows) * _MAX_REPEATED_SHARE else rows
+    unique_rows = [row for row in rows if row.cells != header.cells]
+    return unique_rows if len(rows) - len(unique_rows) <= len(rows) * _MAX_REPEATED_SHARE else rows
 
 
 def header_evidence(record: TextRow, rows: Sequence[TextRow], profiles: Sequence[ColumnEvidence]) -> float:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from pipeline.validation.readers.encodings.detection import detect_encoding
-from pipeline.validation.readers.encodings.names import UTF_8, Encoding, find_codec
+from pipeline.validation.readers.encodings.names import UTF_8, TextEncoding, find_codec
 
-__all__ = ["UTF_8", "Encoding", "detect_encoding", "find_codec"]
+__all__ = ["UTF_8", "TextEncoding", "detect_encoding", "find_codec"]

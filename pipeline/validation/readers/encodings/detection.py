@@ -6,7 +6,7 @@ import codecs
 import re
 
 from pipeline.validation.readers.encodings.legacy import find_legacy_codec
-from pipeline.validation.readers.encodings.names import UTF_8, Encoding, name_encoding
+from pipeline.validation.readers.encodings.names import UTF_8, TextEncoding, name_encoding
 from pipeline.validation.readers.encodings.wide import decode_prefix, find_wide_codec
 
 __all__ = ["MARKS", "detect_encoding", "is_binary"]
@@ -26,7 +26,7 @@ _HIGH_WORD = re.compile(rb"[^\x00-\x40]*[\x80-\xff][^\x00-\x40]*")
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B]")
 
 
-def detect_encoding(head: bytes, *, is_whole: bool) -> Encoding | None:
+def detect_encoding(head: bytes, *, is_whole: bool) -> TextEncoding | None:
     """Return the encoding of the text that begins with ``head``.
 
     UTF-8 with a few broken lines or NUL bytes is still UTF-8.

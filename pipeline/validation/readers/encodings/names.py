@@ -10,7 +10,7 @@ from encodings.aliases import aliases
 
 from pipeline.contracts.errors import InvalidJobSpecError
 
-__all__ = ["UTF_8", "Encoding", "find_codec", "name_encoding"]
+__all__ = ["UTF_8", "TextEncoding", "find_codec", "name_encoding"]
 
 _MAX_NAME_CHARACTERS = 40
 _NAMES = {
@@ -40,7 +40,7 @@ _NOT_FOR_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicod
 
 
 @dataclass(frozen=True, slots=True)
-class Encoding:
+class TextEncoding:
     """An encoding: ``codec`` is Python's name, ``name`` that of messages."""
 
     codec: str
@@ -48,16 +48,16 @@ class Encoding:
     has_mark: bool = False  # the file begins with a byte-order mark
 
 
-def name_encoding(codec: str, *, has_mark: bool = False) -> Encoding:
+def name_encoding(codec: str, *, has_mark: bool = False) -> TextEncoding:
     """Return the encoding of Python's ``codec`` with the name that a message shows."""
     name = _NAMES.get(codec) or re.sub(r"^CP(125\d)$", r"Windows-\1", codec.upper().replace("_", "-"))
-    return Encoding(codec, re.sub(r"^ISO8859", "ISO-8859", name), has_mark)
+    return TextEncoding(codec, re.sub(r"^ISO8859", "ISO-8859", name), has_mark)
 
 
 UTF_8 = name_encoding("utf-8")
 
 
-def find_codec(name: str) -> Encoding:
+def find_codec(name: str) -> TextEncoding:
     """Return the encoding that ``encoding`` of train.yaml names.
 
     Raises:

@@ -102,14 +102,14 @@ def _read(file: FileIO, offset: int, size: int) -> bytes:
 
 
 def heads_of(  # noqa: PLR0913 - as blocks_of
-    name: str, lines: Lines, start: int, size: int, share: float, *, end: int
+    name: str, lines: Lines, start: int, size: int, fraction: float, *, end: int
 ) -> list[bytes]:
-    """The first ``share`` of each block, at least a row and some. What lies between is only searched, if it may be.
+    """The first ``fraction`` of each block, at least a row and some. What lies between is only searched, if it may be.
 
     Without quotes each line is a row; where there are some, all that is before a row tells where it begins. One that
     is in no head counts too: a head may begin within its cell.
     """
-    length = max(_MIN_HEAD, int(size * min(1.0, share)))
+    length = max(_MIN_HEAD, int(size * min(1.0, fraction)))
     heads = list(_lines_at(lines.path, start, size, length, end))
     if any(b'"' in head for head in heads) or _has_quote(lines.path, start):
         return [_head(block.data, length) for block in blocks_of(name, lines, start, size, end=end)]

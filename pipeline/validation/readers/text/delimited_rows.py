@@ -80,10 +80,10 @@ def _read_regular(data: bytes, dialect: Dialect, names: Sequence[str], numbers: 
         )
     except pl.exceptions.PolarsError:
         return None
-    whole = _drop_blank_lines(frame, data, separator, dialect)
-    if whole is None or any(series.null_count() < whole.height for series in whole.get_columns()[len(names) :]):
+    table = _drop_blank_lines(frame, data, separator, dialect)
+    if table is None or any(series.null_count() < table.height for series in table.get_columns()[len(names) :]):
         return None
-    rows = pl.DataFrame(whole.get_columns()[: len(names)])
+    rows = pl.DataFrame(table.get_columns()[: len(names)])
     if _holds_header(rows, dialect) or (b'"' in data and _may_hold_stray_quotes(rows, data, dialect)):
         return None
     return rows

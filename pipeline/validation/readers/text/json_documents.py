@@ -93,8 +93,8 @@ def _are_lines(head: bytes) -> bool:
 
 
 def _make_damage_error(name: str, error: Exception) -> UnreadableDatasetError:
-    place = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-    return UnreadableDatasetError(f"'{name}' is a truncated or damaged JSON document{place}: {_EXPECTED}")
+    location = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+    return UnreadableDatasetError(f"'{name}' is a truncated or damaged JSON document{location}: {_EXPECTED}")
 
 
 def _list_rows(document: str) -> Iterator[str]:

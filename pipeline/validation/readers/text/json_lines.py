@@ -82,8 +82,8 @@ class KeyOrder:
         self._last[keys[-1]] += 1
         if self._seen.issuperset(keys):
             return
-        known = [key for key in keys if key in self._seen]
-        position = self._order.index(known[0]) if known else len(self._order)
+        known_keys = [key for key in keys if key in self._seen]
+        position = self._order.index(known_keys[0]) if known_keys else len(self._order)
         for key in keys:
             if key in self._seen:
                 position = self._order.index(key) + 1
@@ -97,8 +97,8 @@ class KeyOrder:
         """Return all keys in their order."""
         if not self._last:
             return ()
-        most = max(self._last.values())
-        last = next(key for key in reversed(self._order) if self._last[key] == most)
+        latest = max(self._last.values())
+        last = next(key for key in reversed(self._order) if self._last[key] == latest)
         return (*(key for key in self._order if key != last), last)
 
 

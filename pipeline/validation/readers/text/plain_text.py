@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.validation.limits import MAX_LINE_BYTES
-from pipeline.validation.readers.encodings import UTF_8, Encoding, detect_encoding, find_codec
+from pipeline.validation.readers.encodings import UTF_8, TextEncoding, detect_encoding, find_codec
 from pipeline.validation.readers.encodings.detection import MARKS, is_binary
 from pipeline.validation.readers.text.binary_formats import name_binary_format
 from pipeline.validation.readers.text.line_repair import RepairedLine, repair_lines
@@ -41,7 +41,7 @@ class PlainText:
     name: str
     path: Path
     start: int
-    encoding: Encoding
+    encoding: TextEncoding
     warnings: tuple[str, ...] = ()
 
 
@@ -122,7 +122,7 @@ def _check_not_blank(name: str, path: Path, start: int) -> None:
             raise _empty(name)
 
 
-def _detect(path: Path) -> Encoding | None:
+def _detect(path: Path) -> TextEncoding | None:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(_CHUNK_BYTES) + file.readline(MAX_LINE_BYTES)
@@ -148,19 +148,19 @@ def _read_places(path: Path, size: int) -> Iterator[bytes]:
     """Return the parts behind the first chunk that are not ASCII, each to the end of its last line."""
     is_scanned = size <= _MAX_SCANNED_BYTES
     length, step = (_CHUNK_BYTES, 0) if is_scanned else (_PLACE_BYTES, size // _SAMPLED_PLACES)
-    part = bytearray(length)  # one for all: a new one for each part takes longer than to read it
+    buffer = bytearray(length)  # one for all: a new one for each part takes longer than to read it
     with path.open("rb") as file:
         file.seek(_CHUNK_BYTES)
         file.readline(MAX_LINE_BYTES)
-        while read := file.readinto(part):
-            if not part.isascii():
-                yield bytes(part[:read]) + file.readline(MAX_LINE_BYTES)
+        while read := file.readinto(buffer):
+            if not buffer.isascii():
+                yield bytes(buffer[:read]) + file.readline(MAX_LINE_BYTES)
             if step:
                 file.seek(step, 1)
                 file.readline(MAX_LINE_BYTES)
 
 
-def _choose(name: str, path: Path, chosen: Encoding | None, detected: Encoding | None) -> Encoding:
+def _choose(name: str, path: Path, chosen: TextEncoding | None, detected: TextEncoding | None) -> TextEncoding:
     """Return the encoding to read the file in: a mark decides, then train.yaml, then the bytes."""
     if detected and detected.has_mark:
         return detected
@@ -176,7 +176,7 @@ def _choose(name: str, path: Path, chosen: Encoding | None, detected: Encoding |
     return chosen
 
 
-def _refuse(name: str, path: Path) -> Encoding:
+def _refuse(name: str, path: Path) -> TextEncoding:
     with path.open("rb") as file:
         head = file.read(_CHUNK_BYTES)
     if is_binary(head):
@@ -192,7 +192,7 @@ def _count_mark_bytes(path: Path) -> int:
     return next((len(mark) for mark in MARKS if head.startswith(mark)), 0)
 
 
-def _explain(source: Encoding, chosen: Encoding | None) -> tuple[str, ...]:
+def _explain(source: TextEncoding, chosen: TextEncoding | None) -> tuple[str, ...]:
     if chosen:
         is_overruled = source.has_mark and chosen.codec not in (source.codec, source.codec.rsplit("-", 1)[0])
         mark = f"the file begins with the mark of {source.name}: read so, not as {chosen.name} ({_HOW_TO_CHOOSE})"

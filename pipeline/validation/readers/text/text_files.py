@@ -55,8 +55,8 @@ class _TextFile(TableFile):
         for block in blocks_of(self.name, self._lines, self.start, self.block_bytes, end=self.end):
             yield partial(self._read, block)
 
-    def sample(self, share: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
-        data = b"".join(heads_of(self.name, self._lines, self.start, self.block_bytes, share, end=self.end))
+    def sample(self, fraction: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
+        data = b"".join(heads_of(self.name, self._lines, self.start, self.block_bytes, fraction, end=self.end))
         return self._read(Block(self.start, data, self._lines), (), rejected), len(data)
 
     @property
@@ -118,7 +118,7 @@ class DelimitedFile(_TextFile):
 class JsonLinesFile(_TextFile):
     """A JSON object a line. ``known`` are keys that a known model has."""
 
-    known: frozenset[str] = frozenset()
+    known_keys: frozenset[str] = frozenset()
 
     @classmethod
     def open(cls, text: PlainText, options: ReadOptions, scratch: Path, block_bytes: int) -> Self:
@@ -147,11 +147,11 @@ class JsonLinesFile(_TextFile):
             first_line=1,
             scratch=scratch,
             block_bytes=block_bytes,
-            known=frozenset(key for key, name in zip(keys, names.names, strict=True) if name in options.names),
+            known_keys=frozenset(key for key, name in zip(keys, names.names, strict=True) if name in options.names),
         )
 
     def _parse(self, block: Block, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
-        rows = read_json_lines(block.data, rejected, first_line=block.line, names=self.known)
+        rows = read_json_lines(block.data, rejected, first_line=block.line, names=self.known_keys)
         return pl.DataFrame([rows[key] for key in self.fields if key in rows.columns])
 
 
@@ -169,9 +169,9 @@ def _drop_blank_rows(rows: pl.DataFrame, rejected: RejectedRows) -> pl.DataFrame
     if rows.width == 1 or rows[rows.columns[-1]].null_count() == 0:
         return rows
     filled = [column.is_not_null().alias(str(number)) for number, column in enumerate(rows)]
-    kept = rows.filter(pl.DataFrame(filled).select(pl.any_horizontal(pl.all())).to_series())
-    rejected.add_blank(rows.height - kept.height)
-    return kept
+    nonblank = rows.filter(pl.DataFrame(filled).select(pl.any_horizontal(pl.all())).to_series())
+    rejected.add_blank(rows.height - nonblank.height)
+    return nonblank
 
 
 def _describe(dialect: Dialect) -> dict[str, object]:

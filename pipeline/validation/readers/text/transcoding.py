@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.contracts.errors import UnreadableDatasetError
-from pipeline.validation.readers.encodings import Encoding
+from pipeline.validation.readers.encodings import TextEncoding
 
 __all__ = ["transcode"]
 
@@ -26,7 +26,7 @@ class LegacyText:
 
     name: str
     path: Path
-    encoding: Encoding
+    encoding: TextEncoding
     start: int
     is_strict: bool
 

@@ -89,9 +89,9 @@ def _parse_shapes(text: pl.Series, number_format: NumberFormat) -> pl.Series:
         return _parse_common(text, number_format)
     numbers = pl.repeat(None, len(text), dtype=pl.Float64, eager=True)
     numbers = numbers.scatter(common.arg_true(), _parse_common(text.filter(common), number_format))
-    others = ~common & text.str.contains(pattern(number_format))
-    if others.any():
-        numbers = numbers.scatter(others.arg_true(), _parse_batches(text.filter(others), number_format))
+    uncommon = ~common & text.str.contains(pattern(number_format))
+    if uncommon.any():
+        numbers = numbers.scatter(uncommon.arg_true(), _parse_batches(text.filter(uncommon), number_format))
     return numbers.set(text.str.contains(ZERO), 0.0)
 
 

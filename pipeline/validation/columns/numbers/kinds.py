@@ -66,12 +66,14 @@ def infer_number_kind(
     if (unit := _time_unit(numbers)) and number_format == PLAIN:
         column = Column(name=name, kind="datetime", time_unit=unit)
         shown = "days such as 20240316" if unit == "yyyymmdd" else f"times in {unit} since 1970"
-        told = f"column '{name}': whole numbers are read as {shown}"
-        return InferredColumn(column=column, values=convert_time_numbers(numbers, unit), warnings=(told,))
+        warning = f"column '{name}': whole numbers are read as {shown}"
+        return InferredColumn(column=column, values=convert_time_numbers(numbers, unit), warnings=(warning,))
     if _are_codes(numbers, cells):
-        told = f"column '{name}': {cells.drop_nulls().n_unique()} long whole numbers that repeat are read as categories"
+        warning = (
+            f"column '{name}': {cells.drop_nulls().n_unique()} long whole numbers that repeat are read as categories"
+        )
         return InferredColumn(
-            column=Column(name=name, kind="categorical", is_code=True), values=_codes(cells), warnings=(told,)
+            column=Column(name=name, kind="categorical", is_code=True), values=_codes(cells), warnings=(warning,)
         )
     return _quantity(numbers, number_format, missing)
 
@@ -86,14 +88,14 @@ def is_row_number(numbers: pl.Series) -> bool:
 
 
 def may_number_rows(name: str, minimum: float, rows: int) -> bool:
-    """Whether a column without gaps that begins near 0, or is named as an identifier, numbers the rows of a stream."""
+    """Return whether a column without gaps may number the rows: it begins near 0, or is named as an identifier."""
     if _IDENTIFIER_NAME.fullmatch(name):
         return True
     return 0 <= minimum <= rows * _MAX_FIRST and not _ORDER_NAME.fullmatch(name)
 
 
 def numbers_rows(numbers: pl.Series) -> bool:
-    """Whether an unnamed column numbers the rows, perhaps of a larger table: whole numbers, each there once."""
+    """Return whether an unnamed column numbers the rows of a table: distinct integers without wide gaps."""
     return len(numbers) > 0 and _each_there_once(numbers) and _span(numbers) < _MAX_ROW_NUMBER_SPAN * len(numbers)
 
 

@@ -12,15 +12,15 @@ import polars as pl
 
 from pipeline.parsing.missing import NUMBER_MISSING
 from pipeline.parsing.numbers import AMBIGUOUS_POINT, BLANK, BOUND, CODE, MINUS, PLAIN, NumberFormat
-from pipeline.validation.columns.number_formats import (
+from pipeline.validation.columns.numbers.formats import (
     Decimals,
     are_spelled,
     count_decimals,
     detect_format,
     split_spellings,
 )
-from pipeline.validation.columns.number_warnings import describe_marks, describe_reading
-from pipeline.validation.columns.numbers import count_codes, parse_numbers
+from pipeline.validation.columns.numbers.parsing import count_codes, parse_numbers
+from pipeline.validation.columns.numbers.warnings import describe_marks, describe_reading
 
 __all__ = ["InferredNumbers", "decimal_evidence", "infer_numbers"]
 
@@ -53,7 +53,7 @@ class InferredNumbers:
     numbers: pl.Series  # Float64; null where a cell has none
     bounds: int = 0  # cells such as <0.5 and 10,000+, read as the bound
     missing_markers: Counter[str]  # texts that count as missing in a column of numbers, and how many cells have each
-    others: int = 0  # cells that are neither numbers nor markers
+    other_cells: int = 0  # cells that are neither numbers nor markers
     is_ambiguous: bool = False  # values such as 1.299, and none that proves the decimal mark
     warnings: tuple[str, ...] = ()
 
@@ -127,7 +127,7 @@ def _infer_plain(
         number_format=number_format,
         numbers=numbers,
         missing_markers=Counter() if markers is None else markers,
-        others=codes,
+        other_cells=codes,
         is_ambiguous=is_ambiguous,
         warnings=describe_marks(text.name, number_format, is_ambiguous=is_ambiguous),
     )
@@ -206,7 +206,7 @@ def _infer_written(
         numbers=text.replace_strict(spelled["text"], spelled["number"], default=None, return_dtype=pl.Float64),
         bounds=bounds,
         missing_markers=markers,
-        others=int(counts["count"].sum()) - reading.count,
+        other_cells=int(counts["count"].sum()) - reading.count,
         is_ambiguous=is_ambiguous,
         warnings=describe_reading(text.name, number_format, spellings, bounds=bounds, is_ambiguous=is_ambiguous),
     )
@@ -267,11 +267,11 @@ def _count_numbers(counts: pl.DataFrame, numbers: pl.Series) -> int:
 def _are_enough(counts: pl.DataFrame, numbers: pl.Series) -> bool:
     """Whether nearly all values are numbers, and few are codes."""
     values = int(counts["count"].sum())
-    others = values - _count_numbers(counts, numbers)
+    other_count = values - _count_numbers(counts, numbers)
     codes = int(counts["count"].filter(counts["text"].str.contains(CODE)).sum())
-    if others == values or codes > values * _MAX_CODES_SHARE:
+    if other_count == values or codes > values * _MAX_CODES_SHARE:
         return False
-    if others <= values * _MAX_OTHERS_SHARE or (others == 1 and values >= _MIN_VALUES_FOR_STRAY):
+    if other_count <= values * _MAX_OTHERS_SHARE or (other_count == 1 and values >= _MIN_VALUES_FOR_STRAY):
         return True
     is_one_word = counts.height - len(numbers.drop_nulls()) == 1
-    return is_one_word and others <= values * _MAX_WORD_SHARE and numbers.n_unique() >= _MIN_DISTINCT_FOR_WORD
+    return is_one_word and other_count <= values * _MAX_WORD_SHARE and numbers.n_unique() >= _MIN_DISTINCT_FOR_WORD

@@ -52,12 +52,12 @@ _FIRST = "[1-9][0-9]{0,2}"
 _CLEAR_GROUPS = rf"{_FIRST}(?:(?:{BLANK}|['\u2019])[0-9]{{3}})+"
 
 
-def _proof(decimal: str, other: str) -> str:
+def _proof(decimal: str, separator: str) -> str:
     """What is a number with this decimal mark only."""
     decimals = rf"{decimal}(?:[0-9]+|{DASH})"
-    indian = rf"|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}(?:{decimals})?" if other == "," else ""
+    indian = rf"|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}(?:{decimals})?" if separator == "," else ""
     return (
-        rf"^(?:{_FIRST}(?:{other}[0-9]{{3}})+{decimals}|{_FIRST}(?:{other}[0-9]{{3}}){{2,}}{indian}|{_CLEAR_GROUPS}{decimals}"
+        rf"^(?:{_FIRST}(?:{separator}[0-9]{{3}})+{decimals}|{_FIRST}(?:{separator}[0-9]{{3}}){{2,}}{indian}|{_CLEAR_GROUPS}{decimals}"
         rf"|[0-9]*{decimal}(?:[0-9]{{1,2}}|[0-9]{{4,}})(?:[eE][-+]?[0-9]+)?|(?:0[0-9]*|[0-9]{{4,}}|){decimal}[0-9]{{3}}"
         rf"|[0-9]+{decimal}{DASH})$"
     )
@@ -85,7 +85,7 @@ class Decimals:
 
     @property
     def are_ambiguous(self) -> bool:
-        """Whether some values may be either, and none proves which."""
+        """Return whether some values fit both formats and none proves which."""
         return self.evidence == 0 and self.comma_or_thousands + self.point_or_thousands > 0
 
 
@@ -141,8 +141,8 @@ def detect_format(spellings: pl.DataFrame, decimal: str) -> NumberFormat | None:
 
 
 def _group(bodies: pl.Series, decimal: str) -> str:
-    other, pattern = (".", _POINT_GROUPS) if decimal == "," else (",", _COMMA_GROUPS)
-    for mark, groups in ((other, pattern), (" ", rf"[0-9]{BLANK}[0-9]"), ("'", r"[0-9]['\u2019][0-9]")):
+    separator, pattern = (".", _POINT_GROUPS) if decimal == "," else (",", _COMMA_GROUPS)
+    for mark, groups in ((separator, pattern), (" ", rf"[0-9]{BLANK}[0-9]"), ("'", r"[0-9]['\u2019][0-9]")):
         if bodies.str.contains(groups).any():
             return mark
     return ""
@@ -193,8 +193,8 @@ def _are_magnitudes(units: Counter[str], *, bare: float, currencies: Counter[str
 
 def _is_dominant(names: Counter[str]) -> bool:
     """Whether nearly all are the same."""
-    most = names.most_common(1)[0][1]
-    return most >= names.total() * _NEARLY_ALL or (names.total() >= 20 and names.total() - most <= 1)
+    frequency = names.most_common(1)[0][1]
+    return frequency >= names.total() * _NEARLY_ALL or (names.total() >= 20 and names.total() - frequency <= 1)
 
 
 def _differ_in_prefix(units: list[str]) -> bool:
