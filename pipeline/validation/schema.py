@@ -15,10 +15,11 @@ from pipeline.contracts.signature import Column, Task
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.parsing.missing import MISSING, choose_markers
 from pipeline.parsing.numbers import PLAIN
-from pipeline.validation.columns.casting import as_finite, as_numbers, cast_column, count_lost, fit_numbers
+from pipeline.validation.columns.casting import as_numbers, cast_column, count_lost
 from pipeline.validation.columns.cells import describe_markers, has_number_marker, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
 from pipeline.validation.columns.likely_target import find_likely_target, tell_likely_target
+from pipeline.validation.columns.numbers.fitting import as_finite, fit_numbers
 from pipeline.validation.columns.numbers.inference import decimal_evidence, infer_numbers
 from pipeline.validation.columns.several_targets import (
     STRATUM,

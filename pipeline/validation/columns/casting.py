@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Set
 
 import polars as pl
@@ -11,9 +10,10 @@ from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import FALSE, MISSING, NUMBER_MISSING, TRUE
 from pipeline.validation.columns.cells import drop_number_markers, strip_cells
 from pipeline.validation.columns.dates import convert_temporal, convert_time_numbers, read_seconds
+from pipeline.validation.columns.numbers.fitting import as_finite, fit_numbers
 from pipeline.validation.columns.numbers.parsing import parse_numbers
 
-__all__ = ["as_finite", "as_flags", "as_numbers", "as_text", "cast_column", "count_lost", "fit_numbers"]
+__all__ = ["as_flags", "as_numbers", "as_text", "cast_column", "count_lost"]
 
 _INTEGERS = 2.0**63  # of 64 bits: beyond, a float keeps its exponent
 _TRUTH_WORDS = ("True", "TRUE", "False", "FALSE")  # of which JSON has true and false
@@ -67,11 +67,6 @@ def as_numbers(cells: pl.Series, column: Column, missing: Set[str] = MISSING) ->
     return drop_number_markers(as_finite(parse_numbers(cells, column.number_format)), missing)
 
 
-def fit_numbers(numbers: pl.Series, *, is_wide: bool) -> pl.Series:
-    """Float32 that is finite, or Float64 where the column is wide."""
-    return numbers if is_wide else as_finite(numbers.cast(pl.Float32, strict=False))
-
-
 def as_text(cells: pl.Series, *, is_code: bool = False) -> pl.Series:
     """String; 1.0 of a column of numbers or of codes is 1, as a label or a category is written."""
     if cells.dtype.is_nested():
@@ -96,13 +91,6 @@ def as_flags(cells: pl.Series) -> pl.Series:
     words = cells.str.to_lowercase()
     true, false = [*TRUE, "1", "1.0"], [*FALSE, "0", "0.0"]
     return words.is_in(true).cast(pl.Float32).set(~words.is_in([*true, *false]), None)
-
-
-def as_finite(numbers: pl.Series) -> pl.Series:
-    """Return the numbers with null in place of infinity and NaN."""
-    if numbers.dtype.is_float() and math.isfinite(numbers.sum()):  # one pass, no copy; a sum may overflow
-        return numbers
-    return numbers.set(~numbers.is_finite(), None)
 
 
 def _may_hold_markers(cells: pl.Series) -> bool:

@@ -10,9 +10,10 @@ import polars as pl
 from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import MISSING
-from pipeline.validation.columns.casting import cast_column, count_lost, fit_numbers
+from pipeline.validation.columns.casting import cast_column, count_lost
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.date_inference import check_order, explain_lost
+from pipeline.validation.columns.numbers.fitting import fit_numbers
 from pipeline.validation.columns.numbers.inference import decimal_evidence
 from pipeline.validation.words import counted
 

@@ -15,10 +15,11 @@ from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import task_of_metric
 from pipeline.parsing.missing import MISSING, choose_markers
 from pipeline.parsing.numbers import PLAIN, NumberFormat
-from pipeline.validation.columns.casting import as_finite, as_numbers, as_text
+from pipeline.validation.columns.casting import as_numbers, as_text
 from pipeline.validation.columns.cells import count_markers, strip_cells
 from pipeline.validation.columns.inferred import DecimalHint
 from pipeline.validation.columns.names import suggest
+from pipeline.validation.columns.numbers.fitting import as_finite
 from pipeline.validation.columns.numbers.inference import infer_numbers
 from pipeline.validation.limits import MAX_CLASSES, MAX_CLASSES_BYTES
 from pipeline.validation.words import counted

@@ -12,7 +12,7 @@ from pipeline.contracts.records.dataset import LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import FALSE, MISSING, TRUE
 from pipeline.parsing.numbers import PLAIN
-from pipeline.validation.columns.casting import as_finite, as_text
+from pipeline.validation.columns.casting import as_text
 from pipeline.validation.columns.cells import (
     count_markers,
     describe_markers,
@@ -23,6 +23,7 @@ from pipeline.validation.columns.cells import (
 from pipeline.validation.columns.date_inference import read_dates
 from pipeline.validation.columns.dates import convert_temporal
 from pipeline.validation.columns.inferred import DecimalHint, InferredColumn
+from pipeline.validation.columns.numbers.fitting import as_finite
 from pipeline.validation.columns.numbers.inference import infer_numbers
 from pipeline.validation.columns.numbers.kinds import infer_number_kind, numbers_rows
 from pipeline.validation.columns.text_kinds import is_free_text

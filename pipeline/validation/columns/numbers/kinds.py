@@ -10,9 +10,9 @@ from pipeline.contracts.records.dataset import LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.parsing.dates import TimeUnit
 from pipeline.parsing.numbers import PLAIN, NumberFormat
-from pipeline.validation.columns.casting import fit_numbers
 from pipeline.validation.columns.dates import convert_time_numbers
 from pipeline.validation.columns.inferred import InferredColumn
+from pipeline.validation.columns.numbers.fitting import fit_numbers
 from pipeline.validation.words import counted
 
 __all__ = ["infer_number_kind", "is_row_number", "may_number_rows", "numbers_rows"]
