@@ -80,9 +80,9 @@ def _read(master: int, process: subprocess.Popen[bytes], keys: str, after: str) 
 def start(arguments: list[str]) -> None:
     """Run the command over the fakes of the scene that comes first."""
     from pipeline.cli.main import app
-    from tests.unit.cli import scenes
+    from tests.helpers import cli_scenes
 
-    prepare: Callable[[], scenes.Stage] = getattr(scenes, arguments[0])
+    prepare: Callable[[], cli_scenes.Stage] = getattr(cli_scenes, arguments[0])
     app(arguments[1:], obj=prepare().session, prog_name="modeldrop")
 
 
