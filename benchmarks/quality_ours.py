@@ -17,6 +17,7 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.outcome import OUT_OF_FOLD, TrainedCandidate
 from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.records.variant import Selection
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.thresholds import threshold_rule
 from pipeline.ensembling.builder import EnsembleBuilder, Member
@@ -45,13 +46,14 @@ class Memory(dict[str, bytes]):
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """``answers``: of the served file, to the rows that test, by onnxruntime. ``board``: candidate -> what is shown."""
+    """``answers``: of the served file, to the rows that test. ``board``: candidate -> seconds and notes."""
 
     data: PreparedFiles
     answers: Answers
     chosen: str
     seconds: float
     board: dict[str, Any]
+    selection: Selection
 
 
 def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
@@ -84,23 +86,22 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
         report=lambda text: None,
     )
 
-    chosen = select(variants, metric=planned.metric, spec=data.spec).winner
+    selection = select(variants, metric=planned.metric, spec=data.spec)
+    chosen = selection.winner
     assert chosen.artifact is not None, "a winner was made"
     served = OnnxModel(unpack(files[chosen.artifact.key]), threads=threads)
     answers = served.run(feeds(splits["test"], data.dataset.signature))
     taken = time.monotonic() - began
-    board: dict[str, Any] = {
-        f"{one.candidate} {one.precision}": {
-            planned.metric: round(one.quality[planned.metric], 5),
-            "bytes": one.artifact.bytes if one.artifact else None,
-            "latency_us": round(one.latency_us or 0),
-            "seconds": round(seconds[one.candidate], 1),
-        }
-        for one in variants.variants
-        if one.status == "ok"
-    }
+    board: dict[str, Any] = {candidate: {"seconds": round(taken, 1)} for candidate, taken in seconds.items()}
     board |= {one.name: one.reason for one in left_out} | {one.candidate: one.notes for one in made}
-    return Made(data=data, answers=answers, chosen=f"{chosen.candidate} {chosen.precision}", seconds=taken, board=board)
+    return Made(
+        data=data,
+        answers=answers,
+        chosen=f"{chosen.candidate} {chosen.precision}",
+        seconds=taken,
+        board=board,
+        selection=selection,
+    )
 
 
 def _prepared(given: DataSet, folder: Path) -> PreparedFiles:

@@ -35,22 +35,24 @@ class LoadCost:
 
 
 class LoadProbe:
-    """Measures loads in one child process, which is started at the first use. Use it as a context manager.
+    """Measures loads in one child process. Use it as a context manager.
 
-    A measurement that fails costs its numbers, not the variant.
+    The process starts when the context is entered, so that its imports take no time from the first measurement. A
+    measurement that fails costs its numbers, not the variant.
     """
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
-
     def __enter__(self) -> Self:
+        """Start the process."""
+        self._process = subprocess.Popen(
+            [*_ONE_THREAD, sys.executable, "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None:
-            self._process.communicate()  # closes its stdin, which ends it
+        """End the process."""
+        self._process.communicate()  # closes its stdin
 
     def measure(self, stored: bytes) -> LoadCost:
         """Measure one stored file."""
@@ -64,10 +66,6 @@ class LoadProbe:
                 return LoadCost()
 
     def _ask(self, path: Path) -> str:
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [*_ONE_THREAD, sys.executable, "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
         assert self._process.stdin is not None, "it was asked for"
         assert self._process.stdout is not None, "it was asked for"
         self._process.stdin.write(f"{path}\n")

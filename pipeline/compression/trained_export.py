@@ -59,7 +59,7 @@ class TrainedExport:
                 f"the exported file of {self.candidate.candidate} is not the one that training recorded"
             )
         reference = np.load(BytesIO(self._read(REFERENCE)))
-        scale = np.std(self.bench.truth, axis=0) if self.bench.signature.task == "regression" else 1.0
+        scale = _spread(self.bench.truth) if self.bench.signature.task == "regression" else 1.0
         parity = VerifyExport(
             self.bench.signature, self.bench.rows, reference, tolerance=self.candidate.tolerance, scale=scale
         )
@@ -131,3 +131,10 @@ class TrainedExport:
         answered = bench.signature, bench.truth[held], Answers.of(bench.signature, predicted[held])
         weight = None if bench.weight is None else bench.weight[held]
         return measure(*answered, weight=weight), interval(*answered, weight=weight, only=bench.metric)
+
+
+def _spread(truth: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The standard deviation of each target; where all rows are equal, their magnitude."""
+    deviation, magnitude = truth.std(axis=0), np.abs(truth).max(axis=0)
+    spread: npt.NDArray[np.float64] = np.where(deviation > 0, deviation, np.maximum(magnitude, 1.0))
+    return spread
