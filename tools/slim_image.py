@@ -30,6 +30,7 @@ _REMOVED = (
     "pipeline/cli",
     "pipeline/deployment",
     "pipeline/lambda_handlers.py",
+    "pipeline/lambda_http.py",
     "pipeline/local",
 )
 _TESTED = ("networkx", "scipy", "sklearn", "sympy")  # packages that contain their tests

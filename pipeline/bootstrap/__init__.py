@@ -15,6 +15,7 @@ from pipeline.bootstrap.adapters import (
     clients_of_tenant,
     connect,
     registry_of,
+    registry_reads,
     table_of,
 )
 from pipeline.bootstrap.run_use_cases import (
@@ -76,6 +77,7 @@ __all__ = [
     "job",
     "job_checker",
     "lost_runs",
+    "metrics_namespace",
     "model_catalogue",
     "node",
     "operator",
@@ -178,19 +180,23 @@ def lost_runs(environ: Environ = os.environ) -> Callable[[], Sequence[str]]:
 
 
 def prediction_api(environ: Environ = os.environ) -> PredictionApi:
-    """Return the prediction API over the registry."""
+    """Compose the prediction API over the registry.
+
+    With a function's own credentials it reads by signed requests: the import of botocore would be most of a cold start.
+    """
     from pipeline.serving.api.prediction_api import PredictionApi
     from pipeline.serving.model_cache import ModelCache
     from pipeline.serving.model_loader import ModelLoader, make_session_factory
 
     settings = PredictorSettings.from_env(environ)
-    clients = connect(environ)
-    loader = ModelLoader(
-        table_of(clients, settings.table),
-        bucket_of(clients, settings.artifacts),
-        make_session_factory(settings.threads),
-    )
+    table, artifacts = registry_reads(environ, settings)
+    loader = ModelLoader(table, artifacts, make_session_factory(settings.threads))
     return PredictionApi(ModelCache(loader, alias_seconds=settings.alias_seconds))
+
+
+def metrics_namespace(environ: Environ = os.environ) -> str:
+    """Return the namespace of the stack's metrics."""
+    return environ.get("POWERTOOLS_METRICS_NAMESPACE") or "modeldrop"
 
 
 def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipeline.cloud.clients import Clients
     from pipeline.contracts.ports import ObjectStore, Table
     from pipeline.registry.model_registry import ModelRegistry
+    from pipeline.serving.model_loader import ItemReader, ObjectReader
 
 __all__ = [
     "artifacts_and_runs",
@@ -22,6 +23,7 @@ __all__ = [
     "clients_of_tenant",
     "connect",
     "registry_of",
+    "registry_reads",
     "table_of",
 ]
 
@@ -90,6 +92,28 @@ def clients_of_job(run: str, environ: Environ, settings: JobSettings) -> Clients
     is_code = settings.queue == "code"
     only = RunPolicy(run=run, bucket=settings.artifacts, table=settings.table) if is_code else None
     return own_clients.acting_as(TenantRole(arn=arn, tenant=tenant_of_run(run), name=run, only=only))
+
+
+def registry_reads(environ: Environ, settings: _HasStores) -> tuple[ItemReader, ObjectReader]:
+    """Compose what reads the registry: the table and the artifacts bucket.
+
+    They send signed requests where the environment has credentials, as a Lambda function's does; otherwise botocore
+    finds them.
+    """
+    access_key, secret_key = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
+    region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    if not (access_key and secret_key and region):
+        clients = connect(environ)
+        return table_of(clients, settings.table), bucket_of(clients, settings.artifacts)
+    from pipeline.cloud.signed.signature import Credentials
+    from pipeline.cloud.signed.stores import SignedBucket, SignedTable
+
+    credentials = Credentials(access_key, secret_key, environ.get("AWS_SESSION_TOKEN"))
+    endpoint_url = environ.get("AWS_ENDPOINT_URL") or None
+    return (
+        SignedTable(settings.table, region=region, credentials=credentials, endpoint_url=endpoint_url),
+        SignedBucket(settings.artifacts, region=region, credentials=credentials, endpoint_url=endpoint_url),
+    )
 
 
 def table_of(clients: Clients, name: str) -> Table:

@@ -17,12 +17,11 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as NoConnectionError
 
+from pipeline.cloud.error_codes import error_of_code
 from pipeline.contracts.errors import (
     ConfigurationError,
     ItemTooLargeError,
     ModeldropError,
-    NotFoundError,
-    ObjectNotFoundError,
     TransientError,
 )
 
@@ -30,47 +29,8 @@ __all__ = ["code_of", "translate_errors"]
 
 _NO_ANSWER = (HTTPClientError, NoConnectionError, IncompleteReadError, ResponseStreamingError)
 _NO_CREDENTIALS = (NoAuthTokenError, NoCredentialsError, PartialCredentialsError, TokenRetrievalError)
-_TOO_BUSY = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "ConditionalRequestConflict",
-        "EC2ThrottledException",
-        "OperationAborted",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionCanceledException",  # by no condition: those are the table's adapter's to see
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
-_NO_OBJECT = frozenset({"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion", "NotFound"})
 _NO_ROOM = "InsufficientStorage"  # of the embedded cloud, on a full disk
 _ITEM_SIZE = "exceeded the maximum allowed size"  # "Item size (to update) has ..."
-_NO_RESOURCE = frozenset({"NoSuchBucket", "ResourceNotFoundException", "StateMachineDoesNotExist"})
-_NOT_ALLOWED = frozenset(
-    {
-        "403",
-        "AccessDenied",
-        "AccessDeniedException",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "Forbidden",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
 
 
 @contextmanager
@@ -118,20 +78,5 @@ def _known(error: ClientError, resource: str) -> ModeldropError | None:
         return ItemTooLargeError(f"a record for {resource} is larger than the 400 KB that are possible")
     if code_of(error) == _NO_ROOM:
         return ConfigurationError(f"{resource} has no room ({error.response['Error'].get('Message', '')})")
-    return _known_by_code(error, resource)
-
-
-def _known_by_code(error: ClientError, resource: str) -> ModeldropError | None:
-    code = code_of(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _TOO_BUSY or status >= 500:
-        return TransientError(f"{resource} is busy ({error.operation_name}: {code})")
-    if code in _NO_OBJECT:
-        return ObjectNotFoundError(f"there is no such object in {resource}")
-    if code in _NO_RESOURCE:
-        return ConfigurationError(f"{resource} does not exist")
-    if code == "ExecutionDoesNotExist":
-        return NotFoundError(f"there is no such execution of {resource}")
-    if code in _NOT_ALLOWED:
-        return ConfigurationError(f"the credentials may not call {error.operation_name} on {resource} ({code})")
-    return None
+    return error_of_code(code_of(error), status, error.operation_name, resource)

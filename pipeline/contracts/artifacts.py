@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Protocol
 
 from pipeline.contracts.errors import IntegrityError, ObjectNotFoundError
-from pipeline.contracts.ports import ObjectStore
 
 __all__ = ["read_artifact"]
 
 
-def read_artifact(artifacts: ObjectStore, key: str, sha256: str) -> bytes:
+class _Objects(Protocol):
+    def get(self, key: str) -> bytes: ...
+
+
+def read_artifact(artifacts: _Objects, key: str, sha256: str) -> bytes:
     """Read an artifact and verify its hash.
 
     Args:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import onnxruntime
 import orjson
 
 from pipeline.contracts.artifacts import read_artifact
 from pipeline.contracts.errors import ConflictError, NotFoundError
-from pipeline.contracts.ports import ObjectStore, Table
+from pipeline.contracts.ports import Item
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import alias_key, version_key, version_prefix
 from pipeline.evaluation.sessions import WideSession
@@ -18,7 +18,7 @@ from pipeline.evaluation.stored_models import unpack_model
 from pipeline.serving.api.model_source import LIVE
 from pipeline.serving.loaded_model import InferenceSession, LoadedModel
 
-__all__ = ["ModelLoader", "make_session_factory"]
+__all__ = ["ItemReader", "ModelLoader", "ObjectReader", "make_session_factory"]
 
 _READY = "READY"
 _LOG_ERRORS_ONLY = 3  # onnxruntime warns on machines without a GPU
@@ -38,6 +38,26 @@ def make_session_factory(threads: int) -> Callable[[bytes], InferenceSession]:
     return make
 
 
+class ItemReader(Protocol):
+    """What is read of the port Table."""
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """Return an item; None if there is none."""
+        ...
+
+    def query(self, pk: str, sk_prefix: str = "") -> Sequence[Item]:
+        """Return the items of a partition whose sort key has a prefix, in its order."""
+        ...
+
+
+class ObjectReader(Protocol):
+    """What is read of the port ObjectStore."""
+
+    def get(self, key: str) -> bytes:
+        """Return an object; raise ObjectNotFoundError if there is none."""
+        ...
+
+
 class ModelLoader:
     """Loads versions.
 
@@ -51,7 +71,9 @@ class ModelLoader:
         make_session: Creates a session from a model file.
     """
 
-    def __init__(self, table: Table, artifacts: ObjectStore, make_session: Callable[[bytes], InferenceSession]) -> None:
+    def __init__(
+        self, table: ItemReader, artifacts: ObjectReader, make_session: Callable[[bytes], InferenceSession]
+    ) -> None:
         self._table = table
         self._artifacts = artifacts
         self._make_session = make_session

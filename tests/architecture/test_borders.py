@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 HEAVY = ["torch", "sklearn", "pandas", "onnx", "lightgbm", "skl2onnx", "scipy", "ministack"]
 # What is loaded is paid for at every cold start; the serving path pays for the least.
 ALSO_BANNED = {
-    "predict": ["pydantic", "polars", "yaml", "rich", "typer"],
+    "predict": ["aws_lambda_powertools", "botocore", "httpx", "pydantic", "polars", "yaml", "rich", "typer"],
     "authorize_request": ["onnxruntime", "numpy", "polars"],
 }
 SOURCES = sorted([*(ROOT / "pipeline").rglob("*.py"), *HANDLERS])

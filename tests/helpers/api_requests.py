@@ -70,10 +70,12 @@ class Api:
         finally:
             handler.setStream(stdout)
         records = self._capsys.readouterr().out
+        text = log.getvalue() + records
+        documents = [json.loads(line) for line in text.splitlines()]
         return Said(
-            lines=[json.loads(line) for line in log.getvalue().splitlines()],
-            records=[json.loads(line) for line in records.splitlines()],
-            text=log.getvalue() + records,
+            lines=[document for document in documents if "_aws" not in document],
+            records=[document for document in documents if "_aws" in document],
+            text=text,
         )
 
 

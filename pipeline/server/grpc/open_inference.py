@@ -157,7 +157,7 @@ def _read_inputs(request: Any) -> list[dict[str, Any]]:
         )
     for document, raw in zip(tensors, request.raw_input_contents, strict=True):
         document["parameters"] = {"binary_data_size": len(raw)}
-    attach_binary_data(tensors, memoryview(b"".join(request.raw_input_contents)))
+    attach_binary_data(tensors, b"".join(request.raw_input_contents))
     return tensors
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from pipeline.serving.api.messages import JSON, Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.model_source import ModelReference, ModelSource
-from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.protocols import tensorflow_serving
 from pipeline.serving.api.protocols.infer import infer
 from pipeline.serving.api.protocols.mlflow import score
@@ -55,6 +54,8 @@ class PredictionApi:
         if predict is not None:
             caller.require("predict", route.model)
             return predict(self._find(route, caller), request)
+        if route.action == "openapi":
+            return _respond_json(_describe_api())
         if not route.model:
             return _respond_json(_SERVER_DOCUMENTS[route.action])
         caller.require("read", route.model)
@@ -81,14 +82,19 @@ _MODEL_DOCUMENTS: Mapping[Action, Callable[[LoadedModel], dict[str, Any]]] = {
     "model_ready": lambda model: {"name": model.model, "ready": True},
     "tf_status": tensorflow_serving.describe_status,
     "tf_metadata": tensorflow_serving.describe_signature,
-    "model_openapi": lambda model: openapi_document(model.model, model.signature),
+    "model_openapi": lambda model: _describe_api(model),
 }
 _SERVER_DOCUMENTS: Mapping[Action, dict[str, Any]] = {
     "server": server_metadata(),
     "live": {"live": True},
     "ready": {"ready": True},
-    "openapi": openapi_document(),
 }
+
+
+def _describe_api(model: LoadedModel | None = None) -> dict[str, Any]:
+    from pipeline.serving.api.openapi import openapi_document  # noqa: PLC0415 - a cold start rarely needs it
+
+    return openapi_document(model.model, model.signature) if model else openapi_document()
 
 
 def _respond_json(document: dict[str, Any]) -> HttpResponse:

@@ -1,0 +1,97 @@
+"""How long is a cold start of the predict function, beside the least that it can be?
+
+Both sides are whole processes, from their start to the first answer: ours with its registry on loopback, and one that
+imports numpy, onnxruntime and orjson, makes one session and runs it once. They alternate, so that a busy machine slows
+both alike. Also prints what the import of the function loads beside those libraries.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+
+from common import report
+from serving import FIRST_ANSWER, ROOT, environment, event_of, registry
+from serving_stub import serve
+
+PREDICT = ROOT / "functions" / "predict" / "app.py"
+ALGORITHM = "linear"  # its session is made fastest, so what is ours weighs most
+STARTS = 15
+MAX_RATIO = 1.5
+FLOOR = """
+import sys
+import numpy, onnxruntime, orjson
+row = orjson.loads(open(sys.argv[2], "rb").read())
+options = onnxruntime.SessionOptions()
+options.intra_op_num_threads = options.inter_op_num_threads = 1
+session = onnxruntime.InferenceSession(sys.argv[1], options)
+feeds = {
+    one.name: numpy.array([row[one.name]], object if "string" in one.type else numpy.float32)
+    for one in session.get_inputs()
+}
+print("ANSWERED", 200, len(session.run(None, feeds)), flush=True)
+"""
+
+
+def seconds_to_answer(command: list[str | Path], environ: dict[str, str]) -> float:
+    """Seconds from the start of a process to the line that says it has answered."""
+    began = time.perf_counter()
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("ANSWERED 200"):
+                return time.perf_counter() - began
+    raise SystemExit(f"{command} gave no answer")
+
+
+def loaded_packages(environ: dict[str, str]) -> list[str]:
+    """Packages that the import of the function loads, without the standard library's."""
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import app; "
+        "print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    )
+    command = [sys.executable, "-c", script, str(PREDICT.parent)]
+    names = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout.split()
+    return [name for name in names if name not in sys.stdlib_module_names and not name.startswith("_")]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        subprocess.run([sys.executable, ROOT / "benchmarks" / "serving_model.py", folder, ALGORITHM], check=True)
+        file = (folder / "model.onnx").read_bytes()
+        event = event_of(folder)
+        taken: dict[str, list[float]] = {"ours": [], "floor": []}
+        with serve(*registry(file, json.loads((folder / "signature.json").read_text()))) as endpoint:
+            environ = environment(endpoint)
+            commands: dict[str, list[str | Path]] = {
+                "ours": [sys.executable, "-c", FIRST_ANSWER, PREDICT, event],
+                "floor": [sys.executable, "-c", FLOOR, folder / "model.onnx", folder / "row.json"],
+            }
+            for number in range(STARTS + 1):
+                for side, command in commands.items():
+                    seconds = seconds_to_answer(command, environ)
+                    if number:  # the first writes the .pyc files
+                        taken[side].append(1e3 * seconds)
+            packages = loaded_packages(environ)
+    medians = {side: round(statistics.median(times), 1) for side, times in taken.items()}
+    ratio = medians["ours"] / medians["floor"]
+    report(
+        "cold_start",
+        results={"first_answer_ms": medians["ours"], "packages": packages},
+        floor={"first_answer_ms": medians["floor"]},
+        peers={},
+        ratios={"first_answer": round(ratio, 3)},
+        met=ratio <= MAX_RATIO,
+    )
+
+
+if __name__ == "__main__":
+    main()
