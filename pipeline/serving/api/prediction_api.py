@@ -71,6 +71,12 @@ class PredictionApi:
         )
 
 
+def _describe_api(model: LoadedModel | None = None) -> dict[str, Any]:
+    from pipeline.serving.api.openapi import openapi_document  # noqa: PLC0415 - a cold start rarely needs it
+
+    return openapi_document(model.model, model.signature) if model else openapi_document()
+
+
 _PREDICTIONS: Mapping[Action, Callable[[LoadedModel, HttpRequest], HttpResponse]] = {
     "infer": infer,
     "tf_predict": tensorflow_serving.predict,
@@ -82,19 +88,13 @@ _MODEL_DOCUMENTS: Mapping[Action, Callable[[LoadedModel], dict[str, Any]]] = {
     "model_ready": lambda model: {"name": model.model, "ready": True},
     "tf_status": tensorflow_serving.describe_status,
     "tf_metadata": tensorflow_serving.describe_signature,
-    "model_openapi": lambda model: _describe_api(model),
+    "model_openapi": _describe_api,
 }
 _SERVER_DOCUMENTS: Mapping[Action, dict[str, Any]] = {
     "server": server_metadata(),
     "live": {"live": True},
     "ready": {"ready": True},
 }
-
-
-def _describe_api(model: LoadedModel | None = None) -> dict[str, Any]:
-    from pipeline.serving.api.openapi import openapi_document  # noqa: PLC0415 - a cold start rarely needs it
-
-    return openapi_document(model.model, model.signature) if model else openapi_document()
 
 
 def _respond_json(document: dict[str, Any]) -> HttpResponse:
