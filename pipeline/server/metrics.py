@@ -49,8 +49,6 @@ class ServerMetrics:
             registry=self._registry,
         )
         self.in_flight = Gauge("modeldrop_requests_in_flight", "Open requests.", registry=self._registry)
-        self.loaded_models = Gauge("modeldrop_loaded_models", "Loaded versions.", registry=self._registry)
-        self.loaded_bytes = Gauge("modeldrop_loaded_bytes", "Size of the loaded files.", registry=self._registry)
         self._series: dict[tuple[str, str, str], tuple[Any, Any]] = {}
         self._counters: dict[tuple[str, str], Any] = {}
 

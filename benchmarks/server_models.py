@@ -1,0 +1,72 @@
+"""The ONNX files of the server's benchmarks, with random weights: speed does not depend on what was learned."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+__all__ = ["INPUT_SHAPES", "write_models"]
+
+INPUT_SHAPES = {"table": (14,), "cnn": (1, 28, 28), "wide": (2048,)}
+
+
+def write_models(folder: Path) -> None:
+    """Write ``table`` (14-256-256-2), ``cnn`` (two convolutions on 28 x 28) and ``wide`` (16 x Linear 2048).
+
+    Each is in Triton's layout: ``NAME/1/model.onnx``.
+    """
+    random = np.random.default_rng(0)
+    graphs = {
+        "table": _dense(random, (14, 256, 256, 2)),
+        "cnn": _convolutions(random),
+        "wide": _dense(random, (2048,) * 17),
+    }
+    for name, (nodes, weights) in graphs.items():
+        inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", *INPUT_SHAPES[name]])]
+        outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", None])]
+        graph = helper.make_graph(nodes, name, inputs, outputs, weights)
+        path = folder / name / "1" / "model.onnx"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), path)
+
+
+def _weight(random: np.random.Generator, name: str, *shape: int) -> onnx.TensorProto:
+    scale = 1 / np.sqrt(np.prod(shape[1:]) if len(shape) > 2 else shape[0])
+    return numpy_helper.from_array(random.normal(0, scale, shape).astype(np.float32), name)
+
+
+def _dense(random: np.random.Generator, widths: tuple[int, ...]) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    nodes, weights, previous = [], [], "x"
+    last = len(widths) - 2
+    for layer, (before, after) in enumerate(itertools.pairwise(widths)):
+        weights.append(_weight(random, f"w{layer}", before, after))
+        name = "y" if layer == last else f"h{layer}"
+        nodes.append(helper.make_node("MatMul", [previous, f"w{layer}"], [name]))
+        if layer != last:
+            nodes.append(helper.make_node("Relu", [name], [f"r{layer}"]))
+            previous = f"r{layer}"
+    return nodes, weights
+
+
+def _convolutions(random: np.random.Generator) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    weights = [
+        _weight(random, "c1", 16, 1, 3, 3),
+        _weight(random, "c2", 32, 16, 3, 3),
+        _weight(random, "d", 32 * 49, 10),
+    ]
+    pool = {"kernel_shape": [2, 2], "strides": [2, 2]}
+    nodes = [
+        helper.make_node("Conv", ["x", "c1"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["a"], ["b"]),
+        helper.make_node("MaxPool", ["b"], ["e"], **pool),
+        helper.make_node("Conv", ["e", "c2"], ["f"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["f"], ["g"]),
+        helper.make_node("MaxPool", ["g"], ["h"], **pool),
+        helper.make_node("Flatten", ["h"], ["i"]),
+        helper.make_node("MatMul", ["i", "d"], ["y"]),
+    ]
+    return nodes, weights

@@ -1,0 +1,128 @@
+"""Does `modeldrop serve` lose a request, or memory, while versions change under load? And when it is ended?
+
+Load from wrk for ``--minutes`` (10), a new version of the model each ``--change-seconds`` (10), then SIGTERM while
+clients still send. A failure is a response other than 2xx, or a connection that breaks before SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+
+from common import report
+from server import START, Load, measure, memory_mb, request_of
+from server_models import write_models
+
+ROOT = Path(__file__).parents[1]
+MAX_GROWTH = 0.05  # of the memory after the first tenth of the time
+
+
+def publish(model: Path, version: int) -> None:
+    """Add a version, and remove all but the two newest."""
+    folder = model / str(version)
+    folder.mkdir()
+    shutil.copy(model / "1.onnx", folder / "model.partial")
+    (folder / "model.partial").rename(folder / "model.onnx")
+    for old in (path for path in model.iterdir() if path.is_dir() and int(path.name) < version - 1):
+        shutil.rmtree(old)
+
+
+def soak(folder: Path, seconds: float, change_seconds: float, clients: int) -> dict[str, float]:
+    """Return requests, failures, versions and memory in MB."""
+    model = folder / "table"
+    shutil.copy(model / "1" / "model.onnx", model / "1.onnx")
+    command = [sys.executable, "-c", START, "serve", "--folder", folder, "--no-auth", "--no-access-log"]
+    ports = ["--http-port", "0", "--grpc-port", "0", "--refresh-seconds", "0.2"]
+    environ = os.environ | {"PYTHONPATH": str(ROOT)}
+    facts = {"requests": 0.0, "failures": 0.0, "versions": 1.0, "memory_start": 0.0, "memory_end": 0.0}
+    load = Load("table", "json", 1, clients)
+    with subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, env=environ) as process:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["http"] + "/v2/models/table/infer"
+        started = time.monotonic()
+        while (elapsed := time.monotonic() - started) < seconds:
+            facts["versions"] += 1
+            publish(model, int(facts["versions"]))
+            span = max(1, round(min(change_seconds, seconds - elapsed)))
+            measured = measure(url, load, folder, span)
+            facts["requests"] += measured.requests * span
+            facts["failures"] += measured.failures
+            if elapsed <= seconds / 10:
+                facts["memory_start"] = memory_mb(process.pid)
+        facts["memory_end"] = memory_mb(process.pid)
+        facts["failures"] += end_under_load(process, url, load)
+        facts["exit_code"] = process.returncode
+    return {name: round(value, 1) for name, value in facts.items()}
+
+
+def end_under_load(process: subprocess.Popen[bytes], url: str, load: Load) -> int:
+    """Send SIGTERM while clients are sending; return the responses that were not 200."""
+    import http.client
+    import threading
+    from urllib.parse import urlsplit
+
+    body, headers = request_of(load)
+    failures: list[int] = []
+
+    def send() -> None:
+        address = urlsplit(url)
+        connection = http.client.HTTPConnection(address.netloc, timeout=20)
+        sent = False
+        try:
+            while True:
+                connection.request("POST", address.path, body, headers)
+                sent = True
+                response = connection.getresponse()
+                response.read()
+                sent = False
+                if response.status != 200:
+                    failures.append(response.status)
+                if response.will_close:
+                    return
+        except http.client.RemoteDisconnected:
+            return  # closed between two requests, as keep-alive permits
+        except OSError:
+            if sent and not isinstance(sys.exc_info()[1], ConnectionError):
+                failures.append(0)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=send) for _ in range(load.clients)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    process.send_signal(signal.SIGTERM)
+    for thread in threads:
+        thread.join()
+    process.wait(60)
+    return len(failures)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--change-seconds", type=float, default=10)
+    parser.add_argument("--clients", type=int, default=8)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        write_models(folder)
+        facts = soak(folder, 60 * arguments.minutes, arguments.change_seconds, arguments.clients)
+    growth = facts["memory_end"] / facts["memory_start"] - 1
+    ratios = {"memory growth": round(growth, 3)}
+    met = facts["failures"] == 0 and growth <= MAX_GROWTH and facts["exit_code"] == 0
+    report("soak", results=facts, floor=None, peers={}, ratios=ratios, met=met)
+
+
+if __name__ == "__main__":
+    main()
