@@ -34,13 +34,21 @@ _CONTENTS = {
 _EXTENSIONS = ("model_repository",)
 
 
-def model_reference(caller: Caller, name: str, version: str) -> ModelReference:
+def model_reference(caller: Caller, permission: str, name: str, version: str) -> ModelReference:
     """Return the reference of ``name`` or ``name@alias``, and of a version's number if it is not empty.
 
+    Args:
+        caller: The caller.
+        permission: Permission that the call needs.
+        name: Name of the model, perhaps with an alias.
+        version: Number of the version; empty for none.
+
     Raises:
-        NotFoundError: The version is not a number, or there is an alias too.
+        ForbiddenError: The caller lacks the permission.
+        NotFoundError: The caller may not see the model, the version is not a number, or there is an alias too.
     """
     model, alias = split_alias(name)
+    caller.require(permission, model)
     if not version:
         return ModelReference(caller.tenant, model, alias=alias)
     if not (version.isascii() and version.isdigit() and len(version) <= 6) or "@" in name:
@@ -80,17 +88,15 @@ class OpenInferenceService:
 
     def model_ready(self, request: Any, caller: Caller) -> Reply:
         """Tell whether a model can be called; an unknown one cannot."""
-        caller.require("read")
         try:
-            self._models.find(model_reference(caller, request.name, request.version))
+            self._models.find(model_reference(caller, "read", request.name, request.version))
         except NotFoundError:
             return Reply(_message("ModelReadyResponse", ready=False))
         return Reply(_message("ModelReadyResponse", ready=True))
 
     def model_metadata(self, request: Any, caller: Caller) -> Reply:
         """Describe a model; raise what ModelSource.find raises."""
-        caller.require("read")
-        model = self._models.find(model_reference(caller, request.name, request.version))
+        model = self._models.find(model_reference(caller, "read", request.name, request.version))
         document = model.metadata(self._models.versions(caller.tenant, model.model))
         fields = {name: document[name] for name in ("name", "versions", "platform", "inputs", "outputs")}
         return Reply(_message("ModelMetadataResponse", **fields))
@@ -102,8 +108,7 @@ class OpenInferenceService:
             NotFoundError: There is no such model or version.
             InvalidRequestError: The tensors do not match the model.
         """
-        caller.require("predict")
-        model = self._models.find(model_reference(caller, request.model_name, request.model_version))
+        model = self._models.find(model_reference(caller, "predict", request.model_name, request.model_version))
         extra = request.parameters["extra"].string_param if "extra" in request.parameters else "refuse"
         feeds = model.decode_tensors(_read_inputs(request), ignore_extra=extra == "ignore")
         outputs = model.run(feeds)
@@ -113,7 +118,7 @@ class OpenInferenceService:
         """List the models; with ``ready`` those that can be called."""
         caller.require("read")
         index = []
-        for name in self._models.all_names(caller.tenant):
+        for name in filter(caller.may_see, self._models.all_names(caller.tenant)):
             version = self._models.live_version(caller.tenant, name)
             if version is None and not request.ready:
                 index.append({"name": name, "state": "UNAVAILABLE", "reason": "unloaded"})
@@ -123,13 +128,13 @@ class OpenInferenceService:
 
     def repository_model_load(self, request: Any, caller: Caller) -> Reply:
         """Load a model; raise what ModelRepository.load raises."""
-        caller.require("publish")
+        caller.require("publish", request.model_name)
         self._models.load(caller.tenant, request.model_name)
         return Reply(_message("RepositoryModelLoadResponse"))
 
     def repository_model_unload(self, request: Any, caller: Caller) -> Reply:
         """Unload a model; raise what ModelRepository.unload raises."""
-        caller.require("publish")
+        caller.require("publish", request.model_name)
         self._models.unload(caller.tenant, request.model_name)
         return Reply(_message("RepositoryModelUnloadResponse"))
 

@@ -61,7 +61,7 @@ class TensorFlowService:
             NotFoundError: There is no such model, version or label.
             InvalidRequestError: The tensors do not match the model.
         """
-        caller.require("predict")
+        caller.require("predict", split_alias(request.model_spec.name)[0])
         if request.model_spec.signature_name not in _SIGNATURES:
             raise InvalidRequestError("signature_name: 'serving_default' or 'predict' is expected")
         model = self._models.find(_reference(caller, request.model_spec))

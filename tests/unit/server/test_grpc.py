@@ -16,6 +16,7 @@ from pipeline.server.authentication import FixedKeys
 from pipeline.server.grpc.messages import find_service, message_class
 from pipeline.server.limits import ServerLimits
 from pipeline.server.models.model_files import LOCAL_TENANT
+from pipeline.serving.api.messages import Caller
 from tests.helpers.running_server import RunningServer, run_folder, write_scaling_model
 
 OIP = "inference.GRPCInferenceService"
@@ -205,6 +206,36 @@ def test_calls_need_a_key(folder: Path) -> None:
                 rpc(request, metadata=metadata, timeout=5)
             assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
         assert rpc(request, metadata=(("x-api-key", "secret"),), timeout=5).ready
+
+
+class _OneModelKey:
+    """Knows callers of another model."""
+
+    def recall(self, key: str) -> Caller:
+        return Caller(LOCAL_TENANT, frozenset({"predict", "read", "publish"}), models=frozenset({"other"}))
+
+    authenticate = recall
+
+
+def test_a_key_of_another_model_sees_nothing_of_this_one(folder: Path) -> None:
+    with (
+        run_folder(folder, authenticator=_OneModelKey()) as server,
+        grpc.insecure_channel(server.grpc) as channel,
+    ):
+        for name, fields in (
+            ("ModelInfer", {"model_name": "scale", "inputs": [_tensor(1, 2)]}),
+            ("ModelInfer", {"model_name": "scale@live", "inputs": [_tensor(1, 2)]}),
+            ("ModelMetadata", {"name": "scale"}),
+            ("RepositoryModelUnload", {"model_name": "scale"}),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                _call(channel, name, **fields)
+            assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+        with pytest.raises(grpc.RpcError) as caught:
+            _predict(channel)
+        assert caught.value.code() == grpc.StatusCode.NOT_FOUND
+        assert not _call(channel, "RepositoryIndex").models
+        assert server.infer(1, 2).status_code == 404
 
 
 def test_more_calls_than_the_limit_are_refused_with_advice(folder: Path) -> None:
