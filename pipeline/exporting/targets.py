@@ -16,9 +16,10 @@ import onnxruntime
 
 from pipeline.contracts.errors import ExportMismatchError, InvalidModelError
 from pipeline.contracts.signature import Signature
+from pipeline.evaluation.golden.comparison import GoldenComparison
 from pipeline.exporting.c_source.run import find_compiler, run_compiled
 from pipeline.exporting.c_source.source import translate
-from pipeline.exporting.comparison import Comparison, compare_outputs
+from pipeline.exporting.comparison import compare_outputs, describe
 from pipeline.exporting.readme import c_readme, onnx_readme, ort_readme
 
 __all__ = ["TARGETS", "Export", "Target", "export_model"]
@@ -38,7 +39,7 @@ class Export:
     """
 
     files: Mapping[str, bytes]
-    comparison: Comparison | None
+    comparison: GoldenComparison | None
 
 
 def export_model(  # noqa: PLR0913 - a version's parts, by keyword
@@ -69,7 +70,7 @@ def export_model(  # noqa: PLR0913 - a version's parts, by keyword
         if not comparison.is_equal:
             raise ExportMismatchError(
                 f"{name} as {target}: {comparison.rows - comparison.equal} of {comparison.rows} golden rows are "
-                f"predicted differently, by up to {comparison.max_difference:.2g}"
+                f"predicted differently (largest difference {describe(comparison)})"
             )
     schema = json.dumps(signature.to_dict(), indent=1, ensure_ascii=False)
     return Export(files={**files, "schema.json": schema.encode()}, comparison=comparison)

@@ -155,10 +155,12 @@ def _golden_rows(connection: Connection, registered: ModelVersion) -> tuple[tupl
 
 
 def _verdict(exported: Export) -> str:
+    from pipeline.exporting.comparison import describe
+
     comparison = exported.comparison
     if comparison is None:
         return "not verified: this machine has no C compiler (cc, gcc or clang)"
     return (
         f"verified: {comparison.equal} of {comparison.rows} golden rows are predicted equally "
-        f"(largest difference {comparison.max_difference:.1e})"
+        f"(largest difference {describe(comparison)})"
     )
