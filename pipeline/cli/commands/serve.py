@@ -14,9 +14,9 @@ __all__ = ["register"]
 
 _SERVE = """
 Examples:
-  modeldrop serve churn                            # of the running stack, by its API keys
+  modeldrop serve churn             # of the running stack, by its API keys
   modeldrop serve --registry --no-auth
-  modeldrop serve --folder models/                 # models/NAME/VERSION/model.onnx
+  modeldrop serve --folder models/  # models/NAME/VERSION/model.onnx
   modeldrop serve --file model.onnx --name churn --http-port 0
 
 When it is ready, it prints one JSON line: {"http", "grpc", "models"}. SIGTERM or Ctrl-C ends it, after the open

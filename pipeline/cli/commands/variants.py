@@ -33,8 +33,8 @@ Examples:
 
 _ACCEPT = """
 Examples:
-  modeldrop accept houses                 # its newest run's winner, although it misses a limit
-  modeldrop accept houses linear/fp32     # another variant, as 'modeldrop variants houses' lists them
+  modeldrop accept houses              # its newest run's winner
+  modeldrop accept houses linear/fp32  # another variant
   modeldrop accept demo_houses_1f2e3d4c5b6a mlp/int8"""
 
 
