@@ -15,6 +15,7 @@ from pipeline.server.authentication import Authenticator, find_key
 from pipeline.server.dispatcher import Dispatcher
 from pipeline.server.http.responses import error_response
 from pipeline.server.metrics import CONTENT_TYPE, ServerMetrics
+from pipeline.server.run_time import measure_cost
 from pipeline.serving.api.errors import respond_to_error
 from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.prediction_api import PredictionApi
@@ -94,7 +95,9 @@ class ServerApplication:
 
     def _call(self, request: HttpRequest, caller: Caller) -> HttpResponse:
         try:
-            return self._api.respond(request, caller)
+            response, seconds = measure_cost(lambda: self._api.respond(request, caller))
+            self._dispatcher.learn(request.path, seconds)
+            return response
         except Exception as error:  # noqa: BLE001 - the outermost edge: one request's failure ends no other's
             return self._respond_to(error, request)
 
@@ -111,9 +114,7 @@ class ServerApplication:
 
     def _finish(self, request: HttpRequest, started: float, respond: _Respond, response: HttpResponse) -> None:
         seconds = time.perf_counter() - started
-        if response.status < 300:
-            self._dispatcher.learn(request.path, seconds)
-        elif response.status in (429, 503):
+        if response.status in (429, 503):
             response = response._replace(headers={**response.headers, **_RETRY})
         respond(response)
         status = str(response.status)

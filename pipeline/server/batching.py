@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.server.models.tensor_model import TensorSession
+from pipeline.server.run_time import note_run
 from pipeline.serving.request_decoder import Feeds
 
 __all__ = ["BatchingSession"]
@@ -103,6 +104,7 @@ class BatchingSession:
         if not self._can_batch or 0 < self._single_seconds < _MIN_SECONDS:
             return self._run_alone(output_names, input_feed)
         request = _Request(input_feed)
+        note_run(self._single_seconds * request.rows)
         with self._lock:
             must_wait = self._is_running
             self._is_running = True
@@ -121,7 +123,8 @@ class BatchingSession:
         started = self._clock()
         outputs = self._session.run(output_names, feeds)
         rows = max(1, len(next(iter(feeds.values()))))
-        self._single_seconds = _average(self._single_seconds, (self._clock() - started) / rows)
+        seconds = (self._clock() - started) / rows
+        self._single_seconds = _average(self._single_seconds, seconds)
         return outputs
 
     def _lead(self, output_names: Sequence[str] | None, first: _Request) -> None:

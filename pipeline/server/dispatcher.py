@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -40,13 +39,18 @@ class Dispatcher:
         self._metrics = metrics
         self._clock = clock
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="predict")
-        self._seconds: OrderedDict[str, float] = OrderedDict()
+        self._seconds: dict[str, float] = {}
         self._open = 0
 
     @property
     def open_requests(self) -> int:
-        """Number of requests that run or wait."""
+        """Return the number of requests that run or wait."""
         return self._open
+
+    @property
+    def tracked(self) -> int:
+        """Return the number of keys whose cost is remembered."""
+        return len(self._seconds)
 
     def enter(self) -> None:
         """Count a request in.
@@ -74,11 +78,10 @@ class Dispatcher:
         return size <= MAX_INLINE_BYTES and self._seconds.get(key, MAX_INLINE_SECONDS) < MAX_INLINE_SECONDS
 
     def learn(self, key: str, seconds: float) -> None:
-        """Record the duration of a request that succeeded."""
+        """Record what a request that succeeded has cost, as ``measure_cost`` returns it. Thread-safe."""
         old = self._seconds.get(key)
-        if old is None:
-            while len(self._seconds) >= _MAX_TRACKED:
-                self._seconds.popitem(last=False)
+        if old is None and len(self._seconds) >= _MAX_TRACKED:
+            self._seconds.clear()
         self._seconds[key] = seconds if old is None else old + _WEIGHT * (seconds - old)
 
     def run_in_thread(self, call: Callable[[], _Result]) -> asyncio.Future[_Result]:

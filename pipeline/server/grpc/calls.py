@@ -25,6 +25,7 @@ from pipeline.server.access_log import AccessLog
 from pipeline.server.authentication import Authenticator, find_key
 from pipeline.server.dispatcher import Dispatcher
 from pipeline.server.metrics import ServerMetrics
+from pipeline.server.run_time import measure_cost
 from pipeline.serving.api.messages import Caller
 
 __all__ = ["Call", "CallRunner", "Reply", "status_code"]
@@ -110,7 +111,6 @@ class CallRunner:
         except Exception as error:  # noqa: BLE001 - the outermost edge: one call's failure ends no other's
             self._finish("grpc", status_code(error).name, started, {}, call.size)
             await self._abort(context, error)
-        self._dispatcher.learn(call.key, time.perf_counter() - started)
         self._finish("grpc", "OK", started, reply.facts, call.size)
         return reply.message
 
@@ -120,7 +120,7 @@ class CallRunner:
         caller = self._authenticator.recall(key)
         if caller is not None and self._dispatcher.is_fast(call.key, call.size):
             try:
-                return call.run(caller)
+                return self._call(call, caller)
             finally:
                 self._dispatcher.leave()
         remaining = context.time_remaining()
@@ -129,11 +129,16 @@ class CallRunner:
         def run() -> Reply:
             if deadline is not None and time.perf_counter() > deadline:
                 raise OverloadedError("the call's deadline has passed before it could run")
-            return call.run(caller or self._authenticator.authenticate(key))
+            return self._call(call, caller or self._authenticator.authenticate(key))
 
         future = self._dispatcher.run_in_thread(run)
         future.add_done_callback(self._leave)  # a cancelled call occupies its thread until it has run
         return await asyncio.shield(future)
+
+    def _call(self, call: Call, caller: Caller) -> Reply:
+        reply, seconds = measure_cost(lambda: call.run(caller))
+        self._dispatcher.learn(call.key, seconds)
+        return reply
 
     def _leave(self, future: asyncio.Future[Reply]) -> None:
         self._dispatcher.leave()

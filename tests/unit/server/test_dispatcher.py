@@ -1,0 +1,49 @@
+"""Where a request runs: by what it costs, not by how long it waited."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from pipeline.server.dispatcher import MAX_INLINE_BYTES, Dispatcher
+from pipeline.server.limits import ServerLimits
+from pipeline.server.metrics import ServerMetrics
+from pipeline.server.run_time import measure_cost, note_run
+
+
+def _dispatcher() -> Dispatcher:
+    return Dispatcher(ServerLimits(), ServerMetrics())
+
+
+def test_a_path_that_was_never_called_runs_in_a_thread() -> None:
+    assert not _dispatcher().is_fast("/infer", 10)
+
+
+def test_cheap_requests_run_in_the_event_loop_unless_they_are_large() -> None:
+    dispatcher = _dispatcher()
+    dispatcher.learn("/infer", 0.0001)
+    assert dispatcher.is_fast("/infer", 10)
+    assert not dispatcher.is_fast("/infer", MAX_INLINE_BYTES + 1)
+    dispatcher.learn("/slow", 0.01)
+    assert not dispatcher.is_fast("/slow", 10)
+
+
+def test_the_number_of_remembered_paths_is_bounded() -> None:
+    dispatcher = _dispatcher()
+    for number in range(10_000):
+        dispatcher.learn(f"/{number}", 0.0001)
+    assert dispatcher.tracked <= 4_096
+
+
+def test_waiting_costs_nothing() -> None:
+    _, seconds = measure_cost(lambda: time.sleep(0.02))
+    assert seconds < 0.01
+
+
+def test_a_request_whose_graph_ran_for_another_costs_its_graph() -> None:
+    _, seconds = measure_cost(lambda: note_run(0.5))
+    assert seconds == 0.5
+    thread = threading.Thread(target=note_run, args=(7.0,))
+    thread.start()
+    thread.join()
+    assert measure_cost(lambda: None)[1] < 0.5
