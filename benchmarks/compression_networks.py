@@ -1,0 +1,141 @@
+"""The networks that benchmarks/compression.py compresses, and the data that they learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import polars as pl
+import torch
+from quality_data import DATA
+from torch import Tensor, nn
+
+from pipeline.compression.training_rows import TrainingRows
+from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithms import RECIPES
+
+__all__ = [
+    "LeNet5",
+    "accuracy",
+    "read_mnist",
+    "read_news",
+    "session_of",
+    "train_lenet5",
+    "train_recipe",
+    "training_rows",
+]
+
+VALIDATION_ROWS = 5_000
+BATCH_ROWS = 64
+
+
+def read_mnist(name: str) -> Rows:
+    """The images in a seeded order: the files are sorted by the label."""
+    with np.load(DATA / "mnist" / f"{name}.npz") as arrays:
+        images, labels = arrays["images"], arrays["labels"].astype(np.int64)
+    order = np.random.default_rng(0).permutation(len(labels))
+    none = len(labels), 0
+    return Rows(
+        num=np.empty(none, np.float32),
+        cat=np.empty(none, np.int64),
+        image=images[order][..., None],
+        target=labels[order],
+    )
+
+
+def read_news(name: str) -> Rows:
+    """The texts of AG News and their topics, numbered in sorted order."""
+    frame = pl.read_csv(DATA / "ag_news" / f"{name}.csv").sample(fraction=1, shuffle=True, seed=0)
+    topics = frame["topic"].cast(pl.String).to_numpy()
+    _, target = np.unique(topics, return_inverse=True)
+    none = len(topics), 0
+    texts = frame.select("text").to_numpy().astype(object)
+    return Rows(num=np.empty(none, np.float32), cat=np.empty(none, np.int64), text=texts, target=target)
+
+
+def train_recipe(algorithm: str, settings: Mapping[str, Any], rows: Rows, *, validation_rows: int) -> bytes:
+    """The uncompressed ONNX body of a recipe, as a training job calls it."""
+    held_out = np.arange(len(rows)) >= len(rows) - validation_rows
+    problem = Problem(
+        classes=len(np.unique(rows.target)), cardinalities=(), train=rows.take(~held_out),
+        validation=rows.take(held_out), seed=0, device="cpu", threads=1, report=lambda text: None,
+    )  # fmt: skip
+    recipe = RECIPES[algorithm]
+    return bytes(recipe.train(recipe.configure(settings), problem).body().SerializeToString())
+
+
+def training_rows(rows: Rows) -> TrainingRows:
+    """The rows as passes take them."""
+    inputs = {"num": rows.num, "cat": rows.cat, "text": rows.text, "image": rows.image}
+    return TrainingRows(inputs=inputs, target=rows.target, classes=len(np.unique(rows.target)))
+
+
+def session_of(body: bytes) -> onnxruntime.InferenceSession:
+    """A session on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(body, options, providers=["CPUExecutionProvider"])
+
+
+def accuracy(body: bytes, values: npt.NDArray[Any], target: npt.NDArray[np.int64]) -> float:
+    """The share of right labels; the body has one input."""
+    session = session_of(body)
+    name = session.get_inputs()[0].name
+    parts = [
+        session.run(None, {name: values[start : start + BATCH_ROWS]})[0].argmax(axis=1)
+        for start in range(0, len(values), BATCH_ROWS)
+    ]
+    return float((np.concatenate(parts) == target).mean())
+
+
+class LeNet5(nn.Module):
+    """The network of Caffe that Deep Compression prunes: 431,080 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 20, 5), nn.MaxPool2d(2), nn.Conv2d(20, 50, 5), nn.MaxPool2d(2), nn.Flatten(),
+            nn.Linear(800, 500), nn.ReLU(), nn.Linear(500, 10), nn.Softmax(dim=1),
+        )  # fmt: skip
+
+    def forward(self, image: Tensor) -> Tensor:
+        """uint8 [batch, 28, 28, 1] -> probabilities [batch, 10]."""
+        probabilities: Tensor = self.layers(image.float().permute(0, 3, 1, 2) / 255)
+        return probabilities
+
+
+def train_lenet5(rows: Rows, *, epochs: int) -> bytes:
+    """Its ONNX body."""
+    torch.manual_seed(0)
+    torch.set_num_threads(1)
+    network = LeNet5()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    steps = epochs * (len(rows) // BATCH_ROWS)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
+    images, target = torch.from_numpy(rows.image), torch.from_numpy(rows.target)
+    for epoch in range(epochs):
+        order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(epoch))
+        for indices in order.split(BATCH_ROWS)[: len(rows) // BATCH_ROWS]:
+            optimizer.zero_grad()
+            loss = nn.functional.nll_loss(network(images[indices]).clamp_min(1e-7).log(), target[indices])
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    return _export(network.eval(), images[:2])
+
+
+def _export(network: nn.Module, images: Tensor) -> bytes:
+    buffer = BytesIO()
+    program = torch.onnx.export(
+        network, (images,), dynamo=True, input_names=["image"], output_names=["answer"], opset_version=20,
+        dynamic_shapes={"image": {0: torch.export.Dim("batch")}}, external_data=False, verbose=False,
+    )  # fmt: skip
+    program.save(buffer)
+    model = onnx.load_from_string(buffer.getvalue())
+    return bytes(model.SerializeToString())
