@@ -139,10 +139,10 @@ class Signature:
         """Names of the ONNX outputs; an underscore is added where a column has taken the name."""
         taken = {column.name for column in self.columns}
         if self.task == "regression":
-            wanted = ("value", "quantiles") if self.quantiles else ("value",)
+            names = ("value", "quantiles") if self.quantiles else ("value",)
         else:
-            wanted = ("label", "probabilities")
-        return tuple(_free(name, taken) for name in wanted)
+            names = ("label", "probabilities")
+        return tuple(_free(name, taken) for name in names)
 
 
 def join_targets(names: Sequence[str]) -> str:

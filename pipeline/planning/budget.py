@@ -37,21 +37,21 @@ def within_dollars(
     limit = spec.limits.dollars
     if limit is None:
         return list(planned), []
-    kept, skipped = list(planned), list[Skipped]()
-    while len(kept) > 1 and spec.algorithms is None and not _pays(limit, kept, dataset, spec):
-        start, training = _dollars(kept, dataset, spec)
-        costliest = max(kept, key=lambda one: one.seconds or 0.0)
-        kept.remove(costliest)
+    candidates, skipped = list(planned), list[Skipped]()
+    while len(candidates) > 1 and spec.algorithms is None and not _pays(limit, candidates, dataset, spec):
+        start, training = _dollars(candidates, dataset, spec)
+        costliest = max(candidates, key=lambda planned_candidate: planned_candidate.seconds or 0.0)
+        candidates.remove(costliest)
         reason = f"with it the run is estimated at ${start + training:.2g}, and limits.dollars is {limit:g}"
         skipped.append(Skipped(algorithm=costliest.candidate.algorithm, reason=reason))
-    quickest = min(kept, key=lambda one: one.seconds or 0.0)
+    quickest = min(candidates, key=lambda planned_candidate: planned_candidate.seconds or 0.0)
     if not _pays(limit, [quickest], dataset, spec):
         start, training = _dollars([quickest], dataset, spec)
         raise InvalidJobSpecError(
             f"limits.dollars is {limit:g}, and the start of a machine with {quickest.candidate.name}, the quickest "
             f"candidate, is estimated at ${start + training:.2g}: at least that is expected"
         )
-    return kept, skipped
+    return candidates, skipped
 
 
 def _pays(limit: float, planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> bool:
@@ -62,7 +62,7 @@ def _pays(limit: float, planned: Sequence[PlannedCandidate], dataset: Dataset, s
 def _dollars(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> tuple[float, float]:
     """Dollars of the machine's start and of the training, where one job does it all; a user's code has another."""
     queue = "fargate" if fits_one_job(planned, dataset, spec) else "cpu"
-    others = ["code"] if any(one.queue == "code" for one in planned) else []
-    minutes = math.fsum(one.seconds or 0.0 for one in planned) / 60
-    start = math.fsum(DOLLARS_AN_HOUR[one] / 60 * START_MINUTES[one] for one in [queue, *others])
+    code_queues = ["code"] if any(candidate.queue == "code" for candidate in planned) else []
+    minutes = math.fsum(candidate.seconds or 0.0 for candidate in planned) / 60
+    start = math.fsum(DOLLARS_AN_HOUR[name] / 60 * START_MINUTES[name] for name in [queue, *code_queues])
     return start, minutes * DOLLARS_AN_HOUR[queue] / 60

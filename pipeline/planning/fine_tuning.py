@@ -29,31 +29,35 @@ def align_columns_to_base(dataset: Dataset, base: Base) -> Dataset:
             f"training.base_model: {base.version} is a {base.task}, and this data set is a {dataset.task}: the same "
             "task is expected"
         )
-    own = {column.name: column for column in dataset.columns}
-    columns = tuple(_as_read(own.get(column.name), column, dataset, base) for column in base.columns)
+    column_by_name = {column.name: column for column in dataset.columns}
+    columns = tuple(_as_read(column_by_name.get(column.name), column, dataset, base) for column in base.columns)
     read = {column.name for column in columns}
     spare = tuple(
-        LeftOut(name=name, reason=f"the base model {base.version} does not read it") for name in own if name not in read
+        LeftOut(name=name, reason=f"the base model {base.version} does not read it")
+        for name in column_by_name
+        if name not in read
     )
     unknown = tuple(
         f"column '{column.name}': {count:,} values are unknown to the base model {base.version}"
         for column in columns
-        if (count := len(set(own[column.name].vocabulary) - set(column.vocabulary)))
+        if (count := len(set(column_by_name[column.name].vocabulary) - set(column.vocabulary)))
     )
     return dataset.model_copy(
         update={
             "columns": columns,
             "left_out": (*dataset.left_out, *spare),
-            "warnings": (*dataset.warnings, *unknown, *_coarse(own, columns, base)),
+            "warnings": (*dataset.warnings, *unknown, *_coarse(column_by_name, columns, base)),
         }
     )
 
 
-def _coarse(own: Mapping[str, ColumnProfile], columns: Sequence[ColumnProfile], base: Base) -> tuple[str, ...]:
+def _coarse(
+    column_by_name: Mapping[str, ColumnProfile], columns: Sequence[ColumnProfile], base: Base
+) -> tuple[str, ...]:
     return tuple(
         f"column '{column.name}': the base model {base.version} reads it as float32, which is coarser than its values"
         for column in columns
-        if own[column.name].is_wide and not column.is_wide
+        if column_by_name[column.name].is_wide and not column.is_wide
     )
 
 
@@ -72,14 +76,17 @@ def plan_with_base(plan: Plan, base: Base) -> Plan:
             f"training.base_model: {base.version} is a model.py, whose network is its own code: a network of the "
             "catalogue is expected"
         )
-    if not catalogue()[base.algorithm].is_network or base.algorithm not in {one.algorithm for one in plan.candidates}:
-        names = ", ".join(sorted({one.algorithm for one in plan.candidates}))
+    if not catalogue()[base.algorithm].is_network or base.algorithm not in {
+        candidate.algorithm for candidate in plan.candidates
+    }:
+        names = ", ".join(sorted({candidate.algorithm for candidate in plan.candidates}))
         raise InvalidJobSpecError(
             f"training.base_model: {base.version} is a {base.algorithm}, no such network is trained here ({names}): "
             "algorithms with it, or none, are expected"
         )
     candidates = tuple(
-        _of_base(one, base) if one.algorithm == base.algorithm else _alone(one) for one in plan.candidates
+        _of_base(candidate, base) if candidate.algorithm == base.algorithm else _alone(candidate)
+        for candidate in plan.candidates
     )
     return plan.model_copy(update={"candidates": candidates, "base": base})
 
@@ -98,20 +105,24 @@ def _of_base(candidate: Candidate, base: Base) -> Candidate:
 
 def _alone(candidate: Candidate) -> Candidate:
     without = {"base_model": "", "freeze": False}
-    own = {name: without.get(name, value) for name, value in candidate.settings.items()}
-    return candidate.model_copy(update={"settings": own})
+    settings = {name: without.get(name, value) for name, value in candidate.settings.items()}
+    return candidate.model_copy(update={"settings": settings})
 
 
-def _as_read(own: ColumnProfile | None, column: ColumnProfile, dataset: Dataset, base: Base) -> ColumnProfile:
+def _as_read(own_column: ColumnProfile | None, column: ColumnProfile, dataset: Dataset, base: Base) -> ColumnProfile:
     where = f"training.base_model: {base.version} reads the column '{column.name}'"
-    if own is None:
-        why = next((one.reason for one in dataset.left_out if one.name == column.name), "it is not there")
-        raise InvalidJobSpecError(f"{where}, which this data set does not give ({why}): the same columns are expected")
-    if (own.kind != column.kind and {own.kind, column.kind} != _NUMBERS) or own.shape != column.shape:
-        raise InvalidJobSpecError(
-            f"{where} as {column.kind}, and here it is {own.kind}: the same kinds and shapes are expected"
+    if own_column is None:
+        why = next(
+            (left_out.reason for left_out in dataset.left_out if left_out.name == column.name), "it is not there"
         )
-    return own.model_copy(update=_reading(column))
+        raise InvalidJobSpecError(f"{where}, which this data set does not give ({why}): the same columns are expected")
+    if (
+        own_column.kind != column.kind and {own_column.kind, column.kind} != _NUMBERS
+    ) or own_column.shape != column.shape:
+        raise InvalidJobSpecError(
+            f"{where} as {column.kind}, and here it is {own_column.kind}: the same kinds and shapes are expected"
+        )
+    return own_column.model_copy(update=_reading(column))
 
 
 def _reading(column: ColumnProfile) -> dict[str, Any]:

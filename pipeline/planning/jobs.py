@@ -35,8 +35,8 @@ _MIN_SECONDS_PER_JOB = 900.0  # of training in one job: beyond it another job is
 # of several GB as a CPU takes to train, and costs three times as much.
 _GPU_PAYS_SECONDS = 1800.0
 _OWN_JOB_SECONDS = 120.0  # of the networks: with less to do they share the job of the others
-_MOST_CPU_JOBS = 4
-_LEAST_MINUTES = 10.0  # a job that has fewer is not worth a machine of its own
+_MAX_CPU_JOBS = 4
+_MIN_MINUTES = 10.0  # a job that has fewer is not worth a machine of its own
 _SCREENING_MIN_ROWS = 20_000
 _AUDITION_ROWS = 4_000
 _AUDITION_FROM = 4  # candidates; or one fewer, where half of the job's minutes would hardly do for all
@@ -53,7 +53,7 @@ class PlannedCandidate:
 
 def gpu_pays(seconds: Iterable[float | None], spec: JobSpec) -> bool:
     """Whether networks of so many seconds on one thread are worth GPU machines; several nodes were asked for."""
-    return spec.training.parallel.nodes > 1 or math.fsum(one or 0 for one in seconds) >= _GPU_PAYS_SECONDS
+    return spec.training.parallel.nodes > 1 or math.fsum(estimate or 0 for estimate in seconds) >= _GPU_PAYS_SECONDS
 
 
 def fits_one_job(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> bool:
@@ -62,13 +62,13 @@ def fits_one_job(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: Jo
     A user's code needs a machine of ours to be isolated on, several nodes need their network, and what nobody can
     estimate may be large.
     """
-    seconds = [one.seconds for one in planned if one.seconds is not None]
+    seconds = [planned_candidate.seconds for planned_candidate in planned if planned_candidate.seconds is not None]
     return (
         len(seconds) == len(planned)
         and math.fsum(seconds) <= ONE_JOB_SECONDS
         and cells_of(dataset) <= ONE_JOB_CELLS
         and spec.training.parallel.nodes == 1
-        and all(one.queue != "code" for one in planned)
+        and all(planned_candidate.queue != "code" for planned_candidate in planned)
     )
 
 
@@ -102,12 +102,12 @@ def pack_jobs(
     has_ensemble: bool = False,
 ) -> tuple[tuple[TrainingJob, ...], tuple[str, ...]]:
     """The jobs, and notes of what the limits made of them. ``has_ensemble``: a job more shares ``limits.dollars``."""
-    cpu = [one for one in planned if one.queue == "cpu"]
-    gpu = [one for one in planned if one.queue == "gpu"]
-    code = [one for one in planned if one.queue == "code"]
+    cpu = [planned_candidate for planned_candidate in planned if planned_candidate.queue == "cpu"]
+    gpu = [planned_candidate for planned_candidate in planned if planned_candidate.queue == "gpu"]
+    code = [planned_candidate for planned_candidate in planned if planned_candidate.queue == "code"]
     networks: list[PlannedCandidate] = []
-    if not gpu_pays((one.seconds for one in gpu), spec):
-        networks, gpu = [replace(one, queue="cpu") for one in gpu], []
+    if not gpu_pays((planned_candidate.seconds for planned_candidate in gpu), spec):
+        networks, gpu = [replace(planned_candidate, queue="cpu") for planned_candidate in gpu], []
     if one_job or spec.limits.dollars is not None or not _have_a_job(networks):
         cpu, networks = _in_order(planned, [*cpu, *networks]), []
     notes: list[str] = []
@@ -115,7 +115,7 @@ def pack_jobs(
     if (
         gpu
         and nodes == 1
-        and _minutes(spec, cpu, gpu, code, has_ensemble=has_ensemble) < min(spec.limits.minutes, _LEAST_MINUTES)
+        and _minutes(spec, cpu, gpu, code, has_ensemble=has_ensemble) < min(spec.limits.minutes, _MIN_MINUTES)
     ):
         cpu, gpu = _in_order(planned, [*cpu, *gpu]), []
         notes.append("limits.dollars leaves no time for a GPU job: all candidates share one CPU job")
@@ -135,7 +135,7 @@ def pack_jobs(
     ]
     # Of private training each would spend its epsilon anew.
     auditions = not spec.algorithms and rows >= _SCREENING_MIN_ROWS and not spec.training.privacy
-    seconds = {one.candidate.name: one.seconds or 0 for one in planned}
+    seconds = {planned_candidate.candidate.name: planned_candidate.seconds or 0 for planned_candidate in planned}
 
     def rows_of(job: TrainingJob) -> int:
         short = 2 * math.fsum(seconds[name] for name in job.candidates) > 60 * minutes
@@ -146,16 +146,16 @@ def pack_jobs(
 
 
 def _have_a_job(networks: Sequence[PlannedCandidate]) -> bool:
-    return math.fsum(one.seconds or 0 for one in networks) >= _OWN_JOB_SECONDS
+    return math.fsum(planned_candidate.seconds or 0 for planned_candidate in networks) >= _OWN_JOB_SECONDS
 
 
 def _in_order(planned: Sequence[PlannedCandidate], some: Sequence[PlannedCandidate]) -> list[PlannedCandidate]:
-    order = [one.candidate.name for one in planned]
-    return sorted(some, key=lambda one: order.index(one.candidate.name))
+    order = [planned_candidate.candidate.name for planned_candidate in planned]
+    return sorted(some, key=lambda planned_candidate: order.index(planned_candidate.candidate.name))
 
 
 def _job(name: str, queue: str, planned: Sequence[PlannedCandidate], nodes: int = 1) -> TrainingJob:
-    names = tuple(one.candidate.name for one in planned)
+    names = tuple(planned_candidate.candidate.name for planned_candidate in planned)
     return TrainingJob.model_validate({"name": name, "queue": queue, "candidates": names, "nodes": nodes})
 
 
@@ -168,10 +168,14 @@ def _minutes(spec: JobSpec, *groups: Sequence[PlannedCandidate], has_ensemble: b
 
 def _balance(planned: Sequence[PlannedCandidate]) -> list[list[PlannedCandidate]]:
     """In as many jobs as pay, each given the next longest while it has the least to do (Graham 1969)."""
-    seconds = math.fsum(one.seconds or 0 for one in planned)
-    count = max(1, min(_MOST_CPU_JOBS, len(planned), math.ceil(seconds / _MIN_SECONDS_PER_JOB)))
+    seconds = math.fsum(planned_candidate.seconds or 0 for planned_candidate in planned)
+    count = max(1, min(_MAX_CPU_JOBS, len(planned), math.ceil(seconds / _MIN_SECONDS_PER_JOB)))
     groups: list[list[PlannedCandidate]] = [[] for _ in range(count)]
-    for one in sorted(planned, key=lambda one: one.seconds or 0, reverse=True):
-        min(groups, key=lambda group: math.fsum(other.seconds or 0 for other in group)).append(one)
+    for planned_candidate in sorted(
+        planned, key=lambda planned_candidate: planned_candidate.seconds or 0, reverse=True
+    ):
+        min(groups, key=lambda group: math.fsum(planned_candidate.seconds or 0 for planned_candidate in group)).append(
+            planned_candidate
+        )
     order = list(planned)
     return sorted((sorted(group, key=order.index) for group in groups), key=lambda g: order.index(g[0]) if g else 0)

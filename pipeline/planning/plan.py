@@ -38,8 +38,8 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     check_threshold(spec, dataset)
     check_training(spec.training, dataset)
     cases, skipped = _fitting(dataset, spec)
-    kept, beyond, notes = _within_limits(cases)
-    planned, too_dear = within_dollars([_planned(case, spec) for case in kept], dataset, spec)
+    affordable, beyond, notes = _within_limits(cases)
+    planned, too_dear = within_dollars([_planned(case, spec) for case in affordable], dataset, spec)
     one_job = fits_one_job(planned, dataset, spec)
     has_ensemble = plan_ensemble(planned, dataset, spec, None) is not None
     jobs, of_jobs = pack_jobs(
@@ -47,7 +47,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     )
     complete = Plan(
         metric=metric,
-        candidates=tuple(_with_time_share(one.candidate, jobs) for one in planned),
+        candidates=tuple(_with_time_share(planned_candidate.candidate, jobs) for planned_candidate in planned),
         jobs=jobs,
         one_job=one_job,
         ensemble=plan_ensemble(planned, dataset, spec, jobs[0].minutes),
@@ -56,8 +56,8 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
             *_imbalance_notes(dataset, spec, metric),
             *notes,
             *deprecated_notes(spec),
-            *notes_of(spec, [one.candidate.trials for one in planned]),
-            *unread(spec, [catalogue()[one.candidate.algorithm] for one in planned]),
+            *notes_of(spec, [planned_candidate.candidate.trials for planned_candidate in planned]),
+            *unread(spec, [catalogue()[planned_candidate.candidate.algorithm] for planned_candidate in planned]),
             *_privacy_notes(spec, dataset.rows.train, len(planned)),
             *of_jobs,
         ),
@@ -70,12 +70,12 @@ def _imbalance_notes(dataset: Dataset, spec: JobSpec, metric: str) -> tuple[str,
     """Which class is rare, and what that means for the choice."""
     if dataset.rarest_class is None or not dataset.is_imbalanced:
         return ()
-    label, share = dataset.rarest_class
+    label, class_share = dataset.rarest_class
     positive = f" of '{dataset.positive}', the positive class" if dataset.positive and metric != "log_loss" else ""
     rule = threshold_rule(spec, dataset)
     tuned = f", and the threshold of the label is tuned for {rule.metric}" if rule.is_tuned else ""
     return (
-        f"imbalance: class '{label}' has {share:.1%} of the training rows; candidates are compared by "
+        f"imbalance: class '{label}' has {class_share:.1%} of the training rows; candidates are compared by "
         f"{metric}{positive}{tuned}",
     )
 
@@ -106,26 +106,28 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
         for name, declared in catalogue().items()
         if dataset.task in declared.tasks and (dataset.code_sha256 or not declared.has_user_code)
     ]
-    wanted = [catalogue()[name] for name in dict.fromkeys(spec.algorithms or of_the_task)]
-    asked = spec.algorithms is not None
+    algorithms = [catalogue()[name] for name in dict.fromkeys(spec.algorithms or of_the_task)]
+    is_named = spec.algorithms is not None
     cases = [
         Case(
-            declared=one,
+            declared=algorithm,
             dataset=dataset,
-            asked=asked,
+            is_named=is_named,
             limits=spec.limits,
             minutes=spec.limits.minutes,
             training=spec.training,
-            trainings=count_trainings(one, dataset, spec),
+            trainings=count_trainings(algorithm, dataset, spec),
         )
-        for one in wanted
+        for algorithm in algorithms
     ]
     reasons = {case.declared.name: ineligible_because(case) for case in cases}
     skipped = [Skipped(algorithm=name, reason=why) for name, why in reasons.items() if why]
     fitting = [case for case in cases if reasons[case.declared.name] is None]
     if not fitting:
-        told = "; ".join(f"{one.algorithm}: {one.reason}" for one in skipped)
-        raise InvalidJobSpecError(f"none of the algorithms fits this data set ({told})")
+        reasons_text = "; ".join(
+            f"{skipped_algorithm.algorithm}: {skipped_algorithm.reason}" for skipped_algorithm in skipped
+        )
+        raise InvalidJobSpecError(f"none of the algorithms fits this data set ({reasons_text})")
     check_search(spec, [case.declared for case in fitting], dataset.task)
     cases = [replace(case, trials=trials_of(case.declared, spec, dataset.task)) for case in fitting]
     return cases, skipped
@@ -134,15 +136,15 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
 def _within_limits(cases: list[Case]) -> tuple[list[Case], list[Skipped], list[str]]:
     """Those that are estimated to keep the limits; the quickest to train stays whatever is estimated of it."""
     reasons = {case.declared.name: exceeds_limits_because(case) for case in cases}
-    kept = [case for case in cases if reasons[case.declared.name] is None]
+    within = [case for case in cases if reasons[case.declared.name] is None]
     notes = []
-    if not kept:
-        kept = [min(cases, key=_estimated)]
-        name = kept[0].declared.name
+    if not within:
+        within = [min(cases, key=_estimated)]
+        name = within[0].declared.name
         why = f"{name}, the fastest to train, is tried anyway ({reasons[name]})"
         notes.append(f"no algorithm is estimated to meet the limits: {why}")
-    names = {case.declared.name for case in kept}
-    return kept, [Skipped(algorithm=n, reason=why) for n, why in reasons.items() if why and n not in names], notes
+    names = {case.declared.name for case in within}
+    return within, [Skipped(algorithm=n, reason=why) for n, why in reasons.items() if why and n not in names], notes
 
 
 def _estimated(case: Case) -> float:

@@ -21,11 +21,11 @@ _WORDS: dict[Input, str] = {"num": "numbers", "cat": "categories", "text": "text
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One algorithm before one data set. ``asked``: it was named in ``algorithms``."""
+    """One algorithm before one data set. ``is_named``: it was named in ``algorithms``."""
 
     declared: AlgorithmSpec
     dataset: Dataset
-    asked: bool
+    is_named: bool
     limits: Limits
     minutes: float  # of its job
     trials: Trials | None = None
@@ -34,10 +34,12 @@ class Case:
 
     @property
     def rows(self) -> int:
+        """Number of training rows."""
         return self.dataset.rows.train
 
     @property
     def classes(self) -> int:
+        """Number of classes that one model tells apart."""
         return 2 if self.dataset.is_multilabel else len(self.dataset.classes)
 
 
@@ -48,7 +50,7 @@ def ineligible_because(case: Case) -> str | None:
 
 def exceeds_limits_because(case: Case) -> str | None:
     """By the spec's limits, as far as estimates can tell. What was asked for by name is tried all the same."""
-    if case.asked:
+    if case.is_named:
         return None
     return next((why for rule in _BY_LIMITS if (why := rule(case))), None)
 
@@ -60,7 +62,7 @@ def _no_code(case: Case) -> str | None:
 
 
 def _not_requested(case: Case) -> str | None:
-    return "only tried when named in algorithms" if case.declared.only_by_name and not case.asked else None
+    return "only tried when named in algorithms" if case.declared.only_by_name and not case.is_named else None
 
 
 def _one_target_alone(case: Case) -> str | None:
@@ -87,41 +89,45 @@ def _not_private(case: Case) -> str | None:
 
 
 def _no_intervals(case: Case) -> str | None:
-    wanted = case.training.quantiles or case.training.loss == "quantile"
-    if not wanted or case.declared.is_network or case.asked or case.dataset.task != "regression":
+    has_quantiles = case.training.quantiles or case.training.loss == "quantile"
+    if not has_quantiles or case.declared.is_network or case.is_named or case.dataset.task != "regression":
         return None
     return "quantiles are set, and it predicts none"
 
 
 def _nothing_to_read(case: Case) -> str | None:
-    there = {_INPUT_OF_KIND[column.kind] for column in case.dataset.columns}
-    if there & set(case.declared.supported_inputs) and set(case.declared.required_inputs) <= there:
+    inputs = {_INPUT_OF_KIND[column.kind] for column in case.dataset.columns}
+    if inputs & set(case.declared.supported_inputs) and set(case.declared.required_inputs) <= inputs:
         return None
     read = case.declared.required_inputs or case.declared.supported_inputs
-    return f"it needs {' and '.join(_WORDS[one] for one in read)}, and the data has none"
+    return f"it needs {' and '.join(_WORDS[kind] for kind in read)}, and the data has none"
 
 
 def _too_many_classes(case: Case) -> str | None:
-    most = case.declared.max_classes
-    return f"{case.classes:,} classes; its maximum is {most:,}" if most is not None and case.classes > most else None
+    maximum = case.declared.max_classes
+    return (
+        f"{case.classes:,} classes; its maximum is {maximum:,}"
+        if maximum is not None and case.classes > maximum
+        else None
+    )
 
 
 def _too_many_rows(case: Case) -> str | None:
-    most = case.declared.max_rows
-    if most is None or case.rows <= most or case.asked:
+    maximum = case.declared.max_rows
+    if maximum is None or case.rows <= maximum or case.is_named:
         return None
-    return f"{case.rows:,} training rows; its maximum is {most:,}"
+    return f"{case.rows:,} training rows; its maximum is {maximum:,}"
 
 
 def _too_many_cells(case: Case) -> str | None:
-    most, cells = case.declared.max_cells, cells_of(case.dataset)
-    if most is None or cells <= most or case.asked:
+    maximum, cells = case.declared.max_cells, cells_of(case.dataset)
+    if maximum is None or cells <= maximum or case.is_named:
         return None
-    return f"{cells:,} cells (training rows times columns); its maximum is {most:,}"
+    return f"{cells:,} cells (training rows times columns); its maximum is {maximum:,}"
 
 
 def _too_few_rows(case: Case) -> str | None:
-    if case.rows >= case.declared.min_rows or case.asked:
+    if case.rows >= case.declared.min_rows or case.is_named:
         return None
     return f"{case.rows:,} training rows; its minimum is {case.declared.min_rows:,}"
 
@@ -130,24 +136,24 @@ def _too_many_weights(case: Case) -> str | None:
     # A category has a column of its own for each value, one for missing and one for unknown.
     columns = case.dataset.columns
     width = sum(len(column.vocabulary) + 2 if column.kind == "categorical" else 1 for column in columns)
-    weights, most = width * max(1, case.classes), case.declared.max_weights
-    if most is None or weights <= most:
+    weights, maximum = width * max(1, case.classes), case.declared.max_weights
+    if maximum is None or weights <= maximum:
         return None
-    return f"{weights:,} weights over one-hot categories and classes; its maximum is {most:,}"
+    return f"{weights:,} weights over one-hot categories and classes; its maximum is {maximum:,}"
 
 
 def _file_too_large(case: Case) -> str | None:
-    most, about = case.limits.max_bytes, bytes_of(case.declared, case.dataset)
-    if most is None or about is None or about <= ESTIMATE_TOLERANCE * most:
+    maximum, about = case.limits.max_bytes, bytes_of(case.declared, case.dataset)
+    if maximum is None or about is None or about <= ESTIMATE_TOLERANCE * maximum:
         return None
-    return f"its file is estimated at {about:,.0f} bytes; limits.max_bytes is {most:,}"
+    return f"its file is estimated at {about:,.0f} bytes; limits.max_bytes is {maximum:,}"
 
 
 def _too_slow_to_answer(case: Case) -> str | None:
-    most, about = case.limits.max_latency_us, latency_of(case.declared, case.dataset)
-    if most is None or about is None or about <= ESTIMATE_TOLERANCE * most:
+    maximum, about = case.limits.max_latency_us, latency_of(case.declared, case.dataset)
+    if maximum is None or about is None or about <= ESTIMATE_TOLERANCE * maximum:
         return None
-    return f"one row is estimated to take {about:.0f} us; limits.max_latency_us is {most:g}"
+    return f"one row is estimated to take {about:.0f} us; limits.max_latency_us is {maximum:g}"
 
 
 def _too_long_to_train(case: Case) -> str | None:

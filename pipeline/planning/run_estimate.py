@@ -56,8 +56,9 @@ def _training_minutes(job: TrainingJob, plan: Plan, dataset: Dataset, spec: JobS
     candidates = [candidate for candidate in plan.candidates if candidate.name in job.candidates]
     declared = {candidate.name: catalogue()[candidate.algorithm] for candidate in candidates}
     seconds = math.fsum(
-        seconds_of(one, dataset, candidate.trials, count_trainings(one, dataset, spec)) or 0.0
+        seconds_of(spec_of_candidate, dataset, candidate.trials, count_trainings(spec_of_candidate, dataset, spec))
+        or 0.0
         for candidate in candidates
-        for one in [declared[candidate.name]]
+        for spec_of_candidate in [declared[candidate.name]]
     )
     return min(seconds / 60, job.minutes or spec.limits.minutes)

@@ -155,8 +155,8 @@ def check_training(training: Training, dataset: Dataset, where: str = "training"
 
 def _check_several_targets(training: Training, where: str) -> None:
     """Raise InvalidJobSpecError for what a model of several targets cannot be."""
-    wanted = {"quantiles": training.quantiles or training.loss == "quantile", "base_model": training.base_model}
-    for name, value in wanted.items():
+    unsupported = {"quantiles": training.quantiles or training.loss == "quantile", "base_model": training.base_model}
+    for name, value in unsupported.items():
         if value:
             raise InvalidJobSpecError(f"{where}.{name} is of one target, and several are learned: leave it out")
 

@@ -31,7 +31,7 @@ def check_search(spec: JobSpec, planned: list[AlgorithmSpec], task: Task) -> Non
         raise InvalidJobSpecError(
             "search and training.privacy: each trial would spend the whole epsilon: no search is expected"
         )
-    names = [one.name for one in planned]
+    names = [algorithm.name for algorithm in planned]
     for name in spec.search.space or {}:
         if name not in names:
             raise InvalidJobSpecError(f"search.space: {name} is not tried here: {did_you_mean(name, names)}")
@@ -43,10 +43,10 @@ def trials_of(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Trials | No
     Raise InvalidJobSpecError naming the setting that the algorithm does not have, or whose values are of a wrong type.
     """
     search = spec.search
-    given = (search.space or {}).get(declared.name)
-    if search.method == "none" or (search.space is not None and given is None):
+    stated_space = (search.space or {}).get(declared.name)
+    if search.method == "none" or (search.space is not None and stated_space is None):
         return None
-    space = given if given is not None else _default_space(declared, spec, task)
+    space = stated_space if stated_space is not None else _default_space(declared, spec, task)
     if not space:
         return None
     for name in space:

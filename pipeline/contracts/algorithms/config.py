@@ -116,7 +116,10 @@ def _read_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
         elif kind is not None:
             fields["kinds"] += (kind,)
         bounds = {
-            ours: part[theirs] for part in (items, alternative) for theirs, ours in _BOUNDS.items() if theirs in part
+            ours: schema_part[theirs]
+            for schema_part in (items, alternative)
+            for theirs, ours in _BOUNDS.items()
+            if theirs in schema_part
         }
         documentation = {name: alternative[name] for name in _DOCUMENTATION if name in alternative}
         fields = {**bounds, **documentation, **fields}

@@ -21,34 +21,37 @@ _IN_A_UNION = re.compile(r"[\[\]({]|^(constrained-|(int|str|float|bool|Range)$)"
 
 
 def error_sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """Of the first problems, one a field; a list is not too short beside its wrong items, which is how pydantic counts.
+    """Return a sentence for each of the first three fields with a problem.
 
-    Of a field that takes several kinds pydantic tells what each of them lacks.
+    Args:
+        error: What pydantic raised. It counts a list as too short if items are wrong: that problem is left out. For a
+            field of several types it reports a problem for each type.
+        model: What was validated.
     """
-    found = error.errors()
-    within = {problem["loc"][:-1] for problem in found}
-    told = [one for one in found if not (one["type"] == "too_short" and one["loc"] in within)]
+    reported = error.errors()
+    parents = {problem["loc"][:-1] for problem in reported}
+    problems = [problem for problem in reported if not (problem["type"] == "too_short" and problem["loc"] in parents)]
     fields: dict[tuple[str, ...], list[Any]] = {}
-    for problem in told:
+    for problem in problems:
         fields.setdefault(tuple(_path(problem)), []).append(problem)
-    return [_sentence(problems, model) for problems in fields.values()][:3]
+    return [_sentence(of_field, model) for of_field in fields.values()][:3]
 
 
 def _path(problem: Any) -> list[str]:
-    return [part for part in map(str, problem["loc"]) if not _IN_A_UNION.search(part)]
+    return [name for name in map(str, problem["loc"]) if not _IN_A_UNION.search(name)]
 
 
 def _sentence(problems: list[Any], model: type[BaseModel]) -> str:
     problem, path = problems[0], _path(problems[0])
     if problem["type"] == "extra_forbidden":
-        known = list(Range.model_fields) if "Range" in problem["loc"] else _fields_at(path[:-1], model)
-        return f"train.yaml: unknown field '{'.'.join(path)}': {_nearest(path, known, model)}"
+        names = list(Range.model_fields) if "Range" in problem["loc"] else _fields_at(path[:-1], model)
+        return f"train.yaml: unknown field '{'.'.join(path)}': {_nearest(path, names, model)}"
     where = f"train.yaml: {'.'.join(path)}: " if path else "train.yaml: "
     if problem["type"] == "value_error":
         return f"{where}{problem['ctx']['error']}"
     if problem["type"] == "literal_error" and isinstance(problem["input"], str):
-        known = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
-        return f"{where}unknown value '{problem['input'][:60]}': {did_you_mean(problem['input'], known)}"
+        choices = re.findall(r"'([^']*)'", problem["ctx"]["expected"])
+        return f"{where}unknown value '{problem['input'][:60]}': {did_you_mean(problem['input'], choices)}"
     if len(problems) >= _SCALARS:
         return f"{where}a number, a word, true or false, or a list of them is expected"
     return where + ", or ".join(dict.fromkeys(map(_expected, problems)))
@@ -71,13 +74,13 @@ def _nearest(path: list[str], fields: list[str], model: type[BaseModel]) -> str:
 
 
 def _fields_at(path: list[str], model: type[BaseModel]) -> list[str]:
-    """Of the record there; none where the path ends at no record."""
-    for part in path:
-        if part not in model.model_fields:
+    """Return the names of the fields of the record at a path; none where there is no record."""
+    for name in path:
+        if name not in model.model_fields:
             return []
-        annotation = model.model_fields[part].annotation
-        kinds = [one for one in (annotation, *get_args(annotation)) if isinstance(one, type)]
-        records = [one for one in kinds if issubclass(one, BaseModel)]
+        annotation = model.model_fields[name].annotation
+        kinds = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type)]
+        records = [kind for kind in kinds if issubclass(kind, BaseModel)]
         if not records:
             return []
         model = records[0]

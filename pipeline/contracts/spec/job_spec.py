@@ -63,7 +63,7 @@ MAX_TARGETS = 50  # each is trained by itself
 _OR_LIST: Any = {
     "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "null"}, {"type": "array"}]
 }
-_CATALOGUED = {"items": {"enum": list(catalogue())}}
+_ALGORITHM_NAMES = {"items": {"enum": list(catalogue())}}
 
 
 class JobSpec(Section):
@@ -79,7 +79,7 @@ class JobSpec(Section):
     threshold: Threshold = "auto"  # of the positive class; auto: see there
     threshold_metric: ThresholdMetric | None = None  # f1; naming one tunes the threshold of balanced classes too
     threshold_recall: Annotated[float, Field(gt=0, le=1)] | None = None  # that precision_at_recall keeps
-    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_CATALOGUED)] | None = None
+    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_ALGORITHM_NAMES)] | None = None
     blend: bool = True  # a weighted blend of the best few, and a student of it, are candidates
     folds: Annotated[int, Field(ge=1, le=20)] = BAG_FOLDS  # of a candidate's bag; 1: one model beside validation rows
     serve: Literal["bag", "single"] = "bag"  # single: one model refit on all rows, as the folds found it best
@@ -118,8 +118,8 @@ class JobSpec(Section):
             raise ValueError("target and targets are both given: one of them is expected")
         if "target" in fields and not named:
             raise ValueError("target: the list is empty: the name of a column, or several, are expected")
-        others = {name: value for name, value in fields.items() if name not in ("target", "targets")}
-        return {**others, "target": named[0]} if len(named) == 1 else {**others, "targets": named}
+        remaining = {name: value for name, value in fields.items() if name not in ("target", "targets")}
+        return {**remaining, "target": named[0]} if len(named) == 1 else {**remaining, "targets": named}
 
     @model_validator(mode="after")
     def _check_targets(self) -> Self:

@@ -51,9 +51,9 @@ class Search(Section):
 
     @model_validator(mode="after")
     def _require_method(self) -> Self:
-        given = [name for name in ("space", "cv") if getattr(self, name) is not None]
-        if given and self.method == "none":
-            raise ValueError(f"{given[0]} is given and method is none: grid, random, halving or bayesian is expected")
+        stated = [name for name in ("space", "cv") if getattr(self, name) is not None]
+        if stated and self.method == "none":
+            raise ValueError(f"{stated[0]} is given and method is none: grid, random, halving or bayesian is expected")
         return self
 
 

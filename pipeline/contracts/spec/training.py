@@ -140,18 +140,18 @@ class Training(Section):
 _NOT_HYPERPARAMETERS = {"class_weights", "checkpoint_seconds", "privacy", "parallel", "base_model", "freeze"}
 
 
-def merge_training(training: Training, own: Settings, where: str) -> Training:
+def merge_training(training: Training, overrides: Settings, where: str) -> Training:
     """Return ``training`` with these hyper-parameters in place of its own.
 
     Args:
         training: For all networks.
-        own: Of one network.
-        where: The field of train.yaml that ``own`` comes from, for messages.
+        overrides: Of one network.
+        where: The field of train.yaml that ``overrides`` comes from, for messages.
 
     Raises:
         InvalidJobSpecError: They do not fit together.
     """
-    merged = {**training.model_dump(exclude_none=True), **own}
+    merged = {**training.model_dump(exclude_none=True), **overrides}
     try:
         return Training.model_validate(merged)
     except ValidationError as error:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RECIPE", "GaussianMixtureConfig"]
 
-_MOST_FULL = 30  # coordinates with a covariance each with each; above it each has a variance of its own
+_MAX_FULL_COORDINATES = 30  # coordinates with a covariance each with each; above it each has a variance of its own
 
 
 class GaussianMixtureConfig(ClusteringConfig):
@@ -40,7 +40,7 @@ def _fit(points: Points, clusters: int, config: GaussianMixtureConfig, seed: int
 
     from pipeline.training.estimators.clustering import MIN_VARIANCE, Mixture
 
-    kind = config.covariance or ("full" if points.shape[1] <= _MOST_FULL else "diag")
+    kind = config.covariance or ("full" if points.shape[1] <= _MAX_FULL_COORDINATES else "diag")
     model = GaussianMixture(
         clusters,
         covariance_type=kind,

@@ -82,6 +82,7 @@ class GradientBoostingConfig(AlgorithmConfig):
 
     @property
     def bag_folds(self) -> int | None:
+        """Folds of the candidate's bag, by the deprecated field; None: those of the run."""
         return self.folds or None
 
 
@@ -135,8 +136,8 @@ def _train_once(
         import numpy as np
 
         features = preprocessing.apply(rows)
-        answers = booster.predict(features, num_threads=problem.threads, raw_score=not problem.classes)
-        return np.stack([1 - answers, answers], axis=1) if problem.classes == 2 else answers
+        predictions = booster.predict(features, num_threads=problem.threads, raw_score=not problem.classes)
+        return np.stack([1 - predictions, predictions], axis=1) if problem.classes == 2 else predictions
 
     return FittedModel(
         predict=predict,

@@ -39,8 +39,8 @@ def _fit(points: Points, clusters: int, config: KMeansConfig, seed: int) -> Mixt
     variance = max(model.inertia_ / points.size, MIN_VARIANCE)
 
     def responsibilities(points: Points) -> Points:
-        found: Points = softmax(-(model.transform(points) ** 2) / (2 * variance), axis=1)
-        return found
+        probabilities: Points = softmax(-(model.transform(points) ** 2) / (2 * variance), axis=1)
+        return probabilities
 
     return Mixture(
         means=model.cluster_centers_,

@@ -12,7 +12,7 @@ from pipeline.training.features.text_inputs import with_text_features
 
 __all__ = ["RECIPE", "KernelRidgeConfig"]
 
-_MOST_ROWS = 10_000  # whose matrix of rows x rows has 800 MB: 1.2 times that at the peak, and 25 s of one thread
+_MAX_ROWS = 10_000  # whose matrix of rows x rows has 800 MB: 1.2 times that at the peak, and 25 s of one thread
 
 
 class KernelRidgeConfig(AlgorithmConfig):
@@ -48,9 +48,9 @@ def _train(config: KernelRidgeConfig, problem: Problem) -> FittedModel:
     from pipeline.training.export.bodies import core_graph
     from pipeline.training.features.preprocessing import one_hot_features_of_frequent
 
-    if len(problem.train) > _MOST_ROWS:
+    if len(problem.train) > _MAX_ROWS:
         raise CandidateFailedError(
-            f"kernel_ridge weighs every row against every other: {_MOST_ROWS:,} training rows are its most, and these "
+            f"kernel_ridge weighs every row against every other: {_MAX_ROWS:,} training rows are its most, and these "
             f"are {len(problem.train):,}"
         )
     preprocessing, features = one_hot_features_of_frequent(problem)

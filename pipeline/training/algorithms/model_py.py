@@ -38,13 +38,13 @@ def _train(config: ModelPyConfig, problem: Problem) -> FittedModel:
         image=tuple(rows.image.shape[1:]) if rows.image.size else (),
         outputs=outputs_of(config, problem),
     )
-    there = {"num": shape.numbers, "cat": len(shape.cardinalities), "image": len(shape.image)}
-    read = tuple(name for name, count in there.items() if count)
+    input_widths = {"num": shape.numbers, "cat": len(shape.cardinalities), "image": len(shape.image)}
+    inputs = tuple(name for name, width in input_widths.items() if width)
 
     def build() -> UserModel:
-        return UserModel(load_user_model(code, config.code, shape), rows.num, reads=read)
+        return UserModel(load_user_model(code, config.code, shape), rows.num, reads=inputs)
 
-    return fit_network(build, columns(*read), config, problem)
+    return fit_network(build, columns(*inputs), config, problem)
 
 
 RECIPE = Recipe(

@@ -25,8 +25,8 @@ def _train(config: TextScoreConfig, problem: Problem) -> FittedModel:
     from pipeline.training.features.text_features import every_target, fit_scores
 
     if problem.train.num.shape[1] or problem.cardinalities:
-        beside = linear.LinearConfig(C=config.C, alpha=config.alpha)
-        return with_text_features(linear.RECIPE.train, config, every_class=True)(beside, problem)
+        linear_config = linear.LinearConfig(C=config.C, alpha=config.alpha)
+        return with_text_features(linear.RECIPE.train, config, every_class=True)(linear_config, problem)
     scores = fit_scores(config, problem, every_target(problem))
     sharpness = 1.0
     if problem.classes:
@@ -34,8 +34,8 @@ def _train(config: TextScoreConfig, problem: Problem) -> FittedModel:
         scores = scores.scaled(sharpness)
 
     def predict(rows: Rows) -> Any:
-        told = scores.apply(rows.text)
-        return softmax(told, axis=1) if problem.classes else told[:, 0]
+        outputs = scores.apply(rows.text)
+        return softmax(outputs, axis=1) if problem.classes else outputs[:, 0]
 
     return FittedModel(
         predict=predict,
@@ -67,10 +67,10 @@ def _body(scores: TextLinearModel, *, classes: int) -> onnx.ModelProto:
 
     if not classes:
         return scores.graph()
-    given, told = (
+    inputs, outputs = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", classes]) for name in ("odds", "shares")
     )
-    softmax = make_model("shares", [helper.make_node("Softmax", ["odds"], ["shares"], axis=1)], [given], [told])
+    softmax = make_model("shares", [helper.make_node("Softmax", ["odds"], ["shares"], axis=1)], [inputs], [outputs])
     return join(scores.graph(), softmax, prefix="shares/")
 
 
