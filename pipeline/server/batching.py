@@ -133,10 +133,7 @@ class BatchingSession:
         try:
             with self._lock:
                 batch += self._take(first)
-            self._run_batch(output_names, batch)
-        except Exception as error:  # noqa: BLE001 - each of its requests raises it
-            for request in batch:
-                request.error = error
+            self._run_each_or_together(output_names, batch)
         finally:
             with self._lock:
                 following = self._waiting.popleft() if self._waiting else None
@@ -161,6 +158,17 @@ class BatchingSession:
             rows += request.rows
             taken.append(self._waiting.popleft())
         return taken
+
+    def _run_each_or_together(self, output_names: Sequence[str] | None, batch: Sequence[_Request]) -> None:
+        """Run a batch; if it fails, run its requests one by one, so that one that is invalid harms no other."""
+        try:
+            self._run_batch(output_names, batch)
+        except Exception as error:  # noqa: BLE001 - the request raises it in its own thread
+            if len(batch) == 1:
+                batch[0].error = error
+                return
+            for request in batch:
+                self._run_each_or_together(output_names, [request])
 
     def _run_batch(self, output_names: Sequence[str] | None, batch: Sequence[_Request]) -> None:
         if len(batch) == 1:

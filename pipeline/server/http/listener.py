@@ -13,6 +13,7 @@ __all__ = ["HttpListener"]
 
 _SWEEP_SECONDS = 0.5  # between two looks for expired connections
 _BACKLOG = 2048
+_QUIET_SECONDS = 0.5  # between the end's announcement and the close of idle connections
 
 
 class HttpListener:
@@ -47,10 +48,15 @@ class HttpListener:
         assert self._sweeper is not None
         loop = asyncio.get_running_loop()
         self._server.close()
+        for connection in self._connections:
+            connection.announce_end()
+        # A request may be on its way: a client that keeps its connection busy learns from its next response.
+        quiet = loop.time() + _QUIET_SECONDS
         deadline = loop.time() + self._limits.max_drain_seconds
         while self._connections and loop.time() < deadline:
-            for connection in list(self._connections):
-                connection.drain()
+            if loop.time() >= quiet:
+                for connection in list(self._connections):
+                    connection.drain()
             await asyncio.sleep(0.01)
         self._sweeper.cancel()
 

@@ -88,6 +88,7 @@ class HttpConnection(asyncio.Protocol):
         self._waiting: deque[tuple[HttpRequest, bool]] = deque()  # parsed requests, and whether to keep alive
         self._is_busy = False
         self._is_closing = False  # after the last response
+        self._is_ending = False  # after the next response
         self._is_reading = True
         self.deadline = clock() + limits.max_request_seconds
 
@@ -145,6 +146,10 @@ class HttpConnection(asyncio.Protocol):
             self._refuse(408, f"the request was not complete after {self._limits.max_request_seconds:g} s")
         else:
             self._close()
+
+    def announce_end(self) -> None:
+        """Close the connection after its next response, which says so."""
+        self._is_ending = True
 
     def drain(self) -> None:
         """Close the connection once its requests have their responses."""
@@ -229,7 +234,7 @@ class HttpConnection(asyncio.Protocol):
         self._is_busy = False
         if self._transport is None:
             return
-        is_last = not keep_alive or (self._is_closing and not self._waiting)
+        is_last = not keep_alive or ((self._is_closing or self._is_ending) and not self._waiting)
         self._write(write_response(response, keep_alive=not is_last, head_only=method == "HEAD"))
         self.deadline = self._clock() + self._limits.max_idle_seconds
         if is_last:

@@ -127,13 +127,14 @@ def test_a_graph_with_a_fixed_number_of_rows_is_not_batched() -> None:
     assert not batching.is_batching
 
 
-def test_an_error_reaches_each_request_of_its_batch_and_no_other() -> None:
+def test_an_invalid_request_harms_no_other_of_its_batch() -> None:
     session = SlowSession(0.01, 0.0001)
     batching = _batching(session)
     _run(batching, 1)
-    results = _run_together(session, batching, [1, -1])
-    assert results[0] == [2]
+    results = _run_together(session, batching, [1, -1, 3])
+    assert (results[0], results[2]) == ([2], [6])
     assert isinstance(results[1], ValueError)
+    assert session.batches == [1, 1, 2, 1, 1]
     assert _run(batching, 3) == [6]
 
 

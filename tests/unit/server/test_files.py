@@ -176,3 +176,10 @@ def test_inputs_that_are_no_tensors_are_refused(tmp_path: Path, inputs: object) 
     model = load_model_file(path, model="scale", version=1, make_session=_session)
     with pytest.raises(InvalidRequestError):
         model.decode_tensors(inputs)
+
+
+def test_tensors_that_the_graph_refuses_are_the_callers_fault(tmp_path: Path) -> None:
+    path = write_scaling_model(tmp_path)
+    model = load_model_file(path, model="scale", version=1, make_session=_session)
+    with pytest.raises(InvalidRequestError):
+        model.run({"x": np.ones((1, 3), np.float32)})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -224,3 +225,27 @@ def test_idle_connections_do_not_hold_up_the_end(tmp_path: Path) -> None:
             assert client.recv(1) == b""
         with pytest.raises(ConnectionError):
             _connect(server)
+
+
+def test_a_busy_client_is_told_of_the_end_and_loses_no_request(tmp_path: Path) -> None:
+    write_scaling_model(tmp_path)
+    with run_folder(tmp_path) as server, _connect(server) as client:
+        client.sendall(_request())
+        assert b"connection: close" not in client.recv(65_536)
+        ending = threading.Thread(target=server.stop)
+        ending.start()
+        while _accepts(server):
+            time.sleep(0.005)
+        client.sendall(_request())
+        response = _read_all(client)
+        ending.join()
+    assert response.startswith(b"HTTP/1.1 200")
+    assert b"connection: close" in response
+
+
+def _accepts(server: RunningServer) -> bool:
+    try:
+        _connect(server).close()
+    except ConnectionError:
+        return False
+    return True
