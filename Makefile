@@ -16,8 +16,8 @@ demo: $(VENV)/.installed ## Install, start the embedded cloud, drop a real data 
 	$(BIN)/modeldrop demo
 
 test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/architecture tests/files tests/unit
-	$(BIN)/python -m pytest tests/integration tests/local tests/cloud tests/distributed tests/sam
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/architecture tests/files tests/unit tests/integration
+	$(BIN)/python -m pytest tests/local tests/cloud tests/distributed tests/sam
 
 check: $(VENV)/.installed-dev ## Lint, types, import contracts, template, sizes of the layers, import times, ratchets of style
 	$(BIN)/ruff format --check .

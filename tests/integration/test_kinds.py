@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.serving.api.protocols.infer import infer_document
 from tests.fakes.whole_way import csv, learn
 
 _QUICK = "algorithms: [linear, gradient_boosting]\nsettings: {gradient_boosting: {n_estimators: 20, folds: 1}}\n"
@@ -54,7 +55,7 @@ def test_two_targets_are_predicted_together(rows: dict[str, list[object]], tmp_p
         {"name": "x", "shape": [2], "datatype": "FP32", "data": [1.0, -1.0]},
         {"name": "kind", "shape": [2], "datatype": "BYTES", "data": ["a", "b"]},
     ]}  # fmt: skip
-    (output,) = json.loads(learned.model.predict(tensors).body)["outputs"]
+    (output,) = json.loads(infer_document(learned.model, tensors).body)["outputs"]
     assert (output["name"], output["shape"], len(output["data"])) == ("value", [2, 2], 4)
     assert output["data"][:2] == pytest.approx(list(prediction["value"].values()), rel=1e-4)
 
@@ -84,7 +85,7 @@ def test_lists_of_labels_are_predicted_label_by_label(rows: dict[str, list[objec
         {"name": "x", "shape": [1], "datatype": "FP32", "data": [-2.0]},
         {"name": "kind", "shape": [1], "datatype": "BYTES", "data": ["a"]},
     ]}  # fmt: skip
-    label, probabilities = json.loads(learned.model.predict(tensors).body)["outputs"]
+    label, probabilities = json.loads(infer_document(learned.model, tensors).body)["outputs"]
     assert (label["data"], probabilities["shape"]) == (["a|down|far"], [1, 4])
 
 

@@ -86,3 +86,10 @@ def test_every_test_that_a_page_names_is_there() -> None:
             file, named = found or file, named + 1
             assert f"def {test}(" in (ROOT / file).read_text(), f"{page.name}: {file}::{test}"
     assert named > 20
+
+
+def test_every_module_that_answers_a_question_of_the_readme_exists() -> None:
+    _, _, questions = (ROOT / "README.md").read_text().partition("| question | where |")
+    paths = re.findall(r"`(pipeline/[\w/.]+)`", questions.partition("## Read on\n")[0])
+    assert len(paths) >= 6
+    assert [path for path in paths if not (ROOT / path).exists()] == []
