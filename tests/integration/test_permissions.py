@@ -86,9 +86,14 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     handler("smoke_test")({**state, "version": version})
     assert handler("promote_model")({**state, "version": version}) == {"status": "SUCCEEDED"}
     asked = event("predict", path="/v2/models/adult/infer", body=json.dumps({"rows": [{"age": 41, "job": "cook"}]}))
-    assert handler("predict")(asked)["statusCode"] == 200
+    response = handler("predict")(asked)
+    assert response["statusCode"] == 200, response
     for path in ("/v2/models/adult", "/registry/models", "/registry/models/adult/versions/1", "/registry/rejected"):
         assert handler("describe_models")(event("describe_models", path=path))["statusCode"] == 200
+    move = {"path": "/registry/models/adult/aliases/canary", "body": json.dumps({"version": version})}
+    assert handler("manage_registry")(event("manage_registry", **move))["statusCode"] == 200
+    cancel = {"path": f"/registry/runs/{run}/cancel", "httpMethod": "POST", "body": None}
+    assert handler("manage_registry")(event("manage_registry", **cancel))["statusCode"] == 409  # it has ended
     key = ApiKeys(DynamoTable(clients.dynamodb, TABLE)).create(TENANT)
     headers = {"x-api-key": key}
     multi = {"x-api-key": [key]}

@@ -119,3 +119,11 @@ def test_a_missing_bucket_is_our_mistake_and_named(clients: Clients) -> None:
     for call in (lambda: store.get("k"), lambda: store.put("k", b""), lambda: list(store.keys(""))):
         with pytest.raises(ConfigurationError, match="modeldrop-nowhere"):
             call()
+
+
+def test_all_versions_below_a_prefix_are_deleted_and_others_stay(store: ObjectStore) -> None:
+    for key in ("acme/a", "acme/a", "acme/b/c", "acme-2/a"):
+        store.put(key, b"x")
+    assert store.delete_all("acme/") == 3
+    assert store.delete_all("acme/") == 0
+    assert list(store.keys("acme")) == ["acme-2/a"]
