@@ -107,6 +107,18 @@ def list_rejected() -> Document:
     return catalog.rejected(caller_tenant())
 
 
+@app.get("/registry/runs")
+def list_runs() -> Document:
+    """Return the tenant's runs, newest first."""
+    return catalog.runs(caller_tenant())
+
+
+@app.get("/registry/runs/<run>")
+def show_run(run: str) -> Document:
+    """Return a run."""
+    return catalog.run(caller_tenant(), run)
+
+
 @app.get("/openapi.json")
 def describe_api() -> Document:
     """Return the OpenAPI document of any model; it needs no caller."""

@@ -10,7 +10,7 @@ from pipeline.contracts.errors import ConflictError, InvalidRequestError, NotFou
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.alias_move import AliasMove
 from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
-from pipeline.contracts.records.run import RejectedUpload
+from pipeline.contracts.records.run import RejectedUpload, Run
 from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.routes import split_alias
 from pipeline.serving.metadata import model_metadata
@@ -41,6 +41,8 @@ class _Registry(Protocol):
 
 
 class _Runs(Protocol):
+    def list(self, *, tenant: str | None = None) -> Sequence[Run]: ...
+    def get(self, run: str) -> Run: ...
     def rejected(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RejectedUpload]: ...
 
 
@@ -147,6 +149,16 @@ class ModelCatalog:
             "signature": chosen.signature.to_dict(),
             "card": json.loads(self._artifacts.get(chosen.card_key)),
         }
+
+    def runs(self, tenant: str) -> Document:
+        """Return a tenant's runs, newest first."""
+        return {"runs": [run.model_dump(mode="json", exclude={"events"}) for run in self._runs.list(tenant=tenant)]}
+
+    def run(self, tenant: str, run: str) -> Document:
+        """Return a run of a tenant."""
+        if not run.startswith(f"{tenant}_"):
+            raise NotFoundError("there is no such run")
+        return self._runs.get(run).model_dump(mode="json")
 
     def rejected(self, tenant: str) -> Document:
         """Return a tenant's uploads that started no run, newest first, with their reasons."""

@@ -1,7 +1,8 @@
 """Gap: MiniStack ignores some settings of a REST API.
 
 These are gateway responses, the source of the API key, and binary media types as SAM escapes them. MiniStack also
-responds with the stack trace of a failed function.
+responds with the stack trace of a failed function, and decodes a body without a content type as text, which API Gateway
+takes for JSON, and so for a binary media type if these are ``*/*``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ PRIVATE_NAMES = (
     PrivateName(module=apigateway_v1, name="_GatewayError", parameters=("response_type", "message", "error_type")),
     PrivateName(module=apigateway_v1, name="_import_rest_api", parameters=("spec", "base_data")),
     PrivateName(module=apigateway_v1, name="_invoke_lambda_proxy_v1"),
+    PrivateName(module=apigateway_v1, name="_media_type_matches", parameters=("media_type", "binary_media_types")),
     PrivateName(module=apigateway_v1, name="_put_gateway_response", parameters=("api_id", "response_type", "data")),
     PrivateName(module=apigateway_v1, name="_rest_apis"),
     PrivateName(module=provisioners, name="_apigw_rest_api_create", parameters=("logical_id", "props", "stack_name")),
@@ -29,10 +31,12 @@ PRIVATE_NAMES = (
 Document = Mapping[str, Any]
 
 _BAD_GATEWAY = 502
+_DEFAULT_MEDIA_TYPE = "application/json"  # of a request without one
 
 
 def install() -> None:
     """Read these settings, and respond to a failed function as API Gateway does."""
+    matches = apigateway_v1._media_type_matches
     import_api, create, invoke = (
         apigateway_v1._import_rest_api,
         provisioners._apigw_rest_api_create,
@@ -57,6 +61,7 @@ def install() -> None:
             return apigateway_v1._GatewayError("DEFAULT_5XX", "Internal server error")
         return response
 
+    apigateway_v1._media_type_matches = lambda media_type, types: matches(media_type or _DEFAULT_MEDIA_TYPE, types)
     apigateway_v1._import_rest_api = import_whole
     apigateway_v1._invoke_lambda_proxy_v1 = invoke_discreetly
     provisioners._apigw_rest_api_create = create_whole

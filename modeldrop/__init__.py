@@ -1,0 +1,10 @@
+"""Python client of modeldrop: drop data, wait for the model, call it. Needs httpx alone; frames are optional."""
+
+from __future__ import annotations
+
+from modeldrop.async_client import AsyncClient
+from modeldrop.client import Client
+from modeldrop.errors import ApiError, ClientError, RunFailedError
+from modeldrop.rows import Prediction
+
+__all__ = ["ApiError", "AsyncClient", "Client", "ClientError", "Prediction", "RunFailedError"]

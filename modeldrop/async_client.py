@@ -1,0 +1,133 @@
+"""The asynchronous client: the same calls as Client's, each awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from modeldrop import calls
+from modeldrop.calls import Call
+from modeldrop.connection import find_connection
+from modeldrop.errors import ApiError
+from modeldrop.rows import Rows, file_bodies, frame_kind, make_batches, to_frame, to_rows
+
+__all__ = ["AsyncClient"]
+
+
+class AsyncClient:
+    """Calls one API with one key. Use it as an asynchronous context manager, or call ``close``.
+
+    Args:
+        api_url: Base URL; by default ``MODELDROP_API_URL``, then that of the embedded cloud on this machine.
+        api_key: Key; by default ``MODELDROP_API_KEY``, then that of the embedded cloud.
+        timeout: Seconds that a request may take.
+        transport: Transport of httpx, for tests.
+
+    Raises:
+        ClientError: No address is there and no embedded cloud is running.
+    """
+
+    def __init__(
+        self,
+        api_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = 60.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.connection = find_connection(api_url, api_key)
+        self._base = self.connection.api_url
+        headers = {"x-api-key": self.connection.api_key}
+        self._http = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def predict(
+        self, model: str, data: Rows | str | Path, *, version: int | None = None, ignore_extra: bool = False
+    ) -> Any:
+        """Predict rows; batches go one after the other. As ``Client.predict``."""
+        options: dict[str, Any] = {"version": version, "ignore_extra": ignore_extra}
+        if isinstance(data, str | Path):
+            content = await asyncio.to_thread(file_bodies, Path(data))
+            call = calls.predict_call(self._base, model, content, **options)
+            return (await self._read(call))["predictions"]
+        predictions: list[dict[str, Any]] = []
+        for batch in make_batches(to_rows(data)):
+            call = calls.predict_call(self._base, model, batch, **options)
+            predictions += (await self._read(call))["predictions"]
+        kind = frame_kind(data)
+        return to_frame(predictions, kind) if kind else predictions
+
+    async def drop(
+        self, data: Rows | str | Path, *, model: str, target: str | None = None, spec: str | Path | None = None
+    ) -> str:
+        """Drop a frame or a file, and return the name of its run. As ``Client.drop``."""
+        uploads = await asyncio.to_thread(calls.upload_calls, self.connection, data, model, target, spec)
+        for call in uploads:
+            response = await self._send(call)
+        return calls.run_of_upload(self.connection, uploads[-1], model, response)
+
+    async def wait(self, run: str, *, timeout: float = 3600.0, poll: float = 1.0) -> dict[str, Any]:
+        """Wait until a run has ended, and return it. As ``Client.wait``."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            try:
+                if (ended := calls.check_run(await self.run(run))) is not None:
+                    return ended
+            except ApiError as error:
+                if error.status != httpx.codes.NOT_FOUND:
+                    raise
+            await asyncio.sleep(poll)
+        raise TimeoutError(f"the run {run} has not ended after {timeout:.0f} s")
+
+    async def run(self, run: str) -> dict[str, Any]:
+        """Return a run: its status, stages, and its version or error."""
+        return dict(await self._read(Call(method="GET", url=f"{self._base}/registry/runs/{run}")))
+
+    async def runs(self) -> list[dict[str, Any]]:
+        """Return the tenant's runs, newest first."""
+        return list((await self._read(Call(method="GET", url=f"{self._base}/registry/runs")))["runs"])
+
+    async def models(self) -> list[dict[str, Any]]:
+        """Return the tenant's models with their live and latest versions."""
+        return list((await self._read(Call(method="GET", url=f"{self._base}/registry/models")))["models"])
+
+    async def promote(self, model: str, version: int, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
+        """Point an alias to a version."""
+        return dict(await self._read(calls.alias_call(self._base, model, version, alias, reason)))
+
+    async def rollback(self, model: str, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
+        """Point an alias to the version before."""
+        return dict(await self._read(calls.rollback_call(self._base, model, alias, reason)))
+
+    async def _read(self, call: Call) -> Any:
+        return calls.read_response(await self._send(call))
+
+    async def _send(self, call: Call) -> httpx.Response:
+        for attempt in range(calls.ATTEMPTS):
+            response, failure = None, ""
+            try:
+                response = await self._http.request(call.method, call.url, **call.options)
+            except httpx.TransportError as error:
+                failure = type(error).__name__
+            wait = calls.retry_after(response, attempt)
+            if response is not None and wait is None:
+                return response
+            if wait is not None:
+                await asyncio.sleep(wait)
+        raise ApiError(f"the API at {self._base} did not answer ({failure})")

@@ -1,0 +1,156 @@
+"""Requests and responses of the client's calls, without I/O: Client and AsyncClient share them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+
+from modeldrop.connection import Connection
+from modeldrop.errors import ApiError, ClientError, RunFailedError
+from modeldrop.rows import Rows, frame_kind
+
+__all__ = [
+    "ATTEMPTS",
+    "Call",
+    "alias_call",
+    "check_run",
+    "predict_call",
+    "read_response",
+    "retry_after",
+    "rollback_call",
+    "run_of_upload",
+    "upload_calls",
+]
+
+ATTEMPTS = 4
+_BUSY = frozenset({429, 502, 503, 504})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """One request: ``options`` are httpx's."""
+
+    method: str
+    url: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def predict_call(
+    base: str,
+    model: str,
+    body: Sequence[dict[str, Any]] | tuple[str, bytes],
+    *,
+    version: int | None,
+    ignore_extra: bool,
+) -> Call:
+    """Return the call that predicts ``body``: rows, or the content type and the bytes of a file."""
+    selected = quote(model, safe="@") if version is None else f"{quote(model, safe='')}/versions/{version}"
+    options: dict[str, Any] = {"params": {"extra": "ignore"} if ignore_extra else None}
+    if isinstance(body, tuple):
+        options |= {"headers": {"content-type": body[0]}, "content": body[1]}
+    else:
+        options["json"] = {"rows": body}
+    return Call(method="POST", url=f"{base}/v2/models/{selected}/infer", options=options)
+
+
+def alias_call(base: str, model: str, version: int, alias: str, reason: str) -> Call:
+    """Return the call that points an alias to a version."""
+    url = f"{base}/registry/models/{quote(model, safe='')}/aliases/{quote(alias, safe='')}"
+    return Call(method="PUT", url=url, options={"json": {"version": version, "reason": reason}})
+
+
+def rollback_call(base: str, model: str, alias: str, reason: str) -> Call:
+    """Return the call that points an alias to the version before."""
+    url = f"{base}/registry/models/{quote(model, safe='')}/rollback"
+    return Call(method="POST", url=url, options={"json": {"alias": alias, "reason": reason}})
+
+
+def upload_calls(
+    connection: Connection, data: Rows | str | Path, model: str, target: str | None, spec: str | Path | None
+) -> list[Call]:
+    """Return the calls that drop a frame or a file: first its train.yaml, if there is one.
+
+    Raises:
+        ClientError: The API takes no uploads, or ``data`` is neither a frame nor a path.
+    """
+    if connection.uploads_url is None:
+        raise ClientError("files are dropped to an embedded cloud only: on AWS, copy them to the uploads bucket")
+    folder = f"{connection.uploads_url}/{connection.tenant}/{quote(model, safe='')}"
+    uploads = []
+    if spec is not None:
+        text = spec.read_bytes() if isinstance(spec, Path) else spec.encode()
+        uploads.append(Call(method="PUT", url=f"{folder}/train.yaml", options={"content": text}))
+    name, content = _read_data(data)
+    headers = {"x-amz-meta-target": target} if target else {}
+    options = {"content": content, "headers": headers}
+    return [*uploads, Call(method="PUT", url=f"{folder}/{quote(name, safe='')}", options=options)]
+
+
+def run_of_upload(connection: Connection, upload: Call, model: str, response: httpx.Response) -> str:
+    """Return the name of the run that an upload starts: it is derived from the object's version.
+
+    Raises:
+        ApiError: The upload was refused.
+    """
+    if not response.is_success:
+        raise ApiError(f"the upload was refused with status {response.status_code}", response.status_code)
+    bucket, _, key = unquote(urlsplit(upload.url).path).lstrip("/").partition("/")
+    version = response.headers.get("x-amz-version-id", "null")
+    digest = hashlib.sha256("\0".join((bucket, key, version)).encode()).hexdigest()[:12]
+    return f"{connection.tenant}_{model.replace('.', '-')}_{digest}"
+
+
+def read_response(response: httpx.Response) -> Any:
+    """Return the JSON of a response.
+
+    Raises:
+        ApiError: It is a refusal, in the API's own words, or not JSON.
+    """
+    try:
+        document = response.json() if response.content else {}
+    except ValueError:
+        document = None
+    if response.is_success and document is not None:
+        return document
+    reason = document.get("error") if isinstance(document, dict) else None
+    raise ApiError(str(reason or f"the API answered {response.status_code}"), response.status_code)
+
+
+def retry_after(response: httpx.Response | None, attempt: int) -> float | None:
+    """Return the seconds until a further attempt; None if the response is final."""
+    if attempt + 1 >= ATTEMPTS or (response is not None and response.status_code not in _BUSY):
+        return None
+    advice = response.headers.get("retry-after", "") if response is not None else ""
+    return min(float(advice), 30.0) if advice.isdigit() else 0.2 * 2.0**attempt
+
+
+def check_run(run: dict[str, Any]) -> dict[str, Any] | None:
+    """Return a run that has ended; None while it goes on.
+
+    Raises:
+        RunFailedError: It has failed.
+    """
+    if run["status"] == "FAILED":
+        raise RunFailedError((run.get("error") or {}).get("message") or "the run has failed")
+    return None if run["status"] == "RUNNING" else run
+
+
+def _read_data(data: Rows | str | Path) -> tuple[str, bytes]:
+    """Return the name and the content of the file that is dropped."""
+    if isinstance(data, str | Path):
+        return Path(data).name, Path(data).read_bytes()
+    kind = frame_kind(data)
+    if kind == "polars":
+        file = io.BytesIO()
+        data.write_parquet(file)
+        return "data.parquet", file.getvalue()
+    if kind == "pandas":
+        return "data.csv", bytes(data.to_csv(index=False).encode())
+    raise ClientError(f"a frame or a path is expected, not {type(data).__name__}")

@@ -1,0 +1,176 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from modeldrop import calls
+from modeldrop.calls import Call
+from modeldrop.connection import find_connection
+from modeldrop.errors import ApiError
+from modeldrop.rows import Rows, file_bodies, frame_kind, make_batches, to_frame, to_rows
+
+__all__ = ["Client"]
+
+
+class Client:
+    """Calls one API with one key. Use it as a context manager, or call ``close``.
+
+    Args:
+        api_url: Base URL; by default ``MODELDROP_API_URL``, then that of the embedded cloud on this machine.
+        api_key: Key; by default ``MODELDROP_API_KEY``, then that of the embedded cloud.
+        timeout: Seconds that a request may take.
+        transport: Transport of httpx, for tests.
+
+    Raises:
+        ClientError: No address is there and no embedded cloud is running.
+    """
+
+    def __init__(
+        self,
+        api_url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = 60.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.connection = find_connection(api_url, api_key)
+        self._base = self.connection.api_url
+        self._http = httpx.Client(headers={"x-api-key": self.connection.api_key}, timeout=timeout, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def predict(
+        self,
+        model: str,
+        data: Rows | str | Path,
+        *,
+        version: int | None = None,
+        ignore_extra: bool = False,
+        progress: Callable[[int], None] | None = None,
+    ) -> Any:
+        """Predict rows, in as many requests as they need.
+
+        Args:
+            model: Name of the model, or ``name@alias``.
+            data: A pandas or polars frame, a list of rows, a mapping of columns, or the path of a csv, tsv or parquet
+                file.
+            version: Number of the version; None for the live one.
+            ignore_extra: Ignore columns that the model does not read.
+            progress: Called with the number of rows predicted so far.
+
+        Returns:
+            A frame of the same library for a frame, otherwise one prediction per row: ``{"label", "probabilities"}`` or
+            ``{"value"}``.
+
+        Raises:
+            ApiError: The API refuses the rows, or does not answer.
+        """
+        options: dict[str, Any] = {"version": version, "ignore_extra": ignore_extra}
+        if isinstance(data, str | Path):
+            content = file_bodies(Path(data))
+            call = calls.predict_call(self._base, model, content, **options)
+            return self._read(call)["predictions"]
+        predictions: list[dict[str, Any]] = []
+        for batch in make_batches(to_rows(data)):
+            call = calls.predict_call(self._base, model, batch, **options)
+            predictions += self._read(call)["predictions"]
+            if progress is not None:
+                progress(len(predictions))
+        kind = frame_kind(data)
+        return to_frame(predictions, kind) if kind else predictions
+
+    def drop(
+        self, data: Rows | str | Path, *, model: str, target: str | None = None, spec: str | Path | None = None
+    ) -> str:
+        """Drop a frame or a file, which starts a run.
+
+        Args:
+            data: A frame, or the path of a data file.
+            model: Name of the model.
+            target: Column to predict; by default the last one.
+            spec: Path of a train.yaml, or its text.
+
+        Returns:
+            Name of the run; ``wait`` waits for it.
+
+        Raises:
+            ClientError: The deployment takes no uploads from here.
+            ApiError: The upload failed.
+        """
+        uploads = calls.upload_calls(self.connection, data, model, target, spec)
+        for call in uploads:
+            response = self._send(call)
+        return calls.run_of_upload(self.connection, uploads[-1], model, response)
+
+    def wait(self, run: str, *, timeout: float = 3600.0, poll: float = 1.0) -> dict[str, Any]:
+        """Wait until a run has ended, and return it.
+
+        Raises:
+            RunFailedError: It has failed.
+            TimeoutError: It goes on after ``timeout`` seconds, or did not begin.
+            ApiError: The API does not answer.
+        """
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            try:
+                if (ended := calls.check_run(self.run(run))) is not None:
+                    return ended
+            except ApiError as error:
+                if error.status != httpx.codes.NOT_FOUND:  # it begins some moments after the upload
+                    raise
+            time.sleep(poll)
+        raise TimeoutError(f"the run {run} has not ended after {timeout:.0f} s")
+
+    def run(self, run: str) -> dict[str, Any]:
+        """Return a run: its status, stages, and its version or error."""
+        return dict(self._read(Call(method="GET", url=f"{self._base}/registry/runs/{run}")))
+
+    def runs(self) -> list[dict[str, Any]]:
+        """Return the tenant's runs, newest first."""
+        return list(self._read(Call(method="GET", url=f"{self._base}/registry/runs"))["runs"])
+
+    def models(self) -> list[dict[str, Any]]:
+        """Return the tenant's models with their live and latest versions."""
+        return list(self._read(Call(method="GET", url=f"{self._base}/registry/models"))["models"])
+
+    def promote(self, model: str, version: int, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
+        """Point an alias to a version."""
+        return dict(self._read(calls.alias_call(self._base, model, version, alias, reason)))
+
+    def rollback(self, model: str, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
+        """Point an alias to the version before."""
+        return dict(self._read(calls.rollback_call(self._base, model, alias, reason)))
+
+    def _read(self, call: Call) -> Any:
+        return calls.read_response(self._send(call))
+
+    def _send(self, call: Call) -> httpx.Response:
+        for attempt in range(calls.ATTEMPTS):
+            response, failure = None, ""
+            try:
+                response = self._http.request(call.method, call.url, **call.options)
+            except httpx.TransportError as error:
+                failure = type(error).__name__
+            wait = calls.retry_after(response, attempt)
+            if response is not None and wait is None:
+                return response
+            if wait is not None:
+                time.sleep(wait)
+        raise ApiError(f"the API at {self._base} did not answer ({failure})")

@@ -1,0 +1,63 @@
+"""Where the API is: what a caller names, the environment, or the embedded cloud that runs on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from modeldrop.errors import ClientError
+
+__all__ = ["Connection", "find_connection"]
+
+_EMBEDDED_TENANT = "demo"  # of the key that `modeldrop up` creates
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Connection:
+    """Address and key of an API.
+
+    Attributes:
+        api_url: Base URL.
+        api_key: Key of the caller.
+        uploads_url: URL of the uploads bucket of an embedded cloud, which takes files unsigned; None on AWS.
+        tenant: Tenant of the files that are dropped there.
+    """
+
+    api_url: str
+    api_key: str
+    uploads_url: str | None = None
+    tenant: str = _EMBEDDED_TENANT
+
+
+def find_connection(api_url: str | None, api_key: str | None) -> Connection:
+    """Return the connection of a client.
+
+    Args:
+        api_url: Base URL; by default ``MODELDROP_API_URL``, then that of the embedded cloud.
+        api_key: Key; by default ``MODELDROP_API_KEY``, then that of the embedded cloud.
+
+    Raises:
+        ClientError: No embedded cloud is deployed, or a URL is there without a key.
+    """
+    api_url = api_url or os.environ.get("MODELDROP_API_URL")
+    api_key = api_key or os.environ.get("MODELDROP_API_KEY")
+    if api_url:
+        if not api_key:
+            raise ClientError("api_key is expected beside api_url, or MODELDROP_API_KEY in the environment")
+        return Connection(api_url=api_url.rstrip("/"), api_key=api_key)
+    home = Path(os.environ.get("MODELDROP_HOME") or Path.home() / ".modeldrop")
+    try:
+        endpoint_url = json.loads((home / "server.lock").read_bytes())["endpoint_url"]
+        stack = json.loads((home / "stack.json").read_bytes())
+        key = api_key or (home / "api_key").read_text().strip()
+    except (OSError, ValueError, KeyError):
+        raise ClientError(
+            "no embedded cloud is running ('modeldrop up' starts it): api_url and api_key are expected"
+        ) from None
+    return Connection(
+        api_url=f"{endpoint_url}{stack['api_path']}".rstrip("/"),
+        api_key=key,
+        uploads_url=f"{endpoint_url}/{stack['uploads_bucket']}",
+    )

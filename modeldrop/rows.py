@@ -1,0 +1,93 @@
+"""Rows in, predictions out: lists, columns, pandas and polars frames, files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from modeldrop.errors import ClientError
+
+__all__ = ["Prediction", "Rows", "file_bodies", "frame_kind", "make_batches", "to_frame", "to_rows"]
+
+Prediction = dict[str, Any]
+Rows = Any  # a pandas or polars frame, rows, or columns; a path is a file's
+_MAX_ROWS, _MAX_CELLS = 10_000, 50_000  # of one request
+_CONTENT_TYPES = {".csv": "text/csv", ".tsv": "text/tab-separated-values", ".parquet": "application/vnd.apache.parquet"}
+
+
+def frame_kind(rows: Rows) -> Literal["pandas", "polars", ""]:
+    """Return which library a frame is of; empty for rows and columns."""
+    library = type(rows).__module__.partition(".")[0]
+    return library if library in ("pandas", "polars") and hasattr(rows, "columns") else ""  # type: ignore[return-value]  # narrowed by the tuple
+
+
+def to_rows(rows: Rows) -> list[dict[str, Any]]:
+    """Return rows as JSON takes them.
+
+    Args:
+        rows: A pandas or polars frame, a sequence of mappings, or a mapping of columns.
+
+    Raises:
+        ClientError: It is none of them.
+    """
+    match frame_kind(rows):
+        case "pandas":
+            frame = rows.astype(object).where(rows.notna(), None)
+            return [{name: _to_cell(cell) for name, cell in row.items()} for row in frame.to_dict("records")]
+        case "polars":
+            return [{name: _to_cell(cell) for name, cell in row.items()} for row in rows.to_dicts()]
+    if isinstance(rows, Mapping):
+        names = list(rows)
+        return [dict(zip(names, cells, strict=True)) for cells in zip(*rows.values(), strict=True)]
+    if isinstance(rows, Sequence) and not isinstance(rows, str | bytes) and all(isinstance(r, Mapping) for r in rows):
+        return [dict(row) for row in rows]
+    raise ClientError(f"a frame, rows or columns are expected, not {type(rows).__name__}")
+
+
+def make_batches(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Split rows so that each part fits into one request."""
+    width = max(1, len(rows[0])) if rows else 1
+    size = max(1, min(_MAX_ROWS, _MAX_CELLS // width))
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def file_bodies(path: Path) -> tuple[str, bytes]:
+    """Return content type and content of a file of rows.
+
+    Raises:
+        ClientError: Its ending is none that the API reads.
+    """
+    content_type = _CONTENT_TYPES.get(path.suffix.lower())
+    if content_type is None:
+        raise ClientError(f"a file that ends in {', '.join(_CONTENT_TYPES)} is expected, not '{path.name}'")
+    return content_type, path.read_bytes()
+
+
+def to_frame(predictions: list[Prediction], kind: str) -> Any:
+    """Return predictions as a frame of the library ``kind``, one row per row, nested fields as ``field_name``."""
+    flat = [_flatten(prediction) for prediction in predictions]
+    if kind == "pandas":
+        import pandas as pd  # noqa: PLC0415 - optional
+
+        return pd.DataFrame(flat)
+    import polars as pl  # noqa: PLC0415 - optional
+
+    return pl.DataFrame(flat)
+
+
+def _flatten(prediction: Prediction) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name, value in prediction.items():
+        row |= {f"{name}_{key}": cell for key, cell in value.items()} if isinstance(value, dict) else {name: value}
+    return row
+
+
+def _to_cell(cell: Any) -> Any:
+    """Return a cell as JSON has it: numpy's numbers as Python's, NaN as null, dates as ISO 8601."""
+    if hasattr(cell, "item"):
+        cell = cell.item()
+    if hasattr(cell, "isoformat"):
+        return cell.isoformat()
+    return None if isinstance(cell, float) and cell != cell else cell  # noqa: PLR0124 - NaN
