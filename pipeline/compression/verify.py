@@ -1,4 +1,4 @@
-"""Parity: the exported file answers as the trained model did, in a process that knows nothing of the training library.
+"""Parity: the exported file predicts as the trained model did, in a process without the training library.
 
 Requires  the served file, with the inputs of its signature, in their order.
 Does      nothing to the graph.
@@ -75,13 +75,13 @@ class VerifyExport(GraphPass):
         self._check(session, np.arange(size) % count, f"in a batch of {size:,} rows")
 
     def _check(self, session: OnnxModel, indices: npt.NDArray[np.int64], where: str) -> None:
-        answers = session.run({name: values[indices] for name, values in self._rows.items()})
+        predictions = session.run({name: values[indices] for name, values in self._rows.items()})
         reference = {name: values[indices] for name, values in self._reference.items()}
-        difference = largest_difference(answers, reference, self._signature, self._scale)
+        difference = largest_difference(predictions, reference, self._signature, self._scale)
         if not difference <= self._tolerance:  # so written, an answer that is no number is a mismatch
             raise ExportMismatchError(
-                f"the exported graph's answers differ from the trained model's by {difference:.3g} {where}, at most "
-                f"{self._tolerance:.3g} is expected"
+                f"the exported graph's predictions differ from the trained model's by {difference:.3g} {where}, "
+                f"at most {self._tolerance:.3g} is expected"
             )
 
     def _large_batch(self, seconds_per_row: float) -> int:
@@ -91,7 +91,7 @@ class VerifyExport(GraphPass):
         return max(1, min(_LARGE_BATCH, int(affordable)))
 
 
-def largest_difference(answers: Answers, reference: Reference, signature: Signature, scale: Scale = 1.0) -> float:
+def largest_difference(predictions: Answers, reference: Reference, signature: Signature, scale: Scale = 1.0) -> float:
     """The largest difference in a value, a quantile or a calibrated probability; NaN when an answer is no number.
 
     That of values is in units of ``scale``: of several targets one for each.
@@ -100,17 +100,19 @@ def largest_difference(answers: Answers, reference: Reference, signature: Signat
     probability is from the threshold.
     """
     if signature.task == "regression":
-        difference = float(np.max(np.abs(answers.values - reference["value"]) / scale))
+        difference = float(np.max(np.abs(predictions.values - reference["value"]) / scale))
         if signature.quantiles:
-            return float(np.maximum(difference, np.max(np.abs(answers.quantiles - reference["quantiles"]) / scale)))
+            return float(np.maximum(difference, np.max(np.abs(predictions.quantiles - reference["quantiles"]) / scale)))
         return difference
     if signature.is_multilabel:
-        differs = bool(np.any(answers.labels != join_labels(signature, answers.probabilities)))
-        return float("inf") if differs else float(np.max(np.abs(answers.probabilities - reference["probabilities"])))
-    wanted = Answers.of(signature, calibrate(reference["probabilities"], signature.temperature))
+        differs = bool(np.any(predictions.labels != join_labels(signature, predictions.probabilities)))
+        return (
+            float("inf") if differs else float(np.max(np.abs(predictions.probabilities - reference["probabilities"])))
+        )
+    expected = Answers.of(signature, calibrate(reference["probabilities"], signature.temperature))
     undone = _undo(signature)
-    difference = np.max(np.abs(undone(answers.probabilities) - undone(wanted.probabilities)))
-    return float(np.maximum(difference, np.max(_label_doubt(answers, wanted, signature), initial=0.0)))
+    difference = np.max(np.abs(undone(predictions.probabilities) - undone(expected.probabilities)))
+    return float(np.maximum(difference, np.max(_label_doubt(predictions, expected, signature), initial=0.0)))
 
 
 def _undo(signature: Signature) -> Callable[[_Floats], _Floats]:
@@ -118,16 +120,16 @@ def _undo(signature: Signature) -> Callable[[_Floats], _Floats]:
     return lambda probabilities: calibrate(probabilities, min(1.0, 1 / signature.temperature))
 
 
-def _label_doubt(answers: Answers, wanted: Answers, signature: Signature) -> _Floats:
+def _label_doubt(predictions: Answers, expected: Answers, signature: Signature) -> _Floats:
     """How far each row's other label is from its own in probability [rows]; 0 where they are the same."""
-    differs, undone = answers.labels != wanted.labels, _undo(signature)
-    probabilities = undone(wanted.probabilities)
+    differs, undone = predictions.labels != expected.labels, _undo(signature)
+    probabilities = undone(expected.probabilities)
     if signature.threshold is not None:
         positive = signature.positive_index
         threshold = undone(np.array([[1 - signature.threshold, signature.threshold]]))[0, 1]
         distance = np.abs(probabilities[:, positive] - threshold)
     else:
         column = {label: index for index, label in enumerate(signature.classes)}
-        given = probabilities[np.arange(len(differs)), [column[label] for label in answers.labels]]
-        distance = probabilities.max(axis=1) - given
+        predicted = probabilities[np.arange(len(differs)), [column[label] for label in predictions.labels]]
+        distance = probabilities.max(axis=1) - predicted
     return np.asarray(distance[differs])

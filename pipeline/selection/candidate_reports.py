@@ -14,33 +14,37 @@ __all__ = ["candidate_reports"]
 def candidate_reports(
     plan: Plan, outcomes: Sequence[JobOutcome], trained: Sequence[TrainedCandidate]
 ) -> tuple[CandidateReport, ...]:
-    """The plan's candidates in its order, then what it skipped."""
-    of_candidate = {one.candidate: one for outcome in outcomes for one in outcome.candidates}
-    return tuple(_tried(plan, of_candidate, {one.candidate: one for one in trained}))
+    """Return a report of each of the plan's candidates, in its order, then of what it skipped."""
+    outcome_of = {candidate.candidate: candidate for outcome in outcomes for candidate in outcome.candidates}
+    return tuple(_reports(plan, outcome_of, {record.candidate: record for record in trained}))
 
 
-def _tried(
+def _reports(
     plan: Plan, outcomes: Mapping[str, CandidateOutcome], trained: Mapping[str, TrainedCandidate]
 ) -> Iterator[CandidateReport]:
     for candidate in plan.candidates:
-        made = trained.get(candidate.name)
-        yield _failed_report(candidate, outcomes.get(candidate.name)) if made is None else _trained(candidate, made)
+        record = trained.get(candidate.name)
+        yield (
+            _failed_report(candidate, outcomes.get(candidate.name))
+            if record is None
+            else _trained_report(candidate, record)
+        )
     for skipped in plan.skipped:
         yield CandidateReport(
             candidate=skipped.algorithm, algorithm=skipped.algorithm, status="skipped", reason=skipped.reason
         )
 
 
-def _trained(candidate: Candidate, made: TrainedCandidate) -> CandidateReport:
+def _trained_report(candidate: Candidate, record: TrainedCandidate) -> CandidateReport:
     return CandidateReport(
         candidate=candidate.name,
         algorithm=candidate.algorithm,
         status="trained",
         reason=candidate.reason,
-        seconds=made.seconds,
-        settings=made.settings,
-        trials=made.trials,
-        notes=made.notes,
+        seconds=record.seconds,
+        settings=record.settings,
+        trials=record.trials,
+        notes=record.notes,
     )
 
 

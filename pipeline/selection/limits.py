@@ -26,14 +26,14 @@ def violations(variant: Variant, metric: str, limits: Limits) -> tuple[str, ...]
 
 
 def excess(variant: Variant, metric: str, limits: Limits) -> float:
-    """Return by which share ``variant`` exceeds the limit that it misses by most; 0 when it keeps them all.
+    """Return by which ratio ``variant`` exceeds the limit that it misses by most; 0 when it keeps them all.
 
     Args:
         variant: One that is ok.
         metric: What ``limits.min_quality`` is of.
         limits: Of the JobSpec.
     """
-    return max((share for _, share in _missed(variant, metric, limits)), default=0.0)
+    return max((ratio for _, ratio in _missed(variant, metric, limits)), default=0.0)
 
 
 def _missed(variant: Variant, metric: str, limits: Limits) -> Iterator[tuple[str, float]]:
@@ -44,8 +44,8 @@ def _missed(variant: Variant, metric: str, limits: Limits) -> Iterator[tuple[str
         sentence = f"one row takes {latency:.0f} us; limits.max_latency_us is {limits.max_latency_us:g}"
         yield sentence, latency / limits.max_latency_us - 1
     if limits.min_quality is not None and _is_worse(quality, limits.min_quality, metric):
-        share = abs(quality - limits.min_quality) / max(abs(limits.min_quality), _EPSILON)
-        yield f"{metric} is {quality:.6g}; limits.min_quality is {limits.min_quality:g}", share
+        ratio = abs(quality - limits.min_quality) / max(abs(limits.min_quality), _EPSILON)
+        yield f"{metric} is {quality:.6g}; limits.min_quality is {limits.min_quality:g}", ratio
 
 
 def _is_worse(quality: float, bound: float, metric: str) -> bool:

@@ -23,7 +23,7 @@ def latency_of(variant: Variant) -> float:
 
 
 def dominates(variant: Variant, competitor: Variant, metric: str) -> bool:
-    """Whether ``variant`` is as good as ``competitor`` in quality, latency and size, and better in one of them.
+    """Return whether ``variant`` is as good as ``competitor`` in quality, latency and size, and better in one of them.
 
     Latencies within 10 % count as equal, so that the noise of measuring them decides nothing. The relation has no
     cycles, but is not transitive: what beats the competitor may itself be beaten by a variant that does not.

@@ -64,7 +64,7 @@ class Preference:
         return relative_drop(reference.quality[self.metric], variant.quality[self.metric], self.metric)
 
     def is_within_interval(self, reference: Variant, variant: Variant) -> bool:
-        """Whether the quality is no worse than the reference's 95 % interval, where that has one."""
+        """Return whether the quality is no worse than the reference's 95 % interval, where that has one."""
         low, high = reference.interval.get(self.metric, (float("-inf"), float("inf")))
         quality = variant.quality[self.metric]
         return quality >= low if greater_is_better(self.metric) else quality <= high
@@ -74,7 +74,7 @@ class Preference:
         return min(variants, key=lambda variant: (-self._score(variant), size_of(variant), variant.display_name))
 
     def saves_half(self, reference: Variant, variant: Variant) -> bool:
-        """Whether it has at most half of the bytes, or takes at most half of the time."""
+        """Return whether it has at most half of the bytes, or takes at most half of the time."""
         size, latency = size_of(variant), latency_of(variant)
         return _SAVED * size <= size_of(reference) or _SAVED * latency <= latency_of(reference)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,7 +12,9 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from typer.testing import CliRunner
 
+from pipeline.cli.main import app
 from pipeline.codec.unpack import unpack
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.run import STAGES, Run
@@ -108,6 +111,24 @@ def test_a_quantized_network_is_really_served(cloud: Cloud, mlp: Run) -> None:
     live = cloud.get("/registry/models/mlp/versions/1").json()
     assert live["artifact"]["sha256"] == winner["artifact"]["sha256"]
     assert live["precision"] == "int8"
+
+
+def test_another_variant_is_accepted_without_training_and_its_golden_rows_are_verified(
+    cloud: Cloud, home: Path, mlp: Run
+) -> None:
+    def modeldrop(*arguments: str) -> Any:
+        called = CliRunner().invoke(app, ["--home", str(home), *arguments, "--json"])
+        assert called.exit_code == 0, called.output
+        return json.loads(called.stdout)
+
+    accepted = modeldrop("accept", mlp.run, "mlp/fp32")
+    assert (accepted["status"], accepted["version"]) == ("SUCCEEDED", 2)
+    live = cloud.get("/registry/models/mlp").json()["live_version"]
+    (winner,) = [variant for variant in modeldrop("variants", "mlp") if variant["winner"]]
+    verified = modeldrop("verify", "mlp")
+    assert (live, winner["name"]) == (2, "mlp/fp32")
+    assert winner["latency_us"]["64"]["p50"] > winner["latency_us"]["1"]["p50"]
+    assert verified["rows"] == verified["equal"] > 10
 
 
 def test_the_card_says_which_device_really_ran(cloud: Cloud, mlp: Run) -> None:

@@ -27,7 +27,7 @@ class GoldenComparison:
 
     @property
     def is_equal(self) -> bool:
-        """Whether every row is equal."""
+        """Return whether every row is equal."""
         return self.equal == self.rows
 
 

@@ -69,6 +69,6 @@ def _far(features: pl.DataFrame, columns: Sequence[Column]) -> Iterator[pl.Expr]
     for column in columns:
         name = column.name
         if column.kind == "numeric" and features.schema[name].is_float():
-            least, greatest = features.select(least=pl.col(name).min(), greatest=pl.col(name).max()).row(0)
-            if greatest is not None:
-                yield pl.lit(greatest + _FAR * (greatest - least), dtype=features.schema[name]).alias(name)
+            low, high = features.select(low=pl.col(name).min(), high=pl.col(name).max()).row(0)
+            if high is not None:
+                yield pl.lit(high + _FAR * (high - low), dtype=features.schema[name]).alias(name)
