@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from tempfile import NamedTemporaryFile
 from typing import Any
 from unittest.mock import patch
 
@@ -15,8 +17,12 @@ __all__ = ["handler", "role_of"]
 
 
 def handler(function: str) -> Callable[[dict[str, Any]], Any]:
-    """``functions/<function>/app.py``'s, with a context given to it; it fails where the template permits no call."""
-    with patch.dict(os.environ, tenant_role_environ(role_of(function))):
+    """``functions/<function>/app.py``'s, with a context given to it; it fails where the template permits no call.
+
+    Its credentials are in a file instead of the environment, so that predict uses botocore as well: moto does not see
+    the requests that it signs itself.
+    """
+    with patch.dict(os.environ, tenant_role_environ(role_of(function))), _credentials_file():
         module = load_function(function)
 
     def call(document: dict[str, Any]) -> Any:
@@ -24,6 +30,18 @@ def handler(function: str) -> Callable[[dict[str, Any]], Any]:
             return module.handler(document, FakeLambdaContext(function_name=function))
 
     return call
+
+
+@contextmanager
+def _credentials_file() -> Iterator[None]:
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    with NamedTemporaryFile("w", suffix=".ini") as file, patch.dict(os.environ):
+        file.write("[default]\n" + "".join(f"{name.lower()} = test\n" for name in names))
+        file.flush()
+        os.environ["AWS_SHARED_CREDENTIALS_FILE"] = file.name
+        for name in names:
+            os.environ.pop(name, None)
+        yield
 
 
 def role_of(function: str) -> str:
