@@ -48,7 +48,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """What the main process wrote; a launch that fails is tried again (FSDP's end sometimes does, after its result)."""
     folder = tmp_path_factory.mktemp("together")
     for _ in range(3):
-        _, errors = start("tests.helpers.distributed_steps", str(folder), processes=2).communicate(timeout=120)
+        with start("tests.helpers.distributed_steps", str(folder), processes=2) as launch:
+            _, errors = launch.communicate(timeout=300)
         if all((folder / f"{rank}.json").exists() for rank in (0, 1)):
             return [json.loads((folder / f"{rank}.json").read_text()) for rank in (0, 1)]
     raise AssertionError(errors)
