@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.optim.weight_compression import WeightCompression
 from tests.fakes.networks import learn, problem
 
-_SETTINGS = {"sparsity": 0.0, "shared_bits": 0, "epochs": 10, "parallel": "none", "averaging": "none"}
+_CONFIG = NetworkConfig(epochs=10)
 
 
 def _network() -> nn.Sequential:
@@ -32,7 +33,7 @@ def _noise(network: nn.Module) -> None:
 
 def test_the_share_of_zeros_grows_to_the_sparsity_and_pruned_weights_stay_zero() -> None:
     network = _network()
-    compressed = WeightCompression(network, {**_SETTINGS, "sparsity": 0.9})
+    compressed = WeightCompression(network, _CONFIG.model_copy(update={"sparsity": 0.9}))
     shares = []
     for step in range(100):
         _noise(network)
@@ -46,7 +47,7 @@ def test_the_share_of_zeros_grows_to_the_sparsity_and_pruned_weights_stay_zero()
 
 def test_each_tensor_ends_with_the_values_of_its_codebook_and_biases_stay_free() -> None:
     network = _network()
-    compressed = WeightCompression(network, {**_SETTINGS, "shared_bits": 3})
+    compressed = WeightCompression(network, _CONFIG.model_copy(update={"shared_bits": 3}))
     for step in range(100):
         _noise(network)
         compressed.after_step(step / 10)
@@ -57,7 +58,7 @@ def test_each_tensor_ends_with_the_values_of_its_codebook_and_biases_stay_free()
 
 def test_a_value_moves_by_the_mean_step_of_its_weights() -> None:
     layer = nn.Linear(8, 8)
-    compressed = WeightCompression(layer, {**_SETTINGS, "shared_bits": 1})
+    compressed = WeightCompression(layer, _CONFIG.model_copy(update={"shared_bits": 1}))
     compressed.after_step(8.0)
     before = layer.weight.detach().clone()
     step = torch.randn_like(before)
@@ -71,7 +72,7 @@ def test_a_value_moves_by_the_mean_step_of_its_weights() -> None:
 
 def test_a_training_that_ends_early_is_pruned_and_shared_all_the_same() -> None:
     network = _network()
-    compressed = WeightCompression(network, {**_SETTINGS, "sparsity": 0.8, "shared_bits": 2})
+    compressed = WeightCompression(network, _CONFIG.model_copy(update={"sparsity": 0.8, "shared_bits": 2}))
     compressed.after_step(0.5)
     assert _zeros(network) == 0
     compressed.finish()
@@ -94,4 +95,4 @@ def test_the_loop_gives_back_the_best_of_the_epochs_that_end_compressed() -> Non
 )
 def test_what_cannot_be_combined_is_refused(settings: dict[str, str], message: str) -> None:
     with pytest.raises(CandidateFailedError, match=message):
-        WeightCompression(_network(), {**_SETTINGS, "sparsity": 0.5, **settings})
+        WeightCompression(_network(), _CONFIG.model_copy(update={"sparsity": 0.5, **settings}))
