@@ -421,8 +421,7 @@ class FunctionCalls(Protocol):
 
         Raises:
             ModeldropError: The function raised. It is the class of that name in contracts.errors; JobCrashedError for
-                an
-                unknown name.
+                an unknown name.
         """
         ...
 

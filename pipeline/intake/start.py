@@ -52,10 +52,8 @@ def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword
     """Start the run of one object version.
 
     Companions, part files before their _SUCCESS, deleted objects, and objects whose run has ended start no run. An
-    object
-    whose key has no valid tenant and model is recorded as rejected, and reported at object_keys.rejected_key; this is
-    not
-    an error, since redelivery would not help.
+    object whose key has no valid tenant and model is recorded as rejected, and reported at object_keys.rejected_key;
+    this is not an error, since redelivery would not help.
 
     Idempotent: a redelivered message completes what is missing and changes nothing else.
 

@@ -23,7 +23,7 @@ from pipeline.jobs.runtime.splits import memory_bytes, read_trainer, sampled
 from pipeline.jobs.user_code import train_isolated
 
 if TYPE_CHECKING:
-    from pipeline.training.algorithm import Base
+    from pipeline.training.algorithm import PretrainedModel
     from pipeline.training.trainer import Trainer
 
 __all__ = ["train"]
@@ -120,7 +120,7 @@ def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, li
     )
 
 
-def _base(context: JobContext, plan: Plan, dataset: Dataset) -> Base | None:
+def _base(context: JobContext, plan: Plan, dataset: Dataset) -> PretrainedModel | None:
     if plan.base is None:
         return None
     from pipeline.training.loop.fine_tuning import read_base

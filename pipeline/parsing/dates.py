@@ -71,8 +71,7 @@ def parse_timestamp(text: str, *, day_first: bool | None, time_unit: TimeUnit = 
     Args:
         text: Text without white space at its ends.
         day_first: Whether 3/4/2024 is April 3 (True) or March 4 (False). None means unknown: then only unambiguous
-            dates
-            are parsed, such as 31/1/2024, and 3.4.2024, since with dots the day always comes first.
+            dates are parsed, such as 31/1/2024, and 3.4.2024, since with dots the day always comes first.
         time_unit: Unit of numbers. If empty, a text that is a number is no date.
 
     Returns:

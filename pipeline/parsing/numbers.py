@@ -136,10 +136,8 @@ def pattern(number_format: NumberFormat) -> str:
 
     Its groups: ``plain`` is a number as float() reads it, else ``local`` is one with ``group_marks`` and the format's
     decimal mark. ``sign``, ``inner``, ``open`` and ``minus`` may make it negative. ``magnitude``, present in a format
-    with magnitudes, multiplies it.
-    A match is a number if at most one of these four is present, ``close`` is present exactly if ``open`` is, and
-    ``local``
-    has no blank after a plus (a telephone number).
+    with magnitudes, multiplies it. A match is a number if at most one of these four is present, ``close`` is present
+    exactly if ``open`` is, and ``local`` has no blank after a plus (a telephone number).
     """
     units = "".join(f"|{re.escape(unit)}" for unit in sorted(number_format.units, key=len, reverse=True))
     suffix = rf"(?:{BLANK}*(?:{CURRENCY}{units}))"

@@ -62,8 +62,7 @@ class ModelLoader:
     """Loads versions.
 
     It reads the registry's table itself: the records are JSON, so that predictions need no pydantic. A model file goes
-    from
-    S3 into its session without a copy on disk.
+    from S3 into its session without a copy on disk.
 
     Args:
         table: Table of the registry.

@@ -57,8 +57,7 @@ def format_predictions(
     """Return one prediction per row.
 
     Each is ``{"label", "probabilities"}``, or ``{"value"}`` without classes, with ``{"quantiles"}`` by name if there
-    are
-    any.
+    are any.
     """
     if quantiles:
         values, rows = outputs

@@ -127,9 +127,13 @@ class Checkpoints(Protocol):
         """Between two, at least."""
         ...
 
-    def load(self) -> bytes | None: ...
+    def load(self) -> bytes | None:
+        """Return the last state that was saved; None where there is none."""
+        ...
 
-    def save(self, state: bytes) -> None: ...
+    def save(self, state: bytes) -> None:
+        """Keep a state instead of the one before."""
+        ...
 
 
 class NoCheckpoints:
@@ -138,6 +142,7 @@ class NoCheckpoints:
     seconds = math.inf
 
     def load(self) -> bytes | None:
+        """Return None."""
         return None
 
     def save(self, state: bytes) -> None:
@@ -153,10 +158,14 @@ def _unwatched(point: Mapping[str, float]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Base:
-    """A registered network. ``weights``: its checkpoint; ``same_answers``: it tells the same classes, or values.
+class PretrainedModel:
+    """A registered network that a training begins from.
 
-    ``rows``: those that it was trained on, without their target.
+    Args:
+        version: Its model version, as notes name it.
+        weights: Its checkpoint.
+        same_answers: Whether it predicts the same classes, or values.
+        rows: The rows that it was trained on, without their target.
     """
 
     version: str
@@ -201,7 +210,7 @@ class Problem:
     learned_values: Callable[[Floats], Floats] = _as_they_are
     minimum: float | None = None
     positive: int = 1  # of two classes the one that F1 and average precision are of
-    base: Base | None = None
+    base: PretrainedModel | None = None
     tuned: Mapping[str, float] | None = None
 
     @property

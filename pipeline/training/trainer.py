@@ -33,11 +33,11 @@ from pipeline.evaluation.scoring import OnnxModel, feeds, one_row, truth
 from pipeline.graphs.compose import join
 from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import (
-    Base,
     Checkpoints,
     ConfigT,
     FittedModel,
     NoCheckpoints,
+    PretrainedModel,
     Problem,
     Recipe,
     Report,
@@ -104,7 +104,7 @@ class Trainer:
     checkpoints: Callable[[Candidate], Checkpoints] = _no_checkpoints
     watch: Callable[[Candidate, Mapping[str, float]], None] = _unwatched
     code: Path | None = None
-    base: Base | None = None
+    base: PretrainedModel | None = None
     process: Process = field(default_factory=Process)
     notes: tuple[str, ...] = ()
     folds: int = BAG_FOLDS

@@ -49,8 +49,7 @@ class Functions:
         """Call a function.
 
         If all of its instances are busy, wait for one as long as the call itself may take; after that the response is
-        the
-        error Lambda.TooManyRequestsException.
+        the error Lambda.TooManyRequestsException.
         """
         with self._pool(spec).instance(invocation.seconds) as instance:
             if instance is None:

@@ -23,12 +23,9 @@ class StoredDict(MutableMapping[Any, Any]):
     """Dictionary with its keys in memory and its values in the journal's database.
 
     The values used last are in memory, too. A value that was looked up by its key may be changed in place until the
-    next
-    commit, which compares it with the database and drops most values from memory. Values met by iteration may be
-    changed
-    only if they stay in memory. A copy is empty: MiniStack copies its dictionaries to write them elsewhere, and these
-    are
-    already written.
+    next commit, which compares it with the database and drops most values from memory. Values met by iteration may be
+    changed only if they stay in memory. A copy is empty: MiniStack copies its dictionaries to write them elsewhere, and
+    these are already written.
 
     Args:
         journal: Commits the changes.

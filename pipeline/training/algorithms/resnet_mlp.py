@@ -42,10 +42,10 @@ def _train(config: ResNetMlpConfig, problem: Problem) -> FittedModel:
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.losses import outputs_of
-    from pipeline.training.networks.tabular import ResNet
+    from pipeline.training.networks.tabular import TabularResNet
 
-    def build() -> ResNet:
-        return ResNet(
+    def build() -> TabularResNet:
+        return TabularResNet(
             problem.built_from(config).num, problem.cardinalities,
             outputs=outputs_of(config, problem), hidden=config.hidden, dropout=config.dropout,
         )  # fmt: skip

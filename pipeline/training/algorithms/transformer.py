@@ -83,24 +83,24 @@ def _train(config: TransformerConfig, problem: Problem) -> FittedModel:
         return {TOKENS: torch.from_numpy(ids.apply(rows.text)), **columns("num", "cat")(rows)}
 
     def build() -> TextTransformer:
-        beside = (
+        tabular = (
             TabularMLP(
                 problem.built_from(config).num, problem.cardinalities,
-                outputs=TextTransformer.beside_width(), hidden=config.hidden, dropout=config.dropout,
+                outputs=TextTransformer.tabular_width(), hidden=config.hidden, dropout=config.dropout,
             )
             if table
             else None
         )  # fmt: skip
         return TextTransformer(
             vocabulary=ids.vocabulary,
-            places=ids.positions,
+            positions=ids.positions,
             width=config.width,
             layers=config.layers,
             heads=config.heads,
             dropout=config.dropout,
             word_dropout=config.word_dropout,
             outputs=outputs_of(config, problem),
-            beside=beside,
+            tabular=tabular,
         )
 
     fitted = to_fitted_model(train_network(build, reads, config, problem), reads, config, problem)

@@ -50,21 +50,25 @@ class DistributedStrategy(Strategy):
         return init_device_mesh(self._device.split(":", maxsplit=1)[0], (self.process.size,))
 
     def all_reduce_mean(self, value: Tensor) -> Tensor:
+        """Return the mean of all processes' values, without a gradient. Collective."""
         total = value.detach().clone()
         dist.all_reduce(total)
         return total / self.process.size
 
     def broadcast(self, value: T) -> T:
+        """Return the main process's value. Collective."""
         values = [value]
         dist.broadcast_object_list(values, src=0)
         return values[0]
 
     def gather(self, value: T) -> list[T]:
+        """Return the values of all processes, by rank. Collective."""
         values: list[Any] = [None] * self.process.size
         dist.all_gather_object(values, value)
         return values
 
     def gather_full(self, tree: Any) -> Any:
+        """Gather full tensors on the CPU of the main process. Collective."""
         full = map_tensors(tree, self._full_tensor_on_main)
         return full if self.is_main else {}
 
@@ -99,6 +103,7 @@ class DdpStrategy(DistributedStrategy):
         self._batch_norms: list[SynchronizedBatchNorm] = []
 
     def wrap(self, network: nn.Module) -> nn.Module:
+        """Return DistributedDataParallel around a copy of the network."""
         return DistributedDataParallel(self._copy(network))
 
     def _copy(self, network: nn.Module) -> nn.Module:
@@ -108,6 +113,7 @@ class DdpStrategy(DistributedStrategy):
         return model
 
     def seed_ranks(self, *seed: int) -> None:
+        """Seed all processes but the main one by their rank."""
         if not self.is_main:
             drawn = np.random.SeedSequence((*seed, self.process.rank)).generate_state(1, np.uint64)[0]
             torch.manual_seed(int(drawn >> 1))
@@ -126,6 +132,7 @@ class FsdpStrategy(DdpStrategy):
     """Fully sharded data parallel: each process keeps a shard of weights, gradients and optimizer state."""
 
     def wrap(self, network: nn.Module) -> nn.Module:
+        """Return a copy of the network with sharded parameters."""
         model, mesh = self._copy(network), self._mesh
         for layer in _sequence_layers(model):
             if sum(parameter.numel() for parameter in layer.parameters()) >= _MIN_SHARD_PARAMETERS:
@@ -138,6 +145,7 @@ class TensorParallelStrategy(DistributedStrategy):
     """Tensor parallel: each process has a shard of the units of the linear layers, and sees the whole batch."""
 
     def wrap(self, network: nn.Module) -> nn.Module:
+        """Return a copy of the network with sharded linear layers."""
         model, mesh = copy.deepcopy(network), self._mesh
         plan = {name: style for prefix, module in model.named_modules() for name, style in self._plan(prefix, module)}
         parallelize_module(model, mesh, plan)

@@ -13,14 +13,16 @@ from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
-from pipeline.training.algorithm import Base, Problem, Rows
+from pipeline.training.algorithm import PretrainedModel, Problem, Rows
 
 __all__ = ["load_pretrained", "read_base"]
 
 _MAX_NAMED_ARRAYS = 5  # arrays that a message names
 
 
-def read_base(version: str, weights: Path, frame: pl.DataFrame, dataset: Dataset, *, same_answers: bool) -> Base:
+def read_base(
+    version: str, weights: Path, frame: pl.DataFrame, dataset: Dataset, *, same_answers: bool
+) -> PretrainedModel:
     """Read a base model.
 
     Args:
@@ -38,7 +40,7 @@ def read_base(version: str, weights: Path, frame: pl.DataFrame, dataset: Dataset
         image=encoded[IMAGE],
         target=np.zeros(frame.height, np.int64),
     )
-    return Base(version=version, weights=weights, same_answers=same_answers, rows=rows)
+    return PretrainedModel(version=version, weights=weights, same_answers=same_answers, rows=rows)
 
 
 def load_pretrained(network: nn.Module, config: NetworkConfig, problem: Problem) -> tuple[str, ...]:
@@ -74,7 +76,7 @@ def load_pretrained(network: nn.Module, config: NetworkConfig, problem: Problem)
     return _make_notes(problem.base, fitting, unfit, last, freeze=config.freeze)
 
 
-def _check_fit(base: Base, fitting: Mapping[str, Tensor], unfit: list[str], *, freeze: bool) -> None:
+def _check_fit(base: PretrainedModel, fitting: Mapping[str, Tensor], unfit: list[str], *, freeze: bool) -> None:
     if not fitting:
         raise CandidateFailedError(f"none of the weights of {base.version} fits this network")
     if freeze and unfit:
@@ -85,7 +87,7 @@ def _check_fit(base: Base, fitting: Mapping[str, Tensor], unfit: list[str], *, f
 
 
 def _make_notes(
-    base: Base, fitting: Mapping[str, Tensor], unfit: list[str], last: frozenset[str], *, freeze: bool
+    base: PretrainedModel, fitting: Mapping[str, Tensor], unfit: list[str], last: frozenset[str], *, freeze: bool
 ) -> tuple[str, ...]:
     notes = [f"initialized with the weights of {base.version} ({len(fitting)} of {len(fitting) + len(unfit)} arrays)"]
     if inner := [name for name in unfit if name not in last]:

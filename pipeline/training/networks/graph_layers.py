@@ -39,7 +39,11 @@ class LayerWriter:
         return self.array([tensor.detach().cpu().numpy() for tensor in tensors], rank)
 
     def array(self, arrays: Sequence[npt.NDArray[np.generic]], rank: int = 0) -> Value:
-        """As ``constant``; raise DifferentShapesError."""
+        """Return the networks' arrays as a constant, stacked where they differ.
+
+        Raises:
+            DifferentShapesError: The arrays are not of one shape.
+        """
         first = arrays[0]
         if any(array.shape != first.shape for array in arrays):
             raise DifferentShapesError(f"{[array.shape for array in arrays]}: one shape is expected")
@@ -55,9 +59,11 @@ class LayerWriter:
         return Value(name=output, stacked=any(value.stacked for value in values))
 
     def number(self, value: float) -> Value:
+        """Return a constant number."""
         return Value(name=self.graph.constant(float(value)))
 
     def clip(self, value: Value, low: float, high: float) -> Value:
+        """Clip a value to [low, high]."""
         return self.add("Clip", value, self.number(low), self.number(high))
 
     def linear(self, value: Value, layers: Sequence[nn.Linear], rank: int = 2) -> Value:
@@ -68,6 +74,7 @@ class LayerWriter:
         )
 
     def layer_norm(self, value: Value, layers: Sequence[nn.LayerNorm], rank: int = 2) -> Value:
+        """Normalize ``value`` of ``rank`` dimensions along its last one."""
         scale, bias = (self.constant([getattr(layer, name) for layer in layers], rank) for name in ("weight", "bias"))
         return self.add("LayerNormalization", value, scale, bias, axis=-1, epsilon=layers[0].eps)
 
@@ -124,12 +131,13 @@ class LayerWriter:
         return self.add("Transpose", value, perm=[0, 2, 1, 3] if value.stacked else [1, 0, 2])
 
     def to_float(self, value: Value) -> Value:
+        """Cast a value to float32."""
         return self.add("Cast", value, to=TensorProto.FLOAT)
 
 
-def modules_of(blocks: Sequence[nn.Module], place: int) -> list[Any]:
+def modules_of(blocks: Sequence[nn.Module], index: int) -> list[Any]:
     """The module at one place of each of several nn.Sequential."""
-    return [block.get_submodule(str(place)) for block in blocks]
+    return [block.get_submodule(str(index)) for block in blocks]
 
 
 def write_piecewise_linear(layers: LayerWriter, numbers: Value, modules: Sequence[Any]) -> Value:
@@ -143,21 +151,21 @@ def write_piecewise_linear(layers: LayerWriter, numbers: Value, modules: Sequenc
         """[columns, own pieces, ...] -> [columns, pieces, ...]"""
         spread_arrays = []
         for tensor in tensors:
-            own = _numpy(tensor)
-            wide = np.zeros((own.shape[0], pieces, *own.shape[2:]), np.float32)
-            wide[:, : own.shape[1] - 1], wide[:, -1] = own[:, :-1], own[:, -1]
+            array = _numpy(tensor)
+            wide = np.zeros((array.shape[0], pieces, *array.shape[2:]), np.float32)
+            wide[:, : array.shape[1] - 1], wide[:, -1] = array[:, :-1], array[:, -1]
             spread_arrays.append(wide)
         return spread_arrays
 
     low, high = zip(*(_bounds(module.impl, pieces) for module in modules), strict=True)
     last = Value(name=layers.graph.constant(np.array([-1], np.int64)))
-    each = layers.add("Unsqueeze", numbers, last)
-    steep = layers.add("Mul", each, layers.array(spread([module.impl.weight for module in modules]), 3))
+    unsqueezed = layers.add("Unsqueeze", numbers, last)
+    steep = layers.add("Mul", unsqueezed, layers.array(spread([module.impl.weight for module in modules]), 3))
     shifted = layers.add("Add", steep, layers.array(spread([module.impl.bias for module in modules]), 3))
     covered = layers.add("Min", layers.add("Max", shifted, layers.array(low, 3)), layers.array(high, 3))
     weights = layers.array(spread([module.linear.weight for module in modules]), 3)
     bent = layers.swap_first(layers.add("MatMul", layers.swap_first(covered), weights))
-    scaled = layers.add("Mul", each, layers.constant([module.linear0.weight for module in modules], 3))
+    scaled = layers.add("Mul", unsqueezed, layers.constant([module.linear0.weight for module in modules], 3))
     straight = layers.add("Add", scaled, layers.constant([module.linear0.bias for module in modules], 3))
     return layers.flatten_last(layers.add("Add", straight, bent))
 

@@ -26,7 +26,7 @@ _SHIFT = 0.1  # of the side, at most
 _MAX_ROTATION = math.radians(12)
 _MAX_SCALE = 0.1  # of the size, either way
 _LARGE_SIDE = 24  # from which on a residual network begins at half the size
-_LEAST_SIDE = 4  # below it there is nothing left to halve
+_MIN_SIDE = 4  # below it there is nothing left to halve
 
 
 class PixelNormalizer(nn.Module):
@@ -50,6 +50,7 @@ class PixelNormalizer(nn.Module):
         self.jitter = jitter
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return the standardized pixels [batch, channels, height, width]."""
         standard = ((image.to(self.mean.dtype) - self.mean) * self.scale).permute(0, 3, 1, 2)
         return _augment(standard) if self.training and self.jitter else standard
 
@@ -78,7 +79,7 @@ class ConvNet(nn.Module):
         layers: list[nn.Module] = []
         channels, height, width = self.pixels.channels, *image.shape[1:3]
         for wide in widths:
-            halves = min(height, width) >= _LEAST_SIDE
+            halves = min(height, width) >= _MIN_SIDE
             layers += [*_convolution(channels, wide, stride=2 if halves else 1), *_convolution(wide, wide)]
             height, width = (-(-side // 2) if halves else side for side in (height, width))
             channels = wide
@@ -86,8 +87,9 @@ class ConvNet(nn.Module):
         self.answer = nn.Linear(channels * height * width, outputs)
 
     def forward(self, image: Tensor) -> Tensor:
-        answer: Tensor = self.answer(self.layers(self.pixels(image)))
-        return answer
+        """Return the outputs [batch, outputs]."""
+        outputs: Tensor = self.answer(self.layers(self.pixels(image)))
+        return outputs
 
 
 def _convolution(channels: int, wide: int, *, stride: int = 1) -> list[nn.Module]:
@@ -99,7 +101,7 @@ def _convolution(channels: int, wide: int, *, stride: int = 1) -> list[nn.Module
 
 
 class ResNet(nn.Module):
-    """Residual blocks (He et al. 2016), each group half the size of the one before; the mean of the places answers."""
+    """Residual blocks (He et al. 2016), each group half the size of the one before, with average pooling."""
 
     def __init__(  # noqa: PLR0913 - a network's config, each by its name
         self, image: npt.NDArray[np.uint8], *, outputs: int, widths: Sequence[int], blocks: int, dropout: float,
@@ -111,9 +113,9 @@ class ResNet(nn.Module):
         large = side >= _LARGE_SIDE
         side = -(-side // 2) if large else side
         layers: list[nn.Module] = _convolution(self.pixels.channels, channels, stride=2 if large else 1)
-        for place, wide in enumerate(widths):
+        for stage, wide in enumerate(widths):
             for block in range(blocks):
-                halves = place > 0 and block == 0 and side >= _LEAST_SIDE
+                halves = stage > 0 and block == 0 and side >= _MIN_SIDE
                 side = -(-side // 2) if halves else side
                 layers.append(_Residual(channels, wide, stride=2 if halves else 1))
                 channels = wide
@@ -121,12 +123,13 @@ class ResNet(nn.Module):
         self.answer = nn.Linear(channels, outputs)
 
     def forward(self, image: Tensor) -> Tensor:
-        answer: Tensor = self.answer(self.layers(self.pixels(image)))
-        return answer
+        """Return the outputs [batch, outputs]."""
+        outputs: Tensor = self.answer(self.layers(self.pixels(image)))
+        return outputs
 
 
 class _Residual(nn.Module):
-    """Two convolutions beside what goes past them."""
+    """Two convolutions with a skip connection."""
 
     def __init__(self, channels: int, wide: int, *, stride: int) -> None:
         super().__init__()
@@ -135,18 +138,19 @@ class _Residual(nn.Module):
         past = [nn.Conv2d(channels, wide, 1, stride=stride, bias=False), nn.BatchNorm2d(wide)]
         self.past = nn.Sequential(*(past if stride > 1 or channels != wide else []))
 
-    def forward(self, found: Tensor) -> Tensor:
-        both: Tensor = self.inner(found) + self.past(found)
-        return both.relu()
+    def forward(self, inputs: Tensor) -> Tensor:
+        total: Tensor = self.inner(inputs) + self.past(inputs)
+        return total.relu()
 
 
 class PixelMLP(Dense):
-    """Each pixel, as a share of white, into layers of ReLUs."""
+    """A multilayer perceptron over pixels scaled to [0, 1]."""
 
     def __init__(self, image: npt.NDArray[np.uint8], *, outputs: int, hidden: Sequence[int], dropout: float) -> None:
         super().__init__([math.prod(image.shape[1:]), *hidden, outputs], dropout)
 
     def forward(self, image: Tensor) -> Tensor:
+        """Return the outputs [batch, outputs]."""
         return super().forward(to_unit_range(image))
 
     def forward_backward(self, inputs: Tensor, target: Tensor, loss_scale: float) -> Tensor:
@@ -155,10 +159,10 @@ class PixelMLP(Dense):
 
 
 def to_unit_range(image: Tensor) -> Tensor:
-    """[batch, pixels]: each as a share of white."""
+    """Return the pixels [batch, pixels] scaled to [0, 1]."""
     return image.flatten(1).float() / 255
 
 
 def train_images(build: Callable[[int], nn.Module], config: NetworkConfig, problem: Problem) -> FittedModel:
-    """What a network learns from the images, by the one loop; ``build`` makes it, of so many outputs."""
+    """Train a network on the images; ``build`` builds it, given the number of outputs."""
     return fit_network(partial(build, outputs_of(config, problem)), READS, config, problem)

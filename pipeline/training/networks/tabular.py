@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from pipeline.graphs.writer import GraphWriter, Value
 from pipeline.training.networks.graph_layers import LayerWriter, modules_of, write_piecewise_linear
 
-__all__ = ["NumericScaler", "ResNet", "TabMNetwork"]
+__all__ = ["NumericScaler", "TabMNetwork", "TabularResNet"]
 
 _EMBEDDING = 16  # numbers that a column becomes
-_MOST_EMBEDDED = 32  # numbers that a category becomes
+_MAX_EMBEDDING = 32  # numbers that a category becomes
 
 
 class NumericScaler(nn.Module):
@@ -51,9 +51,11 @@ class NumericScaler(nn.Module):
 
     @property
     def width(self) -> int:
+        """Return the number of outputs."""
         return len(self.kept) + len(self.flagged)
 
     def forward(self, num: Tensor) -> Tensor:
+        """Return the standardized numbers and the flags [batch, width]."""
         missing = torch.isnan(num)
         chosen = num.index_select(1, self.kept)
         filled = torch.where(torch.isnan(chosen), self.median, chosen)
@@ -61,10 +63,10 @@ class NumericScaler(nn.Module):
         return torch.cat([standard, missing.index_select(1, self.flagged).to(num.dtype)], dim=1)
 
     def write(self, layers: LayerWriter, networks: Sequence[Self]) -> Value | None:
-        """As ``forward``; None where there are no columns, or where not all networks keep and flag the same ones."""
-        kept, flagged = self.kept.numpy(), self.flagged.numpy()
+        """Write ``forward``; None without columns, or where the networks do not keep and flag the same ones."""
+        varying, flagged = self.kept.numpy(), self.flagged.numpy()
         alike = (
-            np.array_equal(kept, network.kept.numpy()) and np.array_equal(flagged, network.flagged.numpy())
+            np.array_equal(varying, network.kept.numpy()) and np.array_equal(flagged, network.flagged.numpy())
             for network in networks
         )
         if not self.width or not all(alike):
@@ -74,7 +76,7 @@ class NumericScaler(nn.Module):
             return layers.constant([getattr(network, name) for network in networks], rank=2)
 
         num = Value(name="num")
-        chosen = layers.columns(num, kept)
+        chosen = layers.columns(num, varying)
         filled = layers.add("Where", layers.add("IsNaN", chosen), statistic("median"), chosen)
         within = layers.add("Min", layers.add("Max", filled, statistic("low")), statistic("high"))
         standard = layers.add("Div", layers.add("Sub", within, statistic("mean")), statistic("scale"))
@@ -151,30 +153,31 @@ class TabMNetwork(nn.Module):
             self.tabm.cat_module = _OneHot(cardinalities)
 
     def forward(self, num: Tensor, cat: Tensor) -> Tensor:
+        """Return the outputs of each member [batch, members, outputs]."""
         # As TabM.forward does, whose column_stack becomes a loop in ONNX too.
-        parts = [self.tabm.num_module(self.scaled(num)).flatten(1)] if self.scaled.width else []
-        parts += [self.tabm.cat_module(cat)] if self.categories else []
-        members = self.tabm.ensemble_view(torch.cat(parts, dim=1))
-        answer: Tensor = self.tabm.output(self.tabm.backbone(members))
-        return answer
+        features = [self.tabm.num_module(self.scaled(num)).flatten(1)] if self.scaled.width else []
+        features += [self.tabm.cat_module(cat)] if self.categories else []
+        members = self.tabm.ensemble_view(torch.cat(features, dim=1))
+        outputs: Tensor = self.tabm.output(self.tabm.backbone(members))
+        return outputs
 
     def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value | None:
         """Write ``networks`` of this one's shape (loop.inference.WrittenNetwork)."""
         layers = LayerWriter(graph=graph, models=len(networks))
-        parts = []
+        features = []
         if any(network.scaled.width for network in networks):
             numbers = self.scaled.write(layers, [network.scaled for network in networks])
             if numbers is None:
                 return None
-            parts.append(write_piecewise_linear(layers, numbers, [network.tabm.num_module for network in networks]))
+            features.append(write_piecewise_linear(layers, numbers, [network.tabm.num_module for network in networks]))
         if self.categories:
             one_hot = self.tabm.cat_module
             ids = layers.columns(Value(name="cat"), one_hot.columns.numpy())
             is_id = layers.add("Equal", ids, Value(name=graph.constant(one_hot.ids.numpy())))
-            parts.append(layers.to_float(is_id))
+            features.append(layers.to_float(is_id))
         backbones = [network.tabm.backbone for network in networks]
         before_members = Value(name=graph.constant(np.array([-2], np.int64)))
-        value = layers.add("Unsqueeze", layers.concat(parts), before_members)
+        value = layers.add("Unsqueeze", layers.concat(features), before_members)
         value = layers.add("Mul", value, layers.constant([backbone.affine.weight for backbone in backbones], rank=3))
         stacked = value.stacked
         if stacked:  # one product for each network, and not one for each of its rows
@@ -190,7 +193,7 @@ class TabMNetwork(nn.Module):
         return layers.add("Add", layers.swap_first(value), bias)
 
 
-class ResNet(nn.Module):
+class TabularResNet(nn.Module):
     """The ResNet for tables of Gorishniy et al. 2021: x + Dropout(Linear(Dropout(ReLU(Linear(BatchNorm(x)))))).
 
     ``forward(num, cat)`` -> [batch, outputs]. The norm is LayerNorm, which needs no batch of more than one row.
@@ -208,8 +211,8 @@ class ResNet(nn.Module):
         """``hidden``: a block each; blocks are of the first width, and twice as wide within."""
         super().__init__()
         self.scaled = NumericScaler(num)
-        sizes = [min(_MOST_EMBEDDED, 1 + count // 2) for count in cardinalities]
-        self.embeddings = nn.ModuleList(nn.Embedding(*one) for one in zip(cardinalities, sizes, strict=True))
+        sizes = [min(_MAX_EMBEDDING, 1 + count // 2) for count in cardinalities]
+        self.embeddings = nn.ModuleList(nn.Embedding(*size) for size in zip(cardinalities, sizes, strict=True))
         width = hidden[0]
         self.first = nn.Linear(self.scaled.width + sum(sizes), width)
         self.blocks = nn.ModuleList(
@@ -226,29 +229,30 @@ class ResNet(nn.Module):
         self.last = nn.Sequential(nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, outputs))
 
     def forward(self, num: Tensor, cat: Tensor) -> Tensor:
-        parts = [self.scaled(num)] if self.scaled.width else []
-        parts += [embedding(cat[:, index]) for index, embedding in enumerate(self.embeddings)]
-        x = self.first(torch.cat(parts, dim=1))
+        """Return the outputs [batch, outputs]."""
+        features = [self.scaled(num)] if self.scaled.width else []
+        features += [embedding(cat[:, index]) for index, embedding in enumerate(self.embeddings)]
+        x = self.first(torch.cat(features, dim=1))
         for block in self.blocks:
             x = x + block(x)
-        answer: Tensor = self.last(x)
-        return answer
+        outputs: Tensor = self.last(x)
+        return outputs
 
     def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value | None:
         """Write ``networks`` of this one's shape (loop.inference.WrittenNetwork)."""
         layers = LayerWriter(graph=graph, models=len(networks))
-        parts = []
+        features = []
         if any(network.scaled.width for network in networks):
             numbers = self.scaled.write(layers, [network.scaled for network in networks])
             if numbers is None:
                 return None
-            parts.append(numbers)
+            features.append(numbers)
         for index, tables in enumerate(zip(*(network.embeddings for network in networks), strict=True)):
-            parts.append(layers.embed(layers.column("cat", index), tables))
-        value = layers.linear(layers.concat(parts), [network.first for network in networks])
+            features.append(layers.embed(layers.column("cat", index), tables))
+        value = layers.linear(layers.concat(features), [network.first for network in networks])
         for blocks in zip(*(network.blocks for network in networks), strict=True):
-            norms, inner, outer = (modules_of(blocks, place) for place in (0, 1, 4))
+            norms, inner, outer = (modules_of(blocks, index) for index in (0, 1, 4))
             wide = layers.add("Relu", layers.linear(layers.layer_norm(value, norms), inner))
             value = layers.add("Add", value, layers.linear(wide, outer))
-        norms, last = (modules_of([network.last for network in networks], place) for place in (0, 2))
+        norms, last = (modules_of([network.last for network in networks], index) for index in (0, 2))
         return layers.linear(layers.add("Relu", layers.layer_norm(value, norms)), last)

@@ -16,10 +16,10 @@ from pipeline.training.networks.graph_layers import LayerWriter
 
 __all__ = ["TabularMLP"]
 
-_MOST_PIECES = 16  # that a column's range is cut into, fewer where there are many columns
-_ALL_PIECES = 1024  # of all columns together
-_REACH = 4.0  # standard deviations from the mean; what lies beyond counts as lying there
-_STEEPEST = 1e30  # a piece's slope; its product with any float32 difference in use stays finite
+_MAX_PIECES = 16  # that a column's range is cut into, fewer where there are many columns
+_MAX_TOTAL_PIECES = 1024  # of all columns together
+_CLIP = 4.0  # standard deviations from the mean; what lies beyond counts as lying there
+_MAX_SLOPE = 1e30  # a piece's slope; its product with any float32 difference in use stays finite
 
 Column = npt.NDArray[np.float64]
 
@@ -53,10 +53,11 @@ class TabularMLP(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Linear(width, outputs))
 
     def forward(self, num: Tensor, cat: Tensor) -> Tensor:
-        parts = [self.numbers(num)] if self.numbers.width else []
-        parts += [embedding(cat[:, index]) for index, embedding in enumerate(self.embeddings)]
-        answer: Tensor = self.layers(torch.cat(parts, dim=1))
-        return answer
+        """Return the outputs [batch, outputs]."""
+        features = [self.numbers(num)] if self.numbers.width else []
+        features += [embedding(cat[:, index]) for index, embedding in enumerate(self.embeddings)]
+        outputs: Tensor = self.layers(torch.cat(features, dim=1))
+        return outputs
 
     def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value | None:
         """Write ``networks`` of this one's shape (loop.inference.WrittenNetwork).
@@ -65,15 +66,15 @@ class TabularMLP(nn.Module):
         """
         layers = LayerWriter(graph=graph, models=len(networks))
         flagged = np.unique(np.concatenate([network.numbers.flagged.numpy() for network in networks]))
-        parts = self.numbers.write(layers, [network.numbers for network in networks], flagged)
+        features = self.numbers.write(layers, [network.numbers for network in networks], flagged)
         for index, tables in enumerate(zip(*(network.embeddings for network in networks), strict=True)):
-            parts.append(layers.embed(layers.column("cat", index), tables))
-        value = layers.concat(parts)
+            features.append(layers.embed(layers.column("cat", index), tables))
+        value = layers.concat(features)
         if len({len(network.layers) for network in networks}) > 1:
             return None
-        _, *rest = zip(*(network.layers for network in networks), strict=True)
+        _, *later_layers = zip(*(network.layers for network in networks), strict=True)
         value = layers.linear(value, [_with_flags(network, flagged) for network in networks])
-        return layers.sequential(value, rest)
+        return layers.sequential(value, later_layers)
 
 
 class _Numbers(nn.Module):
@@ -89,12 +90,12 @@ class _Numbers(nn.Module):
     def __init__(self, num: npt.NDArray[np.float32]) -> None:
         super().__init__()
         columns = num.shape[1]
-        pieces = min(_MOST_PIECES, max(2, _ALL_PIECES // max(1, columns)))
-        filled = [_filled(column) for column in num.T.astype(np.float64)]
+        pieces = min(_MAX_PIECES, max(2, _MAX_TOTAL_PIECES // max(1, columns)))
+        filled = [_impute(column) for column in num.T.astype(np.float64)]
         cuts = [_piecewise_linear_bins(column, pieces) for column in filled]
         self._keep("median", [np.median(column) for column in filled])
         self._keep("mean", [column.mean() for column in filled])
-        self._keep("scale", [_REACH * (column.std() or 1.0) for column in filled])
+        self._keep("scale", [_CLIP * (column.std() or 1.0) for column in filled])
         self._keep("start", [start for start, _ in cuts])
         self._keep("slope", [slope for _, slope in cuts])
         self.register_buffer("flagged", torch.from_numpy(np.flatnonzero(np.isnan(num).any(axis=0))))
@@ -109,23 +110,23 @@ class _Numbers(nn.Module):
         return torch.cat([standard, covered.flatten(1), flags], dim=1)
 
     def write(self, layers: LayerWriter, networks: Sequence[Self], flagged: npt.NDArray[np.int64]) -> list[Value]:
-        """As ``forward``, before the parts are joined: [batch, columns], [batch, columns x pieces], [batch, flags]."""
+        """Write ``forward`` up to its concatenation: [batch, columns], [batch, columns x pieces], [batch, flags]."""
         if not len(self.median):
             return []
 
-        def kept(name: str, rank: int = 2) -> Value:
+        def statistic(name: str, rank: int = 2) -> Value:
             return layers.constant([getattr(network, name) for network in networks], rank)
 
         num = Value(name="num")
         missing = layers.add("IsNaN", num)
-        filled = layers.add("Where", missing, kept("median"), num)
-        centered = layers.add("Sub", filled, kept("mean"))
-        standard = layers.clip(layers.add("Div", centered, kept("scale")), -1, 1)
+        filled = layers.add("Where", missing, statistic("median"), num)
+        centered = layers.add("Sub", filled, statistic("mean"))
+        standard = layers.clip(layers.add("Div", centered, statistic("scale")), -1, 1)
         last = Value(name=layers.graph.constant(np.array([-1])))
-        past = layers.add("Sub", layers.add("Unsqueeze", filled, last), kept("start", 3))
-        covered = layers.clip(layers.add("Mul", past, kept("slope", 3)), 0, 1)
-        parts = [standard, layers.flatten_last(covered)]
-        return [*parts, layers.to_float(layers.columns(missing, flagged))] if len(flagged) else parts
+        past = layers.add("Sub", layers.add("Unsqueeze", filled, last), statistic("start", 3))
+        covered = layers.clip(layers.add("Mul", past, statistic("slope", 3)), 0, 1)
+        features = [standard, layers.flatten_last(covered)]
+        return [*features, layers.to_float(layers.columns(missing, flagged))] if len(flagged) else features
 
     def _keep(self, name: str, values: Sequence[object]) -> None:
         self.register_buffer(name, torch.from_numpy(np.array(values, np.float32)))
@@ -135,21 +136,21 @@ def _with_flags(network: TabularMLP, flagged: npt.NDArray[np.int64]) -> nn.Linea
     """The network's first layer, as it reads a flag for each of ``flagged``."""
     first, numbers = network.layers[0], network.numbers
     assert isinstance(first, nn.Linear), "a network begins with a layer"
-    own = numbers.flagged.numpy()
-    if np.array_equal(own, flagged):
+    flagged_columns = numbers.flagged.numpy()
+    if np.array_equal(flagged_columns, flagged):
         return first
-    start = numbers.width - len(own)
+    start = numbers.width - len(flagged_columns)
     weight = first.weight.detach()
     flags = weight.new_zeros(len(weight), len(flagged))
-    flags[:, np.searchsorted(flagged, own)] = weight[:, start : numbers.width]
-    wider = nn.Linear(weight.shape[1] - len(own) + len(flagged), len(weight))
+    flags[:, np.searchsorted(flagged, flagged_columns)] = weight[:, start : numbers.width]
+    wider = nn.Linear(weight.shape[1] - len(flagged_columns) + len(flagged), len(weight))
     with torch.no_grad():
         wider.weight.copy_(torch.cat([weight[:, :start], flags, weight[:, numbers.width :]], dim=1))
         wider.bias.copy_(first.bias)
     return wider
 
 
-def _filled(column: Column) -> Column:
+def _impute(column: Column) -> Column:
     present = column[~np.isnan(column)]
     return np.where(np.isnan(column), np.median(present) if len(present) else 0.0, column)
 
@@ -164,7 +165,7 @@ def _piecewise_linear_bins(column: Column, pieces: int) -> tuple[Column, Column]
     edges = np.unique(np.concatenate([rows, values]).astype(np.float32)).astype(np.float64)
     start, slope = np.zeros(pieces), np.zeros(pieces)
     start[: len(edges) - 1] = edges[:-1]
-    slope[: len(edges) - 1] = np.minimum(1 / np.diff(edges), _STEEPEST)
+    slope[: len(edges) - 1] = np.minimum(1 / np.diff(edges), _MAX_SLOPE)
     return start, slope
 
 

@@ -1,4 +1,4 @@
-"""A small transformer encoder over token ids, and what stands beside the texts."""
+"""A small transformer encoder over token ids, next to a network of the other columns."""
 
 from __future__ import annotations
 
@@ -11,67 +11,82 @@ from pipeline.training.networks.tabular_mlp import TabularMLP
 
 __all__ = ["TextTransformer"]
 
-_TABULAR_WIDTH = 64  # numbers that the columns beside the texts are summed up in
-_START = 0.02  # the deviation of embeddings at the beginning
-_LEAST = -1e9  # of a place that is not looked at: not minus infinity, since of a row of none that would be NaN
+_TABULAR_WIDTH = 64  # outputs of the network of the other columns
+_INITIAL_STD = 0.02  # standard deviation of the initial embeddings
+_MASK = -1e9  # of a position without a token: minus infinity would make a row without tokens NaN
 
 
 class TextTransformer(nn.Module):
-    """``forward(tokens, num, cat)``: ids [batch, places], 0 for no token -> [batch, outputs].
+    """A pre-norm transformer encoder with learned positions and mean pooling over the tokens of a row.
 
-    Embeddings with learnt places, ``layers`` of attention and a feed-forward (normalized before: Xiong et al., ICML
-    2020), the mean of the places that hold a token (zeros where none does); ``beside`` reads the other columns.
+    Args:
+        vocabulary: Number of token ids.
+        positions: Token positions of a row.
+        width: Width of the embeddings.
+        layers: Number of encoder blocks.
+        heads: Attention heads of a block.
+        dropout: Probability that a unit is dropped in training.
+        word_dropout: Probability that a token becomes unknown in training.
+        outputs: Number of outputs.
+        tabular: Network of the other columns, with ``tabular_width`` outputs; None: there are no other columns.
+
+    Shapes:
+        ``forward``: ids [batch, positions], 0 for no token, ``num`` and ``cat`` [batch, columns] -> [batch, outputs].
+
+    References:
+        Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020.
     """
 
     def __init__(  # noqa: PLR0913 - a network's shape, each by its name
         self,
         *,
         vocabulary: int,
-        places: int,
+        positions: int,
         width: int,
         layers: int,
         heads: int,
         dropout: float,
         word_dropout: float,
         outputs: int,
-        beside: TabularMLP | None,
+        tabular: TabularMLP | None,
     ) -> None:
         super().__init__()
         self.tokens = nn.Embedding(vocabulary, width)
-        self.places = nn.Parameter(torch.randn(places, width) * _START)
+        self.places = nn.Parameter(torch.randn(positions, width) * _INITIAL_STD)
         with torch.no_grad():
-            self.tokens.weight.mul_(_START)
+            self.tokens.weight.mul_(_INITIAL_STD)
         self.layers = nn.ModuleList(_EncoderBlock(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.dropout = nn.Dropout(dropout)
         self.word_dropout = word_dropout
-        self.beside = beside
-        self.head = nn.Linear(width + (_TABULAR_WIDTH if beside is not None else 0), outputs)
+        self.beside = tabular
+        self.head = nn.Linear(width + (_TABULAR_WIDTH if tabular is not None else 0), outputs)
 
     @staticmethod
-    def beside_width() -> int:
-        """How many outputs ``beside`` has."""
+    def tabular_width() -> int:
+        """Return the number of outputs of the network of the other columns."""
         return _TABULAR_WIDTH
 
     def forward(self, tokens: Tensor, num: Tensor, cat: Tensor) -> Tensor:
-        there = (tokens > 0).to(self.places.dtype)
+        """Return the outputs for a batch."""
+        is_token = (tokens > 0).to(self.places.dtype)
         if self.training and self.word_dropout:
-            kept = torch.rand(tokens.shape, device=tokens.device) >= self.word_dropout
-            tokens = torch.where(kept | (tokens == 0), tokens, 1)  # as if unknown
-        found = self.dropout(self.tokens(tokens) + self.places)
-        unseen = ((1 - there) * _LEAST)[:, None, None, :]
+            is_kept = torch.rand(tokens.shape, device=tokens.device) >= self.word_dropout
+            tokens = torch.where(is_kept | (tokens == 0), tokens, 1)  # as if unknown
+        hidden = self.dropout(self.tokens(tokens) + self.places)
+        attention_mask = ((1 - is_token) * _MASK)[:, None, None, :]
         for layer in self.layers:
-            found = layer(found, unseen)
-        summed = (self.norm(found) * there[:, :, None]).sum(dim=1) / there.sum(dim=1, keepdim=True).clamp_min(1)
-        parts = [self.dropout(summed)]
+            hidden = layer(hidden, attention_mask)
+        pooled = (self.norm(hidden) * is_token[:, :, None]).sum(dim=1) / is_token.sum(dim=1, keepdim=True).clamp_min(1)
+        features = [self.dropout(pooled)]
         if self.beside is not None:
-            parts.append(self.beside(num, cat).relu())
-        answer: Tensor = self.head(torch.cat(parts, dim=1))
-        return answer
+            features.append(self.beside(num, cat).relu())
+        outputs: Tensor = self.head(torch.cat(features, dim=1))
+        return outputs
 
 
 class _EncoderBlock(nn.Module):
-    """Attention by hand: torch's own module gives NaN for a row without tokens, once it is exported."""
+    """An encoder block with its own attention: torch's module, once exported, returns NaN for a row without tokens."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -81,13 +96,13 @@ class _EncoderBlock(nn.Module):
         self.forth, self.back = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, given: Tensor, unseen: Tensor) -> Tensor:
-        """``given`` [batch, places, width]; ``unseen`` [batch, 1, 1, places] is added to what is looked at."""
-        places, width = given.shape[1:]
-        parts = self.seen(self.before(given)).reshape(-1, places, 3, self.heads, width // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
-        looked = (query @ key.transpose(-2, -1)) / math.sqrt(width // self.heads) + unseen
-        told = (self.dropout(looked.softmax(dim=-1)) @ value).transpose(1, 2).reshape(-1, places, width)
-        given = given + self.dropout(self.mixed(told))
-        answer: Tensor = given + self.dropout(self.back(nn.functional.gelu(self.forth(self.after(given)))))
-        return answer
+    def forward(self, inputs: Tensor, attention_mask: Tensor) -> Tensor:
+        """``inputs`` [batch, places, width]; ``attention_mask`` [batch, 1, 1, places] is added to what is looked at."""
+        positions, width = inputs.shape[1:]
+        projections = self.seen(self.before(inputs)).reshape(-1, positions, 3, self.heads, width // self.heads)
+        query, key, value = projections.permute(2, 0, 3, 1, 4).unbind(0)
+        scores = (query @ key.transpose(-2, -1)) / math.sqrt(width // self.heads) + attention_mask
+        attended = (self.dropout(scores.softmax(dim=-1)) @ value).transpose(1, 2).reshape(-1, positions, width)
+        inputs = inputs + self.dropout(self.mixed(attended))
+        outputs: Tensor = inputs + self.dropout(self.back(nn.functional.gelu(self.forth(self.after(inputs)))))
+        return outputs

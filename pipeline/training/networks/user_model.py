@@ -1,4 +1,4 @@
-"""An architecture brought along: ``model.py``, run in this process, which must be one that nothing is lost with.
+"""Load the user's ``model.py``. The code is untrusted: it runs in the sandbox process only.
 
     import torch
     from pydantic import BaseModel, Field
@@ -11,7 +11,7 @@
 
 ``shape`` is a Shape. What forward takes are, in this order, those inputs that the data has: ``num`` float32
 [batch, shape.numbers], standardized, missing is 0; ``cat`` int64 [batch, len(shape.cardinalities)]; ``image`` float32
-[batch, channels, height, width] in [0, 1]. It answers [batch, shape.outputs]: logits, or one standardized value (before
+[batch, channels, height, width] in [0, 1]. It returns [batch, shape.outputs]: logits, or one standardized value (before
 the quantiles, where ``training.quantiles`` asks for some).
 """
 
@@ -38,7 +38,14 @@ __all__ = ["ModelShape", "UserModel", "load_user_model"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelShape:
-    """What a network reads and answers. ``image``: height, width, channels; empty where there is none."""
+    """Shape of a network's inputs and outputs.
+
+    Args:
+        numbers: Number of numeric columns.
+        cardinalities: Number of ids of each categorical column.
+        image: Height, width and channels; empty without images.
+        outputs: Number of outputs.
+    """
 
     numbers: int
     cardinalities: tuple[int, ...]
@@ -57,28 +64,35 @@ class UserModel(nn.Module):
         super().__init__()
         self.module = module
         self._reads = reads
-        known = np.isfinite(num).any(axis=0)
-        filled = np.where(known, num, 0)
+        has_values = np.isfinite(num).any(axis=0)
+        filled = np.where(has_values, num, 0)
         self.register_buffer("mean", torch.from_numpy(np.nanmean(filled, axis=0, dtype=np.float64).astype(np.float32)))
         scale = np.nanstd(filled, axis=0, dtype=np.float64).astype(np.float32)
         self.register_buffer("scale", torch.from_numpy(np.where(scale > 0, scale, 1).astype(np.float32)))
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        answer: Tensor = self.module(*map(self._clean, self._reads, inputs))
-        return answer
+        """Return the outputs of the user's module for standardized inputs."""
+        outputs: Tensor = self.module(*map(self._clean, self._reads, inputs))
+        return outputs
 
-    def _clean(self, name: str, given: Tensor) -> Tensor:
+    def _clean(self, name: str, tensor: Tensor) -> Tensor:
         if name == "num":
-            standard = (given - self.mean) / self.scale
+            standard = (tensor - self.mean) / self.scale
             return torch.where(torch.isnan(standard), torch.zeros_like(standard), standard)
-        return given.permute(0, 3, 1, 2).float() / 255 if name == "image" else given
+        return tensor.permute(0, 3, 1, 2).float() / 255 if name == "image" else tensor
 
 
 def load_user_model(code: Path, settings: str, shape: ModelShape) -> nn.Module:
-    """The module that ``code`` builds. ``settings``: JSON of what it is given.
+    """Build the module of the user's code. The code is untrusted: call this in the sandbox process only.
 
-    Raise CandidateFailedError when the settings are refused or no module comes back; what the code raises is let
-    through, so that its own traceback can be told.
+    Args:
+        code: The user's model.py.
+        settings: JSON of the settings for its ``build``.
+        shape: Shape of the inputs and outputs.
+
+    Raises:
+        CandidateFailedError: The settings are refused, or ``build`` returns no module that can be trained.
+        Exception: Whatever the code raises, so that its traceback can be reported.
     """
     space = ModuleType("model")
     exec(compile(code.read_bytes(), MODEL_CODE, "exec"), space.__dict__)  # noqa: S102 - this process is for it alone
@@ -95,10 +109,10 @@ class _NoSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def _settings(schema: type[BaseModel] | None, given: dict[str, Any]) -> BaseModel:
+def _settings(schema: type[BaseModel] | None, values: dict[str, Any]) -> BaseModel:
     try:
-        return (schema or _NoSettings).model_validate(given)
+        return (schema or _NoSettings).model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        where = ".".join(str(key) for key in first["loc"])
         raise CandidateFailedError(f"train.yaml: code.{where}: {MODEL_CODE} does not take it: {first['msg']}") from None

@@ -55,9 +55,11 @@ class FoldCheckpoints:
         self.seconds, self._bag, self._number = bag.seconds, bag, number
 
     def load(self) -> bytes | None:
+        """Return the last state of the fold; None where there is none."""
         return self._bag.load(self._number)
 
     def save(self, state: bytes) -> None:
+        """Keep a state of the fold's unfinished training."""
         self._bag.save(self._number, state, finished=False)
 
     def finish(self, state: bytes) -> None:

@@ -77,7 +77,7 @@ def test_ids_are_those_of_the_first_tokens_and_the_graph_gives_the_same() -> Non
 def test_what_follows_the_last_token_changes_nothing() -> None:
     torch.manual_seed(0)
     network = TextTransformer(
-        vocabulary=9, places=6, width=8, layers=2, heads=2, dropout=0.5, word_dropout=0.5, outputs=2, beside=None
+        vocabulary=9, positions=6, width=8, layers=2, heads=2, dropout=0.5, word_dropout=0.5, outputs=2, tabular=None
     ).eval()
     tokens = torch.tensor([[2, 3, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0]])
     nothing = torch.zeros(2, 0)
