@@ -15,6 +15,7 @@ from pipeline.server.authentication import Authenticator, find_key
 from pipeline.server.dispatcher import Dispatcher
 from pipeline.server.http.responses import error_response
 from pipeline.server.metrics import CONTENT_TYPE, ServerMetrics
+from pipeline.server.repository_api import REPOSITORY_PREFIX, RepositoryApi
 from pipeline.server.run_time import measure_cost
 from pipeline.serving.api.errors import respond_to_error
 from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
@@ -32,6 +33,7 @@ class ServerApplication:
 
     Args:
         api: The prediction API.
+        repository: Lists, loads and unloads models.
         authenticator: Finds callers.
         dispatcher: Runs requests.
         metrics: Measures requests.
@@ -43,6 +45,7 @@ class ServerApplication:
     def __init__(  # noqa: PLR0913 - what a server consists of, each by its name
         self,
         api: PredictionApi,
+        repository: RepositoryApi,
         *,
         authenticator: Authenticator,
         dispatcher: Dispatcher,
@@ -52,6 +55,7 @@ class ServerApplication:
         default_model: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._api = api
+        self._repository = repository
         self._authenticator = authenticator
         self._dispatcher = dispatcher
         self._metrics = metrics
@@ -95,7 +99,8 @@ class ServerApplication:
 
     def _call(self, request: HttpRequest, caller: Caller) -> HttpResponse:
         try:
-            response, seconds = measure_cost(lambda: self._api.respond(request, caller))
+            api = self._repository if request.path.startswith(REPOSITORY_PREFIX) else self._api
+            response, seconds = measure_cost(lambda: api.respond(request, caller))
             self._dispatcher.learn(request.path, seconds)
             return response
         except Exception as error:  # noqa: BLE001 - the outermost edge: one request's failure ends no other's

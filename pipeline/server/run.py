@@ -22,6 +22,7 @@ from pipeline.server.grpc.listener import GrpcListener
 from pipeline.server.http.listener import HttpListener
 from pipeline.server.metrics import ServerMetrics
 from pipeline.server.repository import ModelRepository
+from pipeline.server.repository_api import RepositoryApi
 from pipeline.server.sockets import format_address
 from pipeline.serving.api.prediction_api import PredictionApi
 
@@ -92,6 +93,7 @@ class ServingProcess:
         self._dispatcher = Dispatcher(config.limits, components.metrics)
         self._application = ServerApplication(
             PredictionApi(components.models),
+            RepositoryApi(components.models),
             authenticator=components.authenticator,
             dispatcher=self._dispatcher,
             metrics=components.metrics,

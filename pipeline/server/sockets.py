@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
+import resource
 import socket
 
-__all__ = ["bind_socket", "format_address", "is_loopback"]
+__all__ = ["allow_connections", "bind_socket", "format_address", "is_loopback"]
+
+_OTHER_FILES = 512  # gRPC connections, model files, logs
+
+
+def allow_connections(count: int) -> None:
+    """Raise this process's limit of open files, as far as the system permits, so that it can hold ``count`` sockets."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 
 def bind_socket(host: str, port: int) -> socket.socket:

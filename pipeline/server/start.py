@@ -18,7 +18,7 @@ from pipeline.server.models.tensor_model import TensorSession
 from pipeline.server.repository import ModelRepository
 from pipeline.server.run import ServerComponents, ServingProcess, run_server
 from pipeline.server.sessions import make_server_session
-from pipeline.server.sockets import bind_socket
+from pipeline.server.sockets import allow_connections, bind_socket
 from pipeline.server.workers import run_workers
 
 __all__ = ["ComposeModels", "start_server"]
@@ -54,6 +54,7 @@ def start_server(
         http, grpc = bind_socket(config.host, config.http_port), bind_socket(config.host, config.grpc_port)
     except OSError as error:
         raise ConfigurationError(f"{config.host} cannot be listened on: {error.strerror or error}") from error
+    allow_connections(config.limits.max_connections)
     stream = log_stream or sys.stderr.buffer
 
     def run(on_ready: Callable[[Sequence[str]], object]) -> None:

@@ -16,6 +16,7 @@ from pipeline.contracts.errors import InvalidRequestError, NotFoundError
 from pipeline.server.grpc.calls import Reply
 from pipeline.server.grpc.messages import message_class
 from pipeline.server.repository import ModelRepository
+from pipeline.server.repository_api import list_repository
 from pipeline.serving.api.messages import Caller
 from pipeline.serving.api.model_source import ModelReference
 from pipeline.serving.api.routes import split_alias
@@ -116,14 +117,7 @@ class OpenInferenceService:
 
     def repository_index(self, request: Any, caller: Caller) -> Reply:
         """List the models; with ``ready`` those that can be called."""
-        caller.require("read")
-        index = []
-        for name in filter(caller.may_see, self._models.all_names(caller.tenant)):
-            version = self._models.live_version(caller.tenant, name)
-            if version is None and not request.ready:
-                index.append({"name": name, "state": "UNAVAILABLE", "reason": "unloaded"})
-            elif version is not None:
-                index.append({"name": name, "version": str(version), "state": "READY"})
+        index = list_repository(self._models, caller, only_ready=request.ready)
         return Reply(_message("RepositoryIndexResponse", models=index))
 
     def repository_model_load(self, request: Any, caller: Caller) -> Reply:

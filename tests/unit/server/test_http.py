@@ -249,3 +249,20 @@ def _accepts(server: RunningServer) -> bool:
     except ConnectionError:
         return False
     return True
+
+
+def test_models_are_listed_unloaded_and_loaded(tmp_path: Path) -> None:
+    write_scaling_model(tmp_path)
+    with run_folder(tmp_path) as server:
+        base = "/v2/repository"
+        ready = [{"name": "scale", "version": "1", "state": "READY"}]
+        assert server.client.post(f"{base}/index").json() == ready
+        assert server.client.post(f"{base}/models/scale/unload").status_code == 200
+        assert server.infer(1, 2).status_code == 404
+        assert server.client.post(f"{base}/index", json={"ready": True}).json() == []
+        assert server.client.post(f"{base}/models/scale/load", json={}).status_code == 200
+        assert server.infer(1, 2).status_code == 200
+        assert server.client.post(f"{base}/models/other/load").status_code == 404
+        assert server.client.post(f"{base}/other").status_code == 404
+        assert server.client.get(f"{base}/index").status_code == 405
+        assert server.client.post(f"{base}/index", content=b"[]").status_code == 400
