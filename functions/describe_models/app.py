@@ -110,13 +110,13 @@ def list_rejected() -> Document:
 @app.get("/registry/runs")
 def list_runs() -> Document:
     """Return the tenant's runs, newest first."""
-    return catalog.runs(caller_tenant())
+    return catalog.runs(caller_tenant(), only=find_caller(app.current_event.raw_event).models)
 
 
 @app.get("/registry/runs/<run>")
 def show_run(run: str) -> Document:
     """Return a run."""
-    return catalog.run(caller_tenant(), run)
+    return catalog.run(caller_tenant(), run, only=find_caller(app.current_event.raw_event).models)
 
 
 @app.get("/openapi.json")
@@ -128,7 +128,7 @@ def describe_api() -> Document:
 @app.get("/v2/models/<model>/openapi.json")
 def describe_model_api(model: str) -> Document:
     """Return the OpenAPI document with the rows of a model."""
-    return catalog.openapi(caller_tenant(), model)
+    return catalog.openapi(caller_tenant(model), model)
 
 
 @app.get("/docs")

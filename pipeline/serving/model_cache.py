@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
+from pipeline.contracts.errors import IntegrityError
 from pipeline.serving.api.model_source import LIVE, ModelReference
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import ModelLoader
@@ -14,6 +15,7 @@ from pipeline.serving.model_loader import ModelLoader
 __all__ = ["MAX_KEPT_BYTES", "ModelCache"]
 
 MAX_KEPT_BYTES = 256 << 20  # of model files; a session needs more memory than its file, and the function has 1,769 MB
+_UNHEALTHY_SECONDS = 30.0  # until a damaged file is read again
 
 _Name = tuple[str, str, int]  # tenant, model, version
 
@@ -36,7 +38,7 @@ class ModelCache:
         loader: ModelLoader,
         *,
         alias_seconds: float,
-        max_models: int = 8,
+        max_models: int = 200,
         max_bytes: int = MAX_KEPT_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -47,6 +49,7 @@ class ModelCache:
         self._clock = clock
         self._aliased: dict[tuple[str, str, str], tuple[float, int]] = {}  # -> time of the next look-up, version
         self._kept: OrderedDict[_Name, LoadedModel] = OrderedDict()
+        self._unhealthy: dict[_Name, tuple[float, str | None]] = {}  # -> time of the next attempt, what is wrong
         self._lock = threading.Lock()
         self._loading = threading.Lock()  # load one file at a time, to limit the memory peak
 
@@ -81,9 +84,24 @@ class ModelCache:
         if loaded := self._find(name):
             return loaded
         with self._loading:
-            loaded = self._find(name) or self._loader.load(*name)
+            loaded = self._find(name) or self._load(name)
             self._evict(name, loaded)
         return loaded
+
+    def _load(self, name: _Name) -> LoadedModel:
+        """Load a version; one whose file is damaged is unhealthy, and is not read again for some time.
+
+        Raises:
+            IntegrityError: The version is unhealthy.
+        """
+        until, error = self._unhealthy.get(name, (0.0, None))
+        if error is not None and self._clock() < until:
+            raise IntegrityError(error)
+        try:
+            return self._loader.load(*name)
+        except IntegrityError as failure:
+            self._unhealthy[name] = self._clock() + _UNHEALTHY_SECONDS, failure.message
+            raise
 
     def load_unready(self, tenant: str, model: str, version: int) -> LoadedModel:
         """Load a version that may not be READY, without caching it; raise what ModelLoader.load does."""

@@ -150,15 +150,17 @@ class ModelCatalog:
             "card": json.loads(self._artifacts.get(chosen.card_key)),
         }
 
-    def runs(self, tenant: str) -> Document:
-        """Return a tenant's runs, newest first."""
-        return {"runs": [run.model_dump(mode="json", exclude={"events"}) for run in self._runs.list(tenant=tenant)]}
+    def runs(self, tenant: str, only: Collection[str] = ()) -> Document:
+        """Return a tenant's runs, newest first; with ``only`` those of these models."""
+        runs = [run for run in self._runs.list(tenant=tenant) if not only or run.model in only]
+        return {"runs": [run.model_dump(mode="json", exclude={"events"}) for run in runs]}
 
-    def run(self, tenant: str, run: str) -> Document:
-        """Return a run of a tenant."""
-        if not run.startswith(f"{tenant}_"):
+    def run(self, tenant: str, name: str, only: Collection[str] = ()) -> Document:
+        """Return a run of a tenant; with ``only`` one of these models."""
+        run = self._runs.get(name) if name.startswith(f"{tenant}_") else None
+        if run is None or (only and run.model not in only):
             raise NotFoundError("there is no such run")
-        return self._runs.get(run).model_dump(mode="json")
+        return run.model_dump(mode="json")
 
     def rejected(self, tenant: str) -> Document:
         """Return a tenant's uploads that started no run, newest first, with their reasons."""

@@ -10,6 +10,7 @@ from pipeline.contracts.errors import (
     ConflictError,
     ForbiddenError,
     InputError,
+    IntegrityError,
     MethodNotAllowedError,
     NotFoundError,
     ObjectNotFoundError,
@@ -34,6 +35,7 @@ _STATUS: dict[type[BaseException], int] = {
     ObjectNotFoundError: 500,  # a stored object is missing: not the caller's error
     ConflictError: 409,
     OverloadedError: 429,
+    IntegrityError: 503,
     TransientError: 503,
     BaseException: 500,
 }
@@ -60,6 +62,8 @@ def respond_to_error(error: BaseException, request_id: str) -> HttpResponse:
     sentence = str(error)
     if status >= 500:
         reason = "a service is busy, try again" if status == 503 else "internal error"
+        if isinstance(error, IntegrityError):
+            reason = "this version is unhealthy: its file is missing or damaged"
         sentence = f"{reason} (request {request_id})"
     document: dict[str, object] = {"error": sentence}
     if isinstance(error, AliasMovedError):

@@ -74,6 +74,12 @@ def test_the_python_client_prints_a_prediction(api_url: str, library: str) -> No
     assert refused.returncode == 1
 
 
+def test_the_client_of_modeldrop_prints_a_prediction(api_url: str) -> None:
+    (block,) = (block for block in _blocks("python") if "from modeldrop import" in block)
+    done = _run([sys.executable, "-c", block], api_url)
+    assert done.stdout == "123.5\n", done.stderr
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
 def test_the_javascript_client_prints_a_prediction(api_url: str) -> None:
     (block,) = _blocks("js")

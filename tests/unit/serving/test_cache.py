@@ -184,6 +184,21 @@ def test_a_file_that_was_changed_is_refused(world: World) -> None:
     assert world.sessions == 0
 
 
+def test_an_unhealthy_version_is_read_again_after_a_while_and_nothing_is_served_in_its_place(world: World) -> None:
+    world.publish(1)
+    (key,) = world.artifacts.keys("tenants/demo/artifacts/")
+    body = world.artifacts.get(key)
+    world.artifacts.put(key, body + b" ")
+    store = world.store()
+    with pytest.raises(IntegrityError):
+        store.aliased("demo", "adult")
+    world.artifacts.put(key, body)
+    with pytest.raises(IntegrityError):
+        store.ready("demo", "adult", 1)
+    world.now += 30
+    assert store.ready("demo", "adult", 1).version == 1
+
+
 def test_a_file_that_is_gone_is_our_fault_and_not_a_model_that_is_not_there(world: World) -> None:
     world.publish()
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")

@@ -118,7 +118,7 @@ def test_a_key_without_the_permission_may_not_predict(permissions: str) -> None:
         ("ObjectNotFoundError", 500),
         ("ConflictError", 409),
         ("TransientError", 503),
-        ("IntegrityError", 500),
+        ("IntegrityError", 503),
         ("ConfigurationError", 500),
         ("ModeldropError", 500),
     ],
@@ -128,7 +128,7 @@ def test_each_error_has_the_status_of_its_nearest_base(name: str, status: int) -
     assert http_status(kind("words")) == status
 
 
-@pytest.mark.parametrize("error", [ValueError("Jane Doe"), KeyError("Jane Doe"), errors.IntegrityError("Jane Doe")])
+@pytest.mark.parametrize("error", [ValueError("Jane Doe"), KeyError("Jane Doe"), errors.ConfigurationError("Jane Doe")])
 def test_what_is_ours_is_said_without_its_words_but_with_where_to_look(error: Exception) -> None:
     answer = make_error_response(error, "request-1")
     assert answer["statusCode"] == 500
@@ -138,6 +138,14 @@ def test_what_is_ours_is_said_without_its_words_but_with_where_to_look(error: Ex
 def test_a_callers_mistake_is_said_in_its_own_words() -> None:
     answer = make_error_response(InvalidRequestError("rows[0] lacks 'ägè'"), "request-1")
     assert (answer["statusCode"], json.loads(answer["body"])) == (400, {"error": "rows[0] lacks 'ägè'"})
+
+
+def test_a_damaged_version_is_unhealthy_and_not_quoted() -> None:
+    answer = make_error_response(errors.IntegrityError("the artifact Jane Doe is missing"), "request-1")
+    assert answer["statusCode"] == 503
+    sentence = json.loads(answer["body"])["error"]
+    assert "unhealthy" in sentence
+    assert "Jane" not in sentence
 
 
 def test_a_busy_service_is_worth_another_try() -> None:
