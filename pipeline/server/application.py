@@ -12,11 +12,11 @@ from pipeline.contracts.errors import ModeldropError, TransientError
 from pipeline.contracts.tracebacks import places
 from pipeline.server.access_log import AccessLog
 from pipeline.server.authentication import Authenticator, find_key
-from pipeline.server.dispatcher import Dispatcher
+from pipeline.server.execution.dispatcher import Dispatcher
+from pipeline.server.execution.run_time import measure_cost
 from pipeline.server.http.responses import error_response
 from pipeline.server.metrics import CONTENT_TYPE, ServerMetrics
 from pipeline.server.repository_api import REPOSITORY_PREFIX, RepositoryApi
-from pipeline.server.run_time import measure_cost
 from pipeline.serving.api.errors import respond_to_error
 from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.prediction_api import PredictionApi

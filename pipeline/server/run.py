@@ -16,7 +16,7 @@ from pipeline.server.access_log import AccessLog
 from pipeline.server.application import ServerApplication
 from pipeline.server.authentication import Authenticator
 from pipeline.server.config import ServerConfig, TlsFiles
-from pipeline.server.dispatcher import Dispatcher
+from pipeline.server.execution.dispatcher import Dispatcher
 from pipeline.server.grpc.calls import CallRunner
 from pipeline.server.grpc.listener import GrpcListener
 from pipeline.server.http.listener import HttpListener

@@ -14,9 +14,9 @@ _OTHER_FILES = 512  # gRPC connections, model files, logs
 def allow_connections(count: int) -> None:
     """Raise this process's limit of open files, as far as the system permits, so that it can hold ``count`` sockets."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = count + _OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    required = count + _OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < required:
+        limit = required if hard == resource.RLIM_INFINITY else min(required, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
 
 

@@ -13,11 +13,11 @@ from pipeline.contracts.errors import ConfigurationError
 from pipeline.server.access_log import AccessLog
 from pipeline.server.authentication import Authenticator
 from pipeline.server.config import ServerConfig
+from pipeline.server.execution.sessions import make_server_session
 from pipeline.server.metrics import ServerMetrics
 from pipeline.server.models.tensor_model import TensorSession
 from pipeline.server.repository import ModelRepository
 from pipeline.server.run import ServerComponents, ServingProcess, run_server
-from pipeline.server.sessions import make_server_session
 from pipeline.server.sockets import allow_connections, bind_socket
 from pipeline.server.workers import run_workers
 

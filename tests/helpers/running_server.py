@@ -17,12 +17,12 @@ from onnx import TensorProto, helper
 from pipeline.server.access_log import AccessLog
 from pipeline.server.authentication import Authenticator, OpenAccess
 from pipeline.server.config import ServerConfig
+from pipeline.server.execution.sessions import make_server_session
 from pipeline.server.limits import ServerLimits
 from pipeline.server.metrics import ServerMetrics
 from pipeline.server.models.folder import FileModels, index_folder
 from pipeline.server.models.model_files import LOCAL_TENANT
 from pipeline.server.run import ServerComponents, ServingProcess
-from pipeline.server.sessions import make_server_session
 from pipeline.server.sockets import bind_socket
 
 __all__ = ["RunningServer", "run_folder", "write_scaling_model"]

@@ -23,9 +23,9 @@ from pipeline.contracts.errors import (
 from pipeline.contracts.tracebacks import places
 from pipeline.server.access_log import AccessLog
 from pipeline.server.authentication import Authenticator, find_key
-from pipeline.server.dispatcher import Dispatcher
+from pipeline.server.execution.dispatcher import Dispatcher
+from pipeline.server.execution.run_time import measure_cost
 from pipeline.server.metrics import ServerMetrics
-from pipeline.server.run_time import measure_cost
 from pipeline.serving.api.messages import Caller
 
 __all__ = ["Call", "CallRunner", "Reply", "status_code"]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.server.batching import BatchingSession
+from pipeline.server.execution.batching import BatchingSession
 
 
 class SlowSession:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 
-from pipeline.server.dispatcher import MAX_INLINE_BYTES, Dispatcher
+from pipeline.server.execution.dispatcher import MAX_INLINE_BYTES, Dispatcher
+from pipeline.server.execution.run_time import measure_cost, note_run
 from pipeline.server.limits import ServerLimits
 from pipeline.server.metrics import ServerMetrics
-from pipeline.server.run_time import measure_cost, note_run
 
 
 def _dispatcher() -> Dispatcher:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from pipeline.contracts.errors import IntegrityError, InvalidRequestError, NotFoundError
+from pipeline.server.execution.sessions import make_server_session
 from pipeline.server.models.folder import FileModels, index_file, index_folder
 from pipeline.server.models.model_files import load_model_file
 from pipeline.server.models.tensor_model import TensorSession
-from pipeline.server.sessions import make_server_session
 from pipeline.serving.api.model_source import ModelReference
 from tests.helpers.running_server import write_scaling_model
 

@@ -10,8 +10,8 @@ from pipeline.contracts.errors import NotFoundError, UnauthenticatedError
 from pipeline.registry.api_keys import ApiKeys
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.server.authentication import RegistryKeys
+from pipeline.server.execution.sessions import make_server_session
 from pipeline.server.models.registry import RegistryModels
-from pipeline.server.sessions import make_server_session
 from pipeline.serving.api.model_source import ModelReference
 from pipeline.serving.loaded_model import InferenceSession
 from pipeline.serving.model_loader import ModelLoader

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import onnxruntime
 
 from pipeline.evaluation.sessions import WideSession
-from pipeline.server.batching import BatchingSession
+from pipeline.server.execution.batching import BatchingSession
 from pipeline.server.models.tensor_model import TensorSession
 
 __all__ = ["make_server_session"]

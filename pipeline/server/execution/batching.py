@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.server.execution.run_time import note_run
 from pipeline.server.models.tensor_model import TensorSession
-from pipeline.server.run_time import note_run
 from pipeline.serving.request_decoder import Feeds
 
 __all__ = ["BatchingSession"]

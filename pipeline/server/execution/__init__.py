@@ -1,0 +1,1 @@
+"""Where and how requests run: the dispatcher, sessions, micro-batching."""
