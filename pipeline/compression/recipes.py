@@ -147,7 +147,7 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
 AUTOMATIC: Mapping[Precision, tuple[PassStep, ...]] = {
     "fp16": PASSES["fp16"],
     "bf16": PASSES["bf16"],
-    "int8": (*_STATIC[:1], *_DYNAMIC[:1], *_STATIC[1:], *_DYNAMIC[1:]),
+    "int8": (_STATIC[0], _DYNAMIC[0], _STATIC[-1], _DYNAMIC[-1]),
     "int4": PASSES["weights_int4"],
     "codebook": tuple(
         PassStep(
