@@ -56,6 +56,35 @@ def repeat(write: Callable[[int], None]) -> threading.Thread:
     return thread
 
 
+def assert_stored(  # noqa: PLR0917 - what each service has acknowledged
+    back: Local,
+    bucket: str,
+    queue: str,
+    versions: list[tuple[str, str, bytes]],
+    objects: dict[str, list[bytes]],
+    items: dict[str, int],
+    messages: list[str],
+    executions: list[str],
+) -> None:
+    """Everything that was acknowledged is there; of what was not, the old or the new value."""
+    s3, sqs, dynamodb = back.client("s3"), back.client("sqs"), back.client("dynamodb")
+    for name, version, content in versions:
+        found = s3.get_object(Bucket=bucket, Key=name, VersionId=version)
+        assert found["Body"].read() == content
+    for name, contents in objects.items():
+        found = s3.get_object(Bucket="plain", Key=name)
+        content = found["Body"].read()
+        assert content in contents
+        assert found["ETag"] == f'"{md5(content).hexdigest()}"'
+    for name, number in items.items():
+        found = dynamodb.get_item(TableName="items", Key={"id": {"S": name}})["Item"]
+        assert int(found["number"]["N"]) >= number
+    assert set(messages) <= set(received(sqs, queue))
+    for arn in executions:
+        found = back.client("stepfunctions").describe_execution(executionArn=arn)
+        assert found["status"] == "SUCCEEDED" or "interrupted" in found["cause"]
+
+
 def test_whatever_was_acknowledged_is_there_after_a_kill(own: Local) -> None:
     s3, sqs, dynamodb, sfn = (once(own, name) for name in ("s3", "sqs", "dynamodb", "stepfunctions"))
     queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
@@ -102,22 +131,7 @@ def test_whatever_was_acknowledged_is_there_after_a_kill(own: Local) -> None:
     for writer in writers:
         writer.join()
     assert min(len(versions), len(items), len(messages), len(executions)) > 5
-    s3, sqs, dynamodb = back.client("s3"), back.client("sqs"), back.client("dynamodb")
-    for name, version, content in versions:
-        found = s3.get_object(Bucket=own.outputs["Bucket"], Key=name, VersionId=version)
-        assert found["Body"].read() == content
-    for name, contents in objects.items():
-        found = s3.get_object(Bucket="plain", Key=name)
-        content = found["Body"].read()
-        assert content in contents
-        assert found["ETag"] == f'"{md5(content).hexdigest()}"'
-    for name, number in items.items():
-        found = dynamodb.get_item(TableName="items", Key={"id": {"S": name}})["Item"]
-        assert int(found["number"]["N"]) >= number
-    assert set(messages) <= set(received(sqs, queue))
-    for arn in executions:
-        found = back.client("stepfunctions").describe_execution(executionArn=arn)
-        assert found["status"] == "SUCCEEDED" or "interrupted" in found["cause"]
+    assert_stored(back, own.outputs["Bucket"], queue, versions, objects, items, messages, executions)
 
 
 def received(sqs: Any, queue: str) -> list[str]:
