@@ -57,7 +57,7 @@ class LearningRows:
 
     @cached_property
     def target(self) -> TargetTransform:
-        """How a regression learns its target."""
+        """Return the transform of a regression's target."""
         return self.transform or self.transforms()[0]
 
     def transforms(self, log_links: tuple[Objective, ...] = (), *, logarithms: bool = False) -> list[TargetTransform]:
@@ -115,7 +115,7 @@ class LearningRows:
 
     @property
     def sensitivity(self) -> float:
-        """By how many of the target's deviations its largest value moves when a prediction moves by one."""
+        """Return by how many standard deviations the target's largest value moves when a prediction moves by one."""
         return self.target.sensitivity(self.values["train"]) if self.dataset.task == "regression" else 1.0
 
     @cached_property
@@ -171,7 +171,7 @@ class LearningRows:
 
     @property
     def can_fold(self) -> bool:
-        """Whether it is known which rows stay together, or their times where the rows are split by time."""
+        """Return whether the groups of the rows are known, or their times where the rows are split by time."""
         if self.dataset.split_by == "time":
             return self.encoded["train"].time is not None
         return bool(self._groups)
@@ -186,7 +186,7 @@ class LearningRows:
         return np.array([number[label] for label in values], np.int64)
 
     def weight_of(self, split: pl.DataFrame) -> npt.NDArray[np.float64] | None:
-        """What each row counts in a metric, its class included; None: all alike."""
+        """Return the weight of each row in a metric, its class's included; None: all alike."""
         return row_weights(split, self.dataset, self.class_weights)
 
     def _weight(self, split: pl.DataFrame) -> npt.NDArray[np.float32] | None:

@@ -176,7 +176,7 @@ class Trainer:
         return trained
 
     def screen(self, candidates: Sequence[Candidate], rows: int, report: Report) -> Mapping[str, str]:
-        """Which of them are hopeless, as far as so many rows can tell: name -> why (search.audition)."""
+        """Return why candidates are rejected, by name, after training all on a sample of the rows."""
         from pipeline.training.search.screening import screen_candidates
 
         problem = self.problem(candidates[0], report)

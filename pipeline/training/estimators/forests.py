@@ -167,6 +167,6 @@ def _grow(model: Any, features: npt.NDArray[np.float32], problem: Problem) -> tu
 
 
 def max_leaves(trees: int, classes: int) -> int:
-    """How many leaves a tree may have."""
+    """Return the number of leaves that a tree may have, so that a bag's file stays below MAX_FOREST_BYTES."""
     leaf = _BYTES_PER_LEAF + (_BYTES_PER_CLASS * classes if classes > 2 else 0)
     return max(8, MAX_FOREST_BYTES // (_BAG_MODELS * trees * leaf))

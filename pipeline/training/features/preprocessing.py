@@ -78,13 +78,13 @@ class Preprocessing:
 
     @property
     def width(self) -> int:
-        """How many features there are."""
+        """Return the number of features."""
         numbers: int = self.codes.shape[1]
         return self.uncoded + len(self.cardinalities) * numbers
 
     @property
     def uncoded(self) -> int:
-        """How many features come before the codes."""
+        """Return the number of features before the target codes."""
         return len(self.fill) + len(self.flagged) + (len(self.turned) if self.turned else 0) + len(self.shown)
 
     def apply(self, rows: Rows) -> Matrix:

@@ -82,7 +82,7 @@ class TargetTransform:
         )  # fmt: skip
 
     def forward(self, values: Floats) -> Floats:
-        """What models learn of the values [rows]."""
+        """Transform values [rows] into what models learn."""
         learned: Floats = (values - self.center) / self.scale
         if self.kind == "log_link":
             learned = np.maximum(values, 0) / np.exp(self.center)
@@ -92,7 +92,7 @@ class TargetTransform:
         return learned
 
     def inverse(self, predicted: Floats) -> Floats:
-        """The values of predictions [rows], or of a value and its quantiles [rows, outputs]."""
+        """Return the values of predictions [rows], or of a value and its quantiles [rows, outputs]."""
         values = predicted.astype(np.float64)
         if self.kind == "identity":
             values = values * self.scale + self.center
@@ -151,7 +151,7 @@ class TargetTransform:
         return replace(self, factor=float(np.average(np.exp(residuals), weights=weight)))
 
     def sensitivity(self, values: Floats) -> float:
-        """By how many standard deviations the largest value moves when a prediction moves by one."""
+        """Return by how many standard deviations the largest value moves when a prediction moves by one."""
         if self.kind == "identity":
             return 1.0
         spread = float(values.std()) or 1.0
@@ -170,7 +170,7 @@ class TargetTransform:
 
     @property
     def words(self) -> str:
-        """How a record names what is learned."""
+        """Return what is learned, in words, for notes."""
         if self.kind == "log":
             return "the target's logarithm" + (f" (of it plus {self.offset:.4g})" if self.offset else "")
         return f"{self.objective.title()} regression of the target" if self.kind == "log_link" else "the target"

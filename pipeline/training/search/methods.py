@@ -34,13 +34,13 @@ class SearchRequest:
 
     @property
     def first(self) -> list[Settings]:
-        """What the plan begins with, where the space holds it: the search is then never behind it."""
+        """Return the plan's own settings, if the space contains them: the search is then never worse."""
         space = self.trials.space
         return [{name: self.base[name] for name in space}] if contains(space, self.base) else []
 
     @property
     def settings(self) -> list[Settings]:
-        """Those of a search that does not learn from what it has seen."""
+        """Return the settings of a search that does not depend on earlier scores."""
         if self.trials.method == "grid":
             return list(grid(self.trials.space))
         sampled = (
@@ -64,7 +64,7 @@ class SearchRequest:
 
 
 def count_trials(request: SearchRequest) -> int:
-    """How many trials there will be."""
+    """Return the number of trials of a search."""
     if request.trials.method == "bayesian":
         return request.trials.trials
     if request.trials.method == "halving":
@@ -73,7 +73,7 @@ def count_trials(request: SearchRequest) -> int:
 
 
 def quality(trial: Trial, *, greater: bool) -> float:
-    """Higher is better."""
+    """Return the quality of a trial, where higher is better."""
     if trial.quality is None or trial.status == "failed":
         return -math.inf
     return trial.quality if greater else -trial.quality

@@ -37,7 +37,7 @@ def sample_settings(space: Space, count: int, seed: int) -> Iterator[Settings]:
 
 
 def contains(space: Space, settings: Settings) -> bool:
-    """Whether ``settings`` are a point of the space."""
+    """Return whether ``settings`` are a point of the space."""
     return all(_contains_value(values, settings.get(name)) for name, values in space.items())
 
 
