@@ -1,0 +1,46 @@
+"""Port of the queues (SQS)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+__all__ = ["Message", "Messages"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Message:
+    """One message of a queue, as one delivery has it.
+
+    Attributes:
+        body: Content of the message.
+        receipt: Handle of this delivery, which deletes the message.
+    """
+
+    body: str
+    receipt: str
+
+
+class Messages(Protocol):
+    """Messages of one SQS queue. Delivery is at least once and in no order."""
+
+    def count(self) -> int:
+        """Return approximately how many messages are waiting."""
+        ...
+
+    def take(self) -> Sequence[Message]:
+        """Receive up to ten messages, and hide them for the queue's visibility timeout.
+
+        Returns:
+            Messages, possibly none. Each is delivered again after the timeout unless it is deleted.
+        """
+        ...
+
+    def send(self, body: str) -> None:
+        """Send a message. Not idempotent: repeated, it sends another message."""
+        ...
+
+    def delete(self, message: Message) -> None:
+        """Delete a message by its delivery. Idempotent."""
+        ...
