@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from pipeline.contracts.errors import InvalidModelError, error_named
 
 __all__ = ["Conversion", "convert"]
 
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SYSTEMROOT", "VIRTUAL_ENV")
 _SECONDS = 1800
 
 
@@ -36,21 +34,20 @@ class Conversion:
     max_difference: float
 
 
-def convert(model: Path, sample: Path, out: Path, environ: Mapping[str, str]) -> Conversion:
+def convert(model: Path, sample: Path, out: Path) -> Conversion:
     """Convert a model's file to ONNX, and compare both on sample rows.
 
     Args:
         model: The file; a folder is a SavedModel.
         sample: csv or Parquet file of the model's features.
         out: The ONNX file to write.
-        environ: Environment of this process; the other one gets what a Python needs, and no credentials.
 
     Raises:
         InvalidModelError: The model cannot be loaded or converted; the message says why.
         ExportMismatchError: The ONNX file predicts something else; it is not written.
     """
-    environment = {name: environ[name] for name in _INHERITED if name in environ}
-    environment["PYTHONPATH"] = str(Path(__file__).resolve().parents[2])
+    root = Path(__file__).resolve().parents[2]
+    environment = {"PYTHONPATH": str(root), "HOME": str(Path.home()), "PYTHONUTF8": "1"}  # no credentials
     command = [sys.executable, "-m", "pipeline.conversion.worker", str(model), str(sample), str(out)]
     try:
         result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=_SECONDS)

@@ -47,8 +47,6 @@ def convert(
     json: JsonOption = False,
 ) -> None:
     """Convert a model that was trained elsewhere to ONNX, and compare both."""
-    import os
-
     from pipeline.cli.terminal.console import print_json
     from pipeline.cli.views.tables import size
     from pipeline.conversion.convert import convert as convert_model
@@ -57,7 +55,7 @@ def convert(
     if file.suffix.lower() in PICKLES:
         message(f"loading {file.name} runs the code in it: convert only files that you trust", style="yellow")
     target = out or Path(f"{file.stem}.onnx")
-    conversion = convert_model(file, sample, target, os.environ)
+    conversion = convert_model(file, sample, target)
     message(
         f"{conversion.kind} in {target} ({size(target.stat().st_size)}): it reads {len(conversion.columns)} columns"
     )

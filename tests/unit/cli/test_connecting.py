@@ -29,7 +29,7 @@ TABLE = {
     ],
 }
 BUCKET = {"VersioningConfiguration": {"Status": "Enabled"}}
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "Resources": {
         "Table": {"Type": "AWS::DynamoDB::Table", "Properties": TABLE},
         "Uploads": {"Type": "AWS::S3::Bucket", "Properties": BUCKET},
@@ -49,7 +49,9 @@ TEMPLATE = {
 def aws() -> Iterator[None]:
     with mock_aws():
         cloudformation = boto3.client("cloudformation", region_name=REGION)
-        cloudformation.create_stack(StackName="prod", TemplateBody=json.dumps(TEMPLATE))
+        plan = boto3.client("apigateway", region_name=REGION).create_usage_plan(name="standard")["id"]
+        outputs = TEMPLATE["Outputs"] | {"StandardUsagePlan": {"Value": plan}}  # moto's CloudFormation makes no plan
+        cloudformation.create_stack(StackName="prod", TemplateBody=json.dumps(TEMPLATE | {"Outputs": outputs}))
         yield
 
 
@@ -77,7 +79,8 @@ def test_the_same_commands_drive_a_stack_on_aws(tmp_path: Path) -> None:
     assert dropped.stdout.startswith("demo_houses_")
     assert json.loads(run("--stack", "prod", "runs", "--json").stdout) == []
     assert json.loads(run("--stack", "prod", "models", "--json").stdout) == []
-    assert run("--stack", "prod", "keys", "create", "acme", "--json").exit_code == 0
+    created = run("--stack", "prod", "keys", "create", "acme", "--json")
+    assert created.exit_code == 0, created.stderr
     assert [key["tenant"] for key in json.loads(run("--stack", "prod", "keys", "list", "--json").stdout)] == ["acme"]
 
 

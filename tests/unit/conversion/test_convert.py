@@ -197,11 +197,12 @@ class Spy:
         return exec, (f"import json, os; open({self.path!r}, 'w').write(json.dumps(dict(os.environ)))",)
 
 
-def test_a_pickle_is_loaded_by_a_process_without_credentials(tmp_path: Path) -> None:
+def test_a_pickle_is_loaded_by_a_process_without_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "spy.pkl").write_bytes(pickle.dumps(Spy(str(tmp_path / "seen.json"))))
-    environ = {**os.environ, "AWS_SECRET_ACCESS_KEY": "secret", "MODELDROP_API_KEY": "secret"}
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    monkeypatch.setenv("MODELDROP_API_KEY", "secret")
     with pytest.raises(InvalidModelError, match="NoneType"):
-        convert(tmp_path / "spy.pkl", sample_file(tmp_path), tmp_path / "spy.onnx", environ)
+        convert(tmp_path / "spy.pkl", sample_file(tmp_path), tmp_path / "spy.onnx")
     seen = json.loads((tmp_path / "seen.json").read_text())
     assert not {name for name, value in seen.items() if value == "secret"}
 
@@ -214,4 +215,4 @@ class Crash:
 def test_a_pickle_that_ends_its_process_is_explained(tmp_path: Path) -> None:
     (tmp_path / "crash.pkl").write_bytes(pickle.dumps(Crash()))
     with pytest.raises(InvalidModelError, match="ended the process"):
-        convert(tmp_path / "crash.pkl", sample_file(tmp_path), tmp_path / "crash.onnx", os.environ)
+        convert(tmp_path / "crash.pkl", sample_file(tmp_path), tmp_path / "crash.onnx")

@@ -1,9 +1,7 @@
-"""One row of 2,000 columns is answered within 5 ms, from its JSON to the answer's."""
+"""One row of 2,000 columns gets the same prediction by every protocol."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,7 +21,6 @@ from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.loaded_model import LoadedModel
 
 NUMBERS, CATEGORIES = 1_900, 100
-MAX_SECONDS = 0.005
 
 
 @pytest.fixture(scope="module")
@@ -78,24 +75,6 @@ def _tensors(row: dict[str, Any]) -> list[dict[str, Any]]:
         {"name": name, "shape": [1], "datatype": "BYTES" if isinstance(cell, str) else "FP64", "data": [cell]}
         for name, cell in row.items()
     ]
-
-
-def _least_seconds(call: Callable[[], object]) -> float:
-    """Of this thread's own time, which others on the machine do not lengthen."""
-    seconds = []
-    for _ in range(20):
-        began = time.thread_time()
-        call()
-        seconds.append(time.thread_time() - began)
-    return min(seconds)
-
-
-@pytest.mark.parametrize("form", ["rows", "inputs"])
-def test_a_row_of_two_thousand_columns_is_answered_within_5_ms(
-    loaded: LoadedModel, row: dict[str, Any], form: str
-) -> None:
-    body = orjson.dumps({"rows": [row]} if form == "rows" else {"inputs": _tensors(row)})
-    assert _least_seconds(lambda: infer_document(loaded, orjson.loads(body))) < MAX_SECONDS
 
 
 def test_both_protocols_and_the_evaluation_give_the_same_probabilities(
