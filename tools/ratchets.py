@@ -20,7 +20,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-__all__ = ["MEASURES", "Ceilings", "Source", "find_excess", "lower", "main", "measure", "read_sources"]
+__all__ = ["MEASURES", "Ceilings", "SourceFile", "find_excess", "lower", "main", "measure", "read_sources"]
 
 ROOT = Path(__file__).resolve().parents[1]
 CEILINGS = Path(__file__).with_suffix(".json")
@@ -41,7 +41,7 @@ Location = str  # path:line and a name, as editors read it
 Ceilings = dict[str, dict[str, int]]  # measure -> folder -> number
 
 
-class Source:
+class SourceFile:
     """One parsed module.
 
     Args:
@@ -64,13 +64,13 @@ class Source:
         return f"{self.path}:{line} {name}"
 
 
-def read_sources(root: Path) -> list[Source]:
+def read_sources(root: Path) -> list[SourceFile]:
     """Parse all modules of functions, library and tools."""
     paths = sorted(path for folder in FOLDERS for path in (root / folder).rglob("*.py"))
-    return [Source(path.relative_to(root), path.read_text(encoding="utf-8")) for path in paths]
+    return [SourceFile(path.relative_to(root), path.read_text(encoding="utf-8")) for path in paths]
 
 
-def vague_names(source: Source) -> Iterator[Location]:
+def vague_names(source: SourceFile) -> Iterator[Location]:
     """Yield variables, parameters and fields with a vague name."""
     for node in ast.walk(source.tree):
         name = ""
@@ -82,14 +82,14 @@ def vague_names(source: Source) -> Iterator[Location]:
             yield source.locate(getattr(node, "lineno", 0), name)
 
 
-def odd_bounds(source: Source) -> Iterator[Location]:
+def odd_bounds(source: SourceFile) -> Iterator[Location]:
     """Yield constants of bounds that are not named MAX_ or MIN_."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and _BOUND.match(node.id):
             yield source.locate(node.lineno, node.id)
 
 
-def missing_docstrings(source: Source) -> Iterator[Location]:
+def missing_docstrings(source: SourceFile) -> Iterator[Location]:
     """Yield public functions, classes, and methods of public classes without a docstring."""
     for node in _public(source.tree.body):
         members = _public(node.body) if isinstance(node, ast.ClassDef) else ()
@@ -98,21 +98,21 @@ def missing_docstrings(source: Source) -> Iterator[Location]:
                 yield source.locate(definition.lineno, definition.name)
 
 
-def british_spellings(source: Source) -> Iterator[Location]:
+def british_spellings(source: SourceFile) -> Iterator[Location]:
     """Yield words that are not spelled the American way."""
     for number, line in enumerate(source.text.splitlines(), 1):
         for match in _BRITISH.finditer(line):
             yield source.locate(number, match[0])
 
 
-def long_files(source: Source) -> Iterator[Location]:
+def long_files(source: SourceFile) -> Iterator[Location]:
     """Yield the module if it has more than MAX_LINES lines."""
     lines = source.text.count("\n")
     if lines > MAX_LINES:
         yield source.locate(lines, f"{lines} lines")
 
 
-MEASURES: Mapping[str, Callable[[Source], Iterable[Location]]] = {
+MEASURES: Mapping[str, Callable[[SourceFile], Iterable[Location]]] = {
     "vague names": vague_names,
     "bounds not named MAX_ or MIN_": odd_bounds,
     "public names without a docstring": missing_docstrings,
@@ -121,7 +121,7 @@ MEASURES: Mapping[str, Callable[[Source], Iterable[Location]]] = {
 }
 
 
-def measure(sources: Iterable[Source], subjects: Iterable[str]) -> dict[str, dict[str, list[Location]]]:
+def measure(sources: Iterable[SourceFile], subjects: Iterable[str]) -> dict[str, dict[str, list[Location]]]:
     """Return the locations of each measure by folder.
 
     Args:
@@ -130,7 +130,7 @@ def measure(sources: Iterable[Source], subjects: Iterable[str]) -> dict[str, dic
     """
     locations: dict[str, dict[str, list[Location]]] = defaultdict(lambda: defaultdict(list))
     modules: Counter[Path] = Counter()
-    classes: dict[str, list[Source]] = defaultdict(list)
+    classes: dict[str, list[SourceFile]] = defaultdict(list)
     for source in sources:
         for name, find in MEASURES.items():
             locations[name][source.folder] += find(source)

@@ -69,6 +69,7 @@ class StreamWriter:
 
     @property
     def size(self) -> int:
+        """Return the bytes of all streams so far."""
         return sum(map(len, self.streams))
 
     def write(self, content: bytes) -> list[int]:
@@ -89,6 +90,7 @@ class StreamReader:
 
     @property
     def at_end(self) -> bool:
+        """Return whether every stream has been read."""
         return self._start == len(self._file)
 
     def read(self, size: int, packed: int, model: int) -> bytes:

@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 # Bounds, beyond what was measured on ten tables and six algorithms, as bags and refit (docs/decisions/0021).
 _MIN_KEPT = 0.9  # of the labels that are right out-of-fold and surely so: the served file's are right too
-_SURE = 0.8  # probability: of coin flips, or of nearly those, models of other rows agree by chance alone
+_MIN_CONFIDENCE = 0.8  # probability: of coin flips, or of nearly those, models of other rows agree by chance alone
 _MAX_LOST_ACCURACY = 0.05
 _MAX_LOG_LOSS = 1.1  # times the out-of-fold one, and
 _LOG_LOSS_SLACK = 0.02
@@ -77,7 +77,7 @@ def _compare_probabilities(
     truth: npt.NDArray[np.int64], served: npt.NDArray[Any], out_of_fold: npt.NDArray[Any]
 ) -> Iterator[str]:
     file, bag = _Probabilities.of(served, truth), _Probabilities.of(out_of_fold, truth)
-    is_confident = bag.right & (out_of_fold.max(axis=1) >= _SURE)
+    is_confident = bag.right & (out_of_fold.max(axis=1) >= _MIN_CONFIDENCE)
     if is_confident.sum() >= _MIN_ROWS and (agreed := float(file.right[is_confident].mean())) < _MIN_KEPT:
         yield f"of the labels that are surely right out-of-fold it has {agreed:.3f}, at least {_MIN_KEPT} are expected"
     if file.accuracy < (minimum := bag.accuracy - _MAX_LOST_ACCURACY):

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tools.ratchets import CEILINGS, MAX_LINES, MAX_MODULES, Source, find_excess, lower, main, measure
+from tools.ratchets import CEILINGS, MAX_LINES, MAX_MODULES, SourceFile, find_excess, lower, main, measure
 
 DOCUMENTED = '"""Module."""\n'
 
 
 def count(name: str, *texts: str, folder: str = "pipeline/serving") -> int:
-    sources = [Source(Path(folder) / f"module_{number}.py", text) for number, text in enumerate(texts)]
+    sources = [SourceFile(Path(folder) / f"module_{number}.py", text) for number, text in enumerate(texts)]
     measures = measure(sources, [])
     return sum(map(len, measures[name].values()))
 
@@ -101,7 +101,7 @@ def test_the_command_fails_above_a_ceiling_and_lowers_it(tmp_path: Path, capsys:
 
 
 def test_every_ceiling_is_of_a_measure() -> None:
-    measures = measure([Source(Path("tools/module.py"), DOCUMENTED)], [])
+    measures = measure([SourceFile(Path("tools/module.py"), DOCUMENTED)], [])
     ceilings = json.loads(CEILINGS.read_text())
     assert ceilings.keys() <= measures.keys()
     assert all(number > 0 for folders in ceilings.values() for number in folders.values())
