@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 from onnx import TensorProto
 
-from pipeline.exporting.c_source.emitter import Emitter, Operation, emits
+from pipeline.exporting.c_source.emitter import Emitter, Operation, emits, index_expression
 from pipeline.exporting.c_source.tensors import literal, literals
 
 __all__: list[str] = []
@@ -17,6 +17,14 @@ __all__: list[str] = []
 def emit_copy(emitter: Emitter, operation: Operation) -> None:
     """Keep the elements in their order."""
     emitter.loop(operation.output.size, f"{operation.output.name}[i] = {emitter.name(operation.input(0))}[i];")
+
+
+@emits("Expand")
+def emit_expand(emitter: Emitter, operation: Operation) -> None:
+    """Repeat elements along the dimensions that are 1."""
+    source, target = operation.input(0), operation.output
+    position = index_expression(source.shape, target.shape)
+    emitter.loop(target.size, f"{target.name}[i] = {emitter.name(source)}[{position}];")
 
 
 @emits("Transpose")

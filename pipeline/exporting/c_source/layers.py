@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from onnx import TensorProto
 
 from pipeline.exporting.c_source.emitter import Emitter, Operation, emits, index_expression
@@ -11,12 +13,21 @@ __all__: list[str] = []
 
 @emits("MatMul")
 def emit_mat_mul(emitter: Emitter, operation: Operation) -> None:
-    """Multiply two matrices, or a vector and a matrix."""
-    a, b = operation.input(0), operation.input(1)
-    if len(a.shape) > _MATRIX or len(b.shape) != _MATRIX:
-        raise operation.refuse("product of stacks of matrices")
-    depth, columns = b.shape
-    _multiply(emitter, operation, f"{emitter.name(a)}[r * {depth} + k]", f"{emitter.name(b)}[k * {columns} + c]", depth)
+    """Multiply matrices, or stacks of them, whose leading dimensions are broadcast."""
+    a, b, target = operation.input(0), operation.input(1), operation.output
+    if len(a.shape) < _MATRIX or len(b.shape) < _MATRIX:
+        raise operation.refuse("product of a vector")
+    depth, columns = b.shape[-_MATRIX:]
+    rows, stack = a.shape[-_MATRIX], target.shape[:-_MATRIX]
+    left, right = (
+        f"{emitter.name(tensor)}[({index_expression(tensor.shape[:-_MATRIX], stack, 's')}) * {size} + "
+        for tensor, size in ((a, rows * depth), (b, depth * columns))
+    )
+    emitter.add(
+        f"for (int s = 0; s < {prod(stack)}; s++) for (int r = 0; r < {rows}; r++) for (int c = 0; c < {columns}; c++) "
+        f"{{ {target.c_type} sum = 0; for (int k = 0; k < {depth}; k++) sum += {left}r * {depth} + k] * "
+        f"{right}k * {columns} + c]; {target.name}[(s * {rows} + r) * {columns} + c] = sum; }}"
+    )
 
 
 @emits("Gemm")

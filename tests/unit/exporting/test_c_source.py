@@ -168,6 +168,21 @@ def test_networks_equal_onnxruntime_in_fp32_and_int8() -> None:
 
 
 @needs_compiler
+def test_stacks_of_matrices_equal_onnxruntime() -> None:
+    nodes = [
+        helper.make_node("Unsqueeze", ["x", "axis"], ["tall"]),
+        helper.make_node("Expand", ["tall", "shape"], ["stack"]),
+        helper.make_node("MatMul", ["stack", "weights"], ["wide"]),
+        helper.make_node("MatMul", ["left", "wide"], ["y"]),
+    ]
+    constants = {
+        "axis": np.array([1]), "shape": np.array([1, 3, 4]), "weights": numbers(1, 4, 5), "left": numbers(2, 3),
+    }  # fmt: skip
+    model = graph(nodes, {"x": (FLOAT, ["batch", 4])}, {"y": (FLOAT, ["batch", 2, 5])}, constants)
+    assert_equal(model, {"x": numbers(6, 4)}, tolerance=1e-5)
+
+
+@needs_compiler
 @pytest.mark.parametrize("modes", [[0, 0, 0], [0, 1, 3]])
 def test_trees_equal_onnxruntime(modes: list[int]) -> None:
     splits = np.array([0.1, -0.5, 0.7], np.float32)
