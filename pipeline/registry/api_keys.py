@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.errors import ForbiddenError, NotFoundError, UnauthenticatedError
 from pipeline.contracts.object_keys import SMOKE_TEST, check_model, check_tenant
 from pipeline.contracts.ports import Item, Table
@@ -65,14 +66,10 @@ class ApiKey:
     revoked_at: str | None = None
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class ApiKeys:
     """API keys of all tenants, stored by SHA-256: a random 256-bit key needs no salt and no slow hash."""
 
-    def __init__(self, table: Table, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, table: Table, *, now: Clock = utc_now) -> None:
         self._table = table
         self._now = now
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Literal
 
+from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.ports import Item, Table
 from pipeline.contracts.table_keys import audit_key
 
@@ -44,14 +45,10 @@ class AuditEntry:
     reason: str = ""
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class AuditLog:
     """Entries in the table, each kept for a year; the listing index has a partition for each day."""
 
-    def __init__(self, table: Table, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, table: Table, *, now: Clock = utc_now) -> None:
         self._table = table
         self._now = now
 

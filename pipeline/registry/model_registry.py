@@ -6,10 +6,10 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import lru_cache
 
 from pipeline.contracts.artifacts import read_artifact
+from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.errors import NotFoundError
 from pipeline.contracts.object_keys import artifact_key
 from pipeline.contracts.ports import Item, ObjectStore, PutRequest, Table, TableWrite, UpdateRequest
@@ -30,10 +30,6 @@ MAX_RECORD_BYTES = 32 << 10  # of a version's JSON; a DynamoDB item has at most 
 _MAX_CACHED_SIGNATURES = 4  # signatures of wide tables are large
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class ModelRegistry:
     """Versions and aliases in the table.
 
@@ -51,7 +47,7 @@ class ModelRegistry:
         table: Table,
         artifacts: ObjectStore,
         *,
-        now: Callable[[], datetime] = _utc_now,
+        now: Clock = utc_now,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._table = table

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
+from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.errors import ConflictError, InputError, NotFoundError
 from pipeline.contracts.object_keys import check_tenant
 from pipeline.contracts.ports import GatewayKeys, Item, Table
@@ -53,10 +53,6 @@ class Tenants:
         return [_tenant(item) for item in self._table.listing("TENANT")]
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class TenantAdministration(Tenants):
     """Creates, suspends and removes tenants, each with a gateway key of its own.
 
@@ -66,7 +62,7 @@ class TenantAdministration(Tenants):
         now: Returns the time.
     """
 
-    def __init__(self, table: Table, gateway_keys: GatewayKeys, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, table: Table, gateway_keys: GatewayKeys, *, now: Clock = utc_now) -> None:
         super().__init__(table)
         self._gateway_keys = gateway_keys
         self._now = now

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 
+from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, ObjectNotFoundError
 from pipeline.contracts.ports import Item, ObjectStore, Table
 from pipeline.contracts.records.model_version import VersionRecord
@@ -12,10 +12,6 @@ from pipeline.contracts.records.variant import Artifact
 from pipeline.contracts.table_keys import version_key, version_prefix
 
 __all__ = ["Versions", "parse_version", "until_text"]
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Versions:
@@ -26,7 +22,7 @@ class Versions:
     may delete its item up to two days later.
     """
 
-    def __init__(self, table: Table, artifacts: ObjectStore, *, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, table: Table, artifacts: ObjectStore, *, now: Clock = utc_now) -> None:
         self._table = table
         self._artifacts = artifacts
         self._now = now
