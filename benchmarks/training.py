@@ -34,10 +34,10 @@ from common import report
 from quality_data import DATA
 from torch import nn
 
+from pipeline.contracts.processors import count_processors
 from pipeline.training.algorithm import FittedModel, Problem, Rows
 from pipeline.training.algorithms import RECIPES
 from pipeline.training.search.stacked_trials import fit_stacked
-from pipeline.validation.threads import count_processors
 
 SEEDS = (0, 1, 2, 3, 4)
 TRIALS = 8

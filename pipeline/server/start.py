@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
@@ -10,6 +9,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from pipeline.contracts.errors import ConfigurationError
+from pipeline.contracts.processors import count_processors
 from pipeline.server.access_log import AccessLog
 from pipeline.server.authentication import Authenticator
 from pipeline.server.config import ServerConfig
@@ -63,7 +63,7 @@ def start_server(
         events = AccessLog(stream)
 
         def make_session(file: bytes) -> TensorSession:
-            threads = max(1, len(os.sched_getaffinity(0)) // config.workers)
+            threads = max(1, count_processors() // config.workers)
             return make_server_session(
                 file, threads=threads, with_batching=config.with_batching, on_batch=metrics.record_batch
             )

@@ -17,6 +17,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from pipeline.contracts.errors import ModeldropError
+from pipeline.contracts.processors import count_processors
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
 from pipeline.validation.companions.test_file import CompanionTest
@@ -29,7 +30,6 @@ from pipeline.validation.splitting.assignment import SPLITS
 from pipeline.validation.splitting.splitters import ExactSplitter, HashSplitter, Splitter
 from pipeline.validation.statistics import BatchStatistics, Statistics
 from pipeline.validation.tally import ReadRows, Tally, check_rows
-from pipeline.validation.threads import count_processors
 
 __all__ = ["PreparedFiles", "prepare"]
 

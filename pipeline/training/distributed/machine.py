@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Literal
+
+from pipeline.contracts.processors import count_processors
 
 __all__ = ["Machine", "limit_blas_threads", "processes_of", "this_machine"]
 
@@ -34,7 +35,7 @@ def this_machine(queue: Literal["cpu", "gpu", "code"], local_rank: int = 0) -> M
         queue: The job's queue.
         local_rank: Number of the process on its node, which is that of its GPU.
     """
-    threads = max(1, _processors() // 2)
+    threads = max(1, count_processors() // 2)
     if queue == "cpu":
         return Machine(device="cpu", description="cpu", threads=threads)
     import torch
@@ -64,8 +65,3 @@ def processes_of(queue: Literal["cpu", "gpu"]) -> int:
     import torch
 
     return max(1, torch.cuda.device_count())
-
-
-def _processors() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
