@@ -116,19 +116,18 @@ def _export_ort(
 def _export_c(
     model: bytes, signature: Signature, name: str, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[Files, Runner | None]:
-    graph = onnx.load_from_string(model)
     if any(column.kind in {"text", "image"} for column in signature.columns):
         raise InvalidModelError(
             "C source is for models over numbers, categories and dates; this one reads texts or images"
         )
-    source = translate(graph, name)
+    source = translate(onnx.load_from_string(model), name)
     files = {
         f"{source.name}.h": source.header.encode(),
         f"{source.name}.c": source.source.encode(),
         "README.md": c_readme(source, signature, rows).encode(),
     }
     compiler = find_compiler()
-    return files, None if compiler is None else lambda feeds: run_compiled(source, graph, feeds, compiler)
+    return files, None if compiler is None else lambda feeds: run_compiled(source, feeds, compiler)
 
 
 _EXPORTERS: dict[Target, Callable[..., tuple[Files, Runner | None]]] = {

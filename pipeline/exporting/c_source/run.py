@@ -12,11 +12,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 from onnx import TensorProto
 
 from pipeline.contracts.errors import ConfigurationError
-from pipeline.exporting.c_source.one_row import fix_batch
 from pipeline.exporting.c_source.source import CSource, identifier
 from pipeline.exporting.c_source.tensors import CTensor
 
@@ -41,14 +39,11 @@ def find_compiler() -> str | None:
     return next((path for name in _COMPILERS if (path := shutil.which(name))), None)
 
 
-def run_compiled(
-    source: CSource, model: onnx.ModelProto, feeds: Mapping[str, npt.NDArray[Any]], compiler: str
-) -> list[npt.NDArray[Any]]:
+def run_compiled(source: CSource, feeds: Mapping[str, npt.NDArray[Any]], compiler: str) -> list[npt.NDArray[Any]]:
     """Return the outputs of the compiled source for each row.
 
     Args:
         source: The translated model.
-        model: The graph that it was translated from.
         feeds: Inputs by name, each ``[rows, ...]``.
         compiler: Path of a C compiler.
 
@@ -58,7 +53,7 @@ def run_compiled(
     Raises:
         ConfigurationError: The compiler fails.
     """
-    graph = fix_batch(model)
+    graph = source.graph
     row_type = _structure("Row", {field: graph.tensors[column] for column, field in source.fields.items()})
     outputs = {identifier(name): graph.tensors[name] for name in graph.outputs}
     prediction_type = _structure("Prediction", outputs)

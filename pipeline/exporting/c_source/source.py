@@ -53,12 +53,14 @@ class CSource:
         header: Text of ``NAME.h``.
         source: Text of ``NAME.c``.
         fields: C names of the inputs, by their ONNX names.
+        graph: What was translated.
     """
 
     name: str
     header: str
     source: str
     fields: dict[str, str]
+    graph: OneRowGraph
 
 
 def identifier(text: str, taken: Sequence[str] = ()) -> str:
@@ -97,6 +99,7 @@ def translate(model: onnx.ModelProto, name: str) -> CSource:
         header=_header(prefix, graph, fields),
         source=_source(prefix, graph, fields, emitter),
         fields=fields,
+        graph=graph,
     )
 
 

@@ -35,6 +35,6 @@ def test_a_compressed_network_predicts_the_same_in_c(name: str) -> None:
     model = onnx.load_from_string(MAKERS[name](context)(network.body).model)
     few = rows.take(np.arange(10))
     assert COMPILER is not None
-    (computed,) = run_compiled(translate(model, "model"), model, few.read(["num"], slice(None)), COMPILER)
+    (computed,) = run_compiled(translate(model, "model"), few.read(["num"], slice(None)), COMPILER)
     expected = predict(model.SerializeToString(), few)
     np.testing.assert_allclose(computed.reshape(expected.shape), expected, atol=0.02)

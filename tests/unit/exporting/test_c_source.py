@@ -47,7 +47,7 @@ def assert_equal(model: onnx.ModelProto, feeds: Arrays, tolerance: float = 1e-6)
     session = onnxruntime.InferenceSession(model.SerializeToString())
     rows = range(len(next(iter(feeds.values()))))
     expected = [session.run(None, {name: value[row : row + 1] for name, value in feeds.items()}) for row in rows]
-    actual = run_compiled(translate(model, "model"), model, feeds, COMPILER)
+    actual = run_compiled(translate(model, "model"), feeds, COMPILER)
     for index, output in enumerate(actual):
         reference = np.concatenate([row[index] for row in expected])
         if reference.dtype == object:
@@ -230,7 +230,7 @@ def test_a_compiler_that_fails_is_named() -> None:
     node = helper.make_node("Abs", ["x"], ["y"])
     model = graph([node], {"x": (FLOAT, ["batch", 4])}, {"y": (FLOAT, ["batch", 4])})
     with pytest.raises(ConfigurationError, match="/bin/false"):
-        run_compiled(translate(model, "model"), model, {"x": numbers(1, 4)}, "/bin/false")
+        run_compiled(translate(model, "model"), {"x": numbers(1, 4)}, "/bin/false")
 
 
 @pytest.mark.parametrize(
