@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from pipeline.cli.client.caller import caller_name, log_change
 from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.registry.aliases import caller_name
 from pipeline.cli.commands.runs import JsonOption, RunArgument, TenantOption
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
@@ -38,7 +38,7 @@ def cancel(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, js
     connection = session_of(ctx).connection()
     name = find_run(connection, run, tenant).run
     canceled = CancelRun(runs=connection.runs, executions=connection.executions)(name, by=caller_name("cancel"))
-    connection.audit.add("cancel", name, caller=(canceled.tenant, caller_name("cancel")))
+    log_change(connection, canceled.tenant, "cancel", name)
     message(f"{name} is canceled; its jobs end within a minute")
     if json:
         print_json(run_document(canceled))
@@ -54,7 +54,7 @@ def retry(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, jso
     connection = session_of(ctx).connection()
     record = find_run(connection, run, tenant)
     new = RetryRun(runs=connection.runs, uploads=connection.uploads, artifacts=connection.artifacts)(record.run)
-    connection.audit.add("retry", record.run, caller=(record.tenant, caller_name("retry")))
+    log_change(connection, record.tenant, "retry", record.run)
     message(f"'modeldrop watch {new}' follows the run")
     if json:
         print_json(pending_document(new, tenant=record.tenant, model=record.model, file=record.file))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.client.caller import caller_name
 from pipeline.cli.client.session import session_of
 from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, VersionArgument
-from pipeline.cli.commands.registry.aliases import LIVE, caller_name
+from pipeline.cli.commands.registry.aliases import LIVE
 from pipeline.cli.commands.runs import RunArgument, watch_run
 from pipeline.cli.terminal.exit_codes import ExitCode, message
 from pipeline.cli.terminal.help_pages import Command

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.client.caller import caller_name, log_change
 from pipeline.cli.client.session import session_of
 from pipeline.cli.commands.completion import complete_versions
 from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, parse_version
@@ -17,7 +17,7 @@ from pipeline.cli.terminal.help_pages import Command
 if TYPE_CHECKING:
     from pipeline.contracts.records.model_version import VersionRecord
 
-__all__ = ["LIVE", "ExactVersion", "caller_name", "register"]
+__all__ = ["LIVE", "ExactVersion", "register"]
 
 _PROMOTE = """
 Examples:
@@ -83,7 +83,7 @@ def promote(
         reason=reason,
         expected=expected or ANY_VERSION,
     )
-    connection.audit.add("promote", f"{model}@{version} {alias}", caller=(owner, caller_name("promote")))
+    log_change(connection, owner, "promote", f"{model}@{version} {alias}")
     if alias == LIVE:
         connection.runs.mark_promoted(promoted.lineage.run)
     _report(promoted, alias, previous=move.previous if move else version, json=json)
@@ -111,7 +111,7 @@ def rollback(
     move = connection.registry.aliases.roll_back(
         AliasRef(owner, model, alias), by=caller_name("rollback"), reason=reason, expected=expected or ANY_VERSION
     )
-    connection.audit.add("rollback", f"{model}@{move.version} {alias}", caller=(owner, caller_name("rollback")))
+    log_change(connection, owner, "rollback", f"{model}@{move.version} {alias}")
     record = connection.registry.record(owner, model, move.version)
     _report(record, alias, previous=move.previous, json=json)
 
@@ -150,14 +150,6 @@ def history(
         show(history_table(listed))
     else:
         message(_describe_absence(model, moment))
-
-
-def caller_name(command: str) -> str:
-    """Return who calls a command, for the registry's history."""
-    try:
-        return f"modeldrop {command} by {getpass.getuser()}"
-    except (OSError, KeyError, ImportError):  # a container's user may have no name
-        return f"modeldrop {command}"
 
 
 def _report(promoted: VersionRecord, alias: str, *, previous: int | None, json: bool) -> None:

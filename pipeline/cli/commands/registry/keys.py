@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.client.caller import log_change
 from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.registry.aliases import caller_name
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command, Group
 
@@ -87,7 +87,7 @@ def create(
         valid_for=None if expires is None else timedelta(days=expires),
     )
     connection.tenants.ensure(tenant)
-    connection.audit.add("keys create", f"{key[:11]} {role}", caller=(tenant, caller_name("keys create")))
+    log_change(connection, tenant, "keys create", f"{key[:11]} {role}")
     _show_once(key, tenant, principal, role, json=json)
 
 
@@ -104,7 +104,7 @@ def rotate(
     prefix = prefix.rstrip("…")
     key = connection.keys.rotate(prefix, overlap=timedelta(hours=overlap))
     rotated = next(stored for stored in connection.keys.list() if stored.prefix == prefix)
-    connection.audit.add("keys rotate", prefix, caller=(rotated.tenant, caller_name("keys rotate")))
+    log_change(connection, rotated.tenant, "keys rotate", prefix)
     message(f"{prefix}… is valid for {overlap} more hours")
     _show_once(key, rotated.tenant, rotated.principal, rotated.role, json=json)
 
@@ -118,7 +118,7 @@ def revoke(ctx: typer.Context, prefix: PrefixArgument, json: JsonOption = False)
     tenants = {key.tenant for key in connection.keys.list() if key.prefix == prefix}
     connection.keys.revoke(prefix)
     for tenant in tenants:
-        connection.audit.add("keys revoke", prefix, caller=(tenant, caller_name("keys revoke")))
+        log_change(connection, tenant, "keys revoke", prefix)
     message("revoked: it may be accepted for up to 30 seconds more, where it is cached")
     if json:
         print_json({"revoked": prefix})

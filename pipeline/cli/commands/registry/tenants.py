@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.client.caller import log_change
 from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.registry.aliases import caller_name
 from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
 from pipeline.cli.terminal.help_pages import Command, Group
 
@@ -126,7 +126,7 @@ def _finish(connection: Connection, action: str, tenant: Tenant, *, json: bool) 
     from pipeline.cli.views.registry.tenants import tenant_document
 
     command = f"tenants {action}"
-    connection.audit.add(command, tenant.tenant, caller=(tenant.tenant, caller_name(command)))
+    log_change(connection, tenant.tenant, command, tenant.tenant)
     message(f"{tenant.tenant} is {tenant.status.lower()}, tier {tenant.tier}")
     if json:
         print_json(tenant_document(tenant))

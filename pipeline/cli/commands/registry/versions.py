@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from pipeline.cli.client.caller import caller_name, log_change
 from pipeline.cli.client.session import session_of
 from pipeline.cli.commands.completion import complete_versions
 from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, parse_version
-from pipeline.cli.commands.registry.aliases import ExactVersion, caller_name
+from pipeline.cli.commands.registry.aliases import ExactVersion
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
 
@@ -60,7 +61,7 @@ def archive(
     owner = connection.tenant(tenant)
     find_version(connection, owner, model, version)
     archived = connection.registry.lifecycle.archive(owner, model, version, by=caller_name("archive"))
-    connection.audit.add("archive", f"{model}@{version}", caller=(owner, caller_name("archive")))
+    log_change(connection, owner, "archive", f"{model}@{version}")
     message(f"{model} version {version} is archived: 'modeldrop undelete {model} {version}' restores it")
     if json:
         print_json(status_document(archived))
@@ -82,7 +83,7 @@ def delete(
     owner = connection.tenant(tenant)
     find_model(connection, owner, model)
     deleted, until = connection.registry.lifecycle.delete(owner, model, version, by=caller_name("delete"))
-    connection.audit.add("delete", f"{model}@{version}", caller=(owner, caller_name("delete")))
+    log_change(connection, owner, "delete", f"{model}@{version}")
     message(
         f"{model} version {version} is deleted: 'modeldrop undelete {model} {version}' restores it until "
         f"{until:%Y-%m-%d %H:%M} UTC"
@@ -107,7 +108,7 @@ def undelete(
     owner = connection.tenant(tenant)
     find_model(connection, owner, model)
     restored = connection.registry.lifecycle.restore(owner, model, version)
-    connection.audit.add("undelete", f"{model}@{version}", caller=(owner, caller_name("undelete")))
+    log_change(connection, owner, "undelete", f"{model}@{version}")
     message(f"{model} version {version} is {restored.status}", style="green")
     if json:
         print_json(status_document(restored))
@@ -141,7 +142,7 @@ def tag(
         {name: value for name, value in tags.items() if value},
         remove=tuple(name for name, value in tags.items() if not value),
     )
-    connection.audit.add("tag", f"{model}{f'@{version}' if version else ''}", caller=(owner, caller_name("tag")))
+    log_change(connection, owner, "tag", f"{model}{f'@{version}' if version else ''}")
     message(f"{model}{f' version {version}' if version else ''}: {_list_tags(stored)}")
     if json:
         print_json({"tenant": owner, "model": model, "version": version, "tags": stored})
