@@ -81,4 +81,5 @@ def test_changes_are_in_the_audit_log(stage: Stage) -> None:
         ("demo", "rollback"), ("demo", "promote"), ("demo", "tag"), ("acme", "keys create"),
     }  # fmt: skip
     assert [entry["action"] for entry in stage.json("audit", "--tenant", "acme", "--json")] == ["keys create"]
+    assert "m@2 canary" in stage.run("audit").stdout
     assert "no changes" in stage.run("audit", "--tenant", "none").stderr

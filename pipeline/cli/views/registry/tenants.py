@@ -78,10 +78,10 @@ def audit_table(entries: Sequence[AuditEntry]) -> RenderableType:
     table = FittedTable(
         columns=[
             FittedColumn(name="at (UTC)"),
-            FittedColumn(name="tenant", drop=2),
-            FittedColumn(name="who", drop=1, wraps=True),
+            FittedColumn(name="tenant", drop=3),
+            FittedColumn(name="who", drop=2, wraps=True),
             FittedColumn(name="what"),
-            FittedColumn(name="of", drop=3, wraps=True),
+            FittedColumn(name="of", drop=1, wraps=True),
             FittedColumn(name=""),
         ]
     )
