@@ -38,8 +38,8 @@ def read_columns(body: onnx.ModelProto, sample: Sample) -> onnx.ModelProto:
         outputs = [helper.make_tensor_value_info("_/matrix", TensorProto.FLOAT, ["batch", len(tall)])]
     else:
         outputs = [
-            helper.make_tensor_value_info(name, raw.type.tensor_type.elem_type, ["batch", 1])
-            for name, raw in zip(tall, inputs, strict=True)
+            helper.make_tensor_value_info(name, column_input.type.tensor_type.elem_type, ["batch", 1])
+            for name, column_input in zip(tall, inputs, strict=True)
         ]
     return _join(_make("columns", nodes, inputs, outputs, constants), compose.add_prefix(body, "_/model/"))
 
@@ -52,31 +52,32 @@ def name_outputs(model: onnx.ModelProto, classes: Sequence[object] | None) -> on
         classes: Labels in the order of the probabilities; None for regression.
     """
     source = [output.name for output in model.graph.output]
-    raw = [
-        helper.make_tensor_value_info(f"raw_{index}", *_type(output)) for index, output in enumerate(model.graph.output)
+    model_outputs = [
+        helper.make_tensor_value_info(f"model_output_{index}", *_type(output))
+        for index, output in enumerate(model.graph.output)
     ]
     value = helper.make_tensor_value_info
     if classes is None:
-        nodes = [helper.make_node("Reshape", ["raw_0", "shape"], ["value"])]
+        nodes = [helper.make_node("Reshape", ["model_output_0", "shape"], ["value"])]
         constants = [numpy_helper.from_array(np.array([-1], np.int64), "shape")]
         outputs = [value("value", TensorProto.FLOAT, ["batch"])]
-        return _join(_only(model, source[:1]), _make("value", nodes, raw[:1], outputs, constants))
-    label = helper.make_node("Identity", ["raw_0"], ["label"])
-    if raw[0].type.tensor_type.elem_type == TensorProto.INT64:
+        return _join(_only(model, source[:1]), _make("value", nodes, model_outputs[:1], outputs, constants))
+    label = helper.make_node("Identity", ["model_output_0"], ["label"])
+    if model_outputs[0].type.tensor_type.elem_type == TensorProto.INT64:
         label = helper.make_node(
             "LabelEncoder",
-            ["raw_0"],
+            ["model_output_0"],
             ["label"],
             domain="ai.onnx.ml",
             keys_int64s=[int(str(name)) for name in classes],
             values_strings=[str(name) for name in classes],
         )
-    nodes = [label, helper.make_node("Identity", ["raw_1"], ["probabilities"])]
+    nodes = [label, helper.make_node("Identity", ["model_output_1"], ["probabilities"])]
     outputs = [
         value("label", TensorProto.STRING, ["batch"]),
         value("probabilities", TensorProto.FLOAT, ["batch", len(classes)]),
     ]
-    return _join(_only(model, source[:2]), _make("labels", nodes, raw[:2], outputs, []))
+    return _join(_only(model, source[:2]), _make("labels", nodes, model_outputs[:2], outputs, []))
 
 
 def _type(output: onnx.ValueInfoProto) -> tuple[int, list[str | int]]:

@@ -16,7 +16,7 @@ import onnxruntime
 from pipeline.contracts.errors import ExportMismatchError, ModeldropError
 from pipeline.conversion.loading import convert_file
 from pipeline.conversion.sample import read_sample
-from pipeline.exporting.comparison import compare_outputs, describe
+from pipeline.exporting.comparison import compare_outputs, format_difference
 
 __all__ = ["main"]
 
@@ -39,7 +39,7 @@ def main(model: Path, sample: Path, out: Path) -> dict[str, Any]:
     if not comparison.is_equal:
         raise ExportMismatchError(
             f"the ONNX file of {model.name} predicts {comparison.rows - comparison.equal} of {comparison.rows} rows of "
-            f"{sample.name} differently (largest difference {describe(comparison)}): nothing is written"
+            f"{sample.name} differently (largest difference {format_difference(comparison)}): nothing is written"
         )
     out.write_bytes(file)
     return {

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.evaluation.golden.comparison import GoldenComparison
 
-__all__ = ["TOLERANCE", "compare_outputs", "describe"]
+__all__ = ["TOLERANCE", "compare_outputs", "format_difference"]
 
 TOLERANCE = 1e-4  # absolute for magnitudes up to 1, relative above
 
@@ -38,6 +38,6 @@ def compare_outputs(actual: Sequence[npt.NDArray[Any]], expected: Sequence[npt.N
     )
 
 
-def describe(comparison: GoldenComparison) -> str:
+def format_difference(comparison: GoldenComparison) -> str:
     """Return the largest difference as a message has it."""
     return "not a number" if comparison.max_difference is None else f"{comparison.max_difference:.1e}"

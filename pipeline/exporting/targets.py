@@ -19,7 +19,7 @@ from pipeline.contracts.signature import Signature
 from pipeline.evaluation.golden.comparison import GoldenComparison
 from pipeline.exporting.c_source.run import find_compiler, run_compiled
 from pipeline.exporting.c_source.source import translate
-from pipeline.exporting.comparison import compare_outputs, describe
+from pipeline.exporting.comparison import compare_outputs, format_difference
 from pipeline.exporting.readme import c_readme, onnx_readme, ort_readme
 
 __all__ = ["TARGETS", "Export", "Target", "export_model"]
@@ -70,7 +70,7 @@ def export_model(  # noqa: PLR0913 - a version's parts, by keyword
         if not comparison.is_equal:
             raise ExportMismatchError(
                 f"{name} as {target}: {comparison.rows - comparison.equal} of {comparison.rows} golden rows are "
-                f"predicted differently (largest difference {describe(comparison)})"
+                f"predicted differently (largest difference {format_difference(comparison)})"
             )
     schema = json.dumps(signature.to_dict(), indent=1, ensure_ascii=False)
     return Export(files={**files, "schema.json": schema.encode()}, comparison=comparison)

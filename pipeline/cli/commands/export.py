@@ -155,12 +155,12 @@ def _golden_rows(connection: Connection, registered: ModelVersion) -> tuple[tupl
 
 
 def _verdict(exported: Export) -> str:
-    from pipeline.exporting.comparison import describe
+    from pipeline.exporting.comparison import format_difference
 
     comparison = exported.comparison
     if comparison is None:
         return "not verified: this machine has no C compiler (cc, gcc or clang)"
     return (
         f"verified: {comparison.equal} of {comparison.rows} golden rows are predicted equally "
-        f"(largest difference {describe(comparison)})"
+        f"(largest difference {format_difference(comparison)})"
     )
