@@ -44,14 +44,14 @@ from onnxruntime.quantization import quantize_dynamic
 
 from pipeline.codec.unpack import unpack
 from pipeline.compression.fine_tuning.budget import Budget
-from pipeline.compression.passes.dynamic_int8 import DynamicInt8
 from pipeline.compression.passes.fine_tune import FineTuningConfig
 from pipeline.compression.passes.pass_context import PassContext
-from pipeline.compression.passes.prune_channels import PruneChannels
-from pipeline.compression.passes.prune_weights import PruneWeights
-from pipeline.compression.passes.quantization_graph import prepare_quantization
-from pipeline.compression.passes.share_tuned_weights import ShareTunedWeights
-from pipeline.compression.passes.static_int8 import StaticInt8
+from pipeline.compression.passes.pruning.prune_channels import PruneChannels
+from pipeline.compression.passes.pruning.prune_weights import PruneWeights
+from pipeline.compression.passes.quantization.dynamic_int8 import DynamicInt8
+from pipeline.compression.passes.quantization.quantization_graph import prepare_quantization
+from pipeline.compression.passes.quantization.static_int8 import StaticInt8
+from pipeline.compression.passes.weights.share_tuned_weights import ShareTunedWeights
 from pipeline.compression.storage import pack_model
 from pipeline.training.algorithm import Rows
 

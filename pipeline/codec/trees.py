@@ -1,6 +1,6 @@
 """The span of a tree ensemble's attributes, whose structure follows from two flags for each split.
 
-Trees in preorder (pipeline.compression.passes.order_trees) need no pointers: a split's true child is the next split,
+Trees in preorder (pipeline.compression.passes.trees) need no pointers: a split's true child is the next split,
 its false child the one behind the true child's subtree, leaves are numbered as they are met, and a tree ends where no
 child is missing. Stored are the flags that tell which children are leaves, the splits' features and thresholds (sorted
 by feature: thresholds of one feature are alike), and the leaves' targets and weights.

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pipeline.compression.passes.block_weights import BlockWeights
-from pipeline.compression.passes.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
 from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.passes.pass_context import PassContext
-from pipeline.compression.passes.round_weights import RoundWeights
-from pipeline.compression.passes.share_weights import ShareWeights
-from pipeline.compression.passes.static_int8 import STATIC_CONFIGS, StaticInt8
+from pipeline.compression.passes.quantization.block_weights import BlockWeights
+from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
+from pipeline.compression.passes.quantization.static_int8 import STATIC_CONFIGS, StaticInt8
+from pipeline.compression.passes.weights.round_weights import RoundWeights
+from pipeline.compression.passes.weights.share_weights import ShareWeights
 from pipeline.contracts.records.variant import PRECISION_OF_PASS, PassName, Precision
 from pipeline.contracts.spec.job_spec import Compression
 
@@ -75,19 +75,19 @@ def _fine_tuned(name: PassName, description: str = "", **options: Any) -> PassSt
 
 
 def _prune_weights(context: PassContext, *, sparsity: float, importance: Importance) -> GraphPass:
-    from pipeline.compression.passes.prune_weights import PruneWeights  # noqa: PLC0415 - torch, which takes a second
+    from pipeline.compression.passes.pruning.prune_weights import PruneWeights  # noqa: PLC0415 - torch, which takes a second
 
     return PruneWeights(context, sparsity=sparsity, importance=importance)
 
 
 def _prune_channels(context: PassContext, *, ratio: float) -> GraphPass:
-    from pipeline.compression.passes.prune_channels import PruneChannels  # noqa: PLC0415 - torch
+    from pipeline.compression.passes.pruning.prune_channels import PruneChannels  # noqa: PLC0415 - torch
 
     return PruneChannels(context, ratio=ratio)
 
 
 def _share_tuned_weights(context: PassContext, *, bits: int) -> GraphPass:
-    from pipeline.compression.passes.share_tuned_weights import ShareTunedWeights  # noqa: PLC0415 - torch
+    from pipeline.compression.passes.weights.share_tuned_weights import ShareTunedWeights  # noqa: PLC0415 - torch
 
     return ShareTunedWeights(context, bits=bits)
 

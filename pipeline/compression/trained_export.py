@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pipeline.compression.learned_rows import LearnedRows, find_differences
 from pipeline.compression.passes.graph_pass import apply_if_applicable
-from pipeline.compression.passes.order_trees import OrderTrees
+from pipeline.compression.passes.trees.order_trees import OrderTrees
 from pipeline.compression.validation_bench import ServedFile, ValidationBench
 from pipeline.compression.verify import VerifyExport
 from pipeline.contracts.algorithms.catalog import catalogue

@@ -15,7 +15,7 @@ from pipeline.compression.gates import Measured, failed_gates
 from pipeline.compression.load_cost import LoadProbe
 from pipeline.compression.measure import agreement, batch_difference, measure_latencies
 from pipeline.compression.passes.graph_pass import apply_if_applicable
-from pipeline.compression.passes.order_trees import OrderTrees
+from pipeline.compression.passes.trees.order_trees import OrderTrees
 from pipeline.compression.storage import pack_model
 from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.ports import ObjectStore

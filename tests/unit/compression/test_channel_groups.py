@@ -16,7 +16,7 @@ from pipeline.compression.fine_tuning.budget import Budget
 from pipeline.compression.fine_tuning.torch_graph import TorchGraph
 from pipeline.compression.passes.fine_tune import FineTuningConfig
 from pipeline.compression.passes.pass_context import PassContext
-from pipeline.compression.passes.prune_channels import PruneChannels
+from pipeline.compression.passes.pruning.prune_channels import PruneChannels
 from pipeline.compression.training_rows import TrainingRows, predict
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.graphs.compose import make_model

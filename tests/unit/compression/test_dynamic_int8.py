@@ -8,8 +8,13 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
-from pipeline.compression.passes.block_weights import BlockWeights
-from pipeline.compression.passes.dynamic_int8 import DYNAMIC_CONFIGS, INTEGER_OPERATORS, DynamicInt8, DynamicInt8Config
+from pipeline.compression.passes.quantization.block_weights import BlockWeights
+from pipeline.compression.passes.quantization.dynamic_int8 import (
+    DYNAMIC_CONFIGS,
+    INTEGER_OPERATORS,
+    DynamicInt8,
+    DynamicInt8Config,
+)
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import CAT, NUM

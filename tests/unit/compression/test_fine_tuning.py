@@ -16,8 +16,8 @@ from pipeline.compression.fine_tuning.objective import Objective
 from pipeline.compression.fine_tuning.torch_graph import TorchGraph
 from pipeline.compression.passes.fine_tune import FineTune, FineTuningConfig
 from pipeline.compression.passes.pass_context import PassContext
-from pipeline.compression.passes.prune_weights import PruneWeights
-from pipeline.compression.passes.share_tuned_weights import ShareTunedWeights
+from pipeline.compression.passes.pruning.prune_weights import PruneWeights
+from pipeline.compression.passes.weights.share_tuned_weights import ShareTunedWeights
 from pipeline.compression.training_rows import TrainingRows, predict
 from pipeline.compression.weight_tensors import read_weights
 from pipeline.contracts.errors import NotApplicableError

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.codec.unpack import unpack
 from pipeline.compression.make_variants import make_variants
-from pipeline.compression.passes.dynamic_int8 import INTEGER_OPERATORS
+from pipeline.compression.passes.quantization.dynamic_int8 import INTEGER_OPERATORS
 from pipeline.contracts.errors import ExportMismatchError, IntegrityError
 from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.records.decision import Decision

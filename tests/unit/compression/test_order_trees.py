@@ -11,7 +11,7 @@ from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
 from pipeline.codec.trees import TreeSpan
 from pipeline.codec.unpack import unpack
-from pipeline.compression.passes.order_trees import OrderTrees
+from pipeline.compression.passes.trees.order_trees import OrderTrees
 from pipeline.compression.storage import find_spans, pack_model
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.training.export.tree_ensemble import Trees, forest_trees

@@ -8,11 +8,11 @@ import numpy as np
 import onnx
 import pytest
 
-from pipeline.compression.passes.dynamic_int8 import DynamicInt8
 from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.passes.pass_context import PassContext
-from pipeline.compression.passes.round_weights import RoundWeights
-from pipeline.compression.passes.static_int8 import StaticInt8
+from pipeline.compression.passes.quantization.dynamic_int8 import DynamicInt8
+from pipeline.compression.passes.quantization.static_int8 import StaticInt8
+from pipeline.compression.passes.weights.round_weights import RoundWeights
 from pipeline.compression.training_rows import TrainingRows, predict
 from pipeline.exporting.c_source.run import find_compiler, run_compiled
 from pipeline.exporting.c_source.source import translate

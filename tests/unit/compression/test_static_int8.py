@@ -8,9 +8,9 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.compression.passes.block_weights import BlockWeights
 from pipeline.compression.passes.pass_context import PassContext
-from pipeline.compression.passes.static_int8 import STATIC_CONFIGS, StaticInt8, StaticInt8Config
+from pipeline.compression.passes.quantization.block_weights import BlockWeights
+from pipeline.compression.passes.quantization.static_int8 import STATIC_CONFIGS, StaticInt8, StaticInt8Config
 from pipeline.compression.training_rows import TrainingRows
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.graphs.compose import make_model

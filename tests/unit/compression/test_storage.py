@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.codec.unpack import unpack
-from pipeline.compression.passes.order_trees import OrderTrees
+from pipeline.compression.passes.trees.order_trees import OrderTrees
 from pipeline.compression.storage import find_spans, pack_model
 from pipeline.training.export.tree_ensemble import lightgbm_trees
 

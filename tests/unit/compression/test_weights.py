@@ -9,8 +9,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.codec.unpack import unpack
-from pipeline.compression.passes.round_weights import RoundWeights
-from pipeline.compression.passes.share_weights import ShareWeights
+from pipeline.compression.passes.weights.round_weights import RoundWeights
+from pipeline.compression.passes.weights.share_weights import ShareWeights
 from pipeline.compression.storage import pack_model
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.graphs.codebooks import share_weights

@@ -10,8 +10,8 @@ import numpy as np
 import onnx
 import pytest
 
-from pipeline.compression.passes.dynamic_int8 import DYNAMIC_CONFIGS as RECIPES_INT8
-from pipeline.compression.passes.dynamic_int8 import DynamicInt8
+from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIGS as RECIPES_INT8
+from pipeline.compression.passes.quantization.dynamic_int8 import DynamicInt8
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import FittedModel, Problem, Rows

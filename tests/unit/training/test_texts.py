@@ -9,7 +9,7 @@ import onnx
 import polars as pl
 import pytest
 
-from pipeline.compression.passes.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
+from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.served_graph import wrap
 from pipeline.graphs.texts import Unit, score_graph

@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 
-from pipeline.compression.passes.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
+from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.blending import blend
 from pipeline.graphs.served_graph import wrap

@@ -9,7 +9,7 @@ import onnx
 import polars as pl
 import pytest
 
-from pipeline.compression.passes.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
+from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Task
 from pipeline.ensembling.builder import EnsembleBuilder, Member

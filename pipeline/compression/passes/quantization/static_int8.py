@@ -26,7 +26,7 @@ from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, Q
 
 from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.compression.passes.pass_context import PassContext
-from pipeline.compression.passes.quantization_graph import (
+from pipeline.compression.passes.quantization.quantization_graph import (
     matrix_layers,
     prepare_quantization,
     quantize_embeddings,

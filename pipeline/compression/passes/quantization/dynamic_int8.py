@@ -21,7 +21,11 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.compression.passes.graph_pass import GraphPass, PassResult
-from pipeline.compression.passes.quantization_graph import matrix_layers, prepare_quantization, quantize_embeddings
+from pipeline.compression.passes.quantization.quantization_graph import (
+    matrix_layers,
+    prepare_quantization,
+    quantize_embeddings,
+)
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 from pipeline.graphs.compose import normalize
 

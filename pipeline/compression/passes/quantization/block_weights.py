@@ -16,7 +16,7 @@ from typing import Literal
 import onnx
 
 from pipeline.compression.passes.graph_pass import GraphPass, PassResult
-from pipeline.compression.passes.quantization_graph import matrix_layers, prepare_quantization
+from pipeline.compression.passes.quantization.quantization_graph import matrix_layers, prepare_quantization
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 from pipeline.graphs.compose import normalize
 
