@@ -1,0 +1,1 @@
+"""Passes on ensembles of decision trees."""

@@ -1,0 +1,1 @@
+"""Weights with fewer distinct values; operators stay as they are."""
