@@ -9,6 +9,7 @@ import typer
 
 from pipeline.cli.client.session import Choice, Session
 from pipeline.cli.commands import (
+    bench,
     check,
     convert,
     dead_letters,
@@ -113,6 +114,7 @@ aliases.register(app)
 versions.register(app)
 variants.register(app)
 serve.register(app)
+bench.register(app)
 keys.register(app)
 tenants.register(app)
 demo.register(app)

@@ -60,7 +60,7 @@ def variants(
     """Show the variants of a version: quality, agreement, latency, bytes, memory, and why each is served or not."""
     from pipeline.cli.client.lookup import find_version
     from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.front_image import draw_front
+    from pipeline.cli.views.images.front import draw_front
     from pipeline.cli.views.variants import variant_documents, variants_view
     from pipeline.contracts.records.model_version import ModelCard
 

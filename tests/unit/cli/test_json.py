@@ -144,7 +144,8 @@ def _names() -> set[str]:
 
 
 def test_every_command_but_the_demo_has_json_and_is_tested() -> None:
-    assert set(COMMANDS) | {"card", "demo", "serve"} == _names()  # serve prints one JSON line when it is ready
+    elsewhere = {"serve", "bench"}  # tests/unit/server: serve prints one JSON line when it is ready
+    assert set(COMMANDS) | {"card", "demo"} | elsewhere == _names()
 
 
 def _keys(document: Any) -> set[str]:

@@ -9,7 +9,7 @@ from PIL import Image
 from rich.console import Console
 
 from pipeline.cli.views.front_chart import FrontChart
-from pipeline.cli.views.front_image import draw_front
+from pipeline.cli.views.images.front import draw_front
 from pipeline.cli.views.variants import variant_documents
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.records.variant_report import VariantReport

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.errors import InvalidRequestError
+from pipeline.cli.views.images.figure import new_figure
 from pipeline.contracts.records.variant_report import VariantReport
 from pipeline.contracts.spec.metrics import greater_is_better
 
@@ -20,7 +20,6 @@ _PANELS: tuple[tuple[str, Callable[[VariantReport], float]], ...] = (
     ("latency of one row (µs, p50)", lambda variant: variant.latency_us or 0.0),
 )
 _MAX_LABELED = 16  # variants; the names of more would cover each other
-_FORMATS = (".png", ".svg", ".pdf")
 
 
 def draw_front(variants: Sequence[VariantReport], metric: str, path: Path, *, title: str) -> None:
@@ -35,13 +34,7 @@ def draw_front(variants: Sequence[VariantReport], metric: str, path: Path, *, ti
     Raises:
         InvalidRequestError: matplotlib is not installed, or ``path`` has another ending.
     """
-    if path.suffix.lower() not in _FORMATS:
-        raise InvalidRequestError(f"'{path.name}' is no picture: a file that ends in {', '.join(_FORMATS)} is expected")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise InvalidRequestError("--plot requires matplotlib: pip install 'modeldrop[local]' installs it") from error
-    figure = Figure(figsize=(11, 5), layout="constrained")
+    figure = new_figure(path, width=11, height=5)
     panels: Any = figure.subplots(1, len(_PANELS), sharey=True)
     for axes, (label, cost) in zip(panels, _PANELS, strict=True):
         _draw_panel(axes, variants, metric, label, cost)

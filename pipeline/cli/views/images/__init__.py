@@ -1,0 +1,1 @@
+"""What is drawn into a file: .png, .svg or .pdf."""

@@ -1,0 +1,1 @@
+"""Load on an Open Inference Protocol endpoint, by HTTP or gRPC: latency against throughput."""
