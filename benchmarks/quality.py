@@ -42,7 +42,7 @@ from quality_variants import describe_variants, is_sound, print_table
 
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.scoring import Answers, truth
+from pipeline.evaluation.scoring import Predictions, truth
 
 BUDGET = 300.0  # seconds a data set, with everything
 DRAWS = 1000
@@ -61,7 +61,7 @@ class Split:
 
     signature: Signature
     true: Any
-    answers: dict[str, Answers]  # ours, and each peer's
+    answers: dict[str, Predictions]  # ours, and each peer's
     seconds: dict[str, float]
     chosen: str
     board: dict[str, Any]
@@ -105,7 +105,9 @@ def answered(  # noqa: PLR0913 - the rows, the peers, and what both may use
     for peer in peers:
         began = time.perf_counter()
         found = answer(peer, learn, test, target=signature.target, classes=signature.classes, threads=threads)
-        answers[peer] = Answers.of(signature, found.reshape(len(true), -1) if signature.classes else found.reshape(-1))
+        answers[peer] = Predictions.of(
+            signature, found.reshape(len(true), -1) if signature.classes else found.reshape(-1)
+        )
         seconds[peer] = time.perf_counter() - began
         say(f"{name}: {peer} in {seconds[peer]:.0f} s")
     return Split(

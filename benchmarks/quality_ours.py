@@ -21,7 +21,7 @@ from pipeline.contracts.records.variant import Selection
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.thresholds import threshold_rule
 from pipeline.ensembling.builder import EnsembleBuilder, Member
-from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
+from pipeline.evaluation.scoring import OnnxModel, Predictions, feeds
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.training.distributed.machine import Machine
@@ -49,7 +49,7 @@ class Made:
     """``answers``: of the served file, to the rows that test. ``board``: candidate -> seconds and notes."""
 
     data: PreparedFiles
-    answers: Answers
+    answers: Predictions
     chosen: str
     seconds: float
     board: dict[str, Any]

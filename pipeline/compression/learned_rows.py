@@ -15,7 +15,7 @@ import numpy.typing as npt
 import polars as pl
 
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 
 __all__ = ["LearnedRows", "find_differences"]
 
@@ -48,7 +48,7 @@ class LearnedRows:
 
 
 def find_differences(
-    signature: Signature, truth: npt.NDArray[Any], served: Answers, out_of_fold: npt.NDArray[np.floating[Any]]
+    signature: Signature, truth: npt.NDArray[Any], served: Predictions, out_of_fold: npt.NDArray[np.floating[Any]]
 ) -> tuple[str, ...]:
     """Find what says that the served file is not the model that was measured.
 

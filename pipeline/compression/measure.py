@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pipeline.contracts.records.variant import Latency
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, one_row
+from pipeline.evaluation.scoring import Feeds, OnnxModel, Predictions, one_row
 from pipeline.evaluation.several_targets import LABEL_THRESHOLD
 
 __all__ = ["BATCH_SIZES", "agreement", "batch_difference", "cpu_name", "measure_latencies"]
@@ -28,7 +28,7 @@ _EPSILON = 1e-12
 _MAX_SECONDS = 2.0  # of all batch sizes together, after which large models have had runs enough
 
 
-def agreement(full: Answers, small: Answers, signature: Signature) -> float:
+def agreement(full: Predictions, small: Predictions, signature: Signature) -> float:
     """The share of rows with the same label; for regression the correlation of the values (0 where one is constant).
 
     Of several targets the share of labels alike in both, over all rows; or the least correlation of a target.
@@ -48,7 +48,7 @@ def _correlation(first: npt.NDArray[np.floating[Any]], second: npt.NDArray[np.fl
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def batch_difference(model: OnnxModel, rows: Feeds, predictions: Answers, signature: Signature) -> float:
+def batch_difference(model: OnnxModel, rows: Feeds, predictions: Predictions, signature: Signature) -> float:
     """Return by how much the predictions for rows alone differ from those in one batch.
 
     Args:
@@ -69,7 +69,7 @@ def batch_difference(model: OnnxModel, rows: Feeds, predictions: Answers, signat
     return difference if signature.task != "regression" else difference / max(float(together.std()), _EPSILON)
 
 
-def _numbers(predictions: Answers, signature: Signature) -> npt.NDArray[np.floating[Any]]:
+def _numbers(predictions: Predictions, signature: Signature) -> npt.NDArray[np.floating[Any]]:
     return predictions.values if signature.task == "regression" else predictions.probabilities
 
 

@@ -20,7 +20,7 @@ from pipeline.contracts.errors import ExportMismatchError, IntegrityError
 from pipeline.contracts.records.outcome import BODY, MODEL, OUT_OF_FOLD, REFERENCE, TrainedCandidate
 from pipeline.evaluation.decision.temperature import calibrate
 from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.scoring import Answers, feeds, truth
+from pipeline.evaluation.scoring import Predictions, feeds, truth
 
 __all__ = ["TrainedExport"]
 
@@ -128,7 +128,7 @@ class TrainedExport:
             raise IntegrityError(
                 f"no validation row was held out by a fold of {self.candidate.candidate}: time ran out"
             )
-        answered = bench.signature, bench.truth[held], Answers.of(bench.signature, predicted[held])
+        answered = bench.signature, bench.truth[held], Predictions.of(bench.signature, predicted[held])
         weight = None if bench.weight is None else bench.weight[held]
         return measure(*answered, weight=weight), interval(*answered, weight=weight, only=bench.metric)
 

@@ -25,7 +25,7 @@ from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import choose_metric
 from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel, one_row
+from pipeline.evaluation.scoring import Feeds, OnnxModel, Predictions, one_row
 from pipeline.graphs.served_graph import wrap
 
 __all__ = ["Latencies", "ServedFile", "ValidationBench", "VariantComparison"]
@@ -49,7 +49,7 @@ class ServedFile:
     stored: bytes
     unpacked_bytes: int
     model: OnnxModel
-    answers: Answers
+    answers: Predictions
     quality: dict[str, float]
     interval: dict[str, tuple[float, float]]
 

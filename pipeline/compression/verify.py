@@ -20,7 +20,7 @@ from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.contracts.errors import ExportMismatchError
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.decision.temperature import calibrate
-from pipeline.evaluation.scoring import Answers, Feeds, OnnxModel
+from pipeline.evaluation.scoring import Feeds, OnnxModel, Predictions
 from pipeline.evaluation.several_targets import join_labels
 
 __all__ = ["VerifyExport", "largest_difference"]
@@ -91,7 +91,9 @@ class VerifyExport(GraphPass):
         return max(1, min(_LARGE_BATCH, int(affordable)))
 
 
-def largest_difference(predictions: Answers, reference: Reference, signature: Signature, scale: Scale = 1.0) -> float:
+def largest_difference(
+    predictions: Predictions, reference: Reference, signature: Signature, scale: Scale = 1.0
+) -> float:
     """The largest difference in a value, a quantile or a calibrated probability; NaN when an answer is no number.
 
     That of values is in units of ``scale``: of several targets one for each.
@@ -109,7 +111,7 @@ def largest_difference(predictions: Answers, reference: Reference, signature: Si
         return (
             float("inf") if differs else float(np.max(np.abs(predictions.probabilities - reference["probabilities"])))
         )
-    expected = Answers.of(signature, calibrate(reference["probabilities"], signature.temperature))
+    expected = Predictions.of(signature, calibrate(reference["probabilities"], signature.temperature))
     undone = _undo(signature)
     difference = np.max(np.abs(undone(predictions.probabilities) - undone(expected.probabilities)))
     return float(np.maximum(difference, np.max(_label_doubt(predictions, expected, signature), initial=0.0)))
@@ -120,7 +122,7 @@ def _undo(signature: Signature) -> Callable[[_Floats], _Floats]:
     return lambda probabilities: calibrate(probabilities, min(1.0, 1 / signature.temperature))
 
 
-def _label_doubt(predictions: Answers, expected: Answers, signature: Signature) -> _Floats:
+def _label_doubt(predictions: Predictions, expected: Predictions, signature: Signature) -> _Floats:
     """How far each row's other label is from its own in probability [rows]; 0 where they are the same."""
     differs, undone = predictions.labels != expected.labels, _undo(signature)
     probabilities = undone(expected.probabilities)

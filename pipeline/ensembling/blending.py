@@ -17,7 +17,7 @@ from pipeline.contracts.records.decision import ThresholdRule
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.decision.fit import decide
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.ranking import ranking_score
 
 __all__ = ["Blend", "blend_weights", "fit_blend"]
@@ -87,7 +87,7 @@ def fit_blend(  # noqa: PLR0913 - what is blended, and what it is measured by
         cross_fitted[held] = np.tensordot(weigh(stacked, losses, all_rows[~held]), stacked[:, held], axes=1)
 
     def quality(combined: Floats) -> dict[str, float]:
-        decided = decide(signature, truth, Answers.of(signature, combined), rule, weight, calibrates=False)
+        decided = decide(signature, truth, Predictions.of(signature, combined), rule, weight, calibrates=False)
         return measure(signature, truth, decided.predictions, weight=weight)
 
     singles = {name: quality(combined) for name, combined in zip(names, stacked, strict=True)}

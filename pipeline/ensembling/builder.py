@@ -28,7 +28,7 @@ from pipeline.ensembling.evidence import Evidence, Member, take
 from pipeline.evaluation.decision.fit import decide
 from pipeline.evaluation.decision.temperature import calibrate, scale_tolerance
 from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.ranking import TIE
 from pipeline.evaluation.scoring import OnnxModel, truth
 from pipeline.graphs.blending import blend
@@ -278,7 +278,7 @@ class EnsembleBuilder:
         self, predictions: Floats, y_true: npt.NDArray[Any], weight: Floats | None, folds: int
     ) -> dict[str, Any]:
         """Fields of a TrainedCandidate: quality, and of bags its interval."""
-        decoded, rule = Answers.of(self._signature, predictions), self.trainer.threshold_rule
+        decoded, rule = Predictions.of(self._signature, predictions), self.trainer.threshold_rule
         decided = decide(self._signature, y_true, decoded, rule, weight, is_bag=folds > 0)
         answered = self._signature, y_true, decided.predictions
         measured = {"quality": measure(*answered, weight=weight), "folds": folds, **decided.fields}
@@ -327,14 +327,16 @@ class EnsembleBuilder:
         positive = int((self._truth == signature.positive).sum()) if signature.positive else 0
         if rule is None or not rule.is_tuned or positive < _MIN_POSITIVES:
             return {"decision": blended.decision, "decision_fit": blended.decision_fit}
-        return decide(signature, self._truth, Answers.of(signature, predictions), rule, self._weight).fields
+        return decide(signature, self._truth, Predictions.of(signature, predictions), rule, self._weight).fields
 
     def _quality(self, outputs: Floats, rows: Any = slice(None), decision: Decision | None = None) -> dict[str, float]:
         """Measure predictions for the validation rows, or for some of them."""
         signature, selected = self._decided(decision), outputs[rows]
         if signature.classes:
             selected = calibrate(selected, signature.temperature)
-        return measure(signature, self._truth[rows], Answers.of(signature, selected), weight=take(self._weight, rows))
+        return measure(
+            signature, self._truth[rows], Predictions.of(signature, selected), weight=take(self._weight, rows)
+        )
 
     @property
     def _metric(self) -> str:

@@ -12,7 +12,7 @@ import polars as pl
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.scoring import Feeds, OnnxModel, feeds, truth
 
 __all__ = ["HoldoutEvaluation"]
@@ -32,7 +32,7 @@ class HoldoutEvaluation:
     test: pl.DataFrame
     rows: Feeds
     truth: npt.NDArray[Any]
-    predictions: Answers
+    predictions: Predictions
     quality: dict[str, float]
     bounds: dict[str, tuple[float, float]]
     weight: npt.NDArray[np.float64] | None = None

@@ -12,7 +12,7 @@ from pipeline.contracts.signature import Signature
 from pipeline.evaluation.clusters import silhouettes
 from pipeline.evaluation.definitions.classification import classification_metrics
 from pipeline.evaluation.definitions.regression import regression_metrics
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.several_targets import several_targets_metrics
 
 __all__ = ["interval", "measure"]
@@ -30,7 +30,7 @@ _NORMAL = 1.959964  # standard deviations of a normal distribution that hold 95 
 def measure(
     signature: Signature,
     truth: npt.NDArray[Any],
-    predictions: Answers,
+    predictions: Predictions,
     *,
     weight: npt.NDArray[np.floating[Any]] | None = None,
     only: str | None = None,
@@ -63,7 +63,7 @@ def measure(
 def interval(  # noqa: PLR0913 - what is measured, and how
     signature: Signature,
     truth: npt.NDArray[Any],
-    predictions: Answers,
+    predictions: Predictions,
     *,
     weight: npt.NDArray[np.floating[Any]] | None = None,
     only: str | None = None,
@@ -126,7 +126,7 @@ def _wilson(rate: float, rows: float) -> tuple[float, float]:
 
 
 def _metrics(
-    signature: Signature, truth: npt.NDArray[Any], predictions: Answers, only: str | None = None
+    signature: Signature, truth: npt.NDArray[Any], predictions: Predictions, only: str | None = None
 ) -> dict[str, _Metric]:
     """``only``: the one that is wanted; what would cost more is then not made ready."""
     ready: dict[str, Callable[[], _Metric]]

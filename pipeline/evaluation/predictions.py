@@ -1,4 +1,4 @@
-"""What a model answers to a batch of rows."""
+"""What a model predicts for a batch of rows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy.typing as npt
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.several_targets import join_labels
 
-__all__ = ["Answers"]
+__all__ = ["Predictions"]
 
 _EMPTY: npt.NDArray[np.floating[Any]] = np.empty(0, np.float32)
 _NO_LABELS = np.empty(0, object)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Answers:
+class Predictions:
     """Classification: ``labels`` [rows] (str) and ``probabilities`` [rows, classes]; regression: ``values`` [rows].
 
     Of several targets ``values`` are [rows, targets], and ``labels`` those of a row, joined. ``quantiles`` [rows,

@@ -1,4 +1,4 @@
-"""Answers of a served ONNX file."""
+"""Predictions of a served ONNX file."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import onnxruntime
 
 from pipeline.contracts.signature import Column, Signature
 from pipeline.evaluation.clusters import embed
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.sessions import WideSession
 from pipeline.evaluation.several_targets import several_truths
 
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["Answers", "Feeds", "OnnxModel", "feeds", "one_row", "pixels", "truth"]
+__all__ = ["Feeds", "OnnxModel", "Predictions", "feeds", "one_row", "pixels", "truth"]
 
 Feeds = Mapping[str, npt.NDArray[Any]]
 
@@ -38,14 +38,16 @@ class OnnxModel:
             model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
         )
 
-    def run(self, feeds: Feeds) -> Answers:
+    def run(self, feeds: Feeds) -> Predictions:
         """Answer a batch; the outputs are taken by their position."""
         outputs = self.run_raw(feeds)
         if len(outputs) == 1:
-            return Answers(labels=_NO_LABELS, probabilities=_NO_PROBABILITIES, values=outputs[0])
+            return Predictions(labels=_NO_LABELS, probabilities=_NO_PROBABILITIES, values=outputs[0])
         if outputs[0].dtype != object:
-            return Answers(labels=_NO_LABELS, probabilities=_NO_PROBABILITIES, values=outputs[0], quantiles=outputs[1])
-        return Answers(labels=outputs[0], probabilities=outputs[1], values=_NO_VALUES)
+            return Predictions(
+                labels=_NO_LABELS, probabilities=_NO_PROBABILITIES, values=outputs[0], quantiles=outputs[1]
+            )
+        return Predictions(labels=outputs[0], probabilities=outputs[1], values=_NO_VALUES)
 
     def run_raw(self, feeds: Feeds) -> list[npt.NDArray[Any]]:
         """The outputs as onnxruntime gives them."""

@@ -14,7 +14,7 @@ _Part = tuple[list[onnx.NodeProto], list[onnx.TensorProto]]
 
 
 def decision_nodes(signature: Signature, body_output: str, probabilities: str, label: str, prefix: str) -> _Part:
-    """Make the nodes that evaluation.decision.temperature.calibrate and evaluation.predictions.Answers.of describe.
+    """Make the nodes that evaluation.decision.temperature.calibrate and evaluation.predictions.Predictions.of describe.
 
     Args:
         signature: Its temperature, threshold and positive class.

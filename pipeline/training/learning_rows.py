@@ -15,7 +15,7 @@ from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.records.dataset import GROUP, TIME, Dataset
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.row_weights import ClassWeights, row_weights
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
@@ -91,7 +91,7 @@ class LearningRows:
             replace(problem, train=self.all),
             self.transforms(log_links, logarithms=True),
             lambda values, y_true, weight: measure(
-                signature, y_true, Answers.of(signature, values), weight=weight, only=self.metric
+                signature, y_true, Predictions.of(signature, values), weight=weight, only=self.metric
             )[self.metric],
             greater=greater_is_better(self.metric),
         )

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from pipeline.contracts.records.outcome import BODY, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
 from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.row_weights import row_weights
 from pipeline.evaluation.scoring import truth
 
@@ -117,7 +117,7 @@ def _join(
     return outcomes[0].model_copy(
         update={
             "candidate": candidate.name,
-            "quality": measure(signature, y_true, Answers.of(signature, predicted), weight=weight),
+            "quality": measure(signature, y_true, Predictions.of(signature, predicted), weight=weight),
             "no_int8": next((outcome.no_int8 for outcome in outcomes if outcome.no_int8), ""),
             "tolerance": max(outcome.tolerance for outcome in outcomes),
             "history": (),
@@ -151,7 +151,7 @@ def _out_of_fold(
     y_true = np.concatenate([truth(frame, signature) for frame in frames])
     weights = [weight for frame in frames if (weight := row_weights(frame, trainer.dataset)) is not None]
     weight = np.concatenate(weights)[held] if weights else None
-    answered = signature, y_true[held], Answers.of(signature, predictions[held])
+    answered = signature, y_true[held], Predictions.of(signature, predictions[held])
     return {
         "quality": measure(*answered, weight=weight),
         "interval": interval(*answered, weight=weight, only=trainer.metric or None),

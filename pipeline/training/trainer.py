@@ -28,7 +28,7 @@ from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.decision.fit import decide
 from pipeline.evaluation.decision.temperature import scale_tolerance
 from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.scoring import OnnxModel, feeds, one_row, truth
 from pipeline.graphs.compose import join
 from pipeline.graphs.encoding import Encoding
@@ -336,7 +336,7 @@ class Trainer:
         validation = self.splits["validation"]
         signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
         weight, y_true = self.rows.weight_of(validation), truth(validation, signature)
-        rule, predictions = self.threshold_rule, Answers.of(signature, predicted)
+        rule, predictions = self.threshold_rule, Predictions.of(signature, predicted)
         decided = decide(signature, y_true, predictions, rule, weight, calibrates=not fitted.privacy)
         return {"quality": measure(signature, y_true, decided.predictions, weight=weight), **decided.fields}
 
@@ -365,12 +365,12 @@ class Trainer:
         bounds = interval(*answered, weight=rows.weight, only=self.metric)[self.metric]
         return measure(*answered, weight=rows.weight)[self.metric], bounds
 
-    def _predict_rows(self, fitted: FittedModel, rows: Rows) -> tuple[Signature, npt.NDArray[Any], Answers]:
+    def _predict_rows(self, fitted: FittedModel, rows: Rows) -> tuple[Signature, npt.NDArray[Any], Predictions]:
         return self._metric_inputs(fitted.predict(rows), rows, classes=fitted.classes)
 
     def _metric_inputs(
         self, predicted: Floats, rows: Rows, classes: tuple[str, ...] = ()
-    ) -> tuple[Signature, npt.NDArray[Any], Answers]:
+    ) -> tuple[Signature, npt.NDArray[Any], Predictions]:
         """What metrics are measured by."""
         if self.dataset.task == "regression" and predicted.ndim == 2:
             predicted = predicted[:, 0]  # the value; its quantiles follow
@@ -380,7 +380,7 @@ class Trainer:
             y_true: npt.NDArray[Any] = self.rows.learned_values(rows.target)
         else:
             y_true = np.array(self.dataset.classes, object)[rows.target]
-        return signature, y_true, Answers.of(signature, denormalized)
+        return signature, y_true, Predictions.of(signature, denormalized)
 
     def _export(self, fitted: FittedModel, predicted: Floats, signature: Signature, workdir: Path) -> str:
         """Write the graphs, the answers and the weights; the sha256 of the served file."""

@@ -67,7 +67,7 @@ class Ensemble(nn.Module):
 
 
 class Fragile(nn.Module):
-    """Answers no number after a step that was too large."""
+    """Returns NaN after a step that was too large."""
 
     def __init__(self) -> None:
         super().__init__()

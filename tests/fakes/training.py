@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from pipeline.contracts.records.outcome import TrainedCandidate
-from pipeline.evaluation.scoring import Answers, OnnxModel, feeds
+from pipeline.evaluation.scoring import OnnxModel, Predictions, feeds
 from pipeline.training.distributed.machine import Machine
 from tests.fakes.tabular import Table
 
@@ -56,7 +56,7 @@ class Run:
     folder: Path
     reports: list[str]
 
-    def served(self, frame: pl.DataFrame) -> Answers:
+    def served(self, frame: pl.DataFrame) -> Predictions:
         return OnnxModel(self.folder / "model.onnx").run(feeds(frame, self.table.dataset.signature))
 
     def difference(self) -> float:

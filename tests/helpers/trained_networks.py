@@ -18,7 +18,7 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.records.outcome import TrainedCandidate
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.graphs.encoding import CAT, NUM, Encoding
 from pipeline.graphs.served_graph import wrap
 from tests.fakes.objects import FakeObjectStore
@@ -41,8 +41,8 @@ class Trained:
     predicted: np.ndarray
 
     @property
-    def answers(self) -> Answers:
-        return Answers.of(self.dataset.signature, self.predicted)
+    def answers(self) -> Predictions:
+        return Predictions.of(self.dataset.signature, self.predicted)
 
     def stored(
         self, artifacts: FakeObjectStore, keys: RunKeys, name: str = "mlp", model: bytes | None = None, **changes: Any

@@ -11,7 +11,7 @@ from pipeline.contracts.records.dataset import LABEL_CLASSES, Dataset
 from pipeline.contracts.records.evaluation_report import TargetQuality
 from pipeline.evaluation.holdout import HoldoutEvaluation
 from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 
 __all__ = ["quality_by_target"]
 
@@ -41,7 +41,7 @@ def _measure(
         rows = int(truth.sum())
         truth = np.array(LABEL_CLASSES, object)[truth.astype(np.int64)]
         predicted = np.stack([1 - predicted, predicted], axis=1)
-    answered = signature, truth, Answers.of(signature, predicted)
+    answered = signature, truth, Predictions.of(signature, predicted)
     quality, bounds = measure(*answered, weight=weight), interval(*answered, weight=weight)
     shown = [metric for metric in _SHOWN if metric in quality]
     return TargetQuality(

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pipeline.contracts.records.evaluation_report import Bin, Calibration, IntervalCoverage
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 
 __all__ = ["calibration", "coverage"]
 
@@ -20,7 +20,7 @@ _BINS = 10
 def calibration(
     signature: Signature,
     truth: npt.NDArray[Any],
-    predictions: Answers,
+    predictions: Predictions,
     weight: npt.NDArray[np.float64] | None = None,
 ) -> Calibration:
     """Compare the largest probability of each row with outcomes in ten bins; those without a row are left out.

@@ -10,14 +10,14 @@ import numpy.typing as npt
 from pipeline.contracts.records.evaluation_report import ClassQuality, Confusion
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.definitions.classification import ClassCounts
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 
 __all__ = ["class_quality", "confusion"]
 
 _MAX_CLASSES = 20
 
 
-def confusion(signature: Signature, truth: npt.NDArray[Any], predictions: Answers) -> Confusion:
+def confusion(signature: Signature, truth: npt.NDArray[Any], predictions: Predictions) -> Confusion:
     """Count the rows of each true and predicted class; rare classes of ``truth`` become one."""
     number = {label: index for index, label in enumerate(signature.classes)}
     true_class, predicted_class = (
@@ -44,7 +44,7 @@ def confusion(signature: Signature, truth: npt.NDArray[Any], predictions: Answer
 def class_quality(
     signature: Signature,
     truth: npt.NDArray[Any],
-    predictions: Answers,
+    predictions: Predictions,
     weight: npt.NDArray[np.float64] | None = None,
 ) -> tuple[ClassQuality, ...]:
     """Precision, recall and F1 of each class, in the order of the signature.

@@ -12,7 +12,7 @@ from pipeline.evaluation.card.confusion import class_quality
 from pipeline.evaluation.decision.fit import calibration_error
 from pipeline.evaluation.decision.temperature import calibrate, log_loss
 from pipeline.evaluation.holdout import HoldoutEvaluation
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 
 __all__ = ["report_decision"]
 
@@ -31,7 +31,7 @@ def report_decision(exam: HoldoutEvaluation, out_of_fold: DecisionFit | None) ->
     trained = calibrate(served, 1 / signature.temperature)
     by_most_probable = None
     if signature.threshold is not None:
-        plain = Answers.of(replace(signature, threshold=None), served)
+        plain = Predictions.of(replace(signature, threshold=None), served)
         by_most_probable = class_quality(signature, exam.truth, plain, weight)[signature.positive_index]
     return DecisionReport(
         temperature=signature.temperature,

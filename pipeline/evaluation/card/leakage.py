@@ -11,7 +11,7 @@ import polars as pl
 
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.scoring import truth
 
 __all__ = ["find_leaky_columns"]
@@ -74,7 +74,7 @@ def _predicted_rows(dataset: Dataset, rows: pl.DataFrame, targets: Floats, predi
     if accuracy < majority + _ERROR_REDUCTION_THRESHOLD * (1 - majority):
         return None
     signature = dataset.signature
-    auc = measure(signature, truth(rows, signature), Answers.of(signature, predicted))["auc"]
+    auc = measure(signature, truth(rows, signature), Predictions.of(signature, predicted))["auc"]
     return f"{accuracy:.1%} of the training rows" if auc >= _LEAK_THRESHOLD else None
 
 

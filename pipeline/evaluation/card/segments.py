@@ -15,7 +15,7 @@ from pipeline.contracts.records.evaluation_report import PermutationImportance, 
 from pipeline.evaluation.holdout import HoldoutEvaluation
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.number_format import format_number
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 
 __all__ = ["choose_columns", "segments"]
 
@@ -70,11 +70,11 @@ def _sample_rows(in_segment: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     return rows if len(rows) <= _MAX_ROWS else np.random.default_rng(0).choice(rows, _MAX_ROWS, replace=False)
 
 
-def _select_rows(predictions: Answers, rows: npt.NDArray[np.int64]) -> Answers:
+def _select_rows(predictions: Predictions, rows: npt.NDArray[np.int64]) -> Predictions:
     def select(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return array[rows] if len(array) else array
 
-    return Answers(
+    return Predictions(
         labels=select(predictions.labels),
         probabilities=select(predictions.probabilities),
         values=select(predictions.values),

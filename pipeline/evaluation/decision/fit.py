@@ -13,7 +13,7 @@ from pipeline.contracts.records.decision import Decision, DecisionFit, Threshold
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.decision.temperature import calibrate, fit_temperature, log_loss
 from pipeline.evaluation.decision.threshold import label_quality, tune_threshold
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 
 __all__ = ["Decided", "FittedDecision", "calibration_error", "decide", "fit_decision"]
 
@@ -31,21 +31,21 @@ class FittedDecision:
 
     decision: Decision
     fit: DecisionFit
-    predictions: Answers
+    predictions: Predictions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decided:
     """``predictions``: predictions to measure. ``fields``: of a TrainedCandidate; none where nothing was decided."""
 
-    predictions: Answers
+    predictions: Predictions
     fields: dict[str, Any]
 
 
 def decide(  # noqa: PLR0913 - what is decided, and by what
     signature: Signature,
     truth: npt.NDArray[Any],
-    predictions: Answers,
+    predictions: Predictions,
     rule: ThresholdRule | None,
     weight: Floats | None = None,
     *,
@@ -120,7 +120,7 @@ def fit_decision(  # noqa: PLR0913 - what is decided, and by what
             threshold_metric=rule.metric if rule.is_tuned else "",
             by_threshold=(rows.label_quality(labels), rows.label_quality(by_threshold)) if rule.is_tuned else None,
         ),
-        predictions=Answers(
+        predictions=Predictions(
             labels=np.array(signature.classes, object)[by_threshold],
             probabilities=calibrated,
             values=np.empty(0, np.float32),

@@ -12,7 +12,7 @@ from pipeline.contracts.records.model_version import GoldenPredictions
 from pipeline.contracts.records.variant import Precision
 from pipeline.contracts.signature import Signature, split_label
 from pipeline.evaluation.golden.edge_rows import edge_rows
-from pipeline.evaluation.scoring import Answers, OnnxModel, feeds, pixels
+from pipeline.evaluation.scoring import OnnxModel, Predictions, feeds, pixels
 
 __all__ = ["MAX_GOLDEN_BYTES", "make_golden_predictions"]
 
@@ -73,7 +73,7 @@ def _raw_rows(features: pl.DataFrame, signature: Signature) -> list[dict[str, An
     return rows
 
 
-def _predictions(predictions: Answers, signature: Signature) -> list[dict[str, Any]]:
+def _predictions(predictions: Predictions, signature: Signature) -> list[dict[str, Any]]:
     """In the shape that the predict function answers in."""
     if signature.quantiles:
         names, values = signature.quantile_names, predictions.values.tolist()

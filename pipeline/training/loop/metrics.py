@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.training.algorithm import Problem
 
 __all__ = ["epoch_metric", "peak_memory_mb"]
@@ -43,7 +43,7 @@ def epoch_metric(problem: Problem, predictions: Tensor, target: Tensor) -> dict[
     positive = classes[problem.positive] if len(classes) == 2 else ""
     signature = Signature(task=problem.task, target="", columns=(), classes=classes, positive=positive)
     weight = problem.validation.weight
-    return measure(signature, truth, Answers.of(signature, predicted), weight=weight, only=problem.metric)
+    return measure(signature, truth, Predictions.of(signature, predicted), weight=weight, only=problem.metric)
 
 
 def peak_memory_mb(device: str) -> float:

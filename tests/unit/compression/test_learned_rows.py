@@ -16,7 +16,7 @@ from pipeline.contracts.records.variant import VariantSet
 from pipeline.contracts.signature import Column, Signature
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.scoring import truth
 from tests.fakes.objects import FakeObjectStore
 from tests.helpers.trained_networks import Trained, trained
@@ -40,7 +40,7 @@ OUT_OF_FOLD = _probabilities(0.7, 0.7)
 
 
 def _differences(served: np.ndarray, out_of_fold: np.ndarray = OUT_OF_FOLD) -> str:
-    return "; ".join(find_differences(LABELS, TRUTH, Answers.of(LABELS, served), out_of_fold))
+    return "; ".join(find_differences(LABELS, TRUTH, Predictions.of(LABELS, served), out_of_fold))
 
 
 def test_a_model_that_has_learned_the_rows_by_heart_is_no_other_one() -> None:
@@ -76,7 +76,7 @@ def test_rows_that_no_fold_held_out_say_nothing() -> None:
 def test_values_may_be_nearer_to_the_truth_and_not_further_from_it(factor: float, facts: int) -> None:
     truth = RANDOM.normal(size=300)
     out_of_fold = 0.5 * truth + RANDOM.normal(0, 0.3, 300)
-    found = find_differences(VALUES, truth, Answers.of(VALUES, factor * truth), out_of_fold)
+    found = find_differences(VALUES, truth, Predictions.of(VALUES, factor * truth), out_of_fold)
     assert len(found) == facts
 
 
@@ -86,7 +86,7 @@ def _make(network: Trained, labels: np.ndarray) -> VariantSet:
     rows = pl.concat([network.validation.with_columns(pl.Series(network.dataset.target, labels.tolist()))] * 2)
     labels = np.tile(labels, 2)
     out_of_fold = np.where(labels[:, None] == np.array(signature.classes), 0.5, 0.25)
-    quality = measure(signature, labels, Answers.of(signature, out_of_fold))
+    quality = measure(signature, labels, Predictions.of(signature, out_of_fold))
     candidate = network.stored(store, KEYS, quality=quality, folds=5)
     kept = BytesIO()
     np.savez(kept, answers=out_of_fold)

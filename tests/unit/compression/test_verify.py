@@ -10,7 +10,7 @@ from pipeline.compression.verify import VerifyExport, largest_difference
 from pipeline.contracts.errors import ExportMismatchError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.evaluation.decision.temperature import calibrate
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.scoring import feeds
 from tests.helpers.trained_networks import Trained, trained, with_one_wrong_weight
 
@@ -82,7 +82,7 @@ SIGNATURE = Signature(
 
 
 def difference(labels: list[str], probabilities: list[list[float]], wanted: list[list[float]]) -> float:
-    answers = Answers(
+    answers = Predictions(
         labels=np.array(labels, object), probabilities=np.array(probabilities), values=np.empty(0, np.float32)
     )
     return largest_difference(answers, {"probabilities": np.array(wanted)}, SIGNATURE)
@@ -105,10 +105,10 @@ def test_what_float32_leaves_of_nothing_is_no_mismatch_under_a_temperature(thres
         positive="b" if threshold else "", threshold=threshold, temperature=4.0,
     )  # fmt: skip
     reference = {"probabilities": np.array([[1.0, 0.0]])}
-    served = Answers.of(signature, calibrate(np.array([[1 - 6e-7, 6e-7]]), 4.0))
+    served = Predictions.of(signature, calibrate(np.array([[1 - 6e-7, 6e-7]]), 4.0))
     assert served.probabilities[0, 1] > 0.02
     assert largest_difference(served, reference, signature) < 1e-5
-    other = Answers.of(signature, calibrate(np.array([[0.9, 0.1]]), 4.0))
+    other = Predictions.of(signature, calibrate(np.array([[0.9, 0.1]]), 4.0))
     assert largest_difference(other, reference, signature) > 0.05
-    plain = Answers.of(signature, np.array([[0.7, 0.3]]))
+    plain = Predictions.of(signature, np.array([[0.7, 0.3]]))
     assert largest_difference(plain, {"probabilities": np.array([[0.7, 0.3]])}, signature) > 0.1, "another temperature"

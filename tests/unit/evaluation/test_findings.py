@@ -23,7 +23,7 @@ from pipeline.evaluation.card.segments import choose_columns, segments
 from pipeline.evaluation.clusters import summarize_clusters
 from pipeline.evaluation.holdout import HoldoutEvaluation
 from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.scoring import feeds, truth
 from tests.fakes.records import selection
 
@@ -36,9 +36,9 @@ class ByAge:
     def __init__(self, signature: Signature) -> None:
         self.signature = signature
 
-    def run(self, rows: dict[str, Any]) -> Answers:
+    def run(self, rows: dict[str, Any]) -> Predictions:
         old = (rows["age"] > 50) ^ (rows["city"] == "Oslo")
-        return Answers.of(self.signature, np.stack([np.where(old, 0.2, 0.9), np.where(old, 0.8, 0.1)], axis=1))
+        return Predictions.of(self.signature, np.stack([np.where(old, 0.2, 0.9), np.where(old, 0.8, 0.1)], axis=1))
 
 
 def people(rows: int = ROWS, seed: int = 0) -> pl.DataFrame:
@@ -128,7 +128,7 @@ def test_the_rarest_of_many_classes_are_one() -> None:
     classes = tuple(f"c{n:02d}" for n in range(30))
     labels = np.array([name for n, name in enumerate(classes) for _ in range(30 - n)], object)
     signature = Signature(task="classification", target="t", columns=(), classes=classes)
-    answers = Answers(labels=labels, probabilities=np.empty((0, 0)), values=np.empty(0))
+    answers = Predictions(labels=labels, probabilities=np.empty((0, 0)), values=np.empty(0))
     found = confusion(signature, labels, answers)
     assert (found.classes, found.others) == (classes[:20], True)
     assert found.counts[20][20] == sum(range(1, 11))
@@ -139,11 +139,11 @@ def test_calibration_tells_the_gap_between_confidence_and_truth() -> None:
     signature = Signature(task="classification", target="t", columns=(), classes=("a", "b"))
     sure = random.uniform(0.5, 1, 4000)
     truth_of = np.where(random.random(4000) < sure, "a", "b").astype(object)
-    honest = calibration(signature, truth_of, Answers.of(signature, np.stack([sure, 1 - sure], axis=1)))
+    honest = calibration(signature, truth_of, Predictions.of(signature, np.stack([sure, 1 - sure], axis=1)))
     assert honest.error < 0.03
     assert sum(one.rows for one in honest.bins) == 4000
     assert honest.brier == pytest.approx(np.mean((sure - (truth_of == "a")) ** 2))
-    boaster = Answers.of(signature, np.stack([np.full(4000, 0.99), np.full(4000, 0.01)], axis=1))
+    boaster = Predictions.of(signature, np.stack([np.full(4000, 0.99), np.full(4000, 0.01)], axis=1))
     assert calibration(signature, truth_of, boaster).error == pytest.approx(0.99 - np.mean(truth_of == "a"))
 
 
@@ -274,7 +274,7 @@ def chosen(quality: float, *, by_folds: bool = False) -> Selection:
 def cautions_of(**changes: Any) -> list[str]:
     test = people(30)
     signature = dataset(test).signature_of(("young", "old"))
-    answers = Answers.of(signature, np.tile([0.9, 0.1], (30, 1)))
+    answers = Predictions.of(signature, np.tile([0.9, 0.1], (30, 1)))
     wanted = truth(test, signature)
     few = HoldoutEvaluation(
         signature=signature,

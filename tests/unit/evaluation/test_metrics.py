@@ -14,9 +14,9 @@ from pipeline.contracts.spec.metrics import Metric
 from pipeline.evaluation.card.calibration import calibration
 from pipeline.evaluation.metric_names import SKLEARN_NAMES
 from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 
-Case = tuple[Signature, np.ndarray[Any, Any], Answers]
+Case = tuple[Signature, np.ndarray[Any, Any], Predictions]
 
 
 def _regression() -> Signature:
@@ -33,13 +33,13 @@ def _classified(classes: int, rows: int = 500, decimals: int = 6) -> Case:
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     signature = _classification(classes)
     truth = np.array([random.choice(signature.classes, p=row) for row in probabilities], dtype=object)
-    return signature, truth, Answers.of(signature, probabilities)
+    return signature, truth, Predictions.of(signature, probabilities)
 
 
 def _valued(rows: int = 500) -> Case:
     random = np.random.default_rng(1)
     truth = random.normal(1e6, 10, rows)
-    return _regression(), truth, Answers.of(_regression(), truth + random.normal(0, 4, rows))
+    return _regression(), truth, Predictions.of(_regression(), truth + random.normal(0, 4, rows))
 
 
 def _weights(kind: str, rows: int) -> np.ndarray[Any, Any] | None:
@@ -79,7 +79,7 @@ def test_many_classes_agree_with_scikit_learn(weighting: str, labels: Sequence[s
     rename = dict(zip("abcde", labels, strict=True))
     signature = replace(_classification(5), classes=tuple(labels))
     truth = np.array([rename[letter] for letter in letters], object)
-    answers = Answers.of(signature, drawn.probabilities)
+    answers = Predictions.of(signature, drawn.probabilities)
     weight = _weights(weighting, len(truth))
     options = {"sample_weight": weight}
     codes = np.array([labels.index(label) for label in truth])
@@ -104,7 +104,7 @@ def test_the_order_of_quadratic_kappa_is_of_the_numbers_and_not_of_their_spellin
     signature = replace(_classification(3), classes=("1", "10", "2"))
     truth = np.array(["1", "2", "10", "2", "1", "10"], object)
     labels = np.array(["1", "10", "10", "1", "2", "10"], object)
-    answers = replace(Answers.of(signature, np.eye(3)[[0] * 6]), labels=labels)
+    answers = replace(Predictions.of(signature, np.eye(3)[[0] * 6]), labels=labels)
     wanted = metrics.cohen_kappa_score(truth, labels, labels=["1", "2", "10"], weights="quadratic")
     assert measure(signature, truth, answers)["quadratic_kappa"] == pytest.approx(wanted, abs=1e-9)
 
@@ -146,8 +146,8 @@ def test_pinball_is_the_mean_over_the_quantiles_that_are_predicted(weighting: st
 
 def test_a_target_that_has_no_logarithm_has_no_rmsle_and_a_prediction_that_has_none_counts() -> None:
     truth = np.array([1.0, -2.0, 3.0])
-    assert "rmsle" not in measure(_regression(), truth, Answers.of(_regression(), truth))
-    far = measure(_regression(), np.abs(truth), Answers.of(_regression(), np.array([1.0, -9.0, 3.0])))["rmsle"]
+    assert "rmsle" not in measure(_regression(), truth, Predictions.of(_regression(), truth))
+    far = measure(_regression(), np.abs(truth), Predictions.of(_regression(), np.array([1.0, -9.0, 3.0])))["rmsle"]
     assert 10 < far < 15
 
 
@@ -159,7 +159,7 @@ def test_a_row_that_weighs_three_is_three_rows() -> None:
             name: values[three] if len(values := getattr(answers, name)) else values
             for name in ("labels", "probabilities", "values")
         }
-        repeated = measure(signature, truth[three], Answers(**parts))
+        repeated = measure(signature, truth[three], Predictions(**parts))
         assert measure(signature, truth, answers, weight=times) == pytest.approx(repeated, abs=1e-9)
 
 
@@ -174,14 +174,14 @@ def test_an_interval_of_weighted_rows_is_as_wide_as_what_they_are_worth() -> Non
     heavy = np.where(np.arange(4000) < 400, 1.0, 1e-9)
     for metric in ("accuracy", "log_loss"):
         low, high = interval(signature, truth, answers, weight=heavy, only=metric)[metric]
-        alone = Answers.of(signature, answers.probabilities[:400])
+        alone = Predictions.of(signature, answers.probabilities[:400])
         few_low, few_high = interval(signature, truth[:400], alone, only=metric)[metric]
         assert high - low == pytest.approx(few_high - few_low, rel=0.15)
 
 
 def test_a_certain_and_wrong_answer_has_a_finite_log_loss() -> None:
     signature = _classification(2)
-    answers = Answers.of(signature, np.array([[1.0, 0.0], [0.0, 1.0]], np.float32))
+    answers = Predictions.of(signature, np.array([[1.0, 0.0], [0.0, 1.0]], np.float32))
     assert 15 < measure(signature, np.array(["b", "a"], object), answers)["log_loss"] < 17
 
 
@@ -194,7 +194,7 @@ def test_rows_of_one_class_tell_nothing_apart() -> None:
 @pytest.mark.parametrize(("offset", "wanted"), [(0.0, 1.0), (1.0, 0.0)])
 def test_r2_of_a_constant_truth_is_finite(offset: float, wanted: float) -> None:
     truth = np.full(8, 3.0)
-    assert measure(_regression(), truth, Answers.of(_regression(), truth + offset))["r2"] == wanted
+    assert measure(_regression(), truth, Predictions.of(_regression(), truth + offset))["r2"] == wanted
 
 
 @pytest.mark.parametrize("case", [_classified(2), _classified(4), _valued()], ids=["two classes", "four", "values"])
@@ -224,7 +224,7 @@ def _clustered(rows: int = 400) -> Case:
     random = np.random.default_rng(2)
     which = random.choice(3, rows, p=(0.6, 0.3, 0.1))
     signature = Signature(task="clustering", target="", columns=(), classes=("0", "1", "2"))
-    return signature, which[:, None] + random.normal(0, 0.4, (rows, 2)), Answers.of(signature, np.eye(3)[which])
+    return signature, which[:, None] + random.normal(0, 0.4, (rows, 2)), Predictions.of(signature, np.eye(3)[which])
 
 
 def test_the_silhouette_agrees_with_scikit_learn() -> None:
@@ -240,13 +240,13 @@ def test_one_cluster_tells_nothing_and_many_rows_are_sampled() -> None:
     assert measure(signature, places, answers)["silhouette"] == pytest.approx(
         metrics.silhouette_score(places, answers.labels, sample_size=5000, random_state=0), abs=0.02
     )
-    alone = Answers.of(signature, np.eye(3)[np.zeros(12_000, int)])
+    alone = Predictions.of(signature, np.eye(3)[np.zeros(12_000, int)])
     assert measure(signature, places, alone) == {"silhouette": 0.0}
 
 
 def test_a_few_rows_that_are_all_right_do_not_make_it_certain() -> None:
     signature = _classification(2)
-    answers = Answers.of(signature, np.tile(np.array([[0.9, 0.1]]), (30, 1)))
+    answers = Predictions.of(signature, np.tile(np.array([[0.9, 0.1]]), (30, 1)))
     low, high = interval(signature, np.array(["a"] * 30, object), answers)["accuracy"]
     assert high == 1.0
     assert 0.85 < low < 0.92  # one wrong of 30 would not surprise

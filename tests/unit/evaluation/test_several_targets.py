@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 
 from pipeline.contracts.signature import Signature, split_label
 from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.several_targets import several_truths
 
 VALUES = Signature(task="regression", target="a, b", targets=("a", "b"), columns=())
@@ -32,11 +32,11 @@ def test_metrics_of_numbers_are_the_uniform_average_of_scikit_learn(rng: np.rand
     truth = rng.normal(size=(200, 2)) * [1, 1000]
     values = truth + rng.normal(size=(200, 2)) * [0.5, 100]
     weight = rng.random(200)
-    found = measure(VALUES, truth, Answers.of(VALUES, values), weight=weight)
+    found = measure(VALUES, truth, Predictions.of(VALUES, values), weight=weight)
     assert found["r2"] == pytest.approx(sk.r2_score(truth, values, sample_weight=weight))
     assert found["rmse"] == pytest.approx(sk.root_mean_squared_error(truth, values, sample_weight=weight))
     assert found["mae"] == pytest.approx(sk.mean_absolute_error(truth, values, sample_weight=weight))
-    low, high = interval(VALUES, truth, Answers.of(VALUES, values), weight=weight)["r2"]
+    low, high = interval(VALUES, truth, Predictions.of(VALUES, values), weight=weight)["r2"]
     assert low < found["r2"] < high
 
 
@@ -45,7 +45,7 @@ def test_metrics_of_labels_are_scikit_learns(rng: np.random.Generator) -> None:
     probabilities = np.clip(0.6 * truth + 0.4 * rng.random((300, 3)), 0.01, 0.99)
     probabilities[::5] = 1 - probabilities[::5]
     said = probabilities >= 0.5
-    found = measure(LABELS, truth, Answers.of(LABELS, probabilities))
+    found = measure(LABELS, truth, Predictions.of(LABELS, probabilities))
     assert found["accuracy"] == pytest.approx(sk.accuracy_score(truth, said))
     assert found["f1_macro"] == pytest.approx(sk.f1_score(truth, said, average="macro"))
     assert found["f1_micro"] == pytest.approx(sk.f1_score(truth, said, average="micro"))
@@ -57,7 +57,7 @@ def test_metrics_of_labels_are_scikit_learns(rng: np.random.Generator) -> None:
 
 def test_labels_of_a_row_are_those_that_are_at_least_as_likely_as_not() -> None:
     probabilities = np.array([[0.5, 0.49, 0.9], [0.1, 0.2, 0.3]], np.float32)
-    answers = Answers.of(LABELS, probabilities)
+    answers = Predictions.of(LABELS, probabilities)
     assert answers.labels.tolist() == ["x|z", ""]
     assert [split_label(label, LABELS) for label in answers.labels] == [["x", "z"], []]
 

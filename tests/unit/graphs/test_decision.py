@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.decision.temperature import calibrate
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.graphs.compose import make_model
 from pipeline.graphs.decision import decision_nodes
 
@@ -53,7 +53,7 @@ def test_the_graph_answers_as_numpy_does(
     )
     probabilities = _probabilities(classes)
     served, labels = _run(signature, probabilities)
-    wanted = Answers.of(signature, calibrate(probabilities, temperature))
+    wanted = Predictions.of(signature, calibrate(probabilities, temperature))
     assert np.abs(served - wanted.probabilities).max() < 2e-6
     assert np.isfinite(served).all()
     assert (labels == wanted.labels).mean() > 0.995  # of equal probabilities either

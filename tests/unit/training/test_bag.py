@@ -16,7 +16,7 @@ from pipeline.contracts.records.outcome import OUT_OF_FOLD, REFERENCE, TrainedCa
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.spec.job_spec import Limits
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.scoring import OnnxModel, feeds, truth
 from pipeline.training.trainer import Trainer
 from tests.fakes.networks import Kept
@@ -57,7 +57,7 @@ def test_the_bag_is_served_and_its_metrics_are_of_rows_that_its_models_have_not_
     signature = rows.dataset.signature
     everything = pl.concat([rows.splits["train"], rows.splits["validation"]])
     out_of_fold = _out_of_fold(tmp_path)
-    wanted = measure(signature, truth(everything, signature), Answers.of(signature, out_of_fold))
+    wanted = measure(signature, truth(everything, signature), Predictions.of(signature, out_of_fold))
     assert trained.quality == pytest.approx(wanted, rel=1e-5)
     low, high = trained.interval[metric]
     assert low < trained.quality[metric] < high

@@ -14,7 +14,7 @@ from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Task
 from pipeline.ensembling.builder import EnsembleBuilder, Member
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.predictions import Answers
+from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.ranking import TIE
 from pipeline.evaluation.scoring import feeds, truth
 from pipeline.training.trainer import Trainer
@@ -59,7 +59,7 @@ def test_they_answer_as_they_were_made(task: Task, classes: int, metric: str, tr
     blend, student = made
     signature = rows.dataset.signature
     alone = [
-        measure(signature, truth(rows.validation, signature), Answers.of(signature, one.predictions))[metric]
+        measure(signature, truth(rows.validation, signature), Predictions.of(signature, one.predictions))[metric]
         for one in members
     ]
     assert blend.quality[metric] < min(alone)
