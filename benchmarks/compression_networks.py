@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pipeline.compression.training_rows import TrainingRows
 from pipeline.training.algorithm import Problem, Rows
-from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithms import ALGORITHMS
 
 __all__ = [
     "LeNet5",
@@ -25,8 +25,8 @@ __all__ = [
     "read_mnist",
     "read_news",
     "session_of",
+    "train_algorithm",
     "train_lenet5",
-    "train_recipe",
     "training_rows",
 ]
 
@@ -58,15 +58,15 @@ def read_news(name: str) -> Rows:
     return Rows(num=np.empty(none, np.float32), cat=np.empty(none, np.int64), text=texts, target=target)
 
 
-def train_recipe(algorithm: str, settings: Mapping[str, Any], rows: Rows, *, validation_rows: int) -> bytes:
-    """The uncompressed ONNX body of a recipe, as a training job calls it."""
+def train_algorithm(algorithm: str, settings: Mapping[str, Any], rows: Rows, *, validation_rows: int) -> bytes:
+    """The uncompressed ONNX body of an algorithm, as a training job calls it."""
     held_out = np.arange(len(rows)) >= len(rows) - validation_rows
     problem = Problem(
         classes=len(np.unique(rows.target)), cardinalities=(), train=rows.take(~held_out),
         validation=rows.take(held_out), seed=0, device="cpu", threads=1, report=lambda text: None,
     )  # fmt: skip
-    recipe = RECIPES[algorithm]
-    return bytes(recipe.train(recipe.configure(settings), problem).body().SerializeToString())
+    chosen = ALGORITHMS[algorithm]
+    return bytes(chosen.train(chosen.configure(settings), problem).body().SerializeToString())
 
 
 def training_rows(rows: Rows) -> TrainingRows:

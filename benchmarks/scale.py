@@ -100,7 +100,7 @@ def validation() -> Work:
 
 
 def training() -> Work:
-    import lightgbm  # noqa: F401 - a recipe imports it when it trains
+    import lightgbm  # noqa: F401 - an algorithm imports it when it trains
 
     from pipeline.contracts.object_keys import RunKeys
     from pipeline.contracts.records.dataset import Dataset

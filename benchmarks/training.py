@@ -1,6 +1,6 @@
 """How fast is training? MNIST's 784-128-10 network with Adam in batches of 32, on one thread, samples a second.
 
-Ours: the mlp recipe, as a training job calls it. The peers: a plain PyTorch DataLoader loop, and scikit-learn's
+Ours: the mlp algorithm, as a training job calls it. The peers: a plain PyTorch DataLoader loop, and scikit-learn's
 MLPClassifier as users call it; one epoch of each in turn, so that a busy machine slows all alike, by the processor's
 seconds. Then five seeds of 10 epochs each: the accuracies on the test images, all of them. Then eight trials of the
 network one after another and side by side (training.search.stacked_trials), with as many threads as there are
@@ -36,7 +36,7 @@ from torch import nn
 
 from pipeline.contracts.processors import count_processors
 from pipeline.training.algorithm import FittedModel, Problem, Rows
-from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.search.stacked_trials import fit_stacked
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -68,7 +68,7 @@ def problem(seed: int, device: str = "cpu") -> Problem:
 
 
 def ours(given: Problem, epochs: int, **changed: Any) -> FittedModel:
-    mlp = RECIPES["mlp"]
+    mlp = ALGORITHMS["mlp"]
     return mlp.train(mlp.configure({**SETTINGS, "epochs": epochs, **changed}), given)
 
 
@@ -131,7 +131,7 @@ def speed(rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
 
 def side_by_side(rounds: int) -> dict[str, list[float]]:
     """Eight learning rates, by the clock; one after another with one thread and with all, whichever is faster."""
-    given, mlp, threads = problem(0), RECIPES["mlp"], count_processors()
+    given, mlp, threads = problem(0), ALGORITHMS["mlp"], count_processors()
     rates = [1e-3 * (1 + place / 10) for place in range(TRIALS)]
     trials = [mlp.configure({**SETTINGS, "epochs": 1, "learning_rate": rate}) for rate in rates]
 

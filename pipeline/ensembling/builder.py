@@ -34,7 +34,7 @@ from pipeline.evaluation.scoring import OnnxModel, truth
 from pipeline.graphs.blending import blend
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import Problem, Report, Rows
-from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.algorithms.gradient_boosting import GradientBoostingConfig
 from pipeline.training.algorithms.mlp import MlpConfig
 from pipeline.training.export.artifacts import write_artifacts
@@ -200,10 +200,10 @@ class EnsembleBuilder:
             predictions[best],
             measured=self._estimate_student(blended, predictions[best], held_out[-len(self._truth) :]),
             seconds=time.perf_counter() - started,
-            tolerance=RECIPES[best].tolerance * 10,  # a logit's or a spread's worth of it
+            tolerance=ALGORITHMS[best].tolerance * 10,  # a logit's or a spread's worth of it
             settings={"algorithm": best, **_STUDENTS[best].model_dump(exclude_unset=True)},
             notes=(f"{best} that learnt what the blend answers, to the training rows and to as many new ones",),
-            no_int8=RECIPES[best].no_int8,
+            no_int8=ALGORITHMS[best].no_int8,
         )
         if blended.folds:
             unseen = np.full((len(problem.train), *predictions[best].shape[1:]), np.nan)
@@ -223,7 +223,7 @@ class EnsembleBuilder:
             )
             return outputs if problem.classes else outputs.reshape(-1)
 
-        return distill(RECIPES[algorithm], _STUDENTS[algorithm], problem, predict_teacher, out_of_fold)
+        return distill(ALGORITHMS[algorithm], _STUDENTS[algorithm], problem, predict_teacher, out_of_fold)
 
     @staticmethod
     def _algorithms(problem: Problem) -> list[str]:

@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from pipeline.graphs.compose import join, make_model
-from pipeline.training.algorithm import ConfigT, FittedModel, Problem, Recipe, Rows
+from pipeline.training.algorithm import Algorithm, ConfigT, FittedModel, Problem, Rows
 from pipeline.training.algorithms.gradient_boosting import GradientBoostingConfig
 from pipeline.training.export.sklearn_to_onnx import denormalize_outputs
 
@@ -38,7 +38,7 @@ class Student:
 
 
 def distill(
-    recipe: Recipe[ConfigT],
+    algorithm: Algorithm[ConfigT],
     config: ConfigT,
     problem: Problem,
     teacher: Callable[[Rows], Floats],
@@ -47,8 +47,8 @@ def distill(
     """Train a student, as a regression of its teacher's logits: of two classes or a value one model, else one a class.
 
     Args:
-        recipe: Trains it.
-        config: Of the recipe.
+        algorithm: Trains it.
+        config: Of the algorithm.
         problem: What the teacher was trained for.
         teacher: Its predictions, as Student has them.
         out_of_fold: Its predictions for the training rows, then the validation rows, by models that have not learned
@@ -67,7 +67,7 @@ def distill(
         # Each model would search for its own pairs, which takes longer than its trees.
         config = config.model_copy(update={"turn": False})
     fitted = [
-        recipe.train(
+        algorithm.train(
             config,
             replace(
                 problem,

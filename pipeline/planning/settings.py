@@ -27,7 +27,7 @@ __all__ = [
 
 _CLASSIFICATION_LOSSES = ("cross_entropy", "focal")
 _SHARED = frozenset(Training.model_fields)  # settings that `training` sets for all networks
-# A recipe's own rate is one for adamw, with which these would hardly move, or be thrown about.
+# An algorithm's own rate is one for adamw, with which these would hardly move, or be thrown about.
 _OPTIMIZER_LEARNING_RATES: Mapping[str, float] = MappingProxyType(
     {
         "gd": 0.3,

@@ -1,4 +1,4 @@
-"""What a recipe is, what it is given, and what it gives back. Imports nothing heavy."""
+"""What an algorithm is, what it is given, and what it gives back. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import torch
 
 __all__ = [
+    "Algorithm",
     "AlgorithmSpec",
     "Checkpoints",
     "ConfigT",
@@ -33,7 +34,6 @@ __all__ = [
     "NoCheckpoints",
     "Objective",
     "Problem",
-    "Recipe",
     "Report",
     "Rows",
     "objective_of",
@@ -260,7 +260,7 @@ class FittedModel:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Recipe(Generic[ConfigT]):
+class Algorithm(Generic[ConfigT]):
     """An algorithm: its description, its hyper-parameters, and how it is trained.
 
     ``no_int8``, ``tolerance``: as TrainedCandidate has them. ``log_links``: its objectives whose predictions are

@@ -19,7 +19,7 @@ from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.row_weights import ClassWeights, row_weights
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
-from pipeline.training.algorithm import ConfigT, Objective, Problem, Recipe, Rows
+from pipeline.training.algorithm import Algorithm, ConfigT, Objective, Problem, Rows
 from pipeline.training.features.target_transform import TargetTransform, target_transforms
 from pipeline.training.resampling.folds import separate_frequent
 
@@ -71,7 +71,7 @@ class LearningRows:
         return self if transform == self.target else replace(self, transform=transform, source=self)
 
     def select_transform(
-        self, recipe: Recipe[ConfigT], config: ConfigT, problem: Problem
+        self, algorithm: Algorithm[ConfigT], config: ConfigT, problem: Problem
     ) -> tuple[LearningRows, tuple[str, ...]]:
         """Return the rows with the transform of their target that the algorithm learns best, and notes on it.
 
@@ -83,10 +83,10 @@ class LearningRows:
 
         # A loss that train.yaml names is of the target, or of its logarithm; so are quantiles.
         has_loss = isinstance(config, NetworkConfig) and bool(config.loss or config.quantiles)
-        log_links = () if has_loss else recipe.log_links
+        log_links = () if has_loss else algorithm.log_links
         signature = self.dataset.signature
         transform, note = select_target_transform(
-            recipe,
+            algorithm,
             config,
             replace(problem, train=self.all),
             self.transforms(log_links, logarithms=True),

@@ -33,17 +33,17 @@ from pipeline.evaluation.scoring import OnnxModel, feeds, one_row, truth
 from pipeline.graphs.compose import join
 from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import (
+    Algorithm,
     Checkpoints,
     ConfigT,
     FittedModel,
     NoCheckpoints,
     PretrainedModel,
     Problem,
-    Recipe,
     Report,
     Rows,
 )
-from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.distributed.machine import Machine, limit_blas_threads
 from pipeline.training.learning_rows import LearningRows
 from pipeline.training.resampling.bagging import Bag, average_models, refit, train_bag
@@ -127,20 +127,20 @@ class Trainer:
             CandidateFailedError: It cannot be trained so.
         """
         started = time.perf_counter()
-        recipe = RECIPES[candidate.algorithm]
+        algorithm = ALGORITHMS[candidate.algorithm]
         limit_blas_threads(self.machine.threads)
-        config: AlgorithmConfig = recipe.configure(candidate.settings)
+        config: AlgorithmConfig = algorithm.configure(candidate.settings)
         problem = self.problem(candidate, report)
         report("begins")
-        searched = self._search(recipe, candidate, replace(problem, process=Process()))
+        searched = self._search(algorithm, candidate, replace(problem, process=Process()))
         if searched is not None:
             config, problem = searched.config, replace(problem, checkpoints=searched.checkpoints)
             report("trains with the best settings found")
         config = self._broadcast(config)
-        learner, target_notes = self._select_target(recipe, config, problem)
+        learner, target_notes = self._select_target(algorithm, config, problem)
         problem = learner.rows.apply_target(problem)
-        bag = learner._train_bag(recipe, config, problem)
-        fitted = learner._choose_served(bag, recipe, config, problem) if bag else recipe.train(config, problem)
+        bag = learner._train_bag(algorithm, config, problem)
+        fitted = learner._choose_served(bag, algorithm, config, problem) if bag else algorithm.train(config, problem)
         seconds = time.perf_counter() - started
         outputs = fitted.predict(problem.validation)
         learner = replace(learner, learning_rows=learner.rows.smear(bag.out_of_fold if bag else None, outputs))
@@ -153,12 +153,12 @@ class Trainer:
         model_sha256 = learner._export(fitted, predicted, signature, workdir)
         trained = TrainedCandidate(
             candidate=candidate.name,
-            algorithm=recipe.name,
+            algorithm=algorithm.name,
             device=self.machine.description,
             seconds=round(seconds, 3),
             **measured,
-            no_int8=recipe.no_int8,
-            tolerance=scale_tolerance(recipe.tolerance * learner.rows.sensitivity, signature.temperature)
+            no_int8=algorithm.no_int8,
+            tolerance=scale_tolerance(algorithm.tolerance * learner.rows.sensitivity, signature.temperature)
             + self.rows.resolution,
             history=fitted.history,
             settings=config.model_dump(),
@@ -180,14 +180,16 @@ class Trainer:
         from pipeline.training.search.screening import screen_candidates
 
         problem = self.problem(candidates[0], report)
-        pairs = [(candidate, RECIPES[candidate.algorithm]) for candidate in candidates]
+        pairs = [(candidate, ALGORITHMS[candidate.algorithm]) for candidate in candidates]
         return screen_candidates(pairs, problem, rows, self._score_candidate, greater=greater_is_better(self.metric))
 
     def follow(self, candidate: Candidate) -> None:
         """Take part in a training whose results the main process keeps; it searches for the settings alone."""
-        recipe = RECIPES[candidate.algorithm]
+        algorithm = ALGORITHMS[candidate.algorithm]
         problem = self.problem(candidate, lambda text: None)
-        recipe.train(self._broadcast(recipe.configure(candidate.settings)), replace(problem, watch=lambda point: None))
+        algorithm.train(
+            self._broadcast(algorithm.configure(candidate.settings)), replace(problem, watch=lambda point: None)
+        )
 
     @cached_property
     def rows(self) -> LearningRows:
@@ -220,7 +222,7 @@ class Trainer:
         return self.rows.apply_target(problem)
 
     def _select_target(
-        self, recipe: Recipe[ConfigT], config: ConfigT, problem: Problem
+        self, algorithm: Algorithm[ConfigT], config: ConfigT, problem: Problem
     ) -> tuple[Trainer, tuple[str, ...]]:
         """Return the trainer of the target's transform that the algorithm learns best, and notes on the comparison.
 
@@ -228,10 +230,10 @@ class Trainer:
         """
         if self._is_one_model(config):
             return self, ()
-        rows, notes = self.rows.select_transform(recipe, config, problem)
+        rows, notes = self.rows.select_transform(algorithm, config, problem)
         return replace(self, learning_rows=rows), notes
 
-    def _choose_served(self, bag: Bag, recipe: Recipe[ConfigT], config: ConfigT, problem: Problem) -> FittedModel:
+    def _choose_served(self, bag: Bag, algorithm: Algorithm[ConfigT], config: ConfigT, problem: Problem) -> FittedModel:
         """Return the bag's average, or one model refit on all rows where that is asked for or the limits want it.
 
         Where time splits the rows it is the refit, which alone has learned from the latest ones.
@@ -244,7 +246,7 @@ class Trainer:
             if self._is_within_limits(average):
                 return average
             problem.report("the bag does not keep the limits")
-        return refit(bag, everything, lambda all_rows: recipe.train(config, all_rows))
+        return refit(bag, everything, lambda all_rows: algorithm.train(config, all_rows))
 
     @property
     def _refits(self) -> bool:
@@ -268,14 +270,14 @@ class Trainer:
             microseconds.append(1e6 * (time.perf_counter() - began))
         return float(np.median(microseconds)) <= self.limits.max_latency_us
 
-    def _train_bag(self, recipe: Recipe[ConfigT], config: ConfigT, problem: Problem) -> Bag | None:
+    def _train_bag(self, algorithm: Algorithm[ConfigT], config: ConfigT, problem: Problem) -> Bag | None:
         """Train a model for each fold of all rows; None where one model is trained on the training rows."""
         folds = self._bag_folds(config)
         if len(folds) < 2:
             return None
         everything = replace(problem, train=self.rows.all)
         take = self._take_texts if self.rows.all.text.size else None
-        return train_bag(folds, everything, lambda fold: recipe.train(config, fold), take, is_refit=self._refits)
+        return train_bag(folds, everything, lambda fold: algorithm.train(config, fold), take, is_refit=self._refits)
 
     def _is_one_model(self, config: AlgorithmConfig) -> bool:
         """Return whether a candidate with this config is one model, and no bag.
@@ -348,12 +350,12 @@ class Trainer:
 
         return make_strategy("ddp", self.process, self.machine.device).broadcast(config)
 
-    def _search(self, recipe: Recipe[Any], candidate: Candidate, problem: Problem) -> SearchResult | None:
+    def _search(self, algorithm: Algorithm[Any], candidate: Candidate, problem: Problem) -> SearchResult | None:
         if candidate.trials is None:
             return None
         from pipeline.training.search.search import search
 
-        return search(recipe, candidate.settings, candidate.trials, problem, self._score)
+        return search(algorithm, candidate.settings, candidate.trials, problem, self._score)
 
     def _score(self, fitted: FittedModel, rows: Rows) -> float:
         """The plan's metric of these rows' answers, in the target's own units."""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from pipeline.contracts.algorithms.network_config import OptimizerName
 from pipeline.contracts.compute_cluster import Process
 from pipeline.training.algorithm import Problem, Rows
-from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.distributed.batch_norm import synchronize_batch_norms
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.distributed.strategy import Strategy
@@ -91,8 +91,10 @@ def history(process: Process, kept: Kept, **settings: Any) -> list[float]:
         classes=3, cardinalities=(4, 4), train=rows, validation=rows, seed=5, device="cpu", threads=1,
         report=lambda text: None, process=process, checkpoints=kept,
     )  # fmt: skip
-    complete = RECIPES["mlp"].configure({"hidden": (16, 8), "dropout": 0.0, "epochs": 3, "batch_size": 20, **settings})
-    fitted = RECIPES["mlp"].train(complete, problem)
+    complete = ALGORITHMS["mlp"].configure(
+        {"hidden": (16, 8), "dropout": 0.0, "epochs": 3, "batch_size": 20, **settings}
+    )
+    fitted = ALGORITHMS["mlp"].train(complete, problem)
     return [point[name] for point in fitted.history for name in ("loss", "validation_loss")]
 
 
@@ -129,7 +131,7 @@ class Recorder(nn.Module):
 def drawn(process: Process, strategy: str) -> tuple[list[float], list[float]]:
     """What a process draws in two epochs, and again in the second one, gone on from the first one's checkpoint."""
     rows = Rows(num=data()[0].numpy(), cat=np.empty((ROWS, 0), np.int64), target=data()[2].numpy())
-    settings = RECIPES["mlp"].configure({"epochs": 2, "batch_size": 20, "parallel": strategy})
+    settings = ALGORITHMS["mlp"].configure({"epochs": 2, "batch_size": 20, "parallel": strategy})
     kept = Kept()
 
     def learn(checkpoints: Kept) -> list[float]:
@@ -158,7 +160,9 @@ def convolutions(process: Process, strategy: str) -> dict[str, list[float]]:
             report=lambda text: None, process=given, checkpoints=kept,
         )  # fmt: skip
         settings = {"hidden": (4, 8), "blocks": 1, "dropout": 0.0, "jitter": False, "epochs": 3, "batch_size": 8}
-        fitted = RECIPES["resnet"].train(RECIPES["resnet"].configure({**settings, "averaging": "swa", **more}), problem)
+        fitted = ALGORITHMS["resnet"].train(
+            ALGORITHMS["resnet"].configure({**settings, "averaging": "swa", **more}), problem
+        )
         losses = [point[name] for point in fitted.history for name in ("loss", "validation_loss")]
         weights = fitted.weights or {}
         return [*losses, *(value.sum().item() for name, value in weights.items() if "running" in name)]

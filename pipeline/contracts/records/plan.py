@@ -27,7 +27,7 @@ _OF_TARGET = "_target_"
 
 
 class Candidate(Record):
-    """One thing to train. ``settings`` are the recipe's, complete: the same settings and seed give the same model.
+    """One thing to train. ``settings`` are the algorithm's, complete: the same settings and seed give the same model.
 
     ``trials``: what of them is searched for first, within the job.
     """

@@ -20,7 +20,7 @@ from pipeline.contracts.spec.metrics import METRIC_ALIASES, Metric, resolve_metr
 from pipeline.contracts.suggestions import did_you_mean
 
 __all__ = [
-    "Algorithm",
+    "AlgorithmName",
     "Header",
     "Label",
     "Marker",
@@ -74,7 +74,7 @@ Header = Annotated[
     ),
 ]
 Share = Annotated[float, Field(gt=0, lt=0.5)]
-Algorithm = Annotated[str, AfterValidator(_known_algorithm)]
+AlgorithmName = Annotated[str, AfterValidator(_known_algorithm)]
 Threshold = Annotated[
     Literal["auto"] | Annotated[float, Field(gt=0, lt=1)],
     BeforeValidator(

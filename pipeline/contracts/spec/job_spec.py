@@ -25,7 +25,7 @@ from pipeline.contracts.records.decision import ThresholdMetric
 from pipeline.contracts.signature import Task
 from pipeline.contracts.spec.error_sentences import error_sentences
 from pipeline.contracts.spec.field_types import (
-    Algorithm,
+    AlgorithmName,
     Header,
     Label,
     Marker,
@@ -44,7 +44,7 @@ from pipeline.contracts.spec.training import Parallel, Privacy, Training, merge_
 __all__ = [
     "MAX_TARGETS",
     "SCHEMA_FILE",
-    "Algorithm",
+    "AlgorithmName",
     "Compression",
     "JobSpec",
     "Limits",
@@ -79,7 +79,9 @@ class JobSpec(Section):
     threshold: Threshold = "auto"  # of the positive class; auto: see there
     threshold_metric: ThresholdMetric | None = None  # f1; naming one tunes the threshold of balanced classes too
     threshold_recall: Annotated[float, Field(gt=0, le=1)] | None = None  # that precision_at_recall keeps
-    algorithms: Annotated[tuple[Algorithm, ...], Field(min_length=1, json_schema_extra=_ALGORITHM_NAMES)] | None = None
+    algorithms: Annotated[tuple[AlgorithmName, ...], Field(min_length=1, json_schema_extra=_ALGORITHM_NAMES)] | None = (
+        None
+    )
     blend: bool = True  # a weighted blend of the best few, and a student of it, are candidates
     folds: Annotated[int, Field(ge=1, le=20)] = BAG_FOLDS  # of a candidate's bag; 1: one model beside validation rows
     serve: Literal["bag", "single"] = "bag"  # single: one model refit on all rows, as the folds found it best
@@ -93,7 +95,7 @@ class JobSpec(Section):
     encoding: Annotated[str, Field(min_length=1)] | None = None  # of the file, as Python names it; None: detected
     sheet: Sheet | None = None  # of a spreadsheet; None: the first one with a table
     settings: Annotated[
-        dict[Algorithm, Settings], Field(json_schema_extra=add_algorithms)
+        dict[AlgorithmName, Settings], Field(json_schema_extra=add_algorithms)
     ] = {}  # of an algorithm, by its name: what it is not to choose by itself
     code: Settings = {}  # what the Settings of a model.py beside the data are given
     segments: tuple[Text, ...] = ()  # columns by whose values the card shows quality; empty: chosen

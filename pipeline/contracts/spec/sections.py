@@ -11,7 +11,7 @@ from pydantic import (
 
 from pipeline.contracts.algorithms.hyperparameter import Space
 from pipeline.contracts.records.variant import PRECISION_OF_PASS, Precision
-from pipeline.contracts.spec.field_types import Algorithm, Passes, Section, Share, Text
+from pipeline.contracts.spec.field_types import AlgorithmName, Passes, Section, Share, Text
 
 __all__ = ["Compression", "Limits", "Prefer", "Search", "Split"]
 
@@ -45,7 +45,7 @@ class Search(Section):
     """
 
     method: Literal["none", "grid", "random", "halving", "bayesian"] = "none"
-    space: dict[Algorithm, Space] | None = None
+    space: dict[AlgorithmName, Space] | None = None
     trials: Annotated[int, Field(ge=1, le=1000)] = 20
     cv: Annotated[int, Field(ge=2, le=20)] | None = None
 

@@ -8,9 +8,9 @@ from pipeline.contracts.algorithms.config import search_range
 from pipeline.contracts.algorithms.network_config import Dropout, EarlyStopping, Epochs
 from pipeline.contracts.algorithms.spec import Cost
 from pipeline.training.algorithm import FittedModel, Problem
-from pipeline.training.networks.image_recipe import ImageConfig, image_recipe
+from pipeline.training.networks.image_algorithm import ImageConfig, image_algorithm
 
-__all__ = ["RECIPE", "CnnConfig"]
+__all__ = ["ALGORITHM", "CnnConfig"]
 
 
 class CnnConfig(ImageConfig):
@@ -34,7 +34,7 @@ def _train(config: CnnConfig, problem: Problem) -> FittedModel:
     return train_images(build, config, problem)
 
 
-RECIPE = image_recipe(
+ALGORITHM = image_algorithm(
     name="cnn",
     strengths="a small and fast convolutional network",
     train=_train,

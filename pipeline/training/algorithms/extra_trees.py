@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pipeline.contracts.algorithms.spec import Cost
 from pipeline.training.algorithm import FittedModel, Problem
-from pipeline.training.estimators.forests import MAX_FOREST_BYTES, ForestConfig, MaxDepth, fit_forest, forest_recipe
+from pipeline.training.estimators.forests import MAX_FOREST_BYTES, ForestConfig, MaxDepth, fit_forest, forest_algorithm
 
-__all__ = ["RECIPE", "ExtraTreesConfig"]
+__all__ = ["ALGORITHM", "ExtraTreesConfig"]
 
 
 class ExtraTreesConfig(ForestConfig):
@@ -22,7 +22,7 @@ def _train(config: ExtraTreesConfig, problem: Problem) -> FittedModel:
     return fit_forest(kind, config, problem, min_leaf_rows=1, feature_fraction=1.0)
 
 
-RECIPE = forest_recipe(
+ALGORITHM = forest_algorithm(
     name="extra_trees",
     strengths="few rows; its errors differ from those of the others, which helps a blend",
     train=_train,

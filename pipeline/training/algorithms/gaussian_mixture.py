@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pipeline.contracts.algorithms.config import hyperparameter
 from pipeline.contracts.algorithms.spec import AlgorithmSpec
-from pipeline.training.algorithm import FittedModel, Problem, Recipe
+from pipeline.training.algorithm import Algorithm, FittedModel, Problem
 from pipeline.training.estimators.clustering_config import ClusteringConfig, Starts
 
 if TYPE_CHECKING:
     from pipeline.training.estimators.clustering import Mixture, Points
 
-__all__ = ["RECIPE", "GaussianMixtureConfig"]
+__all__ = ["ALGORITHM", "GaussianMixtureConfig"]
 
 _MAX_FULL_COORDINATES = 30  # coordinates with a covariance each with each; above it each has a variance of its own
 
@@ -59,7 +59,7 @@ def _fit(points: Points, clusters: int, config: GaussianMixtureConfig, seed: int
     )
 
 
-RECIPE = Recipe(
+ALGORITHM = Algorithm(
     config=GaussianMixtureConfig,
     spec=AlgorithmSpec(
         name="gaussian_mixture",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter, search_range
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
-from pipeline.training.algorithm import FittedModel, Objective, Problem, Recipe, Rows
+from pipeline.training.algorithm import Algorithm, FittedModel, Objective, Problem, Rows
 from pipeline.training.features.text_inputs import with_text_features
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.training.export.tree_ensemble import Trees
     from pipeline.training.features.preprocessing import Preprocessing
 
-__all__ = ["RECIPE", "GradientBoostingConfig"]
+__all__ = ["ALGORITHM", "GradientBoostingConfig"]
 
 _MANY_CELLS = 100_000  # below it threads wait for each other longer than they work
 _VERY_MANY_COLUMNS = 200
@@ -203,7 +203,7 @@ def _body(booster: lightgbm.Booster, preprocessing: Preprocessing, *, classes: i
     return TreeBody(preprocessing=preprocessing, read=read, classes=classes, link="logistic" if classes else "none")
 
 
-RECIPE = Recipe(
+ALGORITHM = Algorithm(
     config=GradientBoostingConfig,
     spec=AlgorithmSpec(
         name="gradient_boosting",

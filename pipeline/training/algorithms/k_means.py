@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.contracts.algorithms.spec import AlgorithmSpec
-from pipeline.training.algorithm import FittedModel, Problem, Recipe
+from pipeline.training.algorithm import Algorithm, FittedModel, Problem
 from pipeline.training.estimators.clustering_config import ClusteringConfig, Starts
 
 if TYPE_CHECKING:
     from pipeline.training.estimators.clustering import Mixture, Points
 
-__all__ = ["RECIPE", "KMeansConfig"]
+__all__ = ["ALGORITHM", "KMeansConfig"]
 
 
 class KMeansConfig(ClusteringConfig):
@@ -50,7 +50,7 @@ def _fit(points: Points, clusters: int, config: KMeansConfig, seed: int) -> Mixt
     )
 
 
-RECIPE = Recipe(
+ALGORITHM = Algorithm(
     config=KMeansConfig,
     spec=AlgorithmSpec(
         name="k_means",

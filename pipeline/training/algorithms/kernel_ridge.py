@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter, search_range, search_values
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import FittedModel, Problem, Recipe
+from pipeline.training.algorithm import Algorithm, FittedModel, Problem
 from pipeline.training.features.text_inputs import with_text_features
 
-__all__ = ["RECIPE", "KernelRidgeConfig"]
+__all__ = ["ALGORITHM", "KernelRidgeConfig"]
 
 _MAX_ROWS = 10_000  # whose matrix of rows x rows has 800 MB: 1.2 times that at the peak, and 25 s of one thread
 
@@ -85,7 +85,7 @@ def _train(config: KernelRidgeConfig, problem: Problem) -> FittedModel:
     )
 
 
-RECIPE = Recipe(
+ALGORITHM = Algorithm(
     config=KernelRidgeConfig,
     spec=AlgorithmSpec(
         name="kernel_ridge",

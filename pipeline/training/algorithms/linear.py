@@ -6,11 +6,11 @@ from typing import Annotated
 
 from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter, search_range
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
-from pipeline.training.algorithm import FittedModel, Problem, Recipe
+from pipeline.training.algorithm import Algorithm, FittedModel, Problem
 from pipeline.training.estimators.sklearn_model import fitted_model
 from pipeline.training.features.text_inputs import with_text_features
 
-__all__ = ["RECIPE", "LinearConfig"]
+__all__ = ["ALGORITHM", "LinearConfig"]
 
 _ABSOLUTE_BEYOND = 1.01  # standard deviations; scikit-learn takes nothing below 1
 
@@ -59,7 +59,7 @@ def _train(config: LinearConfig, problem: Problem) -> FittedModel:
     return fitted_model(make_pipeline(columns, model), preprocessing, problem, notes=notes, body=body)
 
 
-RECIPE = Recipe(
+ALGORITHM = Algorithm(
     config=LinearConfig,
     spec=AlgorithmSpec(
         name="linear",

@@ -17,10 +17,10 @@ from pipeline.contracts.algorithms.network_config import (
     WeightDecay,
 )
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
-from pipeline.training.algorithm import FittedModel, Problem, Recipe
+from pipeline.training.algorithm import Algorithm, FittedModel, Problem
 from pipeline.training.features.text_inputs import with_text_features
 
-__all__ = ["RECIPE", "MlpConfig"]
+__all__ = ["ALGORITHM", "MlpConfig"]
 
 
 class MlpConfig(NetworkConfig):
@@ -71,7 +71,7 @@ def _side_by_side(trials: Sequence[MlpConfig], problem: Problem) -> Sequence[Fit
     return fit_stacked(trials, problem) if can_stack(trials, problem) else None
 
 
-RECIPE = Recipe(
+ALGORITHM = Algorithm(
     config=MlpConfig,
     spec=AlgorithmSpec(
         name="mlp",

@@ -7,9 +7,9 @@ from typing import Annotated
 from pipeline.contracts.algorithms.config import hyperparameter
 from pipeline.contracts.algorithms.network_config import EarlyStopping, Epochs, NetworkConfig
 from pipeline.contracts.algorithms.spec import AlgorithmSpec
-from pipeline.training.algorithm import FittedModel, Problem, Recipe
+from pipeline.training.algorithm import Algorithm, FittedModel, Problem
 
-__all__ = ["RECIPE", "ModelPyConfig"]
+__all__ = ["ALGORITHM", "ModelPyConfig"]
 
 
 class ModelPyConfig(NetworkConfig):
@@ -47,7 +47,7 @@ def _train(config: ModelPyConfig, problem: Problem) -> FittedModel:
     return fit_network(build, columns(*inputs), config, problem)
 
 
-RECIPE = Recipe(
+ALGORITHM = Algorithm(
     config=ModelPyConfig,
     spec=AlgorithmSpec(
         name="model_py",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pipeline.contracts.algorithms.spec import Cost
 from pipeline.training.algorithm import FittedModel, Problem
-from pipeline.training.estimators.forests import MAX_FOREST_BYTES, ForestConfig, fit_forest, forest_recipe
+from pipeline.training.estimators.forests import MAX_FOREST_BYTES, ForestConfig, fit_forest, forest_algorithm
 
-__all__ = ["RECIPE", "RandomForestConfig"]
+__all__ = ["ALGORITHM", "RandomForestConfig"]
 
 
 class RandomForestConfig(ForestConfig):
@@ -20,7 +20,7 @@ def _train(config: RandomForestConfig, problem: Problem) -> FittedModel:
     return fit_forest(kind, config, problem, min_leaf_rows=2, feature_fraction=0.5)
 
 
-RECIPE = forest_recipe(
+ALGORITHM = forest_algorithm(
     name="random_forest",
     strengths="robust without tuning, good at interactions",
     train=_train,

@@ -8,9 +8,9 @@ from pipeline.contracts.algorithms.config import hyperparameter, search_values
 from pipeline.contracts.algorithms.network_config import Dropout, EarlyStopping, Epochs
 from pipeline.contracts.algorithms.spec import Cost
 from pipeline.training.algorithm import FittedModel, Problem
-from pipeline.training.networks.image_recipe import ImageConfig, image_recipe
+from pipeline.training.networks.image_algorithm import ImageConfig, image_algorithm
 
-__all__ = ["RECIPE", "ResNetConfig"]
+__all__ = ["ALGORITHM", "ResNetConfig"]
 
 
 class ResNetConfig(ImageConfig):
@@ -37,7 +37,7 @@ def _train(config: ResNetConfig, problem: Problem) -> FittedModel:
     return train_images(build, config, problem)
 
 
-RECIPE = image_recipe(
+ALGORITHM = image_algorithm(
     name="resnet",
     strengths="a residual network: deeper than cnn, for harder images",
     train=_train,

@@ -17,9 +17,9 @@ from pipeline.contracts.algorithms.network_config import (
     WeightDecay,
 )
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
-from pipeline.training.algorithm import FittedModel, Problem, Recipe
+from pipeline.training.algorithm import Algorithm, FittedModel, Problem
 
-__all__ = ["RECIPE", "ResNetMlpConfig"]
+__all__ = ["ALGORITHM", "ResNetMlpConfig"]
 
 
 class ResNetMlpConfig(NetworkConfig):
@@ -53,7 +53,7 @@ def _train(config: ResNetMlpConfig, problem: Problem) -> FittedModel:
     return fit_network(build, columns("num", "cat"), config, problem)
 
 
-RECIPE = Recipe(
+ALGORITHM = Algorithm(
     config=ResNetMlpConfig,
     spec=AlgorithmSpec(
         name="resnet_mlp",

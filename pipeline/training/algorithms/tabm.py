@@ -17,9 +17,9 @@ from pipeline.contracts.algorithms.network_config import (
     WeightDecay,
 )
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
-from pipeline.training.algorithm import FittedModel, Problem, Recipe
+from pipeline.training.algorithm import Algorithm, FittedModel, Problem
 
-__all__ = ["RECIPE", "TabMConfig"]
+__all__ = ["ALGORITHM", "TabMConfig"]
 
 
 class TabMConfig(NetworkConfig):
@@ -56,7 +56,7 @@ def _train(config: TabMConfig, problem: Problem) -> FittedModel:
     return fit_network(build, columns("num", "cat"), config, problem)
 
 
-RECIPE = Recipe(
+ALGORITHM = Algorithm(
     config=TabMConfig,
     spec=AlgorithmSpec(
         name="tabm",

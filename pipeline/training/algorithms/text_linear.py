@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
-from pipeline.training.algorithm import FittedModel, Problem, Recipe, Rows
+from pipeline.training.algorithm import Algorithm, FittedModel, Problem, Rows
 from pipeline.training.algorithms import linear
 from pipeline.training.features.text_inputs import with_text_features
 from pipeline.training.features.text_score_config import TextScoreConfig
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pipeline.training.features.text_features import TextLinearModel
 
-__all__ = ["RECIPE"]
+__all__ = ["ALGORITHM"]
 
 
 def _train(config: TextScoreConfig, problem: Problem) -> FittedModel:
@@ -26,7 +26,7 @@ def _train(config: TextScoreConfig, problem: Problem) -> FittedModel:
 
     if problem.train.num.shape[1] or problem.cardinalities:
         linear_config = linear.LinearConfig(C=config.C, alpha=config.alpha)
-        return with_text_features(linear.RECIPE.train, config, every_class=True)(linear_config, problem)
+        return with_text_features(linear.ALGORITHM.train, config, every_class=True)(linear_config, problem)
     scores = fit_scores(config, problem, every_target(problem))
     sharpness = 1.0
     if problem.classes:
@@ -74,7 +74,7 @@ def _body(scores: TextLinearModel, *, classes: int) -> onnx.ModelProto:
     return join(scores.graph(), softmax, prefix="shares/")
 
 
-RECIPE = Recipe(
+ALGORITHM = Algorithm(
     config=TextScoreConfig,
     spec=AlgorithmSpec(
         name="text_linear",

@@ -18,12 +18,12 @@ from pipeline.contracts.algorithms.network_config import (
 )
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import FittedModel, Problem, Recipe, Rows
+from pipeline.training.algorithm import Algorithm, FittedModel, Problem, Rows
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["RECIPE", "TransformerConfig"]
+__all__ = ["ALGORITHM", "TransformerConfig"]
 
 
 class TransformerConfig(NetworkConfig):
@@ -107,7 +107,7 @@ def _train(config: TransformerConfig, problem: Problem) -> FittedModel:
     return replace(fitted, body=lambda: ids.prepend_to(fitted.body()))
 
 
-RECIPE = Recipe(
+ALGORITHM = Algorithm(
     config=TransformerConfig,
     spec=AlgorithmSpec(
         name="transformer",

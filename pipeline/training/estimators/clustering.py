@@ -1,4 +1,4 @@
-"""What the recipes of clustering share: where rows lie, how many clusters there are, and the graph that tells them."""
+"""What clustering algorithms share: the feature space, the choice of the number of clusters, and the graph."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter, search_range, search_values
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
-from pipeline.training.algorithm import FittedModel, Problem, Recipe
+from pipeline.training.algorithm import Algorithm, FittedModel, Problem
 from pipeline.training.estimators.sklearn_model import class_columns, fitted_model
 from pipeline.training.features.text_inputs import with_text_features
 
-__all__ = ["MAX_FOREST_BYTES", "ForestConfig", "MaxDepth", "fit_forest", "forest_recipe", "max_leaves"]
+__all__ = ["MAX_FOREST_BYTES", "ForestConfig", "MaxDepth", "fit_forest", "forest_algorithm", "max_leaves"]
 
 MAX_FOREST_BYTES = 20_000_000  # of a bag's ONNX file; deeper trees gain less than they cost to load
 _BATCH_SECONDS = 1.0  # of trees, between two looks at the clock
@@ -52,7 +52,7 @@ class ForestConfig(AlgorithmConfig):
 ForestConfigT = TypeVar("ForestConfigT", bound=ForestConfig)
 
 
-def forest_recipe(  # noqa: PLR0913 - what they differ in, each by its name
+def forest_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
     *,
     name: str,
     strengths: str,
@@ -61,7 +61,7 @@ def forest_recipe(  # noqa: PLR0913 - what they differ in, each by its name
     cost: Cost,
     training_order: int,
     max_rows: int | None = None,
-) -> Recipe[ForestConfigT]:
+) -> Algorithm[ForestConfigT]:
     """Declare a forest.
 
     Args:
@@ -73,7 +73,7 @@ def forest_recipe(  # noqa: PLR0913 - what they differ in, each by its name
         training_order: Among the candidates of a job.
         max_rows: Training rows beyond which it is tried only if the spec names it; None: any number.
     """
-    return Recipe(
+    return Algorithm(
         config=config,
         spec=AlgorithmSpec(
             name=name,

@@ -1,4 +1,4 @@
-"""What a linear model says of texts: the text_linear recipe's own, and numbers for the recipes that read tables.
+"""What a linear model says of texts: the text_linear algorithm's own, and numbers for the algorithms that read tables.
 
 Words in ones and twos, or letters in ones to fours, weighted by TF-IDF. Classes are told one against the rest by
 logistic regressions over terms scaled by naive Bayes's log-count ratios (NB-SVM: Wang & Manning, "Baselines and

@@ -1,4 +1,4 @@
-"""Recipes that read tables, made to read texts beside them. Imports nothing heavy."""
+"""Algorithms that read tables, made to read texts beside them. Imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The network of the mlp recipe: encoded columns in, logits or one standardized value out."""
+"""The network of the mlp algorithm: encoded columns in, logits or one standardized value out."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.contracts.records.plan import Candidate
-from pipeline.training.algorithm import FittedModel, NoCheckpoints, Problem, Recipe, Rows
+from pipeline.training.algorithm import Algorithm, FittedModel, NoCheckpoints, Problem, Rows
 from pipeline.training.search.trial_data import sample
 
 __all__ = ["Scorer", "screen_candidates"]
@@ -37,7 +37,7 @@ class _ScreenResult:
 
 
 def screen_candidates(
-    candidates: Sequence[tuple[Candidate, Recipe[Any]]], problem: Problem, rows: int, score: Scorer, *, greater: bool
+    candidates: Sequence[tuple[Candidate, Algorithm[Any]]], problem: Problem, rows: int, score: Scorer, *, greater: bool
 ) -> Mapping[str, str]:
     """Candidate -> why it is dropped. What fails here is not dropped: it fails, or does not, in its training."""
     sampled_problem = replace(
@@ -52,11 +52,13 @@ def screen_candidates(
     )
     seconds_per_candidate = (problem.deadline - time.monotonic()) * _TIME_FRACTION / len(candidates)
     results = []
-    for candidate, recipe in candidates:
+    for candidate, algorithm in candidates:
         problem.report(f"{candidate.name}: on {len(sampled_problem.train):,} rows first")
-        config = recipe.configure(candidate.settings)
+        config = algorithm.configure(candidate.settings)
         try:
-            fitted = recipe.train(config, replace(sampled_problem, deadline=time.monotonic() + seconds_per_candidate))
+            fitted = algorithm.train(
+                config, replace(sampled_problem, deadline=time.monotonic() + seconds_per_candidate)
+            )
             quality, (low, high) = score(fitted, sampled_problem.validation)
         except Exception as error:  # noqa: BLE001 - whatever a library raises: its training will tell
             _log.warning("not heard", extra={"candidate": candidate.name}, exc_info=error)

@@ -13,7 +13,7 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.outcome import Trial
 from pipeline.contracts.records.plan import Trials
 from pipeline.contracts.spec.metrics import greater_is_better
-from pipeline.training.algorithm import Checkpoints, Problem, Recipe
+from pipeline.training.algorithm import Algorithm, Checkpoints, Problem
 from pipeline.training.search.methods import METHODS, SearchRequest, count_trials, quality
 from pipeline.training.search.trial_data import make_folds
 from pipeline.training.search.trial_runner import Score, SearchTimeoutError, TrialCache, TrialRunner
@@ -31,19 +31,19 @@ class SearchResult:
     checkpoints: Checkpoints
 
 
-def search(recipe: Recipe[Any], fixed: Settings, trials: Trials, problem: Problem, score: Score) -> SearchResult:
+def search(algorithm: Algorithm[Any], fixed: Settings, trials: Trials, problem: Problem, score: Score) -> SearchResult:
     """The best of ``trials.space`` with all else as ``fixed`` has it, by ``score``, which is of ``problem.metric``.
 
     It ends while there is time left to train with the best, of its share of that until ``problem.deadline``. Raise
-    CandidateFailedError on a setting that the recipe does not have, and when every trial failed.
+    CandidateFailedError on a setting that the algorithm does not have, and when every trial failed.
     """
-    recipe.check_names(trials.space)
-    base = recipe.configure(fixed).model_dump()
+    algorithm.check_names(trials.space)
+    base = algorithm.configure(fixed).model_dump()
     greater = greater_is_better(problem.metric)
     folds, note = make_folds(problem, trials.cv)
     request = SearchRequest(trials=trials, base=base, seed=problem.seed, rows=len(folds[0].train), greater=greater)
     runner = TrialRunner(
-        recipe=recipe,
+        algorithm=algorithm,
         base=base | trials.cheaper,
         folds=folds,
         score=score,
@@ -68,7 +68,7 @@ def search(recipe: Recipe[Any], fixed: Settings, trials: Trials, problem: Proble
     if best is None:
         timeout_note = "there was no time for a single trial: the settings are those that the plan begins with"
     return SearchResult(
-        config=recipe.configure({**base, **(best.settings if best else {})}),
+        config=algorithm.configure({**base, **(best.settings if best else {})}),
         trials=tuple(_finalize(trials_run, best)),
         notes=tuple(note for note in (note, timeout_note) if note),
         checkpoints=runner.cache,

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.training.algorithm import ConfigT, NoCheckpoints, Problem, Recipe, Rows
+from pipeline.training.algorithm import Algorithm, ConfigT, NoCheckpoints, Problem, Rows
 from pipeline.training.features.target_transform import TargetTransform
 from pipeline.training.resampling.folds import make_folds
 from pipeline.training.search.trial_data import sample
@@ -42,7 +42,7 @@ _log = logging.getLogger(__name__)
 
 
 def select_target_transform(  # noqa: PLR0913 - what is compared, on what, and how
-    recipe: Recipe[ConfigT],
+    algorithm: Algorithm[ConfigT],
     config: ConfigT,
     problem: Problem,
     transforms: Sequence[TargetTransform],
@@ -55,7 +55,7 @@ def select_target_transform(  # noqa: PLR0913 - what is compared, on what, and h
     Another than the first is taken where its metric is better by 1 %, and by more than a standard error.
 
     Args:
-        recipe: Trains each.
+        algorithm: Trains each.
         config: The candidate's.
         problem: Of the first transform; its ``train`` are all rows.
         transforms: The first is what is learned without a comparison.
@@ -74,7 +74,7 @@ def select_target_transform(  # noqa: PLR0913 - what is compared, on what, and h
     for number, transform in enumerate(transforms):
         problem.report(f"compares {transform.words}")
         try:
-            held_out = _held_out(recipe, config, replace(problem, deadline=deadline), plain, transform)
+            held_out = _held_out(algorithm, config, replace(problem, deadline=deadline), plain, transform)
         except Exception as error:  # noqa: BLE001 - whatever a library raises: the training itself will tell
             _log.warning("a transform was not compared", extra={"transform": transform.words}, exc_info=error)
             continue
@@ -110,19 +110,19 @@ def _is_better(outcome: _HeldOut, plain: _HeldOut, score: ValueScore, sign: int,
 
 
 def _held_out(
-    recipe: Recipe[ConfigT], config: ConfigT, problem: Problem, plain: TargetTransform, transform: TargetTransform
+    algorithm: Algorithm[ConfigT], config: ConfigT, problem: Problem, plain: TargetTransform, transform: TargetTransform
 ) -> _HeldOut:
     """Train on each fold, and predict the rows that were held out."""
     rows = problem.train
     folds = make_folds(rows, 0, _FOLDS, problem.seed)
-    if len(rows) > _MAX_ROWS or recipe.spec.is_network:  # networks take the longest
+    if len(rows) > _MAX_ROWS or algorithm.spec.is_network:  # networks take the longest
         folds = folds[-1:]
     predicted, held_rows = [], []
     for fold in folds:
         train, held = rows.take(fold.train), rows.take(fold.held)
         train = sample(train, min(1.0, _MAX_ROWS / len(train)), classes=0, seed=problem.seed)
         held = sample(held, min(1.0, _MAX_HELD_ROWS / len(held)), classes=0, seed=problem.seed)
-        model = recipe.train(config, _problem(problem, plain, transform, train, held))
+        model = algorithm.train(config, _problem(problem, plain, transform, train, held))
         predictions = model.predict(held)
         predicted.append(predictions[:, 0] if predictions.ndim == 2 else predictions)
         held_rows.append(held)

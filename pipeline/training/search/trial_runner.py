@@ -14,7 +14,7 @@ from pipeline.contracts.algorithms.hyperparameter import Settings
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.records.outcome import Trial
-from pipeline.training.algorithm import Checkpoints, FittedModel, NoCheckpoints, Problem, Recipe, Report, Rows
+from pipeline.training.algorithm import Algorithm, Checkpoints, FittedModel, NoCheckpoints, Problem, Report, Rows
 from pipeline.training.search.trial_data import sample
 
 __all__ = ["Score", "SearchTimeoutError", "TrialCache", "TrialRunner", "cache_key"]
@@ -72,7 +72,7 @@ class TrialCache:
 class TrialRunner:
     """Tries settings on ``folds``. ``prunes``: what is hopeless after some folds or epochs is stopped."""
 
-    recipe: Recipe[Any]
+    algorithm: Algorithm[Any]
     base: Settings
     folds: tuple[Problem, ...]
     score: Score
@@ -127,14 +127,14 @@ class TrialRunner:
         return trial("kept")
 
     def train_batch(self, settings: Sequence[Settings]) -> None:
-        """Train them at once where the recipe can, so that their scores are known when each has its turn.
+        """Train them at once where the algorithm can, so that their scores are known when each has its turn.
 
         Not where the hopeless are stopped; and where half of the time is over before the end, nothing is known.
         """
-        train_together = self.recipe.side_by_side
+        train_together = self.algorithm.side_by_side
         if train_together is None or self.prunes:
             return
-        configs = [self.recipe.configure({**self.base, **trial_settings}) for trial_settings in settings]
+        configs = [self.algorithm.configure({**self.base, **trial_settings}) for trial_settings in settings]
         for number, problem in enumerate(self.folds):
             missing = [
                 index
@@ -165,8 +165,8 @@ class TrialRunner:
         train = sample(problem.train, row_fraction, classes=problem.classes, seed=problem.seed)
         started = time.monotonic()
         curve: dict[int, float] = {}
-        config = self.recipe.configure({**self.base, **settings})
-        fitted = self.recipe.train(
+        config = self.algorithm.configure({**self.base, **settings})
+        fitted = self.algorithm.train(
             config,
             replace(
                 problem, train=train, deadline=self._until(started, row_fraction), checkpoints=NoCheckpoints(),

@@ -16,11 +16,11 @@ from pipeline.contracts.algorithms.catalog import CATALOGUE_FILE, catalogue, cat
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.outcome import TrainedCandidate
 from pipeline.contracts.signature import Task
-from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithms import ALGORITHMS
 from tests.fakes.tabular import profiled, table
 from tests.fakes.training import Run, TrainIt
 
-ALGORITHMS: list[str] = [
+NAMES: list[str] = [
     "linear",
     "kernel_ridge",
     "random_forest",
@@ -32,7 +32,7 @@ ALGORITHMS: list[str] = [
 ]
 CASES: list[tuple[str, Task, int]] = [
     (algorithm, task, classes)
-    for algorithm in ALGORITHMS
+    for algorithm in NAMES
     for task, classes in (("classification", 2), ("classification", 3), ("regression", 0))
 ]
 
@@ -83,28 +83,28 @@ def test_what_training_never_saw_gets_an_answer(run: Run) -> None:
         np.testing.assert_allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 def test_the_same_seed_gives_the_same_file(algorithm: str, train: TrainIt) -> None:
     rows = table("regression", rows=200)
     first, second = (train(algorithm, rows, seed=7).trained.model_sha256 for _ in range(2))
     assert first == second
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 @pytest.mark.parametrize("kind", ["numeric", "categorical"])
 def test_columns_may_be_of_one_kind_alone(algorithm: str, kind: str, train: TrainIt) -> None:
     rows = table(rows=200, numeric=kind == "numeric", categorical=kind == "categorical")
     assert train(algorithm, rows).difference() < 1e-5
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 def test_one_column_and_two_dozen_rows_are_enough(algorithm: str, train: TrainIt) -> None:
     rows = table(rows=32)
     few = profiled({name: split.select("plan", "target") for name, split in rows.splits.items()}, "classification")
     assert train(algorithm, few).difference() < 1e-5
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 def test_the_validation_rows_need_not_hold_every_class(algorithm: str, train: TrainIt) -> None:
     rows = table(classes=3, rows=200)
     lacking = rows.validation.filter(pl.col("target") != "class 2")
@@ -113,7 +113,7 @@ def test_the_validation_rows_need_not_hold_every_class(algorithm: str, train: Tr
     assert run.difference() < 1e-5
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 @pytest.mark.parametrize("lost", ["class 1", "class 2"])
 def test_the_training_rows_need_not_hold_every_class(algorithm: str, lost: str, train: TrainIt) -> None:
     """As with a split by time: each probability stays with its class, and the lost one's is nearly 0."""
@@ -128,7 +128,7 @@ def test_the_training_rows_need_not_hold_every_class(algorithm: str, lost: str, 
     assert run.difference() < 1e-5
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 def test_gaps_in_a_column_that_had_none_in_training_are_answered_alike(algorithm: str, train: TrainIt) -> None:
     rows = table("regression", rows=300)
     gap = rows.validation.with_columns(age=pl.lit(None, pl.Float32))
@@ -137,7 +137,7 @@ def test_gaps_in_a_column_that_had_none_in_training_are_answered_alike(algorithm
     assert run.difference() < 1e-5
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 def test_numbers_and_targets_far_from_zero_keep_their_parity(algorithm: str, train: TrainIt) -> None:
     random = np.random.default_rng(0)
     year = random.integers(1950, 2020, 300)
@@ -153,15 +153,15 @@ def test_numbers_and_targets_far_from_zero_keep_their_parity(algorithm: str, tra
     assert run.difference() < run.trained.tolerance < 0.01
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 def test_an_unknown_setting_is_refused_by_name(algorithm: str, train: TrainIt) -> None:
-    known = next(iter(RECIPES[algorithm].spec.defaults))
+    known = next(iter(ALGORITHMS[algorithm].spec.defaults))
     with pytest.raises(CandidateFailedError, match=f"{algorithm} has no setting '{known}x': .*'{known}'"):
         train(algorithm, table(rows=40), **{f"{known}x": 1})
 
 
-def test_the_catalogue_is_what_the_recipes_declare() -> None:
-    declared = tuple(recipe.spec for recipe in RECIPES.values())
+def test_the_catalog_is_what_the_algorithms_declare() -> None:
+    declared = tuple(algorithm.spec for algorithm in ALGORITHMS.values())
     assert CATALOGUE_FILE.read_text() == catalogue_text(declared), "python -m tools.generated_files writes it"
     assert tuple(catalogue().values()) == declared
 
@@ -170,8 +170,8 @@ def test_declarations_import_no_training_library() -> None:
     heavy = ["torch", "sklearn", "lightgbm", "onnx", "skl2onnx", "scipy"]
     script = (
         f"import sys; sys.modules.update(dict.fromkeys({heavy!r}))\n"
-        "from pipeline.training.algorithms import RECIPES\n"
-        "assert all(recipe.spec.hyperparameters and recipe.spec.tasks for recipe in RECIPES.values())"
+        "from pipeline.training.algorithms import ALGORITHMS\n"
+        "assert all(algorithm.spec.hyperparameters and algorithm.spec.tasks for algorithm in ALGORITHMS.values())"
     )
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)

@@ -10,12 +10,12 @@ import numpy as np
 import onnx
 import pytest
 
-from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIGS as RECIPES_INT8
+from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIGS as INT8_CONFIGS
 from pipeline.compression.passes.quantization.dynamic_int8 import DynamicInt8
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import FittedModel, Problem, Rows
-from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.export.tree_ensemble import forest_trees
 from pipeline.training.features.merged_preprocessing import merge_preprocessing
 from pipeline.training.features.preprocessing import boosting_features, forest_features
@@ -52,9 +52,9 @@ def _fold_problems(problem: Problem) -> list[Problem]:
 
 
 def _fold_models(algorithm: str, problem: Problem, **settings: Any) -> list[FittedModel]:
-    recipe = RECIPES[algorithm]
-    complete = recipe.configure({**QUICK[algorithm], **settings})
-    return [recipe.train(complete, fold) for fold in _fold_problems(problem)]
+    trained = ALGORITHMS[algorithm]
+    complete = trained.configure({**QUICK[algorithm], **settings})
+    return [trained.train(complete, fold) for fold in _fold_problems(problem)]
 
 
 def _answers(body: onnx.ModelProto, rows: Rows) -> np.ndarray:
@@ -128,8 +128,8 @@ def test_networks_of_different_widths_are_averaged_side_by_side() -> None:
 def test_stacked_matrices_become_integers_of_one_scale() -> None:
     problem = _problem(4)
     body = average_fitted_models(_fold_models("mlp", problem, epochs=5), classes=4)
-    for recipe, exact in ((RECIPES_INT8[0], 0), (RECIPES_INT8[1], 1)):
-        quantized = onnx.load_from_string(DynamicInt8(recipe)(body.SerializeToString()).model)
+    for config, exact in ((INT8_CONFIGS[0], 0), (INT8_CONFIGS[1], 1)):
+        quantized = onnx.load_from_string(DynamicInt8(config)(body.SerializeToString()).model)
         assert _operators(quantized)["MatMulInteger"] == _operators(body)["MatMul"] - exact
         np.testing.assert_allclose(_answers(quantized, problem.train), _answers(body, problem.train), atol=0.05)
 
@@ -202,8 +202,8 @@ def test_leaves_of_one_class_cost_a_forest_of_many_classes_one_copy_of_each_tree
 def test_a_model_fitted_without_a_class_answers_0_for_it(algorithm: str, classes: int) -> None:
     problem = _problem(classes)
     without = replace(problem, train=problem.train.take(problem.train.target != classes - 2))
-    recipe = RECIPES[algorithm]
-    members = [recipe.train(recipe.configure(QUICK[algorithm]), rows) for rows in (problem, without)]
+    trained = ALGORITHMS[algorithm]
+    members = [trained.train(trained.configure(QUICK[algorithm]), rows) for rows in (problem, without)]
     assert not members[1].predict(problem.train)[:, classes - 2].any()
     answers = _answers(average_fitted_models(members, classes=classes), problem.train)
     np.testing.assert_allclose(answers, _mean(members, problem.train), atol=2e-5)
@@ -212,6 +212,6 @@ def test_a_model_fitted_without_a_class_answers_0_for_it(algorithm: str, classes
 def test_a_tree_that_is_a_leaf_alone_answers_its_value() -> None:
     problem = _problem(0)
     constant = replace(problem, train=replace(problem.train, target=np.full(len(problem.train), 3.0)))
-    recipe = RECIPES["random_forest"]
-    body = recipe.train(recipe.configure({"n_estimators": 2}), constant).body()
+    algorithm = ALGORITHMS["random_forest"]
+    body = algorithm.train(algorithm.configure({"n_estimators": 2}), constant).body()
     np.testing.assert_allclose(_answers(body, problem.train), 3.0, rtol=1e-6)

@@ -11,7 +11,7 @@ from pipeline.contracts.records.dataset import Dataset, SplitRows
 from tests.fakes.tabular import Table, column_profile
 from tests.fakes.training import TrainIt
 
-ALGORITHMS = ["k_means", "gaussian_mixture"]
+NAMES = ["k_means", "gaussian_mixture"]
 CENTERS = ((0.0, 0.0, "red"), (10.0, 0.0, "green"), (0.0, 10.0, "blue"))
 
 
@@ -38,7 +38,7 @@ def blobs(rows: int = 240) -> pl.DataFrame:
     return pl.DataFrame([x, y, pl.Series("colour", [CENTERS[one][2] for one in which])])
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 def test_the_clusters_that_are_there_are_found_and_numbered_by_size(algorithm: str, train: TrainIt) -> None:
     run = train(algorithm, clustered(blobs()))
     assert run.trained.classes == ("0", "1", "2")
@@ -50,7 +50,7 @@ def test_the_clusters_that_are_there_are_found_and_numbered_by_size(algorithm: s
     np.testing.assert_allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 @pytest.mark.parametrize("kept", [["x", "y"], ["x", "y", "colour"]])
 @pytest.mark.parametrize("covariance", [None, "diag"])
 def test_the_served_file_answers_as_the_trained_model(
@@ -62,7 +62,7 @@ def test_the_served_file_answers_as_the_trained_model(
     assert run.difference() < 1e-5
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 def test_categories_alone_and_strange_rows_are_answered(algorithm: str, train: TrainIt) -> None:
     random = np.random.default_rng(1)
     kind = random.choice(["a", "b", "c"], 120)
@@ -74,7 +74,7 @@ def test_categories_alone_and_strange_rows_are_answered(algorithm: str, train: T
     assert np.isfinite(run.served(strange).probabilities).all()
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 def test_rows_that_are_too_much_alike_are_told(algorithm: str, train: TrainIt) -> None:
     alike = clustered(pl.DataFrame({"x": pl.Series([0.0, 1.0] * 40, dtype=pl.Float32)}))
     with pytest.raises(
@@ -86,7 +86,7 @@ def test_rows_that_are_too_much_alike_are_told(algorithm: str, train: TrainIt) -
     assert train(algorithm, alike, clusters=2).trained.quality["silhouette"] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", NAMES)
 def test_the_same_seed_gives_the_same_file(algorithm: str, train: TrainIt) -> None:
     first, second = (train(algorithm, clustered(blobs()), seed=7, clusters=3).trained.model_sha256 for _ in range(2))
     assert first == second

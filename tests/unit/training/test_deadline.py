@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.training.algorithm import FittedModel, Problem, Rows
-from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.estimators.linear_models import fit_iteratively, fit_on_rows_in_time
 from tests.fakes.networks import problem
 
@@ -37,7 +37,7 @@ def _train(
         deadline=time.monotonic() + SECONDS,
     )
     began = time.process_time()
-    fitted = RECIPES[algorithm].train(RECIPES[algorithm].configure(settings), given)
+    fitted = ALGORITHMS[algorithm].train(ALGORITHMS[algorithm].configure(settings), given)
     return fitted, time.process_time() - began, given
 
 
@@ -59,10 +59,10 @@ def test_a_forest_has_the_trees_that_there_was_time_for(algorithm: str, classes:
 @pytest.mark.parametrize("algorithm", ["random_forest", "extra_trees"])
 def test_a_forest_grown_in_batches_is_that_of_one_fit(algorithm: str) -> None:
     given = problem(rows=200)
-    recipe = RECIPES[algorithm]
-    settings = recipe.configure({"n_estimators": 30})
-    whole = recipe.train(settings, given)
-    batches = recipe.train(settings, replace(given, deadline=time.monotonic() + 600))
+    forest = ALGORITHMS[algorithm]
+    settings = forest.configure({"n_estimators": 30})
+    whole = forest.train(settings, given)
+    batches = forest.train(settings, replace(given, deadline=time.monotonic() + 600))
     np.testing.assert_array_equal(whole.predict(given.validation), batches.predict(given.validation))
     assert batches.notes == ()
 
@@ -150,15 +150,15 @@ def test_what_begins_after_the_deadline_gives_a_model_all_the_same(algorithm: st
     given = problem(classes=classes, rows=90, deadline=time.monotonic() - 1)
     if algorithm == "text_linear":
         given = replace(given, train=_texts(given.train), validation=_texts(given.validation))
-    fitted = RECIPES[algorithm].train(RECIPES[algorithm].configure({}), given)
+    fitted = ALGORITHMS[algorithm].train(ALGORITHMS[algorithm].configure({}), given)
     assert np.isfinite(fitted.predict(given.validation)).all()
 
 
 def test_texts_for_whose_classes_there_is_no_time_are_read_by_naive_bayes() -> None:
     given = problem(classes=4, rows=400)
     given = replace(given, train=_texts(given.train), validation=_texts(given.validation))
-    recipe = RECIPES["text_linear"]
-    late = recipe.train(recipe.configure({}), replace(given, deadline=time.monotonic() - 1))
+    algorithm = ALGORITHMS["text_linear"]
+    late = algorithm.train(algorithm.configure({}), replace(given, deadline=time.monotonic() - 1))
     assert late.notes == ("training time ran out: 4 of 4 scores of texts are naive Bayes'",)
     assert (late.predict(given.validation).argmax(axis=1) == given.validation.target).mean() > 0.9
 

@@ -12,7 +12,7 @@ from pipeline.training.networks.images import ConvNet, PixelNormalizer, ResNet
 from tests.fakes.imaging import pictures
 from tests.fakes.training import TrainIt
 
-ALGORITHMS = ["mlp", "cnn", "resnet"]
+NAMES = ["mlp", "cnn", "resnet"]
 
 
 @pytest.mark.parametrize(("algorithm", "channels"), [("mlp", 1), ("cnn", 1), ("resnet", 3)])
@@ -43,7 +43,7 @@ def test_mixup_blends_images_and_their_losses(train: TrainIt) -> None:
 
 def test_the_plan_of_images_names_what_reads_them() -> None:
     planned = plan(pictures(rows=300).dataset, JobSpec())
-    assert {candidate.algorithm for candidate in planned.candidates} >= set(ALGORITHMS)
+    assert {candidate.algorithm for candidate in planned.candidates} >= set(NAMES)
     reasons = {skipped.algorithm: skipped.reason for skipped in planned.skipped}
     assert "numbers" in reasons["random_forest"]
 

@@ -16,7 +16,7 @@ from pipeline.contracts.algorithms.hyperparameter import Range, Space
 from pipeline.contracts.algorithms.network_config import Epochs, NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.plan import Candidate, Trials
-from pipeline.training.algorithm import AlgorithmSpec, FittedModel, NoCheckpoints, Problem, Recipe, Rows
+from pipeline.training.algorithm import Algorithm, AlgorithmSpec, FittedModel, NoCheckpoints, Problem, Rows
 from pipeline.training.search.screening import screen_candidates
 from pipeline.training.search.search import SearchResult, search
 from pipeline.training.search.space import grid, sample_settings
@@ -49,7 +49,7 @@ class FakeConfig(NetworkConfig):
     epochs: Epochs = 8
 
 
-def _recipe(train: Callable[[FakeConfig, Problem], Any] = lambda config, problem: config.a) -> Recipe:
+def _algorithm(train: Callable[[FakeConfig, Problem], Any] = lambda config, problem: config.a) -> Algorithm:
     """What it gives as its answers is what it is worth: a trial's score."""
 
     def fit(config: FakeConfig, problem: Problem) -> FittedModel:
@@ -60,16 +60,16 @@ def _recipe(train: Callable[[FakeConfig, Problem], Any] = lambda config, problem
         name="fake", tasks=("classification",), supported_inputs=("num",), queue="cpu", strengths="tests",
         hyperparameters=FakeConfig.describe(),
     )  # fmt: skip
-    return Recipe(spec=spec, config=FakeConfig, tolerance=0, train=fit)
+    return Algorithm(spec=spec, config=FakeConfig, tolerance=0, train=fit)
 
 
 def _score(fitted: FittedModel, rows: Rows) -> float:
     return float(fitted.predict(rows)[0])
 
 
-def _search(space: Space, method: str = "random", recipe: Recipe | None = None, **given: Any) -> SearchResult:
+def _search(space: Space, method: str = "random", algorithm: Algorithm | None = None, **given: Any) -> SearchResult:
     asked = Trials(method=method, space=space, trials=given.pop("trials", 20), cv=given.pop("cv", None))
-    return search(recipe or _recipe(), {}, asked, _problem(**given), _score)
+    return search(algorithm or _algorithm(), {}, asked, _problem(**given), _score)
 
 
 UNIT: Space = {"a": Range(low=0.0, high=1.0)}
@@ -128,7 +128,7 @@ def test_the_plans_own_settings_are_tried_first_and_the_same_seed_tries_the_same
 
 
 def test_bayesian_search_closes_in_on_the_best() -> None:
-    hill = _recipe(lambda config, problem: -((config.a - 0.83) ** 2))
+    hill = _algorithm(lambda config, problem: -((config.a - 0.83) ** 2))
     found = _search(UNIT, "bayesian", hill, trials=40)
     assert abs(found.config.a - 0.83) < 0.05
     later = [abs(one.settings["a"] - 0.83) for one in found.trials[20:]]
@@ -146,7 +146,7 @@ def test_halving_goes_on_with_the_better_third_on_three_times_the_rows() -> None
         seen.append(len(problem.train))
         return config.a
 
-    found = _search(UNIT, "halving", _recipe(train), trials=9, labels=(0, 1) * 1350)
+    found = _search(UNIT, "halving", _algorithm(train), trials=9, labels=(0, 1) * 1350)
     assert seen == [300] * 9 + [900] * 3 + [2700]
     assert [one.rung for one in found.trials] == [0] * 9 + [1] * 3 + [2]
     assert found.trials[-1].status == "best"
@@ -194,11 +194,11 @@ def test_a_trial_that_fails_costs_itself_and_all_of_them_the_candidate() -> None
             raise ValueError("a secret")
         return math.nan if config.a == 3 else 0.1
 
-    found = _search({"a": (1, 2, 3, 4)}, "grid", _recipe(train))
+    found = _search({"a": (1, 2, 3, 4)}, "grid", _algorithm(train))
     assert [one.status for one in found.trials] == ["failed"] * 3 + ["best"]
     assert [one.reason for one in found.trials[:3]] == ["too wide", "ValueError", "its score is not a finite number"]
     with pytest.raises(CandidateFailedError, match="every trial failed, the first because: too wide"):
-        _search({"a": (1, 2)}, "grid", _recipe(train))
+        _search({"a": (1, 2)}, "grid", _algorithm(train))
 
 
 def test_a_setting_that_does_not_exist_is_named_with_its_nearest() -> None:
@@ -212,7 +212,7 @@ def test_when_the_time_is_over_the_best_so_far_is_taken_and_time_is_left_to_trai
         return config.a
 
     deadline = time.monotonic() + 0.4
-    found = _search(UNIT, "random", _recipe(train), deadline=deadline)
+    found = _search(UNIT, "random", _algorithm(train), deadline=deadline)
     assert 2 <= len(found.trials) <= 7
     assert found.config.a == max(one.settings["a"] for one in found.trials)
     assert "search time ran out after" in found.notes[0]
@@ -226,7 +226,7 @@ def test_a_search_takes_no_more_than_its_share_of_the_time() -> None:
 
     started = time.monotonic()
     asked = Trials(method="random", space=UNIT, trials=500, share=0.02)
-    search(_recipe(train), {}, asked, _problem(deadline=started + 20), _score)
+    search(_algorithm(train), {}, asked, _problem(deadline=started + 20), _score)
     assert time.monotonic() - started < 2
 
 
@@ -254,7 +254,7 @@ def test_a_curve_behind_half_of_the_others_is_stopped() -> None:
             problem.watch({"epoch": epoch, "validation_loss": (1.5 - config.a) / epoch})
         return config.a
 
-    found = _search(UNIT, "random", _recipe(train), trials=20)
+    found = _search(UNIT, "random", _algorithm(train), trials=20)
     stopped = [one for one in found.trials if "its loss was behind" in one.reason]
     assert stopped
     assert found.config.a == max(one.settings["a"] for one in found.trials)
@@ -281,18 +281,18 @@ def test_a_later_attempt_goes_on_with_the_search_and_then_with_the_training(meth
             raise KeyboardInterrupt
         return config.a
 
-    recipe, given = _recipe(train), {"checkpoints": kept, "labels": (0, 1) * 1350, "trials": 9}
+    algorithm, given = _algorithm(train), {"checkpoints": kept, "labels": (0, 1) * 1350, "trials": 9}
     with pytest.raises(KeyboardInterrupt):
-        _search(UNIT, method, recipe, **given)
+        _search(UNIT, method, algorithm, **given)
     before = len(json.loads((kept.state or b"").partition(b"\n")[0]))
-    found = _search(UNIT, method, recipe, **given)
+    found = _search(UNIT, method, algorithm, **given)
     whole = _search(UNIT, method, labels=given["labels"], trials=9)
     assert before == 5
     assert len(trained) == len(whole.trials) + 1
     assert [replaced(one) for one in found.trials] == [replaced(one) for one in whole.trials]
     assert found.checkpoints.load() is None
     found.checkpoints.save(b"the\nnetwork")
-    assert _search(UNIT, method, recipe, **given).checkpoints.load() == b"the\nnetwork"
+    assert _search(UNIT, method, algorithm, **given).checkpoints.load() == b"the\nnetwork"
     assert len(trained) == len(whole.trials) + 1
 
 
@@ -336,7 +336,7 @@ def _auditioned(qualities: Mapping[str, float], half: float) -> Mapping[str, str
             raise ValueError
         return config.a
 
-    heard = [(Candidate(name=n, algorithm="fake", settings={"a": q}), _recipe(train)) for n, q in qualities.items()]
+    heard = [(Candidate(name=n, algorithm="fake", settings={"a": q}), _algorithm(train)) for n, q in qualities.items()]
     return screen_candidates(heard, _problem(), 20, judge, greater=True)
 
 

@@ -17,8 +17,8 @@ from pipeline.contracts.algorithms.spec import AlgorithmSpec
 from pipeline.contracts.errors import CandidateFailedError, InvalidJobSpecError
 from pipeline.contracts.spec.job_spec import Training
 from pipeline.planning.settings import validate_setting
-from pipeline.training.algorithm import Problem, Recipe, Rows
-from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithm import Algorithm, Problem, Rows
+from pipeline.training.algorithms import ALGORITHMS
 from tests.fakes.networks import problem
 from tests.fakes.training import QUICK
 
@@ -83,28 +83,28 @@ def _id(value: object) -> str:
     return value.name if isinstance(value, AlgorithmSpec | Hyperparameter) else str(value)
 
 
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
-def test_every_hyperparameter_is_documented_and_its_numbers_have_bounds(recipe: Recipe[Any]) -> None:
-    for field in recipe.spec.hyperparameters:
+@pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=lambda algorithm: algorithm.name)
+def test_every_hyperparameter_is_documented_and_its_numbers_have_bounds(algorithm: Algorithm[Any]) -> None:
+    for field in algorithm.spec.hyperparameters:
         assert field.description.endswith("."), field.name
         assert field.bounds or field.choices or not field.is_numeric, field.name
 
 
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
-def test_defaults_overrides_and_searched_values_are_valid(recipe: Recipe[Any]) -> None:
-    spec = recipe.spec
+@pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=lambda algorithm: algorithm.name)
+def test_defaults_overrides_and_searched_values_are_valid(algorithm: Algorithm[Any]) -> None:
+    spec = algorithm.spec
     for settings in (spec.defaults, *(override.settings for override in spec.overrides)):
         assert [name for name, value in settings.items() if spec.value_error(name, value)] == []
-        recipe.configure(settings)
+        algorithm.configure(settings)
     for field in spec.hyperparameters:
         values = field.search or ()
         ends = [field.read(values.low), field.read(values.high)] if isinstance(values, Range) else values
         assert [value for value in ends if field.value_error(value)] == [], field.name
 
 
-@pytest.mark.parametrize("recipe", RECIPES.values(), ids=lambda recipe: recipe.name)
-def test_the_catalog_and_the_config_have_the_same_defaults(recipe: Recipe[Any]) -> None:
-    assert recipe.config().model_dump() == recipe.spec.defaults == catalogue()[recipe.name].defaults
+@pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=lambda algorithm: algorithm.name)
+def test_the_catalog_and_the_config_have_the_same_defaults(algorithm: Algorithm[Any]) -> None:
+    assert algorithm.config().model_dump() == algorithm.spec.defaults == catalogue()[algorithm.name].defaults
 
 
 def test_networks_have_the_hyperparameters_of_the_training_section() -> None:
@@ -121,7 +121,7 @@ def test_a_config_refuses_what_the_planner_would_refuse() -> None:
         with pytest.raises(ValidationError):
             NetworkConfig.model_validate(settings)
         with pytest.raises(CandidateFailedError, match=f"mlp: {next(iter(settings))}: "):
-            RECIPES["mlp"].configure(settings)
+            ALGORITHMS["mlp"].configure(settings)
 
 
 @pytest.mark.parametrize(("spec", "field"), SETTINGS, ids=_id)
@@ -130,7 +130,7 @@ def test_what_is_not_allowed_is_refused_by_setting_value_and_what_is_expected(
 ) -> None:
     for value in _beyond(field):
         with pytest.raises(CandidateFailedError, match=f"{spec.name}: {field.name}: .*expected|did you mean"):
-            RECIPES[spec.name].configure({field.name: value})
+            ALGORITHMS[spec.name].configure({field.name: value})
         if field.set_by:
             continue
         with pytest.raises(InvalidJobSpecError, match=f"settings.{spec.name}.{field.name}: .*"):
@@ -146,17 +146,17 @@ def test_networks_of_layers_alone_refuse_to_have_none(spec: AlgorithmSpec) -> No
 
 @pytest.mark.parametrize(("spec", "field"), SETTINGS, ids=_id)
 def test_the_least_value_that_is_allowed_trains(spec: AlgorithmSpec, field: Hyperparameter) -> None:
-    recipe = RECIPES[spec.name]
+    algorithm = ALGORITHMS[spec.name]
     settings = {**QUICK[spec.name], **({"epochs": 1} if spec.is_network else {})}
     if spec.hyperparameter("heads"):
         settings |= {"width": 2, "heads": 1}
     given = _problem(spec)
-    fitted = recipe.train(recipe.configure({**settings, field.name: _least(field)}), given)
+    fitted = algorithm.train(algorithm.configure({**settings, field.name: _least(field)}), given)
     assert np.isfinite(fitted.predict(given.validation)).all()
 
 
 def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
     spec = catalogue()["transformer"]
-    settings = RECIPES["transformer"].configure({"width": 10, "heads": 4})
+    settings = ALGORITHMS["transformer"].configure({"width": 10, "heads": 4})
     with pytest.raises(CandidateFailedError, match="width is 10 and heads 4: a multiple of the heads is expected"):
-        RECIPES["transformer"].train(settings, _problem(spec))
+        ALGORITHMS["transformer"].train(settings, _problem(spec))

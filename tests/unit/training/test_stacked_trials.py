@@ -15,13 +15,13 @@ from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.records.plan import Trials
 from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import Problem, Rows
-from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.search.search import search
 from pipeline.training.search.stacked_trials import can_stack, fit_stacked
 from tests.fakes.imaging import SHAPES, pictures
 from tests.fakes.networks import Kept
 
-MLP = RECIPES["mlp"]
+MLP = ALGORITHMS["mlp"]
 QUICK = {"hidden": (16, 8), "epochs": 6, "batch_size": 32, "dropout": 0.0}
 
 

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 from pipeline.ensembling.distillation import distill
-from pipeline.training.algorithm import FittedModel, Objective, Problem, Recipe, Rows
-from pipeline.training.algorithms import RECIPES
+from pipeline.training.algorithm import Algorithm, FittedModel, Objective, Problem, Rows
+from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.algorithms.linear import LinearConfig
 from pipeline.training.features.target_transform import Kind, TargetTransform, target_transforms
 from pipeline.training.search.target_selection import select_target_transform
@@ -76,9 +76,9 @@ def test_the_loss_is_the_metrics(algorithm: str, metric: str, expected: float) -
         "extra_trees": {"min_samples_leaf": 200, "n_estimators": 20},
         "gradient_boosting": {"min_child_samples": 200},
     }
-    recipe = RECIPES[algorithm]
+    trained = ALGORITHMS[algorithm]
     given = _exponential(metric)
-    fitted = recipe.train(recipe.configure({**QUICK[algorithm], **smooth.get(algorithm, {})}), given)
+    fitted = trained.train(trained.configure({**QUICK[algorithm], **smooth.get(algorithm, {})}), given)
     assert np.mean(fitted.predict(given.validation)) == pytest.approx(expected, abs=0.17)
 
 
@@ -206,7 +206,7 @@ def test_a_distilled_model_keeps_to_it() -> None:
     )
     given = problem(classes=0, train=rows, validation=rows, minimum=0.0)
     student = distill(
-        RECIPES["linear"], LinearConfig(), given, lambda taught: np.maximum(0, 5 * taught.num[:, 0].astype(float))
+        ALGORITHMS["linear"], LinearConfig(), given, lambda taught: np.maximum(0, 5 * taught.num[:, 0].astype(float))
     )
     assert student.predict(rows).min() == 0
     session = onnxruntime.InferenceSession(student.body().SerializeToString())
@@ -215,7 +215,7 @@ def test_a_distilled_model_keeps_to_it() -> None:
     np.testing.assert_allclose(served[:, 0], student.predict(rows), atol=1e-5)
 
 
-def _recipe(errors: dict[str, float]) -> Recipe:
+def _algorithm(errors: dict[str, float]) -> Algorithm:
     """An algorithm that errs by so much for each objective, or for logarithms."""
 
     def train(config: LinearConfig, given: Problem) -> FittedModel:
@@ -234,7 +234,7 @@ def _recipe(errors: dict[str, float]) -> Recipe:
 
         return FittedModel(predict=predict, body=lambda: None)  # type: ignore[arg-type, return-value]  # not exported
 
-    return replace(RECIPES["linear"], train=train)
+    return replace(ALGORITHMS["linear"], train=train)
 
 
 def _select(errors: dict[str, float], **given: Any) -> tuple[TargetTransform, str]:
@@ -246,7 +246,7 @@ def _select(errors: dict[str, float], **given: Any) -> tuple[TargetTransform, st
     def rmse(predicted: Any, truth: Any, weight: Any) -> float:
         return float(np.sqrt(np.average((predicted - truth) ** 2, weights=weight)))
 
-    return select_target_transform(_recipe(errors), {}, asked, transforms, rmse, greater=False)
+    return select_target_transform(_algorithm(errors), {}, asked, transforms, rmse, greater=False)
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,9 @@ from pipeline.contracts.algorithms.network_config import (
     WeightDecay,
 )
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
-from pipeline.training.algorithm import FittedModel, Problem, Recipe
+from pipeline.training.algorithm import Algorithm, FittedModel, Problem
 
-__all__ = ["ImageConfig", "image_recipe"]
+__all__ = ["ImageConfig", "image_algorithm"]
 
 _FEW_ROWS, _FEWER_ROWS = 20_000, 2_000
 
@@ -45,7 +45,7 @@ class ImageConfig(NetworkConfig):
 ImageConfigT = TypeVar("ImageConfigT", bound=ImageConfig)
 
 
-def image_recipe(  # noqa: PLR0913 - what they differ in, each by its name
+def image_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
     *,
     name: str,
     strengths: str,
@@ -54,7 +54,7 @@ def image_recipe(  # noqa: PLR0913 - what they differ in, each by its name
     epochs: tuple[int, int],
     cost: Cost,
     training_order: int,
-) -> Recipe[ImageConfigT]:
+) -> Algorithm[ImageConfigT]:
     """Declare a convolutional network.
 
     Args:
@@ -67,7 +67,7 @@ def image_recipe(  # noqa: PLR0913 - what they differ in, each by its name
         training_order: Among the candidates of a job.
     """
     few, fewer = epochs
-    return Recipe(
+    return Algorithm(
         config=config,
         spec=AlgorithmSpec(
             name=name,
