@@ -42,7 +42,8 @@
     ├── ExecutionEndedError          an execution timed out or was aborted
     ├── RunCanceledError             a person ended the run
     ├── TransientError               a service was slow or busy; retried
-    │   └── OverloadedError          a server has as many requests as it takes; the caller waits and retries
+    │   ├── OverloadedError          a server has as many requests as it takes; the caller waits and retries
+    │   └── DeadlineExceededError    a request's deadline passed before it could run
     ├── ConfigurationError           a setting of the deployment is missing or invalid
     ├── NotRunningError              no embedded cloud is running, or no stack of that name is deployed
     └── InternalError                a defect of modeldrop: an unexpected exception
@@ -62,6 +63,7 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "DatasetError",
+    "DeadlineExceededError",
     "ExecutionEndedError",
     "ExportMismatchError",
     "ForbiddenError",
@@ -295,6 +297,10 @@ class TransientError(ModeldropError):
 
 class OverloadedError(TransientError):
     """A server has as many requests as it takes, or this one has waited too long; the caller waits and retries."""
+
+
+class DeadlineExceededError(TransientError):
+    """A request's deadline passed before it could run; it was not run."""
 
 
 class ConfigurationError(ModeldropError):

@@ -24,8 +24,16 @@ from pipeline.serving.api.prediction_api import PredictionApi
 __all__ = ["ServerApplication"]
 
 _Respond = Callable[[HttpResponse], None]
+_DEADLINE = "x-envoy-expected-rq-timeout-ms"  # Envoy and Istio tell upstream servers how long they wait
+_MAX_DIGITS = 12
 _RETRY = {"retry-after": "1"}
 _OPEN_PATHS = frozenset({"/ping", "/v2/health/live", "/v2/health/ready"})  # probes have no API key
+
+
+def _deadline(request: HttpRequest) -> float | None:
+    """Return the seconds that the client or its proxy waits; None if they are not told."""
+    milliseconds = request.headers.get(_DEADLINE, "")
+    return int(milliseconds) / 1e3 if milliseconds.isdecimal() and len(milliseconds) < _MAX_DIGITS else None
 
 
 class ServerApplication:
@@ -87,7 +95,8 @@ class ServerApplication:
         if caller is not None and self._dispatcher.is_fast(request.path, len(request.body)):
             self._complete(request, started, respond, self._call(request, caller))
             return
-        future = self._dispatcher.run_in_thread(partial(self._authenticate_and_call, request, key, caller))
+        call = partial(self._authenticate_and_call, request, key, caller)
+        future = self._dispatcher.run_in_thread(call, _deadline(request))
         future.add_done_callback(partial(self._on_done, request, started, respond))
 
     def _authenticate_and_call(self, request: HttpRequest, key: str, caller: Caller | None) -> HttpResponse:

@@ -16,7 +16,7 @@ from onnx import TensorProto, helper
 
 from pipeline.server.access_log import AccessLog
 from pipeline.server.authentication import Authenticator, OpenAccess
-from pipeline.server.config import ServerConfig
+from pipeline.server.config import ServerConfig, TlsFiles
 from pipeline.server.execution.sessions import make_server_session
 from pipeline.server.limits import ServerLimits
 from pipeline.server.metrics import ServerMetrics
@@ -80,9 +80,12 @@ def run_folder(
     limits: ServerLimits | None = None,
     authenticator: Authenticator | None = None,
     refresh_seconds: float = 60.0,
+    tls: TlsFiles | None = None,
 ) -> Iterator[RunningServer]:
     """Serve the models of a folder until the block ends."""
-    config = ServerConfig(http_port=0, grpc_port=0, refresh_seconds=refresh_seconds, limits=limits or ServerLimits())
+    config = ServerConfig(
+        http_port=0, grpc_port=0, refresh_seconds=refresh_seconds, tls=tls, limits=limits or ServerLimits()
+    )
     http, grpc = bind_socket(config.host, 0), bind_socket(config.host, 0)
     http_port, grpc_port = http.getsockname()[1], grpc.getsockname()[1]
     logs, reports = io.BytesIO(), list[str]()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from pipeline.contracts.errors import OverloadedError
+from pipeline.contracts.errors import DeadlineExceededError, OverloadedError
 from pipeline.server.limits import ServerLimits
 from pipeline.server.metrics import ServerMetrics
 
@@ -84,11 +84,15 @@ class Dispatcher:
             self._seconds.clear()
         self._seconds[key] = seconds if old is None else old + _WEIGHT * (seconds - old)
 
-    def run_in_thread(self, call: Callable[[], _Result]) -> asyncio.Future[_Result]:
+    def run_in_thread(self, call: Callable[[], _Result], seconds: float | None = None) -> asyncio.Future[_Result]:
         """Run a call in a thread.
 
+        Args:
+            call: The call.
+            seconds: Time from now within which it must begin; None for the server's limit alone.
+
         Returns:
-            Its result, or OverloadedError if it waited too long for a thread.
+            Its result, or OverloadedError if it waited too long for a thread, or DeadlineExceededError.
         """
         queued = self._clock()
 
@@ -97,6 +101,8 @@ class Dispatcher:
             self._metrics.record_queue(waited)
             if waited > self._limits.max_queue_seconds:
                 raise OverloadedError(f"the request waited {waited:.1f} s for a thread: try again later")
+            if seconds is not None and waited > seconds:
+                raise DeadlineExceededError(f"the request waited {waited:.3f} s for a thread, longer than its deadline")
             return call()
 
         return asyncio.get_running_loop().run_in_executor(self._threads, run)

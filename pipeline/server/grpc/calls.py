@@ -11,6 +11,7 @@ import grpc
 
 from pipeline.contracts.errors import (
     ConflictError,
+    DeadlineExceededError,
     ForbiddenError,
     InputError,
     ModeldropError,
@@ -39,6 +40,7 @@ _CODES: Mapping[type[BaseException], grpc.StatusCode] = {
     ObjectNotFoundError: grpc.StatusCode.INTERNAL,
     ConflictError: grpc.StatusCode.FAILED_PRECONDITION,
     OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    DeadlineExceededError: grpc.StatusCode.DEADLINE_EXCEEDED,
     TransientError: grpc.StatusCode.UNAVAILABLE,
     BaseException: grpc.StatusCode.INTERNAL,
 }
@@ -107,14 +109,14 @@ class CallRunner:
         """Run a call and return its message; end the RPC with a status code if it fails."""
         started = time.perf_counter()
         try:
-            reply = await self._run(context, call, started)
+            reply = await self._run(context, call)
         except Exception as error:  # noqa: BLE001 - the outermost edge: one call's failure ends no other's
             self._finish("grpc", status_code(error).name, started, {}, call.size)
             await self._abort(context, error)
         self._finish("grpc", "OK", started, reply.facts, call.size)
         return reply.message
 
-    async def _run(self, context: grpc.aio.ServicerContext, call: Call, started: float) -> Reply:
+    async def _run(self, context: grpc.aio.ServicerContext, call: Call) -> Reply:
         self._dispatcher.enter()
         key = _find_key(context)
         caller = self._authenticator.recall(key)
@@ -123,15 +125,11 @@ class CallRunner:
                 return self._call(call, caller)
             finally:
                 self._dispatcher.leave()
-        remaining = context.time_remaining()
-        deadline = None if remaining is None else started + remaining
 
         def run() -> Reply:
-            if deadline is not None and time.perf_counter() > deadline:
-                raise OverloadedError("the call's deadline has passed before it could run")
             return self._call(call, caller or self._authenticator.authenticate(key))
 
-        future = self._dispatcher.run_in_thread(run)
+        future = self._dispatcher.run_in_thread(run, context.time_remaining())
         future.add_done_callback(self._leave)  # a cancelled call occupies its thread until it has run
         return await asyncio.shield(future)
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pipeline.contracts.errors import (
     AliasMovedError,
     ConflictError,
+    DeadlineExceededError,
     ForbiddenError,
     InputError,
     IntegrityError,
@@ -35,6 +36,7 @@ _STATUS: dict[type[BaseException], int] = {
     ObjectNotFoundError: 500,  # a stored object is missing: not the caller's error
     ConflictError: 409,
     OverloadedError: 429,
+    DeadlineExceededError: 504,
     IntegrityError: 503,
     TransientError: 503,
     BaseException: 500,
@@ -60,7 +62,7 @@ def respond_to_error(error: BaseException, request_id: str) -> HttpResponse:
     """
     status = http_status(error)
     sentence = str(error)
-    if status >= 500:
+    if status >= 500 and status != 504:
         reason = "a service is busy, try again" if status == 503 else "internal error"
         if isinstance(error, IntegrityError):
             reason = "this version is unhealthy: its file is missing or damaged"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from collections.abc import Iterator
 
+import pytest
+
+from pipeline.contracts.errors import DeadlineExceededError, OverloadedError
 from pipeline.server.execution.dispatcher import MAX_INLINE_BYTES, Dispatcher
 from pipeline.server.execution.run_time import measure_cost, note_run
 from pipeline.server.limits import ServerLimits
@@ -47,3 +52,25 @@ def test_a_request_whose_graph_ran_for_another_costs_its_graph() -> None:
     thread.start()
     thread.join()
     assert measure_cost(lambda: None)[1] < 0.5
+
+
+@pytest.mark.parametrize(
+    ("waited", "seconds", "error"),
+    [(0.2, None, None), (0.2, 0.3, None), (0.2, 0.1, DeadlineExceededError), (11.0, 0.1, OverloadedError)],
+)
+def test_a_request_that_waited_longer_than_its_deadline_is_not_run(
+    waited: float, seconds: float | None, error: type[Exception] | None
+) -> None:
+    times: Iterator[float] = iter([5.0, 5.0 + waited])
+    dispatcher = Dispatcher(ServerLimits(), ServerMetrics(), clock=lambda: next(times))
+    ran: list[int] = []
+
+    async def wait() -> None:
+        await dispatcher.run_in_thread(lambda: ran.append(1), seconds)
+
+    if error is None:
+        asyncio.run(wait())
+    else:
+        with pytest.raises(error):
+            asyncio.run(wait())
+    assert ran == ([] if error else [1])

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.server.authentication import FixedKeys
+from pipeline.server.execution.dispatcher import MAX_INLINE_BYTES
 from pipeline.server.limits import ServerLimits
 from pipeline.server.models.model_files import LOCAL_TENANT
 from tests.helpers.running_server import RunningServer, run_folder, write_scaling_model
@@ -166,6 +167,19 @@ def test_more_requests_than_the_limit_are_refused_with_advice(tmp_path: Path) ->
         response = server.infer(1, 2)
     assert response.status_code == 429
     assert response.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize(("milliseconds", "status"), [("0", 504), ("60000", 200), ("soon", 200), ("9" * 5_000, 200)])
+def test_a_request_is_not_run_after_the_time_that_its_proxy_waits(
+    server: RunningServer, milliseconds: str, status: int
+) -> None:
+    slow = b" " * MAX_INLINE_BYTES + BODY  # it waits for a thread
+    response = server.client.post(
+        "/v2/models/scale/infer", content=slow, headers={"x-envoy-expected-rq-timeout-ms": milliseconds}
+    )
+    assert response.status_code == status
+    if status == 504:
+        assert "deadline" in response.json()["error"]
 
 
 def test_logs_have_facts_and_no_values(server: RunningServer) -> None:

@@ -1,0 +1,156 @@
+"""tritonclient's gRPC client, unmodified, in plain text and by TLS with a client's certificate."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from queue import Queue
+from typing import NamedTuple
+
+import httpx
+import numpy as np
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tritonclient import grpc as triton
+from tritonclient.utils import InferenceServerException
+
+from pipeline.load_test.load_test import LoadTest, run_load_test
+from pipeline.server.config import TlsFiles
+from tests.helpers.running_server import RunningServer, run_folder, write_scaling_model
+
+
+class Authority(NamedTuple):
+    """A certificate authority's files, and those of one certificate that it signed."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("models")
+    for version in (1, 2):
+        write_scaling_model(folder, version=version, factor=version + 1)
+    with run_folder(folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return _write_certificates(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[RunningServer]:
+    folder = tmp_path_factory.mktemp("models")
+    write_scaling_model(folder)
+    tls = TlsFiles(certificate=authority.certificate, key=authority.key, client_ca=authority.ca)
+    with run_folder(folder, tls=tls) as running:
+        yield running
+
+
+def _inputs(*values: float) -> list[triton.InferInput]:
+    tensor = triton.InferInput("x", [len(values) // 2, 2], "FP32")
+    tensor.set_data_from_numpy(np.array(values, np.float32).reshape(-1, 2))
+    return [tensor]
+
+
+def test_it_infers_and_describes(server: RunningServer) -> None:
+    with triton.InferenceServerClient(server.grpc) as client:
+        assert client.is_server_live()
+        assert client.is_server_ready()
+        assert client.is_model_ready("scale")
+        assert client.is_model_ready("scale", "1")
+        assert client.get_model_metadata("scale", as_json=True)["inputs"][0]["datatype"] == "FP32"
+        assert client.get_server_metadata().name
+        result = client.infer("scale", _inputs(1, 2, 3, 4), request_id="7")
+        assert result.as_numpy("y").tolist() == [[3, 6], [9, 12]]
+        assert result.get_response().id == "7"
+        requested = [triton.InferRequestedOutput("y")]
+        older = client.infer("scale", _inputs(1, 2), model_version="1", outputs=requested)
+        assert older.as_numpy("y").tolist() == [[2, 4]]
+
+
+def test_calls_that_do_not_wait_are_answered(server: RunningServer) -> None:
+    results: Queue[tuple[triton.InferResult, InferenceServerException | None]] = Queue()
+    with triton.InferenceServerClient(server.grpc) as client:
+        for number in range(8):
+            client.async_infer("scale", _inputs(number, 0), lambda result, error: results.put((result, error)))
+        ended = [results.get(timeout=5) for _ in range(8)]
+    assert [error for _, error in ended] == [None] * 8
+    assert sorted(float(result.as_numpy("y")[0, 0]) for result, _ in ended) == [3.0 * number for number in range(8)]
+
+
+def test_errors_are_the_clients_exceptions(server: RunningServer) -> None:
+    with triton.InferenceServerClient(server.grpc) as client:
+        with pytest.raises(InferenceServerException, match="other"):
+            client.infer("other", _inputs(1, 2))
+        wrong = triton.InferInput("x", [1, 3], "FP32")
+        wrong.set_data_from_numpy(np.zeros((1, 3), np.float32))
+        with pytest.raises(InferenceServerException) as refused:
+            client.infer("scale", [wrong])
+        assert "INVALID_ARGUMENT" in str(refused.value.status())
+
+
+def test_tls_needs_the_clients_certificate(secure: RunningServer, authority: Authority) -> None:
+    ca, own = str(authority.ca), {"private_key": str(authority.key), "certificate_chain": str(authority.certificate)}
+    with triton.InferenceServerClient(secure.grpc, ssl=True, root_certificates=ca, **own) as client:
+        assert client.infer("scale", _inputs(1, 2)).as_numpy("y").tolist() == [[2, 4]]
+    with (
+        triton.InferenceServerClient(secure.grpc, ssl=True, root_certificates=ca) as client,
+        pytest.raises(InferenceServerException),
+    ):
+        client.infer("scale", _inputs(1, 2))
+
+
+def test_https_needs_the_clients_certificate(secure: RunningServer, authority: Authority) -> None:
+    url = f"https://127.0.0.1:{secure.http_port}/v2/health/ready"
+    context = ssl.create_default_context(cafile=authority.ca)
+    with httpx.Client(verify=context) as client, pytest.raises(httpx.TransportError):
+        client.get(url)
+    context.load_cert_chain(authority.certificate, authority.key)
+    assert httpx.get(url, verify=context).json() == {"ready": True}
+    with pytest.raises(httpx.TransportError):
+        httpx.get(url)  # signed by an authority that this client does not know
+
+
+def test_a_load_test_by_tls(tmp_path: Path, authority: Authority) -> None:
+    write_scaling_model(tmp_path)
+    with run_folder(tmp_path, tls=TlsFiles(certificate=authority.certificate, key=authority.key)) as server:
+        for url in (f"https://127.0.0.1:{server.http_port}", f"grpcs://{server.grpc}"):
+            test = LoadTest(url=url, model="scale", clients=(2,), seconds=0.1, ca=authority.ca)
+            (level,) = run_load_test(test, lambda level: None)
+            assert level.requests > 0
+            assert level.errors == {}
+
+
+def _write_certificates(folder: Path) -> Authority:
+    """Write an authority's certificate, and a certificate for 127.0.0.1 that servers and clients use."""
+    issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test authority")])
+    issuer_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    now = datetime.now(UTC)
+
+    def builder(subject: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder(issuer_name=issuer, subject_name=subject, public_key=public_key)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(hours=1))
+        )
+
+    authority = builder(issuer, issuer_key.public_key()).add_extension(x509.BasicConstraints(True, None), critical=True)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    signed = builder(subject, key.public_key()).add_extension(names, critical=False)
+    paths = Authority(folder / "ca.pem", folder / "certificate.pem", folder / "key.pem")
+    for path, unsigned in ((paths.ca, authority), (paths.certificate, signed)):
+        path.write_bytes(unsigned.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    pem = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    paths.key.write_bytes(key.private_bytes(*pem))
+    return paths
