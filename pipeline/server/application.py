@@ -10,13 +10,14 @@ from functools import partial
 
 from pipeline.contracts.errors import ModeldropError, TransientError
 from pipeline.contracts.tracebacks import places
-from pipeline.server.access_log import AccessLog
 from pipeline.server.authentication import Authenticator, find_key
 from pipeline.server.execution.dispatcher import Dispatcher
 from pipeline.server.execution.run_time import measure_cost
 from pipeline.server.http.responses import error_response
-from pipeline.server.metrics import CONTENT_TYPE, ServerMetrics
 from pipeline.server.repository_api import REPOSITORY_PREFIX, RepositoryApi
+from pipeline.server.telemetry.access_log import AccessLog
+from pipeline.server.telemetry.metrics import CONTENT_TYPE, ServerMetrics
+from pipeline.server.telemetry.observer import EndedRequest, RequestObserver
 from pipeline.serving.api.errors import respond_to_error
 from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.prediction_api import PredictionApi
@@ -44,8 +45,8 @@ class ServerApplication:
         repository: Lists, loads and unloads models.
         authenticator: Finds callers.
         dispatcher: Runs requests.
-        metrics: Measures requests.
-        log: Logs requests.
+        metrics: Rendered for Prometheus.
+        observer: Takes note of each request.
         events: Logs failures of the server.
         default_model: Name of the model of ``/invocations``; None if the server has several.
     """
@@ -58,7 +59,7 @@ class ServerApplication:
         authenticator: Authenticator,
         dispatcher: Dispatcher,
         metrics: ServerMetrics,
-        log: AccessLog,
+        observer: RequestObserver,
         events: AccessLog,
         default_model: Callable[[], str | None] = lambda: None,
     ) -> None:
@@ -67,7 +68,7 @@ class ServerApplication:
         self._authenticator = authenticator
         self._dispatcher = dispatcher
         self._metrics = metrics
-        self._log = log
+        self._observer = observer
         self._events = events
         self._default_model = default_model
         self._numbers = itertools.count(1)
@@ -131,10 +132,17 @@ class ServerApplication:
         if response.status in (429, 503):
             response = response._replace(headers={**response.headers, **_RETRY})
         respond(response)
-        status = str(response.status)
-        self._metrics.record("http", status, seconds, response.facts)
-        self._log.write(
-            "http", status, seconds, response.facts, bytes_in=len(request.body), bytes_out=len(response.body)
+        self._observer.observe(
+            EndedRequest(
+                protocol="http",
+                operation=request.method,
+                status=str(response.status),
+                has_failed=response.status >= 500,
+                seconds=seconds,
+                facts=response.facts,
+                sizes={"bytes_in": len(request.body), "bytes_out": len(response.body)},
+                parent=request.headers.get("traceparent", ""),
+            )
         )
 
     def _probe(self, request: HttpRequest) -> HttpResponse:

@@ -40,6 +40,7 @@ class ServerConfig:
         with_batching: Run concurrent requests of slow models together.
         with_access_log: Log each request.
         tls: Files of TLS; None for plain text.
+        otlp_endpoint: Base URL of a collector of OpenTelemetry traces; None to not trace.
         limits: Bounds that protect it from its clients.
     """
 
@@ -52,4 +53,5 @@ class ServerConfig:
     with_batching: bool = True
     with_access_log: bool = True
     tls: TlsFiles | None = None
+    otlp_endpoint: str | None = None
     limits: ServerLimits = field(default_factory=ServerLimits)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import uvloop
 
 from pipeline.contracts.errors import ModeldropError
-from pipeline.server.access_log import AccessLog
 from pipeline.server.application import ServerApplication
 from pipeline.server.authentication import Authenticator
 from pipeline.server.config import ServerConfig, TlsFiles
@@ -20,10 +19,12 @@ from pipeline.server.execution.dispatcher import Dispatcher
 from pipeline.server.grpc.calls import CallRunner
 from pipeline.server.grpc.listener import GrpcListener
 from pipeline.server.http.listener import HttpListener
-from pipeline.server.metrics import ServerMetrics
 from pipeline.server.repository import ModelRepository
 from pipeline.server.repository_api import RepositoryApi
 from pipeline.server.sockets import format_address
+from pipeline.server.telemetry.access_log import AccessLog
+from pipeline.server.telemetry.metrics import ServerMetrics
+from pipeline.server.telemetry.observer import RequestObserver
 from pipeline.serving.api.prediction_api import PredictionApi
 
 __all__ = ["ServerComponents", "ServingProcess", "run_server", "tls_context"]
@@ -37,14 +38,14 @@ class ServerComponents:
         models: Its models.
         authenticator: Finds callers.
         metrics: Measures requests.
-        log: Logs requests.
+        observer: Takes note of each request.
         events: Logs what happens to the server.
     """
 
     models: ModelRepository
     authenticator: Authenticator
     metrics: ServerMetrics
-    log: AccessLog
+    observer: RequestObserver
     events: AccessLog
 
 
@@ -97,7 +98,7 @@ class ServingProcess:
             authenticator=components.authenticator,
             dispatcher=self._dispatcher,
             metrics=components.metrics,
-            log=components.log,
+            observer=components.observer,
             events=components.events,
             default_model=self._only_model,
         )
@@ -118,8 +119,7 @@ class ServingProcess:
         calls = CallRunner(
             authenticator=self._components.authenticator,
             dispatcher=self._dispatcher,
-            metrics=self._components.metrics,
-            log=self._components.log,
+            observer=self._components.observer,
             events=self._components.events,
         )
         rpc = GrpcListener(self._components.models, calls, self._config.limits)
@@ -131,6 +131,7 @@ class ServingProcess:
         refresher.cancel()
         await asyncio.gather(listener.stop(), rpc.stop())
         self._dispatcher.close()
+        self._components.observer.close()
         grpc.close()
 
     async def _refresh(self) -> None:

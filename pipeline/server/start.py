@@ -10,15 +10,16 @@ import orjson
 
 from pipeline.contracts.errors import ConfigurationError
 from pipeline.contracts.processors import count_processors
-from pipeline.server.access_log import AccessLog
 from pipeline.server.authentication import Authenticator
 from pipeline.server.config import ServerConfig
 from pipeline.server.execution.sessions import make_server_session
-from pipeline.server.metrics import ServerMetrics
 from pipeline.server.models.tensor_model import TensorSession
 from pipeline.server.repository import ModelRepository
 from pipeline.server.run import ServerComponents, ServingProcess, run_server
 from pipeline.server.sockets import allow_connections, bind_socket
+from pipeline.server.telemetry.access_log import AccessLog
+from pipeline.server.telemetry.metrics import ServerMetrics
+from pipeline.server.telemetry.observer import RequestObserver, RequestTracer
 from pipeline.server.workers import run_workers
 
 __all__ = ["ComposeModels", "start_server"]
@@ -59,7 +60,8 @@ def start_server(
 
     def run(on_ready: Callable[[Sequence[str]], object]) -> None:
         metrics = ServerMetrics()
-        log = AccessLog(stream if config.with_access_log else None)
+        tracer = _tracer(config.otlp_endpoint) if config.otlp_endpoint else None
+        observer = RequestObserver(metrics, AccessLog(stream if config.with_access_log else None), tracer)
         events = AccessLog(stream)
 
         def make_session(file: bytes) -> TensorSession:
@@ -71,7 +73,7 @@ def start_server(
         models = compose_models(make_session, events.report)
         models.refresh()
         components = ServerComponents(
-            models=models, authenticator=compose_authenticator(), metrics=metrics, log=log, events=events
+            models=models, authenticator=compose_authenticator(), metrics=metrics, observer=observer, events=events
         )
         server = ServingProcess(config, components)
         run_server(server, http=http, grpc=grpc, on_ready=lambda: on_ready(models.names(config.tenant)))
@@ -95,3 +97,13 @@ def start_server(
         lambda ready: run(lambda models: ready(orjson.dumps(models))),
         on_ready=lambda line: say_ready(orjson.loads(line)),
     )
+
+
+def _tracer(endpoint: str) -> RequestTracer:
+    try:
+        from pipeline.server.telemetry.tracing import OpenTelemetryTracer, otlp_exporter
+    except ImportError as error:
+        raise ConfigurationError(
+            "--otlp-endpoint requires OpenTelemetry: pip install 'modeldrop[tracing]' installs it"
+        ) from error
+    return OpenTelemetryTracer(otlp_exporter(endpoint))

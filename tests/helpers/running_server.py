@@ -14,16 +14,17 @@ import httpx
 import uvloop
 from onnx import TensorProto, helper
 
-from pipeline.server.access_log import AccessLog
 from pipeline.server.authentication import Authenticator, OpenAccess
 from pipeline.server.config import ServerConfig, TlsFiles
 from pipeline.server.execution.sessions import make_server_session
 from pipeline.server.limits import ServerLimits
-from pipeline.server.metrics import ServerMetrics
 from pipeline.server.models.folder import FileModels, index_folder
 from pipeline.server.models.model_files import LOCAL_TENANT
 from pipeline.server.run import ServerComponents, ServingProcess
 from pipeline.server.sockets import bind_socket
+from pipeline.server.telemetry.access_log import AccessLog
+from pipeline.server.telemetry.metrics import ServerMetrics
+from pipeline.server.telemetry.observer import RequestObserver, RequestTracer
 
 __all__ = ["RunningServer", "run_folder", "write_scaling_model"]
 
@@ -81,6 +82,7 @@ def run_folder(
     authenticator: Authenticator | None = None,
     refresh_seconds: float = 60.0,
     tls: TlsFiles | None = None,
+    tracer: RequestTracer | None = None,
 ) -> Iterator[RunningServer]:
     """Serve the models of a folder until the block ends."""
     config = ServerConfig(
@@ -96,12 +98,12 @@ def run_folder(
         report=reports.append,
     )
     models.refresh()
-    log = AccessLog(logs)
+    log, metrics = AccessLog(logs), ServerMetrics()
     components = ServerComponents(
         models=models,
         authenticator=authenticator or OpenAccess(LOCAL_TENANT),
-        metrics=ServerMetrics(),
-        log=log,
+        metrics=metrics,
+        observer=RequestObserver(metrics, log, tracer),
         events=log,
     )
     ready, loops = threading.Event(), []

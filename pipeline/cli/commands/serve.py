@@ -57,6 +57,10 @@ MaxModelOption = Annotated[
 ]
 RefreshOption = Annotated[float, typer.Option(metavar="S", min=0.05, help="Time between two looks for new versions.")]
 BatchingOption = Annotated[bool, typer.Option(help="Run concurrent requests of slow models together.")]
+TracingOption = Annotated[
+    str | None,
+    typer.Option("--otlp-endpoint", metavar="URL", help="Send OpenTelemetry traces there, as http://HOST:4318."),
+]
 AccessLogOption = Annotated[bool, typer.Option(help="Log each request.")]
 
 
@@ -89,6 +93,7 @@ def serve(
     refresh_seconds: RefreshOption = 1.0,
     batching: BatchingOption = True,
     access_log: AccessLogOption = True,
+    otlp_endpoint: TracingOption = None,
 ) -> None:
     """Serve models by HTTP and gRPC in the foreground."""
     from pipeline.cli.client.served_models import authentication, models_of_files, models_of_registry, tls_files
@@ -100,6 +105,8 @@ def serve(
     if [bool(models or registry), folder is not None, file is not None].count(True) != 1:
         raise typer.BadParameter("models are expected: MODEL..., --registry, --folder or --file, one of them")
     session = session_of(ctx)
+    if otlp_endpoint is not None and not otlp_endpoint.startswith(("http://", "https://")):
+        raise typer.BadParameter("--otlp-endpoint: the URL of a collector is expected, as http://HOST:4318")
     max_bytes = max_model_mb << 20
     if from_files := bool(folder or file):
         compose_models = models_of_files(folder, file, name, max_bytes)
@@ -115,6 +122,7 @@ def serve(
         refresh_seconds=refresh_seconds,
         with_batching=batching,
         with_access_log=access_log,
+        otlp_endpoint=otlp_endpoint,
         tls=tls_files(tls_cert, tls_key, tls_client_ca),
         limits=ServerLimits(max_body_bytes=max_body_mb << 20, max_concurrent=max_concurrent),
     )

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pipeline.contracts.errors import DeadlineExceededError, OverloadedError
 from pipeline.server.limits import ServerLimits
-from pipeline.server.metrics import ServerMetrics
+from pipeline.server.telemetry.metrics import ServerMetrics
 
 __all__ = ["MAX_INLINE_BYTES", "MAX_INLINE_SECONDS", "Dispatcher"]
 

@@ -22,11 +22,11 @@ from pipeline.contracts.errors import (
     UnauthenticatedError,
 )
 from pipeline.contracts.tracebacks import places
-from pipeline.server.access_log import AccessLog
 from pipeline.server.authentication import Authenticator, find_key
 from pipeline.server.execution.dispatcher import Dispatcher
 from pipeline.server.execution.run_time import measure_cost
-from pipeline.server.metrics import ServerMetrics
+from pipeline.server.telemetry.access_log import AccessLog
+from pipeline.server.telemetry.observer import EndedRequest, RequestObserver
 from pipeline.serving.api.messages import Caller
 
 __all__ = ["Call", "CallRunner", "Reply", "status_code"]
@@ -45,6 +45,7 @@ _CODES: Mapping[type[BaseException], grpc.StatusCode] = {
     BaseException: grpc.StatusCode.INTERNAL,
 }
 _RETRY = (("grpc-retry-pushback-ms", "1000"),)
+_SERVER_FAULTS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 _RETRIED = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE})
 
 
@@ -65,11 +66,13 @@ class Call(NamedTuple):
 
     Attributes:
         run: Takes the caller and returns the reply.
+        method: Name of the method.
         key: What its duration depends on.
         size: Size of its request in bytes.
     """
 
     run: Callable[[Caller], Reply]
+    method: str
     key: str
     size: int
 
@@ -85,8 +88,7 @@ class CallRunner:
     Args:
         authenticator: Finds callers.
         dispatcher: Runs requests.
-        metrics: Measures requests.
-        log: Logs requests.
+        observer: Takes note of each call.
         events: Logs failures of the server.
     """
 
@@ -95,14 +97,12 @@ class CallRunner:
         *,
         authenticator: Authenticator,
         dispatcher: Dispatcher,
-        metrics: ServerMetrics,
-        log: AccessLog,
+        observer: RequestObserver,
         events: AccessLog,
     ) -> None:
         self._authenticator = authenticator
         self._dispatcher = dispatcher
-        self._metrics = metrics
-        self._log = log
+        self._observer = observer
         self._events = events
 
     async def run(self, context: grpc.aio.ServicerContext, call: Call) -> Any:
@@ -111,14 +111,14 @@ class CallRunner:
         try:
             reply = await self._run(context, call)
         except Exception as error:  # noqa: BLE001 - the outermost edge: one call's failure ends no other's
-            self._finish("grpc", status_code(error).name, started, {}, call.size)
+            self._finish(context, call, status_code(error), started, {})
             await self._abort(context, error)
-        self._finish("grpc", "OK", started, reply.facts, call.size)
+        self._finish(context, call, grpc.StatusCode.OK, started, reply.facts)
         return reply.message
 
     async def _run(self, context: grpc.aio.ServicerContext, call: Call) -> Reply:
         self._dispatcher.enter()
-        key = _find_key(context)
+        key = find_key(_metadata(context).get)
         caller = self._authenticator.recall(key)
         if caller is not None and self._dispatcher.is_fast(call.key, call.size):
             try:
@@ -152,12 +152,27 @@ class CallRunner:
         await context.abort(code, message, _RETRY if code in _RETRIED else ())
         raise AssertionError("abort raises")
 
-    def _finish(self, protocol: str, status: str, started: float, facts: Mapping[str, Any], size: int) -> None:
-        seconds = time.perf_counter() - started
-        self._metrics.record(protocol, status, seconds, facts)
-        self._log.write(protocol, status, seconds, facts, bytes_in=size)
+    def _finish(
+        self,
+        context: grpc.aio.ServicerContext,
+        call: Call,
+        code: grpc.StatusCode,
+        started: float,
+        facts: Mapping[str, Any],
+    ) -> None:
+        self._observer.observe(
+            EndedRequest(
+                protocol="grpc",
+                operation=call.method,
+                status=code.name,
+                has_failed=code in _SERVER_FAULTS,
+                seconds=time.perf_counter() - started,
+                facts=facts,
+                sizes={"bytes_in": call.size},
+                parent=_metadata(context).get("traceparent", ""),
+            )
+        )
 
 
-def _find_key(context: grpc.aio.ServicerContext) -> str:
-    metadata = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
-    return find_key(metadata.get)
+def _metadata(context: grpc.aio.ServicerContext) -> dict[str, str]:
+    return {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}

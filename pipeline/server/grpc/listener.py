@@ -102,6 +102,7 @@ class GrpcListener:
         async def respond(request: Any, context: grpc.aio.ServicerContext) -> Any:
             call = Call(
                 run=lambda caller: method(request, caller),
+                method=name,
                 key=f"{name} {_model_of(request)}",
                 size=request.ByteSize(),
             )

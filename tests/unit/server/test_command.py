@@ -46,6 +46,7 @@ def test_it_announces_itself_serves_and_ends_with_0(tmp_path: Path, workers: str
         (["churn", "--file", "FILE"], "one of them"),
         (["--file", "FILE", "--host", "0.0.0.0"], "--api-key-file"),
         (["--file", "FILE", "--tls-cert", "FILE"], "--tls-key"),
+        (["--file", "FILE", "--otlp-endpoint", "collector:4318"], "http://HOST:4318"),
         (["--registry", "--api-key-file", "FILE"], "--api-key-file"),
         (["--file", "FILE", "--api-key-file", "FILE", "--no-auth"], "exclude"),
     ],

@@ -13,7 +13,7 @@ from pipeline.contracts.errors import DeadlineExceededError, OverloadedError
 from pipeline.server.execution.dispatcher import MAX_INLINE_BYTES, Dispatcher
 from pipeline.server.execution.run_time import measure_cost, note_run
 from pipeline.server.limits import ServerLimits
-from pipeline.server.metrics import ServerMetrics
+from pipeline.server.telemetry.metrics import ServerMetrics
 
 
 def _dispatcher() -> Dispatcher:

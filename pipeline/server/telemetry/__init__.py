@@ -1,0 +1,1 @@
+"""What a server tells about its requests: metrics, log lines, traces."""

@@ -1,0 +1,75 @@
+"""One place that every ended request passes: it is counted, logged and traced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+from pipeline.server.telemetry.access_log import AccessLog
+from pipeline.server.telemetry.metrics import ServerMetrics
+
+__all__ = ["EndedRequest", "RequestObserver", "RequestTracer"]
+
+
+class EndedRequest(NamedTuple):
+    """A request that has its response.
+
+    Attributes:
+        protocol: ``http`` or ``grpc``.
+        operation: HTTP method, or name of the gRPC method.
+        status: HTTP status, or gRPC code.
+        has_failed: Whether the server is at fault.
+        seconds: Duration.
+        facts: ``tenant``, ``model``, ``version`` and ``rows`` of a prediction; empty for other responses.
+        sizes: ``bytes_in`` and, by HTTP, ``bytes_out``.
+        parent: Header ``traceparent`` of the request (W3C Trace Context); empty for none.
+    """
+
+    protocol: str
+    operation: str
+    status: str
+    has_failed: bool
+    seconds: float
+    facts: Mapping[str, Any]
+    sizes: Mapping[str, int]
+    parent: str = ""
+
+
+class RequestTracer(Protocol):
+    """Sends spans to a collector."""
+
+    def trace(self, request: EndedRequest) -> None:
+        """Record a request that has just ended. Never wait for the collector."""
+        ...
+
+    def close(self) -> None:
+        """Send what is recorded, and end."""
+        ...
+
+
+class RequestObserver:
+    """Counts, logs and traces requests. Thread-safe.
+
+    Args:
+        metrics: Measures requests.
+        log: Logs requests.
+        tracer: Traces requests; None to not trace.
+    """
+
+    def __init__(self, metrics: ServerMetrics, log: AccessLog, tracer: RequestTracer | None = None) -> None:
+        self._metrics = metrics
+        self._log = log
+        self._tracer = tracer
+
+    def observe(self, request: EndedRequest) -> None:
+        """Count, log and trace a request that has just ended."""
+        protocol, status, seconds, facts = request.protocol, request.status, request.seconds, request.facts
+        self._metrics.record(protocol, status, seconds, facts)
+        self._log.write(protocol, status, seconds, facts, **request.sizes)
+        if self._tracer is not None:
+            self._tracer.trace(request)
+
+    def close(self) -> None:
+        """Send what is not sent yet."""
+        if self._tracer is not None:
+            self._tracer.close()
