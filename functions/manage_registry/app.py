@@ -11,7 +11,8 @@ from pipeline.bootstrap import registry_manager
 from pipeline.contracts.errors import NotFoundError
 from pipeline.lambda_handlers import http_function
 from pipeline.serving.http import Response, find_caller
-from pipeline.use_cases.management.manage_registry import AliasChange, Rollback, parse_change
+from pipeline.use_cases.management.audited_calls import parse_body
+from pipeline.use_cases.management.manage_registry import AliasChange, Rollback
 
 Document = dict[str, Any]
 
@@ -23,7 +24,7 @@ app = APIGatewayRestResolver()
 def move_alias(model: str, alias: str) -> Document:
     """Point an alias to a version."""
     caller = find_caller(app.current_event.raw_event)
-    change = parse_change(AliasChange, app.current_event.decoded_body or "")
+    change = parse_body(AliasChange, app.current_event.decoded_body or "")
     return manager_of(caller.tenant).move_alias(caller, model, alias, change)
 
 
@@ -31,7 +32,7 @@ def move_alias(model: str, alias: str) -> Document:
 def roll_back(model: str) -> Document:
     """Return an alias to the version before."""
     caller = find_caller(app.current_event.raw_event)
-    rollback = parse_change(Rollback, app.current_event.decoded_body or "")
+    rollback = parse_body(Rollback, app.current_event.decoded_body or "")
     return manager_of(caller.tenant).roll_back(caller, model, rollback)
 
 

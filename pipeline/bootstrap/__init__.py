@@ -41,6 +41,7 @@ from pipeline.bootstrap.settings import (
     NodeSettings,
     PredictorSettings,
     StarterSettings,
+    UploadSettings,
 )
 from pipeline.contracts.compute_cluster import ComputeCluster, Process
 
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from pipeline.serving.loaded_model import InferenceSession
     from pipeline.serving.model_catalog import ModelCatalog
     from pipeline.serving.model_loader import ModelLoader
+    from pipeline.use_cases.management.grant_upload import GrantUpload
     from pipeline.use_cases.management.manage_registry import ManageRegistry
     from pipeline.use_cases.start_run import StartRun
 
@@ -90,6 +92,7 @@ __all__ = [
     "smoke_tester",
     "stage_finisher",
     "starter",
+    "upload_granter",
     "validator",
 ]
 
@@ -235,6 +238,25 @@ def registry_manager(environ: Environ = os.environ) -> Callable[[str], ManageReg
         )
 
     return manager_of
+
+
+def upload_granter(environ: Environ = os.environ) -> Callable[[str], GrantUpload]:
+    """Return a function that gives what signs a tenant's uploads, with the rights of that tenant alone."""
+    from pipeline.cloud.s3_upload_grants import S3UploadGrants
+    from pipeline.registry.audit import AuditLog
+    from pipeline.use_cases.management.grant_upload import GrantUpload
+
+    settings = UploadSettings.from_env(environ)
+    clients_of = clients_of_tenant(environ, settings)
+
+    def granter_of(tenant: str) -> GrantUpload:
+        clients = clients_of(tenant)
+        return GrantUpload(
+            grants=S3UploadGrants(clients.s3_signer, settings.uploads),
+            audit=AuditLog(table_of(clients, settings.table)),
+        )
+
+    return granter_of
 
 
 def authorizer(environ: Environ = os.environ) -> Authorizer:

@@ -24,6 +24,7 @@ __all__ = [
     "SmokeTestSettings",
     "StageSettings",
     "StarterSettings",
+    "UploadSettings",
     "ValidatorSettings",
 ]
 
@@ -177,6 +178,15 @@ class ManagerSettings(_Settings):
     table: str = _table()
     artifacts: str = _artifacts()
     state_machine: str = _state_machine()
+    tenant_role: str | None = _tenant_role()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UploadSettings(_Settings):
+    """Settings of the function ``grant_upload``."""
+
+    table: str = _table()
+    uploads: str = _uploads()
     tenant_role: str | None = _tenant_role()
 
 

@@ -80,6 +80,14 @@ class Clients:
         return cast("S3Client", self._make("s3", s3=style))
 
     @cached_property
+    def s3_signer(self) -> S3Client:
+        """Return the S3 client of presigned uploads: signature version 4, and the bucket's host in its own region, as
+        a redirected POST would lose its body.
+        """
+        style = {"addressing_style": "path" if self._endpoint_url else "virtual"}
+        return cast("S3Client", self._make("s3", signature_version="s3v4", s3=style))
+
+    @cached_property
     def dynamodb(self) -> DynamoDBClient:
         """Return the DynamoDB client; its time-outs are short, since a request takes milliseconds."""
         return cast("DynamoDBClient", self._make("dynamodb", connect_timeout=2, read_timeout=5))

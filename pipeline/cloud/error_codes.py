@@ -35,7 +35,7 @@ _TOO_BUSY = frozenset(
         "TransactionInProgressException",
     }
 )
-_NO_OBJECT = frozenset({"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion", "NotFound"})
+_NO_OBJECT = frozenset({"404", "405", "MethodNotAllowed", "NoSuchKey", "NoSuchUpload", "NoSuchVersion", "NotFound"})
 _NO_RESOURCE = frozenset({"NoSuchBucket", "ResourceNotFoundException", "StateMachineDoesNotExist"})
 _NOT_ALLOWED = frozenset(
     {

@@ -7,6 +7,7 @@
     │   ├── InvalidModelCodeError    model.py: not Python, or without the expected factory
     │   ├── InvalidModelError        a model file: broken, unsafe, or with an operator that its target lacks
     │   ├── DatasetError             the data file; it is quarantined with a report
+    │   │   ├── UploadMismatchError      not the file that was announced: another size or checksum
     │   │   ├── UnreadableDatasetError   not the format that its name says, truncated, not text
     │   │   ├── MalformedRowsError       too many ragged or malformed rows
     │   │   ├── InvalidColumnsError      duplicate or empty column names, no usable column
@@ -103,6 +104,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnreadableDatasetError",
     "UnsupportedMediaTypeError",
+    "UploadMismatchError",
     "error_named",
 ]
 
@@ -149,6 +151,10 @@ class InvalidModelError(InputError):
 
 class DatasetError(InputError):
     """The data file cannot be used for training."""
+
+
+class UploadMismatchError(DatasetError):
+    """The uploaded file does not have the size or the checksum that was announced for it."""
 
 
 class UnreadableDatasetError(DatasetError):

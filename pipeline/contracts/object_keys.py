@@ -25,6 +25,7 @@ __all__ = [
     "RunKeys",
     "UploadKey",
     "artifact_key",
+    "check_file",
     "check_model",
     "check_tenant",
     "is_run_name",
@@ -42,6 +43,7 @@ _RESERVED_TENANTS = RESERVED | {"uploads"}  # what one takes for a part of the b
 SMOKE_TEST = "smoke_test"  # principal of the state machine's calls; no API key may have it
 MODEL_CODE = "model.py"
 MAX_PARTS = 1_000  # part files per data set
+_MAX_FILE_BYTES = 255  # as file systems have it; an object's key has 1,024
 _DONE = "_SUCCESS"  # Spark writes it after all part files
 COMPANIONS = ("train.yaml", "train.yml", MODEL_CODE, _DONE)
 _TENANT = re.compile(
@@ -78,6 +80,21 @@ def check_model(name: str) -> str:
         raise InvalidUploadError(
             f"'{_shown(name)}' is not a model name: expected 1 to 32 letters, digits and inner '_', '.', '-', "
             "and no reserved word"
+        )
+    return name
+
+
+def check_file(name: str) -> str:
+    """Return ``name`` if it is the name of one file, without a folder.
+
+    Raises:
+        InvalidUploadError: It has path parts or control characters, or more than 255 bytes, or none.
+    """
+    is_path = "/" in name or "\\" in name or name in (".", "..")
+    if is_path or not name.strip() or not name.isprintable() or len(name.encode()) > _MAX_FILE_BYTES:
+        raise InvalidUploadError(
+            f"'{_shown(name)}' is not a file name: expected 1 to {_MAX_FILE_BYTES} bytes "
+            "without '/' and control characters"
         )
     return name
 

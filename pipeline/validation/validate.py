@@ -15,6 +15,7 @@ from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.run import Upload
 from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.contracts.upload_metadata import check_bytes, check_sha256
 from pipeline.validation.companions.job_spec_file import read_spec
 from pipeline.validation.companions.model_code import read_code
 from pipeline.validation.companions.test_file import CompanionTest
@@ -24,7 +25,7 @@ from pipeline.validation.limits import MAX_BYTES, MAX_LARGE_BYTES
 from pipeline.validation.prepare import PreparedFiles, prepare
 from pipeline.validation.readers.batches import TableRows, open_rows
 from pipeline.validation.readers.formats import find_format
-from pipeline.validation.readers.source import File, Source, fetch, is_large, list_files
+from pipeline.validation.readers.source import File, Source, fetch, hash_files, is_large, list_files
 from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["validate"]
@@ -46,13 +47,16 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
         InvalidJobSpecError: train.yaml cannot be read, or does not fit the file.
         DatasetError: One of its subclasses; with ``details["sha256"]`` when the file was downloaded.
     """
+    named = parse_upload_key(upload.key)
+    check_bytes(named.shown, upload.metadata, upload.bytes)
     max_bytes = MAX_LARGE_BYTES if all(form.streamed for _, _, form in list_files(upload)) else MAX_BYTES
-    _check_bytes(parse_upload_key(upload.key).shown, upload.bytes, max_bytes)
+    _check_bytes(named.shown, upload.bytes, max_bytes)
     requested = read_spec(upload, uploads)
     code = read_code(upload, uploads)
     source = fetch(upload, uploads, workdir)
     rejected = RejectedRows(_rejected_path(workdir))
     try:
+        check_sha256(named.shown, upload.metadata, lambda: source.sha256)
         rows, prepared = _prepare(source, requested.spec, rejected, upload, uploads, workdir)
     except DatasetError as error:
         error.details["sha256"] = source.sha256
@@ -104,10 +108,13 @@ def _open_test(
         raise UnreadableDatasetError(f"'{names[0]}' and '{names[1]}' are both there: one file of test rows is expected")
     (key,), (name,) = keys, names
     form = find_format(name)
-    _check_bytes(name, uploads.head(key).bytes, MAX_BYTES)
+    info = uploads.head(key)
+    check_bytes(name, info.metadata, info.bytes)
+    _check_bytes(name, info.bytes, MAX_BYTES)
     folder = workdir / "test"
     folder.mkdir()
     uploads.download(key, folder / "upload")
+    check_sha256(name, info.metadata, lambda: hash_files({name: folder / "upload"}, several=False))
     rejected = RejectedRows(_rejected_path(workdir), file=name)
     source = Source(name=name, files=(File(name=name, path=folder / "upload", form=form),), digest=Future())
     test_rows = open_rows(

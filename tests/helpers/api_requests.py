@@ -23,6 +23,7 @@ _ENVIRON = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "TABLE_NAME": "modeldrop-table",
+    "UPLOADS_BUCKET": "modeldrop-uploads",
     "ARTIFACTS_BUCKET": "modeldrop-artifacts",
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:modeldrop-pipeline",
 }

@@ -25,6 +25,7 @@ _ACTIONS = {
     "CreateMultipartUpload": "PutObject",
     "UploadPart": "PutObject",
     "CompleteMultipartUpload": "PutObject",
+    "ListParts": "ListMultipartUploadParts",
 }
 _asked: list[tuple[str, str, dict[str, Any]]] = []  # service, operation, parameters
 _signed: list[tuple[str, bool]] = []  # service, whether it was signed by credentials of a role that was taken
@@ -103,6 +104,8 @@ def _calls(service: str, operation: str, params: Mapping[str, Any]) -> Iterator[
 
 
 def _of_s3(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
+    if operation == "CreateBucket":  # botocore builds its URL, and sends nothing, for a presigned form
+        return
     bucket = arn_of(_NAMES[params["Bucket"]])
     if operation in ("ListObjectsV2", "ListObjectVersions"):
         action = {"ListObjectsV2": "ListBucket", "ListObjectVersions": "ListBucketVersions"}[operation]

@@ -94,6 +94,14 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     assert handler("manage_registry")(event("manage_registry", **move))["statusCode"] == 200
     cancel = {"path": f"/registry/runs/{run}/cancel", "httpMethod": "POST", "body": None}
     assert handler("manage_registry")(event("manage_registry", **cancel))["statusCode"] == 409  # it has ended
+    assert handler("grant_upload")(event("grant_upload"))["statusCode"] == 201
+    file = {"model": "adult", "file": "adult.csv", "bytes": 5}
+    parts = {"path": "/registry/uploads/multipart", "body": json.dumps(file)}
+    began = handler("grant_upload")(event("grant_upload", **parts))
+    file["upload_id"] = json.loads(began["body"])["upload_id"]
+    for path, status in (("", 200), ("/complete", 409), ("/abort", 200)):
+        parts = {"path": f"/registry/uploads/multipart{path}", "body": json.dumps(file)}
+        assert handler("grant_upload")(event("grant_upload", **parts))["statusCode"] == status
     key = ApiKeys(DynamoTable(clients.dynamodb, TABLE)).create(TENANT)
     headers = {"x-api-key": key}
     multi = {"x-api-key": [key]}

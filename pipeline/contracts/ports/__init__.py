@@ -16,6 +16,7 @@ from pipeline.contracts.ports.gateway_keys import GatewayKeys
 from pipeline.contracts.ports.messages import Message, Messages
 from pipeline.contracts.ports.object_store import ObjectInfo, ObjectStore
 from pipeline.contracts.ports.table import CheckRequest, Item, PutRequest, Table, TableWrite, UpdateRequest
+from pipeline.contracts.ports.upload_grants import UploadedPart, UploadForm, UploadGrants
 
 __all__ = [
     "CheckRequest",
@@ -32,4 +33,7 @@ __all__ = [
     "Table",
     "TableWrite",
     "UpdateRequest",
+    "UploadForm",
+    "UploadGrants",
+    "UploadedPart",
 ]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from pipeline.contracts.errors import ForbiddenError, InvalidRequestError, NotFoundError
+from pipeline.contracts.errors import NotFoundError
 from pipeline.contracts.object_keys import tenant_of_run
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.alias_move import AliasMove
@@ -17,13 +16,13 @@ from pipeline.registry.aliases import ANY_VERSION, AliasRef, Expected
 from pipeline.registry.audit import AuditLog
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.api.messages import Caller
+from pipeline.use_cases.management.audited_calls import RegistryCall, audited
 from pipeline.use_cases.management.cancel_run import CancelRun
 
-__all__ = ["AliasChange", "ManageRegistry", "Rollback", "parse_change"]
+__all__ = ["AliasChange", "ManageRegistry", "Rollback"]
 
 Document = dict[str, Any]
 VersionNumber = Annotated[int, Field(ge=1, lt=1_000_000, strict=True)]
-_T = TypeVar("_T", bound=Record)
 
 
 class AliasChange(Record):
@@ -52,24 +51,6 @@ class Rollback(Record):
     alias: str = "live"
     reason: str = ""
     expected: VersionNumber | None = None
-
-
-def parse_change(kind: type[_T], body: str) -> _T:
-    """Parse the JSON body of a change.
-
-    Args:
-        kind: Class of the body.
-        body: JSON text; empty for a body without fields.
-
-    Raises:
-        InvalidRequestError: It is not such a body; the message names the field.
-    """
-    try:
-        return kind.model_validate_json(body or "{}")
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(map(str, fault["loc"])) or "the body"
-        raise InvalidRequestError(f"{field}: {fault['msg'].lower()}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,19 +135,10 @@ class ManageRegistry:
             canceled = self.cancel(run, by=caller.principal)
         return {"run": run, "status": canceled.status, "error": canceled.error and canceled.error.model_dump()}
 
-    @contextmanager
     def _authorized(
         self, caller: Caller, permission: str, model: str | None, action: str, resource: str
-    ) -> Iterator[None]:
-        """Check a permission, do the change within, and log it or that it was denied."""
-        who = (caller.tenant, caller.principal)
-        try:
-            caller.require(permission, model)
-            yield
-        except ForbiddenError as error:
-            self.audit.add(action, resource, caller=who, outcome="denied", reason=type(error).__name__)
-            raise
-        self.audit.add(action, resource, caller=who)
+    ) -> AbstractContextManager[None]:
+        return audited(self.audit, caller, RegistryCall(permission, model, action, resource))
 
 
 def _move_document(model: str, move: AliasMove) -> Document:

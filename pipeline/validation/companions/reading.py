@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from pipeline.contracts.errors import InputError, ObjectNotFoundError
 from pipeline.contracts.object_keys import parse_upload_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.run import Upload
+from pipeline.contracts.upload_metadata import check_bytes, check_sha256
 
 __all__ = ["read_companion"]
 
@@ -26,13 +28,17 @@ def read_companion(
 
     Raises:
         InputError: The file is too large; of the type ``error``.
+        UploadMismatchError: It is not the file that was announced.
     """
     for key in (folder + name for folder in parse_upload_key(upload.key).folders for name in names):
         try:
-            size = uploads.head(key).bytes
+            info = uploads.head(key)
         except ObjectNotFoundError:
             continue
-        if size > max_bytes:
-            raise error(f"{names[0]} has {size:,} bytes: at most {max_bytes:,} are expected")
-        return uploads.get(key)
+        if info.bytes > max_bytes:
+            raise error(f"{names[0]} has {info.bytes:,} bytes: at most {max_bytes:,} are expected")
+        content = uploads.get(key)
+        check_bytes(names[0], info.metadata, len(content))
+        check_sha256(names[0], info.metadata, hashlib.sha256(content).hexdigest)
+        return content
     return None

@@ -38,6 +38,12 @@ PERMISSIONS = {
     "start_execution": ("states:StartExecution",),
     "describe_execution": ("states:DescribeExecution",),
     "stop_execution": ("states:StopExecution",),
+    "generate_presigned_post": ("s3:PutObject",),  # whoever has the form or the URL acts with the signer's rights
+    "generate_presigned_url": ("s3:PutObject",),
+    "create_multipart_upload": ("s3:PutObject",),
+    "complete_multipart_upload": ("s3:PutObject",),
+    "list_parts": ("s3:ListMultipartUploadParts",),
+    "abort_multipart_upload": ("s3:AbortMultipartUpload",),
 }
 # Made by the command alone, with its user's own credentials.
 OPERATORS = {
@@ -84,6 +90,7 @@ OF_REQUESTS = {
     "PredictFunction",
     "DescribeModelsFunction",
     "ManageRegistryFunction",
+    "GrantUploadFunction",
     "AuthorizeRequestFunction",
 }
 STAGES = set(resources("AWS::Serverless::Function")) - OF_REQUESTS
@@ -132,6 +139,10 @@ MADE = {
         *items(OWN, "GetItem", "UpdateItem", "ConditionCheckItem"), *items(AUDIT, "PutItem"),
         *on(execution_of(RUN), "states:StopExecution"),
     ],
+    "GrantUploadFunction": [
+        *objects("UploadsBucket", UPLOAD, "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts"),
+        *items(AUDIT, "PutItem"),
+    ],
     "JobRole": [*WRITES, *LOGS, *GIVES_UP],
     "Pipeline": [
         *(call for function in STAGES for call in on(arn_of(function), "lambda:InvokeFunction")),
@@ -155,6 +166,7 @@ NEVER = [
     *objects("ArtifactsBucket", KEYS.plan, "DeleteObject"),
     *objects("UploadsBucket", UPLOAD, "PutObject", "DeleteObject"),
 ]
+SIGNS_UPLOADS = {"GrantUploadFunction": list(objects("UploadsBucket", UPLOAD, "PutObject"))}
 WRITERS_OF_VERSIONS = {
     "RegisterModelFunction", "SmokeTestFunction", "PromoteModelFunction", "ManageRegistryFunction",
 }  # fmt: skip
@@ -193,7 +205,7 @@ def test_every_role_of_the_code_is_listed() -> None:
 
 def test_whatever_works_for_one_run_works_for_its_tenant_alone() -> None:
     jobs = {name for name in resources("AWS::IAM::Role") if name.endswith("JobRole")}
-    assert set(WORKS_FOR_ONE_TENANT) == STAGES | jobs | {"ManageRegistryFunction"}
+    assert set(WORKS_FOR_ONE_TENANT) == STAGES | jobs | {"ManageRegistryFunction", "GrantUploadFunction"}
 
 
 @pytest.mark.parametrize("name", WORKS_FOR_ONE_TENANT)
@@ -230,7 +242,7 @@ def test_without_a_tenant_its_role_is_not_taken_and_would_reach_nothing(name: st
 
 @pytest.mark.parametrize("name", MADE)
 def test_no_role_deletes_uploads_or_makes_keys(name: str) -> None:
-    assert [call for call in NEVER if allowed(name, call)] == []
+    assert [call for call in NEVER if allowed(name, call)] == SIGNS_UPLOADS.get(name, [])
 
 
 @pytest.mark.parametrize("name", sorted(set(MADE) - WRITERS_OF_VERSIONS))
@@ -253,6 +265,8 @@ def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
         ("FailLostRunsFunction", next(on(execution_of(RUN, "NodesPipeline"), "states:DescribeExecution"))),
         ("FailLostRunsFunction", next(items(OWN, "GetItem"))),
         ("JobRole", next(objects("UploadsBucket", UPLOAD, "GetObject"))),
+        ("GrantUploadFunction", next(objects("UploadsBucket", UPLOAD, "GetObject"))),
+        ("GrantUploadFunction", next(items(OWN, "GetItem"))),
         *((name, next(items(API_KEY, "GetItem"))) for name in MADE if name not in ("AuthorizeRequestFunction",)),
     ],
 )

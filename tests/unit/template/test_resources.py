@@ -28,6 +28,7 @@ SETTINGS = {
     "PredictFunction": settings.PredictorSettings,
     "DescribeModelsFunction": settings.DescriberSettings,
     "ManageRegistryFunction": settings.ManagerSettings,
+    "GrantUploadFunction": settings.UploadSettings,
     "AuthorizeRequestFunction": settings.AuthorizerSettings,
 }
 FILLED_IN = {

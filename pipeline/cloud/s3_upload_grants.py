@@ -1,0 +1,109 @@
+"""Presigned uploads to one bucket of S3.
+
+References:
+    https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html (conditions of a form)
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html (parts)
+"""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from pipeline.cloud.errors import code_of, translate_errors
+from pipeline.contracts.ports import UploadedPart, UploadForm
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+__all__ = ["S3UploadGrants"]
+
+
+class S3UploadGrants:
+    """An UploadGrants.
+
+    Args:
+        client: Client whose signatures are of version 4 (``Clients.s3_signer``).
+        bucket: Name of the bucket.
+    """
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self._client = client
+        self._bucket = bucket
+
+    @property
+    def bucket(self) -> str:
+        """Return the bucket's name."""
+        return self._bucket
+
+    def form(
+        self, key: str, *, content_bytes: int, sha256: str | None, metadata: Mapping[str, str], seconds: int
+    ) -> UploadForm:
+        """Sign a form with conditions on key, size, checksum and metadata."""
+        fields = {f"x-amz-meta-{name}": value for name, value in metadata.items()}
+        if sha256 is not None:
+            digest = b64encode(bytes.fromhex(sha256)).decode()
+            fields |= {"x-amz-checksum-algorithm": "SHA256", "x-amz-checksum-sha256": digest}
+        conditions: list[Any] = [{name: value} for name, value in fields.items()]
+        conditions.append(["content-length-range", content_bytes, content_bytes])
+        with self._speaking():
+            form = self._client.generate_presigned_post(
+                self._bucket, key, Fields=fields, Conditions=conditions, ExpiresIn=seconds
+            )
+        return UploadForm(url=form["url"], fields=form["fields"])
+
+    def begin(self, key: str, *, metadata: Mapping[str, str]) -> str:
+        """Begin a multipart upload (CreateMultipartUpload)."""
+        with self._speaking():
+            response = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, Metadata=dict(metadata))
+        return response["UploadId"]
+
+    def part_url(self, key: str, upload_id: str, number: int, *, content_bytes: int, seconds: int) -> str:
+        """Sign the URL of a part (UploadPart), its size included."""
+        part = {"Bucket": self._bucket, "Key": key, "PartNumber": number, "UploadId": upload_id}
+        with self._speaking():
+            return self._client.generate_presigned_url(
+                "upload_part", Params={**part, "ContentLength": content_bytes}, ExpiresIn=seconds
+            )
+
+    def parts(self, key: str, upload_id: str) -> Sequence[UploadedPart]:
+        """Return the uploaded parts (ListParts).
+
+        Raises:
+            ObjectNotFoundError: There is no such upload.
+        """
+        with self._speaking():
+            pages = self._client.get_paginator("list_parts").paginate(Bucket=self._bucket, Key=key, UploadId=upload_id)
+            return [
+                UploadedPart(number=part["PartNumber"], bytes=part["Size"], etag=part["ETag"])
+                for page in pages
+                for part in page.get("Parts", [])
+            ]
+
+    def complete(self, key: str, upload_id: str, parts: Sequence[UploadedPart]) -> str:
+        """Make the object (CompleteMultipartUpload).
+
+        Raises:
+            ObjectNotFoundError: There is no such upload.
+        """
+        listed: list[Any] = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+        with self._speaking():
+            response = self._client.complete_multipart_upload(
+                Bucket=self._bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": listed}
+            )
+        return response.get("VersionId", "null")
+
+    def abort(self, key: str, upload_id: str) -> None:
+        """Delete the parts (AbortMultipartUpload)."""
+        with self._speaking():
+            try:
+                self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
+            except ClientError as error:
+                if code_of(error) != "NoSuchUpload":
+                    raise
+
+    def _speaking(self) -> Any:
+        return translate_errors(f"the bucket {self._bucket}")

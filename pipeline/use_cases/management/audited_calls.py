@@ -1,0 +1,75 @@
+"""What every changing call of the API has in common: a JSON body, a permission, and an entry of the audit log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
+
+from pydantic import ValidationError
+
+from pipeline.contracts.errors import ForbiddenError, InvalidRequestError
+from pipeline.contracts.record import Record
+from pipeline.registry.audit import AuditLog
+from pipeline.serving.api.messages import Caller
+
+__all__ = ["RegistryCall", "audited", "parse_body"]
+
+_T = TypeVar("_T", bound=Record)
+
+
+def parse_body(kind: type[_T], body: str) -> _T:
+    """Parse the JSON body of a call.
+
+    Args:
+        kind: Class of the body.
+        body: JSON text; empty for a body without fields.
+
+    Raises:
+        InvalidRequestError: It is not such a body; the message names the field.
+    """
+    try:
+        return kind.model_validate_json(body or "{}")
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(map(str, fault["loc"])) or "the body"
+        raise InvalidRequestError(f"{field}: {fault['msg'].lower()}") from error
+
+
+class RegistryCall(NamedTuple):
+    """A call that changes something.
+
+    Attributes:
+        permission: Required permission.
+        model: Model that it is required for; None for none.
+        action: What is called, as the audit log has it.
+        resource: What it is called for.
+    """
+
+    permission: str
+    model: str | None
+    action: str
+    resource: str
+
+
+@contextmanager
+def audited(audit: AuditLog, caller: Caller, call: RegistryCall) -> Iterator[None]:
+    """Check a permission, run the block, and log that the call was allowed or denied.
+
+    Args:
+        audit: Audit log.
+        caller: Who calls.
+        call: What is called.
+
+    Raises:
+        NotFoundError: The caller may not see the model.
+        ForbiddenError: The caller lacks the permission.
+    """
+    who = (caller.tenant, caller.principal)
+    try:
+        caller.require(call.permission, call.model)
+        yield
+    except ForbiddenError as error:
+        audit.add(call.action, call.resource, caller=who, outcome="denied", reason=type(error).__name__)
+        raise
+    audit.add(call.action, call.resource, caller=who)

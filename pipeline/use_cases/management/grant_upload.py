@@ -1,0 +1,237 @@
+"""Use case: a caller of the API uploads a file of its tenant, with nothing but its API key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import islice
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pipeline.contracts.clock import Clock, utc_now
+from pipeline.contracts.errors import ConflictError, NotFoundError, ObjectNotFoundError
+from pipeline.contracts.object_keys import UploadKey, check_file, check_model, run_name
+from pipeline.contracts.ports import UploadedPart, UploadGrants
+from pipeline.contracts.record import Record
+from pipeline.contracts.upload_metadata import Announced, announce, make_metadata
+from pipeline.registry.audit import AuditLog
+from pipeline.serving.api.messages import Caller
+from pipeline.use_cases.management.audited_calls import RegistryCall, audited
+
+__all__ = ["GrantUpload", "MultipartEnd", "MultipartRequest", "UploadRequest"]
+
+Document = dict[str, Any]
+MIN_PART_BYTES = 16 << 20
+MAX_PARTS = 1_000  # of one upload; S3 takes 10,000
+MAX_URLS = 100  # of one response: they are valid for minutes, and a kilobyte each
+VALID_SECONDS = 900  # the signer's credentials end at least so much later
+_MAX_NAMED = 5
+_MIB = 1 << 20
+
+FormBytes = Annotated[int, Field(ge=1, le=5 << 30, strict=True)]  # S3's limit of one request
+FileBytes = Annotated[int, Field(ge=1, le=40 << 30, strict=True)]  # as validation takes it
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Target = Annotated[str, Field(min_length=1, max_length=500)]
+UploadId = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[\x21-\x7e]+$")]
+
+
+class UploadRequest(Record):
+    """Body of ``POST /registry/uploads``.
+
+    Attributes:
+        model: Model that the file is for.
+        file: Its name, without a folder.
+        bytes: Its exact size.
+        sha256: Its digest in hexadecimal.
+        target: Column to predict; several are joined by commas.
+    """
+
+    model: str
+    file: str
+    bytes: FormBytes
+    sha256: Sha256 | None = None
+    target: Target | None = None
+
+
+class MultipartRequest(UploadRequest):
+    """Body of ``POST /registry/uploads/multipart``.
+
+    Attributes:
+        upload_id: Upload that goes on; None begins one.
+    """
+
+    bytes: FileBytes
+    upload_id: UploadId | None = None
+
+
+class MultipartEnd(Record):
+    """Body of ``POST /registry/uploads/multipart/complete`` and ``.../abort``.
+
+    Attributes:
+        model: Model that the file is for.
+        file: Its name.
+        upload_id: The upload.
+        bytes: Its exact size; an upload with less is not completed.
+    """
+
+    model: str
+    file: str
+    upload_id: UploadId
+    bytes: FileBytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantUpload:
+    """Sign uploads to the folder of the caller's tenant; each grant and each denied call is in the audit log.
+
+    Size and sha256 are conditions of the signature. They are kept in the object's metadata too, which validation
+    compares with the object: a store that does not check them, or a part that is missing, is found there.
+
+    Every method raises ForbiddenError without the permission ``publish``, NotFoundError for a model that the caller may
+    not see, and InvalidUploadError for a model or a file that has no valid name.
+
+    Attributes:
+        grants: Signs uploads, with the rights of the caller's tenant.
+        audit: Audit log.
+        now: Returns the time.
+    """
+
+    grants: UploadGrants
+    audit: AuditLog
+    now: Clock = utc_now
+
+    def form(self, caller: Caller, request: UploadRequest) -> Document:
+        """Sign the form of one file: ``url``, ``fields``, ``key``, ``bucket`` and ``expires_at``."""
+        with self._authorized(caller, request, "upload"):
+            key = _key(caller, request)
+            form = self.grants.form(
+                key.sibling(key.file),
+                content_bytes=request.bytes,
+                sha256=request.sha256,
+                metadata=_metadata(request),
+                seconds=VALID_SECONDS,
+            )
+        return {"url": form.url, "fields": dict(form.fields), **self._where(key)}
+
+    def parts(self, caller: Caller, request: MultipartRequest) -> Document:
+        """Begin a multipart upload, or go on with it, and sign the parts that the bucket lacks, the first 100 of them.
+
+        Returns:
+            ``upload_id``, ``part_bytes``, ``parts`` with ``number``, ``bytes`` and ``url``, ``done`` (numbers),
+            ``key``, ``bucket`` and ``expires_at``.
+
+        Raises:
+            NotFoundError: There is no such upload.
+        """
+        with self._authorized(caller, request, "upload"):
+            key = _key(caller, request)
+            where = key.sibling(key.file)
+            if request.upload_id is None:
+                upload_id, done = self.grants.begin(where, metadata=_metadata(request)), set[int]()
+            else:
+                upload_id = request.upload_id
+                done = {part.number for part in self._parts(where, upload_id)}
+            missing = ((number, size) for number, size in _part_sizes(request.bytes) if number not in done)
+            parts = [
+                {
+                    "number": number,
+                    "bytes": size,
+                    "url": self.grants.part_url(where, upload_id, number, content_bytes=size, seconds=VALID_SECONDS),
+                }
+                for number, size in islice(missing, MAX_URLS)
+            ]
+        return {
+            "upload_id": upload_id,
+            "part_bytes": _part_bytes(request.bytes),
+            "parts": parts,
+            "done": sorted(done),
+            **self._where(key),
+        }
+
+    def complete(self, caller: Caller, request: MultipartEnd) -> Document:
+        """Make the object of its parts: ``key``, ``bucket``, ``version_id``, and ``run`` if it starts one.
+
+        Raises:
+            NotFoundError: There is no such upload.
+            ConflictError: Parts are missing, or of another size.
+        """
+        with self._authorized(caller, request, "complete upload"):
+            key = _key(caller, request)
+            where = key.sibling(key.file)
+            parts = self._parts(where, request.upload_id)
+            _check_parts(parts, request)
+            with _no_such_upload():
+                version_id = self.grants.complete(where, request.upload_id, parts)
+        bucket = self.grants.bucket
+        run = run_name(key.tenant, key.model, bucket, where, version_id) if key.starts_run else None
+        return {"key": where, "bucket": bucket, "version_id": version_id, "run": run}
+
+    def abort(self, caller: Caller, request: MultipartEnd) -> Document:
+        """Delete the parts of an upload. Idempotent."""
+        with self._authorized(caller, request, "abort upload"):
+            key = _key(caller, request)
+            self.grants.abort(key.sibling(key.file), request.upload_id)
+        return {"key": key.sibling(key.file), "upload_id": request.upload_id, "status": "ABORTED"}
+
+    def _parts(self, key: str, upload_id: str) -> Sequence[UploadedPart]:
+        with _no_such_upload():
+            return self.grants.parts(key, upload_id)
+
+    def _authorized(
+        self, caller: Caller, request: UploadRequest | MultipartEnd, action: str
+    ) -> AbstractContextManager[None]:
+        call = RegistryCall("publish", request.model, action, f"{request.model}/{request.file}")
+        return audited(self.audit, caller, call)
+
+    def _where(self, key: UploadKey) -> Document:
+        expires_at = self.now() + timedelta(seconds=VALID_SECONDS)
+        return {
+            "key": key.sibling(key.file),
+            "bucket": self.grants.bucket,
+            "expires_at": expires_at.isoformat(timespec="seconds"),
+        }
+
+
+def _key(caller: Caller, request: UploadRequest | MultipartEnd) -> UploadKey:
+    return UploadKey(tenant=caller.tenant, model=check_model(request.model), file=check_file(request.file))
+
+
+def _metadata(request: UploadRequest) -> dict[str, str]:
+    target = {} if request.target is None else make_metadata(request.target)
+    return target | announce(Announced(request.bytes, request.sha256))
+
+
+def _part_bytes(size: int) -> int:
+    """Return the size of all parts but the last: whole MiB, so that there are at most ``MAX_PARTS``."""
+    return max(MIN_PART_BYTES, -(-size // (MAX_PARTS * _MIB)) * _MIB)
+
+
+def _part_sizes(size: int) -> Iterator[tuple[int, int]]:
+    """Yield number and size of each part."""
+    step = _part_bytes(size)
+    for number, start in enumerate(range(0, size, step), 1):
+        yield number, min(step, size - start)
+
+
+def _check_parts(parts: Sequence[UploadedPart], request: MultipartEnd) -> None:
+    """Raise ConflictError unless the parts are those of a file of the announced size."""
+    if request.bytes is None:
+        return
+    uploaded = {part.number: part.bytes for part in parts}
+    faults = [number for number, size in _part_sizes(request.bytes) if uploaded.get(number) != size]
+    if faults:
+        more = f" and {len(faults) - _MAX_NAMED:,} more" if len(faults) > _MAX_NAMED else ""
+        raise ConflictError(
+            f"parts {', '.join(map(str, faults[:_MAX_NAMED]))}{more} are missing or of another size: upload them first"
+        )
+
+
+@contextmanager
+def _no_such_upload() -> Iterator[None]:
+    try:
+        yield
+    except ObjectNotFoundError as error:
+        raise NotFoundError("there is no such upload: it is completed, aborted, or of another file") from error
