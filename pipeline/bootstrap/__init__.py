@@ -12,12 +12,12 @@ from pipeline.bootstrap.adapters import (
     artifacts_and_runs,
     bucket_of,
     clients_of_job,
-    clients_of_tenant,
     connect,
     registry_of,
     registry_reads,
     table_of,
 )
+from pipeline.bootstrap.management import registry_manager, upload_granter
 from pipeline.bootstrap.run_use_cases import (
     evaluation_job,
     evaluator,
@@ -37,11 +37,9 @@ from pipeline.bootstrap.settings import (
     DescriberSettings,
     JobSettings,
     LostRunSettings,
-    ManagerSettings,
     NodeSettings,
     PredictorSettings,
     StarterSettings,
-    UploadSettings,
 )
 from pipeline.contracts.compute_cluster import ComputeCluster, Process
 
@@ -61,8 +59,6 @@ if TYPE_CHECKING:
     from pipeline.serving.loaded_model import InferenceSession
     from pipeline.serving.model_catalog import ModelCatalog
     from pipeline.serving.model_loader import ModelLoader
-    from pipeline.use_cases.management.grant_upload import GrantUpload
-    from pipeline.use_cases.management.manage_registry import ManageRegistry
     from pipeline.use_cases.start_run import StartRun
 
 __all__ = [
@@ -216,49 +212,6 @@ def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:
     )
 
 
-def registry_manager(environ: Environ = os.environ) -> Callable[[str], ManageRegistry]:
-    """Return a function that gives what changes a tenant's registry, with the rights of that tenant alone."""
-    from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
-    from pipeline.intake.run_log import RunLog
-    from pipeline.registry.audit import AuditLog
-    from pipeline.use_cases.management.cancel_run import CancelRun
-    from pipeline.use_cases.management.manage_registry import ManageRegistry
-
-    settings = ManagerSettings.from_env(environ)
-    clients_of = clients_of_tenant(environ, settings)
-
-    def manager_of(tenant: str) -> ManageRegistry:
-        clients = clients_of(tenant)
-        table = table_of(clients, settings.table)
-        executions = StepFunctionsExecutions(clients.stepfunctions, settings.state_machine)
-        return ManageRegistry(
-            registry=registry_of(clients, settings),
-            cancel=CancelRun(runs=RunLog(table), executions=executions),
-            audit=AuditLog(table),
-        )
-
-    return manager_of
-
-
-def upload_granter(environ: Environ = os.environ) -> Callable[[str], GrantUpload]:
-    """Return a function that gives what signs a tenant's uploads, with the rights of that tenant alone."""
-    from pipeline.cloud.s3_upload_grants import S3UploadGrants
-    from pipeline.registry.audit import AuditLog
-    from pipeline.use_cases.management.grant_upload import GrantUpload
-
-    settings = UploadSettings.from_env(environ)
-    clients_of = clients_of_tenant(environ, settings)
-
-    def granter_of(tenant: str) -> GrantUpload:
-        clients = clients_of(tenant)
-        return GrantUpload(
-            grants=S3UploadGrants(clients.s3_signer, settings.uploads),
-            audit=AuditLog(table_of(clients, settings.table)),
-        )
-
-    return granter_of
-
-
 def authorizer(environ: Environ = os.environ) -> Authorizer:
     """Compose the Authorizer of API requests."""
     from pipeline.registry.api_keys import ApiKeys
@@ -301,10 +254,10 @@ def command_settings(environ: Environ = os.environ) -> CommandSettings:
 
 def account_access(*, stack: str, region: str | None = None, profile: str | None = None) -> AccountAccess:
     """An account in which the stack may or may not be deployed."""
-    from pipeline.cloud.account import AwsAccount
+    from pipeline.cloud.administration.account import AwsAccount
+    from pipeline.cloud.administration.stack import Stack
+    from pipeline.cloud.administration.stored_data import AwsStoredData
     from pipeline.cloud.clients import Clients
-    from pipeline.cloud.stack import Stack
-    from pipeline.cloud.stored_data import AwsStoredData
 
     clients = Clients(region=region, profile=profile)
     return AccountAccess(
@@ -324,10 +277,10 @@ def operator(
     credentials: tuple[str, str] | None = None,
 ) -> OperatorServices:
     """Everything of a deployed stack; raise NotFoundError when there is none of that name."""
-    from pipeline.cloud.api_gateway_keys import ApiGatewayKeys
+    from pipeline.cloud.administration.api_gateway_keys import ApiGatewayKeys
+    from pipeline.cloud.administration.stack import Stack
     from pipeline.cloud.clients import Clients
     from pipeline.cloud.cloud_watch_logs import CloudWatchLogs
-    from pipeline.cloud.stack import Stack
     from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
     from pipeline.intake.run_log import RunLog
     from pipeline.registry.api_keys import ApiKeys

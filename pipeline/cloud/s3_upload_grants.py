@@ -63,10 +63,10 @@ class S3UploadGrants:
 
     def part_url(self, key: str, upload_id: str, number: int, *, content_bytes: int, seconds: int) -> str:
         """Sign the URL of a part (UploadPart), its size included."""
-        part = {"Bucket": self._bucket, "Key": key, "PartNumber": number, "UploadId": upload_id}
+        request = {"Bucket": self._bucket, "Key": key, "PartNumber": number, "UploadId": upload_id}
         with self._speaking():
             return self._client.generate_presigned_url(
-                "upload_part", Params={**part, "ContentLength": content_bytes}, ExpiresIn=seconds
+                "upload_part", Params={**request, "ContentLength": content_bytes}, ExpiresIn=seconds
             )
 
     def parts(self, key: str, upload_id: str) -> Sequence[UploadedPart]:
@@ -78,18 +78,18 @@ class S3UploadGrants:
         with self._speaking():
             pages = self._client.get_paginator("list_parts").paginate(Bucket=self._bucket, Key=key, UploadId=upload_id)
             return [
-                UploadedPart(number=part["PartNumber"], bytes=part["Size"], etag=part["ETag"])
+                UploadedPart(number=listed["PartNumber"], bytes=listed["Size"], etag=listed["ETag"])
                 for page in pages
-                for part in page.get("Parts", [])
+                for listed in page.get("Parts", [])
             ]
 
-    def complete(self, key: str, upload_id: str, parts: Sequence[UploadedPart]) -> str:
+    def complete(self, key: str, upload_id: str, uploaded: Sequence[UploadedPart]) -> str:
         """Make the object (CompleteMultipartUpload).
 
         Raises:
             ObjectNotFoundError: There is no such upload.
         """
-        listed: list[Any] = [{"PartNumber": part.number, "ETag": part.etag} for part in parts]
+        listed: list[Any] = [{"PartNumber": entry.number, "ETag": entry.etag} for entry in uploaded]
         with self._speaking():
             response = self._client.complete_multipart_upload(
                 Bucket=self._bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": listed}

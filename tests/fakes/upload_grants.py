@@ -44,7 +44,7 @@ class FakeUploadGrants:
             for number, size in sorted(self._find(key, upload_id).items())
         ]
 
-    def complete(self, key: str, upload_id: str, parts: Sequence[UploadedPart]) -> str:
+    def complete(self, key: str, upload_id: str, uploaded: Sequence[UploadedPart]) -> str:
         self.completed[key] = sum(self._find(key, upload_id).values())
         del self._uploads[key, upload_id]
         return "v1"

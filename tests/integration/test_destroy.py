@@ -11,9 +11,9 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from pipeline.cloud.administration.stack import Stack
+from pipeline.cloud.administration.stored_data import AwsStoredData
 from pipeline.cloud.clients import Clients
-from pipeline.cloud.stack import Stack
-from pipeline.cloud.stored_data import AwsStoredData
 from pipeline.deployment.destroy import destroy, find_removal
 
 REGION = "eu-west-1"

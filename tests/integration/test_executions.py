@@ -12,10 +12,10 @@ from botocore.response import StreamingBody
 from botocore.stub import Stubber
 
 from pipeline.bootstrap import operator
+from pipeline.cloud.administration.stack import Stack
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.cloud_watch_logs import CloudWatchLogs
 from pipeline.cloud.lambda_function_calls import LambdaFunctionCalls
-from pipeline.cloud.stack import Stack
 from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
 from pipeline.contracts.errors import (
     ConfigurationError,

@@ -88,8 +88,13 @@ class UploadGrants(Protocol):
         """
         ...
 
-    def complete(self, key: str, upload_id: str, parts: Sequence[UploadedPart]) -> str:
-        """Make the object of the parts, and return its version.
+    def complete(self, key: str, upload_id: str, uploaded: Sequence[UploadedPart]) -> str:
+        """Make the object of its parts, and return its version.
+
+        Args:
+            key: Key of the object.
+            upload_id: Multipart upload.
+            uploaded: Its parts, by number.
 
         Raises:
             ObjectNotFoundError: There is no such upload.

@@ -130,24 +130,17 @@ class GrantUpload:
             key = _key(caller, request)
             where = key.sibling(key.file)
             if request.upload_id is None:
-                upload_id, done = self.grants.begin(where, metadata=_metadata(request)), set[int]()
+                upload_id, numbers = self.grants.begin(where, metadata=_metadata(request)), set[int]()
             else:
                 upload_id = request.upload_id
-                done = {part.number for part in self._parts(where, upload_id)}
-            missing = ((number, size) for number, size in _part_sizes(request.bytes) if number not in done)
-            parts = [
-                {
-                    "number": number,
-                    "bytes": size,
-                    "url": self.grants.part_url(where, upload_id, number, content_bytes=size, seconds=VALID_SECONDS),
-                }
-                for number, size in islice(missing, MAX_URLS)
-            ]
+                numbers = {entry.number for entry in self._uploaded(where, upload_id)}
+            missing = (entry for entry in _part_sizes(request.bytes) if entry[0] not in numbers)
+            signed = [self._sign(where, upload_id, number, size) for number, size in islice(missing, MAX_URLS)]
         return {
             "upload_id": upload_id,
             "part_bytes": _part_bytes(request.bytes),
-            "parts": parts,
-            "done": sorted(done),
+            "parts": signed,
+            "done": sorted(numbers),
             **self._where(key),
         }
 
@@ -161,10 +154,10 @@ class GrantUpload:
         with self._authorized(caller, request, "complete upload"):
             key = _key(caller, request)
             where = key.sibling(key.file)
-            parts = self._parts(where, request.upload_id)
-            _check_parts(parts, request)
+            uploaded = self._uploaded(where, request.upload_id)
+            _check_parts(uploaded, request)
             with _no_such_upload():
-                version_id = self.grants.complete(where, request.upload_id, parts)
+                version_id = self.grants.complete(where, request.upload_id, uploaded)
         bucket = self.grants.bucket
         run = run_name(key.tenant, key.model, bucket, where, version_id) if key.starts_run else None
         return {"key": where, "bucket": bucket, "version_id": version_id, "run": run}
@@ -176,7 +169,11 @@ class GrantUpload:
             self.grants.abort(key.sibling(key.file), request.upload_id)
         return {"key": key.sibling(key.file), "upload_id": request.upload_id, "status": "ABORTED"}
 
-    def _parts(self, key: str, upload_id: str) -> Sequence[UploadedPart]:
+    def _sign(self, key: str, upload_id: str, number: int, size: int) -> Document:
+        url = self.grants.part_url(key, upload_id, number, content_bytes=size, seconds=VALID_SECONDS)
+        return {"number": number, "bytes": size, "url": url}
+
+    def _uploaded(self, key: str, upload_id: str) -> Sequence[UploadedPart]:
         with _no_such_upload():
             return self.grants.parts(key, upload_id)
 
@@ -216,12 +213,12 @@ def _part_sizes(size: int) -> Iterator[tuple[int, int]]:
         yield number, min(step, size - start)
 
 
-def _check_parts(parts: Sequence[UploadedPart], request: MultipartEnd) -> None:
+def _check_parts(uploaded: Sequence[UploadedPart], request: MultipartEnd) -> None:
     """Raise ConflictError unless the parts are those of a file of the announced size."""
     if request.bytes is None:
         return
-    uploaded = {part.number: part.bytes for part in parts}
-    faults = [number for number, size in _part_sizes(request.bytes) if uploaded.get(number) != size]
+    sizes = {entry.number: entry.bytes for entry in uploaded}
+    faults = [number for number, size in _part_sizes(request.bytes) if sizes.get(number) != size]
     if faults:
         more = f" and {len(faults) - _MAX_NAMED:,} more" if len(faults) > _MAX_NAMED else ""
         raise ConflictError(

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from botocore.stub import Stubber
 
-from pipeline.cloud.account import AwsAccount
+from pipeline.cloud.administration.account import AwsAccount
+from pipeline.cloud.administration.stack import Stack
+from pipeline.cloud.administration.stored_data import AwsStoredData
 from pipeline.cloud.clients import Clients
-from pipeline.cloud.stack import Stack
-from pipeline.cloud.stored_data import AwsStoredData
 from pipeline.contracts.errors import ConfigurationError, ConflictError, NotFoundError
 
 REGION = "eu-west-1"

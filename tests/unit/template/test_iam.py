@@ -313,7 +313,7 @@ def test_a_users_code_reaches_its_own_run() -> None:
 def _client_calls() -> set[str]:
     """Operations that the adapters ask of their clients, by paginators too."""
     found = set()
-    for path in (ROOT / "pipeline" / "cloud").glob("*.py"):
+    for path in (ROOT / "pipeline" / "cloud").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue

@@ -1,0 +1,62 @@
+"""What the functions that change something for a caller of the API are composed of."""
+# ruff: noqa: PLC0415 - a cold start pays only for the stages and clients that its function uses
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from pipeline.bootstrap.adapters import clients_of_tenant, registry_of, table_of
+from pipeline.bootstrap.settings import ManagerSettings, UploadSettings
+
+if TYPE_CHECKING:
+    from pipeline.use_cases.management.grant_upload import GrantUpload
+    from pipeline.use_cases.management.manage_registry import ManageRegistry
+
+__all__ = ["registry_manager", "upload_granter"]
+
+Environ = Mapping[str, str]
+
+
+def registry_manager(environ: Environ = os.environ) -> Callable[[str], ManageRegistry]:
+    """Return a function that gives what changes a tenant's registry, with the rights of that tenant alone."""
+    from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
+    from pipeline.intake.run_log import RunLog
+    from pipeline.registry.audit import AuditLog
+    from pipeline.use_cases.management.cancel_run import CancelRun
+    from pipeline.use_cases.management.manage_registry import ManageRegistry
+
+    settings = ManagerSettings.from_env(environ)
+    clients_of = clients_of_tenant(environ, settings)
+
+    def manager_of(tenant: str) -> ManageRegistry:
+        clients = clients_of(tenant)
+        table = table_of(clients, settings.table)
+        executions = StepFunctionsExecutions(clients.stepfunctions, settings.state_machine)
+        return ManageRegistry(
+            registry=registry_of(clients, settings),
+            cancel=CancelRun(runs=RunLog(table), executions=executions),
+            audit=AuditLog(table),
+        )
+
+    return manager_of
+
+
+def upload_granter(environ: Environ = os.environ) -> Callable[[str], GrantUpload]:
+    """Return a function that gives what signs a tenant's uploads, with the rights of that tenant alone."""
+    from pipeline.cloud.s3_upload_grants import S3UploadGrants
+    from pipeline.registry.audit import AuditLog
+    from pipeline.use_cases.management.grant_upload import GrantUpload
+
+    settings = UploadSettings.from_env(environ)
+    clients_of = clients_of_tenant(environ, settings)
+
+    def granter_of(tenant: str) -> GrantUpload:
+        clients = clients_of(tenant)
+        return GrantUpload(
+            grants=S3UploadGrants(clients.s3_signer, settings.uploads),
+            audit=AuditLog(table_of(clients, settings.table)),
+        )
+
+    return granter_of
