@@ -6,11 +6,13 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import typer.testing
 from typer.testing import CliRunner
 
 from pipeline.cli.client.session import Choice, Connection, DeploymentSite, Session, World
@@ -35,6 +37,8 @@ from tests.fakes.records import MODEL_BYTES, artifact
 from tests.fakes.table import FakeTable
 
 ROOT = Path(__file__).parents[3]
+# A runner builds the tree of all commands for each call, which takes longer than most commands.
+typer.testing._get_command = cache(typer.testing._get_command)
 UP = StackStatus(
     running=True,
     embedded=True,
