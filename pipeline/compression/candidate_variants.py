@@ -92,14 +92,20 @@ class CandidateVariants:
             except CompressionError as error:
                 refused = refused or error
                 continue
-            tried.append((applied, self.export.bench.compare(trials.full, served)))
-            if not tried[-1][1].failed:
+            comparison = self.export.bench.compare(trials.full, served)
+            if not comparison.failed:  # what predicts too badly is not worth the time of measuring it
+                comparison = self.export.bench.time(trials.full, comparison)
+            tried.append((applied, comparison))
+            if not comparison.failed:
                 break
         if not tried:
             reason = refused.message if refused else f"no {precision} file was made"
             trials.variants.append(describe_variant(self._candidate, names, precision, "not_applicable", reason))
             return None
         applied, comparison = min(tried, key=lambda attempt: len(attempt[1].failed))
+        if comparison.latencies is None:
+            comparison = self.export.bench.time(trials.full, comparison)
+        assert comparison.latencies is not None, "it was timed"
         names = tuple(step.name for step in applied.steps)
         trials.full_latencies = trials.full_latencies or comparison.full_latencies
         variant = self._made(names, precision, comparison.served, trials.full, comparison.latencies)

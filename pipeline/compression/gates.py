@@ -9,7 +9,7 @@ from pipeline.contracts.spec.job_spec import Compression
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.ranking import is_faster, relative_drop
 
-__all__ = ["MAX_BATCH_DIFFERENCE", "Measured", "failed_gates"]
+__all__ = ["MAX_BATCH_DIFFERENCE", "Measured", "failed_cost_gates", "failed_gates", "failed_quality_gates"]
 
 # Of a probability, or of a value in standard deviations. Rounding of a quantized activation may flip with the size of
 # the batch; a scale that is taken over the batch moves predictions by more.
@@ -23,14 +23,14 @@ class Measured:
     Attributes:
         bytes: Of the stored file.
         quality: Metric -> value.
-        latency_us: Microseconds of one row on one thread, the median.
+        latency_us: Microseconds of one row on one thread, the median; NaN: not measured yet.
         interval: Metric -> its 95 % interval.
         batch_difference: By how much predictions for rows alone differ from those in a batch.
     """
 
     bytes: int
     quality: Mapping[str, float]
-    latency_us: float
+    latency_us: float = float("nan")
     interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     batch_difference: float = 0.0
 
@@ -47,12 +47,15 @@ def failed_gates(
         metric: What candidates are compared by.
         limits: Of the JobSpec.
     """
+    quality = failed_quality_gates(full, small, agreement=agreement, metric=metric, limits=limits)
+    return (*quality, *failed_cost_gates(full, small, limits=limits))
+
+
+def failed_quality_gates(
+    full: Measured, small: Measured, *, agreement: float, metric: str, limits: Compression
+) -> tuple[str, ...]:
+    """Return a sentence for each gate of what ``small`` predicts, as failed_gates has it; no latency is read."""
     failed = []
-    if small.bytes >= full.bytes and not is_faster(small.latency_us, full.latency_us):
-        failed.append(
-            f"it is neither smaller nor faster: {small.bytes} bytes and {small.latency_us:.0f} us for one row, "
-            f"fp32 has {full.bytes} and {full.latency_us:.0f}"
-        )
     drop = relative_drop(full.quality[metric], small.quality[metric], metric)
     if drop > limits.max_quality_drop:
         failed.append(
@@ -68,6 +71,17 @@ def failed_gates(
         failed.append(
             f"its prediction for a row depends on the other rows of the batch: by {small.batch_difference:.3g}, "
             f"at most {MAX_BATCH_DIFFERENCE:g} is allowed"
+        )
+    return tuple(failed)
+
+
+def failed_cost_gates(full: Measured, small: Measured, *, limits: Compression) -> tuple[str, ...]:
+    """Return a sentence for each gate of bytes and latencies, as failed_gates has it."""
+    failed = []
+    if small.bytes >= full.bytes and not is_faster(small.latency_us, full.latency_us):
+        failed.append(
+            f"it is neither smaller nor faster: {small.bytes} bytes and {small.latency_us:.0f} us for one row, "
+            f"fp32 has {full.bytes} and {full.latency_us:.0f}"
         )
     slowdown = small.latency_us / full.latency_us
     if limits.max_slowdown is not None and slowdown > limits.max_slowdown:

@@ -11,7 +11,8 @@ from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.quantization.block_weights import BlockWeights
 from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
-from pipeline.compression.passes.quantization.static_int8 import STATIC_CONFIGS, StaticInt8
+from pipeline.compression.passes.quantization.mixed_int8 import MixedInt8
+from pipeline.compression.passes.quantization.static_int8 import STATIC_CONFIGS, StaticInt8, StaticInt8Config
 from pipeline.compression.passes.weights.round_weights import RoundWeights
 from pipeline.compression.passes.weights.share_weights import ShareWeights
 from pipeline.contracts.records.variant import PRECISION_OF_PASS, PassName, Precision
@@ -25,6 +26,7 @@ __all__ = ["AUTOMATIC", "PASSES", "CompressionPlan", "PassStep", "plan_passes"]
 _SPARSITIES = (0.9, 0.75, 0.5)
 _CHANNEL_RATIOS = (0.5, 0.25)
 _CODEBOOK_BITS = (5, 6, 8)
+_EXACT_SHARES = (0.25, 0.5)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +100,14 @@ def _fine_tune(context: PassContext) -> GraphPass:
     return FineTune(context)
 
 
+def _train_for_integers(context: PassContext) -> GraphPass:
+    from pipeline.compression.passes.quantization.quantization_aware import (  # noqa: PLC0415 - torch
+        QuantizationAwareTraining,
+    )
+
+    return QuantizationAwareTraining(context)
+
+
 _IMPORTANCE: Mapping[PassName, Importance] = {
     "prune_magnitude": "magnitude",
     "prune_magnitude_per_layer": "magnitude_per_layer",
@@ -108,6 +118,7 @@ _IMPORTANCE: Mapping[PassName, Importance] = {
 _FINE_TUNED: Mapping[PassName, Callable[..., GraphPass]] = {
     "fine_tune": _fine_tune,
     "prune_channels": _prune_channels,
+    "quantization_aware_training": _train_for_integers,
     "share_weights": _share_tuned_weights,
     **dict.fromkeys(_IMPORTANCE, _prune_weights),
 }
@@ -119,6 +130,20 @@ _STATIC = tuple(
     PassStep(name="static_int8", make=partial(StaticInt8, config=config), description=str(config))
     for config in STATIC_CONFIGS
 )
+_MIXED = tuple(
+    PassStep(
+        name="mixed_int8",
+        make=partial(MixedInt8, exact=share),
+        description=f"static scales, the most sensitive {share:.0%} of the layers in fp32",
+    )
+    for share in _EXACT_SHARES
+)
+_QUANTIZATION_AWARE = _fine_tuned("quantization_aware_training", "fine-tuned for integers")
+
+
+def _calibrated(name: PassName, config: StaticInt8Config) -> tuple[PassStep, ...]:
+    return (PassStep(name=name, make=partial(StaticInt8, config=config), description=str(config)),)
+
 
 PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
     **{
@@ -139,15 +164,20 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
     "bf16": (PassStep(name="bf16", make=partial(_without_context, RoundWeights, "bf16")),),
     "dynamic_int8": _DYNAMIC,
     "static_int8": _STATIC,
+    "static_int8_percentile": _calibrated("static_int8_percentile", StaticInt8Config(calibration="percentile")),
+    "static_int8_entropy": _calibrated("static_int8_entropy", StaticInt8Config(calibration="entropy")),
+    "mixed_int8": _MIXED,
+    "quantization_aware_training": (_QUANTIZATION_AWARE,),
     "weights_int8": (PassStep(name="weights_int8", make=partial(_without_context, BlockWeights, 8)),),
     "weights_int4": (PassStep(name="weights_int4", make=partial(_without_context, BlockWeights, 4)),),
 }
 
-# Without fine-tuning: a variant then costs seconds. Static scales are faster, and scales of rows more exact.
+# Without fine-tuning: a variant then costs seconds. Static scales are faster, and scales of rows more exact; a long
+# tail of activations makes percentiles better than the largest value.
 AUTOMATIC: Mapping[Precision, tuple[PassStep, ...]] = {
     "fp16": PASSES["fp16"],
     "bf16": PASSES["bf16"],
-    "int8": (_STATIC[0], _DYNAMIC[0], _STATIC[-1], _DYNAMIC[-1]),
+    "int8": (_STATIC[0], _DYNAMIC[0], *PASSES["static_int8_percentile"], _MIXED[-1], _DYNAMIC[-1]),
     "int4": PASSES["weights_int4"],
     "codebook": tuple(
         PassStep(
@@ -168,6 +198,8 @@ def plan_passes(compression: Compression) -> CompressionPlan:
     if compression.passes == "auto":
         if compression.minutes is None:
             return CompressionPlan(changes=(), quantizations=automatic)
+        if "int8" in automatic:  # where integers cost too much without it
+            automatic["int8"] = (*automatic["int8"], _QUANTIZATION_AWARE)
         return CompressionPlan(changes=(PASSES["prune_channels"],), quantizations=automatic, unchanged_too=True)
     named = compression.passes
     changes = tuple(PASSES[name] for name in named if name not in PRECISION_OF_PASS)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.compression.gates import Measured, failed_gates
+from pipeline.compression.gates import Measured, failed_cost_gates, failed_quality_gates
 from pipeline.compression.load_cost import LoadProbe
 from pipeline.compression.measure import agreement, batch_difference, measure_latencies
 from pipeline.compression.passes.graph_pass import apply_if_applicable
@@ -53,11 +53,10 @@ class ServedFile:
     quality: dict[str, float]
     interval: dict[str, tuple[float, float]]
 
-    def measured(self, latencies: Latencies) -> Measured:
-        """Return what the gates look at."""
-        return Measured(
-            bytes=len(self.stored), quality=self.quality, interval=self.interval, latency_us=latencies["1"].p50
-        )
+    @property
+    def measured(self) -> Measured:
+        """What the gates look at, but for latencies."""
+        return Measured(bytes=len(self.stored), quality=self.quality, interval=self.interval)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,16 +66,16 @@ class VariantComparison:
     Attributes:
         served: The compressed file.
         agreement: Of its predictions with fp32's.
-        latencies: Its own.
-        full_latencies: Those of fp32, measured in turns with them.
         failed: A sentence for each gate that it does not keep.
+        latencies: Its own; None: not timed yet.
+        full_latencies: Those of fp32, measured in turns with them.
     """
 
     served: ServedFile
     agreement: float
-    latencies: Latencies
-    full_latencies: Latencies
     failed: tuple[str, ...]
+    latencies: Latencies | None = None
+    full_latencies: Latencies | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -131,18 +130,28 @@ class ValidationBench:
         )
 
     def compare(self, full: ServedFile, small: ServedFile) -> VariantComparison:
-        """Measure ``small`` in turns with ``full``, and hold it against the gates."""
-        before, after = measure_latencies((full.model, small.model), self.rows)
+        """Hold what ``small`` predicts against the gates; nothing is timed."""
         agreed = agreement(full.answers, small.answers, self.signature)
         difference = batch_difference(small.model, self.rows, small.answers, self.signature)
-        failed = failed_gates(
-            full.measured(before),
-            replace(small.measured(after), batch_difference=difference),
+        failed = failed_quality_gates(
+            full.measured,
+            replace(small.measured, batch_difference=difference),
             agreement=agreed,
             metric=self.metric,
             limits=self.spec.compression,
         )
-        return VariantComparison(served=small, agreement=agreed, latencies=after, full_latencies=before, failed=failed)
+        return VariantComparison(served=small, agreement=agreed, failed=failed)
+
+    def time(self, full: ServedFile, comparison: VariantComparison) -> VariantComparison:
+        """Measure a compared file in turns with ``full``, and hold its bytes and latencies against the gates."""
+        small = comparison.served
+        before, after = measure_latencies((full.model, small.model), self.rows)
+        failed = failed_cost_gates(
+            replace(full.measured, latency_us=before["1"].p50),
+            replace(small.measured, latency_us=after["1"].p50),
+            limits=self.spec.compression,
+        )
+        return replace(comparison, failed=(*comparison.failed, *failed), latencies=after, full_latencies=before)
 
     def latencies(self, served: ServedFile) -> Latencies:
         """Measure a file by itself."""

@@ -72,6 +72,11 @@ class TorchGraph(nn.Module):
         self._before = self._prefix(before)
         self.inputs = tuple(dict.fromkeys((*self._read_before, *self._passed)))
 
+    @property
+    def nodes(self) -> tuple[onnx.NodeProto, ...]:
+        """The nodes that torch runs, in their order."""
+        return tuple(self._after)
+
     def named_weights(self) -> dict[str, nn.Parameter]:
         """Return the tensors that learn, by the names of their initializers."""
         return dict(zip(self._learned, self.weights, strict=True))
@@ -79,16 +84,21 @@ class TorchGraph(nn.Module):
     def forward(self, rows: Arrays) -> Tensor:
         """Run the body on ``rows``: input -> values [rows, ...]."""
         values: dict[str, Any] = {**self._fixed, **self.named_weights(), "": None}
-        read = {name: rows[name] for name in self._read_before}
-        computed = self._before.run(None, read) if self._before is not None else ()
+        fed = {name: rows[name] for name in self._read_before}
+        computed = self._before.run(None, fed) if self._before is not None else ()
         values.update(zip(self._computed, map(_as_tensor, computed), strict=True))
         values.update((name, _as_tensor(rows[name])) for name in self._passed)
         for node, attributes in zip(self._after, self._attributes, strict=True):
-            outputs = OPERATORS[node.op_type]([values[name] for name in node.input], attributes)
+            read = self.prepare_inputs(node, [values[name] for name in node.input])
+            outputs = OPERATORS[node.op_type](read, attributes)
             outputs = outputs if isinstance(outputs, tuple) else (outputs,)
             values.update(zip(node.output, outputs, strict=False))
         prediction: Tensor = values[self._model.graph.output[0].name]
         return prediction
+
+    def prepare_inputs(self, node: onnx.NodeProto, values: list[Any]) -> list[Any]:
+        """Return what the operator of ``node`` reads in place of ``values``, its inputs; here the same."""
+        return values
 
     def to_onnx(self) -> bytes:
         """Return the body with the weights as they are now."""

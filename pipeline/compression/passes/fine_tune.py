@@ -31,7 +31,7 @@ _MIN_ROWS = 32
 class FineTune(GraphPass):
     """Fine-tune a body.
 
-    Subclasses prune or share weights meanwhile: their ``constrain`` says how.
+    Subclasses prune or share weights meanwhile: their ``constrain`` says how; or round them: their ``read_graph`` does.
     """
 
     def __init__(self, context: PassContext, config: FineTuningConfig | None = None) -> None:
@@ -42,6 +42,10 @@ class FineTune(GraphPass):
         """Return what the weights keep to."""
         return KeepZeros(weights)
 
+    def read_graph(self, model: bytes) -> TorchGraph:
+        """Return the body as a module that learns."""
+        return TorchGraph(model)
+
     def requires(self, model: bytes) -> None:
         """Raise NotApplicableError where there are too few rows, no time, or weights that torch cannot train."""
         if len(self._context.rows) < _MIN_ROWS:
@@ -50,13 +54,13 @@ class FineTune(GraphPass):
             )
         if not self._context.budget.left and self._context.checkpoints.load() is None:
             raise NotApplicableError("the time of compression.minutes was over before it began")
-        TorchGraph(model)
+        self.read_graph(model)
 
     def call(self, model: bytes) -> PassResult:
         """Return the body with the weights that it has learned."""
         context = self._context
         torch.set_num_threads(context.threads)
-        graph = TorchGraph(model)
+        graph = self.read_graph(model)
         objective = Objective.of(
             predict(context.teacher, context.rows), context.rows, several_labels=context.several_labels
         )

@@ -40,6 +40,10 @@ PassName = Literal[
     "bf16",
     "dynamic_int8",
     "static_int8",
+    "static_int8_percentile",
+    "static_int8_entropy",
+    "mixed_int8",
+    "quantization_aware_training",
     "weights_int8",
     "weights_int4",
 ]
@@ -50,6 +54,10 @@ PRECISION_OF_PASS: Mapping[PassName, Precision] = {
     "bf16": "bf16",
     "dynamic_int8": "int8",
     "static_int8": "int8",
+    "static_int8_percentile": "int8",
+    "static_int8_entropy": "int8",
+    "mixed_int8": "int8",
+    "quantization_aware_training": "int8",
     "weights_int8": "int8",
     "weights_int4": "int4",
 }

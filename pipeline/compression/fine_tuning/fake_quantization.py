@@ -1,0 +1,85 @@
+"""Layers that compute in float32 with values as integers could hold them, so that weights learn what rounding costs.
+
+Rounding has no gradient: the straight-through estimator takes that of the identity within the range (Bengio et al.
+2013, arXiv:1308.3432), which is torch's own for these functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import onnx
+import torch
+from onnx import helper
+from torch import Tensor
+
+from pipeline.compression.fine_tuning.torch_graph import TorchGraph
+
+__all__ = ["FakeQuantizedGraph"]
+
+_LAYERS = ("Conv", "MatMul", "Gemm")
+_MAX_WEIGHT = 64  # 7 bits, as passes.quantization.integer_layers has them
+_MAX_ACTIVATION = 255
+_MIN_SCALE = 1e-20
+_MOMENTUM = 0.01  # of the ranges of activations
+
+
+class FakeQuantizedGraph(TorchGraph):
+    """A body whose layers read weights of 7 bits and activations of 8.
+
+    The scale of weights is that of their largest value, one for each output channel. The range of activations is an
+    exponential moving average of the smallest and largest values of the batches.
+
+    References:
+        Jacob et al. 2018, Quantization and training of neural networks for efficient integer-arithmetic-only inference
+        (arXiv:1712.05877), section 3.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        """Read a serialized body; raise NotApplicableError as TorchGraph does."""
+        super().__init__(model)
+        self._index = {
+            node.output[0]: index for index, node in enumerate(node for node in self.nodes if self._is_layer(node))
+        }
+        self.register_buffer("ranges", torch.full((len(self._index), 2), float("nan")))
+
+    def prepare_inputs(self, node: onnx.NodeProto, values: list[Any]) -> list[Any]:
+        """Return the activations and weights of a layer as integers could hold them."""
+        index = self._index.get(node.output[0])
+        if index is None:
+            return values
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        activations, weights, *others = values
+        if self.training:
+            self._observe(index, activations.detach())
+        return [self._round_activations(index, activations), _round_weights(node, attributes, weights), *others]
+
+    def _is_layer(self, node: onnx.NodeProto) -> bool:
+        return node.op_type in _LAYERS and node.input[1] in self.named_weights()
+
+    @torch.no_grad()
+    def _observe(self, index: int, activations: Tensor) -> None:
+        """Move the range towards that of a batch; the first batch is the first range."""
+        ranges: Tensor = self.ranges
+        seen = torch.stack([activations.min().clamp_max(0), activations.max().clamp_min(0)])
+        known = ranges[index]
+        ranges[index] = torch.where(known.isnan(), seen, known + _MOMENTUM * (seen - known))
+
+    def _round_activations(self, index: int, activations: Tensor) -> Tensor:
+        ranges: Tensor = self.ranges
+        low, high = ranges[index].tolist()
+        scale = max((high - low) / _MAX_ACTIVATION, _MIN_SCALE)
+        zero_point = min(_MAX_ACTIVATION, max(0, round(-low / scale)))
+        return torch.fake_quantize_per_tensor_affine(activations, scale, zero_point, 0, _MAX_ACTIVATION)
+
+
+def _round_weights(node: onnx.NodeProto, attributes: Mapping[str, Any], weights: Tensor) -> Tensor:
+    if weights.ndim == 3:  # a stack of matrices, which has one scale
+        scale = max(float(weights.detach().abs().max()) / _MAX_WEIGHT, _MIN_SCALE)
+        return torch.fake_quantize_per_tensor_affine(weights, scale, 0, -_MAX_WEIGHT, _MAX_WEIGHT)
+    axis = 0 if node.op_type == "Conv" or attributes.get("transB") else weights.ndim - 1
+    others = [other for other in range(weights.ndim) if other != axis]
+    scales = (weights.detach().abs().amax(dim=others) / _MAX_WEIGHT).clamp_min(_MIN_SCALE)
+    zero_points = torch.zeros(len(scales), dtype=torch.int32)
+    return torch.fake_quantize_per_channel_affine(weights, scales, zero_points, axis, -_MAX_WEIGHT, _MAX_WEIGHT)

@@ -1,0 +1,52 @@
+"""Layers of a calibrated graph in integers: QuantizeLinear and DequantizeLinear around each of them (QDQ)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import onnx
+from onnxruntime.quantization import QDQQuantizer, QuantType, TensorsData
+
+from pipeline.compression.passes.quantization.calibration import CALIBRATED_OPERATORS
+from pipeline.compression.passes.quantization.quantization_graph import matrix_layers, weighted_layers
+from pipeline.graphs.compose import normalize
+
+__all__ = ["count_integer_layers", "quantize_layers"]
+
+_LAYERS = ("Conv", "MatMul", "Gemm")
+
+
+def quantize_layers(graph: onnx.ModelProto, ranges: TensorsData, layers: Collection[str]) -> onnx.ModelProto:
+    """Return the graph with the named ``layers`` in integers.
+
+    Weights have 7 bits (``reduce_range``) and a scale for each output channel; of stacked matrices one for all.
+
+    Args:
+        graph: As prepare_quantization leaves it; it stays as it is.
+        ranges: Of its activations.
+        layers: Names of nodes.
+    """
+    quantized = onnx.ModelProto()
+    quantized.CopyFrom(graph)
+    is_stacked = any(matrix_layers(quantized).get(name) == 3 for name in layers)
+    quantizer = QDQQuantizer(
+        quantized,
+        per_channel=not is_stacked,
+        reduce_range=True,
+        weight_qType=QuantType.QInt8,
+        activation_qType=QuantType.QUInt8,
+        tensors_range=ranges,
+        nodes_to_quantize=[],
+        nodes_to_exclude=sorted(weighted_layers(quantized).keys() - set(layers)),
+        op_types_to_quantize=list(CALIBRATED_OPERATORS),
+        extra_options={},
+    )
+    quantizer.quantize_model()
+    return normalize(quantizer.model.model)
+
+
+def count_integer_layers(graph: onnx.ModelProto) -> int:
+    """Return how many layers read integers."""
+    restored = {node.output[0] for node in graph.graph.node if node.op_type == "DequantizeLinear"}
+    layers = [node for node in graph.graph.node if node.op_type in _LAYERS]
+    return sum(restored.issuperset(node.input[:2]) for node in layers)
