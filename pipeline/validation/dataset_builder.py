@@ -249,8 +249,10 @@ def _select(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
 
 
 def _tell_shared(test: CompanionTest, tested: CompanionRows, files: Mapping[str, Path]) -> Iterator[str]:
-    names = [name for name in tested.frame.columns if name]  # a clustering's target has none
-    learned_rows = pl.concat([_select(pl.read_parquet(files[split]), names) for split in ("train", "validation")])
+    learned = [pl.read_parquet(files[split]) for split in ("train", "validation")]
+    # Columns that are dropped are in the test file alone, and a clustering's target has no name.
+    names = [name for name in tested.frame.columns if name in learned[0].columns]
+    learned_rows = pl.concat([_select(frame, names) for frame in learned])
     if shared := int(_select(tested.frame, names).hash_rows().is_in(learned_rows.hash_rows().unique().implode()).sum()):
         yield f"{shared:,} of {counted(tested.frame.height, 'row')} of '{test.name}' are in the data too"
 

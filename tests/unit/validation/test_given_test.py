@@ -88,6 +88,14 @@ def test_rows_of_the_test_file_that_are_in_the_data_are_counted(drop, good, line
     assert "1 of 41 rows of 'test.csv' are in the data too" in found.dataset.warnings
 
 
+def test_a_column_that_is_dropped_from_the_data_is_left_out_of_the_comparison(drop):
+    data = table([(1, number % 97, number % 2) for number in range(200)], "constant,size,sold")
+    test = table([(2, 5, 1), (1, 96, 0)], "constant,size,sold")
+    found = drop("a.csv", data, spec="target: sold", companions={"test.csv": test})
+    assert "constant" not in [column.name for column in found.dataset.columns]
+    assert any("of 2 rows of 'test.csv' are in the data too" in warning for warning in found.dataset.warnings)
+
+
 def test_labels_and_numbers_are_read_as_the_data_has_them(drop):
     data = table([(number, number % 7, number % 2) for number in range(0, 200, 1)], "x,y,label")
     test = table([("1.5", "3", "1.0"), ("n/a", "2", "0")], "x,y,label")
