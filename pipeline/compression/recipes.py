@@ -133,10 +133,10 @@ _STATIC = tuple(
 _MIXED = tuple(
     PassStep(
         name="mixed_int8",
-        make=partial(MixedInt8, exact=share),
-        description=f"static scales, the most sensitive {share:.0%} of the layers in fp32",
+        make=partial(MixedInt8, exact=exact),
+        description=f"static scales, the most sensitive {exact:.0%} of the layers in fp32",
     )
-    for share in _EXACT_SHARES
+    for exact in _EXACT_SHARES
 )
 _QUANTIZATION_AWARE = _fine_tuned("quantization_aware_training", "fine-tuned for integers")
 

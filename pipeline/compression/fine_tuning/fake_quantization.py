@@ -12,7 +12,7 @@ from typing import Any
 import onnx
 import torch
 from onnx import helper
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.compression.fine_tuning.torch_graph import TorchGraph
 
@@ -42,7 +42,7 @@ class FakeQuantizedGraph(TorchGraph):
         self._index = {
             node.output[0]: index for index, node in enumerate(node for node in self.nodes if self._is_layer(node))
         }
-        self.register_buffer("ranges", torch.full((len(self._index), 2), float("nan")))
+        self.ranges = nn.Buffer(torch.full((len(self._index), 2), float("nan")))
 
     def prepare_inputs(self, node: onnx.NodeProto, values: list[Any]) -> list[Any]:
         """Return the activations and weights of a layer as integers could hold them."""
@@ -50,10 +50,10 @@ class FakeQuantizedGraph(TorchGraph):
         if index is None:
             return values
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-        activations, weights, *others = values
+        activations, weights, *bias = values
         if self.training:
             self._observe(index, activations.detach())
-        return [self._round_activations(index, activations), _round_weights(node, attributes, weights), *others]
+        return [self._round_activations(index, activations), _round_weights(node, attributes, weights), *bias]
 
     def _is_layer(self, node: onnx.NodeProto) -> bool:
         return node.op_type in _LAYERS and node.input[1] in self.named_weights()
@@ -61,14 +61,12 @@ class FakeQuantizedGraph(TorchGraph):
     @torch.no_grad()
     def _observe(self, index: int, activations: Tensor) -> None:
         """Move the range towards that of a batch; the first batch is the first range."""
-        ranges: Tensor = self.ranges
-        seen = torch.stack([activations.min().clamp_max(0), activations.max().clamp_min(0)])
-        known = ranges[index]
-        ranges[index] = torch.where(known.isnan(), seen, known + _MOMENTUM * (seen - known))
+        bounds = torch.stack([activations.min().clamp_max(0), activations.max().clamp_min(0)])
+        average = self.ranges[index]
+        self.ranges[index] = torch.where(average.isnan(), bounds, average + _MOMENTUM * (bounds - average))
 
     def _round_activations(self, index: int, activations: Tensor) -> Tensor:
-        ranges: Tensor = self.ranges
-        low, high = ranges[index].tolist()
+        low, high = self.ranges[index].tolist()
         scale = max((high - low) / _MAX_ACTIVATION, _MIN_SCALE)
         zero_point = min(_MAX_ACTIVATION, max(0, round(-low / scale)))
         return torch.fake_quantize_per_tensor_affine(activations, scale, zero_point, 0, _MAX_ACTIVATION)
@@ -79,7 +77,7 @@ def _round_weights(node: onnx.NodeProto, attributes: Mapping[str, Any], weights:
         scale = max(float(weights.detach().abs().max()) / _MAX_WEIGHT, _MIN_SCALE)
         return torch.fake_quantize_per_tensor_affine(weights, scale, 0, -_MAX_WEIGHT, _MAX_WEIGHT)
     axis = 0 if node.op_type == "Conv" or attributes.get("transB") else weights.ndim - 1
-    others = [other for other in range(weights.ndim) if other != axis]
-    scales = (weights.detach().abs().amax(dim=others) / _MAX_WEIGHT).clamp_min(_MIN_SCALE)
+    reduced = [index for index in range(weights.ndim) if index != axis]
+    scales = (weights.detach().abs().amax(dim=reduced) / _MAX_WEIGHT).clamp_min(_MIN_SCALE)
     zero_points = torch.zeros(len(scales), dtype=torch.int32)
     return torch.fake_quantize_per_channel_affine(weights, scales, zero_points, axis, -_MAX_WEIGHT, _MAX_WEIGHT)
