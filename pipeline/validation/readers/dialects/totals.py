@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.parsing.numbers import NumberFormat, parse_number
@@ -66,22 +66,26 @@ class ColumnTotals:
         if len(labels) > 1:
             return False
         limit = _MAX_CHANCE if labels or not all(cells) else _MAX_UNLABELED_CHANCE
-        return any(
-            all(chance < 1.0 for chance in chances) and math.prod(chances) <= limit
-            for chances in self._compare(cells, line)
-        )
+        return any(_multiply_chances(chances) <= limit for chances in self._compare(cells, line))
 
     def holds_total(self, cells: Sequence[str], line: int) -> bool:
         """Return whether some number of a line that is named as a total is a sum or mean."""
-        return any(min(chances) <= _MAX_CHANCE for chances in self._compare(cells, line))
+        return any(any(chance <= _MAX_CHANCE for chance in chances) for chances in self._compare(cells, line))
 
-    def _compare(self, cells: Sequence[str], line: int) -> Iterator[list[float]]:
-        """Yield the chance of each number, compared with all rows above, and without the last of them."""
+    def _compare(self, cells: Sequence[str], line: int) -> Iterator[Iterator[float]]:
+        """Yield the chance of each number, compared with all rows above, and without the last of them.
+
+        A chance is computed when it is asked for: it reads the whole column.
+        """
         numbers = [column for column, cell in enumerate(cells[: self.width]) if cell and kind_of(cell) == "number"]
         end = bisect.bisect_left(self.rows, line, key=lambda row: row.line)
         for last in range(end, max(_MIN_VALUES, end + 1 - _MAX_TOTALS) - 1, -1):
             if numbers:
-                yield [self._chance(column, cells[column], last) for column in numbers]
+                yield self._chances(numbers, cells, last)
+
+    def _chances(self, columns: Sequence[int], cells: Sequence[str], end: int) -> Iterator[float]:
+        for column in columns:
+            yield self._chance(column, cells[column], end)
 
     def _chance(self, column: int, cell: str, end: int) -> float:
         chances = [1.0]
@@ -108,6 +112,16 @@ class ColumnTotals:
             values.append(value)
             decimals = max(decimals, _count_decimals(cell, number_format))
         return _Column(tuple(values), decimals) if len(values) >= _MIN_VALUES else None
+
+
+def _multiply_chances(chances: Iterable[float]) -> float:
+    """Return their product; 1 as soon as one is no total, which the usual data row shows in its first column."""
+    result = 1.0
+    for chance in chances:
+        if chance >= 1.0:
+            return 1.0
+        result *= chance
+    return result
 
 
 def _count_decimals(cell: str, number_format: NumberFormat) -> int:
