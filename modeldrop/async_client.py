@@ -15,6 +15,7 @@ from modeldrop.calls import Call
 from modeldrop.connection import find_connection
 from modeldrop.errors import ApiError
 from modeldrop.rows import Rows, file_bodies, frame_kind, make_batches, to_frame, to_rows
+from modeldrop.uploads import UploadOptions, drop_steps, next_call
 
 __all__ = ["AsyncClient"]
 
@@ -44,6 +45,7 @@ class AsyncClient:
         self._base = self.connection.api_url
         headers = {"x-api-key": self.connection.api_key}
         self._http = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
+        self._storage = httpx.AsyncClient(timeout=timeout, transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,6 +58,7 @@ class AsyncClient:
     async def close(self) -> None:
         """Close all connections."""
         await self._http.aclose()
+        await self._storage.aclose()
 
     async def predict(
         self, model: str, data: Rows | str | Path, *, version: int | None = None, ignore_extra: bool = False
@@ -77,10 +80,11 @@ class AsyncClient:
         self, data: Rows | str | Path, *, model: str, target: str | None = None, spec: str | Path | None = None
     ) -> str:
         """Drop a frame or a file, and return the name of its run. As ``Client.drop``."""
-        uploads = await asyncio.to_thread(calls.upload_calls, self.connection, data, model, target, spec)
-        for call in uploads:
-            response = await self._send(call)
-        return calls.run_of_upload(self.connection, uploads[-1], model, response)
+        steps = drop_steps(self._base, data, spec, UploadOptions(model=model, target=target))
+        call, run = await asyncio.to_thread(next_call, steps, None)  # it reads files
+        while call is not None:
+            call, run = await asyncio.to_thread(next_call, steps, await self._send(call))
+        return run or ""
 
     async def wait(self, run: str, *, timeout: float = 3600.0, poll: float = 1.0) -> dict[str, Any]:
         """Wait until a run has ended, and return it. As ``Client.wait``."""
@@ -119,10 +123,11 @@ class AsyncClient:
         return calls.read_response(await self._send(call))
 
     async def _send(self, call: Call) -> httpx.Response:
+        http = self._storage if call.presigned else self._http
         for attempt in range(calls.ATTEMPTS):
             response, failure = None, ""
             try:
-                response = await self._http.request(call.method, call.url, **call.options)
+                response = await http.request(call.method, call.url, **call.options)
             except httpx.TransportError as error:
                 failure = type(error).__name__
             wait = calls.retry_after(response, attempt)

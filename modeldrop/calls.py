@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
-from modeldrop.connection import Connection
-from modeldrop.errors import ApiError, ClientError, RunFailedError
-from modeldrop.rows import Rows, frame_kind
+from modeldrop.errors import ApiError, RunFailedError
 
 __all__ = [
     "ATTEMPTS",
@@ -25,8 +20,6 @@ __all__ = [
     "read_response",
     "retry_after",
     "rollback_call",
-    "run_of_upload",
-    "upload_calls",
 ]
 
 ATTEMPTS = 4
@@ -35,11 +28,12 @@ _BUSY = frozenset({429, 502, 503, 504})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One request: ``options`` are httpx's."""
+    """One request: ``options`` are httpx's; a ``presigned`` one carries no API key."""
 
     method: str
     url: str
     options: dict[str, Any] = field(default_factory=dict)
+    presigned: bool = False
 
 
 def predict_call(
@@ -70,41 +64,6 @@ def rollback_call(base: str, model: str, alias: str, reason: str) -> Call:
     """Return the call that points an alias to the version before."""
     url = f"{base}/registry/models/{quote(model, safe='')}/rollback"
     return Call(method="POST", url=url, options={"json": {"alias": alias, "reason": reason}})
-
-
-def upload_calls(
-    connection: Connection, data: Rows | str | Path, model: str, target: str | None, spec: str | Path | None
-) -> list[Call]:
-    """Return the calls that drop a frame or a file: first its train.yaml, if there is one.
-
-    Raises:
-        ClientError: The API takes no uploads, or ``data`` is neither a frame nor a path.
-    """
-    if connection.uploads_url is None:
-        raise ClientError("files are dropped to an embedded cloud only: on AWS, copy them to the uploads bucket")
-    folder = f"{connection.uploads_url}/{connection.tenant}/{quote(model, safe='')}"
-    uploads = []
-    if spec is not None:
-        text = spec.read_bytes() if isinstance(spec, Path) else spec.encode()
-        uploads.append(Call(method="PUT", url=f"{folder}/train.yaml", options={"content": text}))
-    name, content = _read_data(data)
-    headers = {"x-amz-meta-target": target} if target else {}
-    options = {"content": content, "headers": headers}
-    return [*uploads, Call(method="PUT", url=f"{folder}/{quote(name, safe='')}", options=options)]
-
-
-def run_of_upload(connection: Connection, upload: Call, model: str, response: httpx.Response) -> str:
-    """Return the name of the run that an upload starts: it is derived from the object's version.
-
-    Raises:
-        ApiError: The upload was refused.
-    """
-    if not response.is_success:
-        raise ApiError(f"the upload was refused with status {response.status_code}", response.status_code)
-    bucket, _, key = unquote(urlsplit(upload.url).path).lstrip("/").partition("/")
-    version = response.headers.get("x-amz-version-id", "null")
-    digest = hashlib.sha256("\0".join((bucket, key, version)).encode()).hexdigest()[:12]
-    return f"{connection.tenant}_{model.replace('.', '-')}_{digest}"
 
 
 def read_response(response: httpx.Response) -> Any:
@@ -140,17 +99,3 @@ def check_run(run: dict[str, Any]) -> dict[str, Any] | None:
     if run["status"] == "FAILED":
         raise RunFailedError((run.get("error") or {}).get("message") or "the run has failed")
     return None if run["status"] == "RUNNING" else run
-
-
-def _read_data(data: Rows | str | Path) -> tuple[str, bytes]:
-    """Return the name and the content of the file that is dropped."""
-    if isinstance(data, str | Path):
-        return Path(data).name, Path(data).read_bytes()
-    kind = frame_kind(data)
-    if kind == "polars":
-        file = io.BytesIO()
-        data.write_parquet(file)
-        return "data.parquet", file.getvalue()
-    if kind == "pandas":
-        return "data.csv", bytes(data.to_csv(index=False).encode())
-    raise ClientError(f"a frame or a path is expected, not {type(data).__name__}")

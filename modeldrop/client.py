@@ -15,6 +15,7 @@ from modeldrop.calls import Call
 from modeldrop.connection import find_connection
 from modeldrop.errors import ApiError
 from modeldrop.rows import Rows, file_bodies, frame_kind, make_batches, to_frame, to_rows
+from modeldrop.uploads import Content, UploadOptions, UploadSteps, drop_steps, next_call, upload_steps
 
 __all__ = ["Client"]
 
@@ -43,6 +44,7 @@ class Client:
         self.connection = find_connection(api_url, api_key)
         self._base = self.connection.api_url
         self._http = httpx.Client(headers={"x-api-key": self.connection.api_key}, timeout=timeout, transport=transport)
+        self._storage = httpx.Client(timeout=timeout, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -55,6 +57,7 @@ class Client:
     def close(self) -> None:
         """Close all connections."""
         self._http.close()
+        self._storage.close()
 
     def predict(
         self,
@@ -99,7 +102,7 @@ class Client:
     def drop(
         self, data: Rows | str | Path, *, model: str, target: str | None = None, spec: str | Path | None = None
     ) -> str:
-        """Drop a frame or a file, which starts a run.
+        """Drop a frame or a file, which starts a run. An interrupted upload of a large file goes on in the next call.
 
         Args:
             data: A frame, or the path of a data file.
@@ -111,13 +114,36 @@ class Client:
             Name of the run; ``wait`` waits for it.
 
         Raises:
-            ClientError: The deployment takes no uploads from here.
+            ClientError: ``data`` is neither a frame nor a path.
             ApiError: The upload failed.
         """
-        uploads = calls.upload_calls(self.connection, data, model, target, spec)
-        for call in uploads:
-            response = self._send(call)
-        return calls.run_of_upload(self.connection, uploads[-1], model, response)
+        options = UploadOptions(model=model, target=target)
+        return self._upload(drop_steps(self._base, data, spec, options)) or ""
+
+    def upload(
+        self,
+        path: str | Path,
+        *,
+        model: str,
+        target: str | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> str | None:
+        """Upload one file, also one that accompanies a data file: train.yaml, model.py, test.csv.
+
+        Args:
+            path: The file.
+            model: Name of the model.
+            target: Column to predict; by default the last one.
+            progress: Called with the number of bytes uploaded since its last call.
+
+        Returns:
+            Name of the run that it starts; None for a companion.
+
+        Raises:
+            ApiError: The upload failed.
+        """
+        options = UploadOptions(model=model, target=target, progress=progress or (lambda _: None))
+        return self._upload(upload_steps(self._base, Content.of(path), options))
 
     def wait(self, run: str, *, timeout: float = 3600.0, poll: float = 1.0) -> dict[str, Any]:
         """Wait until a run has ended, and return it.
@@ -158,14 +184,21 @@ class Client:
         """Point an alias to the version before."""
         return dict(self._read(calls.rollback_call(self._base, model, alias, reason)))
 
+    def _upload(self, steps: UploadSteps) -> str | None:
+        call, run = next_call(steps, None)
+        while call is not None:
+            call, run = next_call(steps, self._send(call))
+        return run
+
     def _read(self, call: Call) -> Any:
         return calls.read_response(self._send(call))
 
     def _send(self, call: Call) -> httpx.Response:
+        http = self._storage if call.presigned else self._http
         for attempt in range(calls.ATTEMPTS):
             response, failure = None, ""
             try:
-                response = self._http.request(call.method, call.url, **call.options)
+                response = http.request(call.method, call.url, **call.options)
             except httpx.TransportError as error:
                 failure = type(error).__name__
             wait = calls.retry_after(response, attempt)

@@ -11,8 +11,6 @@ from modeldrop.errors import ClientError
 
 __all__ = ["Connection", "find_connection"]
 
-_EMBEDDED_TENANT = "demo"  # of the key that `modeldrop up` creates
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
@@ -21,14 +19,10 @@ class Connection:
     Attributes:
         api_url: Base URL.
         api_key: Key of the caller.
-        uploads_url: URL of the uploads bucket of an embedded cloud, which takes files unsigned; None on AWS.
-        tenant: Tenant of the files that are dropped there.
     """
 
     api_url: str
     api_key: str
-    uploads_url: str | None = None
-    tenant: str = _EMBEDDED_TENANT
 
 
 def find_connection(api_url: str | None, api_key: str | None) -> Connection:
@@ -56,8 +50,4 @@ def find_connection(api_url: str | None, api_key: str | None) -> Connection:
         raise ClientError(
             "no embedded cloud is running ('modeldrop up' starts it): api_url and api_key are expected"
         ) from None
-    return Connection(
-        api_url=f"{endpoint_url}{stack['api_path']}".rstrip("/"),
-        api_key=key,
-        uploads_url=f"{endpoint_url}/{stack['uploads_bucket']}",
-    )
+    return Connection(api_url=f"{endpoint_url}{stack['api_path']}".rstrip("/"), api_key=key)

@@ -295,6 +295,7 @@ class CommandSettings(_Settings):
     """Of the ``modeldrop`` command, where its options leave them open. ``home`` is the embedded cloud's folder."""
 
     api_key: str | None = _setting("MODELDROP_API_KEY", pattern=r"\S+", expected="an API key", optional=True)
+    api_url: str | None = _setting("MODELDROP_API_URL", pattern=r"https?://\S+", expected="a URL", optional=True)
     home: Path | None = _setting(  # noqa: RUF009 - it is a field
         "MODELDROP_HOME", pattern=r".+", expected="a folder", read=Path, optional=True
     )

@@ -79,6 +79,12 @@ def root(
         str | None,
         typer.Option(metavar="KEY", help="API key (default: MODELDROP_API_KEY, then the embedded cloud's)."),
     ] = None,
+    api_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="drop and watch by this API, with nothing but a key (default: MODELDROP_API_URL)."
+        ),
+    ] = None,
     home: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Data folder of the embedded cloud (default: MODELDROP_HOME)."),
@@ -91,7 +97,7 @@ def root(
     """Choose the stack for a command."""
     if stack is None and (profile or region) and ctx.invoked_subcommand not in deployment.NAMES:
         raise typer.BadParameter("--profile and --region belong to a stack on AWS: --stack NAME is expected too")
-    choice = Choice(stack=stack, profile=profile, region=region, api_key=api_key, home=home)
+    choice = Choice(stack=stack, profile=profile, region=region, api_key=api_key, api_url=api_url, home=home)
     ctx.obj = ctx.obj(choice) if ctx.obj else _real(choice)
 
 

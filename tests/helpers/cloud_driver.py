@@ -52,8 +52,8 @@ class Cloud:
         endpoint = self.session.client("apigateway").meta.endpoint_url
         return f"{endpoint}/restapis/{api_id}/{output.rstrip('/').rsplit('/', 1)[1]}/_user_request_"
 
-    def key_of(self, tenant: str) -> str:
-        return self._keys.create(tenant, "tests")
+    def key_of(self, tenant: str, role: str = "predictor") -> str:
+        return self._keys.create(tenant, "tests", role=role)
 
     def drop(self, key: str, body: bytes, **metadata: str) -> str:
         """Put an object as any S3 client does; the run that it must start."""

@@ -26,7 +26,12 @@ _CLONE = Path(__file__).resolve().parents[2]
 def real_session(choice: Choice) -> Session:
     """Make the session of the command; the environment supplies what the options leave out."""
     settings = command_settings()
-    completed = replace(choice, api_key=choice.api_key or settings.api_key, home=choice.home or settings.home)
+    completed = replace(
+        choice,
+        api_key=choice.api_key or settings.api_key,
+        api_url=choice.api_url or settings.api_url,
+        home=choice.home or settings.home,
+    )
     return Session(choice=completed, world=World(control=control, connect=_connect, site=_site))
 
 

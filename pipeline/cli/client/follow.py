@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pipeline.cli.client.lookup import live_number
 from pipeline.cli.terminal.console import err, show
@@ -24,9 +24,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from pipeline.cli.client.session import Connection
-    from pipeline.intake.run_log import RunLog
 
-__all__ = ["exit_code", "follow", "report_end", "say_where", "show_leaderboard", "wait_for_start"]
+__all__ = [
+    "RunReader",
+    "exit_code",
+    "follow",
+    "follow_run",
+    "report_end",
+    "say_where",
+    "show_leaderboard",
+    "wait_for_start",
+]
 
 POLL_SECONDS = 0.5
 _POLLS_A_CURVE = 4  # a job writes them every two seconds
@@ -38,7 +46,17 @@ _ENDS: dict[str, ExitCode] = {
 }
 
 
-def wait_for_start(run: str, runs: RunLog, *, sleep: Callable[[float], None], seconds: float = _START_SECONDS) -> Run:
+class RunReader(Protocol):
+    """What knows the present state of runs: the log, or the API."""
+
+    def get(self, run: str) -> Run:
+        """Return a run; raise NotFoundError if there is none."""
+        ...
+
+
+def wait_for_start(
+    run: str, runs: RunReader, *, sleep: Callable[[float], None], seconds: float = _START_SECONDS
+) -> Run:
     """The run's record as soon as it is there; raise NotFoundError when the upload has started nothing."""
     for _ in range(int(seconds / POLL_SECONDS)):
         try:
@@ -53,11 +71,23 @@ def wait_for_start(run: str, runs: RunLog, *, sleep: Callable[[float], None], se
 
 def follow(run: str, connection: Connection, *, sleep: Callable[[float], None]) -> Run:
     """Show each stage until the run has ended, and what is trained; raise NotFoundError for an unknown run."""
+    return follow_run(run, connection.runs, curves_of(run, connection.artifacts), sleep=sleep)
+
+
+def follow_run(
+    run: str, runs: RunReader, curves: Callable[[], Sequence[TrainingCurves]], *, sleep: Callable[[float], None]
+) -> Run:
+    """Show each stage until the run has ended; raise NotFoundError for an unknown run.
+
+    Args:
+        run: Its name.
+        runs: What knows its state.
+        curves: Reads its present training curves.
+        sleep: Waits between two looks.
+    """
     console = err()
-    updates = _updates(run, connection.runs, sleep)
-    if not console.is_terminal:
-        return _follow_plainly(updates)
-    return _follow_live(updates, console, curves_of(run, connection.artifacts))
+    updates = _updates(run, runs, sleep)
+    return _follow_live(updates, console, curves) if console.is_terminal else _follow_plainly(updates)
 
 
 def exit_code(run: Run) -> ExitCode:
@@ -110,7 +140,7 @@ def show_leaderboard(run: Run, connection: Connection, *, details: bool = False)
         show(leaderboard(selection, details=None if details else f"modeldrop runs {run.run}"))
 
 
-def _updates(run: str, runs: RunLog, sleep: Callable[[float], None]) -> Iterator[Run]:
+def _updates(run: str, runs: RunReader, sleep: Callable[[float], None]) -> Iterator[Run]:
     while True:
         state = runs.get(run)
         yield state

@@ -17,6 +17,7 @@ from pipeline.contracts.stack import DEFAULT_TENANT, StackStatus
 if TYPE_CHECKING:
     import httpx
 
+    from pipeline.cli.client.key_api import KeyApi
     from pipeline.contracts.account import Account, DeployedStack, StoredData
     from pipeline.contracts.ports import Executions, ObjectStore
     from pipeline.deployment.commands import Commands
@@ -34,12 +35,15 @@ __all__ = ["Choice", "Connection", "Control", "DeploymentSite", "Session", "Worl
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """The global options. Without ``stack`` it is the embedded cloud in ``home``."""
+    """The global options. Without ``stack`` it is the embedded cloud in ``home``; with ``api_url`` alone, uploads and
+    runs go by the API.
+    """
 
     stack: str | None = None
     profile: str | None = None
     region: str | None = None
     api_key: str | None = None
+    api_url: str | None = None
     home: Path | None = None
 
 
@@ -179,6 +183,20 @@ class Session:
                 "nothing is running: 'modeldrop up' starts the embedded cloud, --stack names one on AWS"
             )
         return self.world.connect(self.choice, status)
+
+    def key_api(self) -> KeyApi | None:
+        """Return the API that an address was given of; None with a stack, whose credentials are used.
+
+        Raises:
+            UnauthenticatedError: There is no API key.
+        """
+        if self.choice.api_url is None or self.choice.stack is not None:
+            return None
+        from pipeline.cli.client.key_api import KeyApi
+
+        if not self.choice.api_key:
+            raise UnauthenticatedError("--api-url (or MODELDROP_API_URL) needs --api-key or MODELDROP_API_KEY")
+        return KeyApi(self.choice.api_url, self.choice.api_key, transport=self.world.transport)
 
     def api_key(self, connection: Connection) -> str:
         """Raise UnauthenticatedError when none is given and the stack has none to give."""

@@ -14,6 +14,7 @@ from pipeline.cli.client.session import session_of
 from pipeline.cli.commands.completion import complete_models, complete_runs_and_models
 from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
 from pipeline.cli.terminal.help_pages import Command
+from pipeline.contracts.stack import DEFAULT_TENANT
 
 if TYPE_CHECKING:
     from pipeline.cli.client.run_listing import RunFilter
@@ -111,9 +112,17 @@ def drop(
     json: JsonOption = False,
 ) -> None:
     """Drop a data file, or a folder of them, into the uploads bucket, and watch it become a model."""
+    from pipeline.cli.commands.key_runs import drop_with_key
     from pipeline.cli.upload.upload import DropOptions, drop_file, drop_folder, model_of
 
     session = session_of(ctx)
+    if (api := session.key_api()) is not None:
+        options = DropOptions(
+            tenant=DEFAULT_TENANT, model=model or model_of(file), target=target, spec=spec, check=check,
+            watch=watch, confirmed=yes,
+        )  # fmt: skip
+        drop_with_key(ctx, api, file, options, json=json)
+        return
     connection = session.connection()
     put = partial(drop_folder, now=datetime.now(UTC)) if file.is_dir() else drop_file
     options = DropOptions(
@@ -231,7 +240,11 @@ def _show_run(connection: Connection, name: str, tenant: str | None, *, json: bo
 def watch(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, json: JsonOption = False) -> None:
     """Show a run's stages until it ends; then what was tried, or what went wrong."""
     from pipeline.cli.client.lookup import find_run
+    from pipeline.cli.commands.key_runs import watch_with_key
 
+    if (api := session_of(ctx).key_api()) is not None:
+        watch_with_key(ctx, api, run, json=json)
+        return
     connection = session_of(ctx).connection()
     watch_run(ctx, connection, find_run(connection, run, tenant).run, json=json)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
     from pipeline.cli.upload.check import Check
 
-__all__ = ["SETTINGS", "PlannedUpload", "check_companion", "precheck"]
+__all__ = ["SETTINGS", "PlannedUpload", "check_companion", "precheck", "precheck_files"]
 
 SETTINGS = COMPANIONS[:2]
 MAX_CHECKED_BYTES = 8 << 20  # unpacked, which takes two seconds at most; of larger data only a head is looked at
@@ -56,21 +56,40 @@ def precheck(upload: PlannedUpload, connection: Connection, *, check: bool, watc
     Raises:
         InputError: Of a kin: the run would refuse the data or its settings.
     """
-    checked: Check | None = None
     with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
         stored = _fetch_stored(upload.key, connection, Path(scratch))
-        try:
-            spec = _tell_settings(upload, stored)
-            if check:
-                checked = _check(upload, stored, spec)
-        except InputError as error:
-            if check:
-                raise _not_uploaded(error, upload) from error
-            message(error.message, style="yellow")
+        checked = precheck_files(upload, stored, check=check, watch=watch)
+    _tell_same_file(upload, connection, checked)
+
+
+def precheck_files(upload: PlannedUpload, stored: Sequence[Path], *, check: bool, watch: bool) -> Check | None:
+    """Say what an upload starts with, and stop one that its run would refuse, by the files of this machine.
+
+    Args:
+        upload: What is about to be uploaded.
+        stored: Companions of earlier drops.
+        check: Read the data as the run will.
+        watch: The run is watched, and says itself what it learns.
+
+    Returns:
+        What the run will learn; None if it was not checked.
+
+    Raises:
+        InputError: Of a kin: the run would refuse the data or its settings.
+    """
+    checked: Check | None = None
+    try:
+        spec = _tell_settings(upload, stored)
+        if check:
+            checked = _check(upload, stored, spec)
+    except InputError as error:
+        if check:
+            raise _not_uploaded(error, upload) from error
+        message(error.message, style="yellow")
     if checked is not None and not watch:
         for line in learning_lines(checked.learning):
             message(line.plain, style="yellow" if line.style else None)
-    _tell_same_file(upload, connection, checked)
+    return checked
 
 
 def check_companion(file: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +21,7 @@ from pipeline.contracts.upload_metadata import make_metadata
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
 
-__all__ = ["DropOptions", "drop_file", "drop_folder", "model_of"]
+__all__ = ["DropOptions", "drop_file", "drop_folder", "model_of", "show_progress"]
 
 _SHOWN_BYTES = 8 << 20  # from which on an upload has a bar
 _SAYS_NOTHING = frozenset({"train", "training", "data", "dataset"})
@@ -149,17 +151,23 @@ def _put_file(file: Path, connection: Connection, key: UploadKey, options: DropO
 
 
 def _upload(file: Path, key: str, connection: Connection, metadata: dict[str, str] | None = None) -> None:
-    """With a bar, of a file that takes a while."""
+    with show_progress(file) as progress:
+        connection.uploads.upload(file, key, metadata=metadata, progress=progress)
+
+
+@contextmanager
+def show_progress(file: Path) -> Iterator[Callable[[int], None] | None]:
+    """Show a bar for a file that takes a while, and give what moves it on by bytes; None where nothing is shown."""
     console, bytes_ = err(), file.stat().st_size
     if not console.is_terminal or bytes_ < _SHOWN_BYTES:
-        connection.uploads.upload(file, key, metadata=metadata)
+        yield None
         return
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
     columns = ("{task.description}", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task(file.name, total=bytes_)
-        connection.uploads.upload(file, key, metadata=metadata, progress=lambda more: bar.advance(task, more))
+        yield lambda more: bar.advance(task, more)
 
 
 def _metadata(target: str | None) -> dict[str, str] | None:

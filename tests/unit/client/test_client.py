@@ -19,7 +19,6 @@ import pytest
 from modeldrop import ApiError, AsyncClient, Client, ClientError, RunFailedError
 from modeldrop.connection import find_connection
 from modeldrop.rows import to_rows
-from pipeline.contracts.object_keys import run_name
 from pipeline.serving.api.errors import respond_to_error
 from pipeline.serving.api.messages import Caller, HttpRequest
 from pipeline.serving.api.prediction_api import PredictionApi
@@ -159,32 +158,6 @@ def embedded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELDROP_HOME", str(home))
     monkeypatch.delenv("MODELDROP_API_URL", raising=False)
     monkeypatch.delenv("MODELDROP_API_KEY", raising=False)
-
-
-def test_a_file_is_dropped_to_the_embedded_cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    embedded(tmp_path, monkeypatch)
-    requests: list[httpx.Request] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        requests.append(request)
-        return httpx.Response(200, headers={"x-amz-version-id": "v1"})
-
-    with Client(transport=httpx.MockTransport(answer)) as api:
-        run = api.drop(pl.DataFrame({"a": [1]}), model="shop.1", target="a", spec="target: a")
-    assert [request.url.path for request in requests] == ["/up/demo/shop.1/train.yaml", "/up/demo/shop.1/data.parquet"]
-    assert requests[1].headers["x-amz-meta-target"] == "a"
-    assert run == run_name("demo", "shop.1", "up", "demo/shop.1/data.parquet", "v1")
-
-
-def test_a_drop_that_is_refused_or_cannot_be_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with client() as api, pytest.raises(ClientError, match="uploads bucket"):
-        api.drop(pl.DataFrame({"a": [1]}), model="m")
-    embedded(tmp_path, monkeypatch)
-    with Client(transport=httpx.MockTransport(lambda _: httpx.Response(403))) as api:
-        with pytest.raises(ApiError, match="403"):
-            api.drop(pl.DataFrame({"a": [1]}), model="m")
-        with pytest.raises(ClientError, match="int"):
-            api.drop(7, model="m")
 
 
 def test_the_connection_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

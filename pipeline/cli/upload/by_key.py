@@ -1,0 +1,85 @@
+"""Uploading a file by the API, with a key and no AWS credentials."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from pipeline.cli.client.key_api import KeyApi
+from pipeline.cli.input.folders import FolderContents, confirm, large_reasons, name_files, zip_images
+from pipeline.cli.terminal.exit_codes import message
+from pipeline.cli.upload.precheck import SETTINGS, PlannedUpload, check_companion, precheck_files
+from pipeline.cli.upload.upload import DropOptions, model_of, show_progress
+from pipeline.cli.views.tables import size
+from pipeline.contracts.object_keys import check_file
+
+__all__ = ["drop_by_key"]
+
+
+def drop_by_key(path: Path, api: KeyApi, options: DropOptions) -> str | None:
+    """Upload a file, or a folder of images, its settings first.
+
+    Companions of earlier drops are not looked at: the API does not list uploads.
+
+    Args:
+        path: A data file, one that accompanies it, or a folder of images.
+        api: The stack's API.
+        options: Model, target, settings; the tenant is the key's.
+
+    Returns:
+        The name of the run that it starts; None for a companion.
+
+    Raises:
+        InputError: A name that the pipeline would refuse, or data that its run would.
+        typer.BadParameter: It is a folder of part files, or must be confirmed.
+        ModeldropError: The API or the bucket refused it.
+    """
+    if path.is_dir():
+        return _drop_folder(path, api, options)
+    confirm(large_reasons([path]), confirmed=options.confirmed)
+    return _drop_file(path, (), api, options)
+
+
+def _drop_folder(folder: Path, api: KeyApi, options: DropOptions) -> str | None:
+    contents = FolderContents.of(folder)
+    contents.check(folder)
+    if contents.data_files:
+        raise typer.BadParameter(
+            f"'{folder.name}' is a folder of part files, which only --stack can upload: one file is expected"
+        )
+    companions = [file for file in contents.companions if options.spec is None or file.name not in SETTINGS]
+    confirm([*large_reasons(contents.images), *contents.unusual_reasons(folder)], confirmed=options.confirmed)
+    if contents.other_files:
+        message(f"left out: {name_files(folder, contents.other_files)}", style="yellow")
+    with zip_images(folder, contents.images, model_of(folder)) as packed:
+        return _drop_file(packed, companions, api, options)
+
+
+def _drop_file(file: Path, companions: Sequence[Path], api: KeyApi, options: DropOptions) -> str | None:
+    key = options.key(check_file(file.name))
+    if key.starts_run:
+        upload = PlannedUpload(key=key, files=[file], companions=companions, spec=options.spec, target=options.target)
+        precheck_files(upload, (), check=options.check, watch=options.watch)
+    elif options.check:
+        check_companion(file)
+    for companion in companions:
+        api.upload(companion, options.model)
+    if options.spec is not None:
+        with _named_settings(options.spec) as settings:
+            api.upload(settings, options.model)
+    with show_progress(file) as progress:
+        run = api.upload(file, options.model, target=options.target, progress=progress)
+    message(f"{size(file.stat().st_size)} uploaded for {options.model}", style="dim")
+    return run
+
+
+@contextmanager
+def _named_settings(spec: Path) -> Iterator[Path]:
+    """Give a copy of the settings with the name that a run looks for."""
+    with tempfile.TemporaryDirectory(prefix="modeldrop-") as folder:
+        yield Path(shutil.copyfile(spec, Path(folder) / SETTINGS[0]))

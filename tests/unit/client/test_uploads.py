@@ -1,0 +1,123 @@
+"""Uploads by API key: what the client sends to the real use case behind the API, and to a bucket."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from pathlib import Path
+
+import httpx
+import polars as pl
+import pytest
+
+from modeldrop import ApiError, AsyncClient, ClientError
+from modeldrop.unfinished import UnfinishedUploads
+from modeldrop.uploads import MAX_FORM_BYTES
+from pipeline.contracts.object_keys import run_name
+from pipeline.contracts.upload_metadata import read_announced, read_target
+from pipeline.serving.api.messages import Caller
+from tests.helpers.upload_api import KEY, URL, UploadApi
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELDROP_HOME", str(tmp_path))
+    monkeypatch.setattr("time.sleep", lambda _: None)
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    """A sparse file of three parts."""
+    path = tmp_path / "big.csv"
+    with path.open("wb") as file:
+        file.truncate(MAX_FORM_BYTES + 5)
+    return path
+
+
+def test_a_frame_is_dropped_with_its_settings_and_its_target() -> None:
+    world = UploadApi()
+    with world.client() as api:
+        run = api.drop(pl.DataFrame({"a": [1]}), model="shop.1", target="größe", spec="target: b")
+    key = "demo/shop.1/data.parquet"
+    assert list(world.objects) == ["demo/shop.1/train.yaml", key]
+    metadata = world.grants.metadata[key]
+    assert read_target(metadata) == "größe"
+    body = world.objects[key]
+    assert read_announced(metadata) == (len(body), hashlib.sha256(body).hexdigest())
+    assert run == run_name("demo", "shop.1", "uploads", key, "v1")
+
+
+def test_a_companion_starts_no_run(tmp_path: Path) -> None:
+    (tmp_path / "test.csv").write_text("a\n1\n")
+    assert UploadApi().client().upload(tmp_path / "test.csv", model="m") is None
+
+
+def test_an_asynchronous_client_drops_a_file(tmp_path: Path) -> None:
+    world = UploadApi()
+    (tmp_path / "a.csv").write_bytes(b"a\n1\n")
+
+    async def drop() -> str:
+        async with AsyncClient(URL, KEY, transport=httpx.MockTransport(world.answer)) as api:
+            return await api.drop(tmp_path / "a.csv", model="m")
+
+    assert asyncio.run(drop()) == run_name("demo", "m", "uploads", "demo/m/a.csv", "v1")
+    assert world.objects["demo/m/a.csv"] == b"a\n1\n"
+
+
+def test_a_big_file_goes_in_parts_and_is_counted(big: Path) -> None:
+    world, counts = UploadApi(), list[int]()
+    run = world.client().upload(big, model="m", progress=counts.append)
+    assert (world.stored, sum(counts)) == ([1, 2, 3], big.stat().st_size)
+    assert world.grants.completed == {"demo/m/big.csv": big.stat().st_size}
+    assert run == run_name("demo", "m", "uploads", "demo/m/big.csv", "v1")
+    assert dict(UnfinishedUploads()) == {}
+
+
+def test_an_interrupted_upload_goes_on_where_it_was(big: Path) -> None:
+    world, counts = UploadApi(), list[int]()
+    world.fail = [200, 400]
+    with pytest.raises(ApiError, match="400"):
+        world.client().upload(big, model="m")
+    assert (world.stored, len(UnfinishedUploads())) == ([1], 1)
+    world.client().upload(big, model="m", progress=counts.append)
+    assert (world.stored, sum(counts)) == ([1, 2, 3], big.stat().st_size)
+
+
+def test_expired_urls_are_asked_for_again(big: Path) -> None:
+    world = UploadApi()
+    world.fail = [200, 403]
+    world.client().upload(big, model="m")
+    assert world.stored == [1, 2, 3]
+
+
+def test_an_upload_that_is_gone_begins_anew(big: Path) -> None:
+    world = UploadApi()
+    world.fail = [200, 400]
+    with pytest.raises(ApiError):
+        world.client().upload(big, model="m")
+    other = UploadApi()
+    other.client().upload(big, model="m")
+    assert other.stored == [1, 2, 3]
+
+
+def test_refusals_are_errors(tmp_path: Path) -> None:
+    world = UploadApi(Caller("demo"))
+    with world.client() as api, pytest.raises(ApiError, match="publish") as raised:
+        api.drop(pl.DataFrame({"a": [1]}), model="m")
+    assert raised.value.status == 403
+    world = UploadApi()
+    world.fail = [403]
+    with world.client() as api:
+        with pytest.raises(ApiError, match="403"):
+            api.drop(pl.DataFrame({"a": [1]}), model="m")
+        with pytest.raises(ClientError, match="int"):
+            api.drop(7, model="m")
+
+
+@pytest.mark.parametrize("text", ["[", "[]", json.dumps({"a": 1})])
+def test_a_broken_list_of_unfinished_uploads_is_empty_or_read(tmp_path: Path, text: str) -> None:
+    (tmp_path / "unfinished_uploads.json").write_text(text)
+    uploads = UnfinishedUploads()
+    uploads["b"] = "2"
+    assert uploads["b"] == "2"
