@@ -17,21 +17,24 @@ import sysconfig
 from importlib.metadata import distributions
 from pathlib import Path
 
-__all__ = ["LIMITS", "cuda_distributions", "main", "measure", "slim"]
+__all__ = ["LIMITS", "REMOVED", "cuda_distributions", "main", "measure", "slim"]
 
 LIMITS = {"cpu": 1_400_000_000, "gpu": 7_500_000_000}  # bytes that are installed
 _CUDA = re.compile(r"(nvidia-|cuda-|triton$|pytorch-triton)")
-_REMOVED = (
+REMOVED = (
     "torch/test",
     "torch/bin/upgrader_models",
     "torch/include",
     "torch/share",
     "onnx/backend/test",
     "pipeline/cli",
+    "pipeline/conversion",
     "pipeline/deployment",
     "pipeline/lambda_handlers.py",
     "pipeline/lambda_http.py",
+    "pipeline/load_test",
     "pipeline/local",
+    "pipeline/server",
 )
 _TESTED = ("networkx", "scipy", "sklearn", "sympy")  # packages that contain their tests
 _SUFFIXES = (".a", ".c", ".cpp", ".h", ".pxd", ".pyi", ".pyx")
@@ -49,12 +52,12 @@ def slim(site: Path) -> int:
         Bytes that were removed.
     """
     before = _bytes(site)
-    folders = [site / name for name in _REMOVED]
+    folders = [site / name for name in REMOVED]
     folders += [folder for name in _TESTED for folder in (site / name).rglob("tests")]
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
     files = [file for file in site.rglob("*") if file.suffix in _SUFFIXES and file.is_file()]
-    files += [path for name in _REMOVED if (path := site / name).is_file()]
+    files += [path for name in REMOVED if (path := site / name).is_file()]
     files += [file for file in site.glob("torch/bin/*") if file.is_file() and file.name not in _KEPT_PROGRAMS]
     for file in files:
         file.unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,21 +80,26 @@ async def load_by_grpc(endpoint: GrpcEndpoint, message: bytes, clients: int, tal
         message: Serialized request.
         clients: Number of channels, with one open call each.
         tally: Counts the calls.
+
+    Raises:
+        TimeoutError: A connection cannot be opened.
     """
 
-    async def client() -> None:
-        async with _open_channel(endpoint) as channel:
-            call = channel.unary_unary(f"{_SERVICE}/ModelInfer")
-            await channel.channel_ready()
-            while (sent := time.perf_counter()) < tally.end:
-                error = None
-                try:
-                    await call(message, timeout=_TIMEOUT, metadata=endpoint.metadata)
-                except grpc.aio.AioRpcError as failure:
-                    error = f"gRPC {failure.code().name}"
-                tally.count(sent, time.perf_counter(), error)
+    async def call_until_the_end(channel: grpc.aio.Channel) -> None:
+        call = channel.unary_unary(f"{_SERVICE}/ModelInfer")
+        while (sent := time.perf_counter()) < tally.end:
+            error = None
+            try:
+                await call(message, timeout=_TIMEOUT, metadata=endpoint.metadata)
+            except grpc.aio.AioRpcError as failure:
+                error = f"gRPC {failure.code().name}"
+            tally.count(sent, time.perf_counter(), error)
 
-    await asyncio.gather(*(client() for _ in range(clients)))
+    async with AsyncExitStack() as stack:
+        channels = [await stack.enter_async_context(_open_channel(endpoint)) for _ in range(clients)]
+        await asyncio.wait_for(asyncio.gather(*(channel.channel_ready() for channel in channels)), _TIMEOUT)
+        tally.start(time.perf_counter())
+        await asyncio.gather(*map(call_until_the_end, channels))
 
 
 def _open_channel(endpoint: GrpcEndpoint) -> grpc.aio.Channel:

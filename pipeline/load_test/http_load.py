@@ -80,18 +80,23 @@ async def load_by_http(target: HttpTarget, clients: int, tally: LoadTally) -> No
         OSError: A connection cannot be opened.
     """
     loop = asyncio.get_running_loop()
-    connections = []
-    for _ in range(clients):
-        _, connection = await loop.create_connection(
-            lambda: _LoadConnection(target.request, tally), target.host, target.port, ssl=target.tls
-        )
-        connections.append(connection)
-    for connection in connections:
-        connection.send()
-    ended = [connection.ended for connection in connections]
-    await asyncio.wait(ended, timeout=tally.end - time.perf_counter() + _DRAIN_SECONDS)
-    for connection in connections:
-        connection.close()
+    connections: list[_LoadConnection] = []
+
+    def connect() -> _LoadConnection:
+        connections.append(_LoadConnection(target.request, tally))
+        return connections[-1]
+
+    try:
+        for _ in range(clients):
+            await loop.create_connection(connect, target.host, target.port, ssl=target.tls)
+        tally.start(time.perf_counter())
+        for connection in connections:
+            connection.send()
+        ended = [connection.ended for connection in connections]
+        await asyncio.wait(ended, timeout=tally.end - time.perf_counter() + _DRAIN_SECONDS)
+    finally:
+        closed = [connection.close() for connection in connections]
+        await asyncio.wait(closed, timeout=_DRAIN_SECONDS)
 
 
 class _LoadConnection(asyncio.Protocol):
@@ -104,6 +109,7 @@ class _LoadConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._sent = 0.0
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
@@ -112,6 +118,8 @@ class _LoadConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Count the open request as failed."""
         self._transport = None
+        if not self._closed.done():
+            self._closed.set_result(None)
         if not self.ended.done():
             self._tally.count(self._sent, time.perf_counter(), "connection lost")
             self.ended.set_result(None)
@@ -134,12 +142,15 @@ class _LoadConnection(asyncio.Protocol):
         else:
             self._transport.write(self._request)
 
-    def close(self) -> None:
-        """Close the connection; the open request is not counted."""
+    def close(self) -> asyncio.Future[None]:
+        """Close the connection, and return what tells that it is closed; the open request is not counted."""
         if not self.ended.done():
             self.ended.set_result(None)
         if self._transport is not None:
-            self._transport.close()
+            self._transport.abort()
+        elif not self._closed.done():  # it was never open
+            self._closed.set_result(None)
+        return self._closed
 
     def on_message_complete(self) -> None:
         """Count the response, and send the next request."""

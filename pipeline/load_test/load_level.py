@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -53,17 +54,28 @@ class LoadLevel:
 
 @dataclass(kw_only=True, slots=True)
 class LoadTally:
-    """Requests of a level as they end.
+    """Requests of a level as they end, on the clients' clock.
 
     Attributes:
-        begin: Requests that were sent earlier are not counted (warm-up), in seconds of the clients' clock.
-        end: Requests that ended later are not counted.
+        warm_up: Seconds from the start; requests that were sent in them are not counted.
+        seconds: Measured time after them; requests that ended later are not counted.
+        begin: When the measured time begins; known after the start.
     """
 
-    begin: float
-    end: float
+    warm_up: float
+    seconds: float
+    begin: float = math.inf
     latencies: list[float] = field(default_factory=list)
     errors: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def end(self) -> float:
+        """When the measured time ends."""
+        return self.begin + self.seconds
+
+    def start(self, now: float) -> None:
+        """Start the warm-up; all clients are connected."""
+        self.begin = now + self.warm_up
 
     def count(self, sent: float, ended: float, error: str | None) -> None:
         """Count a request.
@@ -89,15 +101,14 @@ class LoadTally:
             cpu_seconds: CPU time of the client, warm-up included.
             seconds: Time in which it was used.
         """
-        measured = self.end - self.begin
         p50, p90, p99, highest = _percentiles(self.latencies)
         return LoadLevel(
             clients=clients,
-            seconds=round(measured, 3),
+            seconds=self.seconds,
             requests=len(self.latencies),
             errors=dict(self.errors),
-            per_second=round(len(self.latencies) / measured, 1),
-            rows_per_second=round(len(self.latencies) * rows / measured, 1),
+            per_second=round(len(self.latencies) / self.seconds, 1),
+            rows_per_second=round(len(self.latencies) * rows / self.seconds, 1),
             p50_ms=p50,
             p90_ms=p90,
             p99_ms=p99,

@@ -25,7 +25,6 @@ __all__ = ["LoadTest", "run_load_test"]
 
 _TIMEOUT = 60.0  # seconds, of the first requests
 _MAX_WARM_UP = 1.0  # seconds
-_CONNECTING = 0.05  # seconds from now until requests are counted at the earliest
 _SCHEMES = ("http", "https", "grpc", "grpcs")
 
 Protocol = Literal["json", "binary", "grpc"]
@@ -98,8 +97,7 @@ def run_load_test(test: LoadTest, on_level: Callable[[LoadLevel], None]) -> list
 
 async def _measure(test: LoadTest, load: _Load, clients: int) -> LoadLevel:
     started, cpu = time.perf_counter(), time.process_time()
-    begin = started + max(_CONNECTING, min(_MAX_WARM_UP, test.seconds / 3))
-    tally = LoadTally(begin=begin, end=begin + test.seconds)
+    tally = LoadTally(warm_up=min(_MAX_WARM_UP, test.seconds / 3), seconds=test.seconds)
     try:
         await load(clients, tally)
     except OSError as error:

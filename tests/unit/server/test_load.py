@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 def _test(server: RunningServer, *, grpc: bool = False, **options: object) -> LoadTest:
     url = f"grpc://{server.grpc}" if grpc else str(server.client.base_url)
-    return LoadTest(url=url, **{"model": "scale", "api_key": "secret", "clients": (1, 3), "seconds": 0.2, **options})
+    return LoadTest(url=url, **{"model": "scale", "api_key": "secret", "clients": (1, 3), "seconds": 0.4, **options})
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,8 @@ def test_an_unknown_datatype_is_refused() -> None:
 
 
 def test_requests_of_the_warm_up_and_after_the_end_do_not_count() -> None:
-    tally = LoadTally(begin=10.0, end=12.0)
+    tally = LoadTally(warm_up=1.0, seconds=2.0)
+    tally.start(9.0)
     for sent, ended, error in [
         (9.9, 10.1, None),
         (10.0, 10.1, None),
@@ -135,7 +136,8 @@ def test_the_command_prints_a_table_draws_a_picture_and_writes_json(server: Runn
 
 
 def test_a_level_without_a_success_is_not_drawn(tmp_path: Path) -> None:
-    tally = LoadTally(begin=0.0, end=1.0)
+    tally = LoadTally(warm_up=0.0, seconds=1.0)
+    tally.start(0.0)
     tally.count(0.1, 0.2, "HTTP 500")
     level = tally.summarize(clients=1, rows=1, cpu_seconds=0.1, seconds=1.0)
     draw_levels([level], tmp_path / "load.svg", title="nothing")

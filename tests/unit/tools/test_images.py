@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 from tools.job_requirements import LEFT_OUT, job_requirements
-from tools.slim_image import LIMITS, cuda_distributions, main, measure, slim
+from tools.slim_image import LIMITS, REMOVED, cuda_distributions, main, measure, slim
 
 ROOT = Path(__file__).parents[3]
 
@@ -114,6 +118,42 @@ def test_no_job_imports_what_its_image_leaves_out() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def _imports_at_once(tree: ast.Module) -> set[str]:
+    """Names of the packages that a module imports when it is imported itself."""
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found.add((node.module or "").partition(".")[0])
+    return found
+
+
+def test_every_module_that_the_image_keeps_can_be_imported_in_it() -> None:
+    """The Dockerfile imports them all; what only other extras install must not be among what they import at once."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    others = {name for extra in project["optional-dependencies"].values() for name in map(_name, extra)}
+    others |= set(map(_name, project["dependencies"]))
+    others -= {project["name"], *map(_name, job_requirements(ROOT / "pyproject.toml"))}
+    distributions = {
+        package: {re.sub(r"[-_.]+", "-", name).lower() for name in names}
+        for package, names in packages_distributions().items()
+    }
+    missing = {package for package, names in distributions.items() if names and names <= others}
+    assert {"typer", "uvloop", "httptools"} <= missing
+    kept = [
+        path
+        for path in (ROOT / "pipeline").rglob("*.py")
+        if not any(path.is_relative_to(ROOT / name) for name in REMOVED)
+    ]
+    faults = {str(path.relative_to(ROOT)): _imports_at_once(ast.parse(path.read_text())) & missing for path in kept}
+    assert {path: names for path, names in faults.items() if names} == {}
+
+
+def _name(requirement: str) -> str:
+    return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0]).lower()
 
 
 @pytest.fixture
