@@ -34,18 +34,23 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 def _test(server: RunningServer, *, grpc: bool = False, **options: object) -> LoadTest:
     url = f"grpc://{server.grpc}" if grpc else str(server.client.base_url)
-    return LoadTest(url=url, **{"model": "scale", "api_key": "secret", "clients": (1, 3), "seconds": 0.4, **options})
+    return LoadTest(url=url, **{"model": "scale", "api_key": "secret", "clients": (2,), "seconds": 1.0, **options})
 
 
 @pytest.mark.parametrize(
     ("grpc", "options"),
-    [(False, {}), (False, {"is_binary": True, "rows": 7}), (True, {"rows": 7}), (True, {"version": "1"})],
+    [
+        (False, {"clients": (1, 3)}),
+        (False, {"is_binary": True, "rows": 7}),
+        (True, {"rows": 7}),
+        (True, {"version": "1"}),
+    ],
 )
 def test_every_form_is_answered(server: RunningServer, grpc: bool, options: dict[str, object]) -> None:
     seen: list[LoadLevel] = []
     levels = run_load_test(_test(server, grpc=grpc, **options), seen.append)
     assert levels == seen
-    assert [level.clients for level in levels] == [1, 3]
+    assert [level.clients for level in levels] == list(options.get("clients", (2,)))
     for level in levels:
         assert level.errors == {}
         assert level.requests > 0
@@ -119,7 +124,7 @@ def test_requests_of_the_warm_up_and_after_the_end_do_not_count() -> None:
 
 
 def test_the_command_prints_a_table_draws_a_picture_and_writes_json(server: RunningServer, tmp_path: Path) -> None:
-    command = ["bench", "scale", "--url", str(server.client.base_url), "--clients", "1,2", "--seconds", "0.1"]
+    command = ["bench", "scale", "--url", str(server.client.base_url), "--clients", "1,2", "--seconds", "0.5"]
     choice = Choice(api_key="secret")
     run = lambda *more: CliRunner().invoke(app, [*command, *more], obj=lambda _: Session(choice=choice, world=None))  # noqa: E731
     picture = tmp_path / "load.png"

@@ -124,7 +124,7 @@ def test_a_load_test_by_tls(tmp_path: Path, authority: Authority) -> None:
     write_scaling_model(tmp_path)
     with run_folder(tmp_path, tls=TlsFiles(certificate=authority.certificate, key=authority.key)) as server:
         for url in (f"https://127.0.0.1:{server.http_port}", f"grpcs://{server.grpc}"):
-            test = LoadTest(url=url, model="scale", clients=(2,), seconds=0.4, ca=authority.ca)
+            test = LoadTest(url=url, model="scale", clients=(2,), seconds=1.0, ca=authority.ca)
             (level,) = run_load_test(test, lambda level: None)
             assert level.requests > 0
             assert level.errors == {}
