@@ -23,6 +23,7 @@ from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.outcome import TrainedCandidate
+from pipeline.contracts.records.plan import BROUGHT
 from pipeline.contracts.records.variant import Variant, VariantSet
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.job_spec import JobSpec
@@ -85,15 +86,19 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
         )
         for index, candidate in enumerate(trained):
             signature = dataset.signature_of(candidate.classes, candidate.quantiles, candidate.decision)
+            is_brought = candidate.algorithm == BROUGHT
             export = TrainedExport(
-                candidate=candidate, bench=replace(bench, signature=signature), learned=learned, by_folds=by_folds
+                candidate=candidate,
+                bench=replace(bench, signature=signature, is_whole=is_brought),
+                learned=learned,
+                by_folds=by_folds,
             )
             try:
                 variants += CandidateVariants(
                     export=export,
                     plan=plan_passes(spec.compression),
                     context=PassContext(
-                        read_rows=partial(_encode, read_frame, dataset, signature),
+                        read_rows=partial(_encode, read_frame, dataset, signature, is_whole=is_brought),
                         teacher=export.read_body(),
                         several_labels=signature.is_multilabel,
                         budget=budget.share(len(trained) - index),
@@ -110,5 +115,10 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
     return VariantSet(variants=tuple(variants), cpu=cpu_name(), by_folds=by_folds)
 
 
-def _encode(read_frame: Callable[[], pl.DataFrame], dataset: Dataset, signature: Signature) -> TrainingRows:
+def _encode(
+    read_frame: Callable[[], pl.DataFrame], dataset: Dataset, signature: Signature, *, is_whole: bool
+) -> TrainingRows:
+    if is_whole:
+        inputs = feeds(read_frame(), signature)
+        return TrainingRows(inputs=inputs, target=None, classes=len(signature.classes))
     return TrainingRows.encode(read_frame(), dataset, signature)

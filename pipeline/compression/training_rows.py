@@ -72,14 +72,18 @@ class TrainingRows:
 
 
 def predict(model: bytes, rows: TrainingRows) -> npt.NDArray[np.floating[Any]]:
-    """Return the output of a body for all rows, by onnxruntime on one thread."""
+    """Return the numbers that a model predicts for all rows, by onnxruntime on one thread.
+
+    Of a body it is its output; of a whole served file the probabilities or values.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
+    numbers = [value.name for value in session.get_outputs() if value.type != "tensor(string)"][:1]
     parts = [
-        session.run(None, rows.read(names, slice(start, start + _ROWS_PER_CALL)))[0]
+        session.run(numbers, rows.read(names, slice(start, start + _ROWS_PER_CALL)))[0]
         for start in range(0, len(rows), _ROWS_PER_CALL)
     ]
     return np.concatenate(parts)

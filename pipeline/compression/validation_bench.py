@@ -92,6 +92,7 @@ class ValidationBench:
         truth: Their labels or values.
         weight: Of each row; None: all the same.
         probe: Measures what loading costs.
+        is_whole: Whether a body is a served file itself, as a model is that was brought.
     """
 
     artifacts: ObjectStore
@@ -103,6 +104,7 @@ class ValidationBench:
     truth: npt.NDArray[Any]
     weight: npt.NDArray[np.float64] | None
     probe: LoadProbe
+    is_whole: bool = False
 
     @property
     def metric(self) -> str:
@@ -111,7 +113,9 @@ class ValidationBench:
 
     def serve(self, body: bytes) -> bytes:
         """Return the served file around a body; it answers one row, or onnxruntime raises."""
-        wrapped = wrap(onnx.load_from_string(body), self.dataset, self.signature).SerializeToString()
+        wrapped = body
+        if not self.is_whole:
+            wrapped = wrap(onnx.load_from_string(body), self.dataset, self.signature).SerializeToString()
         served = apply_if_applicable(OrderTrees(), wrapped)
         OnnxModel(served).run(one_row(self.rows))
         return served

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pipeline.contracts.errors import InvalidUploadError
 
 __all__ = [
+    "CALIBRATION",
     "COMPANIONS",
     "MAX_PARTS",
     "MODEL_CODE",
@@ -42,10 +43,11 @@ RESERVED = frozenset(
 _RESERVED_TENANTS = RESERVED | {"uploads"}  # what one takes for a part of the bucket's name: uploads/churn/churn.csv
 SMOKE_TEST = "smoke_test"  # principal of the state machine's calls; no API key may have it
 MODEL_CODE = "model.py"
+CALIBRATION = "calibration.csv"  # rows of an uploaded .onnx file
 MAX_PARTS = 1_000  # part files per data set
 _MAX_FILE_BYTES = 255  # as file systems have it; an object's key has 1,024
 _DONE = "_SUCCESS"  # Spark writes it after all part files
-COMPANIONS = ("train.yaml", "train.yml", MODEL_CODE, _DONE)
+COMPANIONS = ("train.yaml", "train.yml", MODEL_CODE, CALIBRATION, _DONE)
 _TENANT = re.compile(
     r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
 )  # no underscore, which separates the fields of a run's name
@@ -118,7 +120,8 @@ class UploadKey:
     def starts_run(self) -> bool:
         """Return whether this object starts a run.
 
-        Companions (train.yaml, test.*, model.py) wait for their data file, part files for their _SUCCESS.
+        Companions (train.yaml, test.*, model.py, calibration.csv) wait for their data file, part files for their
+        _SUCCESS.
         """
         return self.dataset is not None or self.is_data(self.file)
 
@@ -127,6 +130,11 @@ class UploadKey:
         """Return the folder of the part files that this key completes; None for any other key."""
         folder, _, marker = self.file.partition("/")
         return folder if folder and marker == _DONE else None
+
+    @property
+    def is_model(self) -> bool:
+        """Return whether the file is a trained model that is brought along, and no data."""
+        return self.file.lower().endswith(".onnx")
 
     @property
     def shown(self) -> str:

@@ -17,6 +17,7 @@ from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.outcome import TRAINED, WEIGHTS, CandidateOutcome, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate, Plan
 from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.jobs.bring import bring
 from pipeline.jobs.runtime.job import JobContext, end_process, run_error, run_job
 from pipeline.jobs.runtime.live_progress import Live
 from pipeline.jobs.runtime.splits import memory_bytes, read_trainer, sampled
@@ -42,6 +43,8 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
     """
     spec = JobSpec.from_bytes(context.artifacts.get(context.keys.spec))
     plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
+    if plan.is_brought:
+        return bring(context)
     (job,) = (job for job in plan.jobs if job.name == context.job)
     minutes = job.minutes or spec.limits.minutes
     deadline = time.monotonic() + 60 * minutes

@@ -14,6 +14,7 @@ from pipeline.contracts.errors import TooLargeForFunctionError
 from pipeline.contracts.object_keys import RunKeys, parse_upload_key
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.outcome import TRAINED, TrainedCandidate
+from pipeline.contracts.records.plan import BROUGHT
 from pipeline.contracts.records.run import Upload
 from pipeline.contracts.records.variant import Selection
 from pipeline.contracts.spec.job_spec import JobSpec
@@ -95,8 +96,10 @@ class EvaluateWinner(RunUseCase):
         keys = RunKeys.of(run)
         spec = self._read(JobSpec, keys.spec)
         report = self._report_jobs(run)
+        is_brought = selection.winner.algorithm == BROUGHT  # what it learned from is not here to be compared
+        names = () if is_brought else ("train", "validation")
         return EvaluationContext(
-            splits={name: self._read_sample(keys.split(name)) for name in ("train", "validation")},
+            splits={name: self._read_sample(keys.split(name)) for name in names} or None,
             privacy=self._read_privacy(keys.candidate(selection.winner.candidate, TRAINED)),
             segments=spec.segments,
             class_weights=spec.training.class_weights,

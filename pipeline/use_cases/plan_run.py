@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.object_keys import RunKeys, parse_upload_key
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.records.run import Upload
 from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.planning.brought_model import plan_brought_model
 from pipeline.planning.fine_tuning import align_columns_to_base, plan_with_base, restrict_to_base_algorithm
 from pipeline.planning.plan import plan
 from pipeline.registry.base_models import resolve_base_model
@@ -36,6 +38,8 @@ class PlanRun(RunUseCase):
             InputError: The data set or the JobSpec does not fit the base model.
         """
         keys = RunKeys.of(run)
+        if parse_upload_key(self._read(Upload, keys.upload).key).is_model:
+            return self._finish(run, plan_brought_model(self._read(JobSpec, keys.spec)))
         dataset, spec = self._read(Dataset, keys.dataset), self._read(JobSpec, keys.spec)
         if (base_model := spec.training.base_model) is None:
             planned = plan(dataset, spec)
@@ -44,7 +48,10 @@ class PlanRun(RunUseCase):
             dataset = align_columns_to_base(dataset, base)
             planned = plan_with_base(plan(dataset, restrict_to_base_algorithm(spec, base)), base)
             self._write(dataset, keys.dataset)
-        self._write(planned, keys.plan)
+        return self._finish(run, planned)
+
+    def _finish(self, run: str, planned: Plan) -> Plan:
+        self._write(planned, RunKeys.of(run).plan)
         if planned.estimate is not None:
             self.runs.record_estimate(run, planned.estimate)
         self.runs.finish_stage(run, "plan")

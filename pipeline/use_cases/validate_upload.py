@@ -6,11 +6,15 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.contracts.errors import InputError
-from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.errors import InputError, ObjectNotFoundError
+from pipeline.contracts.object_keys import CALIBRATION, RunKeys, parse_upload_key
 from pipeline.contracts.ports import ObjectStore
+from pipeline.contracts.records.outcome import UPLOADED
+from pipeline.contracts.records.plan import BROUGHT
 from pipeline.contracts.records.run import Learning, Upload
 from pipeline.use_cases.run_documents import RunUseCase
+from pipeline.validation.companions.job_spec_file import read_spec
+from pipeline.validation.limits import MAX_CALIBRATION_BYTES, MAX_MODEL_BYTES, check_bytes
 from pipeline.validation.quarantine import quarantine
 from pipeline.validation.validate import validate
 
@@ -35,6 +39,10 @@ class ValidateUpload(RunUseCase):
         """
         upload = self._read(Upload, RunKeys.of(run).upload)
         try:
+            if parse_upload_key(upload.key).is_model:
+                self._take_model(run, upload)
+                self.runs.finish_stage(run, "validate")
+                return
             with tempfile.TemporaryDirectory() as workdir:
                 dataset = validate(run, upload, uploads=self.uploads, artifacts=self.artifacts, workdir=Path(workdir))
         except InputError as error:
@@ -51,3 +59,23 @@ class ValidateUpload(RunUseCase):
             ),
         )
         self.runs.finish_stage(run, "validate")
+
+    def _take_model(self, run: str, upload: Upload) -> None:
+        """Copy an uploaded model, its settings and its rows to the run. A job reads them, since it may not trust them.
+
+        Raises:
+            InvalidModelError: A file is too large.
+            InvalidJobSpecError: train.yaml cannot be read.
+        """
+        keys, key = RunKeys.of(run), parse_upload_key(upload.key)
+        check_bytes(key.file, upload.bytes, MAX_MODEL_BYTES)
+        self._write(read_spec(upload, self.uploads).spec, keys.spec)
+        model = keys.candidate(BROUGHT, UPLOADED)
+        self.artifacts.copy_from(self.uploads, upload.key, model, version_id=upload.version_id)
+        rows = key.sibling(CALIBRATION)
+        try:
+            info = self.uploads.head(rows)
+        except ObjectNotFoundError:
+            return
+        check_bytes(CALIBRATION, info.bytes, MAX_CALIBRATION_BYTES)
+        self.artifacts.copy_from(self.uploads, rows, keys.candidate(BROUGHT, CALIBRATION), version_id=info.version_id)

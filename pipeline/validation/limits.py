@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pipeline.contracts.errors import InvalidModelError
+
 __all__ = [
     "LARGE_BYTES",
     "LARGE_CELLS",
     "MAX_BYTES",
+    "MAX_CALIBRATION_BYTES",
     "MAX_CELLS",
     "MAX_CLASSES",
     "MAX_CLASSES_BYTES",
@@ -17,6 +20,7 @@ __all__ = [
     "MAX_IMAGE_SIDE",
     "MAX_LARGE_BYTES",
     "MAX_LINE_BYTES",
+    "MAX_MODEL_BYTES",
     "MAX_NAMED",
     "MAX_NAMES_BYTES",
     "MAX_NAME_CHARACTERS",
@@ -25,6 +29,7 @@ __all__ = [
     "MAX_VOCABULARY",
     "MIN_CLASS_ROWS",
     "MIN_ROWS",
+    "check_bytes",
     "limit_broken_rows",
 ]
 
@@ -47,6 +52,9 @@ MAX_IMAGE_SIDE = 96  # pixels; larger images are resized
 MAX_IMAGE_BYTES = 400 << 20  # of all images' pixels together: they are in memory three times while they are split
 MAX_IMAGE_FILE_BYTES = 32 << 20  # of one png or jpg
 
+MAX_MODEL_BYTES = 256 << 20  # of an .onnx file: as much as the predict function keeps of all (serving.model_cache)
+MAX_CALIBRATION_BYTES = 64 << 20  # of calibration.csv
+
 MIN_ROWS = 30  # by default 3 rows validate and 3 rows test; fewer say nothing about a model
 MAX_CLASSES = 1_000
 MAX_CLASSES_BYTES = 2_000_000  # of JSON: an answer names each class, and Lambda gives 6 MB
@@ -59,3 +67,9 @@ MAX_NAMED = 5  # columns, values or lines in one message
 def limit_broken_rows(rows: int) -> int:
     """Return how many of ``rows`` may be unreadable: 1 %, or a few in a small file."""
     return max(min(3, rows // 20), rows // 100)
+
+
+def check_bytes(name: str, size: int, max_bytes: int) -> None:
+    """Raise InvalidModelError for a file of an uploaded model that is empty or too large."""
+    if not 0 < size <= max_bytes:
+        raise InvalidModelError(f"'{name}' has {size:,} bytes: 1 to {max_bytes:,} are expected")

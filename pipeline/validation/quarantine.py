@@ -15,13 +15,14 @@ __all__ = ["quarantine"]
 _REPORT = "report.json"
 
 
-def quarantine(
+def quarantine(  # noqa: PLR0913 - what was refused, and the stores
     run: str,
     upload: Upload,
     error: InputError,
     *,
     uploads: ObjectStore,
     artifacts: ObjectStore,
+    key: str = "",
 ) -> None:
     """Copy the uploaded files to ``RunKeys.quarantine(file)`` and write ``report.json`` beside them.
 
@@ -35,12 +36,13 @@ def quarantine(
         error: The reason.
         uploads: The store that holds the upload.
         artifacts: The store that gets the copies and the report.
+        key: Where ``uploads`` has the file; empty: where it was uploaded.
     """
     keys = RunKeys.of(run)
     named = parse_upload_key(upload.key)
     name = named.file
     copy = keys.quarantine(name if name != _REPORT else f"{name}.upload")
-    artifacts.copy_from(uploads, upload.key, copy, version_id=upload.version_id)
+    artifacts.copy_from(uploads, key or upload.key, copy, version_id=None if key else upload.version_id)
     for part_file in upload.parts:
         file = f"{named.dataset}/{part_file.key.rsplit('/', 1)[1]}"
         artifacts.copy_from(uploads, part_file.key, keys.quarantine(file), version_id=part_file.version_id)

@@ -73,6 +73,16 @@ FileArgument = Annotated[
     ),
 ]
 
+CalibrationOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="ROWS.csv",
+        exists=True,
+        dir_okay=False,
+        help="Rows of an .onnx file: it is measured and quantized with them.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands of runs: ``drop``, ``watch``, ``runs``, ``logs``."""
@@ -88,7 +98,9 @@ def drop(
     *,
     file: FileArgument,
     tenant: TenantOption = None,
-    model: Annotated[str | None, typer.Option(metavar="MODEL", help="Model name (default: the file's).")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "--name", metavar="MODEL", help="Model name (default: the file's).")
+    ] = None,
     target: Annotated[
         str | None,
         typer.Option(
@@ -104,6 +116,7 @@ def drop(
             help="Training settings; uploaded first and kept for later drops.",
         ),
     ] = None,
+    calibration: CalibrationOption = None,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Refuse before the upload what the run would refuse.")
     ] = True,
@@ -111,15 +124,15 @@ def drop(
     watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Show the run until it ends.")] = True,
     json: JsonOption = False,
 ) -> None:
-    """Drop a data file, or a folder of them, into the uploads bucket, and watch it become a model."""
+    """Drop a data file, a folder, or an .onnx model into the uploads bucket, and watch it become a model."""
     from pipeline.cli.commands.key_runs import drop_with_key
     from pipeline.cli.upload.upload import DropOptions, drop_file, drop_folder, model_of
 
     session = session_of(ctx)
     if (api := session.key_api()) is not None:
         options = DropOptions(
-            tenant=DEFAULT_TENANT, model=model or model_of(file), target=target, spec=spec, check=check,
-            watch=watch, confirmed=yes,
+            tenant=DEFAULT_TENANT, model=model or model_of(file), target=target, spec=spec,
+            calibration=calibration, check=check, watch=watch, confirmed=yes,
         )  # fmt: skip
         drop_with_key(ctx, api, file, options, json=json)
         return
@@ -130,6 +143,7 @@ def drop(
         model=model or model_of(file),
         target=target,
         spec=spec,
+        calibration=calibration,
         check=check,
         watch=watch,
         confirmed=yes,

@@ -13,10 +13,11 @@ import typer
 from pipeline.cli.client.key_api import KeyApi
 from pipeline.cli.input.folders import FolderContents, confirm, large_reasons, name_files, zip_images
 from pipeline.cli.terminal.exit_codes import message
+from pipeline.cli.upload.model_check import check_model_file
 from pipeline.cli.upload.precheck import SETTINGS, PlannedUpload, check_companion, precheck_files
 from pipeline.cli.upload.upload import DropOptions, model_of, show_progress
 from pipeline.cli.views.tables import size
-from pipeline.contracts.object_keys import check_file
+from pipeline.contracts.object_keys import CALIBRATION, check_file
 
 __all__ = ["drop_by_key"]
 
@@ -62,16 +63,19 @@ def _drop_folder(folder: Path, api: KeyApi, options: DropOptions) -> str | None:
 
 def _drop_file(file: Path, companions: Sequence[Path], api: KeyApi, options: DropOptions) -> str | None:
     key = options.key(check_file(file.name))
-    if key.starts_run:
+    if key.is_model:
+        check_model_file(file, options.spec, options.calibration, check=options.check)
+    elif key.starts_run:
         upload = PlannedUpload(key=key, files=[file], companions=companions, spec=options.spec, target=options.target)
         precheck_files(upload, (), check=options.check, watch=options.watch)
     elif options.check:
         check_companion(file)
     for companion in companions:
         api.upload(companion, options.model)
-    if options.spec is not None:
-        with _named_settings(options.spec) as settings:
-            api.upload(settings, options.model)
+    for name, companion in ((SETTINGS[0], options.spec), (CALIBRATION, options.calibration)):
+        if companion is not None:
+            with _copy_named(companion, name) as copy:
+                api.upload(copy, options.model)
     with show_progress(file) as progress:
         run = api.upload(file, options.model, target=options.target, progress=progress)
     message(f"{size(file.stat().st_size)} uploaded for {options.model}", style="dim")
@@ -79,7 +83,7 @@ def _drop_file(file: Path, companions: Sequence[Path], api: KeyApi, options: Dro
 
 
 @contextmanager
-def _named_settings(spec: Path) -> Iterator[Path]:
-    """Give a copy of the settings with the name that a run looks for."""
+def _copy_named(file: Path, name: str) -> Iterator[Path]:
+    """Give a copy of a companion with the name that a run looks for."""
     with tempfile.TemporaryDirectory(prefix="modeldrop-") as folder:
-        yield Path(shutil.copyfile(spec, Path(folder) / SETTINGS[0]))
+        yield Path(shutil.copyfile(file, Path(folder) / name))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
     from pipeline.cli.upload.check import Check
 
-__all__ = ["SETTINGS", "PlannedUpload", "check_companion", "precheck", "precheck_files"]
+__all__ = ["SETTINGS", "PlannedUpload", "check_companion", "not_uploaded", "precheck", "precheck_files"]
 
 SETTINGS = COMPANIONS[:2]
 MAX_CHECKED_BYTES = 8 << 20  # unpacked, which takes two seconds at most; of larger data only a head is looked at
@@ -105,6 +105,16 @@ def check_companion(file: Path) -> None:
         find_format(file.name)
 
 
+def not_uploaded(error: InputError, sentence: str = "") -> InputError:
+    """Return the same error, with what it means for the upload.
+
+    Args:
+        error: The error.
+        sentence: Its message, if it is another one.
+    """
+    return type(error)(f"{sentence or error.message} (nothing was uploaded; --no-check uploads it anyway)")
+
+
 def _fetch_stored(key: UploadKey, connection: Connection, scratch: Path) -> list[Path]:
     """Companions that earlier drops left in the model's folder, but for those that are too large to look at."""
     uploads, folder = connection.uploads, key.sibling("")
@@ -177,7 +187,7 @@ def _not_uploaded(error: InputError, upload: PlannedUpload) -> InputError:
         names = [file.name for file in upload.files]
         more = f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
         sentence = f"{', '.join(names[:_MAX_NAMED])}{more} cannot be one data set: {sentence}"
-    return type(error)(f"{sentence} (nothing was uploaded; --no-check uploads it anyway)")
+    return not_uploaded(error, sentence)
 
 
 def _tell_same_file(upload: PlannedUpload, connection: Connection, checked: Check | None) -> None:

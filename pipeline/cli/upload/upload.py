@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from pipeline.cli.input.folders import FolderContents, confirm, large_reasons, name_files, zip_images
 from pipeline.cli.terminal.console import err
 from pipeline.cli.terminal.exit_codes import message
+from pipeline.cli.upload.model_check import precheck_model
 from pipeline.cli.upload.precheck import SETTINGS, PlannedUpload, check_companion, precheck
 from pipeline.cli.views.tables import size
-from pipeline.contracts.object_keys import UploadKey, check_model, check_tenant, run_name
+from pipeline.contracts.object_keys import CALIBRATION, UploadKey, check_model, check_tenant, run_name
 from pipeline.contracts.upload_metadata import make_metadata
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class DropOptions:
     model: str
     target: str | None = None
     spec: Path | None = None
+    calibration: Path | None = None
     check: bool = True
     watch: bool = True
     confirmed: bool = False  # large and unusual uploads too
@@ -67,7 +69,9 @@ def drop_file(file: Path, connection: Connection, options: DropOptions) -> str |
     """
     key = options.key(file.name)
     confirm(large_reasons([file]), confirmed=options.confirmed)
-    if key.starts_run:
+    if key.is_model:
+        precheck_model(file, key, connection, options.spec, options.calibration, check=options.check)
+    elif key.starts_run:
         upload = PlannedUpload(key=key, files=[file], spec=options.spec, target=options.target)
         precheck(upload, connection, check=options.check, watch=options.watch)
     elif options.check:
@@ -144,6 +148,8 @@ def _drop_parts(  # noqa: PLR0917 - what there is, and where it goes
 def _put_file(file: Path, connection: Connection, key: UploadKey, options: DropOptions) -> str | None:
     if options.spec is not None:
         connection.uploads.upload(options.spec, key.sibling("train.yaml"))
+    if options.calibration is not None:
+        connection.uploads.upload(options.calibration, key.sibling(CALIBRATION))
     where = key.sibling(key.file)
     _upload(file, where, connection, _metadata(options.target))
     message(f"{size(file.stat().st_size)} to s3://{connection.uploads.bucket}/{where}", style="dim")

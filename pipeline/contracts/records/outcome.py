@@ -18,6 +18,7 @@ __all__ = [
     "OUT_OF_FOLD",
     "REFERENCE",
     "TRAINED",
+    "UPLOADED",
     "WEIGHTS",
     "Attempts",
     "CandidateOutcome",
@@ -33,6 +34,7 @@ WEIGHTS = "checkpoint.safetensors"  # of a network: data alone
 # Of a bag: ``answers`` to the rows that train, then to those that validate: probabilities, or values with their
 # quantiles; NaN for a row that no fold held out.
 OUT_OF_FOLD = "out_of_fold.npz"
+UPLOADED = "uploaded.onnx"  # of a model that was brought: as its owner uploaded it
 TRAINED = "trained.json"  # uploaded last: a candidate that has it is whole
 
 

@@ -9,7 +9,9 @@ from pipeline.contracts.record import Record
 from pipeline.contracts.records.base_model import Base
 from pipeline.contracts.records.estimate import Estimate
 
-__all__ = ["Candidate", "Plan", "Skipped", "TrainingJob", "Trials"]
+__all__ = ["BROUGHT", "Candidate", "Plan", "Skipped", "TrainingJob", "Trials"]
+
+BROUGHT = "brought"  # candidate and algorithm of a model that was trained elsewhere
 
 
 class Trials(Record):
@@ -86,3 +88,8 @@ class Plan(Record):
     seed: int = 0
     base: Base | None = None  # what its network goes on from
     estimate: Estimate | None = None
+
+    @property
+    def is_brought(self) -> bool:
+        """Whether nothing is trained: the only candidate is an uploaded model."""
+        return any(candidate.algorithm == BROUGHT for candidate in self.candidates)

@@ -15,6 +15,7 @@ from pipeline.contracts.object_keys import tenant_of_run
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.evaluation_report import JobCost
 from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
+from pipeline.contracts.records.plan import BROUGHT
 from pipeline.contracts.records.variant import LeaderboardRow, Selection, Variant
 from pipeline.contracts.records.variant_report import VariantReport
 from pipeline.evaluation.card.by_target import quality_by_target
@@ -117,7 +118,8 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
         **_training_fields(background),
         **findings,
     )
-    return card, make_golden_predictions(evaluation.served, test, signature, winner.precision)
+    has_edges = winner.algorithm != BROUGHT
+    return card, make_golden_predictions(evaluation.served, test, signature, winner.precision, has_edges=has_edges)
 
 
 def _findings(

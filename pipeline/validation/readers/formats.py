@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.contracts.errors import UnreadableDatasetError
+from pipeline.contracts.errors import InvalidModelError, UnreadableDatasetError
 
 __all__ = ["Format", "find_format", "has_format"]
 
@@ -41,6 +41,9 @@ _FORMATS = (
     | {f"{ending}.gz": Format(kind=form.kind, delimiter=form.delimiter, gzipped=True) for ending, form in _TEXT.items()}
 )
 
+# What pipeline.conversion reads.
+_TRAINED_MODELS = (".joblib", ".pkl", ".pickle", ".cbm", ".pt", ".pth", ".safetensors", ".keras", ".h5")
+
 
 def has_format(file: str) -> bool:
     """Return whether the file's name has a known ending."""
@@ -52,9 +55,16 @@ def find_format(file: str) -> Format:
 
     Raises:
         UnreadableDatasetError: The name has no known ending.
+        InvalidModelError: It is that of a trained model which only its own library reads.
     """
     if form := _look_up(file):
         return form
+    if file.lower().endswith(_TRAINED_MODELS):
+        raise InvalidModelError(
+            f"'{file}' is a trained model that only its own library reads, and loading it may run code: "
+            f"'modeldrop convert {file} --sample ROWS.csv', on your machine, makes an .onnx file of it, which you can "
+            "drop"
+        )
     raise UnreadableDatasetError(f"'{file}' has no known ending: one of {', '.join(_FORMATS)} is expected")
 
 

@@ -1,0 +1,267 @@
+"""How the columns of a table become the inputs of an uploaded graph."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pipeline.contracts.errors import InvalidModelError
+from pipeline.contracts.signature import Column, ColumnKind
+from pipeline.validation.limits import MAX_COLUMNS, MAX_NAME_CHARACTERS
+
+__all__ = ["PREFIX", "GraphInput", "read_inputs"]
+
+PREFIX = "brought/"  # of the names of our own nodes and tensors
+_FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
+_WIDE = (TensorProto.DOUBLE, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT32, TensorProto.UINT64)
+_NUMBERS = (*_FLOATS, *_WIDE, TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16)
+_SERVED = {"image": TensorProto.UINT8, "text": TensorProto.STRING, "numeric": TensorProto.FLOAT}
+_CHANNELS = (1, 3)
+_MAX_SIDE = 96  # pixels; larger images make requests larger than a function takes
+# Metadata of images (ONNX: docs/MetadataProps.md): value -> (factor, offset) of the pixels 0 to 255.
+_RANGES = {
+    "NominalRange_0_255": (1.0, 0.0),
+    "Normalized_0_1": (1 / 255, 0.0),
+    "Normalized_1_1": (2 / 255, -1.0),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GraphInput:
+    """An input of the graph, and the columns that fill it.
+
+    Attributes:
+        name: Name of the input.
+        element: Type of its elements (onnx.TensorProto).
+        columns: Columns: of an input ``[batch]`` or ``[batch, 1]`` one, of ``[batch, width]`` one for each index.
+        rank: Number of dimensions, the batch included.
+        layout: Where an image has its channels; empty for all else.
+        scale: Factor and offset of the pixels of an image.
+    """
+
+    name: str
+    element: int
+    columns: tuple[Column, ...]
+    rank: int
+    layout: Literal["", "NCHW", "NHWC"] = ""
+    scale: tuple[float, float] = (1.0, 0.0)
+
+    def array(self, feeds: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """Return the value of the input, as numpy makes it of the columns' arrays ``[rows, ...]``."""
+        dtype = helper.tensor_dtype_to_np_dtype(self.element)
+        if self.layout:
+            image = feeds[self.columns[0].name]
+            if self.scale != (1.0, 0.0):
+                image = image.astype(np.float32) * np.float32(self.scale[0]) + np.float32(self.scale[1])
+            return (image if self.layout == "NHWC" else image.transpose(0, 3, 1, 2)).astype(dtype)
+        columns = [feeds[column.name] for column in self.columns]
+        array = columns[0] if self.rank == 1 else np.stack(columns, axis=1)
+        return array if self.element == TensorProto.STRING else array.astype(dtype)
+
+    def nodes(self, output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+        """Return the nodes that do the same in a graph, and their constants; ``output`` is the input's new name."""
+        if self.layout:
+            return self._image_nodes(output)
+        steps = _Steps(self.columns[0].name, f"{PREFIX}{self.name}/")
+        if self.rank > 1 and len(self.columns) == 1:
+            steps.add("Reshape", np.array([-1, 1], np.int64))
+        elif self.rank > 1:
+            steps.join([column.name for column in self.columns])
+            steps.add("Reshape", np.array([len(self.columns), -1], np.int64))
+            steps.add("Transpose", perm=[1, 0])
+            # Else onnxruntime fuses Transpose into the first layer, which a quantizer then does not know.
+            steps.add("Reshape", np.array([-1, len(self.columns)], np.int64))
+        if self.element != self.served_element:
+            steps.add("Cast", to=self.element)
+        return steps.end(output)
+
+    @property
+    def served_element(self) -> int:
+        """Type of the columns' elements in a served file."""
+        column = self.columns[0]
+        element: int = TensorProto.DOUBLE if column.is_wide else _SERVED.get(column.kind, TensorProto.FLOAT)
+        return element
+
+    def value_infos(self) -> list[onnx.ValueInfoProto]:
+        """Return the inputs of a served file for the columns."""
+        return [
+            helper.make_tensor_value_info(column.name, self.served_element, ["batch", *column.shape])
+            for column in self.columns
+        ]
+
+    def _image_nodes(self, output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+        steps = _Steps(self.columns[0].name, f"{PREFIX}{self.name}/")
+        if self.scale != (1.0, 0.0):
+            steps.add("Cast", to=TensorProto.FLOAT)
+            steps.add("Mul", np.array(self.scale[0], np.float32))
+            steps.add("Add", np.array(self.scale[1], np.float32))
+        if self.layout == "NCHW":
+            steps.add("Transpose", perm=[0, 3, 1, 2])
+        if self.element != TensorProto.UINT8:
+            steps.add("Cast", to=self.element)
+        return steps.end(output)
+
+
+class _Steps:
+    """Nodes, one after the other, each reading what the last one made."""
+
+    def __init__(self, start: str, prefix: str) -> None:
+        self._last, self._prefix = start, prefix
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: list[onnx.TensorProto] = []
+
+    def add(self, operator: str, constant: npt.NDArray[Any] | None = None, **attributes: Any) -> None:
+        inputs = [self._last]
+        if constant is not None:
+            inputs.append(f"{self._prefix}constant_{len(self._nodes)}")
+            self._constants.append(numpy_helper.from_array(constant, inputs[-1]))
+        self._append(operator, inputs, attributes)
+
+    def join(self, names: Sequence[str]) -> None:
+        self._append("Concat", names, {"axis": 0})
+
+    def _append(self, operator: str, inputs: Sequence[str], attributes: dict[str, Any]) -> None:
+        self._last = f"{self._prefix}{len(self._nodes)}"
+        self._nodes.append(helper.make_node(operator, inputs, [self._last], name=self._last, **attributes))
+
+    def end(self, output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+        self._nodes.append(helper.make_node("Identity", [self._last], [output], name=f"{self._prefix}end"))
+        return self._nodes, self._constants
+
+
+def read_inputs(model: onnx.ModelProto, header: Sequence[str], file: str) -> tuple[GraphInput, ...]:
+    """Find the columns of a graph's inputs.
+
+    A matrix has the names in ``header`` where that has as many, else those in the graph's metadata (``columns``, a JSON
+    list), else ``NAME_0`` and so on.
+
+    Args:
+        model: A checked graph.
+        header: Features of calibration.csv, in their order; empty without it.
+        file: Name of the file, for messages.
+
+    Raises:
+        InvalidModelError: An input is none that columns can fill; the message names it.
+    """
+    constants = {tensor.name for tensor in model.graph.initializer}
+    values = [value for value in model.graph.input if value.name not in constants]
+    if not values:
+        raise InvalidModelError(f"{file} has no input")
+    metadata = {entry.key: entry.value for entry in model.metadata_props}
+    names = _Names(header=header, metadata=metadata, is_alone=len(values) == 1, file=file)
+    inputs = tuple(_read_input(value, names, metadata, file) for value in values)
+    columns = [column.name for graph_input in inputs for column in graph_input.columns]
+    if len(columns) > MAX_COLUMNS:
+        raise InvalidModelError(f"{file} reads {len(columns):,} columns: at most {MAX_COLUMNS:,} are expected")
+    for name in columns:
+        if not name.strip() or len(name) > MAX_NAME_CHARACTERS or columns.count(name) > 1:
+            raise InvalidModelError(f"{file}: '{name[:80]}' is no name of a column, or the name of two")
+    return inputs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Names:
+    """Where the names of a matrix's columns are from."""
+
+    header: Sequence[str]
+    metadata: Mapping[str, str]
+    is_alone: bool
+    file: str
+
+    def width(self, declared: int, name: str) -> int:
+        """Return the width of a matrix, which the graph may leave open."""
+        if declared:
+            return declared
+        if self.is_alone and self.header:
+            return len(self.header)
+        raise InvalidModelError(
+            f"{self.file}: the input '{name}' does not say how many columns it has: upload calibration.csv beside it, "
+            "with a row of names"
+        )
+
+    def of_matrix(self, name: str, width: int) -> Sequence[str]:
+        if self.is_alone and self.header:
+            if len(self.header) != width:
+                raise InvalidModelError(
+                    f"calibration.csv has {len(self.header)} columns, and the input '{name}' of {self.file} reads "
+                    f"{width}: the model's features alone are expected, in their order"
+                )
+            return self.header
+        stored = _parse_names(self.metadata.get("columns", ""))
+        if self.is_alone and len(stored) == width:
+            return stored
+        return [name] if width == 1 else [f"{name}_{index}" for index in range(width)]
+
+
+def _parse_names(document: str) -> Sequence[str]:
+    try:
+        names = json.loads(document)
+    except ValueError:
+        return ()
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
+
+
+def _read_input(value: onnx.ValueInfoProto, names: _Names, metadata: Mapping[str, str], file: str) -> GraphInput:
+    kind = value.type.WhichOneof("value")
+    if kind != "tensor_type":
+        named = (kind or "thing without a type").removesuffix("_type")
+        raise InvalidModelError(f"{file}: the input '{value.name}' is a {named}, and only tensors can be served")
+    tensor = value.type.tensor_type
+    sizes = [dimension.dim_value for dimension in tensor.shape.dim]
+    element = tensor.elem_type
+    if element not in (*_NUMBERS, TensorProto.BOOL, TensorProto.STRING):
+        named = TensorProto.DataType.Name(element) if element else "nothing"
+        raise InvalidModelError(f"{file}: the input '{value.name}' has elements of {named}, which no column has")
+    if not tensor.HasField("shape") or len(sizes) in (1, 2):
+        return _read_columns(value.name, element, sizes, names)
+    if len(sizes) == 4 and element in (*_FLOATS, TensorProto.UINT8):
+        return _read_image(value.name, element, sizes, metadata, file)
+    raise InvalidModelError(
+        f"{file}: the input '{value.name}' has the shape {_show(tensor)}: rows [batch] or [batch, columns], or images "
+        "[batch, channels, height, width] or [batch, height, width, channels] are expected"
+    )
+
+
+def _read_columns(name: str, element: int, sizes: Sequence[int], names: _Names) -> GraphInput:
+    rank = len(sizes) or 2
+    width = 1 if rank == 1 else names.width(sizes[1] if len(sizes) > 1 else 0, name)
+    kind: ColumnKind = "numeric"
+    if element == TensorProto.STRING:
+        kind = "text"
+    elif element == TensorProto.BOOL:
+        kind = "boolean"
+    is_named = width == 1 and (not names.is_alone or not names.header or name in names.header)
+    column_names = [name] if is_named else names.of_matrix(name, width)
+    columns = tuple(Column(name=column, kind=kind, is_wide=element in _WIDE) for column in column_names)
+    return GraphInput(name=name, element=element, columns=columns, rank=rank)
+
+
+def _read_image(name: str, element: int, sizes: Sequence[int], metadata: Mapping[str, str], file: str) -> GraphInput:
+    layout: Literal["NCHW", "NHWC"] = "NCHW" if sizes[1] in _CHANNELS else "NHWC"
+    channels, height, width = sizes[1:] if layout == "NCHW" else (sizes[3], sizes[1], sizes[2])
+    if channels not in _CHANNELS or not (0 < height <= _MAX_SIDE and 0 < width <= _MAX_SIDE):
+        raise InvalidModelError(
+            f"{file}: the input '{name}' has images of {height or '?'} x {width or '?'} pixels and {channels or '?'} "
+            f"channels: fixed sizes up to {_MAX_SIDE} x {_MAX_SIDE}, and 1 or 3 channels, are expected"
+        )
+    usual = "NominalRange_0_255" if element == TensorProto.UINT8 else "Normalized_0_1"
+    named = metadata.get("Image.NominalPixelRange", usual)
+    if named not in _RANGES:
+        raise InvalidModelError(
+            f"{file}: Image.NominalPixelRange is '{named[:40]}' in its metadata: one of {', '.join(_RANGES)} is "
+            "expected"
+        )
+    column = Column(name=name, kind="image", shape=(height, width, channels))
+    return GraphInput(name=name, element=element, columns=(column,), rank=4, layout=layout, scale=_RANGES[named])
+
+
+def _show(tensor: onnx.TypeProto.Tensor) -> str:
+    sizes = (dimension.dim_param or dimension.dim_value or "?" for dimension in tensor.shape.dim)
+    return f"[{', '.join(map(str, sizes))}]"

@@ -1,0 +1,57 @@
+"""Read an uploaded model in a process of its own, which can neither reach credentials nor take all memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.brought.limits import CPU_SECONDS, MAX_MEMORY_BYTES, PROCESS_SECONDS
+from pipeline.contracts.errors import InvalidModelError, error_named
+
+__all__ = ["read_apart"]
+
+_MEMORY_SIGNS = ("bad_alloc", "MemoryError", "Cannot allocate memory")
+
+
+def read_apart(folder: Path, file: str, *, seconds: float = PROCESS_SECONDS) -> None:
+    """Read the model in ``folder`` (brought.reading says what is in it), and write ``folder/out``.
+
+    Args:
+        folder: Where it lies.
+        file: Name of the file, for messages.
+        seconds: Time after which the process is ended.
+
+    Raises:
+        InvalidModelError: The file cannot be served, or the process was ended by its limits.
+        InvalidJobSpecError: train.yaml does not fit it.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    environment = {
+        "PATH": os.defpath, "PYTHONPATH": root, "HOME": str(folder), "TMPDIR": str(folder), "PYTHONUTF8": "1",
+        "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "pipeline.brought.worker", str(folder)]
+    try:
+        result = subprocess.run(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            errors="replace", check=False, timeout=seconds, start_new_session=True,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise InvalidModelError(f"{file} was not read within {seconds:.0f} s") from None
+    lines = result.stdout.strip().splitlines()
+    if result.returncode == 0 and lines:
+        document = json.loads(lines[-1])
+        if "error" in document:
+            raise error_named(document["error"], document["message"])
+        return
+    if result.returncode in (-signal.SIGXCPU, -signal.SIGKILL) and not lines:
+        raise InvalidModelError(f"{file} took more than the {CPU_SECONDS} s of a processor, or the memory, that it may")
+    if any(sign in result.stderr for sign in _MEMORY_SIGNS):
+        raise InvalidModelError(
+            f"{file} needs more memory than the predict function has for a model ({MAX_MEMORY_BYTES >> 20:,} MB)"
+        )
+    raise InvalidModelError(f"{file} ended the process that read it (exit code {result.returncode})")

@@ -1,0 +1,131 @@
+"""Rows that an uploaded model is measured on: those of calibration.csv, or rows that are made."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from pipeline.brought.limits import MAX_ROWS
+from pipeline.contracts.errors import InvalidModelError, InvalidRequestError
+from pipeline.contracts.object_keys import CALIBRATION
+from pipeline.contracts.signature import Column, Signature
+from pipeline.serving.formats.csv_text import decode_csv
+from pipeline.serving.request_decoder import RequestDecoder
+
+__all__ = ["CalibrationFile", "make_feeds", "to_frame"]
+
+Feeds = Mapping[str, npt.NDArray[Any]]
+
+_MADE_ROWS = 64
+_WORDS = ("", "a", "b")
+_DELIMITERS = ",;\t"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CalibrationFile:
+    """calibration.csv.
+
+    Attributes:
+        content: The file.
+        target: The column of it that holds labels or values; empty: none does.
+        header: Its other columns, in their order.
+    """
+
+    content: bytes
+    target: str
+    header: tuple[str, ...]
+
+    @classmethod
+    def read(cls, content: bytes, target: str | None) -> CalibrationFile:
+        """Read the names of its columns.
+
+        Args:
+            content: The file.
+            target: The column that train.yaml names; None: nothing is named.
+
+        Raises:
+            InvalidModelError: It is no csv file with a row of names.
+        """
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise InvalidModelError(f"{CALIBRATION} is not UTF-8 (byte {error.start}), which is expected") from None
+        line = next(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)), [])
+        if not any(name.strip() for name in line):
+            raise InvalidModelError(f"{CALIBRATION} has no row of names")
+        has_target = target is not None and target in line
+        return cls(
+            content=content,
+            target=target if target is not None and has_target else "",
+            header=tuple(name for name in line if not (has_target and name == target)),
+        )
+
+    def feeds(self, columns: Sequence[Column]) -> Feeds:
+        """Return the first MAX_ROWS rows, read as a request in csv is.
+
+        Raises:
+            InvalidModelError: It lacks a column, or a cell is none of its kind.
+        """
+        signature = Signature(task="regression", target="", columns=tuple(columns))
+        try:
+            feeds = decode_csv(self.content, RequestDecoder(signature, max_rows=10**7), ignore_extra=True)
+        except InvalidRequestError as error:
+            raise InvalidModelError(f"{CALIBRATION}: {error.message}") from None
+        return {name: values[:MAX_ROWS] for name, values in feeds.items()}
+
+    def truth(self) -> list[str]:
+        """Return the cells of the target, as texts."""
+        text = self.content.decode("utf-8-sig")
+        rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+        return [(row[self.target] or "").strip() for row in rows][:MAX_ROWS]
+
+
+def make_feeds(columns: Sequence[Column], integers: frozenset[str], *, seed: int = 0) -> Feeds:
+    """Return made rows: numbers of a standard normal distribution, 0 and 1 for whole numbers, three words, noise.
+
+    Args:
+        columns: What the model reads.
+        integers: Names of the columns of whole numbers.
+        seed: The same seed makes the same rows.
+    """
+    generator = np.random.default_rng(seed)
+    feeds: dict[str, npt.NDArray[Any]] = {}
+    for column in columns:
+        if column.kind == "image":
+            feeds[column.name] = generator.integers(0, 256, (_MADE_ROWS, *column.shape)).astype(np.uint8)
+        elif column.kind == "text":
+            feeds[column.name] = generator.choice(np.array(_WORDS, object), _MADE_ROWS)
+        elif column.name in integers or column.kind == "boolean":
+            flags = generator.integers(0, 2, _MADE_ROWS)
+            feeds[column.name] = flags.astype(np.float64 if column.is_wide else np.float32)
+        else:
+            numbers = generator.standard_normal(_MADE_ROWS)
+            feeds[column.name] = numbers.astype(np.float64 if column.is_wide else np.float32)
+    return feeds
+
+
+def to_frame(feeds: Feeds, columns: Sequence[Column]) -> pl.DataFrame:
+    """Return the rows as split files have them (contracts.records.dataset)."""
+    frame: dict[str, pl.Series] = {}
+    for column in columns:
+        values = feeds[column.name]
+        if column.kind == "image":
+            frame[column.name] = pl.Series([image.tobytes() for image in values], dtype=pl.Binary)
+        elif column.kind == "text":
+            texts = pl.Series([str(text) for text in values], dtype=pl.String)
+            frame[column.name] = texts.set(texts == "", None)
+        else:
+            frame[column.name] = pl.Series(values).fill_nan(None)
+    return pl.DataFrame(frame)
+
+
+def _delimiter(text: str) -> str:
+    first = text.partition("\n")[0]
+    return next((letter for letter in _DELIMITERS if letter in first), ",")

@@ -1,0 +1,52 @@
+"""The process that reads an uploaded model: ``python -m pipeline.brought.worker FOLDER``.
+
+It has no credentials, and limits of its memory and of its time. Its last line is a JSON document: nothing, or the
+error.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from pipeline.brought.limits import CPU_SECONDS, MAX_MEMORY_BYTES
+from pipeline.brought.reading import read_model
+from pipeline.contracts.errors import InvalidModelError, ModeldropError
+
+__all__ = ["main"]
+
+_STATUS = Path("/proc/self/statm")
+
+
+def main(folder: Path) -> dict[str, str]:
+    """Read the model in ``folder`` within the limits; return its error, or nothing."""
+    _limit_resources()
+    try:
+        read_model(folder)
+    except MemoryError:
+        error: ModeldropError = InvalidModelError(
+            f"the model needs more memory than the predict function has for one ({MAX_MEMORY_BYTES >> 20:,} MB)"
+        )
+    except ModeldropError as raised:
+        error = raised
+    else:
+        return {}
+    return {"error": type(error).__name__, "message": error.message}
+
+
+def _limit_resources() -> None:
+    """Limit memory to what a model may need beyond the libraries that are loaded, and the time of the processor."""
+    import resource  # noqa: PLC0415 - Windows has none
+
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not _STATUS.exists():
+        return  # not Linux: there is no such limit
+    loaded = int(_STATUS.read_text().split()[0]) * resource.getpagesize()
+    limit = loaded + MAX_MEMORY_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(Path(sys.argv[1]))))  # noqa: T201

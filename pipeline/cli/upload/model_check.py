@@ -1,0 +1,98 @@
+"""What is known of a trained model before its upload: whether its run would refuse it."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.cli.terminal.console import err
+from pipeline.cli.terminal.exit_codes import message
+from pipeline.cli.upload.precheck import SETTINGS, not_uploaded
+from pipeline.contracts.errors import InputError, ObjectNotFoundError
+from pipeline.contracts.object_keys import CALIBRATION, UploadKey
+from pipeline.contracts.records.outcome import UPLOADED
+from pipeline.contracts.spec.job_spec import JobSpec, parse_job_spec
+
+if TYPE_CHECKING:
+    from pipeline.cli.client.session import Connection
+
+__all__ = ["check_model_file", "precheck_model"]
+
+
+def precheck_model(
+    file: Path, key: UploadKey, connection: Connection, spec: Path | None, calibration: Path | None, *, check: bool
+) -> None:
+    """Say which companions of earlier drops are used, and stop an upload that its run would refuse.
+
+    Args:
+        file: An .onnx file.
+        key: Where it goes.
+        connection: The stack that it goes to.
+        spec: The train.yaml that is uploaded with it; None: the one of an earlier drop, if there is one.
+        calibration: Rows that are uploaded with it; None: those of an earlier drop, if there are some.
+        check: Read the model as the run will.
+
+    Raises:
+        InvalidModelError: The run would refuse it.
+        InvalidJobSpecError: The settings cannot be read, or do not fit it.
+    """
+    with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
+        folder = Path(scratch)
+        settings = spec or _fetch(SETTINGS, key, connection, folder)
+        rows = calibration or _fetch((CALIBRATION,), key, connection, folder)
+        check_model_file(file, settings, rows, check=check)
+
+
+def check_model_file(file: Path, settings: Path | None, rows: Path | None, *, check: bool) -> None:
+    """Stop an upload that its run would refuse.
+
+    Args:
+        file: An .onnx file.
+        settings: Its train.yaml, if there is one.
+        rows: Its calibration.csv, if there is one.
+        check: Whether to read the model as the run will; else nothing is done.
+
+    Raises:
+        InvalidModelError: The run would refuse it.
+        InvalidJobSpecError: The settings cannot be read, or do not fit it.
+    """
+    if not check:
+        return
+    with (
+        tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch,
+        err().status(f"checking {file.name}"),  # silent where there is no terminal
+    ):
+        try:
+            parsed = parse_job_spec(settings.read_bytes()) if settings else JobSpec()
+            _read(file, parsed, rows, Path(scratch))
+        except InputError as error:
+            raise not_uploaded(error) from error
+
+
+def _fetch(names: tuple[str, ...], key: UploadKey, connection: Connection, folder: Path) -> Path | None:
+    for name in names:
+        try:
+            connection.uploads.download(key.sibling(name), folder / name)
+        except ObjectNotFoundError:
+            continue
+        message(f"using {name} from your earlier drop", style="yellow")
+        return folder / name
+    return None
+
+
+def _read(file: Path, spec: JobSpec, rows: Path | None, folder: Path) -> None:
+    from pipeline.brought.description import BroughtTask
+    from pipeline.brought.process import read_apart
+    from pipeline.brought.reading import TASK
+    from pipeline.validation.limits import MAX_CALIBRATION_BYTES, MAX_MODEL_BYTES, check_bytes
+
+    check_bytes(file.name, file.stat().st_size, MAX_MODEL_BYTES)
+    shutil.copyfile(file, folder / UPLOADED)
+    if rows is not None:
+        check_bytes(CALIBRATION, rows.stat().st_size, MAX_CALIBRATION_BYTES)
+        shutil.copyfile(rows, folder / CALIBRATION)
+    task = BroughtTask(file=file.name, spec=spec, has_calibration=rows is not None)
+    (folder / TASK).write_bytes(task.to_bytes())
+    read_apart(folder, file.name)

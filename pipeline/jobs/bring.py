@@ -1,0 +1,73 @@
+"""The candidate that is a model trained elsewhere: it is read in a process apart, and its files are kept."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from pipeline.contracts.errors import InputError, ObjectNotFoundError
+from pipeline.contracts.object_keys import CALIBRATION, parse_upload_key
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.outcome import TRAINED, UPLOADED, CandidateOutcome, TrainedCandidate
+from pipeline.contracts.records.plan import BROUGHT, Plan
+from pipeline.contracts.records.run import Upload
+from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.contracts.spec.metrics import choose_metric
+from pipeline.jobs.runtime.job import JobContext
+from pipeline.validation.quarantine import quarantine
+
+__all__ = ["bring"]
+
+_log = logging.getLogger(__name__)
+
+
+def bring(context: JobContext) -> Sequence[CandidateOutcome]:
+    """Check the uploaded model, and write what training would: a candidate, its data set and splits, the plan's metric.
+
+    Raises:
+        InvalidModelError: It cannot be served; it is in quarantine, beside a report.
+        InvalidJobSpecError: train.yaml does not fit it.
+    """
+    keys, artifacts = context.keys, context.artifacts
+    try:
+        earlier = TrainedCandidate.from_bytes(artifacts.get(keys.candidate(BROUGHT, TRAINED)))
+    except ObjectNotFoundError:
+        upload = Upload.from_bytes(artifacts.get(keys.upload))
+        try:
+            earlier = _read(context, parse_upload_key(upload.key).file)
+        except InputError as error:
+            model = keys.candidate(BROUGHT, UPLOADED)
+            quarantine(context.run, upload, error, uploads=artifacts, artifacts=artifacts, key=model)
+            raise
+    return [CandidateOutcome(candidate=BROUGHT, status="trained", seconds=earlier.seconds)]
+
+
+def _read(context: JobContext, file: str) -> TrainedCandidate:
+    from pipeline.brought.description import BroughtTask
+    from pipeline.brought.process import read_apart
+    from pipeline.brought.reading import CANDIDATE, DATASET, SPEC, TASK
+
+    keys, artifacts = context.keys, context.artifacts
+    folder = context.workdir / "apart"
+    folder.mkdir()
+    artifacts.download(keys.candidate(BROUGHT, UPLOADED), folder / UPLOADED)
+    has_calibration = True
+    try:
+        artifacts.download(keys.candidate(BROUGHT, CALIBRATION), folder / CALIBRATION)
+    except ObjectNotFoundError:
+        has_calibration = False
+    spec = JobSpec.from_bytes(artifacts.get(keys.spec))
+    (folder / TASK).write_bytes(BroughtTask(file=file, spec=spec, has_calibration=has_calibration).to_bytes())
+    context.report(f"{file}: check")
+    read_apart(folder, file)
+    out = folder / "out"
+    dataset = Dataset.from_bytes((out / DATASET).read_bytes())
+    spec = JobSpec.from_bytes((out / SPEC).read_bytes())
+    plan = Plan.from_bytes(artifacts.get(keys.plan)).model_copy(update={"metric": choose_metric(spec.metric, dataset)})
+    for split in ("train", "validation", "test"):
+        artifacts.upload(out / f"{split}.parquet", keys.split(split))
+    for record, key in ((dataset, keys.dataset), (spec, keys.spec), (plan, keys.plan)):
+        artifacts.put(key, record.to_bytes(), content_type="application/json")
+    context.keep_candidate(BROUGHT, out / CANDIDATE)
+    _log.info("model read", extra={"columns": len(dataset.columns), "task": dataset.task})
+    return TrainedCandidate.from_bytes((out / CANDIDATE / TRAINED).read_bytes())

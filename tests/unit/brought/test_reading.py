@@ -1,0 +1,240 @@
+"""Models that other libraries export are read, described, and given the form of a served file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+import polars as pl
+import pytest
+from onnx import TensorProto, helper
+from skl2onnx import to_onnx
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from pipeline.brought.description import BroughtTask
+from pipeline.brought.reading import TASK, read_model
+from pipeline.contracts.errors import InvalidJobSpecError, InvalidModelError
+from pipeline.contracts.object_keys import CALIBRATION
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.outcome import MODEL, UPLOADED
+from pipeline.contracts.spec.job_spec import JobSpec
+from tests.fakes.onnx_graphs import constant, graph, layer, matrix, value
+
+RANDOM = np.random.default_rng(0)
+WEIGHTS = RANDOM.standard_normal((4, 3)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was made of a model."""
+
+    dataset: Dataset
+    spec: JobSpec
+    served: bytes
+    test: pl.DataFrame
+
+    def run(self, **columns: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        session = onnxruntime.InferenceSession(self.served, providers=["CPUExecutionProvider"])
+        outputs: list[npt.NDArray[Any]] = session.run(list(self.dataset.signature.outputs), columns)
+        return outputs
+
+
+def _read(folder: Path, model: onnx.ModelProto, rows: str | None = None, spec: JobSpec | None = None) -> Read:
+    (folder / UPLOADED).write_bytes(model.SerializeToString())
+    task = BroughtTask(file="model.onnx", spec=spec or JobSpec(), has_calibration=rows is not None)
+    (folder / TASK).write_bytes(task.to_bytes())
+    if rows is not None:
+        (folder / CALIBRATION).write_text(rows)
+    read_model(folder)
+    out = folder / "out"
+    return Read(
+        dataset=Dataset.from_bytes((out / "dataset.json").read_bytes()),
+        spec=JobSpec.from_bytes((out / "spec.json").read_bytes()),
+        served=(out / "candidate" / MODEL).read_bytes(),
+        test=pl.read_parquet(out / "test.parquet"),
+    )
+
+
+def _csv(names: str, rows: npt.NDArray[Any]) -> str:
+    return "\n".join([names, *(",".join(map(str, row)) for row in rows.tolist())]) + "\n"
+
+
+def _classifier(activation: str = "Softmax") -> onnx.ModelProto:
+    nodes = [layer("x", "logits"), helper.make_node(activation, ["logits"], ["y"])]
+    return graph(nodes, [matrix("x", 4)], [matrix("y", 3)], [constant("w", WEIGHTS)])
+
+
+def _softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+def test_a_matrix_has_the_names_of_the_calibration_rows(tmp_path: Path) -> None:
+    rows = RANDOM.standard_normal((40, 4)).round(3)
+    read = _read(tmp_path, _classifier(), _csv("a,b,c,d", rows))
+    assert [column.name for column in read.dataset.columns] == ["a", "b", "c", "d"]
+    assert read.dataset.classes == ("0", "1", "2")
+    assert (read.dataset.rows.train, read.dataset.rows.validation, read.dataset.rows.test) == (20, 10, 10)
+    label, probabilities = read.run(**{name: rows[:, place].astype(np.float32) for place, name in enumerate("abcd")})
+    expected = _softmax(rows @ WEIGHTS)
+    assert probabilities == pytest.approx(expected, abs=1e-5)
+    assert label.tolist() == [str(place) for place in expected.argmax(axis=1)]
+
+
+def test_without_labels_quality_is_agreement_and_the_card_says_so(tmp_path: Path) -> None:
+    read = _read(tmp_path, _classifier(), _csv("a,b,c,d", RANDOM.standard_normal((40, 4)).round(3)))
+    assert read.spec.metric == "accuracy"
+    assert "int8" in read.spec.compression.precisions
+    predicted = read.run(**{name: read.test[name].to_numpy() for name in "abcd"})[0]
+    assert read.test["prediction"].to_list() == predicted.tolist()
+    assert "was brought" in read.dataset.warnings[0]
+    assert "agreement with the uploaded file" in read.dataset.warnings[1]
+
+
+def test_labels_beside_the_rows_are_what_quality_is_measured_by(tmp_path: Path) -> None:
+    rows = RANDOM.standard_normal((40, 4)).round(3)
+    labeled = np.column_stack([rows.astype(object), np.array([0, 1] * 20, object)])
+    read = _read(tmp_path, _classifier(), _csv("a,b,c,d,kind", labeled), JobSpec(target="kind", metric="log_loss"))
+    assert [column.name for column in read.dataset.columns] == ["a", "b", "c", "d"]
+    assert (read.dataset.target, read.spec.metric) == ("kind", "log_loss")
+    assert read.test["kind"].to_list() == ["0"] * 10
+
+
+def test_a_label_that_is_no_class_is_refused(tmp_path: Path) -> None:
+    rows = "a,b,c,d,kind\n1,2,3,4,seven\n"
+    with pytest.raises(InvalidModelError, match=r"'kind': 'seven' is no class of the model: 0, 1, 2"):
+        _read(tmp_path, _classifier(), rows, JobSpec(target="kind"))
+
+
+def test_without_calibration_rows_it_is_tried_on_made_ones_and_not_quantized(tmp_path: Path) -> None:
+    read = _read(tmp_path, _classifier())
+    assert [column.name for column in read.dataset.columns] == ["x_0", "x_1", "x_2", "x_3"]
+    assert read.spec.compression.precisions == ("fp32",)
+    assert "nothing was quantized" in read.dataset.warnings[1]
+
+
+def test_columns_and_classes_are_named_by_the_metadata(tmp_path: Path) -> None:
+    model = _classifier()
+    helper.set_model_props(model, {"columns": '["a", "b", "c", "d"]', "classes": '["cat", "dog", "owl"]'})
+    read = _read(tmp_path, model)
+    assert [column.name for column in read.dataset.columns] == ["a", "b", "c", "d"]
+    assert read.dataset.classes == ("cat", "dog", "owl")
+
+
+def test_logits_are_values_until_a_classification_is_asked_for(tmp_path: Path) -> None:
+    for folder in ("values", "classes"):
+        (tmp_path / folder).mkdir()
+    values = _read(tmp_path / "values", _classifier("Identity"))
+    assert values.dataset.targets == ("y_0", "y_1", "y_2")
+    assert "task: classification" in values.dataset.warnings[-1]
+    read = _read(tmp_path / "classes", _classifier("Identity"), spec=JobSpec(task="classification"))
+    row = {f"x_{place}": np.array([number], np.float32) for place, number in enumerate([1, 2, 3, 4])}
+    assert read.run(**row)[1] == pytest.approx(_softmax(np.array([[1, 2, 3, 4]]) @ WEIGHTS), abs=1e-5)
+
+
+def test_the_probability_of_one_class_becomes_two(tmp_path: Path) -> None:
+    nodes = [layer("x", "logit"), helper.make_node("Sigmoid", ["logit"], ["y"])]
+    model = graph(nodes, [matrix("x", 4)], [matrix("y", 1)], [constant("w", np.ones((4, 1)))])
+    read = _read(tmp_path, model)
+    label, probabilities = read.run(**{f"x_{place}": np.array([1, -1], np.float32) for place in range(4)})
+    assert label.tolist() == ["1", "0"]
+    assert probabilities[:, 1] == pytest.approx(1 / (1 + np.exp([-4, 4])), abs=1e-6)
+
+
+def test_another_task_than_the_output_has_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidJobSpecError, match="task: clustering"):
+        _read(tmp_path, _classifier(), spec=JobSpec(task="clustering"))
+
+
+def test_one_value_of_named_columns_of_several_types(tmp_path: Path) -> None:
+    """As convert and other exporters of data frames write them."""
+    nodes = [
+        helper.make_node("Cast", ["count"], ["whole"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["open"], ["flag"], to=TensorProto.FLOAT),
+        helper.make_node("Add", ["whole", "flag"], ["sum"]),
+        helper.make_node("Add", ["sum", "size"], ["y"]),
+    ]
+    inputs = [
+        value("size", shape=("batch", 1)),
+        value("count", TensorProto.INT64, ("batch", 1)),
+        value("open", TensorProto.BOOL, ("batch", 1)),
+    ]
+    read = _read(tmp_path, graph(nodes, inputs, [matrix("y", 1)]), "open,size,count,note\ntrue,1.5,16777217,x\n" * 1)
+    assert [(column.name, column.kind, column.is_wide) for column in read.dataset.columns] == [
+        ("size", "numeric", False),
+        ("count", "numeric", True),  # float32 has no 16777217
+        ("open", "boolean", False),
+    ]
+    assert read.dataset.task == "regression"
+    predicted = read.run(size=np.array([2.0], np.float32), count=np.array([40.0]), open=np.array([0.0], np.float32))
+    assert predicted[0].tolist() == [42.0]
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 8), (8, 8, 3)])
+def test_images_take_pixels_whatever_their_layout(shape: tuple[int, int, int], tmp_path: Path) -> None:
+    nodes = [helper.make_node("Flatten", ["x"], ["flat"]), layer("flat", "y")]
+    weights = np.arange(np.prod(shape), dtype=np.float32)[:, None]
+    model = graph(nodes, [value("x", shape=("batch", *shape))], [matrix("y", 1)], [constant("w", weights)])
+    read = _read(tmp_path, model)
+    channels = min(shape)
+    (column,) = read.dataset.columns
+    assert (column.kind, column.shape) == ("image", (8, 8, channels))
+    image = RANDOM.integers(0, 256, (2, 8, 8, channels)).astype(np.uint8)
+    as_trained = image.transpose(0, 3, 1, 2) if shape[0] == channels else image
+    expected = (as_trained.reshape(2, -1) / 255) @ weights
+    assert read.run(x=image)[0] == pytest.approx(expected[:, 0], rel=1e-5)
+
+
+def test_a_model_of_one_row_is_served_for_any_number(tmp_path: Path) -> None:
+    nodes = [layer("x", "y")]
+    model = graph(nodes, [matrix("x", 4, rows=1)], [matrix("y", 3, rows=1)], [constant("w", WEIGHTS)])
+    read = _read(tmp_path, model)
+    predicted = read.run(**{f"x_{place}": np.ones(5, np.float32) for place in range(4)})[0]
+    assert predicted == pytest.approx(np.tile(WEIGHTS.sum(axis=0), (5, 1)), abs=1e-5)
+
+
+def test_a_forest_of_scikit_learn_answers_with_its_own_classes(tmp_path: Path) -> None:
+    """Its converter ends it with a ZipMap, a sequence of maps."""
+    rows = RANDOM.standard_normal((60, 3)).astype(np.float32)
+    forest = RandomForestClassifier(5, random_state=0).fit(rows, np.where(rows[:, 0] > 0, "up", "down"))
+    model = to_onnx(forest, rows[:1])
+    assert any(node.op_type == "ZipMap" for node in model.graph.node)
+    read = _read(tmp_path, model, _csv("a,b,c", rows))
+    assert read.dataset.classes == ("down", "up")
+    label, probabilities = read.run(**{name: rows[:, place] for place, name in enumerate("abc")})
+    assert label.tolist() == forest.predict(rows).tolist()
+    assert probabilities == pytest.approx(forest.predict_proba(rows), abs=1e-5)
+
+
+def test_texts_are_a_column_of_text(tmp_path: Path) -> None:
+    texts = np.array(["good thing", "bad thing", "good", "bad", "a good one", "a bad one"], object)
+    fitted = make_pipeline(CountVectorizer(lowercase=False), LogisticRegression()).fit(texts, ["yes", "no"] * 3)
+    model = to_onnx(fitted, texts[:1, None], target_opset={"": 17, "ai.onnx.ml": 3})
+    read = _read(tmp_path, model, "comment\ngood thing\nbad thing\n")
+    (column,) = read.dataset.columns
+    assert (column.name, column.kind, read.dataset.classes) == ("comment", "text", ("no", "yes"))
+    assert read.run(comment=texts)[0].tolist() == ["yes", "no"] * 3
+
+
+def test_rows_with_gaps_whose_predictions_are_no_numbers_are_left_out(tmp_path: Path) -> None:
+    rows = "a,b,c,d\n" + "1,2,3,4\n" * 5 + "1,,3,4\n"
+    read = _read(tmp_path, _classifier(), rows)
+    assert (read.dataset.rows.test, read.dataset.set_aside) == (5, 1)
+
+
+def test_functions_of_the_file_are_written_out(tmp_path: Path) -> None:
+    """torch exports some modules so."""
+    node = helper.make_node("Double", ["x"], ["y"], domain="own")
+    inner = helper.make_node("Add", ["a", "a"], ["b"])
+    function = helper.make_function("own", "Double", ["a"], ["b"], [inner], [helper.make_opsetid("", 17)])
+    model = graph([node], [matrix("x", 1)], [matrix("y", 1)], own=1)
+    model.functions.append(function)
+    assert _read(tmp_path, model).run(x=np.array([21.0], np.float32))[0].tolist() == [42.0]
