@@ -18,7 +18,7 @@ from pipeline.brought.outputs import check_outputs, read_outputs, remove_maps
 from pipeline.brought.rows import CalibrationFile, make_feeds
 from pipeline.brought.running import run_graph
 from pipeline.brought.served import served_graphs
-from pipeline.compression.passes.quantization_graph import weighted_layers
+from pipeline.compression.passes.quantization.quantization_graph import weighted_layers
 from pipeline.contracts.errors import InvalidModelError
 from pipeline.contracts.object_keys import CALIBRATION
 from pipeline.contracts.records.outcome import BODY, MODEL, REFERENCE, TRAINED, UPLOADED, TrainedCandidate

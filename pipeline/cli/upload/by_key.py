@@ -72,9 +72,9 @@ def _drop_file(file: Path, companions: Sequence[Path], api: KeyApi, options: Dro
         check_companion(file)
     for companion in companions:
         api.upload(companion, options.model)
-    for name, companion in ((SETTINGS[0], options.spec), (CALIBRATION, options.calibration)):
-        if companion is not None:
-            with _copy_named(companion, name) as copy:
+    for name, named_file in ((SETTINGS[0], options.spec), (CALIBRATION, options.calibration)):
+        if named_file is not None:
+            with _copy_named(named_file, name) as copy:
                 api.upload(copy, options.model)
     with show_progress(file) as progress:
         run = api.upload(file, options.model, target=options.target, progress=progress)
