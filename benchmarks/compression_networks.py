@@ -16,7 +16,7 @@ from quality_data import DATA
 from torch import Tensor, nn
 
 from pipeline.compression.training_rows import TrainingRows
-from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithm import Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
 
 __all__ = [
@@ -61,12 +61,12 @@ def read_news(name: str) -> Rows:
 def train_algorithm(algorithm: str, settings: Mapping[str, Any], rows: Rows, *, validation_rows: int) -> bytes:
     """The uncompressed ONNX body of an algorithm, as a training job calls it."""
     held_out = np.arange(len(rows)) >= len(rows) - validation_rows
-    problem = Problem(
+    task = TrainingTask(
         classes=len(np.unique(rows.target)), cardinalities=(), train=rows.take(~held_out),
-        validation=rows.take(held_out), seed=0, device="cpu", threads=1, report=lambda text: None,
+        validation=rows.take(held_out), seed=0,
     )  # fmt: skip
     chosen = ALGORITHMS[algorithm]
-    return bytes(chosen.train(chosen.configure(settings), problem).body().SerializeToString())
+    return bytes(chosen.train(chosen.configure(settings), task, RunContext()).body().SerializeToString())
 
 
 def training_rows(rows: Rows) -> TrainingRows:

@@ -35,7 +35,7 @@ from quality_data import DATA
 from torch import nn
 
 from pipeline.contracts.processors import count_processors
-from pipeline.training.algorithm import FittedModel, Problem, Rows
+from pipeline.training.algorithm import FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.search.stacked_trials import fit_stacked
 
@@ -58,18 +58,18 @@ def rows(images: np.ndarray, labels: np.ndarray) -> Rows:
     return Rows(num=np.empty(none, np.float32), cat=np.empty(none, np.int64), image=images[..., None], target=labels)
 
 
-def problem(seed: int, device: str = "cpu") -> Problem:
+def task(seed: int) -> TrainingTask:
     """All 60,000 images train; the loss of the first 1,000 of them tells the best epoch: no others are looked at."""
     images, labels = read("train")
-    return Problem(
+    return TrainingTask(
         classes=10, cardinalities=(), train=rows(images, labels), validation=rows(images[:1000], labels[:1000]),
-        seed=seed, device=device, threads=1, report=lambda text: None,
+        seed=seed,
     )  # fmt: skip
 
 
-def ours(given: Problem, epochs: int, **changed: Any) -> FittedModel:
+def ours(given: TrainingTask, epochs: int, device: str = "cpu", **changed: Any) -> FittedModel:
     mlp = ALGORITHMS["mlp"]
-    return mlp.train(mlp.configure({**SETTINGS, "epochs": epochs, **changed}), given)
+    return mlp.train(mlp.configure({**SETTINGS, "epochs": epochs, **changed}), given, RunContext(device=device))
 
 
 def loader_loop(seed: int, epochs: int, device: str = "cpu") -> nn.Module:
@@ -117,7 +117,7 @@ def ratio(found: dict[str, list[float]], peer: str, own: str) -> float:
 
 
 def speed(rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
-    given = problem(0)
+    given = task(0)
     return seconds_of(
         {
             "ours": lambda: ours(given, 1),
@@ -131,19 +131,19 @@ def speed(rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
 
 def side_by_side(rounds: int) -> dict[str, list[float]]:
     """Eight learning rates, by the clock; one after another with one thread and with all, whichever is faster."""
-    given, mlp, threads = problem(0), ALGORITHMS["mlp"], count_processors()
+    given, mlp, threads = task(0), ALGORITHMS["mlp"], count_processors()
     rates = [1e-3 * (1 + place / 10) for place in range(TRIALS)]
     trials = [mlp.configure({**SETTINGS, "epochs": 1, "learning_rate": rate}) for rate in rates]
 
     def one_after_another(threads: int) -> None:
         for trial in trials:
-            mlp.train(trial, replace(given, threads=threads))
+            mlp.train(trial, given, RunContext(threads=threads))
 
     work: dict[str, Callable[[], Any]] = {
         "one after another, 1 thread": lambda: one_after_another(1),
         "one after another": lambda: one_after_another(threads),
-        "side by side, 1 thread": lambda: fit_stacked(trials, given),
-        "side by side": lambda: fit_stacked(trials, replace(given, threads=threads)),
+        "side by side, 1 thread": lambda: fit_stacked(trials, given, RunContext()),
+        "side by side": lambda: fit_stacked(trials, given, RunContext(threads=threads)),
     }
     return seconds_of(work, rounds, time.perf_counter)
 
@@ -154,7 +154,7 @@ def accuracies(epochs: int) -> dict[str, list[float]]:
     pixels = torch.from_numpy(images).float().div(255).flatten(1)
     found: dict[str, list[float]] = {"ours": [], "DataLoader": [], "MLPClassifier": []}
     for seed in SEEDS:
-        own = ours(problem(seed), epochs)
+        own = ours(task(seed), epochs)
         found["ours"].append(float((own.predict(tested).argmax(1) == labels).mean()))
         told = loader_loop(seed, epochs)(pixels).argmax(1).numpy()
         found["DataLoader"].append(float((told == labels).mean()))
@@ -166,10 +166,10 @@ def accuracies(epochs: int) -> dict[str, list[float]]:
 
 
 def on_the_gpu(rounds: int) -> dict[str, list[float]]:
-    given = problem(0, "cuda:0")
+    given = task(0)
 
     def own() -> None:
-        ours(given, 1)
+        ours(given, 1, "cuda:0")
         torch.cuda.synchronize()
 
     own()  # the device wakes up
@@ -186,7 +186,7 @@ def main() -> None:
     asked = arguments.parse_args()
     warnings.simplefilter("ignore")  # MLPClassifier's, that one epoch is few
     torch.set_num_threads(1)
-    ours(replace(problem(0), train=problem(0).train.take(np.arange(3200))), 1)  # what is imported once
+    ours(replace(task(0), train=task(0).train.take(np.arange(3200))), 1)  # what is imported once
     alone = speed(asked.rounds, time.process_time)
     both = side_by_side(max(3, asked.rounds // 2))
     ratios = {peer: ratio(alone, peer, "ours") for peer in ("DataLoader", "MLPClassifier")}

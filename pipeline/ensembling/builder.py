@@ -33,7 +33,7 @@ from pipeline.evaluation.ranking import TIE
 from pipeline.evaluation.scoring import OnnxModel, truth
 from pipeline.graphs.blending import blend
 from pipeline.graphs.encoding import CAT, NUM
-from pipeline.training.algorithm import Problem, Report, Rows
+from pipeline.training.algorithm import Report, Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.algorithms.gradient_boosting import GradientBoostingConfig
 from pipeline.training.algorithms.mlp import MlpConfig
@@ -176,21 +176,24 @@ class EnsembleBuilder:
         """
         if self.trainer.dataset.targets:
             raise CandidateFailedError("a student learns one target alone")
-        problem = self.trainer.problem(Candidate(name=STUDENT, algorithm="gradient_boosting"), self.report)
-        if problem.train.text.size or problem.train.image.size:
+        candidate = Candidate(name=STUDENT, algorithm="gradient_boosting")
+        task, context = self.trainer.make_task(), self.trainer.make_context(candidate, self.report)
+        if task.train.text.size or task.train.image.size:
             raise CandidateFailedError("a student learns from rows of numbers and categories alone")
-        if problem.classes > _MAX_STUDENT_CLASSES:
-            raise CandidateFailedError(f"{problem.classes} classes, {_MAX_STUDENT_CLASSES} are a student's most")
-        if time.monotonic() > problem.deadline:
+        if task.classes > _MAX_STUDENT_CLASSES:
+            raise CandidateFailedError(f"{task.classes} classes, {_MAX_STUDENT_CLASSES} are a student's most")
+        if time.monotonic() > context.deadline:
             raise CandidateFailedError("training time ran out before the blend was distilled")
         started, out_of_fold = time.perf_counter(), held_out if blended.folds else None
-        checkpoints = BagCheckpoints(problem.checkpoints)
+        checkpoints = BagCheckpoints(context.checkpoints)
         students = {
-            name: self._distill(name, teacher, replace(problem, checkpoints=checkpoints.of_fold(number)), out_of_fold)
-            for number, name in enumerate(self._algorithms(problem))
+            name: self._distill(
+                name, teacher, task, replace(context, checkpoints=checkpoints.of_fold(number)), out_of_fold
+            )
+            for number, name in enumerate(self._algorithms(task))
         }
         sign = 1 if greater_is_better(self._metric) else -1
-        predictions = {name: student.predict(problem.validation) for name, student in students.items()}
+        predictions = {name: student.predict(task.validation) for name, student in students.items()}
         scores = {name: sign * self._quality(predicted)[self._metric] for name, predicted in predictions.items()}
         best = max(scores, key=lambda name: scores[name])
         trained = self._write_candidate(
@@ -206,29 +209,34 @@ class EnsembleBuilder:
             no_int8=ALGORITHMS[best].no_int8,
         )
         if blended.folds:
-            unseen = np.full((len(problem.train), *predictions[best].shape[1:]), np.nan)
+            unseen = np.full((len(task.train), *predictions[best].shape[1:]), np.nan)
             self._write_out_of_fold(STUDENT, np.concatenate([unseen, predictions[best]]))
         return trained
 
     def _distill(
-        self, algorithm: str, teacher: onnx.ModelProto, problem: Problem, out_of_fold: Floats | None
+        self,
+        algorithm: str,
+        teacher: onnx.ModelProto,
+        task: TrainingTask,
+        context: RunContext,
+        out_of_fold: Floats | None,
     ) -> Student:
         self.report(f"student: {algorithm}")
         input_names = {graph_input.name for graph_input in teacher.graph.input}
-        model = OnnxModel(teacher.SerializeToString(), threads=problem.threads)
+        model = OnnxModel(teacher.SerializeToString(), threads=context.threads)
 
         def predict_teacher(rows: Rows) -> Floats:
             (outputs,) = model.run_raw(
                 {name: values for name, values in ((NUM, rows.num), (CAT, rows.cat)) if name in input_names}
             )
-            return outputs if problem.classes else outputs.reshape(-1)
+            return outputs if task.classes else outputs.reshape(-1)
 
-        return distill(ALGORITHMS[algorithm], _STUDENTS[algorithm], problem, predict_teacher, out_of_fold)
+        return distill(ALGORITHMS[algorithm], _STUDENTS[algorithm], task, context, predict_teacher, out_of_fold)
 
     @staticmethod
-    def _algorithms(problem: Problem) -> list[str]:
+    def _algorithms(task: TrainingTask) -> list[str]:
         """Of many classes trees alone, which are quick."""
-        return list(_STUDENTS) if problem.classes <= 2 else ["gradient_boosting"]
+        return list(_STUDENTS) if task.classes <= 2 else ["gradient_boosting"]
 
     def _write_candidate(  # noqa: PLR0913 - the record's fields
         self,

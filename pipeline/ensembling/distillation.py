@@ -16,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper
 
 from pipeline.graphs.compose import join, make_model
-from pipeline.training.algorithm import Algorithm, ConfigT, FittedModel, Problem, Rows
+from pipeline.training.algorithm import Algorithm, ConfigT, FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.algorithms.gradient_boosting import GradientBoostingConfig
 from pipeline.training.export.sklearn_to_onnx import denormalize_outputs
 
@@ -37,10 +37,11 @@ class Student:
     body: Callable[[], onnx.ModelProto]
 
 
-def distill(
+def distill(  # noqa: PLR0913, PLR0917 - who learns what of whom
     algorithm: Algorithm[ConfigT],
     config: ConfigT,
-    problem: Problem,
+    task: TrainingTask,
+    context: RunContext,
     teacher: Callable[[Rows], Floats],
     out_of_fold: Floats | None = None,
 ) -> Student:
@@ -49,18 +50,19 @@ def distill(
     Args:
         algorithm: Trains it.
         config: Of the algorithm.
-        problem: What the teacher was trained for.
+        task: What the teacher was trained for.
+        context: Where the student trains.
         teacher: Its predictions, as Student has them.
         out_of_fold: Its predictions for the training rows, then the validation rows, by models that have not learned
             from them; NaN for a row that has none. None: what ``teacher`` predicts for them.
     """
-    augmented, source_rows = _augment_rows(problem.train, seed=problem.seed)
-    train_predictions, validation_predictions = teacher(augmented), teacher(problem.validation)
+    augmented, source_rows = _augment_rows(task.train, seed=task.seed)
+    train_predictions, validation_predictions = teacher(augmented), teacher(task.validation)
     if out_of_fold is not None:
         train_predictions[: len(source_rows)] = _prefer(out_of_fold[source_rows], train_predictions[: len(source_rows)])
-        validation_predictions = _prefer(out_of_fold[-len(problem.validation) :], validation_predictions)
+        validation_predictions = _prefer(out_of_fold[-len(task.validation) :], validation_predictions)
     train_scores, validation_scores = (
-        _to_scores(predictions, problem.classes) for predictions in (train_predictions, validation_predictions)
+        _to_scores(predictions, task.classes) for predictions in (train_predictions, validation_predictions)
     )
     mean, std = train_scores.mean(axis=0), np.maximum(train_scores.std(axis=0), 1e-12)
     if train_scores.shape[1] > 1 and isinstance(config, GradientBoostingConfig):
@@ -70,29 +72,28 @@ def distill(
         algorithm.train(
             config,
             replace(
-                problem,
-                task="regression",
+                task,
+                kind="regression",
                 classes=0,
                 metric="rmse",
                 objective="squared_error",
                 denormalize=_as_learned,
                 learned_values=_as_learned,
                 train=replace(augmented, target=(train_scores[:, column] - mean[column]) / std[column]),
-                validation=replace(
-                    problem.validation, target=(validation_scores[:, column] - mean[column]) / std[column]
-                ),
+                validation=replace(task.validation, target=(validation_scores[:, column] - mean[column]) / std[column]),
             ),
+            context,
         )
         for column in range(train_scores.shape[1])
     ]
 
     def predict(rows: Rows) -> Floats:
         raw = [model.predict(rows) * std[index] + mean[index] for index, model in enumerate(fitted)]
-        predictions = _to_predictions(np.stack(raw, axis=1), problem.classes)
-        return predictions if problem.minimum is None else np.maximum(predictions, problem.minimum)
+        predictions = _to_predictions(np.stack(raw, axis=1), task.classes)
+        return predictions if task.minimum is None else np.maximum(predictions, task.minimum)
 
     def body() -> onnx.ModelProto:
-        return _body(fitted, mean, std, classes=problem.classes, minimum=problem.minimum)
+        return _body(fitted, mean, std, classes=task.classes, minimum=task.minimum)
 
     return Student(predict=predict, body=body)
 

@@ -1,11 +1,11 @@
-"""What an algorithm is, what it is given, and what it gives back. Imports nothing heavy."""
+"""What an algorithm is, what it is given (a task and a run context), and what it returns. Imports nothing heavy."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
@@ -33,9 +33,10 @@ __all__ = [
     "FittedModel",
     "NoCheckpoints",
     "Objective",
-    "Problem",
     "Report",
     "Rows",
+    "RunContext",
+    "TrainingTask",
     "objective_of",
 ]
 
@@ -153,8 +154,12 @@ def _as_they_are(values: Floats) -> Floats:
     return values
 
 
-def _unwatched(point: Mapping[str, float]) -> None:
-    """Nobody looks at the curve."""
+def _ignore_point(point: Mapping[str, float]) -> None:
+    """Nobody looks at the learning curve."""
+
+
+def _ignore_report(text: str) -> None:
+    """Nobody follows."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,18 +180,55 @@ class PretrainedModel:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Problem:
-    """What there is to learn, and on what machine. ``classes``: how many; 0 for regression and clustering.
+class RunContext:
+    """Where a training runs, and who follows it. The same for every fold: what is learned is in TrainingTask.
 
-    ``cardinalities``: how many ids each categorical column has. ``metric``: what candidates are compared by.
-    ``device``: as torch names it. ``deadline``: of ``clock``, after which the best so far is taken.
-    ``process``: which it is of those that train this together (training.parallel).
-    ``watch`` is shown a point of the learning curve (records.training_curves). ``code``: the user's model.py.
-    ``objective``: the loss of a regression; None: the metric's (objective_of). ``denormalize``: its predictions in the
-    target's own units; ``learned_values``: the same of the rows' targets. ``minimum``: below which no value is
-    predicted. ``base``: what a network with the setting ``base_model`` begins from. ``tuned``: what fold models found
-    by the rows that they held out (FittedModel.tuned): a refit on all rows takes it and holds none out; None:
-    ``validation`` is held out.
+    Args:
+        device: As torch names it.
+        threads: Processors that it may use.
+        report: Is told a few words of how far it is.
+        deadline: Of ``clock``, after which the best so far is taken.
+        clock: Returns seconds that only grow.
+        checkpoints: Where the unfinished training is kept.
+        watch: Is shown the points of the learning curve (records.training_curves).
+        process: Which it is of those that train together (training.distributed).
+    """
+
+    device: str = "cpu"
+    threads: int = 1
+    report: Report = _ignore_report
+    deadline: float = math.inf
+    clock: Callable[[], float] = time.monotonic
+    checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
+    watch: Callable[[Mapping[str, float]], None] = _ignore_point
+    process: Process = field(default_factory=Process)
+
+    def without_observers(self) -> RunContext:
+        """Return the context of a training that nobody follows and that keeps no checkpoints, as of a comparison."""
+        return replace(self, report=_ignore_report, watch=_ignore_point, checkpoints=NoCheckpoints())
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainingTask:
+    """What there is to learn: rows, their target, and what is minimized. Folds replace the rows.
+
+    Args:
+        classes: Number of classes; 0 for regression and clustering.
+        cardinalities: Number of ids of each categorical column.
+        train: Rows to learn from.
+        validation: Rows held out: for early stopping, and to compare candidates by.
+        seed: Of the algorithm's random numbers.
+        kind: Classification, regression or clustering.
+        metric: What candidates are compared by.
+        code: The user's model.py.
+        objective: The loss of a regression; None: the metric's (objective_of).
+        denormalize: Turns predictions of a regression into the target's own units.
+        learned_values: The same of the rows' targets.
+        minimum: Below which no value is predicted.
+        positive: Of two classes the number of the one that F1 and average precision are of.
+        base: What a network with the setting ``base_model`` begins from.
+        tuned: What fold models found by the rows that they held out (FittedModel.tuned): a refit on all rows takes
+            it and holds none out; None: ``validation`` is held out.
     """
 
     classes: int
@@ -194,22 +236,14 @@ class Problem:
     train: Rows
     validation: Rows
     seed: int
-    device: str
-    threads: int
-    report: Report
-    task: Task = "classification"
+    kind: Task = "classification"
     metric: str = "accuracy"
-    deadline: float = math.inf
-    clock: Callable[[], float] = time.monotonic
-    checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
-    watch: Callable[[Mapping[str, float]], None] = _unwatched
-    process: Process = field(default_factory=Process)
     code: Path | None = None
     objective: Objective | None = None
     denormalize: Callable[[Floats], Floats] = _as_they_are
     learned_values: Callable[[Floats], Floats] = _as_they_are
     minimum: float | None = None
-    positive: int = 1  # of two classes the one that F1 and average precision are of
+    positive: int = 1
     base: PretrainedModel | None = None
     tuned: Mapping[str, float] | None = None
 
@@ -271,10 +305,10 @@ class Algorithm(Generic[ConfigT]):
     spec: AlgorithmSpec
     config: type[ConfigT]
     tolerance: float
-    train: Callable[[ConfigT, Problem], FittedModel]
+    train: Callable[[ConfigT, TrainingTask, RunContext], FittedModel]
     no_int8: str = ""
     log_links: tuple[Objective, ...] = ()
-    side_by_side: Callable[[Sequence[ConfigT], Problem], Sequence[FittedModel] | None] | None = None
+    side_by_side: Callable[[Sequence[ConfigT], TrainingTask, RunContext], Sequence[FittedModel] | None] | None = None
 
     @property
     def name(self) -> str:

@@ -19,7 +19,7 @@ from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.row_weights import ClassWeights, row_weights
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
-from pipeline.training.algorithm import Algorithm, ConfigT, Objective, Problem, Rows
+from pipeline.training.algorithm import Algorithm, ConfigT, Objective, Rows, RunContext, TrainingTask
 from pipeline.training.features.target_transform import TargetTransform, target_transforms
 from pipeline.training.resampling.folds import separate_frequent
 
@@ -71,13 +71,13 @@ class LearningRows:
         return self if transform == self.target else replace(self, transform=transform, source=self)
 
     def select_transform(
-        self, algorithm: Algorithm[ConfigT], config: ConfigT, problem: Problem
+        self, algorithm: Algorithm[ConfigT], config: ConfigT, task: TrainingTask, context: RunContext
     ) -> tuple[LearningRows, tuple[str, ...]]:
         """Return the rows with the transform of their target that the algorithm learns best, and notes on it.
 
         Classes, and values of images, are learned as they are.
         """
-        if self.dataset.task != "regression" or not self.metric or problem.train.image.size:
+        if self.dataset.task != "regression" or not self.metric or task.train.image.size:
             return self, ()
         from pipeline.training.search.target_selection import select_target_transform
 
@@ -88,7 +88,8 @@ class LearningRows:
         transform, note = select_target_transform(
             algorithm,
             config,
-            replace(problem, train=self.all),
+            replace(task, train=self.all),
+            context,
             self.transforms(log_links, logarithms=True),
             lambda values, y_true, weight: measure(
                 signature, y_true, Predictions.of(signature, values), weight=weight, only=self.metric
@@ -136,12 +137,12 @@ class LearningRows:
         """Return the values of a regression's targets, as rows have them, in their own units."""
         return self.target.learned_values(targets)
 
-    def apply_target(self, problem: Problem) -> Problem:
-        """Return ``problem`` of these rows, with the loss and the units of their target."""
+    def apply_target(self, task: TrainingTask) -> TrainingTask:
+        """Return ``task`` of these rows, with the loss and the units of their target."""
         train, validation = self.encoded["train"], self.encoded["validation"]
         if self.dataset.task != "regression":
-            return replace(problem, train=train, validation=validation)
-        return self.target.problem(problem, train, validation)
+            return replace(task, train=train, validation=validation)
+        return self.target.apply_to_task(task, train, validation)
 
     @cached_property
     def encoded(self) -> Mapping[str, Rows]:

@@ -20,16 +20,12 @@ from pipeline.contracts.compute_cluster import Process
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.dataset import BAG_FOLDS, Dataset, can_bag
 from pipeline.contracts.records.decision import ThresholdRule
-from pipeline.contracts.records.outcome import OUT_OF_FOLD, TRAINED, WEIGHTS, TrainedCandidate
+from pipeline.contracts.records.outcome import TRAINED, WEIGHTS, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.job_spec import Limits
 from pipeline.contracts.spec.metrics import greater_is_better
-from pipeline.evaluation.decision.fit import decide
 from pipeline.evaluation.decision.temperature import scale_tolerance
-from pipeline.evaluation.metrics import interval, measure
-from pipeline.evaluation.predictions import Predictions
-from pipeline.evaluation.scoring import OnnxModel, feeds, one_row, truth
 from pipeline.graphs.compose import join
 from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import (
@@ -39,11 +35,13 @@ from pipeline.training.algorithm import (
     FittedModel,
     NoCheckpoints,
     PretrainedModel,
-    Problem,
     Report,
     Rows,
+    RunContext,
+    TrainingTask,
 )
 from pipeline.training.algorithms import ALGORITHMS
+from pipeline.training.candidate_metrics import CandidateMetrics
 from pipeline.training.distributed.machine import Machine, limit_blas_threads
 from pipeline.training.learning_rows import LearningRows
 from pipeline.training.resampling.bagging import Bag, average_models, refit, train_bag
@@ -53,8 +51,6 @@ if TYPE_CHECKING:
     from pipeline.training.search.search import SearchResult
 
 __all__ = ["Trainer"]
-
-_LATENCY_ROUNDS = 30
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -130,24 +126,32 @@ class Trainer:
         algorithm = ALGORITHMS[candidate.algorithm]
         limit_blas_threads(self.machine.threads)
         config: AlgorithmConfig = algorithm.configure(candidate.settings)
-        problem = self.problem(candidate, report)
+        task, context = self.make_task(), self.make_context(candidate, report)
         report("begins")
-        searched = self._search(algorithm, candidate, replace(problem, process=Process()))
+        searched = self._search(algorithm, candidate, task, replace(context, process=Process()))
         if searched is not None:
-            config, problem = searched.config, replace(problem, checkpoints=searched.checkpoints)
+            config, context = searched.config, replace(context, checkpoints=searched.checkpoints)
             report("trains with the best settings found")
         config = self._broadcast(config)
-        learner, target_notes = self._select_target(algorithm, config, problem)
-        problem = learner.rows.apply_target(problem)
-        bag = learner._train_bag(algorithm, config, problem)
-        fitted = learner._choose_served(bag, algorithm, config, problem) if bag else algorithm.train(config, problem)
+        learner, target_notes = self._select_target(algorithm, config, task, context)
+        task = learner.rows.apply_target(task)
+        bag = learner._train_bag(algorithm, config, task, context)
+        fitted = (
+            learner._choose_served(bag, algorithm, config, task, context)
+            if bag
+            else algorithm.train(config, task, context)
+        )
         seconds = time.perf_counter() - started
-        outputs = fitted.predict(problem.validation)
+        outputs = fitted.predict(task.validation)
         learner = replace(learner, learning_rows=learner.rows.smear(bag.out_of_fold if bag else None, outputs))
         predicted = learner.rows.denormalize(outputs)
         if not np.isfinite(predicted).all():
             raise CandidateFailedError("its predictions on the validation rows are not all finite")
-        measured = learner._measure_bag(bag, workdir) if bag else learner._measure_validation(fitted, predicted)
+        measured = (
+            learner.metrics.measure_bag(bag, workdir, is_served=not self._refits)
+            if bag
+            else learner.metrics.measure_validation(fitted, predicted)
+        )
         signature = self.dataset.signature_of(fitted.classes, fitted.quantiles, measured.get("decision"))
         report("exports")
         model_sha256 = learner._export(fitted, predicted, signature, workdir)
@@ -179,17 +183,18 @@ class Trainer:
         """Return why candidates are rejected, by name, after training all on a sample of the rows."""
         from pipeline.training.search.screening import screen_candidates
 
-        problem = self.problem(candidates[0], report)
+        task, context = self.make_task(), self.make_context(candidates[0], report)
         pairs = [(candidate, ALGORITHMS[candidate.algorithm]) for candidate in candidates]
-        return screen_candidates(pairs, problem, rows, self._score_candidate, greater=greater_is_better(self.metric))
+        return screen_candidates(
+            pairs, task, context, rows, self.metrics.score_with_interval, greater=greater_is_better(self.metric)
+        )
 
     def follow(self, candidate: Candidate) -> None:
         """Take part in a training whose results the main process keeps; it searches for the settings alone."""
         algorithm = ALGORITHMS[candidate.algorithm]
-        problem = self.problem(candidate, lambda text: None)
-        algorithm.train(
-            self._broadcast(algorithm.configure(candidate.settings)), replace(problem, watch=lambda point: None)
-        )
+        context = self.make_context(candidate, lambda text: None)
+        config = self._broadcast(algorithm.configure(candidate.settings))
+        algorithm.train(config, self.make_task(), replace(context, watch=lambda point: None))
 
     @cached_property
     def rows(self) -> LearningRows:
@@ -198,31 +203,47 @@ class Trainer:
             dataset=self.dataset, splits=self.splits, class_weights=self.class_weights, metric=self.metric
         )
 
-    def problem(self, candidate: Candidate, report: Report) -> Problem:
-        """Return what there is to learn, from the training rows with the validation rows held out."""
-        problem = Problem(
-            task=self.dataset.task,
+    @property
+    def metrics(self) -> CandidateMetrics:
+        """What measures the candidates."""
+        return CandidateMetrics(
+            dataset=self.dataset,
+            validation=self.splits["validation"],
+            rows=self.rows,
             metric=self.metric,
-            deadline=self.deadline,
-            checkpoints=self.checkpoints(candidate),
-            watch=partial(self.watch, candidate),
+            threshold_rule=self.threshold_rule,
+        )
+
+    def make_task(self) -> TrainingTask:
+        """Return what there is to learn, from the training rows with the validation rows held out."""
+        task = TrainingTask(
+            kind=self.dataset.task,
+            metric=self.metric,
             code=self.code,
             base=self.base,
-            process=self.process,
             classes=len(self.dataset.classes),
             cardinalities=Encoding.of(self.dataset).cardinalities,
             train=self.rows.encoded["train"],
             validation=self.rows.encoded["validation"],
             seed=self.seed,
+            positive=self.dataset.classes.index(self.dataset.positive) if self.dataset.positive else 1,
+        )
+        return self.rows.apply_target(task)
+
+    def make_context(self, candidate: Candidate, report: Report) -> RunContext:
+        """Return where a candidate is trained, and who follows it."""
+        return RunContext(
             device=self.machine.device,
             threads=self.machine.threads,
             report=report,
-            positive=self.dataset.classes.index(self.dataset.positive) if self.dataset.positive else 1,
+            deadline=self.deadline,
+            checkpoints=self.checkpoints(candidate),
+            watch=partial(self.watch, candidate),
+            process=self.process,
         )
-        return self.rows.apply_target(problem)
 
     def _select_target(
-        self, algorithm: Algorithm[ConfigT], config: ConfigT, problem: Problem
+        self, algorithm: Algorithm[ConfigT], config: ConfigT, task: TrainingTask, context: RunContext
     ) -> tuple[Trainer, tuple[str, ...]]:
         """Return the trainer of the target's transform that the algorithm learns best, and notes on the comparison.
 
@@ -230,54 +251,40 @@ class Trainer:
         """
         if self._is_one_model(config):
             return self, ()
-        rows, notes = self.rows.select_transform(algorithm, config, problem)
+        rows, notes = self.rows.select_transform(algorithm, config, task, context)
         return replace(self, learning_rows=rows), notes
 
-    def _choose_served(self, bag: Bag, algorithm: Algorithm[ConfigT], config: ConfigT, problem: Problem) -> FittedModel:
+    def _choose_served(
+        self, bag: Bag, algorithm: Algorithm[ConfigT], config: ConfigT, task: TrainingTask, context: RunContext
+    ) -> FittedModel:
         """Return the bag's average, or one model refit on all rows where that is asked for or the limits want it.
 
         Where time splits the rows it is the refit, which alone has learned from the latest ones.
         """
-        everything = replace(problem, train=self.rows.all)
+        everything = replace(task, train=self.rows.all)
         if not self._refits:
-            average = average_models(bag.members, problem.classes)
-            if self.limits.max_bytes is None and self.limits.max_latency_us is None:
+            from pipeline.training.export.served_limits import is_within_limits
+
+            average = average_models(bag.members, task.classes)
+            if is_within_limits(average, self.limits, self.dataset, self.splits["validation"]):
                 return average
-            if self._is_within_limits(average):
-                return average
-            problem.report("the bag does not keep the limits")
-        return refit(bag, everything, lambda all_rows: algorithm.train(config, all_rows))
+            context.report("the bag does not keep the limits")
+        return refit(bag, everything, context, partial(algorithm.train, config))
 
     @property
     def _refits(self) -> bool:
         return self.serve == "single" or self.dataset.split_by == "time"
 
-    def _is_within_limits(self, fitted: FittedModel) -> bool:
-        """Whether the served file keeps the limits of bytes and of microseconds a row, on this machine."""
-        from pipeline.graphs.served_graph import wrap
-
-        signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
-        served = wrap(fitted.body(), self.dataset, signature).SerializeToString()
-        if len(served) > (self.limits.max_bytes or math.inf):
-            return False
-        if self.limits.max_latency_us is None:
-            return True
-        model, row = OnnxModel(served), one_row(feeds(self.splits["validation"], signature))
-        microseconds = []
-        for _ in range(_LATENCY_ROUNDS):
-            began = time.perf_counter()
-            model.run_raw(row)
-            microseconds.append(1e6 * (time.perf_counter() - began))
-        return float(np.median(microseconds)) <= self.limits.max_latency_us
-
-    def _train_bag(self, algorithm: Algorithm[ConfigT], config: ConfigT, problem: Problem) -> Bag | None:
+    def _train_bag(
+        self, algorithm: Algorithm[ConfigT], config: ConfigT, task: TrainingTask, context: RunContext
+    ) -> Bag | None:
         """Train a model for each fold of all rows; None where one model is trained on the training rows."""
         folds = self._bag_folds(config)
         if len(folds) < 2:
             return None
-        everything = replace(problem, train=self.rows.all)
+        everything = replace(task, train=self.rows.all)
         take = self._take_texts if self.rows.all.text.size else None
-        return train_bag(folds, everything, lambda fold: algorithm.train(config, fold), take, is_refit=self._refits)
+        return train_bag(folds, everything, context, partial(algorithm.train, config), take, is_refit=self._refits)
 
     def _is_one_model(self, config: AlgorithmConfig) -> bool:
         """Return whether a candidate with this config is one model, and no bag.
@@ -314,34 +321,6 @@ class Trainer:
             self._taken[id(fold)] = fold, self.rows.all.take(fold.train), self.rows.all.take(fold.held)
         return self._taken[id(fold)][1:]
 
-    def _measure_bag(self, bag: Bag, workdir: Path) -> dict[str, Any]:
-        """Write out_of_fold.npz; the quality and interval of the rows that were held out."""
-        predicted = self.rows.denormalize(bag.out_of_fold)
-        held = np.flatnonzero(~np.isnan(predicted.reshape(len(predicted), -1)).any(axis=1))
-        if not np.isfinite(predicted[held]).all():
-            raise CandidateFailedError("its out-of-fold predictions are not all finite")
-        kind = np.float64 if self.dataset.task == "regression" else np.float32
-        np.savez(workdir / OUT_OF_FOLD, answers=predicted.astype(kind))
-        rows = self.rows.all.take(held)
-        signature, y_true, predictions = self._metric_inputs(bag.out_of_fold[held], rows)
-        decided = decide(signature, y_true, predictions, self.threshold_rule, rows.weight, is_bag=not self._refits)
-        answered = signature, y_true, decided.predictions
-        return {
-            "quality": measure(*answered, weight=rows.weight),
-            "interval": interval(*answered, weight=rows.weight, only=self.metric or None),
-            "folds": len(bag.members),
-            **decided.fields,
-        }
-
-    def _measure_validation(self, fitted: FittedModel, predicted: Floats) -> dict[str, Any]:
-        """The quality of the validation rows, and the decision that was found there; in private none is."""
-        validation = self.splits["validation"]
-        signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
-        weight, y_true = self.rows.weight_of(validation), truth(validation, signature)
-        rule, predictions = self.threshold_rule, Predictions.of(signature, predicted)
-        decided = decide(signature, y_true, predictions, rule, weight, calibrates=not fitted.privacy)
-        return {"quality": measure(signature, y_true, decided.predictions, weight=weight), **decided.fields}
-
     def _broadcast(self, config: AlgorithmConfig) -> AlgorithmConfig:
         """Return the config of the main process."""
         if self.process.size == 1:
@@ -350,39 +329,14 @@ class Trainer:
 
         return make_strategy("ddp", self.process, self.machine.device).broadcast(config)
 
-    def _search(self, algorithm: Algorithm[Any], candidate: Candidate, problem: Problem) -> SearchResult | None:
+    def _search(
+        self, algorithm: Algorithm[Any], candidate: Candidate, task: TrainingTask, context: RunContext
+    ) -> SearchResult | None:
         if candidate.trials is None:
             return None
         from pipeline.training.search.search import search
 
-        return search(algorithm, candidate.settings, candidate.trials, problem, self._score)
-
-    def _score(self, fitted: FittedModel, rows: Rows) -> float:
-        """The plan's metric of these rows' answers, in the target's own units."""
-        return measure(*self._predict_rows(fitted, rows), weight=rows.weight)[self.metric]
-
-    def _score_candidate(self, fitted: FittedModel, rows: Rows) -> tuple[float, tuple[float, float]]:
-        """The same, and its 95 % interval."""
-        answered = self._predict_rows(fitted, rows)
-        bounds = interval(*answered, weight=rows.weight, only=self.metric)[self.metric]
-        return measure(*answered, weight=rows.weight)[self.metric], bounds
-
-    def _predict_rows(self, fitted: FittedModel, rows: Rows) -> tuple[Signature, npt.NDArray[Any], Predictions]:
-        return self._metric_inputs(fitted.predict(rows), rows, classes=fitted.classes)
-
-    def _metric_inputs(
-        self, predicted: Floats, rows: Rows, classes: tuple[str, ...] = ()
-    ) -> tuple[Signature, npt.NDArray[Any], Predictions]:
-        """What metrics are measured by."""
-        if self.dataset.task == "regression" and predicted.ndim == 2:
-            predicted = predicted[:, 0]  # the value; its quantiles follow
-        denormalized = self.rows.denormalize(predicted)
-        signature = self.dataset.signature_of(classes)
-        if self.dataset.task == "regression":
-            y_true: npt.NDArray[Any] = self.rows.learned_values(rows.target)
-        else:
-            y_true = np.array(self.dataset.classes, object)[rows.target]
-        return signature, y_true, Predictions.of(signature, denormalized)
+        return search(algorithm, candidate.settings, candidate.trials, task, context, self.metrics.score)
 
     def _export(self, fitted: FittedModel, predicted: Floats, signature: Signature, workdir: Path) -> str:
         """Write the graphs, the answers and the weights; the sha256 of the served file."""

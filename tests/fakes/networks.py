@@ -1,4 +1,4 @@
-"""Small problems for the training loop, and what trains on them in a fraction of a second."""
+"""Small tasks for the training loop, and what trains on them in a fraction of a second."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
-from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithm import Rows, RunContext, TrainingTask
 from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.loop import TrainedNetwork, train_network
 
-__all__ = ["SMALL", "Ensemble", "Fragile", "Kept", "flat", "learn", "points", "problem", "small", "weights"]
+__all__ = ["SMALL", "Ensemble", "Fragile", "Kept", "flat", "learn", "points", "small", "task", "weights"]
 
 SMALL = NetworkConfig(epochs=4, batch_size=16, learning_rate=0.01)
 
@@ -34,20 +34,17 @@ def points(rows: int, *, classes: int = 2, seed: int = 0) -> Rows:
     return Rows(num=num, cat=np.empty((rows, 0), np.int64), target=target)
 
 
-def problem(*, classes: int = 2, rows: int = 96, **changed: Any) -> Problem:
+def task(*, classes: int = 2, rows: int = 96, **changed: Any) -> TrainingTask:
     given: dict[str, Any] = {
         "classes": classes,
         "cardinalities": (),
         "train": points(rows, classes=classes),
         "validation": points(rows // 2, classes=classes, seed=1),
         "seed": 3,
-        "device": "cpu",
-        "threads": 1,
-        "report": lambda text: None,
-        "task": "classification" if classes else "regression",
+        "kind": "classification" if classes else "regression",
         "metric": "accuracy" if classes else "rmse",
     }
-    return Problem(**{**given, **changed})
+    return TrainingTask(**{**given, **changed})
 
 
 def flat(outputs: int = 2) -> Callable[[], nn.Module]:
@@ -125,11 +122,17 @@ def wide(outputs: int, columns: int) -> Callable[[], nn.Module]:
     return Wide
 
 
-def learn(given: Problem, build: Callable[[], nn.Module] | None = None, **settings: Any) -> TrainedNetwork:
+def learn(
+    given: TrainingTask,
+    build: Callable[[], nn.Module] | None = None,
+    *,
+    context: RunContext | None = None,
+    **settings: Any,
+) -> TrainedNetwork:
     if build is None:
         outputs = given.classes or 1
         build = wide(outputs, given.train.num.shape[1]) if settings.get("sparsity") else flat(outputs)
-    return train_network(build, columns("num"), small(**settings), given)
+    return train_network(build, columns("num"), small(**settings), given, context or RunContext())
 
 
 def weights(network: nn.Module) -> Mapping[str, list[float]]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from pipeline.contracts.algorithms.network_config import OptimizerName
 from pipeline.contracts.compute_cluster import Process
-from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithm import Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.distributed.batch_norm import synchronize_batch_norms
 from pipeline.training.distributed.factory import make_strategy
@@ -87,14 +87,14 @@ def history(process: Process, kept: Kept, **settings: Any) -> list[float]:
     """The losses of the loop itself, an epoch each: training, validation."""
     num, cat, target = (tensor.numpy() for tensor in data())
     rows = Rows(num=num, cat=cat, target=target, weight=(np.arange(ROWS) / (ROWS - 1) + 0.5).astype(np.float32))
-    problem = Problem(
-        classes=3, cardinalities=(4, 4), train=rows, validation=rows, seed=5, device="cpu", threads=1,
-        report=lambda text: None, process=process, checkpoints=kept,
+    task = TrainingTask(
+        classes=3, cardinalities=(4, 4), train=rows, validation=rows, seed=5,
     )  # fmt: skip
+    context = RunContext(process=process, checkpoints=kept)
     complete = ALGORITHMS["mlp"].configure(
         {"hidden": (16, 8), "dropout": 0.0, "epochs": 3, "batch_size": 20, **settings}
     )
-    fitted = ALGORITHMS["mlp"].train(complete, problem)
+    fitted = ALGORITHMS["mlp"].train(complete, task, context)
     return [point[name] for point in fitted.history for name in ("loss", "validation_loss")]
 
 
@@ -135,11 +135,11 @@ def drawn(process: Process, strategy: str) -> tuple[list[float], list[float]]:
     kept = Kept()
 
     def learn(checkpoints: Kept) -> list[float]:
-        problem = Problem(
-            classes=3, cardinalities=(), train=rows, validation=rows, seed=5, device="cpu", threads=1,
-            report=lambda text: None, process=process, checkpoints=checkpoints,
+        task = TrainingTask(
+            classes=3, cardinalities=(), train=rows, validation=rows, seed=5,
         )  # fmt: skip
-        train_network(Recorder, columns("num"), settings, problem)
+        context = RunContext(process=process, checkpoints=checkpoints)
+        train_network(Recorder, columns("num"), settings, task, context)
         return Recorder.drawn
 
     return learn(kept), learn(Kept(kept.saved[0] if process.is_main else None))
@@ -155,13 +155,13 @@ def convolutions(process: Process, strategy: str) -> dict[str, list[float]]:
     )
 
     def learn(given: Process, kept: Kept, **more: Any) -> list[float]:
-        problem = Problem(
-            classes=2, cardinalities=(), train=rows, validation=rows, seed=5, device="cpu", threads=1,
-            report=lambda text: None, process=given, checkpoints=kept,
+        task = TrainingTask(
+            classes=2, cardinalities=(), train=rows, validation=rows, seed=5,
         )  # fmt: skip
+        context = RunContext(process=given, checkpoints=kept)
         settings = {"hidden": (4, 8), "blocks": 1, "dropout": 0.0, "jitter": False, "epochs": 3, "batch_size": 8}
         fitted = ALGORITHMS["resnet"].train(
-            ALGORITHMS["resnet"].configure({**settings, "averaging": "swa", **more}), problem
+            ALGORITHMS["resnet"].configure({**settings, "averaging": "swa", **more}), task, context
         )
         losses = [point[name] for point in fitted.history for name in ("loss", "validation_loss")]
         weights = fitted.weights or {}

@@ -7,7 +7,7 @@ from typing import Annotated
 from pipeline.contracts.algorithms.config import search_range
 from pipeline.contracts.algorithms.network_config import Dropout, EarlyStopping, Epochs
 from pipeline.contracts.algorithms.spec import Cost
-from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.algorithm import FittedModel, RunContext, TrainingTask
 from pipeline.training.networks.image_algorithm import ImageConfig, image_algorithm
 
 __all__ = ["ALGORITHM", "CnnConfig"]
@@ -21,17 +21,17 @@ class CnnConfig(ImageConfig):
     early_stopping: EarlyStopping = 20  # the last epochs of one_cycle are the best
 
 
-def _train(config: CnnConfig, problem: Problem) -> FittedModel:
+def _train(config: CnnConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """``hidden``: the channels of each pair of convolutions."""
     from pipeline.training.networks.images import ConvNet, train_images
 
     def build(outputs: int) -> ConvNet:
         return ConvNet(
-            problem.built_from(config).image, outputs=outputs, widths=config.hidden,
+            task.built_from(config).image, outputs=outputs, widths=config.hidden,
             dropout=config.dropout, jitter=config.jitter,
         )  # fmt: skip
 
-    return train_images(build, config, problem)
+    return train_images(build, config, task, context)
 
 
 ALGORITHM = image_algorithm(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.contracts.algorithms.spec import Cost
-from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.algorithm import FittedModel, RunContext, TrainingTask
 from pipeline.training.estimators.forests import MAX_FOREST_BYTES, ForestConfig, MaxDepth, fit_forest, forest_algorithm
 
 __all__ = ["ALGORITHM", "ExtraTreesConfig"]
@@ -15,11 +15,11 @@ class ExtraTreesConfig(ForestConfig):
     max_depth: MaxDepth = 24
 
 
-def _train(config: ExtraTreesConfig, problem: Problem) -> FittedModel:
+def _train(config: ExtraTreesConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
-    kind = ExtraTreesClassifier if problem.classes else ExtraTreesRegressor
-    return fit_forest(kind, config, problem, min_leaf_rows=1, feature_fraction=1.0)
+    kind = ExtraTreesClassifier if task.classes else ExtraTreesRegressor
+    return fit_forest(kind, config, task, context, min_leaf_rows=1, feature_fraction=1.0)
 
 
 ALGORITHM = forest_algorithm(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pipeline.contracts.algorithms.config import hyperparameter
 from pipeline.contracts.algorithms.spec import AlgorithmSpec
-from pipeline.training.algorithm import Algorithm, FittedModel, Problem
+from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
 from pipeline.training.estimators.clustering_config import ClusteringConfig, Starts
 
 if TYPE_CHECKING:
@@ -27,11 +27,11 @@ class GaussianMixtureConfig(ClusteringConfig):
     ] = None
 
 
-def _train(config: GaussianMixtureConfig, problem: Problem) -> FittedModel:
+def _train(config: GaussianMixtureConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Expectation maximization from k-means (Dempster, Laird and Rubin 1977), the best of ``starts``."""
     from pipeline.training.estimators.clustering import fit_clusters
 
-    return fit_clusters(config, problem, _fit)
+    return fit_clusters(config, task, context, _fit)
 
 
 def _fit(points: Points, clusters: int, config: GaussianMixtureConfig, seed: int) -> Mixture:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter, search_range
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
-from pipeline.training.algorithm import Algorithm, FittedModel, Objective, Problem, Rows
+from pipeline.training.algorithm import Algorithm, FittedModel, Objective, Rows, RunContext, TrainingTask
 from pipeline.training.features.text_inputs import with_text_features
 
 if TYPE_CHECKING:
@@ -86,39 +86,44 @@ class GradientBoostingConfig(AlgorithmConfig):
         return self.folds or None
 
 
-def _train(config: GradientBoostingConfig, problem: Problem) -> FittedModel:
+def _train(config: GradientBoostingConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Trees grow until the held-out loss has not improved for ``early_stopping_rounds``; the best stay."""
-    pairs = _pairs(config, problem) if config.turn else ()
-    return _train_once(config, problem, pairs, seed=problem.seed)
+    pairs = _pairs(config, task, context) if config.turn else ()
+    return _train_once(config, task, context, pairs, seed=task.seed)
 
 
-def _pairs(config: GradientBoostingConfig, problem: Problem) -> tuple[tuple[int, int], ...]:
+def _pairs(config: GradientBoostingConfig, task: TrainingTask, context: RunContext) -> tuple[tuple[int, int], ...]:
     """Of numeric columns, that are worth being turned."""
     from pipeline.training.features.pair_rotation import select_rotations
     from pipeline.training.features.preprocessing import boosting_features
 
-    _, features = boosting_features(problem)
-    options = _options(config, problem, seed=problem.seed)
+    _, features = boosting_features(task)
+    options = _options(config, task, context, seed=task.seed)
     options["metric"] = ""  # the objective's own
-    return select_rotations(features, problem.train.target, problem.train.num.shape[1], options, seed=problem.seed)
+    return select_rotations(features, task.train.target, task.train.num.shape[1], options, seed=task.seed)
 
 
 def _train_once(
-    config: GradientBoostingConfig, problem: Problem, pairs: tuple[tuple[int, int], ...], *, seed: int
+    config: GradientBoostingConfig,
+    task: TrainingTask,
+    context: RunContext,
+    pairs: tuple[tuple[int, int], ...],
+    *,
+    seed: int,
 ) -> FittedModel:
     import lightgbm
 
     from pipeline.training.features.preprocessing import boosting_features
 
-    preprocessing, features = boosting_features(problem, pairs)
-    options = _options(config, problem, seed=seed)
+    preprocessing, features = boosting_features(task, pairs)
+    options = _options(config, task, context, seed=seed)
     # A small fraction of few columns leaves trees without the one that matters.
     options["feature_fraction"] = max(options["feature_fraction"], min(1.0, _MIN_TREE_COLUMNS / features.shape[1]))
-    rows = lightgbm.Dataset(features, problem.train.target, weight=problem.loss_weight(problem.train), params=options)
+    rows = lightgbm.Dataset(features, task.train.target, weight=task.loss_weight(task.train), params=options)
     held_out = lightgbm.Dataset(
-        preprocessing.apply(problem.validation),
-        problem.validation.target,
-        weight=problem.loss_weight(problem.validation),
+        preprocessing.apply(task.validation),
+        task.validation.target,
+        weight=task.loss_weight(task.validation),
         reference=rows,
     )
     # A refit has the number of trees that folds found; the held-out rows, which it has learned from, are only shown.
@@ -126,41 +131,41 @@ def _train_once(
     booster = lightgbm.train(
         options,
         rows,
-        num_boost_round=config.n_estimators if problem.tuned is None else round(problem.tuned["trees"]),
+        num_boost_round=config.n_estimators if task.tuned is None else round(task.tuned["trees"]),
         valid_sets=[held_out],
-        callbacks=[*([stopping] if problem.tuned is None else []), _eval_callback(problem)],
+        callbacks=[*([stopping] if task.tuned is None else []), _eval_callback(context)],
     )
-    late = time.monotonic() > problem.deadline
+    late = time.monotonic() > context.deadline
 
     def predict(rows: Rows) -> Any:
         import numpy as np
 
         features = preprocessing.apply(rows)
-        predictions = booster.predict(features, num_threads=problem.threads, raw_score=not problem.classes)
-        return np.stack([1 - predictions, predictions], axis=1) if problem.classes == 2 else predictions
+        predictions = booster.predict(features, num_threads=context.threads, raw_score=not task.classes)
+        return np.stack([1 - predictions, predictions], axis=1) if task.classes == 2 else predictions
 
     return FittedModel(
         predict=predict,
-        body=_body(booster, preprocessing, classes=problem.classes),
+        body=_body(booster, preprocessing, classes=task.classes),
         notes=("training time ran out before the trees stopped improving",) if late else (),
         tuned={"trees": booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()},
     )
 
 
-def _options(config: GradientBoostingConfig, problem: Problem, *, seed: int) -> dict[str, Any]:
-    objective = {0: _OBJECTIVES[problem.loss], 2: "binary"}.get(problem.classes, "multiclass")
+def _options(config: GradientBoostingConfig, task: TrainingTask, context: RunContext, *, seed: int) -> dict[str, Any]:
+    objective = {0: _OBJECTIVES[task.loss], 2: "binary"}.get(task.classes, "multiclass")
     return {
         "objective": objective,
-        "metric": "auc" if problem.metric == "auc" and objective == "binary" else "",  # else the objective's own
-        **({"num_class": problem.classes} if objective == "multiclass" else {}),
+        "metric": "auc" if task.metric == "auc" and objective == "binary" else "",  # else the objective's own
+        **({"num_class": task.classes} if objective == "multiclass" else {}),
         **config.model_dump(include=_LIGHTGBM_FIELDS),
-        "bagging_fraction": max(config.bagging_fraction, min(1.0, _MIN_BAGGED_ROWS / len(problem.train))),
+        "bagging_fraction": max(config.bagging_fraction, min(1.0, _MIN_BAGGED_ROWS / len(task.train))),
         "bagging_freq": 1,
-        "bin_construct_sample_cnt": max(len(problem.train), 200_000),  # lest the only missing values be overlooked
-        "num_threads": problem.threads if problem.train.num.size + problem.train.cat.size > _MANY_CELLS else 1,
+        "bin_construct_sample_cnt": max(len(task.train), 200_000),  # lest the only missing values be overlooked
+        "num_threads": context.threads if task.train.num.size + task.train.cat.size > _MANY_CELLS else 1,
         "seed": seed,
         "deterministic": True,
-        **_histograms(problem.train.num.shape[1] + problem.train.cat.shape[1]),
+        **_histograms(task.train.num.shape[1] + task.train.cat.shape[1]),
         "verbose": -1,
     }
 
@@ -174,7 +179,7 @@ def _histograms(columns: int) -> dict[str, Any]:
     return {"force_col_wise": True, "max_bin": 63} if columns > _VERY_MANY_COLUMNS else {"force_row_wise": True}
 
 
-def _eval_callback(problem: Problem) -> Any:
+def _eval_callback(context: RunContext) -> Any:
     """Say and show how far it is; at the deadline stop."""
     from lightgbm.callback import EarlyStopException
 
@@ -182,9 +187,9 @@ def _eval_callback(problem: Problem) -> Any:
         ((_, metric, held_out, greater_is_better),) = env.evaluation_result_list
         if env.iteration % _EVAL_PERIOD == _EVAL_PERIOD - 1:
             tree, name = env.iteration + 1, metric if greater_is_better else "loss"
-            problem.report(f"tree {tree} of {env.end_iteration}, held-out {name} {held_out:.4f}")
-            problem.watch({"tree": tree, name if greater_is_better else "validation_loss": held_out})
-        if time.monotonic() > problem.deadline:
+            context.report(f"tree {tree} of {env.end_iteration}, held-out {name} {held_out:.4f}")
+            context.watch({"tree": tree, name if greater_is_better else "validation_loss": held_out})
+        if time.monotonic() > context.deadline:
             raise EarlyStopException(env.iteration, env.evaluation_result_list)
 
     watch.order = 40  # type: ignore[attr-defined]  # after early_stopping, which notes the best iteration

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.contracts.algorithms.spec import AlgorithmSpec
-from pipeline.training.algorithm import Algorithm, FittedModel, Problem
+from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
 from pipeline.training.estimators.clustering_config import ClusteringConfig, Starts
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ class KMeansConfig(ClusteringConfig):
     starts: Starts = 4
 
 
-def _train(config: KMeansConfig, problem: Problem) -> FittedModel:
+def _train(config: KMeansConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Lloyd's algorithm from k-means++ centers (Arthur and Vassilvitskii 2007), the best of ``starts``."""
     from pipeline.training.estimators.clustering import fit_clusters
 
-    return fit_clusters(config, problem, _fit)
+    return fit_clusters(config, task, context, _fit)
 
 
 def _fit(points: Points, clusters: int, config: KMeansConfig, seed: int) -> Mixture:

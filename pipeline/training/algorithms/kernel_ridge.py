@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter, search_range, search_values
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import Algorithm, FittedModel, Problem
+from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
 from pipeline.training.features.text_inputs import with_text_features
 
 __all__ = ["ALGORITHM", "KernelRidgeConfig"]
@@ -40,7 +40,7 @@ class KernelRidgeConfig(AlgorithmConfig):
     ] = 0.0
 
 
-def _train(config: KernelRidgeConfig, problem: Problem) -> FittedModel:
+def _train(config: KernelRidgeConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """What is left open (``auto``, 0) is chosen by the answers to each row of all others."""
     from numpy.linalg import LinAlgError
 
@@ -48,35 +48,35 @@ def _train(config: KernelRidgeConfig, problem: Problem) -> FittedModel:
     from pipeline.training.export.bodies import core_graph
     from pipeline.training.features.preprocessing import one_hot_features_of_frequent
 
-    if len(problem.train) > _MAX_ROWS:
+    if len(task.train) > _MAX_ROWS:
         raise CandidateFailedError(
             f"kernel_ridge weighs every row against every other: {_MAX_ROWS:,} training rows are its most, and these "
-            f"are {len(problem.train):,}"
+            f"are {len(task.train):,}"
         )
-    preprocessing, features = one_hot_features_of_frequent(problem)
+    preprocessing, features = one_hot_features_of_frequent(task)
     if not preprocessing.width:
         raise CandidateFailedError(
             "kernel_ridge compares rows by their numbers and by categories that two of them share: there are none here"
         )
-    weight = problem.loss_weight(problem.train)
+    weight = task.loss_weight(task.train)
     try:
         machine = KernelMachine.of(
             features,
-            problem.train.target,
+            task.train.target,
             weight,
-            classes=problem.classes,
+            classes=task.classes,
             scaled=preprocessing.width - len(preprocessing.shown),  # a category's 0 or 1 is of that size already
             kinds=KERNELS if config.kernel == "auto" else (config.kernel,),
             widths=(config.width,) if config.width else (),
             penalties=(config.penalty,) if config.penalty else (),
-            seed=problem.seed,
-            deadline=problem.deadline,
+            seed=task.seed,
+            deadline=context.deadline,
         )
     except LinAlgError as error:
         raise CandidateFailedError(
             f"kernel_ridge: with penalty {config.penalty} its matrix has no inverse: a larger one is expected"
         ) from error
-    rows, fitted = len(problem.train) if weight is None else int((weight > 0).sum()), len(machine.rows)
+    rows, fitted = len(task.train) if weight is None else int((weight > 0).sum()), len(machine.rows)
     note = f"training time ran out: it was fitted on a random sample of {fitted:,} of {rows:,} rows"
     return FittedModel(
         notes=(note,) if fitted < rows else (),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter, search_range
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
-from pipeline.training.algorithm import Algorithm, FittedModel, Problem
+from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
 from pipeline.training.estimators.sklearn_model import fitted_model
 from pipeline.training.features.text_inputs import with_text_features
 
@@ -31,7 +31,7 @@ class LinearConfig(AlgorithmConfig):
     ] = 1.0
 
 
-def _train(config: LinearConfig, problem: Problem) -> FittedModel:
+def _train(config: LinearConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Numbers scaled to unit variance, categories one-hot; what is missing is the median and a flag."""
     from sklearn.linear_model import HuberRegressor, LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
@@ -40,23 +40,23 @@ def _train(config: LinearConfig, problem: Problem) -> FittedModel:
     from pipeline.training.export.linear_body import LinearBody
     from pipeline.training.features.preprocessing import linear_features, scaled_and_one_hot
 
-    preprocessing, features = linear_features(problem)
+    preprocessing, features = linear_features(task)
     columns = scaled_and_one_hot(preprocessing)
     matrix = columns.fit_transform(features)
-    target, weight, deadline = problem.train.target, problem.loss_weight(problem.train), problem.deadline
+    target, weight, deadline = task.train.target, task.loss_weight(task.train), context.deadline
     max_iter = config.max_iter
-    if problem.classes:
+    if task.classes:
         model = LogisticRegression(C=config.C, max_iter=max_iter)
         notes = fit_iteratively(model, matrix, target, weight, deadline)
-    elif problem.loss in ("absolute_error", "relative_error"):
+    elif task.loss in ("absolute_error", "relative_error"):
         # Absolute but for the smallest errors: within 0.01 % of quantile regression, in a hundredth of its time.
         model = HuberRegressor(epsilon=_ABSOLUTE_BEYOND, alpha=config.alpha, max_iter=max_iter)
         notes = fit_iteratively(model, matrix, target, weight, deadline)
     else:
         model = Ridge(alpha=config.alpha, max_iter=max_iter)
-        notes = fit_on_rows_in_time(model, matrix, target, weight, deadline, seed=problem.seed)
-    body = LinearBody.of(columns, model, preprocessing, problem.classes)
-    return fitted_model(make_pipeline(columns, model), preprocessing, problem, notes=notes, body=body)
+        notes = fit_on_rows_in_time(model, matrix, target, weight, deadline, seed=task.seed)
+    body = LinearBody.of(columns, model, preprocessing, task.classes)
+    return fitted_model(make_pipeline(columns, model), preprocessing, task, notes=notes, body=body)
 
 
 ALGORITHM = Algorithm(

@@ -17,7 +17,7 @@ from pipeline.contracts.algorithms.network_config import (
     WeightDecay,
 )
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
-from pipeline.training.algorithm import Algorithm, FittedModel, Problem
+from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
 from pipeline.training.features.text_inputs import with_text_features
 
 __all__ = ["ALGORITHM", "MlpConfig"]
@@ -35,10 +35,10 @@ class MlpConfig(NetworkConfig):
     early_stopping: EarlyStopping = 3
 
 
-def _train(config: MlpConfig, problem: Problem) -> FittedModel:
+def _train(config: MlpConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
-    if problem.train.image.size:
-        return _train_on_images(config, problem)
+    if task.train.image.size:
+        return _train_on_images(config, task, context)
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.losses import outputs_of
@@ -46,29 +46,29 @@ def _train(config: MlpConfig, problem: Problem) -> FittedModel:
 
     def build() -> TabularMLP:
         return TabularMLP(
-            problem.built_from(config).num, problem.cardinalities,
-            outputs=outputs_of(config, problem), hidden=config.hidden, dropout=config.dropout,
+            task.built_from(config).num, task.cardinalities,
+            outputs=outputs_of(config, task), hidden=config.hidden, dropout=config.dropout,
         )  # fmt: skip
 
-    return fit_network(build, columns("num", "cat"), config, problem)
+    return fit_network(build, columns("num", "cat"), config, task, context)
 
 
-def _train_on_images(config: MlpConfig, problem: Problem) -> FittedModel:
+def _train_on_images(config: MlpConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     from pipeline.training.networks.images import PixelMLP, train_images
 
     def build(outputs: int) -> PixelMLP:
         return PixelMLP(
-            problem.built_from(config).image, outputs=outputs, hidden=config.hidden,
+            task.built_from(config).image, outputs=outputs, hidden=config.hidden,
             dropout=config.dropout,
         )  # fmt: skip
 
-    return train_images(build, config, problem)
+    return train_images(build, config, task, context)
 
 
-def _side_by_side(trials: Sequence[MlpConfig], problem: Problem) -> Sequence[FittedModel] | None:
+def _side_by_side(trials: Sequence[MlpConfig], task: TrainingTask, context: RunContext) -> Sequence[FittedModel] | None:
     from pipeline.training.search.stacked_trials import can_stack, fit_stacked
 
-    return fit_stacked(trials, problem) if can_stack(trials, problem) else None
+    return fit_stacked(trials, task, context) if can_stack(trials, task, context) else None
 
 
 ALGORITHM = Algorithm(

@@ -7,7 +7,7 @@ from typing import Annotated
 from pipeline.contracts.algorithms.config import hyperparameter
 from pipeline.contracts.algorithms.network_config import EarlyStopping, Epochs, NetworkConfig
 from pipeline.contracts.algorithms.spec import AlgorithmSpec
-from pipeline.training.algorithm import Algorithm, FittedModel, Problem
+from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
 
 __all__ = ["ALGORITHM", "ModelPyConfig"]
 
@@ -22,21 +22,21 @@ class ModelPyConfig(NetworkConfig):
     early_stopping: EarlyStopping = 8
 
 
-def _train(config: ModelPyConfig, problem: Problem) -> FittedModel:
+def _train(config: ModelPyConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """By the one loop, as the networks here. Only in a process that a user's code may run in (jobs.sandbox)."""
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.losses import outputs_of
     from pipeline.training.networks.user_model import ModelShape, UserModel, load_user_model
 
-    assert problem.code is not None, "a plan has this candidate only beside a model.py"
-    code = problem.code
-    rows = problem.train
+    assert task.code is not None, "a plan has this candidate only beside a model.py"
+    code = task.code
+    rows = task.train
     shape = ModelShape(
         numbers=rows.num.shape[1],
-        cardinalities=problem.cardinalities,
+        cardinalities=task.cardinalities,
         image=tuple(rows.image.shape[1:]) if rows.image.size else (),
-        outputs=outputs_of(config, problem),
+        outputs=outputs_of(config, task),
     )
     input_widths = {"num": shape.numbers, "cat": len(shape.cardinalities), "image": len(shape.image)}
     inputs = tuple(name for name, width in input_widths.items() if width)
@@ -44,7 +44,7 @@ def _train(config: ModelPyConfig, problem: Problem) -> FittedModel:
     def build() -> UserModel:
         return UserModel(load_user_model(code, config.code, shape), rows.num, reads=inputs)
 
-    return fit_network(build, columns(*inputs), config, problem)
+    return fit_network(build, columns(*inputs), config, task, context)
 
 
 ALGORITHM = Algorithm(

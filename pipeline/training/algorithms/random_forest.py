@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.contracts.algorithms.spec import Cost
-from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.algorithm import FittedModel, RunContext, TrainingTask
 from pipeline.training.estimators.forests import MAX_FOREST_BYTES, ForestConfig, fit_forest, forest_algorithm
 
 __all__ = ["ALGORITHM", "RandomForestConfig"]
@@ -13,11 +13,11 @@ class RandomForestConfig(ForestConfig):
     """Hyper-parameters of the random forest."""
 
 
-def _train(config: RandomForestConfig, problem: Problem) -> FittedModel:
+def _train(config: RandomForestConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    kind = RandomForestClassifier if problem.classes else RandomForestRegressor
-    return fit_forest(kind, config, problem, min_leaf_rows=2, feature_fraction=0.5)
+    kind = RandomForestClassifier if task.classes else RandomForestRegressor
+    return fit_forest(kind, config, task, context, min_leaf_rows=2, feature_fraction=0.5)
 
 
 ALGORITHM = forest_algorithm(

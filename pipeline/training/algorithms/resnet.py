@@ -7,7 +7,7 @@ from typing import Annotated
 from pipeline.contracts.algorithms.config import hyperparameter, search_values
 from pipeline.contracts.algorithms.network_config import Dropout, EarlyStopping, Epochs
 from pipeline.contracts.algorithms.spec import Cost
-from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.algorithm import FittedModel, RunContext, TrainingTask
 from pipeline.training.networks.image_algorithm import ImageConfig, image_algorithm
 
 __all__ = ["ALGORITHM", "ResNetConfig"]
@@ -24,17 +24,17 @@ class ResNetConfig(ImageConfig):
     early_stopping: EarlyStopping = 12  # the last epochs of one_cycle are the best
 
 
-def _train(config: ResNetConfig, problem: Problem) -> FittedModel:
+def _train(config: ResNetConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """``hidden``: the channels of each group, of ``blocks`` residual blocks."""
     from pipeline.training.networks.images import ResNet, train_images
 
     def build(outputs: int) -> ResNet:
         return ResNet(
-            problem.built_from(config).image, outputs=outputs, widths=config.hidden, blocks=config.blocks,
+            task.built_from(config).image, outputs=outputs, widths=config.hidden, blocks=config.blocks,
             dropout=config.dropout, jitter=config.jitter,
         )  # fmt: skip
 
-    return train_images(build, config, problem)
+    return train_images(build, config, task, context)
 
 
 ALGORITHM = image_algorithm(

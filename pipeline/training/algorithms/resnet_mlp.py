@@ -17,7 +17,7 @@ from pipeline.contracts.algorithms.network_config import (
     WeightDecay,
 )
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
-from pipeline.training.algorithm import Algorithm, FittedModel, Problem
+from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
 
 __all__ = ["ALGORITHM", "ResNetMlpConfig"]
 
@@ -37,7 +37,7 @@ class ResNetMlpConfig(NetworkConfig):
     early_stopping: EarlyStopping = 8
 
 
-def _train(config: ResNetMlpConfig, problem: Problem) -> FittedModel:
+def _train(config: ResNetMlpConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
@@ -46,11 +46,11 @@ def _train(config: ResNetMlpConfig, problem: Problem) -> FittedModel:
 
     def build() -> TabularResNet:
         return TabularResNet(
-            problem.built_from(config).num, problem.cardinalities,
-            outputs=outputs_of(config, problem), hidden=config.hidden, dropout=config.dropout,
+            task.built_from(config).num, task.cardinalities,
+            outputs=outputs_of(config, task), hidden=config.hidden, dropout=config.dropout,
         )  # fmt: skip
 
-    return fit_network(build, columns("num", "cat"), config, problem)
+    return fit_network(build, columns("num", "cat"), config, task, context)
 
 
 ALGORITHM = Algorithm(

@@ -17,7 +17,7 @@ from pipeline.contracts.algorithms.network_config import (
     WeightDecay,
 )
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
-from pipeline.training.algorithm import Algorithm, FittedModel, Problem
+from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
 
 __all__ = ["ALGORITHM", "TabMConfig"]
 
@@ -39,7 +39,7 @@ class TabMConfig(NetworkConfig):
     early_stopping: EarlyStopping = 8
 
 
-def _train(config: TabMConfig, problem: Problem) -> FittedModel:
+def _train(config: TabMConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Each member learns by itself; the loop stops by what they answer together, which the exported graph does too."""
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
@@ -48,12 +48,12 @@ def _train(config: TabMConfig, problem: Problem) -> FittedModel:
 
     def build() -> TabMNetwork:
         return TabMNetwork(
-            problem.built_from(config).num, problem.cardinalities,
-            outputs=outputs_of(config, problem), members=config.members,
+            task.built_from(config).num, task.cardinalities,
+            outputs=outputs_of(config, task), members=config.members,
             hidden=config.hidden, bins=config.bins, dropout=config.dropout,
         )  # fmt: skip
 
-    return fit_network(build, columns("num", "cat"), config, problem)
+    return fit_network(build, columns("num", "cat"), config, task, context)
 
 
 ALGORITHM = Algorithm(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
-from pipeline.training.algorithm import Algorithm, FittedModel, Problem, Rows
+from pipeline.training.algorithm import Algorithm, FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import linear
 from pipeline.training.features.text_inputs import with_text_features
 from pipeline.training.features.text_score_config import TextScoreConfig
@@ -18,34 +18,34 @@ if TYPE_CHECKING:
 __all__ = ["ALGORITHM"]
 
 
-def _train(config: TextScoreConfig, problem: Problem) -> FittedModel:
+def _train(config: TextScoreConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Texts alone: a score a class, or the value. With numbers or categories beside them: linear over all of it."""
     from scipy.special import softmax
 
     from pipeline.training.features.text_features import every_target, fit_scores
 
-    if problem.train.num.shape[1] or problem.cardinalities:
+    if task.train.num.shape[1] or task.cardinalities:
         linear_config = linear.LinearConfig(C=config.C, alpha=config.alpha)
-        return with_text_features(linear.ALGORITHM.train, config, every_class=True)(linear_config, problem)
-    scores = fit_scores(config, problem, every_target(problem))
+        return with_text_features(linear.ALGORITHM.train, config, every_class=True)(linear_config, task, context)
+    scores = fit_scores(config, task, every_target(task), context.deadline)
     sharpness = 1.0
-    if problem.classes:
-        sharpness = _find_sharpness(scores, problem) if problem.tuned is None else problem.tuned["sharpness"]
+    if task.classes:
+        sharpness = _find_sharpness(scores, task) if task.tuned is None else task.tuned["sharpness"]
         scores = scores.scaled(sharpness)
 
     def predict(rows: Rows) -> Any:
         outputs = scores.apply(rows.text)
-        return softmax(outputs, axis=1) if problem.classes else outputs[:, 0]
+        return softmax(outputs, axis=1) if task.classes else outputs[:, 0]
 
     return FittedModel(
         predict=predict,
-        body=lambda: _body(scores, classes=problem.classes),
+        body=lambda: _body(scores, classes=task.classes),
         notes=scores.notes,
         tuned={"sharpness": sharpness},
     )
 
 
-def _find_sharpness(model: TextLinearModel, problem: Problem) -> float:
+def _find_sharpness(model: TextLinearModel, task: TrainingTask) -> float:
     """Find what the scores are multiplied by, so that their softmax is as sure as the held-out rows show it right.
 
     It is one over a temperature (Guo et al. 2017).
@@ -53,7 +53,7 @@ def _find_sharpness(model: TextLinearModel, problem: Problem) -> float:
     import numpy as np
     from scipy.special import softmax
 
-    scores, target = model.apply(problem.validation.text), problem.validation.target
+    scores, target = model.apply(task.validation.text), task.validation.target
     rows = np.arange(len(target))
     factors = np.geomspace(0.05, 20, 80)
     losses = [-np.log(np.maximum(softmax(scores * factor, axis=1)[rows, target], 1e-12)).mean() for factor in factors]

@@ -18,7 +18,7 @@ from pipeline.contracts.algorithms.network_config import (
 )
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import Algorithm, FittedModel, Problem, Rows
+from pipeline.training.algorithm import Algorithm, FittedModel, Rows, RunContext, TrainingTask
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -58,7 +58,7 @@ class TransformerConfig(NetworkConfig):
     early_stopping: EarlyStopping = 2
 
 
-def _train(config: TransformerConfig, problem: Problem) -> FittedModel:
+def _train(config: TransformerConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
     import torch
 
@@ -75,9 +75,9 @@ def _train(config: TransformerConfig, problem: Problem) -> FittedModel:
             f"transformer: width is {config.width} and heads {config.heads}: a multiple of the heads is "
             "expected as the width"
         )
-    problem.report("reads the texts")
-    ids = TokenIds.of(problem.built_from(config).text, most_places=config.places, most_tokens=config.tokens)
-    table = problem.train.num.shape[1] or problem.cardinalities
+    context.report("reads the texts")
+    ids = TokenIds.of(task.built_from(config).text, most_places=config.places, most_tokens=config.tokens)
+    table = task.train.num.shape[1] or task.cardinalities
 
     def reads(rows: Rows) -> dict[str, Tensor]:
         return {TOKENS: torch.from_numpy(ids.apply(rows.text)), **columns("num", "cat")(rows)}
@@ -85,7 +85,7 @@ def _train(config: TransformerConfig, problem: Problem) -> FittedModel:
     def build() -> TextTransformer:
         tabular = (
             TabularMLP(
-                problem.built_from(config).num, problem.cardinalities,
+                task.built_from(config).num, task.cardinalities,
                 outputs=TextTransformer.tabular_width(), hidden=config.hidden, dropout=config.dropout,
             )
             if table
@@ -99,11 +99,11 @@ def _train(config: TransformerConfig, problem: Problem) -> FittedModel:
             heads=config.heads,
             dropout=config.dropout,
             word_dropout=config.word_dropout,
-            outputs=outputs_of(config, problem),
+            outputs=outputs_of(config, task),
             tabular=tabular,
         )
 
-    fitted = to_fitted_model(train_network(build, reads, config, problem), reads, config, problem)
+    fitted = to_fitted_model(train_network(build, reads, config, task, context), reads, config, task)
     return replace(fitted, body=lambda: ids.prepend_to(fitted.body()))
 
 

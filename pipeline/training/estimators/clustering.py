@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.evaluation.clusters import silhouettes
 from pipeline.graphs.compose import join, make_model
-from pipeline.training.algorithm import FittedModel, Problem, Rows
+from pipeline.training.algorithm import FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.estimators.clustering_config import ClusteringConfig
 from pipeline.training.export.sklearn_to_onnx import sklearn_body
 from pipeline.training.features.preprocessing import Preprocessing, one_hot_features
@@ -49,26 +49,26 @@ ConfigT = TypeVar("ConfigT", bound=ClusteringConfig)
 Fit = Callable[[Points, int, ConfigT, int], Mixture]
 
 
-def fit_clusters(config: ConfigT, problem: Problem, fit: Fit[ConfigT]) -> FittedModel:
+def fit_clusters(config: ConfigT, task: TrainingTask, context: RunContext, fit: Fit[ConfigT]) -> FittedModel:
     """``config.clusters`` of them, or so many as have the best silhouette. They are numbered by their size.
 
     Raise CandidateFailedError when the rows are too much alike.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what has not converged is a candidate like any other
-        space = _FeatureSpace.of(problem)
-        points = space.transform(_sample(problem.train, _MAX_FITTED_ROWS, problem.seed))
-        clusters, notes = _choose_count(config, problem, fit, points)
-        mixture = fit(points, clusters, config, problem.seed)
+        space = _FeatureSpace.of(task)
+        points = space.transform(_sample(task.train, _MAX_FITTED_ROWS, task.seed))
+        clusters, notes = _choose_count(config, task, context, fit, points)
+        mixture = fit(points, clusters, config, task.seed)
     sizes = np.bincount(mixture.responsibilities(points).argmax(axis=1), minlength=clusters)
     order = np.argsort(-sizes, kind="stable")
 
     def predict(rows: Rows) -> npt.NDArray[np.floating[Any]]:
         return mixture.responsibilities(space.transform(rows))[:, order].astype(np.float32)
 
-    if len(problem.train) > _MAX_FITTED_ROWS:
-        notes += (f"the clusters were fitted to {_MAX_FITTED_ROWS:,} of {len(problem.train):,} rows",)
-    if problem.train.weight is not None:
+    if len(task.train) > _MAX_FITTED_ROWS:
+        notes += (f"the clusters were fitted to {_MAX_FITTED_ROWS:,} of {len(task.train):,} rows",)
+    if task.train.weight is not None:
         notes += ("row weights are not used for its clusters",)
     return FittedModel(
         predict=predict,
@@ -78,7 +78,9 @@ def fit_clusters(config: ConfigT, problem: Problem, fit: Fit[ConfigT]) -> Fitted
     )
 
 
-def _choose_count(config: ConfigT, problem: Problem, fit: Fit[ConfigT], points: Points) -> tuple[int, tuple[str, ...]]:
+def _choose_count(
+    config: ConfigT, task: TrainingTask, context: RunContext, fit: Fit[ConfigT], points: Points
+) -> tuple[int, tuple[str, ...]]:
     """How many clusters, and a sentence on what was tried."""
     sample = points[: min(_MAX_SELECTION_ROWS, len(points))]
     distinct = len(np.unique(sample, axis=0))
@@ -93,12 +95,12 @@ def _choose_count(config: ConfigT, problem: Problem, fit: Fit[ConfigT], points: 
         return requested, ()
     score_of_count: dict[int, float] = {}
     for clusters in range(2, min(config.most_clusters, distinct - 1) + 1):
-        if score_of_count and time.monotonic() > problem.deadline:
+        if score_of_count and time.monotonic() > context.deadline:
             break
-        mixture = fit(sample, clusters, config, problem.seed)
-        _, widths = silhouettes(sample, mixture.responsibilities(sample).argmax(axis=1), seed=problem.seed)
+        mixture = fit(sample, clusters, config, task.seed)
+        _, widths = silhouettes(sample, mixture.responsibilities(sample).argmax(axis=1), seed=task.seed)
         score_of_count[clusters] = float(widths.mean())
-        problem.report(f"{clusters} clusters, silhouette {score_of_count[clusters]:.4f}")
+        context.report(f"{clusters} clusters, silhouette {score_of_count[clusters]:.4f}")
     best = max(score_of_count, key=lambda clusters: (score_of_count[clusters], -clusters))
     scores_text = ", ".join(f"{clusters}: {width:.3f}" for clusters, width in score_of_count.items())
     return best, (f"{best} clusters have the best silhouette of the training rows ({scores_text})",)
@@ -117,8 +119,8 @@ class _FeatureSpace:
     scaling: Any  # scikit-learn's
 
     @classmethod
-    def of(cls, problem: Problem) -> _FeatureSpace:
-        preprocessing, features, scaling = one_hot_features(problem)
+    def of(cls, task: TrainingTask) -> _FeatureSpace:
+        preprocessing, features, scaling = one_hot_features(task)
         return cls(preprocessing=preprocessing, scaling=scaling.fit(features))
 
     def transform(self, rows: Rows) -> Points:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from pipeline.contracts.algorithms.config import AlgorithmConfig, hyperparameter, search_range, search_values
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
-from pipeline.training.algorithm import Algorithm, FittedModel, Problem
+from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
 from pipeline.training.estimators.sklearn_model import class_columns, fitted_model
 from pipeline.training.features.text_inputs import with_text_features
 
@@ -57,7 +57,7 @@ def forest_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
     name: str,
     strengths: str,
     config: type[ForestConfigT],
-    train: Callable[[ForestConfigT, Problem], FittedModel],
+    train: Callable[[ForestConfigT, TrainingTask, RunContext], FittedModel],
     cost: Cost,
     training_order: int,
     max_rows: int | None = None,
@@ -93,15 +93,21 @@ def forest_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
     )
 
 
-def fit_forest(
-    kind: Any, config: ForestConfig, problem: Problem, *, min_leaf_rows: int, feature_fraction: float
+def fit_forest(  # noqa: PLR0913 - what they differ in, each by its name
+    kind: Any,
+    config: ForestConfig,
+    task: TrainingTask,
+    context: RunContext,
+    *,
+    min_leaf_rows: int,
+    feature_fraction: float,
 ) -> FittedModel:
     """Fit a forest.
 
     Args:
         kind: scikit-learn's class.
         config: Hyper-parameters.
-        problem: The rows to fit.
+        task: The rows to fit.
         min_leaf_rows: Minimum of rows in a leaf for small data, if the settings have none.
         feature_fraction: Fraction of the columns that a split of a regression considers; a classification considers
             their square root.
@@ -110,58 +116,58 @@ def fit_forest(
     from pipeline.training.export.tree_ensemble import forest_trees
     from pipeline.training.features.preprocessing import forest_features
 
-    preprocessing, features = forest_features(problem)
-    criterion = {} if problem.classes else {"criterion": _criterion(problem)}
+    preprocessing, features = forest_features(task)
+    criterion = {} if task.classes else {"criterion": _criterion(task)}
     model = kind(
         n_estimators=config.n_estimators,
         max_depth=config.max_depth,
-        min_samples_leaf=config.min_samples_leaf or max(min_leaf_rows, len(problem.train) // 5_000),
-        max_leaf_nodes=max_leaves(config.n_estimators, problem.classes),
-        max_features="sqrt" if problem.classes else feature_fraction,
-        n_jobs=problem.threads,
-        random_state=problem.seed,
+        min_samples_leaf=config.min_samples_leaf or max(min_leaf_rows, len(task.train) // 5_000),
+        max_leaf_nodes=max_leaves(config.n_estimators, task.classes),
+        max_features="sqrt" if task.classes else feature_fraction,
+        n_jobs=context.threads,
+        random_state=task.seed,
         warm_start=True,
         **criterion,
     )
-    notes = _grow(model, features, problem)
+    notes = _grow(model, features, task, context)
     body = TreeBody(
         preprocessing=preprocessing,
         read=lambda: forest_trees(
             model.estimators_,
-            classes=problem.classes,
-            columns=class_columns(model.classes_, problem.classes) if problem.classes else None,
+            classes=task.classes,
+            columns=class_columns(model.classes_, task.classes) if task.classes else None,
         ),
-        classes=problem.classes,
+        classes=task.classes,
         link="none",
     )
-    return fitted_model(model, preprocessing, problem, body=body, notes=notes)
+    return fitted_model(model, preprocessing, task, body=body, notes=notes)
 
 
-def _criterion(problem: Problem) -> str:
+def _criterion(task: TrainingTask) -> str:
     """Absolute errors take a forest 3 to 20 times as long as squared ones: few rows have the time."""
-    absolute = problem.loss in ("absolute_error", "relative_error") and len(problem.train) <= _MAX_ABSOLUTE_ROWS
+    absolute = task.loss in ("absolute_error", "relative_error") and len(task.train) <= _MAX_ABSOLUTE_ROWS
     return "absolute_error" if absolute else "squared_error"
 
 
-def _grow(model: Any, features: npt.NDArray[np.float32], problem: Problem) -> tuple[str, ...]:
+def _grow(model: Any, features: npt.NDArray[np.float32], task: TrainingTask, context: RunContext) -> tuple[str, ...]:
     """Fit a forest a batch of trees after the other until the deadline; a note where it has fewer than planned.
 
     The trees are those of one fit: with warm_start scikit-learn draws their seeds as if there had been no batches.
     """
-    planned, trees, batch = model.n_estimators, 0, max(1, problem.threads)
-    if problem.deadline == math.inf:
+    planned, trees, batch = model.n_estimators, 0, max(1, context.threads)
+    if context.deadline == math.inf:
         batch = planned
     while trees < planned:
         started = time.monotonic()
         added = min(batch, planned - trees)
         model.set_params(n_estimators=trees + added)
-        model.fit(features, problem.train.target, sample_weight=problem.loss_weight(problem.train))
+        model.fit(features, task.train.target, sample_weight=task.loss_weight(task.train))
         trees += added
         now = time.monotonic()
         seconds_per_tree = (now - started) / added
-        left = min(_BATCH_SECONDS, problem.deadline - now)
-        batch = max(1, problem.threads) * max(1, int(left / (seconds_per_tree * max(1, problem.threads))))
-        if trees < planned and now + seconds_per_tree * max(1, problem.threads) > problem.deadline:
+        left = min(_BATCH_SECONDS, context.deadline - now)
+        batch = max(1, context.threads) * max(1, int(left / (seconds_per_tree * max(1, context.threads))))
+        if trees < planned and now + seconds_per_tree * max(1, context.threads) > context.deadline:
             return (f"training time ran out after {trees} of {planned} trees",)
     return ()
 

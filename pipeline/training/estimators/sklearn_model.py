@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.training.algorithm import FittedModel, Problem, Rows
+from pipeline.training.algorithm import FittedModel, Rows, TrainingTask
 
 if TYPE_CHECKING:
     import onnx
@@ -21,7 +21,7 @@ __all__ = ["class_columns", "fitted_model"]
 def fitted_model(
     estimator: Any,
     preprocessing: Preprocessing,
-    problem: Problem,
+    task: TrainingTask,
     *,
     notes: tuple[str, ...] = (),
     body: Callable[[], onnx.ModelProto] | None = None,
@@ -32,19 +32,19 @@ def fitted_model(
     result has one for each class of the data set: 0 for a class that no training row has.
 
     Args:
-        estimator: A classifier where the problem has classes, else a regressor; it was fitted on the features.
+        estimator: A classifier where the task has classes, else a regressor; it was fitted on the features.
         preprocessing: What makes the features of rows.
-        problem: What the estimator was fitted for.
+        task: What the estimator was fitted for.
         notes: What the candidate's record says about the training.
         body: What exports it; None: skl2onnx does.
     """
-    if not problem.classes:
+    if not task.classes:
         return FittedModel(
             predict=lambda rows: estimator.predict(preprocessing.apply(rows)),
             body=body or (lambda: _graph(estimator, preprocessing, columns=None)),
             notes=notes,
         )
-    columns = class_columns(estimator.classes_, problem.classes)
+    columns = class_columns(estimator.classes_, task.classes)
 
     def predict(rows: Rows) -> Any:
         probabilities = estimator.predict_proba(preprocessing.apply(rows))

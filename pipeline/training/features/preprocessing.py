@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import CAT, NUM
-from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithm import Rows, TrainingTask
 from pipeline.training.features.pair_rotation import RotatedPairs
 from pipeline.training.resampling.folds import assign_cross_fitting_folds
 
@@ -167,27 +167,27 @@ class Preprocessing:
         return np.cumsum((0, *self.cardinalities), dtype=np.int64)[:-1]
 
 
-def linear_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
+def linear_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
     """Medians for what is missing, a flag for each column that misses any; the ids stay, to be one-hot encoded.
 
     Centered here, exactly, since a mean far from 0 would be rounded in the scaler's graph.
     """
-    medians = _medians(problem.train.num)
+    medians = _medians(task.train.num)
     preprocessing = Preprocessing(
         fill=medians,
         center=medians,
-        flagged=_columns_with_missing(problem.train.num),
-        codes=np.concatenate([np.empty(0), *map(np.arange, problem.cardinalities)]).astype(np.float32)[:, None],
-        cardinalities=problem.cardinalities,
+        flagged=_columns_with_missing(task.train.num),
+        codes=np.concatenate([np.empty(0), *map(np.arange, task.cardinalities)]).astype(np.float32)[:, None],
+        cardinalities=task.cardinalities,
     )
-    return preprocessing, preprocessing.apply(problem.train)
+    return preprocessing, preprocessing.apply(task.train)
 
 
-def one_hot_features(problem: Problem) -> tuple[Preprocessing, Matrix, Any]:
+def one_hot_features(task: TrainingTask) -> tuple[Preprocessing, Matrix, Any]:
     """As linear_features, but without flags, and what scales the numbers and makes the ids one-hot, not yet fitted."""
-    preprocessing, _ = linear_features(problem)
+    preprocessing, _ = linear_features(task)
     unflagged = replace(preprocessing, flagged=np.empty(0, np.int64))
-    return unflagged, unflagged.apply(problem.train), scaled_and_one_hot(unflagged)
+    return unflagged, unflagged.apply(task.train), scaled_and_one_hot(unflagged)
 
 
 def scaled_and_one_hot(preprocessing: Preprocessing) -> Any:
@@ -206,68 +206,68 @@ def scaled_and_one_hot(preprocessing: Preprocessing) -> Any:
     return ColumnTransformer([transformer for transformer in transformers if transformer[2]])
 
 
-def forest_features(problem: Problem) -> tuple[Preprocessing, Matrix]:
+def forest_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
     """As boosting_features, but what is missing is the median and a flag: skl2onnx exports no tree that knows NaN."""
     preprocessing, own_codes = _with_target_codes(
-        problem, fill=_medians(problem.train.num), flagged=_columns_with_missing(problem.train.num)
+        task, fill=_medians(task.train.num), flagged=_columns_with_missing(task.train.num)
     )
-    return preprocessing, _training_matrix(preprocessing, problem, own_codes)
+    return preprocessing, _training_matrix(preprocessing, task, own_codes)
 
 
-def boosting_features(problem: Problem, pairs: Sequence[tuple[int, int]] = ()) -> tuple[Preprocessing, Matrix]:
+def boosting_features(task: TrainingTask, pairs: Sequence[tuple[int, int]] = ()) -> tuple[Preprocessing, Matrix]:
     """A category becomes the mean of its rows' targets, a frequent one has a 0/1 column too; a gap stays one.
 
     A column that misses nothing in training gets its median: LightGBM would take 0. ``pairs`` of numeric columns are
     turned (training.features.pair_rotation).
     """
-    fill = _medians(problem.train.num)
-    fill[_columns_with_missing(problem.train.num)] = np.nan
-    preprocessing, own_codes = _with_target_codes(problem, fill=fill, flagged=np.empty(0, np.int64))
+    fill = _medians(task.train.num)
+    fill[_columns_with_missing(task.train.num)] = np.nan
+    preprocessing, own_codes = _with_target_codes(task, fill=fill, flagged=np.empty(0, np.int64))
     preprocessing = replace(
         preprocessing,
-        shown=_frequent_categories(problem),
-        turned=RotatedPairs.of(pairs, problem.train.num) if pairs else None,
+        shown=_frequent_categories(task),
+        turned=RotatedPairs.of(pairs, task.train.num) if pairs else None,
     )
-    return preprocessing, _training_matrix(preprocessing, problem, own_codes)
+    return preprocessing, _training_matrix(preprocessing, task, own_codes)
 
 
-def one_hot_features_of_frequent(problem: Problem) -> tuple[Preprocessing, Matrix]:
+def one_hot_features_of_frequent(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
     """Medians and flags for what is missing, and a 0/1 column for each category that two training rows have.
 
     Of each categorical column the ``_MOST_SHOWN`` most frequent ones, 64: rows of its others are alike in it.
     """
-    fill = _medians(problem.train.num)
+    fill = _medians(task.train.num)
     preprocessing = Preprocessing(
         fill=fill,
         center=np.zeros_like(fill),
-        flagged=_columns_with_missing(problem.train.num),
-        codes=np.empty((sum(problem.cardinalities), 0), np.float32),
-        cardinalities=problem.cardinalities,
-        shown=_frequent_categories(problem, min_rows=2),
+        flagged=_columns_with_missing(task.train.num),
+        codes=np.empty((sum(task.cardinalities), 0), np.float32),
+        cardinalities=task.cardinalities,
+        shown=_frequent_categories(task, min_rows=2),
     )
-    return preprocessing, preprocessing.apply(problem.train)
+    return preprocessing, preprocessing.apply(task.train)
 
 
 def _with_target_codes(
-    problem: Problem, *, fill: Matrix, flagged: npt.NDArray[np.int64]
+    task: TrainingTask, *, fill: Matrix, flagged: npt.NDArray[np.int64]
 ) -> tuple[Preprocessing, Matrix]:
     """And the training rows' own codes, cross-fitted, so that a category of three rows does not tell their targets."""
-    codes, own_codes = _target_codes(problem)
+    codes, own_codes = _target_codes(task)
     preprocessing = Preprocessing(
-        fill=fill, center=np.zeros_like(fill), flagged=flagged, codes=codes, cardinalities=problem.cardinalities
+        fill=fill, center=np.zeros_like(fill), flagged=flagged, codes=codes, cardinalities=task.cardinalities
     )
     return preprocessing, own_codes
 
 
-def _training_matrix(preprocessing: Preprocessing, problem: Problem, own_codes: Matrix) -> Matrix:
-    return np.concatenate([preprocessing.apply(problem.train)[:, : preprocessing.uncoded], own_codes], axis=1)
+def _training_matrix(preprocessing: Preprocessing, task: TrainingTask, own_codes: Matrix) -> Matrix:
+    return np.concatenate([preprocessing.apply(task.train)[:, : preprocessing.uncoded], own_codes], axis=1)
 
 
-def _frequent_categories(problem: Problem, min_rows: int = _MIN_CATEGORY_ROWS) -> npt.NDArray[np.int64]:
+def _frequent_categories(task: TrainingTask, min_rows: int = _MIN_CATEGORY_ROWS) -> npt.NDArray[np.int64]:
     """The categories [categories, 2] (column, id) that enough training rows have, the most frequent of each column."""
     shown = []
-    for column, count in enumerate(problem.cardinalities):
-        rows = np.bincount(problem.train.cat[:, column], minlength=count)
+    for column, count in enumerate(task.cardinalities):
+        rows = np.bincount(task.train.cat[:, column], minlength=count)
         by_frequency = np.argsort(-rows, kind="stable")[:_MAX_CATEGORIES]
         shown += [(column, category) for category in by_frequency if rows[category] >= min_rows]
     return np.array(shown, np.int64).reshape(-1, 2)
@@ -287,20 +287,20 @@ def _medians(num: Matrix) -> Matrix:
     return medians
 
 
-def _target_codes(problem: Problem) -> tuple[Matrix, Matrix]:
+def _target_codes(task: TrainingTask) -> tuple[Matrix, Matrix]:
     """What each id becomes [ids, numbers], and the training rows' own codes [rows, columns x numbers]."""
     from sklearn.model_selection import PredefinedSplit
     from sklearn.preprocessing import TargetEncoder
 
-    targets = _one_vs_rest_targets(problem)
-    rows = problem.train.cat
-    if not problem.cardinalities:
+    targets = _one_vs_rest_targets(task)
+    rows = task.train.cat
+    if not task.cardinalities:
         return np.empty((0, len(targets)), np.float32), np.empty((len(rows), 0), np.float32)
     codes, train_codes = [], []
-    folds = PredefinedSplit(assign_cross_fitting_folds(problem.train, problem.classes, _CODE_FOLDS, problem.seed))
+    folds = PredefinedSplit(assign_cross_fitting_folds(task.train, task.classes, _CODE_FOLDS, task.seed))
     for target in targets:
         encoder = TargetEncoder(
-            categories=[np.arange(count) for count in problem.cardinalities],
+            categories=[np.arange(count) for count in task.cardinalities],
             target_type="continuous",
             cv=folds,
         )
@@ -311,12 +311,12 @@ def _target_codes(problem: Problem) -> tuple[Matrix, Matrix]:
     )
 
 
-def _one_vs_rest_targets(problem: Problem) -> list[npt.NDArray[Any]]:
+def _one_vs_rest_targets(task: TrainingTask) -> list[npt.NDArray[Any]]:
     """What a category is summed up by: the target, the second of two classes, or the most frequent ones."""
-    target = problem.train.target
-    if not problem.classes:
+    target = task.train.target
+    if not task.classes:
         return [target]
-    classes = [1] if problem.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_MAX_CONTRASTS]
+    classes = [1] if task.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_MAX_CONTRASTS]
     return [(target == label).astype(np.float64) for label in classes]
 
 

@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.graphs.compose import make_model
-from pipeline.training.algorithm import Objective, Problem, Rows, objective_of
+from pipeline.training.algorithm import Objective, Rows, TrainingTask, objective_of
 
 __all__ = ["TargetTransform", "target_transforms"]
 
@@ -161,10 +161,10 @@ class TargetTransform:
         """The rows with what is learned of their values."""
         return replace(rows, target=self.forward(values))
 
-    def problem(self, problem: Problem, train: Rows, validation: Rows) -> Problem:
-        """The problem of learning the transformed target of these rows, which ``apply`` made."""
+    def apply_to_task(self, task: TrainingTask, train: Rows, validation: Rows) -> TrainingTask:
+        """Return the task of learning the transformed target of these rows, which ``apply`` made."""
         return replace(
-            problem, train=train, validation=validation, objective=self.objective, denormalize=self.inverse,
+            task, train=train, validation=validation, objective=self.objective, denormalize=self.inverse,
             learned_values=self.learned_values, minimum=self.minimum,
         )  # fmt: skip
 

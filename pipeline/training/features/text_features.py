@@ -8,6 +8,7 @@ weight a term and score.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,7 @@ from pipeline.graphs.compose import add_input, make_model
 from pipeline.graphs.encoding import NUM
 from pipeline.graphs.texts import Unit, score_graph
 from pipeline.parsing.scripts import has_several_scripts
-from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithm import Rows, TrainingTask
 from pipeline.training.features.text_score_config import TextScoreConfig
 from pipeline.training.features.vocabulary import Vocabulary, tokenization_unit, tokens_of
 from pipeline.training.resampling.folds import assign_cross_fitting_folds
@@ -86,19 +87,20 @@ class _TokenizedTexts:
     """The training texts, tokenized once."""
 
     config: TextScoreConfig
-    problem: Problem
+    task: TrainingTask
+    deadline: float
     units: Sequence[Unit]
     tokens: _Tokens
 
     @classmethod
-    def of(cls, config: TextScoreConfig, problem: Problem) -> _TokenizedTexts:
-        columns = problem.train.text.T
+    def of(cls, config: TextScoreConfig, task: TrainingTask, deadline: float) -> _TokenizedTexts:
+        columns = task.train.text.T
         # Texts in several scripts share no words; their letters tell new words of each.
         units: list[Unit] = [
             "letter" if has_several_scripts(column) else tokenization_unit(column) for column in columns
         ]
         tokens = [tokens_of(column, unit) for column, unit in zip(columns, units, strict=True)]
-        return cls(config=config, problem=problem, units=units, tokens=tokens)
+        return cls(config=config, task=task, deadline=deadline, units=units, tokens=tokens)
 
     def select(self, rows: npt.NDArray[np.int64]) -> _Tokens:
         return [[column[row] for row in rows] for column in self.tokens]
@@ -112,12 +114,12 @@ class _TokenizedTexts:
         matrix = hstack(
             [column.matrix(tokens) for column, tokens in zip(columns, train_tokens, strict=True)], format="csr"
         )
-        row_weights = self.problem.train.weight
+        row_weights = self.task.train.weight
         weight = None if row_weights is None else row_weights[rows].astype(np.float64)
         scores, timed_out = [], 0
         for target in targets:
-            is_timed_out = bool(self.problem.classes) and time.monotonic() > self.problem.deadline
-            fit = _ridge if not self.problem.classes else _naive_bayes if is_timed_out else _one_vs_rest
+            is_timed_out = bool(self.task.classes) and time.monotonic() > self.deadline
+            fit = _ridge if not self.task.classes else _naive_bayes if is_timed_out else _one_vs_rest
             scores.append(fit(self.config, matrix, target[rows], weight))
             timed_out += is_timed_out
         note = f"training time ran out: {timed_out} of {len(targets)} scores of texts are naive Bayes'"
@@ -130,7 +132,7 @@ class _TokenizedTexts:
         )
 
     def _vocabulary(self, tokens: Sequence[Sequence[str]], unit: Unit) -> Vocabulary:
-        rows = len(self.problem.train)
+        rows = len(self.task.train)
         return Vocabulary.of(
             tokens,
             unit,
@@ -140,20 +142,24 @@ class _TokenizedTexts:
         )
 
 
-def fit_scores(config: TextScoreConfig, problem: Problem, targets: Targets) -> TextLinearModel:
+def fit_scores(
+    config: TextScoreConfig, task: TrainingTask, targets: Targets, deadline: float = math.inf
+) -> TextLinearModel:
     """Fit a model with a score for each of ``targets`` [rows]: truth values, or numbers."""
-    return _TokenizedTexts.of(config, problem).fit(targets, np.arange(len(problem.train)))
+    return _TokenizedTexts.of(config, task, deadline).fit(targets, np.arange(len(task.train)))
 
 
-def cross_fitted(config: TextScoreConfig, problem: Problem, targets: Targets) -> tuple[TextLinearModel, Doubles]:
+def cross_fitted(
+    config: TextScoreConfig, task: TrainingTask, targets: Targets, deadline: float = math.inf
+) -> tuple[TextLinearModel, Doubles]:
     """Fit a model, and score the training rows out of fold.
 
     Returns:
         The model of all rows, and the out-of-fold scores of the training rows [rows, scores].
     """
-    texts, rows = _TokenizedTexts.of(config, problem), len(problem.train)
+    texts, rows = _TokenizedTexts.of(config, task, deadline), len(task.train)
     count = _FOLDS if rows <= _MANY_ROWS else _FOLDS_OF_MANY
-    folds = assign_cross_fitting_folds(problem.train, problem.classes, count, problem.seed)
+    folds = assign_cross_fitting_folds(task.train, task.classes, count, task.seed)
     held_out_scores = np.zeros((rows, len(targets)))
     for number in np.unique(folds):
         train, held = np.flatnonzero(folds != number), np.flatnonzero(folds == number)
@@ -254,30 +260,34 @@ def _without_texts(rows: Rows, scores: Doubles) -> Rows:
     )
 
 
-def encode_texts(problem: Problem, config: TextScoreConfig, *, every_class: bool) -> TextTargetEncoding:
+def encode_texts(
+    task: TrainingTask, config: TextScoreConfig, deadline: float = math.inf, *, every_class: bool
+) -> TextTargetEncoding:
     """Encode texts as scores; cached, since the next algorithm reads the same rows.
 
     Args:
-        problem: The rows.
-        settings: Of the linear model of texts.
+        task: The rows.
+        config: Of the linear model of texts.
+        deadline: time.monotonic() after which what is left is scored by naive Bayes.
         every_class: One score for each class, instead of the most frequent ones only.
     """
-    return _encode(_CacheKey(problem=problem, config=config, every_class=every_class))
+    return _encode(_CacheKey(task=task, config=config, deadline=deadline, every_class=every_class))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _CacheKey:
     """Cache key that is equal for identical arrays: comparing their contents would take long."""
 
-    problem: Problem
+    task: TrainingTask
     config: TextScoreConfig
+    deadline: float
     every_class: bool
 
     @property
     def _identity(self) -> tuple[Any, ...]:
-        rows = self.problem.train
-        arrays = (rows.text, rows.num, rows.target, self.problem.validation.text)
-        return tuple(map(id, arrays)), self.problem.seed, self.every_class, self.config
+        rows = self.task.train
+        arrays = (rows.text, rows.num, rows.target, self.task.validation.text)
+        return tuple(map(id, arrays)), self.task.seed, self.every_class, self.config
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _CacheKey) and self._identity == other._identity
@@ -288,26 +298,26 @@ class _CacheKey:
 
 @lru_cache(maxsize=_MAX_CACHED_ENCODINGS)
 def _encode(key: _CacheKey) -> TextTargetEncoding:
-    problem = key.problem
-    targets = every_target(problem) if key.every_class else _one_vs_rest_targets(problem)
-    scores, train_scores = cross_fitted(key.config, problem, targets)
+    task = key.task
+    targets = every_target(task) if key.every_class else _one_vs_rest_targets(task)
+    scores, train_scores = cross_fitted(key.config, task, targets, key.deadline)
     return TextTargetEncoding(
         scores=scores,
-        numbers=problem.train.num.shape[1],
-        train=_without_texts(problem.train, train_scores),
-        validation=_without_texts(problem.validation, scores.apply(problem.validation.text)),
+        numbers=task.train.num.shape[1],
+        train=_without_texts(task.train, train_scores),
+        validation=_without_texts(task.validation, scores.apply(task.validation.text)),
     )
 
 
-def every_target(problem: Problem) -> Targets:
+def every_target(task: TrainingTask) -> Targets:
     """Return the targets of the scores: each class against the rest, or the values."""
-    return [problem.train.target == label for label in range(problem.classes)] or [problem.train.target]
+    return [task.train.target == label for label in range(task.classes)] or [task.train.target]
 
 
-def _one_vs_rest_targets(problem: Problem) -> Targets:
+def _one_vs_rest_targets(task: TrainingTask) -> Targets:
     """Return what texts are scored for: the values, the second of two classes, or the most frequent classes."""
-    target = problem.train.target
-    if not problem.classes:
+    target = task.train.target
+    if not task.classes:
         return [target]
-    classes = [1] if problem.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_MAX_CONTRASTS]
+    classes = [1] if task.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_MAX_CONTRASTS]
     return [target == label for label in classes]

@@ -9,13 +9,13 @@ from typing import TypeVar
 from pipeline.contracts.algorithms.config import AlgorithmConfig
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.algorithm import FittedModel, RunContext, TrainingTask
 from pipeline.training.features.text_score_config import TextScoreConfig
 
 __all__ = ["with_text_features"]
 
 ConfigT = TypeVar("ConfigT", bound=AlgorithmConfig)
-Train = Callable[[ConfigT, Problem], FittedModel]
+Train = Callable[[ConfigT, TrainingTask, RunContext], FittedModel]
 
 
 def with_text_features(
@@ -30,16 +30,16 @@ def with_text_features(
     """
     scoring = texts or TextScoreConfig()
 
-    def train_with_texts(config: ConfigT, problem: Problem) -> FittedModel:
-        if not problem.train.text.size or problem.task == "clustering":
-            return train(config, problem)
+    def train_with_texts(config: ConfigT, task: TrainingTask, context: RunContext) -> FittedModel:
+        if not task.train.text.size or task.kind == "clustering":
+            return train(config, task, context)
         if isinstance(config, NetworkConfig) and config.privacy_epsilon:
             raise CandidateFailedError("what it reads texts by learns from the labels, and is no private training")
         from pipeline.training.features.text_features import encode_texts
 
-        problem.report("reads the texts")
-        encoding = encode_texts(problem, scoring, every_class=every_class)
-        fitted = train(config, replace(problem, train=encoding.train, validation=encoding.validation))
+        context.report("reads the texts")
+        encoding = encode_texts(task, scoring, context.deadline, every_class=every_class)
+        fitted = train(config, replace(task, train=encoding.train, validation=encoding.validation), context)
         return replace(
             fitted,
             predict=lambda rows: fitted.predict(encoding.append_scores(rows)),

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
-from pipeline.training.algorithm import Problem
+from pipeline.training.algorithm import TrainingTask
 from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS
 
 __all__ = ["BatchRows", "batch_sizes", "iterate_batches"]
@@ -18,16 +18,18 @@ __all__ = ["BatchRows", "batch_sizes", "iterate_batches"]
 BatchRows = tuple[float, Tensor]  # the fraction of the epoch before the batch, and the indices of its rows
 
 
-def iterate_batches(config: NetworkConfig, problem: Problem, *, epoch: int, first_step: int) -> Iterator[BatchRows]:
+def iterate_batches(
+    config: NetworkConfig, task: TrainingTask, device: str, *, epoch: int, first_step: int
+) -> Iterator[BatchRows]:
     """Yield the batches of an epoch from ``first_step`` on.
 
     Their order depends on the seed and the epoch alone, whatever else is drawn at random.
     """
-    rows, device = len(problem.train), problem.device
-    generator = torch.Generator(device).manual_seed(_epoch_seed(problem.seed, epoch))
+    rows = len(task.train)
+    generator = torch.Generator(device).manual_seed(_epoch_seed(task.seed, epoch))
     order = torch.randperm(rows, generator=generator, device=device)
     start = 0
-    for step, batch in enumerate(torch.split(order, batch_sizes(config, epoch, rows, seed=problem.seed))):
+    for step, batch in enumerate(torch.split(order, batch_sizes(config, epoch, rows, seed=task.seed))):
         if step >= first_step:
             yield start / rows, batch
         start += len(batch)

@@ -45,12 +45,12 @@ def save_checkpoint(components: TrainingComponents, state: TrainingState) -> Non
     """Save a checkpoint. Collective: all processes call it; the main one, which gathers the state, writes it."""
     checkpoint = _make_checkpoint(components, state)
     if components.strategy.is_main:
-        components.problem.checkpoints.save(_serialize(checkpoint))
+        components.context.checkpoints.save(_serialize(checkpoint))
 
 
 def save_final_checkpoint(components: TrainingComponents, state: TrainingState) -> None:
     """Save the end of a fold's training, where that is due: a later attempt then does not train the fold again."""
-    checkpoints = components.problem.checkpoints
+    checkpoints = components.context.checkpoints
     if isinstance(checkpoints, FoldCheckpoints) and checkpoints.is_due:
         checkpoints.finish(_serialize(_make_checkpoint(components, state)))
 
@@ -74,7 +74,7 @@ def load_checkpoint(components: TrainingComponents, initial: TrainingState) -> T
             initial.add_note(restart.note)
         return initial
     state = _restore(restart, checkpoint or {}, components)
-    checkpoints = components.problem.checkpoints
+    checkpoints = components.context.checkpoints
     if not (isinstance(checkpoints, FoldCheckpoints) and checkpoints.is_finished):
         note = f"interrupted; resumed from a checkpoint in epoch {state.epoch}"
         state.add_note(note, replace_prefix="interrupted")
@@ -108,7 +108,7 @@ def _make_checkpoint(components: TrainingComponents, state: TrainingState) -> di
 
 def _read(components: TrainingComponents) -> tuple[_Checkpoint | None, str]:
     """Return the checkpoint of an earlier attempt, if there is one that fits; else a note why it is not used."""
-    saved = components.problem.checkpoints.load()
+    saved = components.context.checkpoints.load()
     if not saved:
         return None, ""
     digest, content = saved[:_SHA256_BYTES], saved[_SHA256_BYTES:]
@@ -158,9 +158,9 @@ def _restore_random(
     random: Sequence[Mapping[str, Tensor]], components: TrainingComponents, state: TrainingState
 ) -> None:
     """Restore this process's random generators; one that the earlier attempt did not have is seeded anew."""
-    rank = components.problem.process.rank
+    rank = components.context.process.rank
     if rank >= len(random):
-        components.strategy.seed_ranks(components.problem.seed, state.all_steps)
+        components.strategy.seed_ranks(components.task.seed, state.all_steps)
         return
     torch.set_rng_state(random[rank]["cpu"])
     if "cuda" in random[rank] and components.device.startswith("cuda"):
@@ -180,9 +180,9 @@ def _random_states(components: TrainingComponents) -> dict[str, Tensor]:
 
 def _fingerprint(components: TrainingComponents) -> str:
     """Return a hash of what makes a training: format, config, seed, numbers of rows, the network's shapes, torch."""
-    problem = components.problem
+    task = components.task
     # Shapes of shards are those of the full tensors, so that the number of processes does not matter.
     shapes = [list(tensor.shape) for tensor in components.model.state_dict().values()]
-    rows = [len(problem.train), len(problem.validation)]
-    identity = [_FORMAT, components.config.model_dump(), problem.seed, rows, shapes, torch.__version__]
+    rows = [len(task.train), len(task.validation)]
+    identity = [_FORMAT, components.config.model_dump(), task.seed, rows, shapes, torch.__version__]
     return hashlib.sha256(json.dumps(identity, default=str, sort_keys=True).encode()).hexdigest()

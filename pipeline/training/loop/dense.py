@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
-from pipeline.training.algorithm import Problem
+from pipeline.training.algorithm import TrainingTask
 
 __all__ = ["Dense", "cross_entropies", "supports_manual_backward"]
 
@@ -78,11 +78,11 @@ class Dense(nn.Module):
         return losses.sum() * (loss_scale / len(target))
 
 
-def supports_manual_backward(config: NetworkConfig, problem: Problem) -> bool:
+def supports_manual_backward(config: NetworkConfig, task: TrainingTask) -> bool:
     """Return whether a Dense network minimizes plain cross-entropy over rows of equal weight."""
     has_plain_settings = config.model_dump(include=set(_REQUIRED_SETTINGS)) == _REQUIRED_SETTINGS
-    is_cross_entropy = problem.classes > 0 and config.loss in (None, "cross_entropy")
-    return has_plain_settings and is_cross_entropy and problem.train.weight is None
+    is_cross_entropy = task.classes > 0 and config.loss in (None, "cross_entropy")
+    return has_plain_settings and is_cross_entropy and task.train.weight is None
 
 
 def cross_entropies(logits: Tensor, target: Tensor, *, row_weight: float) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import Problem
+from pipeline.training.algorithm import RunContext, TrainingTask
 from pipeline.training.loop.batching import BatchRows
 from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS, WeightOptimizer
 
@@ -46,7 +46,8 @@ class DpSgd:
         network: The network that is trained.
         optimizer: The optimizer of its weights.
         config: Hyper-parameters.
-        problem: The rows to train on.
+        task: The rows to train on.
+        context: The device.
 
     Raises:
         CandidateFailedError: The network or a setting does not allow for private training.
@@ -55,14 +56,21 @@ class DpSgd:
         Abadi et al. 2016, Deep Learning with Differential Privacy.
     """
 
-    def __init__(self, network: nn.Module, optimizer: WeightOptimizer, config: NetworkConfig, problem: Problem) -> None:
-        _check(config, problem)
-        rows = len(problem.train)
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: WeightOptimizer,
+        config: NetworkConfig,
+        task: TrainingTask,
+        context: RunContext,
+    ) -> None:
+        _check(config, context)
+        rows = len(task.train)
         batch_size = config.batch_size
         size = batch_size if isinstance(batch_size, int) else max(batch_size)
         is_full_batch = config.batching == "full" or config.optimizer in FULL_BATCH_OPTIMIZERS
         self._sample_rate = 1.0 if is_full_batch else min(1.0, size / rows)
-        self._rows, self._device = rows, problem.device
+        self._rows, self._device = rows, context.device
         self._epoch_steps = max(1, round(1 / self._sample_rate))
         self._max_steps = self._epoch_steps * int(config.epochs)
         self._delta = float(config.privacy_delta)
@@ -77,7 +85,7 @@ class DpSgd:
                 alphas=_ORDERS,
             )
         self._noise = float(noise)
-        self.generator = torch.Generator(problem.device).manual_seed(secrets.randbits(63))
+        self.generator = torch.Generator(context.device).manual_seed(secrets.randbits(63))
         self._expected_rows = max(1, round(self._sample_rate * rows))
         self._hooks, self._optimizer = self._make_engine(network, optimizer, float(config.privacy_norm))
 
@@ -187,9 +195,9 @@ def replace_batch_norm(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
         return ModuleValidator.fix(network), ("private training: its batch norms became group norms",)
 
 
-def _check(config: NetworkConfig, problem: Problem) -> None:
+def _check(config: NetworkConfig, context: RunContext) -> None:
     reason = ""
-    if problem.process.size > 1:
+    if context.process.size > 1:
         reason = "it is of one process"
     elif config.mixup:
         reason = "mixup gives a row its neighbors' pixels"

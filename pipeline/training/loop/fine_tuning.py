@@ -13,7 +13,7 @@ from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
-from pipeline.training.algorithm import PretrainedModel, Problem, Rows
+from pipeline.training.algorithm import PretrainedModel, Rows, TrainingTask
 
 __all__ = ["load_pretrained", "read_base"]
 
@@ -43,7 +43,7 @@ def read_base(
     return PretrainedModel(version=version, weights=weights, same_answers=same_answers, rows=rows)
 
 
-def load_pretrained(network: nn.Module, config: NetworkConfig, problem: Problem) -> tuple[str, ...]:
+def load_pretrained(network: nn.Module, config: NetworkConfig, task: TrainingTask) -> tuple[str, ...]:
     """Load the weights of the base model where names and shapes agree; with ``freeze`` only the last layer is trained.
 
     The last layer is loaded too if the classes, or values, are the same.
@@ -58,22 +58,22 @@ def load_pretrained(network: nn.Module, config: NetworkConfig, problem: Problem)
         return ()
     from safetensors.torch import load_file
 
-    assert problem.base is not None, "the plan names it too"
-    pretrained = load_file(problem.base.weights)
+    assert task.base is not None, "the plan names it too"
+    pretrained = load_file(task.base.weights)
     last = _last_layer(network)
     fitting = {
         name: pretrained[name]
         for name, tensor in network.state_dict().items()
         if name in pretrained
         and pretrained[name].shape == tensor.shape
-        and (problem.base.same_answers or name not in last)
+        and (task.base.same_answers or name not in last)
     }
     unfit = [name for name in network.state_dict() if name not in fitting]
-    _check_fit(problem.base, fitting, [name for name in unfit if name not in last], freeze=config.freeze)
+    _check_fit(task.base, fitting, [name for name in unfit if name not in last], freeze=config.freeze)
     network.load_state_dict(fitting, strict=False)
     if config.freeze:
         _freeze(network, last)
-    return _make_notes(problem.base, fitting, unfit, last, freeze=config.freeze)
+    return _make_notes(task.base, fitting, unfit, last, freeze=config.freeze)
 
 
 def _check_fit(base: PretrainedModel, fitting: Mapping[str, Tensor], unfit: list[str], *, freeze: bool) -> None:

@@ -10,7 +10,7 @@ import onnx
 from torch import nn
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
-from pipeline.training.algorithm import FittedModel, Problem, Rows
+from pipeline.training.algorithm import FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import InputReader
 from pipeline.training.loop.loop import TrainedNetwork, train_network
@@ -20,27 +20,27 @@ __all__ = ["fit_network", "to_fitted_model"]
 
 
 def fit_network(
-    build: Callable[[], nn.Module], reads: InputReader, config: NetworkConfig, problem: Problem
+    build: Callable[[], nn.Module], reads: InputReader, config: NetworkConfig, task: TrainingTask, context: RunContext
 ) -> FittedModel:
     """Train a network, as loop.train_network describes.
 
     Raises:
         CandidateFailedError: It cannot be trained with these config, or diverged.
     """
-    return to_fitted_model(train_network(build, reads, config, problem), reads, config, problem)
+    return to_fitted_model(train_network(build, reads, config, task, context), reads, config, task)
 
 
 def to_fitted_model(
-    trained: TrainedNetwork, reads: InputReader, config: NetworkConfig, problem: Problem
+    trained: TrainedNetwork, reads: InputReader, config: NetworkConfig, task: TrainingTask
 ) -> FittedModel:
     """Return the fitted model of a trained network."""
-    module = InferenceModule(trained.network, reads, classes=problem.classes)
+    module = InferenceModule(trained.network, reads, classes=task.classes)
     return FittedModel(
         predict=module.predict,
-        body=NetworkBody(module=module, example=problem.train),
+        body=NetworkBody(module=module, example=task.train),
         history=trained.history,
         notes=trained.notes,
-        quantiles=quantiles_of(config, problem),
+        quantiles=quantiles_of(config, task),
         privacy=trained.privacy,
         weights=trained.network.state_dict(),
         tuned={"epochs": trained.best_epoch},

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import Problem
+from pipeline.training.algorithm import RunContext, TrainingTask
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.loop.batching import BatchRows, iterate_batches
 from pipeline.training.loop.checkpoints import load_checkpoint, save_checkpoint, save_final_checkpoint
@@ -70,7 +70,7 @@ class TrainedNetwork:
 
 
 def train_network(
-    build: Callable[[], nn.Module], reads: InputReader, config: NetworkConfig, problem: Problem
+    build: Callable[[], nn.Module], reads: InputReader, config: NetworkConfig, task: TrainingTask, context: RunContext
 ) -> TrainedNetwork:
     """Train a network until its validation loss stops improving.
 
@@ -80,29 +80,30 @@ def train_network(
             predict together. Augmentation is the network's own, in training mode.
         reads: Reads rows into the inputs of the network's ``forward``.
         config: Hyper-parameters.
-        problem: The rows, and how they are trained on.
+        task: The rows, and what is learned of them.
+        context: Device, deadline, checkpoints and who follows the training.
 
     Raises:
         CandidateFailedError: The loss becomes non-finite at a tenth of the learning rate too, one row does not fit into
             memory, or a setting is not possible for this network.
     """
-    _configure_torch(problem)
+    _configure_torch(context, task.seed)
     network, group_norm_notes = replace_batch_norm(build()) if config.privacy_epsilon else (build(), ())
-    pretrained_notes = load_pretrained(network, config, problem)
-    components = _make_components(network.to(problem.device), config, problem)
+    pretrained_notes = load_pretrained(network, config, task)
+    components = _make_components(network.to(context.device), config, task, context)
     strategy, model = components.strategy, components.model
     train, validation = (
-        DeviceData.of(reads, replace(rows, weight=problem.loss_weight(rows)), problem.device)
-        for rows in (problem.train, problem.validation)
+        DeviceData.of(reads, replace(rows, weight=task.loss_weight(rows)), context.device)
+        for rows in (task.train, task.validation)
     )
     initial = TrainingState(
         learning_rate=config.learning_rate,
-        loss=torch.zeros((), device=problem.device),
+        loss=torch.zeros((), device=context.device),
         best_weights=strategy.weights(model),
     )
     state = load_checkpoint(components, initial)
     for point in state.history:
-        problem.watch(point)
+        context.watch(point)
     _train(components, train, validation, state)
     save_final_checkpoint(components, state)
     if state.planned_epochs and state.epoch > state.planned_epochs:
@@ -121,40 +122,43 @@ def train_network(
     )
 
 
-def _configure_torch(problem: Problem) -> None:
-    torch.manual_seed(problem.seed)
-    torch.set_num_threads(problem.threads)
+def _configure_torch(context: RunContext, seed: int) -> None:
+    torch.manual_seed(seed)
+    torch.set_num_threads(context.threads)
     torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports the compiler, a second
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch does not type it
-    if problem.device.startswith("cuda"):
+    if context.device.startswith("cuda"):
         torch.set_float32_matmul_precision("high")  # TF32
 
 
-def _make_components(network: nn.Module, config: NetworkConfig, problem: Problem) -> TrainingComponents:
-    strategy = make_strategy(config.parallel, problem.process, problem.device)
+def _make_components(
+    network: nn.Module, config: NetworkConfig, task: TrainingTask, context: RunContext
+) -> TrainingComponents:
+    strategy = make_strategy(config.parallel, context.process, context.device)
     model = strategy.wrap(network)
-    strategy.seed_ranks(problem.seed)
+    strategy.seed_ranks(task.seed)
     optimizer = WeightOptimizer(model, config)
     return TrainingComponents(
         config=config,
-        problem=problem,
+        task=task,
+        context=context,
         model=model,
-        loss=make_loss(config, problem),
+        loss=make_loss(config, task),
         optimizer=optimizer,
         average=WeightAverage(model, config),
         compression=WeightCompression(model, config),
         strategy=strategy,
-        dp_sgd=DpSgd(model, optimizer, config, problem) if config.privacy_epsilon else None,
-        dense=network if isinstance(network, Dense) and supports_manual_backward(config, problem) else None,
+        dp_sgd=DpSgd(model, optimizer, config, task, context) if config.privacy_epsilon else None,
+        dense=network if isinstance(network, Dense) and supports_manual_backward(config, task) else None,
     )
 
 
 def _train(components: TrainingComponents, train: DeviceData, validation: DeviceData, state: TrainingState) -> None:
     """Run the remaining epochs until time, patience or privacy budget is exhausted."""
-    config, problem, strategy, average = (
-        components.config, components.problem, components.strategy, components.average,
+    config, context, strategy, average = (
+        components.config, components.context, components.strategy, components.average,
     )  # fmt: skip
-    clock = problem.clock
+    clock = context.clock
     action, saved_at = "continue", clock()
     while (
         action != "stop"
@@ -197,13 +201,13 @@ def _train(components: TrainingComponents, train: DeviceData, validation: Device
             **metric,
             "learning_rate": _learning_rate(config, state),
             "rows_per_second": state.rows / seconds,
-            "memory_mb": peak_memory_mb(problem.device),
+            "memory_mb": peak_memory_mb(context.device),
             "seconds": clock() - started,
         }
         state.history.append(components.dp_sgd.publishable(point) if components.dp_sgd else point)
-        problem.watch(state.history[-1])
+        context.watch(state.history[-1])
         loss_text = "" if components.dp_sgd else f", validation loss {validation_loss:.4f}"
-        problem.report(f"epoch {state.epoch} of {config.epochs}{loss_text}")
+        context.report(f"epoch {state.epoch} of {config.epochs}{loss_text}")
         state.start_epoch(state.epoch + 1)
         _fit_epochs_to_deadline(components, state)
         if _next_action(components, state, saved_at, epoch_ended=True) == "checkpoint":
@@ -280,7 +284,7 @@ def _schedule_position(config: NetworkConfig, state: TrainingState, progress: fl
 
 def _is_best(components: TrainingComponents, state: TrainingState, validation_loss: float, *, is_last: bool) -> bool:
     """Return whether the epoch's weights replace the best ones; private trainings and refits keep the last ones."""
-    keeps_last = components.dp_sgd is not None or components.problem.tuned is not None
+    keeps_last = components.dp_sgd is not None or components.task.tuned is not None
     if not (validation_loss < state.best_loss or keeps_last):
         return False
     return is_last or _schedule_position(components.config, state, 1.0) >= components.compression.first_epoch
@@ -288,11 +292,11 @@ def _is_best(components: TrainingComponents, state: TrainingState, validation_lo
 
 def _fit_epochs_to_deadline(components: TrainingComponents, state: TrainingState) -> None:
     """Plan as many epochs as there is time for, so that the schedule ends where the training does."""
-    problem, epochs, trained = components.problem, components.config.epochs, state.epoch - 1
-    if trained >= (state.planned_epochs or epochs) or problem.deadline == math.inf:
+    context, epochs, trained = components.context, components.config.epochs, state.epoch - 1
+    if trained >= (state.planned_epochs or epochs) or context.deadline == math.inf:
         return
     seconds_per_epoch = sum(point["seconds"] for point in state.history) / len(state.history)
-    seconds_left = _TIME_MARGIN * (problem.deadline - problem.clock())
+    seconds_left = _TIME_MARGIN * (context.deadline - context.clock())
     affordable = max(trained + 1, min(epochs, trained + int(seconds_left / seconds_per_epoch)))
     affordable = components.strategy.broadcast(affordable)
     state.planned_epochs = affordable if affordable < epochs else 0
@@ -302,19 +306,21 @@ def _remaining_batches(components: TrainingComponents, state: TrainingState) -> 
     """Yield the batches of the epoch that are left."""
     if components.dp_sgd:
         return components.dp_sgd.iterate_batches(state.step)
-    return iterate_batches(components.config, components.problem, epoch=state.epoch, first_step=state.step)
+    return iterate_batches(
+        components.config, components.task, components.device, epoch=state.epoch, first_step=state.step
+    )
 
 
 def _last_epoch(components: TrainingComponents, state: TrainingState) -> int:
     """Return the last epoch that there is time for; a refit has as many as its folds found best."""
     last = int(state.planned_epochs or components.config.epochs)
-    tuned = components.problem.tuned
+    tuned = components.task.tuned
     return last if tuned is None else min(last, max(1, round(tuned["epochs"])))
 
 
 def _is_out_of_patience(components: TrainingComponents, state: TrainingState) -> bool:
     """Return whether ``early_stopping`` epochs brought no better validation loss, once averages are evaluated."""
-    if components.problem.tuned is not None:
+    if components.task.tuned is not None:
         return False
     since = max(state.best_epoch, components.average.first_epoch - 1, components.compression.first_epoch - 1)
     return state.epoch - 1 - since >= int(components.config.early_stopping)
@@ -340,13 +346,13 @@ def _next_action(
 def _local_action(
     components: TrainingComponents, state: TrainingState, saved_at: float, *, epoch_ended: bool
 ) -> _Action:
-    now, problem, dp_sgd = components.problem.clock(), components.problem, components.dp_sgd
-    if now >= problem.deadline and not epoch_ended:
+    now, context, dp_sgd = components.context.clock(), components.context, components.dp_sgd
+    if now >= context.deadline and not epoch_ended:
         _note_time_out(state, state.epoch, components.config)
         return "stop"
     if dp_sgd and dp_sgd.is_budget_exhausted(state.all_steps) and not epoch_ended:
         return "stop"
-    interval = problem.checkpoints.seconds
+    interval = context.checkpoints.seconds
     return "checkpoint" if (epoch_ended if interval == 0 else now - saved_at >= interval) else "continue"
 
 

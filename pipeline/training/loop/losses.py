@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import Problem
+from pipeline.training.algorithm import TrainingTask
 from pipeline.training.loop.inference import to_predictions
 
 __all__ = ["LOSSES", "Loss", "make_loss", "member_mean", "outputs_of", "quantiles_of"]
@@ -22,34 +22,32 @@ _functional = nn.functional
 _DEFAULT_QUANTILES = (0.05, 0.5, 0.95)
 
 
-def quantiles_of(config: NetworkConfig, problem: Problem) -> tuple[float, ...]:
+def quantiles_of(config: NetworkConfig, task: TrainingTask) -> tuple[float, ...]:
     """Return the quantiles that a regression predicts besides its value, in ascending order."""
-    if problem.task != "regression":
+    if task.kind != "regression":
         return ()
     quantiles = config.quantiles or (_DEFAULT_QUANTILES if config.loss == "quantile" else ())
     return tuple(sorted(quantiles))
 
 
-def outputs_of(config: NetworkConfig, problem: Problem) -> int:
+def outputs_of(config: NetworkConfig, task: TrainingTask) -> int:
     """Return the number of a network's outputs: one logit per class, or the value and its quantiles."""
-    return problem.classes or 1 + len(quantiles_of(config, problem))
+    return task.classes or 1 + len(quantiles_of(config, task))
 
 
-def make_loss(config: NetworkConfig, problem: Problem) -> Loss:
+def make_loss(config: NetworkConfig, task: TrainingTask) -> Loss:
     """Make the loss that the config names; each member of an ensemble has its own, and they are averaged.
 
     Raises:
         CandidateFailedError: The loss is for another task.
     """
-    name = config.loss or ("cross_entropy" if problem.classes else _OF_OBJECTIVES[problem.loss])
-    if (name in _OF_CLASSES) != bool(problem.classes):
-        fitting = ", ".join(loss for loss in LOSSES if (loss in _OF_CLASSES) == bool(problem.classes))
-        raise CandidateFailedError(f"the loss '{name}' is not for {problem.task}: one of {fitting} is expected")
+    name = config.loss or ("cross_entropy" if task.classes else _OF_OBJECTIVES[task.loss])
+    if (name in _OF_CLASSES) != bool(task.classes):
+        fitting = ", ".join(loss for loss in LOSSES if (loss in _OF_CLASSES) == bool(task.classes))
+        raise CandidateFailedError(f"the loss '{name}' is not for {task.kind}: one of {fitting} is expected")
     row_loss = partial(LOSSES.get(name, _poisson), config)
-    quantiles = quantiles_of(config, problem)
-    return partial(
-        _mean_over_members, row_loss if problem.classes else partial(_add_quantile_losses, row_loss, quantiles)
-    )
+    quantiles = quantiles_of(config, task)
+    return partial(_mean_over_members, row_loss if task.classes else partial(_add_quantile_losses, row_loss, quantiles))
 
 
 def member_mean(outputs: Tensor, *, classes: int) -> Tensor:

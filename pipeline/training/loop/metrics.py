@@ -12,38 +12,38 @@ from torch import Tensor
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Predictions
-from pipeline.training.algorithm import Problem
+from pipeline.training.algorithm import TrainingTask
 
 __all__ = ["epoch_metric", "peak_memory_mb"]
 
 _MAX_RANKED_CLASSES = 20  # classes, each of which sorts the rows, that an epoch has time for
 
 
-def epoch_metric(problem: Problem, predictions: Tensor, target: Tensor) -> dict[str, float]:
+def epoch_metric(task: TrainingTask, predictions: Tensor, target: Tensor) -> dict[str, float]:
     """Return the plan's metric of the validation rows, by its name.
 
     Args:
-        problem: Names the metric and has the validation rows.
+        task: Names the metric and has the validation rows.
         predictions: Probabilities [rows, classes], or values [rows, 1 + quantiles].
         target: Class numbers or standardized values [rows].
 
     Returns:
         One metric; none where it takes too long for an epoch, or a prediction is not finite.
     """
-    if problem.metric in ("auc", "average_precision") and problem.classes > _MAX_RANKED_CLASSES:
+    if task.metric in ("auc", "average_precision") and task.classes > _MAX_RANKED_CLASSES:
         return {}
-    classes = tuple(map(str, range(problem.classes)))
+    classes = tuple(map(str, range(task.classes)))
     predicted, truth = predictions.float().cpu().numpy(), target.cpu().numpy()
     if not np.isfinite(predicted).all():
         return {}
     if not classes:
-        predicted, truth = problem.denormalize(predicted[:, 0]), problem.learned_values(truth)
+        predicted, truth = task.denormalize(predicted[:, 0]), task.learned_values(truth)
     else:
         truth = np.array(classes, object)[truth]
-    positive = classes[problem.positive] if len(classes) == 2 else ""
-    signature = Signature(task=problem.task, target="", columns=(), classes=classes, positive=positive)
-    weight = problem.validation.weight
-    return measure(signature, truth, Predictions.of(signature, predicted), weight=weight, only=problem.metric)
+    positive = classes[task.positive] if len(classes) == 2 else ""
+    signature = Signature(task=task.kind, target="", columns=(), classes=classes, positive=positive)
+    weight = task.validation.weight
+    return measure(signature, truth, Predictions.of(signature, predicted), weight=weight, only=task.metric)
 
 
 def peak_memory_mb(device: str) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
-from pipeline.training.algorithm import Problem
+from pipeline.training.algorithm import RunContext, TrainingTask
 from pipeline.training.distributed.strategy import Strategy
 from pipeline.training.loop.dense import Dense
 from pipeline.training.loop.dp_sgd import DpSgd
@@ -30,7 +30,8 @@ class TrainingComponents:
 
     Args:
         config: Hyper-parameters of the candidate.
-        problem: The rows and how they are trained on.
+        task: The rows, and what is learned of them.
+        context: Device, deadline, checkpoints and who follows the training.
         model: The network, wrapped by the strategy.
         loss: Loss of each row.
         optimizer: Optimizer of the network's weights.
@@ -42,7 +43,8 @@ class TrainingComponents:
     """
 
     config: NetworkConfig
-    problem: Problem
+    task: TrainingTask
+    context: RunContext
     model: nn.Module
     loss: Loss
     optimizer: WeightOptimizer
@@ -55,7 +57,7 @@ class TrainingComponents:
     @property
     def device(self) -> str:
         """Return the device, as torch names it."""
-        return self.problem.device
+        return self.context.device
 
 
 @dataclass(kw_only=True, slots=True)

@@ -190,17 +190,17 @@ def _parameters_with_gradient(components: TrainingComponents) -> list[Tensor]:
 
 def evaluate(components: TrainingComponents, data: DeviceData, max_rows: int) -> tuple[Tensor, dict[str, float]]:
     """Return the mean loss and the plan's metric of held-out rows; the members of an ensemble predict together."""
-    problem = components.problem
+    task = components.task
     components.model.eval()
     with torch.no_grad():
         blocks = [
-            member_mean(forward(components, [tensor.to(data.device) for tensor in block]), classes=problem.classes)
+            member_mean(forward(components, [tensor.to(data.device) for tensor in block]), classes=task.classes)
             for block in split_blocks(*data.inputs.values(), max_rows=max_rows)
         ]
         outputs, target = torch.cat(blocks), data.target.to(data.device)
         losses = components.loss(outputs, target)
         loss = (losses if data.weight is None else losses * data.weight.to(data.device)).mean()
-        return loss, epoch_metric(problem, to_predictions(outputs, classes=problem.classes), target)
+        return loss, epoch_metric(task, to_predictions(outputs, classes=task.classes), target)
 
 
 def retry_on_oom(components: TrainingComponents, state: TrainingState, rows: int, compute: Callable[[int], T]) -> T:

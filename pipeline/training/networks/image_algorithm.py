@@ -19,7 +19,7 @@ from pipeline.contracts.algorithms.network_config import (
     WeightDecay,
 )
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
-from pipeline.training.algorithm import Algorithm, FittedModel, Problem
+from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
 
 __all__ = ["ImageConfig", "image_algorithm"]
 
@@ -50,7 +50,7 @@ def image_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
     name: str,
     strengths: str,
     config: type[ImageConfigT],
-    train: Callable[[ImageConfigT, Problem], FittedModel],
+    train: Callable[[ImageConfigT, TrainingTask, RunContext], FittedModel],
     epochs: tuple[int, int],
     cost: Cost,
     training_order: int,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
-from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.algorithm import FittedModel, RunContext, TrainingTask
 from pipeline.training.loop.dense import Dense
 from pipeline.training.loop.fit import fit_network
 from pipeline.training.loop.inputs import columns
@@ -163,6 +163,8 @@ def to_unit_range(image: Tensor) -> Tensor:
     return image.flatten(1).float() / 255
 
 
-def train_images(build: Callable[[int], nn.Module], config: NetworkConfig, problem: Problem) -> FittedModel:
+def train_images(
+    build: Callable[[int], nn.Module], config: NetworkConfig, task: TrainingTask, context: RunContext
+) -> FittedModel:
     """Train a network on the images; ``build`` builds it, given the number of outputs."""
-    return fit_network(partial(build, outputs_of(config, problem)), READS, config, problem)
+    return fit_network(partial(build, outputs_of(config, task)), READS, config, task, context)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.algorithm import FittedModel, RunContext, TrainingTask
 from pipeline.training.resampling.bag_graph import average_fitted_models
 from pipeline.training.resampling.fold_checkpoints import BagCheckpoints
 from pipeline.training.resampling.folds import Fold
@@ -23,6 +23,7 @@ __all__ = ["Bag", "average_models", "refit", "train_bag"]
 
 _REFIT = -1  # what the checkpoint calls the training on all rows
 
+Train = Callable[[TrainingTask, RunContext], FittedModel]
 Floats = npt.NDArray[np.floating[Any]]
 
 
@@ -40,10 +41,11 @@ class Bag:
     checkpoints: BagCheckpoints | None = None
 
 
-def train_bag(
+def train_bag(  # noqa: PLR0913 - what is trained, on what, and how
     folds: Sequence[Fold],
-    problem: Problem,
-    train: Callable[[Problem], FittedModel],
+    task: TrainingTask,
+    context: RunContext,
+    train: Train,
     take: Callable[[Fold], tuple[Any, Any]] | None = None,
     *,
     is_refit: bool = False,
@@ -55,32 +57,31 @@ def train_bag(
 
     Args:
         folds: Of the training rows.
-        problem: Its ``train`` are all rows; ``validation`` is not looked at.
+        task: Its ``train`` are all rows; ``validation`` is not looked at.
+        context: Of the whole bag; each fold has its share of the time, and its own checkpoints.
         train: Trains on one fold.
-        take: The rows of a fold that train and those that are held out; None: taken from ``problem.train``.
+        take: The rows of a fold that train and those that are held out; None: taken from ``task.train``.
         is_refit: A refit follows, which has a share of the time as each fold has.
     """
-    rows, checkpoints = problem.train, BagCheckpoints(problem.checkpoints)
+    rows, checkpoints = task.train, BagCheckpoints(context.checkpoints)
     members: list[FittedModel] = []
     out_of_fold: Floats | None = None
     notes: tuple[str, ...] = ()
     for number, fold in enumerate(folds):
         now = time.monotonic()
-        if members and now > problem.deadline:
+        if members and now > context.deadline:
             notes = (f"training time ran out after {number} of {len(folds)} folds; the models of these folds are used",)
             break
         learned, held = take(fold) if take else (rows.take(fold.train), rows.take(fold.held))
         model = train(
+            replace(task, train=learned, validation=held, seed=task.seed + number),
             replace(
-                problem,
-                train=learned,
-                validation=held,
-                seed=problem.seed + number,
-                deadline=now + (problem.deadline - now) / (len(folds) + is_refit - number),
+                context,
+                deadline=now + (context.deadline - now) / (len(folds) + is_refit - number),
                 checkpoints=checkpoints.of_fold(number),
-                report=_numbered_report(problem, number, len(folds)),
-                watch=_numbered_watch(problem, number),
-            )
+                report=_numbered_report(context, number, len(folds)),
+                watch=_numbered_watch(context, number),
+            ),
         )
         predicted = model.predict(held)
         if out_of_fold is None:
@@ -91,28 +92,29 @@ def train_bag(
     return Bag(members=tuple(members), out_of_fold=out_of_fold, notes=notes, checkpoints=checkpoints)
 
 
-def refit(bag: Bag, problem: Problem, train: Callable[[Problem], FittedModel]) -> FittedModel:
+def refit(bag: Bag, task: TrainingTask, context: RunContext, train: Train) -> FittedModel:
     """Train one model on all rows, with what the fold models found by the rows that they held out.
 
     Where time splits the rows the last fold model, which learned from the most of them, tells; else the median.
 
     Args:
         bag: The fold models.
-        problem: Its ``train`` are all rows.
+        task: Its ``train`` are all rows.
+        context: Of the whole bag.
         train: Trains on them.
     """
     tuned_of_folds = [member.tuned for member in bag.members]
-    tuned = tuned_of_folds[-1] if problem.train.time is not None else _medians(tuned_of_folds)
+    tuned = tuned_of_folds[-1] if task.train.time is not None else _medians(tuned_of_folds)
     tuned_text = ", ".join(f"{name} {value:.4g}" for name, value in tuned.items())
     note = "one model, refit on all rows, is served: the metrics are of its fold models"
     model = train(
+        replace(task, tuned=tuned),
         replace(
-            problem,
-            tuned=tuned,
-            checkpoints=bag.checkpoints.of_fold(_REFIT) if bag.checkpoints else problem.checkpoints,
-            report=lambda text: problem.report(f"refit on all rows, {text}"),
-            watch=lambda point: problem.watch({"fold": len(bag.members) + 1, **point}),
-        )
+            context,
+            checkpoints=bag.checkpoints.of_fold(_REFIT) if bag.checkpoints else context.checkpoints,
+            report=lambda text: context.report(f"refit on all rows, {text}"),
+            watch=lambda point: context.watch({"fold": len(bag.members) + 1, **point}),
+        ),
     )
     return replace(model, notes=(*model.notes, f"{note} ({tuned_text}, as these found)" if tuned_text else note))
 
@@ -148,9 +150,9 @@ def average_models(members: Sequence[FittedModel], classes: int) -> FittedModel:
     )
 
 
-def _numbered_report(problem: Problem, number: int, count: int) -> Callable[[str], None]:
-    return lambda text: problem.report(f"fold {number + 1} of {count}, {text}")
+def _numbered_report(context: RunContext, number: int, count: int) -> Callable[[str], None]:
+    return lambda text: context.report(f"fold {number + 1} of {count}, {text}")
 
 
-def _numbered_watch(problem: Problem, number: int) -> Callable[[Any], None]:
-    return lambda point: problem.watch({"fold": number + 1, **point})
+def _numbered_watch(context: RunContext, number: int) -> Callable[[Any], None]:
+    return lambda point: context.watch({"fold": number + 1, **point})

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.contracts.records.plan import Candidate
-from pipeline.training.algorithm import Algorithm, FittedModel, NoCheckpoints, Problem, Rows
+from pipeline.training.algorithm import Algorithm, FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.search.trial_data import sample
 
 __all__ = ["Scorer", "screen_candidates"]
@@ -36,37 +36,38 @@ class _ScreenResult:
     half: float
 
 
-def screen_candidates(
-    candidates: Sequence[tuple[Candidate, Algorithm[Any]]], problem: Problem, rows: int, score: Scorer, *, greater: bool
+def screen_candidates(  # noqa: PLR0913 - what is compared, on what, and how
+    candidates: Sequence[tuple[Candidate, Algorithm[Any]]],
+    task: TrainingTask,
+    context: RunContext,
+    rows: int,
+    score: Scorer,
+    *,
+    greater: bool,
 ) -> Mapping[str, str]:
     """Candidate -> why it is dropped. What fails here is not dropped: it fails, or does not, in its training."""
-    sampled_problem = replace(
-        problem,
-        train=sample(problem.train, rows / len(problem.train), classes=problem.classes, seed=problem.seed),
-        validation=sample(
-            problem.validation, rows / len(problem.validation), classes=problem.classes, seed=problem.seed
-        ),
-        checkpoints=NoCheckpoints(),
-        watch=lambda point: None,
-        report=lambda text: None,
+    sampled_task = replace(
+        task,
+        train=sample(task.train, rows / len(task.train), classes=task.classes, seed=task.seed),
+        validation=sample(task.validation, rows / len(task.validation), classes=task.classes, seed=task.seed),
     )
-    seconds_per_candidate = (problem.deadline - time.monotonic()) * _TIME_FRACTION / len(candidates)
+    unobserved = context.without_observers()
+    seconds_per_candidate = (context.deadline - time.monotonic()) * _TIME_FRACTION / len(candidates)
     results = []
     for candidate, algorithm in candidates:
-        problem.report(f"{candidate.name}: on {len(sampled_problem.train):,} rows first")
+        context.report(f"{candidate.name}: on {len(sampled_task.train):,} rows first")
         config = algorithm.configure(candidate.settings)
         try:
-            fitted = algorithm.train(
-                config, replace(sampled_problem, deadline=time.monotonic() + seconds_per_candidate)
-            )
-            quality, (low, high) = score(fitted, sampled_problem.validation)
+            until = time.monotonic() + seconds_per_candidate
+            fitted = algorithm.train(config, sampled_task, replace(unobserved, deadline=until))
+            quality, (low, high) = score(fitted, sampled_task.validation)
         except Exception as error:  # noqa: BLE001 - whatever a library raises: its training will tell
             _log.warning("not heard", extra={"candidate": candidate.name}, exc_info=error)
             continue
         results.append(
             _ScreenResult(candidate=candidate.name, quality=quality if greater else -quality, half=(high - low) / 2)
         )
-    return _reject_dominated(results, rows=len(sampled_problem.train), metric=problem.metric)
+    return _reject_dominated(results, rows=len(sampled_task.train), metric=task.metric)
 
 
 def _reject_dominated(results: Sequence[_ScreenResult], *, rows: int, metric: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.outcome import Trial
 from pipeline.contracts.records.plan import Trials
 from pipeline.contracts.spec.metrics import greater_is_better
-from pipeline.training.algorithm import Algorithm, Checkpoints, Problem
+from pipeline.training.algorithm import Algorithm, Checkpoints, RunContext, TrainingTask
 from pipeline.training.search.methods import METHODS, SearchRequest, count_trials, quality
 from pipeline.training.search.trial_data import make_folds
 from pipeline.training.search.trial_runner import Score, SearchTimeoutError, TrialCache, TrialRunner
@@ -31,26 +31,29 @@ class SearchResult:
     checkpoints: Checkpoints
 
 
-def search(algorithm: Algorithm[Any], fixed: Settings, trials: Trials, problem: Problem, score: Score) -> SearchResult:
-    """The best of ``trials.space`` with all else as ``fixed`` has it, by ``score``, which is of ``problem.metric``.
+def search(  # noqa: PLR0913, PLR0917 - what is searched, on what, and how
+    algorithm: Algorithm[Any], fixed: Settings, trials: Trials, task: TrainingTask, context: RunContext, score: Score
+) -> SearchResult:
+    """The best of ``trials.space`` with all else as ``fixed`` has it, by ``score``, which is of ``task.metric``.
 
-    It ends while there is time left to train with the best, of its share of that until ``problem.deadline``. Raise
+    It ends while there is time left to train with the best, of its share of that until ``context.deadline``. Raise
     CandidateFailedError on a setting that the algorithm does not have, and when every trial failed.
     """
     algorithm.check_names(trials.space)
     base = algorithm.configure(fixed).model_dump()
-    greater = greater_is_better(problem.metric)
-    folds, note = make_folds(problem, trials.cv)
-    request = SearchRequest(trials=trials, base=base, seed=problem.seed, rows=len(folds[0].train), greater=greater)
+    greater = greater_is_better(task.metric)
+    folds, note = make_folds(task, trials.cv)
+    request = SearchRequest(trials=trials, base=base, seed=task.seed, rows=len(folds[0].train), greater=greater)
     runner = TrialRunner(
         algorithm=algorithm,
         base=base | trials.cheaper,
         folds=folds,
+        context=context,
         score=score,
         greater=greater,
-        cache=TrialCache(problem.checkpoints),
+        cache=TrialCache(context.checkpoints),
         prunes=trials.method in ("random", "bayesian"),
-        deadline=_search_deadline(problem, trials),
+        deadline=_search_deadline(context, trials),
         searched=frozenset(trials.space),
         planned=count_trials(request),
     )
@@ -75,9 +78,9 @@ def search(algorithm: Algorithm[Any], fixed: Settings, trials: Trials, problem: 
     )
 
 
-def _search_deadline(problem: Problem, trials: Trials) -> float:
+def _search_deadline(context: RunContext, trials: Trials) -> float:
     now = time.monotonic()
-    return now + trials.share * (problem.deadline - now)
+    return now + trials.share * (context.deadline - now)
 
 
 def _best(trials: Sequence[Trial], *, greater: bool) -> Trial | None:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
-from pipeline.training.algorithm import FittedModel, Problem
+from pipeline.training.algorithm import FittedModel, RunContext, TrainingTask
 from pipeline.training.loop.batching import iterate_batches
 from pipeline.training.loop.dense import cross_entropies
 from pipeline.training.loop.fit import to_fitted_model
@@ -41,7 +41,7 @@ _MAX_ROWS = 2048  # that are answered at once, by all trials
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # Adam's own constants
 
 
-def can_stack(trials: Sequence[NetworkConfig], problem: Problem) -> bool:
+def can_stack(trials: Sequence[NetworkConfig], task: TrainingTask, context: RunContext) -> bool:
     """Several trials over pixels, that classify with Adam and no other knob, alike in all but ``_OWN``."""
     first = trials[0]
     shared = [trial.model_dump(exclude=_PER_TRIAL_SETTINGS) for trial in trials]
@@ -50,50 +50,52 @@ def can_stack(trials: Sequence[NetworkConfig], problem: Problem) -> bool:
         and all(settings == shared[0] for settings in shared)
         and first.optimizer in _OPTIMIZERS
         and first.model_dump(include=set(_DISABLED_SETTINGS)) == _DISABLED_SETTINGS
-        and problem.train.image.size > 0
-        and problem.classes > 0
-        and problem.train.weight is None
-        and problem.device == "cpu"
+        and task.train.image.size > 0
+        and task.classes > 0
+        and task.train.weight is None
+        and context.device == "cpu"
     )
 
 
-def fit_stacked(trials: Sequence[NetworkConfig], problem: Problem) -> list[FittedModel] | None:
+def fit_stacked(trials: Sequence[NetworkConfig], task: TrainingTask, context: RunContext) -> list[FittedModel] | None:
     """What each of the trials learns, which ``can_stack``; of one whose loss is no number, the best before.
 
     None when the time is over first.
     """
-    torch.manual_seed(problem.seed)
+    torch.manual_seed(task.seed)
     config = trials[0]
-    network = PixelMLP(problem.train.image, outputs=problem.classes, hidden=config.hidden, dropout=0.0)
-    trials_per_stack = -(-len(trials) // problem.threads)
+    network = PixelMLP(task.train.image, outputs=task.classes, hidden=config.hidden, dropout=0.0)
+    trials_per_stack = -(-len(trials) // context.threads)
     stacks = [
-        _Stack(network, trials[first : first + trials_per_stack], problem, first)
+        _Stack(network, trials[first : first + trials_per_stack], task, first)
         for first in range(0, len(trials), trials_per_stack)
     ]
     torch.set_num_threads(1)  # each thread has trials of its own
     try:
-        if not _train_stacks(stacks, config.epochs, config.early_stopping, problem):
+        if not _train_stacks(stacks, config.epochs, config.early_stopping, task, context):
             return None
     finally:
-        torch.set_num_threads(problem.threads)
+        torch.set_num_threads(context.threads)
     return [
-        to_fitted_model(network_of_trial, READS, config, problem)
+        to_fitted_model(network_of_trial, READS, config, task)
         for stack in stacks
         for network_of_trial in stack.learned(network)
     ]
 
 
-def _train_stacks(stacks: Sequence[_Stack], epochs: int, patience: int, problem: Problem) -> bool:
+def _train_stacks(
+    stacks: Sequence[_Stack], epochs: int, patience: int, task: TrainingTask, context: RunContext
+) -> bool:
     """Until the last epoch, or none of them became better for so long; False when the time is over first."""
     trials = sum(len(stack.best_loss) for stack in stacks)
     with ThreadPoolExecutor(len(stacks)) as pool:
         for epoch in range(1, epochs + 1):
             list(pool.map(_Stack.learn, stacks, itertools.repeat(epoch)))
             lowest_loss = min(loss for stack in stacks for loss in stack.best_loss)
-            problem.report(f"epoch {epoch} of {epochs}, {trials} trials, loss {lowest_loss:.4f}")
+            context.report(f"epoch {epoch} of {epochs}, {trials} trials, loss {lowest_loss:.4f}")
             if all(epoch - best_epoch >= patience for stack in stacks for best_epoch in stack.best_epoch):
                 break
-            if time.monotonic() >= problem.deadline:
+            if time.monotonic() >= context.deadline:
                 return False
     return True
 
@@ -101,9 +103,9 @@ def _train_stacks(stacks: Sequence[_Stack], epochs: int, patience: int, problem:
 class _Stack:
     """Trials that one thread trains: of each layer the weights [trials, to, from] and biases [trials, 1, to]."""
 
-    def __init__(self, network: PixelMLP, trials: Sequence[NetworkConfig], problem: Problem, first: int) -> None:
+    def __init__(self, network: PixelMLP, trials: Sequence[NetworkConfig], task: TrainingTask, first: int) -> None:
         """``first``: the place of the first of ``trials`` among all."""
-        self._problem, self._trials, self._config = problem, trials, trials[0]
+        self._task, self._trials, self._config = task, trials, trials[0]
         weights = [layer.weight.detach() for layer in network.layers]
         biases = [layer.bias.detach().unsqueeze(0) for layer in network.layers]
         self._weights, self._biases = _stacked(weights, len(trials)), _stacked(biases, len(trials))
@@ -115,7 +117,7 @@ class _Stack:
             [[tensor[trial] for tensor in tensors] for tensors in tensor_groups] for trial in range(len(trials))
         ]
         self._steps = [torch.zeros(())] * len(self._parts)  # all have taken the same steps
-        self._drops = torch.Generator().manual_seed(problem.seed + first)
+        self._drops = torch.Generator().manual_seed(task.seed + first)
         self._histories: list[list[dict[str, float]]] = [[] for _ in trials]
         self._best = [tensor.clone() for tensor in self._parts]
         self.best_loss, self.best_epoch = [math.inf] * len(trials), [0] * len(trials)
@@ -123,12 +125,12 @@ class _Stack:
     @torch.inference_mode()
     def learn(self, epoch: int) -> None:
         """All batches of it; then each trial is measured, and what is its best is kept."""
-        started, problem, config = time.perf_counter(), self._problem, self._config
-        image, target = torch.from_numpy(problem.train.image), torch.from_numpy(problem.train.target)
+        started, task, config = time.perf_counter(), self._task, self._config
+        image, target = torch.from_numpy(task.train.image), torch.from_numpy(task.train.target)
         total = torch.zeros(len(self._trials))
         losses = [[point["validation_loss"] for point in history] for history in self._histories]
         alike = config.schedule != "plateau"  # which alone looks at a trial's losses
-        for passed, rows in iterate_batches(config, problem, epoch=epoch, first_step=0):
+        for passed, rows in iterate_batches(config, task, "cpu", epoch=epoch, first_step=0):
             factors = [
                 lr_factor(config, epoch - 1 + passed, trial_losses)
                 for trial_losses in (losses[:1] if alike else losses)
@@ -223,7 +225,7 @@ class _Stack:
             )  # fmt: skip
 
     def _validation_losses(self) -> list[float]:
-        rows = self._problem.validation
+        rows = self._task.validation
         image, target = torch.from_numpy(rows.image), torch.from_numpy(rows.target)
         total = torch.zeros(len(self._trials))
         for image_block, target_block in split_blocks(image, target, max_rows=_MAX_ROWS):

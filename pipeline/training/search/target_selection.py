@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.training.algorithm import Algorithm, ConfigT, NoCheckpoints, Problem, Rows
+from pipeline.training.algorithm import Algorithm, ConfigT, RunContext, TrainingTask
 from pipeline.training.features.target_transform import TargetTransform
 from pipeline.training.resampling.folds import make_folds
 from pipeline.training.search.trial_data import sample
@@ -41,10 +41,11 @@ class _HeldOut:
 _log = logging.getLogger(__name__)
 
 
-def select_target_transform(  # noqa: PLR0913 - what is compared, on what, and how
+def select_target_transform(  # noqa: PLR0913, PLR0917 - what is compared, on what, and how
     algorithm: Algorithm[ConfigT],
     config: ConfigT,
-    problem: Problem,
+    task: TrainingTask,
+    context: RunContext,
     transforms: Sequence[TargetTransform],
     score: ValueScore,
     *,
@@ -57,7 +58,8 @@ def select_target_transform(  # noqa: PLR0913 - what is compared, on what, and h
     Args:
         algorithm: Trains each.
         config: The candidate's.
-        problem: Of the first transform; its ``train`` are all rows.
+        task: Of the first transform; its ``train`` are all rows.
+        context: Of the candidate; the comparison has a share of its time.
         transforms: The first is what is learned without a comparison.
         score: The metric of values in the target's own units.
         greater: Whether a greater metric is better.
@@ -69,12 +71,13 @@ def select_target_transform(  # noqa: PLR0913 - what is compared, on what, and h
     if len(transforms) < 2:
         return plain, ""
     now = time.monotonic()
-    deadline = now + min(_MAX_SECONDS, (problem.deadline - now) * _SHARE_OF_TIME)
+    deadline = now + min(_MAX_SECONDS, (context.deadline - now) * _SHARE_OF_TIME)
+    unobserved = replace(context.without_observers(), deadline=deadline)
     outcomes: dict[int, _HeldOut] = {}
     for number, transform in enumerate(transforms):
-        problem.report(f"compares {transform.words}")
+        context.report(f"compares {transform.words}")
         try:
-            held_out = _held_out(algorithm, config, replace(problem, deadline=deadline), plain, transform)
+            held_out = _held_out(algorithm, config, task, unobserved, plain, transform)
         except Exception as error:  # noqa: BLE001 - whatever a library raises: the training itself will tell
             _log.warning("a transform was not compared", extra={"transform": transform.words}, exc_info=error)
             continue
@@ -86,12 +89,12 @@ def select_target_transform(  # noqa: PLR0913 - what is compared, on what, and h
     sign = 1 if greater else -1
     scores = {number: score(outcome.values, outcome.truth, outcome.weight) for number, outcome in outcomes.items()}
     best = max(scores, key=lambda number: sign * scores[number])
-    is_better = best and _is_better(outcomes[best], outcomes[0], score, sign, problem.seed)
+    is_better = best and _is_better(outcomes[best], outcomes[0], score, sign, task.seed)
     chosen = transforms[best] if is_better else plain
     scores_text = ", ".join(f"{transforms[number].words} {value:.4g}" for number, value in scores.items())
     return (
         chosen,
-        f"it learns {chosen.words}: {problem.metric} on {len(outcomes[0].truth):,} held-out rows: {scores_text}",
+        f"it learns {chosen.words}: {task.metric} on {len(outcomes[0].truth):,} held-out rows: {scores_text}",
     )
 
 
@@ -109,20 +112,26 @@ def _is_better(outcome: _HeldOut, plain: _HeldOut, score: ValueScore, sign: int,
     return gain(weight) > needed
 
 
-def _held_out(
-    algorithm: Algorithm[ConfigT], config: ConfigT, problem: Problem, plain: TargetTransform, transform: TargetTransform
+def _held_out(  # noqa: PLR0913, PLR0917 - the same
+    algorithm: Algorithm[ConfigT],
+    config: ConfigT,
+    task: TrainingTask,
+    context: RunContext,
+    plain: TargetTransform,
+    transform: TargetTransform,
 ) -> _HeldOut:
     """Train on each fold, and predict the rows that were held out."""
-    rows = problem.train
-    folds = make_folds(rows, 0, _FOLDS, problem.seed)
+    rows = task.train
+    folds = make_folds(rows, 0, _FOLDS, task.seed)
     if len(rows) > _MAX_ROWS or algorithm.spec.is_network:  # networks take the longest
         folds = folds[-1:]
     predicted, held_rows = [], []
     for fold in folds:
         train, held = rows.take(fold.train), rows.take(fold.held)
-        train = sample(train, min(1.0, _MAX_ROWS / len(train)), classes=0, seed=problem.seed)
-        held = sample(held, min(1.0, _MAX_HELD_ROWS / len(held)), classes=0, seed=problem.seed)
-        model = algorithm.train(config, _problem(problem, plain, transform, train, held))
+        train = sample(train, min(1.0, _MAX_ROWS / len(train)), classes=0, seed=task.seed)
+        held = sample(held, min(1.0, _MAX_HELD_ROWS / len(held)), classes=0, seed=task.seed)
+        transformed = (transform.apply(part, plain.learned_values(part.target)) for part in (train, held))
+        model = algorithm.train(config, transform.apply_to_task(task, *transformed), context)
         predictions = model.predict(held)
         predicted.append(predictions[:, 0] if predictions.ndim == 2 else predictions)
         held_rows.append(held)
@@ -132,10 +141,3 @@ def _held_out(
     outputs = np.concatenate(predicted).astype(np.float64)
     inverse = transform.smeared(outputs, transform.forward(truth), weight).inverse
     return _HeldOut(values=inverse(outputs), truth=truth, weight=weight)
-
-
-def _problem(problem: Problem, plain: TargetTransform, transform: TargetTransform, train: Rows, held: Rows) -> Problem:
-    """What a comparison trains: nobody watches it, and it keeps no checkpoints."""
-    train, held = (transform.apply(rows, plain.learned_values(rows.target)) for rows in (train, held))
-    quiet = replace(problem, checkpoints=NoCheckpoints(), watch=lambda point: None, report=lambda text: None)
-    return transform.problem(quiet, train, held)

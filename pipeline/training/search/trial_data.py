@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithm import Rows, TrainingTask
 from pipeline.training.resampling import folds
 
 __all__ = ["make_folds", "sample"]
@@ -19,32 +19,32 @@ __all__ = ["make_folds", "sample"]
 _Indices = npt.NDArray[np.int64]
 
 
-def make_folds(problem: Problem, cv: int | None) -> tuple[tuple[Problem, ...], str]:
-    """The problems that a trial is scored on, and a note when they are not what ``cv`` asks for.
+def make_folds(task: TrainingTask, cv: int | None) -> tuple[tuple[TrainingTask, ...], str]:
+    """Return the tasks that a trial is scored on, and a note when they are not what ``cv`` asks for.
 
     None: the validation rows. Else the training rows in ``cv`` parts, each held out once; every part has rows of two
     classes, and the rest rows of every class: where the rows do not suffice, fewer parts, or the validation rows.
     """
     if cv is None:
-        return (problem,), ""
-    possible = min(cv, _max_folds(problem))
+        return (task,), ""
+    possible = min(cv, _max_folds(task))
     if possible < 2:
-        return (problem,), (
+        return (task,), (
             f"cross-validation in {cv} folds would leave folds whose rows are of one class (or none): "
             "the settings were compared on the validation rows"
         )
-    problems = tuple(
-        replace(problem, train=problem.train.take(fold.train), validation=problem.train.take(fold.held))
-        for fold in folds.make_folds(problem.train, problem.classes, possible, problem.seed)
+    tasks = tuple(
+        replace(task, train=task.train.take(fold.train), validation=task.train.take(fold.held))
+        for fold in folds.make_folds(task.train, task.classes, possible, task.seed)
     )
-    if not problems:
-        return (problem,), (
+    if not tasks:
+        return (task,), (
             f"cross-validation in {cv} folds would leave classes without rows to train on: the settings were compared "
             "on the validation rows"
         )
-    if len(problems) == cv:
-        return problems, ""
-    return problems, f"cross-validation in {len(problems)} folds: {cv} would leave folds whose rows are of one class"
+    if len(tasks) == cv:
+        return tasks, ""
+    return tasks, f"cross-validation in {len(tasks)} folds: {cv} would leave folds whose rows are of one class"
 
 
 def sample(rows: Rows, fraction: float, *, classes: int, seed: int) -> Rows:
@@ -56,10 +56,10 @@ def sample(rows: Rows, fraction: float, *, classes: int, seed: int) -> Rows:
     return rows.take(np.sort(np.concatenate(chosen)))
 
 
-def _max_folds(problem: Problem) -> int:
-    if not problem.classes:
-        return len(problem.train) // 2
-    counts = np.sort(np.bincount(problem.train.target, minlength=problem.classes))
+def _max_folds(task: TrainingTask) -> int:
+    if not task.classes:
+        return len(task.train) // 2
+    counts = np.sort(np.bincount(task.train.target, minlength=task.classes))
     return int(counts[-2])
 
 

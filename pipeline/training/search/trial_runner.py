@@ -14,7 +14,16 @@ from pipeline.contracts.algorithms.hyperparameter import Settings
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.records.outcome import Trial
-from pipeline.training.algorithm import Algorithm, Checkpoints, FittedModel, NoCheckpoints, Problem, Report, Rows
+from pipeline.training.algorithm import (
+    Algorithm,
+    Checkpoints,
+    FittedModel,
+    NoCheckpoints,
+    Report,
+    Rows,
+    RunContext,
+    TrainingTask,
+)
 from pipeline.training.search.trial_data import sample
 
 __all__ = ["Score", "SearchTimeoutError", "TrialCache", "TrialRunner", "cache_key"]
@@ -74,7 +83,8 @@ class TrialRunner:
 
     algorithm: Algorithm[Any]
     base: Settings
-    folds: tuple[Problem, ...]
+    folds: tuple[TrainingTask, ...]
+    context: RunContext
     score: Score
     greater: bool
     cache: TrialCache
@@ -135,7 +145,7 @@ class TrialRunner:
         if train_together is None or self.prunes:
             return
         configs = [self.algorithm.configure({**self.base, **trial_settings}) for trial_settings in settings]
-        for number, problem in enumerate(self.folds):
+        for number, task in enumerate(self.folds):
             missing = [
                 index
                 for index, trial_settings in enumerate(settings)
@@ -145,12 +155,11 @@ class TrialRunner:
                 continue
             started = time.monotonic()
             until = started + _FIRST_TRIAL_FRACTION * (self.deadline - started)
-            fitted_models = train_together([configs[index] for index in missing], replace(problem, deadline=until))
+            context = replace(self.context, deadline=until)
+            fitted_models = train_together([configs[index] for index in missing], task, context)
             for index, fitted in zip(missing, fitted_models or (), strict=False):
                 seconds = (time.monotonic() - started) / len(missing)
-                self.cache.note(
-                    cache_key(settings[index], number, 1.0), self.score(fitted, problem.validation), seconds
-                )
+                self.cache.note(cache_key(settings[index], number, 1.0), self.score(fitted, task.validation), seconds)
 
     def _beats(self, score: float, best: float) -> bool:
         return score > best if self.greater else score < best
@@ -161,19 +170,20 @@ class TrialRunner:
         if cached is not None:
             self._longest = max(self._longest, cached[1] / row_fraction)
             return cached[0]
-        problem = self.folds[number]
-        train = sample(problem.train, row_fraction, classes=problem.classes, seed=problem.seed)
+        task = self.folds[number]
+        train = sample(task.train, row_fraction, classes=task.classes, seed=task.seed)
         started = time.monotonic()
         curve: dict[int, float] = {}
         config = self.algorithm.configure({**self.base, **settings})
         fitted = self.algorithm.train(
             config,
+            replace(task, train=train),
             replace(
-                problem, train=train, deadline=self._until(started, row_fraction), checkpoints=NoCheckpoints(),
-                watch=self._watch(curve, config), report=self._report(number, problem.report),
+                self.context, deadline=self._until(started, row_fraction), checkpoints=NoCheckpoints(),
+                watch=self._watch(curve, config), report=self._report(number, self.context.report),
             ),
         )  # fmt: skip
-        score = self.score(fitted, problem.validation)
+        score = self.score(fitted, task.validation)
         seconds = time.monotonic() - started
         self._longest = max(self._longest, seconds / row_fraction)
         if curve:

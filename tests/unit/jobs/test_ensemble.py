@@ -72,7 +72,7 @@ def test_the_blend_is_measured_out_of_fold_and_its_student_learns_live(house: Ho
 def test_compression_makes_their_files_and_trains_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     assert house.run(ensemble) == 0
     monkeypatch.setattr("pipeline.training.trainer.Trainer.train", None)
-    monkeypatch.setattr("pipeline.training.trainer.Trainer.problem", None)
+    monkeypatch.setattr("pipeline.training.trainer.Trainer.make_task", None)
     assert house.run(compress) == 0
 
 

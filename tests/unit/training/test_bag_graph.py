@@ -14,7 +14,7 @@ from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIG
 from pipeline.compression.passes.quantization.dynamic_int8 import DynamicInt8
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM
-from pipeline.training.algorithm import FittedModel, Problem, Rows
+from pipeline.training.algorithm import FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.export.tree_ensemble import forest_trees
 from pipeline.training.features.merged_preprocessing import merge_preprocessing
@@ -27,7 +27,7 @@ FOLDS = 3
 CARDINALITIES = (6, 30)
 
 
-def _problem(classes: int, rows: int = 240) -> Problem:
+def _task(classes: int, rows: int = 240) -> TrainingTask:
     """The last rows' gaps are in a column that has none in the others, so that folds differ in what is flagged."""
     random = np.random.default_rng(0)
     num = random.normal(size=(rows, 3)).astype(np.float32)
@@ -38,23 +38,23 @@ def _problem(classes: int, rows: int = 240) -> Problem:
     edges = np.quantile(score, np.linspace(0, 1, max(2, classes + 1))[1:-1])
     target: Any = np.searchsorted(edges, score) if classes else (score - score.mean()) / score.std()
     part = Rows(num=num, cat=cat, target=target)
-    return Problem(
-        classes=classes, cardinalities=CARDINALITIES, train=part, validation=part, seed=0, device="cpu", threads=1,
-        task="classification" if classes else "regression", report=lambda text: None,
+    return TrainingTask(
+        classes=classes, cardinalities=CARDINALITIES, train=part, validation=part, seed=0,
+        kind="classification" if classes else "regression",
     )  # fmt: skip
 
 
-def _fold_problems(problem: Problem) -> list[Problem]:
+def _fold_tasks(task: TrainingTask) -> list[TrainingTask]:
     return [
-        replace(problem, train=problem.train.take(fold.train), validation=problem.train.take(fold.held), seed=number)
-        for number, fold in enumerate(make_folds(problem.train, problem.classes, FOLDS, problem.seed))
+        replace(task, train=task.train.take(fold.train), validation=task.train.take(fold.held), seed=number)
+        for number, fold in enumerate(make_folds(task.train, task.classes, FOLDS, task.seed))
     ]
 
 
-def _fold_models(algorithm: str, problem: Problem, **settings: Any) -> list[FittedModel]:
+def _fold_models(algorithm: str, task: TrainingTask, **settings: Any) -> list[FittedModel]:
     trained = ALGORITHMS[algorithm]
     complete = trained.configure({**QUICK[algorithm], **settings})
-    return [trained.train(complete, fold) for fold in _fold_problems(problem)]
+    return [trained.train(complete, fold, RunContext()) for fold in _fold_tasks(task)]
 
 
 def _answers(body: onnx.ModelProto, rows: Rows) -> np.ndarray:
@@ -75,12 +75,12 @@ def _operators(body: onnx.ModelProto) -> Counter[str]:
 @pytest.mark.parametrize("algorithm", ["gradient_boosting", "random_forest", "extra_trees"])
 @pytest.mark.parametrize("classes", [0, 2, 4])
 def test_the_trees_of_a_bag_are_one_node_that_answers_the_mean(algorithm: str, classes: int) -> None:
-    problem = _problem(classes)
+    task = _task(classes)
     settings = {"folds": 1} if algorithm == "gradient_boosting" else {"n_estimators": 20}
-    members = _fold_models(algorithm, problem, **settings)
+    members = _fold_models(algorithm, task, **settings)
     body = average_fitted_models(members, classes=classes)
-    answers = _answers(body, problem.train)
-    expected = _mean(members, problem.train)
+    answers = _answers(body, task.train)
+    expected = _mean(members, task.train)
     np.testing.assert_allclose(answers.reshape(expected.shape), expected, atol=2e-5)
     assert _operators(body)["TreeEnsemble"] == 1
 
@@ -88,11 +88,11 @@ def test_the_trees_of_a_bag_are_one_node_that_answers_the_mean(algorithm: str, c
 @pytest.mark.parametrize("algorithm", ["mlp", "resnet_mlp", "tabm"])
 @pytest.mark.parametrize("classes", [0, 2, 4])
 def test_the_layers_of_networks_are_stacked(algorithm: str, classes: int) -> None:
-    problem = _problem(classes)
-    members = _fold_models(algorithm, problem, epochs=2)
+    task = _task(classes)
+    members = _fold_models(algorithm, task, epochs=2)
     body = average_fitted_models(members, classes=classes)
-    answers = _answers(body, problem.train)
-    expected = _mean(members, problem.train)
+    answers = _answers(body, task.train)
+    expected = _mean(members, task.train)
     np.testing.assert_allclose(answers.reshape(expected.shape), expected, atol=2e-5)
     products = _operators(members[0].body())["MatMul"]
     if algorithm == "mlp":  # flags that some folds alone have are of all of them
@@ -100,87 +100,87 @@ def test_the_layers_of_networks_are_stacked(algorithm: str, classes: int) -> Non
     else:
         assert _operators(body)["MatMul"] == FOLDS * products
 
-    filled = np.nan_to_num(problem.train.num)
-    complete = replace(problem, train=replace(problem.train, num=filled))
+    filled = np.nan_to_num(task.train.num)
+    complete = replace(task, train=replace(task.train, num=filled))
     members = _fold_models(algorithm, complete, epochs=2)
     body = average_fitted_models(members, classes=classes)
     assert _operators(body)["MatMul"] == _operators(members[0].body())["MatMul"]
-    expected = _mean(members, problem.train)
-    np.testing.assert_allclose(_answers(body, problem.train).reshape(expected.shape), expected, atol=2e-5)
+    expected = _mean(members, task.train)
+    np.testing.assert_allclose(_answers(body, task.train).reshape(expected.shape), expected, atol=2e-5)
 
 
 def test_stacked_networks_answer_quantiles_in_order() -> None:
-    problem = _problem(0)
-    members = _fold_models("mlp", problem, epochs=2, quantiles=(0.1, 0.5, 0.9))
-    answers = _answers(average_fitted_models(members, classes=0), problem.train)
-    assert answers.shape == (len(problem.train), 4)
-    np.testing.assert_allclose(answers, _mean(members, problem.train), atol=2e-5)
+    task = _task(0)
+    members = _fold_models("mlp", task, epochs=2, quantiles=(0.1, 0.5, 0.9))
+    answers = _answers(average_fitted_models(members, classes=0), task.train)
+    assert answers.shape == (len(task.train), 4)
+    np.testing.assert_allclose(answers, _mean(members, task.train), atol=2e-5)
     assert (np.diff(answers[:, 1:], axis=1) >= 0).all()
 
 
 def test_networks_of_different_widths_are_averaged_side_by_side() -> None:
-    problem = _problem(2)
-    members = [_fold_models("mlp", problem, epochs=1, hidden=(width,))[0] for width in (4, 8)]
-    answers = _answers(average_fitted_models(members, classes=2), problem.train)
-    np.testing.assert_allclose(answers, _mean(members, problem.train), atol=2e-5)
+    task = _task(2)
+    members = [_fold_models("mlp", task, epochs=1, hidden=(width,))[0] for width in (4, 8)]
+    answers = _answers(average_fitted_models(members, classes=2), task.train)
+    np.testing.assert_allclose(answers, _mean(members, task.train), atol=2e-5)
 
 
 def test_stacked_matrices_become_integers_of_one_scale() -> None:
-    problem = _problem(4)
-    body = average_fitted_models(_fold_models("mlp", problem, epochs=5), classes=4)
+    task = _task(4)
+    body = average_fitted_models(_fold_models("mlp", task, epochs=5), classes=4)
     for config, exact in ((INT8_CONFIGS[0], 0), (INT8_CONFIGS[1], 1)):
         quantized = onnx.load_from_string(DynamicInt8(config)(body.SerializeToString()).model)
         assert _operators(quantized)["MatMulInteger"] == _operators(body)["MatMul"] - exact
-        np.testing.assert_allclose(_answers(quantized, problem.train), _answers(body, problem.train), atol=0.05)
+        np.testing.assert_allclose(_answers(quantized, task.train), _answers(body, task.train), atol=0.05)
 
 
 @pytest.mark.parametrize("without", ["", "numbers", "categories"])
 @pytest.mark.parametrize("classes", [0, 2, 4])
 def test_the_linear_models_of_a_bag_are_one_product(classes: int, without: str) -> None:
-    problem = _problem(classes)
+    task = _task(classes)
     if without == "numbers":
-        problem = replace(problem, train=replace(problem.train, num=np.empty((len(problem.train), 0), np.float32)))
+        task = replace(task, train=replace(task.train, num=np.empty((len(task.train), 0), np.float32)))
     if without == "categories":
-        rows = replace(problem.train, cat=np.empty((len(problem.train), 0), np.int64))
-        problem = replace(problem, train=rows, cardinalities=())
-    members = _fold_models("linear", problem)
+        rows = replace(task.train, cat=np.empty((len(task.train), 0), np.int64))
+        task = replace(task, train=rows, cardinalities=())
+    members = _fold_models("linear", task)
     body = average_fitted_models(members, classes=classes)
-    expected = _mean(members, problem.train)
-    np.testing.assert_allclose(_answers(body, problem.train).reshape(expected.shape), expected, atol=2e-5)
+    expected = _mean(members, task.train)
+    np.testing.assert_allclose(_answers(body, task.train).reshape(expected.shape), expected, atol=2e-5)
     assert _operators(body)["MatMul"] == (without != "numbers")
     single = members[0].body()
-    expected = members[0].predict(problem.train)
-    np.testing.assert_allclose(_answers(single, problem.train).reshape(expected.shape), expected, atol=2e-5)
+    expected = members[0].predict(task.train)
+    np.testing.assert_allclose(_answers(single, task.train).reshape(expected.shape), expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("algorithm", ["kernel_ridge"])
 @pytest.mark.parametrize("classes", [0, 2, 4])
 def test_a_bag_answers_the_mean_of_its_models(algorithm: str, classes: int) -> None:
-    problem = _problem(classes)
-    members = _fold_models(algorithm, problem)
-    answers = _answers(average_fitted_models(members, classes=classes), problem.train)
-    expected = _mean(members, problem.train)
+    task = _task(classes)
+    members = _fold_models(algorithm, task)
+    answers = _answers(average_fitted_models(members, classes=classes), task.train)
+    expected = _mean(members, task.train)
     np.testing.assert_allclose(answers.reshape(expected.shape), expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("features", [boosting_features, forest_features])
 @pytest.mark.parametrize("classes", [0, 4])
 def test_merged_preprocessing_holds_the_features_of_each_model(features: Any, classes: int) -> None:
-    problem = _problem(classes)
+    task = _task(classes)
     pairs = {"pairs": [(0, 1)]} if features is boosting_features else {}
-    models = [features(fold, **pairs)[0] for fold in _fold_problems(problem)]
+    models = [features(fold, **pairs)[0] for fold in _fold_tasks(task)]
     assert len({len(model.flagged) for model in models}) + len({model.fill.tobytes() for model in models}) > 2
     merged = merge_preprocessing(models)
-    together = merged.features.apply(problem.train)
+    together = merged.features.apply(task.train)
     for model, places in zip(models, merged.feature_indices, strict=True):
-        np.testing.assert_array_equal(together[:, places], model.apply(problem.train))
-    given = {NUM: problem.train.num, CAT: problem.train.cat}
+        np.testing.assert_array_equal(together[:, places], model.apply(task.train))
+    given = {NUM: task.train.num, CAT: task.train.cat}
     (made,) = OnnxModel(merged.features.graph().SerializeToString()).run_raw(given)
     np.testing.assert_array_equal(made, together)
 
 
 def test_equal_preprocessing_is_merged_into_itself() -> None:
-    model, _ = boosting_features(_problem(2))
+    model, _ = boosting_features(_task(2))
     merged = merge_preprocessing([model, model, model])
     assert merged.features.width == model.width
     assert merged.features.columns is None
@@ -200,18 +200,18 @@ def test_leaves_of_one_class_cost_a_forest_of_many_classes_one_copy_of_each_tree
     ("algorithm", "classes"), [("random_forest", 2), ("random_forest", 4), ("linear", 3), ("linear", 4)]
 )
 def test_a_model_fitted_without_a_class_answers_0_for_it(algorithm: str, classes: int) -> None:
-    problem = _problem(classes)
-    without = replace(problem, train=problem.train.take(problem.train.target != classes - 2))
+    task = _task(classes)
+    without = replace(task, train=task.train.take(task.train.target != classes - 2))
     trained = ALGORITHMS[algorithm]
-    members = [trained.train(trained.configure(QUICK[algorithm]), rows) for rows in (problem, without)]
-    assert not members[1].predict(problem.train)[:, classes - 2].any()
-    answers = _answers(average_fitted_models(members, classes=classes), problem.train)
-    np.testing.assert_allclose(answers, _mean(members, problem.train), atol=2e-5)
+    members = [trained.train(trained.configure(QUICK[algorithm]), rows, RunContext()) for rows in (task, without)]
+    assert not members[1].predict(task.train)[:, classes - 2].any()
+    answers = _answers(average_fitted_models(members, classes=classes), task.train)
+    np.testing.assert_allclose(answers, _mean(members, task.train), atol=2e-5)
 
 
 def test_a_tree_that_is_a_leaf_alone_answers_its_value() -> None:
-    problem = _problem(0)
-    constant = replace(problem, train=replace(problem.train, target=np.full(len(problem.train), 3.0)))
+    task = _task(0)
+    constant = replace(task, train=replace(task.train, target=np.full(len(task.train), 3.0)))
     algorithm = ALGORITHMS["random_forest"]
-    body = algorithm.train(algorithm.configure({"n_estimators": 2}), constant).body()
-    np.testing.assert_allclose(_answers(body, problem.train), 3.0, rtol=1e-6)
+    body = algorithm.train(algorithm.configure({"n_estimators": 2}), constant, RunContext()).body()
+    np.testing.assert_allclose(_answers(body, task.train), 3.0, rtol=1e-6)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.training.algorithm import FittedModel, Problem, Rows
+from pipeline.training.algorithm import FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.resampling.bagging import Bag, average_models, train_bag
 from pipeline.training.resampling.fold_checkpoints import BagCheckpoints
 from pipeline.training.resampling.folds import make_folds
@@ -19,29 +19,27 @@ from tests.fakes.networks import Kept
 FOLDS = 4
 
 
-def _problem(classes: int, rows: int = 42) -> Problem:
+def _task(classes: int, rows: int = 42) -> TrainingTask:
     random = np.random.default_rng(0)
     target = np.arange(rows) % classes if classes else random.normal(size=rows)
     part = Rows(num=random.normal(size=(rows, 1)).astype(np.float32), cat=np.empty((rows, 0), np.int64), target=target)
-    return Problem(
+    return TrainingTask(
         classes=classes,
         cardinalities=(),
         train=part,
         validation=part,
         seed=0,
-        device="cpu",
-        threads=1,
-        report=lambda text: None,
     )
 
 
-def _bag(problem: Problem, train: Any) -> Bag:
-    return train_bag(make_folds(problem.train, problem.classes, FOLDS, problem.seed), problem, train)
+def _bag(task: TrainingTask, train: Any, context: RunContext | None = None) -> Bag:
+    folds = make_folds(task.train, task.classes, FOLDS, task.seed)
+    return train_bag(folds, task, context or RunContext(), train)
 
 
-def _mean_of_targets(problem: Problem) -> FittedModel:
+def _mean_of_targets(task: TrainingTask, context: RunContext) -> FittedModel:
     """A model that predicts the mean target of the rows that it was trained on."""
-    mean = problem.train.target.mean()
+    mean = task.train.target.mean()
     return FittedModel(predict=lambda rows: np.full(len(rows), mean), body=lambda: None)  # type: ignore[arg-type, return-value]  # not exported here
 
 
@@ -49,83 +47,81 @@ def test_every_row_is_held_out_once_and_trains_the_other_models_whose_mean_is_pr
     trained: list[set[float]] = []
     held: list[set[float]] = []
 
-    def note(problem: Problem) -> FittedModel:
-        trained.append(set(problem.train.target.tolist()))
-        held.append(set(problem.validation.target.tolist()))
-        return _mean_of_targets(problem)
+    def note(task: TrainingTask, context: RunContext) -> FittedModel:
+        trained.append(set(task.train.target.tolist()))
+        held.append(set(task.validation.target.tolist()))
+        return _mean_of_targets(task, context)
 
-    problem = _problem(0)
-    bag = _bag(problem, note)
+    task = _task(0)
+    bag = _bag(task, note)
     assert not any(one & other for one, other in zip(trained, held, strict=True))
-    assert all(one | other == set(problem.train.target.tolist()) for one, other in zip(trained, held, strict=True))
+    assert all(one | other == set(task.train.target.tolist()) for one, other in zip(trained, held, strict=True))
     assert sum(map(len, held)) == len(set.union(*held)) == 42
     means = [np.mean(list(one)) for one in trained]
-    predicted = average_models(bag.members, 0).predict(problem.train)
+    predicted = average_models(bag.members, 0).predict(task.train)
     np.testing.assert_allclose(predicted, np.full(42, np.mean(means)))
     for mean, rows in zip(means, held, strict=True):
-        np.testing.assert_allclose(bag.out_of_fold[np.isin(problem.train.target, list(rows))], mean)
+        np.testing.assert_allclose(bag.out_of_fold[np.isin(task.train.target, list(rows))], mean)
 
 
 @pytest.mark.parametrize("classes", [2, 3])
 def test_each_fold_has_its_share_of_each_class(classes: int) -> None:
     held: list[list[int]] = []
 
-    def note(problem: Problem) -> FittedModel:
-        held.append(np.bincount(problem.validation.target, minlength=classes).tolist())
+    def note(task: TrainingTask, context: RunContext) -> FittedModel:
+        held.append(np.bincount(task.validation.target, minlength=classes).tolist())
         return FittedModel(
             predict=lambda rows: np.full((len(rows), classes), 1 / classes),
             body=lambda: None,  # type: ignore[arg-type, return-value]  # not exported here
         )
 
-    _bag(_problem(classes), note)
+    _bag(_task(classes), note)
     assert np.ptp(np.array(held), axis=0).max() <= 1
 
 
 def test_a_class_of_one_row_trains_in_every_fold_and_that_row_has_no_prediction() -> None:
-    problem = _problem(2)
-    target = np.append(problem.train.target[:-1], 2)
-    problem = replace(problem, classes=3, train=replace(problem.train, target=target))
+    task = _task(2)
+    target = np.append(task.train.target[:-1], 2)
+    task = replace(task, classes=3, train=replace(task.train, target=target))
 
-    def note(fold: Problem) -> FittedModel:
+    def note(fold: TrainingTask, context: RunContext) -> FittedModel:
         assert 2 in fold.train.target
         return FittedModel(
             predict=lambda rows: np.full((len(rows), 3), 1 / 3),
             body=lambda: None,  # type: ignore[arg-type, return-value]  # not exported here
         )
 
-    bag = _bag(problem, note)
+    bag = _bag(task, note)
     assert np.flatnonzero(np.isnan(bag.out_of_fold).any(axis=1)).tolist() == [41]
 
 
 def test_at_the_deadline_the_folds_so_far_make_the_bag() -> None:
-    problem = replace(_problem(0), deadline=time.monotonic() - 1)
-    bag = _bag(problem, _mean_of_targets)
+    bag = _bag(_task(0), _mean_of_targets, RunContext(deadline=time.monotonic() - 1))
     assert len(bag.members) == 1
     assert "ran out after 1 of 4 folds" in bag.notes[0]
     assert 0 < np.isfinite(bag.out_of_fold).sum() < 15
 
 
 def test_each_fold_has_its_share_of_the_time_that_is_left() -> None:
-    problem = replace(_problem(0), deadline=time.monotonic() + 100)
     left: list[float] = []
 
-    def note(fold: Problem) -> FittedModel:
-        left.append(fold.deadline - time.monotonic())
-        return _mean_of_targets(fold)
+    def note(fold: TrainingTask, context: RunContext) -> FittedModel:
+        left.append(context.deadline - time.monotonic())
+        return _mean_of_targets(fold, context)
 
-    _bag(problem, note)
+    _bag(_task(0), note, RunContext(deadline=time.monotonic() + 100))
     assert left == pytest.approx([25, 100 / 3, 50, 100], abs=2)
 
 
 def test_a_fold_is_told_of_by_its_number() -> None:
     said, points = list[str](), list[Mapping[str, float]]()
 
-    def train(fold: Problem) -> FittedModel:
-        fold.report("epoch 1")
-        fold.watch({"epoch": 1})
-        return replace(_mean_of_targets(fold), history=({"epoch": 1.0},), notes=("as always",))
+    def train(fold: TrainingTask, context: RunContext) -> FittedModel:
+        context.report("epoch 1")
+        context.watch({"epoch": 1})
+        return replace(_mean_of_targets(fold, context), history=({"epoch": 1.0},), notes=("as always",))
 
-    bag = _bag(replace(_problem(0), report=said.append, watch=points.append), train)
+    bag = _bag(_task(0), train, RunContext(report=said.append, watch=points.append))
     assert said == [f"fold {number} of 4, epoch 1" for number in (1, 2, 3, 4)]
     assert points == [{"fold": number, "epoch": 1} for number in (1, 2, 3, 4)]
     average = average_models(bag.members, 0)

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 
 from pipeline.training.loop.batching import batch_sizes, iterate_batches
-from tests.fakes.networks import SMALL, problem, small
+from tests.fakes.networks import SMALL, small, task
 
 
 def _sizes(epoch: int = 1, rows: int = 1000, **settings: Any) -> list[int]:
@@ -39,17 +40,22 @@ def test_growing_goes_from_the_one_size_to_the_other() -> None:
     assert (first, middle, last) == (16, 64, 256)
 
 
+_batches = partial(iterate_batches, device="cpu", first_step=0)
+
+
 def test_an_epoch_is_every_row_once_in_an_order_of_its_own() -> None:
-    given = problem(rows=100)
-    orders = [torch.cat([batch for _, batch in iterate_batches(SMALL, given, epoch=n, first_step=0)]) for n in (1, 2)]
+    given = task(rows=100)
+    orders = [
+        torch.cat([batch for _, batch in iterate_batches(SMALL, given, "cpu", epoch=n, first_step=0)]) for n in (1, 2)
+    ]
     assert orders[0].tolist() != orders[1].tolist()
     assert all(sorted(order.tolist()) == list(range(100)) for order in orders)
 
 
 @pytest.mark.parametrize("batching", ["fixed", "random"])
 def test_what_is_left_of_an_epoch_is_the_end_of_the_whole_one(batching: str) -> None:
-    given, settings = problem(rows=100), small(batching=batching, batch_size=(8, 20))
-    whole = [(passed, batch.tolist()) for passed, batch in iterate_batches(settings, given, epoch=3, first_step=0)]
-    left = [(passed, batch.tolist()) for passed, batch in iterate_batches(settings, given, epoch=3, first_step=2)]
+    given, settings = task(rows=100), small(batching=batching, batch_size=(8, 20))
+    whole = [(passed, batch.tolist()) for passed, batch in _batches(settings, given, epoch=3)]
+    left = [(passed, batch.tolist()) for passed, batch in _batches(settings, given, epoch=3, first_step=2)]
     assert left == whole[2:]
     assert [passed for passed, _ in whole][:2] == [0, len(whole[0][1]) / 100]

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from torch import nn
 
+from pipeline.training.algorithm import RunContext
 from pipeline.training.optim.optimizers import OPTIMIZERS
 from pipeline.training.optim.schedules import SCHEDULES
-from tests.fakes.networks import Fragile, Kept, flat, learn, problem, weights
+from tests.fakes.networks import Fragile, Kept, flat, learn, task, weights
 
 
 class TakenBackError(Exception):
@@ -29,7 +30,7 @@ def _taken_back(kept: Kept, *, at_save: int, **settings: Any) -> None:
 
     kept.saving = stop
     with pytest.raises(TakenBackError):
-        learn(problem(checkpoints=kept), **settings)
+        learn(task(), context=RunContext(checkpoints=kept), **settings)
     kept.saving = None
 
 
@@ -50,12 +51,12 @@ CASES = [
 @pytest.mark.parametrize("inside", [False, True], ids=["between epochs", "inside an epoch"])
 def test_an_interrupted_training_ends_with_the_same_weights(settings: dict[str, Any], inside: bool) -> None:
     settings = {"epochs": 4, "learning_rate": 0.02, **settings}
-    whole = learn(problem(), **settings)
+    whole = learn(task(), **settings)
     kept = Kept(seconds=1e-9 if inside else 0)
     _taken_back(
         kept, at_save=5 if inside and settings.get("optimizer") not in ("gd", "normalized_gd") else 2, **settings
     )
-    resumed = learn(problem(checkpoints=kept), **settings)
+    resumed = learn(task(), context=RunContext(checkpoints=kept), **settings)
     assert weights(resumed.network) == weights(whole.network)
     told = ("loss", "validation_loss", "learning_rate")
     assert [[one[k] for k in told] for one in resumed.history] == [[one[k] for k in told] for one in whole.history]
@@ -68,7 +69,9 @@ def test_batch_norms_go_on_from_what_they_saw() -> None:
 
     kept = Kept(seconds=1e-9)
     _taken_back(kept, at_save=4, build=build)
-    assert weights(learn(problem(checkpoints=kept), build).network) == weights(learn(problem(), build).network)
+    assert weights(learn(task(), build, context=RunContext(checkpoints=kept)).network) == weights(
+        learn(task(), build).network
+    )
 
 
 def test_a_crash_loses_the_epoch_that_was_not_kept_and_its_earlier_ones_are_watched_again() -> None:
@@ -80,27 +83,27 @@ def test_a_crash_loses_the_epoch_that_was_not_kept_and_its_earlier_ones_are_watc
 
     kept = Kept()
     with pytest.raises(TakenBackError):
-        learn(problem(checkpoints=kept, watch=crash))
-    learned = learn(problem(checkpoints=kept, watch=lambda point: seen.append(point["epoch"])))
+        learn(task(), context=RunContext(checkpoints=kept, watch=crash))
+    learned = learn(task(), context=RunContext(checkpoints=kept, watch=lambda point: seen.append(point["epoch"])))
     assert seen == [1, 2, 3, 4]
-    assert weights(learned.network) == weights(learn(problem()).network)
+    assert weights(learned.network) == weights(learn(task()).network)
 
 
 def test_one_that_was_out_of_patience_learns_no_further() -> None:
     settings: dict[str, Any] = {"epochs": 60, "early_stopping": 2, "learning_rate": 0.3}
     kept = Kept()
-    whole = learn(problem(checkpoints=kept), **settings)
-    again = learn(problem(checkpoints=kept), **settings)
+    whole = learn(task(), context=RunContext(checkpoints=kept), **settings)
+    again = learn(task(), context=RunContext(checkpoints=kept), **settings)
     assert len(again.history) == len(whole.history) < 60
     assert weights(again.network) == weights(whole.network)
 
 
 def test_a_lowered_rate_stays_lowered() -> None:
     settings: dict[str, Any] = {"optimizer": "adam", "learning_rate": 0.1, "epochs": 3}
-    whole = learn(problem(), Fragile, **settings)
+    whole = learn(task(), Fragile, **settings)
     kept = Kept()
     _taken_back(kept, at_save=1, build=Fragile, **settings)
-    again = learn(problem(checkpoints=kept), Fragile, **settings)
+    again = learn(task(), Fragile, context=RunContext(checkpoints=kept), **settings)
     assert weights(again.network) == weights(whole.network)
     assert set(whole.notes) < set(again.notes)
 
@@ -108,33 +111,34 @@ def test_a_lowered_rate_stays_lowered() -> None:
 @pytest.mark.parametrize("harm", ["flipped", "cut", "empty"])
 def test_a_damaged_checkpoint_is_not_used_and_it_is_said(harm: str) -> None:
     kept = Kept()
-    whole = learn(problem(checkpoints=kept))
+    whole = learn(task(), context=RunContext(checkpoints=kept))
     assert kept.held is not None
     held = bytearray(kept.held)
     held[len(held) // 2] ^= 1
     kept.held = {"flipped": bytes(held), "cut": kept.held[:1000], "empty": b"x"}[harm]
-    learned = learn(problem(checkpoints=kept))
+    learned = learn(task(), context=RunContext(checkpoints=kept))
     assert weights(learned.network) == weights(whole.network)
     assert learned.notes == ("the checkpoint of an earlier attempt was damaged; training restarted",)
 
 
 def test_a_checkpoint_of_another_training_is_not_used() -> None:
     kept = Kept()
-    learn(problem(checkpoints=kept))
-    learned = learn(problem(checkpoints=kept), learning_rate=0.02)
+    learn(task(), context=RunContext(checkpoints=kept))
+    learned = learn(task(), context=RunContext(checkpoints=kept), learning_rate=0.02)
     assert learned.notes == ("the checkpoint of an earlier attempt belongs to another training; this one restarted",)
-    assert weights(learned.network) == weights(learn(problem(), learning_rate=0.02).network)
+    assert weights(learned.network) == weights(learn(task(), learning_rate=0.02).network)
 
 
 def test_a_checkpoint_is_read_as_data_alone() -> None:
     kept = Kept()
-    learn(problem(checkpoints=kept), flat())
+    learn(task(), flat(), context=RunContext(checkpoints=kept))
     assert {"weights", "optimizers", "random", "state"} < set(kept.state), "Kept reads with weights_only"
 
 
 KILLED = """
 import os, signal, sys
-from tests.fakes.networks import Kept, learn, problem
+from pipeline.training.algorithm import RunContext
+from tests.fakes.networks import Kept, learn, task
 
 class Lost(Kept):
     def save(self, state):
@@ -143,7 +147,7 @@ class Lost(Kept):
         if self.count == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
-learn(problem(checkpoints=Lost()))
+learn(task(), context=RunContext(checkpoints=Lost()))
 """
 
 
@@ -153,6 +157,6 @@ def test_a_process_that_was_killed_is_gone_on_from(tmp_path: Path) -> None:
     assert done.returncode == -signal.SIGKILL
     kept = Kept()
     kept.held = file.read_bytes()
-    learned = learn(problem(checkpoints=kept))
+    learned = learn(task(), context=RunContext(checkpoints=kept))
     assert learned.notes == ("interrupted; resumed from a checkpoint in epoch 3",)
-    assert weights(learned.network) == weights(learn(problem()).network)
+    assert weights(learned.network) == weights(learn(task()).network)

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.training.algorithm import FittedModel, Problem, Rows
+from pipeline.training.algorithm import FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.estimators.linear_models import fit_iteratively, fit_on_rows_in_time
-from tests.fakes.networks import problem
+from tests.fakes.networks import task
 
 SECONDS = 1.0  # that a training has
 MAX_SECONDS = 6.0  # of the processor, however busy the machine is; without a deadline it would take ten times as long
@@ -29,15 +29,15 @@ def _rows(rows: int, columns: int, classes: int, seed: int) -> Rows:
 
 def _train(
     algorithm: str, *, rows: int, columns: int, classes: int, **settings: Any
-) -> tuple[FittedModel, float, Problem]:
-    given = problem(
+) -> tuple[FittedModel, float, TrainingTask]:
+    given = task(
         classes=classes,
         train=_rows(rows, columns, classes, 0),
         validation=_rows(500, columns, classes, 1),
-        deadline=time.monotonic() + SECONDS,
     )
+    context = RunContext(deadline=time.monotonic() + SECONDS)
     began = time.process_time()
-    fitted = ALGORITHMS[algorithm].train(ALGORITHMS[algorithm].configure(settings), given)
+    fitted = ALGORITHMS[algorithm].train(ALGORITHMS[algorithm].configure(settings), given, context)
     return fitted, time.process_time() - began, given
 
 
@@ -58,11 +58,11 @@ def test_a_forest_has_the_trees_that_there_was_time_for(algorithm: str, classes:
 
 @pytest.mark.parametrize("algorithm", ["random_forest", "extra_trees"])
 def test_a_forest_grown_in_batches_is_that_of_one_fit(algorithm: str) -> None:
-    given = problem(rows=200)
+    given = task(rows=200)
     forest = ALGORITHMS[algorithm]
     settings = forest.configure({"n_estimators": 30})
-    whole = forest.train(settings, given)
-    batches = forest.train(settings, replace(given, deadline=time.monotonic() + 600))
+    whole = forest.train(settings, given, RunContext())
+    batches = forest.train(settings, given, RunContext(deadline=time.monotonic() + 600))
     np.testing.assert_array_equal(whole.predict(given.validation), batches.predict(given.validation))
     assert batches.notes == ()
 
@@ -147,18 +147,20 @@ def test_kernel_ridge_is_fitted_on_the_rows_that_there_was_time_for(classes: int
 @pytest.mark.parametrize("algorithm", ["linear", "kernel_ridge", "random_forest", "text_linear"])
 @pytest.mark.parametrize("classes", [0, 2])
 def test_what_begins_after_the_deadline_gives_a_model_all_the_same(algorithm: str, classes: int) -> None:
-    given = problem(classes=classes, rows=90, deadline=time.monotonic() - 1)
+    given = task(classes=classes, rows=90)
     if algorithm == "text_linear":
         given = replace(given, train=_texts(given.train), validation=_texts(given.validation))
-    fitted = ALGORITHMS[algorithm].train(ALGORITHMS[algorithm].configure({}), given)
+    fitted = ALGORITHMS[algorithm].train(
+        ALGORITHMS[algorithm].configure({}), given, RunContext(deadline=time.monotonic() - 1)
+    )
     assert np.isfinite(fitted.predict(given.validation)).all()
 
 
 def test_texts_for_whose_classes_there_is_no_time_are_read_by_naive_bayes() -> None:
-    given = problem(classes=4, rows=400)
+    given = task(classes=4, rows=400)
     given = replace(given, train=_texts(given.train), validation=_texts(given.validation))
     algorithm = ALGORITHMS["text_linear"]
-    late = algorithm.train(algorithm.configure({}), replace(given, deadline=time.monotonic() - 1))
+    late = algorithm.train(algorithm.configure({}), given, RunContext(deadline=time.monotonic() - 1))
     assert late.notes == ("training time ran out: 4 of 4 scores of texts are naive Bayes'",)
     assert (late.predict(given.validation).argmax(axis=1) == given.validation.target).mean() > 0.9
 

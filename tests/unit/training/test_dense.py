@@ -11,7 +11,7 @@ from torch import nn
 
 from pipeline.training.loop.dense import Dense, supports_manual_backward
 from pipeline.training.networks.images import PixelMLP
-from tests.fakes.networks import SMALL, problem, small
+from tests.fakes.networks import SMALL, small, task
 
 
 @pytest.mark.parametrize("share", [1.0, 0.25])
@@ -41,12 +41,12 @@ def test_of_one_layer_there_is_nothing_to_hand_back() -> None:
      {"privacy_epsilon": 8.0}, {"parallel": "ddp"}, {"freeze": True}],
 )  # fmt: skip
 def test_whatever_else_is_asked_for_is_autograds(changed: dict[str, object]) -> None:
-    assert supports_manual_backward(SMALL, problem())
-    assert not supports_manual_backward(small(**changed), problem())
+    assert supports_manual_backward(SMALL, task())
+    assert not supports_manual_backward(small(**changed), task())
 
 
 def test_values_and_weighted_rows_are_autograds() -> None:
-    assert not supports_manual_backward(SMALL, problem(classes=0))
-    given = problem()
+    assert not supports_manual_backward(SMALL, task(classes=0))
+    given = task()
     weight = np.ones(len(given.train), np.float32)
     assert not supports_manual_backward(SMALL, replace(given, train=replace(given.train, weight=weight)))

@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from pipeline.contracts.records.dataset import GROUP, TIME
 from pipeline.contracts.records.plan import Candidate
-from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithm import Rows, TrainingTask
 from pipeline.training.features.preprocessing import forest_features
 from pipeline.training.resampling.folds import assign_cross_fitting_folds, assign_folds, make_folds, separate_frequent
 from pipeline.training.trainer import Trainer
@@ -37,10 +37,9 @@ def _rows(
     )
 
 
-def _problem(rows: Rows, classes: int) -> Problem:
-    return Problem(
-        classes=classes, cardinalities=(), train=rows, validation=rows, seed=0, device="cpu", threads=1,
-        report=lambda text: None,
+def _task(rows: Rows, classes: int) -> TrainingTask:
+    return TrainingTask(
+        classes=classes, cardinalities=(), train=rows, validation=rows, seed=0,
     )  # fmt: skip
 
 
@@ -131,11 +130,11 @@ def test_a_category_that_names_its_group_is_no_feature_of_its_rows() -> None:
     group = np.repeat(np.arange(60), 10)
     target = np.repeat(random.integers(0, 2, 60), 10)
     rows = replace(_rows(target, group), cat=group[:, None])
-    problem = replace(_problem(rows, 2), cardinalities=(60,))
-    _, features = forest_features(problem)
+    task = replace(_task(rows, 2), cardinalities=(60,))
+    _, features = forest_features(task)
     codes = features[:, -1]
     assert np.abs(np.corrcoef(codes, target)[0, 1]) < 0.3
-    _, leaky = forest_features(replace(problem, train=replace(rows, group=None)))
+    _, leaky = forest_features(replace(task, train=replace(rows, group=None)))
     assert np.corrcoef(leaky[:, -1], target)[0, 1] > 0.9
 
 
@@ -188,8 +187,8 @@ def test_the_hidden_columns_come_with_the_rows() -> None:
         for name, frame in made.splits.items()
     }
     trainer = Trainer(dataset=made.dataset, splits=splits, machine=CPU, seed=0)
-    problem = trainer.problem(Candidate(name="one", algorithm="linear"), lambda text: None)
-    both = problem.train.joined(problem.validation)
+    task = trainer.make_task()
+    both = task.train.joined(task.validation)
     assert both.group is not None
     assert both.time is not None
     assert both.group.tolist() == [*range(60), *range(20)]

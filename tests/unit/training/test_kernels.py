@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from pipeline.contracts.errors import CandidateFailedError
+from pipeline.training.algorithm import RunContext
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.estimators.kernel_machine import KernelMachine
-from tests.fakes.networks import points, problem
+from tests.fakes.networks import points, task
 
 ALGORITHM = ALGORITHMS["kernel_ridge"]
 FIXED = {"kinds": ("gaussian",), "widths": (1.0,), "penalties": (0.1,), "seed": 0}
@@ -97,19 +98,21 @@ def test_a_column_that_never_changes_and_rows_that_are_the_same_do_no_harm() -> 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
 def test_its_settings_are_taken_as_they_are(kernel: str) -> None:
-    fitted = ALGORITHM.train(ALGORITHM.configure({"kernel": kernel, "width": 0.5, "penalty": 1.0}), problem(classes=0))
+    fitted = ALGORITHM.train(
+        ALGORITHM.configure({"kernel": kernel, "width": 0.5, "penalty": 1.0}), task(classes=0), RunContext()
+    )
     told = [
         tuple(one.predict(points(20, classes=0, seed=9)))
-        for one in (fitted, ALGORITHM.train(ALGORITHM.configure({}), problem(classes=0)))
+        for one in (fitted, ALGORITHM.train(ALGORITHM.configure({}), task(classes=0), RunContext()))
     ]
     assert told[0] != told[1]
 
 
 def test_more_rows_than_a_matrix_of_them_has_memory_for_are_refused_in_a_sentence() -> None:
-    given = problem()
+    given = task()
     many = np.zeros(10_001, np.int64)
     with pytest.raises(CandidateFailedError, match=r"10,000 training rows are its most, and these are 10,001"):
-        ALGORITHM.train(ALGORITHM.configure({}), replace(given, train=given.train.take(many)))
+        ALGORITHM.train(ALGORITHM.configure({}), replace(given, train=given.train.take(many)), RunContext())
 
 
 @pytest.mark.parametrize(
@@ -124,21 +127,21 @@ def test_more_rows_than_a_matrix_of_them_has_memory_for_are_refused_in_a_sentenc
 )
 def test_a_setting_that_it_cannot_train_with_is_refused_in_a_sentence(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(CandidateFailedError, match=sentence):
-        ALGORITHM.train(ALGORITHM.configure(settings), problem())
+        ALGORITHM.train(ALGORITHM.configure(settings), task(), RunContext())
 
 
 def test_a_penalty_that_is_too_small_to_solve_with_is_told_in_a_sentence() -> None:
-    given = problem(classes=0)
+    given = task(classes=0)
     twice = replace(given, train=given.train.take(np.repeat(np.arange(40), 5)))
     with pytest.raises(CandidateFailedError, match="with penalty 1e-30 its matrix has no inverse"):
-        ALGORITHM.train(ALGORITHM.configure({"kernel": "gaussian", "penalty": 1e-30}), twice)
+        ALGORITHM.train(ALGORITHM.configure({"kernel": "gaussian", "penalty": 1e-30}), twice, RunContext())
 
 
 def test_a_table_of_categories_that_no_two_rows_share_is_refused_in_a_sentence() -> None:
-    given = problem(classes=0)
+    given = task(classes=0)
     names = replace(given.train, num=np.empty((96, 0), np.float32), cat=np.arange(96)[:, None])
     with pytest.raises(CandidateFailedError, match="categories that two of them share: there are none"):
-        ALGORITHM.train(ALGORITHM.configure({}), replace(given, train=names, cardinalities=(97,)))
+        ALGORITHM.train(ALGORITHM.configure({}), replace(given, train=names, cardinalities=(97,)), RunContext())
 
 
 def test_it_takes_little_more_memory_than_one_matrix_of_rows_by_rows() -> None:

@@ -11,14 +11,15 @@ from torch import Tensor, nn
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.evaluation.scoring import OnnxModel
+from pipeline.training.algorithm import RunContext
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.loop import train_network
-from tests.fakes.networks import Ensemble, Fragile, Kept, learn, points, problem, small, weights
+from tests.fakes.networks import Ensemble, Fragile, Kept, learn, points, small, task, weights
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
-    first, second, other = (learn(problem(seed=seed)) for seed in (3, 3, 4))
+    first, second, other = (learn(task(seed=seed)) for seed in (3, 3, 4))
     assert weights(first.network) == weights(second.network) != weights(other.network)
 
 
@@ -29,7 +30,7 @@ def test_rows_of_weight_nothing_teach_nothing() -> None:
     lied = replace(true, target=np.where(wrong, 1 - true.target, true.target))
     answers = {}
     for name, rows in (("weighted", replace(lied, weight=weight)), ("not", lied)):
-        given = problem(train=rows)
+        given = task(train=rows)
         network = learn(given, epochs=30).network
         found = InferenceModule(network, columns("num"), classes=2).predict(given.validation).argmax(axis=1)
         answers[name] = (found == given.validation.target).mean()
@@ -38,7 +39,7 @@ def test_rows_of_weight_nothing_teach_nothing() -> None:
 
 def test_a_point_of_the_curve_is_watched_each_epoch() -> None:
     seen: list[dict[str, float]] = []
-    learned = learn(problem(watch=lambda point: seen.append(dict(point))), epochs=3)
+    learned = learn(task(), context=RunContext(watch=lambda point: seen.append(dict(point))), epochs=3)
     assert seen == list(learned.history)
     assert [point["epoch"] for point in seen] == [1, 2, 3]
     assert {"loss", "validation_loss", "learning_rate", "rows_per_second", "memory_mb", "seconds"} <= set(seen[0])
@@ -47,7 +48,7 @@ def test_a_point_of_the_curve_is_watched_each_epoch() -> None:
 
 @pytest.mark.parametrize("classes", [0, 3])
 def test_members_learn_each_by_themselves_and_answer_together(classes: int) -> None:
-    given = problem(classes=classes, rows=200)
+    given = task(classes=classes, rows=200)
     outputs = classes or 1
     learned = learn(given, lambda: Ensemble(4, outputs), epochs=40, learning_rate=0.05, early_stopping=40)
     answering = InferenceModule(learned.network, columns("num"), classes=classes)
@@ -91,18 +92,15 @@ def test_a_body_takes_the_inputs_that_its_network_reads_by_their_names() -> None
 
 def test_a_training_that_diverges_goes_on_once_at_a_tenth_of_the_rate() -> None:
     seen: list[float] = []
-
-    learned = learn(
-        problem(watch=lambda point: seen.append(point["learning_rate"])),
-        Fragile, optimizer="adam", learning_rate=0.1, epochs=2,
-    )  # fmt: skip
+    context = RunContext(watch=lambda point: seen.append(point["learning_rate"]))
+    learned = learn(task(), Fragile, context=context, optimizer="adam", learning_rate=0.1, epochs=2)
     (note,) = learned.notes
     assert note == (
         "the loss became non-finite in epoch 1 (learning rate 0.1); resumed from the best weights with 0.01"
     )
     assert seen == pytest.approx([0.01, 0.01])
     with pytest.raises(CandidateFailedError, match=r"in epoch 1 \(learning rate 1\), before that in epoch 1"):
-        learn(problem(), Fragile, optimizer="adam", learning_rate=10.0, epochs=2)
+        learn(task(), Fragile, optimizer="adam", learning_rate=10.0, epochs=2)
 
 
 class Greedy(nn.Module):
@@ -120,8 +118,8 @@ class Greedy(nn.Module):
 
 
 def test_what_memory_has_no_room_for_is_learned_in_halves_from_the_same_gradients() -> None:
-    short = learn(problem(), Greedy, batch_size=32)
-    ample = learn(problem(), lambda: Greedy(1000), batch_size=32)
+    short = learn(task(), Greedy, batch_size=32)
+    ample = learn(task(), lambda: Greedy(1000), batch_size=32)
     assert short.notes == ("memory ran out: the batch was halved, to 4 rows at once",)
     assert ample.notes == ()
     for one, other in zip(short.network.parameters(), ample.network.parameters(), strict=True):
@@ -142,17 +140,19 @@ def test_a_processors_memory_runs_out_by_another_error() -> None:
             answer: Tensor = self.layer(num)
             return answer
 
-    assert learn(problem(), Large, batch_size=32).notes == ("memory ran out: the batch was halved, to 4 rows at once",)
+    assert learn(task(), Large, batch_size=32).notes == ("memory ran out: the batch was halved, to 4 rows at once",)
 
 
 def test_one_row_that_memory_has_no_room_for_costs_the_candidate() -> None:
     with pytest.raises(CandidateFailedError, match="memory ran out with 1 rows at once"):
-        learn(problem(), lambda: Greedy(0))
+        learn(task(), lambda: Greedy(0))
 
 
 def test_training_stops_at_the_deadline_and_notes_the_epoch() -> None:
     clock = itertools.count()  # a second passes whenever somebody looks
-    learned = learn(problem(deadline=30, clock=lambda: next(clock)), epochs=1000, early_stopping=1000)
+    learned = learn(
+        task(), context=RunContext(deadline=30, clock=lambda: next(clock)), epochs=1000, early_stopping=1000
+    )
     (note,) = learned.notes
     assert note == f"training time ran out in epoch {len(learned.history)} of 1000; the best weights so far were kept"
     assert 1 < len(learned.history) < 10
@@ -160,8 +160,8 @@ def test_training_stops_at_the_deadline_and_notes_the_epoch() -> None:
 
 def test_a_schedule_is_compressed_into_the_time_left() -> None:
     clock = itertools.count()
-    given = problem(deadline=100, clock=lambda: next(clock))
-    learned = learn(given, epochs=1000, early_stopping=1000, schedule="cosine", batch_size=64)
+    context = RunContext(deadline=100, clock=lambda: next(clock))
+    learned = learn(task(), context=context, epochs=1000, early_stopping=1000, schedule="cosine", batch_size=64)
     rates = [point["learning_rate"] for point in learned.history]
     assert 3 < len(rates) < 30
     assert rates[-1] < rates[0] / 2
@@ -169,7 +169,7 @@ def test_a_schedule_is_compressed_into_the_time_left() -> None:
 
 def test_a_training_after_the_deadline_has_one_epoch() -> None:
     clock = itertools.count(1)
-    assert len(learn(problem(deadline=0, clock=lambda: next(clock))).history) == 1
+    assert len(learn(task(), context=RunContext(deadline=0, clock=lambda: next(clock))).history) == 1
 
 
 def _hundredfold(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
@@ -179,9 +179,7 @@ def _hundredfold(values: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 @pytest.mark.parametrize("metric", ["accuracy", "auc", "log_loss", "rmse", "mae", "r2"])
 def test_a_point_has_the_metric_of_the_plan(metric: str) -> None:
     regression = metric in ("rmse", "mae", "r2")
-    given = problem(
-        classes=0 if regression else 2, metric=metric, denormalize=_hundredfold, learned_values=_hundredfold
-    )
+    given = task(classes=0 if regression else 2, metric=metric, denormalize=_hundredfold, learned_values=_hundredfold)
     learned = learn(given, epochs=1, early_stopping=1)
     found = learned.history[-1][metric]
     loss = learned.history[-1]["validation_loss"]
@@ -195,10 +193,10 @@ def test_l2_is_the_gradient_of_half_the_squared_weights_and_l1_of_their_sizes() 
         settings = {"optimizer": "sgd", "learning_rate": 0.1, "epochs": 1, "batch_size": 32, name: 0.5}
         torch.manual_seed(3)
         start = nn.Linear(2, 2)
-        learned = learn(problem(train=silent), lambda: nn.Linear(2, 2), **settings)
+        learned = learn(task(train=silent), lambda: nn.Linear(2, 2), **settings)
         # Of one epoch the best may be the beginning: it ends where its checkpoint says.
         kept = Kept()
-        learn(problem(train=silent, checkpoints=kept), lambda: nn.Linear(2, 2), **settings)
+        learn(task(train=silent), lambda: nn.Linear(2, 2), context=RunContext(checkpoints=kept), **settings)
         torch.testing.assert_close(kept.weights()["weight"], expected(start.weight.detach()))
         assert learned.history
 
@@ -208,7 +206,7 @@ def test_a_gradient_is_bounded() -> None:
     start = nn.Linear(2, 2)
     kept = Kept()
     settings = {"optimizer": "sgd", "learning_rate": 1.0, "epochs": 1, "batching": "full", "max_gradient_norm": 0.01}
-    learn(problem(checkpoints=kept), lambda: nn.Linear(2, 2), **settings)
+    learn(task(), lambda: nn.Linear(2, 2), context=RunContext(checkpoints=kept), **settings)
     moved = torch.cat([(kept.weights()[name] - was).flatten() for name, was in start.state_dict().items()])
     assert moved.norm().item() == pytest.approx(0.01, rel=1e-3)
 
@@ -217,7 +215,12 @@ def test_a_gradient_is_bounded() -> None:
 def test_the_average_answers_in_place_of_the_weights(averaging: str) -> None:
     kept = Kept()
     learned = learn(
-        problem(rows=200, checkpoints=kept), averaging=averaging, epochs=8, learning_rate=0.05, early_stopping=8
+        task(rows=200),
+        context=RunContext(checkpoints=kept),
+        averaging=averaging,
+        epochs=8,
+        learning_rate=0.05,
+        early_stopping=8,
     )
     last = kept.weights()
     averaged = kept.state["averaged_weights"]
@@ -229,8 +232,8 @@ def test_averaged_batch_norms_see_the_rows_again() -> None:
     def build() -> nn.Module:
         return nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
 
-    learned = learn(problem(rows=200), build, averaging="swa", epochs=8, learning_rate=0.05, early_stopping=8)
-    given = problem(rows=200)
+    learned = learn(task(rows=200), build, averaging="swa", epochs=8, learning_rate=0.05, early_stopping=8)
+    given = task(rows=200)
     with torch.no_grad():
         seen = learned.network[0](torch.from_numpy(given.train.num))  # type: ignore[index]
     if learned.history[-1]["validation_loss"] == min(point["validation_loss"] for point in learned.history):
@@ -257,8 +260,8 @@ def test_mixup_learns_from_two_pictures_in_one() -> None:
     rows = replace(
         points(64), target=np.arange(64) % 2, image=image, num=random.normal(size=(64, 0)).astype(np.float32)
     )
-    given = problem(train=rows, validation=rows)
-    learned = train_network(Seen, columns("image"), small(mixup=0.4, epochs=8, learning_rate=0.05), given)
+    given = task(train=rows, validation=rows)
+    learned = train_network(Seen, columns("image"), small(mixup=0.4, epochs=8, learning_rate=0.05), given, RunContext())
     seen = learned.network.values  # type: ignore[union-attr]
     assert len(seen) > 10
     assert min(seen) >= 0
@@ -268,7 +271,7 @@ def test_mixup_learns_from_two_pictures_in_one() -> None:
 
 
 def test_bf16_learns_and_answers_in_fp32() -> None:
-    learned = learn(problem(rows=200), precision="bf16", epochs=20, learning_rate=0.03)
+    learned = learn(task(rows=200), precision="bf16", epochs=20, learning_rate=0.03)
     assert min(point["validation_loss"] for point in learned.history) < 0.3
     assert {parameter.dtype for parameter in learned.network.parameters()} == {torch.float32}
-    assert weights(learned.network) != weights(learn(problem(rows=200), epochs=20, learning_rate=0.03).network)
+    assert weights(learned.network) != weights(learn(task(rows=200), epochs=20, learning_rate=0.03).network)

@@ -13,7 +13,7 @@ from pipeline.training.algorithm import Rows
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.losses import LOSSES, make_loss, outputs_of, quantiles_of
-from tests.fakes.networks import SMALL, flat, learn, problem, small
+from tests.fakes.networks import SMALL, flat, learn, small, task
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.0, 3.0]])
 LABELS = torch.tensor([0, 1])
@@ -21,7 +21,7 @@ VALUES, TRUTH = torch.tensor([[1.0], [-2.0], [0.2]]), torch.tensor([0.0, 1.0, 0.
 
 
 def _loss(name: str | None, answers: torch.Tensor, target: torch.Tensor, **settings: Any) -> list[float]:
-    given = problem(classes=0 if target.is_floating_point() else 3)
+    given = task(classes=0 if target.is_floating_point() else 3)
     found: list[float] = make_loss(small(**{"loss": name, **settings}), given)(answers, target).tolist()
     return found
 
@@ -65,18 +65,18 @@ def test_the_pinball_loss_is_least_at_the_quantile(quantile: float) -> None:
 
 def test_a_loss_of_another_task_is_refused_with_those_that_fit() -> None:
     with pytest.raises(CandidateFailedError, match="'mse' is not for classification: one of cross_entropy, focal is"):
-        make_loss(small(loss="mse"), problem())
+        make_loss(small(loss="mse"), task())
     with pytest.raises(CandidateFailedError, match="'focal' is not for regression: one of mse, mae, huber, quantile"):
-        make_loss(small(loss="focal"), problem(classes=0))
+        make_loss(small(loss="focal"), task(classes=0))
 
 
 def test_a_regression_answers_the_quantiles_that_are_asked_for() -> None:
-    regression = problem(classes=0)
+    regression = task(classes=0)
     assert quantiles_of(SMALL, regression) == ()
     assert quantiles_of(small(quantiles=(0.9, 0.1)), regression) == (0.1, 0.9)
     assert quantiles_of(small(loss="quantile"), regression) == (0.05, 0.5, 0.95)
     assert outputs_of(small(loss="quantile"), regression) == 4
-    assert outputs_of(small(quantiles=(0.1,)), problem(classes=3)) == 3
+    assert outputs_of(small(quantiles=(0.1,)), task(classes=3)) == 3
 
 
 def test_intervals_hold_the_share_of_rows_that_they_say() -> None:
@@ -87,7 +87,7 @@ def test_intervals_hold_the_share_of_rows_that_they_say() -> None:
         noise = random.normal(0, 0.2 + 0.5 * (num[:, 0] > 0))
         return Rows(num=num, cat=np.empty((count, 0), np.int64), target=(num[:, 1] + noise).astype(np.float64))
 
-    given = problem(classes=0, train=rows(1500), validation=rows(500))
+    given = task(classes=0, train=rows(1500), validation=rows(500))
     settings = {"quantiles": (0.1, 0.9), "epochs": 40, "batch_size": 64, "learning_rate": 0.02}
     learned = learn(given, flat(3), **settings)
     answers = InferenceModule(learned.network, columns("num"), classes=0).predict(given.validation)

@@ -13,7 +13,7 @@ from pipeline.contracts.spec.job_spec import JobSpec, Training
 from pipeline.planning.plan import plan
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS, OPTIMIZERS, WeightOptimizer
-from tests.fakes.networks import flat, learn, problem, small
+from tests.fakes.networks import flat, learn, small, task
 from tests.fakes.tabular import table
 from tests.fakes.training import TrainIt
 
@@ -107,7 +107,7 @@ def test_muon_turns_hidden_matrices_only() -> None:
 
 @pytest.mark.parametrize("name", sorted(FULL_BATCH_OPTIMIZERS))
 def test_full_batch_descent_takes_one_step_an_epoch(name: str) -> None:
-    given = problem(rows=64)
+    given = task(rows=64)
     learned = learn(given, optimizer=name, epochs=1, learning_rate=0.5, averaging="none", weight_decay=0.0)
     torch.manual_seed(given.seed)
     network = flat()()
@@ -119,7 +119,7 @@ def test_full_batch_descent_takes_one_step_an_epoch(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS))
 def test_every_optimizer_learns(name: str) -> None:
     slow = {"gd": 1.0, "normalized_gd": 0.3, "sgd": 0.3, "adadelta": 3.0, "adagrad": 0.1}
-    learned = learn(problem(rows=200), optimizer=name, epochs=25, learning_rate=slow.get(name, 0.03))
+    learned = learn(task(rows=200), optimizer=name, epochs=25, learning_rate=slow.get(name, 0.03))
     assert min(point["validation_loss"] for point in learned.history) < 0.35
 
 

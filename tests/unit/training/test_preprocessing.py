@@ -5,12 +5,12 @@ import pytest
 
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM
-from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithm import Rows, TrainingTask
 from pipeline.training.estimators.forests import max_leaves
 from pipeline.training.features.preprocessing import boosting_features, forest_features, linear_features
 
 
-def _problem(classes: int = 0, rows: int = 400, categories: int = 5) -> Problem:
+def _task(classes: int = 0, rows: int = 400, categories: int = 5) -> TrainingTask:
     random = np.random.default_rng(0)
     num = random.normal(size=(rows, 3)).astype(np.float32)
     num[random.random(rows) < 0.2, 1] = np.nan
@@ -18,54 +18,51 @@ def _problem(classes: int = 0, rows: int = 400, categories: int = 5) -> Problem:
     target = random.integers(0, classes, rows) if classes else random.normal(size=rows)
     part = Rows(num=num, cat=cat, target=target)
     cardinalities = (categories + 2, categories + 2)
-    return Problem(
+    return TrainingTask(
         classes=classes,
         cardinalities=cardinalities,
         train=part,
         validation=part,
         seed=0,
-        device="cpu",
-        threads=1,
-        report=lambda text: None,
     )
 
 
 @pytest.mark.parametrize("features", [linear_features, forest_features, boosting_features])
 @pytest.mark.parametrize("classes", [0, 2, 9])
 def test_the_graph_makes_the_very_same_numbers(features: type, classes: int) -> None:
-    problem = _problem(classes)
-    preprocessing, matrix = features(problem)
-    rows = problem.train
+    task = _task(classes)
+    preprocessing, matrix = features(task)
+    rows = task.train
     (made,) = OnnxModel(preprocessing.graph().SerializeToString()).run_raw({NUM: rows.num, CAT: rows.cat})
     np.testing.assert_array_equal(made, preprocessing.apply(rows))
     assert matrix.shape == made.shape == (len(rows.num), preprocessing.width)
 
 
 def test_a_categorys_code_is_the_mean_of_its_targets() -> None:
-    problem = _problem(categories=2, rows=4000)
-    preprocessing, _ = boosting_features(problem)
+    task = _task(categories=2, rows=4000)
+    preprocessing, _ = boosting_features(task)
     for label in (1, 2):
-        mean = problem.train.target[problem.train.cat[:, 0] == label].mean()
+        mean = task.train.target[task.train.cat[:, 0] == label].mean()
         assert preprocessing.codes[label, 0] == pytest.approx(mean, abs=0.01)
 
 
 def test_a_rare_category_does_not_tell_its_rows_targets() -> None:
-    problem = _problem(categories=300)
-    _, matrix = boosting_features(problem)
-    told = np.corrcoef(matrix[:, 3], problem.train.target)[0, 1]
-    preprocessing, _ = boosting_features(problem)
-    naive = np.corrcoef(preprocessing.apply(problem.train)[:, 3], problem.train.target)[0, 1]
+    task = _task(categories=300)
+    _, matrix = boosting_features(task)
+    told = np.corrcoef(matrix[:, 3], task.train.target)[0, 1]
+    preprocessing, _ = boosting_features(task)
+    naive = np.corrcoef(preprocessing.apply(task.train)[:, 3], task.train.target)[0, 1]
     assert abs(told) < 0.15
     assert naive > 0.4
 
 
 def test_what_is_missing_stays_for_boosting_and_is_flagged_for_the_others() -> None:
-    problem = _problem()
+    task = _task()
     for features, kept in ((boosting_features, True), (forest_features, False), (linear_features, False)):
-        preprocessing, matrix = features(problem)
+        preprocessing, matrix = features(task)
         assert np.isnan(matrix[:, 1]).any() == kept
         assert preprocessing.flagged.tolist() == ([] if kept else [1])
-        assert np.isfinite(preprocessing.apply(problem.train)[:, 0]).all()
+        assert np.isfinite(preprocessing.apply(task.train)[:, 0]).all()
 
 
 @pytest.mark.parametrize(("trees", "classes"), [(200, 0), (200, 2), (300, 100), (100_000, 1000)])

@@ -10,19 +10,19 @@ import torch
 from torch import nn
 
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import Problem
+from pipeline.training.algorithm import RunContext, TrainingTask
 from pipeline.training.loop.dp_sgd import DpSgd
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.loop import TrainedNetwork
 from pipeline.training.optim.optimizers import WeightOptimizer
-from tests.fakes.networks import Ensemble, Kept, learn, problem, small, weights
+from tests.fakes.networks import Ensemble, Kept, learn, small, task, weights
 from tests.fakes.tabular import table
 from tests.fakes.training import TrainIt
 from tests.unit.training.test_texts import texts
 
 
-def _accuracy(learned: TrainedNetwork, given: Problem) -> float:
+def _accuracy(learned: TrainedNetwork, given: TrainingTask) -> float:
     answers = InferenceModule(learned.network, columns("num"), classes=given.classes).predict(given.validation)
     return float((answers.argmax(axis=1) == given.validation.target).mean())
 
@@ -31,7 +31,7 @@ ASKED: dict[str, Any] = {"privacy_epsilon": 3.0, "privacy_delta": 1e-4, "optimiz
 
 
 def test_it_spends_what_was_asked_for_and_says_what_it_covers() -> None:
-    learned = learn(problem(rows=400), **ASKED, epochs=5, batch_size=40, early_stopping=5)
+    learned = learn(task(rows=400), **ASKED, epochs=5, batch_size=40, early_stopping=5)
     assert learned.privacy["delta"] == 1e-4
     assert 2.7 < learned.privacy["epsilon"] <= 3.0
     assert any(
@@ -43,8 +43,8 @@ def test_it_spends_what_was_asked_for_and_says_what_it_covers() -> None:
 
 def test_one_whose_time_is_over_has_spent_less() -> None:
     points: list[Mapping[str, float]] = []
-    given = problem(rows=400, watch=points.append, deadline=time.monotonic() + 0.5)
-    learned = learn(given, **ASKED, epochs=1000, batch_size=40, early_stopping=1)
+    context = RunContext(watch=points.append, deadline=time.monotonic() + 0.5)
+    learned = learn(task(rows=400), context=context, **ASKED, epochs=1000, batch_size=40, early_stopping=1)
     assert 0 < len(points) < 1000
     assert 0 < learned.privacy["epsilon"] < 2.7
 
@@ -52,12 +52,12 @@ def test_one_whose_time_is_over_has_spent_less() -> None:
 def test_no_exact_loss_is_published_or_decides_which_epoch_is_served() -> None:
     """The validation rows' classes are swapped: by their losses the first epoch would be the best, and the last."""
     points, reports = list[Mapping[str, float]](), list[str]()
-    given = problem(rows=400, watch=points.append, report=reports.append)
+    given = task(rows=400)
     swapped = replace(given.validation, target=1 - given.validation.target)
     kept = Kept()
-    learned = learn(
-        replace(given, validation=swapped, checkpoints=kept), **ASKED, epochs=6, batch_size=40, early_stopping=1
-    )
+    context = RunContext(watch=points.append, report=reports.append, checkpoints=kept)
+    swapped_task = replace(given, validation=swapped)
+    learned = learn(swapped_task, context=context, **ASKED, epochs=6, batch_size=40, early_stopping=1)
     assert [point["epoch"] for point in points] == [1, 2, 3, 4, 5, 6]
     assert [set(point) for point in (*points, *learned.history)] == [
         {"epoch", "learning_rate", "memory_mb", "seconds"}
@@ -70,10 +70,10 @@ def test_no_exact_loss_is_published_or_decides_which_epoch_is_served() -> None:
 @pytest.mark.parametrize("parts", [1, 2, 4])
 def test_a_gradient_is_the_same_in_parts(parts: int) -> None:
     """As after memory ran out: the batch goes through the network in parts."""
-    given = problem(rows=64)
+    given = task(rows=64)
     network = nn.Linear(2, 2)
     settings = small(**{**ASKED, "batch_size": 16, "privacy_norm": 0.1})
-    private = DpSgd(network, WeightOptimizer(network, settings), settings, given)
+    private = DpSgd(network, WeightOptimizer(network, settings), settings, given, RunContext())
     inputs, target = torch.from_numpy(given.train.num[:16]), torch.from_numpy(given.train.target[:16])
 
     def gradient(count: int) -> torch.Tensor:
@@ -93,7 +93,7 @@ def test_what_reads_texts_by_their_labels_is_not_called_private(train: TrainIt) 
 
 
 def test_it_learns_in_private() -> None:
-    given = problem(rows=1000)
+    given = task(rows=1000)
     learned = learn(given, **ASKED, epochs=10, batch_size=100)
     assert _accuracy(learned, given) > 0.8
 
@@ -107,28 +107,28 @@ def test_without_noise_and_cutting_it_would_be_the_plain_gradient() -> None:
         made.load_state_dict(layer.state_dict())
         return made
 
-    private = learn(problem(), build, **plain, privacy_epsilon=1e9, privacy_norm=10.0)
+    private = learn(task(), build, **plain, privacy_epsilon=1e9, privacy_norm=10.0)
     for one, other in zip(
-        private.network.parameters(), learn(problem(), build, **plain).network.parameters(), strict=True
+        private.network.parameters(), learn(task(), build, **plain).network.parameters(), strict=True
     ):
         torch.testing.assert_close(one, other, atol=1e-2, rtol=0)
 
 
 def test_no_row_moves_the_weights_further_than_its_norm() -> None:
     """One row is scaled until its own gradient would be all there is."""
-    given = problem(rows=50)
+    given = task(rows=50)
     given.train.num[0] = 1e4
     kept = Kept()
     torch.manual_seed(given.seed)
     start = nn.Linear(2, 2).state_dict()
     settings: dict[str, Any] = {"privacy_epsilon": 1e9, "privacy_norm": 0.1, "optimizer": "gd", "learning_rate": 1.0}
-    learn(problem(train=given.train, checkpoints=kept), lambda: nn.Linear(2, 2), **settings, epochs=1)
+    learn(task(train=given.train), lambda: nn.Linear(2, 2), context=RunContext(checkpoints=kept), **settings, epochs=1)
     moved = torch.cat([(kept.weights()[name] - was).flatten() for name, was in start.items()])
     assert moved.norm() <= 0.1 * 1.01
 
 
 def test_the_noise_is_of_no_seed_that_is_known() -> None:
-    first, second = (learn(problem(), **ASKED, epochs=1, batch_size=16) for _ in range(2))
+    first, second = (learn(task(), **ASKED, epochs=1, batch_size=16) for _ in range(2))
     assert weights(first.network) != weights(second.network)
 
 
@@ -143,27 +143,27 @@ def test_an_interrupted_one_spends_nothing_twice() -> None:
     kept = Kept()
     settings: dict[str, Any] = {**ASKED, "epochs": 5, "batch_size": 40, "early_stopping": 5}
     with pytest.raises(StopError):
-        learn(problem(rows=400, checkpoints=kept, watch=stop), **settings)
-    learned = learn(problem(rows=400, checkpoints=kept), **settings)
+        learn(task(rows=400), context=RunContext(checkpoints=kept, watch=stop), **settings)
+    learned = learn(task(rows=400), context=RunContext(checkpoints=kept), **settings)
     assert len(learned.history) == 5
     assert 2.7 < learned.privacy["epsilon"] <= 3.0
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "muon", "normalized_gd", "nesterov"])
 def test_any_optimizer_takes_private_gradients(optimizer: str) -> None:
-    learned = learn(problem(), **{**ASKED, "optimizer": optimizer, "learning_rate": 0.01}, epochs=2)
+    learned = learn(task(), **{**ASKED, "optimizer": optimizer, "learning_rate": 0.01}, epochs=2)
     assert learned.privacy["epsilon"] <= 3.0
 
 
 def test_an_ensemble_learns_in_private() -> None:
-    given = problem(rows=400)
+    given = task(rows=400)
     learned = learn(given, lambda: Ensemble(3, 2), **ASKED, epochs=5, batch_size=40)
     assert _accuracy(learned, given) > 0.75
 
 
 def test_batch_norms_which_see_a_rows_neighbors_become_group_norms() -> None:
     learned = learn(
-        problem(), lambda: nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)), **ASKED, epochs=1
+        task(), lambda: nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Linear(4, 2)), **ASKED, epochs=1
     )
     assert isinstance(learned.network[1], nn.GroupNorm)  # type: ignore[index]
     assert learned.notes[0] == "private training: its batch norms became group norms"
@@ -178,7 +178,7 @@ def test_batch_norms_which_see_a_rows_neighbors_become_group_norms() -> None:
 )
 def test_what_cannot_be_private_is_not_trained(settings: dict[str, Any], reason: str) -> None:
     with pytest.raises(CandidateFailedError, match=f"is not possible here: {reason}"):
-        learn(problem(), **ASKED, **settings)
+        learn(task(), **ASKED, **settings)
 
 
 @pytest.mark.parametrize("algorithm", ["mlp", "tabm", "resnet_mlp"])

@@ -8,7 +8,7 @@ import torch
 
 from pipeline.contracts.algorithms.network_config import ScheduleName
 from pipeline.training.optim.schedules import SCHEDULES, lr_factor
-from tests.fakes.networks import learn, problem, small
+from tests.fakes.networks import learn, small, task
 
 
 def _at(name: str, epochs: float, losses: tuple[float, ...] = (), **settings: Any) -> float:
@@ -53,5 +53,5 @@ def test_any_schedule_may_warm_up() -> None:
 
 
 def test_the_loop_follows_it_and_says_so() -> None:
-    learned = learn(problem(), schedule="step", decay=0.5, step_epochs=1, epochs=3, learning_rate=0.02)
+    learned = learn(task(), schedule="step", decay=0.5, step_epochs=1, epochs=3, learning_rate=0.02)
     assert [point["learning_rate"] for point in learned.history] == pytest.approx([0.02, 0.01, 0.005])

@@ -16,7 +16,15 @@ from pipeline.contracts.algorithms.hyperparameter import Range, Space
 from pipeline.contracts.algorithms.network_config import Epochs, NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.plan import Candidate, Trials
-from pipeline.training.algorithm import Algorithm, AlgorithmSpec, FittedModel, NoCheckpoints, Problem, Rows
+from pipeline.training.algorithm import (
+    Algorithm,
+    AlgorithmSpec,
+    FittedModel,
+    NoCheckpoints,
+    Rows,
+    RunContext,
+    TrainingTask,
+)
 from pipeline.training.search.screening import screen_candidates
 from pipeline.training.search.search import SearchResult, search
 from pipeline.training.search.space import grid, sample_settings
@@ -33,11 +41,11 @@ def _rows(target: Any) -> Rows:
     )
 
 
-def _problem(labels: Any = (0, 1) * 50, **given: Any) -> Problem:
+def _task(labels: Any = (0, 1) * 50, **given: Any) -> TrainingTask:
     target = np.asarray(labels)
-    return Problem(**{
+    return TrainingTask(**{
         "classes": 2, "cardinalities": (), "train": _rows(target), "validation": _rows(target[:20]), "seed": 3,
-        "device": "cpu", "threads": 1, "report": lambda text: None, "metric": "accuracy", **given,
+        "metric": "accuracy", **given,
     })  # fmt: skip
 
 
@@ -49,11 +57,14 @@ class FakeConfig(NetworkConfig):
     epochs: Epochs = 8
 
 
-def _algorithm(train: Callable[[FakeConfig, Problem], Any] = lambda config, problem: config.a) -> Algorithm:
+Train = Callable[[FakeConfig, TrainingTask, RunContext], Any]
+
+
+def _algorithm(train: Train = lambda config, task, context: config.a) -> Algorithm:
     """What it gives as its answers is what it is worth: a trial's score."""
 
-    def fit(config: FakeConfig, problem: Problem) -> FittedModel:
-        value = train(config, problem)
+    def fit(config: FakeConfig, task: TrainingTask, context: RunContext) -> FittedModel:
+        value = train(config, task, context)
         return FittedModel(predict=lambda rows: np.array([value]), body=lambda: pytest.fail("not exported"))
 
     spec = AlgorithmSpec(
@@ -69,7 +80,8 @@ def _score(fitted: FittedModel, rows: Rows) -> float:
 
 def _search(space: Space, method: str = "random", algorithm: Algorithm | None = None, **given: Any) -> SearchResult:
     asked = Trials(method=method, space=space, trials=given.pop("trials", 20), cv=given.pop("cv", None))
-    return search(algorithm or _algorithm(), {}, asked, _problem(**given), _score)
+    context = RunContext(**{name: given.pop(name) for name in ("deadline", "checkpoints") if name in given})
+    return search(algorithm or _algorithm(), {}, asked, _task(**given), context, _score)
 
 
 UNIT: Space = {"a": Range(low=0.0, high=1.0)}
@@ -128,7 +140,7 @@ def test_the_plans_own_settings_are_tried_first_and_the_same_seed_tries_the_same
 
 
 def test_bayesian_search_closes_in_on_the_best() -> None:
-    hill = _algorithm(lambda config, problem: -((config.a - 0.83) ** 2))
+    hill = _algorithm(lambda config, task, context: -((config.a - 0.83) ** 2))
     found = _search(UNIT, "bayesian", hill, trials=40)
     assert abs(found.config.a - 0.83) < 0.05
     later = [abs(one.settings["a"] - 0.83) for one in found.trials[20:]]
@@ -142,8 +154,8 @@ def test_a_lower_loss_is_better() -> None:
 def test_halving_goes_on_with_the_better_third_on_three_times_the_rows() -> None:
     seen = []
 
-    def train(config: FakeConfig, problem: Problem) -> float:
-        seen.append(len(problem.train))
+    def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
+        seen.append(len(task.train))
         return config.a
 
     found = _search(UNIT, "halving", _algorithm(train), trials=9, labels=(0, 1) * 1350)
@@ -167,8 +179,8 @@ def test_a_sample_keeps_its_order_and_a_row_of_every_class() -> None:
 
 
 def test_every_fold_has_two_classes_and_every_row_its_turn() -> None:
-    problem = _problem([0] * 90 + [1] * 7 + [2], classes=3)
-    folds, note = make_folds(problem, 5)
+    task = _task([0] * 90 + [1] * 7 + [2], classes=3)
+    folds, note = make_folds(task, 5)
     assert (len(folds), note) == (5, "")
     assert all(set(fold.train.target) == {0, 1, 2} for fold in folds)
     assert all({0, 1} <= set(fold.validation.target) for fold in folds)
@@ -177,17 +189,17 @@ def test_every_fold_has_two_classes_and_every_row_its_turn() -> None:
 
 
 def test_where_folds_would_be_of_one_class_there_are_fewer_and_it_is_said() -> None:
-    folds, note = make_folds(_problem([0] * 97 + [1] * 3), 10)
+    folds, note = make_folds(_task([0] * 97 + [1] * 3), 10)
     assert len(folds) == 3
     assert "10 would leave folds whose rows are of one class" in note
-    folds, note = make_folds(_problem([0] * 99 + [1]), 10)
+    folds, note = make_folds(_task([0] * 99 + [1]), 10)
     assert len(folds) == 1
     assert "compared on the validation rows" in note
     assert _search(UNIT, cv=10, labels=[0] * 99 + [1], trials=2).notes == (note,)
 
 
 def test_a_trial_that_fails_costs_itself_and_all_of_them_the_candidate() -> None:
-    def train(config: FakeConfig, problem: Problem) -> float:
+    def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
         if config.a == 1:
             raise CandidateFailedError("too wide")
         if config.a == 2:
@@ -207,7 +219,7 @@ def test_a_setting_that_does_not_exist_is_named_with_its_nearest() -> None:
 
 
 def test_when_the_time_is_over_the_best_so_far_is_taken_and_time_is_left_to_train() -> None:
-    def train(config: FakeConfig, problem: Problem) -> float:
+    def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
         time.sleep(0.05)
         return config.a
 
@@ -220,13 +232,13 @@ def test_when_the_time_is_over_the_best_so_far_is_taken_and_time_is_left_to_trai
 
 
 def test_a_search_takes_no_more_than_its_share_of_the_time() -> None:
-    def train(config: FakeConfig, problem: Problem) -> float:
+    def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
         time.sleep(0.03)
         return config.a
 
     started = time.monotonic()
     asked = Trials(method="random", space=UNIT, trials=500, share=0.02)
-    search(_algorithm(train), {}, asked, _problem(deadline=started + 20), _score)
+    search(_algorithm(train), {}, asked, _task(), RunContext(deadline=started + 20), _score)
     assert time.monotonic() - started < 2
 
 
@@ -249,9 +261,9 @@ def test_what_is_behind_in_each_fold_is_stopped_but_for_a_grid() -> None:
 
 
 def test_a_curve_behind_half_of_the_others_is_stopped() -> None:
-    def train(config: FakeConfig, problem: Problem) -> float:
+    def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
         for epoch in range(1, 9):
-            problem.watch({"epoch": epoch, "validation_loss": (1.5 - config.a) / epoch})
+            context.watch({"epoch": epoch, "validation_loss": (1.5 - config.a) / epoch})
         return config.a
 
     found = _search(UNIT, "random", _algorithm(train), trials=20)
@@ -275,7 +287,7 @@ class _Kept(NoCheckpoints):
 def test_a_later_attempt_goes_on_with_the_search_and_then_with_the_training(method) -> None:
     trained, kept = [], _Kept()
 
-    def train(config: FakeConfig, problem: Problem) -> float:
+    def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
         trained.append(config.a)
         if len(trained) == 6:
             raise KeyboardInterrupt
@@ -330,14 +342,14 @@ def _auditioned(qualities: Mapping[str, float], half: float) -> Mapping[str, str
         value = float(fitted.predict(rows)[0])
         return value, (value - half, value + half)
 
-    def train(config: FakeConfig, problem: Problem) -> float:
-        assert len(problem.train) <= 20
+    def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
+        assert len(task.train) <= 20
         if config.a < 0:
             raise ValueError
         return config.a
 
     heard = [(Candidate(name=n, algorithm="fake", settings={"a": q}), _algorithm(train)) for n, q in qualities.items()]
-    return screen_candidates(heard, _problem(), 20, judge, greater=True)
+    return screen_candidates(heard, _task(), RunContext(), 20, judge, greater=True)
 
 
 def test_an_audition_drops_what_is_far_behind_and_lets_two_stay() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -17,9 +18,9 @@ from pipeline.contracts.algorithms.spec import AlgorithmSpec
 from pipeline.contracts.errors import CandidateFailedError, InvalidJobSpecError
 from pipeline.contracts.spec.job_spec import Training
 from pipeline.planning.settings import validate_setting
-from pipeline.training.algorithm import Algorithm, Problem, Rows
+from pipeline.training.algorithm import Algorithm, Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
-from tests.fakes.networks import problem
+from tests.fakes.networks import task
 from tests.fakes.training import QUICK
 
 ROWS = 60
@@ -54,9 +55,9 @@ def _beyond(field: Hyperparameter) -> Iterator[Setting]:
         yield math.nan
 
 
-def _problem(spec: AlgorithmSpec) -> Problem:
-    task = spec.tasks[0]
-    given = problem(rows=ROWS, classes=2 if task == "classification" else 0, task=task)
+def _task(spec: AlgorithmSpec) -> TrainingTask:
+    kind = spec.tasks[0]
+    given = task(rows=ROWS, classes=2 if kind == "classification" else 0, kind=kind)
     random = np.random.default_rng(0)
 
     def rows(plain: Rows) -> Rows:
@@ -67,16 +68,10 @@ def _problem(spec: AlgorithmSpec) -> Problem:
             more["text"] = np.array([["one two"], ["two three four"], [""]] * len(plain), object)[: len(plain)]
         if more:
             more["num"] = np.empty((len(plain), 0), np.float32)
-        target = plain.target if task == "classification" else np.zeros(len(plain), np.int64)
+        target = plain.target if kind == "classification" else np.zeros(len(plain), np.int64)
         return Rows(**{"num": plain.num, "cat": plain.cat, "target": target, **more})
 
-    return Problem(
-        **{
-            **{name: getattr(given, name) for name in Problem.__dataclass_fields__},
-            "train": rows(given.train),
-            "validation": rows(given.validation),
-        }
-    )
+    return replace(given, train=rows(given.train), validation=rows(given.validation))
 
 
 def _id(value: object) -> str:
@@ -150,8 +145,8 @@ def test_the_least_value_that_is_allowed_trains(spec: AlgorithmSpec, field: Hype
     settings = {**QUICK[spec.name], **({"epochs": 1} if spec.is_network else {})}
     if spec.hyperparameter("heads"):
         settings |= {"width": 2, "heads": 1}
-    given = _problem(spec)
-    fitted = algorithm.train(algorithm.configure({**settings, field.name: _least(field)}), given)
+    given = _task(spec)
+    fitted = algorithm.train(algorithm.configure({**settings, field.name: _least(field)}), given, RunContext())
     assert np.isfinite(fitted.predict(given.validation)).all()
 
 
@@ -159,4 +154,4 @@ def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
     spec = catalogue()["transformer"]
     settings = ALGORITHMS["transformer"].configure({"width": 10, "heads": 4})
     with pytest.raises(CandidateFailedError, match="width is 10 and heads 4: a multiple of the heads is expected"):
-        ALGORITHMS["transformer"].train(settings, _problem(spec))
+        ALGORITHMS["transformer"].train(settings, _task(spec), RunContext())

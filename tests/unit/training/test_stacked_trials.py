@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.records.plan import Trials
 from pipeline.graphs.encoding import Encoding
-from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithm import Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.search.search import search
 from pipeline.training.search.stacked_trials import can_stack, fit_stacked
@@ -32,12 +32,11 @@ def rows_of(frame: Any, dataset: Any) -> Rows:
 
 
 @pytest.fixture(scope="module")
-def problem() -> Problem:
+def task() -> TrainingTask:
     table = pictures()
     train, validation = (rows_of(table.splits[name], table.dataset) for name in ("train", "validation"))
-    return Problem(
-        classes=3, cardinalities=(), train=train, validation=validation, seed=1, device="cpu", threads=1,
-        report=lambda text: None,
+    return TrainingTask(
+        classes=3, cardinalities=(), train=train, validation=validation, seed=1,
     )  # fmt: skip
 
 
@@ -46,88 +45,88 @@ def settings(**changed: Any) -> NetworkConfig:
 
 
 @pytest.mark.parametrize("shared", [{}, {"optimizer": "adam", "schedule": "one_cycle"}, {"early_stopping": 1}])
-def test_each_learns_what_it_learns_alone(problem: Problem, shared: dict[str, Any]) -> None:
+def test_each_learns_what_it_learns_alone(task: TrainingTask, shared: dict[str, Any]) -> None:
     trials = [settings(**shared, learning_rate=rate, weight_decay=decay) for rate, decay in ((3e-3, 0), (1e-2, 0.1))]
-    together = fit_stacked(trials, problem)
+    together = fit_stacked(trials, task, RunContext())
     assert together is not None
     for trial, fitted in zip(trials, together, strict=True):
-        alone = MLP.train(trial, problem)
-        np.testing.assert_allclose(fitted.predict(problem.validation), alone.predict(problem.validation), atol=1e-4)
+        alone = MLP.train(trial, task, RunContext())
+        np.testing.assert_allclose(fitted.predict(task.validation), alone.predict(task.validation), atol=1e-4)
         points = zip(alone.history, fitted.history, strict=False)
         assert all(a["loss"] == pytest.approx(b["loss"], rel=1e-3) for a, b in points)
 
 
-def test_dropout_is_each_ones_own(problem: Problem) -> None:
+def test_dropout_is_each_ones_own(task: TrainingTask) -> None:
     trials = [settings(dropout=0.3, learning_rate=rate) for rate in (5e-3, 5e-3)]
-    together = fit_stacked(trials, problem)
+    together = fit_stacked(trials, task, RunContext())
     assert together is not None
-    first, second = (fitted.predict(problem.validation) for fitted in together)
+    first, second = (fitted.predict(task.validation) for fitted in together)
     assert np.abs(first - second).max() > 1e-4
 
 
 @pytest.mark.parametrize(
     "changed", [{"hidden": (4,)}, {"optimizer": "sgd"}, {"mixup": 0.2}, {"averaging": "ema"}, {"batching": "full"}]
 )
-def test_what_cannot_be_together_is_told(problem: Problem, changed: dict[str, Any]) -> None:
+def test_what_cannot_be_together_is_told(task: TrainingTask, changed: dict[str, Any]) -> None:
     trials = [settings(learning_rate=rate) for rate in (1e-3, 1e-2)]
-    assert can_stack(trials, problem)
-    assert not can_stack([trials[0], settings(**changed)], problem)
-    assert not can_stack([settings(**changed)] * 2, problem) or "hidden" in changed
-    assert not can_stack(trials[:1], problem)
+    assert can_stack(trials, task, RunContext())
+    assert not can_stack([trials[0], settings(**changed)], task, RunContext())
+    assert not can_stack([settings(**changed)] * 2, task, RunContext()) or "hidden" in changed
+    assert not can_stack(trials[:1], task, RunContext())
 
 
-def test_where_the_time_is_over_nothing_is_known(problem: Problem) -> None:
+def test_where_the_time_is_over_nothing_is_known(task: TrainingTask) -> None:
     trials = [settings(learning_rate=rate) for rate in (1e-3, 1e-2)]
-    assert fit_stacked(trials, replace(problem, deadline=time.monotonic())) is None
+    assert fit_stacked(trials, task, RunContext(deadline=time.monotonic())) is None
 
 
-def test_a_grid_of_rates_is_searched_at_once(problem: Problem) -> None:
+def test_a_grid_of_rates_is_searched_at_once(task: TrainingTask) -> None:
     said: list[str] = []
     trials = Trials(method="grid", space={"learning_rate": (1e-4, 3e-3, 1e-2)}, trials=3)
 
     def score(fitted: Any, rows: Rows) -> float:
         return float((fitted.predict(rows).argmax(axis=1) == rows.target).mean())
 
-    timed = replace(problem, report=said.append, deadline=time.monotonic() + 600)
-    found = search(MLP, QUICK, trials, timed, score)
+    context = RunContext(report=said.append, deadline=time.monotonic() + 600)
+    found = search(MLP, QUICK, trials, task, context, score)
     assert [trial.status for trial in found.trials].count("best") == 1
     assert any("3 trials" in text for text in said)
     best = max(found.trials, key=lambda trial: trial.quality or 0)
-    assert score(MLP.train(settings(**best.settings), problem), problem.validation) == pytest.approx(
+    assert score(MLP.train(settings(**best.settings), task, RunContext()), task.validation) == pytest.approx(
         best.quality, abs=0.02
     )
 
 
-def test_a_search_that_goes_on_trains_only_what_is_not_known(problem: Problem) -> None:
+def test_a_search_that_goes_on_trains_only_what_is_not_known(task: TrainingTask) -> None:
     trials = Trials(method="grid", space={"learning_rate": (3e-3, 1e-2)}, trials=2)
     said: list[str] = []
-    timed = replace(problem, report=said.append, deadline=time.monotonic() + 600, checkpoints=Kept())
-    first, again = (search(MLP, QUICK, trials, timed, lambda fitted, rows: 0.5) for _ in range(2))
+    context = RunContext(report=said.append, deadline=time.monotonic() + 600, checkpoints=Kept())
+    first, again = (search(MLP, QUICK, trials, task, context, lambda fitted, rows: 0.5) for _ in range(2))
     assert [trial.quality for trial in again.trials] == [trial.quality for trial in first.trials]
     assert sum("epoch 1 of 6, 2 trials" in text for text in said) == 1
 
 
 @pytest.mark.parametrize("end", ["time", "error", "last epoch"])
-def test_however_it_ends_torch_has_its_threads_again(problem: Problem, end: str) -> None:
+def test_however_it_ends_torch_has_its_threads_again(task: TrainingTask, end: str) -> None:
     def stop(text: str) -> None:
         if end == "error":
             raise RuntimeError(text)
 
     trials = [settings(learning_rate=rate) for rate in (1e-3, 1e-2)]
-    deadline = time.monotonic() if end == "time" else problem.deadline
+    deadline = time.monotonic() if end == "time" else math.inf
     with nullcontext() if end != "error" else pytest.raises(RuntimeError):
-        fit_stacked(trials, replace(problem, threads=2, report=stop, deadline=deadline))
+        fit_stacked(trials, task, RunContext(threads=2, report=stop, deadline=deadline))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     assert threads == 2
 
 
-def test_trials_learn_the_same_however_many_threads_there_are(problem: Problem) -> None:
+def test_trials_learn_the_same_however_many_threads_there_are(task: TrainingTask) -> None:
     trials = [settings(learning_rate=rate) for rate in (1e-3, 3e-3, 1e-2)]
     answers = []
     for threads in (1, 2, 8):
-        together = fit_stacked(trials, replace(problem, threads=threads))
+        together = fit_stacked(trials, task, RunContext(threads=threads))
         assert together is not None
-        answers.append(np.stack([fitted.predict(problem.validation) for fitted in together]))
+        answers.append(np.stack([fitted.predict(task.validation) for fitted in together]))
     np.testing.assert_allclose(answers[0], answers[1], atol=1e-5)
     np.testing.assert_allclose(answers[0], answers[2], atol=1e-5)

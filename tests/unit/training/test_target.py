@@ -12,12 +12,12 @@ import polars as pl
 import pytest
 
 from pipeline.ensembling.distillation import distill
-from pipeline.training.algorithm import Algorithm, FittedModel, Objective, Problem, Rows
+from pipeline.training.algorithm import Algorithm, FittedModel, Objective, Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.algorithms.linear import LinearConfig
 from pipeline.training.features.target_transform import Kind, TargetTransform, target_transforms
 from pipeline.training.search.target_selection import select_target_transform
-from tests.fakes.networks import problem
+from tests.fakes.networks import task
 from tests.fakes.tabular import Table, profiled
 from tests.fakes.training import QUICK, Run, TrainIt
 
@@ -51,7 +51,7 @@ def _note(run: Run) -> str:
     return next((note for note in run.trained.notes if note.startswith("it learns ")), "")
 
 
-def _exponential(metric: str) -> Problem:
+def _exponential(metric: str) -> TrainingTask:
     """Rows that say nothing of an exponentially distributed value, of mean 1 and median 0.69."""
     random = np.random.default_rng(0)
 
@@ -61,7 +61,7 @@ def _exponential(metric: str) -> Problem:
             num=random.normal(size=(count, 1)).astype(np.float32), cat=np.empty((count, 0), np.int64), target=value
         )
 
-    return problem(classes=0, metric=metric, train=rows(4_000), validation=rows(1_000))
+    return task(classes=0, metric=metric, train=rows(4_000), validation=rows(1_000))
 
 
 @pytest.mark.parametrize("algorithm", FAMILIES)
@@ -78,7 +78,7 @@ def test_the_loss_is_the_metrics(algorithm: str, metric: str, expected: float) -
     }
     trained = ALGORITHMS[algorithm]
     given = _exponential(metric)
-    fitted = trained.train(trained.configure({**QUICK[algorithm], **smooth.get(algorithm, {})}), given)
+    fitted = trained.train(trained.configure({**QUICK[algorithm], **smooth.get(algorithm, {})}), given, RunContext())
     assert np.mean(fitted.predict(given.validation)) == pytest.approx(expected, abs=0.17)
 
 
@@ -204,9 +204,13 @@ def test_a_distilled_model_keeps_to_it() -> None:
     rows = Rows(
         num=random.uniform(-1, 1, (300, 1)).astype(np.float32), cat=np.empty((300, 0), np.int64), target=np.zeros(300)
     )
-    given = problem(classes=0, train=rows, validation=rows, minimum=0.0)
+    given = task(classes=0, train=rows, validation=rows, minimum=0.0)
     student = distill(
-        ALGORITHMS["linear"], LinearConfig(), given, lambda taught: np.maximum(0, 5 * taught.num[:, 0].astype(float))
+        ALGORITHMS["linear"],
+        LinearConfig(),
+        given,
+        RunContext(),
+        lambda taught: np.maximum(0, 5 * taught.num[:, 0].astype(float)),
     )
     assert student.predict(rows).min() == 0
     session = onnxruntime.InferenceSession(student.body().SerializeToString())
@@ -218,7 +222,7 @@ def test_a_distilled_model_keeps_to_it() -> None:
 def _algorithm(errors: dict[str, float]) -> Algorithm:
     """An algorithm that errs by so much for each objective, or for logarithms."""
 
-    def train(config: LinearConfig, given: Problem) -> FittedModel:
+    def train(config: LinearConfig, given: TrainingTask, context: RunContext) -> FittedModel:
         values, target = given.train.num[:, 0].astype(float), given.train.target
         is_log = abs(np.corrcoef(np.log(values), target)[0, 1]) > abs(np.corrcoef(values, target)[0, 1])
         known = np.log(values) if is_log else values
@@ -237,16 +241,17 @@ def _algorithm(errors: dict[str, float]) -> Algorithm:
     return replace(ALGORITHMS["linear"], train=train)
 
 
-def _select(errors: dict[str, float], **given: Any) -> tuple[TargetTransform, str]:
+def _select(errors: dict[str, float], **observed: Any) -> tuple[TargetTransform, str]:
     values = np.random.default_rng(0).lognormal(3, 1, 400)
     transforms = target_transforms(values, values, metric="rmse", log_links=("poisson",))
     rows = Rows(num=values[:, None].astype(np.float32), cat=np.empty((400, 0), np.int64), target=values)
-    asked = problem(classes=0, metric="rmse", train=transforms[0].apply(rows, values), **given)
+    asked = task(classes=0, metric="rmse", train=transforms[0].apply(rows, values))
+    context = RunContext(**observed)
 
     def rmse(predicted: Any, truth: Any, weight: Any) -> float:
         return float(np.sqrt(np.average((predicted - truth) ** 2, weights=weight)))
 
-    return select_target_transform(_algorithm(errors), {}, asked, transforms, rmse, greater=False)
+    return select_target_transform(_algorithm(errors), {}, asked, context, transforms, rmse, greater=False)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIG
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.served_graph import wrap
 from pipeline.graphs.texts import Unit, score_graph
-from pipeline.training.algorithm import Problem, Rows
+from pipeline.training.algorithm import Rows, TrainingTask
 from pipeline.training.features.text_features import encode_texts, every_target, fit_scores
 from pipeline.training.features.text_score_config import TextScoreConfig
 from pipeline.training.features.vocabulary import Vocabulary, tokenization_unit, tokens_of
@@ -118,7 +118,7 @@ def test_a_rows_terms_are_of_unit_length_and_rare_ones_count_more() -> None:
     assert list(Vocabulary.of(tokens, "word", max_ngram=2, least_rows=2, max_terms=99).index) == [("a",)]
 
 
-def _problem(classes: int = 3, rows: int = 90) -> Problem:
+def _task(classes: int = 3, rows: int = 90) -> TrainingTask:
     random = np.random.default_rng(0)
     words = np.array([" ".join(random.choice(list("abcdefgh"), 6)) for _ in range(rows)], object)
     part = Rows(
@@ -127,32 +127,31 @@ def _problem(classes: int = 3, rows: int = 90) -> Problem:
         target=random.integers(0, classes, rows),
         text=words[:, None],
     )
-    return Problem(
-        classes=classes, cardinalities=(), train=part, validation=part, seed=0, device="cpu", threads=1,
-        report=lambda text: None,
+    return TrainingTask(
+        classes=classes, cardinalities=(), train=part, validation=part, seed=0,
     )  # fmt: skip
 
 
 def test_the_graph_scores_as_training_does() -> None:
-    problem = _problem()
-    scores = fit_scores(TextScoreConfig(), problem, every_target(problem))
-    (found,) = OnnxModel(scores.graph().SerializeToString()).run_raw({"text": problem.train.text})
-    np.testing.assert_allclose(found, scores.apply(problem.train.text), atol=1e-5)
+    task = _task()
+    scores = fit_scores(TextScoreConfig(), task, every_target(task))
+    (found,) = OnnxModel(scores.graph().SerializeToString()).run_raw({"text": task.train.text})
+    np.testing.assert_allclose(found, scores.apply(task.train.text), atol=1e-5)
 
 
 def test_a_rows_own_code_is_of_a_model_that_has_not_seen_it() -> None:
-    problem = _problem(classes=2, rows=300)
-    codes = encode_texts(problem, TextScoreConfig(), every_class=False)
-    own, seen = codes.train.num[:, 1], codes.append_scores(problem.train).num[:, 1]
-    assert abs(np.corrcoef(own, problem.train.target)[0, 1]) < 0.2
-    assert np.corrcoef(seen, problem.train.target)[0, 1] > 0.3
+    task = _task(classes=2, rows=300)
+    codes = encode_texts(task, TextScoreConfig(), every_class=False)
+    own, seen = codes.train.num[:, 1], codes.append_scores(task.train).num[:, 1]
+    assert abs(np.corrcoef(own, task.train.target)[0, 1]) < 0.2
+    assert np.corrcoef(seen, task.train.target)[0, 1] > 0.3
 
 
 def test_codes_are_made_once_for_the_same_rows() -> None:
-    problem = _problem()
-    first = encode_texts(problem, TextScoreConfig(), every_class=True)
-    assert encode_texts(problem, TextScoreConfig(), every_class=True) is first
-    assert encode_texts(_problem(), TextScoreConfig(), every_class=True) is not first
+    task = _task()
+    first = encode_texts(task, TextScoreConfig(), every_class=True)
+    assert encode_texts(task, TextScoreConfig(), every_class=True) is first
+    assert encode_texts(_task(), TextScoreConfig(), every_class=True) is not first
 
 
 SCRIPTS = [

@@ -10,7 +10,7 @@ from torch import nn
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.optim.weight_compression import WeightCompression
-from tests.fakes.networks import learn, problem
+from tests.fakes.networks import learn, task
 
 _CONFIG = NetworkConfig(epochs=10)
 
@@ -81,7 +81,7 @@ def test_a_training_that_ends_early_is_pruned_and_shared_all_the_same() -> None:
 
 
 def test_the_loop_gives_back_the_best_of_the_epochs_that_end_compressed() -> None:
-    learned = learn(problem(), epochs=10, sparsity=0.5, shared_bits=2, learning_rate=0.02, early_stopping=2)
+    learned = learn(task(), epochs=10, sparsity=0.5, shared_bits=2, learning_rate=0.02, early_stopping=2)
     weights = [each for each in learned.network.parameters() if each.ndim > 1 and each.numel() >= 64]
     assert weights
     assert all(len(torch.unique(each)) <= 4 for each in weights)

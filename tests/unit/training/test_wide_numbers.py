@@ -16,6 +16,7 @@ from pipeline.ensembling.builder import EnsembleBuilder, Member
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.blending import blend
 from pipeline.graphs.served_graph import wrap
+from pipeline.training.algorithm import RunContext
 from pipeline.training.loop.fine_tuning import read_base
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table, profiled
@@ -166,12 +167,12 @@ def test_a_blend_and_its_student_answer_as_their_members_do(train: TrainIt, tmp_
         members.append(Member(trained=trained, body=(run.folder / "body.onnx").read_bytes(), predictions=answers))
     trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, folds=1)
     ensembling = EnsembleBuilder(trainer=trainer, workdir=tmp_path, report=lambda text: None)
-    problem = trainer.problem(Candidate(name="blend", algorithm="mlp"), lambda text: None)
+    task = trainer.make_task()
     body = blend([onnx.load_from_string(member.body) for member in members], [0.5, 0.5], classes=2)
-    student = ensembling._distill("gradient_boosting", body, problem, None)
+    student = ensembling._distill("gradient_boosting", body, task, RunContext(), None)
     signature = rows.dataset.signature
     shown = rows.validation.filter(pl.col("counter").is_not_null())
-    for made, predicted in ((body, None), (student.body(), student.predict(problem.validation))):
+    for made, predicted in ((body, None), (student.body(), student.predict(task.validation))):
         served = OnnxModel(wrap(made, rows.dataset, signature).SerializeToString())
         assert (served.run(feeds(shown, signature)).labels == shown["target"].to_numpy()).mean() > 0.95
         if predicted is not None:

@@ -1,0 +1,45 @@
+"""Whether a model keeps the limits of train.yaml for the served file: its bytes, and its latency on this machine."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import polars as pl
+
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.spec.job_spec import Limits
+from pipeline.evaluation.scoring import OnnxModel, feeds, one_row
+from pipeline.graphs.served_graph import wrap
+from pipeline.training.algorithm import FittedModel
+
+__all__ = ["is_within_limits"]
+
+_LATENCY_ROUNDS = 30
+
+
+def is_within_limits(fitted: FittedModel, limits: Limits, dataset: Dataset, rows: pl.DataFrame) -> bool:
+    """Return whether the served file has at most so many bytes, and takes at most so many microseconds for a row.
+
+    Args:
+        fitted: The model.
+        limits: Those of train.yaml.
+        dataset: How ``rows`` are read.
+        rows: Of them the first is timed.
+    """
+    if limits.max_bytes is None and limits.max_latency_us is None:
+        return True
+    signature = dataset.signature_of(fitted.classes, fitted.quantiles)
+    served = wrap(fitted.body(), dataset, signature).SerializeToString()
+    if len(served) > (limits.max_bytes or math.inf):
+        return False
+    if limits.max_latency_us is None:
+        return True
+    model, row = OnnxModel(served), one_row(feeds(rows, signature))
+    microseconds = []
+    for _ in range(_LATENCY_ROUNDS):
+        began = time.perf_counter()
+        model.run_raw(row)
+        microseconds.append(1e6 * (time.perf_counter() - began))
+    return float(np.median(microseconds)) <= limits.max_latency_us
