@@ -23,17 +23,16 @@ from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.ensembling.blending import fit_blend
-from pipeline.ensembling.distillation import Student, distill
+from pipeline.ensembling.distillation import Student, distill, load_teacher
 from pipeline.ensembling.evidence import Evidence, Member, take
 from pipeline.evaluation.decision.fit import decide
 from pipeline.evaluation.decision.temperature import calibrate, scale_tolerance
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.ranking import TIE
-from pipeline.evaluation.scoring import OnnxModel, truth
+from pipeline.evaluation.scoring import truth
 from pipeline.graphs.blending import blend
-from pipeline.graphs.encoding import CAT, NUM
-from pipeline.training.algorithm import Report, Rows, RunContext, TrainingTask
+from pipeline.training.algorithm import Report, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.algorithms.gradient_boosting import GradientBoostingConfig
 from pipeline.training.algorithms.mlp import MlpConfig
@@ -222,15 +221,7 @@ class EnsembleBuilder:
         out_of_fold: Floats | None,
     ) -> Student:
         self.report(f"student: {algorithm}")
-        input_names = {graph_input.name for graph_input in teacher.graph.input}
-        model = OnnxModel(teacher.SerializeToString(), threads=context.threads)
-
-        def predict_teacher(rows: Rows) -> Floats:
-            (outputs,) = model.run_raw(
-                {name: values for name, values in ((NUM, rows.num), (CAT, rows.cat)) if name in input_names}
-            )
-            return outputs if task.classes else outputs.reshape(-1)
-
+        predict_teacher = load_teacher(teacher, classes=task.classes, threads=context.threads)
         return distill(ALGORITHMS[algorithm], _STUDENTS[algorithm], task, context, predict_teacher, out_of_fold)
 
     @staticmethod

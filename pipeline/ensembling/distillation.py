@@ -15,12 +15,14 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
+from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.compose import join, make_model
+from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import Algorithm, ConfigT, FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.algorithms.gradient_boosting import GradientBoostingConfig
 from pipeline.training.export.sklearn_to_onnx import denormalize_outputs
 
-__all__ = ["Student", "distill"]
+__all__ = ["Student", "distill", "load_teacher"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -96,6 +98,25 @@ def distill(  # noqa: PLR0913, PLR0917 - who learns what of whom
         return _body(fitted, mean, std, classes=task.classes, minimum=task.minimum)
 
     return Student(predict=predict, body=body)
+
+
+def load_teacher(body: onnx.ModelProto, *, classes: int, threads: int) -> Callable[[Rows], Floats]:
+    """Return what predicts by an ONNX body that reads numbers and categories.
+
+    Args:
+        body: Answers with probabilities [rows, classes], or values [rows, 1].
+        classes: Number of classes; 0 for regression.
+        threads: Of its session.
+    """
+    input_names = {graph_input.name for graph_input in body.graph.input}
+    model = OnnxModel(body.SerializeToString(), threads=threads)
+
+    def predict(rows: Rows) -> Floats:
+        columns = {name: values for name, values in ((NUM, rows.num), (CAT, rows.cat)) if name in input_names}
+        (outputs,) = model.run_raw(columns)
+        return outputs if classes else outputs.reshape(-1)
+
+    return predict
 
 
 def _as_learned(values: Floats) -> Floats:

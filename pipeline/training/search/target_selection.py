@@ -130,7 +130,7 @@ def _held_out(  # noqa: PLR0913, PLR0917 - the same
         train, held = rows.take(fold.train), rows.take(fold.held)
         train = sample(train, min(1.0, _MAX_ROWS / len(train)), classes=0, seed=task.seed)
         held = sample(held, min(1.0, _MAX_HELD_ROWS / len(held)), classes=0, seed=task.seed)
-        transformed = (transform.apply(part, plain.learned_values(part.target)) for part in (train, held))
+        transformed = (transform.apply(split, plain.learned_values(split.target)) for split in (train, held))
         model = algorithm.train(config, transform.apply_to_task(task, *transformed), context)
         predictions = model.predict(held)
         predicted.append(predictions[:, 0] if predictions.ndim == 2 else predictions)
