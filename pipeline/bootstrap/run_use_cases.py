@@ -97,8 +97,10 @@ def stage_finisher(environ: Environ = os.environ) -> Callable[[str, StageName], 
     from pipeline.use_cases.finish_stage import FinishStage
 
     settings = StageSettings.from_env(environ)
+    bills_usage = not environ.get("AWS_ENDPOINT_URL")  # as for the evaluator
     return _for_each_run(
-        clients_of_run(environ, settings), lambda clients: FinishStage(**artifacts_and_runs(clients, settings))
+        clients_of_run(environ, settings),
+        lambda clients: FinishStage(**artifacts_and_runs(clients, settings), bills_usage=bills_usage),
     )
 
 

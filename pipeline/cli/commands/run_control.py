@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from pipeline.cli.client.caller import caller_name, log_change
@@ -19,7 +21,8 @@ Examples:
 _RETRY = """
 Examples:
   modeldrop retry demo_houses_1f2e3d4c5b6a
-  modeldrop watch $(modeldrop retry houses)"""
+  modeldrop watch $(modeldrop retry houses)
+  modeldrop retry houses --from validate   # with today's settings"""
 
 
 def register(app: typer.Typer) -> None:
@@ -44,8 +47,17 @@ def cancel(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, js
         print_json(run_document(canceled))
 
 
-def retry(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, json: JsonOption = False) -> None:
-    """Start a new run on the file of an ended one, with the settings that are stored now."""
+def retry(
+    ctx: typer.Context,
+    run: RunArgument,
+    stage: Annotated[
+        str | None,
+        typer.Option("--from", metavar="STAGE", help="Stage to begin with (default: the one that failed)."),
+    ] = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Start a new run on the file of an ended one, from the stage that failed, on what is there."""
     from pipeline.cli.client.lookup import find_run
     from pipeline.cli.terminal.console import print_json
     from pipeline.cli.views.json_documents import pending_document
@@ -53,7 +65,13 @@ def retry(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, jso
 
     connection = session_of(ctx).connection()
     record = find_run(connection, run, tenant)
-    new = RetryRun(runs=connection.runs, uploads=connection.uploads, artifacts=connection.artifacts)(record.run)
+    start_again = RetryRun(
+        runs=connection.runs,
+        uploads=connection.uploads,
+        artifacts=connection.artifacts,
+        executions=connection.executions,
+    )
+    new = start_again(record.run, stage, by=caller_name("retry"))
     log_change(connection, record.tenant, "retry", record.run)
     message(f"'modeldrop watch {new}' follows the run")
     if json:

@@ -1,46 +1,135 @@
-"""Use case: an ended run is done once more, as a new run on the same file."""
+"""Use case: an ended run is done once more, as a new run on the same file, from its beginning or from a later stage."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from pipeline.contracts.errors import ConflictError
+from pipeline.contracts.clock import Clock, utc_now
+from pipeline.contracts.errors import ConflictError, InputError
 from pipeline.contracts.object_keys import RunKeys, parse_upload_key, run_name
-from pipeline.contracts.ports import ObjectStore
-from pipeline.contracts.records.run import Upload
-from pipeline.intake.run_log import RunLog
+from pipeline.contracts.ports import Executions, ObjectStore
+from pipeline.contracts.records.plan import Plan
+from pipeline.contracts.records.run import STAGES, Run, StageName, Upload
+from pipeline.use_cases.run_documents import RunUseCase
 
 __all__ = ["RetryRun"]
 
+# Where a run that is retried from a stage begins. A version belongs to the run that registered it, so that the stages
+# behind the registration begin there; a training needs the jobs that planning makes.
+_ENTRIES: Mapping[StageName, StageName] = MappingProxyType(
+    {"train": "plan", "smoke_test": "register", "promote": "register"}
+)
+# Documents that each stage makes, below the run's folder. Candidates' stay: training goes on with what is there.
+_PRODUCTS: Mapping[StageName, Sequence[str]] = MappingProxyType(
+    {
+        "plan": ("plan.json",),
+        "train": ("jobs/",),
+        "ensemble": ("ensemble.json", "jobs/ensemble/"),
+        "compress": ("variants.json", "jobs/compress/"),
+        "select": ("selection.json", "acceptance.json"),
+        "evaluate": ("golden.json", "card.json", "jobs/evaluate/"),
+    }
+)
+_INPUTS: Mapping[StageName, Sequence[str]] = MappingProxyType(
+    {
+        "plan": ("spec.json", "dataset.json", "splits/train.parquet"),
+        "ensemble": ("plan.json",),
+        "compress": ("plan.json", "ensemble.json"),
+        "select": ("plan.json", "variants.json"),
+        "evaluate": ("selection.json",),
+        "register": ("golden.json", "card.json", "selection.json"),
+    }
+)
+
 
 @dataclass(frozen=True, kw_only=True)
-class RetryRun:
-    """Copy a run's upload onto its own key, which starts a run as any upload does.
+class RetryRun(RunUseCase):
+    """Start a new run on the file of an ended one.
 
     Attributes:
-        runs: Log of runs.
         uploads: Bucket of the upload.
-        artifacts: Bucket that remembers which version of the upload the run had.
+        executions: The state machine.
+        now: Returns the current time, UTC.
     """
 
-    runs: RunLog
     uploads: ObjectStore
-    artifacts: ObjectStore
+    executions: Executions
+    now: Clock = utc_now
 
-    def __call__(self, run: str) -> str:
+    def __call__(self, run: str, stage: str | None = None, *, by: str = "") -> str:
         """Start the new run, and return its name.
+
+        From ``validate`` on the upload is copied onto its own key, which starts a run as any upload does, with the
+        settings that are stored now. From a later stage on the new run has copies of what the stages before have made.
 
         Args:
             run: Name of the ended run.
+            stage: Stage to begin with; None for the one that failed, or else the latest before it whose inputs are
+                there, and for ``validate`` of a run that did not fail.
+            by: Who retries it, for the new run's timeline.
 
         Raises:
             NotFoundError: There is no such run, or its upload is gone: replaced versions are kept for 30 days.
-            ConflictError: The run is going.
+            ConflictError: The run is going, or what the stage reads is not there.
+            InputError: There is no such stage.
         """
-        if self.runs.get(run).status == "RUNNING":
+        earlier = self.runs.get(run)
+        if earlier.status == "RUNNING":
             raise ConflictError(f"the run {run} is going: 'modeldrop cancel {run}' ends it first")
-        upload = Upload.from_bytes(self.artifacts.get(RunKeys.of(run).upload))
+        entry = self._choose_entry(earlier, stage)
+        upload = self._read(Upload, RunKeys.of(run).upload)
+        return self._start_anew(upload) if entry == "validate" else self._resume(earlier, upload, entry, by)
+
+    def _choose_entry(self, earlier: Run, stage: str | None) -> StageName:
+        existing = self._documents(earlier.run)
+        if stage is not None:
+            named = next((name for name in STAGES if name == stage), None)
+            if named is None:
+                raise InputError(f"'{stage[:32]}' is no stage: {', '.join(STAGES)} are expected")
+            entry = _ENTRIES.get(named, named)
+            if missing := _missing_inputs(entry, existing):
+                raise ConflictError(
+                    f"the run {earlier.run} cannot begin at {stage}, since {', '.join(missing)} is not there: an "
+                    "earlier stage is expected"
+                )
+            return entry
+        failed: StageName = next((entry.name for entry in earlier.stages if entry.status == "FAILED"), "validate")
+        first = STAGES.index(_ENTRIES.get(failed, failed))
+        candidates = (name for name in reversed(STAGES[: first + 1]) if name == _ENTRIES.get(name, name))
+        return next(name for name in candidates if not _missing_inputs(name, existing))
+
+    def _start_anew(self, upload: Upload) -> str:
         self.uploads.copy_from(self.uploads, upload.key, upload.key, version_id=upload.version_id)
         copied = self.uploads.head(upload.key)
         key = parse_upload_key(upload.key)
         return run_name(key.tenant, key.model, upload.bucket, upload.key, copied.version_id)
+
+    def _resume(self, earlier: Run, upload: Upload, entry: StageName, by: str) -> str:
+        now = self.now()
+        version = f"{earlier.run}#{entry}#{now.isoformat()}"
+        run = run_name(earlier.tenant, earlier.model, upload.bucket, upload.key, version)
+        self.runs.create(run, tenant=earlier.tenant, model=earlier.model, file=earlier.file, started_at=now)
+        source, target = RunKeys.of(earlier.run).root, RunKeys.of(run).root
+        made_later = tuple(product for stage in STAGES[STAGES.index(entry) :] for product in _PRODUCTS.get(stage, ()))
+        for name in self._documents(earlier.run):
+            if not name.startswith(made_later):
+                self.artifacts.copy_from(self.artifacts, f"{source}/{name}", f"{target}/{name}")
+        if earlier.learning is not None:
+            self.runs.record_learning(run, earlier.learning)
+        for stage in STAGES[: STAGES.index(entry)]:
+            self.runs.finish_stage(run, stage)
+        self.runs.add_event(run, f"retries {earlier.run} from {entry}{f', by {by}' if by else ''}")
+        has_ensemble = entry != "plan" and self._read(Plan, f"{target}/plan.json").ensemble is not None
+        self.executions.start(run, {"run": run, "large": False, "from": entry, "plan": {"ensemble": has_ensemble}})
+        return run
+
+    def _documents(self, run: str) -> Sequence[str]:
+        """Return the names of the run's documents, relative to its folder."""
+        root = f"{RunKeys.of(run).root}/"
+        return [key.removeprefix(root) for key in self.artifacts.keys(root)]
+
+
+def _missing_inputs(entry: StageName, existing: Sequence[str]) -> Sequence[str]:
+    return [name for name in _INPUTS.get(entry, ()) if name not in existing]

@@ -160,6 +160,15 @@ def test_training_is_finished_when_a_candidate_survived(world: World) -> None:
     world.keep(KEYS.outcome("gpu"), done)
     finish(RUN, "train")
     assert world.finished("train")
+    assert [event.text for event in world.run().events] == ["train: 1 job, 1.0 s"]
+
+
+def test_what_jobs_cost_is_on_the_timeline(world: World) -> None:
+    outcome = JobOutcome(job="compress", status="SUCCEEDED", device="cpu", seconds=3600.0, attempts=2)
+    world.keep(KEYS.outcome("compress"), outcome)
+    FinishStage(artifacts=world.artifacts, runs=world.runs, bills_usage=True)(RUN, "compress")
+    (event,) = world.run().events
+    assert event.text.startswith("compress: 1 job, 3,600.0 s in 2 attempts, about $0.")
 
 
 def test_compression_is_finished_without_looking_at_candidates(world: World) -> None:
