@@ -53,7 +53,10 @@ def prediction_handler(api: Callable[[], PredictionApi]) -> Callable[[dict[str, 
 
 def _error_fields(error: Exception) -> dict[str, Any]:
     kind = type(error).__name__
-    return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
+    fields: dict[str, Any] = (
+        {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
+    )
+    return {**fields, **getattr(error, "rollout_facts", {})}
 
 
 def _report(context: Any, fields: Mapping[str, Any]) -> None:
@@ -73,9 +76,11 @@ def _report(context: Any, fields: Mapping[str, Any]) -> None:
     metrics: dict[str, tuple[str, float]] = {"Crashed": ("Count", float(status >= 500))}
     if "rows" in fields:
         metrics |= {"Milliseconds": ("Milliseconds", fields["milliseconds"]), "Rows": ("Count", float(fields["rows"]))}
+    # While a rollout runs, its requests are also counted by version: a custom metric each, which costs.
+    by_variant = [["tenant", "model", "variant"]] if "variant" in fields and "model" in fields else []
     definition = {
         "Namespace": _NAMESPACE,
-        "Dimensions": [["service"]],
+        "Dimensions": [["service"], *by_variant],
         "Metrics": [{"Name": name, "Unit": unit} for name, (unit, _) in metrics.items()],
     }
     record = {
@@ -83,6 +88,7 @@ def _report(context: Any, fields: Mapping[str, Any]) -> None:
         "service": _SERVICE,
         "model": fields.get("model"),
         "version": fields.get("version"),
+        **({"tenant": fields["tenant"], "variant": fields["variant"]} if by_variant else {}),
         **{name: [value] for name, (_, value) in metrics.items()},
     }
     print(f"{json.dumps(line)}\n{json.dumps(record)}", flush=True)  # noqa: T201 - Lambda's log

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -31,12 +31,12 @@ from pipeline.bootstrap.run_use_cases import (
     stage_finisher,
     validator,
 )
+from pipeline.bootstrap.scheduled import lost_runs, rollout_checker
 from pipeline.bootstrap.settings import (
     AuthorizerSettings,
     CommandSettings,
     DescriberSettings,
     JobSettings,
-    LostRunSettings,
     NodeSettings,
     PredictorSettings,
     StarterSettings,
@@ -84,6 +84,7 @@ __all__ = [
     "promoter",
     "registrar",
     "registry_manager",
+    "rollout_checker",
     "selector",
     "smoke_tester",
     "stage_finisher",
@@ -164,20 +165,6 @@ def starter(environ: Environ = os.environ) -> StartRun:
     )
 
 
-def lost_runs(environ: Environ = os.environ) -> Callable[[], Sequence[str]]:
-    """Compose FailLostRuns."""
-    from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
-    from pipeline.intake.run_log import RunLog
-    from pipeline.use_cases.fail_lost_runs import FailLostRuns
-
-    settings = LostRunSettings.from_env(environ)
-    clients = connect(environ)
-    return FailLostRuns(
-        runs=RunLog(table_of(clients, settings.table)),
-        executions=StepFunctionsExecutions(clients.stepfunctions, settings.state_machine),
-    )
-
-
 def prediction_api(environ: Environ = os.environ) -> PredictionApi:
     """Compose the prediction API over the registry.
 
@@ -186,11 +173,13 @@ def prediction_api(environ: Environ = os.environ) -> PredictionApi:
     from pipeline.serving.api.prediction_api import PredictionApi
     from pipeline.serving.model_cache import ModelCache
     from pipeline.serving.model_loader import ModelLoader, make_session_factory
+    from pipeline.serving.rollouts.counters import RolloutCounters
 
     settings = PredictorSettings.from_env(environ)
     table, artifacts = registry_reads(environ, settings)
     loader = ModelLoader(table, artifacts, make_session_factory(settings.threads))
-    return PredictionApi(ModelCache(loader, alias_seconds=settings.alias_seconds))
+    counters = RolloutCounters(table.increment)
+    return PredictionApi(ModelCache(loader, alias_seconds=settings.alias_seconds, counters=counters))
 
 
 def metrics_namespace(environ: Environ = os.environ) -> str:

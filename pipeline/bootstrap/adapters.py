@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.cloud.clients import Clients
     from pipeline.contracts.ports import ObjectStore, Table
     from pipeline.registry.model_registry import ModelRegistry
-    from pipeline.serving.model_loader import ItemReader, ObjectReader
+    from pipeline.serving.model_loader import ObjectReader, ServedTable
 
 __all__ = [
     "artifacts_and_runs",
@@ -94,7 +94,7 @@ def clients_of_job(run: str, environ: Environ, settings: JobSettings) -> Clients
     return own_clients.acting_as(TenantRole(arn=arn, tenant=tenant_of_run(run), name=run, only=only))
 
 
-def registry_reads(environ: Environ, settings: _HasStores) -> tuple[ItemReader, ObjectReader]:
+def registry_reads(environ: Environ, settings: _HasStores) -> tuple[ServedTable, ObjectReader]:
     """Compose what reads the registry: the table and the artifacts bucket.
 
     They send signed requests where the environment has credentials, as a Lambda function's does; otherwise botocore

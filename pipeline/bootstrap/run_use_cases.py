@@ -137,6 +137,7 @@ def _evaluator(environ: Environ, *, max_bytes: int, samples_rows: bool) -> Calla
         clients_of_run(environ, settings),
         lambda clients: EvaluateWinner(
             **artifacts_and_runs(clients, settings),
+            registry=registry_of(clients, settings),
             bills_usage=bills_usage,
             max_bytes=max_bytes,
             samples_rows=samples_rows,

@@ -21,6 +21,7 @@ __all__ = [
     "NodeSettings",
     "PredictorSettings",
     "RegistrarSettings",
+    "RolloutSettings",
     "SmokeTestSettings",
     "StageSettings",
     "StarterSettings",
@@ -226,6 +227,14 @@ class LostRunSettings(_Settings):
 
     table: str = _table()
     state_machine: str = _state_machine()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RolloutSettings(_Settings):
+    """Settings of the function ``check_rollouts``."""
+
+    table: str = _table()
+    artifacts: str = _artifacts()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

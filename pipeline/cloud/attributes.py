@@ -8,7 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["MAX_ITEM_BYTES", "deserialize_item", "item_bytes", "serialize_item", "write_value"]
+__all__ = [
+    "MAX_ITEM_BYTES",
+    "deserialize_item",
+    "increment_request",
+    "item_bytes",
+    "serialize_item",
+    "write_value",
+]
 
 MAX_ITEM_BYTES = 400 << 10  # of an item of DynamoDB, its attributes' names included
 
@@ -67,6 +74,20 @@ def _read_number(text: str) -> int | float:
         return int(text)
     except ValueError:
         return float(text)
+
+
+def increment_request(amounts: Mapping[str, float], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return UpdateItem's parameters that add ``amounts`` to attributes and set ``values``; neither is empty."""
+    names = [*amounts, *values]  # by placeholder: half of English is reserved in DynamoDB
+    added = ", ".join(f"#n{number} :v{number}" for number in range(len(amounts)))
+    assigned = ", ".join(f"#n{number} = :v{number}" for number in range(len(amounts), len(names)))
+    return {
+        "UpdateExpression": f"SET {assigned} ADD {added}",
+        "ExpressionAttributeNames": {f"#n{number}": name for number, name in enumerate(names)},
+        "ExpressionAttributeValues": serialize_item(
+            {f":v{number}": value for number, value in enumerate([*amounts.values(), *values.values()])}
+        ),
+    }
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from pipeline.cloud.attributes import MAX_ITEM_BYTES, deserialize_item, item_bytes, serialize_item, write_value
+from pipeline.cloud.attributes import (
+    MAX_ITEM_BYTES,
+    deserialize_item,
+    increment_request,
+    item_bytes,
+    serialize_item,
+    write_value,
+)
 from pipeline.cloud.errors import code_of, translate_errors
 from pipeline.contracts.errors import ItemTooLargeError
 from pipeline.contracts.ports import CheckRequest, Item, PutRequest, TableWrite, UpdateRequest
@@ -72,6 +79,11 @@ class DynamoTable:
         request = UpdateRequest(key=(pk, sk), values=values, remove=remove, only_if=only_if)
         with self._speaking():
             return _false_if_condition_failed(lambda: self._client.update_item(**self._update(request)))
+
+    def increment(self, pk: str, sk: str, amounts: Mapping[str, float], values: Mapping[str, Any]) -> None:
+        """Add to numbers of an item, and create it if it is absent (UpdateItem)."""
+        with self._speaking():
+            self._client.update_item(TableName=self._name, Key=_key(pk, sk), **increment_request(amounts, values))
 
     def delete(self, pk: str, sk: str) -> None:
         """Delete an item; an absent one is ignored."""

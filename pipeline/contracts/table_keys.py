@@ -16,6 +16,7 @@ __all__ = [
     "registration_key",
     "rejected_upload_key",
     "rejected_uploads_of",
+    "rollout_key",
     "run_key",
     "tenant_key",
     "version_key",
@@ -76,6 +77,11 @@ def alias_prefix(tenant: str, model: str) -> tuple[str, str]:
 def history_prefix(tenant: str, model: str) -> tuple[str, str]:
     """Return (pk, sk prefix) of the alias moves, oldest first; their attributes are those of an AliasMove."""
     return f"TENANT#{tenant}#MODEL#{model}", "HISTORY#"
+
+
+def rollout_key(tenant: str, model: str, rollout: str) -> tuple[str, str]:
+    """Return (pk, sk) of the counters of a rollout, which the predict function adds to."""
+    return f"ROLLOUT#{tenant}#{model}", f"COUNTERS#{rollout}"
 
 
 def api_key_key(key_sha256: str) -> tuple[str, str]:

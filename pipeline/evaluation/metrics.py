@@ -15,7 +15,7 @@ from pipeline.evaluation.definitions.regression import regression_metrics
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.several_targets import several_targets_metrics
 
-__all__ = ["interval", "measure"]
+__all__ = ["gain_interval", "interval", "measure"]
 
 Floats = npt.NDArray[np.float64]
 _Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
@@ -90,6 +90,36 @@ def interval(  # noqa: PLR0913 - what is measured, and how
         bounds["accuracy"] = _wilson(float(accuracy(counts[None])[0]), effective)
     rankings = max(1, len(signature.classes) // _FREE_CLASSES)
     return bounds | _bootstrapped(metrics, counts, seed, work=len(truth) * rankings)
+
+
+def gain_interval(  # noqa: PLR0913 - what is compared, and how
+    signature: Signature,
+    truth: npt.NDArray[Any],
+    new: Predictions,
+    old: Predictions,
+    *,
+    metric: str,
+    sign: int,
+    weight: npt.NDArray[np.floating[Any]] | None = None,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Estimate the 95 % interval of how much better one model's predictions are than another's on the same rows.
+
+    Paired: each draw of rows measures both, so that what makes rows easy or hard for both cancels out.
+
+    Args:
+        signature, truth, weight: As ``measure`` has them.
+        new: Predictions of the one.
+        old: Predictions of the other, with the signature's classes.
+        metric: Name of the metric.
+        sign: 1 if greater is better, else -1.
+        seed: Of the draws.
+    """
+    counts = np.ones(len(truth)) if weight is None else np.asarray(weight, np.float64)
+    of_new, of_old = (_metrics(signature, truth, predictions, metric)[metric] for predictions in (new, old))
+    rankings = max(1, len(signature.classes) // _FREE_CLASSES)
+    gain = {metric: lambda weights: sign * (of_new(weights) - of_old(weights))}
+    return _bootstrapped(gain, counts, seed, work=2 * len(truth) * rankings)[metric]
 
 
 def _bootstrapped(

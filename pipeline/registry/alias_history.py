@@ -1,21 +1,85 @@
-"""History of a model's aliases: every move, and which version an alias pointed to at any moment."""
+"""Names of a model's aliases, the history of their moves, and what a move writes beside its alias."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice, pairwise
 
-from pipeline.contracts.ports import Item, PutRequest, Table
+from pipeline.contracts.errors import InputError
+from pipeline.contracts.ports import Item, PutRequest, Table, UpdateRequest
+from pipeline.contracts.promotion.rollout import ROLLOUT_MODES
 from pipeline.contracts.records.alias_move import AliasMove
-from pipeline.contracts.table_keys import history_prefix
+from pipeline.contracts.table_keys import alias_key, history_prefix
 from pipeline.registry.contention import make_item
 
-__all__ = ["LIVE", "TICK", "AliasHistory", "format_time", "put_move"]
+__all__ = [
+    "ALIAS_STATE",
+    "LIVE",
+    "MAX_REASON",
+    "TICK",
+    "AliasHistory",
+    "AliasRef",
+    "RolloutWrites",
+    "check_alias",
+    "check_reason",
+    "end_of_rollout",
+    "format_time",
+    "put_move",
+]
 
 LIVE = "live"
 TICK = timedelta(microseconds=1)  # resolution of the times of moves
+MAX_REASON = 500  # characters
+ALIAS_STATE = ("version", "at", "rollout")  # attributes of an alias that a write requires as they were read
+_ALIAS = re.compile(r"[a-z](?:[a-z0-9_-]{0,30}[a-z0-9])?")
 _PAGE = 50  # moves read at once
+
+
+@dataclass(frozen=True, slots=True)
+class AliasRef:
+    """Name of an alias.
+
+    Attributes:
+        tenant: Tenant of the model.
+        model: Name of the model.
+        alias: Name of the alias within the model.
+    """
+
+    tenant: str
+    model: str
+    alias: str = LIVE
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Key of the alias in the table."""
+        return alias_key(self.tenant, self.model, self.alias)
+
+
+def check_alias(name: str) -> str:
+    """Return ``name`` if it is a valid name of an alias.
+
+    Raises:
+        InputError: It has other characters or more than 32, or does not begin with a letter.
+    """
+    if not _ALIAS.fullmatch(name):
+        raise InputError(
+            "an alias is expected to have 1 to 32 lower-case letters, digits and inner '-' or '_', a letter first"
+        )
+    return name
+
+
+def check_reason(reason: str) -> str:
+    """Return a reason if it is short enough for the history.
+
+    Raises:
+        InputError: It has more than MAX_REASON characters.
+    """
+    if len(reason) > MAX_REASON:
+        raise InputError(f"a reason has at most {MAX_REASON} characters, not {len(reason):,}")
+    return reason
 
 
 class AliasHistory:
@@ -64,6 +128,34 @@ class AliasHistory:
             if len(items) < _PAGE:
                 return
             after = items[-1]["sk"]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutWrites:
+    """What a move of an alias writes about rollouts: to the alias ``live``, if it is another one, and the summary."""
+
+    live: UpdateRequest | None = None
+    summary_values: Mapping[str, object] = field(default_factory=dict)
+    summary_removals: tuple[str, ...] = ()
+
+
+def end_of_rollout(table: Table, alias: AliasRef) -> RolloutWrites:
+    """Return the writes by which a move ends the rollout that it contradicts.
+
+    A move of ``live`` replaces the item that holds the rollout. A move of ``canary`` or ``shadow`` ends a rollout
+    of that mode.
+    """
+    if alias.alias == LIVE:
+        return RolloutWrites(summary_removals=("rollout",))
+    if alias.alias not in ROLLOUT_MODES:
+        return RolloutWrites()
+    key = alias_key(alias.tenant, alias.model, LIVE)
+    live = table.get(*key)
+    if live is None or live.get("rollout", {}).get("mode") != alias.alias:
+        return RolloutWrites()
+    only_if = {name: live.get(name) for name in ALIAS_STATE}
+    ended = UpdateRequest(key=key, remove=("rollout", "listing", "listed_at"), only_if=only_if)
+    return RolloutWrites(ended, summary_removals=("rollout",))
 
 
 def put_move(tenant: str, model: str, move: AliasMove) -> PutRequest:

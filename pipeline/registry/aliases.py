@@ -2,74 +2,40 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from pipeline.contracts.errors import AliasMovedError, ConflictError, InputError, NotFoundError, OlderUploadError
+from pipeline.contracts.errors import AliasMovedError, ConflictError, NotFoundError, OlderUploadError
 from pipeline.contracts.ports import CheckRequest, Item, PutRequest, Table, TableWrite, UpdateRequest
+from pipeline.contracts.promotion.rollout import Rollout
 from pipeline.contracts.records.alias_move import AliasMove
 from pipeline.contracts.records.model_version import VersionRecord
 from pipeline.contracts.table_keys import alias_key, alias_prefix, model_key, version_key
-from pipeline.registry.alias_history import LIVE, TICK, AliasHistory, format_time, put_move
+from pipeline.registry.alias_history import (
+    ALIAS_STATE,
+    LIVE,
+    MAX_REASON,
+    TICK,
+    AliasHistory,
+    AliasRef,
+    RolloutWrites,
+    check_alias,
+    check_reason,
+    end_of_rollout,
+    format_time,
+    put_move,
+)
 from pipeline.registry.contention import make_item, retry_on_conflict
 from pipeline.registry.versions import Versions
 
 __all__ = ["ANY_VERSION", "MAX_REASON", "AliasRef", "Aliases", "Expected", "check_alias", "check_reason"]
 
-MAX_REASON = 500  # characters
 ANY_VERSION: Literal["any"] = "any"
 Expected = int | None | Literal["any"]  # None: the alias must not exist
 
 _MAX_ROLLBACKS = 20  # earlier versions that an alias remembers
-_ALIAS = re.compile(r"[a-z](?:[a-z0-9_-]{0,30}[a-z0-9])?")
-
-
-@dataclass(frozen=True, slots=True)
-class AliasRef:
-    """Name of an alias.
-
-    Attributes:
-        tenant: Tenant of the model.
-        model: Name of the model.
-        alias: Name of the alias within the model.
-    """
-
-    tenant: str
-    model: str
-    alias: str = LIVE
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Key of the alias in the table."""
-        return alias_key(self.tenant, self.model, self.alias)
-
-
-def check_alias(name: str) -> str:
-    """Return ``name`` if it is a valid name of an alias.
-
-    Raises:
-        InputError: It has other characters or more than 32, or does not begin with a letter.
-    """
-    if not _ALIAS.fullmatch(name):
-        raise InputError(
-            "an alias is expected to have 1 to 32 lower-case letters, digits and inner '-' or '_', a letter first"
-        )
-    return name
-
-
-def check_reason(reason: str) -> str:
-    """Return a reason if it is short enough for the history.
-
-    Raises:
-        InputError: It has more than MAX_REASON characters.
-    """
-    if len(reason) > MAX_REASON:
-        raise InputError(f"a reason has at most {MAX_REASON} characters, not {len(reason):,}")
-    return reason
 
 
 class Aliases:
@@ -162,15 +128,69 @@ class Aliases:
             stored = self._table.get(*alias.key)
             if _version_of(stored) == version:
                 return (None,)
-            newest = self._newest(target, stored)
-            if newest.version != version:
-                raise OlderUploadError(
-                    f"version {version} was not promoted: its upload is older than that of version "
-                    f"{newest.version}, which has been {alias.alias}"
-                )
+            self.check_newer(target, alias, stored)
             return self._write(target, alias, stored, self._earlier_after_move(alias, stored), (run, ""))
 
         return retry_on_conflict(attempt, self._pause)[0]
+
+    def check_newer(self, target: VersionRecord, alias: AliasRef, stored: Item | None) -> None:
+        """Check that a version is of the newest upload among all that an alias has pointed to.
+
+        Args:
+            target: The version.
+            alias: The alias.
+            stored: Its item.
+
+        Raises:
+            OlderUploadError: The alias has pointed to a version from a newer upload.
+        """
+        newest = self._newest(target, stored)
+        if newest.version != target.version:
+            raise OlderUploadError(
+                f"version {target.version} was not promoted: its upload is older than that of version "
+                f"{newest.version}, which has been {alias.alias}"
+            )
+
+    def write_rollout(self, target: VersionRecord, rollout: Rollout, live: Item, *, note: tuple[str, str]) -> bool:
+        """Begin a rollout in one transaction; return False if another writer was first.
+
+        Args:
+            target: Its version.
+            rollout: The rollout.
+            live: Item of the alias ``live``.
+            note: Who begins it, and why.
+        """
+        named = AliasRef(target.tenant, target.model, rollout.mode)
+        stored = self._table.get(*named.key)
+        begun = rollout.model_dump(mode="json")
+        writes = RolloutWrites(
+            UpdateRequest(
+                key=alias_key(target.tenant, target.model, LIVE),
+                values={"rollout": begun, "listing": "ROLLOUT", "listed_at": begun["started_at"]},
+                only_if={name: live.get(name) for name in ALIAS_STATE},
+            ),
+            summary_values={"rollout": begun},
+        )
+        earlier = self._earlier_after_move(named, stored)
+        return self._write(target, named, stored, earlier, note, rollout=writes) is not None
+
+    def write_move(
+        self, alias: AliasRef, version: int, stored: Item | None, note: tuple[str, str]
+    ) -> tuple[AliasMove] | None:
+        """Move an alias in one transaction, which ends a rollout that depends on it; None if another writer was first.
+
+        Args:
+            alias: The alias.
+            version: Number of the version.
+            stored: Item of the alias as it was read.
+            note: Who moves it, and why.
+
+        Raises:
+            NotFoundError: The tenant has no such version.
+            ConflictError: The version is archived, or not READY.
+        """
+        target = self._versions.promotable(alias.tenant, alias.model, version)
+        return self._write(target, alias, stored, self._earlier_after_move(alias, stored), note)
 
     def roll_back(self, alias: AliasRef, *, by: str, reason: str = "", expected: Expected = ANY_VERSION) -> AliasMove:
         """Point an alias to the version before its present one.
@@ -231,16 +251,28 @@ class Aliases:
     def _check_artifact(self, alias: AliasRef, version: int) -> None:
         self._versions.check_artifact(self._versions.promotable(alias.tenant, alias.model, version).artifact)
 
-    def _write(
+    def _write(  # noqa: PLR0913 - what a move consists of
         self,
         target: VersionRecord,
         alias: AliasRef,
         stored: Item | None,
         earlier: Sequence[int],
         note: tuple[str, str],
+        *,
+        rollout: RolloutWrites | None = None,
     ) -> tuple[AliasMove] | None:
-        """Write a move; None if another writer was first. ``note``: who moves the alias, and why."""
+        """Write a move; None if another writer was first.
+
+        Args:
+            target: Version to point to.
+            alias: Alias to move.
+            stored: Its item as it was read.
+            earlier: Versions to which rollbacks lead, the next one first.
+            note: Who moves the alias, and why.
+            rollout: Writes that begin a rollout; by default the move ends one that it contradicts.
+        """
         by, reason = note
+        rollout = rollout or end_of_rollout(self._table, alias)
         move = AliasMove(
             at=self._time_after(stored),
             alias=alias.alias,
@@ -255,11 +287,15 @@ class Aliases:
         values: dict[str, object] = {"aliases": {**self.names(tenant, model, summary), alias.alias: target.version}}
         if alias.alias == LIVE:
             values |= {"live_version": target.version}
+        values |= rollout.summary_values
         only_if = {"aliases": summary.get("aliases")}
         writes: list[TableWrite] = [
             _put_alias(alias, move, stored, earlier=earlier, newest=self._newest(target, stored).version),
             put_move(tenant, model, move),
-            UpdateRequest(key=model_key(tenant, model), values=values, only_if=only_if),
+            UpdateRequest(
+                key=model_key(tenant, model), values=values, remove=rollout.summary_removals, only_if=only_if
+            ),
+            *([rollout.live] if rollout.live else []),
             CheckRequest(
                 key=version_key(tenant, model, target.version), only_if={"archived_at": None, "deleted_at": None}
             ),
@@ -323,4 +359,4 @@ def _put_alias(
     )
     if stored is None:
         return PutRequest(item=item, only_if_absent=True)
-    return PutRequest(item=item, only_if={name: stored.get(name) for name in ("version", "at")})
+    return PutRequest(item=item, only_if={name: stored.get(name) for name in ALIAS_STATE})

@@ -22,6 +22,7 @@ from pipeline.registry.alias_history import LIVE, AliasHistory
 from pipeline.registry.aliases import Aliases, AliasRef
 from pipeline.registry.contention import make_item, retry_on_conflict
 from pipeline.registry.lifecycle import VersionLifecycle
+from pipeline.registry.rollouts.rollouts import Rollouts
 from pipeline.registry.versions import Versions
 
 __all__ = ["MAX_RECORD_BYTES", "ModelRegistry"]
@@ -39,6 +40,7 @@ class ModelRegistry:
     Attributes:
         aliases: Aliases of models.
         moves: History of the aliases.
+        rollouts: New versions beside live ones.
         lifecycle: Archiving, deleting and tagging of versions.
     """
 
@@ -57,6 +59,7 @@ class ModelRegistry:
         self._versions = Versions(table, artifacts, now=now)
         self.aliases = Aliases(table, self._versions, now=now, pause=pause)
         self.moves = AliasHistory(table)
+        self.rollouts = Rollouts(table, self._versions, self.aliases, now=now, pause=pause)
         self.lifecycle = VersionLifecycle(table, self._versions, self.aliases, now=now, pause=pause)
         self._read_signature = lru_cache(maxsize=_MAX_CACHED_SIGNATURES)(self._load_signature)
 

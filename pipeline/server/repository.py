@@ -42,6 +42,10 @@ class ModelRepository(ModelSource, Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Finish what runs beside requests; called once, after the last one."""
+        ...
+
     def refresh(self) -> None:
         """Look for new versions, and load those that replace loaded ones; requests do not wait for it."""
         ...

@@ -131,6 +131,7 @@ class ServingProcess:
         refresher.cancel()
         await asyncio.gather(listener.stop(), rpc.stop())
         self._dispatcher.close()
+        await asyncio.to_thread(self._components.models.close)
         self._components.observer.close()
         grpc.close()
 

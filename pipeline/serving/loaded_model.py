@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
 
@@ -18,7 +18,9 @@ from pipeline.serving.responses import (
 )
 from pipeline.serving.tensors import TensorDecoder
 
-__all__ = ["InferenceSession", "LoadedModel"]
+__all__ = ["InferenceSession", "LoadedModel", "Observer"]
+
+_Reply = TypeVar("_Reply")
 
 
 class InferenceSession(Protocol):
@@ -34,6 +36,14 @@ class InferenceSession(Protocol):
         ...
 
 
+class Observer(Protocol):
+    """Measures predictions while a rollout runs."""
+
+    def watch(self, model: LoadedModel, predict: Callable[[LoadedModel], Any]) -> Any:
+        """Return what ``predict`` returns for the model."""
+        ...
+
+
 class LoadedModel:
     """A version with its session. Thread-safe.
 
@@ -41,6 +51,7 @@ class LoadedModel:
         columns: Decodes rows and columns into feeds.
         decode_tensors: Decodes tensors of the Open Inference Protocol into feeds.
         outputs: Names of the graph's outputs.
+        observer: Measures predictions while a rollout runs; None otherwise.
 
     Args:
         tenant: Tenant of the model.
@@ -50,6 +61,8 @@ class LoadedModel:
         session: Runs the graph.
         file_bytes: Size of the model file.
     """
+
+    observer: Observer | None = None
 
     def __init__(  # noqa: PLR0913 - what a version consists of, each by its name
         self,
@@ -71,6 +84,10 @@ class LoadedModel:
         self.decode_tensors = TensorDecoder(self.columns)
         self.outputs = list(signature.outputs)
         self._quantiles = signature.quantile_names
+
+    def respond(self, predict: Callable[[LoadedModel], _Reply]) -> _Reply:
+        """Return what ``predict`` returns for this version; while a rollout runs, it is measured."""
+        return predict(self) if self.observer is None else self.observer.watch(self, predict)
 
     def facts(self, rows: int) -> dict[str, Any]:
         """Return what may be logged about a prediction on ``rows`` rows."""

@@ -11,6 +11,9 @@ from pipeline.contracts.errors import IntegrityError
 from pipeline.serving.api.model_source import LIVE, ModelReference
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import ModelLoader
+from pipeline.serving.rollouts.alias_target import AliasTarget
+from pipeline.serving.rollouts.counters import RolloutCounters
+from pipeline.serving.rollouts.traffic import RolloutTraffic
 
 __all__ = ["MAX_KEPT_BYTES", "ModelCache"]
 
@@ -30,24 +33,27 @@ class ModelCache:
         alias_seconds: Seconds until a moved alias is noticed.
         max_models: Maximum number of loaded versions.
         max_bytes: Maximum size of their files together.
+        counters: Counters of rollouts; None: the live version responds to all requests, whatever is rolled out.
         clock: Returns seconds.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - bounds of a cache, each by its name
         self,
         loader: ModelLoader,
         *,
         alias_seconds: float,
+        counters: RolloutCounters | None = None,
         max_models: int = 200,
         max_bytes: int = MAX_KEPT_BYTES,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._loader = loader
+        self._traffic = None if counters is None else RolloutTraffic(self.ready, counters)
         self._alias_seconds = alias_seconds
         self._max_models = max_models
         self._max_bytes = max_bytes
         self._clock = clock
-        self._aliased: dict[tuple[str, str, str], tuple[float, int]] = {}  # -> time of the next look-up, version
+        self._aliased: dict[tuple[str, str, str], tuple[float, AliasTarget]] = {}  # -> time of the next look-up
         self._kept: OrderedDict[_Name, LoadedModel] = OrderedDict()
         self._unhealthy: dict[_Name, tuple[float, str | None]] = {}  # -> time of the next attempt, what is wrong
         self._lock = threading.Lock()
@@ -55,9 +61,12 @@ class ModelCache:
 
     def find(self, reference: ModelReference) -> LoadedModel:
         """Return the version that a reference names; raise what ModelSource.find does."""
-        tenant, model, version, alias, allow_unready = reference
+        tenant, model, version, alias, allow_unready, position = reference
         if version is None:
-            return self.aliased(tenant, model, alias)
+            target = self._find_alias(tenant, model, alias)
+            if target.rollout is None or position is None or self._traffic is None:
+                return self.ready(tenant, model, target.version)
+            return self._traffic.choose(target, reference)
         return (self.load_unready if allow_unready else self.ready)(tenant, model, version)
 
     def versions(self, tenant: str, model: str) -> Sequence[int]:
@@ -71,12 +80,15 @@ class ModelCache:
             NotFoundError: The tenant has no such model, or none of its versions has the alias.
             IntegrityError: Its file is missing or changed.
         """
-        until, version = self._aliased.get((tenant, model, alias), (0.0, 0))
+        return self.ready(tenant, model, self._find_alias(tenant, model, alias).version)
+
+    def _find_alias(self, tenant: str, model: str, alias: str) -> AliasTarget:
+        until, target = self._aliased.get((tenant, model, alias), (0.0, None))
         now = self._clock()
-        if not version or now >= until:
-            version = self._loader.find_version(tenant, model, alias)
-            self._aliased[tenant, model, alias] = now + self._alias_seconds, version
-        return self.ready(tenant, model, version)
+        if target is None or now >= until:
+            target = self._loader.find_alias(tenant, model, alias)
+            self._aliased[tenant, model, alias] = now + self._alias_seconds, target
+        return target
 
     def ready(self, tenant: str, model: str, version: int) -> LoadedModel:
         """Return a version that has passed its smoke test; raise what ModelLoader.load raises."""

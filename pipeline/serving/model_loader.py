@@ -17,8 +17,9 @@ from pipeline.evaluation.sessions import WideSession
 from pipeline.evaluation.stored_models import unpack_model
 from pipeline.serving.api.model_source import LIVE
 from pipeline.serving.loaded_model import InferenceSession, LoadedModel
+from pipeline.serving.rollouts.alias_target import AliasTarget, read_alias
 
-__all__ = ["ItemReader", "ModelLoader", "ObjectReader", "make_session_factory"]
+__all__ = ["ItemReader", "ModelLoader", "ObjectReader", "ServedTable", "make_session_factory"]
 
 _READY = "READY"
 _LOG_ERRORS_ONLY = 3  # onnxruntime warns on machines without a GPU
@@ -50,6 +51,14 @@ class ItemReader(Protocol):
         ...
 
 
+class ServedTable(ItemReader, Protocol):
+    """What is used of the port Table where rollouts are measured."""
+
+    def increment(self, pk: str, sk: str, amounts: Mapping[str, float], values: Mapping[str, Any]) -> None:
+        """Add to numbers of an item, which is created if it does not exist."""
+        ...
+
+
 class ObjectReader(Protocol):
     """What is read of the port ObjectStore."""
 
@@ -77,8 +86,8 @@ class ModelLoader:
         self._artifacts = artifacts
         self._make_session = make_session
 
-    def find_version(self, tenant: str, model: str, alias: str) -> int:
-        """Return the number of the version that an alias points to.
+    def find_alias(self, tenant: str, model: str, alias: str) -> AliasTarget:
+        """Return the version that an alias points to, with its rollout of another one, in one read.
 
         Raises:
             NotFoundError: The tenant has no such model, or none of its versions has the alias.
@@ -87,8 +96,7 @@ class ModelLoader:
         if item is None:
             missing = f"live model '{model}'" if alias == LIVE else f"model '{model}' with the alias '{alias}'"
             raise NotFoundError(f"there is no {missing}")
-        version: int = item["version"]
-        return version
+        return read_alias(item)
 
     def versions(self, tenant: str, model: str) -> list[int]:
         """Return the versions of a model that have passed their smoke test, oldest first."""

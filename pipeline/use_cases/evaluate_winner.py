@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.contracts.artifacts import read_artifact
 from pipeline.contracts.clock import Clock, utc_now
-from pipeline.contracts.errors import TooLargeForFunctionError
+from pipeline.contracts.errors import NotFoundError, TooLargeForFunctionError
 from pipeline.contracts.object_keys import RunKeys, parse_upload_key
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.outcome import TRAINED, TrainedCandidate
@@ -18,8 +19,11 @@ from pipeline.contracts.records.plan import BROUGHT
 from pipeline.contracts.records.run import Upload
 from pipeline.contracts.records.variant import Selection
 from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.evaluation.card.against_live import LiveModel
 from pipeline.evaluation.card.card import EvaluationContext, evaluate
 from pipeline.evaluation.split_files import SplitFile
+from pipeline.evaluation.stored_models import unpack_model
+from pipeline.registry.model_registry import ModelRegistry
 from pipeline.use_cases.report_jobs import JobReport, ReportJobs
 from pipeline.use_cases.run_documents import RunUseCase
 
@@ -39,6 +43,7 @@ class EvaluateWinner(RunUseCase):
     """Evaluate the winner of a run; write its ModelCard and its golden rows.
 
     Attributes:
+        registry: Registry that may have a live version of the model.
         bills_usage: Whether the jobs' machines cost money. False on a laptop.
         max_bytes: Maximum size of the test rows in memory, in bytes.
         samples_rows: What happens beyond ``max_bytes``: if true, evenly spaced rows are measured, and the card says
@@ -46,6 +51,7 @@ class EvaluateWinner(RunUseCase):
         now: Returns the current time, UTC.
     """
 
+    registry: ModelRegistry
     bills_usage: bool = False
     max_bytes: int = MAX_FUNCTION_SPLIT_BYTES
     samples_rows: bool = False
@@ -106,7 +112,20 @@ class EvaluateWinner(RunUseCase):
             jobs=report.costs,
             prices=report.prices,
             warnings=[*notes, *report.warnings],
+            live=self._find_live(run) if spec.require == "better" else None,
         )
+
+    def _find_live(self, run: str) -> LiveModel | None:
+        model = parse_upload_key(self._read(Upload, RunKeys.of(run).upload).key).model
+        try:
+            live = self.registry.live(RunKeys.of(run).tenant, model)
+        except NotFoundError:
+            return None
+        file = unpack_model(
+            read_artifact(self.artifacts, live.artifact.key, live.artifact.sha256),
+            f"the file of version {live.version} of '{model}'",
+        )
+        return LiveModel(live.version, live.signature, file)
 
     def _report_jobs(self, run: str) -> JobReport:
         return ReportJobs(artifacts=self.artifacts, runs=self.runs, bills_usage=self.bills_usage)(run)

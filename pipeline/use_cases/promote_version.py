@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from pipeline.contracts.errors import OlderUploadError
 from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.promotion.rollout import RolloutRule
 from pipeline.contracts.records.model_version import ModelCard
 from pipeline.contracts.records.run import RunStatus
 from pipeline.contracts.records.variant import Selection
 from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.registry.aliases import AliasRef
 from pipeline.registry.model_registry import ModelRegistry
-from pipeline.registry.promotion import describe_replacement, promotion_blocker
+from pipeline.registry.promotion import describe_replacement, promotion_blocker, rollout_rule
 from pipeline.use_cases.run_documents import RunUseCase
 
 __all__ = ["PromoteVersion"]
@@ -30,13 +32,21 @@ class PromoteVersion(RunUseCase):
     def __call__(self, run: str, version: int) -> RunStatus:
         """Promote ``version``, which ``run`` has registered.
 
+        Where train.yaml says so and a version is live, it is rolled out beside that one instead of replacing it.
+
         Returns:
             ``NEEDS_DECISION`` if a person must promote it; otherwise ``SUCCEEDED``, also if the version stays READY
-            because a version of a newer upload has been live.
+            because a version of a newer upload has been live, or it is rolled out.
         """
         keys = RunKeys.of(run)
-        reason = promotion_blocker(self._read(JobSpec, keys.spec), self._read(Selection, keys.selection))
-        not_promoted = self._promote(run, version) if reason is None else None
+        spec, selection, card = (
+            self._read(JobSpec, keys.spec),
+            self._read(Selection, keys.selection),
+            self._read(ModelCard, keys.card),
+        )
+        reason = promotion_blocker(spec, selection, card.against_live)
+        rule = rollout_rule(spec) if selection.accepted is None else None
+        not_promoted = self._promote(run, AliasRef(keys.tenant, card.model), version, rule) if reason is None else None
         self.runs.finish_stage(run, "promote")
         if reason is not None:
             self.runs.await_promotion(run, version, reason)
@@ -44,10 +54,12 @@ class PromoteVersion(RunUseCase):
         self.runs.succeed(run, version, not_promoted=not_promoted)
         return "SUCCEEDED"
 
-    def _promote(self, run: str, version: int) -> str | None:
-        """Make the version live; return why it stays READY if a newer upload's version has been live."""
-        tenant, model = RunKeys.of(run).tenant, self._read(ModelCard, RunKeys.of(run).card).model
+    def _promote(self, run: str, live: AliasRef, version: int, rule: RolloutRule | None) -> str | None:
+        """Make the version live or roll it out; return why it is not live."""
+        tenant, model = live.tenant, live.model
         try:
+            if rule is not None and self.registry.aliases.version(live) not in (None, version):
+                return self.registry.rollouts.start(live, version, rule, by=run, only_newer=True).summary
             self.registry.promote_newer(tenant, model, version, run=run)
         except OlderUploadError as error:
             return error.message

@@ -43,6 +43,11 @@ class FakeTable:
     ) -> bool:
         return self.write_all([UpdateRequest(key=(pk, sk), values=values, remove=remove, only_if=only_if)])
 
+    def increment(self, pk: str, sk: str, amounts: Mapping[str, float], values: Mapping[str, Any]) -> None:
+        with self._lock:
+            item = self._items.setdefault((pk, sk), {"pk": pk, "sk": sk})
+            item |= {name: item.get(name, 0) + amount for name, amount in amounts.items()} | copy.deepcopy(dict(values))
+
     def delete(self, pk: str, sk: str) -> None:
         with self._lock:
             self._items.pop((pk, sk), None)

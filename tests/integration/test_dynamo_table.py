@@ -52,6 +52,12 @@ def test_an_update_asks_that_attributes_are_equal_or_absent(table: Table) -> Non
     assert table.get("a", "b") == {"pk": "a", "sk": "b", "status": "RUNNING", "n": 1}
 
 
+def test_numbers_are_added_to_an_item_which_need_not_exist(table: Table) -> None:
+    table.increment("a", "b", {"count": 2, "sum": 0.5}, {"expires_at": 7})
+    table.increment("a", "b", {"count": 1, "sum": 0.25}, {"expires_at": 8})
+    assert table.get("a", "b") == {"pk": "a", "sk": "b", "count": 3, "sum": 0.75, "expires_at": 8}
+
+
 def test_a_transaction_writes_all_or_nothing(table: Table) -> None:
     one, two = {"pk": "a", "sk": "1", "v": 1}, {"pk": "a", "sk": "2", "v": 1}
     assert table.write_all([PutRequest(item=one, only_if_absent=True), PutRequest(item=two)])

@@ -107,6 +107,7 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     multi = {"x-api-key": [key]}
     handler("authorize_request")(event("authorize_request", headers=headers, multiValueHeaders=multi))
     handler("record_failure")(event("record_failure", run=run))
+    assert handler("check_rollouts")(event("check_rollouts")) == {"ended": 0}
     assert handler("fail_lost_runs")(event("fail_lost_runs")) == {"runs": 0}
     assert RunLog(DynamoTable(clients.dynamodb, TABLE)).get(run).status == "SUCCEEDED"
     mains = {name for name in resources("AWS::IAM::Role") if name.endswith("JobRole")}

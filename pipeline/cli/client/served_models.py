@@ -59,6 +59,7 @@ def models_of_registry(
             models=names,
             max_bytes=max_bytes,
             report=report,
+            increment=connection.registry.rollouts.increment,
         )
         for name in names or ():
             models.load(connection.tenant(tenant), name)  # a name that is wrong ends the command before it listens

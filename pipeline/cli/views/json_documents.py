@@ -111,6 +111,7 @@ def model_document(summary: ModelSummary, live: ModelVersion | None) -> dict[str
         "live_version": summary.live_version,
         "aliases": summary.aliases,
         "tags": summary.tags,
+        "rollout": summary.rollout.model_dump(mode="json", exclude={"tenant", "model"}) if summary.rollout else None,
         "live": {
             "run": live.lineage.run,
             "target": live.signature.target or None,

@@ -102,7 +102,7 @@ def models_table(models: Sequence[tuple[ModelSummary, ModelVersion | None]]) -> 
         table.add(
             Text(summary.tenant),
             Text(summary.model),
-            Text(str(summary.live_version), style="green") if summary.live_version else Text("none", style="yellow"),
+            _live_version(summary),
             str(summary.latest_version),
             *(_live_cells(live) if live else ("", "", "", "")),
         )
@@ -143,6 +143,16 @@ def _elapsed(run: Run, now: datetime) -> float:
     """Of the running stage: a stage begins when the one before it finishes."""
     before = sum(stage.seconds or 0 for stage in run.stages)
     return max(0.0, (now - run.started_at).total_seconds() - before)
+
+
+def _live_version(summary: ModelSummary) -> Text:
+    """Return the live version, and beside it the one that is rolled out."""
+    if not summary.live_version:
+        return Text("none", style="yellow")
+    number = Text(str(summary.live_version), style="green")
+    if rollout := summary.rollout:
+        number.append(f"\n{rollout.version}: {rollout.mode} {rollout.percent:g} %", style="cyan")
+    return number
 
 
 def _live_cells(live: ModelVersion) -> tuple[RenderableType, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.cloud.attributes import deserialize_item, serialize_item
+from pipeline.cloud.attributes import deserialize_item, increment_request, serialize_item
 from pipeline.cloud.error_codes import error_of_code
 from pipeline.cloud.signed.service import ServiceResponse, SignedService
 from pipeline.cloud.signed.signature import Credentials
@@ -18,7 +18,7 @@ __all__ = ["SignedBucket", "SignedTable"]
 
 
 class SignedTable:
-    """Reads of a DynamoDB table: ``get`` and ``query`` of the port Table.
+    """A DynamoDB table: ``get``, ``query`` and ``increment`` of the port Table.
 
     Args:
         name: Name of the table.
@@ -40,6 +40,10 @@ class SignedTable:
     def query(self, pk: str, sk_prefix: str = "") -> list[Item]:
         """Return the items of a partition whose sort key has a prefix, in its order."""
         return [deserialize_item(item) for page in self._pages(pk, sk_prefix) for item in page["Items"]]
+
+    def increment(self, pk: str, sk: str, amounts: Mapping[str, float], values: Mapping[str, Any]) -> None:
+        """Add to numbers of an item, and create it if it is absent."""
+        self._call("UpdateItem", Key=serialize_item({"pk": pk, "sk": sk}), **increment_request(amounts, values))
 
     def _pages(self, pk: str, sk_prefix: str) -> Iterator[dict[str, Any]]:
         start: dict[str, Any] = {}

@@ -118,6 +118,17 @@ class Table(Protocol):
         """
         ...
 
+    def increment(self, pk: str, sk: str, amounts: Mapping[str, float], values: Mapping[str, Any]) -> None:
+        """Add to numbers of an item, which is created if it does not exist. Atomic; not idempotent.
+
+        Args:
+            pk: Partition key.
+            sk: Sort key.
+            amounts: What is added, by attribute; an absent attribute counts as 0.
+            values: Attributes to set beside it.
+        """
+        ...
+
     def delete(self, pk: str, sk: str) -> None:
         """Delete an item. Idempotent: an absent item is ignored."""
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from pipeline.contracts.object_keys import is_run_name
+from pipeline.contracts.promotion.rollout import ROLLOUT_MODES
 from pipeline.contracts.record import Record
 
 __all__ = ["AliasMove"]
@@ -31,5 +32,5 @@ class AliasMove(Record):
 
     @property
     def is_manual(self) -> bool:
-        """Return whether a person moved the alias, not a run."""
-        return not is_run_name(self.by)
+        """Return whether a person moved the alias, neither a run nor the end of a rollout."""
+        return not is_run_name(self.by) and self.by not in ROLLOUT_MODES

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from pipeline.contracts.promotion.live_comparison import LiveComparison
+from pipeline.contracts.promotion.rollout import Rollout
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.evaluation_report import (
     Calibration,
@@ -86,6 +88,7 @@ class ModelSummary(Record):
     live_version: int | None = None
     aliases: dict[str, int] = {}
     tags: dict[str, str] = {}
+    rollout: Rollout | None = None  # of a new version beside the live one
 
 
 class GoldenPredictions(Record):
@@ -140,3 +143,4 @@ class ModelCard(Record):
     jobs: tuple[JobCost, ...] = ()
     dollars: float = 0.0  # of all jobs
     prices: str = ""  # which list prices, of when
+    against_live: LiveComparison | None = None  # where train.yaml requires a better version

@@ -35,7 +35,7 @@ from pipeline.contracts.spec.field_types import (
     Text,
     Threshold,
 )
-from pipeline.contracts.spec.sections import Compression, Limits, Prefer, Search, Split
+from pipeline.contracts.spec.sections import Canary, Compression, Limits, Prefer, Search, Split
 from pipeline.contracts.spec.settings_schema import add_algorithms
 from pipeline.contracts.spec.task_names import check_task_name
 from pipeline.contracts.spec.train_yaml import load_train_yaml
@@ -105,7 +105,9 @@ class JobSpec(Section):
     search: Search = Search()
     compression: Compression = Compression()
     limits: Limits = Limits()
-    promote: Literal["auto", "manual"] = "auto"
+    promote: Literal["auto", "manual", "canary", "shadow"] = "auto"
+    canary: Canary = Canary()  # of promote: canary and promote: shadow
+    require: Literal["better"] | None = None  # not inferior to the live version on the test rows
 
     @model_validator(mode="before")
     @classmethod

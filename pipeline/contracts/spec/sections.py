@@ -13,7 +13,7 @@ from pipeline.contracts.algorithms.hyperparameter import Space
 from pipeline.contracts.records.variant import PRECISION_OF_PASS, Precision
 from pipeline.contracts.spec.field_types import AlgorithmName, Passes, Section, Share, Text
 
-__all__ = ["Compression", "Limits", "Prefer", "Search", "Split"]
+__all__ = ["Canary", "Compression", "Limits", "Prefer", "Search", "Split"]
 
 Prefer = Literal["quality", "balanced", "size", "latency"]
 
@@ -96,3 +96,22 @@ class Limits(Section):
     minutes: Annotated[float, Field(gt=0, le=1440)] = 60  # of a training job: what it has by then is the best so far
     dollars: Annotated[float, Field(gt=0)] | None = None  # of all training jobs, at list prices
     prefer: Prefer = "balanced"  # which variant of the Pareto front is served
+
+
+class Canary(Section):
+    """How promote: canary and promote: shadow test a version on requests, and what ends the test early.
+
+    Attributes:
+        percent: Share of the requests that the version responds to (canary), or is compared on (shadow).
+        minutes: How long.
+        max_failures: Share of its requests that it may fail although the live version does not.
+        max_slowdown: Its 95th percentile of latency divided by the live version's.
+        max_disagreement: Share of labels that may differ from the live version's; of values their root mean square
+            difference in standard deviations of the live version's.
+    """
+
+    percent: Annotated[float, Field(gt=0, le=100)] = 10
+    minutes: Annotated[float, Field(gt=0, le=10080)] = 30
+    max_failures: Annotated[float, Field(ge=0, le=1)] = 0.01
+    max_slowdown: Annotated[float, Field(gt=0)] = 2
+    max_disagreement: Annotated[float, Field(ge=0)] = 0.3

@@ -18,6 +18,7 @@ from pipeline.contracts.records.model_version import GoldenPredictions, ModelCar
 from pipeline.contracts.records.plan import BROUGHT
 from pipeline.contracts.records.variant import LeaderboardRow, Selection, Variant
 from pipeline.contracts.records.variant_report import VariantReport
+from pipeline.evaluation.card.against_live import LiveModel, compare_with_live
 from pipeline.evaluation.card.by_target import quality_by_target
 from pipeline.evaluation.card.calibration import calibration, coverage
 from pipeline.evaluation.card.card_warnings import find_warnings, shared_rows
@@ -47,7 +48,8 @@ class EvaluationContext:
     """What else the card tells. ``splits``: train (or a sample of it) and validation; None: they are not compared.
 
     ``class_weights``: as job_spec.Training has them. ``privacy``: what the winner spent. ``segments``: columns that the
-    JobSpec names. ``warnings`` go beside the data set's own.
+    JobSpec names. ``warnings`` go beside the data set's own. ``live``: version that
+    the winner is compared with.
     """
 
     splits: Mapping[str, pl.DataFrame] | None = None
@@ -57,6 +59,7 @@ class EvaluationContext:
     prices: str = ""
     warnings: Sequence[str] = ()
     class_weights: ClassWeights = None
+    live: LiveModel | None = None
 
 
 def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
@@ -114,6 +117,7 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
             *test_warnings,
         ),
         created_at=now,
+        against_live=None if background.live is None else compare_with_live(evaluation, background.live),
         **_dataset_fields(dataset),
         **_training_fields(background),
         **findings,

@@ -17,6 +17,7 @@ from pipeline.server.grpc.calls import Reply
 from pipeline.server.grpc.messages import message_class
 from pipeline.server.repository import ModelRepository
 from pipeline.server.repository_api import list_repository
+from pipeline.serving.api.assignment import request_position
 from pipeline.serving.api.messages import Caller
 from pipeline.serving.api.model_source import ModelReference
 from pipeline.serving.api.routes import split_alias
@@ -109,11 +110,11 @@ class OpenInferenceService:
             NotFoundError: There is no such model or version.
             InvalidRequestError: The tensors do not match the model.
         """
-        model = self._models.find(model_reference(caller, "predict", request.model_name, request.model_version))
-        extra = request.parameters["extra"].string_param if "extra" in request.parameters else "refuse"
-        feeds = model.decode_tensors(_read_inputs(request), ignore_extra=extra == "ignore")
-        outputs = model.run(feeds)
-        return Reply(_infer_response(request, model, outputs), model.facts(len(outputs[0])))
+        reference = model_reference(caller, "predict", request.model_name, request.model_version)
+        position = request_position(
+            caller.tenant, caller.principal, lambda _: request.id or None, request.SerializeToString
+        )
+        return self._models.find(reference._replace(position=position)).respond(lambda model: _infer(request, model))
 
     def repository_index(self, request: Any, caller: Caller) -> Reply:
         """List the models; with ``ready`` those that can be called."""
@@ -131,6 +132,13 @@ class OpenInferenceService:
         caller.require("publish", request.model_name)
         self._models.unload(caller.tenant, request.model_name)
         return Reply(_message("RepositoryModelUnloadResponse"))
+
+
+def _infer(request: Any, model: LoadedModel) -> Reply:
+    extra = request.parameters["extra"].string_param if "extra" in request.parameters else "refuse"
+    feeds = model.decode_tensors(_read_inputs(request), ignore_extra=extra == "ignore")
+    outputs = model.run(feeds)
+    return Reply(_infer_response(request, model, outputs), model.facts(len(outputs[0])))
 
 
 def _message(name: str, /, **fields: Any) -> Any:

@@ -16,6 +16,7 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.server.grpc.calls import Reply
 from pipeline.server.grpc.messages import message_class
 from pipeline.server.repository import ModelRepository
+from pipeline.serving.api.assignment import request_position
 from pipeline.serving.api.messages import Caller
 from pipeline.serving.api.model_source import LIVE, ModelReference
 from pipeline.serving.api.routes import split_alias
@@ -64,9 +65,14 @@ class TensorFlowService:
         caller.require("predict", split_alias(request.model_spec.name)[0])
         if request.model_spec.signature_name not in _SIGNATURES:
             raise InvalidRequestError("signature_name: 'serving_default' or 'predict' is expected")
-        model = self._models.find(_reference(caller, request.model_spec))
-        outputs = model.run(model.decode_tensors([_read_tensor(name, request.inputs[name]) for name in request.inputs]))
-        return Reply(_response(request, model, outputs), model.facts(len(outputs[0])))
+        position = request_position(caller.tenant, caller.principal, lambda _: None, request.SerializeToString)
+        reference = _reference(caller, request.model_spec)._replace(position=position)
+        return self._models.find(reference).respond(lambda model: _predict(request, model))
+
+
+def _predict(request: Any, model: LoadedModel) -> Reply:
+    outputs = model.run(model.decode_tensors([_read_tensor(name, request.inputs[name]) for name in request.inputs]))
+    return Reply(_response(request, model, outputs), model.facts(len(outputs[0])))
 
 
 def _reference(caller: Caller, spec: Any) -> ModelReference:

@@ -142,6 +142,9 @@ class FileModels:
             for stamp in self._index[model].values():
                 self._loaded.pop(stamp, None)
 
+    def close(self) -> None:
+        """Do nothing: nothing runs beside requests."""
+
     def refresh(self) -> None:
         """Look for new, changed and removed files; load new live versions before they replace the old ones."""
         files = self._read_index()

@@ -7,10 +7,14 @@ import threading
 from collections.abc import Callable, Sequence
 
 from pipeline.contracts.errors import ModeldropError, NotFoundError
+from pipeline.server.models.comparison_thread import ComparisonThread
 from pipeline.serving.api.model_source import LIVE, ModelReference
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_cache import ModelCache
 from pipeline.serving.model_loader import ModelLoader
+from pipeline.serving.rollouts.alias_target import AliasTarget
+from pipeline.serving.rollouts.counters import Increment, RolloutCounters
+from pipeline.serving.rollouts.traffic import RolloutTraffic
 
 __all__ = ["RegistryModels"]
 
@@ -28,9 +32,10 @@ class RegistryModels:
         models: Names of the only models that are served; None for all.
         max_bytes: Maximum size of the loaded files together; the one used last is kept whatever its size.
         report: Called with a sentence about a version that cannot be loaded.
+        increment: Adds to counters of rollouts in the table; None: the live version responds to all requests.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is composed of, each by its name
         self,
         loader: ModelLoader,
         *,
@@ -38,13 +43,21 @@ class RegistryModels:
         models: Sequence[str] | None,
         max_bytes: int,
         report: Callable[[str], None],
+        increment: Increment | None = None,
     ) -> None:
         self._loader = loader
         self._cache = ModelCache(loader, alias_seconds=math.inf, max_models=_MAX_MODELS, max_bytes=max_bytes)
         self._list_models = list_models
         self._models = models
         self._report = report
-        self._aliases: dict[_Alias, int] = {}
+        self._aliases: dict[_Alias, AliasTarget] = {}
+        self._counters = None if increment is None else RolloutCounters(increment)
+        self._comparisons = ComparisonThread()
+        self._traffic = (
+            None
+            if self._counters is None
+            else RolloutTraffic(self._cache.ready, self._counters, self._comparisons.submit)
+        )
         self._unloaded: set[tuple[str, str]] = set()  # tenant, model
         self._lock = threading.Lock()
 
@@ -57,19 +70,20 @@ class RegistryModels:
             IntegrityError: Its file is missing or changed.
             TransientError: Storage is busy.
         """
-        tenant, model, version, alias, _ = reference
+        tenant, model, version, alias, _, position = reference
         if (self._models is not None and model not in self._models) or (tenant, model) in self._unloaded:
             raise NotFoundError(f"there is no live model '{model}'")
         if version is not None:
             return self._cache.ready(tenant, model, version)
-        number = self._aliases.get((tenant, model, alias))
-        if number is None:
-            number = self._loader.find_version(tenant, model, alias)
-            loaded = self._cache.ready(tenant, model, number)
+        target = self._aliases.get((tenant, model, alias))
+        if target is None:
+            target = self._loader.find_alias(tenant, model, alias)
+            self._cache.ready(tenant, model, target.version)
             with self._lock:
-                self._aliases[tenant, model, alias] = number
-            return loaded
-        return self._cache.ready(tenant, model, number)
+                self._aliases[tenant, model, alias] = target
+        if target.rollout is None or position is None or self._traffic is None:
+            return self._cache.ready(tenant, model, target.version)
+        return self._traffic.choose(target, reference)
 
     def versions(self, tenant: str, model: str) -> Sequence[int]:
         """Return the versions of a model that have passed their smoke test, oldest first."""
@@ -89,7 +103,7 @@ class RegistryModels:
         if (tenant, model) in self._unloaded:
             return None
         try:
-            return self._aliases.get((tenant, model, LIVE)) or self._loader.find_version(tenant, model, LIVE)
+            return (self._aliases.get((tenant, model, LIVE)) or self._loader.find_alias(tenant, model, LIVE)).version
         except NotFoundError:
             return None
 
@@ -109,12 +123,15 @@ class RegistryModels:
         self._unloaded.add((tenant, model))
 
     def refresh(self) -> None:
-        """Look where the used aliases point; load a new version before requests are given it."""
+        """Look where the used aliases point; load a new version before requests are given it. Write counters."""
+        if self._counters is not None:
+            self._counters.flush()
         for (tenant, model, alias), old in list(self._aliases.items()):
             try:
-                version = self._loader.find_version(tenant, model, alias)
-                if version != old:
-                    self._cache.ready(tenant, model, version)
+                target = self._loader.find_alias(tenant, model, alias)
+                if target != old:
+                    self._cache.ready(tenant, model, target.version)
+                    self._load_rollout(tenant, model, target)
             except NotFoundError:
                 with self._lock:
                     self._aliases.pop((tenant, model, alias), None)
@@ -123,4 +140,19 @@ class RegistryModels:
                 self._report(str(error))
                 continue
             with self._lock:
-                self._aliases[tenant, model, alias] = version
+                self._aliases[tenant, model, alias] = target
+
+    def close(self) -> None:
+        """Wait for comparisons of rollouts, and write their counters."""
+        self._comparisons.wait()
+        if self._counters is not None:
+            self._counters.flush(force=True)
+
+    def _load_rollout(self, tenant: str, model: str, target: AliasTarget) -> None:
+        """Load the new version of a rollout; one that cannot be loaded fails its requests, which is counted."""
+        if target.rollout is None:
+            return
+        try:
+            self._cache.ready(tenant, model, target.rollout.version)
+        except ModeldropError as error:
+            self._report(str(error))

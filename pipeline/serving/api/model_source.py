@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ class ModelReference(NamedTuple):
         version: Number of the version; None for the one that ``alias`` points to.
         alias: Name of the alias.
         allow_unready: Also accept a version that has not passed its smoke test.
+        position: Place of a prediction request among those of a rollout, as ``api.assignment`` says it; None for
+            other requests, to which the live version responds.
     """
 
     tenant: str
@@ -29,6 +31,7 @@ class ModelReference(NamedTuple):
     version: int | None = None
     alias: str = LIVE
     allow_unready: bool = False
+    position: Callable[[str], float] | None = None
 
 
 class ModelSource(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipeline.serving.api.assignment import Position, request_position
 from pipeline.serving.api.messages import JSON, Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.model_source import ModelReference, ModelSource
 from pipeline.serving.api.protocols import tensorflow_serving
@@ -53,7 +54,8 @@ class PredictionApi:
         predict = _PREDICTIONS.get(route.action)
         if predict is not None:
             caller.require("predict", route.model)
-            return predict(self._find(route, caller), request)
+            position = request_position(caller.tenant, caller.principal, request.headers.get, request.body)
+            return self._find(route, caller, position).respond(lambda model: predict(model, request))
         if route.action == "openapi":
             return _respond_json(_describe_api())
         if not route.model:
@@ -65,9 +67,9 @@ class PredictionApi:
             return _respond_json(model.metadata(versions))
         return _respond_json(_MODEL_DOCUMENTS[route.action](model))
 
-    def _find(self, route: Route, caller: Caller) -> LoadedModel:
+    def _find(self, route: Route, caller: Caller, position: Position | None = None) -> LoadedModel:
         return self._models.find(
-            ModelReference(caller.tenant, route.model, route.version, route.alias, caller.may_use_unready)
+            ModelReference(caller.tenant, route.model, route.version, route.alias, caller.may_use_unready, position)
         )
 
 

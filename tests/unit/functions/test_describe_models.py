@@ -44,7 +44,14 @@ def get(path: str, authorizer: dict[str, Any] | None = None) -> dict[str, Any]:
             "/registry/models",
             {
                 "models": [
-                    {"model": "adult", "latest_version": 1, "live_version": 1, "aliases": {"live": 1}, "tags": {}}
+                    {
+                        "model": "adult",
+                        "latest_version": 1,
+                        "live_version": 1,
+                        "aliases": {"live": 1},
+                        "tags": {},
+                        "rollout": None,
+                    }
                 ]
             },
         ),

@@ -68,10 +68,11 @@ def test_a_live_model_and_a_version_that_passed_are_ready(catalogue: ModelCatalo
 
 
 def test_a_tenants_models_are_listed(catalogue: ModelCatalog) -> None:
+    plain: dict[str, object] = {"tags": {}, "rollout": None}
     assert catalogue.models("demo") == {
         "models": [
-            {"model": "adult", "latest_version": 3, "live_version": 2, "aliases": {"live": 2}, "tags": {}},
-            {"model": "price", "latest_version": 1, "live_version": None, "aliases": {}, "tags": {}},
+            {"model": "adult", "latest_version": 3, "live_version": 2, "aliases": {"live": 2}, **plain},
+            {"model": "price", "latest_version": 1, "live_version": None, "aliases": {}, **plain},
         ]
     }
     assert catalogue.models("other") == {"models": []}

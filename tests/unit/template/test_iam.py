@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.cloud.assumed_role import RunPolicy
 from pipeline.contracts.object_keys import RunKeys, artifact_key
-from pipeline.contracts.table_keys import api_key_key, audit_key, run_key, tenant_key, version_key
+from pipeline.contracts.table_keys import api_key_key, audit_key, rollout_key, run_key, tenant_key, version_key
 from tests.helpers.iam import Call, arn_of, is_allowed, may_take, statements_of, tenant_role_of
 from tests.helpers.template import ROOT, resources
 
@@ -19,6 +19,7 @@ KEYS = RunKeys.of(RUN)
 OWN, VERSION = run_key("demo", RUN)[0], version_key("demo", "houses", 1)[0]
 OTHERS, OTHERS_VERSION = run_key("acme", OTHER)[0], version_key("acme", "houses", 1)[0]
 AUDIT = audit_key("demo", "")[0]
+COUNTERS = rollout_key("demo", "houses", "0" * 16)[0]
 API_KEY, TENANT = api_key_key("0" * 64)[0], tenant_key("demo")[0]
 
 # What an adapter calls -> the permissions that the call needs.
@@ -85,6 +86,7 @@ def on(resource: str, *actions: str) -> Iterator[Call]:
 
 
 OF_REQUESTS = {
+    "CheckRolloutsFunction",
     "FailLostRunsFunction",
     "StartRunFunction",
     "PredictFunction",
@@ -128,8 +130,13 @@ MADE = {
     "FailLostRunsFunction": [
         *LOGS, *listed("RUN"), *on(execution_of(RUN), "states:DescribeExecution"),
     ],
+    "CheckRolloutsFunction": [
+        *listed("ROLLOUT"), *items(COUNTERS, "GetItem"), *items(OWN, "GetItem", "UpdateItem"),
+        *items(VERSION, "GetItem", "PutItem", "UpdateItem", "ConditionCheckItem"),
+    ],
     "PredictFunction": [
         *items(VERSION, "GetItem"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
+        *items(COUNTERS, "UpdateItem"),
     ],
     "DescribeModelsFunction": [*READS, *items(OWN, "GetItem", "Query"), *items(VERSION, "GetItem", "Query")],
     "AuthorizeRequestFunction": [*items(API_KEY, "GetItem"), *items(TENANT, "GetItem")],
@@ -169,6 +176,7 @@ NEVER = [
 SIGNS_UPLOADS = {"GrantUploadFunction": list(objects("UploadsBucket", UPLOAD, "PutObject"))}
 WRITERS_OF_VERSIONS = {
     "RegisterModelFunction", "SmokeTestFunction", "PromoteModelFunction", "ManageRegistryFunction",
+    "CheckRolloutsFunction",
 }  # fmt: skip
 STATE_MACHINES = {"Pipeline", "NodesPipeline", "JobWaits", "JobWaitsCaller"}
 
@@ -261,6 +269,9 @@ def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
         ("DescribeModelsFunction", next(objects("ArtifactsBucket", KEYS.plan, "PutObject"))),
         ("AuthorizeRequestFunction", next(items(OWN, "GetItem"))),
         ("RegisterModelFunction", next(objects("ArtifactsBucket", KEYS.plan, "PutObject"))),
+        ("PredictFunction", next(items(COUNTERS, "GetItem"))),
+        ("CheckRolloutsFunction", next(listed("RUN"))),
+        ("CheckRolloutsFunction", next(items(COUNTERS, "UpdateItem"))),
         ("FailLostRunsFunction", next(listed("KEY"))),
         ("FailLostRunsFunction", next(on(execution_of(RUN, "NodesPipeline"), "states:DescribeExecution"))),
         ("FailLostRunsFunction", next(items(OWN, "GetItem"))),

@@ -25,6 +25,7 @@ SETTINGS = {
     "PromoteModelFunction": settings.StageSettings,
     "RecordFailureFunction": settings.FailureSettings,
     "FailLostRunsFunction": settings.LostRunSettings,
+    "CheckRolloutsFunction": settings.RolloutSettings,
     "PredictFunction": settings.PredictorSettings,
     "DescribeModelsFunction": settings.DescriberSettings,
     "ManageRegistryFunction": settings.ManagerSettings,
@@ -97,10 +98,12 @@ def test_a_functions_policy_names_actions_and_resources(name: str) -> None:
 
 def test_keys_are_for_the_authorizer_and_tenants_items_for_the_others() -> None:
     for name, function in FUNCTIONS.items():
-        prefixes = ["KEY#*", "ACCOUNT#*"] if name == "AuthorizeRequestFunction" else ["TENANT#*"]
+        prefixes = [["KEY#*", "ACCOUNT#*"]] if name == "AuthorizeRequestFunction" else [["TENANT#*"]]
+        if name in ("PredictFunction", "CheckRolloutsFunction"):
+            prefixes.append(["ROLLOUT#*"])  # counters, in a statement of their own
         for statement in _statements(function.get("Policies", [])):
             if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:
-                assert statement["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": prefixes}
+                assert statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] in prefixes
 
 
 def test_what_has_no_resource_of_its_own_is_listed() -> None:
@@ -324,6 +327,12 @@ def test_layers_pin_the_versions_that_are_tested() -> None:
     tested = pins(ROOT / "constraints.txt")
     for requirements in ROOT.glob("layers/*/requirements.txt"):
         assert pins(requirements).items() <= tested.items()
+
+
+def test_rollouts_are_checked_every_minute_and_within_it() -> None:
+    function = FUNCTIONS["CheckRolloutsFunction"]
+    assert function["Events"]["Tick"]["Properties"]["Schedule"] == "rate(1 minute)"
+    assert function["Timeout"] <= 60
 
 
 def test_lost_runs_are_looked_for_every_quarter_of_an_hour_and_within_it() -> None:

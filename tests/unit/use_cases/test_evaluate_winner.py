@@ -15,14 +15,16 @@ from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
 from pipeline.contracts.records.outcome import JobOutcome
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.evaluation.split_files import SplitFile
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.runtime.job import run_job, work_of
+from pipeline.registry.model_registry import ModelRegistry
 from pipeline.use_cases.evaluate_winner import EvaluateWinner
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW, artifact, documents, selection
 from tests.fakes.table import FakeTable
-from tests.helpers.served_models import CLASSIFIER, COLUMNS, model_bytes
+from tests.helpers.served_models import CLASSIFIER, COLUMNS, model_bytes, publish
 
 RUN = "demo_adult_0123456789ab"
 KEYS = RunKeys.of(RUN)
@@ -46,7 +48,8 @@ def rows(count: int) -> pl.DataFrame:
 @pytest.fixture
 def evaluator() -> EvaluateWinner:
     """Of a run whose selection is made, with 3,000 test rows."""
-    artifacts, runs = FakeObjectStore("artifacts"), RunLog(FakeTable())
+    artifacts, table = FakeObjectStore("artifacts"), FakeTable()
+    runs = RunLog(table)
     runs.create(RUN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
     columns = tuple(ColumnProfile(name=c.name, kind=c.kind, missing=0, distinct=2) for c in COLUMNS)
     dataset = Dataset(
@@ -67,7 +70,8 @@ def evaluator() -> EvaluateWinner:
         buffer = io.BytesIO()
         rows(count).write_parquet(buffer)
         artifacts.put(KEYS.split(name), buffer.getvalue())
-    return EvaluateWinner(artifacts=artifacts, runs=runs, now=lambda: NOW)
+    registry = ModelRegistry(table, artifacts)
+    return EvaluateWinner(artifacts=artifacts, runs=runs, registry=registry, now=lambda: NOW)
 
 
 def card(evaluator: EvaluateWinner) -> ModelCard:
@@ -119,3 +123,20 @@ def test_texts_count_for_more_than_their_characters(tmp_path: Path) -> None:
     for name, value in (("texts", pl.lit("a")), ("numbers", pl.lit(1.0))):
         pl.DataFrame({"y": range(1_000)}).select(x=value.repeat_by(1).list.first()).write_parquet(tmp_path / name)
     assert SplitFile.of(tmp_path / "texts").row_bytes > 60 > SplitFile.of(tmp_path / "numbers").row_bytes
+
+
+def test_the_live_version_is_measured_on_the_same_rows_where_a_better_one_is_required(
+    evaluator: EvaluateWinner,
+) -> None:
+    evaluator(RUN)
+    assert card(evaluator).against_live is None  # nobody asked
+    evaluator.artifacts.put(KEYS.spec, JobSpec(require="better").to_bytes())
+    evaluator(RUN)
+    assert card(evaluator).against_live is None  # nothing is live
+    publish(evaluator.registry._table, evaluator.artifacts, run=RUN, ready=True, live=True, model="adult")  # type: ignore[arg-type]
+    evaluator(RUN)
+    compared = card(evaluator).against_live
+    assert compared is not None
+    assert (compared.version, compared.gain, compared.interval) == (1, 0.0, (0.0, 0.0))  # it is the same file
+    assert compared.new == compared.live == card(evaluator).test_quality[compared.metric]
+    assert compared.is_not_inferior

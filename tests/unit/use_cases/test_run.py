@@ -15,6 +15,7 @@ from pipeline.contracts.errors import (
     SmokeTestFailedError,
 )
 from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.promotion.live_comparison import LiveComparison
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.outcome import CandidateOutcome, JobOutcome
 from pipeline.contracts.records.plan import Plan
@@ -32,7 +33,7 @@ from pipeline.use_cases.select_winner import SelectWinner
 from pipeline.use_cases.smoke_test_version import SmokeTestVersion
 from tests.fakes.function_calls import FakeFunctionCalls
 from tests.fakes.objects import FakeObjectStore
-from tests.fakes.records import MODEL_BYTES, NOW, artifact, dataset, documents, golden, selection, upload
+from tests.fakes.records import MODEL_BYTES, NOW, artifact, card, dataset, documents, golden, selection, upload
 from tests.fakes.table import FakeTable
 
 RUN = "demo_adult_0123456789ab"
@@ -260,3 +261,27 @@ def test_a_run_of_an_older_upload_that_ends_late_says_why_its_version_is_not_liv
     assert "not promoted" in (run.reason or "")
     assert world.registry.live("demo", "adult").lineage.run == AGAIN
     assert world.registry.get("demo", "adult", late).status == "READY"
+
+
+def test_a_canary_is_rolled_out_beside_the_live_version_and_the_first_version_is_not(world: World) -> None:
+    world.keep(KEYS.spec, JobSpec(promote="canary"))
+    assert world.promoter()(RUN, world.registered()) == "SUCCEEDED"
+    assert world.registry.models("demo")[0].live_version == 1
+    second = world.registered_again()
+    world.keep(RunKeys.of(AGAIN).spec, JobSpec.model_validate({"promote": "canary", "canary": {"percent": 5}}))
+    assert world.promoter()(AGAIN, second) == world.promoter()(AGAIN, second) == "SUCCEEDED"
+    summary = world.registry.models("demo")[0]
+    assert summary.rollout is not None
+    assert (summary.live_version, summary.rollout.version, summary.rollout.percent) == (1, second, 5)
+    assert "5 % of the requests" in (world.runs.get(AGAIN).reason or "")
+
+
+@pytest.mark.parametrize(("low", "status"), [(-0.004, "SUCCEEDED"), (-0.02, "NEEDS_DECISION")])
+def test_an_inferior_version_waits_where_a_better_one_is_required(world: World, low: float, status: str) -> None:
+    world.keep(KEYS.spec, JobSpec(require="better"))
+    compared = LiveComparison(
+        version=1, metric="accuracy", rows=500, new=0.79, live=0.8, gain=-0.01, interval=(low, 0.0)
+    )
+    world.keep(KEYS.card, card(RUN).model_copy(update={"against_live": compared}))
+    assert world.promoter()(RUN, world.registered()) == status
+    assert ("not inferior" in (world.run().reason or "")) == (status == "NEEDS_DECISION")

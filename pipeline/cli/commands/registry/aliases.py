@@ -15,6 +15,7 @@ from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
 
 if TYPE_CHECKING:
+    from pipeline.cli.client.session import Connection
     from pipeline.contracts.records.model_version import VersionRecord
 
 __all__ = ["LIVE", "ExactVersion", "register"]
@@ -23,6 +24,7 @@ _PROMOTE = """
 Examples:
   modeldrop promote houses 3   # accept it: its run ended NEEDS_DECISION
   modeldrop promote houses 4 --alias canary
+  modeldrop promote houses 4 --canary 10   # 10 %, then live unless worse
   modeldrop promote houses 2 --reason "better recall on new customers"
   modeldrop promote houses 4 --expected 3   # only if 3 is live now"""
 _ROLLBACK = """
@@ -44,6 +46,21 @@ ExpectedOption = Annotated[
     int | None,
     typer.Option("--expected", min=1, metavar="VERSION", help="Fail unless the alias points to this version now."),
 ]
+CanaryOption = Annotated[
+    float | None,
+    typer.Option(
+        "--canary",
+        min=0.001,
+        max=100,
+        metavar="PERCENT",
+        help="Let it respond to so many requests, then promote it.",
+    ),
+]
+ShadowOption = Annotated[
+    float | None,
+    typer.Option("--shadow", min=0.001, max=100, metavar="PERCENT", help="Compare it on so many requests, unseen."),
+]
+MinutesOption = Annotated[float, typer.Option(min=0.1, max=10_080, help="How long --canary or --shadow takes.")]
 ExactVersion = Annotated[
     int,
     typer.Argument(metavar="VERSION", parser=parse_version, help="1, 2, 3 ...", autocompletion=complete_versions),
@@ -64,18 +81,26 @@ def promote(
     version: ExactVersion,
     *,
     alias: AliasOption = LIVE,
+    canary: CanaryOption = None,
+    shadow: ShadowOption = None,
+    minutes: MinutesOption = 30.0,
     reason: ReasonOption = "",
     expected: ExpectedOption = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Make a version live, or point another alias to it."""
+    """Make a version live, point another alias to it, or try it beside the live version first."""
     from pipeline.cli.client.lookup import find_version
     from pipeline.registry.aliases import ANY_VERSION, AliasRef
 
     connection = session_of(ctx).connection()
     owner = connection.tenant(tenant)
     promoted = find_version(connection, owner, model, version)
+    if canary is not None or shadow is not None:
+        if alias != LIVE or expected or reason or None not in (canary, shadow):
+            raise typer.BadParameter("--canary and --shadow stand alone, with --minutes at most")
+        _roll_out(connection, promoted, canary=canary, shadow=shadow, minutes=minutes, json=json)
+        return
     move = connection.registry.aliases.move(
         AliasRef(owner, model, alias),
         version,
@@ -150,6 +175,36 @@ def history(
         show(history_table(listed))
     else:
         message(_describe_absence(model, moment))
+
+
+def _roll_out(
+    connection: Connection,
+    promoted: VersionRecord,
+    *,
+    canary: float | None,
+    shadow: float | None,
+    minutes: float,
+    json: bool,
+) -> None:
+    """Roll a version out beside the live one, and say what that means."""
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.contracts.promotion.rollout import RolloutRule
+    from pipeline.registry.aliases import AliasRef
+
+    rule = (
+        RolloutRule(mode="shadow", percent=shadow, minutes=minutes)
+        if shadow is not None
+        else RolloutRule(mode="canary", percent=canary or 0.0, minutes=minutes)
+    )
+    live = AliasRef(promoted.tenant, promoted.model)
+    rollout = connection.registry.rollouts.start(live, promoted.version, rule, by=caller_name("promote"))
+    change = f"{promoted.model}@{promoted.version} {rule.mode} {rule.percent:g} %"
+    log_change(connection, promoted.tenant, "promote", change)
+    message(f"{promoted.model} version {promoted.version} is a {rollout.summary}", style="green")
+    message(f"'modeldrop history {promoted.model}' shows how it ended; 'modeldrop rollback {promoted.model} --alias "
+            f"{rule.mode}' ends it now", style="dim")  # fmt: skip
+    if json:
+        print_json(rollout.model_dump(mode="json"))
 
 
 def _report(promoted: VersionRecord, alias: str, *, previous: int | None, json: bool) -> None:

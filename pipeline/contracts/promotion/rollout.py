@@ -1,0 +1,71 @@
+"""A rollout: a new version beside the live one, for some time and a share of the requests."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pipeline.contracts.record import Record
+
+__all__ = ["ROLLOUT_MODES", "Rollout", "RolloutMode", "RolloutRule"]
+
+RolloutMode = Literal["canary", "shadow"]
+ROLLOUT_MODES: tuple[RolloutMode, ...] = ("canary", "shadow")  # also the aliases that point to the new version
+
+
+class RolloutRule(Record):
+    """How a version is rolled out.
+
+    Attributes:
+        mode: ``canary``: the version responds to its share of the requests, and becomes live if it keeps the bounds;
+            ``shadow``: the live version responds, the other one's predictions are compared, and a person decides.
+        percent: Share of the requests.
+        minutes: How long.
+        max_failures: Share of its requests that the version may fail although the live version does not.
+        max_slowdown: Its 95th percentile of latency divided by the live version's.
+        max_disagreement: Share of labels that differ from the live version's; of values their root mean square
+            difference in standard deviations of the live version's values.
+    """
+
+    mode: RolloutMode
+    percent: float = 10.0
+    minutes: float = 30.0
+    max_failures: float = 0.01
+    max_slowdown: float = 2.0
+    max_disagreement: float = 0.3
+
+
+class Rollout(RolloutRule):
+    """A rollout that runs.
+
+    Attributes:
+        id: Names its counters, and seeds the assignment of requests.
+        tenant: Tenant of the model.
+        model: Name of the model.
+        version: Number of the new version.
+        started_at: When it began.
+    """
+
+    id: str
+    tenant: str
+    model: str
+    version: int
+    started_at: datetime
+
+    @property
+    def rule(self) -> RolloutRule:
+        """Return how the version is rolled out."""
+        return RolloutRule(**self.model_dump(include=set(RolloutRule.model_fields)))
+
+    @property
+    def ends_at(self) -> datetime:
+        """Return when it ends, if it keeps its bounds."""
+        return self.started_at + timedelta(minutes=self.minutes)
+
+    @property
+    def summary(self) -> str:
+        """Return what it does, for messages and the history."""
+        minutes = f"{self.minutes:g} {'minute' if self.minutes == 1 else 'minutes'}"
+        if self.mode == "canary":
+            return f"canary: it responds to {self.percent:g} % of the requests for {minutes}, and then becomes live"
+        return f"shadow: its predictions for {self.percent:g} % of the requests are compared for {minutes}"

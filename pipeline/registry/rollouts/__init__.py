@@ -1,0 +1,1 @@
+"""Rollouts: how they begin, what is measured, how they end."""

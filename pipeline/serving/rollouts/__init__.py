@@ -1,0 +1,1 @@
+"""Rollouts in serving: requests are split between the live version and a new one, and both are measured."""

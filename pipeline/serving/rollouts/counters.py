@@ -1,0 +1,74 @@
+"""Counters of a rollout: collected in a process, added to the table every few seconds."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipeline.contracts.errors import ModeldropError
+from pipeline.contracts.promotion.counters import latency_counter
+from pipeline.contracts.table_keys import rollout_key
+
+__all__ = ["Increment", "RolloutCounters"]
+
+Increment = Callable[[str, str, Mapping[str, float], Mapping[str, Any]], None]  # as Table.increment
+
+_FLUSH_SECONDS = 5.0
+_KEPT_SECONDS = 30 * 86_400  # of the counters in the table
+
+_Rollout = tuple[str, str, str]  # tenant, model, id
+
+
+class RolloutCounters:
+    """Counts what happens to the requests of rollouts. Thread-safe.
+
+    What a frozen Lambda environment has not yet written when no further request comes is lost: at most what it counted
+    in FLUSH_SECONDS. A table that does not answer delays counts, and never fails a request.
+
+    Args:
+        increment: Adds to an item of the table.
+        clock: Returns seconds.
+        now: Returns the time as seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        increment: Increment,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._increment = increment
+        self._clock = clock
+        self._now = now
+        self._pending: dict[_Rollout, Counter[str]] = {}
+        self._next_flush = 0.0
+        self._lock = threading.Lock()
+
+    def add(self, rollout: _Rollout, amounts: Mapping[str, float]) -> None:
+        """Add to counters, which are named in ``contracts.promotion.counters``."""
+        with self._lock:
+            pending = self._pending.setdefault(rollout, Counter())
+            for name, amount in amounts.items():
+                pending[name] += amount  # type: ignore[assignment]  # a Counter of floats
+
+    def add_latency(self, rollout: _Rollout, role: str, seconds: float) -> None:
+        """Count the time that ``live`` or ``new`` needed for a request."""
+        self.add(rollout, {latency_counter(role, seconds): 1})
+
+    def flush(self, *, force: bool = False) -> None:
+        """Write what was counted, if it is time to do so; ``force``: in any case."""
+        if not self._pending or not (force or self._clock() >= self._next_flush):
+            return
+        with self._lock:
+            pending, self._pending = self._pending, {}
+            self._next_flush = self._clock() + _FLUSH_SECONDS
+        for (tenant, model, rollout), amounts in pending.items():
+            try:
+                expires_at = {"expires_at": int(self._now()) + _KEPT_SECONDS}
+                self._increment(*rollout_key(tenant, model, rollout), amounts, expires_at)
+            except ModeldropError:
+                self.add((tenant, model, rollout), amounts)

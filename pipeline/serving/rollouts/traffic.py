@@ -1,0 +1,191 @@
+"""Split the requests of a rollout between two versions, measure both, and compare their predictions."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar
+
+from numpy.typing import NDArray
+
+from pipeline.contracts.errors import ModeldropError
+from pipeline.serving.api.model_source import ModelReference
+from pipeline.serving.loaded_model import LoadedModel
+from pipeline.serving.request_decoder import Feeds
+from pipeline.serving.rollouts.alias_target import ActiveRollout, AliasTarget
+from pipeline.serving.rollouts.comparison import compare_outputs
+from pipeline.serving.rollouts.counters import RolloutCounters
+
+__all__ = ["RolloutTraffic", "RunAside"]
+
+RunAside = Callable[[Callable[[], None]], bool]  # runs a comparison now or later; False if it leaves it out
+
+_Role = Literal["live", "new"]
+
+
+class _HasFacts(Protocol):
+    @property
+    def facts(self) -> Any: ...
+    def _replace(self, **fields: Any) -> Self: ...
+
+
+_Reply = TypeVar("_Reply", bound=_HasFacts)
+
+
+class RolloutTraffic:
+    """Chooses the version of a request while a rollout runs. Thread-safe.
+
+    Args:
+        load: Returns a loaded version by tenant, model and number; raises what ModelSource.find does.
+        counters: Counts what happens.
+        run_aside: Runs a comparison; by default before the response is returned.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[str, str, int], LoadedModel],
+        counters: RolloutCounters,
+        run_aside: RunAside | None = None,
+    ) -> None:
+        self._load = load
+        self._counters = counters
+        self._run_aside = run_aside or _run_now
+
+    def choose(self, target: AliasTarget, reference: ModelReference) -> LoadedModel:
+        """Return the version that responds; its ``observer`` measures it.
+
+        A new version that cannot be loaded counts as failed, and the live one responds.
+
+        Args:
+            target: What the alias points to.
+            reference: What is asked for. Without ``position`` it is no prediction, and the live version responds.
+
+        Raises:
+            NotFoundError: The live version is deleted.
+            ConflictError: It is archived.
+            IntegrityError: Its file is missing or changed.
+        """
+        tenant, model = reference.tenant, reference.model
+        live = self._load(tenant, model, target.version)
+        rollout, position = target.rollout, reference.position
+        if rollout is None or position is None:
+            return live
+        is_in_share = 100 * position(rollout.id) < rollout.percent
+        if not is_in_share and rollout.mode == "shadow":
+            return live
+        name = (tenant, model, rollout.id)
+        if not is_in_share:
+            return _observe(live, _Observer(_Observed(name, "live", rollout, None), self._counters, self._run_aside))
+        try:
+            new = self._load(tenant, model, rollout.version)
+        except ModeldropError:
+            self._counters.add(name, {"new_requests": 1, "new_failed": 1})
+            self._counters.flush()
+            return live
+        chosen, peer = (new, live) if rollout.mode == "canary" else (live, new)
+        role: _Role = "new" if rollout.mode == "canary" else "live"
+        return _observe(chosen, _Observer(_Observed(name, role, rollout, peer), self._counters, self._run_aside))
+
+
+class _Observed(NamedTuple):
+    """Which version responds to a request, and which one is compared with it."""
+
+    name: tuple[str, str, str]
+    role: _Role
+    rollout: ActiveRollout
+    peer: LoadedModel | None
+
+    @property
+    def variant(self) -> str:
+        """Return what logs and metrics call the version."""
+        return "live" if self.role == "live" else self.rollout.mode
+
+
+class _Observer:
+    def __init__(self, observed: _Observed, counters: RolloutCounters, run_aside: RunAside) -> None:
+        self._observed = observed
+        self._counters = counters
+        self._run_aside = run_aside
+
+    def watch(self, model: LoadedModel, predict: Callable[[LoadedModel], _Reply]) -> _Reply:
+        """Predict, and count the request, its duration, and where its predictions are compared, their difference."""
+        name, role, _, peer = self._observed
+        self._counters.add(name, {f"{role}_requests": 1})
+        recorded = _Recorded.of(model)
+        try:
+            reply = predict(recorded)
+        except Exception as error:
+            if role == "new":
+                self._aside(lambda: self._count_failure(predict))
+            self._counters.flush()
+            facts = {"tenant": name[0], "model": name[1], "variant": self._observed.variant}
+            error.rollout_facts = facts  # type: ignore[attr-defined]  # for logs and metrics
+            raise
+        self._counters.add_latency(name, role, recorded.seconds)
+        if peer is not None:
+            self._aside(lambda: self._compare(predict, recorded))
+        self._counters.flush()
+        return reply._replace(facts={**reply.facts, "variant": self._observed.variant})
+
+    def _aside(self, comparison: Callable[[], None]) -> None:
+        if not self._run_aside(comparison):
+            self._counters.add(self._observed.name, {"dropped": 1})
+
+    def _count_failure(self, predict: Callable[[LoadedModel], _Reply]) -> None:
+        """Count a failure of the new version, unless the live one fails on the same request, too."""
+        assert self._observed.peer is not None, "the live version is beside a canary"
+        try:
+            predict(self._observed.peer)
+        except Exception:  # noqa: BLE001 - any failure is one
+            return
+        self._counters.add(self._observed.name, {"new_failed": 1})
+
+    def _compare(self, predict: Callable[[LoadedModel], _Reply], recorded: _Recorded) -> None:
+        name, role, _, peer = self._observed
+        assert peer is not None, "there is what to compare with"
+        compared = _Recorded.of(peer)
+        try:
+            predict(compared)
+        except Exception:  # noqa: BLE001 - any failure is one
+            if role == "live":
+                self._counters.add(name, {"new_requests": 1, "new_failed": 1})
+            return
+        if role == "live":
+            self._counters.add(name, {"new_requests": 1})
+            self._counters.add_latency(name, "new", compared.seconds)
+        live, new = (recorded, compared) if role == "live" else (compared, recorded)
+        self._counters.add(name, compare_outputs(live.first_output, new.first_output))
+
+
+class _Recorded(LoadedModel):
+    """A version that keeps the first output of a request, and how long it took to compute."""
+
+    seconds: float
+    first_output: NDArray[Any]
+
+    @classmethod
+    def of(cls, model: LoadedModel) -> Self:
+        """Return a version that predicts as ``model`` does, without preparing its decoders again."""
+        recorded = cls.__new__(cls)
+        recorded.__dict__.update(vars(model))
+        return recorded
+
+    def run(self, feeds: Feeds) -> list[NDArray[Any]]:
+        """Run the graph, and keep its first output."""
+        started = time.perf_counter()
+        outputs = super().run(feeds)
+        self.seconds = time.perf_counter() - started
+        self.first_output = outputs[0]
+        return outputs
+
+
+def _observe(model: LoadedModel, observer: _Observer) -> LoadedModel:
+    observed = copy.copy(model)
+    observed.observer = observer
+    return observed
+
+
+def _run_now(comparison: Callable[[], None]) -> bool:
+    comparison()
+    return True

@@ -1,0 +1,86 @@
+"""Use case: rollouts whose time is over, or that exceed a bound, end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pipeline.contracts.clock import Clock, utc_now
+from pipeline.contracts.errors import ConflictError, ModeldropError, NotFoundError
+from pipeline.contracts.promotion.rollout import Rollout
+from pipeline.registry.model_registry import ModelRegistry
+from pipeline.registry.rollouts.verdict import Verdict, judge
+
+__all__ = ["CheckRollouts", "EndedRollout"]
+
+
+class EndedRollout(NamedTuple):
+    """How a rollout ended.
+
+    Attributes:
+        rollout: The rollout.
+        outcome: ``promoted``, ``kept`` (a shadow within its bounds: a person decides) or ``rolled_back``.
+        reason: Why.
+    """
+
+    rollout: Rollout
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckRollouts:
+    """End the rollouts of all tenants that are due.
+
+    Attributes:
+        registry: Registry of the stack.
+        now: Returns the current time, UTC.
+    """
+
+    registry: ModelRegistry
+    now: Clock = utc_now
+
+    def __call__(self) -> Sequence[EndedRollout]:
+        """Check each rollout once; return those that ended. One that cannot be checked does not keep others back.
+
+        Raises:
+            ModeldropError: Of the first one that could not be checked, after the others.
+        """
+        ended, failure = [], None
+        for rollout in self.registry.rollouts.running():
+            try:
+                end = self._check(rollout)
+            except ModeldropError as error:
+                failure = failure or error
+                continue
+            if end is not None:
+                ended.append(end)
+        if failure is not None:
+            raise failure
+        return ended
+
+    def _check(self, rollout: Rollout) -> EndedRollout | None:
+        rollouts = self.registry.rollouts
+        verdict = judge(rollout, rollouts.statistics(rollout), self.now())
+        if verdict.outcome == "running":
+            return None
+        if verdict.outcome == "passed" and rollout.mode == "canary":
+            try:
+                moved = rollouts.make_live(rollout, reason=verdict.reason)
+            except (ConflictError, NotFoundError) as error:  # the version was archived or deleted meanwhile
+                verdict = Verdict("breached", error.message)
+                moved = rollouts.stop(rollout, reason=error.message)
+        else:
+            moved = rollouts.stop(rollout, reason=_reason(rollout, verdict))
+        if moved is None:  # somebody else has ended it
+            return None
+        if verdict.outcome == "breached":
+            return EndedRollout(rollout, "rolled_back", verdict.reason)
+        return EndedRollout(rollout, "promoted" if rollout.mode == "canary" else "kept", verdict.reason)
+
+
+def _reason(rollout: Rollout, verdict: Verdict) -> str:
+    if verdict.outcome == "breached":
+        return f"version {rollout.version} is not promoted: {verdict.reason}"
+    return f"version {rollout.version}: {verdict.reason}; 'modeldrop promote {rollout.model} {rollout.version}' decides"
