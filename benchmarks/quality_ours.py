@@ -15,7 +15,7 @@ from pipeline.codec.unpack import unpack
 from pipeline.compression.make_variants import make_variants
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.object_keys import RunKeys
-from pipeline.contracts.records.outcome import OUT_OF_FOLD, TrainedCandidate
+from pipeline.contracts.records.outcome import EDGES, OUT_OF_FOLD, TrainedCandidate
 from pipeline.contracts.records.plan import Plan
 from pipeline.contracts.records.variant import Selection
 from pipeline.contracts.spec.job_spec import JobSpec
@@ -84,6 +84,8 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
         validation=splits["validation"],
         spec=data.spec,
         report=lambda text: None,
+        read_training=lambda: splits["train"],
+        threads=threads,
     )
 
     selection = select(variants, metric=planned.metric, spec=data.spec)
@@ -140,7 +142,7 @@ def _files(candidate: str, place: Path) -> dict[str, bytes]:
 
 def _member(one: TrainedCandidate, files: Memory) -> Member:
     reference = np.load(BytesIO(files[KEYS.candidate(one.candidate, "reference.npz")]))
-    (answers,) = (reference[name] for name in reference.files)
+    answers, edges = reference[reference.files[0]], reference.get(EDGES)
     body = files[KEYS.candidate(one.candidate, "body.onnx")]
     known = np.load(BytesIO(files[KEYS.candidate(one.candidate, OUT_OF_FOLD)]))["answers"] if one.folds else None
-    return Member(trained=one, body=body, predictions=answers, out_of_fold=known)
+    return Member(trained=one, body=body, predictions=answers, out_of_fold=known, edges=edges)

@@ -27,6 +27,7 @@ from pipeline.contracts.records.plan import BROUGHT
 from pipeline.contracts.records.variant import Variant, VariantSet
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.evaluation.golden.edge_rows import edge_rows
 from pipeline.evaluation.row_weights import row_weights
 from pipeline.evaluation.scoring import feeds, truth
 
@@ -80,6 +81,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
             signature=dataset.signature,
             spec=spec,
             rows=feeds(validation, dataset.signature),
+            edges=feeds(edge_rows(validation, dataset.signature), dataset.signature),
             truth=truth(validation, dataset.signature),
             weight=row_weights(validation, dataset, spec.training.class_weights),
             probe=probe,

@@ -14,10 +14,11 @@ from pipeline.compression.learned_rows import LearnedRows, find_differences
 from pipeline.compression.passes.graph_pass import apply_if_applicable
 from pipeline.compression.passes.trees.order_trees import OrderTrees
 from pipeline.compression.validation_bench import ServedFile, ValidationBench
-from pipeline.compression.verify import VerifyExport
+from pipeline.compression.verify import Reference, VerifyEdgeRows, VerifyExport
 from pipeline.contracts.algorithms.catalog import catalogue
 from pipeline.contracts.errors import ExportMismatchError, IntegrityError
-from pipeline.contracts.records.outcome import BODY, MODEL, OUT_OF_FOLD, REFERENCE, TrainedCandidate
+from pipeline.contracts.records.outcome import BODY, EDGES, MODEL, OUT_OF_FOLD, REFERENCE, TrainedCandidate
+from pipeline.contracts.signature import Signature
 from pipeline.evaluation.decision.temperature import calibrate
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.scoring import Predictions, feeds, truth
@@ -58,12 +59,15 @@ class TrainedExport:
             raise IntegrityError(
                 f"the exported file of {self.candidate.candidate} is not the one that training recorded"
             )
-        reference = np.load(BytesIO(self._read(REFERENCE)))
-        scale = _spread(self.bench.truth) if self.bench.signature.task == "regression" else 1.0
-        parity = VerifyExport(
-            self.bench.signature, self.bench.rows, reference, tolerance=self.candidate.tolerance, scale=scale
-        )
-        served = self.bench.score(parity(apply_if_applicable(OrderTrees(), content)).model)
+        signature = self.bench.signature
+        reference = dict(np.load(BytesIO(self._read(REFERENCE))))
+        edges = reference.pop(EDGES, None)
+        scale = _spread(self.bench.truth) if signature.task == "regression" else 1.0
+        accuracy: dict[str, Any] = {"tolerance": self.candidate.tolerance, "scale": scale}
+        ordered = apply_if_applicable(OrderTrees(), content)
+        served = self.bench.score(VerifyExport(signature, self.bench.rows, reference, **accuracy)(ordered).model)
+        if edges is not None:
+            VerifyEdgeRows(signature, self.bench.edges, _name_outputs(edges, signature), **accuracy)(ordered)
         self._check_learned(served)
         return served
 
@@ -131,6 +135,15 @@ class TrainedExport:
         answered = bench.signature, bench.truth[held], Predictions.of(bench.signature, predicted[held])
         weight = None if bench.weight is None else bench.weight[held]
         return measure(*answered, weight=weight), interval(*answered, weight=weight, only=bench.metric)
+
+
+def _name_outputs(edges: npt.NDArray[np.floating[Any]], signature: Signature) -> Reference:
+    """The predictions for edge rows as the reference has those for validation rows."""
+    if signature.task != "regression":
+        return {"probabilities": edges}
+    if signature.quantiles:
+        return {"value": edges[:, 0], "quantiles": edges[:, 1:]}
+    return {"value": edges}
 
 
 def _spread(truth: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

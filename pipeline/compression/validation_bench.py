@@ -89,6 +89,7 @@ class ValidationBench:
         signature: The candidate's.
         spec: Its metric and gates.
         rows: The validation rows, as a served file takes them.
+        edges: Edge rows made of them (evaluation.golden.edge_rows).
         truth: Their labels or values.
         weight: Of each row; None: all the same.
         probe: Measures what loading costs.
@@ -101,6 +102,7 @@ class ValidationBench:
     signature: Signature
     spec: JobSpec
     rows: Feeds
+    edges: Feeds
     truth: npt.NDArray[Any]
     weight: npt.NDArray[np.float64] | None
     probe: LoadProbe

@@ -23,7 +23,7 @@ from pipeline.evaluation.decision.temperature import calibrate
 from pipeline.evaluation.scoring import Feeds, OnnxModel, Predictions
 from pipeline.evaluation.several_targets import join_labels
 
-__all__ = ["VerifyExport", "largest_difference"]
+__all__ = ["Reference", "VerifyEdgeRows", "VerifyExport", "largest_difference"]
 
 Scale = float | npt.NDArray[np.floating[Any]]
 Reference = Mapping[str, npt.NDArray[np.floating[Any]]]
@@ -89,6 +89,27 @@ class VerifyExport(GraphPass):
         row_bytes = sum(values[:1].nbytes for values in self._rows.values())
         affordable = min(_MAX_BATCH_SECONDS / max(seconds_per_row, _EPSILON), _MAX_BATCH_BYTES / max(row_bytes, 1))
         return max(1, min(_LARGE_BATCH, int(affordable)))
+
+
+class VerifyEdgeRows(VerifyExport):
+    """Parity on edge rows (missing, unknown and extreme values), together and each alone.
+
+    What lies far outside of the training rows is extrapolated: a value's difference is in units of the value itself
+    where that is larger than ``scale``. Rows to which the trained model has no finite answer are left out.
+    """
+
+    def ensures(self, model: bytes) -> None:
+        """Raise ExportMismatchError where the predictions differ by more than the tolerance."""
+        outputs = [values.reshape(len(values), -1) for values in self._reference.values()]
+        indices = np.flatnonzero(np.isfinite(np.concatenate(outputs, axis=1)).all(axis=1))
+        if not len(indices):
+            return
+        if self._signature.task == "regression":
+            self._scale = np.maximum(self._scale, np.abs(self._reference["value"][indices]).max(axis=0))
+        session = OnnxModel(model)
+        self._check(session, indices, f"on {len(indices)} edge rows (missing, unknown and extreme values)")
+        for row in indices:
+            self._check(session, np.array([row]), f"on edge row {row} alone")
 
 
 def largest_difference(

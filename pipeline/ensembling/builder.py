@@ -24,7 +24,7 @@ from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.ensembling.blending import fit_blend
 from pipeline.ensembling.distillation import Student, distill, load_teacher
-from pipeline.ensembling.evidence import Evidence, Member, take
+from pipeline.ensembling.evidence import Evidence, Member, average_predictions, take
 from pipeline.evaluation.decision.fit import decide
 from pipeline.evaluation.decision.temperature import calibrate, scale_tolerance
 from pipeline.evaluation.metrics import interval, measure
@@ -144,21 +144,19 @@ class EnsembleBuilder:
         dataset = self.trainer.dataset
         bodies = [onnx.load_from_string(member.body) for member in members]
         body = blend(bodies, member_weights, classes=len(dataset.classes), width=len(dataset.targets) or None)
-        weighted = [
-            member_weight * member.predictions.astype(np.float64)
-            for member_weight, member in zip(member_weights, members, strict=True)
-        ]
+        edges = [member.edges for member in members if member.edges is not None]
         return self._write_candidate(
             BLEND,
             BLEND,
             body,
-            np.sum(weighted, axis=0),
+            average_predictions([member.predictions for member in members], member_weights),
             measured=measured,
             seconds=sum(member.trained.seconds for member in members) + seconds,
             tolerance=max(member.trained.tolerance for member in members),
             settings=dict(weights),
             notes=notes,
             no_int8="its members have int8 files of their own, where that applies to them",
+            edges=average_predictions(edges, member_weights) if len(edges) == len(members) else None,
         )
 
     def _student(self, teacher: onnx.ModelProto, blended: TrainedCandidate, held_out: Floats) -> TrainedCandidate:
@@ -206,6 +204,7 @@ class EnsembleBuilder:
             settings={"algorithm": best, **_STUDENTS[best].model_dump(exclude_unset=True)},
             notes=(f"{best} that learnt what the blend answers, to the training rows and to as many new ones",),
             no_int8=ALGORITHMS[best].no_int8,
+            edges=students[best].predict(self.trainer.rows.edges),
         )
         if blended.folds:
             unseen = np.full((len(task.train), *predictions[best].shape[1:]), np.nan)
@@ -242,6 +241,7 @@ class EnsembleBuilder:
         settings: dict[str, Any],
         notes: tuple[str, ...],
         no_int8: str,
+        edges: Floats | None,
     ) -> TrainedCandidate:
         folder = self.workdir / name
         folder.mkdir()
@@ -251,6 +251,7 @@ class EnsembleBuilder:
             dataset=self.trainer.dataset,
             signature=self._decided(measured.get("decision")),
             workdir=folder,
+            edges=edges,
         )
         trained = TrainedCandidate(
             candidate=name,

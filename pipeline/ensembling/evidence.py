@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.contracts.records.outcome import TrainedCandidate
 
-__all__ = ["Evidence", "Member", "take"]
+__all__ = ["Evidence", "Member", "average_predictions", "take"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -26,12 +26,14 @@ class Member:
         predictions: Of the trained model for the validation rows (reference.npz).
         out_of_fold: Of a bag, its predictions for the training and then the validation rows
             (records.outcome.OUT_OF_FOLD).
+        edges: Of the trained model for edge rows; None: not known.
     """
 
     trained: TrainedCandidate
     body: bytes
     predictions: Floats
     out_of_fold: Floats | None = None
+    edges: Floats | None = None
 
     @property
     def name(self) -> str:
@@ -67,3 +69,10 @@ class Evidence:
 def take(weight: Floats | None, rows: Any) -> Floats | None:
     """Return the weights of some rows."""
     return None if weight is None else weight[rows]
+
+
+def average_predictions(predictions: Sequence[Floats], weights: Sequence[float]) -> Floats:
+    """Return the weighted mean of several models' predictions [rows, ...]; the weights sum to 1."""
+    weighted = [weight * array.astype(np.float64) for weight, array in zip(weights, predictions, strict=True)]
+    mean: Floats = np.sum(weighted, axis=0)
+    return mean

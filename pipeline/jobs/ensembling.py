@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.errors import ObjectNotFoundError
 from pipeline.contracts.records.ensemble import Ensemble, NotMade
-from pipeline.contracts.records.outcome import BODY, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
+from pipeline.contracts.records.outcome import BODY, EDGES, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
 from pipeline.jobs.runtime.job import JobContext, run_error
 
 if TYPE_CHECKING:
@@ -89,6 +89,7 @@ def load_members(context: JobContext, trained: Sequence[TrainedCandidate]) -> li
                 body=body,
                 predictions=reference[reference.files[0]],
                 out_of_fold=_out_of_fold(context, candidate),
+                edges=reference.get(EDGES),
             )
         )
     return loaded

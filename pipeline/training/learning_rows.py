@@ -14,6 +14,7 @@ import polars as pl
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.records.dataset import GROUP, TIME, Dataset
 from pipeline.contracts.spec.metrics import greater_is_better
+from pipeline.evaluation.golden.edge_rows import edge_rows
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.row_weights import ClassWeights, row_weights
@@ -169,6 +170,20 @@ class LearningRows:
     def all(self) -> Rows:
         """The rows that train, then those that validate."""
         return self.encoded["train"].joined(self.encoded["validation"])
+
+    @cached_property
+    def edges(self) -> Rows:
+        """Rows at the edge of what a model may be asked, made of the validation rows; they have no target."""
+        signature = self.dataset.signature
+        frame = edge_rows(self.splits["validation"], signature)
+        encoded = Encoding.of(self.dataset).encode(frame)
+        return Rows(
+            num=encoded[NUM],
+            cat=encoded[CAT],
+            text=encoded[TEXT],
+            image=encoded[IMAGE],
+            target=np.zeros(frame.height, self.encoded["validation"].target.dtype),
+        )
 
     @property
     def can_fold(self) -> bool:

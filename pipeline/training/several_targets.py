@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.contracts.records.outcome import BODY, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
+from pipeline.contracts.records.outcome import BODY, EDGES, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.row_weights import row_weights
@@ -107,7 +107,8 @@ def _join(
     signature = dataset.signature
     predicted = np.stack([_predictions(folder / REFERENCE) for folder in folders], axis=1)
     body = join_bodies([onnx.load(folder / BODY) for folder in folders], signature)
-    model_sha256 = write_artifacts(body, predicted, dataset=dataset, signature=signature, workdir=workdir)
+    edges = np.stack([_predictions(folder / REFERENCE, edges=True) for folder in folders], axis=1)
+    model_sha256 = write_artifacts(body, predicted, dataset=dataset, signature=signature, workdir=workdir, edges=edges)
     y_true = truth(trainer.splits["validation"], signature)
     weight = row_weights(trainer.splits["validation"], dataset)
     privacy = {
@@ -159,9 +160,11 @@ def _out_of_fold(
     }
 
 
-def _predictions(file: Path) -> Floats:
-    """What a target's model predicted [rows]: values, or the probability of yes."""
+def _predictions(file: Path, *, edges: bool = False) -> Floats:
+    """What a target's model predicted for validation or edge rows [rows]: values, or the probability of yes."""
     reference = np.load(file)
+    if edges:
+        return _last(reference[EDGES])
     return _last(reference["probabilities"] if "probabilities" in reference.files else reference["value"])
 
 

@@ -154,7 +154,7 @@ class Trainer:
         )
         signature = self.dataset.signature_of(fitted.classes, fitted.quantiles, measured.get("decision"))
         report("exports")
-        model_sha256 = learner._export(fitted, predicted, signature, workdir)
+        model_sha256 = learner._export(fitted, predicted, learner._predict_edges(fitted), signature, workdir)
         trained = TrainedCandidate(
             candidate=candidate.name,
             algorithm=algorithm.name,
@@ -338,14 +338,22 @@ class Trainer:
 
         return search(algorithm, candidate.settings, candidate.trials, task, context, self.metrics.score)
 
-    def _export(self, fitted: FittedModel, predicted: Floats, signature: Signature, workdir: Path) -> str:
+    def _predict_edges(self, fitted: FittedModel) -> Floats | None:
+        """Return the predictions for edge rows; None of a user's model, which may not take missing values."""
+        return None if self.code is not None else self.rows.denormalize(fitted.predict(self.rows.edges))
+
+    def _export(
+        self, fitted: FittedModel, predicted: Floats, edges: Floats | None, signature: Signature, workdir: Path
+    ) -> str:
         """Write the graphs, the answers and the weights; the sha256 of the served file."""
         from pipeline.training.export.artifacts import write_artifacts
 
         body = fitted.body()
         if self.dataset.task == "regression":
             body = join(body, self.rows.target.graph(outputs=1 + len(fitted.quantiles)), prefix="target/")
-        model_sha256 = write_artifacts(body, predicted, dataset=self.dataset, signature=signature, workdir=workdir)
+        model_sha256 = write_artifacts(
+            body, predicted, dataset=self.dataset, signature=signature, workdir=workdir, edges=edges
+        )
         if fitted.weights is not None:
             from safetensors.torch import save_file
 

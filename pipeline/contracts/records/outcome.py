@@ -14,6 +14,7 @@ from pipeline.contracts.records.run import RunError
 __all__ = [
     "BODY",
     "CHECKPOINT",
+    "EDGES",
     "MODEL",
     "OUT_OF_FOLD",
     "REFERENCE",
@@ -29,6 +30,7 @@ __all__ = [
 
 # A candidate's files (names.RunKeys.candidate); what is in them is said by TrainedCandidate.
 MODEL, BODY, REFERENCE = "model.onnx", "body.onnx", "reference.npz"
+EDGES = "edges"  # in reference.npz: the predictions for edge rows
 CHECKPOINT = "checkpoint.pt"  # while it trains: a later attempt goes on from it
 WEIGHTS = "checkpoint.safetensors"  # of a network: data alone
 # Of a bag: ``answers`` to the rows that train, then to those that validate: probabilities, or values with their

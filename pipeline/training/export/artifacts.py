@@ -11,33 +11,39 @@ import numpy.typing as npt
 import onnx
 
 from pipeline.contracts.records.dataset import Dataset
-from pipeline.contracts.records.outcome import BODY, MODEL, REFERENCE
+from pipeline.contracts.records.outcome import BODY, EDGES, MODEL, REFERENCE
 from pipeline.contracts.signature import Signature
 from pipeline.graphs.served_graph import wrap
 
 __all__ = ["write_artifacts"]
 
 
-def write_artifacts(
+def write_artifacts(  # noqa: PLR0913 - what a candidate is
     body: onnx.ModelProto,
     predicted: npt.NDArray[np.floating[Any]],
     *,
     dataset: Dataset,
     signature: Signature,
     workdir: Path,
+    edges: npt.NDArray[np.floating[Any]] | None = None,
 ) -> str:
     """Write body.onnx, model.onnx and reference.npz (records.outcome.TrainedCandidate); the sha256 of the model.
 
-    ``predicted``: on the validation rows, on the target's own scale.
+    ``predicted``: on the validation rows, on the target's own scale. ``edges``: the same of the edge rows made of them
+    (evaluation.golden.edge_rows); None: the model was not asked.
     """
     model = wrap(body, dataset, signature).SerializeToString()
     (workdir / MODEL).write_bytes(model)
     (workdir / BODY).write_bytes(body.SerializeToString())
+    arrays: dict[str, Any] = {}
     if signature.quantiles:
         outputs = predicted.astype(np.float64)
-        np.savez(workdir / REFERENCE, value=outputs[:, 0], quantiles=outputs[:, 1:])
+        arrays |= {"value": outputs[:, 0], "quantiles": outputs[:, 1:]}
     elif dataset.task == "regression":
-        np.savez(workdir / REFERENCE, value=predicted.astype(np.float64))
+        arrays["value"] = predicted.astype(np.float64)
     else:
-        np.savez(workdir / REFERENCE, probabilities=predicted.astype(np.float32))
+        arrays["probabilities"] = predicted.astype(np.float32)
+    if edges is not None:
+        arrays[EDGES] = edges.astype(np.float64)
+    np.savez(workdir / REFERENCE, **arrays)
     return hashlib.sha256(model).hexdigest()

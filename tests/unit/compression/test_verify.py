@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 
-from pipeline.compression.verify import VerifyExport, largest_difference
+from pipeline.compression.verify import VerifyEdgeRows, VerifyExport, largest_difference
 from pipeline.contracts.errors import ExportMismatchError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.evaluation.decision.temperature import calibrate
@@ -35,6 +35,31 @@ def test_one_wrong_weight_is_a_mismatch(name: str) -> None:
     network = trained(name)
     with pytest.raises(ExportMismatchError, match=r"differ from the trained model's by .* at most 0\.0001 is expected"):
         verifier(network)(with_one_wrong_weight(network.model))
+
+
+def edge_verifier(network: Trained, predicted: np.ndarray) -> VerifyEdgeRows:
+    """The rows stand in for edge rows."""
+    signature = network.dataset.signature
+    key = "probabilities" if signature.task == "classification" else "value"
+    return VerifyEdgeRows(signature, feeds(network.validation, signature), {key: predicted}, tolerance=1e-4, scale=1.0)
+
+
+@pytest.mark.parametrize("name", ["wine", "diabetes"])
+def test_an_edge_row_that_is_answered_otherwise_is_a_mismatch(name: str) -> None:
+    network = trained(name)
+    edge_verifier(network, network.predicted)(network.model)
+    wrong = network.predicted.copy()
+    wrong[3] = wrong[3] * 1.01 if name == "diabetes" else 1 / 3
+    with pytest.raises(ExportMismatchError, match=r"edge rows \(missing, unknown and extreme values\)"):
+        edge_verifier(network, wrong)(network.model)
+
+
+def test_edge_rows_without_a_finite_answer_are_left_out() -> None:
+    network = trained("diabetes")
+    predicted = network.predicted.copy()
+    predicted[0] = np.inf
+    edge_verifier(network, predicted)(network.model)
+    edge_verifier(network, np.full_like(predicted, np.nan))(network.model)
 
 
 def test_a_value_that_is_no_number_is_a_mismatch() -> None:

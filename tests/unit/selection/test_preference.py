@@ -50,6 +50,16 @@ def test_each_preference_has_its_winner(prefer: Prefer, name: str) -> None:
     assert (chosen.winner.display_name, chosen.prefer) == (name, prefer)
 
 
+def test_all_four_preferences_may_have_winners_of_their_own() -> None:
+    full = variant("mlp", log_loss=0.3000, size=1000, latency=40.0)
+    small = variant("mlp/int8", log_loss=0.3010, size=300, latency=30.0)
+    tiny = variant("mlp/codebook", log_loss=0.3060, size=100, latency=40.0)
+    quick = variant("linear", log_loss=0.3061, size=400, latency=5.0)
+    preferences: tuple[Prefer, ...] = ("quality", "balanced", "size", "latency")
+    winners = [choose(full, small, tiny, quick, prefer=prefer).winner for prefer in preferences]
+    assert winners == [full, small, tiny, quick]
+
+
 def test_balanced_goes_on_only_where_half_is_saved_once_more() -> None:
     smaller = variant("mlp/int8", log_loss=0.302, size=220)
     assert choose(FULL, HALF, smaller).winner == smaller

@@ -12,10 +12,13 @@ import numpy as np
 import polars as pl
 import pytest
 
+from pipeline.compression.verify import VerifyEdgeRows
 from pipeline.contracts.algorithms.catalog import CATALOGUE_FILE, catalogue, catalogue_text
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.records.outcome import TrainedCandidate
+from pipeline.contracts.records.outcome import EDGES, REFERENCE, TrainedCandidate
 from pipeline.contracts.signature import Task
+from pipeline.evaluation.golden.edge_rows import edge_rows
+from pipeline.evaluation.scoring import feeds
 from pipeline.training.algorithms import ALGORITHMS
 from tests.fakes.tabular import profiled, table
 from tests.fakes.training import Run, TrainIt
@@ -55,6 +58,19 @@ def test_it_learns_the_rule(run: Run) -> None:
 def test_the_served_file_answers_as_the_trained_model(run: Run) -> None:
     assert run.difference() < 1e-5
     assert 1e-5 < run.trained.tolerance < 1e-3
+
+
+def test_the_served_file_answers_edge_rows_as_the_trained_model(run: Run) -> None:
+    """The verification of the compress job: missing, unknown and extreme values, together and each alone."""
+    signature = run.table.dataset.signature
+    with np.load(run.folder / REFERENCE) as reference:
+        predicted = reference[EDGES]
+    rows = feeds(edge_rows(run.table.validation, signature), signature)
+    assert len(predicted) == len(rows["age"]) >= 4
+    key = "value" if signature.task == "regression" else "probabilities"
+    scale = float(run.table.validation["target"].std()) if signature.task == "regression" else 1.0
+    verify = VerifyEdgeRows(signature, rows, {key: predicted}, tolerance=run.trained.tolerance, scale=scale)
+    verify((run.folder / "model.onnx").read_bytes())
 
 
 def test_its_record_and_its_files_agree(run: Run) -> None:

@@ -8,11 +8,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from pipeline.compression.verify import VerifyExport
+from pipeline.compression.verify import VerifyEdgeRows, VerifyExport
 from pipeline.contracts.records.decision import ThresholdRule
+from pipeline.contracts.records.outcome import EDGES, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate
-from pipeline.contracts.signature import Task
+from pipeline.contracts.signature import Signature, Task
 from pipeline.ensembling.builder import EnsembleBuilder, Member
+from pipeline.evaluation.golden.edge_rows import edge_rows
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.ranking import TIE
@@ -24,11 +26,24 @@ from tests.fakes.training import CPU, QUICK, Run, TrainIt
 
 def _member(run: Run, name: str, answers: np.ndarray | None = None) -> Member:
     with np.load(run.folder / "reference.npz") as reference:
-        (own,) = (reference[key] for key in reference.files)
+        own, edges = reference[reference.files[0]], reference[EDGES]
     trained = run.trained.model_copy(update={"candidate": name})
     return Member(
-        trained=trained, body=(run.folder / "body.onnx").read_bytes(), predictions=own if answers is None else answers
+        trained=trained,
+        body=(run.folder / "body.onnx").read_bytes(),
+        predictions=own if answers is None else answers,
+        edges=edges,
     )
+
+
+def _verify(outcome: TrainedCandidate, folder: Path, rows: Table, signature: Signature, scale: float = 1.0) -> None:
+    """Hold the file against what was predicted for the validation rows, and for edge rows."""
+    reference = dict(np.load(folder / "reference.npz"))
+    edges, (key, predicted) = reference.pop(EDGES), *reference.items()
+    model = (folder / "model.onnx").read_bytes()
+    accuracy = {"tolerance": outcome.tolerance, "scale": scale}
+    VerifyExport(signature, feeds(rows.validation, signature), {key: predicted}, **accuracy)(model)
+    VerifyEdgeRows(signature, feeds(edge_rows(rows.validation, signature), signature), {key: edges}, **accuracy)(model)
 
 
 def _ensembling(rows: Table, metric: str, folder: Path) -> EnsembleBuilder:
@@ -49,7 +64,8 @@ def test_they_answer_as_they_were_made(task: Task, classes: int, metric: str, tr
     assert [one.candidate for one in made] == ["blend", "student"]
     for one in made:
         run = Run(table=rows, trained=one, folder=tmp_path / one.candidate, reports=[])
-        assert run.difference() <= one.tolerance
+        scale = float(rows.validation["target"].std()) if task == "regression" else 1.0
+        _verify(one, run.folder, rows, rows.dataset.signature, scale)
         assert {file.name for file in run.folder.iterdir()} == {
             "model.onnx",
             "body.onnx",
@@ -131,7 +147,11 @@ def test_blend_and_student_of_bags_have_their_own_decision_and_the_student_never
         body = (folder / "body.onnx").read_bytes()
         members.append(
             Member(
-                trained=trained, body=body, predictions=reference["probabilities"], out_of_fold=out_of_fold["answers"]
+                trained=trained,
+                body=body,
+                predictions=reference["probabilities"],
+                out_of_fold=out_of_fold["answers"],
+                edges=reference[EDGES],
             )
         )
     (workdir := tmp_path / "ensemble").mkdir()
@@ -143,10 +163,4 @@ def test_blend_and_student_of_bags_have_their_own_decision_and_the_student_never
     assert student.quality["log_loss"] > (1 + TIE) * blend.quality["log_loss"]
     for one in made:
         signature = rows.dataset.signature_of((), (), one.decision)
-        verify = VerifyExport(
-            signature,
-            feeds(rows.validation, signature),
-            np.load(workdir / one.candidate / "reference.npz"),
-            tolerance=one.tolerance,
-        )
-        verify((workdir / one.candidate / "model.onnx").read_bytes())
+        _verify(one, workdir / one.candidate, rows, signature)
