@@ -10,14 +10,16 @@ from typing import Any
 
 from tests.helpers.template import template
 
-__all__ = ["Call", "arn_of", "is_allowed", "may_take", "statements_of", "tenant_role_of"]
+__all__ = ["STACK_ID", "Call", "arn_of", "is_allowed", "may_take", "statements_of", "tenant_role_of"]
 
 ACCOUNT, REGION, STACK = "123456789012", "us-east-1", "modeldrop"
+STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/1"
 _PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::Region": REGION,
     "AWS::AccountId": ACCOUNT,
     "AWS::StackName": STACK,
+    "AWS::StackId": STACK_ID,
     "AWS::NoValue": None,
 }
 _ARNS = {  # type -> ARN of the resource named so

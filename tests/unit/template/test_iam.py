@@ -10,7 +10,7 @@ import pytest
 from pipeline.cloud.assumed_role import RunPolicy
 from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.table_keys import api_key_key, audit_key, rollout_key, run_key, tenant_key, version_key
-from tests.helpers.iam import Call, arn_of, is_allowed, may_take, statements_of, tenant_role_of
+from tests.helpers.iam import STACK_ID, Call, arn_of, is_allowed, may_take, statements_of, tenant_role_of
 from tests.helpers.template import ROOT, resources
 
 RUN, OTHER = "demo_houses_000000000001", "acme_houses_000000000002"
@@ -150,6 +150,11 @@ MADE = {
         *objects("UploadsBucket", UPLOAD, "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts"),
         *items(AUDIT, "PutItem"),
     ],
+    "ServerRole": [
+        *items(VERSION, "GetItem", "Query"), *items(OWN, "GetItem", "Query"), *items(API_KEY, "GetItem"),
+        *items(TENANT, "GetItem"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
+        *on(STACK_ID, "cloudformation:DescribeStacks"),  # it runs the command with --stack
+    ],
     "JobRole": [*WRITES, *LOGS, *GIVES_UP],
     "Pipeline": [
         *(call for function in STAGES for call in on(arn_of(function), "lambda:InvokeFunction")),
@@ -178,6 +183,7 @@ WRITERS_OF_VERSIONS = {
     "RegisterModelFunction", "SmokeTestFunction", "PromoteModelFunction", "ManageRegistryFunction",
     "CheckRolloutsFunction",
 }  # fmt: skip
+AUTHENTICATE = {"AuthorizeRequestFunction", "ServerRole"}
 STATE_MACHINES = {"Pipeline", "NodesPipeline", "JobWaits", "JobWaitsCaller"}
 
 
@@ -278,7 +284,11 @@ def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
         ("JobRole", next(objects("UploadsBucket", UPLOAD, "GetObject"))),
         ("GrantUploadFunction", next(objects("UploadsBucket", UPLOAD, "GetObject"))),
         ("GrantUploadFunction", next(items(OWN, "GetItem"))),
-        *((name, next(items(API_KEY, "GetItem"))) for name in MADE if name not in ("AuthorizeRequestFunction",)),
+        *(
+            (name, next(items(API_KEY, "GetItem")))
+            for name in MADE
+            if name not in ("AuthorizeRequestFunction", "ServerRole")
+        ),
     ],
 )
 def test_a_role_has_no_more_than_its_code_needs(name: str, call: Call) -> None:
@@ -341,7 +351,13 @@ def test_every_operation_of_the_adapters_is_known_here() -> None:
 
 def test_permissions_that_no_operation_needs_are_not_given() -> None:
     needed = {action for actions in PERMISSIONS.values() for action in actions}
-    needed |= {"s3:AbortMultipartUpload", "sts:AssumeRole", "sts:TagSession", "dynamodb:ConditionCheckItem"}
+    needed |= {
+        "cloudformation:DescribeStacks",
+        "s3:AbortMultipartUpload",
+        "sts:AssumeRole",
+        "sts:TagSession",
+        "dynamodb:ConditionCheckItem",
+    }
     for name in (set(MADE) | set(TENANT_ROLES)) - STATE_MACHINES:
         for statement in statements_of(name):
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
