@@ -87,7 +87,11 @@ class AsyncClient:
         return run or ""
 
     async def wait(self, run: str, *, timeout: float = 3600.0, poll: float = 1.0) -> dict[str, Any]:
-        """Wait until a run has ended, and return it. As ``Client.wait``."""
+        """Wait until a run has ended, and return it. As ``Client.wait``.
+
+        Raises:
+            TimeoutError: The run has not ended in time.
+        """
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             try:

@@ -171,6 +171,10 @@ def log_errors() -> Iterator[None]:
 
     A ModeldropError keeps its class; its message is cut to MAX_MESSAGE characters. Any other exception becomes an
     InternalError without the original message, which may quote user data.
+
+    Raises:
+        ModeldropError: As it was raised, with a message that fits the state machine.
+        InternalError: Any other exception was raised.
     """
     try:
         yield

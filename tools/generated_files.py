@@ -115,7 +115,7 @@ def _row(name: str, field: Hyperparameter) -> str:
 
 
 def _interval(field: Hyperparameter) -> str:
-    """The bounds as an interval: [0, 1) is at least 0 and below 1."""
+    """Return the bounds as an interval: [0, 1) is at least 0 and below 1."""
     if not field.bounds:
         return ""
     low, high = "(-∞", "∞)"

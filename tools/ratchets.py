@@ -35,6 +35,7 @@ _WORDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("ratchet_word
 _VAGUE = frozenset(_WORDS["vague"])
 _BRITISH = re.compile("|".join(_WORDS["british"]), re.IGNORECASE)
 _BOUND = re.compile(r"_?(MOST|LEAST|FEWEST)_")
+_HELP_TEXTS = (("pipeline", "cli", "commands"), ("pipeline", "cli", "main.py"))
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 Location = str  # path:line and a name, as editors read it
@@ -98,6 +99,19 @@ def missing_docstrings(source: SourceFile) -> Iterator[Location]:
                 yield source.locate(definition.lineno, definition.name)
 
 
+def undocumented_errors(source: SourceFile) -> Iterator[Location]:
+    """Yield public functions and methods that raise and whose docstring has no ``Raises:``.
+
+    Commands and routes are left out: the docstring of a command is its help text.
+    """
+    if source.path.parts[0] == "functions" or source.path.parts[:3] in _HELP_TEXTS:
+        return
+    for node in _public(source.tree.body):
+        for definition in _public(node.body) if isinstance(node, ast.ClassDef) else (node,):
+            if _raises(definition.body) and "Raises:" not in (ast.get_docstring(definition) or ""):
+                yield source.locate(definition.lineno, definition.name)
+
+
 def british_spellings(source: SourceFile) -> Iterator[Location]:
     """Yield words that are not spelled the American way."""
     for number, line in enumerate(source.text.splitlines(), 1):
@@ -116,6 +130,7 @@ MEASURES: Mapping[str, Callable[[SourceFile], Iterable[Location]]] = {
     "vague names": vague_names,
     "bounds not named MAX_ or MIN_": odd_bounds,
     "public names without a docstring": missing_docstrings,
+    "public functions that raise without Raises": undocumented_errors,
     "British spellings": british_spellings,
     f"files of more than {MAX_LINES} lines": long_files,
 }
@@ -197,6 +212,19 @@ def _public(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctio
     for node in body:
         if isinstance(node, (*_FUNCTIONS, ast.ClassDef)) and not node.name.startswith("_"):
             yield node
+
+
+def _raises(body: list[ast.stmt]) -> bool:
+    """Return whether statements raise an error of their own; those of nested functions do not count."""
+    nodes: list[ast.AST] = [*body]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.Lambda)):
+            continue
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            return True
+        nodes += ast.iter_child_nodes(node)
+    return False
 
 
 def _commit_subjects(root: Path) -> list[str]:

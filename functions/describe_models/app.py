@@ -24,7 +24,12 @@ app = APIGatewayRestResolver()
 
 
 def caller_tenant(model: str | None = None) -> str:
-    """Return the caller's tenant; raise ForbiddenError without ``read``, NotFoundError for a model it may not see."""
+    """Return the caller's tenant.
+
+    Raises:
+        ForbiddenError: The key lacks ``read``.
+        NotFoundError: It may not see the model.
+    """
     return authorize_caller(app.current_event.raw_event, "read", model and split_alias(model)[0])
 
 
@@ -139,7 +144,11 @@ def show_reference() -> PageResponse[str]:
 
 @app.not_found
 def reject_unknown_route(_: Exception) -> NoReturn:
-    """Raise the error of a route that does not exist."""
+    """Refuse a route that does not exist.
+
+    Raises:
+        NotFoundError: Always.
+    """
     raise NotFoundError("this route does not exist")
 
 

@@ -54,7 +54,11 @@ def abort() -> Document:
 
 @app.not_found
 def reject_unknown_route(_: Exception) -> NoReturn:
-    """Raise the error of a route that does not exist."""
+    """Refuse a route that does not exist.
+
+    Raises:
+        NotFoundError: Always.
+    """
     raise NotFoundError("this route does not exist")
 
 

@@ -38,7 +38,11 @@ def roll_back(model: str) -> Document:
 
 @app.delete("/registry/models/<model>/versions/<version>")
 def delete_version(model: str, version: str) -> Document:
-    """Delete a version after a grace period."""
+    """Delete a version after a grace period.
+
+    Raises:
+        NotFoundError: The version is no number, or there is none such.
+    """
     caller = find_caller(app.current_event.raw_event)
     if not (version.isascii() and version.isdigit() and len(version) <= 6):
         raise NotFoundError(f"model '{model}' has no such version: a number is expected")
@@ -54,7 +58,11 @@ def cancel_run(run: str) -> Document:
 
 @app.not_found
 def reject_unknown_route(_: Exception) -> NoReturn:
-    """Raise the error of a route that does not exist."""
+    """Refuse a route that does not exist.
+
+    Raises:
+        NotFoundError: Always.
+    """
     raise NotFoundError("this route does not exist")
 
 

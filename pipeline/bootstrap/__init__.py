@@ -213,8 +213,9 @@ def authorizer(environ: Environ = os.environ) -> Authorizer:
 
 
 def job(run: str, environ: Environ = os.environ) -> Job:
-    """The job of ``run``. Where the stack has a role for one tenant, it reaches that of the run; with a user's code,
-    the run alone.
+    """Return the job of ``run``.
+
+    Where the stack has a role for one tenant, the job reaches the run's tenant alone; with a user's code, the run.
     """
     settings = JobSettings.from_env(environ)
     return Job(
@@ -242,7 +243,7 @@ def command_settings(environ: Environ = os.environ) -> CommandSettings:
 
 
 def account_access(*, stack: str, region: str | None = None, profile: str | None = None) -> AccountAccess:
-    """An account in which the stack may or may not be deployed."""
+    """Return an account in which the stack may or may not be deployed."""
     from pipeline.cloud.administration.account import AwsAccount
     from pipeline.cloud.administration.stack import Stack
     from pipeline.cloud.administration.stored_data import AwsStoredData
@@ -265,7 +266,11 @@ def operator(
     profile: str | None = None,
     credentials: tuple[str, str] | None = None,
 ) -> OperatorServices:
-    """Everything of a deployed stack; raise NotFoundError when there is none of that name."""
+    """Everything of a deployed stack.
+
+    Raises:
+        NotFoundError: There is none of that name.
+    """
     from pipeline.cloud.administration.api_gateway_keys import ApiGatewayKeys
     from pipeline.cloud.administration.stack import Stack
     from pipeline.cloud.clients import Clients

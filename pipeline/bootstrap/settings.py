@@ -93,7 +93,7 @@ def _artifacts() -> Any:
 
 
 def _tenant_role() -> Any:
-    """The role that is taken with a run's tenant; without one the function works with its own permissions."""
+    """Return the role that is taken with a run's tenant; without one the function works with its own permissions."""
     return _setting(
         "TENANT_ROLE_ARN",
         pattern=r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}",

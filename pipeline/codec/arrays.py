@@ -26,7 +26,7 @@ _SKIP = 255  # a gap of so many zeros without a weight at its end
 
 
 def _encode_plain(words: Words) -> Streams:
-    """The elements as they are: LZMA finds rows that repeat."""
+    """Return the elements as they are: LZMA finds rows that repeat."""
     return {"words": words.tobytes()}
 
 
@@ -35,7 +35,7 @@ def _decode_plain(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: int
 
 
 def _encode_planes(words: Words) -> Streams:
-    """The first bytes of all elements, then the second ones, ...: exponents are alike, mantissas are not."""
+    """Return the first bytes of all elements, then the second ones, ...: exponents are alike, mantissas are not."""
     planes = words.view(np.uint8).reshape(len(words), words.itemsize).T
     return {f"plane{number}": plane.tobytes() for number, plane in enumerate(planes)}
 
@@ -46,13 +46,13 @@ def _decode_planes(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: in
 
 
 def _join_planes(planes: bytes, dtype: npt.DTypeLike) -> Words:
-    """The elements, of their planes one after another."""
+    """Return the elements, of their planes one after another."""
     rows = np.frombuffer(planes, np.uint8).reshape(np.dtype(dtype).itemsize, -1)
     return np.ascontiguousarray(rows.T).view(dtype).ravel()
 
 
 def _encode_codebook(words: Words) -> Streams | None:
-    """Indices into the table of distinct values: one byte each, or a low and a high byte of each."""
+    """Return indices into the table of distinct values: one byte each, or a low and a high byte of each."""
     codebook, codes = np.unique(words, return_inverse=True)
     if len(codebook) > min(_MAX_CODES, len(words) // 2):
         return None

@@ -72,7 +72,7 @@ class TreeSpan:
         return {"trees": parts, "arrays": {name: write_array(each, writer) for name, each in arrays.items()}}
 
     def _independent(self) -> tuple[list[list[str]], dict[str, Array]]:
-        """What is stored: the parts without their values, and arrays of unsigned integers."""
+        """Return what is stored: the parts without their values, and arrays of unsigned integers."""
         values = {part.name: part.values for part in self.parts if part.values is not None}
         arrays = {name: array for name, array in values.items() if name not in _DERIVED}
         arrays[_THRESHOLDS] = arrays[_THRESHOLDS][np.argsort(arrays[_FEATURES], kind="stable")]
@@ -112,7 +112,7 @@ def _unsigned(values: Array) -> Array:
 
 
 def _rebuild(parts: Sequence[Sequence[str]], arrays: Mapping[str, Array]) -> bytes:
-    """The attributes' bytes."""
+    """Return the attributes' bytes."""
     lists = {**arrays, **_pointers(arrays)}
     thresholds = np.empty_like(arrays[_THRESHOLDS])
     thresholds[np.argsort(arrays[_FEATURES], kind="stable")] = arrays[_THRESHOLDS]
@@ -160,7 +160,9 @@ def _subtree_ends(true_leaf: Array, false_leaf: Array) -> tuple[Array, Array]:
 
 
 def _leaf_order(true_leaf: Array, false_leaf: Array) -> Array:
-    """The order in which the leaves are met, as indices into: true leaves by split, then false leaves by split."""
+    """Return the order in which the leaves are met, as indices into: true leaves by split, then false leaves by
+    split.
+    """
     _, ends = _subtree_ends(true_leaf, false_leaf)
     index = np.arange(len(true_leaf))
     at_true, at_false = index[true_leaf == 1], index[false_leaf == 1]

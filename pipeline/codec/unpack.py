@@ -39,7 +39,7 @@ def unpack(file: bytes) -> bytes:
 
 
 def _join(head: dict[str, Any], reader: StreamReader) -> bytes:
-    """The skeleton with the spans in their places."""
+    """Return the skeleton with the spans in their places."""
     spans = [(span["offset"], (read_trees if "trees" in span else read_tensor)(span, reader)) for span in head["spans"]]
     skeleton = memoryview(reader.read(*head["skeleton"]))
     if not reader.at_end:

@@ -135,7 +135,7 @@ class CandidateVariants:
             raise NotApplicableError(f"it could not be made, or not be run so ({type(error).__name__})") from error
 
     def _context_of(self, steps: tuple[PassStep, ...]) -> PassContext:
-        """The context with a checkpoint of its own, and with half of the time: another strength may follow."""
+        """Return the context with a checkpoint of its own, and with half of the time: another strength may follow."""
         if not steps[-1].fine_tunes:
             return self.context
         name = "+".join(f"{step.name}-{step.description}" for step in steps).replace(" ", "_").replace("%", "")
@@ -202,7 +202,7 @@ def describe_variant(
 
 
 def _label(passes: Sequence[PassName], precision: Precision) -> str:
-    """The changes to the network, and the precision: prune_channels, prune_channels+int8, int8, fp32."""
+    """Return the changes to the network, and the precision: prune_channels, prune_channels+int8, int8, fp32."""
     changes = [name for name in passes if name not in PRECISION_OF_PASS]
     return "+".join(changes if changes and precision == "fp32" else [*changes, precision])
 

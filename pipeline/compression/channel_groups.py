@@ -133,7 +133,7 @@ class _Finder:
         self._channels[node.output[0]] = followed
 
     def _follow(self, node: onnx.NodeProto) -> _Channels | None:
-        """The channels of the node's output; None where they cannot be followed."""
+        """Return the channels of the node's output; None where they cannot be followed."""
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         channels = self._channels.get(node.input[0]) if node.input else None
         if node.op_type in ("Conv", "Gemm", "MatMul"):
@@ -194,7 +194,7 @@ class _Finder:
         return channels
 
     def _tie(self, first: _Channels, second: _Channels) -> _Channels | None:
-        """The sum of two layers: their channels are one group."""
+        """Return the sum of two layers: their channels are one group."""
         if (first.axis, first.block, first.group.size) != (second.axis, second.block, second.group.size):
             return None
         merged, absorbed = first.group, second.group

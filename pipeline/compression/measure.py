@@ -29,7 +29,8 @@ _MAX_SECONDS = 2.0  # of all batch sizes together, after which large models have
 
 
 def agreement(full: Predictions, small: Predictions, signature: Signature) -> float:
-    """The share of rows with the same label; for regression the correlation of the values (0 where one is constant).
+    """Return the share of rows with the same label; for regression the correlation of the values (0 where one is
+    constant).
 
     Of several targets the share of labels alike in both, over all rows; or the least correlation of a target.
     """
@@ -111,7 +112,7 @@ def _summarize(seconds: Sequence[float]) -> Latency:
 
 
 def cpu_name() -> str:
-    """The processor's own name where Linux tells it, else its architecture."""
+    """Return the processor's own name where Linux tells it, else its architecture."""
     lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())

@@ -52,7 +52,7 @@ def find_spans(file: bytes) -> list[Span]:
 
 
 def _contents(graph: onnx.GraphProto) -> Iterator[tuple[bytes, Span]]:
-    """The bytes and the span, its offset to be found, in the order of serialization: nodes, then initializers."""
+    """Yield the bytes and the span, its offset to be found, in the order of serialization: nodes, then initializers."""
     for node in graph.node:
         trees = _trees(node) if node.op_type == TREE_OPERATOR else None
         if trees is not None:
@@ -77,7 +77,7 @@ def _tensor(tensor: TensorProto) -> Iterator[tuple[bytes, TensorSpan]]:
 
 
 def _trees(node: onnx.NodeProto) -> tuple[bytes, TreeSpan] | None:
-    """The attributes of a tree ensemble; None where they are not as TreeSpan stores them."""
+    """Return the attributes of a tree ensemble; None where they are not as TreeSpan stores them."""
     content = bytes(onnx.NodeProto(attribute=node.attribute).SerializeToString())
     span = TreeSpan(offset=0, size=len(content), parts=[_part(attribute) for attribute in node.attribute])
     return (content, span) if span.is_in_preorder(content) else None

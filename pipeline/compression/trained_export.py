@@ -138,7 +138,7 @@ class TrainedExport:
 
 
 def _name_outputs(edges: npt.NDArray[np.floating[Any]], signature: Signature) -> Reference:
-    """The predictions for edge rows as the reference has those for validation rows."""
+    """Return the predictions for edge rows as the reference has those for validation rows."""
     if signature.task != "regression":
         return {"probabilities": edges}
     if signature.quantiles:
@@ -147,7 +147,7 @@ def _name_outputs(edges: npt.NDArray[np.floating[Any]], signature: Signature) ->
 
 
 def _spread(truth: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """The standard deviation of each target; where all rows are equal, their magnitude."""
+    """Return the standard deviation of each target; where all rows are equal, their magnitude."""
     deviation, magnitude = truth.std(axis=0), np.abs(truth).max(axis=0)
     spread: npt.NDArray[np.float64] = np.where(deviation > 0, deviation, np.maximum(magnitude, 1.0))
     return spread

@@ -53,7 +53,11 @@ class VerifyExport(GraphPass):
         self._scale = scale
 
     def requires(self, model: bytes) -> None:
-        """Raise ExportMismatchError where the graph takes other columns."""
+        """Check that the pass applies to the model.
+
+        Raises:
+            ExportMismatchError: The graph takes other columns.
+        """
         inputs = [value.name for value in onnx.load_from_string(model).graph.input]
         if inputs != [column.name for column in self._signature.columns]:
             raise ExportMismatchError("the exported graph does not take the columns that the model was trained on")
@@ -63,7 +67,11 @@ class VerifyExport(GraphPass):
         return PassResult(model=model, modified=False)
 
     def ensures(self, model: bytes) -> None:
-        """Raise ExportMismatchError where the predictions differ by more than the tolerance, in a batch of any size."""
+        """Check the predictions of the export.
+
+        Raises:
+            ExportMismatchError: They differ by more than the tolerance, in a batch of any size.
+        """
         session = OnnxModel(model)
         count = len(next(iter(self._rows.values())))
         started = time.perf_counter()
@@ -115,7 +123,8 @@ class VerifyEdgeRows(VerifyExport):
 def largest_difference(
     predictions: Predictions, reference: Reference, signature: Signature, scale: Scale = 1.0
 ) -> float:
-    """The largest difference in a value, a quantile or a calibrated probability; NaN when an answer is no number.
+    """Return the largest difference in a value, a quantile or a calibrated probability; NaN when an answer is no
+    number.
 
     That of values is in units of ``scale``: of several targets one for each.
 

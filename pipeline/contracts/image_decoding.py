@@ -46,15 +46,20 @@ class Look(NamedTuple):
 
 
 def look_at(body: bytes) -> Look:
-    """Without decoding it; raise UnreadableImageError."""
+    """Read an image's size and mode without decoding it.
+
+    Raises:
+        UnreadableImageError: It is no png or jpg.
+    """
     with _opened(body) as image:
         return Look(image.height, image.width, image.mode not in _GREY_MODES)
 
 
 def decode_image(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """uint8 [height, width, channels], resized to ``shape``; what is transparent is white.
+    """Decode an image to uint8 [height, width, channels], resized to ``shape``; transparency becomes white.
 
-    Raise UnreadableImageError when it is no whole png or jpg.
+    Raises:
+        UnreadableImageError: It is no whole png or jpg.
     """
     height, width, channels = shape
     mode = "L" if channels == 1 else "RGB"

@@ -151,7 +151,7 @@ def join_targets(names: Sequence[str]) -> str:
 
 
 def split_label(joined: str, signature: Signature) -> list[str]:
-    """The labels of a row of a multi-label classification, as its file joins them."""
+    """Return the labels of a row of a multi-label classification, as its file joins them."""
     return joined.split(signature.separator) if joined else []
 
 

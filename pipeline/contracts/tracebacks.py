@@ -9,6 +9,6 @@ __all__ = ["places"]
 
 
 def places(error: BaseException) -> list[str]:
-    """The traceback without what was said, which may quote a user: file, line and function, the innermost last."""
+    """Return file, line and function of each frame, the innermost last; not the message, which may quote a user."""
     frames = traceback.extract_tb(error.__traceback__)
     return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]

@@ -74,7 +74,7 @@ class EnsembleBuilder:
     report: Report
 
     def make(self, members: Sequence[Member]) -> tuple[list[TrainedCandidate], list[NotMade]]:
-        """The blend and the student that are worth it, each with its files in a folder of its name in ``workdir``."""
+        """Make the blend and the student that are worth it, each with its files in ``workdir``/its name."""
         started = time.perf_counter()
         members = [member for member in members if not (member.trained.quantiles or member.trained.classes)]
         if len(members) < 2:
@@ -109,7 +109,7 @@ class EnsembleBuilder:
             return [blended], [NotMade(name=STUDENT, reason=error.message)]
 
     def _collect_evidence(self, members: Sequence[Member]) -> Evidence:
-        """The rows of all folds where every member is a bag; else the validation rows."""
+        """Return the rows of all folds where every member is a bag; else the validation rows."""
         y_true = self._all_truth
         # Machines of less memory learn from a sample of the rows: their predictions are for others than these.
         predictions = {
@@ -139,7 +139,7 @@ class EnsembleBuilder:
         seconds: float,
         notes: tuple[str, ...],
     ) -> TrainedCandidate:
-        """The mean of the members' predictions with these ``weights``, in their order; ``seconds`` to find them."""
+        """Make the weighted mean of the members' predictions; ``seconds`` were spent on the weights."""
         member_weights = list(weights.values())
         dataset = self.trainer.dataset
         bodies = [onnx.load_from_string(member.body) for member in members]
@@ -160,7 +160,7 @@ class EnsembleBuilder:
         )
 
     def _student(self, teacher: onnx.ModelProto, blended: TrainedCandidate, held_out: Floats) -> TrainedCandidate:
-        """The best of those that were tried.
+        """Distill the blend into each student, and write the best one.
 
         Args:
             teacher: The blend's body.
@@ -343,7 +343,7 @@ class EnsembleBuilder:
         return self.trainer.metric
 
     def _decided(self, decision: Decision | None) -> Signature:
-        """The signature of a model whose labels and probabilities come about so."""
+        """Return the signature of a model whose labels and probabilities come about so."""
         return self.trainer.dataset.signature_of((), (), decision)
 
     @property

@@ -128,7 +128,9 @@ def _prefer(out_of_fold: Floats, fallback: Floats) -> Floats:
 
 
 def _augment_rows(rows: Rows, *, seed: int) -> tuple[Rows, npt.NDArray[np.int64]]:
-    """The rows, or as many of them as may be, and as many new ones; and where the former are. Weights are their own."""
+    """Return the rows, or as many of them as may be, and as many new ones; and where the former are. Weights are
+    their own.
+    """
     random = np.random.default_rng(seed)
     first = random.permutation(len(rows))[: _MAX_ROWS // 2]
     partner = random.permutation(len(rows))[: len(first)]
@@ -143,7 +145,7 @@ def _augment_rows(rows: Rows, *, seed: int) -> tuple[Rows, npt.NDArray[np.int64]
 
 
 def _to_scores(predictions: Floats, classes: int) -> Floats:
-    """What the student learns [rows, models]: values, the logit of the second class, or centered logarithms."""
+    """Return what the student learns [rows, models]: values, the logit of the second class, or centered logarithms."""
     if not classes:
         return predictions.reshape(-1, 1).astype(np.float64)
     logarithms = np.log(np.clip(predictions.astype(np.float64), _MIN_PROBABILITY, 1))
@@ -154,7 +156,7 @@ def _to_scores(predictions: Floats, classes: int) -> Floats:
 
 
 def _to_predictions(scores: Floats, classes: int) -> Floats:
-    """The inverse of _scores."""
+    """Return the inverse of _scores."""
     if not classes:
         return scores[:, 0]
     full = np.concatenate([np.zeros_like(scores), scores], axis=1) if classes == 2 else scores

@@ -189,7 +189,7 @@ def _metrics(
 
 
 def _label_numbers(classes: tuple[str, ...]) -> Floats | None:
-    """The labels as numbers; None where one is none."""
+    """Return the labels as numbers; None where one is none."""
     try:
         numbers = np.array([float(label) for label in classes])
     except ValueError:

@@ -50,7 +50,7 @@ class OnnxModel:
         return Predictions(labels=outputs[0], probabilities=outputs[1], values=_NO_VALUES)
 
     def run_raw(self, feeds: Feeds) -> list[npt.NDArray[Any]]:
-        """The outputs as onnxruntime gives them."""
+        """Return the outputs as onnxruntime gives them."""
         outputs: list[npt.NDArray[Any]] = self._session.run(None, feeds)
         return outputs
 
@@ -66,7 +66,7 @@ def feeds(frame: pl.DataFrame, signature: Signature) -> Feeds:
 
 
 def truth(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[Any]:
-    """The target as metrics.measure takes it: labels [rows] (str), or values float64 [rows].
+    """Return the target as metrics.measure takes it: labels [rows] (str), or values float64 [rows].
 
     Of clustering, which has none: clusters.places; of several targets several_targets.several_truths.
     """
@@ -84,7 +84,7 @@ def pixels(images: pl.Series, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
 
 
 def one_row(feeds: Feeds, index: int = 0) -> Feeds:
-    """The batch of that row alone."""
+    """Return the batch of that row alone."""
     return {name: values[index : index + 1] for name, values in feeds.items()}
 
 

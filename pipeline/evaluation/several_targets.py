@@ -25,7 +25,7 @@ Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
 
 
 def several_truths(frame: pl.DataFrame, signature: Signature) -> Floats:
-    """The targets of each row [rows, targets]: numbers, or 1 for a label that the row has."""
+    """Return the targets of each row [rows, targets]: numbers, or 1 for a label that the row has."""
     columns = [frame[name] for name in signature.targets]
     if signature.is_multilabel:
         columns = [column == "yes" for column in columns]
@@ -33,7 +33,7 @@ def several_truths(frame: pl.DataFrame, signature: Signature) -> Floats:
 
 
 def join_labels(signature: Signature, probabilities: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.object_]:
-    """The labels of each row, joined as the served file joins them [rows]."""
+    """Return the labels of each row, joined as the served file joins them [rows]."""
     names, separator = signature.classes, signature.separator
     rows = (probabilities >= LABEL_THRESHOLD).tolist()
     texts = [separator.join(name for name, has in zip(names, row, strict=True) if has) for row in rows]

@@ -39,7 +39,7 @@ def blend(
 
 
 def side_by_side(bodies: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
-    """A graph that answers [batch, bodies]: what each body, which answers values, says."""
+    """Return a graph that answers [batch, bodies]: what each body, which answers values, says."""
     members = _Members.of(bodies, width=1)
     members.nodes.append(helper.make_node("Concat", members.outputs, ["all_answers"], axis=1))
     return members.model("all_answers", len(bodies))

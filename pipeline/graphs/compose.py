@@ -21,7 +21,7 @@ def make_model(
     outputs: Sequence[onnx.ValueInfoProto],
     constants: Sequence[onnx.TensorProto] = (),
 ) -> onnx.ModelProto:
-    """A graph of our own, in the versions that every graph here has."""
+    """Make a model of nodes, with the IR version and opsets that every graph here has."""
     graph = helper.make_graph(nodes, name, inputs, outputs, constants)
     domains = ("", "ai.onnx.ml", *sorted(_domains(graph) - {"", "ai.onnx.ml"}))
     opsets = [helper.make_opsetid(domain, OPSETS[domain]) for domain in domains]
@@ -29,7 +29,7 @@ def make_model(
 
 
 def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy that can be merged: one IR version, the opsets of the domains in use, nodes in topological order.
+    """Return a copy that can be merged: one IR version, the opsets of the domains in use, nodes in topological order.
 
     Quantization adds domains that nothing uses and appends its nodes out of order. An exporter notes on each node and
     value where it came from: stack traces with the paths of the machine that trained, which are nobody's business.

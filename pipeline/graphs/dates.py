@@ -37,7 +37,7 @@ _ALL = tuple(name for names in _PART_FUNCTIONS.values() for name in names)
 
 
 def date_feature_names(column: ColumnProfile) -> tuple[str, ...]:
-    """The numbers that a datetime column becomes."""
+    """Return the numbers that a datetime column becomes."""
     return tuple(name for date_part in column.parts for name in _PART_FUNCTIONS[date_part])
 
 
@@ -48,7 +48,10 @@ def date_features(seconds: Sequence[Doubles], columns: Sequence[ColumnProfile]) 
 
 
 def date_graph(columns: Sequence[ColumnProfile], output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """The columns' own inputs, double [batch], -> ``output``, float [batch, numbers]; names begin with ``output``."""
+    """Make the graph from the columns' inputs, double [batch], to ``output``, float [batch, numbers].
+
+    Names begin with ``output``.
+    """
     graph = _Graph(prefix=f"{output}_")
     rows = graph.node("Concat", [column.name for column in columns], axis=0)
     stacked = graph.node("Reshape", [rows, graph.constant(np.array([len(columns), -1], np.int64))])

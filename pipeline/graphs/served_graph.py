@@ -37,7 +37,9 @@ _TYPES = {
 
 
 def wrap(body: onnx.ModelProto, dataset: Dataset, signature: Signature) -> onnx.ModelProto:
-    """The served file around ``body``, which stays as it is. Categories are matched exactly as they are written."""
+    """Return the served file around ``body``, which stays as it is. Categories are matched exactly as they are
+    written.
+    """
     encoding = Encoding.of(dataset)
     prefix = _free_prefix([*(column.name for column in signature.columns), *signature.outputs])
     reads = [value.name for value in body.graph.input]
@@ -48,7 +50,7 @@ def wrap(body: onnx.ModelProto, dataset: Dataset, signature: Signature) -> onnx.
 
 
 def _free_prefix(taken: Iterable[str]) -> str:
-    """What no column's name begins with, so that no name of ours is a user's."""
+    """Return what no column's name begins with, so that no name of ours is a user's."""
     names = list(taken)
     prefix = "_/"
     while any(name.startswith(prefix) for name in names):
@@ -62,7 +64,7 @@ def _type(column: Column) -> int:
 
 
 def _input_nodes(encoding: Encoding, signature: Signature, prefix: str, reads: Sequence[str]) -> onnx.ModelProto:
-    """The inputs that the body ``reads``, in their order."""
+    """Return the inputs that the body ``reads``, in their order."""
     ids = [f"{prefix}id_{index}" for index, _ in enumerate(encoding.categorical)]
     subgraphs: list[_Subgraph] = []
     nodes: list[onnx.NodeProto] = []
@@ -84,7 +86,7 @@ def _input_nodes(encoding: Encoding, signature: Signature, prefix: str, reads: S
 
 
 def _numbers(encoding: Encoding, output: str) -> _Subgraph:
-    """The numeric columns, then what the dates become."""
+    """Return the numeric columns, then what the dates become."""
     if not encoding.dates:
         return _numeric(encoding.numeric, output)
     names = [f"{output}_dates"]

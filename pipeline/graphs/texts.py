@@ -132,7 +132,7 @@ def _row_subgraph(
     constants: Mapping[str, npt.NDArray[Any]],
     columns: int,
 ) -> onnx.GraphProto:
-    """What is done for one row's texts. That tokens are texts is said: onnx crashes on what Tokenizer leaves unsaid."""
+    """Return the subgraph of one row's texts. It declares the tokens' type: without that onnx crashes on Tokenizer."""
     tokens = [node.output[0] for node in nodes if node.op_type == "Tokenizer"]
     return helper.make_graph(
         nodes,

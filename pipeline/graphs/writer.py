@@ -36,7 +36,7 @@ class GraphWriter:
     constants: dict[tuple[str, tuple[int, ...], bytes], onnx.TensorProto] = field(default_factory=dict)
 
     def constant(self, values: npt.NDArray[Any] | float | int) -> str:
-        """The name of a constant with these values; Python's numbers become float32 and int64."""
+        """Return the name of a constant with these values; Python's numbers become float32 and int64."""
         if isinstance(values, float | int):
             values = np.array(values, np.float32 if isinstance(values, float) else np.int64)
         values = np.ascontiguousarray(values) if values.ndim else values
@@ -55,7 +55,7 @@ class GraphWriter:
     def model(
         self, inputs: Mapping[str, onnx.ValueInfoProto], output: str, *, kind: int, shape: list[str | int]
     ) -> onnx.ModelProto:
-        """The graph whose answer is ``output``, with those of ``inputs`` that a node reads."""
+        """Return the graph whose answer is ``output``, with those of ``inputs`` that a node reads."""
         read = {name for node in self.nodes for name in node.input}
         return make_model(
             "body",

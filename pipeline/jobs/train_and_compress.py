@@ -44,7 +44,7 @@ def train_and_compress(context: JobContext) -> Sequence[CandidateOutcome]:
 
 
 def _within(context: JobContext, folder: str) -> JobContext:
-    """The same, with a folder of its own."""
+    """Return the same, with a folder of its own."""
     workdir = context.workdir / folder
     workdir.mkdir()
     return replace(context, workdir=workdir)

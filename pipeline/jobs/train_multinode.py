@@ -23,7 +23,7 @@ def train_multinode(
     connect: Callable[[], bootstrap.Node] = bootstrap.node,
     start: Callable[[ComputeCluster, str, Sequence[str]], int] = launch,
 ) -> int:
-    """The node's exit code."""
+    """Return the node's exit code."""
     node = connect()
     cluster = replace(node.cluster, processes_per_node=processes_of(node.queue))
     return start(cluster, "pipeline.jobs.train", arguments)

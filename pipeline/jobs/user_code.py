@@ -27,7 +27,12 @@ _LONGEST_SECONDS = 7 * 86400.0
 def train_isolated(
     context: JobContext, trainer: Trainer, candidate: Candidate, folder: Path, report: Callable[[str], None]
 ) -> TrainedCandidate:
-    """As Trainer.train, in a process apart. Raise CandidateFailedError, IntegrityError when what it gave is no data."""
+    """Train as Trainer.train does, in a process apart.
+
+    Raises:
+        CandidateFailedError: The code failed.
+        IntegrityError: What it gave back is no data.
+    """
     apart = context.workdir / f"{candidate.name}.apart"
     apart.mkdir()
     context.artifacts.download(context.keys.code, apart / MODEL_CODE)
@@ -76,6 +81,6 @@ def train_isolated(
 
 
 def _found(candidate: Candidate, trained: TrainedCandidate) -> Settings:
-    """What its search chose, of what was to be searched."""
+    """Return the settings that the search chose."""
     best = next((trial.settings for trial in trained.trials if trial.status == "best"), {})
     return {name: value for name, value in best.items() if candidate.trials and name in candidate.trials.space}

@@ -20,9 +20,10 @@ _LEARNING = frozenset(Training.model_fields) - {"hidden"} | {"privacy_epsilon", 
 
 
 def align_columns_to_base(dataset: Dataset, base: Base) -> Dataset:
-    """Its columns in the order of ``base``, with the vocabularies that its weights are for; others are left out.
+    """Order a data set's columns as ``base`` has them, with the vocabularies of its weights; drop the others.
 
-    Raise InvalidJobSpecError when the task is another, or a column is not there, or of another kind.
+    Raises:
+        InvalidJobSpecError: The task is another, or a column lacks or is of another kind.
     """
     if dataset.task != base.task:
         raise InvalidJobSpecError(
@@ -67,9 +68,10 @@ def restrict_to_base_algorithm(spec: JobSpec, base: Base) -> JobSpec:
 
 
 def plan_with_base(plan: Plan, base: Base) -> Plan:
-    """The network's candidate is built as ``base`` was; the others have nothing to go on from.
+    """Plan the network's candidate as ``base`` was built; the other candidates have nothing to go on from.
 
-    Raise InvalidJobSpecError when the network is not among the candidates.
+    Raises:
+        InvalidJobSpecError: The network is not among the candidates.
     """
     if catalogue()[base.algorithm].has_user_code:
         raise InvalidJobSpecError(
@@ -126,7 +128,7 @@ def _as_read(own_column: ColumnProfile | None, column: ColumnProfile, dataset: D
 
 
 def _reading(column: ColumnProfile) -> dict[str, Any]:
-    """What the base's weights depend on: ids of categories, the numbers of a date, the centers of both."""
+    """Return what the base's weights depend on: ids of categories, the numbers of a date, the centers of both."""
     reading: dict[str, Any] = {"vocabulary": column.vocabulary, "is_wide": column.is_wide}
     if column.is_wide or column.kind == "datetime":
         reading |= {"median": column.median, "parts": column.parts}

@@ -101,7 +101,9 @@ def pack_jobs(
     one_job: bool = False,
     has_ensemble: bool = False,
 ) -> tuple[tuple[TrainingJob, ...], tuple[str, ...]]:
-    """The jobs, and notes of what the limits made of them. ``has_ensemble``: a job more shares ``limits.dollars``."""
+    """Return the jobs, and notes of what the limits made of them. ``has_ensemble``: a job more shares
+    ``limits.dollars``.
+    """
     cpu = [planned_candidate for planned_candidate in planned if planned_candidate.queue == "cpu"]
     gpu = [planned_candidate for planned_candidate in planned if planned_candidate.queue == "gpu"]
     code = [planned_candidate for planned_candidate in planned if planned_candidate.queue == "code"]

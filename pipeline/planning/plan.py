@@ -81,7 +81,9 @@ def _imbalance_notes(dataset: Dataset, spec: JobSpec, metric: str) -> tuple[str,
 
 
 def _privacy_notes(spec: JobSpec, rows: int, candidates: int) -> tuple[str, ...]:
-    """What weakens the privacy of a plan: a large delta, and candidates whose epsilons add up (Dwork and Roth 2014)."""
+    """Return what weakens the privacy of a plan: a large delta, and candidates whose epsilons add up (Dwork and Roth
+    2014).
+    """
     privacy, notes = spec.training.privacy, []
     if privacy is None:
         return ()
@@ -100,7 +102,11 @@ def _privacy_notes(spec: JobSpec, rows: int, candidates: int) -> tuple[str, ...]
 
 
 def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]]:
-    """Those that the data's shape allows; raise InvalidJobSpecError when it allows none."""
+    """Those that the data's shape allows.
+
+    Raises:
+        InvalidJobSpecError: It allows none.
+    """
     of_the_task = [
         name
         for name, declared in catalogue().items()

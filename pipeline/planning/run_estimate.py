@@ -52,7 +52,7 @@ def costs_of(outcomes: Sequence[JobOutcome], plan: Plan) -> list[float]:
 
 
 def _training_minutes(job: TrainingJob, plan: Plan, dataset: Dataset, spec: JobSpec) -> float:
-    """A job ends when its minutes are over."""
+    """Return the minutes that a job trains, which its limit bounds."""
     candidates = [candidate for candidate in plan.candidates if candidate.name in job.candidates]
     declared = {candidate.name: catalogue()[candidate.algorithm] for candidate in candidates}
     seconds = math.fsum(

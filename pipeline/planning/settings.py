@@ -130,7 +130,11 @@ def deprecated_notes(spec: JobSpec) -> tuple[str, ...]:
 
 
 def check_training(training: Training, dataset: Dataset, where: str = "training") -> None:
-    """Raise InvalidJobSpecError where it is of another task, or of classes or images that are not there."""
+    """Check the training section against the data set.
+
+    Raises:
+        InvalidJobSpecError: A setting is of another task, or of classes or images that are not there.
+    """
     task = dataset.task
     if dataset.targets:
         _check_several_targets(training, where)

@@ -21,7 +21,11 @@ _GRID_STEPS_PER_RANGE = 3  # its ends and its middle
 
 
 def check_search(spec: JobSpec, planned: list[AlgorithmSpec], task: Task) -> None:
-    """Raise InvalidJobSpecError when the search cannot be made, or is of what is not tried."""
+    """Check that a search can be made.
+
+    Raises:
+        InvalidJobSpecError: It cannot, or it is of what is not tried.
+    """
     if spec.search.method != "none" and task == "clustering":
         raise InvalidJobSpecError(
             "search is of classification and regression: of a clustering the number is chosen by the silhouette, or "
@@ -38,9 +42,10 @@ def check_search(spec: JobSpec, planned: list[AlgorithmSpec], task: Task) -> Non
 
 
 def trials_of(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Trials | None:
-    """The search of ``declared``; None where nothing is to be searched.
+    """Return the search of ``declared``; None where nothing is to be searched.
 
-    Raise InvalidJobSpecError naming the setting that the algorithm does not have, or whose values are of a wrong type.
+    Raises:
+        InvalidJobSpecError: The algorithm has no such setting, or its values are of a wrong type.
     """
     search = spec.search
     stated_space = (search.space or {}).get(declared.name)
@@ -67,14 +72,14 @@ def trials_of(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Trials | No
 
 
 def notes_of(spec: JobSpec, trials: Sequence[Trials | None]) -> tuple[str, ...]:
-    """What of the search is done otherwise than it was asked for."""
+    """Return notes on what of the search differs from the request."""
     if spec.split.by != "time" or spec.search.cv is None or not any(trials):
         return ()
     return ("search.cv permutes the rows, which a split by time forbids: settings are compared on the validation rows",)
 
 
 def _default_space(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Space:
-    """The algorithm's own space, without what the spec has fixed and what says nothing to the task."""
+    """Return the algorithm's own space, without what the spec has fixed and what says nothing to the task."""
     fixed = {**(spec.training.hyperparameters if declared.is_network else {}), **spec.settings.get(declared.name, {})}
     return {
         field.name: field.search

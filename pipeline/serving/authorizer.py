@@ -25,7 +25,11 @@ class _Principal(Protocol):
 
 class _Keys(Protocol):
     def resolve(self, key: str) -> _Principal:
-        """Raise UnauthenticatedError for a key that is nobody's."""
+        """Find the owner of a key.
+
+        Raises:
+            UnauthenticatedError: The key is nobody's.
+        """
         ...
 
 

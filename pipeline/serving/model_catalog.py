@@ -126,7 +126,11 @@ class ModelCatalog:
         return {"model": model, "moves": [move.model_dump(mode="json") for move in moves]}
 
     def model(self, tenant: str, model: str) -> Document:
-        """Return all versions of a model, oldest first, and which one is live."""
+        """Return all versions of a model, oldest first, and which one is live.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
         summary = self._registry.summary(tenant, model)
         if summary is None:
             raise NotFoundError(f"there is no model '{model}'")
@@ -156,7 +160,11 @@ class ModelCatalog:
         return {"runs": [run.model_dump(mode="json", exclude={"events"}) for run in runs]}
 
     def run(self, tenant: str, name: str, only: Collection[str] = ()) -> Document:
-        """Return a run of a tenant; with ``only`` one of these models."""
+        """Return a run of a tenant; with ``only`` one of these models.
+
+        Raises:
+            NotFoundError: There is no such run.
+        """
         run = self._runs.get(name) if name.startswith(f"{tenant}_") else None
         if run is None or (only and run.model not in only):
             raise NotFoundError("there is no such run")

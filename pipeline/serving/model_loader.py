@@ -63,7 +63,11 @@ class ObjectReader(Protocol):
     """What is read of the port ObjectStore."""
 
     def get(self, key: str) -> bytes:
-        """Return an object; raise ObjectNotFoundError if there is none."""
+        """Return an object.
+
+        Raises:
+            ObjectNotFoundError: There is none.
+        """
         ...
 
 

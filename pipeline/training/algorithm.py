@@ -90,7 +90,7 @@ class Rows:
         return len(self.target)
 
     def joined(self, more: Rows) -> Rows:
-        """These rows, then ``more``."""
+        """Append ``more`` rows."""
         return Rows(
             num=np.concatenate([self.num, more.num]),
             cat=np.concatenate([self.cat, more.cat]),
@@ -103,7 +103,7 @@ class Rows:
         )
 
     def take(self, chosen: npt.NDArray[Any]) -> Rows:
-        """The rows at these places, or where the mask is true."""
+        """Select rows by their indices, or by a mask."""
         return Rows(
             num=self.num[chosen],
             cat=self.cat[chosen],
@@ -253,7 +253,7 @@ class TrainingTask:
         return self.objective or objective_of(self.metric)
 
     def loss_weight(self, rows: Rows) -> npt.NDArray[np.float32] | None:
-        """What each row's loss counts [rows]: its weight, and for relative errors one over the value's size.
+        """Return what each row's loss counts [rows]: its weight, and for relative errors one over the value's size.
 
         None: all alike.
         """
@@ -268,8 +268,10 @@ class TrainingTask:
         return scaled
 
     def built_from(self, config: NetworkConfig) -> Rows:
-        """The rows that a network's ranges, bins and vocabularies are taken from: where it goes on from another one,
-        that one's, so that it is built as that was and the weights mean the same."""
+        """Return the rows that a network's ranges, bins and vocabularies are taken from.
+
+        Where it goes on from a base model these are the base's: it is built alike, so that the weights mean the same.
+        """
         return self.base.rows if self.base is not None and config.base_model else self.train
 
 

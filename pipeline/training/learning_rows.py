@@ -62,13 +62,15 @@ class LearningRows:
         return self.transform or self.transforms()[0]
 
     def transforms(self, log_links: tuple[Objective, ...] = (), *, logarithms: bool = False) -> list[TargetTransform]:
-        """The transforms of a regression's target that are worth a comparison (target_transform.target_transforms)."""
+        """Return the transforms of a regression's target that are worth a comparison
+        (target_transform.target_transforms).
+        """
         train, validation = self.values["train"], self.values["validation"]
         every = np.concatenate([train, validation])
         return target_transforms(train, every, metric=self.metric, log_links=log_links, logarithms=logarithms)
 
     def with_transform(self, transform: TargetTransform) -> LearningRows:
-        """The same rows, of which models learn the target so."""
+        """Return the same rows with another transform of their target."""
         return self if transform == self.target else replace(self, transform=transform, source=self)
 
     def select_transform(
@@ -206,7 +208,7 @@ class LearningRows:
         return row_weights(split, self.dataset, self.class_weights)
 
     def _weight(self, split: pl.DataFrame) -> npt.NDArray[np.float32] | None:
-        """What each row counts in training, 1 in the mean of the training rows."""
+        """Return what each row counts in training, 1 in the mean of the training rows."""
         weight = self.weight_of(split)
         return None if weight is None else (weight / self._mean_weight).astype(np.float32)
 

@@ -69,7 +69,7 @@ def follow_each_target(trainer: Trainer, candidate: Candidate) -> None:
 
 
 def _each_target(trainer: Trainer, candidate: Candidate) -> Iterator[tuple[Trainer, Candidate, int]]:
-    """What trains each target alone, and the candidate under a name of its own: its checkpoints are."""
+    """Yield what trains each target alone, and the candidate under a name of its own, as its checkpoints have."""
     dataset = trainer.dataset
     count = len(dataset.targets)
     for number in range(count):
@@ -132,7 +132,7 @@ def _join(
 
 
 def _notes(targets: Sequence[str], outcomes: Sequence[TrainedCandidate]) -> Iterator[str]:
-    """Notes that are of all targets as they are, others with the target's name."""
+    """Yield notes: those of all targets as they are, others with the target's name."""
     shared = set.intersection(*(set(outcome.notes) for outcome in outcomes))
     for name, outcome in zip(targets, outcomes, strict=True):
         yield from (note if note in shared else f"{name}: {note}" for note in outcome.notes)
@@ -141,7 +141,7 @@ def _notes(targets: Sequence[str], outcomes: Sequence[TrainedCandidate]) -> Iter
 def _out_of_fold(
     trainer: Trainer, outcomes: Sequence[TrainedCandidate], folders: Sequence[Path], workdir: Path
 ) -> dict[str, Any]:
-    """The fields of a bag, where each target is one; its predictions are written."""
+    """Return the fields of a bag, where each target is one; its predictions are written."""
     if not all(outcome.folds for outcome in outcomes):
         return {"folds": 0, "interval": {}}
     signature = trainer.dataset.signature
@@ -161,7 +161,7 @@ def _out_of_fold(
 
 
 def _predictions(file: Path, *, edges: bool = False) -> Floats:
-    """What a target's model predicted for validation or edge rows [rows]: values, or the probability of yes."""
+    """Return what a target's model predicted for validation or edge rows [rows]: values, or P(yes)."""
     reference = np.load(file)
     if edges:
         return _last(reference[EDGES])

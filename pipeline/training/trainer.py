@@ -316,7 +316,7 @@ class Trainer:
         return {}
 
     def _take_texts(self, fold: Fold) -> tuple[Rows, Rows]:
-        """The same rows for every candidate: what is read of their texts is kept by them (features.text_features)."""
+        """Return a fold's rows; the same arrays for every candidate, as the cache of text features needs."""
         if id(fold) not in self._taken:
             self._taken[id(fold)] = fold, self.rows.all.take(fold.train), self.rows.all.take(fold.held)
         return self._taken[id(fold)][1:]

@@ -30,7 +30,11 @@ class RunUseCase:
     runs: RunLog
 
     def _read(self, record_type: type[_R], key: str) -> _R:
-        """Read a document; raise ObjectNotFoundError if it does not exist."""
+        """Read a document.
+
+        Raises:
+            ObjectNotFoundError: It does not exist.
+        """
         return record_type.from_bytes(self.artifacts.get(key))
 
     def _read_existing(self, record_type: type[_R], keys: Sequence[str]) -> list[_R]:

@@ -121,7 +121,7 @@ def build_dataset(
 
 
 def _describe_target(read: ReadRows, classes: tuple[str, ...], train: Path) -> dict[str, Any]:
-    """The fields of a Dataset that say what is learned; ``train`` is the file of the training rows."""
+    """Return the fields of a Dataset that say what is learned; ``train`` is the file of the training rows."""
     schema, several = read.schema, read.schema.several
     fields = {"task": schema.task, "target": schema.target_label}
     if several is None:
@@ -244,7 +244,7 @@ def _list_hidden(names: Sequence[str], columns: Sequence[str]) -> list[str]:
 
 
 def _select(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """The columns by their names as they are: polars reads ``*`` and ``^...$`` as patterns."""
+    """Return the columns by their names as they are: polars reads ``*`` and ``^...$`` as patterns."""
     return pl.DataFrame([frame[name] for name in columns])
 
 

@@ -95,7 +95,7 @@ def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
 
 
 def _read_labels(frame: pl.DataFrame, signature: Signature) -> pl.Series | None:
-    """What the file says of the targets; None where it lacks one."""
+    """Return what the file says of the targets; None where it lacks one."""
     names = signature.target_columns
     if not names or not set(names) <= {*frame.columns}:
         return None

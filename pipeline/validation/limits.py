@@ -70,6 +70,10 @@ def limit_broken_rows(rows: int) -> int:
 
 
 def check_bytes(name: str, size: int, max_bytes: int) -> None:
-    """Raise InvalidModelError for a file of an uploaded model that is empty or too large."""
+    """Check the size of an uploaded model's file.
+
+    Raises:
+        InvalidModelError: It is empty or too large.
+    """
     if not 0 < size <= max_bytes:
         raise InvalidModelError(f"'{name}' has {size:,} bytes: 1 to {max_bytes:,} are expected")

@@ -204,7 +204,7 @@ def _reject(
 
 
 def _spread(mask: pl.Series, positions: pl.Series, height: int) -> pl.Series:
-    """A mask of the rows at ``positions`` as one of all rows."""
+    """Return a mask of the rows at ``positions`` as one of all rows."""
     return pl.Series([False]).new_from_index(0, height).scatter(positions, mask)
 
 
@@ -218,6 +218,6 @@ def _misread_columns(read: ReadRows) -> list[str]:
 
 
 def _check_distinct_so_far(tally: Tally, schema: Schema) -> None:
-    """A target of endless values is given up before all rows are read."""
+    """Reject a target of too many distinct values before all rows are read."""
     if schema.task == "classification" and len(tally.classes) > _MAX_COUNTED_CLASSES:
         check_distinct(schema.target.name, schema.task, pl.Series([label for _, label in tally.classes]).unique())

@@ -229,7 +229,7 @@ def _infer_several(sample: pl.DataFrame, name: str, spec: JobSpec, hint: Decimal
 
 
 def _stratifying(several: SeveralTargets, sample: pl.DataFrame) -> Target:
-    """What stands for several targets where rows are stratified."""
+    """Return the labels that rows are stratified by where there are several targets."""
     rule = TargetRule(name=STRATUM, task="regression", missing=several.missing)
     return Target(rule=rule, values=several.stratum(several.cast(sample)), markers=Counter())
 
@@ -266,7 +266,7 @@ def _with_aliases(column: InferredColumn, rows: TableRows) -> InferredColumn:
 
 
 def _decimal_hint(sample: pl.DataFrame) -> DecimalHint:
-    """What the columns that tell write before decimals; asked only where a column may not tell."""
+    """Return the decimal mark of the columns that tell; used where a column does not tell."""
     texts = [column.head(_HINT_ROWS) for column in sample if column.dtype == pl.String]
     numbered = pl.DataFrame([text.alias(str(number)) for number, text in enumerate(texts)])
     is_unproven = pl.all().str.contains(_AMBIGUOUS).any() & ~pl.all().str.contains(_PROOF).any()

@@ -36,7 +36,7 @@ def real_session(choice: Choice) -> Session:
 
 
 def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:
-    """The same composition for both; an embedded cloud has its endpoint and any credentials, AWS a profile."""
+    """Return the connection: of an embedded cloud by its endpoint and any credentials, of AWS by a profile."""
     if embedded is None:
         assert choice.stack is not None
         try:

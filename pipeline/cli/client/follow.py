@@ -50,14 +50,22 @@ class RunReader(Protocol):
     """What knows the present state of runs: the log, or the API."""
 
     def get(self, run: str) -> Run:
-        """Return a run; raise NotFoundError if there is none."""
+        """Return a run.
+
+        Raises:
+            NotFoundError: There is none.
+        """
         ...
 
 
 def wait_for_start(
     run: str, runs: RunReader, *, sleep: Callable[[float], None], seconds: float = _START_SECONDS
 ) -> Run:
-    """The run's record as soon as it is there; raise NotFoundError when the upload has started nothing."""
+    """Wait until the run's record is there, and return it.
+
+    Raises:
+        NotFoundError: The upload has started nothing.
+    """
     for _ in range(int(seconds / POLL_SECONDS)):
         try:
             return runs.get(run)
@@ -70,20 +78,27 @@ def wait_for_start(
 
 
 def follow(run: str, connection: Connection, *, sleep: Callable[[float], None]) -> Run:
-    """Show each stage until the run has ended, and what is trained; raise NotFoundError for an unknown run."""
+    """Show each stage until the run has ended, and what is trained.
+
+    Raises:
+        NotFoundError: Of an unknown run.
+    """
     return follow_run(run, connection.runs, curves_of(run, connection.artifacts), sleep=sleep)
 
 
 def follow_run(
     run: str, runs: RunReader, curves: Callable[[], Sequence[TrainingCurves]], *, sleep: Callable[[float], None]
 ) -> Run:
-    """Show each stage until the run has ended; raise NotFoundError for an unknown run.
+    """Show each stage until the run has ended.
 
     Args:
         run: Its name.
         runs: What knows its state.
         curves: Reads its present training curves.
         sleep: Waits between two looks.
+
+    Raises:
+        NotFoundError: Of an unknown run.
     """
     console = err()
     updates = _updates(run, runs, sleep)
@@ -123,7 +138,7 @@ def _name_nearest(run: Run, connection: Connection) -> None:
 
 
 def _describe_success(run: Run, connection: Connection) -> str:
-    """What the run made, and what is live now: a later run or a person may have moved the alias since."""
+    """Return what the run made, and what is live now: a later run or a person may have moved the alias since."""
     live = live_number(connection, run.tenant, run.model)
     if run.reason and live != run.version:
         return f"{run.reason}; 'modeldrop promote {run.model} {run.version} --tenant {run.tenant}' makes it live"
@@ -194,7 +209,7 @@ def _follow_plainly(updates: Iterator[Run]) -> Run:
 
 
 def _selection(run: Run, connection: Connection) -> Selection | None:
-    """A run that ended before selection has none."""
+    """Return the selection of a run; None where it ended before there was one."""
     try:
         return Selection.from_bytes(connection.artifacts.get(RunKeys.of(run.run).selection))
     except ObjectNotFoundError:

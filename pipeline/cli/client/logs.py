@@ -88,7 +88,7 @@ def _is_shown(name: str, value: object) -> bool:
 
 
 def _value(value: object) -> str:
-    """A number with six digits at most; ``--json`` has all of them."""
+    """Return a number with six digits at most; ``--json`` has all of them."""
     if isinstance(value, float):
         return f"{value:.6g}"
     return value if isinstance(value, str) else jsonlib.dumps(value, ensure_ascii=False)

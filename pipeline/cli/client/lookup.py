@@ -33,7 +33,11 @@ _MAX_RUNS = 1000  # that a name is looked for among
 
 
 def find_model(connection: Connection, tenant: str, model: str) -> ModelSummary:
-    """Raise NotFoundError, with the nearest name, when the tenant has no such model."""
+    """Find a model by its name.
+
+    Raises:
+        NotFoundError: The tenant has no such model; the message has the nearest name.
+    """
     summary = connection.registry.summary(tenant, model)
     if summary is not None:
         return summary
@@ -42,7 +46,7 @@ def find_model(connection: Connection, tenant: str, model: str) -> ModelSummary:
 
 
 def find_version(connection: Connection, tenant: str, model: str, version: int | None) -> ModelVersion:
-    """The version, or without a number the live one, or the newest where none is live.
+    """Return the version, or without a number the live one, or the newest where none is live.
 
     Raises:
         NotFoundError: The tenant has no such model or version.
@@ -85,7 +89,11 @@ def find_selection(connection: Connection, run: Run) -> Selection:
 
 
 def find_live(connection: Connection, tenant: str, model: str) -> ModelVersion:
-    """Raise NotFoundError when the tenant has no such model, or none of its versions is live."""
+    """Return the version that a model's live alias points to.
+
+    Raises:
+        NotFoundError: The tenant has no such model, or none of its versions is live.
+    """
     summary = find_model(connection, tenant, model)
     if summary.live_version is None:
         raise NotFoundError(
@@ -107,7 +115,7 @@ def has_tags(summary: ModelSummary, tags: Sequence[str]) -> bool:
 
 
 def find_run(connection: Connection, name: str, tenant: str | None = None) -> Run:
-    """The run of that name, or the newest run of the model of that name.
+    """Return the run of that name, or the newest run of the model of that name.
 
     Args:
         connection: The stack that has it.

@@ -76,7 +76,7 @@ def infer_url(api_url: str, model: str, version: int | None = None) -> str:
 
 
 def _predictions(response: httpx.Response, rows: int) -> dict[str, Any]:
-    """The answer's document; what stands between here and the API may answer 200 too."""
+    """Return the answer's document; what stands between here and the API may answer 200 too."""
     try:
         document: dict[str, Any] = response.json()
         if len(document["predictions"]) == rows and "version" in document:
@@ -89,7 +89,7 @@ def _predictions(response: httpx.Response, rows: int) -> dict[str, Any]:
 
 
 def _words(response: httpx.Response) -> str:
-    """What the API says; something between here and there may answer in another form."""
+    """Return what the API says; something between here and there may answer in another form."""
     try:
         return str(response.json()["error"])
     except (ValueError, KeyError, TypeError):

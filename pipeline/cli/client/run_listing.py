@@ -52,7 +52,7 @@ class RunFilter:
 def list_runs(
     connection: Connection, chosen: RunFilter, *, limit: int
 ) -> tuple[list[Run | RejectedUpload], Sequence[RejectedUpload]]:
-    """The newest ``limit`` that a filter takes, newest first; and the rejected uploads among them."""
+    """Return the newest ``limit`` that a filter takes, newest first; and the rejected uploads among them."""
     from pipeline.cli.views.rejected_uploads import merge_newest
 
     read = _MAX_LISTED if chosen.is_narrow else limit
@@ -62,7 +62,11 @@ def list_runs(
 
 
 def parse_status(text: str) -> str:
-    """A status in any case; raise typer.BadParameter for another word."""
+    """Parse the status of a run, in any case.
+
+    Raises:
+        typer.BadParameter: There is no such status.
+    """
     status = text.upper().replace("-", "_")
     if status not in STATUSES:
         raise typer.BadParameter(f"'{text}' is no status: {', '.join(STATUSES).lower()} is expected")

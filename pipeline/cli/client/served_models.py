@@ -75,6 +75,9 @@ def authentication(
 
     Without ``--no-auth`` an API key is needed: one of ``--api-key-file``, or the registry's. Models of files without a
     key file are open to this machine alone.
+
+    Raises:
+        typer.BadParameter: The options exclude each other, a key file has no key, or a key is needed.
     """
     from pipeline.server.authentication import FixedKeys, OpenAccess, RegistryKeys
     from pipeline.server.models.model_files import LOCAL_TENANT
@@ -99,7 +102,11 @@ def authentication(
 
 
 def tls_files(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:
-    """Return the files of TLS; None without a certificate."""
+    """Return the files of TLS; None without a certificate.
+
+    Raises:
+        typer.BadParameter: One of certificate and key lacks.
+    """
     from pipeline.server.config import TlsFiles
 
     if certificate is None and key is None and client_ca is None:

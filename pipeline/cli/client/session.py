@@ -199,7 +199,11 @@ class Session:
         return KeyApi(self.choice.api_url, self.choice.api_key, transport=self.world.transport)
 
     def api_key(self, connection: Connection) -> str:
-        """Raise UnauthenticatedError when none is given and the stack has none to give."""
+        """Return the API key: the one that is given, or the stack's.
+
+        Raises:
+            UnauthenticatedError: None is given, and the stack has none to give.
+        """
         key = self.choice.api_key or connection.status.api_key
         if not key:
             raise UnauthenticatedError(

@@ -21,7 +21,7 @@ _MAX_LISTED = 1000
 
 
 def running_runs(session: Session) -> list[Run]:
-    """The embedded cloud's; none where it does not answer, since `down` must be able to end it then too."""
+    """Return the running runs of the embedded cloud; none where it does not answer, since `down` ends it then too."""
     try:
         runs = session.connection().runs.list(limit=_MAX_LISTED)
     except ModeldropError:

@@ -34,7 +34,7 @@ def complete_versions(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_runs(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The newest runs."""
+    """Return the newest runs."""
     return _complete(ctx, incomplete, lambda stack: (run.run for run in stack.runs.list(limit=_MAX_RUNS)))
 
 
@@ -51,7 +51,7 @@ def _complete(ctx: typer.Context, incomplete: str, names: Callable[[Connection],
 
 
 def _session(ctx: typer.Context) -> Session:
-    """The root's callback does not run when a shell completes."""
+    """Return the session of a completion, for which the root's callback does not run."""
     root = ctx.find_root()
     options: dict[str, Any] = {name: root.params.get(name) for name in ("stack", "profile", "region", "home")}
     choice = Choice(**options)

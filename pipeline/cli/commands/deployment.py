@@ -119,7 +119,7 @@ def destroy(
 
 
 def _target(site: DeploymentSite, defaults: dict[str, str], overrides: dict[str, str]) -> DeployTarget:
-    """An update keeps the parameters that the stack has."""
+    """Return the stack to deploy; an update keeps the parameters that it has."""
     from pipeline.deployment.checks import DeployTarget
 
     try:
@@ -155,7 +155,7 @@ def _show_checks(checks: Iterable[PreflightCheck], *, quiet: bool) -> list[Prefl
 
 
 def _remaining(site: DeploymentSite, checks: list[PreflightCheck], deployed: DeployResult | None) -> list[str]:
-    """What a person still has to do."""
+    """Return what a person still has to do."""
     steps = [f"{check.name}: {check.fix}" for check in checks if check.status == "warning" and check.fix]
     if deployed is None:
         return steps

@@ -54,6 +54,10 @@ def watch_with_key(ctx: typer.Context, api: KeyApi, run: str, *, json: bool) -> 
         api: The stack's API.
         run: Its name.
         json: Print the run's record.
+
+    Raises:
+        StoppedError: The user stopped it; the run goes on.
+        typer.Exit: The run has ended.
     """
     from pipeline.cli.client.follow import exit_code, follow_run, wait_for_start
     from pipeline.cli.terminal.console import print_json

@@ -50,7 +50,11 @@ ModelArgument = Annotated[
 
 
 def parse_version(text: str) -> int:
-    """Parse a version's number, as an argument has it."""
+    """Parse a version's number, as an argument has it.
+
+    Raises:
+        typer.BadParameter: It is no number from 1.
+    """
     if not text.isdecimal() or int(text) < 1:
         raise typer.BadParameter(f"'{text}' is no version: a whole number such as 2 is expected")
     return int(text)
@@ -173,7 +177,7 @@ def predict(
 
 
 def _print_answers(predicted: PredictedRows, output: Path | None, *, json: bool) -> None:
-    """A table for terminals, csv for pipes; with a file only what was written."""
+    """Print predictions: a table for terminals, csv for pipes; with an output file only what was written."""
     from pipeline.cli.prediction.output_files import print_csv, write_predictions
     from pipeline.cli.prediction.predictions_table import predictions_table, score_text
     from pipeline.cli.terminal.console import is_terminal, print_json, show

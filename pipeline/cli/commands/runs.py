@@ -295,6 +295,10 @@ def watch_run(
         run: Its name.
         json: Print the run's record.
         succeeded: Called where it succeeded.
+
+    Raises:
+        StoppedError: The user stopped it; the run goes on.
+        typer.Exit: The run has failed.
     """
     from pipeline.cli.client.follow import follow, wait_for_start
 

@@ -63,7 +63,7 @@ def prepare(folder: Path) -> Data:
 
 
 def image(row: Row) -> str:
-    """The 8 x 8 pixels (0 to 16) of a digit, as text."""
+    """Return the 8 x 8 pixels (0 to 16) of a digit, as text."""
     pixels = [float(value) for name, value in row.items() if name != TARGET]
     shades = [_SHADES[min(int(pixel / 17 * len(_SHADES)), len(_SHADES) - 1)] * 2 for pixel in pixels]
     return "\n".join("".join(shades[start : start + _SIDE]) for start in range(0, len(shades), _SIDE))

@@ -64,7 +64,11 @@ class FolderContents:
         return contents
 
     def check(self, folder: Path) -> None:
-        """Raise typer.BadParameter where it is not clear what is meant."""
+        """Check that it is clear what the folder holds.
+
+        Raises:
+            typer.BadParameter: It is not.
+        """
         from pipeline.validation.readers.formats import has_format
 
         if self.data_files and self.images:

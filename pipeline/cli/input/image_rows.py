@@ -96,7 +96,7 @@ def _tell(broken: list[str]) -> Iterator[str]:
 
 
 def _cell(body: bytes, column: Column) -> Any:
-    """An image as it is, which the API makes as large as the model reads it."""
+    """Return an image as it is, which the API makes as large as the model reads it."""
     if len(body) <= _MAX_SENT_BYTES:
         return {"b64": base64.b64encode(body).decode()}
     try:

@@ -177,7 +177,7 @@ class _JsonLines:
                 self.first_infinite.setdefault(column.name, number)
 
     def _check_absent(self, *, is_whole: bool) -> None:
-        """A column that no row of the file has is left to the reader, which names the nearest one."""
+        """Check a column that some rows lack; one that no row has is left to the reader, which names the nearest."""
         optional = {column.name for column in self.signature.columns if column.is_optional}
         for column, rows in self.absent.items():
             if column not in optional and not (is_whole and rows == self.rows):

@@ -87,14 +87,14 @@ def truths_of(labels: Sequence[Any], signature: Signature) -> list[Any]:
 
 
 def _values_of_rows(labels: Sequence[Any], signature: Signature) -> list[Any]:
-    """A number for each target; None for a row that lacks one."""
+    """Return a number for each target; None for a row that lacks one."""
     columns = {name: _numbers([row and row[name] for row in labels], signature) for name in signature.targets}
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return [None if None in row.values() else row for row in rows]
 
 
 def _labels_of_rows(labels: Sequence[Any], signature: Signature) -> list[Any]:
-    """The labels that each row has, of those that the model knows; None for a row that does not say."""
+    """Return the labels that each row has, of those that the model knows; None for a row that does not say."""
     import polars as pl
 
     from pipeline.validation.columns.casting import as_flags
@@ -148,7 +148,7 @@ def _iterate(frames: Sequence[pl.DataFrame], signature: Signature) -> Iterator[R
 
 
 def _nest(pixels: bytes | None, shape: tuple[int, ...]) -> list[Any] | None:
-    """An image as the nested arrays of a request."""
+    """Return an image as the nested arrays of a request."""
     import numpy as np
 
     if pixels is None:

@@ -145,7 +145,7 @@ def _write_text(name: str, body: bytes, scratch: Path) -> Path:
 
 
 def _list_parts(folder: Path) -> list[Path]:
-    """The data files in a folder; none where it holds images.
+    """Return the data files in a folder; none where it holds images.
 
     Raises:
         typer.BadParameter: It holds neither.

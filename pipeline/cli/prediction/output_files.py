@@ -55,7 +55,7 @@ def predictions_frame(predicted: PredictedRows) -> pl.DataFrame:
 
 
 def _frame_of_targets(predicted: PredictedRows, columns: dict[str, list[object]]) -> pl.DataFrame:
-    """A column for each target; of labels those of a row, joined, and the probability of each."""
+    """Return a column for each target; of labels those of a row, joined, and the probability of each."""
     import polars as pl
 
     signature, predictions, truths = predicted.signature, predicted.predictions, predicted.truths

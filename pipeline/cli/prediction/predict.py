@@ -118,5 +118,5 @@ def _batch_rows(signature: Signature) -> int:
 
 
 def _name_rows(text: str, before: int) -> str:
-    """What the API says of a batch, with its rows counted from 1 over the whole file."""
+    """Rewrite an API message so that its rows count from 1 over the whole file."""
     return _ROW_PLACE.sub(lambda match: f"row {int(match[1]) + before + 1:,}", text)

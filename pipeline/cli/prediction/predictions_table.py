@@ -19,7 +19,7 @@ _SHOWN = 20
 
 
 def predictions_table(predicted: PredictedRows, *, shown: int = _SHOWN) -> RenderableType:
-    """The first ``shown`` answers, and how good all of them are."""
+    """Return the first ``shown`` answers, and how good all of them are."""
     if predicted.signature.targets and not predicted.signature.is_multilabel:
         return values_table(predicted, shown=shown)
     scored = bool(predicted.truths)

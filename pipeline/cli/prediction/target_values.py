@@ -19,7 +19,7 @@ __all__ = ["score_of_targets", "values_table"]
 
 
 def values_table(predicted: PredictedRows, *, shown: int) -> RenderableType:
-    """The first ``shown`` predictions, a column for each target, beside the truth where it is known."""
+    """Return the first ``shown`` predictions, a column for each target, beside the truth where it is known."""
     scored = bool(predicted.truths)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
     table.add_column("row", justify="right")
@@ -42,7 +42,7 @@ def values_table(predicted: PredictedRows, *, shown: int) -> RenderableType:
 
 
 def score_of_targets(signature: Signature, pairs: Sequence[tuple[dict[str, Any], Any]]) -> Text:
-    """The RMSE of each target; of labels the share of rows that have all right, and F1 over all labels."""
+    """Return the RMSE of each target; of labels the share of rows that have all right, and F1 over all labels."""
     count = len(pairs)
     if not signature.is_multilabel:
         errors = {

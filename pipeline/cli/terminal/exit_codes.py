@@ -39,7 +39,7 @@ class StoppedError(Exception):
 
 
 def exit_code_of(error: ModeldropError) -> ExitCode:
-    """A wrong name is wrong usage; a stack that is not there is not a failure of the operation."""
+    """Return the exit code of an error: a wrong name is wrong usage, a missing stack is no failed operation."""
     match error:
         case NotRunningError():
             return ExitCode.NOT_RUNNING
@@ -87,7 +87,11 @@ class GuardedGroup(Group):
             raise
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Refuse empty arguments of every command: an empty path would be the current folder."""
+        """Refuse empty arguments of every command: an empty path would be the current folder.
+
+        Raises:
+            typer.BadParameter: An argument is empty.
+        """
         ctx.meta[_JSON] = "--json" in args
         for position, argument in enumerate(args):
             if argument == "":
@@ -101,7 +105,11 @@ class GuardedGroup(Group):
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """A command that people guess works as the one that is meant, or says which that is."""
+        """Resolve a command, also by a name that people guess.
+
+        Raises:
+            click.UsageError: There is no such command; the message names the nearest one.
+        """
         if args and args[0] not in self.commands:
             if pointer := POINTERS.get(args[0]):
                 raise _UnknownCommandError(pointer, ctx=ctx)

@@ -22,7 +22,7 @@ def prepare_streams() -> None:
 
 
 def _occupy_closed_descriptors() -> None:
-    """A file that is opened later must not become the standard stream of a child process."""
+    """Occupy closed descriptors, lest a file that is opened later become a child's standard stream."""
     with suppress(OSError):
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
             os.set_inheritable(descriptor, True)

@@ -214,7 +214,9 @@ def _with_spec(files: dict[str, Path], prefix: str, spec: Path | None) -> dict[s
 
 
 def _beside(path: Path) -> list[Path]:
-    """The companions that lie beside a file: settings, code, and the file of test rows where there is only one."""
+    """Return the companions that lie beside a file: settings, code, and the file of test rows where there is only
+    one.
+    """
     named = [file for name in _SETTINGS if (file := path.parent / name).is_file()]
     if _is_model_code(code := path.parent / MODEL_CODE):
         named.append(code)

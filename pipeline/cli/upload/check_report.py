@@ -107,7 +107,7 @@ def _rows(check: Check) -> str:
 
 
 def _grid(facts: Mapping[str, str]) -> RenderableType:
-    """A line for each fact; an empty one is not told."""
+    """Return a line for each fact; an empty one is not told."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True, min_width=_FACT_WIDTH)
     table.add_column(overflow="fold")
@@ -130,7 +130,7 @@ def _task(report: Mapping[str, Any]) -> str:
 
 
 def _dialect(dialect: object) -> str:
-    """What the reader found, in words; its facts are told as they are named."""
+    """Return what the reader found, in words; its facts are told as they are named."""
     if not isinstance(dialect, Mapping):
         return "" if dialect is None else str(dialect)
     return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in dialect.items() if _is_told(value))

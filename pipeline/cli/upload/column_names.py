@@ -63,7 +63,7 @@ def _read_head(file: Path, spec: JobSpec, scratch: Path) -> TableRows | None:
 
 
 def _cut_head(file: Path, scratch: Path) -> Path | None:
-    """The first rows as a file of the same format; None of a format that has no head."""
+    """Return the first rows as a file of the same format; None of a format that has no head."""
     form = find_format(file.name)
     if form.kind == "parquet":
         import polars as pl

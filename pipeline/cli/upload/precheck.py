@@ -93,7 +93,11 @@ def precheck_files(upload: PlannedUpload, stored: Sequence[Path], *, check: bool
 
 
 def check_companion(file: Path) -> None:
-    """Raise InputError for settings, code or test rows that no run could read."""
+    """Check a companion of an upload.
+
+    Raises:
+        InputError: No run could read it: settings, code or test rows.
+    """
     from pipeline.validation.companions.model_code import check_code
     from pipeline.validation.readers.formats import find_format
 
@@ -181,7 +185,7 @@ def _unpacked_bytes(file: Path) -> int:
 
 
 def _not_uploaded(error: InputError, upload: PlannedUpload) -> InputError:
-    """The same error, with what it means for the upload."""
+    """Add to an error what it means for the upload."""
     sentence = error.message
     if isinstance(error, InvalidColumnsError) and len(upload.files) > 1:
         names = [file.name for file in upload.files]

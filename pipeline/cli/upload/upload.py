@@ -29,7 +29,7 @@ _SAYS_NOTHING = frozenset({"train", "training", "data", "dataset"})
 
 
 def model_of(file: Path) -> str:
-    """A name for the model of ``file``: the file's, or its folder's when it is called train or data."""
+    """Return a name for the model of ``file``: the file's, or its folder's when it is called train or data."""
     stem = (file.name.split(".", 1)[0] or file.resolve().name).split(".", 1)[0]  # '.' and '..' have none of their own
     name = file.resolve().parent.name if stem.lower() in _SAYS_NOTHING else stem
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:32].rstrip("-_")
@@ -49,7 +49,11 @@ class DropOptions:
     confirmed: bool = False  # large and unusual uploads too
 
     def key(self, file: str) -> UploadKey:
-        """Raise InvalidUploadError for a name that the pipeline would refuse."""
+        """Return the object's key.
+
+        Raises:
+            InvalidUploadError: The pipeline would refuse the name.
+        """
         return UploadKey(tenant=check_tenant(self.tenant), model=check_model(self.model), file=file)
 
 
@@ -181,6 +185,6 @@ def _metadata(target: str | None) -> dict[str, str] | None:
 
 
 def _run(where: str, key: UploadKey, connection: Connection) -> str:
-    """The name of the run that the object starts."""
+    """Return the name of the run that the object starts."""
     version_id = connection.uploads.head(where).version_id
     return run_name(key.tenant, key.model, connection.uploads.bucket, where, version_id)

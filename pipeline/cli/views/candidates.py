@@ -31,7 +31,7 @@ def served_lines(reason: str) -> Iterator[Text]:
 
 
 def tried_lines(tried: Sequence[CandidateReport], metric: str, notes: Sequence[str]) -> Iterator[Text]:
-    """A line a candidate: why it was tried and what its search found, or why it is not there; skips of one reason
+    """Yield a line a candidate: why it was tried and what its search found, or why it is not there; skips of one reason
     share a line."""
     for report in tried:
         if report.status != "skipped":

@@ -168,7 +168,7 @@ def _decision(card: ModelCard) -> Iterator[RenderableType]:
 
 
 def _by_class(card: ModelCard) -> RenderableType:
-    """The classes with the most test rows, the positive one in bold."""
+    """Return the classes with the most test rows, the positive one in bold."""
     table = _table("class", "rows", "labeled so", "precision", "recall", "F1", right=(1, 2, 3, 4, 5))
     for quality in sorted(card.by_class, key=lambda quality: -quality.rows)[:_MAX_CLASSES]:
         shares = (f"{fraction:.1%}" for fraction in (quality.precision, quality.recall))
@@ -288,7 +288,7 @@ def _data(card: ModelCard) -> RenderableType:
 
 
 def _tried(card: ModelCard) -> RenderableType:
-    """The files that were made, by their rank; then why each candidate was tried, or not."""
+    """Return the files that were made, by their rank; then why each candidate was tried, or not."""
     table = FittedTable(columns=[column for column in leaderboard_columns(card.metric) if column.name != "agrees"])
     applicable = [row for row in card.leaderboard if row.status != "not_applicable"]
     for row in applicable:

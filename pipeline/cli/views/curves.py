@@ -40,7 +40,7 @@ def curves_of(run: str, artifacts: ObjectStore) -> Callable[[], Sequence[Trainin
 
 
 def curves_table(curves: Sequence[TrainingCurves]) -> RenderableType:
-    """The validation loss (without one, the metric) as a line of bars, and the last point's other numbers."""
+    """Return the validation loss (without one, the metric) as a line of bars, and the last point's other numbers."""
     table = Table.grid(padding=(0, 2))
     for curve in curves:
         if curve.points:

@@ -65,12 +65,12 @@ class FittedTable:
         return [Measurement.get(console, options, cell) for cell in (Text(column.name), *self._cells(column))]
 
     def _least_width(self, column: FittedColumn, console: Console, options: ConsoleOptions) -> int:
-        """That breaks no word."""
+        """Return the width that breaks no word."""
         measures = self._measures(column, console, options)
         return max(measure.minimum if column.wraps else measure.maximum for measure in measures)
 
     def _wanted_width(self, column: FittedColumn, console: Console, options: ConsoleOptions) -> int:
-        """That leaves a column which wraps room for some words."""
+        """Return the width that leaves a column which wraps room for some words."""
         return min(_WRAPPED, max(measure.maximum for measure in self._measures(column, console, options)))
 
     def _table(self, columns: Sequence[FittedColumn], widths: Mapping[FittedColumn, int]) -> Table:

@@ -22,7 +22,7 @@ __all__ = [
 
 
 def status_document(status: StackStatus) -> dict[str, Any]:
-    """What ``modeldrop status --json`` prints; ``api_key`` is there on the embedded cloud only."""
+    """Return what ``modeldrop status --json`` prints; ``api_key`` is there on the embedded cloud only."""
     document = {
         "running": status.running,
         "endpoint_url": status.endpoint_url,
@@ -57,7 +57,7 @@ def run_document(run: Run) -> dict[str, Any]:
 
 
 def pending_document(run: str | None, *, tenant: str, model: str, file: str) -> dict[str, Any]:
-    """What ``modeldrop drop --no-watch --json`` prints: a run before its record is there.
+    """Return what ``modeldrop drop --no-watch --json`` prints: a run before its record is there.
 
     ``run`` is None for a companion, which is STORED and starts none.
     """
@@ -81,7 +81,7 @@ def pending_document(run: str | None, *, tenant: str, model: str, file: str) -> 
 
 
 def rejected_document(upload: RejectedUpload) -> dict[str, Any]:
-    """An upload that started no run, among those of ``modeldrop runs --json``: its status is REJECTED."""
+    """Return an upload that started no run, among those of ``modeldrop runs --json``: its status is REJECTED."""
     time = upload.at.isoformat()
     return {
         "run": None,
@@ -130,7 +130,9 @@ def model_document(summary: ModelSummary, live: ModelVersion | None) -> dict[str
 
 
 def promoted_document(version: VersionRecord, *, alias: str, previous: int | None) -> dict[str, Any]:
-    """What ``promote --json`` and ``rollback --json`` print; to ``previous_version`` the alias pointed before."""
+    """Return what ``promote --json`` and ``rollback --json`` print; to ``previous_version`` the alias pointed
+    before.
+    """
     return {
         "tenant": version.tenant,
         "model": version.model,

@@ -32,8 +32,9 @@ def leaderboard_columns(metric: str, second_metric: str = "") -> list[FittedColu
 
 
 def leaderboard(selection: Selection, *, details: str | None = None) -> RenderableType:
-    """What was tried: quality with its 95 % interval, seconds of training, latency of one row, size; the winner and the
-    front are marked.
+    """Return a table of the candidates: quality with its 95 % interval, training time, latency of one row, size.
+
+    The winner and the Pareto front are marked.
 
     Args:
         selection: The run's.

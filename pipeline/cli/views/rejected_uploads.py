@@ -15,7 +15,7 @@ __all__ = ["merge_newest", "rejected_lines"]
 def merge_newest(
     runs: Sequence[Run], rejected: Sequence[RejectedUpload], limit: int
 ) -> tuple[list[Run | RejectedUpload], list[RejectedUpload]]:
-    """The newest ``limit`` of both together, newest first; and the rejected ones among them."""
+    """Return the newest ``limit`` of both together, newest first; and the rejected ones among them."""
     entries: list[Run | RejectedUpload] = [*runs, *rejected]
     newest = sorted(entries, key=_began, reverse=True)[:limit]
     return newest, [upload for upload in newest if isinstance(upload, RejectedUpload)]

@@ -58,7 +58,7 @@ def interval(bounds: Sequence[float] | None) -> str:
 
 
 def run_panel(run: Run, *, now: datetime, mark: RenderableType = "▸") -> RenderableType:
-    """The stages of one run, one line each; ``mark`` stands beside the stage that is running."""
+    """Return the stages of one run, one line each; ``mark`` stands beside the stage that is running."""
     table = Table.grid(padding=(0, 2))
     for stage in run.stages:
         marker = mark if stage.status == "RUNNING" else _MARKS[stage.status]

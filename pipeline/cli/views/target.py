@@ -21,7 +21,7 @@ def describe_learning(learning: Learning) -> str:
 
 
 def learning_lines(learning: Learning | None) -> Iterator[Text]:
-    """What is learned, the likelier target, and what the rows look like; nothing before the file is validated."""
+    """Yield what is learned, the likelier target, and what the rows look like; nothing before the file is validated."""
     if learning is None:
         return
     yield Text(describe_learning(learning))

@@ -68,7 +68,7 @@ class AwsStoredData:
         return count
 
     def _versions(self, name: str) -> list[Any]:
-        """The first page of versions and delete markers: what was on it is gone when the next is asked for."""
+        """Return the first page of versions and delete markers: what was on it is gone when the next is asked for."""
         page = self._clients.s3.list_object_versions(Bucket=name, MaxKeys=_MAX_KEYS)
         listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         return [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in listed]

@@ -188,12 +188,12 @@ class SharedValues:
 
 
 def _large(weights: Weights) -> dict[str, nn.Parameter]:
-    """The matrices, convolutions and embeddings; biases and scales stay as they are."""
+    """Return the matrices, convolutions and embeddings; biases and scales stay as they are."""
     return {name: tensor for name, tensor in weights.items() if tensor.ndim > 1 and tensor.numel() >= _MIN_WEIGHTS}
 
 
 def _threshold(scores: Tensor, sparsity: float) -> Tensor:
-    """The score below or at which that share of them lies."""
+    """Return the score below or at which that share of them lies."""
     count = round(sparsity * scores.numel())
     return scores.flatten().kthvalue(count).values if count else scores.new_tensor(float("-inf"))
 

@@ -126,7 +126,7 @@ class TorchGraph(nn.Module):
         return before, after
 
     def _tensors(self) -> tuple[dict[str, Tensor], dict[str, nn.Parameter]]:
-        """The constants of the nodes that torch runs, and those among them that learn."""
+        """Return the constants of the nodes that torch runs, and those among them that learn."""
         constants: dict[str, Tensor] = {}
         learned: dict[str, nn.Parameter] = {}
         for node in self._after:
@@ -139,7 +139,7 @@ class TorchGraph(nn.Module):
         return constants, learned
 
     def _prefix(self, before: list[onnx.NodeProto]) -> onnxruntime.InferenceSession | None:
-        """What onnxruntime computes: the tensors that the nodes behind read, from the inputs of the body."""
+        """Return what onnxruntime computes: the tensors that the nodes behind read, from the inputs of the body."""
         computed_names = {name for node in before for name in node.output}
         read = {name for node in self._after for name in node.input}
         inputs = {value.name: value for value in self._model.graph.input}

@@ -88,7 +88,7 @@ def _reshape(inputs: Inputs, attributes: Attributes) -> Tensor:
 
 
 def _axes(inputs: Inputs, attributes: Attributes) -> list[int]:
-    """The axes, an input since opset 13 and an attribute before."""
+    """Return the axes, an input since opset 13 and an attribute before."""
     if len(inputs) > 1 and inputs[1] is not None:
         axes: list[int] = inputs[1].reshape(-1).tolist()
         return axes

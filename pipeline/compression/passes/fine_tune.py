@@ -47,7 +47,11 @@ class FineTune(GraphPass):
         return TorchGraph(model)
 
     def requires(self, model: bytes) -> None:
-        """Raise NotApplicableError where there are too few rows, no time, or weights that torch cannot train."""
+        """Check that the pass applies to the model.
+
+        Raises:
+            NotApplicableError: There are too few rows, no time, or weights that torch cannot train.
+        """
         if len(self._context.rows) < _MIN_ROWS:
             raise NotApplicableError(
                 f"fine-tuning needs {_MIN_ROWS} training rows at least, and there are {len(self._context.rows)}"
@@ -78,6 +82,10 @@ class FineTune(GraphPass):
         return PassResult(model=graph.to_onnx(), modified=True)
 
     def ensures(self, model: bytes) -> None:
-        """Raise CompressionError where a weight is no finite number."""
+        """Check what the pass promises.
+
+        Raises:
+            CompressionError: A weight is no finite number.
+        """
         if not all(np.isfinite(weights).all() for weights in read_weights(onnx.load_from_string(model))):
             raise CompressionError("fine-tuning diverged: a weight is no finite number")

@@ -30,7 +30,11 @@ class GraphPass(ABC):
 
     @abstractmethod
     def requires(self, model: bytes) -> None:
-        """Raise NotApplicableError when there is nothing to do on ``model``, or what else keeps the pass from it."""
+        """Check that the pass applies to the model.
+
+        Raises:
+            NotApplicableError: There is nothing to do, or something keeps the pass from it.
+        """
 
     @abstractmethod
     def call(self, model: bytes) -> PassResult:
@@ -38,7 +42,11 @@ class GraphPass(ABC):
 
     @abstractmethod
     def ensures(self, model: bytes) -> None:
-        """Raise CompressionError when the result is not what the pass promises."""
+        """Check what the pass promises.
+
+        Raises:
+            CompressionError: The result is not what it promises.
+        """
 
 
 def apply_if_applicable(step: GraphPass, model: bytes) -> bytes:

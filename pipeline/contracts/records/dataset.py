@@ -188,7 +188,7 @@ class Dataset(Record):
     def signature_of(
         self, classes: tuple[str, ...], quantiles: tuple[float, ...] = (), decision: Decision | None = None
     ) -> Signature:
-        """The signature of a model that answers with these classes (none: the data set's own), or quantiles.
+        """Return the signature of a model that answers with these classes (none: the data set's own), or quantiles.
 
         ``decision``: how its scores become probabilities and labels; None: as they are, and the most probable class.
         """

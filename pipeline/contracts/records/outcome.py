@@ -117,7 +117,7 @@ class TrainedCandidate(Record):
     @model_validator(mode="before")
     @classmethod
     def _read_cross_validated(cls, record: Any) -> Any:
-        """Records of versions before the bag have out-of-fold metrics beside those of the validation rows."""
+        """Read records of versions before the bag, whose out-of-fold metrics stand beside the validation metrics."""
         if not isinstance(record, dict) or "cross_quality" not in record:
             return record
         values = {name: value for name, value in record.items() if not name.startswith("cross_")}

@@ -65,7 +65,7 @@ def _expected(problem: Any) -> str:
 
 
 def _nearest(path: list[str], fields: list[str], model: type[BaseModel]) -> str:
-    """What was meant: a field further in, or an algorithm's settings, written where they are not."""
+    """Return what was meant: a field further in, or an algorithm's settings, written where they are not."""
     name = path[-1]
     if len(path) == 1 and name in catalogue():
         return f"did you mean 'settings.{name}'?"

@@ -112,7 +112,7 @@ class JobSpec(Section):
     @model_validator(mode="before")
     @classmethod
     def _take_list_of_targets(cls, fields: object) -> object:
-        """A list under ``target`` is ``targets``; of one name it is that target."""
+        """Read a list under ``target`` as ``targets``; of one name as that target."""
         if not isinstance(fields, dict):
             return fields
         named = fields.get("targets") or fields.get("target")
@@ -154,7 +154,11 @@ class JobSpec(Section):
 
 
 def parse_job_spec(document: bytes) -> JobSpec:
-    """Read ``train.yaml``; raise InvalidJobSpecError naming the field, what was expected and the nearest known name."""
+    """Read ``train.yaml``.
+
+    Raises:
+        InvalidJobSpecError: A field is wrong: which, what is expected, and the nearest known name.
+    """
     try:
         content = load_train_yaml(document.decode("utf-8-sig"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date that is none

@@ -211,7 +211,11 @@ def check_metric(metric: Metric, task: Task, classes: Sequence[str] = (), *, has
 
 
 def check_positive_class(label: str | None, classes: Sequence[str]) -> None:
-    """Raise InvalidJobSpecError where ``positive_class`` is given and ``classes`` are not two with it among them."""
+    """Check a positive class against the classes.
+
+    Raises:
+        InvalidJobSpecError: It is given, and ``classes`` are not two with it among them.
+    """
     if label is None:
         return
     if len(classes) != 2:
@@ -228,7 +232,7 @@ def _is_number(label: str) -> bool:
 
 
 def task_of_metric(metric: Metric | None) -> Task | None:
-    """The supervised task that ``metric`` measures; None when there is none such."""
+    """Return the supervised task that ``metric`` measures; None when there is none such."""
     if metric in _OF_LABELS:
         return "classification"
     return next((task for task, metrics in _METRICS.items() if metric in metrics and task != "clustering"), None)

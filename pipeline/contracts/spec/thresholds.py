@@ -26,7 +26,11 @@ def threshold_rule(spec: JobSpec, dataset: Dataset) -> ThresholdRule:
 
 
 def check_threshold(spec: JobSpec, dataset: Dataset) -> None:
-    """Raise InvalidJobSpecError where a threshold is asked for that cannot be: not of two classes, or in private."""
+    """Check that a threshold that is asked for is possible.
+
+    Raises:
+        InvalidJobSpecError: There are not two classes, or the training is private.
+    """
     setting = "threshold_metric" if spec.threshold_metric else "threshold" if spec.threshold != "auto" else ""
     if setting and not dataset.positive:
         target = f"one with {len(dataset.classes)}" if dataset.classes else f"a {dataset.task}"

@@ -70,7 +70,7 @@ class Privacy(Section):
     max_gradient_norm: Annotated[float, Field(gt=0)] = 1.0
 
     def delta_for(self, rows: int) -> float:
-        """The ``delta`` for so many training rows.
+        """Return the ``delta`` for so many training rows.
 
         Where none is given it is 1e-5, or a tenth of 1 / rows where that is less: a delta of 1 / rows allows the
         publication of a row as it is (Dwork and Roth 2014, section 2.3).

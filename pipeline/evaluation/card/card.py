@@ -75,7 +75,8 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
 ) -> tuple[ModelCard, GoldenPredictions]:
     """Score the winner's served bytes on the test rows, once.
 
-    Raise IntegrityError when ``stored``, the winner's artifact, is not what was selected, or is damaged.
+    Raises:
+        IntegrityError: ``stored``, the winner's artifact, is not what was selected, or is damaged.
     """
     winner = selection.winner
     assert winner.artifact is not None, "a winner was made"

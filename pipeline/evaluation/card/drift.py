@@ -32,7 +32,7 @@ def drift(dataset: Dataset, train: pl.DataFrame, other_splits: dict[str, pl.Data
 
 
 def population_stability_index(first: pl.Series, second: pl.Series) -> tuple[float, float]:
-    """The population stability index, and what it exceeds by chance once in about 30,000 times.
+    """Return the population stability index, and what it exceeds by chance once in about 30,000 times.
 
     The sum of (p - q) log(p / q) over deciles of ``first``, or its values, and missing. Of samples of one distribution
     it is about a chi-square with a degree of freedom for each bin but one, times the sum of one over each sample's

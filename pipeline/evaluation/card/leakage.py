@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 def find_leaky_columns(
     dataset: Dataset, train: pl.DataFrame, *, seconds: float = 20.0, now: Callable[[], float] = time.monotonic
 ) -> Iterator[str]:
-    """A warning for each column whose bins, cross-fitted, answer as well as no honest feature does.
+    """Yield a warning for each column whose bins, cross-fitted, answer as well as no honest feature does.
 
     On at most 20,000 rows, and as many columns as ``seconds`` allow; not with more than 50 classes.
     """

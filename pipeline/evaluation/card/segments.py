@@ -65,7 +65,7 @@ def segments(evaluation: HoldoutEvaluation, columns: Sequence[str]) -> tuple[Seg
 
 
 def _sample_rows(in_segment: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """The rows of a segment, or a seeded sample of them."""
+    """Return the rows of a segment, or a seeded sample of them."""
     rows = np.flatnonzero(in_segment)
     return rows if len(rows) <= _MAX_ROWS else np.random.default_rng(0).choice(rows, _MAX_ROWS, replace=False)
 
@@ -106,7 +106,7 @@ def _quartiles(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]
 
 
 def _spell(values: Sequence[float], *, digits: int) -> list[str]:
-    """The numbers in ``digits`` figures, or as many more as tell them apart."""
+    """Return the numbers in ``digits`` figures, or as many more as tell them apart."""
     texts: list[str] = []
     for count in range(digits, _MAX_DIGITS + 1):
         texts = [format_number(value, count) for value in values]

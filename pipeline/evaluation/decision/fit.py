@@ -172,7 +172,7 @@ class _Rows:
         return thresholds
 
     def threshold(self, calibrated: Floats) -> float | None:
-        """What is served."""
+        """Return the threshold that is served."""
         if not self.rule.is_tuned:
             return self.rule.value
         return round(self._tune(calibrated, np.arange(len(self.truth))), 6)

@@ -118,7 +118,9 @@ class _Cuts:
         self._distinct = ranked[self._last]
 
     def best(self, counts: Floats, rule: ThresholdRule) -> float:
-        """The best threshold of rows that count so much each [rows], half way to the next lower score that counts."""
+        """Return the best threshold of rows that count so much each [rows], half way to the next lower score that
+        counts.
+        """
         ordered = counts[self._order]
         true, false = (np.cumsum(ordered * flags)[self._last] for flags in (self._positive, ~self._positive))
         labels = _Counts(true=true, false=false, positives=float(true[-1]), negatives=float(false[-1]))

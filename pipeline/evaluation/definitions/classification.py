@@ -113,7 +113,7 @@ def _surprise(truth: Ints, probabilities: Floats) -> Floats:
 
 
 def _balanced_accuracy(sums: ClassSums) -> Floats:
-    """The mean recall of the classes that have rows."""
+    """Return the mean recall of the classes that have rows."""
     present = sums.truth > 0
     return _ratio(_ratio(sums.right, sums.truth).sum(axis=1), present.sum(axis=1).astype(np.float64))
 
@@ -203,8 +203,10 @@ class _Ranking:
         self._starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
 
     def areas(self, weights: Floats) -> _Areas:
-        """The area under the ROC curve, 0.5 where rows are of one class; the mean of the precision at each score, by
-        the recall that it adds, 0 without a positive row."""
+        """Return the area under the ROC curve, and the average precision.
+
+        0.5 where rows are of one class; 0 without a positive row.
+        """
         ordered = weights[:, self._order]
         above = np.add.reduceat(ordered * self._is_positive, self._starts, axis=1)
         total = np.add.reduceat(ordered, self._starts, axis=1)

@@ -67,7 +67,7 @@ def _explained(residual: Floats, spread: Floats) -> Floats:
 
 
 def _d2_absolute_error(truth: Floats, error: Floats) -> Metric:
-    """The share of the absolute deviation from the median that is explained."""
+    """Return the share of the absolute deviation from the median that is explained."""
     median = _Median(truth)
 
     def metric(weights: Floats) -> Floats:

@@ -57,7 +57,7 @@ def _count_fitting(rows: list[dict[str, Any]], signature: Signature) -> int:
 
 
 def _representative_rows(features: pl.DataFrame) -> pl.DataFrame:
-    """The first rows; the last of them gives way to one with a missing value when the others have none."""
+    """Return the first rows; the last of them gives way to one with a missing value when the others have none."""
     head = features.head(_ROWS)
     gaps = features.filter(pl.any_horizontal(pl.all().is_null()))
     if gaps.is_empty() or sum(head.null_count().row(0)):

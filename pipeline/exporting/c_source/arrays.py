@@ -105,7 +105,11 @@ def emit_gather(emitter: Emitter, operation: Operation) -> None:
 
 @emits("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceSumSquare")
 def emit_reduce(emitter: Emitter, operation: Operation) -> None:
-    """Reduce axes to one element; the axes are constants."""
+    """Reduce axes to one element; the axes are constants.
+
+    Raises:
+        InvalidModelError: C source has no such operation: an extreme of whole numbers.
+    """
     source, target = operation.input(0), operation.output
     axes = operation.constant(1) if operation.optional(1) is not None else operation.attributes.get("axes")
     rank = len(source.shape)
@@ -130,7 +134,11 @@ def emit_reduce(emitter: Emitter, operation: Operation) -> None:
 
 @emits("ArgMax")
 def emit_arg_max(emitter: Emitter, operation: Operation) -> None:
-    """Return the position of the largest element of the last axis; the first one of equals."""
+    """Return the position of the largest element of the last axis; the first one of equals.
+
+    Raises:
+        InvalidModelError: C source has no such operation: ArgMax of another axis.
+    """
     source, target = operation.input(0), operation.output
     axis = operation.axis(0, len(source.shape))
     width = source.shape[axis]
@@ -146,7 +154,11 @@ def emit_arg_max(emitter: Emitter, operation: Operation) -> None:
 
 @emits("LabelEncoder")
 def emit_label_encoder(emitter: Emitter, operation: Operation) -> None:
-    """Map texts or whole numbers to others by a sorted table."""
+    """Map texts or whole numbers to others by a sorted table.
+
+    Raises:
+        InvalidModelError: C source has no such operation: keys or values of another type.
+    """
     attributes = operation.attributes
     keys = attributes.get("keys_strings", attributes.get("keys_int64s"))
     values = next((attributes[name] for name in _VALUES if name in attributes), None)

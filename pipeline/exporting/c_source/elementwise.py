@@ -58,7 +58,11 @@ def _suffixes(tensor: CTensor) -> dict[str, str]:
 
 @emits(*_BINARY)
 def emit_binary(emitter: Emitter, operation: Operation) -> None:
-    """Combine inputs, broadcast to one shape; more than two from left to right."""
+    """Combine inputs, broadcast to one shape; more than two from left to right.
+
+    Raises:
+        InvalidModelError: C source has no such operation: a comparison of texts, a division of whole numbers.
+    """
     output = operation.output
     if operation.kind in _TEXT_FREE and operation.input(0).dtype == TensorProto.STRING:
         raise operation.refuse("comparison of texts")
@@ -123,7 +127,11 @@ def emit_where(emitter: Emitter, operation: Operation) -> None:
 
 @emits("Cast")
 def emit_cast(emitter: Emitter, operation: Operation) -> None:
-    """Convert each element."""
+    """Convert each element.
+
+    Raises:
+        InvalidModelError: C source has no such operation: a conversion between numbers and texts.
+    """
     source, target = operation.input(0), operation.output
     if TensorProto.STRING in (source.dtype, target.dtype):
         raise operation.refuse("conversion between numbers and texts")

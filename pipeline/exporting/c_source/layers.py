@@ -13,7 +13,11 @@ __all__: list[str] = []
 
 @emits("MatMul")
 def emit_mat_mul(emitter: Emitter, operation: Operation) -> None:
-    """Multiply matrices, or stacks of them, whose leading dimensions are broadcast."""
+    """Multiply matrices, or stacks of them, whose leading dimensions are broadcast.
+
+    Raises:
+        InvalidModelError: C source has no such operation: the product of a vector.
+    """
     a, b, target = operation.input(0), operation.input(1), operation.output
     if len(a.shape) < _MATRIX or len(b.shape) < _MATRIX:
         raise operation.refuse("product of a vector")
@@ -103,7 +107,11 @@ def emit_dynamic_quantize(emitter: Emitter, operation: Operation) -> None:
 
 @emits("QuantizeLinear")
 def emit_quantize(emitter: Emitter, operation: Operation) -> None:
-    """Quantize by a constant scale of the whole tensor."""
+    """Quantize by a constant scale of the whole tensor.
+
+    Raises:
+        InvalidModelError: C source has no such operation: quantization per channel.
+    """
     source, scale, zero_point = operation.input(0), operation.input(1), operation.optional(2)
     if scale.size != 1:
         raise operation.refuse("quantization of activations per channel")
@@ -137,7 +145,11 @@ def emit_dequantize(emitter: Emitter, operation: Operation) -> None:
 
 @emits("Softmax")
 def emit_softmax(emitter: Emitter, operation: Operation) -> None:
-    """Normalize exponentials of the last axis."""
+    """Normalize exponentials of the last axis.
+
+    Raises:
+        InvalidModelError: C source has no such operation: softmax of an axis other than the last.
+    """
     source, target = operation.input(0), operation.output
     axis = operation.axis(-1, len(source.shape))
     if axis != len(source.shape) - 1:
@@ -154,7 +166,11 @@ def emit_softmax(emitter: Emitter, operation: Operation) -> None:
 
 @emits("LayerNormalization")
 def emit_layer_normalization(emitter: Emitter, operation: Operation) -> None:
-    """Normalize the last axis to mean 0 and variance 1, then scale and shift (Ba et al. 2016)."""
+    """Normalize the last axis to mean 0 and variance 1, then scale and shift (Ba et al. 2016).
+
+    Raises:
+        InvalidModelError: C source has no such operation: normalization of several axes.
+    """
     source, scale, shift = operation.input(0), operation.input(1), operation.optional(2)
     if operation.axis(-1, len(source.shape)) != len(source.shape) - 1:
         raise operation.refuse("layer normalization of several axes")

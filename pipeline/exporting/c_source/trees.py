@@ -21,6 +21,9 @@ def emit_tree_ensemble(emitter: Emitter, operation: Operation) -> None:
     """Add up the leaves of all trees.
 
     A child is the index of a node, or of a leaf as its complement ``~leaf``.
+
+    Raises:
+        InvalidModelError: C source has no such operation: trees that do more than add up their leaves.
     """
     attributes = operation.attributes
     if attributes.get("aggregate_function", _SUM) != _SUM or attributes.get("post_transform", 0):

@@ -39,7 +39,7 @@ class AttemptClock:
         return round(sum(self.earlier) + self._clock() - self._began, 3)
 
     def note(self) -> None:
-        """Called often: how long it has lasted is kept now and then."""
+        """Record now and then how long the attempt has lasted; cheap enough to be called often."""
         if self._clock() - self._noted >= _SECONDS:
             self.close()
 

@@ -68,7 +68,7 @@ def _words_of(record: logging.LogRecord) -> str:
 
 
 def _library_of(record: logging.LogRecord) -> str:
-    """The package that logged, by its file where it logs under no name of its own (root, py.warnings)."""
+    """Return the package that logged, by its file where it logs under no name of its own (root, py.warnings)."""
     name = record.name.partition(".")[0]
     if name not in ("root", "py"):
         return name

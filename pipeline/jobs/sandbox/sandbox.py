@@ -70,8 +70,10 @@ def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears o
     ``keep`` is given each checkpoint, but for those that come much sooner than ``checkpoint_seconds`` after the last:
     bytes that nobody but such a process may read.
 
-    Raise CandidateFailedError with what the code said when it failed, ConfigurationError where it may not run,
-    IntegrityError for what is no plain data.
+    Raises:
+        CandidateFailedError: The code failed; the message has what it said.
+        ConfigurationError: It may not run here.
+        IntegrityError: What came back is no plain data.
     """
     if isolation == "refused":
         raise CandidateFailedError(

@@ -102,7 +102,7 @@ class _Server(ThreadingHTTPServer):
     api: RuntimeApi
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A runtime that was killed leaves a broken connection behind; its instance has seen it end."""
+        """Ignore the broken connection of a runtime that was killed: its instance has seen it end."""
 
 
 class _Exchange(BaseHTTPRequestHandler):

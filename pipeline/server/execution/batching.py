@@ -100,6 +100,9 @@ class BatchingSession:
         Args:
             output_names: Outputs to compute; None for all. Requests that run together have the same.
             input_feed: One array per input.
+
+        Raises:
+            Exception: What the session raised, in the thread of the request.
         """
         if not self._can_batch or 0 < self._single_seconds < _MIN_SECONDS:
             return self._run_alone(output_names, input_feed)

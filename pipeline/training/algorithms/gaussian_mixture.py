@@ -28,7 +28,7 @@ class GaussianMixtureConfig(ClusteringConfig):
 
 
 def _train(config: GaussianMixtureConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Expectation maximization from k-means (Dempster, Laird and Rubin 1977), the best of ``starts``."""
+    """Fit by expectation maximization from k-means (Dempster, Laird and Rubin 1977); keep the best of ``starts``."""
     from pipeline.training.estimators.clustering import fit_clusters
 
     return fit_clusters(config, task, context, _fit)

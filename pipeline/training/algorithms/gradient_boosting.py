@@ -197,7 +197,7 @@ def _eval_callback(context: RunContext) -> Any:
 
 
 def _body(booster: lightgbm.Booster, preprocessing: Preprocessing, *, classes: int) -> TreeBody:
-    """The best trees."""
+    """Return the best trees."""
     from pipeline.training.export.bodies import TreeBody
     from pipeline.training.export.tree_ensemble import lightgbm_trees
 

@@ -41,7 +41,7 @@ class KernelRidgeConfig(AlgorithmConfig):
 
 
 def _train(config: KernelRidgeConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """What is left open (``auto``, 0) is chosen by the answers to each row of all others."""
+    """Train a kernel machine; what is left open (``auto``, 0) is chosen by the leave-one-out error."""
     from numpy.linalg import LinAlgError
 
     from pipeline.training.estimators.kernel_machine import KERNELS, KernelMachine

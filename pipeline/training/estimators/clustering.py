@@ -50,9 +50,10 @@ Fit = Callable[[Points, int, ConfigT, int], Mixture]
 
 
 def fit_clusters(config: ConfigT, task: TrainingTask, context: RunContext, fit: Fit[ConfigT]) -> FittedModel:
-    """``config.clusters`` of them, or so many as have the best silhouette. They are numbered by their size.
+    """Fit ``config.clusters`` clusters, or as many as have the best silhouette; they are numbered by their size.
 
-    Raise CandidateFailedError when the rows are too much alike.
+    Raises:
+        CandidateFailedError: The rows are too much alike.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what has not converged is a candidate like any other

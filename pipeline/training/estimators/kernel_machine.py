@@ -177,13 +177,13 @@ class _GramSystem:
     root: Floats
 
     def take(self, chosen: npt.NDArray[np.int64]) -> _GramSystem:
-        """The system of these rows alone."""
+        """Return the system of these rows alone."""
         return _GramSystem(rows=self.rows[chosen], targets=self.targets[chosen], root=self.root[chosen])
 
     def best(
         self, kinds: Sequence[str], widths: Sequence[float], penalties: Sequence[float], deadline: float
     ) -> Kernel:
-        """The kernel with the least leave-one-out error, of those that there is time to try: one at least."""
+        """Return the kernel with the least leave-one-out error, of those that there is time to try: one at least."""
         squared = _squared_distances(self.rows, self.rows)
         apart = squared[squared > 1e-9]
         median = float(np.median(apart)) if apart.size else 1.0
@@ -197,7 +197,7 @@ class _GramSystem:
     def _errors(
         self, kind: Any, width: float, squared: Floats, penalties: Sequence[float]
     ) -> Iterator[tuple[float, Kernel]]:
-        """The leave-one-out error of each penalty: one decomposition serves them all."""
+        """Yield the leave-one-out error of each penalty: one decomposition serves them all."""
         matrix = self._weighted(Kernel(kind=kind, width=width, penalty=0).of(squared))
         values, vectors = np.linalg.eigh(matrix)
         weighted = self.targets * self.root[:, None]
@@ -209,7 +209,7 @@ class _GramSystem:
             yield float(np.square(missed).mean()), Kernel(kind=kind, width=width, penalty=penalty)
 
     def solve(self, kernel: Kernel) -> tuple[Floats, Floats]:
-        """The weights, and what is answered to each row by all others.
+        """Return the weights, and what is answered to each row by all others.
 
         All of it takes place in one matrix [rows, rows]: distances, their kernel, its factor, the inverse's half.
         """
@@ -231,7 +231,7 @@ class _GramSystem:
 
 
 def _center_and_scale(values: Floats, scaled: int) -> tuple[Floats, Floats]:
-    """What the first ``scaled`` columns are standardized by; the others stay as they are."""
+    """Return what the first ``scaled`` columns are standardized by; the others stay as they are."""
     center, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
     deviation = values[:, :scaled].std(axis=0)
     center[:scaled] = values[:, :scaled].mean(axis=0)

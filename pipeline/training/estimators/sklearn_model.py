@@ -58,7 +58,7 @@ def fitted_model(
 
 
 def class_columns(fitted: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32] | None:
-    """A 0/1 matrix [fitted classes, classes] that moves each column to its class; None where all are there."""
+    """Return a 0/1 matrix [fitted classes, classes] that moves each column to its class; None where all are there."""
     if len(fitted) == classes:
         return None
     columns = np.zeros((len(fitted), classes), np.float32)

@@ -74,7 +74,7 @@ class TreeBody:
 def _mean_probability(
     nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto], *, classes: int, models: int
 ) -> str:
-    """``sums`` [batch, models x classes] -> the mean of the models' probabilities [batch, classes]; its name."""
+    """Average the models' probabilities, ``sums`` [batch, models x classes]; return the name of [batch, classes]."""
     if classes == 1:
         nodes.append(helper.make_node("Sigmoid", ["sums"], ["each"]))
         axis = 1

@@ -121,7 +121,7 @@ class LinearBody:
         )
 
     def _answer(self, graph: GraphWriter, sums: str, models: int) -> str:
-        """What the scores [batch, models x scores] are as probabilities, in the mean of the models."""
+        """Turn the scores [batch, models x scores] into probabilities, averaged over the models."""
         if not self.classes:
             return sums
         if self.classes > 2:
@@ -137,7 +137,7 @@ class LinearBody:
 def _for_all_classes(
     weights: Doubles, ids: Doubles, bias: Doubles, fitted: npt.NDArray[np.int64], classes: int
 ) -> tuple[Doubles, Doubles, Doubles]:
-    """The scores of the fitted classes among those of all. Of two fitted classes the first one's score is 0."""
+    """Return the scores of the fitted classes among those of all. Of two fitted classes the first one's score is 0."""
     wide_bias = np.full(classes, _NEVER)
     wide_bias[fitted] = 0
     scored = fitted[1:] if len(fitted) == 2 else fitted

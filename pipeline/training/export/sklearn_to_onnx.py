@@ -20,7 +20,7 @@ _MAX_ML_OPSET = 3  # the newest that skl2onnx writes; what it writes for these e
 
 
 def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bool) -> onnx.ModelProto:
-    """The body of an estimator (or a pipeline) over the features."""
+    """Return the body of an estimator (or a pipeline) over the features."""
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 

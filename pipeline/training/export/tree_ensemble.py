@@ -80,7 +80,7 @@ class Trees:
         )
 
     def moved(self, *, features: Ints, target: int, factor: float = 1.0) -> Self:
-        """The same trees over other columns, added to other sums.
+        """Return the same trees over other columns, added to other sums.
 
         Args:
             features: the new number of each column.
@@ -95,7 +95,11 @@ class Trees:
         )
 
     def node(self, features: str, output: str, *, targets: int) -> onnx.NodeProto:
-        """``features`` float32 [batch, columns] -> ``output`` [batch, targets]."""
+        """Make the node from ``features``, float32 [batch, columns], to ``output`` [batch, targets].
+
+        Raises:
+            ValueError: A leaf adds to a target that is not there.
+        """
         trees = self._with_splits()
         if len(trees.leaf_value) and trees.leaf_target.max() >= targets:
             raise ValueError(f"a leaf adds to sum {trees.leaf_target.max()}, and there are {targets}")
@@ -128,7 +132,7 @@ class Trees:
         )
 
     def _with_splits(self) -> Self:
-        """A tree that is a leaf alone gets a split whose two sides are that leaf: the operator has no other way."""
+        """Give a tree of a single leaf a split whose two sides are that leaf, as the operator requires."""
         alone = self.roots < 0
         count = int(alone.sum())
         if not count:
@@ -148,7 +152,7 @@ class Trees:
 
 
 def round_down(thresholds: npt.NDArray[np.float64]) -> Floats:
-    """The greatest float32 that is not above each threshold."""
+    """Return the greatest float32 that is not above each threshold."""
     with np.errstate(over="ignore"):  # beyond float32 it is infinite, and then the greatest number
         nearest = thresholds.astype(np.float32)
     return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
@@ -164,7 +168,7 @@ def lightgbm_trees(text: str, *, targets: int) -> Trees:
 
 
 def _lightgbm_fields(text: str) -> Iterator[dict[str, str]]:
-    """The fields of each tree."""
+    """Yield the fields of each tree."""
     for block in text.split("\nTree=")[1:]:
         lines = block.split("\n\n", 1)[0].splitlines()[1:]
         yield dict(line.split("=", 1) for line in lines if "=" in line)
@@ -192,7 +196,7 @@ def _numbers(field: str, kind: type) -> npt.NDArray[Any]:
 
 
 def forest_trees(estimators: Sequence[Any], *, classes: int, columns: npt.NDArray[np.float32] | None = None) -> Trees:
-    """The trees of a scikit-learn forest, whose sums are its answer.
+    """Return the trees of a scikit-learn forest, whose sums are its answer.
 
     Args:
         estimators: its fitted trees.
@@ -265,7 +269,7 @@ def _without_zeros(trees: Trees) -> Trees:
 
 
 def _levels(trees: Trees) -> list[Ints]:
-    """The splits of each depth, the roots first."""
+    """Return the splits of each depth, the roots first."""
     levels = []
     level = trees.roots[trees.roots >= 0]
     while len(level):

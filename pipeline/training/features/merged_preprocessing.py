@@ -89,19 +89,19 @@ class _Distinct:
 
 
 def _distinct_rows(arrays: Sequence[npt.NDArray[np.float32]], distinct: _Distinct) -> npt.NDArray[np.float32]:
-    """The distinct rows of each model's array."""
+    """Return the distinct rows of each model's array."""
     rows = [arrays[model][index] for model, index in distinct.origin]
     return np.array(rows, np.float32).reshape(len(rows), *arrays[0].shape[1:])
 
 
 def _number_keys(model: Preprocessing, source: Ints) -> list[Hashable]:
-    """What tells numbers apart; NaN, which is no number's equal, by its bytes."""
+    """Return keys that tell numbers apart; NaN, which equals nothing, by its bytes."""
     bits = np.stack([model.fill, model.center], axis=1).astype(np.float32).view(np.uint64)[:, 0]
     return list(zip(source.tolist(), bits.tolist(), strict=True))
 
 
 def _rotations(model: Preprocessing, number_indices: Ints) -> RotatedPairs | None:
-    """The model's, over the merged numbers."""
+    """Return a model's rotations, over the merged numbers."""
     pairs = model.turned
     if not pairs:
         return None

@@ -71,7 +71,7 @@ class RotatedPairs:
         return left_terms + right_terms
 
     def graph(self, numbers: str, output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-        """The nodes from the name ``numbers`` to the name ``output``, and their constants."""
+        """Return the nodes from the name ``numbers`` to the name ``output``, and their constants."""
         nodes, constants, terms = [], [], []
         for index, side in enumerate((self.left, self.right)):
             name = f"{output}_{index}"
@@ -93,7 +93,7 @@ class RotatedPairs:
 def select_rotations(
     features: Matrix, target: npt.NDArray[Any], columns: int, options: dict[str, Any], *, seed: int
 ) -> tuple[Pair, ...]:
-    """The pairs among the first ``columns`` of ``features`` that save held-out loss when they are turned.
+    """Return the pairs among the first ``columns`` of ``features`` that save held-out loss when they are turned.
 
     ``options``: LightGBM's, with the objective. The likeliest pairs are tried in turn, each beside those kept so far;
     none where there are more than ``_MAX_COLUMNS`` columns, 200.

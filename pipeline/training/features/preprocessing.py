@@ -88,7 +88,9 @@ class Preprocessing:
         return len(self.fill) + len(self.flagged) + (len(self.turned) if self.turned else 0) + len(self.shown)
 
     def apply(self, rows: Rows) -> Matrix:
-        """The features [rows, width]: the numbers, the flags, the turned, the shown, the codes column by column."""
+        """Return the features [rows, width]: the numbers, the flags, the turned, the shown, the codes column by
+        column.
+        """
         values = rows.num if self.columns is None else rows.num[:, self.columns]
         missing = np.isnan(values)
         numbers = np.where(missing, self.fill, values) - self.center
@@ -215,7 +217,9 @@ def forest_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
 
 
 def boosting_features(task: TrainingTask, pairs: Sequence[tuple[int, int]] = ()) -> tuple[Preprocessing, Matrix]:
-    """A category becomes the mean of its rows' targets, a frequent one has a 0/1 column too; a gap stays one.
+    """Encode features for boosting: a category is the mean of its rows' targets, a frequent one a 0/1 column too.
+
+    Missing numbers stay missing.
 
     A column that misses nothing in training gets its median: LightGBM would take 0. ``pairs`` of numeric columns are
     turned (training.features.pair_rotation).
@@ -264,7 +268,9 @@ def _training_matrix(preprocessing: Preprocessing, task: TrainingTask, own_codes
 
 
 def _frequent_categories(task: TrainingTask, min_rows: int = _MIN_CATEGORY_ROWS) -> npt.NDArray[np.int64]:
-    """The categories [categories, 2] (column, id) that enough training rows have, the most frequent of each column."""
+    """Return the categories [categories, 2] (column, id) that enough training rows have, the most frequent of each
+    column.
+    """
     shown = []
     for column, count in enumerate(task.cardinalities):
         rows = np.bincount(task.train.cat[:, column], minlength=count)
@@ -288,7 +294,7 @@ def _medians(num: Matrix) -> Matrix:
 
 
 def _target_codes(task: TrainingTask) -> tuple[Matrix, Matrix]:
-    """What each id becomes [ids, numbers], and the training rows' own codes [rows, columns x numbers]."""
+    """Return the code of each id [ids, numbers], and the training rows' cross-fitted ones [rows, columns x numbers]."""
     from sklearn.model_selection import PredefinedSplit
     from sklearn.preprocessing import TargetEncoder
 
@@ -312,7 +318,7 @@ def _target_codes(task: TrainingTask) -> tuple[Matrix, Matrix]:
 
 
 def _one_vs_rest_targets(task: TrainingTask) -> list[npt.NDArray[Any]]:
-    """What a category is summed up by: the target, the second of two classes, or the most frequent ones."""
+    """Return the targets that encode a category: the values, the second of two classes, or the frequent classes."""
     target = task.train.target
     if not task.classes:
         return [target]

@@ -103,7 +103,7 @@ class TargetTransform:
         return values if self.minimum is None else np.maximum(values, self.minimum)
 
     def learned_values(self, targets: Floats) -> Floats:
-        """The values [rows] of what ``forward`` made of them."""
+        """Return the values [rows] of what ``forward`` made of them."""
         if self.kind == "log_link":
             values: Floats = targets * np.exp(self.center)
             return values
@@ -138,7 +138,7 @@ class TargetTransform:
         return make_model("target", nodes, [scaled], [value], tensors)
 
     def smeared(self, predicted: Floats, targets: Floats, weight: Floats | None) -> TargetTransform:
-        """The transform whose inverse has no bias for squared errors: Duan's (1983) factor.
+        """Return the transform whose inverse has no bias for squared errors: Duan's (1983) factor.
 
         Args:
             predicted: Of rows that were held out [rows], before the inverse.
@@ -158,7 +158,7 @@ class TargetTransform:
         return max(1.0, self.scale * self.factor * float(values.max() + self.offset) / spread)
 
     def apply(self, rows: Rows, values: Floats) -> Rows:
-        """The rows with what is learned of their values."""
+        """Return the rows with what is learned of their values."""
         return replace(rows, target=self.forward(values))
 
     def apply_to_task(self, task: TrainingTask, train: Rows, validation: Rows) -> TrainingTask:
@@ -185,7 +185,7 @@ class TargetTransform:
 def target_transforms(
     train: Floats, values: Floats, *, metric: str, log_links: tuple[Objective, ...] = (), logarithms: bool = True
 ) -> list[TargetTransform]:
-    """The transforms of a target that are worth a comparison; the first is what is learned without one.
+    """Return the transforms of a target that are worth a comparison; the first is what is learned without one.
 
     A logarithm where values are not negative and skewed (skewness above 1); Poisson regression where they are counts,
     or skewed; Tweedie regression where amounts are often 0. RMSLE is the RMSE of logarithms, so that they are learned.
@@ -230,7 +230,7 @@ def target_transforms(
 
 
 def _of_logarithms(objective: Objective) -> Objective:
-    """A relative error of values is nearly an absolute one of their logarithms."""
+    """Return the loss of logarithms: a relative error of values is nearly an absolute one of these."""
     return "absolute_error" if objective == "relative_error" else objective
 
 

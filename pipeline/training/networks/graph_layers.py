@@ -30,7 +30,7 @@ class LayerWriter:
     models: int
 
     def constant(self, tensors: Sequence[Tensor], rank: int = 0) -> Value:
-        """The networks' tensors, one each.
+        """Return the networks' tensors, one each.
 
         Args:
             tensors: of one shape.
@@ -54,7 +54,7 @@ class LayerWriter:
         return Value(name=self.graph.constant(stack), stacked=True)
 
     def add(self, operator: str, *values: Value, **attributes: object) -> Value:
-        """A node that works on each element, or along the last dimensions."""
+        """Return a node that works on each element, or along the last dimensions."""
         output = self.graph.add(operator, *(value.name for value in values), **attributes)
         return Value(name=output, stacked=any(value.stacked for value in values))
 
@@ -79,7 +79,9 @@ class LayerWriter:
         return self.add("LayerNormalization", value, scale, bias, axis=-1, epsilon=layers[0].eps)
 
     def sequential(self, value: Value, steps: Iterable[Sequence[Any]]) -> Value | None:
-        """The modules of each step, one of each network, one step after the other; None at a module that is unknown."""
+        """Return the modules of each step, one of each network, one step after the other; None at a module that is
+        unknown.
+        """
         for modules in steps:
             kinds = {type(module) for module in modules}
             if kinds == {nn.Linear}:
@@ -136,7 +138,7 @@ class LayerWriter:
 
 
 def modules_of(blocks: Sequence[nn.Module], index: int) -> list[Any]:
-    """The module at one place of each of several nn.Sequential."""
+    """Return the module at one place of each of several nn.Sequential."""
     return [block.get_submodule(str(index)) for block in blocks]
 
 
@@ -171,7 +173,9 @@ def write_piecewise_linear(layers: LayerWriter, numbers: Value, modules: Sequenc
 
 
 def _bounds(encoding: Any, pieces: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """What the pieces are cut at: the first has no lower bound, the last no upper one, a column's only one neither."""
+    """Return what the pieces are cut at: the first has no lower bound, the last no upper one, a column's only one
+    neither.
+    """
     columns = encoding.weight.shape[0]
     low, high = np.zeros((columns, pieces), np.float32), np.ones((columns, pieces), np.float32)
     low[:, 0], high[:, -1] = _LOWEST, -_LOWEST

@@ -133,7 +133,7 @@ class _Numbers(nn.Module):
 
 
 def _with_flags(network: TabularMLP, flagged: npt.NDArray[np.int64]) -> nn.Linear:
-    """The network's first layer, as it reads a flag for each of ``flagged``."""
+    """Return the network's first layer, as it reads a flag for each of ``flagged``."""
     first, numbers = network.layers[0], network.numbers
     assert isinstance(first, nn.Linear), "a network begins with a layer"
     flagged_columns = numbers.flagged.numpy()

@@ -97,7 +97,7 @@ class _EncoderBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, inputs: Tensor, attention_mask: Tensor) -> Tensor:
-        """``inputs`` [batch, places, width]; ``attention_mask`` [batch, 1, 1, places] is added to what is looked at."""
+        """Attend to ``inputs`` [batch, places, width]; ``attention_mask`` [batch, 1, 1, places] is added to scores."""
         positions, width = inputs.shape[1:]
         projections = self.seen(self.before(inputs)).reshape(-1, positions, 3, self.heads, width // self.heads)
         query, key, value = projections.permute(2, 0, 3, 1, 4).unbind(0)

@@ -102,7 +102,7 @@ def separate_frequent(group: npt.NDArray[np.uint64], max_share: float) -> npt.ND
 
 
 def _number_groups(group: npt.NDArray[np.uint64] | None) -> Folds | None:
-    """Number the groups from 0; None where each row is by itself."""
+    """Assign numbers from 0 to the groups; None where each row is by itself."""
     if group is None:
         return None
     distinct, numbers = np.unique(group, return_inverse=True)
@@ -179,7 +179,7 @@ def _keep_classes(folds: Folds, target: npt.NDArray[Any], group: Folds | None, c
 
 
 def _number_blocks(time: npt.NDArray[np.float64], count: int, first: float = 0.0) -> Folds:
-    """Number the blocks of time from 0, of the share ``first`` of the rows -1; rows of the same time stay together."""
+    """Assign blocks of time from 0, the share ``first`` of the rows -1; rows of the same time stay together."""
     ordered = np.sort(time)
     shares = first + (1 - first) * np.arange(count) / count
     starts = ordered[np.floor(shares * len(time)).astype(np.int64)]

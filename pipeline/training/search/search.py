@@ -34,10 +34,20 @@ class SearchResult:
 def search(  # noqa: PLR0913, PLR0917 - what is searched, on what, and how
     algorithm: Algorithm[Any], fixed: Settings, trials: Trials, task: TrainingTask, context: RunContext, score: Score
 ) -> SearchResult:
-    """The best of ``trials.space`` with all else as ``fixed`` has it, by ``score``, which is of ``task.metric``.
+    """Search ``trials.space`` for the best settings by ``score``; all others are as ``fixed`` has them.
 
-    It ends while there is time left to train with the best, of its share of that until ``context.deadline``. Raise
-    CandidateFailedError on a setting that the algorithm does not have, and when every trial failed.
+    It ends while there is time left to train with the best, of its share of that until ``context.deadline``.
+
+    Args:
+        algorithm: Trains the trials.
+        fixed: Settings that are not searched.
+        trials: The space, the method and the number of trials.
+        task: What there is to learn.
+        context: Where the trials are trained.
+        score: Measures ``task.metric``.
+
+    Raises:
+        CandidateFailedError: The algorithm has no such setting, or every trial failed.
     """
     algorithm.check_names(trials.space)
     base = algorithm.configure(fixed).model_dump()

@@ -60,7 +60,7 @@ def _sample_value(values: Range | tuple[Setting, ...], generator: np.random.Gene
 
 
 def _interpolate(bounds: Range, fraction: float) -> int | float:
-    """The number that lies ``fraction`` of the way from low to high."""
+    """Return the number that lies ``fraction`` of the way from low to high."""
     if bounds.log:
         value = math.exp(math.log(bounds.low) + fraction * (math.log(bounds.high) - math.log(bounds.low)))
     else:

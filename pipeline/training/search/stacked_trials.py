@@ -58,7 +58,7 @@ def can_stack(trials: Sequence[NetworkConfig], task: TrainingTask, context: RunC
 
 
 def fit_stacked(trials: Sequence[NetworkConfig], task: TrainingTask, context: RunContext) -> list[FittedModel] | None:
-    """What each of the trials learns, which ``can_stack``; of one whose loss is no number, the best before.
+    """Train several trials at once (``can_stack``); of one whose loss is not finite, the best weights before are kept.
 
     None when the time is over first.
     """
@@ -169,7 +169,7 @@ class _Stack:
             yield TrainedNetwork(network=trained_network.eval(), history=tuple(history))
 
     def _answers(self, inputs: Tensor, masks: list[Tensor] | None = None) -> list[Tensor]:
-        """What each layer but the first is given, and last what is answered: [trials, rows, ...].
+        """Return the inputs of each layer but the first, and last the outputs: [trials, rows, ...].
 
         The first layer is wide, and all trials are given the same: one at a time its weights stay near the processor.
         """

@@ -64,7 +64,7 @@ def _max_folds(task: TrainingTask) -> int:
 
 
 def _groups(rows: Rows, classes: int) -> list[_Indices]:
-    """The places of each class's rows; of a regression all at once."""
+    """Return the indices of each class's rows; of a regression those of all rows."""
     target: npt.NDArray[Any] = rows.target
     if not classes:
         return [np.arange(len(target))]

@@ -221,7 +221,7 @@ class TrialRunner:
         return ""
 
     def _watch(self, curve: dict[int, float], config: AlgorithmConfig) -> Callable[[Mapping[str, float]], None]:
-        """The median rule (Golovin et al. 2017, Vizier): its least loss is worse than most others' were by then."""
+        """Return what prunes a trial whose lowest loss is worse than the median (Golovin et al. 2017, Vizier)."""
         min_epoch = _MIN_EPOCH_FRACTION * (config.epochs if isinstance(config, NetworkConfig) else 0)
         compared = self.prunes and not self.searched & _INCOMPARABLE_LOSS_SETTINGS
 

@@ -68,7 +68,7 @@ def as_numbers(cells: pl.Series, column: Column, missing: Set[str] = MISSING) ->
 
 
 def as_text(cells: pl.Series, *, is_code: bool = False) -> pl.Series:
-    """String; 1.0 of a column of numbers or of codes is 1, as a label or a category is written."""
+    """Cast to String; 1.0 of a column of numbers or of codes is 1, as a label or a category is written."""
     if cells.dtype.is_nested():
         return _nulls(cells, pl.String)
     text = cells.cast(pl.String, strict=False)

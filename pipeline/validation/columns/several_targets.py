@@ -235,7 +235,7 @@ def _as_label(flags: pl.Series, name: str, no: str, yes: str) -> pl.Series:
 
 
 def _choose_labels(lists: pl.Series, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The labels that have rows enough, at most MAX_TARGETS, in their order; and what is said of the others."""
+    """Return the labels that have rows enough, at most MAX_TARGETS, in their order; and what is said of the others."""
     counts = (
         lists.explode()
         .drop_nulls()
@@ -267,7 +267,11 @@ def _free_names(name: str, labels: Sequence[str], taken: Sequence[str]) -> tuple
 
 
 def _with_rarity(targets: SeveralTargets, sample: pl.DataFrame) -> SeveralTargets:
-    """The same, the labels' rows counted; raise InvalidTargetError where one has too few rows to learn from."""
+    """Return the same, the labels' rows counted.
+
+    Raises:
+        InvalidTargetError: One has too few rows to learn from.
+    """
     rows: Mapping[int, int] = {}
     for number, column in enumerate(targets.cast(sample)):
         with_label, labeled = int((column == LABEL_CLASSES[1]).sum()), len(column) - column.null_count()

@@ -32,7 +32,7 @@ def resolve_columns(spec: JobSpec, names: NamedColumns) -> JobSpec:
 
 
 def _resolve_targets(spec: JobSpec, names: NamedColumns, resolve: Callable[[str], str]) -> dict[str, object]:
-    """The fields ``target`` and ``targets``: ``a, b`` are two columns where no column is called so."""
+    """Return the fields ``target`` and ``targets``: ``a, b`` are two columns where no column is called so."""
     target = spec.target and resolve(spec.target)
     targets = tuple(map(resolve, spec.targets))
     if target and target not in names.names and "," in target:

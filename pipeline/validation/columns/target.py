@@ -52,7 +52,7 @@ class TargetRule:
     is_whole: bool = False
 
     def cast(self, raw: pl.Series) -> pl.Series:
-        """String for classification, Float64 for regression; null where there is no value."""
+        """Cast the target: String for classification, Float64 for regression; null where there is no value."""
         cells = strip_cells(raw, self.missing)
         if self.task == "regression":
             return self._numbers(cells)
@@ -162,7 +162,11 @@ def _check_logarithms(metric: str | None, values: pl.Series) -> None:
 
 
 def check_distinct(name: str, task: Task, values: pl.Series) -> None:
-    """Raise InvalidTargetError for a constant target, and for more classes than a model can tell apart."""
+    """Check the number of distinct values of a target.
+
+    Raises:
+        InvalidTargetError: It is constant, or has more classes than a model can tell apart.
+    """
     distinct = values.drop_nulls().n_unique()
     if distinct < 2:
         raise InvalidTargetError(f"the target '{name}' is constant: at least two different values are expected")

@@ -65,7 +65,7 @@ def override_target(spec: JobSpec, target: str) -> AskedSpec:
 
 
 def _find_conflicts(spec: JobSpec, target: str) -> Iterator[str]:
-    """Settings that hold for the target of ``spec`` alone, or that use the column ``target`` otherwise."""
+    """Yield settings that hold for the target of ``spec`` alone, or that use the column ``target`` otherwise."""
     training = spec.training
     settings = {
         "task": spec.task,

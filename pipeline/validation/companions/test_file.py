@@ -165,7 +165,7 @@ def _cast(test: CompanionTest, raw: pl.Series, column: Column, missing: Set[str]
 def _read_target(
     raw: pl.DataFrame, schema: Schema, targets: Sequence[pl.Series], classes: Sequence[str]
 ) -> tuple[pl.Series, pl.Series]:
-    """The target, null where a row has none (of several: one of them), and a mask of unknown labels."""
+    """Return the target, null where a row has none (of several: one of them), and a mask of unknown labels."""
     target, none = schema.target, pl.Series([False]).new_from_index(0, raw.height)
     if schema.several:
         return schema.several.stratum(targets), none

@@ -31,8 +31,9 @@ def hint_identifiers(schema: Schema) -> Iterator[str]:
 
 
 def _first_identifier(values: pl.Series) -> str | None:
-    """The first of the texts where they name the rows: each is there once, and all are alike but for their digits, or
-    UUIDs, ULIDs or hashes.
+    """Return the first of the texts where they identify the rows; else None.
+
+    Each is there once, and all are alike but for their digits, or are UUIDs, ULIDs or hashes.
     """
     distinct = values.unique()
     if len(values) < _MIN_ROWS or len(distinct) < _MIN_DISTINCT_SHARE * len(values):

@@ -107,7 +107,7 @@ def open_rows(  # noqa: PLR0913 - a source, and the machine's room
 
 
 def rows_of_frame(frame: pl.DataFrame, *, image: tuple[int, ...] = (), task: Task | None = None) -> TableRows:
-    """The rows of a table that is in memory."""
+    """Return the rows of a table that is in memory."""
     names = NamedColumns(names=tuple(frame.columns))
     read = RowBatch(lambda _numbers, _rejected: frame)
     return TableRows(

@@ -88,7 +88,7 @@ def _is_blank(path: Path, *, is_gzip: bool) -> bool:
 
 
 def _encoding(file: File, options: ReadOptions) -> str:
-    """The encoding that is asked for; a later file may be UTF-8 although the training file was not."""
+    """Return the encoding that is asked for; a later file may be UTF-8 although the training file was not."""
     if not options.encoding or not options.names:
         return options.encoding
     with gzip.open(file.path) if file.form.gzipped else file.path.open("rb") as opened:

@@ -114,7 +114,11 @@ def scan_parquet(name: str, path: Path) -> tuple[pl.LazyFrame, int]:
 
 @contextmanager
 def report_damage(name: str) -> Iterator[None]:
-    """Raise UnreadableDatasetError in place of what polars raises for a damaged file."""
+    """Replace what polars raises for a damaged file by an error of ours.
+
+    Raises:
+        UnreadableDatasetError: The file is damaged.
+    """
     try:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:

@@ -47,6 +47,16 @@ def test_public_functions_classes_and_methods_need_a_docstring() -> None:
     assert count("public names without a docstring", 'def f():\n    """Do it."""') == 0
 
 
+def test_a_public_function_that_raises_says_so_under_raises() -> None:
+    name = "public functions that raise without Raises"
+    body = "    raise ValueError\n"
+    assert count(name, f'def f():\n    """Do it."""\n{body}def _g():\n{body}') == 1
+    assert (
+        count(name, f'class C:\n    def m(self):\n        """Do it.\n\n        Raises:\n        """\n    {body}') == 0
+    )
+    assert count(name, f'def f():\n    """Do it."""\n    def g():\n    {body}') == 0
+
+
 @pytest.mark.parametrize(("text", "number"), [("# the colour", 1), ("'Normalised'", 1), ("# color of a catalogue", 0)])
 def test_a_british_spelling_is_counted_in_code_and_comments(text: str, number: int) -> None:
     assert count("British spellings", text) == number

@@ -43,7 +43,11 @@ class PruneChannels(FineTune):
         self._ratio = ratio
 
     def requires(self, model: bytes) -> None:
-        """Raise NotApplicableError where no channel can be pruned, or nothing fine-tuned."""
+        """Check that the pass applies to the model.
+
+        Raises:
+            NotApplicableError: No channel can be pruned, or nothing fine-tuned.
+        """
         graph = onnx.load_from_string(model)
         if not any(self._count(group) < group.size for group in find_channel_groups(graph)):
             raise NotApplicableError("there are no channels or neurons that could be pruned")
@@ -69,7 +73,7 @@ class PruneChannels(FineTune):
         return min(group.size, max(_ROUND_TO, count))
 
     def _importance(self, model: bytes) -> dict[str, Floats]:
-        """Initializer -> the squared first-order change of the loss for each of its entries."""
+        """Map each initializer to the squared first-order change of the loss for each of its entries."""
         context = self._context
         rows = context.rows.sample(_IMPORTANCE_ROWS, context.seed)
         objective = Objective.of(predict(context.teacher, rows), rows, several_labels=context.several_labels)
@@ -87,6 +91,6 @@ class PruneChannels(FineTune):
 
 
 def _score_channels(importance: Floats, group: ChannelGroup, axis: int) -> Floats:
-    """The sum over the entries of each channel [channels]."""
+    """Return the sum over the entries of each channel [channels]."""
     scores: Floats = np.moveaxis(importance, axis, 0).reshape(group.size, -1).sum(axis=1)
     return scores

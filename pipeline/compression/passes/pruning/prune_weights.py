@@ -44,7 +44,11 @@ class PruneWeights(FineTune):
         return GradualPruning(weights, sparsity=self._sparsity, importance=self._importance, seed=self._context.seed)
 
     def ensures(self, model: bytes) -> None:
-        """Raise CompressionError where fewer weights are zero than promised, or one is no finite number."""
+        """Check what the pass promises.
+
+        Raises:
+            CompressionError: Fewer weights are zero than promised, or one is no finite number.
+        """
         super().ensures(model)
         weights = [tensor for tensor in read_weights(onnx.load_from_string(model)) if tensor.ndim > 1]
         zeros = sum(int(np.sum(tensor == 0)) for tensor in weights) / sum(tensor.size for tensor in weights)

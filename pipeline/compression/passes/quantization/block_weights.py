@@ -33,7 +33,11 @@ class BlockWeights(GraphPass):
         self._bits, self._block_size = bits, block_size
 
     def requires(self, model: bytes) -> None:
-        """Raise NotApplicableError where no matrix with constant weights is there."""
+        """Check that the pass applies to the model.
+
+        Raises:
+            NotApplicableError: No matrix with constant weights is there.
+        """
         graph = onnx.load_from_string(model)
         if 2 not in matrix_layers(graph).values():
             raise NotApplicableError("there is no MatMul or Gemm with constant weights left to quantize")
@@ -56,7 +60,11 @@ class BlockWeights(GraphPass):
         return PassResult(model=bytes(normalize(quantizer.model.model).SerializeToString()), modified=True)
 
     def ensures(self, model: bytes) -> None:
-        """Raise CompressionError where nothing was quantized."""
+        """Check what the pass promises.
+
+        Raises:
+            CompressionError: Nothing was quantized.
+        """
         graph = onnx.load_from_string(model)
         if not any(node.op_type == _OPERATOR for node in graph.graph.node):
             raise CompressionError("the quantized graph has no matrix of small integers")

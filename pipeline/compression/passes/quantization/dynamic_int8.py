@@ -83,7 +83,11 @@ class DynamicInt8(GraphPass):
         self._config = config or DynamicInt8Config()
 
     def requires(self, model: bytes) -> None:
-        """Raise NotApplicableError where no layer is left to quantize."""
+        """Check that the pass applies to the model.
+
+        Raises:
+            NotApplicableError: No layer is left to quantize.
+        """
         if not self._layers(onnx.load_from_string(model)):
             raise NotApplicableError("there is no MatMul or Gemm with constant weights left to quantize")
 
@@ -110,7 +114,11 @@ class DynamicInt8(GraphPass):
         return PassResult(model=bytes(normalize(graph).SerializeToString()), modified=True)
 
     def ensures(self, model: bytes) -> None:
-        """Raise CompressionError where nothing was quantized."""
+        """Check what the pass promises.
+
+        Raises:
+            CompressionError: Nothing was quantized.
+        """
         graph = onnx.load_from_string(model)
         onnx.checker.check_model(graph)
         if not INTEGER_OPERATORS & {node.op_type for node in graph.graph.node}:
@@ -156,7 +164,7 @@ def _quantize_layer(node: onnx.NodeProto, weights: Floats) -> tuple[list[onnx.No
 
 
 def _shared(name: str) -> str:
-    """The name of a constant that all layers read."""
+    """Return the name of a constant that all layers read."""
     return f"int8/{name}"
 
 

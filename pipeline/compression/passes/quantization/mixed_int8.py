@@ -38,7 +38,11 @@ class MixedInt8(StaticInt8):
         self._exact = exact
 
     def requires(self, model: bytes) -> None:
-        """Raise NotApplicableError where static int8 would, or where there is one layer alone."""
+        """Check that the pass applies to the model.
+
+        Raises:
+            NotApplicableError: Static int8 would, or where there is one layer alone.
+        """
         super().requires(model)
         if len(weighted_layers(onnx.load_from_string(model))) < 2:
             raise NotApplicableError("mixed precision needs two layers at least")

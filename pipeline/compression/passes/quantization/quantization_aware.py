@@ -33,7 +33,11 @@ class QuantizationAwareTraining(FineTune):
         return FakeQuantizedGraph(model)
 
     def requires(self, model: bytes) -> None:
-        """Raise NotApplicableError where it can be quantized or fine-tuned no more."""
+        """Check that the pass applies to the model.
+
+        Raises:
+            NotApplicableError: It cannot be quantized, or not be fine-tuned.
+        """
         self._quantize.requires(model)
         super().requires(model)
 
@@ -44,6 +48,10 @@ class QuantizationAwareTraining(FineTune):
         return self._quantize.call(trained)
 
     def ensures(self, model: bytes) -> None:
-        """Raise CompressionError where a weight is no finite number, or no layer reads integers."""
+        """Check what the pass promises.
+
+        Raises:
+            CompressionError: A weight is not finite, or no layer reads integers.
+        """
         super().ensures(model)
         self._quantize.ensures(model)

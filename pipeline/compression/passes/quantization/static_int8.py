@@ -78,7 +78,11 @@ class StaticInt8(GraphPass):
         self._config = config or StaticInt8Config()
 
     def requires(self, model: bytes) -> None:
-        """Raise NotApplicableError where no layer is left to quantize, or there is no row to calibrate on."""
+        """Check that the pass applies to the model.
+
+        Raises:
+            NotApplicableError: No layer is left to quantize, or there is no row to calibrate on.
+        """
         if not self._candidates(onnx.load_from_string(model)):
             raise NotApplicableError("there is no MatMul, Gemm or Conv with constant weights left to quantize")
         if not len(sample_calibration_rows(self._context, model)):
@@ -93,7 +97,11 @@ class StaticInt8(GraphPass):
         return PassResult(model=bytes(quantized.SerializeToString()), modified=True)
 
     def ensures(self, model: bytes) -> None:
-        """Raise CompressionError where no layer reads integers."""
+        """Check what the pass promises.
+
+        Raises:
+            CompressionError: No layer reads integers.
+        """
         graph = onnx.load_from_string(model)
         onnx.checker.check_model(graph)
         if not count_integer_layers(graph):

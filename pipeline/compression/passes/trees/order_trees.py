@@ -30,7 +30,11 @@ class OrderTrees(GraphPass):
     """Order the splits and leaves of every TreeEnsemble node; predictions do not change by a bit."""
 
     def requires(self, model: bytes) -> None:
-        """Raise NotApplicableError where the model has no trees."""
+        """Check that the pass applies to the model.
+
+        Raises:
+            NotApplicableError: The model has no trees.
+        """
         if not any(True for _ in _ensembles(onnx.load_from_string(model).graph)):
             raise NotApplicableError("the model has no trees")
 
@@ -43,7 +47,11 @@ class OrderTrees(GraphPass):
         return PassResult(model=ordered, modified=ordered != model)
 
     def ensures(self, model: bytes) -> None:
-        """Raise CompressionError where a tree is not in preorder."""
+        """Check what the pass promises.
+
+        Raises:
+            CompressionError: A tree is not in preorder.
+        """
         for node in _ensembles(onnx.load_from_string(model).graph):
             lists = _int_lists(node)
             splits = np.flatnonzero(lists[_TRUE_LEAF] == 0)
@@ -85,7 +93,8 @@ def _reorder(node: onnx.NodeProto) -> None:
 
 
 def _preorder(lists: dict[str, Ints]) -> tuple[Ints, Ints]:
-    """The splits and the leaves in the order in which they are met; a leaf that several splits share counts once.
+    """Return the splits and the leaves in the order in which they are met; a leaf that several splits share counts
+    once.
 
     Leaves that belong to no tree come last.
     """

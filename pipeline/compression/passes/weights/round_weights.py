@@ -31,7 +31,11 @@ class RoundWeights(GraphPass):
         self._precision = precision
 
     def requires(self, model: bytes) -> None:
-        """Raise NotApplicableError where there are no weights, or one is beyond the range of the type."""
+        """Check that the pass applies to the model.
+
+        Raises:
+            NotApplicableError: There are no weights, or one is beyond the range of the type.
+        """
         tensors = read_weights(onnx.load_from_string(model))
         if not tensors:
             raise NotApplicableError("there are no float weights to round")
@@ -45,7 +49,11 @@ class RoundWeights(GraphPass):
         return PassResult(model=bytes(rounded.SerializeToString()), modified=True)
 
     def ensures(self, model: bytes) -> None:
-        """Raise CompressionError where a weight has more bits than the type."""
+        """Check what the pass promises.
+
+        Raises:
+            CompressionError: A weight has more bits than the type.
+        """
         tensors = read_weights(onnx.load_from_string(model))
         if not all(np.array_equal(weights, self._round(weights)) for weights in tensors):
             raise CompressionError(f"a weight is no {self._precision} value")
@@ -57,7 +65,7 @@ class RoundWeights(GraphPass):
 
 
 def _round_to_bfloat16(weights: Floats) -> Floats:
-    """The upper 16 bits of each float32, rounded to the nearest, ties to even."""
+    """Return the upper 16 bits of each float32, rounded to the nearest, ties to even."""
     bits = np.ascontiguousarray(weights).view(np.uint32)
     rounded = bits + (np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1)))
     return (rounded & np.uint32(0xFFFF0000)).view(np.float32)

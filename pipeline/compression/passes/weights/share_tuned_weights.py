@@ -33,7 +33,11 @@ class ShareTunedWeights(FineTune):
         return SharedValues(weights, bits=self._bits)
 
     def ensures(self, model: bytes) -> None:
-        """Raise CompressionError where a matrix has more values, or a weight is no finite number."""
+        """Check what the pass promises.
+
+        Raises:
+            CompressionError: A matrix has more values, or a weight is no finite number.
+        """
         super().ensures(model)
         weights = [tensor for tensor in read_weights(onnx.load_from_string(model)) if tensor.ndim > 1]
         if any(len(np.unique(tensor)) > 2**self._bits for tensor in weights):

@@ -30,7 +30,11 @@ class ShareWeights(GraphPass):
         self._values = 2**bits
 
     def requires(self, model: bytes) -> None:
-        """Raise NotApplicableError where there are no float weights."""
+        """Check that the pass applies to the model.
+
+        Raises:
+            NotApplicableError: There are no float weights.
+        """
         if not read_weights(onnx.load_from_string(model)):
             raise NotApplicableError("there are no float weights to share")
 
@@ -40,6 +44,10 @@ class ShareWeights(GraphPass):
         return PassResult(model=bytes(shared.SerializeToString()), modified=True)
 
     def ensures(self, model: bytes) -> None:
-        """Raise CompressionError where a tensor has more values than promised."""
+        """Check what the pass promises.
+
+        Raises:
+            CompressionError: A tensor has more values than promised.
+        """
         if any(len(np.unique(weights)) > self._values for weights in read_weights(onnx.load_from_string(model))):
             raise CompressionError(f"a tensor has more than {self._values} values")

@@ -53,7 +53,7 @@ _CLEAR_GROUPS = rf"{_FIRST}(?:(?:{BLANK}|['\u2019])[0-9]{{3}})+"
 
 
 def _proof(decimal: str, separator: str) -> str:
-    """What is a number with this decimal mark only."""
+    """Return the texts that are numbers with this decimal mark only."""
     decimals = rf"{decimal}(?:[0-9]+|{DASH})"
     indian = rf"|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}(?:{decimals})?" if separator == "," else ""
     return (
@@ -155,7 +155,7 @@ class _Units:
 
 
 def _units(spellings: pl.DataFrame) -> _Units | None:
-    """The unit that the values share, as it is written; None where they differ."""
+    """Return the unit that the values share, as it is written; None where they differ."""
     written = spellings.group_by("currency", "unit").agg(pl.col("count").sum())
     currencies = _count((_currency_name(name), count) for name, _, count in written.rows() if name is not None)
     units = _count((unit, count) for _, unit, count in written.rows() if unit is not None)
@@ -208,7 +208,7 @@ def _currency_name(text: str) -> str:
 
 
 def _unit_name(unit: str) -> str:
-    """The same for GB and Gb, year and years, min and min."""
+    """Return a unit's normalized name: the same for GB and Gb, year and years."""
     name = unit.casefold().removesuffix(".")
     return name.removesuffix("s") if len(name) > 2 else name
 

@@ -112,7 +112,7 @@ def _are_plain(text: pl.Series, numbers: pl.Series) -> bool:
 def _infer_plain(
     text: pl.Series, numbers: pl.Series, decimal_hint: str, *, markers: Counter[str] | None = None
 ) -> InferredNumbers | None:
-    """A column whose every value was cast."""
+    """Infer the type of a column whose every value was cast."""
     if numbers.null_count() == len(numbers) or _is_layout(text):
         return None
     codes = count_codes(text, numbers)
@@ -186,7 +186,7 @@ def _count_markers(unread: pl.Series) -> Counter[str]:
 def _infer_written(
     text: pl.Series, decimal_hint: Literal["", ".", ","], *, markers: Counter[str]
 ) -> InferredNumbers | None:
-    """A column whose numbers a cast does not read."""
+    """Infer the type of a column whose numbers a cast does not read."""
     counts = _count(text.drop_nulls())
     if counts.height == 0 or _is_layout(counts["text"]):
         return None

@@ -123,7 +123,9 @@ def _quantity(numbers: pl.Series, number_format: NumberFormat, missing: int) -> 
 
 
 def _time_unit(numbers: pl.Series) -> TimeUnit:
-    """The unit of numbers that are dates: days of the calendar, or an epoch in a column that is named like a time."""
+    """Return the unit of numbers that are dates: days of the calendar, or an epoch in a column that is named like a
+    time.
+    """
     low, high = _float(numbers.min()), _float(numbers.max())
     if low > 19_000_000 and high < 21_010_000 and _are_days(numbers):
         return "yyyymmdd"
@@ -183,7 +185,7 @@ def _each_there_once(numbers: pl.Series) -> bool:
 
 
 def _largest(numbers: pl.Series) -> float:
-    """The largest absolute value."""
+    """Return the largest absolute value."""
     return max(abs(_float(numbers.min())), abs(_float(numbers.max())))
 
 

@@ -83,7 +83,7 @@ def _parse_distinct(text: pl.Series, number_format: NumberFormat) -> pl.Series:
 
 
 def _parse_shapes(text: pl.Series, number_format: NumberFormat) -> pl.Series:
-    """The most frequent shapes first, which need no groups of a pattern; then what else is a number."""
+    """Parse the most frequent shapes first, which need no groups of a pattern; then what else is a number."""
     common = text.str.contains(_common_shape(number_format))
     if common.all():
         return _parse_common(text, number_format)
@@ -96,7 +96,7 @@ def _parse_shapes(text: pl.Series, number_format: NumberFormat) -> pl.Series:
 
 
 def _common_shape(number_format: NumberFormat) -> str:
-    """An amount with the format's own marks: $1,299.50, 12 % or -1.299,99."""
+    """Return an amount with the format's own marks: $1,299.50, 12 % or -1.299,99."""
     digits = rf"[0-9]+(?:[{number_format.decimal}][0-9]+)?"
     if (group := _group(number_format)) is not None:
         digits = rf"(?:[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+(?:[{number_format.decimal}][0-9]+)?|{digits})"
@@ -115,7 +115,7 @@ def _parse_common(text: pl.Series, number_format: NumberFormat) -> pl.Series:
 
 
 def _group(number_format: NumberFormat) -> str | None:
-    """The pattern of the format's own mark between thousands; None where it has none."""
+    """Return the pattern of the format's own mark between thousands; None where it has none."""
     if number_format.group in ("", number_format.decimal):
         return None
     return f"[{number_format.group}]" if number_format.group in (",", ".", "'") else BLANK
@@ -143,7 +143,9 @@ def _parse_batch(batch: pl.DataFrame, number_format: NumberFormat) -> pl.Series:
 
 
 def _groups(number_format: NumberFormat) -> str:
-    """A shorter pattern for the same groups, of texts that match the whole one: any text is a currency or a unit."""
+    """Return a shorter pattern for the same groups, of texts that match the whole one: any text is a currency or a
+    unit.
+    """
     currency = rf"(?:[^-{_MARKS}]*[{_SMALL}]\.)*[^-{_MARKS}]*"
     return (
         rf"^[<>=\u2264\u2265~\u2248]*{BLANK}*[<>=\u2264\u2265~\u2248]*{BLANK}*(?P<sign>\+|{MINUS})?{currency}(?P<open>\()?{currency}"

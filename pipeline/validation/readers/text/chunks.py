@@ -104,7 +104,8 @@ def _read(file: FileIO, offset: int, size: int) -> bytes:
 def heads_of(  # noqa: PLR0913 - as blocks_of
     name: str, lines: Lines, start: int, size: int, fraction: float, *, end: int
 ) -> list[bytes]:
-    """The first ``fraction`` of each block, at least a row and some. What lies between is only searched, if it may be.
+    """Return the first ``fraction`` of each block, at least a row and some. What lies between is only searched, if
+    it may be.
 
     Without quotes each line is a row; where there are some, all that is before a row tells where it begins. One that
     is in no head counts too: a head may begin within its cell.
