@@ -1,4 +1,4 @@
-"""TensorFlow Serving's PredictionService: Predict.
+"""TensorFlow Serving's PredictionService: Predict, Classify, Regress, GetModelMetadata.
 
 References:
     https://github.com/tensorflow/serving/blob/master/tensorflow_serving/apis/prediction_service.proto
@@ -6,7 +6,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,17 +15,21 @@ from numpy.typing import NDArray
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.server.grpc.calls import Reply
 from pipeline.server.grpc.messages import message_class
+from pipeline.server.grpc.tensorflow_examples import read_examples, write_classes, write_signature, write_values
 from pipeline.server.repository import ModelRepository
 from pipeline.serving.api.assignment import request_position
 from pipeline.serving.api.messages import Caller
 from pipeline.serving.api.model_source import LIVE, ModelReference
+from pipeline.serving.api.protocols.tensorflow_serving import classes_of, describe_signature, require_value
 from pipeline.serving.api.routes import split_alias
 from pipeline.serving.formats.binary_tensors import datatype_of
+from pipeline.serving.formats.rows import decode_rows
 from pipeline.serving.loaded_model import LoadedModel
 
 __all__ = ["SERVICE", "TensorFlowService"]
 
-SERVICE = "tensorflow.serving.PredictionService"
+_SERVING = "tensorflow.serving"
+SERVICE = f"{_SERVING}.PredictionService"
 # DataType -> datatype of the Open Inference Protocol, dtype of tensor_content, field of single values
 _TYPES = {
     1: ("FP32", "<f4", "float_val"),
@@ -62,17 +66,80 @@ class TensorFlowService:
             NotFoundError: There is no such model, version or label.
             InvalidRequestError: The tensors do not match the model.
         """
+        return self._respond(request, caller, _predict)
+
+    def classify(self, request: Any, caller: Caller) -> Reply:
+        """Classify examples: each class with its probability.
+
+        Raises:
+            NotFoundError: There is no such model, version or label.
+            InvalidRequestError: The model has no classes, or the examples do not match it.
+        """
+        return self._respond(request, caller, _classify)
+
+    def regress(self, request: Any, caller: Caller) -> Reply:
+        """Predict one value for each example.
+
+        Raises:
+            NotFoundError: There is no such model, version or label.
+            InvalidRequestError: The model does not predict one value, or the examples do not match it.
+        """
+        return self._respond(request, caller, _regress)
+
+    def get_model_metadata(self, request: Any, caller: Caller) -> Reply:
+        """Describe a model's inputs and outputs.
+
+        Raises:
+            NotFoundError: There is no such model, version or label.
+            InvalidRequestError: Another field than ``signature_def`` is asked for.
+        """
+        caller.require("read", split_alias(request.model_spec.name)[0])
+        model = self._models.find(_reference(caller, request.model_spec))
+        response = _new_response("GetModelMetadataResponse", request, model)
+        definition = describe_signature(model)["metadata"]["signature_def"]["signature_def"]["serving_default"]
+        write_signature(response, definition, request.metadata_field)
+        return Reply(response)
+
+    def _respond(self, request: Any, caller: Caller, run: Callable[[Any, LoadedModel], Reply]) -> Reply:
         caller.require("predict", split_alias(request.model_spec.name)[0])
         if request.model_spec.signature_name not in _SIGNATURES:
             raise InvalidRequestError("signature_name: 'serving_default' or 'predict' is expected")
         position = request_position(caller.tenant, caller.principal, lambda _: None, request.SerializeToString)
         reference = _reference(caller, request.model_spec)._replace(position=position)
-        return self._models.find(reference).respond(lambda model: _predict(request, model))
+        return self._models.find(reference).respond(lambda model: run(request, model))
 
 
 def _predict(request: Any, model: LoadedModel) -> Reply:
     outputs = model.run(model.decode_tensors([_read_tensor(name, request.inputs[name]) for name in request.inputs]))
     return Reply(_response(request, model, outputs), model.facts(len(outputs[0])))
+
+
+def _classify(request: Any, model: LoadedModel) -> Reply:
+    classes = classes_of(model)
+    _, probabilities = _run_examples(request, model)
+    response = _new_response("ClassificationResponse", request, model)
+    write_classes(response, classes, probabilities.tolist())
+    return Reply(response, model.facts(len(probabilities)))
+
+
+def _regress(request: Any, model: LoadedModel) -> Reply:
+    require_value(model)
+    values = _run_examples(request, model)[0]
+    response = _new_response("RegressionResponse", request, model)
+    write_values(response, values.ravel().tolist())
+    return Reply(response, model.facts(len(values)))
+
+
+def _run_examples(request: Any, model: LoadedModel) -> list[NDArray[Any]]:
+    return model.run(decode_rows(read_examples(request), model.columns, field="examples"))
+
+
+def _new_response(name: str, request: Any, model: LoadedModel) -> Any:
+    response = message_class(f"{_SERVING}.{name}")()
+    response.model_spec.name = model.model
+    response.model_spec.version.value = model.version
+    response.model_spec.signature_name = request.model_spec.signature_name or "serving_default"
+    return response
 
 
 def _reference(caller: Caller, spec: Any) -> ModelReference:
@@ -122,10 +189,7 @@ def _response(request: Any, model: LoadedModel, outputs: Sequence[NDArray[Any]])
     names = list(request.output_filter) or list(model.outputs)
     if not arrays.keys() >= set(names):
         raise InvalidRequestError(f"output_filter: names of {', '.join(arrays)} are expected")
-    response = message_class("tensorflow.serving.PredictResponse")()
-    response.model_spec.name = model.model
-    response.model_spec.version.value = model.version
-    response.model_spec.signature_name = request.model_spec.signature_name or "serving_default"
+    response = _new_response("PredictResponse", request, model)
     for name in names:
         array = arrays[name]
         tensor = response.outputs[name]

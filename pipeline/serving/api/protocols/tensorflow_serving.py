@@ -22,7 +22,15 @@ from pipeline.serving.formats.rows import decode_rows
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.responses import to_json
 
-__all__ = ["classify", "describe_signature", "describe_status", "predict", "regress"]
+__all__ = [
+    "classes_of",
+    "classify",
+    "describe_signature",
+    "describe_status",
+    "predict",
+    "regress",
+    "require_value",
+]
 
 _SIGNATURES = ("serving_default", "predict")  # the default one's name, and that of many tutorials
 _DTYPES = {
@@ -70,12 +78,8 @@ def classify(model: LoadedModel, request: HttpRequest) -> HttpResponse:
         InvalidRequestError: The model has no classes, or the request does not match the protocol or the signature.
         TooManyRowsError: There are more rows than a response can have.
     """
-    if not model.signature.classes:
-        raise InvalidRequestError(
-            f"'{model.model}' is a {model.signature.task} model: :predict or :regress is expected"
-        )
+    classes = classes_of(model)
     _, probabilities = _run_examples(model, request)
-    classes = model.signature.classes
     result = [[[label, score] for label, score in zip(classes, row, strict=True)] for row in probabilities.tolist()]
     return _respond(model, {"result": result}, len(result))
 
@@ -91,10 +95,32 @@ def regress(model: LoadedModel, request: HttpRequest) -> HttpResponse:
             signature.
         TooManyRowsError: There are more rows than a response can have.
     """
-    if model.signature.task != "regression" or model.signature.targets:
-        raise InvalidRequestError(f"'{model.model}' does not predict one value: :predict or :classify is expected")
+    require_value(model)
     values = _run_examples(model, request)[0]
     return _respond(model, {"result": values}, len(values))
+
+
+def classes_of(model: LoadedModel) -> Sequence[str]:
+    """Return the classes of a model.
+
+    Raises:
+        InvalidRequestError: It has none.
+    """
+    if not model.signature.classes:
+        raise InvalidRequestError(
+            f"'{model.model}' is a {model.signature.task} model: :predict or :regress is expected"
+        )
+    return model.signature.classes
+
+
+def require_value(model: LoadedModel) -> None:
+    """Check that a model predicts one value.
+
+    Raises:
+        InvalidRequestError: It does not.
+    """
+    if model.signature.task != "regression" or model.signature.targets:
+        raise InvalidRequestError(f"'{model.model}' does not predict one value: :predict or :classify is expected")
 
 
 def describe_status(model: LoadedModel) -> dict[str, Any]:
