@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -68,13 +69,24 @@ class AsyncClient:
         if isinstance(data, str | Path):
             content = await asyncio.to_thread(file_bodies, Path(data))
             call = calls.predict_call(self._base, model, content, **options)
-            return (await self._read(call))["predictions"]
+            return calls.read_predictions(await self._send(call), None)["predictions"]
         predictions: list[dict[str, Any]] = []
         for batch in make_batches(to_rows(data)):
-            call = calls.predict_call(self._base, model, batch, **options)
-            predictions += (await self._read(call))["predictions"]
+            predictions += (await self.infer(model, batch, **options))["predictions"]
         kind = frame_kind(data)
         return to_frame(predictions, kind) if kind else predictions
+
+    async def infer(
+        self,
+        model: str,
+        rows: Sequence[dict[str, Any]],
+        *,
+        version: int | None = None,
+        ignore_extra: bool = False,
+    ) -> dict[str, Any]:
+        """Predict rows in one request, and return the whole response. As ``Client.infer``."""
+        call = calls.predict_call(self._base, model, rows, version=version, ignore_extra=ignore_extra)
+        return calls.read_predictions(await self._send(call), len(rows))
 
     async def drop(
         self, data: Rows | str | Path, *, model: str, target: str | None = None, spec: str | Path | None = None
@@ -134,6 +146,8 @@ class AsyncClient:
                 response = await http.request(call.method, call.url, **call.options)
             except httpx.TransportError as error:
                 failure = type(error).__name__
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                raise ApiError(f"the API at {self._base} did not answer ({type(error).__name__})") from error
             wait = calls.retry_after(response, attempt)
             if response is not None and wait is None:
                 return response

@@ -16,13 +16,16 @@ __all__ = [
     "Call",
     "alias_call",
     "check_run",
+    "infer_url",
     "predict_call",
+    "read_predictions",
     "read_response",
     "retry_after",
     "rollback_call",
 ]
 
 ATTEMPTS = 4
+_FIRST_WAIT = 0.2  # seconds, where the API does not say; doubled after each attempt
 _BUSY = frozenset({429, 502, 503, 504})
 
 
@@ -45,13 +48,18 @@ def predict_call(
     ignore_extra: bool,
 ) -> Call:
     """Return the call that predicts ``body``: rows, or the content type and the bytes of a file."""
-    selected = quote(model, safe="@") if version is None else f"{quote(model, safe='')}/versions/{version}"
     options: dict[str, Any] = {"params": {"extra": "ignore"} if ignore_extra else None}
     if isinstance(body, tuple):
         options |= {"headers": {"content-type": body[0]}, "content": body[1]}
     else:
         options["json"] = {"rows": body}
-    return Call(method="POST", url=f"{base}/v2/models/{selected}/infer", options=options)
+    return Call(method="POST", url=infer_url(base, model, version), options=options)
+
+
+def infer_url(base: str, model: str, version: int | None = None) -> str:
+    """Return where rows are posted; without a version to the live one, or the one of ``name@alias``."""
+    selected = quote(model, safe="@") if version is None else f"{quote(model, safe='')}/versions/{version}"
+    return f"{base.rstrip('/')}/v2/models/{selected}/infer"
 
 
 def alias_call(base: str, model: str, version: int, alias: str, reason: str) -> Call:
@@ -79,7 +87,30 @@ def read_response(response: httpx.Response) -> Any:
     if response.is_success and document is not None:
         return document
     reason = document.get("error") if isinstance(document, dict) else None
-    raise ApiError(str(reason or f"the API answered {response.status_code}"), response.status_code)
+    answer = f"the API answered {response.status_code} {response.reason_phrase}".rstrip()
+    if response.is_success:
+        answer += " and no JSON: is its address right?"
+    raise ApiError(str(reason or answer), response.status_code)
+
+
+def read_predictions(response: httpx.Response, rows: int | None) -> dict[str, Any]:
+    """Return the document of a prediction.
+
+    Args:
+        response: Response to a call of ``predict_call``.
+        rows: Number of rows that were sent; None if it is not known.
+
+    Raises:
+        ApiError: It is a refusal, or has no prediction for each row.
+    """
+    document = read_response(response)
+    predictions = document.get("predictions") if isinstance(document, dict) else None
+    if not isinstance(predictions, list) or "version" not in document or len(predictions) != (rows or len(predictions)):
+        raise ApiError(
+            f"the API answered {response.status_code} without a prediction for each row: is its address right?",
+            response.status_code,
+        )
+    return dict(document)
 
 
 def retry_after(response: httpx.Response | None, attempt: int) -> float | None:
@@ -87,7 +118,7 @@ def retry_after(response: httpx.Response | None, attempt: int) -> float | None:
     if attempt + 1 >= ATTEMPTS or (response is not None and response.status_code not in _BUSY):
         return None
     advice = response.headers.get("retry-after", "") if response is not None else ""
-    return min(float(advice), 30.0) if advice.isdigit() else 0.2 * 2.0**attempt
+    return min(float(advice), 30.0) if advice.isdigit() else _FIRST_WAIT * 2.0**attempt
 
 
 def check_run(run: dict[str, Any]) -> dict[str, Any] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -87,17 +87,40 @@ class Client:
         """
         options: dict[str, Any] = {"version": version, "ignore_extra": ignore_extra}
         if isinstance(data, str | Path):
-            content = file_bodies(Path(data))
-            call = calls.predict_call(self._base, model, content, **options)
-            return self._read(call)["predictions"]
+            call = calls.predict_call(self._base, model, file_bodies(Path(data)), **options)
+            return calls.read_predictions(self._send(call), None)["predictions"]
         predictions: list[dict[str, Any]] = []
         for batch in make_batches(to_rows(data)):
-            call = calls.predict_call(self._base, model, batch, **options)
-            predictions += self._read(call)["predictions"]
+            predictions += self.infer(model, batch, **options)["predictions"]
             if progress is not None:
                 progress(len(predictions))
         kind = frame_kind(data)
         return to_frame(predictions, kind) if kind else predictions
+
+    def infer(
+        self,
+        model: str,
+        rows: Sequence[dict[str, Any]],
+        *,
+        version: int | None = None,
+        ignore_extra: bool = False,
+    ) -> dict[str, Any]:
+        """Predict rows in one request, and return the whole response.
+
+        Args:
+            model: Name of the model, or ``name@alias``.
+            rows: Column -> value.
+            version: Number of the version; None for the live one.
+            ignore_extra: Ignore columns that the model does not read.
+
+        Returns:
+            ``{"model", "version", "predictions": [...]}``, one prediction per row.
+
+        Raises:
+            ApiError: The API refuses the rows, or does not answer.
+        """
+        call = calls.predict_call(self._base, model, rows, version=version, ignore_extra=ignore_extra)
+        return calls.read_predictions(self._send(call), len(rows))
 
     def drop(
         self, data: Rows | str | Path, *, model: str, target: str | None = None, spec: str | Path | None = None
@@ -201,6 +224,8 @@ class Client:
                 response = http.request(call.method, call.url, **call.options)
             except httpx.TransportError as error:
                 failure = type(error).__name__
+            except (httpx.HTTPError, httpx.InvalidURL) as error:  # a further attempt would be no better
+                raise ApiError(f"the API at {self._base} did not answer ({type(error).__name__})") from error
             wait = calls.retry_after(response, attempt)
             if response is not None and wait is None:
                 return response

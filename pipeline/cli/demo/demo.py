@@ -18,8 +18,8 @@ from rich.panel import Panel
 from rich.rule import Rule
 from rich.text import Text
 
+from modeldrop.calls import infer_url
 from pipeline.cli.client.follow import follow, report_end, wait_for_start
-from pipeline.cli.client.model_api import infer_url
 from pipeline.cli.demo.data import TARGET, Data, image, prepare
 from pipeline.cli.input.rows import find_source
 from pipeline.cli.prediction.predict import predict_rows

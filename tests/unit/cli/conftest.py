@@ -203,7 +203,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage() -> Stage:
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    monkeypatch.setattr("modeldrop.calls._FIRST_WAIT", 0.0)
     return Stage()
 
 

@@ -51,6 +51,33 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.Response(200, text="<html>"),
+        httpx.Response(200, json=[]),
+        httpx.Response(200, json={"predictions": [], "version": 1}),
+        httpx.Response(200, json={"predictions": [{}, {}, {}]}),
+    ],
+    ids=["html", "a list", "too few", "no version"],
+)
+def test_what_is_no_prediction_is_an_error(answer: httpx.Response) -> None:
+    with client(lambda request: answer) as api, pytest.raises(ApiError, match="address") as refused:
+        api.predict("adult", ROWS)
+    assert refused.value.status == 200
+
+
+def test_a_wrong_address_is_not_tried_again() -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        raise httpx.InvalidURL("no")
+
+    sent: list[httpx.Request] = []
+    with client(refuse) as api, pytest.raises(ApiError, match="InvalidURL"):
+        api.predict("adult", ROWS)
+    assert len(sent) == 1
+
+
 def test_rows_and_columns_are_predicted() -> None:
     columns = {name: [row[name] for row in ROWS] for name in ROWS[0]}
     with client() as api:
