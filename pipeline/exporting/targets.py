@@ -21,11 +21,14 @@ from pipeline.exporting.c_source.run import find_compiler, run_compiled
 from pipeline.exporting.c_source.source import translate
 from pipeline.exporting.comparison import compare_outputs, format_difference
 from pipeline.exporting.readme import c_readme, onnx_readme, ort_readme
+from pipeline.exporting.web.folder import web_folder
+from pipeline.exporting.web.run import find_node, run_in_node
+from pipeline.exporting.web.runtime import read_runtime
 
 __all__ = ["TARGETS", "Export", "Target", "export_model"]
 
-Target = Literal["onnx", "ort", "c"]
-TARGETS: tuple[Target, ...] = ("onnx", "ort", "c")
+Target = Literal["onnx", "ort", "web", "c"]
+TARGETS: tuple[Target, ...] = ("onnx", "ort", "web", "c")
 Feeds = Mapping[str, npt.NDArray[Any]]
 
 
@@ -50,8 +53,8 @@ def export_model(  # noqa: PLR0913 - a version's parts, by keyword
     Args:
         model: The served ONNX file.
         signature: Its columns and outputs.
-        target: ``onnx``: as it is; ``ort``: onnxruntime's own format, for its reduced builds on phones; ``c``: C99 for
-            one row, without any library.
+        target: ``onnx``: as it is; ``ort``: onnxruntime's own format, for its reduced builds on phones; ``web``: a page
+            that runs it by onnxruntime-web; ``c``: C99 for one row, without any library.
         name: Name of the model, which names the files.
         rows: Golden rows, as a user would send them; the first is the example.
         feeds: The golden rows as inputs of the graph.
@@ -62,18 +65,23 @@ def export_model(  # noqa: PLR0913 - a version's parts, by keyword
     Raises:
         InvalidModelError: The target cannot express the model; the message names the node.
         ExportMismatchError: The exported file predicts something else than the served one.
+        ConfigurationError: onnxruntime-web cannot be fetched.
     """
-    files, run = _EXPORTERS[target](model, signature, name, rows)
+    expected = _run(model, feeds)
+    schema = json.dumps(signature.to_dict(), indent=1, ensure_ascii=False).encode()
+    if target == "web":
+        files, run = _export_web({**web_folder(model, signature, name, feeds, expected), "schema.json": schema})
+    else:
+        files, run = _EXPORTERS[target](model, signature, name, rows)
     comparison = None
     if run is not None:
-        comparison = compare_outputs(run(feeds), _run(model, feeds))
+        comparison = compare_outputs(run(feeds), expected)
         if not comparison.is_equal:
             raise ExportMismatchError(
                 f"{name} as {target}: {comparison.rows - comparison.equal} of {comparison.rows} golden rows are "
                 f"predicted differently (largest difference {format_difference(comparison)})"
             )
-    schema = json.dumps(signature.to_dict(), indent=1, ensure_ascii=False)
-    return Export(files={**files, "schema.json": schema.encode()}, comparison=comparison)
+    return Export(files={**files, "schema.json": schema}, comparison=comparison)
 
 
 Files = dict[str, bytes]
@@ -113,6 +121,13 @@ def _export_ort(
     return {file: saved, "README.md": ort_readme(file, signature, rows).encode()}, lambda feeds: _run(saved, feeds)
 
 
+def _export_web(folder: Files) -> tuple[Files, Runner | None]:
+    """Add the runtime, and verify in Node.js, which runs the page's own code."""
+    files = {**folder, **read_runtime()}
+    node = find_node()
+    return files, None if node is None else lambda _: run_in_node(files, node)
+
+
 def _export_c(
     model: bytes, signature: Signature, name: str, rows: Sequence[Mapping[str, Any]]
 ) -> tuple[Files, Runner | None]:
@@ -130,7 +145,7 @@ def _export_c(
     return files, None if compiler is None else lambda feeds: run_compiled(source, feeds, compiler)
 
 
-_EXPORTERS: dict[Target, Callable[..., tuple[Files, Runner | None]]] = {
+_EXPORTERS: dict[str, Callable[..., tuple[Files, Runner | None]]] = {
     "onnx": _export_onnx,
     "ort": _export_ort,
     "c": _export_c,

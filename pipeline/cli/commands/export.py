@@ -26,7 +26,8 @@ Examples:
   modeldrop export houses                 # the live version, as houses-1.onnx
   modeldrop export houses 3 -o model.onnx
   modeldrop export houses --target c --out houses-c      # C99, no library
-  modeldrop export houses@canary --target ort --out app  # for phones"""
+  modeldrop export houses@canary --target ort --out app  # for phones
+  modeldrop export houses --target web --out page        # for browsers"""
 
 
 def register(app: typer.Typer) -> None:
@@ -47,7 +48,7 @@ def export(
     target: Annotated[
         str | None,
         typer.Option(
-            "--target", metavar="TARGET", help="onnx, ort or c: a folder with the model, its schema and a README."
+            "--target", metavar="TARGET", help="onnx, ort, web or c: a folder with the model, its schema and a README."
         ),
     ] = None,
     out: Annotated[
@@ -159,7 +160,8 @@ def _verdict(exported: Export) -> str:
 
     comparison = exported.comparison
     if comparison is None:
-        return "not verified: this machine has no C compiler (cc, gcc or clang)"
+        missing = "Node.js 20 or newer" if "index.html" in exported.files else "C compiler (cc, gcc or clang)"
+        return f"not verified: this machine has no {missing}"
     return (
         f"verified: {comparison.equal} of {comparison.rows} golden rows are predicted equally "
         f"(largest difference {format_difference(comparison)})"

@@ -11,7 +11,7 @@ from onnx import helper
 from pipeline.contracts.errors import InvalidModelError
 from pipeline.exporting.c_source.tensors import CTensor
 
-__all__ = ["EMITTERS", "Emitter", "Operation", "attributes_of", "emits", "index_expression"]
+__all__ = ["EMITTERS", "Emitter", "Operation", "attributes_of", "check_operators", "emits", "index_expression"]
 
 
 class Operation:
@@ -85,17 +85,12 @@ class Emitter:
         return list(self._constants.values())
 
     def emit(self, operation: Operation) -> None:
-        """Append the statements of a node.
+        """Append the statements of a node (see ``check_operators``).
 
         Raises:
-            InvalidModelError: C source cannot express it.
+            InvalidModelError: C source lacks a feature of it.
         """
-        emitter = EMITTERS.get(operation.kind)
-        if emitter is None:
-            raise InvalidModelError(
-                f"node '{operation.name}' ({operation.kind}) cannot become C source: trees, linear models and small "
-                "networks over numbers and categories can"
-            )
+        emitter = EMITTERS[operation.kind]
         self.statements += [tensor.declare() for tensor in operation.outputs if tensor is not None]
         emitter(self, operation)
 
@@ -121,6 +116,21 @@ class Emitter:
         name = f"{operation.output.name}_{suffix}"
         self.tables.append(f"static const {c_type} {name}[{count}] = {{\n{literals}\n}};")
         return name
+
+
+def check_operators(graph: onnx.GraphProto) -> None:
+    """Check that C source has every operator of a graph: before shapes are inferred, which also fails on others.
+
+    Raises:
+        InvalidModelError: It lacks one; the message names the node.
+    """
+    for node in graph.node:
+        if node.op_type not in EMITTERS:
+            name = node.name or next(iter(node.output), "")
+            raise InvalidModelError(
+                f"node '{name}' ({node.op_type}) cannot become C source: trees, linear models and small networks over "
+                "numbers and categories can"
+            )
 
 
 EMITTERS: dict[str, Callable[[Emitter, Operation], None]] = {}

@@ -10,7 +10,7 @@ import onnx
 from onnx import TensorProto
 
 from pipeline.exporting.c_source import arrays, elementwise, layers, trees  # noqa: F401 - they register their operators
-from pipeline.exporting.c_source.emitter import Emitter, Operation
+from pipeline.exporting.c_source.emitter import Emitter, Operation, check_operators
 from pipeline.exporting.c_source.one_row import OneRowGraph, fix_batch
 from pipeline.exporting.c_source.tensors import CTensor, literal
 
@@ -87,6 +87,7 @@ def translate(model: onnx.ModelProto, name: str) -> CSource:
         InvalidModelError: C source cannot express a node or a tensor; the message names it.
     """
     prefix = identifier(name)
+    check_operators(model.graph)
     graph = fix_batch(model)
     emitter = Emitter()
     for node in graph.nodes:
