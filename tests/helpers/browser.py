@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import subprocess
@@ -11,7 +12,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-__all__ = ["find_browser", "open_page"]
+from pipeline.contracts.errors import ConfigurationError
+from pipeline.exporting.web.runtime import read_runtime
+
+__all__ = ["find_browser", "open_page", "runtime_error"]
 
 _SECONDS = 60
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
@@ -27,6 +31,16 @@ const timer = setInterval(() => {
   fetch('/shown', { method: 'POST', body: JSON.stringify(shown) });
 }, 50);
 </script>"""
+
+
+@functools.cache
+def runtime_error() -> str:
+    """Return why onnxruntime-web is not here; empty where it is."""
+    try:
+        read_runtime()
+    except ConfigurationError as error:
+        return error.message
+    return ""
 
 
 def find_browser() -> str | None:

@@ -13,13 +13,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from pipeline.contracts.errors import ConfigurationError, ExportMismatchError, IntegrityError
+from pipeline.contracts.errors import ExportMismatchError, IntegrityError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.exporting.targets import Export, export_model
 from pipeline.exporting.web.run import find_node, run_in_node
 from pipeline.exporting.web.runtime import read_runtime
 from tests.fakes.onnx_graphs import constant, graph, value
-from tests.helpers.browser import find_browser, open_page
+from tests.helpers.browser import find_browser, open_page, runtime_error
 
 NODE, BROWSER = find_node(), find_browser()
 COLUMNS = (
@@ -33,16 +33,7 @@ COLUMNS = (
 SIGNATURE = Signature(task="classification", target="<kind>", columns=COLUMNS, classes=("flat", "house"))
 
 
-@functools.cache
-def _runtime_error() -> str:
-    try:
-        read_runtime()
-    except ConfigurationError as error:
-        return error.message
-    return ""
-
-
-needs_runtime = pytest.mark.skipif(bool(_runtime_error()), reason=f"needs onnxruntime-web: {_runtime_error()}")
+needs_runtime = pytest.mark.skipif(bool(runtime_error()), reason=f"needs onnxruntime-web: {runtime_error()}")
 
 
 def _model() -> onnx.ModelProto:
