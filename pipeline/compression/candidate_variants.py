@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from pipeline.compression.bags.unseen_rows import UnseenRows
 from pipeline.compression.fine_tuning.stored_fine_tuning import StoredFineTuning
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.recipes import CompressionPlan, PassStep
@@ -71,6 +72,8 @@ class CandidateVariants:
 
     def _quantize(self, body: _Body, trials: _Trials) -> None:
         for precision, ways in self.plan.quantizations.items():
+            if precision == "int8" and self._candidate.no_int8 and body.steps:
+                continue  # said of the model as it was trained
             self._try_all(body, [(step,) for step in ways], precision, trials)
 
     def _try_all(
@@ -92,7 +95,7 @@ class CandidateVariants:
             except CompressionError as error:
                 refused = refused or error
                 continue
-            comparison = self.export.bench.compare(trials.full, served)
+            comparison = self._compare(trials, served, applied)
             if not comparison.failed:  # what predicts too badly is not worth the time of measuring it
                 comparison = self.export.bench.time(trials.full, comparison)
             tried.append((applied, comparison))
@@ -108,11 +111,18 @@ class CandidateVariants:
         assert comparison.latencies is not None, "it was timed"
         names = tuple(step.name for step in applied.steps)
         trials.full_latencies = trials.full_latencies or comparison.full_latencies
-        variant = self._made(names, precision, comparison.served, trials.full, comparison.latencies)
+        variant = self._made(names, precision, comparison.served, comparison.reference, comparison.latencies)
         status, reason = ("rejected", "; ".join(comparison.failed)) if comparison.failed else ("ok", _describe(applied))
         verdict = {"status": status, "reason": reason, "agreement": comparison.agreement}
         trials.variants.append(variant.model_copy(update=verdict))
         return None if comparison.failed else applied
+
+    def _compare(self, trials: _Trials, served: ServedFile, body: _Body) -> VariantComparison:
+        unseen = None
+        if any(step.refits for step in body.steps):
+            unseen = trials.unseen = trials.unseen or self.export.unseen_rows()
+        drops = [step.max_quality_drop for step in body.steps if step.max_quality_drop is not None]
+        return self.export.bench.compare(trials.full, served, unseen=unseen, max_quality_drop=min(drops, default=None))
 
     def _check_applicable(self, precision: Precision) -> None:
         if precision == "int8" and self._candidate.no_int8:
@@ -171,6 +181,7 @@ class _Trials:
     full: ServedFile
     variants: list[Variant] = field(default_factory=list)
     full_latencies: Latencies | None = None
+    unseen: UnseenRows | None = None
 
 
 def describe_variant(

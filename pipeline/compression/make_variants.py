@@ -14,6 +14,7 @@ from pipeline.compression.learned_rows import LearnedRows
 from pipeline.compression.load_cost import LoadProbe
 from pipeline.compression.measure import cpu_name
 from pipeline.compression.passes.pass_context import PassContext
+from pipeline.compression.passes.trees.tree_nodes import has_trees
 from pipeline.compression.recipes import plan_passes
 from pipeline.compression.trained_export import TrainedExport
 from pipeline.compression.training_rows import TrainingRows
@@ -96,12 +97,13 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
                 by_folds=by_folds,
             )
             try:
+                body = export.read_body()
                 variants += CandidateVariants(
                     export=export,
-                    plan=plan_passes(spec.compression),
+                    plan=plan_passes(spec.compression, has_trees=has_trees(body)),
                     context=PassContext(
                         read_rows=partial(_encode, read_frame, dataset, signature, is_whole=is_brought),
-                        teacher=export.read_body(),
+                        teacher=body,
                         several_labels=signature.is_multilabel,
                         budget=budget.share(len(trained) - index),
                         seed=spec.seed,

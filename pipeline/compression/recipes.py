@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,8 @@ from pipeline.compression.passes.quantization.block_weights import BlockWeights
 from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
 from pipeline.compression.passes.quantization.mixed_int8 import MixedInt8
 from pipeline.compression.passes.quantization.static_int8 import STATIC_CONFIGS, StaticInt8, StaticInt8Config
+from pipeline.compression.passes.trees.prune_trees import PruneTrees
+from pipeline.compression.passes.trees.quantize_trees import QuantizeTrees
 from pipeline.compression.passes.weights.round_weights import RoundWeights
 from pipeline.compression.passes.weights.share_weights import ShareWeights
 from pipeline.contracts.records.variant import PRECISION_OF_PASS, PassName, Precision
@@ -27,6 +29,9 @@ _SPARSITIES = (0.9, 0.75, 0.5)
 _CHANNEL_RATIOS = (0.5, 0.25)
 _CODEBOOK_BITS = (5, 6, 8)
 _EXACT_SHARES = (0.25, 0.5)
+_TREE_STEPS = (12, 6, 3)  # one of how many trees stays
+_TREE_BITS = (5, 6, 8, 16)
+_MAX_AUTOMATIC_DROP = 0.004  # by pruning trees: less than what limits.prefer: balanced takes, as quantization follows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,12 +43,16 @@ class PassStep:
         description: What sets it apart from other ways, as the leaderboard has it; "" where there is nothing to say.
         make: Makes the pass for a candidate.
         fine_tunes: Whether it trains.
+        refits: Whether the result may know less of the validation rows than the bag that it is made of.
+        max_quality_drop: What it may cost, where that is less than ``compression.max_quality_drop``.
     """
 
     name: PassName
     make: Callable[[PassContext], GraphPass]
     description: str = ""
     fine_tunes: bool = False
+    refits: bool = False
+    max_quality_drop: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -154,6 +163,23 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
         for name, importance in _IMPORTANCE.items()
     },
     "fine_tune": (_fine_tuned("fine_tune"),),
+    "prune_trees": tuple(
+        PassStep(
+            name="prune_trees",
+            make=partial(PruneTrees, step=step),
+            description=f"one of {step} trees kept",
+            refits=True,
+        )
+        for step in _TREE_STEPS
+    ),
+    "quantize_trees": tuple(
+        PassStep(
+            name="quantize_trees",
+            make=partial(QuantizeTrees, bits=bits),
+            description=f"{bits} bits for a leaf, {max(bits, 8)} for a threshold",
+        )
+        for bits in _TREE_BITS
+    ),
     "prune_channels": tuple(
         _fine_tuned("prune_channels", f"{ratio:.0%} of the channels pruned", ratio=ratio) for ratio in _CHANNEL_RATIOS
     ),
@@ -190,11 +216,21 @@ AUTOMATIC: Mapping[Precision, tuple[PassStep, ...]] = {
 }
 
 
-def plan_passes(compression: Compression) -> CompressionPlan:
-    """Return what is tried on each candidate."""
+def plan_passes(compression: Compression, *, has_trees: bool = False) -> CompressionPlan:
+    """Return what is tried on a candidate.
+
+    Args:
+        compression: Of the JobSpec.
+        has_trees: Whether the candidate's body has a tree ensemble.
+    """
     automatic: dict[Precision, tuple[PassStep, ...]] = {
         precision: AUTOMATIC[precision] for precision in compression.precisions if precision != "fp32"
     }
+    if has_trees and (compression.passes == "auto" or "codebook" in automatic):
+        automatic["codebook"] = PASSES["quantize_trees"]
+    if compression.passes == "auto" and has_trees:
+        pruning = tuple(replace(step, max_quality_drop=_MAX_AUTOMATIC_DROP) for step in PASSES["prune_trees"])
+        return CompressionPlan(changes=(pruning,), quantizations=automatic, unchanged_too=True)
     if compression.passes == "auto":
         if compression.minutes is None:
             return CompressionPlan(changes=(), quantizations=automatic)

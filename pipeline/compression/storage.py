@@ -12,7 +12,7 @@ from onnx import AttributeProto, TensorProto
 from pipeline.codec.pack import pack
 from pipeline.codec.tensors import TensorSpan
 from pipeline.codec.trees import TreePart, TreeSpan
-from pipeline.compression.passes.trees.order_trees import TREE_OPERATOR
+from pipeline.graphs.tree_ensemble import TREE_OPERATOR
 
 __all__ = ["find_spans", "pack_model"]
 

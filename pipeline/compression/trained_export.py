@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.compression.bags.unseen_rows import UnseenRows
 from pipeline.compression.learned_rows import LearnedRows, find_differences
 from pipeline.compression.passes.graph_pass import apply_if_applicable
 from pipeline.compression.passes.trees.order_trees import OrderTrees
@@ -85,6 +86,15 @@ class TrainedExport:
             {name: quality[name] + lost[name] for name in lost},
             {name: (low + lost[name], high + lost[name]) for name, (low, high) in spread.items()},
         )
+
+    def unseen_rows(self) -> UnseenRows | None:
+        """Return the out-of-fold predictions of the validation rows; None where they are not all there, or no bag's."""
+        if not self.candidate.folds:
+            return None
+        predicted = self._predicted_out_of_fold()[-len(self.bench.truth) :]
+        if np.isnan(predicted).any():
+            return None
+        return UnseenRows(signature=self.bench.signature, out_of_fold=predicted)
 
     def _read(self, file: str) -> bytes:
         return self.bench.artifacts.get(self.bench.keys.candidate(self.candidate.candidate, file))

@@ -15,9 +15,10 @@ from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.signature import Signature
 from pipeline.graphs.encoding import Encoding
 
-__all__ = ["TrainingRows", "predict"]
+__all__ = ["TrainingRows", "predict", "run_in_batches"]
 
 _ROWS_PER_CALL = 1024
+_MIXED = 0.15  # of the columns of a mixed row
 
 Indices = npt.NDArray[np.int64]
 
@@ -64,6 +65,20 @@ class TrainingRows:
             return self
         return self.take(np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False)))
 
+    def mix(self, seed: int = 0) -> Self:
+        """Return as many rows between these, without a target: some columns of each come from another row.
+
+        The values of a text or an image stay together with those of its row.
+        """
+        random = np.random.default_rng(seed)
+        partners = random.permutation(len(self))
+        mixed = {}
+        for name, values in self.inputs.items():
+            if len(values) and values.ndim <= 2:
+                values = np.where(random.random(values.shape) < _MIXED, values[partners], values)  # noqa: PLW2901
+            mixed[name] = values
+        return type(self)(inputs=mixed, target=None, classes=self.classes)
+
     def take(self, indices: Indices) -> Self:
         """Return the rows with these indices."""
         inputs = {name: values[indices] if len(values) else values for name, values in self.inputs.items()}
@@ -76,6 +91,16 @@ def predict(model: bytes, rows: TrainingRows) -> npt.NDArray[np.floating[Any]]:
 
     Of a body it is its output; of a whole served file the probabilities or values.
     """
+    return run_in_batches(model, rows.inputs)
+
+
+def run_in_batches(model: bytes, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.floating[Any]]:
+    """Return the first output of a graph that is no text, by onnxruntime on one thread.
+
+    Args:
+        model: The serialized graph.
+        inputs: Input -> values [rows, ...]; those that the graph does not have are ignored.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.log_severity_level = 3
@@ -83,7 +108,7 @@ def predict(model: bytes, rows: TrainingRows) -> npt.NDArray[np.floating[Any]]:
     names = [value.name for value in session.get_inputs()]
     numbers = [value.name for value in session.get_outputs() if value.type != "tensor(string)"][:1]
     parts = [
-        session.run(numbers, rows.read(names, slice(start, start + _ROWS_PER_CALL)))[0]
-        for start in range(0, len(rows), _ROWS_PER_CALL)
+        session.run(numbers, {name: inputs[name][start : start + _ROWS_PER_CALL] for name in names})[0]
+        for start in range(0, len(inputs[names[0]]), _ROWS_PER_CALL)
     ]
     return np.concatenate(parts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from pipeline.compression.bags.unseen_rows import UnseenRows
 from pipeline.compression.gates import Measured, failed_cost_gates, failed_quality_gates
 from pipeline.compression.load_cost import LoadProbe
 from pipeline.compression.measure import agreement, batch_difference, measure_latencies
@@ -65,6 +66,7 @@ class VariantComparison:
 
     Attributes:
         served: The compressed file.
+        reference: fp32, with the quality that the compressed file's is compared with.
         agreement: Of its predictions with fp32's.
         failed: A sentence for each gate that it does not keep.
         latencies: Its own; None: not timed yet.
@@ -72,6 +74,7 @@ class VariantComparison:
     """
 
     served: ServedFile
+    reference: ServedFile
     agreement: float
     failed: tuple[str, ...]
     latencies: Latencies | None = None
@@ -125,28 +128,65 @@ class ValidationBench:
     def score(self, content: bytes) -> ServedFile:
         """Return a served file with its predictions and their quality."""
         model = OnnxModel(content)
-        answers = model.run(self.rows)
-        return ServedFile(
+        served = ServedFile(
             stored=pack_model(content),
             unpacked_bytes=len(content),
             model=model,
-            answers=answers,
-            quality=measure(self.signature, self.truth, answers, weight=self.weight),
-            interval=interval(self.signature, self.truth, answers, weight=self.weight, only=self.metric),
+            answers=model.run(self.rows),
+            quality={},
+            interval={},
         )
+        return self._measure(served, served.answers)
 
-    def compare(self, full: ServedFile, small: ServedFile) -> VariantComparison:
-        """Hold what ``small`` predicts against the gates; nothing is timed."""
-        agreed = agreement(full.answers, small.answers, self.signature)
+    def compare(
+        self,
+        full: ServedFile,
+        small: ServedFile,
+        *,
+        unseen: UnseenRows | None = None,
+        max_quality_drop: float | None = None,
+    ) -> VariantComparison:
+        """Hold what ``small`` predicts against the gates; nothing is timed.
+
+        Args:
+            full: The fp32 file.
+            small: The compressed file.
+            unseen: Out-of-fold predictions of the validation rows, where the models have learned from these rows, and
+                their quality on them says little. None: the files' own predictions are compared.
+            max_quality_drop: Where it is stricter than that of the JobSpec.
+        """
         difference = batch_difference(small.model, self.rows, small.answers, self.signature)
+        agreed = agreement(full.answers, small.answers, self.signature)
+        if unseen is not None:
+            small = self._average(small, unseen.estimate(full.answers, small.answers))
+            full = self._measure(full, unseen.full)
+        limits = self.spec.compression
+        if max_quality_drop is not None:
+            strictest = min(max_quality_drop, limits.max_quality_drop)
+            limits = limits.model_copy(update={"max_quality_drop": strictest})
         failed = failed_quality_gates(
             full.measured,
             replace(small.measured, batch_difference=difference),
             agreement=agreed,
             metric=self.metric,
-            limits=self.spec.compression,
+            limits=limits,
         )
-        return VariantComparison(served=small, agreement=agreed, failed=failed)
+        return VariantComparison(served=small, reference=full, agreement=agreed, failed=failed)
+
+    def _average(self, served: ServedFile, estimates: Iterable[Predictions]) -> ServedFile:
+        """Return the file with the mean quality of several estimates of its predictions."""
+        measured = [self._measure(served, predictions) for predictions in estimates]
+        quality = {name: float(np.mean([file.quality[name] for file in measured])) for name in measured[0].quality}
+        return replace(served, quality=quality, interval=measured[0].interval)
+
+    def _measure(self, served: ServedFile, predictions: Predictions) -> ServedFile:
+        """Return the file with these predictions for the validation rows, and their quality."""
+        return replace(
+            served,
+            answers=predictions,
+            quality=measure(self.signature, self.truth, predictions, weight=self.weight),
+            interval=interval(self.signature, self.truth, predictions, weight=self.weight, only=self.metric),
+        )
 
     def time(self, full: ServedFile, comparison: VariantComparison) -> VariantComparison:
         """Measure a compared file in turns with ``full``, and hold its bytes and latencies against the gates."""

@@ -5,10 +5,12 @@ Source: Han et al. 2016, Deep Compression (arXiv:1510.00149), section 3, with it
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["share_weights"]
+__all__ = ["fit_codebook", "share_weights"]
 
 _BINS = 4096  # of a histogram that stands in for the weights while the codebook is fitted, where they are more
 _MAX_ITERATIONS = 100
@@ -28,24 +30,35 @@ def share_weights(weights: Floats, values: int) -> Floats:
     if len(np.unique(nonzero)) + has_zeros <= values:
         return weights
     shared = np.zeros_like(weights)
-    centers = _centers(nonzero, values - has_zeros)
+    centers = fit_codebook(nonzero, values - has_zeros)
     shared[weights != 0] = centers[np.searchsorted((centers[1:] + centers[:-1]) / 2, nonzero)]
     return shared
 
 
-def _centers(weights: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
-    """Lloyd's algorithm from evenly spaced centers; one that no weight is nearest to is dropped."""
-    values, frequencies = np.unique(weights, return_counts=True)
+def fit_codebook(
+    weights: npt.NDArray[np.float64], count: int, frequencies: npt.NDArray[np.float64] | None = None
+) -> npt.NDArray[np.float64]:
+    """Fit the centers of Lloyd's algorithm from evenly spaced ones; one that no weight is nearest to is dropped.
+
+    Args:
+        weights: One-dimensional.
+        count: Most centers.
+        frequencies: How much each weight counts; None: all the same.
+
+    Returns:
+        The centers in ascending order.
+    """
+    values, group = np.unique(weights, return_inverse=True)
+    counts: npt.NDArray[Any] = np.bincount(group, frequencies)
     if len(values) > _BINS:
-        frequencies, edges = np.histogram(weights, _BINS)
-        sums, _ = np.histogram(weights, edges, weights=weights)
-        filled = frequencies > 0
-        values, frequencies = sums[filled] / frequencies[filled], frequencies[filled]
+        bins = np.digitize(values, np.linspace(values[0], values[-1], _BINS + 1)[1:-1])
+        sums, totals = np.bincount(bins, counts * values), np.bincount(bins, counts)
+        values, counts = sums[totals > 0] / totals[totals > 0], totals[totals > 0]
     centers = np.linspace(values[0], values[-1], count)
     for _ in range(_MAX_ITERATIONS):
         nearest = np.searchsorted((centers[1:] + centers[:-1]) / 2, values)
-        sizes = np.bincount(nearest, frequencies, minlength=len(centers))
-        sums = np.bincount(nearest, frequencies * values, minlength=len(centers))
+        sizes = np.bincount(nearest, counts, minlength=len(centers))
+        sums = np.bincount(nearest, counts * values, minlength=len(centers))
         means = sums[sizes > 0] / sizes[sizes > 0]
         if np.array_equal(means, centers):
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from pipeline.compression.fine_tuning.budget import Budget, FineTuningCheckpoints, NoFineTuningCheckpoints
 from pipeline.compression.training_rows import TrainingRows
@@ -25,6 +26,7 @@ class PassContext:
         report: Is told a few words of how far a pass is.
         seed: Of everything that is drawn.
         threads: Of a fine-tuning.
+        cache: What one pass computed of the candidate and another one can use.
     """
 
     read_rows: Callable[[], TrainingRows]
@@ -35,6 +37,7 @@ class PassContext:
     report: Callable[[str], None] = lambda text: None
     seed: int = 0
     threads: int = 1
+    cache: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> TrainingRows:

@@ -35,7 +35,9 @@ PassName = Literal[
     "prune_taylor",
     "prune_movement",
     "fine_tune",
+    "prune_trees",
     "share_weights",
+    "quantize_trees",
     "fp16",
     "bf16",
     "dynamic_int8",
@@ -50,6 +52,7 @@ PassName = Literal[
 # Passes that set the precision; they come last, since nothing can be pruned or fine-tuned after them.
 PRECISION_OF_PASS: Mapping[PassName, Precision] = {
     "share_weights": "codebook",
+    "quantize_trees": "codebook",
     "fp16": "fp16",
     "bf16": "bf16",
     "dynamic_int8": "int8",

@@ -15,8 +15,8 @@ from pipeline.training.features.text_inputs import with_text_features
 if TYPE_CHECKING:
     import lightgbm
 
+    from pipeline.graphs.tree_ensemble import Trees
     from pipeline.training.export.bodies import TreeBody
-    from pipeline.training.export.tree_ensemble import Trees
     from pipeline.training.features.preprocessing import Preprocessing
 
 __all__ = ["ALGORITHM", "GradientBoostingConfig"]
@@ -198,8 +198,8 @@ def _eval_callback(context: RunContext) -> Any:
 
 def _body(booster: lightgbm.Booster, preprocessing: Preprocessing, *, classes: int) -> TreeBody:
     """Return the best trees."""
+    from pipeline.graphs.lightgbm_trees import lightgbm_trees
     from pipeline.training.export.bodies import TreeBody
-    from pipeline.training.export.tree_ensemble import lightgbm_trees
 
     def read() -> Trees:
         text = booster.model_to_string(num_iteration=booster.best_iteration)

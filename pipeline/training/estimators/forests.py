@@ -22,7 +22,7 @@ MAX_FOREST_BYTES = 20_000_000  # of a bag's ONNX file; deeper trees gain less th
 _BATCH_SECONDS = 1.0  # of trees, between two looks at the clock
 _MAX_ABSOLUTE_ROWS = 10_000
 _BAG_MODELS = 5
-_BYTES_PER_LEAF = 25  # as export.tree_ensemble writes a leaf and the split above it
+_BYTES_PER_LEAF = 25  # as graphs.tree_ensemble writes a leaf and the split above it
 _BYTES_PER_CLASS = 12  # more, of more than two classes: measured with 3 to 30 of them, at 1,000 leaves
 
 
@@ -113,7 +113,7 @@ def fit_forest(  # noqa: PLR0913 - what they differ in, each by its name
             their square root.
     """
     from pipeline.training.export.bodies import TreeBody
-    from pipeline.training.export.tree_ensemble import forest_trees
+    from pipeline.training.export.forest_trees import forest_trees
     from pipeline.training.features.preprocessing import forest_features
 
     preprocessing, features = forest_features(task)

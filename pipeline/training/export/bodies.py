@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.graphs.compose import join, make_model
-from pipeline.training.export.tree_ensemble import Trees
+from pipeline.graphs.tree_ensemble import Trees
 from pipeline.training.features.merged_preprocessing import merge_preprocessing
 from pipeline.training.features.preprocessing import FEATURES, Preprocessing
 

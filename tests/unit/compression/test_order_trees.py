@@ -14,7 +14,8 @@ from pipeline.codec.unpack import unpack
 from pipeline.compression.passes.trees.order_trees import OrderTrees
 from pipeline.compression.storage import find_spans, pack_model
 from pipeline.contracts.errors import NotApplicableError
-from pipeline.training.export.tree_ensemble import Trees, forest_trees
+from pipeline.graphs.tree_ensemble import Trees
+from pipeline.training.export.forest_trees import forest_trees
 
 _RANDOM = np.random.default_rng(0)
 _ROWS = _RANDOM.normal(size=(300, 5)).astype(np.float32)

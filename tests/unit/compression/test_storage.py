@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.codec.unpack import unpack
 from pipeline.compression.passes.trees.order_trees import OrderTrees
 from pipeline.compression.storage import find_spans, pack_model
-from pipeline.training.export.tree_ensemble import lightgbm_trees
+from pipeline.graphs.lightgbm_trees import lightgbm_trees
 
 
 def _dense(weights: np.ndarray, *, in_node: bool = False) -> bytes:

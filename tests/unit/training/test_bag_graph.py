@@ -16,7 +16,7 @@ from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
-from pipeline.training.export.tree_ensemble import forest_trees
+from pipeline.training.export.forest_trees import forest_trees
 from pipeline.training.features.merged_preprocessing import merge_preprocessing
 from pipeline.training.features.preprocessing import boosting_features, forest_features
 from pipeline.training.resampling.bag_graph import average_fitted_models

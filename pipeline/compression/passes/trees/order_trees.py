@@ -7,8 +7,6 @@ Ensures   the same trees in the same order: each split with its feature, thresho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -16,10 +14,10 @@ from onnx import AttributeProto, numpy_helper
 
 from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.contracts.errors import CompressionError, NotApplicableError
+from pipeline.graphs.tree_ensemble import find_tree_nodes
 
-__all__ = ["TREE_OPERATOR", "OrderTrees"]
+__all__ = ["OrderTrees"]
 
-TREE_OPERATOR = "TreeEnsemble"
 _ROOTS, _TRUE, _FALSE = "tree_roots", "nodes_truenodeids", "nodes_falsenodeids"
 _TRUE_LEAF, _FALSE_LEAF = "nodes_trueleafs", "nodes_falseleafs"
 
@@ -35,13 +33,13 @@ class OrderTrees(GraphPass):
         Raises:
             NotApplicableError: The model has no trees.
         """
-        if not any(True for _ in _ensembles(onnx.load_from_string(model).graph)):
+        if not any(True for _ in find_tree_nodes(onnx.load_from_string(model).graph)):
             raise NotApplicableError("the model has no trees")
 
     def call(self, model: bytes) -> PassResult:
         """Order the trees."""
         graph = onnx.load_from_string(model)
-        for node in _ensembles(graph.graph):
+        for node in find_tree_nodes(graph.graph):
             _reorder(node)
         ordered = bytes(graph.SerializeToString())
         return PassResult(model=ordered, modified=ordered != model)
@@ -52,15 +50,11 @@ class OrderTrees(GraphPass):
         Raises:
             CompressionError: A tree is not in preorder.
         """
-        for node in _ensembles(onnx.load_from_string(model).graph):
+        for node in find_tree_nodes(onnx.load_from_string(model).graph):
             lists = _int_lists(node)
             splits = np.flatnonzero(lists[_TRUE_LEAF] == 0)
             if (lists[_TRUE][splits] != splits + 1).any():
                 raise CompressionError("a tree's splits are not in preorder")
-
-
-def _ensembles(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    return (node for node in graph.node if node.op_type == TREE_OPERATOR)
 
 
 def _int_lists(node: onnx.NodeProto) -> dict[str, Ints]:

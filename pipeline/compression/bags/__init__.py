@@ -1,0 +1,1 @@
+"""What is special about bags: their fold models have learned from most validation rows."""

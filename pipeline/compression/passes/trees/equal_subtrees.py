@@ -1,0 +1,113 @@
+"""Splits that decide nothing: both sides are the same subtree. Leaves that share a few values make many of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.graphs.tree_ensemble import Trees
+
+__all__ = ["drop_unused", "merge_equal_subtrees"]
+
+Ints = npt.NDArray[np.int64]
+
+
+def merge_equal_subtrees(trees: Trees) -> Trees:
+    """Replace each split whose two sides are equal by one of them, and add trees of one leaf to another tree.
+
+    Sums stay the same up to rounding.
+
+    Args:
+        trees: Each split belongs to one tree.
+    """
+    return drop_unused(_add_constants(drop_unused(_merge(trees))))
+
+
+def _merge(trees: Trees) -> Trees:
+    """Find equal subtrees from the leaves up; a split with the same number on both sides is skipped."""
+    bits = (trees.leaf_value + np.float32(0)).view(np.uint32)  # -0 becomes 0
+    keys = np.stack([trees.leaf_target, bits.astype(np.int64)], axis=1)
+    _, leaf_numbers = np.unique(keys, axis=0, return_inverse=True)
+    leaf_number: list[int] = leaf_numbers.ravel().tolist()
+    left, right = trees.left.tolist(), trees.right.tolist()
+    decisions = list(zip(trees.feature.tolist(), trees.threshold.tolist(), trees.nan_left.tolist(), strict=True))
+    child = list(range(len(left)))  # what stands in for a split: itself, or what it is replaced by
+    number = [0] * len(left)
+    numbers: dict[tuple[object, int, int], int] = {}
+    for split in reversed(_parents_first(trees)):
+        sides = [child[side] if side >= 0 else side for side in (left[split], right[split])]
+        first, second = (number[side] if side >= 0 else -1 - leaf_number[-1 - side] for side in sides)
+        left[split], right[split] = sides
+        if first == second:
+            child[split], number[split] = sides[0], first
+        else:
+            number[split] = numbers.setdefault((decisions[split], first, second), len(numbers))
+    roots = [child[root] if root >= 0 else root for root in trees.roots.tolist()]
+    return replace(trees, roots=np.array(roots, np.int64), left=np.array(left), right=np.array(right))
+
+
+def _parents_first(trees: Trees) -> list[int]:
+    levels = []
+    level = trees.roots[trees.roots >= 0]
+    while len(level):
+        levels.append(level)
+        below = np.concatenate([trees.left[level], trees.right[level]])
+        level = below[below >= 0]
+    return np.concatenate([*levels, np.zeros(0, np.int64)]).astype(np.int64).tolist()  # type: ignore[no-any-return]
+
+
+def _add_constants(trees: Trees) -> Trees:
+    """Add the trees of one leaf to the leaves of a tree that adds to the same sum alone, where there is one."""
+    value = trees.leaf_value.astype(np.float64)
+    uses = np.bincount(
+        -1 - np.concatenate([side[side < 0] for side in (trees.left, trees.right)]), minlength=len(value)
+    )
+    roots = list(trees.roots[trees.roots >= 0])
+    constants = -1 - trees.roots[trees.roots < 0]
+    for target in np.unique(trees.leaf_target[constants]):
+        leaves = constants[trees.leaf_target[constants] == target]
+        receiving = _leaves_of_target(trees, int(target), uses)
+        if receiving is None:
+            roots += list(-1 - leaves)
+        else:
+            value[receiving] += value[leaves].sum()
+    return replace(trees, roots=np.array(roots, np.int64), leaf_value=value.astype(np.float32))
+
+
+def _leaves_of_target(trees: Trees, target: int, uses: Ints) -> Ints | None:
+    """Return the leaves of the first tree whose leaves are its own and add to ``target``; None where there is none."""
+    for root in trees.roots[trees.roots >= 0]:
+        splits = np.array(_parents_first(replace(trees, roots=np.array([root]))))
+        sides = np.concatenate([trees.left[splits], trees.right[splits]])
+        leaves = -1 - sides[sides < 0]
+        if (trees.leaf_target[leaves] == target).all() and (uses[leaves] == 1).all():
+            return leaves
+    return None
+
+
+def drop_unused(trees: Trees) -> Trees:
+    """Return the ensemble without the splits and leaves that no tree reaches, the others in their order."""
+    splits = np.sort(np.array(_parents_first(trees), np.int64))
+    sides = np.concatenate([trees.roots, trees.left[splits], trees.right[splits]])
+    leaves = np.unique(-1 - sides[sides < 0])
+    split_number = np.zeros(len(trees.feature), np.int64)
+    split_number[splits] = np.arange(len(splits))
+    leaf_number = np.zeros(len(trees.leaf_value), np.int64)
+    leaf_number[leaves] = np.arange(len(leaves))
+
+    def renumber(side: Ints) -> Ints:
+        is_leaf = side < 0
+        return np.where(is_leaf, -1 - leaf_number[np.where(is_leaf, -1 - side, 0)], split_number[np.maximum(side, 0)])
+
+    return Trees(
+        roots=renumber(trees.roots),
+        feature=trees.feature[splits],
+        threshold=trees.threshold[splits],
+        left=renumber(trees.left[splits]),
+        right=renumber(trees.right[splits]),
+        nan_left=trees.nan_left[splits],
+        leaf_target=trees.leaf_target[leaves],
+        leaf_value=trees.leaf_value[leaves],
+    )

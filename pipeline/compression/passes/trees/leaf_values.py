@@ -1,0 +1,155 @@
+"""New values for the leaves of trees whose structure stays: by coordinate descent, one tree after the other.
+
+Each step moves the leaves of one tree by the mean of what the sums of its rows still lack, as a step of gradient
+boosting does (Friedman 2001, https://doi.org/10.1214/aos/1013203451), shrunk by a ridge penalty on the change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper
+
+from pipeline.compression.training_rows import run_in_batches
+from pipeline.graphs.codebooks import fit_codebook
+from pipeline.graphs.compose import make_model
+from pipeline.graphs.tree_ensemble import Trees
+
+__all__ = ["LeafValues", "compute_sums", "own_leaves"]
+
+_RIDGE = 5.0  # rows' worth of the value that a leaf had
+_STEP = 0.5  # of the way to a tree's own optimum: the other trees move too
+_FEATURES, _SUMS = "features", "sums"
+
+Floats = npt.NDArray[np.floating]
+Ints = npt.NDArray[np.int64]
+
+
+def compute_sums(trees: Trees, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return the sums of an ensemble [rows, targets], by onnxruntime on one thread."""
+    targets = int(trees.leaf_target.max()) + 1
+    graph_input = helper.make_tensor_value_info(_FEATURES, TensorProto.FLOAT, ["batch", features.shape[1]])
+    graph_output = helper.make_tensor_value_info(_SUMS, TensorProto.FLOAT, ["batch", targets])
+    node = trees.node(_FEATURES, _SUMS, targets=targets)
+    model: onnx.ModelProto = make_model("trees", [node], [graph_input], [graph_output])
+    return run_in_batches(model.SerializeToString(), {_FEATURES: features}).astype(np.float32)
+
+
+def own_leaves(trees: Trees) -> tuple[Trees, Ints]:
+    """Give each tree leaves of its own, numbered tree by tree.
+
+    Args:
+        trees: Each tree has a split.
+
+    Returns:
+        The ensemble, and the number of the first leaf of each tree, followed by the number of all leaves.
+    """
+    owner = np.zeros(len(trees.feature), np.int64)
+    level, tree = trees.roots, np.arange(len(trees.roots))
+    while len(level):
+        owner[level] = tree
+        below, tree = np.concatenate([trees.left[level], trees.right[level]]), np.concatenate([tree, tree])
+        level, tree = below[below >= 0], tree[below >= 0]
+    sides = np.stack([trees.left, trees.right], axis=1)
+    split, side = np.nonzero(sides < 0)
+    order = np.argsort(owner[split], kind="stable")
+    split, side = split[order], side[order]
+    leaves = -1 - sides[split, side]
+    sides[split, side] = -1 - np.arange(len(leaves))
+    owned = replace(
+        trees,
+        left=sides[:, 0],
+        right=sides[:, 1],
+        leaf_target=trees.leaf_target[leaves],
+        leaf_value=trees.leaf_value[leaves],
+    )
+    return owned, np.searchsorted(owner[split], np.arange(len(trees.roots) + 1))
+
+
+class LeafValues:
+    """The leaves of an ensemble, and the rows that reach each of them.
+
+    Args:
+        trees: Each tree has a split.
+        features: What the ensemble reads, [rows, columns].
+        sums: What its sums shall be, [rows, targets].
+    """
+
+    def __init__(self, trees: Trees, features: npt.NDArray[np.float32], sums: Floats) -> None:
+        self._trees, self._starts = own_leaves(trees)
+        self._values = self._trees.leaf_value.astype(np.float64)
+        self._reached = self._find_leaves(features)
+        rows, targets = sums.shape
+        self._position = np.arange(rows) * targets  # of a row's first sum
+        self._missing = sums.astype(np.float64).ravel()
+        for tree in range(len(self._trees)):
+            self._subtract(tree, self._values[self._starts[tree] : self._starts[tree + 1]])
+
+    def fit(self, sweeps: int) -> None:
+        """Move the leaves of every tree ``sweeps`` times."""
+        initial = self._values.copy()
+        for _ in range(sweeps):
+            for tree in range(len(self._trees)):
+                leaves = slice(self._starts[tree], self._starts[tree + 1])
+                count, missing = self._sum_up(tree)
+                step = (missing - _RIDGE * (self._values[leaves] - initial[leaves])) / (count + _RIDGE)
+                self._move(tree, self._values[leaves] + _STEP * step)
+
+    def share(self, count: int) -> None:
+        """Give each leaf one of ``count`` values; later trees make up for what earlier ones lost."""
+        codebook = fit_codebook(self._values, count, self._visits.astype(np.float64))
+        borders = (codebook[1:] + codebook[:-1]) / 2
+        for tree in range(len(self._trees)):
+            leaves = slice(self._starts[tree], self._starts[tree + 1])
+            visits, missing = self._sum_up(tree)
+            target = self._values[leaves] + missing / (visits + _RIDGE)
+            self._move(tree, codebook[np.searchsorted(borders, target)])
+
+    @property
+    def trees(self) -> Trees:
+        """The ensemble with the new values."""
+        return replace(self._trees, leaf_value=self._values.astype(np.float32))
+
+    @property
+    def _visits(self) -> Ints:
+        """How many rows reach each leaf, and one more."""
+        sizes = np.diff(self._starts)
+        counts = [np.bincount(leaves, minlength=size) for leaves, size in zip(self._reached, sizes, strict=True)]
+        return np.concatenate(counts) + 1
+
+    def _find_leaves(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.unsignedinteger]:
+        """Return the leaf, counted from the tree's first, that each row reaches, [trees, rows]."""
+        sizes = np.diff(self._starts)
+        number = np.arange(len(self._values)) - np.repeat(self._starts[:-1], sizes)
+        numbered = replace(
+            self._trees,
+            leaf_target=np.repeat(np.arange(len(sizes)), sizes),
+            leaf_value=number.astype(np.float32),  # exact up to 2 ** 24 leaves of a tree
+        )
+        smallest = np.min_scalar_type(int(sizes.max()) - 1)
+        return np.ascontiguousarray(compute_sums(numbered, features).astype(smallest).T)
+
+    def _sum_up(self, tree: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Return how many rows reach each leaf of a tree, and what their sums lack together."""
+        reached, size = self._reached[tree], self._starts[tree + 1] - self._starts[tree]
+        missing = self._missing[self._places(tree)]
+        return np.bincount(reached, minlength=size), np.bincount(reached, missing, minlength=size)
+
+    def _move(self, tree: int, values: npt.NDArray[np.float64]) -> None:
+        leaves = slice(self._starts[tree], self._starts[tree + 1])
+        self._subtract(tree, values - self._values[leaves])
+        self._values[leaves] = values
+
+    def _subtract(self, tree: int, values: npt.NDArray[np.float64]) -> None:
+        """Subtract a value of each of a tree's leaves from what the sums of its rows lack."""
+        self._missing[self._places(tree)] -= values[self._reached[tree]]
+
+    def _places(self, tree: int) -> Ints:
+        """Where the sums lie that the tree's leaves add to, one for each row."""
+        leaves = slice(self._starts[tree], self._starts[tree + 1])
+        places: Ints = self._position + self._trees.leaf_target[leaves][self._reached[tree]]
+        return places

@@ -1,0 +1,97 @@
+"""Tree ensembles in a body: what they read, and how they are replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from google.protobuf.message import DecodeError
+from onnx import TensorProto, helper
+
+from pipeline.compression.training_rows import TrainingRows, predict
+from pipeline.contracts.errors import NotApplicableError
+from pipeline.graphs.tree_ensemble import Trees, find_tree_nodes
+
+__all__ = ["compute_tensor", "has_trees", "keep_needed", "map_trees", "read_trees"]
+
+Floats = npt.NDArray[np.float32]
+
+
+def has_trees(body: bytes) -> bool:
+    """Return whether a serialized body has a tree ensemble; one that cannot be read has none."""
+    try:
+        return any(True for _ in find_tree_nodes(onnx.load_from_string(body).graph))
+    except DecodeError:
+        return False
+
+
+def read_trees(model: onnx.ModelProto) -> list[Trees]:
+    """Return the ensembles of a body, in the order of its nodes.
+
+    Raises:
+        NotApplicableError: There are none, or one does more than add up leaves behind splits ``x <= threshold``.
+    """
+    try:
+        ensembles = [Trees.of(node) for node in find_tree_nodes(model.graph)]
+    except ValueError as error:
+        raise NotApplicableError(str(error)) from error
+    if not ensembles:
+        raise NotApplicableError("the model has no trees")
+    return ensembles
+
+
+def map_trees(model: onnx.ModelProto, change: Callable[[Trees, str], Trees]) -> onnx.ModelProto:
+    """Return a copy whose ensembles are what ``change`` makes of them.
+
+    Args:
+        model: A body.
+        change: Takes an ensemble and the name of the tensor that it reads.
+    """
+    changed = onnx.ModelProto()
+    changed.CopyFrom(model)
+    for node in find_tree_nodes(changed.graph):
+        trees = change(Trees.of(node), node.input[0])
+        targets = next(attribute.i for attribute in node.attribute if attribute.name == "n_targets")
+        name = node.name
+        node.CopyFrom(trees.node(node.input[0], node.output[0], targets=targets))
+        node.name = name
+    return changed
+
+
+def compute_tensor(model: onnx.ModelProto, name: str, rows: TrainingRows) -> Floats:
+    """Return what the tensor ``name`` inside a body is for these rows, [rows, columns]."""
+    output = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
+    return predict(keep_needed(model, output).SerializeToString(), rows).astype(np.float32)
+
+
+def keep_needed(model: onnx.ModelProto, output: onnx.ValueInfoProto) -> onnx.ModelProto:
+    """Return a copy that computes ``output``, with the nodes, constants and inputs that it needs."""
+    smaller = onnx.ModelProto()
+    smaller.CopyFrom(model)
+    needed = {output.name}
+    nodes = []
+    for node in reversed(model.graph.node):
+        if needed & set(node.output):
+            nodes.append(node)
+            needed |= set(node.input) | _read_within(node)
+    del smaller.graph.node[:]
+    smaller.graph.node.extend(reversed(nodes))
+    for values in (smaller.graph.initializer, smaller.graph.input):
+        items = [value for value in values if value.name in needed]
+        del values[:]
+        values.extend(items)
+    del smaller.graph.output[:], smaller.graph.value_info[:]
+    smaller.graph.output.append(output)
+    return smaller
+
+
+def _read_within(node: onnx.NodeProto) -> set[str]:
+    """Return the names that the graphs inside a node read."""
+    names: set[str] = set()
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            for inner in attribute.g.node:
+                names |= set(inner.input) | _read_within(inner)
+    return names

@@ -1,0 +1,99 @@
+"""The trees of scikit-learn's forests (pipeline.graphs.tree_ensemble)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.graphs.lightgbm_trees import round_down
+from pipeline.graphs.tree_ensemble import Ints, Trees
+
+__all__ = ["forest_trees"]
+
+
+def forest_trees(estimators: Sequence[Any], *, classes: int, columns: npt.NDArray[np.float32] | None = None) -> Trees:
+    """Return the trees of a scikit-learn forest, whose sums are its answer.
+
+    Args:
+        estimators: its fitted trees.
+        classes: how many there are; 0: values.
+        columns: where it was fitted on rows of fewer classes, the 0/1 matrix [fitted classes, classes] that moves each
+            of its columns to its class.
+
+    Returns:
+        Trees of one sum: the value, or of two classes the second one's probability. Of more classes a sum each; since a
+        leaf adds to one sum, a tree is written once for the likeliest class of each leaf, once for the second, and so
+        on, each time without the splits below which nothing is left to add. Leaves of one class cost one tree.
+    """
+    shape = Trees.join([_forest_tree(tree.tree_) for tree in estimators])
+    leaves = np.concatenate([tree.tree_.value[tree.tree_.children_left < 0, 0] for tree in estimators])
+    if columns is not None:
+        leaves = leaves @ columns
+    leaves = leaves / len(estimators)
+    if classes <= 2:
+        return replace(shape, leaf_value=leaves[:, -1].astype(np.float32))
+    order = np.argsort(-leaves, axis=1, kind="stable")
+    copies = []
+    for target in order.T:
+        value = np.take_along_axis(leaves, target[:, None], axis=1)[:, 0]
+        if not value.any():
+            break
+        copies.append(_without_zeros(replace(shape, leaf_target=target, leaf_value=value.astype(np.float32))))
+    return Trees.join(copies)
+
+
+def _forest_tree(tree: Any) -> Trees:
+    """Its splits; its leaves, in the order of its nodes, are 0."""
+    leaf = tree.children_left < 0
+    split = ~leaf
+    number = np.where(leaf, -np.cumsum(leaf), np.cumsum(split) - 1)
+    return Trees(
+        roots=number[:1],
+        feature=tree.feature[split].astype(np.int64),
+        threshold=round_down(tree.threshold[split]),
+        left=number[tree.children_left[split]],
+        right=number[tree.children_right[split]],
+        nan_left=np.zeros(int(split.sum()), np.int64),
+        leaf_target=np.zeros(int(leaf.sum()), np.int64),
+        leaf_value=np.zeros(int(leaf.sum()), np.float32),
+    )
+
+
+def _without_zeros(trees: Trees) -> Trees:
+    """Without the splits below which every leaf is 0, and without the trees that are 0."""
+    splits = len(trees.feature)
+    zero = np.concatenate([np.zeros(splits, bool), (trees.leaf_value == 0)[::-1]])  # leaf n has the index -1 - n
+    for level in reversed(_levels(trees)):
+        zero[level] = zero[trees.left[level]] & zero[trees.right[level]]
+    nonzero_splits = np.flatnonzero(~zero[:splits])
+    # What is 0 becomes one leaf of value 0, which all of them share.
+    nonzero_leaves = np.flatnonzero(trees.leaf_value != 0)
+    number = np.full(len(zero), -1 - len(nonzero_leaves))
+    number[nonzero_splits] = np.arange(len(nonzero_splits))
+    number[-1 - nonzero_leaves] = -1 - np.arange(len(nonzero_leaves))
+    roots = trees.roots[~zero[trees.roots]]
+    return Trees(
+        roots=number[roots],
+        feature=trees.feature[nonzero_splits],
+        threshold=trees.threshold[nonzero_splits],
+        left=number[trees.left[nonzero_splits]],
+        right=number[trees.right[nonzero_splits]],
+        nan_left=trees.nan_left[nonzero_splits],
+        leaf_target=np.append(trees.leaf_target[nonzero_leaves], 0),
+        leaf_value=np.append(trees.leaf_value[nonzero_leaves], np.float32(0)),
+    )
+
+
+def _levels(trees: Trees) -> list[Ints]:
+    """Return the splits of each depth, the roots first."""
+    levels = []
+    level = trees.roots[trees.roots >= 0]
+    while len(level):
+        levels.append(level)
+        below = np.concatenate([trees.left[level], trees.right[level]])
+        level = below[below >= 0]
+    return levels

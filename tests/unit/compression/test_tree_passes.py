@@ -1,0 +1,255 @@
+"""Passes over tree ensembles: fewer trees, fewer values, and no split that decides nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import lightgbm
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from sklearn.ensemble import ExtraTreesClassifier
+
+from pipeline.compression.bags.unseen_rows import UnseenRows
+from pipeline.compression.make_variants import make_variants
+from pipeline.compression.passes.pass_context import PassContext
+from pipeline.compression.passes.trees.equal_subtrees import merge_equal_subtrees
+from pipeline.compression.passes.trees.leaf_values import LeafValues, compute_sums
+from pipeline.compression.passes.trees.order_trees import OrderTrees
+from pipeline.compression.passes.trees.prune_trees import PruneTrees
+from pipeline.compression.passes.trees.quantize_trees import QuantizeTrees
+from pipeline.compression.passes.trees.tree_nodes import read_trees
+from pipeline.compression.recipes import plan_passes
+from pipeline.compression.storage import pack_model
+from pipeline.compression.training_rows import TrainingRows, predict
+from pipeline.contracts.errors import NotApplicableError
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.spec.job_spec import Compression, JobSpec
+from pipeline.evaluation.scoring import OnnxModel, Predictions, feeds
+from pipeline.graphs.compose import make_model
+from pipeline.graphs.lightgbm_trees import lightgbm_trees
+from pipeline.graphs.served_graph import wrap
+from pipeline.graphs.tree_ensemble import Trees
+from pipeline.training.export.forest_trees import forest_trees
+from tests.fakes.objects import FakeObjectStore
+from tests.helpers.trained_networks import Trained, trained
+
+_RANDOM = np.random.default_rng(0)
+_VALUES = _RANDOM.normal(size=(800, 5)).astype(np.float32)
+_TARGET = np.sin(2 * _VALUES[:, 0]) + _VALUES[:, 1] * _VALUES[:, 2]
+_ROWS = TrainingRows(inputs={"num": _VALUES}, target=_TARGET, classes=0)
+_NO_ROWS = TrainingRows(inputs={"num": _VALUES[:0]}, target=None, classes=0)
+_KEYS = RunKeys.of("demo_trees_0123456789ab")
+
+
+def _boost(values: np.ndarray, target: np.ndarray, objective: str, rounds: int) -> Trees:
+    options = {"objective": objective, "verbose": -1, "num_threads": 1, "num_leaves": 8, "min_child_samples": 5}
+    booster = lightgbm.train(options, lightgbm.Dataset(values, target), rounds)
+    return lightgbm_trees(booster.model_to_string(), targets=1)
+
+
+@cache
+def _trees() -> Trees:
+    return _boost(_VALUES, _TARGET, "regression", 80)
+
+
+def _body(trees: Trees, targets: int = 1) -> bytes:
+    inputs = [helper.make_tensor_value_info("num", TensorProto.FLOAT, ["batch", _VALUES.shape[1]])]
+    outputs = [helper.make_tensor_value_info("sums", TensorProto.FLOAT, ["batch", targets])]
+    model: onnx.ModelProto = make_model("trees", [trees.node("num", "sums", targets=targets)], inputs, outputs)
+    return bytes(model.SerializeToString())
+
+
+def _context(rows: TrainingRows = _ROWS) -> PassContext:
+    return PassContext(read_rows=lambda: rows, teacher=b"")
+
+
+def _trees_of(body: bytes) -> Trees:
+    (trees,) = read_trees(onnx.load_from_string(body))
+    return trees
+
+
+def test_the_trees_of_a_node_are_those_that_were_written() -> None:
+    again = _trees_of(_body(_trees()))
+    for name in Trees.__slots__:
+        np.testing.assert_array_equal(getattr(again, name), getattr(_trees(), name))
+
+
+def test_a_split_whose_two_sides_are_equal_is_removed_and_the_sums_stay() -> None:
+    coarse = replace(_trees(), leaf_value=np.round(3 * _trees().leaf_value, 0) / 3)  # late trees are 0 everywhere
+    merged = merge_equal_subtrees(coarse)
+    assert len(merged.feature) < len(coarse.feature)
+    assert len(merged) < len(coarse)
+    sums = compute_sums(coarse, _VALUES)
+    np.testing.assert_allclose(compute_sums(merged, _VALUES), sums, atol=1e-5)
+    assert len(merge_equal_subtrees(merged).feature) == len(merged.feature)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_leaves_share_a_few_values_and_the_sums_of_training_rows_stay(bits: int) -> None:
+    body = _body(_trees())
+    small = QuantizeTrees(_context(), bits=bits)(body).model
+    assert len(np.unique(_trees_of(small).leaf_value)) <= 2**bits
+    error = predict(small, _ROWS) - predict(body, _ROWS)
+    assert np.abs(error.mean()) < 0.01
+    assert error.std() < (0.12 if bits == 4 else 0.02) * _TARGET.std()
+    assert len(pack_model(OrderTrees()(small).model)) < 0.75 * len(pack_model(OrderTrees()(body).model))
+
+
+def test_sixteen_bits_send_every_training_row_the_same_way_with_fewer_thresholds() -> None:
+    few = TrainingRows(inputs={"num": np.round(_VALUES, 1)}, target=None, classes=0)
+    body = _body(_trees())
+    small = QuantizeTrees(_context(few), bits=16)(body).model
+    np.testing.assert_allclose(predict(small, few), predict(body, few), atol=2e-3)
+    count = [len(np.unique(_trees_of(each).threshold)) for each in (small, body)]
+    assert count[0] < 0.7 * count[1]
+
+
+def test_a_feature_of_many_thresholds_keeps_255_of_them() -> None:
+    random = np.random.default_rng(1)
+    thresholds = random.normal(size=len(_trees().threshold)).astype(np.float32)
+    trees = replace(_trees(), feature=np.zeros_like(_trees().feature), threshold=thresholds)
+    small = QuantizeTrees(_context(), bits=8)(_body(trees)).model
+    assert 200 < len(np.unique(_trees_of(small).threshold)) <= 255
+    assert np.std(predict(small, _ROWS) - predict(_body(trees), _ROWS)) < 0.05
+
+
+def test_trees_are_quantized_without_training_rows_too() -> None:
+    small = QuantizeTrees(_context(_NO_ROWS), bits=6)(_body(_trees())).model
+    assert len(np.unique(_trees_of(small).leaf_value)) <= 64
+
+
+def test_a_quarter_of_the_trees_predicts_what_all_of_them_did() -> None:
+    body = _body(_trees())
+    small = PruneTrees(_context(), step=4)(body).model
+    assert len(_trees_of(small)) == len(_trees()) / 4
+    fresh = TrainingRows(inputs={"num": _RANDOM.normal(size=(400, 5)).astype(np.float32)}, target=None, classes=0)
+    wanted, answers = predict(body, fresh).ravel(), predict(small, fresh).ravel()
+    kept = replace(_trees(), roots=_trees().roots[::4], leaf_value=4 * _trees().leaf_value)
+    dropped = predict(_body(kept), fresh).ravel()
+    assert np.std(answers - wanted) < 0.7 * np.std(dropped - wanted)
+    assert np.corrcoef(answers, wanted)[0, 1] > 0.97
+
+
+def test_each_sum_keeps_its_share_of_the_trees() -> None:
+    several = Trees.join([_trees().moved(features=np.arange(5), target=target) for target in (0, 1)])
+    small = _trees_of(PruneTrees(_context(), step=8)(_body(several, 2)).model)
+    np.testing.assert_array_equal(np.unique(small.leaf_target), [0, 1])
+    assert len(small) == 20
+
+
+def test_leaves_of_a_forest_whose_trees_add_to_several_sums_learn_too() -> None:
+    classes = (_VALUES[:, 0] > 0).astype(int) + (_VALUES[:, 1] > 0.5)
+    forest = ExtraTreesClassifier(n_estimators=10, max_depth=4, random_state=0).fit(_VALUES, classes)
+    trees = forest_trees(forest.estimators_, classes=3)
+    sums = compute_sums(trees, _VALUES)
+    doubled = LeafValues(trees, _VALUES, 2 * sums)
+    doubled.fit(12)
+    np.testing.assert_allclose(compute_sums(doubled.trees, _VALUES), 2 * sums, atol=0.25)
+
+
+def test_too_few_trees_or_rows_and_other_operators_are_refused() -> None:
+    with pytest.raises(NotApplicableError, match="128 trees are needed, and there are 80"):
+        PruneTrees(_context(), step=32)(_body(_trees()))
+    with pytest.raises(NotApplicableError, match="32 training rows"):
+        PruneTrees(_context(_NO_ROWS), step=2)(_body(_trees()))
+    model = onnx.load_from_string(_body(_trees()))
+    (transform,) = [each for each in model.graph.node[0].attribute if each.name == "post_transform"]
+    transform.i = 2
+    for each in (PruneTrees(_context(), step=2), QuantizeTrees(_context(), bits=8)):
+        with pytest.raises(NotApplicableError, match="more than add up"):
+            each(model.SerializeToString())
+        with pytest.raises(NotApplicableError, match="no trees"):
+            each(helper.make_model(helper.make_graph([], "empty", [], [])).SerializeToString())
+
+
+def test_trees_are_pruned_and_quantized_without_a_word_about_it() -> None:
+    plan = plan_passes(Compression(), has_trees=True)
+    assert {step.name for steps in plan.changes for step in steps} == {"prune_trees"}
+    assert "codebook" in plan.quantizations
+    assert plan.unchanged_too
+    assert plan_passes(Compression(passes=("fine_tune",)), has_trees=True).changes[0][0].name == "fine_tune"
+    assert not plan_passes(Compression()).changes
+
+
+@cache
+def _boosted() -> Trained:
+    """Boosted trees in place of the network."""
+    network = trained("breast_cancer")
+    names = [column.name for column in network.dataset.columns]
+    values = network.validation.select(names).to_numpy().astype(np.float32)
+    positive = (network.validation["target"] == network.dataset.classes[1]).to_numpy()
+    trees = _boost(np.tile(values, (8, 1)), np.tile(positive, 8), "binary", 64)
+    nodes = [
+        trees.node("num", "sums", targets=1),
+        helper.make_node("Sigmoid", ["sums"], ["second"]),
+        helper.make_node("Sub", ["one", "second"], ["first"]),
+        helper.make_node("Concat", ["first", "second"], ["probabilities"], axis=1),
+    ]
+    body = make_model(
+        "trees",
+        nodes,
+        [helper.make_tensor_value_info("num", TensorProto.FLOAT, ["batch", len(names)])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", 2])],
+        [onnx.numpy_helper.from_array(np.array(1, np.float32), "one")],
+    )
+    model = OrderTrees()(wrap(body, network.dataset, network.dataset.signature).SerializeToString()).model
+    predicted = OnnxModel(model).run(feeds(network.validation, network.dataset.signature)).probabilities
+    return replace(network, body=body.SerializeToString(), model=model, predicted=predicted)
+
+
+def test_a_tree_candidate_has_a_pruned_and_a_quantized_variant() -> None:
+    boosted, artifacts = _boosted(), FakeObjectStore()
+    compression: dict[str, Any] = {"max_slowdown": 100.0, "min_agreement": 0.5, "max_quality_drop": 0.5}
+    variants = make_variants(
+        [boosted.stored(artifacts, _KEYS, "trees", no_int8="there are no weight matrices")],
+        artifacts=artifacts,
+        keys=_KEYS,
+        dataset=boosted.dataset,
+        validation=boosted.validation,
+        spec=JobSpec(compression=Compression(**compression, passes=("prune_trees",), precisions=("fp32", "codebook"))),
+        report=lambda _: None,
+        read_training=lambda: boosted.validation,
+    ).variants
+    assert [variant.name for variant in variants] == ["trees/fp32", "trees/prune_trees", "trees/prune_trees+codebook"]
+    assert [variant.status for variant in variants] == ["ok", "ok", "ok"], [variant.reason for variant in variants]
+    sizes = [variant.artifact.bytes for variant in variants if variant.artifact]
+    assert sizes == sorted(sizes, reverse=True)
+    assert variants[2].passes == ("prune_trees", "quantize_trees")
+    assert "trees kept" in variants[1].reason
+
+
+def test_what_a_file_of_a_bag_costs_does_not_count_that_it_knows_the_rows_less() -> None:
+    signature = trained("diabetes").dataset.signature
+    truth = _RANDOM.normal(size=2000)
+    model = truth + _RANDOM.normal(size=2000)  # as a model that has not learned the rows predicts
+    learned = (model + truth) / 2
+    less = learned + 0.2 * (model - truth) + 0.1 * _RANDOM.normal(size=2000)  # knows less of them, and differs a little
+
+    def error(values: np.ndarray) -> float:
+        return float(np.mean((values - truth) ** 2))
+
+    unseen = UnseenRows(signature=signature, out_of_fold=model)
+    estimates = [error(each.values) for each in unseen.estimate(_values(learned), _values(less))]
+    assert error(unseen.full.values) == error(model)
+    assert error(less) > 1.8 * error(learned)
+    assert 1.02 < np.mean(estimates) / error(model) < 1.2
+    assert all(error(each.values) == error(model) for each in unseen.estimate(_values(learned), _values(learned)))
+
+
+def _values(values: np.ndarray) -> Predictions:
+    return Predictions(labels=np.empty(0, object), probabilities=np.empty((0, 0)), values=values)
+
+
+def test_probabilities_of_a_bag_are_moved_as_log_odds() -> None:
+    boosted = _boosted()
+    unseen = UnseenRows(signature=boosted.dataset.signature, out_of_fold=boosted.predicted * 0.8 + 0.1)
+    model = OnnxModel(boosted.model).run(feeds(boosted.validation, boosted.dataset.signature))
+    surer = replace(model, probabilities=model.probabilities**2 / (model.probabilities**2).sum(axis=1, keepdims=True))
+    for same, moved in zip(unseen.estimate(model, model), unseen.estimate(model, surer), strict=True):
+        np.testing.assert_allclose(same.probabilities, unseen.full.probabilities, atol=1e-6)
+        np.testing.assert_allclose(moved.probabilities.sum(axis=1), 1, atol=1e-6)
+        assert np.abs(moved.probabilities - 0.5).mean() > np.abs(same.probabilities - 0.5).mean()
