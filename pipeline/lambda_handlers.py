@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any, cast
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from pipeline.bootstrap import cors_policy
 from pipeline.contracts.errors import MAX_MESSAGE, InternalError, ModeldropError, error_named
 from pipeline.contracts.tracebacks import places
-from pipeline.serving.http import Response, make_error_response
+from pipeline.serving.http import Response, allow_origin, make_error_response
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -42,6 +43,7 @@ logger = Logger()
 # One dimension for all functions: beyond ten, each pair of name and dimension costs $0.30 a month. Invocations, errors
 # and durations per function are Lambda's own metrics, which cost nothing.
 metrics = Metrics(service="modeldrop")
+_CORS = cors_policy()
 
 
 def _forward_library_logs() -> None:
@@ -142,7 +144,7 @@ def http_function(work: Callable[[Event, LambdaContext], tuple[Response, LogFiel
         _log_invocation(
             context, {**fields, "status": response["statusCode"], "milliseconds": 1e3 * (perf_counter() - began)}
         )
-        return response
+        return allow_origin(_CORS, event, response)
 
     return handler
 

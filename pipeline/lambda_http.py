@@ -14,10 +14,10 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pipeline.bootstrap import metrics_namespace
+from pipeline.bootstrap import cors_policy, metrics_namespace
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.tracebacks import places
-from pipeline.serving.http import find_caller, make_error_response, read_request, write_response
+from pipeline.serving.http import allow_origin, find_caller, make_error_response, read_request, write_response
 
 if TYPE_CHECKING:
     from pipeline.serving.api.prediction_api import PredictionApi
@@ -26,6 +26,7 @@ __all__ = ["prediction_handler"]
 
 _SERVICE = "modeldrop"  # the one dimension of all functions, as in lambda_handlers
 _NAMESPACE = metrics_namespace()
+_CORS = cors_policy()
 
 
 def prediction_handler(api: Callable[[], PredictionApi]) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
@@ -38,6 +39,8 @@ def prediction_handler(api: Callable[[], PredictionApi]) -> Callable[[dict[str, 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         began = time.perf_counter()
         facts: Mapping[str, Any]
+        if event.get("httpMethod") == "OPTIONS":
+            return write_response(_CORS.preflight(read_request(event).headers))
         try:
             caller = find_caller(event)
             result = api().respond(read_request(event), caller)
@@ -46,7 +49,7 @@ def prediction_handler(api: Callable[[], PredictionApi]) -> Callable[[dict[str, 
             response, facts = make_error_response(error, context.aws_request_id), _error_fields(error)
         milliseconds = 1e3 * (time.perf_counter() - began)
         _report(context, {**facts, "status": response["statusCode"], "milliseconds": milliseconds})
-        return response
+        return allow_origin(_CORS, event, response)
 
     return handler
 

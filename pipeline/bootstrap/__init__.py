@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from pipeline.registry.tenants import TenantAdministration
     from pipeline.serving.api.prediction_api import PredictionApi
     from pipeline.serving.authorizer import Authorizer
+    from pipeline.serving.cors import CorsPolicy
     from pipeline.serving.loaded_model import InferenceSession
     from pipeline.serving.model_catalog import ModelCatalog
     from pipeline.serving.model_loader import ModelLoader
@@ -69,6 +70,7 @@ __all__ = [
     "account_access",
     "authorizer",
     "command_settings",
+    "cors_policy",
     "evaluation_job",
     "evaluator",
     "failure_recorder",
@@ -180,6 +182,13 @@ def prediction_api(environ: Environ = os.environ) -> PredictionApi:
     loader = ModelLoader(table, artifacts, make_session_factory(settings.threads))
     counters = RolloutCounters(table.increment)
     return PredictionApi(ModelCache(loader, alias_seconds=settings.alias_seconds, counters=counters))
+
+
+def cors_policy(environ: Environ = os.environ) -> CorsPolicy:
+    """Return the origins whose pages may call the API from a browser."""
+    from pipeline.serving.cors import CorsPolicy
+
+    return CorsPolicy(tuple(filter(None, environ.get("CORS_ORIGIN", "").split(","))))
 
 
 def metrics_namespace(environ: Environ = os.environ) -> str:

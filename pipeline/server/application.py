@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from pipeline.contracts.errors import ModeldropError, TransientError
@@ -21,6 +21,7 @@ from pipeline.server.telemetry.observer import EndedRequest, RequestObserver
 from pipeline.serving.api.errors import respond_to_error
 from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.prediction_api import PredictionApi
+from pipeline.serving.cors import CorsPolicy
 
 __all__ = ["ServerApplication"]
 
@@ -49,6 +50,7 @@ class ServerApplication:
         observer: Takes note of each request.
         events: Logs failures of the server.
         default_model: Name of the model of ``/invocations``; None if the server has several.
+        cors: Origins whose pages may call it from a browser; none by default.
     """
 
     def __init__(  # noqa: PLR0913 - what a server consists of, each by its name
@@ -62,6 +64,7 @@ class ServerApplication:
         observer: RequestObserver,
         events: AccessLog,
         default_model: Callable[[], str | None] = lambda: None,
+        cors: CorsPolicy | None = None,
     ) -> None:
         self._api = api
         self._repository = repository
@@ -71,12 +74,18 @@ class ServerApplication:
         self._observer = observer
         self._events = events
         self._default_model = default_model
+        self._cors = cors or CorsPolicy(())
         self._numbers = itertools.count(1)
         self.is_draining = False
 
     def handle(self, request: HttpRequest, respond: _Respond) -> None:
         """Call ``respond`` once with the response, now or later. Never raise."""
         started = time.perf_counter()
+        if self._cors and (origin := request.headers.get("origin")) is not None:
+            if request.method == "OPTIONS":
+                respond(self._cors.preflight(request.headers))
+                return
+            respond = partial(_respond_with, respond, self._cors.headers(origin))
         if request.path == "/metrics":
             respond(HttpResponse(200, self._metrics.render(), {"content-type": CONTENT_TYPE}))
             return
@@ -160,3 +169,7 @@ class ServerApplication:
                 "request failed", error=type(error).__name__, request_id=request_id, places=places(error)
             )
         return respond_to_error(error, request_id)
+
+
+def _respond_with(respond: _Respond, headers: Mapping[str, str], response: HttpResponse) -> None:
+    respond(response._replace(headers={**response.headers, **headers}))

@@ -41,6 +41,7 @@ class ServerConfig:
         with_access_log: Log each request.
         tls: Files of TLS; None for plain text.
         otlp_endpoint: Base URL of a collector of OpenTelemetry traces; None to not trace.
+        cors_origins: Origins whose pages may call it from a browser; ``*`` for any.
         limits: Bounds that protect it from its clients.
     """
 
@@ -54,4 +55,5 @@ class ServerConfig:
     with_access_log: bool = True
     tls: TlsFiles | None = None
     otlp_endpoint: str | None = None
+    cors_origins: tuple[str, ...] = ()
     limits: ServerLimits = field(default_factory=ServerLimits)

@@ -26,6 +26,7 @@ from pipeline.server.telemetry.access_log import AccessLog
 from pipeline.server.telemetry.metrics import ServerMetrics
 from pipeline.server.telemetry.observer import RequestObserver
 from pipeline.serving.api.prediction_api import PredictionApi
+from pipeline.serving.cors import CorsPolicy
 
 __all__ = ["ServerComponents", "ServingProcess", "run_server", "tls_context"]
 
@@ -101,6 +102,7 @@ class ServingProcess:
             observer=components.observer,
             events=components.events,
             default_model=self._only_model,
+            cors=CorsPolicy(config.cors_origins),
         )
 
     async def serve(

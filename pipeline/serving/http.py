@@ -10,10 +10,12 @@ from pipeline.contracts.errors import InvalidRequestError, UnauthenticatedError
 from pipeline.contracts.object_keys import SMOKE_TEST
 from pipeline.serving.api.errors import respond_to_error
 from pipeline.serving.api.messages import JSON, Caller, HttpRequest, HttpResponse
+from pipeline.serving.cors import CorsPolicy
 
 __all__ = [
     "Event",
     "Response",
+    "allow_origin",
     "authorize_caller",
     "find_caller",
     "make_error_response",
@@ -95,6 +97,13 @@ def make_response(status: int, body: str) -> Response:
 def make_error_response(error: BaseException, request_id: str) -> Response:
     """Return ``{"error": ...}``, as ``respond_to_error`` says it."""
     return write_response(respond_to_error(error, request_id))
+
+
+def allow_origin(policy: CorsPolicy, event: Event, response: Response) -> Response:
+    """Return the response with the headers by which a page of another origin may read it."""
+    headers = event.get("headers") or {}
+    origin = headers.get("origin") or headers.get("Origin")
+    return {**response, "headers": {**response["headers"], **policy.headers(origin)}} if origin else response
 
 
 def _read_body(event: Event) -> bytes:

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state
 
+from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Signature
 from pipeline.serving.metadata import model_metadata
 from pipeline.serving.request_decoder import Feeds, RequestDecoder
@@ -21,6 +23,12 @@ from pipeline.serving.tensors import TensorDecoder
 __all__ = ["InferenceSession", "LoadedModel", "Observer"]
 
 _Reply = TypeVar("_Reply")
+_GRAPH_ERRORS = (
+    onnxruntime_pybind11_state.InvalidArgument,
+    onnxruntime_pybind11_state.RuntimeException,
+    onnxruntime_pybind11_state.Fail,
+)
+_OUT_OF_MEMORY = ("Failed to allocate memory", "bad_alloc", "BFCArena")
 
 
 class InferenceSession(Protocol):
@@ -98,8 +106,18 @@ class LoadedModel:
         return model_metadata(self.model, versions, self.signature)
 
     def run(self, feeds: Feeds) -> list[NDArray[Any]]:
-        """Run the graph; return its outputs in the order of ``outputs``."""
-        return self.session.run(self.outputs, feeds)
+        """Run the graph; return its outputs in the order of ``outputs``.
+
+        Raises:
+            InvalidRequestError: The graph fails on these values, which match its signature. Memory that is not there is
+                no reason: that error is onnxruntime's.
+        """
+        try:
+            return self.session.run(self.outputs, feeds)
+        except _GRAPH_ERRORS as error:
+            if any(sign in str(error) for sign in _OUT_OF_MEMORY):
+                raise
+            raise InvalidRequestError(_describe_refusal(feeds)) from error
 
     def predict(self, feeds: Feeds) -> list[Prediction]:
         """Run the graph; return one prediction per row, as ``format_predictions`` describes it."""
@@ -107,3 +125,13 @@ class LoadedModel:
         if self.signature.targets:
             return format_target_predictions(outputs, self.signature)
         return format_predictions(outputs, self.signature.classes, self._quantiles)
+
+
+def _describe_refusal(feeds: Feeds) -> str:
+    """Say what the graph refused, without a value of it."""
+    rows = max((len(values) for values in feeds.values() if values.ndim), default=0)
+    of_rows = f" of these {rows:,} rows" if rows > 1 else ""
+    shapes = f" (inputs of shape {', '.join(str(list(v.shape)) for v in feeds.values())})" if len(feeds) <= 3 else ""
+    return (
+        f"the model's graph cannot be computed for the values{of_rows}{shapes}: values as in its training are expected"
+    )

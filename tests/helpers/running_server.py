@@ -83,10 +83,16 @@ def run_folder(
     refresh_seconds: float = 60.0,
     tls: TlsFiles | None = None,
     tracer: RequestTracer | None = None,
+    cors_origins: tuple[str, ...] = (),
 ) -> Iterator[RunningServer]:
     """Serve the models of a folder until the block ends."""
     config = ServerConfig(
-        http_port=0, grpc_port=0, refresh_seconds=refresh_seconds, tls=tls, limits=limits or ServerLimits()
+        http_port=0,
+        grpc_port=0,
+        refresh_seconds=refresh_seconds,
+        tls=tls,
+        limits=limits or ServerLimits(),
+        cors_origins=cors_origins,
     )
     http, grpc = bind_socket(config.host, 0), bind_socket(config.host, 0)
     http_port, grpc_port = http.getsockname()[1], grpc.getsockname()[1]

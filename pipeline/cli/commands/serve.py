@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -61,6 +62,10 @@ TracingOption = Annotated[
     str | None,
     typer.Option("--otlp-endpoint", metavar="URL", help="Send OpenTelemetry traces there, as http://HOST:4318."),
 ]
+CorsOption = Annotated[
+    list[str] | None,
+    typer.Option("--cors-origin", metavar="ORIGIN", help="Pages of this origin may call it, as https://x.org; *: any."),
+]
 AccessLogOption = Annotated[bool, typer.Option(help="Log each request.")]
 
 
@@ -94,6 +99,7 @@ def serve(
     batching: BatchingOption = True,
     access_log: AccessLogOption = True,
     otlp_endpoint: TracingOption = None,
+    cors_origin: CorsOption = None,
 ) -> None:
     """Serve models by HTTP and gRPC in the foreground."""
     from pipeline.cli.client.served_models import authentication, models_of_files, models_of_registry, tls_files
@@ -104,9 +110,8 @@ def serve(
 
     if [bool(models or registry), folder is not None, file is not None].count(True) != 1:
         raise typer.BadParameter("models are expected: MODEL..., --registry, --folder or --file, one of them")
+    _check_urls(otlp_endpoint, cors_origin)
     session = session_of(ctx)
-    if otlp_endpoint is not None and not otlp_endpoint.startswith(("http://", "https://")):
-        raise typer.BadParameter("--otlp-endpoint: the URL of a collector is expected, as http://HOST:4318")
     max_bytes = max_model_mb << 20
     if from_files := bool(folder or file):
         compose_models = models_of_files(folder, file, name, max_bytes)
@@ -123,13 +128,18 @@ def serve(
         with_batching=batching,
         with_access_log=access_log,
         otlp_endpoint=otlp_endpoint,
+        cors_origins=tuple(cors_origin or ()),
         tls=tls_files(tls_cert, tls_key, tls_client_ca),
         limits=ServerLimits(max_body_bytes=max_body_mb << 20, max_concurrent=max_concurrent),
     )
-    code = start_server(
-        config,
-        compose_models=compose_models,
-        compose_authenticator=compose_authenticator,
-        announce=typer.echo,
-    )
-    raise typer.Exit(code)
+    start = partial(start_server, config, compose_models=compose_models, announce=typer.echo)
+    raise typer.Exit(start(compose_authenticator=compose_authenticator))
+
+
+def _check_urls(otlp_endpoint: str | None, cors_origins: list[str] | None) -> None:
+    schemes = ("http://", "https://")
+    if otlp_endpoint is not None and not otlp_endpoint.startswith(schemes):
+        raise typer.BadParameter("--otlp-endpoint: the URL of a collector is expected, as http://HOST:4318")
+    for origin in cors_origins or ():
+        if origin != "*" and (not origin.startswith(schemes) or origin.count("/") != 2):
+            raise typer.BadParameter("--cors-origin: an origin without a path is expected, as https://app.example.com")

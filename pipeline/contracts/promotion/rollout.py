@@ -63,9 +63,14 @@ class Rollout(RolloutRule):
         return self.started_at + timedelta(minutes=self.minutes)
 
     @property
+    def duration(self) -> str:
+        """Return how long it takes, for people."""
+        return f"{self.minutes:g} {'minute' if self.minutes == 1 else 'minutes'}"
+
+    @property
     def summary(self) -> str:
         """Return what it does, for messages and the history."""
-        minutes = f"{self.minutes:g} {'minute' if self.minutes == 1 else 'minutes'}"
+        minutes = self.duration
         if self.mode == "canary":
             return f"canary: it responds to {self.percent:g} % of the requests for {minutes}, and then becomes live"
         return f"shadow: its predictions for {self.percent:g} % of the requests are compared for {minutes}"

@@ -58,7 +58,10 @@ class RolloutStatistics(Record):
     @property
     def sentence(self) -> str:
         """Return the measurements as the history shows them."""
-        figures = [f"{self.new_requests:,} requests", f"{self.new_failed:,} failed"]
+        figures = [
+            f"{self.new_requests:,} {'request' if self.new_requests == 1 else 'requests'}",
+            f"{self.new_failed:,} failed",
+        ]
         if self.new_p95 is not None and self.live_p95 is not None:
             figures.append(f"p95 {1e3 * self.new_p95:.3g} ms beside {1e3 * self.live_p95:.3g} ms")
         if self.disagreement is not None:

@@ -38,8 +38,8 @@ def judge(rollout: Rollout, measured: RolloutStatistics, now: datetime) -> Verdi
     if now < rollout.ends_at:
         return Verdict("running")
     if not measured.new_requests:
-        return Verdict("passed", f"{rollout.minutes:g} minutes without a request for it")
-    return Verdict("passed", f"{rollout.minutes:g} minutes within the bounds ({measured.sentence})")
+        return Verdict("passed", f"{rollout.duration} without a request for it")
+    return Verdict("passed", f"{rollout.duration} within the bounds ({measured.sentence})")
 
 
 def _failures(rollout: Rollout, measured: RolloutStatistics) -> str | None:

@@ -146,7 +146,7 @@ class RegistryModels:
         """Wait for comparisons of rollouts, and write their counters."""
         self._comparisons.wait()
         if self._counters is not None:
-            self._counters.flush(force=True)
+            self._counters.flush()
 
     def _load_rollout(self, tenant: str, model: str, target: AliasTarget) -> None:
         """Load the new version of a rollout; one that cannot be loaded fails its requests, which is counted."""

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from onnxruntime.capi import onnxruntime_pybind11_state
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
@@ -212,19 +211,6 @@ class TensorModel(LoadedModel):
             "inputs": [spec.metadata for spec in self._inputs],
             "outputs": [spec.metadata for spec in self._outputs],
         }
-
-    def run(self, feeds: Feeds) -> list[_Array]:
-        """Run the graph; return its outputs in the order of ``outputs``.
-
-        Raises:
-            InvalidRequestError: The graph refuses the tensors, though they have the shapes that it declares.
-        """
-        try:
-            return super().run(feeds)
-        except onnxruntime_pybind11_state.InvalidArgument as error:
-            raise InvalidRequestError("the model's graph refuses tensors of these shapes") from error
-        except (onnxruntime_pybind11_state.RuntimeException, onnxruntime_pybind11_state.Fail) as error:
-            raise InvalidRequestError("the model's graph cannot be run on these tensors") from error
 
     def predict(self, feeds: Feeds) -> NoReturn:
         """Refuse rows.

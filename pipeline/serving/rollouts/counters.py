@@ -25,8 +25,8 @@ _Rollout = tuple[str, str, str]  # tenant, model, id
 class RolloutCounters:
     """Counts what happens to the requests of rollouts. Thread-safe.
 
-    What a frozen Lambda environment has not yet written when no further request comes is lost: at most what it counted
-    in FLUSH_SECONDS. A table that does not answer delays counts, and never fails a request.
+    What a frozen Lambda environment has not yet written when no further request comes is lost: at most a tenth of what
+    it counted. A table that does not answer delays counts, and never fails a request.
 
     Args:
         increment: Adds to an item of the table.
@@ -45,6 +45,8 @@ class RolloutCounters:
         self._clock = clock
         self._now = now
         self._pending: dict[_Rollout, Counter[str]] = {}
+        self._requests = 0
+        self._written_requests = 0
         self._next_flush = 0.0
         self._lock = threading.Lock()
 
@@ -59,12 +61,17 @@ class RolloutCounters:
         """Count the time that ``live`` or ``new`` needed for a request."""
         self.add(rollout, {latency_counter(role, seconds): 1})
 
-    def flush(self, *, force: bool = False) -> None:
-        """Write what was counted, if it is time to do so; ``force``: in any case."""
-        if not self._pending or not (force or self._clock() >= self._next_flush):
-            return
+    def count_request(self) -> None:
+        """Count a request, and write if a tenth of all requests, or FLUSH_SECONDS, have passed since the last time."""
+        self._requests += 1
+        if self._requests - self._written_requests > self._requests // 10 or self._clock() >= self._next_flush:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was counted."""
         with self._lock:
             pending, self._pending = self._pending, {}
+            self._written_requests = self._requests
             self._next_flush = self._clock() + _FLUSH_SECONDS
         for (tenant, model, rollout), amounts in pending.items():
             try:

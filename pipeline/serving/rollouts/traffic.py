@@ -36,10 +36,16 @@ _Reply = TypeVar("_Reply", bound=_HasFacts)
 class RolloutTraffic:
     """Chooses the version of a request while a rollout runs. Thread-safe.
 
+    Attributes:
+        counters: Counts what happens.
+        run_aside: Runs a comparison.
+        after_request: Called after each measured request.
+
     Args:
         load: Returns a loaded version by tenant, model and number; raises what ModelSource.find does.
         counters: Counts what happens.
-        run_aside: Runs a comparison; by default before the response is returned.
+        run_aside: Runs a comparison; by default before the response is returned, and the counters are then written,
+            too. With it somebody else writes them.
     """
 
     def __init__(
@@ -49,8 +55,9 @@ class RolloutTraffic:
         run_aside: RunAside | None = None,
     ) -> None:
         self._load = load
-        self._counters = counters
-        self._run_aside = run_aside or _run_now
+        self.counters = counters
+        self.run_aside = run_aside or _run_now
+        self.after_request = counters.count_request if run_aside is None else _do_nothing
 
     def choose(self, target: AliasTarget, reference: ModelReference) -> LoadedModel:
         """Return the version that responds; its ``observer`` measures it.
@@ -76,16 +83,16 @@ class RolloutTraffic:
             return live
         name = (tenant, model, rollout.id)
         if not is_in_share:
-            return _observe(live, _Observer(_Observed(name, "live", rollout, None), self._counters, self._run_aside))
+            return _observe(live, _Observer(_Observed(name, "live", rollout, None), self))
         try:
             new = self._load(tenant, model, rollout.version)
         except ModeldropError:
-            self._counters.add(name, {"new_requests": 1, "new_failed": 1})
-            self._counters.flush()
+            self.counters.add(name, {"new_requests": 1, "new_failed": 1})
+            self.after_request()
             return live
         chosen, peer = (new, live) if rollout.mode == "canary" else (live, new)
         role: _Role = "new" if rollout.mode == "canary" else "live"
-        return _observe(chosen, _Observer(_Observed(name, role, rollout, peer), self._counters, self._run_aside))
+        return _observe(chosen, _Observer(_Observed(name, role, rollout, peer), self))
 
 
 class _Observed(NamedTuple):
@@ -103,10 +110,11 @@ class _Observed(NamedTuple):
 
 
 class _Observer:
-    def __init__(self, observed: _Observed, counters: RolloutCounters, run_aside: RunAside) -> None:
+    def __init__(self, observed: _Observed, traffic: RolloutTraffic) -> None:
         self._observed = observed
-        self._counters = counters
-        self._run_aside = run_aside
+        self._counters = traffic.counters
+        self._run_aside = traffic.run_aside
+        self._after_request = traffic.after_request
 
     def watch(self, model: LoadedModel, predict: Callable[[LoadedModel], _Reply]) -> _Reply:
         """Predict, and count the request, its duration, and where its predictions are compared, their difference."""
@@ -118,14 +126,14 @@ class _Observer:
         except Exception as error:
             if role == "new":
                 self._aside(lambda: self._count_failure(predict))
-            self._counters.flush()
+            self._after_request()
             facts = {"tenant": name[0], "model": name[1], "variant": self._observed.variant}
             error.rollout_facts = facts  # type: ignore[attr-defined]  # for logs and metrics
             raise
         self._counters.add_latency(name, role, recorded.seconds)
         if peer is not None:
             self._aside(lambda: self._compare(predict, recorded))
-        self._counters.flush()
+        self._after_request()
         return reply._replace(facts={**reply.facts, "variant": self._observed.variant})
 
     def _aside(self, comparison: Callable[[], None]) -> None:
@@ -189,3 +197,7 @@ def _observe(model: LoadedModel, observer: _Observer) -> LoadedModel:
 def _run_now(comparison: Callable[[], None]) -> bool:
     comparison()
     return True
+
+
+def _do_nothing() -> None:
+    """Leave the counters to whoever writes them."""

@@ -55,7 +55,7 @@ class Scene:
         return ModelLoader(self.table, self.artifacts, make_session_factory(1))
 
     def function(self) -> ModelCache:
-        counters = RolloutCounters(self.table.increment, clock=iter(range(0, 10_000, 6)).__next__)
+        counters = RolloutCounters(self.table.increment, clock=iter(range(0, 1_000_000, 6)).__next__)
         return ModelCache(self.loader(), alias_seconds=0, counters=counters)
 
     def server(self) -> RegistryModels:
@@ -185,11 +185,23 @@ def test_a_table_that_does_not_answer_delays_counts_and_fails_no_request(scene: 
             raise TransientError("busy")
         written.append(dict(amounts))
 
-    counters = RolloutCounters(increment, clock=iter(range(0, 1_000, 6)).__next__)
+    counters = RolloutCounters(increment)
     for _ in range(2):
         counters.add(("demo", "adult", "r"), {"live_requests": 1})
         counters.flush()
     assert written[1:] == [{"live_requests": 2}]
+
+
+def test_at_most_a_tenth_of_the_counts_is_not_yet_written() -> None:
+    written: list[float] = []
+    counters = RolloutCounters(
+        lambda pk, sk, amounts, values: written.append(amounts["live_requests"]), clock=lambda: 0
+    )
+    for request in range(1, 501):
+        counters.add(("demo", "adult", "r"), {"live_requests": 1})
+        counters.count_request()
+        assert sum(written) >= 0.9 * request
+    assert len(written) < 80
 
 
 def test_places_are_spread_evenly_and_differ_between_rollouts() -> None:

@@ -272,11 +272,21 @@ def test_every_route_is_named_by_its_method_and_asks_for_a_key() -> None:
     assert routes >= {("post", f"{registered}/rollback"), ("delete", f"{registered}/versions/{{version}}")}
     assert ("post", "/registry/runs/{run}/cancel") in routes
     for verb, path in routes:
-        assert verb in ("get", "post", "put", "delete")
-        is_public = path in ("/openapi.json", "/docs")  # the same for everybody
+        assert verb in ("get", "post", "put", "delete", "options")
+        is_public = verb == "options" or path in ("/openapi.json", "/docs")  # the same for everybody
         security = [] if is_public else [{"ApiKey": []}, {"api_key": []}]
         assert all(scheme in api["Body"]["paths"][path][verb]["security"] for scheme in security)
     assert api["ApiKeySourceType"] == "AUTHORIZER"
+
+
+def test_each_prediction_route_answers_a_browsers_question_before_it_asks_for_a_key() -> None:
+    (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
+    paths = api["Body"]["paths"]
+    predicting = [path for path, item in paths.items() if "post" in item and not path.startswith("/registry")]
+    assert predicting
+    for path in predicting:
+        assert "options" in paths[path]
+        assert {"api_key": []} not in paths[path]["options"].get("security", [])
 
 
 def test_the_gateway_speaks_as_the_functions_do() -> None:
