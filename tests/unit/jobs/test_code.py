@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -80,34 +81,48 @@ def _apart(
     return trained
 
 
-def test_it_is_trained_by_the_one_loop_and_served_as_onnx(tmp_path: Path) -> None:
-    trained = _apart(tmp_path, CODE, '{"width": 16}')
-    assert trained.algorithm == "model_py"
-    assert trained.folds == 0, "it has one network"
+PRINTED = ['{"checkpoint": "epoch 3"}', '{"point": {"loss": "x"}}', '{"traceback": 3}', '{"error": "none"}']
+# The second checkpoint replaces the first in its file: an epoch lasts longer than to read that.
+SLOW = "import time\n" + CODE.replace(
+    "        return self.layers", "        time.sleep(0.1)\n        return self.layers"
+).replace('print("building")', f'print(*{PRINTED!r}, sep="\\n")')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What its process left, and the checkpoints that it announced."""
+
+    folder: Path
+    candidate: TrainedCandidate
+    checkpoints: list[bytes]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Code that prints what looks like messages of ours, trained once for the tests of what comes back."""
+    folder, kept = tmp_path_factory.mktemp("trained"), list[bytes]()
+    candidate = _apart(folder, SLOW, '{"width": 16}', kept=kept)
+    return Trained(folder=folder, candidate=candidate, checkpoints=kept)
+
+
+def test_it_is_trained_by_the_one_loop_and_served_as_onnx(trained: Trained) -> None:
+    assert trained.candidate.folds == 0, "it has one network"
     rows = table(rows=120)
-    answers = OnnxModel(tmp_path / "out" / MODEL).run(feeds(rows.validation, rows.dataset.signature))
+    answers = OnnxModel(trained.folder / "out" / MODEL).run(feeds(rows.validation, rows.dataset.signature))
     assert np.isfinite(answers.probabilities).all()
 
 
-def test_a_later_attempt_goes_on_from_a_checkpoint_and_ends_with_the_same_model(tmp_path: Path) -> None:
-    folders = [tmp_path / "whole", tmp_path / "later"]
-    for folder in folders:
-        folder.mkdir()
-    kept: list[bytes] = []
-    # The second checkpoint replaces the first in its file: an epoch lasts longer than to read that.
-    code = CODE.replace("        return self.layers", "        time.sleep(0.1)\n        return self.layers")
-    code = f"import time\n{code}"
-    whole = _apart(folders[0], code, kept=kept)
-    assert len(kept) == 2, "one an epoch"
-    later = _apart(folders[1], code, state=kept[0])
+def test_a_later_attempt_goes_on_from_a_checkpoint_and_ends_with_the_same_model(
+    tmp_path: Path, trained: Trained
+) -> None:
+    assert len(trained.checkpoints) == 2, "one an epoch"
+    later = _apart(tmp_path, SLOW, '{"width": 16}', state=trained.checkpoints[0])
     assert any("resumed from a checkpoint in epoch 2" in note for note in later.notes)
-    assert later.model_sha256 == whole.model_sha256
+    assert later.model_sha256 == trained.candidate.model_sha256
 
 
-def test_what_it_prints_kills_no_training(tmp_path: Path) -> None:
-    lines = ['{"checkpoint": "epoch 3"}', '{"point": {"loss": "x"}}', '{"traceback": 3}', '{"error": "none"}']
-    code = CODE.replace('print("building")', f'print(*{lines!r}, sep="\\n")')
-    assert _apart(tmp_path, code).algorithm == "model_py"
+def test_what_it_prints_kills_no_training(trained: Trained) -> None:
+    assert trained.candidate.algorithm == "model_py"
 
 
 def test_what_it_prints_without_an_end_hides_no_message(tmp_path: Path) -> None:
