@@ -61,14 +61,14 @@ class Cloud:
         tenant, model, _ = key.split("/", 2)
         return run_name(tenant, model, self.uploads, key, version)
 
-    def ended(self, run: str, seconds: float = 240) -> Run:
+    def ended(self, run: str, seconds: float = 480) -> Run:
         """Wait until the run is over."""
         return self.until(run, lambda found: found.status != "RUNNING", seconds)
 
-    def drop_and_end(self, key: str, body: bytes, seconds: float = 240, **metadata: str) -> Run:
+    def drop_and_end(self, key: str, body: bytes, seconds: float = 480, **metadata: str) -> Run:
         return self.ended(self.drop(key, body, **metadata), seconds)
 
-    def until(self, run: str, condition: Callable[[Run], bool], seconds: float = 240) -> Run:
+    def until(self, run: str, condition: Callable[[Run], bool], seconds: float = 480) -> Run:
         end = time.monotonic() + seconds
         found = None
         while time.monotonic() < end:

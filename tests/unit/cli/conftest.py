@@ -127,6 +127,11 @@ class Stage:
         self.on_sleep: Callable[[], None] = lambda: None
         self.choices: list[Choice] = []
 
+    @property
+    def rows_sent(self) -> list[dict[str, Any]]:
+        """Rows of all requests."""
+        return [row for request in self.requests for row in request["rows"]]
+
     def run(self, *arguments: str, stdin: str | None = None) -> Any:
         return CliRunner().invoke(app, list(arguments), obj=self.session, input=stdin)
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import io
 import json
 import zipfile
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import polars as pl
 import pytest
-from PIL import Image
 
 from pipeline.cli.prediction.predict import make_batches
 from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.numbers import NumberFormat
+from tests.helpers.cli_images import IMAGES, make_png
 from tests.unit.cli.conftest import SIGNATURE, Stage
 
 ROW = {"width": 1.5, "colour": "red"}
@@ -31,12 +28,6 @@ CSV = "\ufeffcolour;note;width;kind\nred;x;1.5;yes\n;x; NA ;no\n"
 TSV = "colour\tnote\twidth\tkind\nred\tx\t1.5\tyes\n\tx\tNA\tno\n"
 LINES = "\n".join(map(json.dumps, ROWS))
 NOTED = replace(SIGNATURE, unread=("note",))
-IMAGES = Signature(
-    task="classification",
-    target="label",
-    columns=(Column(name="image", kind="image", shape=(4, 5, 1)),),
-    classes=("no", "yes"),
-)
 PRICES = Signature(
     task="regression",
     target="Preis",
@@ -47,10 +38,6 @@ PRICES = Signature(
     ),
     target_format=NumberFormat(decimal=",", group="."),
 )
-
-
-def _rows(stage: Stage) -> list[dict[str, Any]]:
-    return [row for request in stage.requests for row in request["rows"]]
 
 
 def _parquet(rows: list[dict[str, Any]]) -> bytes:
@@ -81,7 +68,7 @@ def test_predict_reads_every_kind_of_table(stage: Stage, tmp_path: Path, name: s
     (tmp_path / name).write_bytes(FILES[name])
     result = stage.run("predict", "m", str(tmp_path / name))
     assert result.exit_code == 0, result.stderr
-    assert _rows(stage) == SENT
+    assert stage.rows_sent == SENT
     assert "accuracy 0.5000 (1 of 2 rows)" in result.stderr
 
 
@@ -89,7 +76,7 @@ def test_predict_reads_every_kind_of_table(stage: Stage, tmp_path: Path, name: s
 def test_predict_reads_delimited_text_and_json_on_stdin(stage: Stage, body: str) -> None:
     stage.serve(signature=NOTED)
     assert stage.run("predict", "m", "-", stdin=body).exit_code == 0
-    assert _rows(stage) == SENT
+    assert stage.rows_sent == SENT
 
 
 def test_predict_reads_a_folder_of_part_files_in_their_order(stage: Stage, tmp_path: Path) -> None:
@@ -98,7 +85,7 @@ def test_predict_reads_a_folder_of_part_files_in_their_order(stage: Stage, tmp_p
         pl.DataFrame([{"width": width, "colour": "red"}]).write_parquet(tmp_path / f"part-{number}.parquet")
     (tmp_path / "_SUCCESS").touch()
     stage.run("predict", "m", str(tmp_path))
-    assert [row["width"] for row in _rows(stage)] == [7.0, 1.5]
+    assert [row["width"] for row in stage.rows_sent] == [7.0, 1.5]
 
 
 def test_predict_reads_a_spreadsheet(stage: Stage, tmp_path: Path) -> None:
@@ -106,7 +93,7 @@ def test_predict_reads_a_spreadsheet(stage: Stage, tmp_path: Path) -> None:
     _write_xlsx(tmp_path / "rows.xlsx", [["colour", "width", "kind"], ["red", 1.5, "yes"], ["blue", 2, "no"]])
     result = stage.run("predict", "m", str(tmp_path / "rows.xlsx"))
     assert result.exit_code == 0, result.stderr
-    assert _rows(stage) == [ROW, {"width": 2.0, "colour": "blue"}]
+    assert stage.rows_sent == [ROW, {"width": 2.0, "colour": "blue"}]
 
 
 def test_predict_sends_the_dates_of_a_parquet_file_as_iso_texts(stage: Stage, tmp_path: Path) -> None:
@@ -121,7 +108,7 @@ def test_predict_sends_the_dates_of_a_parquet_file_as_iso_texts(stage: Stage, tm
     pl.DataFrame({"sold": days, "width": [1, 2]}).write_parquet(tmp_path / "rows.parquet")
     result = stage.run("predict", "m", str(tmp_path / "rows.parquet"))
     assert result.exit_code == 0, result.stderr
-    assert [row["sold"] and row["sold"][:19] for row in _rows(stage)] == ["2024-03-16T10:30:00", None]
+    assert [row["sold"] and row["sold"][:19] for row in stage.rows_sent] == ["2024-03-16T10:30:00", None]
 
 
 def test_predict_reads_numbers_dates_and_the_target_as_the_training_file_wrote_them(
@@ -132,7 +119,7 @@ def test_predict_reads_numbers_dates_and_the_target_as_the_training_file_wrote_t
     stage.answer = lambda body: httpx.Response(200, json=answer)
     (tmp_path / "neu.csv").write_text("Fläche;Datum;neu;Preis\n65,5;3.4.2024;true;1.299,99\n70;04.04.2024;false;n.a.\n")
     result = stage.run("predict", "m", str(tmp_path / "neu.csv"))
-    first = _rows(stage)[0]
+    first = stage.rows_sent[0]
     assert (first["Fläche"], first["Datum"][:10], first["neu"]) == (65.5, "2024-04-03", True)
     assert "rmse 0 on 1 rows" in result.stderr
 
@@ -141,14 +128,14 @@ def test_predict_reads_a_header_with_blanks_around_its_names(stage: Stage, tmp_p
     stage.serve()
     (tmp_path / "rows.csv").write_text(" width , colour \n1.5, red\n2,blue \n")
     stage.run("predict", "m", str(tmp_path / "rows.csv"))
-    assert _rows(stage) == [ROW, {"width": 2.0, "colour": "blue"}]
+    assert stage.rows_sent == [ROW, {"width": 2.0, "colour": "blue"}]
 
 
 def test_predict_takes_a_cell_that_is_no_number_for_missing_and_warns_once(stage: Stage, tmp_path: Path) -> None:
     stage.serve()
     (tmp_path / "rows.csv").write_text("width,colour\nwide,red\n2,blue\n")
     result = stage.run("predict", "m", str(tmp_path / "rows.csv"))
-    assert [row["width"] for row in _rows(stage)] == [None, 2.0]
+    assert [row["width"] for row in stage.rows_sent] == [None, 2.0]
     assert result.stderr.count("'width'") == 1
 
 
@@ -156,7 +143,7 @@ def test_predict_sends_numbers_as_the_file_writes_them(stage: Stage, tmp_path: P
     stage.serve()
     (tmp_path / "rows.csv").write_text("width,colour\n0.1,red\n12.34,blue\n")
     stage.run("predict", "m", str(tmp_path / "rows.csv"))
-    assert [row["width"] for row in _rows(stage)] == [0.1, 12.34]
+    assert [row["width"] for row in stage.rows_sent] == [0.1, 12.34]
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
@@ -173,7 +160,7 @@ def test_predict_reads_a_file_with_the_one_column_that_the_model_reads(stage: St
             frame.write_parquet(tmp_path / name)
     result = stage.run("predict", "m", str(tmp_path / name))
     assert result.exit_code == 0, result.stderr
-    assert _rows(stage) == frame.to_dicts()
+    assert stage.rows_sent == frame.to_dicts()
 
 
 def test_predict_names_a_column_that_the_file_lacks(stage: Stage, tmp_path: Path) -> None:
@@ -290,85 +277,14 @@ def test_predict_on_what_is_no_data_is_wrong_usage(stage: Stage, tmp_path: Path,
     assert stage.run("predict", "m", str(tmp_path / source)).exit_code == 2
 
 
-def _png(value: int, size: tuple[int, int] = (5, 4)) -> bytes:
-    file = io.BytesIO()
-    Image.new("L", size, value).save(file, "png")
-    return file.getvalue()
-
-
-def test_predict_sends_a_picture_as_base64(stage: Stage, tmp_path: Path) -> None:
-    stage.serve(signature=IMAGES)
-    (tmp_path / "seven.PNG").write_bytes(_png(7))
-    stage.run("predict", "m", str(tmp_path / "seven.PNG"))
-    (row,) = _rows(stage)
-    assert base64.b64decode(row["image"]["b64"]) == _png(7)
-
-
-def test_predict_makes_a_large_picture_smaller_before_it_sends_it(stage: Stage, tmp_path: Path) -> None:
-    stage.serve(signature=IMAGES)
-    noise = np.random.default_rng(0).integers(0, 256, (1600, 1600), np.uint8)
-    Image.fromarray(noise).save(tmp_path / "large.png")
-    stage.run("predict", "m", str(tmp_path / "large.png"))
-    assert np.array(_rows(stage)[0]["image"]).shape == (4, 5, 1)
-
-
-def _folder(folder: Path) -> Path:
-    for name, value in {"yes/1.png": 9, "no/2.png": 3, "no/3.JPG": 4, "no/.hidden.png": 5}.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(_png(value))
-    return folder
-
-
-def _zip(folder: Path) -> Path:
-    file = folder.parent / "pictures.zip"
-    with zipfile.ZipFile(file, "w") as archive:
-        for path in sorted(folder.rglob("*.*")):
-            archive.write(path, Path("scans") / path.relative_to(folder))
-        archive.writestr("__MACOSX/scans/yes/1.png", b"junk")
-    return file
-
-
-@pytest.mark.parametrize("make", [_folder, lambda folder: _zip(_folder(folder))], ids=["folder", "zip"])
-def test_predict_scores_pictures_by_the_names_of_their_folders(
-    stage: Stage, tmp_path: Path, make: Callable[[Path], Path]
-) -> None:
-    stage.serve(signature=IMAGES)
-    result = stage.run("predict", "m", str(make(tmp_path / "scans")))
-    assert result.exit_code == 0, result.stderr
-    assert [np.array(row["image"]).max() for row in _rows(stage)] == [3, 4, 9]
-    assert "accuracy 0.3333 (1 of 3 rows)" in result.stderr
-
-
-def test_predict_reads_pictures_that_lie_in_no_class(stage: Stage, tmp_path: Path) -> None:
-    stage.serve(signature=IMAGES)
-    for number in range(3):
-        (tmp_path / f"{number}.png").write_bytes(_png(number, (50, 40)))
-    result = stage.run("predict", "m", str(tmp_path), "--rows", "2")
-    assert [np.array(row["image"]).max() for row in _rows(stage)] == [0, 1]
-    assert "accuracy" not in result.stderr
-
-
-def test_predict_skips_a_picture_that_is_damaged_and_names_it(stage: Stage, tmp_path: Path) -> None:
-    stage.serve(signature=IMAGES)
-    (tmp_path / "a.png").write_bytes(b"no picture")
-    (tmp_path / "b.png").write_bytes(_png(1))
-    result = stage.run("predict", "m", str(tmp_path))
-    assert len(_rows(stage)) == 1
-    assert "'a.png'" in result.stderr
-
-
-def test_predict_scores_the_images_of_an_npz_file(stage: Stage, tmp_path: Path) -> None:
-    stage.serve(signature=IMAGES)
-    images = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)
-    np.savez(tmp_path / "test.npz", images=images, labels=["yes", "no", "yes"])
-    output = stage.run("predict", "m", str(tmp_path / "test.npz")).output
-    assert [np.array(row["image"]).reshape(4, 5).tolist() for row in _rows(stage)] == images.tolist()
-    assert "2 of 3 rows" in output
-
-
 @pytest.mark.parametrize(
     ("signature", "name", "content"),
-    [(IMAGES, "rows.csv", b"a,b\n1,2\n"), (PRICES, "a.png", _png(1)), (IMAGES, "a.zip", b"PK"), (IMAGES, "b.png", b"")],
+    [
+        (IMAGES, "rows.csv", b"a,b\n1,2\n"),
+        (PRICES, "a.png", make_png(1)),
+        (IMAGES, "a.zip", b"PK"),
+        (IMAGES, "b.png", b""),
+    ],
 )
 def test_predict_of_another_kind_of_data_or_a_damaged_one_fails_in_one_sentence(
     stage: Stage, tmp_path: Path, signature: Signature, name: str, content: bytes
@@ -394,14 +310,14 @@ def test_predict_refuses_extra_columns_of_a_file_by_name_and_takes_them_where_th
     assert "--ignore-extra" in refused.stderr
     assert stage.requests == []
     assert stage.run("predict", "m", str(tmp_path / name), "--ignore-extra").exit_code == 0
-    assert _rows(stage) == SENT
+    assert stage.rows_sent == SENT
 
 
 def test_predict_lets_the_api_judge_extra_columns_of_json(stage: Stage) -> None:
     stage.serve()
     stage.run("predict", "m", json.dumps({**ROW, "note": "x"}))
     stage.run("predict", "m", json.dumps({**ROW, "note": "x"}), "--ignore-extra")
-    assert _rows(stage) == [{**ROW, "note": "x"}] * 2
+    assert stage.rows_sent == [{**ROW, "note": "x"}] * 2
     assert ["extra=ignore" in request["url"] for request in stage.requests] == [False, True]
 
 
@@ -417,7 +333,7 @@ def test_predict_scores_a_row_of_json_that_holds_the_target_as_it_scores_a_file(
     stage.serve()
     result = stage.run("predict", "m", json.dumps({**ROW, "kind": "yes"}))
     assert "accuracy 1.0000 (1 of 1 rows)" in result.stderr
-    assert _rows(stage) == [ROW]
+    assert stage.rows_sent == [ROW]
 
 
 def _write_xlsx(file: Path, rows: list[list[Any]]) -> None:

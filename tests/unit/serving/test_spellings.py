@@ -1,4 +1,4 @@
-"""A request may spell names and cells as the training file did; what is ambiguous is refused by its place."""
+"""A request may spell cells as the training file did; what is ambiguous is refused by its place."""
 
 from __future__ import annotations
 
@@ -9,47 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.contracts.errors import InvalidRequestError
-from pipeline.contracts.signature import Column, Signature
+from pipeline.contracts.signature import Column
 from pipeline.parsing.missing import MISSING, NUMBER_MISSING
 from pipeline.parsing.numbers import NumberFormat
-from pipeline.serving.api.messages import Caller, HttpRequest
-from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.formats.rows import decode_rows
-from pipeline.serving.request_decoder import RequestDecoder
-from pipeline.serving.tensors import TensorDecoder
-from tests.fakes.models import OneModel
-from tests.helpers.served_models import loaded
+from tests.helpers.request_rows import columns_of, feed, refused
 
 NAN = float("nan")
 GERMAN = NumberFormat(decimal=",", group=".")
 DOLLARS = NumberFormat(group=",", units=("$",))
 GIGABYTES = NumberFormat(units=("GB",))
-
-
-def columns_of(*columns: Column, missing: tuple[str, ...] | None = None) -> RequestDecoder:
-    return RequestDecoder(Signature(task="regression", target="price", columns=columns, missing=missing), 100)
-
-
-def feed(column: Column, *cells: Any, missing: tuple[str, ...] | None = None) -> list[Any]:
-    """The array of one column: a row alone, the rows together and the rows as a tensor give the same."""
-    columns = columns_of(column, missing=missing)
-    together = decode_rows([{column.name: cell} for cell in cells], columns)[column.name]
-    alone = [decode_rows([{column.name: cell}], columns)[column.name][0] for cell in cells]
-    np.testing.assert_array_equal(together, np.array(alone, together.dtype))
-    return together.tolist()
-
-
-def refused(column: Column, *cells: Any, missing: tuple[str, ...] | None = None) -> str:
-    with pytest.raises(InvalidRequestError) as raised:
-        decode_rows([{column.name: cell} for cell in cells], columns_of(column, missing=missing))
-    return raised.value.message
-
-
-def refused_rows(rows: Any, *columns: Column) -> str:
-    with pytest.raises(InvalidRequestError) as raised:
-        decode_rows(rows, columns_of(*columns))
-    return raised.value.message
 
 
 # Numbers
@@ -132,10 +101,10 @@ def test_a_number_beyond_the_columns_type_is_refused(is_wide: bool, cell: Any, b
 
 @pytest.mark.parametrize("text", ["1" * 10_000_000, "x" * 10_000_000, "1e999", "0x1F", "1_000", "\ud800", "é" * 10**6])
 def test_a_hostile_text_is_no_number_and_refused_at_once(text: str) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     for kind in ("numeric", "boolean", "datetime"):
         assert "this is other text" in refused(Column(name="x", kind=kind), text)  # type: ignore[arg-type]
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 # Missing values
@@ -236,10 +205,10 @@ def test_a_category_keeps_case_and_inner_blanks() -> None:
 
 
 def test_a_text_of_nothing_but_marks_takes_no_time() -> None:
-    start = time.monotonic()
+    start = time.process_time()
     (text,) = feed(Column(name="note", kind="text"), "a" + "\u0315\u0300" * 200_000)
     assert len(text) == 400_001
-    assert time.monotonic() - start < 5
+    assert time.process_time() - start < 5
 
 
 # Dates
@@ -299,253 +268,3 @@ def test_date_columns_of_several_units_are_read_together() -> None:
     for rows in ([row], [row, row]):
         feeds = decode_rows(rows, columns)
         assert [feeds[name][-1] for name in "abc"] == [1.0, 172800.0, 172800.0]
-
-
-# Names
-
-
-AGE = Column(name="age", kind="numeric", aliases=(" age", "age\u00a0 "))
-CAFE = Column(name="café", kind="categorical")
-
-
-@pytest.mark.parametrize(
-    ("age", "cafe"),
-    [(" age", "café"), ("age", "cafe\u0301"), ("age\u00a0 ", " café "), ("\ufeffage", "café")],
-)
-def test_a_name_may_be_the_headers_own_or_composed_otherwise(age: str, cafe: str) -> None:
-    columns = columns_of(AGE, CAFE)
-    for rows in ([{age: 1, cafe: "x"}], [{"age": 1, "café": "x"}, {cafe: "x", age: 1}]):
-        feeds = decode_rows(rows, columns)
-        assert (feeds["age"].tolist(), feeds["café"].tolist()) == ([1] * len(rows), ["x"] * len(rows))
-
-
-@pytest.mark.parametrize(
-    "row", [{"age": 1, " age": 1, "café": ""}, {"age": 1, " age": 1}, {"cafe\u0301": 1, "café": 2}]
-)
-def test_a_column_in_two_spellings_is_refused(row: dict[str, Any]) -> None:
-    message = refused_rows([{"age": 1, "café": "x"}, row], AGE, CAFE)
-    assert message.startswith("rows[1] has '")
-    assert "twice, in two spellings" in message
-
-
-def test_names_that_differ_only_in_case_or_inner_blanks_are_others() -> None:
-    message = refused_rows([{"Age": 1, "ca fé": "x"}], AGE, CAFE)
-    assert "lacks 'age', 'café' and has 'Age', 'ca fé'" in message
-    assert "'Age' is near 'age'" in message
-
-
-def test_an_exact_name_goes_before_another_columns_alias() -> None:
-    columns = columns_of(Column(name="a", kind="numeric"), Column(name="b", kind="numeric", aliases=("a", " b")))
-    feeds = decode_rows([{"a": 1, " b": 2}], columns)
-    assert (feeds["a"].tolist(), feeds["b"].tolist()) == ([1], [2])
-
-
-# Absent keys
-
-
-VIP = Column(name="vip", kind="boolean", is_optional=True)
-NOTE = Column(name="note", kind="text", is_optional=True)
-
-
-def test_a_key_that_training_rows_lacked_may_be_absent() -> None:
-    columns = columns_of(AGE, VIP, NOTE)
-    for rows in ([{"age": 1}], [{"age": 1, "note": "x", "vip": True}, {"age": 1}, {" age": 1, "vip": 0}]):
-        feeds = decode_rows(rows, columns)
-        assert feeds["age"].tolist() == [1] * len(rows)
-        assert math.isnan(feeds["vip"][1 % len(rows)])
-        assert feeds["note"][-1] == ""
-
-
-@pytest.mark.parametrize("row", [{"vip": True}, {}, {"vip": True, "note": "x"}])
-def test_another_absent_key_is_named(row: dict[str, Any]) -> None:
-    assert refused_rows([{"age": 1}, row], AGE, VIP, NOTE).startswith("rows[1] lacks 'age': expected are")
-
-
-def test_an_unknown_key_in_place_of_an_optional_one_is_named() -> None:
-    message = refused_rows([{"age": 1, "note": "x", "vop": True}], AGE, VIP, NOTE)
-    assert message.startswith("rows[0] has 'vop', which the model does not read ('vop' is near 'vip')")
-
-
-# Tensors
-
-
-def tensor(name: str, datatype: str, *data: Any) -> dict[str, Any]:
-    return {"name": name, "datatype": datatype, "shape": [len(data)], "data": list(data)}
-
-
-@pytest.mark.parametrize(
-    ("column", "datatype", "data", "values"),
-    [
-        (Column(name="x", kind="numeric", number_format=GERMAN), "BYTES", ["80,5", "NA", None], [80.5, NAN, NAN]),
-        (Column(name="x", kind="numeric", is_wide=True), "FP64", [1000000035.25, None], [1000000035.25, NAN]),
-        (Column(name="x", kind="numeric", is_wide=True), "FP32", [1, None], [1, NAN]),
-        (Column(name="x", kind="numeric", is_wide=True), "INT64", [1000000035, None], [1000000035, NAN]),
-        (Column(name="x", kind="boolean"), "BOOL", [True, 0, None], [1, 0, NAN]),
-        (Column(name="x", kind="boolean"), "INT8", [1, 0, None], [1, 0, NAN]),
-        (Column(name="x", kind="boolean"), "BYTES", ["Yes", "0", ""], [1, 0, NAN]),
-        (Column(name="x", kind="datetime", time_unit="yyyymmdd"), "INT64", [19700102, None], [86400, NAN]),
-        (Column(name="x", kind="datetime", time_unit="ms"), "BYTES", ["1500", "1970-01-02"], [1.5, 86400]),
-        (Column(name="x", kind="categorical", is_code=True), "INT64", [7, 2**53 + 1], ["7", str(2**53 + 1)]),
-        (Column(name="x", kind="categorical", is_code=True), "BYTES", ["7.0", None], ["7", ""]),
-    ],
-)
-def test_a_tensor_may_hold_the_files_spellings(column: Column, datatype: str, data: list[Any], values: Any) -> None:
-    feeds = TensorDecoder(columns_of(column))([tensor("x", datatype, *data)])
-    np.testing.assert_array_equal(feeds["x"], np.array(values, feeds["x"].dtype))
-    assert feeds["x"].dtype == (np.float64 if column.is_wide or column.kind == "datetime" else feeds["x"].dtype)
-
-
-@pytest.mark.parametrize(
-    ("column", "datatype", "data", "words"),
-    [
-        (Column(name="x", kind="numeric"), "BYTES", ["1", "80,5"], "input 'x', element 1: a number such as"),
-        (Column(name="x", kind="numeric"), "BOOL", [True], "datatype: one of FP32"),
-        (Column(name="x", kind="numeric"), "BYTES", [1], "BYTES or null is expected, this is a number"),
-        (Column(name="x", kind="boolean"), "INT8", [1, 2], "input 'x', element 1: true, false, 1, 0"),
-        (Column(name="x", kind="categorical"), "INT64", [1], "datatype: one of BYTES"),
-    ],
-)
-def test_a_tensor_of_another_spelling_is_refused(column: Column, datatype: str, data: list[Any], words: str) -> None:
-    with pytest.raises(InvalidRequestError) as raised:
-        TensorDecoder(columns_of(column))([tensor("x", datatype, *data)])
-    assert words in raised.value.message
-
-
-def test_a_tensor_may_be_absent_or_have_the_headers_own_name() -> None:
-    decode = TensorDecoder(columns_of(AGE, CAFE, VIP))
-    for name in ("age", " age", "age "):
-        feeds = decode([tensor(name, "FP32", 1, 2), tensor("cafe\u0301", "BYTES", "x", "y")])
-        assert (feeds["age"].tolist(), feeds["café"].tolist()) == ([1, 2], ["x", "y"])
-        assert np.isnan(feeds["vip"]).tolist() == [True, True]
-
-
-@pytest.mark.parametrize(
-    ("inputs", "words"),
-    [
-        (
-            [tensor("age", "FP32", 1), tensor(" age", "FP32", 1), tensor("café", "BYTES", "x")],
-            "inputs[1]: 'age' is there",
-        ),
-        ([tensor(" age", "BOOL", True)], "input 'age', datatype: one of FP32"),
-        ([tensor("vip", "BOOL", True)], "inputs lacks 'age', 'café': expected are"),
-        ([], "inputs: one tensor per column"),
-        ([None], "inputs[0]: an object is expected, not null"),
-    ],
-)
-def test_tensors_that_do_not_fit_are_refused(inputs: list[Any], words: str) -> None:
-    with pytest.raises(InvalidRequestError) as raised:
-        TensorDecoder(columns_of(AGE, CAFE, VIP))(inputs)
-    assert raised.value.message.startswith(words)
-
-
-# Messages
-
-
-QUESTION = (
-    "How satisfied are you, all in all, with the service (1 = not at all, 10 = fully)? Please answer for the last "
-)
-
-
-def test_long_names_are_shown_with_what_differs() -> None:
-    months, weeks = (
-        Column(name=QUESTION + "12 months", kind="numeric"),
-        Column(name=QUESTION + "6 weeks", kind="numeric"),
-    )
-    message = refused_rows([{months.name: 1, QUESTION + "7 weeks": 2}], months, weeks)
-    assert "6 weeks'" in message.split(" and has ")[0]
-    assert "7 weeks'" in message.split(" and has ")[1]
-    assert "12 months'" in message.split("expected are")[1]
-
-
-def test_long_names_that_differ_in_the_middle_are_shown_from_there() -> None:
-    start, end = "The first half of it, which is always the same: " * 3, ", and the second half, the same too" * 3
-    message = refused_rows([{f"{start}cat{end}": 1}], Column(name=f"{start}cot{end}", kind="numeric"))
-    hint = message.split("does not read (")[1].split("): expected")[0]
-    assert "cat," in hint
-    assert "cot," in hint
-
-
-def test_a_near_name_is_found_among_very_many_at_once() -> None:
-    columns = [Column(name=f"{QUESTION}{number} months", kind="numeric") for number in range(1000)]
-    start = time.monotonic()
-    message = refused_rows([{f"{QUESTION}{number} weeks": 1 for number in range(1000)}], *columns)
-    assert "7 weeks' is near '" in message
-    assert len(message) < 5000
-    assert time.monotonic() - start < 10
-
-
-@pytest.mark.parametrize(("name", "visible"), [("a\u00a0b", r"a\xa0b"), ("a\nb", r"a\nb"), ("a\u200bb", r"a\u200bb")])
-def test_what_cannot_be_seen_in_a_name_is_written_out(name: str, visible: str) -> None:
-    assert visible in refused_rows([{name: 1}], Column(name="a b", kind="numeric"))
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        ([], "rows: 1 to 100 rows are expected, there are 0"),
-        ([None], "rows[0]: an object is expected, not null"),
-        ([{"age": 1}, None], "rows[1]: an object is expected, not null"),
-        ([["age", 1]], "rows[0]: an object is expected, not an array"),
-        (None, "rows: an array of objects is expected, not null"),
-        ([{}], "rows[0] lacks 'age': expected are 'age'"),
-        ([{"age": {"age": 1}}], "rows[0], column 'age': a number or null is expected, this is an object"),
-    ],
-)
-def test_what_is_no_row_is_refused_in_one_sentence(rows: Any, message: str) -> None:
-    assert refused_rows(rows, AGE) == message
-
-
-def test_hostile_names_are_refused_in_a_short_sentence_at_once() -> None:
-    start = time.monotonic()
-    for name in ("age" * 1_000_000, "\0" * 100_000, "\ud800", "e" + "\u0315\u0300" * 100_000, ""):
-        assert len(refused_rows([{name: 1}], AGE)) < 1000
-    assert time.monotonic() - start < 5
-
-
-# The body's JSON
-
-
-def predict(body: str | bytes, *columns: Column) -> Any:
-    model = loaded(Signature(task="regression", target="price", columns=columns))
-    body = body.encode(errors="surrogatepass") if isinstance(body, str) else body
-    return PredictionApi(OneModel(model)).respond(HttpRequest("POST", "/v2/models/adult/infer", body), Caller("demo"))
-
-
-def test_a_body_with_the_longest_integers_keeps_them() -> None:
-    column = Column(name="gtin", kind="categorical", is_code=True)
-    assert predict('{"rows": [{"gtin": 18446744073709551615}]}', column).facts["rows"] == 1
-    with pytest.raises(InvalidRequestError, match=r"column 'gtin': text is expected for a number beyond 2\^53"):
-        predict('{"rows": [{"gtin": 18446744073709551616}]}', column)
-
-
-@pytest.mark.parametrize(
-    ("cell", "words"),
-    [
-        ("NaN", "null is expected for a missing number"),
-        ("-Infinity", "null is expected for a missing number"),
-        ("1e999", "the body is not JSON (line 1, column "),
-        ("9" * 5000, "the body is not JSON (line 1, column "),
-        ('"\\ud83d"', "the body is not JSON (line 1, column "),
-        ('"\ud83d"', "the body is not JSON (line 1, column "),
-        ("[" * 100_000, "the body is not JSON (line 1, column "),
-        ("[" * 500 + "]" * 500, "a number or null is expected, this is an array"),
-        ('{"age": 1}', "a number or null is expected, this is an object"),
-        (f'"{"1" * 10_000_000}"', "this is other text"),
-        ("99999999999999999999999999999999999999999", "a number within ±3.4e38"),
-    ],
-)
-def test_a_hostile_cell_is_refused_in_a_sentence(cell: str, words: str) -> None:
-    with pytest.raises(InvalidRequestError) as raised:
-        predict(f'{{"rows": [{{"age": {cell}}}]}}', Column(name="age", kind="numeric"))
-    assert words in raised.value.message
-    assert len(raised.value.message) < 300
-
-
-def test_a_body_that_is_no_utf8_is_refused() -> None:
-    with pytest.raises(InvalidRequestError, match="the body is not JSON"):
-        predict(b'{"rows": [{"age": "\xff"}]}', Column(name="age", kind="numeric"))
-
-
-def test_a_text_of_ten_megabytes_is_answered() -> None:
-    body = f'{{"rows": [{{"job": "{"é" * 5_000_000}"}}]}}'
-    assert predict(body, Column(name="job", kind="categorical")).facts["rows"] == 1

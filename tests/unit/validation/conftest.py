@@ -7,6 +7,7 @@ import json
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipeline.contracts.records.run import Part, Upload
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.validate import validate
 from tests.fakes.objects import FakeObjectStore
+from tests.helpers.dialect_tables import Read, read_text
 
 RUN = "demo_model_0123456789ab"
 KEYS = RunKeys.of(RUN)
@@ -154,3 +156,9 @@ def lines() -> list[str]:
 @pytest.fixture
 def good(lines: list[str]) -> str:
     return "\n".join(lines) + "\n"
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Callable[..., Read]:
+    """``read(body, delimiter=..., numbers=..., columns=...)`` of a file of delimited text."""
+    return partial(read_text, tmp_path)
