@@ -40,7 +40,7 @@ def run_server(path: Path) -> Local:
     return Local(home=home, server=server, outputs=outputs)
 
 
-def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it did not come to that in time"

@@ -109,14 +109,16 @@ def submit(runner: JobRunner, text: str, **options: Any) -> BatchJob:
     return runner.submit(script(text, **options), changed=lambda job: None)
 
 
-def test_jobs_of_one_queue_take_turns_and_those_of_another_do_not_wait(runner: JobRunner) -> None:
-    first = submit(runner, "import time; time.sleep(0.6)")
+def test_jobs_of_one_queue_take_turns_and_those_of_another_do_not_wait(runner: JobRunner, tmp_path: Path) -> None:
+    may_end = tmp_path / "may_end"
+    first = submit(runner, f"import pathlib, time\nwhile not pathlib.Path({str(may_end)!r}).exists(): time.sleep(0.02)")
     until(lambda: first.status == "RUNNING")
     second = submit(runner, "pass")
     other = submit(runner, "pass", queue="gpu")
-    assert other.ended.wait(10)
+    assert other.ended.wait(60)
     assert (first.status, second.status, other.status) == ("RUNNING", "RUNNABLE", "SUCCEEDED")
-    assert second.ended.wait(10)
+    may_end.touch()
+    assert second.ended.wait(60)
     assert second.started_at is not None
     assert first.stopped_at is not None
     assert second.started_at >= first.stopped_at

@@ -261,11 +261,11 @@ def test_long_texts_are_learnt_from_in_bounded_time_and_memory() -> None:
     random = np.random.default_rng(0)
     signs = [chr(code) for code in range(0x4E00, 0x4E00 + 1500)]
     long = np.array(["".join(random.choice(signs, 20_000)) for _ in range(10)], object)
-    started = time.perf_counter()
+    started = time.process_time()
     tokens = tokens_of(long, "letter")
     vocabulary = Vocabulary.of(tokens, "letter", max_ngram=4, least_rows=1, max_terms=200_000)
     matrix = vocabulary.matrix(tokens)
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
     assert len({id(token) for row in tokens for token in row}) <= 1502
     np.testing.assert_allclose(np.sqrt(matrix.multiply(matrix).sum(axis=1)), 1, atol=1e-4)
 
