@@ -57,8 +57,10 @@ def predict_call(
 
 
 def infer_url(base: str, model: str, version: int | None = None) -> str:
-    """Return where rows are posted; without a version to the live one, or the one of ``name@alias``."""
-    selected = quote(model, safe="@") if version is None else f"{quote(model, safe='')}/versions/{version}"
+    """Return where rows are posted; without a version to the live one, or the one of ``name@alias``; another
+    tenant's model is ``owner/name``.
+    """
+    selected = quote(model, safe="@/") if version is None else f"{quote(model, safe='/')}/versions/{version}"
     return f"{base.rstrip('/')}/v2/models/{selected}/infer"
 
 

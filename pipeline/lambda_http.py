@@ -21,6 +21,7 @@ from pipeline.serving.http import allow_origin, find_caller, make_error_response
 
 if TYPE_CHECKING:
     from pipeline.serving.api.prediction_api import PredictionApi
+    from pipeline.use_cases.management.denied_calls import DeniedCalls
 
 __all__ = ["prediction_handler"]
 
@@ -29,11 +30,14 @@ _NAMESPACE = metrics_namespace()
 _CORS = cors_policy()
 
 
-def prediction_handler(api: Callable[[], PredictionApi]) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+def prediction_handler(
+    api: Callable[[], PredictionApi], denied: DeniedCalls
+) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
     """Make a handler of prediction requests; it never raises.
 
     Args:
         api: Returns the prediction API.
+        denied: Logs denied calls.
     """
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -43,7 +47,8 @@ def prediction_handler(api: Callable[[], PredictionApi]) -> Callable[[dict[str, 
             return write_response(_CORS.preflight(read_request(event).headers))
         try:
             caller = find_caller(event)
-            result = api().respond(read_request(event), caller)
+            with denied.logged(event):
+                result = api().respond(read_request(event), caller)
             response, facts = write_response(result), result.facts
         except Exception as error:  # noqa: BLE001 - the outermost edge
             response, facts = make_error_response(error, context.aws_request_id), _error_fields(error)

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler import Response as PageResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pipeline.bootstrap import model_catalogue
+from pipeline.bootstrap import denied_calls, model_catalogue
 from pipeline.contracts.errors import NotFoundError
 from pipeline.lambda_handlers import http_function, reference_page
 from pipeline.serving.api.openapi import openapi_document
@@ -20,6 +20,7 @@ from pipeline.serving.model_catalog import MAX_LISTED
 Document = dict[str, Any]
 
 catalog = model_catalogue()
+denied = denied_calls()
 app = APIGatewayRestResolver()
 
 
@@ -30,7 +31,9 @@ def caller_tenant(model: str | None = None) -> str:
         ForbiddenError: The key lacks ``read``.
         NotFoundError: It may not see the model.
     """
-    return authorize_caller(app.current_event.raw_event, "read", model and split_alias(model)[0])
+    event = app.current_event.raw_event
+    with denied.logged(event):
+        return authorize_caller(event, "read", model and split_alias(model)[0])
 
 
 @app.get("/v2")

@@ -17,7 +17,7 @@ from pipeline.bootstrap.adapters import (
     registry_reads,
     table_of,
 )
-from pipeline.bootstrap.management import registry_manager, upload_granter
+from pipeline.bootstrap.management import denied_calls, registry_manager, upload_granter
 from pipeline.bootstrap.run_use_cases import (
     evaluation_job,
     evaluator,
@@ -71,6 +71,7 @@ __all__ = [
     "authorizer",
     "command_settings",
     "cors_policy",
+    "denied_calls",
     "evaluation_job",
     "evaluator",
     "failure_recorder",

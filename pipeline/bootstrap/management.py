@@ -7,16 +7,32 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from pipeline.bootstrap.adapters import clients_of_tenant, registry_of, table_of
-from pipeline.bootstrap.settings import ManagerSettings, UploadSettings
+from pipeline.bootstrap.adapters import clients_of_tenant, connect, registry_of, table_of
+from pipeline.bootstrap.settings import DescriberSettings, ManagerSettings, UploadSettings
 
 if TYPE_CHECKING:
+    from pipeline.registry.audit import AuditLog
+    from pipeline.use_cases.management.denied_calls import DeniedCalls
     from pipeline.use_cases.management.grant_upload import GrantUpload
     from pipeline.use_cases.management.manage_registry import ManageRegistry
 
-__all__ = ["registry_manager", "upload_granter"]
+__all__ = ["denied_calls", "registry_manager", "upload_granter"]
 
 Environ = Mapping[str, str]
+
+
+def denied_calls(environ: Environ = os.environ) -> DeniedCalls:
+    """Compose what logs the denied calls of a function that changes nothing."""
+    from pipeline.use_cases.management.denied_calls import DeniedCalls
+
+    settings = DescriberSettings.from_env(environ)
+
+    def make_audit() -> AuditLog:
+        from pipeline.registry.audit import AuditLog
+
+        return AuditLog(table_of(connect(environ), settings.table))
+
+    return DeniedCalls(make_audit)
 
 
 def registry_manager(environ: Environ = os.environ) -> Callable[[str], ManageRegistry]:

@@ -17,6 +17,7 @@
     │       ├── TooManyRowsError         more rows than a response can have
     │       └── UnsupportedMediaTypeError  the body's content type
     ├── NotFoundError                a model, version, run or object, as seen from one tenant
+    │   ├── HiddenModelError         a model that the API key may not see
     │   ├── MethodNotAllowedError    a route that has another method
     │   └── ObjectNotFoundError      an object in a bucket
     ├── UnauthenticatedError         no API key, or an unknown one
@@ -68,6 +69,7 @@ __all__ = [
     "ExecutionEndedError",
     "ExportMismatchError",
     "ForbiddenError",
+    "HiddenModelError",
     "ImageUnavailableError",
     "InputError",
     "IntegrityError",
@@ -191,6 +193,10 @@ class UnsupportedMediaTypeError(InvalidRequestError):
 
 class NotFoundError(ModeldropError):
     """This tenant has no such resource; whether another tenant has one is not disclosed."""
+
+
+class HiddenModelError(NotFoundError):
+    """The API key may not see this model, whether there is one or not."""
 
 
 class MethodNotAllowedError(NotFoundError):

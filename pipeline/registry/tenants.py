@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.errors import ConflictError, InputError, NotFoundError
 from pipeline.contracts.object_keys import check_tenant
 from pipeline.contracts.ports import GatewayKeys, Item, Table
 from pipeline.contracts.table_keys import tenant_key
+from pipeline.registry.roles import ROLES
 
-__all__ = ["DEFAULT_TIER", "TIERS", "Tenant", "TenantAdministration", "Tenants"]
+__all__ = ["DEFAULT_TIER", "MAX_SHARED", "SHARED_ROLES", "TIERS", "Tenant", "TenantAdministration", "Tenants"]
 
 TIERS = ("basic", "standard", "premium")  # usage plans of the template
 DEFAULT_TIER = "standard"
+SHARED_ROLES = ("predictor", "reader")  # that another tenant may have on a model
+MAX_SHARED = 50  # models shared with one tenant: an authorizer's answer has at most 8 KB
+_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +32,7 @@ class Tenant:
         tier: Usage plan: basic, standard or premium.
         gateway_key: Opaque key of API Gateway, which counts the tenant's requests; it opens nothing by itself.
         created_at: ISO 8601.
+        shared: Roles on models that other tenants share with it, by ``owner/model``.
     """
 
     tenant: str
@@ -35,6 +40,12 @@ class Tenant:
     tier: str
     gateway_key: str
     created_at: str
+    shared: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def shared_permissions(self) -> Mapping[str, Sequence[str]]:
+        """Return the permissions on shared models, by ``owner/model``."""
+        return {model: ROLES[role] for model, role in self.shared.items()}
 
 
 class Tenants:
@@ -130,6 +141,54 @@ class TenantAdministration(Tenants):
         """
         return self._set_status(tenant, "ACTIVE")
 
+    def share(self, owner: str, model: str, tenant: str, role: str | None) -> None:
+        """Grant another tenant a role on a model, or revoke it; known within the seconds that keys are cached.
+
+        Args:
+            owner: Tenant of the model.
+            model: Name of the model.
+            tenant: Tenant that is granted the role.
+            role: predictor or reader; None revokes it.
+
+        Raises:
+            InputError: The tenant is the owner, or the role is another.
+            NotFoundError: There is no such tenant, or no grant to revoke.
+            ConflictError: 50 models are shared with the tenant already, or others change its grants all the time.
+        """
+        if tenant == owner:
+            raise InputError("a model is not shared with its own tenant: the name of another tenant is expected")
+        if role is not None and role not in SHARED_ROLES:
+            raise InputError(f"'{role[:32]}' is no role on a shared model: {' or '.join(SHARED_ROLES)} is expected")
+        name = f"{owner}/{model}"
+        for _ in range(_ATTEMPTS):
+            before = dict(self._required(tenant).shared)
+            if role is None and name not in before:
+                raise NotFoundError(f"the model '{model}' is not shared with '{tenant}'")
+            after = {shared: granted for shared, granted in before.items() if shared != name}
+            if role is not None:
+                after[name] = role
+            if len(after) > MAX_SHARED:
+                raise ConflictError(f"{MAX_SHARED} models are shared with '{tenant}', which are the most")
+            if self._table.update(*tenant_key(tenant), {"shared": after}, only_if={"shared": before or None}):
+                return
+            if self._table.update(*tenant_key(tenant), {"shared": after}, only_if={"shared": before}):
+                return  # all were revoked before: an empty map is stored
+        raise ConflictError(f"the grants of '{tenant}' are being changed by others: try again")
+
+    def grants(self, owner: str, model: str | None = None) -> Mapping[tuple[str, str], str]:
+        """Return the roles on an owner's models by model and tenant. The answer may be a second old.
+
+        Args:
+            owner: Tenant of the models.
+            model: Only this model.
+        """
+        return {
+            (shared.removeprefix(f"{owner}/"), tenant.tenant): role
+            for tenant in self.list()
+            for shared, role in tenant.shared.items()
+            if shared.startswith(f"{owner}/") and model in (None, shared.removeprefix(f"{owner}/"))
+        }
+
     def remove(self, tenant: str) -> None:
         """Remove a tenant's record and gateway key; what it owns is deleted before. Idempotent."""
         self._gateway_keys.delete(tenant)
@@ -154,4 +213,5 @@ def _tenant(item: Item) -> Tenant:
         tier=item["tier"],
         gateway_key=item["gateway_key"],
         created_at=item["created_at"],
+        shared=dict(item.get("shared", {})),
     )

@@ -38,6 +38,8 @@ class _Tenant(Protocol):
     def status(self) -> str: ...
     @property
     def gateway_key(self) -> str: ...
+    @property
+    def shared_permissions(self) -> Mapping[str, Sequence[str]]: ...
 
 
 class _Tenants(Protocol):
@@ -80,6 +82,7 @@ class Authorizer:
         if tenant is not None and tenant.status != "ACTIVE":
             return {"principalId": principal, "policyDocument": _make_policy("Deny", stage)}
         gateway_key = self._gateway_key if tenant is None else tenant.gateway_key
+        shared = {} if tenant is None else tenant.shared_permissions
         policy = {
             "principalId": principal,
             "policyDocument": _make_policy("Allow", stage),
@@ -88,9 +91,14 @@ class Authorizer:
                 "principal": caller.principal,
                 "permissions": ",".join(caller.permissions),
                 "models": ",".join(caller.models),
+                **({"shared": _join_shared(shared)} if shared else {}),
             },
         }
         return policy | ({"usageIdentifierKey": gateway_key} if gateway_key else {})
+
+
+def _join_shared(shared: Mapping[str, Sequence[str]]) -> str:
+    return ",".join(f"{model}={'+'.join(permissions)}" for model, permissions in sorted(shared.items()))
 
 
 def _find_key(event: Mapping[str, Any]) -> str:

@@ -57,7 +57,11 @@ def find_caller(event: Event) -> Caller:
     permissions = frozenset(authorizer.get("permissions", "").split(","))
     principal = authorizer.get("principal", "")
     models = frozenset(filter(None, authorizer.get("models", "").split(",")))
-    return Caller(authorizer["tenant"], permissions, principal == SMOKE_TEST, principal, models)
+    shared = {
+        model: frozenset(granted.split("+"))
+        for model, _, granted in (entry.partition("=") for entry in authorizer.get("shared", "").split(",") if entry)
+    }
+    return Caller(authorizer["tenant"], permissions, principal == SMOKE_TEST, principal, models, shared)
 
 
 def authorize_caller(event: Event, permission: str, model: str | None = None) -> str:

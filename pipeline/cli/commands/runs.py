@@ -129,25 +129,22 @@ def drop(
     from pipeline.cli.upload.upload import DropOptions, drop_file, drop_folder, model_of
 
     session = session_of(ctx)
-    if (api := session.key_api()) is not None:
-        options = DropOptions(
-            tenant=DEFAULT_TENANT, model=model or model_of(file), target=target, spec=spec,
-            calibration=calibration, check=check, watch=watch, confirmed=yes,
-        )  # fmt: skip
-        drop_with_key(ctx, api, file, options, json=json)
-        return
-    connection = session.connection()
-    put = partial(drop_folder, now=datetime.now(UTC)) if file.is_dir() else drop_file
+    api = session.key_api()
+    connection = session.connection() if api is None else None
     options = DropOptions(
-        tenant=connection.tenant(tenant),
+        tenant=DEFAULT_TENANT if connection is None else connection.tenant(tenant),
         model=model or model_of(file),
         target=target,
         spec=spec,
-        calibration=calibration,
         check=check,
         watch=watch,
         confirmed=yes,
     )
+    if api is not None:
+        drop_with_key(ctx, api, file, options, json=json)
+    if connection is None:
+        return
+    put = partial(drop_folder, now=datetime.now(UTC)) if file.is_dir() else drop_file
     run = put(file, connection, options)
     if run is None:
         message(f"{file.name} was stored; it accompanies a data file and starts no run of its own")

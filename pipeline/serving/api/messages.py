@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pipeline.contracts.errors import ForbiddenError, NotFoundError
+from pipeline.contracts.errors import ForbiddenError, HiddenModelError
 
 __all__ = ["JSON", "Caller", "HttpRequest", "HttpResponse"]
 
@@ -22,6 +22,7 @@ class Caller(NamedTuple):
         may_use_unready: Whether versions that have not passed their smoke test respond; only the smoke test sets it.
         principal: Name of the caller within its tenant.
         models: Models that are visible; empty for all of the tenant.
+        shared: Permissions on models that other tenants share with the caller's, by ``owner/model``.
     """
 
     tenant: str
@@ -29,10 +30,28 @@ class Caller(NamedTuple):
     may_use_unready: bool = False
     principal: str = ""
     models: frozenset[str] = frozenset()
+    shared: Mapping[str, frozenset[str]] = MappingProxyType({})
 
     def may_see(self, model: str) -> bool:
         """Return whether a model of the tenant is visible."""
         return not self.models or model in self.models
+
+    def for_owner(self, owner: str, model: str) -> Caller:
+        """Return the caller as one of the tenant that shares a model: what it may do with that model, and no other.
+
+        Args:
+            owner: Tenant that owns the model; empty for the caller's own.
+            model: Name of the model.
+
+        Raises:
+            HiddenModelError: The model is not shared with the caller's tenant, or the key is for some models alone.
+        """
+        if owner in ("", self.tenant):
+            return self
+        granted = self.shared.get(f"{owner}/{model}")
+        if granted is None or self.models:
+            raise HiddenModelError(f"there is no model '{model}' that is shared with you")
+        return self._replace(tenant=owner, permissions=self.permissions & granted, models=frozenset({model}))
 
     def require(self, permission: str, model: str | None = None) -> None:
         """Check a permission.
@@ -42,11 +61,11 @@ class Caller(NamedTuple):
             model: Model that it is required for; None for none.
 
         Raises:
-            NotFoundError: The caller may not see the model.
+            HiddenModelError: The caller may not see the model.
             ForbiddenError: The caller lacks the permission.
         """
         if model is not None and not self.may_see(model):
-            raise NotFoundError(f"there is no model '{model}'")
+            raise HiddenModelError(f"there is no model '{model}'")
         if permission not in self.permissions:
             raise ForbiddenError(f"this API key may not do this: one with the permission '{permission}' is expected")
 

@@ -51,6 +51,7 @@ class PredictionApi:
             UnsupportedMediaTypeError: The body has a content type that is not read.
         """
         route = find_route(request.method, request.path)
+        caller = caller.for_owner(route.owner, route.model)
         predict = _PREDICTIONS.get(route.action)
         if predict is not None:
             caller.require("predict", route.model)

@@ -47,9 +47,15 @@ PATTERNS: Mapping[str, str] = {  # of what is between braces
 }
 
 
+# Of a model that another tenant shares: /v2/models/{owner}/{model}/infer. No model has a name that follows a model's.
+_FOLLOWING = r"(?:infer|ready|versions|labels|metadata|invocations|openapi\.json)(?:/|$)"
+_OWNER = rf"(?:(?P<owner>[a-z0-9-]{{1,32}})/(?!{_FOLLOWING}))?"
+
+
 def _compile(template: str) -> re.Pattern[str]:
     for name, pattern in PATTERNS.items():
-        template = template.replace(f"{{{name}}}", f"(?P<{name}>{pattern})")
+        owner = _OWNER if name == "model" else ""
+        template = template.replace(f"{{{name}}}", f"{owner}(?P<{name}>{pattern})")
     return re.compile(template + "/?$")
 
 
@@ -64,12 +70,14 @@ class Route(NamedTuple):
         model: Name of the model; empty if the route has none.
         version: Number of the version; None for the one that ``alias`` points to.
         alias: Name of the alias.
+        owner: Tenant that shares the model; empty for the caller's own.
     """
 
     action: Action
     model: str = ""
     version: int | None = None
     alias: str = LIVE
+    owner: str = ""
 
 
 def find_route(method: str, path: str) -> Route:
@@ -103,4 +111,4 @@ def _make_route(action: Action, names: dict[str, str | None]) -> Route:
     version, label = names.get("version"), names.get("label")
     if alias != LIVE and (version or label):
         raise NotFoundError("a version or an alias is expected, not both")
-    return Route(action, model, int(version) if version else None, label or alias)
+    return Route(action, model, int(version) if version else None, label or alias, names.get("owner") or "")

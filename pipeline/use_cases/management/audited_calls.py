@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from pipeline.contracts.errors import ForbiddenError, InvalidRequestError
+from pipeline.contracts.errors import ForbiddenError, HiddenModelError, InvalidRequestError
 from pipeline.contracts.record import Record
 from pipeline.registry.audit import AuditLog
 from pipeline.serving.api.messages import Caller
@@ -62,14 +62,14 @@ def audited(audit: AuditLog, caller: Caller, call: RegistryCall) -> Iterator[Non
         call: What is called.
 
     Raises:
-        NotFoundError: The caller may not see the model.
+        HiddenModelError: The caller may not see the model.
         ForbiddenError: The caller lacks the permission.
     """
     who = (caller.tenant, caller.principal)
     try:
         caller.require(call.permission, call.model)
         yield
-    except ForbiddenError as error:
+    except (ForbiddenError, HiddenModelError) as error:
         audit.add(call.action, call.resource, caller=who, outcome="denied", reason=type(error).__name__)
         raise
     audit.add(call.action, call.resource, caller=who)

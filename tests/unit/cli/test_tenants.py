@@ -83,3 +83,28 @@ def test_changes_are_in_the_audit_log(stage: Stage) -> None:
     assert [entry["action"] for entry in stage.json("audit", "--tenant", "acme", "--json")] == ["keys create"]
     assert "m@2 canary" in stage.run("audit").stdout
     assert "no changes" in stage.run("audit", "--tenant", "none").stderr
+
+
+def test_a_model_is_shared_listed_and_revoked(stage: Stage) -> None:
+    stage.serve("houses")
+    stage.tenants.create("acme")
+    assert stage.json("share", "houses", "acme", "--json") == [
+        {"model": "houses", "tenant": "acme", "role": "predictor"}
+    ]
+    assert "acme" in stage.run("share", "houses").stdout
+    assert stage.json("share", "houses", "acme", "--revoke", "--json") == []
+    assert [entry.resource for entry in stage.audit.list(tenant="demo")] == [
+        "houses acme revoked", "houses acme predictor",
+    ]  # fmt: skip
+    assert stage.run("share", "houses", "demo").exit_code == 1
+    assert stage.run("share", "houses", "--revoke").exit_code == 2
+    assert stage.run("share", "nothing", "acme").exit_code == 1
+
+
+def test_a_deleted_tenant_shares_nothing(stage: Stage) -> None:
+    stage.serve("houses")
+    for tenant in ("acme", "demo"):
+        stage.tenants.ensure(tenant)
+    stage.run("share", "houses", "acme")
+    assert stage.run("tenants", "delete", "demo", "--yes").exit_code == 0
+    assert stage.tenants.grants("demo") == {}

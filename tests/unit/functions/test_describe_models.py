@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
+from pipeline.contracts.errors import TransientError
 from pipeline.intake.run_log import RunLog
+from pipeline.registry.audit import AuditLog
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.model_catalog import ModelCatalog
+from pipeline.use_cases.management.denied_calls import DeniedCalls
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.helpers.api_requests import Api, authorized
@@ -22,7 +25,10 @@ def api(capsys: pytest.CaptureFixture[str]) -> Api:
     table, artifacts = FakeTable(), FakeObjectStore()
     publish(table, artifacts)
     function = Api("describe_models", capsys)
-    function.give(catalog=ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table)))
+    function.give(
+        catalog=ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table)),
+        denied=DeniedCalls(lambda: AuditLog(table)),
+    )
     return function
 
 
@@ -157,3 +163,27 @@ def test_the_document_and_the_page_need_no_caller(api: Api) -> None:
     assert "SwaggerUIBundle" in page["body"]
     assert "https://cdn" not in page["body"]
     assert len(page["body"]) < 5_000_000
+
+
+def test_denied_reads_are_in_the_audit_log(api: Api) -> None:
+    audit = AuditLog(FakeTable())
+    api.give(denied=DeniedCalls(lambda: audit))
+    assert api.ask(get("/registry/models/adult", {"models": "houses"}))[0] == 404
+    assert api.ask(get("/registry/models", {"permissions": "predict"}))[0] == 403
+    assert api.ask(get("/registry/models/titanic"))[0] == 404  # there is none: nothing is denied
+    entries = [(entry.resource, entry.outcome, entry.reason) for entry in audit.list(tenant="demo")]
+    assert entries == [
+        ("/registry/models", "denied", "ForbiddenError"), ("/registry/models/adult", "denied", "HiddenModelError"),
+    ]  # fmt: skip
+
+
+class BusyTable(FakeTable):
+    """A table that takes nothing."""
+
+    def put(self, item: dict[str, Any]) -> None:
+        raise TransientError("the table is busy")
+
+
+def test_a_call_is_denied_though_it_cannot_be_logged(api: Api) -> None:
+    api.give(denied=DeniedCalls(lambda: AuditLog(BusyTable())))
+    assert api.ask(get("/registry/models", {"permissions": "predict"}))[0] == 403

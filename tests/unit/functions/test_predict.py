@@ -161,3 +161,39 @@ def test_a_busy_table_is_a_503(api: Api) -> None:
 def test_no_body_whatever_is_a_500(api: Api, body: str | None, encoded: bool) -> None:
     status, answer = api.ask(authorized("predict", body=body, isBase64Encoded=encoded))
     assert (status, list(answer)) == (400, ["error"])
+
+
+SHARED = {"tenant": "acme", "shared": "demo/adult=predict+read"}
+
+
+def shared(path: str, **authorizer: str) -> dict[str, Any]:
+    return authorized("predict", {**SHARED, **authorizer}, path=path, body=BODY)
+
+
+@pytest.mark.parametrize("path", ["/v2/models/demo/adult/infer", "/v2/models/demo/adult/versions/1/infer"])
+def test_a_shared_model_predicts_for_another_tenant(api: Api, path: str) -> None:
+    status, body = api.ask(shared(path))
+    assert (status, body["model"], len(body["predictions"])) == (200, "adult", 3)
+
+
+@pytest.mark.parametrize(
+    ("path", "authorizer", "status"),
+    [
+        ("/v2/models/demo/adult/infer", {"shared": ""}, 404),
+        ("/v2/models/demo/houses/infer", {}, 404),
+        ("/v2/models/other/adult/infer", {}, 404),
+        ("/v2/models/demo/adult/infer", {"models": "adult"}, 404),
+        ("/v2/models/demo/adult/infer", {"shared": "demo/adult=read"}, 403),
+        ("/v2/models/demo/adult/infer", {"permissions": "read"}, 403),
+        ("/v2/models/adult/infer", {}, 404),  # acme has none of its own
+        ("/v2/models/demo/adult/versions/2/infer", {}, 409),
+    ],
+)
+def test_what_is_not_shared_is_not_there(api: Api, path: str, authorizer: dict[str, str], status: int) -> None:
+    got, body = api.ask(shared(path, **authorizer))
+    assert got == status
+    assert "demo" not in body["error"]
+
+
+def test_its_own_tenants_name_may_be_said(api: Api) -> None:
+    assert api.ask(authorized("predict", path="/v2/models/demo/adult/infer", body=BODY))[0] == 200

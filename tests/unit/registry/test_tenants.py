@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.contracts.errors import ConflictError, InputError, InvalidUploadError, NotFoundError
 from pipeline.registry.audit import AuditLog
-from pipeline.registry.tenants import TenantAdministration
+from pipeline.registry.tenants import MAX_SHARED, TenantAdministration
 from tests.fakes.clock import FakeClock
 from tests.fakes.gateway_keys import FakeGatewayKeys
 from tests.fakes.table import FakeTable
@@ -81,3 +81,35 @@ def test_the_audit_log_has_who_did_what_and_what_was_denied() -> None:
     assert shown()[-1] == allowed
     log.delete_all("demo")
     assert shown(tenant="demo") == []
+
+
+def test_a_model_is_shared_changed_and_revoked(tenants: TenantAdministration) -> None:
+    tenants.create("acme")
+    tenants.share("demo", "houses", "acme", "reader")
+    tenants.share("demo", "shop.1", "acme", "predictor")
+    tenants.share("demo", "houses", "acme", "predictor")
+    stored = tenants.get("acme")
+    assert stored is not None
+    assert stored.shared_permissions == {"demo/houses": ("predict", "read"), "demo/shop.1": ("predict", "read")}
+    assert tenants.grants("demo", "houses") == {("houses", "acme"): "predictor"}
+    for model in ("houses", "shop.1"):
+        tenants.share("demo", model, "acme", None)
+    assert tenants.grants("demo") == {}
+    tenants.share("demo", "houses", "acme", "reader")  # after all were revoked
+    assert tenants.grants("demo") == {("houses", "acme"): "reader"}
+
+
+def test_what_cannot_be_shared_is_said(tenants: TenantAdministration) -> None:
+    tenants.create("acme")
+    with pytest.raises(InputError, match="its own tenant"):
+        tenants.share("acme", "houses", "acme", "predictor")
+    with pytest.raises(InputError, match="predictor or reader"):
+        tenants.share("demo", "houses", "acme", "owner")
+    with pytest.raises(NotFoundError):
+        tenants.share("demo", "houses", "nobody", "predictor")
+    with pytest.raises(NotFoundError, match="not shared"):
+        tenants.share("demo", "houses", "acme", None)
+    for number in range(MAX_SHARED):
+        tenants.share("demo", f"m{number}", "acme", "predictor")
+    with pytest.raises(ConflictError, match="the most"):
+        tenants.share("demo", "houses", "acme", "predictor")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from pipeline.contracts.errors import UnauthenticatedError
 from pipeline.registry.api_keys import ApiKeys
-from pipeline.registry.tenants import TenantAdministration
+from pipeline.registry.tenants import MAX_SHARED, TenantAdministration
 from pipeline.serving.authorizer import Authorizer
 from tests.fakes.gateway_keys import FakeGatewayKeys
 from tests.fakes.table import FakeTable
@@ -103,3 +104,12 @@ def test_the_keys_of_a_suspended_tenant_are_denied(keys: ApiKeys, tenants: Tenan
     assert effect(Authorizer(keys, tenants, None)(asking({"x-api-key": key}))) == "Deny"
     tenants.resume("demo")
     assert effect(Authorizer(keys, tenants, None)(asking({"x-api-key": key}))) == "Allow"
+
+
+def test_shared_models_are_in_the_context_and_fit_into_an_answer(keys: ApiKeys, tenants: TenantAdministration) -> None:
+    tenants.create("acme")
+    for number in range(MAX_SHARED):
+        tenants.share("d" * 32, f"{'m' * 30}{number:02}", "acme", "predictor")
+    answer = Authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", "ci")}))
+    assert f"{'d' * 32}/{'m' * 30}07=predict+read" in answer["context"]["shared"].split(",")
+    assert len(json.dumps(answer)) < 8_000  # API Gateway takes 8 KB

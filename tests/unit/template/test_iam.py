@@ -136,9 +136,11 @@ MADE = {
     ],
     "PredictFunction": [
         *items(VERSION, "GetItem"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
-        *items(COUNTERS, "UpdateItem"),
+        *items(COUNTERS, "UpdateItem"), *items(AUDIT, "PutItem"),
     ],
-    "DescribeModelsFunction": [*READS, *items(OWN, "GetItem", "Query"), *items(VERSION, "GetItem", "Query")],
+    "DescribeModelsFunction": [
+        *READS, *items(OWN, "GetItem", "Query"), *items(VERSION, "GetItem", "Query"), *items(AUDIT, "PutItem"),
+    ],
     "AuthorizeRequestFunction": [*items(API_KEY, "GetItem"), *items(TENANT, "GetItem")],
     "ManageRegistryFunction": [
         listing("ArtifactsBucket"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),

@@ -101,6 +101,8 @@ def test_keys_are_for_the_authorizer_and_tenants_items_for_the_others() -> None:
         prefixes = [["KEY#*", "ACCOUNT#*"]] if name == "AuthorizeRequestFunction" else [["TENANT#*"]]
         if name in ("PredictFunction", "CheckRolloutsFunction"):
             prefixes.append(["ROLLOUT#*"])  # counters, in a statement of their own
+        if name in ("PredictFunction", "DescribeModelsFunction"):
+            prefixes.append(["AUDIT#*"])  # denied calls
         for statement in _statements(function.get("Policies", [])):
             if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:
                 assert statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] in prefixes

@@ -27,6 +27,12 @@ _AUDIT = """
 Examples:
   modeldrop audit --tenant acme
   modeldrop audit --json | jq '.[] | select(.outcome == "denied")'"""
+_SHARE = """
+Examples:
+  modeldrop share houses acme         # it predicts by demo/houses
+  modeldrop share houses acme --role reader
+  modeldrop share houses acme --revoke
+  modeldrop share houses              # with whom it is shared"""
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
 TenantArgument = Annotated[str, typer.Argument(metavar="TENANT", help="Name of the tenant.")]
 
@@ -40,6 +46,7 @@ def register(app: typer.Typer) -> None:
     tenants.command("resume", cls=Command)(resume)
     tenants.command("delete", cls=Command)(delete)
     app.add_typer(tenants, name="tenants", rich_help_panel="Tenants")
+    app.command(cls=Command, epilog=_SHARE, rich_help_panel="Tenants")(share)
     app.command(cls=Command, epilog=_AUDIT, rich_help_panel="Tenants")(audit)
 
 
@@ -98,6 +105,41 @@ def delete(
     message(f"{tenant} is deleted: {removed.objects:,} objects, {removed.items:,} records, {removed.keys:,} keys")
     if json:
         print_json({"tenant": tenant, "objects": removed.objects, "records": removed.items, "keys": removed.keys})
+
+
+def share(
+    ctx: typer.Context,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of the model.")],
+    with_tenant: Annotated[
+        str | None,
+        typer.Argument(metavar="[TENANT]", help="Tenant that may use it; none lists the grants."),
+    ] = None,
+    *,
+    role: Annotated[str, typer.Option(metavar="ROLE", help="predictor or reader.")] = "predictor",
+    revoke: Annotated[bool, typer.Option("--revoke", help="Revoke the grant.")] = False,
+    tenant: Annotated[str | None, typer.Option(metavar="OWNER", help="Tenant that owns the model.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Let another tenant use a model, by OWNER/MODEL; list or revoke such grants."""
+    from pipeline.cli.client.lookup import find_model
+    from pipeline.cli.terminal.console import print_json, show
+    from pipeline.cli.views.registry.tenants import grant_documents, grants_table
+
+    connection = session_of(ctx).connection()
+    owner = connection.tenant(tenant)
+    find_model(connection, owner, model)
+    if with_tenant is not None:
+        connection.tenants.share(owner, model, with_tenant, None if revoke else role)
+        log_change(connection, owner, "share", f"{model} {with_tenant} {'revoked' if revoke else role}")
+        verb = "may no longer use" if revoke else f"may use (as {role})"
+        message(f"{with_tenant} {verb} {owner}/{model}, within 30 seconds")
+    elif revoke:
+        raise typer.BadParameter("--revoke needs the tenant whose grant is revoked")
+    grants = connection.tenants.grants(owner, model)
+    if json:
+        print_json(grant_documents(grants))
+    elif with_tenant is None:
+        show(grants_table(grants))
 
 
 def audit(

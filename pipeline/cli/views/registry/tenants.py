@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -15,7 +15,22 @@ if TYPE_CHECKING:
     from pipeline.registry.audit import AuditEntry
     from pipeline.registry.tenants import Tenant
 
-__all__ = ["audit_table", "keys_table", "tenant_document", "tenants_table"]
+__all__ = ["audit_table", "grant_documents", "grants_table", "keys_table", "tenant_document", "tenants_table"]
+
+
+def grant_documents(grants: Mapping[tuple[str, str], str]) -> list[dict[str, str]]:
+    """Return grants on shared models as JSON."""
+    return [{"model": model, "tenant": tenant, "role": role} for (model, tenant), role in sorted(grants.items())]
+
+
+def grants_table(grants: Mapping[tuple[str, str], str]) -> RenderableType:
+    """Return with whom models are shared."""
+    if not grants:
+        return Text("shared with nobody: 'modeldrop share MODEL TENANT' lets another tenant use it")
+    table = FittedTable(columns=[FittedColumn(name=name) for name in ("model", "tenant", "role")])
+    for (model, tenant), role in sorted(grants.items()):
+        table.add(Text(model), Text(tenant), Text(role))
+    return table
 
 
 def keys_table(keys: Sequence[ApiKey]) -> RenderableType:
