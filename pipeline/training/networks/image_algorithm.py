@@ -87,7 +87,6 @@ def image_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
             is_network=True,
             training_order=training_order,
         ),
-        no_int8="convolutions are slower with weights that are quantized as they run, and static int8 is not made yet",
         log_links=("poisson",),
         tolerance=1e-4,  # the same float32 sums in another order
         train=train,
