@@ -6,8 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+import onnx
+
 from pipeline.compression.bags.unseen_rows import UnseenRows
 from pipeline.compression.fine_tuning.stored_fine_tuning import StoredFineTuning
+from pipeline.compression.passes.input_columns import narrow_inputs
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.recipes import CompressionPlan, PassStep
 from pipeline.compression.trained_export import TrainedExport
@@ -23,10 +26,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Body:
-    """A body, and the passes that made it of the candidate's own."""
+    """A body, the passes that made it of the candidate's own, and the columns that it does not read any more."""
 
     model: bytes
     steps: tuple[PassStep, ...] = ()
+    pruned_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,7 +117,12 @@ class CandidateVariants:
         trials.full_latencies = trials.full_latencies or comparison.full_latencies
         variant = self._made(names, precision, comparison.served, comparison.reference, comparison.latencies)
         status, reason = ("rejected", "; ".join(comparison.failed)) if comparison.failed else ("ok", _describe(applied))
-        verdict = {"status": status, "reason": reason, "agreement": comparison.agreement}
+        verdict = {
+            "status": status,
+            "reason": reason,
+            "agreement": comparison.agreement,
+            "pruned_columns": applied.pruned_columns,
+        }
         trials.variants.append(variant.model_copy(update=verdict))
         return None if comparison.failed else applied
 
@@ -135,14 +144,24 @@ class CandidateVariants:
         try:
             for step in steps:
                 applied = (*body.steps, step)
-                body = _Body(model=step.make(self._context_of(applied))(body.model).model, steps=applied)
-            return body, self.export.bench.score(self.export.bench.serve(body.model))
+                result = step.make(self._context_of(applied))(body.model)
+                pruned = (*body.pruned_columns, *result.pruned_columns)
+                body = _Body(model=result.model, steps=applied, pruned_columns=pruned)
+            return body, self._score(body)
         except ModeldropError:
             raise
         except Exception as error:  # quantizers, torch and onnxruntime raise what they like
             names = "+".join(step.name for step in steps)
             _log.warning("a pass failed", extra={"passes": names}, exc_info=error)
             raise NotApplicableError(f"it could not be made, or not be run so ({type(error).__name__})") from error
+
+    def _score(self, body: _Body) -> ServedFile:
+        bench = self.export.bench
+        if not body.pruned_columns:
+            return bench.score(bench.serve(body.model))
+        narrowed = narrow_inputs(onnx.load_from_string(body.model), self.context.columns, body.pruned_columns)
+        bench = bench.without(body.pruned_columns)
+        return bench.score(bench.serve(bytes(narrowed.SerializeToString())))
 
     def _context_of(self, steps: tuple[PassStep, ...]) -> PassContext:
         """Return the context with a checkpoint of its own, and with half of the time: another strength may follow."""
@@ -219,4 +238,5 @@ def _label(passes: Sequence[PassName], precision: Precision) -> str:
 
 
 def _describe(body: _Body) -> str:
-    return ", ".join(step.description for step in body.steps if step.description)
+    pruned = [f"without {', '.join(body.pruned_columns)}"] if body.pruned_columns else []
+    return ", ".join([*(step.description for step in body.steps if step.description), *pruned])

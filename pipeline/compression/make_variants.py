@@ -13,6 +13,7 @@ from pipeline.compression.fine_tuning.budget import Budget
 from pipeline.compression.learned_rows import LearnedRows
 from pipeline.compression.load_cost import LoadProbe
 from pipeline.compression.measure import cpu_name
+from pipeline.compression.passes.input_columns import list_input_columns
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.trees.tree_nodes import has_trees
 from pipeline.compression.recipes import plan_passes
@@ -104,6 +105,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
                     context=PassContext(
                         read_rows=partial(_encode, read_frame, dataset, signature, is_whole=is_brought),
                         teacher=body,
+                        columns=list_input_columns(dataset),
                         several_labels=signature.is_multilabel,
                         budget=budget.share(len(trained) - index),
                         seed=spec.seed,

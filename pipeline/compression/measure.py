@@ -74,17 +74,17 @@ def _numbers(predictions: Predictions, signature: Signature) -> npt.NDArray[np.f
     return predictions.values if signature.task == "regression" else predictions.probabilities
 
 
-def measure_latencies(models: Sequence[OnnxModel], rows: Feeds) -> list[dict[str, Latency]]:
+def measure_latencies(models: Sequence[OnnxModel], rows: Sequence[Feeds]) -> list[dict[str, Latency]]:
     """Time calls of each model on one thread, in turns, so that what slows the machine slows all of them.
 
     Args:
         models: Files that answer the same rows.
-        rows: At least one row; they are repeated where a batch has more.
+        rows: Of each model at least one row, with the columns that it takes; they are repeated where a batch has more.
 
     Returns:
         Of each model, microseconds of a call by the batch size, as a text (``BATCH_SIZES``).
     """
-    batches = {str(size): _repeat(rows, size) for size in BATCH_SIZES}
+    batches = {str(size): [_repeat(feeds, size) for feeds in rows] for size in BATCH_SIZES}
     timed = {size: _time_calls(models, batch) for size, batch in batches.items()}
     return [{size: latencies[index] for size, latencies in timed.items()} for index, _ in enumerate(models)]
 
@@ -93,11 +93,11 @@ def _repeat(rows: Feeds, size: int) -> Feeds:
     return {name: values[np.arange(size) % len(values)] for name, values in rows.items()}
 
 
-def _time_calls(models: Sequence[OnnxModel], batch: Feeds) -> list[Latency]:
+def _time_calls(models: Sequence[OnnxModel], batches: Sequence[Feeds]) -> list[Latency]:
     seconds: list[list[float]] = [[] for _ in models]
     deadline = time.perf_counter() + _MAX_SECONDS / len(BATCH_SIZES)
     for _ in range(_RUNS + _WARM_UP_RUNS):
-        for taken, model in zip(seconds, models, strict=True):
+        for taken, model, batch in zip(seconds, models, batches, strict=True):
             started = time.perf_counter()
             model.run_raw(batch)
             taken.append(time.perf_counter() - started)

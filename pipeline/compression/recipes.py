@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pipeline.compression.passes.columns.prune_columns import PruneColumns
 from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.quantization.block_weights import BlockWeights
@@ -29,6 +30,7 @@ _SPARSITIES = (0.9, 0.75, 0.5)
 _CHANNEL_RATIOS = (0.5, 0.25)
 _CODEBOOK_BITS = (5, 6, 8)
 _EXACT_SHARES = (0.25, 0.5)
+_COLUMN_CHANGES = (0.01, 0.001, 1e-6)
 _TREE_STEPS = (12, 6, 3)  # one of how many trees stays
 _TREE_BITS = (5, 6, 8, 16)
 _MAX_AUTOMATIC_DROP = 0.004  # by pruning trees: less than what limits.prefer: balanced takes, as quantization follows
@@ -162,6 +164,14 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
         )
         for name, importance in _IMPORTANCE.items()
     },
+    "prune_columns": tuple(
+        PassStep(
+            name="prune_columns",
+            make=partial(PruneColumns, max_change=change),
+            description=f"columns that change predictions by at most {change:g} dropped",
+        )
+        for change in _COLUMN_CHANGES
+    ),
     "fine_tune": (_fine_tuned("fine_tune"),),
     "prune_trees": tuple(
         PassStep(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -45,6 +45,7 @@ class ServedFile:
         answers: Its predictions.
         quality: Metric -> value on the validation rows.
         interval: Metric -> 95 % interval, of the plan's metric.
+        rows: The validation rows, with the columns that it takes.
     """
 
     stored: bytes
@@ -53,6 +54,7 @@ class ServedFile:
     answers: Predictions
     quality: dict[str, float]
     interval: dict[str, tuple[float, float]]
+    rows: Feeds
 
     @property
     def measured(self) -> Measured:
@@ -116,6 +118,19 @@ class ValidationBench:
         """The metric that decides."""
         return choose_metric(self.spec.metric, self.dataset)
 
+    def without(self, pruned: Collection[str]) -> ValidationBench:
+        """Return the bench of files that do not take the ``pruned`` columns."""
+        if not pruned:
+            return self
+        columns = tuple(column for column in self.dataset.columns if column.name not in pruned)
+        return replace(
+            self,
+            dataset=self.dataset.model_copy(update={"columns": columns}),
+            signature=replace(self.signature, columns=tuple(column.column for column in columns)),
+            rows={name: values for name, values in self.rows.items() if name not in pruned},
+            edges={name: values for name, values in self.edges.items() if name not in pruned},
+        )
+
     def serve(self, body: bytes) -> bytes:
         """Return the served file around a body; it answers one row, or onnxruntime raises."""
         wrapped = body
@@ -135,6 +150,7 @@ class ValidationBench:
             answers=model.run(self.rows),
             quality={},
             interval={},
+            rows=self.rows,
         )
         return self._measure(served, served.answers)
 
@@ -155,7 +171,7 @@ class ValidationBench:
                 their quality on them says little. None: the files' own predictions are compared.
             max_quality_drop: Where it is stricter than that of the JobSpec.
         """
-        difference = batch_difference(small.model, self.rows, small.answers, self.signature)
+        difference = batch_difference(small.model, small.rows, small.answers, self.signature)
         agreed = agreement(full.answers, small.answers, self.signature)
         if unseen is not None:
             small = self._average(small, unseen.estimate(full.answers, small.answers))
@@ -191,7 +207,7 @@ class ValidationBench:
     def time(self, full: ServedFile, comparison: VariantComparison) -> VariantComparison:
         """Measure a compared file in turns with ``full``, and hold its bytes and latencies against the gates."""
         small = comparison.served
-        before, after = measure_latencies((full.model, small.model), self.rows)
+        before, after = measure_latencies((full.model, small.model), (full.rows, small.rows))
         failed = failed_cost_gates(
             replace(full.measured, latency_us=before["1"].p50),
             replace(small.measured, latency_us=after["1"].p50),
@@ -201,7 +217,7 @@ class ValidationBench:
 
     def latencies(self, served: ServedFile) -> Latencies:
         """Measure a file by itself."""
-        return measure_latencies((served.model,), self.rows)[0]
+        return measure_latencies((served.model,), (served.rows,))[0]
 
     def keep(self, served: ServedFile, latencies: Latencies) -> dict[str, Any]:
         """Store a file; the fields of its variant that say where it is and what it costs."""

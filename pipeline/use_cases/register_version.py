@@ -46,7 +46,7 @@ class RegisterVersion(RunUseCase):
         draft = draft_version(
             self._read(ModelCard, keys.card),
             selection,
-            signature=dataset.signature_of(winner.classes, winner.quantiles, winner.decision),
+            signature=dataset.signature_of(winner.classes, winner.quantiles, winner.decision, winner.pruned_columns),
             lineage=lineage,
             now=self.now(),
         )

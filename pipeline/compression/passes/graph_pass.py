@@ -12,10 +12,14 @@ __all__ = ["GraphPass", "PassResult", "apply_if_applicable"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PassResult:
-    """``model`` is a serialized ONNX graph: what is verified and measured are the bytes that will be served."""
+    """``model`` is a serialized ONNX graph: what is verified and measured are the bytes that will be served.
+
+    ``pruned_columns``: columns of the table that the graph does not read any more.
+    """
 
     model: bytes
     modified: bool
+    pruned_columns: tuple[str, ...] = ()
 
 
 class GraphPass(ABC):

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.compression.fine_tuning.budget import Budget, FineTuningCheckpoints, NoFineTuningCheckpoints
+from pipeline.compression.passes.input_columns import InputColumn
 from pipeline.compression.training_rows import TrainingRows
 
 __all__ = ["PassContext"]
@@ -20,6 +21,7 @@ class PassContext:
     Attributes:
         read_rows: Reads the training rows; called once, where a pass needs them.
         teacher: The candidate's body as it was trained: fine-tuning learns its predictions.
+        columns: Of the table, and where the body reads them.
         several_labels: Whether each output is the probability of a label of its own.
         budget: The time of fine-tuning.
         checkpoints: Where the state of a fine-tuning is kept.
@@ -31,6 +33,7 @@ class PassContext:
 
     read_rows: Callable[[], TrainingRows]
     teacher: bytes
+    columns: tuple[InputColumn, ...] = ()
     several_labels: bool = False
     budget: Budget = field(default_factory=lambda: Budget.start(0.0))
     checkpoints: FineTuningCheckpoints = field(default_factory=NoFineTuningCheckpoints)

@@ -186,14 +186,19 @@ class Dataset(Record):
         return self.signature_of(self.classes)
 
     def signature_of(
-        self, classes: tuple[str, ...], quantiles: tuple[float, ...] = (), decision: Decision | None = None
+        self,
+        classes: tuple[str, ...],
+        quantiles: tuple[float, ...] = (),
+        decision: Decision | None = None,
+        pruned: tuple[str, ...] = (),
     ) -> Signature:
         """Return the signature of a model that answers with these classes (none: the data set's own), or quantiles.
 
         ``decision``: how its scores become probabilities and labels; None: as they are, and the most probable class.
+        ``pruned``: columns that the model does not read.
         """
         decision = decision or Decision()
-        columns = tuple(column.column for column in self.columns)
+        columns = tuple(column.column for column in self.columns if column.name not in pruned)
         return Signature(
             task=self.task,
             target=self.target,
@@ -210,7 +215,7 @@ class Dataset(Record):
             separator=self.separator,
             threshold=decision.threshold,
             temperature=decision.temperature,
-            unread=self._unread,
+            unread=(*pruned, *self._unread)[:MAX_UNREAD],
         )
 
 

@@ -28,6 +28,7 @@ __all__ = [
 
 Precision = Literal["fp32", "fp16", "bf16", "int8", "int4", "codebook"]
 PassName = Literal[
+    "prune_columns",
     "prune_channels",
     "prune_magnitude",
     "prune_magnitude_per_layer",
@@ -118,6 +119,7 @@ class Variant(Record):
     latencies: dict[str, Latency] = {}  # batch size ("1", "64") -> of one call; ``latency_us`` is the p50 of one row
     load_ms: float | None = None  # to unpack the stored file and create its session
     memory_bytes: int | None = None  # resident memory that the loaded session holds
+    pruned_columns: tuple[str, ...] = ()  # that its file does not take; a request may still have them
 
     @property
     def display_name(self) -> str:

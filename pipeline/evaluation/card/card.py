@@ -84,7 +84,7 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
     if hashlib.sha256(stored).hexdigest() != winner.artifact.sha256:
         raise IntegrityError(f"{file} is not the one that was selected")
     model_bytes = unpack_model(stored, file)
-    signature = dataset.signature_of(winner.classes, winner.quantiles, winner.decision)
+    signature = dataset.signature_of(winner.classes, winner.quantiles, winner.decision, winner.pruned_columns)
     weight = row_weights(test, dataset, background.class_weights)
     evaluation = HoldoutEvaluation.of(signature, selection.metric, model_bytes, test, weight)
     findings = _findings(evaluation, dataset, background, winner)

@@ -1,0 +1,1 @@
+"""Columns of tables that a model need not read."""

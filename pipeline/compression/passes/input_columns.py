@@ -1,0 +1,75 @@
+"""Columns of a table, and where a body reads them: an input, and the places in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.graphs.compose import join, make_model
+from pipeline.graphs.dates import date_feature_names
+from pipeline.graphs.encoding import CAT, NUM, Encoding
+
+__all__ = ["InputColumn", "list_input_columns", "narrow_inputs"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InputColumn:
+    """A column of a table.
+
+    Attributes:
+        name: As the user's file has it.
+        input: ``num`` or ``cat`` (graphs.encoding).
+        indices: Its places along the last axis of that input; a date has several.
+    """
+
+    name: str
+    input: str
+    indices: tuple[int, ...]
+
+
+def list_input_columns(dataset: Dataset) -> tuple[InputColumn, ...]:
+    """Return the columns of numbers, dates and categories; texts and images are none of them."""
+    encoding = Encoding.of(dataset)
+    columns = [InputColumn(name=column.name, input=NUM, indices=(i,)) for i, column in enumerate(encoding.numeric)]
+    start = len(encoding.numeric)
+    for column in encoding.dates:
+        width = len(date_feature_names(column))
+        columns.append(InputColumn(name=column.name, input=NUM, indices=tuple(range(start, start + width))))
+        start += width
+    columns += [InputColumn(name=column.name, input=CAT, indices=(i,)) for i, column in enumerate(encoding.categorical)]
+    return tuple(columns)
+
+
+def narrow_inputs(body: onnx.ModelProto, columns: Collection[InputColumn], pruned: Collection[str]) -> onnx.ModelProto:
+    """Return a body whose inputs have no place for the ``pruned`` columns.
+
+    Each place of theirs takes a value of another column: the body does not read it (PruneColumns).
+
+    Args:
+        body: Reads all columns.
+        columns: Of the body.
+        pruned: Names; at least one column of each input that is read stays.
+    """
+    nodes, inputs, outputs, constants = [], [], [], []
+    for value in body.graph.input:
+        width = sum(len(column.indices) for column in columns if column.input == value.name)
+        lost = [i for column in columns if column.input == value.name and column.name in pruned for i in column.indices]
+        outputs.append(helper.make_tensor_value_info(f"{value.name}_all", value.type.tensor_type.elem_type, None))
+        if not lost:
+            inputs.append(value)
+            nodes.append(helper.make_node("Identity", [value.name], [f"{value.name}_all"]))
+            continue
+        remaining = np.setdiff1d(np.arange(width), lost)
+        order = np.zeros(width, np.int64)
+        order[remaining] = np.arange(len(remaining))
+        constants.append(numpy_helper.from_array(order, f"{value.name}_order"))
+        inputs.append(
+            helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, ["batch", len(remaining)])
+        )
+        nodes.append(helper.make_node("Gather", [value.name, f"{value.name}_order"], [f"{value.name}_all"], axis=1))
+    return join(make_model("narrow", nodes, inputs, outputs, constants), body, prefix="narrowed/")
