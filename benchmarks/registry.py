@@ -4,12 +4,18 @@ The calls go through the registry's own code to a table in memory that counts wh
 and read units of 4 KB. The floor is the same call on the small table. Then 8 clients promote and roll back one alias
 1,000 times while two readers check that exactly one version is live; a checker compares the history with what the
 clients did.
+
+With --api-url, --api-key (publisher), --model and --row a rollback is timed on a running stack: from the command to the
+first answer of the version before, and to the last answer of the one that was live, which warm functions may give for
+AliasSeconds. The floor is one prediction.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import statistics
 import sys
 import threading
 import time
@@ -20,10 +26,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from common import report
 
+from modeldrop import Client
 from pipeline.cloud.attributes import item_bytes
 from pipeline.contracts.errors import ConflictError
 from pipeline.contracts.ports import Item
@@ -162,11 +171,55 @@ def check_concurrency() -> dict[str, Any]:
     return {"moves": len(moved), "reads": reads, "seconds": round(seconds, 2), "once": once, "chained": chained}
 
 
+def time_rollbacks(options: argparse.Namespace) -> dict[str, Any]:
+    """Roll back and promote again on a running stack, and ask for predictions all the while."""
+    row, moves = json.loads(options.row), []
+    predictions: list[float] = []
+    with Client(options.api_url, options.api_key) as api:
+
+        def answering() -> int:
+            began = time.perf_counter()
+            url = f"{options.api_url.rstrip('/')}/v2/models/{options.model}/infer"
+            response = httpx.post(url, json={"rows": [row]}, headers={"x-api-key": options.api_key}, timeout=30)
+            predictions.append(time.perf_counter() - began)
+            return int(response.json()["version"])
+
+        for _ in range(options.rollbacks):
+            live, began = answering(), time.perf_counter()
+            move = api.rollback(options.model, reason="benchmark")
+            moved = time.perf_counter() - began
+            first = last = 0.0
+            while time.perf_counter() - began < options.alias_seconds + 1:
+                version, now = answering(), time.perf_counter() - began
+                first = first or (now if version == move["version"] else 0.0)
+                last = now if version == live else last
+            moves.append({"moved": moved, "first_old": first, "last_new": last})
+            api.promote(options.model, live, reason="benchmark")
+            time.sleep(options.alias_seconds + 1)
+    summary = {
+        name: [round(pick(move[name] for move in moves), 3) for pick in (statistics.median, max)] for name in moves[0]
+    }
+    return {"median_and_max_seconds": summary, "prediction_seconds": round(statistics.median(predictions), 4)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=10_000)
     parser.add_argument("--versions", type=int, default=10)
+    parser.add_argument("--api-url")
+    parser.add_argument("--api-key")
+    parser.add_argument("--model")
+    parser.add_argument("--row", help="One row, as JSON.")
+    parser.add_argument("--rollbacks", type=int, default=5)
+    parser.add_argument("--alias-seconds", type=float, default=5.0)
     options = parser.parse_args()
+    if options.api_url:
+        results = time_rollbacks(options)
+        first, last = (results["median_and_max_seconds"][name] for name in ("first_old", "last_new"))
+        floor = {"prediction_seconds": results["prediction_seconds"]}
+        met = first[1] <= options.alias_seconds + 1 and last[1] <= options.alias_seconds + 1
+        report("rollback", results=results, floor=floor, peers={}, ratios={}, met=met)
+        return
     small, large = measure(10, options.versions), measure(options.models, options.versions)
     ratios = {name: round(large[name]["units"] / small[name]["units"], 3) for name in small}
     concurrency = check_concurrency()

@@ -160,3 +160,7 @@ class StoredData(Protocol):
     def empty_repository(self, name: str) -> int:
         """Delete all images of a container repository, and return how many there were."""
         ...
+
+    def delete_gateway_keys(self, stack: str) -> int:
+        """Delete the keys of API Gateway that a stack's tenants have, and return how many there were."""
+        ...

@@ -118,6 +118,8 @@ def destroy(
     if not removal.is_deleted:
         for repository in removal.names(_REPOSITORY):
             report(f"deleted {data.empty_repository(repository)} images of {repository}")
+        if keys := data.delete_gateway_keys(removal.name):  # those of tenants, which no template made
+            report(f"deleted {keys} gateway keys of tenants")
         _delete_stack(removal, stack, report, sleep)
     for bucket in removal.buckets:
         _empty(bucket, data, report)  # jobs may have written in the meantime

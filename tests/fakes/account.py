@@ -105,7 +105,13 @@ class FakeData:
     buckets: dict[str, int] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)
     images: dict[str, int] = field(default_factory=dict)
+    gateway_keys: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
+
+    def delete_gateway_keys(self, stack: str) -> int:
+        count = len(self.gateway_keys)
+        self.gateway_keys = {key for key in self.gateway_keys if not key.startswith(f"{stack}/")}
+        return count - len(self.gateway_keys)
 
     def empty_bucket(self, name: str) -> Iterator[int]:
         self.calls.append(f"empty {name}")

@@ -70,7 +70,11 @@ def _destroy(clients: Clients, **options: bool) -> list[str]:
 
 def test_a_stack_goes_with_every_version_image_and_table(clients: Clients) -> None:
     _fill(clients, 5)
+    for name in ("prod/acme", "prod/demo", "production/acme"):
+        clients.apigateway.create_api_key(name=name, value=f"{name:-<30}", enabled=True)
     reported = _destroy(clients)
+    assert "deleted 2 gateway keys of tenants" in reported
+    assert [key["name"] for key in clients.apigateway.get_api_keys()["items"]] == ["production/acme"]
     assert "deleted 7 object versions of uploads" in reported
     assert "deleted 1 images of images" in reported
     assert Stack(clients.cloudformation, "prod").state() is None

@@ -20,7 +20,9 @@ __all__ = ["AwsStoredData"]
 
 _MAX_KEYS = 1_000  # of one DeleteObjects call, and of one page
 _MAX_IMAGES = 100  # of one BatchDeleteImage call
-_GONE = frozenset({"NoSuchBucket", "ResourceNotFoundException", "RepositoryNotFoundException", "404"})
+_GONE = frozenset(
+    {"NoSuchBucket", "NotFoundException", "ResourceNotFoundException", "RepositoryNotFoundException", "404"}
+)
 
 
 class AwsStoredData:
@@ -66,6 +68,15 @@ class AwsStoredData:
                     self._clients.ecr.batch_delete_image(repositoryName=name, imageIds=batch)
                     count += len(batch)
         return count
+
+    def delete_gateway_keys(self, stack: str) -> int:
+        """Delete the keys of API Gateway whose names begin as those of a stack's tenants; return their number."""
+        with _deleting("API Gateway"):
+            pages = self._clients.apigateway.get_paginator("get_api_keys").paginate(nameQuery=f"{stack}/")
+            keys = [key["id"] for page in pages for key in page["items"] if key["name"].startswith(f"{stack}/")]
+            for key in keys:
+                self._clients.apigateway.delete_api_key(apiKey=key)
+        return len(keys)
 
     def _versions(self, name: str) -> list[Any]:
         """Return the first page of versions and delete markers: what was on it is gone when the next is asked for."""
