@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ __all__ = ["convert_estimator"]
 
 _OPSETS = {"": OPSETS[""], "ai.onnx.ml": 3}  # the newest that the converters write
 _MATRIX = "x"
+_CLASS = re.compile(r"(\w+)'>")  # as converters name a class: <class 'xgboost.sklearn.XGBRanker'>
 
 
 def convert_estimator(estimator: Any, sample: Sample) -> ConvertedModel:
@@ -100,15 +102,18 @@ def _convert(estimator: Any, sample: Sample, *, reads_columns: bool) -> onnx.Mod
             options={id(estimator): {"zipmap": False}} if is_classifier else None,
         )
     except (MissingConverter, MissingShapeCalculator) as error:
-        name = str(error).partition("'")[2].partition("'")[0] or type(estimator).__name__
+        named = _CLASS.search(str(error))
+        name = named[1] if named else type(estimator).__name__
         hint = (
             ""
             if importlib.util.find_spec("onnxmltools")
             else "; onnxmltools has more: pip install 'modeldrop[convert]'"
         )
         raise InvalidModelError(f"{name} has no converter to ONNX in skl2onnx{hint}") from None
-    except (RuntimeError, ValueError, TypeError, NotImplementedError) as error:
+    except (RuntimeError, ValueError, TypeError, NotImplementedError, LookupError, AttributeError) as error:
         reason = str(error).partition("\n")[0]
+        if booster := getattr(estimator, "booster", None):  # the converter of XGBoost reads trees alone
+            reason = f"its booster is '{booster}', and gbtree is expected ({reason})"
         raise InvalidModelError(f"{type(estimator).__name__} cannot be converted to ONNX: {reason}") from None
     return model
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import pickle
+import re
+import warnings
 from pathlib import Path
 from typing import Any
 
 import joblib
+from sklearn.exceptions import InconsistentVersionWarning
 
 from pipeline.contracts.errors import InvalidModelError
 from pipeline.conversion.estimators import convert_estimator
@@ -24,7 +28,21 @@ def convert_pickle(path: Path, sample: Sample) -> ConvertedModel:
     Raises:
         InvalidModelError: It cannot be loaded, or holds something else.
     """
-    model = _unpickle(path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", InconsistentVersionWarning)
+        try:
+            return _convert(path, _unpickle(path), sample)
+        except InvalidModelError as error:
+            versions = [raised.message for raised in caught if isinstance(raised.message, InconsistentVersionWarning)]
+            if not versions:
+                raise
+            raise InvalidModelError(
+                f"{error.message} (it was written by scikit-learn {versions[0].original_sklearn_version}, and this is "
+                f"{versions[0].current_sklearn_version})"
+            ) from None
+
+
+def _convert(path: Path, model: Any, sample: Sample) -> ConvertedModel:
     if not (hasattr(model, "predict") and hasattr(model, "get_params")):
         raise InvalidModelError(f"{path.name} holds a {type(model).__name__}, and a fitted estimator is expected")
     return convert_estimator(model, sample)
@@ -41,8 +59,20 @@ def _unpickle(path: Path) -> Any:
     except ModuleNotFoundError as error:
         raise InvalidModelError(f"{path.name} needs the library '{error.name}': pip install {error.name}") from None
     except (AttributeError, ImportError) as error:
-        raise InvalidModelError(f"{path.name} was written by another version of a library: {error}") from None
+        raise InvalidModelError(
+            f"{path.name} was written by another version of {_library(str(error))}: {str(error).partition(' from ')[0]}"
+        ) from None
     except _DAMAGED as error:
         raise InvalidModelError(f"{path.name} is no pickle, or a damaged one ({type(error).__name__})") from None
     except Exception as error:  # noqa: BLE001 - the pickle's own code
         raise InvalidModelError(f"{path.name} raised {type(error).__name__} while it was loaded: {error}") from None
+
+
+def _library(sentence: str) -> str:
+    """Return the library that an error of the unpickler names, with its installed version."""
+    named = re.search(r"(?:module '|cannot import name .* from ')(\w+)", sentence)
+    if named is None:
+        return "a library"
+    for distribution in importlib.metadata.packages_distributions().get(named[1], ()):
+        return f"{distribution} (this is {importlib.metadata.version(distribution)})"
+    return named[1]

@@ -14,6 +14,7 @@ import joblib
 import numpy as np
 import polars as pl
 import pytest
+import sklearn
 import torch
 from lightgbm import LGBMClassifier
 from sklearn.compose import ColumnTransformer
@@ -166,6 +167,21 @@ def test_a_pickle_of_a_missing_library_names_it(tmp_path: Path) -> None:
     del sys.modules["missing_library"]
     (tmp_path / "model.pkl").write_bytes(content)
     with pytest.raises(InvalidModelError, match="'missing_library'"):
+        convert_file(tmp_path / "model.pkl", read_sample(sample_file(tmp_path)))
+
+
+def test_a_pickle_of_another_version_names_both_versions(tmp_path: Path) -> None:
+    content = pickle.dumps(RidgeClassifier().fit(NUMBERS, CLASSES))
+    current = sklearn.__version__.encode()
+    assert content.count(current) == 1
+    (tmp_path / "model.pkl").write_bytes(content.replace(current, b"0.9.0".ljust(len(current), b"1")))
+    with pytest.raises(InvalidModelError, match=rf"predict_proba.*scikit-learn 0\.9\.0.*this is {sklearn.__version__}"):
+        convert_file(tmp_path / "model.pkl", read_sample(sample_file(tmp_path)))
+
+
+def test_a_class_that_a_library_no_longer_has_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.pkl").write_bytes(b"csklearn.linear_model\nOldRegression\n.")
+    with pytest.raises(InvalidModelError, match=r"scikit-learn \(this is .*'OldRegression'"):
         convert_file(tmp_path / "model.pkl", read_sample(sample_file(tmp_path)))
 
 

@@ -55,7 +55,7 @@ def _model() -> onnx.ModelProto:
         helper.make_node("Gather", ["classes", "best"], ["label"]),
     ]  # fmt: skip
     constants = [
-        constant("axes", [1, 2, 3], np.int64), constant("ten", 10.0), constant("one", 1.0),
+        constant("axes", [1, 2, 3], np.int64), constant("ten", np.array(10.0)), constant("one", np.array(1.0)),
         constant("two_rows", [2, -1], np.int64), constant("classes", ["flat", "house"], object),
     ]  # fmt: skip
     kinds = {
