@@ -182,7 +182,10 @@ def prediction_api(environ: Environ = os.environ) -> PredictionApi:
     table, artifacts = registry_reads(environ, settings)
     loader = ModelLoader(table, artifacts, make_session_factory(settings.threads))
     counters = RolloutCounters(table.increment)
-    return PredictionApi(ModelCache(loader, alias_seconds=settings.alias_seconds, counters=counters))
+    models = ModelCache(loader, alias_seconds=settings.alias_seconds, counters=counters)
+    for failure in models.prefetch(settings.prefetch):
+        print(failure, flush=True)  # noqa: T201 - Lambda's log
+    return PredictionApi(models)
 
 
 def cors_policy(environ: Environ = os.environ) -> CorsPolicy:

@@ -32,7 +32,7 @@ __all__ = [
 Environ = Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class EnvVar:
     """An environment variable.
 
@@ -107,6 +107,11 @@ def _vcpus(memory_mb: str) -> int:
     return max(1, int(memory_mb) // 1769)
 
 
+def _models(text: str) -> tuple[tuple[str, str], ...]:
+    pairs = (name.partition("/") for name in text.split(",") if name)
+    return tuple((tenant, model) for tenant, _, model in pairs)
+
+
 class _Settings:
     __slots__ = ()
 
@@ -128,7 +133,7 @@ def _state_machine() -> Any:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class StarterSettings(_Settings):
     """Settings of the function ``start_run``.
 
@@ -145,7 +150,7 @@ class StarterSettings(_Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ValidatorSettings(_Settings):
     """Settings of the function ``validate_dataset``."""
 
@@ -155,7 +160,7 @@ class ValidatorSettings(_Settings):
     tenant_role: str | None = _tenant_role()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class StageSettings(_Settings):
     """Settings of the functions that need the table and the artifacts: plan, collect, select, evaluate, promote."""
 
@@ -164,7 +169,7 @@ class StageSettings(_Settings):
     tenant_role: str | None = _tenant_role()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class DescriberSettings(_Settings):
     """Settings of the function ``describe_models``."""
 
@@ -172,7 +177,7 @@ class DescriberSettings(_Settings):
     artifacts: str = _artifacts()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ManagerSettings(_Settings):
     """Settings of the function that changes the registry."""
 
@@ -182,7 +187,7 @@ class ManagerSettings(_Settings):
     tenant_role: str | None = _tenant_role()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class UploadSettings(_Settings):
     """Settings of the function ``grant_upload``."""
 
@@ -191,7 +196,7 @@ class UploadSettings(_Settings):
     tenant_role: str | None = _tenant_role()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class RegistrarSettings(_Settings):
     """Settings of the function ``register_model``."""
 
@@ -201,7 +206,7 @@ class RegistrarSettings(_Settings):
     code_version: str = _setting("CODE_VERSION", pattern=r"[\w.+-]{1,128}", expected="a version of the code")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class SmokeTestSettings(_Settings):
     """Settings of the function ``smoke_test``."""
 
@@ -213,7 +218,7 @@ class SmokeTestSettings(_Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class FailureSettings(_Settings):
     """Settings of the function ``record_failure``."""
 
@@ -221,7 +226,7 @@ class FailureSettings(_Settings):
     tenant_role: str | None = _tenant_role()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class LostRunSettings(_Settings):
     """Settings of the function ``fail_lost_runs``."""
 
@@ -229,7 +234,7 @@ class LostRunSettings(_Settings):
     state_machine: str = _state_machine()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class RolloutSettings(_Settings):
     """Settings of the function ``check_rollouts``."""
 
@@ -237,9 +242,12 @@ class RolloutSettings(_Settings):
     artifacts: str = _artifacts()
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PredictorSettings(_Settings):
-    """``alias_seconds``: how long a moved alias may go unnoticed by a warm function. ``threads``: its vCPUs."""
+    """``alias_seconds``: how long a moved alias may go unnoticed by a warm function. ``threads``: its vCPUs.
+
+    ``prefetch``: tenant and name of the models that are loaded before the first request.
+    """
 
     table: str = _table()
     artifacts: str = _artifacts()
@@ -249,9 +257,16 @@ class PredictorSettings(_Settings):
     threads: int = _setting(
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", pattern=r"\d{2,5}", expected="MB", read=_vcpus, default="1769"
     )
+    prefetch: tuple[tuple[str, str], ...] = _setting(
+        "PREFETCH_MODELS",
+        pattern=r"([a-z0-9-]{1,32}/[A-Za-z0-9_.-]{1,32}(,|$))*",
+        expected="models as tenant/model, separated by commas",
+        read=_models,
+        default="",
+    )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class AuthorizerSettings(_Settings):
     """``gateway_key`` is the opaque key that carries the usage plan."""
 
@@ -261,7 +276,7 @@ class AuthorizerSettings(_Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class JobSettings(_Settings):
     """Of a Batch container. ``attempt`` counts from 1 and is set by Batch.
 
@@ -283,7 +298,7 @@ class JobSettings(_Settings):
     local_rank: int = _number("LOCAL_RANK", default="0")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class NodeSettings(_Settings):
     """Of one node of a Batch job of several; Batch does not tell the main node its own address."""
 
@@ -299,7 +314,7 @@ class NodeSettings(_Settings):
     port: int = _number("MODELDROP_PORT", default="29500")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class CommandSettings(_Settings):
     """Of the ``modeldrop`` command, where its options leave them open. ``home`` is the embedded cloud's folder."""
 

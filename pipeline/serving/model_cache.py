@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from pipeline.contracts.errors import IntegrityError
+from pipeline.contracts.errors import IntegrityError, ModeldropError
 from pipeline.serving.api.model_source import LIVE, ModelReference
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import ModelLoader
@@ -68,6 +68,23 @@ class ModelCache:
                 return self.ready(tenant, model, target.version)
             return self._traffic.choose(target, reference)
         return (self.load_unready if allow_unready else self.ready)(tenant, model, version)
+
+    def prefetch(self, names: Iterable[tuple[str, str]]) -> list[str]:
+        """Load live versions before the first request.
+
+        Args:
+            names: Tenant and model of each.
+
+        Returns:
+            What went wrong, one sentence each; requests for these models load them, or tell why not.
+        """
+        failures = []
+        for tenant, model in names:
+            try:
+                self.aliased(tenant, model)
+            except ModeldropError as error:
+                failures.append(f"{tenant}/{model} is not prefetched: {type(error).__name__}")
+        return failures
 
     def versions(self, tenant: str, model: str) -> Sequence[int]:
         """Return the versions of a model that have passed their smoke test, oldest first."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import onnxruntime
 import orjson
 
 from pipeline.contracts.artifacts import read_artifact
 from pipeline.contracts.errors import ConflictError, NotFoundError
-from pipeline.contracts.ports import Item
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import alias_key, version_key, version_prefix
 from pipeline.evaluation.sessions import WideSession
@@ -18,6 +17,9 @@ from pipeline.evaluation.stored_models import unpack_model
 from pipeline.serving.api.model_source import LIVE
 from pipeline.serving.loaded_model import InferenceSession, LoadedModel
 from pipeline.serving.rollouts.alias_target import AliasTarget, read_alias
+
+if TYPE_CHECKING:
+    from pipeline.contracts.ports import Item
 
 __all__ = ["ItemReader", "ModelLoader", "ObjectReader", "ServedTable", "make_session_factory"]
 

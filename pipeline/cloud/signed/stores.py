@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pipeline.cloud.attributes import deserialize_item, increment_request, serialize_item
@@ -12,7 +12,9 @@ from pipeline.cloud.error_codes import error_of_code
 from pipeline.cloud.signed.service import ServiceResponse, SignedService
 from pipeline.cloud.signed.signature import Credentials
 from pipeline.contracts.errors import ConfigurationError, ModeldropError
-from pipeline.contracts.ports import Item
+
+if TYPE_CHECKING:
+    from pipeline.contracts.ports import Item
 
 __all__ = ["SignedBucket", "SignedTable"]
 

@@ -288,3 +288,13 @@ def test_versions_stay_loaded_while_their_files_fit(world: World, files: float, 
     for version in (1, 2, 3, 2):
         assert store.ready("demo", "adult", version).version == version
     assert world.sessions == loads
+
+
+def test_live_models_are_loaded_before_the_first_request_and_a_missing_one_is_told(world: World) -> None:
+    world.publish()
+    store = world.store()
+    (failure,) = store.prefetch([("demo", "adult"), ("demo", "gone")])
+    assert "demo/gone" in failure
+    assert world.sessions == 1
+    assert predict(store)["version"] == 1
+    assert world.sessions == 1

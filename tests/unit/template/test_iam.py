@@ -155,6 +155,7 @@ MADE = {
     "ServerRole": [
         *items(VERSION, "GetItem", "Query"), *items(OWN, "GetItem", "Query"), *items(API_KEY, "GetItem"),
         *items(TENANT, "GetItem"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
+        *items(COUNTERS, "UpdateItem"),
         *on(STACK_ID, "cloudformation:DescribeStacks"),  # it runs the command with --stack
     ],
     "JobRole": [*WRITES, *LOGS, *GIVES_UP],

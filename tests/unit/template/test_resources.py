@@ -206,7 +206,19 @@ def test_nothing_costs_while_it_is_idle() -> None:
     assert all(t["BillingMode"] == "PAY_PER_REQUEST" for t in resources("AWS::DynamoDB::Table").values())
     machines = resources("AWS::Batch::ComputeEnvironment").values()
     assert all(one["ComputeResources"].get("MinvCpus", 0) == 0 for one in machines)
-    assert not any("ProvisionedConcurrencyConfig" in f or "SnapStart" in f for f in FUNCTIONS.values())
+    paid = {name for name, f in FUNCTIONS.items() if "ProvisionedConcurrencyConfig" in f or "SnapStart" in f}
+    assert paid == {"PredictFunction"}
+    predict = FUNCTIONS["PredictFunction"]
+    assert predict["SnapStart"] == {"ApplyOn": {"Fn::If": ["UsesSnapStart", "PublishedVersions", "None"]}}
+    assert predict["ProvisionedConcurrencyConfig"]["Fn::If"][::2] == ["KeepsPredictorsReady", {"Ref": "AWS::NoValue"}]
+    assert template()["Parameters"]["PredictStart"]["Default"] == "on-demand"  # neither of them
+
+
+def test_snapstart_is_given_what_it_asks_for() -> None:
+    predict = FUNCTIONS["PredictFunction"]
+    assert predict["AutoPublishAlias"]  # it is of published versions
+    assert predict["EphemeralStorage"]["Size"]["Fn::If"][:2] == ["UsesSnapStart", 512]
+    assert "FileSystemConfigs" not in predict
 
 
 def test_nothing_comes_in_to_the_jobs_machines() -> None:
