@@ -1,9 +1,12 @@
-"""The networks that benchmarks/compression.py compresses, and the data that they learn from."""
+"""The networks that benchmarks/compression.py compresses, their data, and the passes that are named."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
+from functools import partial
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,26 +15,106 @@ import onnx
 import onnxruntime
 import polars as pl
 import torch
+from onnxruntime.quantization import quantize_dynamic
 from quality_data import DATA
 from torch import Tensor, nn
 
+from pipeline.compression.fine_tuning.budget import Budget
+from pipeline.compression.passes.pass_context import PassContext
+from pipeline.compression.passes.quantization.quantization_graph import prepare_quantization
+from pipeline.compression.recipes import CompressionPlan, plan_passes
 from pipeline.compression.training_rows import TrainingRows
+from pipeline.contracts.records.variant import PassName
+from pipeline.contracts.spec.job_spec import Compression
 from pipeline.training.algorithm import Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
 
 __all__ = [
-    "LeNet5",
+    "PEER",
     "accuracy",
+    "make_lenet_5",
+    "make_lenet_300_100",
+    "make_transformer",
     "read_mnist",
     "read_news",
     "session_of",
-    "train_algorithm",
-    "train_lenet5",
-    "training_rows",
 ]
 
+PEER = "peer: onnxruntime dynamic int8"
 VALIDATION_ROWS = 5_000
 BATCH_ROWS = 64
+FINE_TUNING_SECONDS = 300.0  # of one pass, at most
+LENET_300_100 = {
+    "hidden": (300, 100), "optimizer": "adam", "batch_size": 128, "dropout": 0.2, "weight_decay": 0.0,
+    "learning_rate": 1e-3, "schedule": "cosine", "early_stopping": 1000, "epochs": 20,
+}  # fmt: skip
+
+Bodies = dict[str, bytes]
+
+
+def make_lenet_300_100() -> dict[str, Bodies]:
+    """Pruned at two strengths, then shared."""
+    rows = read_mnist("train")
+    dense = train_algorithm("mlp", LENET_300_100, rows, validation_rows=VALIDATION_ROWS)
+    made = {"fp32": dense, PEER: quantize_by_onnxruntime(dense)}
+    return {"lenet_300_100": made | prune_and_share(dense, rows, strengths=2)}
+
+
+def make_lenet_5() -> dict[str, Bodies]:
+    """Pruned, then shared; and with fewer channels, then in integers."""
+    rows = read_mnist("train")
+    dense = train_lenet5(rows, epochs=6)
+    start = {"fp32": dense, PEER: quantize_by_onnxruntime(dense)}
+    plan = plan_of("prune_channels")
+    narrow = plan.changes[0][0].make(context_of(dense, rows))(dense).model
+    to_int8 = plan.quantizations["int8"][0]
+    cnn = {
+        **start,
+        "static_int8": to_int8.make(context_of(dense, rows))(dense).model,
+        "prune_channels": narrow,
+        "prune_channels, static_int8": to_int8.make(context_of(dense, rows))(narrow).model,
+    }
+    return {"lenet_5": start | prune_and_share(dense, rows, strengths=1), "cnn": cnn}
+
+
+def make_transformer() -> dict[str, Bodies]:
+    """Integers whose scales are those of the rows, or fixed."""
+    rows = read_news("train")
+    full = train_algorithm("transformer", {"epochs": 4}, rows, validation_rows=600)
+    passes: tuple[PassName, ...] = ("static_int8", "dynamic_int8")
+    ours = {name: plan_of(name).quantizations["int8"][0].make(context_of(full, rows))(full).model for name in passes}
+    return {"transformer": {"fp32": full, PEER: quantize_by_onnxruntime(full), **ours}}
+
+
+def prune_and_share(dense: bytes, rows: Rows, *, strengths: int) -> Bodies:
+    """``compression: {passes: [prune_magnitude, share_weights]}`` at the strongest levels of pruning."""
+    plan = plan_of("prune_magnitude", "share_weights")
+    made = {}
+    for (prune,) in plan.strengths[:strengths]:
+        pruned = prune.make(context_of(dense, rows))(dense).model
+        share = plan.quantizations["codebook"][0]
+        made[f"{prune.description}, {share.description}"] = share.make(context_of(dense, rows))(pruned).model
+    return made
+
+
+def plan_of(*passes: PassName) -> CompressionPlan:
+    """What train.yaml's ``compression: {passes: [...]}`` plans."""
+    return plan_passes(Compression(passes=passes))
+
+
+def context_of(body: bytes, rows: Rows) -> PassContext:
+    """What the passes work with."""
+    return PassContext(
+        read_rows=partial(training_rows, rows), teacher=body, budget=Budget.start(FINE_TUNING_SECONDS),
+    )  # fmt: skip
+
+
+def quantize_by_onnxruntime(body: bytes) -> bytes:
+    """Its own dynamic int8, after its own pre-processing."""
+    with tempfile.TemporaryDirectory() as folder:
+        quantized = Path(folder, "int8.onnx")
+        quantize_dynamic(prepare_quantization(body), quantized, op_types_to_quantize=["MatMul", "Gather"])
+        return quantized.read_bytes()
 
 
 def read_mnist(name: str) -> Rows:

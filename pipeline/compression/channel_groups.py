@@ -89,7 +89,9 @@ def keep_channels(model: onnx.ModelProto, group: ChannelGroup, indices: Indices)
         values = np.take(numpy_helper.to_array(tensor), entries, axis=axis.axis)
         tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), axis.tensor))
     for name in group.shapes:
-        tensors[name].CopyFrom(numpy_helper.from_array(np.array([0, -1], np.int64), name))
+        rows, features = numpy_helper.to_array(tensors[name]).tolist()
+        kept = features // group.size * len(indices) if features > 0 else features
+        tensors[name].CopyFrom(numpy_helper.from_array(np.array([rows, kept], np.int64), name))
     del model.graph.value_info[:]
 
 
@@ -229,10 +231,11 @@ class _Finder:
                 _Channels(group=channels.group, axis=_LAST_AXIS, block=None) if attributes.get("axis", 1) == 1 else None
             )
         shape = self._constants.get(node.input[1])
-        if shape is None or attributes.get("allowzero"):
+        if shape is None:
             return None
         sizes = numpy_helper.to_array(shape).tolist()
-        if len(sizes) != 2 or sizes[0] not in (0, -1):
+        as_many_rows = (-1,) if attributes.get("allowzero") else (0, -1)
+        if len(sizes) != 2 or sizes[0] not in as_many_rows:
             return None
         channels.group.shapes.append(shape.name)
         return _Channels(group=channels.group, axis=_LAST_AXIS, block=None)

@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
 __all__ = ["AUTOMATIC", "PASSES", "CompressionPlan", "PassStep", "plan_passes"]
 
-_SPARSITIES = (0.9, 0.75, 0.5)
-_CHANNEL_RATIOS = (0.5, 0.25)
+_SPARSITIES = (0.95, 0.9, 0.75, 0.5)
+_CHANNEL_RATIOS = (0.75, 0.5, 0.25)
 _CODEBOOK_BITS = (5, 6, 8)
 _EXACT_SHARES = (0.25, 0.5)
+_TUNED_CODEBOOK_BITS = (3, 5, 8)  # values that learn are fewer at the same quality
 _COLUMN_CHANGES = (0.01, 0.001, 1e-6)
 _TREE_STEPS = (12, 6, 3)  # one of how many trees stays
 _TREE_BITS = (5, 6, 8, 16)
@@ -194,7 +195,7 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
         _fine_tuned("prune_channels", f"{ratio:.0%} of the channels pruned", ratio=ratio) for ratio in _CHANNEL_RATIOS
     ),
     "share_weights": tuple(
-        _fine_tuned("share_weights", f"{2**bits} values in each tensor", bits=bits) for bits in _CODEBOOK_BITS
+        _fine_tuned("share_weights", f"{2**bits} values in each tensor", bits=bits) for bits in _TUNED_CODEBOOK_BITS
     ),
     "fp16": (PassStep(name="fp16", make=partial(_without_context, RoundWeights, "fp16")),),
     "bf16": (PassStep(name="bf16", make=partial(_without_context, RoundWeights, "bf16")),),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -148,36 +150,33 @@ class GradualPruning:
 
 
 class SharedValues:
-    """At most ``2 ** bits`` values in each tensor: k-means chooses them, and they learn as the mean of their weights.
+    """At most ``2 ** bits`` values in each tensor: k-means chooses them, and each learns from all of its weights.
 
+    The gradient of a value is the mean of the gradients of its weights, so that the weights take equal steps.
     Source: Han et al. 2016, Deep Compression (arXiv:1510.00149), section 3. Zeros stay zeros.
     """
 
     @torch.no_grad()
     def __init__(self, weights: Weights, *, bits: int) -> None:
-        self._codes: dict[str, Tensor] = {}
-        self._zeros: dict[str, Tensor] = {}
+        self._groups: dict[str, _Groups] = {}
         for name, tensor in _large(weights).items():
             shared = share_weights(tensor.detach().numpy(), 2**bits)
             tensor.copy_(torch.from_numpy(shared))
-            _, codes = np.unique(shared, return_inverse=True)
-            self._codes[name] = torch.from_numpy(codes.reshape(-1).astype(np.int64))
-            self._zeros[name] = torch.from_numpy(shared == 0)
+            self._groups[name] = _Groups.of(shared)
 
+    @torch.no_grad()
     def before_step(self, weights: Weights) -> None:
-        """Do nothing."""
+        """Replace the gradient of each weight by the mean over the weights that share its value."""
+        for name, groups in self._groups.items():
+            gradient = weights[name].grad
+            if gradient is not None:
+                groups.average(gradient)
 
     @torch.no_grad()
     def after_step(self, weights: Weights, progress: float) -> None:
-        """Set each weight to the mean of those that share its value."""
-        for name, codes in self._codes.items():
-            tensor = weights[name]
-            count = int(codes.max()) + 1
-            sums = torch.zeros(count, dtype=torch.float64)
-            sums.index_add_(0, codes, tensor.flatten().double())
-            means = sums / torch.bincount(codes, minlength=count)
-            tensor.copy_(means.to(tensor.dtype)[codes].view_as(tensor))
-            tensor.masked_fill_(self._zeros[name], 0.0)
+        """Set each weight to the mean of those that share its value: rounding may set them apart."""
+        for name, groups in self._groups.items():
+            groups.average(weights[name])
 
     def state(self) -> State:
         """Return nothing: all of it follows from the weights at the beginning."""
@@ -185,6 +184,39 @@ class SharedValues:
 
     def restore(self, state: State) -> None:
         """Do nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Groups:
+    """The entries of a tensor that share a value; those that are zero are in no group.
+
+    Attributes:
+        places: Flat indices of the entries that are not zero [entries].
+        codes: The group of each [entries].
+        counts: Entries of each group [groups].
+    """
+
+    places: Tensor
+    codes: Tensor
+    counts: Tensor
+
+    @classmethod
+    def of(cls, shared: npt.NDArray[np.float32]) -> _Groups:
+        """Group equal entries."""
+        flat = shared.reshape(-1)
+        places = np.flatnonzero(flat)
+        _, codes = np.unique(flat[places], return_inverse=True)
+        groups = torch.from_numpy(codes.reshape(-1).astype(np.int64))
+        return cls(places=torch.from_numpy(places), codes=groups, counts=torch.bincount(groups))
+
+    def average(self, tensor: Tensor) -> None:
+        """Set each entry to the mean of its group, and to zero where it is in none; in place."""
+        entries = tensor.reshape(-1)[self.places].double()
+        sums = torch.zeros(len(self.counts), dtype=torch.float64).index_add_(0, self.codes, entries)
+        means = (sums / self.counts).to(tensor.dtype)
+        averaged = torch.zeros(tensor.numel(), dtype=tensor.dtype)
+        averaged[self.places] = means[self.codes]
+        tensor.copy_(averaged.view_as(tensor))
 
 
 def _large(weights: Weights) -> dict[str, nn.Parameter]:

@@ -69,7 +69,7 @@ def fit(  # noqa: PLR0913 - a loop's parts, each by its name
         seed: Of the order of the rows.
     """
     weights = graph.named_weights()
-    optimizer = torch.optim.Adam(weights.values(), lr=config.learning_rate)
+    optimizer = torch.optim.Adam(weights.values(), lr=config.learning_rate, fused=True)
     steps_per_epoch = math.ceil(len(rows) / config.batch_size)
     total = max(1, round(config.epochs * steps_per_epoch))
     step = _restore(graph, optimizer, constraint, checkpoints.load())

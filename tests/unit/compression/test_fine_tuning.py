@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pipeline.compression.fine_tuning.budget import Budget
-from pipeline.compression.fine_tuning.constraints import Importance
+from pipeline.compression.fine_tuning.constraints import Importance, SharedValues
 from pipeline.compression.fine_tuning.objective import Objective
 from pipeline.compression.fine_tuning.torch_graph import TorchGraph
 from pipeline.compression.passes.fine_tune import FineTune, FineTuningConfig
@@ -132,6 +132,15 @@ def test_shared_values_learn() -> None:
     assert all(len(np.unique(tensor)) <= 4 for tensor in read_weights(onnx.load_from_string(shared)) if tensor.ndim > 1)
     untuned = ShareTunedWeights(context_of(network), bits=2, config=FineTuningConfig(epochs=0.01))(network.body).model
     assert loss_of(shared, network) < loss_of(untuned, network)
+
+
+def test_a_shared_value_learns_from_the_mean_gradient_of_its_weights() -> None:
+    tensor = torch.nn.Parameter(torch.tensor([1.0, 1.0, 2.0, 0.0]).repeat(32, 1))
+    constraint = SharedValues({"weight": tensor}, bits=2)
+    gradients = torch.tensor([1.0, 3.0, 5.0, 7.0])
+    tensor.grad = gradients.repeat(32, 1)
+    constraint.before_step({"weight": tensor})
+    assert torch.equal(tensor.grad, torch.tensor([2.0, 2.0, 5.0, 0.0]).repeat(32, 1))
 
 
 def test_a_regression_learns_values() -> None:

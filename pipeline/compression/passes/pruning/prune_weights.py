@@ -22,6 +22,7 @@ from pipeline.contracts.errors import CompressionError
 
 __all__ = ["PruneWeights"]
 
+_CONFIG = FineTuningConfig(epochs=12, batch_size=64)  # weights are pruned over 60 % of it, and need many small steps
 _SLACK = 0.02  # of the share of zeros: equal scores, and layers of few weights
 
 
@@ -36,7 +37,7 @@ class PruneWeights(FineTune):
         importance: Importance = "magnitude",
         config: FineTuningConfig | None = None,
     ) -> None:
-        super().__init__(context, config)
+        super().__init__(context, config or _CONFIG)
         self._sparsity, self._importance = sparsity, importance
 
     def constrain(self, weights: Weights) -> Constraint:

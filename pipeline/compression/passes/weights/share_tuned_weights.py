@@ -1,7 +1,8 @@
 """Weight sharing with fine-tuning: each weight becomes one of a few values, and the values go on learning.
 
 Requires  what fine-tuning requires.
-Does      k-means over the weights of each tensor; then each value learns as the mean of its weights. Zeros stay zeros.
+Does      k-means over the weights of each tensor; then each value learns from the mean gradient of its weights. Zeros
+          stay zeros.
 Ensures   no matrix has more values than the codebook.
 
 Source: Han et al. 2016, Deep Compression (arXiv:1510.00149), section 3.
@@ -20,12 +21,14 @@ from pipeline.contracts.errors import CompressionError
 
 __all__ = ["ShareTunedWeights"]
 
+_CONFIG = FineTuningConfig(epochs=3, batch_size=64)
+
 
 class ShareTunedWeights(FineTune):
     """Share at most ``2 ** bits`` values among the weights of a tensor; the values learn."""
 
     def __init__(self, context: PassContext, *, bits: int, config: FineTuningConfig | None = None) -> None:
-        super().__init__(context, config)
+        super().__init__(context, config or _CONFIG)
         self._bits = bits
 
     def constrain(self, weights: Weights) -> Constraint:

@@ -1,0 +1,118 @@
+"""Adult's part of benchmarks/compression.py: a network that learns what the best candidate predicts."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from common import alternate
+from compression_networks import PEER, context_of, plan_of, quantize_by_onnxruntime, session_of
+from quality_data import TABLES, DataSet
+
+from pipeline.compression.passes.graph_pass import apply_if_applicable
+from pipeline.compression.passes.trees.order_trees import OrderTrees
+from pipeline.compression.storage import pack_model
+from pipeline.contracts.records.plan import Candidate
+from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.ensembling.distillation import distill
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.scoring import OnnxModel, feeds, truth
+from pipeline.graphs.served_graph import wrap
+from pipeline.planning.plan import plan
+from pipeline.training.algorithm import Rows
+from pipeline.training.algorithms import ALGORITHMS
+from pipeline.training.distributed.machine import Machine
+from pipeline.training.trainer import Trainer
+from pipeline.validation.companions.test_file import CompanionTest
+from pipeline.validation.prepare import PreparedFiles, prepare
+from pipeline.validation.readers.batches import rows_of_frame
+from pipeline.validation.rejected_rows import RejectedRows
+
+__all__ = ["BEST", "make_adult", "measure_adult"]
+
+BEST = "best candidate: gradient_boosting"
+STUDENT = {"hidden": (64, 64), "dropout": 0.0, "epochs": 30, "batch_size": 256, "learning_rate": 2e-3,
+           "early_stopping": 5, "schedule": "cosine"}  # fmt: skip
+ROUNDS = 400
+
+
+def make_adult() -> dict[str, dict[str, bytes]]:
+    """Served files: boosting as the plan has it (one fit in place of its folds), and a student of it in integers."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = _prepare(Path(folder))
+        splits = data.read_splits()
+        (planned,) = (
+            each for each in plan(data.dataset, data.spec).candidates if each.algorithm == "gradient_boosting"
+        )
+        machine = Machine(device="cpu", description="cpu", threads=1)
+        trainer = Trainer(dataset=data.dataset, splits=splits, machine=machine, seed=0)
+        problem = trainer.problem(Candidate(name="student", algorithm="mlp"), lambda text: None)
+        boosting = ALGORITHMS["gradient_boosting"]
+        teacher = boosting.train(boosting.configure({**planned.settings, "folds": 1}), problem).body()
+        model = OnnxModel(teacher.SerializeToString(), threads=1)
+
+        def predict(rows: Rows) -> np.ndarray[Any, Any]:
+            names = {value.name for value in teacher.graph.input}
+            given = {name: values for name, values in (("num", rows.num), ("cat", rows.cat)) if name in names}
+            return np.asarray(model.run_raw(given)[0])
+
+        mlp = ALGORITHMS["mlp"]
+        student = distill(mlp, mlp.configure(STUDENT), problem, predict).body().SerializeToString()
+        context = context_of(student, problem.train)
+        bodies = {
+            BEST: bytes(teacher.SerializeToString()),
+            "fp32": student,
+            PEER: quantize_by_onnxruntime(student),
+            "static_int8": plan_of("static_int8").quantizations["int8"][0].make(context)(student).model,
+            "dynamic_int8": plan_of("dynamic_int8").quantizations["int8"][0].make(context)(student).model,
+        }
+        serve = partial(_serve, data)
+        return {"adult": {name: serve(body) for name, body in bodies.items()}}
+
+
+def measure_adult(served: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Accuracy on the test rows, and microseconds of ``session.run`` with raw columns."""
+    with tempfile.TemporaryDirectory() as folder:
+        data = _prepare(Path(folder))
+        signature, test = data.dataset.signature, data.read_splits()["test"]
+    rows, right = feeds(test, signature), truth(test, signature)
+    sessions = {name: session_of(body) for name, body in served.items()}
+    taken = {}
+    for size in (1, 64):
+        given = {name: values[:size] for name, values in rows.items()}
+        taken[size] = alternate(
+            {name: partial(session.run, None, given) for name, session in sessions.items()},
+            ROUNDS if size == 1 else 100,
+        )
+    return {
+        name: {
+            "us": {str(size): medians[name] for size, medians in taken.items()},
+            "times": {str(size): round(medians[BEST] / medians[name], 2) for size, medians in taken.items()},
+            "stored bytes": len(pack_model(body)),
+            "accuracy": measure(signature, right, OnnxModel(body, threads=1).run(rows))["accuracy"],
+        }
+        for name, body in served.items()
+    }
+
+
+def _prepare(folder: Path) -> PreparedFiles:
+    given: DataSet = TABLES["adult"](0)
+    aside, of_test = (RejectedRows(folder / f"aside_{name}.jsonl") for name in ("learn", "test"))
+    return prepare(
+        rows_of_frame(given.learn),
+        JobSpec(target=given.target),
+        aside,
+        folder,
+        sha256="0" * 64,
+        test=CompanionTest(name="test.csv", rows=rows_of_frame(given.test), rejected=of_test),
+    )
+
+
+def _serve(data: PreparedFiles, body: bytes) -> bytes:
+    wrapped = wrap(onnx.load_from_string(body), data.dataset, data.dataset.signature).SerializeToString()
+    return apply_if_applicable(OrderTrees(), wrapped)
