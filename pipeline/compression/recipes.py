@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AUTOMATIC", "PASSES", "CompressionPlan", "PassStep", "plan_passes"]
 
-_SPARSITIES = (0.95, 0.9, 0.75, 0.5)
+_SPARSITIES = (0.95, 0.92, 0.75, 0.5)  # 8 % of LeNet-300-100 are left in Deep Compression
 _CHANNEL_RATIOS = (0.75, 0.5, 0.25)
 _CODEBOOK_BITS = (5, 6, 8)
 _EXACT_SHARES = (0.25, 0.5)
