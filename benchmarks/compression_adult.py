@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 from common import alternate
 from compression_networks import PEER, context_of, plan_of, quantize_by_onnxruntime, session_of
@@ -19,12 +18,11 @@ from pipeline.compression.passes.trees.order_trees import OrderTrees
 from pipeline.compression.storage import pack_model
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.ensembling.distillation import distill
+from pipeline.ensembling.distillation import distill, load_teacher
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.scoring import OnnxModel, feeds, truth
 from pipeline.graphs.served_graph import wrap
 from pipeline.planning.plan import plan
-from pipeline.training.algorithm import Rows
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.distributed.machine import Machine
 from pipeline.training.trainer import Trainer
@@ -51,25 +49,22 @@ def make_adult() -> dict[str, dict[str, bytes]]:
         )
         machine = Machine(device="cpu", description="cpu", threads=1)
         trainer = Trainer(dataset=data.dataset, splits=splits, machine=machine, seed=0)
-        problem = trainer.problem(Candidate(name="student", algorithm="mlp"), lambda text: None)
+        task = trainer.make_task()
+        context = trainer.make_context(Candidate(name="student", algorithm="mlp"), lambda text: None)
         boosting = ALGORITHMS["gradient_boosting"]
-        teacher = boosting.train(boosting.configure({**planned.settings, "folds": 1}), problem).body()
-        model = OnnxModel(teacher.SerializeToString(), threads=1)
-
-        def predict(rows: Rows) -> np.ndarray[Any, Any]:
-            names = {value.name for value in teacher.graph.input}
-            given = {name: values for name, values in (("num", rows.num), ("cat", rows.cat)) if name in names}
-            return np.asarray(model.run_raw(given)[0])
-
+        teacher = boosting.train(boosting.configure({**planned.settings, "folds": 1}), task, context).body()
         mlp = ALGORITHMS["mlp"]
-        student = distill(mlp, mlp.configure(STUDENT), problem, predict).body().SerializeToString()
-        context = context_of(student, problem.train)
+        fitted = distill(
+            mlp, mlp.configure(STUDENT), task, context, load_teacher(teacher, classes=task.classes, threads=1)
+        )
+        student = bytes(fitted.body().SerializeToString())
+        given = context_of(student, task.train)
         bodies = {
             BEST: bytes(teacher.SerializeToString()),
             "fp32": student,
             PEER: quantize_by_onnxruntime(student),
-            "static_int8": plan_of("static_int8").quantizations["int8"][0].make(context)(student).model,
-            "dynamic_int8": plan_of("dynamic_int8").quantizations["int8"][0].make(context)(student).model,
+            "static_int8": plan_of("static_int8").quantizations["int8"][0].make(given)(student).model,
+            "dynamic_int8": plan_of("dynamic_int8").quantizations["int8"][0].make(given)(student).model,
         }
         serve = partial(_serve, data)
         return {"adult": {name: serve(body) for name, body in bodies.items()}}
