@@ -90,8 +90,8 @@ def keep_channels(model: onnx.ModelProto, group: ChannelGroup, indices: Indices)
         tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), axis.tensor))
     for name in group.shapes:
         rows, features = numpy_helper.to_array(tensors[name]).tolist()
-        kept = features // group.size * len(indices) if features > 0 else features
-        tensors[name].CopyFrom(numpy_helper.from_array(np.array([rows, kept], np.int64), name))
+        feature_count = features // group.size * len(indices) if features > 0 else features
+        tensors[name].CopyFrom(numpy_helper.from_array(np.array([rows, feature_count], np.int64), name))
     del model.graph.value_info[:]
 
 

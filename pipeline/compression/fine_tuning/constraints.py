@@ -191,12 +191,12 @@ class _Groups:
     """The entries of a tensor that share a value; those that are zero are in no group.
 
     Attributes:
-        places: Flat indices of the entries that are not zero [entries].
+        nonzero_indices: Flat indices of the entries that are not zero [entries].
         codes: The group of each [entries].
         counts: Entries of each group [groups].
     """
 
-    places: Tensor
+    nonzero_indices: Tensor
     codes: Tensor
     counts: Tensor
 
@@ -204,18 +204,19 @@ class _Groups:
     def of(cls, shared: npt.NDArray[np.float32]) -> _Groups:
         """Group equal entries."""
         flat = shared.reshape(-1)
-        places = np.flatnonzero(flat)
-        _, codes = np.unique(flat[places], return_inverse=True)
+        nonzero_indices = np.flatnonzero(flat)
+        _, codes = np.unique(flat[nonzero_indices], return_inverse=True)
         groups = torch.from_numpy(codes.reshape(-1).astype(np.int64))
-        return cls(places=torch.from_numpy(places), codes=groups, counts=torch.bincount(groups))
+        counts = torch.bincount(groups)
+        return cls(nonzero_indices=torch.from_numpy(nonzero_indices), codes=groups, counts=counts)
 
     def average(self, tensor: Tensor) -> None:
         """Set each entry to the mean of its group, and to zero where it is in none; in place."""
-        entries = tensor.reshape(-1)[self.places].double()
+        entries = tensor.reshape(-1)[self.nonzero_indices].double()
         sums = torch.zeros(len(self.counts), dtype=torch.float64).index_add_(0, self.codes, entries)
         means = (sums / self.counts).to(tensor.dtype)
         averaged = torch.zeros(tensor.numel(), dtype=tensor.dtype)
-        averaged[self.places] = means[self.codes]
+        averaged[self.nonzero_indices] = means[self.codes]
         tensor.copy_(averaged.view_as(tensor))
 
 
