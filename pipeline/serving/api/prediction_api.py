@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from pipeline.serving.api.assignment import Position, request_position
@@ -55,8 +56,10 @@ class PredictionApi:
         predict = _PREDICTIONS.get(route.action)
         if predict is not None:
             caller.require("predict", route.model)
-            position = request_position(caller.tenant, caller.principal, request.headers.get, request.body)
-            return self._find(route, caller, position).respond(lambda model: predict(model, request))
+            model = self._find(route, caller, partial(_position, caller, request))
+            if model.observer is None:
+                return predict(model, request)
+            return model.respond(lambda measured: predict(measured, request))
         if route.action == "openapi":
             return _respond_json(_describe_api())
         if not route.model:
@@ -72,6 +75,10 @@ class PredictionApi:
         return self._models.find(
             ModelReference(caller.tenant, route.model, route.version, route.alias, caller.may_use_unready, position)
         )
+
+
+def _position(caller: Caller, request: HttpRequest, seed: str) -> float:
+    return request_position(caller.tenant, caller.principal, request.headers.get, request.body)(seed)
 
 
 def _describe_api(model: LoadedModel | None = None) -> dict[str, Any]:

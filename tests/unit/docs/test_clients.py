@@ -33,7 +33,9 @@ class _Api(BaseHTTPRequestHandler):
         known = self.headers["x-api-key"] == KEY
         status = 200 if right and known else 401 if right else 400
         answer: dict[str, Any] = (
-            {"predictions": [{"value": 123.5}]} if status == 200 else {"error": "the key is unknown"}
+            {"model": "houses", "version": 1, "predictions": [{"value": 123.5}]}
+            if status == 200
+            else {"error": "the key is unknown"}
         )
         self.send_response(status)
         self.send_header("content-type", "application/json")
