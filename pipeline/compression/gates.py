@@ -25,6 +25,7 @@ class Measured:
         quality: Metric -> value.
         latency_us: Microseconds of one row on one thread, the median; NaN: not measured yet.
         interval: Metric -> its 95 % interval.
+        columns: Of a request; a file that needs fewer than fp32 need be neither smaller nor faster.
         batch_difference: By how much predictions for rows alone differ from those in a batch.
     """
 
@@ -32,6 +33,7 @@ class Measured:
     quality: Mapping[str, float]
     latency_us: float = float("nan")
     interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    columns: int = 0
     batch_difference: float = 0.0
 
 
@@ -78,7 +80,8 @@ def failed_quality_gates(
 def failed_cost_gates(full: Measured, small: Measured, *, limits: Compression) -> tuple[str, ...]:
     """Return a sentence for each gate of bytes and latencies, as failed_gates has it."""
     failed = []
-    if small.bytes >= full.bytes and not is_faster(small.latency_us, full.latency_us):
+    is_cheaper = small.bytes < full.bytes or is_faster(small.latency_us, full.latency_us)
+    if not is_cheaper and small.columns >= full.columns:
         failed.append(
             f"it is neither smaller nor faster: {small.bytes} bytes and {small.latency_us:.0f} us for one row, "
             f"fp32 has {full.bytes} and {full.latency_us:.0f}"

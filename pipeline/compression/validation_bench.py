@@ -59,7 +59,7 @@ class ServedFile:
     @property
     def measured(self) -> Measured:
         """What the gates look at, but for latencies."""
-        return Measured(bytes=len(self.stored), quality=self.quality, interval=self.interval)
+        return Measured(bytes=len(self.stored), quality=self.quality, interval=self.interval, columns=len(self.rows))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

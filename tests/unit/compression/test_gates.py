@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.compression.gates import Measured, failed_gates
+from pipeline.compression.gates import Measured, failed_cost_gates, failed_gates
 from pipeline.contracts.spec.job_spec import Compression
 from pipeline.evaluation.ranking import relative_drop
 
@@ -51,6 +51,12 @@ def test_each_gate_says_what_it_saw_and_what_it_expected(
 
 def test_every_gate_that_is_missed_is_named() -> None:
     assert len(failed(small(size=2000, accuracy=0.1, latency=99.0), agreement=0.1)) == 4
+
+
+def test_a_file_that_needs_fewer_columns_need_be_neither_smaller_nor_faster() -> None:
+    full, pruned = (dataclasses.replace(small(size=1000), columns=columns) for columns in (4, 3))
+    assert failed_cost_gates(full, pruned, limits=Compression()) == ()
+    assert failed_cost_gates(full, full, limits=Compression()) != ()
 
 
 def test_a_file_that_is_faster_need_not_be_smaller_and_ten_percent_are_no_difference() -> None:
