@@ -24,6 +24,8 @@ A train.yaml and a test.csv (or parquet, ...) beside the file are read with it. 
 
 Exit codes: 0 a run would begin, 1 it would refuse the file: the sentence says why."""
 
+_MAX_NAMED = 6  # columns
+
 
 def register(app: typer.Typer) -> None:
     """Add ``modeldrop check``."""
@@ -34,7 +36,9 @@ def check(
     *,
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", exists=True, readable=True, help="A data file or a folder, as for drop."),
+        typer.Argument(
+            metavar="FILE", exists=True, readable=True, help="A data file, a folder or an .onnx model, as for drop."
+        ),
     ],
     target: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="Column to predict, or several: a,b (default: the last one).")
@@ -49,11 +53,30 @@ def check(
     from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.upload.check_report import check_view
 
+    if file.suffix.lower() == ".onnx":
+        _check_model(file, spec, json=json)
+        return
     result = _check(file, target, spec)
     if json:
         print_json(result.document())
     else:
         show(check_view(result))
+
+
+def _check_model(file: Path, spec: Path | None, *, json: bool) -> None:
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.upload.model_check import read_model_file
+
+    dataset = read_model_file(file, spec)
+    if json:
+        print_json(dataset.model_dump(mode="json"))
+        return
+    names = ", ".join(column.name for column in dataset.columns[:_MAX_NAMED])
+    more = f" and {len(dataset.columns) - _MAX_NAMED:,} more" if len(dataset.columns) > _MAX_NAMED else ""
+    classes = f" of {len(dataset.classes)} classes" if dataset.classes else ""
+    typer.echo(f"{file.name} can be served: {dataset.task}{classes}, from {names}{more}")
+    for warning in dataset.warnings:
+        typer.echo(f"  {warning}")
 
 
 def _check(file: Path, target: str | None, spec: Path | None) -> Check:

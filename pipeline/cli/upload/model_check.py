@@ -12,13 +12,14 @@ from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.upload.precheck import SETTINGS, not_uploaded
 from pipeline.contracts.errors import InputError, ObjectNotFoundError
 from pipeline.contracts.object_keys import CALIBRATION, UploadKey
+from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.outcome import UPLOADED
 from pipeline.contracts.spec.job_spec import JobSpec, parse_job_spec
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
 
-__all__ = ["check_model_file", "precheck_model"]
+__all__ = ["check_model_file", "precheck_model", "read_model_file"]
 
 
 def precheck_model(
@@ -80,6 +81,27 @@ def _fetch(names: tuple[str, ...], key: UploadKey, connection: Connection, folde
         message(f"using {name} from your earlier drop", style="yellow")
         return folder / name
     return None
+
+
+def read_model_file(file: Path, settings: Path | None) -> Dataset:
+    """Read a model as its run will, with the calibration.csv beside it; return the description of its columns.
+
+    Args:
+        file: An .onnx file.
+        settings: Its train.yaml; None: the one beside it, if there is one.
+
+    Raises:
+        InvalidModelError: The run would refuse it.
+        InvalidJobSpecError: The settings cannot be read, or do not fit it.
+    """
+    from pipeline.brought.reading import DATASET
+
+    beside = [settings] if settings else [file.parent / name for name in SETTINGS if (file.parent / name).is_file()]
+    spec = parse_job_spec(beside[0].read_bytes()) if beside else JobSpec()
+    rows = file.parent / CALIBRATION
+    with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
+        _read(file, spec, rows if rows.is_file() else None, Path(scratch))
+        return Dataset.from_bytes((Path(scratch) / "out" / DATASET).read_bytes())
 
 
 def _read(file: Path, spec: JobSpec, rows: Path | None, folder: Path) -> None:
