@@ -96,8 +96,8 @@ def read_model_file(file: Path, settings: Path | None) -> Dataset:
     """
     from pipeline.brought.reading import DATASET
 
-    beside = [settings] if settings else [file.parent / name for name in SETTINGS if (file.parent / name).is_file()]
-    spec = parse_job_spec(beside[0].read_bytes()) if beside else JobSpec()
+    candidates = [settings] if settings else [file.parent / name for name in SETTINGS if (file.parent / name).is_file()]
+    spec = parse_job_spec(candidates[0].read_bytes()) if candidates else JobSpec()
     rows = file.parent / CALIBRATION
     with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
         _read(file, spec, rows if rows.is_file() else None, Path(scratch))
