@@ -143,9 +143,9 @@ def test_a_job_that_ignores_sigterm_is_killed_after_its_grace(runner: JobRunner,
     assert job.attempts[0].exit_code == 137
 
 
-_TELL = (
-    "import os; e = os.environ; print(*(e.get(f'AWS_BATCH_JOB_{name}') for name in ("
-    "'NODE_INDEX', 'NUM_NODES', 'MAIN_NODE_INDEX', 'MAIN_NODE_PRIVATE_IPV4_ADDRESS')), flush=True); "
+_TELL = (  # in one write: a node is ended at any time
+    "import os; e = os.environ; os.write(1, (' '.join(str(e.get(f'AWS_BATCH_JOB_{name}')) for name in ("
+    "'NODE_INDEX', 'NUM_NODES', 'MAIN_NODE_INDEX', 'MAIN_NODE_PRIVATE_IPV4_ADDRESS')) + '\\n').encode()); "
 )
 
 
