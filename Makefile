@@ -7,6 +7,9 @@ BIN := $(VENV)/bin
 TORCH_INDEX ?=
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 
+# A file is tested by one process; tests/conftest.py puts the longest files first.
+LONG_FILES_FIRST := -n auto --dist loadfile --no-loadscope-reorder
+
 .PHONY: demo test check check-types check-rules test-sam bench image clean help
 
 help: ## Say what there is
@@ -16,8 +19,8 @@ demo: $(VENV)/.installed ## Install, start the embedded cloud, drop a real data 
 	$(BIN)/modeldrop demo
 
 test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile tests/architecture tests/files tests/unit tests/integration
-	$(BIN)/python -m pytest tests/local tests/cloud tests/distributed tests/sam
+	$(BIN)/python -m pytest $(LONG_FILES_FIRST) --maxprocesses 4 tests/architecture tests/files tests/unit tests/integration
+	$(BIN)/python -m pytest $(LONG_FILES_FIRST) --maxprocesses 2 tests/local tests/cloud tests/distributed tests/sam  # a cloud each
 
 check: check-types check-rules ## Lint, types, import contracts, template, sizes of the layers, import times, ratchets of style
 
