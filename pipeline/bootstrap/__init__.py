@@ -17,7 +17,7 @@ from pipeline.bootstrap.adapters import (
     registry_reads,
     table_of,
 )
-from pipeline.bootstrap.management import denied_calls, registry_manager, upload_granter
+from pipeline.bootstrap.management import change_publisher, denied_calls, registry_manager, upload_granter
 from pipeline.bootstrap.run_use_cases import (
     evaluation_job,
     evaluator,
@@ -69,6 +69,7 @@ __all__ = [
     "OperatorServices",
     "account_access",
     "authorizer",
+    "change_publisher",
     "command_settings",
     "cors_policy",
     "denied_calls",

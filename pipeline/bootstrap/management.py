@@ -8,17 +8,34 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.bootstrap.adapters import clients_of_tenant, connect, registry_of, table_of
-from pipeline.bootstrap.settings import DescriberSettings, ManagerSettings, UploadSettings
+from pipeline.bootstrap.settings import DescriberSettings, ManagerSettings, PublisherSettings, UploadSettings
 
 if TYPE_CHECKING:
     from pipeline.registry.audit import AuditLog
     from pipeline.use_cases.management.denied_calls import DeniedCalls
     from pipeline.use_cases.management.grant_upload import GrantUpload
     from pipeline.use_cases.management.manage_registry import ManageRegistry
+    from pipeline.use_cases.management.publish_change import PublishChange
 
-__all__ = ["denied_calls", "registry_manager", "upload_granter"]
+__all__ = ["change_publisher", "denied_calls", "registry_manager", "upload_granter"]
 
 Environ = Mapping[str, str]
+
+
+def change_publisher(environ: Environ = os.environ) -> PublishChange:
+    """Compose PublishChange."""
+    from pipeline.cloud.event_bridge import EventBridge
+    from pipeline.cloud.webhook import Webhook
+    from pipeline.registry.audit import AuditLog
+    from pipeline.use_cases.management.publish_change import PublishChange
+
+    settings = PublisherSettings.from_env(environ)
+    clients = connect(environ)
+    return PublishChange(
+        events=EventBridge(clients.events),
+        webhook=Webhook(settings.webhook_url, settings.webhook_secret) if settings.webhook_url else None,
+        audit=AuditLog(table_of(clients, settings.table)),
+    )
 
 
 def denied_calls(environ: Environ = os.environ) -> DeniedCalls:

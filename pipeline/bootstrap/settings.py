@@ -20,6 +20,7 @@ __all__ = [
     "ManagerSettings",
     "NodeSettings",
     "PredictorSettings",
+    "PublisherSettings",
     "RegistrarSettings",
     "RolloutSettings",
     "SmokeTestSettings",
@@ -185,6 +186,15 @@ class ManagerSettings(_Settings):
     artifacts: str = _artifacts()
     state_machine: str = _state_machine()
     tenant_role: str | None = _tenant_role()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublisherSettings(_Settings):
+    """Settings of the function ``publish_changes``."""
+
+    table: str = _table()
+    webhook_url: str | None = _setting("WEBHOOK_URL", pattern=r"https?://\S+", expected="a URL", optional=True)
+    webhook_secret: str = _setting("WEBHOOK_SECRET", pattern=r".*", expected="a secret", default="")
 
 
 @dataclass(frozen=True, kw_only=True)

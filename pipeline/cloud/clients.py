@@ -124,6 +124,11 @@ class Clients:
         return self._make("apigateway")
 
     @cached_property
+    def events(self) -> Any:
+        """Return the EventBridge client."""
+        return self._make("events")
+
+    @cached_property
     def sts(self) -> Any:
         """Return the STS client."""
         return self._make("sts")

@@ -96,6 +96,10 @@ def _calls(service: str, operation: str, params: Mapping[str, Any]) -> Iterator[
     elif service == "sfn":
         resource = params.get("stateMachineArn") or params["executionArn"]
         yield Call(action=f"states:{operation}", resource=resource.replace("modeldrop-pipeline", "Pipeline"))
+    elif service == "eventbridge":
+        bus = "arn:aws:events:us-east-1:123456789012:event-bus/default"
+        source = {"events:source": [entry["Source"] for entry in params["Entries"]]}
+        yield Call(action=f"events:{operation}", resource=bus, context=source)
     elif service == "lambda":
         assert params["FunctionName"] == "modeldrop-predict"
         yield Call(action="lambda:InvokeFunction", resource=arn_of("PredictFunction"))

@@ -94,6 +94,7 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     assert handler("manage_registry")(event("manage_registry", **move))["statusCode"] == 200
     cancel = {"path": f"/registry/runs/{run}/cancel", "httpMethod": "POST", "body": None}
     assert handler("manage_registry")(event("manage_registry", **cancel))["statusCode"] == 409  # it has ended
+    assert handler("publish_changes")(event("publish_changes")) == {"published": 2}
     assert handler("grant_upload")(event("grant_upload"))["statusCode"] == 201
     file = {"model": "adult", "file": "adult.csv", "bytes": 5}
     parts = {"path": "/registry/uploads/multipart", "body": json.dumps(file)}

@@ -11,6 +11,7 @@ A call that raised TransientError may have taken effect. Repeat it only where it
 
 from __future__ import annotations
 
+from pipeline.contracts.ports.change_listeners import ChangeListener
 from pipeline.contracts.ports.executions import Execution, Executions, FunctionCalls
 from pipeline.contracts.ports.gateway_keys import GatewayKeys
 from pipeline.contracts.ports.messages import Message, Messages
@@ -19,6 +20,7 @@ from pipeline.contracts.ports.table import CheckRequest, Item, PutRequest, Table
 from pipeline.contracts.ports.upload_grants import UploadedPart, UploadForm, UploadGrants
 
 __all__ = [
+    "ChangeListener",
     "CheckRequest",
     "Execution",
     "Executions",

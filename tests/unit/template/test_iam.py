@@ -39,6 +39,7 @@ PERMISSIONS = {
     "start_execution": ("states:StartExecution",),
     "describe_execution": ("states:DescribeExecution",),
     "stop_execution": ("states:StopExecution",),
+    "put_events": ("events:PutEvents",),
     "generate_presigned_post": ("s3:PutObject",),  # whoever has the form or the URL acts with the signer's rights
     "generate_presigned_url": ("s3:PutObject",),
     "create_multipart_upload": ("s3:PutObject",),
@@ -85,6 +86,7 @@ def on(resource: str, *actions: str) -> Iterator[Call]:
         yield Call(action=action, resource=resource)
 
 
+DEFAULT_BUS = "arn:aws:events:us-east-1:123456789012:event-bus/default"
 OF_REQUESTS = {
     "CheckRolloutsFunction",
     "FailLostRunsFunction",
@@ -93,6 +95,7 @@ OF_REQUESTS = {
     "DescribeModelsFunction",
     "ManageRegistryFunction",
     "GrantUploadFunction",
+    "PublishChangesFunction",
     "AuthorizeRequestFunction",
 }
 STAGES = set(resources("AWS::Serverless::Function")) - OF_REQUESTS
@@ -147,6 +150,10 @@ MADE = {
         *items(VERSION, "GetItem", "PutItem", "UpdateItem", "ConditionCheckItem", "Query"),
         *items(OWN, "GetItem", "UpdateItem", "ConditionCheckItem"), *items(AUDIT, "PutItem"),
         *on(execution_of(RUN), "states:StopExecution"),
+    ],
+    "PublishChangesFunction": [
+        *items(AUDIT, "PutItem"),
+        Call(action="events:PutEvents", resource=DEFAULT_BUS, context={"events:source": ["modeldrop"]}),
     ],
     "GrantUploadFunction": [
         *objects("UploadsBucket", UPLOAD, "PutObject", "AbortMultipartUpload", "ListMultipartUploadParts"),

@@ -30,6 +30,7 @@ SETTINGS = {
     "DescribeModelsFunction": settings.DescriberSettings,
     "ManageRegistryFunction": settings.ManagerSettings,
     "GrantUploadFunction": settings.UploadSettings,
+    "PublishChangesFunction": settings.PublisherSettings,
     "AuthorizeRequestFunction": settings.AuthorizerSettings,
 }
 FILLED_IN = {
@@ -101,7 +102,7 @@ def test_keys_are_for_the_authorizer_and_tenants_items_for_the_others() -> None:
         prefixes = [["KEY#*", "ACCOUNT#*"]] if name == "AuthorizeRequestFunction" else [["TENANT#*"]]
         if name in ("PredictFunction", "CheckRolloutsFunction"):
             prefixes.append(["ROLLOUT#*"])  # counters, in a statement of their own
-        if name in ("PredictFunction", "DescribeModelsFunction"):
+        if name in ("PredictFunction", "DescribeModelsFunction", "PublishChangesFunction"):
             prefixes.append(["AUDIT#*"])  # denied calls
         for statement in _statements(function.get("Policies", [])):
             if statement["Resource"] == {"Fn::GetAtt": ["Table", "Arn"]}:

@@ -1,0 +1,26 @@
+"""The table's stream: the end of a run, a promotion and a rollback become events, and calls of the webhook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.bootstrap import change_publisher
+from pipeline.cloud.attributes import deserialize_item
+from pipeline.intake.changes import parse_change
+from pipeline.lambda_handlers import event_function
+
+publish = change_publisher()
+
+
+@event_function
+def handler(event: dict[str, Any]) -> dict[str, int]:
+    """Publish the changes of a batch of records; after an error the batch is delivered again."""
+    published = 0
+    for record in event["Records"]:
+        images = record["dynamodb"]
+        old, new = (deserialize_item(images.get(name, {})) for name in ("OldImage", "NewImage"))
+        change = parse_change(record["eventName"], old, new, change_id=record["eventID"])
+        if change is not None:
+            publish(change)
+            published += 1
+    return {"published": published}

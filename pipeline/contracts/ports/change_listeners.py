@@ -1,0 +1,21 @@
+"""Port of whatever is told of changes: the event bus, a webhook."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from pipeline.contracts.records.change import Change
+
+__all__ = ["ChangeListener"]
+
+
+class ChangeListener(Protocol):
+    """Is told of the end of a run, a promotion, a rollback."""
+
+    def tell(self, change: Change) -> None:
+        """Deliver a change, at least once.
+
+        Raises:
+            TransientError: It was not delivered.
+        """
+        ...

@@ -1,0 +1,43 @@
+"""Use case: others are told of the end of a run, a promotion, a rollback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.contracts.errors import TransientError
+from pipeline.contracts.ports import ChangeListener
+from pipeline.contracts.records.change import Change
+from pipeline.registry.audit import AuditLog
+
+__all__ = ["PublishChange"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishChange:
+    """Put a change on the event bus, and send it to the webhook if there is one.
+
+    Attributes:
+        events: The event bus.
+        webhook: The webhook; None without one.
+        audit: Audit log, for a webhook that does not answer.
+    """
+
+    events: ChangeListener
+    webhook: ChangeListener | None
+    audit: AuditLog
+
+    def __call__(self, change: Change) -> None:
+        """Publish a change. A webhook that fails is recorded in the audit log, and holds nothing up.
+
+        Raises:
+            TransientError: The event bus did not take it.
+        """
+        self.events.tell(change)
+        if self.webhook is None:
+            return
+        try:
+            self.webhook.tell(change)
+        except TransientError as error:
+            who = (change.tenant, "webhook")
+            resource = str(change.detail.get("run") or change.detail.get("model"))
+            self.audit.add(f"webhook: {change.kind}", resource, caller=who, outcome="denied", reason=error.message)
