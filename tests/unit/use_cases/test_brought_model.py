@@ -86,7 +86,7 @@ class World:
     def finish(self) -> tuple[ModelCard, GoldenPredictions, int]:
         """What the functions after the jobs do."""
         SelectWinner(artifacts=self.artifacts, runs=self.runs)(RUN)
-        EvaluateWinner(artifacts=self.artifacts, runs=self.runs, now=lambda: NOW)(RUN)
+        EvaluateWinner(artifacts=self.artifacts, runs=self.runs, registry=self.registry, now=lambda: NOW)(RUN)
         register = RegisterVersion(
             artifacts=self.artifacts, runs=self.runs, registry=self.registry, code_version="1", now=lambda: NOW
         )
