@@ -31,7 +31,7 @@ from pipeline.validation.prepare import PreparedFiles, prepare
 from pipeline.validation.readers.batches import rows_of_frame
 from pipeline.validation.rejected_rows import RejectedRows
 
-__all__ = ["Made", "make"]
+__all__ = ["KEYS", "Made", "Memory", "make", "prepare_data", "stored_files"]
 
 KEYS = RunKeys.of("quality_0")
 BLENDING_SHARE = 0.15  # of the budget, that is left for the blend, its student and their variants
@@ -58,7 +58,7 @@ class Made:
 
 def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
     began = time.monotonic()
-    data = _prepared(given, folder)
+    data = prepare_data(given, folder)
     planned, splits = plan(data.dataset, data.spec), data.read_splits()
     trainer = Trainer(
         dataset=data.dataset,
@@ -74,7 +74,7 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
     ensembling.workdir.mkdir()
     made, left_out = ensembling.make([_member(one, files) for one in trained])
     for one in made:
-        files |= _files(one.candidate, ensembling.workdir / one.candidate)
+        files |= stored_files(one.candidate, ensembling.workdir / one.candidate)
         seconds[one.candidate] = one.seconds
     variants = make_variants(
         [*trained, *made],
@@ -106,7 +106,7 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
     )
 
 
-def _prepared(given: DataSet, folder: Path) -> PreparedFiles:
+def prepare_data(given: DataSet, folder: Path) -> PreparedFiles:
     aside, of_test = (RejectedRows(folder / f"aside_{name}.jsonl") for name in ("learn", "test"))
     return prepare(
         rows_of_frame(given.learn, image=given.image),
@@ -132,11 +132,11 @@ def _trained(trainer: Trainer, planned: Plan, folder: Path) -> tuple[Memory, lis
             continue
         trained.append(one)
         seconds[one.candidate] = one.seconds
-        files |= _files(one.candidate, place)
+        files |= stored_files(one.candidate, place)
     return files, trained, seconds
 
 
-def _files(candidate: str, place: Path) -> dict[str, bytes]:
+def stored_files(candidate: str, place: Path) -> dict[str, bytes]:
     return {KEYS.candidate(candidate, file.name): file.read_bytes() for file in place.iterdir()}
 
 

@@ -13,6 +13,7 @@ __all__: list[str] = []
 
 _MODES = ("<=", "<", ">=", ">", "==", "!=")
 _SUM = 1  # aggregate_function
+_UNSIGNED = (np.uint8, np.uint16)  # of a place in a table of distinct numbers
 _INTEGERS = ((np.int8, "int8_t"), (np.int16, "int16_t"), (np.int32, "int32_t"))
 
 
@@ -33,12 +34,12 @@ def emit_tree_ensemble(emitter: Emitter, operation: Operation) -> None:
     targets = int(attributes["n_targets"])
     tables = {
         "feature": _table(emitter, operation, "feature", np.array(attributes["nodes_featureids"])),
-        "split": _floats(emitter, operation, "split", numpy_helper.to_array(attributes["nodes_splits"])),
         "true": _table(emitter, operation, "true", true),
         "false": _table(emitter, operation, "false", false),
-        "leaf": _floats(emitter, operation, "leaf", numpy_helper.to_array(attributes["leaf_weights"])),
         "root": _table(emitter, operation, "root", np.array(attributes["tree_roots"])),
     }
+    split = _floats(emitter, operation, "split", numpy_helper.to_array(attributes["nodes_splits"]), "node")
+    leaf = _floats(emitter, operation, "leaf", numpy_helper.to_array(attributes["leaf_weights"]), "~node")
     target = "0"
     if targets > 1:
         table = _table(emitter, operation, "target", np.array(attributes["leaf_targetids"]))
@@ -49,8 +50,8 @@ def emit_tree_ensemble(emitter: Emitter, operation: Operation) -> None:
         f"for (int tree = 0; tree < {len(attributes['tree_roots'])}; tree++) {{ "
         f"int node = {tables['root']}[tree]; "
         f"do {{ float x = {source}[{tables['feature']}[node]]; "
-        f"node = {_condition(emitter, operation, tables['split'])} ? {tables['true']}[node] : {tables['false']}[node]; "
-        f"}} while (node >= 0); {output}[{target}] += {tables['leaf']}[~node]; }}"
+        f"node = {_condition(emitter, operation, split)} ? {tables['true']}[node] : {tables['false']}[node]; "
+        f"}} while (node >= 0); {output}[{target}] += {leaf}; }}"
     )
 
 
@@ -59,19 +60,17 @@ def _children(nodes: list[int], are_leaves: list[int]) -> npt.NDArray[np.int64]:
     return np.where(np.array(are_leaves, dtype=bool), ~children, children)
 
 
-def _condition(emitter: Emitter, operation: Operation, splits: str) -> str:
+def _condition(emitter: Emitter, operation: Operation, split: str) -> str:
     """Return the condition of a node's true branch; modes that differ come from a table."""
     modes = numpy_helper.to_array(operation.attributes["nodes_modes"])
     if (modes >= len(_MODES)).any():
         raise operation.refuse("tree with tests of set membership")
     if len(set(modes.tolist())) == 1:
-        condition = f"x {_MODES[int(modes[0])]} {splits}[node]"
+        condition = f"x {_MODES[int(modes[0])]} {split}"
     else:
         table = _table(emitter, operation, "mode", modes.astype(np.int64))
-        tests = "".join(
-            f"{table}[node] == {mode} ? x {sign} {splits}[node] : " for mode, sign in enumerate(_MODES[:-1])
-        )
-        condition = f"({tests}x != {splits}[node])"
+        tests = "".join(f"{table}[node] == {mode} ? x {sign} {split} : " for mode, sign in enumerate(_MODES[:-1]))
+        condition = f"({tests}x != {split})"
     tracks = operation.attributes.get("nodes_missing_value_tracks_true")
     if tracks is None or not any(tracks):
         return condition
@@ -85,5 +84,17 @@ def _table(emitter: Emitter, operation: Operation, suffix: str, values: npt.NDAr
     return emitter.add_table(c_type, suffix, operation, literals(values), len(values))
 
 
-def _floats(emitter: Emitter, operation: Operation, suffix: str, values: npt.NDArray[np.float32]) -> str:
-    return emitter.add_table("float", suffix, operation, literals(values.astype(np.float32)), len(values))
+def _floats(emitter: Emitter, operation: Operation, suffix: str, values: npt.NDArray[np.float32], index: str) -> str:
+    """Define a table of numbers; return the expression of the one at ``index``.
+
+    Numbers that repeat are a table of the distinct ones, and a table of their places in it.
+    """
+    values = values.astype(np.float32)
+    distinct, indices = np.unique(values, return_inverse=True)
+    width = next((dtype().itemsize for dtype in _UNSIGNED if len(distinct) - 1 <= np.iinfo(dtype).max), 4)
+    if len(distinct) * values.itemsize + len(values) * width >= len(values) * values.itemsize:
+        return f"{emitter.add_table('float', suffix, operation, literals(values), len(values))}[{index}]"
+    table = emitter.add_table("float", suffix, operation, literals(distinct), len(distinct))
+    c_type = f"uint{8 * width}_t"
+    codes = emitter.add_table(c_type, f"{suffix}_code", operation, literals(indices), len(values))
+    return f"{table}[{codes}[{index}]]"

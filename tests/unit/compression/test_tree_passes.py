@@ -29,6 +29,8 @@ from pipeline.contracts.errors import NotApplicableError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.spec.job_spec import Compression, JobSpec
 from pipeline.evaluation.scoring import OnnxModel, Predictions, feeds
+from pipeline.exporting.c_source.run import find_compiler, run_compiled
+from pipeline.exporting.c_source.source import translate
 from pipeline.graphs.compose import make_model
 from pipeline.graphs.lightgbm_trees import lightgbm_trees
 from pipeline.graphs.served_graph import wrap
@@ -164,6 +166,17 @@ def test_too_few_trees_or_rows_and_other_operators_are_refused() -> None:
             each(model.SerializeToString())
         with pytest.raises(NotApplicableError, match="no trees"):
             each(helper.make_model(helper.make_graph([], "empty", [], [])).SerializeToString())
+
+
+@pytest.mark.skipif(find_compiler() is None, reason="needs a C compiler")
+def test_leaves_and_thresholds_that_repeat_are_codes_in_c() -> None:
+    small = QuantizeTrees(_context(), bits=5)(_body(_trees())).model
+    source = translate(onnx.load_from_string(small), "trees")
+    few = _ROWS.take(np.arange(20))
+    (computed,) = run_compiled(source, few.inputs, find_compiler() or "")
+    np.testing.assert_allclose(computed.ravel(), predict(small, few).ravel(), atol=1e-5)
+    assert "uint8_t" in source.source
+    assert len(source.source) < len(translate(onnx.load_from_string(_body(_trees())), "trees").source)
 
 
 def test_trees_are_pruned_and_quantized_without_a_word_about_it() -> None:

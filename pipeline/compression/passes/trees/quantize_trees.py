@@ -30,7 +30,7 @@ from pipeline.graphs.tree_ensemble import Trees
 __all__ = ["QuantizeTrees"]
 
 _MAX_ROWS = 50_000  # by whose values thresholds are told apart
-_MIN_ROWS, _MAX_VISITS = 32, 40_000_000  # of trees by rows, while leaves are chosen: one byte each
+_MIN_ROWS, _MAX_VISITS = 32, 12_000_000  # of trees by rows, while leaves are chosen: one byte each
 _SHORT_BITS = 8  # up to here thresholds have 8 bits too
 _MAX_THRESHOLDS = {8: 255, 16: 65_535}
 _ROUNDED_LEAVES = 16  # bits from which leaves are rounded to float16 instead of sharing values

@@ -1,0 +1,149 @@
+"""How small and how fast does a tree ensemble get, and what does it lose?
+
+The winning ensembles of Adult and California (gradient boosting, five folds) as training leaves them, and the variant
+that ``limits.prefer: balanced`` chooses of those that the compress stage makes. Stored bytes against the uncompressed
+float32 ONNX file, one row on one thread in turns, and the metric on the test rows. Asked for: 10 times smaller, 2 times
+faster, at most 0.5 % of the metric; and of Adult's the exported C: 20 us a row and 200 kB compiled.
+
+Peers in the same run, of the same rows: one LightGBM model (its text file, gzip of it; lleaves and treelite where
+MODELDROP_TREE_PEERS names a Python that has them), and a forest of scikit-learn stored by joblib with compression.
+
+Usage: python benchmarks/trees.py [TABLE ...]; both tables take about ten minutes on a quiet machine.
+Data: the folder MODELDROP_DATA, or ../shared/data beside the repository.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+
+from common import alternate, report
+from quality_data import TABLES
+from quality_ours import KEYS, Memory, prepare_data, stored_files
+from trees_c import measure_c
+from trees_peers import measure_peers
+
+from pipeline.codec.unpack import unpack
+from pipeline.compression.make_variants import make_variants
+from pipeline.contracts.spec.thresholds import threshold_rule
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.ranking import relative_drop
+from pipeline.evaluation.scoring import OnnxModel, feeds, one_row, truth
+from pipeline.planning.plan import plan
+from pipeline.selection.select import select
+from pipeline.training.distributed.machine import Machine
+from pipeline.training.trainer import Trainer
+
+ALGORITHM = "gradient_boosting"  # the winner of both
+MIN_TIMES_SMALLER, MIN_TIMES_FASTER, MAX_DROP = 10, 2, 0.005
+MAX_C_MICROSECONDS, MAX_C_BYTES = 20, 200_000
+ROUNDS = 300
+METRICS = ("accuracy", "auc", "log_loss", "rmse")
+
+Result = dict[str, Any]
+
+
+def measure_table(name: str, folder: Path) -> tuple[Result, Result]:
+    """Train, compress and choose as the stages do; the results of ours and of the peers."""
+    given = TABLES[name](0)
+    data = prepare_data(given, folder)
+    planned, splits = plan(data.dataset, data.spec), data.read_splits()
+    trainer = Trainer(
+        dataset=data.dataset,
+        splits=splits,
+        machine=Machine(device="cpu", description="cpu", threads=1),
+        seed=planned.seed,
+        metric=planned.metric,
+        threshold_rule=threshold_rule(data.spec, data.dataset),
+    )
+    (candidate,) = [each for each in planned.candidates if each.algorithm == ALGORITHM]
+    place = folder / candidate.name
+    place.mkdir()
+    trained = trainer.train(candidate, place, lambda text: None)
+    files = Memory(stored_files(trained.candidate, place))
+    began = time.monotonic()
+    variants = make_variants(
+        [trained], artifacts=files, keys=KEYS, dataset=data.dataset, validation=splits["validation"], spec=data.spec,
+        report=lambda text: None, read_training=lambda: splits["train"],
+    )  # fmt: skip
+    seconds = {"training": round(trained.seconds, 1), "compression": round(time.monotonic() - began, 1)}
+    chosen = select(variants, metric=planned.metric, spec=data.spec).winner
+    signature = data.dataset.signature_of((), (), trained.decision)
+    rows, labels = feeds(splits["test"], signature), truth(splits["test"], signature)
+    models = {
+        variant.display_name.split("/")[-1]: OnnxModel(unpack(files[variant.artifact.key]))
+        for variant in variants.variants
+        if variant.artifact is not None
+    }
+    full = variants.variants[0]
+    assert full.artifact is not None
+    medians = alternate({label: partial(model.run_raw, one_row(rows)) for label, model in models.items()}, ROUNDS)
+    result: Result = {"seconds": seconds, "chosen": chosen.display_name, "chosen because": chosen.reason}
+    for variant in variants.variants:
+        if variant.artifact is None:
+            continue
+        label = variant.display_name.split("/")[-1]
+        quality = measure(signature, labels, models[label].run(rows))
+        result[label] = {
+            "status": variant.status,
+            "stored bytes": variant.artifact.bytes,
+            "times smaller": round((full.artifact.onnx_bytes or 0) / variant.artifact.bytes, 1),
+            "us": medians[label],
+            "times faster": round(medians["fp32"] / medians[label], 2),
+            **{metric: round(quality[metric], 6) for metric in METRICS if metric in quality},
+        }  # fmt: skip
+    label = chosen.display_name.split("/")[-1]
+    reference, quality = result["fp32"], result[label]
+    result["drops"] = {
+        metric: round(relative_drop(reference[metric], quality[metric], metric), 6)
+        for metric in METRICS
+        if metric in reference
+    }
+    assert chosen.artifact is not None
+    result["c"] = measure_c(unpack(files[chosen.artifact.key]), rows, name)
+    return result, measure_peers(given, folder)
+
+
+def is_met(name: str, result: Result) -> bool:
+    """Whether the chosen file of a table is as small and fast as asked for."""
+    small = result[result["chosen"].split("/")[-1]]
+    c_is_met = name != "adult" or (
+        result["c"]["us"] <= MAX_C_MICROSECONDS and result["c"]["object bytes"] <= MAX_C_BYTES
+    )
+    return (
+        small["times smaller"] >= MIN_TIMES_SMALLER
+        and small["times faster"] >= MIN_TIMES_FASTER
+        and max(result["drops"].values()) <= MAX_DROP
+        and c_is_met
+    )
+
+
+def main() -> None:
+    """Measure the tables that are named, or both."""
+    results, peers, met = {}, {}, True
+    for name in sys.argv[1:] or ("adult", "california_housing"):
+        with tempfile.TemporaryDirectory() as folder:
+            results[name], peers[name] = measure_table(name, Path(folder))
+        met &= is_met(name, results[name])
+        print(name, "met" if is_met(name, results[name]) else "not met", results[name], peers[name], flush=True)
+    floor = {name: result["fp32"] for name, result in results.items()}
+    ratios = {
+        f"{name}/{measure}": result[result["chosen"].split("/")[-1]][measure]
+        for name, result in results.items()
+        for measure in ("times smaller", "times faster")
+    }
+    report("trees", results=results, floor=floor, peers=peers, ratios=ratios, met=met)
+
+
+if __name__ == "__main__":
+    main()
