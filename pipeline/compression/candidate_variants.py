@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -189,7 +190,9 @@ class CandidateVariants:
         quality, spread = served.quality, served.interval
         if self._candidate.folds:
             quality, spread = self.export.quality_of_bag(served, full)
-        measured = {"quality": quality, "interval": spread, **self.export.bench.keep(served, latencies)}
+        finite = {name: value for name, value in quality.items() if math.isfinite(value)}  # JSON has no other numbers
+        spread = {name: bounds for name, bounds in spread.items() if all(map(math.isfinite, bounds))}
+        measured = {"quality": finite, "interval": spread, **self.export.bench.keep(served, latencies)}
         return describe_variant(self._candidate, names, precision, "ok").model_copy(update=measured)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -58,6 +59,8 @@ def failed_quality_gates(
 ) -> tuple[str, ...]:
     """Return a sentence for each gate of what ``small`` predicts, as failed_gates has it; no latency is read."""
     failed = []
+    if math.isfinite(full.quality[metric]) and not math.isfinite(small.quality[metric]):
+        failed.append(f"{metric} is no finite number: for some row it predicts none")
     drop = relative_drop(full.quality[metric], small.quality[metric], metric)
     if drop > limits.max_quality_drop:
         failed.append(
