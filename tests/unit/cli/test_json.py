@@ -65,6 +65,11 @@ def _keep_upload(stage: Stage) -> list[str]:
     return ["demo_m_1"]
 
 
+def _serve_for_sharing(stage: Stage) -> str:
+    stage.serve("shared")
+    return "shared"
+
+
 def _create_tenant(stage: Stage) -> list[str]:
     stage.tenants.create("acme")
     return []
@@ -125,6 +130,7 @@ COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "keys list": lambda stage: [],
     "keys create": lambda stage: ["acme"],
     "keys rotate": lambda stage: [stage.keys.list(None)[0].prefix],
+    "share": lambda stage: [_serve_for_sharing(stage), *(_create_tenant(stage) or []), "acme"],
     "tenants list": _create_tenant,
     "tenants create": lambda stage: ["acme"],
     "tenants suspend": lambda stage: [*_create_tenant(stage), "acme"],
