@@ -173,7 +173,7 @@ class TensorDecoder:
         """Return the data of a tensor, whose elements have the JSON types and the range of its datatype."""
         if isinstance(data, np.ndarray):
             return data
-        if not elements.issuperset(map(type, data)):
+        if not elements.issuperset(set(map(type, data))):
             wrong = next(index for index, element in enumerate(data) if type(element) not in elements)
             raise InvalidRequestError(
                 f"{_where(wrong, name)}: {datatype} or null is expected, this is {json_type(data[wrong])}"

@@ -16,7 +16,7 @@ from pipeline.serving.cells.texts import CodeReader, TextReader
 
 __all__ = ["CellKind", "ReadCells", "cell_kind", "make_reader"]
 
-ReadCells = Callable[[Sequence[Any]], Sequence[Any]]  # row-major cells -> elements of an array
+ReadCells = Callable[[Sequence[Any]], Any]  # row-major cells -> elements of an array
 
 
 class CellKind(NamedTuple):
