@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from pipeline.contracts.records.dataset import ColumnProfile, DatePart
+from pipeline.graphs.writer import GraphWriter
 from pipeline.parsing.dates import SECONDS_A_DAY
 
 __all__ = ["date_feature_names", "date_features", "date_graph"]
@@ -52,17 +53,17 @@ def date_graph(columns: Sequence[ColumnProfile], output: str) -> tuple[list[onnx
 
     Names begin with ``output``.
     """
-    graph = _Graph(prefix=f"{output}_")
-    rows = graph.node("Concat", [column.name for column in columns], axis=0)
-    stacked = graph.node("Reshape", [rows, graph.constant(np.array([len(columns), -1], np.int64))])
+    graph = GraphWriter(prefix=f"{output}_")
+    rows = graph.add("Concat", *(column.name for column in columns), axis=0)
+    stacked = graph.add("Reshape", rows, graph.constant(np.array([len(columns), -1], np.int64)))
     features = _numbers(
         _Value(graph, stacked), _Value(graph, graph.constant(_medians(columns))), floor=_Value.floor, sine=_Value.sine
     )
-    together = graph.node("Concat", [features[name].name for name in _ALL], axis=0)
-    chosen = graph.node("Gather", [together, graph.constant(_column_indices(columns))], axis=0)
-    turned = graph.node("Transpose", [chosen], perm=[1, 0])
+    together = graph.add("Concat", *(features[name].name for name in _ALL), axis=0)
+    chosen = graph.add("Gather", together, graph.constant(_column_indices(columns)), axis=0)
+    turned = graph.add("Transpose", chosen, perm=[1, 0])
     graph.nodes.append(helper.make_node("Cast", [turned], [output], to=TensorProto.FLOAT))
-    return graph.nodes, graph.constants
+    return graph.nodes, list(graph.constants.values())
 
 
 def _medians(columns: Sequence[ColumnProfile]) -> Doubles:
@@ -106,30 +107,11 @@ def _numbers(seconds: Any, median: Any, *, floor: Callable[[Any], Any], sine: Ca
     }
 
 
-@dataclass(kw_only=True, slots=True)
-class _Graph:
-    """Nodes and constants as they are asked for."""
-
-    prefix: str
-    nodes: list[onnx.NodeProto] = field(default_factory=list)
-    constants: list[onnx.TensorProto] = field(default_factory=list)
-
-    def node(self, operator: str, inputs: Sequence[str], **attributes: Any) -> str:
-        output = f"{self.prefix}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
-        return output
-
-    def constant(self, values: npt.NDArray[Any]) -> str:
-        name = f"{self.prefix}constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(values, name))
-        return name
-
-
 @dataclass(frozen=True, slots=True)
 class _Value:
     """A double tensor of the graph; its arithmetic appends nodes."""
 
-    graph: _Graph
+    graph: GraphWriter
     name: str
 
     def __add__(self, operand: _Value | float) -> _Value:
@@ -145,11 +127,11 @@ class _Value:
         return self._with("Div", operand)
 
     def floor(self) -> _Value:
-        return _Value(self.graph, self.graph.node("Floor", [self.name]))
+        return _Value(self.graph, self.graph.add("Floor", self.name))
 
     def sine(self) -> _Value:
-        return _Value(self.graph, self.graph.node("Sin", [self.name]))
+        return _Value(self.graph, self.graph.add("Sin", self.name))
 
     def _with(self, operator: str, operand: _Value | float) -> _Value:
         right = operand.name if isinstance(operand, _Value) else self.graph.constant(np.array(operand, np.float64))
-        return _Value(self.graph, self.graph.node(operator, [self.name, right]))
+        return _Value(self.graph, self.graph.add(operator, self.name, right))

@@ -30,8 +30,13 @@ class Value:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GraphWriter:
-    """The nodes and constants so far. Names of values begin with an underscore: inputs have names of their own."""
+    """The nodes and constants so far.
 
+    Args:
+        prefix: What the names of values begin with, so that they differ from those of inputs and of other graphs.
+    """
+
+    prefix: str = "_"
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[tuple[str, tuple[int, ...], bytes], onnx.TensorProto] = field(default_factory=dict)
 
@@ -42,13 +47,13 @@ class GraphWriter:
         values = np.ascontiguousarray(values) if values.ndim else values
         key = (str(values.dtype), values.shape, values.tobytes())
         if key not in self.constants:
-            self.constants[key] = numpy_helper.from_array(values, f"_constant_{len(self.constants)}")
+            self.constants[key] = numpy_helper.from_array(values, f"{self.prefix}constant_{len(self.constants)}")
         name: str = self.constants[key].name
         return name
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Add a node; the name of its output."""
-        name = f"_{operator}_{len(self.nodes)}"
+        name = f"{self.prefix}{operator}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [name], name=name, **attributes))
         return name
 

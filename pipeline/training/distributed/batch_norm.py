@@ -1,4 +1,4 @@
-"""Batch norms whose mean and variance are those of the rows of all processes.
+"""Batch norms: those of a network, and ones whose mean and variance are those of the rows of all processes.
 
 torch's SyncBatchNorm does the same on GPUs alone, and counts every row that a process has.
 """
@@ -12,9 +12,14 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.nn.functional import all_reduce
 
-__all__ = ["SynchronizedBatchNorm", "synchronize_batch_norms"]
+__all__ = ["SynchronizedBatchNorm", "batch_norms", "synchronize_batch_norms"]
 
-_BatchNorm = nn.modules.batchnorm._BatchNorm
+_BatchNorm = nn.modules.batchnorm._BatchNorm  # the base class of all, which torch keeps private
+
+
+def batch_norms(network: nn.Module) -> list[_BatchNorm]:
+    """Return the batch norms of a network, of any dimension."""
+    return [module for module in network.modules() if isinstance(module, _BatchNorm)]
 
 
 class SynchronizedBatchNorm(_BatchNorm):

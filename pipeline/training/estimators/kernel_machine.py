@@ -17,13 +17,13 @@ from typing import Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 from scipy.linalg import cho_factor, cho_solve
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
-from pipeline.graphs.compose import make_model
+from pipeline.graphs.writer import GraphWriter
 from pipeline.training.features.preprocessing import FEATURES
 
 __all__ = ["KERNELS", "Kernel", "KernelMachine"]
@@ -140,32 +140,28 @@ class KernelMachine:
 
     def graph(self) -> onnx.ModelProto:
         """``features`` [batch, columns] -> ``graph_output`` [batch, classes or 1]."""
-        graph, outputs = _Graph(), self.weights.shape[1]
-        graph.add("Cast", [FEATURES], "exact", to=TensorProto.DOUBLE)
-        graph.add("Sub", ["exact", graph.constant("center", self.center)], "centered")
-        graph.add("Mul", ["centered", graph.constant("scale", self.scale)], "given")
-        graph.add("ReduceSumSquare", ["given", graph.constant("last", np.array([1]))], "own", keepdims=1)
-        graph.add("MatMul", ["given", graph.constant("rows", -2 * self.rows.T)], "products")
-        graph.add("Add", ["products", graph.constant("others", np.square(self.rows).sum(axis=1))], "with_others")
-        graph.add("Add", ["with_others", "own"], "rounded")
-        graph.add("Max", ["rounded", graph.constant("none", np.array(0.0))], "squared")
-        exponent = "squared"
+        graph = GraphWriter()
+        exact = graph.add("Cast", FEATURES, to=TensorProto.DOUBLE)
+        centered = graph.add("Sub", exact, graph.constant(self.center))
+        scaled = graph.add("Mul", centered, graph.constant(self.scale))
+        own = graph.add("ReduceSumSquare", scaled, graph.constant(np.array([1])), keepdims=1)
+        products = graph.add("MatMul", scaled, graph.constant(-2 * self.rows.T))
+        with_others = graph.add("Add", products, graph.constant(np.square(self.rows).sum(axis=1)))
+        exponent = graph.add("Max", graph.add("Add", with_others, own), graph.constant(np.array(0.0)))
         if self.kernel.kind == "exponential":
-            graph.add("Add", ["squared", graph.constant("corner", np.array(_DISTANCE_OFFSET))], "rounded_off")
-            graph.add("Mul", ["rounded_off", graph.constant("width", np.array(self.kernel.width))], "wide")
-            graph.add("Sqrt", ["wide"], exponent := "distance")
+            offset = graph.add("Add", exponent, graph.constant(np.array(_DISTANCE_OFFSET)))
+            exponent = graph.add("Sqrt", graph.add("Mul", offset, graph.constant(np.array(self.kernel.width))))
         factor = -self.kernel.width if self.kernel.kind == "gaussian" else -1.0
-        graph.add("Mul", [exponent, graph.constant("factor", np.array(factor))], "exponents")
-        graph.add("Exp", ["exponents"], "kernel")
-        graph.add("MatMul", ["kernel", graph.constant("weights", self.weights)], "sums")
-        graph.add("Add", ["sums", graph.constant("offset", self.offset)], last := "scores")
+        kernel = graph.add("Exp", graph.add("Mul", exponent, graph.constant(np.array(factor))))
+        sums = graph.add("MatMul", kernel, graph.constant(self.weights))
+        scores = graph.add("Add", sums, graph.constant(self.offset))
         if self.sharpness:
-            graph.add("Mul", ["scores", graph.constant("sharpness", np.array(self.sharpness))], "logits")
-            graph.add("Softmax", ["logits"], last := "shares", axis=1)
-        graph.add("Cast", [last], "answers", to=TensorProto.FLOAT)
-        graph_input = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", len(self.center)])
-        graph_output = helper.make_tensor_value_info("answers", TensorProto.FLOAT, ["batch", outputs])
-        return make_model("kernel_ridge", graph.nodes, [graph_input], [graph_output], graph.constants)
+            logits = graph.add("Mul", scores, graph.constant(np.array(self.sharpness)))
+            scores = graph.add("Softmax", logits, axis=1)
+        output = graph.add("Cast", scores, to=TensorProto.FLOAT)
+        features = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", len(self.center)])
+        shape = ["batch", self.weights.shape[1]]
+        return graph.model({FEATURES: features}, output, kind=TensorProto.FLOAT, shape=shape)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -249,19 +245,6 @@ def _affordable_rows(some: _GramSystem, kernel: Kernel, rows: int, deadline: flo
     now = time.monotonic()
     ratio = max(0.0, deadline - now) / max(now - started, 1e-6)
     return int(min(rows, max(count, count * ratio ** (1 / 3))))
-
-
-class _Graph:
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def constant(self, name: str, value: npt.NDArray[Any]) -> str:
-        self.constants.append(numpy_helper.from_array(value, name))
-        return name
-
-    def add(self, operator: str, inputs: list[str], output: str, **attributes: int) -> None:
-        self.nodes.append(helper.make_node(operator, inputs, [output], **attributes))
 
 
 def _squared_distances(left: Floats, right: Floats) -> Floats:

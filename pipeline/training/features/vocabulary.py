@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.graphs.texts import MIN_TEXT_NORM, NgramTable, Unit, token_graph
+from pipeline.graphs.texts import NgramTable, Unit, token_graph
 
-__all__ = ["Vocabulary", "ngram_counts", "tokenization_unit", "tokens_of"]
+__all__ = ["Vocabulary", "ngrams", "tokenization_unit", "tokens_of"]
 
 Texts = npt.NDArray[np.object_]
 
@@ -59,12 +60,10 @@ def _blocks(order: Sequence[int], texts: Texts) -> Iterator[list[int]]:
         yield block
 
 
-def ngram_counts(tokens: Sequence[str], max_ngram: int) -> Counter[tuple[str, ...]]:
-    """Count the n-grams of 1 to ``max_ngram`` tokens."""
-    counts: Counter[tuple[str, ...]] = Counter()
+def ngrams(tokens: Sequence[str], max_ngram: int) -> Iterator[tuple[str, ...]]:
+    """Yield the n-grams of 1 to ``max_ngram`` tokens, each as often as it is there."""
     for size in range(1, max_ngram + 1):
-        counts.update(zip(*(tokens[start:] for start in range(size)), strict=False))
-    return counts
+        yield from zip(*(tokens[start:] for start in range(size)), strict=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -93,7 +92,7 @@ class Vocabulary:
         """
         rows: Counter[tuple[str, ...]] = Counter()
         for tokens_of_row in tokens:
-            rows.update(ngram_counts(tokens_of_row[:_MAX_LEARNED], max_ngram).keys())
+            rows.update(set(ngrams(tokens_of_row[:_MAX_LEARNED], max_ngram)))
             if len(rows) > max(_MAX_COUNTED, 2 * max_terms):
                 rows = Counter(dict(sorted(rows.items(), key=lambda term: (-term[1], term[0]))[:max_terms]))
         frequent = [(term, count) for term, count in rows.items() if count >= least_rows] or list(rows.items())
@@ -109,28 +108,13 @@ class Vocabulary:
 
     def matrix(self, tokens: Sequence[Sequence[str]]) -> Any:
         """Return TF-IDF as scipy.sparse csr [rows, terms], float32: (1 + log count) * idf, rows of unit length."""
-        from scipy.sparse import csr_matrix
+        from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-        term_indices: list[int] = []
-        counts: list[int] = []
-        ends = [0]
-        for row_tokens in tokens:
-            term_counts = {
-                self.index[term]: n
-                for term, n in ngram_counts(row_tokens, self.max_ngram).items()
-                if term in self.index
-            }
-            term_indices += term_counts.keys()
-            counts += term_counts.values()
-            ends.append(len(term_indices))
-        columns = np.array(term_indices, np.int64)
-        values = (1 + np.log(np.array(counts, np.float64))) * self.idf[columns]
-        lengths = (
-            np.sqrt(np.add.reduceat(np.append(values**2, 0.0), ends[:-1])) if len(values) else np.zeros(len(tokens))
-        )
-        rows = np.diff(ends)
-        values /= np.repeat(np.maximum(lengths, MIN_TEXT_NORM), rows)
-        return csr_matrix((values.astype(np.float32), columns, np.array(ends)), shape=(len(tokens), len(self.index)))
+        analyzer = partial(ngrams, max_ngram=self.max_ngram)
+        counts = CountVectorizer(analyzer=analyzer, vocabulary=self.index, dtype=np.float64).transform(tokens)
+        transformer = TfidfTransformer(sublinear_tf=True)
+        transformer.idf_ = self.idf
+        return transformer.transform(counts).astype(np.float32)
 
     def terms(self, weights: npt.NDArray[np.floating[Any]]) -> NgramTable:
         """Return the table of the graph, with the weights [terms, scores]."""

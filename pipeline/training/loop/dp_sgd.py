@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import RunContext, TrainingTask
+from pipeline.training.distributed.batch_norm import batch_norms
 from pipeline.training.loop.batching import BatchRows
 from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS, WeightOptimizer
 
@@ -187,7 +188,7 @@ def replace_batch_norm(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     References:
         Wu and He 2018, Group Normalization.
     """
-    if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in network.modules()):
+    if not batch_norms(network):
         return network, ()
     with _quiet():
         from opacus.validators import ModuleValidator

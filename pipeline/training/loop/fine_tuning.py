@@ -14,6 +14,7 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
 from pipeline.training.algorithm import PretrainedModel, Rows, TrainingTask
+from pipeline.training.distributed.batch_norm import batch_norms
 
 __all__ = ["load_pretrained", "read_base"]
 
@@ -119,6 +120,5 @@ def _last_layer(network: nn.Module) -> frozenset[str]:
 def _freeze(network: nn.Module, last: frozenset[str]) -> None:
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name in last)
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.momentum = 0.0  # its statistics stay as well
+    for norm in batch_norms(network):
+        norm.momentum = 0.0  # its statistics stay as well

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import Rows
+from pipeline.training.distributed.batch_norm import batch_norms
 from pipeline.training.loop.inference import to_predictions
 from pipeline.training.loop.inputs import InputReader, Inputs, split_blocks
 from pipeline.training.loop.losses import member_mean
@@ -246,7 +247,7 @@ def update_bn(components: TrainingComponents, data: DeviceData, state: TrainingS
 
     As torch.optim.swa_utils.update_bn, but in blocks that fit into memory and over the rows of all processes.
     """
-    norms = [module for module in components.model.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    norms = batch_norms(components.model)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn, get_swa_multi_avg_fn
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
+from pipeline.training.distributed.batch_norm import batch_norms
 
 __all__ = ["WeightAverage"]
 
@@ -25,6 +27,8 @@ class WeightAverage:
     Args:
         model: The network.
         config: Hyper-parameters.
+
+    torch.optim.swa_utils.AveragedModel copies the module, which FSDP forbids; its update functions are used here.
 
     References:
         Polyak and Juditsky 1992; Izmailov et al. 2018, Averaging Weights Leads to Wider Optima.
@@ -45,19 +49,20 @@ class WeightAverage:
     @property
     def needs_bn_update(self) -> bool:
         """Return whether the statistics of batch norms must be recomputed, as for the mean of several networks."""
-        return self.kind == "swa" and self.is_active and any(map(_is_batch_norm, self._model.modules()))
+        return self.kind == "swa" and self.is_active and bool(batch_norms(self._model))
 
     def after_step(self) -> None:
         """Update the moving average after an optimizer's step."""
         if self.kind == "ema":
             self.count += 1
-            self._move_towards(1 - min(_EMA_DECAY, (1 + self.count) / (10 + self.count)))
+            decay = min(_EMA_DECAY, (1 + self.count) / (10 + self.count))
+            self._update(get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
     def after_epoch(self, epoch: int) -> None:
         """Update the mean after an epoch."""
         if self.kind == "swa" and epoch >= self.first_epoch:
             self.count += 1
-            self._move_towards(1 / self.count)
+            self._update(get_swa_multi_avg_fn())  # type: ignore[no-untyped-call]  # the same
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -82,13 +87,12 @@ class WeightAverage:
         if self.kind != "none":
             self._shadow = self._copies()
 
-    @torch.no_grad()
-    def _move_towards(self, fraction: float) -> None:
+    def _update(self, update: Callable[[list[Tensor], list[Tensor], int], None]) -> None:
         # Weights apart from the statistics of norms: torch does not mix shards (torch_strategies) and plain tensors.
         shadow, tensors, weights = self._shadow, self._tensors(), len(list(self._model.parameters()))
-        torch._foreach_lerp_(shadow[:weights], tensors[:weights], fraction)
+        update(shadow[:weights], tensors[:weights], self.count - 1)
         if len(tensors) > weights:
-            torch._foreach_lerp_(shadow[weights:], tensors[weights:], fraction)
+            update(shadow[weights:], tensors[weights:], self.count - 1)
 
     @torch.no_grad()
     def _set(self, values: list[Tensor]) -> None:
@@ -101,7 +105,3 @@ class WeightAverage:
     def _tensors(self) -> list[Tensor]:
         buffers = [buffer for buffer in self._model.buffers() if buffer.is_floating_point()]
         return [*(parameter.detach() for parameter in self._model.parameters()), *buffers]
-
-
-def _is_batch_norm(module: nn.Module) -> bool:
-    return isinstance(module, nn.modules.batchnorm._BatchNorm)
