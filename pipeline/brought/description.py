@@ -96,7 +96,7 @@ class Description:
 
     @property
     def signature(self) -> Signature:
-        """What the served file takes and gives."""
+        """Return what the served file takes and gives."""
         return Signature(
             task=self.outputs.task,
             target=self.target,

@@ -58,7 +58,7 @@ class ServedFile:
 
     @property
     def measured(self) -> Measured:
-        """What the gates look at, but for latencies."""
+        """Return what the gates look at, but for latencies."""
         return Measured(bytes=len(self.stored), quality=self.quality, interval=self.interval, columns=len(self.rows))
 
 

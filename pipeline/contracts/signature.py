@@ -126,7 +126,7 @@ class Signature:
 
     @property
     def is_multilabel(self) -> bool:
-        """Whether a row has any number of the ``classes``, each with a probability of its own."""
+        """Return whether a row has any number of the ``classes``, each with a probability of its own."""
         return self.task == "classification" and bool(self.targets)
 
     @property

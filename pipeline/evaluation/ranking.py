@@ -25,7 +25,7 @@ def is_tied(value: float, best: float) -> bool:
 
 
 def is_faster(latency: float, reference: float) -> bool:
-    """Whether ``latency`` is less than ``reference`` by more than the noise of measuring them."""
+    """Return whether ``latency`` is less than ``reference`` by more than the noise of measuring them."""
     return latency * (1 + SAME_LATENCY) < reference
 
 

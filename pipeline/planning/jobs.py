@@ -52,12 +52,12 @@ class PlannedCandidate:
 
 
 def gpu_pays(seconds: Iterable[float | None], spec: JobSpec) -> bool:
-    """Whether networks of so many seconds on one thread are worth GPU machines; several nodes were asked for."""
+    """Return whether networks of so many seconds on one thread are worth GPU machines; several nodes were asked for."""
     return spec.training.parallel.nodes > 1 or math.fsum(estimate or 0 for estimate in seconds) >= _GPU_PAYS_SECONDS
 
 
 def fits_one_job(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> bool:
-    """Whether one job on Fargate does all of the training, the ensemble and the compression.
+    """Return whether one job on Fargate does all of the training, the ensemble and the compression.
 
     A user's code needs a machine of ours to be isolated on, several nodes need their network, and what nobody can
     estimate may be large.

@@ -205,7 +205,7 @@ class Trainer:
 
     @property
     def metrics(self) -> CandidateMetrics:
-        """What measures the candidates."""
+        """Return what measures the candidates."""
         return CandidateMetrics(
             dataset=self.dataset,
             validation=self.splits["validation"],

@@ -41,7 +41,7 @@ class UnseenRows:
 
     @property
     def full(self) -> Predictions:
-        """What the bag predicts, by the model that has not learned the row."""
+        """Return what the bag predicts, by the model that has not learned the row."""
         return Predictions.of(self.signature, self.out_of_fold)
 
     def estimate(self, full: Predictions, small: Predictions) -> Iterator[Predictions]:

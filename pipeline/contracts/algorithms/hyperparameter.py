@@ -93,7 +93,7 @@ class Hyperparameter(Record):
 
     @property
     def is_numeric(self) -> bool:
-        """Whether a value may be one number."""
+        """Return whether a value may be one number."""
         return "integer" in self.kinds or "number" in self.kinds
 
     @property

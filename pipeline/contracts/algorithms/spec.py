@@ -77,7 +77,7 @@ class AlgorithmSpec(Record):
 
     @property
     def search_space(self) -> Space:
-        """What a search tries by default."""
+        """Return what a search tries by default."""
         return {field.name: field.search for field in self.hyperparameters if field.search is not None}
 
     def hyperparameter(self, name: str) -> Hyperparameter | None:

@@ -133,7 +133,7 @@ class Dataset(Record):
 
     @property
     def is_multilabel(self) -> bool:
-        """Whether a row has any number of the classes."""
+        """Return whether a row has any number of the classes."""
         return self.task == "classification" and bool(self.targets)
 
     def of_target(self, number: int) -> Dataset:

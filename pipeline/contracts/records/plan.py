@@ -45,7 +45,7 @@ class Candidate(Record):
         return self.model_copy(update={"name": f"{self.name}{_OF_TARGET}{number}"})
 
     def is_target_of(self, candidate: str) -> bool:
-        """Whether ``of_target`` made it of the candidate with this name."""
+        """Return whether ``of_target`` made it of the candidate with this name."""
         name, _, number = self.name.rpartition(_OF_TARGET)
         return name == candidate and number.isdecimal()
 
@@ -91,5 +91,5 @@ class Plan(Record):
 
     @property
     def is_brought(self) -> bool:
-        """Whether nothing is trained: the only candidate is an uploaded model."""
+        """Return whether nothing is trained: the only candidate is an uploaded model."""
         return any(candidate.algorithm == BROUGHT for candidate in self.candidates)

@@ -94,7 +94,7 @@ class HttpRequest(NamedTuple):
 
     @property
     def prefers_csv(self) -> bool:
-        """Whether the client asks for CSV before JSON."""
+        """Return whether the client asks for CSV before JSON."""
         return self.headers.get("accept", "").lstrip().startswith("text/csv")
 
 
