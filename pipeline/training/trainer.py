@@ -261,7 +261,7 @@ class Trainer:
 
         Where time splits the rows it is the refit, which alone has learned from the latest ones.
         """
-        everything = replace(task, train=self.rows.all)
+        all_rows_task = replace(task, train=self.rows.all)
         if not self._refits:
             from pipeline.training.export.served_limits import is_within_limits
 
@@ -269,7 +269,7 @@ class Trainer:
             if is_within_limits(average, self.limits, self.dataset, self.splits["validation"]):
                 return average
             context.report("the bag does not keep the limits")
-        return refit(bag, everything, context, partial(algorithm.train, config))
+        return refit(bag, all_rows_task, context, partial(algorithm.train, config))
 
     @property
     def _refits(self) -> bool:
@@ -282,9 +282,9 @@ class Trainer:
         folds = self._bag_folds(config)
         if len(folds) < 2:
             return None
-        everything = replace(task, train=self.rows.all)
+        all_rows_task = replace(task, train=self.rows.all)
         take = self._take_texts if self.rows.all.text.size else None
-        return train_bag(folds, everything, context, partial(algorithm.train, config), take, is_refit=self._refits)
+        return train_bag(folds, all_rows_task, context, partial(algorithm.train, config), take, is_refit=self._refits)
 
     def _is_one_model(self, config: AlgorithmConfig) -> bool:
         """Return whether a candidate with this config is one model, and no bag.

@@ -144,10 +144,10 @@ class KernelMachine:
         exact = graph.add("Cast", FEATURES, to=TensorProto.DOUBLE)
         centered = graph.add("Sub", exact, graph.constant(self.center))
         scaled = graph.add("Mul", centered, graph.constant(self.scale))
-        own = graph.add("ReduceSumSquare", scaled, graph.constant(np.array([1])), keepdims=1)
+        norms = graph.add("ReduceSumSquare", scaled, graph.constant(np.array([1])), keepdims=1)
         products = graph.add("MatMul", scaled, graph.constant(-2 * self.rows.T))
         with_others = graph.add("Add", products, graph.constant(np.square(self.rows).sum(axis=1)))
-        exponent = graph.add("Max", graph.add("Add", with_others, own), graph.constant(np.array(0.0)))
+        exponent = graph.add("Max", graph.add("Add", with_others, norms), graph.constant(np.array(0.0)))
         if self.kernel.kind == "exponential":
             offset = graph.add("Add", exponent, graph.constant(np.array(_DISTANCE_OFFSET)))
             exponent = graph.add("Sqrt", graph.add("Mul", offset, graph.constant(np.array(self.kernel.width))))
