@@ -14,6 +14,8 @@ from pipeline.cli.terminal.help_pages import Command
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Session
+    from pipeline.load_test.load_level import LoadLevel
+    from pipeline.load_test.load_test import LoadTest
 
 __all__ = ["register"]
 
@@ -69,10 +71,6 @@ def bench(
     """Load-test a served model: latency against throughput, by the number of clients."""
     if request is not None and (binary or rows != 1 or (url or "").startswith("grpc")):
         raise typer.BadParameter("--request is a JSON body: it excludes --binary, --rows and gRPC")
-    numbers = _numbers(clients)
-    from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.images.load_levels import draw_levels
-    from pipeline.cli.views.load_levels import describe_level, levels_view
     from pipeline.load_test.load_test import LoadTest, run_load_test
 
     address, key = _endpoint(session_of(ctx), url)
@@ -83,23 +81,37 @@ def bench(
         rows=rows,
         is_binary=binary,
         body=request.read_bytes() if request else None,
-        clients=numbers,
+        clients=_numbers(clients),
         seconds=seconds,
         api_key=key,
         ca=ca,
     )
-    levels = run_load_test(test, lambda level: message(describe_level(level)))
-    title = f"{model} at {address}, {test.protocol}, {rows} {'row' if rows == 1 else 'rows'} a request"
+    levels = run_load_test(test, _show_progress)
+    _show_levels(test, levels, plot, json=json)
+    if any(level.errors for level in levels):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def _show_progress(level: LoadLevel) -> None:
+    from pipeline.cli.views.load_levels import describe_level
+
+    message(describe_level(level))
+
+
+def _show_levels(test: LoadTest, levels: list[LoadLevel], plot: Path | None, *, json: bool) -> None:
+    from pipeline.cli.terminal.console import print_json, show
+    from pipeline.cli.views.images.load_levels import draw_levels
+    from pipeline.cli.views.load_levels import levels_view
+
+    title = f"{test.model} at {test.url}, {test.protocol}, {test.rows} {'row' if test.rows == 1 else 'rows'} a request"
     if plot is not None:
         draw_levels(levels, plot, title=title)
         message(f"the curve is in {plot}")
     if json:
-        described = {"url": address, "model": model, "version": version, "protocol": test.protocol, "rows": rows}
+        described = {name: getattr(test, name) for name in ("url", "model", "version", "protocol", "rows")}
         print_json({**described, "levels": [level.document() for level in levels]})
     else:
         show(levels_view(levels, title=title))
-    if any(level.errors for level in levels):
-        raise typer.Exit(ExitCode.FAILED)
 
 
 def _endpoint(session: Session, url: str | None) -> tuple[str, str | None]:
