@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -174,8 +175,10 @@ class ValidationBench:
         difference = batch_difference(small.model, small.rows, small.answers, self.signature)
         agreed = agreement(full.answers, small.answers, self.signature)
         if unseen is not None:
-            small = self._average(small, unseen.estimate(full.answers, small.answers))
-            full = self._measure(full, unseen.full)
+            reference = self._measure(full, unseen.full)
+            if math.isfinite(reference.quality[self.metric]):  # it may be infinite of a probability of 0
+                small = self._average(small, unseen.estimate(full.answers, small.answers))
+                full = reference
         limits = self.spec.compression
         if max_quality_drop is not None:
             strictest = min(max_quality_drop, limits.max_quality_drop)
