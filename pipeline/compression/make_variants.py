@@ -73,8 +73,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
     by_folds = all(candidate.folds for candidate in trained)
     budget = Budget.start(60 * (spec.compression.minutes or _DEFAULT_MINUTES))
     read_frame = cache(read_training or validation.clear)
-    variants: list[Variant] = []
-    errors: list[ModeldropError] = []
+    variants, errors = list[Variant](), list[ModeldropError]()
     with LoadProbe() as probe:
         bench = ValidationBench(
             artifacts=artifacts,
