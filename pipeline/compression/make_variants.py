@@ -90,12 +90,8 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
         for index, candidate in enumerate(trained):
             signature = dataset.signature_of(candidate.classes, candidate.quantiles, candidate.decision)
             is_brought = candidate.algorithm == BROUGHT
-            export = TrainedExport(
-                candidate=candidate,
-                bench=replace(bench, signature=signature, is_whole=is_brought),
-                learned=learned,
-                by_folds=by_folds,
-            )
+            own_bench = replace(bench, signature=signature, is_whole=is_brought)
+            export = TrainedExport(candidate=candidate, bench=own_bench, learned=learned, by_folds=by_folds)
             try:
                 body = export.read_body()
                 variants += CandidateVariants(
