@@ -24,6 +24,7 @@ __all__ = ["TensorDecoder"]
 _FIELDS = ("name", "shape", "datatype", "data")
 _get_fields = itemgetter(*_FIELDS)
 _Types = frozenset[type]
+_FLOAT_ALONE: _Types = frozenset({float})
 _FLOATS: _Types = frozenset({float, int, type(None)})
 _INTEGERS: _Types = frozenset({int, type(None)})
 _TEXTS: Mapping[str, _Types] = {"BYTES": frozenset({str, type(None)})}
@@ -47,6 +48,7 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "FP16": (-65504, 65504),
 }
 _ONE_ROW = ([1], [1, 1])
+_MIN_ARRAY = 32  # elements; fewer are read faster as a list
 _MAX_ROWS_AS_LISTS = 8  # of arrays: for so few rows numpy's calls take longer than a loop
 
 
@@ -56,6 +58,7 @@ class TensorDecoder:
     def __init__(self, columns: RequestDecoder) -> None:
         self._columns = columns
         self._elements = {name: _elements(column) for name, column in columns.by_name.items()}
+        self._numeric = {name for name, elements in self._elements.items() if elements is _ELEMENTS["numeric"]}
         self._images = {name: column.shape for name, column in columns.by_name.items() if column.kind == "image"}
 
     def __call__(self, inputs: Any, *, ignore_extra: bool = False) -> Feeds:
@@ -159,14 +162,18 @@ class TensorDecoder:
             )
         if name in self._images:
             return name, split_image_batch(data, shape, self._images[name], f"input '{display_name(name)}'")
-        if type(data) is list and list in map(type, data):
+        types = set(map(type, data)) if type(data) is list else set()
+        if list in types:
             data = _flatten(data, name)
+            types = set(map(type, data))
         if shape not in ([len(data)], [len(data), 1]):
             count = len(data)
             raise InvalidRequestError(
                 f"input '{display_name(name)}': the shape [{count}] or [{count}, 1] is expected, "
                 f"its data has {count} elements"
             )
+        if types == _FLOAT_ALONE and datatype not in _RANGES and name in self._numeric and len(data) >= _MIN_ARRAY:
+            return name, np.array(data, np.float64)  # JSON has neither NaN nor infinity
         return name, self._check_elements(name, datatype, elements, data)
 
     def _check_elements(self, name: str, datatype: str, elements: _Types, data: Cells) -> Cells:
