@@ -162,10 +162,12 @@ class TensorDecoder:
             )
         if name in self._images:
             return name, split_image_batch(data, shape, self._images[name], f"input '{display_name(name)}'")
-        types = set(map(type, data)) if type(data) is list else set()
-        if list in types:
-            data = _flatten(data, name)
+        types: set[type] = set()
+        if isinstance(data, list):
             types = set(map(type, data))
+            if list in types:
+                data = _flatten(data, name)
+                types = set(map(type, data))
         if shape not in ([len(data)], [len(data), 1]):
             count = len(data)
             raise InvalidRequestError(
