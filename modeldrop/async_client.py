@@ -12,7 +12,7 @@ from typing import Any, Self
 import httpx
 
 from modeldrop import calls
-from modeldrop.calls import Call
+from modeldrop.calls import ApiCall
 from modeldrop.connection import find_connection
 from modeldrop.errors import ApiError
 from modeldrop.rows import Rows, file_bodies, frame_kind, make_batches, to_frame, to_rows
@@ -117,15 +117,15 @@ class AsyncClient:
 
     async def run(self, run: str) -> dict[str, Any]:
         """Return a run: its status, stages, and its version or error."""
-        return dict(await self._read(Call(method="GET", url=f"{self._base}/registry/runs/{run}")))
+        return dict(await self._read(ApiCall(method="GET", url=f"{self._base}/registry/runs/{run}")))
 
     async def runs(self) -> list[dict[str, Any]]:
         """Return the tenant's runs, newest first."""
-        return list((await self._read(Call(method="GET", url=f"{self._base}/registry/runs")))["runs"])
+        return list((await self._read(ApiCall(method="GET", url=f"{self._base}/registry/runs")))["runs"])
 
     async def models(self) -> list[dict[str, Any]]:
         """Return the tenant's models with their live and latest versions."""
-        return list((await self._read(Call(method="GET", url=f"{self._base}/registry/models")))["models"])
+        return list((await self._read(ApiCall(method="GET", url=f"{self._base}/registry/models")))["models"])
 
     async def promote(self, model: str, version: int, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
         """Point an alias to a version."""
@@ -135,10 +135,10 @@ class AsyncClient:
         """Point an alias to the version before."""
         return dict(await self._read(calls.rollback_call(self._base, model, alias, reason)))
 
-    async def _read(self, call: Call) -> Any:
+    async def _read(self, call: ApiCall) -> Any:
         return calls.read_response(await self._send(call))
 
-    async def _send(self, call: Call) -> httpx.Response:
+    async def _send(self, call: ApiCall) -> httpx.Response:
         http = self._storage if call.presigned else self._http
         for attempt in range(calls.ATTEMPTS):
             response, failure = None, ""

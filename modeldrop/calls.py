@@ -13,7 +13,7 @@ from modeldrop.errors import ApiError, RunFailedError
 
 __all__ = [
     "ATTEMPTS",
-    "Call",
+    "ApiCall",
     "alias_call",
     "check_run",
     "infer_url",
@@ -30,7 +30,7 @@ _BUSY = frozenset({429, 502, 503, 504})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
+class ApiCall:
     """One request: ``options`` are httpx's; a ``presigned`` one carries no API key."""
 
     method: str
@@ -46,14 +46,14 @@ def predict_call(
     *,
     version: int | None,
     ignore_extra: bool,
-) -> Call:
+) -> ApiCall:
     """Return the call that predicts ``body``: rows, or the content type and the bytes of a file."""
     options: dict[str, Any] = {"params": {"extra": "ignore"} if ignore_extra else None}
     if isinstance(body, tuple):
         options |= {"headers": {"content-type": body[0]}, "content": body[1]}
     else:
         options["json"] = {"rows": body}
-    return Call(method="POST", url=infer_url(base, model, version), options=options)
+    return ApiCall(method="POST", url=infer_url(base, model, version), options=options)
 
 
 def infer_url(base: str, model: str, version: int | None = None) -> str:
@@ -64,16 +64,16 @@ def infer_url(base: str, model: str, version: int | None = None) -> str:
     return f"{base.rstrip('/')}/v2/models/{selected}/infer"
 
 
-def alias_call(base: str, model: str, version: int, alias: str, reason: str) -> Call:
+def alias_call(base: str, model: str, version: int, alias: str, reason: str) -> ApiCall:
     """Return the call that points an alias to a version."""
     url = f"{base}/registry/models/{quote(model, safe='')}/aliases/{quote(alias, safe='')}"
-    return Call(method="PUT", url=url, options={"json": {"version": version, "reason": reason}})
+    return ApiCall(method="PUT", url=url, options={"json": {"version": version, "reason": reason}})
 
 
-def rollback_call(base: str, model: str, alias: str, reason: str) -> Call:
+def rollback_call(base: str, model: str, alias: str, reason: str) -> ApiCall:
     """Return the call that points an alias to the version before."""
     url = f"{base}/registry/models/{quote(model, safe='')}/rollback"
-    return Call(method="POST", url=url, options={"json": {"alias": alias, "reason": reason}})
+    return ApiCall(method="POST", url=url, options={"json": {"alias": alias, "reason": reason}})
 
 
 def read_response(response: httpx.Response) -> Any:

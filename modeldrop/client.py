@@ -11,7 +11,7 @@ from typing import Any, Self
 import httpx
 
 from modeldrop import calls
-from modeldrop.calls import Call
+from modeldrop.calls import ApiCall
 from modeldrop.connection import find_connection
 from modeldrop.errors import ApiError
 from modeldrop.rows import Rows, file_bodies, frame_kind, make_batches, to_frame, to_rows
@@ -189,15 +189,15 @@ class Client:
 
     def run(self, run: str) -> dict[str, Any]:
         """Return a run: its status, stages, and its version or error."""
-        return dict(self._read(Call(method="GET", url=f"{self._base}/registry/runs/{run}")))
+        return dict(self._read(ApiCall(method="GET", url=f"{self._base}/registry/runs/{run}")))
 
     def runs(self) -> list[dict[str, Any]]:
         """Return the tenant's runs, newest first."""
-        return list(self._read(Call(method="GET", url=f"{self._base}/registry/runs"))["runs"])
+        return list(self._read(ApiCall(method="GET", url=f"{self._base}/registry/runs"))["runs"])
 
     def models(self) -> list[dict[str, Any]]:
         """Return the tenant's models with their live and latest versions."""
-        return list(self._read(Call(method="GET", url=f"{self._base}/registry/models"))["models"])
+        return list(self._read(ApiCall(method="GET", url=f"{self._base}/registry/models"))["models"])
 
     def promote(self, model: str, version: int, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
         """Point an alias to a version."""
@@ -213,10 +213,10 @@ class Client:
             call, run = next_call(steps, self._send(call))
         return run
 
-    def _read(self, call: Call) -> Any:
+    def _read(self, call: ApiCall) -> Any:
         return calls.read_response(self._send(call))
 
-    def _send(self, call: Call) -> httpx.Response:
+    def _send(self, call: ApiCall) -> httpx.Response:
         http = self._storage if call.presigned else self._http
         for attempt in range(calls.ATTEMPTS):
             response, failure = None, ""

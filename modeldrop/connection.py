@@ -9,11 +9,11 @@ from pathlib import Path
 
 from modeldrop.errors import ClientError
 
-__all__ = ["Connection", "find_connection"]
+__all__ = ["ApiConnection", "find_connection"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Connection:
+class ApiConnection:
     """Address and key of an API.
 
     Attributes:
@@ -25,7 +25,7 @@ class Connection:
     api_key: str
 
 
-def find_connection(api_url: str | None, api_key: str | None) -> Connection:
+def find_connection(api_url: str | None, api_key: str | None) -> ApiConnection:
     """Return the connection of a client.
 
     Args:
@@ -40,7 +40,7 @@ def find_connection(api_url: str | None, api_key: str | None) -> Connection:
     if api_url:
         if not api_key:
             raise ClientError("api_key is expected beside api_url, or MODELDROP_API_KEY in the environment")
-        return Connection(api_url=api_url.rstrip("/"), api_key=api_key)
+        return ApiConnection(api_url=api_url.rstrip("/"), api_key=api_key)
     home = Path(os.environ.get("MODELDROP_HOME") or Path.home() / ".modeldrop")
     try:
         endpoint_url = json.loads((home / "server.lock").read_bytes())["endpoint_url"]
@@ -50,4 +50,4 @@ def find_connection(api_url: str | None, api_key: str | None) -> Connection:
         raise ClientError(
             "no embedded cloud is running ('modeldrop up' starts it): api_url and api_key are expected"
         ) from None
-    return Connection(api_url=f"{endpoint_url}{stack['api_path']}".rstrip("/"), api_key=key)
+    return ApiConnection(api_url=f"{endpoint_url}{stack['api_path']}".rstrip("/"), api_key=key)

@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from modeldrop.calls import Call, read_response
+from modeldrop.calls import ApiCall, read_response
 from modeldrop.errors import ApiError, ClientError
 from modeldrop.rows import Rows, frame_kind
 from modeldrop.unfinished import UnfinishedUploads
@@ -23,7 +23,7 @@ from modeldrop.unfinished import UnfinishedUploads
 __all__ = ["Content", "UploadOptions", "UploadSteps", "drop_steps", "next_call", "upload_steps"]
 
 MAX_FORM_BYTES = 32 << 20  # larger files go in parts, of which one at a time is in memory
-UploadSteps = Generator[Call, httpx.Response, str | None]
+UploadSteps = Generator[ApiCall, httpx.Response, str | None]
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def upload_steps(base: str, content: Content, options: UploadOptions) -> UploadS
     return (yield from _send_parts(base, content, announced, options))
 
 
-def next_call(steps: UploadSteps, response: httpx.Response | None) -> tuple[Call | None, str | None]:
+def next_call(steps: UploadSteps, response: httpx.Response | None) -> tuple[ApiCall | None, str | None]:
     """Return the next call of an upload; when there is none, the run.
 
     Args:
@@ -155,7 +155,7 @@ def next_call(steps: UploadSteps, response: httpx.Response | None) -> tuple[Call
 def _send_form(base: str, content: Content, announced: dict[str, Any], options: UploadOptions) -> UploadSteps:
     grant = read_response((yield _post(f"{base}/registry/uploads", announced)))
     file = (content.name, content.read(0, content.size))
-    response = yield Call(
+    response = yield ApiCall(
         method="POST", url=grant["url"], options={"data": grant["fields"], "files": {"file": file}}, presigned=True
     )
     _check(response)
@@ -178,7 +178,7 @@ def _send_parts(base: str, content: Content, announced: dict[str, Any], options:
     while grant["parts"]:
         for number, entry in enumerate(grant["parts"]):
             body = content.read((entry["number"] - 1) * grant["part_bytes"], entry["bytes"])
-            response = yield Call(method="PUT", url=entry["url"], options={"content": body}, presigned=True)
+            response = yield ApiCall(method="PUT", url=entry["url"], options={"content": body}, presigned=True)
             if response.status_code == httpx.codes.FORBIDDEN and number > 0:  # the URLs have expired
                 break
             _check(response)
@@ -190,8 +190,8 @@ def _send_parts(base: str, content: Content, announced: dict[str, Any], options:
     return None if completed["run"] is None else str(completed["run"])
 
 
-def _post(url: str, document: dict[str, Any]) -> Call:
-    return Call(method="POST", url=url, options={"json": document})
+def _post(url: str, document: dict[str, Any]) -> ApiCall:
+    return ApiCall(method="POST", url=url, options={"json": document})
 
 
 def _check(response: httpx.Response) -> None:
