@@ -153,6 +153,17 @@ def test_leaves_of_a_forest_whose_trees_add_to_several_sums_learn_too() -> None:
     np.testing.assert_allclose(compute_sums(doubled.trees, _VALUES), 2 * sums, atol=0.25)
 
 
+def test_shares_of_classes_stay_0_or_more() -> None:
+    classes = (_VALUES[:, 0] > 0).astype(int) + (_VALUES[:, 1] > 0.5)
+    forest = ExtraTreesClassifier(n_estimators=200, max_depth=9, random_state=0).fit(_VALUES, classes)
+    trees = forest_trees(forest.estimators_, classes=3)
+    assert trees.leaf_value.min() >= 0
+    pruned = _trees_of(PruneTrees(_context(), step=4)(_body(trees, 3)).model)
+    assert pruned.leaf_value.min() >= 0
+    shared = _trees_of(QuantizeTrees(_context(), bits=4)(_body(pruned, 3)).model)
+    assert shared.leaf_value.min() >= 0
+
+
 def test_too_few_trees_or_rows_and_other_operators_are_refused() -> None:
     with pytest.raises(NotApplicableError, match="128 trees are needed, and there are 80"):
         PruneTrees(_context(), step=32)(_body(_trees()))

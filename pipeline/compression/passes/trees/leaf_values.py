@@ -6,6 +6,7 @@ boosting does (Friedman 2001, https://doi.org/10.1214/aos/1013203451), shrunk by
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -82,6 +83,7 @@ class LeafValues:
     def __init__(self, trees: Trees, features: npt.NDArray[np.float32], sums: Floats) -> None:
         self._trees, self._starts = own_leaves(trees)
         self._values = self._trees.leaf_value.astype(np.float64)
+        self._least = 0.0 if self._values.min() >= 0 else -math.inf  # sums of shares stay 0 or more
         self._reached = self._find_leaves(features)
         rows, targets = sums.shape
         self._position = np.arange(rows) * targets  # of a row's first sum
@@ -97,7 +99,7 @@ class LeafValues:
                 leaves = slice(self._starts[tree], self._starts[tree + 1])
                 count, missing = self._sum_up(tree)
                 step = (missing - _RIDGE * (self._values[leaves] - initial[leaves])) / (count + _RIDGE)
-                self._move(tree, self._values[leaves] + _STEP * step)
+                self._move(tree, np.maximum(self._values[leaves] + _STEP * step, self._least))
 
     def share(self, count: int) -> None:
         """Give each leaf one of ``count`` values; later trees make up for what earlier ones lost."""
