@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipeline.contracts.errors import OlderUploadError
+from pipeline.contracts.errors import ExecutionEndedError, OlderUploadError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.promotion.rollout import RolloutRule
 from pipeline.contracts.records.model_version import ModelCard
@@ -37,7 +37,12 @@ class PromoteVersion(RunUseCase):
         Returns:
             ``NEEDS_DECISION`` if a person must promote it; otherwise ``SUCCEEDED``, also if the version stays READY
             because a version of a newer upload has been live, or it is rolled out.
+
+        Raises:
+            ExecutionEndedError: The run has failed or was canceled meanwhile; nothing is promoted.
         """
+        if self.runs.get(run).status == "FAILED":
+            raise ExecutionEndedError(f"version {version} was not promoted: its run {run} has ended before")
         keys = RunKeys.of(run)
         spec, selection, card = (
             self._read(JobSpec, keys.spec),

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.contracts.errors import (
     CapacityUnavailableError,
+    ExecutionEndedError,
     JobCrashedError,
     NoCandidateSurvivedError,
     SmokeTestFailedError,
@@ -19,10 +20,11 @@ from pipeline.contracts.promotion.live_comparison import LiveComparison
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.outcome import CandidateOutcome, JobOutcome
 from pipeline.contracts.records.plan import Plan
-from pipeline.contracts.records.run import Run, StageName, Upload
+from pipeline.contracts.records.run import Run, RunError, StageName, Upload
 from pipeline.contracts.records.variant import Selection
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.intake.run_log import RunLog
+from pipeline.registry.aliases import AliasRef
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.use_cases.check_job import CheckJob
 from pipeline.use_cases.finish_stage import FinishStage
@@ -211,6 +213,14 @@ def test_a_version_within_its_limits_goes_live_and_the_run_succeeds(world: World
     assert world.registry.history("demo", "adult")[0].by == RUN
     assert (world.run().status, world.run().version) == ("SUCCEEDED", version)
     assert world.finished("promote")
+
+
+def test_a_version_of_a_run_that_was_canceled_does_not_go_live(world: World) -> None:
+    version = world.registered()
+    world.runs.fail(RUN, RunError(type="RunCanceledError", message="a person ended the run"))
+    with pytest.raises(ExecutionEndedError, match="not promoted"):
+        world.promoter()(RUN, version)
+    assert world.registry.aliases.version(AliasRef("demo", "adult")) is None
 
 
 def test_a_promotion_that_is_repeated_changes_nothing(world: World) -> None:
