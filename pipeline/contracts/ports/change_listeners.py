@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from pipeline.contracts.records.change import Change
+if TYPE_CHECKING:  # a cold start has no pydantic
+    from pipeline.contracts.records.change import Change
 
 __all__ = ["ChangeListener"]
 
