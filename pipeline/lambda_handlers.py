@@ -19,7 +19,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pipeline.bootstrap import cors_policy
 from pipeline.contracts.errors import MAX_MESSAGE, InternalError, ModeldropError, error_named
 from pipeline.contracts.tracebacks import places
-from pipeline.serving.http import Response, allow_origin, make_error_response
+from pipeline.serving.http import Response, allow_origin, make_error_response, read_request, write_response
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -137,6 +137,8 @@ def http_function(work: Callable[[Event, LambdaContext], tuple[Response, LogFiel
     @wraps(work)
     def handler(event: Event, context: LambdaContext) -> Response:
         began = perf_counter()
+        if event.get("httpMethod") == "OPTIONS":
+            return write_response(_CORS.preflight(read_request(event).headers))
         try:
             response, fields = work(event, context)
         except Exception as error:  # noqa: BLE001 - the outermost edge

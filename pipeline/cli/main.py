@@ -81,9 +81,7 @@ def root(
     ] = None,
     api_url: Annotated[
         str | None,
-        typer.Option(
-            metavar="URL", help="drop and watch by this API, with nothing but a key (default: MODELDROP_API_URL)."
-        ),
+        typer.Option(metavar="URL", help="API for drop and watch with an API key alone (default: MODELDROP_API_URL)."),
     ] = None,
     home: Annotated[
         Path | None,

@@ -37,10 +37,10 @@ def register(app: typer.Typer) -> None:
 def dead_letters(
     ctx: typer.Context,
     *,
-    redrive: Annotated[bool, typer.Option("--redrive", help="Hand all of them over again.")] = False,
+    redrive: Annotated[bool, typer.Option("--redrive", help="Send all of them again.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Count the messages that nobody could handle, or hand them over again."""
+    """Count the messages that failed, or send them again."""
     from pipeline.cli.terminal.console import print_json, show
 
     queues = session_of(ctx).connection().dead_letters()

@@ -60,7 +60,7 @@ def export(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Download a version's ONNX file, or bring it elsewhere with --target."""
+    """Export a version: its ONNX file, or --target for mobile, the browser or C."""
     from pipeline.contracts.artifacts import read_artifact
     from pipeline.evaluation.stored_models import unpack_model
 

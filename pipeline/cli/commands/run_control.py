@@ -57,7 +57,7 @@ def retry(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Start a new run on the file of an ended one, from the stage that failed, on what is there."""
+    """Start a new run on the file of an ended one, from the stage that failed."""
     from pipeline.cli.client.lookup import find_run
     from pipeline.cli.terminal.console import print_json
     from pipeline.cli.views.json_documents import pending_document

@@ -71,6 +71,12 @@ def test_each_route_answers(api: Api, path: str, part: dict[str, Any]) -> None:
     assert {name: body[name] for name in part} == part
 
 
+def test_a_browsers_question_is_answered_without_a_caller(api: Api) -> None:
+    event = get("/v2/models/adult/infer") | {"httpMethod": "OPTIONS", "headers": {"origin": "https://page.example"}}
+    event["requestContext"].pop("authorizer", None)
+    assert api.call(event)["statusCode"] == 204
+
+
 def test_the_server_says_which_protocol_extensions_it_has(api: Api) -> None:
     _, body = api.ask(get("/v2"))
     assert set(body) == {"name", "version", "extensions"}

@@ -304,6 +304,14 @@ def test_each_prediction_route_answers_a_browsers_question_before_it_asks_for_a_
         assert {"api_key": []} not in paths[path]["options"].get("security", [])
 
 
+def test_no_function_has_a_browsers_question_beside_another_method_of_its_path() -> None:
+    for name, function in resources("AWS::Serverless::Function").items():
+        events = [event["Properties"] for event in function.get("Events", {}).values() if event["Type"] == "Api"]
+        asked = {event["Path"] for event in events if event["Method"] == "options"}
+        others = {event["Path"] for event in events if event["Method"] != "options"}
+        assert not asked & others, f"sam local would give all methods of {name} one authorizer"
+
+
 def test_the_gateway_speaks_as_the_functions_do() -> None:
     (api,) = resources("AWS::Serverless::Api").values()
     codes = {kind: answer.get("StatusCode") for kind, answer in api["GatewayResponses"].items()}

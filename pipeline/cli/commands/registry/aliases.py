@@ -53,14 +53,14 @@ CanaryOption = Annotated[
         min=0.001,
         max=100,
         metavar="PERCENT",
-        help="Let it respond to so many requests, then promote it.",
+        help="Share of the requests it responds to until it is live.",
     ),
 ]
 ShadowOption = Annotated[
     float | None,
-    typer.Option("--shadow", min=0.001, max=100, metavar="PERCENT", help="Compare it on so many requests, unseen."),
+    typer.Option("--shadow", min=0.001, max=100, metavar="PERCENT", help="Share of the requests that are compared."),
 ]
-MinutesOption = Annotated[float, typer.Option(min=0.1, max=10_080, help="How long --canary or --shadow takes.")]
+MinutesOption = Annotated[float, typer.Option(min=0.1, max=10_080, help="Minutes of --canary or --shadow.")]
 ExactVersion = Annotated[
     int,
     typer.Argument(metavar="VERSION", parser=parse_version, help="1, 2, 3 ...", autocompletion=complete_versions),
