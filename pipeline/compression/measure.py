@@ -25,7 +25,7 @@ _RUNS, _WARM_UP_RUNS = 300, 30
 _MIN_RUNS = 5
 _SINGLE_ROWS = 16
 _EPSILON = 1e-12
-_MAX_SECONDS = 2.0  # of all batch sizes together, after which large models have had runs enough
+_MAX_SECONDS = 1.0  # of all batch sizes together, after which large models have had runs enough
 
 
 def agreement(full: Predictions, small: Predictions, signature: Signature) -> float:

@@ -16,6 +16,7 @@ _SHADES = " ░▒▓█"
 _SIDE = 8  # pixels
 _QUICK = """# The quick ones. Without a train.yaml all that fit are tried.
 algorithms: [linear, random_forest, gradient_boosting, mlp]
+compression: {passes: [static_int8]}
 """
 _SPEC = """# Only the network, and not for long. Its int8 file goes live if it keeps the gates, as always.
 algorithms: [mlp]

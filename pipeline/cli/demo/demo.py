@@ -97,7 +97,7 @@ def _acts(data: Data) -> tuple[_Act, ...]:
         _Act(
             model="digits",
             headline="1. A file is dropped",
-            story="1,617 handwritten digits, 64 pixel columns each; a train.yaml asks for four quick algorithms.",
+            story="1,617 handwritten digits, 64 pixel columns each; four quick algorithms and int8, by a train.yaml.",
             spec=data.quick_spec,
             images=True,
         ),
