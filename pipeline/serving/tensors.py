@@ -145,7 +145,7 @@ class TensorDecoder:
             raise InvalidRequestError(f"{where}, data: an array is expected, not {json_type(data)}")
         columns = split_matrix(data, shape, self._columns.width, where)
         return {
-            column: self._check_elements(column, datatype, elements, cells)
+            column: self._check_elements(column, datatype, elements, cells, _types_of(cells))
             for column, cells in zip(self._elements, columns, strict=True)
         }
 
@@ -162,12 +162,10 @@ class TensorDecoder:
             )
         if name in self._images:
             return name, split_image_batch(data, shape, self._images[name], f"input '{display_name(name)}'")
-        types: set[type] = set()
-        if isinstance(data, list):
-            types = set(map(type, data))
-            if list in types:
-                data = _flatten(data, name)
-                types = set(map(type, data))
+        types = _types_of(data)
+        if isinstance(data, list) and list in types:
+            data = _flatten(data, name)
+            types = _types_of(data)
         if shape not in ([len(data)], [len(data), 1]):
             count = len(data)
             raise InvalidRequestError(
@@ -176,13 +174,23 @@ class TensorDecoder:
             )
         if types == _FLOAT_ALONE and datatype not in _RANGES and name in self._numeric and len(data) >= _MIN_ARRAY:
             return name, np.array(data, np.float64)  # JSON has neither NaN nor infinity
-        return name, self._check_elements(name, datatype, elements, data)
+        return name, self._check_elements(name, datatype, elements, data, types)
 
-    def _check_elements(self, name: str, datatype: str, elements: _Types, data: Cells) -> Cells:
-        """Return the data of a tensor, whose elements have the JSON types and the range of its datatype."""
+    def _check_elements(
+        self, name: str, datatype: str, elements: _Types, data: Cells, types: Collection[type]
+    ) -> Cells:
+        """Return the data of a tensor, whose elements have the JSON types and the range of its datatype.
+
+        Args:
+            name: The column.
+            datatype: Of the tensor.
+            elements: JSON types that it may have.
+            data: Its elements.
+            types: Types of the elements, where they are a list.
+        """
         if isinstance(data, np.ndarray):
             return data
-        if not elements.issuperset(set(map(type, data))):
+        if not elements.issuperset(types):
             wrong = next(index for index, element in enumerate(data) if type(element) not in elements)
             raise InvalidRequestError(
                 f"{_where(wrong, name)}: {datatype} or null is expected, this is {json_type(data[wrong])}"
@@ -246,6 +254,11 @@ class TensorDecoder:
 
 def _elements(column: Column) -> Mapping[str, _Types]:
     return _CODES if column.is_code else _ELEMENTS[column.kind]
+
+
+def _types_of(data: Cells) -> set[type]:
+    """Return the types of a list's elements; an array has a datatype of its own."""
+    return set(map(type, data)) if isinstance(data, list) else set()
 
 
 def _flatten(data: list[Any], name: str) -> list[Any]:
