@@ -108,17 +108,18 @@ class CallRunner:
     async def run(self, context: grpc.aio.ServicerContext, call: Call) -> Any:
         """Run a call and return its message; end the RPC with a status code if it fails."""
         started = time.perf_counter()
+        metadata = _metadata(context)
         try:
-            reply = await self._run(context, call)
+            reply = await self._run(context, call, metadata)
         except Exception as error:  # noqa: BLE001 - the outermost edge: one call's failure ends no other's
-            self._finish(context, call, status_code(error), started, {})
+            self._finish(metadata, call, status_code(error), started, {})
             await self._abort(context, error)
-        self._finish(context, call, grpc.StatusCode.OK, started, reply.facts)
+        self._finish(metadata, call, grpc.StatusCode.OK, started, reply.facts)
         return reply.message
 
-    async def _run(self, context: grpc.aio.ServicerContext, call: Call) -> Reply:
+    async def _run(self, context: grpc.aio.ServicerContext, call: Call, metadata: Mapping[str, str]) -> Reply:
         self._dispatcher.enter()
-        key = find_key(_metadata(context).get)
+        key = find_key(metadata.get)
         caller = self._authenticator.recall(key)
         if caller is not None and self._dispatcher.is_fast(call.key, call.size):
             try:
@@ -154,7 +155,7 @@ class CallRunner:
 
     def _finish(
         self,
-        context: grpc.aio.ServicerContext,
+        metadata: Mapping[str, str],
         call: Call,
         code: grpc.StatusCode,
         started: float,
@@ -169,7 +170,7 @@ class CallRunner:
                 seconds=time.perf_counter() - started,
                 facts=facts,
                 sizes={"bytes_in": call.size},
-                parent=_metadata(context).get("traceparent", ""),
+                parent=metadata.get("traceparent", ""),
             )
         )
 
