@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from pipeline.bootstrap import cors_policy
-from pipeline.contracts.errors import MAX_MESSAGE, InternalError, ModeldropError, error_named
+from pipeline.contracts.errors import MAX_MESSAGE, InternalError, ModeldropError, NotFoundError, error_named
 from pipeline.contracts.tracebacks import places
-from pipeline.serving.http import Response, allow_origin, make_error_response, read_request, write_response
+from pipeline.serving.http import Response, allow_origin, answer_preflight, make_error_response
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -32,6 +32,7 @@ __all__ = [
     "log_errors",
     "logger",
     "reference_page",
+    "reject_unknown_route",
     "state_function",
 ]
 
@@ -137,8 +138,8 @@ def http_function(work: Callable[[Event, LambdaContext], tuple[Response, LogFiel
     @wraps(work)
     def handler(event: Event, context: LambdaContext) -> Response:
         began = perf_counter()
-        if event.get("httpMethod") == "OPTIONS":
-            return write_response(_CORS.preflight(read_request(event).headers))
+        if (preflight := answer_preflight(_CORS, event)) is not None:
+            return preflight
         try:
             response, fields = work(event, context)
         except Exception as error:  # noqa: BLE001 - the outermost edge
@@ -149,6 +150,15 @@ def http_function(work: Callable[[Event, LambdaContext], tuple[Response, LogFiel
         return allow_origin(_CORS, event, response)
 
     return handler
+
+
+def reject_unknown_route(_: Exception) -> NoReturn:
+    """Refuse a route that does not exist.
+
+    Raises:
+        NotFoundError: Always.
+    """
+    raise NotFoundError("this route does not exist")
 
 
 def _error_fields(error: Exception) -> LogFields:

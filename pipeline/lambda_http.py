@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING, Any
 from pipeline.bootstrap import cors_policy, metrics_namespace
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.tracebacks import places
-from pipeline.serving.http import allow_origin, find_caller, make_error_response, read_request, write_response
+from pipeline.serving.http import (
+    allow_origin,
+    answer_preflight,
+    find_caller,
+    make_error_response,
+    read_request,
+    write_response,
+)
 
 if TYPE_CHECKING:
     from pipeline.serving.api.prediction_api import PredictionApi
@@ -43,8 +50,8 @@ def prediction_handler(
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         began = time.perf_counter()
         facts: Mapping[str, Any]
-        if event.get("httpMethod") == "OPTIONS":
-            return write_response(_CORS.preflight(read_request(event).headers))
+        if (preflight := answer_preflight(_CORS, event)) is not None:
+            return preflight
         try:
             caller = find_caller(event)
             with denied.logged(event):

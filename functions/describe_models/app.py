@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler import Response as PageResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.bootstrap import denied_calls, model_catalogue
-from pipeline.contracts.errors import NotFoundError
-from pipeline.lambda_handlers import http_function, reference_page
+from pipeline.lambda_handlers import http_function, reference_page, reject_unknown_route
 from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.routes import split_alias
 from pipeline.serving.http import Response, authorize_caller, find_caller
@@ -145,14 +144,7 @@ def show_reference() -> PageResponse[str]:
     return PageResponse(200, "text/html; charset=utf-8", reference_page())
 
 
-@app.not_found
-def reject_unknown_route(_: Exception) -> NoReturn:
-    """Refuse a route that does not exist.
-
-    Raises:
-        NotFoundError: Always.
-    """
-    raise NotFoundError("this route does not exist")
+app.not_found(reject_unknown_route)
 
 
 @http_function

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.bootstrap import upload_granter
-from pipeline.contracts.errors import NotFoundError
-from pipeline.lambda_handlers import http_function
+from pipeline.lambda_handlers import http_function, reject_unknown_route
 from pipeline.serving.http import Response, find_caller
 from pipeline.use_cases.management.audited_calls import parse_body
 from pipeline.use_cases.management.grant_upload import MultipartEnd, MultipartRequest, UploadRequest
@@ -52,14 +51,7 @@ def abort() -> Document:
     return granter_of(caller.tenant).abort(caller, request)
 
 
-@app.not_found
-def reject_unknown_route(_: Exception) -> NoReturn:
-    """Refuse a route that does not exist.
-
-    Raises:
-        NotFoundError: Always.
-    """
-    raise NotFoundError("this route does not exist")
+app.not_found(reject_unknown_route)
 
 
 @http_function

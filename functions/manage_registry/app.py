@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.bootstrap import registry_manager
 from pipeline.contracts.errors import NotFoundError
-from pipeline.lambda_handlers import http_function
+from pipeline.lambda_handlers import http_function, reject_unknown_route
 from pipeline.serving.http import Response, find_caller
 from pipeline.use_cases.management.audited_calls import parse_body
 from pipeline.use_cases.management.manage_registry import AliasChange, Rollback
@@ -56,14 +56,7 @@ def cancel_run(run: str) -> Document:
     return manager_of(caller.tenant).cancel_run(caller, run)
 
 
-@app.not_found
-def reject_unknown_route(_: Exception) -> NoReturn:
-    """Refuse a route that does not exist.
-
-    Raises:
-        NotFoundError: Always.
-    """
-    raise NotFoundError("this route does not exist")
+app.not_found(reject_unknown_route)
 
 
 @http_function

@@ -16,6 +16,7 @@ __all__ = [
     "Event",
     "Response",
     "allow_origin",
+    "answer_preflight",
     "authorize_caller",
     "find_caller",
     "make_error_response",
@@ -108,6 +109,13 @@ def allow_origin(policy: CorsPolicy, event: Event, response: Response) -> Respon
     headers = event.get("headers") or {}
     origin = headers.get("origin") or headers.get("Origin")
     return {**response, "headers": {**response["headers"], **policy.headers(origin)}} if origin else response
+
+
+def answer_preflight(policy: CorsPolicy, event: Event) -> Response | None:
+    """Return the response to a browser's preflight request; None for any other request."""
+    if event.get("httpMethod") != "OPTIONS":
+        return None
+    return write_response(policy.preflight(read_request(event).headers))
 
 
 def _read_body(event: Event) -> bytes:
