@@ -2,56 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import ClassVar
 
-import httpx
-
-from modeldrop import ApiError, Client
-from pipeline.contracts.errors import (
-    ConflictError,
-    ForbiddenError,
-    InputError,
-    ModeldropError,
-    NotFoundError,
-    TransientError,
-    UnauthenticatedError,
-)
+from pipeline.cli.client.api_client import STATUS_ERRORS, ApiClient
+from pipeline.contracts.errors import ConflictError, InputError, ModeldropError
 from pipeline.contracts.records.run import Run
 
 __all__ = ["KeyApi"]
 
-_ERRORS: dict[int, type[ModeldropError]] = {
-    400: InputError,
-    401: UnauthenticatedError,
-    403: ForbiddenError,
-    404: NotFoundError,
-    409: ConflictError,
-}
 
+class KeyApi(ApiClient):
+    """The API with a key alone: uploads, and runs. Use it as a context manager."""
 
-class KeyApi:
-    """One stack's API with one key. Use it as a context manager.
-
-    Args:
-        api_url: Base URL.
-        api_key: Key.
-        transport: Transport of httpx, for tests.
-    """
-
-    def __init__(self, api_url: str, api_key: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        self._client = Client(api_url, api_key, transport=transport)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._client.close()
+    errors: ClassVar[Mapping[int, type[ModeldropError]]] = {**STATUS_ERRORS, 400: InputError, 409: ConflictError}
 
     def upload(
         self, file: Path, model: str, *, target: str | None = None, progress: Callable[[int], None] | None = None
@@ -70,7 +35,7 @@ class KeyApi:
         Raises:
             ModeldropError: Of the class that the API's status stands for, in its words.
         """
-        with _translated():
+        with self._translated():
             return self._client.upload(file, model=model, target=target, progress=progress)
 
     def get(self, run: str) -> Run:
@@ -80,13 +45,5 @@ class KeyApi:
             NotFoundError: There is none of this name that the key may see.
             ModeldropError: Of the class that the API's status stands for, in its words.
         """
-        with _translated():
+        with self._translated():
             return Run.model_validate(self._client.run(run))
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except ApiError as error:
-        raise _ERRORS.get(error.status, TransientError)(str(error)) from error

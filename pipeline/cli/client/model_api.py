@@ -2,50 +2,19 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-import httpx
-
-from modeldrop import ApiError, Client
-from pipeline.contracts.errors import (
-    ForbiddenError,
-    InvalidRequestError,
-    ModeldropError,
-    NotFoundError,
-    TransientError,
-    UnauthenticatedError,
-)
+from pipeline.cli.client.api_client import STATUS_ERRORS, ApiClient
+from pipeline.contracts.errors import InvalidRequestError, ModeldropError
 
 __all__ = ["ModelApi"]
 
-_ERRORS: dict[int, type[ModeldropError]] = {
-    400: InvalidRequestError,
-    401: UnauthenticatedError,
-    403: ForbiddenError,
-    404: NotFoundError,
-}
 
+class ModelApi(ApiClient):
+    """Predictions by the API. Use it as a context manager."""
 
-class ModelApi:
-    """One client of one stack's API, with one key. Use it as a context manager.
-
-    Args:
-        api_url: Base URL of the API.
-        api_key: Key of the caller.
-        transport: Transport of httpx, for tests.
-    """
-
-    def __init__(self, api_url: str, api_key: str, *, transport: httpx.BaseTransport | None = None) -> None:
-        self._client = Client(api_url, api_key, transport=transport)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._client.close()
+    errors: ClassVar[Mapping[int, type[ModeldropError]]] = {**STATUS_ERRORS, 400: InvalidRequestError}
 
     def infer(
         self, model: str, rows: list[dict[str, Any]], *, version: int | None = None, ignore_extra: bool = False
@@ -64,7 +33,5 @@ class ModelApi:
         Raises:
             ModeldropError: Of the class that the status stands for, in the API's words.
         """
-        try:
+        with self._translated():
             return self._client.infer(model, rows, version=version, ignore_extra=ignore_extra)
-        except ApiError as error:
-            raise _ERRORS.get(error.status, TransientError)(str(error)) from error
