@@ -39,7 +39,7 @@ def read_request(event: Event) -> HttpRequest:
     Raises:
         InvalidRequestError: The body is not base64 as announced.
     """
-    headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+    headers = _read_headers(event)
     headers.setdefault("accept", JSON["content-type"])
     return HttpRequest(
         event["httpMethod"], event["path"], _read_body(event), headers, event.get("queryStringParameters") or {}
@@ -115,7 +115,12 @@ def answer_preflight(policy: CorsPolicy, event: Event) -> Response | None:
     """Return the response to a browser's preflight request; None for any other request."""
     if event.get("httpMethod") != "OPTIONS":
         return None
-    return write_response(policy.preflight(read_request(event).headers))
+    return write_response(policy.preflight(_read_headers(event)))
+
+
+def _read_headers(event: Event) -> dict[str, str]:
+    """Return the headers by name in lower case."""
+    return {name.lower(): value for name, value in (event.get("headers") or {}).items()}
 
 
 def _read_body(event: Event) -> bytes:

@@ -75,6 +75,7 @@ def test_a_browsers_question_is_answered_without_a_caller(api: Api) -> None:
     event = get("/v2/models/adult/infer") | {"httpMethod": "OPTIONS", "headers": {"origin": "https://page.example"}}
     event["requestContext"].pop("authorizer", None)
     assert api.call(event)["statusCode"] == 204
+    assert api.call(event | {"body": "no base64", "isBase64Encoded": True})["statusCode"] == 204
 
 
 def test_the_server_says_which_protocol_extensions_it_has(api: Api) -> None:
