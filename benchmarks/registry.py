@@ -22,6 +22,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,12 +36,14 @@ from common import report
 from modeldrop import Client
 from pipeline.cloud.attributes import item_bytes
 from pipeline.contracts.errors import ConflictError
+from pipeline.contracts.paging.listing import name_shard
 from pipeline.contracts.ports import Item
 from pipeline.contracts.table_keys import alias_key, history_prefix, model_key, version_key
+from pipeline.intake.run_log import RunLog
 from pipeline.registry.aliases import AliasRef
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.objects import FakeObjectStore
-from tests.fakes.records import MODEL_BYTES, artifact, model_version
+from tests.fakes.records import MODEL_BYTES, NOW, artifact, model_version
 from tests.fakes.table import FakeTable
 
 CLIENTS, MOVES = 8, 1_000
@@ -69,11 +72,23 @@ class CountingTable(FakeTable):
         self._count(items, 1.0)
         return items
 
-    def _count(self, items: Sequence[Item], unit: float) -> None:
+    def get_all(self, keys: Sequence[tuple[str, str]], *, consistent: bool = True) -> list[Item]:
+        items = super().get_all(keys, consistent=consistent)
+        self._count(items, 1.0 if consistent else 0.5, each=True)
+        return items
+
+    def listing(self, *arguments: Any, **options: Any) -> list[Item]:
+        items = super().listing(*arguments, **options)
+        self._count(items, 0.5)
+        return items
+
+    def _count(self, items: Sequence[Item], unit: float, *, each: bool = False) -> None:
+        """Count a request, whose items are rounded up to read units ``each`` or together."""
+        sizes = list(map(item_bytes, items))
         with self._counting:
             self.requests += 1
             self.items += len(items)
-            self.units += unit * max(1, math.ceil(sum(map(item_bytes, items)) / 4096))
+            self.units += unit * sum(max(1, math.ceil(size / 4096)) for size in (sizes if each else [sum(sizes)]))
 
 
 def fill(models: int, versions: int) -> tuple[ModelRegistry, CountingTable]:
@@ -81,11 +96,13 @@ def fill(models: int, versions: int) -> tuple[ModelRegistry, CountingTable]:
     table, store = CountingTable(), FakeObjectStore("artifacts")
     store.put(artifact().key, MODEL_BYTES)
     record = model_version("demo_model_000000000001").model_copy(update={"status": "READY"})
+    runs = RunLog(table)
     for number in range(models):
         model = f"model-{number:05d}"
         summary = {"latest_version": versions, "live_version": versions, "aliases": {"live": versions}}
-        listed = {"listing": "MODEL", "listed_at": model}
-        table.put(_item(model_key("demo", model), tenant="demo", model=model, **summary, **listed))
+        key = model_key("demo", model)
+        listed = {"listing": name_shard("MODEL", key), "listed_at": model}
+        table.put(_item(key, tenant="demo", model=model, **summary, **listed))
         alias = {"version": versions, "newest": versions, "at": "2026-01-02T00:00:00.000000+00:00"}
         earlier = list(range(versions - 1, 0, -1))[:20]
         table.put(_item(alias_key("demo", model, "live"), **alias, earlier=earlier))
@@ -95,19 +112,28 @@ def fill(models: int, versions: int) -> tuple[ModelRegistry, CountingTable]:
             table.put(_item(version_key("demo", model, version), record=text))
             at = f"2026-01-01T00:00:{version:02d}.000000+00:00"
             table.put(_item((pk, f"{prefix}{at}#live"), at=at, alias="live", version=version, by="anna"))
+            began = NOW + timedelta(seconds=number * versions + version)
+            runs.create(f"demo_{model}_{version:012d}", tenant="demo", model=model, file="f.csv", started_at=began)
+            runs.reject("uploads", f"demo/{number}/{version}", "too deep", at=began)
     return ModelRegistry(table, store), table
 
 
-def calls(registry: ModelRegistry) -> dict[str, Callable[[], object]]:
+def calls(registry: ModelRegistry, runs: RunLog) -> dict[str, Callable[[], object]]:
     """Return the calls of the API and the command line by name."""
     demo, model = LIVE.tenant, LIVE.model
     return {
         "live": lambda: registry.live(demo, model),
         "summary": lambda: registry.summary(demo, model),
-        "version": lambda: registry.record(demo, model, 1),
-        "versions": lambda: registry.versions(demo, model),
-        "history, 10 moves": lambda: registry.moves.list(demo, model, limit=10),
-        "models, page of 10": lambda: registry.models(demo, limit=10),
+        "version": lambda: registry.versions.record(demo, model, 1),
+        "versions, page of 5": lambda: registry.versions.page(demo, model, limit=5),
+        "history, page of 5": lambda: registry.moves.page(demo, model, limit=5),
+        "models, page of 5": lambda: registry.models_page(demo, limit=5),
+        "models by tag, page of 5": lambda: registry.models_page(demo, tags=["team"], limit=5),
+        "models of all tenants, page of 5": lambda: registry.models_page(limit=5),
+        "runs, page of 5": lambda: runs.page(tenant=demo, limit=5),
+        "runs of a model, page of 5": lambda: runs.page(tenant=demo, models=[model], limit=5),
+        "runs of all tenants, page of 5": lambda: runs.page(limit=5),
+        "rejected uploads, page of 5": lambda: runs.rejected_page(tenant=demo, limit=5),
         "promote": lambda: registry.aliases.move(LIVE, 1, by="anna"),
         "rollback": lambda: registry.aliases.roll_back(LIVE, by="anna"),
         "tag": lambda: registry.lifecycle.tag(demo, model, None, {"team": "a"}),
@@ -118,8 +144,9 @@ def calls(registry: ModelRegistry) -> dict[str, Callable[[], object]]:
 def measure(models: int, versions: int) -> dict[str, dict[str, float]]:
     """Return requests, items and read units of each call."""
     registry, table = fill(models, versions)
+    runs = RunLog(table)
     reads = {}
-    for name, call in calls(registry).items():
+    for name, call in calls(registry, runs).items():
         table.reset()
         call()
         reads[name] = {"requests": table.requests, "items": table.items, "units": table.units}
@@ -224,7 +251,7 @@ def main() -> None:
     ratios = {name: round(large[name]["units"] / small[name]["units"], 3) for name in small}
     concurrency = check_concurrency()
     for name, reads in large.items():
-        print(f"{name:<20} {reads['requests']:>3} requests {reads['items']:>4} items {reads['units']:>6} units")
+        print(f"{name:<34} {reads['requests']:>3} requests {reads['items']:>4} items {reads['units']:>6} units")
     report(
         "registry",
         results={"reads": large, "concurrency": concurrency},

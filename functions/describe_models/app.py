@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver
@@ -9,12 +10,13 @@ from aws_lambda_powertools.event_handler import Response as PageResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.bootstrap import denied_calls, model_catalogue
+from pipeline.contracts.object_keys import check_model
+from pipeline.contracts.paging.token import PageQuery
 from pipeline.lambda_handlers import http_function, reference_page, reject_unknown_route
 from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.routes import split_alias
 from pipeline.serving.http import Response, authorize_caller, find_caller
 from pipeline.serving.metadata import server_metadata
-from pipeline.serving.model_catalog import MAX_LISTED
 
 Document = dict[str, Any]
 
@@ -33,6 +35,12 @@ def caller_tenant(model: str | None = None) -> str:
     event = app.current_event.raw_event
     with denied.logged(event):
         return authorize_caller(event, "read", model and split_alias(model)[0])
+
+
+def page_query() -> PageQuery:
+    """Return which page of a list the caller asks for."""
+    event = app.current_event
+    return PageQuery(event.get_query_string_value("limit"), event.get_query_string_value("next"))
 
 
 @app.get("/v2")
@@ -81,19 +89,19 @@ def report_version_ready(model: str, version: str) -> Document:
 def list_models() -> Document:
     """Return the tenant's models."""
     event = app.current_event
-    limit = event.get_query_string_value("limit", str(MAX_LISTED))
     return catalog.models(
         caller_tenant(),
         only=find_caller(event.raw_event).models,
-        limit=int(limit) if limit.isdecimal() else 0,
-        after=event.get_query_string_value("after"),
+        task=event.get_query_string_value("task"),
+        tags=(event.multi_value_query_string_parameters or {}).get("tag", []),
+        page=replace(page_query(), after=event.get_query_string_value("after")),
     )
 
 
 @app.get("/registry/models/<model>")
 def list_versions(model: str) -> Document:
     """Return the versions of a model."""
-    return catalog.model(caller_tenant(model), model)
+    return catalog.model(caller_tenant(model), model, page=page_query())
 
 
 @app.get("/registry/models/<model>/versions/<version>")
@@ -105,19 +113,23 @@ def show_version(model: str, version: str) -> Document:
 @app.get("/registry/models/<model>/history")
 def list_moves(model: str) -> Document:
     """Return the moves of a model's aliases."""
-    return catalog.history(caller_tenant(model), model, alias=app.current_event.get_query_string_value("alias"))
+    alias = app.current_event.get_query_string_value("alias")
+    return catalog.history(caller_tenant(model), model, alias=alias, page=page_query())
 
 
 @app.get("/registry/rejected")
 def list_rejected() -> Document:
     """Return the tenant's uploads that started no run."""
-    return catalog.rejected(caller_tenant())
+    return catalog.rejected(caller_tenant(), page=page_query())
 
 
 @app.get("/registry/runs")
 def list_runs() -> Document:
     """Return the tenant's runs, newest first."""
-    return catalog.runs(caller_tenant(), only=find_caller(app.current_event.raw_event).models)
+    tenant, only = caller_tenant(), find_caller(app.current_event.raw_event).models
+    if (model := app.current_event.get_query_string_value("model")) is not None:
+        tenant, only = caller_tenant(model), (check_model(model),)
+    return catalog.runs(tenant, only, page=page_query())
 
 
 @app.get("/registry/runs/<run>")

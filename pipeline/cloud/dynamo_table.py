@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from pipeline.cloud.attributes import (
     write_value,
 )
 from pipeline.cloud.errors import code_of, translate_errors
-from pipeline.contracts.errors import ItemTooLargeError
+from pipeline.contracts.errors import ItemTooLargeError, TransientError
 from pipeline.contracts.ports import CheckRequest, Item, PutRequest, TableWrite, UpdateRequest
 
 if TYPE_CHECKING:
@@ -26,21 +27,45 @@ if TYPE_CHECKING:
 __all__ = ["DynamoTable"]
 
 _LISTING_INDEX = "listing-index"
+_BATCH = 100  # keys of one BatchGetItem
+_MAX_BATCHES = 10  # more than the keys need
+_FIRST_PAUSE = 0.05  # seconds; doubled
 _LOST = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 
 
 class DynamoTable:
     """A Table. The listing index lags behind the table, as global indexes do, mostly by less than a second."""
 
-    def __init__(self, client: DynamoDBClient, name: str) -> None:
+    def __init__(self, client: DynamoDBClient, name: str, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._client = client
         self._name = name
+        self._pause = pause
 
     def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
         """Return an item; None if it is absent (GetItem)."""
         with self._speaking():
             response = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=consistent)
         return deserialize_item(response["Item"]) if "Item" in response else None
+
+    def get_all(self, keys: Sequence[tuple[str, str]], *, consistent: bool = True) -> list[Item]:
+        """Return items in the order of their keys, without absent ones (BatchGetItem, 100 at once)."""
+        items: dict[tuple[str, str], Item] = {}
+        waiting = [_key(*key) for key in keys]
+        with self._speaking():
+            for attempt in range(_MAX_BATCHES + len(keys) // _BATCH):
+                if not waiting:
+                    break
+                request: Any = {self._name: {"Keys": waiting[:_BATCH], "ConsistentRead": consistent}}
+                response = self._client.batch_get_item(RequestItems=request)
+                read = map(deserialize_item, response["Responses"].get(self._name, []))
+                items |= {(item["pk"], item["sk"]): item for item in read}
+                unread: Any = response.get("UnprocessedKeys", {}).get(self._name, {"Keys": []})["Keys"]
+                waiting = [*waiting[_BATCH:], *unread]
+                if unread:  # throttled, or the answer has 16 MB
+                    self._pause(min(_FIRST_PAUSE * 2**attempt, 1.0))
+        if waiting:
+            raise TransientError(f"the table {self._name} did not return all items")
+        return [items[key] for key in keys if key in items]
 
     def put(self, item: Item) -> None:
         """Write an item, and replace one with the same key (PutItem).
@@ -120,11 +145,13 @@ class DynamoTable:
             request["ExclusiveStartKey"] = _key(pk, after)
         return self._pages(request, newest_first=newest_first, limit=limit)
 
-    def listing(self, name: str, *, limit: int | None = None, since: str = "") -> list[Item]:
+    def listing(self, name: str, *, limit: int | None = None, since: str = "", before: str = "") -> list[Item]:
         """Return the items of the listing index, newest first (Query, eventually consistent)."""
         words = _ExpressionBuilder()
         condition = f"{words.path('listing')} = {words.value(name)}"
-        if since:
+        if before:
+            condition += f" AND {words.path('listed_at')} < {words.value(before)}"
+        elif since:
             condition += f" AND {words.path('listed_at')} >= {words.value(since)}"
         request = {"KeyConditionExpression": condition, "IndexName": _LISTING_INDEX, **words.bound()}
         return self._pages(request, newest_first=True, limit=limit)

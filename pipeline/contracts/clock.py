@@ -1,11 +1,11 @@
-"""Clock: the current time as an argument, so that tests choose it."""
+"""Clock: the current time as an argument, so that tests choose it; and the form of stored times."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-__all__ = ["Clock", "utc_now"]
+__all__ = ["Clock", "format_time", "utc_now"]
 
 Clock = Callable[[], datetime]  # returns an aware time, UTC
 
@@ -13,3 +13,8 @@ Clock = Callable[[], datetime]  # returns an aware time, UTC
 def utc_now() -> datetime:
     """Return the current time, UTC."""
     return datetime.now(UTC)
+
+
+def format_time(moment: datetime) -> str:
+    """Format as ISO 8601 in UTC with a fixed length, so that text sorts like time."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

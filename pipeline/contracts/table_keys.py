@@ -18,6 +18,7 @@ __all__ = [
     "rejected_uploads_of",
     "rollout_key",
     "run_key",
+    "run_started_prefix",
     "tenant_key",
     "version_key",
     "version_prefix",
@@ -29,14 +30,27 @@ def run_key(tenant: str, run: str) -> tuple[str, str]:
     return f"TENANT#{tenant}", f"RUN#{run}"
 
 
-def rejected_upload_key(tenant: str, digest: str) -> tuple[str, str]:
-    """Return (pk, sk) of an upload that started no run; ``tenant`` is empty if its key names none."""
-    return f"TENANT#{tenant or '_'}", f"REJECTED#{digest}"
+def run_started_prefix(tenant: str, model: str | None = None) -> tuple[str, str]:
+    """Return (pk, sk prefix) of the references to a tenant's runs, or to those of a model, oldest first.
+
+    A reference never changes, so that a run's progress is written to no index.
+    """
+    return f"TENANT#{tenant}", "STARTED#" if model is None else f"STARTED-OF#{model}#"
+
+
+def rejected_upload_key(tenant: str, rejected_at: str) -> tuple[str, str]:
+    """Return (pk, sk) of an upload that started no run.
+
+    Args:
+        tenant: Tenant of its key; empty if the key names none.
+        rejected_at: Time and digest. ``~`` sorts it behind the digests alone that older releases wrote.
+    """
+    return f"TENANT#{tenant or '_'}", f"REJECTED#~{rejected_at}"
 
 
 def rejected_uploads_of(tenant: str) -> tuple[str, str]:
-    """Return (pk, sk prefix) of all uploads of a tenant that started no run."""
-    return rejected_upload_key(tenant, "")
+    """Return (pk, sk prefix) of all uploads of a tenant that started no run, oldest first."""
+    return f"TENANT#{tenant}", "REJECTED#"
 
 
 def model_key(tenant: str, model: str) -> tuple[str, str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
-from pipeline.contracts.clock import Clock, utc_now
+from pipeline.contracts.clock import Clock, format_time, utc_now
 from pipeline.contracts.errors import MAX_MESSAGE, NotFoundError
 from pipeline.contracts.object_keys import tenant_of_key, tenant_of_run
-from pipeline.contracts.ports import Item, Table
+from pipeline.contracts.paging.listing import read_listing
+from pipeline.contracts.paging.page import Page, make_page
+from pipeline.contracts.ports import Item, PutRequest, Table
 from pipeline.contracts.records.estimate import Estimate
 from pipeline.contracts.records.run import (
     STAGES,
@@ -24,10 +26,20 @@ from pipeline.contracts.records.run import (
     StageStatus,
 )
 from pipeline.contracts.table_keys import rejected_upload_key, rejected_uploads_of, run_key
+from pipeline.intake.run_references import (
+    LISTING,
+    REFERENCE_PREFIXES,
+    add_references,
+    make_run_item,
+    read_references,
+    read_runs,
+    reference_writes,
+)
 
 __all__ = ["MAX_EVENT_TEXT", "RunLog"]
 
 _RUNNING = {"status": "RUNNING"}
+_MIGRATED = 500  # runs of an older release that a call adds references to
 MAX_EVENT_TEXT = 500  # characters; a run has some dozens of events, such as attempts of its jobs
 
 
@@ -44,28 +56,16 @@ class RunLog:
         Returns:
             False if it has begun before; the first entry stays.
         """
-        pk, sk = run_key(tenant, run)
-        return self._table.put_if_absent(
-            {
-                "pk": pk,
-                "sk": sk,
-                "listing": "RUN",
-                "listed_at": f"{_format_time(started_at)}#{run}",  # the name orders runs that began at the same time
-                "run": run,
-                "tenant": tenant,
-                "model": model,
-                "file": file,
-                "status": "RUNNING",
-                "started_at": _format_time(started_at),
-                "stages": {},
-                "events": {},
-                "progress": "",
-            }
-        )
+        item = make_run_item(run, tenant=tenant, model=model, file=file, started_at=started_at)
+        writes = [PutRequest(item=item, only_if_absent=True), *reference_writes(item)]
+        while not self._table.write_all(writes):
+            if self._table.get(item["pk"], item["sk"]) is not None:
+                return False
+        return True
 
     def finish_stage(self, run: str, stage: StageName) -> None:
         """Record that ``stage`` finished now. Ignored if the run has ended."""
-        self._update(run, {f"stages.{stage}": _format_time(self._now()), "progress": ""})
+        self._update(run, {f"stages.{stage}": format_time(self._now()), "progress": ""})
 
     def record_learning(self, run: str, learning: Learning) -> None:
         """Record what the run learns. Ignored if the run has ended."""
@@ -84,7 +84,7 @@ class RunLog:
         now = self._now()
         # The key has no decimal point, which would separate a path. Several jobs may write at once.
         self._update(
-            run, {f"events.{round(now.timestamp() * 1e6)}": f"{_format_time(now)} {_truncate(text, MAX_EVENT_TEXT)}"}
+            run, {f"events.{round(now.timestamp() * 1e6)}": f"{format_time(now)} {_truncate(text, MAX_EVENT_TEXT)}"}
         )
 
     def succeed(self, run: str, version: int, *, not_promoted: str | None = None) -> bool:
@@ -145,30 +145,54 @@ class RunLog:
 
     def running(self, *, since: datetime) -> Sequence[Run]:
         """Return the running runs of all tenants that began at ``since`` or later. The list may be a second old."""
-        items = self._table.listing("RUN", since=_format_time(since))
+        references = read_listing(self._table, LISTING, since=format_time(since))
+        items = read_runs(self._table, references, consistent=False)
         return [_run(item) for item in items if item["status"] == "RUNNING"]
 
-    def list(self, *, tenant: str | None = None, limit: int = 50) -> list[Run]:
-        """Return runs, newest first.
+    def list(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[Run]:
+        """Return the newest runs; see ``page``."""
+        return self.page(tenant=tenant, limit=limit).entries
+
+    def page(
+        self, *, tenant: str | None = None, models: Collection[str] = (), limit: int = 50, after: str | None = None
+    ) -> Page[Run]:
+        """Return a page of runs, newest first.
 
         Args:
             tenant: Runs of one tenant, strongly consistent; by default runs of all tenants, which may be a second old.
+            models: Runs of these models. With several of them, or without a tenant, a page may have fewer runs.
+            limit: Maximum number of runs.
+            after: Position after which the page begins.
+        """
+        references = read_references(self._table, tenant, models, limit=limit + 1, after=after)
+        return make_page(
+            references,
+            limit,
+            position=lambda reference: str(reference["listed_at"]),
+            parse=lambda kept: [
+                _run(item) for item in read_runs(self._table, [entry for entry in kept if _is_of(entry, models)])
+            ],
+        )
+
+    def add_references(self, *, limit: int = _MIGRATED) -> int:
+        """Add the references to runs that an older release began, and return the number of these runs. Idempotent.
+
+        Args:
             limit: Maximum number of runs.
         """
-        if tenant is None:
-            return [_run(item) for item in self._table.listing("RUN", limit=limit)]
-        items = self._table.query(*run_key(tenant, ""))
-        return [_run(item) for item in sorted(items, key=lambda i: i["listed_at"], reverse=True)[:limit]]
+        return add_references(self._table, limit)
 
     def delete_all(self, tenant: str) -> int:
         """Delete all runs and rejected uploads of a tenant, and return their number. Idempotent."""
-        items = [*self._table.query(*run_key(tenant, "")), *self._table.query(*rejected_uploads_of(tenant))]
+        partition, _ = run_key(tenant, "")
+        prefixes = (run_key(tenant, "")[1], rejected_uploads_of(tenant)[1], *REFERENCE_PREFIXES)
+        items = [item for prefix in prefixes for item in self._table.query(partition, prefix)]
         for item in items:
             self._table.delete(item["pk"], item["sk"])
-        return len(items)
+        return sum("status" in item or "reason" in item for item in items)
 
     def reject(self, bucket: str, key: str, reason: str, *, at: datetime) -> None:
-        """Record that an upload started no run; it replaces an earlier record of the same key.
+        """Record that an upload started no run. Idempotent.
 
         Args:
             bucket: Bucket of the object.
@@ -177,37 +201,36 @@ class RunLog:
             at: Time of the event.
         """
         tenant = tenant_of_key(key)
-        pk, sk = rejected_upload_key(tenant, hashlib.sha256(f"{bucket}/{key}".encode()).hexdigest())
+        rejected_at = f"{format_time(at)}#{hashlib.sha256(f'{bucket}/{key}'.encode()).hexdigest()}"
+        pk, sk = rejected_upload_key(tenant, rejected_at)
         upload = RejectedUpload(tenant=tenant, bucket=bucket, key=key, reason=reason, at=at)
-        self._table.put(
-            {
-                "pk": pk,
-                "sk": sk,
-                "listing": "REJECTED",
-                "listed_at": f"{_format_time(at)}#{sk}",
-                **upload.model_dump(exclude={"at"}),
-                "at": _format_time(at),
-            }
-        )
+        listed = {"listing": "REJECTED", "listed_at": rejected_at}
+        self._table.put({"pk": pk, "sk": sk, **listed, **upload.model_dump(exclude={"at"}), "at": format_time(at)})
 
     def rejected(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RejectedUpload]:
-        """Return uploads that started no run, newest first.
+        """Return the newest uploads that started no run; see ``rejected_page``."""
+        return self.rejected_page(tenant=tenant, limit=limit).entries
+
+    def rejected_page(
+        self, *, tenant: str | None = None, limit: int = 50, after: str | None = None
+    ) -> Page[RejectedUpload]:
+        """Return a page of the uploads that started no run, newest first, those that an older release recorded last.
 
         Args:
             tenant: Uploads of one tenant; by default those of all tenants, and those whose key names none.
             limit: Maximum number of uploads.
+            after: Position after which the page begins.
         """
         if tenant is None:
-            items = self._table.listing("REJECTED", limit=limit)
-        else:
-            items = self._table.query(*rejected_uploads_of(tenant))
-        newest = sorted(items, key=lambda item: item["listed_at"], reverse=True)[:limit]
-        return [
-            RejectedUpload.model_validate({name: item[name] for name in RejectedUpload.model_fields}) for item in newest
-        ]
+            items = self._table.listing("REJECTED", limit=limit + 1, before=after or "")
+            return make_page(items, limit, position=lambda item: str(item["listed_at"]), parse=_rejected)
+        pk, prefix = rejected_uploads_of(tenant)
+        start = None if after is None else f"{prefix}{after}"
+        items = self._table.query(pk, prefix, newest_first=True, limit=limit + 1, after=start)
+        return make_page(items, limit, position=lambda item: str(item["sk"]).removeprefix(prefix), parse=_rejected)
 
     def _end(self, run: str, values: Item) -> bool:
-        return self._update(run, {**values, "ended_at": _format_time(self._now())})
+        return self._update(run, {**values, "ended_at": format_time(self._now())})
 
     def _update(self, run: str, values: Item) -> bool:
         return self._table.update(*run_key(tenant_of_run(run), run), values, only_if=_RUNNING)
@@ -217,9 +240,12 @@ def _truncate(text: str, limit: int = MAX_MESSAGE) -> str:
     return text if len(text) <= limit else f"{text[: limit - 4]} ..."
 
 
-def _format_time(moment: datetime) -> str:
-    """Format as ISO 8601 in UTC with a fixed length, so that text sorts like time."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+def _is_of(reference: Item, models: Collection[str]) -> bool:
+    return not models or reference["model"] in models
+
+
+def _rejected(items: Sequence[Item]) -> Sequence[RejectedUpload]:
+    return [RejectedUpload.model_validate({name: item[name] for name in RejectedUpload.model_fields}) for item in items]
 
 
 def _run(item: Item) -> Run:

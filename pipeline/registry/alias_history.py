@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice, pairwise
 
+from pipeline.contracts.clock import format_time
 from pipeline.contracts.errors import InputError
+from pipeline.contracts.paging.page import Page, make_page
 from pipeline.contracts.ports import Item, PutRequest, Table, UpdateRequest
 from pipeline.contracts.promotion.rollout import ROLLOUT_MODES
 from pipeline.contracts.records.alias_move import AliasMove
@@ -26,7 +28,6 @@ __all__ = [
     "check_alias",
     "check_reason",
     "end_of_rollout",
-    "format_time",
     "put_move",
 ]
 
@@ -109,6 +110,27 @@ class AliasHistory:
         moves = (move for move in self._moves(tenant, model, before) if alias in (None, move.alias))
         return list(islice(moves, limit))
 
+    def page(
+        self, tenant: str, model: str, *, alias: str | None = None, limit: int, after: str | None = None
+    ) -> Page[AliasMove]:
+        """Return a page of moves, newest first.
+
+        Args:
+            tenant: Tenant of the model.
+            model: Name of the model.
+            alias: Moves of this alias, in a page that may have fewer than ``limit``; of all by default.
+            limit: Maximum number of moves, and of those that are read.
+            after: Position after which the page begins.
+        """
+        pk, prefix = history_prefix(tenant, model)
+        start = None if after is None else f"{prefix}{after}"
+        return make_page(
+            self._table.query(pk, prefix, newest_first=True, limit=limit + 1, after=start),
+            limit,
+            position=lambda item: str(item["sk"]).removeprefix(prefix),
+            parse=lambda items: [move for move in map(_parse_move, items) if alias in (None, move.alias)],
+        )
+
     def version_at(self, tenant: str, model: str, moment: datetime, *, alias: str = LIVE) -> int | None:
         """Return the version that an alias pointed to at a moment; None if it did not exist yet."""
         moves = self.list(tenant, model, alias=alias, limit=1, before=moment + TICK)
@@ -164,11 +186,6 @@ def put_move(tenant: str, model: str, move: AliasMove) -> PutRequest:
     moved_at = format_time(move.at)
     values = {**move.model_dump(exclude={"at"}), "at": moved_at}
     return PutRequest(item=make_item((pk, f"{prefix}{moved_at}#{move.alias}"), **values), only_if_absent=True)
-
-
-def format_time(moment: datetime) -> str:
-    """Format as ISO 8601 in UTC with a fixed length, so that text sorts like time."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _parse_move(item: Item) -> AliasMove:

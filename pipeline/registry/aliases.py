@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
+from pipeline.contracts.clock import format_time
 from pipeline.contracts.errors import AliasMovedError, ConflictError, NotFoundError, OlderUploadError
-from pipeline.contracts.ports import CheckRequest, Item, PutRequest, Table, TableWrite, UpdateRequest
+from pipeline.contracts.ports import CheckRequest, Item, PutRequest, TableWrite, UpdateRequest
 from pipeline.contracts.promotion.rollout import Rollout
 from pipeline.contracts.records.alias_move import AliasMove
 from pipeline.contracts.records.model_version import VersionRecord
@@ -24,10 +24,9 @@ from pipeline.registry.alias_history import (
     check_alias,
     check_reason,
     end_of_rollout,
-    format_time,
     put_move,
 )
-from pipeline.registry.contention import make_item, retry_on_conflict
+from pipeline.registry.contention import RegistryStore, make_item
 from pipeline.registry.versions import Versions
 
 __all__ = ["ANY_VERSION", "MAX_REASON", "AliasRef", "Aliases", "Expected", "check_alias", "check_reason"]
@@ -46,25 +45,14 @@ class Aliases:
     overtook is tried again. The summary has all aliases of its model: archiving a version excludes a move to it.
 
     Args:
-        table: Table of the registry.
+        store: Where the registry is stored.
         versions: Records of versions.
-        now: Returns the time.
-        pause: Waits so many seconds between attempts.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        versions: Versions,
-        *,
-        now: Callable[[], datetime],
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._table = table
+    def __init__(self, store: RegistryStore, versions: Versions) -> None:
+        self._store = store
         self._versions = versions
-        self._history = AliasHistory(table)
-        self._now = now
-        self._pause = pause
+        self._history = AliasHistory(store.table)
 
     def move(
         self, alias: AliasRef, version: int, *, by: str, reason: str = "", expected: Expected = ANY_VERSION
@@ -95,13 +83,13 @@ class Aliases:
 
         def attempt() -> tuple[AliasMove | None] | None:
             target = self._versions.promotable(alias.tenant, alias.model, version)
-            stored = self._table.get(*alias.key)
+            stored = self._store.table.get(*alias.key)
             _check_expected(alias, stored, expected)
             if _version_of(stored) == version:
                 return (None,)
             return self._write(target, alias, stored, self._earlier_after_move(alias, stored), (by, reason))
 
-        return retry_on_conflict(attempt, self._pause)[0]
+        return self._store.retry(attempt)[0]
 
     def move_to_newer(self, alias: AliasRef, version: int, *, run: str) -> AliasMove | None:
         """Point an alias to a run's version unless it has ever pointed to one from a newer upload. Idempotent.
@@ -125,13 +113,13 @@ class Aliases:
 
         def attempt() -> tuple[AliasMove | None] | None:
             target = self._versions.promotable(alias.tenant, alias.model, version)
-            stored = self._table.get(*alias.key)
+            stored = self._store.table.get(*alias.key)
             if _version_of(stored) == version:
                 return (None,)
             self.check_newer(target, alias, stored)
             return self._write(target, alias, stored, self._earlier_after_move(alias, stored), (run, ""))
 
-        return retry_on_conflict(attempt, self._pause)[0]
+        return self._store.retry(attempt)[0]
 
     def check_newer(self, target: VersionRecord, alias: AliasRef, stored: Item | None) -> None:
         """Check that a version is of the newest upload among all that an alias has pointed to.
@@ -161,7 +149,7 @@ class Aliases:
             note: Who begins it, and why.
         """
         named = AliasRef(target.tenant, target.model, rollout.mode)
-        stored = self._table.get(*named.key)
+        stored = self._store.table.get(*named.key)
         begun = rollout.model_dump(mode="json")
         writes = RolloutWrites(
             UpdateRequest(
@@ -215,7 +203,7 @@ class Aliases:
         check_reason(reason)
 
         def attempt() -> tuple[AliasMove] | None:
-            stored = self._table.get(*alias.key)
+            stored = self._store.table.get(*alias.key)
             if stored is None:
                 raise NotFoundError(f"model '{alias.model}' has no alias '{alias.alias}'")
             _check_expected(alias, stored, expected)
@@ -229,11 +217,11 @@ class Aliases:
             target = self._versions.promotable(alias.tenant, alias.model, earlier[0])
             return self._write(target, alias, stored, earlier[1:], (by, reason))
 
-        return retry_on_conflict(attempt, self._pause)[0]
+        return self._store.retry(attempt)[0]
 
     def version(self, alias: AliasRef) -> int | None:
         """Return the version that an alias points to; None if it does not exist. Strongly consistent."""
-        return _version_of(self._table.get(*alias.key))
+        return _version_of(self._store.table.get(*alias.key))
 
     def names(self, tenant: str, model: str, summary: Item) -> Mapping[str, int]:
         """Return the version of each alias by the model's summary.
@@ -246,7 +234,7 @@ class Aliases:
         if (names := summary.get("aliases")) is not None:
             return dict(names)
         pk, prefix = alias_prefix(tenant, model)
-        return {item["sk"].removeprefix(prefix): item["version"] for item in self._table.query(pk, prefix)}
+        return {item["sk"].removeprefix(prefix): item["version"] for item in self._store.table.query(pk, prefix)}
 
     def _check_artifact(self, alias: AliasRef, version: int) -> None:
         self._versions.check_artifact(self._versions.promotable(alias.tenant, alias.model, version).artifact)
@@ -272,7 +260,7 @@ class Aliases:
             rollout: Writes that begin a rollout; by default the move ends one that it contradicts.
         """
         by, reason = note
-        rollout = rollout or end_of_rollout(self._table, alias)
+        rollout = rollout or end_of_rollout(self._store.table, alias)
         move = AliasMove(
             at=self._time_after(stored),
             alias=alias.alias,
@@ -282,7 +270,7 @@ class Aliases:
             reason=reason,
         )
         tenant, model = alias.tenant, alias.model
-        summary = self._table.get(*model_key(tenant, model))
+        summary = self._store.table.get(*model_key(tenant, model))
         assert summary is not None, "a registered version has a summary"
         values: dict[str, object] = {"aliases": {**self.names(tenant, model, summary), alias.alias: target.version}}
         if alias.alias == LIVE:
@@ -300,11 +288,11 @@ class Aliases:
                 key=version_key(tenant, model, target.version), only_if={"archived_at": None, "deleted_at": None}
             ),
         ]
-        return (move,) if self._table.write_all(writes) else None
+        return (move,) if self._store.table.write_all(writes) else None
 
     def _time_after(self, stored: Item | None) -> datetime:
         """Return the time, or where clocks disagree the first one after the alias's last move."""
-        now = self._now().astimezone(UTC)
+        now = self._store.now().astimezone(UTC)
         return now if stored is None or "at" not in stored else max(now, datetime.fromisoformat(stored["at"]) + TICK)
 
     def _newest(self, target: VersionRecord, stored: Item | None) -> VersionRecord:

@@ -1,36 +1,54 @@
-"""Conditional writes: how an item is made, and how a contested write is retried."""
+"""What every part of the registry works with, and how a contested write is retried."""
 
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
+from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.errors import TransientError
-from pipeline.contracts.ports import Item
+from pipeline.contracts.ports import Item, ObjectStore, Table
 
-__all__ = ["make_item", "retry_on_conflict"]
+__all__ = ["RegistryStore", "make_item"]
 
 _MAX_ATTEMPTS = 64  # in each round at least one of the competing writers wins
 _MAX_PAUSE = 0.1  # seconds
 _T = TypeVar("_T")
 
 
-def retry_on_conflict(attempt: Callable[[], _T | None], pause: Callable[[float], None]) -> _T:
-    """Call ``attempt`` until no other writer is first.
+@dataclass(frozen=True, slots=True)
+class RegistryStore:
+    """Where a registry is stored.
 
-    Args:
-        attempt: Reads and writes conditionally; returns None or False if another writer was first.
-        pause: Waits so many seconds.
-
-    Raises:
-        TransientError: Another writer was first in every attempt.
+    Attributes:
+        table: Its table.
+        artifacts: Bucket of its files.
+        now: Returns the time.
+        pause: Waits so many seconds between attempts.
     """
-    for number in range(_MAX_ATTEMPTS):
-        if result := attempt():
-            return result
-        pause(random.uniform(0, _MAX_PAUSE * min(number, 10) / 10))  # noqa: S311 - jitter only
-    raise TransientError(f"the registry is busy: another writer was first in {_MAX_ATTEMPTS} attempts")
+
+    table: Table
+    artifacts: ObjectStore
+    now: Clock = utc_now
+    pause: Callable[[float], None] = time.sleep
+
+    def retry(self, attempt: Callable[[], _T | None]) -> _T:
+        """Call ``attempt`` until no other writer is first.
+
+        Args:
+            attempt: Reads and writes conditionally; returns None or False if another writer was first.
+
+        Raises:
+            TransientError: Another writer was first in every attempt.
+        """
+        for number in range(_MAX_ATTEMPTS):
+            if result := attempt():
+                return result
+            self.pause(random.uniform(0, _MAX_PAUSE * min(number, 10) / 10))  # noqa: S311 - jitter only
+        raise TransientError(f"the registry is busy: another writer was first in {_MAX_ATTEMPTS} attempts")
 
 
 def make_item(key: tuple[str, str], **values: object) -> Item:

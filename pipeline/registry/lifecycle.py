@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from pipeline.contracts.errors import ConflictError, InputError, NotFoundError
-from pipeline.contracts.ports import CheckRequest, Item, Table, UpdateRequest
+from pipeline.contracts.ports import CheckRequest, Item, UpdateRequest
 from pipeline.contracts.records.model_version import VersionRecord
 from pipeline.contracts.table_keys import model_key, version_key
 from pipeline.registry.aliases import Aliases
-from pipeline.registry.contention import retry_on_conflict
+from pipeline.registry.contention import RegistryStore
 from pipeline.registry.versions import Versions, parse_version
 
 __all__ = ["GRACE_PERIOD", "MAX_TAGS", "VersionLifecycle", "check_tags"]
@@ -42,27 +42,15 @@ class VersionLifecycle:
     were read, and a move of an alias requires that the version is neither archived nor deleted.
 
     Args:
-        table: Table of the registry.
+        store: Where the registry is stored.
         versions: Records of versions.
         aliases: Aliases of models.
-        now: Returns the time.
-        pause: Waits so many seconds between attempts.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        versions: Versions,
-        aliases: Aliases,
-        *,
-        now: Callable[[], datetime],
-        pause: Callable[[float], None],
-    ) -> None:
-        self._table = table
+    def __init__(self, store: RegistryStore, versions: Versions, aliases: Aliases) -> None:
+        self._store = store
         self._versions = versions
         self._aliases = aliases
-        self._now = now
-        self._pause = pause
 
     def archive(self, tenant: str, model: str, version: int, *, by: str) -> VersionRecord:
         """Archive a version: it is kept, but no alias may point to it and it is not served. Idempotent.
@@ -83,10 +71,10 @@ class VersionLifecycle:
             record = self._versions.record(tenant, model, version)
             if record.status == "ARCHIVED":
                 return record
-            values = {"archived_at": self._now().isoformat(), "archived_by": by}
+            values = {"archived_at": self._store.now().isoformat(), "archived_by": by}
             return self._write_unless_aliased(record, values, required={"archived_at": None, "deleted_at": None})
 
-        return retry_on_conflict(attempt, self._pause)
+        return self._store.retry(attempt)
 
     def delete(self, tenant: str, model: str, version: int, *, by: str) -> tuple[VersionRecord, datetime]:
         """Delete a version after a grace period, in which ``restore`` undoes it. Idempotent.
@@ -108,7 +96,7 @@ class VersionLifecycle:
 
         def attempt() -> tuple[VersionRecord, datetime] | None:
             item = self._versions.item(tenant, model, version)
-            record, now = parse_version(item), self._now()
+            record, now = parse_version(item), self._store.now()
             if record.status == "DELETED":
                 return record, datetime.fromtimestamp(item["expires_at"], now.tzinfo)
             until = (now + GRACE_PERIOD).replace(microsecond=0)
@@ -116,7 +104,7 @@ class VersionLifecycle:
             deleted = self._write_unless_aliased(record, values, required={"deleted_at": None})
             return None if deleted is None else (deleted, until)
 
-        return retry_on_conflict(attempt, self._pause)
+        return self._store.retry(attempt)
 
     def restore(self, tenant: str, model: str, version: int) -> VersionRecord:
         """Undo archiving or deleting. Idempotent.
@@ -137,11 +125,11 @@ class VersionLifecycle:
             if not any(name in item for name in names):
                 return parse_version(item)
             required = {name: item.get(name) for name in ("archived_at", "deleted_at")}
-            if not self._table.update(item["pk"], item["sk"], {}, remove=names, only_if=required):
+            if not self._store.table.update(item["pk"], item["sk"], {}, remove=names, only_if=required):
                 return None
             return parse_version({name: value for name, value in item.items() if name not in names})
 
-        return retry_on_conflict(attempt, self._pause)
+        return self._store.retry(attempt)
 
     def tag(
         self, tenant: str, model: str, version: int | None, tags: Mapping[str, str], *, remove: tuple[str, ...] = ()
@@ -171,16 +159,16 @@ class VersionLifecycle:
             changed = {name: value for name, value in {**(stored or {}), **tags}.items() if name not in remove}
             if len(changed) > MAX_TAGS:
                 raise InputError(f"there are at most {MAX_TAGS} tags, not {len(changed)}")
-            written = self._table.update(item["pk"], item["sk"], {"tags": changed}, only_if={"tags": stored})
+            written = self._store.table.update(item["pk"], item["sk"], {"tags": changed}, only_if={"tags": stored})
             return (changed,) if written else None
 
-        return retry_on_conflict(attempt, self._pause)[0]
+        return self._store.retry(attempt)[0]
 
     def _tagged_item(self, tenant: str, model: str, version: int | None) -> Item:
         if version is not None:
             self._versions.record(tenant, model, version)  # not a deleted one
             return self._versions.item(tenant, model, version)
-        item = self._table.get(*model_key(tenant, model))
+        item = self._store.table.get(*model_key(tenant, model))
         if item is None:
             raise NotFoundError(f"there is no model '{model}'")
         return item
@@ -190,7 +178,7 @@ class VersionLifecycle:
     ) -> VersionRecord | None:
         """Set attributes beside a record unless an alias points to it; None if another writer was first."""
         tenant, model, version = record.tenant, record.model, record.version
-        summary = self._table.get(*model_key(tenant, model))
+        summary = self._store.table.get(*model_key(tenant, model))
         assert summary is not None, "a registered version has a summary"
         aliases = self._aliases.names(tenant, model, summary)
         if pointing := sorted(name for name, number in aliases.items() if number == version):
@@ -198,7 +186,7 @@ class VersionLifecycle:
             raise ConflictError(
                 f"version {version} of '{model}' is in use by {names}: move the alias to another version first"
             )
-        written = self._table.write_all(
+        written = self._store.table.write_all(
             [
                 UpdateRequest(key=version_key(tenant, model, version), values=values, only_if=required),
                 CheckRequest(key=model_key(tenant, model), only_if={"aliases": summary.get("aliases")}),

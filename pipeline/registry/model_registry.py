@@ -5,22 +5,23 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from pipeline.contracts.artifacts import read_artifact
-from pipeline.contracts.clock import Clock, utc_now
+from pipeline.contracts.clock import Clock, format_time, utc_now
 from pipeline.contracts.errors import NotFoundError
 from pipeline.contracts.object_keys import artifact_key
+from pipeline.contracts.paging.listing import name_shard, read_listing
+from pipeline.contracts.paging.page import MAX_LISTED, Page, iterate, make_page
 from pipeline.contracts.ports import Item, ObjectStore, PutRequest, Table, TableWrite, UpdateRequest
-from pipeline.contracts.records.alias_move import AliasMove
 from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
 from pipeline.contracts.records.variant import Artifact
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import model_key, models_of, registration_key, version_key
 from pipeline.registry.alias_history import LIVE, AliasHistory
 from pipeline.registry.aliases import Aliases, AliasRef
-from pipeline.registry.contention import make_item, retry_on_conflict
+from pipeline.registry.contention import RegistryStore, make_item
 from pipeline.registry.lifecycle import VersionLifecycle
 from pipeline.registry.rollouts.rollouts import Rollouts
 from pipeline.registry.versions import Versions
@@ -28,6 +29,7 @@ from pipeline.registry.versions import Versions
 __all__ = ["MAX_RECORD_BYTES", "ModelRegistry"]
 
 MAX_RECORD_BYTES = 32 << 10  # of a version's JSON; a DynamoDB item has at most 400 KB
+_LISTING = "MODEL"
 _MAX_CACHED_SIGNATURES = 4  # signatures of wide tables are large
 
 
@@ -38,10 +40,17 @@ class ModelRegistry:
     changes raise TransientError if too many writers compete.
 
     Attributes:
+        versions: Records of versions.
         aliases: Aliases of models.
         moves: History of the aliases.
         rollouts: New versions beside live ones.
         lifecycle: Archiving, deleting and tagging of versions.
+
+    Args:
+        table: Its table.
+        artifacts: Bucket of its files.
+        now: Returns the time.
+        pause: Waits so many seconds between attempts.
     """
 
     def __init__(
@@ -52,15 +61,12 @@ class ModelRegistry:
         now: Clock = utc_now,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._table = table
-        self._artifacts = artifacts
-        self._now = now
-        self._pause = pause
-        self._versions = Versions(table, artifacts, now=now)
-        self.aliases = Aliases(table, self._versions, now=now, pause=pause)
+        self._store = store = RegistryStore(table, artifacts, now, pause)
+        self.versions = Versions(store)
+        self.aliases = Aliases(store, self.versions)
         self.moves = AliasHistory(table)
-        self.rollouts = Rollouts(table, self._versions, self.aliases, now=now, pause=pause)
-        self.lifecycle = VersionLifecycle(table, self._versions, self.aliases, now=now, pause=pause)
+        self.rollouts = Rollouts(store, self.versions, self.aliases)
+        self.lifecycle = VersionLifecycle(store, self.versions, self.aliases)
         self._read_signature = lru_cache(maxsize=_MAX_CACHED_SIGNATURES)(self._load_signature)
 
     def register(self, draft: ModelVersion) -> ModelVersion:
@@ -77,9 +83,9 @@ class ModelRegistry:
         Raises:
             IntegrityError: The artifact is not in the bucket, or has another size.
         """
-        self._versions.check_artifact(draft.artifact)
+        self.versions.check_artifact(draft.artifact)
         record = self._move_large_signature(draft)
-        return retry_on_conflict(lambda: self._find_registered(draft) or self._try_register(draft, record), self._pause)
+        return self._store.retry(lambda: self._find_registered(draft) or self._try_register(draft, record))
 
     def ready(self, tenant: str, model: str, version: int) -> VersionRecord:
         """Mark a version as READY after its smoke test. Idempotent.
@@ -89,24 +95,14 @@ class ModelRegistry:
         """
 
         def attempt() -> VersionRecord | None:
-            item = self._versions.item(tenant, model, version)
+            item = self.versions.item(tenant, model, version)
             stored = VersionRecord.model_validate_json(item["record"])
             ready = stored.model_copy(update={"status": "READY"})
             values = {"record": ready.model_dump_json()}
-            written = self._table.update(item["pk"], item["sk"], values, only_if={"record": item["record"]})
+            written = self._store.table.update(item["pk"], item["sk"], values, only_if={"record": item["record"]})
             return ready if written else None
 
-        return retry_on_conflict(attempt, self._pause)
-
-    def promote(self, tenant: str, model: str, version: int, *, alias: str = LIVE, by: str) -> VersionRecord:
-        """Point ``alias`` to a version; see ``Aliases.move``."""
-        self.aliases.move(AliasRef(tenant, model, alias), version, by=by)
-        return self.record(tenant, model, version)
-
-    def promote_newer(self, tenant: str, model: str, version: int, *, run: str) -> VersionRecord:
-        """Make a run's version live unless it is older; see ``Aliases.move_to_newer``."""
-        self.aliases.move_to_newer(AliasRef(tenant, model), version, run=run)
-        return self.record(tenant, model, version)
+        return self._store.retry(attempt)
 
     def get(self, tenant: str, model: str, version: int) -> ModelVersion:
         """Return a version with its signature.
@@ -115,17 +111,9 @@ class ModelRegistry:
             NotFoundError: The tenant has no such version.
             IntegrityError: The file of its signature is missing or changed.
         """
-        record = self.record(tenant, model, version)
+        record = self.versions.record(tenant, model, version)
         signature = record.signature if record.signature_file is None else self._read_signature(record.signature_file)
         return ModelVersion(**{**dict(record), "signature": signature})
-
-    def record(self, tenant: str, model: str, version: int) -> VersionRecord:
-        """Return the record of a version.
-
-        Raises:
-            NotFoundError: The tenant has no such version.
-        """
-        return self._versions.record(tenant, model, version)
 
     def live(self, tenant: str, model: str, *, alias: str = LIVE) -> ModelVersion:
         """Return the version that ``alias`` points to.
@@ -139,32 +127,44 @@ class ModelRegistry:
             raise NotFoundError(f"model '{model}' has no alias '{alias}'")
         return self.get(tenant, model, version)
 
-    def versions(self, tenant: str, model: str) -> list[VersionRecord]:
-        """Return a model's records, oldest first; an unknown model has none.
+    def models(self, tenant: str | None = None) -> list[ModelSummary]:
+        """Return all models, as ``models_page`` orders them."""
+        return list(iterate(lambda after: self.models_page(tenant, limit=MAX_LISTED, after=after)))
 
-        Deleted versions have the status DELETED until their grace period ends.
-        """
-        return self._versions.list(tenant, model)
-
-    def models(
-        self, tenant: str | None = None, *, limit: int | None = None, after: str | None = None
-    ) -> list[ModelSummary]:
-        """Return model summaries.
+    def models_page(
+        self,
+        tenant: str | None = None,
+        *,
+        task: str | None = None,
+        tags: Sequence[str] = (),
+        limit: int,
+        after: str | None = None,
+    ) -> Page[ModelSummary]:
+        """Return a page of models.
 
         Args:
             tenant: Models of one tenant, sorted by name; by default models of all tenants, latest registration first.
-            limit: Maximum number of models; None for all.
-            after: Of one tenant only models whose name follows this one.
+            task: Models whose newest version has this task.
+            tags: Models with all these tags, each a name, a value, or ``name=value``.
+            limit: Maximum number of models, and of those that are read: a page with a filter may have fewer.
+            after: Position after which the page begins; of one tenant a model's name.
         """
+
+        def parse(items: Sequence[Item]) -> list[ModelSummary]:
+            summaries = [summary for summary in map(_summary, items) if summary.has_tags(tags)]
+            return [summary for summary in summaries if task is None or task == self._task(summary)]
+
+        table = self._store.table
         if tenant is None:
-            return [_summary(item) for item in self._table.listing("MODEL", limit=limit)]
+            items = read_listing(table, _LISTING, limit=limit + 1, before=after or "")
+            return make_page(items, limit, position=lambda item: str(item["listed_at"]), parse=parse)
         pk, prefix = models_of(tenant)
-        start = None if after is None else f"{prefix}{after}"
-        return [_summary(item) for item in self._table.query(pk, prefix, limit=limit, after=start)]
+        items = table.query(pk, prefix, limit=limit + 1, after=None if after is None else f"{prefix}{after}")
+        return make_page(items, limit, position=lambda item: str(item["model"]), parse=parse)
 
     def summary(self, tenant: str, model: str) -> ModelSummary | None:
         """Return a model's summary; None if the tenant has no such model."""
-        item = self._table.get(*model_key(tenant, model))
+        item = self._store.table.get(*model_key(tenant, model))
         return None if item is None else _summary(item)
 
     def delete_all(self, tenant: str) -> int:
@@ -172,19 +172,11 @@ class ModelRegistry:
         deleted = 0
         for summary in self.models(tenant):
             partition, _ = version_key(tenant, summary.model, 0)
-            keys = [(item["pk"], item["sk"]) for item in self._table.query(partition)]
+            keys = [(item["pk"], item["sk"]) for item in self._store.table.query(partition)]
             for key in (*keys, model_key(tenant, summary.model)):  # the summary last: it leads to the others
-                self._table.delete(*key)
+                self._store.table.delete(*key)
             deleted += len(keys) + 1
         return deleted
-
-    def history(self, tenant: str, model: str) -> list[AliasMove]:
-        """Return the moves of all aliases, oldest first."""
-        return self.moves.list(tenant, model)[::-1]
-
-    def replaced_choice(self, tenant: str, model: str, run: str) -> AliasMove | None:
-        """Return the manual promotion or rollback that ``run`` replaced; None if it replaced none."""
-        return self.moves.replaced_choice(tenant, model, run)
 
     def _move_large_signature(self, draft: ModelVersion) -> VersionRecord:
         """Return the draft's record; a record over MAX_RECORD_BYTES has its signature in a file of the bucket."""
@@ -194,22 +186,22 @@ class ModelRegistry:
         body = json.dumps(draft.signature.to_dict(), ensure_ascii=False, separators=(",", ":")).encode()
         sha256 = hashlib.sha256(body).hexdigest()
         file = Artifact(key=artifact_key(draft.tenant, sha256), sha256=sha256, bytes=len(body))
-        self._artifacts.put_if_absent(file.key, body)
+        self._store.artifacts.put_if_absent(file.key, body)
         return record.model_copy(update={"signature": None, "signature_file": file})
 
     def _load_signature(self, file: Artifact) -> Signature:
-        return Signature.from_dict(json.loads(read_artifact(self._artifacts, file.key, file.sha256)))
+        return Signature.from_dict(json.loads(read_artifact(self._store.artifacts, file.key, file.sha256)))
 
     def _find_registered(self, draft: ModelVersion) -> ModelVersion | None:
-        mark = self._table.get(*registration_key(draft.tenant, draft.model, draft.lineage.run))
+        mark = self._store.table.get(*registration_key(draft.tenant, draft.model, draft.lineage.run))
         return self.get(draft.tenant, draft.model, mark["version"]) if mark else None
 
     def _try_register(self, draft: ModelVersion, record: VersionRecord) -> ModelVersion | None:
         tenant, model = draft.tenant, draft.model
-        summary = self._table.get(*model_key(tenant, model))
+        summary = self._store.table.get(*model_key(tenant, model))
         number = summary["latest_version"] + 1 if summary else 1
         record = record.model_copy(update={"version": number})
-        written = self._table.write_all(
+        written = self._store.table.write_all(
             [
                 PutRequest(
                     item=make_item(version_key(tenant, model, number), record=record.model_dump_json()),
@@ -219,21 +211,28 @@ class ModelRegistry:
                     item=make_item(registration_key(tenant, model, draft.lineage.run), version=number),
                     only_if_absent=True,
                 ),
-                self._write_summary(tenant, model, number, summary),
+                self._write_summary(tenant, model, number, draft.signature.task, summary),
             ]
         )
         return draft.model_copy(update={"version": number}) if written else None
 
-    def _write_summary(self, tenant: str, model: str, number: int, stored: Item | None) -> TableWrite:
+    def _write_summary(self, tenant: str, model: str, number: int, task: str, stored: Item | None) -> TableWrite:
         key = model_key(tenant, model)
-        listed = {"latest_version": number, "listing": "MODEL", "listed_at": self._time()}
+        listed_at = f"{format_time(self._store.now())}#{tenant}/{model}"
+        listed = {"latest_version": number, "task": task, "listing": name_shard(_LISTING, key), "listed_at": listed_at}
         if stored is not None:
             return UpdateRequest(key=key, values=listed, only_if={"latest_version": number - 1})
         item = make_item(key, tenant=tenant, model=model, aliases={}, **listed)
         return PutRequest(item=item, only_if_absent=True)
 
-    def _time(self) -> str:
-        return self._now().isoformat(timespec="microseconds")  # fixed length, so that text sorts like time
+    def _task(self, summary: ModelSummary) -> str | None:
+        """Return the task of a model's newest version; that of one which an older release registered is read."""
+        if summary.task is not None:
+            return summary.task
+        try:
+            return self.get(summary.tenant, summary.model, summary.latest_version).signature.task
+        except NotFoundError:
+            return None
 
 
 def _summary(item: Item) -> ModelSummary:

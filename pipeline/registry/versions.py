@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, ObjectNotFoundError
-from pipeline.contracts.ports import Item, ObjectStore, Table
+from pipeline.contracts.paging.page import Page, make_page
+from pipeline.contracts.ports import Item
 from pipeline.contracts.records.model_version import VersionRecord
 from pipeline.contracts.records.variant import Artifact
 from pipeline.contracts.table_keys import version_key, version_prefix
+from pipeline.registry.contention import RegistryStore
 
 __all__ = ["Versions", "parse_version", "until_text"]
 
@@ -22,10 +24,8 @@ class Versions:
     may delete its item up to two days later.
     """
 
-    def __init__(self, table: Table, artifacts: ObjectStore, *, now: Clock = utc_now) -> None:
-        self._table = table
-        self._artifacts = artifacts
-        self._now = now
+    def __init__(self, store: RegistryStore) -> None:
+        self._store = store
 
     def item(self, tenant: str, model: str, version: int) -> Item:
         """Return the item of a version, deleted ones within their grace period included.
@@ -33,7 +33,7 @@ class Versions:
         Raises:
             NotFoundError: The tenant has no such version.
         """
-        item = self._table.get(*version_key(tenant, model, version))
+        item = self._store.table.get(*version_key(tenant, model, version))
         if item is None or self._is_over(item):
             raise NotFoundError(f"model '{model}' has no version {version}")
         return item
@@ -72,8 +72,32 @@ class Versions:
 
     def list(self, tenant: str, model: str) -> list[VersionRecord]:
         """Return a model's records, oldest first; deleted ones have the status DELETED in their grace period."""
-        items = self._table.query(*version_prefix(tenant, model))
+        items = self._store.table.query(*version_prefix(tenant, model))
         return [parse_version(item) for item in items if not self._is_over(item)]
+
+    def page(self, tenant: str, model: str, *, limit: int, after: str | None = None) -> Page[VersionRecord]:
+        """Return a page of a model's records, oldest first; see ``list``.
+
+        Args:
+            tenant: Tenant of the model.
+            model: Name of the model.
+            limit: Maximum number of records.
+            after: Position after which the page begins.
+        """
+        pk, prefix = version_prefix(tenant, model)
+        start = None if after is None else f"{prefix}{after}"
+        return make_page(
+            self._store.table.query(pk, prefix, limit=limit + 1, after=start),
+            limit,
+            position=lambda item: str(item["sk"]).removeprefix(prefix),
+            parse=lambda items: [parse_version(item) for item in items if not self._is_over(item)],
+        )
+
+    def newest_ready(self, tenant: str, model: str, *, limit: int) -> Sequence[int]:
+        """Return the READY ones among a model's newest ``limit`` versions, oldest first."""
+        items = self._store.table.query(*version_prefix(tenant, model), newest_first=True, limit=limit)
+        records = [parse_version(item) for item in items]
+        return [record.version for record in reversed(records) if record.status == "READY"]
 
     def check_artifact(self, artifact: Artifact) -> None:
         """Check that an artifact is stored with its size.
@@ -82,16 +106,16 @@ class Versions:
             IntegrityError: It is not in the bucket, or has another size.
         """
         try:
-            stored = self._artifacts.head(artifact.key)
+            stored = self._store.artifacts.head(artifact.key)
         except ObjectNotFoundError as error:
             raise IntegrityError(
-                f"the artifact {artifact.sha256} is not in the bucket {self._artifacts.bucket}"
+                f"the artifact {artifact.sha256} is not in the bucket {self._store.artifacts.bucket}"
             ) from error
         if stored.bytes != artifact.bytes:
             raise IntegrityError(f"the artifact {artifact.sha256} has {stored.bytes} bytes, not {artifact.bytes}")
 
     def _is_over(self, item: Item) -> bool:
-        return bool(item.get("expires_at", float("inf")) <= self._now().timestamp())
+        return bool(item.get("expires_at", float("inf")) <= self._store.now().timestamp())
 
 
 def parse_version(item: Item) -> VersionRecord:

@@ -6,7 +6,9 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
-from pipeline.contracts.errors import ConflictError, InvalidRequestError, NotFoundError
+from pipeline.contracts.errors import ConflictError, NotFoundError
+from pipeline.contracts.paging.page import MAX_LISTED, Page
+from pipeline.contracts.paging.token import PageQuery, next_token
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.alias_move import AliasMove
 from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
@@ -15,39 +17,64 @@ from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.routes import split_alias
 from pipeline.serving.metadata import model_metadata
 
-__all__ = ["MAX_LISTED", "ModelCatalog"]
+__all__ = ["ModelCatalog"]
 
-MAX_LISTED = 1_000  # models of one response, which has at most 6 MB
+_MODELS = _VERSIONS = MAX_LISTED  # entries of a page where the caller does not say how many
+_MOVES = 100
+_RUNS = 50
+_MAX_NAMED = 100  # newest versions that a model's metadata name
+_FIRST_PAGE = PageQuery()
+_SHOWN_OF_VERSION = {"version", "status", "algorithm", "precision", "metric", "quality", "created_at"}
 
 Document = dict[str, Any]
 
 
 class _Moves(Protocol):
-    def list(
-        self, tenant: str, model: str, *, alias: str | None = None, limit: int | None = None
-    ) -> Sequence[AliasMove]: ...
+    def page(
+        self, tenant: str, model: str, *, alias: str | None = None, limit: int, after: str | None = None
+    ) -> Page[AliasMove]: ...
+
+
+class _Versions(Protocol):
+    def page(self, tenant: str, model: str, *, limit: int, after: str | None = None) -> Page[VersionRecord]: ...
+    def newest_ready(self, tenant: str, model: str, *, limit: int) -> Sequence[int]: ...
 
 
 class _Registry(Protocol):
     @property
     def moves(self) -> _Moves: ...
+    @property
+    def versions(self) -> _Versions: ...
     def summary(self, tenant: str, model: str) -> ModelSummary | None: ...
-    def models(
-        self, tenant: str | None = None, *, limit: int | None = None, after: str | None = None
-    ) -> Sequence[ModelSummary]: ...
-    def versions(self, tenant: str, model: str) -> Sequence[VersionRecord]: ...
+    def models_page(
+        self,
+        tenant: str | None = None,
+        *,
+        task: str | None = None,
+        tags: Sequence[str] = (),
+        limit: int,
+        after: str | None = None,
+    ) -> Page[ModelSummary]: ...
     def get(self, tenant: str, model: str, version: int) -> ModelVersion: ...
     def live(self, tenant: str, model: str, *, alias: str = ...) -> ModelVersion: ...
 
 
 class _Runs(Protocol):
-    def list(self, *, tenant: str | None = None) -> Sequence[Run]: ...
+    def page(
+        self, *, tenant: str | None = None, models: Collection[str] = (), limit: int = 50, after: str | None = None
+    ) -> Page[Run]: ...
     def get(self, run: str) -> Run: ...
-    def rejected(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RejectedUpload]: ...
+    def rejected_page(
+        self, *, tenant: str | None = None, limit: int = 50, after: str | None = None
+    ) -> Page[RejectedUpload]: ...
 
 
 class ModelCatalog:
-    """Models of one tenant per call. Methods raise NotFoundError for what the tenant does not have."""
+    """Models of one tenant per call. Methods raise NotFoundError for what the tenant does not have.
+
+    Lists come in pages: a response has ``next``, the token of the page after it, unless it is the last one. Their
+    methods raise InvalidRequestError for a limit out of range and for a token of another list.
+    """
 
     def __init__(self, registry: _Registry, artifacts: ObjectStore, runs: _Runs) -> None:
         self._registry = registry
@@ -64,7 +91,7 @@ class ModelCatalog:
         """
         chosen = self._find(tenant, model, version)
         name, _ = split_alias(model)
-        ready = [record.version for record in self._registry.versions(tenant, name) if record.status == "READY"]
+        ready = self._registry.versions.newest_ready(tenant, name, limit=_MAX_NAMED)
         return model_metadata(name, ready, chosen.signature)
 
     def openapi(self, tenant: str, model: str) -> Document:
@@ -83,65 +110,71 @@ class ModelCatalog:
         return {"name": chosen.model, "ready": True}
 
     def models(
-        self, tenant: str, *, only: Collection[str] = (), limit: int = MAX_LISTED, after: str | None = None
+        self,
+        tenant: str,
+        *,
+        only: Collection[str] = (),
+        task: str | None = None,
+        tags: Sequence[str] = (),
+        page: PageQuery = _FIRST_PAGE,
     ) -> Document:
         """Return the models of a tenant, sorted by name.
 
         Args:
             tenant: Tenant that owns them.
             only: Names of models; empty for all.
-            limit: Maximum number of models, at most MAX_LISTED.
-            after: Only models whose name follows this one.
-
-        Returns:
-            ``models``, and ``next`` where there may be more: the name to continue after.
-
-        Raises:
-            InvalidRequestError: ``limit`` is out of range.
+            task: Models whose newest version has this task. With a filter a page may have fewer models, or none.
+            tags: Models with all these tags, each a name, a value, or ``name=value``.
+            page: Which page.
         """
-        if not 1 <= limit <= MAX_LISTED:
-            raise InvalidRequestError(f"limit: a number from 1 to {MAX_LISTED:,} is expected")
+        scope = ("models", tenant, task or "", *sorted(tags), "", *sorted(only))
+        limit, position = page.parse(_MODELS, *scope)
         if only:
-            summaries = [self._registry.summary(tenant, model) for model in sorted(only)]
-            return {"models": [_show_summary(summary) for summary in summaries if summary]}
-        page = self._registry.models(tenant, limit=limit, after=after)
-        following = {"next": page[-1].model} if len(page) == limit else {}
-        return {"models": [_show_summary(summary) for summary in page], **following}
+            names = [name for name in sorted(only) if position is None or name > position]
+            summaries = [self._registry.summary(tenant, name) for name in names[:limit]]
+            kept = [summary for summary in summaries if summary and _is_chosen(summary, task, tags)]
+            listed = Page(kept, names[limit - 1] if len(names) > limit else None)
+        else:
+            listed = self._registry.models_page(tenant, task=task, tags=tags, limit=limit, after=position)
+        shown = [summary.model_dump(mode="json", exclude={"tenant"}) for summary in listed.entries]
+        return {"models": shown, **next_token(listed, *scope)}
 
-    def history(self, tenant: str, model: str, *, alias: str | None = None, limit: int = 100) -> Document:
+    def history(self, tenant: str, model: str, *, alias: str | None = None, page: PageQuery = _FIRST_PAGE) -> Document:
         """Return the moves of a model's aliases, newest first.
 
         Args:
             tenant: Tenant that owns the model.
             model: Name of the model.
-            alias: Moves of this alias; of all by default.
-            limit: Maximum number of moves.
+            alias: Moves of this alias, in a page that may have fewer; of all by default.
+            page: Which page.
 
         Raises:
             NotFoundError: The tenant has no such model.
         """
-        if self._registry.summary(tenant, model) is None:
-            raise NotFoundError(f"there is no model '{model}'")
-        moves = self._registry.moves.list(tenant, model, alias=alias, limit=limit)
-        return {"model": model, "moves": [move.model_dump(mode="json") for move in moves]}
+        self._summary(tenant, model)
+        scope = ("history", tenant, model, alias or "")
+        limit, after = page.parse(_MOVES, *scope)
+        moves = self._registry.moves.page(tenant, model, alias=alias, limit=limit, after=after)
+        shown = [move.model_dump(mode="json") for move in moves.entries]
+        return {"model": model, "moves": shown, **next_token(moves, *scope)}
 
-    def model(self, tenant: str, model: str) -> Document:
-        """Return all versions of a model, oldest first, and which one is live.
+    def model(self, tenant: str, model: str, *, page: PageQuery = _FIRST_PAGE) -> Document:
+        """Return the versions of a model, oldest first, and which one is live.
 
         Raises:
             NotFoundError: There is no such model.
         """
-        summary = self._registry.summary(tenant, model)
-        if summary is None:
-            raise NotFoundError(f"there is no model '{model}'")
-        versions = self._registry.versions(tenant, model)
-        shown = {"version", "status", "algorithm", "precision", "metric", "quality", "created_at"}
+        summary = self._summary(tenant, model)
+        scope = ("versions", tenant, model)
+        limit, after = page.parse(_VERSIONS, *scope)
+        versions = self._registry.versions.page(tenant, model, limit=limit, after=after)
         return {
             "model": model,
             "live_version": summary.live_version,
             "aliases": summary.aliases,
             "tags": summary.tags,
-            "versions": [record.model_dump(mode="json", include=shown) for record in versions],
+            "versions": [record.model_dump(mode="json", include=_SHOWN_OF_VERSION) for record in versions.entries],
+            **next_token(versions, *scope),
         }
 
     def version(self, tenant: str, model: str, version: str) -> Document:
@@ -154,10 +187,19 @@ class ModelCatalog:
             "card": json.loads(self._artifacts.get(chosen.card_key)),
         }
 
-    def runs(self, tenant: str, only: Collection[str] = ()) -> Document:
-        """Return a tenant's runs, newest first; with ``only`` those of these models."""
-        runs = [run for run in self._runs.list(tenant=tenant) if not only or run.model in only]
-        return {"runs": [run.model_dump(mode="json", exclude={"events"}) for run in runs]}
+    def runs(self, tenant: str, only: Collection[str] = (), *, page: PageQuery = _FIRST_PAGE) -> Document:
+        """Return a tenant's runs, newest first.
+
+        Args:
+            tenant: Tenant that owns them.
+            only: Runs of these models, in a page that may have fewer if there are several; of all by default.
+            page: Which page.
+        """
+        scope = ("runs", tenant, *sorted(only))
+        limit, after = page.parse(_RUNS, *scope)
+        runs = self._runs.page(tenant=tenant, models=only, limit=limit, after=after)
+        shown = [run.model_dump(mode="json", exclude={"events"}) for run in runs.entries]
+        return {"runs": shown, **next_token(runs, *scope)}
 
     def run(self, tenant: str, name: str, only: Collection[str] = ()) -> Document:
         """Return a run of a tenant; with ``only`` one of these models.
@@ -170,10 +212,19 @@ class ModelCatalog:
             raise NotFoundError("there is no such run")
         return run.model_dump(mode="json")
 
-    def rejected(self, tenant: str) -> Document:
+    def rejected(self, tenant: str, *, page: PageQuery = _FIRST_PAGE) -> Document:
         """Return a tenant's uploads that started no run, newest first, with their reasons."""
-        uploads = self._runs.rejected(tenant=tenant)
-        return {"rejected": [upload.model_dump(mode="json", include={"key", "reason", "at"}) for upload in uploads]}
+        scope = ("rejected", tenant)
+        limit, after = page.parse(_RUNS, *scope)
+        uploads = self._runs.rejected_page(tenant=tenant, limit=limit, after=after)
+        shown = [upload.model_dump(mode="json", include={"key", "reason", "at"}) for upload in uploads.entries]
+        return {"rejected": shown, **next_token(uploads, *scope)}
+
+    def _summary(self, tenant: str, model: str) -> ModelSummary:
+        summary = self._registry.summary(tenant, model)
+        if summary is None:
+            raise NotFoundError(f"there is no model '{model}'")
+        return summary
 
     def _find(self, tenant: str, model: str, version: str | None) -> ModelVersion:
         model, alias = split_alias(model)
@@ -184,5 +235,5 @@ class ModelCatalog:
         return self._registry.get(tenant, model, int(version))
 
 
-def _show_summary(summary: ModelSummary) -> Document:
-    return summary.model_dump(mode="json", exclude={"tenant"})
+def _is_chosen(summary: ModelSummary, task: str | None, tags: Sequence[str]) -> bool:
+    return task in (None, summary.task) and summary.has_tags(tags)

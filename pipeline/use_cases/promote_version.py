@@ -65,9 +65,9 @@ class PromoteVersion(RunUseCase):
         try:
             if rule is not None and self.registry.aliases.version(live) not in (None, version):
                 return self.registry.rollouts.start(live, version, rule, by=run, only_newer=True).summary
-            self.registry.promote_newer(tenant, model, version, run=run)
+            self.registry.aliases.move_to_newer(AliasRef(tenant, model), version, run=run)
         except OlderUploadError as error:
             return error.message
-        if replaced := self.registry.replaced_choice(tenant, model, run):
+        if replaced := self.registry.moves.replaced_choice(tenant, model, run):
             self.runs.add_event(run, describe_replacement(replaced.version, replaced.by))
         return None

@@ -36,7 +36,7 @@ class SmokeTestVersion(RunUseCase):
         """
         keys = RunKeys.of(run)
         model = self._read(ModelCard, keys.card).model
-        registered = self.registry.record(keys.tenant, model, version)
+        registered = self.registry.versions.record(keys.tenant, model, version)
         golden = self._read(GoldenPredictions, keys.golden)
         smoke_test(registered, golden, calls=self.calls, predict_function=self.predict_function)
         self.registry.ready(keys.tenant, model, version)

@@ -26,6 +26,10 @@ class FakeTable:
         with self._lock:
             return copy.deepcopy(self._items.get((pk, sk)))
 
+    def get_all(self, keys: Sequence[tuple[str, str]], *, consistent: bool = True) -> list[Item]:
+        with self._lock:
+            return [copy.deepcopy(self._items[key]) for key in keys if key in self._items]
+
     def put(self, item: Item) -> None:
         self.write_all([PutRequest(item=item)])
 
@@ -78,12 +82,14 @@ class FakeTable:
                 ordered = [key for key in ordered if (key[1] < after if newest_first else key[1] > after)]
             return [copy.deepcopy(self._items[key]) for key in ordered[:limit]]
 
-    def listing(self, name: str, *, limit: int | None = None, since: str = "") -> list[Item]:
+    def listing(self, name: str, *, limit: int | None = None, since: str = "", before: str = "") -> list[Item]:
         with self._lock:
             found = [
                 item
                 for item in self._items.values()
-                if item.get("listing") == name and item.get("listed_at", "") >= (since or " ")
+                if item.get("listing") == name
+                and (since or " ") <= item.get("listed_at", "")
+                and (not before or item["listed_at"] < before)
             ]
             return copy.deepcopy(sorted(found, key=lambda item: item["listed_at"], reverse=True)[:limit])
 

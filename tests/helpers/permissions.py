@@ -130,6 +130,11 @@ def _of_dynamodb(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
             (kind,) = item
             yield from _of_dynamodb(f"{kind}Item", item[kind])
         return
+    if operation == "BatchGetItem":
+        for name, request in params["RequestItems"].items():
+            leading = {"dynamodb:LeadingKeys": [key["pk"]["S"] for key in request["Keys"]]}
+            yield Call(action="dynamodb:BatchGetItem", resource=arn_of(_NAMES[name]), context=leading)
+        return
     table = arn_of(_NAMES[params["TableName"]])
     resource = f"{table}/index/{params['IndexName']}" if "IndexName" in params else table
     yield Call(action=f"dynamodb:{operation}", resource=resource, context={"dynamodb:LeadingKeys": [_leading(params)]})

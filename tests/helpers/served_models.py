@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.codec.pack import pack
 from pipeline.contracts.records.model_version import ModelVersion
 from pipeline.contracts.signature import Column, Signature
+from pipeline.registry.aliases import AliasRef
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import make_session_factory
@@ -133,5 +134,5 @@ def publish(
     if ready:
         version = registry.ready("demo", model, version.version)
     if live:
-        registry.promote("demo", model, version.version, by=run)
+        registry.aliases.move(AliasRef("demo", model), version.version, by=run)
     return version

@@ -12,6 +12,7 @@ from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.contracts.errors import ConfigurationError, OlderUploadError
 from pipeline.contracts.ports import CheckRequest, PutRequest, Table, TableWrite, UpdateRequest
+from pipeline.registry.aliases import AliasRef
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import MODEL_BYTES, NOW, artifact, model_version
@@ -137,6 +138,36 @@ def test_a_listing_is_newest_first_of_its_name_alone(table: Table) -> None:
     assert table.listing("KEY") == []
 
 
+def test_a_listing_continues_before_what_was_listed(table: Table) -> None:
+    for number in range(4):
+        table.put({"pk": f"p{number}", "sk": "s", "listing": "RUN", "listed_at": f"2026-{number}"})
+    assert [item["pk"] for item in table.listing("RUN", limit=2, before="2026-3")] == ["p2", "p1"]
+    assert table.listing("RUN", before="2026-0") == []
+
+
+def test_several_items_are_read_in_the_order_of_their_keys(table: Table) -> None:
+    keys = [("a", str(number)) for number in range(130)]  # more than one request takes
+    for pk, sk in keys[::2]:
+        table.put({"pk": pk, "sk": sk})
+    assert [item["sk"] for item in table.get_all(keys[::-1])] == [sk for _, sk in keys[::2]][::-1]
+    assert table.get_all([]) == []
+
+
+def test_items_that_a_busy_table_did_not_return_are_asked_for_again(clients: Clients, tables: None) -> None:
+    waits: list[float] = []
+    table = DynamoTable(clients.dynamodb, TABLE, pause=waits.append)
+    table.put({"pk": "a", "sk": "b"})
+
+    def withhold(parsed: dict[str, Any], **_: object) -> None:
+        if len(waits) < 2:
+            parsed["UnprocessedKeys"] = {TABLE: {"Keys": [{"pk": {"S": "a"}, "sk": {"S": "b"}}]}}
+            parsed["Responses"] = {}
+
+    clients.dynamodb.meta.events.register("after-call.dynamodb.BatchGetItem", withhold)
+    assert table.get_all([("a", "b")]) == [{"pk": "a", "sk": "b"}]
+    assert waits == [0.05, 0.1]
+
+
 def test_no_more_items_are_read_than_are_asked_for(clients: Clients, tables: None) -> None:
     table, read = DynamoTable(clients.dynamodb, TABLE), []
     for number in range(9):
@@ -174,7 +205,7 @@ def test_a_registration_that_was_overtaken_takes_the_next_number(table: Table, a
     other = ModelRegistry(table, artifacts)
     overtaken = Overtaken(table, lambda: other.register(model_version("demo_adult_b")))
     assert ModelRegistry(overtaken, artifacts).register(model_version("demo_adult_a")).version == 2
-    runs = [version.lineage.run for version in other.versions("demo", "adult")]
+    runs = [version.lineage.run for version in other.versions.list("demo", "adult")]
     assert runs == ["demo_adult_b", "demo_adult_a"]
 
 
@@ -182,16 +213,16 @@ def test_a_copy_of_a_run_that_was_overtaken_takes_the_same_number(table: Table, 
     other = ModelRegistry(table, artifacts)
     overtaken = Overtaken(table, lambda: other.register(model_version("demo_adult_a")))
     assert ModelRegistry(overtaken, artifacts).register(model_version("demo_adult_a")).version == 1
-    assert len(other.versions("demo", "adult")) == 1
+    assert len(other.versions.list("demo", "adult")) == 1
 
 
 def test_a_promotion_that_was_overtaken_follows_on_what_it_found(table: Table, artifacts: FakeObjectStore) -> None:
     registry = ModelRegistry(table, artifacts)
     for run in ("demo_adult_a", "demo_adult_b"):
         registry.ready("demo", "adult", registry.register(model_version(run)).version)
-    overtaken = Overtaken(table, lambda: registry.promote("demo", "adult", 1, by="b"))
-    ModelRegistry(overtaken, artifacts).promote("demo", "adult", 2, by="a")
-    assert [(m.version, m.previous) for m in registry.history("demo", "adult")] == [(1, None), (2, 1)]
+    overtaken = Overtaken(table, lambda: registry.aliases.move(AliasRef("demo", "adult"), 1, by="b"))
+    ModelRegistry(overtaken, artifacts).aliases.move(AliasRef("demo", "adult"), 2, by="a")
+    assert [(m.version, m.previous) for m in registry.moves.list("demo", "adult")[::-1]] == [(1, None), (2, 1)]
     assert registry.live("demo", "adult").version == registry.models("demo")[0].live_version == 2
 
 
@@ -202,17 +233,19 @@ def test_a_run_that_a_newer_uploads_run_overtakes_within_its_promotion_does_not_
     for number, run in enumerate(("demo_adult_a", "demo_adult_b")):
         uploaded_at = NOW + timedelta(seconds=number)
         registry.ready("demo", "adult", registry.register(model_version(run, uploaded_at=uploaded_at)).version)
-    overtaken = Overtaken(table, lambda: registry.promote_newer("demo", "adult", 2, run="demo_adult_b"))
+    overtaken = Overtaken(
+        table, lambda: registry.aliases.move_to_newer(AliasRef("demo", "adult"), 2, run="demo_adult_b")
+    )
     with pytest.raises(OlderUploadError, match=r"version 1 .* version 2"):
-        ModelRegistry(overtaken, artifacts).promote_newer("demo", "adult", 1, run="demo_adult_a")
+        ModelRegistry(overtaken, artifacts).aliases.move_to_newer(AliasRef("demo", "adult"), 1, run="demo_adult_a")
     assert registry.live("demo", "adult").version == registry.models("demo")[0].live_version == 2
-    assert [move.version for move in registry.history("demo", "adult")] == [2]
+    assert [move.version for move in registry.moves.list("demo", "adult")[::-1]] == [2]
 
 
 def test_a_registration_beside_a_promotion_keeps_both(table: Table, artifacts: FakeObjectStore) -> None:
     registry = ModelRegistry(table, artifacts)
     registry.ready("demo", "adult", registry.register(model_version("demo_adult_a")).version)
-    overtaken = Overtaken(table, lambda: registry.promote("demo", "adult", 1, by="b"))
+    overtaken = Overtaken(table, lambda: registry.aliases.move(AliasRef("demo", "adult"), 1, by="b"))
     ModelRegistry(overtaken, artifacts).register(model_version("demo_adult_b"))
     assert [(m.latest_version, m.live_version) for m in registry.models("demo")] == [(2, 1)]
 

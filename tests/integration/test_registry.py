@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -56,7 +57,7 @@ def test_a_version_is_archived_deleted_restored_and_tagged(table: Table) -> None
     registry.aliases.move(LIVE, 2, by="anna")
     registry.lifecycle.archive("demo", "adult", 1, by="anna")
     registry.lifecycle.delete("demo", "adult", 1, by="anna")
-    assert [version.status for version in registry.versions("demo", "adult")] == ["DELETED", "READY"]
+    assert [version.status for version in registry.versions.list("demo", "adult")] == ["DELETED", "READY"]
     registry.lifecycle.restore("demo", "adult", 1)
     registry.lifecycle.tag("demo", "adult", 1, {"team": "churn"})
     assert (registry.get("demo", "adult", 1).status, registry.get("demo", "adult", 1).tags) == (
@@ -70,7 +71,7 @@ def test_a_version_that_becomes_live_meanwhile_is_not_archived(table: Table) -> 
     overtaken = make_registry(Overtaken(table, lambda: registry.aliases.move(LIVE, 1, by="anna")))
     with pytest.raises(ConflictError, match="'live'"):
         overtaken.lifecycle.archive("demo", "adult", 1, by="bert")
-    assert registry.record("demo", "adult", 1).status == "READY"
+    assert registry.versions.record("demo", "adult", 1).status == "READY"
 
 
 def test_a_version_that_is_archived_meanwhile_does_not_become_live(table: Table) -> None:
@@ -122,7 +123,7 @@ def test_concurrent_moves_are_each_in_the_history_once_and_readers_see_one_live_
 
             return call
 
-    registry = make_registry(Serial(), FakeClock())
+    registry = make_registry(Serial(), FakeClock(), pause=lambda seconds: time.sleep(seconds / 10))
     register_ready(registry, 4)
     registry.aliases.move(LIVE, 1, by="anna")
     stop = threading.Event()

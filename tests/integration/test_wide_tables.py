@@ -19,6 +19,7 @@ from pipeline.contracts.records.model_version import ModelVersion
 from pipeline.contracts.signature import Column, Signature
 from pipeline.contracts.table_keys import version_key
 from pipeline.intake.run_log import RunLog
+from pipeline.registry.aliases import AliasRef
 from pipeline.registry.model_registry import MAX_RECORD_BYTES, ModelRegistry
 from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.model_catalog import ModelCatalog
@@ -83,7 +84,7 @@ def publish(table: Table, artifacts: FakeObjectStore, signature: Signature) -> M
         model_version().model_copy(update={"artifact": artifact(body=file), "signature": signature})
     )
     registry.ready("demo", "adult", version.version)
-    registry.promote_newer("demo", "adult", version.version, run=version.lineage.run)
+    registry.aliases.move_to_newer(AliasRef("demo", "adult"), version.version, run=version.lineage.run)
     return version
 
 
@@ -120,7 +121,7 @@ def test_it_is_registered_in_a_small_item_described_and_answers(table: Table, wh
 def test_a_signatures_file_that_is_not_as_registered_is_refused(damage: str) -> None:
     table, artifacts = FakeTable(), FakeObjectStore("artifacts")
     publish(table, artifacts, SIGNATURES["columns"])
-    file = ModelRegistry(table, artifacts).record("demo", "adult", 1).signature_file
+    file = ModelRegistry(table, artifacts).versions.record("demo", "adult", 1).signature_file
     assert file is not None
     artifacts.delete(file.key)
     if damage == "changed":
@@ -135,14 +136,14 @@ def test_versions_are_listed_without_reading_their_signatures_files() -> None:
     table, artifacts = FakeTable(), FakeObjectStore("artifacts")
     publish(table, artifacts, SIGNATURES["columns"])
     artifacts.clear()
-    (record,) = ModelRegistry(table, artifacts).versions("demo", "adult")
+    (record,) = ModelRegistry(table, artifacts).versions.list("demo", "adult")
     assert (record.version, record.signature) == (1, None)
 
 
 def test_a_small_signature_stays_in_its_record(table: Table) -> None:
     artifacts = FakeObjectStore("artifacts")
     publish(table, artifacts, replace(SIGNATURES["classes"], classes=("no", "yes")))
-    record = ModelRegistry(table, artifacts).record("demo", "adult", 1)
+    record = ModelRegistry(table, artifacts).versions.record("demo", "adult", 1)
     assert record.signature is not None
     assert record.signature_file is None
 

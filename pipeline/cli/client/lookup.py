@@ -136,7 +136,7 @@ def find_run(connection: Connection, name: str, tenant: str | None = None) -> Ru
     raise NotFoundError(f"no run or model '{name}'{_near(name, names) or _list_runs(runs)}")
 
 
-def newest_runs(connection: Connection, tenant: str | None = None) -> list[Run]:
+def newest_runs(connection: Connection, tenant: str | None = None) -> Sequence[Run]:
     """Newest first."""
     return connection.runs.list(tenant=tenant, limit=_MAX_RUNS)
 

@@ -198,7 +198,7 @@ def _tell_same_file(upload: PlannedUpload, connection: Connection, checked: Chec
     """Say which version was made from the same bytes; they are trained on again, with today's settings and code."""
     from pipeline.validation.readers.source import hash_files
 
-    versions = connection.registry.versions(upload.key.tenant, upload.key.model)
+    versions = connection.registry.versions.list(upload.key.tenant, upload.key.model)
     if not versions:
         return
     several = upload.key.dataset is not None

@@ -81,6 +81,15 @@ class Table(Protocol):
         """
         ...
 
+    def get_all(self, keys: Sequence[tuple[str, str]], *, consistent: bool = True) -> list[Item]:
+        """Read several items, in the order of their keys; absent ones are left out.
+
+        Args:
+            keys: Partition and sort keys, each once.
+            consistent: As for ``get``.
+        """
+        ...
+
     def put(self, item: Item) -> None:
         """Write an item, or replace the one with the same key. Idempotent."""
         ...
@@ -165,12 +174,13 @@ class Table(Protocol):
         """
         ...
 
-    def listing(self, name: str, *, limit: int | None = None, since: str = "") -> list[Item]:
+    def listing(self, name: str, *, limit: int | None = None, since: str = "", before: str = "") -> list[Item]:
         """Read the items of the listing index under ``name``, largest ``listed_at`` first. Eventually consistent.
 
         Args:
             name: Value of the attribute ``listing``.
             limit: Maximum number of items; None for all.
             since: Only items whose ``listed_at`` is at least this text.
+            before: Only items whose ``listed_at`` is less than this text; not together with ``since``.
         """
         ...

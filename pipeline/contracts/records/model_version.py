@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -88,7 +89,13 @@ class ModelSummary(Record):
     live_version: int | None = None
     aliases: dict[str, int] = {}
     tags: dict[str, str] = {}
+    task: str | None = None  # of the newest version; None for one that an older release registered
     rollout: Rollout | None = None  # of a new version beside the live one
+
+    def has_tags(self, words: Sequence[str]) -> bool:
+        """Return whether the model has all tags, each given as a name, a value, or ``name=value``."""
+        known = {word for name, value in self.tags.items() for word in (name, value, f"{name}={value}")}
+        return known.issuperset(words)
 
 
 class GoldenPredictions(Record):

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 from pipeline.contracts.errors import ConflictError, NotFoundError
-from pipeline.contracts.ports import Item, Table
+from pipeline.contracts.ports import Item
 from pipeline.contracts.promotion.rollout import Rollout, RolloutRule
 from pipeline.contracts.records.alias_move import AliasMove
 from pipeline.contracts.table_keys import rollout_key
 from pipeline.registry.aliases import Aliases, AliasRef
-from pipeline.registry.contention import retry_on_conflict
+from pipeline.registry.contention import RegistryStore
 from pipeline.registry.rollouts.statistics import RolloutStatistics
 from pipeline.registry.versions import Versions
 
@@ -30,27 +29,15 @@ class Rollouts:
     ``shadow`` points to the new version. Moving ``live`` ends it, whoever does.
 
     Args:
-        table: Table of the registry.
+        store: Where the registry is stored.
         versions: Records of versions.
         aliases: Aliases of models.
-        now: Returns the time.
-        pause: Waits so many seconds between attempts.
     """
 
-    def __init__(
-        self,
-        table: Table,
-        versions: Versions,
-        aliases: Aliases,
-        *,
-        now: Callable[[], datetime],
-        pause: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._table = table
+    def __init__(self, store: RegistryStore, versions: Versions, aliases: Aliases) -> None:
+        self._store = store
         self._versions = versions
         self._aliases = aliases
-        self._now = now
-        self._pause = pause
 
     def start(self, live: AliasRef, version: int, rule: RolloutRule, *, by: str, only_newer: bool = False) -> Rollout:
         """Roll a version out beside the live one. Idempotent; it replaces a rollout of another version.
@@ -77,7 +64,7 @@ class Rollouts:
 
         def attempt() -> Rollout | None:
             target = self._versions.promotable(tenant, model, version)
-            stored = self._table.get(*live.key)
+            stored = self._store.table.get(*live.key)
             if stored is None:
                 raise NotFoundError(f"no version of '{model}' is live that version {version} could be compared with")
             if stored["version"] == version:
@@ -93,24 +80,24 @@ class Rollouts:
                 tenant=tenant,
                 model=model,
                 version=version,
-                started_at=self._now().astimezone(UTC),
+                started_at=self._store.now().astimezone(UTC),
             )
             written = self._aliases.write_rollout(target, rollout, stored, note=(by, rollout.summary))
             return rollout if written else None
 
-        return retry_on_conflict(attempt, self._pause)
+        return self._store.retry(attempt)
 
     def make_live(self, rollout: Rollout, *, reason: str) -> AliasMove | None:
         """End a rollout by making its version live; None if it has ended already. Idempotent."""
         live = AliasRef(rollout.tenant, rollout.model)
 
         def attempt() -> tuple[AliasMove | None] | None:
-            stored = self._table.get(*live.key)
+            stored = self._store.table.get(*live.key)
             if not _runs(stored, rollout):
                 return (None,)
             return self._aliases.write_move(live, rollout.version, stored, (rollout.mode, reason))
 
-        return retry_on_conflict(attempt, self._pause)[0]
+        return self._store.retry(attempt)[0]
 
     def stop(self, rollout: Rollout, *, reason: str) -> AliasMove | None:
         """End a rollout without making its version live; None if it has ended already. Idempotent.
@@ -120,27 +107,27 @@ class Rollouts:
         live, named = (AliasRef(rollout.tenant, rollout.model, alias) for alias in ("live", rollout.mode))
 
         def attempt() -> tuple[AliasMove | None] | None:
-            stored = self._table.get(*live.key)
+            stored = self._store.table.get(*live.key)
             if stored is None or not _runs(stored, rollout):
                 return (None,)
-            pointing = self._table.get(*named.key)
+            pointing = self._store.table.get(*named.key)
             return self._aliases.write_move(named, stored["version"], pointing, (rollout.mode, reason))
 
-        return retry_on_conflict(attempt, self._pause)[0]
+        return self._store.retry(attempt)[0]
 
     def running(self) -> list[Rollout]:
         """Return the rollouts of all tenants. Eventually consistent."""
-        rollouts = map(_read, self._table.listing(LISTING))
+        rollouts = map(_read, self._store.table.listing(LISTING))
         return [rollout for rollout in rollouts if rollout is not None]
 
     def statistics(self, rollout: Rollout) -> RolloutStatistics:
         """Return what was measured so far."""
-        item = self._table.get(*rollout_key(rollout.tenant, rollout.model, rollout.id)) or {}
+        item = self._store.table.get(*rollout_key(rollout.tenant, rollout.model, rollout.id)) or {}
         return RolloutStatistics.of({name: item[name] for name in item.keys() - {"pk", "sk", "expires_at"}})
 
     def increment(self, pk: str, sk: str, amounts: Mapping[str, float], values: Mapping[str, Any]) -> None:
         """Add to counters, for a server that serves the registry; see ``Table.increment``."""
-        self._table.increment(pk, sk, amounts, values)
+        self._store.table.increment(pk, sk, amounts, values)
 
 
 def _read(stored: Item) -> Rollout | None:

@@ -25,6 +25,7 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.contracts.stack import DEFAULT_STACK, StackStatus
 from pipeline.intake.dead_letters import DeadLetters
 from pipeline.intake.run_log import RunLog
+from pipeline.registry.aliases import AliasRef
 from pipeline.registry.api_keys import ApiKeys
 from pipeline.registry.audit import AuditLog
 from pipeline.registry.model_registry import ModelRegistry
@@ -152,11 +153,11 @@ class Stage:
         """Register one more version, and promote it."""
         file = artifact(tenant)
         self.artifacts.put_if_absent(file.key, MODEL_BYTES)
-        run = f"{tenant}_{model}_{len(self.registry.versions(tenant, model))}"
+        run = f"{tenant}_{model}_{len(self.registry.versions.list(tenant, model))}"
         version = self.registry.register(_draft(tenant, model, run, file).model_copy(update={"signature": signature}))
         version = self.registry.ready(tenant, model, version.version)
         if live:
-            self.registry.promote(tenant, model, version.version, by=run)
+            self.registry.aliases.move(AliasRef(tenant, model), version.version, by=run)
         return version
 
     @staticmethod

@@ -137,7 +137,7 @@ def test_promote_records_who_promoted_and_says_how_it_stays(stage: Stage) -> Non
     stage.serve()
     stage.serve()
     result = stage.run("promote", "m", "1")
-    move = stage.registry.history("demo", "m")[-1]
+    move = stage.registry.moves.list("demo", "m")[::-1][-1]
     assert move.is_manual
     assert move.by.startswith("modeldrop promote")
     assert "promote: manual" in result.stderr

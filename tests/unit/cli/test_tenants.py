@@ -61,7 +61,7 @@ def test_a_deleted_tenant_leaves_nothing_and_others_keep_theirs(stage: Stage) ->
     assert (document["keys"], document["objects"]) == (1, 2)
     assert stage.executions.stopped.keys() == {"acme_m_1"}
     assert [model.tenant for model in stage.registry.models()] == ["demo"]
-    assert stage.registry.versions("acme", "m") == []
+    assert stage.registry.versions.list("acme", "m") == []
     assert [*stage.uploads.keys("acme/"), *stage.artifacts.keys("tenants/acme/")] == []
     with pytest.raises(NotFoundError):
         stage.runs.get("acme_m_1")

@@ -16,7 +16,7 @@ from pipeline.use_cases.management.denied_calls import DeniedCalls
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.helpers.api_requests import Api, authorized
-from tests.helpers.served_models import publish
+from tests.helpers.served_models import CLASSIFIER, publish
 
 
 @pytest.fixture
@@ -56,6 +56,7 @@ def get(path: str, authorizer: dict[str, Any] | None = None) -> dict[str, Any]:
                         "live_version": 1,
                         "aliases": {"live": 1},
                         "tags": {},
+                        "task": CLASSIFIER.task,
                         "rollout": None,
                     }
                 ]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from pipeline.cloud.attributes import MAX_ITEM_BYTES, item_bytes
 from pipeline.contracts.errors import MAX_MESSAGE, NotFoundError
 from pipeline.contracts.object_keys import tenant_of_run
+from pipeline.contracts.paging.listing import read_listing
+from pipeline.contracts.paging.page import iterate
 from pipeline.contracts.records.run import STAGES, Learning, RunError
 from pipeline.contracts.table_keys import run_key
 from pipeline.intake.run_log import RunLog
@@ -182,3 +186,72 @@ def test_a_run_with_the_longest_words_and_a_hundred_events_fits_in_half_an_item(
     assert run.error is not None
     assert len(run.error.message) == MAX_MESSAGE
     assert run.error.message.endswith(" ...")
+
+
+def names(runs: RunLog, **query: Any) -> list[str]:
+    """Return the names of all runs of a list that is read in pages of two."""
+    return [run.run[-1] for run in iterate(lambda after: runs.page(limit=2, after=after, **query))]
+
+
+def begin(runs: RunLog, clock: FakeClock) -> None:
+    for number, (tenant, model) in enumerate([("demo", "adult"), ("acme", "adult"), ("demo", "houses")] * 3):
+        clock.pass_seconds(1)
+        run = f"{tenant}_{model}_{number:012d}"
+        runs.create(run, tenant=tenant, model=model, file="f.csv", started_at=clock())
+
+
+def test_runs_are_listed_newest_first_in_pages_by_tenant_and_model(runs: RunLog, clock: FakeClock) -> None:
+    begin(runs, clock)
+    assert names(runs) == list("876543210")
+    assert names(runs, tenant="demo") == list("865320")
+    assert names(runs, tenant="demo", models=["adult"]) == list("630")
+    assert names(runs, models=["houses"]) == list("852")
+    assert names(runs, tenant="demo", models=["adult", "none"]) == list("630")
+
+
+def test_progress_is_written_to_no_index(clock: FakeClock) -> None:
+    table = FakeTable()
+    runs = RunLog(table, now=clock)
+    create(runs, clock)
+    runs.show_progress(RUN, "epoch 1")
+    runs.succeed(RUN, 1)
+    run = table.get(*run_key("demo", RUN))
+    assert run is not None
+    assert "listing" not in run
+    (reference,) = read_listing(table, "RUN")
+    assert not {"status", "progress", "stages"} & reference.keys()
+
+
+def test_runs_of_an_older_release_are_listed_and_get_references_once(clock: FakeClock) -> None:
+    table = FakeTable()
+    runs = RunLog(table, now=clock)
+    begin(runs, clock)
+    for pk in ("TENANT#demo", "TENANT#acme"):  # as an older release has them: in the index themselves
+        for item in table.query(pk, "STARTED"):
+            table.delete(pk, item["sk"])
+        for item in table.query(pk, "RUN#"):
+            table.put({**item, "listing": "RUN", "listed_at": f"{item['started_at']}#{item['run']}"})
+    assert names(runs) == list("876543210")
+    assert runs.add_references(limit=4) == 4  # and killed
+    assert names(runs) == list("876543210")
+    assert (runs.add_references(), runs.add_references()) == (5, 0)
+    assert names(runs) == list("876543210")
+    assert names(runs, tenant="demo", models=["adult"]) == list("630")
+
+
+def test_rejected_uploads_are_listed_in_pages_those_of_an_older_release_last(clock: FakeClock) -> None:
+    table = FakeTable()
+    runs = RunLog(table, now=clock)
+    for number in range(5):
+        clock.pass_seconds(1)
+        for _ in range(2):  # an event that comes again
+            runs.reject("uploads", f"demo/{number}.csv", "why", at=clock())
+    for digest in ("0" * 64, "f" * 64):
+        table.put({"pk": "TENANT#demo", "sk": f"REJECTED#{digest}", "tenant": "demo", "bucket": "uploads",
+                   "key": "demo/old.csv", "reason": "why", "at": clock().isoformat()})  # fmt: skip
+    listed = iterate(lambda after: runs.rejected_page(tenant="demo", limit=2, after=after))
+    assert [upload.key for upload in listed] == [f"demo/{number}.csv" for number in range(4, -1, -1)] + [
+        "demo/old.csv"
+    ] * 2
+    assert [upload.key for upload in runs.rejected(limit=2)] == ["demo/4.csv", "demo/3.csv"]
+    assert runs.delete_all("demo") == 7

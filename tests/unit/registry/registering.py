@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from pipeline.contracts.ports import Table
@@ -16,11 +17,13 @@ __all__ = ["LIVE", "make_registry", "register_ready"]
 LIVE = AliasRef("demo", "adult")
 
 
-def make_registry(table: Table, clock: FakeClock | None = None) -> ModelRegistry:
+def make_registry(
+    table: Table, clock: FakeClock | None = None, pause: Callable[[float], None] = lambda seconds: None
+) -> ModelRegistry:
     """Return a registry whose artifacts bucket has the file of all versions."""
     store = FakeObjectStore("artifacts")
     store.put(artifact().key, MODEL_BYTES)
-    return ModelRegistry(table, store, now=clock or FakeClock(), pause=lambda seconds: None)
+    return ModelRegistry(table, store, now=clock or FakeClock(), pause=pause)
 
 
 def register_ready(registry: ModelRegistry, count: int, model: str = "adult") -> None:

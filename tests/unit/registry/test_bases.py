@@ -9,6 +9,7 @@ from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.base_model import Base
 from pipeline.contracts.records.outcome import TRAINED, WEIGHTS, TrainedCandidate
 from pipeline.contracts.records.plan import Plan
+from pipeline.registry.aliases import AliasRef
 from pipeline.registry.base_models import resolve_base_model
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.objects import FakeObjectStore
@@ -44,7 +45,7 @@ class Kept:
             self.artifacts.put(KEYS.candidate("mlp", WEIGHTS), b"weights")
         version = self.registry.register(model_version(RUN)).version
         self.registry.ready("demo", "adult", version)
-        self.registry.promote("demo", "adult", version, by="a test")
+        self.registry.aliases.move(AliasRef("demo", "adult"), version, by="a test")
 
     def find(self, wanted: str) -> Base:
         return resolve_base_model(wanted, tenant="demo", registry=self.registry, artifacts=self.artifacts)

@@ -28,8 +28,8 @@ def registry(clock: FakeClock) -> ModelRegistry:
 
 def test_an_archived_version_is_listed_as_such_and_can_be_restored(registry: ModelRegistry) -> None:
     registry.lifecycle.archive("demo", "adult", 1, by="anna")
-    assert registry.record("demo", "adult", 1).status == "ARCHIVED"
-    assert [version.status for version in registry.versions("demo", "adult")] == ["ARCHIVED", "READY"]
+    assert registry.versions.record("demo", "adult", 1).status == "ARCHIVED"
+    assert [version.status for version in registry.versions.list("demo", "adult")] == ["ARCHIVED", "READY"]
     assert registry.lifecycle.restore("demo", "adult", 1).status == "READY"
     registry.aliases.move(LIVE, 1, by="anna")
 
@@ -40,7 +40,7 @@ def test_a_version_that_an_alias_points_to_is_neither_archived_nor_deleted(
 ) -> None:
     with pytest.raises(ConflictError, match="'live'"):
         getattr(registry.lifecycle, change)("demo", "adult", 2, by="anna")
-    assert registry.record("demo", "adult", 2).status == "READY"
+    assert registry.versions.record("demo", "adult", 2).status == "READY"
 
 
 def test_a_deleted_version_is_gone_to_readers_and_restored_within_its_grace_period(
@@ -50,7 +50,7 @@ def test_a_deleted_version_is_gone_to_readers_and_restored_within_its_grace_peri
     assert (deleted.status, until) == ("DELETED", clock() + GRACE_PERIOD)
     with pytest.raises(NotFoundError, match="undelete adult 1"):
         registry.get("demo", "adult", 1)
-    assert registry.versions("demo", "adult")[0].status == "DELETED"
+    assert registry.versions.list("demo", "adult")[0].status == "DELETED"
     clock.pass_seconds(GRACE_PERIOD.total_seconds() - 1)
     assert registry.lifecycle.restore("demo", "adult", 1).status == "READY"
     clock.pass_seconds(10)
@@ -60,10 +60,10 @@ def test_a_deleted_version_is_gone_to_readers_and_restored_within_its_grace_peri
 def test_after_the_grace_period_a_deleted_version_is_gone(registry: ModelRegistry, clock: FakeClock) -> None:
     registry.lifecycle.delete("demo", "adult", 1, by="anna")
     clock.pass_seconds(GRACE_PERIOD.total_seconds())
-    for call in (registry.lifecycle.restore, registry.record):
+    for call in (registry.lifecycle.restore, registry.versions.record):
         with pytest.raises(NotFoundError, match="no version 1"):
             call("demo", "adult", 1)
-    assert [version.version for version in registry.versions("demo", "adult")] == [2]
+    assert [version.version for version in registry.versions.list("demo", "adult")] == [2]
 
 
 def test_changes_are_idempotent(registry: ModelRegistry, clock: FakeClock) -> None:
@@ -82,13 +82,13 @@ def test_the_number_of_a_deleted_version_is_not_used_again(registry: ModelRegist
     registry.lifecycle.delete("demo", "adult", 1, by="anna")
     clock.pass_seconds(GRACE_PERIOD.total_seconds())
     registry.register(model_version("demo_adult_00000000000f"))
-    assert [version.version for version in registry.versions("demo", "adult")] == [2, 3]
+    assert [version.version for version in registry.versions.list("demo", "adult")] == [2, 3]
 
 
 def test_a_smoke_test_that_ends_after_archiving_does_not_restore(registry: ModelRegistry) -> None:
     registry.lifecycle.archive("demo", "adult", 1, by="anna")
     registry.ready("demo", "adult", 1)
-    assert registry.record("demo", "adult", 1).status == "ARCHIVED"
+    assert registry.versions.record("demo", "adult", 1).status == "ARCHIVED"
 
 
 def test_a_model_and_its_versions_have_tags(registry: ModelRegistry) -> None:

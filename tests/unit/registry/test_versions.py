@@ -12,6 +12,7 @@ import pytest
 from pipeline.contracts.errors import ConflictError, IntegrityError, NotFoundError, OlderUploadError, TransientError
 from pipeline.contracts.ports import PutRequest
 from pipeline.contracts.records.model_version import ModelVersion
+from pipeline.registry.aliases import AliasRef
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.clock import FakeClock
 from tests.fakes.objects import FakeObjectStore
@@ -45,13 +46,13 @@ def live(registry: ModelRegistry, count: int, by: str = "test") -> None:
     for number in range(1, count + 1):
         register(registry, f"demo_adult_{number:012d}")
         registry.ready("demo", "adult", number)
-    registry.promote("demo", "adult", count, by=by)
+    registry.aliases.move(AliasRef("demo", "adult"), count, by=by)
 
 
 def test_versions_count_from_one_in_each_model(registry: ModelRegistry) -> None:
     assert [register(registry, f"demo_adult_{n}").version for n in range(3)] == [1, 2, 3]
     assert register(registry, "demo_other_0", "other").version == 1
-    assert [version.version for version in registry.versions("demo", "adult")] == [1, 2, 3]
+    assert [version.version for version in registry.versions.list("demo", "adult")] == [1, 2, 3]
     assert [(m.model, m.latest_version, m.live_version) for m in registry.models("demo")] == [
         ("adult", 3, None),
         ("other", 1, None),
@@ -62,7 +63,7 @@ def test_a_run_registers_one_version_however_often_it_asks(registry: ModelRegist
     first = register(registry, "demo_adult_1")
     register(registry, "demo_adult_2")
     assert register(registry, "demo_adult_1") == first
-    assert len(registry.versions("demo", "adult")) == 2
+    assert len(registry.versions.list("demo", "adult")) == 2
 
 
 def test_racing_runs_get_one_number_each_without_gaps(registry: ModelRegistry) -> None:
@@ -80,7 +81,7 @@ def test_racing_copies_of_one_run_get_the_same_version(registry: ModelRegistry) 
     with ThreadPoolExecutor(8) as pool:
         versions = list(pool.map(lambda _: register(registry, "demo_adult_1").version, range(8)))
     assert versions == [1] * 8
-    assert len(registry.versions("demo", "adult")) == 1
+    assert len(registry.versions.list("demo", "adult")) == 1
 
 
 def test_without_its_artifact_nothing_is_registered(registry: ModelRegistry, artifacts: FakeObjectStore) -> None:
@@ -96,21 +97,21 @@ def test_without_its_artifact_nothing_is_registered(registry: ModelRegistry, art
 def test_only_a_ready_version_is_promoted(registry: ModelRegistry) -> None:
     register(registry, "demo_adult_1")
     with pytest.raises(ConflictError, match="smoke test"):
-        registry.promote("demo", "adult", 1, by="test")
+        registry.aliases.move(AliasRef("demo", "adult"), 1, by="test")
     with pytest.raises(NotFoundError):
         registry.live("demo", "adult")
     assert registry.ready("demo", "adult", 1).status == "READY"
-    registry.promote("demo", "adult", 1, by="test")
+    registry.aliases.move(AliasRef("demo", "adult"), 1, by="test")
     assert registry.live("demo", "adult").version == 1
 
 
 def test_an_alias_moves_forward_and_back_and_its_history_is_kept(registry: ModelRegistry, clock: FakeClock) -> None:
     live(registry, 2)
     clock.pass_seconds(1)
-    registry.promote("demo", "adult", 1, by="anna")
+    registry.aliases.move(AliasRef("demo", "adult"), 1, by="anna")
     assert registry.live("demo", "adult").version == 1
     assert registry.models("demo")[0].live_version == 1
-    moves = registry.history("demo", "adult")
+    moves = registry.moves.list("demo", "adult")[::-1]
     assert [(m.alias, m.version, m.previous, m.by) for m in moves] == [
         ("live", 2, None, "test"),
         ("live", 1, 2, "anna"),
@@ -121,14 +122,14 @@ def test_an_alias_moves_forward_and_back_and_its_history_is_kept(registry: Model
 def test_a_promotion_that_is_asked_for_again_is_one_move(registry: ModelRegistry, clock: FakeClock) -> None:
     live(registry, 1)
     clock.pass_seconds(1)
-    registry.promote("demo", "adult", 1, by="test")
-    assert len(registry.history("demo", "adult")) == 1
+    registry.aliases.move(AliasRef("demo", "adult"), 1, by="test")
+    assert len(registry.moves.list("demo", "adult")[::-1]) == 1
 
 
 def test_another_alias_leaves_what_is_live_alone(registry: ModelRegistry, clock: FakeClock) -> None:
     live(registry, 2)
     clock.pass_seconds(1)
-    registry.promote("demo", "adult", 1, alias="canary", by="test")
+    registry.aliases.move(AliasRef("demo", "adult", "canary"), 1, by="test")
     assert registry.live("demo", "adult").version == 2
     assert registry.live("demo", "adult", alias="canary").version == 1
     assert registry.models("demo")[0].live_version == 2
@@ -145,11 +146,11 @@ def test_racing_promotions_leave_an_unbroken_history(registry: ModelRegistry, cl
 
     def promote(version: int) -> None:
         clock.pass_seconds(1)
-        registry.promote("demo", "adult", version, by="test")
+        registry.aliases.move(AliasRef("demo", "adult"), version, by="test")
 
     with ThreadPoolExecutor(7) as pool:
         list(pool.map(promote, range(1, 8)))
-    moves = {move.previous: move.version for move in registry.history("demo", "adult")}
+    moves = {move.previous: move.version for move in registry.moves.list("demo", "adult")[::-1]}
     at, chain = None, []
     while at in moves:
         at = moves.pop(at)
@@ -165,7 +166,7 @@ def test_another_tenant_sees_none_of_it(registry: ModelRegistry) -> None:
         registry.get("acme", "adult", 1)
     with pytest.raises(NotFoundError):
         registry.live("acme", "adult")
-    assert registry.models("acme") == registry.versions("acme", "adult") == []
+    assert registry.models("acme") == registry.versions.list("acme", "adult") == []
 
 
 def test_all_tenants_models_are_listed_without_a_tenant(registry: ModelRegistry, clock: FakeClock) -> None:
@@ -200,7 +201,7 @@ def test_a_run_knows_whether_it_replaced_a_version_that_a_person_chose(
     for number, mover in enumerate(movers, 1):
         live(registry, number, by=f"demo_adult_{number:012x}" if mover == "run" else "modeldrop promote by anna_b")
         clock.pass_seconds(1)
-    move = registry.replaced_choice("demo", "adult", f"demo_adult_{len(movers):012x}")
+    move = registry.moves.replaced_choice("demo", "adult", f"demo_adult_{len(movers):012x}")
     assert (move is not None) is replaced
     if move is not None:
         assert (move.version, move.by) == (len(movers) - 1, "modeldrop promote by anna_b")
@@ -209,10 +210,10 @@ def test_a_run_knows_whether_it_replaced_a_version_that_a_person_chose(
 def test_another_aliases_moves_are_no_choice_of_what_is_live(registry: ModelRegistry, clock: FakeClock) -> None:
     live(registry, 1, by="demo_adult_000000000001")
     clock.pass_seconds(1)
-    registry.promote("demo", "adult", 1, alias="canary", by="anna")
+    registry.aliases.move(AliasRef("demo", "adult", "canary"), 1, by="anna")
     clock.pass_seconds(1)
     live(registry, 2, by="demo_adult_000000000002")
-    assert registry.replaced_choice("demo", "adult", "demo_adult_000000000002") is None
+    assert registry.moves.replaced_choice("demo", "adult", "demo_adult_000000000002") is None
 
 
 def uploaded(registry: ModelRegistry, number: int, *, seconds: float = 0, starts_after: float = 0) -> int:
@@ -226,7 +227,7 @@ def uploaded(registry: ModelRegistry, number: int, *, seconds: float = 0, starts
 
 def promote_newer(registry: ModelRegistry, version: int) -> bool:
     try:
-        registry.promote_newer("demo", "adult", version, run=f"demo_adult_{version:012x}")
+        registry.aliases.move_to_newer(AliasRef("demo", "adult"), version, run=f"demo_adult_{version:012x}")
     except OlderUploadError:
         return False
     return True
@@ -252,12 +253,12 @@ def test_a_version_that_was_not_promoted_stays_ready_and_a_person_may_promote_it
     registry: ModelRegistry, clock: FakeClock
 ) -> None:
     newer, older = uploaded(registry, 1, seconds=9), uploaded(registry, 2)
-    registry.promote_newer("demo", "adult", newer, run="demo_adult_000000000001")
+    registry.aliases.move_to_newer(AliasRef("demo", "adult"), newer, run="demo_adult_000000000001")
     with pytest.raises(OlderUploadError, match=f"version {older} .*version {newer}"):
-        registry.promote_newer("demo", "adult", older, run="demo_adult_000000000002")
+        registry.aliases.move_to_newer(AliasRef("demo", "adult"), older, run="demo_adult_000000000002")
     assert registry.get("demo", "adult", older).status == "READY"
     clock.pass_seconds(1)
-    registry.promote("demo", "adult", older, by="anna")
+    registry.aliases.move(AliasRef("demo", "adult"), older, by="anna")
     assert registry.live("demo", "adult").version == older
 
 
@@ -269,7 +270,7 @@ def test_after_a_rollback_a_run_must_be_newer_than_what_was_live_before_it(
         clock.pass_seconds(1)
         assert promote_newer(registry, version)
     clock.pass_seconds(1)
-    registry.promote("demo", "adult", first, by="anna")
+    registry.aliases.move(AliasRef("demo", "adult"), first, by="anna")
     late, fourth = uploaded(registry, 3, seconds=2), uploaded(registry, 4, seconds=4)
     clock.pass_seconds(1)
     assert not promote_newer(registry, late)
@@ -288,5 +289,5 @@ def test_racing_runs_leave_the_newest_upload_live(registry: ModelRegistry, clock
 
     with ThreadPoolExecutor(len(versions)) as pool:
         list(pool.map(race, versions))
-    newest = max(registry.versions("demo", "adult"), key=lambda version: version.lineage.upload_order)
+    newest = max(registry.versions.list("demo", "adult"), key=lambda version: version.lineage.upload_order)
     assert registry.live("demo", "adult").version == newest.version == 7

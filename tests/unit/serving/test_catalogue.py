@@ -68,11 +68,12 @@ def test_a_live_model_and_a_version_that_passed_are_ready(catalogue: ModelCatalo
 
 
 def test_a_tenants_models_are_listed(catalogue: ModelCatalog) -> None:
-    plain: dict[str, object] = {"tags": {}, "rollout": None}
+    adult: dict[str, object] = {"task": CLASSIFIER.task, "tags": {}, "rollout": None}
+    price = {**adult, "task": REGRESSOR.task}
     assert catalogue.models("demo") == {
         "models": [
-            {"model": "adult", "latest_version": 3, "live_version": 2, "aliases": {"live": 2}, **plain},
-            {"model": "price", "latest_version": 1, "live_version": None, "aliases": {}, **plain},
+            {"model": "adult", "latest_version": 3, "live_version": 2, "aliases": {"live": 2}, **adult},
+            {"model": "price", "latest_version": 1, "live_version": None, "aliases": {}, **price},
         ]
     }
     assert catalogue.models("other") == {"models": []}

@@ -29,6 +29,7 @@ PERMISSIONS = {
     "put_object": ("s3:PutObject",),
     "list_objects_v2": ("s3:ListBucket",),
     "list_object_versions": ("s3:ListBucketVersions",),
+    "batch_get_item": ("dynamodb:BatchGetItem",),
     "get_item": ("dynamodb:GetItem",),
     "put_item": ("dynamodb:PutItem",),
     "update_item": ("dynamodb:UpdateItem",),

@@ -124,7 +124,7 @@ def test_a_model_is_measured_quantized_and_registered(world: World) -> None:
     assert any("was brought" in warning for warning in card.warnings)
     assert not any("leak" in warning or "also in" in warning for warning in card.warnings)
     assert list(golden.rows[0]) == list("abcdefgh")
-    registered = world.registry.record("demo", "net", version)
+    registered = world.registry.versions.record("demo", "net", version)
     assert registered.signature.classes == ("0", "1", "2")
 
 

@@ -133,7 +133,7 @@ def test_the_live_version_is_measured_on_the_same_rows_where_a_better_one_is_req
     evaluator.artifacts.put(KEYS.spec, JobSpec(require="better").to_bytes())
     evaluator(RUN)
     assert card(evaluator).against_live is None  # nothing is live
-    publish(evaluator.registry._table, evaluator.artifacts, run=RUN, ready=True, live=True, model="adult")  # type: ignore[arg-type]
+    publish(evaluator.registry._store.table, evaluator.artifacts, run=RUN, ready=True, live=True, model="adult")  # type: ignore[arg-type]
     evaluator(RUN)
     compared = card(evaluator).against_live
     assert compared is not None

@@ -210,7 +210,7 @@ def test_a_version_within_its_limits_goes_live_and_the_run_succeeds(world: World
     version = world.registered()
     assert world.promoter()(RUN, version) == "SUCCEEDED"
     assert world.registry.live("demo", "adult").version == version
-    assert world.registry.history("demo", "adult")[0].by == RUN
+    assert world.registry.moves.list("demo", "adult")[::-1][0].by == RUN
     assert (world.run().status, world.run().version) == ("SUCCEEDED", version)
     assert world.finished("promote")
 
@@ -226,7 +226,7 @@ def test_a_version_of_a_run_that_was_canceled_does_not_go_live(world: World) -> 
 def test_a_promotion_that_is_repeated_changes_nothing(world: World) -> None:
     version = world.registered()
     assert world.promoter()(RUN, version) == world.promoter()(RUN, version) == "SUCCEEDED"
-    assert len(world.registry.history("demo", "adult")) == 1
+    assert len(world.registry.moves.list("demo", "adult")[::-1]) == 1
 
 
 @pytest.mark.parametrize("why", ["a limit", "manual"])
@@ -245,7 +245,7 @@ def test_a_version_that_somebody_must_decide_on_does_not_go_live(world: World, w
 
 def test_a_run_says_that_it_replaced_a_version_that_a_person_chose(world: World) -> None:
     first = world.registered()
-    world.registry.promote("demo", "adult", first, by="modeldrop promote by anna")
+    world.registry.aliases.move(AliasRef("demo", "adult"), first, by="modeldrop promote by anna")
     second = world.registered_again()
     world.promoter()(AGAIN, second)
     (event,) = world.runs.get(AGAIN).events

@@ -137,7 +137,7 @@ def rollback(
         AliasRef(owner, model, alias), by=caller_name("rollback"), reason=reason, expected=expected or ANY_VERSION
     )
     log_change(connection, owner, "rollback", f"{model}@{move.version} {alias}")
-    record = connection.registry.record(owner, model, move.version)
+    record = connection.registry.versions.record(owner, model, move.version)
     _report(record, alias, previous=move.previous, json=json)
 
 

@@ -1,0 +1,59 @@
+"""One page of a list, and the iteration over all pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+__all__ = ["MAX_LISTED", "Page", "iterate", "make_page"]
+
+MAX_LISTED = 1_000  # entries of one page: a function's response has at most 6 MB
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """One page of a list.
+
+    Attributes:
+        entries: Its entries. A page of a filtered list may have fewer than were asked for, or none.
+        next: Position after which the next page begins; None for the last page.
+    """
+
+    entries: Sequence[T]
+    next: str | None = None
+
+
+def make_page(
+    items: Sequence[dict[str, Any]],
+    limit: int,
+    *,
+    position: Callable[[dict[str, Any]], str],
+    parse: Callable[[Sequence[dict[str, Any]]], Sequence[T]],
+) -> Page[T]:
+    """Make a page of items that were read with the limit ``limit + 1``: the last one only tells that there are more.
+
+    Args:
+        items: Items in the order of the list.
+        limit: Maximum number of entries.
+        position: Returns the position of an item.
+        parse: Returns the entries of items; it may leave some out.
+    """
+    kept = items[:limit]
+    return Page(parse(kept), position(kept[-1]) if len(items) > limit else None)
+
+
+def iterate(read: Callable[[str | None], Page[T]]) -> Iterator[T]:
+    """Yield the entries of all pages, each page read when it is needed.
+
+    Args:
+        read: Returns the page after a position; None for the first page.
+    """
+    position: str | None = None
+    while True:
+        page = read(position)
+        yield from page.entries
+        if page.next is None:
+            return
+        position = page.next
