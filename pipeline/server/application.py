@@ -12,7 +12,6 @@ from pipeline.contracts.errors import ModeldropError, TransientError
 from pipeline.contracts.tracebacks import places
 from pipeline.server.authentication import Authenticator, find_key
 from pipeline.server.execution.dispatcher import Dispatcher
-from pipeline.server.execution.run_time import measure_cost
 from pipeline.server.http.responses import error_response
 from pipeline.server.repository_api import REPOSITORY_PREFIX, RepositoryApi
 from pipeline.server.telemetry.access_log import AccessLog
@@ -26,10 +25,14 @@ from pipeline.serving.cors import CorsPolicy
 __all__ = ["ServerApplication"]
 
 _Respond = Callable[[HttpResponse], None]
+_Run = Callable[[str, Callable[[], HttpResponse]], HttpResponse]
 _DEADLINE = "x-envoy-expected-rq-timeout-ms"  # Envoy and Istio tell upstream servers how long they wait
 _MAX_DIGITS = 12
 _RETRY = {"retry-after": "1"}
-_OPEN_PATHS = frozenset({"/ping", "/v2/health/live", "/v2/health/ready"})  # probes have no API key
+_METRICS, _INVOCATIONS = "/metrics", "/invocations"
+_PROBES = frozenset({"/ping", "/v2/health/live", "/v2/health/ready"})  # they have no API key
+_OWN_PATHS = _PROBES | {_METRICS, _INVOCATIONS}  # those that are not the prediction API's
+_STATUSES = {status: str(status) for status in range(100, 600)}
 
 
 def _deadline(request: HttpRequest) -> float | None:
@@ -74,7 +77,7 @@ class ServerApplication:
         self._observer = observer
         self._events = events
         self._default_model = default_model
-        self._cors = cors or CorsPolicy(())
+        self._cors = cors or None
         self._numbers = itertools.count(1)
         self.is_draining = False
 
@@ -86,13 +89,10 @@ class ServerApplication:
                 respond(self._cors.preflight(request.headers))
                 return
             respond = partial(_respond_with, respond, self._cors.headers(origin))
-        if request.path == "/metrics":
-            respond(HttpResponse(200, self._metrics.render(), {"content-type": CONTENT_TYPE}))
-            return
-        if request.path in _OPEN_PATHS:
-            respond(self._probe(request))
-            return
-        if request.path == "/invocations":
+        if request.path in _OWN_PATHS:
+            if request.path != _INVOCATIONS:
+                respond(self._probe(request) if request.path in _PROBES else self._render_metrics())
+                return
             model = self._default_model() or request.headers.get("x-amzn-sagemaker-target-model", "")
             request = request._replace(path=f"/v1/models/{model}/invocations")
         try:
@@ -103,7 +103,7 @@ class ServerApplication:
         key = find_key(request.headers.get)
         caller = self._authenticator.recall(key)
         if caller is not None and self._dispatcher.is_fast(request.path, len(request.body)):
-            self._complete(request, started, respond, self._call(request, caller))
+            self._complete(request, started, respond, self._call(request, caller, self._dispatcher.run_here))
             return
         call = partial(self._authenticate_and_call, request, key, caller)
         future = self._dispatcher.run_in_thread(call, _deadline(request))
@@ -114,14 +114,12 @@ class ServerApplication:
             caller = caller or self._authenticator.authenticate(key)
         except ModeldropError as error:
             return self._respond_to(error, request)
-        return self._call(request, caller)
+        return self._call(request, caller, self._dispatcher.run_measured)
 
-    def _call(self, request: HttpRequest, caller: Caller) -> HttpResponse:
+    def _call(self, request: HttpRequest, caller: Caller, run: _Run) -> HttpResponse:
         try:
             api = self._repository if request.path.startswith(REPOSITORY_PREFIX) else self._api
-            response, seconds = measure_cost(lambda: api.respond(request, caller))
-            self._dispatcher.learn(request.path, seconds)
-            return response
+            return run(request.path, lambda: api.respond(request, caller))
         except Exception as error:  # noqa: BLE001 - the outermost edge: one request's failure ends no other's
             return self._respond_to(error, request)
 
@@ -141,11 +139,15 @@ class ServerApplication:
         if response.status in (429, 503):
             response = response._replace(headers={**response.headers, **_RETRY})
         respond(response)
+        status = _STATUSES[response.status]
+        if not self._observer.needs_details:
+            self._observer.count("http", status, seconds, response.facts)
+            return
         self._observer.observe(
             EndedRequest(
                 protocol="http",
                 operation=request.method,
-                status=str(response.status),
+                status=status,
                 has_failed=response.status >= 500,
                 seconds=seconds,
                 facts=response.facts,
@@ -153,6 +155,9 @@ class ServerApplication:
                 parent=request.headers.get("traceparent", ""),
             )
         )
+
+    def _render_metrics(self) -> HttpResponse:
+        return HttpResponse(200, self._metrics.render(), {"content-type": CONTENT_TYPE})
 
     def _probe(self, request: HttpRequest) -> HttpResponse:
         if request.method not in ("GET", "HEAD"):

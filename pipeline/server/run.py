@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import ssl
@@ -29,6 +30,8 @@ from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.cors import CorsPolicy
 
 __all__ = ["ServerComponents", "ServingProcess", "run_server", "tls_context"]
+
+_GARBAGE_OBJECTS = 10_000  # new objects between two looks for garbage that refers to itself
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -127,6 +130,7 @@ class ServingProcess:
         rpc = GrpcListener(self._components.models, calls, self._config.limits)
         await rpc.start(format_address(grpc.getsockname()), self._config.tls)
         refresher = asyncio.create_task(self._refresh())
+        _spare_collector()
         on_ready()
         await stop.wait()
         self._application.is_draining = True
@@ -149,3 +153,10 @@ class ServingProcess:
     def _only_model(self) -> str | None:
         names = self._components.models.names(self._config.tenant)
         return names[0] if len(names) == 1 else None
+
+
+def _spare_collector() -> None:
+    """Keep the garbage collector from what lives as long as the server: looking through it holds up requests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_OBJECTS)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from pipeline.contracts.errors import DeadlineExceededError, OverloadedError
+from pipeline.server.execution.run_time import measure_cost
 from pipeline.server.limits import ServerLimits
 from pipeline.server.telemetry.metrics import ServerMetrics
 
@@ -18,6 +19,8 @@ MAX_INLINE_SECONDS = 0.001  # longer requests would hold up the event loop; a th
 MAX_INLINE_BYTES = 64 << 10
 _MAX_TRACKED = 4_096  # keys whose duration is remembered
 _WEIGHT = 0.1  # of the newest duration in the moving average
+_MAX_RISE = 5.0  # of a duration that is learned, as a multiple of the average
+_MEASURED_EVERY = 16  # requests in the event loop: the clock of a thread's CPU time is a system call
 _THREADS = 64  # requests that wait for a batch each hold one
 
 _Result = TypeVar("_Result")
@@ -40,7 +43,10 @@ class Dispatcher:
         self._clock = clock
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="predict")
         self._seconds: dict[str, float] = {}
+        self._is_due: set[str] = set()  # keys whose next request is measured
+        self._until_measured = 0
         self._open = 0
+        metrics.in_flight.set_function(lambda: self._open)
 
     @property
     def open_requests(self) -> int:
@@ -61,12 +67,10 @@ class Dispatcher:
         if self._open >= self._limits.max_concurrent:
             raise OverloadedError(f"the server has {self._open} open requests, the most it takes: try again later")
         self._open += 1
-        self._metrics.in_flight.set(self._open)
 
     def leave(self) -> None:
         """Count a request out."""
         self._open -= 1
-        self._metrics.in_flight.set(self._open)
 
     def is_fast(self, key: str, size: int) -> bool:
         """Return whether a request is expected to be fast enough for the event loop.
@@ -77,12 +81,41 @@ class Dispatcher:
         """
         return size <= MAX_INLINE_BYTES and self._seconds.get(key, MAX_INLINE_SECONDS) < MAX_INLINE_SECONDS
 
+    def run_here(self, key: str, call: Callable[[], _Result]) -> _Result:
+        """Run a fast request in the event loop; measure one in 16, and the next one of a key that took long.
+
+        Args:
+            key: What the duration depends on.
+            call: The call.
+        """
+        if self._until_measured == 0 or key in self._is_due:
+            self._until_measured = _MEASURED_EVERY
+            self._is_due.discard(key)
+            return self.run_measured(key, call)
+        self._until_measured -= 1
+        started = self._clock()
+        result = call()
+        if self._clock() - started >= MAX_INLINE_SECONDS:  # perhaps since others had the processor
+            self._is_due.add(key)
+        return result
+
+    def run_measured(self, key: str, call: Callable[[], _Result]) -> _Result:
+        """Run a request and learn what it costs. Thread-safe."""
+        result, seconds = measure_cost(call)
+        self.learn(key, seconds)
+        return result
+
     def learn(self, key: str, seconds: float) -> None:
         """Record what a request that succeeded has cost, as ``measure_cost`` returns it. Thread-safe."""
         old = self._seconds.get(key)
-        if old is None and len(self._seconds) >= _MAX_TRACKED:
-            self._seconds.clear()
-        self._seconds[key] = seconds if old is None else old + _WEIGHT * (seconds - old)
+        if old is None:
+            if len(self._seconds) >= _MAX_TRACKED:
+                self._seconds.clear()
+            # The first request of a key also warms its graph up: more than the limit is not learned from it.
+            self._seconds[key] = min(seconds, MAX_INLINE_SECONDS)
+            return
+        # One request that the garbage collector held up says nothing about the next one.
+        self._seconds[key] = old + _WEIGHT * (min(seconds, _MAX_RISE * old) - old)
 
     def run_in_thread(self, call: Callable[[], _Result], seconds: float | None = None) -> asyncio.Future[_Result]:
         """Run a call in a thread.

@@ -24,7 +24,6 @@ from pipeline.contracts.errors import (
 from pipeline.contracts.tracebacks import places
 from pipeline.server.authentication import Authenticator, find_key
 from pipeline.server.execution.dispatcher import Dispatcher
-from pipeline.server.execution.run_time import measure_cost
 from pipeline.server.telemetry.access_log import AccessLog
 from pipeline.server.telemetry.observer import EndedRequest, RequestObserver
 from pipeline.serving.api.messages import Caller
@@ -123,21 +122,17 @@ class CallRunner:
         caller = self._authenticator.recall(key)
         if caller is not None and self._dispatcher.is_fast(call.key, call.size):
             try:
-                return self._call(call, caller)
+                return self._dispatcher.run_here(call.key, lambda: call.run(caller))
             finally:
                 self._dispatcher.leave()
 
         def run() -> Reply:
-            return self._call(call, caller or self._authenticator.authenticate(key))
+            owner = caller or self._authenticator.authenticate(key)
+            return self._dispatcher.run_measured(call.key, lambda: call.run(owner))
 
         future = self._dispatcher.run_in_thread(run, context.time_remaining())
         future.add_done_callback(self._leave)  # a cancelled call occupies its thread until it has run
         return await asyncio.shield(future)
-
-    def _call(self, call: Call, caller: Caller) -> Reply:
-        reply, seconds = measure_cost(lambda: call.run(caller))
-        self._dispatcher.learn(call.key, seconds)
-        return reply
 
     def _leave(self, future: asyncio.Future[Reply]) -> None:
         self._dispatcher.leave()

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 
+from pipeline.server.http.heads import KnownHeads
 from pipeline.server.http.protocol import HttpApplication, HttpConnection
 from pipeline.server.limits import ServerLimits
 
@@ -34,8 +35,9 @@ class HttpListener:
     async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Start to accept connections on a bound socket."""
         loop = asyncio.get_running_loop()
+        heads = KnownHeads()
         self._server = await loop.create_server(
-            lambda: HttpConnection(self._application, self._limits, self._connections, loop.time),
+            lambda: HttpConnection(self._application, self._limits, self._connections, loop.time, heads),
             sock=bound,
             ssl=tls,
             backlog=_BACKLOG,

@@ -1,5 +1,7 @@
 """One HTTP/1.1 connection: parse requests with httptools, hand them to the application in order, write responses.
 
+A request that comes in one piece, with a head that was parsed before, is not parsed again.
+
 Every limit is enforced before the bytes are kept: size of the headers and of the body, and the time of a request. A
 client that does not read its responses is not read from.
 """
@@ -14,6 +16,7 @@ from urllib.parse import parse_qsl, unquote
 
 import httptools
 
+from pipeline.server.http.heads import HEAD_END, KnownHeads
 from pipeline.server.http.responses import CONTINUE, error_response, write_response
 from pipeline.server.limits import ServerLimits
 from pipeline.serving.api.messages import HttpRequest, HttpResponse
@@ -68,6 +71,7 @@ class HttpConnection(asyncio.Protocol):
         limits: Bounds of sizes and times.
         connections: Open connections; this one is in it while it is open.
         clock: Returns seconds.
+        heads: Heads that were parsed before, on any connection.
     """
 
     def __init__(
@@ -76,17 +80,22 @@ class HttpConnection(asyncio.Protocol):
         limits: ServerLimits,
         connections: MutableSet[HttpConnection],
         clock: Callable[[], float],
+        heads: KnownHeads,
     ) -> None:
         self._application = application
         self._limits = limits
         self._connections = connections
         self._clock = clock
+        self._heads = heads
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._request: _ReceivedRequest | None = None
         self._has_headers = False
         self._waiting: deque[tuple[HttpRequest, bool]] = deque()  # parsed requests, and whether to keep alive
         self._is_busy = False
+        self._keeps_alive = True  # after the response to the request that is busy
+        self._is_head = False  # its response has no body
+        self._parsed: HttpRequest | None = None  # the last one that the parser completed
         self._is_closing = False  # after the last response
         self._is_ending = False  # after the next response
         self._is_reading = True
@@ -111,6 +120,15 @@ class HttpConnection(asyncio.Protocol):
         """Parse received bytes."""
         if self._is_closing:
             return
+        is_start = self._request is None
+        if is_start and not self._is_busy and not self._waiting and self._handle_known(data):
+            return
+        self._parse(data)
+        parsed, self._parsed = self._parsed, None
+        if is_start and parsed is not None:
+            self._heads.remember(data, parsed)
+
+    def _parse(self, data: bytes) -> None:
         if self._request is not None and not self._has_headers:
             self._request.headers_bytes += len(data)
         try:
@@ -217,6 +235,7 @@ class HttpConnection(asyncio.Protocol):
         except (ValueError, httptools.HttpParserError):
             self._refuse(400, "the request's target is not a URL")
             return
+        self._parsed = request if received.keep_alive else None
         self._waiting.append((request, received.keep_alive))
         if len(self._waiting) > _MAX_PIPELINED:
             self._pause_reading()
@@ -224,18 +243,33 @@ class HttpConnection(asyncio.Protocol):
 
     # Requests
 
+    def _handle_known(self, data: bytes) -> bool:
+        """Handle bytes that are one whole request with a known head; return whether they are."""
+        head_bytes = data.find(HEAD_END) + len(HEAD_END)
+        head = self._heads.find(data[:head_bytes])
+        if head is None or len(data) != head_bytes + head.body_bytes:
+            return False
+        method, path, headers, query, _ = head
+        self._handle(HttpRequest(method, path, data[head_bytes:], headers, query), keeps_alive=True)
+        return True
+
     def _handle_next(self) -> None:
         while self._waiting and not self._is_busy and self._transport is not None:
-            request, keep_alive = self._waiting.popleft()
-            self._is_busy = True
-            self._application.handle(request, lambda response: self._respond(response, request.method, keep_alive))  # noqa: B023 - called before the next iteration, or after the loop has ended
+            request, keeps_alive = self._waiting.popleft()
+            self._handle(request, keeps_alive=keeps_alive)
 
-    def _respond(self, response: HttpResponse, method: str, keep_alive: bool) -> None:
+    def _handle(self, request: HttpRequest, *, keeps_alive: bool) -> None:
+        self._is_busy = True
+        self._keeps_alive = keeps_alive
+        self._is_head = request.method == "HEAD"
+        self._application.handle(request, self._respond)
+
+    def _respond(self, response: HttpResponse) -> None:
         self._is_busy = False
         if self._transport is None:
             return
-        is_last = not keep_alive or ((self._is_closing or self._is_ending) and not self._waiting)
-        self._write(write_response(response, keep_alive=not is_last, head_only=method == "HEAD"))
+        is_last = not self._keeps_alive or ((self._is_closing or self._is_ending) and not self._waiting)
+        self._write(write_response(response, keep_alive=not is_last, head_only=self._is_head))
         self.deadline = self._clock() + self._limits.max_idle_seconds
         if is_last:
             self._close()

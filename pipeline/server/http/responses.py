@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from http import HTTPStatus
 
-from pipeline.serving.api.messages import HttpResponse
+from pipeline.serving.api.messages import JSON, HttpResponse
 
 __all__ = ["CONTINUE", "error_response", "write_response"]
 
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 _NO_BODY = frozenset({204, 304})
+_JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
 
 
 def write_response(response: HttpResponse, *, keep_alive: bool, head_only: bool = False) -> bytes:
@@ -22,6 +23,8 @@ def write_response(response: HttpResponse, *, keep_alive: bool, head_only: bool 
         keep_alive: Whether the connection stays open.
         head_only: Leave out the body, as the response to HEAD does.
     """
+    if keep_alive and response.headers is JSON and response.status == 200 and not head_only:
+        return _JSON_HEAD % len(response.body) + response.body
     lines = [_STATUS_LINES[response.status]]
     lines.extend(f"{name}: {value}\r\n" for name, value in response.headers.items())
     if response.status not in _NO_BODY:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, Protocol
 
 import numpy as np
@@ -34,6 +34,8 @@ _DATATYPES = {
     "tensor(bool)": ("BOOL", "?"),
     "tensor(string)": ("BYTES", "O"),
 }
+_KINDS: Mapping[str, str] = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}  # of a dtype -> of data that it is read from
+_PLAIN_KINDS = {"f": "fiu", "b": "b"}  # the same, where no element is out of range
 
 
 class _Argument(Protocol):
@@ -71,6 +73,15 @@ class TensorSpec(NamedTuple):
     datatype: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
+
+    def fits(self, shape: Any) -> bool:
+        """Return whether a tensor's shape in JSON is one of this tensor's."""
+        if type(shape) is not list or len(shape) != len(self.shape):
+            return False
+        for axis, expected in zip(shape, self.shape):  # noqa: B905 - the lengths are equal
+            if type(axis) is not int or (axis != expected if expected >= 0 else axis < 0):
+                return False
+        return True
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -134,13 +145,23 @@ class _TensorDecoder:
 
 
 def _read_tensor(tensor: dict[str, Any], spec: TensorSpec) -> _Array:
+    shape: Any = tensor.get("shape")
+    datatype, data = tensor.get("datatype"), tensor.get("data")
+    if datatype == spec.datatype and isinstance(data, list) and spec.fits(shape):
+        try:
+            array = np.array(data)
+        except ValueError:
+            pass  # nested arrays of unequal length
+        else:
+            # Plain numbers that the datatype has; whatever else is read, or refused, below.
+            if array.dtype.kind in _PLAIN_KINDS.get(spec.dtype.kind, "") and array.size == math.prod(shape):
+                return array.astype(spec.dtype).reshape(shape)
     where = f"input '{display_name(spec.name)}'"
-    if tensor.get("datatype") != spec.datatype:
+    if datatype != spec.datatype:
         raise InvalidRequestError(f"{where}, datatype: {spec.datatype} is expected")
-    shape, data = tensor.get("shape"), tensor.get("data")
     if type(shape) is not list or not all(type(axis) is int and axis >= 0 for axis in shape):
         raise InvalidRequestError(f"{where}, shape: an array of sizes is expected")
-    if len(shape) != len(spec.shape) or any(e not in (-1, axis) for axis, e in zip(shape, spec.shape, strict=True)):
+    if not spec.fits(shape):
         raise InvalidRequestError(f"{where}, shape: {list(spec.shape)} is expected (-1: any size)")
     if not isinstance(data, list | np.ndarray):
         raise InvalidRequestError(f"{where}, data: an array is expected, not {json_type(data)}")
@@ -163,8 +184,8 @@ def _to_array(data: list[Any] | _Array, spec: TensorSpec, where: str) -> _Array:
         return array
     if array.size == 0:
         return array.astype(spec.dtype)
-    expected_kinds = {"f": "fiu", "i": "iu", "u": "iu", "b": "b" if isinstance(data, list) else "bu"}[spec.dtype.kind]
-    if array.dtype.kind not in expected_kinds:
+    kinds = "bu" if spec.datatype == "BOOL" and isinstance(data, np.ndarray) else _KINDS[spec.dtype.kind]
+    if array.dtype.kind not in kinds:
         raise InvalidRequestError(f"{where}, data: {spec.datatype} is expected")
     if spec.dtype.kind in "iu":
         bounds = np.iinfo(spec.dtype)

@@ -21,6 +21,11 @@ class AccessLog:
     def __init__(self, stream: BinaryIO | None) -> None:
         self._stream = stream
 
+    @property
+    def is_on(self) -> bool:
+        """Tell whether lines are written."""
+        return self._stream is not None
+
     def write(self, protocol: str, status: str, seconds: float, facts: Mapping[str, Any], **more: Any) -> None:
         """Log a request.
 

@@ -48,7 +48,10 @@ class RequestTracer(Protocol):
 
 
 class RequestObserver:
-    """Counts, logs and traces requests. Thread-safe.
+    """Counts, logs and traces requests. Used in the thread of the event loop.
+
+    Attributes:
+        count: Counts a request that has just ended, without its details.
 
     Args:
         metrics: Measures requests.
@@ -57,14 +60,19 @@ class RequestObserver:
     """
 
     def __init__(self, metrics: ServerMetrics, log: AccessLog, tracer: RequestTracer | None = None) -> None:
-        self._metrics = metrics
+        self.count = metrics.record
         self._log = log
         self._tracer = tracer
+
+    @property
+    def needs_details(self) -> bool:
+        """Tell whether requests are logged or traced, not only counted."""
+        return self._log.is_on or self._tracer is not None
 
     def observe(self, request: EndedRequest) -> None:
         """Count, log and trace a request that has just ended."""
         protocol, status, seconds, facts = request.protocol, request.status, request.seconds, request.facts
-        self._metrics.record(protocol, status, seconds, facts)
+        self.count(protocol, status, seconds, facts)
         self._log.write(protocol, status, seconds, facts, **request.sizes)
         if self._tracer is not None:
             self._tracer.trace(request)

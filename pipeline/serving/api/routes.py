@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
@@ -80,6 +81,7 @@ class Route(NamedTuple):
     owner: str = ""
 
 
+@lru_cache(maxsize=1_024)
 def find_route(method: str, path: str) -> Route:
     """Return the route of a request. A prefix of the path, such as a custom domain's base path, is ignored.
 

@@ -33,6 +33,29 @@ def test_cheap_requests_run_in_the_event_loop_unless_they_are_large() -> None:
     assert not dispatcher.is_fast("/slow", 10)
 
 
+def test_one_request_that_was_held_up_does_not_send_the_next_into_a_thread() -> None:
+    dispatcher = _dispatcher()
+    for _ in range(3):
+        dispatcher.learn("/infer", 0.0001)
+    dispatcher.learn("/infer", 0.5)
+    assert dispatcher.is_fast("/infer", 10)
+    for _ in range(40):
+        dispatcher.learn("/infer", 0.5)
+    assert not dispatcher.is_fast("/infer", 10)
+
+
+def test_a_path_that_has_become_slow_is_noticed() -> None:
+    times = iter(number * 0.01 for number in range(1_000))  # each call seems to take 10 ms
+    dispatcher = Dispatcher(ServerLimits(), ServerMetrics(), clock=lambda: next(times))
+    dispatcher.learn("/infer", 0.0001)
+    measured = 0
+    for _ in range(40):
+        before = dispatcher.is_fast("/infer", 10)
+        dispatcher.run_here("/infer", lambda: note_run(0.01))
+        measured += before and not dispatcher.is_fast("/infer", 10)
+    assert measured == 1
+
+
 def test_the_number_of_remembered_paths_is_bounded() -> None:
     dispatcher = _dispatcher()
     for number in range(10_000):

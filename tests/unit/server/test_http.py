@@ -13,8 +13,10 @@ import pytest
 
 from pipeline.server.authentication import FixedKeys
 from pipeline.server.execution.dispatcher import MAX_INLINE_BYTES
+from pipeline.server.http.heads import KnownHeads
 from pipeline.server.limits import ServerLimits
 from pipeline.server.models.model_files import LOCAL_TENANT
+from pipeline.serving.api.messages import HttpRequest
 from tests.helpers.running_server import RunningServer, run_folder, write_scaling_model
 
 BODY = b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}'
@@ -280,3 +282,52 @@ def test_models_are_listed_unloaded_and_loaded(tmp_path: Path) -> None:
         assert server.client.post(f"{base}/other").status_code == 404
         assert server.client.get(f"{base}/index").status_code == 405
         assert server.client.post(f"{base}/index", content=b"[]").status_code == 400
+
+
+def test_a_head_that_was_parsed_before_is_read_as_the_parser_reads_it(server: RunningServer) -> None:
+    bodies = [BODY.replace(b"[1,2]}", b"[%d,%d]}" % (number, number + 1)) for number in range(8)]
+    with _connect(server) as client:
+        for number, body in enumerate(bodies):
+            client.sendall(_request(body))
+            response = client.recv(65_536)
+            assert json.loads(response.partition(b"\r\n\r\n")[2])["outputs"][0]["data"] == [2 * number, 2 * number + 2]
+        client.sendall(_request(b'{"inputs":3}'))
+        assert client.recv(65_536).startswith(b"HTTP/1.1 400")
+        client.sendall(_request() + _request())  # a known head, and then another request
+        received = b""
+        while received.count(b"HTTP/1.1 200") < 2:
+            received += client.recv(65_536)
+        client.sendall(_request()[:-1])  # a known head, and not yet all of its body
+        client.sendall(BODY[-1:])
+        assert client.recv(65_536).startswith(b"HTTP/1.1 200")
+        client.sendall(_request(BODY, "connection: close"))
+        assert b"connection: close" in _read_all(client)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 003\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HTTP/1.1\r\nhost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\nlong: " + b"a" * 2_048 + b"\r\n\r\n",
+    ],
+    ids=["chunks", "padded length", "more bytes", "two requests", "long"],
+)
+def test_only_heads_of_whole_requests_of_a_plain_length_are_remembered(sent: bytes) -> None:
+    heads = KnownHeads()
+    method, _, _ = sent.partition(b" ")
+    lines = sent.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
+    headers = dict(line.split(": ", 1) for line in lines)
+    heads.remember(sent, HttpRequest(method.decode(), "/", b"abc" if method == b"POST" else b"", headers))
+    assert heads.find(sent[: sent.find(b"\r\n\r\n") + 4]) is None
+
+
+def test_remembered_heads_are_bounded() -> None:
+    heads = KnownHeads()
+    for number in range(10_000):
+        head = b"GET /%d HTTP/1.1\r\n\r\n" % number
+        heads.remember(head, HttpRequest("GET", f"/{number}"))
+        assert heads.find(head) is not None
+    assert len(heads) <= 4_096
