@@ -44,7 +44,7 @@ def report(  # noqa: PLR0913 - the line's fields
     ratios: Mapping[str, float],
     met: bool,
 ) -> None:
-    """Print the JSON line that ends a benchmark. ``met``: the numbers that it was asked for hold."""
+    """Print the JSON line that ends a benchmark. ``met``: the numbers that it was requested hold."""
     line = {
         "benchmark": benchmark, "cpu": cpu_name(), "results": results, "floor": floor, "peers": peers,
         "ratios": ratios, "met": met,

@@ -118,7 +118,7 @@ class Description:
         if self.outputs.task == "classification":
             if unknown := [cell for cell in cells if cell not in self.outputs.classes]:
                 raise InvalidModelError(
-                    f"{where}: '{unknown[0][:60]}' is no class of the model: {', '.join(self.outputs.classes[:5])}"
+                    f"{where}: '{unknown[0][:60]}' is not a class of the model: {', '.join(self.outputs.classes[:5])}"
                 )
             return np.array(cells, object)
         try:
@@ -178,11 +178,11 @@ class Description:
 
     def _warnings(self, rows: int, *, is_labeled: bool) -> list[str]:
         file = self.task.file
-        sentences = [f"this model was brought: '{file}' was trained elsewhere, and is served as it was uploaded"]
+        sentences = [f"'{file}' was trained elsewhere and is served as it was uploaded"]
         if self.calibration is None:
             sentences.append(
-                f"no {CALIBRATION} lies beside it: it was tried on made rows, quality is agreement with the uploaded "
-                "file on them, and nothing was quantized"
+                f"no {CALIBRATION} was uploaded with it: it was tested on generated rows, quality is its agreement "
+                "with the uploaded file on them, and nothing was quantized"
             )
         elif not is_labeled:
             sentences.append(
@@ -192,8 +192,8 @@ class Description:
         if self.outputs.form == "values" and self.outputs.width > 1 and self.task.spec.task is None:
             sentences.append(
                 f"the {self.outputs.width} numbers of output '{self.outputs.names[0]}' are served as values, since "
-                "they do not add up to 1; if they are logits of classes, 'task: classification' in train.yaml makes "
-                "probabilities of them"
+                "they do not add up to 1; if they are logits of classes, 'task: classification' in train.yaml turns "
+                "them into probabilities"
             )
         return sentences
 

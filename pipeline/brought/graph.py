@@ -79,9 +79,9 @@ def _parse(content: bytes, file: str) -> onnx.ModelProto:
     try:
         model = onnx.load_from_string(content)
     except DecodeError:
-        raise InvalidModelError(f"{file} is no ONNX file, or a damaged one") from None
+        raise InvalidModelError(f"{file} is not an ONNX file, or is damaged") from None
     if not model.graph.node or not model.opset_import:
-        raise InvalidModelError(f"{file} is no ONNX file, or an empty one: it has no node")
+        raise InvalidModelError(f"{file} is not an ONNX file, or is empty: it has no nodes")
     return model
 
 
@@ -105,12 +105,11 @@ def _check_operators(model: onnx.ModelProto, file: str) -> None:
         domain = "" if node.domain == "ai.onnx" else node.domain
         if domain not in _DOMAINS:
             raise InvalidModelError(
-                f"{file}: {node_name(node)} is of the domain '{domain}', whose operators are code that onnxruntime "
-                "does not have"
+                f"{file}: {node_name(node)} is of the domain '{domain}', whose operators onnxruntime does not include"
             )
         if domain not in versions:
             raise InvalidModelError(
-                f"{file}: {node_name(node)} is of the domain '{domain}', which the file imports not"
+                f"{file}: {node_name(node)} is of the domain '{domain}', which the file does not import"
             )
         if not any(since <= versions[domain] for since in _known_operators().get((domain, node.op_type), ())):
             raise InvalidModelError(
@@ -208,11 +207,11 @@ def _check_order(model: onnx.ModelProto, file: str) -> None:
     for node in graph.node:
         reads = [name for name in node.input if name not in available]
         if unmade := [name for name in reads if name not in maker]:
-            raise InvalidModelError(f"{file}: {node_name(node)} reads the tensor '{unmade[0]}', which nothing makes")
+            raise InvalidModelError(f"{file}: {node_name(node)} reads the tensor '{unmade[0]}', which no node produces")
         sources.append([maker[name] for name in reads])
     if cycle := _find_cycle(sources):
         named = ", ".join(node_name(graph.node[index]) for index in cycle[:4])
-        raise InvalidModelError(f"{file} has a cycle: {named} read what they make themselves")
+        raise InvalidModelError(f"{file} has a cycle: {named} read their own outputs")
 
 
 def _find_cycle(sources: Sequence[Sequence[int]]) -> list[int]:

@@ -162,7 +162,7 @@ def read_inputs(model: onnx.ModelProto, header: Sequence[str], file: str) -> tup
         raise InvalidModelError(f"{file} reads {len(columns):,} columns: at most {MAX_COLUMNS:,} are expected")
     for name in columns:
         if not name.strip() or len(name) > MAX_NAME_CHARACTERS or columns.count(name) > 1:
-            raise InvalidModelError(f"{file}: '{name[:80]}' is no name of a column, or the name of two")
+            raise InvalidModelError(f"{file}: '{name[:80]}' is not a valid column name, or names two columns")
     return inputs
 
 
@@ -182,8 +182,8 @@ class _Names:
         if self.is_alone and self.header:
             return len(self.header)
         raise InvalidModelError(
-            f"{self.file}: the input '{name}' does not say how many columns it has: upload calibration.csv beside it, "
-            "with a row of names"
+            f"{self.file}: the input '{name}' does not say how many columns it has: upload calibration.csv with it, "
+            "with a header row"
         )
 
     def of_matrix(self, name: str, width: int) -> Sequence[str]:
@@ -191,7 +191,7 @@ class _Names:
             if len(self.header) != width:
                 raise InvalidModelError(
                     f"calibration.csv has {len(self.header)} columns, and the input '{name}' of {self.file} reads "
-                    f"{width}: the model's features alone are expected, in their order"
+                    f"{width}: only the model's features are expected, in order"
                 )
             return self.header
         stored = _parse_names(self.metadata.get("columns", ""))
@@ -211,7 +211,7 @@ def _parse_names(document: str) -> Sequence[str]:
 def _read_input(value: onnx.ValueInfoProto, names: _Names, metadata: Mapping[str, str], file: str) -> GraphInput:
     kind = value.type.WhichOneof("value")
     if kind != "tensor_type":
-        named = (kind or "thing without a type").removesuffix("_type")
+        named = (kind or "value without a type").removesuffix("_type")
         raise InvalidModelError(f"{file}: the input '{value.name}' is a {named}, and only tensors can be served")
     tensor = value.type.tensor_type
     sizes = [dimension.dim_value for dimension in tensor.shape.dim]

@@ -174,7 +174,7 @@ def check_outputs(model: onnx.ModelProto, file: str) -> None:
     numbers = [name for name, element in zip(names, elements, strict=True) if element in _NUMBERS]
     if not numbers:
         raise InvalidModelError(
-            f"{file}: the output '{names[0]}' is a label or a text alone, and its probabilities are expected too"
+            f"{file}: the output '{names[0]}' is only a label or text, and its probabilities are expected too"
         )
     if len(numbers) > 1 or len(names) > 2:
         raise InvalidModelError(
@@ -189,12 +189,12 @@ def _element(value: onnx.ValueInfoProto, model: onnx.ModelProto, file: str) -> i
     if kind == "tensor_type" and element in (*_NUMBERS, *_LABELS):
         return element
     maker = next((node for node in model.graph.node if value.name in node.output), None)
-    named = (kind or "thing without a type").removesuffix("_type")
+    named = (kind or "value without a type").removesuffix("_type")
     if kind == "tensor_type":
         named = f"tensor of {TensorProto.DataType.Name(element)}"
     by = f", made by {node_name(maker)}," if maker is not None else ""
     raise InvalidModelError(
-        f"{file}: the output '{value.name}'{by} is a {named}, and nobody can serve that: tensors of floats, or a label "
+        f"{file}: the output '{value.name}'{by} is a {named}, which cannot be served: tensors of floats, or a label "
         "and its probabilities, are expected"
     )
 
@@ -276,8 +276,8 @@ def _check_labels(labels: npt.NDArray[Any], classes: Sequence[str], name: str, w
     predicted = set(labels.reshape(-1).astype(str).tolist())
     if len(classes) != width or not 2 <= width <= MAX_CLASSES:
         raise InvalidModelError(
-            f"{file}: the output '{name}' has {len(classes)} labels, and {width} probabilities belong to it: as many "
-            f"are expected, 2 to {MAX_CLASSES:,}"
+            f"{file}: the output '{name}' has {len(classes)} labels, and {width} probabilities: equal numbers are "
+            f"expected, 2 to {MAX_CLASSES:,}"
         )
     if unknown := sorted(predicted - set(classes)):
         raise InvalidModelError(

@@ -49,7 +49,7 @@ def read_apart(folder: Path, file: str, *, seconds: float = PROCESS_SECONDS) -> 
             raise error_named(document["error"], document["message"])
         return
     if result.returncode in (-signal.SIGXCPU, -signal.SIGKILL) and not lines:
-        raise InvalidModelError(f"{file} took more than the {CPU_SECONDS} s of a processor, or the memory, that it may")
+        raise InvalidModelError(f"{file} used more than {CPU_SECONDS} s of CPU time, or too much memory")
     if any(sign in result.stderr for sign in _MEMORY_SIGNS):
         raise InvalidModelError(
             f"{file} needs more memory than the predict function has for a model ({MAX_MEMORY_BYTES >> 20:,} MB)"

@@ -113,8 +113,8 @@ def _finite(rows: ModelRows, file: str, output: str) -> ModelRows:
     if len(wrong) or not finite.any():
         row = int(wrong[0]) if len(wrong) else 0
         raise InvalidModelError(
-            f"{file}: the output '{output}' is {_name_number(numbers[row])} for row {row + 1} of the rows that it is "
-            "tried on, and finite numbers are expected"
+            f"{file}: the output '{output}' is {_name_number(numbers[row])} for row {row + 1} of the rows that it was "
+            "tested on: finite numbers are expected"
         )
     return rows.take(np.flatnonzero(finite))
 
@@ -134,12 +134,12 @@ def _verified(model: onnx.ModelProto, description: Description, rows: ModelRows)
         try:
             session = OnnxModel(served)
             if _differs(session, rows):
-                reason = "in the form of a served file it predicts otherwise"
+                reason = "in its served form it predicts differently"
                 continue
             indices = range(min(_ALONE, len(rows.numbers)))
             alone = [index for index in indices if _differs(session, rows.take(np.array([index])))]
         except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base but this
-            reason = f"in the form of a served file, with any number of rows, it cannot be run ({type(error).__name__})"
+            reason = f"in its served form, with any number of rows, it cannot be run ({type(error).__name__})"
             continue
         if not alone:
             return served

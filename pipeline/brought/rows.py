@@ -59,7 +59,7 @@ class CalibrationFile:
             raise InvalidModelError(f"{CALIBRATION} is not UTF-8 (byte {error.start}), which is expected") from None
         line = next(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)), [])
         if not any(name.strip() for name in line):
-            raise InvalidModelError(f"{CALIBRATION} has no row of names")
+            raise InvalidModelError(f"{CALIBRATION} has no header row")
         has_target = target is not None and target in line
         return cls(
             content=content,

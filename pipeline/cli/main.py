@@ -94,7 +94,7 @@ def root(
 ) -> None:
     """Choose the stack for a command."""
     if stack is None and (profile or region) and ctx.invoked_subcommand not in deployment.NAMES:
-        raise typer.BadParameter("--profile and --region belong to a stack on AWS: --stack NAME is expected too")
+        raise typer.BadParameter("--profile and --region are only for a stack on AWS: --stack NAME is expected too")
     choice = Choice(stack=stack, profile=profile, region=region, api_key=api_key, api_url=api_url, home=home)
     ctx.obj = ctx.obj(choice) if ctx.obj else _real(choice)
 

@@ -205,7 +205,7 @@ class DynamoTable:
     def _put(self, put: PutRequest) -> Any:
         if (size := item_bytes(put.item)) > MAX_ITEM_BYTES:
             raise ItemTooLargeError(
-                f"a record for the table {self._name} has {size:,} bytes: at most {MAX_ITEM_BYTES:,} are possible"
+                f"a record for the table {self._name} has {size:,} bytes: at most {MAX_ITEM_BYTES:,} are allowed"
             )
         words = _ExpressionBuilder()
         request: dict[str, Any] = {"TableName": self._name, "Item": serialize_item(put.item)}

@@ -58,7 +58,7 @@ def translate_errors(resource: str) -> Iterator[None]:
     except _NO_ANSWER as error:
         raise TransientError(f"{resource} did not answer ({type(error).__name__})") from error
     except _NO_CREDENTIALS as error:
-        raise ConfigurationError(f"there are no valid AWS credentials to speak to {resource} with") from error
+        raise ConfigurationError(f"there are no valid AWS credentials for {resource}") from error
 
 
 def code_of(error: ClientError) -> str:
@@ -75,7 +75,7 @@ def _is_of_item_size(error: ClientError) -> bool:
 
 def _known(error: ClientError, resource: str) -> ModeldropError | None:
     if _is_of_item_size(error):
-        return ItemTooLargeError(f"a record for {resource} is larger than the 400 KB that are possible")
+        return ItemTooLargeError(f"a record for {resource} is larger than 400 KB, which is the maximum")
     if code_of(error) == _NO_ROOM:
         return ConfigurationError(f"{resource} has no room ({error.response['Error'].get('Message', '')})")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

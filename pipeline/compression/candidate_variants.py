@@ -138,7 +138,7 @@ class CandidateVariants:
         if precision == "int8" and self._candidate.no_int8:
             raise NotApplicableError(self._candidate.no_int8)
         if not self.context.budget.left:
-            raise NotApplicableError("the time of compression.minutes was over before it began")
+            raise NotApplicableError("compression.minutes were over before it began")
 
     def _apply(self, body: _Body, steps: tuple[PassStep, ...]) -> tuple[_Body, ServedFile]:
         """Raise CompressionError also where a library gives up: the fp32 file is there."""
@@ -154,7 +154,7 @@ class CandidateVariants:
         except Exception as error:  # quantizers, torch and onnxruntime raise what they like
             names = "+".join(step.name for step in steps)
             _log.warning("a pass failed", extra={"passes": names}, exc_info=error)
-            raise NotApplicableError(f"it could not be made, or not be run so ({type(error).__name__})") from error
+            raise NotApplicableError(f"it could not be built or run ({type(error).__name__})") from error
 
     def _score(self, body: _Body) -> ServedFile:
         bench = self.export.bench

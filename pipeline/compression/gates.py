@@ -60,7 +60,7 @@ def failed_quality_gates(
     """Return a sentence for each gate of what ``small`` predicts, as failed_gates has it; no latency is read."""
     failed = []
     if math.isfinite(full.quality[metric]) and not math.isfinite(small.quality[metric]):
-        failed.append(f"{metric} is no finite number: for some row it predicts none")
+        failed.append(f"{metric} is not finite: some row has no finite prediction")
     drop = relative_drop(full.quality[metric], small.quality[metric], metric)
     if drop > limits.max_quality_drop:
         failed.append(

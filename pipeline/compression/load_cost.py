@@ -66,8 +66,8 @@ class LoadProbe:
                 return LoadCost()
 
     def _ask(self, path: Path) -> str:
-        assert self._process.stdin is not None, "it was asked for"
-        assert self._process.stdout is not None, "it was asked for"
+        assert self._process.stdin is not None, "it was requested"
+        assert self._process.stdout is not None, "it was requested"
         self._process.stdin.write(f"{path}\n")
         self._process.stdin.flush()
         return self._process.stdout.readline()

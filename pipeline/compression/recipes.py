@@ -178,7 +178,7 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
         PassStep(
             name="prune_trees",
             make=partial(PruneTrees, step=step),
-            description=f"one of {step} trees kept",
+            description=f"one tree in {step} kept",
             refits=True,
         )
         for step in _TREE_STEPS
@@ -187,7 +187,7 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
         PassStep(
             name="quantize_trees",
             make=partial(QuantizeTrees, bits=bits),
-            description=f"{bits} bits for a leaf, {max(bits, 8)} for a threshold",
+            description=f"{bits} bits per leaf, {max(bits, 8)} per threshold",
         )
         for bits in _TREE_BITS
     ),
@@ -195,7 +195,7 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
         _fine_tuned("prune_channels", f"{ratio:.0%} of the channels pruned", ratio=ratio) for ratio in _CHANNEL_RATIOS
     ),
     "share_weights": tuple(
-        _fine_tuned("share_weights", f"{2**bits} values in each tensor", bits=bits) for bits in _TUNED_CODEBOOK_BITS
+        _fine_tuned("share_weights", f"{2**bits} values per tensor", bits=bits) for bits in _TUNED_CODEBOOK_BITS
     ),
     "fp16": (PassStep(name="fp16", make=partial(_without_context, RoundWeights, "fp16")),),
     "bf16": (PassStep(name="bf16", make=partial(_without_context, RoundWeights, "bf16")),),
@@ -220,7 +220,7 @@ AUTOMATIC: Mapping[Precision, tuple[PassStep, ...]] = {
         PassStep(
             name="share_weights",
             make=partial(_without_context, ShareWeights, bits),
-            description=f"{2**bits} values in each tensor",
+            description=f"{2**bits} values per tensor",
         )
         for bits in _CODEBOOK_BITS
     ),

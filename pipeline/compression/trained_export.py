@@ -114,7 +114,7 @@ class TrainedExport:
         )
         if differences:
             raise ExportMismatchError(
-                "the served file is not the model that was measured, by the rows that it learned from: "
+                "the served file is not the model that was measured, judged by the rows that it was trained on: "
                 + "; ".join(differences)
             )
 

@@ -59,7 +59,7 @@ def decode_image(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Decode an image to uint8 [height, width, channels], resized to ``shape``; transparency becomes white.
 
     Raises:
-        UnreadableImageError: It is no whole png or jpg.
+        UnreadableImageError: It is not a complete png or jpg.
     """
     height, width, channels = shape
     mode = "L" if channels == 1 else "RGB"
@@ -99,7 +99,7 @@ def _opened(body: bytes) -> Iterator[Any]:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise UnreadableImageError(_TOO_LARGE) from error
     except _BROKEN as error:
-        raise UnreadableImageError("is no whole png or jpg") from error
+        raise UnreadableImageError("is not a complete png or jpg") from error
 
 
 def _check_size(image: Image.Image) -> None:

@@ -63,7 +63,7 @@ def check_sha256(name: str, metadata: Mapping[str, str], sha256: Callable[[], st
     announced = read_announced(metadata).sha256
     if announced is not None and sha256() != announced:
         raise UploadMismatchError(
-            f"'{name}' does not have the sha256 that was announced for its upload: it was changed or damaged on its way"
+            f"'{name}' does not have the sha256 that was announced for its upload: it was changed or damaged in transit"
         )
 
 

@@ -47,7 +47,7 @@ def convert_estimator(estimator: Any, sample: Sample) -> ConvertedModel:
     classes = list(estimator.classes_) if hasattr(estimator, "predict_proba") else None
     if classes is None and hasattr(estimator, "classes_"):
         raise InvalidModelError(
-            f"{type(estimator).__name__} has no probabilities (predict_proba), which a served file has"
+            f"{type(estimator).__name__} has no probabilities (predict_proba), which a served file needs"
         )
     body = _convert(estimator, sample, reads_columns=reads_columns)
     model = name_outputs(read_columns(body, sample), classes)

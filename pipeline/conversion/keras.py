@@ -49,7 +49,7 @@ def _load_keras(path: Path) -> tuple[Callable[[Any], Any], int | None, str]:
     try:
         model = tf.keras.models.load_model(path, compile=False)
     except (OSError, ValueError, TypeError) as error:
-        raise InvalidModelError(f"{path.name} is no Keras model: {str(error).partition(chr(10))[0]}") from None
+        raise InvalidModelError(f"{path.name} is not a Keras model: {str(error).partition(chr(10))[0]}") from None
     if isinstance(model.input_shape, list) or len(model.input_shape) != 2:
         raise InvalidModelError(f"{path.name} reads {model.input_shape}, and one matrix [rows, columns] is expected")
     return lambda x: model(x, training=False), model.input_shape[-1], "Keras"
@@ -59,7 +59,7 @@ def _load_saved_model(path: Path) -> tuple[Callable[[Any], Any], int | None, str
     try:
         loaded = tf.saved_model.load(str(path))
     except (OSError, ValueError, tf.errors.OpError) as error:
-        raise InvalidModelError(f"{path.name} is no SavedModel: {str(error).partition(chr(10))[0]}") from None
+        raise InvalidModelError(f"{path.name} is not a SavedModel: {str(error).partition(chr(10))[0]}") from None
     if _SIGNATURE not in loaded.signatures:
         raise InvalidModelError(f"{path.name} has no signature '{_SIGNATURE}', which is the one that is converted")
     signature = loaded.signatures[_SIGNATURE]

@@ -77,7 +77,9 @@ def _build(code: Path) -> Any:
         InvalidModelError: There is no such file, it raises, or it has no function ``build()``.
     """
     if not code.is_file():
-        raise InvalidModelError(f"{code} is expected: its function build() returns the module of the state")
+        raise InvalidModelError(
+            f"{code} is expected: its function build() returns the module that the state belongs to"
+        )
     specification = importlib.util.spec_from_file_location("model", code)
     assert specification is not None
     assert specification.loader is not None
@@ -101,4 +103,4 @@ def _load_state(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError, KeyError) as error:
         reason = str(error).partition("\n")[0]
-        raise InvalidModelError(f"{path.name} is no state of a torch module: {reason}") from None
+        raise InvalidModelError(f"{path.name} is not the state of a torch module: {reason}") from None

@@ -63,7 +63,7 @@ def _unpickle(path: Path) -> Any:
             f"{path.name} was written by another version of {_library(str(error))}: {str(error).partition(' from ')[0]}"
         ) from None
     except _DAMAGED as error:
-        raise InvalidModelError(f"{path.name} is no pickle, or a damaged one ({type(error).__name__})") from None
+        raise InvalidModelError(f"{path.name} is not a pickle, or is damaged ({type(error).__name__})") from None
     except Exception as error:  # noqa: BLE001 - the pickle's own code
         raise InvalidModelError(f"{path.name} raised {type(error).__name__} while it was loaded: {error}") from None
 

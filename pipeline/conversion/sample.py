@@ -60,8 +60,8 @@ class Sample:
         """
         if len(self.columns) != width:
             raise InvalidModelError(
-                f"{self.file} has {len(self.columns)} columns, and the model reads {width}: the sample needs its "
-                "features alone, in their order, without the target"
+                f"{self.file} has {len(self.columns)} columns, and the model reads {width}: the sample needs only its "
+                "features, in order, without the target"
             )
         return self
 
@@ -73,9 +73,7 @@ class Sample:
         """
         for column in self.columns:
             if self.is_text(column):
-                raise InvalidModelError(
-                    f"{self.file}: column '{column}' holds texts, and the model reads numbers alone"
-                )
+                raise InvalidModelError(f"{self.file}: column '{column}' holds texts, and the model reads only numbers")
         return self.frame.to_numpy().astype(np.float32)
 
     def feeds(self) -> dict[str, npt.NDArray[Any]]:

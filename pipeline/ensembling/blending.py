@@ -119,7 +119,7 @@ def _explain(shares: dict[str, float], metric: str, qualities: Sequence[str], be
         return f"no other candidate improves {next(iter(shares))}"
     weights_text = " + ".join(f"{member_weight:.2f} {name}" for name, member_weight in shares.items())
     quality, best_quality = qualities
-    comparison = "better than" if better else "no better than"
+    comparison = "better than" if better else "not better than"
     return f"{weights_text}: cross-fitted {metric} {quality}, {comparison} {best_quality} of {best}"
 
 

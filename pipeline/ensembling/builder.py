@@ -82,7 +82,7 @@ class EnsembleBuilder:
         self.report("blend")
         evidence = self._collect_evidence(members)
         if not evidence.rows.any():
-            return [], [NotMade(name=BLEND, reason="no row was held out by every candidate: training time ran out")]
+            return [], [NotMade(name=BLEND, reason="no row was held out by all candidates: training time ran out")]
         measured_rows = evidence.truth[evidence.rows], take(evidence.weight, evidence.rows)
         blend_fit = fit_blend(
             {name: predictions[evidence.rows] for name, predictions in evidence.predictions.items()},
@@ -172,13 +172,13 @@ class EnsembleBuilder:
             CandidateFailedError: There is none.
         """
         if self.trainer.dataset.targets:
-            raise CandidateFailedError("a student learns one target alone")
+            raise CandidateFailedError("a student learns only one target")
         candidate = Candidate(name=STUDENT, algorithm="gradient_boosting")
         task, context = self.trainer.make_task(), self.trainer.make_context(candidate, self.report)
         if task.train.text.size or task.train.image.size:
-            raise CandidateFailedError("a student learns from rows of numbers and categories alone")
+            raise CandidateFailedError("a student learns only from rows of numbers and categories")
         if task.classes > _MAX_STUDENT_CLASSES:
-            raise CandidateFailedError(f"{task.classes} classes, {_MAX_STUDENT_CLASSES} are a student's most")
+            raise CandidateFailedError(f"{task.classes} classes, a student learns at most {_MAX_STUDENT_CLASSES}")
         if time.monotonic() > context.deadline:
             raise CandidateFailedError("training time ran out before the blend was distilled")
         started, out_of_fold = time.perf_counter(), held_out if blended.folds else None
@@ -202,7 +202,7 @@ class EnsembleBuilder:
             seconds=time.perf_counter() - started,
             tolerance=ALGORITHMS[best].tolerance * 10,  # a logit's or a spread's worth of it
             settings={"algorithm": best, **_STUDENTS[best].model_dump(exclude_unset=True)},
-            notes=(f"{best} that learnt what the blend answers, to the training rows and to as many new ones",),
+            notes=(f"{best} that was trained on the blend's predictions, for the training rows and as many new ones",),
             no_int8=ALGORITHMS[best].no_int8,
             edges=students[best].predict(self.trainer.rows.edges),
         )

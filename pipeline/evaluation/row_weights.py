@@ -26,7 +26,7 @@ def row_weights(
     Args:
         rows: Of a split, with the target and the column of weights.
         dataset: Names both; its training rows are what ``balanced`` balances.
-        class_weights: As job_spec.Training has them; a class that is not named weighs 1. Of several labels a row they
+        class_weights: As job_spec.Training has them; a class that is not named weighs 1. Of several labels per row they
             count in the training of each label alone.
 
     Returns:

@@ -16,7 +16,7 @@ _TIMED_OUT = frozenset({"States.Timeout", "States.HeartbeatTimeout", "Sandbox.Ti
 _ENDED = {
     "TIMED_OUT": "the run exceeded its time limit",
     "ABORTED": "the run was aborted",
-    "FAILED": "the run's execution failed outside every step",
+    "FAILED": "the run's execution failed outside its steps",
 }
 
 

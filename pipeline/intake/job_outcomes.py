@@ -53,15 +53,15 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
     reason = str(described.get("StatusReason", ""))
     if any(begin in reason for begin in _NO_MACHINE):
         reason = reason.removesuffix(": ")[:_MAX_REASON]  # Batch may have given no reason
-        raise CapacityUnavailableError(f"the job '{job}' got no machine in time ({reason})")
+        raise CapacityUnavailableError(f"the job '{job}' did not get a machine in time ({reason})")
     if outcome is not None and outcome.error is not None:
         raise _without_retry(error_named(outcome.error.type, outcome.error.message))
     if (starting := _find_reason(described, _NO_TASK)) is not None:
         raise CapacityUnavailableError(f"Fargate could not start the job '{job}' ({starting[:_MAX_REASON]})")
     if (pulling := _find_reason(described, _NO_IMAGE)) is not None:
         raise ImageUnavailableError(
-            f"the job '{job}' has no container image ({pulling[:_MAX_REASON]}): push an image with the tag "
-            "that its job definition names"
+            f"the job '{job}' has no container image ({pulling[:_MAX_REASON]}): push an image with the tag in its job "
+            "definition"
         )
     raise JobCrashedError(f"the job '{job}' ended without an outcome{_failure_reason(described)}: its log may say more")
 

@@ -96,7 +96,7 @@ def _broadcast(context: JobContext, value: T) -> T:
 
 
 def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
-    error = CandidateFailedError(f"{candidate.name} was not started: the {minutes:g} minutes of its job had run out")
+    error = CandidateFailedError(f"{candidate.name} was not started: the {minutes:g} minutes of its job were over")
     return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=0)
 
 
@@ -105,7 +105,10 @@ def _notes(context: JobContext, plan: Plan) -> tuple[str, ...]:
     size = context.process.size
     if size >= job.nodes:
         return ()
-    return (f"{job.nodes} nodes were asked for, and {size} trained it: the others were lost, or the stack has none",)
+    return (
+        f"{job.nodes} nodes were requested, and {size} trained it: the others were lost, or the stack does not have "
+        "them",
+    )
 
 
 def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, live: Live) -> Trainer:
@@ -153,7 +156,7 @@ def _outcome(context: JobContext, trainer: Trainer, live: Live, candidate: Candi
         _log.error("candidate failed", extra={"candidate": candidate.name}, exc_info=error)
         live.end(candidate, trained=False)
         if context.process.size > 1 and not isinstance(error, CandidateFailedError):
-            raise NodeLostError(f"a process that trained '{candidate.name}' with others was lost or failed") from error
+            raise NodeLostError(f"one of the processes that trained '{candidate.name}' was lost or failed") from error
         seconds = time.perf_counter() - started
         return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=seconds)
     context.keep_candidate(candidate.name, folder)

@@ -119,7 +119,7 @@ def _check_code(cloud_home: Home, server: Server) -> None:
     """Refuse a server of another clone: functions would use this folder's code, but the library of the server's."""
     if server.root not in ("", str(ROOT)):
         raise ConfigurationError(
-            f"the embedded cloud in {cloud_home.path} runs the code of {server.root}, and this command is of {ROOT}: "
+            f"the embedded cloud in {cloud_home.path} runs the code of {server.root}, and this command is from {ROOT}: "
             "end it with 'modeldrop down', or use another --home FOLDER"
         )
 

@@ -42,14 +42,14 @@ def within_dollars(
         start, training = _dollars(candidates, dataset, spec)
         costliest = max(candidates, key=lambda planned_candidate: planned_candidate.seconds or 0.0)
         candidates.remove(costliest)
-        reason = f"with it the run is estimated at ${start + training:.2g}, and limits.dollars is {limit:g}"
+        reason = f"with it, the run is estimated at ${start + training:.2g}, and limits.dollars is {limit:g}"
         skipped.append(Skipped(algorithm=costliest.candidate.algorithm, reason=reason))
     quickest = min(candidates, key=lambda planned_candidate: planned_candidate.seconds or 0.0)
     if not _pays(limit, [quickest], dataset, spec):
         start, training = _dollars([quickest], dataset, spec)
         raise InvalidJobSpecError(
-            f"limits.dollars is {limit:g}, and the start of a machine with {quickest.candidate.name}, the quickest "
-            f"candidate, is estimated at ${start + training:.2g}: at least that is expected"
+            f"limits.dollars is {limit:g}, and the start of a machine with {quickest.candidate.name}, the fastest "
+            f"candidate, is estimated at ${start + training:.2g}: at least that much is expected"
         )
     return candidates, skipped
 

@@ -76,7 +76,7 @@ def plan_with_base(plan: Plan, base: Base) -> Plan:
     if catalogue()[base.algorithm].has_user_code:
         raise InvalidJobSpecError(
             f"training.base_model: {base.version} is a model.py, whose network is its own code: a network of the "
-            "catalogue is expected"
+            "catalog is expected"
         )
     if not catalogue()[base.algorithm].is_network or base.algorithm not in {
         candidate.algorithm for candidate in plan.candidates
@@ -117,7 +117,7 @@ def _as_read(own_column: ColumnProfile | None, column: ColumnProfile, dataset: D
         why = next(
             (left_out.reason for left_out in dataset.left_out if left_out.name == column.name), "it is not there"
         )
-        raise InvalidJobSpecError(f"{where}, which this data set does not give ({why}): the same columns are expected")
+        raise InvalidJobSpecError(f"{where}, which this data set does not have ({why}): the same columns are expected")
     if (
         own_column.kind != column.kind and {own_column.kind, column.kind} != _NUMBERS
     ) or own_column.shape != column.shape:

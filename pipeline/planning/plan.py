@@ -89,14 +89,14 @@ def _privacy_notes(spec: JobSpec, rows: int, candidates: int) -> tuple[str, ...]
         return ()
     if (delta := privacy.delta_for(rows)) >= 1 / rows:
         notes.append(
-            f"training.privacy.delta {delta:g} is not below 1 / training rows ({1 / rows:.2g}): it allows the "
-            "publication of single rows; leave it out, or take a tenth of that or less"
+            f"training.privacy.delta {delta:g} is not below 1 / training rows ({1 / rows:.2g}): it would allow the "
+            "publication of single rows; leave it out, or use a tenth of that or less"
         )
     if candidates > 1:
         epsilon = privacy.epsilon
         notes.append(
-            f"training.privacy: each of the {candidates} candidates spends up to {epsilon:g} of the same rows, which "
-            f"are {candidates * epsilon:g} together: one algorithm alone spends it once"
+            f"training.privacy: each of the {candidates} candidates spends up to {epsilon:g} on the same rows, "
+            f"{candidates * epsilon:g} in total: a single algorithm spends it once"
         )
     return tuple(notes)
 

@@ -62,7 +62,7 @@ def _no_code(case: Case) -> str | None:
 
 
 def _not_requested(case: Case) -> str | None:
-    return "only tried when named in algorithms" if case.declared.only_by_name and not case.is_named else None
+    return "tried only when named in algorithms" if case.declared.only_by_name and not case.is_named else None
 
 
 def _one_target_alone(case: Case) -> str | None:
@@ -85,14 +85,14 @@ def _not_private(case: Case) -> str | None:
     texts = [column.name for column in case.dataset.columns if column.kind == "text"]
     if not texts:
         return None
-    return f"training.privacy is set, and texts are not read privately: drop: [{', '.join(texts)}] is expected"
+    return f"training.privacy is set, and texts cannot be read privately: drop: [{', '.join(texts)}] is expected"
 
 
 def _no_intervals(case: Case) -> str | None:
     has_quantiles = case.training.quantiles or case.training.loss == "quantile"
     if not has_quantiles or case.declared.is_network or case.is_named or case.dataset.task != "regression":
         return None
-    return "quantiles are set, and it predicts none"
+    return "quantiles are set, and it does not predict them"
 
 
 def _nothing_to_read(case: Case) -> str | None:
@@ -100,7 +100,7 @@ def _nothing_to_read(case: Case) -> str | None:
     if inputs & set(case.declared.supported_inputs) and set(case.declared.required_inputs) <= inputs:
         return None
     read = case.declared.required_inputs or case.declared.supported_inputs
-    return f"it needs {' and '.join(_WORDS[kind] for kind in read)}, and the data has none"
+    return f"it needs {' and '.join(_WORDS[kind] for kind in read)}, which the data does not have"
 
 
 def _too_many_classes(case: Case) -> str | None:

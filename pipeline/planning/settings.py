@@ -108,8 +108,7 @@ def unread(spec: JobSpec, planned: Sequence[AlgorithmSpec]) -> tuple[str, ...]:
         without = [algorithm.name for algorithm in planned if not algorithm.is_network]
         if without and (spec.algorithms or len(without) == len(planned)):
             notes.append(
-                f"training.{setting} is not read by {', '.join(without)}: settings is for what an algorithm has of "
-                "its own"
+                f"training.{setting} is not read by {', '.join(without)}: put settings of one algorithm under settings"
             )
     return (*notes, *(f"settings.{name}: it is not tried here" for name in spec.settings if name not in names))
 
@@ -146,7 +145,7 @@ def check_training(training: Training, dataset: Dataset, where: str = "training"
             f"{where}.loss '{training.loss}' is not for {task}: one of {', '.join(fitting)} is expected"
         )
     if training.quantiles and task != "regression":
-        raise InvalidJobSpecError(f"{where}.quantiles are of a regression, and this is a {task}")
+        raise InvalidJobSpecError(f"{where}.quantiles are for a regression, and this is a {task}")
     if training.privacy and training.schedule == "plateau":
         raise InvalidJobSpecError(
             f"{where}.schedule 'plateau' follows exact losses of the validation rows, which training.privacy does not "
@@ -162,14 +161,14 @@ def _check_several_targets(training: Training, where: str) -> None:
     unsupported = {"quantiles": training.quantiles or training.loss == "quantile", "base_model": training.base_model}
     for name, value in unsupported.items():
         if value:
-            raise InvalidJobSpecError(f"{where}.{name} is of one target, and several are learned: leave it out")
+            raise InvalidJobSpecError(f"{where}.{name} is for one target, and several are learned: leave it out")
 
 
 def _check_class_weights(training: Training, dataset: Dataset) -> None:
     if training.class_weights is None:
         return
     if dataset.task != "classification":
-        raise InvalidJobSpecError(f"training.class_weights are of a classification, and this is a {dataset.task}")
+        raise InvalidJobSpecError(f"training.class_weights are for a classification, and this is a {dataset.task}")
     if training.class_weights == "balanced":
         return
     for label in training.class_weights:
@@ -178,7 +177,7 @@ def _check_class_weights(training: Training, dataset: Dataset) -> None:
         meant = "quote what YAML reads as true or false: 'yes'" if label in ("true", "false") else ""
         raise InvalidJobSpecError(
             f"training.class_weights: there is no class '{label}': {meant or did_you_mean(label, dataset.classes)} "
-            "(those of too few rows are set aside)"
+            "(classes with too few rows are set aside)"
         )
 
 
@@ -192,7 +191,7 @@ def find_hyperparameter(where: str, name: str, algorithm: AlgorithmSpec) -> Hype
     if field is None:
         raise InvalidJobSpecError(f"{where}: there is no setting '{name}': {did_you_mean(name, algorithm.defaults)}")
     if field.set_by:
-        raise InvalidJobSpecError(f"{where}.{name}: {field.set_by} says it for every algorithm")
+        raise InvalidJobSpecError(f"{where}.{name}: {field.set_by} sets it for every algorithm")
     return field
 
 

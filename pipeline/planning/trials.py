@@ -28,12 +28,12 @@ def check_search(spec: JobSpec, planned: list[AlgorithmSpec], task: Task) -> Non
     """
     if spec.search.method != "none" and task == "clustering":
         raise InvalidJobSpecError(
-            "search is of classification and regression: of a clustering the number is chosen by the silhouette, or "
-            "clusters is expected"
+            "search is for classification and regression: for a clustering, the silhouette chooses the number of "
+            "clusters, or clusters sets it"
         )
     if spec.search.method != "none" and spec.training.privacy:
         raise InvalidJobSpecError(
-            "search and training.privacy: each trial would spend the whole epsilon: no search is expected"
+            "search and training.privacy exclude each other: each trial would spend the whole epsilon"
         )
     names = [algorithm.name for algorithm in planned]
     for name in spec.search.space or {}:
@@ -56,7 +56,7 @@ def trials_of(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Trials | No
         return None
     for name in space:
         if name in spec.settings.get(declared.name, {}):
-            raise InvalidJobSpecError(f"search.space.{declared.name}.{name}: settings has its value already")
+            raise InvalidJobSpecError(f"search.space.{declared.name}.{name}: settings already sets its value")
     if declared.queue == "gpu" and spec.training.parallel.nodes > 1:
         raise InvalidJobSpecError(
             f"search and training.parallel.nodes: {declared.name} is searched on one machine, or trained by several"
@@ -64,8 +64,8 @@ def trials_of(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Trials | No
     space = {name: _checked(declared, name, among, task) for name, among in space.items()}
     if search.method == "grid" and (count := _size(space)) > _MAX_GRID_POINTS:
         raise InvalidJobSpecError(
-            f"search.space.{declared.name}: a grid of {count:,} settings, {_MAX_GRID_POINTS:,} are the most: "
-            "fewer values are expected, or the method random, halving or bayesian"
+            f"search.space.{declared.name}: a grid of {count:,} settings: at most {_MAX_GRID_POINTS:,} are expected; "
+            "use fewer values, or the method random, halving or bayesian"
         )
     cv = search.cv if spec.split.by != "time" else None
     return Trials(method=search.method, space=space, trials=search.trials, cv=cv)
@@ -95,7 +95,7 @@ def _checked(
     where = f"search.space.{declared.name}"
     field = find_hyperparameter(where, name, declared)
     if field.task not in (None, task):
-        raise InvalidJobSpecError(f"{where}.{name}: it matters to {field.task} alone")
+        raise InvalidJobSpecError(f"{where}.{name}: it matters only to {field.task}")
     if not isinstance(among, Range):
         return tuple(validate_setting(where, name, value, declared) for value in among)
     _check_range(f"{where}.{name}", among, field)
@@ -108,7 +108,7 @@ def _check_range(where: str, among: Range, field: Hyperparameter) -> None:
     if among.low >= among.high:
         raise InvalidJobSpecError(f"{where}: low is {among.low:g} and high {among.high:g}: low < high is expected")
     if among.log and among.low <= 0:
-        raise InvalidJobSpecError(f"{where}: a range with log begins above 0, and low is {among.low:g}")
+        raise InvalidJobSpecError(f"{where}: a range with log starts above 0, and low is {among.low:g}")
     for bound in (among.low, among.high):
         if problem := field.value_error(field.read(bound)):
             raise InvalidJobSpecError(f"{where}: {problem}")

@@ -67,7 +67,7 @@ def check_alias(name: str) -> str:
     """
     if not _ALIAS.fullmatch(name):
         raise InputError(
-            "an alias is expected to have 1 to 32 lower-case letters, digits and inner '-' or '_', a letter first"
+            "an alias has 1 to 32 lower-case letters, digits and inner '-' or '_', and starts with a letter"
         )
     return name
 

@@ -55,8 +55,8 @@ def resolve_base_model(reference: str, *, tenant: str, registry: ModelRegistry, 
         earlier = Plan.from_bytes(artifacts.get(keys.plan)).base
     except ObjectNotFoundError as error:
         raise InvalidJobSpecError(
-            f"{_FIELD}: {version} is a {version_record.algorithm}, which has no weights to continue from: "
-            "expected a version that is a network"
+            f"{_FIELD}: {version} is a {version_record.algorithm}, which has no weights to continue from: a network "
+            "is expected"
         ) from error
     return Base(
         version=version,

@@ -30,7 +30,7 @@ def check_tags(tags: Mapping[str, str]) -> None:
     """
     for name, value in tags.items():
         if not _TAG_NAME.fullmatch(name):
-            raise InputError("a tag's name is expected to have 1 to 64 letters, digits and '_', '.', ':', '/', '-'")
+            raise InputError("a tag's name has 1 to 64 letters, digits and '_', '.', ':', '/', '-'")
         if len(value) > _MAX_TAG_VALUE:
             raise InputError(f"the tag '{name}' has {len(value):,} characters: at most {_MAX_TAG_VALUE} are expected")
 

@@ -27,7 +27,7 @@ def check_role(name: str) -> str:
         InputError: It is none.
     """
     if name not in ROLES:
-        raise InputError(f"'{name[:32]}' is no role: {', '.join(ROLES)} are expected")
+        raise InputError(f"'{name[:32]}' is not a role: {', '.join(ROLES)} are expected")
     return name
 
 

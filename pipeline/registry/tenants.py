@@ -91,7 +91,7 @@ class TenantAdministration(Tenants):
             ConflictError: The tenant exists.
         """
         if self.get(tenant) is not None:
-            raise ConflictError(f"the tenant '{tenant}' exists already")
+            raise ConflictError(f"the tenant '{tenant}' already exists")
         return self.ensure(tenant, tier=tier)
 
     def ensure(self, tenant: str, *, tier: str = DEFAULT_TIER) -> Tenant:
@@ -103,7 +103,7 @@ class TenantAdministration(Tenants):
         """
         check_tenant(tenant)
         if tier not in TIERS:
-            raise InputError(f"'{tier[:32]}' is no tier: {', '.join(TIERS)} are expected")
+            raise InputError(f"'{tier[:32]}' is not a tier: {', '.join(TIERS)} are expected")
         if (existing := self.get(tenant)) is not None:
             return existing
         pk, sk = tenant_key(tenant)
@@ -156,9 +156,9 @@ class TenantAdministration(Tenants):
             ConflictError: 50 models are shared with the tenant already, or others change its grants all the time.
         """
         if tenant == owner:
-            raise InputError("a model is not shared with its own tenant: the name of another tenant is expected")
+            raise InputError("a model cannot be shared with its own tenant: the name of another tenant is expected")
         if role is not None and role not in SHARED_ROLES:
-            raise InputError(f"'{role[:32]}' is no role on a shared model: {' or '.join(SHARED_ROLES)} is expected")
+            raise InputError(f"'{role[:32]}' is not a role on a shared model: {' or '.join(SHARED_ROLES)} is expected")
         name = f"{owner}/{model}"
         for _ in range(_ATTEMPTS):
             before = dict(self._required(tenant).shared)
@@ -168,12 +168,12 @@ class TenantAdministration(Tenants):
             if role is not None:
                 after[name] = role
             if len(after) > MAX_SHARED:
-                raise ConflictError(f"{MAX_SHARED} models are shared with '{tenant}', which are the most")
+                raise ConflictError(f"{MAX_SHARED} models are shared with '{tenant}', which is the maximum")
             if self._table.update(*tenant_key(tenant), {"shared": after}, only_if={"shared": before or None}):
                 return
             if self._table.update(*tenant_key(tenant), {"shared": after}, only_if={"shared": before}):
                 return  # all were revoked before: an empty map is stored
-        raise ConflictError(f"the grants of '{tenant}' are being changed by others: try again")
+        raise ConflictError(f"others are changing the grants of '{tenant}': try again")
 
     def grants(self, owner: str, model: str | None = None) -> Mapping[tuple[str, str], str]:
         """Return the roles on an owner's models by model and tenant. The answer may be a second old.

@@ -73,7 +73,7 @@ class OutcomeExplainer:
         if preference.prefer in ("size", "latency") and not preference.is_within_interval(best, variant):
             return f"{cost}, which is outside its 95 % interval"
         if preference.prefer == "balanced" and not preference.saves_half(winner, variant):
-            return f"beside {winner.display_name} it saves less than half of the bytes and of the time"
+            return f"compared with {winner.display_name} it saves less than half of the bytes and of the time"
         measures = f"{size_of(variant)} bytes and {latency_of(variant):.0f} us"
         return (
             f"limits.prefer is {preference.prefer}: it has {measures}, {winner.display_name} has {size_of(winner)} and "
@@ -89,4 +89,4 @@ def _compare(better: Variant, variant: Variant, metric: str) -> str:
         advantages.append(f"{size_of(better)} bytes beside {size_of(variant)}")
     if is_faster(latency_of(better), latency_of(variant)):
         advantages.append(f"{latency_of(better):.0f} us beside {latency_of(variant):.0f}")
-    return f"{better.display_name} is better in {', '.join(advantages)} and worse in nothing"
+    return f"{better.display_name} is better in {', '.join(advantages)} and not worse in anything"

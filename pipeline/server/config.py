@@ -36,7 +36,7 @@ class ServerConfig:
         http_port: Port of HTTP; 0 for a free one.
         grpc_port: Port of gRPC; 0 for a free one.
         workers: Number of processes.
-        refresh_seconds: Time between two looks for new versions.
+        refresh_seconds: Time between checks for new versions.
         with_batching: Run concurrent requests of slow models together.
         with_access_log: Log each request.
         tls: Files of TLS; None for plain text.

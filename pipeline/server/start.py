@@ -54,7 +54,7 @@ def start_server(
     try:
         http, grpc = bind_socket(config.host, config.http_port), bind_socket(config.host, config.grpc_port)
     except OSError as error:
-        raise ConfigurationError(f"{config.host} cannot be listened on: {error.strerror or error}") from error
+        raise ConfigurationError(f"cannot listen on {config.host}: {error.strerror or error}") from error
     allow_connections(config.limits.max_connections)
     stream = log_stream or sys.stderr.buffer
 

@@ -84,7 +84,7 @@ class ColumnNames:
             hints = "; ".join(filter(None, map(self._hint, list(unknown)[:_MAX_LISTED])))
             faults.append(f"has {_join_names(unknown)}, which the model does not read{hints and f' ({hints})'}")
         if faults:
-            accept = "; ?extra=ignore leaves out what it does not read" if unknown else ""
+            accept = "; ?extra=ignore ignores what it does not read" if unknown else ""
             raise InvalidRequestError(f"{where} {' and '.join(faults)}: expected are {_join_names(self.all)}{accept}")
 
     def _hint(self, name: str) -> str | None:

@@ -112,7 +112,7 @@ class TensorDecoder:
         for number, tensor in enumerate(inputs):
             name, data = self._read(tensor, number)
             if name in tensors:
-                raise InvalidRequestError(f"inputs[{number}]: '{display_name(name)}' is there already, one is expected")
+                raise InvalidRequestError(f"inputs[{number}]: '{display_name(name)}' is repeated, one is expected")
             tensors[name] = data
         absent = self._check_names(tensors, ignore_extra) if tensors.keys() != self._elements.keys() else ()
         rows = self._count_rows(tensors)

@@ -77,7 +77,7 @@ class AcceptVariant(RunUseCase):
 
     def _find(self, run: Run, name: str) -> Variant:
         if run.status == "RUNNING":
-            raise ConflictError(f"run {run.run} is still running: a variant can be accepted when it has ended")
+            raise ConflictError(f"run {run.run} is still running: a variant can be accepted after it has ended")
         try:
             variants = self._read(VariantSet, RunKeys.of(run.run).variants).variants
         except ObjectNotFoundError as error:

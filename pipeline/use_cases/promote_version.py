@@ -42,7 +42,7 @@ class PromoteVersion(RunUseCase):
             ExecutionEndedError: The run has failed or was canceled meanwhile; nothing is promoted.
         """
         if self.runs.get(run).status == "FAILED":
-            raise ExecutionEndedError(f"version {version} was not promoted: its run {run} has ended before")
+            raise ExecutionEndedError(f"version {version} was not promoted: its run {run} had already ended")
         keys = RunKeys.of(run)
         spec, selection, card = (
             self._read(JobSpec, keys.spec),

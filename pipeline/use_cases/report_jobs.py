@@ -49,7 +49,7 @@ class ReportJobs(RunUseCase):
         outcomes = self._read_existing(JobOutcome, [keys.outcome(job) for job in jobs])
         return JobReport(
             costs=tuple(map(self._make_cost, outcomes, costs_of(outcomes, planned))),
-            prices=PRICE_SOURCE if self.bills_usage else "nothing is paid for on this machine",
+            prices=PRICE_SOURCE if self.bills_usage else "this machine costs nothing",
             warnings=[
                 f"the candidate '{candidate.candidate}' was lost: {candidate.error.message}"
                 for outcome in outcomes

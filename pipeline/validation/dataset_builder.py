@@ -167,7 +167,7 @@ def _check_heights(heights: Mapping[str, int], *, has_test: bool) -> None:
     for split, height in heights.items():
         if not height and not (has_test and split == "test"):
             raise TooFewRowsError(
-                f"{counted(sum(heights.values()), 'row')} leave none for {split}: other shares, or another column, are "
+                f"{counted(sum(heights.values()), 'row')} leave none for {split}: other shares or another column are "
                 "expected in split"
             )
 
@@ -203,7 +203,7 @@ def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut]
     if not profiles:
         reasons = "; ".join(f"'{column.name}': {column.reason}" for column in left_out[:MAX_NAMED])
         more = "; ..." if len(left_out) > MAX_NAMED else ""
-        purpose = f"predict '{target}'" if target else "tell clusters by"
+        purpose = f"predict '{target}'" if target else "form clusters"
         raise InvalidColumnsError(
             f"no column can be used to {purpose} ({reasons}{more}): at least one of numbers, categories or "
             "truth values is expected"
@@ -280,7 +280,7 @@ def _tell_columns(rows: TableRows, read: ReadRows, profiles: Sequence[ColumnProf
     for column in read.schema.columns:
         yield from (f"{warning}{rows.by_sample}" for warning in column.warnings)
         if lost := read.tally.lost[column.name]:
-            yield f"column '{column.name}': {counted(lost, 'cell')} not {column.column.kind}, taken as missing"
+            yield f"column '{column.name}': {counted(lost, 'cell')} not {column.column.kind}, read as missing"
     for profile in profiles:
         if profile.kind == "categorical" and profile.distinct > MAX_VOCABULARY:
             yield (
@@ -292,13 +292,13 @@ def _tell_columns(rows: TableRows, read: ReadRows, profiles: Sequence[ColumnProf
 def _tell_size(rows: TableRows, read: ReadRows, used: int) -> Iterator[str]:
     if not rows.is_whole:
         yield (
-            f"large data ({counted(read.tally.read, 'row')}): columns are understood by a sample, rows go to splits by "
-            "their hash, numbers of distinct values are estimates and medians a sample's"
+            f"large data ({counted(read.tally.read, 'row')}): columns are inferred from a sample, rows are split by "
+            "their hash, numbers of distinct values are estimates, and medians are those of a sample"
         )
     elif used < _FEW_ROWS:
-        yield f"only {counted(used, 'row')}: measured quality is rough"
+        yield f"only {counted(used, 'row')}: the measured quality is rough"
 
 
 def _cap(warnings: list[str]) -> tuple[str, ...]:
     more = len(warnings) - _MAX_WARNINGS
-    return (*warnings[:_MAX_WARNINGS], *([f"and {more:,} warnings more"] if more > 0 else []))
+    return (*warnings[:_MAX_WARNINGS], *([f"and {more:,} more warnings"] if more > 0 else []))

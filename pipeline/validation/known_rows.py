@@ -72,7 +72,7 @@ def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
         signature: What the model takes, and how its training file was read.
         workdir: An empty folder for what is made of the file.
         form: Its format; None: the ending of ``name`` tells it.
-        ignore_extra: Leave out columns that the model does not read.
+        ignore_extra: Ignore columns that the model does not read.
 
     Raises:
         DatasetError: Of a kin: the file cannot be read, lacks a column, or has one that the model does not read.
@@ -140,7 +140,7 @@ def _check_names(name: str, rows: TableRows, signature: Signature, *, ignore_ext
         more = f" and {len(extra) - MAX_NAMED:,} more" if len(extra) > MAX_NAMED else ""
         raise InvalidColumnsError(
             f"'{name}' has {counted(len(extra), 'column')} that the model does not read: {listed}{more}; "
-            "--ignore-extra leaves out what it does not read"
+            "--ignore-extra ignores what it does not read"
         )
 
 

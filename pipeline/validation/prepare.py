@@ -90,7 +90,7 @@ def prepare(  # noqa: PLR0913 - the rows, and what goes with them
     if misread := _misread_columns(read):
         rejected = RejectedRows(rejected.path)
         read = _read_all(rows, schema.with_categories(misread), rejected, workdir, has_test=test is not None)
-        reason = "is read as categories: most cells that were looked at are numbers or dates, but too few of all are"
+        reason = "is read as categories: most sampled cells are numbers or dates, but too few of all cells are"
         read = replace(read, warnings=(*read.warnings, *(f"column '{name}' {reason}" for name in misread)))
     return build_dataset(rows, read, workdir, sha256=sha256, test=test)
 

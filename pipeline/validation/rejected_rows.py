@@ -159,7 +159,7 @@ class RejectedRows:
 
     def _tell_cells(self) -> Iterator[str]:
         for (column, reason), cells in self._cells.items():
-            yield f"{self._prefix}column '{column}': {counted(cells, 'cell')} {reason}, taken as missing"
+            yield f"{self._prefix}column '{column}': {counted(cells, 'cell')} {reason}, read as missing"
 
     def _tell_dropped(self) -> Iterator[str]:
         return (f"{self._prefix}{reason}" for reason in self._reasons)

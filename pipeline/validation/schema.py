@@ -41,7 +41,7 @@ _HINT_ROWS = 1_000
 _AMBIGUOUS = r"(?:^|[^0-9.,])[1-9][0-9]{0,2}[.,][0-9]{3}(?:$|[^0-9.,])"  # 1.299 and 1,299
 _PROOF = r"[.,](?:[0-9]{1,2}|[0-9]{4,})(?:$|[^0-9.,])"  # what no thousands are
 _DROP_REASON = "dropped by train.yaml"
-_GROUP_REASON = "it says which rows belong together (split.column)"
+_GROUP_REASON = "it groups the rows for the split (split.column)"
 ASKED_REASONS = frozenset({_DROP_REASON, _GROUP_REASON})  # of columns that train.yaml takes out
 
 
@@ -127,7 +127,7 @@ class Schema:
             {values.name: values for values in (*columns, *targets, labels, weight) if values is not None}
         )
         placed = self._placed(raw)
-        unusable = [(labels.is_null(), f"no value in the target '{self.target_label}' that can be learnt")]
+        unusable = [(labels.is_null(), f"no value in the target '{self.target_label}' that can be learned")]
         if weight is not None:
             unusable.append((weight.is_null(), f"no positive weight in the column '{weight.name}'"))
         if placed is not None:
@@ -292,8 +292,7 @@ def _infer_placing(sample: pl.DataFrame, spec: JobSpec, missing: Set[str]) -> Co
     if spec.split.by == "group":
         if raw.dtype.is_nested():
             raise InvalidJobSpecError(
-                f"train.yaml: split.column: '{name}' holds arrays or objects: one value a row that names its group is "
-                "expected"
+                f"train.yaml: split.column: '{name}' holds arrays or objects: one value per row, its group, is expected"
             )
         return None
     return _infer_times(raw, missing)

@@ -168,7 +168,7 @@ class Statistics:
         if not column.present:
             return LeftOut(name=name, reason="only missing values in the training rows")
         if described.kind == "numeric" and self._is_row_number(column, sample):
-            return LeftOut(name=name, reason="a row number: whole numbers in sequence, each there once")
+            return LeftOut(name=name, reason="a row number: consecutive whole numbers, each of them once")
         profile = profile_column(described, sample)
         if isinstance(profile, LeftOut):
             if column.distinct == 1 and not column.missing:

@@ -77,5 +77,5 @@ def check_rows(rows: int, rejected: RejectedRows) -> None:
         without = f" ({rejected.rows:,} more are set aside)" if rejected.rows else ""
         raise TooFewRowsError(
             f"the file has {counted(rows, 'row')} to learn from{without}: at least {MIN_ROWS} are expected, so that "
-            "some choose between models and some test the one that is chosen"
+            "some can select the model and some can test it"
         )

@@ -105,7 +105,9 @@ def _open_test(
     if not keys:
         return None
     if len(keys) > 1:
-        raise UnreadableDatasetError(f"'{names[0]}' and '{names[1]}' are both there: one file of test rows is expected")
+        raise UnreadableDatasetError(
+            f"'{names[0]}' and '{names[1]}' are both present: one file of test rows is expected"
+        )
     (key,), (name,) = keys, names
     form = find_format(name)
     info = uploads.head(key)

@@ -33,8 +33,7 @@ def laptop(cloud: Cloud, home: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def test_every_command_of_the_guide_succeeds_in_its_order(tmp_path: Path, laptop: Path) -> None:
-    blocks = [block for block in shell_blocks("docs/guide.md") if "tools.generated_files" not in block]
-    done = paste(blocks, tmp_path, laptop)
+    done = paste(shell_blocks("docs/guide.md"), tmp_path, laptop)
     assert (tmp_path / "predictions.csv").read_text().startswith("row,prediction")
     assert (tmp_path / "houses-1.onnx").stat().st_size > 1000
     assert "houses version 1 is live" in done.stderr

@@ -96,7 +96,7 @@ def test_candidates_of_several_labels_are_blended(rows: dict[str, list[object]],
     assert learned.selection.winner.candidate == "blend"
     quality = variants["blend", "fp32"].quality["log_loss"]
     assert quality < variants["random_forest", "fp32"].quality["log_loss"]
-    assert variants["student", "fp32"].reason == "a student learns one target alone"
+    assert variants["student", "fp32"].reason == "a student learns only one target"
     assert learned.predict([{"x": -2.0, "kind": "a"}])[0]["label"] == ["a", "down", "far"]
 
 

@@ -25,7 +25,7 @@ class ModelApi(ApiClient):
             model: Name of the model.
             rows: Column -> value.
             version: None for the live version.
-            ignore_extra: Leave out columns that the model does not read.
+            ignore_extra: Ignore columns that the model does not read.
 
         Returns:
             ``{"model", "version", "predictions": [...]}``.

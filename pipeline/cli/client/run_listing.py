@@ -69,7 +69,7 @@ def parse_status(text: str) -> str:
     """
     status = text.upper().replace("-", "_")
     if status not in STATUSES:
-        raise typer.BadParameter(f"'{text}' is no status: {', '.join(STATUSES).lower()} is expected")
+        raise typer.BadParameter(f"'{text}' is not a status: {', '.join(STATUSES).lower()} is expected")
     return status
 
 
@@ -87,4 +87,4 @@ def parse_since(text: str, *, now: datetime) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone()
     except ValueError:
-        raise typer.BadParameter(f"'{text}' is no time: 30m, 2h, 1d, 2w or 2026-11-29 is expected") from None
+        raise typer.BadParameter(f"'{text}' is not a time: 30m, 2h, 1d, 2w or 2026-11-29 is expected") from None

@@ -89,13 +89,13 @@ def authentication(
         if key_file is not None:
             keys = [line.strip() for line in key_file.read_text().splitlines() if line.strip()]
             if not keys:
-                raise typer.BadParameter(f"{key_file} has no API key: one a line is expected")
+                raise typer.BadParameter(f"{key_file} has no API key: one per line is expected")
             return lambda: FixedKeys(keys, LOCAL_TENANT)
         if no_auth or is_loopback(host):
             return lambda: OpenAccess(LOCAL_TENANT)
-        raise typer.BadParameter(f"other machines reach {host}: --api-key-file or --no-auth is expected")
+        raise typer.BadParameter(f"other machines can reach {host}: --api-key-file or --no-auth is expected")
     if key_file is not None:
-        raise typer.BadParameter("--api-key-file belongs to --folder and --file: the registry has its own keys")
+        raise typer.BadParameter("--api-key-file is only for --folder and --file: the registry has its own keys")
     if no_auth:
         return lambda: OpenAccess(session.connection().tenant(tenant))
     return lambda: RegistryKeys(session.connection().keys)

@@ -45,9 +45,11 @@ def check(
     ] = None,
     spec: Annotated[
         Path | None,
-        typer.Option(metavar="train.yaml", exists=True, dir_okay=False, help="Settings, in place of those beside it."),
+        typer.Option(
+            metavar="train.yaml", exists=True, dir_okay=False, help="Settings to use instead of those beside it."
+        ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")] = False,
 ) -> None:
     """Show how a file would be read, what would be learned and tried, and what that would take; nothing is run."""
     from pipeline.cli.terminal.console import print_json, show

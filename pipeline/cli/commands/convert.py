@@ -36,7 +36,7 @@ def convert(
         typer.Option(
             "--sample",
             metavar="ROWS",
-            help="csv or Parquet file of its features: both predict these rows.",
+            help="A csv or Parquet file of its features, predicted by both models.",
             exists=True,
             dir_okay=False,
         ),

@@ -22,11 +22,11 @@ __all__ = ["register"]
 _EXAMPLES = """
 Examples:
   modeldrop dead-letters
-  modeldrop dead-letters --redrive        # once what was wrong is put right
+  modeldrop dead-letters --redrive        # after fixing the cause
   modeldrop dead-letters --json | jq 'map(.messages) | add'
 
 An upload that is redriven starts one run at most, however often it comes."""
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +50,7 @@ def dead_letters(
     else:
         show(_table(documents, redrive=redrive))
     if redrive:
-        message(f"{sum(document['redriven'] for document in documents):,} handed over again")
+        message(f"{sum(document['redriven'] for document in documents):,} sent again")
 
 
 def _document(queue: DeadLetters, *, redrive: bool) -> dict[str, Any]:

@@ -38,8 +38,8 @@ Examples:
   modeldrop --stack test --region eu-west-1 destroy --yes
   modeldrop --region eu-west-1 destroy --keep-data  # deletes no data"""
 _MARKS = {"ok": "green", "warning": "yellow", "failed": "red"}
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def register(app: typer.Typer) -> None:

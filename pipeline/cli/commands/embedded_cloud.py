@@ -28,7 +28,7 @@ Examples:
   modeldrop status --json | jq -r .api_url
 
 Exit code 3 when nothing is running."""
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -67,7 +67,7 @@ def up(
 def down(
     ctx: typer.Context,
     wipe: Annotated[bool, typer.Option("--wipe", help="Delete its data too: uploads, runs, models, keys.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask about runs that are still going.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask about runs that are still running.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Stop the embedded cloud. Its data stays, unless --wipe."""

@@ -96,7 +96,7 @@ def _parse_target(text: str | None) -> Target:
     for target in TARGETS:
         if target == (text or "onnx"):
             return target
-    raise typer.BadParameter(f"'{text}' is no target: {', '.join(TARGETS)}", param_hint="--target")
+    raise typer.BadParameter(f"'{text}' is not a target: {', '.join(TARGETS)}", param_hint="--target")
 
 
 def _write_file(registered: ModelVersion, file: bytes, output: Path | None, *, json: bool) -> None:

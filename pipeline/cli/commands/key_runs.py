@@ -36,7 +36,7 @@ def drop_with_key(ctx: typer.Context, api: KeyApi, file: Path, options: DropOpti
     with api:
         run = drop_by_key(file, api, options)
         if run is None:
-            message(f"{file.name} was stored; it accompanies a data file and starts no run of its own")
+            message(f"{file.name} was stored; it accompanies a data file and does not start a run")
         elif options.watch:
             watch_with_key(ctx, api, run, json=json)
         tenant = options.tenant if run is None else tenant_of_run(run)

@@ -40,7 +40,7 @@ A file with the target is scored: each prediction beside the truth.
 A terminal gets a table of the first rows, a pipe csv of all rows."""
 
 TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
 ModelArgument = Annotated[
     str,
     typer.Argument(
@@ -56,7 +56,7 @@ def parse_version(text: str) -> int:
         typer.BadParameter: It is no number from 1.
     """
     if not text.isdecimal() or int(text) < 1:
-        raise typer.BadParameter(f"'{text}' is no version: a whole number such as 2 is expected")
+        raise typer.BadParameter(f"'{text}' is not a version: a whole number such as 2 is expected")
     return int(text)
 
 
@@ -81,13 +81,16 @@ def register(app: typer.Typer) -> None:
 
 def models(
     ctx: typer.Context,
-    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Show only this tenant's.")] = None,
     task: Annotated[
-        str | None, typer.Option(metavar="TASK", help="Only models whose live version has this task: regression ...")
+        str | None,
+        typer.Option(metavar="TASK", help="Show only models whose live version has this task, such as regression."),
     ] = None,
     tag: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY[=VALUE]", help="Only models with this tag, as a name, value or name=value."),
+        typer.Option(
+            metavar="KEY[=VALUE]", help="Show only models with this tag, given as a name, value or name=value."
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -148,7 +151,7 @@ def predict(
             "images, a row or rows as JSON, or - for stdin.",
         ),
     ],
-    rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="Only the first N rows.")] = None,
+    rows: Annotated[int | None, typer.Option(min=1, metavar="N", help="Predict only the first N rows.")] = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -156,7 +159,7 @@ def predict(
         ),
     ] = None,
     ignore_extra: Annotated[
-        bool, typer.Option("--ignore-extra", help="Leave out columns that the model does not read.")
+        bool, typer.Option("--ignore-extra", help="Ignore columns that the model does not read.")
     ] = False,
     tenant: TenantOption = None,
     json: JsonOption = False,

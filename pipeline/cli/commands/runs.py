@@ -54,7 +54,7 @@ Examples:
   modeldrop logs houses --follow          # its newest run, until the run ends"""
 
 TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
 RunArgument = Annotated[
     str,
     typer.Argument(
@@ -79,7 +79,7 @@ CalibrationOption = Annotated[
         metavar="ROWS.csv",
         exists=True,
         dir_okay=False,
-        help="Rows of an .onnx file: it is measured and quantized with them.",
+        help="Rows with which an .onnx file is measured and quantized.",
     ),
 ]
 
@@ -104,7 +104,7 @@ def drop(
     target: Annotated[
         str | None,
         typer.Option(
-            metavar="COLUMN", help="Column to predict, or several: a,b; wins over train.yaml (default: the last one)."
+            metavar="COLUMN", help="Column to predict, or several: a,b; overrides train.yaml (default: the last one)."
         ),
     ] = None,
     spec: Annotated[
@@ -118,10 +118,10 @@ def drop(
     ] = None,
     calibration: CalibrationOption = None,
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Refuse before the upload what the run would refuse.")
+        bool, typer.Option("--check/--no-check", help="Check before the upload what the run would refuse.")
     ] = True,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Confirm large or unusual uploads.")] = False,
-    watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Show the run until it ends.")] = True,
+    watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Follow the run until it ends.")] = True,
     json: JsonOption = False,
 ) -> None:
     """Drop a data file, a folder, or an .onnx model into the uploads bucket, and watch it become a model."""
@@ -147,7 +147,7 @@ def drop(
     put = partial(drop_folder, now=datetime.now(UTC)) if file.is_dir() else drop_file
     run = put(file, connection, options)
     if run is None:
-        message(f"{file.name} was stored; it accompanies a data file and starts no run of its own")
+        message(f"{file.name} was stored; it accompanies a data file and does not start a run")
     elif watch:
         watch_run(ctx, connection, run, json=json)
     else:
@@ -172,20 +172,20 @@ def runs(
         str | None,
         typer.Argument(
             metavar="RUN",
-            help="Only this run, or a model's newest, with its error or leaderboard.",
+            help="Show one run, or a model's newest, with its error or leaderboard.",
             autocompletion=complete_runs_and_models,
         ),
     ] = None,
     *,
-    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Show only this tenant's.")] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Only this model's.", autocompletion=complete_models)
+        str | None, typer.Option(metavar="MODEL", help="Show only this model's.", autocompletion=complete_models)
     ] = None,
     status: Annotated[
         str | None, typer.Option(metavar="STATUS", help="running, succeeded, failed, needs_decision or rejected.")
     ] = None,
     since: Annotated[
-        str | None, typer.Option(metavar="AGE", help="Not older than 30m, 2h, 1d or 2w, or since 2026-11-29.")
+        str | None, typer.Option(metavar="AGE", help="Show runs since 30m, 2h, 1d or 2w ago, or since 2026-11-29.")
     ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Show at most this many.")] = 20,
     json: JsonOption = False,

@@ -35,11 +35,12 @@ TenantOption = Annotated[
     str | None, typer.Option(metavar="TENANT", help="Tenant of the models with --no-auth (default: the stack's).")
 ]
 HostOption = Annotated[str, typer.Option(metavar="ADDRESS", help="Address to listen on.")]
-PortOption = Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="0: a free one.")]
+PortOption = Annotated[int, typer.Option(metavar="PORT", min=0, max=65535, help="0 chooses a free port.")]
 WorkersOption = Annotated[int, typer.Option(metavar="N", min=1, max=256, help="Number of processes.")]
 NoAuthOption = Annotated[bool, typer.Option("--no-auth", help="Accept requests without an API key.")]
 KeyFileOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", exists=True, dir_okay=False, help="Accepted API keys, one a line.")
+    Path | None,
+    typer.Option(metavar="FILE", exists=True, dir_okay=False, help="File of accepted API keys, one per line."),
 ]
 CertificateOption = Annotated[
     Path | None, typer.Option(metavar="PEM", exists=True, dir_okay=False, help="Certificate chain.")
@@ -53,18 +54,20 @@ ClientCaOption = Annotated[
 ]
 MaxBodyOption = Annotated[int, typer.Option(metavar="MB", min=1, max=2_000, help="Maximum size of a body.")]
 MaxConcurrentOption = Annotated[int, typer.Option(metavar="N", min=1, help="Maximum number of open requests.")]
-MaxModelOption = Annotated[
-    int, typer.Option(metavar="MB", min=1, help="Maximum size of the loaded model files together.")
-]
-RefreshOption = Annotated[float, typer.Option(metavar="S", min=0.05, help="Time between two looks for new versions.")]
+MaxModelOption = Annotated[int, typer.Option(metavar="MB", min=1, help="Maximum total size of the loaded model files.")]
+RefreshOption = Annotated[float, typer.Option(metavar="S", min=0.05, help="Time between checks for new versions.")]
 BatchingOption = Annotated[bool, typer.Option(help="Run concurrent requests of slow models together.")]
 TracingOption = Annotated[
     str | None,
-    typer.Option("--otlp-endpoint", metavar="URL", help="Send OpenTelemetry traces there, as http://HOST:4318."),
+    typer.Option(
+        "--otlp-endpoint", metavar="URL", help="Send OpenTelemetry traces to this URL, such as http://HOST:4318."
+    ),
 ]
 CorsOption = Annotated[
     list[str] | None,
-    typer.Option("--cors-origin", metavar="ORIGIN", help="Pages of this origin may call it, as https://x.org; *: any."),
+    typer.Option(
+        "--cors-origin", metavar="ORIGIN", help="Origin whose pages may call it, such as https://x.org; * allows any."
+    ),
 ]
 AccessLogOption = Annotated[bool, typer.Option(help="Log each request.")]
 
@@ -109,7 +112,7 @@ def serve(
     from pipeline.server.start import start_server
 
     if [bool(models or registry), folder is not None, file is not None].count(True) != 1:
-        raise typer.BadParameter("models are expected: MODEL..., --registry, --folder or --file, one of them")
+        raise typer.BadParameter("one of MODEL..., --registry, --folder and --file is expected")
     _check_urls(otlp_endpoint, cors_origin)
     session = session_of(ctx)
     max_bytes = max_model_mb << 20
@@ -139,7 +142,9 @@ def serve(
 def _check_urls(otlp_endpoint: str | None, cors_origins: list[str] | None) -> None:
     schemes = ("http://", "https://")
     if otlp_endpoint is not None and not otlp_endpoint.startswith(schemes):
-        raise typer.BadParameter("--otlp-endpoint: the URL of a collector is expected, as http://HOST:4318")
+        raise typer.BadParameter("--otlp-endpoint: the URL of a collector is expected, such as http://HOST:4318")
     for origin in cors_origins or ():
         if origin != "*" and (not origin.startswith(schemes) or origin.count("/") != 2):
-            raise typer.BadParameter("--cors-origin: an origin without a path is expected, as https://app.example.com")
+            raise typer.BadParameter(
+                "--cors-origin: an origin without a path is expected, such as https://app.example.com"
+            )

@@ -125,13 +125,13 @@ def _play(act: _Act, data: Data, session: Session, connection: Connection) -> No
 
 
 def _call(act: _Act, data: Data, session: Session, connection: Connection) -> None:
-    """Ask the model about the rows that were kept back, and say how to do it again."""
+    """Ask the model about the rows that were held out, and say how to do it again."""
     live = connection.registry.live(connection.tenant(None), act.model)
     message(f"it serves {live.algorithm} as {live.precision}: one ONNX file of {size(live.artifact.bytes)}")
     predicted = predict_rows(
         find_source(str(data.held_out_file)), session, connection, model=act.model, tenant=connection.tenant(None)
     )
-    message(f"\nCalled over HTTP with {len(predicted.predictions)} rows that were kept back:")
+    message(f"\nCalled over HTTP with {len(predicted.predictions)} held-out rows:")
     if act.images:
         show(_images(data, predicted))
     show(predictions_table(predicted, shown=_SHOWN))

@@ -74,12 +74,12 @@ class FolderContents:
         if self.data_files and self.images:
             raise typer.BadParameter(
                 f"{folder} holds data files ({name_files(folder, self.data_files)}) and images in folders "
-                f"({name_files(folder, self.images)}): only one kind is expected, so move the other out of it"
+                f"({name_files(folder, self.images)}): only one kind is expected, so move the other one elsewhere"
             )
         self._check_one_kind(folder)
         if len(self.data_files) > MAX_PARTS:
             raise typer.BadParameter(
-                f"{folder} holds {len(self.data_files):,} data files: {MAX_PARTS:,} are the most of one data set"
+                f"{folder} holds {len(self.data_files):,} data files: at most {MAX_PARTS:,} are expected in a data set"
             )
         if self.data_files or self.images:
             return
@@ -89,7 +89,7 @@ class FolderContents:
                 "set must lie directly in the folder that is dropped"
             )
         raise typer.BadParameter(
-            f"{folder} holds neither data files (csv, parquet, ...) nor folders of images (png or jpg), one a class"
+            f"{folder} holds neither data files (csv, parquet, ...) nor folders of images (png or jpg), one per class"
         )
 
     def unusual_reasons(self, folder: Path) -> list[str]:
@@ -99,7 +99,7 @@ class FolderContents:
             return []
         count = len(self.other_files)
         return [
-            f"{folder} holds {count:,} other {'file' if count == 1 else 'files'}, which would be left out "
+            f"{folder} holds {count:,} other {'file' if count == 1 else 'files'}, which would be ignored "
             f"({name_files(folder, self.other_files)})"
         ]
 
@@ -114,7 +114,7 @@ class FolderContents:
         if len(kinds) > 1 or len(alone) > 1:
             listed = "; ".join(f"{_NAMED_KINDS[kind]}: {name_files(folder, files)}" for kind, files in kinds.items())
             raise typer.BadParameter(
-                f"{folder} holds files that cannot be one data set ({listed}): name the one that is meant, or move the "
+                f"{folder} holds files that cannot form one data set ({listed}): name the file you mean, or move the "
                 "parts of one data set to a folder of their own"
             )
 

@@ -63,7 +63,7 @@ def read_images(path: Path, signature: Signature, limit: int | None) -> RequestR
     try:
         return _read_all(_in_folder(path) if path.is_dir() else _in_zip(path), path.name, column, signature, limit)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # RuntimeError: it has a password
-        raise UnreadableDatasetError(f"'{path.name}' is not a whole zip file without a password") from error
+        raise UnreadableDatasetError(f"'{path.name}' is not a complete zip file without a password") from error
 
 
 def _read_all(
@@ -81,7 +81,9 @@ def _read_all(
         images.append(image)
         truths.append(next((folder for folder in reversed(file.parts[:-1]) if folder in signature.classes), None))
     if not images:
-        raise UnreadableDatasetError(f"'{name}' holds no image that can be read: whole png or jpg files are expected")
+        raise UnreadableDatasetError(
+            f"'{name}' holds no image that can be read: complete png or jpg files are expected"
+        )
     return RequestRows(
         rows=({column.name: image.tolist()} for image in images),
         truths=truths if any(truths) else (),
@@ -92,7 +94,7 @@ def _read_all(
 def _tell(broken: list[str]) -> Iterator[str]:
     if broken:
         more = "; ..." if len(broken) > _MAX_NAMED else ""
-        yield f"{len(broken):,} images are skipped that cannot be read: {'; '.join(broken[:_MAX_NAMED])}{more}"
+        yield f"{len(broken):,} images cannot be read and are skipped: {'; '.join(broken[:_MAX_NAMED])}{more}"
 
 
 def _cell(body: bytes, column: Column) -> Any:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["check_cells", "check_files"]
 
 _BOM = "\ufeff".encode()
-_SURROGATE = "is half of a surrogate pair (\\ud800 to \\udfff), which is no text: whole characters are expected"
+_SURROGATE = "is half of a surrogate pair (\\ud800 to \\udfff), which is not text: complete characters are expected"
 _NOT_FINITE = "is NaN or beyond the numbers that JSON and float64 have: null is expected for a missing value"
 
 

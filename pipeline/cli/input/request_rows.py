@@ -50,7 +50,7 @@ def read_files(
         signature: What the model reads, and how its training file was read.
         limit: None: all rows.
         scratch: An empty folder.
-        ignore_extra: Leave out columns that the model does not read.
+        ignore_extra: Ignore columns that the model does not read.
 
     Raises:
         DatasetError: Of a kin: a file cannot be read, or lacks a column.

@@ -118,7 +118,7 @@ def _unpack(path: Path) -> bytes:
     try:
         return gzip.decompress(body)
     except (gzip.BadGzipFile, EOFError) as error:
-        raise InvalidRequestError(f"'{path.name}' is not a whole gzip file, as its name says") from error
+        raise InvalidRequestError(f"'{path.name}' is not a complete gzip file, as its name says") from error
 
 
 def _read_stdin() -> bytes:

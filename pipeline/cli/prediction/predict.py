@@ -62,7 +62,7 @@ def predict_rows(
         model: Its name.
         tenant: Whose it is; None: the key's tenant.
         limit: The first so many rows; None: all.
-        ignore_extra: Leave out columns that the model does not read.
+        ignore_extra: Ignore columns that the model does not read.
 
     Raises:
         ForbiddenError: The key is another tenant's.
@@ -73,7 +73,7 @@ def predict_rows(
     holder = connection.keys.resolve(key).tenant
     if tenant not in (None, holder):
         raise ForbiddenError(
-            f"the API key is tenant {holder}'s: one of {tenant}'s is expected (--api-key KEY; "
+            f"the API key belongs to tenant {holder}: one of {tenant} is expected (--api-key KEY; "
             f"'modeldrop keys create {tenant}' makes one)"
         )
     live = find_live(connection, holder, model)
@@ -93,7 +93,7 @@ def predict_rows(
             predicted.version = response["version"]
             predicted.predictions += response["predictions"]
     if not predicted.predictions:
-        raise InvalidRequestError("there are no rows to predict on: at least one is expected")
+        raise InvalidRequestError("there are no rows to predict: at least one is expected")
     return predicted
 
 

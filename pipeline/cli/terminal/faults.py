@@ -11,21 +11,21 @@ import zlib
 __all__ = ["describe_fault"]
 
 _MAX_TEXT = 300  # characters of what a library says
-_DAMAGED = "a compressed file is damaged or cut off: a whole one is expected"
+_DAMAGED = "a compressed file is damaged or truncated: a complete one is expected"
 _SENTENCES: dict[type[BaseException], str] = {
     gzip.BadGzipFile: _DAMAGED,
     zipfile.BadZipFile: _DAMAGED,
     zlib.error: _DAMAGED,
     EOFError: _DAMAGED,
-    UnicodeEncodeError: "there are letters here that the encoding lacks, in which they are written: UTF-8 is expected",
-    UnicodeError: "what was read is not text in the encoding that is expected, UTF-8",
-    MemoryError: "there is not enough memory for this on this machine",
+    UnicodeEncodeError: "the output's encoding lacks some characters: UTF-8 is expected",
+    UnicodeError: "what was read is not UTF-8 text",
+    MemoryError: "this machine does not have enough memory for this",
 }
 _OS_SENTENCES: dict[type[BaseException], str] = {
     FileNotFoundError: "{name} is not there",
     IsADirectoryError: "{name} is a folder: a file is expected",
-    NotADirectoryError: "{name} is not in a folder: a part of its path is a file",
-    PermissionError: "{name} may not be read or written: permission is missing",
+    NotADirectoryError: "{name} has a path that goes through a file: a folder is expected",
+    PermissionError: "{name} cannot be read or written: permission denied",
 }
 
 
@@ -51,7 +51,7 @@ def _describe_os_error(error: OSError) -> str:
             return sentence.format(name=name)
     where = "" if error.filename is None else f"{name}: "
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{where}the disk is full: room there is expected, or in the folder that TMPDIR names"
+        return f"{where}the disk is full: free some space there, or in the folder that TMPDIR names"
     return f"{where}{(error.strerror or str(error) or type(error).__name__).lower()}"
 
 

@@ -56,7 +56,7 @@ def _drop_folder(folder: Path, api: KeyApi, options: DropOptions) -> str | None:
     companions = [file for file in contents.companions if options.spec is None or file.name not in SETTINGS]
     confirm([*large_reasons(contents.images), *contents.unusual_reasons(folder)], confirmed=options.confirmed)
     if contents.other_files:
-        message(f"left out: {name_files(folder, contents.other_files)}", style="yellow")
+        message(f"ignored: {name_files(folder, contents.other_files)}", style="yellow")
     with zip_images(folder, contents.images, model_of(folder)) as packed:
         return _drop_file(packed, companions, api, options)
 

@@ -92,7 +92,7 @@ def check_path(path: Path, *, target: str | None, spec: Path | None) -> Check:
                 raise
             # A file that happens to lie beside this one is no reason to refuse it.
             check = _check(fewer, target)
-            warnings = [*check.report["warnings"], f"the file of test rows beside it does not fit: {error.message}"]
+            warnings = [*check.report["warnings"], f"the file of test rows beside it does not match: {error.message}"]
             return replace(check, report={**check.report, "warnings": warnings})
 
 

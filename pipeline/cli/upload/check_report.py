@@ -59,7 +59,7 @@ def _columns(columns: list[Mapping[str, Any]], targets: Sequence[str | None]) ->
     for column in shown:
         table.add_row(*_cells(column, is_target=column["name"] in targets, reasons=reasons))
     if left := len(columns) - len(shown):
-        return Group(table, Text(f"and {left:,} columns more (--json lists all)", style="dim"))
+        return Group(table, Text(f"and {left:,} more columns (--json lists all)", style="dim"))
     return table
 
 
@@ -161,9 +161,9 @@ def _place(row: Mapping[str, Any]) -> str:
 
 def _plan(check: Check) -> dict[str, str]:
     if check.plan is None or check.plan.estimate is None:
-        return {"would try": "the network that training.base_model names, which is looked up when a run begins"}
+        return {"would try": "the network that training.base_model names is looked up when a run begins"}
     return {
         "would try": ", ".join(candidate.name for candidate in check.plan.candidates),
-        "estimate": f"{describe_estimate(check.plan.estimate)}, by {PRICE_SOURCE}; good to a factor of "
-        f"{ESTIMATE_TOLERANCE:g}. On this machine nothing is paid for.",
+        "estimate": f"{describe_estimate(check.plan.estimate)}, by {PRICE_SOURCE}; accurate within a factor of "
+        f"{ESTIMATE_TOLERANCE:g}. On this machine it costs nothing.",
     }

@@ -140,7 +140,7 @@ def _tell_settings(upload: PlannedUpload, stored: Sequence[Path]) -> JobSpec:
     settings = upload.own_settings or earlier
     spec = parse_job_spec(settings.read_bytes()) if settings else JobSpec()
     override = override_target(spec, (upload.target or "").strip())
-    wins = f"--target {override.spec.target} wins over its target, {spec.asked_target}" if override.warnings else ""
+    wins = f"--target {override.spec.target} overrides its target, {spec.asked_target}" if override.warnings else ""
     if settings is None:
         return override.spec
     if upload.own_settings is None:

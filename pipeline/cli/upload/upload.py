@@ -109,7 +109,7 @@ def drop_folder(folder: Path, connection: Connection, options: DropOptions, *, n
     data = contents.data_files or contents.images
     confirm([*large_reasons(data), *contents.unusual_reasons(folder)], confirmed=options.confirmed)
     if left_out := [*replaced, *contents.other_files]:
-        message(f"left out: {name_files(folder, left_out)}", style="yellow")
+        message(f"ignored: {name_files(folder, left_out)}", style="yellow")
     if contents.data_files:
         return _drop_parts(folder, contents.data_files, companions, connection, options, now)
     with zip_images(folder, contents.images, model_of(folder)) as packed:

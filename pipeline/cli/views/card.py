@@ -45,7 +45,7 @@ def _sections(card: ModelCard) -> Iterator[RenderableType]:
     if card.warnings:
         yield _heading("Warnings")
         yield from (Text(f"! {warning}", style="yellow") for warning in card.warnings)
-    yield _heading(f"Quality on {card.test_rows:,} test rows, used for no choice")
+    yield _heading(f"Quality on {card.test_rows:,} test rows, not used for any choice")
     yield _quality(card)
     yield Text(_definitions(card.test_quality), style="dim")
     if card.by_target:
@@ -150,11 +150,11 @@ def _decision(card: ModelCard) -> Iterator[RenderableType]:
     if decision.threshold is not None:
         positive = next((quality for quality in card.by_class if quality.label == card.positive_class), None)
         plain = decision.by_most_probable
-        text = f"'{card.positive_class}' is predicted from a probability of {decision.threshold:.4g} on"
+        text = f"'{card.positive_class}' is predicted at a probability of {decision.threshold:.4g} or more"
         if positive is not None and plain is not None:
             text += (
                 f": F1 {positive.f1:.4f}, precision {positive.precision:.1%}, recall {positive.recall:.1%}; "
-                f"from 0.5 on it would be F1 {plain.f1:.4f}, {plain.precision:.1%}, {plain.recall:.1%}"
+                f"at 0.5 or more it would be F1 {plain.f1:.4f}, {plain.precision:.1%}, {plain.recall:.1%}"
             )
         yield Text(text)
     if decision.temperature != 1:

@@ -150,7 +150,7 @@ class GradualPruning:
 
 
 class SharedValues:
-    """At most ``2 ** bits`` values in each tensor: k-means chooses them, and each learns from all of its weights.
+    """At most ``2 ** bits`` values per tensor: k-means chooses them, and each learns from all of its weights.
 
     The gradient of a value is the mean of the gradients of its weights, so that the weights take equal steps.
     Source: Han et al. 2016, Deep Compression (arXiv:1510.00149), section 3. Zeros stay zeros.

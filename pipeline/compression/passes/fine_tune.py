@@ -57,7 +57,7 @@ class FineTune(GraphPass):
                 f"fine-tuning needs {_MIN_ROWS} training rows at least, and there are {len(self._context.rows)}"
             )
         if not self._context.budget.left and self._context.checkpoints.load() is None:
-            raise NotApplicableError("the time of compression.minutes was over before it began")
+            raise NotApplicableError("compression.minutes were over before it began")
         self.read_graph(model)
 
     def call(self, model: bytes) -> PassResult:
@@ -88,4 +88,4 @@ class FineTune(GraphPass):
             CompressionError: A weight is no finite number.
         """
         if not all(np.isfinite(weights).all() for weights in read_weights(onnx.load_from_string(model))):
-            raise CompressionError("fine-tuning diverged: a weight is no finite number")
+            raise CompressionError("fine-tuning diverged: a weight is not finite")

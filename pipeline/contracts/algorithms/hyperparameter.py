@@ -71,7 +71,7 @@ class Hyperparameter(Record):
         if len(items) >= self._min_items(value) and all(map(self._is_within, items)):
             return None
         shown = list(value) if isinstance(value, tuple) else value
-        return f"{shown} is not possible: {self.expected} is expected"
+        return f"{shown} is not allowed: {self.expected} is expected"
 
     def read(self, value: Setting) -> Setting:
         """Return ``value`` as the type that the field has: YAML reads 1e-3 as a word, and 100.0 may be an integer."""

@@ -48,10 +48,10 @@ OptimizerName = Literal[
 ]  # fmt: skip
 ScheduleName = Literal["constant", "step", "exponential", "cosine", "warmup", "one_cycle", "plateau"]
 LossName = Literal["cross_entropy", "focal", "mse", "mae", "huber", "quantile"]
-_Rows = Annotated[int, hyperparameter("Rows of a batch.", unit="rows", ge=1, le=65_536)]
+_Rows = Annotated[int, hyperparameter("Rows per batch.", unit="rows", ge=1, le=65_536)]
 
-Epochs = Annotated[int, hyperparameter("Passes over the training rows, at most.", unit="epochs", ge=1, le=1000)]
-Optimizer = Annotated[OptimizerName, hyperparameter("How weights follow the gradient.")]
+Epochs = Annotated[int, hyperparameter("Maximum passes over the training rows.", unit="epochs", ge=1, le=1000)]
+Optimizer = Annotated[OptimizerName, hyperparameter("Rule that updates the weights from the gradient.")]
 LearningRate = Annotated[float, hyperparameter("Step size of the optimizer, before the schedule.", gt=0, le=10)]
 Momentum = Annotated[float, hyperparameter("Momentum of the optimizers momentum and nesterov.", ge=0, lt=1)]
 Schedule = Annotated[ScheduleName, hyperparameter("How the learning rate changes during training.")]
@@ -73,15 +73,16 @@ StepEpochs = Annotated[
 ]
 BatchSize = Annotated[
     _Rows | tuple[_Rows, _Rows],
-    hyperparameter("Rows of a batch; two numbers are the range of the batchings random and growing.", unit="rows"),
+    hyperparameter("Rows per batch; two numbers are the range of the batchings random and growing.", unit="rows"),
 ]
 Batching = Annotated[
     Literal["fixed", "full", "random", "growing"],
-    hyperparameter("Batches of one size, of all rows, of a random size, or of a size that grows (Smith et al. 2018)."),
+    hyperparameter("Batches of fixed size, of all rows, of random size, or of growing size (Smith et al. 2018)."),
 ]
-Loss = Annotated[LossName, hyperparameter("What is minimized; null: cross_entropy, or the loss of the metric.")]
+Loss = Annotated[LossName, hyperparameter("Loss that is minimized; null: cross_entropy, or the loss of the metric.")]
 LabelSmoothing = Annotated[
-    float, hyperparameter("Share of a label that goes to all classes (Szegedy et al. 2016).", ge=0, lt=1)
+    float,
+    hyperparameter("Share of a label's weight that is spread over all classes (Szegedy et al. 2016).", ge=0, lt=1),
 ]
 FocalGamma = Annotated[float, hyperparameter("Exponent of the focal loss (Lin et al. 2017).", ge=0, le=10)]
 HuberDelta = Annotated[
@@ -90,13 +91,13 @@ HuberDelta = Annotated[
 ]
 Quantiles = Annotated[
     tuple[Annotated[float, hyperparameter("A quantile.", gt=0, lt=1)], ...],
-    hyperparameter("Quantiles of the target that are predicted beside the value."),
+    hyperparameter("Quantiles of the target that are predicted besides the value."),
 ]
 Hidden = Annotated[
     tuple[Annotated[int, hyperparameter("Width of a layer.", ge=1, le=8192)], ...],
     hyperparameter("Width of each hidden layer; of a convolutional network, channels of each group.", unit="units"),
 ]
-Dropout = Annotated[float, hyperparameter("Share of the units that a training step leaves out.", ge=0, lt=1)]
+Dropout = Annotated[float, hyperparameter("Share of the units that a training step drops.", ge=0, lt=1)]
 L1 = Annotated[float, hyperparameter("Weight of the sum of absolute weights in the loss.", ge=0, le=10)]
 L2 = Annotated[float, hyperparameter("Weight of half the sum of squared weights in the loss.", ge=0, le=10)]
 WeightDecay = Annotated[
@@ -108,14 +109,15 @@ Mixup = Annotated[
     float, hyperparameter("Alpha of mixup, which blends pairs of images (Zhang et al. 2018); 0: none.", ge=0, le=10)
 ]
 Averaging = Annotated[
-    Literal["none", "ema", "swa"], hyperparameter("Average of the weights over steps: exponential, or of late epochs.")
+    Literal["none", "ema", "swa"],
+    hyperparameter("Average of the weights: exponential over steps, or over late epochs."),
 ]
 Sparsity = Annotated[
     float,
     hyperparameter("Share of the weights that is pruned during training.", unit="share of weights", ge=0, lt=1),
 ]
 SharedBits = Annotated[
-    int, hyperparameter("Bits that index the shared values of a weight matrix; 0: any values.", unit="bits", ge=0, le=8)
+    int, hyperparameter("Bits that index the shared values of a weight matrix; 0: no sharing.", unit="bits", ge=0, le=8)
 ]
 EarlyStopping = Annotated[
     int,
@@ -174,7 +176,7 @@ class NetworkConfig(AlgorithmConfig):
     freeze: Annotated[
         bool,
         hyperparameter(
-            "Whether the weights of base_model stay and only the last layer learns.", set_by="training.freeze"
+            "Whether the weights of base_model are frozen and only the last layer is trained.", set_by="training.freeze"
         ),
     ] = False
 

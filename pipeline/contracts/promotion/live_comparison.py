@@ -46,7 +46,7 @@ class LiveComparison(Record):
     def sentence(self) -> str:
         """Return the comparison for people."""
         if self.problem:
-            return f"it cannot be compared with version {self.version}, which is live: {self.problem}"
+            return f"it cannot be compared with the live version {self.version}: {self.problem}"
         low, high = self.interval
         return (
             f"its {self.metric} is {self.new:.4g} on {self.rows:,} test rows, that of version {self.version}, which is "

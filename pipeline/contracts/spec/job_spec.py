@@ -72,7 +72,7 @@ class JobSpec(Section):
     task: Annotated[Task | None, BeforeValidator(check_task_name)] = None  # None: told from the target's values
     # None: the object's metadata, else the last column; of clustering none. A list is targets.
     target: Annotated[Text | None, Field(json_schema_extra=_OR_LIST)] = None
-    targets: tuple[Text, ...] = ()  # several columns to learn: all numbers, or all labels that a row has or has not
+    targets: tuple[Text, ...] = ()  # several columns to learn: all numbers, or all labels of yes and no
     labels: Literal["auto", "single", "several"] = "auto"  # of a cell such as a|b: one class, or several labels
     metric: MetricName | None = None  # None: log_loss, average_precision, rmse or silhouette
     positive_class: Label | None = None  # of two classes; None: the second in sorted order, or the rarer under 5 %
@@ -119,7 +119,7 @@ class JobSpec(Section):
         if not isinstance(named, list | tuple):
             return fields
         if fields.get("target") and fields.get("targets"):
-            raise ValueError("target and targets are both given: one of them is expected")
+            raise ValueError("target and targets are both given: only one is expected")
         if "target" in fields and not named:
             raise ValueError("target: the list is empty: the name of a column, or several, are expected")
         remaining = {name: value for name, value in fields.items() if name not in ("target", "targets")}
@@ -128,7 +128,7 @@ class JobSpec(Section):
     @model_validator(mode="after")
     def _check_targets(self) -> Self:
         if len(set(self.targets)) < len(self.targets):
-            raise ValueError("targets: a column is named twice: each once is expected")
+            raise ValueError("targets: a column is repeated: different columns are expected")
         if len(self.targets) > MAX_TARGETS:
             raise ValueError(f"targets: {len(self.targets)} are given: at most {MAX_TARGETS} are expected")
         return self
@@ -141,7 +141,7 @@ class JobSpec(Section):
     @model_validator(mode="after")
     def _check_clusters(self) -> Self:
         if self.clusters is not None and self.task != "clustering":
-            raise ValueError("clusters is of task: clustering, which is expected beside it")
+            raise ValueError("clusters is only for task: clustering, which is expected with it")
         return self
 
     @model_validator(mode="after")
@@ -149,7 +149,7 @@ class JobSpec(Section):
         if (self.threshold_metric == "precision_at_recall") != (self.threshold_recall is not None):
             raise ValueError("threshold_metric: precision_at_recall and threshold_recall are expected together")
         if self.threshold != "auto" and self.threshold_metric is not None:
-            raise ValueError("threshold is a number, so that nothing is tuned: threshold_metric needs threshold: auto")
+            raise ValueError("threshold is a number, so nothing is tuned: threshold_metric needs threshold: auto")
         return self
 
 

@@ -100,33 +100,33 @@ METRIC_ALIASES: Mapping[str, Metric] = {
     "silhouette_score": "silhouette",
 }
 
-_SQUARE = "it has the unit's square; rmse, its root, orders models alike: metric: rmse"
+_SQUARE = "its unit is squared; its root ranks models the same: metric: rmse"
 _HINTS: Mapping[str, str] = {
     "map": "average_precision (of one class's ranking) or mape (a percentage error) is expected",
     "mse": _SQUARE,
     "l2": _SQUARE,
     "mean_squared_error": _SQUARE,
     "neg_mean_squared_error": _SQUARE,
-    "msle": "rmsle, its root, orders models alike: metric: rmsle",
-    "mean_squared_log_error": "rmsle, its root, orders models alike: metric: rmsle",
-    "neg_mean_squared_log_error": "rmsle, its root, orders models alike: metric: rmsle",
-    "smape": "mape is the percentage error that there is",
-    "error": "accuracy is one minus it: metric: accuracy",
-    "error_rate": "accuracy is one minus it: metric: accuracy",
-    "gini": "it is 2 x auc - 1 and orders models alike: metric: auc",
-    "brier": "it is on every card; log_loss judges probabilities likewise: metric: log_loss",
-    "brier_score_loss": "it is on every card; log_loss judges probabilities likewise: metric: log_loss",
-    "neg_brier_score": "it is on every card; log_loss judges probabilities likewise: metric: log_loss",
+    "msle": "its root ranks models the same: metric: rmsle",
+    "mean_squared_log_error": "its root ranks models the same: metric: rmsle",
+    "neg_mean_squared_log_error": "its root ranks models the same: metric: rmsle",
+    "smape": "the supported percentage error is metric: mape",
+    "error": "it is one minus the accuracy: metric: accuracy",
+    "error_rate": "it is one minus the accuracy: metric: accuracy",
+    "gini": "it is 2 x auc - 1 and ranks models the same: metric: auc",
+    "brier": "every card shows it; metric: log_loss judges probabilities too",
+    "brier_score_loss": "every card shows it; metric: log_loss judges probabilities too",
+    "neg_brier_score": "every card shows it; metric: log_loss judges probabilities too",
     "kappa": "quadratic_kappa (ordered classes) or mcc (unordered ones) is expected",
     "cohen_kappa": "quadratic_kappa (ordered classes) or mcc (unordered ones) is expected",
     "cohen_kappa_score": "quadratic_kappa (ordered classes) or mcc (unordered ones) is expected",
-    "roc_auc_ovr": "auc weighs the classes by their rows (scikit-learn's roc_auc_ovr_weighted): metric: auc",
+    "roc_auc_ovr": "auc weights the classes by their rows (scikit-learn's roc_auc_ovr_weighted): metric: auc",
     "roc_auc_ovo": "auc is one class against the rest (scikit-learn's roc_auc_ovr_weighted): metric: auc",
     "precision": "alone it is best for a model that hardly ever says yes: f1 or average_precision is expected",
     "recall": "alone it is best for a model that always says yes: f1 or balanced_accuracy is expected",
     "sensitivity": "alone it is best for a model that always says yes: f1 or balanced_accuracy is expected",
     "specificity": "alone it is best for a model that always says no: f1 or balanced_accuracy is expected",
-    "fbeta": "f1 is the one that there is",
+    "fbeta": "the supported F score is metric: f1",
     "ndcg": "ranking is not supported: a metric of classification or regression is expected",
     "mrr": "ranking is not supported: a metric of classification or regression is expected",
     "c_index": "survival analysis is not supported: a metric of classification or regression is expected",
@@ -192,20 +192,20 @@ def check_metric(metric: Metric, task: Task, classes: Sequence[str] = (), *, has
     """
     fitting = _OF_LABELS if has_several and task == "classification" else _METRICS[task]
     if metric == "f1_micro" and fitting is _METRICS["classification"]:
-        raise InvalidJobSpecError("metric 'f1_micro' is the accuracy where a row has one label: metric: accuracy")
+        raise InvalidJobSpecError("metric 'f1_micro' equals the accuracy where a row has one label: metric: accuracy")
     if metric not in fitting:
-        measured = "several labels a row" if fitting is _OF_LABELS else task
+        measured = "several labels per row" if fitting is _OF_LABELS else task
         raise InvalidJobSpecError(
             f"metric '{metric}' does not measure {measured}: one of {', '.join(fitting)} is expected"
         )
     if metric == "f1" and len(classes) > 2:
         raise InvalidJobSpecError(
-            f"metric 'f1' is of two classes, and the target has {len(classes)}: f1_macro (classes count alike) or "
+            f"metric 'f1' is for two classes, and the target has {len(classes)}: f1_macro (classes count equally) or "
             "f1_weighted (by their rows) is expected"
         )
     if metric == "quadratic_kappa" and not all(map(_is_number, classes)):
         raise InvalidJobSpecError(
-            "metric 'quadratic_kappa' is of ordered classes, whose labels are numbers: mcc is expected for others"
+            "metric 'quadratic_kappa' is for ordered classes, whose labels are numbers: mcc is expected for others"
         )
     return metric
 
@@ -219,7 +219,7 @@ def check_positive_class(label: str | None, classes: Sequence[str]) -> None:
     if label is None:
         return
     if len(classes) != 2:
-        raise InvalidJobSpecError(f"positive_class is of a target with two classes, and this one has {len(classes)}")
+        raise InvalidJobSpecError(f"positive_class is for a target with two classes, and this one has {len(classes)}")
     if label not in classes:
         raise InvalidJobSpecError(f"positive_class: there is no class '{label}': {did_you_mean(label, classes)}")
 

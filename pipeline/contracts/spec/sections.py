@@ -53,7 +53,7 @@ class Search(Section):
     def _require_method(self) -> Self:
         stated = [name for name in ("space", "cv") if getattr(self, name) is not None]
         if stated and self.method == "none":
-            raise ValueError(f"{stated[0]} is given and method is none: grid, random, halving or bayesian is expected")
+            raise ValueError(f"{stated[0]} is given, and method is none: grid, random, halving or bayesian is expected")
         return self
 
 

@@ -34,9 +34,9 @@ def check_threshold(spec: JobSpec, dataset: Dataset) -> None:
     setting = "threshold_metric" if spec.threshold_metric else "threshold" if spec.threshold != "auto" else ""
     if setting and not dataset.positive:
         target = f"one with {len(dataset.classes)}" if dataset.classes else f"a {dataset.task}"
-        raise InvalidJobSpecError(f"{setting} is of a target with two classes, and this is {target}")
+        raise InvalidJobSpecError(f"{setting} is for a target with two classes, and this is {target}")
     if spec.threshold_metric and spec.training.privacy is not None:
         raise InvalidJobSpecError(
-            "threshold_metric: a threshold that is tuned on rows tells of them, which training.privacy forbids: a "
-            "number is expected for threshold"
+            "threshold_metric: a threshold that is tuned on rows reveals something about them, which "
+            "training.privacy forbids: a number is expected for threshold"
         )

@@ -58,7 +58,7 @@ class Parallel(Section):
     @model_validator(mode="after")
     def _require_nodes(self) -> Self:
         if self.strategy != "ddp" and self.nodes == 1:
-            raise ValueError(f"strategy {self.strategy} is of several machines: nodes is expected")
+            raise ValueError(f"strategy {self.strategy} is for several machines: nodes is expected")
         return self
 
 
@@ -123,12 +123,12 @@ class Training(Section):
     @model_validator(mode="after")
     def _check_dependent_fields(self) -> Self:
         if self.freeze and self.base_model is None:
-            raise ValueError("freeze is of a base model: base_model is expected beside it")
+            raise ValueError("freeze is for a base model: base_model is expected with it")
         ranged = self.batching in ("random", "growing")
         if ranged and not isinstance(self.batch_size, tuple):
-            raise ValueError(f"batching {self.batching} is between two sizes: batch_size: [32, 256], say")
+            raise ValueError(f"batching {self.batching} needs two sizes, such as batch_size: [32, 256]")
         if isinstance(self.batch_size, tuple) and not ranged:
-            raise ValueError("batch_size has two numbers: batching random or growing is expected beside them")
+            raise ValueError("batch_size has two numbers: batching random or growing is expected with them")
         return self
 
     @property

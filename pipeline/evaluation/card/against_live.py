@@ -52,7 +52,7 @@ def compare_with_live(evaluation: HoldoutEvaluation, live: LiveModel) -> LiveCom
         try:
             predictions = OnnxModel(live.file).run(feeds(evaluation.test, old))
         except (pl.exceptions.PolarsError, ValueError, TypeError) as error:
-            problem = f"it reads other columns ({type(error).__name__})"
+            problem = f"it reads different columns ({type(error).__name__})"
     if problem:
         return LiveComparison(version=live.version, problem=problem)
     aligned = _align_classes(predictions, old, new)
@@ -78,11 +78,11 @@ def compare_with_live(evaluation: HoldoutEvaluation, live: LiveModel) -> LiveCom
 
 def _problem(new: Signature, old: Signature) -> str:
     if new.task == "clustering":
-        return "clusters have no truth"
+        return "clusters have no labels to compare with"
     if (new.task, new.target_columns) != (old.task, old.target_columns):
-        return "it has another task or target"
+        return "its task or target differs"
     if new.targets and set(new.classes) != set(old.classes):
-        return "it has other labels"
+        return "its labels differ"
     return ""
 
 

@@ -167,7 +167,7 @@ def _split_warnings(evaluation: HoldoutEvaluation, dataset: Dataset, background:
         yield f"of {longest:,} columns, each list of this card has {MAX_LISTED} at most"
     for name in background.segments:
         if name not in usable:
-            yield f"segments: column '{name}' is none that the model reads, so that no quality is shown by it"
+            yield f"segments: column '{name}' is not one that the model reads, so quality is not shown by it"
     if background.splits is not None:
         yield from _leaky_columns(dataset, background.splits["train"])
         other_splits = {"validation": background.splits["validation"], "test": evaluation.test}

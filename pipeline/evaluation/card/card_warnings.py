@@ -44,7 +44,7 @@ def find_warnings(
     for drift in drifts:
         subject = "the target" if drift.column == dataset.target else f"column '{drift.column}'"
         subject = f"the target '{drift.column}'" if drift.column in dataset.targets else subject
-        yield f"drift: {subject} has another distribution in the {drift.split} rows (stability index {drift.index:.2f})"
+        yield f"drift: {subject} differs in distribution in the {drift.split} rows (stability index {drift.index:.2f})"
     for segment in (segment for segment in segments if segment.worse):
         first, last = segment.interval
         yield (
@@ -68,7 +68,7 @@ def _rare_classes(dataset: Dataset) -> Iterator[str]:
     total = sum(dataset.class_rows)
     yield (
         f"imbalance: class '{label}' has {rows:,} of {total:,} training rows ({fraction:.1%}): accuracy hardly shows "
-        f"how well it is told; {better_metrics} and its recall do"
+        f"how well it is predicted; {better_metrics} and its recall do"
     )
 
 

@@ -49,7 +49,7 @@ class AttemptClock:
         try:
             self._write()
         except TransientError as error:
-            _log.warning("the seconds were not noted", exc_info=error)
+            _log.warning("the attempt's seconds were not recorded", exc_info=error)
 
     def _write(self) -> None:
         seconds = (*self.earlier, round(self._clock() - self._began, 3))

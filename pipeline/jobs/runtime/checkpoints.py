@@ -41,7 +41,7 @@ class ObjectStoreCheckpoints:
             self._artifacts.put(self._key, state)
             self._is_there = True
         except TransientError as error:
-            _log.warning("a checkpoint was not kept", exc_info=error)
+            _log.warning("a checkpoint was not saved", exc_info=error)
 
     def forget(self) -> None:
         """Mark the checkpoint as obsolete, so that no later attempt resumes from it."""

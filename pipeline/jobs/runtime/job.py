@@ -151,10 +151,10 @@ def _machine(job: bootstrap.Job) -> Machine:
 
 
 def run_error(error: Exception) -> RunError:
-    """As a run shows it. What an unforeseen exception says may quote a user, so it is left out."""
+    """As a run shows it. What an unexpected exception says may quote a user, so it is left out."""
     if isinstance(error, ModeldropError):
         return RunError(type=type(error).__name__, message=error.message)
-    message = f"an unforeseen {type(error).__name__}: the log of this job says where"
+    message = f"an unexpected {type(error).__name__}: the log of this job says where"
     return RunError(type=InternalError.__name__, message=message)
 
 
@@ -192,7 +192,7 @@ def _attempt(
         _log.warning("taken back")
         if timeline:
             timeline.taken_back()
-        return (), TransientError("the machine was taken back before the job was done")
+        return (), TransientError("the machine was reclaimed before the job finished")
     except Exception as error:  # noqa: BLE001 - the outermost edge: the outcome says what became of it
         _log.error("failed", exc_info=error)
         return (), error
@@ -228,7 +228,7 @@ class _RunTimeline:
 
     def taken_back(self) -> None:
         details = f" ({self._words})" if self._words else ""
-        self.event(f"the machine was taken back in attempt {self._spend.attempt}{details}")
+        self.event(f"the machine was reclaimed in attempt {self._spend.attempt}{details}")
 
     def report(self, text: str) -> None:
         self._words = text
@@ -239,7 +239,7 @@ class _RunTimeline:
         try:
             self._runs.show_progress(self._run, text)
         except TransientError as error:
-            _log.warning("progress was not noted", exc_info=error)
+            _log.warning("progress was not recorded", exc_info=error)
 
     def finish_stage(self, stage: StageName) -> None:
         self._runs.finish_stage(self._run, stage)
@@ -248,4 +248,4 @@ class _RunTimeline:
         try:
             self._runs.add_event(self._run, f"{self._job}: {text}")
         except TransientError as error:
-            _log.warning("an event was not noted", exc_info=error)
+            _log.warning("an event was not recorded", exc_info=error)

@@ -80,7 +80,7 @@ class Live:
                 self._artifacts,
                 self._keys.candidate(name, CHECKPOINT),
                 seconds=self._seconds,
-                resumes=lambda: self._event(f"{name} goes on from its checkpoint"),
+                resumes=lambda: self._event(f"{name} resumes from its checkpoint"),
             )
             self._checkpoints[name] = candidate, checkpoints
         return self._checkpoints[name][1]

@@ -64,7 +64,7 @@ def _words_of(record: logging.LogRecord) -> str:
         if record.levelno > logging.WARNING
         else "a line"
     )
-    return f"{_library_of(record)} logged {kind}; its words are left out, since they may quote the data"
+    return f"{_library_of(record)} logged {kind}; its text is left out, since it may quote the data"
 
 
 def _library_of(record: logging.LogRecord) -> str:

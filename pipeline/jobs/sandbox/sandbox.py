@@ -77,7 +77,7 @@ def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears o
     """
     if isolation == "refused":
         raise CandidateFailedError(
-            "model.py is code, and this embedded cloud runs none: start it with 'modeldrop up --allow-code'"
+            "model.py is code, which this embedded cloud does not run: start it with 'modeldrop up --allow-code'"
         )
     out = folder / "out"
     out.mkdir()
@@ -104,7 +104,7 @@ def _another_user(isolation: Isolation, out: Path) -> dict[str, Any]:
     if isolation == "none":
         return {}
     if os.geteuid() != 0:
-        raise ConfigurationError("the job that runs model.py is not root: it could not give it a user of its own")
+        raise ConfigurationError("the job that runs model.py is not root, so it cannot run model.py as a separate user")
     os.chown(out, _USER, _GROUP)
     return {"user": _USER, "group": _GROUP, "extra_groups": [], "umask": 0o022}
 
@@ -177,7 +177,7 @@ class _Checkpoint:
             return
         state = _plain_file(self.path)
         if state is None:
-            _log.warning("model.py: a checkpoint was announced that is not there")
+            _log.warning("model.py: an announced checkpoint is missing")
             return
         self._last = now
         self.keep(state)
@@ -193,7 +193,7 @@ def _plain_file(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise IntegrityError(f"model.py: its {path.name} is no file that can be read") from error
+        raise IntegrityError(f"model.py: its {path.name} cannot be read") from error
     with os.fdopen(opened, "rb") as file:
         status = os.fstat(opened)
         plain = stat.S_ISREG(status.st_mode) and status.st_nlink <= 1 and status.st_size <= _MAX_BYTES[WEIGHTS]
@@ -241,4 +241,4 @@ def _check_graph(path: Path) -> None:
     outside = [tensor for tensor in model.graph.initializer if tensor.data_location == onnx.TensorProto.EXTERNAL]
     domains = {node.domain for node in model.graph.node} - {"", "ai.onnx.ml", "com.microsoft"}
     if outside or domains or model.functions:
-        raise IntegrityError(f"model.py: its {path.name} refers to weights or operators outside itself")
+        raise IntegrityError(f"model.py: its {path.name} refers to external weights or operators")

@@ -65,7 +65,7 @@ class Dispatcher:
             OverloadedError: There are as many as the server takes.
         """
         if self._open >= self._limits.max_concurrent:
-            raise OverloadedError(f"the server has {self._open} open requests, the most it takes: try again later")
+            raise OverloadedError(f"the server has {self._open} open requests, its maximum: try again later")
         self._open += 1
 
     def leave(self) -> None:

@@ -54,7 +54,7 @@ def model_reference(caller: Caller, permission: str, name: str, version: str) ->
     if not version:
         return ModelReference(caller.tenant, model, alias=alias)
     if not (version.isascii() and version.isdigit() and len(version) <= 6) or "@" in name:
-        raise NotFoundError("there is no such version: its number is expected, or an alias without a number")
+        raise NotFoundError("there is no such version: its number, or an alias without a number, is expected")
     return ModelReference(caller.tenant, model, int(version))
 
 

@@ -82,7 +82,7 @@ def _describe(text: str, column: Column) -> str:
         return "other text"
     if column.day_first is None:
         if is_ambiguous(text):
-            return "one that does not tell whether its day or its month comes first, as the training file does not"
+            return "one that does not show whether its day or its month comes first; nor does the training file"
     elif parse_timestamp(text, day_first=not column.day_first) is not None:
         return f"one whose {'month' if column.day_first else 'day'} comes first, unlike in the training file"
     return "other text"

@@ -88,7 +88,7 @@ def attach_binary_data(inputs: Any, data: bytes) -> None:
         offset = end
     if offset != len(data):
         raise InvalidRequestError(
-            f"the body has {len(data)} bytes of binary data, its tensors have {offset}: as many are expected"
+            f"the body has {len(data)} bytes of binary data, its tensors have {offset}: equal numbers are expected"
         )
 
 

@@ -32,7 +32,7 @@ def decode_parquet(body: bytes, decoder: RequestDecoder, *, ignore_extra: bool =
         import polars as pl  # noqa: PLC0415 - most deployments lack it
     except ImportError:
         raise UnsupportedMediaTypeError(
-            "Parquet cannot be read by this deployment, which lacks polars: JSON or CSV is expected"
+            "this deployment lacks polars and cannot read Parquet: JSON or CSV is expected"
         ) from None
     try:
         rows = pl.scan_parquet(io.BytesIO(body)).select(pl.len()).collect().item()

@@ -71,7 +71,7 @@ ALGORITHM = Algorithm(
         max_weights=2000,
         training_order=20,
     ),
-    no_int8="densities saturate: what an integer rounds away moves a row to another cluster",
+    no_int8="densities saturate, so rounding to integers would move rows to other clusters",
     tolerance=1e-4,  # a row between two clusters, whose place is rounded to a float32
     train=_train,
 )

@@ -43,27 +43,27 @@ _LIGHTGBM_FIELDS = {
 class GradientBoostingConfig(AlgorithmConfig):
     """Hyper-parameters of gradient boosting; those that LightGBM has bear its names."""
 
-    n_estimators: Annotated[int, hyperparameter("Rounds of boosting, at most.", unit="rounds", ge=1, le=100_000)] = 4000
+    n_estimators: Annotated[int, hyperparameter("Maximum rounds of boosting.", unit="rounds", ge=1, le=100_000)] = 4000
     learning_rate: Annotated[
         float, hyperparameter("Factor of each tree's predictions.", gt=0, le=10), search_range(0.01, 0.2, log=True)
     ] = 0.02
     num_leaves: Annotated[
         int,
-        hyperparameter("Leaves of a tree, at most.", unit="leaves", ge=2, le=131_072),
+        hyperparameter("Maximum leaves of a tree.", unit="leaves", ge=2, le=131_072),
         search_range(7, 127, log=True, whole=True),
     ] = 15
     min_child_samples: Annotated[
         int,
-        hyperparameter("Training rows of a leaf, at least.", unit="rows", ge=0, le=1_000_000_000),
+        hyperparameter("Minimum training rows of a leaf.", unit="rows", ge=0, le=1_000_000_000),
         search_range(2, 100, log=True, whole=True),
     ] = 20
     feature_fraction: Annotated[
         float,
-        hyperparameter("Share of the columns that a tree chooses from.", unit="share of columns", gt=0, le=1),
+        hyperparameter("Share of the columns that each tree uses.", unit="share of columns", gt=0, le=1),
         search_range(0.2, 1.0),
     ] = 0.3
     bagging_fraction: Annotated[
-        float, hyperparameter("Share of the rows that a tree learns from.", unit="share of rows", gt=0, le=1)
+        float, hyperparameter("Share of the rows that each tree is fitted to.", unit="share of rows", gt=0, le=1)
     ] = 0.8
     extra_trees: Annotated[bool, hyperparameter("Whether each split considers one random threshold of a column.")] = (
         False

@@ -50,13 +50,14 @@ def _train(config: KernelRidgeConfig, task: TrainingTask, context: RunContext) -
 
     if len(task.train) > _MAX_ROWS:
         raise CandidateFailedError(
-            f"kernel_ridge weighs every row against every other: {_MAX_ROWS:,} training rows are its most, and these "
+            f"kernel_ridge compares every pair of rows: at most {_MAX_ROWS:,} training rows are expected, and there "
             f"are {len(task.train):,}"
         )
     preprocessing, features = one_hot_features_of_frequent(task)
     if not preprocessing.width:
         raise CandidateFailedError(
-            "kernel_ridge compares rows by their numbers and by categories that two of them share: there are none here"
+            "kernel_ridge compares rows by numbers and by categories that at least two of them share: there are none "
+            "here"
         )
     weight = task.loss_weight(task.train)
     try:
@@ -107,7 +108,7 @@ ALGORITHM = Algorithm(
         max_classes=50,
         training_order=15,
     ),
-    no_int8="its sums of many kernels, large and of both signs, need exact numbers",
+    no_int8="its sums of many large kernels of both signs need exact numbers",
     tolerance=1e-4,  # its numbers are float64 until the last
     train=with_text_features(_train),
 )

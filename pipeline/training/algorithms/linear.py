@@ -18,7 +18,7 @@ _ABSOLUTE_BEYOND = 1.01  # standard deviations; scikit-learn takes nothing below
 class LinearConfig(AlgorithmConfig):
     """Hyper-parameters of the linear models."""
 
-    max_iter: Annotated[int, hyperparameter("Iterations of the solver, at most.", ge=1, le=1_000_000)] = 200
+    max_iter: Annotated[int, hyperparameter("Maximum iterations of the solver.", ge=1, le=1_000_000)] = 200
     C: Annotated[
         float,
         hyperparameter("Inverse of the L2 penalty of the logistic regression.", task="classification", gt=0, le=1e10),

@@ -15,9 +15,7 @@ __all__ = ["ALGORITHM", "ModelPyConfig"]
 class ModelPyConfig(NetworkConfig):
     """Hyper-parameters of the training loop for the user's network."""
 
-    code: Annotated[
-        str, hyperparameter("JSON of the values that the Settings of model.py are given.", set_by="code")
-    ] = "{}"
+    code: Annotated[str, hyperparameter("JSON of the values passed to the Settings of model.py.", set_by="code")] = "{}"
     epochs: Epochs = 50
     early_stopping: EarlyStopping = 8
 
@@ -29,7 +27,7 @@ def _train(config: ModelPyConfig, task: TrainingTask, context: RunContext) -> Fi
     from pipeline.training.loop.losses import outputs_of
     from pipeline.training.networks.user_model import ModelShape, UserModel, load_user_model
 
-    assert task.code is not None, "a plan has this candidate only beside a model.py"
+    assert task.code is not None, "a plan has this candidate only with a model.py"
     code = task.code
     rows = task.train
     shape = ModelShape(

@@ -45,10 +45,8 @@ class TransformerConfig(NetworkConfig):
         int, hyperparameter("Transformer layers.", unit="layers", ge=1, le=100), search_values(1, 2, 3)
     ] = 2
     heads: Annotated[int, hyperparameter("Attention heads of a layer.", unit="heads", ge=1, le=1_024)] = 4
-    places: Annotated[int, hyperparameter("Words of a text that are read, at most.", unit="words", ge=1, le=8_192)] = (
-        128
-    )
-    tokens: Annotated[int, hyperparameter("Words of the vocabulary, at most.", unit="words", ge=1, le=1_000_000)] = (
+    places: Annotated[int, hyperparameter("Maximum words of a text that are read.", unit="words", ge=1, le=8_192)] = 128
+    tokens: Annotated[int, hyperparameter("Maximum words of the vocabulary.", unit="words", ge=1, le=1_000_000)] = (
         20_000
     )
     epochs: Epochs = 10
@@ -72,8 +70,8 @@ def _train(config: TransformerConfig, task: TrainingTask, context: RunContext) -
 
     if config.width % config.heads:
         raise CandidateFailedError(
-            f"transformer: width is {config.width} and heads {config.heads}: a multiple of the heads is "
-            "expected as the width"
+            f"transformer: width is {config.width} and heads is {config.heads}: the width must be a multiple of the "
+            "heads"
         )
     context.report("reads the texts")
     ids = TokenIds.of(task.built_from(config).text, most_places=config.places, most_tokens=config.tokens)

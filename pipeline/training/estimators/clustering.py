@@ -104,7 +104,7 @@ def _choose_count(
         context.report(f"{clusters} clusters, silhouette {score_of_count[clusters]:.4f}")
     best = max(score_of_count, key=lambda clusters: (score_of_count[clusters], -clusters))
     scores_text = ", ".join(f"{clusters}: {width:.3f}" for clusters, width in score_of_count.items())
-    return best, (f"{best} clusters have the best silhouette of the training rows ({scores_text})",)
+    return best, (f"{best} clusters have the best silhouette on the training rows ({scores_text})",)
 
 
 def _sample(rows: Rows, max_rows: int, seed: int) -> Rows:

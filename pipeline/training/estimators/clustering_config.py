@@ -19,9 +19,7 @@ class ClusteringConfig(AlgorithmConfig):
         hyperparameter("Number of clusters; null: the one with the best silhouette.", set_by="clusters", ge=2, le=100),
     ] = None
     most_clusters: Annotated[
-        int, hyperparameter("Clusters that are tried, at most.", unit="clusters", ge=2, le=100)
+        int, hyperparameter("Maximum number of clusters that is tried.", unit="clusters", ge=2, le=100)
     ] = 10
     starts: Starts = 1
-    max_iter: Annotated[int, hyperparameter("Iterations of a start, at most.", unit="iterations", ge=1, le=100_000)] = (
-        100
-    )
+    max_iter: Annotated[int, hyperparameter("Maximum iterations per start.", unit="iterations", ge=1, le=100_000)] = 100

@@ -28,7 +28,7 @@ _BYTES_PER_CLASS = 12  # more, of more than two classes: measured with 3 to 30 o
 
 MaxDepth = Annotated[
     int | None,
-    hyperparameter("Depth of a tree, at most; null: unbounded.", unit="levels", ge=1, le=10_000),
+    hyperparameter("Maximum depth of a tree; null: unbounded.", unit="levels", ge=1, le=10_000),
     search_values(8, 12, 16, 24),
 ]
 
@@ -43,7 +43,7 @@ class ForestConfig(AlgorithmConfig):
     min_samples_leaf: Annotated[
         int,
         hyperparameter(
-            "Training rows of a leaf, at least; 0: chosen by the rows.", unit="rows", ge=0, le=1_000_000_000
+            "Minimum training rows of a leaf; 0: chosen by the number of rows.", unit="rows", ge=0, le=1_000_000_000
         ),
         search_range(1, 50, log=True, whole=True),
     ] = 0

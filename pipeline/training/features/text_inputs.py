@@ -34,7 +34,7 @@ def with_text_features(
         if not task.train.text.size or task.kind == "clustering":
             return train(config, task, context)
         if isinstance(config, NetworkConfig) and config.privacy_epsilon:
-            raise CandidateFailedError("what it reads texts by learns from the labels, and is no private training")
+            raise CandidateFailedError("its text features learn from the labels, which is not private training")
         from pipeline.training.features.text_features import encode_texts
 
         context.report("reads the texts")

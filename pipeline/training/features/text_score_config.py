@@ -37,7 +37,7 @@ class TextScoreConfig(AlgorithmConfig):
     least_rows: Annotated[
         int,
         hyperparameter(
-            "Rows that a term occurs in, at least; 0: chosen by the rows.", unit="rows", ge=0, le=1_000_000_000
+            "Minimum rows that a term occurs in; 0: chosen by the number of rows.", unit="rows", ge=0, le=1_000_000_000
         ),
     ] = 0
-    most_terms: Annotated[int, hyperparameter("Terms, at most.", unit="terms", ge=1, le=10_000_000)] = 200_000
+    most_terms: Annotated[int, hyperparameter("Maximum number of terms.", unit="terms", ge=1, le=10_000_000)] = 200_000

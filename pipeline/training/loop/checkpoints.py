@@ -116,7 +116,7 @@ def _read(components: TrainingComponents) -> tuple[_Checkpoint | None, str]:
         return None, "the checkpoint of an earlier attempt was damaged; training restarted"
     checkpoint: _Checkpoint = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     if checkpoint["belongs_to"] != _fingerprint(components):
-        return None, "the checkpoint of an earlier attempt belongs to another training; this one restarted"
+        return None, "the checkpoint of an earlier attempt belongs to a different training; this one restarted"
     return checkpoint, ""
 
 

@@ -29,9 +29,9 @@ _UNSUPPORTED = "private training is not possible here: {}"
 # Of the Renyi divergence (Mironov 2017); the one that bounds the most tightly is taken.
 _ORDERS = [1 + n / 10 for n in range(1, 100)] + [float(n) for n in (*range(12, 64), 96, 128, 192, 256, 512, 1024)]
 _NOTE = (
-    "epsilon covers what the weights learned of the training rows; the columns' ranges, vocabularies and statistics "
-    "are read from them as they are, and metrics are exact values of the validation and test rows, from which nothing "
-    "is learned; the weights of the last epoch are kept, and no loss of an epoch is published"
+    "epsilon covers what the weights learned from the training rows; the columns' ranges, vocabularies and statistics "
+    "are exact, and so are the metrics on the validation and test rows, from which nothing is learned; the weights of "
+    "the last epoch are kept, and no loss of an epoch is published"
 )
 _PUBLIC = frozenset({"epoch", "learning_rate", "memory_mb", "seconds"})  # of a point of the learning curve
 
@@ -105,7 +105,7 @@ class DpSgd:
         try:
             hooks = GradSampleModule(network, loss_reduction="sum")
         except NotImplementedError as error:
-            raise CandidateFailedError(_UNSUPPORTED.format("Opacus has no gradients row by row for a layer")) from error
+            raise CandidateFailedError(_UNSUPPORTED.format("Opacus has no per-row gradients for a layer")) from error
         dp_optimizer = DPOptimizer(
             torch.optim.SGD(optimizer.parameters, lr=0.0),  # takes no step: its gradients go to ``optimizer``
             noise_multiplier=self._noise,
@@ -199,7 +199,7 @@ def replace_batch_norm(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
 def _check(config: NetworkConfig, context: RunContext) -> None:
     reason = ""
     if context.process.size > 1:
-        reason = "it is of one process"
+        reason = "it runs in one process"
     elif config.mixup:
         reason = "mixup gives a row its neighbors' pixels"
     elif config.schedule == "plateau":

@@ -83,7 +83,7 @@ def _check_fit(base: PretrainedModel, fitting: Mapping[str, Tensor], unfit: list
     if freeze and unfit:
         raise CandidateFailedError(
             f"freeze: the weights of {base.version} do not fit this network in {_format_names(unfit)}, which would "
-            "keep their random values: the same architecture is expected, or no freeze"
+            "keep random values: the same architecture is expected, or no freeze"
         )
 
 
@@ -92,9 +92,9 @@ def _make_notes(
 ) -> tuple[str, ...]:
     notes = [f"initialized with the weights of {base.version} ({len(fitting)} of {len(fitting) + len(unfit)} arrays)"]
     if inner := [name for name in unfit if name not in last]:
-        notes.append(f"{_format_names(inner)} did not fit and were initialized anew")
+        notes.append(f"{_format_names(inner)} did not fit and were reinitialized")
     if last & set(unfit):
-        notes.append("it predicts other classes; the last layer was initialized anew")
+        notes.append("it predicts other classes; the last layer was reinitialized")
     if freeze:
         notes.append("only the last layer was trained")
     return tuple(notes)

@@ -34,7 +34,7 @@ class ImageConfig(NetworkConfig):
         32,
         64,
     )
-    jitter: Annotated[bool, hyperparameter("Whether training images are shifted, turned and scaled a little.")] = True
+    jitter: Annotated[bool, hyperparameter("Whether training images are slightly shifted, rotated and scaled.")] = True
     batch_size: BatchSize = 128
     learning_rate: Annotated[LearningRate, search_range(3e-4, 1e-2, log=True)] = 3e-3
     weight_decay: Annotated[WeightDecay, search_range(1e-4, 1e-1, log=True)] = 1e-2

@@ -99,7 +99,9 @@ def load_user_model(code: Path, settings: str, shape: ModelShape) -> nn.Module:
     factory: Callable[..., Any] = space.build
     module = factory(shape, _settings(getattr(space, "Settings", None), json.loads(settings)))
     if not isinstance(module, nn.Module):
-        raise CandidateFailedError(f"{MODEL_CODE}: build gave a {type(module).__name__}: a torch.nn.Module is expected")
+        raise CandidateFailedError(
+            f"{MODEL_CODE}: build returned a {type(module).__name__}: a torch.nn.Module is expected"
+        )
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise CandidateFailedError(f"{MODEL_CODE}: the module has no parameters to train")
     return module

@@ -136,7 +136,7 @@ class WeightCompression:
         name = "sparsity" if self._sparsity else "shared_bits"
         if config.parallel != "none":
             raise CandidateFailedError(
-                f"training.{name} prunes or shares weights on one machine: no parallel is expected"
+                f"training.{name} prunes or shares weights on one machine: leave out training.parallel"
             )
         if config.averaging != "none":
             raise CandidateFailedError(f"training.{name} and averaging '{config.averaging}' exclude each other")

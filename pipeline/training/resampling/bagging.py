@@ -88,7 +88,7 @@ def train_bag(  # noqa: PLR0913 - what is trained, on what, and how
             out_of_fold = np.full((len(rows), *predicted.shape[1:]), np.nan)
         out_of_fold[fold.held] = predicted
         members.append(model)
-    assert out_of_fold is not None, "one fold at least is trained"
+    assert out_of_fold is not None, "at least one fold is trained"
     return Bag(members=tuple(members), out_of_fold=out_of_fold, notes=notes, checkpoints=checkpoints)
 
 
@@ -106,7 +106,7 @@ def refit(bag: Bag, task: TrainingTask, context: RunContext, train: Train) -> Fi
     tuned_of_folds = [member.tuned for member in bag.members]
     tuned = tuned_of_folds[-1] if task.train.time is not None else _medians(tuned_of_folds)
     tuned_text = ", ".join(f"{name} {value:.4g}" for name, value in tuned.items())
-    note = "one model, refit on all rows, is served: the metrics are of its fold models"
+    note = "one model, refit on all rows, is served: the metrics are those of its fold models"
     model = train(
         replace(task, tuned=tuned),
         replace(

@@ -75,7 +75,8 @@ def _reject_dominated(results: Sequence[_ScreenResult], *, rows: int, metric: st
     return {
         result.candidate: (
             f"on {rows:,} rows its {metric} was {abs(result.quality):.4g}, and {abs(ranked[0].quality):.4g} the best "
-            f"({ranked[0].candidate}): further behind than {_REJECT_HALF_WIDTHS:g} times what the rows leave open"
+            f"({ranked[0].candidate}): further behind than {_REJECT_HALF_WIDTHS:g} half-widths of the interval on "
+            "these rows"
         )
         for result in ranked[_MIN_SURVIVORS:]
         if ranked[0].quality - result.quality > _REJECT_HALF_WIDTHS * (result.half + ranked[0].half)

@@ -73,13 +73,13 @@ def search(  # noqa: PLR0913, PLR0917 - what is searched, on what, and how
             trials_run.append(trial)
     except SearchTimeoutError:
         timeout_note = (
-            f"search time ran out after {len(trials_run)} of {runner.planned} trials; the best of these was used"
+            f"search time ran out after {len(trials_run)} of {runner.planned} trials; the best of them was used"
         )
     best = _best(trials_run, greater=greater)
     if best is None and trials_run:
         raise CandidateFailedError(f"every trial failed, the first because: {trials_run[0].reason}")
     if best is None:
-        timeout_note = "there was no time for a single trial: the settings are those that the plan begins with"
+        timeout_note = "there was no time for a single trial: the plan's initial settings were used"
     return SearchResult(
         config=algorithm.configure({**base, **(best.settings if best else {})}),
         trials=tuple(_finalize(trials_run, best)),

@@ -30,7 +30,7 @@ def make_folds(task: TrainingTask, cv: int | None) -> tuple[tuple[TrainingTask, 
     possible = min(cv, _max_folds(task))
     if possible < 2:
         return (task,), (
-            f"cross-validation in {cv} folds would leave folds whose rows are of one class (or none): "
+            f"cross-validation in {cv} folds would leave folds with rows of one class (or none): "
             "the settings were compared on the validation rows"
         )
     tasks = tuple(
@@ -44,7 +44,7 @@ def make_folds(task: TrainingTask, cv: int | None) -> tuple[tuple[TrainingTask, 
         )
     if len(tasks) == cv:
         return tasks, ""
-    return tasks, f"cross-validation in {len(tasks)} folds: {cv} would leave folds whose rows are of one class"
+    return tasks, f"cross-validation in {len(tasks)} folds: {cv} would leave folds with rows of one class"
 
 
 def sample(rows: Rows, fraction: float, *, classes: int, seed: int) -> Rows:

@@ -44,7 +44,7 @@ class CancelRun:
         canceled = self.runs.fail(run, RunError(type=_CANCELED, message=sentence))
         record = self.runs.get(run)
         if not canceled and (record.error is None or record.error.type != _CANCELED):
-            raise ConflictError(f"the run {run} has ended ({record.status}): only a RUNNING one can be canceled")
+            raise ConflictError(f"the run {run} has ended ({record.status}): only a RUNNING run can be canceled")
         with suppress(NotFoundError):  # its execution has not begun, or is older than 90 days
             self.executions.stop(run, sentence)
         return record

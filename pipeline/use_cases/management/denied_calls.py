@@ -42,7 +42,7 @@ class DeniedCalls:
             try:
                 self._add(event, type(error).__name__)
             except ModeldropError as failure:
-                _log.warning("a denied call is not in the audit log", extra={"error": type(failure).__name__})
+                _log.warning("a denied call was not recorded in the audit log", extra={"error": type(failure).__name__})
             raise
 
     def _add(self, event: Mapping[str, Any], reason: str) -> None:

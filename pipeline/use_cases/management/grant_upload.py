@@ -231,4 +231,6 @@ def _no_such_upload() -> Iterator[None]:
     try:
         yield
     except ObjectNotFoundError as error:
-        raise NotFoundError("there is no such upload: it is completed, aborted, or of another file") from error
+        raise NotFoundError(
+            "there is no such upload: it was completed or aborted, or belongs to another file"
+        ) from error

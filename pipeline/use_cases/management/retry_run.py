@@ -77,7 +77,7 @@ class RetryRun(RunUseCase):
         """
         earlier = self.runs.get(run)
         if earlier.status == "RUNNING":
-            raise ConflictError(f"the run {run} is going: 'modeldrop cancel {run}' ends it first")
+            raise ConflictError(f"the run {run} is running: 'modeldrop cancel {run}' ends it first")
         entry = self._choose_entry(earlier, stage)
         upload = self._read(Upload, RunKeys.of(run).upload)
         return self._start_anew(upload) if entry == "validate" else self._resume(earlier, upload, entry, by)
@@ -87,11 +87,11 @@ class RetryRun(RunUseCase):
         if stage is not None:
             named = next((name for name in STAGES if name == stage), None)
             if named is None:
-                raise InputError(f"'{stage[:32]}' is no stage: {', '.join(STAGES)} are expected")
+                raise InputError(f"'{stage[:32]}' is not a stage: {', '.join(STAGES)} are expected")
             entry = _ENTRIES.get(named, named)
             if missing := _missing_inputs(entry, existing):
                 raise ConflictError(
-                    f"the run {earlier.run} cannot begin at {stage}, since {', '.join(missing)} is not there: an "
+                    f"the run {earlier.run} cannot begin at {stage}, since {', '.join(missing)} is missing: an "
                     "earlier stage is expected"
                 )
             return entry

@@ -56,7 +56,7 @@ def describe_markers(markers: Counter[str]) -> str:
     """Say which texts were taken for missing, the most frequent ones first, and in how many cells."""
     frequent = markers.most_common(MAX_NAMED)
     listed = ", ".join(f"'{text}' ({counted(cells, 'cell')})" for text, cells in frequent)
-    return f"taken for missing: {listed}{', ...' if len(markers) > MAX_NAMED else ''}"
+    return f"read as missing: {listed}{', ...' if len(markers) > MAX_NAMED else ''}"
 
 
 def is_number_marker(text: str) -> bool:

@@ -62,11 +62,9 @@ def read_dates(column: pl.Series) -> Dates | None:
         return None
     warnings = [warning] if warning else []
     if broken:
-        warnings.append(
-            f"column '{column.name}': {counted(broken, 'cell')} without a date that there is, taken as missing"
-        )
+        warnings.append(f"column '{column.name}': {counted(broken, 'cell')} without a valid date, read as missing")
     if (bare := _count_without_zone(texts)) is not None:
-        warnings.append(f"column '{column.name}': {counted(bare, 'time')} without a time zone, taken as UTC")
+        warnings.append(f"column '{column.name}': {counted(bare, 'time')} without a time zone, read as UTC")
     return Dates(seconds=seconds, day_first=day_first, time_unit=time_unit, warnings=tuple(warnings))
 
 
@@ -113,7 +111,7 @@ def _detect_order(column: pl.Series) -> tuple[bool | None, str | None]:
     day_first = bool(texts.str.contains(r"^[^0-9]{0,20}[0-9]+\.").all())
     example = "3.4.2024 is 3 April" if day_first else "3/4/2024 is 4 March"
     return day_first, (
-        f"column '{column.name}': its dates do not tell whether the day or the month comes first: the "
+        f"column '{column.name}': its dates do not show whether the day or the month comes first: the "
         f"{'day' if day_first else 'month'} is assumed ({example})"
     )
 
@@ -161,7 +159,7 @@ def explain_lost(cells: pl.Series, values: pl.Series, column: Column) -> str:
     if not ambiguous:
         return ""
     return (
-        f" ({ambiguous:,} because the training file does not tell whether the day or the month comes first: dates such "
+        f" ({ambiguous:,} because the training file does not show whether the day or the month comes first: dates such "
         "as 2024-01-31 are expected)"
     )
 

@@ -62,7 +62,7 @@ def cast_later_column(raw: pl.Series, column: Column, missing: Set[str] = MISSIN
                 f"column '{raw.name}' is not {column.kind}, as it is in the training file{reason}: the same spelling "
                 "is expected in both files"
             )
-        warnings += (f"column '{raw.name}': {counted(lost, 'cell')} not {column.kind}{reason}, taken as missing",)
+        warnings += (f"column '{raw.name}': {counted(lost, 'cell')} not {column.kind}{reason}, read as missing",)
     exact = exact.set(values.is_null(), None) if is_numeric else exact
     return LaterCells(cells=cells, values=values, exact=exact, warnings=warnings)
 

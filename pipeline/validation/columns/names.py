@@ -110,7 +110,7 @@ def _tell_unnamed(unnamed: Mapping[int, str]) -> tuple[str, ...]:
         return ()
     shown = ", ".join(f"{position} ('{name}')" for position, name in list(unnamed.items())[:_MAX_LISTED])
     more = ", ..." if len(unnamed) > _MAX_LISTED else ""
-    return (f"{counted(len(unnamed), 'column')} without a name in the header got one by position: {shown}{more}",)
+    return (f"{counted(len(unnamed), 'column')} without a name in the header were named by position: {shown}{more}",)
 
 
 def _tell_duplicates(fields: Sequence[str], names: Sequence[str], unnamed: Mapping[int, str]) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ def _tell_duplicates(fields: Sequence[str], names: Sequence[str], unnamed: Mappi
         if position not in unnamed:
             positions[clean_name(written)].append(position)
     return tuple(
-        f"columns {_join(duplicates)} are all named '{name}': they are called "
+        f"columns {_join(duplicates)} are all named '{name}': they are renamed "
         + _join([f"'{names[position - 1]}'" for position in duplicates])
         for name, duplicates in list(positions.items())
         if len(duplicates) > 1
@@ -128,7 +128,7 @@ def _tell_duplicates(fields: Sequence[str], names: Sequence[str], unnamed: Mappi
 
 def _tell_patterns(fields: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
     changed = [
-        f"'{written.strip()}' is called '{name}'"
+        f"'{written.strip()}' is renamed '{name}'"
         for written, name in zip(fields, names, strict=True)
         if _POLARS_PATTERN.fullmatch(written.strip())
     ]
@@ -156,13 +156,13 @@ def check_names(names: Sequence[str], *, min_columns: int = 2) -> None:
         raise InvalidColumnsError(f"the file has {len(names):,} columns: at most {MAX_COLUMNS:,} are expected")
     if len(names) < min_columns:
         raise InvalidColumnsError(
-            f"the file has {counted(len(names), 'column')}: at least one to learn from and one to predict are expected"
+            f"the file has {counted(len(names), 'column')}: at least one feature and one target are expected"
         )
     for position, name in enumerate(names, 1):
         if not name:
             raise InvalidColumnsError(
                 f"column {position} of {len(names)} has no name: a name for each column is expected "
-                "(pandas writes its index so; leave it out with index=False)"
+                "(pandas writes its index this way; leave it out with index=False)"
             )
         if len(name) > MAX_NAME_CHARACTERS:
             raise InvalidColumnsError(
@@ -171,14 +171,12 @@ def check_names(names: Sequence[str], *, min_columns: int = 2) -> None:
             )
     if (size := sum(len(json.dumps(name)) for name in names)) > MAX_NAMES_BYTES:
         raise InvalidColumnsError(
-            f"the names of the {len(names):,} columns have {size:,} bytes together: at most {MAX_NAMES_BYTES:,} are "
+            f"the names of the {len(names):,} columns have {size:,} bytes in total: at most {MAX_NAMES_BYTES:,} are "
             "expected, since each request carries them"
         )
     if repeated := [name for name, count in Counter(names).items() if count > 1]:
         positions = " and ".join(str(position) for position, name in enumerate(names, 1) if name == repeated[0])
-        raise InvalidColumnsError(
-            f"columns {positions} are both named '{repeated[0]}': a name of its own is expected for each"
-        )
+        raise InvalidColumnsError(f"columns {positions} are both named '{repeated[0]}': different names are expected")
 
 
 def check_cells(file: str, cells: int) -> None:

@@ -113,9 +113,9 @@ def infer_target_columns(sample: pl.DataFrame, spec: JobSpec, hint: DecimalHint 
     for name in spec.targets:
         if task == "classification" and not _are_flags(sample[name], missing):
             raise InvalidTargetError(
-                f"several targets are labels that a row has or has not, and '{name}' holds "
+                f"several targets are labels that a row has or does not have, and '{name}' holds "
                 f"{_describe(sample[name], missing)}: 0 and 1, true and false, or yes and no are expected in each; "
-                f"else {_ONE_EACH}"
+                f"otherwise {_ONE_EACH}"
             )
         if task == "classification":
             rules.append(TargetRule(name=name, task=task, missing=missing))
@@ -160,7 +160,7 @@ def infer_label_lists(sample: pl.DataFrame, name: str, spec: JobSpec) -> Several
     if len(labels) < 2:
         raise InvalidTargetError(
             f"the target '{name}' lists labels, and {counted(len(labels), 'label')} of them has {MIN_CLASS_ROWS} rows "
-            "with it and as many without: two are expected at least"
+            "with it and as many without: at least two are expected"
         )
     example = next(iter(present.filter(split_labels(present, separator).list.len() > 1).head(1).to_list()), "")
     shown = ", ".join(example) if isinstance(example, list) else example
@@ -251,8 +251,8 @@ def _choose_labels(lists: pl.Series, name: str) -> tuple[tuple[str, ...], tuple[
     dropped = counts.filter(~pl.col("label").is_in(chosen["label"].to_list()))["label"].head(MAX_NAMED)
     listed = ", ".join(f"'{label[:40]}'" for label in dropped)
     return tuple(sorted(chosen["label"])), (
-        f"{counted(left, 'label')} of the target '{name}' that are in too few rows, or in nearly all, or beyond the "
-        f"{MAX_TARGETS} most frequent, are not predicted, such as {listed}",
+        f"{counted(left, 'label')} of the target '{name}' with too few rows, in nearly all rows, or beyond the "
+        f"{MAX_TARGETS} most frequent are not predicted, such as {listed}",
     )
 
 

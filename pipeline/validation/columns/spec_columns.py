@@ -59,6 +59,8 @@ def check_columns(spec: JobSpec, names: list[str], targets: Sequence[str]) -> No
         if name not in names:
             raise InvalidJobSpecError(f"train.yaml: {field}: there is no column '{name}': {suggest(name, names)}")
         if name in targets:
-            raise InvalidJobSpecError(f"train.yaml: {field}: column '{name}' is the target, which must stay")
+            raise InvalidJobSpecError(f"train.yaml: {field}: column '{name}' is the target, which must be kept")
     if spec.weight is not None and spec.weight == spec.split.column:
-        raise InvalidJobSpecError(f"train.yaml: weight: column '{spec.weight}' is split.column too: two are expected")
+        raise InvalidJobSpecError(
+            f"train.yaml: weight: column '{spec.weight}' is also split.column: two columns are expected"
+        )

@@ -156,8 +156,8 @@ def _check_logarithms(metric: str | None, values: pl.Series) -> None:
     """Raise InvalidTargetError where ``metric: rmsle`` is of a value that has no logarithm of one plus it."""
     if metric == "rmsle" and len(below := values.filter(values <= -1)):
         raise InvalidTargetError(
-            f"the target '{values.name}' has {len(below):,} values of -1 or less, which metric: rmsle is not defined "
-            "for: values above -1 are expected, or another metric such as rmse or mae"
+            f"the target '{values.name}' has {len(below):,} values of -1 or less, for which metric: rmsle is not "
+            "defined: values above -1 are expected, or another metric such as rmse or mae"
         )
 
 
@@ -179,7 +179,7 @@ def check_distinct(name: str, task: Task, values: pl.Series) -> None:
         size = sum(len(json.dumps(str(label))) for label in values.drop_nulls().unique())
         if size > MAX_CLASSES_BYTES:
             raise InvalidTargetError(
-                f"the {distinct:,} classes of the target '{name}' have {size:,} bytes together: at most "
+                f"the {distinct:,} classes of the target '{name}' have {size:,} bytes in total: at most "
                 f"{MAX_CLASSES_BYTES:,} are expected, since each prediction names them"
             )
 
@@ -234,7 +234,7 @@ def _tell_task(rule: TargetRule, numbers: pl.Series | None, *, is_explicit: bool
     grades = values.unique().sort()
     return (
         f"{described} ({grades[0]:.0f} to {grades[-1]:.0f}): learned as classification, which ignores their order and "
-        "sets rare ones aside; if they are counts or grades `task: regression` in train.yaml keeps the order",
+        "sets rare ones aside; if they are counts or grades, `task: regression` in train.yaml keeps the order",
     )
 
 
@@ -269,7 +269,7 @@ def describe_others(values: pl.Series, rows: pl.Series | None = None) -> str:
         return ""
     counts = pl.DataFrame({"value": values.filter(is_other), "rows": rows.filter(is_other)})
     frequent = counts.group_by("value").agg(pl.col("rows").sum()).sort("rows", "value", descending=[True, False])
-    return f" ({other_rows:,} of its {present_rows:,} values are none, such as '{frequent['value'][0][:40]}')"
+    return f" ({other_rows:,} of its {present_rows:,} values are not, such as '{frequent['value'][0][:40]}')"
 
 
 def _labels(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:

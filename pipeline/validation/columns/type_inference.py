@@ -67,7 +67,7 @@ def infer_unnamed_column(raw: pl.Series, inferred: InferredColumn | LeftOut) -> 
     numbers = strip_cells(raw)
     numbers = numbers.cast(pl.Float64, strict=False) if numbers.dtype != pl.Float64 else numbers
     if numbers_rows(numbers):
-        return LeftOut(name=raw.name, reason="a row number: an unnamed column of whole numbers, each there once")
+        return LeftOut(name=raw.name, reason="a row number: an unnamed column of whole numbers, each of them once")
     return inferred
 
 

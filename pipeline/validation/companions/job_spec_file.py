@@ -58,7 +58,7 @@ def override_target(spec: JobSpec, target: str) -> AskedSpec:
     return AskedSpec(
         spec=spec.model_copy(update={"target": target, "targets": ()}),
         warnings=(
-            f"the target is '{target}', as --target (or the object's metadata) says, and not '{spec_target}', as "
+            f"the target is '{target}', as --target (or the object's metadata) says, not '{spec_target}', as "
             "train.yaml says",
         ),
     )

@@ -47,7 +47,7 @@ def check_code(code: bytes) -> bytes:
         ) from error
     if not any(isinstance(node, ast.FunctionDef) and node.name == _FACTORY for node in module.body):
         raise InvalidModelCodeError(
-            f"{MODEL_CODE} has no function '{_FACTORY}': def {_FACTORY}(shape, settings) that gives a torch.nn.Module "
-            "is expected"
+            f"{MODEL_CODE} has no function '{_FACTORY}': def {_FACTORY}(shape, settings) that returns a "
+            "torch.nn.Module is expected"
         )
     return code

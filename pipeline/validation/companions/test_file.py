@@ -81,11 +81,11 @@ def read_test_rows(
         frame = frame.filter(frame[weight].is_not_null())
     frame = frame.filter(frame[name].is_not_null())
     if frame.is_empty() and labels:
-        raise InvalidTargetError(f"no row can be tested on: {'; '.join(labels)}")
+        raise InvalidTargetError(f"no row can be tested: {'; '.join(labels)}")
     if frame.is_empty():
         raise TooFewRowsError(
-            f"'{test.name}' has no row to test on ({counted(raw.height, 'row')} in all): rows with the target "
-            f"'{schema.target_label}', of classes that the data has, are expected"
+            f"'{test.name}' has no usable test row ({counted(raw.height, 'row')} in all): rows with the target "
+            f"'{schema.target_label}'of the data's classes are expected"
         )
     return CompanionRows(
         frame=frame.drop(STRATUM, strict=False),

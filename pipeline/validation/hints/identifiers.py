@@ -26,7 +26,7 @@ def hint_identifiers(schema: Schema) -> Iterator[str]:
         if column.column.kind == "text" and (first := _first_identifier(column.values.drop_nulls())) is not None:
             yield (
                 f"column '{column.name}' is an identifier: each value, such as '{first}', names one row and tells a "
-                f"model nothing of new rows. Add `drop: [{yaml_name(column.name)}]` to train.yaml"
+                f"model nothing about new rows. Add `drop: [{yaml_name(column.name)}]` to train.yaml"
             )
 
 

@@ -38,9 +38,9 @@ def hint_repeated_entities(schema: Schema) -> Iterator[str]:
         return
     name, entities, rows = match
     yield (
-        f"column '{name}' has {counted(entities, 'value')} in {rows:,} rows and tells much of the target: rows of one "
-        "of them are in training and test alike, so that quality on new ones will be lower than measured. If the model "
-        f"is for new ones add `split: {{by: group, column: {yaml_name(name)}}}` to train.yaml"
+        f"column '{name}' has {counted(entities, 'value')} in {rows:,} rows and predicts much of the target: rows of "
+        "the same value are in both training and test, so quality on new values will be lower than measured. If the "
+        f"model is for new values, add `split: {{by: group, column: {yaml_name(name)}}}` to train.yaml"
     )
 
 

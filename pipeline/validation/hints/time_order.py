@@ -44,9 +44,9 @@ def hint_time_order(schema: Schema) -> Iterator[str]:
         return
     best = max(telling, key=lambda candidate: (candidate.is_ordered, candidate.signal.explained))
     yield (
-        f"column '{best.name}' is a time, and targets of rows that follow one another in it are alike: rows are split "
-        "at random, so that the test rows have neighbors among the training rows. To predict later rows from earlier "
-        f"ones add `split: {{by: time, column: {yaml_name(best.name)}}}` to train.yaml"
+        f"column '{best.name}' is a time, and rows that are close in time have similar targets: rows are split at "
+        "random, so test rows have neighbors among the training rows. To predict later rows from earlier ones, add "
+        f"`split: {{by: time, column: {yaml_name(best.name)}}}` to train.yaml"
     )
 
 

@@ -39,7 +39,7 @@ def hint_survival(schema: Schema) -> Iterator[str]:
     learned, leaking = (duration, event) if name == duration else (event, duration)
     yield (
         f"columns '{duration}' and '{event}' look like survival data (a duration, and whether it ended with the event "
-        f"or was censored): survival models are not supported. '{learned}' is learned as a {schema.task} that knows no "
+        f"or was censored): survival models are not supported. '{learned}' is learned as a {schema.task} that ignores "
         f"censoring, and '{leaking}', which is not known before the end, is a feature: add "
         f"`drop: [{yaml_name(leaking)}]` to train.yaml"
     )
@@ -59,7 +59,7 @@ def hint_ranking(schema: Schema) -> Iterator[str]:
     yield (
         f"columns '{queries[0]}' and '{schema.target.name}' look like a ranking (results of a query, with a grade): "
         f"ranking is not supported, and each row is learned by itself as a {schema.task}: sort the results of a query "
-        f"by what is predicted{order}{together}"
+        f"by the prediction{order}{together}"
     )
 
 

@@ -123,7 +123,7 @@ def report_damage(name: str) -> Iterator[None]:
         yield
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise UnreadableDatasetError(
-            f"'{name}' is a damaged parquet file: its pages or its schema cannot be read"
+            f"'{name}' is a damaged parquet file: its pages or schema cannot be read"
         ) from error
 
 

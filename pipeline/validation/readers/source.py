@@ -67,10 +67,10 @@ def list_files(upload: Upload) -> list[tuple[Part, str, Format]]:
 def _list_part_files(upload: Upload, named: UploadKey) -> list[tuple[Part, str, Format]]:
     if not upload.parts:
         raise UnreadableDatasetError(
-            f"'{named.shown}' has no part files beside its _SUCCESS: files such as part-0.parquet are expected"
+            f"'{named.shown}' has no part files with its _SUCCESS: files such as part-0.parquet are expected"
         )
     if len(upload.parts) > MAX_PARTS:
-        raise UnreadableDatasetError(f"'{named.shown}' has more than {MAX_PARTS:,} part files, which are the most")
+        raise UnreadableDatasetError(f"'{named.shown}' has more than {MAX_PARTS:,} part files, the maximum")
     filled = [part_file for part_file in upload.parts if part_file.bytes] or upload.parts  # without bytes: no rows
     files = [(part_file, name := part_file.key.rsplit("/", 1)[1], find_format(name)) for part_file in filled]
     _, first, first_form = files[0]
@@ -160,7 +160,7 @@ def check_same_columns(name: str, schema: pl.Schema, first: str, first_schema: p
     for column, dtype in schema.items():
         if column not in first_schema:
             raise InvalidColumnsError(
-                f"the part '{name}' has a column '{column}', which '{first}' has not: "
+                f"the part '{name}' has a column '{column}', which '{first}' does not have: "
                 f"{suggest(column, first_schema.names())}"
             )
         first_dtype = first_schema[column]

@@ -97,7 +97,7 @@ def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its she
         if _ENCRYPTED in data:
             raise _make_password_error(name) from error
         raise UnreadableDatasetError(
-            f"'{name}' is not a whole Excel file: it is damaged or another format; .xlsx, .xls or .ods is expected"
+            f"'{name}' is not a complete Excel file: it is damaged or another format; .xlsx, .xls or .ods is expected"
         ) from error
     return ConvertedSheet(path=target, warnings=(*warnings, *merged.warnings))
 
@@ -114,12 +114,12 @@ def _check_size(name: str, path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as packed:
             if sum(entry.file_size for entry in packed.infolist()) > MAX_BYTES:
-                raise UnreadableDatasetError(f"'{name}' holds more than {MAX_BYTES >> 20:,} MiB, which is the most")
+                raise UnreadableDatasetError(f"'{name}' holds more than {MAX_BYTES >> 20:,} MiB, the maximum")
             for entry in packed.infolist():
                 if entry.filename.startswith("xl/worksheets/") and entry.filename.endswith(".xml"):
                     check_cells(name, _count_cells(packed, entry))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise UnreadableDatasetError(f"'{name}' is not a whole Excel file: its zip archive is damaged") from error
+        raise UnreadableDatasetError(f"'{name}' is not a complete Excel file: its zip archive is damaged") from error
 
 
 def _count_cells(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:

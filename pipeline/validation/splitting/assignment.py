@@ -28,7 +28,7 @@ def group_copies(frame: pl.DataFrame) -> tuple[pl.Series | None, tuple[str, ...]
     if copies == 0:
         return None, ()
     if copies > len(rows) * _MAX_COPIES:
-        warning = f"{copies:,} of {len(rows):,} rows repeat others exactly: the same row may both train and test"
+        warning = f"{copies:,} of {len(rows):,} rows repeat others exactly: the same row may be in training and test"
         return None, (warning,)
     return rows, (f"{copies:,} of {len(rows):,} rows repeat others exactly: copies are kept in one split",)
 
@@ -63,7 +63,7 @@ def assign_splits(
     for name in ("train", *fractions):
         if not (assigned == name).any():
             raise TooFewRowsError(
-                f"{len(assigned):,} rows leave none for {name}: more rows, or other shares in split, are expected"
+                f"{len(assigned):,} rows leave none for {name}: more rows or other shares in split are expected"
             )
     return assigned
 

@@ -90,8 +90,8 @@ def check_rare_classes(target: TargetRule, counts: pl.DataFrame) -> list[str]:
         suggestion = describe_others(counts["class"], counts["rows"])
         raise InvalidTargetError(
             f"{rare.height:,} of the {counts.height:,} classes of the target '{target.name}' have fewer than "
-            f"{MIN_CLASS_ROWS} rows ({lost:,} of {rows:,} rows): two classes with that many are expected at least, "
-            f"and {MAX_RARE_SHARE:.0%} of the rows at most in smaller ones"
+            f"{MIN_CLASS_ROWS} rows ({lost:,} of {rows:,} rows): at least two classes with that many are expected, "
+            f"and at most {MAX_RARE_SHARE:.0%} of the rows in smaller classes"
             + (f"; were numbers meant?{suggestion}" if suggestion else "; --target chooses another column")
         )
     return rare["class"].to_list()

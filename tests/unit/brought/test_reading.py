@@ -110,7 +110,7 @@ def test_labels_beside_the_rows_are_what_quality_is_measured_by(tmp_path: Path) 
 
 def test_a_label_that_is_no_class_is_refused(tmp_path: Path) -> None:
     rows = "a,b,c,d,kind\n1,2,3,4,seven\n"
-    with pytest.raises(InvalidModelError, match=r"'kind': 'seven' is no class of the model: 0, 1, 2"):
+    with pytest.raises(InvalidModelError, match=r"'kind': 'seven' is not a class of the model: 0, 1, 2"):
         _read(tmp_path, _classifier(), rows, JobSpec(target="kind"))
 
 

@@ -22,6 +22,6 @@ def test_redrive_hands_all_of_them_over(stage: Stage) -> None:
     stage.dead_letters = (uploads(queue, uploads_queue),)
     done = stage.run("dead-letters", "--redrive")
     assert done.exit_code == 0
-    assert "2 handed over again" in done.stderr
+    assert "2 sent again" in done.stderr
     assert uploads_queue.bodies == ["a", "b"]
     assert stage.json("dead-letters", "--redrive", "--json")[0]["redriven"] == 0

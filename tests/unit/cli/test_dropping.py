@@ -71,7 +71,7 @@ def test_an_explicit_target_wins_over_the_train_yaml_of_an_earlier_drop(stage: S
     _store(stage, "target: churned\n")
     code, told = _drop(stage, churn, "--target", "visits")
     assert code == 0
-    assert "earlier drop; --target visits wins over its target, churned" in told
+    assert "earlier drop; --target visits overrides its target, churned" in told
     assert "learning 'visits' (regression)" in told
 
 

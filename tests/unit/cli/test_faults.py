@@ -150,7 +150,7 @@ def test_a_folder_that_may_not_be_read_is_one_sentence(stage: Stage, tmp_path: P
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     result = stage.run("drop", "--no-check", str(tmp_path / "a.csv"))
     assert result.exit_code == 1
-    assert result.stderr == "error: 'a.csv' may not be read or written: permission is missing\n"
+    assert result.stderr == "error: 'a.csv' cannot be read or written: permission denied\n"
 
 
 def test_a_reader_that_closes_the_pipe_sees_no_traceback() -> None:

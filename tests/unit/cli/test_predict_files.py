@@ -323,7 +323,7 @@ def test_predict_lets_the_api_judge_extra_columns_of_json(stage: Stage) -> None:
 
 def test_predict_says_which_option_takes_extra_columns_of_json(stage: Stage) -> None:
     stage.serve()
-    told = "rows[0] has 'note', which the model does not read: ...; ?extra=ignore leaves out what it does not read"
+    told = "rows[0] has 'note', which the model does not read: ...; ?extra=ignore ignores what it does not read"
     stage.answer = lambda body: httpx.Response(400, json={"error": told})
     result = stage.run("predict", "m", json.dumps({**ROW, "note": "x"}))
     assert result.stderr == f"error: {told.replace('?extra=ignore', '--ignore-extra')}\n"

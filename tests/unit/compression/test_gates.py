@@ -38,7 +38,7 @@ def test_a_file_that_is_smaller_and_as_good_keeps_its_gates() -> None:
         ),
         (small(accuracy=0.88), 1.0, "accuracy", "accuracy 0.88 is 2.22% worse than fp32's 0.9, at most 1.00%"),
         (small(rmse=102.0), 1.0, "rmse", "rmse 102 is 2.00% worse than fp32's 100, at most 1.00% is allowed"),
-        (small(rmse=float("nan")), 1.0, "rmse", "rmse is no finite number: for some row it predicts none"),
+        (small(rmse=float("nan")), 1.0, "rmse", "rmse is not finite: some row has no finite prediction"),
         (small(), 0.96, "accuracy", "its agreement with fp32 is 0.9600, at least 0.9800 is expected"),
         (small(latency=40.0), 1.0, "accuracy", "one row takes 40 us, 2.00 times fp32's 20 us, at most 1.5 times"),
     ],

@@ -143,7 +143,7 @@ def test_a_codebook_file_is_smaller_runs_as_fast_and_keeps_its_gates(artifacts: 
     sizes = [each.artifact.bytes for each in (full, half, shared) if each.artifact]
     assert sizes == sorted(sizes, reverse=True)
     assert 1.5 * sizes[2] < sizes[0]
-    assert "values in each tensor" in shared.reason
+    assert "values per tensor" in shared.reason
     assert shared.quality["log_loss"] == pytest.approx(full.quality["log_loss"], rel=0.05)
 
 

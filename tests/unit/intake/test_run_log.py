@@ -153,12 +153,12 @@ def test_runs_are_listed_newest_first_of_all_or_of_one_tenant(runs: RunLog, cloc
 def test_what_happened_beside_the_stages_is_told_in_its_order(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
     clock.pass_seconds(5)
-    runs.add_event(RUN, "gpu: the machine was taken back in attempt 1")
+    runs.add_event(RUN, "gpu: the machine was reclaimed in attempt 1")
     clock.pass_seconds(7.5)
     runs.add_event(RUN, "gpu: attempt 2 begins")
     run = runs.get(RUN)
     assert [event.text for event in run.events] == [
-        "gpu: the machine was taken back in attempt 1",
+        "gpu: the machine was reclaimed in attempt 1",
         "gpu: attempt 2 begins",
     ]
     assert [(event.at - run.started_at).total_seconds() for event in run.events] == [5, 12.5]

@@ -183,7 +183,7 @@ def test_a_checkpoint_that_is_not_there_is_told_in_the_log(tmp_path: Path, caplo
     kept = Kept(tmp_path, seconds=60)
     kept.checkpoint()
     assert kept.states == []
-    assert [record.message for record in caplog.records] == ["model.py: a checkpoint was announced that is not there"]
+    assert [record.message for record in caplog.records] == ["model.py: an announced checkpoint is missing"]
     kept.at(1, b"state")
     assert kept.states == [b"state"], "the missing one was none"
 

@@ -65,9 +65,9 @@ def test_a_machine_that_is_taken_back_loses_one_epoch_and_the_model_is_the_same(
     assert other.notes == ("interrupted; resumed from a checkpoint in epoch 4",)
     assert taken.artifacts.get(KEYS.candidate("mlp", "checkpoint.pt")) == b"", "there is nothing to go on from any more"
     events = [event.text for event in taken.runs.get(RUN).events]
-    assert events[0].startswith("cpu: the machine was taken back in attempt 1 (mlp: fold 1 of 5, epoch 3 of 6")
+    assert events[0].startswith("cpu: the machine was reclaimed in attempt 1 (mlp: fold 1 of 5, epoch 3 of 6")
     assert events[1].startswith("cpu: attempt 2 begins, ")
-    assert events[2:] == ["cpu: mlp goes on from its checkpoint"]
+    assert events[2:] == ["cpu: mlp resumes from its checkpoint"]
 
 
 def test_several_targets_go_on_where_they_were_taken_back_and_leave_no_checkpoints() -> None:

@@ -103,7 +103,7 @@ def test_what_a_library_raises_costs_the_candidate_and_is_not_quoted(capsys: pyt
     assert house.run() == 0
     error = house.outcome().candidates[0].error
     assert error is not None
-    assert (error.type, error.message) == ("InternalError", "an unforeseen KeyError: the log of this job says where")
+    assert (error.type, error.message) == ("InternalError", "an unexpected KeyError: the log of this job says where")
     logged = capsys.readouterr().out
     assert "secret" not in logged
     (failed, _) = (line for line in _lines(logged) if line["message"] == "candidate failed")

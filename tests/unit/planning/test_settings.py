@@ -85,7 +85,7 @@ def test_an_optimizer_has_a_rate_of_its_own_unless_one_is_given() -> None:
 
 def test_what_an_algorithm_that_was_named_does_not_read_is_said() -> None:
     assert _planned("{algorithms: [linear, mlp], training: {epochs: 4}}").notes == (
-        "training.epochs is not read by linear: settings is for what an algorithm has of its own",
+        "training.epochs is not read by linear: put an algorithm's own settings under settings",
     )
     assert _planned("training: {epochs: 4}").notes == ()
 
@@ -120,7 +120,7 @@ def test_what_reads_texts_by_their_labels_is_not_private() -> None:
     [
         ("settings: {mlp: {optimizer: adm}}", "classification", "settings.mlp.optimizer: unknown value 'adm': did"),
         ("settings: {mlp: {dropout: 2.0}}", "classification", "dropout: 2.0 is not possible: a number of at least 0"),
-        ("settings: {mlp: {privacy_epsilon: 3.0}}", "classification", "training.privacy says it for every algorithm"),
+        ("settings: {mlp: {privacy_epsilon: 3.0}}", "classification", "training.privacy sets it for every algorithm"),
         ("settings: {linear: {c: 3.0}}", "classification", "settings.linear: there is no setting 'c'"),
         ("settings: {random_forest: {max_depth: 3.5}}", "classification", "max_depth: the value is a number: a whole"),
         ("settings: {linear: {C: -1}}", "classification", "settings.linear.C: -1 is not possible: a number above 0"),
@@ -152,7 +152,7 @@ def test_what_reads_texts_by_their_labels_is_not_private() -> None:
         (
             "{settings: {mlp: {dropout: 0.1}}, search: {method: random, space: {mlp: {dropout: [0.2]}}}}",
             "classification",
-            "search.space.mlp.dropout: settings has its value already",
+            "search.space.mlp.dropout: settings already sets its value",
         ),
         ("search: {method: random, space: {mlp: {optimizer: [adm]}}}", "classification", "unknown value 'adm'"),
         ("training: {loss: mse}", "classification", "'mse' is not for classification: one of cross_entropy, focal is"),

@@ -35,7 +35,7 @@ def test_numbers_are_compared_by_r2_and_labels_by_log_loss_where_no_metric_is_na
 
 def test_a_metric_of_one_label_a_row_is_refused() -> None:
     with pytest.raises(
-        InvalidJobSpecError, match="metric 'mcc' does not measure several labels a row: one of log_loss"
+        InvalidJobSpecError, match="metric 'mcc' does not measure several labels per row: one of log_loss"
     ):
         plan(dataset(labels=True), parse_job_spec(b"metric: mcc"))
     assert plan(dataset(labels=True), parse_job_spec(b"metric: micro_f1")).metric == "f1_micro"

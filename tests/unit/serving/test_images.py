@@ -116,7 +116,7 @@ def test_tensors_are_uint8_of_images(shape: tuple[int, ...], *, nested: bool) ->
         ({"b64": 3}, "a png or jpg is expected of an object, this is one whose b64 is a number"),
         ({"png": "x"}, "this is one with other keys"),
         ({"b64": "!"}, "base64 of a png or jpg is expected, this is other text"),
-        ({"b64": "aGVsbG8="}, "a png or jpg is expected, this is one that is no whole png or jpg"),
+        ({"b64": "aGVsbG8="}, "a png or jpg is expected, this is one that is not a complete png or jpg"),
     ],
 )
 def test_what_is_no_image_is_refused_by_its_place(cell: Any, message: str) -> None:

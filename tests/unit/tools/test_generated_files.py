@@ -29,14 +29,14 @@ def test_the_schema_completes_the_settings_of_each_algorithm() -> None:
     assert set(settings["properties"]) == set(catalogue())
     leaves = settings["properties"]["gradient_boosting"]["properties"]["num_leaves"]
     assert leaves["default"] == 15
-    assert leaves["description"].startswith("Leaves of a tree")
+    assert leaves["description"].startswith("Maximum leaves of a tree")
     assert {"type": "integer", "minimum": 2.0, "maximum": 131072.0} in leaves["anyOf"]
     assert "privacy_epsilon" not in settings["properties"]["mlp"]["properties"]
 
 
 def test_the_schema_describes_the_fields_of_training() -> None:
     training = json.loads(SCHEMA_FILE.read_text())["$defs"]["Training"]["properties"]
-    assert training["epochs"]["description"] == "Passes over the training rows, at most."
+    assert training["epochs"]["description"] == "Maximum passes over the training rows."
 
 
 def test_the_tables_name_every_hyperparameter_that_train_yaml_sets() -> None:

@@ -125,7 +125,9 @@ def test_a_checkpoint_of_another_training_is_not_used() -> None:
     kept = Kept()
     learn(task(), context=RunContext(checkpoints=kept))
     learned = learn(task(), context=RunContext(checkpoints=kept), learning_rate=0.02)
-    assert learned.notes == ("the checkpoint of an earlier attempt belongs to another training; this one restarted",)
+    assert learned.notes == (
+        "the checkpoint of an earlier attempt belongs to a different training; this one restarted",
+    )
     assert weights(learned.network) == weights(learn(task(), learning_rate=0.02).network)
 
 

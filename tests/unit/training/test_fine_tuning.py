@@ -107,13 +107,13 @@ def test_other_answers_get_a_last_layer_of_their_own(base: Run, tune: Tune) -> N
     }
     dataset = renamed.dataset.model_copy(update={"classes": ("low", "top")})
     run = tune(Table(dataset=dataset, splits=splits), same_answers=False)
-    assert "it predicts other classes; the last layer was initialized anew" in run.trained.notes
+    assert "it predicts other classes; the last layer was reinitialized" in run.trained.notes
     assert run.trained.quality["auc"] > 0.8
 
 
 def test_an_architecture_that_does_not_fit_is_taken_in_part_or_refused(base: Run, tune: Tune) -> None:
     rows = few(base)
-    assert "did not fit and were initialized anew" in " ".join(tune(rows, hidden=(24,)).trained.notes)
+    assert "did not fit and were reinitialized" in " ".join(tune(rows, hidden=(24,)).trained.notes)
     with pytest.raises(CandidateFailedError, match=r"freeze: the weights of demo/m@1 do not fit .* layers\.0"):
         tune(rows, hidden=(24,), freeze=True)
 

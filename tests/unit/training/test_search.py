@@ -191,7 +191,7 @@ def test_every_fold_has_two_classes_and_every_row_its_turn() -> None:
 def test_where_folds_would_be_of_one_class_there_are_fewer_and_it_is_said() -> None:
     folds, note = make_folds(_task([0] * 97 + [1] * 3), 10)
     assert len(folds) == 3
-    assert "10 would leave folds whose rows are of one class" in note
+    assert "10 would leave folds with rows of one class" in note
     folds, note = make_folds(_task([0] * 99 + [1]), 10)
     assert len(folds) == 1
     assert "compared on the validation rows" in note

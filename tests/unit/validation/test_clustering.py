@@ -33,7 +33,7 @@ def test_too_few_rows_and_no_columns_are_told(drop, good):
     lines = good.splitlines()
     with pytest.raises(TooFewRowsError, match="to learn from"):
         drop("a.csv", "\n".join(lines[:9]), spec=SPEC)
-    with pytest.raises(InvalidColumnsError, match="to tell clusters by"):
+    with pytest.raises(InvalidColumnsError, match="to form clusters"):
         drop("a.csv", good, spec=f"{SPEC}\ndrop: [{', '.join(lines[0].split(','))}]")
 
 

@@ -97,7 +97,7 @@ def test_a_few_words_among_numbers_count_as_missing_with_a_warning():
     told = infer_column(pl.Series("price", ["oops", *(f"{number % 50}.5" for number in range(199))]))
     assert isinstance(told, InferredColumn)
     assert (told.column.kind, told.values.null_count()) == ("numeric", 1)
-    assert told.warnings == ("column 'price': 1 cell without a number that float32 can hold, taken as missing",)
+    assert told.warnings == ("column 'price': 1 cell without a number that fits float32, read as missing",)
 
 
 def test_many_words_among_numbers_make_categories():

@@ -196,7 +196,7 @@ def test_what_they_do_not_tell_is_assumed_and_said(values, assumed):
 def test_a_few_that_are_no_dates_count_as_missing_with_a_warning():
     told = _told(*["2024-01-31"] * 19, "0000-00-00")
     assert told.values.null_count() == 1
-    assert told.warnings == ("column 'day': 1 cell without a date that there is, taken as missing",)
+    assert told.warnings == ("column 'day': 1 cell without a valid date, read as missing",)
 
 
 def test_times_without_a_zone_among_others_with_one_are_said():

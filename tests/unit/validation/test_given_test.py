@@ -124,7 +124,7 @@ def test_dates_of_text_split_by_time(drop, daily):
 
 def test_by_group_no_group_is_in_two_splits_and_its_name_is_no_feature(drop, daily):
     found = drop("a.csv", daily, spec="target: sold\nsplit: {by: group, column: shop}\n")
-    assert found.left_out["shop"] == "it says which rows belong together (split.column)"
+    assert found.left_out["shop"] == "it groups the rows for the split (split.column)"
     sizes = found.dataset.rows
     assert {sizes.test, sizes.validation} <= {33, 34}
 

@@ -133,7 +133,7 @@ def test_an_array_that_claims_more_than_memory_is_refused_unread(drop: Drop) -> 
 @pytest.mark.parametrize("cut", [0, 10, 200, -40])
 def test_a_broken_npz_is_refused(drop: Drop, cut: int) -> None:
     images, labels = digits()
-    with pytest.raises(DatasetError, match=r"'digits\.npz' is not a whole npz file"):
+    with pytest.raises(DatasetError, match=r"'digits\.npz' is not a complete npz file"):
         drop("digits.npz", arrays(images=images, labels=labels)[:cut])
 
 
@@ -217,7 +217,7 @@ def test_archives_that_cannot_be_learnt_are_refused(drop: Drop, files: dict[str,
 
 
 def test_a_file_that_is_no_zip_is_refused(drop: Drop) -> None:
-    with pytest.raises(DatasetError, match=r"'animals\.zip' is not a whole zip file"):
+    with pytest.raises(DatasetError, match=r"'animals\.zip' is not a complete zip file"):
         drop("animals.zip", zipped(pictures())[:-30])
 
 

@@ -91,7 +91,7 @@ def test_yes_and_no_beside_numbers_is_learned_as_numbers_where_it_is_asked_for(d
 
 
 def test_targets_have_no_other_use(drop, columns) -> None:
-    with pytest.raises(InvalidJobSpecError, match="drop: column 'z' is the target, which must stay"):
+    with pytest.raises(InvalidJobSpecError, match="drop: column 'z' is the target, which must be kept"):
         drop("a.csv", pick(columns, "x", "y", "z"), spec="target: [y, z]\ndrop: [z]")
     with pytest.raises(InvalidJobSpecError, match="clustering has no target"):
         drop("a.csv", pick(columns, "x", "y", "z"), spec="target: [y, z]\ntask: clustering")
@@ -107,7 +107,7 @@ def test_a_row_that_lacks_one_of_the_targets_is_set_aside(drop, columns) -> None
     columns["z"][5] = None
     dropped = drop("a.csv", pick(columns, "x", "y", "z"), spec="target: [y, z]")
     assert dropped.dataset.set_aside == 1
-    assert dropped.set_aside[0]["reason"] == "no value in the target 'y, z' that can be learnt"
+    assert dropped.set_aside[0]["reason"] == "no value in the target 'y, z' that can be learned"
 
 
 def test_cells_that_list_labels_are_recognized_and_reported(drop, columns) -> None:
@@ -116,7 +116,7 @@ def test_cells_that_list_labels_are_recognized_and_reported(drop, columns) -> No
     assert (dataset.task, dataset.target, dataset.classes) == ("classification", "tags", ("big", "new", "odd", "red"))
     assert dataset.targets == ("tags: big", "tags: new", "tags: odd", "tags: red")
     (told,) = [warning for warning in dataset.warnings if "list labels" in warning]
-    assert "learned as 4 labels that a row has or has not; `labels: single` in train.yaml" in told
+    assert "learned as 4 labels that a row has or does not have; `labels: single` in train.yaml" in told
     assert told in dataset.hints  # so that a run shows it while it is watched
     rows = pl.concat(dropped.splits.values(), how="diagonal")
     assert rows.height == ROWS

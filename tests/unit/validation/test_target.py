@@ -104,7 +104,7 @@ def test_numbers_can_be_asked_for_as_numbers():
         ([f"{number}".ljust(30_000, "c") for number in range(70)] * 2, None, "bytes together: at most 2,000,000"),
         ([0.5, 1.0] * 40, "classification", "numbers with fractions"),
         (["a", "b"] * 40, "regression", "does not hold numbers; numbers are"),
-        (["1.5", "oops", "2", "3", "4.5"] * 8, "regression", "8 of its 40 values are none, such as 'oops'"),
+        (["1.5", "oops", "2", "3", "4.5"] * 8, "regression", "8 of its 40 values are not, such as 'oops'"),
         ([[1], [2]] * 40, None, "List values"),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_word_among_the_numbers_of_a_regression_target_costs_its_row(drop):
 def test_many_words_among_the_numbers_are_told_where_they_look_like_classes(drop):
     words = ["oops", "sorry", "oops", "nothing", "oops"]
     rows = [f"{number % 90},{number / 7 if number % 40 else words[number // 40]}" for number in range(200)]
-    with pytest.raises(InvalidTargetError, match=r"were numbers meant. \(5 of its 200 values are none, such as 'oops'"):
+    with pytest.raises(InvalidTargetError, match=r"were numbers meant. \(5 of its 200 values are not, such as 'oops'"):
         drop("a.csv", "x,y\n" + "\n".join(rows))
 
 

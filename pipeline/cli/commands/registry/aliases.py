@@ -53,12 +53,14 @@ CanaryOption = Annotated[
         min=0.001,
         max=100,
         metavar="PERCENT",
-        help="Share of the requests it responds to until it is live.",
+        help="Percentage of the requests it answers until it is live.",
     ),
 ]
 ShadowOption = Annotated[
     float | None,
-    typer.Option("--shadow", min=0.001, max=100, metavar="PERCENT", help="Share of the requests that are compared."),
+    typer.Option(
+        "--shadow", min=0.001, max=100, metavar="PERCENT", help="Percentage of the requests that are compared."
+    ),
 ]
 MinutesOption = Annotated[float, typer.Option(min=0.1, max=10_080, help="Minutes of --canary or --shadow.")]
 ExactVersion = Annotated[
@@ -145,7 +147,7 @@ def history(
     ctx: typer.Context,
     model: ModelArgument,
     *,
-    alias: Annotated[str | None, typer.Option(metavar="NAME", help="Only moves of this alias.")] = None,
+    alias: Annotated[str | None, typer.Option(metavar="NAME", help="Show only moves of this alias.")] = None,
     moment: Annotated[
         str | None,
         typer.Option("--at", metavar="TIME", help="Show the move in effect then: 30m or 1d ago, or 2026-11-30T12:00."),

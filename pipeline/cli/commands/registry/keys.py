@@ -27,7 +27,7 @@ _ROTATE = """
 Examples:
   modeldrop keys rotate md_0GuLJ8lh              # both are valid for a day
   modeldrop keys rotate md_0GuLJ8lh --overlap 1  # for an hour"""
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
 PrefixArgument = Annotated[
     str, typer.Argument(metavar="KEY", help="First characters of a key, as 'modeldrop keys list' shows them.")
 ]
@@ -45,7 +45,7 @@ def register(app: typer.Typer) -> None:
 
 def list_keys(
     ctx: typer.Context,
-    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Show only this tenant's.")] = None,
     json: JsonOption = False,
 ) -> None:
     """List keys by their first characters, newest first; a whole key is never shown again."""
@@ -63,14 +63,15 @@ def list_keys(
 
 def create(
     ctx: typer.Context,
-    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Tenant whose models it may call.")],
+    tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Tenant whose models the key may call.")],
     *,
-    principal: Annotated[str, typer.Option(metavar="NAME", help="Who in the tenant holds it.")] = "default",
+    principal: Annotated[str, typer.Option(metavar="NAME", help="Holder of the key within the tenant.")] = "default",
     role: Annotated[
         str, typer.Option(metavar="ROLE", help="reader, predictor, publisher or owner (default: predictor).")
     ] = "predictor",
     model: Annotated[
-        list[str] | None, typer.Option(metavar="MODEL", help="Only this model; repeat it for several.")
+        list[str] | None,
+        typer.Option(metavar="MODEL", help="Limit the key to this model; repeat the option for several."),
     ] = None,
     expires: Annotated[
         int | None, typer.Option(metavar="DAYS", min=1, max=3650, help="Days until it expires (default: never).")
@@ -95,7 +96,7 @@ def rotate(
     ctx: typer.Context,
     prefix: PrefixArgument,
     overlap: Annotated[
-        int, typer.Option(metavar="HOURS", min=0, max=8760, help="Hours in which the old key stays valid.")
+        int, typer.Option(metavar="HOURS", min=0, max=8760, help="Hours for which the old key stays valid.")
     ] = 24,
     json: JsonOption = False,
 ) -> None:

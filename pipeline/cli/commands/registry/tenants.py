@@ -33,7 +33,7 @@ Examples:
   modeldrop share houses acme --role reader
   modeldrop share houses acme --revoke
   modeldrop share houses              # with whom it is shared"""
-JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
 TenantArgument = Annotated[str, typer.Argument(metavar="TENANT", help="Name of the tenant.")]
 
 
@@ -90,7 +90,7 @@ def resume(ctx: typer.Context, tenant: TenantArgument, json: JsonOption = False)
 def delete(
     ctx: typer.Context,
     tenant: TenantArgument,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Delete a tenant with all that it owns: files, runs, models, keys. It cannot be undone."""
@@ -144,7 +144,7 @@ def share(
 
 def audit(
     ctx: typer.Context,
-    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Only this tenant's.")] = None,
+    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Show only this tenant's.")] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Show at most this many.")] = 50,
     json: JsonOption = False,
 ) -> None:

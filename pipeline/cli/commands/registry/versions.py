@@ -182,7 +182,7 @@ def diff(
 def _parse_tag(word: str) -> tuple[str, str]:
     name, separator, value = word.partition("=")
     if not separator:
-        raise typer.BadParameter(f"'{word}' is no tag: KEY=VALUE is expected")
+        raise typer.BadParameter(f"'{word}' is not a tag: KEY=VALUE is expected")
     return name, value
 
 

@@ -27,7 +27,9 @@ def new_figure(path: Path, *, width: float, height: float) -> Figure:
         InvalidRequestError: matplotlib is not installed, or ``path`` is not a .png, .svg or .pdf file.
     """
     if path.suffix.lower() not in _FORMATS:
-        raise InvalidRequestError(f"'{path.name}' is no picture: a file that ends in {', '.join(_FORMATS)} is expected")
+        raise InvalidRequestError(
+            f"'{path.name}' is not a picture: a file that ends in {', '.join(_FORMATS)} is expected"
+        )
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

@@ -60,7 +60,7 @@ class PruneTrees(GraphPass):
         fewest = min(int(np.bincount(_group(*ensemble)).min()) for ensemble in ensembles)
         if fewest < _MIN_TREES * self._step:
             raise NotApplicableError(
-                f"to keep one tree of {self._step}, {_MIN_TREES * self._step} trees are needed, and there are {fewest}"
+                f"to keep one tree in {self._step}, {_MIN_TREES * self._step} trees are needed, and there are {fewest}"
             )
         if len(self._context.rows) < _MIN_ROWS:
             raise NotApplicableError(
@@ -95,7 +95,7 @@ class PruneTrees(GraphPass):
             CompressionError: A leaf is no finite number.
         """
         if not all(np.isfinite(trees.leaf_value).all() for trees in read_trees(onnx.load_from_string(model))):
-            raise CompressionError("a leaf is no finite number")
+            raise CompressionError("a leaf is not finite")
 
     def _read_rows(self, graph: onnx.ModelProto, features: str, trees: Trees) -> tuple[Floats, Floats]:
         """Return what an ensemble reads of training rows and of as many rows between them, and its sums."""

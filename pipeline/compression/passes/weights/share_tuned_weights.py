@@ -39,7 +39,7 @@ class ShareTunedWeights(FineTune):
         """Check what the pass promises.
 
         Raises:
-            CompressionError: A matrix has more values, or a weight is no finite number.
+            CompressionError: A matrix has more values, or a weight is not finite.
         """
         super().ensures(model)
         weights = [tensor for tensor in read_weights(onnx.load_from_string(model)) if tensor.ndim > 1]

@@ -72,7 +72,7 @@ def _decode_split(frame: Any, decoder: RequestDecoder, ignore_extra: bool) -> Fe
     if type(names) is not list or not all(type(name) is str for name in names):
         raise InvalidRequestError(f"{field}, columns: an array of names is expected")
     if len(set(names)) < len(names):
-        raise InvalidRequestError(f"{field}, columns: a name is there twice, once is expected")
+        raise InvalidRequestError(f"{field}, columns: a name is repeated, one is expected")
     for number, row in enumerate(rows):
         if type(row) is not list or len(row) != len(names):
             raise InvalidRequestError(f"{field}, data[{number}]: an array of {len(names)} cells is expected")

@@ -52,7 +52,7 @@ def predict(model: LoadedModel, request: HttpRequest) -> HttpResponse:
     document = _parse(request)
     _check_signature(document)
     if ("instances" in document) == ("inputs" in document):
-        raise InvalidRequestError('either "instances" or "inputs" is expected of a predict request')
+        raise InvalidRequestError('a predict request needs either "instances" or "inputs"')
     by_row = "instances" in document
     decode, field = (decode_instances, "instances") if by_row else (decode_inputs, "inputs")
     outputs = model.run(decode(document[field], model.columns, field=field, ignore_extra=ignores_extra(request)))

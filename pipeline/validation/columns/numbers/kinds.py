@@ -60,9 +60,9 @@ def infer_number_kind(
     """
     name = numbers.name
     if numbers.null_count() == len(numbers):
-        return LeftOut(name=name, reason="no number that float32 can hold")
+        return LeftOut(name=name, reason="no number that fits float32")
     if is_row_number(numbers):
-        return LeftOut(name=name, reason="a row number: whole numbers in sequence, each there once")
+        return LeftOut(name=name, reason="a row number: consecutive whole numbers, each of them once")
     if (unit := _time_unit(numbers)) and number_format == PLAIN:
         column = Column(name=name, kind="datetime", time_unit=unit)
         shown = "days such as 20240316" if unit == "yyyymmdd" else f"times in {unit} since 1970"
@@ -104,16 +104,14 @@ def _quantity(numbers: pl.Series, number_format: NumberFormat, missing: int) -> 
     warnings = []
     if _each_there_once(numbers) and _IDENTIFIER_NAME.fullmatch(name):
         warnings.append(
-            f"column '{name}' is named like an identifier, and read as a number: drop: [{name}] leaves it out"
+            f"column '{name}' is named like an identifier, but read as a number: drop: [{name}] leaves it out"
         )
     is_wide = _needs_float64(numbers)
     values = fit_numbers(numbers, is_wide=is_wide)
     if values.null_count() == len(values):
-        return LeftOut(name=name, reason="no number that float32 can hold")
+        return LeftOut(name=name, reason="no number that fits float32")
     if lost := values.null_count() - missing:
-        warnings.append(
-            f"column '{name}': {counted(lost, 'cell')} without a number that float32 can hold, taken as missing"
-        )
+        warnings.append(f"column '{name}': {counted(lost, 'cell')} without a number that fits float32, read as missing")
     if is_wide:
         warnings.append(f"column '{name}' has a large offset and small steps: its center is subtracted in float64")
     if _largest(numbers) > _EXACT_FLOAT64 and _whole(numbers).all():

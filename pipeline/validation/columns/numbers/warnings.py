@@ -19,7 +19,7 @@ def describe_marks(name: str, number_format: NumberFormat, *, is_ambiguous: bool
         mark = "," if group == "," else "."
         read = "1299" if group == "," else "1.299, with a decimal point"
         return (
-            f"column '{name}': values such as 1{mark}299 may have a decimal mark or a mark between thousands; "
+            f"column '{name}': values such as 1{mark}299 may have a decimal mark or a thousands separator; "
             f"they are read as {read}",
         )
     if (decimal, group) == (PLAIN.decimal, PLAIN.group):

@@ -59,7 +59,7 @@ def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, 
     separation = choose_delimiter(name, head, hint or delimiter, options.names)
     comments = separate_comments(separation.records, separation.delimiter, separation.width)
     if not comments.records:
-        raise InvalidColumnsError(f"'{name}' holds comment lines alone: a header line and rows are expected")
+        raise InvalidColumnsError(f"'{name}' holds only comment lines: a header line and rows are expected")
     table, skipped = _find_table(comments, separation.width, options)
     _check_quotes(name, comments.records, table)
     warnings = (
@@ -93,9 +93,7 @@ def _check_quotes(name: str, records: Sequence[TextRow], table: TableStart) -> N
     broken = next((record for record in above if record.cells is None), None)
     if broken is None or (table.header is not None and is_name_line(table.header, table.profiles)):
         return
-    raise UnreadableDatasetError(
-        f"'{name}': the header (line {broken.line}) is not well quoted: a quote that opens must close"
-    )
+    raise UnreadableDatasetError(f"'{name}': the header (line {broken.line}) is not well quoted: a quote is not closed")
 
 
 def _complete(  # noqa: PLR0913, PLR0917 - what was read and what was found in it

@@ -43,7 +43,7 @@ def find_layout(header: Sequence[str], rows: Sequence[TextRow], width: int) -> L
     if _count_empty(table, width) >= missing:
         return Layout(fields=tuple(fields), extra_fields=missing, warnings=_tell_extra(missing))
     if missing == 1 and _are_row_names([row[0] for row in table]) and not _cuts_text(rows, width):
-        warning = "rows have one field more than the header: the first is taken for the name of the row"
+        warning = "rows have one field more than the header: the first is read as the row's name"
         return Layout(fields=tuple(fields), index_field=True, warnings=(warning,))
     return Layout(fields=tuple(fields))
 

@@ -62,7 +62,7 @@ def tell_start(comments: Comments, table: TableStart, skipped: TextRow | None) -
     if above and target:
         lines = name_lines(range(above[0].line, above[-1].line + above[-1].lines))
         start = "the header" if table.header else "the first row"
-        warnings.append(f"{lines} before {start} (line {target.line}) skipped: no part of the table")
+        warnings.append(f"{lines} before {start} (line {target.line}) skipped: not part of the table")
     if skipped is not None:
         warnings.append(f"line {skipped.line} holds names and was skipped: the model was trained without a header")
     if table.header is None and first is not None:
@@ -75,14 +75,14 @@ def tell_units(units: Sequence[TextRow]) -> tuple[str, ...]:
     if not units:
         return ()
     lines = name_lines([record.line for record in units])
-    return (f"{lines} skipped: units, types, descriptions or a drawn line, not values",)
+    return (f"{lines} skipped: units, types, descriptions or a ruler, not values",)
 
 
 def tell_repeated(lines: tuple[int, ...] | None) -> tuple[str, ...]:
     """Warn about ``lines`` that repeat the header; None when there are none."""
     if lines is None:
         return ()
-    return (f"the header comes again among the rows{' on ' + name_lines(lines) if lines else ''}: skipped there",)
+    return (f"the header is repeated among the rows{' on ' + name_lines(lines) if lines else ''}: skipped there",)
 
 
 def tell_footer(footer: Footer | None) -> tuple[str, ...]:

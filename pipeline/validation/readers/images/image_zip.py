@@ -55,7 +55,7 @@ def read_image_folders(name: str, path: Path, rejected: RejectedRows, fixed_size
             size = fixed_size or _choose_size([look for _, look in images])
             pixels, labels = _decode(archive, [image for image, _ in images], size, rejected)
     except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise UnreadableDatasetError(f"'{name}' is not a whole zip file") from error
+        raise UnreadableDatasetError(f"'{name}' is not a complete zip file") from error
     _check_readable(rejected, len(labels))
     if not fixed_size and pixels.shape[3] == 3 and _is_grey(pixels):
         pixels = pixels[..., :1]
@@ -88,7 +88,7 @@ def _list_images(name: str, archive: zipfile.ZipFile) -> tuple[list[_Image], tup
         )
     skipped = len(entries) - len(images)
     return images, (
-        f"{counted(skipped, 'file')} of the archive left out: no png or jpg in a class's folder",
+        f"{counted(skipped, 'file')} of the archive ignored: not a png or jpg in a class's folder",
     ) if skipped else ()
 
 
@@ -104,7 +104,7 @@ def _check_sizes(name: str, images: Sequence[zipfile.ZipInfo]) -> None:
         raise UnreadableDatasetError(f"'{name}' has {len(images):,} images: at most {MAX_IMAGES:,} are expected")
     if (unpacked := sum(entry.file_size for entry in images)) > MAX_BYTES:
         raise UnreadableDatasetError(
-            f"'{name}' has images of {unpacked:,} bytes, unpacked: at most {MAX_BYTES:,} are expected"
+            f"'{name}' has images of {unpacked:,} bytes unpacked: at most {MAX_BYTES:,} are expected"
         )
     if any(entry.flag_bits & _ENCRYPTED for entry in images):
         raise UnreadableDatasetError(f"'{name}' is encrypted: a zip file without a password is expected")

@@ -59,7 +59,7 @@ def read_image_arrays(name: str, path: Path, fixed_size: tuple[int, ...] = ()) -
             raw_labels = _read(archive, members[labels])
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         raise UnreadableDatasetError(
-            f"'{name}' is not a whole npz file of plain arrays, as numpy.savez writes it"
+            f"'{name}' is not a complete npz file of plain arrays, as numpy.savez writes it"
         ) from error
     pixels = _read_pixels(name, _put_channels_last(name, raw))
     count, height, width, channels = pixels.shape
@@ -126,8 +126,8 @@ def _check(name: str, images: _Member, labels: _Member) -> None:
         )
     if labels.shape not in (images.shape[:1], (images.shape[0], 1)):
         raise InvalidTargetError(
-            f"'{name}': there are {images.shape[0]:,} images, and labels of shape {_join(labels.shape)}: one label an "
-            "image is expected"
+            f"'{name}': there are {images.shape[0]:,} images, and labels of shape {_join(labels.shape)}: one label "
+            "per image is expected"
         )
 
 

@@ -22,7 +22,7 @@ _START = re.compile(rb'\s*(?:\{\s*["}]|\[\s*[\[{\]])')
 _ARRAY = re.compile(rb'\s*\[\s*\{\s*"')
 _BLANK = re.compile(r"\s*")
 _ROW_KEYS = ("rows", "data", "records", "instances")
-_EXPECTED = 'an array of objects, such as [{"age": 38}, ...], or one object a line (.jsonl) is expected'
+_EXPECTED = 'an array of objects, such as [{"age": 38}, ...], or one object per line (.jsonl) is expected'
 
 
 class _OtherShapeError(ValueError):
@@ -64,7 +64,7 @@ def convert_document(text: PlainText, scratch: Path, *, is_json: bool) -> PlainT
     if size > _MAX_BYTES:
         raise UnreadableDatasetError(
             f"'{text.name}' has {size >> 20:,} MiB: at most {_MAX_BYTES >> 20} MiB are expected of a JSON document; "
-            "save it as .jsonl, one object a line"
+            "save it as .jsonl, one object per line"
         )
     document = text.path.read_bytes()[text.start :].decode(errors="surrogateescape")
     target = scratch / f"{text.path.name}.jsonl"

@@ -91,13 +91,13 @@ def _unpack(name: str, path: Path, plain: Path, max_bytes: int) -> Path:
                 file.write(chunk)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UnreadableDatasetError(
-            f"'{name}' is not a whole gzip file: it breaks off or is damaged after {size:,} unpacked bytes"
+            f"'{name}' is not a complete gzip file: it is truncated or damaged after {size:,} unpacked bytes"
         ) from error
     return plain
 
 
 def _too_large(name: str, max_bytes: int) -> UnreadableDatasetError:
-    return UnreadableDatasetError(f"'{name}' holds more than {max_bytes >> 20:,} MiB, which is the most")
+    return UnreadableDatasetError(f"'{name}' holds more than {max_bytes >> 20:,} MiB, the maximum")
 
 
 def _check_start(name: str, path: Path, max_bytes: int) -> None:
@@ -108,7 +108,7 @@ def _check_start(name: str, path: Path, max_bytes: int) -> None:
         raise _too_large(name, max_bytes)
     with path.open("rb") as file:
         if binary_format := name_binary_format(file.read(_CHUNK_BYTES)):
-            raise UnreadableDatasetError(f"'{name}' is {binary_format}: text is expected under this name")
+            raise UnreadableDatasetError(f"'{name}' is {binary_format}: text is expected by its name")
 
 
 def _empty(name: str) -> UnreadableDatasetError:
@@ -180,9 +180,10 @@ def _refuse(name: str, path: Path) -> TextEncoding:
     with path.open("rb") as file:
         head = file.read(_CHUNK_BYTES)
     if is_binary(head):
-        raise UnreadableDatasetError(f"'{name}' is binary data: text is expected under this name")
+        raise UnreadableDatasetError(f"'{name}' is binary data: text is expected by its name")
     raise UnreadableDatasetError(
-        f"'{name}' is not UTF-8, and its bytes fit no encoding clearly: name it by {_HOW_TO_CHOOSE}, or save as UTF-8"
+        f"'{name}' is not UTF-8, and its bytes do not clearly fit an encoding: name it with {_HOW_TO_CHOOSE}, or save "
+        "as UTF-8"
     )
 
 
@@ -195,10 +196,10 @@ def _count_mark_bytes(path: Path) -> int:
 def _explain(source: TextEncoding, chosen: TextEncoding | None) -> tuple[str, ...]:
     if chosen:
         is_overruled = source.has_mark and chosen.codec not in (source.codec, source.codec.rsplit("-", 1)[0])
-        mark = f"the file begins with the mark of {source.name}: read so, not as {chosen.name} ({_HOW_TO_CHOOSE})"
+        mark = f"the byte order mark is that of {source.name}, not of {chosen.name} ({_HOW_TO_CHOOSE}): read as it says"
         return (mark,) if is_overruled else ()
     if source.codec == UTF_8.codec:
         return ()
     if source.has_mark and source.codec.startswith("utf"):
-        return (f"the file is {source.name}: read so",)
+        return (f"the file is read as {source.name}",)
     return (f"the file is not UTF-8: read as {source.name} ({_HOW_TO_CHOOSE} chooses another)",)

@@ -25,7 +25,7 @@ from pipeline.validation.words import counted
 
 __all__ = ["DelimitedFile", "JsonLinesFile"]
 
-_JSON_ROW = 'one JSON object a line, such as {"age": 38}, is'
+_JSON_ROW = 'one JSON object per line, such as {"age": 38}, is'
 _LOOK_BYTES = 1 << 20
 
 
