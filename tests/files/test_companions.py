@@ -42,7 +42,7 @@ def test_labels_of_the_test_file_that_training_never_saw_are_named(drop: Drop, l
 
 
 @pytest.mark.parametrize(("label", "differs"), [("yes.", "full stop"), ("YES", "case")])
-def test_what_differs_from_a_known_label_is_said(drop: Drop, label: str, differs: str) -> None:
+def test_what_differs_from_a_known_label_is_reported(drop: Drop, label: str, differs: str) -> None:
     sentences = _sentences(drop, "test.tsv", table(WAREHOUSE, _respelled(yes=label), "\t"))
     assert any(f"'{label}'" in sentence and "'yes'" in sentence for sentence in sentences), differs
 

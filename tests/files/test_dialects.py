@@ -23,7 +23,7 @@ ROWS = 320
     [("sep=;", ";"), ("sep=,", ","), ("sep=|", "|"), ("SEP=\t", "\t"), ('"sep=;"', ";")],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_line_that_names_the_separator_is_no_header(drop: Drop, first: str, delimiter: str, encoding: str) -> None:
+def test_a_line_that_names_the_separator_is_not_a_header(drop: Drop, first: str, delimiter: str, encoding: str) -> None:
     body = first + "\r\n" + table(WAREHOUSE, warehouse(), delimiter, "\r\n")
     file = drop("a.csv", body.encode(encoding))
     assert (file.kinds, file.rows.height) == (KINDS, ROWS)
@@ -43,7 +43,7 @@ def test_rows_that_end_with_a_delimiter_are_aligned(drop: Drop, delimiter: str) 
     assert set(file.values("city")) == {"Oslo", "Rome", "Lima"}
 
 
-def test_a_last_empty_cell_of_some_rows_is_no_trailing_delimiter(drop: Drop) -> None:
+def test_a_last_empty_cell_of_some_rows_is_not_a_trailing_delimiter(drop: Drop) -> None:
     rows = [(weight, late, city if number % 4 else "") for number, (weight, city, late) in enumerate(warehouse())]
     file = drop("a.csv", table(("weight", "late", "city"), rows), target="late")
     assert file.kinds == KINDS
@@ -95,7 +95,7 @@ def test_notes_above_the_header_are_skipped_and_reported_by_line(
         (["", "End of report", "Printed 2024-01-01"], "\t"),
     ],
 )
-def test_a_footer_is_no_row_and_is_reported_by_line(drop: Drop, footer: list[str], delimiter: str) -> None:
+def test_a_footer_is_not_a_row_and_is_reported_by_line(drop: Drop, footer: list[str], delimiter: str) -> None:
     file = drop("a.csv", table(WAREHOUSE, warehouse(), delimiter) + "\n".join(footer) + "\n")
     assert (file.kinds, file.rows.height) == (KINDS, ROWS)
     first = ROWS + 2 + (not footer[0])
@@ -150,14 +150,14 @@ def test_a_header_with_numbers_or_single_letters_in_it_is_a_header(drop: Drop, h
 
 @pytest.mark.parametrize("units", [("[kg]", "-", "-"), ("kg", "", ""), ("(t)", "", "")])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_row_of_units_below_the_header_is_no_row(drop: Drop, units: tuple[str, ...], delimiter: str) -> None:
+def test_a_row_of_units_below_the_header_is_not_a_row(drop: Drop, units: tuple[str, ...], delimiter: str) -> None:
     file = drop("a.csv", table(WAREHOUSE, [units, *warehouse()], delimiter))
     assert (file.kinds, file.rows.height) == (KINDS, ROWS)
     assert file.reports("line 2") or file.reports("unit")
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_header_that_is_repeated_is_no_row_and_is_reported(drop: Drop, delimiter: str) -> None:
+def test_a_header_that_is_repeated_is_not_a_row_and_is_reported(drop: Drop, delimiter: str) -> None:
     rows = warehouse()
     file = drop("a.csv", table(WAREHOUSE, [*rows[:100], WAREHOUSE, *rows[100:200], WAREHOUSE, *rows[200:]], delimiter))
     assert (file.kinds, file.rows.height) == (KINDS, ROWS)
@@ -191,13 +191,13 @@ def test_the_delimiter_is_not_a_letter_that_texts_have_more_of(drop: Drop) -> No
     assert (list(file.kinds), file.rows.height) == (["weight", "city"], ROWS)
 
 
-def test_a_first_row_with_gaps_is_no_preamble(drop: Drop) -> None:
+def test_a_first_row_with_gaps_is_not_a_preamble(drop: Drop) -> None:
     rows = [("", "", "no"), *warehouse()[1:]]
     file = drop("a.csv", table(WAREHOUSE, rows))
     assert (list(file.kinds), file.rows.height) == (["weight", "city"], ROWS)
 
 
-def test_a_file_with_notes_and_a_footer_is_learnt_and_answers(drop: Drop, learn: Learn) -> None:
+def test_a_file_with_notes_and_a_footer_is_learned_and_answers(drop: Drop, learn: Learn) -> None:
     body = "Report\n\n" + table(WAREHOUSE, warehouse(), ";") + "Total;;\n"
     served = learn(drop("a.csv", body))
     assert served.ask({"weight": 90.0, "city": "Oslo"}).label == "yes"

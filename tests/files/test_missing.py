@@ -40,7 +40,7 @@ def test_a_marker_in_many_rows_of_the_target_is_a_class(drop: Drop, marker: str,
 
 
 @pytest.mark.parametrize("marker", ["None", "null", "-"])
-def test_a_class_that_is_a_marker_is_learnt_and_answered(drop: Drop, learn: Learn, marker: str) -> None:
+def test_a_class_that_is_a_marker_is_learned_and_answered(drop: Drop, learn: Learn, marker: str) -> None:
     served = learn(drop("a.jsonl", json_lines(INJURY, _marked(marker, 3))))
     assert served.ask({"speed": 4.0, "road": "dry"}).label == marker
     assert served.ask({"speed": 90.0, "road": "dry"}).label == "severe"

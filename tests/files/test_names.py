@@ -106,7 +106,7 @@ def test_names_that_differ_in_case_or_inner_blanks_stay_as_they_are(drop: Drop) 
         assert not file.dropped
 
 
-def test_an_unnamed_column_with_a_signal_is_learnt_and_asked_by_its_new_name(drop: Drop, learn: Learn) -> None:
+def test_an_unnamed_column_with_a_signal_is_learned_and_asked_by_its_new_name(drop: Drop, learn: Learn) -> None:
     rows = [[city, weight, late] for weight, city, late in warehouse()]
     served = learn(drop("a.csv", table(["city", "", "late"], rows)))
     assert served.ask({"city": "Oslo", "column_2": 90}).label == "yes"
@@ -114,7 +114,7 @@ def test_an_unnamed_column_with_a_signal_is_learnt_and_asked_by_its_new_name(dro
 
 
 @pytest.mark.parametrize("name", ["", "Unnamed: 0"])
-def test_whole_numbers_that_repeat_are_no_row_numbers(drop: Drop, name: str) -> None:
+def test_whole_numbers_that_repeat_are_not_row_numbers(drop: Drop, name: str) -> None:
     ages = [Random(place).randrange(18, 90) for place in range(320)]
     file = drop("a.csv", table([name, *WAREHOUSE], _numbered(ages)))
     assert len(file.kinds) == 3

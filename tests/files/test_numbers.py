@@ -158,7 +158,7 @@ def test_a_target_of_numbers_in_text_is_a_regression(drop: Drop, style: str, del
     assert file.values("amount") == pytest.approx(sorted(values))
 
 
-def test_a_few_cells_that_are_no_numbers_are_missing_and_counted(drop: Drop) -> None:
+def test_a_few_cells_that_are_not_numbers_are_missing_and_counted(drop: Drop) -> None:
     values = _amounts(10, 9_000, 2)
     few = values[:3]
     for name in ("a.csv", "a.tsv"):
@@ -184,7 +184,7 @@ WORDS: dict[str, Callable[[Random], str]] = {
 
 @pytest.mark.parametrize("words", WORDS)
 @pytest.mark.parametrize("delimiter", [",", ";"])
-def test_words_that_hold_digits_are_no_numbers(drop: Drop, words: str, delimiter: str) -> None:
+def test_words_that_hold_digits_are_not_numbers(drop: Drop, words: str, delimiter: str) -> None:
     def make(random: Random, number: int) -> list[Any]:
         return [WORDS[words](random), round(random.random(), 5), "ab"[number % 2]]
 

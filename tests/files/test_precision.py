@@ -124,7 +124,7 @@ def test_whole_number_dates_are_dates_in_files_and_requests(drop: Drop, learn: L
     ("low", "high"),
     [(1_990, 2_024), (10_115, 99_998), (15_000_000, 29_000_000), (0, 2_000_000_000), (100_000, 700_000)],
 )
-def test_whole_numbers_that_are_no_dates_stay_numbers(drop: Drop, low: int, high: int) -> None:
+def test_whole_numbers_that_are_not_dates_stay_numbers(drop: Drop, low: int, high: int) -> None:
     rows = make_rows(lambda random, number: [random.randrange(low, high), random.random(), "ab"[number % 2]], ROWS)
     for name, body in (("a.csv", table(("n", "x", "y"), rows)), ("a.jsonl", json_lines(("n", "x", "y"), rows))):
         assert drop(name, body).kinds == {"n": "numeric", "x": "numeric"}
@@ -141,7 +141,7 @@ def test_a_target_beyond_float32_is_refused_before_training(drop: Drop, scale: f
     assert "3.4e38" in error.value.message
 
 
-def test_a_large_target_that_float32_holds_is_learnt(drop: Drop, learn: Learn) -> None:
+def test_a_large_target_that_float32_holds_is_learned(drop: Drop, learn: Learn) -> None:
     def make(random: Random, number: int) -> list[Any]:
         x = random.random()
         return [x, random.choice("ab"), x * 1e15]

@@ -54,7 +54,7 @@ def test_the_second_column_of_a_name_decides(serve_sample: Serve) -> None:
     assert served.ask({"score": 0.0, "age": 0.0, "score_2": -2.0}).label == "down"
 
 
-def test_the_separator_line_of_excel_is_no_header(read_sample: Read) -> None:
+def test_the_separator_line_of_excel_is_not_a_header(read_sample: Read) -> None:
     file = read_sample("excel_sep_line")
     assert (file.dataset.target, file.rows.height) == ("ok", 360)
     assert file.kinds == {"messwert": "numeric", "druck": "numeric", "farbe": "categorical"}

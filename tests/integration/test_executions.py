@@ -77,7 +77,7 @@ def test_a_function_that_died_has_crashed(clients: Clients) -> None:
         _invoked(clients, {"errorMessage": "Task timed out after 3.00 seconds"}, "Unhandled")
 
 
-def test_a_busy_service_may_be_asked_again(clients: Clients) -> None:
+def test_a_busy_service_may_be_retried(clients: Clients) -> None:
     with Stubber(clients.functions) as stub:
         stub.add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
         with pytest.raises(TransientError):
@@ -148,6 +148,6 @@ def test_the_operator_has_all_of_a_stack(clients: Clients) -> None:
     assert found.logs.lines(RUN) == []
 
 
-def test_a_profile_that_is_not_there_is_said(clients: Clients) -> None:
+def test_a_profile_that_is_not_there_is_reported(clients: Clients) -> None:
     with pytest.raises(ConfigurationError, match="no-such-profile"):
         operator(stack="mine", region=REGION, profile="no-such-profile")

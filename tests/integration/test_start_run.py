@@ -65,7 +65,7 @@ def test_versions_of_one_key_are_runs_of_their_own(start: Start, clients: Client
     assert len(executions(clients, account)) == 3
 
 
-def test_events_without_a_version_are_told_apart_by_their_sequencer(
+def test_events_without_a_version_are_distinguished_by_their_sequencer(
     start: Start, clients: Clients, account: dict[str, str]
 ) -> None:
     for number in range(2):

@@ -90,7 +90,7 @@ def test_a_change_of_the_stack_reaches_functions_jobs_and_the_api(own: Local) ->
     assert found == [("INACTIVE", 60), ("ACTIVE", 70)]
 
 
-def test_the_same_again_is_no_change_and_other_library_code_renews_the_instances(own: Local) -> None:
+def test_the_same_again_is_not_a_change_and_other_library_code_renews_the_instances(own: Local) -> None:
     before = invoke(own)[0]["pid"]
     assert changed(own, "1", lambda template: None) == own.outputs
     assert invoke(own)[0]["pid"] == before

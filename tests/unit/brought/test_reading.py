@@ -108,7 +108,7 @@ def test_labels_beside_the_rows_are_what_quality_is_measured_by(tmp_path: Path) 
     assert read.test["kind"].to_list() == ["0"] * 10
 
 
-def test_a_label_that_is_no_class_is_refused(tmp_path: Path) -> None:
+def test_a_label_that_is_not_a_class_is_refused(tmp_path: Path) -> None:
     rows = "a,b,c,d,kind\n1,2,3,4,seven\n"
     with pytest.raises(InvalidModelError, match=r"'kind': 'seven' is not a class of the model: 0, 1, 2"):
         _read(tmp_path, _classifier(), rows, JobSpec(target="kind"))
@@ -129,7 +129,7 @@ def test_columns_and_classes_are_named_by_the_metadata(tmp_path: Path) -> None:
     assert read.dataset.classes == ("cat", "dog", "owl")
 
 
-def test_logits_are_values_until_a_classification_is_asked_for(tmp_path: Path) -> None:
+def test_logits_are_values_until_a_classification_is_requested(tmp_path: Path) -> None:
     for folder in ("values", "classes"):
         (tmp_path / folder).mkdir()
     values = _read(tmp_path / "values", _classifier("Identity"))
@@ -224,7 +224,7 @@ def test_texts_are_a_column_of_text(tmp_path: Path) -> None:
     assert read.run(comment=texts)[0].tolist() == ["yes", "no"] * 3
 
 
-def test_rows_with_gaps_whose_predictions_are_no_numbers_are_left_out(tmp_path: Path) -> None:
+def test_rows_with_gaps_whose_predictions_are_not_numbers_are_left_out(tmp_path: Path) -> None:
     rows = "a,b,c,d\n" + "1,2,3,4\n" * 5 + "1,,3,4\n"
     read = _read(tmp_path, _classifier(), rows)
     assert (read.dataset.rows.test, read.dataset.set_aside) == (5, 1)

@@ -210,7 +210,7 @@ def test_a_bad_model_is_refused_by_a_sentence_that_names_the_place(model, named,
         (b"", "no ONNX file"),
     ],
 )
-def test_what_is_no_onnx_file_is_told_apart(content: bytes, named: str, tmp_path: Path) -> None:
+def test_what_is_not_an_onnx_file_is_distinguished(content: bytes, named: str, tmp_path: Path) -> None:
     assert named in _refusal(tmp_path, content)
 
 

@@ -114,7 +114,7 @@ def test_a_folder_of_images_goes_as_a_zip_and_part_files_do_not(command: Command
     assert "part files" in result.output
 
 
-def test_refusals_are_in_the_apis_words(command: Command, rows: Path) -> None:
+def test_refusals_are_in_the_words_of_the_api(command: Command, rows: Path) -> None:
     command.api.caller = Caller("demo")
     result = command.run("drop", str(rows), "--model", "m", "--no-watch")
     assert result.exit_code == 1

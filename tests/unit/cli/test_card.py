@@ -162,7 +162,7 @@ def test_many_classes_are_shown_by_their_mistakes(stage: Stage) -> None:
     assert [line.split() for line in shown.splitlines() if "digit" in line] == [["7", "digit", "4", "digit", "9"]]
 
 
-def test_the_coverage_of_intervals_is_told(stage: Stage) -> None:
+def test_the_coverage_of_intervals_is_reported(stage: Stage) -> None:
     told = IntervalCoverage(below=((0.1, 0.12), (0.9, 0.88)), wanted=0.8, within=0.76, width=12.5)
     keep(stage, WHOLE.model_copy(update={"coverage": told, "confusion": None}))
     assert "76.0% of the rows lie inside, 80% expected" in stage.run("card", "m").stdout

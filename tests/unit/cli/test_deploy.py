@@ -78,7 +78,7 @@ def test_without_a_terminal_nothing_happens_unless_yes_is_given(site: Stage, arg
     assert site.stack.current == COMPLETE
 
 
-def test_a_word_that_is_no_parameter_points_to_what_may_be_meant(site: Stage) -> None:
+def test_a_word_that_is_not_a_parameter_points_to_what_may_be_meant(site: Stage) -> None:
     result = site.run("deploy", "houses")
     assert result.exit_code == 1
     assert "modeldrop promote" in result.stderr

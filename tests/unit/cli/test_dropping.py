@@ -60,7 +60,9 @@ def _data_keys(stage: Stage) -> list[str]:
         ("seed: 3\n", "using train.yaml from your earlier drop"),
     ],
 )
-def test_a_train_yaml_of_an_earlier_drop_is_used_and_told(stage: Stage, churn: Path, settings: str, line: str) -> None:
+def test_a_train_yaml_of_an_earlier_drop_is_used_and_reported(
+    stage: Stage, churn: Path, settings: str, line: str
+) -> None:
     _store(stage, settings)
     result = stage.run("drop", "--no-watch", str(churn))
     assert result.exit_code == 0
@@ -187,7 +189,7 @@ def _write_large(folder: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize("name", ["churn.csv", "churn.csv.gz", "churn.jsonl", "churn.parquet"])
-def test_of_large_data_the_names_of_columns_are_checked_and_that_is_told(
+def test_of_large_data_the_names_of_columns_are_checked_and_that_is_reported(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(precheck, "MAX_CHECKED_BYTES", 100)
@@ -201,7 +203,7 @@ def test_of_large_data_the_names_of_columns_are_checked_and_that_is_told(
     assert "only settings and names of columns were checked" in told
 
 
-def test_large_data_that_has_no_head_is_not_checked_and_that_is_told(
+def test_large_data_that_has_no_head_is_not_checked_and_that_is_reported(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precheck, "MAX_CHECKED_BYTES", 100)
@@ -271,7 +273,7 @@ def test_the_same_bytes_again_are_told_and_still_run(stage: Stage, churn: Path, 
     assert _data_keys(stage) == ["demo/churn/churn.csv"]
 
 
-def test_the_same_part_files_again_are_told(stage: Stage, tmp_path: Path) -> None:
+def test_the_same_part_files_again_are_reported(stage: Stage, tmp_path: Path) -> None:
     folder = tmp_path / "churn"
     folder.mkdir()
     for number in range(2):

@@ -58,7 +58,7 @@ def test_a_number_beyond_float64_in_a_document_is_named(stage: Stage, tmp_path: 
     assert f"'{name}', row 2, column 'rooms'" in result.stderr
 
 
-def test_a_number_beyond_float64_in_json_lines_is_told(stage: Stage, tmp_path: Path) -> None:
+def test_a_number_beyond_float64_in_json_lines_is_reported(stage: Stage, tmp_path: Path) -> None:
     text = '{"rooms": 1, "town": "a"}\n{"rooms": 1e400, "town": "b"}\n{"rooms": 2, "town": "b"}\n'
     result = _predict(stage, tmp_path, "rows.jsonl", text)
     assert result.exit_code == 0
@@ -127,13 +127,13 @@ def test_a_row_that_lacks_a_column_is_refused_as_the_api_does(stage: Stage, tmp_
     assert stage.requests == []
 
 
-def test_rows_after_those_that_are_asked_for_may_lack_a_column(stage: Stage, tmp_path: Path) -> None:
+def test_rows_after_those_that_are_requested_may_lack_a_column(stage: Stage, tmp_path: Path) -> None:
     rows = [{"rooms": 1, "town": "a"}, {"town": "b"}]
     assert _predict(stage, tmp_path, "rows.jsonl", _lines(*rows), "--rows", "1").exit_code == 0
     assert "row 1 lacks 'rooms'" in _predict(stage, tmp_path, "r.jsonl", _lines(*rows[::-1]), "--rows", "1").stderr
 
 
-def test_parts_of_a_folder_are_checked_as_far_as_rows_are_asked_for(stage: Stage, tmp_path: Path) -> None:
+def test_parts_of_a_folder_are_checked_as_far_as_rows_are_requested(stage: Stage, tmp_path: Path) -> None:
     rows = [{"rooms": 1, "town": "a"}, {"rooms": 2, "town": "b"}]
     (tmp_path / "part-0.jsonl").write_text(_lines(*rows))
     (tmp_path / "part-1.jsonl").write_text(_lines(rows[0], {"town": "c"}).replace("1", "1e999"))

@@ -25,7 +25,7 @@ def test_a_named_target_is_told_without_the_hint(stage: Stage) -> None:
     assert "learning 'churned' (classification)\n" in stage.run("watch", run).stderr
 
 
-def test_a_likelier_target_is_told_with_what_to_type(stage: Stage) -> None:
+def test_a_likelier_target_is_reported_with_what_to_type(stage: Stage) -> None:
     run = stage.begin()
     stage.runs.record_learning(run, DEFAULT.model_copy(update={"likely_target": "my label"}))
     stage.runs.succeed(run, 1)

@@ -129,7 +129,7 @@ def test_a_revoked_key_is_refused_from_then_on(stage: Stage) -> None:
     assert "revoked" in stage.run("keys", "list").stdout
 
 
-def test_a_key_for_a_name_that_is_no_tenants_is_wrong_usage(stage: Stage) -> None:
+def test_a_key_for_a_name_that_is_not_a_tenants_is_wrong_usage(stage: Stage) -> None:
     assert stage.run("keys", "create", "No_Tenant").exit_code == 2
 
 

@@ -131,7 +131,7 @@ def test_predict_reads_a_header_with_blanks_around_its_names(stage: Stage, tmp_p
     assert stage.rows_sent == [ROW, {"width": 2.0, "colour": "blue"}]
 
 
-def test_predict_takes_a_cell_that_is_no_number_for_missing_and_warns_once(stage: Stage, tmp_path: Path) -> None:
+def test_predict_takes_a_cell_that_is_not_a_number_for_missing_and_warns_once(stage: Stage, tmp_path: Path) -> None:
     stage.serve()
     (tmp_path / "rows.csv").write_text("width,colour\nwide,red\n2,blue\n")
     result = stage.run("predict", "m", str(tmp_path / "rows.csv"))
@@ -207,7 +207,7 @@ def test_predict_scores_a_regression_where_the_target_is_a_number(
     assert result.stderr.rstrip().endswith(said.rstrip())
 
 
-def test_predict_sends_a_big_file_in_batches_and_no_more_rows_than_asked_for(stage: Stage, tmp_path: Path) -> None:
+def test_predict_sends_a_big_file_in_batches_and_no_more_rows_than_requested(stage: Stage, tmp_path: Path) -> None:
     stage.serve()
     (tmp_path / "rows.csv").write_text("width,colour\n" + "1,red\n" * 30_000)
     document = stage.json("predict", "m", str(tmp_path / "rows.csv"), "--rows", "25000", "--json")
@@ -271,7 +271,7 @@ def test_predict_says_where_a_file_is_broken(
 
 
 @pytest.mark.parametrize("source", ["nothing.csv", "rows.docx"])
-def test_predict_on_what_is_no_data_is_wrong_usage(stage: Stage, tmp_path: Path, source: str) -> None:
+def test_predict_on_what_is_not_data_is_wrong_usage(stage: Stage, tmp_path: Path, source: str) -> None:
     stage.serve()
     (tmp_path / "rows.docx").write_bytes(b"")
     assert stage.run("predict", "m", str(tmp_path / source)).exit_code == 2
@@ -299,7 +299,7 @@ def test_predict_of_another_kind_of_data_or_a_damaged_one_fails_in_one_sentence(
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.parquet", "rows.json", "rows.jsonl.gz"])
-def test_predict_refuses_extra_columns_of_a_file_by_name_and_takes_them_where_that_is_asked_for(
+def test_predict_refuses_extra_columns_of_a_file_by_name_and_takes_them_where_that_is_requested(
     stage: Stage, tmp_path: Path, name: str
 ) -> None:
     stage.serve()

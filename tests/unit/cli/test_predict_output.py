@@ -152,7 +152,7 @@ def test_a_label_with_a_comma_stays_one_cell(stage: Stage) -> None:
     assert '1,"a, b",1.0' in stage.run("predict", "m", '{"width": 1}').stdout
 
 
-def test_json_and_a_file_may_be_asked_for_at_once(stage: Stage, tmp_path: Path) -> None:
+def test_json_and_a_file_may_be_requested_at_once(stage: Stage, tmp_path: Path) -> None:
     stage.serve()
     document = stage.json("predict", "m", ROWS, "--json", "-o", str(tmp_path / "p.csv"))
     assert len(document["predictions"]) == 2

@@ -249,7 +249,7 @@ def test_runs_as_json_are_the_records_that_scripts_rely_on(stage: Stage) -> None
     assert [stage["status"] for stage in document["stages"][:3]] == ["SUCCEEDED", "FAILED", "PENDING"]
 
 
-def test_runs_are_newest_first_of_one_tenant_and_no_more_than_asked_for(stage: Stage) -> None:
+def test_runs_are_newest_first_of_one_tenant_and_no_more_than_requested(stage: Stage) -> None:
     for run in ("demo_m_1", "acme_m_2", "demo_m_3", "demo_m_4"):
         stage.begin(run, tenant=run.split("_")[0])
     assert [r["run"] for r in stage.json("runs", "--tenant", "demo", "--limit", "2", "--json")] == [

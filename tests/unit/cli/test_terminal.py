@@ -156,7 +156,7 @@ def test_runs_are_filtered_by_model_status_and_age(stage: Stage, options: tuple[
 
 
 @pytest.mark.parametrize("options", [("--status", "lost"), ("--since", "yesterday"), ("--since", "1x")])
-def test_a_filter_that_is_no_status_or_time_is_wrong_usage(stage: Stage, options: tuple[str, ...]) -> None:
+def test_a_filter_that_is_not_a_status_or_time_is_wrong_usage(stage: Stage, options: tuple[str, ...]) -> None:
     assert stage.run("runs", *options).exit_code == 2
 
 

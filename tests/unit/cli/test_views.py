@@ -34,7 +34,7 @@ def test_below_a_leaderboard_is_its_legend_then_the_winner_then_a_few_lines() ->
     ]
 
 
-def test_a_candidate_that_failed_is_told_of_without_its_details_being_asked_for() -> None:
+def test_a_candidate_that_failed_is_told_of_without_its_details_being_requested() -> None:
     chosen = selection()
     failed = chosen.tried[0].model_copy(update={"status": "failed", "reason": "the loss became non-finite"})
     chosen = chosen.model_copy(update={"tried": (failed, *chosen.tried[1:])})
@@ -56,7 +56,7 @@ def test_the_leaderboard_shows_metric_interval_seconds_latency_and_size() -> Non
     ]  # fmt: skip
 
 
-def test_what_was_tried_is_told_with_the_reasons_and_what_a_search_found() -> None:
+def test_what_was_tried_is_reported_with_the_reasons_and_what_a_search_found() -> None:
     lines = [line.rstrip() for line in _shown(140).splitlines()]
     told = lines[lines.index("mlp: trained: a network") :]
     assert told == [

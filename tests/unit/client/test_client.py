@@ -61,7 +61,7 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["html", "a list", "too few", "no version"],
 )
-def test_what_is_no_prediction_is_an_error(answer: httpx.Response) -> None:
+def test_what_is_not_a_prediction_is_an_error(answer: httpx.Response) -> None:
     with client(lambda request: answer) as api, pytest.raises(ApiError, match="address") as refused:
         api.predict("adult", ROWS)
     assert refused.value.status == 200
@@ -113,7 +113,7 @@ def test_many_rows_go_in_several_requests_and_are_counted() -> None:
     assert counts == [10_000, 20_000, 20_001]
 
 
-def test_a_refusal_is_raised_in_the_apis_words() -> None:
+def test_a_refusal_is_raised_in_the_words_of_the_api() -> None:
     with client() as api, pytest.raises(ApiError, match="'city'") as raised:
         api.predict("adult", [{**ROWS[0], "city": "Bonn"}])
     assert raised.value.status == 400
@@ -121,7 +121,7 @@ def test_a_refusal_is_raised_in_the_apis_words() -> None:
         assert api.predict("adult", [{**ROWS[0], "city": "Bonn"}], ignore_extra=True)
 
 
-def test_a_busy_api_is_asked_again() -> None:
+def test_a_busy_api_is_retried() -> None:
     statuses = [503, 429, 200]
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -140,7 +140,7 @@ def test_an_api_that_is_not_there_is_reported() -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]"])
-def test_what_is_no_answer_of_the_api_is_an_error(body: bytes) -> None:
+def test_what_is_not_an_answer_of_the_api_is_an_error(body: bytes) -> None:
     with pytest.raises(ApiError, match="502"):
         client(lambda _: httpx.Response(502, content=body)).models()
 
@@ -204,7 +204,7 @@ def test_the_connection_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("rows", [7, "text", [1], None])
-def test_what_are_no_rows_is_refused(rows: Any) -> None:
+def test_what_are_not_rows_is_refused(rows: Any) -> None:
     with pytest.raises(ClientError, match="rows"):
         to_rows(rows)
 

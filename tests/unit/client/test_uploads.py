@@ -84,7 +84,7 @@ def test_an_interrupted_upload_goes_on_where_it_was(big: Path) -> None:
     assert (world.stored, sum(counts)) == ([1, 2, 3], big.stat().st_size)
 
 
-def test_expired_urls_are_asked_for_again(big: Path) -> None:
+def test_expired_urls_are_requested_again(big: Path) -> None:
     world = UploadApi()
     world.fail = [200, 403]
     world.client().upload(big, model="m")

@@ -60,6 +60,6 @@ def test_a_tuple_is_a_list() -> None:
     assert write_value(("a", 1)) == {"L": [{"S": "a"}, {"N": "1"}]}
 
 
-def test_what_is_no_attribute_is_refused() -> None:
+def test_what_is_not_an_attribute_is_refused() -> None:
     with pytest.raises(TypeError, match="set"):
         write_value({1, 2})

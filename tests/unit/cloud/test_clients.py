@@ -11,14 +11,14 @@ from pipeline.cloud.clients import Clients
 from pipeline.contracts.errors import ConfigurationError
 
 
-def test_another_cloud_is_spoken_to_by_path() -> None:
+def test_another_cloud_is_called_by_path() -> None:
     clients = Clients(endpoint_url="http://localhost:4566", region="us-east-1", credentials=("a", "b"))
     url = clients.s3.generate_presigned_url("get_object", Params={"Bucket": "uploads", "Key": "k"})
     assert url.startswith("http://localhost:4566/uploads/k?")
     assert clients.dynamodb.meta.endpoint_url == "http://localhost:4566"
 
 
-def test_aws_is_spoken_to_in_its_region() -> None:
+def test_aws_is_called_in_its_region() -> None:
     clients = Clients(region="eu-central-1", credentials=("a", "b"))
     assert clients.stepfunctions.meta.endpoint_url == "https://states.eu-central-1.amazonaws.com"
 
@@ -34,7 +34,7 @@ def test_a_slow_function_is_called_once() -> None:
     assert config.retries["total_max_attempts"] == 1
 
 
-def test_a_missing_region_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_region_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.delenv("AWS_REGION", raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
@@ -42,7 +42,7 @@ def test_a_missing_region_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
         _ = Clients().dynamodb
 
 
-def test_an_endpoint_that_is_no_address_is_said() -> None:
+def test_an_endpoint_that_is_not_an_address_is_reported() -> None:
     with pytest.raises(ConfigurationError, match="not an address"):
         _ = Clients(endpoint_url="not an address", region="us-east-1").s3
 

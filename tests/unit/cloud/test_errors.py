@@ -49,7 +49,7 @@ def said(code: str, status: int = 400) -> ClientError:
     ],
     ids=lambda value: getattr(value, "__name__", None) or type(value).__name__,
 )
-def test_a_known_error_becomes_ours_and_names_what_was_spoken_to(error: Exception, ours: type[Exception]) -> None:
+def test_a_known_error_becomes_ours_and_names_what_was_called(error: Exception, ours: type[Exception]) -> None:
     with (
         pytest.raises(ours, match=r"the bucket uploads|there are no valid AWS credentials") as raised,
         translate_errors("the bucket uploads"),

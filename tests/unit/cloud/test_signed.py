@@ -127,7 +127,7 @@ def test_a_refusal_of_the_table_is_the_contracts_error(kind: str, error: type[Mo
         SignedTable("t", endpoint_url=url, **OPTIONS).get("a", "b")
 
 
-def test_a_busy_service_is_asked_again_and_then_reported() -> None:
+def test_a_busy_service_is_retried_and_then_reported() -> None:
     waits: list[float] = []
     options = {**OPTIONS, "service": "s3", "sleep": waits.append}
     with service((503, b""), (400, b'{"__type": "x#ThrottlingException"}'), (200, b"bytes")) as (url, _):

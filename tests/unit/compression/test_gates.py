@@ -60,7 +60,7 @@ def test_a_file_that_needs_fewer_columns_need_be_neither_smaller_nor_faster() ->
     assert failed_cost_gates(full, full, limits=Compression()) != ()
 
 
-def test_a_file_that_is_faster_need_not_be_smaller_and_ten_percent_are_no_difference() -> None:
+def test_a_file_that_is_faster_need_not_be_smaller_and_ten_percent_make_no_difference() -> None:
     assert failed(small(size=1000, latency=18.0)) == ()
     assert failed(small(size=1000, latency=18.3)) != ()
 
@@ -79,7 +79,7 @@ def test_a_quality_outside_the_interval_of_fp32_fails_although_one_percent_is_al
     assert "95 % interval" in sentence
 
 
-def test_a_better_metric_is_no_drop() -> None:
+def test_a_better_metric_is_not_a_drop() -> None:
     assert relative_drop(0.9, 0.91, "accuracy") < 0
     assert relative_drop(100.0, 99.0, "rmse") < 0
 

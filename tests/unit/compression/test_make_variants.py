@@ -112,7 +112,7 @@ def test_int8_does_not_apply_to_what_has_no_matrices_and_the_reason_says_so(arti
     assert absent.reason == "there are no weight matrices"
 
 
-def test_only_what_was_asked_for_is_made_and_fp32_always(artifacts: FakeObjectStore) -> None:
+def test_only_what_was_requested_is_made_and_fp32_always(artifacts: FakeObjectStore) -> None:
     network = trained("wine")
     candidate = network.stored(artifacts, KEYS)
     assert [v.precision for v in make(network, artifacts, candidate, precisions=("fp32",)).variants] == ["fp32"]

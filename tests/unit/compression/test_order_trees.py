@@ -110,7 +110,7 @@ def test_trees_in_another_order_are_packed_as_they_are_and_take_more() -> None:
     assert 1.2 * len(pack_model(OrderTrees()(file).model)) < len(pack_model(file))
 
 
-def test_a_model_without_trees_and_nodes_that_are_no_trees_are_refused() -> None:
+def test_a_model_without_trees_and_nodes_that_are_not_trees_are_refused() -> None:
     with pytest.raises(NotApplicableError, match="no trees"):
         OrderTrees()(helper.make_model(helper.make_graph([], "empty", [], [])).SerializeToString())
     graph = onnx.load_from_string(_file(_forest(classes=0), 1))

@@ -62,7 +62,7 @@ def test_edge_rows_without_a_finite_answer_are_left_out() -> None:
     edge_verifier(network, np.full_like(predicted, np.nan))(network.model)
 
 
-def test_a_value_that_is_no_number_is_a_mismatch() -> None:
+def test_a_value_that_is_not_a_number_is_a_mismatch() -> None:
     network = trained("diabetes")
     graph = onnx.load_from_string(network.model)
     for tensor in graph.graph.initializer:
@@ -123,7 +123,7 @@ def test_a_tie_may_be_broken_either_way() -> None:
 
 
 @pytest.mark.parametrize("threshold", [None, 0.03])
-def test_what_float32_leaves_of_nothing_is_no_mismatch_under_a_temperature(threshold: float | None) -> None:
+def test_what_float32_leaves_of_nothing_is_not_a_mismatch_under_a_temperature(threshold: float | None) -> None:
     """A forest that knows a row by heart says 0; the sums of the served file leave 6e-7, a fourth root of it 0.03."""
     signature = Signature(
         task="classification", target="y", columns=(Column(name="x", kind="numeric"),), classes=("a", "b"),

@@ -114,7 +114,7 @@ def test_null_is_still_no_target_and_other_fields_keep_their_types() -> None:
 
 
 @pytest.mark.parametrize("document", ["missing: [[1]]", "drop: [{a: 1}]", "target: {a: 1}", "missing: &a [*a]"])
-def test_lists_and_mappings_are_no_texts(document: str) -> None:
+def test_lists_and_mappings_are_not_texts(document: str) -> None:
     with pytest.raises(InvalidJobSpecError, match="valid string"):
         parse_job_spec(document.encode())
 

@@ -94,7 +94,7 @@ def test_keras_networks_predict_the_same_in_onnx(
 
 @needs_keras
 @pytest.mark.filterwarnings("ignore")
-def test_what_is_no_keras_model_is_told(tmp_path: Path) -> None:
+def test_what_is_not_a_keras_model_is_reported(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(b"nothing")
     (tmp_path / "saved").mkdir()
     for file in ("model.keras", "saved"):

@@ -72,7 +72,7 @@ def test_the_leaderboard_of_the_guide_has_the_columns_that_are_printed() -> None
     assert told.split() == printed.split()
 
 
-def test_prices_are_of_the_month_that_runs_are_told_to_be_priced_by() -> None:
+def test_prices_are_of_the_month_that_runs_are_reported_as_priced_by() -> None:
     (told,) = re.findall(r"list prices, (us-east-1, \w+ \d+)", (ROOT / "docs" / "operations.md").read_text())
     assert f"list prices of {told}" == PRICE_SOURCE
 

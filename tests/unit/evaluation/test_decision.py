@@ -44,7 +44,7 @@ def test_weighted_rows_decide_the_temperature() -> None:
     assert fit_temperature(sharp, truth, second) == pytest.approx(1, rel=0.2)
 
 
-def test_overconfident_probabilities_are_calibrated_and_both_losses_are_told() -> None:
+def test_overconfident_probabilities_are_calibrated_and_both_losses_are_reported() -> None:
     truth, right = _rare(share=0.4)
     sharp = calibrate(right, 0.3)
     fitted = fit_decision(BINARY, truth, sharp, rule=ARGMAX)

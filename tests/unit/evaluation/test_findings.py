@@ -291,7 +291,7 @@ def cautions_of(**changes: Any) -> list[str]:
     return list(find_warnings(few, of, **{"selection": chosen(0), "drifts": (), "segments": (), **changes}))
 
 
-def test_few_test_rows_and_a_rare_class_are_told() -> None:
+def test_few_test_rows_and_a_rare_class_are_reported() -> None:
     rare = dataset(people(), class_rows=(12, 9988))
     told = cautions_of(of=rare)
     assert told[0].startswith("too few rows: accuracy is uncertain: ")

@@ -39,7 +39,7 @@ def test_missing_and_superfluous_predictions_are_unequal() -> None:
     assert compare_predictions((*GOLDEN, GOLDEN[0]), GOLDEN, 1e-4).equal == 1
 
 
-def test_large_values_count_relatively_and_what_is_no_number_has_no_difference() -> None:
+def test_large_values_count_relatively_and_what_is_not_a_number_has_no_difference() -> None:
     golden = ({"value": 2000.0},)
     assert compare_predictions(({"value": 2000.1},), golden, 1e-4).is_equal
     found = compare_predictions(({"value": None},), golden, 1e-4)

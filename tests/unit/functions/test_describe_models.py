@@ -105,7 +105,7 @@ def test_what_is_wrong_is_said_under_its_status(api: Api, path: str, authorizer:
     assert (got, list(body)) == (status, ["error"])
 
 
-def test_what_nobody_foresaw_is_a_500_without_its_words(api: Api) -> None:
+def test_an_unexpected_exception_is_a_500_without_its_text(api: Api) -> None:
     api.give(catalog=None)
     status, body = api.ask(get("/registry/models"))
     assert status == 500

@@ -94,7 +94,7 @@ def test_our_errors_leave_as_they_are_and_are_logged(log: Log) -> None:
     assert (last["level"], last["error"], last["run"]) == ("WARNING", "InvalidTargetError", RUN)
 
 
-def test_an_unforeseen_exception_leaves_without_its_words(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unexpected_exception_is_reported_without_its_text(log: Log, capsys: pytest.CaptureFixture[str]) -> None:
     @state_function
     def handler(run: str) -> None:
         raise ValueError(f"could not parse {SECRET!r}")

@@ -132,7 +132,7 @@ class Raising:
         raise self._error
 
 
-def test_what_nobody_foresaw_is_a_500_whose_place_is_logged_and_whose_words_are_not(api: Api) -> None:
+def test_an_unexpected_exception_is_a_500_whose_place_is_logged_and_whose_words_are_not(api: Api) -> None:
     api.give(api=PredictionApi(Raising(ValueError(SECRET))))
     assert api.ask(authorized("predict")) == (
         500,

@@ -74,12 +74,12 @@ def test_a_jobs_own_error_is_raised_by_its_class(artifacts: FakeObjectStore) -> 
         check_job(RUN, "gpu", KILLED, artifacts=artifacts)
 
 
-def test_a_job_without_an_outcome_crashed_and_the_exit_code_is_said(artifacts: FakeObjectStore) -> None:
+def test_a_job_without_an_outcome_crashed_and_the_exit_code_is_reported(artifacts: FakeObjectStore) -> None:
     with pytest.raises(JobCrashedError, match=r"'gpu' ended without an outcome \(exit code 137"):
         check_job(RUN, "gpu", KILLED, artifacts=artifacts)
 
 
-def test_a_job_that_got_no_machine_is_told_apart_even_after_a_reclaimed_attempt(artifacts: FakeObjectStore) -> None:
+def test_a_job_that_got_no_machine_is_distinguished_even_after_a_reclaimed_attempt(artifacts: FakeObjectStore) -> None:
     outcome(artifacts, "gpu", RunError(type="JobCrashedError", message="the machine was reclaimed"))
     with pytest.raises(CapacityUnavailableError):
         check_job(RUN, "gpu", NO_MACHINE, artifacts=artifacts)
@@ -98,7 +98,9 @@ def test_a_wait_of_which_batch_says_nothing_ends_its_sentence(artifacts: FakeObj
         "Canceled by JobStateTimeLimit action due to reason: MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT",
     ],
 )
-def test_whatever_a_job_waited_for_in_vain_is_no_machine_and_is_said(artifacts: FakeObjectStore, reason: str) -> None:
+def test_whatever_a_job_waited_for_in_vain_is_not_a_machine_and_is_reported(
+    artifacts: FakeObjectStore, reason: str
+) -> None:
     with pytest.raises(CapacityUnavailableError, match=reason.rsplit(":", 1)[1]):
         check_job(RUN, "gpu", json.dumps({"Status": "FAILED", "StatusReason": reason}), artifacts=artifacts)
 
@@ -124,7 +126,7 @@ def test_a_job_without_an_image_says_so(artifacts: FakeObjectStore, where: str) 
         check_job(RUN, "gpu", json.dumps(described), artifacts=artifacts)
 
 
-def test_an_interruption_that_the_job_told_of_is_no_error_of_this_step(artifacts: FakeObjectStore) -> None:
+def test_an_interruption_that_the_job_told_of_is_not_an_error_of_this_step(artifacts: FakeObjectStore) -> None:
     """A TransientError would have the step itself tried again, four times for nothing."""
     outcome(artifacts, "cpu", RunError(type="TransientError", message="the machine was taken back"))
     with pytest.raises(JobInterruptedError, match="taken back"):
@@ -149,7 +151,7 @@ def test_one_trained_candidate_is_enough(artifacts: FakeObjectStore) -> None:
     require_survivor(RUN, ["cpu", "gpu"], artifacts=artifacts)
 
 
-def test_when_none_survives_each_ones_reason_is_said(artifacts: FakeObjectStore) -> None:
+def test_when_none_survives_each_ones_reason_is_reported(artifacts: FakeObjectStore) -> None:
     outcome(artifacts, "cpu", linear="it did not converge", random_forest="too deep")
     outcome(artifacts, "big", RunError(type="ConfigurationError", message="TABLE_NAME is not set"))
     with pytest.raises(NoCandidateSurvivedError) as raised:

@@ -49,6 +49,6 @@ def test_an_event_without_a_version_has_none() -> None:
     assert parse_references(event)[0].version_id is None
 
 
-def test_a_message_that_is_no_event_of_an_object_is_refused() -> None:
+def test_a_message_that_is_not_an_event_of_an_object_is_refused() -> None:
     with pytest.raises(KeyError):
         parse_references({"detail": {"bucket": {"name": "modeldrop-uploads"}}})

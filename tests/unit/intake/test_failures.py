@@ -35,7 +35,7 @@ def test_a_step_that_took_too_long_ended(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ValueError", "Lambda.Unknown", "States.DataLimitExceeded"])
-def test_an_unforeseen_error_is_not_quoted(name: str) -> None:
+def test_an_unexpected_error_is_not_quoted(name: str) -> None:
     error = parse_failure(caught(name, json.dumps({"errorMessage": "could not read 'Jane Doe'"}))).error
     assert error.type == "InternalError"
     assert name in error.message

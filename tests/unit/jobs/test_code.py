@@ -157,7 +157,7 @@ def test_where_no_checkpoints_are_kept_it_trains_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("trick", ["os.symlink(secret, name)", "os.link(secret, name)", "os.mkfifo(name)"])
-def test_a_checkpoint_that_is_no_plain_file_of_its_own_is_not_read(tmp_path: Path, trick: str) -> None:
+def test_a_checkpoint_that_is_not_a_plain_file_of_its_own_is_not_read(tmp_path: Path, trick: str) -> None:
     secret = tmp_path / "secret"
     secret.write_text("a key")
     code = (

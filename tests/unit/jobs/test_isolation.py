@@ -131,7 +131,7 @@ def test_what_is_said_behind_the_token_is_taken(caplog: pytest.LogCaptureFixture
         '{"checkpoint": 1}', '{"error": 3}', '{"report": ["x"]}', '{"point": ' + "9" * 5_000 + "}",
     ],
 )  # fmt: skip
-def test_what_it_prints_itself_is_no_message_and_is_counted_since_it_may_be_rows(
+def test_what_it_prints_itself_is_not_a_message_and_is_counted_since_it_may_be_rows(
     caplog: pytest.LogCaptureFixture, mark: str, line: str
 ) -> None:
     caplog.set_level(logging.INFO, "pipeline")

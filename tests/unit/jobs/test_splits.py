@@ -24,7 +24,7 @@ def test_rows_that_fit_are_all_taken(file: Path) -> None:
     assert (frame.height, notes) == (ROWS, ())
 
 
-def test_of_more_a_seeded_sample_is_taken_and_said(file: Path) -> None:
+def test_of_more_a_seeded_sample_is_taken_and_reported(file: Path) -> None:
     frame, notes = sampled(file, 1 << 18, 0)
     assert 0 < frame.height < ROWS / 2
     assert notes[0].startswith(f"trained on a random sample of {frame.height:,} of 20,000 rows")

@@ -59,7 +59,7 @@ def test_a_process_that_is_not_the_main_one_leaves_nothing_and_reports_nothing()
     assert all(stage.progress is None for stage in house.runs.get(RUN).stages)
 
 
-def test_it_is_said_when_fewer_nodes_trained_than_were_asked_for() -> None:
+def test_it_is_said_when_fewer_nodes_trained_than_were_requested() -> None:
     house = House()
     house.plan(LINEAR)
     plan = Plan.from_bytes(house.artifacts.get(KEYS.plan))

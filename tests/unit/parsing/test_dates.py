@@ -115,7 +115,7 @@ def test_a_spelling_is_read_alike_by_column_and_alone(text: str, moment: str | N
 
 
 @pytest.mark.parametrize("text", NO_DATES)
-def test_words_versions_and_phone_numbers_are_no_dates(text: str) -> None:
+def test_words_versions_and_phone_numbers_are_not_dates(text: str) -> None:
     assert [parse_timestamp(text, day_first=day_first) for day_first in (None, True, False)] == [None] * 3
     assert read_seconds(pl.Series("d", [text]), day_first=None).to_list() == [None]
 

@@ -155,7 +155,7 @@ def test_a_number_is_read_as_its_column_writes_it(number_format: NumberFormat, t
 
 @pytest.mark.parametrize("number_format", FORMATS)
 @pytest.mark.parametrize("text", NO_NUMBERS_IN_ANY_FORMAT)
-def test_dates_codes_phones_and_words_are_no_numbers(text: str, number_format: NumberFormat) -> None:
+def test_dates_codes_phones_and_words_are_not_numbers(text: str, number_format: NumberFormat) -> None:
     assert parse_number(text, number_format) is None
 
 
@@ -181,7 +181,7 @@ def test_what_may_mean_another_number_is_refused(number_format: NumberFormat, te
 
 
 @pytest.mark.parametrize("text", ["<0.5", "> 200", "\u22643", "~5", "10,000+", "10+ years", "$1.2M+"])
-def test_bounds_are_told(text: str) -> None:
+def test_bounds_are_reported(text: str) -> None:
     assert is_bound(text)
 
 
@@ -192,7 +192,7 @@ def test_a_percent_sign_is_read_where_the_column_has_them(text: str, number: flo
 
 
 @pytest.mark.parametrize("text", ["0.5", "+5", "1e+5", "-3", "$5", "12 %", "(5)"])
-def test_other_numbers_are_no_bounds(text: str) -> None:
+def test_other_numbers_are_not_bounds(text: str) -> None:
     assert not is_bound(text)
 
 

@@ -92,7 +92,7 @@ def test_the_network_alone_is_tried_as_the_base_was_built_and_learns_as_it_is_to
     assert found.base == base()
 
 
-def test_others_that_are_asked_for_begin_from_nothing() -> None:
+def test_others_that_are_requested_begin_from_nothing() -> None:
     found = planned(base(), algorithms=("linear", "mlp"))
     assert {one.algorithm: one.settings.get("base_model") for one in found.candidates} == {
         "linear": None,

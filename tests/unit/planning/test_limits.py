@@ -114,7 +114,7 @@ def test_what_cannot_keep_a_limit_is_left_out_with_the_estimate() -> None:
     assert "linear" in {one.algorithm for one in planned.candidates}
 
 
-def test_what_was_asked_for_by_name_is_tried_whatever_is_estimated() -> None:
+def test_what_was_requested_by_name_is_tried_whatever_is_estimated() -> None:
     spec = JobSpec(algorithms=("random_forest",), limits=Limits(max_bytes=50_000))
     assert [one.name for one in plan(_dataset(train=50_000), spec).candidates] == ["random_forest"]
 
@@ -170,7 +170,7 @@ def test_a_plan_that_dollars_do_not_pay_for_is_refused_with_one_sentence(algorit
         plan(_dataset(), spec)
 
 
-def test_what_was_asked_for_by_name_is_tried_until_its_dollars_are_spent() -> None:
+def test_what_was_requested_by_name_is_tried_until_its_dollars_are_spent() -> None:
     spec = JobSpec(algorithms=("linear", "gradient_boosting"), limits=Limits(dollars=0.05))
     planned = plan(_dataset(train=2_000_000, columns=40), spec)
     assert [one.name for one in planned.candidates] == ["linear", "gradient_boosting"]
@@ -233,7 +233,7 @@ def test_settings_of_earlier_versions_are_reported_as_deprecated() -> None:
         assert name in notes
 
 
-def test_a_users_code_several_nodes_and_what_nobody_can_estimate_are_no_small_plan() -> None:
+def test_a_users_code_several_nodes_and_what_nobody_can_estimate_are_not_a_small_plan() -> None:
     nodes = JobSpec(training=Training(parallel=Parallel(strategy="ddp", nodes=2)))
     assert fits_one_job([_planned("a", 1)], _dataset(), JobSpec())
     assert not fits_one_job([_planned("a", 1), _planned("code", 1, "code")], _dataset(), JobSpec())
@@ -258,13 +258,13 @@ def test_networks_get_a_gpu_machine_only_when_it_pays(
     assert [(job.name, job.queue, job.candidates) for job in pack_jobs(planned, JobSpec(), rows=100)[0]] == jobs
 
 
-def test_several_nodes_are_asked_for_and_get_their_queue_whatever_is_estimated() -> None:
+def test_several_nodes_are_requested_and_get_their_queue_whatever_is_estimated() -> None:
     spec = JobSpec(training=Training(parallel=Parallel(strategy="ddp", nodes=2)))
     (job,), _ = pack_jobs([_planned("n", 5.0, "gpu")], spec, rows=100)
     assert (job.queue, job.nodes) == ("gpu", 2)
 
 
-def test_many_candidates_of_many_rows_are_compared_on_few_first_unless_asked_for_by_name() -> None:
+def test_many_candidates_of_many_rows_are_compared_on_few_first_unless_requested_by_name() -> None:
     four = [_planned(name, 1) for name in ("linear", "random_forest", "gradient_boosting", "mlp")]
     assert pack_jobs(four, JobSpec(), rows=50_000)[0][0].audition_rows == 4_000
     assert pack_jobs(four, JobSpec(), rows=5_000)[0][0].audition_rows == 0

@@ -66,7 +66,7 @@ def test_the_networks_of_much_data_ask_for_the_gpu_queue():
 
 
 @pytest.mark.parametrize(("algorithms", "jobs"), [(("mlp",), ["cpu"]), (("linear", "linear"), ["cpu"])])
-def test_only_what_was_asked_for_is_tried_once_and_no_job_is_empty(algorithms, jobs):
+def test_only_what_was_requested_is_tried_once_and_no_job_is_empty(algorithms, jobs):
     planned = plan(_dataset(), JobSpec(algorithms=algorithms))
     assert [one.name for one in planned.candidates] == [algorithms[0]]
     assert [job.name for job in planned.jobs] == jobs
@@ -130,11 +130,11 @@ def test_what_does_not_fit_the_data_is_skipped_with_the_reason(dataset, skipped,
     assert not {one.algorithm for one in planned.candidates} & set(skipped)
 
 
-def test_what_was_asked_for_by_name_is_tried_with_few_rows_too():
+def test_what_was_requested_by_name_is_tried_with_few_rows_too():
     assert [one.name for one in plan(_dataset(train=24), JobSpec(algorithms=("mlp",))).candidates] == ["mlp"]
 
 
-def test_when_nothing_fits_the_reasons_are_told():
+def test_when_nothing_fits_the_reasons_are_reported():
     with pytest.raises(InvalidJobSpecError, match="gradient_boosting: 60 classes"):
         plan(_dataset(classes=60), JobSpec(algorithms=("gradient_boosting",)))
 
@@ -167,7 +167,7 @@ def test_a_plan_survives_its_way_through_the_bucket():
     assert Plan.from_bytes(planned.to_bytes()) == planned
 
 
-def test_what_has_no_private_training_is_not_trained_when_privacy_is_asked_for():
+def test_what_has_no_private_training_is_not_trained_when_privacy_is_requested():
     spec = JobSpec(training=Training(privacy=Privacy(epsilon=3)))
     planned = plan(_dataset(train=50_000), spec)
     assert [one.name for one in planned.candidates] == ["mlp"]

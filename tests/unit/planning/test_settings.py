@@ -83,7 +83,7 @@ def test_an_optimizer_has_a_rate_of_its_own_unless_one_is_given() -> None:
     assert boosting["learning_rate"] == 0.02
 
 
-def test_what_an_algorithm_that_was_named_does_not_read_is_said() -> None:
+def test_what_an_algorithm_that_was_named_does_not_read_is_reported() -> None:
     assert _planned("{algorithms: [linear, mlp], training: {epochs: 4}}").notes == (
         "training.epochs is not read by linear: put an algorithm's own settings under settings",
     )

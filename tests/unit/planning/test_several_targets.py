@@ -54,7 +54,7 @@ def test_each_target_costs_a_training_and_its_share_of_the_file(name: str) -> No
     assert bytes_of(declared, several) == pytest.approx(3 * (bytes_of(declared, alone) or 0))
 
 
-def test_many_labels_are_no_many_classes() -> None:
+def test_many_labels_are_not_many_classes() -> None:
     planned = plan(dataset(50, labels=True), parse_job_spec(b"algorithms: [random_forest, kernel_ridge]"))
     assert {one.name for one in planned.candidates} == {"random_forest", "kernel_ridge"}
 

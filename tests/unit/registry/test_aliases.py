@@ -121,7 +121,7 @@ def test_no_alias_moves_to_an_archived_or_deleted_version(registry: ModelRegistr
 
 
 @pytest.mark.parametrize("name", ["", "3", "Live", "a b", "x" * 33, "-a", "a/b", "a#b"])
-def test_a_name_that_could_be_a_version_or_a_path_is_no_alias(registry: ModelRegistry, name: str) -> None:
+def test_a_name_that_could_be_a_version_or_a_path_is_not_an_alias(registry: ModelRegistry, name: str) -> None:
     with pytest.raises(InputError, match="alias"):
         registry.aliases.move(AliasRef("demo", "adult", name), 1, by="anna")
 

@@ -82,6 +82,6 @@ def test_of_a_base_that_went_on_from_another_the_first_ones_rows_count() -> None
     assert Kept(first=first).find("demo/adult").built_from == "demo_first_1"
 
 
-def test_a_version_without_weights_is_no_base() -> None:
+def test_a_version_without_weights_is_not_a_base() -> None:
     with pytest.raises(InvalidJobSpecError, match=r"demo/adult@1 is a mlp.* no weights"):
         Kept(weights=False).find("demo/adult")

@@ -17,7 +17,7 @@ def test_a_missed_limit_is_named() -> None:
     assert "max_bytes: 9 > 8; min_quality: 0.8 < 0.9" in reason
 
 
-def test_a_manual_promotion_is_asked_for() -> None:
+def test_a_manual_promotion_is_requested() -> None:
     reason = promotion_blocker(JobSpec(promote="manual"), selection())
     assert reason is not None
     assert "manual" in reason

@@ -26,7 +26,7 @@ def run(calls: FakeFunctionCalls, wanted: GoldenPredictions | None = None) -> No
     smoke_test(VERSION, wanted or golden(), calls=calls, predict_function="predict")
 
 
-def test_golden_answers_pass_and_the_version_is_asked_for_by_its_number() -> None:
+def test_golden_answers_pass_and_the_version_is_requested_by_its_number() -> None:
     calls = answering(golden().predictions)
     run(calls)
     ((function, event),) = calls.calls
@@ -76,7 +76,7 @@ def test_a_refusal_is_quoted() -> None:
         run(answering("the column 'age' is missing", 400))
 
 
-def test_a_busy_function_may_be_asked_again() -> None:
+def test_a_busy_function_may_be_retried() -> None:
     with pytest.raises(TransientError):
         run(answering("a service is busy", 503))
 

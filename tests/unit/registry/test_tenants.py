@@ -99,7 +99,7 @@ def test_a_model_is_shared_changed_and_revoked(tenants: TenantAdministration) ->
     assert tenants.grants("demo") == {("houses", "acme"): "reader"}
 
 
-def test_what_cannot_be_shared_is_said(tenants: TenantAdministration) -> None:
+def test_what_cannot_be_shared_is_reported(tenants: TenantAdministration) -> None:
     tenants.create("acme")
     with pytest.raises(InputError, match="its own tenant"):
         tenants.share("acme", "houses", "acme", "predictor")

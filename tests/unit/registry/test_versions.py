@@ -119,7 +119,7 @@ def test_an_alias_moves_forward_and_back_and_its_history_is_kept(registry: Model
     assert moves[1].at == clock()
 
 
-def test_a_promotion_that_is_asked_for_again_is_one_move(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_a_promotion_that_is_requested_again_is_one_move(registry: ModelRegistry, clock: FakeClock) -> None:
     live(registry, 1)
     clock.pass_seconds(1)
     registry.aliases.move(AliasRef("demo", "adult"), 1, by="test")
@@ -207,7 +207,7 @@ def test_a_run_knows_whether_it_replaced_a_version_that_a_person_chose(
         assert (move.version, move.by) == (len(movers) - 1, "modeldrop promote by anna_b")
 
 
-def test_another_aliases_moves_are_no_choice_of_what_is_live(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_another_aliases_moves_are_not_a_choice_of_what_is_live(registry: ModelRegistry, clock: FakeClock) -> None:
     live(registry, 1, by="demo_adult_000000000001")
     clock.pass_seconds(1)
     registry.aliases.move(AliasRef("demo", "adult", "canary"), 1, by="anna")

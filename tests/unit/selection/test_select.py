@@ -159,7 +159,7 @@ def test_min_quality_of_an_error_is_at_most() -> None:
     assert choose(variant("a", quality=7.0), metric="rmse", limits=Limits(min_quality=6)).unmet != ()
 
 
-def test_equal_candidates_are_told_apart_by_size_then_name_and_latencies_within_ten_percent_are_equal() -> None:
+def test_equal_candidates_are_distinguished_by_size_then_name_and_latencies_within_ten_percent_are_equal() -> None:
     assert choose(variant("b"), variant("a")).winner.candidate == "a"
     assert choose(variant("b", size=9), variant("a", size=10)).winner.candidate == "b"
     assert choose(variant("b", latency=9.1), variant("a", latency=10.0)).winner.candidate == "a"

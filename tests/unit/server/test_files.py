@@ -171,7 +171,7 @@ def test_tensors_that_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, 
 
 
 @pytest.mark.parametrize("inputs", [None, [], [3], [{"name": "x"}, {"name": "x"}]])
-def test_inputs_that_are_no_tensors_are_refused(tmp_path: Path, inputs: object) -> None:
+def test_inputs_that_are_not_tensors_are_refused(tmp_path: Path, inputs: object) -> None:
     path = write_scaling_model(tmp_path)
     model = load_model_file(path, model="scale", version=1, make_session=_session)
     with pytest.raises(InvalidRequestError):

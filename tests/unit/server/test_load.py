@@ -84,7 +84,7 @@ def test_a_server_that_is_not_there(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["scale", "ftp://host", "http://", "grpc:///x"])
-def test_a_url_that_is_no_endpoint(url: str) -> None:
+def test_a_url_that_is_not_an_endpoint(url: str) -> None:
     with pytest.raises(InvalidRequestError, match="expected"):
         run_load_test(LoadTest(url=url, model="scale"), lambda level: None)
 

@@ -132,7 +132,7 @@ def test_models_and_permissions_are_checked() -> None:
         service.classify(_request("ClassificationRequest", ROWS), Caller("demo", frozenset({"read"})))
 
 
-def test_bytes_that_are_no_text_are_base64() -> None:
+def test_bytes_that_are_not_text_are_base64() -> None:
     from pipeline.server.grpc.tensorflow_examples import read_examples
 
     request = _request("ClassificationRequest", [{}])

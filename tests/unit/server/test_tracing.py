@@ -87,7 +87,7 @@ def test_a_prediction_is_a_span_under_its_clients_span(spans: list[Span]) -> Non
     assert _attributes(rpc)["rpc.response.status_code"] == "OK"
 
 
-def test_a_clients_error_is_no_error_of_the_server(spans: list[Span]) -> None:
+def test_a_clients_error_is_not_an_error_of_the_server(spans: list[Span]) -> None:
     (refused,) = (span for span in spans if not span.parent_span_id)
     assert _attributes(refused)["http.response.status_code"] == 404
     assert refused.status.code == Status.STATUS_CODE_UNSET

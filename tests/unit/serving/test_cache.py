@@ -224,7 +224,7 @@ def test_a_packed_file_that_is_damaged_is_refused_by_name(world: World) -> None:
         unpack_model(pack(b"onnx" * 100, [])[:-5], "the file of version 1 of 'adult'")
 
 
-def test_only_the_versions_that_were_asked_for_last_stay_loaded(world: World) -> None:
+def test_only_the_versions_that_were_requested_last_stay_loaded(world: World) -> None:
     for number in (1, 2, 3):
         world.publish(number)
     store = world.store(max_models=2)
@@ -290,7 +290,7 @@ def test_versions_stay_loaded_while_their_files_fit(world: World, files: float, 
     assert world.sessions == loads
 
 
-def test_live_models_are_loaded_before_the_first_request_and_a_missing_one_is_told(world: World) -> None:
+def test_live_models_are_loaded_before_the_first_request_and_a_missing_one_is_reported(world: World) -> None:
     world.publish()
     store = world.store()
     (failure,) = store.prefetch([("demo", "adult"), ("demo", "gone")])

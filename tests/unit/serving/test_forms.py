@@ -146,7 +146,7 @@ def test_extra_columns_may_be_ignored_in_each_form() -> None:
 
 
 @pytest.mark.parametrize("body", [b"not parquet", b"PAR1" * 10])
-def test_what_is_no_parquet_is_refused(body: bytes) -> None:
+def test_what_is_not_parquet_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequestError, match="Parquet"):
         decode_parquet(body, DECODER)
 

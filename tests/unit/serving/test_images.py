@@ -119,7 +119,7 @@ def test_tensors_are_uint8_of_images(shape: tuple[int, ...], *, nested: bool) ->
         ({"b64": "aGVsbG8="}, "a png or jpg is expected, this is one that is not a complete png or jpg"),
     ],
 )
-def test_what_is_no_image_is_refused_by_its_place(cell: Any, message: str) -> None:
+def test_what_is_not_an_image_is_refused_by_its_place(cell: Any, message: str) -> None:
     good = {"image": pixels(GREY).tolist()}
     with pytest.raises(InvalidRequestError, match=rf"rows\[1\], column 'image': .*{message}"):
         infer_document(MODELS[GREY], {"rows": [good, {"image": cell}]})

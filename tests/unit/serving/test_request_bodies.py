@@ -52,7 +52,7 @@ def test_a_hostile_cell_is_refused_in_a_sentence(cell: str, words: str) -> None:
     assert len(raised.value.message) < 300
 
 
-def test_a_body_that_is_no_utf8_is_refused() -> None:
+def test_a_body_that_is_not_utf8_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="the body is not JSON"):
         predict(b'{"rows": [{"age": "\xff"}]}', Column(name="age", kind="numeric"))
 

@@ -125,7 +125,7 @@ def test_what_cannot_be_seen_in_a_name_is_written_out(name: str, visible: str) -
         ([{"age": {"age": 1}}], "rows[0], column 'age': a number or null is expected, this is an object"),
     ],
 )
-def test_what_is_no_row_is_refused_in_one_sentence(rows: Any, message: str) -> None:
+def test_what_is_not_a_row_is_refused_in_one_sentence(rows: Any, message: str) -> None:
     assert refused_rows(rows, AGE) == message
 
 

@@ -166,7 +166,7 @@ def test_a_version_that_cannot_be_loaded_fails_its_requests_and_the_live_one_res
     assert scene.counters(rollout)["new_failed"] == scene.counters(rollout)["new_requests"] == REQUESTS
 
 
-def test_a_request_that_both_versions_refuse_is_no_failure_of_the_new_one(scene: Scene) -> None:
+def test_a_request_that_both_versions_refuse_is_not_a_failure_of_the_new_one(scene: Scene) -> None:
     rollout = scene.start(percent=100)
     models = scene.function()
     with pytest.raises(InvalidRequestError) as raised:

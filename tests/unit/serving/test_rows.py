@@ -55,7 +55,7 @@ def test_a_regressions_values_are_onnxruntimes_too() -> None:
     assert np.array_equal(np.array([one["value"] for one in found], np.float32), values)
 
 
-def test_an_answer_that_is_no_number_is_null() -> None:
+def test_an_answer_that_is_not_a_number_is_null() -> None:
     outputs = [np.array([np.nan, 0.1], np.float32)]
     body = to_json({"predictions": format_predictions(outputs, ())})
     assert body == b'{"predictions":[{"value":null},{"value":0.1}]}'
@@ -155,7 +155,7 @@ def test_of_many_unknown_columns_a_few_are_named_and_nothing_unprintable() -> No
         ([ROWS[0]] * 10_001, "rows: 1 to 10000 rows are expected, there are 10001"),
     ],
 )
-def test_what_is_no_list_of_rows_is_refused(rows: Any, message: str) -> None:
+def test_what_is_not_a_list_of_rows_is_refused(rows: Any, message: str) -> None:
     assert refused(rows) == message
 
 
@@ -214,14 +214,14 @@ def test_a_text_keeps_its_inner_white_space() -> None:
     [("soon", "other text"), ("31/1/2024", "one whose day comes first"), (True, "a boolean"),
      (1e30, "a number beyond"), (NAN, "a number beyond"), ([1], "an array")],
 )  # fmt: skip
-def test_what_is_no_date_is_refused_by_place(cell: Any, found: str) -> None:
+def test_what_is_not_a_date_is_refused_by_place(cell: Any, found: str) -> None:
     message = r"rows\[0\], when: a date such as 2024-01-31T10:30:00Z, seconds since 1970 or null is expected, this is "
     with pytest.raises(InvalidRequestError, match=message + found):
         _fed({"when": cell, "note": "x"})
 
 
 @pytest.mark.parametrize("extra", [{"zzzzzz": 1}, {"joob": "cook", "income": ">50K"}])
-def test_extra_columns_are_left_out_where_that_is_asked_for(extra: dict[str, Any]) -> None:
+def test_extra_columns_are_left_out_where_that_is_requested(extra: dict[str, Any]) -> None:
     rows = [{**ROWS[0], **extra}, ROWS[1]]
     body = json.loads(infer_document(loaded(), {"rows": rows}, ignore_extra=True).body)
     assert body["predictions"] == answered(ROWS[:2])

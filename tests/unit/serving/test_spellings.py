@@ -74,7 +74,7 @@ def test_a_text_that_the_format_does_not_settle_is_refused(
 
 
 @pytest.mark.parametrize(("cell", "found"), [(True, "a boolean"), (False, "a boolean"), ([1], "an array")])
-def test_a_truth_value_or_an_array_is_no_number(cell: Any, found: str) -> None:
+def test_a_truth_value_or_an_array_is_not_a_number(cell: Any, found: str) -> None:
     message = refused(Column(name="size", kind="numeric"), "1", cell)
     assert message == f"rows[1], column 'size': a number or null is expected, this is {found}"
 
@@ -100,7 +100,7 @@ def test_a_number_beyond_the_columns_type_is_refused(is_wide: bool, cell: Any, b
 
 
 @pytest.mark.parametrize("text", ["1" * 10_000_000, "x" * 10_000_000, "1e999", "0x1F", "1_000", "\ud800", "é" * 10**6])
-def test_a_hostile_text_is_no_number_and_refused_at_once(text: str) -> None:
+def test_a_hostile_text_is_not_a_number_and_refused_at_once(text: str) -> None:
     start = time.process_time()
     for kind in ("numeric", "boolean", "datetime"):
         assert "this is other text" in refused(Column(name="x", kind=kind), text)  # type: ignore[arg-type]
@@ -172,11 +172,11 @@ def test_the_code_7_has_many_spellings(cell: Any) -> None:
 
 
 @pytest.mark.parametrize(("cell", "code"), [("007", "007"), ("7.5", "7.5"), ("7.0.0", "7.0.0"), ("x7.0", "x7.0")])
-def test_what_is_no_whole_number_stays_as_it_is(cell: str, code: str) -> None:
+def test_what_is_not_a_whole_number_stays_as_it_is(cell: str, code: str) -> None:
     assert feed(Column(name="zip", kind="categorical", is_code=True), cell) == [code]
 
 
-def test_a_category_that_is_no_code_keeps_its_decimals_as_text() -> None:
+def test_a_category_that_is_not_a_code_keeps_its_decimals_as_text() -> None:
     assert feed(Column(name="version", kind="categorical"), "7.0", 7.0) == ["7.0", "7"]
 
 
@@ -253,7 +253,7 @@ def test_a_number_counts_in_the_columns_unit(unit: Any, cell: Any, seconds: floa
         ("", True, "seconds since 1970"),
     ],
 )
-def test_what_is_no_date_in_the_columns_unit_is_refused(unit: Any, cell: Any, expected: str) -> None:
+def test_what_is_not_a_date_in_the_columns_unit_is_refused(unit: Any, cell: Any, expected: str) -> None:
     message = refused(Column(name="when", kind="datetime", time_unit=unit), None, cell)
     assert f"rows[1], column 'when': a date such as 2024-01-31T10:30:00Z, {expected} or null is expected" in message
 

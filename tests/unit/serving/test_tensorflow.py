@@ -110,7 +110,7 @@ def test_a_path_names_a_version_or_an_alias(path: str, route: Route) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/models/m:explain", "/v1/models/m@a/versions/1:predict", "/v1/models/m@:predict"])
-def test_what_is_no_route_is_not_found(path: str) -> None:
+def test_what_is_not_a_route_is_not_found(path: str) -> None:
     with pytest.raises(NotFoundError):
         find_route("POST", path)
 

@@ -67,7 +67,7 @@ def test_a_regression_answers_one_tensor_and_no_id_when_none_was_given() -> None
 
 
 @pytest.mark.parametrize("wanted", [["probabilities"], ["probabilities", "label"]])
-def test_only_the_outputs_that_are_asked_for_come_in_their_order(wanted: list[str]) -> None:
+def test_only_the_outputs_that_are_requested_come_in_their_order(wanted: list[str]) -> None:
     body = answered({"inputs": tensors(), "outputs": [{"name": name} for name in wanted]})
     assert [output["name"] for output in body["outputs"]] == wanted
 
@@ -128,7 +128,7 @@ def test_a_wrong_tensor_is_refused_by_name_and_place(changes: dict[str, Any], me
         (tensors()[1:], "inputs lacks 'age': expected are"),
     ],
 )
-def test_what_is_no_list_of_tensors_is_refused(inputs: Any, message: str) -> None:
+def test_what_is_not_a_list_of_tensors_is_refused(inputs: Any, message: str) -> None:
     assert refused({"inputs": inputs}).startswith(message)
 
 
@@ -174,7 +174,7 @@ def test_a_tensor_of_dates_holds_text_or_seconds(datatype: str, data: list[Any])
 @pytest.mark.parametrize(
     "extra", [{"name": "agee", "shape": [2], "datatype": "FP32", "data": [1, 2]}, {**tensors()[1], "name": "income"}]
 )
-def test_extra_tensors_are_left_out_where_that_is_asked_for(extra: dict[str, Any]) -> None:
+def test_extra_tensors_are_left_out_where_that_is_requested(extra: dict[str, Any]) -> None:
     document = {"inputs": [extra, *tensors()]}
     assert "?extra=ignore" in refused(document)
     assert json.loads(infer_document(loaded(), document, ignore_extra=True).body) == answered({"inputs": tensors()})

@@ -97,7 +97,7 @@ def test_a_job_that_has_started_is_not_ended_for_having_waited() -> None:
 
 
 @pytest.mark.parametrize("name", BATCH_TASKS)
-def test_waiting_is_no_time_of_the_job(name: str) -> None:
+def test_waiting_is_not_time_of_the_job(name: str) -> None:
     """Three attempts, each of which may wait, are within the state's time."""
     waits = max(PARAMETERS[field]["MaxValue"] for field in ("GpuWaitSeconds", "CpuWaitSeconds", "FargateWaitSeconds"))
     assert BATCH_TASKS[name]["TimeoutSeconds"] >= PARAMETERS["JobSeconds"]["MaxValue"] + 3 * waits

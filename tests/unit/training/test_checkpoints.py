@@ -109,7 +109,7 @@ def test_a_lowered_rate_stays_lowered() -> None:
 
 
 @pytest.mark.parametrize("harm", ["flipped", "cut", "empty"])
-def test_a_damaged_checkpoint_is_not_used_and_it_is_said(harm: str) -> None:
+def test_a_damaged_checkpoint_is_not_used_and_it_is_reported(harm: str) -> None:
     kept = Kept()
     whole = learn(task(), context=RunContext(checkpoints=kept))
     assert kept.held is not None

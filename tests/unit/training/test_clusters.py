@@ -75,7 +75,7 @@ def test_categories_alone_and_strange_rows_are_answered(algorithm: str, train: T
 
 
 @pytest.mark.parametrize("algorithm", NAMES)
-def test_rows_that_are_too_much_alike_are_told(algorithm: str, train: TrainIt) -> None:
+def test_rows_that_are_too_much_alike_are_reported(algorithm: str, train: TrainIt) -> None:
     alike = clustered(pl.DataFrame({"x": pl.Series([0.0, 1.0] * 40, dtype=pl.Float32)}))
     with pytest.raises(
         CandidateFailedError, match="2 different values: at least 3 are expected to tell clusters apart"

@@ -40,7 +40,7 @@ def test_of_one_layer_there_is_nothing_to_hand_back() -> None:
     [{"label_smoothing": 0.1}, {"loss": "focal"}, {"mixup": 0.2}, {"precision": "bf16"}, {"dropout": 0.1},
      {"privacy_epsilon": 8.0}, {"parallel": "ddp"}, {"freeze": True}],
 )  # fmt: skip
-def test_whatever_else_is_asked_for_is_autograds(changed: dict[str, object]) -> None:
+def test_whatever_else_is_requested_is_autograds(changed: dict[str, object]) -> None:
     assert supports_manual_backward(SMALL, task())
     assert not supports_manual_backward(small(**changed), task())
 

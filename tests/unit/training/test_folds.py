@@ -124,7 +124,7 @@ def test_codes_are_of_rows_of_other_groups_or_times(by: str) -> None:
     assert _straddling(units, folds) == 0
 
 
-def test_a_category_that_names_its_group_is_no_feature_of_its_rows() -> None:
+def test_a_category_that_names_its_group_is_not_a_feature_of_its_rows() -> None:
     """Its code, cross-fitted among the group's own rows, would tell their target."""
     random = np.random.default_rng(3)
     group = np.repeat(np.arange(60), 10)

@@ -70,7 +70,7 @@ def test_a_loss_of_another_task_is_refused_with_those_that_fit() -> None:
         make_loss(small(loss="focal"), task(classes=0))
 
 
-def test_a_regression_answers_the_quantiles_that_are_asked_for() -> None:
+def test_a_regression_answers_the_quantiles_that_are_requested() -> None:
     regression = task(classes=0)
     assert quantiles_of(SMALL, regression) == ()
     assert quantiles_of(small(quantiles=(0.9, 0.1)), regression) == (0.1, 0.9)

@@ -30,7 +30,7 @@ def _accuracy(learned: TrainedNetwork, given: TrainingTask) -> float:
 ASKED: dict[str, Any] = {"privacy_epsilon": 3.0, "privacy_delta": 1e-4, "optimizer": "sgd", "learning_rate": 0.5}
 
 
-def test_it_spends_what_was_asked_for_and_says_what_it_covers() -> None:
+def test_it_spends_what_was_requested_and_says_what_it_covers() -> None:
     learned = learn(task(rows=400), **ASKED, epochs=5, batch_size=40, early_stopping=5)
     assert learned.privacy["delta"] == 1e-4
     assert 2.7 < learned.privacy["epsilon"] <= 3.0

@@ -188,7 +188,7 @@ def test_every_fold_has_two_classes_and_every_row_its_turn() -> None:
     assert sorted(held_out) == list(range(97))  # but for the only row of its class
 
 
-def test_where_folds_would_be_of_one_class_there_are_fewer_and_it_is_said() -> None:
+def test_where_folds_would_be_of_one_class_there_are_fewer_and_it_is_reported() -> None:
     folds, note = make_folds(_task([0] * 97 + [1] * 3), 10)
     assert len(folds) == 3
     assert "10 would leave folds with rows of one class" in note
@@ -245,7 +245,7 @@ def test_a_search_takes_no_more_than_its_share_of_the_time() -> None:
     assert len(trained) <= 0.02 * 20 / 0.03 + 2, "a trial takes 0.03 s at least, and the share is 0.4 s"
 
 
-def test_without_any_time_the_plans_settings_are_taken_and_it_is_said() -> None:
+def test_without_any_time_the_plans_settings_are_taken_and_it_is_reported() -> None:
     found = _search(UNIT, deadline=time.monotonic() - 1)
     assert (found.trials, found.config.a) == ((), 0.5)
     assert "no time for a single trial" in found.notes[0]

@@ -67,7 +67,7 @@ def test_dropout_is_each_ones_own(task: TrainingTask) -> None:
 @pytest.mark.parametrize(
     "changed", [{"hidden": (4,)}, {"optimizer": "sgd"}, {"mixup": 0.2}, {"averaging": "ema"}, {"batching": "full"}]
 )
-def test_what_cannot_be_together_is_told(task: TrainingTask, changed: dict[str, Any]) -> None:
+def test_what_cannot_be_together_is_reported(task: TrainingTask, changed: dict[str, Any]) -> None:
     trials = [settings(learning_rate=rate) for rate in (1e-3, 1e-2)]
     assert can_stack(trials, task, RunContext())
     assert not can_stack([trials[0], settings(**changed)], task, RunContext())

@@ -223,7 +223,7 @@ def tickets(rows: int, seed: int) -> Table:
 
 
 @pytest.mark.parametrize("algorithm", ["text_linear", "linear", "transformer"])
-def test_tickets_in_several_scripts_are_told_apart(algorithm: str, train: TrainIt) -> None:
+def test_tickets_in_several_scripts_are_distinguished(algorithm: str, train: TrainIt) -> None:
     run = train(algorithm, tickets(200, 0))
     assert run.trained.quality["accuracy"] > 0.95
     assert run.difference() < 1e-4
@@ -257,7 +257,7 @@ def test_new_words_of_a_script_are_told_by_their_letters(train: TrainIt) -> None
     assert run.served(pl.DataFrame({"remark": list(asked)})).labels.tolist() == list(asked.values())
 
 
-def test_long_texts_are_learnt_from_in_bounded_time_and_memory() -> None:
+def test_long_texts_are_learned_from_in_bounded_time_and_memory() -> None:
     random = np.random.default_rng(0)
     signs = [chr(code) for code in range(0x4E00, 0x4E00 + 1500)]
     long = np.array(["".join(random.choice(signs, 20_000)) for _ in range(10)], object)

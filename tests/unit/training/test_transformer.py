@@ -28,7 +28,7 @@ def test_it_learns_and_is_served_as_it_was_trained(run: Run) -> None:
     assert run.difference() < 1e-5
 
 
-def test_values_are_learnt_too(train: TrainIt) -> None:
+def test_values_are_learned_too(train: TrainIt) -> None:
     run = train("transformer", texts("regression"))
     assert run.trained.quality["r2"] > 0.5
     assert run.difference() < 1e-5

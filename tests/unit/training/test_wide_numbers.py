@@ -62,7 +62,9 @@ def accuracy(run: Run, column: str) -> float:
 
 @pytest.mark.parametrize("algorithm", TABLES)
 @pytest.mark.parametrize("column", ["counter", "latitude"])
-def test_a_threshold_that_float32_cannot_tell_is_learnt_and_served(algorithm: str, column: str, train: TrainIt) -> None:
+def test_a_threshold_that_float32_cannot_tell_is_learned_and_served(
+    algorithm: str, column: str, train: TrainIt
+) -> None:
     run = train(algorithm, threshold(column))
     assert accuracy(run, column) > 0.95
     assert run.difference() <= run.trained.tolerance
@@ -77,7 +79,7 @@ def test_a_value_follows_the_small_steps_of_a_large_number(algorithm: str, colum
 
 
 @pytest.mark.parametrize("algorithm", ["random_forest", "gradient_boosting", "kernel_ridge", "mlp"])
-def test_a_band_of_a_counter_is_learnt(algorithm: str, train: TrainIt) -> None:
+def test_a_band_of_a_counter_is_learned(algorithm: str, train: TrainIt) -> None:
     random = np.random.default_rng(1)
     step = random.integers(0, 64, 800)  # all of them one float32
     frame = pl.DataFrame(

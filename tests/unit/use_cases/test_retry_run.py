@@ -100,7 +100,7 @@ def test_a_run_that_succeeded_begins_as_an_upload_unless_a_stage_is_named() -> N
     assert world.retry("select") != run
 
 
-def test_what_cannot_be_retried_is_said() -> None:
+def test_what_cannot_be_retried_is_reported() -> None:
     world = World(2, 5)
     with pytest.raises(ConflictError, match="cancel"):
         world.retry()

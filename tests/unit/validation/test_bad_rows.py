@@ -52,7 +52,7 @@ def test_a_quote_that_is_never_closed_is_a_character_of_its_line(drop, lines, li
     assert any(f"line {line} holds a stray quote" in warning for warning in found.dataset.warnings)
 
 
-def test_lines_that_are_no_json_objects_are_set_aside(drop, lines):
+def test_lines_that_are_not_json_objects_are_set_aside(drop, lines):
     good = [json.dumps(dict(zip(lines[0].split(","), line.split(","), strict=True))) for line in lines[1:]]
     found = drop("a.jsonl", "\n".join([good[0], "[1]", '{"size": 1', *good[1:]]))
     assert [row["line"] for row in found.set_aside] == [2, 3]

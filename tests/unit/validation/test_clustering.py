@@ -29,7 +29,7 @@ def test_clusters_without_their_task_are_an_error(drop, good):
         drop("a.csv", good, spec="clusters: 3")
 
 
-def test_too_few_rows_and_no_columns_are_told(drop, good):
+def test_too_few_rows_and_no_columns_are_reported(drop, good):
     lines = good.splitlines()
     with pytest.raises(TooFewRowsError, match="to learn from"):
         drop("a.csv", "\n".join(lines[:9]), spec=SPEC)

@@ -104,7 +104,7 @@ def test_many_words_among_numbers_make_categories():
     assert _kind(["low", "low", *(str(number % 10) for number in range(98))]) == "categorical"
 
 
-def test_whole_numbers_that_float64_cannot_hold_are_told():
+def test_whole_numbers_that_float64_cannot_hold_are_reported():
     told = infer_column(pl.Series("account", [2**60 + 1, 5, 5, 7]))
     assert isinstance(told, InferredColumn)
     assert "2**53" in " ".join(told.warnings)
@@ -180,7 +180,7 @@ def test_a_header_that_cannot_be_used_is_refused(drop, lines, header, words):
         ("0.5,a,yes", ["column_1", "column_2"], "no header"),
     ],
 )
-def test_columns_without_a_name_of_their_own_get_one_that_is_told(drop, lines, header, names, words):
+def test_columns_without_a_name_of_their_own_get_one_that_is_reported(drop, lines, header, names, words):
     found = drop("a.csv", "\n".join([header, *lines[1:]]))
     assert [column.name for column in found.dataset.columns] == names
     assert words in " ".join(found.dataset.warnings)

@@ -65,7 +65,7 @@ def test_a_form_is_read_alike_by_column_and_one_by_one(text, moment):
      "2024-01-31 18.5", "2024-01-31 18.00:00", "2024-01-31 18:00.00", "10.03.2004 25.00", "0001-01-01 00:00+05:00",
      "9999-12-31 23:59-01:00", "0000-01-01", "1706659200", "1.2.3.4", "99999-01-01"],
 )  # fmt: skip
-def test_what_is_no_date_is_none_to_both(text):
+def test_what_is_not_a_date_is_none_to_both(text):
     assert parse_timestamp(text, day_first=True) is None
     assert read_seconds(pl.Series("d", [text]), day_first=True).to_list() == [None]
 
@@ -173,7 +173,7 @@ def test_a_column_tells_whether_dotted_texts_are_times_of_day(values, unit, firs
 
 
 @pytest.mark.parametrize("values", [["1.2", "18.00", "3.5"], ["1.2.3", "1.2.3.4"], ["10.0.1.5", "10.0.1.6"]])
-def test_decimals_and_versions_are_no_times(values):
+def test_decimals_and_versions_are_not_times(values):
     assert read_dates(pl.Series("v", values)) is None
 
 
@@ -188,22 +188,22 @@ def test_the_values_tell_whether_the_day_comes_first(values, first, day_first):
 
 
 @pytest.mark.parametrize(("values", "assumed"), [(("3/4/2024", "1/2/2024"), "month"), (("3.4.2024",), "day")])
-def test_what_they_do_not_tell_is_assumed_and_said(values, assumed):
+def test_what_they_do_not_tell_is_assumed_and_reported(values, assumed):
     (warning,) = _told(*values).warnings
     assert f"the {assumed} is assumed" in warning
 
 
-def test_a_few_that_are_no_dates_count_as_missing_with_a_warning():
+def test_a_few_that_are_not_dates_count_as_missing_with_a_warning():
     told = _told(*["2024-01-31"] * 19, "0000-00-00")
     assert told.values.null_count() == 1
     assert told.warnings == ("column 'day': 1 cell without a valid date, read as missing",)
 
 
-def test_times_without_a_zone_among_others_with_one_are_said():
+def test_times_without_a_zone_among_others_with_one_are_reported():
     assert "1 time without a time zone" in _told("2024-01-31 10:30Z", "2024-01-31 10:30").warnings[0]
 
 
-def test_many_words_among_dates_are_no_dates():
+def test_many_words_among_dates_are_not_dates():
     assert read_dates(pl.Series(["2024-01-31"] * 8 + ["soon"] * 2)) is None
 
 

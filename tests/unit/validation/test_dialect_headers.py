@@ -75,7 +75,7 @@ def test_years_are_names_though_some_have_no_values(read):
     assert (found.dialect.fields, found.dialect.header_line) == (("Name", "Code", "1960", "1961", "1962", ""), 5)
 
 
-def test_no_header_can_be_asked_for(read):
+def test_no_header_can_be_requested(read):
     found = read(join_lines(*[f"w{n},v{n * n}" for n in range(30)]), header="none")
     assert (found.dialect.has_header, found.frame.height) == (False, 30)
     assert read(join_lines(*[f"w{n},v{n * n}" for n in range(30)])).frame.height in (29, 30)
@@ -118,7 +118,7 @@ def test_a_header_that_is_not_well_quoted_is_refused_with_its_line(read):
     "units",
     ["[°C],[1],,[d]", "°C,-,,", "(deg),(n),(text),(iso)", "float,int,str,date", "K,counts,name,yyyy-mm-dd"],
 )
-def test_a_unit_row_is_skipped_and_told(read, units):
+def test_a_unit_row_is_skipped_and_reported(read, units):
     found = read(join_lines(HEADER, units, *make_lines()))
     assert found.dialect.units == tuple(units.split(","))
     assert found.frame.height == 40
@@ -132,14 +132,14 @@ def test_a_line_drawn_under_the_header_is_skipped(read, rule):
 
 
 @pytest.mark.parametrize("first", ["unknown,5,north,2024-01-01", "?,?,north,?", ",,south,", "5.5,err,north,2024-01-01"])
-def test_a_first_row_that_lacks_numbers_is_no_unit_row(read, first):
+def test_a_first_row_that_lacks_numbers_is_not_a_unit_row(read, first):
     found = read(join_lines(HEADER, first, *make_lines()))
     assert (found.dialect.units, found.frame.height) == ((), 41)
 
 
 @pytest.mark.parametrize("spread", [7, 20])
 @pytest.mark.parametrize("units", [(), ("[C],[n],,[d]",)])
-def test_a_header_that_comes_again_is_skipped_and_told(read, spread, units):
+def test_a_header_that_comes_again_is_skipped_and_reported(read, spread, units):
     rows = make_lines()
     lines = [HEADER, *units, *rows[:spread], HEADER, *units, *rows[spread:], HEADER]
     found = read(join_lines(*lines), numbers=("c0", "c1"))

@@ -12,7 +12,7 @@ from tests.helpers.dialect_tables import HEADER, join_lines, make_lines
 
 @pytest.mark.parametrize("extra", [1, 2, 3])
 @pytest.mark.parametrize("delimiter", [",", ";", "|", "\t"])
-def test_empty_fields_that_the_header_lacks_are_ignored_and_told(read, extra, delimiter):
+def test_empty_fields_that_the_header_lacks_are_ignored_and_reported(read, extra, delimiter):
     rows = [row + delimiter * extra for row in make_lines(delimiter=delimiter)]
     found = read(join_lines(HEADER.replace(",", delimiter), *rows), numbers=("c0", "c1"))
     assert found.dialect.extra_fields == extra
@@ -54,7 +54,7 @@ def test_row_names_without_a_header_are_a_first_column(read, delimiter, quote):
 
 
 @pytest.mark.parametrize("name", ["Smith, Tom", "'Smith, Tom'"])
-def test_a_text_that_a_comma_cuts_is_no_row_name(read, name):
+def test_a_text_that_a_comma_cuts_is_not_a_row_name(read, name):
     found = read(join_lines("id,name,y", *(f"{n},{name},{n % 2}" for n in range(40))))
     assert not found.dialect.index_field
     assert found.rejected.broken == 40

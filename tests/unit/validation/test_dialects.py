@@ -64,7 +64,7 @@ def test_a_file_of_one_column_is_refused(read, body):
         read(body)
 
 
-def test_a_file_whose_name_promises_tabs_and_has_commas_is_read_and_told(read):
+def test_a_file_whose_name_promises_tabs_and_has_commas_is_read_and_reported(read):
     found = read(join_lines(HEADER, *make_lines()), delimiter="\t")
     assert (found.dialect.delimiter, found.frame.width) == (",", 4)
     assert "tabs" in found.told
@@ -90,7 +90,7 @@ def test_a_file_whose_name_promises_tabs_and_has_commas_is_read_and_told(read):
         ("sep=!", "!"),
     ],
 )
-def test_the_line_that_names_the_delimiter_is_no_header(read, hint, delimiter):
+def test_the_line_that_names_the_delimiter_is_not_a_header(read, hint, delimiter):
     found = read(join_lines(hint, HEADER.replace(",", delimiter), *make_lines(delimiter=delimiter), end="\r\n"))
     assert found.dialect.delimiter == delimiter
     assert found.dialect.fields == tuple(HEADER.split(","))
@@ -117,7 +117,7 @@ PREAMBLES = {
 
 
 @pytest.mark.parametrize("preamble", PREAMBLES)
-def test_lines_before_the_header_are_skipped_and_told(read, preamble):
+def test_lines_before_the_header_are_skipped_and_reported(read, preamble):
     lines = PREAMBLES[preamble]
     found = read(join_lines(*lines, HEADER, *make_lines()))
     assert found.dialect.fields == tuple(HEADER.split(","))
@@ -145,7 +145,7 @@ def test_a_preamble_above_rows_without_a_header_is_skipped(read):
     assert (found.dialect.has_header, found.dialect.header_line, found.frame.height) == (False, 2, 40)
 
 
-def test_blank_lines_between_all_rows_are_no_preamble(read):
+def test_blank_lines_between_all_rows_are_not_a_preamble(read):
     found = read("\n" + join_lines(HEADER, *make_lines(), end="\n\n") + "\n\n")
     assert (found.dialect.fields, found.frame.height) == (tuple(HEADER.split(",")), 40)
 
@@ -185,7 +185,7 @@ FOOTERS = [
 
 @pytest.mark.parametrize("footer", FOOTERS)
 @pytest.mark.parametrize("delimiter", [",", ";"])
-def test_lines_after_the_last_row_are_skipped_and_told(read, footer, delimiter):
+def test_lines_after_the_last_row_are_skipped_and_reported(read, footer, delimiter):
     footer = [line.replace(",", delimiter) for line in footer]
     found = read(join_lines(HEADER.replace(",", delimiter), *make_lines(delimiter=delimiter), *footer))
     assert found.frame.height == 40
@@ -236,7 +236,7 @@ def test_a_row_that_is_cut_off_is_rejected_and_no_footer(read):
     assert found.dialect.warnings == ()
 
 
-def test_short_rows_of_a_ragged_file_are_no_footer(read):
+def test_short_rows_of_a_ragged_file_are_not_a_footer(read):
     rows = [f"word{n % 7},{n},{n % 5}" if n % 4 else f"word{n % 7}" for n in range(80)]
     found = read(join_lines(*rows, "word3"))
     assert found.rejected.broken == 21

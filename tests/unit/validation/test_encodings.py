@@ -55,7 +55,7 @@ def test_a_few_lines_in_another_encoding_leave_a_file_utf_8(tmp_path, broken):
     assert plain.path == tmp_path / "upload.csv"
 
 
-def test_a_character_that_the_end_of_the_sample_cuts_is_no_error():
+def test_a_character_that_the_end_of_the_sample_cuts_is_not_an_error():
     head = (_CITIES * 50).encode()
     for size in range(len(head) - 60, len(head)):
         assert detect_encoding(head[:size], is_whole=False).codec == "utf-8"
@@ -193,7 +193,7 @@ def test_encodings_are_chosen_by_their_usual_names(name, codec):
         "klingon", "", "../utf-8", "utf-8\0", "ü", "x" * 5000,
     ],
 )  # fmt: skip
-def test_what_is_no_text_encoding_is_refused(name):
+def test_what_is_not_a_text_encoding_is_refused(name):
     with pytest.raises(InvalidJobSpecError, match="`encoding`"):
         find_codec(name)
 

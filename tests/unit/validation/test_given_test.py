@@ -122,7 +122,7 @@ def test_dates_of_text_split_by_time(drop, daily):
     assert found.dataset.rows.validation == 30
 
 
-def test_by_group_no_group_is_in_two_splits_and_its_name_is_no_feature(drop, daily):
+def test_by_group_no_group_is_in_two_splits_and_its_name_is_not_a_feature(drop, daily):
     found = drop("a.csv", daily, spec="target: sold\nsplit: {by: group, column: shop}\n")
     assert found.left_out["shop"] == "it groups the rows for the split (split.column)"
     sizes = found.dataset.rows
@@ -176,7 +176,7 @@ def test_weights_are_in_the_splits_and_no_feature(drop, daily):
     assert found.dataset.set_aside == 60
 
 
-def test_weights_that_are_no_numbers_are_refused(drop, daily):
+def test_weights_that_are_not_numbers_are_refused(drop, daily):
     with pytest.raises(InvalidColumnsError, match="the weight column 'shop' does not hold positive numbers"):
         drop("a.csv", daily, spec="target: sold\nweight: shop\n")
 

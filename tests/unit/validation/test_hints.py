@@ -59,7 +59,7 @@ def test_a_date_that_the_target_does_not_depend_on_is_not_named(drop) -> None:
     assert drop("a.csv", table(columns)).dataset.hints == ()
 
 
-def test_a_date_of_birth_is_no_time_of_a_row(drop) -> None:
+def test_a_date_of_birth_is_not_a_time_of_a_row(drop) -> None:
     rng = random.Random(0)
     columns = {"date_of_birth": days(400), "x": numbers(rng, 400), "size": list(range(400))}
     assert drop("a.csv", table(columns)).dataset.hints == ()
@@ -85,7 +85,7 @@ def test_an_identifier_that_does_not_tell_the_target_is_not_named(drop) -> None:
     assert drop("a.csv", body).dataset.hints == ()
 
 
-def test_a_place_or_a_kind_that_tells_the_target_is_no_person(drop) -> None:
+def test_a_place_or_a_kind_that_tells_the_target_is_not_a_person(drop) -> None:
     rng = random.Random(0)
     places = [place for place in range(40) for _ in range(8)]
     price = [round(place + rng.gauss(0, 0.3), 3) for place in places]
@@ -93,7 +93,7 @@ def test_a_place_or_a_kind_that_tells_the_target_is_no_person(drop) -> None:
     assert drop("a.csv", body).dataset.hints == ()
 
 
-def test_durations_beside_a_flag_of_the_event_are_told_to_be_survival_data(drop) -> None:
+def test_durations_beside_a_flag_of_the_event_are_reported_as_survival_data(drop) -> None:
     rng = random.Random(0)
     columns = {"age": numbers(rng, 200), "event": [rng.randrange(2) for _ in range(200)]}
     time = [round(rng.expovariate(0.1), 2) for _ in range(200)]
@@ -105,7 +105,7 @@ def test_durations_beside_a_flag_of_the_event_are_told_to_be_survival_data(drop)
     assert "add `drop: [time]`" in hint
 
 
-def test_a_duration_and_a_flag_that_are_no_survival_data_stay_quiet(drop) -> None:
+def test_a_duration_and_a_flag_that_are_not_survival_data_stay_quiet(drop) -> None:
     rng = random.Random(0)
     columns = {"duration": numbers(rng, 200), "claim": [rng.choice(["yes", "no"]) for _ in range(200)]}
     assert drop("a.csv", table(columns)).dataset.hints == ()
@@ -116,7 +116,7 @@ def test_a_duration_and_a_flag_that_are_no_survival_data_stay_quiet(drop) -> Non
     assert drop("a.csv", table(columns)).dataset.hints == ()
 
 
-def test_graded_results_of_queries_are_told_to_be_a_ranking(drop) -> None:
+def test_graded_results_of_queries_are_reported_as_a_ranking(drop) -> None:
     rng = random.Random(0)
     queries = [query for query in range(30) for _ in range(10)]
     columns = {"qid": queries, "bm25": numbers(rng, 300), "relevance": [rng.randrange(5) for _ in queries]}

@@ -115,7 +115,7 @@ def test_large_arrays_are_made_smaller(drop: Drop) -> None:
         ({"images": np.zeros((0, 8, 8)), "labels": np.zeros(0)}, "1 to 1,000,000 images are expected"),
     ],
 )
-def test_arrays_that_cannot_be_learnt_are_refused(drop: Drop, named: dict[str, Any], message: str) -> None:
+def test_arrays_that_cannot_be_learned_are_refused(drop: Drop, named: dict[str, Any], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         drop("digits.npz", arrays(**named))
 
@@ -211,12 +211,12 @@ def test_numbered_folders_are_classes(drop: Drop) -> None:
         (pictures(36) | {f"cat/x{n}.png": b"x" for n in range(4)}, "4 of 40 images cannot be read: 'cat/x0.png' is no"),
     ],
 )
-def test_archives_that_cannot_be_learnt_are_refused(drop: Drop, files: dict[str, bytes], message: str) -> None:
+def test_archives_that_cannot_be_learned_are_refused(drop: Drop, files: dict[str, bytes], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         drop("animals.zip", zipped(files))
 
 
-def test_a_file_that_is_no_zip_is_refused(drop: Drop) -> None:
+def test_a_file_that_is_not_a_zip_is_refused(drop: Drop) -> None:
     with pytest.raises(DatasetError, match=r"'animals\.zip' is not a complete zip file"):
         drop("animals.zip", zipped(pictures())[:-30])
 

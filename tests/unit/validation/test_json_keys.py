@@ -63,7 +63,7 @@ def test_the_target_is_the_last_key_of_most_rows(drop):
 
 
 @pytest.mark.parametrize("cell", [[1], {"value": 1}])
-def test_arrays_and_objects_of_a_later_file_are_missing_and_told(tmp_path, cell):
+def test_arrays_and_objects_of_a_later_file_are_missing_and_reported(tmp_path, cell):
     (tmp_path / "later.jsonl").write_text(json.dumps({"a": cell, "b": 1}) + "\n" + json.dumps({"a": 2, "b": 3}) + "\n")
     columns = (Column(name="a", kind="numeric"), Column(name="b", kind="numeric"))
     signature = Signature(task="regression", target="y", columns=columns)

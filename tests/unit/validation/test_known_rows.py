@@ -117,7 +117,7 @@ def test_columns_that_the_model_does_not_read_are_refused_with_their_names(read,
 
 
 @pytest.mark.parametrize("name", EXTRA)
-def test_columns_that_the_model_does_not_read_are_left_out_where_that_is_asked_for(read, name):
+def test_columns_that_the_model_does_not_read_are_left_out_where_that_is_requested(read, name):
     rows = read(name, EXTRA[name], NUMBERS, ignore_extra=True)
     assert rows.frame.to_dict(as_series=False) == {"x": [1.5, 2.5], "z": [2.0, 3.0]}
 
@@ -180,7 +180,7 @@ def test_typed_dates_of_a_column_that_was_numbers_become_iso(read, tmp_path, uni
     assert read("later.parquet", (tmp_path / "frame").read_bytes(), columns).frame["tag"].to_list() == [ISO, None]
 
 
-def test_a_number_that_is_no_day_is_missing_and_the_others_stay_numbers(read):
+def test_a_number_that_is_not_a_day_is_missing_and_the_others_stay_numbers(read):
     columns = (Column(name="tag", kind="datetime", time_unit="yyyymmdd"), Column(name="x", kind="numeric"))
     rows = read("later.csv", _lines("20240316", "20240231"), columns)
     assert rows.frame["tag"].to_list() == [20240316, None]

@@ -25,6 +25,6 @@ def test_code_with_a_factory_is_kept_as_it_is(capsys: pytest.CaptureFixture[str]
         (b"x = " + b"(" * 50_000 + b")" * 50_000, "not Python"),
     ],
 )
-def test_what_is_no_model_is_refused_in_a_sentence(code: bytes, sentence: str) -> None:
+def test_what_is_not_a_model_is_refused_in_a_sentence(code: bytes, sentence: str) -> None:
     with pytest.raises(InvalidModelCodeError, match=sentence):
         check_code(code)

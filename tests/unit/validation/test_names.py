@@ -87,7 +87,7 @@ def test_names_that_differ_in_case_or_inner_blanks_stay_distinct():
     assert name_columns(fields).warnings == ()
 
 
-def test_unnamed_columns_are_named_by_position_and_told():
+def test_unnamed_columns_are_named_by_position_and_reported():
     named = name_columns(["", "a", " ", "\u200b"])
     assert named.names == ("column_1", "a", "column_3", "column_4")
     assert named.unnamed == {"column_1", "column_3", "column_4"}
@@ -132,7 +132,7 @@ def test_too_many_and_too_long_names_are_refused(fields, words):
 
 
 @pytest.mark.parametrize(("written", "name"), [("*", "(*)"), ("^x$", "(^x$)"), (" ^a.*b$", "(^a.*b$)")])
-def test_a_name_that_polars_takes_for_a_pattern_is_changed_and_told(written, name):
+def test_a_name_that_polars_takes_for_a_pattern_is_changed_and_reported(written, name):
     named = name_columns(["a", written])
     assert named.names == ("a", name)
     assert named.aliases == {name: (written,)}

@@ -227,7 +227,7 @@ def test_a_unit_that_all_share_is_removed_and_named(values: list[str | None], un
         (["~5", "\u2264 7", "9"], 2),
     ],
 )
-def test_bounds_are_counted_and_told(values: list[str | None], bounds: int) -> None:
+def test_bounds_are_counted_and_reported(values: list[str | None], bounds: int) -> None:
     inferred = read(values)
     assert inferred.bounds == bounds
     assert any(f"{bounds} cells" in warning for warning in inferred.warnings)
@@ -254,7 +254,7 @@ def test_no_marker_is_a_number_or_a_missing_value_of_every_column() -> None:
 
 
 @pytest.mark.parametrize("numbers", [["5"] * 19, ["$5.25"] * 19, ["1,5"] * 19])
-def test_a_single_word_among_twenty_values_is_no_number(numbers: list[str]) -> None:
+def test_a_single_word_among_twenty_values_is_not_a_number(numbers: list[str]) -> None:
     inferred = read([*numbers, "word"])
     assert (inferred.other_cells, inferred.numbers.null_count()) == (1, 1)
     assert infer([*numbers[:18], "word"]) is None
@@ -274,7 +274,7 @@ def test_one_word_may_stand_for_a_few_numbers_that_nobody_knows() -> None:
     assert infer([str(number % 10) for number in range(100)] + ["low"] * 5) is None
 
 
-def test_few_codes_among_numbers_are_no_numbers() -> None:
+def test_few_codes_among_numbers_are_not_numbers() -> None:
     inferred = read([*(str(number) for number in range(200)), "007"])
     assert (inferred.other_cells, inferred.numbers[-1]) == (1, None)
 

@@ -83,7 +83,7 @@ def test_whole_days_are_dates_under_any_name(cast):
     assert inferred.values[0] == datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 
 
-def test_numbers_that_are_no_days_of_the_calendar_stay_numbers():
+def test_numbers_that_are_not_days_of_the_calendar_stay_numbers():
     chance = random.Random(0)
     assert _column("price", [20_000_000 + chance.randrange(900_000) for _ in range(ROWS)]).kind == "numeric"
 
@@ -105,7 +105,7 @@ def test_long_codes_that_repeat_are_categories_digit_for_digit(first):
         [1_000 + number % 7 for number in range(ROWS)],  # short
     ],
 )
-def test_amounts_and_short_numbers_are_no_codes(values):
+def test_amounts_and_short_numbers_are_not_codes(values):
     assert _column("amount", values).kind == "numeric"
 
 

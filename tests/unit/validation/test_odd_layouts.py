@@ -99,7 +99,7 @@ def test_a_layout_is_read(drop, layout):
     assert found.dataset.set_aside == 0
 
 
-def test_words_for_missing_values_in_the_first_row_are_no_units(drop):
+def test_words_for_missing_values_in_the_first_row_are_not_units(drop):
     rows = _lines(lambda n: f"{n % 80},{_number()},{_label()}")
     found = drop("a.csv", "age,income,y\nunknown,refused,a\n" + rows)
     assert sum(found.dataset.rows.model_dump().values()) == ROWS + 1

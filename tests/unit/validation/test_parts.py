@@ -74,7 +74,7 @@ def test_parts_of_two_formats_and_no_parts_at_all_are_refused(drop_parts, halves
         drop_parts({})
 
 
-def test_broken_rows_are_told_with_their_part(drop_parts, halves):
+def test_broken_rows_are_reported_with_their_part(drop_parts, halves):
     found = drop_parts({"0.csv": halves[0], "1.csv": halves[1] + "1,2\n"})
     assert found.dataset.set_aside == 1
     assert "'1.csv' line 152 has 2 fields" in found.dataset.warnings[0]

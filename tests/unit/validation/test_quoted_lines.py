@@ -29,7 +29,7 @@ def read(tmp_path):
 
 @pytest.mark.parametrize("header", ['"id,name,kind"', "id,name,kind"])
 @pytest.mark.parametrize("is_large", [False, True])
-def test_lines_that_are_quoted_as_a_whole_are_unquoted_and_told(read, header, is_large):
+def test_lines_that_are_quoted_as_a_whole_are_unquoted_and_reported(read, header, is_large):
     rows = read([header, *(f'"t{n},{n},a{n % 3}"' for n in range(60))], is_large=is_large)
     assert rows.sample.columns == ["id", "name", "kind"]
     assert rows.sample.rows()[1] == ("t1", "1", "a1")

@@ -84,7 +84,7 @@ def test_a_list_that_cannot_be_learned_together_is_refused(drop, columns, names,
         drop("a.csv", pick(columns, "x", "y", "hot", "wet", "color"), spec=f"target: [{', '.join(names)}]\n{spec}")
 
 
-def test_yes_and_no_beside_numbers_is_learned_as_numbers_where_it_is_asked_for(drop, columns) -> None:
+def test_yes_and_no_beside_numbers_is_learned_as_numbers_where_it_is_requested(drop, columns) -> None:
     spec = "target: [y, hot]\ntask: regression"
     dataset = drop("a.csv", pick(columns, "x", "y", "hot"), spec=spec).dataset
     assert (dataset.task, dataset.targets) == ("regression", ("y", "hot"))
@@ -125,7 +125,7 @@ def test_cells_that_list_labels_are_recognized_and_reported(drop, columns) -> No
     assert (report["target"], report["targets"]) == ("tags", ["tags"])
 
 
-def test_one_class_of_each_combination_is_learned_where_it_is_asked_for(drop, columns) -> None:
+def test_one_class_of_each_combination_is_learned_where_it_is_requested(drop, columns) -> None:
     dataset = drop("a.csv", pick(columns, "x", "tags"), spec="labels: single").dataset
     assert dataset.targets == ()
     assert "big|new" in dataset.classes
@@ -138,7 +138,7 @@ def test_labels_of_too_few_rows_are_named(drop, columns) -> None:
     assert any("1 label of the target 'tags'" in warning and "'rare'" in warning for warning in dataset.warnings)
 
 
-def test_labels_are_asked_for_and_there_are_none(drop, columns) -> None:
+def test_labels_are_requested_and_there_are_none(drop, columns) -> None:
     with pytest.raises(InvalidTargetError, match="labels: several: cells of the target 'color' list no labels"):
         drop("a.csv", pick(columns, "x", "color"), spec="labels: several")
 

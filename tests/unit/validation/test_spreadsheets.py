@@ -70,7 +70,7 @@ def test_one_sheet_is_read_without_a_word(convert):
 
 
 @pytest.mark.parametrize("cover", [[["Report"]], [["Report"], ["Author", "Tom"], ["Date", "May"]], []])
-def test_a_cover_sheet_is_skipped_and_told(convert, cover):
+def test_a_cover_sheet_is_skipped_and_reported(convert, cover):
     converted = convert(_workbook(Cover=cover, Data=TABLE, More=TABLE[:5]))
     assert _rows(converted)[0] == ["n", "x", "k"]
     assert [word for word in ("'Data'", "'Cover'", "'More'") if word not in converted.warnings[0]] == []
@@ -176,7 +176,7 @@ def _zip_of(name, body):
         (_bytes(_workbook(Data=[])), ["no table"]),
     ],
 )
-def test_what_is_no_workbook_with_a_table_is_refused(convert, body, words):
+def test_what_is_not_a_workbook_with_a_table_is_refused(convert, body, words):
     with pytest.raises(UnreadableDatasetError) as refused:
         convert(body)
     assert [word for word in words if word not in str(refused.value)] == []

@@ -226,7 +226,7 @@ def test_words_for_a_missing_number_are_missing_wherever_they_come(source, strea
     assert dataset.columns[0].missing > 0
 
 
-def test_a_column_that_all_rows_say_is_no_number_is_read_again(source, stream, rows):
+def test_a_column_that_all_rows_say_is_not_a_number_is_read_again(source, stream, rows):
     """The sample is the first rows of each block: here only others hold words."""
     misled = [{**row, "size": "big" if number % 97 > 80 else row["size"]} for number, row in enumerate(rows)]
     body = csv(misled)

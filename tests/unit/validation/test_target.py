@@ -87,7 +87,7 @@ def test_classes_are_text_as_in_the_file_and_sorted(values, classes):
     )
 
 
-def test_numbers_can_be_asked_for_as_numbers():
+def test_numbers_can_be_requested_as_numbers():
     target = infer_target(pl.Series("y", ["0", "1"] * 20), JobSpec(task="regression"))
     assert (target.task, target.values.dtype) == ("regression", pl.Float64)
 
@@ -108,7 +108,7 @@ def test_numbers_can_be_asked_for_as_numbers():
         ([[1], [2]] * 40, None, "List values"),
     ],
 )
-def test_a_target_that_cannot_be_learnt_says_why(values, task, words):
+def test_a_target_that_cannot_be_learned_says_why(values, task, words):
     with pytest.raises(InvalidTargetError, match=words) as refused:
         infer_target(pl.Series("income", values), JobSpec(task=task))
     assert "'income'" in str(refused.value)
@@ -164,7 +164,7 @@ def _table(*columns: str, rows: int = 60) -> str:
         (("species:words", "length", "width", "height"), "species"),
     ],
 )
-def test_a_column_that_is_more_likely_the_target_than_the_last_one_is_told(drop, columns, likely):
+def test_a_column_that_is_more_likely_the_target_than_the_last_one_is_reported(drop, columns, likely):
     dataset = drop("a.csv", _table(*columns).encode()).dataset
     assert (dataset.target, dataset.default_target, dataset.likely_target) == (columns[-1], True, likely)
     (warning,) = [warning for warning in dataset.warnings if "--target" in warning]
@@ -197,7 +197,7 @@ def test_no_other_target_is_told_to_somebody_who_named_one(drop):
 
 
 @pytest.mark.parametrize("spec", ["target: size", "target: size\nseed: 3\nalgorithms: [linear]\ndrop: [sold]"])
-def test_the_target_of_the_objects_metadata_wins_over_a_train_yaml_and_that_is_told(drop, good, spec):
+def test_the_target_of_the_objects_metadata_wins_over_a_train_yaml_and_that_is_reported(drop, good, spec):
     validated = drop("a.csv", good, spec=spec, target=" colour ")
     assert validated.dataset.target == validated.spec.target == "colour"
     assert "'colour'" in validated.dataset.warnings[0]

@@ -25,7 +25,7 @@ def test_up_to_ten_whole_numbers_are_classes(distinct, task):
 
 
 @pytest.mark.parametrize("distinct", [3, 7, 21, 100])
-def test_the_task_of_whole_numbers_is_told_with_the_way_to_the_other(distinct):
+def test_the_task_of_whole_numbers_is_reported_with_the_way_to_the_other(distinct):
     (warning,) = _target([number % distinct for number in range(ROWS)]).warnings
     assert str(distinct) in warning
     assert "task: " in warning

@@ -65,7 +65,7 @@ def test_sums_with_marks_between_thousands_are_a_footer(count_rows):
 
 
 @pytest.mark.parametrize("label", ["Total", "Som", "Media", "shop 40", ""])
-def test_a_last_row_that_is_no_sum_is_data(count_rows, label):
+def test_a_last_row_that_is_not_a_sum_is_data(count_rows, label):
     lines = list(map(_write, [*_table(), (label, 371, 12.25)]))
     assert count_rows("shop;count;price", *lines) == 41
 
@@ -93,12 +93,12 @@ def test_of_a_known_model_sums_and_notes_are_no_data(count_rows):
 
 
 @pytest.mark.parametrize("last", [",,", " , , ", '"","",""'])
-def test_a_last_row_of_empty_cells_is_no_row(count_rows, last):
+def test_a_last_row_of_empty_cells_is_not_a_row(count_rows, last):
     lines = [f"{n},{n % 3}x,{n * n}" for n in range(40)]
     assert count_rows("a,b,c", *lines, last) == 40
 
 
-def test_a_last_line_of_blanks_in_a_table_of_one_column_is_no_row(count_rows):
+def test_a_last_line_of_blanks_in_a_table_of_one_column_is_not_a_row(count_rows):
     assert count_rows("x", "a", "b", "  ", names=("x",)) == 2
 
 
