@@ -172,8 +172,8 @@ def infer_label_lists(sample: pl.DataFrame, name: str, spec: JobSpec) -> Several
         list_separator=separator,
         missing=missing,
         warnings=(
-            f"cells of the target '{name}' list labels, such as '{shown[:60]}': learned as {len(labels)} labels that a "
-            "row has or has not; `labels: single` in train.yaml makes one class of each combination",
+            f"cells of the target '{name}' list labels, such as '{shown[:60]}': learned as {len(labels)} labels that "
+            f"a row has or does not have; `labels: single` in train.yaml makes one class of each combination",
             *warnings,
         ),
     )

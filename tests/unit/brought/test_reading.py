@@ -95,7 +95,7 @@ def test_without_labels_quality_is_agreement_and_the_card_says_so(tmp_path: Path
     assert "int8" in read.spec.compression.precisions
     predicted = read.run(**{name: read.test[name].to_numpy() for name in "abcd"})[0]
     assert read.test["prediction"].to_list() == predicted.tolist()
-    assert "was brought" in read.dataset.warnings[0]
+    assert "was trained elsewhere" in read.dataset.warnings[0]
     assert "agreement with the uploaded file" in read.dataset.warnings[1]
 
 

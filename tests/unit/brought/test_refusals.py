@@ -206,8 +206,8 @@ def test_a_bad_model_is_refused_by_a_sentence_that_names_the_place(model, named,
         (b"PK\x03\x04zipped", "zip archive"),
         (b"\x1f\x8bzipped", "gzip file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
-        (b"<html>not found</html>", "no ONNX file"),
-        (b"", "no ONNX file"),
+        (b"<html>not found</html>", "not an ONNX file"),
+        (b"", "not an ONNX file"),
     ],
 )
 def test_what_is_not_an_onnx_file_is_distinguished(content: bytes, named: str, tmp_path: Path) -> None:
@@ -220,7 +220,7 @@ def test_what_is_not_an_onnx_file_is_distinguished(content: bytes, named: str, t
         ("a,b\n1,2\n", ["2 columns", "'x'", "4"]),
         ("a,b,c,d\n1,2,3\n", ["line 2", "4 cells"]),
         ("a,b,c,d\n1,2,3,cheap\n", ["'d'", "number"]),
-        ("\n", ["no row of names"]),
+        ("\n", ["no header row"]),
     ],
 )
 def test_calibration_rows_that_do_not_fit_are_refused(rows: str, named: list[str], tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_the_card_shows_what_threshold_and_temperature_change() -> None:
         console.print(card_view(model_version(), WHOLE.model_copy(update=told), live=True))
     shown = " ".join(captured.get().split())
     assert "'yes' is the positive class" in shown
-    assert "'yes' is predicted at a probability of 0.1234 on: F1 0.4444, precision 40.0%, recall 50.0%" in shown
+    assert "'yes' is predicted at a probability of 0.1234 or more: F1 0.4444, precision 40.0%, recall 50.0%" in shown
     assert "at 0.5 or more it would be F1 0.1000, 100.0%, 5.0%" in shown
     assert "temperature 0.5" in shown
     assert "log loss 0.0600 → 0.0500, expected calibration error 0.0200 → 0.0100 on the test rows" in shown

@@ -224,5 +224,5 @@ def test_check_of_a_wide_file_shows_the_first_columns_and_the_target(down: Stage
     frame.with_columns(pl.Series("y", ["yes", "no"] * 20)).write_csv(tmp_path / "a.csv")
     output = down.run("check", str(tmp_path / "a.csv")).stdout
     assert "y (target)" in output
-    assert "and 141 columns more" in output
+    assert "and 141 more columns" in output
     assert "pixel_199" not in output

@@ -40,7 +40,7 @@ def test_promote_moves_the_alias_forward_and_back(stage: Stage) -> None:
 def test_a_version_is_a_whole_number(stage: Stage, version: str) -> None:
     result = stage.run("promote", "m", version)
     assert result.exit_code == 2
-    assert f"'{version}' is not a version: a whole number such as 2" in result.stderr
+    assert f"'{version}' is not a version: a whole number such as" in result.stderr
 
 
 def test_promote_of_an_unknown_version_fails_in_one_sentence(stage: Stage) -> None:
@@ -80,7 +80,7 @@ def test_predict_for_another_tenant_than_the_keys_says_whose_key_it_is(stage: St
     stage.serve()
     result = stage.run("predict", "m", json.dumps(ROW), "--tenant", "acme")
     assert result.exit_code == 1
-    assert "tenant demo's" in result.stderr
+    assert "belongs to tenant demo" in result.stderr
     assert stage.requests == []
 
 

@@ -252,10 +252,10 @@ def test_a_row_that_is_larger_than_a_request_is_sent_alone() -> None:
         ("a.json", b'{"width": "\xff"}', "not text"),
         ("a.json", b"[]", "a list of them"),
         ("a.json", b"[1, 2]", "a list of them"),
-        ("a.json.gz", b'{"width": 1}', "not a whole gzip file"),
+        ("a.json.gz", b'{"width": 1}', "not a complete gzip file"),
         ("a.parquet", b"PAR1", "parquet file"),
-        ("a.csv.gz", b"width", "not a whole gzip file"),
-        ("a.xlsx", b"PK", "not a whole Excel file"),
+        ("a.csv.gz", b"width", "not a complete gzip file"),
+        ("a.xlsx", b"PK", "not a complete Excel file"),
     ],
 )
 def test_predict_says_where_a_file_is_broken(

@@ -52,7 +52,7 @@ def test_drop_of_a_companion_starts_no_run(stage: Stage, houses: Path) -> None:
     result = stage.run("drop", str(companion), "--model", "houses")
     assert result.exit_code == 0
     assert result.stdout == ""
-    assert "no run" in result.stderr
+    assert "does not start a run" in result.stderr
 
 
 @pytest.mark.parametrize("option", [["--tenant", "A_b"], ["--model", "a b"], ["--model", "runs"]])
@@ -116,7 +116,7 @@ def test_of_a_folder_of_pictures_other_files_are_left_out_and_named(stage: Stage
     assert list(stage.uploads.keys("")) == ["demo/pets/pets.zip"]
     archive = zipfile.ZipFile(io.BytesIO(stage.uploads.get("demo/pets/pets.zip")))
     assert archive.namelist() == ["cat/1.png", "dog/1.jpg"]
-    assert "left out: README.md, Thumbs.db, logo.png, test.md, cat/notes.doc\n" in result.stderr
+    assert "ignored: README.md, Thumbs.db, logo.png, test.md, cat/notes.doc\n" in result.stderr
 
 
 def test_of_a_folder_of_parts_other_files_are_left_out_and_named(stage: Stage, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_of_a_folder_of_parts_other_files_are_left_out_and_named(stage: Stage, t
     result = stage.run("drop", "--no-check", str(folder), "--no-watch")
     names = {key.rsplit("/", 1)[1] for key in stage.uploads.keys("")}
     assert names == {"0.csv", "1.csv", "model.py", "_SUCCESS"}
-    assert "left out: README.md, old/2.csv\n" in result.stderr
+    assert "ignored: README.md, old/2.csv\n" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_given_settings_are_put_in_place_of_the_folders_own(
     (settings,) = (key for key in stage.uploads.keys("") if key.endswith("train.yaml"))
     assert stage.uploads.get(settings) == b"seed: 2\n"
     assert stage.uploads.head(settings).version_id in ("v1", "v2"), "the folder's own was not put there"
-    assert "left out: train.yaml\n" in result.stderr
+    assert "ignored: train.yaml\n" in result.stderr
     assert "3 of 3" in result.stderr or files[0] == "cat/1.png"
 
 

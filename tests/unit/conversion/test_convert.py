@@ -155,7 +155,7 @@ def test_a_pickle_that_cannot_be_converted_is_explained(tmp_path: Path) -> None:
     refuse(RidgeClassifier().fit(NUMBERS, CLASSES), tmp_path, "predict_proba")
     refuse(LogisticRegression().fit(NUMBERS[:, :2], CLASSES), tmp_path, "3 columns, and the model reads 2")
     (tmp_path / "model.pkl").write_bytes(b"nonsense")
-    with pytest.raises(InvalidModelError, match="no pickle"):
+    with pytest.raises(InvalidModelError, match="not a pickle"):
         convert_file(tmp_path / "model.pkl", read_sample(sample_file(tmp_path)))
 
 

@@ -248,7 +248,7 @@ def test_two_samples_of_one_distribution_do_not_drift_and_a_shift_does() -> None
     (found,) = drift(dataset(train), train, {"test": moved})
     assert found.column == "city"
     told = cautions_of(drifts=(found,))
-    assert any("column 'city' is distributed differently in the test rows" in one for one in told)
+    assert any("column 'city' differs in distribution in the test rows" in one for one in told)
 
 
 def test_missing_values_are_a_bin_of_their_own() -> None:
@@ -300,7 +300,7 @@ def test_few_test_rows_and_a_rare_class_are_reported() -> None:
 
 def test_a_drift_of_the_target_is_called_so() -> None:
     told = cautions_of(drifts=(Drift(column="target", split="validation", index=0.5),))
-    assert any(one.startswith("drift: the target is distributed differently in the validation rows") for one in told)
+    assert any(one.startswith("drift: the target differs in distribution in the validation rows") for one in told)
 
 
 def _numeric(name: str) -> ColumnProfile:

@@ -114,7 +114,7 @@ def test_what_it_is_built_by_is_not_searched() -> None:
         ({"algorithm": "random_forest"}, "is a random_forest, no such network is trained here"),
         (
             {"columns": (ColumnProfile(name="wage", kind="numeric", missing=0, distinct=9),)},
-            r"reads the column 'wage', which this data set does not give \(it is not there\)",
+            r"reads the column 'wage', which this data set does not have \(it is not there\)",
         ),
         (
             {"columns": (ColumnProfile(name="age", kind="categorical", missing=0, distinct=9),)},

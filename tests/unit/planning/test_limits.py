@@ -70,8 +70,8 @@ def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed()
         ("method: random, space: {mlp: {hidden: [[ten]]}}", "hidden: the value is a list .*each a whole number"),
         ("method: random, space: {mlp: {optimizer: {low: 1, high: 2}}}", "only numbers have a range: a list is exp"),
         ("method: random, space: {mlp: {dropout: {low: 0.5, high: 0.1}}}", "low is 0.5 and high 0.1: low < high"),
-        ("method: random, space: {mlp: {dropout: {low: 0, high: 1, log: true}}}", "a range with log begins above 0"),
-        ("method: grid, space: {linear: {alpha: [1]}}", "linear.alpha: it matters to regression alone"),
+        ("method: random, space: {mlp: {dropout: {low: 0, high: 1, log: true}}}", "a range with log starts above 0"),
+        ("method: grid, space: {linear: {alpha: [1]}}", "linear.alpha: it matters only to regression"),
         ("method: none, space: {mlp: {dropout: [0.1]}}", "method is none: grid, random, halving or bayesian"),
     ],
 )  # fmt: skip
@@ -101,7 +101,7 @@ def test_a_search_is_of_one_machine() -> None:
 
 def test_a_grid_that_has_no_end_is_refused() -> None:
     values = list(range(1, 41))
-    with pytest.raises(InvalidJobSpecError, match="a grid of 1,600 settings, 1,000 are the most"):
+    with pytest.raises(InvalidJobSpecError, match="a grid of 1,600 settings: at most 1,000 are expected"):
         _searched(
             f"search: {{method: grid, space: {{random_forest: {{n_estimators: {values}, max_depth: {values}}}}}}}"
         )

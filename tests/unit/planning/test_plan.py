@@ -32,7 +32,7 @@ def _dataset(train: int = 2_500, classes: int = 2, words: int = 10) -> Dataset:
 
 def _misfits(planned: Plan):
     """Skipped for another reason than that there is nothing to read for them (texts, images)."""
-    others = ("the data has none", "tried only when named in algorithms")
+    others = ("the data does not have", "tried only when named in algorithms")
     return [one for one in planned.skipped if not one.reason.endswith(others)]
 
 

@@ -85,7 +85,7 @@ def test_an_optimizer_has_a_rate_of_its_own_unless_one_is_given() -> None:
 
 def test_what_an_algorithm_that_was_named_does_not_read_is_reported() -> None:
     assert _planned("{algorithms: [linear, mlp], training: {epochs: 4}}").notes == (
-        "training.epochs is not read by linear: put an algorithm's own settings under settings",
+        "training.epochs is not read by linear: put settings of one algorithm under settings",
     )
     assert _planned("training: {epochs: 4}").notes == ()
 
@@ -93,7 +93,7 @@ def test_what_an_algorithm_that_was_named_does_not_read_is_reported() -> None:
 def test_a_private_plan_says_what_its_candidates_spend_together() -> None:
     (note,) = _planned("training: {privacy: {epsilon: 3}}").notes
     assert "each of the 2 candidates spends up to 3" in note
-    assert "6 together" in note
+    assert "6 in total" in note
     assert _planned("{algorithms: [mlp], training: {privacy: {epsilon: 3}}}").notes == ()
 
 
@@ -111,7 +111,7 @@ def test_a_delta_that_is_left_open_stays_below_one_over_the_rows(rows: int, delt
 
 
 def test_what_reads_texts_by_their_labels_is_not_private() -> None:
-    with pytest.raises(InvalidJobSpecError, match=r"texts are not read privately: drop: \[z\] is expected"):
+    with pytest.raises(InvalidJobSpecError, match=r"texts cannot be read privately: drop: \[z\] is expected"):
         _planned("training: {privacy: {epsilon: 3}}", kind="text")
 
 
@@ -119,35 +119,35 @@ def test_what_reads_texts_by_their_labels_is_not_private() -> None:
     ("text", "task", "sentence"),
     [
         ("settings: {mlp: {optimizer: adm}}", "classification", "settings.mlp.optimizer: unknown value 'adm': did"),
-        ("settings: {mlp: {dropout: 2.0}}", "classification", "dropout: 2.0 is not possible: a number of at least 0"),
+        ("settings: {mlp: {dropout: 2.0}}", "classification", "dropout: 2.0 is not allowed: a number of at least 0"),
         ("settings: {mlp: {privacy_epsilon: 3.0}}", "classification", "training.privacy sets it for every algorithm"),
         ("settings: {linear: {c: 3.0}}", "classification", "settings.linear: there is no setting 'c'"),
         ("settings: {random_forest: {max_depth: 3.5}}", "classification", "max_depth: the value is a number: a whole"),
-        ("settings: {linear: {C: -1}}", "classification", "settings.linear.C: -1 is not possible: a number above 0"),
-        ("settings: {linear: {C: 0}}", "classification", "settings.linear.C: 0 is not possible: a number above 0 and"),
-        ("settings: {linear: {C: nan}}", "classification", "settings.linear.C: nan is not possible"),
+        ("settings: {linear: {C: -1}}", "classification", "settings.linear.C: -1 is not allowed: a number above 0"),
+        ("settings: {linear: {C: 0}}", "classification", "settings.linear.C: 0 is not allowed: a number above 0 and"),
+        ("settings: {linear: {C: nan}}", "classification", "settings.linear.C: nan is not allowed"),
         ("settings: {gradient_boosting: {num_leaves: 1}}", "classification", "a whole number of at least 2 and at mo"),
         (
             "{algorithms: [kernel_ridge], settings: {kernel_ridge: {kernel: gausian}}}",
             "classification",
             "settings.kernel_ridge.kernel: unknown value 'gausian': did you mean 'gaussian'?",
         ),
-        ("settings: {tabm: {hidden: []}}", "classification", "settings.tabm.hidden: [] is not possible: a list"),
-        ("training: {hidden: []}", "classification", "training.hidden of tabm: [] is not possible: a list of"),
+        ("settings: {tabm: {hidden: []}}", "classification", "settings.tabm.hidden: [] is not allowed: a list"),
+        ("training: {hidden: []}", "classification", "training.hidden of tabm: [] is not allowed: a list of"),
         (
             "search: {method: random, space: {linear: {C: {low: 0, high: 2}}}}",
             "classification",
-            "search.space.linear.C: 0.0 is not possible: a number above 0",
+            "search.space.linear.C: 0.0 is not allowed: a number above 0",
         ),
         (
             "search: {method: random, space: {random_forest: {n_estimators: [0, 9]}}}",
             "classification",
-            "search.space.random_forest.n_estimators: 0 is not possible: a whole number of at least 1",
+            "search.space.random_forest.n_estimators: 0 is not allowed: a whole number of at least 1",
         ),
         ("settings: {linear: {C: null}}", "classification", "settings.linear.C: the value is nothing: a number"),
         ("settings: {mlp: {loss: mse}}", "classification", "settings.mlp.loss 'mse' is not for classification"),
-        ("settings: {mlp: {batching: random}}", "classification", "settings.mlp.batching random is between two sizes"),
-        ("{task: clustering, settings: {k_means: {clusters: 1}}}", "clustering", "clusters says it for every"),
+        ("settings: {mlp: {batching: random}}", "classification", "settings.mlp.batching random needs two sizes"),
+        ("{task: clustering, settings: {k_means: {clusters: 1}}}", "clustering", "clusters sets it for every"),
         ("training: {class_weights: {yes: 2}}", "classification", "quote what YAML reads as true or false: 'yes'"),
         (
             "{settings: {mlp: {dropout: 0.1}}, search: {method: random, space: {mlp: {dropout: [0.2]}}}}",
@@ -157,12 +157,12 @@ def test_what_reads_texts_by_their_labels_is_not_private() -> None:
         ("search: {method: random, space: {mlp: {optimizer: [adm]}}}", "classification", "unknown value 'adm'"),
         ("training: {loss: mse}", "classification", "'mse' is not for classification: one of cross_entropy, focal is"),
         ("training: {loss: focal}", "regression", "'focal' is not for regression: one of mse, mae, huber, quantile"),
-        ("training: {quantiles: [0.1]}", "classification", "quantiles are of a regression"),
+        ("training: {quantiles: [0.1]}", "classification", "quantiles are for a regression"),
         ("training: {privacy: {epsilon: 3}, schedule: plateau}", "classification", "follows exact losses of the"),
         ("training: {mixup: 0.2}", "classification", "mixup mixes images, and there are none"),
         ("training: {class_weights: {c0: 2, c11: 3}}", "classification", "no class 'c11': did you mean 'c1'"),
-        ("training: {class_weights: balanced}", "regression", "class_weights are of a classification"),
-        ("{task: clustering, search: {method: grid}}", "clustering", "search is of classification and regression"),
+        ("training: {class_weights: balanced}", "regression", "class_weights are for a classification"),
+        ("{task: clustering, search: {method: grid}}", "clustering", "search is for classification and regression"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_with_a_sentence(text: str, task: str, sentence: str) -> None:

@@ -40,7 +40,7 @@ def test_a_metric_of_one_label_a_row_is_refused() -> None:
         plan(dataset(labels=True), parse_job_spec(b"metric: mcc"))
     assert plan(dataset(labels=True), parse_job_spec(b"metric: micro_f1")).metric == "f1_micro"
     one = dataset(2, labels=True, targets=(), target="t")
-    with pytest.raises(InvalidJobSpecError, match="'f1_micro' is the accuracy where a row has one label"):
+    with pytest.raises(InvalidJobSpecError, match="'f1_micro' equals the accuracy where a row has one label"):
         plan(one, parse_job_spec(b"metric: f1_micro"))
     with pytest.raises(InvalidJobSpecError, match="metric 'auc' does not measure regression"):
         plan(dataset(), parse_job_spec(b"metric: auc"))
@@ -61,8 +61,8 @@ def test_many_labels_are_not_many_classes() -> None:
 
 def test_what_one_target_alone_can_have_is_refused_or_skipped_with_the_reason() -> None:
     for text, words in (
-        (b"training: {quantiles: [0.1, 0.9]}", "training.quantiles is of one target"),
-        (b"training: {base_model: demo/other@live}", "training.base_model is of one target"),
+        (b"training: {quantiles: [0.1, 0.9]}", "training.quantiles is for one target"),
+        (b"training: {base_model: demo/other@live}", "training.base_model is for one target"),
     ):
         with pytest.raises(InvalidJobSpecError, match=words):
             plan(dataset(), parse_job_spec(text))

@@ -111,5 +111,5 @@ def test_what_cannot_be_shared_is_reported(tenants: TenantAdministration) -> Non
         tenants.share("demo", "houses", "acme", None)
     for number in range(MAX_SHARED):
         tenants.share("demo", f"m{number}", "acme", "predictor")
-    with pytest.raises(ConflictError, match="the most"):
+    with pytest.raises(ConflictError, match="the maximum"):
         tenants.share("demo", "houses", "acme", "predictor")

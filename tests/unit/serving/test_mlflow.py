@@ -75,7 +75,7 @@ def test_csv_is_read_and_written(content_type: str, header: bool, delimiter: str
         ({"inputs": [], "instances": []}, ["inputs and instances"]),
         ({"dataframe_split": []}, ["columns", "data"]),
         ({"dataframe_split": {"columns": [1], "data": [[1]]}}, ["columns"]),
-        ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, ["twice"]),
+        ({"dataframe_split": {"columns": ["age", "age"], "data": [[1, 2]]}}, ["repeated"]),
         ({"dataframe_split": {"columns": NAMES, "data": [[1]]}}, ["data[0]", "4"]),
         ({"dataframe_split": {"columns": NAMES, "data": []}}, ["rows"]),
         ({"dataframe_records": [{"age": 1}]}, ["dataframe_records[0]", "'job'"]),

@@ -74,7 +74,7 @@ def test_a_tensor_may_be_absent_or_have_the_headers_own_name() -> None:
     [
         (
             [tensor("age", "FP32", 1), tensor(" age", "FP32", 1), tensor("café", "BYTES", "x")],
-            "inputs[1]: 'age' is there",
+            "inputs[1]: 'age' is repeated",
         ),
         ([tensor(" age", "BOOL", True)], "input 'age', datatype: one of FP32"),
         ([tensor("vip", "BOOL", True)], "inputs lacks 'age', 'café': expected are"),

@@ -243,7 +243,7 @@ def test_columns_that_the_training_file_had_too_are_not_extra() -> None:
 
 @pytest.mark.parametrize("cell", ["3/4/2024", "3-4-24 10:30", "Mon, 01/02/2024"])
 def test_a_date_whose_order_the_training_file_does_not_tell_is_refused_with_iso_as_the_way_out(cell: str) -> None:
-    message = r"rows\[1\], when: a date such as 2024-01-31T.* does not tell whether its day or its month comes first"
+    message = r"rows\[1\], when: a date such as 2024-01-31T.* does not show whether its day or its month comes first"
     with pytest.raises(InvalidRequestError, match=message):
         _fed({"when": "2024-01-31", "note": "x"}, {"when": cell, "note": "x"}, day_first=None)
 

@@ -105,7 +105,7 @@ def test_every_numeric_datatype_is_taken(datatype: str) -> None:
         ({"data": [[[1]], [[2]]]}, "input 'age', element 0: FP32 or null is expected, this is an array"),
         ({"data": [1], "shape": [1]}, "inputs: 'job' has 2 elements and 'age' has 1"),
         ({"data": [], "shape": [0]}, "inputs: 1 to 10000 rows are expected, there are 0"),
-        ({"name": "job"}, "inputs[1]: 'job' is there already"),
+        ({"name": "job"}, "inputs[1]: 'job' is repeated"),
         ({"name": 5}, "inputs[0], name: text is expected, not a number"),
         ({"name": ["age"]}, "inputs[0], name: text is expected, not an array"),
         ({"name": "agee"}, "inputs lacks 'age' and has 'agee', which the model does not read ('agee' is near 'age')"),

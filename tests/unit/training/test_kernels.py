@@ -120,9 +120,9 @@ def test_more_rows_than_a_matrix_of_them_has_memory_for_are_refused_in_a_sentenc
     [
         ({"kernel": "rbf"}, "kernel: unknown value 'rbf': one of auto, gaussian, exponential is expected"),
         ({"kernel": "gausian"}, "kernel: unknown value 'gausian': did you mean 'gaussian'"),
-        ({"width": -1.0}, r"width: -1.0 is not possible: a number of at least 0 and at most 10000000000 is expected"),
-        ({"penalty": -0.5}, "penalty: -0.5 is not possible: a number of at least 0"),
-        ({"width": float("nan")}, "width: nan is not possible: a number of at least 0"),
+        ({"width": -1.0}, r"width: -1.0 is not allowed: a number of at least 0 and at most 10000000000 is expected"),
+        ({"penalty": -0.5}, "penalty: -0.5 is not allowed: a number of at least 0"),
+        ({"width": float("nan")}, "width: nan is not allowed: a number of at least 0"),
     ],
 )
 def test_a_setting_that_it_cannot_train_with_is_refused_in_a_sentence(settings: dict[str, Any], sentence: str) -> None:

@@ -121,7 +121,7 @@ def test_a_model_is_measured_quantized_and_registered(world: World) -> None:
     assert {"brought/fp32", "brought/int8"} <= ok
     assert (card.algorithm, card.metric) == ("brought", "accuracy")
     assert card.test_quality["accuracy"] >= 0.9  # agreement with the uploaded file
-    assert any("was brought" in warning for warning in card.warnings)
+    assert any("was trained elsewhere" in warning for warning in card.warnings)
     assert not any("leak" in warning or "also in" in warning for warning in card.warnings)
     assert list(golden.rows[0]) == list("abcdefgh")
     registered = world.registry.versions.record("demo", "net", version)

@@ -107,5 +107,5 @@ def test_what_cannot_be_retried_is_reported() -> None:
     world.fail()
     with pytest.raises(ConflictError, match=r"select.*variants\.json"):
         world.retry("select")
-    with pytest.raises(InputError, match="'training' is no stage"):
+    with pytest.raises(InputError, match="'training' is not a stage"):
         world.retry("training")

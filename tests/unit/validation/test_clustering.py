@@ -25,7 +25,7 @@ def test_a_target_is_an_error_that_says_so(drop, good):
 
 
 def test_clusters_without_their_task_are_an_error(drop, good):
-    with pytest.raises(InvalidJobSpecError, match="clusters is of task: clustering"):
+    with pytest.raises(InvalidJobSpecError, match="clusters is only for task: clustering"):
         drop("a.csv", good, spec="clusters: 3")
 
 

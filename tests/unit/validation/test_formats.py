@@ -91,7 +91,7 @@ def test_where_fields_are_not_separated_by_commas_numbers_may_have_one(drop, goo
         ("a.csv", b"PK\x03\x04", ["zip", "text is expected"]),
         ("a.csv", b"\x89PNG\r\n\x1a\n" + bytes(100), ["PNG"]),
         ("a.csv", b"%PDF-1.4\n1 0 obj", ["PDF"]),
-        ("a.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 9999, mtime=0)[:-20], ["gzip", "breaks off"]),
+        ("a.csv.gz", gzip.compress(b"a,b\n" + b"1,2\n" * 9999, mtime=0)[:-20], ["gzip", "truncated"]),
         ("a.csv.gz", b"a,b\n1,2\n", ["gzip"]),
         ("a.parquet", b"a,b\n1,2\n", ["not a parquet file"]),
         ("a.csv", b'"a,b\n1,2\n' * 3, ["line 1"]),

@@ -58,7 +58,7 @@ def test_a_target_that_it_lacks_is_named(drop, good, test_csv):
     ("body", "error", "words"),
     [
         ("", UnreadableDatasetError, "'test.csv' is empty"),
-        ("size,colour,sold\n", TooFewRowsError, "'test.csv' has no row to test on"),
+        ("size,colour,sold\n", TooFewRowsError, "'test.csv' has no usable test row"),
         ("size,colour,sold\n1,a,perhaps\n", InvalidTargetError, r"'perhaps' \(1 row\)"),
         ("size,colour,sold\nbig,a,no\n", InvalidColumnsError, "'test.csv': column 'size' is not numeric"),
     ],
@@ -69,7 +69,7 @@ def test_a_test_file_that_cannot_test_is_refused(drop, good, body, error, words)
 
 
 def test_two_test_files_are_refused(drop, good, test_csv):
-    with pytest.raises(UnreadableDatasetError, match=r"'test.csv' and 'test.tsv' are both there"):
+    with pytest.raises(UnreadableDatasetError, match=r"'test.csv' and 'test.tsv' are both present"):
         drop("a.csv", good, companions={"test.csv": test_csv, "test.tsv": test_csv})
 
 
@@ -223,4 +223,4 @@ def test_a_test_file_whose_order_the_data_does_not_tell_is_not_guessed(drop):
     found = drop("a.csv", data, companions={"test.csv": test})
     days = found.split("test")["day"]
     assert 0 < days.null_count() < 40
-    assert any("because the training file does not tell" in warning for warning in found.dataset.warnings)
+    assert any("because the training file does not show" in warning for warning in found.dataset.warnings)

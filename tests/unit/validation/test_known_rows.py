@@ -228,7 +228,7 @@ def test_without_an_order_only_dates_that_tell_it_are_read(read):
     read_days = [day and day[:10] for day in rows.frame["tag"]]
     assert read_days == ["2024-01-31", "2024-04-03", None, "2024-01-31", None, "2024-02-02"]
     (warning,) = [warning for warning in rows.warnings if "'tag'" in warning]
-    assert "2 cells not datetime (2 because the training file does not tell" in warning
+    assert "2 cells not datetime (2 because the training file does not show" in warning
     assert "2024-01-31" in warning
 
 

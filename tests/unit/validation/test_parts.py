@@ -70,7 +70,7 @@ def test_a_part_with_another_type_is_named(drop_parts, halves):
 def test_parts_of_two_formats_and_no_parts_at_all_are_refused(drop_parts, halves):
     with pytest.raises(UnreadableDatasetError, match="parts of one format"):
         drop_parts({"0.csv": halves[0], "1.parquet": parquet(halves[1])})
-    with pytest.raises(UnreadableDatasetError, match=r"'big/' has no part files beside its _SUCCESS"):
+    with pytest.raises(UnreadableDatasetError, match=r"'big/' has no part files with its _SUCCESS"):
         drop_parts({})
 
 

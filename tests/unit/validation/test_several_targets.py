@@ -100,7 +100,7 @@ def test_targets_have_no_other_use(drop, columns) -> None:
 def test_a_target_that_is_named_on_the_command_line_wins_over_a_list(drop, columns) -> None:
     dropped = drop("a.csv", pick(columns, "x", "y", "z"), spec="target: [y, z]", target="z")
     assert (dropped.dataset.target, dropped.dataset.targets) == ("z", ())
-    assert "and not 'y, z', as train.yaml says" in dropped.dataset.warnings[0]
+    assert "not 'y, z', as train.yaml says" in dropped.dataset.warnings[0]
 
 
 def test_a_row_that_lacks_one_of_the_targets_is_set_aside(drop, columns) -> None:

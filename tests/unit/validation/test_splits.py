@@ -66,7 +66,7 @@ def test_copies_of_a_row_are_in_one_split():
 def test_where_most_rows_are_copies_they_are_split_one_by_one_with_a_warning():
     groups, warnings = group_copies(pl.DataFrame({"x": [1, 2] * 50}))
     assert groups is None
-    assert "the same row may both train and test" in warnings[0]
+    assert "the same row may be in training and test" in warnings[0]
 
 
 def test_splits_hold_every_row_once(drop, good, lines):

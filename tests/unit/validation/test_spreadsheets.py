@@ -166,11 +166,11 @@ def _zip_of(name, body):
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"a,b\n1,2\n", ["a.xlsx", "not a whole Excel file"]),
-        (b"", ["not a whole Excel file"]),
-        (_zip_of("x", "y"), ["not a whole Excel file"]),
-        (_bytes(_workbook(Data=TABLE))[:-300], ["not a whole Excel file"]),
-        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, ["not a whole Excel file"]),
+        (b"a,b\n1,2\n", ["a.xlsx", "not a complete Excel file"]),
+        (b"", ["not a complete Excel file"]),
+        (_zip_of("x", "y"), ["not a complete Excel file"]),
+        (_bytes(_workbook(Data=TABLE))[:-300], ["not a complete Excel file"]),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600, ["not a complete Excel file"]),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\0" * 600 + "EncryptedPackage".encode("utf-16-le"), ["password"]),
         (_bytes(_workbook(Data=[["a title alone"]])), ["no table"]),
         (_bytes(_workbook(Data=[])), ["no table"]),

@@ -101,7 +101,7 @@ def test_numbers_can_be_requested_as_numbers():
         ([None] * 40, None, "no values"),
         ([float("inf"), float("nan")] * 40, None, "no finite numbers"),
         ([f"c{number}" for number in range(5000)] * 3, None, "5,000 classes: at most 1,000"),
-        ([f"{number}".ljust(30_000, "c") for number in range(70)] * 2, None, "bytes together: at most 2,000,000"),
+        ([f"{number}".ljust(30_000, "c") for number in range(70)] * 2, None, "bytes in total: at most 2,000,000"),
         ([0.5, 1.0] * 40, "classification", "numbers with fractions"),
         (["a", "b"] * 40, "regression", "does not hold numbers; numbers are"),
         (["1.5", "oops", "2", "3", "4.5"] * 8, "regression", "8 of its 40 values are not, such as 'oops'"),
