@@ -153,7 +153,7 @@ def test_several_items_are_read_in_the_order_of_their_keys(table: Table) -> None
     assert table.get_all([]) == []
 
 
-def test_items_that_a_busy_table_did_not_return_are_asked_for_again(clients: Clients, tables: None) -> None:
+def test_items_that_a_busy_table_did_not_return_are_requested_again(clients: Clients, tables: None) -> None:
     waits: list[float] = []
     table = DynamoTable(clients.dynamodb, TABLE, pause=waits.append)
     table.put({"pk": "a", "sk": "b"})
@@ -168,7 +168,7 @@ def test_items_that_a_busy_table_did_not_return_are_asked_for_again(clients: Cli
     assert waits == [0.05, 0.1]
 
 
-def test_no_more_items_are_read_than_are_asked_for(clients: Clients, tables: None) -> None:
+def test_no_more_items_are_read_than_are_requested(clients: Clients, tables: None) -> None:
     table, read = DynamoTable(clients.dynamodb, TABLE), []
     for number in range(9):
         table.put({"pk": "p", "sk": str(number), "listing": "RUN", "listed_at": str(number)})
