@@ -27,6 +27,7 @@ class AsyncClient:
     Args:
         api_url: Base URL; by default ``MODELDROP_API_URL``, then that of the embedded cloud on this machine.
         api_key: Key; by default ``MODELDROP_API_KEY``, then that of the embedded cloud.
+        token: Token (JWT) in place of a key; by default ``MODELDROP_TOKEN``, if no key is given.
         timeout: Seconds that a request may take.
         transport: Transport of httpx, for tests.
 
@@ -39,13 +40,13 @@ class AsyncClient:
         api_url: str | None = None,
         api_key: str | None = None,
         *,
+        token: str | None = None,
         timeout: float = 60.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.connection = find_connection(api_url, api_key)
+        self.connection = find_connection(api_url, api_key, token)
         self._base = self.connection.api_url
-        headers = {"x-api-key": self.connection.api_key}
-        self._http = httpx.AsyncClient(headers=headers, timeout=timeout, transport=transport)
+        self._http = httpx.AsyncClient(headers=self.connection.headers, timeout=timeout, transport=transport)
         self._storage = httpx.AsyncClient(timeout=timeout, transport=transport)
 
     async def __aenter__(self) -> Self:

@@ -26,6 +26,7 @@ class Client:
     Args:
         api_url: Base URL; by default ``MODELDROP_API_URL``, then that of the embedded cloud on this machine.
         api_key: Key; by default ``MODELDROP_API_KEY``, then that of the embedded cloud.
+        token: Token (JWT) in place of a key; by default ``MODELDROP_TOKEN``, if no key is given.
         timeout: Seconds that a request may take.
         transport: Transport of httpx, for tests.
 
@@ -38,12 +39,13 @@ class Client:
         api_url: str | None = None,
         api_key: str | None = None,
         *,
+        token: str | None = None,
         timeout: float = 60.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.connection = find_connection(api_url, api_key)
+        self.connection = find_connection(api_url, api_key, token)
         self._base = self.connection.api_url
-        self._http = httpx.Client(headers={"x-api-key": self.connection.api_key}, timeout=timeout, transport=transport)
+        self._http = httpx.Client(headers=self.connection.headers, timeout=timeout, transport=transport)
         self._storage = httpx.Client(timeout=timeout, transport=transport)
 
     def __enter__(self) -> Self:

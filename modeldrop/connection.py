@@ -11,35 +11,49 @@ from modeldrop.errors import ClientError
 
 __all__ = ["ApiConnection", "find_connection"]
 
+_MAX_REPEATED = 4_000  # characters of a credential in two headers: API Gateway takes 10,240 bytes of headers
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiConnection:
-    """Address and key of an API.
+    """Address of an API, and who calls it.
 
     Attributes:
         api_url: Base URL.
-        api_key: Key of the caller.
+        api_key: API key or token (JWT) of the caller.
     """
 
     api_url: str
     api_key: str
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers with the credential; a stack on AWS may read one of the two alone."""
+        authorization = {"authorization": f"Bearer {self.api_key}"}
+        return authorization if len(self.api_key) > _MAX_REPEATED else {"x-api-key": self.api_key, **authorization}
 
-def find_connection(api_url: str | None, api_key: str | None) -> ApiConnection:
+
+def find_connection(api_url: str | None, api_key: str | None, token: str | None = None) -> ApiConnection:
     """Return the connection of a client.
 
     Args:
         api_url: Base URL; by default ``MODELDROP_API_URL``, then that of the embedded cloud.
         api_key: Key; by default ``MODELDROP_API_KEY``, then that of the embedded cloud.
+        token: Token (JWT) in place of a key; by default ``MODELDROP_TOKEN``, if no key is given.
 
     Raises:
         ClientError: No embedded cloud is deployed, or a URL is there without a key.
     """
     api_url = api_url or os.environ.get("MODELDROP_API_URL")
-    api_key = api_key or os.environ.get("MODELDROP_API_KEY")
+    if api_key and token:
+        raise ClientError("api_key or token is expected, and both are given")
+    api_key = api_key or token or os.environ.get("MODELDROP_TOKEN") or os.environ.get("MODELDROP_API_KEY")
     if api_url:
         if not api_key:
-            raise ClientError("api_key is expected beside api_url, or MODELDROP_API_KEY in the environment")
+            raise ClientError(
+                "api_key or token is expected beside api_url, "
+                "or MODELDROP_API_KEY or MODELDROP_TOKEN in the environment"
+            )
         return ApiConnection(api_url=api_url.rstrip("/"), api_key=api_key)
     home = Path(os.environ.get("MODELDROP_HOME") or Path.home() / ".modeldrop")
     try:

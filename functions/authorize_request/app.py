@@ -12,5 +12,5 @@ authorize = authorizer()
 
 @event_function
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """Authorize a request by its API key."""
+    """Authorize a request by its API key or its token."""
     return authorize(event)

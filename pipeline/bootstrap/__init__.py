@@ -33,7 +33,6 @@ from pipeline.bootstrap.run_use_cases import (
 )
 from pipeline.bootstrap.scheduled import lost_runs, rollout_checker
 from pipeline.bootstrap.settings import (
-    AuthorizerSettings,
     CommandSettings,
     DescriberSettings,
     JobSettings,
@@ -41,6 +40,7 @@ from pipeline.bootstrap.settings import (
     PredictorSettings,
     StarterSettings,
 )
+from pipeline.bootstrap.sign_in import authorizer, callers_of_registry, token_verifier
 from pipeline.contracts.compute_cluster import ComputeCluster, Process
 
 if TYPE_CHECKING:
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
     from pipeline.registry.model_registry import ModelRegistry
     from pipeline.registry.tenants import TenantAdministration
     from pipeline.serving.api.prediction_api import PredictionApi
-    from pipeline.serving.authorizer import Authorizer
     from pipeline.serving.cors import CorsPolicy
     from pipeline.serving.loaded_model import InferenceSession
     from pipeline.serving.model_catalog import ModelCatalog
@@ -69,6 +68,7 @@ __all__ = [
     "OperatorServices",
     "account_access",
     "authorizer",
+    "callers_of_registry",
     "change_publisher",
     "command_settings",
     "cors_policy",
@@ -93,6 +93,7 @@ __all__ = [
     "smoke_tester",
     "stage_finisher",
     "starter",
+    "token_verifier",
     "upload_granter",
     "validator",
 ]
@@ -213,17 +214,6 @@ def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:
         bucket_of(clients, settings.artifacts),
         RunLog(table_of(clients, settings.table)),
     )
-
-
-def authorizer(environ: Environ = os.environ) -> Authorizer:
-    """Compose the Authorizer of API requests."""
-    from pipeline.registry.api_keys import ApiKeys
-    from pipeline.registry.tenants import Tenants
-    from pipeline.serving.authorizer import Authorizer
-
-    settings = AuthorizerSettings.from_env(environ)
-    table = table_of(connect(environ), settings.table)
-    return Authorizer(ApiKeys(table), Tenants(table), settings.gateway_key)
 
 
 def job(run: str, environ: Environ = os.environ) -> Job:

@@ -26,6 +26,7 @@ __all__ = [
     "SmokeTestSettings",
     "StageSettings",
     "StarterSettings",
+    "TokenSettings",
     "UploadSettings",
     "ValidatorSettings",
 ]
@@ -101,6 +102,10 @@ def _tenant_role() -> Any:
         expected="the ARN of a role",
         optional=True,
     )
+
+
+def _claim(name: str, default: str) -> Any:
+    return _setting(name, pattern=r"[A-Za-z0-9_.:/#@-]{1,128}", expected="the name of a claim", default=default)
 
 
 def _vcpus(memory_mb: str) -> int:
@@ -278,12 +283,37 @@ class PredictorSettings(_Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class AuthorizerSettings(_Settings):
-    """``gateway_key`` is the opaque key that carries the usage plan."""
+    """``gateway_key`` is the opaque key that carries the usage plan; ``header`` what API Gateway caches answers by."""
 
     table: str = _table()
     gateway_key: str | None = _setting(
         "GATEWAY_KEY", pattern=r"[\w-]{20,128}", expected="the value of a gateway key", optional=True
     )
+    header: str = _setting(
+        "CREDENTIAL_HEADER",
+        pattern="x-api-key|Authorization|Host",
+        expected="x-api-key, Authorization or Host",
+        read=str.lower,
+        default="x-api-key",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenSettings(_Settings):
+    """The issuer of tokens, as registry.sign_in.issuer has it; without ``issuer`` none are accepted."""
+
+    issuer: str | None = _setting("JWT_ISSUER", pattern=r"https?://\S+", expected="the URL of an issuer", optional=True)
+    audiences: tuple[str, ...] = _setting(
+        "JWT_AUDIENCE",
+        pattern=r"[^\s,]+(,[^\s,]+)*",
+        expected="audiences, separated by commas",
+        read=lambda text: tuple(text.split(",")),
+        default="modeldrop",
+    )
+    keys_url: str | None = _setting("JWT_KEYS_URL", pattern=r"https?://\S+", expected="a URL", optional=True)
+    tenant_claim: str = _claim("JWT_TENANT_CLAIM", default="tenant")
+    roles_claim: str = _claim("JWT_ROLES_CLAIM", default="roles")
+    models_claim: str = _claim("JWT_MODELS_CLAIM", default="models")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,6 +359,7 @@ class CommandSettings(_Settings):
     """Of the ``modeldrop`` command, where its options leave them open. ``home`` is the embedded cloud's folder."""
 
     api_key: str | None = _setting("MODELDROP_API_KEY", pattern=r"\S+", expected="an API key", optional=True)
+    token: str | None = _setting("MODELDROP_TOKEN", pattern=r"\S+", expected="a token (JWT)", optional=True)
     api_url: str | None = _setting("MODELDROP_API_URL", pattern=r"https?://\S+", expected="a URL", optional=True)
     home: Path | None = _setting(  # noqa: RUF009 - it is a field
         "MODELDROP_HOME", pattern=r".+", expected="a folder", read=Path, optional=True

@@ -79,6 +79,10 @@ def root(
         str | None,
         typer.Option(metavar="KEY", help="API key (default: MODELDROP_API_KEY, then the embedded cloud's)."),
     ] = None,
+    token: Annotated[
+        str | None,
+        typer.Option(metavar="JWT", help="Token in place of an API key (default: MODELDROP_TOKEN)."),
+    ] = None,
     api_url: Annotated[
         str | None,
         typer.Option(metavar="URL", help="API for drop and watch with an API key alone (default: MODELDROP_API_URL)."),
@@ -95,7 +99,10 @@ def root(
     """Choose the stack for a command."""
     if stack is None and (profile or region) and ctx.invoked_subcommand not in deployment.NAMES:
         raise typer.BadParameter("--profile and --region are only for a stack on AWS: --stack NAME is expected too")
-    choice = Choice(stack=stack, profile=profile, region=region, api_key=api_key, api_url=api_url, home=home)
+    if api_key and token:
+        raise typer.BadParameter("--api-key and --token exclude each other")
+    credential = api_key or token
+    choice = Choice(stack=stack, profile=profile, region=region, api_key=credential, api_url=api_url, home=home)
     ctx.obj = ctx.obj(choice) if ctx.obj else _real(choice)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,12 +15,13 @@ from pipeline.local.home import Home, LocalDeployment, Server
 from pipeline.local.launch import start, terminate, wait_for, wait_until_ended
 from pipeline.local.processes import CREDENTIALS, REGION, ROOT
 
-__all__ = ["DEFAULT_HOME", "down", "status", "up"]
+__all__ = ["DEFAULT_HOME", "TEMPLATE", "down", "status", "up"]
 
 DEFAULT_HOME = Path("~/.modeldrop")
 STACK = "modeldrop"
 TEMPLATE = ROOT / "template.yaml"
 _PARAMETERS = {
+    "ModelCode": "refused",
     "MultiNode": "cpu",  # nodes are processes here: they cost nothing, and would compete for one GPU
     "FargateWaitSeconds": "7200",  # jobs wait for each other here, and another queue has no other machine
 }
@@ -31,7 +34,7 @@ def up(
     home: Path | None = None,
     bind: str = "127.0.0.1",
     foreground: bool = False,
-    allow_code: bool = False,
+    parameters: Mapping[str, str] | None = None,
     report: Report = lambda text: None,
 ) -> StackStatus:
     """Start the server if none is running, and deploy what has changed.
@@ -40,7 +43,8 @@ def up(
         home: Folder of the embedded cloud.
         bind: Address to listen on.
         foreground: Return only when the server has ended, which Ctrl-C does.
-        allow_code: Run uploaded model.py files here, with this user's rights.
+        parameters: Parameters of the template; those that are left out have their defaults. With ``ModelCode`` none,
+            uploaded model.py files run here, with this user's rights.
         report: Called with each line of progress.
 
     Returns:
@@ -59,7 +63,7 @@ def up(
             _check_code(cloud_home, running)
         server = wait_for(cloud_home, process)
         try:
-            _deploy(cloud_home, server, report, model_code="none" if allow_code else "refused")
+            _deploy(cloud_home, server, report, {**_PARAMETERS, **(parameters or {})})
         except BaseException:
             if process is not None:  # half a stack is useless; a server that ran before keeps running
                 terminate(cloud_home, server)
@@ -124,19 +128,20 @@ def _check_code(cloud_home: Home, server: Server) -> None:
         )
 
 
-def _deploy(cloud_home: Home, server: Server, report: Report, *, model_code: str) -> None:
+def _deploy(cloud_home: Home, server: Server, report: Report, parameters: Mapping[str, str]) -> None:
     """Deploy if code or template changed or the state was lost; make sure that an API key is valid."""
     from pipeline.local.deploy import CODE_BUCKET, Deployer  # importing botocore takes longer than starting the server
     from pipeline.local.package import compute_digest, package
 
     deployer = Deployer(server.endpoint_url)
-    digest, deployed = f"{compute_digest(ROOT, TEMPLATE)}-{model_code}", cloud_home.deployed()
+    settings = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]
+    digest, deployed = f"{compute_digest(ROOT, TEMPLATE)}-{settings}", cloud_home.deployed()
     if deployed is not None and deployed.digest == digest and deployer.is_deployed(STACK):
         functions = deployed.functions
     else:
         report("deploying template.yaml")
         bundle = package(TEMPLATE, bucket=CODE_BUCKET, digest=digest)
-        deployer.deploy(STACK, bundle, {"ModelCode": model_code, **_PARAMETERS})
+        deployer.deploy(STACK, bundle, parameters)
         functions = deployer.functions(STACK, bundle)
     outputs = _with_api_key(cloud_home, server)
     cloud_home.save_deployment(

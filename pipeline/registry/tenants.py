@@ -13,8 +13,9 @@ from pipeline.contracts.ports import GatewayKeys, Item, Table
 from pipeline.contracts.table_keys import tenant_key
 from pipeline.registry.roles import ROLES
 
-__all__ = ["DEFAULT_TIER", "MAX_SHARED", "SHARED_ROLES", "TIERS", "Tenant", "TenantAdministration", "Tenants"]
+__all__ = ["ACTIVE", "DEFAULT_TIER", "MAX_SHARED", "SHARED_ROLES", "TIERS", "Tenant", "TenantAdministration", "Tenants"]
 
+ACTIVE = "ACTIVE"
 TIERS = ("basic", "standard", "premium")  # usage plans of the template
 DEFAULT_TIER = "standard"
 SHARED_ROLES = ("predictor", "reader")  # that another tenant may have on a model
@@ -115,7 +116,7 @@ class TenantAdministration(Tenants):
                 "listing": "TENANT",
                 "listed_at": f"{created_at}#{tenant}",
                 "tenant": tenant,
-                "status": "ACTIVE",
+                "status": ACTIVE,
                 "tier": tier,
                 "gateway_key": secrets.token_urlsafe(32),
                 "created_at": created_at,
@@ -139,7 +140,7 @@ class TenantAdministration(Tenants):
         Raises:
             NotFoundError: There is no such tenant.
         """
-        return self._set_status(tenant, "ACTIVE")
+        return self._set_status(tenant, ACTIVE)
 
     def share(self, owner: str, model: str, tenant: str, role: str | None) -> None:
         """Grant another tenant a role on a model, or revoke it; known within the seconds that keys are cached.

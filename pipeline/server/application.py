@@ -10,7 +10,7 @@ from functools import partial
 
 from pipeline.contracts.errors import ModeldropError, TransientError
 from pipeline.contracts.tracebacks import places
-from pipeline.server.authentication import Authenticator, find_key
+from pipeline.server.authentication import Authenticator
 from pipeline.server.execution.dispatcher import Dispatcher
 from pipeline.server.http.responses import error_response
 from pipeline.server.repository_api import REPOSITORY_PREFIX, RepositoryApi
@@ -21,6 +21,7 @@ from pipeline.serving.api.errors import respond_to_error
 from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.cors import CorsPolicy
+from pipeline.serving.credentials import find_credential
 
 __all__ = ["ServerApplication"]
 
@@ -100,7 +101,7 @@ class ServerApplication:
         except ModeldropError as error:
             self._finish(request, started, respond, self._respond_to(error, request))
             return
-        key = find_key(request.headers.get)
+        key = find_credential(request.headers.get)
         caller = self._authenticator.recall(key)
         if caller is not None and self._dispatcher.is_fast(request.path, len(request.body)):
             self._complete(request, started, respond, self._call(request, caller, self._dispatcher.run_here))

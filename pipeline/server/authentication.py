@@ -1,32 +1,21 @@
-"""Find the caller of a request by its API key."""
+"""Find the caller of a request by its API key or its token."""
 
 from __future__ import annotations
 
 import hmac
-import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from pipeline.contracts.errors import UnauthenticatedError
+from pipeline.registry.sign_in.callers import is_token
+from pipeline.registry.sign_in.recent import RecentAnswers
 from pipeline.serving.api.messages import Caller
 
-__all__ = ["Authenticator", "FixedKeys", "KeyStore", "OpenAccess", "RegistryKeys", "find_key"]
+__all__ = ["Authenticator", "CredentialStore", "FixedKeys", "KeysOrTokens", "OpenAccess", "RegistryKeys"]
 
-_HEADER = "x-api-key"
-_BEARER = "bearer "
 _PERMISSIONS = frozenset({"predict", "read", "publish"})
-_MAX_CACHED = 10_000  # keys; unknown ones are cached too, so that guesses do not reach the registry
 _MISSING = "no caller is known: an API key in the header x-api-key is expected"
-
-
-def find_key(get_header: Callable[[str], str | None]) -> str:
-    """Return the API key of a request: ``x-api-key``, or the token of ``authorization: Bearer``; empty without one."""
-    if key := get_header(_HEADER):
-        return key
-    authorization = get_header("authorization") or ""
-    return authorization[len(_BEARER) :].strip() if authorization.lower().startswith(_BEARER) else ""
 
 
 class Authenticator(Protocol):
@@ -105,67 +94,86 @@ class _Principal(Protocol):
     def models(self) -> Collection[str]: ...
 
 
-class KeyStore(Protocol):
-    """API keys of a registry."""
+class CredentialStore(Protocol):
+    """API keys and tokens of a registry, or tokens of an issuer."""
 
-    def resolve(self, key: str) -> _Principal:
-        """Return the owner of a key.
+    def resolve(self, credential: str) -> _Principal:
+        """Return the owner of a credential.
 
         Raises:
-            UnauthenticatedError: The key is unknown, expired or revoked.
+            UnauthenticatedError: The credential is unknown, expired or revoked.
+            TransientError: The issuer of a token does not answer.
         """
         ...
 
 
 class RegistryKeys:
-    """Accepts the registry's keys. What it answers about a key, it repeats for some seconds.
+    """Accepts the registry's keys and tokens. What it answers about one, it repeats for some seconds.
 
     Args:
-        keys: The registry's keys.
+        store: Finds the owner of a credential.
         seconds: Time until a revoked key is noticed.
         clock: Returns seconds.
     """
 
-    def __init__(self, keys: KeyStore, *, seconds: float = 30.0, clock: Callable[[], float] = time.monotonic) -> None:
-        self._keys = keys
-        self._seconds = seconds
-        self._clock = clock
-        self._known: OrderedDict[str, tuple[float, Caller | None]] = OrderedDict()
-        self._lock = threading.Lock()
+    def __init__(
+        self,
+        store: CredentialStore,
+        *,
+        seconds: float = 30.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._answers = RecentAnswers(self._resolve, seconds=seconds, clock=clock)
 
     def recall(self, key: str) -> Caller | None:
-        """Return the caller of a key that was valid a moment ago; None for any other."""
-        until, caller = self._known.get(key, (0.0, None))
-        return caller if self._clock() < until else None
+        """Return the caller of a credential that was valid a moment ago; None for any other."""
+        return self._answers.recall(key)
 
     def authenticate(self, key: str) -> Caller:
         """Return the caller.
 
         Raises:
-            UnauthenticatedError: The key is missing, unknown, expired or revoked.
+            UnauthenticatedError: The credential is missing, unknown, expired or revoked.
+            TransientError: The issuer of a token does not answer.
         """
         if not key:
             raise UnauthenticatedError(_MISSING)
-        until, caller = self._known.get(key, (0.0, None))
-        if self._clock() >= until:
-            caller = self._resolve(key)
-        if caller is None:
-            raise UnauthenticatedError("this API key is unknown or revoked: a valid one is expected")
-        return caller
+        return self._answers.get(key)
 
-    def _resolve(self, key: str) -> Caller | None:
-        try:
-            principal = self._keys.resolve(key)
-            caller = Caller(
-                principal.tenant,
-                frozenset(principal.permissions),
-                principal=principal.principal,
-                models=frozenset(principal.models),
-            )
-        except UnauthenticatedError:
-            caller = None
-        with self._lock:
-            self._known[key] = self._clock() + self._seconds, caller
-            while len(self._known) > _MAX_CACHED:
-                self._known.popitem(last=False)
-        return caller
+    def _resolve(self, credential: str) -> Caller:
+        owner = self._store.resolve(credential)
+        shared: Mapping[str, Collection[str]] = getattr(owner, "shared", {})
+        return Caller(
+            owner.tenant,
+            frozenset(owner.permissions),
+            principal=owner.principal,
+            models=frozenset(owner.models),
+            shared={model: frozenset(granted) for model, granted in shared.items()},
+        )
+
+
+class KeysOrTokens:
+    """Accepts the keys of one authenticator, and the tokens of another.
+
+    Args:
+        keys: Accepts API keys.
+        tokens: Accepts tokens.
+    """
+
+    def __init__(self, keys: Authenticator, tokens: Authenticator) -> None:
+        self._keys = keys
+        self._tokens = tokens
+
+    def recall(self, key: str) -> Caller | None:
+        """Return the caller of a key, or of a token that was valid a moment ago; None for any other."""
+        return self._keys.recall(key) or self._tokens.recall(key)
+
+    def authenticate(self, key: str) -> Caller:
+        """Return the caller.
+
+        Raises:
+            UnauthenticatedError: The credential is missing, unknown, expired or revoked.
+            TransientError: The issuer of a token does not answer.
+        """
+        return (self._tokens if is_token(key) else self._keys).authenticate(key)

@@ -1,18 +1,17 @@
-"""Lambda authorizer of API Gateway: find the caller of a request by its API key. Functions check the permissions."""
+"""Lambda authorizer of API Gateway: find the caller of a request by its credential. Functions check the permissions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline.contracts.errors import UnauthenticatedError
+from pipeline.serving.credentials import find_credential
 
 __all__ = ["Authorizer"]
 
-_HEADER = "x-api-key"
 
-
-class _Principal(Protocol):
+class _Caller(Protocol):
     @property
     def tenant(self) -> str: ...
     @property
@@ -21,79 +20,59 @@ class _Principal(Protocol):
     def permissions(self) -> Sequence[str]: ...
     @property
     def models(self) -> Sequence[str]: ...
-
-
-class _Keys(Protocol):
-    def resolve(self, key: str) -> _Principal:
-        """Find the owner of a key.
-
-        Raises:
-            UnauthenticatedError: The key is nobody's.
-        """
-        ...
-
-
-class _Tenant(Protocol):
     @property
-    def status(self) -> str: ...
+    def shared(self) -> Mapping[str, Sequence[str]]: ...
     @property
-    def gateway_key(self) -> str: ...
-    @property
-    def shared_permissions(self) -> Mapping[str, Sequence[str]]: ...
-
-
-class _Tenants(Protocol):
-    def get(self, tenant: str) -> _Tenant | None: ...
+    def gateway_key(self) -> str | None: ...
 
 
 class Authorizer:
     """Authorizes requests.
 
     Args:
-        keys: Resolves API keys.
-        tenants: Status and gateway keys of tenants.
+        find_caller: Returns the caller of a credential, whose tenant is active; raises UnauthenticatedError.
         gateway_key: Key of API Gateway for tenants that have none of their own; None without a usage plan.
+        header: The one header that counts, in lower case, where API Gateway caches answers by it; None for any.
     """
 
-    def __init__(self, keys: _Keys, tenants: _Tenants, gateway_key: str | None) -> None:
-        self._keys = keys
-        self._tenants = tenants
+    def __init__(
+        self, find_caller: Callable[[str], _Caller], gateway_key: str | None, *, header: str | None = None
+    ) -> None:
+        self._find_caller = find_caller
         self._gateway_key = gateway_key
+        self._header = header
 
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the IAM policy and the context that API Gateway caches for this API key.
+        """Return the IAM policy and the context that API Gateway caches for this credential.
 
-        A key that is unknown, expired or revoked, or of a suspended tenant, is denied rather than raised, since API
-        Gateway caches a policy and no error: of many requests with it one reads the table.
+        A credential that is nobody's, or of a suspended tenant, is denied rather than raised, since API Gateway caches
+        a policy and no error: of many requests with it one reads the table. ``reason`` says why, for the response.
 
         Raises:
-            UnauthenticatedError: There is no key. API Gateway requires the exact message for a 401: any other message
-                becomes a 500.
+            UnauthenticatedError: There is no credential. API Gateway requires the exact message for a 401: any other
+                error is a failure of the authorizer, such as an issuer of tokens that does not answer.
         """
-        if not (key := _find_key(event)):
+        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        if not (credential := find_credential(headers.get, self._header)):
             raise UnauthenticatedError("Unauthorized")
         stage = _stage_arn(event["methodArn"])
         try:
-            caller = self._keys.resolve(key)
-        except UnauthenticatedError:
-            return {"principalId": "unknown", "policyDocument": _make_policy("Deny", stage)}
-        principal = f"{caller.tenant}/{caller.principal}"
-        tenant = self._tenants.get(caller.tenant)
-        if tenant is not None and tenant.status != "ACTIVE":
-            return {"principalId": principal, "policyDocument": _make_policy("Deny", stage)}
-        gateway_key = self._gateway_key if tenant is None else tenant.gateway_key
-        shared = {} if tenant is None else tenant.shared_permissions
+            caller = self._find_caller(credential)
+        except UnauthenticatedError as error:
+            denied = _make_policy("Deny", stage)
+            return {"principalId": "unknown", "policyDocument": denied, "context": {"reason": error.message}}
         policy = {
-            "principalId": principal,
+            "principalId": f"{caller.tenant}/{caller.principal}",
             "policyDocument": _make_policy("Allow", stage),
             "context": {
                 "tenant": caller.tenant,
                 "principal": caller.principal,
                 "permissions": ",".join(caller.permissions),
                 "models": ",".join(caller.models),
-                **({"shared": _join_shared(shared)} if shared else {}),
+                **({"shared": _join_shared(caller.shared)} if caller.shared else {}),
             },
         }
+        gateway_key = caller.gateway_key or self._gateway_key
         return policy | ({"usageIdentifierKey": gateway_key} if gateway_key else {})
 
 
@@ -101,13 +80,8 @@ def _join_shared(shared: Mapping[str, Sequence[str]]) -> str:
     return ",".join(f"{model}={'+'.join(permissions)}" for model, permissions in sorted(shared.items()))
 
 
-def _find_key(event: Mapping[str, Any]) -> str:
-    headers = event.get("headers") or {}
-    return next((value for name, value in headers.items() if name.lower() == _HEADER), "")
-
-
 def _stage_arn(method_arn: str) -> str:
-    """Return the ARN of all methods of the stage: the policy is cached per key, not per method."""
+    """Return the ARN of all methods of the stage: the policy is cached per credential, not per method."""
     api, stage, *_ = method_arn.split("/")
     return f"{api}/{stage}/*"
 

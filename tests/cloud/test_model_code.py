@@ -36,7 +36,7 @@ _SPEC = b"algorithms: [linear, model_py]\nblend: false\ntraining: {epochs: 3}\nc
 @pytest.fixture(scope="module")
 def open_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     home: Path = tmp_path_factory.mktemp("open")
-    status = control.up(home=home, allow_code=True)
+    status = control.up(home=home, parameters={"ModelCode": "none"})
     assert status.endpoint_url is not None
     try:
         yield Cloud(Session(localstack_host=status.endpoint_url.removeprefix("http://")))

@@ -16,6 +16,7 @@ from pipeline.contracts.object_keys import RunKeys, run_name
 from pipeline.contracts.records.run import Run
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.api_keys import ApiKeys
+from pipeline.registry.audit import AuditLog
 
 STACK = "modeldrop"
 
@@ -36,6 +37,7 @@ class Cloud:
         table = DynamoTable(session.client("dynamodb"), outputs["TableName"])
         self.runs = RunLog(table)
         self._keys = ApiKeys(table)
+        self.audit = AuditLog(table)
         self.api_url = self._api_url(outputs["ApiUrl"])
         self.key = self.key_of("demo")
 

@@ -28,7 +28,7 @@ def real_session(choice: Choice) -> Session:
     settings = command_settings()
     completed = replace(
         choice,
-        api_key=choice.api_key or settings.api_key,
+        api_key=choice.api_key or settings.token or settings.api_key,
         api_url=choice.api_url or settings.api_url,
         home=choice.home or settings.home,
     )

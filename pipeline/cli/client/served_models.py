@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,13 +14,14 @@ from pipeline.cli.client.session import Session
 from pipeline.contracts.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from pipeline.registry.sign_in.issuer import TokenIssuer
     from pipeline.server.authentication import Authenticator
     from pipeline.server.config import TlsFiles
     from pipeline.server.models.tensor_model import TensorSession
     from pipeline.server.repository import ModelRepository
     from pipeline.server.start import ComposeModels
 
-__all__ = ["authentication", "models_of_files", "models_of_registry", "tls_files"]
+__all__ = ["AccessOptions", "authentication", "models_of_files", "models_of_registry", "tls_files"]
 
 _MakeSession = Callable[[bytes], "TensorSession"]
 
@@ -68,37 +70,96 @@ def models_of_registry(
     return compose
 
 
-def authentication(
-    session: Session, host: str, tenant: str | None, key_file: Path | None, *, no_auth: bool, from_files: bool
-) -> Callable[[], Authenticator]:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessOptions:
+    """Who may call the server.
+
+    Attributes:
+        host: Address that it listens on.
+        tenant: Tenant of all callers without authentication; None for the stack's.
+        key_file: File with API keys; None without one.
+        no_auth: Whether anybody may call it.
+        issuer: Issuer whose tokens it accepts; None to accept none.
+    """
+
+    host: str
+    tenant: str | None
+    key_file: Path | None
+    no_auth: bool
+    issuer: TokenIssuer | None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> AccessOptions:
+        """Return them from the options of the command by name.
+
+        Raises:
+            ConfigurationError: The issuer's options are not valid.
+        """
+        from pipeline.registry.sign_in.issuer import TokenIssuer
+
+        url = options["jwt_issuer"]
+        issuer = url and TokenIssuer(
+            issuer=url,
+            audiences=tuple(options["jwt_audience"] or ("modeldrop",)),
+            **{name: options[f"jwt_{name}"] for name in ("keys_url", "tenant_claim", "roles_claim", "models_claim")},
+        )
+        return cls(
+            host=options["host"],
+            tenant=options["tenant"],
+            key_file=options["api_key_file"],
+            no_auth=options["no_auth"],
+            issuer=issuer or None,
+        )
+
+
+def authentication(session: Session, access: AccessOptions, *, from_files: bool) -> Callable[[], Authenticator]:
     """Return what composes the authenticator.
 
-    Without ``--no-auth`` an API key is needed: one of ``--api-key-file``, or the registry's. Models of files without a
-    key file are open to this machine alone.
+    Without ``--no-auth`` a credential is needed: a token of ``--jwt-issuer``, an API key of ``--api-key-file``, or one
+    of the registry's. Models of files with neither are open to this machine alone.
 
     Raises:
-        typer.BadParameter: The options exclude each other, a key file has no key, or a key is needed.
+        typer.BadParameter: The options exclude each other, a key file has no key, or a credential is needed.
     """
-    from pipeline.server.authentication import FixedKeys, OpenAccess, RegistryKeys
+    from pipeline.bootstrap import callers_of_registry, token_verifier
+    from pipeline.server.authentication import OpenAccess, RegistryKeys
+
+    if access.no_auth and (access.key_file is not None or access.issuer is not None):
+        raise typer.BadParameter("--no-auth excludes --api-key-file and --jwt-issuer")
+    if from_files:
+        return _authentication_of_files(access)
+    if access.key_file is not None:
+        raise typer.BadParameter("--api-key-file is only for --folder and --file: the registry has its own keys")
+    if access.no_auth:
+        return lambda: OpenAccess(session.connection().tenant(access.tenant))
+    make_tokens = None if access.issuer is None else partial(token_verifier, access.issuer)
+
+    def compose() -> Authenticator:
+        connection = session.connection()
+        return RegistryKeys(callers_of_registry(connection.keys, connection.tenants, make_tokens))
+
+    return compose
+
+
+def _authentication_of_files(access: AccessOptions) -> Callable[[], Authenticator]:
+    """Return what composes the authenticator of a server without a registry: all models are of one tenant."""
+    from pipeline.bootstrap import token_verifier
+    from pipeline.server.authentication import FixedKeys, KeysOrTokens, OpenAccess, RegistryKeys
     from pipeline.server.models.model_files import LOCAL_TENANT
     from pipeline.server.sockets import is_loopback
 
-    if no_auth and key_file is not None:
-        raise typer.BadParameter("--no-auth and --api-key-file exclude each other")
-    if from_files:
-        if key_file is not None:
-            keys = [line.strip() for line in key_file.read_text().splitlines() if line.strip()]
-            if not keys:
-                raise typer.BadParameter(f"{key_file} has no API key: one per line is expected")
-            return lambda: FixedKeys(keys, LOCAL_TENANT)
-        if no_auth or is_loopback(host):
-            return lambda: OpenAccess(LOCAL_TENANT)
-        raise typer.BadParameter(f"other machines can reach {host}: --api-key-file or --no-auth is expected")
-    if key_file is not None:
-        raise typer.BadParameter("--api-key-file is only for --folder and --file: the registry has its own keys")
-    if no_auth:
-        return lambda: OpenAccess(session.connection().tenant(tenant))
-    return lambda: RegistryKeys(session.connection().keys)
+    keys = [line.strip() for line in access.key_file.read_text().splitlines()] if access.key_file else []
+    accepted = FixedKeys([key for key in keys if key], LOCAL_TENANT)
+    if access.key_file is not None and not any(keys):
+        raise typer.BadParameter(f"{access.key_file} has no API key: one per line is expected")
+    if (issuer := access.issuer) is not None:
+        of_one_tenant = replace(issuer, tenant=LOCAL_TENANT)
+        return lambda: KeysOrTokens(accepted, RegistryKeys(token_verifier(of_one_tenant)))
+    if access.key_file is not None:
+        return lambda: accepted
+    if access.no_auth or is_loopback(access.host):
+        return lambda: OpenAccess(LOCAL_TENANT)
+    raise typer.BadParameter(f"other machines can reach {access.host}: --api-key-file or --no-auth is expected")
 
 
 def tls_files(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -56,7 +56,7 @@ class Control(Protocol):
         home: Path | None,
         bind: str,
         foreground: bool,
-        allow_code: bool = False,
+        parameters: Mapping[str, str] | None = None,
         report: Callable[[str], None],
     ) -> StackStatus:
         """Start the embedded cloud, and deploy the template to it.
@@ -65,7 +65,7 @@ class Control(Protocol):
             home: Its data folder; None means the default.
             bind: Address to listen on.
             foreground: Whether to return only after it has stopped.
-            allow_code: Whether it runs model.py files.
+            parameters: Parameters of the template.
             report: Called with each step, in words.
         """
         ...
@@ -195,7 +195,7 @@ class Session:
         from pipeline.cli.client.key_api import KeyApi
 
         if not self.choice.api_key:
-            raise UnauthenticatedError("--api-url (or MODELDROP_API_URL) needs --api-key or MODELDROP_API_KEY")
+            raise UnauthenticatedError("--api-url (or MODELDROP_API_URL) needs --api-key or --token")
         return KeyApi(self.choice.api_url, self.choice.api_key, transport=self.world.transport)
 
     def api_key(self, connection: Connection) -> str:

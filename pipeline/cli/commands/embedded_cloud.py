@@ -41,6 +41,10 @@ def register(app: typer.Typer) -> None:
 
 def up(
     ctx: typer.Context,
+    parameters: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE...", help="Parameters of the template.")
+    ] = None,
+    *,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay in the foreground; Ctrl-C ends it.")] = False,
     bind: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
     allow_code: Annotated[
@@ -49,14 +53,18 @@ def up(
     json: JsonOption = False,
 ) -> None:
     """Start the embedded cloud and deploy the template to it."""
+    from pipeline.deployment.template import parse_overrides, read_template
+    from pipeline.local.control import TEMPLATE
+
     session = _embedded(ctx)
+    overrides = parse_overrides(parameters, read_template(TEMPLATE)) if parameters else {}
     if json and foreground:
         raise typer.BadParameter("--json and --foreground exclude each other: 'up --json' returns when it is up")
     cloud = session.world.control.up(
         home=session.choice.home,
         bind=bind,
         foreground=foreground,
-        allow_code=allow_code,
+        parameters=overrides | ({"ModelCode": "none"} if allow_code else {}),
         report=lambda text: message(text, style="dim"),
     )
     if not foreground:

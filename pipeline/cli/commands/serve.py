@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pipeline.cli.client.session import session_of
 from pipeline.cli.terminal.help_pages import Command
+
+if TYPE_CHECKING:
+    from pipeline.server.config import ServerConfig
 
 __all__ = ["register"]
 
@@ -42,6 +46,16 @@ KeyFileOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE", exists=True, dir_okay=False, help="File of accepted API keys, one per line."),
 ]
+IssuerOption = Annotated[str | None, typer.Option(metavar="URL", help="Accept tokens (JWT) of this OpenID issuer.")]
+AudienceOption = Annotated[
+    list[str] | None, typer.Option(metavar="TEXT", help="Accepted audience of tokens (default: modeldrop).")
+]
+KeysUrlOption = Annotated[
+    str, typer.Option(metavar="URL", help="The issuer's public keys (default: as its openid-configuration says).")
+]
+TenantClaimOption = Annotated[str, typer.Option(metavar="CLAIM", help="Claim with the tenant; not of files.")]
+RolesClaimOption = Annotated[str, typer.Option(metavar="CLAIM", help="Claim with the roles.")]
+ModelsClaimOption = Annotated[str, typer.Option(metavar="CLAIM", help="Claim with the models; without it all.")]
 CertificateOption = Annotated[
     Path | None, typer.Option(metavar="PEM", exists=True, dir_okay=False, help="Certificate chain.")
 ]
@@ -92,6 +106,12 @@ def serve(
     workers: WorkersOption = 1,
     no_auth: NoAuthOption = False,
     api_key_file: KeyFileOption = None,
+    jwt_issuer: IssuerOption = None,
+    jwt_audience: AudienceOption = None,
+    jwt_keys_url: KeysUrlOption = "",
+    jwt_tenant_claim: TenantClaimOption = "tenant",
+    jwt_roles_claim: RolesClaimOption = "roles",
+    jwt_models_claim: ModelsClaimOption = "models",
     tls_cert: CertificateOption = None,
     tls_key: PrivateKeyOption = None,
     tls_client_ca: ClientCaOption = None,
@@ -105,38 +125,45 @@ def serve(
     cors_origin: CorsOption = None,
 ) -> None:
     """Serve models by HTTP and gRPC in the foreground."""
-    from pipeline.cli.client.served_models import authentication, models_of_files, models_of_registry, tls_files
-    from pipeline.server.config import ServerConfig
-    from pipeline.server.limits import ServerLimits
+    from pipeline.cli.client.served_models import (
+        AccessOptions,
+        authentication,
+        models_of_files,
+        models_of_registry,
+    )
     from pipeline.server.models.model_files import LOCAL_TENANT
     from pipeline.server.start import start_server
 
     if [bool(models or registry), folder is not None, file is not None].count(True) != 1:
         raise typer.BadParameter("one of MODEL..., --registry, --folder and --file is expected")
     _check_urls(otlp_endpoint, cors_origin)
-    session = session_of(ctx)
-    max_bytes = max_model_mb << 20
-    if from_files := bool(folder or file):
-        compose_models = models_of_files(folder, file, name, max_bytes)
+    session, from_files = session_of(ctx), bool(folder or file)
+    if from_files:
+        compose_models = models_of_files(folder, file, name, max_model_mb << 20)
     else:
-        compose_models = models_of_registry(session, tenant, models or None, max_bytes)
-    compose_authenticator = authentication(session, host, tenant, api_key_file, no_auth=no_auth, from_files=from_files)
-    config = ServerConfig(
-        tenant=LOCAL_TENANT if from_files else session.connection().tenant(tenant),
-        host=host,
-        http_port=http_port,
-        grpc_port=grpc_port,
-        workers=workers,
-        refresh_seconds=refresh_seconds,
-        with_batching=batching,
-        with_access_log=access_log,
-        otlp_endpoint=otlp_endpoint,
-        cors_origins=tuple(cors_origin or ()),
-        tls=tls_files(tls_cert, tls_key, tls_client_ca),
-        limits=ServerLimits(max_body_bytes=max_body_mb << 20, max_concurrent=max_concurrent),
-    )
+        compose_models = models_of_registry(session, tenant, models or None, max_model_mb << 20)
+    compose_authenticator = authentication(session, AccessOptions.of(ctx.params), from_files=from_files)
+    config = _configure(ctx.params, LOCAL_TENANT if from_files else session.connection().tenant(tenant))
     start = partial(start_server, config, compose_models=compose_models, announce=typer.echo)
     raise typer.Exit(start(compose_authenticator=compose_authenticator))
+
+
+def _configure(options: Mapping[str, Any], tenant: str) -> ServerConfig:
+    """Return how the server runs, from the options of the command by name."""
+    from pipeline.cli.client.served_models import tls_files
+    from pipeline.server.config import ServerConfig
+    from pipeline.server.limits import ServerLimits
+
+    same = ("host", "http_port", "grpc_port", "workers", "refresh_seconds", "otlp_endpoint")
+    return ServerConfig(
+        tenant=tenant,
+        **{name: options[name] for name in same},
+        with_batching=options["batching"],
+        with_access_log=options["access_log"],
+        cors_origins=tuple(options["cors_origin"] or ()),
+        tls=tls_files(options["tls_cert"], options["tls_key"], options["tls_client_ca"]),
+        limits=ServerLimits(max_body_bytes=options["max_body_mb"] << 20, max_concurrent=options["max_concurrent"]),
+    )
 
 
 def _check_urls(otlp_endpoint: str | None, cors_origins: list[str] | None) -> None:

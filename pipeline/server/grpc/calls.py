@@ -22,11 +22,12 @@ from pipeline.contracts.errors import (
     UnauthenticatedError,
 )
 from pipeline.contracts.tracebacks import places
-from pipeline.server.authentication import Authenticator, find_key
+from pipeline.server.authentication import Authenticator
 from pipeline.server.execution.dispatcher import Dispatcher
 from pipeline.server.telemetry.access_log import AccessLog
 from pipeline.server.telemetry.observer import EndedRequest, RequestObserver
 from pipeline.serving.api.messages import Caller
+from pipeline.serving.credentials import find_credential
 
 __all__ = ["Call", "CallRunner", "Reply", "status_code"]
 
@@ -118,7 +119,7 @@ class CallRunner:
 
     async def _run(self, context: grpc.aio.ServicerContext, call: Call, metadata: Mapping[str, str]) -> Reply:
         self._dispatcher.enter()
-        key = find_key(metadata.get)
+        key = find_credential(metadata.get)
         caller = self._authenticator.recall(key)
         if caller is not None and self._dispatcher.is_fast(call.key, call.size):
             try:

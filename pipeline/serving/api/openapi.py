@@ -101,11 +101,14 @@ def openapi_document(model: str = "", signature: Signature | None = None, *, ser
             "description": "Predictions by the Open Inference Protocol, by TensorFlow Serving's or MLflow's REST.",
         },
         "servers": [{"url": server or "."}],
-        "security": [{"apiKey": []}],
+        "security": [{"apiKey": []}, {"token": []}],
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
+            "securitySchemes": {
+                "apiKey": {"type": "apiKey", "in": "header", "name": "x-api-key"},
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+            },
         },
     }
 

@@ -80,6 +80,6 @@ def test_defaults_hold_where_a_variable_is_absent() -> None:
 
 
 def test_the_command_needs_no_variable() -> None:
-    assert CommandSettings.from_env({}) == CommandSettings(api_key=None, api_url=None, home=None)
+    assert CommandSettings.from_env({}) == CommandSettings(api_key=None, api_url=None, token=None, home=None)
     given = CommandSettings.from_env({"MODELDROP_API_KEY": "md_x", "MODELDROP_HOME": "/home/me"})
-    assert given == CommandSettings(api_key="md_x", api_url=None, home=Path("/home/me"))
+    assert given == CommandSettings(api_key="md_x", api_url=None, token=None, home=Path("/home/me"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -74,10 +74,10 @@ class FakeControl:
         home: Path | None,
         bind: str,
         foreground: bool,
-        allow_code: bool = False,
+        parameters: Mapping[str, str] | None = None,
         report: Callable[[str], None],
     ) -> StackStatus:
-        self.calls.append(("up", bind, foreground, *(["code"] if allow_code else [])))
+        self.calls.append(("up", bind, foreground, *(f"{name}={value}" for name, value in (parameters or {}).items())))
         report("starting")
         self.now = self.running
         return self.now

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.contracts.errors import InternalError, UnauthenticatedError
 from pipeline.registry.api_keys import ApiKeys
+from pipeline.registry.sign_in.callers import Callers
 from pipeline.registry.tenants import Tenants
 from pipeline.serving.authorizer import Authorizer
 from tests.fakes.table import FakeTable
@@ -20,7 +21,7 @@ def api(capsys: pytest.CaptureFixture[str]) -> Api:
 def test_a_known_key_is_let_through_as_its_tenant_and_is_not_logged(api: Api) -> None:
     table = FakeTable()
     keys = ApiKeys(table)
-    api.give(authorize=Authorizer(keys, Tenants(table), None))
+    api.give(authorize=Authorizer(Callers(keys, Tenants(table)).resolve, None))
     key = keys.create("demo")
     asked = authorized("authorize_request", headers={"x-api-key": key})
     assert api.call(asked)["context"]["tenant"] == "demo"
@@ -29,7 +30,7 @@ def test_a_known_key_is_let_through_as_its_tenant_and_is_not_logged(api: Api) ->
 
 def test_a_missing_key_raises_the_one_word_that_is_a_401(api: Api) -> None:
     table = FakeTable()
-    api.give(authorize=Authorizer(ApiKeys(table), Tenants(table), None))
+    api.give(authorize=Authorizer(Callers(ApiKeys(table), Tenants(table)).resolve, None))
     with pytest.raises(UnauthenticatedError, match=r"^Unauthorized$"):
         api.call(authorized("authorize_request", headers={}))
     assert api.call(authorized("authorize_request"))["policyDocument"]["Statement"][0]["Effect"] == "Deny"

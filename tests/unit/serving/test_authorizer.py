@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.contracts.errors import UnauthenticatedError
 from pipeline.registry.api_keys import ApiKeys
+from pipeline.registry.sign_in.callers import Callers
 from pipeline.registry.tenants import MAX_SHARED, TenantAdministration
 from pipeline.serving.authorizer import Authorizer
 from tests.fakes.gateway_keys import FakeGatewayKeys
@@ -32,6 +33,10 @@ def tenants(table: FakeTable) -> TenantAdministration:
     return TenantAdministration(table, FakeGatewayKeys())
 
 
+def authorizer(keys: ApiKeys, tenants: TenantAdministration, gateway_key: str | None) -> Authorizer:
+    return Authorizer(Callers(keys, tenants).resolve, gateway_key, header="x-api-key")
+
+
 def effect(answer: dict[str, Any]) -> str:
     return answer["policyDocument"]["Statement"][0]["Effect"]
 
@@ -44,7 +49,7 @@ def asking(headers: dict[str, str] | None) -> dict[str, Any]:
 def test_a_key_gives_its_tenant_and_lets_through_to_the_whole_stage(
     keys: ApiKeys, tenants: TenantAdministration, header: str
 ) -> None:
-    answer = Authorizer(keys, tenants, "opaque")(asking({header: keys.create("demo", "ci")}))
+    answer = authorizer(keys, tenants, "opaque")(asking({header: keys.create("demo", "ci")}))
     assert answer == {
         "principalId": "demo/ci",
         "policyDocument": {
@@ -63,11 +68,11 @@ def test_a_key_gives_its_tenant_and_lets_through_to_the_whole_stage(
 
 
 def test_without_a_usage_plan_no_gateway_key_is_named(keys: ApiKeys, tenants: TenantAdministration) -> None:
-    assert "usageIdentifierKey" not in Authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("demo")}))
+    assert "usageIdentifierKey" not in authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("demo")}))
 
 
 def test_each_tenants_requests_count_by_its_own_gateway_key(keys: ApiKeys, tenants: TenantAdministration) -> None:
-    authorize = Authorizer(keys, tenants, "shared")
+    authorize = authorizer(keys, tenants, "shared")
     for tenant in ("demo", "acme"):
         own = tenants.create(tenant).gateway_key
         assert authorize(asking({"x-api-key": keys.create(tenant)}))["usageIdentifierKey"] == own
@@ -75,7 +80,7 @@ def test_each_tenants_requests_count_by_its_own_gateway_key(keys: ApiKeys, tenan
 
 def test_a_key_for_some_models_names_them(keys: ApiKeys, tenants: TenantAdministration) -> None:
     key = keys.create("demo", models=["adult", "houses"])
-    assert Authorizer(keys, tenants, None)(asking({"x-api-key": key}))["context"]["models"] == "adult,houses"
+    assert authorizer(keys, tenants, None)(asking({"x-api-key": key}))["context"]["models"] == "adult,houses"
 
 
 @pytest.mark.parametrize("headers", [None, {}, {"x-api-key": ""}, {"x-api": "md_"}])
@@ -83,7 +88,7 @@ def test_no_key_is_refused_in_the_word_that_is_a_401(
     keys: ApiKeys, tenants: TenantAdministration, headers: dict[str, str] | None
 ) -> None:
     with pytest.raises(UnauthenticatedError) as raised:
-        Authorizer(keys, tenants, "opaque")(asking(headers))
+        authorizer(keys, tenants, "opaque")(asking(headers))
     assert str(raised.value) == "Unauthorized"
 
 
@@ -93,23 +98,72 @@ def test_unknown_revoked_and_expired_keys_are_denied_by_a_policy_that_is_cached(
     revoked, expired = keys.create("demo"), keys.create("demo", valid_for=timedelta(0))
     keys.revoke(revoked[:11])
     for key in ("md_" + "x" * 43, revoked, expired):
-        answer = Authorizer(keys, tenants, "opaque")(asking({"x-api-key": key}))
-        assert (effect(answer), "context" in answer, "usageIdentifierKey" in answer) == ("Deny", False, False)
+        answer = authorizer(keys, tenants, "opaque")(asking({"x-api-key": key}))
+        assert (effect(answer), "usageIdentifierKey" in answer) == ("Deny", False)
+        assert set(answer["context"]) == {"reason"}
+        assert "unknown, expired or revoked" in answer["context"]["reason"]
 
 
 def test_the_keys_of_a_suspended_tenant_are_denied(keys: ApiKeys, tenants: TenantAdministration) -> None:
     key = keys.create("demo")
     tenants.create("demo")
     tenants.suspend("demo")
-    assert effect(Authorizer(keys, tenants, None)(asking({"x-api-key": key}))) == "Deny"
+    assert effect(authorizer(keys, tenants, None)(asking({"x-api-key": key}))) == "Deny"
     tenants.resume("demo")
-    assert effect(Authorizer(keys, tenants, None)(asking({"x-api-key": key}))) == "Allow"
+    assert effect(authorizer(keys, tenants, None)(asking({"x-api-key": key}))) == "Allow"
 
 
 def test_shared_models_are_in_the_context_and_fit_into_an_answer(keys: ApiKeys, tenants: TenantAdministration) -> None:
     tenants.create("acme")
+    tenants.create("d" * 32)
     for number in range(MAX_SHARED):
         tenants.share("d" * 32, f"{'m' * 30}{number:02}", "acme", "predictor")
-    answer = Authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", "ci")}))
+    answer = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", "ci")}))
     assert f"{'d' * 32}/{'m' * 30}07=predict+read" in answer["context"]["shared"].split(",")
     assert len(json.dumps(answer)) < 8_000  # API Gateway takes 8 KB
+
+
+@pytest.mark.parametrize(
+    ("header", "headers", "accepted"),
+    [
+        ("x-api-key", {"authorization": "Bearer KEY"}, False),
+        ("authorization", {"x-api-key": "KEY", "authorization": "Basic x"}, False),
+        ("authorization", {"x-api-key": "md_x", "Authorization": "bearer KEY"}, True),
+        (None, {"Authorization": "Bearer KEY"}, True),
+        (None, {"X-Api-Key": "KEY"}, True),
+    ],
+)
+def test_only_the_header_counts_that_answers_are_kept_by(
+    keys: ApiKeys, tenants: TenantAdministration, header: str | None, headers: dict[str, str], accepted: bool
+) -> None:
+    """Else one caller's answer, kept by a header that anybody may send, would be another's."""
+    key = keys.create("demo")
+    authorize = Authorizer(Callers(keys, tenants).resolve, None, header=header)
+    request = asking({name: value.replace("KEY", key) for name, value in headers.items()})
+    if accepted:
+        assert effect(authorize(request)) == "Allow"
+    else:
+        with pytest.raises(UnauthenticatedError):
+            authorize(request)
+
+
+def test_a_suspended_owner_shares_nothing_and_says_nothing(keys: ApiKeys, tenants: TenantAdministration) -> None:
+    for tenant in ("acme", "owner", "other"):
+        tenants.create(tenant)
+    tenants.share("owner", "houses", "acme", "predictor")
+    tenants.share("other", "adult", "acme", "reader")
+    authorize, request = authorizer(keys, tenants, None), asking({"x-api-key": keys.create("acme")})
+    assert authorize(request)["context"]["shared"] == "other/adult=read,owner/houses=predict+read"
+    tenants.suspend("owner")
+    assert authorize(request)["context"]["shared"] == "other/adult=read"
+    tenants.resume("owner")
+    assert "owner/houses" in authorize(request)["context"]["shared"]
+    tenants.remove("owner")
+    assert authorize(request)["context"]["shared"] == "other/adult=read"
+
+
+def test_a_reason_can_be_put_into_json_as_it_is(keys: ApiKeys, tenants: TenantAdministration) -> None:
+    """API Gateway copies it into the response without escaping."""
+    for credential in ('a"b', "a.b.c", '".".".', "md_ü"):
+        reason = authorizer(keys, tenants, None)(asking({"x-api-key": credential}))["context"]["reason"]
+        assert json.loads(f'{{"error": "{reason}"}}') == {"error": reason}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.bootstrap import settings
+from pipeline.registry.roles import ROLES
 from pipeline.registry.tenants import TIERS
 from tests.helpers.template import ROOT, resources, template, transformed
 
@@ -339,7 +340,46 @@ def test_each_tier_is_a_usage_plan_with_limits_that_an_output_names() -> None:
 
 def test_a_revoked_key_is_forgotten_within_30_seconds() -> None:
     (api,) = resources("AWS::Serverless::Api").values()
-    assert api["Auth"]["Authorizers"]["ApiKey"]["Identity"]["ReauthorizeEvery"] <= 30
+    identity = api["Auth"]["Authorizers"]["ApiKey"]["Identity"]
+    assert identity == {
+        "Headers": [{"Ref": "CredentialHeader"}],
+        "ReauthorizeEvery": {"Fn::If": ["CachesNoCallers", 0, 30]},
+    }
+    assert template()["Conditions"]["CachesNoCallers"] == {"Fn::Equals": [{"Ref": "CredentialHeader"}, "Host"]}
+
+
+def test_the_header_that_answers_are_kept_by_is_known_after_the_transform() -> None:
+    """SAM resolves a parameter in Identity.Headers; an intrinsic function that it cannot resolve would be lost."""
+    (api,) = [one for one in transformed()["Resources"].values() if one["Type"] == "AWS::ApiGateway::RestApi"]
+    scheme = api["Properties"]["Body"]["components"]["securitySchemes"]["ApiKey"]["x-amazon-apigateway-authorizer"]
+    assert scheme["identitySource"] == "method.request.header.x-api-key"
+    assert scheme["authorizerResultTtlInSeconds"] == {"Fn::If": ["CachesNoCallers", 0, 30]}
+
+
+def test_nobody_in_the_user_pool_chooses_their_own_tenant_or_role() -> None:
+    """Cognito's users write all attributes that a client does not withhold; groups are the administrator's."""
+    (client,) = resources("AWS::Cognito::UserPoolClient").values()
+    (pool,) = resources("AWS::Cognito::UserPool").values()
+    variables = FUNCTIONS["AuthorizeRequestFunction"]["Environment"]["Variables"]
+    assert variables["JWT_TENANT_CLAIM"]["Fn::If"][1] == "custom:tenant"
+    assert variables["JWT_ROLES_CLAIM"]["Fn::If"][1] == "cognito:groups"
+    assert client["WriteAttributes"] == ["email"]
+    assert "custom:tenant" in client["ReadAttributes"]  # an ID token has what its client may read
+    assert pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
+    groups = {group["GroupName"] for group in resources("AWS::Cognito::UserPoolGroup").values()}
+    (scopes,) = (server["Scopes"] for server in resources("AWS::Cognito::UserPoolResourceServer").values())
+    assert groups == {scope["ScopeName"] for scope in scopes} == set(ROLES)
+
+
+def test_the_user_pool_is_an_option() -> None:
+    pools = [one for one in template()["Resources"].values() if one["Type"].startswith("AWS::Cognito::")]
+    assert len(pools) == 7
+    assert {one["Condition"] for one in pools} == {"HasUserPool"}
+
+
+def test_only_the_authorizer_has_what_verifies_tokens() -> None:
+    users = [name for name, function in FUNCTIONS.items() if {"Ref": "TokensLayer"} in function["Layers"]]
+    assert users == ["AuthorizeRequestFunction"]
 
 
 def test_the_gateways_key_is_the_one_that_the_authorizer_hands_over() -> None:

@@ -25,6 +25,7 @@ LONGEST = {  # of what a Ref gives: an ARN of a state machine, the name of a tab
     "AWS::DynamoDB::Table": 255,
     "AWS::S3::Bucket": 63,
     "AWS::Serverless::Function": 64,
+    "AWS::Cognito::UserPoolClient": 128,
 }
 LONGEST_PARAMETER = 256
 RUN = run_name("t" * 32, "m" * 32, "bucket", "key", "version")
@@ -35,8 +36,11 @@ def _bytes_at_most(value: Any) -> int:
     if isinstance(value, str):
         return len(re.sub(r"\$\{[^}]+\}", "x" * LONGEST_PARAMETER, value).encode())
     if "Ref" in value:
+        parameter = template()["Parameters"].get(value["Ref"], {})
         kind = template()["Resources"].get(value["Ref"], {}).get("Type", "")
-        return LONGEST.get(kind, LONGEST_PARAMETER)
+        return int(parameter.get("MaxLength", LONGEST.get(kind, LONGEST_PARAMETER)))
+    if "Fn::If" in value:
+        return max(map(_bytes_at_most, value["Fn::If"][1:]))
     return LONGEST_PARAMETER
 
 

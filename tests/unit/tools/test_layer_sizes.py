@@ -25,7 +25,7 @@ def test_a_layer_is_counted_as_its_makefile_leaves_it(tmp_path: Path) -> None:
 
 def test_a_function_has_all_its_layers_and_its_own_folder() -> None:
     layers = {"CommonLayer": 10, "PipelineLayer": 1, "DataLayer": 100, "ArraysLayer": 1_000, "ReadersLayer": 10_000}
-    sizes = function_sizes({**layers, "InferenceLayer": 100_000})
+    sizes = function_sizes({**layers, "InferenceLayer": 100_000, "TokensLayer": 1_000_000})
     assert set(sizes) == set(read_template(ROOT / "template.yaml").layers)
     assert 101_111 < sizes["EvaluateModelFunction"] < 111_111
     own = (ROOT / "functions" / "select_variant" / "app.py").stat().st_size

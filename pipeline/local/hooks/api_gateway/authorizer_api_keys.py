@@ -1,6 +1,7 @@
-"""Gap: MiniStack takes the usage plan's API key only from the header.
+"""Gaps: MiniStack takes the usage plan's API key only from the header, and a denial has no context.
 
-With ApiKeySourceType AUTHORIZER it is the one that the authorizer returns (usageIdentifierKey).
+With ApiKeySourceType AUTHORIZER the key is the one that the authorizer returns (usageIdentifierKey). A gateway response
+may quote what the authorizer says of a denial ($context.authorizer.reason).
 """
 
 from __future__ import annotations
@@ -42,9 +43,13 @@ PRIVATE_NAMES = (
         parameters=("authorizer", "event", "account_id", "region"),
     ),
     PrivateName(module=apigateway_v1, name="_rest_apis"),
+    PrivateName(module=apigateway_v1, name="_evaluate_policy", parameters=("policy_doc", "method_arn")),
+    PrivateName(module=apigateway_v1, name="_gateway_error_response", parameters=("error", "request")),
 )
 
 _IN_CONTEXT = "usageIdentifierKey"  # the authorizer's context is cached, so the key is kept in it
+_REASON = "reason"  # the context of a denial is not kept, but its policy is
+_reason: ContextVar[str] = ContextVar("reason", default="")
 _HEADER = object()
 _key: ContextVar[Any] = ContextVar("key", default=_HEADER)
 
@@ -60,8 +65,13 @@ def install() -> None:
     async def invoke_and_keep(*args: Any) -> Any:
         result = await invoke(*args)
         policy = (result or {}).get("body")
-        if not isinstance(policy, dict) or _IN_CONTEXT not in policy:
+        if not isinstance(policy, dict):
             return result
+        reason = (policy.get("context") or {}).get(_REASON)
+        if reason and isinstance(policy.get("policyDocument"), dict):
+            policy = {**policy, "policyDocument": {**policy["policyDocument"], _REASON: reason}}
+        if _IN_CONTEXT not in policy:
+            return {**result, "body": policy}
         context = {**(policy.get("context") or {}), _IN_CONTEXT: policy[_IN_CONTEXT]}
         return {**result, "body": {**policy, "context": context}}
 
@@ -77,6 +87,17 @@ def install() -> None:
         stored_key = _key.get()
         return from_header(headers) if stored_key is _HEADER else stored_key
 
+    def evaluate_and_keep(policy_doc: Any, method_arn: str) -> Any:
+        _reason.set(policy_doc.get(_REASON, "") if isinstance(policy_doc, dict) else "")
+        return evaluate(policy_doc, method_arn)
+
+    def respond_with_reason(error: Any, request: Mapping[str, Any]) -> Any:
+        status, response_headers, body = respond(error, request)
+        return status, response_headers, body.replace(b"$context.authorizer.reason", _reason.get().encode())
+
+    evaluate, respond = apigateway_v1._evaluate_policy, apigateway_v1._gateway_error_response
+    apigateway_v1._evaluate_policy = evaluate_and_keep
+    apigateway_v1._gateway_error_response = respond_with_reason
     apigateway_v1._invoke_authorizer_lambda = invoke_and_keep
     apigateway_v1._authorize_request_v1 = authorize_and_take
     apigateway_v1._api_key_from_request = key_of

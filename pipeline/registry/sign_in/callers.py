@@ -1,0 +1,110 @@
+"""Find the caller of an API key or a token. Standard library only: the authorizer imports it when cold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.contracts.errors import UnauthenticatedError
+from pipeline.registry.api_keys import Principal
+from pipeline.registry.tenants import ACTIVE, Tenant
+
+__all__ = ["AuthenticatedCaller", "Callers", "is_token"]
+
+
+class _Credentials(Protocol):
+    def resolve(self, credential: str) -> Principal:
+        """Return the caller of a credential.
+
+        Raises:
+            UnauthenticatedError: It is nobody's.
+        """
+        ...
+
+
+class _Tenants(Protocol):
+    def get(self, tenant: str) -> Tenant | None:
+        """Return a tenant; None if there is none."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuthenticatedCaller:
+    """A caller whose tenant is active.
+
+    Attributes:
+        tenant: Its tenant.
+        principal: Its name within the tenant.
+        permissions: Any of ``read``, ``predict``, ``publish`` and ``manage``.
+        models: Models that it may see; empty for all of the tenant.
+        shared: Permissions on models that active tenants share with its own, by ``owner/model``.
+        gateway_key: Key of API Gateway that counts the tenant's requests; None for a tenant without a record.
+    """
+
+    tenant: str
+    principal: str
+    permissions: Sequence[str]
+    models: Sequence[str]
+    shared: Mapping[str, Sequence[str]]
+    gateway_key: str | None
+
+
+def is_token(credential: str) -> bool:
+    """Return whether a credential has the form of a JWT; an API key has no dots."""
+    return credential.count(".") == 2
+
+
+class Callers:
+    """Finds callers by their credentials, whatever kind they are.
+
+    Args:
+        keys: API keys.
+        tenants: Tenants, of which suspended ones have no callers and share nothing.
+        make_tokens: Makes what verifies tokens, for the first one that comes; None takes no tokens.
+    """
+
+    def __init__(
+        self, keys: _Credentials, tenants: _Tenants, make_tokens: Callable[[], _Credentials] | None = None
+    ) -> None:
+        self._keys = keys
+        self._tenants = tenants
+        self._make_tokens = make_tokens
+        self._tokens: _Credentials | None = None
+
+    def resolve(self, credential: str) -> AuthenticatedCaller:
+        """Return the caller of a credential.
+
+        Raises:
+            UnauthenticatedError: The credential is nobody's, or its tenant is suspended; a token's tenant must exist.
+            TransientError: The issuer of a token does not answer.
+        """
+        by_token = is_token(credential)
+        principal = (self._token_verifier() if by_token else self._keys).resolve(credential)
+        tenant = self._tenants.get(principal.tenant)
+        if by_token and (tenant is None or tenant.status != ACTIVE):
+            raise UnauthenticatedError("the token's tenant is unknown or suspended")
+        if tenant is not None and tenant.status != ACTIVE:
+            raise UnauthenticatedError("the tenant of this API key is suspended")
+        return AuthenticatedCaller(
+            tenant=principal.tenant,
+            principal=principal.principal,
+            permissions=principal.permissions,
+            models=principal.models,
+            shared={} if tenant is None else self._shared_by_active(tenant),
+            gateway_key=None if tenant is None else tenant.gateway_key,
+        )
+
+    def _token_verifier(self) -> _Credentials:
+        if self._make_tokens is None:
+            raise UnauthenticatedError("tokens are not accepted here: an API key in the header x-api-key is expected")
+        if self._tokens is None:
+            self._tokens = self._make_tokens()
+        return self._tokens
+
+    def _shared_by_active(self, tenant: Tenant) -> dict[str, Sequence[str]]:
+        """Return the models shared with a tenant without those of owners that are suspended or deleted."""
+        shared = tenant.shared_permissions
+        owners = {model.partition("/")[0] for model in shared}
+        active = {owner for owner in owners if (record := self._tenants.get(owner)) and record.status == ACTIVE}
+        return {model: granted for model, granted in shared.items() if model.partition("/")[0] in active}

@@ -1,0 +1,74 @@
+"""Tokens (JWT) at the embedded API Gateway, beside API keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from localstack_client.session import Session
+
+from pipeline.local import control
+from tests.fakes.token_issuer import FakeIssuer, run_issuer
+from tests.helpers.cloud_driver import Cloud
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """A stack, and the issuer whose tokens it accepts."""
+
+    cloud: Cloud
+    issuer: FakeIssuer
+
+    def get(self, path: str = "/registry/models", **headers: str) -> httpx.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return httpx.get(self.cloud.api_url + path, headers=named, timeout=60)
+
+    def bearer(self, path: str = "/registry/models", **claims: object) -> httpx.Response:
+        return self.get(path, authorization=f"Bearer {self.issuer.token(**claims)}")
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignIn]:
+    home = tmp_path_factory.mktemp("sign-in")
+    with run_issuer() as issuer:
+        status = control.up(home=home, parameters={"CredentialHeader": "Host", "JwtIssuer": issuer.url})
+        assert status.endpoint_url is not None
+        try:
+            yield SignIn(Cloud(Session(localstack_host=status.endpoint_url.removeprefix("http://"))), issuer)
+        finally:
+            control.down(home=home)
+
+
+def test_tokens_and_keys_come_in_by_either_header(scene: SignIn) -> None:
+    for response in (
+        scene.bearer(tenant="demo"),
+        scene.get(x_api_key=scene.issuer.token(tenant="demo")),
+        scene.get(x_api_key=scene.cloud.key),
+        scene.get(authorization=f"Bearer {scene.cloud.key}"),
+    ):
+        assert (response.status_code, response.json()["models"]) == (200, [])
+
+
+def test_what_is_refused_is_said_by_the_gateway(scene: SignIn) -> None:
+    for response, words in (
+        (scene.get(), "a valid API key is expected"),
+        (scene.get(x_api_key="md_unknown"), "unknown, expired or revoked"),
+        (scene.bearer(tenant="demo", exp=1), "has expired"),
+        (scene.bearer(tenant="nobody"), "tenant is unknown or suspended"),
+        (scene.bearer(tenant="demo", aud="other"), "another audience"),
+    ):
+        assert response.status_code == 401
+        assert words in response.json()["error"]
+
+
+def test_a_tokens_role_is_the_callers(scene: SignIn) -> None:
+    denied = httpx.post(
+        f"{scene.cloud.api_url}/registry/models/adult/rollback",
+        headers={"authorization": f"Bearer {scene.issuer.token(tenant='demo', sub='eve', roles=['reader'])}"},
+        timeout=60,
+    )
+    assert denied.status_code == 403
+    (entry, *_) = scene.cloud.audit.list(tenant="demo")
+    assert (entry.principal, entry.action, entry.outcome) == ("jwt:eve", "rollback", "denied")
