@@ -1,1 +1,1 @@
-"""Training: a candidate of the plan -> a trained model, its ONNX files and its own answers to verify them by."""
+"""Training: a candidate of the plan becomes a model, its ONNX files, and reference predictions to verify these by."""

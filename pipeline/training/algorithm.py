@@ -1,4 +1,7 @@
-"""What an algorithm is, what it is given (a task and a run context), and what it returns. Imports nothing heavy."""
+"""The interface of an algorithm: it is given a config, a task and a run context, and returns a fitted model.
+
+Imports nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -47,11 +50,11 @@ ConfigT = TypeVar("ConfigT", bound=AlgorithmConfig)
 
 
 _ABSOLUTE = frozenset({"mae", "median_absolute_error", "d2_absolute_error", "pinball"})
-_MIN_SIZE_QUANTILE = 0.01  # the quantile of the values' sizes below which a relative error counts as at it
+_MIN_SIZE_QUANTILE = 0.01  # of |target|: smaller values weigh as much as this quantile, so that none dominates
 
 
 def objective_of(metric: str) -> Objective:
-    """Return the loss of values whose minimum is the best value of ``metric``, or near it."""
+    """Return the loss whose minimizer is the best prediction by a metric of regression, or near it."""
     if metric == "mape":
         return "relative_error"
     return "absolute_error" if metric in _ABSOLUTE else "squared_error"
@@ -67,14 +70,18 @@ def _no_image() -> npt.NDArray[np.uint8]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
-    """``num``, ``cat``, ``text``, ``image`` as graphs.encoding has them (of size 0 where there are none).
+    """Encoded rows of a data set (graphs.encoding); a kind of input that the data set lacks has size 0.
 
-    ``target`` [rows]: class numbers, or standardized values; of clustering zeros. ``weight`` [rows], float32 with a
-    mean of 1: what the rows, and their classes, count; None: all the same.
-
-    ``group`` [rows], uint64: equal for rows that must be in the same fold, as exact copies and one value of
-    ``split.column`` are; None: each row is by itself. ``time`` [rows], float64, grows with time where the rows are
-    split by it; else None.
+    Args:
+        num: Numbers [rows, numeric columns], float32; NaN where a value is missing.
+        cat: Ids of the categories [rows, categorical columns], int64.
+        target: Class numbers, or standardized values [rows]; zeros for clustering.
+        text: Texts [rows, text columns].
+        image: Pixels [rows, height, width, channels], uint8.
+        weight: Weight of each row and its class [rows], float32, with a mean of 1; None: all count the same.
+        group: Rows with equal numbers [rows], uint64, must be in the same fold: exact copies, and one value of
+            ``split.column``; None: each row is a group of its own.
+        time: Grows with time [rows], float64, where rows are split by time; else None.
     """
 
     num: npt.NDArray[np.float32]
@@ -90,7 +97,7 @@ class Rows:
         return len(self.target)
 
     def joined(self, more: Rows) -> Rows:
-        """Append ``more`` rows."""
+        """Return these rows followed by others of the same columns."""
         return Rows(
             num=np.concatenate([self.num, more.num]),
             cat=np.concatenate([self.cat, more.cat]),
@@ -103,7 +110,7 @@ class Rows:
         )
 
     def take(self, chosen: npt.NDArray[Any]) -> Rows:
-        """Select rows by their indices, or by a mask."""
+        """Return the rows with these indices, or where a mask [rows] is true."""
         return Rows(
             num=self.num[chosen],
             cat=self.cat[chosen],
@@ -121,33 +128,33 @@ def _join(first: npt.NDArray[Any] | None, second: npt.NDArray[Any] | None) -> np
 
 
 class Checkpoints(Protocol):
-    """Where a candidate's unfinished training is kept, so that a later attempt goes on from it."""
+    """Storage of a candidate's unfinished training, from which a later attempt resumes."""
 
     @property
     def seconds(self) -> float:
-        """Between two, at least."""
+        """Return the seconds that pass between two checkpoints, at least; 0: one is saved after each epoch."""
         ...
 
     def load(self) -> bytes | None:
-        """Return the last state that was saved; None where there is none."""
+        """Return the state that was saved last; None if there is none."""
         ...
 
     def save(self, state: bytes) -> None:
-        """Keep a state instead of the one before."""
+        """Replace the state that was saved before."""
         ...
 
 
 class NoCheckpoints:
-    """Nothing is kept."""
+    """Checkpoints of a training that saves none."""
 
     seconds = math.inf
 
     def load(self) -> bytes | None:
-        """Return None."""
+        """Return None: there is never a state to resume from."""
         return None
 
     def save(self, state: bytes) -> None:
-        """Forget it."""
+        """Discard the state."""
 
 
 def _as_they_are(values: Floats) -> Floats:
@@ -155,21 +162,21 @@ def _as_they_are(values: Floats) -> Floats:
 
 
 def _ignore_point(point: Mapping[str, float]) -> None:
-    """Nobody looks at the learning curve."""
+    """Discard a point of the learning curve."""
 
 
 def _ignore_report(text: str) -> None:
-    """Nobody follows."""
+    """Discard a progress message."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PretrainedModel:
-    """A registered network that a training begins from.
+    """A registered network whose weights initialize another one.
 
     Args:
         version: Its model version, as notes name it.
-        weights: Its checkpoint.
-        same_answers: Whether it predicts the same classes, or values.
+        weights: File of its weights (safetensors).
+        same_answers: Whether it predicts the same classes, or values, as the new network.
         rows: The rows that it was trained on, without their target.
     """
 
@@ -181,17 +188,17 @@ class PretrainedModel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunContext:
-    """Where a training runs, and who follows it. The same for every fold: what is learned is in TrainingTask.
+    """Where a training runs, and who observes it. All folds share it: what is learned is in TrainingTask.
 
     Args:
-        device: As torch names it.
-        threads: Processors that it may use.
-        report: Is told a few words of how far it is.
-        deadline: Of ``clock``, after which the best so far is taken.
-        clock: Returns seconds that only grow.
-        checkpoints: Where the unfinished training is kept.
-        watch: Is shown the points of the learning curve (records.training_curves).
-        process: Which it is of those that train together (training.distributed).
+        device: Device, as torch names it.
+        threads: Number of threads that the training may use.
+        report: Receives progress messages of a few words.
+        deadline: Time of ``clock`` after which the training stops with the best model so far.
+        clock: Returns seconds that never decrease.
+        checkpoints: Storage of the unfinished training.
+        watch: Receives the points of the learning curve (records.training_curves).
+        process: This process among those that train one network (training.distributed).
     """
 
     device: str = "cpu"
@@ -204,31 +211,31 @@ class RunContext:
     process: Process = field(default_factory=Process)
 
     def without_observers(self) -> RunContext:
-        """Return the context of a training that nobody follows and that keeps no checkpoints, as of a comparison."""
+        """Return this context without progress messages, learning curve and checkpoints, for a comparison."""
         return replace(self, report=_ignore_report, watch=_ignore_point, checkpoints=NoCheckpoints())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingTask:
-    """What there is to learn: rows, their target, and what is minimized. Folds replace the rows.
+    """What a model learns: rows, their target and the objective. Each fold replaces the rows.
 
     Args:
         classes: Number of classes; 0 for regression and clustering.
         cardinalities: Number of ids of each categorical column.
         train: Rows to learn from.
         validation: Rows held out: for early stopping, and to compare candidates by.
-        seed: Of the algorithm's random numbers.
+        seed: Seed of the algorithm's random numbers.
         kind: Classification, regression or clustering.
-        metric: What candidates are compared by.
+        metric: Metric that candidates are compared by.
         code: The user's model.py.
-        objective: The loss of a regression; None: the metric's (objective_of).
-        denormalize: Turns predictions of a regression into the target's own units.
-        learned_values: The same of the rows' targets.
-        minimum: Below which no value is predicted.
-        positive: Of two classes the number of the one that F1 and average precision are of.
-        base: What a network with the setting ``base_model`` begins from.
-        tuned: What fold models found by the rows that they held out (FittedModel.tuned): a refit on all rows takes
-            it and holds none out; None: ``validation`` is held out.
+        objective: Loss of a regression; None: that of the metric (objective_of).
+        denormalize: Converts predictions of a regression to the target's own units.
+        learned_values: Converts ``Rows.target`` of a regression to the target's own units.
+        minimum: Lower bound of the predicted values; None: there is none.
+        positive: Number of the positive class of two, which F1 and average precision measure.
+        base: Model that initializes a network with the setting ``base_model``.
+        tuned: Settings that fold models chose on their held-out rows (FittedModel.tuned), for a refit on all rows,
+            which holds none out; None: ``validation`` is held out.
     """
 
     classes: int
@@ -249,13 +256,14 @@ class TrainingTask:
 
     @property
     def loss(self) -> Objective:
-        """The loss that a regression minimizes."""
+        """Return the loss that a regression minimizes."""
         return self.objective or objective_of(self.metric)
 
     def loss_weight(self, rows: Rows) -> npt.NDArray[np.float32] | None:
-        """Return what each row's loss counts [rows]: its weight, and for relative errors one over the value's size.
+        """Return the weight of each row's loss: its own weight, and for relative errors also 1 / |target|.
 
-        None: all alike.
+        Returns:
+            Weights [rows], float32; None: all count the same.
         """
         if self.classes or self.loss != "relative_error":
             return rows.weight
@@ -268,20 +276,28 @@ class TrainingTask:
         return scaled
 
     def built_from(self, config: NetworkConfig) -> Rows:
-        """Return the rows that a network's ranges, bins and vocabularies are taken from.
+        """Return the rows that a network's ranges, bins and vocabularies are computed from.
 
-        Where it goes on from a base model these are the base's: it is built alike, so that the weights mean the same.
+        They are those of the base model, if there is one, so that its weights keep their meaning.
         """
         return self.base.rows if self.base is not None and config.base_model else self.train
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FittedModel:
-    """A trained model. ``predict``, by the library itself: probabilities [rows, classes] or standardized values [rows].
+    """A trained model.
 
-    ``body`` exports it (graphs.served_graph). ``history``: one record an epoch. ``weights``: what a checkpoint holds.
-    ``notes``, ``classes``, ``quantiles``, ``privacy``: as contracts.records.outcome.TrainedCandidate has them.
-    ``tuned``: what it found by the rows that it held out, by name: how many trees or epochs, a factor.
+    Args:
+        predict: Predicts with the training library: probabilities [rows, classes], standardized values [rows], or a
+            value and its quantiles [rows, 1 + quantiles].
+        body: Exports the model as a graph over encoded columns (graphs.served_graph).
+        history: Learning curve, one point per epoch.
+        weights: Weights of a network by name; None: the model is no network.
+        notes: Notes for the model card.
+        classes: Names of the clusters; empty: the classes are the data set's.
+        quantiles: Quantiles that are predicted besides the value, in ascending order.
+        privacy: ``epsilon`` and ``delta`` of a private training.
+        tuned: Settings that were chosen on the held-out rows, by name, such as the number of trees or epochs.
     """
 
     predict: Callable[[Rows], npt.NDArray[np.floating[Any]]]
@@ -297,11 +313,17 @@ class FittedModel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Algorithm(Generic[ConfigT]):
-    """An algorithm: its description, its hyper-parameters, and how it is trained.
+    """An algorithm: its description, its hyper-parameters and its training.
 
-    ``no_int8``, ``tolerance``: as TrainedCandidate has them. ``log_links``: its objectives whose predictions are
-    logarithms (features.target_transform).
-    ``side_by_side``: trains several configs at once, in less time than one after the other; None where these cannot be.
+    Args:
+        spec: Static description, which the planner reads.
+        config: Class of its hyper-parameters.
+        tolerance: Largest difference allowed between predictions of the library and of the ONNX file.
+        train: Trains one model. It raises CandidateFailedError if the settings or the rows do not allow for it.
+        no_int8: Why the model is not quantized to int8; empty: it may be.
+        log_links: Objectives whose predictions are logarithms (features.target_transform).
+        side_by_side: Trains several configs at once, which takes less time than one after the other; it returns None
+            if these configs must be trained one by one. None: the algorithm cannot.
     """
 
     spec: AlgorithmSpec
@@ -314,14 +336,14 @@ class Algorithm(Generic[ConfigT]):
 
     @property
     def name(self) -> str:
-        """Name of the algorithm."""
+        """Return the name of the algorithm, as train.yaml and the catalog have it."""
         return self.spec.name
 
     def configure(self, settings: Mapping[str, Setting]) -> ConfigT:
-        """Return the config with these settings and the defaults of the others.
+        """Return a config with these settings; the others have their defaults.
 
         Raises:
-            CandidateFailedError: The algorithm has no such setting, or the setting cannot have the value.
+            CandidateFailedError: A setting does not exist, or its value is out of its range.
         """
         self.check_names(settings)
         for name, value in settings.items():
@@ -330,10 +352,10 @@ class Algorithm(Generic[ConfigT]):
         return self.config.model_validate(dict(settings))
 
     def check_names(self, names: Iterable[str]) -> None:
-        """Check that the algorithm has settings of these names.
+        """Check that the algorithm has settings with these names.
 
         Raises:
-            CandidateFailedError: It has not.
+            CandidateFailedError: One does not exist; the message names a similar one.
         """
         for name in names:
             if self.spec.hyperparameter(name) is None:

@@ -1,4 +1,4 @@
-"""Metrics of a candidate: of its out-of-fold predictions, of the validation rows, and of rows that a search scores."""
+"""Metrics of a candidate, on its out-of-fold predictions, on the validation rows, or on the rows of a search."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class CandidateMetrics:
         dataset: How the splits are read.
         validation: The validation split.
         rows: The rows of the splits, encoded.
-        metric: What the plan compares candidates by.
-        threshold_rule: Where the threshold of a classification comes from; None: it has none, and its probabilities
-            are not calibrated.
+        metric: Metric that the plan compares candidates by.
+        threshold_rule: Chooses the threshold of a classification; None: there is none, and probabilities are not
+            calibrated.
     """
 
     dataset: Dataset
@@ -49,12 +49,12 @@ class CandidateMetrics:
     threshold_rule: ThresholdRule | None
 
     def measure_bag(self, bag: Bag, workdir: Path, *, is_served: bool) -> Mapping[str, Any]:
-        """Measure the rows that were held out, and write out_of_fold.npz.
+        """Measure out-of-fold predictions, and write them to out_of_fold.npz.
 
         Args:
             bag: The fold models.
             workdir: The candidate's folder.
-            is_served: Whether their average is served, and no model refit on all rows.
+            is_served: Whether their average is served; else a model that is refit on all rows.
 
         Returns:
             Fields of TrainedCandidate: ``quality``, ``interval``, ``folds`` and the decision.
@@ -80,14 +80,14 @@ class CandidateMetrics:
         }
 
     def measure_validation(self, fitted: FittedModel, predicted: Floats) -> Mapping[str, Any]:
-        """Measure the validation rows, where one model is trained.
+        """Measure the predictions of a single model on the validation rows.
 
         Args:
             fitted: The model.
             predicted: Its predictions for the validation rows, in the target's own units.
 
         Returns:
-            Fields of TrainedCandidate: ``quality``, and the decision that was found there; a private model has none.
+            Fields of TrainedCandidate: ``quality`` and the decision, which a private model does not have.
         """
         signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
         weight, y_true = self.rows.weight_of(self.validation), truth(self.validation, signature)
@@ -96,11 +96,11 @@ class CandidateMetrics:
         return {"quality": measure(signature, y_true, decided.predictions, weight=weight), **decided.fields}
 
     def score(self, fitted: FittedModel, rows: Rows) -> float:
-        """Return the plan's metric of a model's predictions for ``rows``."""
+        """Return the plan's metric of a model on ``rows``."""
         return measure(*self._predict(fitted, rows), weight=rows.weight)[self.metric]
 
     def score_with_interval(self, fitted: FittedModel, rows: Rows) -> tuple[float, tuple[float, float]]:
-        """Return the plan's metric of a model's predictions for ``rows``, and its 95 % interval."""
+        """Return the plan's metric of a model on ``rows``, and the metric's 95 % interval (low, high)."""
         measured = self._predict(fitted, rows)
         bounds = interval(*measured, weight=rows.weight, only=self.metric)[self.metric]
         return measure(*measured, weight=rows.weight)[self.metric], bounds

@@ -1,4 +1,4 @@
-"""The rows that models learn from, encoded for the algorithms: features, target, weight, and which stay together."""
+"""The training and validation rows, encoded for the algorithms: inputs, target, weight, group and time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["LearningRows"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_MAX_COPIES_SHARE = 0.05  # of the rows: exact copies of one row that stay together
+_MAX_COPIES_SHARE = 0.05  # fraction of the rows, up to which exact copies of one row stay in one fold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,10 @@ class LearningRows:
     Args:
         dataset: How the splits are read.
         splits: ``train`` and ``validation``, as contracts.records.dataset has them.
-        class_weights: What rows of a class count; ``balanced``: each class as much as another.
-        metric: That candidates are compared by; it says what a regression learns of its target.
-        transform: How a regression learns its target; None: standardized.
-        source: The same rows with another transform, which are encoded already.
+        class_weights: Weight of each class; ``balanced``: all classes have the same total weight.
+        metric: Metric that candidates are compared by, which chooses the transforms of a regression's target.
+        transform: Transform of a regression's target; None: it is standardized.
+        source: The same rows with another transform, whose encoding is reused.
     """
 
     dataset: Dataset
@@ -53,7 +53,7 @@ class LearningRows:
 
     @cached_property
     def values(self) -> Mapping[str, Floats]:
-        """A regression's target in its own units, of both splits."""
+        """Return a regression's target in its own units [rows], by split."""
         return {name: truth(self.splits[name], self.dataset.signature) for name in ("train", "validation")}
 
     @cached_property
@@ -62,29 +62,39 @@ class LearningRows:
         return self.transform or self.transforms()[0]
 
     def transforms(self, log_links: tuple[Objective, ...] = (), *, logarithms: bool = False) -> list[TargetTransform]:
-        """Return the transforms of a regression's target that are worth a comparison
-        (target_transform.target_transforms).
+        """Return the transforms of a regression's target that are worth comparing.
+
+        Args:
+            log_links: The algorithm's objectives whose predictions are logarithms.
+            logarithms: Whether the target's logarithm may be learned.
         """
         train, validation = self.values["train"], self.values["validation"]
         every = np.concatenate([train, validation])
         return target_transforms(train, every, metric=self.metric, log_links=log_links, logarithms=logarithms)
 
     def with_transform(self, transform: TargetTransform) -> LearningRows:
-        """Return the same rows with another transform of their target."""
+        """Return these rows with another transform of their target."""
         return self if transform == self.target else replace(self, transform=transform, source=self)
 
     def select_transform(
         self, algorithm: Algorithm[ConfigT], config: ConfigT, task: TrainingTask, context: RunContext
     ) -> tuple[LearningRows, tuple[str, ...]]:
-        """Return the rows with the transform of their target that the algorithm learns best, and notes on it.
+        """Compare transforms of a regression's target; classes, and values of images, are learned as they are.
 
-        Classes, and values of images, are learned as they are.
+        Args:
+            algorithm: Trains with each transform.
+            config: Hyper-parameters of the candidate.
+            task: Task with the first transform.
+            context: Context of the candidate, of whose time the comparison takes a share.
+
+        Returns:
+            The rows with the transform that the algorithm learns best, and notes on the comparison.
         """
         if self.dataset.task != "regression" or not self.metric or task.train.image.size:
             return self, ()
         from pipeline.training.search.target_selection import select_target_transform
 
-        # A loss that train.yaml names is of the target, or of its logarithm; so are quantiles.
+        # A loss or quantiles of train.yaml apply to the target or its logarithm, and exclude log-link objectives.
         has_loss = isinstance(config, NetworkConfig) and bool(config.loss or config.quantiles)
         log_links = () if has_loss else algorithm.log_links
         signature = self.dataset.signature
@@ -102,11 +112,11 @@ class LearningRows:
         return self.with_transform(transform), (note,) if note else ()
 
     def smear(self, out_of_fold: Floats | None, validation: Floats) -> LearningRows:
-        """Return the rows whose values have no bias, by predictions for rows that were held out (TargetTransform).
+        """Return the rows with the smearing factor of held-out predictions, which removes bias (TargetTransform).
 
         Args:
-            out_of_fold: For all rows, NaN where none held a row out; None: there are none.
-            validation: For the validation rows.
+            out_of_fold: Out-of-fold predictions for all rows, NaN for rows that no fold held out; None: there are none.
+            validation: Predictions for the validation rows.
         """
         if self.dataset.task != "regression" or not self.target.is_smeared:
             return self
@@ -119,29 +129,29 @@ class LearningRows:
 
     @property
     def sensitivity(self) -> float:
-        """Return by how many standard deviations the target's largest value moves when a prediction moves by one."""
+        """Return by how many standard deviations the target's largest value changes if a prediction changes by 1."""
         return self.target.sensitivity(self.values["train"]) if self.dataset.task == "regression" else 1.0
 
     @cached_property
     def resolution(self) -> float:
-        """What a float32 of the target's size cannot tell, in units of its standard deviation; 0 for classification."""
+        """Return the rounding error of float32 at the target's size, in standard deviations; 0 for classification."""
         if self.dataset.task != "regression":
             return 0.0
         mean, std = float(self.values["train"].mean()), float(self.values["train"].std()) or 1.0
         return 2 * float(np.spacing(np.float32(abs(mean) + std))) / std
 
     def denormalize(self, predicted: Floats) -> Floats:
-        """Return a regression's predictions in the target's own units; probabilities as they are."""
+        """Return a regression's predictions in the target's own units; probabilities are unchanged."""
         if self.dataset.task != "regression":
             return predicted
         return self.target.inverse(predicted)
 
     def learned_values(self, targets: Floats) -> Floats:
-        """Return the values of a regression's targets, as rows have them, in their own units."""
+        """Return a regression's ``Rows.target`` in the target's own units."""
         return self.target.learned_values(targets)
 
     def apply_target(self, task: TrainingTask) -> TrainingTask:
-        """Return ``task`` of these rows, with the loss and the units of their target."""
+        """Return ``task`` with these rows, and the objective and units of their target."""
         train, validation = self.encoded["train"], self.encoded["validation"]
         if self.dataset.task != "regression":
             return replace(task, train=train, validation=validation)
@@ -149,7 +159,7 @@ class LearningRows:
 
     @cached_property
     def encoded(self) -> Mapping[str, Rows]:
-        """The rows of both splits, by name."""
+        """Return the encoded rows, by split."""
         if self.source is not None:
             return {name: self.target.apply(rows, self.values[name]) for name, rows in self.source.encoded.items()}
         encoding = Encoding.of(self.dataset)
@@ -170,12 +180,12 @@ class LearningRows:
 
     @cached_property
     def all(self) -> Rows:
-        """The rows that train, then those that validate."""
+        """Return the training rows followed by the validation rows."""
         return self.encoded["train"].joined(self.encoded["validation"])
 
     @cached_property
     def edges(self) -> Rows:
-        """Rows at the edge of what a model may be asked, made of the validation rows; they have no target."""
+        """Return encoded edge rows (evaluation.golden.edge_rows) made from the validation rows; their target is 0."""
         signature = self.dataset.signature
         frame = edge_rows(self.splits["validation"], signature)
         encoded = Encoding.of(self.dataset).encode(frame)
@@ -189,7 +199,7 @@ class LearningRows:
 
     @property
     def can_fold(self) -> bool:
-        """Return whether the groups of the rows are known, or their times where the rows are split by time."""
+        """Return whether folds can be made: groups of the rows are known, or times if rows are split by time."""
         if self.dataset.split_by == "time":
             return self.encoded["train"].time is not None
         return bool(self._groups)
@@ -204,11 +214,11 @@ class LearningRows:
         return np.array([number[label] for label in values], np.int64)
 
     def weight_of(self, split: pl.DataFrame) -> npt.NDArray[np.float64] | None:
-        """Return the weight of each row in a metric, its class's included; None: all alike."""
+        """Return the weight of each row and its class in metrics [rows]; None: all count the same."""
         return row_weights(split, self.dataset, self.class_weights)
 
     def _weight(self, split: pl.DataFrame) -> npt.NDArray[np.float32] | None:
-        """Return what each row counts in training, 1 in the mean of the training rows."""
+        """Return the weight of each row in training [rows]; the mean of the training rows is 1."""
         weight = self.weight_of(split)
         return None if weight is None else (weight / self._mean_weight).astype(np.float32)
 
@@ -219,7 +229,7 @@ class LearningRows:
 
     @cached_property
     def _groups(self) -> Mapping[str, npt.NDArray[np.uint64]]:
-        """Which rows of the splits stay together; empty where it is not known."""
+        """Return the group of each row, by split; empty if groups are unknown."""
         train, validation = (self._group(self.splits[name]) for name in ("train", "validation"))
         if train is None or validation is None:
             return {}
@@ -229,7 +239,7 @@ class LearningRows:
         return {"train": groups[: len(train)], "validation": groups[len(train) :]}
 
     def _group(self, split: pl.DataFrame) -> npt.NDArray[np.uint64] | None:
-        """Which rows stay together; split files of an older version tell copies by the rows themselves."""
+        """Return the group of each row; in split files of older versions, copies of a row are a group."""
         if self._has_hidden(split, GROUP):
             return split[GROUP].to_numpy()
         if self.dataset.split_by != "random":

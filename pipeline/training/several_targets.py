@@ -1,7 +1,7 @@
-"""A candidate of several targets: the same algorithm trained for each, as scikit-learn's ``MultiOutput`` estimators do.
+"""Train a candidate for several targets: one model per target, as scikit-learn's ``MultiOutput`` estimators do.
 
-The bodies become one graph over the same encoded columns, and the predictions one matrix [rows, targets], so that
-whatever comes after training sees one candidate.
+The bodies are joined to one graph over the same encoded columns, and the predictions to a matrix [rows, targets], so
+that later stages see one candidate.
 """
 
 from __future__ import annotations
@@ -29,18 +29,27 @@ if TYPE_CHECKING:
 
 __all__ = ["follow_each_target", "train_each_target"]
 
-_OF_ONE_LABEL = {"f1_macro": "f1", "f1_micro": "f1"}  # what a mean over labels, or over all cells, is of one
+_OF_ONE_LABEL = {"f1_macro": "f1", "f1_micro": "f1"}  # metric of all labels -> metric of one label
 Floats = npt.NDArray[np.floating[Any]]
 
 
 def train_each_target(trainer: Trainer, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
-    """Train a candidate for each target; each has an equal share of the time that is left.
+    """Train a candidate for each target, which have equal shares of the time left.
 
-    Writes the files of a candidate (records.outcome.TrainedCandidate) into ``workdir``, but for a network's weights,
-    which are several; those of each target are in a folder of its own within.
+    Writes the files of a candidate (records.outcome.TrainedCandidate) to ``workdir``, except for weights of networks.
+    The files of each target are in a folder of its own beside it.
+
+    Args:
+        trainer: Trainer of the run.
+        candidate: The candidate.
+        workdir: An empty folder for its files.
+        report: Receives progress messages.
+
+    Returns:
+        The record of the joined candidate.
 
     Raises:
-        CandidateFailedError: It cannot be trained for one of the targets.
+        CandidateFailedError: Training fails for one of the targets.
     """
     started = time.perf_counter()
     folders, outcomes = [], []
@@ -63,13 +72,13 @@ def _report_target(report: Report, target: str, text: str) -> None:
 
 
 def follow_each_target(trainer: Trainer, candidate: Candidate) -> None:
-    """Take part in a training whose results the main process keeps."""
+    """Take part in ``train_each_target`` of the main process, which writes the results."""
     for target_trainer, target_candidate, _ in _each_target(trainer, candidate):
         target_trainer.follow(target_candidate)
 
 
 def _each_target(trainer: Trainer, candidate: Candidate) -> Iterator[tuple[Trainer, Candidate, int]]:
-    """Yield what trains each target alone, and the candidate under a name of its own, as its checkpoints have."""
+    """Yield the trainer of each target, the candidate renamed (for its checkpoints), and the target's number."""
     dataset = trainer.dataset
     count = len(dataset.targets)
     for number in range(count):
@@ -87,7 +96,7 @@ def _each_target(trainer: Trainer, candidate: Candidate) -> Iterator[tuple[Train
 
 
 def _class_weights(trainer: Trainer, number: int) -> Literal["balanced"] | Mapping[str, float] | None:
-    """Those of a label's classes: what it weighs where a row has it."""
+    """Return the class weights of a label: the weight of rows that have it."""
     weights = trainer.class_weights
     if weights is None or isinstance(weights, str):
         return weights
@@ -97,7 +106,7 @@ def _class_weights(trainer: Trainer, number: int) -> Literal["balanced"] | Mappi
 def _join(
     trainer: Trainer, candidate: Candidate, outcomes: Sequence[TrainedCandidate], folders: Sequence[Path], workdir: Path
 ) -> TrainedCandidate:
-    """Write the files of all targets together, but trained.json."""
+    """Join the files of all targets in ``workdir``, and return the record, which is not written yet."""
     import onnx
 
     from pipeline.graphs.several_targets import join_bodies
@@ -132,7 +141,7 @@ def _join(
 
 
 def _notes(targets: Sequence[str], outcomes: Sequence[TrainedCandidate]) -> Iterator[str]:
-    """Yield notes: those of all targets as they are, others with the target's name."""
+    """Yield the notes; those that not all targets share begin with the target's name."""
     shared = set.intersection(*(set(outcome.notes) for outcome in outcomes))
     for name, outcome in zip(targets, outcomes, strict=True):
         yield from (note if note in shared else f"{name}: {note}" for note in outcome.notes)
@@ -141,7 +150,7 @@ def _notes(targets: Sequence[str], outcomes: Sequence[TrainedCandidate]) -> Iter
 def _out_of_fold(
     trainer: Trainer, outcomes: Sequence[TrainedCandidate], folders: Sequence[Path], workdir: Path
 ) -> dict[str, Any]:
-    """Return the fields of a bag, where each target is one; its predictions are written."""
+    """Write the joined out-of-fold predictions, if each target is a bag; return the fields of a bag."""
     if not all(outcome.folds for outcome in outcomes):
         return {"folds": 0, "interval": {}}
     signature = trainer.dataset.signature
@@ -161,7 +170,7 @@ def _out_of_fold(
 
 
 def _predictions(file: Path, *, edges: bool = False) -> Floats:
-    """Return what a target's model predicted for validation or edge rows [rows]: values, or P(yes)."""
+    """Return the predictions of a target's model for validation or edge rows [rows]: values, or P(yes)."""
     reference = np.load(file)
     if edges:
         return _last(reference[EDGES])

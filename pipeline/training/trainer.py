@@ -60,7 +60,7 @@ def _no_checkpoints(candidate: Candidate) -> Checkpoints:
 
 
 def _unwatched(candidate: Candidate, point: Mapping[str, float]) -> None:
-    """Nobody looks at the curves."""
+    """Discard a point of a learning curve."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,23 +70,23 @@ class Trainer:
     Args:
         dataset: How the splits are read.
         splits: ``train`` and ``validation``, as contracts.records.dataset has them.
-        machine: What trains.
-        seed: Of every candidate.
-        metric: What the plan compares candidates by.
-        class_weights: As job_spec.Training has them.
-        threshold_rule: Where the threshold of a classification comes from; None: it has none, and its probabilities
-            are not calibrated.
-        deadline: time.monotonic() after which the best so far is taken.
-        checkpoints: Where a candidate's unfinished training is kept.
-        watch: Is shown the points of a candidate's learning curve.
+        machine: Device and threads.
+        seed: Seed of every candidate.
+        metric: Metric that the plan compares candidates by.
+        class_weights: Weights of the classes (job_spec.Training).
+        threshold_rule: Chooses the threshold of a classification; None: there is none, and probabilities are not
+            calibrated.
+        deadline: time.monotonic() after which trainings stop with the best model so far.
+        checkpoints: Returns the storage of a candidate's unfinished training.
+        watch: Receives the points of a candidate's learning curve.
         code: The user's model.py.
-        base: What a network with the setting ``base_model`` begins from.
-        process: Which it is of those that train together.
-        notes: What is known of the rows, for every candidate.
-        folds: Of a bag; 1: one model, measured on the validation rows.
-        serve: The bag, or one model refit on all rows.
-        limits: A bag whose file does not keep those of bytes and microseconds is replaced by one model.
-        learning_rows: The splits' rows, where they are encoded already.
+        base: Model that initializes networks with the setting ``base_model``.
+        process: This process among those that train one network.
+        notes: Notes on the rows, for the card of every candidate.
+        folds: Folds of a bag; 1: one model, measured on the validation rows.
+        serve: Whether the bag is served, or one model refit on all rows.
+        limits: Limits of the served file; one refit model replaces a bag that exceeds them.
+        learning_rows: The rows of the splits, if they are encoded already.
     """
 
     dataset: Dataset
@@ -107,20 +107,26 @@ class Trainer:
     serve: Literal["bag", "single"] = "bag"
     limits: Limits = field(default_factory=Limits)
     learning_rows: LearningRows | None = None
+    _folds: dict[int, Sequence[Fold]] = field(default_factory=dict, init=False, compare=False)  # by their number
+    _texts_of_folds: dict[int, tuple[Fold, Rows, Rows]] = field(default_factory=dict, init=False, compare=False)
 
     def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
-        """Train a candidate: as a bag of fold models over all rows, or where that cannot be as one model.
+        """Train a candidate: a bag of fold models over all rows, or one model if there can be no bag.
 
-        Writes model.onnx, body.onnx, reference.npz, of a bag out_of_fold.npz, of a network checkpoint.safetensors, last
-        trained.json.
+        Writes model.onnx, body.onnx and reference.npz; for a bag also out_of_fold.npz, for a network
+        checkpoint.safetensors; and trained.json last.
 
         Args:
-            candidate: What to train.
+            candidate: The candidate.
             workdir: An empty folder for its files.
-            report: Is told a few words of how far it is.
+            report: Receives progress messages of a few words.
+
+        Returns:
+            The record of the trained candidate, as trained.json has it.
 
         Raises:
-            CandidateFailedError: It cannot be trained so.
+            CandidateFailedError: The settings or the rows do not allow for this training, it diverged, or a prediction
+                is not finite.
         """
         started = time.perf_counter()
         algorithm = ALGORITHMS[candidate.algorithm]
@@ -180,7 +186,16 @@ class Trainer:
         return trained
 
     def screen(self, candidates: Sequence[Candidate], rows: int, report: Report) -> Mapping[str, str]:
-        """Return why candidates are rejected, by name, after training all on a sample of the rows."""
+        """Train all candidates on a sample of the rows, and reject those that are far behind the best.
+
+        Args:
+            candidates: The candidates, at least one.
+            rows: Number of training and validation rows of the sample.
+            report: Receives progress messages.
+
+        Returns:
+            Why a candidate is rejected, by its name; the others are not there.
+        """
         from pipeline.training.search.screening import screen_candidates
 
         task, context = self.make_task(), self.make_context(candidates[0], report)
@@ -190,7 +205,11 @@ class Trainer:
         )
 
     def follow(self, candidate: Candidate) -> None:
-        """Take part in a training whose results the main process keeps; it searches for the settings alone."""
+        """Take part in ``train`` of the main process, which alone searches for settings and writes the results.
+
+        Raises:
+            CandidateFailedError: Training fails, as it does in the main process.
+        """
         algorithm = ALGORITHMS[candidate.algorithm]
         context = self.make_context(candidate, lambda text: None)
         config = self._broadcast(algorithm.configure(candidate.settings))
@@ -198,14 +217,14 @@ class Trainer:
 
     @cached_property
     def rows(self) -> LearningRows:
-        """The rows of the splits, encoded."""
+        """Return the encoded rows of the splits."""
         return self.learning_rows or LearningRows(
             dataset=self.dataset, splits=self.splits, class_weights=self.class_weights, metric=self.metric
         )
 
     @property
     def metrics(self) -> CandidateMetrics:
-        """Return what measures the candidates."""
+        """Return the metrics of the candidates."""
         return CandidateMetrics(
             dataset=self.dataset,
             validation=self.splits["validation"],
@@ -215,7 +234,7 @@ class Trainer:
         )
 
     def make_task(self) -> TrainingTask:
-        """Return what there is to learn, from the training rows with the validation rows held out."""
+        """Return the task of learning from the training rows, with the validation rows held out."""
         task = TrainingTask(
             kind=self.dataset.task,
             metric=self.metric,
@@ -231,7 +250,7 @@ class Trainer:
         return self.rows.apply_target(task)
 
     def make_context(self, candidate: Candidate, report: Report) -> RunContext:
-        """Return where a candidate is trained, and who follows it."""
+        """Return the run context of a candidate."""
         return RunContext(
             device=self.machine.device,
             threads=self.machine.threads,
@@ -245,9 +264,9 @@ class Trainer:
     def _select_target(
         self, algorithm: Algorithm[ConfigT], config: ConfigT, task: TrainingTask, context: RunContext
     ) -> tuple[Trainer, tuple[str, ...]]:
-        """Return the trainer of the target's transform that the algorithm learns best, and notes on the comparison.
+        """Return a trainer with the target's transform that the algorithm learns best, and notes on the comparison.
 
-        A private training would spend its epsilon on it; base models and several processes learn the target as it is.
+        The target of a candidate that is one model is learned as it is (a private one would spend epsilon to compare).
         """
         if self._is_one_model(config):
             return self, ()
@@ -257,9 +276,9 @@ class Trainer:
     def _choose_served(
         self, bag: Bag, algorithm: Algorithm[ConfigT], config: ConfigT, task: TrainingTask, context: RunContext
     ) -> FittedModel:
-        """Return the bag's average, or one model refit on all rows where that is asked for or the limits want it.
+        """Return the bag's average, or one model refit on all rows if ``serve`` or ``limits`` require it.
 
-        Where time splits the rows it is the refit, which alone has learned from the latest ones.
+        If rows are split by time, the model is refit, since no fold model has learned from the latest rows.
         """
         all_rows_task = replace(task, train=self.rows.all)
         if not self._refits:
@@ -278,7 +297,7 @@ class Trainer:
     def _train_bag(
         self, algorithm: Algorithm[ConfigT], config: ConfigT, task: TrainingTask, context: RunContext
     ) -> Bag | None:
-        """Train a model for each fold of all rows; None where one model is trained on the training rows."""
+        """Train a bag over all rows; return None if the candidate is one model, trained on the training rows."""
         folds = self._bag_folds(config)
         if len(folds) < 2:
             return None
@@ -287,39 +306,28 @@ class Trainer:
         return train_bag(folds, all_rows_task, context, partial(algorithm.train, config), take, is_refit=self._refits)
 
     def _is_one_model(self, config: AlgorithmConfig) -> bool:
-        """Return whether a candidate with this config is one model, and no bag.
+        """Return whether a candidate with this config is one model, never a bag.
 
-        Each fold of a private training would spend its epsilon anew; a base model and a user's code have one network;
-        several processes train one model together, and the one that is left of them goes on with it.
+        Each fold of a private training would spend epsilon again; a base model and the user's code have one network;
+        several processes train one model together.
         """
         is_alone = isinstance(config, NetworkConfig) and config.trains_one_model
         return is_alone or self.code is not None or self.process.size > 1
 
     def _bag_folds(self, config: AlgorithmConfig) -> Sequence[Fold]:
-        """Return the folds of a candidate with this config; none where it cannot be a bag."""
+        """Return the folds of a candidate with this config; none if it cannot be a bag."""
         count = config.bag_folds or self.folds
         if self._is_one_model(config) or count < 2 or not (can_bag(self.dataset) and self.rows.can_fold):
             return ()
-        return self._folds(count)
-
-    def _folds(self, count: int) -> Sequence[Fold]:
-        if count not in self._known_folds:
-            self._known_folds[count] = make_folds(self.rows.all, len(self.dataset.classes), count, self.seed)
-        return self._known_folds[count]
-
-    @cached_property
-    def _known_folds(self) -> dict[int, Sequence[Fold]]:
-        return {}
-
-    @cached_property
-    def _taken(self) -> dict[int, tuple[Fold, Rows, Rows]]:
-        return {}
+        if count not in self._folds:
+            self._folds[count] = make_folds(self.rows.all, len(self.dataset.classes), count, self.seed)
+        return self._folds[count]
 
     def _take_texts(self, fold: Fold) -> tuple[Rows, Rows]:
-        """Return a fold's rows; the same arrays for every candidate, as the cache of text features needs."""
-        if id(fold) not in self._taken:
-            self._taken[id(fold)] = fold, self.rows.all.take(fold.train), self.rows.all.take(fold.held)
-        return self._taken[id(fold)][1:]
+        """Return training and held-out rows of a fold: always the same arrays, by which text features are cached."""
+        if id(fold) not in self._texts_of_folds:
+            self._texts_of_folds[id(fold)] = fold, self.rows.all.take(fold.train), self.rows.all.take(fold.held)
+        return self._texts_of_folds[id(fold)][1:]
 
     def _broadcast(self, config: AlgorithmConfig) -> AlgorithmConfig:
         """Return the config of the main process."""
@@ -339,13 +347,13 @@ class Trainer:
         return search(algorithm, candidate.settings, candidate.trials, task, context, self.metrics.score)
 
     def _predict_edges(self, fitted: FittedModel) -> Floats | None:
-        """Return the predictions for edge rows; None of a user's model, which may not take missing values."""
+        """Return the predictions for edge rows; None for the user's code, which may not take missing values."""
         return None if self.code is not None else self.rows.denormalize(fitted.predict(self.rows.edges))
 
     def _export(
         self, fitted: FittedModel, predicted: Floats, edges: Floats | None, signature: Signature, workdir: Path
     ) -> str:
-        """Write the graphs, the answers and the weights; the sha256 of the served file."""
+        """Write graphs, reference predictions and weights; return the sha256 of the served file."""
         from pipeline.training.export.artifacts import write_artifacts
 
         body = fitted.body()

@@ -1,7 +1,8 @@
-"""The algorithms, one file each. A description imports nothing heavy; what it runs is imported inside functions.
+"""The algorithms, one module each, whose ``ALGORITHM`` describes and trains it.
 
-A module here that has an ``ALGORITHM`` is an algorithm. ``python -m tools.generated_files`` writes what is generated
-from the configs and descriptions: the catalog, the JSON Schema of train.yaml, the tables of docs/train_yaml.md.
+Importing a module is cheap: torch, scikit-learn and LightGBM are imported inside its functions. The catalog, the JSON
+Schema of train.yaml and the tables of docs/train_yaml.md are generated from the descriptions and configs
+(``python -m tools.generated_files``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A convolutional network; images are shifted, turned and scaled a little while it learns."""
+"""A small convolutional network for images, which are shifted, rotated and scaled a little in training."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CnnConfig(ImageConfig):
 
 
 def _train(config: CnnConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """``hidden``: the channels of each pair of convolutions."""
+    """Train the network; ``hidden`` has the channels of each pair of convolutions."""
     from pipeline.training.networks.images import ConvNet, train_images
 
     def build(outputs: int) -> ConvNet:

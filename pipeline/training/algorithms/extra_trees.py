@@ -1,4 +1,4 @@
-"""Extremely randomized trees: thresholds drawn by chance, which evens out more than it errs (Geurts et al. 2006)."""
+"""Extremely randomized trees: random thresholds, which lower variance more than they add bias (Geurts et al. 2006)."""
 
 from __future__ import annotations
 
@@ -37,5 +37,5 @@ ALGORITHM = forest_algorithm(
         latency_us=40,
     ),
     training_order=25,
-    max_rows=5_000,  # of more, boosting is better at a tenth of the size
+    max_rows=5_000,  # beyond it, boosting is better with a tenth of the bytes
 )

@@ -1,4 +1,4 @@
-"""A mixture of Gaussians: clusters of any size and direction, each with its own density."""
+"""A Gaussian mixture: clusters of any size and orientation, with membership probabilities."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALGORITHM", "GaussianMixtureConfig"]
 
-_MAX_FULL_COORDINATES = 30  # coordinates with a covariance each with each; above it each has a variance of its own
+_MAX_FULL_COORDINATES = 30  # beyond it, covariance matrices are diagonal
 
 
 class GaussianMixtureConfig(ClusteringConfig):
@@ -72,6 +72,6 @@ ALGORITHM = Algorithm(
         training_order=20,
     ),
     no_int8="densities saturate, so rounding to integers would move rows to other clusters",
-    tolerance=1e-4,  # a row between two clusters, whose place is rounded to a float32
+    tolerance=1e-4,  # float32 coordinates move rows between two clusters
     train=_train,
 )

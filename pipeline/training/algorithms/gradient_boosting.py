@@ -1,4 +1,4 @@
-"""Gradient boosting by LightGBM: usually the best on tables, small and fast to answer."""
+"""Gradient boosting by LightGBM: usually the best algorithm on tables, small and fast to serve."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["ALGORITHM", "GradientBoostingConfig"]
 
-_MANY_CELLS = 100_000  # below it threads wait for each other longer than they work
+_MANY_CELLS = 100_000  # with fewer, threads wait for each other longer than they work
 _VERY_MANY_COLUMNS = 200
 _EVAL_PERIOD = 50  # trees
-_MIN_TREE_COLUMNS = 6  # that a tree may choose from, where there are so many
-_MIN_BAGGED_ROWS = 10  # LightGBM does not train on a fraction that is no row
+_MIN_TREE_COLUMNS = 6  # columns that a tree may choose from, if there are as many
+_MIN_BAGGED_ROWS = 10  # LightGBM refuses a bagging fraction of less than a row
 _OBJECTIVES: Mapping[Objective, str] = MappingProxyType(
     {
         "squared_error": "regression",
@@ -87,13 +87,13 @@ class GradientBoostingConfig(AlgorithmConfig):
 
 
 def _train(config: GradientBoostingConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Trees grow until the held-out loss has not improved for ``early_stopping_rounds``; the best stay."""
+    """Train until the held-out loss has not improved for ``early_stopping_rounds``; keep the best iteration."""
     pairs = _pairs(config, task, context) if config.turn else ()
     return _train_once(config, task, context, pairs, seed=task.seed)
 
 
 def _pairs(config: GradientBoostingConfig, task: TrainingTask, context: RunContext) -> tuple[tuple[int, int], ...]:
-    """Of numeric columns, that are worth being turned."""
+    """Return the pairs of numeric columns whose rotations lower the held-out loss."""
     from pipeline.training.features.pair_rotation import select_rotations
     from pipeline.training.features.preprocessing import boosting_features
 
@@ -117,7 +117,7 @@ def _train_once(
 
     preprocessing, features = boosting_features(task, pairs)
     options = _options(config, task, context, seed=seed)
-    # A small fraction of few columns leaves trees without the one that matters.
+    # A small fraction of few columns would leave most trees without the informative ones.
     options["feature_fraction"] = max(options["feature_fraction"], min(1.0, _MIN_TREE_COLUMNS / features.shape[1]))
     rows = lightgbm.Dataset(features, task.train.target, weight=task.loss_weight(task.train), params=options)
     held_out = lightgbm.Dataset(
@@ -126,7 +126,7 @@ def _train_once(
         weight=task.loss_weight(task.validation),
         reference=rows,
     )
-    # A refit has the number of trees that folds found; the held-out rows, which it has learned from, are only shown.
+    # A refit has as many trees as its folds found best; it has learned from the held-out rows, which are only reported.
     stopping = lightgbm.early_stopping(config.early_stopping_rounds, verbose=False)
     booster = lightgbm.train(
         options,
@@ -171,16 +171,16 @@ def _options(config: GradientBoostingConfig, task: TrainingTask, context: RunCon
 
 
 def _histograms(columns: int) -> dict[str, Any]:
-    """How splits are searched for. LightGBM would try out which way is faster, and trees differ from run to run.
+    """Return the options of LightGBM's histograms; its own choice is timed, so that trees would differ between runs.
 
-    Of very many columns the histograms take longer than the rows: a quarter of the bins is a third of the time (1,440
-    rows x 1,000 columns: 16 -> 6 ms a tree, at the same loss).
+    With very many columns, building histograms takes longer than reading rows: a quarter of the bins takes a third of
+    the time (1,440 rows x 1,000 columns: 6 ms per tree instead of 16, at the same loss).
     """
     return {"force_col_wise": True, "max_bin": 63} if columns > _VERY_MANY_COLUMNS else {"force_row_wise": True}
 
 
 def _eval_callback(context: RunContext) -> Any:
-    """Say and show how far it is; at the deadline stop."""
+    """Return a LightGBM callback that reports progress and the learning curve, and stops at the deadline."""
     from lightgbm.callback import EarlyStopException
 
     def watch(env: Any) -> None:
@@ -197,7 +197,7 @@ def _eval_callback(context: RunContext) -> Any:
 
 
 def _body(booster: lightgbm.Booster, preprocessing: Preprocessing, *, classes: int) -> TreeBody:
-    """Return the best trees."""
+    """Return the body with the trees of the best iteration."""
     from pipeline.graphs.lightgbm_trees import lightgbm_trees
     from pipeline.training.export.bodies import TreeBody
 
@@ -219,7 +219,7 @@ ALGORITHM = Algorithm(
         hyperparameters=GradientBoostingConfig.describe(),
         overrides=(
             SettingsOverride(task="regression", settings={"learning_rate": 0.03, "num_leaves": 31}),
-            # Of few rows the best threshold is chance too: one that is drawn errs less (decision 12).
+            # With few rows the best threshold is noise: a random one generalizes better (decision 12).
             SettingsOverride(
                 rows_up_to=2_000,
                 settings={"num_leaves": 7, "min_child_samples": 10, "feature_fraction": 0.6, "extra_trees": True},
@@ -227,7 +227,7 @@ ALGORITHM = Algorithm(
             SettingsOverride(rows_up_to=500, settings={"min_child_samples": 5}),
             SettingsOverride(rows_up_to=100, settings={"min_child_samples": 2}),
             SettingsOverride(rows_over=200_000, settings={"learning_rate": 0.05, "num_leaves": 63}),
-            # A tree a class each round: faster rounds keep time and size in hand.
+            # Each round adds one tree per class: fewer rounds bound time and size.
             SettingsOverride(
                 classes_over=2,
                 settings={"n_estimators": 400, "learning_rate": 0.1, "early_stopping_rounds": 30},
@@ -249,6 +249,6 @@ ALGORITHM = Algorithm(
     ),
     no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
     log_links=("poisson", "tweedie"),
-    tolerance=1e-4,  # a thousand leaves are summed, in float32 where LightGBM has float64
+    tolerance=1e-4,  # sums of a thousand leaves in float32, where LightGBM has float64
     train=with_text_features(_train),
 )

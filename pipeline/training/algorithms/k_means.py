@@ -1,4 +1,4 @@
-"""K-means: rows around as many centers as tell them apart best."""
+"""K-means: each row belongs to the nearest of several centers."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ class KMeansConfig(ClusteringConfig):
 
 
 def _train(config: KMeansConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Lloyd's algorithm from k-means++ centers (Arthur and Vassilvitskii 2007), the best of ``starts``."""
+    """Fit by Lloyd's algorithm from k-means++ centers (Arthur and Vassilvitskii 2007); keep the best of ``starts``."""
     from pipeline.training.estimators.clustering import fit_clusters
 
     return fit_clusters(config, task, context, _fit)
 
 
 def _fit(points: Points, clusters: int, config: KMeansConfig, seed: int) -> Mixture:
-    """As the mixture that k-means is the limit of: round clusters of one radius, that of the rows in them."""
+    """Return k-means as the Gaussian mixture that it approximates: spherical clusters of one variance."""
     import numpy as np
     from scipy.special import softmax
     from sklearn.cluster import KMeans
@@ -63,6 +63,6 @@ ALGORITHM = Algorithm(
         training_order=10,
     ),
     no_int8="the distances to a few centers are one small matrix, and integers would add more than they save",
-    tolerance=1e-4,  # a row between two clusters, whose place is rounded to a float32
+    tolerance=1e-4,  # float32 coordinates move rows between two clusters
     train=_train,
 )

@@ -1,4 +1,4 @@
-"""Kernel ridge regression, and classification: smooth, in closed form, of few rows often the best."""
+"""Kernel ridge regression and classification: a smooth model in closed form, often the best on few rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.training.features.text_inputs import with_text_features
 
 __all__ = ["ALGORITHM", "KernelRidgeConfig"]
 
-_MAX_ROWS = 10_000  # whose matrix of rows x rows has 800 MB: 1.2 times that at the peak, and 25 s of one thread
+_MAX_ROWS = 10_000  # their kernel matrix has 800 MB; fitting takes 1.2 times as much memory, and 25 s of one thread
 
 
 class KernelRidgeConfig(AlgorithmConfig):
@@ -41,7 +41,7 @@ class KernelRidgeConfig(AlgorithmConfig):
 
 
 def _train(config: KernelRidgeConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Train a kernel machine; what is left open (``auto``, 0) is chosen by the leave-one-out error."""
+    """Fit a kernel machine; settings with their default (``auto``, 0) are chosen by the leave-one-out error."""
     from numpy.linalg import LinAlgError
 
     from pipeline.training.estimators.kernel_machine import KERNELS, KernelMachine
@@ -66,7 +66,7 @@ def _train(config: KernelRidgeConfig, task: TrainingTask, context: RunContext) -
             task.train.target,
             weight,
             classes=task.classes,
-            scaled=preprocessing.width - len(preprocessing.shown),  # a category's 0 or 1 is of that size already
+            scaled=preprocessing.width - len(preprocessing.shown),  # one-hot columns stay unscaled
             kinds=KERNELS if config.kernel == "auto" else (config.kernel,),
             widths=(config.width,) if config.width else (),
             penalties=(config.penalty,) if config.penalty else (),
@@ -103,12 +103,12 @@ ALGORITHM = Algorithm(
             bytes_per_row=500,
             latency_us=100,
         ),
-        max_rows=2_500,  # of more the others are better, and smaller: asked for by name it takes them
-        max_cells=600_000,  # each of five models keeps its rows, with 8 bytes a cell: 20 MB
+        max_rows=2_500,  # beyond it, the others are better and smaller; if named in the spec, it takes more
+        max_cells=600_000,  # each of five models stores its rows, with 8 bytes per cell: 20 MB
         max_classes=50,
         training_order=15,
     ),
     no_int8="its sums of many large kernels of both signs need exact numbers",
-    tolerance=1e-4,  # its numbers are float64 until the last
+    tolerance=1e-4,  # the graph computes in float64, and returns float32
     train=with_text_features(_train),
 )

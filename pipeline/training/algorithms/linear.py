@@ -12,7 +12,7 @@ from pipeline.training.features.text_inputs import with_text_features
 
 __all__ = ["ALGORITHM", "LinearConfig"]
 
-_ABSOLUTE_BEYOND = 1.01  # standard deviations; scikit-learn takes nothing below 1
+_HUBER_EPSILON = 1.01  # standard deviations; scikit-learn takes nothing below 1
 
 
 class LinearConfig(AlgorithmConfig):
@@ -32,7 +32,10 @@ class LinearConfig(AlgorithmConfig):
 
 
 def _train(config: LinearConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Numbers scaled to unit variance, categories one-hot; what is missing is the median and a flag."""
+    """Fit logistic, ridge or Huber regression to standardized numbers and one-hot categories.
+
+    A missing number becomes the median and a flag.
+    """
     from sklearn.linear_model import HuberRegressor, LogisticRegression, Ridge
     from sklearn.pipeline import make_pipeline
 
@@ -49,8 +52,8 @@ def _train(config: LinearConfig, task: TrainingTask, context: RunContext) -> Fit
         model = LogisticRegression(C=config.C, max_iter=max_iter)
         notes = fit_iteratively(model, matrix, target, weight, deadline)
     elif task.loss in ("absolute_error", "relative_error"):
-        # Absolute but for the smallest errors: within 0.01 % of quantile regression, in a hundredth of its time.
-        model = HuberRegressor(epsilon=_ABSOLUTE_BEYOND, alpha=config.alpha, max_iter=max_iter)
+        # The loss is absolute but for the smallest errors: within 0.01 % of quantile regression, 100 times as fast.
+        model = HuberRegressor(epsilon=_HUBER_EPSILON, alpha=config.alpha, max_iter=max_iter)
         notes = fit_iteratively(model, matrix, target, weight, deadline)
     else:
         model = Ridge(alpha=config.alpha, max_iter=max_iter)

@@ -1,4 +1,4 @@
-"""A neural network, with embeddings for the categories, or over an image's pixels; its weight matrices can be int8."""
+"""A multilayer perceptron over numbers and embeddings of categories, or over an image's pixels."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class MlpConfig(NetworkConfig):
 
 
 def _train(config: MlpConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
+    """Train until the validation loss has not improved for ``early_stopping`` epochs; keep the best weights."""
     if task.train.image.size:
         return _train_on_images(config, task, context)
     from pipeline.training.loop.fit import fit_network
@@ -80,7 +80,7 @@ ALGORITHM = Algorithm(
         queue="gpu",
         strengths="a network with embeddings for categories; can be quantized to int8",
         hyperparameters=MlpConfig.describe(),
-        # Few rows: small steps and more dropout; many: fewer, larger batches.
+        # Few rows: smaller batches and more dropout. Many rows: fewer epochs and larger batches.
         overrides=(
             SettingsOverride(
                 rows_up_to=200_000,

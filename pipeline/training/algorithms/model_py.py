@@ -1,4 +1,4 @@
-"""The architecture that a user put beside the data: ``model.py`` (training.networks.user_model says what is in it)."""
+"""The network that the user's ``model.py`` builds (training.networks.user_model)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class ModelPyConfig(NetworkConfig):
 
 
 def _train(config: ModelPyConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """By the one loop, as the networks here. Only in a process that a user's code may run in (jobs.sandbox)."""
+    """Train the user's network with the same loop as the others. Call it in the sandbox process only (jobs.sandbox)."""
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.losses import outputs_of

@@ -1,4 +1,4 @@
-"""A random forest: robust, hardly anything to tune, larger and slower to answer than boosting (Breiman 2001)."""
+"""A random forest: robust without tuning, but larger and slower to serve than boosting (Breiman 2001)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A small residual network; images are shifted, turned and scaled a little while it learns."""
+"""A small residual network for images, which are shifted, rotated and scaled a little in training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ResNetConfig(ImageConfig):
 
 
 def _train(config: ResNetConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """``hidden``: the channels of each group, of ``blocks`` residual blocks."""
+    """Train the network; ``hidden`` has the channels of each group of ``blocks`` residual blocks."""
     from pipeline.training.networks.images import ResNet, train_images
 
     def build(outputs: int) -> ResNet:

@@ -1,4 +1,4 @@
-"""A residual network for tables: deeper than the mlp, as steady to train."""
+"""A residual network for tables: deeper than the mlp, and as stable to train."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ResNetMlpConfig(NetworkConfig):
 
 
 def _train(config: ResNetMlpConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
+    """Train until the validation loss has not improved for ``early_stopping`` epochs; keep the best weights."""
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.losses import outputs_of
@@ -77,7 +77,7 @@ ALGORITHM = Algorithm(
             latency_us=30,
         ),
         min_rows=100,
-        only_by_name=True,  # published means of many data sets put TabM above it
+        only_by_name=True,  # TabM has better published means over many data sets
         max_classes=100,
         is_network=True,
         training_order=65,

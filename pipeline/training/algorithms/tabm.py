@@ -40,7 +40,7 @@ class TabMConfig(NetworkConfig):
 
 
 def _train(config: TabMConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Each member learns by itself; the loop stops by what they answer together, which the exported graph does too."""
+    """Train each member with its own loss; early stopping and the exported graph use the members' mean prediction."""
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.losses import outputs_of
@@ -80,7 +80,7 @@ ALGORITHM = Algorithm(
             latency_us=100,
         ),
         min_rows=500,
-        max_rows=20_000,  # of more, minutes on a CPU: asked for by name it takes them
+        max_rows=20_000,  # beyond it, minutes on a CPU; if named in the spec, it takes more
         max_cells=600_000,  # five trainings of 3 minutes
         max_classes=100,
         is_network=True,

@@ -1,4 +1,4 @@
-"""Texts by TF-IDF and linear models: hard to beat where a model was not trained on other texts before."""
+"""Linear models over the TF-IDF of texts: hard to beat without a pretrained language model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["ALGORITHM"]
 
 
 def _train(config: TextScoreConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Texts alone: a score a class, or the value. With numbers or categories beside them: linear over all of it."""
+    """Fit linear models to texts; if there are other columns too, fit one to these and the texts' scores."""
     from scipy.special import softmax
 
     from pipeline.training.features.text_features import every_target, fit_scores
@@ -46,9 +46,9 @@ def _train(config: TextScoreConfig, task: TrainingTask, context: RunContext) -> 
 
 
 def _find_sharpness(model: TextLinearModel, task: TrainingTask) -> float:
-    """Find what the scores are multiplied by, so that their softmax is as sure as the held-out rows show it right.
+    """Return the factor of the scores with the lowest cross-entropy of the held-out rows.
 
-    It is one over a temperature (Guo et al. 2017).
+    It is the inverse of a temperature (Guo et al. 2017, On Calibration of Modern Neural Networks).
     """
     import numpy as np
     from scipy.special import softmax

@@ -1,4 +1,4 @@
-"""A small transformer over the words, trained here from nothing: it knows their order, and needs many texts for it."""
+"""A small transformer over the words of texts, trained from scratch: it models word order, and needs many texts."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class TransformerConfig(NetworkConfig):
 
 
 def _train(config: TransformerConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Until the validation loss has not improved for ``early_stopping`` epochs; the best weights are kept."""
+    """Train until the validation loss has not improved for ``early_stopping`` epochs; keep the best weights."""
     import torch
 
     from pipeline.training.features.token_ids import TOKENS, TokenIds
@@ -114,7 +114,7 @@ ALGORITHM = Algorithm(
         queue="gpu",
         strengths="many texts in which word order matters; can be quantized to int8",
         hyperparameters=TransformerConfig.describe(),
-        # Few texts: a smaller network, which forgets more of what it reads.
+        # Few texts: a smaller network with more dropout.
         overrides=(
             SettingsOverride(
                 rows_up_to=20_000,

@@ -1,4 +1,4 @@
-"""What clustering algorithms share: the feature space, the choice of the number of clusters, and the graph."""
+"""The common part of the clustering algorithms: feature space, choice of the number of clusters, ONNX graph."""
 
 from __future__ import annotations
 
@@ -23,20 +23,24 @@ from pipeline.training.features.preprocessing import Preprocessing, one_hot_feat
 
 __all__ = ["MIN_VARIANCE", "Mixture", "Points", "fit_clusters"]
 
-MIN_VARIANCE = 1e-3  # of a cluster, in units of the column's: copies of one row are no spike
-_CLIP = 20.0  # standard deviations: what lies beyond counts as lying there, so that one row is no cluster
-_MAX_SELECTION_ROWS = 20_000  # rows that the number of clusters is chosen on
-_MAX_FITTED_ROWS = 200_000  # rows that the clusters are fitted to: more move no center
+MIN_VARIANCE = 1e-3  # of a cluster, relative to its column's: bounds the density of copies of one row
+_CLIP = 20.0  # standard deviations; values are clipped, lest an outlier become a cluster
+_MAX_SELECTION_ROWS = 20_000  # to choose the number of clusters on
+_MAX_FITTED_ROWS = 200_000  # to fit the clusters to; more hardly move a center
 
 Points = npt.NDArray[np.float64]  # [rows, coordinates]: standardized numbers, one-hot categories
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mixture:
-    """``means`` [clusters, coordinates]; ``factors`` [clusters, coordinates], or [clusters, coordinates, coordinates].
+    """A fitted Gaussian mixture. The logit of a point x for a cluster is constant - |(x - mean) @ factor|^2 / 2.
 
-    A point's logit is the constant of the cluster minus half the square of its distance times the factor (of the
-    precision's Cholesky decomposition). ``responsibilities``: by the library itself [rows, clusters].
+    Args:
+        means: Means [clusters, coordinates].
+        factors: Cholesky factors of the precision matrices: diagonals [clusters, coordinates], or full matrices
+            [clusters, coordinates, coordinates].
+        constants: Constants of the logits [clusters].
+        responsibilities: Predicts with scikit-learn: points [rows, coordinates] -> probabilities [rows, clusters].
     """
 
     means: Points
@@ -50,13 +54,19 @@ Fit = Callable[[Points, int, ConfigT, int], Mixture]
 
 
 def fit_clusters(config: ConfigT, task: TrainingTask, context: RunContext, fit: Fit[ConfigT]) -> FittedModel:
-    """Fit ``config.clusters`` clusters, or as many as have the best silhouette; they are numbered by their size.
+    """Fit ``config.clusters`` clusters, or the number with the best silhouette; number them by size, largest first.
+
+    Args:
+        config: Hyper-parameters.
+        task: The rows.
+        context: Deadline of the choice of the number, and who observes it.
+        fit: Fits a mixture to points, given the number of clusters, the config and a seed.
 
     Raises:
-        CandidateFailedError: The rows are too much alike.
+        CandidateFailedError: There are fewer distinct rows than clusters.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what has not converged is a candidate like any other
+        warnings.simplefilter("ignore")  # a fit that has not converged is a candidate like any other
         space = _FeatureSpace.of(task)
         points = space.transform(_sample(task.train, _MAX_FITTED_ROWS, task.seed))
         clusters, notes = _choose_count(config, task, context, fit, points)
@@ -82,7 +92,11 @@ def fit_clusters(config: ConfigT, task: TrainingTask, context: RunContext, fit: 
 def _choose_count(
     config: ConfigT, task: TrainingTask, context: RunContext, fit: Fit[ConfigT], points: Points
 ) -> tuple[int, tuple[str, ...]]:
-    """How many clusters, and a sentence on what was tried."""
+    """Return the number of clusters with the best silhouette (or the configured one), and notes on those tried.
+
+    Raises:
+        CandidateFailedError: There are fewer distinct points than clusters.
+    """
     sample = points[: min(_MAX_SELECTION_ROWS, len(points))]
     distinct = len(np.unique(sample, axis=0))
     requested = config.clusters
@@ -108,13 +122,13 @@ def _choose_count(
 
 
 def _sample(rows: Rows, max_rows: int, seed: int) -> Rows:
-    """In an order of chance, so that the first of them are a sample too."""
+    """Return at most ``max_rows`` rows in random order, so that the first of them are a sample too."""
     return rows.take(np.random.default_rng(seed).permutation(len(rows))[:max_rows])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _FeatureSpace:
-    """Encoded columns -> points."""
+    """Maps encoded columns to points."""
 
     preprocessing: Preprocessing
     scaling: Any  # scikit-learn's
@@ -138,7 +152,7 @@ class _FeatureSpace:
 def _mixture_graph(mixture: Mixture, order: npt.NDArray[np.int64]) -> onnx.ModelProto:
     """Scaled features float32 [batch, coordinates] -> responsibilities float32 [batch, clusters].
 
-    In doubles: the difference of two large squares is what a row between clusters is told by.
+    Computed in float64, since logits of clusters are differences of large squares.
     """
     clusters, width = mixture.means.shape
     nodes, arrays = _squares(mixture.means[order], mixture.factors[order])
@@ -166,7 +180,7 @@ def _mixture_graph(mixture: Mixture, order: npt.NDArray[np.int64]) -> onnx.Model
 def _squares(
     means: Points, factors: npt.NDArray[np.float64]
 ) -> tuple[list[onnx.NodeProto], dict[str, npt.NDArray[Any]]]:
-    """``points`` -> ``squares`` [batch, clusters], and the constants that it takes."""
+    """Return the nodes from ``points`` to the squared distances ``squares`` [batch, clusters], and their constants."""
     clusters, width = means.shape
     if factors.ndim == 3:
         arrays = {

@@ -1,4 +1,4 @@
-"""The hyper-parameters that the clusterings have in common."""
+"""The hyper-parameters that all clustering algorithms share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Starts = Annotated[int, hyperparameter("Random starts, of which the best is kept
 
 
 class ClusteringConfig(AlgorithmConfig):
-    """Hyper-parameters of a clustering."""
+    """Hyper-parameters of a clustering algorithm."""
 
     clusters: Annotated[
         int | None,

@@ -1,4 +1,4 @@
-"""Forests: trees that are grown apart, and answer with their mean."""
+"""Forests: trees that are grown independently, and whose predictions are averaged."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from pipeline.training.features.text_inputs import with_text_features
 
 __all__ = ["MAX_FOREST_BYTES", "ForestConfig", "MaxDepth", "fit_forest", "forest_algorithm", "max_leaves"]
 
-MAX_FOREST_BYTES = 20_000_000  # of a bag's ONNX file; deeper trees gain less than they cost to load
-_BATCH_SECONDS = 1.0  # of trees, between two looks at the clock
+MAX_FOREST_BYTES = 20_000_000  # of a bag's ONNX file; deeper trees gain less accuracy than they cost load time
+_BATCH_SECONDS = 1.0  # of a batch of trees, after which the clock is read
 _MAX_ABSOLUTE_ROWS = 10_000
 _BAG_MODELS = 5
 _BYTES_PER_LEAF = 25  # as graphs.tree_ensemble writes a leaf and the split above it
-_BYTES_PER_CLASS = 12  # more, of more than two classes: measured with 3 to 30 of them, at 1,000 leaves
+_BYTES_PER_CLASS = 12  # additional bytes per leaf of more than two classes: measured with 3 to 30, at 1,000 leaves
 
 
 MaxDepth = Annotated[
@@ -62,16 +62,16 @@ def forest_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
     training_order: int,
     max_rows: int | None = None,
 ) -> Algorithm[ForestConfigT]:
-    """Declare a forest.
+    """Make the description of a forest.
 
     Args:
-        name: Of the algorithm.
-        strengths: The reason that a plan gives for it.
-        config: Its hyper-parameters.
-        train: Trains it.
-        cost: As measured.
-        training_order: Among the candidates of a job.
-        max_rows: Training rows beyond which it is tried only if the spec names it; None: any number.
+        name: Name of the algorithm.
+        strengths: Reason that a plan gives for it.
+        config: Class of its hyper-parameters.
+        train: Trains a model.
+        cost: Measured cost of a training.
+        training_order: Position among the candidates of a job.
+        max_rows: Training rows beyond which it is planned only if the spec names it; None: any number.
     """
     return Algorithm(
         config=config,
@@ -84,7 +84,7 @@ def forest_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
             hyperparameters=config.describe(),
             cost=cost,
             max_rows=max_rows,
-            max_classes=100,  # a number a class in each leaf: size goes with classes
+            max_classes=100,  # each leaf has a number per class
             training_order=training_order,
         ),
         no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
@@ -102,15 +102,16 @@ def fit_forest(  # noqa: PLR0913 - what they differ in, each by its name
     min_leaf_rows: int,
     feature_fraction: float,
 ) -> FittedModel:
-    """Fit a forest.
+    """Fit a forest, until the deadline at most.
 
     Args:
         kind: scikit-learn's class.
         config: Hyper-parameters.
         task: The rows to fit.
+        context: Threads and deadline.
         min_leaf_rows: Minimum of rows in a leaf for small data, if the settings have none.
         feature_fraction: Fraction of the columns that a split of a regression considers; a classification considers
-            their square root.
+            the square root of their number.
     """
     from pipeline.training.export.bodies import TreeBody
     from pipeline.training.export.forest_trees import forest_trees
@@ -144,15 +145,15 @@ def fit_forest(  # noqa: PLR0913 - what they differ in, each by its name
 
 
 def _criterion(task: TrainingTask) -> str:
-    """Absolute errors take a forest 3 to 20 times as long as squared ones: few rows have the time."""
+    """Return the split criterion; absolute errors take 3 to 20 times as long as squared ones, so only few rows do."""
     absolute = task.loss in ("absolute_error", "relative_error") and len(task.train) <= _MAX_ABSOLUTE_ROWS
     return "absolute_error" if absolute else "squared_error"
 
 
 def _grow(model: Any, features: npt.NDArray[np.float32], task: TrainingTask, context: RunContext) -> tuple[str, ...]:
-    """Fit a forest a batch of trees after the other until the deadline; a note where it has fewer than planned.
+    """Fit a forest in batches of trees until the deadline; return a note if it has fewer trees than planned.
 
-    The trees are those of one fit: with warm_start scikit-learn draws their seeds as if there had been no batches.
+    The trees equal those of one fit: with warm_start, scikit-learn draws the same seeds as without batches.
     """
     planned, trees, batch = model.n_estimators, 0, max(1, context.threads)
     if context.deadline == math.inf:

@@ -1,8 +1,12 @@
-"""Kernel ridge regression: an answer is a weighted sum over all training rows, the nearer ones counting more.
+"""Kernel ridge regression: a prediction is a sum of kernels around all training rows, with a weight for each.
 
-Saunders, Gammerman and Vovk 1998; of classes one against the rest (Rifkin and Lippert 2007), through a softmax.
-Everything has a closed form: so has the answer to each training row by all others, which chooses the kernel, its width
-and the penalty (Allen 1974). It is float64 throughout, since large weights of both signs cancel each other out.
+Classes are one-vs-rest targets, whose scores pass through a softmax. The weights have a closed form, and so have the
+leave-one-out predictions, which choose the kernel, its width and the penalty. All numbers are float64, since large
+weights of both signs cancel each other out.
+
+References:
+    Saunders, Gammerman and Vovk 1998, Ridge Regression Learning Algorithm in Dual Variables; Rifkin and Lippert 2007,
+    Notes on Regularized Least Squares (classes, leave-one-out); Allen 1974 (leave-one-out of ridge regression).
 """
 
 from __future__ import annotations
@@ -29,22 +33,24 @@ from pipeline.training.features.preprocessing import FEATURES
 __all__ = ["KERNELS", "Kernel", "KernelMachine"]
 
 KERNELS = ("gaussian", "exponential")
-_WIDTHS = (0.03, 0.1, 0.3, 1.0, 3.0)  # of one over the median squared distance
+_WIDTHS = (0.03, 0.1, 0.3, 1.0, 3.0)  # in units of 1 / median squared distance
 _PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
-_MAX_SELECTION_ROWS = 800  # rows that choose: it takes their number cubed
-_DISTANCE_OFFSET = (
-    1e-2  # of a squared distance: the exponential kernel has no slope at 0 then, and float32 inputs do no harm
-)
-_MAX_LOG_SHARPNESS = 5.0  # the softmax's factor, as its logarithm
+_MAX_SELECTION_ROWS = 800  # to choose the kernel on, which takes time by their number cubed
+# Added to squared distances: smooths the exponential kernel at 0, so that rounding of float32 inputs does no harm.
+_DISTANCE_OFFSET = 1e-2
+_MAX_LOG_SHARPNESS = 5.0  # bound of |log(factor of the scores)|
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kernel:
-    """``kind``: gaussian, exp(-width d^2), or exponential, exp(-sqrt(width (d^2 + a corner))).
+    """A kernel of the distance d of two rows, and the penalty of the regression.
 
-    ``penalty``: the ridge's.
+    Args:
+        kind: ``gaussian``: exp(-width d^2); ``exponential``: exp(-sqrt(width (d^2 + offset))), with a small offset.
+        width: Factor of the squared distance.
+        penalty: L2 penalty.
     """
 
     kind: Literal["gaussian", "exponential"]
@@ -52,7 +58,12 @@ class Kernel:
     penalty: float
 
     def of(self, squared: Floats, out: Floats | None = None) -> Floats:
-        """``out``: where it is written, which may be ``squared``; None: a matrix of its own."""
+        """Return the kernel of squared distances [rows, other rows].
+
+        Args:
+            squared: Squared distances.
+            out: Where the result is written, which may be ``squared``; None: a new matrix.
+        """
         if self.kind == "gaussian":
             kernel = np.multiply(squared, -self.width, out=out)
         else:
@@ -65,9 +76,16 @@ class Kernel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KernelMachine:
-    """``rows`` [rows, columns] are scaled by ``center`` and ``scale`` [columns]; ``weights`` [rows, outputs].
+    """A fitted kernel ridge regression.
 
-    ``sharpness``: what scores of classes are multiplied with before their softmax; 0 of a regression.
+    Args:
+        kernel: The kernel.
+        center: Subtracted from features [columns].
+        scale: Factor of the centered features [columns].
+        rows: Training rows, centered and scaled [rows, columns].
+        weights: Weight of each row's kernel [rows, outputs].
+        offset: Added to the weighted sums [outputs].
+        sharpness: Factor of the scores of classes before their softmax; 0 for a regression.
     """
 
     kernel: Kernel
@@ -93,19 +111,22 @@ class KernelMachine:
         seed: int,
         deadline: float = math.inf,
     ) -> Self:
-        """Choose the kernel on some of the rows, and fit it to all, or to as many as there is time for.
+        """Choose the kernel on a sample of the rows, and fit it to all rows, or to as many as there is time for.
 
         Args:
-            features: [rows, columns], of which the first ``scaled`` are standardized.
-            target: Class numbers, or values (``classes`` 0).
-            weight: Of the rows; rows of weight 0 are left out. None: all count the same.
-            classes: Their number; 0 for values.
-            scaled: How many columns are standardized.
-            kinds: Of the kernels that are tried.
-            widths: That are tried; empty: the usual ones.
-            penalties: That are tried; empty: the usual ones.
-            seed: Of the order in which rows choose.
-            deadline: As time.monotonic() has it.
+            features: Features [rows, columns].
+            target: Class numbers, or values if ``classes`` is 0 [rows].
+            weight: Weight of each row [rows]; rows of weight 0 are dropped. None: all count the same.
+            classes: Number of classes; 0 for a regression.
+            scaled: Number of columns, the first ones, that are standardized.
+            kinds: Kinds of kernels to try.
+            widths: Widths to try, in units of 1 / median squared distance; empty: the default ones.
+            penalties: Penalties to try; empty: the default ones.
+            seed: Seed of the sample.
+            deadline: time.monotonic() at which the fit should end.
+
+        Raises:
+            numpy.linalg.LinAlgError: The penalty is too small for the matrix to have an inverse.
         """
         counts = np.ones(len(target)) if weight is None else weight.astype(np.float64)
         weighted = counts > 0
@@ -132,14 +153,14 @@ class KernelMachine:
         )
 
     def predict(self, features: npt.NDArray[np.float32]) -> Floats:
-        """Probabilities [rows, classes], or values [rows]."""
+        """Return probabilities [rows, classes], or values [rows], for features [rows, columns]."""
         scaled = (features.astype(np.float64) - self.center) * self.scale
         squared = _squared_distances(scaled, self.rows)
         scores = self.kernel.of(squared, out=squared) @ self.weights + self.offset
         return softmax(self.sharpness * scores, axis=1) if self.sharpness else scores[:, 0]
 
     def graph(self) -> onnx.ModelProto:
-        """``features`` [batch, columns] -> ``graph_output`` [batch, classes or 1]."""
+        """Export ``features`` [batch, columns] to probabilities [batch, classes], or values [batch, 1]."""
         graph = GraphWriter()
         exact = graph.add("Cast", FEATURES, to=TensorProto.DOUBLE)
         centered = graph.add("Sub", exact, graph.constant(self.center))
@@ -166,7 +187,13 @@ class KernelMachine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _GramSystem:
-    """Rows and what is wanted of them; ``root``: of their weights."""
+    """The linear system of a kernel ridge regression.
+
+    Args:
+        rows: Scaled rows [rows, columns].
+        targets: Centered targets [rows, outputs].
+        root: Square roots of the rows' weights [rows].
+    """
 
     rows: Floats
     targets: Floats
@@ -179,7 +206,7 @@ class _GramSystem:
     def best(
         self, kinds: Sequence[str], widths: Sequence[float], penalties: Sequence[float], deadline: float
     ) -> Kernel:
-        """Return the kernel with the least leave-one-out error, of those that there is time to try: one at least."""
+        """Return the kernel with the lowest leave-one-out error, of those that there is time to try: at least one."""
         squared = _squared_distances(self.rows, self.rows)
         apart = squared[squared > 1e-9]
         median = float(np.median(apart)) if apart.size else 1.0
@@ -193,7 +220,7 @@ class _GramSystem:
     def _errors(
         self, kind: Any, width: float, squared: Floats, penalties: Sequence[float]
     ) -> Iterator[tuple[float, Kernel]]:
-        """Yield the leave-one-out error of each penalty: one decomposition serves them all."""
+        """Yield the leave-one-out error of each penalty; one eigendecomposition serves them all."""
         matrix = self._weighted(Kernel(kind=kind, width=width, penalty=0).of(squared))
         values, vectors = np.linalg.eigh(matrix)
         weighted = self.targets * self.root[:, None]
@@ -205,14 +232,17 @@ class _GramSystem:
             yield float(np.square(missed).mean()), Kernel(kind=kind, width=width, penalty=penalty)
 
     def solve(self, kernel: Kernel) -> tuple[Floats, Floats]:
-        """Return the weights, and what is answered to each row by all others.
+        """Return the weights [rows, outputs], and the leave-one-out predictions [rows, outputs].
 
-        All of it takes place in one matrix [rows, rows]: distances, their kernel, its factor, the inverse's half.
+        Distances, kernel, Cholesky factor and inverse share the memory of one matrix [rows, rows].
+
+        Raises:
+            numpy.linalg.LinAlgError: The penalty is too small for the matrix to have an inverse.
         """
         squared = _squared_distances(self.rows, self.rows)
         matrix = self._weighted(kernel.of(squared, out=squared))
         matrix[np.diag_indices_from(matrix)] += kernel.penalty
-        # It is symmetric, so its transpose, which LAPACK need not copy to write into it, is the same.
+        # The matrix is symmetric; LAPACK overwrites its transpose without a copy.
         factor, lower = cho_factor(matrix.T, lower=True, overwrite_a=True)
         weights = cho_solve((factor, lower), self.targets * self.root[:, None])
         inverse, _ = dpotri(factor, lower=lower, overwrite_c=True)
@@ -220,14 +250,14 @@ class _GramSystem:
         return weights * self.root[:, None], self.targets - missed
 
     def _weighted(self, matrix: Floats) -> Floats:
-        """In its place."""
+        """Multiply a kernel matrix by the rows' weights, in place."""
         matrix *= self.root[:, None]
         matrix *= self.root
         return matrix
 
 
 def _center_and_scale(values: Floats, scaled: int) -> tuple[Floats, Floats]:
-    """Return what the first ``scaled`` columns are standardized by; the others stay as they are."""
+    """Return center and scale [columns] that standardize the first ``scaled`` columns, and leave the others."""
     center, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
     deviation = values[:, :scaled].std(axis=0)
     center[:scaled] = values[:, :scaled].mean(axis=0)
@@ -236,7 +266,7 @@ def _center_and_scale(values: Floats, scaled: int) -> tuple[Floats, Floats]:
 
 
 def _affordable_rows(some: _GramSystem, kernel: Kernel, rows: int, deadline: float) -> int:
-    """How many of the rows there is time to fit: solving takes their number cubed. It is not interrupted."""
+    """Return how many rows can be fitted until the deadline: solving takes time by their number cubed."""
     count = len(some.rows)
     if deadline == math.inf or rows <= count:
         return rows
@@ -248,7 +278,7 @@ def _affordable_rows(some: _GramSystem, kernel: Kernel, rows: int, deadline: flo
 
 
 def _squared_distances(left: Floats, right: Floats) -> Floats:
-    """Of the distances [rows of one, rows of the other]."""
+    """Return the squared Euclidean distances [rows of left, rows of right]."""
     squared: Floats = (-2 * left) @ right.T
     squared += np.square(left).sum(axis=1)[:, None]
     squared += np.square(right).sum(axis=1)
@@ -256,7 +286,7 @@ def _squared_distances(left: Floats, right: Floats) -> Floats:
 
 
 def _fit_sharpness(scores: Floats, target: npt.NDArray[np.int64], weight: Floats) -> float:
-    """With which the softmax of these scores is surest of what is true, and no surer (Guo et al. 2017)."""
+    """Return the factor of the scores with the lowest cross-entropy, an inverse temperature (Guo et al. 2017)."""
 
     def loss(logarithm: float) -> float:
         probabilities = softmax(np.exp(logarithm) * scores, axis=1)[np.arange(len(target)), target]

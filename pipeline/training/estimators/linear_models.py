@@ -1,4 +1,4 @@
-"""Linear models that end near a deadline: logistic regression by iterations, ridge regression by rows."""
+"""Fits of linear models that respect a deadline: with fewer iterations, or on a sample of the rows."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import numpy.typing as npt
 
 __all__ = ["fit_iteratively", "fit_on_rows_in_time"]
 
-_MANY_CELLS = 2_000_000  # features times classes, below which a fit takes a second or two
+_MANY_CELLS = 2_000_000  # features times classes; with fewer, a fit takes a second or two
 _PROBE_ITERATIONS = 5
-_PROBE_SHARE = 16  # a fit on one in so many rows tells what a fit on all takes
-_CERTAIN = 3.0  # a fit whose estimated time fits so often into what is left is done at once
-_CHUNK_SECONDS = 1.0  # of iterations, between two looks at the clock
+_PROBE_SHARE = 16  # a fit on one in as many rows is timed, to estimate that of all
+_TIME_MARGIN = 3.0  # a fit whose estimated time fits this often into the time left is not split
+_CHUNK_SECONDS = 1.0  # of a chunk of iterations, after which the clock is read
 
 Clock = Callable[[], float]
 
@@ -30,13 +30,21 @@ def fit_iteratively(  # noqa: PLR0913 - what it fits, and until when
     *,
     clock: Clock = time.monotonic,
 ) -> tuple[str, ...]:
-    """Fit an iterative estimator of scikit-learn, as far as there is time; it has ``max_iter`` and ``warm_start``.
+    """Fit an iterative estimator of scikit-learn until it converges, or until the deadline.
 
-    Where time is plentiful the fit is the library's own. Else the iterations are done in chunks, each from the
-    coefficients of the one before, until the deadline.
+    If there is ample time, this is one call of ``fit``. Else the iterations run in chunks, each of which starts from
+    the coefficients of the one before.
+
+    Args:
+        model: An estimator with ``max_iter`` and ``warm_start``.
+        features: Features [rows, columns], dense or sparse.
+        target: Class numbers or values [rows].
+        weight: Weight of each row [rows]; None: all count the same.
+        deadline: Time of ``clock`` at which the fit should end.
+        clock: Returns seconds that never decrease.
 
     Returns:
-        A note where time ran out.
+        A note if time ran out.
     """
     planned, classes = model.max_iter, len(np.unique(target)) if target.dtype.kind in "iu" else 1
 
@@ -55,7 +63,7 @@ def fit_iteratively(  # noqa: PLR0913 - what it fits, and until when
         seconds_per_iteration = (clock() - started) / max(1, completed)
         if completed < min(_PROBE_ITERATIONS, planned):
             return ()  # it has converged
-        if seconds_per_iteration * planned * _CERTAIN <= deadline - clock():
+        if seconds_per_iteration * planned * _TIME_MARGIN <= deadline - clock():
             fit(planned, warm_start=False)
             return ()
         while completed < planned and clock() + seconds_per_iteration < deadline:
@@ -80,10 +88,19 @@ def fit_on_rows_in_time(  # noqa: PLR0913 - what it fits, and until when
 ) -> tuple[str, ...]:
     """Fit an estimator that cannot be interrupted: on all rows, or on as many as there is time for.
 
-    Its time is estimated by a fit on a sixteenth of the rows: it is taken to grow as they do.
+    The time is extrapolated linearly from a fit on a sixteenth of the rows.
+
+    Args:
+        model: An estimator of scikit-learn.
+        features: Features [rows, columns], dense or sparse.
+        target: Class numbers or values [rows].
+        weight: Weight of each row [rows]; None: all count the same.
+        deadline: Time of ``clock`` at which the fit should end.
+        seed: Seed of the sample.
+        clock: Returns seconds that never decrease.
 
     Returns:
-        A note where it was fitted on a sample.
+        A note if the estimator was fitted on a sample.
     """
     rows = len(target)
 
@@ -111,5 +128,5 @@ def fit_on_rows_in_time(  # noqa: PLR0913 - what it fits, and until when
 
 
 def _cells(features: Any) -> int:
-    """Numbers of a matrix, or those of a sparse one that are not 0."""
+    """Return the number of cells of a matrix; of a sparse one, of its nonzero cells."""
     return int(features.nnz if hasattr(features, "nnz") else features.size)

@@ -33,10 +33,10 @@ def fitted_model(
 
     Args:
         estimator: A classifier where the task has classes, else a regressor; it was fitted on the features.
-        preprocessing: What makes the features of rows.
-        task: What the estimator was fitted for.
-        notes: What the candidate's record says about the training.
-        body: What exports it; None: skl2onnx does.
+        preprocessing: Makes the features of rows.
+        task: The task that it was fitted for.
+        notes: Notes for the model card.
+        body: Exports it; None: skl2onnx does.
     """
     if not task.classes:
         return FittedModel(
@@ -58,7 +58,7 @@ def fitted_model(
 
 
 def class_columns(fitted: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32] | None:
-    """Return a 0/1 matrix [fitted classes, classes] that moves each column to its class; None where all are there."""
+    """Return a 0/1 matrix [fitted classes, classes] that moves each column to its class; None if all are present."""
     if len(fitted) == classes:
         return None
     columns = np.zeros((len(fitted), classes), np.float32)

@@ -1,4 +1,4 @@
-"""A candidate's files, as every candidate leaves them."""
+"""Write the files of a trained candidate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pipeline.graphs.served_graph import wrap
 __all__ = ["write_artifacts"]
 
 
-def write_artifacts(  # noqa: PLR0913 - what a candidate is
+def write_artifacts(  # noqa: PLR0913 - all that the files are made of
     body: onnx.ModelProto,
     predicted: npt.NDArray[np.floating[Any]],
     *,
@@ -27,10 +27,18 @@ def write_artifacts(  # noqa: PLR0913 - what a candidate is
     workdir: Path,
     edges: npt.NDArray[np.floating[Any]] | None = None,
 ) -> str:
-    """Write body.onnx, model.onnx and reference.npz (records.outcome.TrainedCandidate); the sha256 of the model.
+    """Write body.onnx, model.onnx and reference.npz (records.outcome.TrainedCandidate).
 
-    ``predicted``: on the validation rows, on the target's own scale. ``edges``: the same of the edge rows made of them
-    (evaluation.golden.edge_rows); None: the model was not asked.
+    Args:
+        body: Graph from the encoded columns to the predictions.
+        predicted: Predictions for the validation rows, in the target's own units.
+        dataset: How the served file reads its rows.
+        signature: Columns and predictions of the served file.
+        workdir: Folder of the candidate.
+        edges: Predictions for the edge rows (evaluation.golden.edge_rows); None: there are none.
+
+    Returns:
+        The sha256 of model.onnx.
     """
     model = wrap(body, dataset, signature).SerializeToString()
     (workdir / MODEL).write_bytes(model)

@@ -19,16 +19,20 @@ __all__ = ["TreeBody", "core_graph"]
 
 
 def core_graph(preprocessing: Preprocessing, graph: onnx.ModelProto) -> onnx.ModelProto:
-    """``graph`` over the features, of which the last output counts: a classifier's first one is its labels."""
+    """Return ``graph`` behind the preprocessing; its last output is used, since a classifier's first is its labels."""
     return join(preprocessing.graph(), graph, prefix="model/", output=graph.graph.output[-1].name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TreeBody:
-    """Trees over the features of ``preprocessing``. ``read`` makes them of the fitted model.
+    """The body of a model of trees.
 
-    ``link``: what makes probabilities of the sums; none where the sums are probabilities already (of two classes the
-    second one's) or values. ``classes``: how many; 0: values.
+    Args:
+        preprocessing: Makes the features that the trees split on.
+        read: Reads the trees from the fitted model.
+        classes: Number of classes; 0 for a regression.
+        link: Function from the sums of the leaves to probabilities; ``none``: the sums are probabilities (of two
+            classes, the second one's) or values.
     """
 
     preprocessing: Preprocessing
@@ -40,10 +44,10 @@ class TreeBody:
         return self.average([self])
 
     def average(self, bodies: Sequence[Self]) -> onnx.ModelProto:
-        """One node with the trees of all models.
+        """Export the mean prediction of several models, as one node with all of their trees.
 
-        Where the sums are the answer, the leaves are averaged. The mean of probabilities is not the probability of the
-        mean: with a link each model has sums of its own, and what the link makes of them is averaged.
+        Without a link, the leaves are averaged. With a link, each model has sums of its own, whose probabilities are
+        averaged: the mean of probabilities is not the probability of the mean.
         """
         merged = merge_preprocessing([body.preprocessing for body in bodies])
         sums = self.classes if self.classes > 2 else 1
@@ -74,7 +78,11 @@ class TreeBody:
 def _mean_probability(
     nodes: list[onnx.NodeProto], constants: list[onnx.TensorProto], *, classes: int, models: int
 ) -> str:
-    """Average the models' probabilities, ``sums`` [batch, models x classes]; return the name of [batch, classes]."""
+    """Add nodes from ``sums`` [batch, models x classes] to the models' mean probabilities [batch, classes].
+
+    Returns:
+        The name of the mean.
+    """
     if classes == 1:
         nodes.append(helper.make_node("Sigmoid", ["sums"], ["each"]))
         axis = 1

@@ -1,4 +1,4 @@
-"""The trees of scikit-learn's forests (pipeline.graphs.tree_ensemble)."""
+"""Read the trees of scikit-learn's forests (pipeline.graphs.tree_ensemble)."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ __all__ = ["forest_trees"]
 
 
 def forest_trees(estimators: Sequence[Any], *, classes: int, columns: npt.NDArray[np.float32] | None = None) -> Trees:
-    """Return the trees of a scikit-learn forest, whose sums are its answer.
+    """Return the trees of a scikit-learn forest, whose sums of leaves are its predictions.
 
     Args:
-        estimators: its fitted trees.
-        classes: how many there are; 0: values.
-        columns: where it was fitted on rows of fewer classes, the 0/1 matrix [fitted classes, classes] that moves each
-            of its columns to its class.
+        estimators: The fitted trees.
+        classes: Number of classes; 0 for a regression.
+        columns: If the forest was fitted on fewer classes, the 0/1 matrix [fitted classes, classes] that moves each of
+            its columns to its class; else None.
 
     Returns:
-        Trees of one sum: the value, or of two classes the second one's probability. Of more classes a sum each; since a
-        leaf adds to one sum, a tree is written once for the likeliest class of each leaf, once for the second, and so
-        on, each time without the splits below which nothing is left to add. Leaves of one class cost one tree.
+        Trees of one sum: the value, or the second class's probability of two. With more classes there is a sum per
+        class. A leaf adds to one sum, so a tree is written once for the likeliest class of each leaf, once for the
+        second likeliest, and so on, each time without the splits below which all leaves are 0.
     """
     shape = Trees.join([_forest_tree(tree.tree_) for tree in estimators])
     leaves = np.concatenate([tree.tree_.value[tree.tree_.children_left < 0, 0] for tree in estimators])
@@ -47,7 +47,7 @@ def forest_trees(estimators: Sequence[Any], *, classes: int, columns: npt.NDArra
 
 
 def _forest_tree(tree: Any) -> Trees:
-    """Its splits; its leaves, in the order of its nodes, are 0."""
+    """Return the splits of a tree, whose leaves, in the order of the nodes, are 0."""
     leaf = tree.children_left < 0
     split = ~leaf
     number = np.where(leaf, -np.cumsum(leaf), np.cumsum(split) - 1)
@@ -64,13 +64,13 @@ def _forest_tree(tree: Any) -> Trees:
 
 
 def _without_zeros(trees: Trees) -> Trees:
-    """Without the splits below which every leaf is 0, and without the trees that are 0."""
+    """Remove splits below which every leaf is 0, and trees with no other leaf."""
     splits = len(trees.feature)
     zero = np.concatenate([np.zeros(splits, bool), (trees.leaf_value == 0)[::-1]])  # leaf n has the index -1 - n
     for level in reversed(_levels(trees)):
         zero[level] = zero[trees.left[level]] & zero[trees.right[level]]
     nonzero_splits = np.flatnonzero(~zero[:splits])
-    # What is 0 becomes one leaf of value 0, which all of them share.
+    # All leaves of value 0 become a single one.
     nonzero_leaves = np.flatnonzero(trees.leaf_value != 0)
     number = np.full(len(zero), -1 - len(nonzero_leaves))
     number[nonzero_splits] = np.arange(len(nonzero_splits))
@@ -89,7 +89,7 @@ def _without_zeros(trees: Trees) -> Trees:
 
 
 def _levels(trees: Trees) -> list[Ints]:
-    """Return the splits of each depth, the roots first."""
+    """Return the indices of the splits of each depth, the roots first."""
     levels = []
     level = trees.roots[trees.roots >= 0]
     while len(level):

@@ -1,4 +1,4 @@
-"""Linear models as one matrix product and one table of categories: those of a bag side by side in both."""
+"""Linear models as a matrix product and a table of category weights, which the models of a bag share."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from pipeline.training.features.preprocessing import FEATURES, Preprocessing
 
 __all__ = ["LinearBody"]
 
-_NEVER = -1e9  # the score of a class that no training row has: its probability is 0
-_MAX_CATEGORY_SCORES = 10_000  # of a row: scores of all models for all of its categories, in memory at once
+_ABSENT_CLASS_SCORE = -1e9  # of a class without training rows: its probability is 0
+_MAX_CATEGORY_SCORES = 10_000  # scores of all models for all categories of a row, which are in memory at once
 
 Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LinearBody:
-    """A linear model over the numbers of ``preprocessing`` and a weight for each id of a category.
+    """The body of a linear model.
 
-    Attributes:
-        preprocessing: Its numbers and flags; of two models the same categorical columns.
-        weights: [numbers and flags, scores].
-        ids: [ids of all categorical columns, scores].
-        bias: [scores].
-        classes: How many; 0: the score is the value; of two classes it is the second one's logit.
+    Args:
+        preprocessing: Makes the numbers and flags.
+        weights: Weights of the numbers and flags [numbers and flags, scores].
+        ids: Weights of the category ids [ids of all categorical columns, scores].
+        bias: Bias of each score [scores].
+        classes: Number of classes; 0: the score is the value. Of two classes the score is the second one's logit.
     """
 
     preprocessing: Preprocessing
@@ -48,12 +48,12 @@ class LinearBody:
 
         Args:
             columns: The fitted ColumnTransformer of features.preprocessing.scaled_and_one_hot.
-            model: A fitted LogisticRegression or Ridge over what it makes.
-            preprocessing: That of features.preprocessing.linear_features.
-            classes: How many; 0: a regression.
+            model: A fitted LogisticRegression, HuberRegressor or Ridge over its columns.
+            preprocessing: The preprocessing of features.preprocessing.linear_features.
+            classes: Number of classes; 0 for a regression.
 
         Returns:
-            The body; None where one row's scores would take too much memory.
+            The body; None if one row's scores would take too much memory.
         """
         numbers, cardinalities = preprocessing.uncoded, preprocessing.cardinalities
         coefficients = np.atleast_2d(model.coef_).T
@@ -78,7 +78,11 @@ class LinearBody:
         return graph
 
     def average(self, bodies: Sequence[Self]) -> onnx.ModelProto | None:
-        """One product for all models; of regressions the mean of the weights."""
+        """Export the mean prediction of several models; regressions are one model with the mean weights.
+
+        Returns:
+            The body; None if one row's scores would take too much memory.
+        """
         count, scores = (len(bodies) if self.classes else 1), len(self.bias)
         if len(self.preprocessing.cardinalities) * count * scores > _MAX_CATEGORY_SCORES:
             return None
@@ -97,7 +101,7 @@ class LinearBody:
         return core_graph(features, self._graph(features, weights, bias, models=count))
 
     def _graph(self, features: Preprocessing, weights: Doubles, bias: Doubles, *, models: int) -> onnx.ModelProto:
-        """``features`` [batch, numbers, then the scores of each category] -> the answer."""
+        """Return the graph from ``features`` [batch, numbers + scores of each category] to the mean prediction."""
         graph, columns, scores = GraphWriter(), len(features.cardinalities), len(bias)
         sums = graph.constant(bias.astype(np.float32))
         numbers, categories = FEATURES, FEATURES
@@ -121,7 +125,7 @@ class LinearBody:
         )
 
     def _answer(self, graph: GraphWriter, sums: str, models: int) -> str:
-        """Turn the scores [batch, models x scores] into probabilities, averaged over the models."""
+        """Add nodes from scores [batch, models x scores] to mean probabilities or values; return their name."""
         if not self.classes:
             return sums
         if self.classes > 2:
@@ -137,8 +141,8 @@ class LinearBody:
 def _for_all_classes(
     weights: Doubles, ids: Doubles, bias: Doubles, fitted: npt.NDArray[np.int64], classes: int
 ) -> tuple[Doubles, Doubles, Doubles]:
-    """Return the scores of the fitted classes among those of all. Of two fitted classes the first one's score is 0."""
-    wide_bias = np.full(classes, _NEVER)
+    """Widen weights, ids and bias from the fitted classes to all. Of two fitted classes, the first one's score is 0."""
+    wide_bias = np.full(classes, _ABSENT_CLASS_SCORE)
     wide_bias[fitted] = 0
     scored = fitted[1:] if len(fitted) == 2 else fitted
     wide_bias[scored] = bias

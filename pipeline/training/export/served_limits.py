@@ -1,4 +1,4 @@
-"""Whether a model keeps the limits of train.yaml for the served file: its bytes, and its latency on this machine."""
+"""Check a model against the limits of train.yaml: bytes of the served file, and latency on this machine."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _LATENCY_ROUNDS = 30
 
 
 def is_within_limits(fitted: FittedModel, limits: Limits, dataset: Dataset, rows: pl.DataFrame) -> bool:
-    """Return whether the served file has at most so many bytes, and takes at most so many microseconds for a row.
+    """Return whether the served file is within the limits of its bytes and of the median latency of one row.
 
     Args:
         fitted: The model.
-        limits: Those of train.yaml.
+        limits: The limits of train.yaml.
         dataset: How ``rows`` are read.
-        rows: Of them the first is timed.
+        rows: Rows, the first of which is timed.
     """
     if limits.max_bytes is None and limits.max_latency_us is None:
         return True

@@ -1,4 +1,4 @@
-"""Bodies (graphs.served_graph) from what the libraries' own converters make."""
+"""Bodies (graphs.served_graph) that skl2onnx converts, and the nodes that follow them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,13 @@ _MAX_ML_OPSET = 3  # the newest that skl2onnx writes; what it writes for these e
 
 
 def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bool) -> onnx.ModelProto:
-    """Return the body of an estimator (or a pipeline) over the features."""
+    """Convert an estimator (or a pipeline) over the features with skl2onnx.
+
+    Args:
+        estimator: Fitted on the features.
+        preprocessing: Makes the features.
+        classifier: Whether it predicts probabilities.
+    """
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType
 
@@ -34,7 +40,12 @@ def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bo
 
 
 def place_class_columns(body: onnx.ModelProto, columns: npt.NDArray[np.float32]) -> onnx.ModelProto:
-    """Probabilities [batch, fitted classes] -> [batch, classes], by the 0/1 matrix ``columns`` of that shape."""
+    """Move the probabilities [batch, fitted classes] of a body to the columns of all classes [batch, classes].
+
+    Args:
+        body: The body.
+        columns: 0/1 matrix [fitted classes, classes].
+    """
     fitted, placed = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", count])
         for name, count in zip(("fitted", "placed"), columns.shape, strict=True)
@@ -47,6 +58,13 @@ def place_class_columns(body: onnx.ModelProto, columns: npt.NDArray[np.float32])
 def denormalize_outputs(
     body: onnx.ModelProto, *, mean: float, std: float, minimum: float | None = None
 ) -> onnx.ModelProto:
-    """Standardized values [batch, 1] -> the target's own scale, none below ``minimum``."""
+    """Convert the standardized values [batch, 1] of a body to the target's own units.
+
+    Args:
+        body: The body.
+        mean: Mean of the target.
+        std: Standard deviation of the target.
+        minimum: Lower bound of the values; None: there is none.
+    """
     transform = TargetTransform(kind="identity", objective="squared_error", center=mean, scale=std, minimum=minimum)
     return join(body, transform.graph(), prefix="target/")

@@ -1,4 +1,4 @@
-"""The preprocessing of several models as one: what they have in common is computed once."""
+"""Merge the preprocessing of several models, so that common features are computed once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MergedPreprocessing:
-    """``features`` computes the features of all models, each distinct one once.
+    """The preprocessing of several models.
 
-    ``feature_indices``: for each model, the numbers of its own features among them, in its own order.
+    Args:
+        features: Computes the features of all models, each distinct one once.
+        feature_indices: Of each model, the indices of its features among these, in its own order.
     """
 
     features: Preprocessing
@@ -28,7 +30,7 @@ class MergedPreprocessing:
 
 
 def merge_preprocessing(models: Sequence[Preprocessing]) -> MergedPreprocessing:
-    """Merge the preprocessing of models that read the same columns, such as the models of a bag's folds."""
+    """Merge the preprocessing of models that read the same columns, such as the fold models of a bag."""
     first = models[0]
     numeric = len(first.fill) if first.numeric is None else first.numeric
     sources = [np.arange(len(model.fill)) if model.columns is None else model.columns for model in models]
@@ -66,7 +68,13 @@ def merge_preprocessing(models: Sequence[Preprocessing]) -> MergedPreprocessing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Distinct:
-    """The distinct features of one kind. ``origin``: for each the model, and its place there, that it is taken from."""
+    """The distinct features of one kind, of several models.
+
+    Args:
+        keys: Key of each distinct feature.
+        origin: Model, and index there, that each distinct feature is taken from.
+        indices: Of each model, the indices of its features among the distinct ones.
+    """
 
     keys: list[Hashable]
     origin: list[tuple[int, int]]
@@ -89,13 +97,13 @@ class _Distinct:
 
 
 def _distinct_rows(arrays: Sequence[npt.NDArray[np.float32]], distinct: _Distinct) -> npt.NDArray[np.float32]:
-    """Return the distinct rows of each model's array."""
+    """Return the rows of the distinct features, each from the array of its model."""
     rows = [arrays[model][index] for model, index in distinct.origin]
     return np.array(rows, np.float32).reshape(len(rows), *arrays[0].shape[1:])
 
 
 def _number_keys(model: Preprocessing, source: Ints) -> list[Hashable]:
-    """Return keys that tell numbers apart; NaN, which equals nothing, by its bytes."""
+    """Return a key of each number: its column, and the bytes of fill and center (NaN is not equal to itself)."""
     bits = np.stack([model.fill, model.center], axis=1).astype(np.float32).view(np.uint64)[:, 0]
     return list(zip(source.tolist(), bits.tolist(), strict=True))
 

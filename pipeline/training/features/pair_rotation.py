@@ -1,8 +1,8 @@
-"""Two columns seen from other angles. A tree cuts along the axes alone, so a slanting border costs it many cuts.
+"""Rotations of pairs of columns, as further features. Trees split along the axes, so oblique borders cost many splits.
 
-Rotation Forest (Rodriguez, Kuncheva and Alonso 2006) turns the axes at random. Here only the pairs are turned whose
-columns the trees cut one after the other, and only where that pays: on California's longitude and latitude the error
-falls by 5 %, while on Adult no pair is turned.
+Rotation Forest (Rodriguez, Kuncheva and Alonso 2006) rotates the axes at random. Here only pairs are rotated whose
+columns the trees split one right after the other, and only if that lowers the held-out loss: on California's longitude
+and latitude the error falls by 5 %, while on Adult no pair is rotated.
 """
 
 from __future__ import annotations
@@ -26,18 +26,27 @@ Matrix = npt.NDArray[np.float32]
 Pair = tuple[int, int]
 
 _ANGLES = np.deg2rad([22.5, 45.0, 67.5, 112.5, 135.0, 157.5])  # 0 and 90 degrees are the columns themselves
-_MAX_PAIRS = 3  # tried
-_MIN_GAIN = 0.02  # share of the held-out loss that a pair must save; less is noise, and more columns cost
-_MAX_ROWS = 40_000  # that the trying looks at
-_TREES = 200  # of a trial; of many classes, with a tree each a round, not so many rounds
+_MAX_PAIRS = 3  # to try
+_MIN_GAIN = 0.02  # fraction of the held-out loss that a pair must save: columns cost time, and less is noise
+_MAX_ROWS = 40_000  # for the comparison
+_TREES = 200  # of a comparison; with a tree per class and round, many classes have fewer rounds
 _MIN_ROUNDS = 40
 _EARLY_STOPPING_ROUNDS = 20
-_MAX_COLUMNS = 200  # of more, each trial takes as long as the model, and a pair is one of too many to be found
+_MAX_COLUMNS = 200  # with more, a comparison takes as long as the training, and a good pair is rarely found
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RotatedPairs:
-    """Feature k is ``(x[left[k]] - center[k, 0]) * weight[k, 0] + (x[right[k]] - center[k, 1]) * weight[k, 1]``."""
+    """Linear combinations of two columns each.
+
+    Feature k is ``(x[left[k]] - center[k, 0]) * weight[k, 0] + (x[right[k]] - center[k, 1]) * weight[k, 1]``.
+
+    Args:
+        left: Index of the first column of each feature [features].
+        right: Index of the second column [features].
+        center: Subtracted from both columns [features, 2].
+        weight: Factors of both columns [features, 2].
+    """
 
     left: npt.NDArray[np.int64]
     right: npt.NDArray[np.int64]
@@ -46,7 +55,12 @@ class RotatedPairs:
 
     @classmethod
     def of(cls, pairs: Sequence[Pair], numbers: Matrix) -> Self:
-        """``numbers`` [rows, columns] with NaN: each column is standardized by them, then turned."""
+        """Make the features of pairs of columns: standardized, then rotated by six angles.
+
+        Args:
+            pairs: Pairs of column indices.
+            numbers: Training rows [rows, columns], with NaN for missing values, that standardize the columns.
+        """
         mean = np.asarray(np.nanmean(numbers, axis=0, dtype=np.float64))
         std = np.asarray(np.nanstd(numbers, axis=0, dtype=np.float64))
         rotated_pairs = [pair for pair in pairs for _ in _ANGLES]
@@ -65,13 +79,13 @@ class RotatedPairs:
         return len(self.left)
 
     def apply(self, numbers: Matrix) -> Matrix:
-        """[rows, columns] -> [rows, features], step by step in float32 as the graph does it."""
+        """Return the features [rows, features] of numbers [rows, columns], in float32 with the graph's operations."""
         left_terms = (numbers[:, self.left] - self.center[:, 0]) * self.weight[:, 0]
         right_terms = (numbers[:, self.right] - self.center[:, 1]) * self.weight[:, 1]
         return left_terms + right_terms
 
     def graph(self, numbers: str, output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-        """Return the nodes from the name ``numbers`` to the name ``output``, and their constants."""
+        """Return the nodes from the value named ``numbers`` to the one named ``output``, and their constants."""
         nodes, constants, terms = [], [], []
         for index, side in enumerate((self.left, self.right)):
             name = f"{output}_{index}"
@@ -93,10 +107,16 @@ class RotatedPairs:
 def select_rotations(
     features: Matrix, target: npt.NDArray[Any], columns: int, options: dict[str, Any], *, seed: int
 ) -> tuple[Pair, ...]:
-    """Return the pairs among the first ``columns`` of ``features`` that save held-out loss when they are turned.
+    """Return the pairs of columns whose rotations lower the held-out loss of a small booster.
 
-    ``options``: LightGBM's, with the objective. The likeliest pairs are tried in turn, each beside those kept so far;
-    none where there are more than ``_MAX_COLUMNS`` columns, 200.
+    The most promising pairs are tried one by one, each together with those selected so far.
+
+    Args:
+        features: Features [rows, features].
+        target: Targets [rows].
+        columns: Number of features, the first ones, that may be rotated; with more than 200, none is.
+        options: LightGBM's parameters, with the objective.
+        seed: Seed of the sample of rows.
     """
     if columns > _MAX_COLUMNS:
         return ()
@@ -115,7 +135,7 @@ def select_rotations(
 
 
 def _held_out_loss(features: Matrix, target: npt.NDArray[Any], options: dict[str, Any]) -> tuple[float, Any]:
-    """Of a quick booster on every fifth row, and the booster."""
+    """Train a small booster on four of five rows; return its loss on the others, and the booster."""
     import lightgbm
 
     held = np.arange(len(features)) % 5 == 0
@@ -137,7 +157,7 @@ def _held_out_loss(features: Matrix, target: npt.NDArray[Any], options: dict[str
 
 
 def _parent_child_pairs(booster: lightgbm.Booster, columns: int) -> list[Pair]:
-    """Pairs of columns, by what the cuts of one right below a cut of the other gained."""
+    """Return pairs of columns by the total gain of splits of one directly below a split of the other, best first."""
     gains: dict[Pair, float] = defaultdict(float)
 
     def walk(node: dict[str, Any], parent_column: int) -> None:

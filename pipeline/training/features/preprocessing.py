@@ -1,4 +1,4 @@
-"""Encoded columns -> the one matrix that scikit-learn's and LightGBM's models read: in numpy, and as a graph."""
+"""From encoded columns to the feature matrix of scikit-learn's and LightGBM's models: in numpy, and as a graph."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ FEATURES = "features"
 
 Matrix = npt.NDArray[np.float32]
 
-_MAX_CATEGORIES = 64  # categories of a column
-_MIN_CATEGORY_ROWS = 30  # of the training rows, that a category must have
+_MAX_CATEGORIES = 64  # of a column, that get a 0/1 feature
+_MIN_CATEGORY_ROWS = 30  # training rows of a category that gets a 0/1 feature
 _CODE_FOLDS = 5  # of cross-fitted target codes
-_MAX_CONTRASTS = 5  # of how many classes, each against the rest, a category's share is a feature
+_MAX_CONTRASTS = 5  # classes, the most frequent ones, whose one-vs-rest frequencies encode a category
 
 
 def _no_categories() -> npt.NDArray[np.int64]:
@@ -44,7 +44,13 @@ def _no_categories() -> npt.NDArray[np.int64]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Features:
-    """Some of the graph: ``outputs`` are the outputs of ``nodes`` that become features."""
+    """A part of the graph.
+
+    Args:
+        nodes: Its nodes.
+        outputs: Names of the outputs of the nodes that are features.
+        constants: Constants that the nodes read.
+    """
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
@@ -88,9 +94,7 @@ class Preprocessing:
         return len(self.fill) + len(self.flagged) + (len(self.turned) if self.turned else 0) + len(self.shown)
 
     def apply(self, rows: Rows) -> Matrix:
-        """Return the features [rows, width]: the numbers, the flags, the turned, the shown, the codes column by
-        column.
-        """
+        """Return the features [rows, width]: numbers, missing flags, rotated pairs, one-hot categories, and codes."""
         values = rows.num if self.columns is None else rows.num[:, self.columns]
         missing = np.isnan(values)
         numbers = np.where(missing, self.fill, values) - self.center
@@ -100,7 +104,7 @@ class Preprocessing:
         return np.concatenate([numbers, missing[:, self.flagged], *turned, shown, codes], axis=1, dtype=np.float32)
 
     def graph(self) -> onnx.ModelProto:
-        """``num`` and ``cat``, as far as there are such columns, -> ``features``."""
+        """Return the graph from ``num`` and ``cat``, as far as there are such columns, to ``features``."""
         numeric, categorical = self._of_numbers(), self._of_categories()
         inputs = []
         if len(self.fill):
@@ -170,9 +174,13 @@ class Preprocessing:
 
 
 def linear_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
-    """Medians for what is missing, a flag for each column that misses any; the ids stay, to be one-hot encoded.
+    """Encode features for linear models.
 
-    Centered here, exactly, since a mean far from 0 would be rounded in the scaler's graph.
+    A missing number becomes its column's median and a flag. Ids stay as they are, to be one-hot encoded. Numbers are
+    centered exactly, since the scaler's graph would round a mean far from 0.
+
+    Returns:
+        The preprocessing, and the features of the training rows [rows, features].
     """
     medians = _medians(task.train.num)
     preprocessing = Preprocessing(
@@ -186,18 +194,22 @@ def linear_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
 
 
 def one_hot_features(task: TrainingTask) -> tuple[Preprocessing, Matrix, Any]:
-    """As linear_features, but without flags, and what scales the numbers and makes the ids one-hot, not yet fitted."""
+    """Encode features as linear_features does, without flags, for a ColumnTransformer that scales and one-hot encodes.
+
+    Returns:
+        The preprocessing, the features of the training rows [rows, features], and the transformer, which is not fitted.
+    """
     preprocessing, _ = linear_features(task)
     unflagged = replace(preprocessing, flagged=np.empty(0, np.int64))
     return unflagged, unflagged.apply(task.train), scaled_and_one_hot(unflagged)
 
 
 def scaled_and_one_hot(preprocessing: Preprocessing) -> Any:
-    """Of the features of ``preprocessing``, whose last ones are ids."""
+    """Return a ColumnTransformer that standardizes the features and one-hot encodes the ids, which come last."""
     from sklearn.compose import ColumnTransformer
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    # The unknown is none of them.
+    # The last id of a column, for unknown categories, becomes all zeros.
     ids = [np.arange(count - 1, dtype=np.float32) for count in preprocessing.cardinalities]
     one_hot = OneHotEncoder(categories=ids, handle_unknown="ignore", dtype=np.float32)
     first_id = preprocessing.width - len(ids)
@@ -209,7 +221,13 @@ def scaled_and_one_hot(preprocessing: Preprocessing) -> Any:
 
 
 def forest_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
-    """As boosting_features, but what is missing is the median and a flag: skl2onnx exports no tree that knows NaN."""
+    """Encode features for forests: a category becomes the mean target of its rows.
+
+    A missing number becomes its column's median and a flag, since the exported trees cannot split on NaN.
+
+    Returns:
+        The preprocessing, and the features of the training rows, cross-fitted [rows, features].
+    """
     preprocessing, own_codes = _with_target_codes(
         task, fill=_medians(task.train.num), flagged=_columns_with_missing(task.train.num)
     )
@@ -217,12 +235,17 @@ def forest_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
 
 
 def boosting_features(task: TrainingTask, pairs: Sequence[tuple[int, int]] = ()) -> tuple[Preprocessing, Matrix]:
-    """Encode features for boosting: a category is the mean of its rows' targets, a frequent one a 0/1 column too.
+    """Encode features for boosting: a category becomes the mean target of its rows, a frequent one a 0/1 feature too.
 
-    Missing numbers stay missing.
+    Missing numbers stay NaN, except in columns without any in the training rows: they get the median, where LightGBM
+    would take 0.
 
-    A column that misses nothing in training gets its median: LightGBM would take 0. ``pairs`` of numeric columns are
-    turned (training.features.pair_rotation).
+    Args:
+        task: The training rows.
+        pairs: Pairs of numeric columns to rotate (features.pair_rotation).
+
+    Returns:
+        The preprocessing, and the features of the training rows, cross-fitted [rows, features].
     """
     fill = _medians(task.train.num)
     fill[_columns_with_missing(task.train.num)] = np.nan
@@ -236,9 +259,12 @@ def boosting_features(task: TrainingTask, pairs: Sequence[tuple[int, int]] = ())
 
 
 def one_hot_features_of_frequent(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
-    """Medians and flags for what is missing, and a 0/1 column for each category that two training rows have.
+    """Encode features for kernels: medians and flags for missing numbers, and a 0/1 feature for frequent categories.
 
-    Of each categorical column the ``_MOST_SHOWN`` most frequent ones, 64: rows of its others are alike in it.
+    These are the 64 most frequent categories of each column, as far as two training rows have them.
+
+    Returns:
+        The preprocessing, and the features of the training rows [rows, features].
     """
     fill = _medians(task.train.num)
     preprocessing = Preprocessing(
@@ -255,7 +281,10 @@ def one_hot_features_of_frequent(task: TrainingTask) -> tuple[Preprocessing, Mat
 def _with_target_codes(
     task: TrainingTask, *, fill: Matrix, flagged: npt.NDArray[np.int64]
 ) -> tuple[Preprocessing, Matrix]:
-    """And the training rows' own codes, cross-fitted, so that a category of three rows does not tell their targets."""
+    """Return preprocessing with target codes, and the cross-fitted codes of the training rows.
+
+    Cross-fitting keeps the code of a rare category from revealing the targets of its rows.
+    """
     codes, own_codes = _target_codes(task)
     preprocessing = Preprocessing(
         fill=fill, center=np.zeros_like(fill), flagged=flagged, codes=codes, cardinalities=task.cardinalities
@@ -268,9 +297,7 @@ def _training_matrix(preprocessing: Preprocessing, task: TrainingTask, own_codes
 
 
 def _frequent_categories(task: TrainingTask, min_rows: int = _MIN_CATEGORY_ROWS) -> npt.NDArray[np.int64]:
-    """Return the categories [categories, 2] (column, id) that enough training rows have, the most frequent of each
-    column.
-    """
+    """Return the most frequent categories of each column that have enough training rows, [categories, (column, id)]."""
     shown = []
     for column, count in enumerate(task.cardinalities):
         rows = np.bincount(task.train.cat[:, column], minlength=count)
@@ -284,7 +311,7 @@ def _columns_with_missing(num: Matrix) -> npt.NDArray[np.int64]:
 
 
 def _medians(num: Matrix) -> Matrix:
-    """Of each column; 0 for one that has no value at all."""
+    """Return the median of each column; 0 for one without values."""
     medians = np.zeros(num.shape[1], np.float32)
     for index, column in enumerate(num.T):
         present = column[~np.isnan(column)]
@@ -294,7 +321,11 @@ def _medians(num: Matrix) -> Matrix:
 
 
 def _target_codes(task: TrainingTask) -> tuple[Matrix, Matrix]:
-    """Return the code of each id [ids, numbers], and the training rows' cross-fitted ones [rows, columns x numbers]."""
+    """Return the code of each id [ids, numbers], and the training rows' cross-fitted codes [rows, columns x numbers].
+
+    References:
+        Micci-Barreca 2001 (target encoding); scikit-learn's TargetEncoder (cross-fitting).
+    """
     from sklearn.model_selection import PredefinedSplit
     from sklearn.preprocessing import TargetEncoder
 
@@ -318,7 +349,7 @@ def _target_codes(task: TrainingTask) -> tuple[Matrix, Matrix]:
 
 
 def _one_vs_rest_targets(task: TrainingTask) -> list[npt.NDArray[Any]]:
-    """Return the targets that encode a category: the values, the second of two classes, or the frequent classes."""
+    """Return the targets that encode a category: values, indicator of the second class, or of each frequent class."""
     target = task.train.target
     if not task.classes:
         return [target]

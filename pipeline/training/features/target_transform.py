@@ -1,4 +1,4 @@
-"""How a regression's target is learned: by which function of it, and how predictions become values again."""
+"""Transforms of a regression's target: which function of it models learn, and how predictions become values again."""
 
 from __future__ import annotations
 
@@ -18,24 +18,32 @@ __all__ = ["TargetTransform", "target_transforms"]
 Floats = npt.NDArray[np.floating[Any]]
 Kind = Literal["identity", "log", "log_link"]
 
-_MIN_ROWS = 50  # that tell a skew
-_MIN_SKEWNESS = 1.0  # of a normal distribution it is 0, of an exponential one 2
-_MIN_ZEROS = 0.02  # of the rows, that make an amount one for Tweedie: nothing at all, or a positive amount
-_MARGIN = 1.0  # in standard deviations: how far a logarithm may be predicted beyond those of the rows
-_RATIO_MARGIN = 3.0  # in logarithms: of rates, whose own logarithms no row shows
+_MIN_ROWS = 50  # to estimate a skewness from
+_MIN_SKEWNESS = 1.0  # a normal distribution has 0, an exponential one 2
+_MIN_ZEROS = 0.02  # fraction of rows with the value 0 for which Tweedie regression is tried
+_MARGIN = 1.0  # standard deviations by which a predicted logarithm may exceed those of the rows
+_RATIO_MARGIN = 3.0  # by which the logarithm of a predicted rate may exceed those of the rows' values
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetTransform:
     """A function of the target, standardized, that models learn; and its inverse.
 
-    ``identity``: (y - center) / scale. ``log``: (log(y + offset) - center) / scale, whose inverse is multiplied by
-    ``factor``: the mean of exponentials is not the exponential of the mean (Duan 1983, smearing; ``is_smeared``: where
-    values are compared by their squared errors). ``log_link``: models learn y / exp(center), and predict its logarithm
-    (Poisson and Tweedie regression).
+    Args:
+        kind: ``identity``: models learn (y - center) / scale. ``log``: they learn (log(y + offset) - center) / scale.
+            ``log_link``: they learn y / exp(center), and predict its logarithm (Poisson and Tweedie regression).
+        objective: Loss that models minimize.
+        center: Mean that standardizes the target, or its logarithm.
+        scale: Standard deviation of the target, or its logarithm.
+        offset: Added to the target before the logarithm.
+        factor: Factor of the inverse of ``log``, since the mean of exponentials is not the exponential of the mean.
+        low: Lower bound of predictions before an exponential.
+        high: Upper bound of predictions before an exponential.
+        minimum: Lower bound of the values, where no row has a lower one; None: there is none.
+        is_smeared: Whether ``factor`` is estimated, since values are compared by their squared errors.
 
-    ``objective``: the loss that models minimize. ``low``, ``high``: of what is predicted, before an exponential.
-    ``minimum``: no value is predicted below it, where no row has one; None: any may be.
+    References:
+        Duan 1983, Smearing Estimate: A Nonparametric Retransformation Method.
     """
 
     kind: Kind
@@ -60,7 +68,7 @@ class TargetTransform:
         minimum: float | None = None,
         is_smeared: bool = False,
     ) -> Self:
-        """Fit a transform to the values of the rows that models learn from."""
+        """Fit a transform to the values [rows] of the training rows; the other arguments are its fields."""
         if kind == "identity":
             center, scale = float(values.mean()), float(values.std()) or 1.0
             return cls(kind=kind, objective=objective, center=center, scale=scale, minimum=minimum)
@@ -82,7 +90,7 @@ class TargetTransform:
         )  # fmt: skip
 
     def forward(self, values: Floats) -> Floats:
-        """Transform values [rows] into what models learn."""
+        """Return what models learn of values [rows]."""
         learned: Floats = (values - self.center) / self.scale
         if self.kind == "log_link":
             learned = np.maximum(values, 0) / np.exp(self.center)
@@ -92,7 +100,7 @@ class TargetTransform:
         return learned
 
     def inverse(self, predicted: Floats) -> Floats:
-        """Return the values of predictions [rows], or of a value and its quantiles [rows, outputs]."""
+        """Return the values of predictions [rows], or of predicted values and quantiles [rows, outputs]."""
         values = predicted.astype(np.float64)
         if self.kind == "identity":
             values = values * self.scale + self.center
@@ -103,14 +111,14 @@ class TargetTransform:
         return values if self.minimum is None else np.maximum(values, self.minimum)
 
     def learned_values(self, targets: Floats) -> Floats:
-        """Return the values [rows] of what ``forward`` made of them."""
+        """Return the values [rows] that ``forward`` transformed into ``targets``."""
         if self.kind == "log_link":
             values: Floats = targets * np.exp(self.center)
             return values
         return replace(self, factor=1.0).inverse(targets)
 
     def graph(self, outputs: int = 1) -> onnx.ModelProto:
-        """Predictions [batch, outputs] -> values."""
+        """Return the graph of ``inverse``: predictions [batch, outputs] to values."""
         constants = {"std": np.array(self.scale), "mean": np.array(self.center)}
         nodes, last = [], "scaled"
 
@@ -138,12 +146,12 @@ class TargetTransform:
         return make_model("target", nodes, [scaled], [value], tensors)
 
     def smeared(self, predicted: Floats, targets: Floats, weight: Floats | None) -> TargetTransform:
-        """Return the transform whose inverse has no bias for squared errors: Duan's (1983) factor.
+        """Return the transform with Duan's smearing factor, whose values have no bias for squared errors.
 
         Args:
-            predicted: Of rows that were held out [rows], before the inverse.
-            targets: What ``forward`` made of their values.
-            weight: Of the rows; None: all count the same.
+            predicted: Predictions for held-out rows [rows], before the inverse.
+            targets: Their transformed values [rows].
+            weight: Weight of each row [rows]; None: all count the same.
         """
         if not self.is_smeared:
             return self
@@ -151,18 +159,18 @@ class TargetTransform:
         return replace(self, factor=float(np.average(np.exp(residuals), weights=weight)))
 
     def sensitivity(self, values: Floats) -> float:
-        """Return by how many standard deviations the largest value moves when a prediction moves by one."""
+        """Return by how many standard deviations the largest value changes if a prediction changes by 1."""
         if self.kind == "identity":
             return 1.0
         spread = float(values.std()) or 1.0
         return max(1.0, self.scale * self.factor * float(values.max() + self.offset) / spread)
 
     def apply(self, rows: Rows, values: Floats) -> Rows:
-        """Return the rows with what is learned of their values."""
+        """Return the rows with the transformed ``values`` as their target."""
         return replace(rows, target=self.forward(values))
 
     def apply_to_task(self, task: TrainingTask, train: Rows, validation: Rows) -> TrainingTask:
-        """Return the task of learning the transformed target of these rows, which ``apply`` made."""
+        """Return the task of learning the transformed target of these rows, which ``apply`` returned."""
         return replace(
             task, train=train, validation=validation, objective=self.objective, denormalize=self.inverse,
             learned_values=self.learned_values, minimum=self.minimum,
@@ -170,13 +178,13 @@ class TargetTransform:
 
     @property
     def words(self) -> str:
-        """Return what is learned, in words, for notes."""
+        """Return a description of what is learned, for notes."""
         if self.kind == "log":
             return "the target's logarithm" + (f" (of it plus {self.offset:.4g})" if self.offset else "")
         return f"{self.objective.title()} regression of the target" if self.kind == "log_link" else "the target"
 
     def _factors(self, outputs: int) -> Floats:
-        """Quantiles need no factor: those of the logarithms are the logarithms of those of the values."""
+        """Return the factor of each output; quantiles need none, since they commute with the logarithm."""
         factors = np.ones(outputs)
         factors[0] = self.factor
         return factors
@@ -185,16 +193,17 @@ class TargetTransform:
 def target_transforms(
     train: Floats, values: Floats, *, metric: str, log_links: tuple[Objective, ...] = (), logarithms: bool = True
 ) -> list[TargetTransform]:
-    """Return the transforms of a target that are worth a comparison; the first is what is learned without one.
+    """Return the transforms of a target that are worth comparing; the first is used without a comparison.
 
-    A logarithm where values are not negative and skewed (skewness above 1); Poisson regression where they are counts,
-    or skewed; Tweedie regression where amounts are often 0. RMSLE is the RMSE of logarithms, so that they are learned.
+    The logarithm is tried for nonnegative, skewed values (skewness above 1), Poisson regression for counts or skewed
+    values, and Tweedie regression for skewed amounts that are often 0. For RMSLE, the RMSE of logarithms, it is the
+    logarithm alone.
 
     Args:
-        train: The values that standardize the target [rows].
-        values: Of all rows that models learn from, or are compared by.
-        metric: That candidates are compared by.
-        log_links: The objectives with a logarithm as their link that the algorithm has.
+        train: Values that standardize the target [rows].
+        values: Values of all rows that models learn from or are compared by [rows].
+        metric: Metric that candidates are compared by.
+        log_links: The algorithm's objectives whose predictions are logarithms.
         logarithms: Whether the target's logarithm may be learned.
     """
     objective = objective_of(metric)
@@ -230,7 +239,7 @@ def target_transforms(
 
 
 def _of_logarithms(objective: Objective) -> Objective:
-    """Return the loss of logarithms: a relative error of values is nearly an absolute one of these."""
+    """Return the objective for logarithms: a relative error of values is nearly an absolute error of these."""
     return "absolute_error" if objective == "relative_error" else objective
 
 

@@ -1,9 +1,11 @@
-"""What a linear model says of texts: the text_linear algorithm's own, and numbers for the algorithms that read tables.
+"""Linear models of texts: the model of ``text_linear``, and scores of texts as numbers for algorithms that read tables.
 
-Words in ones and twos, or letters in ones to fours, weighted by TF-IDF. Classes are told one against the rest by
-logistic regressions over terms scaled by naive Bayes's log-count ratios (NB-SVM: Wang & Manning, "Baselines and
-Bigrams", ACL 2012), with a share of naive Bayes's own word; values by ridge regression. All of it folds into one
-weight a term and score.
+Terms are words and word pairs, or n-grams of letters, weighted by TF-IDF. Classes are scored one-vs-rest by logistic
+regression over terms that are scaled by naive Bayes' log-count ratios, mixed with naive Bayes itself; values are
+predicted by ridge regression. The result is one weight per term and score.
+
+References:
+    Wang and Manning 2012, Baselines and Bigrams: Simple, Good Sentiment and Topic Classification (NB-SVM).
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ Targets = Sequence[npt.NDArray[Any]]
 _Tokens = list[list[list[str]]]  # by column, by row
 
 _FOLDS, _FOLDS_OF_MANY, _MANY_ROWS = 5, 2, 50_000
-_MAX_CACHED_ENCODINGS = 10  # encodings: of the folds of a bag, for each kind of target
-_MAX_CONTRASTS = 5  # of how many classes, each against the rest, a text's score is a number for a table's model
+_MAX_CACHED_ENCODINGS = 10  # of the folds of a bag, for each kind of target
+_MAX_CONTRASTS = 5  # classes, the most frequent ones, whose scores are numbers for algorithms that read tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +97,7 @@ class _TokenizedTexts:
     @classmethod
     def of(cls, config: TextScoreConfig, task: TrainingTask, deadline: float) -> _TokenizedTexts:
         columns = task.train.text.T
-        # Texts in several scripts share no words; their letters tell new words of each.
+        # Texts in several scripts share no words: n-grams of letters generalize to new words of each.
         units: list[Unit] = [
             "letter" if has_several_scripts(column) else tokenization_unit(column) for column in columns
         ]
@@ -145,14 +147,21 @@ class _TokenizedTexts:
 def fit_scores(
     config: TextScoreConfig, task: TrainingTask, targets: Targets, deadline: float = math.inf
 ) -> TextLinearModel:
-    """Fit a model with a score for each of ``targets`` [rows]: truth values, or numbers."""
+    """Fit a linear model to the texts of the training rows.
+
+    Args:
+        config: Hyper-parameters.
+        task: The training rows.
+        targets: Target of each score [rows]: booleans, or values of a regression.
+        deadline: time.monotonic() after which the remaining scores are naive Bayes'.
+    """
     return _TokenizedTexts.of(config, task, deadline).fit(targets, np.arange(len(task.train)))
 
 
 def cross_fitted(
     config: TextScoreConfig, task: TrainingTask, targets: Targets, deadline: float = math.inf
 ) -> tuple[TextLinearModel, Doubles]:
-    """Fit a model, and score the training rows out of fold.
+    """Fit a model as ``fit_scores`` does, and score the training rows out of fold.
 
     Returns:
         The model of all rows, and the out-of-fold scores of the training rows [rows, scores].
@@ -168,11 +177,11 @@ def cross_fitted(
 
 
 def _one_vs_rest(config: TextScoreConfig, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
-    """Return the weight of each term and the bias of a score that grows with the odds that ``target`` is true."""
+    """Fit NB-SVM to a boolean target; return the weight of each term and the bias of the score."""
     from sklearn.linear_model import LogisticRegression
 
     truth = np.asarray(target, bool)
-    if truth.all() or not truth.any():  # of a class that this fold lacks
+    if truth.all() or not truth.any():  # this fold has one class alone
         return np.zeros(matrix.shape[1]), _NEVER if not truth.any() else -_NEVER
     weights_of_rows = np.ones(len(truth)) if weight is None else weight
     ratio = _log_ratio(matrix > 0, weights_of_rows, truth, config.smoothing)
@@ -180,14 +189,14 @@ def _one_vs_rest(config: TextScoreConfig, matrix: Any, target: Any, weight: Any)
     model.fit(matrix.multiply(ratio).tocsr(), truth, sample_weight=weight)
     coefficients = model.coef_[0] * ratio
     bayes = _log_ratio(matrix, weights_of_rows, truth, config.smoothing)
-    # A share of naive Bayes, on the scale of what is learnt: alone it is too sure of itself.
+    # Naive Bayes is scaled to the logistic regression's variance: by itself it is overconfident.
     bayes *= (matrix @ coefficients).std() / max((matrix @ bayes).std(), 1e-12)
     bayes_fraction = config.bayes
     return (1 - bayes_fraction) * coefficients + bayes_fraction * bayes, float(model.intercept_[0])
 
 
 def _naive_bayes(config: TextScoreConfig, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
-    """Return the score of ``_one_vs_rest`` in closed form, for lack of time, scaled to variance 1."""
+    """Fit naive Bayes, which takes less time, scaled to variance 1; return what ``_one_vs_rest`` does."""
     truth = np.asarray(target, bool)
     if truth.all() or not truth.any():
         return np.zeros(matrix.shape[1]), _NEVER if not truth.any() else -_NEVER
@@ -198,11 +207,11 @@ def _naive_bayes(config: TextScoreConfig, matrix: Any, target: Any, weight: Any)
     return weights, float(np.log(base_rate / (1 - base_rate)) - np.average(matrix @ weights, weights=weights_of_rows))
 
 
-_NEVER = -10.0  # the score of a class that was never there
+_NEVER = -10.0  # score of a class without training rows
 
 
 def _log_ratio(matrix: Any, row_weights: Doubles, truth: npt.NDArray[np.bool_], smoothing: float) -> Doubles:
-    """Return the log-ratio of the terms' frequencies in the texts where ``truth`` holds and in the others."""
+    """Return the log-ratio of the terms' frequencies in the texts where ``truth`` is true and in the others."""
     log_fractions = []
     for rows in (truth, ~truth):
         counts = matrix.T @ (row_weights * rows) + smoothing
@@ -263,13 +272,13 @@ def _without_texts(rows: Rows, scores: Doubles) -> Rows:
 def encode_texts(
     task: TrainingTask, config: TextScoreConfig, deadline: float = math.inf, *, every_class: bool
 ) -> TextTargetEncoding:
-    """Encode texts as scores; cached, since the next algorithm reads the same rows.
+    """Encode texts as scores of a linear model; cached, since the next algorithm reads the same rows.
 
     Args:
         task: The rows.
-        config: Of the linear model of texts.
-        deadline: time.monotonic() after which what is left is scored by naive Bayes.
-        every_class: One score for each class, instead of the most frequent ones only.
+        config: Hyper-parameters of the linear model.
+        deadline: time.monotonic() after which the remaining scores are naive Bayes'.
+        every_class: Whether each class has a score; else the most frequent ones only.
     """
     return _encode(_CacheKey(task=task, config=config, deadline=deadline, every_class=every_class))
 
@@ -315,7 +324,7 @@ def every_target(task: TrainingTask) -> Targets:
 
 
 def _one_vs_rest_targets(task: TrainingTask) -> Targets:
-    """Return what texts are scored for: the values, the second of two classes, or the most frequent classes."""
+    """Return the targets of the scores: values, indicator of the second class, or of each frequent class."""
     target = task.train.target
     if not task.classes:
         return [target]

@@ -1,4 +1,4 @@
-"""Algorithms that read tables, made to read texts beside them. Imports nothing heavy."""
+"""Extend algorithms that read tables to texts. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -21,12 +21,16 @@ Train = Callable[[ConfigT, TrainingTask, RunContext], FittedModel]
 def with_text_features(
     train: Train[ConfigT], texts: TextScoreConfig | None = None, *, every_class: bool = False
 ) -> Train[ConfigT]:
-    """Return ``train`` of numbers extended to texts, which it reads as the scores of a linear model.
+    """Return an algorithm's training extended to texts, which it reads as numbers: the scores of a linear model.
 
     Args:
         train: Trains on ``num`` and ``cat``.
         texts: Hyper-parameters of the linear model; None: their defaults.
-        every_class: Whether it scores each class, and not the most frequent few alone.
+        every_class: Whether each class has a score; else the most frequent ones only.
+
+    Returns:
+        The training. It raises CandidateFailedError for a private training with texts, whose scores would reveal
+        labels.
     """
     scoring = texts or TextScoreConfig()
 

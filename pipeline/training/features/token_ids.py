@@ -1,4 +1,4 @@
-"""Texts as the ids of their first tokens: made once from the training rows, in numpy and as a graph."""
+"""Texts as ids of their first tokens, in numpy and as a graph."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ TOKENS = "tokens"
 Ids = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.object_]
 
-_WHOLE_TEXTS_QUANTILE = 0.95  # fraction of the training texts that are read completely, if ``most_places`` allows
-_MIN_ROWS = 2  # that a known token is in
-_SPECIAL_IDS = 2  # ids: none, unknown
+_WHOLE_TEXTS_QUANTILE = 0.95  # fraction of the training texts that are read completely, if ``most_places`` allows it
+_MIN_ROWS = 2  # with a token that gets an id
+_SPECIAL_IDS = 2  # 0: no token, 1: unknown token
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,8 +31,8 @@ class TokenIds:
     """Reads texts as the ids of their first tokens.
 
     Args:
-        units: Of each column, what a token is.
-        tokens_of_columns: Of each column, the tokens that have an id.
+        units: What a token of each column is.
+        tokens_of_columns: Tokens of each column that have an id.
         length: Token positions of a column.
     """
 
@@ -46,8 +46,8 @@ class TokenIds:
 
         Args:
             texts: Texts [rows, columns].
-            most_places: Token positions of a row at most, which the columns share evenly.
-            most_tokens: Tokens of a column that get an id at most; the most frequent ones.
+            most_places: Maximum of the token positions of a row, which the columns share evenly.
+            most_tokens: Maximum of the tokens of a column that get an id: the most frequent ones.
         """
         units = tuple(tokenization_unit(column) for column in texts.T)
         tokens = [tokens_of(column, unit) for column, unit in zip(texts.T, units, strict=True)]
@@ -85,7 +85,7 @@ class TokenIds:
 
 
 def _frequent_tokens(tokens: Sequence[Sequence[str]], max_tokens: int) -> tuple[str, ...]:
-    """Return the most frequent tokens first; all tokens where none is in enough rows."""
+    """Return tokens by their frequency, the most frequent first: those in two rows, or all if there are none such."""
     rows = Counter(token for row in tokens for token in set(row))
     by_frequency = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
     frequent = [token for token, count in by_frequency if count >= _MIN_ROWS] or [token for token, _ in by_frequency]

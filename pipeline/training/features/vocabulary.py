@@ -1,4 +1,4 @@
-"""Texts as counted terms: the tokens are onnxruntime's own, so that training reads what serving reads."""
+"""Texts as TF-IDF of n-grams. Tokens are made by onnxruntime, so that training and serving read the same."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["Vocabulary", "ngrams", "tokenization_unit", "tokens_of"]
 
 Texts = npt.NDArray[np.object_]
 
-_BLOCK_LETTERS = 1_000_000  # of the longest text times the rows, of a block that is tokenized at once
+_BLOCK_LETTERS = 1_000_000  # of a block that is tokenized at once: letters of its longest text times rows
 _BLOCK_ROWS = 1024
-_MAX_LEARNED = 4_096  # tokens of a text that terms are taken from; all of them are counted when it is read
-_MAX_COUNTED = 5_000_000  # terms that are counted at once, about 1 GB
-_PROBED_TEXTS = 5_000  # texts
-_MIN_MEAN_WORDS = 3.0  # in the mean; what has fewer is read by its letters: names, codes, scripts without spaces
+_MAX_LEARNED = 4_096  # first tokens of a training text that are searched for terms; all tokens are counted
+_MAX_COUNTED = 5_000_000  # terms in memory, about 1 GB
+_PROBED_TEXTS = 5_000  # to choose the unit by
+_MIN_MEAN_WORDS = 3.0  # with fewer, tokens are letters: names, codes, scripts without spaces
 
 
 def tokenization_unit(texts: Texts) -> Unit:
-    """Return what a token of a column [rows] is: a word, or a letter where the texts have few words."""
+    """Return what a token of a column [rows] is: a word, or a letter if the texts have few words."""
     word_counts = [len(text.split()) for text in texts[:_PROBED_TEXTS] if text]
     return "word" if word_counts and np.mean(word_counts) >= _MIN_MEAN_WORDS else "letter"
 
@@ -38,7 +38,7 @@ def tokens_of(texts: Texts, unit: Unit) -> list[list[str]]:
     model = OnnxModel(token_graph(unit).SerializeToString())
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     tokens_of_row: list[list[str]] = [[] for _ in texts]
-    interned: dict[str, str] = {}  # a token is in memory once, however often it is there
+    interned: dict[str, str] = {}  # each distinct token is in memory once
     for block in _blocks(order, texts):
         (tokens,) = model.run_raw({"texts": texts[block]})
         for row, row_tokens in zip(block, tokens, strict=True):
@@ -47,7 +47,12 @@ def tokens_of(texts: Texts, unit: Unit) -> list[list[str]]:
 
 
 def _blocks(order: Sequence[int], texts: Texts) -> Iterator[list[int]]:
-    """Yield blocks of texts of similar lengths; empty texts, which have no tokens, are left out."""
+    """Yield blocks of indices of texts of similar lengths, without empty texts.
+
+    Args:
+        order: Indices of the texts, by ascending length.
+        texts: Texts [rows].
+    """
     block: list[int] = []
     for row in order:
         if not texts[row]:
@@ -61,14 +66,21 @@ def _blocks(order: Sequence[int], texts: Texts) -> Iterator[list[int]]:
 
 
 def ngrams(tokens: Sequence[str], max_ngram: int) -> Iterator[tuple[str, ...]]:
-    """Yield the n-grams of 1 to ``max_ngram`` tokens, each as often as it is there."""
+    """Yield the n-grams of 1 to ``max_ngram`` tokens, with repetitions."""
     for size in range(1, max_ngram + 1):
         yield from zip(*(tokens[start:] for start in range(size)), strict=False)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Vocabulary:
-    """The terms of one column, and their inverse document frequencies, as scikit-learn smooths them."""
+    """The terms of one text column.
+
+    Args:
+        unit: What a token is.
+        max_ngram: Maximum of the tokens of a term.
+        index: Index of each term.
+        idf: Inverse document frequency of each term [terms], with scikit-learn's smoothing.
+    """
 
     unit: Unit
     max_ngram: int
@@ -81,14 +93,14 @@ class Vocabulary:
     ) -> Vocabulary:
         """Learn the most frequent terms.
 
-        Of very long texts only the first tokens are used, and rare terms are dropped while there are too many.
+        Only the first tokens of very long texts are used, and rare terms are dropped whenever there are too many.
 
         Args:
             tokens: Tokens of each text [rows].
             unit: What a token is.
-            max_ngram: Tokens of a term at most.
-            least_rows: Rows that a term must be in; all terms are taken where none is in so many.
-            max_terms: Terms at most.
+            max_ngram: Maximum of the tokens of a term.
+            least_rows: Minimum of the rows with a term; if no term has as many, all are used.
+            max_terms: Maximum of the terms.
         """
         rows: Counter[tuple[str, ...]] = Counter()
         for tokens_of_row in tokens:
@@ -107,7 +119,7 @@ class Vocabulary:
         )
 
     def matrix(self, tokens: Sequence[Sequence[str]]) -> Any:
-        """Return TF-IDF as scipy.sparse csr [rows, terms], float32: (1 + log count) * idf, rows of unit length."""
+        """Return TF-IDF as a scipy CSR matrix [rows, terms], float32: (1 + log count) * idf, rows of unit length."""
         from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
         analyzer = partial(ngrams, max_ngram=self.max_ngram)
@@ -117,7 +129,7 @@ class Vocabulary:
         return transformer.transform(counts).astype(np.float32)
 
     def terms(self, weights: npt.NDArray[np.floating[Any]]) -> NgramTable:
-        """Return the table of the graph, with the weights [terms, scores]."""
+        """Return the terms with weights [terms, scores], for the graph."""
         return NgramTable(
             unit=self.unit,
             grams=list(self.index),

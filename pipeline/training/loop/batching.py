@@ -1,4 +1,4 @@
-"""Which rows each step of an epoch learns from."""
+"""The batches of an epoch: sizes and order of the rows."""
 
 from __future__ import annotations
 

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["DpSgd", "replace_batch_norm"]
 
 _UNSUPPORTED = "private training is not possible here: {}"
-# Of the Renyi divergence (Mironov 2017); the one that bounds the most tightly is taken.
+# Orders of the Renyi divergence (Mironov 2017); the accountant takes the one with the tightest bound.
 _ORDERS = [1 + n / 10 for n in range(1, 100)] + [float(n) for n in (*range(12, 64), 96, 128, 192, 256, 512, 1024)]
 _NOTE = (
     "epsilon covers what the weights learned from the training rows; the columns' ranges, vocabularies and statistics "
     "are exact, and so are the metrics on the validation and test rows, from which nothing is learned; the weights of "
     "the last epoch are kept, and no loss of an epoch is published"
 )
-_PUBLIC = frozenset({"epoch", "learning_rate", "memory_mb", "seconds"})  # of a point of the learning curve
+_PUBLIC = frozenset({"epoch", "learning_rate", "memory_mb", "seconds"})  # values of a learning curve without rows' data
 
 
 class DpSgd:

@@ -31,7 +31,7 @@ def read_base(
         weights: Its checkpoint.
         frame: The rows that it was trained on.
         dataset: How they are read (planning.fine_tuning).
-        same_answers: Whether it predicts the same classes, or values.
+        same_answers: Whether it predicts the same classes, or values, as the new network.
     """
     encoded = Encoding.of(dataset).encode(frame)
     rows = Rows(
@@ -121,4 +121,4 @@ def _freeze(network: nn.Module, last: frozenset[str]) -> None:
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name in last)
     for norm in batch_norms(network):
-        norm.momentum = 0.0  # its statistics stay as well
+        norm.momentum = 0.0  # freezes its running statistics too

@@ -1,4 +1,4 @@
-"""Fit a network with the training loop; the result is a FittedModel."""
+"""Fit a network with the training loop, as an algorithm's result."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ __all__ = ["fit_network", "to_fitted_model"]
 def fit_network(
     build: Callable[[], nn.Module], reads: InputReader, config: NetworkConfig, task: TrainingTask, context: RunContext
 ) -> FittedModel:
-    """Train a network, as loop.train_network describes.
+    """Train a network, and return it as a fitted model; the arguments are those of ``loop.train_network``.
 
     Raises:
-        CandidateFailedError: It cannot be trained with these config, or diverged.
+        CandidateFailedError: The network cannot be trained with this config, or its loss diverged.
     """
     return to_fitted_model(train_network(build, reads, config, task, context), reads, config, task)
 

@@ -1,4 +1,4 @@
-"""A network's inputs: tensors made of rows, in the order and by the names in which ``forward`` takes them."""
+"""Read rows into the tensors that a network's ``forward`` takes, in its order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The losses, one value per row so that rows can be weighted, and the outputs that a network needs for them."""
+"""The losses, with one value per row so that rows can be weighted, and the number of outputs that they need."""
 
 from __future__ import annotations
 
@@ -109,12 +109,12 @@ def _huber(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
 
 
 def _poisson(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
-    """Return the negative log-likelihood but for a constant; the output is the logarithm of the rate."""
+    """Return the Poisson negative log-likelihood up to a constant; the output is the logarithm of the rate."""
     return _functional.poisson_nll_loss(outputs, target, log_input=True, reduction="none")
 
 
 def _quantile(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
-    """Return the pinball loss of the median, which is the value."""
+    """Return the pinball loss of the median, which is the predicted value."""
     return _pinball(outputs, target, outputs.new_tensor(0.5))
 
 

@@ -1,4 +1,4 @@
-"""What is measured of a network after each epoch, besides its losses."""
+"""Measurements after each epoch besides the losses: the plan's metric, and peak memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.training.algorithm import TrainingTask
 
 __all__ = ["epoch_metric", "peak_memory_mb"]
 
-_MAX_RANKED_CLASSES = 20  # classes, each of which sorts the rows, that an epoch has time for
+_MAX_RANKED_CLASSES = 20  # with more, a metric that sorts the rows for each class takes too long for an epoch
 
 
 def epoch_metric(task: TrainingTask, predictions: Tensor, target: Tensor) -> dict[str, float]:

@@ -1,7 +1,7 @@
-"""Layers of networks as ONNX nodes: those of one network, or of several with the same layers at once.
+"""Write layers as ONNX nodes: of one network, or of several networks with the same layers at once.
 
-Of several networks, tensors that differ are stacked along a leading dimension, and a layer is one batched operation.
-What is equal in all of them has no such dimension, and is computed once (as torch.func.vmap does it).
+Tensors that differ between the networks are stacked along a leading dimension, so that a layer is one batched
+operation. Tensors that are equal have no such dimension, and are computed once (as torch.func.vmap does).
 """
 
 from __future__ import annotations
@@ -24,22 +24,26 @@ _LOWEST = np.finfo(np.float32).min
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerWriter:
-    """``models``: how many networks are written."""
+    """Writes layers of networks into a graph.
+
+    Args:
+        graph: The graph.
+        models: Number of networks.
+    """
 
     graph: GraphWriter
     models: int
 
     def constant(self, tensors: Sequence[Tensor], rank: int = 0) -> Value:
-        """Return the networks' tensors, one each.
-
-        Args:
-            tensors: of one shape.
-            rank: how many dimensions what they meet has, without the leading one: theirs are the last of them.
-        """
+        """Return a constant of one tensor per network (see ``array``)."""
         return self.array([tensor.detach().cpu().numpy() for tensor in tensors], rank)
 
     def array(self, arrays: Sequence[npt.NDArray[np.generic]], rank: int = 0) -> Value:
-        """Return the networks' arrays as a constant, stacked where they differ.
+        """Return a constant of one array per network, stacked if they differ.
+
+        Args:
+            arrays: Arrays of one shape.
+            rank: Rank of the value that they are broadcast with, without the leading dimension.
 
         Raises:
             DifferentShapesError: The arrays are not of one shape.
@@ -54,7 +58,7 @@ class LayerWriter:
         return Value(name=self.graph.constant(stack), stacked=True)
 
     def add(self, operator: str, *values: Value, **attributes: object) -> Value:
-        """Return a node that works on each element, or along the last dimensions."""
+        """Add a node that works elementwise or along the last dimensions; return its output."""
         output = self.graph.add(operator, *(value.name for value in values), **attributes)
         return Value(name=output, stacked=any(value.stacked for value in values))
 
@@ -67,20 +71,26 @@ class LayerWriter:
         return self.add("Clip", value, self.number(low), self.number(high))
 
     def linear(self, value: Value, layers: Sequence[nn.Linear], rank: int = 2) -> Value:
-        """``value`` [..., in] of ``rank`` dimensions -> [..., out]."""
+        """Apply linear layers to ``value`` [..., in], which has ``rank`` dimensions; return [..., out]."""
         weights = self.array([_numpy(layer.weight).T for layer in layers], rank)
         return self.add(
             "Add", self.add("MatMul", value, weights), self.constant([layer.bias for layer in layers], rank)
         )
 
     def layer_norm(self, value: Value, layers: Sequence[nn.LayerNorm], rank: int = 2) -> Value:
-        """Normalize ``value`` of ``rank`` dimensions along its last one."""
+        """Apply layer norms to ``value``, which has ``rank`` dimensions, along the last one."""
         scale, bias = (self.constant([getattr(layer, name) for layer in layers], rank) for name in ("weight", "bias"))
         return self.add("LayerNormalization", value, scale, bias, axis=-1, epsilon=layers[0].eps)
 
     def sequential(self, value: Value, steps: Iterable[Sequence[Any]]) -> Value | None:
-        """Return the modules of each step, one of each network, one step after the other; None at a module that is
-        unknown.
+        """Apply modules one after another.
+
+        Args:
+            value: The input.
+            steps: The modules at each step, one per network.
+
+        Returns:
+            The output; None if a module is of an unknown kind.
         """
         for modules in steps:
             kinds = {type(module) for module in modules}
@@ -95,20 +105,20 @@ class LayerWriter:
         return value
 
     def column(self, name: str, index: int) -> Value:
-        """Column ``index`` of the input ``name`` [batch, columns] -> [batch]."""
+        """Return one column [batch] of the input ``name`` [batch, columns]."""
         return Value(name=self.graph.add("Gather", name, self.graph.constant(index), axis=1))
 
     def columns(self, value: Value, indices: npt.NDArray[np.int64]) -> Value:
-        """``value`` [batch, columns], which is not stacked -> those columns."""
+        """Return the columns with these indices of ``value`` [batch, columns], which is not stacked."""
         return Value(name=self.graph.add("Gather", value.name, self.graph.constant(indices), axis=1))
 
     def embed(self, ids: Value, tables: Sequence[Any]) -> Value:
-        """``ids`` [batch], which are not stacked -> [batch, dimensions]."""
+        """Return the embeddings [batch, dimensions] of ``ids`` [batch], which are not stacked."""
         table = self.constant([layer.weight for layer in tables])
         return self.add("Gather", table, ids, axis=int(table.stacked))
 
     def concat(self, values: Sequence[Value]) -> Value:
-        """[batch, ...] each, along the last dimension."""
+        """Concatenate values [batch, ...] along the last dimension."""
         if len(values) == 1:
             return values[0]
         if not any(value.stacked for value in values):
@@ -121,15 +131,15 @@ class LayerWriter:
         return self.add("Concat", *stacked, axis=-1)
 
     def flatten_last(self, value: Value) -> Value:
-        """[batch, columns, numbers] -> [batch, columns x numbers]."""
+        """Reshape [batch, columns, numbers] to [batch, columns x numbers]."""
         return self.reshape(value, [0, 0, -1] if value.stacked else [0, -1])
 
     def reshape(self, value: Value, shape: Sequence[int]) -> Value:
-        """``shape``: as ONNX has it, with the leading dimension where ``value`` is stacked."""
+        """Reshape a value to an ONNX shape, which has the leading dimension if ``value`` is stacked."""
         return self.add("Reshape", value, Value(name=self.graph.constant(np.array(shape, np.int64))))
 
     def swap_first(self, value: Value) -> Value:
-        """[batch, members, numbers] -> [members, batch, numbers], and back."""
+        """Transpose [batch, members, numbers] to [members, batch, numbers], or back."""
         return self.add("Transpose", value, perm=[0, 2, 1, 3] if value.stacked else [1, 0, 2])
 
     def to_float(self, value: Value) -> Value:
@@ -138,19 +148,30 @@ class LayerWriter:
 
 
 def modules_of(blocks: Sequence[nn.Module], index: int) -> list[Any]:
-    """Return the module at one place of each of several nn.Sequential."""
+    """Return the module at an index of each of several nn.Sequential."""
     return [block.get_submodule(str(index)) for block in blocks]
 
 
 def write_piecewise_linear(layers: LayerWriter, numbers: Value, modules: Sequence[Any]) -> Value:
-    """``numbers`` [batch, columns] -> [batch, columns x embedding]: rtdl_num_embeddings' version B without activation.
+    """Write rtdl_num_embeddings' PiecewiseLinearEmbeddings of version B without activation.
 
-    A column with fewer pieces has its last one in the last place; what is between counts nothing.
+    A column with fewer pieces has its last piece at the last index, and weights of 0 in between.
+
+    Args:
+        layers: Writes the nodes.
+        numbers: Numbers [batch, columns].
+        modules: The modules, one per network.
+
+    Returns:
+        Embeddings [batch, columns x embedding].
+
+    References:
+        Gorishniy, Rubachev and Babenko 2022, On Embeddings for Numerical Features in Tabular Deep Learning.
     """
     pieces = max(module.impl.weight.shape[1] for module in modules)
 
     def spread(tensors: Sequence[Tensor]) -> list[npt.NDArray[np.float32]]:
-        """[columns, own pieces, ...] -> [columns, pieces, ...]"""
+        """Pad tensors [columns, own pieces, ...] to [columns, pieces, ...]."""
         spread_arrays = []
         for tensor in tensors:
             array = _numpy(tensor)
@@ -173,9 +194,7 @@ def write_piecewise_linear(layers: LayerWriter, numbers: Value, modules: Sequenc
 
 
 def _bounds(encoding: Any, pieces: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return what the pieces are cut at: the first has no lower bound, the last no upper one, a column's only one
-    neither.
-    """
+    """Return lower and upper bounds [columns, pieces] of the pieces; the first and the last are open at one end."""
     columns = encoding.weight.shape[0]
     low, high = np.zeros((columns, pieces), np.float32), np.ones((columns, pieces), np.float32)
     low[:, 0], high[:, -1] = _LOWEST, -_LOWEST

@@ -1,4 +1,4 @@
-"""What the convolutional networks declare alike. Imports nothing heavy."""
+"""The common description of the convolutional networks. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ImageConfig(NetworkConfig):
 ImageConfigT = TypeVar("ImageConfigT", bound=ImageConfig)
 
 
-def image_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
+def image_algorithm(  # noqa: PLR0913 - what the networks differ in, all keyword-only
     *,
     name: str,
     strengths: str,
@@ -55,16 +55,16 @@ def image_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
     cost: Cost,
     training_order: int,
 ) -> Algorithm[ImageConfigT]:
-    """Declare a convolutional network.
+    """Make the description of a convolutional network.
 
     Args:
-        name: Of the algorithm.
-        strengths: The reason that a plan gives for it.
-        config: Its hyper-parameters.
-        train: Trains it.
-        epochs: Of up to 20,000 training rows, and of up to 2,000.
-        cost: As measured.
-        training_order: Among the candidates of a job.
+        name: Name of the algorithm.
+        strengths: Reason that a plan gives for it.
+        config: Class of its hyper-parameters.
+        train: Trains a model.
+        epochs: Epochs for up to 20,000 training rows, and for up to 2,000.
+        cost: Measured cost of a training.
+        training_order: Position among the candidates of a job.
     """
     few, fewer = epochs
     return Algorithm(

@@ -22,25 +22,31 @@ __all__ = ["READS", "ConvNet", "PixelMLP", "PixelNormalizer", "ResNet", "to_unit
 
 READS = columns("image")
 
-_SHIFT = 0.1  # of the side, at most
+_MAX_SHIFT = 0.1  # fraction of the side
 _MAX_ROTATION = math.radians(12)
-_MAX_SCALE = 0.1  # of the size, either way
-_LARGE_SIDE = 24  # from which on a residual network begins at half the size
-_MIN_SIDE = 4  # below it there is nothing left to halve
+_MAX_SCALE = 0.1  # fraction of the size, either way
+_LARGE_SIDE = 24  # pixels, from which on the first convolution of a residual network has a stride of 2
+_MIN_SIDE = 4  # pixels, below which strides are 1
 
 
 class PixelNormalizer(nn.Module):
-    """uint8 [batch, height, width, channels] -> [batch, channels, height, width], standardized by channel.
+    """Standardizes images by channel, and augments them in training.
 
-    In training, where ``jitter``, each image is shifted, turned and scaled a little: none is mirrored, since a
-    mirrored digit is none. What comes in from outside repeats the border.
+    Augmentation shifts, rotates and scales each image a little, and repeats its border. Images are not mirrored, since
+    a mirrored digit is no digit.
+
+    Args:
+        image: The training images, uint8 [rows, height, width, channels], that standardize the channels.
+        jitter: Whether images are augmented in training.
+
+    Shapes:
+        ``forward``: uint8 [batch, height, width, channels] -> float32 [batch, channels, height, width].
     """
 
     mean: Tensor
     scale: Tensor
 
     def __init__(self, image: npt.NDArray[np.uint8], *, jitter: bool) -> None:
-        """``image``: the training rows."""
         super().__init__()
         shown = image[:: max(1, len(image) // 2000)].astype(np.float32)
         self.register_buffer("mean", torch.from_numpy(shown.mean(axis=(0, 1, 2))))
@@ -51,18 +57,19 @@ class PixelNormalizer(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the standardized pixels [batch, channels, height, width]."""
-        # Channels first: onnxruntime is slow where a short last axis is broadcast, 10 us for 28 x 28 pixels.
+        # Channels first: onnxruntime broadcasts a short last axis slowly, in 10 us for 28 x 28 pixels.
         planes = image.to(self.mean.dtype).permute(0, 3, 1, 2)
         standard = (planes - self.mean[:, None, None]) * self.scale[:, None, None]
         return _augment(standard) if self.training and self.jitter else standard
 
 
 def _augment(images: Tensor) -> Tensor:
+    """Shift, rotate and scale each of the images [batch, channels, height, width] at random."""
     count = len(images)
     drawn = torch.rand(4, count, device=images.device) * 2 - 1
     turn, size = drawn[0] * _MAX_ROTATION, 1 + drawn[1] * _MAX_SCALE
     cosine, sine = turn.cos() * size, turn.sin() * size
-    shift = drawn[2:] * 2 * _SHIFT
+    shift = drawn[2:] * 2 * _MAX_SHIFT
     rows = [torch.stack([cosine, -sine, shift[0]], 1), torch.stack([sine, cosine, shift[1]], 1)]
     grid = nn.functional.affine_grid(torch.stack(rows, 1), [count, 1, *images.shape[2:]], align_corners=False)
     moved: Tensor = nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
@@ -70,8 +77,21 @@ def _augment(images: Tensor) -> Tensor:
 
 
 class ConvNet(nn.Module):
-    """Pairs of 3 x 3 convolutions, each pair half the size of the one before (as VGG, Simonyan and Zisserman 2015,
-    with batch norm); then all places of the last one, through dropout, into the answer."""
+    """Pairs of 3 x 3 convolutions with batch norm, each pair at half the size, and a linear layer over all positions.
+
+    Args:
+        image: The training images, uint8 [rows, height, width, channels].
+        outputs: Number of outputs.
+        widths: Channels of each pair of convolutions.
+        dropout: Probability that an input of the linear layer is dropped in training.
+        jitter: Whether images are augmented in training.
+
+    Shapes:
+        ``forward``: uint8 [batch, height, width, channels] -> [batch, outputs].
+
+    References:
+        Simonyan and Zisserman 2015, Very Deep Convolutional Networks for Large-Scale Image Recognition.
+    """
 
     def __init__(
         self, image: npt.NDArray[np.uint8], *, outputs: int, widths: Sequence[int], dropout: float, jitter: bool
@@ -103,7 +123,22 @@ def _convolution(channels: int, wide: int, *, stride: int = 1) -> list[nn.Module
 
 
 class ResNet(nn.Module):
-    """Residual blocks (He et al. 2016), each group half the size of the one before, with average pooling."""
+    """Groups of residual blocks, each at half the size of the one before, average pooling, and a linear layer.
+
+    Args:
+        image: The training images, uint8 [rows, height, width, channels].
+        outputs: Number of outputs.
+        widths: Channels of each group.
+        blocks: Residual blocks of a group.
+        dropout: Probability that an input of the linear layer is dropped in training.
+        jitter: Whether images are augmented in training.
+
+    Shapes:
+        ``forward``: uint8 [batch, height, width, channels] -> [batch, outputs].
+
+    References:
+        He et al. 2016, Deep Residual Learning for Image Recognition.
+    """
 
     def __init__(  # noqa: PLR0913 - a network's config, each by its name
         self, image: npt.NDArray[np.uint8], *, outputs: int, widths: Sequence[int], blocks: int, dropout: float,
@@ -131,7 +166,7 @@ class ResNet(nn.Module):
 
 
 class _Residual(nn.Module):
-    """Two convolutions with a skip connection."""
+    """Two 3 x 3 convolutions with a skip connection, which is a 1 x 1 convolution if the shape changes."""
 
     def __init__(self, channels: int, wide: int, *, stride: int) -> None:
         super().__init__()
@@ -146,7 +181,17 @@ class _Residual(nn.Module):
 
 
 class PixelMLP(Dense):
-    """A multilayer perceptron over pixels scaled to [0, 1]."""
+    """A multilayer perceptron over pixels scaled to [0, 1].
+
+    Args:
+        image: The training images, uint8 [rows, height, width, channels].
+        outputs: Number of outputs.
+        hidden: Units of each hidden layer.
+        dropout: Probability that a hidden unit is dropped in training.
+
+    Shapes:
+        ``forward``: uint8 [batch, height, width, channels] -> [batch, outputs].
+    """
 
     def __init__(self, image: npt.NDArray[np.uint8], *, outputs: int, hidden: Sequence[int], dropout: float) -> None:
         super().__init__([math.prod(image.shape[1:]), *hidden, outputs], dropout)
@@ -168,5 +213,15 @@ def to_unit_range(image: Tensor) -> Tensor:
 def train_images(
     build: Callable[[int], nn.Module], config: NetworkConfig, task: TrainingTask, context: RunContext
 ) -> FittedModel:
-    """Train a network on the images; ``build`` builds it, given the number of outputs."""
+    """Train a network on images.
+
+    Args:
+        build: Builds the network, given its number of outputs.
+        config: Hyper-parameters.
+        task: The rows, and what is learned of them.
+        context: Device, deadline, checkpoints and observers.
+
+    Raises:
+        CandidateFailedError: The network cannot be trained with this config, or its loss diverged.
+    """
     return fit_network(partial(build, outputs_of(config, task)), READS, config, task, context)

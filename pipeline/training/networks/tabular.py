@@ -1,4 +1,4 @@
-"""Networks for tables from the literature, around one encoding of the columns, filled and scaled."""
+"""Networks for tables from the literature: TabM, and the ResNet of Gorishniy et al."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ from pipeline.training.networks.graph_layers import LayerWriter, modules_of, wri
 
 __all__ = ["NumericScaler", "TabMNetwork", "TabularResNet"]
 
-_EMBEDDING = 16  # numbers that a column becomes
-_MAX_EMBEDDING = 32  # numbers that a category becomes
+_EMBEDDING = 16  # dimensions of a numeric column's embedding
+_MAX_EMBEDDING = 32  # dimensions of a category's embedding
 
 
 class NumericScaler(nn.Module):
-    """[batch, columns] with NaN -> [batch, width]: standardized within the training rows' range, and flags of gaps.
+    """Standardizes numbers, clipped to the range of the training rows, and flags missing ones.
 
-    A column that is the same in all training rows is left out; what is missing is the median.
+    Missing numbers become the median. Columns that are constant in the training rows are dropped.
+
+    Args:
+        num: Numbers of the training rows [rows, columns], NaN where missing.
+
+    Shapes:
+        ``forward``: [batch, columns] -> [batch, width].
     """
 
     median: Tensor
@@ -63,7 +69,7 @@ class NumericScaler(nn.Module):
         return torch.cat([standard, missing.index_select(1, self.flagged).to(num.dtype)], dim=1)
 
     def write(self, layers: LayerWriter, networks: Sequence[Self]) -> Value | None:
-        """Write ``forward``; None without columns, or where the networks do not keep and flag the same ones."""
+        """Write ``forward``; return None if there are no columns, or the networks use different ones."""
         varying, flagged = self.kept.numpy(), self.flagged.numpy()
         alike = (
             np.array_equal(varying, network.kept.numpy()) and np.array_equal(flagged, network.flagged.numpy())
@@ -89,7 +95,7 @@ class NumericScaler(nn.Module):
 
 
 class _OneHot(nn.Module):
-    """[batch, columns] of ids -> [batch, all ids]. TabM's own becomes a loop in ONNX."""
+    """One-hot encodes ids [batch, columns] as [batch, ids of all columns]; TabM's own module becomes a loop in ONNX."""
 
     ids: Tensor
     columns: Tensor
@@ -105,9 +111,23 @@ class _OneHot(nn.Module):
 
 
 class TabMNetwork(nn.Module):
-    """TabM-mini (Gorishniy, Kotelnikov and Babenko 2025) with piecewise-linear embeddings (Gorishniy et al. 2022).
+    """TabM-mini with piecewise-linear embeddings: an ensemble whose members share all weights but an input scaling.
 
-    ``forward(num, cat)`` -> [batch, members, outputs]: networks that share all weights but a scaling of their input.
+    Args:
+        num: Numbers of the training rows [rows, columns].
+        cardinalities: Number of ids of each categorical column.
+        outputs: Outputs of a member.
+        members: Number of members.
+        hidden: One block per entry; all have the width of the first.
+        bins: Bins of the piecewise-linear embedding of a number.
+        dropout: Probability that a unit is dropped in training.
+
+    Shapes:
+        ``forward``: ``num`` and ``cat`` [batch, columns] -> [batch, members, outputs].
+
+    References:
+        Gorishniy, Kotelnikov and Babenko 2025, TabM: Advancing Tabular Deep Learning with Parameter-Efficient
+        Ensembling; Gorishniy, Rubachev and Babenko 2022, On Embeddings for Numerical Features in Tabular Deep Learning.
     """
 
     def __init__(  # noqa: PLR0913 - the architecture's own sizes
@@ -121,7 +141,6 @@ class TabMNetwork(nn.Module):
         bins: int,
         dropout: float,
     ) -> None:
-        """``num``: the training rows. ``hidden``: blocks of one width, which the first says."""
         import rtdl_num_embeddings
         from tabm import TabM
 
@@ -133,7 +152,7 @@ class TabMNetwork(nn.Module):
             with torch.no_grad():
                 rows = self.scaled(torch.from_numpy(num))
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of a flag, or a column of two values, there is one piece alone
+                warnings.simplefilter("ignore")  # a flag, or a column of two values, has one bin alone
                 edges = rtdl_num_embeddings.compute_bins(rows, n_bins=max(2, min(bins, len(rows) - 1)))
                 embeddings = rtdl_num_embeddings.PiecewiseLinearEmbeddings(
                     edges, _EMBEDDING, activation=False, version="B"
@@ -154,7 +173,7 @@ class TabMNetwork(nn.Module):
 
     def forward(self, num: Tensor, cat: Tensor) -> Tensor:
         """Return the outputs of each member [batch, members, outputs]."""
-        # As TabM.forward does, whose column_stack becomes a loop in ONNX too.
+        # As TabM.forward, whose column_stack becomes a loop in ONNX too.
         features = [self.tabm.num_module(self.scaled(num)).flatten(1)] if self.scaled.width else []
         features += [self.tabm.cat_module(cat)] if self.categories else []
         members = self.tabm.ensemble_view(torch.cat(features, dim=1))
@@ -180,7 +199,7 @@ class TabMNetwork(nn.Module):
         value = layers.add("Unsqueeze", layers.concat(features), before_members)
         value = layers.add("Mul", value, layers.constant([backbone.affine.weight for backbone in backbones], rank=3))
         stacked = value.stacked
-        if stacked:  # one product for each network, and not one for each of its rows
+        if stacked:  # one matrix product per network, not one per row
             value = layers.reshape(value, [0, -1, backbones[0].affine.weight.shape[1]])
         for blocks in zip(*(backbone.blocks for backbone in backbones), strict=True):
             value = layers.add("Relu", layers.linear(value, modules_of(blocks, 0), rank=2 if stacked else 3))
@@ -194,9 +213,22 @@ class TabMNetwork(nn.Module):
 
 
 class TabularResNet(nn.Module):
-    """The ResNet for tables of Gorishniy et al. 2021: x + Dropout(Linear(Dropout(ReLU(Linear(BatchNorm(x)))))).
+    """A ResNet for tables with blocks x + Dropout(Linear(Dropout(ReLU(Linear(LayerNorm(x)))))).
 
-    ``forward(num, cat)`` -> [batch, outputs]. The norm is LayerNorm, which needs no batch of more than one row.
+    The original has BatchNorm, which needs batches of more than one row.
+
+    Args:
+        num: Numbers of the training rows [rows, columns].
+        cardinalities: Number of ids of each categorical column.
+        outputs: Number of outputs.
+        hidden: One block per entry; all have the width of the first, and twice that within.
+        dropout: Probability that a unit is dropped in training.
+
+    Shapes:
+        ``forward``: ``num`` and ``cat`` [batch, columns] -> [batch, outputs].
+
+    References:
+        Gorishniy et al. 2021, Revisiting Deep Learning Models for Tabular Data.
     """
 
     def __init__(
@@ -208,7 +240,6 @@ class TabularResNet(nn.Module):
         hidden: Sequence[int],
         dropout: float,
     ) -> None:
-        """``hidden``: a block each; blocks are of the first width, and twice as wide within."""
         super().__init__()
         self.scaled = NumericScaler(num)
         sizes = [min(_MAX_EMBEDDING, 1 + count // 2) for count in cardinalities]

@@ -1,4 +1,4 @@
-"""The network of the mlp algorithm: encoded columns in, logits or one standardized value out."""
+"""The multilayer perceptron for tables, with embeddings of numbers and categories."""
 
 from __future__ import annotations
 
@@ -16,20 +16,33 @@ from pipeline.training.networks.graph_layers import LayerWriter
 
 __all__ = ["TabularMLP"]
 
-_MAX_PIECES = 16  # that a column's range is cut into, fewer where there are many columns
+_MAX_PIECES = 16  # of a column's range; fewer if there are many columns
 _MAX_TOTAL_PIECES = 1024  # of all columns together
-_CLIP = 4.0  # standard deviations from the mean; what lies beyond counts as lying there
+_CLIP = 4.0  # standard deviations from the mean, to which numbers are clipped
 _MAX_SLOPE = 1e30  # a piece's slope; its product with any float32 difference in use stays finite
 
 Column = npt.NDArray[np.float64]
 
 
 class TabularMLP(nn.Module):
-    """``forward(num, cat)``: [batch, numeric columns] and [batch, categorical columns] -> [batch, outputs].
+    """A multilayer perceptron over numbers and embeddings of categories.
 
-    A number is read twice: standardized, and piecewise linearly (how much of each piece of its column's range it
-    covers), so that one layer can bend. What is missing is the median and a flag. All of it lies in [-1, 1], which one
-    int8 scale serves. A category is a row of its column's embedding.
+    A number has two encodings: standardized, and piecewise linear (the covered fraction of each piece of its column's
+    range), so that one layer can be nonlinear in it. A missing number becomes the median and a flag. All encodings are
+    in [-1, 1], so that one int8 scale fits them.
+
+    Args:
+        num: Numbers of the training rows [rows, columns], which the columns' ranges are computed from.
+        cardinalities: Number of ids of each categorical column.
+        outputs: Number of outputs.
+        hidden: Units of each hidden layer.
+        dropout: Probability that a hidden unit is dropped in training.
+
+    Shapes:
+        ``forward``: ``num`` and ``cat`` [batch, columns] -> [batch, outputs].
+
+    References:
+        Gorishniy, Rubachev and Babenko 2022, On Embeddings for Numerical Features in Tabular Deep Learning.
     """
 
     def __init__(
@@ -41,7 +54,6 @@ class TabularMLP(nn.Module):
         hidden: Sequence[int],
         dropout: float,
     ) -> None:
-        """``num``: the training rows, which the columns' ranges are taken from."""
         super().__init__()
         self.numbers = _Numbers(num)
         self.embeddings = nn.ModuleList(_embedding(count) for count in cardinalities)
@@ -62,7 +74,7 @@ class TabularMLP(nn.Module):
     def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value | None:
         """Write ``networks`` of this one's shape (loop.inference.WrittenNetwork).
 
-        Columns that miss values in some folds alone are flagged for all networks, with weights of 0 for the others.
+        A column with missing values in some folds only is flagged for all networks, with weights of 0 in the others.
         """
         layers = LayerWriter(graph=graph, models=len(networks))
         flagged = np.unique(np.concatenate([network.numbers.flagged.numpy() for network in networks]))
@@ -78,7 +90,7 @@ class TabularMLP(nn.Module):
 
 
 class _Numbers(nn.Module):
-    """[batch, columns] with NaN -> [batch, width] in [-1, 1]."""
+    """Encodes numbers [batch, columns], NaN where missing, as [batch, width] in [-1, 1]."""
 
     median: Tensor
     mean: Tensor
@@ -133,7 +145,7 @@ class _Numbers(nn.Module):
 
 
 def _with_flags(network: TabularMLP, flagged: npt.NDArray[np.int64]) -> nn.Linear:
-    """Return the network's first layer, as it reads a flag for each of ``flagged``."""
+    """Return the network's first layer, widened to a flag for each column of ``flagged``."""
     first, numbers = network.layers[0], network.numbers
     assert isinstance(first, nn.Linear), "a network begins with a layer"
     flagged_columns = numbers.flagged.numpy()
@@ -156,9 +168,9 @@ def _impute(column: Column) -> Column:
 
 
 def _piecewise_linear_bins(column: Column, pieces: int) -> tuple[Column, Column]:
-    """Where each piece of the range starts, and one over its length (0: there is no such piece).
+    """Return the start of each piece of the range, and 1 / its length (0: there is no such piece).
 
-    Half of the cuts are quantiles of the rows, half of the distinct values: the latter tell a long tail apart.
+    Half of the edges are quantiles of the rows, half are quantiles of the distinct values, which resolve long tails.
     """
     rows = np.quantile(column, np.linspace(0, 1, pieces // 2 + 1))
     values = np.quantile(np.unique(column), np.linspace(0, 1, pieces - pieces // 2 + 1))
@@ -174,7 +186,7 @@ def _dimensions(cardinality: int) -> int:
 
 
 def _embedding(cardinality: int) -> nn.Embedding:
-    """Missing and unknown, which training may never see, begin as nothing."""
+    """Return an embedding with zeros for missing (0) and unknown (the last id), which training may never see."""
     embedding = nn.Embedding(cardinality, _dimensions(cardinality))
     with torch.no_grad():
         embedding.weight.mul_(0.5)

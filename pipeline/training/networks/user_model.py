@@ -9,10 +9,10 @@
     def build(shape, settings) -> torch.nn.Module:  # forward(num, cat), forward(num), forward(cat) or forward(image)
         ...
 
-``shape`` is a Shape. What forward takes are, in this order, those inputs that the data has: ``num`` float32
-[batch, shape.numbers], standardized, missing is 0; ``cat`` int64 [batch, len(shape.cardinalities)]; ``image`` float32
-[batch, channels, height, width] in [0, 1]. It returns [batch, shape.outputs]: logits, or one standardized value (before
-the quantiles, where ``training.quantiles`` asks for some).
+``shape`` is a ModelShape. ``forward`` takes the inputs that the data has, in this order: ``num`` float32
+[batch, shape.numbers], standardized, 0 where missing; ``cat`` int64 [batch, len(shape.cardinalities)]; ``image``
+float32 [batch, channels, height, width] in [0, 1]. It returns [batch, shape.outputs]: logits, or one standardized value
+followed by the quantiles that ``training.quantiles`` asks for.
 """
 
 from __future__ import annotations
@@ -54,13 +54,18 @@ class ModelShape:
 
 
 class UserModel(nn.Module):
-    """The user's module, behind what makes its inputs clean: ``forward`` takes those of graphs.encoding."""
+    """The user's module behind a standardization of its inputs, so that ``forward`` takes those of graphs.encoding.
+
+    Args:
+        module: The user's module.
+        num: Numbers of the training rows [rows, columns], which are standardized by their mean and deviation.
+        reads: Names of the module's inputs, in its order.
+    """
 
     mean: Tensor
     scale: Tensor
 
     def __init__(self, module: nn.Module, num: npt.NDArray[np.float32], *, reads: tuple[str, ...]) -> None:
-        """``num``: the training rows, of which mean and deviation are taken."""
         super().__init__()
         self.module = module
         self._reads = reads

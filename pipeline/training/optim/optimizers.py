@@ -1,4 +1,4 @@
-"""The optimizers, each a function of its name, and the step that all of them take."""
+"""The optimizers by name, and the step that all of them take."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.training.distributed.strategy import Strategy
 __all__ = ["FULL_BATCH_OPTIMIZERS", "OPTIMIZERS", "NormalizedGD", "WeightOptimizer"]
 
 FULL_BATCH_OPTIMIZERS = frozenset({"gd", "normalized_gd"})  # one step an epoch, by the gradient of all rows
-_DECOUPLED_DECAY = frozenset({"adamw", "muon"})  # that decay the weights themselves
+_DECOUPLED_DECAY = frozenset({"adamw", "muon"})  # optimizers that apply the weight decay themselves
 _MUON_MOMENTUM = 0.95
 _ONE = torch.tensor(1.0)
 
@@ -181,7 +181,7 @@ def _fused_options(network: nn.Module) -> dict[str, bool]:
 
 
 def _sgd(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Gradient descent over all rows (Cauchy 1847), or over batches (Robbins and Monro 1951)."""
+    """Return gradient descent over all rows (Cauchy 1847), or over batches (Robbins and Monro 1951)."""
     return (torch.optim.SGD(_trainable_parameters(network), lr=config.learning_rate, **_fused_options(network)),)
 
 
@@ -190,13 +190,13 @@ def _normalized_gd(network: nn.Module, config: NetworkConfig) -> Optimizers:
 
 
 def _momentum(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Heavy ball (Polyak 1964)."""
+    """Return SGD with momentum (Polyak 1964)."""
     rate, momentum = config.learning_rate, config.momentum
     return (torch.optim.SGD(_trainable_parameters(network), lr=rate, momentum=momentum, **_fused_options(network)),)
 
 
 def _nesterov(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Nesterov 1983, as Sutskever et al. 2013 write it."""
+    """Return SGD with Nesterov momentum (Nesterov 1983, in the form of Sutskever et al. 2013)."""
     rate, momentum = config.learning_rate, config.momentum
     nesterov = momentum > 0  # torch requires it
     return (
@@ -207,17 +207,17 @@ def _nesterov(network: nn.Module, config: NetworkConfig) -> Optimizers:
 
 
 def _adagrad(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Duchi, Hazan and Singer 2011."""
+    """Return Adagrad (Duchi, Hazan and Singer 2011)."""
     return (torch.optim.Adagrad(_trainable_parameters(network), lr=config.learning_rate, foreach=True),)
 
 
 def _adadelta(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Zeiler 2012; its own rate is 1."""
+    """Return Adadelta (Zeiler 2012), which is meant for a learning rate of 1."""
     return (torch.optim.Adadelta(_trainable_parameters(network), lr=config.learning_rate, foreach=True),)
 
 
 def _rmsprop(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Tieleman and Hinton 2012."""
+    """Return RMSprop (Tieleman and Hinton 2012)."""
     return (torch.optim.RMSprop(_trainable_parameters(network), lr=config.learning_rate, foreach=True),)
 
 
@@ -230,7 +230,7 @@ def _adamw(network: nn.Module, config: NetworkConfig) -> Optimizers:
 
 
 def _muon(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Muon for the hidden matrices (Jordan et al. 2024), AdamW for the first and last layer and all other parameters.
+    """Return Muon for the hidden matrices (Jordan et al. 2024), and AdamW for all other parameters.
 
     Muon's steps are scaled so that both share one learning rate (Liu et al. 2025).
     """

@@ -1,4 +1,4 @@
-"""Averages of a network's weights over its training, which are evaluated and served instead of them."""
+"""Averages of a network's weights over its training, which replace the weights in evaluation and serving."""
 
 from __future__ import annotations
 

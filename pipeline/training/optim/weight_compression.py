@@ -1,9 +1,12 @@
-"""Pruning and weight sharing while a network trains, so that the weights that are left make up for those that are not.
+"""Pruning and weight sharing during training, so that the remaining weights adapt.
 
-Pruning is gradual and global (Zhu and Gupta 2017, arXiv:1710.01878): the share of zeros grows with the cube of the time
-that is left, and at each update the smallest weights of all layers are pruned. Sharing is that of Deep Compression (Han
-et al. 2016, arXiv:1510.00149): k-means assigns each weight to a value, and the values go on learning by the mean of
-their weights' steps.
+Pruning is gradual and global: the sparsity follows a cubic schedule, and each update prunes the smallest weights of all
+layers. For weight sharing, k-means assigns each weight to a shared value, which then changes by the mean of its
+weights' steps.
+
+References:
+    Zhu and Gupta 2017, To Prune, or Not to Prune (arXiv:1710.01878); Han et al. 2016, Deep Compression
+    (arXiv:1510.00149).
 """
 
 from __future__ import annotations
@@ -18,17 +21,24 @@ from pipeline.graphs.codebooks import share_weights
 
 __all__ = ["WeightCompression"]
 
-# Shares of the epochs.
+# Fractions of the epochs.
 _PRUNING_STARTS, _PRUNING_ENDS, _SHARING_STARTS = 0.1, 0.5, 0.7
 _UPDATES_PER_EPOCH = 4
-_MIN_WEIGHTS = 64  # a smaller tensor stays as it is
+_MIN_WEIGHTS = 64  # smaller tensors are left unchanged
 
 
 class WeightCompression:
-    """Keep the weights of ``model`` pruned and shared as ``config`` says, step by step.
+    """Prunes and shares the weights of a network after each step.
 
-    ``sparsity``: the share of weights that end as 0; ``shared_bits``: a tensor ends with at most two to the power of
-    them values; 0 of either: none. Biases and the parameters of norms stay as they are.
+    At the end, a fraction ``sparsity`` of the weights is 0, and a tensor has at most 2 ** ``shared_bits`` values; with
+    0 there is no pruning or sharing. Biases and the parameters of norms are left unchanged.
+
+    Args:
+        model: The network.
+        config: Hyper-parameters.
+
+    Raises:
+        CandidateFailedError: Another setting excludes pruning or sharing.
     """
 
     def __init__(self, model: nn.Module, config: NetworkConfig) -> None:
@@ -49,14 +59,14 @@ class WeightCompression:
 
     @property
     def first_epoch(self) -> int:
-        """Return the first epoch that ends with weights as they will be served."""
+        """Return the first epoch at whose end pruning and sharing are complete."""
         return max(1, int(np.ceil(self._end))) if self.is_active else 1
 
     def after_step(self, position: float) -> None:
         """Prune and share after an optimizer's step.
 
         Args:
-            position: Where in its schedule the training is, in epochs.
+            position: Position in the schedule, in epochs.
         """
         if not self.is_active:
             return
@@ -78,7 +88,7 @@ class WeightCompression:
         """Resume from the model's present weights: zeros stay pruned, and equal weights stay shared.
 
         Args:
-            position: Where in its schedule the training is, in epochs.
+            position: Position in the schedule, in epochs.
         """
         self.position = position
         self._masks, self._codes = [], []
@@ -108,7 +118,7 @@ class WeightCompression:
 
     @torch.no_grad()
     def _share(self) -> None:
-        """Assign each weight to one of a few values; 0 is a value of its own."""
+        """Assign each weight to one of 2 ** bits values by k-means; pruned weights keep the value 0."""
         for weights in self._weights:
             shared = share_weights(weights.cpu().numpy(), 2**self._bits)
             weights.copy_(torch.from_numpy(shared))
@@ -122,7 +132,7 @@ class WeightCompression:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Replace each weight by the mean of those that share its value."""
+        """Replace each weight by the mean of all weights that share its value."""
         for weights, codes in zip(self._weights, self._codes, strict=False):
             count = int(codes.max()) + 1
             sums = torch.zeros(count, dtype=torch.float64, device=codes.device)

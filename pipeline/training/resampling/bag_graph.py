@@ -1,4 +1,4 @@
-"""The graph of a bag: the mean of what its models answer. Imports nothing heavy."""
+"""Export the mean prediction of a bag's models. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ __all__ = ["AverageableBody", "average_fitted_models"]
 
 @runtime_checkable
 class AverageableBody(Protocol):
-    """What ``FittedModel.body`` is where several models of one algorithm have a graph that is cheaper than theirs."""
+    """A ``FittedModel.body`` that can export several models of its algorithm as one graph, cheaper than their own."""
 
     def __call__(self) -> onnx.ModelProto:
-        """Export the one model."""
+        """Export this model."""
         ...
 
     def average(self, bodies: Sequence[Self]) -> onnx.ModelProto | None:
-        """Export the mean of what ``bodies``, this one among them, answer.
+        """Export the mean prediction of several models, this one among them.
 
         Returns:
-            A body with the inputs of the one model; None where these models have no common graph.
+            A body with the inputs of one model; None if these models have no common graph.
         """
         ...
 
 
 def average_fitted_models(members: Sequence[FittedModel], *, classes: int) -> onnx.ModelProto:
-    """Export the mean of what ``members`` answer as one body.
+    """Export the mean prediction of ``members`` as one body.
 
-    Models of one algorithm share a graph where their bodies are averageable: the trees of all of them are one node, the
-    layers of networks are stacked. Others are graphs side by side.
+    Models of one algorithm share a graph if their bodies are averageable: all trees are one node, layers of networks
+    are stacked. Other models keep a graph each, whose outputs are averaged.
 
     Args:
-        members: models of the same rows, such as the fold models of a candidate; each counts the same.
-        classes: how many classes their probabilities are of; 0: values.
+        members: Models of the same encoded columns, such as the fold models of a candidate; they have equal weights.
+        classes: Number of classes; 0 for a regression.
 
     Returns:
         A body (graphs.served_graph): probabilities [batch, classes], or values [batch, 1 + quantiles].

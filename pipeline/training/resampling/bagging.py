@@ -1,7 +1,10 @@
-"""Bagging over folds: a model for each fold, trained on the other rows; together they predict their mean.
+"""Bagging over folds: a model for each fold, trained on the other rows; the bag predicts their mean.
 
-All rows are used, each model stops by rows that it has not learned from, and its predictions for these are the
-candidate's out-of-fold predictions (Breiman 1996; Erickson et al. 2020, AutoGluon).
+All rows are used. The rows that a fold holds out are for its model's early stopping, and its predictions for them are
+the candidate's out-of-fold predictions.
+
+References:
+    Breiman 1996, Bagging Predictors; Erickson et al. 2020, AutoGluon-Tabular (bagging over folds).
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from pipeline.training.resampling.folds import Fold
 
 __all__ = ["Bag", "average_models", "refit", "train_bag"]
 
-_REFIT = -1  # what the checkpoint calls the training on all rows
+_REFIT = -1  # number of the training on all rows in the checkpoints
 
 Train = Callable[[TrainingTask, RunContext], FittedModel]
 Floats = npt.NDArray[np.floating[Any]]
@@ -29,10 +32,13 @@ Floats = npt.NDArray[np.floating[Any]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bag:
-    """Fold models and their predictions for the rows that they have not learned from.
+    """Fold models and their out-of-fold predictions.
 
-    ``out_of_fold`` [rows, ...]: as FittedModel.predict has them, NaN for rows that no model held out. ``checkpoints``:
-    those of its folds.
+    Args:
+        members: The fold models.
+        out_of_fold: Predictions of FittedModel.predict [rows, ...]; NaN for rows that no model held out.
+        notes: Notes for the model card.
+        checkpoints: Checkpoints of the folds.
     """
 
     members: tuple[FittedModel, ...]
@@ -41,7 +47,7 @@ class Bag:
     checkpoints: BagCheckpoints | None = None
 
 
-def train_bag(  # noqa: PLR0913 - what is trained, on what, and how
+def train_bag(  # noqa: PLR0913 - folds, task, context and how to train
     folds: Sequence[Fold],
     task: TrainingTask,
     context: RunContext,
@@ -50,18 +56,21 @@ def train_bag(  # noqa: PLR0913 - what is trained, on what, and how
     *,
     is_refit: bool = False,
 ) -> Bag:
-    """Train a model for each fold, whose ``validation`` are the fold's rows.
+    """Train a model for each fold, with the fold's rows held out as ``validation``.
 
-    Each fold gets its share of the time that is left. At the deadline the models so far make the bag, which ``notes``
-    says; there is at least one.
+    Each fold has an equal share of the time left. At the deadline the bag consists of the models so far, at least one,
+    and has a note on it.
 
     Args:
-        folds: Of the training rows.
-        task: Its ``train`` are all rows; ``validation`` is not looked at.
-        context: Of the whole bag; each fold has its share of the time, and its own checkpoints.
-        train: Trains on one fold.
-        take: The rows of a fold that train and those that are held out; None: taken from ``task.train``.
-        is_refit: A refit follows, which has a share of the time as each fold has.
+        folds: Folds of ``task.train``.
+        task: The task, whose ``train`` are all rows; its ``validation`` is not used.
+        context: Context of the whole bag.
+        train: Trains a model.
+        take: Returns training and held-out rows of a fold; None: they are selected from ``task.train``.
+        is_refit: Whether a refit follows, which needs as much time as a fold.
+
+    Raises:
+        CandidateFailedError: ``train`` raises it for a fold.
     """
     rows, checkpoints = task.train, BagCheckpoints(context.checkpoints)
     members: list[FittedModel] = []
@@ -93,15 +102,18 @@ def train_bag(  # noqa: PLR0913 - what is trained, on what, and how
 
 
 def refit(bag: Bag, task: TrainingTask, context: RunContext, train: Train) -> FittedModel:
-    """Train one model on all rows, with what the fold models found by the rows that they held out.
+    """Train one model on all rows, with the settings that the fold models chose on their held-out rows.
 
-    Where time splits the rows the last fold model, which learned from the most of them, tells; else the median.
+    They are the medians of the folds; if rows are split by time, those of the last fold, which has the most rows.
 
     Args:
         bag: The fold models.
-        task: Its ``train`` are all rows.
-        context: Of the whole bag.
-        train: Trains on them.
+        task: The task, whose ``train`` are all rows.
+        context: Context of the whole bag.
+        train: Trains a model.
+
+    Raises:
+        CandidateFailedError: ``train`` raises it.
     """
     tuned_of_folds = [member.tuned for member in bag.members]
     tuned = tuned_of_folds[-1] if task.train.time is not None else _medians(tuned_of_folds)
@@ -124,12 +136,11 @@ def _medians(tuned_of_folds: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def average_models(members: Sequence[FittedModel], classes: int) -> FittedModel:
-    """Return the model that predicts the mean of what ``members`` predict.
+    """Return a model that predicts the mean of the predictions of ``members``.
 
     Args:
-        members: Fold models of one algorithm. The weights of the first are the checkpoint that another training may
-            begin from.
-        classes: Number of classes; 0: they predict values.
+        members: Fold models of one algorithm. Its weights, for fine-tuning, are those of the first.
+        classes: Number of classes; 0 for a regression.
     """
     first = members[0]
 

@@ -1,4 +1,4 @@
-"""The checkpoints of a bag: one state for each fold, in the one that a candidate has."""
+"""The checkpoints of a bag: one state per fold, in one checkpoint of the candidate."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ __all__ = ["BagCheckpoints", "FoldCheckpoints"]
 
 
 class BagCheckpoints:
-    """Keeps the last state of every fold, so that a fold that is trained is not trained again by a later attempt.
+    """Saves the last state of every fold, so that a later attempt does not train a finished fold again.
 
-    What is kept is a line of JSON, [fold, bytes, is finished] of each fold, before the states themselves.
+    The checkpoint is a line of JSON, [fold, bytes, is finished] of each fold, followed by the states.
+
+    Args:
+        checkpoints: Storage of the candidate.
     """
 
     def __init__(self, checkpoints: Checkpoints) -> None:
@@ -27,11 +30,11 @@ class BagCheckpoints:
         return FoldCheckpoints(self, number)
 
     def load(self, fold: int) -> bytes | None:
-        """Return the last state of a fold; None where there is none."""
+        """Return the last state of a fold; None if there is none."""
         return self._states.get(fold)
 
     def save(self, fold: int, state: bytes, *, finished: bool) -> None:
-        """Keep the state of a fold beside those of the others."""
+        """Save the state of a fold with those of the others."""
         self._states[fold] = state
         self._finished.discard(fold)
         self._finished |= {fold} if finished else set()
@@ -39,41 +42,41 @@ class BagCheckpoints:
         self._kept.save(_write(self._states, self._finished))
 
     def is_finished(self, fold: int) -> bool:
-        """Return whether the state of a fold is that of its end."""
+        """Return whether the training of a fold ended with its state."""
         return fold in self._finished
 
     @property
     def is_due(self) -> bool:
-        """Return whether a fold that ends is worth a checkpoint: a later attempt trains shorter ones again."""
+        """Return whether the last checkpoint is old enough to save the end of a fold."""
         return time.monotonic() - self._saved >= self.seconds
 
 
 class FoldCheckpoints:
-    """The Checkpoints of one fold."""
+    """The checkpoints of one fold (training.algorithm.Checkpoints)."""
 
     def __init__(self, bag: BagCheckpoints, number: int) -> None:
         self.seconds, self._bag, self._number = bag.seconds, bag, number
 
     def load(self) -> bytes | None:
-        """Return the last state of the fold; None where there is none."""
+        """Return the last state of the fold; None if there is none."""
         return self._bag.load(self._number)
 
     def save(self, state: bytes) -> None:
-        """Keep a state of the fold's unfinished training."""
+        """Save a state of the fold's unfinished training."""
         self._bag.save(self._number, state, finished=False)
 
     def finish(self, state: bytes) -> None:
-        """Keep the state with which the fold's training ended."""
+        """Save the state with which the fold's training ended."""
         self._bag.save(self._number, state, finished=True)
 
     @property
     def is_due(self) -> bool:
-        """Return whether the end of the fold is to be kept."""
+        """Return whether the end of the fold is to be saved."""
         return self._bag.is_due and not self.is_finished
 
     @property
     def is_finished(self) -> bool:
-        """Return whether what is loaded is the end of the fold's training."""
+        """Return whether the training of the fold ended in an earlier attempt."""
         return self._bag.is_finished(self._number)
 
 
@@ -83,7 +86,7 @@ def _write(states: dict[int, bytes], finished: set[int]) -> bytes:
 
 
 def _read(written: bytes) -> tuple[dict[int, bytes], set[int]]:
-    """Read what ``_write`` wrote; nothing where it is damaged, or a checkpoint of another kind."""
+    """Read states and finished folds; none if the checkpoint is damaged or of another kind."""
     head, _, content = written.partition(b"\n")
     try:
         folds = [(int(fold), int(size), bool(finished)) for fold, size, finished in json.loads(head or b"[]")]

@@ -1,4 +1,4 @@
-"""Assign rows to folds, each of which is held out in its turn: stratified, with groups of rows together, or by time."""
+"""Assign rows to folds: stratified, with groups of rows kept together, or by time."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ Folds = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 _NEVER_HELD = -1
-_STRATA = 10  # of a regression target, where rows are in groups
-_FIRST_WINDOW = 0.5  # of the rows: the earliest, which train in every window of time
+_STRATA = 10  # of a regression target, if rows have groups
+_FIRST_WINDOW = 0.5  # fraction of the rows, the earliest, that every window of time trains on
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fold:
-    """Masks [rows] of the rows that train and of those that are held out; by time a row may be in neither."""
+    """A fold.
+
+    Args:
+        train: Mask of the training rows [rows].
+        held: Mask of the held-out rows [rows]; of folds by time, some rows are in neither.
+    """
 
     train: Mask
     held: Mask
@@ -32,11 +37,17 @@ class Fold:
 def make_folds(rows: Rows, classes: int, count: int, seed: int) -> list[Fold]:
     """Make folds of rows.
 
-    Rows of one group are in one fold, each class keeps a row in what trains. Rows that are split by time make expanding
-    windows: the earliest half trains in all, each fold is later than the rows that train.
+    Rows of one group are in one fold, and each class has a training row in every fold. Rows that are split by time make
+    expanding windows: all folds train on the earliest half, and each holds out rows later than its training rows.
+
+    Args:
+        rows: Rows with their ``group`` or ``time``.
+        classes: Number of classes; 0 for a regression.
+        count: Number of folds.
+        seed: Seed of the random order.
 
     Returns:
-        ``count`` folds, or as many as the rows suffice for. A row that must always train is held out in none.
+        ``count`` folds, or fewer if the rows do not suffice. No fold holds out the only rows of a class.
     """
     if rows.time is not None:
         return list(_make_windows(rows, classes, count))
@@ -50,13 +61,13 @@ def assign_folds(rows: Rows, classes: int, count: int, seed: int) -> Folds:
     Strata are the classes, or the order of a regression's target.
 
     Args:
-        rows: With their ``group``.
+        rows: Rows with their ``group``.
         classes: Number of classes; 0 for a regression.
         count: Number of folds.
-        seed: Of the random order.
+        seed: Seed of the random order.
 
     Returns:
-        The fold of each row; -1 where a class would have no row left to train on without it.
+        The fold of each row [rows]; -1 where a class would have no row left to train on without it.
     """
     random = np.random.default_rng(seed)
     group = _number_groups(rows.group)
@@ -69,13 +80,19 @@ def assign_folds(rows: Rows, classes: int, count: int, seed: int) -> Folds:
 
 
 def assign_cross_fitting_folds(rows: Rows, classes: int, count: int, seed: int) -> Folds:
-    """Assign each row to a fold for codes that must not know the row's own target.
+    """Assign each row to a fold for encodings that must not depend on the row's own target.
 
-    Groups stay together, with even strata: the mean target of all other folds would tell a fold's own otherwise. Rows
-    that are split by time are in blocks of time.
+    Groups stay together, and strata are even: otherwise the mean target of the other folds would reveal a fold's own.
+    Rows that are split by time are in blocks of time.
+
+    Args:
+        rows: Rows with their ``group`` or ``time``.
+        classes: Number of classes; 0 for a regression.
+        count: Maximum of the folds.
+        seed: Seed of the random order.
 
     Returns:
-        The fold of each row, from 0.
+        The fold of each row [rows], from 0.
     """
     if rows.time is not None:
         present, blocks = np.unique(_number_blocks(rows.time, count), return_inverse=True)
@@ -83,18 +100,18 @@ def assign_cross_fitting_folds(rows: Rows, classes: int, count: int, seed: int) 
             return blocks.astype(np.int64)
     random = np.random.default_rng(seed)
     group = _number_groups(rows.group)
-    if group is None or not group.any():  # one group: codes that see it are better than none
+    if group is None or not group.any():  # of one group, random folds are the only ones
         return random.permutation(len(rows)).astype(np.int64) % min(count, len(rows))
     strata = rows.target if classes else _rank_strata(rows.target)
     return np.unique(_assign_groups(strata, group, count, random), return_inverse=True)[1]
 
 
 def separate_frequent(group: npt.NDArray[np.uint64], max_share: float) -> npt.NDArray[np.uint64]:
-    """Return the groups with rows of larger ones each by itself: what is so frequent repeats by nature.
+    """Return the groups with those that are too large split into single rows: values so frequent are no copies.
 
     Args:
-        group: The group of each row.
-        max_share: Of all rows, that one group may have.
+        group: The group of each row [rows].
+        max_share: Largest fraction of the rows that a group may have.
     """
     _, numbers, sizes = np.unique(group, return_inverse=True, return_counts=True)
     frequent = sizes[numbers] > max(1.0, max_share * len(group))
@@ -102,7 +119,7 @@ def separate_frequent(group: npt.NDArray[np.uint64], max_share: float) -> npt.ND
 
 
 def _number_groups(group: npt.NDArray[np.uint64] | None) -> Folds | None:
-    """Assign numbers from 0 to the groups; None where each row is by itself."""
+    """Return the groups as numbers from 0; None if each row is a group of its own."""
     if group is None:
         return None
     distinct, numbers = np.unique(group, return_inverse=True)
@@ -121,14 +138,14 @@ def _assign_rows(target: npt.NDArray[Any], classes: int, count: int, random: np.
     folds = np.empty(len(target), np.int64)
     if classes:
         folds[order] = np.arange(len(target)) % count
-    else:  # rows whose targets are next to each other go to the folds in random order
+    else:  # rows with neighboring targets are distributed over the folds at random
         permuted = np.argsort(random.random((-(-len(target) // count), count)), axis=1).ravel()
         folds[order] = permuted[: len(target)]
     return folds
 
 
 def _assign_groups(strata: Folds, group: Folds, count: int, random: np.random.Generator) -> Folds:
-    """Assign the largest groups first, each to the fold that keeps the strata most even; then single rows level it."""
+    """Assign groups, the largest first, so that the strata stay most even; then single rows, to level them."""
     sizes = np.bincount(group)
     folds = np.full(len(strata), _NEVER_HELD, np.int64)
     rows_of_stratum = np.maximum(1, np.bincount(strata))
@@ -140,7 +157,7 @@ def _assign_groups(strata: Folds, group: Folds, count: int, random: np.random.Ge
     for number in order:
         rows = by_group[ends[number] - sizes[number] : ends[number]]
         present, counts = np.unique(strata[rows], return_counts=True)
-        # What it adds to the sum of squared shares of the strata in the folds; the emptiest of equals.
+        # The increase of the sum of squared shares of the strata in each fold; of equal ones, the emptiest fold.
         added = load[:, present] @ (counts / rows_of_stratum[present] ** 2)
         fold = int(np.lexsort((load.sum(axis=1), np.round(added, 12)))[0])
         folds[rows] = fold
@@ -169,7 +186,7 @@ def _level(load: npt.NDArray[np.float64], total: npt.NDArray[np.float64], rows: 
 
 
 def _keep_classes(folds: Folds, target: npt.NDArray[Any], group: Folds | None, count: int) -> Folds:
-    """Return the folds without the rows that are all there is of a class, nor the rest of their groups."""
+    """Return the folds with -1 for groups with all rows of a class, which are never held out."""
     in_fold = np.bincount(target * count + folds, minlength=(int(target.max()) + 1) * count).reshape(-1, count)
     lost = in_fold == in_fold.sum(axis=1, keepdims=True)
     always = lost[target, folds]
@@ -179,7 +196,7 @@ def _keep_classes(folds: Folds, target: npt.NDArray[Any], group: Folds | None, c
 
 
 def _number_blocks(time: npt.NDArray[np.float64], count: int, first: float = 0.0) -> Folds:
-    """Assign blocks of time from 0, the share ``first`` of the rows -1; rows of the same time stay together."""
+    """Return each row's block of time, from 0; -1 for the earliest fraction ``first``. Equal times are in one block."""
     ordered = np.sort(time)
     shares = first + (1 - first) * np.arange(count) / count
     starts = ordered[np.floor(shares * len(time)).astype(np.int64)]

@@ -1,4 +1,4 @@
-"""What a search tries in which order: grid, random, halving, Bayesian."""
+"""The search methods: grid, random, successive halving, and Bayesian."""
 
 from __future__ import annotations
 
@@ -18,13 +18,21 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "SearchRequest", "count_trials", "quality"]
 
-_ETA = 3  # of halving: a third goes on, on three times the rows
-_MIN_RUNG_ROWS = 200  # of a rung: fewer tell little
+_ETA = 3  # of successive halving: a third of the settings is promoted, to three times the rows
+_MIN_RUNG_ROWS = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchRequest:
-    """A search. ``base``: complete settings that it begins with; ``rows``: that a trial learns from, at most."""
+    """A search.
+
+    Args:
+        trials: Space, method and number of trials.
+        base: Values of all settings, from which trials deviate.
+        seed: Seed of the random settings.
+        rows: Training rows of a trial on all rows.
+        greater: Whether a greater score is better.
+    """
 
     trials: Trials
     base: Settings
@@ -34,7 +42,7 @@ class SearchRequest:
 
     @property
     def first(self) -> list[Settings]:
-        """Return the plan's own settings, if the space contains them: the search is then never worse."""
+        """Return the plan's own settings, if the space contains them, so that a search never ends with worse ones."""
         space = self.trials.space
         return [{name: self.base[name] for name in space}] if contains(space, self.base) else []
 
@@ -52,9 +60,9 @@ class SearchRequest:
 
     @property
     def rungs(self) -> list[tuple[float, int]]:
-        """Of halving: the share of the rows and how many settings are tried on it. The last share is 1.
+        """Return the rungs of successive halving: fraction of the rows, and number of settings; the last has all rows.
 
-        A rung has at least 200 rows: small data has fewer rungs.
+        A rung has at least 200 rows, so that small data has fewer rungs.
         """
         count = len(self.settings)
         steps = int(math.log(max(1, count), _ETA) + 1e-9)
@@ -85,7 +93,11 @@ def _sequential(request: SearchRequest, runner: TrialRunner) -> Iterator[Trial]:
 
 
 def _halving(request: SearchRequest, runner: TrialRunner) -> Iterator[Trial]:
-    """Successive halving (Jamieson and Talwalkar 2016): a third of the settings goes on, on three times the rows."""
+    """Run successive halving: each rung promotes the best third of its settings to three times the rows.
+
+    References:
+        Jamieson and Talwalkar 2016, Non-stochastic Best Arm Identification and Hyperparameter Optimization.
+    """
     alive = request.settings
     for rung, (row_fraction, count) in enumerate(request.rungs):
         trials = []
@@ -100,7 +112,11 @@ def _halving(request: SearchRequest, runner: TrialRunner) -> Iterator[Trial]:
 
 
 def _bayesian(request: SearchRequest, runner: TrialRunner) -> Iterator[Trial]:
-    """Optuna's tree-structured Parzen estimator (Bergstra et al. 2011), seeded: the same scores, the same questions."""
+    """Run Optuna's tree-structured Parzen estimator, seeded, so that equal scores lead to equal settings.
+
+    References:
+        Bergstra et al. 2011, Algorithms for Hyper-Parameter Optimization.
+    """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -1,7 +1,7 @@
-"""The cheap rung before a job's trainings: all its candidates on few rows, so that the hopeless cost no more.
+"""Screening: train all candidates of a job on few rows first, and reject those that are far behind the best.
 
-One rung of successive halving (Jamieson and Talwalkar 2016), careful: a learning curve may cross another, so only what
-is far behind is dropped, and some always stay.
+It is one rung of successive halving (Jamieson and Talwalkar 2016). As learning curves may cross, a candidate must be
+far behind, and some always remain.
 """
 
 from __future__ import annotations
@@ -20,23 +20,29 @@ __all__ = ["Scorer", "screen_candidates"]
 
 Scorer = Callable[[FittedModel, Rows], tuple[float, tuple[float, float]]]  # the plan's metric and its 95 % interval
 
-_REJECT_HALF_WIDTHS = 2.0  # times the two intervals' half widths
-_MIN_SURVIVORS = 2  # candidates, whatever they are worth
-_TIME_FRACTION = 0.1  # of what is left, for all of them
+_REJECT_HALF_WIDTHS = 2.0  # a rejected candidate is this many times the sum of both half widths behind the best
+_MIN_SURVIVORS = 2  # candidates that remain, whatever their quality
+_TIME_FRACTION = 0.1  # of the time left, for all candidates
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _ScreenResult:
-    """``quality``: higher is better; ``half``: half of its interval's width."""
+    """The result of a candidate on the sample.
+
+    Args:
+        candidate: Its name.
+        quality: The metric, negated if lower is better.
+        half: Half of the width of its 95 % interval.
+    """
 
     candidate: str
     quality: float
     half: float
 
 
-def screen_candidates(  # noqa: PLR0913 - what is compared, on what, and how
+def screen_candidates(  # noqa: PLR0913 - candidates, rows and how they are scored
     candidates: Sequence[tuple[Candidate, Algorithm[Any]]],
     task: TrainingTask,
     context: RunContext,
@@ -45,7 +51,21 @@ def screen_candidates(  # noqa: PLR0913 - what is compared, on what, and how
     *,
     greater: bool,
 ) -> Mapping[str, str]:
-    """Candidate -> why it is dropped. What fails here is not dropped: it fails, or does not, in its training."""
+    """Return why candidates are rejected, by name.
+
+    A candidate whose training fails on the sample is not rejected: its own training decides.
+
+    Args:
+        candidates: Candidates and their algorithms.
+        task: The task with all rows.
+        context: Context of the job, of whose time a tenth is used.
+        rows: Number of training rows, and of validation rows, of the sample.
+        score: Measures the plan's metric.
+        greater: Whether a greater metric is better.
+
+    Raises:
+        CandidateFailedError: A candidate's settings are invalid.
+    """
     sampled_task = replace(
         task,
         train=sample(task.train, rows / len(task.train), classes=task.classes, seed=task.seed),

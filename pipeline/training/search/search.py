@@ -1,4 +1,4 @@
-"""The search of a candidate's settings: the best of them, and what became of each that was tried."""
+"""Search a candidate's settings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ __all__ = ["SearchResult", "search"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchResult:
-    """``config``: the best. ``checkpoints``: those of the training that follows."""
+    """The result of a search.
+
+    Args:
+        config: The best settings.
+        trials: All trials, in their order.
+        notes: Notes for the model card.
+        checkpoints: Storage of the training that follows, which keeps the trials' scores.
+    """
 
     config: AlgorithmConfig
     trials: tuple[Trial, ...]
@@ -31,23 +38,24 @@ class SearchResult:
     checkpoints: Checkpoints
 
 
-def search(  # noqa: PLR0913, PLR0917 - what is searched, on what, and how
+def search(  # noqa: PLR0913, PLR0917 - algorithm, space, task and score
     algorithm: Algorithm[Any], fixed: Settings, trials: Trials, task: TrainingTask, context: RunContext, score: Score
 ) -> SearchResult:
-    """Search ``trials.space`` for the best settings by ``score``; all others are as ``fixed`` has them.
+    """Search ``trials.space`` for the settings with the best score.
 
-    It ends while there is time left to train with the best, of its share of that until ``context.deadline``.
+    The search uses the fraction ``trials.share`` of the time until ``context.deadline``, and stops early enough to
+    train with the best settings.
 
     Args:
         algorithm: Trains the trials.
         fixed: Settings that are not searched.
-        trials: The space, the method and the number of trials.
-        task: What there is to learn.
-        context: Where the trials are trained.
+        trials: Space, method and number of trials.
+        task: The task of the candidate.
+        context: Context of the candidate.
         score: Measures ``task.metric``.
 
     Raises:
-        CandidateFailedError: The algorithm has no such setting, or every trial failed.
+        CandidateFailedError: The algorithm has no such setting, a value is invalid, or every trial failed.
     """
     algorithm.check_names(trials.space)
     base = algorithm.configure(fixed).model_dump()
@@ -94,7 +102,7 @@ def _search_deadline(context: RunContext, trials: Trials) -> float:
 
 
 def _best(trials: Sequence[Trial], *, greater: bool) -> Trial | None:
-    """Of those that came furthest; the first of equals."""
+    """Return the best trial of the last rung, the first of equal ones; None if none was scored."""
     scored = [trial for trial in trials if trial.status == "kept"]
     if not scored:
         return None
@@ -103,7 +111,7 @@ def _best(trials: Sequence[Trial], *, greater: bool) -> Trial | None:
 
 
 def _finalize(trials: Sequence[Trial], best: Trial | None) -> Iterator[Trial]:
-    """With what is known at the end: which is the best, and which did not go on."""
+    """Yield the trials with their final status: the best one, and those that halving did not promote."""
     last = max((trial.rung for trial in trials), default=0)
     for trial in trials:
         if trial is best:

@@ -1,4 +1,4 @@
-"""Settings drawn from a declared space."""
+"""Draw settings from a search space."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pipeline.contracts.algorithms.hyperparameter import Range, Setting, Setting
 
 __all__ = ["GRID_STEPS", "contains", "grid", "sample_settings"]
 
-GRID_STEPS = 3  # of a range in a grid: its ends and its middle
-_ATTEMPTS = 20  # draws for one that has not been drawn before
+GRID_STEPS = 3  # values of a range in a grid: its ends and its middle
+_ATTEMPTS = 20  # draws per setting that is wanted, since draws may repeat
 
 
 def grid(space: Space) -> Iterator[Settings]:
-    """All combinations, the last setting changing first; a range gives its ends and its middle."""
+    """Yield all combinations, the last setting changing first; a range has three values: its ends and its middle."""
     names = list(space)
     for values in itertools.product(*(_steps(space[name]) for name in names)):
         yield dict(zip(names, values, strict=True))
 
 
 def sample_settings(space: Space, count: int, seed: int) -> Iterator[Settings]:
-    """Up to ``count`` different settings drawn evenly; fewer where the space has no more."""
+    """Yield up to ``count`` distinct settings, drawn uniformly (in the logarithm, if the range says so)."""
     generator = np.random.default_rng(seed)
     samples: list[Settings] = []
     for _ in range(count * _ATTEMPTS):
@@ -37,7 +37,7 @@ def sample_settings(space: Space, count: int, seed: int) -> Iterator[Settings]:
 
 
 def contains(space: Space, settings: Settings) -> bool:
-    """Return whether ``settings`` are a point of the space."""
+    """Return whether the space contains the settings."""
     return all(_contains_value(values, settings.get(name)) for name, values in space.items())
 
 
@@ -65,5 +65,5 @@ def _interpolate(bounds: Range, fraction: float) -> int | float:
         value = math.exp(math.log(bounds.low) + fraction * (math.log(bounds.high) - math.log(bounds.low)))
     else:
         value = bounds.low + fraction * (bounds.high - bounds.low)
-    value = min(max(value, bounds.low), bounds.high)  # the logarithm's way back may end a bit beyond
+    value = min(max(value, bounds.low), bounds.high)  # exp(log(x)) may exceed a bound by rounding
     return round(value) if bounds.whole else value

@@ -1,9 +1,9 @@
-"""Trials of one small network side by side: each step is taken by several of them at once.
+"""Train several trials of a small network at once, with their weights stacked in batched operations.
 
-More threads make the step of a small network no faster, and on one thread it spends more time between its operations
-than in them. So trials that differ in their learning rate and weight decay alone are stacked, a stack a thread; their
-gradient is written out, as in training.loop.dense. Each keeps its own best epoch and its own patience, and learns what
-it would have learned alone, from the same weights and the same batches.
+More threads do not speed up a step of a small network, and on one thread the overhead of its operations exceeds their
+arithmetic. So trials that differ in learning rate and weight decay only are stacked, one stack per thread, with a
+manual backward pass as in training.loop.dense. Each trial has its own best epoch and patience, and the same initial
+weights and batches as if it were trained alone.
 """
 
 from __future__ import annotations
@@ -30,19 +30,23 @@ from pipeline.training.optim.schedules import lr_factor
 
 __all__ = ["can_stack", "fit_stacked"]
 
-_PER_TRIAL_SETTINGS = {"learning_rate", "weight_decay"}  # what trials may differ in
+_PER_TRIAL_SETTINGS = {"learning_rate", "weight_decay"}  # settings that trials may differ in
 _DISABLED_SETTINGS = {
     "batching": "fixed", "loss": None, "label_smoothing": 0.0, "l1": 0.0, "l2": 0.0, "max_gradient_norm": 0.0,
     "mixup": 0.0, "averaging": "none", "precision": "fp32", "privacy_epsilon": 0.0, "parallel": "none",
     "base_model": "", "freeze": False,
 }  # fmt: skip
 _OPTIMIZERS = ("adam", "adamw")
-_MAX_ROWS = 2048  # that are answered at once, by all trials
-_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # Adam's own constants
+_MAX_ROWS = 2048  # of a block of validation rows
+_BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults
 
 
 def can_stack(trials: Sequence[NetworkConfig], task: TrainingTask, context: RunContext) -> bool:
-    """Several trials over pixels, that classify with Adam and no other knob, alike in all but ``_OWN``."""
+    """Return whether trials can be trained at once.
+
+    They classify images on the CPU with Adam and none of the settings that change a step, and differ in learning rate
+    and weight decay only.
+    """
     first = trials[0]
     shared = [trial.model_dump(exclude=_PER_TRIAL_SETTINGS) for trial in trials]
     return (
@@ -58,9 +62,12 @@ def can_stack(trials: Sequence[NetworkConfig], task: TrainingTask, context: RunC
 
 
 def fit_stacked(trials: Sequence[NetworkConfig], task: TrainingTask, context: RunContext) -> list[FittedModel] | None:
-    """Train several trials at once (``can_stack``); of one whose loss is not finite, the best weights before are kept.
+    """Train several trials at once, for which ``can_stack`` is true.
 
-    None when the time is over first.
+    A trial whose loss becomes non-finite ends with its best weights before that.
+
+    Returns:
+        A model per trial; None if the deadline passes first.
     """
     torch.manual_seed(task.seed)
     config = trials[0]
@@ -86,7 +93,11 @@ def fit_stacked(trials: Sequence[NetworkConfig], task: TrainingTask, context: Ru
 def _train_stacks(
     stacks: Sequence[_Stack], epochs: int, patience: int, task: TrainingTask, context: RunContext
 ) -> bool:
-    """Until the last epoch, or none of them became better for so long; False when the time is over first."""
+    """Train until the last epoch, or until no trial has improved for ``patience`` epochs.
+
+    Returns:
+        False if the deadline passes first.
+    """
     trials = sum(len(stack.best_loss) for stack in stacks)
     with ThreadPoolExecutor(len(stacks)) as pool:
         for epoch in range(1, epochs + 1):
@@ -101,10 +112,16 @@ def _train_stacks(
 
 
 class _Stack:
-    """Trials that one thread trains: of each layer the weights [trials, to, from] and biases [trials, 1, to]."""
+    """Trials that one thread trains, with weights [trials, out, in] and biases [trials, 1, out] of each layer.
+
+    Args:
+        network: The network with the initial weights.
+        trials: Settings of the trials.
+        task: The rows.
+        first: Number of the first of these trials among all.
+    """
 
     def __init__(self, network: PixelMLP, trials: Sequence[NetworkConfig], task: TrainingTask, first: int) -> None:
-        """``first``: the place of the first of ``trials`` among all."""
         self._task, self._trials, self._config = task, trials, trials[0]
         weights = [layer.weight.detach() for layer in network.layers]
         biases = [layer.bias.detach().unsqueeze(0) for layer in network.layers]
@@ -116,7 +133,7 @@ class _Stack:
         self._tensors_of_trials = [
             [[tensor[trial] for tensor in tensors] for tensors in tensor_groups] for trial in range(len(trials))
         ]
-        self._steps = [torch.zeros(())] * len(self._parts)  # all have taken the same steps
+        self._steps = [torch.zeros(())] * len(self._parts)  # one tensor: all have the same number of steps
         self._drops = torch.Generator().manual_seed(task.seed + first)
         self._histories: list[list[dict[str, float]]] = [[] for _ in trials]
         self._best = [tensor.clone() for tensor in self._parts]
@@ -124,12 +141,12 @@ class _Stack:
 
     @torch.inference_mode()
     def learn(self, epoch: int) -> None:
-        """All batches of it; then each trial is measured, and what is its best is kept."""
+        """Train an epoch, measure each trial, and keep the weights of those that improved."""
         started, task, config = time.perf_counter(), self._task, self._config
         image, target = torch.from_numpy(task.train.image), torch.from_numpy(task.train.target)
         total = torch.zeros(len(self._trials))
         losses = [[point["validation_loss"] for point in history] for history in self._histories]
-        alike = config.schedule != "plateau"  # which alone looks at a trial's losses
+        alike = config.schedule != "plateau"  # the only schedule that depends on a trial's losses
         for passed, rows in iterate_batches(config, task, "cpu", epoch=epoch, first_step=0):
             factors = [
                 lr_factor(config, epoch - 1 + passed, trial_losses)
@@ -156,7 +173,7 @@ class _Stack:
                     best[trial] = tensor[trial]
 
     def learned(self, network: PixelMLP) -> Iterator[TrainedNetwork]:
-        """Of each trial the best."""
+        """Yield a copy of ``network`` with the best weights of each trial."""
         for trial, history in enumerate(self._histories):
             trained_network = copy.deepcopy(network)
             parameters = [
@@ -169,9 +186,14 @@ class _Stack:
             yield TrainedNetwork(network=trained_network.eval(), history=tuple(history))
 
     def _answers(self, inputs: Tensor, masks: list[Tensor] | None = None) -> list[Tensor]:
-        """Return the inputs of each layer but the first, and last the outputs: [trials, rows, ...].
+        """Return the inputs of each layer but the first, and the logits last: [trials, rows, ...].
 
-        The first layer is wide, and all trials are given the same: one at a time its weights stay near the processor.
+        The first layer is wide, and has the same inputs for all trials: it is computed trial by trial, so that its
+        weights stay in the processor's cache.
+
+        Args:
+            inputs: Pixels [rows, pixels].
+            masks: Receives the dropout masks of each hidden layer; None: no dropout.
         """
         first_outputs = torch.empty(len(self._trials), len(inputs), self._weights[0].shape[1])
         for outputs_of_trial, weight, bias in zip(
@@ -193,7 +215,7 @@ class _Stack:
         return activations
 
     def _step(self, inputs: Tensor, target: Tensor, rates: Sequence[float]) -> Tensor:
-        """Learn from a batch; the mean loss [trials] before. The gradient is written where it is kept."""
+        """Take a step with a batch; return each trial's mean loss before it [trials]."""
         masks: list[Tensor] = []
         *activations, logits = self._answers(inputs, masks)
         rows = target.repeat(len(self._trials))
@@ -214,7 +236,7 @@ class _Stack:
         return losses.view(len(self._trials), -1).mean(1)
 
     def _adam(self, rates: Sequence[float]) -> None:
-        """Kingma and Ba 2015; weight decay decoupled from it (Loshchilov and Hutter 2019), as Descent has it."""
+        """Take a step of AdamW, as WeightOptimizer does (Kingma and Ba 2015; Loshchilov and Hutter 2019)."""
         self._steps[0].add_(1)
         for (tensors, gradients, first, second), rate, config in zip(
             self._tensors_of_trials, rates, self._trials, strict=True

@@ -1,4 +1,4 @@
-"""Which function of a regression's target an algorithm learns best: compared on rows that are held out."""
+"""Choose the transform of a regression's target that an algorithm learns best, by held-out rows."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ Floats = npt.NDArray[np.floating[Any]]
 ValueScore = Callable[[Floats, Floats, "Floats | None"], float]  # predicted and true values, weight -> the metric
 
 _FOLDS = 2
-_MAX_ROWS = 2_000  # that train for a comparison; of more rows one fold alone is held out
+_MAX_ROWS = 2_000  # to train on; with more rows, one fold alone is held out
 _MAX_HELD_ROWS = 10_000
-_MIN_GAIN = 0.01  # of the metric, below which the target is learned as it is
+_MIN_GAIN = 0.01  # fraction of the metric by which another transform must be better
 _BOOTSTRAP_SAMPLES = 50
-_SHARE_OF_TIME, _MAX_SECONDS = 0.1, 30.0  # of what is left, for all comparisons
+_SHARE_OF_TIME, _MAX_SECONDS = 0.1, 30.0  # of the time left, for all comparisons
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _HeldOut:
-    """Values that are predicted for rows that were held out, their true ones, and their weights [rows]."""
+    """Predicted values of held-out rows, their true values and their weights [rows]."""
 
     values: Floats
     truth: Floats
@@ -41,7 +41,7 @@ class _HeldOut:
 _log = logging.getLogger(__name__)
 
 
-def select_target_transform(  # noqa: PLR0913, PLR0917 - what is compared, on what, and how
+def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transforms and score
     algorithm: Algorithm[ConfigT],
     config: ConfigT,
     task: TrainingTask,
@@ -51,21 +51,21 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - what is compared, on wh
     *,
     greater: bool,
 ) -> tuple[TargetTransform, str]:
-    """Compare transforms of the target by what the algorithm predicts for held-out rows.
+    """Compare transforms of the target by the metric of held-out rows.
 
-    Another than the first is taken where its metric is better by 1 %, and by more than a standard error.
+    A transform replaces the first one if its metric is better by 1 %, and by more than a standard error.
 
     Args:
-        algorithm: Trains each.
-        config: The candidate's.
-        task: Of the first transform; its ``train`` are all rows.
-        context: Of the candidate; the comparison has a share of its time.
-        transforms: The first is what is learned without a comparison.
-        score: The metric of values in the target's own units.
+        algorithm: Trains with each transform.
+        config: Hyper-parameters of the candidate.
+        task: Task with the first transform, whose ``train`` are all rows.
+        context: Context of the candidate, of whose time the comparison takes a tenth.
+        transforms: The transforms; the first is used without a comparison.
+        score: Measures the metric of values in the target's own units.
         greater: Whether a greater metric is better.
 
     Returns:
-        The transform, and a note on the comparison; it is empty where there was none.
+        The transform, and a note on the comparison; the note is empty if there was none.
     """
     plain = transforms[0]
     if len(transforms) < 2:
@@ -99,7 +99,7 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - what is compared, on wh
 
 
 def _is_better(outcome: _HeldOut, plain: _HeldOut, score: ValueScore, sign: int, seed: int) -> bool:
-    """Whether the metric is better by 1 %, and by more than a standard error, as bootstrap samples of the rows tell."""
+    """Return whether the metric is better by 1 %, and by more than its standard error over bootstrap samples."""
     random = np.random.default_rng(seed)
     rows = len(plain.truth)
     weight = np.ones(rows) if plain.weight is None else plain.weight
@@ -120,7 +120,7 @@ def _held_out(  # noqa: PLR0913, PLR0917 - the same
     plain: TargetTransform,
     transform: TargetTransform,
 ) -> _HeldOut:
-    """Train on each fold, and predict the rows that were held out."""
+    """Train on each fold, and predict its held-out rows."""
     rows = task.train
     folds = make_folds(rows, 0, _FOLDS, task.seed)
     if len(rows) > _MAX_ROWS or algorithm.spec.is_network:  # networks take the longest

@@ -1,6 +1,6 @@
-"""Which rows a trial learns from and is scored on: seeded, and of each class its share.
+"""The rows that a trial learns from and is scored on: seeded and stratified.
 
-The columns' vocabularies and a regression's scale are those of all training rows: they know no row's label.
+Vocabularies and a regression's scale are those of all training rows, since they do not depend on single labels.
 """
 
 from __future__ import annotations
@@ -20,10 +20,15 @@ _Indices = npt.NDArray[np.int64]
 
 
 def make_folds(task: TrainingTask, cv: int | None) -> tuple[tuple[TrainingTask, ...], str]:
-    """Return the tasks that a trial is scored on, and a note when they are not what ``cv`` asks for.
+    """Make the tasks that a trial is scored on.
 
-    None: the validation rows. Else the training rows in ``cv`` parts, each held out once; every part has rows of two
-    classes, and the rest rows of every class: where the rows do not suffice, fewer parts, or the validation rows.
+    Args:
+        task: The task of the candidate.
+        cv: Number of folds of the training rows; None: trials are scored on the validation rows.
+
+    Returns:
+        The tasks, and a note if there are fewer folds than ``cv``. Each fold holds out rows of two classes and trains
+        on rows of all: if the rows do not suffice, there are fewer folds, or trials are scored on the validation rows.
     """
     if cv is None:
         return (task,), ""
@@ -48,7 +53,7 @@ def make_folds(task: TrainingTask, cv: int | None) -> tuple[tuple[TrainingTask, 
 
 
 def sample(rows: Rows, fraction: float, *, classes: int, seed: int) -> Rows:
-    """``fraction`` of the rows, of each class at least one, in their order."""
+    """Return a random fraction of the rows, with at least one of each class, in their order."""
     if fraction >= 1:
         return rows
     generator = np.random.default_rng(seed)

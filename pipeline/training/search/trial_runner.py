@@ -1,4 +1,4 @@
-"""One settings tried: trained and scored on each fold, stopped when it is hopeless, remembered for a later attempt."""
+"""Run trials of a search: train and score settings on each fold, prune hopeless ones, and cache the scores."""
 
 from __future__ import annotations
 
@@ -30,22 +30,26 @@ __all__ = ["Score", "SearchTimeoutError", "TrialCache", "TrialRunner", "cache_ke
 
 Score = Callable[[FittedModel, Rows], float]  # of the plan's metric
 
-_FIRST_TRIAL_FRACTION = 0.5  # of the time that is left: the first trial may have so much of it
-_MIN_EPOCH_FRACTION = 0.25  # of a trial's epochs: before it no trial is pruned
-_MIN_CURVES = 4  # trials before one is compared with them
+_FIRST_TRIAL_FRACTION = 0.5  # of the time left, that the first trial may take
+_MIN_EPOCH_FRACTION = 0.25  # of a trial's epochs, before which it is not pruned
+_MIN_CURVES = 4  # learning curves that are needed to prune a trial
 _INCOMPARABLE_LOSS_SETTINGS = frozenset({"loss", "label_smoothing", "focal_gamma", "huber_delta", "quantiles"})
 
 
 class SearchTimeoutError(Exception):
-    """There is no time left for another trial. It never leaves the search."""
+    """There is no time left for another trial. ``search`` catches it."""
 
 
 class TrialPrunedError(Exception):
-    """A trial's curve is behind those of the others."""
+    """A trial's learning curve is worse than the median of the others'."""
 
 
 class TrialCache:
-    """Scores of an earlier attempt, before the state of the training that follows the search: a Checkpoints of both."""
+    """Checkpoints of a search and of the training that follows it: the trials' scores, then the training's state.
+
+    Args:
+        checkpoints: Storage of the candidate.
+    """
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._kept, self.seconds = checkpoints, checkpoints.seconds
@@ -58,28 +62,43 @@ class TrialCache:
         self._saved = time.monotonic()
 
     def __getitem__(self, key: str) -> list[float] | None:
-        """Score and seconds, where they are known."""
+        """Return score and seconds of a training (``cache_key``); None if they are unknown."""
         return self._scores.get(key)
 
     def note(self, key: str, score: float, seconds: float) -> None:
-        """Keep the score of a trial's training, and save a checkpoint where one is due."""
+        """Keep the score of a training, and save a checkpoint if one is due."""
         self._scores[key] = [score, seconds]
         if time.monotonic() - self._saved >= self.seconds:
             self.save(self._state)
 
     def load(self) -> bytes | None:
-        """Return the state of the training after the search."""
+        """Return the state of the training after the search; None if there is none."""
         return self._state or None
 
     def save(self, state: bytes) -> None:
-        """``state`` is that of the training after the search."""
+        """Save the state of the training after the search, together with the scores."""
         self._state, self._saved = state, time.monotonic()
         self._kept.save(json.dumps(self._scores).encode() + b"\n" + state)
 
 
 @dataclass(kw_only=True)
 class TrialRunner:
-    """Tries settings on ``folds``. ``prunes``: what is hopeless after some folds or epochs is stopped."""
+    """Trains and scores settings.
+
+    Args:
+        algorithm: The algorithm.
+        base: Values of all settings, which a trial's settings override.
+        folds: Tasks that each trial is trained and scored on.
+        context: Context of the candidate.
+        score: Measures the plan's metric.
+        greater: Whether a greater score is better.
+        cache: Scores of this and earlier attempts.
+        prunes: Whether hopeless trials are stopped after some folds or epochs.
+        deadline: time.monotonic() at which the search must end.
+        searched: Names of the searched settings.
+        planned: Number of trials of the search.
+        begun: Number of trials so far.
+    """
 
     algorithm: Algorithm[Any]
     base: Settings
@@ -91,7 +110,7 @@ class TrialRunner:
     prunes: bool
     deadline: float
     searched: frozenset[str]
-    planned: int  # how many there will be
+    planned: int
     begun: int = 0
     _longest: float = 0.0  # seconds of one training on all rows
     _best: list[float] = field(default_factory=list)  # the best trial's scores, fold by fold
@@ -106,7 +125,7 @@ class TrialRunner:
             rung: Rung of successive halving.
 
         Raises:
-            SearchTimeoutError: There is no time left for another training.
+            SearchTimeoutError: There is no time left for another training. Other errors make a failed trial.
         """
         started, scores = time.perf_counter(), list[float]()
         self.begun += 1
@@ -137,9 +156,9 @@ class TrialRunner:
         return trial("kept")
 
     def train_batch(self, settings: Sequence[Settings]) -> None:
-        """Train them at once where the algorithm can, so that their scores are known when each has its turn.
+        """Train several settings at once, if the algorithm can, and cache their scores for the trials that follow.
 
-        Not where the hopeless are stopped; and where half of the time is over before the end, nothing is known.
+        It does nothing for a search that prunes, and caches no score if half of the time passes first.
         """
         train_together = self.algorithm.side_by_side
         if train_together is None or self.prunes:
@@ -199,14 +218,21 @@ class TrialRunner:
         return lambda text: report(f"{where}, {text}")
 
     def _until(self, now: float, row_fraction: float) -> float:
-        """When this training must end, so that one on all rows can follow."""
+        """Return when this training must end, so that one on all rows can follow.
+
+        Raises:
+            SearchTimeoutError: There is no time left for both.
+        """
         seconds_left = self.deadline - now
         if seconds_left <= 0 or seconds_left < self._longest * (1 + row_fraction):
             raise SearchTimeoutError
         return self.deadline - self._longest if self._longest else now + seconds_left * _FIRST_TRIAL_FRACTION
 
     def _pruning_reason(self, scores: list[float]) -> str:
-        """Behind the best trial in each fold by more than the best's own folds differ (after at least half of them)."""
+        """Return why a trial is pruned after some of its folds; empty: it is not.
+
+        In each of at least half of the folds, it is behind the best trial by more than the best trial's scores differ.
+        """
         scored_folds, best = len(scores), self._best
         if (
             not self.prunes
@@ -221,7 +247,11 @@ class TrialRunner:
         return ""
 
     def _watch(self, curve: dict[int, float], config: AlgorithmConfig) -> Callable[[Mapping[str, float]], None]:
-        """Return what prunes a trial whose lowest loss is worse than the median (Golovin et al. 2017, Vizier)."""
+        """Return a ``watch`` that prunes a trial whose lowest loss is worse than the median of the others'.
+
+        References:
+            Golovin et al. 2017, Google Vizier (median stopping rule).
+        """
         min_epoch = _MIN_EPOCH_FRACTION * (config.epochs if isinstance(config, NetworkConfig) else 0)
         compared = self.prunes and not self.searched & _INCOMPARABLE_LOSS_SETTINGS
 
@@ -241,5 +271,5 @@ class TrialRunner:
 
 
 def cache_key(settings: Settings, fold: int, row_fraction: float) -> str:
-    """Names one training of a search."""
+    """Return the key of one training of a search: settings, fold and fraction of the rows."""
     return json.dumps([dict(settings), fold, round(row_fraction, 6)], sort_keys=True)
