@@ -48,7 +48,11 @@ class DynamoTable:
         return deserialize_item(response["Item"]) if "Item" in response else None
 
     def get_all(self, keys: Sequence[tuple[str, str]], *, consistent: bool = True) -> list[Item]:
-        """Return items in the order of their keys, without absent ones (BatchGetItem, 100 at once)."""
+        """Return items in the order of their keys, without absent ones (BatchGetItem, 100 at once).
+
+        Raises:
+            TransientError: DynamoDB did not return all items, however often it was asked.
+        """
         items: dict[tuple[str, str], Item] = {}
         waiting = [_key(*key) for key in keys]
         with self._speaking():

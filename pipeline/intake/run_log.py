@@ -169,8 +169,8 @@ class RunLog:
             references,
             limit,
             position=lambda reference: str(reference["listed_at"]),
-            parse=lambda kept: [
-                _run(item) for item in read_runs(self._table, [entry for entry in kept if _is_of(entry, models)])
+            parse=lambda entries: [
+                _run(item) for item in read_runs(self._table, [entry for entry in entries if _is_of(entry, models)])
             ],
         )
 

@@ -132,8 +132,8 @@ class ModelCatalog:
         if only:
             names = [name for name in sorted(only) if position is None or name > position]
             summaries = [self._registry.summary(tenant, name) for name in names[:limit]]
-            kept = [summary for summary in summaries if summary and _is_chosen(summary, task, tags)]
-            listed = Page(kept, names[limit - 1] if len(names) > limit else None)
+            chosen = [summary for summary in summaries if summary and _is_chosen(summary, task, tags)]
+            listed = Page(chosen, names[limit - 1] if len(names) > limit else None)
         else:
             listed = self._registry.models_page(tenant, task=task, tags=tags, limit=limit, after=position)
         shown = [summary.model_dump(mode="json", exclude={"tenant"}) for summary in listed.entries]

@@ -40,8 +40,8 @@ def make_page(
         position: Returns the position of an item.
         parse: Returns the entries of items; it may leave some out.
     """
-    kept = items[:limit]
-    return Page(parse(kept), position(kept[-1]) if len(items) > limit else None)
+    page_items = items[:limit]
+    return Page(parse(page_items), position(page_items[-1]) if len(items) > limit else None)
 
 
 def iterate(read: Callable[[str | None], Page[T]]) -> Iterator[T]:

@@ -87,6 +87,9 @@ class Table(Protocol):
         Args:
             keys: Partition and sort keys, each once.
             consistent: As for ``get``.
+
+        Raises:
+            TransientError: The table did not return all items.
         """
         ...
 

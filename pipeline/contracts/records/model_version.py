@@ -94,8 +94,8 @@ class ModelSummary(Record):
 
     def has_tags(self, words: Sequence[str]) -> bool:
         """Return whether the model has all tags, each given as a name, a value, or ``name=value``."""
-        known = {word for name, value in self.tags.items() for word in (name, value, f"{name}={value}")}
-        return known.issuperset(words)
+        tag_words = {word for name, value in self.tags.items() for word in (name, value, f"{name}={value}")}
+        return tag_words.issuperset(words)
 
 
 class GoldenPredictions(Record):
