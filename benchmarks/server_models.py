@@ -11,11 +11,12 @@ from onnx import TensorProto, helper, numpy_helper
 
 __all__ = ["INPUT_SHAPES", "write_models"]
 
-INPUT_SHAPES = {"table": (14,), "cnn": (1, 28, 28), "wide": (2048,)}
+INPUT_SHAPES = {"table": (14,), "cnn": (1, 28, 28), "wide": (2048,), "text": ()}
 
 
 def write_models(folder: Path) -> None:
-    """Write ``table`` (14-256-256-2), ``cnn`` (two convolutions on 28 x 28) and ``wide`` (16 x Linear 2048).
+    """Write ``table`` (14-256-256-2), ``cnn`` (two convolutions on 28 x 28), ``wide`` (16 x Linear 2048) and ``text``
+    (counts of 5,000 words and a linear layer).
 
     Each is in Triton's layout: ``NAME/1/model.onnx``.
     """
@@ -24,9 +25,11 @@ def write_models(folder: Path) -> None:
         "table": _dense(random, (14, 256, 256, 2)),
         "cnn": _convolutions(random),
         "wide": _dense(random, (2048,) * 17),
+        "text": _bag_of_words(random),
     }
     for name, (nodes, weights) in graphs.items():
-        inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", *INPUT_SHAPES[name]])]
+        datatype = TensorProto.STRING if name == "text" else TensorProto.FLOAT
+        inputs = [helper.make_tensor_value_info("x", datatype, ["rows", *INPUT_SHAPES[name]])]
         outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", None])]
         graph = helper.make_graph(nodes, name, inputs, outputs, weights)
         path = folder / name / "1" / "model.onnx"
@@ -70,3 +73,17 @@ def _convolutions(random: np.random.Generator) -> tuple[list[onnx.NodeProto], li
         helper.make_node("MatMul", ["i", "d"], ["y"]),
     ]
     return nodes, weights
+
+
+def _bag_of_words(random: np.random.Generator) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
+    words = ["the", "and", "was", "fast", "late", "broke", *(f"word{number}" for number in range(4_994))]
+    counter = helper.make_node(
+        "TfIdfVectorizer", ["words"], ["counts"], mode="TF", min_gram_length=1, max_gram_length=1, max_skip_count=0,
+        ngram_counts=[0], ngram_indexes=list(range(len(words))), pool_strings=words,
+    )  # fmt: skip
+    nodes = [
+        helper.make_node("StringSplit", ["x"], ["words", "lengths"], delimiter=" "),
+        counter,
+        helper.make_node("MatMul", ["counts", "w"], ["y"]),
+    ]
+    return nodes, [_weight(random, "w", len(words), 4)]

@@ -20,8 +20,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
 
 from common import report
-from server import START, Load, measure, memory_mb, request_of
+from server_load import Load, Target, measure, memory_mb, request_of
 from server_models import write_models
+from server_processes import START
 
 ROOT = Path(__file__).parents[1]
 MAX_GROWTH = 0.05  # of the memory after the first tenth of the time
@@ -54,7 +55,7 @@ def soak(folder: Path, seconds: float, change_seconds: float, clients: int) -> d
             facts["versions"] += 1
             publish(model, int(facts["versions"]))
             span = max(1, round(min(change_seconds, seconds - elapsed)))
-            measured = measure(url, load, folder, span)
+            measured = measure(Target(url, process.pid), load, folder, span)
             facts["requests"] += measured.requests * span
             facts["failures"] += measured.failures
             if elapsed <= seconds / 10:

@@ -44,6 +44,7 @@ _CODES: Mapping[type[BaseException], grpc.StatusCode] = {
     TransientError: grpc.StatusCode.UNAVAILABLE,
     BaseException: grpc.StatusCode.INTERNAL,
 }
+_NAMES: Mapping[grpc.StatusCode, str] = {code: code.name for code in grpc.StatusCode}
 _RETRY = (("grpc-retry-pushback-ms", "1000"),)
 _SERVER_FAULTS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
 _RETRIED = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE})
@@ -157,13 +158,17 @@ class CallRunner:
         started: float,
         facts: Mapping[str, Any],
     ) -> None:
+        seconds = time.perf_counter() - started
+        if not self._observer.needs_details:
+            self._observer.count("grpc", _NAMES[code], seconds, facts)
+            return
         self._observer.observe(
             EndedRequest(
                 protocol="grpc",
                 operation=call.method,
-                status=code.name,
+                status=_NAMES[code],
                 has_failed=code in _SERVER_FAULTS,
-                seconds=time.perf_counter() - started,
+                seconds=seconds,
                 facts=facts,
                 sizes={"bytes_in": call.size},
                 parent=metadata.get("traceparent", ""),

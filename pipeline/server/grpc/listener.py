@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import grpc
@@ -93,17 +94,21 @@ class GrpcListener:
         request_class = message_class(descriptor.input_type.full_name)
         response_class = message_class(descriptor.output_type.full_name)
         return grpc.unary_unary_rpc_method_handler(
-            self._behavior(descriptor.name, method),
+            self._behavior(descriptor.name, method, request_class),
             request_deserializer=request_class.FromString,
             response_serializer=response_class.SerializeToString,
         )
 
-    def _behavior(self, name: str, method: _Method) -> Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]:
+    def _behavior(
+        self, name: str, method: _Method, request_class: Any
+    ) -> Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]:
+        model_of = _model_reader(request_class)
+
         async def respond(request: Any, context: grpc.aio.ServicerContext) -> Any:
             call = Call(
                 run=lambda caller: method(request, caller),
                 method=name,
-                key=f"{name} {_model_of(request)}",
+                key=f"{name} {model_of(request)}",
                 size=request.ByteSize(),
             )
             return await self._runner.run(context, call)
@@ -111,10 +116,14 @@ class GrpcListener:
         return respond
 
 
-def _model_of(request: Any) -> str:
-    if hasattr(request, "model_spec"):
-        return str(request.model_spec.name)
-    return next((str(getattr(request, field)) for field in _MODEL_FIELDS if hasattr(request, field)), "")
+def _model_reader(request_class: Any) -> Callable[[Any], str]:
+    """Return the function that reads the name of the model from a request; empty for one without a model."""
+    fields = request_class.DESCRIPTOR.fields_by_name
+    if "model_spec" in fields:
+        return attrgetter("model_spec.name")
+    if "tasks" in fields:
+        return lambda request: ",".join(task.model_spec.name for task in request.tasks)
+    return next((attrgetter(field) for field in _MODEL_FIELDS if field in fields), lambda request: "")
 
 
 def _snake_case(name: str) -> str:

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's PredictionService: Predict, Classify, Regress, GetModelMetadata.
+"""TensorFlow Serving's PredictionService: Predict, Classify, Regress, MultiInference, GetModelMetadata.
 
 References:
     https://github.com/tensorflow/serving/blob/master/tensorflow_serving/apis/prediction_service.proto
@@ -6,8 +6,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,7 @@ _TYPES = {
 }
 _CODES = {datatype: code for code, (datatype, _, _) in _TYPES.items()}
 _SIGNATURES = ("", "predict", "serving_default")
+_MAX_TASKS = 16  # of MultiInference
 
 
 class TensorFlowService:
@@ -85,6 +86,27 @@ class TensorFlowService:
             InvalidRequestError: The model does not predict one value, or the examples do not match it.
         """
         return self._respond(request, caller, _regress)
+
+    def multi_inference(self, request: Any, caller: Caller) -> Reply:
+        """Run several tasks, each a classification or a regression by one model, on the same examples.
+
+        Raises:
+            NotFoundError: There is no such model, version or label.
+            InvalidRequestError: There is no task, a task has another method, or the examples do not match its model.
+        """
+        if not 0 < len(request.tasks) <= _MAX_TASKS:
+            raise InvalidRequestError(f"tasks: 1 to {_MAX_TASKS} are expected, there are {len(request.tasks)}")
+        response = message_class(f"{_SERVING}.MultiInferenceResponse")()
+        facts: Mapping[str, Any] = {}
+        for number, task in enumerate(request.tasks):
+            run = _TASKS.get(task.method_name)
+            if run is None:
+                raise InvalidRequestError(f"tasks[{number}], method_name: {' or '.join(_TASKS)} is expected")
+            single = message_class(f"{_SERVING}.{run.request}")(model_spec=task.model_spec, input=request.input)
+            message, facts = self._respond(single, caller, run.call)
+            result = response.results.add(model_spec=message.model_spec)
+            getattr(result, run.result).CopyFrom(message.result)
+        return Reply(response, facts)
 
     def get_model_metadata(self, request: Any, caller: Caller) -> Reply:
         """Describe a model's inputs and outputs.
@@ -128,6 +150,20 @@ def _regress(request: Any, model: LoadedModel) -> Reply:
     response = _new_response("RegressionResponse", request, model)
     write_values(response, values.ravel().tolist())
     return Reply(response, model.facts(len(values)))
+
+
+class _Task(NamedTuple):
+    """What a task of MultiInference runs: the name of its request, its field of the result, its function."""
+
+    request: str
+    result: str
+    call: Callable[[Any, LoadedModel], Reply]
+
+
+_TASKS: Mapping[str, _Task] = {
+    "tensorflow/serving/classify": _Task("ClassificationRequest", "classification_result", _classify),
+    "tensorflow/serving/regress": _Task("RegressionRequest", "regression_result", _regress),
+}
 
 
 def _run_examples(request: Any, model: LoadedModel) -> list[NDArray[Any]]:

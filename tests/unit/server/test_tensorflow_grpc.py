@@ -75,6 +75,29 @@ def test_regress_gives_a_value_for_each_example() -> None:
     np.testing.assert_allclose(values, _run(repository.model)[0], rtol=1e-6)
 
 
+def _multi_inference(*methods: str, rows: list[dict[str, Any]] = ROWS) -> Any:
+    tasks = [{"model_spec": {"name": "adult"}, "method_name": f"tensorflow/serving/{method}"} for method in methods]
+    examples = _request("ClassificationRequest", rows).input
+    return message_class("tensorflow.serving.MultiInferenceRequest")(tasks=tasks, input=examples)
+
+
+@pytest.mark.parametrize(("method", "signature"), [("classify", CLASSIFIER), ("regress", REGRESSOR)])
+def test_several_tasks_get_the_results_that_they_get_alone(method: str, signature: Signature) -> None:
+    service = TensorFlowService(OneModel(signature))
+    kind = {"classify": "classification", "regress": "regression"}[method]
+    alone = getattr(service, method)(_request(f"{kind.title()}Request", ROWS), CALLER).message
+    reply = service.multi_inference(_multi_inference(method, method), CALLER)
+    assert [getattr(result, f"{kind}_result") for result in reply.message.results] == [alone.result] * 2
+    assert reply.message.results[0].model_spec.version.value == 3
+    assert reply.facts["rows"] == len(ROWS)
+
+
+@pytest.mark.parametrize(("methods", "fact"), [((), "tasks"), (("guess",), r"tasks\[0\]"), (("regress",), "one value")])
+def test_tasks_that_a_model_does_not_have_are_refused(methods: tuple[str, ...], fact: str) -> None:
+    with pytest.raises(InvalidRequestError, match=fact):
+        TensorFlowService(OneModel(CLASSIFIER)).multi_inference(_multi_inference(*methods), CALLER)
+
+
 def test_a_context_completes_each_example() -> None:
     repository = OneModel(REGRESSOR)
     request = _request("RegressionRequest", [])
@@ -144,13 +167,17 @@ def test_bytes_that_are_not_text_are_base64() -> None:
 
 
 def test_names_and_numbers_of_fields_are_those_of_tensorflow_serving() -> None:
-    """From the file descriptors of the package tensorflow-serving-api 2.21 (input, classification, regression)."""
+    """From the file descriptors of the package tensorflow-serving-api 2.21, and its inference.proto."""
     expected = {
         "Input": {"example_list": 1, "example_list_with_context": 2},
         "ExampleListWithContext": {"examples": 1, "context": 2},
         "ClassificationRequest": {"model_spec": 1, "input": 2},
         "ClassificationResponse": {"model_spec": 2, "result": 1},
         "Class": {"label": 1, "score": 2},
+        "InferenceTask": {"model_spec": 1, "method_name": 2},
+        "InferenceResult": {"model_spec": 1, "classification_result": 2, "regression_result": 3},
+        "MultiInferenceRequest": {"tasks": 1, "input": 2},
+        "MultiInferenceResponse": {"results": 1},
         "RegressionRequest": {"model_spec": 1, "input": 2},
         "RegressionResponse": {"model_spec": 2, "result": 1},
         "GetModelMetadataRequest": {"model_spec": 1, "metadata_field": 2},
