@@ -1,4 +1,4 @@
-"""PUT, POST and DELETE /registry/...: move aliases, roll back, delete versions, cancel runs."""
+"""PUT, POST and DELETE /registry/...: move aliases, roll back, delete versions, share models, cancel runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.contracts.errors import NotFoundError
 from pipeline.lambda_handlers import http_function, reject_unknown_route
 from pipeline.serving.http import Response, find_caller
 from pipeline.use_cases.management.audited_calls import parse_body
-from pipeline.use_cases.management.manage_registry import AliasChange, Rollback
+from pipeline.use_cases.management.manage_registry import AliasChange, Grant, Rollback
 
 Document = dict[str, Any]
 
@@ -47,6 +47,28 @@ def delete_version(model: str, version: str) -> Document:
     if not (version.isascii() and version.isdigit() and len(version) <= 6):
         raise NotFoundError(f"model '{model}' has no such version: a number is expected")
     return manager_of(caller.tenant).delete_version(caller, model, int(version))
+
+
+@app.get("/registry/models/<model>/grants")
+def list_grants(model: str) -> Document:
+    """Return with whom a model is shared."""
+    caller = find_caller(app.current_event.raw_event)
+    return manager_of(caller.tenant).grants(caller, model)
+
+
+@app.put("/registry/models/<model>/grants/<tenant>")
+def share_model(model: str, tenant: str) -> Document:
+    """Let another tenant use a model."""
+    caller = find_caller(app.current_event.raw_event)
+    grant = parse_body(Grant, app.current_event.decoded_body or "")
+    return manager_of(caller.tenant).share(caller, model, tenant, grant.role)
+
+
+@app.delete("/registry/models/<model>/grants/<tenant>")
+def revoke_share(model: str, tenant: str) -> Document:
+    """Revoke what another tenant may do with a model."""
+    caller = find_caller(app.current_event.raw_event)
+    return manager_of(caller.tenant).share(caller, model, tenant, None)
 
 
 @app.post("/registry/runs/<run>/cancel")

@@ -282,14 +282,14 @@ def operator(
     from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
     from pipeline.intake.run_log import RunLog
     from pipeline.registry.api_keys import ApiKeys
-    from pipeline.registry.audit import AuditLog
+    from pipeline.registry.audit import AuditedTable, AuditLog
     from pipeline.registry.model_registry import ModelRegistry
     from pipeline.registry.tenants import TIERS, TenantAdministration
 
     clients = Clients(endpoint_url=endpoint_url, region=region, profile=profile, credentials=credentials)
     deployed = Stack(clients.cloudformation, stack)
     outputs = deployed.outputs()
-    table = table_of(clients, outputs["TableName"])
+    table = AuditedTable(table_of(clients, outputs["TableName"]))
     artifacts = bucket_of(clients, outputs["ArtifactsBucket"])
     plans = {tier: outputs[name] for tier in TIERS if (name := f"{tier.capitalize()}UsagePlan") in outputs}
     return OperatorServices(

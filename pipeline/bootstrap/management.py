@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from pipeline.bootstrap.adapters import clients_of_tenant, connect, registry_of, table_of
+from pipeline.bootstrap.adapters import bucket_of, clients_of_tenant, connect, table_of
 from pipeline.bootstrap.settings import DescriberSettings, ManagerSettings, PublisherSettings, UploadSettings
 
 if TYPE_CHECKING:
@@ -56,7 +56,9 @@ def registry_manager(environ: Environ = os.environ) -> Callable[[str], ManageReg
     """Return a function that gives what changes a tenant's registry, with the rights of that tenant alone."""
     from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
     from pipeline.intake.run_log import RunLog
-    from pipeline.registry.audit import AuditLog
+    from pipeline.registry.audit import AuditedTable, AuditLog
+    from pipeline.registry.model_registry import ModelRegistry
+    from pipeline.registry.tenants import SharedModels
     from pipeline.use_cases.management.cancel_run import CancelRun
     from pipeline.use_cases.management.manage_registry import ManageRegistry
 
@@ -65,11 +67,12 @@ def registry_manager(environ: Environ = os.environ) -> Callable[[str], ManageReg
 
     def manager_of(tenant: str) -> ManageRegistry:
         clients = clients_of(tenant)
-        table = table_of(clients, settings.table)
+        table = AuditedTable(table_of(clients, settings.table))
         executions = StepFunctionsExecutions(clients.stepfunctions, settings.state_machine)
         return ManageRegistry(
-            registry=registry_of(clients, settings),
+            registry=ModelRegistry(table, bucket_of(clients, settings.artifacts)),
             cancel=CancelRun(runs=RunLog(table), executions=executions),
+            sharing=SharedModels(table),
             audit=AuditLog(table),
         )
 

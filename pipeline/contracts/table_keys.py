@@ -10,6 +10,8 @@ __all__ = [
     "alias_prefix",
     "api_key_key",
     "audit_key",
+    "grant_key",
+    "grant_prefix",
     "history_prefix",
     "model_key",
     "models_of",
@@ -109,6 +111,16 @@ def api_key_key(key_sha256: str) -> tuple[str, str]:
 def tenant_key(tenant: str) -> tuple[str, str]:
     """Return (pk, sk) of a tenant: ``status``, ``tier``, ``gateway_key`` and the models shared with it."""
     return f"ACCOUNT#{tenant}", "ACCOUNT"
+
+
+def grant_key(owner: str, model: str, tenant: str) -> tuple[str, str]:
+    """Return (pk, sk) of what an owner knows of a model that it shares: ``model``, ``tenant`` and ``role``."""
+    return f"TENANT#{owner}", f"GRANT#{model}#{tenant}"
+
+
+def grant_prefix(owner: str, model: str | None = None) -> tuple[str, str]:
+    """Return (pk, sk prefix) of an owner's grants, or of those on one model."""
+    return f"TENANT#{owner}", "GRANT#" if model is None else f"GRANT#{model}#"
 
 
 def audit_key(tenant: str, entry: str) -> tuple[str, str]:

@@ -148,6 +148,14 @@ class ApiKeys:
         """
         return [_api_key(item) for item in self._table.listing("KEY") if tenant in (None, item["tenant"])]
 
+    def find(self, prefix: str) -> ApiKey:
+        """Return the valid key with this prefix.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        return _api_key(self._find_valid(prefix)[0])
+
     def rotate(self, prefix: str, *, overlap: timedelta = ROTATION_OVERLAP) -> str:
         """Create a key like the valid one with this prefix, and return it; the old one expires after the overlap.
 

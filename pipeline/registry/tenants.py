@@ -9,11 +9,21 @@ from dataclasses import dataclass, field
 from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.errors import ConflictError, InputError, NotFoundError
 from pipeline.contracts.object_keys import check_tenant
-from pipeline.contracts.ports import GatewayKeys, Item, Table
-from pipeline.contracts.table_keys import tenant_key
+from pipeline.contracts.ports import CheckRequest, GatewayKeys, Item, PutRequest, Table, TableWrite, UpdateRequest
+from pipeline.contracts.table_keys import grant_key, grant_prefix, tenant_key
 from pipeline.registry.roles import ROLES
 
-__all__ = ["ACTIVE", "DEFAULT_TIER", "MAX_SHARED", "SHARED_ROLES", "TIERS", "Tenant", "TenantAdministration", "Tenants"]
+__all__ = [
+    "ACTIVE",
+    "DEFAULT_TIER",
+    "MAX_SHARED",
+    "SHARED_ROLES",
+    "TIERS",
+    "SharedModels",
+    "Tenant",
+    "TenantAdministration",
+    "Tenants",
+]
 
 ACTIVE = "ACTIVE"
 TIERS = ("basic", "standard", "premium")  # usage plans of the template
@@ -65,7 +75,76 @@ class Tenants:
         return [_tenant(item) for item in self._table.listing("TENANT")]
 
 
-class TenantAdministration(Tenants):
+class SharedModels(Tenants):
+    """Shares models with other tenants. A grant is in the items of both: the authorizer reads the grantee's anyway.
+
+    Args:
+        table: Table of the registry.
+        now: Returns the time.
+    """
+
+    def __init__(self, table: Table, *, now: Clock = utc_now) -> None:
+        super().__init__(table)
+        self._now = now
+
+    def share(self, owner: str, model: str, tenant: str, role: str | None) -> None:
+        """Grant another tenant a role on a model, or revoke it; known within the seconds that keys are cached.
+
+        Args:
+            owner: Tenant of the model.
+            model: Name of the model.
+            tenant: Tenant that is granted the role.
+            role: predictor or reader; None revokes it.
+
+        Raises:
+            InputError: The tenant is the owner, or the role is another.
+            NotFoundError: There is no such tenant, or no grant to revoke.
+            ConflictError: The owner is suspended, 50 models are shared with the tenant already, or others change its
+                grants all the time.
+        """
+        if tenant == owner:
+            raise InputError("a model cannot be shared with its own tenant: the name of another tenant is expected")
+        if role is not None and role not in SHARED_ROLES:
+            raise InputError(f"'{role[:32]}' is not a role on a shared model: {' or '.join(SHARED_ROLES)} is expected")
+        for _ in range(_ATTEMPTS):
+            if self._table.write_all(self._grant(owner, model, tenant, role)):
+                return
+            if role is not None and ((record := self.get(owner)) is None or record.status != ACTIVE):
+                raise ConflictError(f"the tenant '{owner}' is suspended or has no record: it can share no model")
+        raise ConflictError(f"others are changing the grants of '{tenant}': try again")
+
+    def grants(self, owner: str, model: str | None = None) -> Mapping[tuple[str, str], str]:
+        """Return the roles on an owner's models by model and tenant.
+
+        Args:
+            owner: Tenant of the models.
+            model: Only this model.
+        """
+        items = self._table.query(*grant_prefix(owner, model))
+        return {(item["model"], item["tenant"]): item["role"] for item in items if "role" in item}
+
+    def _grant(self, owner: str, model: str, tenant: str, role: str | None) -> Sequence[TableWrite]:
+        """Return the writes of a grant, or of its end."""
+        if (item := self._table.get(*tenant_key(tenant))) is None:
+            raise NotFoundError(f"there is no tenant '{tenant}'")
+        name, before = f"{owner}/{model}", item.get("shared")
+        after = {shared: granted for shared, granted in (before or {}).items() if shared != name}
+        pk, sk = grant_key(owner, model, tenant)
+        entry: Item = {"pk": pk, "sk": sk, "model": model, "tenant": tenant}
+        change = UpdateRequest(key=tenant_key(tenant), values={"shared": after}, only_if={"shared": before})
+        if role is None:
+            if name not in (before or {}):
+                raise NotFoundError(f"the model '{model}' is not shared with '{tenant}'")
+            ended = entry | {"expires_at": int(self._now().timestamp())}  # DynamoDB removes it
+            return [change, PutRequest(item=ended)]
+        after[name] = role
+        if len(after) > MAX_SHARED:
+            raise ConflictError(f"{MAX_SHARED} models are shared with '{tenant}', which is the maximum")
+        owner_is_active = CheckRequest(key=tenant_key(owner), only_if={"status": ACTIVE})
+        return [change, PutRequest(item=entry | {"role": role}), owner_is_active]
+
+
+class TenantAdministration(SharedModels):
     """Creates, suspends and removes tenants, each with a gateway key of its own.
 
     Args:
@@ -75,9 +154,8 @@ class TenantAdministration(Tenants):
     """
 
     def __init__(self, table: Table, gateway_keys: GatewayKeys, *, now: Clock = utc_now) -> None:
-        super().__init__(table)
+        super().__init__(table, now=now)
         self._gateway_keys = gateway_keys
-        self._now = now
 
     def create(self, tenant: str, *, tier: str = DEFAULT_TIER) -> Tenant:
         """Create a tenant.
@@ -142,53 +220,14 @@ class TenantAdministration(Tenants):
         """
         return self._set_status(tenant, ACTIVE)
 
-    def share(self, owner: str, model: str, tenant: str, role: str | None) -> None:
-        """Grant another tenant a role on a model, or revoke it; known within the seconds that keys are cached.
-
-        Args:
-            owner: Tenant of the model.
-            model: Name of the model.
-            tenant: Tenant that is granted the role.
-            role: predictor or reader; None revokes it.
-
-        Raises:
-            InputError: The tenant is the owner, or the role is another.
-            NotFoundError: There is no such tenant, or no grant to revoke.
-            ConflictError: 50 models are shared with the tenant already, or others change its grants all the time.
-        """
-        if tenant == owner:
-            raise InputError("a model cannot be shared with its own tenant: the name of another tenant is expected")
-        if role is not None and role not in SHARED_ROLES:
-            raise InputError(f"'{role[:32]}' is not a role on a shared model: {' or '.join(SHARED_ROLES)} is expected")
-        name = f"{owner}/{model}"
-        for _ in range(_ATTEMPTS):
-            before = dict(self._required(tenant).shared)
-            if role is None and name not in before:
-                raise NotFoundError(f"the model '{model}' is not shared with '{tenant}'")
-            after = {shared: granted for shared, granted in before.items() if shared != name}
-            if role is not None:
-                after[name] = role
-            if len(after) > MAX_SHARED:
-                raise ConflictError(f"{MAX_SHARED} models are shared with '{tenant}', which is the maximum")
-            if self._table.update(*tenant_key(tenant), {"shared": after}, only_if={"shared": before or None}):
-                return
-            if self._table.update(*tenant_key(tenant), {"shared": after}, only_if={"shared": before}):
-                return  # all were revoked before: an empty map is stored
-        raise ConflictError(f"others are changing the grants of '{tenant}': try again")
-
-    def grants(self, owner: str, model: str | None = None) -> Mapping[tuple[str, str], str]:
-        """Return the roles on an owner's models by model and tenant. The answer may be a second old.
-
-        Args:
-            owner: Tenant of the models.
-            model: Only this model.
-        """
-        return {
-            (shared.removeprefix(f"{owner}/"), tenant.tenant): role
-            for tenant in self.list()
-            for shared, role in tenant.shared.items()
-            if shared.startswith(f"{owner}/") and model in (None, shared.removeprefix(f"{owner}/"))
-        }
+    def forget_grants(self, tenant: str) -> None:
+        """Revoke what a tenant shares and what is shared with it, for a later tenant of this name. Idempotent."""
+        for model, grantee in self.grants(tenant):
+            self.share(tenant, model, grantee, None)
+        stored = self.get(tenant)
+        for name in stored.shared if stored else ():
+            owner, _, model = name.partition("/")
+            self.share(owner, model, tenant, None)
 
     def remove(self, tenant: str) -> None:
         """Remove a tenant's record and gateway key; what it owns is deleted before. Idempotent."""

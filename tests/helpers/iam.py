@@ -144,6 +144,10 @@ def _holds(operator: str, tests: Mapping[str, Any], call: Call, tags: Mapping[st
     for key, written in tests.items():
         patterns = [pattern for one in _list(written) if (pattern := _with_tags(one, tags)) is not None]
         values = call.context.get(key, [])
+        if comparison == "Null":
+            if written != str(not values).lower():
+                return False
+            continue
         if quantifier != "ForAllValues" and not values:
             return False
         matched = [any(_equal(comparison, value, pattern) for pattern in patterns) for value in values]

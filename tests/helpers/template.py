@@ -31,6 +31,13 @@ def resources(kind: str) -> dict[str, Document]:
     return {name: one.get("Properties", {}) for name, one in template()["Resources"].items() if one["Type"] == kind}
 
 
+def api_routes(function: str) -> set[str]:
+    """``METHOD /path`` of every route of a function."""
+    events = template()["Resources"][function]["Properties"]["Events"].values()
+    routes = (event["Properties"] for event in events if event["Type"] == "Api")
+    return {f"{route['Method'].upper()} {route['Path']}" for route in routes}
+
+
 @cache
 def transformed() -> Document:
     """As CloudFormation sees it, after the SAM transform."""

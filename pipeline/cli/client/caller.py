@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
 
-__all__ = ["caller_name", "log_change"]
+__all__ = ["caller_name", "logged_change"]
 
 
 def caller_name(command: str) -> str:
@@ -19,13 +21,15 @@ def caller_name(command: str) -> str:
         return f"modeldrop {command}"
 
 
-def log_change(connection: Connection, tenant: str, command: str, resource: str) -> None:
-    """Add what a command changed to the audit log.
+@contextmanager
+def logged_change(connection: Connection, tenant: str, command: str, resource: str) -> Iterator[None]:
+    """Run the block, and add what it changes to the audit log, in the same transaction where that is possible.
 
     Args:
         connection: The stack.
         tenant: Tenant whose resource was changed.
         command: Name of the command, such as ``keys create``.
-        resource: What it changed, such as ``houses@3``.
+        resource: What it changes, such as ``houses@3``.
     """
-    connection.audit.add(command, resource, caller=(tenant, caller_name(command)))
+    with connection.audit.beside_change(command, resource, caller=(tenant, caller_name(command))):
+        yield

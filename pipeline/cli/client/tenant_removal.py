@@ -46,8 +46,8 @@ def remove_tenant(connection: Connection, tenant: str) -> RemovedTenant:
             connection.executions.stop(run.run, "the tenant was deleted")
     objects = connection.uploads.delete_all(f"{tenant}/") + connection.artifacts.delete_all(f"tenants/{tenant}/")
     items = connection.registry.delete_all(tenant) + connection.runs.delete_all(tenant)
-    for model, grantee in connection.tenants.grants(tenant):
-        connection.tenants.share(tenant, model, grantee, None)  # a later tenant of this name shares nothing
+    connection.tenants.forget_grants(tenant)
     connection.audit.delete_all(tenant)
     connection.tenants.remove(tenant)
+    keys += connection.keys.delete_all(tenant)  # those that the list, which lags behind, did not have yet
     return RemovedTenant(objects=objects, items=items, keys=keys)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.client.caller import caller_name, log_change
+from pipeline.cli.client.caller import caller_name, logged_change
 from pipeline.cli.client.session import session_of
 from pipeline.cli.commands.runs import JsonOption, RunArgument, TenantOption
 from pipeline.cli.terminal.exit_codes import message
@@ -39,9 +39,10 @@ def cancel(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, js
     from pipeline.use_cases.management.cancel_run import CancelRun
 
     connection = session_of(ctx).connection()
-    name = find_run(connection, run, tenant).run
-    canceled = CancelRun(runs=connection.runs, executions=connection.executions)(name, by=caller_name("cancel"))
-    log_change(connection, canceled.tenant, "cancel", name)
+    record = find_run(connection, run, tenant)
+    name = record.run
+    with logged_change(connection, record.tenant, "cancel", name):
+        canceled = CancelRun(runs=connection.runs, executions=connection.executions)(name, by=caller_name("cancel"))
     message(f"{name} is canceled; its jobs end within a minute")
     if json:
         print_json(run_document(canceled))
@@ -71,8 +72,8 @@ def retry(
         artifacts=connection.artifacts,
         executions=connection.executions,
     )
-    new = start_again(record.run, stage, by=caller_name("retry"))
-    log_change(connection, record.tenant, "retry", record.run)
+    with logged_change(connection, record.tenant, "retry", record.run):
+        new = start_again(record.run, stage, by=caller_name("retry"))
     message(f"'modeldrop watch {new}' follows the run")
     if json:
         print_json(pending_document(new, tenant=record.tenant, model=record.model, file=record.file))

@@ -13,7 +13,7 @@ from pipeline.contracts.record import Record
 from pipeline.registry.audit import AuditLog
 from pipeline.serving.api.messages import Caller
 
-__all__ = ["RegistryCall", "audited", "parse_body"]
+__all__ = ["RegistryCall", "audited", "parse_body", "require"]
 
 _T = TypeVar("_T", bound=Record)
 
@@ -52,9 +52,29 @@ class RegistryCall(NamedTuple):
     resource: str
 
 
+def require(audit: AuditLog, caller: Caller, call: RegistryCall) -> None:
+    """Check a permission, and log that the call was denied if it is; for calls that change nothing.
+
+    Args:
+        audit: Audit log.
+        caller: Who calls.
+        call: What is called.
+
+    Raises:
+        HiddenModelError: The caller may not see the model.
+        ForbiddenError: The caller lacks the permission.
+    """
+    try:
+        caller.require(call.permission, call.model)
+    except (ForbiddenError, HiddenModelError) as error:
+        who = (caller.tenant, caller.principal)
+        audit.add(call.action, call.resource, caller=who, outcome="denied", reason=type(error).__name__)
+        raise
+
+
 @contextmanager
 def audited(audit: AuditLog, caller: Caller, call: RegistryCall) -> Iterator[None]:
-    """Check a permission, run the block, and log that the call was allowed or denied.
+    """Check a permission, run the block, and log that the call was allowed or denied: an allowed one with its change.
 
     Args:
         audit: Audit log.
@@ -66,10 +86,10 @@ def audited(audit: AuditLog, caller: Caller, call: RegistryCall) -> Iterator[Non
         ForbiddenError: The caller lacks the permission.
     """
     who = (caller.tenant, caller.principal)
+    require(audit, caller, call)
     try:
-        caller.require(call.permission, call.model)
-        yield
-    except (ForbiddenError, HiddenModelError) as error:
+        with audit.beside_change(call.action, call.resource, caller=who):
+            yield
+    except (ForbiddenError, HiddenModelError) as error:  # found out by the block
         audit.add(call.action, call.resource, caller=who, outcome="denied", reason=type(error).__name__)
         raise
-    audit.add(call.action, call.resource, caller=who)

@@ -9,17 +9,18 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pipeline.contracts.errors import NotFoundError
-from pipeline.contracts.object_keys import tenant_of_run
+from pipeline.contracts.object_keys import check_tenant, tenant_of_run
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.alias_move import AliasMove
 from pipeline.registry.aliases import ANY_VERSION, AliasRef, Expected
 from pipeline.registry.audit import AuditLog
 from pipeline.registry.model_registry import ModelRegistry
+from pipeline.registry.tenants import SharedModels
 from pipeline.serving.api.messages import Caller
-from pipeline.use_cases.management.audited_calls import RegistryCall, audited
+from pipeline.use_cases.management.audited_calls import RegistryCall, audited, require
 from pipeline.use_cases.management.cancel_run import CancelRun
 
-__all__ = ["AliasChange", "ManageRegistry", "Rollback"]
+__all__ = ["AliasChange", "Grant", "ManageRegistry", "Rollback"]
 
 Document = dict[str, Any]
 VersionNumber = Annotated[int, Field(ge=1, lt=1_000_000, strict=True)]
@@ -53,21 +54,33 @@ class Rollback(Record):
     expected: VersionNumber | None = None
 
 
+class Grant(Record):
+    """Body of ``PUT /registry/models/{model}/grants/{tenant}``.
+
+    Attributes:
+        role: Role of the other tenant's callers on the model: predictor or reader.
+    """
+
+    role: str = "predictor"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ManageRegistry:
     """Change the registry of one tenant; each change and each denied call is in the audit log.
 
-    Every method raises ForbiddenError without the permission (``publish``; to delete ``manage``), and NotFoundError for
-    what the caller may not see.
+    Every method raises ForbiddenError without the permission (``publish``; to delete and to share ``manage``), and
+    NotFoundError for what the caller may not see.
 
     Attributes:
         registry: Registry, with the rights of the caller's tenant.
         cancel: Cancels runs.
+        sharing: Grants of the tenant's models to others.
         audit: Audit log.
     """
 
     registry: ModelRegistry
     cancel: CancelRun
+    sharing: SharedModels
     audit: AuditLog
 
     def move_alias(self, caller: Caller, model: str, alias: str, change: AliasChange) -> Document:
@@ -134,6 +147,35 @@ class ManageRegistry:
             caller.require("publish", self.cancel.runs.get(run).model)
             canceled = self.cancel(run, by=caller.principal)
         return {"run": run, "status": canceled.status, "error": canceled.error and canceled.error.model_dump()}
+
+    def share(self, caller: Caller, model: str, tenant: str, role: str | None) -> Document:
+        """Grant another tenant a role on a model; None revokes it.
+
+        Raises:
+            InputError: The tenant is the caller's own, or the role cannot be granted.
+            NotFoundError: There is no such model, tenant or grant.
+            ConflictError: As many models as possible are shared with the tenant.
+        """
+        action = "share" if role is not None else "revoke share"
+        with self._authorized(caller, "manage", model, action, f"{model} {tenant} {role or ''}".rstrip()):
+            self._require_model(caller, model)
+            self.sharing.share(caller.tenant, model, check_tenant(tenant), role)
+        return {"model": model, "tenant": tenant, "role": role}
+
+    def grants(self, caller: Caller, model: str) -> Document:
+        """Return with whom a model is shared.
+
+        Raises:
+            NotFoundError: There is no such model.
+        """
+        require(self.audit, caller, RegistryCall("manage", model, "list grants", model))
+        self._require_model(caller, model)
+        grants = self.sharing.grants(caller.tenant, model)
+        return {"grants": [{"model": model, "tenant": tenant, "role": role} for (_, tenant), role in grants.items()]}
+
+    def _require_model(self, caller: Caller, model: str) -> None:
+        if self.registry.summary(caller.tenant, model) is None:
+            raise NotFoundError(f"there is no model '{model}'")
 
     def _authorized(
         self, caller: Caller, permission: str, model: str | None, action: str, resource: str

@@ -8,20 +8,25 @@ from typing import Any
 
 import pytest
 
+from pipeline.contracts.ports import PutRequest
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.aliases import AliasRef
-from pipeline.registry.audit import AuditLog
+from pipeline.registry.audit import AuditedTable, AuditLog
 from pipeline.registry.model_registry import ModelRegistry
+from pipeline.registry.tenants import SharedModels, TenantAdministration
 from pipeline.use_cases.management.cancel_run import CancelRun
 from pipeline.use_cases.management.manage_registry import ManageRegistry
 from tests.fakes.executions import FakeExecutions
+from tests.fakes.gateway_keys import FakeGatewayKeys
 from tests.fakes.table import FakeTable
 from tests.helpers.api_requests import Api, authorized
+from tests.helpers.template import api_routes
 from tests.unit.registry.registering import LIVE, make_registry, register_ready
 
 OWNER = {"principal": "ci", "permissions": "manage,predict,publish,read"}
 RUN = "demo_adult_00000000000a"
 ALIAS, ROLLBACK = "/registry/models/adult/aliases/live", "/registry/models/adult/rollback"
+GRANTS = "/registry/models/adult/grants"
 VERSION, CANCEL = "/registry/models/adult/versions/1", f"/registry/runs/{RUN}/cancel"
 
 
@@ -29,7 +34,7 @@ class World:
     """The function over a registry with versions 1 to 3 of adult, the second one live after the first."""
 
     def __init__(self, api: Api) -> None:
-        table = FakeTable()
+        table = AuditedTable(FakeTable())
         self.api = api
         self.registry: ModelRegistry = make_registry(table)
         register_ready(self.registry, 3)
@@ -38,7 +43,11 @@ class World:
         self.runs, self.executions, self.audit = RunLog(table), FakeExecutions(), AuditLog(table)
         self.runs.create(RUN, tenant="demo", model="adult", file="a.csv", started_at=datetime.now(UTC))
         cancel = CancelRun(runs=self.runs, executions=self.executions)
-        manager = ManageRegistry(registry=self.registry, cancel=cancel, audit=self.audit)
+        self.tenants = TenantAdministration(table, FakeGatewayKeys())
+        for tenant in ("demo", "acme"):
+            self.tenants.create(tenant)
+        sharing = SharedModels(table)
+        manager = ManageRegistry(registry=self.registry, cancel=cancel, sharing=sharing, audit=self.audit)
         api.give(manager_of=lambda tenant: manager)
 
     def call(
@@ -160,3 +169,94 @@ def test_changes_and_denied_calls_are_in_the_audit_log(world: World) -> None:
     entries = {(entry.action, entry.resource, entry.outcome) for entry in world.audit.list(tenant="demo")}
     assert entries == {("move alias", "adult@3 live", "allowed"), ("delete", "adult@1", "denied")}
     assert {entry.principal for entry in world.audit.list(tenant="demo")} == {"ci"}
+
+
+def test_a_model_is_shared_listed_and_no_longer_shared(world: World) -> None:
+    assert world.call("PUT", f"{GRANTS}/acme") == (200, {"model": "adult", "tenant": "acme", "role": "predictor"})
+    assert world.call("PUT", f"{GRANTS}/acme", {"role": "reader"})[0] == 200
+    entry = {"model": "adult", "tenant": "acme", "role": "reader"}
+    assert world.call("GET", GRANTS) == (200, {"grants": [entry]})
+    stored = world.tenants.get("acme")
+    assert stored is not None
+    assert stored.shared == {"demo/adult": "reader"}
+    assert world.call("DELETE", f"{GRANTS}/acme") == (200, entry | {"role": None})
+    assert world.call("GET", GRANTS) == (200, {"grants": []})
+    actions = [(shared.action, shared.resource) for shared in world.audit.list(tenant="demo")]
+    assert actions == [
+        ("revoke share", "adult acme"), ("share", "adult acme reader"), ("share", "adult acme predictor")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        (f"{GRANTS}/demo", None, 400, "its own tenant"),
+        (f"{GRANTS}/acme", {"role": "owner"}, 400, "predictor or reader"),
+        (f"{GRANTS}/acme", {"roles": "reader"}, 400, "roles"),
+        (f"{GRANTS}/nobody", None, 404, "no tenant 'nobody'"),
+        (f"{GRANTS}/A%20b", None, 400, "tenant"),
+        ("/registry/models/houses/grants/acme", None, 404, "no model 'houses'"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(world: World, path: str, body: object, status: int, words: str) -> None:
+    answered, document = world.call("PUT", path, body)
+    assert (answered, words in document["error"]) == (status, True)
+    assert world.tenants.grants("demo") == {}
+
+
+def test_a_suspended_owner_shares_nothing_new(world: World) -> None:
+    world.tenants.suspend("demo")
+    assert world.call("PUT", f"{GRANTS}/acme")[0] == 409
+
+
+CHANGES: dict[str, tuple[str, object]] = {  # by method and template: a path and a body that change something
+    "PUT /registry/models/{model}/aliases/{alias}": (ALIAS, {"version": 3}),
+    "POST /registry/models/{model}/rollback": (ROLLBACK, None),
+    "DELETE /registry/models/{model}/versions/{version}": ("/registry/models/adult/versions/3", None),
+    "POST /registry/runs/{run}/cancel": (CANCEL, None),
+    "PUT /registry/models/{model}/grants/{tenant}": (f"{GRANTS}/acme", None),
+    "DELETE /registry/models/{model}/grants/{tenant}": (f"{GRANTS}/acme", None),
+}
+
+
+def test_every_route_that_changes_something_is_among_those_that_are_tried_here() -> None:
+    routes = api_routes("ManageRegistryFunction")
+    assert {route for route in routes if not route.startswith(("GET ", "OPTIONS "))} == set(CHANGES)
+
+
+@pytest.mark.parametrize("route", CHANGES)
+def test_each_change_is_in_the_audit_log_and_so_is_each_denied_one(world: World, route: str) -> None:
+    path, body = CHANGES[route]
+    if route.startswith("DELETE") and "grants" in route:
+        world.tenants.share("demo", "adult", "acme", "reader")
+    status, _ = world.call(
+        route.split(maxsplit=1)[0], path, body, {"permissions": "predict,read", "principal": "jwt:eve"}
+    )
+    assert status == 403
+    assert world.call(route.split(maxsplit=1)[0], path, body)[0] == 200
+    allowed, denied = world.audit.list(tenant="demo")
+    assert (allowed.principal, allowed.outcome, allowed.action) == ("ci", "allowed", denied.action)
+    assert (denied.principal, denied.outcome, denied.reason) == ("jwt:eve", "denied", "ForbiddenError")
+
+
+@pytest.mark.parametrize("route", CHANGES)
+def test_no_change_is_made_without_its_entry(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, route: str
+) -> None:
+    """Each route's first write has the entry in its transaction: if that fails, there is neither."""
+    path, body = CHANGES[route]
+    transactions: list[set[str]] = []
+    written = FakeTable.write_all
+
+    def remember(table: FakeTable, writes: Any) -> bool:
+        transactions.append({write.item["pk"] if isinstance(write, PutRequest) else write.key[0] for write in writes})
+        return written(table, writes)
+
+    world = World(Api("manage_registry", capsys))
+    if route.startswith("DELETE") and "grants" in route:
+        world.tenants.share("demo", "adult", "acme", "reader")
+    monkeypatch.setattr(FakeTable, "write_all", remember)
+    assert world.call(route.split(maxsplit=1)[0], path, body)[0] == 200
+    assert "AUDIT#demo" in transactions[0]
+    assert len(transactions[0]) > 1
+    assert all("AUDIT#demo" not in later for later in transactions[1:])

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.errors import ConflictError, InputError, InvalidUploadError, NotFoundError
-from pipeline.registry.audit import AuditLog
+from pipeline.contracts.errors import ConflictError, InputError, InvalidUploadError, NotFoundError, TransientError
+from pipeline.registry.api_keys import ApiKeys
+from pipeline.registry.audit import AuditedTable, AuditLog
 from pipeline.registry.tenants import MAX_SHARED, TenantAdministration
 from tests.fakes.clock import FakeClock
 from tests.fakes.gateway_keys import FakeGatewayKeys
@@ -84,6 +85,7 @@ def test_the_audit_log_has_who_did_what_and_what_was_denied() -> None:
 
 
 def test_a_model_is_shared_changed_and_revoked(tenants: TenantAdministration) -> None:
+    tenants.create("demo")
     tenants.create("acme")
     tenants.share("demo", "houses", "acme", "reader")
     tenants.share("demo", "shop.1", "acme", "predictor")
@@ -100,6 +102,7 @@ def test_a_model_is_shared_changed_and_revoked(tenants: TenantAdministration) ->
 
 
 def test_what_cannot_be_shared_is_reported(tenants: TenantAdministration) -> None:
+    tenants.create("demo")
     tenants.create("acme")
     with pytest.raises(InputError, match="its own tenant"):
         tenants.share("acme", "houses", "acme", "predictor")
@@ -113,3 +116,62 @@ def test_what_cannot_be_shared_is_reported(tenants: TenantAdministration) -> Non
         tenants.share("demo", f"m{number}", "acme", "predictor")
     with pytest.raises(ConflictError, match="the maximum"):
         tenants.share("demo", "houses", "acme", "predictor")
+
+
+class _Failing(FakeTable):
+    """A table whose transactions fail after a while."""
+
+    def write_all(self, writes: Any) -> bool:
+        if len(writes) > 1:
+            raise TransientError("the table is gone")
+        return super().write_all(writes)
+
+
+def test_a_change_and_its_entry_are_one_transaction() -> None:
+    stored = FakeTable()
+    table = AuditedTable(stored)
+    log, keys = AuditLog(table), ApiKeys(table)
+    tenants = TenantAdministration(table, FakeGatewayKeys())
+    with log.beside_change("tenants create", "acme", caller=("acme", "anna")):
+        tenants.create("acme")
+    with log.beside_change("keys create", "ci predictor", caller=("acme", "anna")):
+        keys.create("acme")
+    with log.beside_change("promote", "adult@3", caller=("acme", "anna")):
+        pass  # nothing to change: it was there already
+    assert [entry.action for entry in log.list(tenant="acme")] == ["promote", "keys create", "tenants create"]
+
+
+def test_a_change_that_cannot_be_logged_is_not_made() -> None:
+    table = _Failing()
+    audited = AuditedTable(table)
+    with pytest.raises(TransientError), AuditLog(audited).beside_change("keys create", "ci", caller=("acme", "anna")):
+        ApiKeys(audited).create("acme")
+    assert ApiKeys(table).list() == []
+    assert AuditLog(table).list(tenant="acme") == []
+
+
+def test_a_call_that_fails_before_it_changes_anything_has_no_entry() -> None:
+    table = AuditedTable(FakeTable())
+    log, tenants = AuditLog(table), TenantAdministration(table, FakeGatewayKeys())
+    with pytest.raises(NotFoundError), log.beside_change("tenants suspend", "acme", caller=("acme", "anna")):
+        tenants.suspend("acme")
+    assert log.list(tenant="acme") == []
+    ApiKeys(table).create("acme")  # a later change takes no entry along
+    assert log.list(tenant="acme") == []
+
+
+def test_a_removed_tenant_neither_shares_nor_has_what_was_shared(tenants: TenantAdministration) -> None:
+    for name in ("acme", "demo", "shop"):
+        tenants.create(name)
+    tenants.share("acme", "houses", "demo", "reader")
+    tenants.share("shop", "adult", "acme", "reader")
+    tenants.suspend("acme")
+    with pytest.raises(ConflictError, match="suspended"):
+        tenants.share("acme", "adult", "demo", "reader")
+    for _ in range(2):
+        tenants.forget_grants("acme")
+    tenants.remove("acme")
+    tenants.create("acme")
+    stored = [tenants.get(name) for name in ("acme", "demo")]
+    assert [one.shared for one in stored if one] == [{}, {}]
+    assert (tenants.grants("acme"), tenants.grants("shop")) == ({}, {})

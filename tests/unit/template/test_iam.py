@@ -270,6 +270,18 @@ def test_no_role_deletes_uploads_or_makes_keys(name: str) -> None:
     assert [call for call in NEVER if allowed(name, call)] == SIGNS_UPLOADS.get(name, [])
 
 
+def test_sharing_a_model_changes_nothing_of_another_tenant_but_what_is_shared_with_it() -> None:
+    def update(*attributes: str) -> Call:
+        context = {"dynamodb:LeadingKeys": ["ACCOUNT#acme"], "dynamodb:Attributes": ["pk", "sk", *attributes]}
+        return Call(action="dynamodb:UpdateItem", resource=arn_of("Table"), context=context)
+
+    assert allowed("ManageRegistryFunction", update("shared"))
+    for attributes in (("status",), ("shared", "tier"), ("gateway_key",)):
+        assert not allowed("ManageRegistryFunction", update(*attributes))
+    reads = items("ACCOUNT#acme", "GetItem", "ConditionCheckItem")
+    assert all(allowed("ManageRegistryFunction", call) for call in reads)
+
+
 @pytest.mark.parametrize("name", sorted(set(MADE) - WRITERS_OF_VERSIONS))
 def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
     for partition in (VERSION, OTHERS_VERSION):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.client.caller import caller_name, log_change
+from pipeline.cli.client.caller import caller_name, logged_change
 from pipeline.cli.client.session import session_of
 from pipeline.cli.commands.completion import complete_versions
 from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, parse_version
@@ -103,14 +103,14 @@ def promote(
             raise typer.BadParameter("--canary and --shadow stand alone, with --minutes at most")
         _roll_out(connection, promoted, canary=canary, shadow=shadow, minutes=minutes, json=json)
         return
-    move = connection.registry.aliases.move(
-        AliasRef(owner, model, alias),
-        version,
-        by=caller_name("promote"),
-        reason=reason,
-        expected=expected or ANY_VERSION,
-    )
-    log_change(connection, owner, "promote", f"{model}@{version} {alias}")
+    with logged_change(connection, owner, "promote", f"{model}@{version} {alias}"):
+        move = connection.registry.aliases.move(
+            AliasRef(owner, model, alias),
+            version,
+            by=caller_name("promote"),
+            reason=reason,
+            expected=expected or ANY_VERSION,
+        )
     if alias == LIVE:
         connection.runs.mark_promoted(promoted.lineage.run)
     _report(promoted, alias, previous=move.previous if move else version, json=json)
@@ -135,10 +135,10 @@ def rollback(
     connection = session_of(ctx).connection()
     owner = connection.tenant(tenant)
     find_model(connection, owner, model)
-    move = connection.registry.aliases.roll_back(
-        AliasRef(owner, model, alias), by=caller_name("rollback"), reason=reason, expected=expected or ANY_VERSION
-    )
-    log_change(connection, owner, "rollback", f"{model}@{move.version} {alias}")
+    with logged_change(connection, owner, "rollback", f"{model} {alias}"):
+        move = connection.registry.aliases.roll_back(
+            AliasRef(owner, model, alias), by=caller_name("rollback"), reason=reason, expected=expected or ANY_VERSION
+        )
     record = connection.registry.versions.record(owner, model, move.version)
     _report(record, alias, previous=move.previous, json=json)
 
@@ -199,9 +199,9 @@ def _roll_out(
         else RolloutRule(mode="canary", percent=canary or 0.0, minutes=minutes)
     )
     live = AliasRef(promoted.tenant, promoted.model)
-    rollout = connection.registry.rollouts.start(live, promoted.version, rule, by=caller_name("promote"))
     change = f"{promoted.model}@{promoted.version} {rule.mode} {rule.percent:g} %"
-    log_change(connection, promoted.tenant, "promote", change)
+    with logged_change(connection, promoted.tenant, "promote", change):
+        rollout = connection.registry.rollouts.start(live, promoted.version, rule, by=caller_name("promote"))
     message(f"{promoted.model} version {promoted.version} is a {rollout.summary}", style="green")
     message(f"'modeldrop history {promoted.model}' shows how it ended; 'modeldrop rollback {promoted.model} --alias "
             f"{rule.mode}' ends it now", style="dim")  # fmt: skip

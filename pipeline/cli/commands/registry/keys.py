@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.client.caller import log_change
+from pipeline.cli.client.caller import logged_change
 from pipeline.cli.client.session import session_of
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command, Group
@@ -80,15 +80,15 @@ def create(
 ) -> None:
     """Create a key for a tenant and show it once; a tenant that does not exist is created."""
     connection = session_of(ctx).connection()
-    key = connection.keys.create(
-        tenant,
-        principal,
-        role=role,
-        models=model or (),
-        valid_for=None if expires is None else timedelta(days=expires),
-    )
+    with logged_change(connection, tenant, "keys create", f"{principal} {role}"):
+        key = connection.keys.create(
+            tenant,
+            principal,
+            role=role,
+            models=model or (),
+            valid_for=None if expires is None else timedelta(days=expires),
+        )
     connection.tenants.ensure(tenant)
-    log_change(connection, tenant, "keys create", f"{key[:11]} {role}")
     _show_once(key, tenant, principal, role, json=json)
 
 
@@ -103,9 +103,9 @@ def rotate(
     """Replace a key by a new one like it; both are valid for a while."""
     connection = session_of(ctx).connection()
     prefix = prefix.rstrip("…")
-    key = connection.keys.rotate(prefix, overlap=timedelta(hours=overlap))
-    rotated = next(stored for stored in connection.keys.list() if stored.prefix == prefix)
-    log_change(connection, rotated.tenant, "keys rotate", prefix)
+    rotated = connection.keys.find(prefix)
+    with logged_change(connection, rotated.tenant, "keys rotate", prefix):
+        key = connection.keys.rotate(prefix, overlap=timedelta(hours=overlap))
     message(f"{prefix}… is valid for {overlap} more hours")
     _show_once(key, rotated.tenant, rotated.principal, rotated.role, json=json)
 
@@ -116,10 +116,8 @@ def revoke(ctx: typer.Context, prefix: PrefixArgument, json: JsonOption = False)
 
     connection = session_of(ctx).connection()
     prefix = prefix.rstrip("…")
-    tenants = {key.tenant for key in connection.keys.list() if key.prefix == prefix}
-    connection.keys.revoke(prefix)
-    for tenant in tenants:
-        log_change(connection, tenant, "keys revoke", prefix)
+    with logged_change(connection, connection.keys.find(prefix).tenant, "keys revoke", prefix):
+        connection.keys.revoke(prefix)
     message("revoked: it may be accepted for up to 30 seconds more, where it is cached")
     if json:
         print_json({"revoked": prefix})

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.client.caller import log_change
+from pipeline.cli.client.caller import logged_change
 from pipeline.cli.client.session import session_of
 from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
 from pipeline.cli.terminal.help_pages import Command, Group
 
 if TYPE_CHECKING:
-    from pipeline.cli.client.session import Connection
     from pipeline.registry.tenants import Tenant
 
 __all__ = ["register"]
@@ -72,19 +71,25 @@ def create(
 ) -> None:
     """Create a tenant with a usage plan."""
     connection = session_of(ctx).connection()
-    _finish(connection, "create", connection.tenants.create(tenant, tier=tier), json=json)
+    with logged_change(connection, tenant, "tenants create", tenant):
+        created = connection.tenants.create(tenant, tier=tier)
+    _report(created, json=json)
 
 
 def suspend(ctx: typer.Context, tenant: TenantArgument, json: JsonOption = False) -> None:
     """Refuse all keys of a tenant; its models stay."""
     connection = session_of(ctx).connection()
-    _finish(connection, "suspend", connection.tenants.suspend(tenant), json=json)
+    with logged_change(connection, tenant, "tenants suspend", tenant):
+        suspended = connection.tenants.suspend(tenant)
+    _report(suspended, json=json)
 
 
 def resume(ctx: typer.Context, tenant: TenantArgument, json: JsonOption = False) -> None:
     """Accept the keys of a suspended tenant again."""
     connection = session_of(ctx).connection()
-    _finish(connection, "resume", connection.tenants.resume(tenant), json=json)
+    with logged_change(connection, tenant, "tenants resume", tenant):
+        resumed = connection.tenants.resume(tenant)
+    _report(resumed, json=json)
 
 
 def delete(
@@ -129,8 +134,9 @@ def share(
     owner = connection.tenant(tenant)
     find_model(connection, owner, model)
     if with_tenant is not None:
-        connection.tenants.share(owner, model, with_tenant, None if revoke else role)
-        log_change(connection, owner, "share", f"{model} {with_tenant} {'revoked' if revoke else role}")
+        connection.tenants.ensure(owner)  # one that has no keys yet has no record
+        with logged_change(connection, owner, "share", f"{model} {with_tenant} {'revoked' if revoke else role}"):
+            connection.tenants.share(owner, model, with_tenant, None if revoke else role)
         verb = "may no longer use" if revoke else f"may use (as {role})"
         message(f"{with_tenant} {verb} {owner}/{model}, within 30 seconds")
     elif revoke:
@@ -163,12 +169,10 @@ def audit(
         message("no changes or denied calls yet")
 
 
-def _finish(connection: Connection, action: str, tenant: Tenant, *, json: bool) -> None:
+def _report(tenant: Tenant, *, json: bool) -> None:
     from pipeline.cli.terminal.console import print_json
     from pipeline.cli.views.registry.tenants import tenant_document
 
-    command = f"tenants {action}"
-    log_change(connection, tenant.tenant, command, tenant.tenant)
     message(f"{tenant.tenant} is {tenant.status.lower()}, tier {tenant.tier}")
     if json:
         print_json(tenant_document(tenant))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.client.caller import caller_name, log_change
+from pipeline.cli.client.caller import caller_name, logged_change
 from pipeline.cli.client.session import session_of
 from pipeline.cli.commands.completion import complete_versions
 from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, parse_version
@@ -60,8 +60,8 @@ def archive(
     connection = session_of(ctx).connection()
     owner = connection.tenant(tenant)
     find_version(connection, owner, model, version)
-    archived = connection.registry.lifecycle.archive(owner, model, version, by=caller_name("archive"))
-    log_change(connection, owner, "archive", f"{model}@{version}")
+    with logged_change(connection, owner, "archive", f"{model}@{version}"):
+        archived = connection.registry.lifecycle.archive(owner, model, version, by=caller_name("archive"))
     message(f"{model} version {version} is archived: 'modeldrop undelete {model} {version}' restores it")
     if json:
         print_json(status_document(archived))
@@ -82,8 +82,8 @@ def delete(
     connection = session_of(ctx).connection()
     owner = connection.tenant(tenant)
     find_model(connection, owner, model)
-    deleted, until = connection.registry.lifecycle.delete(owner, model, version, by=caller_name("delete"))
-    log_change(connection, owner, "delete", f"{model}@{version}")
+    with logged_change(connection, owner, "delete", f"{model}@{version}"):
+        deleted, until = connection.registry.lifecycle.delete(owner, model, version, by=caller_name("delete"))
     message(
         f"{model} version {version} is deleted: 'modeldrop undelete {model} {version}' restores it until "
         f"{until:%Y-%m-%d %H:%M} UTC"
@@ -107,8 +107,8 @@ def undelete(
     connection = session_of(ctx).connection()
     owner = connection.tenant(tenant)
     find_model(connection, owner, model)
-    restored = connection.registry.lifecycle.restore(owner, model, version)
-    log_change(connection, owner, "undelete", f"{model}@{version}")
+    with logged_change(connection, owner, "undelete", f"{model}@{version}"):
+        restored = connection.registry.lifecycle.restore(owner, model, version)
     message(f"{model} version {version} is {restored.status}", style="green")
     if json:
         print_json(status_document(restored))
@@ -135,14 +135,14 @@ def tag(
     connection = session_of(ctx).connection()
     owner = connection.tenant(tenant)
     find_model(connection, owner, model)
-    stored = connection.registry.lifecycle.tag(
-        owner,
-        model,
-        version,
-        {name: value for name, value in tags.items() if value},
-        remove=tuple(name for name, value in tags.items() if not value),
-    )
-    log_change(connection, owner, "tag", f"{model}{f'@{version}' if version else ''}")
+    with logged_change(connection, owner, "tag", f"{model}{f'@{version}' if version else ''}"):
+        stored = connection.registry.lifecycle.tag(
+            owner,
+            model,
+            version,
+            {name: value for name, value in tags.items() if value},
+            remove=tuple(name for name, value in tags.items() if not value),
+        )
     message(f"{model}{f' version {version}' if version else ''}: {_list_tags(stored)}")
     if json:
         print_json({"tenant": owner, "model": model, "version": version, "tags": stored})

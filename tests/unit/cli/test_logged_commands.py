@@ -1,0 +1,39 @@
+"""Every command that changes the registry of a stack says so in the audit log."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+import typer
+
+from pipeline.cli.main import app
+
+CHANGING = {
+    "archive", "cancel", "delete", "keys create", "keys revoke", "keys rotate", "promote", "retry", "rollback", "share",
+    "tag", "tenants create", "tenants resume", "tenants suspend", "undelete",
+}  # fmt: skip
+# Those that change no registry, or this machine alone. accept registers a version of a run, as the pipeline does;
+# dead-letters starts runs; drop and demo upload files; tenants delete deletes the tenant's log too.
+OTHERS = {
+    "accept", "audit", "bench", "card", "check", "completion", "convert", "dead-letters", "demo", "deploy", "destroy",
+    "diff", "down", "drop", "export", "history", "keys list", "leaderboard", "logs", "models", "predict", "rejected",
+    "report", "runs", "serve", "show", "status", "tenants delete", "tenants list", "undeploy", "up", "variants",
+    "verify", "watch",
+}  # fmt: skip
+
+
+def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{name} ")
+        else:
+            yield f"{prefix}{name}", command
+
+
+def test_each_changing_command_has_an_entry_of_the_audit_log() -> None:
+    found = dict(commands(typer.main.get_command(app)))
+    assert set(found) - CHANGING - OTHERS == set(), "a new command: does it change the registry?"
+    for name in CHANGING:
+        assert "with logged_change(" in inspect.getsource(inspect.unwrap(found[name].callback)), name
