@@ -1,4 +1,4 @@
-"""What candidates are together: their blend, and a student of it; candidates like any other from then on."""
+"""Build ensembles of candidates: a blend, and a distilled student of it, which are candidates from then on."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class EnsembleBuilder:
     report: Report
 
     def make(self, members: Sequence[Member]) -> tuple[list[TrainedCandidate], list[NotMade]]:
-        """Make the blend and the student that are worth it, each with its files in ``workdir``/its name."""
+        """Make the blend and the student, if they are worth it; the files of each are in ``workdir``/its name."""
         started = time.perf_counter()
         members = [member for member in members if not (member.trained.quantiles or member.trained.classes)]
         if len(members) < 2:
@@ -139,7 +139,7 @@ class EnsembleBuilder:
         seconds: float,
         notes: tuple[str, ...],
     ) -> TrainedCandidate:
-        """Make the weighted mean of the members' predictions; ``seconds`` were spent on the weights."""
+        """Make the candidate of the members' weighted mean; fitting the weights took ``seconds``."""
         member_weights = list(weights.values())
         dataset = self.trainer.dataset
         bodies = [onnx.load_from_string(member.body) for member in members]
@@ -225,7 +225,7 @@ class EnsembleBuilder:
 
     @staticmethod
     def _algorithms(task: TrainingTask) -> list[str]:
-        """Of many classes trees alone, which are quick."""
+        """Return the students' algorithms; with many classes, trees alone, which are fast."""
         return list(_STUDENTS) if task.classes <= 2 else ["gradient_boosting"]
 
     def _write_candidate(  # noqa: PLR0913 - the record's fields
@@ -277,7 +277,7 @@ class EnsembleBuilder:
     def _measure(
         self, predictions: Floats, y_true: npt.NDArray[Any], weight: Floats | None, folds: int
     ) -> dict[str, Any]:
-        """Fields of a TrainedCandidate: quality, and of bags its interval."""
+        """Return fields of a TrainedCandidate: quality, and for bags its interval."""
         decoded, rule = Predictions.of(self._signature, predictions), self.trainer.threshold_rule
         decided = decide(self._signature, y_true, decoded, rule, weight, is_bag=folds > 0)
         answered = self._signature, y_true, decided.predictions
@@ -287,9 +287,9 @@ class EnsembleBuilder:
         return {**measured, "interval": interval(*answered, weight=weight, only=self._metric)}
 
     def _estimate_student(self, blended: TrainedCandidate, predictions: Floats, held_out: Floats) -> dict[str, Any]:
-        """Fields of the student's record: the blend's, less what it loses to it on the validation rows.
+        """Return fields of the student's record: the blend's quality minus the student's loss on the validation rows.
 
-        These are few: where it seems as good as what it learned from, or better, that is chance.
+        These rows are few: a student that seems better than its teacher is so by chance.
 
         Args:
             blended: The blend.
@@ -343,7 +343,7 @@ class EnsembleBuilder:
         return self.trainer.metric
 
     def _decided(self, decision: Decision | None) -> Signature:
-        """Return the signature of a model whose labels and probabilities come about so."""
+        """Return the data set's signature with a decision."""
         return self.trainer.dataset.signature_of((), (), decision)
 
     @property

@@ -80,7 +80,7 @@ def distill(  # noqa: PLR0913, PLR0917 - who learns what of whom
                 metric="rmse",
                 objective="squared_error",
                 denormalize=_as_learned,
-                learned_values=_as_learned,
+                denormalize_targets=_as_learned,
                 train=replace(augmented, target=(train_scores[:, column] - mean[column]) / std[column]),
                 validation=replace(task.validation, target=(validation_scores[:, column] - mean[column]) / std[column]),
             ),
@@ -141,7 +141,7 @@ def _augment_rows(rows: Rows, *, seed: int) -> tuple[Rows, npt.NDArray[np.int64]
         num=np.where(swap[0, :, : sources.num.shape[1]], partners.num, sources.num),
         cat=np.where(swap[1, :, : sources.cat.shape[1]], partners.cat, sources.cat),
     )
-    return sources.joined(new), first
+    return sources.concat(new), first
 
 
 def _to_scores(predictions: Floats, classes: int) -> Floats:

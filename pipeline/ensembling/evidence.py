@@ -1,4 +1,4 @@
-"""What an ensemble is made of: trained candidates, and their predictions for rows that they have not learned from."""
+"""The evidence for an ensemble: trained candidates, and their predictions for rows that they have not learned from."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What stages share: metrics, and answers of a served ONNX file. numpy, polars and onnxruntime only."""
+"""Metrics, and predictions of served ONNX files, for all stages. numpy, polars and onnxruntime only."""

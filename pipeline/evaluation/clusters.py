@@ -1,4 +1,4 @@
-"""How well clusters are told apart: where rows lie, and their silhouettes."""
+"""Metrics of clusters: rows as points, and their silhouettes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CLIP = 20.0  # standard deviations: what lies beyond counts as lying there
 def embed(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[np.float32]:
     """Embed rows as points [rows, coordinates]: numbers, truth values and times, standardized over these rows.
 
-    Missing is the mean. Categories are one-hot, their most frequent values; texts and images are left out.
+    Missing numbers are the mean. The most frequent categories are one-hot; texts and images are dropped.
     """
     import polars as pl  # noqa: PLC0415 - the predict function has no polars
 
@@ -55,7 +55,7 @@ def silhouettes(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return a seeded sample of the rows and the silhouette of each (Rousseeuw 1987), in [-1, 1].
 
-    0 for the only row of its cluster, and for all rows where there is one cluster: that tells nothing.
+    It is 0 for the only row of a cluster, and for all rows if there is one cluster.
     """
     rows = len(points)
     sample = np.arange(rows)

@@ -1,4 +1,4 @@
-"""The test rows, by which nothing was chosen, and the predictions of the served file for them."""
+"""The predictions of the served file for the test rows, by which nothing was chosen."""
 
 from __future__ import annotations
 
@@ -20,10 +20,20 @@ __all__ = ["HoldoutEvaluation"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HoldoutEvaluation:
-    """``metric``: what candidates were compared by. ``quality``, ``bounds``: of all metrics, their 95 % intervals.
+    """The predictions of a served file for the test rows, and their quality.
 
-    ``weight``: what each row counts [rows]; None: all alike. ``unweighted_quality``: of all metrics without it, where
-    there is one.
+    Args:
+        signature: Signature of the served file.
+        metric: Metric that candidates were compared by.
+        served: The served file.
+        test: The test rows.
+        rows: The test rows as inputs of the file.
+        truth: Labels or values [rows].
+        predictions: Predictions of the file.
+        quality: All metrics.
+        bounds: 95 % interval of each metric.
+        weight: Weight of each row [rows]; None: all count the same.
+        unweighted_quality: All metrics without the weights, if there are weights.
     """
 
     signature: Signature

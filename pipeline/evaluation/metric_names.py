@@ -1,4 +1,4 @@
-"""The metrics by the names that scikit-learn gives them, whose definitions they have."""
+"""The metrics by their names in scikit-learn, whose definitions they have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics, in plain numpy, each over weighted rows: all weights one is the metric, drawn counts its bootstrap."""
+"""The metrics, in plain numpy, of weighted rows: weights of 1 give the metric, drawn counts a bootstrap sample."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def gain_interval(  # noqa: PLR0913 - what is compared, and how
 def _bootstrapped(
     metrics: Mapping[str, _Metric], counts: Floats, seed: int, *, work: int
 ) -> dict[str, tuple[float, float]]:
-    """``work``: of one draw, as _WORK has it."""
+    """Return bootstrap values of the metrics; ``work`` is the cost of one draw in the units of _WORK."""
     if not metrics:
         return {}
     rows = len(counts)
@@ -158,7 +158,7 @@ def _wilson(rate: float, rows: float) -> tuple[float, float]:
 def _metrics(
     signature: Signature, truth: npt.NDArray[Any], predictions: Predictions, only: str | None = None
 ) -> dict[str, _Metric]:
-    """``only``: the one that is wanted; what would cost more is then not made ready."""
+    """Return the metrics of predictions; with ``only``, no other one is prepared."""
     ready: dict[str, Callable[[], _Metric]]
     if signature.targets:
         outputs = predictions.probabilities if signature.is_multilabel else predictions.values
@@ -189,7 +189,7 @@ def _metrics(
 
 
 def _label_numbers(classes: tuple[str, ...]) -> Floats | None:
-    """Return the labels as numbers; None where one is none."""
+    """Return the labels as numbers; None if one is no number."""
     try:
         numbers = np.array([float(label) for label in classes])
     except ValueError:
@@ -198,7 +198,7 @@ def _label_numbers(classes: tuple[str, ...]) -> Floats | None:
 
 
 def _silhouette(points: Floats, labels: npt.NDArray[np.object_]) -> _Metric:
-    """Drawn rows keep the silhouette that they have among all: drawing would only move rows onto themselves."""
+    """Return the mean silhouette; bootstrap samples reuse each row's silhouette among all rows."""
     sample, widths = silhouettes(points, labels)
 
     def silhouette(weights: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Format numbers for messages."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _MAX_PLAIN = 1e15  # above it a power of ten is easier to read
 
 
 def format_number(value: float, digits: int = 4) -> str:
-    """``digits`` figures, and of a large number all before the point: 0.8612, 46222, 1.2e-05."""
+    """Format a number with ``digits`` significant digits, and all digits before the point: 0.8612, 46222, 1.2e-05."""
     return f"{value:.0f}" if 10**digits - 0.5 <= abs(value) < _MAX_PLAIN else f"{value:.{digits}g}"

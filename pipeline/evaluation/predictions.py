@@ -1,4 +1,4 @@
-"""What a model predicts for a batch of rows."""
+"""The predictions of a model for a batch of rows."""
 
 from __future__ import annotations
 
@@ -32,8 +32,7 @@ class Predictions:
 
     @classmethod
     def of(cls, signature: Signature, predicted: npt.NDArray[np.floating[Any]]) -> Self:
-        """From probabilities [rows, classes], calibrated already; or from values [rows], or with quantiles
-        [rows, 1 + quantiles].
+        """Make predictions of calibrated probabilities [rows, classes], values [rows] or [rows, 1 + quantiles].
 
         Each row's label is the first most probable class, or where the signature has a threshold, the positive class
         from that probability on.

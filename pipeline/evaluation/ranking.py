@@ -1,4 +1,4 @@
-"""How models and their files are compared: by one metric within a tie, by latency within the noise of measuring it."""
+"""Compare models and their files: by one metric up to ties, and by latency up to noise."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each row counts: in training, and in every metric, interval and blend weight."""
+"""The weights of rows in training, metrics, intervals and blends."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def row_weights(
 
 
 def _of_each_class(dataset: Dataset, class_weights: Literal["balanced"] | Mapping[str, float]) -> dict[str, float]:
-    """``balanced``: all classes weigh alike over the training rows, scikit-learn's rows / (classes x rows of it)."""
+    """Return the weight of each class; ``balanced`` is scikit-learn's rows / (classes x rows of the class)."""
     if class_weights == "balanced":
         total, classes = sum(dataset.class_rows), len(dataset.classes)
         counts = zip(dataset.classes, dataset.class_rows, strict=True)

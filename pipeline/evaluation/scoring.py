@@ -27,7 +27,7 @@ _ERRORS_ONLY = 3
 
 
 class OnnxModel:
-    """A served file (contracts.signature): by its path, or its bytes."""
+    """An onnxruntime session of a served file (contracts.signature), given by its path or bytes."""
 
     def __init__(self, model: Path | bytes, *, threads: int = 1) -> None:
         options = onnxruntime.SessionOptions()
@@ -39,7 +39,7 @@ class OnnxModel:
         )
 
     def run(self, feeds: Feeds) -> Predictions:
-        """Answer a batch; the outputs are taken by their position."""
+        """Predict a batch; outputs are identified by their position."""
         outputs = self.run_raw(feeds)
         if len(outputs) == 1:
             return Predictions(labels=_NO_LABELS, probabilities=_NO_PROBABILITIES, values=outputs[0])
@@ -50,7 +50,7 @@ class OnnxModel:
         return Predictions(labels=outputs[0], probabilities=outputs[1], values=_NO_VALUES)
 
     def run_raw(self, feeds: Feeds) -> list[npt.NDArray[Any]]:
-        """Return the outputs as onnxruntime gives them."""
+        """Return the outputs as onnxruntime returns them."""
         outputs: list[npt.NDArray[Any]] = self._session.run(None, feeds)
         return outputs
 
@@ -61,7 +61,7 @@ _NO_VALUES = np.empty(0, np.float32)
 
 
 def feeds(frame: pl.DataFrame, signature: Signature) -> Feeds:
-    """One array [rows] a column, of its type in contracts.signature: NaN, or '' where it is text, for null."""
+    """Return one array [rows] per column, of its type in contracts.signature; null is NaN, or '' for text."""
     return {column.name: _feed(frame, column) for column in signature.columns}
 
 
@@ -79,12 +79,12 @@ def truth(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[Any]:
 
 
 def pixels(images: pl.Series, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-    """uint8 [rows, height, width, channels], writable, from a Binary column as contracts.records.dataset has it."""
+    """Return writable pixels, uint8 [rows, height, width, channels], of a Binary column (contracts.records.dataset)."""
     return np.frombuffer(bytearray().join(images), np.uint8).reshape(len(images), *shape)
 
 
 def one_row(feeds: Feeds, index: int = 0) -> Feeds:
-    """Return the batch of that row alone."""
+    """Return a batch with one row of ``feeds``."""
     return {name: values[index : index + 1] for name, values in feeds.items()}
 
 

@@ -1,4 +1,4 @@
-"""Several targets: their truth, their labels, and their metrics, as scikit-learn averages them."""
+"""Truth, labels and metrics of several targets, averaged as scikit-learn does."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def join_labels(signature: Signature, probabilities: npt.NDArray[np.floating[Any
 def several_targets_metrics(
     signature: Signature, truth: Floats, predicted: Floats
 ) -> Mapping[str, Callable[[], Metric]]:
-    """Name -> what makes the metric of all targets ready; each counts alike (``multioutput='uniform_average'``).
+    """Return the factory of each metric over all targets, by its name (``multioutput='uniform_average'``).
 
     Of labels ``accuracy`` is the share of rows whose labels are all right, ``log_loss``, ``auc`` and
     ``average_precision`` are means over the labels (``macro``), as ``f1_macro`` is; ``f1_micro`` is of all cells.
@@ -73,7 +73,7 @@ def several_targets_metrics(
 def of_each_target(
     signature: Signature, truth: Floats, predicted: Floats
 ) -> Sequence[tuple[str, Mapping[str, Callable[[], Metric]]]]:
-    """Each target or label by its name, with its own metrics."""
+    """Return the metrics of each target or label, by its name."""
     if not signature.is_multilabel:
         return [
             (name, regression_metrics(truth[:, number], predicted[:, number]))

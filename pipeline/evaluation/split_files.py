@@ -1,4 +1,4 @@
-"""Rows of a split's parquet file, as many as fit in a stated number of bytes."""
+"""Read as many rows of a split's parquet file as fit in memory."""
 
 from __future__ import annotations
 

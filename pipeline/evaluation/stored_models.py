@@ -1,4 +1,4 @@
-"""A stored artifact -> the ONNX file that is run."""
+"""Unpack stored artifacts into ONNX files."""
 
 from __future__ import annotations
 

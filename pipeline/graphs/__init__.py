@@ -1,1 +1,1 @@
-"""Graph surgery that training and compression share: raw columns into a body, labels or values out of it."""
+"""ONNX graphs for training and compression: encoding of raw columns, bodies, and outputs."""

@@ -1,4 +1,4 @@
-"""Several bodies as one graph: the weighted mean of what they answer, or their answers side by side."""
+"""Join several bodies to one graph: the weighted mean of their predictions, or all of them."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def blend(
     """Average several bodies (graphs.served_graph) that read the same rows. Inputs of one name are one.
 
     Args:
-        bodies: what is averaged.
-        weights: what each counts.
-        classes: how many classes the probabilities are of; 0: the bodies answer values.
-        width: numbers in an answer; None: a number for each class, or one value.
+        bodies: The bodies.
+        weights: Weight of each body.
+        classes: Number of classes; 0: the bodies predict values.
+        width: Outputs of a body; None: one per class, or one value.
 
     Returns:
-        A body that answers the weighted mean [batch, width].
+        A body that predicts the weighted mean [batch, width].
     """
     width = max(1, classes) if width is None else width
     members = _Members.of(bodies, width=width)
@@ -39,7 +39,7 @@ def blend(
 
 
 def side_by_side(bodies: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
-    """Return a graph that answers [batch, bodies]: what each body, which answers values, says."""
+    """Return a graph of the values that each of several bodies predicts, [batch, bodies]."""
     members = _Members.of(bodies, width=1)
     members.nodes.append(helper.make_node("Concat", members.outputs, ["all_answers"], axis=1))
     return members.model("all_answers", len(bodies))
@@ -47,7 +47,7 @@ def side_by_side(bodies: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Members:
-    """The bodies in one graph, before it has an output. ``answers``: a name each, [batch, width]."""
+    """The bodies in one graph without an output; ``answers`` are the names of their predictions [batch, width]."""
 
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: list[onnx.TensorProto] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Weight sharing: a few values in place of many, found by one-dimensional k-means.
+"""Weight sharing: replace weights by a few values, found by one-dimensional k-means.
 
 Source: Han et al. 2016, Deep Compression (arXiv:1510.00149), section 3, with its linear initialization.
 """

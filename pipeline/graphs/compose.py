@@ -49,15 +49,19 @@ def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _domains(graph: onnx.GraphProto) -> set[str]:
-    """Of its nodes, and of those of the graphs within."""
+    """Return the operator domains of a graph and of its subgraphs."""
     inner = (attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g"))
     return {node.domain for node in graph.node}.union(*map(_domains, inner))
 
 
 def join(first: onnx.ModelProto, second: onnx.ModelProto, *, prefix: str, output: str | None = None) -> onnx.ModelProto:
-    """``first``, its outputs being the inputs of ``second`` in their order; the names of ``second`` get ``prefix``.
+    """Connect the outputs of ``first`` to the inputs of ``second``, in their order.
 
-    ``output``: the one of ``second`` to keep, with the nodes that it needs (None: all).
+    Args:
+        first: The first graph.
+        second: The second graph, whose names get ``prefix``.
+        prefix: Keeps the names of both graphs apart.
+        output: Output of ``second`` to keep, with the nodes that it needs; None: all.
     """
     inner = compose.add_prefix(normalize(second), prefix)
     pairs = zip(first.graph.output, inner.graph.input, strict=True)
@@ -71,9 +75,13 @@ def join(first: onnx.ModelProto, second: onnx.ModelProto, *, prefix: str, output
 
 
 def add_input(body: onnx.ModelProto, name: str, producer: onnx.ModelProto, *, prefix: str) -> onnx.ModelProto:
-    """``body``, its input ``name`` being what ``producer`` makes of its own inputs; the body's others stay.
+    """Compute an input of ``body`` by another graph; its other inputs stay.
 
-    ``producer`` has one output, and no name that is one of them; the names of ``body`` get ``prefix``.
+    Args:
+        body: The graph, whose names get ``prefix``.
+        name: The input.
+        producer: Computes it: a graph with one output, and no names of the body's other inputs.
+        prefix: Keeps the names of both graphs apart.
     """
     reads = [value.name for value in body.graph.input]
     nodes, inputs, outputs = list(producer.graph.node), list(producer.graph.input), []

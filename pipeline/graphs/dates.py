@@ -1,4 +1,4 @@
-"""What a date says to a model: seconds since 1970 UTC as numbers. One arithmetic, in numpy and as a graph.
+"""The numeric features of dates, from seconds since 1970 UTC: the same arithmetic in numpy and as a graph.
 
 The calendar is Howard Hinnant's civil_from_days (https://howardhinnant.github.io/date_algorithms.html), in doubles,
 which hold all of its whole numbers exactly, before 1970 too.
@@ -43,7 +43,7 @@ def date_feature_names(column: ColumnProfile) -> tuple[str, ...]:
 
 
 def date_features(seconds: Sequence[Doubles], columns: Sequence[ColumnProfile]) -> npt.NDArray[np.float32]:
-    """[rows] a column -> [rows, numbers of all columns], column by column; NaN where the date is missing."""
+    """Return the features [rows, numbers of all columns] of seconds [rows] per column; NaN where a date is missing."""
     features = _numbers(np.stack(seconds), _medians(columns), floor=np.floor, sine=np.sin)
     return np.concatenate([features[name] for name in _ALL]).astype(np.float32)[_column_indices(columns)].T
 
@@ -71,7 +71,7 @@ def _medians(columns: Sequence[ColumnProfile]) -> Doubles:
 
 
 def _column_indices(columns: Sequence[ColumnProfile]) -> npt.NDArray[np.int64]:
-    """Where the wanted numbers are among all numbers of all columns, which stand number by number."""
+    """Return the indices of the features of each column among all numbers, which are ordered number by number."""
     indices = [
         _ALL.index(name) * len(columns) + position
         for position, column in enumerate(columns)

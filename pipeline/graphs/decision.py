@@ -1,4 +1,4 @@
-"""From a body's probabilities to those that are served and the place of the label: temperature and threshold."""
+"""The decision in the graph: calibrated probabilities and the index of the label, by temperature and threshold."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def decision_nodes(signature: Signature, body_output: str, probabilities: str, l
 
 
 def _calibrated(temperature: float, body_output: str, probabilities: str, prefix: str) -> _Part:
-    """Probabilities to the power of 1 / temperature, normalized; divided by the largest first, so that none is 0."""
+    """Raise probabilities to the power of 1 / temperature and normalize; the largest becomes 1 first."""
     if temperature == 1.0:
         return [helper.make_node("Identity", [body_output], [probabilities])], []
     constants = [

@@ -1,4 +1,4 @@
-"""How raw columns become a body's inputs: in numpy here for training, in the graph by raw_inputs.wrap.
+"""Encode raw columns as a body's inputs: in numpy, for training; ``served_graph`` does the same in the graph.
 
 ``num`` float32 [batch, numeric and boolean columns, then the numbers of each date (graphs.dates)], missing is NaN, and
 a wide column is less its center, subtracted in float64: a float32 holds what is left, and not a counter near 1e9;
@@ -58,7 +58,7 @@ class Encoding:
         return tuple(len(column.vocabulary) + 2 for column in self.categorical)
 
     def encode(self, frame: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
-        """All inputs of the rows of ``frame``; of what there are no columns the array is of size 0."""
+        """Return all inputs of the rows of ``frame``, by name; an input without columns has size 0."""
         num = [_numeric(frame[column.name], column)[:, None] for column in self.numeric]
         if self.dates:
             num.append(date_features([_numbers(frame[date.name], pl.Float64()) for date in self.dates], self.dates))

@@ -1,4 +1,4 @@
-"""LightGBM's trees, read from the text that it saves.
+"""Read LightGBM's trees from its text format.
 
 Thresholds are the greatest float32 that is not above the library's float64: since columns are float32 every row goes
 the same way.

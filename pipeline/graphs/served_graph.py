@@ -1,4 +1,4 @@
-"""Raw columns into a body, labels or values out of it: the served file of contracts.signature.
+"""The served file (contracts.signature): raw columns into a body, labels or values out of it.
 
 A body is an ONNX graph over encoded columns (graphs.encoding): of the inputs ``num``, ``cat``, ``text`` and ``image``
 those that it reads; one output: probabilities float32 [batch, classes] in the order of the classes, or values float32
@@ -50,7 +50,7 @@ def wrap(body: onnx.ModelProto, dataset: Dataset, signature: Signature) -> onnx.
 
 
 def _free_prefix(taken: Iterable[str]) -> str:
-    """Return what no column's name begins with, so that no name of ours is a user's."""
+    """Return a prefix that no column's name begins with, so that names of the graph are no column's."""
     names = list(taken)
     prefix = "_/"
     while any(name.startswith(prefix) for name in names):
@@ -86,7 +86,7 @@ def _input_nodes(encoding: Encoding, signature: Signature, prefix: str, reads: S
 
 
 def _numbers(encoding: Encoding, output: str) -> _Subgraph:
-    """Return the numeric columns, then what the dates become."""
+    """Return the subgraph of the numeric columns, followed by the features of dates."""
     if not encoding.dates:
         return _numeric(encoding.numeric, output)
     names = [f"{output}_dates"]
@@ -100,7 +100,7 @@ def _numbers(encoding: Encoding, output: str) -> _Subgraph:
 
 
 def _numeric(columns: Sequence[ColumnProfile], output: str) -> _Subgraph:
-    """Of wide columns, which are doubles, the center is subtracted before they become floats."""
+    """Return the subgraph of numeric columns; wide ones are doubles, centered before the cast to float."""
     wide = [column for column in columns if column.is_wide]
     if not wide:
         return _stack([column.name for column in columns], output, TensorProto.FLOAT)
@@ -148,7 +148,7 @@ def _id_node(column: ColumnProfile, output: str) -> onnx.NodeProto:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Subgraph:
-    """What makes one of the body's inputs."""
+    """The nodes that compute one of the body's inputs."""
 
     nodes: Sequence[onnx.NodeProto]
     output: onnx.ValueInfoProto
@@ -156,7 +156,7 @@ class _Subgraph:
 
 
 def _stack(names: Sequence[str], output: str, kind: int) -> _Subgraph:
-    """Columns [batch] -> one matrix [batch, columns], in three nodes whatever their number."""
+    """Stack columns [batch] to a matrix [batch, columns], with three nodes whatever their number."""
     nodes, constants = _rows(names, output)
     nodes.append(helper.make_node("Transpose", [f"{output}_rows"], [output], perm=[1, 0]))
     return _Subgraph(nodes=nodes, output=_value(output, kind, ["batch", len(names)]), constants=constants)
@@ -196,7 +196,7 @@ def _after(signature: Signature, prefix: str) -> onnx.ModelProto:
 
 
 def _value_and_quantiles(signature: Signature, prefix: str, body_output: str) -> onnx.ModelProto:
-    """[batch, 1 + quantiles] -> both."""
+    """Split [batch, 1 + quantiles] into value and quantiles."""
     value, quantiles = signature.outputs
     count = len(signature.quantiles)
     sizes = numpy_helper.from_array(np.array([1, count], np.int64), f"{prefix}sizes")

@@ -1,4 +1,4 @@
-"""What follows the body of several targets: their values, or the labels that a row has, joined as one text."""
+"""The outputs of several targets: values, or the labels of a row, joined to one text."""
 
 from __future__ import annotations
 

@@ -135,8 +135,8 @@ def _base(context: JobContext, plan: Plan, dataset: Dataset) -> PretrainedModel 
     context.artifacts.download(keys.candidate(plan.base.candidate, WEIGHTS), weights)
     context.artifacts.download(RunKeys.of(plan.base.built_from).split("train"), rows)
     frame, _ = sampled(rows, memory_bytes() // 4, plan.seed)
-    same_answers = plan.base.classes == dataset.classes
-    return read_base(plan.base.version, weights, frame, dataset, same_answers=same_answers)
+    has_same_outputs = plan.base.classes == dataset.classes
+    return read_base(plan.base.version, weights, frame, dataset, has_same_outputs=has_same_outputs)
 
 
 def _outcome(context: JobContext, trainer: Trainer, live: Live, candidate: Candidate) -> CandidateOutcome:

@@ -96,7 +96,7 @@ class Rows:
     def __len__(self) -> int:
         return len(self.target)
 
-    def joined(self, more: Rows) -> Rows:
+    def concat(self, more: Rows) -> Rows:
         """Return these rows followed by others of the same columns."""
         return Rows(
             num=np.concatenate([self.num, more.num]),
@@ -176,13 +176,13 @@ class PretrainedModel:
     Args:
         version: Its model version, as notes name it.
         weights: File of its weights (safetensors).
-        same_answers: Whether it predicts the same classes, or values, as the new network.
+        has_same_outputs: Whether it predicts the same classes, or values, as the new network.
         rows: The rows that it was trained on, without their target.
     """
 
     version: str
     weights: Path
-    same_answers: bool
+    has_same_outputs: bool
     rows: Rows
 
 
@@ -230,7 +230,7 @@ class TrainingTask:
         code: The user's model.py.
         objective: Loss of a regression; None: that of the metric (objective_of).
         denormalize: Converts predictions of a regression to the target's own units.
-        learned_values: Converts ``Rows.target`` of a regression to the target's own units.
+        denormalize_targets: Converts ``Rows.target`` of a regression to the target's own units.
         minimum: Lower bound of the predicted values; None: there is none.
         positive: Number of the positive class of two, which F1 and average precision measure.
         base: Model that initializes a network with the setting ``base_model``.
@@ -248,7 +248,7 @@ class TrainingTask:
     code: Path | None = None
     objective: Objective | None = None
     denormalize: Callable[[Floats], Floats] = _as_they_are
-    learned_values: Callable[[Floats], Floats] = _as_they_are
+    denormalize_targets: Callable[[Floats], Floats] = _as_they_are
     minimum: float | None = None
     positive: int = 1
     base: PretrainedModel | None = None
@@ -267,7 +267,7 @@ class TrainingTask:
         """
         if self.classes or self.loss != "relative_error":
             return rows.weight
-        sizes = np.abs(self.learned_values(rows.target))
+        sizes = np.abs(self.denormalize_targets(rows.target))
         weight: Floats = 1 / np.maximum(
             sizes, np.quantile(sizes[sizes > 0], _MIN_SIZE_QUANTILE) if sizes.any() else 1.0
         )
@@ -275,7 +275,7 @@ class TrainingTask:
         scaled: npt.NDArray[np.float32] = (weight / weight.mean()).astype(np.float32)
         return scaled
 
-    def built_from(self, config: NetworkConfig) -> Rows:
+    def reference_rows(self, config: NetworkConfig) -> Rows:
         """Return the rows that a network's ranges, bins and vocabularies are computed from.
 
         They are those of the base model, if there is one, so that its weights keep their meaning.
@@ -322,7 +322,7 @@ class Algorithm(Generic[ConfigT]):
         train: Trains one model. It raises CandidateFailedError if the settings or the rows do not allow for it.
         no_int8: Why the model is not quantized to int8; empty: it may be.
         log_links: Objectives whose predictions are logarithms (features.target_transform).
-        side_by_side: Trains several configs at once, which takes less time than one after the other; it returns None
+        train_stacked: Trains several configs at once, which takes less time than one after the other; it returns None
             if these configs must be trained one by one. None: the algorithm cannot.
     """
 
@@ -332,7 +332,7 @@ class Algorithm(Generic[ConfigT]):
     train: Callable[[ConfigT, TrainingTask, RunContext], FittedModel]
     no_int8: str = ""
     log_links: tuple[Objective, ...] = ()
-    side_by_side: Callable[[Sequence[ConfigT], TrainingTask, RunContext], Sequence[FittedModel] | None] | None = None
+    train_stacked: Callable[[Sequence[ConfigT], TrainingTask, RunContext], Sequence[FittedModel] | None] | None = None
 
     @property
     def name(self) -> str:

@@ -116,7 +116,7 @@ class CandidateMetrics:
         denormalized = self.rows.denormalize(predicted)
         signature = self.dataset.signature_of(classes)
         if self.dataset.task == "regression":
-            y_true: npt.NDArray[Any] = self.rows.learned_values(rows.target)
+            y_true: npt.NDArray[Any] = self.rows.denormalize_targets(rows.target)
         else:
             y_true = np.array(self.dataset.classes, object)[rows.target]
         return signature, y_true, Predictions.of(signature, denormalized)

@@ -146,9 +146,9 @@ class LearningRows:
             return predicted
         return self.target.inverse(predicted)
 
-    def learned_values(self, targets: Floats) -> Floats:
+    def denormalize_targets(self, targets: Floats) -> Floats:
         """Return a regression's ``Rows.target`` in the target's own units."""
-        return self.target.learned_values(targets)
+        return self.target.denormalize_targets(targets)
 
     def apply_target(self, task: TrainingTask) -> TrainingTask:
         """Return ``task`` with these rows, and the objective and units of their target."""
@@ -181,7 +181,7 @@ class LearningRows:
     @cached_property
     def all(self) -> Rows:
         """Return the training rows followed by the validation rows."""
-        return self.encoded["train"].joined(self.encoded["validation"])
+        return self.encoded["train"].concat(self.encoded["validation"])
 
     @cached_property
     def edges(self) -> Rows:

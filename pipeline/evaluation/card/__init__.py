@@ -1,1 +1,1 @@
-"""What a model card says, and how it is measured."""
+"""The model card: its fields and how they are measured."""

@@ -1,4 +1,4 @@
-"""The winner beside the live version, on the same test rows."""
+"""Compare the winner with the live version, on the same test rows."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LiveModel:
 def compare_with_live(evaluation: HoldoutEvaluation, live: LiveModel) -> LiveComparison:
     """Measure the live version on the rows of an evaluation, and the interval of the winner's gain.
 
-    Where the live version was trained on some of the rows, its quality is overstated: the comparison then errs towards
+    If the live version was trained on some of the rows, its quality is overstated: the comparison then errs towards
     keeping it.
 
     Args:

@@ -19,7 +19,7 @@ _SHOWN = ("rmse", "mae", "r2", "log_loss", "f1", "auc", "average_precision")
 
 
 def quality_by_target(exam: HoldoutEvaluation, dataset: Dataset) -> tuple[TargetQuality, ...]:
-    """Measure each target alone, as a model of it alone is measured; nothing of one target."""
+    """Measure each of several targets like a model of this target alone; return nothing for one target."""
     predicted = exam.predictions.probabilities if dataset.is_multilabel else exam.predictions.values
     names = dataset.classes or dataset.targets
     return tuple(

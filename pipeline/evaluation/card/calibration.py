@@ -1,4 +1,4 @@
-"""Whether answers can be taken at their word: probabilities, and quantiles."""
+"""Calibration of probabilities, and coverage of quantiles."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def coverage(
     predicted: npt.NDArray[Any],
     weight: npt.NDArray[np.float64] | None = None,
 ) -> IntervalCoverage:
-    """Compare predicted quantiles with the values that were met.
+    """Compare predicted quantiles with the true values.
 
     Args:
         quantiles: Those that are predicted.

@@ -1,4 +1,4 @@
-"""The winner on the test rows, which nothing was chosen by: its card."""
+"""Evaluate the winner on the test rows, by which nothing was chosen, and make its model card."""
 
 from __future__ import annotations
 
@@ -45,11 +45,15 @@ _Document = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationContext:
-    """What else the card tells. ``splits``: train (or a sample of it) and validation; None: they are not compared.
+    """What the card needs besides the winner and the test rows.
 
-    ``class_weights``: as job_spec.Training has them. ``privacy``: what the winner spent. ``segments``: columns that the
-    JobSpec names. ``warnings`` go beside the data set's own. ``live``: version that
-    the winner is compared with.
+    Args:
+        splits: ``train`` (or a sample of it) and ``validation``; None: they are not compared with the test rows.
+        class_weights: Weights of the classes (job_spec.Training).
+        privacy: Privacy that the winner spent.
+        segments: Columns of segments that the job spec names.
+        warnings: Warnings besides those of the data set.
+        live: Live version that the winner is compared with.
     """
 
     splits: Mapping[str, pl.DataFrame] | None = None
@@ -130,7 +134,7 @@ def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
 def _findings(
     evaluation: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext, winner: Variant
 ) -> _Document:
-    """Fields of the card, by the task."""
+    """Return the fields of the card that depend on the task."""
     fields: _Document = {"segments": (), "importance": (), "drift": ()}
     predicted = evaluation.signature, evaluation.truth, evaluation.predictions
     if dataset.task == "clustering":
@@ -175,7 +179,7 @@ def _split_warnings(evaluation: HoldoutEvaluation, dataset: Dataset, background:
 
 
 def _leaky_columns(dataset: Dataset, train: pl.DataFrame) -> Iterator[str]:
-    """Of each target where there are several."""
+    """Return warnings on leaky columns; of several targets, those of each."""
     if not dataset.targets:
         yield from find_leaky_columns(dataset, train)
     for number, _ in enumerate(dataset.targets):

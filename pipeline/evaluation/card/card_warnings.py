@@ -1,4 +1,4 @@
-"""What a reader of the card should know before believing its numbers."""
+"""Warnings on the numbers of a model card."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def find_warnings(
 
 
 def _rounded(value: float, metric: str) -> str:
-    """Two decimals for a metric that is a share, else three figures."""
+    """Format a metric: with two decimals if it is in [0, 1], else with three digits."""
     return f"{value:.2f}" if metric in _SHARES else format_number(value, 3)
 
 

@@ -1,4 +1,4 @@
-"""Which classes are taken for which, and how well each is told from the others."""
+"""The confusion matrix, and precision, recall and F1 of each class."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def class_quality(
     predictions: Predictions,
     weight: npt.NDArray[np.float64] | None = None,
 ) -> tuple[ClassQuality, ...]:
-    """Precision, recall and F1 of each class, in the order of the signature.
+    """Compute precision, recall and F1 of each class, in the order of the signature.
 
     Args:
         signature: Of the model.

@@ -1,4 +1,4 @@
-"""What the temperature and the threshold of the served file change on the test rows."""
+"""The effect of the served file's temperature and threshold on the test rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns that are not distributed alike in two splits."""
+"""Drift: columns whose distribution differs between two splits."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def population_stability_index(first: pl.Series, second: pl.Series) -> tuple[flo
 
 
 def _counts(first: pl.Series, second: pl.Series) -> npt.NDArray[np.float64]:
-    """Rows [2, bins] in each bin; those that neither has are left out."""
+    """Count the rows of both samples in each bin [2, bins], without bins that are empty in both."""
     if first.dtype == pl.String:
         common = list(first.drop_nulls().value_counts(sort=True, name="rows")[first.name].head(_BINS * 2))
         bin_of_value = {value: index for index, value in enumerate(common)}

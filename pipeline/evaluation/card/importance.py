@@ -1,4 +1,4 @@
-"""What the served file reads: permutation importance, the metric lost when a column is shuffled."""
+"""Permutation importance: the loss of the served file's metric when a column is shuffled."""
 
 from __future__ import annotations
 
@@ -21,9 +21,12 @@ _REPEATS = 3
 def importance(
     evaluation: HoldoutEvaluation, *, seconds: float, now: Callable[[], float] = time.monotonic
 ) -> tuple[PermutationImportance, ...]:
-    """Permutation importance (Breiman 2001) of each column but images, the greatest first, on at most 2,000 rows.
+    """Measure the permutation importance of each column except images, on at most 2,000 rows; greatest first.
 
-    Where ``seconds`` are over before all columns had their turn, those that had it.
+    If ``seconds`` pass before all columns are measured, the result has those that were.
+
+    References:
+        Breiman 2001, Random Forests.
     """
     end = now() + seconds
     random = np.random.default_rng(0)

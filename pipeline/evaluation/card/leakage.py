@@ -1,4 +1,4 @@
-"""Features that tell the target alone: they are mostly the target in other words, and not known when one asks."""
+"""Target leakage: features that alone predict the target almost perfectly, and are likely unknown when predicting."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Floats = npt.NDArray[np.float64]
 def find_leaky_columns(
     dataset: Dataset, train: pl.DataFrame, *, seconds: float = 20.0, now: Callable[[], float] = time.monotonic
 ) -> Iterator[str]:
-    """Yield a warning for each column whose bins, cross-fitted, answer as well as no honest feature does.
+    """Yield a warning for each column whose cross-fitted bins predict the target suspiciously well.
 
     On at most 20,000 rows, and as many columns as ``seconds`` allow; not with more than 50 classes.
     """
@@ -60,7 +60,7 @@ def find_leaky_columns(
 
 
 def _targets(dataset: Dataset, rows: pl.DataFrame) -> Floats:
-    """[rows, 1], or one-hot [rows, classes]."""
+    """Return the targets: values [rows, 1], or one-hot classes [rows, classes]."""
     y_true = truth(rows, dataset.signature)
     if not dataset.classes:
         return np.asarray(y_true[:, None], dtype=np.float64)
@@ -69,7 +69,7 @@ def _targets(dataset: Dataset, rows: pl.DataFrame) -> Floats:
 
 
 def _predicted_rows(dataset: Dataset, rows: pl.DataFrame, targets: Floats, predicted: Floats) -> str | None:
-    """How many it is right about, where it tells them; None where it does not."""
+    """Return the number of rows that are predicted right; None if the predictions are no better than chance."""
     accuracy, majority = float((predicted.argmax(axis=1) == targets.argmax(axis=1)).mean()), targets.mean(axis=0).max()
     if accuracy < majority + _ERROR_REDUCTION_THRESHOLD * (1 - majority):
         return None
@@ -95,7 +95,7 @@ def _bins(column: pl.Series) -> npt.NDArray[np.int64]:
 
 
 def _out_of_fold_means(bins: npt.NDArray[np.int64], targets: Floats) -> Floats:
-    """Of each row the mean target of its bin in the other folds [rows, targets]."""
+    """Return the mean target of each row's bin in the other folds [rows, targets]."""
     fold = np.arange(len(bins)) % _FOLDS
     width = int(bins.max()) + 1
     means_of_rows = np.empty_like(targets)

@@ -1,4 +1,4 @@
-"""Quality by the values of a column: a model that is good in the mean may fail a part of the rows."""
+"""Quality by segments, the values of a column: a model that is good on average may fail on some rows."""
 
 from __future__ import annotations
 

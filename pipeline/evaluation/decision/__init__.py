@@ -1,1 +1,1 @@
-"""From probabilities to what is served: calibrated probabilities, and labels by a threshold."""
+"""The decision of a classifier: calibrated probabilities, and labels by a threshold."""

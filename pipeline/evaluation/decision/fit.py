@@ -1,4 +1,4 @@
-"""The decision of a classifier: its temperature and threshold, found on predictions out of fold, and checked there."""
+"""Fit the decision of a classifier, temperature and threshold, to out-of-fold predictions; measure it cross-fitted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,12 @@ _BAG_TEMPERATURE = 1.2  # of a mean of five models beside each of them, about (d
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FittedDecision:
-    """``decision``: found on all rows, and served. ``predictions``: each row's by a decision that it had no part in."""
+    """The fitted decision.
+
+    Args:
+        decision: Fitted to all rows, and served.
+        predictions: Predictions of each row by a decision that was fitted to other rows.
+    """
 
     decision: Decision
     fit: DecisionFit
@@ -36,7 +41,12 @@ class FittedDecision:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decided:
-    """``predictions``: predictions to measure. ``fields``: of a TrainedCandidate; none where nothing was decided."""
+    """The result of a decision.
+
+    Args:
+        predictions: Predictions to measure.
+        fields: Fields of a TrainedCandidate; empty if there is no decision.
+    """
 
     predictions: Predictions
     fields: dict[str, Any]
@@ -150,20 +160,20 @@ class _Rows:
     is_bag: bool
 
     def fit_temperature(self, rows: Ints) -> float:
-        """Of a bag a temperature above 1 is reduced by what the mean of its models softens already."""
+        """Fit a temperature; for a bag, one above 1 is reduced, since the mean of models is less confident."""
         counts = None if self.weight is None else self.weight[rows]
         temperature = fit_temperature(self.probabilities[rows], self.truth[rows], counts)
         return max(1.0, temperature / _BAG_TEMPERATURE) if self.is_bag and temperature > 1 else temperature
 
     def cross_calibrated(self) -> Floats:
-        """Each fifth by the temperature of the others."""
+        """Return each fifth of the rows calibrated with the temperature of the others."""
         calibrated = np.empty(self.probabilities.shape)
         for held, fitting in self._folds():
             calibrated[held] = calibrate(self.probabilities[held], self.fit_temperature(fitting))
         return calibrated
 
     def cross_thresholds(self, calibrated: Floats) -> Floats | None:
-        """Each fifth's by the others [rows]; None where the most probable class is the label."""
+        """Return thresholds of each fifth fitted to the others [rows]; None if labels are the most probable class."""
         if not self.rule.is_tuned:
             return None if self.rule.value is None else np.full(len(self.truth), self.rule.value)
         thresholds = np.empty(len(self.truth))
@@ -185,7 +195,7 @@ class _Rows:
         return tune_threshold(calibrated[rows, self.positive], self.truth[rows] == self.positive, self.rule, counts)
 
     def _folds(self) -> Iterator[tuple[Ints, Ints]]:
-        """Rows of a fold, and the others; classes are dealt evenly, so that few positive rows are in most of them."""
+        """Yield the rows of each fold and the others; folds are stratified, so that most have rare rows."""
         shuffled = np.random.default_rng(0).permutation(len(self.truth))
         dealt = shuffled[np.argsort(self.truth[shuffled], kind="stable")]
         fold = np.empty(len(dealt), np.int64)

@@ -1,4 +1,4 @@
-"""The threshold of the positive class's probability that labels rows best, by a metric of labels."""
+"""Tune the threshold of the positive class's probability by a metric of labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MIN_THRESHOLD = 1e-6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Counts:
-    """Weights of rows, each [cuts]: positive and negative ones that are labeled positive; and of all of each."""
+    """Weights of true and false positives [cuts], and of all positive and negative rows."""
 
     true: Floats
     false: Floats

@@ -1,1 +1,1 @@
-"""The metrics, as scikit-learn defines them, over many weightings of the rows at once."""
+"""The metrics, as scikit-learn defines them, for many weightings of the rows at once (bootstrap)."""

@@ -21,7 +21,7 @@ _MIN_PROBABILITY = float(np.finfo(np.float32).eps)  # what scikit-learn clips fl
 def classification_metrics(
     truth: Ints, predicted: Ints, probabilities: Floats, *, positive: int, order: Floats | None
 ) -> Mapping[str, Callable[[], Metric]]:
-    """Name -> what makes the metric ready, which may sort all rows.
+    """Return the factory of each metric, by its name; a factory may sort all rows.
 
     Args:
         truth: Class of each row [rows].
@@ -73,7 +73,7 @@ class ClassCounts:
         self._last: tuple[Floats, ClassSums] | None = None
 
     def __call__(self, weights: Floats) -> ClassSums:
-        """Of ``weights`` [draws, rows]."""
+        """Return the sums of ``weights`` [draws, rows]."""
         if self._last is None or self._last[0] is not weights:
             right = self._truth.sum(weights * self._is_right)
             self._last = weights, ClassSums(self._truth.sum(weights), self._predicted.sum(weights), right)
@@ -81,7 +81,7 @@ class ClassCounts:
 
 
 class _Groups:
-    """Rows in the order of their class, so that each class is one slice."""
+    """Rows sorted by class, so that each class is a slice."""
 
     def __init__(self, codes: Ints, classes: int) -> None:
         self._order = np.argsort(codes, kind="stable")
@@ -91,7 +91,7 @@ class _Groups:
         self._classes = classes
 
     def sum(self, weights: Floats) -> Floats:
-        """Weights [draws, rows] -> [draws, classes]."""
+        """Sum weights [draws, rows] by class: [draws, classes]."""
         sums = np.zeros((len(weights), self._classes))
         sums[:, self._present] = np.add.reduceat(weights[:, self._order], self._starts, axis=1)
         return sums
@@ -102,7 +102,7 @@ def _mean(scores: Floats, weights: Floats) -> Floats:
 
 
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """0 where the denominator is."""
+    """Return the ratio; 0 where the denominator is 0."""
     positive = denominator > 0
     return np.asarray(np.where(positive, numerator / np.where(positive, denominator, 1), 0.0))
 
@@ -119,12 +119,12 @@ def _balanced_accuracy(sums: ClassSums) -> Floats:
 
 
 def _f1(sums: ClassSums) -> Floats:
-    """Of each class [draws, classes]; 0 where no row is of it or labeled so."""
+    """Return the F1 of each class [draws, classes]; 0 for a class without true and predicted rows."""
     return _ratio(2 * sums.right, sums.truth + sums.predicted)
 
 
 def _f1_macro(sums: ClassSums) -> Floats:
-    """Classes that a row is of, or labeled so, count alike."""
+    """Return the mean F1 of the classes with true or predicted rows."""
     present = (sums.truth + sums.predicted) > 0
     return _ratio(_f1(sums).sum(axis=1), present.sum(axis=1).astype(np.float64))
 
@@ -134,7 +134,7 @@ def _f1_weighted(sums: ClassSums) -> Floats:
 
 
 def _mcc(sums: ClassSums) -> Floats:
-    """Matthews' correlation coefficient for any number of classes (Gorodkin 2004)."""
+    """Return Matthews' correlation coefficient for any number of classes (Gorodkin 2004)."""
     total = sums.truth.sum(axis=1)
     covariance = sums.right.sum(axis=1) * total - (sums.truth * sums.predicted).sum(axis=1)
     spread_truth = total**2 - (sums.truth**2).sum(axis=1)
@@ -147,7 +147,7 @@ def _mcc(sums: ClassSums) -> Floats:
 
 
 def _quadratic_kappa(truth: Ints, predicted: Ints, weights: Floats) -> Floats:
-    """Cohen's kappa (1968) where being off by d ranks costs d²; 0 where chance alone costs nothing."""
+    """Return Cohen's quadratic kappa (1968), in which an error of d ranks costs d²; 0 if chance alone costs nothing."""
     a, b = truth.astype(np.float64), predicted.astype(np.float64)
     observed = _mean((a - b) ** 2, weights)
     expected = _mean(a**2, weights) + _mean(b**2, weights) - 2 * _mean(a, weights) * _mean(b, weights)
@@ -156,7 +156,7 @@ def _quadratic_kappa(truth: Ints, predicted: Ints, weights: Floats) -> Floats:
 
 
 class _Areas(NamedTuple):
-    """Of one class against the rest, each [draws]."""
+    """Areas of one class against the rest, each [draws]."""
 
     roc: Floats
     average_precision: Floats
@@ -175,7 +175,7 @@ class _Rankings:
         self._last: tuple[Floats, list[_Areas]] | None = None
 
     def auc(self, weights: Floats) -> Floats:
-        """Classes count by their rows."""
+        """Return the mean area under the ROC curve, classes weighted by their rows."""
         areas, rows = (
             np.stack([getattr(of_class, name) for of_class in self._areas(weights)]) for name in ("roc", "positives")
         )
@@ -184,7 +184,7 @@ class _Rankings:
         return np.asarray((areas * rows).sum(axis=0) / rows.sum(axis=0), dtype=np.float64)
 
     def average_precision(self, weights: Floats) -> Floats:
-        """Classes that have rows count alike."""
+        """Return the mean average precision of the classes with rows."""
         return np.asarray(np.mean([of_class.average_precision for of_class in self._areas(weights)], axis=0))
 
     def _areas(self, weights: Floats) -> list[_Areas]:
@@ -194,7 +194,7 @@ class _Rankings:
 
 
 class _Ranking:
-    """Rows by their score, the highest first, rows of one score being a group."""
+    """Rows sorted by descending score; rows of equal score are a group."""
 
     def __init__(self, positive: npt.NDArray[np.bool_], scores: Floats) -> None:
         self._order = np.argsort(-scores, kind="stable")

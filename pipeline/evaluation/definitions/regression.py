@@ -20,7 +20,7 @@ _MIN_VALUE = -1 + 1e-9  # a prediction below it has no logarithm of one plus it
 def regression_metrics(
     truth: Floats, values: Floats, *, quantiles: Sequence[float] = (), answered: Floats | None = None
 ) -> Mapping[str, Callable[[], Metric]]:
-    """Name -> what makes the metric ready, which may sort all rows.
+    """Return the factory of each metric, by its name; a factory may sort all rows.
 
     Args:
         truth: [rows].
@@ -60,7 +60,7 @@ def _r2(truth: Floats, error: Floats, weights: Floats) -> Floats:
 
 
 def _explained(residual: Floats, spread: Floats) -> Floats:
-    """1 - residual / spread; of a constant truth 1 where it is met exactly, else 0."""
+    """Return 1 - residual / spread; for a constant truth, 1 if it is predicted exactly, else 0."""
     constant = spread <= 0
     explained = 1 - residual / np.where(constant, 1, spread)
     return np.asarray(np.where(constant, (residual == 0).astype(np.float64), explained))
@@ -81,7 +81,7 @@ def _d2_absolute_error(truth: Floats, error: Floats) -> Metric:
 
 
 def _pinball(truth: Floats, values: Floats, quantiles: Sequence[float], answered: Floats | None) -> Floats:
-    """Koenker and Bassett's (1978) loss of each row [rows]."""
+    """Return the pinball loss of each row [rows] (Koenker and Bassett 1978)."""
     if not quantiles or answered is None or not answered.size:
         return np.asarray(np.abs(values - truth) / 2)
     below = truth[:, None] - answered

@@ -1,1 +1,1 @@
-"""Golden rows: what a served model must predict again, and how its predictions are compared."""
+"""Golden rows: rows whose predictions a served model must reproduce, and their comparison."""

@@ -12,7 +12,7 @@ __all__ = ["GoldenComparison", "compare_predictions"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GoldenComparison:
-    """How predictions agree with the golden ones.
+    """The result of a comparison with golden predictions.
 
     Attributes:
         rows: Golden rows.

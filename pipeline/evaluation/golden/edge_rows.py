@@ -1,4 +1,4 @@
-"""Rows at the edge of what a model may be asked: missing values, an unknown category, empty texts, extremes."""
+"""Edge rows: missing values, unknown categories, empty texts and extreme numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ORDERED = ("numeric", "datetime", "boolean")
 
 
 def edge_rows(features: pl.DataFrame, signature: Signature) -> pl.DataFrame:
-    """Make edge rows from the first row; what an edge does not concern stays as that row has it.
+    """Make edge rows from the first row; columns that an edge case does not concern keep its values.
 
     Args:
         features: At least one row, with the columns of the signature.

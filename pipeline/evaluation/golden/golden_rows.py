@@ -48,7 +48,7 @@ def make_golden_predictions(
 
 
 def _count_fitting(rows: list[dict[str, Any]], signature: Signature) -> int:
-    """How many of the last rows fit in MAX_GOLDEN_BYTES, as does what is answered to them; at least one."""
+    """Return how many of the last rows fit in MAX_GOLDEN_BYTES with their predictions; at least one."""
     max_prediction_bytes = (
         sum(len(json.dumps(label)) + _NUMBER_BYTES for label in signature.classes or signature.targets) or _NUMBER_BYTES
     )
@@ -66,7 +66,7 @@ def _representative_rows(features: pl.DataFrame) -> pl.DataFrame:
 
 
 def _raw_rows(features: pl.DataFrame, signature: Signature) -> list[dict[str, Any]]:
-    """As a user would send them: missing is null, a boolean is true or false, an image nested arrays."""
+    """Return rows as a request has them: missing is null, a boolean is true or false, an image is nested arrays."""
     booleans = [column.name for column in signature.columns if column.kind == "boolean"]
     rows = features.with_columns(pl.col(booleans).cast(pl.Boolean)).to_dicts()
     for column in signature.columns:
@@ -77,7 +77,7 @@ def _raw_rows(features: pl.DataFrame, signature: Signature) -> list[dict[str, An
 
 
 def _predictions(predictions: Predictions, signature: Signature) -> list[dict[str, Any]]:
-    """In the shape that the predict function answers in."""
+    """Return predictions as the predict function does."""
     if signature.quantiles:
         names, values = signature.quantile_names, predictions.values.tolist()
         return [

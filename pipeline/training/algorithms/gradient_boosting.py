@@ -88,35 +88,13 @@ class GradientBoostingConfig(AlgorithmConfig):
 
 def _train(config: GradientBoostingConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Train until the held-out loss has not improved for ``early_stopping_rounds``; keep the best iteration."""
-    pairs = _pairs(config, task, context) if config.turn else ()
-    return _train_once(config, task, context, pairs, seed=task.seed)
-
-
-def _pairs(config: GradientBoostingConfig, task: TrainingTask, context: RunContext) -> tuple[tuple[int, int], ...]:
-    """Return the pairs of numeric columns whose rotations lower the held-out loss."""
-    from pipeline.training.features.pair_rotation import select_rotations
-    from pipeline.training.features.preprocessing import boosting_features
-
-    _, features = boosting_features(task)
-    options = _options(config, task, context, seed=task.seed)
-    options["metric"] = ""  # the objective's own
-    return select_rotations(features, task.train.target, task.train.num.shape[1], options, seed=task.seed)
-
-
-def _train_once(
-    config: GradientBoostingConfig,
-    task: TrainingTask,
-    context: RunContext,
-    pairs: tuple[tuple[int, int], ...],
-    *,
-    seed: int,
-) -> FittedModel:
     import lightgbm
 
     from pipeline.training.features.preprocessing import boosting_features
 
+    pairs = _select_pairs(config, task, context) if config.turn else ()
     preprocessing, features = boosting_features(task, pairs)
-    options = _options(config, task, context, seed=seed)
+    options = _options(config, task, context)
     # A small fraction of few columns would leave most trees without the informative ones.
     options["feature_fraction"] = max(options["feature_fraction"], min(1.0, _MIN_TREE_COLUMNS / features.shape[1]))
     rows = lightgbm.Dataset(features, task.train.target, weight=task.loss_weight(task.train), params=options)
@@ -152,18 +130,31 @@ def _train_once(
     )
 
 
-def _options(config: GradientBoostingConfig, task: TrainingTask, context: RunContext, *, seed: int) -> dict[str, Any]:
+def _select_pairs(
+    config: GradientBoostingConfig, task: TrainingTask, context: RunContext
+) -> tuple[tuple[int, int], ...]:
+    """Return the pairs of numeric columns whose rotations lower the held-out loss."""
+    from pipeline.training.features.pair_rotation import select_rotations
+    from pipeline.training.features.preprocessing import boosting_features
+
+    _, features = boosting_features(task)
+    options = _options(config, task, context)
+    options["metric"] = ""  # the loss itself
+    return select_rotations(features, task.train.target, task.train.num.shape[1], options, seed=task.seed)
+
+
+def _options(config: GradientBoostingConfig, task: TrainingTask, context: RunContext) -> dict[str, Any]:
     objective = {0: _OBJECTIVES[task.loss], 2: "binary"}.get(task.classes, "multiclass")
     return {
         "objective": objective,
-        "metric": "auc" if task.metric == "auc" and objective == "binary" else "",  # else the objective's own
+        "metric": "auc" if task.metric == "auc" and objective == "binary" else "",  # else the loss itself
         **({"num_class": task.classes} if objective == "multiclass" else {}),
         **config.model_dump(include=_LIGHTGBM_FIELDS),
         "bagging_fraction": max(config.bagging_fraction, min(1.0, _MIN_BAGGED_ROWS / len(task.train))),
         "bagging_freq": 1,
         "bin_construct_sample_cnt": max(len(task.train), 200_000),  # lest the only missing values be overlooked
         "num_threads": context.threads if task.train.num.size + task.train.cat.size > _MANY_CELLS else 1,
-        "seed": seed,
+        "seed": task.seed,
         "deterministic": True,
         **_histograms(task.train.num.shape[1] + task.train.cat.shape[1]),
         "verbose": -1,

@@ -66,7 +66,7 @@ def _train(config: KernelRidgeConfig, task: TrainingTask, context: RunContext) -
             task.train.target,
             weight,
             classes=task.classes,
-            scaled=preprocessing.width - len(preprocessing.shown),  # one-hot columns stay unscaled
+            scaled=preprocessing.width - len(preprocessing.one_hot),  # one-hot columns stay unscaled
             kinds=KERNELS if config.kernel == "auto" else (config.kernel,),
             widths=(config.width,) if config.width else (),
             penalties=(config.penalty,) if config.penalty else (),

@@ -39,33 +39,34 @@ def _train(config: MlpConfig, task: TrainingTask, context: RunContext) -> Fitted
     """Train until the validation loss has not improved for ``early_stopping`` epochs; keep the best weights."""
     if task.train.image.size:
         return _train_on_images(config, task, context)
-    from pipeline.training.loop.fit import fit_network
-    from pipeline.training.loop.inputs import columns
-    from pipeline.training.loop.losses import outputs_of
+    from pipeline.training.loop.fit import fit_on_columns
     from pipeline.training.networks.tabular_mlp import TabularMLP
 
-    def build() -> TabularMLP:
+    def build(outputs: int) -> TabularMLP:
         return TabularMLP(
-            task.built_from(config).num, task.cardinalities,
-            outputs=outputs_of(config, task), hidden=config.hidden, dropout=config.dropout,
+            task.reference_rows(config).num, task.cardinalities,
+            outputs=outputs, hidden=config.hidden, dropout=config.dropout,
         )  # fmt: skip
 
-    return fit_network(build, columns("num", "cat"), config, task, context)
+    return fit_on_columns(build, ("num", "cat"), config, task, context)
 
 
 def _train_on_images(config: MlpConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    from pipeline.training.networks.images import PixelMLP, train_images
+    from pipeline.training.loop.fit import fit_on_columns
+    from pipeline.training.networks.images import PixelMLP
 
     def build(outputs: int) -> PixelMLP:
         return PixelMLP(
-            task.built_from(config).image, outputs=outputs, hidden=config.hidden,
+            task.reference_rows(config).image, outputs=outputs, hidden=config.hidden,
             dropout=config.dropout,
         )  # fmt: skip
 
-    return train_images(build, config, task, context)
+    return fit_on_columns(build, ("image",), config, task, context)
 
 
-def _side_by_side(trials: Sequence[MlpConfig], task: TrainingTask, context: RunContext) -> Sequence[FittedModel] | None:
+def _train_stacked(
+    trials: Sequence[MlpConfig], task: TrainingTask, context: RunContext
+) -> Sequence[FittedModel] | None:
     from pipeline.training.search.stacked_trials import can_stack, fit_stacked
 
     return fit_stacked(trials, task, context) if can_stack(trials, task, context) else None
@@ -112,5 +113,5 @@ ALGORITHM = Algorithm(
     log_links=("poisson",),
     tolerance=1e-4,  # the same float32 sums in another order
     train=with_text_features(_train),
-    side_by_side=_side_by_side,
+    train_stacked=_train_stacked,
 )

@@ -26,15 +26,16 @@ class ResNetConfig(ImageConfig):
 
 def _train(config: ResNetConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Train the network; ``hidden`` has the channels of each group of ``blocks`` residual blocks."""
-    from pipeline.training.networks.images import ResNet, train_images
+    from pipeline.training.loop.fit import fit_on_columns
+    from pipeline.training.networks.images import ResNet
 
     def build(outputs: int) -> ResNet:
         return ResNet(
-            task.built_from(config).image, outputs=outputs, widths=config.hidden, blocks=config.blocks,
+            task.reference_rows(config).image, outputs=outputs, widths=config.hidden, blocks=config.blocks,
             dropout=config.dropout, jitter=config.jitter,
         )  # fmt: skip
 
-    return train_images(build, config, task, context)
+    return fit_on_columns(build, ("image",), config, task, context)
 
 
 ALGORITHM = image_algorithm(

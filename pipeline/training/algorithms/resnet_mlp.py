@@ -39,18 +39,16 @@ class ResNetMlpConfig(NetworkConfig):
 
 def _train(config: ResNetMlpConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Train until the validation loss has not improved for ``early_stopping`` epochs; keep the best weights."""
-    from pipeline.training.loop.fit import fit_network
-    from pipeline.training.loop.inputs import columns
-    from pipeline.training.loop.losses import outputs_of
+    from pipeline.training.loop.fit import fit_on_columns
     from pipeline.training.networks.tabular import TabularResNet
 
-    def build() -> TabularResNet:
+    def build(outputs: int) -> TabularResNet:
         return TabularResNet(
-            task.built_from(config).num, task.cardinalities,
-            outputs=outputs_of(config, task), hidden=config.hidden, dropout=config.dropout,
+            task.reference_rows(config).num, task.cardinalities,
+            outputs=outputs, hidden=config.hidden, dropout=config.dropout,
         )  # fmt: skip
 
-    return fit_network(build, columns("num", "cat"), config, task, context)
+    return fit_on_columns(build, ("num", "cat"), config, task, context)
 
 
 ALGORITHM = Algorithm(

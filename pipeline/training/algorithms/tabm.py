@@ -41,19 +41,17 @@ class TabMConfig(NetworkConfig):
 
 def _train(config: TabMConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Train each member with its own loss; early stopping and the exported graph use the members' mean prediction."""
-    from pipeline.training.loop.fit import fit_network
-    from pipeline.training.loop.inputs import columns
-    from pipeline.training.loop.losses import outputs_of
+    from pipeline.training.loop.fit import fit_on_columns
     from pipeline.training.networks.tabular import TabMNetwork
 
-    def build() -> TabMNetwork:
+    def build(outputs: int) -> TabMNetwork:
         return TabMNetwork(
-            task.built_from(config).num, task.cardinalities,
-            outputs=outputs_of(config, task), members=config.members,
+            task.reference_rows(config).num, task.cardinalities,
+            outputs=outputs, members=config.members,
             hidden=config.hidden, bins=config.bins, dropout=config.dropout,
         )  # fmt: skip
 
-    return fit_network(build, columns("num", "cat"), config, task, context)
+    return fit_on_columns(build, ("num", "cat"), config, task, context)
 
 
 ALGORITHM = Algorithm(

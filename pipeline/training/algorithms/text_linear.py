@@ -28,10 +28,11 @@ def _train(config: TextScoreConfig, task: TrainingTask, context: RunContext) -> 
         linear_config = linear.LinearConfig(C=config.C, alpha=config.alpha)
         return with_text_features(linear.ALGORITHM.train, config, every_class=True)(linear_config, task, context)
     scores = fit_scores(config, task, every_target(task), context.deadline)
-    sharpness = 1.0
+    inverse_temperature = 1.0
     if task.classes:
-        sharpness = _find_sharpness(scores, task) if task.tuned is None else task.tuned["sharpness"]
-        scores = scores.scaled(sharpness)
+        tuned = task.tuned
+        inverse_temperature = _fit_inverse_temperature(scores, task) if tuned is None else tuned["inverse_temperature"]
+        scores = scores.scaled(inverse_temperature)
 
     def predict(rows: Rows) -> Any:
         outputs = scores.apply(rows.text)
@@ -41,11 +42,11 @@ def _train(config: TextScoreConfig, task: TrainingTask, context: RunContext) -> 
         predict=predict,
         body=lambda: _body(scores, classes=task.classes),
         notes=scores.notes,
-        tuned={"sharpness": sharpness},
+        tuned={"inverse_temperature": inverse_temperature},
     )
 
 
-def _find_sharpness(model: TextLinearModel, task: TrainingTask) -> float:
+def _fit_inverse_temperature(model: TextLinearModel, task: TrainingTask) -> float:
     """Return the factor of the scores with the lowest cross-entropy of the held-out rows.
 
     It is the inverse of a temperature (Guo et al. 2017, On Calibration of Modern Neural Networks).

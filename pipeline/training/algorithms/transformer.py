@@ -74,7 +74,7 @@ def _train(config: TransformerConfig, task: TrainingTask, context: RunContext) -
             "heads"
         )
     context.report("reads the texts")
-    ids = TokenIds.of(task.built_from(config).text, most_places=config.places, most_tokens=config.tokens)
+    ids = TokenIds.of(task.reference_rows(config).text, most_places=config.places, most_tokens=config.tokens)
     table = task.train.num.shape[1] or task.cardinalities
 
     def reads(rows: Rows) -> dict[str, Tensor]:
@@ -83,7 +83,7 @@ def _train(config: TransformerConfig, task: TrainingTask, context: RunContext) -
     def build() -> TextTransformer:
         tabular = (
             TabularMLP(
-                task.built_from(config).num, task.cardinalities,
+                task.reference_rows(config).num, task.cardinalities,
                 outputs=TextTransformer.tabular_width(), hidden=config.hidden, dropout=config.dropout,
             )
             if table

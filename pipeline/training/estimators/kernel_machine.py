@@ -38,7 +38,7 @@ _PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 _MAX_SELECTION_ROWS = 800  # to choose the kernel on, which takes time by their number cubed
 # Added to squared distances: smooths the exponential kernel at 0, so that rounding of float32 inputs does no harm.
 _DISTANCE_OFFSET = 1e-2
-_MAX_LOG_SHARPNESS = 5.0  # bound of |log(factor of the scores)|
+_MAX_LOG_FACTOR = 5.0  # bound of |log(factor of the scores)|
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,7 +85,7 @@ class KernelMachine:
         rows: Training rows, centered and scaled [rows, columns].
         weights: Weight of each row's kernel [rows, outputs].
         offset: Added to the weighted sums [outputs].
-        sharpness: Factor of the scores of classes before their softmax; 0 for a regression.
+        inverse_temperature: Factor of the scores of classes before their softmax; 0 for a regression.
     """
 
     kernel: Kernel
@@ -94,7 +94,7 @@ class KernelMachine:
     rows: Floats
     weights: Floats
     offset: Floats
-    sharpness: float
+    inverse_temperature: float
 
     @classmethod
     def of(  # noqa: PLR0913 - what it learns, and among what it chooses
@@ -149,7 +149,9 @@ class KernelMachine:
             rows=system.rows,
             weights=weights,
             offset=offset,
-            sharpness=_fit_sharpness(held_out_scores + offset, target[fitted], counts[fitted]) if classes else 0.0,
+            inverse_temperature=(
+                _fit_inverse_temperature(held_out_scores + offset, target[fitted], counts[fitted]) if classes else 0.0
+            ),
         )
 
     def predict(self, features: npt.NDArray[np.float32]) -> Floats:
@@ -157,7 +159,7 @@ class KernelMachine:
         scaled = (features.astype(np.float64) - self.center) * self.scale
         squared = _squared_distances(scaled, self.rows)
         scores = self.kernel.of(squared, out=squared) @ self.weights + self.offset
-        return softmax(self.sharpness * scores, axis=1) if self.sharpness else scores[:, 0]
+        return softmax(self.inverse_temperature * scores, axis=1) if self.inverse_temperature else scores[:, 0]
 
     def graph(self) -> onnx.ModelProto:
         """Export ``features`` [batch, columns] to probabilities [batch, classes], or values [batch, 1]."""
@@ -176,8 +178,8 @@ class KernelMachine:
         kernel = graph.add("Exp", graph.add("Mul", exponent, graph.constant(np.array(factor))))
         sums = graph.add("MatMul", kernel, graph.constant(self.weights))
         scores = graph.add("Add", sums, graph.constant(self.offset))
-        if self.sharpness:
-            logits = graph.add("Mul", scores, graph.constant(np.array(self.sharpness)))
+        if self.inverse_temperature:
+            logits = graph.add("Mul", scores, graph.constant(np.array(self.inverse_temperature)))
             scores = graph.add("Softmax", logits, axis=1)
         output = graph.add("Cast", scores, to=TensorProto.FLOAT)
         features = helper.make_tensor_value_info(FEATURES, TensorProto.FLOAT, ["batch", len(self.center)])
@@ -285,12 +287,12 @@ def _squared_distances(left: Floats, right: Floats) -> Floats:
     return np.maximum(squared, 0, out=squared)
 
 
-def _fit_sharpness(scores: Floats, target: npt.NDArray[np.int64], weight: Floats) -> float:
+def _fit_inverse_temperature(scores: Floats, target: npt.NDArray[np.int64], weight: Floats) -> float:
     """Return the factor of the scores with the lowest cross-entropy, an inverse temperature (Guo et al. 2017)."""
 
     def loss(logarithm: float) -> float:
         probabilities = softmax(np.exp(logarithm) * scores, axis=1)[np.arange(len(target)), target]
         return float(-np.average(np.log(np.maximum(probabilities, 1e-12)), weights=weight))
 
-    optimum = minimize_scalar(loss, bounds=(-_MAX_LOG_SHARPNESS, _MAX_LOG_SHARPNESS), method="bounded")
+    optimum = minimize_scalar(loss, bounds=(-_MAX_LOG_FACTOR, _MAX_LOG_FACTOR), method="bounded")
     return float(np.exp(optimum.x))

@@ -55,7 +55,7 @@ class LinearBody:
         Returns:
             The body; None if one row's scores would take too much memory.
         """
-        numbers, cardinalities = preprocessing.uncoded, preprocessing.cardinalities
+        numbers, cardinalities = preprocessing.encoding_offset, preprocessing.cardinalities
         coefficients = np.atleast_2d(model.coef_).T
         bias = np.atleast_1d(model.intercept_).astype(np.float64)
         if numbers:
@@ -89,7 +89,7 @@ class LinearBody:
         ids = [body.ids for body in bodies] if self.classes else [np.mean([body.ids for body in bodies], axis=0)]
         table = np.concatenate(ids, axis=1).astype(np.float32)
         numbers = merge_preprocessing([
-            replace(body.preprocessing, codes=np.empty((len(body.ids), 0), np.float32)) for body in bodies
+            replace(body.preprocessing, id_encodings=np.empty((len(body.ids), 0), np.float32)) for body in bodies
         ])  # fmt: skip
         weights, bias = np.zeros((numbers.features.width, count * scores)), np.zeros(count * scores)
         for index, (body, feature_indices) in enumerate(zip(bodies, numbers.feature_indices, strict=True)):
@@ -97,7 +97,7 @@ class LinearBody:
             model_weight = 1 if self.classes else 1 / len(bodies)
             weights[feature_indices, score_slice] += model_weight * body.weights
             bias[score_slice] += model_weight * body.bias
-        features = replace(numbers.features, codes=table)
+        features = replace(numbers.features, id_encodings=table)
         return core_graph(features, self._graph(features, weights, bias, models=count))
 
     def _graph(self, features: Preprocessing, weights: Doubles, bias: Doubles, *, models: int) -> onnx.ModelProto:

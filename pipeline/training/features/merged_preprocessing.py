@@ -37,21 +37,23 @@ def merge_preprocessing(models: Sequence[Preprocessing]) -> MergedPreprocessing:
 
     numbers = _Distinct.of(_number_keys(model, source) for model, source in zip(models, sources, strict=True))
     columns = np.array([key[0] for key in numbers.keys], np.int64)  # type: ignore[index]
-    flags = _Distinct.of(source[model.flagged].tolist() for model, source in zip(models, sources, strict=True))
+    flags = _Distinct.of(
+        source[model.missing_indicators].tolist() for model, source in zip(models, sources, strict=True)
+    )
     number_of_column = {int(column): number for number, column in enumerate(columns)}
     rotated = [_rotations(model, indices) for model, indices in zip(models, numbers.indices, strict=True)]
     rotations = _Distinct.of(_rotation_keys(pairs) for pairs in rotated)
-    categories = _Distinct.of(map(tuple, model.shown.tolist()) for model in models)
-    codes = _Distinct.of((code.tobytes() for code in model.codes.T) for model in models)
+    categories = _Distinct.of(map(tuple, model.one_hot.tolist()) for model in models)
+    codes = _Distinct.of((code.tobytes() for code in model.id_encodings.T) for model in models)
 
     merged = Preprocessing(
         fill=_distinct_rows([model.fill for model in models], numbers),
         center=_distinct_rows([model.center for model in models], numbers),
-        flagged=np.array([number_of_column[column] for column in flags.keys], np.int64),  # type: ignore[index]
-        codes=_distinct_rows([model.codes.T for model in models], codes).T,
+        missing_indicators=np.array([number_of_column[column] for column in flags.keys], np.int64),  # type: ignore[index]
+        id_encodings=_distinct_rows([model.id_encodings.T for model in models], codes).T,
         cardinalities=first.cardinalities,
-        shown=np.array(categories.keys, np.int64).reshape(-1, 2),
-        turned=_merge_rotations(rotated, rotations),
+        one_hot=np.array(categories.keys, np.int64).reshape(-1, 2),
+        rotated_pairs=_merge_rotations(rotated, rotations),
         columns=None if np.array_equal(columns, np.arange(numeric)) else columns,
         numeric=numeric,
     )
@@ -60,7 +62,7 @@ def merge_preprocessing(models: Sequence[Preprocessing]) -> MergedPreprocessing:
         _offset_indices([kind.indices[index] for kind in kinds], [len(kind.keys) for kind in kinds])
         for index in range(len(models))
     ]
-    starts = merged.uncoded + np.arange(len(first.cardinalities)) * len(codes.keys)
+    starts = merged.encoding_offset + np.arange(len(first.cardinalities)) * len(codes.keys)
     code_features = [(starts[:, None] + code_indices).ravel() for code_indices in codes.indices]
     feature_indices = tuple(np.concatenate(pair) for pair in zip(groups, code_features, strict=True))
     return MergedPreprocessing(features=merged, feature_indices=feature_indices)
@@ -110,7 +112,7 @@ def _number_keys(model: Preprocessing, source: Ints) -> list[Hashable]:
 
 def _rotations(model: Preprocessing, number_indices: Ints) -> RotatedPairs | None:
     """Return a model's rotations, over the merged numbers."""
-    pairs = model.turned
+    pairs = model.rotated_pairs
     if not pairs:
         return None
     return RotatedPairs(

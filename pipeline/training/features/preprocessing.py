@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import Rows, TrainingTask
+from pipeline.training.features.one_vs_rest import one_vs_rest_targets
 from pipeline.training.features.pair_rotation import RotatedPairs
 from pipeline.training.resampling.folds import assign_cross_fitting_folds
 
@@ -35,7 +36,6 @@ Matrix = npt.NDArray[np.float32]
 _MAX_CATEGORIES = 64  # of a column, that get a 0/1 feature
 _MIN_CATEGORY_ROWS = 30  # training rows of a category that gets a 0/1 feature
 _CODE_FOLDS = 5  # of cross-fitted target codes
-_MAX_CONTRASTS = 5  # classes, the most frequent ones, whose one-vs-rest frequencies encode a category
 
 
 def _no_categories() -> npt.NDArray[np.int64]:
@@ -64,44 +64,57 @@ class _Features:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preprocessing:
-    """``fill`` [numbers] replaces NaN (NaN: it stays), then ``center`` is subtracted.
+    """Computes the features of encoded columns. Rows of several models may share one (merged_preprocessing).
 
-    ``columns`` [numbers]: the numeric column that each number is read from; None: each column once, in order. The
-    ``flagged`` numbers get a 0/1 column of their own, and so does each category of ``shown`` [categories, 2]: its
-    categorical column and its id. ``turned`` are pairs of the numbers seen from other angles. ``codes`` [ids of all
-    categorical columns, numbers for each] are what the ids become.
+    Args:
+        fill: Replaces NaN in each number [numbers]; NaN: missing numbers stay missing.
+        center: Subtracted from each filled number [numbers].
+        missing_indicators: Indices of the numbers with a 0/1 feature for missing values.
+        id_encodings: Features of each id of each categorical column, in their order [ids, features per column].
+        cardinalities: Number of ids of each categorical column.
+        one_hot: Categories with a 0/1 feature, [categories, (column, id)].
+        rotated_pairs: Rotations of pairs of numbers; None: there are none.
+        columns: Numeric column of each number [numbers]; None: each column once, in order.
+        numeric: Number of numeric columns, if ``columns`` is set.
     """
 
     fill: Matrix
     center: Matrix
-    flagged: npt.NDArray[np.int64]
-    codes: Matrix
+    missing_indicators: npt.NDArray[np.int64]
+    id_encodings: Matrix
     cardinalities: tuple[int, ...]
-    shown: npt.NDArray[np.int64] = field(default_factory=_no_categories)
-    turned: RotatedPairs | None = None
+    one_hot: npt.NDArray[np.int64] = field(default_factory=_no_categories)
+    rotated_pairs: RotatedPairs | None = None
     columns: npt.NDArray[np.int64] | None = None
-    numeric: int | None = None  # how many numeric columns there are, where ``columns`` says which are read
+    numeric: int | None = None
 
     @property
     def width(self) -> int:
         """Return the number of features."""
-        numbers: int = self.codes.shape[1]
-        return self.uncoded + len(self.cardinalities) * numbers
+        numbers: int = self.id_encodings.shape[1]
+        return self.encoding_offset + len(self.cardinalities) * numbers
 
     @property
-    def uncoded(self) -> int:
-        """Return the number of features before the target codes."""
-        return len(self.fill) + len(self.flagged) + (len(self.turned) if self.turned else 0) + len(self.shown)
+    def encoding_offset(self) -> int:
+        """Return the number of features before the encodings of ids, which come last."""
+        return (
+            len(self.fill)
+            + len(self.missing_indicators)
+            + (len(self.rotated_pairs) if self.rotated_pairs else 0)
+            + len(self.one_hot)
+        )
 
     def apply(self, rows: Rows) -> Matrix:
-        """Return the features [rows, width]: numbers, missing flags, rotated pairs, one-hot categories, and codes."""
+        """Return the features [rows, width]: numbers, missing indicators, rotated pairs, one-hot categories, ids."""
         values = rows.num if self.columns is None else rows.num[:, self.columns]
         missing = np.isnan(values)
         numbers = np.where(missing, self.fill, values) - self.center
-        turned = [self.turned.apply(numbers)] if self.turned else []
-        shown = rows.cat[:, self.shown[:, 0]] == self.shown[:, 1]
-        codes = self.codes[rows.cat + self._offsets].reshape(len(rows.cat), -1)
-        return np.concatenate([numbers, missing[:, self.flagged], *turned, shown, codes], axis=1, dtype=np.float32)
+        turned = [self.rotated_pairs.apply(numbers)] if self.rotated_pairs else []
+        shown = rows.cat[:, self.one_hot[:, 0]] == self.one_hot[:, 1]
+        codes = self.id_encodings[rows.cat + self._offsets].reshape(len(rows.cat), -1)
+        return np.concatenate(
+            [numbers, missing[:, self.missing_indicators], *turned, shown, codes], axis=1, dtype=np.float32
+        )
 
     def graph(self) -> onnx.ModelProto:
         """Return the graph from ``num`` and ``cat``, as far as there are such columns, to ``features``."""
@@ -133,38 +146,38 @@ class Preprocessing:
             fill=self.fill,
             center=self.center,
         )
-        if len(self.flagged):
+        if len(self.missing_indicators):
             features.add(
                 "flag_numbers",
                 _node("Gather", ["missing", "flagged"], "flags", axis=1),
                 _node("Cast", ["flags"], "flag_numbers", to=TensorProto.FLOAT),
-                flagged=self.flagged,
+                flagged=self.missing_indicators,
             )
-        if self.turned:
-            nodes, constants = self.turned.graph("numbers", "turned")
+        if self.rotated_pairs:
+            nodes, constants = self.rotated_pairs.graph("numbers", "turned")
             features.add("turned", *nodes)
             features.constants.extend(constants)
         return features
 
     def _of_categories(self) -> _Features:
         features = _Features()
-        if len(self.shown):
+        if len(self.one_hot):
             features.add(
                 "shown_numbers",
                 _node("Gather", [CAT, "shown_columns"], "shown_from", axis=1),
                 _node("Equal", ["shown_from", "shown_ids"], "shown"),
                 _node("Cast", ["shown"], "shown_numbers", to=TensorProto.FLOAT),
-                shown_columns=self.shown[:, 0],
-                shown_ids=self.shown[:, 1],
+                shown_columns=self.one_hot[:, 0],
+                shown_ids=self.one_hot[:, 1],
             )
-        if self.codes.size:
+        if self.id_encodings.size:
             features.add(
                 "code_numbers",
                 _node("Add", [CAT, "offsets"], "ids"),
                 _node("Gather", ["codes", "ids"], "looked_up", axis=0),
                 _node("Flatten", ["looked_up"], "code_numbers", axis=1),
                 offsets=self._offsets,
-                codes=self.codes,
+                codes=self.id_encodings,
             )
         return features
 
@@ -186,8 +199,8 @@ def linear_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
     preprocessing = Preprocessing(
         fill=medians,
         center=medians,
-        flagged=_columns_with_missing(task.train.num),
-        codes=np.concatenate([np.empty(0), *map(np.arange, task.cardinalities)]).astype(np.float32)[:, None],
+        missing_indicators=_columns_with_missing(task.train.num),
+        id_encodings=np.concatenate([np.empty(0), *map(np.arange, task.cardinalities)]).astype(np.float32)[:, None],
         cardinalities=task.cardinalities,
     )
     return preprocessing, preprocessing.apply(task.train)
@@ -200,7 +213,7 @@ def one_hot_features(task: TrainingTask) -> tuple[Preprocessing, Matrix, Any]:
         The preprocessing, the features of the training rows [rows, features], and the transformer, which is not fitted.
     """
     preprocessing, _ = linear_features(task)
-    unflagged = replace(preprocessing, flagged=np.empty(0, np.int64))
+    unflagged = replace(preprocessing, missing_indicators=np.empty(0, np.int64))
     return unflagged, unflagged.apply(task.train), scaled_and_one_hot(unflagged)
 
 
@@ -229,7 +242,7 @@ def forest_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
         The preprocessing, and the features of the training rows, cross-fitted [rows, features].
     """
     preprocessing, own_codes = _with_target_codes(
-        task, fill=_medians(task.train.num), flagged=_columns_with_missing(task.train.num)
+        task, fill=_medians(task.train.num), missing_indicators=_columns_with_missing(task.train.num)
     )
     return preprocessing, _training_matrix(preprocessing, task, own_codes)
 
@@ -249,11 +262,11 @@ def boosting_features(task: TrainingTask, pairs: Sequence[tuple[int, int]] = ())
     """
     fill = _medians(task.train.num)
     fill[_columns_with_missing(task.train.num)] = np.nan
-    preprocessing, own_codes = _with_target_codes(task, fill=fill, flagged=np.empty(0, np.int64))
+    preprocessing, own_codes = _with_target_codes(task, fill=fill, missing_indicators=np.empty(0, np.int64))
     preprocessing = replace(
         preprocessing,
-        shown=_frequent_categories(task),
-        turned=RotatedPairs.of(pairs, task.train.num) if pairs else None,
+        one_hot=_frequent_categories(task),
+        rotated_pairs=RotatedPairs.of(pairs, task.train.num) if pairs else None,
     )
     return preprocessing, _training_matrix(preprocessing, task, own_codes)
 
@@ -270,16 +283,16 @@ def one_hot_features_of_frequent(task: TrainingTask) -> tuple[Preprocessing, Mat
     preprocessing = Preprocessing(
         fill=fill,
         center=np.zeros_like(fill),
-        flagged=_columns_with_missing(task.train.num),
-        codes=np.empty((sum(task.cardinalities), 0), np.float32),
+        missing_indicators=_columns_with_missing(task.train.num),
+        id_encodings=np.empty((sum(task.cardinalities), 0), np.float32),
         cardinalities=task.cardinalities,
-        shown=_frequent_categories(task, min_rows=2),
+        one_hot=_frequent_categories(task, min_rows=2),
     )
     return preprocessing, preprocessing.apply(task.train)
 
 
 def _with_target_codes(
-    task: TrainingTask, *, fill: Matrix, flagged: npt.NDArray[np.int64]
+    task: TrainingTask, *, fill: Matrix, missing_indicators: npt.NDArray[np.int64]
 ) -> tuple[Preprocessing, Matrix]:
     """Return preprocessing with target codes, and the cross-fitted codes of the training rows.
 
@@ -287,13 +300,17 @@ def _with_target_codes(
     """
     codes, own_codes = _target_codes(task)
     preprocessing = Preprocessing(
-        fill=fill, center=np.zeros_like(fill), flagged=flagged, codes=codes, cardinalities=task.cardinalities
+        fill=fill,
+        center=np.zeros_like(fill),
+        missing_indicators=missing_indicators,
+        id_encodings=codes,
+        cardinalities=task.cardinalities,
     )
     return preprocessing, own_codes
 
 
 def _training_matrix(preprocessing: Preprocessing, task: TrainingTask, own_codes: Matrix) -> Matrix:
-    return np.concatenate([preprocessing.apply(task.train)[:, : preprocessing.uncoded], own_codes], axis=1)
+    return np.concatenate([preprocessing.apply(task.train)[:, : preprocessing.encoding_offset], own_codes], axis=1)
 
 
 def _frequent_categories(task: TrainingTask, min_rows: int = _MIN_CATEGORY_ROWS) -> npt.NDArray[np.int64]:
@@ -329,7 +346,7 @@ def _target_codes(task: TrainingTask) -> tuple[Matrix, Matrix]:
     from sklearn.model_selection import PredefinedSplit
     from sklearn.preprocessing import TargetEncoder
 
-    targets = _one_vs_rest_targets(task)
+    targets = one_vs_rest_targets(task)
     rows = task.train.cat
     if not task.cardinalities:
         return np.empty((0, len(targets)), np.float32), np.empty((len(rows), 0), np.float32)
@@ -341,20 +358,11 @@ def _target_codes(task: TrainingTask) -> tuple[Matrix, Matrix]:
             target_type="continuous",
             cv=folds,
         )
-        train_codes.append(encoder.fit_transform(rows, target))
+        train_codes.append(encoder.fit_transform(rows, target.astype(np.float64) if task.classes else target))
         codes.append(np.concatenate(encoder.encodings_))
     return np.stack(codes, axis=1).astype(np.float32), np.stack(train_codes, axis=2).reshape(len(rows), -1).astype(
         np.float32
     )
-
-
-def _one_vs_rest_targets(task: TrainingTask) -> list[npt.NDArray[Any]]:
-    """Return the targets that encode a category: values, indicator of the second class, or of each frequent class."""
-    target = task.train.target
-    if not task.classes:
-        return [target]
-    classes = [1] if task.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_MAX_CONTRASTS]
-    return [(target == label).astype(np.float64) for label in classes]
 
 
 def _node(operator: str, inputs: list[str], output: str, **attributes: int) -> onnx.NodeProto:

@@ -110,7 +110,7 @@ class TargetTransform:
             values = np.exp(exponents) * factor - self.offset
         return values if self.minimum is None else np.maximum(values, self.minimum)
 
-    def learned_values(self, targets: Floats) -> Floats:
+    def denormalize_targets(self, targets: Floats) -> Floats:
         """Return the values [rows] that ``forward`` transformed into ``targets``."""
         if self.kind == "log_link":
             values: Floats = targets * np.exp(self.center)
@@ -173,11 +173,11 @@ class TargetTransform:
         """Return the task of learning the transformed target of these rows, which ``apply`` returned."""
         return replace(
             task, train=train, validation=validation, objective=self.objective, denormalize=self.inverse,
-            learned_values=self.learned_values, minimum=self.minimum,
+            denormalize_targets=self.denormalize_targets, minimum=self.minimum,
         )  # fmt: skip
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """Return a description of what is learned, for notes."""
         if self.kind == "log":
             return "the target's logarithm" + (f" (of it plus {self.offset:.4g})" if self.offset else "")

@@ -27,6 +27,7 @@ from pipeline.graphs.encoding import NUM
 from pipeline.graphs.texts import Unit, score_graph
 from pipeline.parsing.scripts import has_several_scripts
 from pipeline.training.algorithm import Rows, TrainingTask
+from pipeline.training.features.one_vs_rest import one_vs_rest_targets
 from pipeline.training.features.text_score_config import TextScoreConfig
 from pipeline.training.features.vocabulary import Vocabulary, tokenization_unit, tokens_of
 from pipeline.training.resampling.folds import assign_cross_fitting_folds
@@ -40,7 +41,6 @@ _Tokens = list[list[list[str]]]  # by column, by row
 
 _FOLDS, _FOLDS_OF_MANY, _MANY_ROWS = 5, 2, 50_000
 _MAX_CACHED_ENCODINGS = 10  # of the folds of a bag, for each kind of target
-_MAX_CONTRASTS = 5  # classes, the most frequent ones, whose scores are numbers for algorithms that read tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,7 +308,7 @@ class _CacheKey:
 @lru_cache(maxsize=_MAX_CACHED_ENCODINGS)
 def _encode(key: _CacheKey) -> TextTargetEncoding:
     task = key.task
-    targets = every_target(task) if key.every_class else _one_vs_rest_targets(task)
+    targets = every_target(task) if key.every_class else one_vs_rest_targets(task)
     scores, train_scores = cross_fitted(key.config, task, targets, key.deadline)
     return TextTargetEncoding(
         scores=scores,
@@ -321,12 +321,3 @@ def _encode(key: _CacheKey) -> TextTargetEncoding:
 def every_target(task: TrainingTask) -> Targets:
     """Return the targets of the scores: each class against the rest, or the values."""
     return [task.train.target == label for label in range(task.classes)] or [task.train.target]
-
-
-def _one_vs_rest_targets(task: TrainingTask) -> Targets:
-    """Return the targets of the scores: values, indicator of the second class, or of each frequent class."""
-    target = task.train.target
-    if not task.classes:
-        return [target]
-    classes = [1] if task.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_MAX_CONTRASTS]
-    return [target == label for label in classes]

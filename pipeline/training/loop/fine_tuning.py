@@ -22,7 +22,7 @@ _MAX_NAMED_ARRAYS = 5  # arrays that a message names
 
 
 def read_base(
-    version: str, weights: Path, frame: pl.DataFrame, dataset: Dataset, *, same_answers: bool
+    version: str, weights: Path, frame: pl.DataFrame, dataset: Dataset, *, has_same_outputs: bool
 ) -> PretrainedModel:
     """Read a base model.
 
@@ -31,7 +31,7 @@ def read_base(
         weights: Its checkpoint.
         frame: The rows that it was trained on.
         dataset: How they are read (planning.fine_tuning).
-        same_answers: Whether it predicts the same classes, or values, as the new network.
+        has_same_outputs: Whether it predicts the same classes, or values, as the new network.
     """
     encoded = Encoding.of(dataset).encode(frame)
     rows = Rows(
@@ -41,7 +41,7 @@ def read_base(
         image=encoded[IMAGE],
         target=np.zeros(frame.height, np.int64),
     )
-    return PretrainedModel(version=version, weights=weights, same_answers=same_answers, rows=rows)
+    return PretrainedModel(version=version, weights=weights, has_same_outputs=has_same_outputs, rows=rows)
 
 
 def load_pretrained(network: nn.Module, config: NetworkConfig, task: TrainingTask) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ def load_pretrained(network: nn.Module, config: NetworkConfig, task: TrainingTas
         for name, tensor in network.state_dict().items()
         if name in pretrained
         and pretrained[name].shape == tensor.shape
-        and (task.base.same_answers or name not in last)
+        and (task.base.has_same_outputs or name not in last)
     }
     unfit = [name for name in network.state_dict() if name not in fitting]
     _check_fit(task.base, fitting, [name for name in unfit if name not in last], freeze=config.freeze)

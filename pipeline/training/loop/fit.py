@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Self
 
 import onnx
@@ -12,11 +13,11 @@ from torch import nn
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.training.algorithm import FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.loop.inference import InferenceModule
-from pipeline.training.loop.inputs import InputReader
+from pipeline.training.loop.inputs import InputReader, columns
 from pipeline.training.loop.loop import TrainedNetwork, train_network
-from pipeline.training.loop.losses import quantiles_of
+from pipeline.training.loop.losses import outputs_of, quantiles_of
 
-__all__ = ["fit_network", "to_fitted_model"]
+__all__ = ["fit_network", "fit_on_columns", "to_fitted_model"]
 
 
 def fit_network(
@@ -28,6 +29,28 @@ def fit_network(
         CandidateFailedError: The network cannot be trained with this config, or its loss diverged.
     """
     return to_fitted_model(train_network(build, reads, config, task, context), reads, config, task)
+
+
+def fit_on_columns(
+    build: Callable[[int], nn.Module],
+    names: Sequence[str],
+    config: NetworkConfig,
+    task: TrainingTask,
+    context: RunContext,
+) -> FittedModel:
+    """Train a network that reads encoded columns as they are.
+
+    Args:
+        build: Builds the network, given its number of outputs.
+        names: Inputs of its ``forward``, in its order: ``num``, ``cat``, ``image``.
+        config: Hyper-parameters.
+        task: The rows, and what is learned of them.
+        context: Device, deadline, checkpoints and observers.
+
+    Raises:
+        CandidateFailedError: The network cannot be trained with this config, or its loss diverged.
+    """
+    return fit_network(partial(build, outputs_of(config, task)), columns(*names), config, task, context)
 
 
 def to_fitted_model(

@@ -37,7 +37,7 @@ def epoch_metric(task: TrainingTask, predictions: Tensor, target: Tensor) -> dic
     if not np.isfinite(predicted).all():
         return {}
     if not classes:
-        predicted, truth = task.denormalize(predicted[:, 0]), task.learned_values(truth)
+        predicted, truth = task.denormalize(predicted[:, 0]), task.denormalize_targets(truth)
     else:
         truth = np.array(classes, object)[truth]
     positive = classes[task.positive] if len(classes) == 2 else ""

@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from pipeline.contracts.algorithms.network_config import NetworkConfig
-from pipeline.training.algorithm import FittedModel, RunContext, TrainingTask
 from pipeline.training.loop.dense import Dense
-from pipeline.training.loop.fit import fit_network
-from pipeline.training.loop.inputs import columns
-from pipeline.training.loop.losses import outputs_of
 
-__all__ = ["READS", "ConvNet", "PixelMLP", "PixelNormalizer", "ResNet", "to_unit_range", "train_images"]
-
-READS = columns("image")
+__all__ = ["ConvNet", "PixelMLP", "PixelNormalizer", "ResNet", "to_unit_range"]
 
 _MAX_SHIFT = 0.1  # fraction of the side
 _MAX_ROTATION = math.radians(12)
@@ -208,20 +200,3 @@ class PixelMLP(Dense):
 def to_unit_range(image: Tensor) -> Tensor:
     """Return the pixels [batch, pixels] scaled to [0, 1]."""
     return image.flatten(1).float() / 255
-
-
-def train_images(
-    build: Callable[[int], nn.Module], config: NetworkConfig, task: TrainingTask, context: RunContext
-) -> FittedModel:
-    """Train a network on images.
-
-    Args:
-        build: Builds the network, given its number of outputs.
-        config: Hyper-parameters.
-        task: The rows, and what is learned of them.
-        context: Device, deadline, checkpoints and observers.
-
-    Raises:
-        CandidateFailedError: The network cannot be trained with this config, or its loss diverged.
-    """
-    return fit_network(partial(build, outputs_of(config, task)), READS, config, task, context)

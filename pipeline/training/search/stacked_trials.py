@@ -23,9 +23,9 @@ from pipeline.training.algorithm import FittedModel, RunContext, TrainingTask
 from pipeline.training.loop.batching import iterate_batches
 from pipeline.training.loop.dense import cross_entropies
 from pipeline.training.loop.fit import to_fitted_model
-from pipeline.training.loop.inputs import split_blocks
+from pipeline.training.loop.inputs import columns, split_blocks
 from pipeline.training.loop.loop import TrainedNetwork
-from pipeline.training.networks.images import READS, PixelMLP, to_unit_range
+from pipeline.training.networks.images import PixelMLP, to_unit_range
 from pipeline.training.optim.schedules import lr_factor
 
 __all__ = ["can_stack", "fit_stacked"]
@@ -84,7 +84,7 @@ def fit_stacked(trials: Sequence[NetworkConfig], task: TrainingTask, context: Ru
     finally:
         torch.set_num_threads(context.threads)
     return [
-        to_fitted_model(network_of_trial, READS, config, task)
+        to_fitted_model(network_of_trial, columns("image"), config, task)
         for stack in stacks
         for network_of_trial in stack.learned(network)
     ]

@@ -75,11 +75,11 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
     unobserved = replace(context.without_observers(), deadline=deadline)
     outcomes: dict[int, _HeldOut] = {}
     for number, transform in enumerate(transforms):
-        context.report(f"compares {transform.words}")
+        context.report(f"compares {transform.description}")
         try:
             held_out = _held_out(algorithm, config, task, unobserved, plain, transform)
         except Exception as error:  # noqa: BLE001 - whatever a library raises: the training itself will tell
-            _log.warning("a transform was not compared", extra={"transform": transform.words}, exc_info=error)
+            _log.warning("a transform was not compared", extra={"transform": transform.description}, exc_info=error)
             continue
         if time.monotonic() > deadline:  # it may have been cut short
             break
@@ -91,10 +91,10 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
     best = max(scores, key=lambda number: sign * scores[number])
     is_better = best and _is_better(outcomes[best], outcomes[0], score, sign, task.seed)
     chosen = transforms[best] if is_better else plain
-    scores_text = ", ".join(f"{transforms[number].words} {value:.4g}" for number, value in scores.items())
+    scores_text = ", ".join(f"{transforms[number].description} {value:.4g}" for number, value in scores.items())
     return (
         chosen,
-        f"it learns {chosen.words}: {task.metric} on {len(outcomes[0].truth):,} held-out rows: {scores_text}",
+        f"it learns {chosen.description}: {task.metric} on {len(outcomes[0].truth):,} held-out rows: {scores_text}",
     )
 
 
@@ -130,12 +130,12 @@ def _held_out(  # noqa: PLR0913, PLR0917 - the same
         train, held = rows.take(fold.train), rows.take(fold.held)
         train = sample(train, min(1.0, _MAX_ROWS / len(train)), classes=0, seed=task.seed)
         held = sample(held, min(1.0, _MAX_HELD_ROWS / len(held)), classes=0, seed=task.seed)
-        transformed = (transform.apply(split, plain.learned_values(split.target)) for split in (train, held))
+        transformed = (transform.apply(split, plain.denormalize_targets(split.target)) for split in (train, held))
         model = algorithm.train(config, transform.apply_to_task(task, *transformed), context)
         predictions = model.predict(held)
         predicted.append(predictions[:, 0] if predictions.ndim == 2 else predictions)
         held_rows.append(held)
-    truth = np.concatenate([plain.learned_values(held.target) for held in held_rows])
+    truth = np.concatenate([plain.denormalize_targets(held.target) for held in held_rows])
     weights = [held.weight for held in held_rows if held.weight is not None]
     weight = np.concatenate(weights) if weights else None
     outputs = np.concatenate(predicted).astype(np.float64)

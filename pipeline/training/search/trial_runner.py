@@ -160,8 +160,8 @@ class TrialRunner:
 
         It does nothing for a search that prunes, and caches no score if half of the time passes first.
         """
-        train_together = self.algorithm.side_by_side
-        if train_together is None or self.prunes:
+        train_stacked = self.algorithm.train_stacked
+        if train_stacked is None or self.prunes:
             return
         configs = [self.algorithm.configure({**self.base, **trial_settings}) for trial_settings in settings]
         for number, task in enumerate(self.folds):
@@ -175,7 +175,7 @@ class TrialRunner:
             started = time.monotonic()
             until = started + _FIRST_TRIAL_FRACTION * (self.deadline - started)
             context = replace(self.context, deadline=until)
-            fitted_models = train_together([configs[index] for index in missing], task, context)
+            fitted_models = train_stacked([configs[index] for index in missing], task, context)
             for index, fitted in zip(missing, fitted_models or (), strict=False):
                 seconds = (time.monotonic() - started) / len(missing)
                 self.cache.note(cache_key(settings[index], number, 1.0), self.score(fitted, task.validation), seconds)

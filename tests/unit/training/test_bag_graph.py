@@ -169,7 +169,9 @@ def test_merged_preprocessing_holds_the_features_of_each_model(features: Any, cl
     task = _task(classes)
     pairs = {"pairs": [(0, 1)]} if features is boosting_features else {}
     models = [features(fold, **pairs)[0] for fold in _fold_tasks(task)]
-    assert len({len(model.flagged) for model in models}) + len({model.fill.tobytes() for model in models}) > 2
+    assert (
+        len({len(model.missing_indicators) for model in models}) + len({model.fill.tobytes() for model in models}) > 2
+    )
     merged = merge_preprocessing(models)
     together = merged.features.apply(task.train)
     for model, places in zip(models, merged.feature_indices, strict=True):

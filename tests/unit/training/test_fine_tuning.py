@@ -31,10 +31,10 @@ def base(train: TrainIt) -> Run:
 def tune(base: Run, tmp_path: Path) -> Tune:
     """Train on few rows from the weights of ``base``, or another."""
 
-    def tune_it(rows: Table, *, of: Run = base, same_answers: bool = True, **settings: Any) -> Run:
+    def tune_it(rows: Table, *, of: Run = base, has_same_outputs: bool = True, **settings: Any) -> Run:
         known = of.table
         weights = of.folder / "checkpoint.safetensors"
-        begun = read_base("demo/m@1", weights, known.splits["train"], known.dataset, same_answers=same_answers)
+        begun = read_base("demo/m@1", weights, known.splits["train"], known.dataset, has_same_outputs=has_same_outputs)
         trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, base=begun, folds=1)
         algorithm = of.trained.algorithm
         chosen = {**QUICK[algorithm], "base_model": "demo/m@1", **settings}
@@ -106,7 +106,7 @@ def test_other_answers_get_a_last_layer_of_their_own(base: Run, tune: Tune) -> N
         for name, split in renamed.splits.items()
     }
     dataset = renamed.dataset.model_copy(update={"classes": ("low", "top")})
-    run = tune(Table(dataset=dataset, splits=splits), same_answers=False)
+    run = tune(Table(dataset=dataset, splits=splits), has_same_outputs=False)
     assert "it predicts other classes; the last layer was reinitialized" in run.trained.notes
     assert run.trained.quality["auc"] > 0.8
 

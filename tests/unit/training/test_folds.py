@@ -188,7 +188,7 @@ def test_the_hidden_columns_come_with_the_rows() -> None:
     }
     trainer = Trainer(dataset=made.dataset, splits=splits, machine=CPU, seed=0)
     task = trainer.make_task()
-    both = task.train.joined(task.validation)
+    both = task.train.concat(task.validation)
     assert both.group is not None
     assert both.time is not None
     assert both.group.tolist() == [*range(60), *range(20)]

@@ -198,7 +198,8 @@ METRICS: dict[str, Callable[..., float]] = {
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_point_has_the_metric_of_the_plan(metric: str) -> None:
     regression = metric in ("rmse", "mae", "r2")
-    given = task(classes=0 if regression else 2, metric=metric, denormalize=_hundredfold, learned_values=_hundredfold)
+    units = {"denormalize": _hundredfold, "denormalize_targets": _hundredfold}
+    given = task(classes=0 if regression else 2, metric=metric, **units)
     kept = Kept()
     learned = learn(given, context=RunContext(checkpoints=kept), epochs=1, early_stopping=1)
     network = flat(given.classes or 1)().eval()

@@ -43,7 +43,7 @@ def test_a_categorys_code_is_the_mean_of_its_targets() -> None:
     preprocessing, _ = boosting_features(task)
     for label in (1, 2):
         mean = task.train.target[task.train.cat[:, 0] == label].mean()
-        assert preprocessing.codes[label, 0] == pytest.approx(mean, abs=0.01)
+        assert preprocessing.id_encodings[label, 0] == pytest.approx(mean, abs=0.01)
 
 
 def test_a_rare_category_does_not_tell_its_rows_targets() -> None:
@@ -61,7 +61,7 @@ def test_what_is_missing_stays_for_boosting_and_is_flagged_for_the_others() -> N
     for features, kept in ((boosting_features, True), (forest_features, False), (linear_features, False)):
         preprocessing, matrix = features(task)
         assert np.isnan(matrix[:, 1]).any() == kept
-        assert preprocessing.flagged.tolist() == ([] if kept else [1])
+        assert preprocessing.missing_indicators.tolist() == ([] if kept else [1])
         assert np.isfinite(preprocessing.apply(task.train)[:, 0]).all()
 
 

@@ -88,7 +88,7 @@ def test_the_graph_and_the_inverse_say_the_same_and_undo_the_transform(kind: Kin
     values = np.random.default_rng(0).lognormal(3, 1, 200)
     values[0] = 0.0
     transform = TargetTransform.of(values, kind=kind, objective="squared_error", offset=2.0, minimum=0.0)
-    np.testing.assert_allclose(transform.learned_values(transform.forward(values)), values, atol=1e-6)
+    np.testing.assert_allclose(transform.denormalize_targets(transform.forward(values)), values, atol=1e-6)
     transform = replace(transform, factor=1.5 if kind == "log" else 1.0)
     predicted = np.random.default_rng(1).normal(0, 4, (50, outputs)).astype(np.float32)
     session = onnxruntime.InferenceSession(transform.graph(outputs).SerializeToString())
@@ -265,7 +265,7 @@ def _select(errors: dict[str, float], **observed: Any) -> tuple[TargetTransform,
 def test_what_is_learned_is_what_is_better_on_held_out_rows(errors: dict[str, float], kind: str) -> None:
     transform, note = _select(errors)
     assert transform.kind == kind
-    assert note.startswith(f"it learns {transform.words}: rmse on 400 held-out rows: the target ")
+    assert note.startswith(f"it learns {transform.description}: rmse on 400 held-out rows: the target ")
 
 
 def test_without_time_for_a_comparison_the_target_is_learned_as_it_is() -> None:

@@ -148,7 +148,7 @@ def test_a_network_goes_on_from_another_whose_center_was_elsewhere(train: TrainI
         base.folder / "checkpoint.safetensors",
         base.table.splits["train"],
         read,
-        same_answers=True,
+        has_same_outputs=True,
     )
     trainer = Trainer(dataset=read, splits=other.splits, machine=CPU, seed=0, base=begun, folds=1)
     settings = {**QUICK["mlp"], "base_model": "demo/m@1", "freeze": True, "epochs": 1, "learning_rate": 1e-6}
