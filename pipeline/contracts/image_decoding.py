@@ -1,4 +1,4 @@
-"""A png or jpg -> the pixels of an image column: once for the files that train, and once for those of a request.
+"""Decode png and jpg images to the pixels of an image column, for training files and for requests.
 
 Import it where there are images, so that a table costs no cold start of Pillow's.
 """

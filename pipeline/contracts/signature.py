@@ -1,4 +1,4 @@
-"""What a served model takes and gives. Standard library only: the predict function loads it on a cold start.
+"""The inputs and outputs of a served model. Standard library only: the predict function loads it on a cold start.
 
 The served ONNX file agrees with it: one input per column, in this order, named as the column, shape ``[batch]``:
 ``float`` for numeric and boolean (``double`` for a numeric column that is wide), ``string`` for categorical and text,
@@ -131,7 +131,7 @@ class Signature:
 
     @property
     def quantile_names(self) -> tuple[str, ...]:
-        """As an answer calls them: ``0.05``."""
+        """Return the quantiles as names in a response: ``0.05``."""
         return tuple(f"{quantile:g}" for quantile in self.quantiles)
 
     @property

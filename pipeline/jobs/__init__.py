@@ -1,1 +1,1 @@
-"""The mains of the Batch containers."""
+"""The entry points of the Batch containers."""

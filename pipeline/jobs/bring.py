@@ -1,4 +1,4 @@
-"""The candidate that is a model trained elsewhere: it is read in a process apart, and its files are kept."""
+"""Make a candidate of a model that was trained elsewhere; a separate process reads it."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
 
 
 def _lost_ensemble(plan: Plan, trained: int) -> Ensemble:
-    """Return what there is without a record: nothing, and why where one was to be made."""
+    """Return an empty ensemble, with the reason if the plan has an ensemble job."""
     if plan.ensemble is None or trained < MIN_MEMBERS:
         return Ensemble()
     return Ensemble(not_made=(NotMade(name=plan.ensemble.candidates[0], reason="its job was lost"),))

@@ -1,4 +1,4 @@
-"""Candidates made of the trained ones: a blend of them, and a model distilled from it."""
+"""Ensemble candidates: a blend of the trained ones, and a model distilled from it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MIN_MEMBERS = 2
 def make_ensemble(
     context: JobContext, trained: Sequence[TrainedCandidate], trainer: Trainer
 ) -> tuple[list[TrainedCandidate], list[NotMade]]:
-    """Make those that are worth it, their files beside the other candidates'; what goes wrong costs these alone."""
+    """Make the ensemble candidates that are worth it; a failure costs these alone, not the other candidates."""
     from pipeline.ensembling.builder import BLEND, EnsembleBuilder
 
     folder = context.workdir / "ensemble"
@@ -54,7 +54,7 @@ def make_ensemble(
 
 
 def read_ensemble(context: JobContext) -> Ensemble | None:
-    """Read what the ensemble job made; None where there was no such job, or it was lost."""
+    """Read the record of the ensemble job; None if there was no such job, or it was lost."""
     try:
         return Ensemble.from_bytes(context.artifacts.get(context.keys.ensemble))
     except ObjectNotFoundError:
@@ -71,7 +71,7 @@ def read_trained(context: JobContext, names: Sequence[str]) -> Iterator[TrainedC
 
 
 def load_members(context: JobContext, trained: Sequence[TrainedCandidate]) -> list[Member]:
-    """Those whose body is there: model code's may have answered with the served file alone."""
+    """Load the candidates that have a body; the user's code may have returned the served file alone."""
     import numpy as np
 
     from pipeline.ensembling.builder import Member

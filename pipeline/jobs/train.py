@@ -68,7 +68,7 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
 
 
 def _hopeless(context: JobContext, trainer: Trainer, candidates: Sequence[Candidate], rows: int) -> Mapping[str, str]:
-    """Which are not worth a training: name -> why. It is seeded: a later attempt drops the same."""
+    """Return why candidates are not worth a training, by name; seeded, so that a later attempt drops the same."""
     if not rows or context.process.size > 1 or trainer.dataset.targets:
         return {}
     reasons = trainer.screen(candidates, rows, context.report)
@@ -87,7 +87,7 @@ def _process_group(context: JobContext) -> AbstractContextManager[None]:
 
 
 def _broadcast(context: JobContext, value: T) -> T:
-    """By the main process's clock and memory: all begin a candidate, or none, and with the same rows."""
+    """Return the main process's value, so that all processes begin the same candidates with the same rows."""
     if context.process.size == 1:
         return value
     from pipeline.training.distributed.factory import make_strategy

@@ -44,14 +44,14 @@ def train_and_compress(context: JobContext) -> Sequence[CandidateOutcome]:
 
 
 def _within(context: JobContext, folder: str) -> JobContext:
-    """Return the same, with a folder of its own."""
+    """Return the context with a folder of its own."""
     workdir = context.workdir / folder
     workdir.mkdir()
     return replace(context, workdir=workdir)
 
 
 def _minutes(context: JobContext) -> float:
-    """Of all that trains in this job, the distilled model included."""
+    """Return the minutes of all trainings in this job, including the distilled model."""
     plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
     (job,) = (job for job in plan.jobs if job.name == context.job)
     return job.minutes or JobSpec.from_bytes(context.artifacts.get(context.keys.spec)).limits.minutes

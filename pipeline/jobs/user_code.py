@@ -1,4 +1,4 @@
-"""The candidate that is a user's model.py: its folder is filled, its process run, and what comes back taken over."""
+"""Train the candidate of a user's model.py in a sandbox process, and check its results."""
 
 from __future__ import annotations
 

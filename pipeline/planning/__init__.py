@@ -1,1 +1,1 @@
-"""Dataset and JobSpec -> the candidates worth trying, with complete settings, and the Batch jobs that train them."""
+"""Plan a run: from Dataset and JobSpec to candidates with complete settings, and the Batch jobs that train them."""

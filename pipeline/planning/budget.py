@@ -1,4 +1,4 @@
-"""What ``limits.dollars`` pays for: candidates that it does not pay for are not planned."""
+"""Drop candidates that ``limits.dollars`` does not pay for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["within_dollars"]
 def within_dollars(
     planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec
 ) -> tuple[list[PlannedCandidate], list[Skipped]]:
-    """Leave out the most expensive candidates until ``limits.dollars`` pays for the start of a machine and the others.
+    """Drop the most expensive candidates until ``limits.dollars`` pays for a machine's start and the other candidates.
 
     An estimate is good to a factor of three (``ESTIMATE_TOLERANCE``), so what is left out costs more than three times
     what the limit leaves for it. What was asked for by name stays; its job ends when its dollars are spent.
@@ -60,7 +60,7 @@ def _pays(limit: float, planned: Sequence[PlannedCandidate], dataset: Dataset, s
 
 
 def _dollars(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> tuple[float, float]:
-    """Dollars of the machine's start and of the training, where one job does it all; a user's code has another."""
+    """Return the dollars of a machine's start and of all training in one job; a user's code has a job of its own."""
     queue = "fargate" if fits_one_job(planned, dataset, spec) else "cpu"
     code_queues = ["code"] if any(candidate.queue == "code" for candidate in planned) else []
     minutes = math.fsum(candidate.seconds or 0.0 for candidate in planned) / 60

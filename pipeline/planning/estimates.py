@@ -1,4 +1,4 @@
-"""What training and serving will cost, as far as it can be known before: by what the algorithms declare.
+"""Estimate the cost of training and serving from the costs that the algorithms declare.
 
 Estimates are good to a factor of three; only what is beyond its limit by more than that is left out for it.
 """
@@ -50,7 +50,7 @@ class _Shape:
 
 
 def seconds_of(declared: AlgorithmSpec, dataset: Dataset, trials: Trials | None, trainings: int = 1) -> float | None:
-    """Seconds of training on one thread, its search included; None: unknown.
+    """Estimate the seconds of training on one thread, including a search; None: unknown.
 
     Args:
         declared: The algorithm.
@@ -64,7 +64,7 @@ def seconds_of(declared: AlgorithmSpec, dataset: Dataset, trials: Trials | None,
 
 
 def bytes_of(declared: AlgorithmSpec, dataset: Dataset) -> float | None:
-    """Of the served fp32 file; None: unknown."""
+    """Estimate the bytes of the served fp32 file; None: unknown."""
     cost = declared.cost
     if cost is None:
         return None
@@ -74,14 +74,14 @@ def bytes_of(declared: AlgorithmSpec, dataset: Dataset) -> float | None:
 
 
 def latency_of(declared: AlgorithmSpec, dataset: Dataset) -> float | None:
-    """Microseconds of one row on one thread, an input a column among them; None: unknown."""
+    """Estimate the microseconds of one row on one thread, including the input of each column; None: unknown."""
     if declared.cost is None:
         return None
     return declared.cost.latency_us + _MICROSECONDS_PER_COLUMN * len(dataset.columns)
 
 
 def minutes_for(limits: Limits, queues: list[str], *, has_ensemble: bool = False) -> float:
-    """Minutes that each of the jobs on these queues may train, so that all together keep ``limits.dollars``.
+    """Return the minutes that each job on these queues may train, so that their sum keeps ``limits.dollars``.
 
     Args:
         limits: Of the spec.
@@ -108,7 +108,7 @@ def count_trainings(declared: AlgorithmSpec, dataset: Dataset, spec: JobSpec) ->
 
 
 def cells_of(dataset: Dataset) -> int:
-    """Training rows times columns; every pixel and channel of an image is a column."""
+    """Return training rows times columns; every pixel and channel of an image is a column."""
     shape = _shape(dataset)
     return shape.rows * max(1, shape.columns)
 
@@ -126,7 +126,7 @@ def _each_class(cost: Cost, shape: _Shape) -> int:
 
 
 def _trainings(trials: Trials | None) -> float:
-    """How many trainings on all rows a search comes to."""
+    """Return the equivalent of a search in trainings on all rows."""
     if trials is None:
         return 0
     if trials.method == "grid":
@@ -139,7 +139,7 @@ def _trainings(trials: Trials | None) -> float:
 
 
 def _targets(dataset: Dataset) -> int:
-    """How many are learned, each by itself."""
+    """Return the number of targets, each of which is trained separately."""
     return max(1, len(dataset.targets))
 
 

@@ -1,4 +1,4 @@
-"""A plan that goes on from a registered network: the data is read as it was, its architecture is kept."""
+"""Plan the fine-tuning of a registered network: same columns and vocabularies, same architecture."""
 
 from __future__ import annotations
 
@@ -63,12 +63,12 @@ def _coarse(
 
 
 def restrict_to_base_algorithm(spec: JobSpec, base: Base) -> JobSpec:
-    """Where no algorithms are asked for: the network's own alone, however few the rows are."""
+    """Return the spec with the base model's algorithm alone, however few the rows, unless it names algorithms."""
     return spec if spec.algorithms else spec.model_copy(update={"algorithms": (base.algorithm,)})
 
 
 def plan_with_base(plan: Plan, base: Base) -> Plan:
-    """Plan the network's candidate as ``base`` was built; the other candidates have nothing to go on from.
+    """Plan the network's candidate as ``base`` was built; the other candidates are dropped.
 
     Raises:
         InvalidJobSpecError: The network is not among the candidates.

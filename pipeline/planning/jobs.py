@@ -1,4 +1,4 @@
-"""Which Batch jobs train the candidates, and how long each may.
+"""Pack the candidates into Batch jobs, and limit the time of each.
 
 A job more is a cold start more (minutes, and paid for), so candidates share one CPU job until their training is
 estimated to take longer than several starts. Networks have a job of their own once they are estimated to take longer
@@ -169,7 +169,7 @@ def _minutes(spec: JobSpec, *groups: Sequence[PlannedCandidate], has_ensemble: b
 
 
 def _balance(planned: Sequence[PlannedCandidate]) -> list[list[PlannedCandidate]]:
-    """In as many jobs as pay, each given the next longest while it has the least to do (Graham 1969)."""
+    """Distribute candidates over jobs, the longest first, each to the job with the least to do (Graham 1969)."""
     seconds = math.fsum(planned_candidate.seconds or 0 for planned_candidate in planned)
     count = max(1, min(_MAX_CPU_JOBS, len(planned), math.ceil(seconds / _MIN_SECONDS_PER_JOB)))
     groups: list[list[PlannedCandidate]] = [[] for _ in range(count)]

@@ -1,4 +1,4 @@
-"""The algorithm selection: what to train for this data, and what not, with reasons."""
+"""Select the algorithms to train for a data set, with reasons."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
 
 
 def _imbalance_notes(dataset: Dataset, spec: JobSpec, metric: str) -> tuple[str, ...]:
-    """Which class is rare, and what that means for the choice."""
+    """Return notes on a rare class, and its effect on the choice."""
     if dataset.rarest_class is None or not dataset.is_imbalanced:
         return ()
     label, class_share = dataset.rarest_class
@@ -102,7 +102,7 @@ def _privacy_notes(spec: JobSpec, rows: int, candidates: int) -> tuple[str, ...]
 
 
 def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]]:
-    """Those that the data's shape allows.
+    """Return the algorithms that the data's shape allows.
 
     Raises:
         InvalidJobSpecError: It allows none.
@@ -140,7 +140,7 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
 
 
 def _within_limits(cases: list[Case]) -> tuple[list[Case], list[Skipped], list[str]]:
-    """Those that are estimated to keep the limits; the quickest to train stays whatever is estimated of it."""
+    """Return the algorithms that are estimated to keep the limits; the one that trains fastest always stays."""
     reasons = {case.declared.name: exceeds_limits_because(case) for case in cases}
     within = [case for case in cases if reasons[case.declared.name] is None]
     notes = []
@@ -169,7 +169,7 @@ def _planned(case: Case, spec: JobSpec) -> PlannedCandidate:
 
 
 def _with_time_share(candidate: Candidate, jobs: tuple[TrainingJob, ...]) -> Candidate:
-    """Its search may take an equal part of the time that its job has left."""
+    """Limit the search of a candidate to an equal share of the time left in its job."""
     if candidate.trials is None:
         return candidate
     (job,) = (job for job in jobs if candidate.name in job.candidates)

@@ -1,4 +1,4 @@
-"""Why an algorithm is not tried: two tables of reasons, read from top to bottom, the first that speaks counts."""
+"""Rules that exclude algorithms: two tables of reasons, in which the first that applies counts."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class Case:
 
 
 def ineligible_because(case: Case) -> str | None:
-    """By the data's shape; None: it fits."""
+    """Return why the data's shape excludes the algorithm; None: it does not."""
     return next((why for rule in _BY_SHAPE if (why := rule(case))), None)
 
 
 def exceeds_limits_because(case: Case) -> str | None:
-    """By the spec's limits, as far as estimates can tell. What was asked for by name is tried all the same."""
+    """Return why estimates exceed the spec's limits; None: they do not, or the spec names the algorithm."""
     if case.is_named:
         return None
     return next((why for rule in _BY_LIMITS if (why := rule(case))), None)

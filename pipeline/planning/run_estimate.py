@@ -1,4 +1,4 @@
-"""What a whole run will take, estimated before it starts, and what its jobs cost in the end."""
+"""Estimate the duration and cost of a run before it starts, and compute the cost of its jobs afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A candidate's settings: the algorithm's own for data of that shape, and what the spec says instead."""
+"""The settings of a candidate: the algorithm's defaults for data of this shape, and overrides of the spec."""
 
 from __future__ import annotations
 

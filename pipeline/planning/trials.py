@@ -1,4 +1,4 @@
-"""The search that a spec asks for, as one candidate's Trials; what does not fit the algorithm is refused."""
+"""Plan the search that a spec asks for, as Trials of a candidate."""
 
 from __future__ import annotations
 

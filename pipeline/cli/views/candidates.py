@@ -15,7 +15,7 @@ _STYLES = {"trained": "dim", "dropped": "yellow", "failed": "red", "skipped": "d
 
 
 def reason_lines(variants: Iterable[tuple[str, str, str]]) -> Iterator[Text]:
-    """Of (a variant's name, its status, its reason): those of one reason share a line."""
+    """Yield a line per reason with the names of its variants; ``variants`` are (name, status, reason)."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for name, status, reason in variants:
         reasons.setdefault((status, reason), []).append(name)

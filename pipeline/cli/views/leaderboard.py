@@ -16,7 +16,7 @@ __all__ = ["leaderboard", "leaderboard_columns"]
 
 
 def leaderboard_columns(metric: str, second_metric: str = "") -> list[FittedColumn]:
-    """Those of a leaderboard; a narrow terminal has fewer. ``second_metric``: a metric that is shown too."""
+    """Return the columns of a leaderboard, with ``second_metric`` if it is given; a narrow terminal drops some."""
     return [
         FittedColumn(name="candidate"),
         FittedColumn(name="precision"),

@@ -1,1 +1,1 @@
-"""What an algorithm is, without the code that trains it: its hyper-parameters, limits and cost; the catalog of all."""
+"""Descriptions of algorithms without the code that trains them: hyper-parameters, limits, cost, and the catalog."""

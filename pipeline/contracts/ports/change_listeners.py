@@ -1,4 +1,4 @@
-"""Port of whatever is told of changes: the event bus, a webhook."""
+"""Port of listeners to changes: the event bus, a webhook."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ChangeListener"]
 
 
 class ChangeListener(Protocol):
-    """Is told of the end of a run, a promotion, a rollback."""
+    """Receives changes: the end of a run, a promotion, a rollback."""
 
     def tell(self, change: Change) -> None:
         """Deliver a change, at least once.

@@ -1,4 +1,4 @@
-"""A registered version that a network goes on from."""
+"""A registered version that fine-tuning starts from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Dataset: a file that was read, typed, profiled and split."""
+"""The Dataset: a file that was read, typed, profiled and split."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class ColumnProfile(Record):
 
     @property
     def column(self) -> Column:
-        """The column as a model's signature has it."""
+        """Return the column as a model's signature has it."""
         return Column(**{field.name: getattr(self, field.name) for field in fields(Column)})
 
 
@@ -137,7 +137,7 @@ class Dataset(Record):
         return self.task == "classification" and bool(self.targets)
 
     def of_target(self, number: int) -> Dataset:
-        """Of several targets the data set of the one with this number, from 0: a label has the classes no and yes."""
+        """Return the data set of one of several targets, by its number from 0; a label has the classes no and yes."""
         alone = {"target": self.targets[number], "targets": (), "separator": ""}
         if not self.is_multilabel:
             return self.model_copy(update=alone)
@@ -147,7 +147,7 @@ class Dataset(Record):
 
     @property
     def rarest_class(self) -> tuple[str, float] | None:
-        """The class with the fewest training rows, and its share of them; None where there are no classes."""
+        """Return the class with the fewest training rows, and its fraction of them; None without classes."""
         total = sum(self.class_rows)
         if self.targets or len(self.classes) < 2 or not total:
             return None
@@ -156,7 +156,7 @@ class Dataset(Record):
 
     @property
     def is_imbalanced(self) -> bool:
-        """Whether one of two classes has under 5 % of the training rows, or one of more under a fifth of its share."""
+        """Return whether a class is rare: under 5 % of the training rows of two classes, else a fifth of an equal share."""
         if self.rarest_class is None:
             return False
         _, share = self.rarest_class
@@ -164,8 +164,10 @@ class Dataset(Record):
 
     @property
     def positive(self) -> str:
-        """Of two classes the positive one: that train.yaml names; else of imbalanced classes the rarer; else the second
-        in sorted order, as scikit-learn takes 1 of 0 and 1. Empty where there are not two classes, or several labels.
+        """Return the positive class of two; empty if there are not two classes, or several labels.
+
+        It is the one that train.yaml names; else the rarer of imbalanced classes; else the second in sorted order, as
+        scikit-learn takes 1 of 0 and 1.
         """
         if self.targets or len(self.classes) != 2:
             return ""
@@ -176,13 +178,13 @@ class Dataset(Record):
 
     @property
     def _unread(self) -> tuple[str, ...]:
-        """The first of the columns that are in the file and no features; a version's record has no room for all."""
+        """Return the first columns of the file that are no features; a version's record has no room for all."""
         names = (*(column.name for column in self.left_out), *filter(None, [self.weight]))
         return names[:MAX_UNREAD]
 
     @property
     def signature(self) -> Signature:
-        """What a model that was trained on it takes and gives; a clustering's clusters are its candidate's own."""
+        """Return the signature of models that are trained on it; the clusters of a clustering are its candidate's own."""
         return self.signature_of(self.classes)
 
     def signature_of(

@@ -1,4 +1,4 @@
-"""What the ensemble job made of the trained candidates."""
+"""The result of the ensemble job: a blend of candidates and a distilled model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["Ensemble", "NotMade"]
 
 
 class NotMade(Record):
-    """A blend or a distilled model that there is not, and why."""
+    """A blend or a distilled model that was not made, and why."""
 
     name: str
     reason: str

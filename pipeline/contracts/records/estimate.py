@@ -1,4 +1,4 @@
-"""What a run will take and cost, before it starts."""
+"""The estimated duration and cost of a run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model card says of the winner on rows that nothing was chosen by. ModelCard holds them."""
+"""The sections of a model card on the winner's test rows, by which nothing was chosen."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Confusion(Record):
 
 
 class Bin(Record):
-    """Rows whose answer's probability lies in [low, high): its mean, and the share that was right."""
+    """Rows whose largest probability is in [low, high): its mean, and the fraction of right labels."""
 
     low: float
     high: float

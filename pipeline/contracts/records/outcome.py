@@ -41,7 +41,7 @@ TRAINED = "trained.json"  # uploaded last: a candidate that has it is whole
 
 
 class CandidateOutcome(Record):
-    """A candidate that trained, or was dropped (``reason``) before it was, or the error that it cost."""
+    """The outcome of a candidate: it was trained, was dropped before (``reason``), or failed (``error``)."""
 
     candidate: str
     status: Literal["trained", "dropped", "failed"]
@@ -51,7 +51,7 @@ class CandidateOutcome(Record):
 
 
 class Attempts(Record):
-    """How long each attempt of a job lasted, the last one so far; one that was lost may lack its last seconds."""
+    """The seconds of each attempt of a job so far; a lost attempt may lack its last seconds."""
 
     seconds: tuple[float, ...]
 

@@ -51,7 +51,7 @@ class Candidate(Record):
 
 
 class Skipped(Record):
-    """An algorithm that was thought of and not tried, and why."""
+    """An algorithm that was considered and not planned, and why."""
 
     algorithm: str
     reason: str

@@ -1,4 +1,4 @@
-"""A Run: one dropped file's way through the pipeline."""
+"""A Run: the way of an uploaded file through the pipeline."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Stage(Record):
 
 
 class RunEvent(Record):
-    """What happened to a run beside its stages: a machine that was taken back, another attempt."""
+    """An event of a run besides its stages: a Spot interruption, another attempt."""
 
     at: datetime
     text: str

@@ -1,4 +1,4 @@
-"""What is seen of a candidate while it trains."""
+"""The learning curves of a candidate, written while it trains."""
 
 from __future__ import annotations
 

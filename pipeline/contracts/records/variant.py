@@ -1,4 +1,4 @@
-"""Variants of the trained candidates, and the one that is chosen."""
+"""Variants of the trained candidates, and the selected one."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class Variant(Record):
 
 
 class VariantSet(Record):
-    """What compression leaves for selection. ``by_folds``: qualities are of out-of-fold predictions."""
+    """The variants among which selection chooses. ``by_folds``: qualities are of out-of-fold predictions."""
 
     variants: tuple[Variant, ...]
     cpu: str  # the machine that measured latency
@@ -136,7 +136,7 @@ class VariantSet(Record):
 
 
 class LeaderboardRow(Record):
-    """A variant as it is shown.
+    """A row of the leaderboard.
 
     Attributes:
         rank: By the metric; None of a variant that is not ok.

@@ -1,1 +1,1 @@
-"""What every job needs: its context, attempts, logs, checkpoints and progress."""
+"""The runtime of jobs: context, attempts, logs, checkpoints and progress."""

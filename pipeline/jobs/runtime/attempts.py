@@ -1,4 +1,4 @@
-"""How often a job was begun, and what all its attempts cost: a machine may be taken back, or lost without a word."""
+"""Count the attempts of a job and their seconds, which are paid for even if a machine is interrupted or lost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SECONDS = 10.0  # so much of an attempt that was lost without a word is not cou
 
 
 class AttemptClock:
-    """The seconds of a job, those of its earlier attempts too."""
+    """Measures the seconds of a job, including its earlier attempts."""
 
     def __init__(self, artifacts: ObjectStore, key: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._artifacts, self._key, self._clock = artifacts, key, clock
@@ -30,7 +30,7 @@ class AttemptClock:
 
     @property
     def attempt(self) -> int:
-        """From 1."""
+        """Return the number of this attempt, from 1."""
         return len(self.earlier) + 1
 
     @property

@@ -1,4 +1,4 @@
-"""A candidate's unfinished training, kept beside its files in the artifacts bucket."""
+"""Checkpoints of candidates in the artifacts bucket."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _log = logging.getLogger(__name__)
 
 
 class ObjectStoreCheckpoints:
-    """As training.algorithm.Checkpoints: the last one of a candidate, in the artifacts bucket.
+    """The last checkpoint of a candidate, in the artifacts bucket (training.algorithm.Checkpoints).
 
-    ``resumes`` is called when there is one. A job may write and not delete: one that is over is left empty.
+    ``resumes`` is called if a checkpoint is loaded. Jobs may not delete objects, so an obsolete checkpoint is emptied.
     """
 
     def __init__(self, artifacts: ObjectStore, key: str, *, seconds: float, resumes: Callable[[], None]) -> None:
@@ -36,7 +36,7 @@ class ObjectStoreCheckpoints:
         return state or None
 
     def save(self, state: bytes) -> None:
-        """One that is not kept costs the next attempt some time, and this one nothing."""
+        """Save a state; a failure is ignored, since it only costs a later attempt some time."""
         try:
             self._artifacts.put(self._key, state)
             self._is_there = True

@@ -1,4 +1,4 @@
-"""What every job shares: its arguments, its log, and an outcome that is written whatever happens.
+"""The common part of all jobs: arguments, log, and an outcome that is written whatever happens.
 
 ``.sync`` tells the state machine only States.TaskFailed; ``collect_job`` reads the outcome and raises what it says.
 """
@@ -44,10 +44,10 @@ def _ignore(text: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class JobContext:
-    """What a job works with. ``workdir`` is gone when it ends; ``report`` shows a few words beside the run's stage;
+    """The context of a job. ``workdir`` is deleted when it ends; ``report`` shows a few words beside the run's stage;
     ``event`` puts some on its timeline, where they stay; ``finish_stage`` ends a stage that is not the job's last.
 
-    ``process``: which it is of those that do the job together; what the main one leaves is the job's.
+    ``process``: this process among those of the job; the main one writes the results.
 
     ``isolation``, ``environment``: for the process of a user's code (jobs.sandbox.sandbox).
     """
@@ -70,7 +70,7 @@ class JobContext:
         return RunKeys.of(self.run)
 
     def keep_candidate(self, candidate: str, folder: Path) -> None:
-        """Its files, trained.json last: a candidate that has it is whole."""
+        """Upload a candidate's files, trained.json last, which marks it as complete."""
         for file in sorted(folder.iterdir(), key=lambda file: file.name == TRAINED):
             self.artifacts.upload(file, self.keys.candidate(candidate, file.name))
 
@@ -99,9 +99,9 @@ class _SpotInterruptionError(BaseException):
 def run_job(
     work: JobWork, arguments: Sequence[str] | None = None, *, connect: Callable[[str], bootstrap.Job] = bootstrap.job
 ) -> int:
-    """Do ``work`` for the run and the job that the arguments name, write its outcome; the process's exit code.
+    """Do ``work`` for the run and job that the arguments name, write the outcome, and return the exit code.
 
-    The outcome's error is what ``work`` raised; a machine that is taken back (SIGTERM) is a retryable TransientError.
+    The outcome's error is what ``work`` raised; a Spot interruption (SIGTERM) is a retryable TransientError.
     """
     named = _parse(arguments)
     log_to_stdout(run=named.run, job=named.job)
@@ -151,7 +151,7 @@ def _machine(job: bootstrap.Job) -> Machine:
 
 
 def run_error(error: Exception) -> RunError:
-    """As a run shows it. What an unexpected exception says may quote a user, so it is left out."""
+    """Convert an exception to a run's error; the text of an unexpected one is left out, since it may quote user data."""
     if isinstance(error, ModeldropError):
         return RunError(type=type(error).__name__, message=error.message)
     message = f"an unexpected {type(error).__name__}: the log of this job says where"
@@ -214,7 +214,7 @@ def _sigterm_as_exception() -> Iterator[None]:
 
 
 class _RunTimeline:
-    """What is told of the job while it runs."""
+    """Writes progress and events of the job to the run."""
 
     def __init__(self, runs: RunLog, run: str, job: str, spend: AttemptClock) -> None:
         self._runs, self._run, self._job, self._spend = runs, run, job, spend

@@ -1,4 +1,4 @@
-"""What a candidate leaves while it trains: its checkpoint, and the curves that are watched."""
+"""Write the learning curves and checkpoints of candidates while they train."""
 
 from __future__ import annotations
 

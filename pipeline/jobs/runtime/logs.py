@@ -21,7 +21,7 @@ _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "task
 
 
 def log_to_stdout(*, run: str, job: str) -> None:
-    """From now on, whatever our code logs, and what libraries warn of."""
+    """Log to stdout from now on: all records of our code, and warnings of libraries."""
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLines(run=run, job=job))
     handler.addFilter(lambda record: not str(record.msg).startswith(_KNOWN_HINTS))
@@ -54,7 +54,7 @@ class _JsonLines(logging.Formatter):
 
 
 def _words_of(record: logging.LogRecord) -> str:
-    """Our own words; of a library only that it logged something, since its words may quote the data."""
+    """Return the message of our own record; for a library's, which may quote data, only that it logged one."""
     if record.name.partition(".")[0] in _APPLICATION_LOGGERS:
         return record.getMessage()
     kind = (

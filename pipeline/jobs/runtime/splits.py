@@ -1,4 +1,4 @@
-"""The splits that a job learns from: all training rows, or as many as its memory is good for; what trains on them."""
+"""Read the splits that a job trains on: all training rows, or a sample that fits in memory."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def read_training_rows(artifacts: ObjectStore, keys: RunKeys, folder: Path, *, s
 
 
 def read_trainer(context: JobContext, plan: Plan, spec: JobSpec, *, max_bytes: int | None = None) -> Trainer:
-    """Make what trains on the run's splits; ``max_bytes`` as read_splits has it."""
+    """Make the trainer of the run's splits; ``max_bytes`` as for ``read_splits``."""
     from pipeline.training.trainer import Trainer
 
     dataset = Dataset.from_bytes(context.artifacts.get(context.keys.dataset))

@@ -1,1 +1,1 @@
-"""A user's model.py in a process of its own, without credentials or network."""
+"""Run a user's model.py in a process of its own, without credentials or network."""

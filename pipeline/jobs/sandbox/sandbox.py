@@ -1,4 +1,4 @@
-"""A user's code in a process of its own, which gets a folder and nothing else, and whose results are read as data.
+"""Run a user's code in a process that gets a folder and nothing else, and whose results are read as data.
 
 In the container the job is root and the process is not: it sees no credentials (its environment has none, the root
 process's memory is closed to it, and the machine lets no process of that user reach the metadata addresses). On a
@@ -52,7 +52,7 @@ _PASSED_PREFIXES = ("CUDA_", "NVIDIA_", "OMP_")
 
 
 def _discard_checkpoint(state: bytes) -> None:
-    """Nobody goes on from it."""
+    """Discard a checkpoint."""
 
 
 def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears of it
@@ -110,7 +110,7 @@ def _another_user(isolation: Isolation, out: Path) -> dict[str, Any]:
 
 
 def _environment(environment: Mapping[str, str], home: Path) -> dict[str, str]:
-    """No credential, endpoint or name of ours."""
+    """Return the environment without credentials, endpoints and settings of the deployment."""
     passed = {
         name: value
         for name, value in environment.items()
@@ -133,7 +133,7 @@ class _ProtocolReader:
     _printed: int = 0
 
     def to_the_end(self, lines: IO[str]) -> str | None:
-        """Until it ends; the sentence that it failed with."""
+        """Read lines until the process ends; return the message that it failed with."""
         while line := lines.readline(_MAX_LINE_BYTES):
             _, separator, document = line.partition(self.token)
             if not (separator and self._take(_json(document))):
@@ -163,7 +163,7 @@ class _ProtocolReader:
 
 @dataclass(kw_only=True)
 class _Checkpoint:
-    """Called when there is one at ``path``."""
+    """Takes the checkpoint at ``path`` when it is announced."""
 
     path: Path
     seconds: float
@@ -184,7 +184,7 @@ class _Checkpoint:
 
 
 def _plain_file(path: Path) -> bytes | None:
-    """Its bytes, whatever was put there meanwhile: no link is followed, and none is waited for. None: it is not there.
+    """Read a file that untrusted code wrote: links and pipes are refused. Return None if there is no file.
 
     Raise IntegrityError for what is no file, larger than is expected, or grows while it is read.
     """
@@ -204,7 +204,7 @@ def _plain_file(path: Path) -> bytes | None:
 
 
 def _json(text: str) -> object:
-    """None when it is not; its numbers are floats, as long as they may be."""
+    """Parse JSON, with all numbers as floats; None if the text is no JSON."""
     try:
         return json.loads(text, parse_int=float)
     except (ValueError, RecursionError):
@@ -212,7 +212,7 @@ def _json(text: str) -> object:
 
 
 def _checked(out: Path) -> TrainedCandidate:
-    """Whole, plain files of the expected names, each readable as data; what else is there is removed."""
+    """Check that all expected files are plain and readable as data; remove all others."""
     for path in list(out.iterdir()):
         if path.name not in _MAX_BYTES or not stat.S_ISREG(path.lstat().st_mode):
             if path.is_dir() and not path.is_symlink():
@@ -230,7 +230,7 @@ def _checked(out: Path) -> TrainedCandidate:
 
 
 def _check_graph(path: Path) -> None:
-    """ONNX that holds all its weights itself and uses operators of the known domains alone."""
+    """Check that a graph holds all its weights itself and has operators of known domains alone."""
     import onnx
 
     try:

@@ -33,7 +33,7 @@ _Emit = Callable[..., None]
 
 
 class Task(Record):
-    """What to train, and with what. ``seconds``: until the deadline; JSON knows no endless ones."""
+    """What to train, and how. ``seconds``: until the deadline, always finite, since JSON has no infinity."""
 
     candidate: Candidate
     metric: str
@@ -48,7 +48,7 @@ class Task(Record):
 
 
 class _Checkpoints:
-    """As training.algorithm.Checkpoints, in files: who started this process brings them on."""
+    """Checkpoints (training.algorithm) as files, which the parent process uploads."""
 
     def __init__(self, folder: Path, seconds: float, say: _Emit) -> None:
         self._say = say
@@ -65,7 +65,7 @@ class _Checkpoints:
 
 
 def main(folder: Path, token: str) -> int:
-    """0 when it is trained; what it failed with is told, with the traceback of model.py's own lines."""
+    """Train, and return the exit code; a failure is reported with the traceback of model.py's own lines."""
     say = partial(_say, token)
     try:
         _train(folder, say)
