@@ -110,7 +110,7 @@ def models_table(models: Sequence[tuple[ModelSummary, ModelVersion | None]]) -> 
 
 
 def status_table(status: StackStatus) -> RenderableType:
-    """Render the addresses and settings of a stack, one per line, which are never wrapped so that they can be copied."""
+    """Render the addresses of a stack, one per line, which are never wrapped, so that they can be copied."""
     facts: Mapping[str, Any] = {
         "running": "yes" if status.running else "no",
         "endpoint": status.endpoint_url or ("AWS" if status.running else None),

@@ -182,5 +182,5 @@ class NetworkConfig(AlgorithmConfig):
 
     @property
     def trains_one_model(self) -> bool:
-        """Return whether the candidate is one network, never a bag: private, fine-tuned, or trained by several processes."""
+        """Return whether the candidate is one network, never a bag: private, fine-tuned, or of several processes."""
         return bool(self.privacy_epsilon or self.base_model or self.parallel != "none")

@@ -156,7 +156,7 @@ class Dataset(Record):
 
     @property
     def is_imbalanced(self) -> bool:
-        """Return whether a class is rare: under 5 % of the training rows of two classes, else a fifth of an equal share."""
+        """Return whether a class is rare: under 5 % of the training rows, of more than two a fifth of its share."""
         if self.rarest_class is None:
             return False
         _, share = self.rarest_class
@@ -184,7 +184,7 @@ class Dataset(Record):
 
     @property
     def signature(self) -> Signature:
-        """Return the signature of models that are trained on it; the clusters of a clustering are its candidate's own."""
+        """Return the signature of models trained on it; the clusters of a clustering are its candidate's own."""
         return self.signature_of(self.classes)
 
     def signature_of(

@@ -151,7 +151,7 @@ def _machine(job: bootstrap.Job) -> Machine:
 
 
 def run_error(error: Exception) -> RunError:
-    """Convert an exception to a run's error; the text of an unexpected one is left out, since it may quote user data."""
+    """Convert an exception to a run's error, without the text of an unexpected one, which may quote user data."""
     if isinstance(error, ModeldropError):
         return RunError(type=type(error).__name__, message=error.message)
     message = f"an unexpected {type(error).__name__}: the log of this job says where"
