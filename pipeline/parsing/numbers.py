@@ -25,7 +25,6 @@ __all__ = [
     "NumberFormat",
     "digits_pattern",
     "group_marks",
-    "is_bound",
     "parse_number",
     "pattern",
     "write_number",
@@ -117,11 +116,6 @@ def write_number(number: float) -> str:
     """Write a number as text that every format parses alike: 1.519 would be 1519 with decimal commas."""
     text = repr(number)
     return f"{text}0" if _compiled(AMBIGUOUS_POINT).match(text) else text
-
-
-def is_bound(text: str) -> bool:
-    """Return whether a number is written as a bound (<0.5, 10,000+) or an estimate (~5)."""
-    return _compiled(BOUND).search(text) is not None
 
 
 def group_marks(number_format: NumberFormat) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pipeline.contracts.algorithms.hyperparameter import Hyperparameter, Setting, Settings, Space
+from pipeline.contracts.algorithms.hyperparameter import Hyperparameter, Setting, Settings
 from pipeline.contracts.record import Record
 from pipeline.contracts.signature import Task
 
@@ -72,13 +72,8 @@ class AlgorithmSpec(Record):
 
     @property
     def defaults(self) -> Settings:
-        """Default of each hyper-parameter."""
+        """Return the default of each hyper-parameter."""
         return {field.name: field.default for field in self.hyperparameters}
-
-    @property
-    def search_space(self) -> Space:
-        """Return what a search tries by default."""
-        return {field.name: field.search for field in self.hyperparameters if field.search is not None}
 
     def hyperparameter(self, name: str) -> Hyperparameter | None:
         """Return the hyper-parameter with this name; None: the algorithm has none."""

@@ -46,7 +46,6 @@ class TableRows:
     expected: int
     batches: Callable[[], Iterator[RowBatch]]
     names: NamedColumns
-    expected_row: str = ""
     header: Literal["auto", "none"] = "auto"
     is_keyed: bool = False
     image: tuple[int, ...] = ()
@@ -222,7 +221,6 @@ def _with_facts(rows: TableRows, files: Sequence[TableFile]) -> TableRows:
     return replace(
         rows,
         names=names,
-        expected_row=first.expected,
         facts=first.facts,
         header=first.header,
         is_keyed=first.is_keyed,

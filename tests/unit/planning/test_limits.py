@@ -50,9 +50,13 @@ def test_the_space_that_is_given_is_searched_for_its_algorithm_alone() -> None:
 def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed() -> None:
     planned = _searched("{search: {method: bayesian, trials: 7}, training: {dropout: 0.2}}")
     spaces = {one.algorithm: one.trials.space for one in planned.candidates if one.trials}
-    assert spaces["random_forest"] == catalogue()["random_forest"].search_space
+    assert spaces["random_forest"] == {
+        field.name: field.search for field in catalogue()["random_forest"].hyperparameters if field.search is not None
+    }
     assert set(spaces["linear"]) == {"C"}
-    assert set(spaces["mlp"]) == set(catalogue()["mlp"].search_space) - {"dropout"}
+    assert set(spaces["mlp"]) == {field.name for field in catalogue()["mlp"].hyperparameters if field.search} - {
+        "dropout"
+    }
     boosting = next(one.trials for one in planned.candidates if one.algorithm == "gradient_boosting")
     assert boosting is not None
     assert boosting.cheaper == {}
