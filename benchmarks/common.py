@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["alternate", "cpu_name", "report"]
+__all__ = ["alternate", "cpu_name", "report", "sample"]
 
 
 def cpu_name() -> str:
@@ -22,7 +22,12 @@ def cpu_name() -> str:
 
 
 def alternate(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median microseconds of each, one after the other in every round, so that a busy machine slows all alike."""
+    """The median microseconds of each, as ``sample`` takes them."""
+    return {name: round(statistics.median(taken), 2) for name, taken in sample(work, rounds).items()}
+
+
+def sample(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """The microseconds of each, one after the other in every round, so that a busy machine slows all alike; sorted."""
     for call in work.values():
         for _ in range(rounds // 10 + 1):
             call()
@@ -32,7 +37,7 @@ def alternate(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str
             began = time.perf_counter()
             call()
             seconds[name].append(time.perf_counter() - began)
-    return {name: round(statistics.median(taken) * 1e6, 2) for name, taken in seconds.items()}
+    return {name: sorted(1e6 * took for took in taken) for name, taken in seconds.items()}
 
 
 def report(  # noqa: PLR0913 - the line's fields

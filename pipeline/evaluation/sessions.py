@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
 
 import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
 
 __all__ = ["WideSession"]
 
 
 class WideSession(onnxruntime.InferenceSession):  # type: ignore[misc]  # onnxruntime has no types
-    """An InferenceSession whose check of the inputs takes time in proportion to their number.
+    """An InferenceSession that leaves the check of the inputs' names to the graph, which names a missing one.
 
-    onnxruntime looks each input up in a list before each run: with 10,000 columns that takes seconds.
+    ``InferenceSession.run`` looks each input up in a list first: 5 us for 14 columns, seconds for 10,000.
     """
 
-    def _validate_input(self, feed_input_names: Iterable[str]) -> None:
-        super()._validate_input(frozenset(feed_input_names))
+    def run(
+        self, output_names: Sequence[str] | None, input_feed: dict[str, Any], run_options: Any = None
+    ) -> list[Any]:
+        """Run the graph; as InferenceSession.run, which takes over where a GPU has failed."""
+        try:
+            outputs: list[Any] = self._sess.run(
+                output_names or [output.name for output in self.get_outputs()], input_feed, run_options
+            )
+        except EPFail:
+            outputs = super().run(output_names, input_feed, run_options)
+        return outputs

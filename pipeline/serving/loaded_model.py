@@ -14,9 +14,11 @@ from pipeline.serving.metadata import model_metadata
 from pipeline.serving.request_decoder import Feeds, RequestDecoder
 from pipeline.serving.responses import (
     Prediction,
+    PredictionWriter,
     format_predictions,
     format_target_predictions,
     max_response_rows,
+    to_json,
 )
 from pipeline.serving.tensors import TensorDecoder
 
@@ -92,6 +94,7 @@ class LoadedModel:
         self.decode_tensors = TensorDecoder(self.columns)
         self.outputs = list(signature.outputs)
         self._quantiles = signature.quantile_names
+        self._write = PredictionWriter(signature)
 
     def respond(self, predict: Callable[[LoadedModel], _Reply]) -> _Reply:
         """Return what ``predict`` returns for this version; while a rollout runs, it is measured."""
@@ -121,7 +124,15 @@ class LoadedModel:
 
     def predict(self, feeds: Feeds) -> list[Prediction]:
         """Run the graph; return one prediction per row, as ``format_predictions`` describes it."""
+        return self._format(self.run(feeds))
+
+    def predict_json(self, feeds: Feeds) -> tuple[bytes, int]:
+        """Run the graph; return a JSON array of what ``predict`` returns, and its number of rows."""
         outputs = self.run(feeds)
+        rows = len(outputs[0])
+        return (b"[%b]" % self._write(outputs) if rows > 1 else to_json(self._format(outputs))), rows
+
+    def _format(self, outputs: list[NDArray[Any]]) -> list[Prediction]:
         if self.signature.targets:
             return format_target_predictions(outputs, self.signature)
         return format_predictions(outputs, self.signature.classes, self._quantiles)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -16,37 +17,50 @@ from pipeline.contracts.signature import Signature
 from pipeline.serving.cells.errors import InvalidCellError, json_type
 from pipeline.serving.cells.kinds import CellKind, ReadCells, cell_kind, make_reader
 from pipeline.serving.cells.markers import MissingMarkers
+from pipeline.serving.cells.numbers import NumberReader
 from pipeline.serving.names import ColumnNames
 
-__all__ = ["Cells", "Feeds", "RequestDecoder", "to_cells"]
+__all__ = ["Cells", "Feeds", "RequestDecoder"]
 
 Feeds = dict[str, NDArray[Any]]
 Cells = list[Any] | np.ndarray[Any, Any]  # of one column: one value per row
 Row = Mapping[str, Any]
 Where = Callable[[int, str], str]  # (row, column) -> location in the request's terms
+_GetCells = Callable[[Any], Sequence[Any]]  # row -> cells of some columns
 
 
 class _ColumnGroup(NamedTuple):
     """Columns that are read together, and the getter of their cells in a row."""
 
     names: Sequence[str]
-    get_cells: Callable[[Row], Sequence[Any]]
+    get_cells: _GetCells
     read: ReadCells
     kind: CellKind
 
 
 class _RowBuffers(threading.local):
-    """One thread's arrays for single-row requests, reused: creating them would take four times as long."""
+    """One thread's arrays for single-row requests, reused: creating them would take four times as long.
+
+    Each group has one array of [columns, 1], whose rows are the feeds.
+    """
 
     def __init__(self, groups: Sequence[_ColumnGroup]) -> None:
-        self.arrays: list[list[NDArray[Any]]] = [
-            [np.zeros((1, *group.kind.shape), group.kind.dtype) for _ in group.names] for group in groups
-        ]
-        self.feeds = {
-            name: array
-            for group, arrays in zip(groups, self.arrays, strict=True)
-            for name, array in zip(group.names, arrays, strict=True)
-        }
+        self.fill: list[Callable[[Sequence[Any]], None]] = []
+        self.feeds: Feeds = {}
+        for group in groups:
+            row = np.zeros((len(group.names), 1, *group.kind.shape), group.kind.dtype)
+            columns = list(row)
+            self.feeds.update(zip(group.names, columns, strict=True))
+            self.fill.append(
+                partial(group.read.read_row, row=row)
+                if isinstance(group.read, NumberReader)
+                else partial(_fill_columns, group.read, columns)
+            )
+
+
+def _fill_columns(read: ReadCells, columns: Sequence[NDArray[Any]], cells: Sequence[Any]) -> None:
+    for column, cell in zip(columns, read(cells)):  # noqa: B905 - strict would double the time
+        column[0] = cell
 
 
 class RequestDecoder:
@@ -72,7 +86,15 @@ class RequestDecoder:
             columns = [column for column in signature.columns if kinds[column.name] == kind]
             names = [column.name for column in columns]
             self._groups.append(_ColumnGroup(names, _make_cell_getter(names), make_reader(columns, missing), kind))
+        self._row_getters = [group.get_cells for group in self._groups]
         self._buffers = _RowBuffers(self._groups)
+
+    @property
+    def number_dtype(self) -> np.dtype[Any] | None:
+        """Return the dtype of the columns if all have numbers of the same one, and none has markers; otherwise None."""
+        (kind, *others) = {kind for kind in self._kinds.values()}
+        is_number = kind.reader == "number" and not others and not self._has_missing_numbers
+        return np.dtype(kind.dtype) if is_number else None
 
     def feeds(self, rows: Sequence[Row], where: Where) -> Feeds:
         """Decode rows into one array per column.
@@ -88,9 +110,25 @@ class RequestDecoder:
             KeyError: A row lacks a column.
         """
         try:
-            return self._decode_row(rows[0]) if len(rows) == 1 else self._decode_rows(rows)
+            return self._fill_row(rows[0], self._row_getters) if len(rows) == 1 else self._decode_rows(rows)
         except InvalidCellError:
             raise self._find_invalid_cell(rows, where) from None
+
+    def row_reader(self, names: Sequence[str], where: Where) -> Callable[[Sequence[Any]], Feeds]:
+        """Return a function that decodes the cells of one row, which come in the order of ``names``.
+
+        The arrays are valid until this thread's next call. It raises what ``feeds`` does.
+        """
+        positions = {name: position for position, name in enumerate(names)}
+        getters = [_make_cell_getter([positions[name] for name in group.names]) for group in self._groups]
+
+        def read(cells: Sequence[Any]) -> Feeds:
+            try:
+                return self._fill_row(cells, getters)
+            except InvalidCellError:
+                raise self._find_invalid_cell([dict(zip(names, cells, strict=True))], where) from None
+
+        return read
 
     def column_feeds(self, columns: Mapping[str, Cells], where: Where) -> Feeds:
         """Decode columns into one array per column.
@@ -110,26 +148,25 @@ class RequestDecoder:
                 if kind.reader == "number" and cells.dtype.kind in "iuf" and not self._has_missing_numbers:
                     feeds[name] = _cast_numbers(cells, kind.dtype, name, where)
                     continue
-                cells = to_cells(cells)
+                cells = _to_cells(cells)
             try:
-                feeds[name] = np.array(self._readers[name](cells), kind.dtype)
+                feeds[name] = np.asarray(self._readers[name](cells), kind.dtype)
             except InvalidCellError:
                 raise self._find_invalid_cell([{name: cell} for cell in cells], where) from None
         return feeds
 
-    def _decode_row(self, row: Row) -> Feeds:
+    def _fill_row(self, row: Any, getters: Sequence[_GetCells]) -> Feeds:
         buffers = self._buffers
-        for group, arrays in zip(self._groups, buffers.arrays):  # noqa: B905 - strict would double the time
-            for array, cell in zip(arrays, group.read(group.get_cells(row))):  # noqa: B905 - the same
-                array[0] = cell
+        for fill, get_cells in zip(buffers.fill, getters):  # noqa: B905 - strict would double the time
+            fill(get_cells(row))
         return buffers.feeds
 
     def _decode_rows(self, rows: Sequence[Row]) -> Feeds:
         feeds: Feeds = {}
         for names, get_cells, read, kind in self._groups:
             cells = read(list(chain.from_iterable(map(get_cells, rows))))
-            columns: NDArray[Any] = np.array(cells, kind.dtype).reshape(len(rows), -1, *kind.shape).swapaxes(0, 1)
-            feeds.update(zip(names, columns, strict=True))
+            table: NDArray[Any] = np.asarray(cells, kind.dtype).reshape(len(rows), -1, *kind.shape)
+            feeds.update(zip(names, np.ascontiguousarray(table.swapaxes(0, 1)), strict=True))
         return feeds
 
     def _find_invalid_cell(self, rows: Sequence[Row], where: Where) -> InvalidRequestError:
@@ -154,7 +191,7 @@ class RequestDecoder:
             raise error(f"{where}: 1 to {self._max_rows} rows are expected, there are {rows}")
 
 
-def to_cells(array: NDArray[Any]) -> list[Any]:
+def _to_cells(array: NDArray[Any]) -> list[Any]:
     """Return the elements of an array as JSON has them, with None for NaN."""
     cells = array.tolist()
     return [None if cell != cell else cell for cell in cells] if array.dtype.kind == "f" else cells  # noqa: PLR0124 - NaN
@@ -170,8 +207,8 @@ def _cast_numbers(cells: NDArray[Any], dtype: type, name: str, where: Where) -> 
     return numbers
 
 
-def _make_cell_getter(names: Sequence[str]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
-    """Return a function from a row to a tuple of cells; itemgetter returns a tuple only for two or more names."""
-    if len(names) == 1:
-        return lambda row: (row[names[0]],)
-    return itemgetter(*names)
+def _make_cell_getter(keys: Sequence[Any]) -> _GetCells:
+    """Return a function from a row to a tuple of cells; itemgetter returns a tuple only for two or more keys."""
+    if len(keys) == 1:
+        return lambda row: (row[keys[0]],)
+    return itemgetter(*keys)

@@ -5,9 +5,9 @@ They have one tensor per column, flat or nested in row-major order; or one matri
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from operator import itemgetter
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import contains, itemgetter
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,16 +15,18 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, ColumnKind
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.cells.images import split_image_batch
+from pipeline.serving.cells.numbers import pack_numbers
+from pipeline.serving.formats.binary_tensors import BINARY_DATATYPES, attach_binary_data
 from pipeline.serving.formats.matrices import split_matrix
 from pipeline.serving.names import display_name
-from pipeline.serving.request_decoder import Cells, Feeds, RequestDecoder, to_cells
+from pipeline.serving.request_decoder import Cells, Feeds, RequestDecoder
 
 __all__ = ["TensorDecoder"]
 
 _FIELDS = ("name", "shape", "datatype", "data")
 _get_fields = itemgetter(*_FIELDS)
 _Types = frozenset[type]
-_FLOAT_ALONE: _Types = frozenset({float})
+_JSON_NUMBERS: _Types = frozenset({float, int})
 _FLOATS: _Types = frozenset({float, int, type(None)})
 _INTEGERS: _Types = frozenset({int, type(None)})
 _TEXTS: Mapping[str, _Types] = {"BYTES": frozenset({str, type(None)})}
@@ -42,30 +44,57 @@ _ELEMENTS: Mapping[ColumnKind, Mapping[str, _Types]] = {
     "image": {"UINT8": frozenset({int})},
 }
 _CODES = {**_TEXTS, **_NUMBERS}
+_TABLE_DATATYPES = frozenset({"FP32", "FP64", "INT8", "INT16", "INT32", "UINT8", "UINT16", "UINT32"})
 _RANGES: Mapping[str, tuple[float, float]] = {
     **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
     **{f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
     "FP16": (-65504, 65504),
 }
 _ONE_ROW = ([1], [1, 1])
+_LIST: _Types = frozenset({list})
+_BINARY_FIELDS = ("name", "shape", "datatype", "parameters")
+_get_binary_fields, _get_size = itemgetter(*_BINARY_FIELDS), itemgetter("binary_data_size")
 _MIN_ARRAY = 32  # elements; fewer are read faster as a list
-_MAX_ROWS_AS_LISTS = 8  # of arrays: for so few rows numpy's calls take longer than a loop
+_MAX_FORMS = 32  # of requests that are remembered
+_MAX_ROWS_AS_LISTS = 8  # for so few rows numpy's calls take longer than a loop
+
+
+class _RowForm(NamedTuple):
+    """How the tensors of one row are read, which come in some order and with some datatypes.
+
+    Attributes:
+        types: JSON types that each element may have.
+        ranges: Bounds of integers: position of the tensor, lowest, highest.
+        read: Reads the elements.
+        source: Dtype of binary data, if all tensors have numbers of the same one; otherwise None.
+    """
+
+    types: Sequence[_Types]
+    ranges: Sequence[tuple[int, float, float]]
+    read: Callable[[Sequence[Any]], Feeds]
+    source: np.dtype[Any] | None
 
 
 class TensorDecoder:
-    """Decodes the tensors of one model's requests; built once."""
+    """Decodes the tensors of one model's requests; built once.
+
+    Clients send the same names and datatypes again and again: what they imply is worked out once.
+    """
 
     def __init__(self, columns: RequestDecoder) -> None:
         self._columns = columns
         self._elements = {name: _elements(column) for name, column in columns.by_name.items()}
         self._numeric = {name for name, elements in self._elements.items() if elements is _ELEMENTS["numeric"]}
         self._images = {name: column.shape for name, column in columns.by_name.items() if column.kind == "image"}
+        self._number_dtype = columns.number_dtype
+        self._forms: dict[tuple[Any, Any], _RowForm] = {}
 
-    def __call__(self, inputs: Any, *, ignore_extra: bool = False) -> Feeds:
+    def __call__(self, inputs: Any, binary_data: bytes | None = None, *, ignore_extra: bool = False) -> Feeds:
         """Decode tensors into the feeds of a session.
 
         Args:
             inputs: ``inputs`` of the request; the data of a tensor is an array of one axis, or a list.
+            binary_data: Data of the tensors whose parameter ``binary_data_size`` announces it.
             ignore_extra: Ignore columns that the model does not read.
 
         Raises:
@@ -76,9 +105,14 @@ class TensorDecoder:
             raise InvalidRequestError(f"inputs: an array of tensors is expected, not {json_type(inputs)}")
         if not inputs:
             raise InvalidRequestError("inputs: one tensor per column is expected, the array is empty")
+        if binary_data is not None:
+            table = self._read_binary_table(inputs, binary_data)
+            if table is not None:
+                return table
+            attach_binary_data(inputs, binary_data)
         row = self._read_row(inputs)
         if row is not None:
-            return self._columns.feeds([row], _where)
+            return row
         tensors = self._read_matrix(inputs[0]) if len(inputs) == 1 and self._columns.takes_matrix else None
         if tensors is None:
             tensors = self._read_columns(inputs, ignore_extra)
@@ -86,26 +120,70 @@ class TensorDecoder:
             self._count_rows(tensors)
         return self._feeds(tensors)
 
-    def _read_row(self, inputs: list[Any]) -> dict[str, Any] | None:
-        """Return the cells of a request with one row of plain tensors, which is the most frequent; None for another."""
-        row = {}
-        elements = self._elements
+    def _read_binary_table(self, inputs: list[Any], data: bytes) -> Feeds | None:
+        """Return views of binary data that has one tensor of the same datatype and shape per column; None for other.
+
+        This is what clients make of a table of numbers. NaN is a missing value; infinity is refused with its place by
+        what reads the tensors one by one.
+        """
         try:
-            for tensor in inputs:
-                name, shape, datatype, data = _get_fields(tensor)
-                if type(data) is not list or shape not in _ONE_ROW:
-                    return None
-                (cell,) = data
-                if type(cell) not in elements[name][datatype]:
-                    return None
-                if datatype in _RANGES and cell is not None:
-                    low, high = _RANGES[datatype]
-                    if not low <= cell <= high:
-                        return None
-                row[name] = cell
+            names, shapes, datatypes, parameters = zip(*map(_get_binary_fields, inputs), strict=True)
+            sizes = list(map(_get_size, parameters))
+            form = self._forms.get((names, datatypes)) or self._learn_form(names, datatypes)
+            shape = shapes[0]
+            rows = shape[0]
+        except (KeyError, TypeError, ValueError, IndexError):
+            return None
+        if form.source is None or self._number_dtype is None or shape not in ([rows], [rows, 1]) or type(rows) is not int:
+            return None
+        count, size = len(names), rows * form.source.itemsize
+        is_even = shapes.count(shape) == sizes.count(size) == count and len(data) == count * size
+        if not is_even or sum(map(len, inputs)) != count * len(_BINARY_FIELDS):
+            return None
+        self._columns.check_count(rows, "inputs")
+        table = np.frombuffer(data, form.source).reshape(count, rows)
+        if form.source != self._number_dtype:
+            with np.errstate(over="ignore"):
+                table = table.astype(self._number_dtype)
+        return None if np.isinf(table).any() else dict(zip(names, table))  # noqa: B905 - the lengths are checked
+
+    def _read_row(self, inputs: list[Any]) -> Feeds | None:
+        """Return the feeds of a request with one row of plain tensors, which is the most frequent; None for another."""
+        try:
+            names, shapes, datatypes, data = zip(*map(_get_fields, inputs), strict=True)
+            if sum(map(shapes.count, _ONE_ROW)) != len(shapes) or not _LIST.issuperset(map(type, data)):
+                return None
+            cells = [cell for (cell,) in data]
+            form = self._forms.get((names, datatypes)) or self._learn_form(names, datatypes)
         except (KeyError, TypeError, ValueError):
             return None
-        return row if len(row) == len(inputs) == len(elements) else None
+        if not all(map(contains, form.types, map(type, cells))):
+            return None
+        for position, low, high in form.ranges:
+            cell = cells[position]
+            if cell is not None and not low <= cell <= high:
+                return None
+        return form.read(cells)
+
+    def _learn_form(self, names: tuple[str, ...], datatypes: tuple[str, ...]) -> _RowForm:
+        """Return how one row is read.
+
+        Raises:
+            KeyError: A tensor is no column's, or has a datatype that the column does not take.
+            ValueError: A column is absent, or is there twice.
+        """
+        if len(set(names)) != len(names) or len(names) != len(self._elements):
+            raise ValueError
+        pairs = list(zip(names, datatypes, strict=True))
+        form = _RowForm(
+            types=[self._elements[name][datatype] for name, datatype in pairs],
+            ranges=[(i, *_RANGES[datatype]) for i, datatype in enumerate(datatypes) if datatype in _RANGES],
+            read=self._columns.row_reader(names, _where),
+            source=BINARY_DATATYPES[datatypes[0]] if {*datatypes} <= _TABLE_DATATYPES and len({*datatypes}) == 1 else None,
+        )
+        if len(self._forms) < _MAX_FORMS:
+            self._forms[names, datatypes] = form
+        return form
 
     def _read_columns(self, inputs: list[Any], ignore_extra: bool) -> dict[str, Cells]:
         tensors: dict[str, Cells] = {}
@@ -122,11 +200,9 @@ class TensorDecoder:
 
     def _feeds(self, tensors: dict[str, Cells]) -> Feeds:
         rows = len(next(iter(tensors.values())))
-        if rows > _MAX_ROWS_AS_LISTS:
+        if rows > _MAX_ROWS_AS_LISTS or any(isinstance(data, np.ndarray) for data in tensors.values()):
             return self._columns.column_feeds(tensors, _where)
-        names = list(tensors)
-        columns = [to_cells(data) if isinstance(data, np.ndarray) else data for data in tensors.values()]
-        cells = [dict(zip(names, row)) for row in zip(*columns)]  # noqa: B905 - the lengths are checked
+        cells = [dict(zip(tensors, row)) for row in zip(*tensors.values())]  # noqa: B905 - the lengths are checked
         return self._columns.feeds(cells, _where)
 
     def _read_matrix(self, tensor: Any) -> dict[str, Cells] | None:
@@ -172,8 +248,8 @@ class TensorDecoder:
                 f"input '{display_name(name)}': the shape [{count}] or [{count}, 1] is expected, "
                 f"its data has {count} elements"
             )
-        if types == _FLOAT_ALONE and datatype not in _RANGES and name in self._numeric and len(data) >= _MIN_ARRAY:
-            return name, np.array(data, np.float64)  # JSON has neither NaN nor infinity
+        if name in self._numeric and datatype not in _RANGES and types <= _JSON_NUMBERS and len(data) >= _MIN_ARRAY:
+            return name, pack_numbers(data)
         return name, self._check_elements(name, datatype, elements, data, types)
 
     def _check_elements(
@@ -258,7 +334,10 @@ def _elements(column: Column) -> Mapping[str, _Types]:
 
 def _types_of(data: Cells) -> set[type]:
     """Return the types of a list's elements; an array has a datatype of its own."""
-    return set(map(type, data)) if isinstance(data, list) else set()
+    if not isinstance(data, list):
+        return set()
+    types = list(map(type, data))
+    return {float} if types.count(float) == len(types) else set(types)  # counting is faster than a set
 
 
 def _flatten(data: list[Any], name: str) -> list[Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.serving.cells.errors import json_type
+from pipeline.serving.formats.binary_tensors import attach_binary_data
 from pipeline.serving.loaded_model import InferenceSession, LoadedModel
 from pipeline.serving.names import display_name
 from pipeline.serving.request_decoder import Feeds
@@ -111,11 +112,12 @@ class _TensorDecoder:
     def __init__(self, specs: Sequence[TensorSpec]) -> None:
         self._specs = {spec.name: spec for spec in specs}
 
-    def __call__(self, inputs: Any, *, ignore_extra: bool = False) -> Feeds:
+    def __call__(self, inputs: Any, binary_data: bytes | None = None, *, ignore_extra: bool = False) -> Feeds:
         """Decode tensors.
 
         Args:
             inputs: ``inputs`` of the request; the data of a tensor is an array of one axis, or a list.
+            binary_data: Data of the tensors whose parameter ``binary_data_size`` announces it.
             ignore_extra: Ignore tensors that the model does not read.
 
         Raises:
@@ -123,6 +125,8 @@ class _TensorDecoder:
         """
         if type(inputs) is not list:
             raise InvalidRequestError(f"inputs: an array of tensors is expected, not {json_type(inputs)}")
+        if binary_data is not None:
+            attach_binary_data(inputs, binary_data)
         feeds: Feeds = {}
         for number, tensor in enumerate(inputs):
             if type(tensor) is not dict or type(tensor.get("name")) is not str:
@@ -240,3 +244,5 @@ class TensorModel(LoadedModel):
             InvalidRequestError: Always.
         """
         raise InvalidRequestError('this model has no signature: tensors ("inputs") are expected, not rows')
+
+    predict_json = predict

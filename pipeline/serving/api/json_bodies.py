@@ -6,12 +6,16 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import orjson
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.names import display_name
 
 __all__ = ["parse_json"]
+
+_COLON = ord(":")
+_MIN_ARRAY = 4_096  # bytes, of which numpy counts those that are colons faster than Python does
 
 
 def parse_json(body: bytes) -> Any:
@@ -27,8 +31,10 @@ def parse_json(body: bytes) -> Any:
             f"the body is not JSON (line {error.lineno}, column {error.colno}): {_problem(error)}"
         ) from error
     # Every key is followed by a colon: if there are as many of them as keys, no key was overwritten by its duplicate.
-    if type(document) is dict and body.count(b":") != _count_keys(document):
-        _check_duplicates(body)
+    if type(document) is dict:
+        colons = body.count(b":") if len(body) < _MIN_ARRAY else np.count_nonzero(np.frombuffer(body, np.uint8) == _COLON)
+        if colons != _count_keys(document):
+            _check_duplicates(body)
     return document
 
 
@@ -46,13 +52,18 @@ def _count_keys(document: dict[str, Any]) -> int:
     for value in document.values():
         if type(value) is dict:
             keys += len(value)
-        elif type(value) is list:
-            for element in value:
-                if type(element) is dict:
-                    keys += len(element)
-                    if type(parameters := element.get("parameters")) is dict:
-                        keys += len(parameters)
+        elif type(value) is list and dict in (types := set(map(type, value))):
+            elements = value if len(types) == 1 else [element for element in value if type(element) is dict]
+            keys += sum(map(len, elements))
+            if "parameters" in elements[0]:
+                parameters = [element.get("parameters") for element in elements]
+                are_objects = set(map(type, parameters)) == {dict}
+                keys += sum(map(len, parameters if are_objects else filter(_is_object, parameters)))
     return keys
+
+
+def _is_object(value: Any) -> bool:
+    return type(value) is dict
 
 
 def _check_duplicates(body: bytes) -> None:

@@ -40,7 +40,7 @@ def read_media_type(headers: Mapping[str, str]) -> MediaType:
         UnsupportedMediaTypeError: It is none that is read, or its charset is not UTF-8.
     """
     content_type = headers.get("content-type", "")
-    if content_type == "application/json":
+    if content_type in ("application/json", ""):
         return _AS_JSON
     name, *parameters = (element.strip().lower() for element in content_type.split(";"))
     values = {key.strip(): value.strip(' "') for key, _, value in (text.partition("=") for text in parameters)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Sequence
 from itertools import cycle
 from types import NoneType
@@ -16,18 +18,19 @@ from pipeline.parsing.text import strip_text
 from pipeline.serving.cells.errors import InvalidCellError
 from pipeline.serving.cells.markers import MissingMarkers
 
-__all__ = ["MAX_LETTERS", "NumberReader"]
+__all__ = ["MAX_LETTERS", "NumberReader", "pack_numbers"]
 
 MAX_LETTERS = 100  # of a text that is a number or a date
-_NUMBERS = frozenset({float, int, NoneType})
-_FLOATS = frozenset({float})
-_MIN_ARRAY = 32  # cells; fewer are read faster as they are
-_NUMBERS_OR_TEXTS = _NUMBERS | {str}
-_MAX_FLOAT, _MAX_DOUBLE = float(np.finfo(np.float32).max), float(np.finfo(np.float64).max)
+_NUMBERS = frozenset({float, int})
+_CELLS = _NUMBERS | {NoneType, str}
+_FLOAT, _DOUBLE = ("f", "±3.4e38"), ("d", "±1.8e308")  # code of an element, as struct and numpy have it; its bound
+_TOO_LARGE = (OverflowError, struct.error)  # of a float, of a whole number
 
 
 class NumberReader:
     """Reads numbers, null as missing, and texts in the number format of the training file.
+
+    ``struct`` packs a list of numbers in a third of the time that numpy takes, and refuses one that is too large.
 
     Args:
         columns: Columns of the cells, which come row by row.
@@ -37,50 +40,68 @@ class NumberReader:
     def __init__(self, columns: Sequence[Column], missing: MissingMarkers) -> None:
         self._formats = [column.number_format for column in columns]
         self._missing_texts, self._missing_numbers = missing.texts_of_numbers, missing.numbers
-        self._max, self._bound = (_MAX_DOUBLE, "±1.8e308") if columns[0].is_wide else (_MAX_FLOAT, "±3.4e38")
+        self._code, self._bound = _DOUBLE if columns[0].is_wide else _FLOAT
+        self._pack_row = struct.Struct(f"<{len(columns)}{self._code}").pack_into
 
-    def __call__(self, cells: Sequence[Any]) -> Sequence[Any] | NDArray[Any]:
-        """Read cells, row by row; missing values are None.
+    def __call__(self, cells: Sequence[Any]) -> NDArray[Any]:
+        """Read cells, row by row; missing values are NaN.
 
         Raises:
             InvalidCellError: A cell is not a number in its column's format, or is too large.
         """
-        types = set(map(type, cells))
-        if types == _FLOATS and not self._missing_numbers and len(cells) >= _MIN_ARRAY:
-            return self._check_array(np.array(cells, np.float64))
-        if self._missing_numbers or not types <= _NUMBERS:
-            if not types <= _NUMBERS_OR_TEXTS:
-                raise InvalidCellError("a number or null is expected")
-            cells = self._read_each(cells)
-            types = set(map(type, cells))
-        present = [0, *filter(None, cells)] if NoneType in types else cells
-        if max(present) > self._max or min(present) < -self._max:
-            raise InvalidCellError(f"a number within {self._bound} is expected", "a larger one")
-        return cells
+        numbers = self._read_numbers(cells)
+        try:
+            return np.frombuffer(struct.pack(f"<{len(numbers)}{self._code}", *numbers), f"<{self._code}")
+        except _TOO_LARGE:
+            raise self._too_large() from None
 
-    def _check_array(self, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return floats if none is too large, all at once. JSON has neither NaN nor infinity."""
-        if np.abs(numbers).max() > self._max:
-            raise InvalidCellError(f"a number within {self._bound} is expected", "a larger one")
-        return numbers
+    def read_row(self, cells: Sequence[Any], row: NDArray[Any]) -> None:
+        """Read the cells of one row into an array; raise what reading them otherwise does."""
+        try:
+            self._pack_row(row, 0, *self._read_numbers(cells))
+        except _TOO_LARGE:
+            raise self._too_large() from None
 
-    def _read_each(self, cells: Sequence[Any]) -> list[Any]:
+    def _read_numbers(self, cells: Sequence[Any]) -> Sequence[float]:
+        kinds = list(map(type, cells))
+        if kinds.count(float) == len(kinds) and not self._missing_numbers:
+            return cells
+        types = set(kinds)
+        if types <= _NUMBERS and not self._missing_numbers:
+            return cells
+        if not types <= _CELLS:
+            raise InvalidCellError("a number or null is expected")
+        if str not in types and not self._missing_numbers:
+            return [math.nan if cell is None else cell for cell in cells]
         formats = cycle(self._formats)
-        return [
-            self._read_text(cell, number_format)
-            if type(cell) is str
-            else (None if cell in self._missing_numbers else cell)
-            for cell, number_format in zip(cells, formats)  # noqa: B905 - the formats have no end
-        ]
+        return [self._read_cell(cell, number_format) for cell, number_format in zip(cells, formats)]  # noqa: B905 - no end
 
-    def _read_text(self, cell: str, number_format: NumberFormat) -> float | None:
+    def _read_cell(self, cell: Any, number_format: NumberFormat) -> float:
+        if type(cell) is str:
+            return self._read_text(cell, number_format)
+        return math.nan if cell is None or cell in self._missing_numbers else cell
+
+    def _read_text(self, cell: str, number_format: NumberFormat) -> float:
         text = strip_text(cell)
         if text in self._missing_texts:
-            return None
+            return math.nan
         number = parse_number(text, number_format) if len(text) <= MAX_LETTERS else None
-        if number is None or np.isnan(number):
+        if number is None or math.isnan(number):
             raise InvalidCellError(f"a number such as {_example(number_format)} or null is expected", "other text")
+        if math.isinf(number):
+            raise self._too_large()
         return number
+
+    def _too_large(self) -> InvalidCellError:
+        return InvalidCellError(f"a number within {self._bound} is expected", "a larger one")
+
+
+def pack_numbers(numbers: Sequence[float]) -> NDArray[Any]:
+    """Return floats and ints as an array of float64; a whole number that it does not hold becomes infinity."""
+    try:
+        return np.frombuffer(struct.pack(f"<{len(numbers)}d", *numbers), "<f8")
+    except _TOO_LARGE:
+        return np.array(numbers, np.float64)
 
 
 def _example(number_format: NumberFormat) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -32,12 +33,12 @@ _ELEMENTS: Mapping[str, struct.Struct] = {
         "INT32": "i", "INT64": "q", "FP16": "e", "FP32": "f", "FP64": "d",
     }.items()
 }  # fmt: skip
-_DATATYPES = {
-    "f2": "FP16", "f4": "FP32", "f8": "FP64", "b1": "BOOL",
-    **{f"{kind}{size}": f"{name}{8 * size}" for kind, name in (("i", "INT"), ("u", "UINT")) for size in (1, 2, 4, 8)},
-}  # fmt: skip
+_DATATYPES: Mapping[np.dtype[Any], str] = {
+    np.dtype(np.bool_): "BOOL", **{dtype: name for name, dtype in BINARY_DATATYPES.items() if name not in ("BOOL", "BF16")}
+}
 _LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
 _SIZE = "binary_data_size"
+_INFINITIES = (math.inf, -math.inf)  # refused with their place by the decoder of arrays
 
 
 def split_header(body: bytes, length: str) -> tuple[bytes, bytes]:
@@ -94,7 +95,7 @@ def attach_binary_data(inputs: Any, data: bytes) -> None:
 
 def datatype_of(array: NDArray[Any]) -> str:
     """Return the datatype of an output in the protocol's words; objects are texts."""
-    return _DATATYPES.get(array.dtype.str[1:], "BYTES")
+    return _DATATYPES.get(array.dtype, "BYTES")
 
 
 def write_binary_tensor(array: NDArray[Any]) -> bytes:
@@ -102,7 +103,9 @@ def write_binary_tensor(array: NDArray[Any]) -> bytes:
     if array.dtype == object:
         texts = [text.encode() for text in array.ravel().tolist()]
         return b"".join(piece for text in texts for piece in (_LENGTH.pack(len(text)), text))
-    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    if sys.byteorder == "big":
+        array = array.astype(array.dtype.newbyteorder("<"))
+    return array.tobytes()
 
 
 def _binary_size(tensor: Any, number: int) -> int | None:
@@ -131,7 +134,9 @@ def _read_one(datatype: Any, data: bytes, offset: int, size: int) -> list[Any] |
     if element is None or element.size != size:
         return None
     (number,) = element.unpack_from(data, offset)
-    return [number if number == number else None]  # noqa: PLR0124 - NaN
+    if number != number:  # noqa: PLR0124 - NaN
+        return [None]
+    return None if number in _INFINITIES else [number]
 
 
 def _read_values(tensor: Mapping[str, Any], number: int, data: bytes) -> NDArray[Any] | list[str]:

@@ -156,7 +156,7 @@ def test_an_id_is_text() -> None:
         ([], 'an object with "rows" or "inputs" is expected, not an array'),
         (None, 'an object with "rows" or "inputs" is expected, not null'),
         ({}, 'one of "rows", "columns" and "inputs" is expected, none is there'),
-        ({"rows": [], "inputs": []}, 'one of "rows", "columns" and "inputs" is expected, rows and inputs are there'),
+        ({"rows": [], "inputs": []}, 'one of "rows", "columns" and "inputs" is expected, inputs and rows are there'),
     ],
 )
 def test_a_request_is_of_one_protocol(document: Any, message: str) -> None:

@@ -6,6 +6,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from pipeline.contracts.errors import InvalidRequestError, UnsupportedMediaTypeError
 from pipeline.contracts.signature import ColumnKind
 from pipeline.serving.api.json_bodies import parse_json
@@ -21,10 +23,10 @@ from pipeline.serving.formats.parquet import decode_parquet
 from pipeline.serving.formats.rows import decode_rows
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.request_decoder import Feeds
-from pipeline.serving.responses import to_json
 
 __all__ = ["decode_file", "infer", "infer_document"]
 
+_FORMS = frozenset({"rows", "columns", "inputs"})
 _EMPTY = 'the body is empty: JSON with "rows", "columns" or "inputs" is expected'
 
 
@@ -124,20 +126,21 @@ def decode_file(model: LoadedModel, body: bytes, media_type: MediaType, *, ignor
 
 
 def _find_form(document: Mapping[str, Any]) -> str:
-    forms = [form for form in ("rows", "columns", "inputs") if form in document]
+    forms = document.keys() & _FORMS
     if len(forms) != 1:
-        problem = f"{' and '.join(forms)} are there" if forms else "none is there"
+        problem = f"{' and '.join(sorted(forms))} are there" if forms else "none is there"
         raise InvalidRequestError(f'one of "rows", "columns" and "inputs" is expected, {problem}')
-    return forms[0]
+    return forms.pop()
 
 
 def _predict(model: LoadedModel, feeds: Feeds, *, as_csv: bool) -> HttpResponse:
-    predictions = model.predict(feeds)
-    facts = model.facts(len(predictions))
     if as_csv:
-        return HttpResponse(200, write_csv(predictions, model.signature), {"content-type": "text/csv"}, facts)
-    body = {"model": model.model, "version": model.version, "predictions": predictions}
-    return HttpResponse(200, to_json(body), JSON, facts)
+        predictions = model.predict(feeds)
+        text = write_csv(predictions, model.signature)
+        return HttpResponse(200, text, {"content-type": "text/csv"}, model.facts(len(predictions)))
+    array, rows = model.predict_json(feeds)
+    body = b'{"model":%b,"version":%d,"predictions":%b}' % (orjson.dumps(model.model), model.version, array)
+    return HttpResponse(200, body, JSON, model.facts(rows))
 
 
 def _only_column(model: LoadedModel, *kinds: ColumnKind) -> str:

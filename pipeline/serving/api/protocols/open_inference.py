@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.api.messages import JSON, HttpResponse
 from pipeline.serving.cells.errors import json_type
-from pipeline.serving.formats.binary_tensors import attach_binary_data, datatype_of, write_binary_tensor
+from pipeline.serving.formats.binary_tensors import datatype_of, write_binary_tensor
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.responses import to_json
 
@@ -52,9 +52,7 @@ def infer_tensors(
     if not may_use_binary:
         requested = dict.fromkeys(requested, False)
     inputs = document["inputs"]
-    if binary_data is not None:
-        attach_binary_data(inputs, binary_data)
-    outputs = model.run(model.decode_tensors(inputs, ignore_extra=ignore_extra))
+    outputs = model.run(model.decode_tensors(inputs, binary_data, ignore_extra=ignore_extra))
     header: dict[str, Any] = {"model_name": model.model, "model_version": str(model.version)}
     if identity is not None:
         header["id"] = identity
@@ -68,7 +66,7 @@ def _select_outputs(document: Mapping[str, Any], names: Sequence[str]) -> _Outpu
     Raises:
         InvalidRequestError: ``outputs`` is not an array of ``{"name"}``, or a name is not an output.
     """
-    as_binary = _flag(document, "binary_data_output", "", default=False)
+    as_binary = _flag(document, "binary_data_output", "", default=False) if "parameters" in document else False
     requested = document.get("outputs")
     if not requested and requested in (None, []):
         return dict.fromkeys(names, as_binary)
