@@ -15,8 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
 
 import numpy as np
-import orjson
 import onnxruntime
+import orjson
 from common import report, sample
 from onnx import TensorProto, helper, numpy_helper
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import onnxruntime
@@ -18,7 +18,7 @@ class WideSession(onnxruntime.InferenceSession):  # type: ignore[misc]  # onnxru
     """
 
     def run(
-        self, output_names: Sequence[str] | None, input_feed: dict[str, Any], run_options: Any = None
+        self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: Any = None
     ) -> list[Any]:
         """Run the graph; as InferenceSession.run, which takes over where a GPU has failed."""
         try:

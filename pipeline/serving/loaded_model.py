@@ -61,6 +61,7 @@ class LoadedModel:
         columns: Decodes rows and columns into feeds.
         decode_tensors: Decodes tensors of the Open Inference Protocol into feeds.
         outputs: Names of the graph's outputs.
+        known_headers: What headers of binary requests mean, which protocols.open_inference remembers.
         observer: Measures predictions while a rollout runs; None otherwise.
 
     Args:
@@ -94,6 +95,7 @@ class LoadedModel:
         self.decode_tensors = TensorDecoder(self.columns)
         self.outputs = list(signature.outputs)
         self._quantiles = signature.quantile_names
+        self.known_headers: dict[bytes, Any] = {}
         self._write = PredictionWriter(signature)
 
     def respond(self, predict: Callable[[LoadedModel], _Reply]) -> _Reply:

@@ -48,7 +48,7 @@ class _RowBuffers(threading.local):
         self.fill: list[Callable[[Sequence[Any]], None]] = []
         self.feeds: Feeds = {}
         for group in groups:
-            row = np.zeros((len(group.names), 1, *group.kind.shape), group.kind.dtype)
+            row: NDArray[Any] = np.zeros((len(group.names), 1, *group.kind.shape), group.kind.dtype)
             columns = list(row)
             self.feeds.update(zip(group.names, columns, strict=True))
             self.fill.append(
@@ -92,9 +92,9 @@ class RequestDecoder:
     @property
     def number_dtype(self) -> np.dtype[Any] | None:
         """Return the dtype of the columns if all have numbers of the same one, and none has markers; otherwise None."""
-        (kind, *others) = {kind for kind in self._kinds.values()}
-        is_number = kind.reader == "number" and not others and not self._has_missing_numbers
-        return np.dtype(kind.dtype) if is_number else None
+        kinds = list(set(self._kinds.values()))
+        is_number = len(kinds) == 1 and kinds[0].reader == "number" and not self._has_missing_numbers
+        return np.dtype(kinds[0].dtype) if is_number else None
 
     def feeds(self, rows: Sequence[Row], where: Where) -> Feeds:
         """Decode rows into one array per column.
@@ -113,6 +113,11 @@ class RequestDecoder:
             return self._fill_row(rows[0], self._row_getters) if len(rows) == 1 else self._decode_rows(rows)
         except InvalidCellError:
             raise self._find_invalid_cell(rows, where) from None
+
+    def pack_numbers(self, name: str, cells: list[Any]) -> NDArray[Any] | None:
+        """Return the numbers of a column as an array; None if a cell must be read, or is too large."""
+        read = self._readers[name]
+        return read.pack(cells) if isinstance(read, NumberReader) and not self._has_missing_numbers else None
 
     def row_reader(self, names: Sequence[str], where: Where) -> Callable[[Sequence[Any]], Feeds]:
         """Return a function that decodes the cells of one row, which come in the order of ``names``.
@@ -199,7 +204,7 @@ def _to_cells(array: NDArray[Any]) -> list[Any]:
 
 def _cast_numbers(cells: NDArray[Any], dtype: type, name: str, where: Where) -> NDArray[Any]:
     with np.errstate(over="ignore"):
-        numbers: NDArray[Any] = cells.astype(dtype)
+        numbers: NDArray[Any] = cells.astype(dtype, copy=False)
     if np.isinf(numbers).any():
         index = int(np.flatnonzero(np.isinf(numbers))[0])
         bound = "±1.8e308" if dtype is np.float64 else "±3.4e38"

@@ -15,18 +15,16 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, ColumnKind
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.cells.images import split_image_batch
-from pipeline.serving.cells.numbers import pack_numbers
 from pipeline.serving.formats.binary_tensors import BINARY_DATATYPES, attach_binary_data
 from pipeline.serving.formats.matrices import split_matrix
 from pipeline.serving.names import display_name
 from pipeline.serving.request_decoder import Cells, Feeds, RequestDecoder
 
-__all__ = ["TensorDecoder"]
+__all__ = ["TableForm", "TensorDecoder"]
 
 _FIELDS = ("name", "shape", "datatype", "data")
 _get_fields = itemgetter(*_FIELDS)
 _Types = frozenset[type]
-_JSON_NUMBERS: _Types = frozenset({float, int})
 _FLOATS: _Types = frozenset({float, int, type(None)})
 _INTEGERS: _Types = frozenset({int, type(None)})
 _TEXTS: Mapping[str, _Types] = {"BYTES": frozenset({str, type(None)})}
@@ -59,17 +57,35 @@ _MAX_FORMS = 32  # of requests that are remembered
 _MAX_ROWS_AS_LISTS = 8  # for so few rows numpy's calls take longer than a loop
 
 
+class TableForm(NamedTuple):
+    """Binary tensors that are the columns of one table of numbers.
+
+    Attributes:
+        names: Columns, in the order of their data.
+        rows: Number of rows.
+        source: Dtype of the data.
+        size: Size of the data in bytes.
+    """
+
+    names: tuple[str, ...]
+    rows: int
+    source: np.dtype[Any]
+    size: int
+
+
 class _RowForm(NamedTuple):
     """How the tensors of one row are read, which come in some order and with some datatypes.
 
     Attributes:
         types: JSON types that each element may have.
+        common: JSON types that all of them may have.
         ranges: Bounds of integers: position of the tensor, lowest, highest.
         read: Reads the elements.
         source: Dtype of binary data, if all tensors have numbers of the same one; otherwise None.
     """
 
     types: Sequence[_Types]
+    common: _Types
     ranges: Sequence[tuple[int, float, float]]
     read: Callable[[Sequence[Any]], Feeds]
     source: np.dtype[Any] | None
@@ -106,7 +122,8 @@ class TensorDecoder:
         if not inputs:
             raise InvalidRequestError("inputs: one tensor per column is expected, the array is empty")
         if binary_data is not None:
-            table = self._read_binary_table(inputs, binary_data)
+            form = self.find_table(inputs)
+            table = None if form is None else self.read_table(form, binary_data)
             if table is not None:
                 return table
             attach_binary_data(inputs, binary_data)
@@ -120,12 +137,16 @@ class TensorDecoder:
             self._count_rows(tensors)
         return self._feeds(tensors)
 
-    def _read_binary_table(self, inputs: list[Any], data: bytes) -> Feeds | None:
-        """Return views of binary data that has one tensor of the same datatype and shape per column; None for other.
+    def find_table(self, inputs: Any) -> TableForm | None:
+        """Return the form of binary tensors that are one table of numbers; None for other tensors.
 
-        This is what clients make of a table of numbers. NaN is a missing value; infinity is refused with its place by
-        what reads the tensors one by one.
+        This is what clients make of a table: one tensor of the same datatype and shape per column.
+
+        Args:
+            inputs: ``inputs`` of the request.
         """
+        if self._number_dtype is None:
+            return None
         try:
             names, shapes, datatypes, parameters = zip(*map(_get_binary_fields, inputs), strict=True)
             sizes = list(map(_get_size, parameters))
@@ -134,18 +155,31 @@ class TensorDecoder:
             rows = shape[0]
         except (KeyError, TypeError, ValueError, IndexError):
             return None
-        if form.source is None or self._number_dtype is None or shape not in ([rows], [rows, 1]) or type(rows) is not int:
+        if form.source is None or shape not in ([rows], [rows, 1]) or type(rows) is not int:
             return None
         count, size = len(names), rows * form.source.itemsize
-        is_even = shapes.count(shape) == sizes.count(size) == count and len(data) == count * size
-        if not is_even or sum(map(len, inputs)) != count * len(_BINARY_FIELDS):
+        is_even = shapes.count(shape) == sizes.count(size) == count
+        has_data = sum(map(len, inputs)) != count * len(_BINARY_FIELDS)
+        return TableForm(names, rows, form.source, count * size) if is_even and not has_data else None
+
+    def read_table(self, form: TableForm, data: bytes) -> Feeds | None:
+        """Return views of a table's columns. NaN is a missing value.
+
+        Returns:
+            The feeds; None if the data has another size or an infinity, which reading the tensors one by one reports.
+
+        Raises:
+            TooManyRowsError: There are more rows than a response can have.
+            InvalidRequestError: There are none.
+        """
+        if len(data) != form.size:
             return None
-        self._columns.check_count(rows, "inputs")
-        table = np.frombuffer(data, form.source).reshape(count, rows)
+        self._columns.check_count(form.rows, "inputs")
+        table = np.frombuffer(data, form.source).reshape(len(form.names), form.rows)
         if form.source != self._number_dtype:
             with np.errstate(over="ignore"):
                 table = table.astype(self._number_dtype)
-        return None if np.isinf(table).any() else dict(zip(names, table))  # noqa: B905 - the lengths are checked
+        return None if np.isinf(table).any() else dict(zip(form.names, table))  # noqa: B905 - the lengths are the same
 
     def _read_row(self, inputs: list[Any]) -> Feeds | None:
         """Return the feeds of a request with one row of plain tensors, which is the most frequent; None for another."""
@@ -157,7 +191,7 @@ class TensorDecoder:
             form = self._forms.get((names, datatypes)) or self._learn_form(names, datatypes)
         except (KeyError, TypeError, ValueError):
             return None
-        if not all(map(contains, form.types, map(type, cells))):
+        if not (form.common.issuperset(map(type, cells)) or all(map(contains, form.types, map(type, cells)))):
             return None
         for position, low, high in form.ranges:
             cell = cells[position]
@@ -175,11 +209,15 @@ class TensorDecoder:
         if len(set(names)) != len(names) or len(names) != len(self._elements):
             raise ValueError
         pairs = list(zip(names, datatypes, strict=True))
+        types = [self._elements[name][datatype] for name, datatype in pairs]
         form = _RowForm(
-            types=[self._elements[name][datatype] for name, datatype in pairs],
+            types=types,
+            common=types[0].intersection(*types),
             ranges=[(i, *_RANGES[datatype]) for i, datatype in enumerate(datatypes) if datatype in _RANGES],
             read=self._columns.row_reader(names, _where),
-            source=BINARY_DATATYPES[datatypes[0]] if {*datatypes} <= _TABLE_DATATYPES and len({*datatypes}) == 1 else None,
+            source=BINARY_DATATYPES[datatypes[0]]
+            if {*datatypes} <= _TABLE_DATATYPES and len({*datatypes}) == 1
+            else None,
         )
         if len(self._forms) < _MAX_FORMS:
             self._forms[names, datatypes] = form
@@ -238,6 +276,10 @@ class TensorDecoder:
             )
         if name in self._images:
             return name, split_image_batch(data, shape, self._images[name], f"input '{display_name(name)}'")
+        if name in self._numeric and isinstance(data, list) and len(data) >= _MIN_ARRAY and datatype not in _RANGES:
+            numbers = self._columns.pack_numbers(name, data) if shape in ([len(data)], [len(data), 1]) else None
+            if numbers is not None:
+                return name, numbers
         types = _types_of(data)
         if isinstance(data, list) and list in types:
             data = _flatten(data, name)
@@ -248,8 +290,6 @@ class TensorDecoder:
                 f"input '{display_name(name)}': the shape [{count}] or [{count}, 1] is expected, "
                 f"its data has {count} elements"
             )
-        if name in self._numeric and datatype not in _RANGES and types <= _JSON_NUMBERS and len(data) >= _MIN_ARRAY:
-            return name, pack_numbers(data)
         return name, self._check_elements(name, datatype, elements, data, types)
 
     def _check_elements(
@@ -334,10 +374,7 @@ def _elements(column: Column) -> Mapping[str, _Types]:
 
 def _types_of(data: Cells) -> set[type]:
     """Return the types of a list's elements; an array has a datatype of its own."""
-    if not isinstance(data, list):
-        return set()
-    types = list(map(type, data))
-    return {float} if types.count(float) == len(types) else set(types)  # counting is faster than a set
+    return set(map(type, data)) if isinstance(data, list) else set()
 
 
 def _flatten(data: list[Any], name: str) -> list[Any]:

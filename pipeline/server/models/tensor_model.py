@@ -143,6 +143,9 @@ class _TensorDecoder:
             raise InvalidRequestError(f"inputs lack {', '.join(map(display_name, missing))}")
         return feeds
 
+    def find_table(self, inputs: Any) -> None:
+        """Return that tensors are not columns of a table."""
+
     def _raise_unknown(self, name: str) -> NoReturn:
         expected = ", ".join(map(display_name, self._specs))
         raise InvalidRequestError(f"the model has no input '{display_name(name)}': {expected} is expected")

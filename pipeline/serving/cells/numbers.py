@@ -18,13 +18,13 @@ from pipeline.parsing.text import strip_text
 from pipeline.serving.cells.errors import InvalidCellError
 from pipeline.serving.cells.markers import MissingMarkers
 
-__all__ = ["MAX_LETTERS", "NumberReader", "pack_numbers"]
+__all__ = ["MAX_LETTERS", "NumberReader"]
 
 MAX_LETTERS = 100  # of a text that is a number or a date
 _NUMBERS = frozenset({float, int})
 _CELLS = _NUMBERS | {NoneType, str}
 _FLOAT, _DOUBLE = ("f", "±3.4e38"), ("d", "±1.8e308")  # code of an element, as struct and numpy have it; its bound
-_TOO_LARGE = (OverflowError, struct.error)  # of a float, of a whole number
+_NOT_PACKED = (struct.error, OverflowError)  # what is no number, or a whole one that is too large; a float that is
 
 
 class NumberReader:
@@ -49,26 +49,35 @@ class NumberReader:
         Raises:
             InvalidCellError: A cell is not a number in its column's format, or is too large.
         """
-        numbers = self._read_numbers(cells)
+        numbers = None if self._missing_numbers else self.pack(cells)
+        if numbers is None:
+            numbers = self.pack(self._read_numbers(cells))
+        if numbers is None:
+            raise self._too_large()
+        return numbers
+
+    def pack(self, cells: Sequence[Any]) -> NDArray[Any] | None:
+        """Return numbers as an array; None if a cell is not a number, or is too large."""
         try:
-            return np.frombuffer(struct.pack(f"<{len(numbers)}{self._code}", *numbers), f"<{self._code}")
-        except _TOO_LARGE:
-            raise self._too_large() from None
+            numbers = np.frombuffer(struct.pack(f"<{len(cells)}{self._code}", *cells), f"<{self._code}")
+        except _NOT_PACKED:
+            return None
+        # A boolean is packed as 0 or 1: only where these are there the cells are looked through.
+        if ((numbers == 0) | (numbers == 1)).any() and bool in set(map(type, cells)):
+            return None
+        return numbers
 
     def read_row(self, cells: Sequence[Any], row: NDArray[Any]) -> None:
         """Read the cells of one row into an array; raise what reading them otherwise does."""
         try:
-            self._pack_row(row, 0, *self._read_numbers(cells))
-        except _TOO_LARGE:
+            self._pack_row(row.data, 0, *self._read_numbers(cells))
+        except _NOT_PACKED:
             raise self._too_large() from None
 
     def _read_numbers(self, cells: Sequence[Any]) -> Sequence[float]:
-        kinds = list(map(type, cells))
-        if kinds.count(float) == len(kinds) and not self._missing_numbers:
+        if _NUMBERS.issuperset(map(type, cells)) and not self._missing_numbers:
             return cells
-        types = set(kinds)
-        if types <= _NUMBERS and not self._missing_numbers:
-            return cells
+        types = set(map(type, cells))
         if not types <= _CELLS:
             raise InvalidCellError("a number or null is expected")
         if str not in types and not self._missing_numbers:
@@ -94,14 +103,6 @@ class NumberReader:
 
     def _too_large(self) -> InvalidCellError:
         return InvalidCellError(f"a number within {self._bound} is expected", "a larger one")
-
-
-def pack_numbers(numbers: Sequence[float]) -> NDArray[Any]:
-    """Return floats and ints as an array of float64; a whole number that it does not hold becomes infinity."""
-    try:
-        return np.frombuffer(struct.pack(f"<{len(numbers)}d", *numbers), "<f8")
-    except _TOO_LARGE:
-        return np.array(numbers, np.float64)
 
 
 def _example(number_format: NumberFormat) -> str:

@@ -34,7 +34,8 @@ _ELEMENTS: Mapping[str, struct.Struct] = {
     }.items()
 }  # fmt: skip
 _DATATYPES: Mapping[np.dtype[Any], str] = {
-    np.dtype(np.bool_): "BOOL", **{dtype: name for name, dtype in BINARY_DATATYPES.items() if name not in ("BOOL", "BF16")}
+    np.dtype(np.bool_): "BOOL",
+    **{dtype: name for name, dtype in BINARY_DATATYPES.items() if name not in ("BOOL", "BF16")},
 }
 _LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
 _SIZE = "binary_data_size"

@@ -117,6 +117,60 @@ def test_one_matrix_is_all_columns_of_a_model_of_numbers(datatype: str, rows: in
     assert json.loads(response.body)["outputs"][0]["data"] == pytest.approx(expected.tolist())
 
 
+NUMBERS = Signature(task="regression", target="y", columns=tuple(Column(name=name, kind="numeric") for name in "abc"))
+
+
+def table_request(table: np.ndarray[Any, Any], datatype: str, names: str = "abc") -> tuple[bytes, dict[str, str]]:
+    """A request with one binary tensor for each row of ``table``."""
+    inputs = []
+    for name, column in zip(names, table, strict=True):
+        inputs.append(InferInput(name, column.shape, datatype))
+        inputs[-1].set_data_from_numpy(column)
+    return request(inputs)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 20])
+@pytest.mark.parametrize("datatype", ["FP32", "FP64", "INT8", "INT32", "INT64", "UINT16"])
+def test_a_table_of_numbers_is_read_alike_each_time_and_in_any_order(datatype: str, rows: int) -> None:
+    dtype = {"FP32": "f4", "FP64": "f8", "INT8": "i1", "INT32": "i4", "INT64": "i8", "UINT16": "u2"}[datatype]
+    table = np.arange(3 * rows).reshape(3, rows).astype(dtype)
+    (expected,) = direct(NUMBERS, a=table[1], b=table[0], c=table[2])
+    model = PredictionApi(OneModel(loaded(NUMBERS)))
+    body, headers = table_request(table, datatype, "bac")
+    for _ in range(2):
+        response = model.respond(HttpRequest("POST", PATH, body, headers), Caller("demo"))
+        length = int(response.headers["inference-header-content-length"])
+        assert np.array_equal(np.frombuffer(response.body[length:], np.float32), expected)
+
+
+def test_a_known_header_does_not_hide_what_is_wrong_with_later_data() -> None:
+    model = PredictionApi(OneModel(loaded(NUMBERS)))
+    table = np.ones((3, 4), np.float32)
+    body, headers = table_request(table, "FP32")
+
+    def respond(body: bytes) -> HttpResponse:
+        return model.respond(HttpRequest("POST", PATH, body, headers), Caller("demo"))
+
+    expected = respond(body)
+    table[1, 2] = np.inf
+    with pytest.raises(InvalidRequestError, match="input 'b', element 2: a number within"):
+        respond(table_request(table, "FP32")[0])
+    with pytest.raises(InvalidRequestError, match=r"inputs\[2\]: 16 bytes"):
+        respond(body[:-1])
+    with pytest.raises(InvalidRequestError, match="49 bytes of binary data"):
+        respond(body + b"1")
+    assert respond(body) == expected
+
+
+@pytest.mark.parametrize("rows", [20, 40])
+def test_a_boolean_among_a_tensors_numbers_is_refused(rows: int) -> None:
+    inputs = [{"name": name, "shape": [rows], "datatype": "FP32", "data": [1.0] * rows} for name in "abc"]
+    inputs[1]["data"][rows - 1] = True  # type: ignore[index]  # it is a list
+    body = json.dumps({"inputs": inputs}).encode()
+    with pytest.raises(InvalidRequestError, match=f"input 'b', element {rows - 1}: FP32 or null .* a boolean"):
+        post(body, {}, NUMBERS)
+
+
 @pytest.mark.parametrize(
     ("tensor", "data", "facts"),
     [

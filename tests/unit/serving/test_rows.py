@@ -14,7 +14,12 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import MISSING
 from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.request_decoder import RequestDecoder
-from pipeline.serving.responses import format_predictions, to_json
+from pipeline.serving.responses import (
+    PredictionWriter,
+    format_predictions,
+    format_target_predictions,
+    to_json,
+)
 from tests.helpers.served_models import CLASSIFIER, REGRESSOR, ROWS, direct, loaded
 
 NAN = float("nan")
@@ -68,6 +73,47 @@ def test_a_value_may_have_quantiles() -> None:
         {"value": 0.5, "quantiles": {"0.1": 0.0, "0.9": 1.0}},
         {"value": 2.0, "quantiles": {"0.1": 1.5, "0.9": None}},
     ]
+
+
+@pytest.mark.parametrize(
+    ("signature", "outputs"),
+    [
+        (Signature(task="regression", target="y", columns=()), [np.array([0.1, np.nan, 1e30], np.float32)]),
+        (
+            Signature(task="regression", target="y", columns=(), quantiles=(0.1, 0.9)),
+            [np.array([0.5, 2], np.float32), np.array([[0, 1], [1.5, np.nan]], np.float32)],
+        ),
+        (
+            Signature(task="regression", target="a", columns=(), targets=("a", "b %")),
+            [np.array([[1, 2], [3, 4]], np.float32)],
+        ),
+        (
+            Signature(task="classification", target="y", columns=(), classes=("100 %", 'a "b"')),
+            [np.array(['a "b"', "another"], object), np.array([[0.25, 0.75], [np.nan, 0.1]], np.float32)],
+        ),
+        (
+            Signature(
+                task="classification", target="y", columns=(), classes=("a", "b"), targets=("a", "b"), separator="|"
+            ),
+            [np.array(["a|b", ""], object), np.array([[0.25, 0.75], [1, 0.1]], np.float32)],
+        ),
+    ],
+)
+def test_predictions_written_from_a_template_are_those_that_python_objects_give(
+    signature: Signature, outputs: list[np.ndarray[Any, Any]]
+) -> None:
+    if signature.targets:
+        predictions = format_target_predictions(outputs, signature)
+    else:
+        predictions = format_predictions(outputs, signature.classes, signature.quantile_names)
+    assert b"[%b]" % PredictionWriter(signature)(outputs) == to_json(predictions)
+
+
+@pytest.mark.parametrize("rows", [1, 20])
+def test_a_boolean_among_numbers_is_refused(rows: int) -> None:
+    cells = [{**ROWS[0], "age": 1.0}] * rows + [{**ROWS[0], "age": True}]
+    with pytest.raises(InvalidRequestError, match=rf"rows\[{rows}\], column 'age': a number .* a boolean"):
+        infer_document(loaded(), {"rows": cells})
 
 
 def test_columns_may_come_in_any_order() -> None:

@@ -13,7 +13,7 @@ from pipeline.contracts.signature import ColumnKind
 from pipeline.serving.api.json_bodies import parse_json
 from pipeline.serving.api.media_types import MediaType, read_media_type
 from pipeline.serving.api.messages import JSON, HttpRequest, HttpResponse
-from pipeline.serving.api.protocols.open_inference import HEADER_LENGTH, infer_tensors
+from pipeline.serving.api.protocols.open_inference import HEADER_LENGTH, infer_binary, infer_tensors
 from pipeline.serving.api.protocols.query import ignores_extra
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.formats.binary_tensors import split_header
@@ -44,21 +44,19 @@ def infer(model: LoadedModel, request: HttpRequest) -> HttpResponse:
         raise InvalidRequestError(_EMPTY)
     length = request.headers.get(HEADER_LENGTH)
     if length is not None:
-        header, binary_data = split_header(request.body, length)
-        document = parse_json(header)
-    else:
-        media_type = read_media_type(request.headers)
-        if media_type.form != "json":
-            feeds = decode_file(model, request.body, media_type, ignore_extra=ignore_extra)
-            return _predict(model, feeds, as_csv=request.prefers_csv)
-        document, binary_data = parse_json(request.body), None
-    return infer_document(model, document, binary_data, ignore_extra=ignore_extra, request=request)
+        may_use_binary = request.accepts("application/octet-stream")
+        header, data = split_header(request.body, length)
+        return infer_binary(model, header, data, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
+    media_type = read_media_type(request.headers)
+    if media_type.form != "json":
+        feeds = decode_file(model, request.body, media_type, ignore_extra=ignore_extra)
+        return _predict(model, feeds, as_csv=request.prefers_csv)
+    return infer_document(model, parse_json(request.body), ignore_extra=ignore_extra, request=request)
 
 
 def infer_document(
     model: LoadedModel,
     document: Any,
-    binary_data: bytes | None = None,
     *,
     ignore_extra: bool = False,
     request: HttpRequest | None = None,
@@ -68,7 +66,6 @@ def infer_document(
     Args:
         model: The model.
         document: Parsed JSON: ``{"rows"}``, ``{"columns"}``, or ``{"inputs"}`` of the Open Inference Protocol.
-        binary_data: Binary data of the tensors.
         ignore_extra: Ignore columns that the model does not read.
         request: Says which form of response the client takes; JSON or what the document asks for by default.
 
@@ -81,9 +78,7 @@ def infer_document(
     form = _find_form(document)
     if form == "inputs":
         may_use_binary = request is None or request.accepts("application/octet-stream")
-        return infer_tensors(model, document, binary_data, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
-    if binary_data is not None:
-        raise InvalidRequestError(f'"inputs" is expected of a request with binary data, not "{form}"')
+        return infer_tensors(model, document, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
     if form == "rows":
         feeds = decode_rows(document["rows"], model.columns, ignore_extra=ignore_extra)
     else:

@@ -7,21 +7,27 @@ References:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import Any, NamedTuple
 
 from pipeline.contracts.errors import InvalidRequestError
+from pipeline.serving.api.json_bodies import parse_json
 from pipeline.serving.api.messages import JSON, HttpResponse
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.formats.binary_tensors import datatype_of, write_binary_tensor
 from pipeline.serving.loaded_model import LoadedModel
+from pipeline.serving.request_decoder import Feeds
 from pipeline.serving.responses import to_json
 
-__all__ = ["HEADER_LENGTH", "infer_tensors"]
+__all__ = ["HEADER_LENGTH", "infer_binary", "infer_tensors"]
 
 HEADER_LENGTH = "inference-header-content-length"
+_MAX_KNOWN, _MAX_KNOWN_BYTES = 32, 64 << 10  # of headers that a model remembers
 _Outputs = Mapping[str, bool]  # requested outputs -> whether as binary data
+
+
+class _Call(NamedTuple):
+    header: Mapping[str, str]
+    outputs: _Outputs
 
 
 def infer_tensors(
@@ -45,19 +51,54 @@ def infer_tensors(
         InvalidRequestError: The request does not match the protocol or the signature.
         TooManyRowsError: There are more rows than a response can have.
     """
+    call = _read_call(model, document)
+    feeds = model.decode_tensors(document["inputs"], binary_data, ignore_extra=ignore_extra)
+    return _respond(model, feeds, call, may_use_binary)
+
+
+def infer_binary(
+    model: LoadedModel, header: bytes, data: bytes, *, ignore_extra: bool = False, may_use_binary: bool = True
+) -> HttpResponse:
+    """Predict on binary tensors.
+
+    Clients that send tables of one shape send the same header each time: it is parsed and checked once.
+
+    Args:
+        model: The model.
+        header: JSON of the request.
+        data: Data of the tensors whose parameter ``binary_data_size`` announces it.
+        ignore_extra: Ignore tensors of columns that the model does not read.
+        may_use_binary: Whether the response may have binary data, if the header asks for it.
+
+    Raises:
+        InvalidRequestError: The request does not match the protocol or the signature.
+        TooManyRowsError: There are more rows than a response can have.
+    """
+    known = model.known_headers.get(header)
+    if known is not None:
+        call, form = known
+        feeds = model.decode_tensors.read_table(form, data)
+        if feeds is not None:
+            return _respond(model, feeds, call, may_use_binary)
+    document = parse_json(header)
+    if type(document) is not dict or "inputs" not in document:
+        raise InvalidRequestError('an object with "inputs" is expected of a request with binary data')
+    response = infer_tensors(model, document, data, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
+    form = model.decode_tensors.find_table(document["inputs"])
+    if form is not None and len(header) <= _MAX_KNOWN_BYTES and len(model.known_headers) < _MAX_KNOWN:
+        model.known_headers[header] = _read_call(model, document), form
+    return response
+
+
+def _read_call(model: LoadedModel, document: Mapping[str, Any]) -> _Call:
+    """Return the fields of the response that depend on the request alone, and the requested outputs."""
     identity = document.get("id")
     if not isinstance(identity, str | None):
         raise InvalidRequestError(f"id: text is expected, not {json_type(identity)}")
-    requested = _select_outputs(document, model.outputs)
-    if not may_use_binary:
-        requested = dict.fromkeys(requested, False)
-    inputs = document["inputs"]
-    outputs = model.run(model.decode_tensors(inputs, binary_data, ignore_extra=ignore_extra))
-    header: dict[str, Any] = {"model_name": model.model, "model_version": str(model.version)}
+    header = {"model_name": model.model, "model_version": str(model.version)}
     if identity is not None:
         header["id"] = identity
-    arrays = dict(zip(model.outputs, outputs, strict=True))
-    return _respond(header, arrays, requested, model.facts(len(outputs[0])))
+    return _Call(header, _select_outputs(document, model.outputs))
 
 
 def _select_outputs(document: Mapping[str, Any], names: Sequence[str]) -> _Outputs:
@@ -93,13 +134,15 @@ def _flag(tensor: Mapping[str, Any], name: str, where: str, *, default: bool) ->
     return flag
 
 
-def _respond(
-    header: dict[str, Any], arrays: Mapping[str, NDArray[Any]], requested: _Outputs, facts: Mapping[str, Any]
-) -> HttpResponse:
+def _respond(model: LoadedModel, feeds: Feeds, call: _Call, may_use_binary: bool) -> HttpResponse:
+    outputs = model.run(feeds)
+    arrays = dict(zip(model.outputs, outputs, strict=True))
+    facts = model.facts(len(outputs[0]))
     pieces = []
-    tensors = header["outputs"] = []
-    for name, as_binary in requested.items():
+    tensors: list[dict[str, Any]] = []
+    for name, is_requested_as_binary in call.outputs.items():
         array = arrays[name]
+        as_binary = is_requested_as_binary and may_use_binary
         tensor: dict[str, Any] = {"name": name, "datatype": datatype_of(array), "shape": list(array.shape)}
         if as_binary:
             pieces.append(write_binary_tensor(array))
@@ -107,7 +150,7 @@ def _respond(
         else:
             tensor["data"] = array.ravel().tolist() if array.dtype == object else array.ravel()
         tensors.append(tensor)
-    body = to_json(header)
+    body = to_json({**call.header, "outputs": tensors})
     if not pieces:
         return HttpResponse(200, body, JSON, facts)
     headers = {"content-type": "application/octet-stream", HEADER_LENGTH: str(len(body))}
