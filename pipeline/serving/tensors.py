@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.contracts.errors import InvalidRequestError
-from pipeline.contracts.signature import Column, ColumnKind
+from pipeline.contracts.signature import Column
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.cells.images import split_image_batch
+from pipeline.serving.datatypes import CODES, ELEMENTS, NUMBERS, RANGES, TABLE_DATATYPES, JsonTypes
 from pipeline.serving.formats.binary_tensors import BINARY_DATATYPES, attach_binary_data
 from pipeline.serving.formats.matrices import split_matrix
 from pipeline.serving.names import display_name
@@ -24,32 +25,8 @@ __all__ = ["TableForm", "TensorDecoder"]
 
 _FIELDS = ("name", "shape", "datatype", "data")
 _get_fields = itemgetter(*_FIELDS)
-_Types = frozenset[type]
-_FLOATS: _Types = frozenset({float, int, type(None)})
-_INTEGERS: _Types = frozenset({int, type(None)})
-_TEXTS: Mapping[str, _Types] = {"BYTES": frozenset({str, type(None)})}
-_NUMBERS: Mapping[str, _Types] = {
-    **dict.fromkeys(("FP32", "FP64", "FP16", "BF16"), _FLOATS),
-    **{f"{sign}{bits}": _INTEGERS for sign in ("INT", "UINT") for bits in (8, 16, 32, 64)},
-}
-# Accepted by a kind of column: datatype -> JSON types of its elements. As an extension, null is a missing value.
-_ELEMENTS: Mapping[ColumnKind, Mapping[str, _Types]] = {
-    "numeric": {**_NUMBERS, **_TEXTS},
-    "boolean": {"BOOL": frozenset({bool, int, type(None)}), **_NUMBERS, **_TEXTS},
-    "categorical": _TEXTS,
-    "text": _TEXTS,
-    "datetime": {**_TEXTS, **_NUMBERS},
-    "image": {"UINT8": frozenset({int})},
-}
-_CODES = {**_TEXTS, **_NUMBERS}
-_TABLE_DATATYPES = frozenset({"FP32", "FP64", "INT8", "INT16", "INT32", "UINT8", "UINT16", "UINT32"})
-_RANGES: Mapping[str, tuple[float, float]] = {
-    **{f"INT{bits}": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
-    **{f"UINT{bits}": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
-    "FP16": (-65504, 65504),
-}
 _ONE_ROW = ([1], [1, 1])
-_LIST: _Types = frozenset({list})
+_LIST: JsonTypes = frozenset({list})
 _BINARY_FIELDS = ("name", "shape", "datatype", "parameters")
 _get_binary_fields, _get_size = itemgetter(*_BINARY_FIELDS), itemgetter("binary_data_size")
 _MIN_ARRAY = 32  # elements; fewer are read faster as a list
@@ -84,8 +61,8 @@ class _RowForm(NamedTuple):
         source: Dtype of binary data, if all tensors have numbers of the same one; otherwise None.
     """
 
-    types: Sequence[_Types]
-    common: _Types
+    types: Sequence[JsonTypes]
+    common: JsonTypes
     ranges: Sequence[tuple[int, float, float]]
     read: Callable[[Sequence[Any]], Feeds]
     source: np.dtype[Any] | None
@@ -100,7 +77,7 @@ class TensorDecoder:
     def __init__(self, columns: RequestDecoder) -> None:
         self._columns = columns
         self._elements = {name: _elements(column) for name, column in columns.by_name.items()}
-        self._numeric = {name for name, elements in self._elements.items() if elements is _ELEMENTS["numeric"]}
+        self._numeric = {name for name, elements in self._elements.items() if elements is ELEMENTS["numeric"]}
         self._images = {name: column.shape for name, column in columns.by_name.items() if column.kind == "image"}
         self._number_dtype = columns.number_dtype
         self._forms: dict[tuple[Any, Any], _RowForm] = {}
@@ -213,10 +190,10 @@ class TensorDecoder:
         form = _RowForm(
             types=types,
             common=types[0].intersection(*types),
-            ranges=[(i, *_RANGES[datatype]) for i, datatype in enumerate(datatypes) if datatype in _RANGES],
+            ranges=[(i, *RANGES[datatype]) for i, datatype in enumerate(datatypes) if datatype in RANGES],
             read=self._columns.row_reader(names, _where),
             source=BINARY_DATATYPES[datatypes[0]]
-            if {*datatypes} <= _TABLE_DATATYPES and len({*datatypes}) == 1
+            if {*datatypes} <= TABLE_DATATYPES and len({*datatypes}) == 1
             else None,
         )
         if len(self._forms) < _MAX_FORMS:
@@ -252,9 +229,9 @@ class TensorDecoder:
         if type(name) is not str or self._columns.names.find(name) or type(shape) is not list or len(shape) != 2:
             return None
         where = f"input '{display_name(name)}'"
-        elements = _NUMBERS.get(datatype) if type(datatype) is str else None
+        elements = NUMBERS.get(datatype) if type(datatype) is str else None
         if elements is None:
-            raise InvalidRequestError(f"{where}, datatype: one of {', '.join(_NUMBERS)} is expected")
+            raise InvalidRequestError(f"{where}, datatype: one of {', '.join(NUMBERS)} is expected")
         if not isinstance(data, list | np.ndarray):
             raise InvalidRequestError(f"{where}, data: an array is expected, not {json_type(data)}")
         columns = split_matrix(data, shape, self._columns.width, where)
@@ -276,7 +253,7 @@ class TensorDecoder:
             )
         if name in self._images:
             return name, split_image_batch(data, shape, self._images[name], f"input '{display_name(name)}'")
-        if name in self._numeric and isinstance(data, list) and len(data) >= _MIN_ARRAY and datatype not in _RANGES:
+        if name in self._numeric and isinstance(data, list) and len(data) >= _MIN_ARRAY and datatype not in RANGES:
             numbers = self._columns.pack_numbers(name, data) if shape in ([len(data)], [len(data), 1]) else None
             if numbers is not None:
                 return name, numbers
@@ -293,7 +270,7 @@ class TensorDecoder:
         return name, self._check_elements(name, datatype, elements, data, types)
 
     def _check_elements(
-        self, name: str, datatype: str, elements: _Types, data: Cells, types: Collection[type]
+        self, name: str, datatype: str, elements: JsonTypes, data: Cells, types: Collection[type]
     ) -> Cells:
         """Return the data of a tensor, whose elements have the JSON types and the range of its datatype.
 
@@ -311,8 +288,8 @@ class TensorDecoder:
             raise InvalidRequestError(
                 f"{_where(wrong, name)}: {datatype} or null is expected, this is {json_type(data[wrong])}"
             )
-        if datatype in _RANGES:
-            low, high = _RANGES[datatype]
+        if datatype in RANGES:
+            low, high = RANGES[datatype]
             present = [element for element in data if element is not None]
             if present and (min(present) < low or max(present) > high):
                 wrong = next(i for i, element in enumerate(data) if element is not None and not low <= element <= high)
@@ -368,8 +345,8 @@ class TensorDecoder:
         raise InvalidRequestError(f"input '{display_name(name)}', datatype: one of {datatypes} is expected")
 
 
-def _elements(column: Column) -> Mapping[str, _Types]:
-    return _CODES if column.is_code else _ELEMENTS[column.kind]
+def _elements(column: Column) -> Mapping[str, JsonTypes]:
+    return CODES if column.is_code else ELEMENTS[column.kind]
 
 
 def _types_of(data: Cells) -> set[type]:

@@ -68,7 +68,11 @@ class NumberReader:
         return numbers
 
     def read_row(self, cells: Sequence[Any], row: NDArray[Any]) -> None:
-        """Read the cells of one row into an array; raise what reading them otherwise does."""
+        """Read the cells of one row into an array.
+
+        Raises:
+            InvalidCellError: A cell is not a number in its column's format, or is too large.
+        """
         try:
             self._pack_row(row.data, 0, *self._read_numbers(cells))
         except _NOT_PACKED:

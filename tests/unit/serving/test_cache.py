@@ -14,6 +14,7 @@ from pipeline.codec.pack import pack
 from pipeline.codec.unpack import is_packed
 from pipeline.contracts.errors import ConflictError, IntegrityError, InvalidRequestError, NotFoundError
 from pipeline.evaluation.stored_models import unpack_model
+from pipeline.registry.aliases import AliasRef
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.api.messages import Caller, HttpRequest
 from pipeline.serving.api.model_source import ModelReference
@@ -73,7 +74,7 @@ def test_the_live_version_answers_and_says_which_it_is(world: World) -> None:
 def test_an_alias_answers_with_the_version_that_it_points_to(world: World) -> None:
     world.publish(1)
     world.publish(2)
-    ModelRegistry(world.table, world.artifacts).promote("demo", "adult", 1, alias="canary", by="someone")
+    ModelRegistry(world.table, world.artifacts).aliases.move(AliasRef("demo", "adult", "canary"), 1, by="someone")
     store = world.store()
     assert store.find(ModelReference("demo", "adult", alias="canary")).version == 1
     assert store.find(ModelReference("demo", "adult")).version == 2
@@ -122,7 +123,7 @@ def test_an_alias_that_moved_back_is_answered_from_what_is_loaded(world: World) 
     store = world.store()
     store.aliased("demo", "adult")
     store.ready("demo", "adult", 1)
-    ModelRegistry(world.table, world.artifacts).promote("demo", "adult", 1, by="someone")
+    ModelRegistry(world.table, world.artifacts).aliases.move(AliasRef("demo", "adult"), 1, by="someone")
     world.now += 5
     assert store.aliased("demo", "adult").version == 1
     assert world.sessions == 2

@@ -74,9 +74,9 @@ def infer_binary(
         InvalidRequestError: The request does not match the protocol or the signature.
         TooManyRowsError: There are more rows than a response can have.
     """
-    known = model.known_headers.get(header)
-    if known is not None:
-        call, form = known
+    remembered = model.known_headers.get(header)
+    if remembered is not None:
+        call, form = remembered
         feeds = model.decode_tensors.read_table(form, data)
         if feeds is not None:
             return _respond(model, feeds, call, may_use_binary)
