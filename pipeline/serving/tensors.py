@@ -30,7 +30,7 @@ _LIST: JsonTypes = frozenset({list})
 _BINARY_FIELDS = ("name", "shape", "datatype", "parameters")
 _get_binary_fields, _get_size = itemgetter(*_BINARY_FIELDS), itemgetter("binary_data_size")
 _MIN_ARRAY = 32  # elements; fewer are read faster as a list
-_MAX_FORMS = 32  # of requests that are remembered
+_MAX_FORMS = 8  # of requests that are remembered
 _MAX_ROWS_AS_LISTS = 8  # for so few rows numpy's calls take longer than a loop
 
 

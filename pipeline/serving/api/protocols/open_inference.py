@@ -21,7 +21,7 @@ from pipeline.serving.responses import to_json
 __all__ = ["HEADER_LENGTH", "infer_binary", "infer_tensors"]
 
 HEADER_LENGTH = "inference-header-content-length"
-_MAX_KNOWN, _MAX_KNOWN_BYTES = 32, 64 << 10  # of headers that a model remembers
+_MAX_KNOWN, _MAX_KNOWN_BYTES = 16, 16 << 10  # of headers that a model remembers
 _Outputs = Mapping[str, bool]  # requested outputs -> whether as binary data
 
 
