@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+from functools import lru_cache
 from typing import Any
 
 __all__ = ["HEAD_MODEL", "StreamReader", "StreamWriter", "compress", "decompress", "estimate_size"]
@@ -57,8 +58,13 @@ def _filters(size: int, model: int) -> list[dict[str, Any]]:
 def estimate_size(content: bytes) -> float:
     """Return how many bytes a stream takes, by its beginning; exactly those that it takes where it is short."""
     sample = content[:_SAMPLE_BYTES]
-    smallest = min(len(compress(sample, index)) for index in range(len(_MODELS)))
-    return smallest * len(content) / max(1, len(sample))
+    return min(map(len, _compress_sample(sample))) * len(content) / max(1, len(sample))
+
+
+@lru_cache(maxsize=32)  # the streams of the encodings of one array, of which the smallest is then written
+def _compress_sample(sample: bytes) -> tuple[bytes, ...]:
+    """Return a stream's beginning under each model."""
+    return tuple(compress(sample, model) for model in range(len(_MODELS)))
 
 
 class StreamWriter:
@@ -75,7 +81,7 @@ class StreamWriter:
     def write(self, content: bytes) -> list[int]:
         """Compress under the model under which the content's beginning takes least; return the description."""
         sample = content[:_SAMPLE_BYTES]
-        samples = [compress(sample, index) for index in range(len(_MODELS))]
+        samples = _compress_sample(sample)
         model = min(range(len(_MODELS)), key=lambda index: len(samples[index]))
         self.streams.append(samples[model] if len(sample) == len(content) else compress(content, model))
         return [len(content), len(self.streams[-1]), model]

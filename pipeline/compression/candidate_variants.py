@@ -13,6 +13,7 @@ from pipeline.compression.bags.unseen_rows import UnseenRows
 from pipeline.compression.fine_tuning.stored_fine_tuning import StoredFineTuning
 from pipeline.compression.passes.input_columns import narrow_inputs
 from pipeline.compression.passes.pass_context import PassContext
+from pipeline.compression.quality_bar import QualityBar
 from pipeline.compression.recipes import CompressionPlan, PassStep
 from pipeline.compression.trained_export import TrainedExport
 from pipeline.compression.validation_bench import Latencies, ServedFile, VariantComparison
@@ -43,12 +44,14 @@ class CandidateVariants:
         plan: What is tried.
         context: What passes work with.
         report: Is told a few words of how far it is.
+        bar: What its quality is held against before anything is tried.
     """
 
     export: TrainedExport
     plan: CompressionPlan
     context: PassContext
     report: Callable[[str], None]
+    bar: QualityBar
 
     @property
     def _candidate(self) -> TrainedCandidate:
@@ -63,7 +66,8 @@ class CandidateVariants:
         """
         self.report(f"{self._candidate.candidate}: verify")
         full = self.export.verify()
-        trials = _Trials(full=full)
+        quality, _ = self._quality_of(full, full)
+        trials = _Trials(full=full, hopeless=self.bar.find_shortfall(quality))
         body = _Body(model=self.context.teacher)
         if self.plan.unchanged_too or not self.plan.changes:
             self._quantize(body, trials)
@@ -95,7 +99,7 @@ class CandidateVariants:
         refused: CompressionError | None = None
         for steps in sequences:
             try:
-                self._check_applicable(precision)
+                self._check_applicable(precision, trials.hopeless)
                 applied, served = self._apply(body, steps)
             except CompressionError as error:
                 refused = refused or error
@@ -134,11 +138,14 @@ class CandidateVariants:
         drops = [step.max_quality_drop for step in body.steps if step.max_quality_drop is not None]
         return self.export.bench.compare(trials.full, served, unseen=unseen, max_quality_drop=min(drops, default=None))
 
-    def _check_applicable(self, precision: Precision) -> None:
+    def _check_applicable(self, precision: Precision, hopeless: str) -> None:
         if precision == "int8" and self._candidate.no_int8:
             raise NotApplicableError(self._candidate.no_int8)
+        if hopeless:
+            raise NotApplicableError(hopeless)
         if not self.context.budget.left:
-            raise NotApplicableError("compression.minutes were over before it began")
+            seconds = f"{self.context.budget.seconds:.0f} s; compression.minutes sets it"
+            raise NotApplicableError(f"not tried: the time in which variants are begun was over ({seconds})")
 
     def _apply(self, body: _Body, steps: tuple[PassStep, ...]) -> tuple[_Body, ServedFile]:
         """Raise CompressionError also where a library gives up: the fp32 file is there."""
@@ -186,21 +193,28 @@ class CandidateVariants:
         full: ServedFile,
         latencies: Latencies,
     ) -> Variant:
-        """Of a bag its quality and interval are those of its out-of-fold predictions, less what the file loses."""
-        quality, spread = served.quality, served.interval
-        if self._candidate.folds:
-            quality, spread = self.export.quality_of_bag(served, full)
+        quality, spread = self._quality_of(served, full)
         finite = {name: value for name, value in quality.items() if math.isfinite(value)}  # JSON has no other numbers
         spread = {name: bounds for name, bounds in spread.items() if all(map(math.isfinite, bounds))}
         measured = {"quality": finite, "interval": spread, **self.export.bench.keep(served, latencies)}
         return describe_variant(self._candidate, names, precision, "ok").model_copy(update=measured)
 
+    def _quality_of(
+        self, served: ServedFile, full: ServedFile
+    ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
+        """Of a bag its quality and interval are those of its out-of-fold predictions, less what the file loses."""
+        return self.export.quality_of_bag(served, full) if self._candidate.folds else (served.quality, served.interval)
+
 
 @dataclass(kw_only=True, slots=True)
 class _Trials:
-    """What was made so far, beside ``full``, the model as it was trained."""
+    """What was made so far, beside ``full``, the model as it was trained.
+
+    ``hopeless``: why no compressed file of it could be served, "" where one could.
+    """
 
     full: ServedFile
+    hopeless: str = ""
     variants: list[Variant] = field(default_factory=list)
     full_latencies: Latencies | None = None
     unseen: UnseenRows | None = None

@@ -10,7 +10,7 @@ from pipeline.contracts.spec.job_spec import Compression
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.ranking import is_faster, relative_drop
 
-__all__ = ["MAX_BATCH_DIFFERENCE", "Measured", "failed_cost_gates", "failed_gates", "failed_quality_gates"]
+__all__ = ["MAX_BATCH_DIFFERENCE", "Cost", "Predicted", "failed_cost_gates", "failed_quality_gates"]
 
 # Of a probability, or of a value in standard deviations. Rounding of a quantized activation may flip with the size of
 # the batch; a scale that is taken over the batch moves predictions by more.
@@ -18,46 +18,46 @@ MAX_BATCH_DIFFERENCE = 0.005
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Measured:
-    """A served file on the validation rows.
+class Predicted:
+    """What a served file predicts for the validation rows.
 
     Attributes:
-        bytes: Of the stored file.
         quality: Metric -> value.
-        latency_us: Microseconds of one row on one thread, the median; NaN: not measured yet.
         interval: Metric -> its 95 % interval.
-        columns: Of a request; a file that needs fewer than fp32 need be neither smaller nor faster.
+        agreement: Share of rows with fp32's label; for regression the correlation with its values.
         batch_difference: By how much predictions for rows alone differ from those in a batch.
     """
 
-    bytes: int
     quality: Mapping[str, float]
-    latency_us: float = float("nan")
     interval: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    columns: int = 0
+    agreement: float = 1.0
     batch_difference: float = 0.0
 
 
-def failed_gates(
-    full: Measured, small: Measured, *, agreement: float, metric: str, limits: Compression
-) -> tuple[str, ...]:
-    """One sentence a gate that ``small`` does not keep, with the numbers; none when it keeps them all.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """What a served file costs.
+
+    Attributes:
+        bytes: Of the stored file.
+        latency_us: Microseconds of one row on one thread, the median.
+        columns: Of a request; a file that needs fewer than fp32 need be neither smaller nor faster.
+    """
+
+    bytes: int
+    latency_us: float
+    columns: int = 0
+
+
+def failed_quality_gates(full: Predicted, small: Predicted, *, metric: str, limits: Compression) -> tuple[str, ...]:
+    """Return one sentence, with the numbers, for each gate that the predictions of ``small`` do not keep.
 
     Args:
         full: The fp32 file.
         small: The compressed file.
-        agreement: Share of rows with the label of ``full``; for regression the correlation with its values.
         metric: What candidates are compared by.
         limits: Of the JobSpec.
     """
-    quality = failed_quality_gates(full, small, agreement=agreement, metric=metric, limits=limits)
-    return (*quality, *failed_cost_gates(full, small, limits=limits))
-
-
-def failed_quality_gates(
-    full: Measured, small: Measured, *, agreement: float, metric: str, limits: Compression
-) -> tuple[str, ...]:
-    """Return a sentence for each gate of what ``small`` predicts, as failed_gates has it; no latency is read."""
     failed = []
     if math.isfinite(full.quality[metric]) and not math.isfinite(small.quality[metric]):
         failed.append(f"{metric} is not finite: some row has no finite prediction")
@@ -70,8 +70,10 @@ def failed_quality_gates(
     if metric in full.interval and _is_outside(small.quality[metric], full.interval[metric], metric):
         low, high = full.interval[metric]
         failed.append(f"{metric} {small.quality[metric]:.6g} is outside fp32's 95 % interval, {low:.6g} to {high:.6g}")
-    if agreement < limits.min_agreement:
-        failed.append(f"its agreement with fp32 is {agreement:.4f}, at least {limits.min_agreement:.4f} is expected")
+    if small.agreement < limits.min_agreement:
+        failed.append(
+            f"its agreement with fp32 is {small.agreement:.4f}, at least {limits.min_agreement:.4f} is expected"
+        )
     if small.batch_difference > MAX_BATCH_DIFFERENCE:
         failed.append(
             f"its prediction for a row depends on the other rows of the batch: by {small.batch_difference:.3g}, "
@@ -80,8 +82,8 @@ def failed_quality_gates(
     return tuple(failed)
 
 
-def failed_cost_gates(full: Measured, small: Measured, *, limits: Compression) -> tuple[str, ...]:
-    """Return a sentence for each gate of bytes and latencies, as failed_gates has it."""
+def failed_cost_gates(full: Cost, small: Cost, *, limits: Compression) -> tuple[str, ...]:
+    """Return one sentence, with the numbers, for each gate that the bytes and the latency of ``small`` do not keep."""
     failed = []
     is_cheaper = small.bytes < full.bytes or is_faster(small.latency_us, full.latency_us)
     if not is_cheaper and small.columns >= full.columns:

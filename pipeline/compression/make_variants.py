@@ -11,11 +11,12 @@ import polars as pl
 from pipeline.compression.candidate_variants import CandidateVariants, describe_variant
 from pipeline.compression.fine_tuning.budget import Budget
 from pipeline.compression.learned_rows import LearnedRows
-from pipeline.compression.load_cost import LoadProbe
-from pipeline.compression.measure import cpu_name
+from pipeline.compression.measuring.latencies import cpu_name
+from pipeline.compression.measuring.load_cost import LoadProbe
 from pipeline.compression.passes.input_columns import list_input_columns
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.trees.tree_nodes import has_trees
+from pipeline.compression.quality_bar import QualityBar, best_first
 from pipeline.compression.recipes import plan_passes
 from pipeline.compression.trained_export import TrainedExport
 from pipeline.compression.training_rows import TrainingRows
@@ -28,14 +29,16 @@ from pipeline.contracts.records.outcome import TrainedCandidate
 from pipeline.contracts.records.plan import BROUGHT
 from pipeline.contracts.records.variant import Variant, VariantSet
 from pipeline.contracts.signature import Signature
-from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.contracts.spec.job_spec import Compression, JobSpec
 from pipeline.evaluation.golden.edge_rows import edge_rows
 from pipeline.evaluation.row_weights import row_weights
 from pipeline.evaluation.scoring import feeds, truth
 
 __all__ = ["make_variants"]
 
-_DEFAULT_MINUTES = 10.0
+# Without compression.minutes. What is begun at the end of this time is finished: a minute in all for a usual table.
+_AUTOMATIC_SECONDS, _NAMED_SECONDS = 45.0, 600.0
+_SHARE_OF_TRAINING = 0.1  # that automatic passes may take where training took long
 
 
 def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
@@ -71,9 +74,8 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
         IntegrityError: No candidate survives, and the first one's file is not what training wrote.
     """
     by_folds = all(candidate.folds for candidate in trained)
-    budget = Budget.start(60 * (spec.compression.minutes or _DEFAULT_MINUTES))
+    budget = Budget.start(_seconds(spec.compression, trained))
     read_frame = cache(read_training or validation.clear)
-    variants, errors = list[Variant](), list[ModeldropError]()
     with LoadProbe() as probe:
         bench = ValidationBench(
             artifacts=artifacts,
@@ -87,33 +89,56 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
             weight=row_weights(validation, dataset, spec.training.class_weights),
             probe=probe,
         )
-        for index, candidate in enumerate(trained):
+
+        def start(candidate: TrainedCandidate, bar: QualityBar, remaining: int) -> CandidateVariants:
             signature = dataset.signature_of(candidate.classes, candidate.quantiles, candidate.decision)
             is_brought = candidate.algorithm == BROUGHT
             own_bench = replace(bench, signature=signature, is_whole=is_brought)
             export = TrainedExport(candidate=candidate, bench=own_bench, learned=learned, by_folds=by_folds)
-            try:
-                body = export.read_body()
-                variants += CandidateVariants(
-                    export=export,
-                    plan=plan_passes(spec.compression, has_trees=has_trees(body)),
-                    context=PassContext(
-                        read_rows=partial(_encode, read_frame, dataset, signature, is_whole=is_brought),
-                        teacher=body,
-                        columns=list_input_columns(dataset),
-                        several_labels=signature.is_multilabel,
-                        budget=budget.share(len(trained) - index),
-                        seed=spec.seed,
-                        threads=threads,
-                    ),
-                    report=report,
-                ).make()
-            except (ExportMismatchError, IntegrityError) as error:
-                errors.append(error)
-                variants.append(describe_variant(candidate, (), "fp32", "rejected", error.message))
+            body = export.read_body()
+            planned = plan_passes(spec.compression, has_trees=has_trees(body))
+            context = PassContext(
+                read_rows=partial(_encode, read_frame, dataset, signature, is_whole=is_brought),
+                teacher=body,
+                columns=list_input_columns(dataset),
+                several_labels=signature.is_multilabel,
+                budget=budget.share(remaining) if planned.fine_tunes else budget,
+                seed=spec.seed,
+                threads=threads,
+            )
+            return CandidateVariants(export=export, plan=planned, context=context, report=report, bar=bar)
+
+        variants = _make_best_first(trained, start, QualityBar.of(spec, bench.metric))
+    return VariantSet(variants=variants, cpu=cpu_name(), by_folds=by_folds)
+
+
+def _make_best_first(
+    trained: Sequence[TrainedCandidate],
+    start: Callable[[TrainedCandidate, QualityBar, int], CandidateVariants],
+    bar: QualityBar,
+) -> tuple[Variant, ...]:
+    """Return the variants in the order of ``trained``; the best candidates' are made first, while there is time."""
+    made, errors = dict[str, list[Variant]](), dict[str, ModeldropError]()
+    for index, candidate in enumerate(best_first(trained, bar.metric)):
+        try:
+            variants = start(candidate, bar, len(trained) - index).make()
+        except (ExportMismatchError, IntegrityError) as error:
+            errors[candidate.candidate] = error
+            variants = [describe_variant(candidate, (), "fp32", "rejected", error.message)]
+        bar = bar.raised_to(variants[0])
+        made[candidate.candidate] = variants
     if len(errors) == len(trained):
-        raise errors[0]
-    return VariantSet(variants=tuple(variants), cpu=cpu_name(), by_folds=by_folds)
+        raise errors[trained[0].candidate]
+    return tuple(variant for candidate in trained for variant in made[candidate.candidate])
+
+
+def _seconds(compression: Compression, trained: Sequence[TrainedCandidate]) -> float:
+    """Return the time in which variants are begun."""
+    if compression.minutes is not None:
+        return 60 * compression.minutes
+    if compression.passes != "auto":
+        return _NAMED_SECONDS
+    return max(_AUTOMATIC_SECONDS, _SHARE_OF_TRAINING * sum(candidate.seconds for candidate in trained))
 
 
 def _encode(

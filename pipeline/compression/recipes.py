@@ -73,6 +73,11 @@ class CompressionPlan:
     unchanged_too: bool = False
 
     @property
+    def fine_tunes(self) -> bool:
+        """Whether a pass of it trains."""
+        return any(step.fine_tunes for steps in (*self.changes, *self.quantizations.values()) for step in steps)
+
+    @property
     def strengths(self) -> tuple[tuple[PassStep, ...], ...]:
         """The sequences of changes, the strongest first; a pass of fewer strengths keeps its last one."""
         count = max((len(steps) for steps in self.changes), default=0)

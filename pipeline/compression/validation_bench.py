@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,10 @@ import numpy.typing as npt
 import onnx
 
 from pipeline.compression.bags.unseen_rows import UnseenRows
-from pipeline.compression.gates import Measured, failed_cost_gates, failed_quality_gates
-from pipeline.compression.load_cost import LoadProbe
-from pipeline.compression.measure import agreement, batch_difference, measure_latencies
+from pipeline.compression.gates import Cost, Predicted, failed_cost_gates, failed_quality_gates
+from pipeline.compression.measuring.differences import agreement, batch_difference
+from pipeline.compression.measuring.latencies import measure_latencies
+from pipeline.compression.measuring.load_cost import LoadProbe
 from pipeline.compression.passes.graph_pass import apply_if_applicable
 from pipeline.compression.passes.trees.order_trees import OrderTrees
 from pipeline.compression.storage import pack_model
@@ -35,13 +37,12 @@ __all__ = ["Latencies", "ServedFile", "ValidationBench", "VariantComparison"]
 Latencies = Mapping[str, Latency]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class ServedFile:
     """A served file and its predictions for the validation rows.
 
     Attributes:
-        stored: Its packed form.
-        unpacked_bytes: Of the ONNX file.
+        content: The ONNX file.
         model: Its session.
         answers: Its predictions.
         quality: Metric -> value on the validation rows.
@@ -49,18 +50,17 @@ class ServedFile:
         rows: The validation rows, with the columns that it takes.
     """
 
-    stored: bytes
-    unpacked_bytes: int
+    content: bytes
     model: OnnxModel
     answers: Predictions
     quality: dict[str, float]
     interval: dict[str, tuple[float, float]]
     rows: Feeds
 
-    @property
-    def measured(self) -> Measured:
-        """Return what the gates look at, but for latencies."""
-        return Measured(bytes=len(self.stored), quality=self.quality, interval=self.interval, columns=len(self.rows))
+    @cached_property
+    def stored(self) -> bytes:
+        """Its packed form, made when it is first read: packing takes longer than predicting."""
+        return pack_model(self.content)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,27 +133,25 @@ class ValidationBench:
         )
 
     def serve(self, body: bytes) -> bytes:
-        """Return the served file around a body; it answers one row, or onnxruntime raises."""
+        """Return the served file around a body."""
         wrapped = body
         if not self.is_whole:
             wrapped = wrap(onnx.load_from_string(body), self.dataset, self.signature).SerializeToString()
-        served = apply_if_applicable(OrderTrees(), wrapped)
-        OnnxModel(served).run(one_row(self.rows))
-        return served
+        return apply_if_applicable(OrderTrees(), wrapped)
 
     def score(self, content: bytes) -> ServedFile:
-        """Return a served file with its predictions and their quality."""
+        """Return a served file with its predictions and their quality; it answers one row, or onnxruntime raises."""
         model = OnnxModel(content)
-        served = ServedFile(
-            stored=pack_model(content),
-            unpacked_bytes=len(content),
+        model.run(one_row(self.rows))
+        answers = model.run(self.rows)
+        return ServedFile(
+            content=content,
             model=model,
-            answers=model.run(self.rows),
-            quality={},
-            interval={},
+            answers=answers,
+            quality=self._quality(answers),
+            interval=self._interval(answers),
             rows=self.rows,
         )
-        return self._measure(served, served.answers)
 
     def compare(
         self,
@@ -175,45 +173,40 @@ class ValidationBench:
         difference = batch_difference(small.model, small.rows, small.answers, self.signature)
         agreed = agreement(full.answers, small.answers, self.signature)
         if unseen is not None:
-            reference = self._measure(full, unseen.full)
-            if math.isfinite(reference.quality[self.metric]):  # it may be infinite of a probability of 0
-                small = self._average(small, unseen.estimate(full.answers, small.answers))
-                full = reference
+            quality = self._quality(unseen.full)
+            if math.isfinite(quality[self.metric]):  # it may be infinite of a probability of 0
+                small = replace(small, quality=self._mean_quality(unseen.estimate(full.answers, small.answers)))
+                full = replace(full, quality=quality, interval=self._interval(unseen.full))
         limits = self.spec.compression
         if max_quality_drop is not None:
             strictest = min(max_quality_drop, limits.max_quality_drop)
             limits = limits.model_copy(update={"max_quality_drop": strictest})
         failed = failed_quality_gates(
-            full.measured,
-            replace(small.measured, batch_difference=difference),
-            agreement=agreed,
+            Predicted(quality=full.quality, interval=full.interval),
+            Predicted(quality=small.quality, agreement=agreed, batch_difference=difference),
             metric=self.metric,
             limits=limits,
         )
         return VariantComparison(served=small, reference=full, agreement=agreed, failed=failed)
 
-    def _average(self, served: ServedFile, estimates: Iterable[Predictions]) -> ServedFile:
-        """Return the file with the mean quality of several estimates of its predictions."""
-        measured = [self._measure(served, predictions) for predictions in estimates]
-        quality = {name: float(np.mean([file.quality[name] for file in measured])) for name in measured[0].quality}
-        return replace(served, quality=quality, interval=measured[0].interval)
+    def _quality(self, predictions: Predictions) -> dict[str, float]:
+        return measure(self.signature, self.truth, predictions, weight=self.weight)
 
-    def _measure(self, served: ServedFile, predictions: Predictions) -> ServedFile:
-        """Return the file with these predictions for the validation rows, and their quality."""
-        return replace(
-            served,
-            answers=predictions,
-            quality=measure(self.signature, self.truth, predictions, weight=self.weight),
-            interval=interval(self.signature, self.truth, predictions, weight=self.weight, only=self.metric),
-        )
+    def _interval(self, predictions: Predictions) -> dict[str, tuple[float, float]]:
+        return interval(self.signature, self.truth, predictions, weight=self.weight, only=self.metric)
+
+    def _mean_quality(self, estimates: Iterable[Predictions]) -> dict[str, float]:
+        """Return the mean quality of several estimates of a file's predictions."""
+        qualities = [self._quality(predictions) for predictions in estimates]
+        return {name: float(np.mean([quality[name] for quality in qualities])) for name in qualities[0]}
 
     def time(self, full: ServedFile, comparison: VariantComparison) -> VariantComparison:
         """Measure a compared file in turns with ``full``, and hold its bytes and latencies against the gates."""
         small = comparison.served
         before, after = measure_latencies((full.model, small.model), (full.rows, small.rows))
         failed = failed_cost_gates(
-            replace(full.measured, latency_us=before["1"].p50),
-            replace(small.measured, latency_us=after["1"].p50),
+            Cost(bytes=len(full.stored), latency_us=before["1"].p50, columns=len(full.rows)),
+            Cost(bytes=len(small.stored), latency_us=after["1"].p50, columns=len(small.rows)),
             limits=self.spec.compression,
         )
         return replace(comparison, failed=(*comparison.failed, *failed), latencies=after, full_latencies=before)
@@ -227,7 +220,7 @@ class ValidationBench:
         sha256 = hashlib.sha256(served.stored).hexdigest()
         key = artifact_key(self.keys.tenant, sha256)
         self.artifacts.put_if_absent(key, served.stored)
-        artifact = Artifact(key=key, sha256=sha256, bytes=len(served.stored), onnx_bytes=served.unpacked_bytes)
+        artifact = Artifact(key=key, sha256=sha256, bytes=len(served.stored), onnx_bytes=len(served.content))
         return {
             "artifact": artifact,
             "latency_us": latencies["1"].p50,

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.compression.load_cost import LoadCost, LoadProbe
+from pipeline.compression.measuring.load_cost import LoadCost, LoadProbe
 from pipeline.compression.storage import pack_model
 
 

@@ -12,6 +12,7 @@ import pytest
 from pipeline.codec.unpack import unpack
 from pipeline.compression.make_variants import make_variants
 from pipeline.compression.passes.quantization.dynamic_int8 import INTEGER_OPERATORS
+from pipeline.compression.passes.quantization.static_int8 import StaticInt8
 from pipeline.contracts.errors import ExportMismatchError, IntegrityError
 from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.records.decision import Decision
@@ -19,7 +20,8 @@ from pipeline.contracts.records.outcome import TrainedCandidate
 from pipeline.contracts.records.variant import Precision, Variant, VariantSet
 from pipeline.contracts.spec.job_spec import Compression, JobSpec
 from pipeline.evaluation.decision.temperature import calibrate
-from pipeline.evaluation.scoring import OnnxModel, feeds
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.scoring import OnnxModel, feeds, truth
 from pipeline.graphs.served_graph import wrap
 from tests.fakes.objects import FakeObjectStore
 from tests.helpers.trained_networks import Trained, trained, with_one_wrong_weight
@@ -303,3 +305,62 @@ def test_no_variant_is_begun_when_the_time_is_over(artifacts: FakeObjectStore) -
     assert full.status == "ok"
     assert {variant.status for variant in others} == {"not_applicable"}
     assert all("compression.minutes" in variant.reason for variant in others)
+
+
+def measured_by_folds(network: Trained, log_loss: float) -> dict[str, Any]:
+    """Return the fields of a bag whose out-of-fold log loss is given."""
+    signature = network.dataset.signature
+    quality = measure(signature, truth(network.validation, signature), network.answers)
+    return {"quality": quality | {"log_loss": log_loss}, "interval": {"log_loss": (0.0, 1.0)}, "folds": 5}
+
+
+def make_two(artifacts: FakeObjectStore, **spec: Any) -> tuple[list[Variant], list[str]]:
+    """Return the variants of a candidate of 0.3 and a better one of 0.2, and what was reported."""
+    network, said = trained("breast_cancer"), list[str]()
+    worse, better = (
+        network.stored(artifacts, KEYS, name, **measured_by_folds(network, log_loss))
+        for name, log_loss in (("worse", 0.3), ("better", 0.2))
+    )
+    made = make_variants(
+        [worse, better],
+        artifacts=artifacts,
+        keys=KEYS,
+        dataset=network.dataset,
+        validation=network.validation,
+        spec=JobSpec.model_validate({"compression": PATIENT} | spec),
+        report=said.append,
+    )
+    return list(made.variants), said
+
+
+def test_the_best_candidate_is_compressed_first_and_one_far_worse_not_at_all(artifacts: FakeObjectStore) -> None:
+    variants, said = make_two(artifacts)
+    assert [(variant.name, variant.status) for variant in variants] == [
+        ("worse/fp32", "ok"), ("worse/int8", "not_applicable"), ("better/fp32", "ok"), ("better/int8", "ok"),
+    ]  # fmt: skip
+    assert said[0] == "better: verify"
+    assert "0.3, is 9.52% worse than the best, better's 0.2" in variants[1].reason
+
+
+@pytest.mark.parametrize(
+    "spec", [{"limits": {"max_bytes": 10_000}}, {"compression": {**PATIENT, "passes": ["static_int8"]}}]
+)
+def test_all_candidates_are_compressed_beside_a_limit_or_with_named_passes(
+    spec: dict[str, Any], artifacts: FakeObjectStore
+) -> None:
+    variants, _ = make_two(artifacts, **spec)
+    assert not any(variant.reason.startswith("not tried") for variant in variants)
+
+
+def test_a_pass_that_breaks_costs_its_variant_and_not_the_run(
+    artifacts: FakeObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run_out_of_memory(_: object, model: bytes) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(StaticInt8, "call", run_out_of_memory)
+    full, small = compress_with(trained("breast_cancer"), artifacts, passes=("static_int8",)).variants
+    assert (full.status, small.status) == ("ok", "not_applicable")
+    assert "MemoryError" in small.reason
+    full, small = compress_with(trained("breast_cancer"), artifacts).variants  # another way to int8 is left
+    assert (small.status, small.passes) == ("ok", ("dynamic_int8",))

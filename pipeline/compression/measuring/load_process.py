@@ -1,4 +1,4 @@
-"""``python -m pipeline.compression.load_process``: loads stored files as the predict function does, and measures it.
+"""``python -m pipeline.compression.measuring.load_process``: measures how stored files load in the predict function.
 
 Reads one path a line from stdin and answers each with one line of JSON, ``{"load_ms", "memory_bytes"}``. Each load
 happens in a fork of this process, which holds no model and no training library, so that none profits from another.

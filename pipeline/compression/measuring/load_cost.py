@@ -16,7 +16,7 @@ __all__ = ["LoadCost", "LoadProbe"]
 
 _log = logging.getLogger(__name__)
 
-_MODULE = "pipeline.compression.load_process"
+_MODULE = "pipeline.compression.measuring.load_process"
 # Libraries that start threads at import would make the process's forks unsafe.
 _ONE_THREAD = ("env", "OMP_NUM_THREADS=1", "OPENBLAS_NUM_THREADS=1", "MKL_NUM_THREADS=1")
 
