@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -65,8 +64,4 @@ class QualityBar:
 def best_first(trained: Sequence[TrainedCandidate], metric: str) -> list[TrainedCandidate]:
     """Return the candidates by the quality that training measured; those without it are last."""
 
-    def rank(candidate: TrainedCandidate) -> float:
-        is_known = math.isfinite(candidate.quality.get(metric, math.nan))
-        return -ranking_score(candidate.quality, metric) if is_known else math.inf
-
-    return sorted(trained, key=rank)
+    return sorted(trained, key=lambda candidate: ranking_score(candidate.quality, metric), reverse=True)

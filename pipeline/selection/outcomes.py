@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.contracts.records.variant import Variant, VariantOutcome
-from pipeline.evaluation.ranking import is_faster
+from pipeline.evaluation.ranking import is_faster, quality_of
 from pipeline.selection.pareto import dominates, front, latency_of, size_of
 from pipeline.selection.preference import MAX_BALANCED_DROP, Preference
 
@@ -83,8 +83,9 @@ class OutcomeExplainer:
 
 def _compare(better: Variant, variant: Variant, metric: str) -> str:
     advantages = []
-    if better.quality[metric] != variant.quality[metric]:
-        advantages.append(f"{metric} {better.quality[metric]:.6g} beside {variant.quality[metric]:.6g}")
+    quality, reference = (quality_of(each.quality, metric) for each in (better, variant))
+    if quality != reference:
+        advantages.append(f"{metric} {quality:.6g} beside {reference:.6g}")
     if size_of(better) < size_of(variant):
         advantages.append(f"{size_of(better)} bytes beside {size_of(variant)}")
     if is_faster(latency_of(better), latency_of(variant)):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.job_spec import Prefer
 from pipeline.contracts.spec.metrics import greater_is_better
-from pipeline.evaluation.ranking import is_faster, is_tied, ranking_score, relative_drop
+from pipeline.evaluation.ranking import is_faster, is_tied, quality_of, ranking_score, relative_drop
 from pipeline.selection.pareto import front, latency_of, size_of
 
 __all__ = ["MAX_BALANCED_DROP", "Preference"]
@@ -53,7 +53,7 @@ class Preference:
 
     def candidate_quality(self, variant: Variant) -> float:
         """Return the quality of the variant's candidate: that of its fp32 file."""
-        return self.full_precision.get(variant.candidate, variant).quality[self.metric]
+        return quality_of(self.full_precision.get(variant.candidate, variant).quality, self.metric)
 
     def candidate_score(self, variant: Variant) -> float:
         """Return the quality of the variant's candidate so that greater is better."""
@@ -61,12 +61,13 @@ class Preference:
 
     def drop(self, reference: Variant, variant: Variant) -> float:
         """Return how much of the reference's quality ``variant`` costs, as a share."""
-        return relative_drop(reference.quality[self.metric], variant.quality[self.metric], self.metric)
+        before, after = (quality_of(each.quality, self.metric) for each in (reference, variant))
+        return relative_drop(before, after, self.metric)
 
     def is_within_interval(self, reference: Variant, variant: Variant) -> bool:
         """Return whether the quality is no worse than the reference's 95 % interval, where that has one."""
         low, high = reference.interval.get(self.metric, (float("-inf"), float("inf")))
-        quality = variant.quality[self.metric]
+        quality = quality_of(variant.quality, self.metric)
         return quality >= low if greater_is_better(self.metric) else quality <= high
 
     def best(self, variants: Sequence[Variant]) -> Variant:
@@ -80,8 +81,8 @@ class Preference:
 
     def _most_exact(self, variants: Sequence[Variant]) -> Variant:
         """Of the variants within 0.1 % of the best quality the smallest."""
-        quality = self.best(variants).quality[self.metric]
-        tied = [variant for variant in variants if is_tied(variant.quality[self.metric], quality)]
+        best = quality_of(self.best(variants).quality, self.metric)
+        tied = [variant for variant in variants if is_tied(quality_of(variant.quality, self.metric), best)]
         return min(tied, key=_by_size)
 
     def _balance(self, best: Variant, variants: Sequence[Variant]) -> Variant:
