@@ -10,7 +10,7 @@ from pipeline.contracts.spec.job_spec import Compression
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.ranking import is_faster, relative_drop
 
-__all__ = ["MAX_BATCH_DIFFERENCE", "Cost", "Predicted", "failed_cost_gates", "failed_quality_gates"]
+__all__ = ["MAX_BATCH_DIFFERENCE", "FileCost", "Predicted", "failed_cost_gates", "failed_quality_gates"]
 
 # Of a probability, or of a value in standard deviations. Rounding of a quantized activation may flip with the size of
 # the batch; a scale that is taken over the batch moves predictions by more.
@@ -35,7 +35,7 @@ class Predicted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Cost:
+class FileCost:
     """What a served file costs.
 
     Attributes:
@@ -82,7 +82,7 @@ def failed_quality_gates(full: Predicted, small: Predicted, *, metric: str, limi
     return tuple(failed)
 
 
-def failed_cost_gates(full: Cost, small: Cost, *, limits: Compression) -> tuple[str, ...]:
+def failed_cost_gates(full: FileCost, small: FileCost, *, limits: Compression) -> tuple[str, ...]:
     """Return one sentence, with the numbers, for each gate that the bytes and the latency of ``small`` do not keep."""
     failed = []
     is_cheaper = small.bytes < full.bytes or is_faster(small.latency_us, full.latency_us)

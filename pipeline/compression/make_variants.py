@@ -118,7 +118,7 @@ def _make_best_first(
     bar: QualityBar,
 ) -> tuple[Variant, ...]:
     """Return the variants in the order of ``trained``; the best candidates' are made first, while there is time."""
-    made, errors = dict[str, list[Variant]](), dict[str, ModeldropError]()
+    variants_of, errors = dict[str, list[Variant]](), dict[str, ModeldropError]()
     for index, candidate in enumerate(best_first(trained, bar.metric)):
         try:
             variants = start(candidate, bar, len(trained) - index).make()
@@ -126,10 +126,10 @@ def _make_best_first(
             errors[candidate.candidate] = error
             variants = [describe_variant(candidate, (), "fp32", "rejected", error.message)]
         bar = bar.raised_to(variants[0])
-        made[candidate.candidate] = variants
+        variants_of[candidate.candidate] = variants
     if len(errors) == len(trained):
         raise errors[trained[0].candidate]
-    return tuple(variant for candidate in trained for variant in made[candidate.candidate])
+    return tuple(variant for candidate in trained for variant in variants_of[candidate.candidate])
 
 
 def _seconds(compression: Compression, trained: Sequence[TrainedCandidate]) -> float:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import onnx
 
 from pipeline.compression.bags.unseen_rows import UnseenRows
-from pipeline.compression.gates import Cost, Predicted, failed_cost_gates, failed_quality_gates
+from pipeline.compression.gates import FileCost, Predicted, failed_cost_gates, failed_quality_gates
 from pipeline.compression.measuring.differences import agreement, batch_difference
 from pipeline.compression.measuring.latencies import measure_latencies
 from pipeline.compression.measuring.load_cost import LoadProbe
@@ -143,13 +143,13 @@ class ValidationBench:
         """Return a served file with its predictions and their quality; it answers one row, or onnxruntime raises."""
         model = OnnxModel(content)
         model.run(one_row(self.rows))
-        answers = model.run(self.rows)
+        predictions = model.run(self.rows)
         return ServedFile(
             content=content,
             model=model,
-            answers=answers,
-            quality=self._quality(answers),
-            interval=self._interval(answers),
+            answers=predictions,
+            quality=self._quality(predictions),
+            interval=self._interval(predictions),
             rows=self.rows,
         )
 
@@ -205,8 +205,8 @@ class ValidationBench:
         small = comparison.served
         before, after = measure_latencies((full.model, small.model), (full.rows, small.rows))
         failed = failed_cost_gates(
-            Cost(bytes=len(full.stored), latency_us=before["1"].p50, columns=len(full.rows)),
-            Cost(bytes=len(small.stored), latency_us=after["1"].p50, columns=len(small.rows)),
+            FileCost(bytes=len(full.stored), latency_us=before["1"].p50, columns=len(full.rows)),
+            FileCost(bytes=len(small.stored), latency_us=after["1"].p50, columns=len(small.rows)),
             limits=self.spec.compression,
         )
         return replace(comparison, failed=(*comparison.failed, *failed), latencies=after, full_latencies=before)

@@ -83,7 +83,7 @@ class OutcomeExplainer:
 
 def _compare(better: Variant, variant: Variant, metric: str) -> str:
     advantages = []
-    quality, reference = (quality_of(each.quality, metric) for each in (better, variant))
+    quality, reference = (quality_of(compared.quality, metric) for compared in (better, variant))
     if quality != reference:
         advantages.append(f"{metric} {quality:.6g} beside {reference:.6g}")
     if size_of(better) < size_of(variant):

@@ -61,7 +61,7 @@ class Preference:
 
     def drop(self, reference: Variant, variant: Variant) -> float:
         """Return how much of the reference's quality ``variant`` costs, as a share."""
-        before, after = (quality_of(each.quality, self.metric) for each in (reference, variant))
+        before, after = (quality_of(compared.quality, self.metric) for compared in (reference, variant))
         return relative_drop(before, after, self.metric)
 
     def is_within_interval(self, reference: Variant, variant: Variant) -> bool:

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.compression.gates import Cost, Predicted, failed_cost_gates, failed_quality_gates
+from pipeline.compression.gates import FileCost, Predicted, failed_cost_gates, failed_quality_gates
 from pipeline.contracts.spec.job_spec import Compression
 from pipeline.evaluation.ranking import relative_drop
 
 QUALITY = {"accuracy": 0.9, "rmse": 100.0}
-FULL, FULL_COST = Predicted(quality=QUALITY), Cost(bytes=1000, latency_us=20.0)
+FULL, FULL_COST = Predicted(quality=QUALITY), FileCost(bytes=1000, latency_us=20.0)
 
 
 def predicted(*, agreement: float = 1.0, batch_difference: float = 0.0, **quality: float) -> Predicted:
@@ -28,7 +28,7 @@ def quality_sentences(
 
 
 def cost_sentences(*, size: int = 300, latency: float = 20.0, **limits: float) -> tuple[str, ...]:
-    return failed_cost_gates(FULL_COST, Cost(bytes=size, latency_us=latency), limits=Compression(**limits))
+    return failed_cost_gates(FULL_COST, FileCost(bytes=size, latency_us=latency), limits=Compression(**limits))
 
 
 def test_a_file_that_is_smaller_and_as_good_keeps_its_gates() -> None:
