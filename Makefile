@@ -41,7 +41,7 @@ test-sam: $(VENV)/.installed-dev ## The functions in real Lambda containers (nee
 	tools/test_sam.sh
 
 bench: $(VENV)/.installed-dev ## Every benchmark; each prints one JSON line last
-	for script in serving serving_shapes cold_start server soak pipeline parallel training compression selection history scale quality registry trees; do $(BIN)/python benchmarks/$$script.py || exit 1; done
+	for script in serving serving_shapes cold_start server soak pipeline parallel training compression choice selection history scale quality registry trees; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 image: ## Build the jobs' container images, cpu and gpu
 	tools/make_image.sh

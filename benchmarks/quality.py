@@ -38,7 +38,7 @@ from quality_image_peers import IMAGE_PEERS, image_answer_of
 from quality_ours import make
 from quality_peers import PEERS, answer_of
 from quality_text_peers import TEXT_PEERS, text_answer_of
-from quality_variants import describe_variants, is_sound, print_table
+from quality_variants import describe_variants, failed_promises, print_table
 
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.metrics import measure
@@ -118,7 +118,7 @@ def answered(  # noqa: PLR0913 - the rows, the peers, and what both may use
         chosen=ours.chosen,
         board=ours.board,
         variants=variants,
-        sound=is_sound(ours.selection),
+        sound=not failed_promises(ours.selection, ours.data.spec.compression),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from quality_data import DataSet
+from quality_variants import full_precision
 
 from pipeline.codec.unpack import unpack
 from pipeline.compression.make_variants import make_variants
@@ -17,11 +18,12 @@ from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.outcome import EDGES, OUT_OF_FOLD, TrainedCandidate
 from pipeline.contracts.records.plan import Plan
-from pipeline.contracts.records.variant import Selection
+from pipeline.contracts.records.variant import Selection, Variant
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.thresholds import threshold_rule
 from pipeline.ensembling.builder import EnsembleBuilder, Member
-from pipeline.evaluation.scoring import OnnxModel, Predictions, feeds
+from pipeline.evaluation.metrics import measure
+from pipeline.evaluation.scoring import OnnxModel, Predictions, feeds, truth
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.training.distributed.machine import Machine
@@ -46,14 +48,20 @@ class Memory(dict[str, bytes]):
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """``answers``: of the served file, to the rows that test. ``board``: candidate -> seconds and notes."""
+    """``answers``: of the served file, to the rows that test. ``board``: candidate -> seconds and notes.
+
+    ``test_quality``: the metric that decides, on the test rows, of the winner and of its candidate's fp32 file.
+    """
 
     data: PreparedFiles
     answers: Predictions
     chosen: str
     seconds: float
+    compression_seconds: float
     board: dict[str, Any]
     selection: Selection
+    full_precision: Variant
+    test_quality: dict[str, float]
 
 
 def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
@@ -76,6 +84,7 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
     for one in made:
         files |= stored_files(one.candidate, ensembling.workdir / one.candidate)
         seconds[one.candidate] = one.seconds
+    compression_began = time.monotonic()
     variants = make_variants(
         [*trained, *made],
         artifacts=files,
@@ -87,12 +96,15 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
         read_training=lambda: splits["train"],
         threads=threads,
     )
-
+    compression_seconds = time.monotonic() - compression_began
     selection = select(variants, metric=planned.metric, spec=data.spec)
-    chosen = selection.winner
-    assert chosen.artifact is not None, "a winner was made"
-    served = OnnxModel(unpack(files[chosen.artifact.key]), threads=threads)
-    answers = served.run(feeds(splits["test"], data.dataset.signature))
+    chosen, full = selection.winner, full_precision(selection)
+    answers, of_full = (_predict(variant, files, data, threads) for variant in (chosen, full))
+    true = truth(splits["test"], data.dataset.signature)
+    test_quality = {
+        variant.display_name: measure(data.dataset.signature, true, predictions)[selection.metric]
+        for variant, predictions in ((chosen, answers), (full, of_full))
+    }
     taken = time.monotonic() - began
     board: dict[str, Any] = {candidate: {"seconds": round(taken, 1)} for candidate, taken in seconds.items()}
     board |= {one.name: one.reason for one in left_out} | {one.candidate: one.notes for one in made}
@@ -101,9 +113,19 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
         answers=answers,
         chosen=f"{chosen.candidate} {chosen.precision}",
         seconds=taken,
+        compression_seconds=compression_seconds,
         board=board,
         selection=selection,
+        full_precision=full,
+        test_quality=test_quality,
     )
+
+
+def _predict(variant: Variant, files: Memory, data: PreparedFiles, threads: int) -> Predictions:
+    """Return what the stored file of a variant predicts for the test rows."""
+    assert variant.artifact is not None, "it was made"
+    model = OnnxModel(unpack(files[variant.artifact.key]), threads=threads)
+    return model.run(feeds(data.read_splits()["test"], data.dataset.signature))
 
 
 def prepare_data(given: DataSet, folder: Path) -> PreparedFiles:

@@ -1,0 +1,82 @@
+"""Is the file that is chosen by itself within its gates, and beaten by no other? On all data sets of quality.py.
+
+Each data set is trained, compressed and chosen from by the pipeline's own functions with an empty train.yaml, in an
+equal share of the time. Printed is the whole table of variants: quality, bytes, latencies, the front, and why each is
+served or not. Asked for: never a winner outside its gates, and never one that another variant beats in quality, bytes
+and latency of one row. The floor is the fp32 file of the winner's candidate, which is always among the variants; its
+metric on the test rows, which nothing chose by, is beside the winner's. Data: as of quality.py.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import argparse
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+
+from common import report
+from quality import PARTS, say
+from quality_ours import Made, make
+from quality_variants import describe_variants, failed_promises, print_table
+
+SECONDS = 1_080.0  # of all data sets; what is begun is finished, so that the whole takes less than 20 minutes
+
+
+def describe(made: Made) -> dict[str, Any]:
+    """What was chosen, what it saves beside its candidate's fp32 file, and what it costs on the test rows."""
+    winner, metric = made.selection.winner, made.selection.metric
+    full = made.full_precision
+    assert winner.artifact is not None, "a winner was made"
+    assert full.artifact is not None, "fp32 is always made"
+    return {
+        "chosen": winner.display_name,
+        "reason": made.selection.reason,
+        "times smaller than fp32": round(full.artifact.bytes / winner.artifact.bytes, 2),
+        "times faster than fp32": round((full.latency_us or 0.0) / (winner.latency_us or 1.0), 2),
+        "metric": metric,
+        "test": {"fp32": made.test_quality[full.display_name], "chosen": made.test_quality[winner.display_name]},
+        "failed": failed_promises(made.selection, made.data.spec.compression),
+        "seconds": round(made.seconds, 1),
+        "seconds of compression": round(made.compression_seconds, 1),
+        "variants": describe_variants(made.selection),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=sorted(PARTS), help="this data set alone; may be repeated")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="of all data sets together")
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    names = arguments.only or sorted(PARTS, key=lambda name: PARTS[name][1], reverse=True)  # small tables first
+    deadline, found = time.monotonic() + arguments.seconds, dict[str, dict[str, Any]]()
+    for index, name in enumerate(names):
+        budget = max(0.0, deadline - time.monotonic()) / (len(names) - index)
+        with tempfile.TemporaryDirectory() as folder:
+            made = make(PARTS[name][0](0), Path(folder), budget=budget, threads=arguments.threads)
+        found[name] = describe(made)
+        say(f"\n{name}, by {made.selection.metric}: {made.selection.reason}\n{print_table(found[name]['variants'])}")
+        taken = f"{made.seconds:.0f} s, {made.compression_seconds:.0f} of them compression"
+        say(f"{name}: {found[name]['failed'] or 'sound'}, {taken}")
+    report(
+        "choice",
+        results=found,
+        floor={name: one["test"]["fp32"] for name, one in found.items()},
+        peers={},
+        ratios={name: one["times smaller than fp32"] for name, one in found.items()},
+        met=not any(one["failed"] for one in found.values()),
+    )
+
+
+if __name__ == "__main__":
+    main()
