@@ -201,7 +201,7 @@ def test_a_body_that_cannot_be_quantized_leaves_the_full_file(artifacts: FakeObj
     full, absent = make(network, artifacts, candidate).variants
     assert full.status == "ok"
     assert absent.status == "not_applicable"
-    assert absent.reason.startswith("it could not be made")
+    assert absent.reason.startswith("it could not be built or run")
 
 
 def test_an_interval_by_folds_moves_with_the_quality_of_the_small_file(artifacts: FakeObjectStore) -> None:
