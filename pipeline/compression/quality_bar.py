@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -64,4 +65,6 @@ class QualityBar:
 def best_first(trained: Sequence[TrainedCandidate], metric: str) -> list[TrainedCandidate]:
     """Return the candidates by the quality that training measured; those without it are last."""
 
-    return sorted(trained, key=lambda candidate: ranking_score(candidate.quality, metric), reverse=True)
+    measured = [candidate for candidate in trained if math.isfinite(candidate.quality.get(metric, math.nan))]
+    ranked = sorted(measured, key=lambda candidate: ranking_score(candidate.quality, metric), reverse=True)
+    return [*ranked, *(candidate for candidate in trained if candidate not in measured)]

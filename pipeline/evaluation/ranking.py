@@ -7,29 +7,21 @@ from collections.abc import Mapping
 
 from pipeline.contracts.spec.metrics import greater_is_better
 
-__all__ = ["SAME_LATENCY", "TIE", "is_faster", "is_tied", "quality_of", "ranking_score", "relative_drop"]
+__all__ = ["SAME_LATENCY", "TIE", "is_faster", "is_tied", "ranking_score", "relative_drop"]
 
 TIE = 1e-3  # relative: candidates whose metric differs by no more are told apart by their bytes
 SAME_LATENCY = 0.1  # relative: latencies that differ by no more count as equal
 _EPSILON = 1e-12  # below this an error is no error, and a share of it says nothing
 
 
-def quality_of(quality: Mapping[str, float], metric: str) -> float:
-    """Return the metric; where it is missing or no number, the worst value: such a model is compared and loses."""
-    value = quality.get(metric, math.nan)
-    worst = -math.inf if greater_is_better(metric) else math.inf
-    return worst if math.isnan(value) else value
-
-
 def ranking_score(quality: Mapping[str, float], metric: str) -> float:
-    """Return the metric so that greater is better; minus infinity where it is missing or no number."""
-    value = quality_of(quality, metric)
-    return value if greater_is_better(metric) else -value
+    """Return the metric so that greater is better."""
+    return quality[metric] if greater_is_better(metric) else -quality[metric]
 
 
 def is_tied(value: float, best: float) -> bool:
     """Return whether ``value`` is within 0.1 % of ``best``, of the same metric."""
-    return value == best or abs(value - best) <= TIE * abs(best)
+    return abs(value - best) <= TIE * abs(best)
 
 
 def is_faster(latency: float, reference: float) -> bool:
@@ -42,8 +34,6 @@ def relative_drop(reference: float, quality: float, metric: str) -> float:
 
     Of the log loss, which may be near 0, it is the share that the (geometric) mean probability of the truth loses.
     """
-    if quality == reference:
-        return 0.0
     if metric == "log_loss":
         return 1 - math.exp(reference - quality)
     loss = reference - quality if greater_is_better(metric) else quality - reference

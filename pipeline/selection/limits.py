@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.job_spec import Limits
 from pipeline.contracts.spec.metrics import greater_is_better
-from pipeline.evaluation.ranking import quality_of
-from pipeline.selection.pareto import latency_of, size_of
+from pipeline.selection.pareto import latency_of, quality_of, size_of
 
 __all__ = ["excess", "violations"]
 
@@ -38,7 +37,7 @@ def excess(variant: Variant, metric: str, limits: Limits) -> float:
 
 
 def _missed(variant: Variant, metric: str, limits: Limits) -> Iterator[tuple[str, float]]:
-    size, latency, quality = size_of(variant), latency_of(variant), quality_of(variant.quality, metric)
+    size, latency, quality = size_of(variant), latency_of(variant), quality_of(variant, metric)
     if limits.max_bytes is not None and size > limits.max_bytes:
         yield f"the file has {size} bytes; limits.max_bytes is {limits.max_bytes}", size / limits.max_bytes - 1
     if limits.max_latency_us is not None and latency > limits.max_latency_us:

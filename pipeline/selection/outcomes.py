@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.contracts.records.variant import Variant, VariantOutcome
-from pipeline.evaluation.ranking import is_faster, quality_of
-from pipeline.selection.pareto import dominates, front, latency_of, size_of
+from pipeline.evaluation.ranking import is_faster
+from pipeline.selection.pareto import dominates, front, latency_of, quality_of, size_of
 from pipeline.selection.preference import MAX_BALANCED_DROP, Preference
 
 __all__ = ["OutcomeExplainer"]
@@ -83,7 +83,7 @@ class OutcomeExplainer:
 
 def _compare(better: Variant, variant: Variant, metric: str) -> str:
     advantages = []
-    quality, reference = (quality_of(compared.quality, metric) for compared in (better, variant))
+    quality, reference = (quality_of(compared, metric) for compared in (better, variant))
     if quality != reference:
         advantages.append(f"{metric} {quality:.6g} beside {reference:.6g}")
     if size_of(better) < size_of(variant):

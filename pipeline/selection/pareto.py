@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from pipeline.contracts.records.variant import Variant
-from pipeline.evaluation.ranking import is_faster, ranking_score
+from pipeline.contracts.spec.metrics import greater_is_better
+from pipeline.evaluation.ranking import is_faster
 
-__all__ = ["dominates", "front", "latency_of", "size_of"]
+__all__ = ["dominates", "front", "latency_of", "quality_of", "score_of", "size_of"]
+
+
+def quality_of(variant: Variant, metric: str) -> float:
+    """Return its metric; where that is missing or no number, the worst value: such a variant is compared and loses."""
+    value = variant.quality.get(metric, math.nan)
+    worst = -math.inf if greater_is_better(metric) else math.inf
+    return worst if math.isnan(value) else value
+
+
+def score_of(variant: Variant, metric: str) -> float:
+    """Return its metric so that greater is better."""
+    quality = quality_of(variant, metric)
+    return quality if greater_is_better(metric) else -quality
 
 
 def size_of(variant: Variant) -> int:
@@ -28,7 +43,7 @@ def dominates(variant: Variant, competitor: Variant, metric: str) -> bool:
     Latencies within 10 % count as equal, so that the noise of measuring them decides nothing. The relation has no
     cycles, but is not transitive: what beats the competitor may itself be beaten by a variant that does not.
     """
-    quality, reference = ranking_score(variant.quality, metric), ranking_score(competitor.quality, metric)
+    quality, reference = score_of(variant, metric), score_of(competitor, metric)
     size, competing_size = size_of(variant), size_of(competitor)
     if quality < reference or size > competing_size or is_faster(latency_of(competitor), latency_of(variant)):
         return False

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.job_spec import Prefer
 from pipeline.contracts.spec.metrics import greater_is_better
-from pipeline.evaluation.ranking import is_faster, is_tied, quality_of, ranking_score, relative_drop
-from pipeline.selection.pareto import front, latency_of, size_of
+from pipeline.evaluation.ranking import is_faster, is_tied, relative_drop
+from pipeline.selection.pareto import front, latency_of, quality_of, score_of, size_of
 
 __all__ = ["MAX_BALANCED_DROP", "Preference"]
 
@@ -49,25 +49,25 @@ class Preference:
     def tied_with_best(self, variants: Sequence[Variant]) -> list[Variant]:
         """Return the variants of candidates whose quality is within 0.1 % of the best candidate's."""
         best = self.candidate_quality(max(variants, key=self.candidate_score))
-        return [variant for variant in variants if is_tied(self.candidate_quality(variant), best)]
+        return [variant for variant in variants if _is_tied(self.candidate_quality(variant), best)]
 
     def candidate_quality(self, variant: Variant) -> float:
         """Return the quality of the variant's candidate: that of its fp32 file."""
-        return quality_of(self.full_precision.get(variant.candidate, variant).quality, self.metric)
+        return quality_of(self.full_precision.get(variant.candidate, variant), self.metric)
 
     def candidate_score(self, variant: Variant) -> float:
         """Return the quality of the variant's candidate so that greater is better."""
-        return ranking_score(self.full_precision.get(variant.candidate, variant).quality, self.metric)
+        return score_of(self.full_precision.get(variant.candidate, variant), self.metric)
 
     def drop(self, reference: Variant, variant: Variant) -> float:
         """Return how much of the reference's quality ``variant`` costs, as a share."""
-        before, after = (quality_of(compared.quality, self.metric) for compared in (reference, variant))
-        return relative_drop(before, after, self.metric)
+        before, after = (quality_of(compared, self.metric) for compared in (reference, variant))
+        return 0.0 if before == after else relative_drop(before, after, self.metric)
 
     def is_within_interval(self, reference: Variant, variant: Variant) -> bool:
         """Return whether the quality is no worse than the reference's 95 % interval, where that has one."""
         low, high = reference.interval.get(self.metric, (float("-inf"), float("inf")))
-        quality = quality_of(variant.quality, self.metric)
+        quality = quality_of(variant, self.metric)
         return quality >= low if greater_is_better(self.metric) else quality <= high
 
     def best(self, variants: Sequence[Variant]) -> Variant:
@@ -81,8 +81,8 @@ class Preference:
 
     def _most_exact(self, variants: Sequence[Variant]) -> Variant:
         """Of the variants within 0.1 % of the best quality the smallest."""
-        best = quality_of(self.best(variants).quality, self.metric)
-        tied = [variant for variant in variants if is_tied(quality_of(variant.quality, self.metric), best)]
+        best = quality_of(self.best(variants), self.metric)
+        tied = [variant for variant in variants if _is_tied(quality_of(variant, self.metric), best)]
         return min(tied, key=_by_size)
 
     def _balance(self, best: Variant, variants: Sequence[Variant]) -> Variant:
@@ -108,7 +108,12 @@ class Preference:
         return min((v for v in equivalent if not is_faster(fastest, latency_of(v))), key=_by_size)
 
     def _score(self, variant: Variant) -> float:
-        return ranking_score(variant.quality, self.metric)
+        return score_of(variant, self.metric)
+
+
+def _is_tied(quality: float, best: float) -> bool:
+    """Whether it is within 0.1 % of the best; infinite qualities are tied with each other."""
+    return quality == best or is_tied(quality, best)
 
 
 def _by_size(variant: Variant) -> tuple[int, str, str]:

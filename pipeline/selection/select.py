@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pipeline.contracts.records.variant import CandidateReport, LeaderboardRow, Selection, Variant, VariantSet
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import quality_metric
-from pipeline.evaluation.ranking import TIE, ranking_score
+from pipeline.evaluation.ranking import TIE
 from pipeline.selection.limits import excess, violations
 from pipeline.selection.outcomes import OutcomeExplainer
-from pipeline.selection.pareto import front, size_of
+from pipeline.selection.pareto import front, score_of, size_of
 from pipeline.selection.preference import Preference
 
 __all__ = ["select"]
@@ -97,7 +97,7 @@ class _Leaderboard:
         return (*rows, *(self._row(variant) for variant in unranked))
 
     def _rank(self, variant: Variant) -> tuple[float, int, str, str, str]:
-        quality = -ranking_score(variant.quality, self.metric)
+        quality = -score_of(variant, self.metric)
         return quality, size_of(variant), variant.candidate, variant.precision, variant.name
 
     def _row(self, variant: Variant, rank: int | None = None, on_front: bool = False) -> LeaderboardRow:
