@@ -99,17 +99,17 @@ class TokenIssuer:
         if claim is None:
             return ()
         models = {name.removeprefix(f"{tenant}/") for name in _entries(claim)}
-        own = sorted(name for name in models if "/" not in name)
+        names = sorted(name for name in models if "/" not in name)
         try:
-            for name in own:
+            for name in names:
                 check_model(name)
         except InputError:
-            own = []
-        if not 1 <= len(own) <= _MAX_MODELS:
+            names = []
+        if not 1 <= len(names) <= _MAX_MODELS:
             raise UnauthenticatedError(
                 f"the token's claim {self.models_claim} does not name 1 to {_MAX_MODELS} models of its tenant"
             )
-        return tuple(own)
+        return tuple(names)
 
 
 def check_url(url: str) -> None:
@@ -118,9 +118,9 @@ def check_url(url: str) -> None:
     Raises:
         ConfigurationError: The URL is neither https nor of this machine.
     """
-    parts = urlsplit(url)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    if not is_safe or not parts.hostname or parts.query or parts.fragment:
+    address = urlsplit(url)
+    is_safe = address.scheme == "https" or (address.scheme == "http" and address.hostname in _LOOPBACK)
+    if not is_safe or not address.hostname or address.query or address.fragment:
         raise ConfigurationError("an issuer of tokens is a URL with https and without a query (http on this machine)")
 
 

@@ -36,8 +36,8 @@ class RecentAnswers(Generic[_T]):
 
     def recall(self, credential: str) -> _T | None:
         """Return what was found a moment ago; None if nothing was, or the credential was refused."""
-        until, answer, _ = self._answers.get(credential, (0.0, None, ""))
-        return answer if self._clock() < until else None
+        until, value, _ = self._answers.get(credential, (0.0, None, ""))
+        return value if self._clock() < until else None
 
     def get(self, credential: str) -> _T:
         """Return what is found, now or a moment ago.
@@ -45,20 +45,20 @@ class RecentAnswers(Generic[_T]):
         Raises:
             UnauthenticatedError: The credential is refused, now or a moment ago.
         """
-        until, answer, refusal = self._answers.get(credential, (0.0, None, ""))
+        until, value, refusal = self._answers.get(credential, (0.0, None, ""))
         if self._clock() >= until:
             try:
-                answer, refusal = self._find(credential), ""
+                value, refusal = self._find(credential), ""
             except UnauthenticatedError as error:
-                answer, refusal = None, error.message
-            self._keep(credential, answer, refusal)
-        if answer is None:
+                value, refusal = None, error.message
+            self._keep(credential, value, refusal)
+        if value is None:
             raise UnauthenticatedError(refusal)
-        return answer
+        return value
 
-    def _keep(self, credential: str, answer: _T | None, refusal: str) -> None:
+    def _keep(self, credential: str, value: _T | None, refusal: str) -> None:
         with self._lock:
             self._answers.pop(credential, None)
-            self._answers[credential] = self._clock() + self._seconds, answer, refusal
+            self._answers[credential] = self._clock() + self._seconds, value, refusal
             while len(self._answers) > _MAX_CACHED:
                 self._answers.popitem(last=False)

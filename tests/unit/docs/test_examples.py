@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from rich.console import Console
 
+from pipeline.bootstrap import token_verifier
 from pipeline.cli.upload.check import check_path
 from pipeline.cli.upload.check_report import check_view
+from pipeline.registry.sign_in.issuer import TokenIssuer
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "docs" / "examples" / "wohnungen.csv"
@@ -28,3 +33,15 @@ def test_the_german_file_is_what_a_german_excel_exports() -> None:
     assert "Wohnfläche (m²)" in body.decode("cp1252")
     assert b"\r\n" in body
     assert b";1.468,08" in body
+
+
+def test_the_local_issuers_tokens_are_accepted() -> None:
+    command = [sys.executable, str(ROOT / "docs" / "examples" / "local_issuer.py"), "--port", "0", "--tenant", "acme"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as issuer:
+        try:
+            assert issuer.stdout is not None
+            printed = json.loads(issuer.stdout.readline())
+            accepted = TokenIssuer(issuer=printed["issuer"], audiences=("modeldrop",))
+            assert token_verifier(accepted).resolve(printed["token"]).tenant == "acme"
+        finally:
+            issuer.terminate()
