@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -13,11 +13,14 @@ from modeldrop.errors import ApiError, RunFailedError
 
 __all__ = [
     "ATTEMPTS",
+    "LISTS",
     "ApiCall",
     "alias_call",
     "check_run",
     "infer_url",
+    "list_call",
     "predict_call",
+    "read_page",
     "read_predictions",
     "read_response",
     "retry_after",
@@ -25,6 +28,14 @@ __all__ = [
 ]
 
 ATTEMPTS = 4
+LISTS = {  # of each list of the API: its path, and the field of its entries
+    "models": ("/registry/models", "models"),
+    "versions": ("/registry/models/{model}", "versions"),
+    "history": ("/registry/models/{model}/history", "moves"),
+    "runs": ("/registry/runs", "runs"),
+    "rejected": ("/registry/rejected", "rejected"),
+}
+_PAGE = 100  # entries of one response
 _FIRST_WAIT = 0.2  # seconds, where the API does not say; doubled after each attempt
 _BUSY = frozenset({429, 502, 503, 504})
 
@@ -74,6 +85,36 @@ def rollback_call(base: str, model: str, alias: str, reason: str) -> ApiCall:
     """Return the call that points an alias to the version before."""
     url = f"{base}/registry/models/{quote(model, safe='')}/rollback"
     return ApiCall(method="POST", url=url, options={"json": {"alias": alias, "reason": reason}})
+
+
+def list_call(base: str, name: str, model: str, query: Mapping[str, Any]) -> ApiCall:
+    """Return the call of one page of a list.
+
+    Args:
+        base: Base URL of the API.
+        name: Name of the list, a key of ``LISTS``.
+        model: Model whose list it is, for ``versions`` and ``history``.
+        query: Filters, ``next`` (the token of the page before) and ``limit`` (entries that are still wanted); what is
+            None is left out.
+
+    Raises:
+        ValueError: There is no such list, or it needs a model.
+    """
+    if name not in LISTS:
+        raise ValueError(f"'{name}' is no list: {', '.join(LISTS)} are expected")
+    path, _ = LISTS[name]
+    if ("{model}" in path) != bool(model):
+        raise ValueError(f"the list '{name}' {'needs' if '{model}' in path else 'takes no'} model")
+    params = {key: value for key, value in query.items() if value is not None}
+    params["limit"] = min(params.get("limit", _PAGE), _PAGE)
+    return ApiCall(method="GET", url=base + path.format(model=quote(model, safe="")), options={"params": params})
+
+
+def read_page(document: dict[str, Any], name: str, left: int | None) -> tuple[list[dict[str, Any]], str | None]:
+    """Return the entries of a page that are wanted, and the token of the next page; None if there is none."""
+    entries = list(document[LISTS[name][1]])[:left]
+    token = document.get("next")
+    return entries, None if left is not None and len(entries) >= left else token
 
 
 def read_response(response: httpx.Response) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -193,13 +193,48 @@ class Client:
         """Return a run: its status, stages, and its version or error."""
         return dict(self._read(ApiCall(method="GET", url=f"{self._base}/registry/runs/{run}")))
 
-    def runs(self) -> list[dict[str, Any]]:
-        """Return the tenant's runs, newest first."""
-        return list(self._read(ApiCall(method="GET", url=f"{self._base}/registry/runs"))["runs"])
+    def iterate(
+        self, name: str, model: str = "", *, limit: int | None = None, **filters: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Yield the entries of a list of the registry; its pages are read as they are needed.
 
-    def models(self) -> list[dict[str, Any]]:
-        """Return the tenant's models with their live and latest versions."""
-        return list(self._read(ApiCall(method="GET", url=f"{self._base}/registry/models"))["models"])
+        Args:
+            name: ``models``, ``versions``, ``history``, ``runs`` or ``rejected`` (uploads that started no run).
+            model: Model whose ``versions`` or ``history`` are listed.
+            limit: Maximum number of entries; None for all.
+            filters: Parameters of the list's query: ``task`` and ``tag`` of models, ``alias`` of a history.
+
+        Raises:
+            ApiError: The API refuses the call, or does not answer.
+            ValueError: There is no such list, or it needs a model.
+        """
+        token: str | None = None
+        while limit is None or limit > 0:
+            call = calls.list_call(self._base, name, model, {**filters, "limit": limit, "next": token})
+            entries, token = calls.read_page(self._read(call), name, limit)
+            yield from entries
+            limit = None if limit is None else limit - len(entries)
+            if token is None:
+                return
+
+    def runs(self, *, limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the tenant's runs, newest first."""
+        return list(self.iterate("runs", limit=limit))
+
+    def models(
+        self, *, task: str | None = None, tag: str | None = None, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the tenant's models with their live and latest versions, sorted by name.
+
+        Args:
+            task: Models whose newest version has this task.
+            tag: Models with this tag: a name, a value, or ``name=value``.
+            limit: Maximum number of models; None for all.
+
+        Raises:
+            ApiError: The API refuses the call, or does not answer.
+        """
+        return list(self.iterate("models", limit=limit, task=task, tag=tag))
 
     def promote(self, model: str, version: int, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
         """Point an alias to a version."""

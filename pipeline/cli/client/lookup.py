@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
@@ -21,7 +22,6 @@ __all__ = [
     "find_run",
     "find_selection",
     "find_version",
-    "has_tags",
     "live_number",
     "newest_runs",
     "read_golden",
@@ -108,12 +108,6 @@ def live_number(connection: Connection, tenant: str, model: str) -> int | None:
     return summary.live_version if summary else None
 
 
-def has_tags(summary: ModelSummary, tags: Sequence[str]) -> bool:
-    """Return whether a model has all tags, each given as a name, a value, or ``name=value``."""
-    words = {word for name, value in summary.tags.items() for word in (name, value, f"{name}={value}")}
-    return words.issuperset(tags)
-
-
 def find_run(connection: Connection, name: str, tenant: str | None = None) -> Run:
     """Return the run of that name, or the newest run of the model of that name.
 
@@ -125,13 +119,12 @@ def find_run(connection: Connection, name: str, tenant: str | None = None) -> Ru
     Raises:
         NotFoundError: There is neither such a run nor a run of such a model.
     """
-    try:
+    owner = connection.tenant(tenant)
+    with suppress(NotFoundError):
         return connection.runs.get(name)
-    except NotFoundError:
-        runs = newest_runs(connection, connection.tenant(tenant))
-    for run in runs:
-        if run.model == name:
-            return run
+    if newest := connection.runs.page(tenant=owner, models=(name,), limit=1).entries:
+        return newest[0]
+    runs = newest_runs(connection, owner)
     names = [*(run.run for run in runs), *dict.fromkeys(run.model for run in runs)]
     raise NotFoundError(f"no run or model '{name}'{_near(name, names) or _list_runs(runs)}")
 

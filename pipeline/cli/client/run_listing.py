@@ -6,9 +6,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING
 
 import typer
+
+from pipeline.contracts.paging.page import iterate
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["STATUSES", "RunFilter", "list_runs", "parse_since", "parse_status"]
 
 STATUSES = ("RUNNING", "SUCCEEDED", "FAILED", "NEEDS_DECISION", "REJECTED")
-_MAX_LISTED = 1000  # that a filter looks at
+_PAGE = 100  # runs that are read at once
 _AGE = re.compile(r"(\d+)([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -32,33 +35,40 @@ class RunFilter:
     since: datetime | None = None
 
     def takes(self, run: Run) -> bool:
-        """Return whether a run is listed."""
-        if self.model not in (None, run.model) or self.status not in (None, run.status):
-            return False
-        return self.since is None or run.started_at >= self.since
+        """Return whether a run of the filter's model and time is listed."""
+        return self.status in (None, run.status)
 
-    def takes_rejected(self, upload: RejectedUpload) -> bool:
-        """Return whether an upload that started no run is listed; it belongs to no model."""
-        if self.model is not None or self.status not in (None, "REJECTED"):
-            return False
-        return self.since is None or upload.at >= self.since
+    @property
+    def takes_rejected(self) -> bool:
+        """Return whether uploads that started no run are listed; they belong to no model."""
+        return self.model is None and self.status in (None, "REJECTED")
 
     @property
     def is_narrow(self) -> bool:
-        """Return whether more runs must be read than are listed."""
+        """Return whether some runs may be left out."""
         return any(value is not None for value in (self.model, self.status, self.since))
 
 
 def list_runs(
     connection: Connection, chosen: RunFilter, *, limit: int
 ) -> tuple[list[Run | RejectedUpload], Sequence[RejectedUpload]]:
-    """Return the newest ``limit`` that a filter takes, newest first; and the rejected uploads among them."""
+    """Return the newest ``limit`` that a filter takes, newest first; and the rejected uploads among them.
+
+    Pages are read until there are so many, or until runs are older than the filter takes.
+    """
     from pipeline.cli.views.rejected_uploads import merge_newest
 
-    read = _MAX_LISTED if chosen.is_narrow else limit
-    runs = [run for run in connection.runs.list(tenant=chosen.tenant, limit=read) if chosen.takes(run)]
-    rejected = connection.runs.rejected(tenant=chosen.tenant, limit=read)
-    return merge_newest(runs, [upload for upload in rejected if chosen.takes_rejected(upload)], limit)
+    page, since = min(limit, _PAGE), chosen.since or datetime.min.replace(tzinfo=UTC)
+    models = () if chosen.model is None else (chosen.model,)
+    runs = iterate(lambda after: connection.runs.page(tenant=chosen.tenant, models=models, limit=page, after=after))
+    uploads = iterate(lambda after: connection.runs.rejected_page(tenant=chosen.tenant, limit=page, after=after))
+    taken = filter(chosen.takes, takewhile(lambda run: run.started_at >= since, runs))
+    rejected = takewhile(lambda upload: upload.at >= since, uploads)
+    return merge_newest(
+        [] if chosen.status == "REJECTED" else list(islice(taken, limit)),
+        list(islice(rejected, limit)) if chosen.takes_rejected else [],
+        limit,
+    )
 
 
 def parse_status(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from pipeline.cli.client.session import session_of
 from pipeline.cli.commands.completion import complete_models, complete_versions
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
+from pipeline.contracts.paging.page import MAX_LISTED, iterate
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
@@ -81,10 +83,11 @@ def register(app: typer.Typer) -> None:
 
 def models(
     ctx: typer.Context,
+    *,
     tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Show only this tenant's.")] = None,
     task: Annotated[
         str | None,
-        typer.Option(metavar="TASK", help="Show only models whose live version has this task, such as regression."),
+        typer.Option(metavar="TASK", help="Show only models whose newest version has this task, such as regression."),
     ] = None,
     tag: Annotated[
         list[str] | None,
@@ -92,21 +95,22 @@ def models(
             metavar="KEY[=VALUE]", help="Show only models with this tag, given as a name, value or name=value."
         ),
     ] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Show at most this many (default: all).")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """List models, each with the version that is live."""
-    from pipeline.cli.client.lookup import has_tags
     from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.json_documents import model_document
     from pipeline.cli.views.tables import models_table
 
     connection = session_of(ctx).connection()
-    summaries = [model for model in connection.registry.models(tenant) if has_tags(model, tag or ())]
-    listed = [
-        (summary, live)
-        for summary, live in ((model, _live(model, connection)) for model in summaries)
-        if task is None or (live is not None and live.signature.task == task)
-    ]
+    page = MAX_LISTED if limit is None else min(limit, MAX_LISTED)
+    summaries = iterate(
+        lambda after: connection.registry.models_page(tenant, task=task, tags=tag or (), limit=page, after=after)
+    )
+    listed = [(summary, _live(summary, connection)) for summary in islice(summaries, limit)]
     if json:
         print_json([model_document(summary, live) for summary, live in listed])
     elif not listed and (task or tag):

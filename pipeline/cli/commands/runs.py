@@ -187,7 +187,7 @@ def runs(
     since: Annotated[
         str | None, typer.Option(metavar="AGE", help="Show runs since 30m, 2h, 1d or 2w ago, or since 2026-11-29.")
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Show at most this many.")] = 20,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Show at most this many.")] = 20,
     json: JsonOption = False,
 ) -> None:
     """List runs, newest first, or show one."""

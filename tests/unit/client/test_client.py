@@ -145,6 +145,39 @@ def test_what_is_not_an_answer_of_the_api_is_an_error(body: bytes) -> None:
         client(lambda _: httpx.Response(502, content=body)).models()
 
 
+def paged(request: httpx.Request) -> httpx.Response:
+    """Answer with pages of a list of 250 entries, whose tokens are the number of the next one."""
+    query = request.url.params
+    start = int(query.get("next", 0))
+    stop = min(start + int(query["limit"]), 250)
+    field = {"history": "moves"}.get(request.url.path.rsplit("/", 1)[1], request.url.path.rsplit("/", 1)[1])
+    following = {"next": str(stop)} if stop < 250 else {}
+    entries = [{"number": number, "alias": query.get("alias")} for number in range(start, stop)]
+    return httpx.Response(200, json={field: entries, **following})
+
+
+def test_a_list_is_read_in_pages_as_far_as_it_is_wanted() -> None:
+    limits: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        limits.append(int(request.url.params["limit"]))
+        return paged(request)
+
+    with client(answer) as api:
+        assert [run["number"] for run in api.runs()] == list(range(250))
+        assert limits == [100, 100, 100]
+        assert len(list(api.iterate("history", "m", limit=120, alias="live"))) == 120
+        assert limits[3:] == [100, 20]
+        assert next(api.iterate("rejected"))["number"] == 0
+        assert len(limits) == 6
+        assert list(api.iterate("runs", limit=0)) == []
+        with pytest.raises(ValueError, match="models, versions, history"):
+            next(api.iterate("houses"))
+        for name, model in (("history", ""), ("runs", "m")):
+            with pytest.raises(ValueError, match=name):
+                next(api.iterate(name, model))
+
+
 def test_the_registry_is_read_and_changed() -> None:
     requests: list[tuple[str, str, Any]] = []
 

@@ -152,7 +152,7 @@ def history(
         str | None,
         typer.Option("--at", metavar="TIME", help="Show the move in effect then: 30m or 1d ago, or 2026-11-30T12:00."),
     ] = None,
-    limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Show at most this many.")] = 50,
+    limit: Annotated[int, typer.Option(metavar="N", min=1, help="Show at most this many.")] = 50,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
