@@ -13,10 +13,10 @@ from pipeline.bootstrap import denied_calls, model_catalogue
 from pipeline.contracts.object_keys import check_model
 from pipeline.contracts.paging.token import PageQuery
 from pipeline.lambda_handlers import http_function, reference_page, reject_unknown_route
-from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.routes import split_alias
 from pipeline.serving.http import Response, authorize_caller, find_caller
 from pipeline.serving.metadata import server_metadata
+from pipeline.use_cases.management.api_document import api_document
 
 Document = dict[str, Any]
 
@@ -141,7 +141,7 @@ def show_run(run: str) -> Document:
 @app.get("/openapi.json")
 def describe_api() -> Document:
     """Return the OpenAPI document of any model; it needs no caller."""
-    return openapi_document()
+    return api_document()
 
 
 @app.get("/v2/models/<model>/openapi.json")

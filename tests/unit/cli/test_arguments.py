@@ -123,6 +123,6 @@ def test_ctrl_c_in_a_command_is_one_line(stage: Stage) -> None:
     def interrupt(*_: object, **__: object) -> object:
         raise KeyboardInterrupt
 
-    stage.registry.models = interrupt  # type: ignore[assignment, method-assign]
+    stage.registry.models_page = interrupt  # type: ignore[assignment, method-assign]
     result = stage.run("models")
     assert (result.exit_code, result.stderr) == (130, "interrupted\n")

@@ -47,7 +47,7 @@ def _raise(error: BaseException) -> Callable[..., Any]:
 
 
 def _fail_with(stage: Stage, error: BaseException, *before: str) -> Any:
-    stage.registry.models = _raise(error)  # type: ignore[method-assign]
+    stage.registry.models_page = _raise(error)  # type: ignore[method-assign]
     return stage.run(*before, "models")
 
 

@@ -1,0 +1,219 @@
+"""Types of the registry's responses, of which the OpenAPI document has their schemas."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal, NotRequired
+
+from typing_extensions import TypedDict  # that pydantic reads on Python 3.11 too
+
+from pipeline.contracts.promotion.rollout import Rollout
+from pipeline.contracts.records.alias_move import AliasMove
+from pipeline.contracts.records.estimate import Estimate
+from pipeline.contracts.records.model_version import Lineage
+from pipeline.contracts.records.run import Learning, Run, RunError, RunStatus, Stage
+from pipeline.contracts.records.variant import Artifact
+
+__all__ = [
+    "AbortedUpload",
+    "CanceledRun",
+    "CompletedUpload",
+    "DeletedVersion",
+    "Form",
+    "ListedModel",
+    "ListedRun",
+    "ListedVersion",
+    "ModelPage",
+    "Move",
+    "MovePage",
+    "Part",
+    "Parts",
+    "RejectedPage",
+    "RejectedUpload",
+    "Run",
+    "RunPage",
+    "VersionDocument",
+    "VersionPage",
+    "VersionStatus",
+]
+
+VersionStatus = Literal["REGISTERED", "READY", "ARCHIVED", "DELETED"]
+
+
+class ListedModel(TypedDict):
+    """A model in a list."""
+
+    model: str
+    latest_version: int
+    live_version: int | None
+    aliases: dict[str, int]
+    tags: dict[str, str]
+    task: str | None
+    rollout: Rollout | None
+
+
+class ModelPage(TypedDict):
+    """A page of models."""
+
+    models: list[ListedModel]
+    next: NotRequired[str]
+
+
+class ListedVersion(TypedDict):
+    """A version in a list."""
+
+    version: int
+    status: VersionStatus
+    algorithm: str
+    precision: str
+    metric: str
+    quality: dict[str, float | None]
+    created_at: datetime
+
+
+class VersionPage(TypedDict):
+    """A model with a page of its versions."""
+
+    model: str
+    live_version: int | None
+    aliases: dict[str, int]
+    tags: dict[str, str]
+    versions: list[ListedVersion]
+    next: NotRequired[str]
+
+
+class VersionDocument(ListedVersion):
+    """A version with its signature and card."""
+
+    tenant: str
+    model: str
+    artifact: Artifact
+    lineage: Lineage
+    card_key: str
+    tags: dict[str, str]
+    signature: dict[str, Any]
+    card: dict[str, Any]
+
+
+class DeletedVersion(TypedDict):
+    """A deleted version. Its files leave the bucket after ``restorable_until``."""
+
+    model: str
+    version: int
+    status: VersionStatus
+    restorable_until: datetime
+
+
+class MovePage(TypedDict):
+    """A page of moves."""
+
+    model: str
+    moves: list[AliasMove]
+    next: NotRequired[str]
+
+
+class Move(TypedDict):
+    """A move of an alias; ``at`` is null if the alias pointed to the version already."""
+
+    model: str
+    alias: str
+    version: int
+    previous: int | None
+    at: datetime | None
+    by: NotRequired[str]
+    reason: NotRequired[str]
+
+
+class ListedRun(TypedDict):
+    """A run in a list."""
+
+    run: str
+    tenant: str
+    model: str
+    file: str
+    status: RunStatus
+    version: int | None
+    error: RunError | None
+    reason: str | None
+    learning: Learning | None
+    estimate: Estimate | None
+    started_at: datetime
+    ended_at: datetime | None
+    stages: list[Stage]
+
+
+class RunPage(TypedDict):
+    """A page of runs."""
+
+    runs: list[ListedRun]
+    next: NotRequired[str]
+
+
+class CanceledRun(TypedDict):
+    """A run that was canceled."""
+
+    run: str
+    status: RunStatus
+    error: RunError | None
+
+
+class RejectedUpload(TypedDict):
+    """An upload that started no run."""
+
+    key: str
+    reason: str
+    at: datetime
+
+
+class RejectedPage(TypedDict):
+    """A page of uploads that started no run."""
+
+    rejected: list[RejectedUpload]
+    next: NotRequired[str]
+
+
+class _Grant(TypedDict):
+    key: str
+    bucket: str
+    expires_at: datetime
+
+
+class Form(_Grant):
+    """A signed form: ``fields`` come before the file in the POST to ``url``."""
+
+    url: str
+    fields: dict[str, str]
+
+
+class Part(TypedDict):
+    """A part that is to be PUT to ``url``."""
+
+    number: int
+    bytes: int
+    url: str
+
+
+class Parts(_Grant):
+    """An upload in parts: those that are missing, the first 100 of them, and the numbers of those that are there."""
+
+    upload_id: str
+    part_bytes: int
+    parts: list[Part]
+    done: list[int]
+
+
+class CompletedUpload(TypedDict):
+    """An object that was made of its parts, and the run that it starts."""
+
+    key: str
+    bucket: str
+    version_id: str
+    run: str | None
+
+
+class AbortedUpload(TypedDict):
+    """An upload in parts that was given up."""
+
+    key: str
+    upload_id: str
+    status: Literal["ABORTED"]
