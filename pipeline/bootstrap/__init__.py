@@ -31,7 +31,7 @@ from pipeline.bootstrap.run_use_cases import (
     stage_finisher,
     validator,
 )
-from pipeline.bootstrap.scheduled import lost_runs, rollout_checker
+from pipeline.bootstrap.scheduled import lost_runs, rollout_checker, version_purger
 from pipeline.bootstrap.settings import (
     CommandSettings,
     DescriberSettings,
@@ -96,6 +96,7 @@ __all__ = [
     "token_verifier",
     "upload_granter",
     "validator",
+    "version_purger",
 ]
 
 Environ = Mapping[str, str]

@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from pipeline.bootstrap.adapters import connect, registry_of, table_of
-from pipeline.bootstrap.settings import LostRunSettings, RolloutSettings
+from pipeline.bootstrap.adapters import bucket_of, connect, registry_of, table_of
+from pipeline.bootstrap.settings import LostRunSettings, RegistryTaskSettings
 
 if TYPE_CHECKING:
     from pipeline.use_cases.scheduled.check_rollouts import CheckRollouts
+    from pipeline.use_cases.scheduled.purge_versions import PurgeVersions
 
-__all__ = ["lost_runs", "rollout_checker"]
+__all__ = ["lost_runs", "rollout_checker", "version_purger"]
 
 Environ = Mapping[str, str]
 
@@ -36,4 +37,13 @@ def rollout_checker(environ: Environ = os.environ) -> CheckRollouts:
     """Compose CheckRollouts."""
     from pipeline.use_cases.scheduled.check_rollouts import CheckRollouts
 
-    return CheckRollouts(registry=registry_of(connect(environ), RolloutSettings.from_env(environ)))
+    return CheckRollouts(registry=registry_of(connect(environ), RegistryTaskSettings.from_env(environ)))
+
+
+def version_purger(environ: Environ = os.environ) -> PurgeVersions:
+    """Compose PurgeVersions."""
+    from pipeline.use_cases.scheduled.purge_versions import PurgeVersions
+
+    settings = RegistryTaskSettings.from_env(environ)
+    clients = connect(environ)
+    return PurgeVersions(registry=registry_of(clients, settings), artifacts=bucket_of(clients, settings.artifacts))

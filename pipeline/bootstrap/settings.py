@@ -22,7 +22,7 @@ __all__ = [
     "PredictorSettings",
     "PublisherSettings",
     "RegistrarSettings",
-    "RolloutSettings",
+    "RegistryTaskSettings",
     "SmokeTestSettings",
     "StageSettings",
     "StarterSettings",
@@ -250,8 +250,8 @@ class LostRunSettings(_Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RolloutSettings(_Settings):
-    """Settings of the function ``check_rollouts``."""
+class RegistryTaskSettings(_Settings):
+    """Settings of the functions ``check_rollouts`` and ``purge_versions``."""
 
     table: str = _table()
     artifacts: str = _artifacts()

@@ -118,6 +118,11 @@ class S3ObjectStore:
         with self._transfers() as transfers:
             transfers.copy(origin, self._bucket, key).result()
 
+    def delete(self, key: str) -> None:
+        """Delete an object; the bucket keeps its versions (DeleteObject without a version id)."""
+        with self._speaking():
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+
     def delete_all(self, prefix: str) -> int:
         """Delete all versions of all objects whose key begins with ``prefix``, and return their number."""
         deleted = 0

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from pipeline.contracts.clock import format_time
 from pipeline.contracts.errors import ConflictError, InputError, NotFoundError
 from pipeline.contracts.ports import CheckRequest, Item, UpdateRequest
 from pipeline.contracts.records.model_version import VersionRecord
 from pipeline.contracts.table_keys import model_key, version_key
 from pipeline.registry.aliases import Aliases
 from pipeline.registry.contention import RegistryStore
-from pipeline.registry.versions import Versions, parse_version
+from pipeline.registry.versions import Versions, parse_version, restorable_until
 
-__all__ = ["GRACE_PERIOD", "MAX_TAGS", "VersionLifecycle", "check_tags"]
+__all__ = ["GRACE_PERIOD", "MAX_TAGS", "OverdueVersion", "VersionLifecycle", "check_tags"]
 
 GRACE_PERIOD = timedelta(days=7)
 MAX_TAGS = 50
 _TAG_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/-]{0,63}")
 _MAX_TAG_VALUE = 256  # characters
+_LISTING = "DELETED"  # of deleted versions, in the listing index, by the end of their grace period
+_DELETED = ("deleted_at", "deleted_by", "restorable_until", "listing", "listed_at", "expires_at")
+_STATE = ("archived_at", "archived_by", *_DELETED)  # attributes beside a version's record
+
+
+class OverdueVersion(NamedTuple):
+    """A deleted version whose grace period is over.
+
+    Attributes:
+        record: Its record.
+        purged_files: Id of the object's version by key, of files that may have been deleted already.
+    """
+
+    record: VersionRecord
+    purged_files: Mapping[str, str]
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
@@ -97,10 +114,16 @@ class VersionLifecycle:
         def attempt() -> tuple[VersionRecord, datetime] | None:
             item = self._versions.item(tenant, model, version)
             record, now = parse_version(item), self._store.now()
-            if record.status == "DELETED":
-                return record, datetime.fromtimestamp(item["expires_at"], now.tzinfo)
+            if (until := restorable_until(item)) is not None:
+                return record, until
             until = (now + GRACE_PERIOD).replace(microsecond=0)
-            values = {"deleted_at": now.isoformat(), "deleted_by": by, "expires_at": int(until.timestamp())}
+            values = {
+                "deleted_at": now.isoformat(),
+                "deleted_by": by,
+                "restorable_until": format_time(until),
+                "listing": _LISTING,
+                "listed_at": f"{format_time(until)}#{tenant}/{model}/{version}",
+            }
             deleted = self._write_unless_aliased(record, values, required={"deleted_at": None})
             return None if deleted is None else (deleted, until)
 
@@ -118,18 +141,49 @@ class VersionLifecycle:
             NotFoundError: The tenant has no such version, or its grace period is over.
             TransientError: Too many writers compete.
         """
-        names = ("archived_at", "archived_by", "deleted_at", "deleted_by", "expires_at")
 
         def attempt() -> VersionRecord | None:
             item = self._versions.item(tenant, model, version)
-            if not any(name in item for name in names):
+            if not any(name in item for name in _STATE):
                 return parse_version(item)
-            required = {name: item.get(name) for name in ("archived_at", "deleted_at")}
-            if not self._store.table.update(item["pk"], item["sk"], {}, remove=names, only_if=required):
+            required = {name: item.get(name) for name in ("archived_at", "deleted_at", "purged_files")}
+            if not self._store.table.update(item["pk"], item["sk"], {}, remove=_STATE, only_if=required):
                 return None
-            return parse_version({name: value for name, value in item.items() if name not in names})
+            return parse_version({name: value for name, value in item.items() if name not in _STATE})
 
         return self._store.retry(attempt)
+
+    def overdue(self, *, limit: int) -> Sequence[OverdueVersion]:
+        """Return deleted versions of all tenants whose grace period is over. Each can be restored no more.
+
+        Args:
+            limit: Maximum number of versions.
+        """
+        table = self._store.table
+        listed = table.listing(_LISTING, limit=limit, before=format_time(self._store.now()))
+        items = table.get_all([(item["pk"], item["sk"]) for item in listed])
+        return [
+            OverdueVersion(parse_version(item), item.get("purged_files", {}))
+            for item in items
+            if item.get("listing") == _LISTING
+        ]
+
+    def note_purge(self, version: OverdueVersion, files: Mapping[str, str]) -> bool:
+        """Note the files of an overdue version before they are deleted; from now on nobody can restore it.
+
+        Args:
+            version: The version.
+            files: Id of the object's version by key.
+
+        Returns:
+            False if it was restored or purged meanwhile.
+        """
+        key = version_key(version.record.tenant, version.record.model, version.record.version)
+        return self._store.table.update(*key, {"purged_files": dict(files)}, only_if={"listing": _LISTING})
+
+    def remove(self, version: OverdueVersion) -> None:
+        """Delete the item of a version whose files are gone. Idempotent."""
+        self._store.table.delete(*version_key(version.record.tenant, version.record.model, version.record.version))
 
     def tag(
         self, tenant: str, model: str, version: int | None, tags: Mapping[str, str], *, remove: tuple[str, ...] = ()

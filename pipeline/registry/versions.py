@@ -13,15 +13,15 @@ from pipeline.contracts.records.variant import Artifact
 from pipeline.contracts.table_keys import version_key, version_prefix
 from pipeline.registry.contention import RegistryStore
 
-__all__ = ["Versions", "parse_version", "until_text"]
+__all__ = ["Versions", "parse_version", "restorable_until"]
 
 
 class Versions:
     """Reads version records.
 
     A record is immutable but for its smoke test. Archiving and deleting set attributes beside it, which ``record``
-    returns as the status ARCHIVED or DELETED. A deleted version whose grace period is over is gone, although DynamoDB
-    may delete its item up to two days later.
+    returns as the status ARCHIVED or DELETED. A deleted version whose grace period is over is gone, although its item
+    and files are deleted a little later.
     """
 
     def __init__(self, store: RegistryStore) -> None:
@@ -45,10 +45,10 @@ class Versions:
             NotFoundError: The tenant has no such version, or it is deleted.
         """
         item = self.item(tenant, model, version)
-        if "deleted_at" in item:
+        if (until := restorable_until(item)) is not None:
             raise NotFoundError(
                 f"version {version} of '{model}' is deleted: 'modeldrop undelete {model} {version}' restores it until "
-                f"{until_text(item)}"
+                f"{until:%Y-%m-%d %H:%M} UTC"
             )
         return parse_version(item)
 
@@ -115,7 +115,8 @@ class Versions:
             raise IntegrityError(f"the artifact {artifact.sha256} has {stored.bytes} bytes, not {artifact.bytes}")
 
     def _is_over(self, item: Item) -> bool:
-        return bool(item.get("expires_at", float("inf")) <= self._store.now().timestamp())
+        until = restorable_until(item)
+        return until is not None and until <= self._store.now()
 
 
 def parse_version(item: Item) -> VersionRecord:
@@ -129,6 +130,11 @@ def parse_version(item: Item) -> VersionRecord:
     return record.model_copy(update=changes) if changes else record
 
 
-def until_text(item: Item) -> str:
-    """Return the end of a deleted version's grace period."""
-    return datetime.fromtimestamp(item["expires_at"], UTC).strftime("%Y-%m-%d %H:%M UTC")
+def restorable_until(item: Item) -> datetime | None:
+    """Return the end of a deleted version's grace period; None of one that is not deleted.
+
+    An older release let DynamoDB delete the item at ``expires_at``.
+    """
+    if "restorable_until" in item:
+        return datetime.fromisoformat(item["restorable_until"])
+    return datetime.fromtimestamp(item["expires_at"], UTC) if "expires_at" in item else None

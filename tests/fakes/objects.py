@@ -26,11 +26,12 @@ def _utc_now() -> datetime:
 
 @dataclass
 class FakeObjectStore:
-    """An ObjectStore: versioned like the real bucket; ``keys`` are sorted, ``clear``, ``delete`` are a test's hand."""
+    """An ObjectStore: versioned like the real bucket; ``keys`` are sorted, ``clear`` is a test's hand."""
 
     bucket: str = "bucket"
     now: Callable[[], datetime] = _utc_now
     _versions: dict[str, list[_Version]] = field(default_factory=dict)
+    _deleted: dict[str, list[_Version]] = field(default_factory=dict)
     _written: int = 0
 
     def get(self, key: str, *, version_id: str | None = None) -> bytes:
@@ -98,10 +99,11 @@ class FakeObjectStore:
         self._versions.clear()
 
     def delete(self, key: str) -> None:
-        self._versions.pop(key, None)
+        self._deleted.setdefault(key, []).extend(self._versions.pop(key, []))
 
     def _find(self, key: str, version_id: str | None) -> _Version:
-        for version in reversed(self._versions.get(key, [])):
+        deleted = [] if version_id is None else self._deleted.get(key, [])
+        for version in reversed([*deleted, *self._versions.get(key, [])]):
             if version_id in (None, version.info.version_id):
                 return version
         raise ObjectNotFoundError(f"there is no object {key} in {self.bucket}")

@@ -50,6 +50,18 @@ def test_every_version_can_be_read_and_the_latest_is_the_default(store: ObjectSt
     assert store.head("k").version_id != first
 
 
+def test_a_deleted_objects_version_can_be_read_and_copied_back(store: ObjectStore) -> None:
+    store.put("k", b"one")
+    version = store.head("k").version_id
+    for _ in range(2):
+        store.delete("k")
+    with pytest.raises(ObjectNotFoundError):
+        store.head("k")
+    assert store.get("k", version_id=version) == b"one"
+    store.copy_from(store, "k", "k", version_id=version)
+    assert store.get("k") == b"one"
+
+
 def test_only_the_first_writes_where_nothing_was(store: ObjectStore) -> None:
     assert store.put_if_absent("k", b"first")
     assert not store.put_if_absent("k", b"second")

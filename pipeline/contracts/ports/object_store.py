@@ -148,6 +148,10 @@ class ObjectStore(Protocol):
         """
         ...
 
+    def delete(self, key: str) -> None:
+        """Delete an object; its versions stay readable by their ids. Idempotent: an absent one is ignored."""
+        ...
+
     def delete_all(self, prefix: str) -> int:
         """Delete all versions of all objects whose key begins with ``prefix``. Idempotent.
 

@@ -73,6 +73,16 @@ class VersionRecord(Record):
     created_at: datetime
     tags: dict[str, str] = {}
 
+    @property
+    def full_name(self) -> str:
+        """Return ``tenant/model@version``."""
+        return f"{self.tenant}/{self.model}@{self.version}"
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Return the keys of its content-addressed files, which other versions of the tenant may have too."""
+        return tuple(file.key for file in (self.artifact, self.signature_file) if file is not None)
+
 
 class ModelVersion(VersionRecord):
     """A version with its signature, wherever that is kept."""

@@ -22,16 +22,16 @@ __all__ = [
     "Form",
     "ListedModel",
     "ListedRun",
+    "ListedUpload",
     "ListedVersion",
     "ModelPage",
     "Move",
     "MovePage",
-    "Part",
     "Parts",
     "RejectedPage",
-    "RejectedUpload",
     "Run",
     "RunPage",
+    "SignedPart",
     "VersionDocument",
     "VersionPage",
     "VersionStatus",
@@ -157,7 +157,7 @@ class CanceledRun(TypedDict):
     error: RunError | None
 
 
-class RejectedUpload(TypedDict):
+class ListedUpload(TypedDict):
     """An upload that started no run."""
 
     key: str
@@ -168,7 +168,7 @@ class RejectedUpload(TypedDict):
 class RejectedPage(TypedDict):
     """A page of uploads that started no run."""
 
-    rejected: list[RejectedUpload]
+    rejected: list[ListedUpload]
     next: NotRequired[str]
 
 
@@ -185,7 +185,7 @@ class Form(_Grant):
     fields: dict[str, str]
 
 
-class Part(TypedDict):
+class SignedPart(TypedDict):
     """A part that is to be PUT to ``url``."""
 
     number: int
@@ -198,7 +198,7 @@ class Parts(_Grant):
 
     upload_id: str
     part_bytes: int
-    parts: list[Part]
+    parts: list[SignedPart]
     done: list[int]
 
 

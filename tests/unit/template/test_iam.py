@@ -27,6 +27,7 @@ PERMISSIONS = {
     "get_object": ("s3:GetObject", "s3:GetObjectVersion"),
     "head_object": ("s3:GetObject", "s3:GetObjectVersion"),
     "put_object": ("s3:PutObject",),
+    "delete_object": ("s3:DeleteObject",),
     "list_objects_v2": ("s3:ListBucket",),
     "list_object_versions": ("s3:ListBucketVersions",),
     "batch_get_item": ("dynamodb:BatchGetItem",),
@@ -89,6 +90,7 @@ def on(resource: str, *actions: str) -> Iterator[Call]:
 
 DEFAULT_BUS = "arn:aws:events:us-east-1:123456789012:event-bus/default"
 OF_REQUESTS = {
+    "PurgeVersionsFunction",
     "CheckRolloutsFunction",
     "FailLostRunsFunction",
     "StartRunFunction",
@@ -137,6 +139,11 @@ MADE = {
     "CheckRolloutsFunction": [
         *listed("ROLLOUT"), *items(COUNTERS, "GetItem"), *items(OWN, "GetItem", "UpdateItem"),
         *items(VERSION, "GetItem", "PutItem", "UpdateItem", "ConditionCheckItem"),
+    ],
+    "PurgeVersionsFunction": [
+        *listed("DELETED"), *items(OWN, "Query"), listing("ArtifactsBucket"),
+        *items(VERSION, "Query", "BatchGetItem", "UpdateItem", "DeleteItem"),
+        *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject", "PutObject", "DeleteObject"),
     ],
     "PredictFunction": [
         *items(VERSION, "GetItem"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
@@ -192,7 +199,7 @@ NEVER = [
 SIGNS_UPLOADS = {"GrantUploadFunction": list(objects("UploadsBucket", UPLOAD, "PutObject"))}
 WRITERS_OF_VERSIONS = {
     "RegisterModelFunction", "SmokeTestFunction", "PromoteModelFunction", "ManageRegistryFunction",
-    "CheckRolloutsFunction",
+    "CheckRolloutsFunction", "PurgeVersionsFunction",
 }  # fmt: skip
 AUTHENTICATE = {"AuthorizeRequestFunction", "ServerRole"}
 STATE_MACHINES = {"Pipeline", "NodesPipeline", "JobWaits", "JobWaitsCaller"}
@@ -301,6 +308,8 @@ def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
         ("PredictFunction", next(items(COUNTERS, "GetItem"))),
         ("CheckRolloutsFunction", next(listed("RUN"))),
         ("CheckRolloutsFunction", next(items(COUNTERS, "UpdateItem"))),
+        ("PurgeVersionsFunction", next(objects("ArtifactsBucket", KEYS.plan, "GetObject"))),
+        ("PurgeVersionsFunction", next(items(OWN, "UpdateItem"))),
         ("FailLostRunsFunction", next(listed("KEY"))),
         ("FailLostRunsFunction", next(on(execution_of(RUN, "NodesPipeline"), "states:DescribeExecution"))),
         ("FailLostRunsFunction", next(items(OWN, "GetItem"))),

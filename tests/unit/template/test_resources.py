@@ -26,7 +26,8 @@ SETTINGS = {
     "PromoteModelFunction": settings.StageSettings,
     "RecordFailureFunction": settings.FailureSettings,
     "FailLostRunsFunction": settings.LostRunSettings,
-    "CheckRolloutsFunction": settings.RolloutSettings,
+    "CheckRolloutsFunction": settings.RegistryTaskSettings,
+    "PurgeVersionsFunction": settings.RegistryTaskSettings,
     "PredictFunction": settings.PredictorSettings,
     "DescribeModelsFunction": settings.DescriberSettings,
     "ManageRegistryFunction": settings.ManagerSettings,
@@ -103,6 +104,8 @@ def test_keys_are_for_the_authorizer_and_tenants_items_for_the_others() -> None:
         prefixes = [["KEY#*", "ACCOUNT#*"]] if name == "AuthorizeRequestFunction" else [["TENANT#*"]]
         if name in ("PredictFunction", "CheckRolloutsFunction"):
             prefixes.append(["ROLLOUT#*"])  # counters, in a statement of their own
+        if name == "PurgeVersionsFunction":
+            prefixes.append(["TENANT#*#MODEL#*"])  # versions, in a statement of their own
         if name in ("PredictFunction", "DescribeModelsFunction", "PublishChangesFunction"):
             prefixes.append(["AUDIT#*"])  # denied calls
         for statement in _statements(function.get("Policies", [])):

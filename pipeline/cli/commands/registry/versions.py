@@ -86,7 +86,7 @@ def delete(
         deleted, until = connection.registry.lifecycle.delete(owner, model, version, by=caller_name("delete"))
     message(
         f"{model} version {version} is deleted: 'modeldrop undelete {model} {version}' restores it until "
-        f"{until:%Y-%m-%d %H:%M} UTC"
+        f"{until:%Y-%m-%d %H:%M} UTC; then its files are deleted, within the hour, but those that other versions have"
     )
     if json:
         print_json(status_document(deleted, until=until))

@@ -1,0 +1,168 @@
+"""Files of deleted versions: when they leave the bucket, and when they stay."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
+from pipeline.contracts.object_keys import artifact_key
+from pipeline.contracts.records.variant import Artifact
+from pipeline.registry.lifecycle import GRACE_PERIOD
+from pipeline.registry.model_registry import ModelRegistry
+from pipeline.use_cases.scheduled.purge_versions import PurgeVersions
+from tests.fakes.clock import FakeClock
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.records import model_version
+from tests.fakes.table import FakeTable
+
+AFTER = GRACE_PERIOD.total_seconds() + 1
+
+
+class House:
+    """A registry, and what purges it; ``interrupt`` ends the process when so many objects were deleted."""
+
+    def __init__(self) -> None:
+        self.clock, self.store = FakeClock(), FakeObjectStore("artifacts")
+        self.table = FakeTable()
+        self.registry = ModelRegistry(self.table, self.store, now=self.clock, pause=lambda seconds: None)
+        self.purge = PurgeVersions(registry=self.registry, artifacts=self.store)
+
+    def register(self, content: str, model: str = "adult") -> str:
+        """Register a version whose file has a content; return the file's key."""
+        self.clock.pass_seconds(1)
+        body = content.encode()
+        file = Artifact(key=artifact_key("demo", f"{content:0>64}"), sha256=f"{content:0>64}", bytes=len(body))
+        self.store.put_if_absent(file.key, body)
+        run = f"demo_{model}_{int(self.clock().timestamp()):012x}"
+        draft = model_version(run, model).model_copy(update={"artifact": file})
+        self.registry.ready("demo", model, self.registry.register(draft).version)
+        return file.key
+
+    def delete(self, version: int, model: str = "adult") -> None:
+        self.registry.lifecycle.delete("demo", model, version, by="anna")
+
+    def has(self, key: str) -> bool:
+        try:
+            self.store.head(key)
+        except ObjectNotFoundError:
+            return False
+        return True
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def test_a_file_leaves_after_the_grace_period_and_not_before(house: House) -> None:
+    gone, kept = house.register("1"), house.register("2")
+    house.delete(1)
+    house.clock.pass_seconds(AFTER - 2)
+    assert (list(house.purge()), house.has(gone)) == ([], True)
+    house.registry.lifecycle.restore("demo", "adult", 1)
+    house.delete(1)
+    house.clock.pass_seconds(AFTER)
+    assert (list(house.purge()), house.has(gone), house.has(kept)) == (["demo/adult@1"], False, True)
+    assert [version.version for version in house.registry.versions.list("demo", "adult")] == [2]
+    assert house.purge() == []
+    with pytest.raises(NotFoundError):
+        house.registry.lifecycle.restore("demo", "adult", 1)
+
+
+@pytest.mark.parametrize("model", ["adult", "houses"])
+@pytest.mark.parametrize("state", ["ready", "archived", "deleted later"])
+def test_a_file_that_another_version_has_stays(house: House, model: str, state: str) -> None:
+    file = house.register("1")
+    assert house.register("1", model) == file
+    other = 2 if model == "adult" else 1
+    house.delete(1)
+    house.clock.pass_seconds(AFTER - 60)
+    if state == "archived":
+        house.registry.lifecycle.archive("demo", model, other, by="anna")
+    if state == "deleted later":
+        house.delete(other, model)
+    house.clock.pass_seconds(61)
+    assert list(house.purge()) == ["demo/adult@1"]
+    assert house.has(file)
+    assert house.registry.lifecycle.restore("demo", model, other).artifact.key == file
+
+
+def test_a_file_of_two_deleted_versions_leaves_with_the_later_one(house: House) -> None:
+    file = house.register("1")
+    house.register("1")
+    house.delete(1)
+    house.clock.pass_seconds(3600)
+    house.delete(2)
+    house.clock.pass_seconds(AFTER - 3600)
+    assert (list(house.purge()), house.has(file)) == (["demo/adult@1"], True)
+    house.clock.pass_seconds(3600)
+    assert (list(house.purge()), house.has(file)) == (["demo/adult@2"], False)
+
+
+class KilledError(Exception):
+    """The process ends."""
+
+
+@pytest.mark.parametrize("writes", range(1, 7))
+def test_whatever_is_interrupted_is_completed_by_the_next_call(
+    house: House, monkeypatch: pytest.MonkeyPatch, writes: int
+) -> None:
+    files = [house.register("1"), house.register("2")]
+    for version in (1, 2):
+        house.delete(version)
+    kept = house.register("3")
+    house.clock.pass_seconds(AFTER)
+    left = [writes]
+
+    def interrupting(target: object, name: str) -> None:
+        original = getattr(target, name)
+
+        def call(*arguments: object, **options: object) -> object:
+            left[0] -= 1
+            if left[0] < 0:
+                raise KilledError
+            return original(*arguments, **options)
+
+        monkeypatch.setattr(target, name, call)
+
+    for target, name in ((house.store, "delete"), (house.table, "update"), (house.table, "delete")):
+        interrupting(target, name)
+    try:
+        house.purge()
+    except KilledError:
+        left[0] = 99
+        house.register("2")  # a run that found the file, or has uploaded it again
+        house.purge()
+        assert [house.has(file) for file in files] == [False, True]
+    assert house.has(kept)
+    assert house.registry.lifecycle.overdue(limit=9) == []
+
+
+def test_a_file_that_a_run_registers_meanwhile_is_there_in_the_end(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = house.register("1")
+    house.delete(1)
+    house.clock.pass_seconds(AFTER)
+    delete = house.store.delete
+
+    def overtaken(key: str) -> None:
+        house.register("1")  # it finds the file, which goes right after
+        delete(key)
+
+    monkeypatch.setattr(house.store, "delete", overtaken)
+    house.purge()
+    assert house.store.get(file) == b"1"
+    assert [version.version for version in house.registry.versions.list("demo", "adult")] == [2]
+
+
+def test_a_version_that_an_older_release_deleted_is_gone_when_dynamodb_deletes_it(house: House) -> None:
+    house.register("1")
+    until = house.clock() + timedelta(days=7)
+    key = ("TENANT#demo#MODEL#adult", "VERSION#000001")
+    house.table.update(*key, {"deleted_at": "x", "deleted_by": "anna", "expires_at": int(until.timestamp())})
+    with pytest.raises(NotFoundError, match="is deleted"):
+        house.registry.versions.record("demo", "adult", 1)
+    assert house.registry.lifecycle.restore("demo", "adult", 1).status == "READY"
