@@ -112,16 +112,18 @@ class MovePage(TypedDict):
     next: NotRequired[str]
 
 
-class Move(TypedDict):
-    """A move of an alias; ``at`` is null if the alias pointed to the version already."""
-
-    model: str
-    alias: str
-    version: int
-    previous: int | None
-    at: datetime | None
-    by: NotRequired[str]
-    reason: NotRequired[str]
+Move = TypedDict(  # noqa: UP013 - names of fields are the API's. ``at`` is null if the alias pointed to the version already
+    "Move",
+    {
+        "model": str,
+        "alias": str,
+        "version": int,
+        "previous": int | None,
+        "at": datetime | None,
+        "by": NotRequired[str],
+        "reason": NotRequired[str],
+    },
+)
 
 
 class ListedRun(TypedDict):
@@ -157,12 +159,9 @@ class CanceledRun(TypedDict):
     error: RunError | None
 
 
-class ListedUpload(TypedDict):
-    """An upload that started no run."""
-
-    key: str
-    reason: str
-    at: datetime
+ListedUpload = TypedDict(  # noqa: UP013 - as ``Move``
+    "ListedUpload", {"key": str, "reason": str, "at": datetime}
+)
 
 
 class RejectedPage(TypedDict):
@@ -172,15 +171,12 @@ class RejectedPage(TypedDict):
     next: NotRequired[str]
 
 
-class _Grant(TypedDict):
+class Form(TypedDict):
+    """A signed form: ``fields`` come before the file in the POST to ``url``."""
+
     key: str
     bucket: str
     expires_at: datetime
-
-
-class Form(_Grant):
-    """A signed form: ``fields`` come before the file in the POST to ``url``."""
-
     url: str
     fields: dict[str, str]
 
@@ -193,13 +189,18 @@ class SignedPart(TypedDict):
     url: str
 
 
-class Parts(_Grant):
-    """An upload in parts: those that are missing, the first 100 of them, and the numbers of those that are there."""
-
-    upload_id: str
-    part_bytes: int
-    parts: list[SignedPart]
-    done: list[int]
+Parts = TypedDict(  # noqa: UP013 - as ``Move``; ``parts`` are missing, the first 100; ``done``: numbers of the others
+    "Parts",
+    {
+        "upload_id": str,
+        "part_bytes": int,
+        "parts": list[SignedPart],
+        "done": list[int],
+        "key": str,
+        "bucket": str,
+        "expires_at": datetime,
+    },
+)
 
 
 class CompletedUpload(TypedDict):

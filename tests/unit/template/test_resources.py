@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.bootstrap import settings
+from pipeline.lambda_handlers import metrics
 from pipeline.registry.roles import ROLES
 from pipeline.registry.tenants import TIERS
 from tests.helpers.template import ROOT, resources, template, transformed
@@ -164,6 +165,32 @@ def test_each_sender_has_a_dead_letter_queue_of_its_own() -> None:
     may_be_sent_to = {policy["Queues"][0]["Ref"] for policy in resources("AWS::SQS::QueuePolicy").values()}
     assert may_be_sent_to == {"UploadsQueue", *queues[1:]}  # SQS needs no permission for its own redrive
     assert {f"{queue}Url" for queue in queues} <= set(template()["Outputs"])
+
+
+def test_a_change_that_cannot_be_published_holds_no_other_up_and_is_told() -> None:
+    """Lambda's rules: a stream's batch is halved after an error; what fails alone goes to the destination."""
+    stream = FUNCTIONS["PublishChangesFunction"]["Events"]["Changed"]["Properties"]
+    assert stream["BisectBatchOnFunctionError"]
+    assert 2 ** stream["MaximumRetryAttempts"] >= stream["BatchSize"]  # each halving is a retry
+    assert 60 <= stream["MaximumRecordAgeInSeconds"] <= 604_800
+    queue = {"Fn::GetAtt": ["ChangeDeadLetters", "Arn"]}
+    mapping = transformed()["Resources"]["PublishChangesFunctionChanged"]["Properties"]
+    assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": queue}}
+    role = transformed()["Resources"]["PublishChangesFunctionRole"]["Properties"]["Policies"]
+    statements = [entry for policy in role for entry in policy["PolicyDocument"]["Statement"]]
+    assert [entry["Resource"] for entry in statements if "sqs:SendMessage" in entry["Action"]] == [queue]
+    alarm = resources("AWS::CloudWatch::Alarm")["UnpublishedChanges"]
+    assert alarm["Dimensions"] == [{"Name": "QueueName", "Value": {"Fn::GetAtt": ["ChangeDeadLetters", "QueueName"]}}]
+    assert "ChangeDeadLettersUrl" in template()["Outputs"]
+
+
+def test_the_alarm_of_rollbacks_watches_the_metric_that_is_written() -> None:
+    alarm = resources("AWS::CloudWatch::Alarm")["RolledBackCanaries"]
+    namespace = template()["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
+    written = (ROOT / "functions" / "check_rollouts" / "app.py").read_text()
+    assert (alarm["Namespace"], f'count("{alarm["MetricName"]}"' in written) == (namespace, True)
+    assert alarm["Dimensions"] == [{"Name": "service", "Value": metrics.service}]
+    assert alarm["TreatMissingData"] == "notBreaching"  # nothing is written for no rollbacks
 
 
 def test_a_new_account_can_deploy_and_uploads_leave_room_for_predictions() -> None:
