@@ -82,6 +82,10 @@ class LocalStore:
         """Copy an object of another store."""
         self.put(key, source.get(source_key))
 
+    def delete(self, key: str) -> None:
+        """Forget a file; it stays on the disk."""
+        self.files.pop(key, None)
+
     def delete_all(self, prefix: str) -> int:
         """Forget files; they stay on the disk."""
         forgotten = list(self.keys(prefix))
