@@ -45,8 +45,7 @@ class RolloutCounters:
         self._clock = clock
         self._now = now
         self._pending: dict[_Rollout, Counter[str]] = {}
-        self._requests = 0
-        self._written_requests = 0
+        self._written_requests: Counter[_Rollout] = Counter()
         self._next_flush = 0.0
         self._lock = threading.Lock()
 
@@ -62,20 +61,30 @@ class RolloutCounters:
         self.add(rollout, {latency_counter(role, seconds): 1})
 
     def count_request(self) -> None:
-        """Count a request, and write if a tenth of all requests, or FLUSH_SECONDS, have passed since the last time."""
-        self._requests += 1
-        if self._requests - self._written_requests > self._requests // 10 or self._clock() >= self._next_flush:
+        """Write after a request, if a tenth of a rollout's requests, or FLUSH_SECONDS, have passed since last time."""
+        with self._lock:
+            is_due = any(map(self._is_tenth, self._pending))
+        if is_due or self._clock() >= self._next_flush:
             self.flush()
+
+    def _is_tenth(self, rollout: _Rollout) -> bool:
+        requests = _requests(self._pending[rollout])
+        return requests > (self._written_requests[rollout] + requests) // 10
 
     def flush(self) -> None:
         """Write what was counted."""
         with self._lock:
             pending, self._pending = self._pending, {}
-            self._written_requests = self._requests
+            for rollout, amounts in pending.items():
+                self._written_requests[rollout] += _requests(amounts)
             self._next_flush = self._clock() + _FLUSH_SECONDS
-        for (tenant, model, rollout), amounts in pending.items():
+        for (tenant, model, rollout_id), amounts in pending.items():
             try:
                 expires_at = {"expires_at": int(self._now()) + _KEPT_SECONDS}
-                self._increment(*rollout_key(tenant, model, rollout), amounts, expires_at)
+                self._increment(*rollout_key(tenant, model, rollout_id), amounts, expires_at)
             except ModeldropError:
-                self.add((tenant, model, rollout), amounts)
+                self.add((tenant, model, rollout_id), amounts)
+
+
+def _requests(amounts: Counter[str]) -> int:
+    return amounts["live_requests"] + amounts["new_requests"]

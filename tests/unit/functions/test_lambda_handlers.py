@@ -154,5 +154,15 @@ def test_all_custom_metrics_together_are_within_the_ten_that_are_free() -> None:
         path.read_text() for path in [ROOT / "pipeline/lambda_handlers.py", *ROOT.glob("functions/*/app.py")]
     )
     names = set(re.findall(r'(?:add_metric\(name=|count\()"(\w+)"', sources))
-    assert names == {"Crashed", "Failed", "Milliseconds", "Rows", "RolledBack", "RunsFailed", "RunsLost", "RunsStarted"}
+    assert names == {
+        "Crashed",
+        "Failed",
+        "Milliseconds",
+        "Rows",
+        "RolledBack",
+        "RunsFailed",
+        "RunsLost",
+        "RunsStarted",
+        "VersionsPurged",
+    }
     assert "capture_cold_start_metric" not in sources  # it has a dimension of its own for each function

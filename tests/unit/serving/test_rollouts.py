@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -202,6 +203,18 @@ def test_at_most_a_tenth_of_the_counts_is_not_yet_written() -> None:
         counters.count_request()
         assert sum(written) >= 0.9 * request
     assert len(written) < 80
+
+
+def test_a_new_rollout_is_written_as_soon_as_if_its_process_had_served_no_other() -> None:
+    written: Counter[str] = Counter()
+    counters = RolloutCounters(
+        lambda pk, sk, amounts, values: written.update({pk: int(amounts["new_requests"])}), clock=lambda: 0
+    )
+    for model, requests in (("adult", 1_000), ("houses", 20)):
+        for _ in range(requests):
+            counters.add(("demo", model, "r"), {"new_requests": 1})
+            counters.count_request()
+    assert written["ROLLOUT#demo#houses"] >= 18
 
 
 def test_places_are_spread_evenly_and_differ_between_rollouts() -> None:
