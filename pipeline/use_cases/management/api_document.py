@@ -18,7 +18,7 @@ from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.routes import PATTERNS
 from pipeline.use_cases.management import registry_documents as documents
 from pipeline.use_cases.management.grant_upload import MultipartEnd, MultipartRequest, UploadRequest
-from pipeline.use_cases.management.manage_registry import AliasChange, Rollback
+from pipeline.use_cases.management.manage_registry import AliasChange, Grant, Rollback
 
 __all__ = ["REGISTRY_ROUTES", "api_document"]
 
@@ -67,6 +67,11 @@ REGISTRY_ROUTES: Mapping[tuple[str, str], _Operation] = {
     ("post", "/registry/models/{model}/rollback"): _Operation(
         "Return an alias to the version before.", documents.Move, Rollback
     ),
+    ("get", "/registry/models/{model}/grants"): _Operation("List with whom a model is shared.", documents.GrantList),
+    ("put", "/registry/models/{model}/grants/{tenant}"): _Operation(
+        "Let another tenant use a model.", documents.ModelGrant, Grant
+    ),
+    ("delete", "/registry/models/{model}/grants/{tenant}"): _Operation("End a grant.", documents.ModelGrant),
     ("get", "/registry/runs"): _Operation(
         "List the tenant's runs, newest first.", documents.RunPage, query=(*_PAGE, "of_model")
     ),
@@ -91,6 +96,7 @@ REGISTRY_ROUTES: Mapping[tuple[str, str], _Operation] = {
 _PATH_PARAMETERS: Mapping[str, tuple[str, str]] = {
     "model": ("Name of the model.", "[A-Za-z0-9_.-]{1,32}"),
     "version": ("Number of the version.", PATTERNS["version"]),
+    "tenant": ("Name of the other tenant.", "[a-z0-9-]{1,32}"),
     "alias": ("Name of the alias, such as `live`.", "[A-Za-z0-9_-]{1,32}"),
     "run": ("Name of the run.", "[A-Za-z0-9_.-]{1,128}"),
 }

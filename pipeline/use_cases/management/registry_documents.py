@@ -20,10 +20,12 @@ __all__ = [
     "CompletedUpload",
     "DeletedVersion",
     "Form",
+    "GrantList",
     "ListedModel",
     "ListedRun",
     "ListedUpload",
     "ListedVersion",
+    "ModelGrant",
     "ModelPage",
     "Move",
     "MovePage",
@@ -124,6 +126,20 @@ Move = TypedDict(  # noqa: UP013 - names of fields are the API's. ``at`` is null
         "reason": NotRequired[str],
     },
 )
+
+
+class ModelGrant(TypedDict):
+    """What another tenant may do with a model; no role: nothing any more."""
+
+    model: str
+    tenant: str
+    role: str | None
+
+
+class GrantList(TypedDict):
+    """With whom a model is shared."""
+
+    grants: list[ModelGrant]
 
 
 class ListedRun(TypedDict):

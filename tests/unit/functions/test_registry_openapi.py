@@ -25,6 +25,7 @@ from pipeline.intake.run_log import RunLog
 from pipeline.registry.aliases import AliasRef
 from pipeline.registry.audit import AuditLog
 from pipeline.registry.model_registry import ModelRegistry
+from pipeline.registry.tenants import SharedModels, TenantAdministration
 from pipeline.serving.api.openapi_schemas import SCHEMAS
 from pipeline.serving.model_catalog import ModelCatalog
 from pipeline.use_cases.management.api_document import REGISTRY_ROUTES, api_document
@@ -33,6 +34,7 @@ from pipeline.use_cases.management.denied_calls import DeniedCalls
 from pipeline.use_cases.management.grant_upload import GrantUpload
 from pipeline.use_cases.management.manage_registry import ManageRegistry
 from tests.fakes.executions import FakeExecutions
+from tests.fakes.gateway_keys import FakeGatewayKeys
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.fakes.upload_grants import FakeUploadGrants
@@ -44,7 +46,7 @@ DOCUMENT = api_document()
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 OWNER = {"principal": "ci", "permissions": "manage,predict,publish,read"}
 RUN = "demo_adult_00000000000a"
-EXISTING = {"model": "adult", "version": "2", "alias": "live", "run": RUN}
+EXISTING = {"model": "adult", "version": "2", "alias": "live", "run": RUN, "tenant": "acme"}
 ROUTES = {  # of each function: its routes, by method and path, as the template has them
     (event["Properties"]["Method"], event["Properties"]["Path"]): name
     for name, resource in template()["Resources"].items()
@@ -70,9 +72,13 @@ class Functions:
         registry.aliases.move(AliasRef("demo", "adult"), 1, by="anna")
         runs.create(RUN, tenant="demo", model="adult", file="a.csv", started_at=datetime.now(UTC))
         runs.reject("uploads", "demo/a/b/c/d.csv", "too deep", at=datetime.now(UTC))
-        manager = ManageRegistry(
-            registry=registry, cancel=CancelRun(runs=runs, executions=FakeExecutions()), audit=audit
-        )
+        tenants = TenantAdministration(table, FakeGatewayKeys())
+        for tenant in ("demo", "acme"):
+            tenants.create(tenant)
+        sharing = SharedModels(table)
+        sharing.share("demo", "adult", "acme", "reader")
+        cancel = CancelRun(runs=runs, executions=FakeExecutions())
+        manager = ManageRegistry(registry=registry, cancel=cancel, sharing=sharing, audit=audit)
         granter = GrantUpload(grants=FakeUploadGrants(), audit=audit)
         self._apis = {name: Api(name, None) for name in FUNCTIONS.values()}  # type: ignore[arg-type] - logs are not read
         self._composed: dict[str, dict[str, Any]] = {
@@ -112,7 +118,7 @@ class Functions:
 
 
 def _function_of(method: str, path: str) -> str:
-    if path == "/openapi.json" or method == "GET":
+    if path == "/openapi.json" or (method == "GET" and not path.endswith("/grants")):
         return "describe_models"
     return "grant_upload" if path.startswith("/registry/uploads") else "manage_registry"
 
@@ -133,7 +139,7 @@ def test_requests_made_from_the_document_are_answered_as_it_says(operation: Any)
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     def check(case: Any) -> None:
-        for values in ({}, {"model": "adult", "version": "2", "alias": "live", "run": RUN}):
+        for values in ({}, {"model": "adult", "version": "2", "alias": "live", "run": RUN, "tenant": "acme"}):
             case.path_parameters = {
                 **case.path_parameters,
                 **{k: v for k, v in values.items() if k in case.path_parameters},
@@ -143,8 +149,8 @@ def test_requests_made_from_the_document_are_answered_as_it_says(operation: Any)
     check()
 
 
-LISTS = ["models", "models/{model}", "models/{model}/history", "models/{model}/versions/{version}", "runs",
-         "runs/{run}", "rejected"]  # fmt: skip
+LISTS = ["models", "models/{model}", "models/{model}/history", "models/{model}/grants",
+         "models/{model}/versions/{version}", "runs", "runs/{run}", "rejected"]  # fmt: skip
 
 
 @pytest.mark.parametrize("template", LISTS)
