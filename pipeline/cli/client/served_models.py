@@ -100,7 +100,7 @@ class AccessOptions:
         url = options["jwt_issuer"]
         issuer = url and TokenIssuer(
             issuer=url,
-            audiences=tuple(options["jwt_audience"] or ("modeldrop",)),
+            audiences=tuple(",".join(options["jwt_audience"] or ("modeldrop",)).split(",")),
             **{name: options[f"jwt_{name}"] for name in ("keys_url", "tenant_claim", "roles_claim", "models_claim")},
         )
         return cls(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.client.caller import caller_name
+from pipeline.cli.client.caller import caller_name, logged_change
 from pipeline.cli.client.session import session_of
 from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, VersionArgument
 from pipeline.cli.commands.registry.aliases import LIVE
@@ -122,27 +122,32 @@ def accept(
 ) -> None:
     """Serve a variant of an ended run: it is evaluated, registered, tested and goes live; nothing is trained."""
     from pipeline.cli.client.lookup import find_run, find_selection
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.cli.views.json_documents import run_document
     from pipeline.use_cases.accept_variant import AcceptVariant
 
     connection = session_of(ctx).connection()
     earlier = find_run(connection, run, tenant)
     winner = find_selection(connection, earlier).winner.display_name
     if variant in (None, winner) and earlier.version is not None:
-        _promote(connection, earlier, json=json)
+        with logged_change(connection, earlier.tenant, "accept", f"{earlier.model}@{earlier.version} {LIVE}"):
+            _promote(connection, earlier)
+        message(f"{earlier.model} version {earlier.version} is live", style="green")
+        if json:
+            print_json(run_document(connection.runs.get(earlier.run)))
         return
     variant = variant or winner
     accept_variant = AcceptVariant(
         artifacts=connection.artifacts, runs=connection.runs, executions=connection.executions
     )
-    accepted = accept_variant(earlier.run, variant, by=caller_name("accept"))
+    with logged_change(connection, earlier.tenant, "accept", f"{earlier.run} {variant}"):
+        accepted = accept_variant(earlier.run, variant, by=caller_name("accept"))
     message(f"{variant} of run {earlier.run} is accepted: run {accepted}")
     watch_run(ctx, connection, accepted, json=json, succeeded=lambda: connection.runs.mark_promoted(earlier.run))
 
 
-def _promote(connection: Connection, run: Run, *, json: bool) -> None:
+def _promote(connection: Connection, run: Run) -> None:
     """Make the version live that the run has registered and tested."""
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.json_documents import run_document
     from pipeline.registry.aliases import ANY_VERSION, AliasRef
 
     assert run.version is not None, "the run has a version"
@@ -151,6 +156,3 @@ def _promote(connection: Connection, run: Run, *, json: bool) -> None:
         alias, run.version, by=caller_name("accept"), reason=run.reason or "", expected=ANY_VERSION
     )
     connection.runs.mark_promoted(run.run)
-    message(f"{run.model} version {run.version} is live", style="green")
-    if json:
-        print_json(run_document(connection.runs.get(run.run)))

@@ -11,13 +11,13 @@ import typer
 from pipeline.cli.main import app
 
 CHANGING = {
-    "archive", "cancel", "delete", "keys create", "keys revoke", "keys rotate", "promote", "retry", "rollback", "share",
-    "tag", "tenants create", "tenants resume", "tenants suspend", "undelete",
+    "accept", "archive", "cancel", "delete", "keys create", "keys revoke", "keys rotate", "promote", "retry",
+    "rollback", "share", "tag", "tenants create", "tenants resume", "tenants suspend", "undelete",
 }  # fmt: skip
-# Those that change no registry, or this machine alone. accept registers a version of a run, as the pipeline does;
-# dead-letters starts runs; drop and demo upload files; tenants delete deletes the tenant's log too.
+# Those that change no registry, or this machine alone. dead-letters starts runs; drop and demo upload files;
+# tenants delete deletes the tenant's log too.
 OTHERS = {
-    "accept", "audit", "bench", "card", "check", "completion", "convert", "dead-letters", "demo", "deploy", "destroy",
+    "audit", "bench", "card", "check", "completion", "convert", "dead-letters", "demo", "deploy", "destroy",
     "diff", "down", "drop", "export", "history", "keys list", "leaderboard", "logs", "models", "predict", "rejected",
     "report", "runs", "serve", "show", "status", "tenants delete", "tenants list", "undeploy", "up", "variants",
     "verify", "watch",

@@ -15,6 +15,7 @@ from pipeline.use_cases.management.grant_upload import MAX_PARTS, MAX_URLS, MIN_
 from tests.fakes.table import FakeTable
 from tests.fakes.upload_grants import FakeUploadGrants
 from tests.helpers.api_requests import Api, authorized
+from tests.helpers.template import api_routes
 
 PUBLISHER = {"principal": "ci", "permissions": "predict,publish,read"}
 FORM, PARTS = "/registry/uploads", "/registry/uploads/multipart"
@@ -135,3 +136,29 @@ def test_grants_and_denied_calls_are_in_the_audit_log(world: World) -> None:
     world.call(FORM, {**FILE, "bytes": 5}, {"permissions": "read"})
     entries = [(entry.action, entry.resource, entry.outcome) for entry in world.audit.list(tenant="demo")]
     assert sorted(entries) == [("upload", "adult/adult.csv", "allowed"), ("upload", "adult/adult.csv", "denied")]
+
+
+CHANGES: dict[str, dict[str, Any]] = {  # by path: a body that is granted
+    FORM: {**FILE, "bytes": 5},
+    PARTS: {**FILE, "bytes": BIG},
+    COMPLETE: {**FILE, "bytes": BIG},
+    ABORT: FILE,
+}
+
+
+def test_every_route_is_among_those_that_are_tried_here() -> None:
+    assert api_routes("GrantUploadFunction") == {f"POST {path}" for path in CHANGES}
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_each_grant_is_in_the_audit_log_and_so_is_each_denied_one(world: World, path: str) -> None:
+    body = CHANGES[path]
+    if path in (COMPLETE, ABORT):
+        body = {**body, "upload_id": world.begin()}
+        for number, size in ((1, MIN_PART_BYTES), (2, MIN_PART_BYTES), (3, 5)):
+            world.grants.put_part(KEY, body["upload_id"], number, size)
+    assert world.call(path, body, {"permissions": "predict,read", "principal": "jwt:eve"})[0] == 403
+    assert world.call(path, body)[0] in (200, 201)
+    allowed, denied, *_ = world.audit.list(tenant="demo")
+    assert (allowed.principal, allowed.outcome, allowed.action) == ("ci", "allowed", denied.action)
+    assert (denied.principal, denied.outcome) == ("jwt:eve", "denied")
