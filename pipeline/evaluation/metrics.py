@@ -125,7 +125,7 @@ def gain_interval(  # noqa: PLR0913 - what is compared, and how
 def _bootstrapped(
     metrics: Mapping[str, _Metric], counts: Floats, seed: int, *, work: int
 ) -> dict[str, tuple[float, float]]:
-    """Return bootstrap values of the metrics; ``work`` is the cost of one draw in the units of _WORK."""
+    """Return bootstrap intervals of the metrics; ``work`` is the cost of one draw in the units of _WORK."""
     if not metrics:
         return {}
     rows = len(counts)

@@ -170,14 +170,10 @@ def _minutes(spec: JobSpec, *groups: Sequence[PlannedCandidate], has_ensemble: b
 
 def _balance(planned: Sequence[PlannedCandidate]) -> list[list[PlannedCandidate]]:
     """Distribute candidates over jobs, the longest first, each to the job with the least to do (Graham 1969)."""
-    seconds = math.fsum(planned_candidate.seconds or 0 for planned_candidate in planned)
+    seconds = math.fsum(candidate.seconds or 0 for candidate in planned)
     count = max(1, min(_MAX_CPU_JOBS, len(planned), math.ceil(seconds / _MIN_SECONDS_PER_JOB)))
     groups: list[list[PlannedCandidate]] = [[] for _ in range(count)]
-    for planned_candidate in sorted(
-        planned, key=lambda planned_candidate: planned_candidate.seconds or 0, reverse=True
-    ):
-        min(groups, key=lambda group: math.fsum(planned_candidate.seconds or 0 for planned_candidate in group)).append(
-            planned_candidate
-        )
+    for candidate in sorted(planned, key=lambda candidate: candidate.seconds or 0, reverse=True):
+        min(groups, key=lambda group: math.fsum(member.seconds or 0 for member in group)).append(candidate)
     order = list(planned)
     return sorted((sorted(group, key=order.index) for group in groups), key=lambda g: order.index(g[0]) if g else 0)

@@ -1,1 +1,1 @@
-"""File -> a typed, profiled, split Dataset, or an error that says what is wrong, where, and what was expected."""
+"""Turn a file into a typed, profiled, split Dataset, or an error: what is wrong, where, and what is expected."""

@@ -1,4 +1,4 @@
-"""What a run says of the data it read: report.json, and ``modeldrop check``."""
+"""The report on how data was read: report.json, and the output of ``modeldrop check``."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _columns(rows: TableRows, prepared: PreparedFiles) -> list[dict[str, Any]]:
 
 
 def _count_missing(column: pl.Series, dataset: Dataset) -> int:
-    """Of a column that no model reads, and of the target."""
+    """Count the missing cells of dropped columns, and of the target."""
     return strip_cells(column, choose_markers(dataset.missing)).null_count()
 
 

@@ -1,4 +1,4 @@
-"""Rows that were read -> the Dataset: profiles, classes, warnings, and the splits' files."""
+"""Build the Dataset from the rows that were read: profiles, classes, warnings, and the splits' files."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _describe_target(read: ReadRows, classes: tuple[str, ...], train: Path) -> d
 
 
 def _choose_classes(read: ReadRows) -> tuple[str, ...]:
-    """Those that train, and have rows enough; the rows of others are rejected. Of several targets none."""
+    """Return the classes with enough training rows, and reject the rows of others; none for several targets."""
     schema, tally = read.schema, read.tally
     if schema.task != "classification" or schema.several:
         return ()
@@ -268,7 +268,7 @@ def _tell_rows(
 
 
 def _tell_left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:
-    """Columns that the user did not ask to drop."""
+    """Warn about dropped columns that the user did not ask to drop."""
     dropped = [column for column in left_out if column.reason not in ASKED_REASONS]
     if dropped:
         listed = "; ".join(f"'{column.name}' ({column.reason})" for column in dropped[:_MAX_LISTED])

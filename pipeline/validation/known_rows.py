@@ -1,4 +1,4 @@
-"""Later files of a known model, read by the rules that its training file was read by."""
+"""Read later files of a known model by the rules of its training file."""
 
 from __future__ import annotations
 

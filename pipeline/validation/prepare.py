@@ -1,4 +1,4 @@
-"""Rows -> a Dataset and its splits as files, in one pass over batches of rows.
+"""Prepare a Dataset and its splits as files, in one pass over batches of rows.
 
 Small data is one batch: shares and strata hold exactly, and statistics are of all training rows. Data larger than
 memory comes in many: a sample tells the schema, rows go to splits by a seeded hash, distinct values are estimates, and
@@ -144,7 +144,7 @@ def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train
 
 
 def _in_threads(rows: TableRows, work: _Work) -> Iterator[_ReadBatch]:
-    """Each batch, in their order; as many are in memory as there are threads, and one."""
+    """Yield the results of batches in their order; at most one batch more than threads is in memory."""
     threads = min(_MAX_THREADS, count_processors() + 1)  # one works while another waits for polars' own threads
     waiting: deque[Future[_ReadBatch]] = deque()
     with ThreadPoolExecutor(threads) as pool:
@@ -193,7 +193,7 @@ def _read_frame(raw: pl.DataFrame, number: int, work: _Work, rejected: RejectedR
 def _reject(
     unusable: Sequence[tuple[pl.Series, str]], usable: pl.Series, work: _Work, tally: Tally, rejected: RejectedRows
 ) -> pl.Series:
-    """Which of the usable rows remain; the numbers of the others are kept where all rows are in memory."""
+    """Return which usable rows remain; the numbers of rejected ones are written if all rows are in memory."""
     for mask, reason in unusable:
         if work.statistics is None:
             rejected.add_dropped(mask & usable, reason)
@@ -209,7 +209,7 @@ def _spread(mask: pl.Series, positions: pl.Series, height: int) -> pl.Series:
 
 
 def _misread_columns(read: ReadRows) -> list[str]:
-    """Columns of which too many cells are not of the kind that the sample told."""
+    """Return columns with too many cells that are not of the kind inferred from the sample."""
     return [
         column.name
         for column in read.schema.columns

@@ -1,4 +1,4 @@
-"""What rows say of the data: which columns there are, of which kinds, and how each row is then read."""
+"""Infer the schema: columns, their kinds, and how each row is cast."""
 
 from __future__ import annotations
 
@@ -93,12 +93,12 @@ class Schema:
 
     @property
     def target_names(self) -> tuple[str, ...]:
-        """The columns of the split files that hold the targets; of clustering none."""
+        """Return the columns of the split files with the targets; none for clustering."""
         return self.several.names if self.several else tuple(filter(None, [self.target.name]))
 
     @property
     def numbers(self) -> frozenset[str]:
-        """Columns that a reader of text may give as Float64: plain numbers, whose cells need no rule."""
+        """Return columns that a reader of text may return as Float64: plain numbers."""
         if has_number_marker(self.missing):
             return frozenset()
         plain = Column(name="", kind="numeric")
@@ -222,7 +222,7 @@ def infer_schema(rows: TableRows, spec: JobSpec) -> Schema:
 
 
 def _infer_several(sample: pl.DataFrame, name: str, spec: JobSpec, hint: DecimalHint) -> SeveralTargets | None:
-    """Several targets, where the spec names them, or the target's cells list labels."""
+    """Infer several targets, if the spec names them or the target's cells list labels; else None."""
     if spec.targets:
         return infer_target_columns(sample, spec, hint)
     return infer_label_lists(sample, name, spec) if name else None
@@ -284,7 +284,7 @@ def _leave_out_group(spec: JobSpec) -> list[LeftOut]:
 
 
 def _infer_placing(sample: pl.DataFrame, spec: JobSpec, missing: Set[str]) -> Column | None:
-    """How times are read that split the rows; None for groups, and where chance splits."""
+    """Infer how times that split the rows are read; None for groups and random splits."""
     name = spec.split.column
     if name is None:
         return None
@@ -313,7 +313,7 @@ def _infer_times(raw: pl.Series, missing: Set[str]) -> Column:
 
 
 def _moments(raw: pl.Series, column: Column, missing: Set[str]) -> pl.Series:
-    """Float64 that grows with time."""
+    """Return Float64 that grows with time."""
     if column.kind == "datetime":
         return cast_column(raw, column, missing)
     return as_numbers(strip_cells(raw, missing), column, missing)

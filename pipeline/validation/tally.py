@@ -1,4 +1,4 @@
-"""Counts that are taken while all rows are read."""
+"""Count rows and cells while all rows are read."""
 
 from __future__ import annotations
 

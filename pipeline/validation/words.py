@@ -1,4 +1,4 @@
-"""How messages count."""
+"""Numbers with nouns in messages."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ __all__ = ["counted"]
 
 
 def counted(number: int, noun: str) -> str:
-    """1 row, 2 rows, 5,000 rows."""
+    """Return a count with its noun: 1 row, 2 rows, 5,000 rows."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

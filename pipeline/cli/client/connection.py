@@ -1,4 +1,4 @@
-"""The real world of the commands: the embedded cloud's switches, and a stack by its address."""
+"""Connect commands to an embedded cloud or a stack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Following a run to its end, on a terminal or in a log."""
+"""Follow a run to its end, on a terminal or in a log."""
 
 from __future__ import annotations
 

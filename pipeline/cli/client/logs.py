@@ -1,4 +1,4 @@
-"""What a run's functions and jobs logged, in lines that a person reads."""
+"""Print the log lines of a run's functions and jobs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def print_logs(run: Run, connection: Connection, *, follow: bool, json: bool, sl
 
 
 def log_text(line: LogLine) -> Text:
-    """Time, who, and what; a JSON line's own fields follow its message, and its traceback comes last."""
+    """Format a log line: time, source and message; for JSON, its fields follow, and its traceback comes last."""
     fields = _fields(line.message)
     level = str(fields.get("level", "INFO"))
     message_text = str(fields.get("message", line.message))

@@ -130,7 +130,7 @@ def find_run(connection: Connection, name: str, tenant: str | None = None) -> Ru
 
 
 def newest_runs(connection: Connection, tenant: str | None = None) -> Sequence[Run]:
-    """Newest first."""
+    """Return a tenant's runs, newest first."""
     return connection.runs.list(tenant=tenant, limit=_MAX_RUNS)
 
 

@@ -1,4 +1,4 @@
-"""Which runs `runs` lists: by model, status and age."""
+"""Select the runs that `runs` lists: by model, status and age."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFilter:
-    """None: any."""
+    """A filter of runs; None: any."""
 
     tenant: str | None = None
     model: str | None = None
@@ -84,7 +84,7 @@ def parse_status(text: str) -> str:
 
 
 def parse_since(text: str, *, now: datetime) -> datetime:
-    """``30m``, ``2h``, ``1d``, ``2w`` before now, or a date such as ``2026-11-29``.
+    """Parse a time: ``30m``, ``2h``, ``1d`` or ``2w`` before now, or a date such as ``2026-11-29``.
 
     Raises:
         typer.BadParameter: It is neither.

@@ -1,4 +1,4 @@
-"""What `modeldrop serve` is composed of, by its options."""
+"""Compose `modeldrop serve` from its options."""
 
 from __future__ import annotations
 

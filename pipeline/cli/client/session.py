@@ -1,4 +1,4 @@
-"""Which stack a command speaks to, and what it is given to speak with."""
+"""The session of a command: the chosen stack, its connection and credentials."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ class DeploymentSite:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class World:
-    """What commands reach for. Tests give another one."""
+    """The outside world of the commands, which tests replace."""
 
     control: Control
     connect: Callable[[Choice, StackStatus | None], Connection]

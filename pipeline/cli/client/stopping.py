@@ -1,4 +1,4 @@
-"""What `down` ends: the runs that are going."""
+"""Confirm that `down` may end running runs."""
 
 from __future__ import annotations
 

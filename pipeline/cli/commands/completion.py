@@ -1,4 +1,4 @@
-"""What a shell completes: models, runs and versions of the stack that the command line names."""
+"""Shell completion: models, runs and versions of the stack that the command line names."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MAX_RUNS = 50
 
 
 def complete_models(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Models of the tenant."""
+    """Return the models of the tenant."""
     return _complete(ctx, incomplete, lambda stack: (m.model for m in stack.registry.models(_tenant(ctx, stack))))
 
 
 def complete_versions(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Versions of the model that is typed before."""
+    """Return the versions of the model before it."""
 
     def versions(stack: Connection) -> Iterable[str]:
         summary = stack.registry.summary(_tenant(ctx, stack), str(ctx.params.get("model")))
@@ -39,7 +39,7 @@ def complete_runs(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_runs_and_models(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Models first: a run's name begins with its tenant."""
+    """Return models, then runs, whose names begin with their tenant."""
     return [*complete_models(ctx, incomplete), *complete_runs(ctx, incomplete)]
 
 

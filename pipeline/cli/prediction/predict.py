@@ -1,4 +1,4 @@
-"""Many rows through the API, and the answers beside the truth where the rows hold it."""
+"""Predict many rows by the API, in batches."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def predict_rows(
     limit: int | None = None,
     ignore_extra: bool = False,
 ) -> PredictedRows:
-    """Ask the live version in batches.
+    """Predict with the live version in batches.
 
     Args:
         source: Where the rows come from.

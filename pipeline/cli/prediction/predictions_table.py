@@ -1,4 +1,4 @@
-"""A model's answers as a person sees them: beside the truth where it is known."""
+"""Render predictions for people, beside the truth if it is known."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _labels_text(prediction: dict[str, Any]) -> Text:
 
 
 def score_text(predicted: PredictedRows) -> Text:
-    """Accuracy over the rows whose truth is known; for regression the root mean squared error."""
+    """Return the accuracy over rows with known truth, or the root mean squared error of a regression."""
     pairs = [pair for pair in zip(predicted.predictions, predicted.truths, strict=True) if pair[1] is not None]
     count = len(pairs)
     if predicted.signature.targets:
@@ -79,7 +79,7 @@ def score_text(predicted: PredictedRows) -> Text:
 
 
 def is_right(prediction: dict[str, Any], truth: Any) -> bool:
-    """Labels are text, whatever type the file gave the truth; those of a row are a list, in the model's order."""
+    """Return whether a prediction is right; labels are compared as text, those of a row in the model's order."""
     if isinstance(truth, list):
         return bool(prediction["label"] == truth)
     text = str(truth).lower() if isinstance(truth, bool) else str(truth).strip()

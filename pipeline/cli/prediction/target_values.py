@@ -1,4 +1,4 @@
-"""Predictions of several targets as a person sees them."""
+"""Render predictions of several targets for people."""
 
 from __future__ import annotations
 

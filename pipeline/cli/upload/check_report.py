@@ -1,4 +1,4 @@
-"""How a file would be read, as a person sees it."""
+"""Render how a file would be read, for people."""
 
 from __future__ import annotations
 

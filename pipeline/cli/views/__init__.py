@@ -1,1 +1,1 @@
-"""What is printed: renderables and JSON documents."""
+"""Views: renderables and JSON documents that commands print."""

@@ -1,4 +1,4 @@
-"""A model card as a person reads it: first the warnings, then how good it is, why, and where it comes from."""
+"""Render a model card: warnings first, then quality, decisions, and lineage."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MAX_CLUSTER_COLUMNS = 8
 
 
 def card_view(version: ModelVersion, card: ModelCard, *, live: bool) -> RenderableType:
-    """All that is known of a version, in sections; those that the card does not have are left out."""
+    """Render all that is known of a version, in sections; absent ones are left out."""
     return Group(_title(version, card, live=live), *_sections(card))
 
 
@@ -143,7 +143,7 @@ def _clusters(clusters: Sequence[Cluster]) -> RenderableType:
 
 
 def _decision(card: ModelCard) -> Iterator[RenderableType]:
-    """How labels and probabilities come about, and what that changed."""
+    """Render the decision, temperature and threshold, and its effect."""
     decision = card.decision
     if decision is None:
         return
@@ -187,7 +187,7 @@ def _by_class(card: ModelCard) -> RenderableType:
 
 
 def _confusion(confusion: Confusion) -> Iterator[RenderableType]:
-    """Rows are the truth. In a terminal a matrix of many classes says less than its most frequent mistakes."""
+    """Render the confusion matrix, with the truth in rows; of many classes the most frequent mistakes instead."""
     names = [*confusion.classes, *(["(others)"] if confusion.others else [])]
     if len(names) > _MAX_CLASSES:
         mistakes = [

@@ -1,4 +1,4 @@
-"""What is seen of candidates while they train: a line each."""
+"""Render the learning curves of candidates in training, one line each."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def curves_table(curves: Sequence[TrainingCurves]) -> RenderableType:
 
 
 def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
-    """At most ``width`` bars, each the mean of its part of the values."""
+    """Return at most ``width`` bars, each the mean of its part of the values."""
     if not values:
         return ""
     count = min(width, len(values))

@@ -1,4 +1,4 @@
-"""What a run is estimated to take, as a person sees it and as a script reads it."""
+"""Render the estimate of a run, for people and for scripts."""
 
 from __future__ import annotations
 

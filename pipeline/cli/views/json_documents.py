@@ -36,7 +36,7 @@ def status_document(status: StackStatus) -> dict[str, Any]:
 
 
 def run_document(run: Run) -> dict[str, Any]:
-    """One run of ``modeldrop runs --json``."""
+    """Return one run of ``modeldrop runs --json``."""
     return {
         "run": run.run,
         "tenant": run.tenant,
@@ -103,7 +103,7 @@ def rejected_document(upload: RejectedUpload) -> dict[str, Any]:
 
 
 def model_document(summary: ModelSummary, live: ModelVersion | None) -> dict[str, Any]:
-    """One model of ``modeldrop models --json``; ``live`` is null where nothing was promoted yet."""
+    """Return one model of ``modeldrop models --json``; ``live`` is null if nothing was promoted yet."""
     return {
         "tenant": summary.tenant,
         "model": summary.model,

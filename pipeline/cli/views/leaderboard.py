@@ -1,4 +1,4 @@
-"""A selection's leaderboard as a person sees it."""
+"""Render the leaderboard of a selection."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def merge_newest(
 
 
 def rejected_lines(rejected: Sequence[RejectedUpload]) -> Iterator[Text]:
-    """One line an upload: where it lies, and why no run was started."""
+    """Yield one line per upload: its key, and why no run was started."""
     for upload in rejected:
         key = "".join(letter if letter.isprintable() else "?" for letter in upload.key)
         yield Text(f"rejected {upload.at.astimezone():%m-%d %H:%M} s3://{upload.bucket}/{key}: {upload.reason}", "red")

@@ -1,4 +1,4 @@
-"""Runs as a person sees them: one line each in a list, or one run with all that is known of it."""
+"""Render runs: one line each in a list, or one run in detail."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["error_text", "runs_table"]
 
 
 def runs_table(runs: Sequence[Run], *, now: datetime) -> RenderableType:
-    """One line per run; a run's name is never broken, so that it can be copied."""
+    """Render one line per run; its name is never wrapped, so that it can be copied."""
     table = FittedTable(
         columns=[
             FittedColumn(name="run"),

@@ -1,4 +1,4 @@
-"""Records as a person sees them: pure functions from contracts to rich renderables."""
+"""Render records: pure functions from contracts to rich renderables."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _UNITS = ("B", "kB", "MB", "GB")
 
 
 def duration(seconds: float | None) -> str:
-    """``0.42 s``, ``12.3 s``, ``3 min 05 s``; nothing for None."""
+    """Format seconds: ``0.42 s``, ``12.3 s``, ``3 min 05 s``; nothing for None."""
     if seconds is None:
         return ""
     if seconds < 120:
@@ -44,7 +44,7 @@ def duration(seconds: float | None) -> str:
 
 
 def size(count: float) -> str:
-    """Bytes in decimal units."""
+    """Format bytes in decimal units."""
     for unit in _UNITS:
         if count < 1000 or unit == _UNITS[-1]:
             break
@@ -53,7 +53,7 @@ def size(count: float) -> str:
 
 
 def interval(bounds: Sequence[float] | None) -> str:
-    """``0.8612–0.9``, ``44111–46222``; nothing for None."""
+    """Format bounds: ``0.8612–0.9``, ``44111–46222``; nothing for None."""
     return "" if bounds is None else "–".join(map(format_number, bounds))
 
 
@@ -77,13 +77,13 @@ def run_panel(run: Run, *, now: datetime, mark: RenderableType = "▸") -> Rende
 
 
 def plain_stage(stage: Stage) -> str:
-    """One stage in one line, for a log."""
+    """Format a stage in one line, for a log."""
     took = f" in {duration(stage.seconds)}" if stage.seconds is not None else ""
     return f"{stage.name}: {stage.status.lower()}{took}"
 
 
 def models_table(models: Sequence[tuple[ModelSummary, ModelVersion | None]]) -> RenderableType:
-    """Models, each with the version that is live."""
+    """Render models, each with its live version."""
     if not models:
         return Text("no models yet: 'modeldrop drop FILE' makes one")
     table = FittedTable(
@@ -140,7 +140,7 @@ def _title(run: Run) -> Text:
 
 
 def _elapsed(run: Run, now: datetime) -> float:
-    """Of the running stage: a stage begins when the one before it finishes."""
+    """Return the seconds of the running stage, which began when the one before it finished."""
     before = sum(stage.seconds or 0 for stage in run.stages)
     return max(0.0, (now - run.started_at).total_seconds() - before)
 

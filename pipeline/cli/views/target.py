@@ -1,4 +1,4 @@
-"""What a run or a model learns, as a person sees it."""
+"""Describe what a run or a model learns."""
 
 from __future__ import annotations
 

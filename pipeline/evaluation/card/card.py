@@ -52,6 +52,8 @@ class EvaluationContext:
         class_weights: Weights of the classes (job_spec.Training).
         privacy: Privacy that the winner spent.
         segments: Columns of segments that the job spec names.
+        jobs: Costs of the run's jobs.
+        prices: Price list that these costs are computed with.
         warnings: Warnings besides those of the data set.
         live: Live version that the winner is compared with.
     """

@@ -69,7 +69,7 @@ def _targets(dataset: Dataset, rows: pl.DataFrame) -> Floats:
 
 
 def _predicted_rows(dataset: Dataset, rows: pl.DataFrame, targets: Floats, predicted: Floats) -> str | None:
-    """Return the number of rows that are predicted right; None if the predictions are no better than chance."""
+    """Return the fraction of rows that are predicted right, in words; None if it is no sign of leakage."""
     accuracy, majority = float((predicted.argmax(axis=1) == targets.argmax(axis=1)).mean()), targets.mean(axis=0).max()
     if accuracy < majority + _ERROR_REDUCTION_THRESHOLD * (1 - majority):
         return None

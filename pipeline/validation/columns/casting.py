@@ -83,7 +83,7 @@ def as_text(cells: pl.Series, *, is_code: bool = False) -> pl.Series:
 
 
 def as_flags(cells: pl.Series) -> pl.Series:
-    """Float32: 1 for true, 0 for false, null for what is neither."""
+    """Cast to Float32: 1 for true, 0 for false, null for other values."""
     if cells.dtype != pl.String:
         readable = cells.dtype.is_numeric() or cells.dtype == pl.Boolean
         numbers = cells.cast(pl.Float64) if readable else _nulls(cells, pl.Float64)
@@ -94,7 +94,7 @@ def as_flags(cells: pl.Series) -> pl.Series:
 
 
 def _may_hold_markers(cells: pl.Series) -> bool:
-    """Most columns are numbers as they stand: to look for markers would cost as much as to read them."""
+    """Return whether cells may be markers of a missing value, which plain numbers, as in most columns, are not."""
     return cells.cast(pl.Float64, strict=False).null_count() > cells.null_count()
 
 

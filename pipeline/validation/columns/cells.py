@@ -87,7 +87,7 @@ def strip_text(text: pl.Series) -> pl.Series:
 
 
 def _is_stripped(text: pl.Series, missing: Set[str]) -> bool:
-    """Of values that repeat this is seen sooner than each of them is stripped."""
+    """Return whether the texts are stripped already, by their distinct values; False if values hardly repeat."""
     if text.head(_REPEATS_LOOK).n_unique() > _REPEATS_LOOK // 2:
         return False
     values = text.unique()

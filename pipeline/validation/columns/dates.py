@@ -158,7 +158,7 @@ def _read_form(texts: pl.Series, form: str, *, day_first: bool | None) -> pl.Ser
 
 
 def _days(groups: list[str], *, day_first: bool | None) -> pl.Expr:
-    """Days since 1970; null for a day that does not exist, and for one that could be two."""
+    """Return days since 1970; null for a day that does not exist or is ambiguous."""
     digits, year = pl.col("year"), pl.col("year").cast(pl.Int64)
     century = pl.when(year >= TWO_DIGIT_YEAR_PIVOT).then(1900).otherwise(2000)
     year = pl.when(digits.str.len_chars() == 2).then(year + century).otherwise(year)
@@ -178,14 +178,14 @@ def _days(groups: list[str], *, day_first: bool | None) -> pl.Expr:
 
 
 def _detect_order() -> pl.Expr:
-    """Whether a date by itself tells that its day comes first; null where it does not tell."""
+    """Return whether a date itself shows that its day comes first; null if it does not."""
     first, then = pl.col("first").cast(pl.Int64), pl.col("then").cast(pl.Int64)
     by_mark = pl.when(pl.col("mark") == ".").then(pl.lit(value=True))
     return pl.when((first > 12) | (first == then)).then(True).when(then > 12).then(False).otherwise(by_mark)
 
 
 def _clock(*, zoned: bool) -> pl.Expr:
-    """Whole seconds of the day minus the zone's offset; null where the time does not exist."""
+    """Return the seconds of the day minus the zone's offset; null for a time that does not exist."""
     hour, half = pl.col("hour").cast(pl.Int64), pl.col("half").str.to_lowercase()
     hour_of_twelve = pl.when(hour.is_between(1, 12)).then(hour % 12 + pl.when(half == "p").then(12).otherwise(0))
     hour = pl.when(half.is_not_null()).then(hour_of_twelve).otherwise(pl.when(hour <= 23).then(hour))

@@ -1,4 +1,4 @@
-"""What inference says of a column: how it is read, with the sample's values, or why no model reads it."""
+"""The result of inferring a column: how it is read, with the sample's values, or why it is dropped."""
 
 from __future__ import annotations
 

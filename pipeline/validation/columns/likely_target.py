@@ -1,4 +1,4 @@
-"""Another column that is more likely meant than the last one, where nobody has named a target."""
+"""Find a column that is more likely the target than the last one, if none was named."""
 
 from __future__ import annotations
 
@@ -43,5 +43,5 @@ def tell_likely_target(name: str, likely: str) -> tuple[str, ...]:
 
 
 def _is_quantity(target: Target) -> bool:
-    """Whether its values are numbers, and more than the two of a flag."""
+    """Return whether the values are numbers, and more than two distinct ones."""
     return target.task == "regression" or (target.rule.is_whole and target.values.n_unique() > 2)

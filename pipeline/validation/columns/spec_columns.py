@@ -1,4 +1,4 @@
-"""Columns that train.yaml names: under their final names, and whether they are there."""
+"""Resolve and check the columns that train.yaml names."""
 
 from __future__ import annotations
 

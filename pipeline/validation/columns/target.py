@@ -1,4 +1,4 @@
-"""The target: which column it is, what kind of task it makes, and how its cells are read."""
+"""The target: its column, the task that it implies, and how its cells are read."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def check_distinct(name: str, task: Task, values: pl.Series) -> None:
 
 
 def _infer_numbers(cells: pl.Series, decimal_hint: DecimalHint) -> tuple[pl.Series | None, NumberFormat, Sequence[str]]:
-    """Float64, or None when they are no numbers."""
+    """Return Float64; None if the cells are no numbers."""
     if cells.dtype.is_numeric():
         numbers = as_finite(cells.cast(pl.Float64))
     elif cells.dtype == pl.String:
@@ -206,7 +206,7 @@ def _infer_numbers(cells: pl.Series, decimal_hint: DecimalHint) -> tuple[pl.Seri
 
 
 def _are_classes(raw: pl.Series, cells: pl.Series, missing: Set[str]) -> bool:
-    """Whether words such as None are so frequent, beside other values, that they are a class."""
+    """Return whether words such as None are so frequent, beside other values, that they are a class."""
     if cells is raw:  # nothing was taken for missing
         return False
     markers = sum(count_markers(raw, missing).values())
@@ -273,7 +273,7 @@ def describe_others(values: pl.Series, rows: pl.Series | None = None) -> str:
 
 
 def _labels(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
-    """As they are written in the file; 1 and 1.0 are one class."""
+    """Return labels as the file has them, except that 1 and 1.0 are one class."""
     if numbers is None:
         return as_text(cells)
     values = numbers.drop_nulls()

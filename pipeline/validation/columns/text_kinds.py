@@ -1,4 +1,4 @@
-"""Whether texts are categories, whose values are learned one by one, or free text, whose words are."""
+"""Distinguish categories, whose values are features, from free text, whose words are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a column holds: numbers, truth values, dates, categories, texts, or something that no model reads."""
+"""Infer the kind of a column: numbers, booleans, dates, categories, texts, or one that no model reads."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def infer_unnamed_column(raw: pl.Series, inferred: InferredColumn | LeftOut) -> 
 
 
 def _plain_numbers(column: pl.Series) -> pl.Series | None:
-    """Text whose every cell is a number as it stands: most columns of numbers are, and need not be stripped."""
+    """Return text as numbers if every cell is a plain number, as in most columns of numbers; else None."""
     if column.dtype != pl.String:
         return None
     head = column.head(_LOOK)
@@ -96,7 +96,7 @@ def _why_unread(column: pl.Series) -> str | None:
 
 
 def _infer_typed(cells: pl.Series) -> InferredColumn | LeftOut:
-    """Of a parquet column that has a type."""
+    """Infer the kind of a typed column, as parquet has."""
     if cells.dtype == pl.Boolean:
         return InferredColumn(column=Column(name=cells.name, kind="boolean"), values=cells.cast(pl.Float32))
     if cells.dtype.is_temporal():
@@ -107,7 +107,7 @@ def _infer_typed(cells: pl.Series) -> InferredColumn | LeftOut:
 def _infer_text(
     cells: pl.Series, missing: Set[str], decimal_hint: DecimalHint, markers: Counter[str]
 ) -> InferredColumn | LeftOut:
-    """Of text; markers that only numbers have are added to ``markers``."""
+    """Infer the kind of text; markers that only numbers have are added to ``markers``."""
     name = cells.name
     if (flags := _flags(cells)) is not None:
         return InferredColumn(column=Column(name=name, kind="boolean"), values=flags)
@@ -133,7 +133,7 @@ def _infer_text(
 
 
 def _hold_codes(values: pl.Series) -> bool:
-    """Whether some values may be typed in another file: as numbers, or as true and false."""
+    """Return whether some values may be typed in another file: as numbers, or as true and false."""
     return bool(values.str.contains(_TYPED).any())
 
 

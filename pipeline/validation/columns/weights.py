@@ -1,4 +1,4 @@
-"""What each row counts: a column of positive numbers."""
+"""The weights of rows: a column of positive numbers."""
 
 from __future__ import annotations
 
@@ -37,6 +37,6 @@ def infer_weight(raw: pl.Series, missing: Set[str] = MISSING, *, file: str = "")
 
 
 def read_weights(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> pl.Series:
-    """Float32, null where there is no positive number: such a row cannot be learned from."""
+    """Return weights as Float32; null if there is no positive number, so that the row is rejected."""
     numbers = as_numbers(strip_cells(raw, missing), column, missing)
     return numbers.set(numbers <= 0, None).cast(pl.Float32, strict=False)

@@ -123,7 +123,7 @@ def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> 
 
 
 def _match_truth_values(text: pl.Series, classes: Sequence[str]) -> pl.Series:
-    """Classes by the words true and false, which file formats and libraries write in different case."""
+    """Return classes by the words true and false, whose case differs between formats and libraries."""
     words = [name for name in classes if name.lower() in _TRUTH_VALUES]
     by_word = {name.lower(): name for name in words}
     if len(by_word) < len(words):  # the data tells True from true

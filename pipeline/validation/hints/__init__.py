@@ -1,1 +1,1 @@
-"""What the data looks like besides the table that it is learned as, each as a sentence with the line to add."""
+"""Hints: what else the data may be than independent rows, each with the line of train.yaml that says so."""

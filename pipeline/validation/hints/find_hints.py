@@ -1,4 +1,4 @@
-"""All hints of a data set, each where it applies."""
+"""Find all hints that apply to a data set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that name the rows, such as C-1000, and tell a model nothing of rows that it has not seen."""
+"""Identifiers of rows, such as C-1000, which do not generalize to new rows."""
 
 from __future__ import annotations
 

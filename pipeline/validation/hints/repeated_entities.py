@@ -1,4 +1,4 @@
-"""Several rows of one person, device or the like, dealt by chance to different splits."""
+"""Rows of one person or device that a random split would distribute over the splits."""
 
 from __future__ import annotations
 

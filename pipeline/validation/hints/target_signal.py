@@ -1,4 +1,4 @@
-"""How much of the target the order or the groups of rows tell."""
+"""Measure how much the order or the groups of rows explain of the target."""
 
 from __future__ import annotations
 

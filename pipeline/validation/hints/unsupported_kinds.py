@@ -90,7 +90,7 @@ def _is_time_column(column: InferredColumn) -> bool:
 
 
 def _is_event(name: str, values: pl.Series, duration: str) -> bool:
-    """Whether a column of two values is the flag of an event; ``duration`` is the name of the time beside it."""
+    """Return whether a column of two values flags an event; ``duration`` is the name of its time."""
     words = {*name_words(name)}
     events = _EVENTS_BESIDE_TIME if {*name_words(duration)} & _DURATIONS else _EVENTS
     return bool(words & events) and values.drop_nulls().n_unique() == 2

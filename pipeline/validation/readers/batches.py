@@ -1,4 +1,4 @@
-"""All rows of a source, whatever its format: at once, or some at a time with a sample from all over it."""
+"""Open a source of any format: all rows at once, or in batches with a sample from the whole source."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def _read_aligned(
 
 
 def _align(frame: pl.DataFrame, file: TableFile, names: Sequence[str]) -> pl.DataFrame:
-    """Columns ``names`` in this order, as nulls where no row of the batch has the key."""
+    """Return the columns ``names`` in this order; a key that no row of the batch has becomes nulls."""
     columns = {column.name: column for column in file.rename(frame)}
     return pl.DataFrame(
         [

@@ -101,7 +101,7 @@ def _encoding(file: File, options: ReadOptions) -> str:
 
 
 def _is_json(text: PlainText) -> bool:
-    """Whether the first line is a JSON object, under whatever name."""
+    """Return whether the first line is a JSON object, whatever the file's name."""
     with text.path.open("rb") as file:
         file.seek(text.start)
         line = file.readline(_LOOK_BYTES)
@@ -110,7 +110,7 @@ def _is_json(text: PlainText) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _ImageFile(TableFile):
-    """Images, which are in memory."""
+    """A table of images in memory."""
 
     frame: pl.DataFrame
 

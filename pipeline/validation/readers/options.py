@@ -1,4 +1,4 @@
-"""What is known of a file before it is read."""
+"""Options for reading a file."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ class ReadOptions:
 
     @property
     def min_columns(self) -> int:
-        """A later file may hold the one column that a model reads."""
+        """Return the minimum of columns: a later file may have a single one that a model reads."""
         return 1 if self.names else 2

@@ -1,1 +1,1 @@
-"""Columns of numbers: how they are written, what they are, and how their cells are parsed."""
+"""Columns of numbers: their formats, their kinds, and the parsing of their cells."""

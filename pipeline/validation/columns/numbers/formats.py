@@ -1,4 +1,4 @@
-"""How a column writes its numbers: decimal mark, marks between thousands, units, magnitudes."""
+"""The format of a column's numbers: decimal mark, thousands separator, units, magnitudes."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def _shared_unit(units: Counter[str]) -> _Units | None:
 
 
 def _are_magnitudes(units: Counter[str], *, bare: float, currencies: Counter[str]) -> bool:
-    """Whether k and M multiply. A letter that all rows share is a unit; among bare numbers a B may be a house's."""
+    """Return whether k and M are magnitudes: a letter in all rows is a unit, and a B may name a house."""
     magnitudes = {unit.lower().removesuffix(".") for unit in units} & MAGNITUDES.keys()
     count = sum(count for unit, count in units.items() if unit.lower().removesuffix(".") in MAGNITUDES)
     if not magnitudes or count < units.total() * _NEARLY_ALL:
@@ -192,13 +192,13 @@ def _are_magnitudes(units: Counter[str], *, bare: float, currencies: Counter[str
 
 
 def _is_dominant(names: Counter[str]) -> bool:
-    """Whether nearly all are the same."""
+    """Return whether nearly all names are the same."""
     frequency = names.most_common(1)[0][1]
     return frequency >= names.total() * _NEARLY_ALL or (names.total() >= 20 and names.total() - frequency <= 1)
 
 
 def _differ_in_prefix(units: list[str]) -> bool:
-    """Whether mW and MW are among them."""
+    """Return whether units differ in the case of a prefix, as mW and MW do."""
     return any(unit.startswith("m") and len(unit) <= 3 and "M" + unit[1:] in units for unit in units)
 
 

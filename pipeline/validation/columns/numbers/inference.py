@@ -1,4 +1,4 @@
-"""Whether a column of text holds numbers, and how it writes them."""
+"""Infer whether a column of text holds numbers, and in which format."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def decimal_evidence(text: pl.Series) -> int:
 
 
 def _are_plain(text: pl.Series, numbers: pl.Series) -> bool:
-    """Whether the cast read a finite number wherever there is a text."""
+    """Return whether the cast gave a finite number for each text."""
     return numbers.null_count() == text.null_count() and math.isfinite(numbers.sum())
 
 
@@ -134,7 +134,7 @@ def _infer_plain(
 
 
 def _is_ambiguous(text: pl.Series, numbers: pl.Series) -> bool:
-    """Whether there is a 1.299, and no point that can only be a decimal one."""
+    """Return whether there is a number such as 1.299, and none whose point can only be a decimal one."""
     if not text.head(_LOOK).str.contains(_NO_PROOF).all():
         return False
     suspects = (numbers.abs() < 1000) & (text.str.len_bytes() >= len("1.299"))
@@ -144,7 +144,7 @@ def _is_ambiguous(text: pl.Series, numbers: pl.Series) -> bool:
 
 
 def _is_layout(text: pl.Series) -> bool:
-    """Whether all are telephone numbers, addresses, or other texts that only look like numbers."""
+    """Return whether all are telephone numbers, addresses, or other texts that only look like numbers."""
     first = text.head(_LOOK).drop_nulls().head(1).to_list()
     if first and not _LAYOUT.search(first[0]):
         return False
@@ -152,7 +152,7 @@ def _is_layout(text: pl.Series) -> bool:
 
 
 def _may_be_numbers(text: pl.Series) -> bool:
-    """Whether at least half of the values in a sample are numbers: most columns of words are told by it."""
+    """Return whether at least half of a sample are numbers, which excludes most columns of words."""
     values = _sample(text)
     values = values.filter(~values.is_in(list(NUMBER_MISSING)))
     distinct = values.unique(maintain_order=True).head(_SAMPLE_DISTINCT)
@@ -168,13 +168,13 @@ def _may_be_numbers(text: pl.Series) -> bool:
 
 
 def _sample(text: pl.Series) -> pl.Series:
-    """Values from all over the column."""
+    """Return values spread evenly over the column."""
     values = text.gather_every(max(1, len(text) // _SAMPLE)).drop_nulls()
     return values if len(values) else text.drop_nulls().head(_SAMPLE)
 
 
 def _count(values: pl.Series) -> pl.DataFrame:
-    """Each distinct value in ``text``, in the column's order, and how often it is there in ``count``."""
+    """Return each distinct value in ``text``, in the column's order, and its frequency in ``count``."""
     return values.rename("text").to_frame().group_by("text", maintain_order=True).agg(count=pl.len())
 
 
@@ -213,7 +213,7 @@ def _infer_written(
 
 
 def _are_classes(values: pl.Series) -> bool:
-    """Whether the values are bounds without a number between them (<=50K, >50K), or grades (2-, 2, 2+)."""
+    """Return whether the values are classes: bounds alone (<=50K, >50K), or grades (2-, 2, 2+)."""
     grades = values.filter(values.str.contains(rf"[0-9]{MINUS}$"))
     are_grades = len(grades) > 0 and grades.str.contains(rf"^[0-9]{MINUS}$").all()
     return are_grades or values.str.contains("^[<>\u2264\u2265]").all()
@@ -231,7 +231,7 @@ class _Reading:
 
     @property
     def is_certain(self) -> bool:
-        """Whether no more spellings are needed: all values are numbers, and their decimal mark is proven."""
+        """Return whether all values are numbers, and their decimal mark is proven."""
         return self.numbers.null_count() == 0 and not self.decimals.are_ambiguous
 
 
@@ -265,7 +265,7 @@ def _count_numbers(counts: pl.DataFrame, numbers: pl.Series) -> int:
 
 
 def _are_enough(counts: pl.DataFrame, numbers: pl.Series) -> bool:
-    """Whether nearly all values are numbers, and few are codes."""
+    """Return whether nearly all values are numbers, and few are codes."""
     values = int(counts["count"].sum())
     other_count = values - _count_numbers(counts, numbers)
     codes = int(counts["count"].filter(counts["text"].str.contains(CODE)).sum())

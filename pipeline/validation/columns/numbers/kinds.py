@@ -1,4 +1,4 @@
-"""What numbers are: row numbers, dates, codes, or quantities, in float32 where that holds their signal."""
+"""Infer the kind of numbers: row numbers, dates, codes, or quantities, and whether float32 is precise enough."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def infer_number_kind(
 
 
 def is_row_number(numbers: pl.Series) -> bool:
-    """Whole numbers in sequence, each there once, that begin at 0 or 1, or are named as an identifier."""
+    """Return whether the numbers are consecutive integers from 0 or 1, or with the name of an identifier."""
     if not _each_there_once(numbers) or _span(numbers) != len(numbers) - 1:
         return False
     if _IDENTIFIER_NAME.fullmatch(numbers.name):
@@ -143,7 +143,7 @@ def _are_days(numbers: pl.Series) -> bool:
 
 
 def _are_codes(numbers: pl.Series, cells: pl.Series) -> bool:
-    """Few distinct whole numbers, too long for float32, that are no round amounts."""
+    """Return whether the numbers are codes: few distinct integers, too long for float32, that are no round amounts."""
     if _largest(numbers) <= _EXACT_FLOAT32 or not _whole(numbers).all():
         return False
     if cells.dtype == pl.String and not cells.drop_nulls().head(_LOOK_ROWS).str.contains(r"^[+-]?\d+(\.0*)?$").all():
@@ -162,7 +162,7 @@ def _codes(cells: pl.Series) -> pl.Series:
 
 
 def _needs_float64(numbers: pl.Series) -> bool:
-    """Whether float32 makes distinct values equal, or has few steps to a standard deviation."""
+    """Return whether float32 makes distinct values equal, or has few steps per standard deviation."""
     values = numbers.drop_nulls()
     largest, deviation = _largest(values), _float(values.std() or 0.0)
     if not 0 < deviation < float("inf") or largest > 3e38:

@@ -69,13 +69,13 @@ def count_codes(text: pl.Series, numbers: pl.Series) -> int:
 
 
 def _is_plain(text: pl.Series, numbers: pl.Series) -> bool:
-    """Whether the cast read all: finite numbers, and no codes."""
+    """Return whether the cast parsed all texts: finite numbers, and no codes."""
     are_finite = numbers.null_count() == text.null_count() and math.isfinite(numbers.sum())
     return are_finite and count_codes(text, numbers) == 0
 
 
 def _parse_distinct(text: pl.Series, number_format: NumberFormat) -> pl.Series:
-    """Each distinct value once, where values repeat."""
+    """Parse each distinct value once, if values repeat."""
     if len(text) <= _REPEATS_LOOK or text.head(_REPEATS_LOOK).n_unique() > _REPEATS_LOOK // 2:
         return _parse_shapes(text, number_format)
     values = text.unique()
@@ -127,7 +127,7 @@ def _parse_batches(text: pl.Series, number_format: NumberFormat) -> pl.Series:
 
 
 def _parse_batch(batch: pl.DataFrame, number_format: NumberFormat) -> pl.Series:
-    """Of texts that match the format's pattern; null where its groups do not go together."""
+    """Parse texts that match the format's pattern; null if its groups contradict each other."""
     # The whole pattern is quick to match, and slow to take groups from.
     groups = pattern(number_format) if number_format.magnitudes else _groups(number_format)
     number = _digits(number_format).cast(pl.Float64, strict=False)

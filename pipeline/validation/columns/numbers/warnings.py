@@ -1,4 +1,4 @@
-"""What a user should know about how a column of numbers was read."""
+"""Warnings on how a column of numbers was read."""
 
 from __future__ import annotations
 

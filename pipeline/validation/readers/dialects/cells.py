@@ -1,4 +1,4 @@
-"""What a cell looks like: a number, a date, a word. Shapes alone; what a column holds is decided elsewhere."""
+"""Classify cells by their shape: a number, a date, a word. The kind of a column is inferred elsewhere."""
 
 from __future__ import annotations
 

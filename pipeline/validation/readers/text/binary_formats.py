@@ -1,4 +1,4 @@
-"""Formats that are not text, by their first bytes: what a file with the wrong name really is."""
+"""Recognize binary formats by their first bytes, to name what a misnamed file is."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Block:
 
 
 def blocks_of(name: str, lines: Lines, start: int, size: int, *, end: int) -> Iterator[Block]:
-    """All of the file from byte ``start`` to ``end``.
+    """Yield the blocks of a file from byte ``start`` to ``end``.
 
     Raises:
         UnreadableDatasetError: A line is too long.
@@ -92,7 +92,7 @@ def blocks_of(name: str, lines: Lines, start: int, size: int, *, end: int) -> It
 
 
 def _read(file: FileIO, offset: int, size: int) -> bytes:
-    """At most ``size`` bytes, up to the last line end among them, so that nothing of them need be copied again."""
+    """Read at most ``size`` bytes, up to the last line end among them, so that none is copied again."""
     file.seek(max(offset, offset + size - _TAIL))
     tail = file.read(_TAIL)
     if offset + size - _TAIL > offset and len(tail) == _TAIL:
@@ -118,7 +118,7 @@ def heads_of(  # noqa: PLR0913 - as blocks_of
 
 
 def _has_quote(path: Path, start: int) -> bool:
-    """Up to the first one. Read into one buffer: of a mapped file all pages would count as this process's memory."""
+    """Return whether the file has a quote; read into one buffer, since pages of a mapped file would count as memory."""
     buffer = bytearray(1 << 20)
     with path.open("rb", buffering=0) as file:
         file.seek(start)
@@ -126,7 +126,7 @@ def _has_quote(path: Path, start: int) -> bool:
 
 
 def _lines_at(path: Path, start: int, size: int, length: int, end: int) -> Iterator[bytes]:
-    """About ``length`` bytes of whole lines from every ``size``-th byte on."""
+    """Yield about ``length`` bytes of whole lines from every ``size``-th byte on."""
     with path.open("rb") as file:
         for offset in range(start, end, size):
             file.seek(offset)
@@ -151,7 +151,7 @@ def _even_quotes(data: bytes) -> bool:
 
 
 def _row_end(data: bytes) -> int:
-    """Behind the last line end that is not within quotes; 0 when there is none.
+    """Return the position after the last line end outside quotes; 0 if there is none.
 
     A block begins outside quotes, and a quote within quotes is written twice: an even number of quotes lies before a
     row's end. Where quotes are broken, the last line end is taken.

@@ -1,4 +1,4 @@
-"""jsonl: one object a line.
+"""Read JSON lines: one object per line.
 
 Each line is read by itself, so that a broken one costs itself and rows that share no keys cannot grow a table too large
 to hold. Values become text, and are typed as the text of a csv file is.
