@@ -173,7 +173,7 @@ class _Rows:
         return calibrated
 
     def cross_thresholds(self, calibrated: Floats) -> Floats | None:
-        """Return each row's threshold [rows], given or fitted to other fifths; None: the most probable class is the label."""
+        """Return each row's threshold [rows], given or cross-fitted; None: the most probable class is the label."""
         if not self.rule.is_tuned:
             return None if self.rule.value is None else np.full(len(self.truth), self.rule.value)
         thresholds = np.empty(len(self.truth))
