@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.bootstrap import cors_policy, metrics_namespace
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.tracebacks import places
+from pipeline.serving.api.errors import log_facts
 from pipeline.serving.http import (
     allow_origin,
     answer_preflight,
@@ -71,7 +72,7 @@ def _error_fields(error: Exception) -> dict[str, Any]:
     fields: dict[str, Any] = (
         {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
     )
-    return {**fields, **getattr(error, "rollout_facts", {})}
+    return {**fields, **log_facts(error)}
 
 
 def _report(context: Any, fields: Mapping[str, Any]) -> None:

@@ -23,7 +23,9 @@ from pipeline.contracts.errors import (
 )
 from pipeline.serving.api.messages import HttpResponse
 
-__all__ = ["REQUEST_STATUSES", "http_status", "respond_to_error"]
+__all__ = ["REQUEST_STATUSES", "http_status", "log_facts", "respond_to_error", "set_log_facts"]
+
+_LOG_FACTS = "log_facts"
 
 _STATUS: dict[type[BaseException], int] = {
     InputError: 400,
@@ -71,3 +73,13 @@ def respond_to_error(error: BaseException, request_id: str) -> HttpResponse:
     if isinstance(error, AliasMovedError):
         document["current"] = error.details.get("current")
     return HttpResponse(status, json.dumps(document).encode())
+
+
+def set_log_facts(error: BaseException, facts: Mapping[str, str]) -> None:
+    """Give an error facts about its request, such as the model, for logs and metrics."""
+    error.__dict__[_LOG_FACTS] = facts
+
+
+def log_facts(error: BaseException) -> Mapping[str, str]:
+    """Return the facts that ``set_log_facts`` gave an error; empty without them."""
+    return error.__dict__.get(_LOG_FACTS, {})

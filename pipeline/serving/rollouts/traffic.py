@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar
 from numpy.typing import NDArray
 
 from pipeline.contracts.errors import ModeldropError
+from pipeline.serving.api.errors import set_log_facts
 from pipeline.serving.api.model_source import ModelReference
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.request_decoder import Feeds
@@ -127,8 +128,7 @@ class _Observer:
             if role == "new":
                 self._aside(lambda: self._count_failure(predict))
             self._after_request()
-            facts = {"tenant": name[0], "model": name[1], "variant": self._observed.variant}
-            error.rollout_facts = facts  # type: ignore[attr-defined]  # for logs and metrics
+            set_log_facts(error, {"tenant": name[0], "model": name[1], "variant": self._observed.variant})
             raise
         self._counters.add_latency(name, role, recorded.seconds)
         if peer is not None:

@@ -18,6 +18,7 @@ from pipeline.registry.aliases import AliasRef
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.server.models.registry import RegistryModels
 from pipeline.serving.api.assignment import request_position
+from pipeline.serving.api.errors import log_facts
 from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.model_source import ModelSource
 from pipeline.serving.api.prediction_api import PredictionApi
@@ -172,7 +173,7 @@ def test_a_request_that_both_versions_refuse_is_not_a_failure_of_the_new_one(sce
     models = scene.function()
     with pytest.raises(InvalidRequestError) as raised:
         send(models, b'{"rows": [{"nothing": 1}]}')
-    assert raised.value.rollout_facts["variant"] == "canary"  # type: ignore[attr-defined]
+    assert log_facts(raised.value)["variant"] == "canary"
     assert scene.counters(rollout)["new_requests"] == 1
     assert "new_failed" not in scene.counters(rollout)
 
