@@ -56,7 +56,7 @@ def test_a_budget_that_is_too_small_gives_the_best_so_far_and_says_so(cloud: Clo
     assert run.status == "SUCCEEDED", run.error
     tried = {one["candidate"]: one for one in cloud.document(run.run, "selection")["tried"]}
     assert tried["random_forest"]["status"] == "trained"
-    assert "minutes of its job had run out" in tried["gradient_boosting"]["reason"]
+    assert "minutes of its job were over" in tried["gradient_boosting"]["reason"]
 
 
 def test_a_search_that_cannot_be_made_fails_the_run_with_the_nearest_name(cloud: Cloud) -> None:

@@ -55,7 +55,7 @@ def test_a_model_that_has_learned_the_rows_by_heart_is_no_other_one() -> None:
     ("served", "fact"),
     [
         (OUT_OF_FOLD[:, ::-1], "its accuracy"),
-        (1 - _probabilities(0.9, 0.9), "surely right out-of-fold"),
+        (1 - _probabilities(0.9, 0.9), "confidently right out-of-fold"),
         (np.full((400, 2), 0.5), "mean confidence is 0.500"),
         (_probabilities(0.7, 0.994), "log loss"),
         (_probabilities(0.7, 0.994), "exceeds its accuracy"),
@@ -63,7 +63,7 @@ def test_a_model_that_has_learned_the_rows_by_heart_is_no_other_one() -> None:
     ids=["swapped classes", "swapped sure classes", "a constant", "far too sure: log loss", "far too sure: confidence"],
 )
 def test_a_model_that_is_worse_on_rows_that_it_knows_is_another_one(served: np.ndarray, fact: str) -> None:
-    assert fact in _differences(served, _probabilities(0.9, 0.9) if "surely" in fact else OUT_OF_FOLD)
+    assert fact in _differences(served, _probabilities(0.9, 0.9) if "confidently" in fact else OUT_OF_FOLD)
 
 
 def test_rows_that_no_fold_held_out_say_nothing() -> None:
@@ -102,5 +102,5 @@ def test_a_file_that_is_not_the_model_that_was_measured_is_not_chosen_from() -> 
     network = trained("wine")
     labels = truth(network.validation, network.dataset.signature)
     assert _make(network, labels).variants[0].status == "ok"
-    with pytest.raises(ExportMismatchError, match="the rows that it learned from: its accuracy"):
+    with pytest.raises(ExportMismatchError, match="the rows that it was trained on: its accuracy"):
         _make(network, np.roll(labels, 7))

@@ -128,8 +128,8 @@ def test_a_job_without_an_image_says_so(artifacts: FakeObjectStore, where: str) 
 
 def test_an_interruption_that_the_job_told_of_is_not_an_error_of_this_step(artifacts: FakeObjectStore) -> None:
     """A TransientError would have the step itself tried again, four times for nothing."""
-    outcome(artifacts, "cpu", RunError(type="TransientError", message="the machine was taken back"))
-    with pytest.raises(JobInterruptedError, match="taken back"):
+    outcome(artifacts, "cpu", RunError(type="TransientError", message="the machine was reclaimed"))
+    with pytest.raises(JobInterruptedError, match="reclaimed"):
         check_job(RUN, "cpu", KILLED, artifacts=artifacts)
 
 

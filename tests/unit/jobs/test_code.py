@@ -176,7 +176,7 @@ def test_a_checkpoint_that_is_not_a_plain_file_of_its_own_is_not_read(tmp_path: 
     [
         (CODE, '{"width": 0}', r"train\.yaml: code\.width: model\.py does not take it"),
         (CODE, '{"depth": "two"}', "ended|does not take"),
-        ("def build(shape, settings):\n    return 3\n", "{}", "build gave a int: a torch.nn.Module is expected"),
+        ("def build(shape, settings):\n    return 3\n", "{}", "build returned a int: a torch.nn.Module is expected"),
         ("import torch\ndef build(shape, settings):\n    return torch.nn.ReLU()\n", "{}", "no parameters"),
         ("import os\ndef build(shape, settings):\n    os._exit(7)\n", "{}", "exit code 7"),
     ],

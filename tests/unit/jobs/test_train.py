@@ -67,7 +67,7 @@ def test_it_is_said_when_fewer_nodes_trained_than_were_requested() -> None:
     house.artifacts.put(KEYS.plan, plan.model_copy(update={"jobs": jobs}).to_bytes())
     house.run()
     trained = TrainedCandidate.from_bytes(house.artifacts.get(KEYS.candidate("linear", "trained.json")))
-    assert trained.notes[0].startswith("3 nodes were asked for, and 1 trained it")
+    assert trained.notes[0].startswith("3 nodes were requested, and 1 trained it")
 
 
 def test_only_the_jobs_own_candidates_are_trained() -> None:
@@ -207,7 +207,7 @@ def test_no_candidate_but_the_first_begins_after_the_minutes_are_over() -> None:
     first, second = house.outcome().candidates
     assert (first.status, second.status) == ("trained", "failed")
     assert second.error is not None
-    assert "minutes of its job had run out" in second.error.message
+    assert "minutes of its job were over" in second.error.message
 
 
 def test_what_is_hopeless_on_few_rows_is_dropped_with_the_reason_and_a_later_attempt_drops_the_same() -> None:

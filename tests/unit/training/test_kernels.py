@@ -111,7 +111,7 @@ def test_its_settings_are_taken_as_they_are(kernel: str) -> None:
 def test_more_rows_than_a_matrix_of_them_has_memory_for_are_refused_in_a_sentence() -> None:
     given = task()
     many = np.zeros(10_001, np.int64)
-    with pytest.raises(CandidateFailedError, match=r"10,000 training rows are its most, and these are 10,001"):
+    with pytest.raises(CandidateFailedError, match=r"at most 10,000 training rows are expected, and there are 10,001"):
         ALGORITHM.train(ALGORITHM.configure({}), replace(given, train=given.train.take(many)), RunContext())
 
 
@@ -140,7 +140,7 @@ def test_a_penalty_that_is_too_small_to_solve_with_is_told_in_a_sentence() -> No
 def test_a_table_of_categories_that_no_two_rows_share_is_refused_in_a_sentence() -> None:
     given = task(classes=0)
     names = replace(given.train, num=np.empty((96, 0), np.float32), cat=np.arange(96)[:, None])
-    with pytest.raises(CandidateFailedError, match="categories that two of them share: there are none"):
+    with pytest.raises(CandidateFailedError, match="categories that at least two of them share: there are none"):
         ALGORITHM.train(ALGORITHM.configure({}), replace(given, train=names, cardinalities=(97,)), RunContext())
 
 

@@ -35,7 +35,7 @@ def test_it_spends_what_was_requested_and_says_what_it_covers() -> None:
     assert learned.privacy["delta"] == 1e-4
     assert 2.7 < learned.privacy["epsilon"] <= 3.0
     assert any(
-        note.startswith("epsilon covers what the weights learned of the training rows") for note in learned.notes
+        note.startswith("epsilon covers what the weights learned from the training rows") for note in learned.notes
     )
     assert not hasattr(learned.network, "_module"), "an ordinary network again"
     assert all(not hasattr(parameter, "grad_sample") for parameter in learned.network.parameters())
@@ -88,7 +88,7 @@ def test_a_gradient_is_the_same_in_parts(parts: int) -> None:
 
 
 def test_what_reads_texts_by_their_labels_is_not_called_private(train: TrainIt) -> None:
-    with pytest.raises(CandidateFailedError, match="what it reads texts by learns from the labels"):
+    with pytest.raises(CandidateFailedError, match="its text features learn from the labels"):
         train("mlp", texts(table=True), **ASKED)
 
 

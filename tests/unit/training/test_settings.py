@@ -153,5 +153,5 @@ def test_the_least_value_that_is_allowed_trains(spec: AlgorithmSpec, field: Hype
 def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
     spec = catalogue()["transformer"]
     settings = ALGORITHMS["transformer"].configure({"width": 10, "heads": 4})
-    with pytest.raises(CandidateFailedError, match="width is 10 and heads 4: a multiple of the heads is expected"):
+    with pytest.raises(CandidateFailedError, match="width is 10 and heads is 4: the width must be a multiple"):
         ALGORITHMS["transformer"].train(settings, _task(spec), RunContext())
