@@ -11,10 +11,19 @@ __all__ = ["Base"]
 
 
 class Base(Record):
-    """``version``: ``tenant/model@number``. Its weights are the checkpoint of ``candidate`` of ``run`` (names.RunKeys).
+    """A registered version that fine-tuning starts from; its weights are the checkpoint of ``candidate`` of ``run``.
 
-    ``columns``: as it reads them, its vocabularies among them. ``built_from``: the run whose training rows its ranges,
-    bins and words were taken from; its own, unless it goes on from another one itself.
+    Attributes:
+        version: ``tenant/model@number``.
+        run: Run that trained it.
+        built_from: Run whose training rows its ranges, bins and vocabularies were computed from: its own run, unless it
+            was fine-tuned itself.
+        candidate: Name of its candidate.
+        algorithm: Its algorithm.
+        task: What it learned.
+        classes: Its classes.
+        settings: Its settings.
+        columns: Its columns, with their vocabularies.
     """
 
     version: str

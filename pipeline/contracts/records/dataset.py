@@ -33,13 +33,27 @@ DatePart = Literal["trend", "year", "month", "day", "weekday", "hour", "season",
 
 
 class ColumnProfile(Record):
-    """A feature column.
+    """A feature column, with statistics of the training split.
 
-    In the split files numeric is Float32 (Float64 where it is wide), boolean is Float32 (0, 1), categorical and text
-    are String, datetime is Float64 (seconds since 1970 UTC), an image is Binary (its bytes, row by row, channels last);
-    missing is null.
-    ``vocabulary`` (categorical only) holds the values seen in the training split, most frequent first; what is not
-    in it is unknown to the model. Statistics are of the training split.
+    Types in the split files: numeric is Float32 (Float64 if wide), boolean is Float32 (0 or 1), categorical and text
+    are String, datetime is Float64 (seconds since 1970 UTC), an image is Binary (its bytes, row by row, channels last).
+    Missing values are null.
+
+    Attributes:
+        name: Name of the column.
+        kind: Kind of its values.
+        missing: Number of missing values.
+        distinct: Number of distinct values.
+        mean: Mean; this and the other statistics are None for kinds without an order.
+        std: Standard deviation.
+        minimum: Smallest value.
+        median: Median.
+        maximum: Largest value.
+        vocabulary: Categorical only: the values of the training split, most frequent first; others are unknown to
+            models.
+        shape: Images only: height, width, channels.
+        parts: Datetime only: the parts that differ between rows (graphs.dates).
+        day_first: This and the following fields are those of contracts.signature.Column.
     """
 
     name: str
@@ -52,9 +66,9 @@ class ColumnProfile(Record):
     median: float | None = None
     maximum: float | None = None
     vocabulary: tuple[str, ...] = ()
-    shape: tuple[int, ...] = ()  # image only: height, width, channels
-    parts: tuple[DatePart, ...] = ()  # datetime only: what of it differs from row to row (graphs.dates)
-    day_first: bool | None = None  # these as contracts.signature.Column has them
+    shape: tuple[int, ...] = ()
+    parts: tuple[DatePart, ...] = ()
+    day_first: bool | None = None
     time_unit: TimeUnit = ""
     number_format: NumberFormat = PLAIN
     is_wide: bool = False
@@ -93,17 +107,35 @@ MAX_UNREAD = 500  # names of dropped columns in a signature
 
 
 class Dataset(Record):
-    """The splits are parquet files (names.RunKeys.split) of the feature columns and the target.
+    """A typed, profiled data set, whose splits are parquet files (RunKeys.split) of the features and the target.
 
-    Those that models learn from, train and validation, also have the hidden columns GROUP and TIME.
+    The splits train and validation also have the hidden columns GROUP and TIME. The target is String for
+    classification, with the values of ``classes``, and Float64 for regression; it has no nulls. Clustering has none.
 
-    Of several ``targets`` each has a column: Float64, or String of LABEL_CLASSES for each label of a multi-label
-    classification, whose labels are ``classes`` in this order and whose ``class_rows`` are the rows that have them.
-    ``target`` then names all of them, or the column of the file that lists a row's labels.
+    Each of several targets has a column: Float64, or String of LABEL_CLASSES for each label of a multi-label
+    classification. The labels are then ``classes``, in this order, and ``class_rows`` counts the rows that have them.
 
-    The target is String for classification (values are those of ``classes``), Float64 for regression; it has no nulls.
-    Clustering has no target: its name is empty. ``weight`` names the column of the rows' weights (Float32, positive),
-    which is in the split files and no feature. ``split_by``: as job_spec.Split has it.
+    Attributes:
+        task: What is learned.
+        target: Name of the target; of several, all names, or the column that lists labels; empty for clustering.
+        columns: The feature columns.
+        left_out: The columns that no model reads.
+        classes: Labels; empty for regression and clustering.
+        class_rows: Training rows of each class.
+        rows: Rows of each split.
+        set_aside: Rows that could not be read, or have no target.
+        warnings: Warnings for the user.
+        sha256: Hash of the uploaded file.
+        weight: Column of the rows' weights (Float32, positive), which is in the split files; None: there is none.
+        code_sha256: Hash of the user's model.py; None: there is none.
+        split_by: How rows are split (job_spec.Split).
+        missing: This and the fields up to ``target_format`` are those of contracts.signature.Signature.
+        default_target: Whether no target was named, so that it is the last column.
+        likely_target: Column that is more likely the target than the default one; empty: there is none.
+        targets: Columns of several targets; empty for one target.
+        separator: As in contracts.signature.Signature.
+        hints: Warnings on what else the rows may be, with the line to add to train.yaml.
+        named_positive: Positive class that train.yaml names; empty: it names none.
     """
 
     task: Task
@@ -111,25 +143,25 @@ class Dataset(Record):
     columns: tuple[ColumnProfile, ...]
     left_out: tuple[LeftOut, ...] = ()
     classes: tuple[str, ...] = ()
-    class_rows: tuple[int, ...] = ()  # of the training split, in the order of classes
+    class_rows: tuple[int, ...] = ()
     rows: SplitRows
-    set_aside: int = 0  # rows that could not be read, or that have no target
+    set_aside: int = 0
     warnings: tuple[str, ...] = ()
-    sha256: str  # of the uploaded file
+    sha256: str
     weight: str | None = None
-    code_sha256: str | None = None  # of the model.py that was brought along
+    code_sha256: str | None = None
     split_by: Literal["random", "time", "group"] = "random"
-    missing: tuple[str, ...] | None = None  # these as contracts.signature.Signature has them
+    missing: tuple[str, ...] | None = None
     header: Literal["auto", "none"] = "auto"
     encoding: str = ""
     sheet: str = ""
     target_format: NumberFormat = PLAIN
-    default_target: bool = False  # no target was named: it is the last column
-    likely_target: str = ""  # the column that is more likely meant than the default one
-    targets: tuple[str, ...] = ()  # of several: their columns in the split files; of one target none
-    separator: str = ""  # as contracts.signature.Signature has it
-    hints: tuple[str, ...] = ()  # those of the warnings that say what else the rows look like, with the line to add
-    named_positive: str = ""  # class that train.yaml names as the positive one
+    default_target: bool = False
+    likely_target: str = ""
+    targets: tuple[str, ...] = ()
+    separator: str = ""
+    hints: tuple[str, ...] = ()
+    named_positive: str = ""
 
     @property
     def is_multilabel(self) -> bool:
@@ -194,10 +226,13 @@ class Dataset(Record):
         decision: Decision | None = None,
         pruned: tuple[str, ...] = (),
     ) -> Signature:
-        """Return the signature of a model that answers with these classes (none: the data set's own), or quantiles.
+        """Return the signature of a model.
 
-        ``decision``: how its scores become probabilities and labels; None: as they are, and the most probable class.
-        ``pruned``: columns that the model does not read.
+        Args:
+            classes: Its classes; empty: those of the data set.
+            quantiles: Quantiles that a regression predicts.
+            decision: Temperature and threshold; None: probabilities are unchanged, labels are the most probable class.
+            pruned: Columns that the model does not read.
         """
         decision = decision or Decision()
         columns = tuple(column.column for column in self.columns if column.name not in pruned)

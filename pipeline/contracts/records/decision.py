@@ -12,9 +12,13 @@ ThresholdMetric = Literal["f1", "balanced_accuracy", "mcc", "precision_at_recall
 
 
 class ThresholdRule(Record):
-    """Where the threshold comes from: ``value``, or where it is ``is_tuned`` the best by ``metric`` out of fold.
+    """How the threshold of a classification is chosen.
 
-    Neither: the most probable class is the label. ``recall``: that precision_at_recall keeps at least.
+    Attributes:
+        value: Given threshold; None: there is none, and labels are the most probable class unless it is tuned.
+        is_tuned: Whether it is tuned on out-of-fold predictions.
+        metric: Metric that it is tuned for.
+        recall: Minimum of the recall, for ``precision_at_recall``.
     """
 
     value: float | None = None
@@ -27,18 +31,26 @@ ARGMAX = ThresholdRule()
 
 
 class Decision(Record):
-    """``temperature``: log-probabilities are divided by it. ``threshold``: of the positive class's probability, from
-    which a row is labeled so; None: the most probable class is the label."""
+    """How the probabilities and labels of a classifier are made.
+
+    Attributes:
+        temperature: Divisor of the log-probabilities.
+        threshold: Probability from which the positive class is the label; None: labels are the most probable class.
+    """
 
     temperature: float = 1.0
     threshold: float | None = None
 
 
 class DecisionFit(Record):
-    """What calibration and a tuned threshold changed, on the rows that they were found on, cross-fitted.
+    """The effect of calibration and a tuned threshold, cross-fitted over the rows that they were fitted to.
 
-    ``log_loss`` and ``calibration_error`` (Naeini et al. 2015) before and after; ``threshold_metric`` by the most
-    probable class, and by the threshold.
+    Attributes:
+        rows: Number of these rows.
+        log_loss: Log loss before and after calibration.
+        calibration_error: Expected calibration error before and after (Naeini et al. 2015).
+        threshold_metric: Metric of the threshold; empty: it is not tuned.
+        by_threshold: This metric of the most probable class, and of the threshold.
     """
 
     rows: int

@@ -15,7 +15,12 @@ class NotMade(Record):
 
 
 class Ensemble(Record):
-    """``ensemble.json``, written last by the job. ``candidates``: names of what was made, with files as the others'."""
+    """``ensemble.json``, which the ensemble job writes last.
+
+    Attributes:
+        candidates: Names of the ensemble candidates, whose files are like those of others.
+        not_made: Ensemble candidates that were not made.
+    """
 
     candidates: tuple[str, ...] = ()
     not_made: tuple[NotMade, ...] = ()

@@ -8,10 +8,12 @@ __all__ = ["Estimate"]
 
 
 class Estimate(Record):
-    """What a run will take, estimated before anything is started; accurate within a factor of three.
+    """The estimate of a run before it starts, accurate within a factor of three.
 
-    ``minutes`` are from the upload to a served version, ``dollars`` those of the training machines on AWS, on demand.
-    ``unknown``: candidates whose cost nobody measured, which are not included.
+    Attributes:
+        minutes: From the upload to a served version.
+        dollars: Price of the training machines on AWS, on demand.
+        unknown: Candidates without a measured cost, which are not included.
     """
 
     minutes: float

@@ -57,7 +57,7 @@ class Attempts(Record):
 
 
 class JobOutcome(Record):
-    """Written last by the job, beside its results. ``candidates`` is empty for a compression job."""
+    """The outcome of a job, which writes it last; ``candidates`` is empty if the job trains none."""
 
     job: str
     status: Literal["SUCCEEDED", "FAILED"]
@@ -70,9 +70,15 @@ class JobOutcome(Record):
 
 
 class Trial(Record):
-    """One settings of a search. ``quality``: of the plan's metric, the mean over the folds where there are any.
+    """One trial of a search.
 
-    ``rung``: how far it came in halving. ``reason``: why it was kept or dropped.
+    Attributes:
+        settings: The settings that were tried.
+        quality: The plan's metric, the mean over folds if there are several; None: it failed.
+        seconds: Duration.
+        status: best: used; kept: scored; dropped: pruned, or not promoted by halving; failed.
+        rung: Rung of successive halving, from 0.
+        reason: Why it was dropped or failed.
     """
 
     settings: Settings
@@ -84,14 +90,12 @@ class Trial(Record):
 
 
 class TrainedCandidate(Record):
-    """``trained.json`` beside the candidate's files.
+    """A trained candidate: ``trained.json``, beside its other files.
 
-    ``model.onnx`` takes raw columns (contracts.signature); ``reference.npz`` holds the *trained* model's own answers on
-    the validation rows, in their order (classification: ``probabilities`` float32 [rows, classes]; regression:
-    ``value`` float64 [rows], and ``quantiles`` [rows, quantiles] where there are some), so that another process can
-    verify the export.
-    ``body.onnx`` is the model without the reading of raw columns. ``no_int8``: why its weights are not quantized; "" of
-    one with matrices that int8 applies to.
+    ``model.onnx`` reads raw columns (contracts.signature), ``body.onnx`` encoded ones. ``reference.npz`` has the
+    predictions of the training library for the validation rows, with which another process verifies the export:
+    ``probabilities`` float32 [rows, classes], or ``value`` float64 [rows] and ``quantiles`` [rows, quantiles].
+    ``no_int8`` is why the weights are not quantized; it is empty if int8 applies.
     """
 
     candidate: str

@@ -15,23 +15,37 @@ BROUGHT = "brought"  # candidate and algorithm of a model that was trained elsew
 
 
 class Trials(Record):
-    """The search of one candidate's settings, as job_spec.Search has it: ``space`` names what is not fixed."""
+    """The search of a candidate's settings (job_spec.Search).
+
+    Attributes:
+        method: Order in which settings are tried.
+        space: Values or range of each searched setting.
+        trials: Number of trials.
+        cv: Folds of the cross-validation; None: trials are scored on the validation rows.
+        share: Fraction of the time left in its job that the search may use, since later candidates need theirs.
+        cheaper: Settings of the trials that replace the candidate's own.
+    """
 
     method: Literal["grid", "random", "halving", "bayesian"]
     space: Space
     trials: int
     cv: int | None = None
-    share: float = 1.0  # of the time that its job has left when it begins: later candidates have theirs
-    cheaper: Settings = {}  # what the trials take in place of the candidate's own settings
+    share: float = 1.0
+    cheaper: Settings = {}
 
 
 _OF_TARGET = "_target_"
 
 
 class Candidate(Record):
-    """One thing to train. ``settings`` are the algorithm's, complete: the same settings and seed give the same model.
+    """A candidate: an algorithm with complete settings. Equal settings and seeds give equal models.
 
-    ``trials``: what of them is searched for first, within the job.
+    Attributes:
+        name: Unique within the run.
+        algorithm: Its algorithm.
+        settings: Settings of the algorithm.
+        reason: Why it is planned.
+        trials: Search of some settings, before the training; None: there is none.
     """
 
     name: str
@@ -58,35 +72,50 @@ class Skipped(Record):
 
 
 class TrainingJob(Record):
-    """One Batch job. Candidates share one while it pays; networks ask for the GPU queue once that pays. On ``code``
-    runs what a user's model.py says, kept apart from all else.
+    """A Batch job that trains candidates.
 
-    ``nodes``: above 1 it is a multi-node job, whose processes train each candidate together.
+    Attributes:
+        name: Name of the job.
+        queue: Its queue; ``code`` isolates a user's model.py.
+        candidates: Names of its candidates, in their order.
+        nodes: Number of nodes, whose processes train each candidate together.
+        minutes: Limit of the training time; None: that of the job spec.
+        audition_rows: Rows of the screening, which drops candidates that are far behind; 0: there is none.
     """
 
     name: str
     queue: Literal["cpu", "gpu", "code"]
     candidates: tuple[str, ...]
     nodes: int = 1
-    minutes: float | None = None  # that it may train; None: the JobSpec's
-    audition_rows: int = 0  # all are tried on so many rows first, and the hopeless dropped; 0: they are not
+    minutes: float | None = None
+    audition_rows: int = 0
 
 
 class Plan(Record):
-    """What training will do. ``metric`` is what candidates are compared by, on the validation rows.
+    """The plan of a run.
 
-    ``one_job``: the plan is small, so that its only job blends and compresses as well.
+    Attributes:
+        metric: Metric that candidates are compared by.
+        candidates: What is trained.
+        jobs: Batch jobs that train the candidates.
+        one_job: Whether the only job also blends and compresses, since the plan is small.
+        ensemble: Job that blends the candidates and distills the blend; None: there is none.
+        skipped: Algorithms that are not planned.
+        notes: Effects of the limits on the plan.
+        seed: Seed of the run.
+        base: Model that is fine-tuned; None: there is none.
+        estimate: Duration and cost.
     """
 
     metric: str
     candidates: tuple[Candidate, ...]
     jobs: tuple[TrainingJob, ...]
     one_job: bool = False
-    ensemble: TrainingJob | None = None  # the job that blends the candidates and distills the blend
+    ensemble: TrainingJob | None = None
     skipped: tuple[Skipped, ...] = ()
-    notes: tuple[str, ...] = ()  # what the limits made of it
+    notes: tuple[str, ...] = ()
     seed: int = 0
-    base: Base | None = None  # what its network goes on from
+    base: Base | None = None
     estimate: Estimate | None = None
 
     @property

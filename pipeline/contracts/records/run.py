@@ -33,10 +33,18 @@ class Part(Record):
 
 
 class Upload(Record):
-    """The object that started a run. ``metadata`` is the object's user metadata (x-amz-meta-*), keys in lower case.
+    """The object that started a run.
 
-    ``parts``: of an object that stands for a set of part files (names.UploadKey.dataset), sorted by key; ``bytes`` is
-    of all of them. ``modified_at`` is the object's LastModified, in whole seconds on S3; ``started_at`` is the run's.
+    Attributes:
+        bucket: Uploads bucket.
+        key: Key of the object.
+        version_id: Version of the object.
+        bytes: Size; of part files, of all together.
+        etag: ETag of the object.
+        metadata: User metadata (x-amz-meta-*), keys in lower case.
+        parts: Part files, sorted by key, if the object stands for these (UploadKey.dataset).
+        modified_at: LastModified of the object, in whole seconds on S3.
+        started_at: Start of the run.
     """
 
     bucket: str

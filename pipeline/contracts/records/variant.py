@@ -74,10 +74,13 @@ VariantOutcome = Literal[
 
 
 class Artifact(Record):
-    """Immutable bytes in the artifacts bucket at names.artifact_key.
+    """An immutable file in the artifacts bucket, packed by pipeline.codec.
 
-    ``bytes`` and ``sha256`` are of the stored file, ``onnx_bytes`` of the ONNX file that it unpacks to.
-    See pipeline.codec.
+    Attributes:
+        key: Its key (object_keys.artifact_key).
+        sha256: Hash of the stored file.
+        bytes: Size of the stored file.
+        onnx_bytes: Size of the ONNX file that it unpacks to.
     """
 
     key: str
@@ -172,9 +175,9 @@ class Acceptance(Record):
 
 
 class CandidateReport(Record):
-    """An algorithm that was thought of. ``reason``: why it was tried, or why it is not among the trained.
+    """An algorithm that was considered. ``reason``: why it was trained, or why not.
 
-    ``trials``, ``notes``, ``settings``: as TrainedCandidate has them.
+    ``trials``, ``notes`` and ``settings`` are those of TrainedCandidate.
     """
 
     candidate: str
@@ -188,22 +191,32 @@ class CandidateReport(Record):
 
 
 class Selection(Record):
-    """``unmet`` lists the limits of the JobSpec that even the winner misses: the run then needs a decision.
+    """The selection of the variant that is served.
 
-    ``nearest``: names of the variants that miss the limits by least, the nearest first; empty where one keeps them.
-    ``prefer``: as the JobSpec's limits have it. ``notes``: what the limits made of the plan. ``by_folds``: as
-    VariantSet has it.
+    Attributes:
+        metric: Metric that variants are compared by.
+        quality_metric: Metric of ``limits.min_quality``; empty: ``metric``.
+        by_folds: Whether qualities are of out-of-fold predictions.
+        winner: The selected variant.
+        leaderboard: All variants.
+        reason: Why the winner is selected.
+        unmet: Limits of the job spec that even the winner misses; the run then waits for a person's decision.
+        nearest: Names of the variants that miss the limits by least, the nearest first; empty if one keeps them.
+        prefer: ``limits.prefer``; empty in records of earlier versions.
+        accepted: A person's decision that replaces the rule; None: there is none.
+        tried: The algorithms that were considered.
+        notes: Effects of the limits on the plan.
     """
 
     metric: str
-    quality_metric: str = ""  # what limits.min_quality is of; empty: the metric
+    quality_metric: str = ""
     by_folds: bool = False
     winner: Variant
     leaderboard: tuple[LeaderboardRow, ...]
     reason: str
     unmet: tuple[str, ...] = ()
     nearest: tuple[str, ...] = ()
-    prefer: str = ""  # empty in records of earlier versions
-    accepted: Acceptance | None = None  # the decision that made the winner, in place of the rule
+    prefer: str = ""
+    accepted: Acceptance | None = None
     tried: tuple[CandidateReport, ...] = ()
     notes: tuple[str, ...] = ()
