@@ -153,9 +153,9 @@ def registry(file: bytes, signature: Any) -> tuple[Items, dict[str, bytes]]:
 
 
 def environment(endpoint: str) -> dict[str, str]:
-    """What the template gives to the function, and its memory's one vCPU."""
+    """What the template gives to the function, and its memory's one vCPU; .pyc files, as layers have them."""
     return {
-        **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHONDONTWRITE"))},
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self, dataclass_transform
 
 from pipeline.contracts.errors import ConfigurationError
 
@@ -34,8 +33,7 @@ __all__ = [
 Environ = Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class EnvVar:
+class EnvVar(NamedTuple):
     """An environment variable.
 
     Attributes:
@@ -75,7 +73,7 @@ _TABLE = {"pattern": r"[A-Za-z0-9_.-]{3,255}", "expected": "the name of a table"
 
 
 def _setting(name: str, *, pattern: str, expected: str, **options: Any) -> Any:
-    return field(metadata={"variable": EnvVar(name=name, pattern=pattern, expected=expected, **options)})
+    return EnvVar(name=name, pattern=pattern, expected=expected, **options)
 
 
 def _number(name: str, default: str) -> Any:
@@ -118,8 +116,28 @@ def _models(text: str) -> tuple[tuple[str, str], ...]:
     return tuple((tenant, model) for tenant, _, model in pairs)
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 class _Settings:
-    __slots__ = ()
+    """Settings of one function: each class attribute that is an EnvVar is a field.
+
+    Not dataclasses, which take 1 ms of a cold start each to generate their methods, for all functions.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        vars(self).update(values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__}.{name} is read-only")
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    __hash__ = None  # type: ignore[assignment]  # as other containers of values
+
+    @classmethod
+    def variables(cls) -> Mapping[str, EnvVar]:
+        """Return the variable of each field."""
+        return {name: variable for name, variable in vars(cls).items() if isinstance(variable, EnvVar)}
 
     @classmethod
     def from_env(cls, environ: Environ) -> Self:
@@ -128,7 +146,7 @@ class _Settings:
         Raises:
             ConfigurationError: A variable is missing or invalid; the message names it.
         """
-        return cls(**{setting.name: setting.metadata["variable"].of(environ) for setting in fields(cls)})  # type: ignore[arg-type]  # each subclass is a dataclass
+        return cls(**{name: variable.of(environ) for name, variable in cls.variables().items()})
 
 
 def _state_machine() -> Any:
@@ -139,7 +157,6 @@ def _state_machine() -> Any:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class StarterSettings(_Settings):
     """Settings of the function ``start_run``.
 
@@ -156,7 +173,6 @@ class StarterSettings(_Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class ValidatorSettings(_Settings):
     """Settings of the function ``validate_dataset``."""
 
@@ -166,7 +182,6 @@ class ValidatorSettings(_Settings):
     tenant_role: str | None = _tenant_role()
 
 
-@dataclass(frozen=True, kw_only=True)
 class StageSettings(_Settings):
     """Settings of the functions that need the table and the artifacts: plan, collect, select, evaluate, promote."""
 
@@ -175,7 +190,6 @@ class StageSettings(_Settings):
     tenant_role: str | None = _tenant_role()
 
 
-@dataclass(frozen=True, kw_only=True)
 class DescriberSettings(_Settings):
     """Settings of the function ``describe_models``."""
 
@@ -183,7 +197,6 @@ class DescriberSettings(_Settings):
     artifacts: str = _artifacts()
 
 
-@dataclass(frozen=True, kw_only=True)
 class ManagerSettings(_Settings):
     """Settings of the function that changes the registry."""
 
@@ -193,7 +206,6 @@ class ManagerSettings(_Settings):
     tenant_role: str | None = _tenant_role()
 
 
-@dataclass(frozen=True, kw_only=True)
 class PublisherSettings(_Settings):
     """Settings of the function ``publish_changes``."""
 
@@ -202,7 +214,6 @@ class PublisherSettings(_Settings):
     webhook_secret: str = _setting("WEBHOOK_SECRET", pattern=r".*", expected="a secret", default="")
 
 
-@dataclass(frozen=True, kw_only=True)
 class UploadSettings(_Settings):
     """Settings of the function ``grant_upload``."""
 
@@ -211,7 +222,6 @@ class UploadSettings(_Settings):
     tenant_role: str | None = _tenant_role()
 
 
-@dataclass(frozen=True, kw_only=True)
 class RegistrarSettings(_Settings):
     """Settings of the function ``register_model``."""
 
@@ -221,7 +231,6 @@ class RegistrarSettings(_Settings):
     code_version: str = _setting("CODE_VERSION", pattern=r"[\w.+-]{1,128}", expected="a version of the code")
 
 
-@dataclass(frozen=True, kw_only=True)
 class SmokeTestSettings(_Settings):
     """Settings of the function ``smoke_test``."""
 
@@ -233,7 +242,6 @@ class SmokeTestSettings(_Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class FailureSettings(_Settings):
     """Settings of the function ``record_failure``."""
 
@@ -241,7 +249,6 @@ class FailureSettings(_Settings):
     tenant_role: str | None = _tenant_role()
 
 
-@dataclass(frozen=True, kw_only=True)
 class LostRunSettings(_Settings):
     """Settings of the function ``fail_lost_runs``."""
 
@@ -249,7 +256,6 @@ class LostRunSettings(_Settings):
     state_machine: str = _state_machine()
 
 
-@dataclass(frozen=True, kw_only=True)
 class RegistryTaskSettings(_Settings):
     """Settings of the functions ``check_rollouts`` and ``purge_versions``."""
 
@@ -257,7 +263,6 @@ class RegistryTaskSettings(_Settings):
     artifacts: str = _artifacts()
 
 
-@dataclass(frozen=True, kw_only=True)
 class PredictorSettings(_Settings):
     """``alias_seconds``: how long a moved alias may go unnoticed by a warm function. ``threads``: its vCPUs.
 
@@ -281,7 +286,6 @@ class PredictorSettings(_Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class AuthorizerSettings(_Settings):
     """``gateway_key`` is the opaque key that carries the usage plan; ``header`` what API Gateway caches answers by."""
 
@@ -298,7 +302,6 @@ class AuthorizerSettings(_Settings):
     )
 
 
-@dataclass(frozen=True, kw_only=True)
 class TokenSettings(_Settings):
     """The issuer of tokens, as registry.sign_in.issuer has it; without ``issuer`` none are accepted."""
 
@@ -316,7 +319,6 @@ class TokenSettings(_Settings):
     models_claim: str = _claim("JWT_MODELS_CLAIM", default="models")
 
 
-@dataclass(frozen=True, kw_only=True)
 class JobSettings(_Settings):
     """Of a Batch container. ``attempt`` counts from 1 and is set by Batch.
 
@@ -338,7 +340,6 @@ class JobSettings(_Settings):
     local_rank: int = _number("LOCAL_RANK", default="0")
 
 
-@dataclass(frozen=True, kw_only=True)
 class NodeSettings(_Settings):
     """Of one node of a Batch job of several; Batch does not tell the main node its own address."""
 
@@ -354,13 +355,10 @@ class NodeSettings(_Settings):
     port: int = _number("MODELDROP_PORT", default="29500")
 
 
-@dataclass(frozen=True, kw_only=True)
 class CommandSettings(_Settings):
     """Of the ``modeldrop`` command, where its options leave them open. ``home`` is the embedded cloud's folder."""
 
     api_key: str | None = _setting("MODELDROP_API_KEY", pattern=r"\S+", expected="an API key", optional=True)
     token: str | None = _setting("MODELDROP_TOKEN", pattern=r"\S+", expected="a token (JWT)", optional=True)
     api_url: str | None = _setting("MODELDROP_API_URL", pattern=r"https?://\S+", expected="a URL", optional=True)
-    home: Path | None = _setting(  # noqa: RUF009 - it is a field
-        "MODELDROP_HOME", pattern=r".+", expected="a folder", read=Path, optional=True
-    )
+    home: Path | None = _setting("MODELDROP_HOME", pattern=r".+", expected="a folder", read=Path, optional=True)

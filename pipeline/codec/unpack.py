@@ -8,7 +8,6 @@ from typing import Any
 
 from pipeline.codec.streams import HEAD_MODEL, StreamReader, decompress
 from pipeline.codec.tensors import read_tensor
-from pipeline.codec.trees import read_trees
 
 __all__ = ["MAGIC", "PREFIX", "is_packed", "unpack"]
 
@@ -38,9 +37,17 @@ def unpack(file: bytes) -> bytes:
         raise ValueError("the packed model file is damaged: its head does not describe it") from error
 
 
+def _read_span(span: dict[str, Any], reader: StreamReader) -> bytes:
+    if "trees" not in span:
+        return read_tensor(span, reader)
+    from pipeline.codec.trees import read_trees  # noqa: PLC0415 - only models of trees need it
+
+    return read_trees(span, reader)
+
+
 def _join(head: dict[str, Any], reader: StreamReader) -> bytes:
     """Return the skeleton with the spans in their places."""
-    spans = [(span["offset"], (read_trees if "trees" in span else read_tensor)(span, reader)) for span in head["spans"]]
+    spans = [(span["offset"], _read_span(span, reader)) for span in head["spans"]]
     skeleton = memoryview(reader.read(*head["skeleton"]))
     if not reader.at_end:
         raise ValueError("the packed model file is damaged: its length is not what its head describes")

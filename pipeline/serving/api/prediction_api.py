@@ -9,9 +9,7 @@ from typing import Any
 from pipeline.serving.api.assignment import Position, request_position
 from pipeline.serving.api.messages import JSON, Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.model_source import ModelReference, ModelSource
-from pipeline.serving.api.protocols import tensorflow_serving
 from pipeline.serving.api.protocols.infer import infer
-from pipeline.serving.api.protocols.mlflow import score
 from pipeline.serving.api.routes import Action, Route, find_route
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.metadata import server_metadata
@@ -87,17 +85,34 @@ def _describe_api(model: LoadedModel | None = None) -> dict[str, Any]:
     return openapi_document(model.model, model.signature) if model else openapi_document()
 
 
+def _tensorflow(function: str) -> Callable[..., Any]:
+    """Return a function of TensorFlow Serving's protocol, whose module is imported by its first request."""
+
+    def call(*arguments: Any) -> Any:
+        from pipeline.serving.api.protocols import tensorflow_serving  # noqa: PLC0415 - a cold start rarely needs it
+
+        return getattr(tensorflow_serving, function)(*arguments)
+
+    return call
+
+
+def _score(model: LoadedModel, request: HttpRequest) -> HttpResponse:
+    from pipeline.serving.api.protocols.mlflow import score  # noqa: PLC0415 - a cold start rarely needs it
+
+    return score(model, request)
+
+
 _PREDICTIONS: Mapping[Action, Callable[[LoadedModel, HttpRequest], HttpResponse]] = {
     "infer": infer,
-    "tf_predict": tensorflow_serving.predict,
-    "tf_classify": tensorflow_serving.classify,
-    "tf_regress": tensorflow_serving.regress,
-    "invocations": score,
+    "tf_predict": _tensorflow("predict"),
+    "tf_classify": _tensorflow("classify"),
+    "tf_regress": _tensorflow("regress"),
+    "invocations": _score,
 }
 _MODEL_DOCUMENTS: Mapping[Action, Callable[[LoadedModel], dict[str, Any]]] = {
     "model_ready": lambda model: {"name": model.model, "ready": True},
-    "tf_status": tensorflow_serving.describe_status,
-    "tf_metadata": tensorflow_serving.describe_signature,
+    "tf_status": _tensorflow("describe_status"),
+    "tf_metadata": _tensorflow("describe_signature"),
     "model_openapi": _describe_api,
 }
 _SERVER_DOCUMENTS: Mapping[Action, dict[str, Any]] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
@@ -34,8 +33,8 @@ CLASSES = [getattr(settings, name) for name in settings.__all__]
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_a_full_environment_satisfies_every_class(kind: type[StageSettings]) -> None:
     read = kind.from_env(ENVIRON)
-    first = dataclasses.fields(read)[0].name
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    first = next(iter(kind.variables()))
+    with pytest.raises(AttributeError, match="read-only"):
         setattr(read, first, "another")
 
 
