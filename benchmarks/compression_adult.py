@@ -19,6 +19,7 @@ from pipeline.compression.storage import pack_model
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.ensembling.distillation import distill, load_teacher
+from pipeline.ensembling.students import STUDENTS
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.scoring import OnnxModel, feeds, truth
 from pipeline.graphs.served_graph import wrap
@@ -34,8 +35,6 @@ from pipeline.validation.rejected_rows import RejectedRows
 __all__ = ["BEST", "make_adult", "measure_adult"]
 
 BEST = "best candidate: gradient_boosting"
-STUDENT = {"hidden": (64, 64), "dropout": 0.0, "epochs": 30, "batch_size": 256, "learning_rate": 2e-3,
-           "early_stopping": 5, "schedule": "cosine"}  # fmt: skip
 ROUNDS = 400
 
 
@@ -53,10 +52,8 @@ def make_adult() -> dict[str, dict[str, bytes]]:
         context = trainer.make_context(Candidate(name="student", algorithm="mlp"), lambda text: None)
         boosting = ALGORITHMS["gradient_boosting"]
         teacher = boosting.train(boosting.configure({**planned.settings, "folds": 1}), task, context).body()
-        mlp = ALGORITHMS["mlp"]
-        fitted = distill(
-            mlp, mlp.configure(STUDENT), task, context, load_teacher(teacher, classes=task.classes, threads=1)
-        )
+        predict_teacher = load_teacher(teacher, classes=task.classes, threads=1)
+        fitted = distill(ALGORITHMS["mlp"], STUDENTS["mlp"], task, context, predict_teacher)
         student = bytes(fitted.body().SerializeToString())
         given = context_of(student, task.train)
         bodies = {

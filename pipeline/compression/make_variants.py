@@ -102,6 +102,7 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
                 teacher=body,
                 columns=list_input_columns(dataset),
                 several_labels=signature.is_multilabel,
+                fine_tuning=spec.compression.fine_tuning,
                 budget=budget.share(remaining) if planned.fine_tunes else budget,
                 seed=spec.seed,
                 threads=threads,

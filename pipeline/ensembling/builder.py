@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy.typing as npt
 import onnx
 import polars as pl
 
-from pipeline.contracts.algorithms.config import AlgorithmConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.decision import Decision
 from pipeline.contracts.records.ensemble import NotMade
@@ -22,9 +20,11 @@ from pipeline.contracts.records.outcome import BODY, OUT_OF_FOLD, TRAINED, Train
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.metrics import greater_is_better
+from pipeline.contracts.spec.sections import Distillation
 from pipeline.ensembling.blending import fit_blend
 from pipeline.ensembling.distillation import Student, distill, load_teacher
 from pipeline.ensembling.evidence import Evidence, Member, average_predictions, take
+from pipeline.ensembling.students import STUDENTS
 from pipeline.evaluation.decision.fit import decide
 from pipeline.evaluation.decision.temperature import calibrate, scale_tolerance
 from pipeline.evaluation.metrics import interval, measure
@@ -34,8 +34,6 @@ from pipeline.evaluation.scoring import truth
 from pipeline.graphs.blending import blend
 from pipeline.training.algorithm import Report, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
-from pipeline.training.algorithms.gradient_boosting import GradientBoostingConfig
-from pipeline.training.algorithms.mlp import MlpConfig
 from pipeline.training.export.artifacts import write_artifacts
 from pipeline.training.resampling.fold_checkpoints import BagCheckpoints
 from pipeline.training.trainer import Trainer
@@ -49,29 +47,16 @@ Floats = npt.NDArray[np.floating[Any]]
 _MAX_STUDENT_CLASSES = 10  # a model each
 _MIN_POSITIVES = 5  # validation rows that a student's threshold is tuned on
 _MIN_ASSUMED_LOSS = 2 * TIE  # of the blend's quality, at least, by a student: what few rows say of it is no tie
-# A student is to be small: of boosting a few trees, of a network one narrow layer after another.
-_STUDENTS: Mapping[str, AlgorithmConfig] = MappingProxyType(
-    {
-        "gradient_boosting": GradientBoostingConfig(
-            n_estimators=300,
-            learning_rate=0.1,
-            num_leaves=31,
-            feature_fraction=0.8,
-            early_stopping_rounds=20,
-            folds=1,
-        ),
-        "mlp": MlpConfig(hidden=(64, 64), dropout=0.0, epochs=15, batch_size=256, learning_rate=2e-3, early_stopping=3),
-    }
-)
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleBuilder:
-    """``trainer``: as the members' own; its metric chooses."""
+    """``trainer``: as the members' own; its metric chooses. ``distillation``: what the student learns from."""
 
     trainer: Trainer
     workdir: Path
     report: Report
+    distillation: Distillation = field(default_factory=Distillation)
 
     def make(self, members: Sequence[Member]) -> tuple[list[TrainedCandidate], list[NotMade]]:
         """Make the blend and the student, if they are worth it; the files of each are in ``workdir``/its name."""
@@ -201,8 +186,8 @@ class EnsembleBuilder:
             measured=self._estimate_student(blended, predictions[best], held_out[-len(self._truth) :]),
             seconds=time.perf_counter() - started,
             tolerance=ALGORITHMS[best].tolerance * 10,  # a logit's or a spread's worth of it
-            settings={"algorithm": best, **_STUDENTS[best].model_dump(exclude_unset=True)},
-            notes=(f"{best} that was trained on the blend's predictions, for the training rows and as many new ones",),
+            settings={"algorithm": best, **STUDENTS[best].model_dump(exclude_unset=True)},
+            notes=(f"{best} that was trained on the blend's predictions, for the training rows and new ones",),
             no_int8=ALGORITHMS[best].no_int8,
             edges=students[best].predict(self.trainer.rows.edges),
         )
@@ -221,12 +206,20 @@ class EnsembleBuilder:
     ) -> Student:
         self.report(f"student: {algorithm}")
         predict_teacher = load_teacher(teacher, classes=task.classes, threads=context.threads)
-        return distill(ALGORITHMS[algorithm], _STUDENTS[algorithm], task, context, predict_teacher, out_of_fold)
+        return distill(
+            ALGORITHMS[algorithm],
+            STUDENTS[algorithm],
+            task,
+            context,
+            predict_teacher,
+            out_of_fold,
+            settings=self.distillation,
+        )
 
     @staticmethod
     def _algorithms(task: TrainingTask) -> list[str]:
         """Return the students' algorithms; with many classes, trees alone, which are fast."""
-        return list(_STUDENTS) if task.classes <= 2 else ["gradient_boosting"]
+        return list(STUDENTS) if task.classes <= 2 else ["gradient_boosting"]
 
     def _write_candidate(  # noqa: PLR0913 - the record's fields
         self,

@@ -1,7 +1,6 @@
 """A student: a small model that learns what a larger one answers (Hinton, Vinyals and Dean 2015).
 
-It learns from the training rows and from new ones, whose columns come from several rows each (Bucila, Caruana and
-Niculescu-Mizil 2006): the teacher answers them too, and on rows that it has learnt by heart it has little to tell.
+It learns from the training rows and from new ones (ensembling.new_rows).
 """
 
 from __future__ import annotations
@@ -15,6 +14,8 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
+from pipeline.contracts.spec.sections import Distillation
+from pipeline.ensembling.new_rows import add_new_rows
 from pipeline.evaluation.scoring import OnnxModel
 from pipeline.graphs.compose import join, make_model
 from pipeline.graphs.encoding import CAT, NUM
@@ -26,8 +27,6 @@ __all__ = ["Student", "distill", "load_teacher"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_SWAP_PROBABILITY = 0.3  # of a new row's columns, that another row gives
-_MAX_ROWS = 60_000  # that the student learns from
 _MIN_PROBABILITY = 1e-4  # its logit is -9.2: a student need not learn how sure the teacher is beyond that
 
 
@@ -46,6 +45,8 @@ def distill(  # noqa: PLR0913, PLR0917 - who learns what of whom
     context: RunContext,
     teacher: Callable[[Rows], Floats],
     out_of_fold: Floats | None = None,
+    *,
+    settings: Distillation | None = None,
 ) -> Student:
     """Train a student, as a regression of its teacher's logits: of two classes or a value one model, else one a class.
 
@@ -57,8 +58,9 @@ def distill(  # noqa: PLR0913, PLR0917 - who learns what of whom
         teacher: Its predictions, as Student has them.
         out_of_fold: Its predictions for the training rows, then the validation rows, by models that have not learned
             from them; NaN for a row that has none. None: what ``teacher`` predicts for them.
+        settings: Of the rows that it learns from; None: the defaults.
     """
-    augmented, source_rows = _augment_rows(task.train, seed=task.seed)
+    augmented, source_rows = add_new_rows(task.train, settings or Distillation(), seed=task.seed)
     train_predictions, validation_predictions = teacher(augmented), teacher(task.validation)
     if out_of_fold is not None:
         train_predictions[: len(source_rows)] = _prefer(out_of_fold[source_rows], train_predictions[: len(source_rows)])
@@ -125,23 +127,6 @@ def _as_learned(values: Floats) -> Floats:
 
 def _prefer(out_of_fold: Floats, fallback: Floats) -> Floats:
     return np.where(np.isnan(out_of_fold), fallback, out_of_fold)
-
-
-def _augment_rows(rows: Rows, *, seed: int) -> tuple[Rows, npt.NDArray[np.int64]]:
-    """Return the rows, or as many of them as may be, and as many new ones; and where the former are. Weights are
-    their own.
-    """
-    random = np.random.default_rng(seed)
-    first = random.permutation(len(rows))[: _MAX_ROWS // 2]
-    partner = random.permutation(len(rows))[: len(first)]
-    sources, partners = rows.take(first), rows.take(partner)
-    swap = random.random((2, len(first), max(sources.num.shape[1], sources.cat.shape[1]))) < _SWAP_PROBABILITY
-    new = replace(
-        sources,
-        num=np.where(swap[0, :, : sources.num.shape[1]], partners.num, sources.num),
-        cat=np.where(swap[1, :, : sources.cat.shape[1]], partners.cat, sources.cat),
-    )
-    return sources.concat(new), first
 
 
 def _to_scores(predictions: Floats, classes: int) -> Floats:

@@ -39,7 +39,7 @@ def ensemble(context: JobContext, deadline: float | None = None) -> Sequence[Can
     trainer = replace(
         read_trainer(context, plan, spec), checkpoints=live.checkpoint, watch=live.watch, deadline=deadline
     )
-    ensembles, not_made = make_ensemble(context, trained, trainer)
+    ensembles, not_made = make_ensemble(context, trained, trainer, spec.distillation)
     for name in plan.ensemble.candidates:
         live.end(Candidate(name=name, algorithm=name), trained=True)
     record = Ensemble(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.contracts.errors import ObjectNotFoundError
 from pipeline.contracts.records.ensemble import Ensemble, NotMade
 from pipeline.contracts.records.outcome import BODY, EDGES, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
+from pipeline.contracts.spec.job_spec import Distillation
 from pipeline.jobs.runtime.job import JobContext, run_error
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ MIN_MEMBERS = 2
 
 
 def make_ensemble(
-    context: JobContext, trained: Sequence[TrainedCandidate], trainer: Trainer
+    context: JobContext, trained: Sequence[TrainedCandidate], trainer: Trainer, distillation: Distillation
 ) -> tuple[list[TrainedCandidate], list[NotMade]]:
     """Make the ensemble candidates that are worth it; a failure costs these alone, not the other candidates."""
     from pipeline.ensembling.builder import BLEND, EnsembleBuilder
@@ -36,7 +37,8 @@ def make_ensemble(
     folder.mkdir()
     try:
         members = load_members(context, trained)
-        ensembles, not_made = EnsembleBuilder(trainer=trainer, workdir=folder, report=context.report).make(members)
+        builder = EnsembleBuilder(trainer=trainer, workdir=folder, report=context.report, distillation=distillation)
+        ensembles, not_made = builder.make(members)
     except Exception as error:  # noqa: BLE001 - the candidates themselves are there, whatever a library raises here
         _log.error("no blend", exc_info=error)
         return [], [NotMade(name=BLEND, reason=run_error(error).message)]

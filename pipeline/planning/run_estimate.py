@@ -15,7 +15,7 @@ from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, count_tr
 
 __all__ = ["costs_of", "estimate_run"]
 
-_ENSEMBLE_MINUTES = 0.5  # of its job: a blend, and a distilled model of at most 60,000 rows
+_ENSEMBLE_MINUTES = 0.75  # of its job: a blend, and two students of at most 150,000 rows
 _OTHER_MINUTES = 1.0  # validation, compression, evaluation and registration of a table of 20,000 rows
 
 

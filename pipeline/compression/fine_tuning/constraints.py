@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from pipeline.graphs.codebooks import share_weights
 
-__all__ = ["Constraint", "GradualPruning", "Importance", "KeepZeros", "SharedValues"]
+__all__ = ["Constraint", "GradualPruning", "Importance", "KeepZeros", "SharedValues", "value_counts"]
 
 Importance = Literal["magnitude", "magnitude_per_layer", "random", "taylor", "movement"]
 Weights = Mapping[str, nn.Parameter]
@@ -21,6 +21,7 @@ State = dict[str, Tensor]
 
 _MIN_WEIGHTS = 64  # a smaller tensor stays as it is
 _PRUNING_ENDS = 0.6  # share of the fine-tuning; what is left makes up for the last weights that were pruned
+_SMALL_SHARE = 0.1  # of all weights
 _UPDATES = 40  # of the masks, over the time of pruning
 
 
@@ -81,10 +82,16 @@ class KeepZeros:
 class GradualPruning:
     """The share of zeros grows with the cube of the time that is left, up to ``sparsity``.
 
-    Magnitude is that of Zhu and Gupta 2017 (arXiv:1710.01878), over all tensors, each in units of its root mean square,
-    or in each tensor by itself; Taylor the first-order change of the loss (Molchanov et al. 2019, arXiv:1906.10771);
-    movement the sum of what steps take weights away from zero (Sanh et al. 2020, arXiv:2005.07683); random is the
-    baseline. A pruned weight may come back as long as pruning goes on.
+    The schedule is that of Zhu and Gupta 2017 (arXiv:1710.01878). What is pruned first:
+
+    - magnitude: the smallest of all tensors by LAMP (Lee et al. 2021, arXiv:2010.07611), the square of a weight divided
+      by the sum of those in its tensor that are no smaller. Small layers stay denser, none loses its largest weight;
+    - magnitude_per_layer: the smallest of each tensor;
+    - taylor: the first-order change of the loss (Molchanov et al. 2019, arXiv:1906.10771);
+    - movement: the sum of what steps take weights away from zero (Sanh et al. 2020, arXiv:2005.07683);
+    - random: the baseline.
+
+    A pruned weight may come back as long as pruning goes on.
     """
 
     def __init__(self, weights: Weights, *, sparsity: float, importance: Importance, seed: int = 0) -> None:
@@ -143,14 +150,14 @@ class GradualPruning:
 
     def _score(self, name: str, tensor: Tensor) -> Tensor:
         if self._importance == "magnitude":
-            return tensor.abs() / tensor.square().mean().sqrt().clamp_min(1e-12)
+            return _layer_adaptive_magnitude(tensor)
         if self._importance == "magnitude_per_layer":
             return tensor.abs()
         return self._scores[name]
 
 
 class SharedValues:
-    """At most ``2 ** bits`` values per tensor: k-means chooses them, and each learns from all of its weights.
+    """A few values per tensor (``value_counts``): k-means chooses them, and each learns from all of its weights.
 
     The gradient of a value is the mean of the gradients of its weights, so that the weights take equal steps.
     Source: Han et al. 2016, Deep Compression (arXiv:1510.00149), section 3. Zeros stay zeros.
@@ -159,8 +166,10 @@ class SharedValues:
     @torch.no_grad()
     def __init__(self, weights: Weights, *, bits: int) -> None:
         self._groups: dict[str, _Groups] = {}
-        for name, tensor in _large(weights).items():
-            shared = share_weights(tensor.detach().numpy(), 2**bits)
+        tensors = _large(weights)
+        counts = value_counts({name: tensor.numel() for name, tensor in tensors.items()}, bits)
+        for name, tensor in tensors.items():
+            shared = share_weights(tensor.detach().numpy(), counts[name])
             tensor.copy_(torch.from_numpy(shared))
             self._groups[name] = _Groups.of(shared)
 
@@ -220,9 +229,28 @@ class _Groups:
         tensor.copy_(averaged.view_as(tensor))
 
 
+def value_counts(sizes: Mapping[str, int], bits: int) -> dict[str, int]:
+    """Return how many values each tensor may have: ``2 ** bits``, and four times as many where it is small.
+
+    Small tensors cost few bytes, and are often those of convolutions, to which Deep Compression gives more bits too.
+
+    Args:
+        sizes: Weights of each tensor.
+        bits: Of the large ones.
+    """
+    small = _SMALL_SHARE * sum(sizes.values())
+    return {name: 2 ** min(8, bits + 2 * (size < small)) for name, size in sizes.items()}
+
+
 def _large(weights: Weights) -> dict[str, nn.Parameter]:
     """Return the matrices, convolutions and embeddings; biases and scales stay as they are."""
     return {name: tensor for name, tensor in weights.items() if tensor.ndim > 1 and tensor.numel() >= _MIN_WEIGHTS}
+
+
+def _layer_adaptive_magnitude(tensor: Tensor) -> Tensor:
+    squares, order = tensor.square().flatten().sort()
+    remaining = squares.flip(0).cumsum(0).flip(0).clamp_min(1e-30)
+    return torch.empty_like(squares).scatter_(0, order, squares / remaining).view_as(tensor)
 
 
 def _threshold(scores: Tensor, sparsity: float) -> Tensor:

@@ -7,16 +7,20 @@ end, whatever the time is that it is given.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor, nn
 
 from pipeline.compression.fine_tuning.budget import Budget, FineTuningCheckpoints
 from pipeline.compression.fine_tuning.constraints import Constraint
+from pipeline.compression.fine_tuning.hints import FeatureHints
+from pipeline.compression.fine_tuning.mixup import mix_inputs
 from pipeline.compression.fine_tuning.objective import Objective
 from pipeline.compression.fine_tuning.torch_graph import TorchGraph
 from pipeline.compression.training_rows import TrainingRows
@@ -24,6 +28,8 @@ from pipeline.compression.training_rows import TrainingRows
 __all__ = ["FineTuningConfig", "fit"]
 
 _CHECKPOINT_SECONDS = 30.0
+
+Indices = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,12 +41,14 @@ class FineTuningConfig:
         batch_size: Rows of a step.
         learning_rate: At the beginning; it falls to 0 as a cosine.
         max_gradient_norm: Longer gradients are shortened to it.
+        mixup: Alpha of the weights by which each batch is mixed with other rows; 0: none is.
     """
 
     epochs: float = 5.0
     batch_size: int = 128
     learning_rate: float = 1e-3
     max_gradient_norm: float = 1.0
+    mixup: float = 0.0
 
 
 def fit(  # noqa: PLR0913 - a loop's parts, each by its name
@@ -54,6 +62,7 @@ def fit(  # noqa: PLR0913 - a loop's parts, each by its name
     checkpoints: FineTuningCheckpoints,
     report: Callable[[str], None],
     seed: int = 0,
+    hints: FeatureHints | None = None,
 ) -> None:
     """Fine-tune ``graph`` in place, and continue where ``checkpoints`` have a state.
 
@@ -67,12 +76,14 @@ def fit(  # noqa: PLR0913 - a loop's parts, each by its name
         checkpoints: Where its state is kept.
         report: Is told a few words of how far it is.
         seed: Of the order of the rows.
+        hints: Features that are learned beside the objective.
     """
     weights = graph.named_weights()
-    optimizer = torch.optim.Adam(weights.values(), lr=config.learning_rate, fused=True)
+    lesson = _Lesson(graph=graph, rows=rows, objective=objective, hints=hints, mixup=config.mixup)
+    optimizer = torch.optim.Adam([*weights.values(), *lesson.parameters()], lr=config.learning_rate, fused=True)
     steps_per_epoch = math.ceil(len(rows) / config.batch_size)
     total = max(1, round(config.epochs * steps_per_epoch))
-    step = _restore(graph, optimizer, constraint, checkpoints.load())
+    step = _restore(lesson, optimizer, constraint, checkpoints.load())
     began, saved = step / total, budget.left
     progress = began
     while progress < 1:
@@ -80,7 +91,7 @@ def fit(  # noqa: PLR0913 - a loop's parts, each by its name
         for start in range(step % steps_per_epoch * config.batch_size, len(rows), config.batch_size):
             indices = order[start : start + config.batch_size]
             optimizer.zero_grad()
-            loss = objective.loss(graph(rows.read(graph.inputs, indices)), indices)
+            loss = lesson.loss(indices, np.random.default_rng((seed, step, 1)))
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
             torch.nn.utils.clip_grad_norm_(weights.values(), config.max_gradient_norm)
             constraint.before_step(weights)
@@ -95,31 +106,59 @@ def fit(  # noqa: PLR0913 - a loop's parts, each by its name
                 break
             if saved - budget.left >= _CHECKPOINT_SECONDS:
                 saved = budget.left
-                checkpoints.save(_state(graph, optimizer, constraint, step))
+                checkpoints.save(_state(lesson, optimizer, constraint, step))
         report(f"fine-tuning {progress:.0%}, loss {loss.item():.4g}")
     constraint.after_step(weights, 1.0)
 
 
-def _state(graph: TorchGraph, optimizer: torch.optim.Optimizer, constraint: Constraint, step: int) -> bytes:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Lesson:
+    """What a batch teaches: its rows, mixed with others where that is asked for, and what is to be predicted."""
+
+    graph: TorchGraph
+    rows: TrainingRows
+    objective: Objective
+    hints: FeatureHints | None
+    mixup: float
+
+    def loss(self, indices: Indices, random: np.random.Generator) -> Tensor:
+        """Return the loss of the rows with these ``indices``, a scalar."""
+        inputs, partners, mixing_weight = self.rows.read(self.graph.inputs, indices), None, 1.0
+        if self.mixup:
+            partners, mixing_weight = random.permutation(indices), float(random.beta(self.mixup, self.mixup))
+            inputs = mix_inputs(inputs, self.rows.read(self.graph.inputs, partners), mixing_weight, random)
+        values = self.graph.compute(inputs)
+        loss = self.objective.loss(values[self.graph.output], indices, partners, mixing_weight)
+        return loss if self.hints is None else loss + self.hints(inputs, values)
+
+    def parameters(self) -> list[nn.Parameter]:
+        """Return what learns beside the weights of the graph."""
+        return [] if self.hints is None else list(self.hints.parameters())
+
+    def state(self) -> dict[str, Any]:
+        """Return what has been learned so far."""
+        return {"weights": self.graph.state_dict(), "hints": self.hints.state_dict() if self.hints else {}}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``state`` returned."""
+        self.graph.load_state_dict(state["weights"])
+        if self.hints is not None:
+            self.hints.load_state_dict(state["hints"])
+
+
+def _state(lesson: _Lesson, optimizer: torch.optim.Optimizer, constraint: Constraint, step: int) -> bytes:
     buffer = BytesIO()
-    torch.save(
-        {
-            "weights": graph.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "constraint": constraint.state(),
-            "step": step,
-        },
-        buffer,
-    )
+    state = {"optimizer": optimizer.state_dict(), "constraint": constraint.state(), "step": step}
+    torch.save({**lesson.state(), **state}, buffer)
     return buffer.getvalue()
 
 
-def _restore(graph: TorchGraph, optimizer: torch.optim.Optimizer, constraint: Constraint, saved: bytes | None) -> int:
+def _restore(lesson: _Lesson, optimizer: torch.optim.Optimizer, constraint: Constraint, saved: bytes | None) -> int:
     """Take over a saved state; the step that it was saved after, 0 where there is none."""
     if saved is None:
         return 0
     state: dict[str, Any] = torch.load(BytesIO(saved), weights_only=True)
-    graph.load_state_dict(state["weights"])
+    lesson.restore(state)
     optimizer.load_state_dict(state["optimizer"])
     constraint.restore(state["constraint"])
     return int(state["step"])

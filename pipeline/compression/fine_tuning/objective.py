@@ -58,9 +58,24 @@ class Objective:
         kind = "labels" if several_labels else "classes"
         return cls(goals=_tensor(goals), scale=torch.ones(goals.shape[1]), kind=kind)
 
-    def loss(self, predictions: Tensor, indices: npt.NDArray[np.int64]) -> Tensor:
-        """Return the mean loss of the rows with these ``indices``, a scalar."""
+    def loss(
+        self,
+        predictions: Tensor,
+        indices: npt.NDArray[np.int64],
+        partners: npt.NDArray[np.int64] | None = None,
+        mixing_weight: float = 1.0,
+    ) -> Tensor:
+        """Return the mean loss of predictions for some rows, a scalar.
+
+        Args:
+            predictions: [rows, outputs].
+            indices: Of the rows.
+            partners: Indices of rows that these are mixed with.
+            mixing_weight: The weight of the rows themselves, beside their partners.
+        """
         goals = self.goals[torch.from_numpy(indices)]
+        if partners is not None:
+            goals = torch.lerp(self.goals[torch.from_numpy(partners)], goals, mixing_weight)
         predictions = predictions.reshape(len(goals), -1)
         if self.kind == "values":
             return (predictions / self.scale - goals).square().mean()

@@ -73,6 +73,11 @@ class TorchGraph(nn.Module):
         self.inputs = tuple(dict.fromkeys((*self._read_before, *self._passed)))
 
     @property
+    def output(self) -> str:
+        """The name of what the body predicts."""
+        return str(self._model.graph.output[0].name)
+
+    @property
     def nodes(self) -> tuple[onnx.NodeProto, ...]:
         """The nodes that torch runs, in their order."""
         return tuple(self._after)
@@ -83,6 +88,11 @@ class TorchGraph(nn.Module):
 
     def forward(self, rows: Arrays) -> Tensor:
         """Run the body on ``rows``: input -> values [rows, ...]."""
+        prediction: Tensor = self.compute(rows)[self.output]
+        return prediction
+
+    def compute(self, rows: Arrays) -> dict[str, Any]:
+        """Run the body, and return all values that torch computes, by their names."""
         values: dict[str, Any] = {**self._fixed, **self.named_weights(), "": None}
         fed = {name: rows[name] for name in self._read_before}
         computed = self._before.run(None, fed) if self._before is not None else ()
@@ -93,8 +103,7 @@ class TorchGraph(nn.Module):
             outputs = OPERATORS[node.op_type](read, attributes)
             outputs = outputs if isinstance(outputs, tuple) else (outputs,)
             values.update(zip(node.output, outputs, strict=False))
-        prediction: Tensor = values[self._model.graph.output[0].name]
-        return prediction
+        return values
 
     def prepare_inputs(self, node: onnx.NodeProto, values: list[Any]) -> list[Any]:
         """Return what the operator of ``node`` reads in place of ``values``, its inputs; here the same."""

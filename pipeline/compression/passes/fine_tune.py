@@ -9,17 +9,24 @@ Source: Hinton et al. 2015, Distilling the knowledge in a neural network (arXiv:
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import onnx
 import torch
 
 from pipeline.compression.fine_tuning.constraints import Constraint, KeepZeros, Weights
 from pipeline.compression.fine_tuning.fit import FineTuningConfig, fit
+from pipeline.compression.fine_tuning.hints import FeatureHints
+from pipeline.compression.fine_tuning.mixup import can_mix
 from pipeline.compression.fine_tuning.objective import Objective
 from pipeline.compression.fine_tuning.torch_graph import TorchGraph
 from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.compression.passes.pass_context import PassContext
-from pipeline.compression.training_rows import predict
+from pipeline.compression.training_rows import TrainingRows, predict
 from pipeline.compression.weight_tensors import read_weights
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 
@@ -50,36 +57,57 @@ class FineTune(GraphPass):
         """Check that the pass applies to the model.
 
         Raises:
-            NotApplicableError: There are too few rows, no time, or weights that torch cannot train.
+            NotApplicableError: There are too few rows, no time, weights that torch cannot train, or texts to mix.
         """
-        if len(self._context.rows) < _MIN_ROWS:
-            raise NotApplicableError(
-                f"fine-tuning needs {_MIN_ROWS} training rows at least, and there are {len(self._context.rows)}"
-            )
         if not self._context.budget.left and self._context.checkpoints.load() is None:
             raise NotApplicableError("compression.minutes were over before it began")
-        self.read_graph(model)
+        rows, _ = self._learned
+        if len(rows) < _MIN_ROWS:
+            explanation = f" of {len(self._context.rows)} that are predicted as finite numbers"
+            explanation = explanation if len(rows) < len(self._context.rows) else ""
+            raise NotApplicableError(
+                f"fine-tuning needs {_MIN_ROWS} training rows at least, and there are {len(rows)}{explanation}"
+            )
+        graph, fine_tuning = self.read_graph(model), self._context.fine_tuning
+        if fine_tuning.mixup and not can_mix(rows.read(graph.inputs, slice(1))):
+            raise NotApplicableError("compression.fine_tuning.mixup mixes numbers, and the network reads texts")
+        if fine_tuning.hints:
+            self._hints(model, graph)
 
     def call(self, model: bytes) -> PassResult:
         """Return the body with the weights that it has learned."""
         context = self._context
+        rows, predictions = self._learned
         torch.set_num_threads(context.threads)
-        graph = self.read_graph(model)
-        objective = Objective.of(
-            predict(context.teacher, context.rows), context.rows, several_labels=context.several_labels
-        )
+        torch.manual_seed(context.seed)
+        graph, fine_tuning = self.read_graph(model), context.fine_tuning
         fit(
             graph,
-            context.rows,
-            objective,
+            rows,
+            Objective.of(predictions, rows, several_labels=context.several_labels),
             self.constrain(graph.named_weights()),
-            config=self._config,
+            config=replace(self._config, mixup=fine_tuning.mixup),
             budget=context.budget,
             checkpoints=context.checkpoints,
             report=context.report,
             seed=context.seed,
+            hints=self._hints(model, graph) if fine_tuning.hints else None,
         )
         return PassResult(model=graph.to_onnx(), modified=True)
+
+    @cached_property
+    def _learned(self) -> tuple[TrainingRows, npt.NDArray[Any]]:
+        """The training rows whose predictions by the teacher are finite, and these: a NaN would become every weight."""
+        rows = self._context.rows
+        if not len(rows):
+            return rows, np.empty(0)
+        predictions = predict(self._context.teacher, rows)
+        finite = np.isfinite(predictions).reshape(len(rows), -1).all(axis=1)
+        return (rows, predictions) if finite.all() else (rows.take(np.flatnonzero(finite)), predictions[finite])
+
+    def _hints(self, model: bytes, graph: TorchGraph) -> FeatureHints:
+        example = self._learned[0].read(graph.inputs, slice(_MIN_ROWS))
+        return FeatureHints(self._context.teacher, model, example, weight=self._context.fine_tuning.hints)
 
     def ensures(self, model: bytes) -> None:
         """Check what the pass promises.

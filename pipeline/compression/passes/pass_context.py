@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.compression.fine_tuning.budget import Budget, FineTuningCheckpoints, NoFineTuningCheckpoints
 from pipeline.compression.passes.input_columns import InputColumn
 from pipeline.compression.training_rows import TrainingRows
+from pipeline.contracts.spec.sections import FineTuning
 
 __all__ = ["PassContext"]
 
@@ -23,6 +24,7 @@ class PassContext:
         teacher: The candidate's body as it was trained: fine-tuning learns its predictions.
         columns: Of the table, and where the body reads them.
         several_labels: Whether each output is the probability of a label of its own.
+        fine_tuning: What fine-tuning learns beside the predictions for the training rows.
         budget: The time of fine-tuning.
         checkpoints: Where the state of a fine-tuning is kept.
         report: Is told a few words of how far a pass is.
@@ -35,6 +37,7 @@ class PassContext:
     teacher: bytes
     columns: tuple[InputColumn, ...] = ()
     several_labels: bool = False
+    fine_tuning: FineTuning = field(default_factory=FineTuning)
     budget: Budget = field(default_factory=lambda: Budget.start(0.0))
     checkpoints: FineTuningCheckpoints = field(default_factory=NoFineTuningCheckpoints)
     report: Callable[[str], None] = lambda text: None

@@ -32,6 +32,7 @@ __all__ = [
     "NumberFormat",
     "Optimizer",
     "OptimizerName",
+    "Pieces",
     "Quantiles",
     "RateDecay",
     "Schedule",
@@ -122,6 +123,15 @@ SharedBits = Annotated[
 EarlyStopping = Annotated[
     int,
     hyperparameter("Epochs without a lower validation loss before training ends.", unit="epochs", ge=1, le=1000),
+]
+Pieces = Annotated[
+    int,
+    hyperparameter(
+        "Pieces of a number's range that the network reads one by one, at most; fewer where columns are many.",
+        unit="pieces",
+        ge=2,
+        le=256,
+    ),
 ]
 NumberFormat = Annotated[Literal["fp32", "bf16"], hyperparameter("Number format of the forward and backward passes.")]
 

@@ -35,7 +35,7 @@ from pipeline.contracts.spec.field_types import (
     Text,
     Threshold,
 )
-from pipeline.contracts.spec.sections import Canary, Compression, Limits, Prefer, Search, Split
+from pipeline.contracts.spec.sections import Canary, Compression, Distillation, Limits, Prefer, Search, Split
 from pipeline.contracts.spec.settings_schema import add_algorithms
 from pipeline.contracts.spec.task_names import check_task_name
 from pipeline.contracts.spec.train_yaml import load_train_yaml
@@ -46,6 +46,7 @@ __all__ = [
     "SCHEMA_FILE",
     "AlgorithmName",
     "Compression",
+    "Distillation",
     "JobSpec",
     "Limits",
     "Parallel",
@@ -103,6 +104,7 @@ class JobSpec(Section):
     split: Split = Split()
     training: Training = Training()
     search: Search = Search()
+    distillation: Distillation = Distillation()
     compression: Compression = Compression()
     limits: Limits = Limits()
     promote: Literal["auto", "manual", "canary", "shadow"] = "auto"

@@ -13,7 +13,7 @@ from pipeline.contracts.algorithms.hyperparameter import Space
 from pipeline.contracts.records.variant import PRECISION_OF_PASS, Precision
 from pipeline.contracts.spec.field_types import AlgorithmName, Passes, Section, Share, Text
 
-__all__ = ["Canary", "Compression", "Limits", "Prefer", "Search", "Split"]
+__all__ = ["Canary", "Compression", "Distillation", "FineTuning", "Limits", "Prefer", "Search", "Split"]
 
 Prefer = Literal["quality", "balanced", "size", "latency"]
 
@@ -57,6 +57,19 @@ class Search(Section):
         return self
 
 
+class FineTuning(Section):
+    """What passes that train learn beside the predictions for the training rows.
+
+    Attributes:
+        hints: Weight of the error of a middle layer's outputs against those before the change (FitNets, Romero et al.
+            2015); 0: none.
+        mixup: Alpha of mixup (Zhang et al. 2018), by which rows are mixed with others; 0: none are.
+    """
+
+    hints: Annotated[float, Field(ge=0, le=100)] = 0.0
+    mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
+
+
 class Compression(Section):
     """Which variants to make. The model as it was trained (fp32) is always one.
 
@@ -69,6 +82,7 @@ class Compression(Section):
         max_slowdown: Latency of one row divided by the fp32 file's. With a bound the machine has a say.
         minutes: The time in which variants are begun and fine-tuned; None: 10 of passes that are named, 45 s of
             automatic ones (or a tenth of the time of training), which then prune no network.
+        fine_tuning: What passes that train learn.
     """
 
     passes: Passes = "auto"
@@ -77,6 +91,7 @@ class Compression(Section):
     min_agreement: Annotated[float, Field(ge=0, le=1)] = 0.98
     max_slowdown: Annotated[float, Field(gt=0)] | None = None
     minutes: Annotated[float, Field(gt=0, le=1440)] | None = None
+    fine_tuning: FineTuning = FineTuning()
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -86,6 +101,19 @@ class Compression(Section):
         if quantizing and self.passes[-1] != quantizing[0]:
             raise ValueError(f"passes: {quantizing[0]} sets the precision and is expected to be the last")
         return self
+
+
+class Distillation(Section):
+    """What the student of a blend learns from, beside the training rows.
+
+    Attributes:
+        copies: New rows for each training row.
+        mixup: Alpha of mixup (Zhang et al. 2018), by which a new row lies between two rows; 0: some of its columns come
+            from another row.
+    """
+
+    copies: Annotated[int, Field(ge=0, le=20)] = 4
+    mixup: Annotated[float, Field(ge=0, le=10)] = 0.0
 
 
 class Limits(Section):

@@ -14,6 +14,7 @@ from pipeline.contracts.algorithms.network_config import (
     Hidden,
     LearningRate,
     NetworkConfig,
+    Pieces,
     WeightDecay,
 )
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
@@ -33,6 +34,7 @@ class MlpConfig(NetworkConfig):
     learning_rate: Annotated[LearningRate, search_range(1e-4, 1e-2, log=True)] = 1e-3
     weight_decay: Annotated[WeightDecay, search_range(1e-6, 1e-1, log=True)] = 1e-4
     early_stopping: EarlyStopping = 3
+    pieces: Pieces = 48
 
 
 def _train(config: MlpConfig, task: TrainingTask, context: RunContext) -> FittedModel:
@@ -45,7 +47,7 @@ def _train(config: MlpConfig, task: TrainingTask, context: RunContext) -> Fitted
     def build(outputs: int) -> TabularMLP:
         return TabularMLP(
             task.reference_rows(config).num, task.cardinalities,
-            outputs=outputs, hidden=config.hidden, dropout=config.dropout,
+            outputs=outputs, hidden=config.hidden, dropout=config.dropout, pieces=config.pieces,
         )  # fmt: skip
 
     return fit_on_columns(build, ("num", "cat"), config, task, context)
@@ -89,7 +91,7 @@ ALGORITHM = Algorithm(
             ),
             SettingsOverride(
                 rows_up_to=20_000,
-                settings={"hidden": (128, 64), "epochs": 60, "batch_size": 128, "early_stopping": 8},
+                settings={"hidden": (128, 64), "epochs": 60, "batch_size": 128, "early_stopping": 8, "pieces": 16},
             ),
             SettingsOverride(
                 rows_up_to=2_000,

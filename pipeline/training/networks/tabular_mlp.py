@@ -16,8 +16,7 @@ from pipeline.training.networks.graph_layers import LayerWriter
 
 __all__ = ["TabularMLP"]
 
-_MAX_PIECES = 16  # of a column's range; fewer if there are many columns
-_MAX_TOTAL_PIECES = 1024  # of all columns together
+_MAX_TOTAL_PIECES = 1024  # of all columns together; each has fewer than ``pieces`` if there are many
 _CLIP = 4.0  # standard deviations from the mean, to which numbers are clipped
 _MAX_SLOPE = 1e30  # a piece's slope; its product with any float32 difference in use stays finite
 
@@ -37,6 +36,7 @@ class TabularMLP(nn.Module):
         outputs: Number of outputs.
         hidden: Units of each hidden layer.
         dropout: Probability that a hidden unit is dropped in training.
+        pieces: Most pieces of a column's range.
 
     Shapes:
         ``forward``: ``num`` and ``cat`` [batch, columns] -> [batch, outputs].
@@ -45,7 +45,7 @@ class TabularMLP(nn.Module):
         Gorishniy, Rubachev and Babenko 2022, On Embeddings for Numerical Features in Tabular Deep Learning.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a network's shape, each by its name
         self,
         num: npt.NDArray[np.float32],
         cardinalities: Sequence[int],
@@ -53,9 +53,10 @@ class TabularMLP(nn.Module):
         outputs: int,
         hidden: Sequence[int],
         dropout: float,
+        pieces: int = 16,
     ) -> None:
         super().__init__()
-        self.numbers = _Numbers(num)
+        self.numbers = _Numbers(num, pieces)
         self.embeddings = nn.ModuleList(_embedding(count) for count in cardinalities)
         width = self.numbers.width + sum(_dimensions(count) for count in cardinalities)
         layers: list[nn.Module] = []
@@ -99,10 +100,10 @@ class _Numbers(nn.Module):
     slope: Tensor
     flagged: Tensor
 
-    def __init__(self, num: npt.NDArray[np.float32]) -> None:
+    def __init__(self, num: npt.NDArray[np.float32], pieces: int) -> None:
         super().__init__()
         columns = num.shape[1]
-        pieces = min(_MAX_PIECES, max(2, _MAX_TOTAL_PIECES // max(1, columns)))
+        pieces = min(pieces, max(2, _MAX_TOTAL_PIECES // max(1, columns)))
         filled = [_impute(column) for column in num.T.astype(np.float64)]
         cuts = [_piecewise_linear_bins(column, pieces) for column in filled]
         self._keep("median", [np.median(column) for column in filled])

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from pipeline.compression.fine_tuning.budget import Budget
-from pipeline.compression.fine_tuning.constraints import Importance, SharedValues
+from pipeline.compression.fine_tuning.constraints import GradualPruning, Importance, SharedValues, value_counts
 from pipeline.compression.fine_tuning.objective import Objective
 from pipeline.compression.fine_tuning.torch_graph import TorchGraph
 from pipeline.compression.passes.fine_tune import FineTune, FineTuningConfig
@@ -129,9 +129,26 @@ def test_fine_tuning_keeps_zeros() -> None:
 def test_shared_values_learn() -> None:
     network = trained("breast_cancer")
     shared = ShareTunedWeights(context_of(network), bits=2, config=QUICK)(network.body).model
-    assert all(len(np.unique(tensor)) <= 4 for tensor in read_weights(onnx.load_from_string(shared)) if tensor.ndim > 1)
+    weights = [tensor for tensor in read_weights(onnx.load_from_string(shared)) if tensor.ndim > 1]
+    assert [len(np.unique(tensor)) for tensor in weights] == [4, 4, 16]
     untuned = ShareTunedWeights(context_of(network), bits=2, config=FineTuningConfig(epochs=0.01))(network.body).model
     assert loss_of(shared, network) < loss_of(untuned, network)
+
+
+def test_small_tensors_have_four_times_as_many_values() -> None:
+    assert value_counts({"convolution": 500, "dense": 400_000}, 3) == {"convolution": 32, "dense": 8}
+    assert value_counts({"convolution": 500, "dense": 400_000}, 8) == {"convolution": 256, "dense": 256}
+
+
+def test_small_layers_stay_denser_where_all_are_compared() -> None:
+    random = torch.Generator().manual_seed(0)
+    small, large = (torch.nn.Parameter(torch.randn(size, generator=random)) for size in ((10, 10), (100, 100)))
+    weights = {"small": small, "large": large}
+    pruning = GradualPruning(weights, sparsity=0.9, importance="magnitude")
+    pruning.after_step(weights, 1.0)
+    kept = {name: float((tensor != 0).float().mean()) for name, tensor in weights.items()}
+    assert kept["small"] > 2 * kept["large"]
+    assert sum(int((tensor != 0).sum()) for tensor in weights.values()) == 1010
 
 
 def test_a_shared_value_learns_from_the_mean_gradient_of_its_weights() -> None:

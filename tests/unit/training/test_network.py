@@ -72,6 +72,13 @@ def test_numbers_of_any_size_reach_the_first_layer_between_minus_one_and_one() -
     assert features.abs().max() <= 1
 
 
+@pytest.mark.parametrize(("columns", "pieces", "expected"), [(1, 40, 40), (3, 16, 16), (64, 40, 16)])
+def test_a_number_has_so_many_pieces_and_fewer_where_columns_are_many(columns: int, pieces: int, expected: int) -> None:
+    num = np.random.default_rng(0).normal(size=(200, columns)).astype(np.float32)
+    network = TabularMLP(num, (), outputs=1, hidden=(8,), dropout=0.0, pieces=pieces)
+    assert network.numbers.width == columns * (1 + expected)
+
+
 def test_an_unknown_category_begins_as_nothing() -> None:
     network = _network(np.zeros((5, 0), np.float32))
     num = torch.zeros(1, 0)

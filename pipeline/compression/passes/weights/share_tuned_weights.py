@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from pipeline.compression.fine_tuning.constraints import Constraint, SharedValues, Weights
+from pipeline.compression.fine_tuning.constraints import Constraint, SharedValues, Weights, value_counts
 from pipeline.compression.passes.fine_tune import FineTune, FineTuningConfig
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.weight_tensors import read_weights
@@ -25,7 +25,7 @@ _CONFIG = FineTuningConfig(epochs=3, batch_size=64)
 
 
 class ShareTunedWeights(FineTune):
-    """Share at most ``2 ** bits`` values among the weights of a tensor; the values learn."""
+    """Share ``2 ** bits`` values, at most, among the weights of a tensor, and more in small ones; the values learn."""
 
     def __init__(self, context: PassContext, *, bits: int, config: FineTuningConfig | None = None) -> None:
         super().__init__(context, config or _CONFIG)
@@ -43,5 +43,9 @@ class ShareTunedWeights(FineTune):
         """
         super().ensures(model)
         weights = [tensor for tensor in read_weights(onnx.load_from_string(model)) if tensor.ndim > 1]
-        if any(len(np.unique(tensor)) > 2**self._bits for tensor in weights):
-            raise CompressionError(f"a tensor has more than {2**self._bits} values")
+        counts = value_counts({str(index): tensor.size for index, tensor in enumerate(weights)}, self._bits)
+        for tensor, count in zip(weights, counts.values(), strict=True):
+            if (distinct := len(np.unique(tensor))) > count:
+                raise CompressionError(
+                    f"a tensor of {tensor.size:,} weights has {distinct} values, at most {count} are expected"
+                )

@@ -1,0 +1,65 @@
+"""Rows that a student learns from beside the training rows: the teacher answers them too.
+
+On rows that it has learned by heart a teacher has little to tell. New ones are made of several rows each: columns come
+from another row (Bucila, Caruana and Niculescu-Mizil 2006), or lie between two rows (mixup, Zhang et al. 2018).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.contracts.spec.sections import Distillation
+from pipeline.training.algorithm import Rows
+
+__all__ = ["add_new_rows"]
+
+_SWAP_PROBABILITY = 0.3  # of a new row's columns, that another row gives
+_MAX_ROWS = 150_000  # that a student learns from
+
+
+def add_new_rows(rows: Rows, settings: Distillation, *, seed: int) -> tuple[Rows, npt.NDArray[np.int64]]:
+    """Return the rows, or as many of them as may be, and the new ones behind them; targets and weights are their own.
+
+    Args:
+        rows: Those that the teacher has learned from; of their inputs numbers and categories alone are changed.
+        settings: How many new rows, and how they are made.
+        seed: Of everything that is drawn.
+
+    Returns:
+        The rows, and the places in ``rows`` of those that are no new ones.
+    """
+    random = np.random.default_rng(seed)
+    first = random.permutation(len(rows))[: _MAX_ROWS // (1 + settings.copies)]
+    sources = rows.take(first)
+    all_rows = sources
+    for _ in range(settings.copies):
+        partners = rows.take(random.permutation(len(rows))[: len(first)])
+        new = _mix(sources, partners, settings.mixup, random) if settings.mixup else _swap(sources, partners, random)
+        all_rows = all_rows.concat(new)
+    return all_rows, first
+
+
+def _swap(rows: Rows, partners: Rows, random: np.random.Generator) -> Rows:
+    swapped = random.random((2, len(rows), max(rows.num.shape[1], rows.cat.shape[1]))) < _SWAP_PROBABILITY
+    return replace(
+        rows,
+        num=np.where(swapped[0, :, : rows.num.shape[1]], partners.num, rows.num),
+        cat=np.where(swapped[1, :, : rows.cat.shape[1]], partners.cat, rows.cat),
+    )
+
+
+def _mix(rows: Rows, partners: Rows, alpha: float, random: np.random.Generator) -> Rows:
+    """Return rows between two: a number is their weighted mean, a category that of one of them, drawn by the weight.
+
+    A number that one of the two lacks is the first row's.
+    """
+    mixing_weights = random.beta(alpha, alpha, (len(rows), 1))
+    num = mixing_weights * rows.num + (1 - mixing_weights) * partners.num
+    return replace(
+        rows,
+        num=np.where(np.isnan(num), rows.num, num).astype(np.float32),
+        cat=np.where(random.random(rows.cat.shape) < mixing_weights, rows.cat, partners.cat),
+    )

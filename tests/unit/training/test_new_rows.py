@@ -1,0 +1,65 @@
+"""The rows that a student learns from, beside the training rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pipeline.contracts.spec.job_spec import parse_job_spec
+from pipeline.contracts.spec.sections import Distillation
+from pipeline.ensembling.new_rows import add_new_rows
+from pipeline.training.algorithm import Rows
+
+ROWS = 200
+
+
+def rows() -> Rows:
+    """Two columns of numbers that are the row's own, of which the second misses in every other row, and a category."""
+    number = np.arange(ROWS, dtype=np.float32)
+    num = np.column_stack([number, np.where(number % 2, np.nan, number)]).astype(np.float32)
+    return Rows(num=num, cat=np.arange(ROWS)[:, None], target=np.arange(ROWS))
+
+
+@pytest.mark.parametrize("copies", [0, 1, 4])
+def test_each_training_row_has_so_many_new_ones(copies: int) -> None:
+    learned, first = add_new_rows(rows(), Distillation(copies=copies), seed=0)
+    assert len(learned) == (1 + copies) * ROWS
+    np.testing.assert_array_equal(np.sort(first), np.arange(ROWS))
+    np.testing.assert_array_equal(learned.num[:ROWS], rows().num[first])
+
+
+def test_a_third_of_the_columns_of_a_new_row_come_from_another_one() -> None:
+    learned, first = add_new_rows(rows(), Distillation(copies=4), seed=0)
+    own = np.tile(first, 4)
+    assert (learned.num[ROWS:, 0] != own).mean() == pytest.approx(0.3, abs=0.05)
+    assert (learned.cat[ROWS:, 0] != own).mean() == pytest.approx(0.3, abs=0.05)
+    assert set(np.unique(learned.num[:, 0])) <= set(range(ROWS))
+
+
+def test_by_mixup_a_new_row_lies_between_two() -> None:
+    learned, first = add_new_rows(rows(), Distillation(copies=2, mixup=1.0), seed=0)
+    new = learned.take(np.arange(ROWS, 3 * ROWS))
+    assert (new.num[:, 0] % 1 != 0).mean() > 0.9
+    assert new.num[:, 0].min() >= 0
+    assert new.num[:, 0].max() <= ROWS - 1
+    assert set(np.unique(new.cat)) <= set(range(ROWS))
+    own = np.tile(first, 2)
+    missing = np.isnan(new.num[:, 1])
+    assert missing[own % 2 == 1].all()  # the row's own value where one of both is missing
+    assert not missing[own % 2 == 0].any()
+    assert new.num.dtype == np.float32
+
+
+def test_many_rows_are_sampled_so_that_the_new_ones_fit() -> None:
+    many = Rows(num=np.zeros((100_000, 1), np.float32), cat=np.empty((100_000, 0), np.int64), target=np.zeros(100_000))
+    learned, first = add_new_rows(many, Distillation(copies=4), seed=0)
+    assert len(learned) == 150_000
+    assert len(first) == 30_000
+
+
+def test_train_yaml_says_how_many() -> None:
+    spec = parse_job_spec(
+        b"distillation: {copies: 2, mixup: 0.4}\ncompression: {fine_tuning: {hints: 1, mixup: 0.2}}\n"
+    )
+    assert spec.distillation == Distillation(copies=2, mixup=0.4)
+    assert (spec.compression.fine_tuning.hints, spec.compression.fine_tuning.mixup) == (1, 0.2)
