@@ -82,4 +82,5 @@ def set_log_facts(error: BaseException, facts: Mapping[str, str]) -> None:
 
 def log_facts(error: BaseException) -> Mapping[str, str]:
     """Return the facts that ``set_log_facts`` gave an error; empty without them."""
-    return error.__dict__.get(_LOG_FACTS, {})
+    facts: Mapping[str, str] = error.__dict__.get(_LOG_FACTS, {})
+    return facts
