@@ -104,7 +104,7 @@ Environ = Mapping[str, str]
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What a Batch container works with. ``attempt`` counts from 1. ``process``: which it is of those of the job.
+    """The services and settings of a Batch container. ``attempt`` counts from 1; ``process`` is this one of the job's.
 
     ``isolation`` and ``environment`` are for the process of a user's code (jobs.sandbox.sandbox).
     """

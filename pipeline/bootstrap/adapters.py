@@ -44,7 +44,7 @@ class _HasTenantRole(Protocol):
 
 
 def connect(environ: Environ) -> Clients:
-    """Clients with the program's own credentials."""
+    """Return clients with the program's own credentials."""
     from pipeline.cloud.clients import Clients
 
     return Clients(

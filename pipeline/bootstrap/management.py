@@ -1,4 +1,4 @@
-"""What the functions that change something for a caller of the API are composed of."""
+"""Compose the functions that change something for a caller of the API."""
 # ruff: noqa: PLC0415 - a cold start pays only for the stages and clients that its function uses
 
 from __future__ import annotations

@@ -107,7 +107,7 @@ def _claim(name: str, default: str) -> Any:
 
 
 def _vcpus(memory_mb: str) -> int:
-    """Lambda gives one vCPU for each 1,769 MB."""
+    """Return the vCPUs of a function: one for each 1,769 MB."""
     return max(1, int(memory_mb) // 1769)
 
 

@@ -58,14 +58,28 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signature:
-    """``classes`` are the labels in the order of the probabilities (of clustering, its clusters); regression has none.
-
-    ``target`` is empty for clustering. ``quantiles``: of a regression that answers with intervals. The rest is how the
-    training file was read, and so how later files and requests are: ``missing`` replaces the usual markers of a missing
-    value where train.yaml did; ``header`` is "none" for a file that had none, whose columns were named by us.
+    """The columns that a model reads, what it predicts, and how the training file was read, as later files are.
 
     Of several targets ``target`` names all of them, or the column of a file that lists a row's labels; ``classes`` of a
     multi-label classification are the labels, in the order of ``targets``.
+
+    Attributes:
+        task: What the model learned.
+        target: Name of the target; empty for clustering.
+        columns: Columns that the model reads, in the order of its inputs.
+        classes: Labels in the order of the probabilities; of clustering its clusters; empty for regression.
+        quantiles: Quantiles that a regression predicts besides the value.
+        missing: Markers of a missing value that train.yaml names; None: the usual ones.
+        header: ``none`` if the file had no header, so that its columns have invented names.
+        encoding: Encoding that train.yaml names; empty: it is detected.
+        sheet: Sheet of a workbook that train.yaml names; empty: the first one.
+        target_format: Format of the target's numbers; regression only.
+        positive: Positive class of two, for precision, recall and F1; empty: the second.
+        targets: Names of several targets, or the labels' columns; empty for one target.
+        separator: Text between the labels of a row; multi-label classification only.
+        threshold: Probability from which the positive class is the label; None: labels are the most probable class.
+        temperature: Divisor of the trained model's log-probabilities.
+        unread: Columns of the training file that the model does not read; later files may have them too.
     """
 
     task: Task
@@ -75,15 +89,15 @@ class Signature:
     quantiles: tuple[float, ...] = ()
     missing: tuple[str, ...] | None = None
     header: Literal["auto", "none"] = "auto"
-    encoding: str = ""  # that train.yaml names; empty: detected
-    sheet: str = ""  # of a spreadsheet, that train.yaml names; empty: the first
-    target_format: NumberFormat = PLAIN  # regression only
-    positive: str = ""  # of two classes the one that precision, recall and F1 are of; empty: the second
-    targets: tuple[str, ...] = ()  # of several: the names of the values, or of the labels' columns
-    separator: str = ""  # multi-label only: what stands between the labels of a row
-    threshold: float | None = None  # probability of ``positive`` from which it is the label; None: the most probable is
-    temperature: float = 1.0  # log-probabilities of the trained model were divided by it
-    unread: tuple[str, ...] = ()  # columns of the training file that no model reads: later rows may have them too
+    encoding: str = ""
+    sheet: str = ""
+    target_format: NumberFormat = PLAIN
+    positive: str = ""
+    targets: tuple[str, ...] = ()
+    separator: str = ""
+    threshold: float | None = None
+    temperature: float = 1.0
+    unread: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return what ``from_dict`` reads; of a column only what is not its default, since there may be 10,000."""

@@ -1,4 +1,4 @@
-"""Use case: a person has a variant of an ended run served, in place of the one that was chosen or of none."""
+"""Use case: a person accepts a variant of an ended run, which is then served."""
 
 from __future__ import annotations
 

@@ -22,7 +22,13 @@ __all__ = [
 
 
 class Cluster(Record):
-    """A cluster of the test rows. ``middle``: of its rows, a number's median and a category's most frequent value."""
+    """A cluster of the test rows.
+
+    Attributes:
+        name: Number of the cluster.
+        rows: Number of its rows.
+        middle: Median of each numeric column, and most frequent value of each categorical one.
+    """
 
     name: str
     rows: int
@@ -32,8 +38,15 @@ class Cluster(Record):
 class ClassQuality(Record):
     """Precision, recall and F1 of one class on the test rows, by scikit-learn's ``precision_recall_fscore_support``.
 
-    ``rows``: of the class; ``labeled``: labeled so; both are counts, while weights count in the ratios. 0 where a ratio
-    has nothing below its line.
+    Ratios are weighted, and 0 if their denominator is 0.
+
+    Attributes:
+        label: The class.
+        rows: Number of rows of the class.
+        labeled: Number of rows that are predicted as the class.
+        precision: Precision.
+        recall: Recall.
+        f1: F1.
     """
 
     label: str
@@ -45,9 +58,13 @@ class ClassQuality(Record):
 
 
 class TargetQuality(Record):
-    """Quality of one of several targets on the test rows, with 95 % intervals.
+    """Quality of one of several targets on the test rows.
 
-    ``rows``: of a label those that have it, else all.
+    Attributes:
+        target: Name of the target.
+        rows: Number of rows; for a label, of those that have it.
+        quality: All metrics.
+        interval: 95 % interval of each metric.
     """
 
     target: str
@@ -57,11 +74,15 @@ class TargetQuality(Record):
 
 
 class DecisionReport(Record):
-    """How probabilities and labels come about, and what that changes on the test rows.
+    """The decision of a classifier, and its effect on the test rows.
 
-    ``temperature`` and ``threshold``: as records.decision.Decision has them. ``log_loss`` and ``calibration_error``:
-    without the temperature, and with it. ``by_most_probable``: the positive class's quality, were the most probable
-    class the label; None where it is. ``out_of_fold``: on the rows that both were found on, cross-fitted.
+    Attributes:
+        temperature: As in records.decision.Decision.
+        threshold: As in records.decision.Decision.
+        log_loss: Log loss without and with the temperature.
+        calibration_error: Expected calibration error without and with the temperature.
+        by_most_probable: Quality of the positive class if labels were the most probable class; None: they are.
+        out_of_fold: The effect on the rows that the decision was fitted to, cross-fitted.
     """
 
     temperature: float
@@ -73,9 +94,12 @@ class DecisionReport(Record):
 
 
 class Confusion(Record):
-    """``counts[i][j]``: test rows of class i that were answered with class j.
+    """The confusion matrix of the test rows.
 
-    Beyond the most frequent classes the last one, ``others``, stands for the rest of them.
+    Attributes:
+        classes: The most frequent classes.
+        others: Whether a last row and column stand for all other classes.
+        counts: ``counts[i][j]`` rows of class i are predicted as class j.
     """
 
     classes: tuple[str, ...]
@@ -84,7 +108,15 @@ class Confusion(Record):
 
 
 class Bin(Record):
-    """Rows whose largest probability is in [low, high): its mean, and the fraction of right labels."""
+    """The rows whose largest probability is in [low, high).
+
+    Attributes:
+        low: Lower bound.
+        high: Upper bound.
+        rows: Number of rows.
+        confidence: Mean of the largest probability.
+        accuracy: Fraction of right labels.
+    """
 
     low: float
     high: float
@@ -94,10 +126,12 @@ class Bin(Record):
 
 
 class Calibration(Record):
-    """Whether probabilities can be taken at their word: bins of the largest probability of a row.
+    """The calibration of a classifier on the test rows.
 
-    ``error``: the expected calibration error (Naeini et al. 2015), the mean gap of the bins by their rows. ``brier``:
-    scikit-learn's ``brier_score_loss``: 0 to 1 for two classes, 0 to 2 for more.
+    Attributes:
+        bins: Bins of the largest probability of a row.
+        error: Expected calibration error (Naeini et al. 2015).
+        brier: scikit-learn's ``brier_score_loss``: 0 to 1 for two classes, 0 to 2 for more.
     """
 
     bins: tuple[Bin, ...]
@@ -106,8 +140,14 @@ class Calibration(Record):
 
 
 class IntervalCoverage(Record):
-    """Of a quantile: which share of the test rows lies at or below it. ``width``: between the outermost two, in the
-    target's unit; ``within``: the share of rows between them."""
+    """The coverage of predicted quantiles on the test rows.
+
+    Attributes:
+        below: Each quantile, and the fraction of rows at or below its prediction.
+        wanted: Nominal fraction of rows between the outermost quantiles.
+        within: Fraction of rows between them.
+        width: Mean distance between them, in the target's unit.
+    """
 
     below: tuple[tuple[float, float], ...]
     wanted: float
@@ -116,8 +156,16 @@ class IntervalCoverage(Record):
 
 
 class Segment(Record):
-    """The metric of the test rows with this value of a column, with a 95 % interval; ``worse``: it ends before the
-    metric of all rows, from which it is more than 5 % away."""
+    """Quality of the test rows with one value of a column.
+
+    Attributes:
+        column: Name of the column.
+        value: The value, or a range of numbers.
+        rows: Number of rows.
+        quality: The plan's metric.
+        interval: Its 95 % interval.
+        worse: Whether the interval excludes the metric of all rows, and the metric is worse by more than 5 %.
+    """
 
     column: str
     value: str
@@ -128,9 +176,12 @@ class Segment(Record):
 
 
 class PermutationImportance(Record):
-    """By how much the metric gets worse when the column is shuffled (Breiman 2001).
+    """The permutation importance of a column (Breiman 2001, Random Forests).
 
-    ``spread``: the standard deviation over the repeats.
+    Attributes:
+        column: Name of the column.
+        drop: Mean loss of the metric when the column is shuffled.
+        spread: Standard deviation over the repeats.
     """
 
     column: str
@@ -147,7 +198,14 @@ class Drift(Record):
 
 
 class JobCost(Record):
-    """``dollars``: the seconds at the list price of the queue's dearest machine; None: of no known price."""
+    """The cost of a job.
+
+    Attributes:
+        job: Name of the job.
+        device: Device that it trained on.
+        seconds: Seconds of all attempts.
+        dollars: Price of these at the list price of the queue's dearest machine; None: the price is unknown.
+    """
 
     job: str
     device: str
