@@ -30,20 +30,25 @@ class FrontChart:
     metric: str
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if len(self.variants) < 2:
+        if len(self._comparable) < 2:
             return
         width = max(_MIN_COLUMNS, min(_MAX_COLUMNS, options.max_width - 14))
         yield from self._chart("stored bytes", lambda variant: float(variant.bytes or 0), size, width)
         yield from self._chart("one row", lambda variant: variant.latency_us or 0.0, _microseconds, width)
         yield Text("★ winner  ● on the Pareto front  ○ beaten by another", style="dim")
 
+    @property
+    def _comparable(self) -> list[VariantReport]:
+        """The variants whose metric is finite."""
+        return [variant for variant in self.variants if self.metric in variant.quality]
+
     def _chart(
         self, title: str, cost: Callable[[VariantReport], float], label: Callable[[float], str], width: int
     ) -> RenderResult:
-        costs = _Scale.of([math.log(max(cost(variant), 1e-9)) for variant in self.variants])
-        qualities = _Scale.of([variant.quality[self.metric] for variant in self.variants])
+        costs = _Scale.of([math.log(max(cost(variant), 1e-9)) for variant in self._comparable])
+        qualities = _Scale.of([variant.quality[self.metric] for variant in self._comparable])
         grid: dict[tuple[int, int], tuple[str, str]] = {}
-        for variant in sorted(self.variants, key=_importance):
+        for variant in sorted(self._comparable, key=_importance):
             height = qualities.position(variant.quality[self.metric])
             row = 1 - height if greater_is_better(self.metric) else height
             column = costs.position(math.log(max(cost(variant), 1e-9)))

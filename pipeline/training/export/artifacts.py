@@ -10,12 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.outcome import BODY, EDGES, MODEL, REFERENCE
 from pipeline.contracts.signature import Signature
 from pipeline.graphs.served_graph import wrap
 
 __all__ = ["write_artifacts"]
+
+_MAX_WEIGHT_BYTES = 2_100_000_000  # protobuf ends at 2 ** 31 - 1, with all that is around the weights
 
 
 def write_artifacts(  # noqa: PLR0913 - all that the files are made of
@@ -39,7 +42,16 @@ def write_artifacts(  # noqa: PLR0913 - all that the files are made of
 
     Returns:
         The sha256 of model.onnx.
+
+    Raises:
+        CandidateFailedError: The weights do not fit into one ONNX file.
     """
+    weights = sum(len(tensor.raw_data) for tensor in body.graph.initializer)
+    if weights > _MAX_WEIGHT_BYTES:
+        raise CandidateFailedError(
+            f"the model has {weights / 1e9:.1f} GB of weights, at most {_MAX_WEIGHT_BYTES / 1e9:.1f} GB fit into an "
+            "ONNX file: fewer or narrower layers are expected, or serve: single in place of a bag"
+        )
     model = wrap(body, dataset, signature).SerializeToString()
     (workdir / MODEL).write_bytes(model)
     (workdir / BODY).write_bytes(body.SerializeToString())

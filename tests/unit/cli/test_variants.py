@@ -102,3 +102,12 @@ def test_a_picture_is_written(stage: Stage, tmp_path: Path) -> None:
 def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match=r"\.png"):
         draw_front(VARIANT_REPORTS[:2], "accuracy", tmp_path / "front.txt", title="")
+
+
+def test_a_variant_without_a_finite_metric_is_left_out_of_both_fronts(tmp_path: Path) -> None:
+    board = [*VARIANT_REPORTS[:2], VARIANT_REPORTS[0].model_copy(update={"name": "forest/fp32", "quality": {}})]
+    draw_front(board, "accuracy", tmp_path / "front.png", title="a model")
+    assert (tmp_path / "front.png").stat().st_size > 1000
+    console = Console(width=100, record=True)
+    console.print(FrontChart(variants=board, metric="accuracy"))
+    assert "accuracy over one row" in console.export_text()

@@ -34,6 +34,7 @@ def draw_front(variants: Sequence[VariantReport], metric: str, path: Path, *, ti
     Raises:
         InvalidRequestError: matplotlib is not installed, or ``path`` has another ending.
     """
+    variants = [variant for variant in variants if metric in variant.quality]  # the others have no finite one
     figure = new_figure(path, width=11, height=5)
     panels: Any = figure.subplots(1, len(_PANELS), sharey=True)
     for axes, (label, cost) in zip(panels, _PANELS, strict=True):
@@ -62,11 +63,15 @@ def _draw_panel(
     for (name, group), (marker, color, area) in zip(groups.items(), styles, strict=True):
         qualities = [v.quality[metric] for v in group]
         axes.scatter([cost(v) for v in group], qualities, marker=marker, c=color, s=area, label=name, zorder=3)
-    for variant in variants[:_MAX_LABELED]:
+    costs = [cost(variant) for variant in variants]
+    middle = (min(costs) * max(costs)) ** 0.5  # of the axis, which is logarithmic
+    for variant in _labeled(variants):
+        is_right = cost(variant) > middle  # its name ends at the point, so that it stays inside the panel
         axes.annotate(
             variant.display_name,
             (cost(variant), variant.quality[metric]),
-            xytext=(5, 5),
+            xytext=(-7 if is_right else 7, 5),
+            horizontalalignment="right" if is_right else "left",
             textcoords="offset points",
             fontsize=7,
         )
@@ -77,3 +82,11 @@ def _draw_panel(
     axes.set_xlabel(label)
     axes.margins(x=0.2, y=0.12)
     axes.grid(visible=True, which="both", alpha=0.2)
+
+
+def _labeled(variants: Sequence[VariantReport]) -> list[VariantReport]:
+    """Return the variants whose names fit: the front, and of each candidate that has none there the first one."""
+    on_front = [variant for variant in variants if variant.on_front or variant.winner]
+    shown = {variant.candidate for variant in on_front}
+    beaten = {variant.candidate: variant for variant in reversed(variants) if variant.candidate not in shown}
+    return [*on_front, *beaten.values()][:_MAX_LABELED]
