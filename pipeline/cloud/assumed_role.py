@@ -90,9 +90,9 @@ class TenantRole:
         """Return a session that acts as the role; the role is taken at its first call and anew before it ends.
 
         Args:
-            base: Its credentials take the role; the service models that it has read are shared.
+            base: Session whose credentials take the role, and whose service models are shared.
             endpoint_url: Replaces AWS.
-            region: Of the STS that is asked.
+            region: Region of STS.
             now: The clock by which credentials end.
         """
         create_client = base.create_client

@@ -38,7 +38,7 @@ def translate_errors(resource: str) -> Iterator[None]:
     """Raise errors of botocore as errors of contracts.errors.
 
     Args:
-        resource: What is called, as the message names it.
+        resource: Name of the called resource, for messages.
 
     Raises:
         ConfigurationError: There are no valid credentials, they lack a permission, or the resource does not exist.

@@ -66,9 +66,9 @@ def fit_blend(  # noqa: PLR0913 - what is blended, and what it is measured by
     """Fit the weights of a blend to all rows, and measure it by cross-fitting over fifths of the rows.
 
     Args:
-        predictions: Of two candidates or more for the same rows: probabilities [rows, classes] or values [rows].
+        predictions: Predictions of two candidates or more for the same rows, [rows, classes] or [rows].
         truth: Labels, values, or several targets of the rows.
-        signature: Of the candidates.
+        signature: Signature of the candidates.
         metric: The plan's metric.
         weight: Weight of each row [rows]; None: all alike.
         rule: How the threshold of labels is chosen, for metrics of labels.

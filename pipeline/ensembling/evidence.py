@@ -23,10 +23,10 @@ class Member:
     Args:
         trained: Its record.
         body: Its body.onnx.
-        predictions: Of the trained model for the validation rows (reference.npz).
-        out_of_fold: Of a bag, its predictions for the training and then the validation rows
+        predictions: Predictions of the trained model for the validation rows (reference.npz).
+        out_of_fold: Out-of-fold predictions of a bag for the training and then the validation rows
             (records.outcome.OUT_OF_FOLD).
-        edges: Of the trained model for edge rows; None: not known.
+        edges: Predictions of the trained model for edge rows; None: they are unknown.
     """
 
     trained: TrainedCandidate

@@ -48,7 +48,7 @@ def measure(
         truth: As scoring.truth gives it: labels, each one of the signature's classes, or values; of clustering, which
             has none, where the rows lie.
         predictions: Predictions for the same rows.
-        weight: What each row counts [rows]; None: all alike.
+        weight: Weight of each row [rows]; None: all count the same.
         only: The one that is wanted.
 
     Returns:
@@ -75,8 +75,8 @@ def interval(  # noqa: PLR0913 - what is measured, and how
     rows it is of as many as they are worth (Kish 1965).
 
     Args:
-        signature, truth, answers, weight, only: As ``measure`` has them.
-        seed: Of the draws.
+        signature, truth, predictions, weight, only: As for ``measure``.
+        seed: Seed of the bootstrap.
 
     Returns:
         Metric -> its bounds.
@@ -108,12 +108,12 @@ def gain_interval(  # noqa: PLR0913 - what is compared, and how
     Paired: each draw of rows measures both, so that what makes rows easy or hard for both cancels out.
 
     Args:
-        signature, truth, weight: As ``measure`` has them.
+        signature, truth, weight: As for ``measure``.
         new: Predictions of the one.
         old: Predictions of the other, with the signature's classes.
         metric: Name of the metric.
         sign: 1 if greater is better, else -1.
-        seed: Of the draws.
+        seed: Seed of the bootstrap.
     """
     counts = np.ones(len(truth)) if weight is None else np.asarray(weight, np.float64)
     of_new, of_old = (_metrics(signature, truth, predictions, metric)[metric] for predictions in (new, old))

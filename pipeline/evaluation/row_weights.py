@@ -24,7 +24,7 @@ def row_weights(
     """Compute the weight of each row: that of its column ``weight`` times that of its class.
 
     Args:
-        rows: Of a split, with the target and the column of weights.
+        rows: Rows of a split, with the target and the column of weights.
         dataset: Names both; its training rows are what ``balanced`` balances.
         class_weights: As job_spec.Training has them; a class that is not named weighs 1. Of several labels per row they
             count in the training of each label alone.

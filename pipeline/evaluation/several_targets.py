@@ -49,8 +49,8 @@ def several_targets_metrics(
     ``average_precision`` are means over the labels (``macro``), as ``f1_macro`` is; ``f1_micro`` is of all cells.
 
     Args:
-        signature: Of several targets.
-        truth: As ``several_truths`` gives it.
+        signature: Signature of several targets.
+        truth: Truth, as ``several_truths`` returns it.
         predicted: Values, or probabilities of the labels [rows, targets].
     """
     if not signature.is_multilabel:

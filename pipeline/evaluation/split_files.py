@@ -42,8 +42,8 @@ class SplitFile:
         """Read every n-th row, where n is the least with which they fit; all rows where all fit.
 
         Args:
-            max_bytes: In memory; one row is read whatever it takes.
-            max_rows: At most; None: as many as fit.
+            max_bytes: Maximum of the bytes in memory; at least one row is read.
+            max_rows: Maximum of the rows; None: as many as fit.
 
         Returns:
             Evenly spaced rows, in their order.

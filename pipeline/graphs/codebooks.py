@@ -22,8 +22,8 @@ def share_weights(weights: Floats, values: int) -> Floats:
     """Return the weights, each replaced by the nearest of at most ``values`` centers.
 
     Args:
-        weights: Of any shape. Pruned ones (0) stay 0, which is one of the values.
-        values: At least 2.
+        weights: Weights of any shape. Pruned ones (0) stay 0, which is one of the values.
+        values: Maximum of the distinct values, at least 2.
     """
     nonzero = weights[weights != 0].astype(np.float64)
     has_zeros = nonzero.size < weights.size
@@ -43,7 +43,7 @@ def fit_codebook(
     Args:
         weights: One-dimensional.
         count: Most centers.
-        frequencies: How much each weight counts; None: all the same.
+        frequencies: Frequency of each weight; None: all count the same.
 
     Returns:
         The centers in ascending order.

@@ -21,7 +21,7 @@ def decision_nodes(signature: Signature, body_output: str, probabilities: str, l
         body_output: Probabilities of the body, float [batch, classes].
         probabilities: Output: those that are served, float [batch, classes].
         label: Output: the place of each row's label among the classes, int64 [batch].
-        prefix: Of all names between.
+        prefix: Prefix of the names of inner values.
 
     Returns:
         Nodes, and their constants.

@@ -23,8 +23,8 @@ def after_several_targets(signature: Signature, prefix: str, body_output: str) -
     """Make the graph from a body's answer to the outputs of contracts.signature.
 
     Args:
-        signature: Of several targets.
-        prefix: What the names of the graph's own values begin with.
+        signature: Signature of several targets.
+        prefix: Prefix of the names of inner values.
         body_output: Its input: values, or probabilities of the labels, float32 [batch, targets].
     """
     return (
@@ -102,7 +102,7 @@ def join_bodies(bodies: Sequence[onnx.ModelProto], signature: Signature) -> onnx
 
     Args:
         bodies: One for each target, in order: values, or probabilities of the classes no and yes [batch, 2].
-        signature: Of all targets.
+        signature: Signature of all targets.
     """
     if signature.is_multilabel:
         bodies = [join(body, _second_column(), prefix="yes/") for body in bodies]

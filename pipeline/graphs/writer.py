@@ -33,7 +33,7 @@ class GraphWriter:
     """The nodes and constants so far.
 
     Args:
-        prefix: What the names of values begin with, so that they differ from those of inputs and of other graphs.
+        prefix: Prefix of the names of values, which keeps them apart from inputs and other graphs.
     """
 
     prefix: str = "_"

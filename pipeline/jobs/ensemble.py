@@ -22,7 +22,7 @@ def ensemble(context: JobContext, deadline: float | None = None) -> Sequence[Can
     """Make the run's ensemble, within its minutes, and write its record; what an earlier attempt made is kept.
 
     Args:
-        context: Of the job.
+        context: Context of the job.
         deadline: time.monotonic() until which it may train; None: by the plan's minutes of this job.
 
     Returns:

@@ -25,8 +25,8 @@ def within_dollars(
 
     Args:
         planned: The candidates, with their estimated seconds.
-        dataset: What they are trained on.
-        spec: Its limits, and whether it names the algorithms.
+        dataset: The data set.
+        spec: Limits, and the named algorithms.
 
     Returns:
         The candidates that are kept, in their order, and those that are not, each with the reason.

@@ -54,7 +54,7 @@ def seconds_of(declared: AlgorithmSpec, dataset: Dataset, trials: Trials | None,
 
     Args:
         declared: The algorithm.
-        dataset: What it is trained on.
+        dataset: The data set.
         trials: Its search.
         trainings: As count_trainings has them.
     """
@@ -84,9 +84,9 @@ def minutes_for(limits: Limits, queues: list[str], *, has_ensemble: bool = False
     """Return the minutes that each job on these queues may train, so that their sum keeps ``limits.dollars``.
 
     Args:
-        limits: Of the spec.
-        queues: Of the jobs that train candidates.
-        has_ensemble: Another job on the CPU queue follows, with ENSEMBLE_SHARE of these minutes.
+        limits: Limits of the spec.
+        queues: Queues of the jobs that train candidates.
+        has_ensemble: Whether an ensemble job follows on the CPU queue, with ENSEMBLE_SHARE of these minutes.
     """
     if limits.dollars is None or not queues:
         return limits.minutes

@@ -79,9 +79,9 @@ def plan_ensemble(
 
     Args:
         planned: The candidates.
-        dataset: What they are trained on.
+        dataset: The data set.
         spec: Whether it wants a blend.
-        minutes: That a job which trains candidates has; where dollars are limited this one has a share of it.
+        minutes: Minutes of a job that trains candidates; if dollars are limited, this one has a share of them.
 
     Returns:
         None for one candidate, clusters, and private training: a distilled model would learn from the rows once more.

@@ -27,7 +27,7 @@ def describe(rows: TableRows, prepared: PreparedFiles, rejected: Path) -> dict[s
 
     Args:
         rows: The source's rows.
-        prepared: What they became.
+        prepared: The prepared data set.
         rejected: The file of rejected rows, which may not exist.
 
     Returns:

@@ -56,10 +56,10 @@ def build_dataset(
     """Profile the training rows, drop what cannot be learned, and write the splits.
 
     Args:
-        rows: Where they are from.
+        rows: The source's rows.
         read: All of them, by split.
         workdir: A folder for the files.
-        sha256: Of the source.
+        sha256: Hash of the source.
         test: Test rows that were given beside the data.
 
     Raises:

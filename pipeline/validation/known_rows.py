@@ -67,9 +67,9 @@ def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
     """Read a file by a model's signature.
 
     Args:
-        name: What the user calls the file.
-        path: Where it is.
-        signature: What the model takes, and how its training file was read.
+        name: Name of the file, for messages.
+        path: Path of the file.
+        signature: Signature of the model.
         workdir: An empty folder for what is made of the file.
         form: Its format; None: the ending of ``name`` tells it.
         ignore_extra: Ignore columns that the model does not read.

@@ -73,10 +73,10 @@ def prepare(  # noqa: PLR0913 - the rows, and what goes with them
 
     Args:
         rows: The source's rows.
-        spec: What was asked for.
+        spec: The job spec.
         rejected: Takes the rows that cannot be used.
         workdir: A folder for the splits' files.
-        sha256: Of the source.
+        sha256: Hash of the source.
         test: The rows that test; those of the source then train and validate.
 
     Raises:

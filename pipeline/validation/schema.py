@@ -178,7 +178,7 @@ def infer_schema(rows: TableRows, spec: JobSpec) -> Schema:
 
     Args:
         rows: The source's rows.
-        spec: What was asked for; its columns may bear the header's own spelling.
+        spec: The job spec; its columns may bear the header's own spelling.
 
     Raises:
         InvalidJobSpecError: A column of ``spec`` is not there, or is not what it is named for.

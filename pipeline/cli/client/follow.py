@@ -92,8 +92,8 @@ def follow_run(
     """Show each stage until the run has ended.
 
     Args:
-        run: Its name.
-        runs: What knows its state.
+        run: Name of the run.
+        runs: Reads its state.
         curves: Reads its present training curves.
         sleep: Waits between two looks.
 

@@ -22,7 +22,7 @@ def drop_with_key(ctx: typer.Context, api: KeyApi, file: Path, options: DropOpti
     """Upload a file, and watch the run that it starts, if wanted.
 
     Args:
-        ctx: Of the command.
+        ctx: Context of the command.
         api: The stack's API.
         file: File, or folder of images.
         options: Model, target, settings.
@@ -50,9 +50,9 @@ def watch_with_key(ctx: typer.Context, api: KeyApi, run: str, *, json: bool) -> 
     """Follow a run until it ends, and exit with its code.
 
     Args:
-        ctx: Of the command.
+        ctx: Context of the command.
         api: The stack's API.
-        run: Its name.
+        run: Name of the run.
         json: Print the run's record.
 
     Raises:

@@ -287,9 +287,9 @@ def watch_run(
     """Follow a run until it ends, then exit with its code.
 
     Args:
-        ctx: Of the command.
+        ctx: Context of the command.
         connection: The stack of the run.
-        run: Its name.
+        run: Name of the run.
         json: Print the run's record.
         succeeded: Called where it succeeded.
 

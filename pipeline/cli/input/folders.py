@@ -131,7 +131,7 @@ def confirm(reasons: Sequence[str], *, confirmed: bool) -> None:
     """Ask on a terminal whether an upload is meant.
 
     Args:
-        reasons: What is unusual; nothing is asked where there is none.
+        reasons: Unusual facts; nothing is asked if there are none.
         confirmed: ``--yes`` was given.
 
     Raises:

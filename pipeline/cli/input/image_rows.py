@@ -47,7 +47,7 @@ def read_images(path: Path, signature: Signature, limit: int | None) -> RequestR
 
     Args:
         path: An image, a folder or a zip.
-        signature: Of a model that reads images.
+        signature: Signature of a model that reads images.
         limit: None: all.
 
     Raises:

@@ -30,7 +30,7 @@ def check_cells(row: dict[str, Any], where: str, *, nan: bool = False) -> None:
 
     Args:
         row: Cells by column.
-        where: What a message calls the row.
+        where: Name of the row in messages.
         nan: Whether NaN is a missing value.
 
     Raises:
@@ -74,9 +74,9 @@ def check_files(
     """Check those files that have an object of JSON a line.
 
     Args:
-        files: What the user calls each, and where it is.
-        signature: What the model reads.
-        limit: Of all rows, how many are predicted on; None: all.
+        files: Name and path of each file.
+        signature: Signature of the model.
+        limit: Maximum of the rows to predict; None: all.
         scratch: Takes files that are written anew, since they spell names otherwise than the model.
 
     Returns:

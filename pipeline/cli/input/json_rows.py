@@ -31,7 +31,7 @@ def parse_rows(text: str | bytes, name: str = "") -> list[dict[str, Any]]:
 
     Args:
         text: A document of JSON.
-        name: What the user calls the file that it is in; empty: it is no file.
+        name: Name of its file, for messages; empty: it is no file.
 
     Raises:
         InvalidRequestError: It is not JSON (its line and column are named), or something else.

@@ -46,8 +46,8 @@ def read_files(
     """Read the first ``limit`` rows of files.
 
     Args:
-        files: What the user calls each, and where it is: the ending there tells its format.
-        signature: What the model reads, and how its training file was read.
+        files: Name and path of each file; the path's ending is that of its format.
+        signature: Signature of the model.
         limit: None: all rows.
         scratch: An empty folder.
         ignore_extra: Ignore columns that the model does not read.

@@ -37,7 +37,7 @@ class RowSource:
         """Read the first ``limit`` rows by the model's signature.
 
         Args:
-            signature: What the model reads, and how its training file was read.
+            signature: Signature of the model.
             limit: None: all rows.
             ignore_extra: Leave out columns that the model does not read; of JSON the API does that.
 

@@ -56,11 +56,11 @@ def predict_rows(
     """Predict with the live version in batches.
 
     Args:
-        source: Where the rows come from.
+        source: Source of the rows.
         session: Has the API key, or the connection does.
         connection: The stack that serves the model.
-        model: Its name.
-        tenant: Whose it is; None: the key's tenant.
+        model: Name of the model.
+        tenant: Tenant that owns it; None: the key's tenant.
         limit: The first so many rows; None: all.
         ignore_extra: Ignore columns that the model does not read.
 

@@ -110,7 +110,7 @@ def check_drop(
     Args:
         files: The data file, or the part files of one data set.
         dataset: The data set's name; None for a data file.
-        companions: What is uploaded with them.
+        companions: Companions that are uploaded with them.
         stored: Companions of earlier drops, which lie in the model's folder.
         spec: The train.yaml that is uploaded in place of others.
         target: The column to learn; it wins over train.yaml.

@@ -29,7 +29,7 @@ def precheck_model(
 
     Args:
         file: An .onnx file.
-        key: Where it goes.
+        key: Key of the upload.
         connection: The stack that it goes to.
         spec: The train.yaml that is uploaded with it; None: the one of an earlier drop, if there is one.
         calibration: Rows that are uploaded with it; None: those of an earlier drop, if there are some.

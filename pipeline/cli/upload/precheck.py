@@ -48,7 +48,7 @@ def precheck(upload: PlannedUpload, connection: Connection, *, check: bool, watc
     """Say what an upload starts with, and stop one that its run would refuse.
 
     Args:
-        upload: What is about to be uploaded.
+        upload: The planned upload.
         connection: The stack that it goes to.
         check: Read the data as the run will.
         watch: The run is watched, and says itself what it learns.
@@ -66,7 +66,7 @@ def precheck_files(upload: PlannedUpload, stored: Sequence[Path], *, check: bool
     """Say what an upload starts with, and stop one that its run would refuse, by the files of this machine.
 
     Args:
-        upload: What is about to be uploaded.
+        upload: The planned upload.
         stored: Companions of earlier drops.
         check: Read the data as the run will.
         watch: The run is watched, and says itself what it learns.
@@ -114,7 +114,7 @@ def not_uploaded(error: InputError, sentence: str = "") -> InputError:
 
     Args:
         error: The error.
-        sentence: Its message, if it is another one.
+        sentence: Message that replaces the error's; empty: it is kept.
     """
     return type(error)(f"{sentence or error.message} (nothing was uploaded; --no-check uploads it anyway)")
 

@@ -90,7 +90,7 @@ def drop_folder(folder: Path, connection: Connection, options: DropOptions, *, n
     and named.
 
     Args:
-        folder: Where the files are.
+        folder: Folder of the files.
         connection: The stack that they go to.
         options: Tenant, model, target, settings.
         now: Names the data set of part files.

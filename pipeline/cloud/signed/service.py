@@ -67,7 +67,7 @@ class SignedService:
         Args:
             method: HTTP method.
             path: Path, percent-encoded.
-            resource: What is called, for messages.
+            resource: Name of the called resource, for messages.
             headers: Headers, by name in lower case.
             body: Body.
 

@@ -40,7 +40,7 @@ class PageQuery:
 
         Args:
             default: Limit where the query has none.
-            scope: What the list is of, as ``encode_token`` is told.
+            scope: Scope of the list, as for ``encode_token``.
 
         Raises:
             InvalidRequestError: The limit is out of range, or the token is not of this list.
@@ -71,7 +71,7 @@ def encode_token(position: str, *scope: str) -> str:
 
     Args:
         position: Position in the list.
-        scope: What the list is of: its route, tenant, and filters.
+        scope: Scope of the list: its route, tenant, and filters.
     """
     document = json.dumps([_digest(scope), position], separators=(",", ":"))
     return base64.urlsafe_b64encode(document.encode()).decode().rstrip("=")
@@ -82,7 +82,7 @@ def decode_token(token: str, *scope: str) -> str:
 
     Args:
         token: The token.
-        scope: What the list is of, as ``encode_token`` was told.
+        scope: Scope of the list, as for ``encode_token``.
 
     Raises:
         InvalidRequestError: It is no token, or one of another list.

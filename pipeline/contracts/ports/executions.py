@@ -36,7 +36,7 @@ class Executions(Protocol):
         Idempotent for 90 days, in which a name is used only once.
 
         Args:
-            name: At most 80 characters.
+            name: Name of the execution, at most 80 characters.
             document: Input of the execution, as JSON.
 
         Returns:

@@ -136,7 +136,7 @@ class Table(Protocol):
         Args:
             pk: Partition key.
             sk: Sort key.
-            amounts: What is added, by attribute; an absent attribute counts as 0.
+            amounts: Number to add to each attribute; an absent attribute counts as 0.
             values: Attributes to set beside it.
         """
         ...

@@ -55,7 +55,7 @@ class UploadGrants(Protocol):
             content_bytes: Exact size of the object.
             sha256: Its digest in hexadecimal; None if it is not known.
             metadata: User metadata of the object.
-            seconds: How long the form is valid.
+            seconds: Validity of the form.
         """
         ...
 
@@ -76,7 +76,7 @@ class UploadGrants(Protocol):
             upload_id: Multipart upload.
             number: Number of the part, from 1 to 10,000.
             content_bytes: Exact size of the part.
-            seconds: How long the URL is valid.
+            seconds: Validity of the URL.
         """
         ...
 

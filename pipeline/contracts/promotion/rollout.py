@@ -20,7 +20,7 @@ class RolloutRule(Record):
         mode: ``canary``: the version responds to its share of the requests, and becomes live if it keeps the bounds;
             ``shadow``: the live version responds, the other one's predictions are compared, and a person decides.
         percent: Share of the requests.
-        minutes: How long.
+        minutes: Duration.
         max_failures: Share of its requests that the version may fail although the live version does not.
         max_slowdown: Its 95th percentile of latency divided by the live version's.
         max_disagreement: Share of labels that differ from the live version's; of values their root mean square

@@ -16,7 +16,7 @@ class Change(Record):
 
     Attributes:
         id: The same for a repeated delivery.
-        kind: What has changed; the detail type of its event.
+        kind: Kind of the change: the detail type of its event.
         tenant: Tenant whose run or model it is.
         time: When, ISO 8601.
         detail: Of a run ``run``, ``model``, ``status``, ``version`` and ``error``; of a move ``model``, ``alias``,

@@ -142,10 +142,10 @@ class LeaderboardRow(Record):
     """A row of the leaderboard.
 
     Attributes:
-        rank: By the metric; None of a variant that is not ok.
-        variant: What was made and measured.
-        on_front: It is Pareto-optimal in quality, latency and size.
-        winner: It is served.
+        rank: Rank by the metric; None for a variant that is not ok.
+        variant: The variant.
+        on_front: Whether it is Pareto-optimal in quality, latency and size.
+        winner: Whether it is served.
         outcome: Why it is served or not; None in records of earlier versions.
         reason: The same in words, with the numbers.
         misses: The limits of the JobSpec that it does not keep, one sentence each.

@@ -12,23 +12,23 @@ class VariantReport(Record):
     """A variant with its measures and the reason why it is served or not. Later fields are empty in older cards.
 
     Attributes:
-        rank: By the metric; None of a variant that is not ok.
-        candidate: What was trained.
-        algorithm: Of the candidate.
-        precision: Of its weights.
+        rank: Rank by the metric; None for a variant that is not ok.
+        candidate: Name of its candidate.
+        algorithm: Algorithm of the candidate.
+        precision: Precision of its weights.
         status: ok; rejected by a gate; not_applicable.
         reason: Why it is served or not, with the numbers.
         quality: Metric -> value, out-of-fold or on the validation rows.
         interval: Metric -> its 95 % interval.
         agreement: Share of rows with the fp32 file's label; regression: correlation with its values.
         latency_us: Microseconds of one row on one thread, the median.
-        bytes: Of the stored file.
-        train_seconds: Of the candidate.
-        on_front: It is Pareto-optimal in quality, latency and size.
-        winner: It is served.
+        bytes: Size of the stored file.
+        train_seconds: Duration of the candidate's training.
+        on_front: Whether it is Pareto-optimal in quality, latency and size.
+        winner: Whether it is served.
         name: Unique within the run.
         passes: Compression passes, in order.
-        onnx_bytes: Of the ONNX file that the stored file unpacks to.
+        onnx_bytes: Size of the ONNX file that the stored file unpacks to.
         latencies: Batch size ("1", "64") -> microseconds of one call.
         load_ms: Milliseconds to unpack the stored file and create its session.
         memory_bytes: Resident memory that the loaded session holds.

@@ -26,7 +26,7 @@ def error_sentences(error: ValidationError, model: type[BaseModel]) -> list[str]
     Args:
         error: What pydantic raised. It counts a list as too short if items are wrong: that problem is left out. For a
             field of several types it reports a problem for each type.
-        model: What was validated.
+        model: The validated model.
     """
     reported = error.errors()
     parents = {problem["loc"][:-1] for problem in reported}

@@ -132,7 +132,7 @@ class Canary(Section):
 
     Attributes:
         percent: Share of the requests that the version responds to (canary), or is compared on (shadow).
-        minutes: How long.
+        minutes: Duration.
         max_failures: Share of its requests that it may fail although the live version does not.
         max_slowdown: Its 95th percentile of latency divided by the live version's.
         max_disagreement: Share of labels that may differ from the live version's; of values their root mean square

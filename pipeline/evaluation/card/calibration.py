@@ -26,10 +26,10 @@ def calibration(
     """Compare the largest probability of each row with outcomes in ten bins; those without a row are left out.
 
     Args:
-        signature: Of the model.
+        signature: Signature of the model.
         truth: Labels [rows].
         predictions: Predictions for the same rows.
-        weight: What each row counts [rows]; None: all alike.
+        weight: Weight of each row [rows]; None: all count the same.
     """
     probabilities = predictions.probabilities.astype(np.float64)
     counts = np.ones(len(truth)) if weight is None else weight
@@ -73,10 +73,10 @@ def coverage(
     """Compare predicted quantiles with the true values.
 
     Args:
-        quantiles: Those that are predicted.
+        quantiles: The predicted quantiles.
         truth: Values [rows].
-        predicted: [rows, quantiles], in the order of ``quantiles``.
-        weight: What each row counts [rows]; None: all alike.
+        predicted: Predictions [rows, quantiles], in the order of ``quantiles``.
+        weight: Weight of each row [rows]; None: all count the same.
     """
     order = np.argsort(quantiles)
     low, high = predicted[:, order[0]], predicted[:, order[-1]]

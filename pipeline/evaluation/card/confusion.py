@@ -50,10 +50,10 @@ def class_quality(
     """Compute precision, recall and F1 of each class, in the order of the signature.
 
     Args:
-        signature: Of the model.
+        signature: Signature of the model.
         truth: Labels [rows].
         predictions: Predictions for the same rows.
-        weight: What each row counts [rows]; None: all alike.
+        weight: Weight of each row [rows]; None: all count the same.
     """
     number = {label: index for index, label in enumerate(signature.classes)}
     true_class, labeled = (

@@ -22,7 +22,7 @@ def report_decision(exam: HoldoutEvaluation, out_of_fold: DecisionFit | None) ->
 
     Args:
         exam: The test rows of a classification.
-        out_of_fold: What was measured where both were found.
+        out_of_fold: The effect on the rows that both were fitted to, cross-fitted.
     """
     signature, weight = exam.signature, exam.weight
     number = {label: index for index, label in enumerate(signature.classes)}

@@ -87,12 +87,12 @@ def fit_decision(  # noqa: PLR0913 - what is decided, and by what
     each fifth of the rows is judged by that of the others.
 
     Args:
-        signature: Its classes, and which is positive.
+        signature: Signature of the model.
         truth: Labels [rows].
-        probabilities: Of the model as it was trained, of rows that it has not learned from [rows, classes].
-        rule: Where the threshold comes from.
-        weight: What each row counts [rows]; None: all alike.
-        calibrates: Whether a temperature is looked for.
+        probabilities: Uncalibrated probabilities of rows that the model has not learned from [rows, classes].
+        rule: How the threshold is chosen.
+        weight: Weight of each row [rows]; None: all count the same.
+        calibrates: Whether a temperature is fitted.
         is_bag: Whether the probabilities are of fold models, and their mean is served, which is less sure than each.
     """
     number = {label: index for index, label in enumerate(signature.classes)}

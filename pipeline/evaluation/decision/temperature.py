@@ -38,9 +38,9 @@ def fit_temperature(probabilities: Floats, truth: Ints, weight: Floats | None = 
     """Find the temperature with the least log loss.
 
     Args:
-        probabilities: Of rows that the model has not learned from [rows, classes].
+        probabilities: Probabilities of rows that the model has not learned from [rows, classes].
         truth: Class of each row [rows].
-        weight: What each row counts [rows]; None: all alike.
+        weight: Weight of each row [rows]; None: all count the same.
     """
     from scipy.optimize import minimize_scalar  # noqa: PLC0415 - functions calibrate, and only jobs fit
 

@@ -73,8 +73,8 @@ def tune_threshold(scores: Floats, positive: Flags, rule: ThresholdRule, weight:
     Args:
         scores: Probability of the positive class, of rows that the model has not learned from [rows].
         positive: Whether the row is of it [rows].
-        rule: Its metric; of ``precision_at_recall`` also the recall that is kept.
-        weight: What each row counts [rows]; None: all alike.
+        rule: Names the metric, and for ``precision_at_recall`` the minimum of the recall.
+        weight: Weight of each row [rows]; None: all count the same.
 
     Returns:
         In (0, 1); 0.5 where the rows are all positive, or none is.

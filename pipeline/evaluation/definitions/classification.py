@@ -26,9 +26,9 @@ def classification_metrics(
     Args:
         truth: Class of each row [rows].
         predicted: Class that each row was labeled with [rows].
-        probabilities: [rows, classes].
-        positive: Of two classes the one that F1 and average precision are of.
-        order: The numbers that the labels are [classes]; None where they are no numbers, and have no order.
+        probabilities: Probabilities [rows, classes].
+        positive: Number of the positive class of two.
+        order: The labels as numbers [classes]; None if they are no numbers, and have no order.
 
     Returns:
         ``f1`` of two classes alone, ``quadratic_kappa`` of ordered ones alone.

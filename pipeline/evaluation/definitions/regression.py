@@ -25,8 +25,8 @@ def regression_metrics(
     Args:
         truth: [rows].
         values: Predicted [rows].
-        quantiles: Those that are predicted too.
-        answered: Their values [rows, quantiles].
+        quantiles: The predicted quantiles; empty: there are none.
+        answered: Predictions of the quantiles [rows, quantiles].
 
     Returns:
         ``rmsle`` only where all of the truth is above -1. ``pinball`` is the mean over the quantiles; without any, of

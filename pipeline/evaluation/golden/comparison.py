@@ -37,9 +37,9 @@ def compare_predictions(
     """Compare predictions with the golden ones, row by row.
 
     Args:
-        predictions: As the predict function answers.
-        golden: What is expected, in the same order.
-        tolerance: Of numbers, absolute, and relative for magnitudes above 1.
+        predictions: Predictions in the form of the predict function's responses.
+        golden: Expected predictions, in the same order.
+        tolerance: Tolerance of numbers: absolute, and relative for magnitudes above 1.
     """
     equal, differences = 0, [0.0]
     for index, expected in enumerate(golden):

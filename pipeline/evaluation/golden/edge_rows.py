@@ -20,7 +20,7 @@ def edge_rows(features: pl.DataFrame, signature: Signature) -> pl.DataFrame:
 
     Args:
         features: At least one row, with the columns of the signature.
-        signature: What the model takes.
+        signature: Signature of the model.
 
     Returns:
         At most five different rows: all missing (but images); unknown categories and empty texts; the least values and

@@ -32,7 +32,7 @@ def make_golden_predictions(
         served: The served file.
         test: Rows that nothing was chosen by.
         signature: The file's.
-        precision: Of the file, on which the tolerance depends.
+        precision: Precision of the file, on which the tolerance depends.
         has_edges: Whether edge rows are added. A model that was brought may refuse them, as one of tokens does.
     """
     features = test.select(column.name for column in signature.columns)

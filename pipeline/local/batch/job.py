@@ -30,7 +30,7 @@ class BatchJob:
     The main node must notice by itself that another node is lost.
 
     Args:
-        request: What to run.
+        request: The job to run.
         changed: Called after each change of the status.
         grace_seconds: Seconds between SIGTERM and SIGKILL when the job is stopped.
     """

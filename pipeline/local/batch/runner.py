@@ -38,7 +38,7 @@ class JobRunner:
         """Start a job as soon as its queue has room.
 
         Args:
-            request: What to run.
+            request: The job to run.
             changed: Called after each change of its status, in the caller's context but another thread.
         """
         job = BatchJob(request, changed=changed, grace_seconds=self._grace_seconds)

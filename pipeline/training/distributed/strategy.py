@@ -86,7 +86,7 @@ class Strategy:
 
         Args:
             model: What ``wrap`` returned.
-            weights: By name, in the main process; the others need none.
+            weights: Weights by name in the main process; the others need none.
         """
         network = self._unwrap(model)
         state = network.state_dict()

@@ -49,8 +49,8 @@ class TextLinearModel:
 
     Args:
         columns: Vocabulary of each text column.
-        weights: Of each column [terms, scores].
-        bias: Of the scores [scores].
+        weights: Weights of each column's terms [terms, scores].
+        bias: Bias of each score [scores].
         notes: Notes on the fit, for the model card.
     """
 

@@ -30,7 +30,7 @@ class _Restart:
         note: Why the checkpoint of an earlier attempt is not used.
         state: Fields of the TrainingState, without the weights; None: the training begins.
         has_average: Whether the checkpoint has averaged weights.
-        average_count: How many weights were averaged.
+        average_count: Number of averaged weights.
         random: States of the random generators, by rank.
     """
 
@@ -135,7 +135,7 @@ def _restore(restart: _Restart, checkpoint: _Checkpoint, components: TrainingCom
     """Restore the components and return the state.
 
     Args:
-        restart: What the main process broadcast.
+        restart: The message of the main process.
         checkpoint: The whole checkpoint in the main process; empty in the others.
         components: The components, which change.
     """

@@ -28,7 +28,7 @@ class Dense(nn.Module):
     """A multilayer perceptron with ReLU and dropout after each layer but the last.
 
     Args:
-        widths: Of the input, of each hidden layer, and of the output.
+        widths: Widths of the input, of each hidden layer, and of the output.
         dropout: Probability that a hidden unit is dropped in training.
 
     Shapes:

@@ -225,7 +225,7 @@ def _train_step(
         train: All rows to train on.
         batch: Indices of the batch's rows [rows].
         progress: Fraction of the epoch before this step.
-        state: Is updated.
+        state: State of the training, which changes.
     """
     rows, loss_scale = components.strategy.shard_batch(batch)
     compute = partial(_compute_gradients, components, train, rows, loss_scale)

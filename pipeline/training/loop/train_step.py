@@ -45,8 +45,8 @@ class DeviceBatch:
         inputs: Inputs of the network, each [rows, ...].
         target: Class numbers or standardized values [rows].
         weight: Weight of each row [rows]; None: all alike.
-        mixed_with: Of mixup, the rows [rows] that each row is mixed with; None: none is mixed.
-        mix: Of mixup, the fraction of each row itself [].
+        mixed_with: Index of the row that mixup mixes each row with [rows]; None: there is no mixup.
+        mix: Fraction of each row itself in mixup []; None: there is no mixup.
     """
 
     inputs: list[Tensor]
@@ -64,7 +64,7 @@ class DeviceData:
         inputs: Inputs of the network by name, each [rows, ...].
         target: Class numbers or standardized values [rows].
         weight: Weight of each row [rows]; None: all alike.
-        device: Where batches are needed.
+        device: Device of the batches.
     """
 
     inputs: Inputs

@@ -88,7 +88,7 @@ class WeightOptimizer:
         """Restore the state of the optimizers.
 
         Args:
-            state: Of each optimizer, as Strategy.gather_full made it; None in a process that is not the main one.
+            state: State of each optimizer, gathered by Strategy.gather_full; None except in the main process.
             strategy: Distributes it to the processes.
         """
         states = [{}] * len(self._optimizers) if state is None else state

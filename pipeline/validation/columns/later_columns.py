@@ -26,9 +26,9 @@ class LaterCells:
 
     Attributes:
         cells: As the file has them, stripped where they are dates.
-        values: In the type of the split files; null for a missing value.
+        values: Values in the type of the split files; null for a missing value.
         exact: The same, of numbers in Float64.
-        warnings: What differs from the training file.
+        warnings: Differences from the training file.
     """
 
     cells: pl.Series
@@ -42,7 +42,7 @@ def cast_later_column(raw: pl.Series, column: Column, missing: Set[str] = MISSIN
 
     Args:
         raw: Cells as a reader has them.
-        column: How the training file wrote them.
+        column: Format of the training file's cells.
         missing: Texts that mean a missing value.
 
     Raises:
@@ -72,7 +72,7 @@ def fit_column(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> t
 
     Args:
         raw: Cells as a reader has them.
-        column: How the training file wrote them.
+        column: Format of the training file's cells.
         missing: Texts that mean a missing value.
 
     Returns:

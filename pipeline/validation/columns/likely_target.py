@@ -20,7 +20,7 @@ def find_likely_target(target: Target, names: Sequence[str], columns: Sequence[C
     Args:
         target: The default one.
         names: All columns of the file, in its order.
-        columns: Those that models can read.
+        columns: Columns that models can read.
     """
     if target.rule.name.casefold() in _TARGET_NAMES:
         return ""

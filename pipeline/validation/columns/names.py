@@ -183,7 +183,7 @@ def check_cells(file: str, cells: int) -> None:
     """Check that a table fits in memory.
 
     Args:
-        file: What the user calls the file.
+        file: Name of the file, for messages.
         cells: Number of cells.
 
     Raises:

@@ -118,8 +118,8 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
     Args:
         raw: Cells as a reader has them.
         spec: Its task, its metric and its markers of a missing value.
-        task: What the file itself says.
-        decimal_hint: What other columns of the file write before decimals.
+        task: Task that the file implies; None: it implies none.
+        decimal_hint: Decimal mark of the file's other columns.
 
     Raises:
         InvalidTargetError: There are no values, one value, too many classes, or values that do not fit the task.

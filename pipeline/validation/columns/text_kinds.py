@@ -20,8 +20,8 @@ def is_free_text(distinct: pl.Series, rows: int) -> bool:
     """Tell free text, and what identifies a row, from categories.
 
     Args:
-        distinct: The texts of a column, each once.
-        rows: How many rows have one.
+        distinct: Distinct texts of a column.
+        rows: Number of rows with a text.
     """
     distinct_share = len(distinct) / rows
     if distinct_share > _MAX_REPEATED:

@@ -44,7 +44,7 @@ def infer_column(
     Args:
         raw: Cells as a reader has them.
         missing: Texts that mean a missing value.
-        decimal_hint: What other columns of the file write before decimals, for a column that does not tell.
+        decimal_hint: Decimal mark of the file's other columns, for a column that is ambiguous.
     """
     if not has_number_marker(missing) and (numbers := _plain_numbers(raw)) is not None:
         return infer_number_kind(numbers, raw, missing=raw.null_count())

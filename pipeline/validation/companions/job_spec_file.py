@@ -41,8 +41,8 @@ def override_target(spec: JobSpec, target: str) -> AskedSpec:
     """Learn the target that was named explicitly, whatever train.yaml says.
 
     Args:
-        spec: What train.yaml asks for.
-        target: Of --target, or of the object's metadata; empty: none was named.
+        spec: Settings of train.yaml.
+        target: Target of --target or the object's metadata; empty: none was named.
 
     Raises:
         InvalidJobSpecError: More of train.yaml is about its own target, or has another use for the column.

@@ -24,7 +24,7 @@ def read_companion(
         uploads: The store that holds it and its companions.
         names: Names the file may have, the usual one first.
         max_bytes: Size above which the file is refused, before it is read.
-        error: What to raise for a file that is too large.
+        error: Class of the error for a file that is too large.
 
     Raises:
         InputError: The file is too large; of the type ``error``.

@@ -53,7 +53,7 @@ def read_test_rows(
 
     Args:
         test: The file.
-        schema: How the data is read.
+        schema: Schema of the data.
         classes: Labels that the training rows have; empty where there are none.
         optional: Columns that the file may lack.
 
@@ -103,7 +103,7 @@ def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> 
 
     Args:
         raw: Cells as they were read.
-        target: How cells of the target are read.
+        target: Rule of the target's cells.
         classes: The labels of the training rows.
 
     Returns:

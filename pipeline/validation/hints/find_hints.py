@@ -15,7 +15,7 @@ def find_hints(schema: Schema) -> tuple[str, ...]:
     """Say what the rows look like besides what they are learned as; of clusters and images only what names the rows.
 
     Args:
-        schema: How the rows are read, with the sample that was looked at.
+        schema: Schema of the rows, with the sample that it was inferred from.
 
     Returns:
         One sentence for each, with the line of train.yaml that says it.

@@ -70,7 +70,7 @@ def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its she
     """Write one sheet of a workbook as a csv file.
 
     Args:
-        name: What the user calls the file.
+        name: Name of the file, for messages.
         path: The workbook: .xlsx, .xlsm, .xlsb, .xls or .ods, whatever its name.
         folder: Where the csv file is written.
         sheet: The sheet's name; empty for the first one that holds a table.

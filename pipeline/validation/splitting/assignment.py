@@ -42,7 +42,7 @@ def assign_splits(
         target: Values without nulls; its classes (String) or quantiles (Float64) are the strata.
         groups: The group of each row; None: each row is by itself.
         shares: Fractions of the rows.
-        seed: Of the random order.
+        seed: Seed of the random order.
         has_test: The test rows are in a file of their own.
 
     Returns:
@@ -92,7 +92,7 @@ def assign_by_group(groups: pl.Series, shares: Split, seed: int, *, has_test: bo
     Args:
         groups: The group of each row.
         shares: Fractions of the rows.
-        seed: Of the random order.
+        seed: Seed of the random order.
         has_test: The test rows are in a file of their own.
 
     Returns:

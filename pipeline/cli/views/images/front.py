@@ -26,7 +26,7 @@ def draw_front(variants: Sequence[VariantReport], metric: str, path: Path, *, ti
     """Write a picture with every variant that passed its gates, those on the front joined by a line.
 
     Args:
-        variants: At least one.
+        variants: Variants, at least one.
         metric: The vertical axis; the better end is at the top.
         path: A .png, .svg or .pdf file.
         title: Above the panels.

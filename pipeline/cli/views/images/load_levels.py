@@ -15,7 +15,7 @@ def draw_levels(levels: Sequence[LoadLevel], path: Path, *, title: str) -> None:
     """Write a picture: throughput to the right, latency upward, a point for each number of clients.
 
     Args:
-        levels: Those without a successful request are left out.
+        levels: Levels of the load test; those without a successful request are left out.
         path: A .png, .svg or .pdf file.
         title: Above the axes.
 

@@ -55,8 +55,8 @@ def infer_number_kind(
     Args:
         numbers: Float64, null where missing.
         cells: The same cells as the file has them: integers beyond float64 are exact there.
-        number_format: How text becomes the numbers.
-        missing: How many cells are missing as they stand; the others that are null lost their value.
+        number_format: Format of the numbers in text.
+        missing: Number of missing cells; other nulls could not be read.
     """
     name = numbers.name
     if numbers.null_count() == len(numbers):

@@ -72,7 +72,7 @@ def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collec
     """Split the head by the preferred delimiter if that makes two columns, else by the best one.
 
     Args:
-        name: What the user calls the file.
+        name: Name of the file, for messages.
         head: Its first lines.
         preferred: The delimiter that the file's name or its first line says, else None.
         names: Columns that a trained model expects; a header with only one of them is one column.

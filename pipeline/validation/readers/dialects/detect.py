@@ -42,7 +42,7 @@ def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, 
     """Detect how ``path`` is written. Only its first lines and its last 64 KB are read.
 
     Args:
-        name: What the user calls the file.
+        name: Name of the file, for messages.
         path: UTF-8 text; a few lines may hold other bytes.
         start: Bytes of a byte order mark.
         delimiter: The one that the file's name says, else None.

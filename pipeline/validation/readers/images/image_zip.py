@@ -36,7 +36,7 @@ def read_image_folders(name: str, path: Path, rejected: RejectedRows, fixed_size
     """Read the images of a zip file and resize all of them to one size; they are grey if all are grey.
 
     Args:
-        name: What the user calls the file.
+        name: Name of the file, for messages.
         path: The zip file.
         rejected: Takes the images that cannot be decoded.
         fixed_size: Height, width and channels of the images; the median size where it is empty.

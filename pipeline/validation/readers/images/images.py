@@ -56,7 +56,7 @@ def fit_images(name: str, pixels: NDArray[np.uint8], size: tuple[int, ...]) -> N
     """Resize images.
 
     Args:
-        name: What the user calls the file.
+        name: Name of the file, for messages.
         pixels: The images.
         size: Height, width and channels that each image gets.
 

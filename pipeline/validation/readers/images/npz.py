@@ -40,7 +40,7 @@ def read_image_arrays(name: str, path: Path, fixed_size: tuple[int, ...] = ()) -
     """Read images and labels of an npz file. Its sizes are checked first, and nothing in it is run.
 
     Args:
-        name: What the user calls the file.
+        name: Name of the file, for messages.
         path: The npz file.
         fixed_size: Height, width and channels that the images get; empty: as the file has them.
 
