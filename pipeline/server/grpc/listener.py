@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from operator import attrgetter
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from pipeline.contracts.errors import InvalidRequestError
 from pipeline.server.config import TlsFiles
 from pipeline.server.grpc import open_inference, tensorflow_serving
 from pipeline.server.grpc.calls import Call, CallRunner, Reply
@@ -95,7 +97,6 @@ class GrpcListener:
         response_class = message_class(descriptor.output_type.full_name)
         return grpc.unary_unary_rpc_method_handler(
             self._behavior(descriptor.name, method, request_class),
-            request_deserializer=request_class.FromString,
             response_serializer=response_class.SerializeToString,
         )
 
@@ -104,14 +105,22 @@ class GrpcListener:
     ) -> Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]:
         model_of = _model_reader(request_class)
 
-        async def respond(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            call = Call(
-                run=lambda caller: method(request, caller),
-                method=name,
-                key=f"{name} {model_of(request)}",
-                size=request.ByteSize(),
-            )
+        async def respond(message: bytes, context: grpc.aio.ServicerContext) -> Any:
+            try:
+                request = request_class.FromString(message)
+            except DecodeError:
+                call = Call(run=refuse, method=name, key=name, size=len(message))
+            else:
+                call = Call(
+                    run=lambda caller: method(request, caller),
+                    method=name,
+                    key=f"{name} {model_of(request)}",
+                    size=len(message),
+                )
             return await self._runner.run(context, call)
+
+        def refuse(caller: Caller) -> NoReturn:
+            raise InvalidRequestError(f"a message {request_class.DESCRIPTOR.full_name} is expected")
 
         return respond
 

@@ -261,3 +261,12 @@ def test_the_compiled_protos_are_those_of_the_sources(tmp_path: Path) -> None:
 
     compile_protos(tmp_path / "descriptors.binpb")
     assert (tmp_path / "descriptors.binpb").read_bytes() == (PROTOS / "descriptors.binpb").read_bytes()
+
+
+@pytest.mark.parametrize("service", [OIP, TENSORFLOW])
+def test_bytes_that_are_no_message_are_an_invalid_argument(channel: grpc.Channel, service: str) -> None:
+    method = {OIP: "ModelInfer", TENSORFLOW: "Predict"}[service]
+    with pytest.raises(grpc.RpcError) as refused:
+        channel.unary_unary(f"/{service}/{method}")(b"\xff\xff\xff\xff", timeout=5)
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert f"{method}Request is expected" in refused.value.details()
