@@ -54,7 +54,8 @@ class Deployer:
         Raises:
             ConfigurationError: CloudFormation failed; the message has the first failure's reason.
         """
-        self._upload({**package.objects, "template.json": json.dumps(package.template, default=str).encode()})
+        template = _with_defaults(package.template, parameters or {})
+        self._upload({**package.objects, "template.json": json.dumps(template, default=str).encode()})
         status = self._status(stack)
         if status in _DEAD:
             self._cloudformation.delete_stack(StackName=stack)
@@ -143,3 +144,10 @@ class Deployer:
     def _client(self, service: str, **options: Any) -> Any:
         config = Config(retries={"mode": "standard", "total_max_attempts": 3}, max_pool_connections=16, **options)
         return self._session.create_client(service, region_name=REGION, endpoint_url=self._endpoint_url, config=config)
+
+
+def _with_defaults(template: Mapping[str, Any], parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Return the template with the values as defaults: MiniStack's SAM transform knows no others."""
+    declared = template.get("Parameters", {})
+    changed = {name: {**declared[name], "Default": value} for name, value in parameters.items() if name in declared}
+    return {**template, "Parameters": {**declared, **changed}} if changed else dict(template)

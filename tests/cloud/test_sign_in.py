@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import pytest
@@ -20,6 +21,7 @@ class SignIn:
 
     cloud: Cloud
     issuer: FakeIssuer
+    home: Path
 
     def get(self, path: str = "/registry/models", **headers: str) -> httpx.Response:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -36,7 +38,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignIn]:
         status = control.up(home=home, parameters={"CredentialHeader": "Host", "JwtIssuer": issuer.url})
         assert status.endpoint_url is not None
         try:
-            yield SignIn(Cloud(Session(localstack_host=status.endpoint_url.removeprefix("http://"))), issuer)
+            yield SignIn(Cloud(Session(localstack_host=status.endpoint_url.removeprefix("http://"))), issuer, home)
         finally:
             control.down(home=home)
 
@@ -72,3 +74,20 @@ def test_a_tokens_role_is_the_callers(scene: SignIn) -> None:
     assert denied.status_code == 403
     (entry, *_) = scene.cloud.audit.list(tenant="demo")
     assert (entry.principal, entry.action, entry.outcome) == ("jwt:eve", "rollback", "denied")
+
+
+def test_another_header_may_be_the_only_one(scene: SignIn) -> None:
+    status = control.up(
+        home=scene.home, parameters={"CredentialHeader": "Authorization", "JwtIssuer": scene.issuer.url}
+    )
+    assert status.api_url is not None
+    requests = {
+        f"Bearer {scene.issuer.token(tenant='demo')}": 200,
+        f"Bearer {scene.cloud.key}": 200,
+        "Bearer md_unknown": 401,
+    }
+    for authorization, expected in requests.items():
+        headers = {"authorization": authorization, "x-api-key": "md_other"}
+        assert httpx.get(f"{status.api_url}/registry/models", headers=headers, timeout=60).status_code == expected
+    refused = httpx.get(f"{status.api_url}/registry/models", headers={"x-api-key": scene.cloud.key}, timeout=60)
+    assert refused.status_code == 401

@@ -387,7 +387,7 @@ def test_the_header_that_answers_are_kept_by_is_known_after_the_transform() -> N
 
 
 def test_nobody_in_the_user_pool_chooses_their_own_tenant_or_role() -> None:
-    """Cognito's users write all attributes that a client does not withhold; groups are the administrator's."""
+    """Users write what their client names in WriteAttributes; groups are the administrator's."""
     (client,) = resources("AWS::Cognito::UserPoolClient").values()
     (pool,) = resources("AWS::Cognito::UserPool").values()
     variables = FUNCTIONS["AuthorizeRequestFunction"]["Environment"]["Variables"]
