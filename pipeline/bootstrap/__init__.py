@@ -320,7 +320,7 @@ def _model_loader(
 
 
 def _dead_letters(clients: Clients, outputs: Mapping[str, str]) -> tuple[DeadLetters, ...]:
-    """Those that the stack has: an older one has fewer."""
+    """Return the dead-letter queues of the stack; an older one has fewer."""
     from pipeline.cloud.lambda_function_calls import LambdaFunctionCalls
     from pipeline.cloud.sqs_messages import SqsMessages
     from pipeline.intake import dead_letters

@@ -91,7 +91,7 @@ def increment_request(amounts: Mapping[str, float], values: Mapping[str, Any]) -
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:
-    """Bytes that DynamoDB counts for an item; a number, whose size it does not state exactly, at its most.
+    """Return the bytes that DynamoDB counts for an item, at most: the size of a number is not specified exactly.
 
     References:
         Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats".

@@ -52,7 +52,7 @@ class Column:
 
     @property
     def datatype(self) -> str:
-        """Its datatype in the Open Inference Protocol."""
+        """Return its datatype in the Open Inference Protocol."""
         return "FP64" if self.is_wide else _DATATYPES[self.kind]
 
 
@@ -133,7 +133,7 @@ class Signature:
 
     @property
     def target_columns(self) -> tuple[str, ...]:
-        """The columns of a file that hold what is predicted; of clustering none."""
+        """Return the columns of a file that hold the targets; none for clustering."""
         if self.targets and self.target == join_targets(self.targets):
             return self.targets
         return (self.target,) if self.target else ()

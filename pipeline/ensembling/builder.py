@@ -311,7 +311,7 @@ class EnsembleBuilder:
         }
 
     def _student_decision(self, blended: TrainedCandidate, predictions: Floats) -> dict[str, Any]:
-        """Fields of the student's record: a decision of its own, where the validation rows have enough positive ones.
+        """Return fields of the student's record: its own decision, if enough validation rows are positive.
 
         A student learns log-odds, whose mean is lower than the log-odds of a mean: the blend's threshold may be above
         all of its probabilities.
@@ -345,7 +345,7 @@ class EnsembleBuilder:
 
     @property
     def _all_truth(self) -> npt.NDArray[Any]:
-        """Of the rows that train, then of those that validate."""
+        """Return the truth of the training rows, then of the validation rows."""
         return np.concatenate([truth(self.trainer.splits[name], self._signature) for name in ("train", "validation")])
 
     @property
@@ -354,7 +354,7 @@ class EnsembleBuilder:
 
     @property
     def _all_weight(self) -> npt.NDArray[np.float64] | None:
-        """Of the rows that train, then of those that validate."""
+        """Return the weights of the training rows, then of the validation rows."""
         return self.trainer.rows.weight_of(pl.concat([self.trainer.splits[name] for name in ("train", "validation")]))
 
     @property

@@ -81,7 +81,7 @@ def _column_indices(columns: Sequence[ColumnProfile]) -> npt.NDArray[np.int64]:
 
 
 def _numbers(seconds: Any, median: Any, *, floor: Callable[[Any], Any], sine: Callable[[Any], Any]) -> dict[str, Any]:
-    """Of arrays, or of a graph's values: whatever adds, multiplies and divides."""
+    """Compute the numbers of dates, on arrays or on values of a graph, which share their operators."""
     days = floor(seconds / SECONDS_A_DAY)
     second = seconds - days * SECONDS_A_DAY
     shifted = days + 719_468  # since 0000-03-01, so that a leap day ends its year

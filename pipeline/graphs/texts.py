@@ -50,7 +50,7 @@ class NgramTable:
 
 
 def token_nodes(text: str, tokens: str, unit: Unit) -> list[onnx.NodeProto]:
-    """``text`` [rows] -> ``tokens`` [rows, tokens], in lower case, '' after a row's last one.
+    """Return nodes from ``text`` [rows] to lower-case ``tokens`` [rows, tokens], '' after a row's last one.
 
     Words of scripts without blanks between them are read character by character. Letters are marked where the text
     begins and where it ends.
@@ -76,7 +76,7 @@ def token_graph(unit: Unit) -> onnx.ModelProto:
 
 
 def score_graph(columns: Sequence[NgramTable | None], bias: Matrix) -> onnx.ModelProto:
-    """``text`` -> ``scores`` float [batch, scores]: ``bias`` [scores] and what the terms of each column add.
+    """Return the graph from ``text`` to ``scores`` float [batch, scores]: ``bias`` plus each column's weighted terms.
 
     A column of None is not read.
     """
@@ -93,7 +93,7 @@ def score_graph(columns: Sequence[NgramTable | None], bias: Matrix) -> onnx.Mode
 
 
 def id_graph(columns: Sequence[tuple[Unit, Sequence[str]]], length: int, output: str) -> onnx.ModelProto:
-    """``text`` -> ``output`` int64 [batch, columns x length]: of each column the ids of its first ``length`` tokens.
+    """Return the graph from ``text`` to ``output`` int64 [batch, columns x length]: ids of each column's first tokens.
 
     ``columns``: how a column is read, and the tokens that are known, whose ids are 2, 3 ...; 1 is unknown, 0 is none.
     """
@@ -145,7 +145,7 @@ def _row_subgraph(
 
 
 def over_rows(row: onnx.GraphProto, text: str, output: onnx.ValueInfoProto, *, columns: int) -> onnx.ModelProto:
-    """``text`` [batch, columns] -> ``output``, by a graph that makes of one row's texts [columns] its part of it."""
+    """Return nodes from ``text`` [batch, columns] to ``output``: a Scan of a graph that reads one row [columns]."""
     scan = helper.make_node("Scan", [text], [output.name], body=row, num_scan_inputs=1)
     return make_model("texts", [scan], [_value(text, TensorProto.STRING, ["batch", columns])], [output])
 

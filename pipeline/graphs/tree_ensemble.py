@@ -52,7 +52,7 @@ class Trees:
 
     @classmethod
     def join(cls, ensembles: Sequence[Self]) -> Self:
-        """All trees of several ensembles."""
+        """Return all trees of several ensembles."""
         splits = np.cumsum([0, *(len(trees.feature) for trees in ensembles)])
         leaves = np.cumsum([0, *(len(trees.leaf_value) for trees in ensembles)])
 

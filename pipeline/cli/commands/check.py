@@ -82,7 +82,7 @@ def _check_model(file: Path, spec: Path | None, *, json: bool) -> None:
 
 
 def _check(file: Path, target: str | None, spec: Path | None) -> Check:
-    """With a spinner on a terminal: a large file takes a while."""
+    """Check a file, with a spinner on a terminal, since a large one takes a while."""
     from pipeline.cli.terminal.console import err
     from pipeline.cli.upload.check import check_path
 

@@ -85,7 +85,7 @@ def run_demo(session: Session) -> None:
 
 
 def _activation() -> str | None:
-    """How a shell finds the command; None where it does already, or in no virtual environment."""
+    """Return how a shell finds the command; None if it does already, or outside a virtual environment."""
     environment = Path(sys.prefix)
     if sys.prefix == sys.base_prefix or shutil.which("modeldrop"):
         return None

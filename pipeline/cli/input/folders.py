@@ -148,7 +148,7 @@ def confirm(reasons: Sequence[str], *, confirmed: bool) -> None:
 
 
 def _is_workplace(folder: Path) -> bool:
-    """Whether it is the folder that the command runs in, one around it, or the user's home."""
+    """Return whether it is the working directory, a folder around it, or the user's home."""
     resolved, here = folder.resolve(), Path.cwd()
     return resolved in (here, *here.parents, Path.home())
 
@@ -161,7 +161,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def name_files(folder: Path, files: Sequence[Path]) -> str:
-    """Name the first few."""
+    """Return the names of the first few files."""
     named = ", ".join(file.relative_to(folder).as_posix() for file in files[:_MAX_NAMED_FILES])
     return f"{named} and {len(files) - _MAX_NAMED_FILES:,} more" if len(files) > _MAX_NAMED_FILES else named
 

@@ -105,7 +105,7 @@ def check_files(
 
 
 def _has_objects(path: Path) -> bool:
-    """Whether a file has JSON lines, which are read as such under the name of a table of text, too."""
+    """Return whether a file has JSON lines, which may also have the name of a table of text."""
     from pipeline.validation.readers.formats import find_format
 
     kind = find_format(path.name).kind

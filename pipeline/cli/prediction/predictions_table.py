@@ -40,7 +40,7 @@ def predictions_table(predicted: PredictedRows, *, shown: int = _SHOWN) -> Rende
 
 
 def prediction_text(prediction: dict[str, Any]) -> Text:
-    """``setosa 98.1 %``, or the value, and its lowest and highest quantile."""
+    """Format a prediction: ``setosa 98.1 %``, or the value, and its lowest and highest quantile."""
     if "quantiles" in prediction:
         ends = list(prediction["quantiles"].items())
         (low, lowest), (high, highest) = ends[0], ends[-1]
@@ -54,7 +54,7 @@ def prediction_text(prediction: dict[str, Any]) -> Text:
 
 
 def _labels_text(prediction: dict[str, Any]) -> Text:
-    """``red 98 %, tiny 61 %``; a row without labels has the likeliest one in parentheses."""
+    """Format labels: ``red 98 %, tiny 61 %``; a row without labels has the likeliest one in parentheses."""
     probabilities = prediction["probabilities"]
     if not prediction["label"]:
         likeliest = max(probabilities, key=lambda label: probabilities[label])

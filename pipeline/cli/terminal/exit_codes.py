@@ -138,7 +138,7 @@ class GuardedGroup(Group):
 
 
 def _print_error(ctx: Any, name: str, sentence: str) -> None:
-    """With --json an error is a document on stdout too, whatever the command."""
+    """Print an error; with --json it is a document on stdout too, whatever the command."""
     if ctx.meta.get(_JSON):
         _print_document(name, sentence, lines=ctx.invoked_subcommand == "logs")
 
@@ -156,7 +156,7 @@ def _stop(ctx: Any, stopped: StoppedError) -> NoReturn:
 
 
 def _is_of_the_command_line(error: Exception) -> bool:
-    """Whether typer ends the command itself: an exit, wrong usage, a reader that closed the pipe."""
+    """Return whether typer ends the command itself: an exit, wrong usage, a reader that closed the pipe."""
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return True
     return isinstance(error, typer.Exit) or hasattr(error, "exit_code")

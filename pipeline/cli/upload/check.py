@@ -157,7 +157,7 @@ def _check(files: _Files, target: str | None) -> Check:
 
 
 def _plan(dataset: Dataset, spec: JobSpec) -> Plan | None:
-    """None where it goes on from a registered network, which is not looked up here."""
+    """Plan the run; return None for a fine-tuning, whose base model is not looked up here."""
     return None if spec.training.base_model else plan(dataset, spec)
 
 

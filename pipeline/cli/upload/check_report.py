@@ -64,7 +64,7 @@ def _columns(columns: list[Mapping[str, Any]], targets: Sequence[str | None]) ->
 
 
 def _shown(columns: list[Mapping[str, Any]], targets: Sequence[str | None]) -> list[Mapping[str, Any]]:
-    """All, or of many the first, and the targets wherever they are."""
+    """Return all columns, or the first of many, and the targets."""
     if len(columns) <= _MAX_COLUMNS:
         return columns
     last = [column for column in columns[_MAX_COLUMNS - 1 :] if column["name"] in targets]

@@ -40,7 +40,7 @@ class PlannedUpload:
 
     @property
     def own_settings(self) -> Path | None:
-        """The train.yaml that is uploaded with the data."""
+        """Return the train.yaml that is uploaded with the data."""
         return self.spec or next((file for file in self.companions if file.name in SETTINGS), None)
 
 

@@ -43,7 +43,7 @@ def tried_lines(tried: Sequence[CandidateReport], metric: str, notes: Sequence[s
 
 
 def short_lines(tried: Sequence[CandidateReport], notes: Sequence[str], details: str) -> Iterator[Text]:
-    """Each candidate that failed, the notes, and how many were tried; ``details`` is the command for the rest."""
+    """Yield failed candidates, notes, and counts; ``details`` is the command that shows the rest."""
     for report in tried:
         if report.status == "failed":
             yield Text(f"{report.candidate}: failed: {report.reason}", style=_STYLES["failed"])
@@ -53,7 +53,7 @@ def short_lines(tried: Sequence[CandidateReport], notes: Sequence[str], details:
 
 
 def _counts(tried: Sequence[CandidateReport]) -> str:
-    """``7 candidates trained, 1 dropped, 5 not tried``."""
+    """Count the candidates: ``7 candidates trained, 1 dropped, 5 not tried``."""
     words = {"trained": "trained", "dropped": "dropped", "failed": "failed", "skipped": "not tried"}
     counts = {word: sum(report.status == status for report in tried) for status, word in words.items()}
     phrases = [f"{count} {word}" for word, count in counts.items() if count]

@@ -112,7 +112,7 @@ def _quality(card: ModelCard) -> RenderableType:
 
 
 def _definitions(metrics: Iterable[str]) -> str:
-    """``by scikit-learn's definitions: auc is roc_auc_score; ...``."""
+    """Name the definitions of metrics: ``by scikit-learn's definitions: auc is roc_auc_score; ...``."""
     named = [f"{metric} is {SKLEARN_NAMES[metric]}" for metric in metrics if metric in SKLEARN_NAMES]
     return f"by scikit-learn's definitions: {'; '.join(named)}" if named else ""
 

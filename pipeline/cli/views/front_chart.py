@@ -39,7 +39,7 @@ class FrontChart:
 
     @property
     def _comparable(self) -> list[VariantReport]:
-        """The variants whose metric is finite."""
+        """Return the variants whose metric is finite."""
         return [variant for variant in self.variants if self.metric in variant.quality]
 
     def _chart(

@@ -42,7 +42,7 @@ class AlgorithmConfig(BaseModel):
 
     @property
     def bag_folds(self) -> int | None:
-        """Folds of the candidate's bag; None: those of the run."""
+        """Return the folds of the candidate's bag; None: those of the run."""
         return None
 
     @classmethod

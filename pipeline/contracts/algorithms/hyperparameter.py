@@ -86,7 +86,7 @@ class Hyperparameter(Record):
 
     @property
     def expected(self) -> str:
-        """The values in words: "a number above 0 and at most 1"."""
+        """Return the values in words: "a number above 0 and at most 1"."""
         if self.choices:
             return f"one of {', '.join(self.choices)}"
         return " or ".join(map(self._expected, self.kinds))
@@ -98,7 +98,7 @@ class Hyperparameter(Record):
 
     @property
     def bounds(self) -> str:
-        """The bounds in words: "of at least 0 and below 1"; empty: there are none."""
+        """Return the bounds in words: "of at least 0 and below 1"; empty: there are none."""
         worded = (
             ("of at least", self.minimum),
             ("above", self.above),
@@ -136,7 +136,7 @@ class Hyperparameter(Record):
 
 
 def kind_of(value: Setting) -> str:
-    """Name the type of a setting in words."""
+    """Return the type of a setting in words."""
     if isinstance(value, tuple):
         return f"a list ({', '.join(dict.fromkeys(map(kind_of, value))) or 'empty'})"
     kinds = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}

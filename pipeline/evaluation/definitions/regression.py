@@ -97,7 +97,7 @@ class _Median:
         self._scores = scores[self._order]
 
     def __call__(self, weights: Floats) -> Floats:
-        """Of ``weights`` [draws, rows]: [draws]."""
+        """Return the weighted medians [draws] for ``weights`` [draws, rows]."""
         return np.array([self._of(row) for row in weights[:, self._order]])
 
     def _of(self, weights: Floats) -> float:

@@ -51,7 +51,7 @@ class SeveralTargets:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The columns of the file that hold the targets."""
+        """Return the columns of the file that hold the targets."""
         return tuple(rule.name for rule in self.rules) or (self.name,)
 
     @property

@@ -43,7 +43,7 @@ class TableFile(ABC):
     @property
     @abstractmethod
     def size(self) -> int:
-        """Bytes of text, or about as many."""
+        """Return the bytes of text, approximately for other formats."""
 
     @abstractmethod
     def read_all(self, rejected: RejectedRows) -> pl.DataFrame:

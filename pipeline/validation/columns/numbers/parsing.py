@@ -169,7 +169,7 @@ def _are_negative() -> pl.Expr:
 
 
 def _are_valid() -> pl.Expr:
-    """As the pattern's docstring has it: one sign, brackets in pairs, and no telephone number."""
+    """Return which texts are numbers: one sign, brackets in pairs, and no telephone number."""
     signs = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int8) for name in ("sign", *_NEGATIVE))
     are_phones = (pl.col("sign") == "+") & pl.col("local").str.contains(BLANK)
     return (signs <= 1) & (pl.col("open").is_null() == pl.col("close").is_null()) & ~are_phones.fill_null(False)
