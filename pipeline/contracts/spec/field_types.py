@@ -83,7 +83,8 @@ Threshold = Annotated[
 ]
 Passes = Annotated[  # the tags have brackets, so that messages leave them out (_IN_A_UNION)
     Annotated[Literal["auto"], Tag("[auto]")] | Annotated[tuple[PassName, ...], Tag("[passes]")],
-    Discriminator(lambda passes: "[auto]" if isinstance(passes, str) else "[passes]"),
+    Discriminator(lambda passes: "[auto]" if passes == "auto" else "[passes]"),
+    BeforeValidator(lambda passes: [passes] if isinstance(passes, str) and passes != "auto" else passes),
 ]
 MetricName = Annotated[
     Metric,

@@ -215,3 +215,8 @@ def test_a_list_of_targets_is_several(document: bytes, target: str | None, targe
 def test_a_bad_list_of_targets_is_refused_in_one_sentence(document: bytes, sentence: str) -> None:
     with pytest.raises(InvalidJobSpecError, match=sentence):
         parse_job_spec(document)
+
+
+def test_a_single_pass_need_not_be_a_list() -> None:
+    assert JobSpec.model_validate({"compression": {"passes": "static_int8"}}).compression.passes == ("static_int8",)
+    assert JobSpec().compression.passes == "auto"
