@@ -65,11 +65,15 @@ def run_server(
         on_ready: Called once when requests are accepted.
     """
 
+    def announce() -> None:
+        _spare_collector()
+        on_ready()
+
     async def run() -> None:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await server.serve(http, grpc, stop, on_ready)
+        await server.serve(http, grpc, stop, announce)
 
     uvloop.run(run())
 
@@ -130,7 +134,6 @@ class ServingProcess:
         rpc = GrpcListener(self._components.models, calls, self._config.limits)
         await rpc.start(format_address(grpc.getsockname()), self._config.tls)
         refresher = asyncio.create_task(self._refresh())
-        _spare_collector()
         on_ready()
         await stop.wait()
         self._application.is_draining = True
