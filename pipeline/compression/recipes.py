@@ -14,6 +14,9 @@ from pipeline.compression.passes.quantization.block_weights import BlockWeights
 from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
 from pipeline.compression.passes.quantization.mixed_int8 import MixedInt8
 from pipeline.compression.passes.quantization.static_int8 import STATIC_CONFIGS, StaticInt8, StaticInt8Config
+from pipeline.compression.passes.trees.choose_trees import Choice
+from pipeline.compression.passes.trees.distill_trees import DistillTrees
+from pipeline.compression.passes.trees.prune_leaves import PruneLeaves
 from pipeline.compression.passes.trees.prune_trees import PruneTrees
 from pipeline.compression.passes.trees.quantize_trees import QuantizeTrees
 from pipeline.compression.passes.weights.round_weights import RoundWeights
@@ -32,7 +35,14 @@ _CODEBOOK_BITS = (5, 6, 8)
 _EXACT_SHARES = (0.25, 0.5)
 _TUNED_CODEBOOK_BITS = (3, 5, 8)  # values that learn are fewer at the same quality
 _COLUMN_CHANGES = (0.01, 0.001, 1e-6)
-_TREE_STEPS = (12, 6, 3)  # one of how many trees stays
+_TREE_STEPS = (16, 12, 8, 6, 4, 3)  # one of how many trees stays; of a bag of five one of 6 is less than one model has
+_TREE_CHOICES: Mapping[PassName, Choice] = {
+    "prune_trees": "greedy",
+    "prune_trees_evenly": "evenly",
+    "prune_trees_first": "first",
+}
+_LEAF_SHARES = (0.12, 0.25, 0.5)
+_DISTILLED_TREES = (200, 800)
 _TREE_BITS = (5, 6, 8, 16)
 _MAX_AUTOMATIC_DROP = 0.004  # by pruning trees: less than what limits.prefer: balanced takes, as quantization follows
 
@@ -162,6 +172,10 @@ def _calibrated(name: PassName, config: StaticInt8Config) -> tuple[PassStep, ...
     return (PassStep(name=name, make=partial(StaticInt8, config=config), description=str(config)),)
 
 
+def _refitted(name: PassName, description: str, make: Callable[[PassContext], GraphPass]) -> PassStep:
+    return PassStep(name=name, make=make, description=description, refits=True)
+
+
 PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
     **{
         name: tuple(
@@ -179,14 +193,20 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
         for change in _COLUMN_CHANGES
     ),
     "fine_tune": (_fine_tuned("fine_tune"),),
-    "prune_trees": tuple(
-        PassStep(
-            name="prune_trees",
-            make=partial(PruneTrees, step=step),
-            description=f"one tree in {step} kept",
-            refits=True,
+    **{
+        name: tuple(
+            _refitted(name, f"one tree in {step} kept", partial(PruneTrees, step=step, choice=choice))
+            for step in _TREE_STEPS
         )
-        for step in _TREE_STEPS
+        for name, choice in _TREE_CHOICES.items()
+    },
+    "prune_leaves": tuple(
+        _refitted("prune_leaves", f"{ratio:.0%} of the leaves kept", partial(PruneLeaves, ratio=ratio))
+        for ratio in _LEAF_SHARES
+    ),
+    "distill_trees": tuple(
+        _refitted("distill_trees", f"{count} new trees for each sum", partial(DistillTrees, count=count))
+        for count in _DISTILLED_TREES
     ),
     "quantize_trees": tuple(
         PassStep(

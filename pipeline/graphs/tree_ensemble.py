@@ -133,6 +133,44 @@ class Trees:
             leaf_value=(self.leaf_value.astype(np.float64) * factor).astype(np.float32),
         )
 
+    def levels(self) -> list[Ints]:
+        """Return the splits of each depth, those at the roots first."""
+        levels = []
+        level = self.roots[self.roots >= 0]
+        while len(level):
+            levels.append(level)
+            below = np.concatenate([self.left[level], self.right[level]])
+            level = below[below >= 0]
+        return levels
+
+    def reached(self) -> Self:
+        """Return the ensemble without the splits and leaves that no tree reaches, the others in their order."""
+        splits = np.sort(np.concatenate([*self.levels(), np.zeros(0, np.int64)]))
+        sides = np.concatenate([self.roots, self.left[splits], self.right[splits]])
+        leaves = np.unique(-1 - sides[sides < 0])
+        split_number = np.zeros(len(self.feature), np.int64)
+        split_number[splits] = np.arange(len(splits))
+        leaf_number = np.zeros(len(self.leaf_value), np.int64)
+        leaf_number[leaves] = np.arange(len(leaves))
+
+        def renumber(side: Ints) -> Ints:
+            is_leaf = side < 0
+            return np.where(
+                is_leaf, -1 - leaf_number[np.where(is_leaf, -1 - side, 0)], split_number[np.where(is_leaf, 0, side)]
+            )
+
+        return replace(
+            self,
+            roots=renumber(self.roots),
+            feature=self.feature[splits],
+            threshold=self.threshold[splits],
+            left=renumber(self.left[splits]),
+            right=renumber(self.right[splits]),
+            nan_left=self.nan_left[splits],
+            leaf_target=self.leaf_target[leaves],
+            leaf_value=self.leaf_value[leaves],
+        )
+
     def node(self, features: str, output: str, *, targets: int) -> onnx.NodeProto:
         """Make the node from ``features``, float32 [batch, columns], to ``output`` [batch, targets].
 

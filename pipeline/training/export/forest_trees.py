@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.graphs.lightgbm_trees import round_down
-from pipeline.graphs.tree_ensemble import Ints, Trees
+from pipeline.graphs.tree_ensemble import Trees
 
 __all__ = ["forest_trees"]
 
@@ -67,33 +67,14 @@ def _without_zeros(trees: Trees) -> Trees:
     """Remove splits below which every leaf is 0, and trees with no other leaf."""
     splits = len(trees.feature)
     zero = np.concatenate([np.zeros(splits, bool), (trees.leaf_value == 0)[::-1]])  # leaf n has the index -1 - n
-    for level in reversed(_levels(trees)):
+    for level in reversed(trees.levels()):
         zero[level] = zero[trees.left[level]] & zero[trees.right[level]]
-    nonzero_splits = np.flatnonzero(~zero[:splits])
-    # All leaves of value 0 become a single one.
-    nonzero_leaves = np.flatnonzero(trees.leaf_value != 0)
-    number = np.full(len(zero), -1 - len(nonzero_leaves))
-    number[nonzero_splits] = np.arange(len(nonzero_splits))
-    number[-1 - nonzero_leaves] = -1 - np.arange(len(nonzero_leaves))
-    roots = trees.roots[~zero[trees.roots]]
-    return Trees(
-        roots=number[roots],
-        feature=trees.feature[nonzero_splits],
-        threshold=trees.threshold[nonzero_splits],
-        left=number[trees.left[nonzero_splits]],
-        right=number[trees.right[nonzero_splits]],
-        nan_left=trees.nan_left[nonzero_splits],
-        leaf_target=np.append(trees.leaf_target[nonzero_leaves], 0),
-        leaf_value=np.append(trees.leaf_value[nonzero_leaves], np.float32(0)),
-    )
-
-
-def _levels(trees: Trees) -> list[Ints]:
-    """Return the indices of the splits of each depth, the roots first."""
-    levels = []
-    level = trees.roots[trees.roots >= 0]
-    while len(level):
-        levels.append(level)
-        below = np.concatenate([trees.left[level], trees.right[level]])
-        level = below[below >= 0]
-    return levels
+    shared = -1 - len(trees.leaf_value)  # all leaves of value 0 become a single one
+    return replace(
+        trees,
+        roots=trees.roots[~zero[trees.roots]],
+        left=np.where(zero[trees.left], shared, trees.left),
+        right=np.where(zero[trees.right], shared, trees.right),
+        leaf_target=np.append(trees.leaf_target, 0),
+        leaf_value=np.append(trees.leaf_value, np.float32(0)),
+    ).reached()

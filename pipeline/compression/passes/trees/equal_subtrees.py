@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from pipeline.graphs.tree_ensemble import Trees
 
-__all__ = ["drop_unused", "merge_equal_subtrees"]
+__all__ = ["merge_equal_subtrees"]
 
 Ints = npt.NDArray[np.int64]
 
@@ -22,7 +22,7 @@ def merge_equal_subtrees(trees: Trees) -> Trees:
     Args:
         trees: Each split belongs to one tree.
     """
-    return drop_unused(_add_constants(drop_unused(_merge(trees))))
+    return _add_constants(_merge(trees).reached()).reached()
 
 
 def _merge(trees: Trees) -> Trees:
@@ -36,7 +36,7 @@ def _merge(trees: Trees) -> Trees:
     child = list(range(len(left)))  # what stands in for a split: itself, or what it is replaced by
     number = [0] * len(left)
     numbers: dict[tuple[object, int, int], int] = {}
-    for split in reversed(_parents_first(trees)):
+    for split in reversed(np.concatenate([*trees.levels(), np.zeros(0, np.int64)]).tolist()):
         sides = [child[side] if side >= 0 else side for side in (left[split], right[split])]
         first, second = (number[side] if side >= 0 else -1 - leaf_number[-1 - side] for side in sides)
         left[split], right[split] = sides
@@ -46,16 +46,6 @@ def _merge(trees: Trees) -> Trees:
             number[split] = numbers.setdefault((decisions[split], first, second), len(numbers))
     roots = [child[root] if root >= 0 else root for root in trees.roots.tolist()]
     return replace(trees, roots=np.array(roots, np.int64), left=np.array(left), right=np.array(right))
-
-
-def _parents_first(trees: Trees) -> list[int]:
-    levels = []
-    level = trees.roots[trees.roots >= 0]
-    while len(level):
-        levels.append(level)
-        below = np.concatenate([trees.left[level], trees.right[level]])
-        level = below[below >= 0]
-    return np.concatenate([*levels, np.zeros(0, np.int64)]).astype(np.int64).tolist()  # type: ignore[no-any-return]
 
 
 def _add_constants(trees: Trees) -> Trees:
@@ -79,35 +69,9 @@ def _add_constants(trees: Trees) -> Trees:
 def _leaves_of_target(trees: Trees, target: int, uses: Ints) -> Ints | None:
     """Return the leaves of the first tree whose leaves are its own and add to ``target``; None where there is none."""
     for root in trees.roots[trees.roots >= 0]:
-        splits = np.array(_parents_first(replace(trees, roots=np.array([root]))))
+        splits = np.concatenate(replace(trees, roots=np.array([root])).levels())
         sides = np.concatenate([trees.left[splits], trees.right[splits]])
         leaves = -1 - sides[sides < 0]
         if (trees.leaf_target[leaves] == target).all() and (uses[leaves] == 1).all():
             return leaves
     return None
-
-
-def drop_unused(trees: Trees) -> Trees:
-    """Return the ensemble without the splits and leaves that no tree reaches, the others in their order."""
-    splits = np.sort(np.array(_parents_first(trees), np.int64))
-    sides = np.concatenate([trees.roots, trees.left[splits], trees.right[splits]])
-    leaves = np.unique(-1 - sides[sides < 0])
-    split_number = np.zeros(len(trees.feature), np.int64)
-    split_number[splits] = np.arange(len(splits))
-    leaf_number = np.zeros(len(trees.leaf_value), np.int64)
-    leaf_number[leaves] = np.arange(len(leaves))
-
-    def renumber(side: Ints) -> Ints:
-        is_leaf = side < 0
-        return np.where(is_leaf, -1 - leaf_number[np.where(is_leaf, -1 - side, 0)], split_number[np.maximum(side, 0)])
-
-    return Trees(
-        roots=renumber(trees.roots),
-        feature=trees.feature[splits],
-        threshold=trees.threshold[splits],
-        left=renumber(trees.left[splits]),
-        right=renumber(trees.right[splits]),
-        nan_left=trees.nan_left[splits],
-        leaf_target=trees.leaf_target[leaves],
-        leaf_value=trees.leaf_value[leaves],
-    )

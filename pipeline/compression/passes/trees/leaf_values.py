@@ -20,10 +20,12 @@ from pipeline.graphs.codebooks import fit_codebook
 from pipeline.graphs.compose import make_model
 from pipeline.graphs.tree_ensemble import Trees
 
-__all__ = ["LeafValues", "compute_sums", "own_leaves"]
+__all__ = ["LeafValues", "compute_sums", "count_visits", "find_leaves", "fit_leaves", "own_leaves"]
 
 _RIDGE = 5.0  # rows' worth of the value that a leaf had
 _STEP = 0.5  # of the way to a tree's own optimum: the other trees move too
+_SWEEPS = 6
+_MIN_ROWS, _MAX_VISITS = 64, 40_000_000  # of trees by rows: about ten seconds, and one byte each
 _FEATURES, _SUMS = "features", "sums"
 
 Floats = npt.NDArray[np.floating]
@@ -71,6 +73,50 @@ def own_leaves(trees: Trees) -> tuple[Trees, Ints]:
     return owned, np.searchsorted(owner[split], np.arange(len(trees.roots) + 1))
 
 
+def find_leaves(trees: Trees, starts: Ints, features: npt.NDArray[np.float32]) -> npt.NDArray[np.unsignedinteger]:
+    """Return the leaf, counted from the tree's first, that each row reaches, [trees, rows].
+
+    Args:
+        trees: Each tree has leaves of its own.
+        starts: The number of the first leaf of each tree, followed by the number of all leaves.
+        features: What the ensemble reads, [rows, columns].
+    """
+    sizes = np.diff(starts)
+    number = np.arange(len(trees.leaf_value)) - np.repeat(starts[:-1], sizes)
+    numbered = replace(
+        trees,
+        leaf_target=np.repeat(np.arange(len(sizes)), sizes),
+        leaf_value=number.astype(np.float32),  # exact up to 2 ** 24 leaves of a tree
+    )
+    smallest = np.min_scalar_type(int(sizes.max()) - 1)
+    return np.ascontiguousarray(compute_sums(numbered, features).astype(smallest).T)
+
+
+def count_visits(reached: npt.NDArray[np.unsignedinteger], starts: Ints) -> Ints:
+    """Return how many rows reach each leaf, and one more.
+
+    Args:
+        reached: As find_leaves returns them.
+        starts: The number of the first leaf of each tree, followed by the number of all leaves.
+    """
+    counts = [np.bincount(leaves, minlength=size) for leaves, size in zip(reached, np.diff(starts), strict=True)]
+    return np.concatenate(counts) + 1
+
+
+def fit_leaves(trees: Trees, features: npt.NDArray[np.float32], sums: Floats) -> Trees:
+    """Return the ensemble with leaves fitted to sums, by as many of the rows as there is time for.
+
+    Args:
+        trees: Each tree has a split.
+        features: What the ensemble reads, [rows, columns], in random order.
+        sums: What its sums shall be, [rows, targets].
+    """
+    count = max(_MIN_ROWS, _MAX_VISITS // len(trees))
+    leaves = LeafValues(trees, features[:count], sums[:count])
+    leaves.fit(_SWEEPS)
+    return leaves.trees
+
+
 class LeafValues:
     """The leaves of an ensemble, and the rows that reach each of them.
 
@@ -84,7 +130,7 @@ class LeafValues:
         self._trees, self._starts = own_leaves(trees)
         self._values = self._trees.leaf_value.astype(np.float64)
         self._least = 0.0 if self._values.min() >= 0 else -math.inf  # sums of shares stay 0 or more
-        self._reached = self._find_leaves(features)
+        self._reached = find_leaves(self._trees, self._starts, features)
         rows, targets = sums.shape
         self._position = np.arange(rows) * targets  # of a row's first sum
         self._missing = sums.astype(np.float64).ravel()
@@ -103,7 +149,7 @@ class LeafValues:
 
     def share(self, count: int) -> None:
         """Give each leaf one of ``count`` values; later trees make up for what earlier ones lost."""
-        codebook = fit_codebook(self._values, count, self._visits.astype(np.float64))
+        codebook = fit_codebook(self._values, count, count_visits(self._reached, self._starts).astype(np.float64))
         borders = (codebook[1:] + codebook[:-1]) / 2
         for tree in range(len(self._trees)):
             leaves = slice(self._starts[tree], self._starts[tree + 1])
@@ -115,25 +161,6 @@ class LeafValues:
     def trees(self) -> Trees:
         """The ensemble with the new values."""
         return replace(self._trees, leaf_value=self._values.astype(np.float32))
-
-    @property
-    def _visits(self) -> Ints:
-        """How many rows reach each leaf, and one more."""
-        sizes = np.diff(self._starts)
-        counts = [np.bincount(leaves, minlength=size) for leaves, size in zip(self._reached, sizes, strict=True)]
-        return np.concatenate(counts) + 1
-
-    def _find_leaves(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.unsignedinteger]:
-        """Return the leaf, counted from the tree's first, that each row reaches, [trees, rows]."""
-        sizes = np.diff(self._starts)
-        number = np.arange(len(self._values)) - np.repeat(self._starts[:-1], sizes)
-        numbered = replace(
-            self._trees,
-            leaf_target=np.repeat(np.arange(len(sizes)), sizes),
-            leaf_value=number.astype(np.float32),  # exact up to 2 ** 24 leaves of a tree
-        )
-        smallest = np.min_scalar_type(int(sizes.max()) - 1)
-        return np.ascontiguousarray(compute_sums(numbered, features).astype(smallest).T)
 
     def _sum_up(self, tree: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return how many rows reach each leaf of a tree, and what their sums lack together."""

@@ -1,0 +1,56 @@
+"""What an ensemble inside a body reads and adds up to: for training rows, and for as many rows between them."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from pipeline.compression.passes.pass_context import PassContext
+from pipeline.compression.passes.trees.leaf_values import compute_sums
+from pipeline.compression.passes.trees.tree_nodes import compute_tensor
+from pipeline.contracts.errors import NotApplicableError
+from pipeline.graphs.tree_ensemble import Trees
+
+__all__ = ["check_rows", "read_ensemble_rows"]
+
+_MIN_ROWS = 32
+_MAX_ROWS = 20_000
+
+Floats = npt.NDArray[np.float32]
+
+
+def check_rows(context: PassContext) -> None:
+    """Check that there are training rows enough to fit leaves by.
+
+    Raises:
+        NotApplicableError: There are fewer than 32.
+    """
+    if len(context.rows) < _MIN_ROWS:
+        raise NotApplicableError(
+            f"fitting leaves needs {_MIN_ROWS} training rows at least, and there are {len(context.rows)}"
+        )
+
+
+def read_ensemble_rows(
+    context: PassContext, graph: onnx.ModelProto, features: str, trees: Trees
+) -> tuple[Floats, Floats]:
+    """Return what an ensemble reads, [rows, columns], and its sums, [rows, targets], in random order.
+
+    Args:
+        context: Its training rows; what was read is kept in its cache.
+        graph: The body.
+        features: The tensor that the ensemble reads.
+        trees: The ensemble.
+    """
+    key = f"{features} of {hashlib.sha256(graph.SerializeToString()).hexdigest()}"
+    if key not in context.cache:
+        rows = context.rows.sample(_MAX_ROWS // 2, context.seed)
+        values = [compute_tensor(graph, features, sample) for sample in (rows, rows.mix(context.seed))]
+        order = np.random.default_rng(context.seed).permutation(2 * len(rows))
+        mixed = np.concatenate(values)[order]
+        context.cache[key] = mixed, compute_sums(trees, mixed)
+    read: tuple[Floats, Floats] = context.cache[key]
+    return read
