@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -40,8 +40,10 @@ class GraphInput:
     Attributes:
         name: Name of the input.
         element: Type of its elements (onnx.TensorProto).
-        columns: Columns: of an input ``[batch]`` or ``[batch, 1]`` one, of ``[batch, width]`` one for each index.
+        columns: Columns: of an input ``[batch]`` or ``[batch, 1]`` one, of ``[batch, width]`` one for each index, of
+            ``[batch, steps, width]`` one for each index of each step.
         rank: Number of dimensions, the batch included.
+        steps: Of time; 0: it has none.
         layout: Where an image has its channels; empty for all else.
         scale: Factor and offset of the pixels of an image.
     """
@@ -50,6 +52,7 @@ class GraphInput:
     element: int
     columns: tuple[Column, ...]
     rank: int
+    steps: int = 0
     layout: Literal["", "NCHW", "NHWC"] = ""
     scale: tuple[float, float] = (1.0, 0.0)
 
@@ -63,6 +66,8 @@ class GraphInput:
             return (image if self.layout == "NHWC" else image.transpose(0, 3, 1, 2)).astype(dtype)
         columns = [feeds[column.name] for column in self.columns]
         array = columns[0] if self.rank == 1 else np.stack(columns, axis=1)
+        if self.steps:
+            array = array.reshape(len(array), self.steps, -1)
         return array if self.element == TensorProto.STRING else array.astype(dtype)
 
     def nodes(self, output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
@@ -78,6 +83,8 @@ class GraphInput:
             steps.add("Transpose", perm=[1, 0])
             # Else onnxruntime fuses Transpose into the first layer, which a quantizer then does not know.
             steps.add("Reshape", np.array([-1, len(self.columns)], np.int64))
+        if self.steps:
+            steps.add("Reshape", np.array([-1, self.steps, len(self.columns) // self.steps], np.int64))
         if self.element != self.served_element:
             steps.add("Cast", to=self.element)
         return steps.end(output)
@@ -221,11 +228,14 @@ def _read_input(value: onnx.ValueInfoProto, names: _Names, metadata: Mapping[str
         raise InvalidModelError(f"{file}: the input '{value.name}' has elements of {named}, which no column has")
     if not tensor.HasField("shape") or len(sizes) in (1, 2):
         return _read_columns(value.name, element, sizes, names)
+    if len(sizes) == 3 and all(sizes[1:]):
+        return _read_steps(value.name, element, sizes, names)
     if len(sizes) == 4 and element in (*_FLOATS, TensorProto.UINT8):
         return _read_image(value.name, element, sizes, metadata, file)
     raise InvalidModelError(
-        f"{file}: the input '{value.name}' has the shape {_show(tensor)}: rows [batch] or [batch, columns], or images "
-        "[batch, channels, height, width] or [batch, height, width, channels] are expected"
+        f"{file}: the input '{value.name}' has the shape {_show(tensor)}: rows [batch] or [batch, columns], a fixed "
+        "number of steps [batch, steps, columns], or images [batch, channels, height, width] or [batch, height, width, "
+        "channels] are expected"
     )
 
 
@@ -241,6 +251,18 @@ def _read_columns(name: str, element: int, sizes: Sequence[int], names: _Names) 
     column_names = [name] if is_named else names.of_matrix(name, width)
     columns = tuple(Column(name=column, kind=kind, is_wide=element in _WIDE) for column in column_names)
     return GraphInput(name=name, element=element, columns=columns, rank=rank)
+
+
+def _read_steps(name: str, element: int, sizes: Sequence[int], names: _Names) -> GraphInput:
+    """Return an input of several steps of time: a column for each number of each step, step after step."""
+    steps, width = sizes[1:]
+    flat = _read_columns(name, element, [sizes[0], steps * width], names)
+    columns = flat.columns
+    if [column.name for column in columns] == [f"{name}_{index}" for index in range(steps * width)]:
+        columns = tuple(
+            replace(column, name=f"{name}_{index // width}_{index % width}") for index, column in enumerate(columns)
+        )
+    return replace(flat, columns=columns, rank=3, steps=steps)
 
 
 def _read_image(name: str, element: int, sizes: Sequence[int], metadata: Mapping[str, str], file: str) -> GraphInput:

@@ -14,6 +14,7 @@ import onnx
 from pipeline.brought.description import BroughtTask, Description, ModelRows
 from pipeline.brought.graph import load_graph
 from pipeline.brought.inputs import read_inputs
+from pipeline.brought.locales import use_served_locale
 from pipeline.brought.outputs import check_outputs, read_outputs, remove_maps
 from pipeline.brought.rows import CalibrationFile, make_feeds
 from pipeline.brought.running import run_graph
@@ -51,7 +52,9 @@ def read_model(folder: Path) -> None:
     started = time.perf_counter()
     task = BroughtTask.from_bytes((folder / TASK).read_bytes())
     content = (folder / UPLOADED).read_bytes()
-    model, listed = remove_maps(load_graph(content, task.file))
+    graph = load_graph(content, task.file)
+    use_served_locale(graph, task.file)
+    model, listed = remove_maps(graph)
     calibration = None
     if task.has_calibration:
         calibration = CalibrationFile.read((folder / CALIBRATION).read_bytes(), task.spec.target)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from rich.text import Text
 
 from pipeline.contracts.algorithms.hyperparameter import Settings
+from pipeline.contracts.records.plan import BROUGHT
 from pipeline.contracts.records.variant import CandidateReport
 
 __all__ = ["reason_lines", "served_lines", "short_lines", "tried_lines"]
@@ -35,8 +36,9 @@ def tried_lines(tried: Sequence[CandidateReport], metric: str, notes: Sequence[s
     share a line."""
     for report in tried:
         if report.status != "skipped":
+            status = "uploaded" if report.candidate == BROUGHT and report.status == "trained" else report.status
             joint = " " if report.reason.startswith("as ") else ": "  # trained as the baseline
-            yield Text(f"{report.candidate}: {report.status}{joint}{report.reason}", style=_STYLES[report.status])
+            yield Text(f"{report.candidate}: {status}{joint}{report.reason}", style=_STYLES[report.status])
             yield from (Text(f"  {line}", style="dim") for line in (*_search(report, metric), *report.notes))
     yield from _skipped(tried)
     yield from (Text(f"! {note}", style="yellow") for note in notes)
@@ -53,7 +55,9 @@ def short_lines(tried: Sequence[CandidateReport], notes: Sequence[str], details:
 
 
 def _counts(tried: Sequence[CandidateReport]) -> str:
-    """Count the candidates: ``7 candidates trained, 1 dropped, 5 not tried``."""
+    """Count the candidates: ``7 candidates trained, 1 dropped, 5 not tried``; or say that a model was uploaded and nothing was trained."""
+    if any(report.candidate == BROUGHT for report in tried):
+        return "The model was uploaded, nothing was trained"
     words = {"trained": "trained", "dropped": "dropped", "failed": "failed", "skipped": "not tried"}
     counts = {word: sum(report.status == status for report in tried) for status, word in words.items()}
     phrases = [f"{count} {word}" for word, count in counts.items() if count]

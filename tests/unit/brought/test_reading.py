@@ -238,3 +238,53 @@ def test_functions_of_the_file_are_written_out(tmp_path: Path) -> None:
     model = graph([node], [matrix("x", 1)], [matrix("y", 1)], own=1)
     model.functions.append(function)
     assert _read(tmp_path, model).run(x=np.array([21.0], np.float32))[0].tolist() == [42.0]
+
+
+def test_steps_of_time_are_columns_step_after_step(tmp_path: Path) -> None:
+    """Three steps of two numbers: the answer is a sum whose factors tell each column apart."""
+    factors = np.array([[1, 10], [100, 1_000], [10_000, 100_000]], np.float32)
+    nodes = [
+        helper.make_node("Mul", ["x", "w"], ["weighted"]),
+        helper.make_node("ReduceSum", ["weighted", "axes"], ["y"], keepdims=0),
+    ]
+    constants = [constant("w", factors), constant("axes", [1, 2], np.int64)]
+    read = _read(tmp_path, graph(nodes, [value("x", shape=("batch", 3, 2))], [value("y")], constants))
+    names = [column.name for column in read.dataset.columns]
+    assert names == ["x_0_0", "x_0_1", "x_1_0", "x_1_1", "x_2_0", "x_2_1"]
+    (values,) = read.run(**{name: np.array([index, 0], np.float32) for index, name in enumerate(names)})
+    np.testing.assert_allclose(values, [543_210, 0])
+
+
+def test_steps_of_time_have_the_names_of_the_calibration_rows(tmp_path: Path) -> None:
+    node = helper.make_node("ReduceMean", ["x"], ["y"], axes=[1, 2], keepdims=0)
+    model = graph([node], [value("x", shape=(1, 2, 2))], [value("y", shape=(1,))])
+    read = _read(tmp_path, model, _csv("a,b,c,d", RANDOM.standard_normal((8, 4))))
+    assert [column.name for column in read.dataset.columns] == ["a", "b", "c", "d"]
+    (values,) = read.run(
+        **{name: np.array([number], np.float32) for name, number in zip("abcd", range(4), strict=True)}
+    )
+    np.testing.assert_allclose(values, [1.5])
+
+
+def _lowercase(**attributes: Any) -> onnx.ModelProto:
+    """The length of a text in lower case."""
+    nodes = [
+        helper.make_node("StringNormalizer", ["x"], ["lower"], name="norm", case_change_action="LOWER", **attributes),
+        helper.make_node(
+            "LabelEncoder", ["lower"], ["y"], domain="ai.onnx.ml", keys_strings=["ä", "b"], values_floats=[1.0, 2.0],
+            default_float=0.0,
+        ),
+    ]  # fmt: skip
+    return graph(nodes, [value("x", TensorProto.STRING)], [value("y")], ai_onnx_ml=3)
+
+
+@pytest.mark.parametrize("locale", [None, "en_US.UTF-8", "C"])
+def test_letters_change_their_case_without_a_locale_that_servers_lack(locale: str | None, tmp_path: Path) -> None:
+    read = _read(tmp_path, _lowercase(**({} if locale is None else {"locale": locale})))
+    (values,) = read.run(x=np.array(["Ä", "B", "c"], object))
+    np.testing.assert_array_equal(values, [0 if locale == "C" else 1, 2, 0])  # C has ASCII alone
+
+
+def test_a_locale_of_other_letters_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(InvalidModelError, match=r"node 'norm' \(StringNormalizer\) needs the locale 'tr_TR.UTF-8'"):
+        _read(tmp_path, _lowercase(locale="tr_TR.UTF-8"))

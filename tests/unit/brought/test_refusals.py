@@ -143,8 +143,8 @@ def _sequence_input() -> onnx.ModelProto:
     return model
 
 
-def _steps_of_time() -> onnx.ModelProto:
-    return graph([helper.make_node("Relu", ["x"], ["y"])], [value("x", shape=("batch", 9, 5))], [value("y")])
+def _any_number_of_steps() -> onnx.ModelProto:
+    return graph([helper.make_node("Relu", ["x"], ["y"])], [value("x", shape=("batch", "steps", 5))], [value("y")])
 
 
 def _rows_that_see_each_other() -> onnx.ModelProto:
@@ -186,7 +186,7 @@ def _function_that_calls_itself() -> onnx.ModelProto:
         (_sequence_output, ["output 'list'", "node 'pack' (SequenceConstruct)", "sequence"]),
         (_two_heads, ["first, second"]),
         (_sequence_input, ["input 'x'", "sequence"]),
-        (_steps_of_time, ["input 'x'", "[batch, 9, 5]"]),
+        (_any_number_of_steps, ["input 'x'", "[batch, steps, 5]", "fixed number of steps"]),
         (_rows_that_see_each_other, ["depends on the other rows"]),
         (_eight_rows_at_once, ["input 'x'", "exactly 8 rows"]),
         (_old, ["opset 7", "9 to"]),
