@@ -8,7 +8,9 @@ faster, at most 0.5 % of the metric; and of Adult's the exported C: 20 us a row 
 Peers in the same run, of the same rows: one LightGBM model (its text file, gzip of it; lleaves and treelite where
 MODELDROP_TREE_PEERS names a Python that has them), and a forest of scikit-learn stored by joblib with compression.
 
-Usage: python benchmarks/trees.py [TABLE ...]; both tables take about ten minutes on a quiet machine.
+The peers are fitted by a second process while ours train; then one process measures.
+
+Usage: python benchmarks/trees.py [TABLE ...]; both tables take less than ten minutes on a quiet machine.
 Data: the folder MODELDROP_DATA, or ../shared/data beside the repository.
 """
 
@@ -21,7 +23,9 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 import sys
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +35,7 @@ from common import alternate, report
 from quality_data import TABLES
 from quality_ours import KEYS, Memory, prepare_data, stored_files
 from trees_c import measure_c
-from trees_peers import measure_peers
+from trees_peers import fit_peers, measure_peers
 
 from pipeline.codec.unpack import unpack
 from pipeline.compression.make_variants import make_variants
@@ -48,6 +52,7 @@ ALGORITHM = "gradient_boosting"  # the winner of both
 MIN_TIMES_SMALLER, MIN_TIMES_FASTER, MAX_DROP = 10, 2, 0.005
 MAX_C_MICROSECONDS, MAX_C_BYTES = 20, 200_000
 ROUNDS = 300
+MINUTES = 5.0  # so that a busy machine tries what a quiet one does in the 45 s that are usual
 METRICS = ("accuracy", "auc", "log_loss", "rmse")
 
 Result = dict[str, Any]
@@ -69,11 +74,16 @@ def measure_table(name: str, folder: Path) -> tuple[Result, Result]:
     (candidate,) = [each for each in planned.candidates if each.algorithm == ALGORITHM]
     place = folder / candidate.name
     place.mkdir()
-    trained = trainer.train(candidate, place, lambda text: None)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other_core:  # nothing is timed meanwhile
+        fitting = other_core.submit(fit_peers, given, folder)
+        trained = trainer.train(candidate, place, lambda text: None)
+        fitting.result()
     files = Memory(stored_files(trained.candidate, place))
     began = time.monotonic()
+    limit = {"compression": data.spec.compression.model_copy(update={"minutes": MINUTES})}
     variants = make_variants(
-        [trained], artifacts=files, keys=KEYS, dataset=data.dataset, validation=splits["validation"], spec=data.spec,
+        [trained], artifacts=files, keys=KEYS, dataset=data.dataset, validation=splits["validation"],
+        spec=data.spec.model_copy(update=limit),
         report=lambda text: None, read_training=lambda: splits["train"],
     )  # fmt: skip
     seconds = {"training": round(trained.seconds, 1), "compression": round(time.monotonic() - began, 1)}

@@ -19,7 +19,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.metrics import log_loss, root_mean_squared_error
 from sklearn.model_selection import train_test_split
 
-__all__ = ["measure_peers"]
+__all__ = ["fit_peers", "measure_peers"]
 
 ROUNDS = 100
 # Run by the Python that MODELDROP_TREE_PEERS names, with the model's text file and a row (JSON); prints JSON.
@@ -58,26 +58,31 @@ print(json.dumps(found))
 """
 
 
-def measure_peers(given: DataSet, folder: Path) -> dict[str, Any]:
-    """LightGBM with early stopping on a tenth of the rows, and a forest of 100 trees; categories are their numbers."""
-    learn, test = (_numbers(given, frame) for frame in (given.learn, given.test))
-    target, test_target = (_target(given, frame) for frame in (given.learn, given.test))
-    is_regression = given.learn[given.target].dtype != pl.String
+def fit_peers(given: DataSet, folder: Path) -> None:
+    """Fit and store LightGBM, which stops early on a tenth of the rows, and a forest of 100 trees; nothing is timed."""
+    learn, target = _numbers(given, given.learn), _target(given, given.learn)
     x, x_stop, y, y_stop = train_test_split(learn, target, test_size=0.1, random_state=0)
     options = {
-        "objective": "regression" if is_regression else "binary", "learning_rate": 0.02, "num_leaves": 15,
+        "objective": "regression" if _is_regression(given) else "binary", "learning_rate": 0.02, "num_leaves": 15,
         "feature_fraction": 0.5, "num_threads": 1, "verbose": -1, "seed": 0,
     }  # fmt: skip
     booster = lightgbm.train(
         options, lightgbm.Dataset(x, y), 4000, valid_sets=[lightgbm.Dataset(x_stop, y_stop)],
         callbacks=[lightgbm.early_stopping(100, verbose=False)],
     )  # fmt: skip
-    text = booster.model_to_string(num_iteration=booster.best_iteration)
-    (folder / "booster.txt").write_text(text)
-    kind = RandomForestRegressor if is_regression else RandomForestClassifier
+    (folder / "booster.txt").write_text(booster.model_to_string(num_iteration=booster.best_iteration))
+    kind = RandomForestRegressor if _is_regression(given) else RandomForestClassifier
     forest = kind(n_estimators=100, n_jobs=1, random_state=0).fit(learn, target)
     joblib.dump(forest, folder / "forest.joblib")
     joblib.dump(forest, folder / "forest.xz", compress=("xz", 6))
+
+
+def measure_peers(given: DataSet, folder: Path) -> dict[str, Any]:
+    """Measure what fit_peers left; categories are their numbers."""
+    test, test_target, is_regression = _numbers(given, given.test), _target(given, given.test), _is_regression(given)
+    text = (folder / "booster.txt").read_text()
+    booster = lightgbm.Booster(model_str=text)
+    forest = joblib.load(folder / "forest.joblib")
     medians = alternate(
         {"booster": lambda: booster.predict(test[:1], num_threads=1), "forest": lambda: forest.predict(test[:1])},
         ROUNDS,
@@ -91,7 +96,7 @@ def measure_peers(given: DataSet, folder: Path) -> dict[str, Any]:
     forest_predictions = forest.predict(test) if is_regression else forest.predict_proba(test)[:, 1]
     peers: dict[str, Any] = {
         "LightGBM, text file": {
-            "bytes": len(text), "trees": booster.best_iteration, "us": medians["booster"],
+            "bytes": len(text), "trees": booster.num_trees(), "us": medians["booster"],
             **quality(booster.predict(test)),
         },
         "LightGBM, text file, gzip -9": {"bytes": len(gzip.compress(text.encode(), 9))},
@@ -114,6 +119,10 @@ def measure_peers(given: DataSet, folder: Path) -> dict[str, Any]:
         lines = done.stdout.strip().splitlines()
         peers |= json.loads(lines[-1]) if lines else {"lleaves, treelite": {"error": done.stderr[-200:]}}
     return peers
+
+
+def _is_regression(given: DataSet) -> bool:
+    return bool(given.learn[given.target].dtype != pl.String)
 
 
 def _numbers(given: DataSet, frame: pl.DataFrame) -> np.ndarray:

@@ -69,12 +69,15 @@ class CandidateVariants:
         quality, _ = self._quality_of(full, full)
         trials = _Trials(full=full, hopeless=self.bar.find_shortfall(quality))
         body = _Body(model=self.context.teacher)
-        if self.plan.unchanged_too or not self.plan.changes:
+        is_quantized = self.plan.unchanged_too or not self.plan.changes
+        if is_quantized and self.plan.fine_tunes:  # fine-tuning may take all the time there is
             self._quantize(body, trials)
         if self.plan.changes:
             changed = self._try_all(body, self.plan.strengths, "fp32", trials)
             if changed is not None:
                 self._quantize(changed, trials)
+        if is_quantized and not self.plan.fine_tunes:  # fewer trees are worth more than smaller ones
+            self._quantize(body, trials)
         # Beside another file where there is one: the two are measured in turns.
         latencies = trials.full_latencies or self.export.bench.latencies(full)
         return [self._made((), "fp32", full, full, latencies), *trials.variants]

@@ -213,6 +213,7 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
             name="quantize_trees",
             make=partial(QuantizeTrees, bits=bits),
             description=f"{bits} bits per leaf, {max(bits, 8)} per threshold",
+            refits=True,
         )
         for bits in _TREE_BITS
     ),
