@@ -55,7 +55,7 @@ def short_lines(tried: Sequence[CandidateReport], notes: Sequence[str], details:
 
 
 def _counts(tried: Sequence[CandidateReport]) -> str:
-    """Count the candidates: ``7 candidates trained, 1 dropped, 5 not tried``; or say that a model was uploaded and nothing was trained."""
+    """Count the candidates, ``7 candidates trained, 1 dropped``; or say that a model was uploaded."""
     if any(report.candidate == BROUGHT for report in tried):
         return "The model was uploaded, nothing was trained"
     words = {"trained": "trained", "dropped": "dropped", "failed": "failed", "skipped": "not tried"}
