@@ -25,7 +25,7 @@ PEERS: Mapping[str, tuple[str, tuple[str, ...], str]] = {  # peer -> its environ
     "fastapi": ("fastapi", _FASTAPI, "uvicorn"),
     "fastapi_orjson": ("fastapi", _FASTAPI, "uvicorn"),
     "mlserver": ("mlserver", ("mlserver", "onnxruntime"), "mlserver"),
-    "kserve": ("kserve", ("kserve", "onnxruntime"), "python"),
+    "kserve": ("kserve", ("kserve", "onnxruntime", "open-inference-openapi"), "python"),
     "bentoml": ("bentoml", ("bentoml", "onnxruntime"), "bentoml"),
 }
 
