@@ -1,4 +1,4 @@
-"""Gap: DynamoDB writes its items only at a clean end."""
+"""Gap: DynamoDB writes its items only at a clean end, and readers of its streams go on behind what a restart forgot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from ministack.services import dynamodb
+from ministack.services import dynamodb, lambda_svc
 
 from pipeline.local.private_names import PrivateName
 from pipeline.local.store.database import Change
@@ -22,6 +22,8 @@ PRIVATE_NAMES = (
     PrivateName(module=dynamodb, name="_set_item", parameters=("table", "pk_val", "sk_val", "item")),
     PrivateName(module=dynamodb, name="_tables"),
     PrivateName(module=dynamodb, name="load_persisted_state", parameters=("data",)),
+    PrivateName(module=lambda_svc, name="_dynamodb_stream_positions"),
+    PrivateName(module=lambda_svc, name="_restore_esm_positions", parameters=("store", "positions")),
 )
 
 Table = dict[str, Any]
@@ -47,7 +49,7 @@ class Items:
     def install(self) -> None:
         """Record each change of an item, and load the items with their tables."""
         put, remove, replaced = dynamodb._set_item, dynamodb._remove_item, dynamodb._items_replaced
-        load = dynamodb.load_persisted_state
+        load, restore_positions = dynamodb.load_persisted_state, lambda_svc._restore_esm_positions
 
         def put_and_keep(table: Table, pk_val: Any, sk_val: Any, item: Any) -> Any:
             with self._journal.lock:
@@ -69,6 +71,12 @@ class Items:
             load(data)
             self._load()
 
+        def restore_to_the_beginning(store: Any, positions: Any) -> None:
+            restore_positions(store, positions)
+            if store is lambda_svc._dynamodb_stream_positions:  # the streams are empty after a restart
+                store._data.update(dict.fromkeys(store._data, 0))
+
+        lambda_svc._restore_esm_positions = restore_to_the_beginning
         dynamodb._set_item, dynamodb._remove_item = put_and_keep, remove_and_keep
         dynamodb._items_replaced, dynamodb.load_persisted_state = replace_and_keep, load_with_items
 
