@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple, Self, dataclass_transform
 
 from pipeline.contracts.errors import ConfigurationError
@@ -117,22 +118,14 @@ def _models(text: str) -> tuple[tuple[str, str], ...]:
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
-class _Settings:
+class _Settings(SimpleNamespace):
     """Settings of one function: each class attribute that is an EnvVar is a field.
 
     Not dataclasses, which take 1 ms of a cold start each to generate their methods, for all functions.
     """
 
-    def __init__(self, **values: Any) -> None:
-        vars(self).update(values)
-
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__}.{name} is read-only")
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    __hash__ = None  # type: ignore[assignment]  # as other containers of values
 
     @classmethod
     def variables(cls) -> Mapping[str, EnvVar]:
