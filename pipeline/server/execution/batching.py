@@ -24,6 +24,7 @@ __all__ = ["BatchingSession"]
 _MIN_SECONDS = 0.001  # of a run of one row; faster ones gain less than a batch costs
 _MIN_GAIN = 1.2  # batched rows per second, as a multiple of those one by one, from which batching pays
 _PROBE_RUNS = 200  # runs without batching until it is tried again
+_MAX_RISE = 5.0  # of a duration that is learned, as a multiple of the average
 _MEASURED_EVERY = 16  # fast runs
 _WEIGHT = 0.2  # of the newest run in the moving averages
 
@@ -135,6 +136,8 @@ class BatchingSession:
         outputs = self._session.run(output_names, feeds)
         rows = max(1, len(next(iter(feeds.values()))))
         seconds = (self._clock() - started) / rows
+        if self._single_seconds:  # a run that lost its processor for a moment says nothing about the next one
+            seconds = min(seconds, _MAX_RISE * self._single_seconds)
         self._single_seconds = _average(self._single_seconds, seconds)
         return outputs
 

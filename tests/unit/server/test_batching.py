@@ -145,3 +145,17 @@ def test_many_threads_get_their_own_results(fixed: float) -> None:
     with ThreadPoolExecutor(16) as threads:
         results = list(threads.map(lambda value: _run(batching, value), range(200)))
     assert results == [[2 * value] for value in range(200)]
+
+
+def test_one_run_that_was_held_up_does_not_make_a_fast_graph_slow() -> None:
+    session = SlowSession(0.0001, 0.0)
+    batching = _batching(session)
+    _run(batching, 1)
+    session.fixed = 0.1
+    _run(batching, 1)  # measured: the second run is
+    session.fixed = 0.0001
+    assert not batching.is_batching
+    session.fixed = 0.1
+    for _ in range(200):
+        _run(batching, 1)
+    assert batching.is_batching  # it has become slow
