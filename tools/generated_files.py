@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pipeline.contracts.algorithms.catalog import CATALOGUE_FILE, catalogue_text
+from pipeline.contracts.algorithms.catalog import CATALOG_FILE, catalog_text
 from pipeline.contracts.algorithms.hyperparameter import Hyperparameter
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.algorithms.spec import AlgorithmSpec
@@ -37,7 +37,7 @@ _KIND_NAMES: Mapping[str, str] = {
 def generate() -> dict[Path, str]:
     """Return the content of each generated file. Write the catalog first: the schema names its algorithms."""
     specs = [algorithm.spec for algorithm in ALGORITHMS.values()]
-    return {CATALOGUE_FILE: catalogue_text(specs), **_schema(), DOCS: _with_tables(DOCS.read_text(), specs)}
+    return {CATALOG_FILE: catalog_text(specs), **_schema(), DOCS: _with_tables(DOCS.read_text(), specs)}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
         for path in outdated:
             print(f"{path.name} is out of date: python -m tools.generated_files writes it")  # noqa: T201 - a command
         return int(bool(outdated))
-    CATALOGUE_FILE.write_text(catalogue_text([algorithm.spec for algorithm in ALGORITHMS.values()]))
+    CATALOG_FILE.write_text(catalog_text([algorithm.spec for algorithm in ALGORITHMS.values()]))
     for path, text in generate().items():
         path.write_text(text)
     return 0

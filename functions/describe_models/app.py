@@ -9,7 +9,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver
 from aws_lambda_powertools.event_handler import Response as PageResponse
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from pipeline.bootstrap import denied_calls, model_catalogue
+from pipeline.bootstrap import denied_calls, model_catalog
 from pipeline.contracts.object_keys import check_model
 from pipeline.contracts.paging.token import PageQuery
 from pipeline.lambda_handlers import http_function, reference_page, reject_unknown_route
@@ -20,7 +20,7 @@ from pipeline.use_cases.management.api_document import api_document
 
 Document = dict[str, Any]
 
-catalog = model_catalogue()
+catalog = model_catalog()
 denied = denied_calls()
 app = APIGatewayRestResolver()
 

@@ -80,7 +80,7 @@ __all__ = [
     "job_checker",
     "lost_runs",
     "metrics_namespace",
-    "model_catalogue",
+    "model_catalog",
     "node",
     "operator",
     "planner",
@@ -205,7 +205,7 @@ def metrics_namespace(environ: Environ = os.environ) -> str:
     return environ.get("POWERTOOLS_METRICS_NAMESPACE") or "modeldrop"
 
 
-def model_catalogue(environ: Environ = os.environ) -> ModelCatalog:
+def model_catalog(environ: Environ = os.environ) -> ModelCatalog:
     """Compose the ModelCatalog of the read-only API."""
     from pipeline.intake.run_log import RunLog
     from pipeline.serving.model_catalog import ModelCatalog

@@ -16,7 +16,7 @@ from pipeline.compression.passes.graph_pass import apply_if_applicable
 from pipeline.compression.passes.trees.order_trees import OrderTrees
 from pipeline.compression.validation_bench import ServedFile, ValidationBench
 from pipeline.compression.verify import Reference, VerifyEdgeRows, VerifyExport
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.errors import ExportMismatchError, IntegrityError
 from pipeline.contracts.records.outcome import BODY, EDGES, MODEL, OUT_OF_FOLD, REFERENCE, TrainedCandidate
 from pipeline.contracts.signature import Signature
@@ -122,7 +122,7 @@ class TrainedExport:
         """Whether it reads texts as scores of a linear model, which are further out for rows that it learned from."""
         if all(column.kind != "text" for column in self.bench.dataset.columns):
             return False
-        declared = catalogue().get(self.candidate.algorithm)
+        declared = catalog().get(self.candidate.algorithm)
         return declared is None or "text" not in declared.supported_inputs
 
     def _predicted_out_of_fold(self) -> npt.NDArray[np.floating[Any]]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.errors import CandidateFailedError, NodeLostError, ObjectNotFoundError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.dataset import Dataset
@@ -182,7 +182,7 @@ def _train(context: JobContext, trainer: Trainer, candidate: Candidate, folder: 
         from pipeline.training.several_targets import train_each_target
 
         return train_each_target(trainer, candidate, folder, report)
-    if not catalogue()[candidate.algorithm].has_user_code:
+    if not catalog()[candidate.algorithm].has_user_code:
         return trainer.train(candidate, folder, report)
     return train_isolated(context, trainer, candidate, folder, report)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.base_model import Base
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, LeftOut
@@ -73,12 +73,12 @@ def plan_with_base(plan: Plan, base: Base) -> Plan:
     Raises:
         InvalidJobSpecError: The network is not among the candidates.
     """
-    if catalogue()[base.algorithm].has_user_code:
+    if catalog()[base.algorithm].has_user_code:
         raise InvalidJobSpecError(
             f"training.base_model: {base.version} is a model.py, whose network is its own code: a network of the "
             "catalog is expected"
         )
-    if not catalogue()[base.algorithm].is_network or base.algorithm not in {
+    if not catalog()[base.algorithm].is_network or base.algorithm not in {
         candidate.algorithm for candidate in plan.candidates
     }:
         names = ", ".join(sorted({candidate.algorithm for candidate in plan.candidates}))

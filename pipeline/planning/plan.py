@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.algorithms.spec import AlgorithmSpec
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import Dataset
@@ -57,7 +57,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
             *notes,
             *deprecated_notes(spec),
             *notes_of(spec, [planned_candidate.candidate.trials for planned_candidate in planned]),
-            *unread(spec, [catalogue()[planned_candidate.candidate.algorithm] for planned_candidate in planned]),
+            *unread(spec, [catalog()[planned_candidate.candidate.algorithm] for planned_candidate in planned]),
             *_privacy_notes(spec, dataset.rows.train, len(planned)),
             *of_jobs,
         ),
@@ -109,10 +109,10 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
     """
     of_the_task = [
         name
-        for name, declared in catalogue().items()
+        for name, declared in catalog().items()
         if dataset.task in declared.tasks and (dataset.code_sha256 or not declared.has_user_code)
     ]
-    algorithms = [catalogue()[name] for name in dict.fromkeys(spec.algorithms or of_the_task)]
+    algorithms = [catalog()[name] for name in dict.fromkeys(spec.algorithms or of_the_task)]
     is_named = spec.algorithms is not None
     cases = [
         Case(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.estimate import Estimate
 from pipeline.contracts.records.outcome import JobOutcome
@@ -33,7 +33,7 @@ def estimate_run(plan: Plan, dataset: Dataset, spec: JobSpec) -> Estimate:
         minutes=_OTHER_MINUTES + ensemble + max(minutes.values(), default=0.0),
         dollars=math.fsum(minutes[name] / 60 * price for name, price in prices.items())
         + ensemble / 60 * DOLLARS_AN_HOUR["cpu"],
-        unknown=tuple(candidate.name for candidate in plan.candidates if catalogue()[candidate.algorithm].cost is None),
+        unknown=tuple(candidate.name for candidate in plan.candidates if catalog()[candidate.algorithm].cost is None),
     )
 
 
@@ -54,7 +54,7 @@ def costs_of(outcomes: Sequence[JobOutcome], plan: Plan) -> list[float]:
 def _training_minutes(job: TrainingJob, plan: Plan, dataset: Dataset, spec: JobSpec) -> float:
     """Return the minutes that a job trains, which its limit bounds."""
     candidates = [candidate for candidate in plan.candidates if candidate.name in job.candidates]
-    declared = {candidate.name: catalogue()[candidate.algorithm] for candidate in candidates}
+    declared = {candidate.name: catalog()[candidate.algorithm] for candidate in candidates}
     seconds = math.fsum(
         seconds_of(spec_of_candidate, dataset, candidate.trials, count_trainings(spec_of_candidate, dataset, spec))
         or 0.0

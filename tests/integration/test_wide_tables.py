@@ -111,8 +111,8 @@ def test_it_is_registered_in_a_small_item_described_and_answers(table: Table, wh
     (prediction,) = json.loads(answer.body)["predictions"]
     assert prediction["label"] == signature.classes[-1]
     assert len(answer.body) < MAX_RESPONSE_BYTES
-    catalogue = ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table))
-    for document in (catalogue.metadata("demo", "adult"), catalogue.version("demo", "adult", "1")):
+    catalog = ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table))
+    for document in (catalog.metadata("demo", "adult"), catalog.version("demo", "adult", "1")):
         assert len(json.dumps(json.dumps(document))) < MAX_RESPONSE_BYTES
         assert Signature.from_dict(document["signature"]) == signature
 

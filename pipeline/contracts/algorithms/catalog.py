@@ -1,4 +1,4 @@
-"""Catalog of the algorithms: ``catalogue.json``, generated from their descriptions in pipeline.training.algorithms.
+"""Catalog of the algorithms: ``catalog.json``, generated from their descriptions in pipeline.training.algorithms.
 
 ``python -m tools.generated_files`` writes it; a test proves that it is up to date.
 """
@@ -15,20 +15,20 @@ from pydantic import TypeAdapter
 
 from pipeline.contracts.algorithms.spec import AlgorithmSpec
 
-__all__ = ["CATALOGUE_FILE", "catalogue", "catalogue_text"]
+__all__ = ["CATALOG_FILE", "catalog", "catalog_text"]
 
-CATALOGUE_FILE = Path(__file__).with_name("catalogue.json")
+CATALOG_FILE = Path(__file__).with_name("catalog.json")
 _SPECS = TypeAdapter(tuple[AlgorithmSpec, ...])
 
 
 @cache
-def catalogue() -> Mapping[str, AlgorithmSpec]:
+def catalog() -> Mapping[str, AlgorithmSpec]:
     """Return the algorithms by name, in the order in which the candidates of a job are trained."""
-    return MappingProxyType({spec.name: spec for spec in _SPECS.validate_json(CATALOGUE_FILE.read_bytes())})
+    return MappingProxyType({spec.name: spec for spec in _SPECS.validate_json(CATALOG_FILE.read_bytes())})
 
 
-def catalogue_text(specs: Sequence[AlgorithmSpec]) -> str:
-    """Return the content of ``catalogue.json``: JSON with one hyper-parameter a line."""
+def catalog_text(specs: Sequence[AlgorithmSpec]) -> str:
+    """Return the content of ``catalog.json``: JSON with one hyper-parameter a line."""
     documents = _SPECS.dump_python(tuple(specs), mode="json", exclude_defaults=True)
     blocks = []
     for document in documents:

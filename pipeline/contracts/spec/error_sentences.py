@@ -10,7 +10,7 @@ from pydantic import (
     ValidationError,
 )
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.algorithms.hyperparameter import Range
 from pipeline.contracts.suggestions import did_you_mean
 
@@ -67,7 +67,7 @@ def _expected(problem: Any) -> str:
 def _nearest(path: list[str], fields: list[str], model: type[BaseModel]) -> str:
     """Return what was meant: a field further in, or an algorithm's settings, written where they are not."""
     name = path[-1]
-    if len(path) == 1 and name in catalogue():
+    if len(path) == 1 and name in catalog():
         return f"did you mean 'settings.{name}'?"
     within = [outer for outer in fields if name in _fields_at([outer], model)] if len(path) == 1 else []
     return f"did you mean '{within[0]}.{name}'?" if within else did_you_mean(name, fields)

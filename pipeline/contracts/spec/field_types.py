@@ -13,7 +13,7 @@ from pydantic import (
     Tag,
 )
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.variant import PassName
 from pipeline.contracts.spec.metrics import METRIC_ALIASES, Metric, resolve_metric
@@ -35,8 +35,8 @@ __all__ = [
 
 
 def _known_algorithm(name: str) -> str:
-    if name not in catalogue():
-        raise ValueError(f"unknown algorithm '{name}': {did_you_mean(name, catalogue())}")
+    if name not in catalog():
+        raise ValueError(f"unknown algorithm '{name}': {did_you_mean(name, catalog())}")
     return name
 
 

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.algorithms.hyperparameter import Settings
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import BAG_FOLDS
@@ -64,7 +64,7 @@ MAX_TARGETS = 50  # each is trained by itself
 _OR_LIST: Any = {
     "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "null"}, {"type": "array"}]
 }
-_ALGORITHM_NAMES = {"items": {"enum": list(catalogue())}}
+_ALGORITHM_NAMES = {"items": {"enum": list(catalog())}}
 
 
 class JobSpec(Section):

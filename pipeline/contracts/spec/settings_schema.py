@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.algorithms.hyperparameter import Hyperparameter, Kind
 
 __all__ = ["add_algorithms", "lift_descriptions"]
@@ -37,7 +37,7 @@ def add_algorithms(schema: dict[str, Any]) -> None:
             "additionalProperties": False,
             "properties": {field.name: _field_schema(field) for field in spec.hyperparameters if not field.set_by},
         }
-        for spec in catalogue().values()
+        for spec in catalog().values()
     }
     schema.pop("propertyNames", None)
 

@@ -44,7 +44,7 @@ def test_the_options_help_says_whose_and_what_for() -> None:
 
 
 def test_what_a_candidate_is_for_is_said_in_the_fields_terms() -> None:
-    catalog = json.loads((SOURCES / "contracts" / "algorithms" / "catalogue.json").read_text())
+    catalog = json.loads((SOURCES / "contracts" / "algorithms" / "catalog.json").read_text())
     texts = json.dumps(catalog)
     assert "as the baseline" in texts
     assert "usually the best on tables; early-stopped on held-out rows" in texts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.algorithms.hyperparameter import Range
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
 from pipeline.contracts.errors import InvalidJobSpecError
@@ -51,10 +51,10 @@ def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed()
     planned = _searched("{search: {method: bayesian, trials: 7}, training: {dropout: 0.2}}")
     spaces = {one.algorithm: one.trials.space for one in planned.candidates if one.trials}
     assert spaces["random_forest"] == {
-        field.name: field.search for field in catalogue()["random_forest"].hyperparameters if field.search is not None
+        field.name: field.search for field in catalog()["random_forest"].hyperparameters if field.search is not None
     }
     assert set(spaces["linear"]) == {"C"}
-    assert set(spaces["mlp"]) == {field.name for field in catalogue()["mlp"].hyperparameters if field.search} - {
+    assert set(spaces["mlp"]) == {field.name for field in catalog()["mlp"].hyperparameters if field.search} - {
         "dropout"
     }
     boosting = next(one.trials for one in planned.candidates if one.algorithm == "gradient_boosting")
@@ -127,7 +127,7 @@ def test_what_takes_too_long_is_left_out_and_one_always_stays() -> None:
     short = plan(_dataset(train=3_000_000, columns=50), JobSpec(limits=Limits(minutes=3)))
     assert "minutes; its job has 3" in {one.algorithm: one.reason for one in short.skipped}["gradient_boosting"]
     none = plan(_dataset(train=50_000_000, columns=200), JobSpec(limits=Limits(minutes=0.1)))
-    known = [one for one in none.candidates if catalogue()[one.algorithm].cost]
+    known = [one for one in none.candidates if catalog()[one.algorithm].cost]
     assert len(known) <= 1
     assert none.candidates
     if known:
@@ -221,7 +221,7 @@ def test_folds_count_for_whether_a_plan_is_small() -> None:
 
 
 def test_a_bag_is_trained_once_for_each_fold_and_what_has_one_model_once() -> None:
-    mlp, code = catalogue()["mlp"], catalogue()["model_py"]
+    mlp, code = catalog()["mlp"], catalog()["model_py"]
     assert count_trainings(mlp, _dataset(), JobSpec()) == 5
     assert count_trainings(mlp, _dataset(), JobSpec(folds=3)) == 3
     assert count_trainings(mlp, _dataset(), JobSpec(serve="single")) == 6
@@ -303,7 +303,7 @@ def test_estimates_grow_with_the_data_and_the_search() -> None:
 
 
 def test_a_row_of_many_columns_is_estimated_to_take_longer() -> None:
-    linear = catalogue()["linear"]
+    linear = catalog()["linear"]
     narrow, wide = (latency_of(linear, _dataset(columns=columns)) for columns in (10, 2_010))
     assert narrow is not None
     assert wide is not None
@@ -320,7 +320,7 @@ def test_what_takes_minutes_or_megabytes_of_very_many_cells_is_only_tried_by_nam
 
 
 def test_ten_times_as_many_columns_beyond_a_hundred_take_three_times_as_long() -> None:
-    boosting = catalogue()["gradient_boosting"]
+    boosting = catalog()["gradient_boosting"]
     assert boosting.cost is not None
     hundred, thousand = (seconds_of(boosting, _dataset(columns=columns), None) for columns in (100, 1_000))
     assert hundred is not None

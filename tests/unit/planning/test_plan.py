@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.records.plan import Plan
@@ -145,7 +145,7 @@ def test_settings_are_complete_whatever_the_shape(train, classes):
     every = JobSpec(algorithms=("linear", "random_forest", "gradient_boosting", "mlp"))
     planned = plan(_dataset(train=train, classes=classes), every)
     keys = {one.algorithm: set(one.settings) for one in planned.candidates}
-    assert keys == {name: set(catalogue()[name].defaults) for name in every.algorithms or ()}
+    assert keys == {name: set(catalog()[name].defaults) for name in every.algorithms or ()}
 
 
 def test_every_knob_of_the_spec_reaches_the_network():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.object_keys import run_name
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
 from pipeline.contracts.records.plan import Plan
@@ -74,7 +74,7 @@ def _plan(task: str) -> Plan:
 def test_the_states_input_stays_small_whatever_is_planned(task: str) -> None:
     """What passes from state to state: the run, its plan's jobs, its version, and an error's cause of 32 KB."""
     jobs = [{"name": job.name, "queue": job.queue, "nodes": job.nodes} for job in _plan(task).jobs]
-    assert 1 <= len(jobs) <= len(catalogue())
+    assert 1 <= len(jobs) <= len(catalog())
     error = {"Error": "x" * 256, "Cause": "\U0001f40c" * 32_768}
     state = {"run": RUN, "large": True, "plan": {"jobs": jobs}, "registered": {"version": 999_999}, "error": error}
     assert len(json.dumps(state, ensure_ascii=False).encode()) < 0.6 * MAX_STATE_BYTES

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.spec.job_spec import SCHEMA_FILE
 from tools.generated_files import DOCS, generate, main
 
@@ -26,7 +26,7 @@ def test_an_outdated_file_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 def test_the_schema_completes_the_settings_of_each_algorithm() -> None:
     settings = json.loads(SCHEMA_FILE.read_text())["properties"]["settings"]
-    assert set(settings["properties"]) == set(catalogue())
+    assert set(settings["properties"]) == set(catalog())
     leaves = settings["properties"]["gradient_boosting"]["properties"]["num_leaves"]
     assert leaves["default"] == 15
     assert leaves["description"].startswith("Maximum leaves of a tree")
@@ -41,7 +41,7 @@ def test_the_schema_describes_the_fields_of_training() -> None:
 
 def test_the_tables_name_every_hyperparameter_that_train_yaml_sets() -> None:
     page = Path(DOCS).read_text()
-    for spec in catalogue().values():
+    for spec in catalog().values():
         table = page.split(f"**`{spec.name}`** (")[1].split("**`")[0]
         for field in spec.hyperparameters:
             if not field.set_by and not spec.is_network:

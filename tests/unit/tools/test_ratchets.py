@@ -57,7 +57,7 @@ def test_a_public_function_that_raises_says_so_under_raises() -> None:
     assert count(name, f'def f():\n    """Do it."""\n    def g():\n    {body}') == 0
 
 
-@pytest.mark.parametrize(("text", "number"), [("# the colour", 1), ("'Normalised'", 1), ("# color of a catalogue", 0)])
+@pytest.mark.parametrize(("text", "number"), [("# the colour", 1), ("'Normalised'", 1), ("# color of a catalog", 0)])
 def test_a_british_spelling_is_counted_in_code_and_comments(text: str, number: int) -> None:
     assert count("British spellings", text) == number
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from pipeline.compression.verify import VerifyEdgeRows
-from pipeline.contracts.algorithms.catalog import CATALOGUE_FILE, catalogue, catalogue_text
+from pipeline.contracts.algorithms.catalog import CATALOG_FILE, catalog, catalog_text
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.outcome import EDGES, REFERENCE, TrainedCandidate
 from pipeline.contracts.signature import Task
@@ -178,8 +178,8 @@ def test_an_unknown_setting_is_refused_by_name(algorithm: str, train: TrainIt) -
 
 def test_the_catalog_is_what_the_algorithms_declare() -> None:
     declared = tuple(algorithm.spec for algorithm in ALGORITHMS.values())
-    assert CATALOGUE_FILE.read_text() == catalogue_text(declared), "python -m tools.generated_files writes it"
-    assert tuple(catalogue().values()) == declared
+    assert CATALOG_FILE.read_text() == catalog_text(declared), "python -m tools.generated_files writes it"
+    assert tuple(catalog().values()) == declared
 
 
 def test_declarations_import_no_training_library() -> None:

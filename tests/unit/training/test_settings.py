@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from pipeline.contracts.algorithms.catalog import catalogue
+from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.algorithms.hyperparameter import Hyperparameter, Range, Setting
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.algorithms.spec import AlgorithmSpec
@@ -26,7 +26,7 @@ from tests.fakes.training import QUICK
 ROWS = 60
 SETTINGS = [
     (spec, field)
-    for spec in catalogue().values()
+    for spec in catalog().values()
     for field in spec.hyperparameters
     if field.kinds != ("boolean",) and (field.choices or field.bounds) and field.name not in NetworkConfig.model_fields
 ]
@@ -99,7 +99,7 @@ def test_defaults_overrides_and_searched_values_are_valid(algorithm: Algorithm[A
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=lambda algorithm: algorithm.name)
 def test_the_catalog_and_the_config_have_the_same_defaults(algorithm: Algorithm[Any]) -> None:
-    assert algorithm.config().model_dump() == algorithm.spec.defaults == catalogue()[algorithm.name].defaults
+    assert algorithm.config().model_dump() == algorithm.spec.defaults == catalog()[algorithm.name].defaults
 
 
 def test_networks_have_the_hyperparameters_of_the_training_section() -> None:
@@ -132,7 +132,7 @@ def test_what_is_not_allowed_is_refused_by_setting_value_and_what_is_expected(
             validate_setting(f"settings.{spec.name}", field.name, value, spec)
 
 
-@pytest.mark.parametrize("spec", [spec for spec in catalogue().values() if spec.hyperparameter("hidden")], ids=_id)
+@pytest.mark.parametrize("spec", [spec for spec in catalog().values() if spec.hyperparameter("hidden")], ids=_id)
 def test_networks_of_layers_alone_refuse_to_have_none(spec: AlgorithmSpec) -> None:
     hidden = spec.hyperparameter("hidden")
     assert hidden is not None
@@ -151,7 +151,7 @@ def test_the_least_value_that_is_allowed_trains(spec: AlgorithmSpec, field: Hype
 
 
 def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:
-    spec = catalogue()["transformer"]
+    spec = catalog()["transformer"]
     settings = ALGORITHMS["transformer"].configure({"width": 10, "heads": 4})
     with pytest.raises(CandidateFailedError, match="width is 10 and heads is 4: the width must be a multiple"):
         ALGORITHMS["transformer"].train(settings, _task(spec), RunContext())

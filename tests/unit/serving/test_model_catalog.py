@@ -21,7 +21,7 @@ RUNS = [f"demo_adult_{number:012d}" for number in range(3)]
 
 
 @pytest.fixture
-def catalogue() -> ModelCatalog:
+def catalog() -> ModelCatalog:
     """adult: version 1, then 2 that is live, then 3 that is not READY; price: a regression that is not live."""
     table, artifacts = FakeTable(), FakeObjectStore()
     publish(table, artifacts, run=RUNS[0])
@@ -31,8 +31,8 @@ def catalogue() -> ModelCatalog:
     return ModelCatalog(ModelRegistry(table, artifacts), artifacts, RunLog(table))
 
 
-def test_a_model_is_described_as_the_protocol_does(catalogue: ModelCatalog) -> None:
-    assert catalogue.metadata("demo", "adult") == {
+def test_a_model_is_described_as_the_protocol_does(catalog: ModelCatalog) -> None:
+    assert catalog.metadata("demo", "adult") == {
         "name": "adult",
         "versions": ["1", "2"],
         "platform": "onnx_onnxv1",
@@ -50,37 +50,37 @@ def test_a_model_is_described_as_the_protocol_does(catalogue: ModelCatalog) -> N
     }
 
 
-def test_a_model_tells_how_later_files_are_read(catalogue: ModelCatalog) -> None:
-    document = json.loads(json.dumps(catalogue.metadata("demo", "adult")["signature"]))
+def test_a_model_tells_how_later_files_are_read(catalog: ModelCatalog) -> None:
+    document = json.loads(json.dumps(catalog.metadata("demo", "adult")["signature"]))
     assert Signature.from_dict(document) == CLASSIFIER
 
 
-def test_a_regressions_output_is_one_number_a_row(catalogue: ModelCatalog) -> None:
-    found = catalogue.metadata("demo", "price", "1")
+def test_a_regressions_output_is_one_number_a_row(catalog: ModelCatalog) -> None:
+    found = catalog.metadata("demo", "price", "1")
     assert found["outputs"] == [{"name": "value", "datatype": "FP32", "shape": [-1]}]
 
 
-def test_a_live_model_and_a_version_that_passed_are_ready(catalogue: ModelCatalog) -> None:
-    assert catalogue.ready("demo", "adult") == {"name": "adult", "ready": True}
-    assert catalogue.ready("demo", "adult", "1")["ready"]
+def test_a_live_model_and_a_version_that_passed_are_ready(catalog: ModelCatalog) -> None:
+    assert catalog.ready("demo", "adult") == {"name": "adult", "ready": True}
+    assert catalog.ready("demo", "adult", "1")["ready"]
     with pytest.raises(ConflictError, match="version 3"):
-        catalogue.ready("demo", "adult", "3")
+        catalog.ready("demo", "adult", "3")
 
 
-def test_a_tenants_models_are_listed(catalogue: ModelCatalog) -> None:
+def test_a_tenants_models_are_listed(catalog: ModelCatalog) -> None:
     adult: dict[str, object] = {"task": CLASSIFIER.task, "tags": {}, "rollout": None}
     price = {**adult, "task": REGRESSOR.task}
-    assert catalogue.models("demo") == {
+    assert catalog.models("demo") == {
         "models": [
             {"model": "adult", "latest_version": 3, "live_version": 2, "aliases": {"live": 2}, **adult},
             {"model": "price", "latest_version": 1, "live_version": None, "aliases": {}, **price},
         ]
     }
-    assert catalogue.models("other") == {"models": []}
+    assert catalog.models("other") == {"models": []}
 
 
-def test_a_models_versions_are_listed_with_what_they_reached(catalogue: ModelCatalog) -> None:
-    found = catalogue.model("demo", "adult")
+def test_a_models_versions_are_listed_with_what_they_reached(catalog: ModelCatalog) -> None:
+    found = catalog.model("demo", "adult")
     assert (found["model"], found["live_version"]) == ("adult", 2)
     assert [(one["version"], one["status"]) for one in found["versions"]] == [
         (1, "READY"),
@@ -90,8 +90,8 @@ def test_a_models_versions_are_listed_with_what_they_reached(catalogue: ModelCat
     assert found["versions"][0]["quality"] == {"accuracy": 0.88}
 
 
-def test_a_version_is_shown_with_its_lineage_and_its_card(catalogue: ModelCatalog) -> None:
-    found = catalogue.version("demo", "adult", "2")
+def test_a_version_is_shown_with_its_lineage_and_its_card(catalog: ModelCatalog) -> None:
+    found = catalog.version("demo", "adult", "2")
     assert (found["version"], found["precision"], found["lineage"]["run"]) == (2, "int8", RUNS[1])
     assert found["card"] == {"test_rows": 10}
 
@@ -112,6 +112,6 @@ def test_a_version_is_shown_with_its_lineage_and_its_card(catalogue: ModelCatalo
         lambda it: it.version("demo", "adult", "4"),
     ],
 )
-def test_what_the_tenant_has_not_is_not_found(catalogue: ModelCatalog, ask: Callable[[ModelCatalog], Any]) -> None:
+def test_what_the_tenant_has_not_is_not_found(catalog: ModelCatalog, ask: Callable[[ModelCatalog], Any]) -> None:
     with pytest.raises(NotFoundError):
-        ask(catalogue)
+        ask(catalog)
