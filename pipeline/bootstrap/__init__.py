@@ -99,7 +99,6 @@ __all__ = [
     "version_purger",
 ]
 
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime reads it when it is imported; it reports to Microsoft
 
 Environ = Mapping[str, str]
 
