@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from pipeline.bootstrap import registry_manager
 from pipeline.contracts.errors import NotFoundError
+from pipeline.contracts.paging.token import PageQuery
 from pipeline.lambda_handlers import http_function, reject_unknown_route
 from pipeline.serving.http import Response, find_caller
 from pipeline.use_cases.management.audited_calls import parse_body
@@ -52,8 +53,10 @@ def delete_version(model: str, version: str) -> Document:
 @app.get("/registry/models/<model>/grants")
 def list_grants(model: str) -> Document:
     """Return with whom a model is shared."""
-    caller = find_caller(app.current_event.raw_event)
-    return manager_of(caller.tenant).grants(caller, model)
+    event = app.current_event
+    caller = find_caller(event.raw_event)
+    page = PageQuery(event.get_query_string_value("limit"), event.get_query_string_value("next"))
+    return manager_of(caller.tenant).grants(caller, model, page=page)
 
 
 @app.put("/registry/models/<model>/grants/<tenant>")

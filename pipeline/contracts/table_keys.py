@@ -108,6 +108,11 @@ def api_key_key(key_sha256: str) -> tuple[str, str]:
     return f"KEY#{key_sha256}", "KEY"
 
 
+def key_prefix_key(prefix: str, key_sha256: str) -> tuple[str, str]:
+    """Return (pk, sk) of the reference to an API key by its first characters; it has no attributes."""
+    return f"KEY-PREFIX#{prefix}", f"KEY#{key_sha256}"
+
+
 def tenant_key(tenant: str) -> tuple[str, str]:
     """Return (pk, sk) of a tenant: ``status``, ``tier``, ``gateway_key`` and the models shared with it."""
     return f"ACCOUNT#{tenant}", "ACCOUNT"

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pipeline.contracts.clock import Clock, utc_now
-from pipeline.contracts.errors import ForbiddenError, NotFoundError, UnauthenticatedError
+from pipeline.contracts.errors import ForbiddenError, NotFoundError, TransientError, UnauthenticatedError
 from pipeline.contracts.object_keys import SMOKE_TEST, check_model, check_tenant
-from pipeline.contracts.ports import Item, Table
-from pipeline.contracts.table_keys import api_key_key
+from pipeline.contracts.paging.page import MAX_LISTED, Page, collect, iterate, make_page
+from pipeline.contracts.ports import Item, PutRequest, Table
+from pipeline.contracts.table_keys import api_key_key, key_prefix_key
 from pipeline.registry.roles import DEFAULT_ROLE, ROLES, check_role, role_of
 
 __all__ = ["ROTATION_OVERLAP", "ApiKey", "ApiKeys", "Principal"]
@@ -95,6 +96,7 @@ class ApiKeys:
             InvalidUploadError: ``tenant`` or one of the models has no valid name.
             InputError: There is no such role.
             ForbiddenError: ``principal`` is reserved for the pipeline.
+            TransientError: Another writer was first.
         """
         check_tenant(tenant)
         for model in models:
@@ -102,24 +104,25 @@ class ApiKeys:
         if principal == SMOKE_TEST:
             raise ForbiddenError(f"'{SMOKE_TEST}' is reserved for the pipeline: choose another name")
         key = f"md_{secrets.token_urlsafe(32)}"
-        pk, sk = api_key_key(_sha256(key))
+        sha256, prefix = _sha256(key), key[:_PREFIX_LENGTH]
+        pk, sk = api_key_key(sha256)
         now = self._now()
         expiry = {} if valid_for is None else {"valid_until": _format_time(now + valid_for)}
-        self._table.put(
-            {
-                "pk": pk,
-                "sk": sk,
-                "listing": "KEY",
-                "listed_at": _format_time(now),
-                "tenant": tenant,
-                "principal": principal,
-                "role": check_role(role),
-                "models": list(models),
-                "prefix": key[:_PREFIX_LENGTH],
-                "created_at": _format_time(now),
-                **expiry,
-            }
-        )
+        item: Item = {
+            "pk": pk,
+            "sk": sk,
+            "listing": "KEY",
+            "listed_at": f"{_format_time(now)}#{prefix}",
+            "tenant": tenant,
+            "principal": principal,
+            "role": check_role(role),
+            "models": [*models],
+            "prefix": prefix,
+            "created_at": _format_time(now),
+            **expiry,
+        }
+        if not self._table.write_all([PutRequest(item=item), PutRequest(item=_reference(item))]):
+            raise TransientError("the registry is busy: no key was created, try again")
         return key
 
     def resolve(self, key: str) -> Principal:
@@ -140,13 +143,25 @@ class ApiKeys:
             models=tuple(item.get("models", ())),
         )
 
-    def list(self, tenant: str | None = None) -> list[ApiKey]:
-        """Return keys, newest first, revoked and expired ones included. The list may be a second old.
+    def list(self, tenant: str | None = None, *, limit: int | None = None) -> Sequence[ApiKey]:
+        """Return the newest keys; see ``page``.
 
         Args:
             tenant: Keys of one tenant; by default those of all.
+            limit: Maximum number of keys; None for all.
         """
-        return [_api_key(item) for item in self._table.listing("KEY") if tenant in (None, item["tenant"])]
+        return collect(lambda count, after: self.page(tenant, limit=count, after=after), limit)
+
+    def page(self, tenant: str | None = None, *, limit: int, after: str | None = None) -> Page[ApiKey]:
+        """Return a page of keys, newest first, revoked and expired ones included. The list may be a second old.
+
+        Args:
+            tenant: Keys of one tenant, in a page that may have fewer; by default those of all.
+            limit: Maximum number of keys.
+            after: Position after which the page begins.
+        """
+        page = self._listed(limit, after)
+        return Page([_api_key(item) for item in page.entries if tenant in (None, item["tenant"])], page.next)
 
     def find(self, prefix: str) -> ApiKey:
         """Return the valid key with this prefix.
@@ -190,19 +205,45 @@ class ApiKeys:
 
     def delete_all(self, tenant: str) -> int:
         """Delete the keys of a tenant, and return their number."""
-        items = [item for item in self._table.listing("KEY") if item["tenant"] == tenant]
-        for item in items:
-            self._table.delete(item["pk"], item["sk"])
-        return len(items)
+        deleted = 0
+        for item in self._all():
+            if item["tenant"] == tenant:
+                reference = _reference(item)
+                self._table.delete(reference["pk"], reference["sk"])
+                self._table.delete(item["pk"], item["sk"])
+                deleted += 1
+        return deleted
 
     def _find_valid(self, prefix: str) -> Sequence[Item]:
-        items = [item for item in self._table.listing("KEY") if item["prefix"] == prefix and self._is_valid(item)]
-        if not items:
+        valid = [item for item in self._find(prefix) if self._is_valid(item)]
+        if not valid:
             raise NotFoundError("no valid API key has this prefix: 'modeldrop keys list' shows the prefixes")
-        return items
+        return valid
+
+    def _find(self, prefix: str) -> Sequence[Item]:
+        """Return the keys with a prefix; a key of an older release has no reference, and all keys are read for it."""
+        if len(prefix) != _PREFIX_LENGTH:
+            return ()
+        references = self._table.query(*key_prefix_key(prefix, ""))
+        if references:
+            return self._table.get_all([api_key_key(item["sk"].removeprefix("KEY#")) for item in references])
+        return [item for item in self._all() if item["prefix"] == prefix]
+
+    def _all(self) -> Iterator[Item]:
+        return iterate(lambda after: self._listed(MAX_LISTED, after))
+
+    def _listed(self, limit: int, after: str | None) -> Page[Item]:
+        items = self._table.listing("KEY", limit=limit + 1, before=after or "")
+        return make_page(items, limit, position=lambda item: str(item["listed_at"]), parse=lambda items: items)
 
     def _is_valid(self, item: Item) -> bool:
         return "revoked_at" not in item and item.get("valid_until", "9") > _format_time(self._now())
+
+
+def _reference(item: Item) -> Item:
+    """Return the reference to a key by its first characters, by which it is revoked and rotated."""
+    pk, sk = key_prefix_key(item["prefix"], item["pk"].removeprefix("KEY#"))
+    return {"pk": pk, "sk": sk}
 
 
 def _sha256(key: str) -> str:

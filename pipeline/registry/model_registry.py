@@ -13,7 +13,7 @@ from pipeline.contracts.clock import Clock, format_time, utc_now
 from pipeline.contracts.errors import NotFoundError
 from pipeline.contracts.object_keys import artifact_key
 from pipeline.contracts.paging.listing import name_shard, read_listing
-from pipeline.contracts.paging.page import MAX_LISTED, Page, iterate, make_page
+from pipeline.contracts.paging.page import Page, collect, make_page
 from pipeline.contracts.ports import Item, ObjectStore, PutRequest, Table, TableWrite, UpdateRequest
 from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
 from pipeline.contracts.records.variant import Artifact
@@ -129,7 +129,7 @@ class ModelRegistry:
 
     def models(self, tenant: str | None = None) -> list[ModelSummary]:
         """Return all models, as ``models_page`` orders them."""
-        return list(iterate(lambda after: self.models_page(tenant, limit=MAX_LISTED, after=after)))
+        return collect(lambda count, after: self.models_page(tenant, limit=count, after=after), None)
 
     def models_page(
         self,

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.errors import ConflictError, InputError, NotFoundError
 from pipeline.contracts.object_keys import check_tenant
+from pipeline.contracts.paging.page import MAX_LISTED, Page, collect, iterate, make_page
 from pipeline.contracts.ports import CheckRequest, GatewayKeys, Item, PutRequest, Table, TableWrite, UpdateRequest
 from pipeline.contracts.table_keys import grant_key, grant_prefix, tenant_key
 from pipeline.registry.roles import ROLES
@@ -70,9 +71,24 @@ class Tenants:
         item = self._table.get(*tenant_key(tenant))
         return None if item is None else _tenant(item)
 
-    def list(self) -> Sequence[Tenant]:
-        """Return all tenants, newest first. The list may be a second old."""
-        return [_tenant(item) for item in self._table.listing("TENANT")]
+    def list(self, *, limit: int | None = None) -> Sequence[Tenant]:
+        """Return the newest tenants, all of them by default; see ``page``."""
+        return collect(lambda count, after: self.page(limit=count, after=after), limit)
+
+    def page(self, *, limit: int, after: str | None = None) -> Page[Tenant]:
+        """Return a page of tenants, newest first. The list may be a second old.
+
+        Args:
+            limit: Maximum number of tenants.
+            after: Position after which the page begins.
+        """
+        items = self._table.listing("TENANT", limit=limit + 1, before=after or "")
+        return make_page(
+            items,
+            limit,
+            position=lambda item: str(item["listed_at"]),
+            parse=lambda listed: [_tenant(item) for item in listed],
+        )
 
 
 class SharedModels(Tenants):
@@ -120,8 +136,28 @@ class SharedModels(Tenants):
             owner: Tenant of the models.
             model: Only this model.
         """
-        items = self._table.query(*grant_prefix(owner, model))
-        return {(item["model"], item["tenant"]): item["role"] for item in items if "role" in item}
+        grants = iterate(lambda after: self.grants_page(owner, model, limit=MAX_LISTED, after=after))
+        return {(name, tenant): role for name, tenant, role in grants}
+
+    def grants_page(
+        self, owner: str, model: str | None = None, *, limit: int, after: str | None = None
+    ) -> Page[tuple[str, str, str]]:
+        """Return a page of the grants on an owner's models: model, tenant and role, sorted.
+
+        Args:
+            owner: Tenant of the models.
+            model: Only this model.
+            limit: Maximum number of grants; a page has fewer where grants were revoked a while ago.
+            after: Position after which the page begins.
+        """
+        pk, prefix = grant_prefix(owner, model)
+        start = None if after is None else f"{prefix}{after}"
+        return make_page(
+            self._table.query(pk, prefix, limit=limit + 1, after=start),
+            limit,
+            position=lambda item: str(item["sk"]).removeprefix(prefix),
+            parse=lambda items: [(item["model"], item["tenant"], item["role"]) for item in items if "role" in item],
+        )
 
     def _grant(self, owner: str, model: str, tenant: str, role: str | None) -> Sequence[TableWrite]:
         """Return the writes of a grant, or of its end."""

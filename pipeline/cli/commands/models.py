@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +11,7 @@ from pipeline.cli.client.session import session_of
 from pipeline.cli.commands.completion import complete_models, complete_versions
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
-from pipeline.contracts.paging.page import MAX_LISTED, iterate
+from pipeline.contracts.paging.page import collect
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
@@ -106,11 +105,13 @@ def models(
     from pipeline.cli.views.tables import models_table
 
     connection = session_of(ctx).connection()
-    page = MAX_LISTED if limit is None else min(limit, MAX_LISTED)
-    summaries = iterate(
-        lambda after: connection.registry.models_page(tenant, task=task, tags=tag or (), limit=page, after=after)
+    summaries = collect(
+        lambda count, after: connection.registry.models_page(
+            tenant, task=task, tags=tag or (), limit=count, after=after
+        ),
+        limit,
     )
-    listed = [(summary, _live(summary, connection)) for summary in islice(summaries, limit)]
+    listed = [(summary, _live(summary, connection)) for summary in summaries]
     if json:
         print_json([model_document(summary, live) for summary, live in listed])
     elif not listed and (task or tag):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
-__all__ = ["MAX_LISTED", "Page", "iterate", "make_page"]
+__all__ = ["MAX_LISTED", "Page", "collect", "iterate", "make_page"]
 
 MAX_LISTED = 1_000  # entries of one page: a function's response has at most 6 MB
 T = TypeVar("T")
@@ -57,3 +58,14 @@ def iterate(read: Callable[[str | None], Page[T]]) -> Iterator[T]:
         if page.next is None:
             return
         position = page.next
+
+
+def collect(read: Callable[[int, str | None], Page[T]], limit: int | None) -> list[T]:
+    """Return the first entries of a list, read page by page.
+
+    Args:
+        read: Returns the page of at most this many entries after a position; None for the first page.
+        limit: Maximum number of entries; None for all.
+    """
+    page = MAX_LISTED if limit is None else min(limit, MAX_LISTED)
+    return list(islice(iterate(lambda after: read(page, after)), limit))

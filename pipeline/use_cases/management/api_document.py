@@ -67,7 +67,9 @@ REGISTRY_ROUTES: Mapping[tuple[str, str], _Operation] = {
     ("post", "/registry/models/{model}/rollback"): _Operation(
         "Return an alias to the version before.", documents.Move, Rollback
     ),
-    ("get", "/registry/models/{model}/grants"): _Operation("List with whom a model is shared.", documents.GrantList),
+    ("get", "/registry/models/{model}/grants"): _Operation(
+        "List with whom a model is shared.", documents.GrantList, query=_PAGE
+    ),
     ("put", "/registry/models/{model}/grants/{tenant}"): _Operation(
         "Let another tenant use a model.", documents.ModelGrant, Grant
     ),

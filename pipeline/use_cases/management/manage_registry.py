@@ -10,6 +10,8 @@ from pydantic import Field
 
 from pipeline.contracts.errors import NotFoundError
 from pipeline.contracts.object_keys import check_tenant, tenant_of_run
+from pipeline.contracts.paging.page import MAX_LISTED
+from pipeline.contracts.paging.token import PageQuery, next_token
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.alias_move import AliasMove
 from pipeline.registry.aliases import ANY_VERSION, AliasRef, Expected
@@ -21,6 +23,8 @@ from pipeline.use_cases.management.audited_calls import RegistryCall, audited, r
 from pipeline.use_cases.management.cancel_run import CancelRun
 
 __all__ = ["AliasChange", "Grant", "ManageRegistry", "Rollback"]
+
+_FIRST_PAGE = PageQuery()
 
 Document = dict[str, Any]
 VersionNumber = Annotated[int, Field(ge=1, lt=1_000_000, strict=True)]
@@ -162,16 +166,20 @@ class ManageRegistry:
             self.sharing.share(caller.tenant, model, check_tenant(tenant), role)
         return {"model": model, "tenant": tenant, "role": role}
 
-    def grants(self, caller: Caller, model: str) -> Document:
-        """Return with whom a model is shared.
+    def grants(self, caller: Caller, model: str, *, page: PageQuery = _FIRST_PAGE) -> Document:
+        """Return a page of the tenants that a model is shared with; ``next`` is the token of the page after it.
 
         Raises:
+            InvalidRequestError: The limit is out of range, or the token is of another list.
             NotFoundError: There is no such model.
         """
         require(self.audit, caller, RegistryCall("manage", model, "list grants", model))
         self._require_model(caller, model)
-        grants = self.sharing.grants(caller.tenant, model)
-        return {"grants": [{"model": model, "tenant": tenant, "role": role} for (_, tenant), role in grants.items()]}
+        scope = ("grants", caller.tenant, model)
+        limit, after = page.parse(MAX_LISTED, *scope)
+        grants = self.sharing.grants_page(caller.tenant, model, limit=limit, after=after)
+        shown = [{"model": name, "tenant": tenant, "role": role} for name, tenant, role in grants.entries]
+        return {"grants": shown, **next_token(grants, *scope)}
 
     def _require_model(self, caller: Caller, model: str) -> None:
         if self.registry.summary(caller.tenant, model) is None:

@@ -137,9 +137,10 @@ class ModelGrant(TypedDict):
 
 
 class GrantList(TypedDict):
-    """With whom a model is shared."""
+    """A page of the tenants that a model is shared with."""
 
     grants: list[ModelGrant]
+    next: NotRequired[str]
 
 
 class ListedRun(TypedDict):

@@ -24,6 +24,15 @@ def test_a_key_has_a_role_models_and_an_expiry_and_its_tenant_a_gateway_key(stag
     assert set(stage.gateway_keys.keys) == {"acme"}
 
 
+@pytest.mark.parametrize("command", ["keys", "tenants"])
+def test_a_list_has_all_entries_or_the_newest(stage: Stage, command: str) -> None:
+    for number in range(5):
+        stage.run("keys", "create", f"t{number}")
+    listed = stage.json(command, "list", "--json")
+    assert [entry["tenant"] for entry in listed[:5]] == ["t4", "t3", "t2", "t1", "t0"]
+    assert stage.json(command, "list", "--limit", "3", "--json") == listed[:3]
+
+
 def test_an_unknown_role_creates_nothing(stage: Stage) -> None:
     result = stage.run("keys", "create", "acme", "--role", "root")
     assert result.exit_code == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,17 @@ from pipeline.contracts.errors import (
     NotFoundError,
     UnauthenticatedError,
 )
+from pipeline.contracts.ports import Item
 from pipeline.registry.api_keys import ApiKeys, Principal
 from tests.fakes.clock import FakeClock
 from tests.fakes.table import FakeTable
+
+
+class _Unlisted(FakeTable):
+    """A table whose listing index must not be read."""
+
+    def listing(self, *arguments: Any, **options: Any) -> list[Item]:
+        raise AssertionError("the listing index was read")
 
 
 @pytest.fixture
@@ -143,6 +152,31 @@ def test_a_key_that_is_not_there_cannot_be_revoked(keys: ApiKeys) -> None:
     for prefix in (key[:11], "md_", "md_nothing0"):
         with pytest.raises(NotFoundError):
             keys.revoke(prefix)
+
+
+def test_a_key_is_revoked_by_its_reference_without_reading_the_list(table: FakeTable, clock: FakeClock) -> None:
+    keys = ApiKeys(_Unlisted(table._items), now=clock)
+    key = keys.create("demo")
+    assert keys.find(key[:11]).tenant == "demo"
+    keys.revoke(key[:11])
+    with pytest.raises(UnauthenticatedError):
+        keys.resolve(key)
+
+
+def test_a_key_of_an_older_release_is_revoked_although_it_has_no_reference(keys: ApiKeys, table: FakeTable) -> None:
+    key = keys.create("demo")
+    (reference,) = table.query(f"KEY-PREFIX#{key[:11]}")
+    table.delete(reference["pk"], reference["sk"])
+    keys.revoke(key[:11])
+    with pytest.raises(UnauthenticatedError):
+        keys.resolve(key)
+
+
+def test_deleted_keys_leave_no_reference(keys: ApiKeys, table: FakeTable) -> None:
+    key, other = keys.create("demo"), keys.create("acme")
+    assert [keys.delete_all("demo"), keys.delete_all("demo")] == [1, 0]
+    assert table.query(f"KEY-PREFIX#{key[:11]}") == []
+    assert keys.find(other[:11]).tenant == "acme"
 
 
 def test_keys_are_listed_newest_first_of_one_tenant_or_of_all(keys: ApiKeys, clock: FakeClock) -> None:

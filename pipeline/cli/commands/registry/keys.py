@@ -46,6 +46,9 @@ def register(app: typer.Typer) -> None:
 def list_keys(
     ctx: typer.Context,
     tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Show only this tenant's.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Show at most this many (default: all).")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """List keys by their first characters, newest first; a whole key is never shown again."""
@@ -54,7 +57,7 @@ def list_keys(
     from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.registry.tenants import keys_table
 
-    keys = session_of(ctx).connection().keys.list(tenant)
+    keys = session_of(ctx).connection().keys.list(tenant, limit=limit)
     if json:
         print_json([asdict(key) for key in keys])
     else:

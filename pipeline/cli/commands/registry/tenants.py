@@ -49,12 +49,18 @@ def register(app: typer.Typer) -> None:
     app.command(cls=Command, epilog=_AUDIT, rich_help_panel="Tenants")(audit)
 
 
-def list_tenants(ctx: typer.Context, json: JsonOption = False) -> None:
+def list_tenants(
+    ctx: typer.Context,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Show at most this many (default: all).")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
     """List tenants, newest first."""
     from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.registry.tenants import tenant_document, tenants_table
 
-    tenants = session_of(ctx).connection().tenants.list()
+    tenants = session_of(ctx).connection().tenants.list(limit=limit)
     if json:
         print_json([tenant_document(tenant) for tenant in tenants])
     else:
