@@ -135,6 +135,7 @@ class HttpConnection(asyncio.Protocol):
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._is_closing = True  # the upgrade is declined: the response is HTTP/1.1
+            self._parsed = None
             self._close_if_done()
         except httptools.HttpParserError:
             self._refuse(400, "the request is not HTTP/1.1")

@@ -304,6 +304,13 @@ def test_a_head_that_was_parsed_before_is_read_as_the_parser_reads_it(server: Ru
         assert b"connection: close" in _read_all(client)
 
 
+def test_a_declined_upgrade_closes_the_connection_each_time(server: RunningServer) -> None:
+    for _ in range(2):
+        with _connect(server) as client:
+            client.sendall(b"GET /v2/health/live HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n")
+            assert _read_all(client).startswith(b"HTTP/1.1 200")
+
+
 @pytest.mark.parametrize(
     "sent",
     [
