@@ -159,13 +159,14 @@ class VersionLifecycle:
         Args:
             limit: Maximum number of versions.
         """
-        table = self._store.table
-        listed = table.listing(_LISTING, limit=limit, before=format_time(self._store.now()))
+        table, now = self._store.table, self._store.now()
+        listed = table.listing(_LISTING, limit=limit, before=format_time(now))
         items = table.get_all([(item["pk"], item["sk"]) for item in listed])
+        # The index may be late: a version may be restored since, or deleted anew with another grace period.
         return [
             OverdueVersion(parse_version(item), item.get("purged_files", {}))
             for item in items
-            if item.get("listing") == _LISTING
+            if item.get("listing") == _LISTING and (until := restorable_until(item)) is not None and until <= now
         ]
 
     def note_purge(self, version: OverdueVersion, files: Mapping[str, str]) -> bool:

@@ -71,6 +71,21 @@ def test_a_file_leaves_after_the_grace_period_and_not_before(house: House) -> No
         house.registry.lifecycle.restore("demo", "adult", 1)
 
 
+def test_a_version_that_was_deleted_anew_stays_while_the_index_is_late(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.register("1")
+    house.delete(1)
+    late = house.table.listing("DELETED")
+    house.clock.pass_seconds(AFTER - 2)
+    house.registry.lifecycle.restore("demo", "adult", 1)
+    house.delete(1)
+    house.clock.pass_seconds(3)
+    monkeypatch.setattr(house.table, "listing", lambda *name, **options: late)
+    assert house.purge() == []
+    assert house.registry.lifecycle.restore("demo", "adult", 1).status == "READY"
+
+
 @pytest.mark.parametrize("model", ["adult", "houses"])
 @pytest.mark.parametrize("state", ["ready", "archived", "deleted later"])
 def test_a_file_that_another_version_has_stays(house: House, model: str, state: str) -> None:
