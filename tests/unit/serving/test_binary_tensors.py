@@ -162,6 +162,23 @@ def test_a_known_header_does_not_hide_what_is_wrong_with_later_data() -> None:
     assert respond(body) == expected
 
 
+def test_headers_with_an_id_leave_room_for_those_that_are_repeated() -> None:
+    model = loaded(NUMBERS)
+    api = PredictionApi(OneModel(model))
+    inputs = []
+    for name in "abc":
+        inputs.append(InferInput(name, (4,), "FP32"))
+        inputs[-1].set_data_from_numpy(np.ones(4, np.float32))
+    for number in range(40):
+        body, headers = request(inputs, request_id=f"{number}")
+        response = api.respond(HttpRequest("POST", PATH, body, headers), Caller("demo"))
+        assert b'"id":"%d"' % number in response.body
+    assert not model.known_headers
+    body, headers = request(inputs)
+    api.respond(HttpRequest("POST", PATH, body, headers), Caller("demo"))
+    assert len(model.known_headers) == 1
+
+
 @pytest.mark.parametrize("rows", [20, 40])
 def test_a_boolean_among_a_tensors_numbers_is_refused(rows: int) -> None:
     inputs = [{"name": name, "shape": [rows], "datatype": "FP32", "data": [1.0] * rows} for name in "abc"]

@@ -85,7 +85,8 @@ def infer_binary(
         raise InvalidRequestError('an object with "inputs" is expected of a request with binary data')
     response = infer_tensors(model, document, data, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
     form = model.decode_tensors.find_table(document["inputs"])
-    if form is not None and len(header) <= _MAX_KNOWN_BYTES and len(model.known_headers) < _MAX_KNOWN:
+    is_repeated = form is not None and "id" not in document  # each request has an id of its own
+    if is_repeated and len(header) <= _MAX_KNOWN_BYTES and len(model.known_headers) < _MAX_KNOWN:
         model.known_headers[header] = _read_call(model, document), form
     return response
 
