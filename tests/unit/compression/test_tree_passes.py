@@ -234,6 +234,19 @@ def test_shares_of_classes_stay_0_or_more() -> None:
     assert shared.leaf_value.min() >= 0
 
 
+def test_two_ensembles_that_read_the_same_tensor_each_learn_their_own_sums() -> None:
+    other = replace(_trees(), leaf_value=-3 * _trees().leaf_value)
+    inputs = [helper.make_tensor_value_info("num", TensorProto.FLOAT, ["batch", _VALUES.shape[1]])]
+    outputs = [helper.make_tensor_value_info("sums", TensorProto.FLOAT, ["batch", 2])]
+    nodes = [_trees().node("num", "one", targets=1), other.node("num", "other", targets=1)]
+    nodes.append(helper.make_node("Concat", ["one", "other"], ["sums"], axis=1))
+    body = make_model("trees", nodes, inputs, outputs).SerializeToString()
+    context = _context()
+    for tree_pass in (PruneTrees(context, step=4), PruneLeaves(context, ratio=0.5), DistillTrees(context, count=40)):
+        error = predict(tree_pass(body).model, _ROWS) - predict(body, _ROWS)
+        assert (error.std(axis=0) < [0.3 * _TARGET.std(), 0.9 * _TARGET.std()]).all(), tree_pass
+
+
 def test_too_few_trees_or_rows_and_other_operators_are_refused() -> None:
     with pytest.raises(NotApplicableError, match="128 trees are needed, and there are 80"):
         PruneTrees(_context(), step=32)(_body(_trees()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import fields
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from pipeline.compression.passes.trees.tree_nodes import compute_tensor
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.graphs.tree_ensemble import Trees
 
-__all__ = ["check_rows", "read_ensemble_rows"]
+__all__ = ["check_rows", "name_ensemble", "read_ensemble_rows"]
 
 _MIN_ROWS = 32
 _MAX_ROWS = 20_000
@@ -34,6 +35,14 @@ def check_rows(context: PassContext) -> None:
         )
 
 
+def name_ensemble(features: str, trees: Trees) -> str:
+    """Return the name of an ensemble in a cache: of two that read the same tensor each has its own."""
+    content = hashlib.sha256()
+    for field in fields(trees):
+        content.update(getattr(trees, field.name).tobytes())
+    return f"{content.hexdigest()} on {features}"
+
+
 def read_ensemble_rows(
     context: PassContext, graph: onnx.ModelProto, features: str, trees: Trees
 ) -> tuple[Floats, Floats]:
@@ -45,7 +54,7 @@ def read_ensemble_rows(
         features: The tensor that the ensemble reads.
         trees: The ensemble.
     """
-    key = f"{features} of {hashlib.sha256(graph.SerializeToString()).hexdigest()}"
+    key = f"{name_ensemble(features, trees)} of {hashlib.sha256(graph.SerializeToString()).hexdigest()}"
     if key not in context.cache:
         rows = context.rows.sample(_MAX_ROWS // 2, context.seed)
         values = [compute_tensor(graph, features, sample) for sample in (rows, rows.mix(context.seed))]

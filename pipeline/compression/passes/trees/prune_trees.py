@@ -21,7 +21,7 @@ import onnx
 from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.trees.choose_trees import Choice, choose_by_place, choose_greedily, group_trees
-from pipeline.compression.passes.trees.ensemble_rows import check_rows, read_ensemble_rows
+from pipeline.compression.passes.trees.ensemble_rows import check_rows, name_ensemble, read_ensemble_rows
 from pipeline.compression.passes.trees.equal_subtrees import merge_equal_subtrees
 from pipeline.compression.passes.trees.leaf_values import fit_leaves, own_leaves
 from pipeline.compression.passes.trees.tree_nodes import map_trees, read_trees
@@ -71,7 +71,7 @@ class PruneTrees(GraphPass):
             group = group_trees(owned, starts)
             values, sums = read_ensemble_rows(self._context, graph, features, trees)
             if self._choice == "greedy":
-                cache = self._context.cache.setdefault(f"products in {features} of {len(trees)} trees", {})
+                cache = self._context.cache.setdefault(f"products of {name_ensemble(features, trees)}", {})
                 factor = choose_greedily(owned, group, self._step, values, cache)
             else:
                 factor = choose_by_place(group, self._step, self._choice)
