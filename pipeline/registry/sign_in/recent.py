@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections import OrderedDict
@@ -14,6 +15,7 @@ __all__ = ["RecentAnswers"]
 
 _T = TypeVar("_T")
 _MAX_CACHED = 10_000  # credentials; unknown ones are cached too, so that guesses do not reach the registry
+_MAX_AS_IT_IS = 128  # characters; of a longer one its SHA-256 is kept: a header may have kilobytes
 
 
 class RecentAnswers(Generic[_T]):
@@ -31,12 +33,12 @@ class RecentAnswers(Generic[_T]):
         self._find = find
         self._seconds = seconds
         self._clock = clock
-        self._answers: OrderedDict[str, tuple[float, _T | None, str]] = OrderedDict()
+        self._answers: OrderedDict[str | bytes, tuple[float, _T | None, str]] = OrderedDict()
         self._lock = threading.Lock()
 
     def recall(self, credential: str) -> _T | None:
         """Return what was found a moment ago; None if nothing was, or the credential was refused."""
-        until, value, _ = self._answers.get(credential, (0.0, None, ""))
+        until, value, _ = self._answers.get(_shorten(credential), (0.0, None, ""))
         return value if self._clock() < until else None
 
     def get(self, credential: str) -> _T:
@@ -45,20 +47,28 @@ class RecentAnswers(Generic[_T]):
         Raises:
             UnauthenticatedError: The credential is refused, now or a moment ago.
         """
-        until, value, refusal = self._answers.get(credential, (0.0, None, ""))
+        key = _shorten(credential)
+        until, value, refusal = self._answers.get(key, (0.0, None, ""))
         if self._clock() >= until:
             try:
                 value, refusal = self._find(credential), ""
             except UnauthenticatedError as error:
                 value, refusal = None, error.message
-            self._keep(credential, value, refusal)
+            self._keep(key, value, refusal)
         if value is None:
             raise UnauthenticatedError(refusal)
         return value
 
-    def _keep(self, credential: str, value: _T | None, refusal: str) -> None:
+    def _keep(self, key: str | bytes, value: _T | None, refusal: str) -> None:
         with self._lock:
-            self._answers.pop(credential, None)
-            self._answers[credential] = self._clock() + self._seconds, value, refusal
+            self._answers.pop(key, None)
+            self._answers[key] = self._clock() + self._seconds, value, refusal
             while len(self._answers) > _MAX_CACHED:
                 self._answers.popitem(last=False)
+
+
+def _shorten(credential: str) -> str | bytes:
+    """Return what a credential is kept under."""
+    if len(credential) <= _MAX_AS_IT_IS:
+        return credential
+    return hashlib.sha256(credential.encode(errors="surrogatepass")).digest()

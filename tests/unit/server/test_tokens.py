@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from pipeline.bootstrap import callers_of_registry, token_verifier
 from pipeline.registry.api_keys import ApiKeys
 from pipeline.registry.sign_in.issuer import TokenIssuer
+from pipeline.registry.sign_in.recent import RecentAnswers
 from pipeline.registry.tenants import TenantAdministration
 from pipeline.server.authentication import FixedKeys, KeysOrTokens, RegistryKeys
 from pipeline.server.grpc.messages import find_service, message_class
@@ -108,3 +110,24 @@ def test_a_registrys_callers_have_tenants_that_are_active(issuer: FakeIssuer) ->
     tenants.suspend("owner")
     now[0] = 31
     assert authenticator.authenticate(issuer.token(sub="bert")).shared == {}
+
+
+def test_long_credentials_are_told_apart_and_not_kept_whole() -> None:
+    """Anybody may send ten thousand of them."""
+    asked: list[str] = []
+
+    def find(credential: str) -> str:
+        asked.append(credential[-3:])
+        return asked[-1]
+
+    answers = RecentAnswers(find)
+    tracemalloc.start()
+    for _ in range(2):
+        for number in range(100):
+            assert answers.get(f"{'x' * 30_000}{number:03}") == f"{number:03}"
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(asked) == 100
+    assert kept < 1_000_000
+    assert answers.recall(f"{'x' * 30_000}007") == "007"
+    assert answers.recall("x" * 30_000) is None
