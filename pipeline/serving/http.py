@@ -20,7 +20,6 @@ __all__ = [
     "authorize_caller",
     "find_caller",
     "make_error_response",
-    "make_response",
     "read_request",
     "write_response",
 ]
@@ -92,11 +91,6 @@ def write_response(response: HttpResponse) -> Response:
         "body": base64.b64encode(response.body).decode() if is_binary else response.body.decode(),
         "isBase64Encoded": is_binary,
     }
-
-
-def make_response(status: int, body: str) -> Response:
-    """Return a response with a JSON text as its body."""
-    return write_response(HttpResponse(status, body.encode()))
 
 
 def make_error_response(error: BaseException, request_id: str) -> Response:

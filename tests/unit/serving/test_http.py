@@ -20,7 +20,7 @@ from pipeline.serving.api.errors import http_status
 from pipeline.serving.api.messages import Caller, HttpResponse
 from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.api.routes import Route, find_route
-from pipeline.serving.http import find_caller, make_error_response, make_response, read_request, write_response
+from pipeline.serving.http import find_caller, make_error_response, read_request, write_response
 from tests.fakes.models import OneModel
 from tests.helpers.function_files import event
 from tests.helpers.served_models import ROWS, loaded
@@ -164,8 +164,8 @@ def test_an_event_without_accept_is_one_that_takes_json(headers: dict[str, str] 
     assert read_request(predict_event(headers=headers)).accepts("application/octet-stream") is takes_binary
 
 
-def test_an_answer_is_json() -> None:
-    assert make_response(200, "{}") == {
+def test_a_response_is_json_by_default() -> None:
+    assert write_response(HttpResponse(200, b"{}")) == {
         "statusCode": 200,
         "headers": {"content-type": "application/json"},
         "body": "{}",
