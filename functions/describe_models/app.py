@@ -128,7 +128,7 @@ def list_runs() -> Document:
     """Return the tenant's runs, newest first."""
     tenant, only = caller_tenant(), find_caller(app.current_event.raw_event).models
     if (model := app.current_event.get_query_string_value("model")) is not None:
-        tenant, only = caller_tenant(model), (check_model(model),)
+        tenant, only = caller_tenant(model), frozenset({check_model(model)})
     return catalog.runs(tenant, only, page=page_query())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 
 from pipeline.deployment.template import read_template
@@ -36,3 +38,16 @@ def test_a_function_without_headroom_below_lambdas_limit_is_refused() -> None:
     (problem,) = too_large({"Large": LAMBDA_LIMIT - HEADROOM, "Small": 1})
     assert "Large" in problem
     assert f"{LAMBDA_LIMIT - HEADROOM:,}" in problem
+
+
+def test_what_the_layer_keeps_imports_no_command_or_server_that_it_leaves_out() -> None:
+    """Libraries of jobs are imported inside functions, which no Lambda function calls."""
+    (line,) = re.findall(r"^LEFT_OUT := (.*)$", (ROOT / "layers" / "pipeline" / "Makefile").read_text(), re.MULTILINE)
+    left_out = {"cli", "conversion", "deployment", "exporting", "load_test", "local", "server"}
+    assert left_out <= set(line.split())
+    kept = [path for path in (ROOT / "pipeline").rglob("*.py") if path.relative_to(ROOT).parts[1] not in line.split()]
+    for path in kept:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not {name.split(".")[1] for name in names if name.startswith("pipeline.")} & left_out, path
