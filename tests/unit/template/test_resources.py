@@ -397,13 +397,12 @@ def test_nobody_in_the_user_pool_chooses_their_own_tenant_or_role() -> None:
     assert "custom:tenant" in client["ReadAttributes"]  # an ID token has what its client may read
     assert pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
     groups = {group["GroupName"] for group in resources("AWS::Cognito::UserPoolGroup").values()}
-    (scopes,) = (server["Scopes"] for server in resources("AWS::Cognito::UserPoolResourceServer").values())
-    assert groups == {scope["ScopeName"] for scope in scopes} == set(ROLES)
+    assert groups == set(ROLES)
 
 
 def test_the_user_pool_is_an_option() -> None:
     pools = [one for one in template()["Resources"].values() if one["Type"].startswith("AWS::Cognito::")]
-    assert len(pools) == 7
+    assert len(pools) == 6
     assert {one["Condition"] for one in pools} == {"HasUserPool"}
 
 
