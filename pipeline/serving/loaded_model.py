@@ -10,6 +10,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Signature
+from pipeline.serving.formats.tensor_forms import ReadKnown
 from pipeline.serving.metadata import model_metadata
 from pipeline.serving.request_decoder import Feeds, RequestDecoder
 from pipeline.serving.responses import (
@@ -61,7 +62,7 @@ class LoadedModel:
         columns: Decodes rows and columns into feeds.
         decode_tensors: Decodes tensors of the Open Inference Protocol into feeds.
         outputs: Names of the graph's outputs.
-        known_headers: What headers of binary requests mean, which protocols.open_inference remembers.
+        known_requests: Readers of binary requests whose headers protocols.open_inference remembers.
         observer: Measures predictions while a rollout runs; None otherwise.
 
     Args:
@@ -95,7 +96,7 @@ class LoadedModel:
         self.decode_tensors = TensorDecoder(self.columns)
         self.outputs = list(signature.outputs)
         self._quantiles = signature.quantile_names
-        self.known_headers: dict[bytes, Any] = {}
+        self.known_requests: list[tuple[Any, ReadKnown]] = []
         self._write = PredictionWriter(signature)
 
     def respond(self, predict: Callable[[LoadedModel], _Reply]) -> _Reply:

@@ -5,9 +5,9 @@ They have one tensor per column, flat or nested in row-major order; or one matri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from operator import contains, itemgetter
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -15,63 +15,26 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.cells.images import split_image_batch
-from pipeline.serving.datatypes import CODES, ELEMENTS, NUMBERS, RANGES, TABLE_DATATYPES, JsonTypes
-from pipeline.serving.formats.binary_tensors import BINARY_DATATYPES, attach_binary_data
+from pipeline.serving.datatypes import CODES, ELEMENTS, NUMBERS, RANGES, JsonTypes
+from pipeline.serving.formats.binary_tensors import attach_binary_data
 from pipeline.serving.formats.matrices import split_matrix
+from pipeline.serving.formats.tensor_forms import TensorForms, describe_element
 from pipeline.serving.names import display_name
 from pipeline.serving.request_decoder import Cells, Feeds, RequestDecoder
 
-__all__ = ["TableForm", "TensorDecoder"]
+__all__ = ["TensorDecoder"]
 
 _FIELDS = ("name", "shape", "datatype", "data")
 _get_fields = itemgetter(*_FIELDS)
-_ONE_ROW = ([1], [1, 1])
-_LIST: JsonTypes = frozenset({list})
-_BINARY_FIELDS = ("name", "shape", "datatype", "parameters")
-_get_binary_fields, _get_size = itemgetter(*_BINARY_FIELDS), itemgetter("binary_data_size")
 _MIN_ARRAY = 32  # elements; fewer are read faster as a list
-_MAX_FORMS = 8  # of requests that are remembered
 _MAX_ROWS_AS_LISTS = 8  # for so few rows numpy's calls take longer than a loop
-
-
-class TableForm(NamedTuple):
-    """Binary tensors that are the columns of one table of numbers.
-
-    Attributes:
-        names: Columns, in the order of their data.
-        rows: Number of rows.
-        source: Dtype of the data.
-        size: Size of the data in bytes.
-    """
-
-    names: tuple[str, ...]
-    rows: int
-    source: np.dtype[Any]
-    size: int
-
-
-class _RowForm(NamedTuple):
-    """How the tensors of one row are read, which come in some order and with some datatypes.
-
-    Attributes:
-        types: JSON types that each element may have.
-        common: JSON types that all of them may have.
-        ranges: Bounds of integers: position of the tensor, lowest, highest.
-        read: Reads the elements.
-        source: Dtype of binary data, if all tensors have numbers of the same one; otherwise None.
-    """
-
-    types: Sequence[JsonTypes]
-    common: JsonTypes
-    ranges: Sequence[tuple[int, float, float]]
-    read: Callable[[Sequence[Any]], Feeds]
-    source: np.dtype[Any] | None
 
 
 class TensorDecoder:
     """Decodes the tensors of one model's requests; built once.
 
-    Clients send the same names and datatypes again and again: what they imply is worked out once.
+    Attributes:
+        learn_request: Returns a function that reads further requests with a header like one that was read.
     """
 
     def __init__(self, columns: RequestDecoder) -> None:
@@ -79,8 +42,8 @@ class TensorDecoder:
         self._elements = {name: _elements(column) for name, column in columns.by_name.items()}
         self._numeric = {name for name, elements in self._elements.items() if elements is ELEMENTS["numeric"]}
         self._images = {name: column.shape for name, column in columns.by_name.items() if column.kind == "image"}
-        self._number_dtype = columns.number_dtype
-        self._forms: dict[tuple[Any, Any], _RowForm] = {}
+        self._forms = TensorForms(columns, self._elements)
+        self.learn_request = self._forms.learn_request
 
     def __call__(self, inputs: Any, binary_data: bytes | None = None, *, ignore_extra: bool = False) -> Feeds:
         """Decode tensors into the feeds of a session.
@@ -99,12 +62,11 @@ class TensorDecoder:
         if not inputs:
             raise InvalidRequestError("inputs: one tensor per column is expected, the array is empty")
         if binary_data is not None:
-            form = self.find_table(inputs)
-            table = None if form is None else self.read_table(form, binary_data)
+            table = self._forms.read_table(inputs, binary_data)
             if table is not None:
                 return table
             attach_binary_data(inputs, binary_data)
-        row = self._read_row(inputs)
+        row = self._forms.read_row(inputs)
         if row is not None:
             return row
         tensors = self._read_matrix(inputs[0]) if len(inputs) == 1 and self._columns.takes_matrix else None
@@ -113,92 +75,6 @@ class TensorDecoder:
         else:
             self._count_rows(tensors)
         return self._feeds(tensors)
-
-    def find_table(self, inputs: Any) -> TableForm | None:
-        """Return the form of binary tensors that are one table of numbers; None for other tensors.
-
-        This is what clients make of a table: one tensor of the same datatype and shape per column.
-
-        Args:
-            inputs: ``inputs`` of the request.
-        """
-        if self._number_dtype is None:
-            return None
-        try:
-            names, shapes, datatypes, parameters = zip(*map(_get_binary_fields, inputs), strict=True)
-            sizes = list(map(_get_size, parameters))
-            form = self._forms.get((names, datatypes)) or self._learn_form(names, datatypes)
-            shape = shapes[0]
-            rows = shape[0]
-        except (KeyError, TypeError, ValueError, IndexError):
-            return None
-        if form.source is None or shape not in ([rows], [rows, 1]) or type(rows) is not int:
-            return None
-        count, size = len(names), rows * form.source.itemsize
-        is_even = shapes.count(shape) == sizes.count(size) == count
-        has_data = sum(map(len, inputs)) != count * len(_BINARY_FIELDS)
-        return TableForm(names, rows, form.source, count * size) if is_even and not has_data else None
-
-    def read_table(self, form: TableForm, data: bytes) -> Feeds | None:
-        """Return views of a table's columns. NaN is a missing value.
-
-        Returns:
-            The feeds; None if the data has another size or an infinity, which reading the tensors one by one reports.
-
-        Raises:
-            TooManyRowsError: There are more rows than a response can have.
-            InvalidRequestError: There are none.
-        """
-        if len(data) != form.size:
-            return None
-        self._columns.check_count(form.rows, "inputs")
-        table = np.frombuffer(data, form.source).reshape(len(form.names), form.rows)
-        if form.source != self._number_dtype:
-            with np.errstate(over="ignore"):
-                table = table.astype(self._number_dtype)
-        return None if np.isinf(table).any() else dict(zip(form.names, table))  # noqa: B905 - the lengths are the same
-
-    def _read_row(self, inputs: list[Any]) -> Feeds | None:
-        """Return the feeds of a request with one row of plain tensors, which is the most frequent; None for another."""
-        try:
-            names, shapes, datatypes, data = zip(*map(_get_fields, inputs), strict=True)
-            if sum(map(shapes.count, _ONE_ROW)) != len(shapes) or not _LIST.issuperset(map(type, data)):
-                return None
-            cells = [cell for (cell,) in data]
-            form = self._forms.get((names, datatypes)) or self._learn_form(names, datatypes)
-        except (KeyError, TypeError, ValueError):
-            return None
-        if not (form.common.issuperset(map(type, cells)) or all(map(contains, form.types, map(type, cells)))):
-            return None
-        for position, low, high in form.ranges:
-            cell = cells[position]
-            if cell is not None and not low <= cell <= high:
-                return None
-        return form.read(cells)
-
-    def _learn_form(self, names: tuple[str, ...], datatypes: tuple[str, ...]) -> _RowForm:
-        """Return how one row is read.
-
-        Raises:
-            KeyError: A tensor is no column's, or has a datatype that the column does not take.
-            ValueError: A column is absent, or is there twice.
-        """
-        if len(set(names)) != len(names) or len(names) != len(self._elements):
-            raise ValueError
-        pairs = list(zip(names, datatypes, strict=True))
-        types = [self._elements[name][datatype] for name, datatype in pairs]
-        form = _RowForm(
-            types=types,
-            common=types[0].intersection(*types),
-            ranges=[(i, *RANGES[datatype]) for i, datatype in enumerate(datatypes) if datatype in RANGES],
-            read=self._columns.row_reader(names, _where),
-            source=BINARY_DATATYPES[datatypes[0]]
-            if {*datatypes} <= TABLE_DATATYPES and len({*datatypes}) == 1
-            else None,
-        )
-        if len(self._forms) < _MAX_FORMS:
-            self._forms[names, datatypes] = form
-        return form
 
     def _read_columns(self, inputs: list[Any], ignore_extra: bool) -> dict[str, Cells]:
         tensors: dict[str, Cells] = {}
@@ -216,9 +92,9 @@ class TensorDecoder:
     def _feeds(self, tensors: dict[str, Cells]) -> Feeds:
         rows = len(next(iter(tensors.values())))
         if rows > _MAX_ROWS_AS_LISTS or any(isinstance(data, np.ndarray) for data in tensors.values()):
-            return self._columns.column_feeds(tensors, _where)
+            return self._columns.column_feeds(tensors, describe_element)
         cells = [dict(zip(tensors, row)) for row in zip(*tensors.values())]  # noqa: B905 - the lengths are checked
-        return self._columns.feeds(cells, _where)
+        return self._columns.feeds(cells, describe_element)
 
     def _read_matrix(self, tensor: Any) -> dict[str, Cells] | None:
         """Return the columns of a matrix; None if the tensor is a column's, or not a matrix at all."""
@@ -286,7 +162,7 @@ class TensorDecoder:
         if not elements.issuperset(types):
             wrong = next(index for index, element in enumerate(data) if type(element) not in elements)
             raise InvalidRequestError(
-                f"{_where(wrong, name)}: {datatype} or null is expected, this is {json_type(data[wrong])}"
+                f"{describe_element(wrong, name)}: {datatype} or null is expected, this is {json_type(data[wrong])}"
             )
         if datatype in RANGES:
             low, high = RANGES[datatype]
@@ -294,7 +170,7 @@ class TensorDecoder:
             if present and (min(present) < low or max(present) > high):
                 wrong = next(i for i, element in enumerate(data) if element is not None and not low <= element <= high)
                 raise InvalidRequestError(
-                    f"{_where(wrong, name)}: {datatype} is from {low} to {high}, this is another number"
+                    f"{describe_element(wrong, name)}: {datatype} is from {low} to {high}, this is another number"
                 )
         return data
 
@@ -361,7 +237,3 @@ def _flatten(data: list[Any], name: str) -> list[Any]:
                 f"input '{display_name(name)}', data[{number}]: an array of one element is expected, as others are"
             )
     return [row[0] for row in data]
-
-
-def _where(row: int, column: str) -> str:
-    return f"input '{display_name(column)}', element {row}"

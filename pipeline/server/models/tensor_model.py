@@ -143,8 +143,8 @@ class _TensorDecoder:
             raise InvalidRequestError(f"inputs lack {', '.join(map(display_name, missing))}")
         return feeds
 
-    def find_table(self, inputs: Any) -> None:
-        """Return that tensors are not columns of a table."""
+    def learn_request(self, header: bytes, inputs: Any) -> None:
+        """Return that no header is remembered."""
 
     def _raise_unknown(self, name: str) -> NoReturn:
         expected = ", ".join(map(display_name, self._specs))

@@ -23,10 +23,10 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.datatypes import BINARY_FORMS
 
-__all__ = ["BINARY_DATATYPES", "attach_binary_data", "datatype_of", "split_header", "write_binary_tensor"]
+__all__ = ["BINARY_DATATYPES", "ELEMENTS", "attach_binary_data", "datatype_of", "split_header", "write_binary_tensor"]
 
 BINARY_DATATYPES: Mapping[str, np.dtype[Any]] = {name: np.dtype(form) for name, form in BINARY_FORMS.items()}
-_ELEMENTS: Mapping[str, struct.Struct] = {
+ELEMENTS: Mapping[str, struct.Struct] = {
     datatype: struct.Struct("<" + letter)
     for datatype, letter in {
         "BOOL": "?", "UINT8": "B", "UINT16": "H", "UINT32": "I", "UINT64": "Q", "INT8": "b", "INT16": "h",
@@ -131,7 +131,7 @@ def _read_one(datatype: Any, data: bytes, offset: int, size: int) -> list[Any] |
             return [data[start : offset + size].decode()]
         except UnicodeDecodeError:
             return None
-    element = _ELEMENTS.get(datatype) if type(datatype) is str else None
+    element = ELEMENTS.get(datatype) if type(datatype) is str else None
     if element is None or element.size != size:
         return None
     (number,) = element.unpack_from(data, offset)

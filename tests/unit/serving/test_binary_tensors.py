@@ -15,6 +15,7 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.serving.api.messages import Caller, HttpRequest, HttpResponse
 from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.formats.binary_tensors import attach_binary_data, write_binary_tensor
+from pipeline.serving.loaded_model import LoadedModel
 from tests.fakes.models import OneModel
 from tests.helpers.served_models import CLASSIFIER, direct, loaded
 
@@ -173,10 +174,65 @@ def test_headers_with_an_id_leave_room_for_those_that_are_repeated() -> None:
         body, headers = request(inputs, request_id=f"{number}")
         response = api.respond(HttpRequest("POST", PATH, body, headers), Caller("demo"))
         assert b'"id":"%d"' % number in response.body
-    assert not model.known_headers
+    assert not model.known_requests
     body, headers = request(inputs)
     api.respond(HttpRequest("POST", PATH, body, headers), Caller("demo"))
-    assert len(model.known_headers) == 1
+    assert len(model.known_requests) == 1
+
+
+def row_request(age: float, job: bytes, hours: float = 40.5) -> tuple[bytes, bytes]:
+    """Header and data of one row of CLASSIFIER, with the job in the middle."""
+    pieces = [struct.pack("<f", age), struct.pack("<I", len(job)) + job, struct.pack("<d", hours), b"\1"]
+    inputs = [
+        {"name": name, "shape": [1], "datatype": datatype, "parameters": {"binary_data_size": len(piece)}}
+        for (name, datatype), piece in zip(DATATYPES.items(), pieces, strict=True)
+    ]
+    document = {"note": '100 % "binary_data_size": 9', "inputs": inputs}  # others' fields are ignored
+    return json.dumps(document).encode(), b"".join(pieces)
+
+
+def respond_to(model: LoadedModel, header: bytes, data: bytes) -> bytes | str:
+    """The response, or the message of the error."""
+    request = HttpRequest("POST", PATH, header + data, {"inference-header-content-length": str(len(header))})
+    try:
+        return PredictionApi(OneModel(model)).respond(request, Caller("demo")).body
+    except InvalidRequestError as error:
+        return error.message
+
+
+def test_rows_whose_texts_have_other_sizes_are_read_by_the_header_of_the_first() -> None:
+    model = loaded(CLASSIFIER)
+    for age, job in ((30, b"cook"), (NAN, b""), (-1, "zoölogist".encode()), (7, b"cook")):
+        assert respond_to(model, *row_request(age, job)) == respond_to(loaded(CLASSIFIER), *row_request(age, job))
+    assert len(model.known_requests) == 1
+    ((_, read),) = model.known_requests
+    feeds = read(*row_request(NAN, b"juggler", -2))
+    assert feeds is not None
+    assert np.isnan(feeds["age"]).all()
+    assert [feeds[name].item() for name in ("job", "hours per week", "member")] == ["juggler", -2, 1]
+
+
+@pytest.mark.parametrize(
+    ("header", "data"),
+    [
+        (row_request(1, b"cook")[0], row_request(1, b"chef ")[1]),
+        (row_request(1, b"cook")[0], row_request(1, b"cook")[1][:-1]),
+        (row_request(1, b"cook")[0], row_request(1, b"cook")[1] + b"1"),
+        (row_request(1, b"cook")[0], b""),
+        (row_request(1, b"cook")[0].replace(b": 8}", b": 08}"), row_request(1, b"cook")[1]),
+        (row_request(1, b"cook")[0].replace(b"FP64", b"INT8"), row_request(1, b"cook")[1]),
+        row_request(1, b"c\xffok"),
+        row_request(float("inf"), b"cook"),
+        row_request(1, b"cook", -float("inf")),
+        (row_request(1, b"cook")[0], struct.pack("<fI", 1, 2**32 - 1) + b"cook"),
+    ],
+)
+def test_a_known_header_does_not_hide_what_is_wrong_with_a_later_row(header: bytes, data: bytes) -> None:
+    model = loaded(CLASSIFIER)
+    respond_to(model, *row_request(30, b"cook"))
+    message = respond_to(model, header, data)
+    assert isinstance(message, str)
+    assert message == respond_to(loaded(CLASSIFIER), header, data)
 
 
 @pytest.mark.parametrize("rows", [20, 40])

@@ -61,7 +61,7 @@ def infer_binary(
 ) -> HttpResponse:
     """Predict on binary tensors.
 
-    Clients that send tables of one shape send the same header each time: it is parsed and checked once.
+    Clients send headers that are alike, but for the sizes of texts: they are parsed and checked once.
 
     Args:
         model: The model.
@@ -74,20 +74,19 @@ def infer_binary(
         InvalidRequestError: The request does not match the protocol or the signature.
         TooManyRowsError: There are more rows than a response can have.
     """
-    remembered = model.known_headers.get(header)
-    if remembered is not None:
-        call, form = remembered
-        feeds = model.decode_tensors.read_table(form, data)
+    for call, read in model.known_requests:
+        feeds = read(header, data)
         if feeds is not None:
             return _respond(model, feeds, call, may_use_binary)
     document = parse_json(header)
     if type(document) is not dict or "inputs" not in document:
         raise InvalidRequestError('an object with "inputs" is expected of a request with binary data')
     response = infer_tensors(model, document, data, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
-    form = model.decode_tensors.find_table(document["inputs"])
-    is_repeated = form is not None and "id" not in document  # each request has an id of its own
-    if is_repeated and len(header) <= _MAX_KNOWN_BYTES and len(model.known_headers) < _MAX_KNOWN:
-        model.known_headers[header] = _read_call(model, document), form
+    is_repeated = "id" not in document  # each request has an id of its own
+    if is_repeated and len(header) <= _MAX_KNOWN_BYTES and len(model.known_requests) < _MAX_KNOWN:
+        learned = model.decode_tensors.learn_request(header, document["inputs"])
+        if learned is not None:
+            model.known_requests.append((_read_call(model, document), learned))
     return response
 
 

@@ -1,0 +1,278 @@
+"""Read the frequent forms of tensors: one row, and a table of numbers.
+
+Clients send the same names and datatypes again and again: what they imply is worked out once per model.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import contains, itemgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.serving.datatypes import RANGES, TABLE_DATATYPES, JsonTypes
+from pipeline.serving.formats.binary_tensors import BINARY_DATATYPES, ELEMENTS
+from pipeline.serving.names import display_name
+from pipeline.serving.request_decoder import Feeds, RequestDecoder
+
+__all__ = ["ReadKnown", "TensorForms", "describe_element"]
+
+ReadKnown = Callable[[bytes, bytes], Feeds | None]  # (header, binary data) -> feeds; None for another request
+_get_fields = itemgetter("name", "shape", "datatype", "data")
+_ONE_ROW = ([1], [1, 1])
+_LIST: JsonTypes = frozenset({list})
+_BINARY_FIELDS = ("name", "shape", "datatype", "parameters")
+_get_binary_fields, _get_size = itemgetter(*_BINARY_FIELDS), itemgetter("binary_data_size")
+_get_form = itemgetter("name", "datatype")
+_SIZE = re.compile(rb'"binary_data_size"\s*:\s*([0-9]+)')  # in a JSON text its quotation marks would be escaped
+_read_length = struct.Struct("<I").unpack_from  # before the only element of a BYTES tensor
+_MAX_FORMS = 8  # of requests that are remembered
+
+
+class _Table(NamedTuple):
+    """Binary tensors that are the columns of one table of numbers.
+
+    Attributes:
+        names: Columns, in the order of their data.
+        rows: Number of rows.
+        source: Dtype of the data.
+        size: Size of the data in bytes.
+    """
+
+    names: tuple[str, ...]
+    rows: int
+    source: np.dtype[Any]
+    size: int
+
+
+class _RowForm(NamedTuple):
+    """How the tensors of one row are read, which come in some order and with some datatypes.
+
+    Attributes:
+        types: JSON types that each element may have.
+        common: JSON types that all of them may have.
+        ranges: Bounds of integers: position of the tensor, lowest, highest.
+        read: Reads the elements.
+        source: Dtype of binary data, if all tensors have numbers of the same one; otherwise None.
+    """
+
+    types: Sequence[JsonTypes]
+    common: JsonTypes
+    ranges: Sequence[tuple[int, float, float]]
+    read: Callable[[Sequence[Any]], Feeds]
+    source: np.dtype[Any] | None
+
+
+class _BinaryRow:
+    """Reads requests with one row of binary tensors whose headers differ in the sizes of texts alone.
+
+    The sizes are found in the data, where each text has its length before it. A header that has the same sizes, and
+    otherwise the text of one that was read before, needs neither parsing nor checks.
+
+    Args:
+        header: A header that was read before.
+        datatypes: Of its tensors.
+        form: How their elements are read.
+
+    Raises:
+        KeyError: A datatype is read otherwise.
+        ValueError: The header has sizes elsewhere, too.
+    """
+
+    def __init__(self, header: bytes, datatypes: Sequence[str], form: _RowForm) -> None:
+        sizes = list(_SIZE.finditer(header))
+        runs = [(is_text, list(run)) for is_text, run in groupby(datatypes, "BYTES".__eq__)]
+        codes = [(is_text, len(run), "" if is_text else "".join(map(_code_of, run))) for is_text, run in runs]
+        self._runs = [(struct.Struct("<" + code), count if is_text else 0) for is_text, count, code in codes]
+        pieces, start = [], 0
+        for match, datatype in zip(sizes, datatypes, strict=True):
+            if datatype == "BYTES":
+                pieces.append(header[start : match.start(1)])
+                start = match.end(1)
+        self._prefix = pieces[0] if pieces else header
+        self._template = b"%d".join(piece.replace(b"%", b"%%") for piece in (*pieces, header[start:]))
+        self._read = form.read
+
+    def __call__(self, header: bytes, data: bytes) -> Feeds | None:
+        """Return the feeds; None if the header is another one, or the data does not have its sizes or an infinity.
+
+        Raises:
+            InvalidRequestError: A cell is not valid in its column.
+        """
+        if not header.startswith(self._prefix):
+            return None
+        cells: list[Any] = []
+        sizes: list[int] = []
+        offset = 0
+        try:
+            for numbers, texts in self._runs:
+                if not texts:
+                    run = numbers.unpack_from(data, offset)
+                    cells += run if math.isfinite(sum(run)) else _mark_missing(run)
+                    offset += numbers.size
+                for _ in range(texts):
+                    (length,) = _read_length(data, offset)
+                    end = offset + 4 + length
+                    cells.append(data[offset + 4 : end].decode())
+                    sizes.append(end - offset)
+                    offset = end
+        except (struct.error, ValueError):
+            return None
+        if offset != len(data) or self._template % (*sizes,) != header:
+            return None
+        return self._read(cells)
+
+
+class TensorForms:
+    """Reads one row of tensors, and tables of numbers, of one model; returns None for what has another form.
+
+    Args:
+        columns: Decoder of the model.
+        elements: JSON types that a tensor's elements may have, by column and datatype.
+    """
+
+    def __init__(self, columns: RequestDecoder, elements: Mapping[str, Mapping[str, JsonTypes]]) -> None:
+        self._columns = columns
+        self._elements = elements
+        self._number_dtype = columns.number_dtype
+        self._forms: dict[tuple[Any, Any], _RowForm] = {}
+
+    def read_table(self, inputs: Any, data: bytes) -> Feeds | None:
+        """Return the feeds of binary tensors that are one table of numbers; None for others, or an invalid one.
+
+        Args:
+            inputs: ``inputs`` of the request.
+            data: Its binary data.
+
+        Raises:
+            TooManyRowsError: There are more rows than a response can have.
+            InvalidRequestError: There are none.
+        """
+        table = self._find_table(inputs)
+        return None if table is None else self._view_table(table, data)
+
+    def learn_request(self, header: bytes, inputs: Any) -> ReadKnown | None:
+        """Return a function that reads further requests with a header like this one; None if it is like no others.
+
+        Args:
+            header: JSON of a request that was read.
+            inputs: Its ``inputs``.
+        """
+        table = self._find_table(inputs)
+        if table is not None:
+            return lambda sent, data: self._view_table(table, data) if sent == header else None
+        try:
+            names, datatypes = zip(*map(_get_form, inputs), strict=True)
+            if not all(tensor["shape"] in _ONE_ROW and _get_size(tensor["parameters"]) for tensor in inputs):
+                return None
+            return _BinaryRow(header, datatypes, self._find_form(names, datatypes))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def read_row(self, inputs: list[Any]) -> Feeds | None:
+        """Return the feeds of a request with one row of plain tensors, which is the most frequent; None for another."""
+        try:
+            names, shapes, datatypes, data = zip(*map(_get_fields, inputs), strict=True)
+            if sum(map(shapes.count, _ONE_ROW)) != len(shapes) or not _LIST.issuperset(map(type, data)):
+                return None
+            cells = [cell for (cell,) in data]
+            form = self._find_form(names, datatypes)
+        except (KeyError, TypeError, ValueError):
+            return None
+        if not (form.common.issuperset(map(type, cells)) or all(map(contains, form.types, map(type, cells)))):
+            return None
+        for position, low, high in form.ranges:
+            cell = cells[position]
+            if cell is not None and not low <= cell <= high:
+                return None
+        return form.read(cells)
+
+    def _find_table(self, inputs: Any) -> _Table | None:
+        """Return which table binary tensors are: clients send one tensor of the same datatype and shape per column."""
+        if self._number_dtype is None:
+            return None
+        try:
+            names, shapes, datatypes, parameters = zip(*map(_get_binary_fields, inputs), strict=True)
+            sizes = list(map(_get_size, parameters))
+            form = self._find_form(names, datatypes)
+            shape = shapes[0]
+            rows = shape[0]
+        except (KeyError, TypeError, ValueError, IndexError):
+            return None
+        if form.source is None or shape not in ([rows], [rows, 1]) or type(rows) is not int:
+            return None
+        count, size = len(names), rows * form.source.itemsize
+        is_even = shapes.count(shape) == sizes.count(size) == count
+        has_data = sum(map(len, inputs)) != count * len(_BINARY_FIELDS)
+        return _Table(names, rows, form.source, count * size) if is_even and not has_data else None
+
+    def _view_table(self, table: _Table, data: bytes) -> Feeds | None:
+        """Return views of a table's columns. NaN is a missing value.
+
+        Returns:
+            The feeds; None if the data has another size or an infinity, which reading the tensors one by one reports.
+        """
+        if len(data) != table.size:
+            return None
+        self._columns.check_count(table.rows, "inputs")
+        cells = np.frombuffer(data, table.source).reshape(len(table.names), table.rows)
+        if table.source != self._number_dtype:
+            with np.errstate(over="ignore"):
+                cells = cells.astype(self._number_dtype)
+        return None if np.isinf(cells).any() else dict(zip(table.names, cells))  # noqa: B905 - the lengths are the same
+
+    def _find_form(self, names: tuple[str, ...], datatypes: tuple[str, ...]) -> _RowForm:
+        """Return how one row is read.
+
+        Raises:
+            KeyError: A tensor is no column's, or has a datatype that the column does not take.
+            TypeError: A name or datatype is no text.
+            ValueError: A column is absent, or is there twice.
+        """
+        form = self._forms.get((names, datatypes))
+        if form is not None:
+            return form
+        if len(set(names)) != len(names) or len(names) != len(self._elements):
+            raise ValueError
+        types = [self._elements[name][datatype] for name, datatype in zip(names, datatypes, strict=True)]
+        is_table = {*datatypes} <= TABLE_DATATYPES and len({*datatypes}) == 1
+        form = _RowForm(
+            types=types,
+            common=types[0].intersection(*types),
+            ranges=[(i, *RANGES[datatype]) for i, datatype in enumerate(datatypes) if datatype in RANGES],
+            read=self._columns.row_reader(names, describe_element),
+            source=BINARY_DATATYPES[datatypes[0]] if is_table else None,
+        )
+        if len(self._forms) < _MAX_FORMS:
+            self._forms[names, datatypes] = form
+        return form
+
+
+def _code_of(datatype: str) -> str:
+    """Return struct's code of a datatype.
+
+    Raises:
+        KeyError: It has none.
+    """
+    return ELEMENTS[datatype].format[1:]
+
+
+def _mark_missing(numbers: Sequence[float]) -> list[float | None]:
+    """Return numbers with None for NaN.
+
+    Raises:
+        ValueError: One is infinite, which reading the tensors one by one reports.
+    """
+    if any(map(math.isinf, numbers)):
+        raise ValueError
+    return [None if math.isnan(number) else number for number in numbers]
+
+
+def describe_element(row: int, column: str) -> str:
+    """Return where a cell is, in the words of a request with tensors."""
+    return f"input '{display_name(column)}', element {row}"
