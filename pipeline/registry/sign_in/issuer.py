@@ -19,6 +19,7 @@ CLAIM_PATTERN = r"[A-Za-z0-9_.:/#@-]{1,128}"  # nothing that would have to be es
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _PREFIXES = ("modeldrop/", "modeldrop:")  # of a role among the scopes of several programs
 _SUBJECT = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")  # printable, and safe in JSON
+_ABSENT = object()  # a claim that is null is there: it names no model, not all
 _MAX_MODELS = 50  # an authorizer's answer has at most 8 KB
 
 
@@ -96,7 +97,7 @@ class TokenIssuer:
 
     def _models(self, claims: Mapping[str, Any], tenant: str) -> tuple[str, ...]:
         claim = _claim(claims, self.models_claim)
-        if claim is None:
+        if claim is _ABSENT:
             return ()
         models = {name.removeprefix(f"{tenant}/") for name in _entries(claim)}
         names = sorted(name for name in models if "/" not in name)
@@ -133,7 +134,7 @@ def _claim(claims: Mapping[str, Any], name: str) -> Any:
         return claims[name]
     value: Any = claims
     for key in name.split("."):
-        value = value.get(key) if isinstance(value, Mapping) else None
+        value = value.get(key, _ABSENT) if isinstance(value, Mapping) else _ABSENT
     return value
 
 

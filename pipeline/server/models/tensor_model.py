@@ -162,7 +162,7 @@ def _read_tensor(tensor: dict[str, Any], spec: TensorSpec) -> _Array:
         else:
             # Plain numbers that the datatype has; whatever else is read, or refused, below.
             if array.dtype.kind in _PLAIN_KINDS.get(spec.dtype.kind, "") and array.size == math.prod(shape):
-                return array.astype(spec.dtype).reshape(shape)
+                return _round_floats(array, spec).reshape(shape)
     where = f"input '{display_name(spec.name)}'"
     if datatype != spec.datatype:
         raise InvalidRequestError(f"{where}, datatype: {spec.datatype} is expected")
@@ -198,7 +198,18 @@ def _to_array(data: list[Any] | _Array, spec: TensorSpec, where: str) -> _Array:
         bounds = np.iinfo(spec.dtype)
         if array.min() < bounds.min or array.max() > bounds.max:
             raise InvalidRequestError(f"{where}, data: a number is out of the range of {spec.datatype}")
-    return array.astype(spec.dtype, copy=False)
+    return _round_floats(array, spec)
+
+
+def _round_floats(array: _Array, spec: TensorSpec) -> _Array:
+    """Return an array in the datatype of an input; a finite number that becomes infinity is refused."""
+    with np.errstate(over="ignore"):
+        values = array.astype(spec.dtype, copy=False)
+    if spec.dtype.kind == "f" and spec.dtype != array.dtype and np.isinf(values).any():
+        raise InvalidRequestError(
+            f"input '{display_name(spec.name)}', data: a number is out of the range of {spec.datatype}"
+        )
+    return values
 
 
 class TensorModel(LoadedModel):

@@ -130,6 +130,7 @@ REFUSED: dict[str, tuple[Callable[[FakeIssuer], str], str]] = {
     "a role of another program": (lambda i: i.token(roles="billing/owner"), "claim roles"),
     "no models of the tenant": (lambda i: i.token(models=["b/x"]), "claim models"),
     "models that are none": (lambda i: i.token(models=[]), "claim models"),
+    "models that are not a list": (lambda i: i.token(models=7), "claim models"),
     "not a JWT": (lambda i: "a.b.c", "three parts"),
     "empty parts": (lambda i: "..", "three parts"),
 }
@@ -264,3 +265,11 @@ def test_without_an_issuer_tokens_are_refused(issuer: FakeIssuer) -> None:
     callers = Callers(ApiKeys(table), TenantAdministration(table, FakeGatewayKeys()))
     with pytest.raises(UnauthenticatedError, match="tokens are not accepted here"):
         callers.resolve(issuer.token())
+
+
+def test_a_claim_that_is_null_names_no_model_rather_than_all() -> None:
+    issuer = TokenIssuer(issuer="https://login.example.com", audiences=("modeldrop",))
+    claims = {"sub": "ana", "tenant": "acme", "roles": ["reader"]}
+    assert issuer.principal(claims).models == ()
+    with pytest.raises(UnauthenticatedError, match="claim models"):
+        issuer.principal(claims | {"models": None})

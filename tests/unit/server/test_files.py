@@ -156,6 +156,8 @@ def test_a_missing_file_is_an_integrity_error(tmp_path: Path) -> None:
         ({"shape": [True, 2]}, "shape"),
         ({"shape": [2, 2]}, "4"),
         ({"data": ["a", "b"]}, "FP32"),
+        ({"data": [1.0, 1e39]}, "out of the range of FP32"),
+        ({"data": [None, -1e39]}, "out of the range of FP32"),
         ({"data": [[1, 2], [3]]}, "equal length"),
         ({"data": [1, [None]]}, "equal length"),
         ({"data": 7}, "array"),
