@@ -63,6 +63,7 @@ class LoadedModel:
         decode_tensors: Decodes tensors of the Open Inference Protocol into feeds.
         outputs: Names of the graph's outputs.
         known_requests: Readers of binary requests whose headers protocols.open_inference remembers.
+        plain_call: What requests of the Open Inference Protocol without options ask for, which it remembers.
         observer: Measures predictions while a rollout runs; None otherwise.
 
     Args:
@@ -96,6 +97,7 @@ class LoadedModel:
         self.decode_tensors = TensorDecoder(self.columns)
         self.outputs = list(signature.outputs)
         self._quantiles = signature.quantile_names
+        self.plain_call: Any = None
         self.known_requests: list[tuple[Any, ReadKnown]] = []
         self._write = PredictionWriter(signature)
 

@@ -31,7 +31,7 @@ _get_binary_fields, _get_size = itemgetter(*_BINARY_FIELDS), itemgetter("binary_
 _get_form = itemgetter("name", "datatype")
 _SIZE = re.compile(rb'"binary_data_size"\s*:\s*([0-9]+)')  # in a JSON text its quotation marks would be escaped
 _read_length = struct.Struct("<I").unpack_from  # before the only element of a BYTES tensor
-_MAX_FORMS = 8  # of requests that are remembered
+_MAX_FORMS, _MAX_KNOWN = 8, 16  # forms of requests, and types of their elements, that are remembered
 
 
 class _Table(NamedTuple):
@@ -55,14 +55,14 @@ class _RowForm(NamedTuple):
 
     Attributes:
         types: JSON types that each element may have.
-        common: JSON types that all of them may have.
+        known_types: Types of valid rows' elements, by which further rows are checked at once.
         ranges: Bounds of integers: position of the tensor, lowest, highest.
         read: Reads the elements.
         source: Dtype of binary data, if all tensors have numbers of the same one; otherwise None.
     """
 
     types: Sequence[JsonTypes]
-    common: JsonTypes
+    known_types: set[tuple[type, ...]]
     ranges: Sequence[tuple[int, float, float]]
     read: Callable[[Sequence[Any]], Feeds]
     source: np.dtype[Any] | None
@@ -178,14 +178,20 @@ class TensorForms:
         """Return the feeds of a request with one row of plain tensors, which is the most frequent; None for another."""
         try:
             names, shapes, datatypes, data = zip(*map(_get_fields, inputs), strict=True)
-            if sum(map(shapes.count, _ONE_ROW)) != len(shapes) or not _LIST.issuperset(map(type, data)):
+            if shapes[0] not in _ONE_ROW or shapes.count(shapes[0]) != len(shapes):
+                return None
+            if not _LIST.issuperset(map(type, data)):
                 return None
             cells = [cell for (cell,) in data]
             form = self._find_form(names, datatypes)
         except (KeyError, TypeError, ValueError):
             return None
-        if not (form.common.issuperset(map(type, cells)) or all(map(contains, form.types, map(type, cells)))):
-            return None
+        types = tuple(map(type, cells))
+        if types not in form.known_types:
+            if not all(map(contains, form.types, types)):
+                return None
+            if len(form.known_types) < _MAX_KNOWN:
+                form.known_types.add(types)
         for position, low, high in form.ranges:
             cell = cells[position]
             if cell is not None and not low <= cell <= high:
@@ -243,7 +249,7 @@ class TensorForms:
         is_table = {*datatypes} <= TABLE_DATATYPES and len({*datatypes}) == 1
         form = _RowForm(
             types=types,
-            common=types[0].intersection(*types),
+            known_types=set(),
             ranges=[(i, *RANGES[datatype]) for i, datatype in enumerate(datatypes) if datatype in RANGES],
             read=self._columns.row_reader(names, describe_element),
             source=BINARY_DATATYPES[datatypes[0]] if is_table else None,

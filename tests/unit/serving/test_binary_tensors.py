@@ -235,6 +235,25 @@ def test_a_known_header_does_not_hide_what_is_wrong_with_a_later_row(header: byt
     assert message == respond_to(loaded(CLASSIFIER), header, data)
 
 
+def test_what_was_learned_of_one_json_request_does_not_change_another() -> None:
+    model = loaded(CLASSIFIER)
+
+    def respond(cells: list[Any], **options: Any) -> Any:
+        tensors = zip(DATATYPES.items(), cells, strict=True)
+        inputs = [{"name": n, "shape": [1], "datatype": datatype, "data": [cell]} for (n, datatype), cell in tensors]
+        answer = respond_to(model, json.dumps({"inputs": inputs, **options}).encode(), b"")
+        return answer if isinstance(answer, str) else json.loads(answer)
+
+    plain = respond([30.0, "cook", 1.0, True])
+    assert respond([30.0, "cook", 1.0, True], id="7") == plain | {"id": "7"}
+    (only,) = respond([30.0, "cook", 1.0, True], outputs=[{"name": "label"}])["outputs"]
+    assert only == plain["outputs"][0]
+    assert respond([30.0, "cook", 1.0, True]) == plain
+    assert "input 'age', element 0: FP32 or null" in respond(["30", "cook", 1.0, True])
+    assert "input 'age', element 0: FP32 or null" in respond([True, "cook", 1.0, True])
+    assert "input 'job', element 0: BYTES or null" in respond([30.0, 1.0, 1.0, True])
+
+
 @pytest.mark.parametrize("rows", [20, 40])
 def test_a_boolean_among_a_tensors_numbers_is_refused(rows: int) -> None:
     inputs = [{"name": name, "shape": [rows], "datatype": "FP32", "data": [1.0] * rows} for name in "abc"]

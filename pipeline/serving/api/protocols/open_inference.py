@@ -51,7 +51,10 @@ def infer_tensors(
         InvalidRequestError: The request does not match the protocol or the signature.
         TooManyRowsError: There are more rows than a response can have.
     """
-    call = _read_call(model, document)
+    if len(document) == 1:  # inputs alone: all such requests ask for the same
+        call = model.plain_call = model.plain_call or _read_call(model, document)
+    else:
+        call = _read_call(model, document)
     feeds = model.decode_tensors(document["inputs"], binary_data, ignore_extra=ignore_extra)
     return _respond(model, feeds, call, may_use_binary)
 
@@ -93,7 +96,7 @@ def infer_binary(
 def _read_call(model: LoadedModel, document: Mapping[str, Any]) -> _Call:
     """Return the fields of the response that depend on the request alone, and the requested outputs."""
     identity = document.get("id")
-    if not isinstance(identity, str | None):
+    if identity is not None and type(identity) is not str:
         raise InvalidRequestError(f"id: text is expected, not {json_type(identity)}")
     header = {"model_name": model.model, "model_version": str(model.version)}
     if identity is not None:
@@ -143,13 +146,14 @@ def _respond(model: LoadedModel, feeds: Feeds, call: _Call, may_use_binary: bool
     for name, is_requested_as_binary in call.outputs.items():
         array = arrays[name]
         as_binary = is_requested_as_binary and may_use_binary
-        tensor: dict[str, Any] = {"name": name, "datatype": datatype_of(array), "shape": list(array.shape)}
+        datatype, shape = datatype_of(array), array.shape
         if as_binary:
             pieces.append(write_binary_tensor(array))
-            tensor["parameters"] = {"binary_data_size": len(pieces[-1])}
+            size = {"binary_data_size": len(pieces[-1])}
+            tensors.append({"name": name, "datatype": datatype, "shape": shape, "parameters": size})
         else:
-            tensor["data"] = array.ravel().tolist() if array.dtype == object else array.ravel()
-        tensors.append(tensor)
+            elements = array.ravel().tolist() if datatype == "BYTES" else array.ravel()
+            tensors.append({"name": name, "datatype": datatype, "shape": shape, "data": elements})
     body = to_json({**call.header, "outputs": tensors})
     if not pieces:
         return HttpResponse(200, body, JSON, facts)
