@@ -257,7 +257,7 @@ def _register(stage: Stage, sha256: str, model: str = "churn") -> ModelVersion:
     version = stage.serve(model)
     item = stage.registry.get("demo", model, version.version)
     changed = item.model_copy(update={"lineage": item.lineage.model_copy(update={"upload_sha256": sha256})})
-    stage.registry._table.update(  # type: ignore[attr-defined]
+    stage.registry._store.table.update(  # type: ignore[attr-defined]
         f"TENANT#demo#MODEL#{model}", f"VERSION#{version.version:06d}", {"record": changed.model_dump_json()}
     )
     return changed
