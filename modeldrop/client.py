@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, Unpack, cast, overload
 
 import httpx
 
-from modeldrop import calls
-from modeldrop.calls import ApiCall
+from modeldrop.calls import ApiCall, Pause, Step, Steps, Work
 from modeldrop.connection import find_connection
-from modeldrop.errors import ApiError
-from modeldrop.rows import Rows, file_bodies, frame_kind, make_batches, to_frame, to_rows
-from modeldrop.uploads import Content, UploadOptions, UploadSteps, drop_steps, next_call, upload_steps
+from modeldrop.operations import Operations, PredictOptions
+from modeldrop.rows import Frame, Prediction, Progress, Rows
 
 __all__ = ["Client"]
+
+T = TypeVar("T")
+FrameT = TypeVar("FrameT", bound=Frame)
 
 
 class Client:
@@ -44,7 +45,7 @@ class Client:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.connection = find_connection(api_url, api_key, token)
-        self._base = self.connection.api_url
+        self._api = Operations(self.connection.api_url)
         self._http = httpx.Client(headers=self.connection.headers, timeout=timeout, transport=transport)
         self._storage = httpx.Client(timeout=timeout, transport=transport)
 
@@ -61,14 +62,20 @@ class Client:
         self._http.close()
         self._storage.close()
 
+    @overload
+    def predict(self, model: str, data: Rows | str | Path, **options: Unpack[PredictOptions]) -> list[Prediction]: ...
+
+    @overload
+    def predict(self, model: str, data: FrameT, **options: Unpack[PredictOptions]) -> FrameT: ...
+
     def predict(
         self,
         model: str,
-        data: Rows | str | Path,
+        data: Rows | Frame | str | Path,
         *,
         version: int | None = None,
         ignore_extra: bool = False,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
     ) -> Any:
         """Predict rows, in as many requests as they need.
 
@@ -81,31 +88,16 @@ class Client:
             progress: Called with the number of rows predicted so far.
 
         Returns:
-            A frame of the same library for a frame, otherwise one prediction per row: ``{"label", "probabilities"}`` or
-            ``{"value"}``.
+            A frame of the same library for a frame (of pandas with its index), otherwise one prediction per row:
+            ``{"label", "probabilities"}`` or ``{"value"}``.
 
         Raises:
             ApiError: The API refuses the rows, or does not answer.
         """
-        options: dict[str, Any] = {"version": version, "ignore_extra": ignore_extra}
-        if isinstance(data, str | Path):
-            call = calls.predict_call(self._base, model, file_bodies(Path(data)), **options)
-            return calls.read_predictions(self._send(call), None)["predictions"]
-        predictions: list[dict[str, Any]] = []
-        for batch in make_batches(to_rows(data)):
-            predictions += self.infer(model, batch, **options)["predictions"]
-            if progress is not None:
-                progress(len(predictions))
-        kind = frame_kind(data)
-        return to_frame(predictions, kind) if kind else predictions
+        return self._run(self._api.predict(model, data, version=version, ignore_extra=ignore_extra, progress=progress))
 
     def infer(
-        self,
-        model: str,
-        rows: Sequence[dict[str, Any]],
-        *,
-        version: int | None = None,
-        ignore_extra: bool = False,
+        self, model: str, rows: Sequence[dict[str, Any]], *, version: int | None = None, ignore_extra: bool = False
     ) -> dict[str, Any]:
         """Predict rows in one request, and return the whole response.
 
@@ -121,11 +113,16 @@ class Client:
         Raises:
             ApiError: The API refuses the rows, or does not answer.
         """
-        call = calls.predict_call(self._base, model, rows, version=version, ignore_extra=ignore_extra)
-        return calls.read_predictions(self._send(call), len(rows))
+        return self._run(self._api.infer(model, rows, version, ignore_extra))
 
     def drop(
-        self, data: Rows | str | Path, *, model: str, target: str | None = None, spec: str | Path | None = None
+        self,
+        data: Frame | str | Path,
+        *,
+        model: str,
+        target: str | None = None,
+        spec: str | Path | None = None,
+        progress: Progress | None = None,
     ) -> str:
         """Drop a frame or a file, which starts a run. An interrupted upload of a large file goes on in the next call.
 
@@ -134,6 +131,7 @@ class Client:
             model: Name of the model.
             target: Column to predict; by default the last one.
             spec: Path of a train.yaml, or its text.
+            progress: Called with the number of bytes of the data uploaded since its last call.
 
         Returns:
             Name of the run; ``wait`` waits for it.
@@ -142,16 +140,10 @@ class Client:
             ClientError: ``data`` is neither a frame nor a path.
             ApiError: The upload failed.
         """
-        options = UploadOptions(model=model, target=target)
-        return self._upload(drop_steps(self._base, data, spec, options)) or ""
+        return self._run(self._api.drop(data, model, target, spec, progress))
 
     def upload(
-        self,
-        path: str | Path,
-        *,
-        model: str,
-        target: str | None = None,
-        progress: Callable[[int], None] | None = None,
+        self, path: str | Path, *, model: str, target: str | None = None, progress: Progress | None = None
     ) -> str | None:
         """Upload one file, also one that accompanies a data file: train.yaml, model.py, test.csv.
 
@@ -167,8 +159,7 @@ class Client:
         Raises:
             ApiError: The upload failed.
         """
-        options = UploadOptions(model=model, target=target, progress=progress or (lambda _: None))
-        return self._upload(upload_steps(self._base, Content.of(path), options))
+        return self._run(self._api.upload(path, model, target, progress))
 
     def wait(self, run: str, *, timeout: float = 3600.0, poll: float = 1.0) -> dict[str, Any]:
         """Wait until a run has ended, and return it.
@@ -178,20 +169,11 @@ class Client:
             TimeoutError: It goes on after ``timeout`` seconds, or did not begin.
             ApiError: The API does not answer.
         """
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            try:
-                if (ended := calls.check_run(self.run(run))) is not None:
-                    return ended
-            except ApiError as error:
-                if error.status != httpx.codes.NOT_FOUND:  # it begins some moments after the upload
-                    raise
-            time.sleep(poll)
-        raise TimeoutError(f"the run {run} has not ended after {timeout:.0f} s")
+        return self._run(self._api.wait(run, timeout, poll))
 
     def run(self, run: str) -> dict[str, Any]:
         """Return a run: its status, stages, and its version or error."""
-        return dict(self._read(ApiCall(method="GET", url=f"{self._base}/registry/runs/{run}")))
+        return self._run(self._api.run(run))
 
     def iterate(
         self, name: str, model: str = "", *, limit: int | None = None, **filters: Any
@@ -208,14 +190,10 @@ class Client:
             ApiError: The API refuses the call, or does not answer.
             ValueError: There is no such list, or it needs a model.
         """
-        token: str | None = None
-        while limit is None or limit > 0:
-            call = calls.list_call(self._base, name, model, {**filters, "limit": limit, "next": token})
-            entries, token = calls.read_page(self._read(call), name, limit)
+        query: dict[str, Any] | None = {**filters, "limit": limit}
+        while query is not None:
+            entries, query = self._run(self._api.page(name, model, query))
             yield from entries
-            limit = None if limit is None else limit - len(entries)
-            if token is None:
-                return
 
     def runs(self, *, limit: int | None = None) -> list[dict[str, Any]]:
         """Return the tenant's runs, newest first."""
@@ -238,34 +216,29 @@ class Client:
 
     def promote(self, model: str, version: int, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
         """Point an alias to a version."""
-        return dict(self._read(calls.alias_call(self._base, model, version, alias, reason)))
+        return self._run(self._api.promote(model, version, alias, reason))
 
     def rollback(self, model: str, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
         """Point an alias to the version before."""
-        return dict(self._read(calls.rollback_call(self._base, model, alias, reason)))
+        return self._run(self._api.rollback(model, alias, reason))
 
-    def _upload(self, steps: UploadSteps) -> str | None:
-        call, run = next_call(steps, None)
-        while call is not None:
-            call, run = next_call(steps, self._send(call))
-        return run
+    def _run(self, steps: Steps[T]) -> T:
+        outcome: Any = None
+        try:
+            while True:
+                outcome = self._execute(steps.send(outcome))
+        except StopIteration as end:
+            return cast(T, end.value)
 
-    def _read(self, call: ApiCall) -> Any:
-        return calls.read_response(self._send(call))
-
-    def _send(self, call: ApiCall) -> httpx.Response:
-        http = self._storage if call.presigned else self._http
-        for attempt in range(calls.ATTEMPTS):
-            response, failure = None, ""
-            try:
-                response = http.request(call.method, call.url, **call.options)
-            except httpx.TransportError as error:
-                failure = type(error).__name__
-            except (httpx.HTTPError, httpx.InvalidURL) as error:  # a further attempt would be no better
-                raise ApiError(f"the API at {self._base} did not answer ({type(error).__name__})") from error
-            wait = calls.retry_after(response, attempt)
-            if response is not None and wait is None:
-                return response
-            if wait is not None:
-                time.sleep(wait)
-        raise ApiError(f"the API at {self._base} did not answer ({failure})")
+    def _execute(self, step: Step) -> Any:
+        match step:
+            case Pause():
+                return time.sleep(step.seconds)
+            case Work():
+                return step.function()
+            case ApiCall():
+                http = self._storage if step.presigned else self._http
+                try:
+                    return http.request(step.method, step.url, **step.options)
+                except (httpx.HTTPError, httpx.InvalidURL) as error:
+                    return error

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from modeldrop.errors import ClientError
 
-__all__ = ["Prediction", "Rows", "file_bodies", "frame_kind", "make_batches", "to_frame", "to_rows"]
+__all__ = ["Frame", "Prediction", "Progress", "Rows", "frame_kind", "make_batches", "read_file", "to_frame", "to_rows"]
 
 Prediction = dict[str, Any]
-Rows = Any  # a pandas or polars frame, rows, or columns; a path is a file's
+Progress = Callable[[int], None]
+Rows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]  # rows, or columns
 _MAX_ROWS, _MAX_CELLS = 10_000, 50_000  # of one request
 _CONTENT_TYPES = {".csv": "text/csv", ".tsv": "text/tab-separated-values", ".parquet": "application/vnd.apache.parquet"}
 
 
-def frame_kind(rows: Rows) -> Literal["pandas", "polars", ""]:
+class Frame(Protocol):
+    """A pandas or polars frame."""
+
+    @property
+    def columns(self) -> Any:
+        """Return the names of its columns."""
+
+
+def frame_kind(rows: Any) -> Literal["pandas", "polars", ""]:
     """Return which library a frame is of; empty for rows and columns."""
     library = type(rows).__module__.partition(".")[0]
     return library if library in ("pandas", "polars") and hasattr(rows, "columns") else ""  # type: ignore[return-value]  # narrowed by the tuple
 
 
-def to_rows(rows: Rows) -> list[dict[str, Any]]:
+def to_rows(rows: Any) -> list[dict[str, Any]]:
     """Return rows as JSON takes them.
 
     Args:
@@ -53,7 +62,7 @@ def make_batches(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         yield rows[start : start + size]
 
 
-def file_bodies(path: Path) -> tuple[str, bytes]:
+def read_file(path: Path) -> tuple[str, bytes]:
     """Return content type and content of a file of rows.
 
     Raises:
@@ -65,16 +74,21 @@ def file_bodies(path: Path) -> tuple[str, bytes]:
     return content_type, path.read_bytes()
 
 
-def to_frame(predictions: list[Prediction], kind: str) -> Any:
-    """Return predictions as a frame of the library ``kind``, one row per row, nested fields as ``field_name``."""
-    flat = [_flatten(prediction) for prediction in predictions]
-    if kind == "pandas":
-        import pandas as pd  # noqa: PLC0415 - optional
+def to_frame(predictions: list[Prediction], data: Any) -> Any:
+    """Return predictions as ``data`` is: as a frame of its library (of pandas with its index), or as they are.
 
-        return pd.DataFrame(flat)
-    import polars as pl  # noqa: PLC0415 - optional
+    A frame has one row per row, and nested fields as ``field_name``.
+    """
+    match frame_kind(data):
+        case "pandas":
+            import pandas as pd  # noqa: PLC0415 - optional
 
-    return pl.DataFrame(flat)
+            return pd.DataFrame([_flatten(prediction) for prediction in predictions], index=data.index)
+        case "polars":
+            import polars as pl  # noqa: PLC0415 - optional
+
+            return pl.DataFrame([_flatten(prediction) for prediction in predictions])
+    return predictions
 
 
 def _flatten(prediction: Prediction) -> dict[str, Any]:

@@ -1,29 +1,24 @@
-"""Uploads by API key, without I/O: the calls that they take, one after another.
-
-A generator yields calls and is sent their responses, so that Client and AsyncClient share the order of events.
-"""
+"""Uploads by API key: in one form, or in parts that a later call can go on with. See ``modeldrop.calls``."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Generator, MutableMapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from modeldrop.calls import ApiCall, read_response
+from modeldrop.calls import ApiCall, Steps, in_thread, read, read_response, send
 from modeldrop.errors import ApiError, ClientError
-from modeldrop.rows import Rows, frame_kind
+from modeldrop.rows import Progress, frame_kind
 from modeldrop.unfinished import UnfinishedUploads
 
-__all__ = ["Content", "UploadOptions", "UploadSteps", "drop_steps", "next_call", "upload_steps"]
+__all__ = ["Content", "upload"]
 
 MAX_FORM_BYTES = 32 << 20  # larger files go in parts, of which one at a time is in memory
-UploadSteps = Generator[ApiCall, httpx.Response, str | None]
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class Content:
     source: Path | bytes
 
     @classmethod
-    def of(cls, data: Rows | str | Path) -> Content:
+    def of(cls, data: Any) -> Content:
         """Return the content of a frame or of a file.
 
         Raises:
@@ -55,6 +50,12 @@ class Content:
         if kind == "pandas":
             return cls("data.csv", bytes(data.to_csv(index=False).encode()))
         raise ClientError(f"a frame or a path is expected, not {type(data).__name__}")
+
+    @classmethod
+    def of_spec(cls, spec: str | Path) -> Content:
+        """Return the content of a train.yaml: a path, the name of a yaml file, or its text."""
+        is_name = isinstance(spec, str) and "\n" not in spec and spec.endswith((".yaml", ".yml"))
+        return cls("train.yaml", Path(spec) if isinstance(spec, Path) or is_name else spec.encode())
 
     @property
     def size(self) -> int:
@@ -78,116 +79,70 @@ class Content:
             return file.read(length)
 
 
-@dataclass(frozen=True, kw_only=True)
-class UploadOptions:
-    """Options of an upload.
-
-    Attributes:
-        model: Model that the file is for.
-        target: Column to predict; None for the settings' own, or the last one.
-        unfinished: Ids of uploads in parts that have begun, by what they are of; a later call goes on with them.
-        progress: Called with the number of bytes uploaded since its last call.
-    """
-
-    model: str
-    target: str | None = None
-    unfinished: MutableMapping[str, str] = field(default_factory=UnfinishedUploads)
-    progress: Callable[[int], None] = lambda _: None
-
-
-def drop_steps(base: str, data: Rows | str | Path, spec: str | Path | None, options: UploadOptions) -> UploadSteps:
-    """Upload a train.yaml, if there is one, and a frame or file; return the run.
-
-    Args:
-        base: URL of the API.
-        data: A frame, or the path of a file.
-        spec: Path of a train.yaml, or its text.
-        options: Model, target and progress.
-
-    Raises:
-        ClientError: ``data`` is neither a frame nor a path.
-        ApiError: The API or the bucket refused the upload.
-    """
-    content = Content.of(data)
-    if spec is not None:
-        text = spec.read_bytes() if isinstance(spec, Path) else spec.encode()
-        yield from upload_steps(base, Content("train.yaml", text), UploadOptions(model=options.model))
-    return (yield from upload_steps(base, content, options))
-
-
-def upload_steps(base: str, content: Content, options: UploadOptions) -> UploadSteps:
+def upload(
+    base: str, content: Content, model: str, target: str | None = None, progress: Progress | None = None
+) -> Steps[str | None]:
     """Upload one file; return the run that it starts, None for one that accompanies a data file.
 
     Args:
         base: URL of the API.
         content: The file.
-        options: Model, target and progress.
+        model: Model that it is for.
+        target: Column to predict; None for the settings' own, or the last one.
+        progress: Called with the number of bytes uploaded since its last call.
 
     Raises:
         ApiError: The API or the bucket refused the upload.
     """
-    announced: dict[str, Any] = {
-        "model": options.model,
-        "file": content.name,
-        "bytes": content.size,
-        "sha256": content.sha256,
-    }
-    if options.target is not None:
-        announced["target"] = options.target
-    if content.size <= MAX_FORM_BYTES:
-        return (yield from _send_form(base, content, announced, options))
-    return (yield from _send_parts(base, content, announced, options))
+    sha256 = yield from in_thread(lambda: content.sha256)
+    announced = {"model": model, "file": content.name, "bytes": content.size, "sha256": sha256}
+    if target is not None:
+        announced["target"] = target
+    send_file = _send_form if content.size <= MAX_FORM_BYTES else _send_parts
+    return (yield from send_file(f"{base}/registry/uploads", content, announced, progress or (lambda _: None)))
 
 
-def next_call(steps: UploadSteps, response: httpx.Response | None) -> tuple[ApiCall | None, str | None]:
-    """Return the next call of an upload; when there is none, the run.
-
-    Args:
-        steps: The upload.
-        response: Response to its last call; None at the beginning.
-    """
-    try:
-        return (next(steps) if response is None else steps.send(response)), None
-    except StopIteration as end:
-        return None, end.value
-
-
-def _send_form(base: str, content: Content, announced: dict[str, Any], options: UploadOptions) -> UploadSteps:
-    grant = read_response((yield _post(f"{base}/registry/uploads", announced)))
-    file = (content.name, content.read(0, content.size))
-    response = yield ApiCall(
-        method="POST", url=grant["url"], options={"data": grant["fields"], "files": {"file": file}}, presigned=True
-    )
+def _send_form(url: str, content: Content, announced: dict[str, Any], progress: Progress) -> Steps[str | None]:
+    grant = yield from read(_post(url, announced))
+    body = yield from in_thread(partial(content.read, 0, content.size))
+    options = {"data": grant["fields"], "files": {"file": (content.name, body)}}
+    response = yield from send(ApiCall(method="POST", url=grant["url"], options=options, presigned=True))
     _check(response)
-    options.progress(content.size)
+    progress(content.size)
     return _run(grant["bucket"], grant["key"], response.headers.get("x-amz-version-id", "null"))
 
 
-def _send_parts(base: str, content: Content, announced: dict[str, Any], options: UploadOptions) -> UploadSteps:
-    url, name = f"{base}/registry/uploads/multipart", f"{base} {options.model}/{content.name} {content.sha256}"
-    grant = None
-    if name in options.unfinished:
-        response = yield _post(url, {**announced, "upload_id": options.unfinished[name]})
-        if response.status_code != httpx.codes.NOT_FOUND:  # it was completed or aborted
-            grant = read_response(response)
-    if grant is None:
-        grant = read_response((yield _post(url, announced)))
-    options.unfinished[name] = grant["upload_id"]
-    going = {**announced, "upload_id": grant["upload_id"]}
-    options.progress(sum(min(grant["part_bytes"], content.size - (n - 1) * grant["part_bytes"]) for n in grant["done"]))
+def _send_parts(url: str, content: Content, announced: dict[str, Any], progress: Progress) -> Steps[str | None]:
+    url, unfinished = f"{url}/multipart", UnfinishedUploads()
+    name = f"{url} {announced['model']}/{content.name} {announced['sha256']}"
+    grant = yield from _begin(url, announced, unfinished.get(name))
+    unfinished[name] = grant["upload_id"]
+    announced["upload_id"] = grant["upload_id"]
+    size = grant["part_bytes"]
+    progress(sum(min(size, content.size - (number - 1) * size) for number in grant["done"]))
     while grant["parts"]:
-        for number, entry in enumerate(grant["parts"]):
-            body = content.read((entry["number"] - 1) * grant["part_bytes"], entry["bytes"])
-            response = yield ApiCall(method="PUT", url=entry["url"], options={"content": body}, presigned=True)
-            if response.status_code == httpx.codes.FORBIDDEN and number > 0:  # the URLs have expired
+        for index, part in enumerate(grant["parts"]):
+            body = yield from in_thread(partial(content.read, (part["number"] - 1) * size, part["bytes"]))
+            call = ApiCall(method="PUT", url=part["url"], options={"content": body}, presigned=True)
+            response = yield from send(call)
+            if response.status_code == httpx.codes.FORBIDDEN and index > 0:  # the URLs have expired
                 break
             _check(response)
-            options.progress(entry["bytes"])
-        grant = read_response((yield _post(url, going)))
-    ended = {name: going[name] for name in ("model", "file", "bytes", "upload_id")}
-    completed = read_response((yield _post(f"{url}/complete", ended)))
-    del options.unfinished[name]
+            progress(part["bytes"])
+        grant = yield from read(_post(url, announced))
+    ended = {field: announced[field] for field in ("model", "file", "bytes", "upload_id")}
+    completed = yield from read(_post(f"{url}/complete", ended))
+    del unfinished[name]
     return None if completed["run"] is None else str(completed["run"])
+
+
+def _begin(url: str, announced: dict[str, Any], upload_id: str | None) -> Steps[dict[str, Any]]:
+    """Go on with the upload ``upload_id``, or begin one if it was completed or aborted."""
+    if upload_id is not None:
+        response = yield from send(_post(url, {**announced, "upload_id": upload_id}))
+        if response.status_code != httpx.codes.NOT_FOUND:
+            return read_response(response)
+    return (yield from read(_post(url, announced)))
 
 
 def _post(url: str, document: dict[str, Any]) -> ApiCall:

@@ -42,32 +42,69 @@ def serve(request: httpx.Request) -> httpx.Response:
     return httpx.Response(response.status, content=response.body, headers=dict(response.headers))
 
 
-def client(handler: Callable[[httpx.Request], httpx.Response] = serve) -> Client:
-    return Client(URL, KEY, transport=httpx.MockTransport(handler))
+class AwaitedClient:
+    """AsyncClient with Client's interface: each call runs in an event loop of its own."""
+
+    def __init__(self, *args: Any, transport: httpx.MockTransport) -> None:
+        self._api = AsyncClient(*args, transport=transport)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *args, **options: asyncio.run(_collect(getattr(self._api, name)(*args, **options)))
+
+    def __enter__(self) -> AwaitedClient:
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.close()
+
+
+async def _collect(result: Any) -> Any:
+    return [entry async for entry in result] if hasattr(result, "__aiter__") else await result
+
+
+Connect = Callable[..., Any]
+
+
+@pytest.fixture(params=[Client, AwaitedClient])
+def client(request: pytest.FixtureRequest) -> Connect:
+    """Both clients, of the real prediction API or of another handler."""
+    return lambda handler=serve: request.param(URL, KEY, transport=httpx.MockTransport(handler))
 
 
 @pytest.fixture(autouse=True)
-def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that the clients would have waited."""
+
+    async def sleep(seconds: float) -> None:
+        waited.append(seconds)
+
+    waited: list[float] = []
+    monkeypatch.setattr("time.sleep", waited.append)
+    monkeypatch.setattr("asyncio.sleep", sleep)
+    return waited
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        httpx.Response(200, text="<html>"),
-        httpx.Response(200, json=[]),
-        httpx.Response(200, json={"predictions": [], "version": 1}),
-        httpx.Response(200, json={"predictions": [{}, {}, {}]}),
+        {"text": "<html>"},
+        {"json": []},
+        {"json": {"predictions": [], "version": 1}},
+        {"json": {"predictions": 3, "version": 1}},
+        {"json": {"predictions": [{}, {}, {}]}},
     ],
-    ids=["html", "a list", "too few", "no version"],
+    ids=["html", "a list", "too few", "a number", "no version"],
 )
-def test_what_is_not_a_prediction_is_an_error(answer: httpx.Response) -> None:
-    with client(lambda request: answer) as api, pytest.raises(ApiError, match="address") as refused:
+def test_what_is_not_a_prediction_is_an_error(client: Connect, answer: dict[str, Any]) -> None:
+    with (
+        client(lambda request: httpx.Response(200, **answer)) as api,
+        pytest.raises(ApiError, match="address") as refused,
+    ):
         api.predict("adult", ROWS)
     assert refused.value.status == 200
 
 
-def test_a_wrong_address_is_not_tried_again() -> None:
+def test_a_wrong_address_is_not_tried_again(client: Connect) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         sent.append(request)
         raise httpx.InvalidURL("no")
@@ -78,7 +115,7 @@ def test_a_wrong_address_is_not_tried_again() -> None:
     assert len(sent) == 1
 
 
-def test_rows_and_columns_are_predicted() -> None:
+def test_rows_and_columns_are_predicted(client: Connect) -> None:
     columns = {name: [row[name] for row in ROWS] for name in ROWS[0]}
     with client() as api:
         predictions = api.predict("adult", ROWS)
@@ -88,7 +125,7 @@ def test_rows_and_columns_are_predicted() -> None:
     assert set(predictions[0]) == {"label", "probabilities"}
 
 
-def test_a_frame_is_predicted_as_a_frame() -> None:
+def test_a_frame_is_predicted_as_a_frame(client: Connect) -> None:
     frame = pl.DataFrame(ROWS, strict=False)
     with client() as api:
         result = api.predict("adult", frame)
@@ -96,16 +133,24 @@ def test_a_frame_is_predicted_as_a_frame() -> None:
     assert result.height == 3
 
 
-def test_a_file_is_sent_as_it_is(tmp_path: Path) -> None:
+def test_a_frame_of_pandas_keeps_its_index(client: Connect) -> None:
+    pd = pytest.importorskip("pandas")
+    with client() as api:
+        result = api.predict("adult", pd.DataFrame(ROWS, index=["x", "y", "z"]))
+    assert list(result.index) == ["x", "y", "z"]
+    assert "label" in result
+
+
+def test_a_file_is_sent_as_it_is(client: Connect, tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("job,age,hours per week,member\ncook,30,40.5,yes\n")
     with client() as api:
-        assert api.predict("adult", path) == api.predict("adult", ROWS[:1])
+        assert api.predict("adult", path) == api.predict("adult", str(path)) == api.predict("adult", ROWS[:1])
         with pytest.raises(ClientError, match=r"'rows\.doc'"):
             api.predict("adult", tmp_path / "rows.doc")
 
 
-def test_many_rows_go_in_several_requests_and_are_counted() -> None:
+def test_many_rows_go_in_several_requests_and_are_counted(client: Connect) -> None:
     counts: list[int] = []
     with client() as api:
         predictions = api.predict("adult", ROWS[:1] * 20_001, progress=counts.append)
@@ -113,7 +158,7 @@ def test_many_rows_go_in_several_requests_and_are_counted() -> None:
     assert counts == [10_000, 20_000, 20_001]
 
 
-def test_a_refusal_is_raised_in_the_words_of_the_api() -> None:
+def test_a_refusal_is_raised_in_the_words_of_the_api(client: Connect) -> None:
     with client() as api, pytest.raises(ApiError, match="'city'") as raised:
         api.predict("adult", [{**ROWS[0], "city": "Bonn"}])
     assert raised.value.status == 400
@@ -121,17 +166,35 @@ def test_a_refusal_is_raised_in_the_words_of_the_api() -> None:
         assert api.predict("adult", [{**ROWS[0], "city": "Bonn"}], ignore_extra=True)
 
 
-def test_a_busy_api_is_retried() -> None:
-    statuses = [503, 429, 200]
+def test_a_busy_api_is_asked_again_when_it_says(client: Connect, waits: list[float]) -> None:
+    answers = [httpx.Response(503, headers={"retry-after": "7"}), httpx.Response(502), httpx.Response(429)]
 
     def answer(request: httpx.Request) -> httpx.Response:
-        status = statuses.pop(0)
-        return serve(request) if status == 200 else httpx.Response(status, headers={"retry-after": "1"})
+        return answers.pop(0) if answers else serve(request)
 
     assert len(client(answer).predict("adult", ROWS)) == 3
+    assert waits == [7, 0.4, 0.8]
 
 
-def test_an_api_that_is_not_there_is_reported() -> None:
+@pytest.mark.parametrize("status", [None, 504])
+def test_a_rollback_that_may_have_happened_is_not_repeated(client: Connect, status: int | None) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.method)
+        if status is None:
+            raise httpx.ReadTimeout("late")
+        return httpx.Response(status)
+
+    sent: list[str] = []
+    with client(answer) as api:
+        with pytest.raises(ApiError):
+            api.rollback("m")
+        assert sent == ["POST"]
+        with pytest.raises(ApiError):
+            api.promote("m", 2)
+    assert sent == ["POST", *["PUT"] * 4]
+
+
+def test_an_api_that_is_not_there_is_reported(client: Connect) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)
 
@@ -139,8 +202,14 @@ def test_an_api_that_is_not_there_is_reported() -> None:
         client(answer).models()
 
 
+@pytest.mark.parametrize("call", ["runs", "models", "run"])
+def test_another_document_is_not_taken_for_the_api(client: Connect, call: str) -> None:
+    with client(lambda _: httpx.Response(200, json={})) as api, pytest.raises(ApiError, match="address"):
+        getattr(api, call)(*["r"] * (call == "run"))
+
+
 @pytest.mark.parametrize("body", [b"<html>", b"[]"])
-def test_what_is_not_an_answer_of_the_api_is_an_error(body: bytes) -> None:
+def test_what_is_not_an_answer_of_the_api_is_an_error(client: Connect, body: bytes) -> None:
     with pytest.raises(ApiError, match="502"):
         client(lambda _: httpx.Response(502, content=body)).models()
 
@@ -156,7 +225,7 @@ def paged(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json={field: entries, **following})
 
 
-def test_a_list_is_read_in_pages_as_far_as_it_is_wanted() -> None:
+def test_a_list_is_read_in_pages_as_far_as_it_is_wanted(client: Connect) -> None:
     limits: list[int] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -168,17 +237,32 @@ def test_a_list_is_read_in_pages_as_far_as_it_is_wanted() -> None:
         assert limits == [100, 100, 100]
         assert len(list(api.iterate("history", "m", limit=120, alias="live"))) == 120
         assert limits[3:] == [100, 20]
-        assert next(api.iterate("rejected"))["number"] == 0
-        assert len(limits) == 6
         assert list(api.iterate("runs", limit=0)) == []
         with pytest.raises(ValueError, match="models, versions, history"):
-            next(api.iterate("houses"))
+            list(api.iterate("houses"))
         for name, model in (("history", ""), ("runs", "m")):
             with pytest.raises(ValueError, match=name):
-                next(api.iterate(name, model))
+                list(api.iterate(name, model))
 
 
-def test_the_registry_is_read_and_changed() -> None:
+def test_the_next_page_is_read_when_it_is_needed() -> None:
+    limits: list[int] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        limits.append(int(request.url.params["limit"]))
+        return paged(request)
+
+    async def read_first() -> int:
+        async with AsyncClient(URL, KEY, transport=httpx.MockTransport(answer)) as api:
+            return int((await anext(api.iterate("runs")))["number"])
+
+    with Client(URL, KEY, transport=httpx.MockTransport(answer)) as api:
+        assert next(api.iterate("runs"))["number"] == 0
+    assert asyncio.run(read_first()) == 0
+    assert limits == [100, 100]
+
+
+def test_the_registry_is_read_and_changed(client: Connect) -> None:
     requests: list[tuple[str, str, Any]] = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -196,7 +280,7 @@ def test_the_registry_is_read_and_changed() -> None:
     ]
 
 
-def test_a_run_is_waited_for_until_it_has_ended() -> None:
+def test_a_run_is_waited_for_until_it_has_ended(client: Connect) -> None:
     answers = [
         httpx.Response(404, json={"error": "no run"}),
         httpx.Response(200, json={"status": "RUNNING"}),
@@ -206,8 +290,10 @@ def test_a_run_is_waited_for_until_it_has_ended() -> None:
     failed = httpx.Response(200, json={"status": "FAILED", "error": {"message": "too few rows"}})
     with pytest.raises(RunFailedError, match="too few rows"):
         client(lambda _: failed).wait("demo_m_0")
-    with pytest.raises(TimeoutError):
-        client(lambda _: httpx.Response(200, json={"status": "RUNNING"})).wait("demo_m_0", timeout=0.01)
+    for status, state in ((200, "ended"), (404, "begun")):
+        answer = httpx.Response(status, json={"status": "RUNNING"})
+        with pytest.raises(TimeoutError, match=f"has not {state}"):
+            client(lambda _, answer=answer: answer).wait("demo_m_0", timeout=0.01)
 
 
 def embedded(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,20 +332,6 @@ def test_cells_are_what_json_has() -> None:
     frame = pl.DataFrame({"n": [1.5, float("nan")], "d": [date(2024, 1, 31), None]})
     assert to_rows(frame) == [{"n": 1.5, "d": "2024-01-31"}, {"n": None, "d": None}]
     assert to_rows(({"i": np.int64(7)},))[0]["i"] == 7
-
-
-def test_the_asynchronous_client_answers_alike() -> None:
-    async def ask() -> tuple[Any, Any]:
-        async with AsyncClient(URL, KEY, transport=httpx.MockTransport(serve)) as api:
-            rows = await api.predict("adult", ROWS)
-            frame = await api.predict("adult", pl.DataFrame(ROWS, strict=False))
-            with pytest.raises(ApiError, match="'job'"):
-                await api.predict("adult", [{"age": 1}])
-            return rows, frame
-
-    rows, frame = asyncio.run(ask())
-    assert rows == client().predict("adult", ROWS)
-    assert frame.height == 3
 
 
 def test_it_needs_httpx_alone() -> None:

@@ -53,15 +53,28 @@ def test_a_companion_starts_no_run(tmp_path: Path) -> None:
     assert UploadApi().client().upload(tmp_path / "test.csv", model="m") is None
 
 
-def test_an_asynchronous_client_drops_a_file(tmp_path: Path) -> None:
-    world = UploadApi()
+def test_settings_are_a_path_a_file_name_or_a_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.csv").write_bytes(b"a\n1\n")
+    (tmp_path / "my.yaml").write_text("target: a")
+    monkeypatch.chdir(tmp_path)
+    for spec in (tmp_path / "my.yaml", "my.yaml", "target: a"):
+        world = UploadApi()
+        world.client().drop("a.csv", model="m", spec=spec)
+        assert world.objects["demo/m/train.yaml"] == b"target: a"
 
-    async def drop() -> str:
+
+def test_an_asynchronous_client_uploads_alike(big: Path) -> None:
+    world, counts = UploadApi(), list[int]()
+
+    async def upload() -> tuple[str, str | None]:
         async with AsyncClient(URL, KEY, transport=httpx.MockTransport(world.answer)) as api:
-            return await api.drop(tmp_path / "a.csv", model="m")
+            first = await api.drop(big, model="m", progress=counts.append)
+            (big.parent / "a.csv").write_bytes(b"a\n1\n")
+            return first, await api.upload(str(big.parent / "a.csv"), model="m", progress=counts.append)
 
-    assert asyncio.run(drop()) == run_name("demo", "m", "uploads", "demo/m/a.csv", "v1")
+    keys = ("demo/m/big.csv", "demo/m/a.csv")
+    assert asyncio.run(upload()) == tuple(run_name("demo", "m", "uploads", key, "v1") for key in keys)
+    assert (world.stored, sum(counts)) == ([1, 2, 3], big.stat().st_size + 4)
     assert world.objects["demo/m/a.csv"] == b"a\n1\n"
 
 
