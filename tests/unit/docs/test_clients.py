@@ -76,9 +76,14 @@ def test_the_python_client_prints_a_prediction(api_url: str, library: str) -> No
     assert refused.returncode == 1
 
 
-def test_the_client_of_modeldrop_prints_a_prediction(api_url: str) -> None:
-    (block,) = (block for block in _blocks("python") if "from modeldrop import" in block)
-    done = _run([sys.executable, "-c", block], api_url)
+@pytest.mark.parametrize("credential", ["MODELDROP_API_KEY", "MODELDROP_TOKEN"])
+@pytest.mark.parametrize("name", ["Client", "AsyncClient"])
+def test_the_client_of_modeldrop_prints_a_prediction(
+    api_url: str, name: str, credential: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(credential, KEY)
+    (block,) = (block for block in _blocks("python") if f"from modeldrop import {name}\n" in block)
+    done = _run([sys.executable, "-c", block], api_url, key="" if credential == "MODELDROP_TOKEN" else KEY)
     assert done.stdout == "123.5\n", done.stderr
 
 
