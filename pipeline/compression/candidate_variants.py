@@ -73,7 +73,7 @@ class CandidateVariants:
         if is_quantized and self.plan.fine_tunes:  # fine-tuning may take all the time there is
             self._quantize(body, trials)
         if self.plan.changes:
-            changed = self._try_all(body, self.plan.strengths, "fp32", trials)
+            changed = self._try_all(body, self.plan.strengths, "fp32", trials, bisect=self.plan.bisects)
             if changed is not None:
                 self._quantize(changed, trials)
         if is_quantized and not self.plan.fine_tunes:  # fewer trees are worth more than smaller ones
@@ -89,35 +89,52 @@ class CandidateVariants:
             self._try_all(body, [(step,) for step in ways], precision, trials)
 
     def _try_all(
-        self, body: _Body, sequences: Sequence[tuple[PassStep, ...]], precision: Precision, trials: _Trials
+        self,
+        body: _Body,
+        sequences: Sequence[tuple[PassStep, ...]],
+        precision: Precision,
+        trials: _Trials,
+        *,
+        bisect: bool = False,
     ) -> _Body | None:
         """Add the variant of the first sequence that passes, else of the one that misses fewest gates.
+
+        Args:
+            body: What the sequences are applied to.
+            sequences: The strongest first.
+            precision: Of the variant.
+            trials: What was made so far.
+            bisect: Whether the first one that keeps the gates of quality is found by bisection, and timed alone.
 
         Returns:
             The body of the sequence that passed; None where none did.
         """
         names = tuple(step.name for step in (*body.steps, *sequences[0]))
         self.report(f"{self._candidate.candidate}: {_label(names, precision)}")
-        tried: list[tuple[_Body, VariantComparison]] = []
+        tried: dict[int, tuple[_Body, VariantComparison]] = {}
         refused: CompressionError | None = None
-        for steps in sequences:
+        first, end = 0, len(sequences)
+        while first < end:
+            number = (first + end - 1) // 2 if bisect else first
             try:
                 self._check_applicable(precision, trials.hopeless)
-                applied, served = self._apply(body, steps)
+                applied, served = self._apply(body, sequences[number])
             except CompressionError as error:
-                refused = refused or error
+                refused, first = refused or error, number + 1
                 continue
             comparison = self._compare(trials, served, applied)
-            if not comparison.failed:  # what predicts too badly is not worth the time of measuring it
+            if not comparison.failed and not bisect:  # what predicts too badly is not worth the time of measuring it
                 comparison = self.export.bench.time(trials.full, comparison)
-            tried.append((applied, comparison))
-            if not comparison.failed:
-                break
+            tried[number] = applied, comparison
+            if comparison.failed:
+                first = number + 1
+            else:
+                end = number if bisect else first
         if not tried:
             reason = refused.message if refused else f"no {precision} file was made"
             trials.variants.append(describe_variant(self._candidate, names, precision, "not_applicable", reason))
             return None
-        applied, comparison = min(tried, key=lambda attempt: len(attempt[1].failed))
+        applied, comparison = tried[min(tried, key=lambda number: (len(tried[number][1].failed), number))]
         if comparison.latencies is None:
             comparison = self.export.bench.time(trials.full, comparison)
         assert comparison.latencies is not None, "it was timed"

@@ -88,6 +88,11 @@ class CompressionPlan:
         return any(step.fine_tunes for steps in (*self.changes, *self.quantizations.values()) for step in steps)
 
     @property
+    def bisects(self) -> bool:
+        """Whether a weaker strength keeps the gates of quality wherever a stronger one does, as of trees."""
+        return all(step.refits for steps in self.changes for step in steps)
+
+    @property
     def strengths(self) -> tuple[tuple[PassStep, ...], ...]:
         """The sequences of changes, the strongest first; a pass of fewer strengths keeps its last one."""
         count = max((len(steps) for steps in self.changes), default=0)

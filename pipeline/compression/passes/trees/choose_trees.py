@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -10,19 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.compression.passes.trees.leaf_values import compute_sums, find_leaves, own_leaves
+from pipeline.compression.passes.trees.pursuit import Pursuit
 from pipeline.graphs.tree_ensemble import Trees
 
 __all__ = ["Choice", "choose_by_place", "choose_greedily", "group_trees"]
 
 Choice = Literal["greedy", "evenly", "first"]
 
-_MAX_TREES = 7_000  # of one sum that are chosen among: their products have then 400 MB
+_MAX_TREES = 7_000  # of one sum that are chosen among: their products have then 200 MB
 _MAX_ROWS = 8_000
 _ROWS_AT_ONCE = 1_000
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
-Products = npt.NDArray[np.float64]
 
 
 def group_trees(trees: Trees, starts: Ints) -> Ints:
@@ -61,8 +60,6 @@ def choose_greedily(
 ) -> npt.NDArray[np.float64]:
     """Return the factor of each tree's leaves, 0 of those that go: orthogonal matching pursuit of each group's sum.
 
-    The next tree is the one that what is missing of the sum correlates with most, and the factors of all chosen trees
-    are then fitted by least squares (Pati, Rezaiifar and Krishnaprasad 1993, https://doi.org/10.1109/ACSSC.1993.342465).
     Of trees whose leaves are 0 or more, those whose factor would be negative go.
 
     Args:
@@ -70,25 +67,21 @@ def choose_greedily(
         group: Of each tree.
         step: One of how many trees stays.
         features: What the ensemble reads, [rows, columns].
-        cache: Where the products of a group are remaining for the next strength.
+        cache: Where the pursuit of a group stays for the next strength.
     """
-    from sklearn.linear_model import orthogonal_mp_gram  # noqa: PLC0415 - a second, where trees are pruned alone
-
     factor = np.zeros(len(group))
     for number in np.unique(group):
         members = np.flatnonzero(group == number)
         candidates = members[:: -(-len(members) // _MAX_TREES)]
-        if (key := f"products of {number}") not in cache:
-            cache[key] = _multiply(trees, candidates, members, features[:_MAX_ROWS])
-        products, with_sum = cache[key]
-        count = min(-(-len(members) // step), len(candidates))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # it ends early where fewer trees make up the sum
-            factor[candidates] = orthogonal_mp_gram(products, with_sum, n_nonzero_coefs=count)
+        if (key := f"pursuit of {number}") not in cache:
+            cache[key] = Pursuit(*_multiply(trees, candidates, members, features[:_MAX_ROWS]))
+        factor[candidates] = cache[key].factors(-(-len(members) // step))
     return np.maximum(factor, 0) if trees.leaf_value.min() >= 0 else factor
 
 
-def _multiply(trees: Trees, candidates: Ints, members: Ints, features: Floats) -> tuple[Products, Products]:
+def _multiply(
+    trees: Trees, candidates: Ints, members: Ints, features: Floats
+) -> tuple[Floats, npt.NDArray[np.float64]]:
     """Return the covariances, times rows, of what trees add to sums: of each pair of candidates, and with all members.
 
     Args:
@@ -100,7 +93,8 @@ def _multiply(trees: Trees, candidates: Ints, members: Ints, features: Floats) -
     apart, starts = own_leaves(replace(trees, roots=trees.roots[candidates]).reached())
     together = replace(trees, roots=trees.roots[members]).reached()
     reached, sums = find_leaves(apart, starts, features), compute_sums(together, features)
-    products, with_sum = np.zeros((len(candidates), len(candidates))), np.zeros(len(candidates))
+    products = np.zeros((len(candidates), len(candidates)), np.float32)
+    with_sum = np.zeros(len(candidates))
     for target in np.unique(together.leaf_target):
         value = np.where(apart.leaf_target == target, apart.leaf_value, np.float32(0))
         missing = sums[:, target] - sums[:, target].mean()

@@ -131,9 +131,8 @@ class LeafValues:
         self._values = self._trees.leaf_value.astype(np.float64)
         self._least = 0.0 if self._values.min() >= 0 else -math.inf  # sums of shares stay 0 or more
         self._reached = find_leaves(self._trees, self._starts, features)
-        rows, targets = sums.shape
-        self._position = np.arange(rows) * targets  # of a row's first sum
-        self._missing = sums.astype(np.float64).ravel()
+        self._visits = count_visits(self._reached, self._starts) - 1
+        self._missing = np.array(sums, np.float64, order="F")
         for tree in range(len(self._trees)):
             self._subtract(tree, self._values[self._starts[tree] : self._starts[tree + 1]])
 
@@ -149,7 +148,7 @@ class LeafValues:
 
     def share(self, count: int) -> None:
         """Give each leaf one of ``count`` values; later trees make up for what earlier ones lost."""
-        codebook = fit_codebook(self._values, count, count_visits(self._reached, self._starts).astype(np.float64))
+        codebook = fit_codebook(self._values, count, (self._visits + 1).astype(np.float64))
         borders = (codebook[1:] + codebook[:-1]) / 2
         for tree in range(len(self._trees)):
             leaves = slice(self._starts[tree], self._starts[tree + 1])
@@ -164,9 +163,9 @@ class LeafValues:
 
     def _sum_up(self, tree: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return how many rows reach each leaf of a tree, and what their sums lack together."""
-        reached, size = self._reached[tree], self._starts[tree + 1] - self._starts[tree]
-        missing = self._missing[self._places(tree)]
-        return np.bincount(reached, minlength=size), np.bincount(reached, missing, minlength=size)
+        visits = self._visits[self._starts[tree] : self._starts[tree + 1]]
+        missing = self._missing[self._sums_of(tree)]
+        return visits, np.bincount(self._reached[tree], missing, minlength=len(visits))
 
     def _move(self, tree: int, values: npt.NDArray[np.float64]) -> None:
         leaves = slice(self._starts[tree], self._starts[tree + 1])
@@ -175,10 +174,11 @@ class LeafValues:
 
     def _subtract(self, tree: int, values: npt.NDArray[np.float64]) -> None:
         """Subtract a value of each of a tree's leaves from what the sums of its rows lack."""
-        self._missing[self._places(tree)] -= values[self._reached[tree]]
+        self._missing[self._sums_of(tree)] -= values[self._reached[tree]]
 
-    def _places(self, tree: int) -> Ints:
-        """Where the sums lie that the tree's leaves add to, one for each row."""
-        leaves = slice(self._starts[tree], self._starts[tree + 1])
-        places: Ints = self._position + self._trees.leaf_target[leaves][self._reached[tree]]
-        return places
+    def _sums_of(self, tree: int) -> tuple[Any, Any]:
+        """Return the rows and columns of the sums that the tree's leaves add to; of one sum, a view costs least."""
+        targets = self._trees.leaf_target[self._starts[tree] : self._starts[tree + 1]]
+        if (targets == targets[0]).all():
+            return slice(None), targets[0]
+        return np.arange(len(self._missing)), targets[self._reached[tree]]

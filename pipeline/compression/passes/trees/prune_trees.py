@@ -71,7 +71,7 @@ class PruneTrees(GraphPass):
             group = group_trees(owned, starts)
             values, sums = read_ensemble_rows(self._context, graph, features, trees)
             if self._choice == "greedy":
-                cache = self._context.cache.setdefault(f"products of {name_ensemble(features, trees)}", {})
+                cache = self._context.cache.setdefault(f"pursuits of {name_ensemble(features, trees)}", {})
                 factor = choose_greedily(owned, group, self._step, values, cache)
             else:
                 factor = choose_by_place(group, self._step, self._choice)
