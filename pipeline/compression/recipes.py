@@ -44,7 +44,7 @@ _TREE_CHOICES: Mapping[PassName, Choice] = {
 _LEAF_SHARES = (0.12, 0.25, 0.5)
 _DISTILLED_TREES = (200, 800)
 _TREE_BITS = (5, 6, 8, 16)
-_MAX_AUTOMATIC_DROP = 0.004  # by pruning trees: less than what limits.prefer: balanced takes, as quantization follows
+_MAX_AUTOMATIC_DROP = 0.003  # by pruning trees: less than what limits.prefer: balanced takes, as quantization follows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,8 +4,9 @@ Four of five fold models have learned from a validation row: the bag knows its l
 little less, so on these rows it seems worse than it is. The out-of-fold prediction of a row is by the one model that
 has not learned it. The compressed file's prediction of the row is estimated as that prediction, moved by as much as the
 file's prediction differs from the bag's for a *similar* row: the next ones in the order of the bag's predictions. How
-much the file differs stays, and that it differs from the bag towards the truth no longer counts. On California and
-Adult the loss of a pruned ensemble is estimated within a third of that on test rows (docs/decisions/0038).
+much the file differs stays, and that it differs from the bag towards the truth no longer counts. Each difference is
+taken with both signs: whether that of another row happens to point to this row's truth is chance, and cancels
+(docs/decisions/0043 has what it estimates beside test rows).
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class UnseenRows:
         return Predictions.of(self.signature, self.out_of_fold)
 
     def estimate(self, full: Predictions, small: Predictions) -> Iterator[Predictions]:
-        """Yield what the compressed file would predict, once for each neighbor.
+        """Yield what the compressed file would predict, twice for each neighbor.
 
         Args:
             full: The bag's own predictions for the rows.
@@ -58,8 +59,9 @@ class UnseenRows:
             difference = np.empty_like(before)
             ordered = np.take_along_axis(after - before, order, axis=0)
             np.put_along_axis(difference, order, np.roll(ordered, neighbor, axis=0), axis=0)
-            moved = self._from_scores(unseen + difference)
-            yield Predictions.of(self.signature, moved.reshape(self.out_of_fold.shape).astype(self.out_of_fold.dtype))
+            for moved in (unseen + difference, unseen - difference):
+                outputs = self._from_scores(moved).reshape(self.out_of_fold.shape).astype(self.out_of_fold.dtype)
+                yield Predictions.of(self.signature, outputs)
 
     def _outputs(self, predictions: Predictions) -> npt.NDArray[np.floating]:
         """Return predictions in the shape of the out-of-fold ones."""

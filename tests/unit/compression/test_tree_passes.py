@@ -29,6 +29,7 @@ from pipeline.compression.storage import pack_model
 from pipeline.compression.training_rows import TrainingRows, predict
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.job_spec import Compression, JobSpec
 from pipeline.evaluation.scoring import OnnxModel, Predictions, feeds
 from pipeline.exporting.c_source.run import find_compiler, run_compiled
@@ -287,14 +288,14 @@ def test_trees_are_pruned_and_quantized_without_a_word_about_it() -> None:
 
 
 @cache
-def _boosted() -> Trained:
+def _boosted(rounds: int = 64) -> Trained:
     """Boosted trees in place of the network."""
     network = trained("breast_cancer")
     names = [column.name for column in network.dataset.columns]
     values = network.validation.select(names).to_numpy().astype(np.float32)
     positive = (network.validation["target"] == network.dataset.classes[1]).to_numpy()
     learned = positive ^ (np.random.default_rng(0).random(len(positive)) < 0.1)  # else it is surer than a file can be
-    trees = _boost(np.tile(values, (8, 1)), np.tile(learned, 8), "binary", 64)
+    trees = _boost(np.tile(values, (8, 1)), np.tile(learned, 8), "binary", rounds)
     nodes = [
         trees.node("num", "sums", targets=1),
         helper.make_node("Sigmoid", ["sums"], ["second"]),
@@ -313,25 +314,34 @@ def _boosted() -> Trained:
     return replace(network, body=body.SerializeToString(), model=model, predicted=predicted)
 
 
-def test_a_tree_candidate_has_a_pruned_and_a_quantized_variant() -> None:
-    boosted, artifacts = _boosted(), FakeObjectStore()
-    compression: dict[str, Any] = {"max_slowdown": 100.0, "min_agreement": 0.5, "max_quality_drop": 0.5}
-    variants = make_variants(
+def _make_variants(rounds: int) -> tuple[Variant, ...]:
+    boosted, artifacts = _boosted(rounds), FakeObjectStore()
+    limits: dict[str, Any] = {"max_slowdown": 100.0, "min_agreement": 0.5, "max_quality_drop": 0.5}
+    return make_variants(
         [boosted.stored(artifacts, _KEYS, "trees", no_int8="there are no weight matrices")],
         artifacts=artifacts,
         keys=_KEYS,
         dataset=boosted.dataset,
         validation=boosted.validation,
-        spec=JobSpec(compression=Compression(**compression, passes=("prune_trees",), precisions=("fp32", "codebook"))),
+        spec=JobSpec(compression=Compression(**limits, passes=("prune_trees",), precisions=("fp32", "codebook"))),
         report=lambda _: None,
         read_training=lambda: boosted.validation,
     ).variants
+
+
+def test_a_tree_candidate_has_a_pruned_and_a_quantized_variant() -> None:
+    variants = _make_variants(64)
     assert [variant.name for variant in variants] == ["trees/fp32", "trees/prune_trees", "trees/prune_trees+codebook"]
     assert [variant.status for variant in variants] == ["ok", "ok", "ok"], [variant.reason for variant in variants]
     sizes = [variant.artifact.bytes for variant in variants if variant.artifact]
     assert sizes == sorted(sizes, reverse=True)
     assert variants[2].passes == ("prune_trees", "quantize_trees")
     assert "one tree in" in variants[1].reason
+
+
+@pytest.mark.parametrize(("rounds", "kept"), [(64, 16), (20, 4)])
+def test_the_strongest_pruning_that_there_are_trees_enough_for_is_found(rounds: int, kept: int) -> None:
+    assert f"one tree in {kept} kept" in _make_variants(rounds)[1].reason
 
 
 def test_what_a_file_of_a_bag_costs_does_not_count_that_it_knows_the_rows_less() -> None:
