@@ -8,7 +8,7 @@ import numpy.typing as npt
 __all__ = ["Pursuit"]
 
 _SHARE_AT_ONCE = 32  # of what is chosen already, one of how many is chosen before the factors are fitted again
-_LEAST_REMAINDER = 1e-5  # of the largest variance of those chosen at once: less is rounding
+_MIN_REMAINDER = 1e-5  # of the largest variance of those chosen at once: less is rounding
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -56,14 +56,14 @@ class Pursuit:
         across = self._products[np.ix_(self._order, best)].astype(np.float64)
         across = solve_triangular(self._triangle, across, lower=True) if len(across) else across
         remainder = self._products[np.ix_(best, best)] - across.T @ across
-        least = _LEAST_REMAINDER * float(self._products[best, best].max())
-        factor, pivots, rank, _ = lapack.dpstrf(remainder, tol=least, lower=1)
+        tolerance = _MIN_REMAINDER * float(self._products[best, best].max())
+        factor, pivots, rank, _ = lapack.dpstrf(remainder, tol=tolerance, lower=1)
         pivots = pivots[:rank] - 1
-        known, total = len(self._order), len(self._order) + rank
+        before, total = len(self._order), len(self._order) + rank
         triangle = np.zeros((total, total))
-        triangle[:known, :known] = self._triangle
-        triangle[known:, :known] = across[:, pivots].T
-        triangle[known:, known:] = np.tril(factor[:rank, :rank])
+        triangle[:before, :before] = self._triangle
+        triangle[before:, :before] = across[:, pivots].T
+        triangle[before:, before:] = np.tril(factor[:rank, :rank])
         self._triangle, self._order = triangle, np.concatenate([self._order, best[pivots]])
         fitted = self._fit(self._order).astype(np.float32)
         self._missing = self._with_target - fitted @ self._products[self._order]
