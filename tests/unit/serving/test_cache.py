@@ -166,12 +166,20 @@ def test_a_version_answers_its_smoke_test_before_it_answers_anybody_else(world: 
     assert predict(store, version=1)["version"] == 1
 
 
-@pytest.mark.parametrize(("change", "error"), [("archive", ConflictError), ("delete", NotFoundError)])
-def test_an_archived_or_deleted_version_is_not_loaded(world: World, change: str, error: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ("archive", ConflictError, "version 1 of 'adult' is archived: another version is expected"),
+        ("delete", NotFoundError, "version 1"),
+    ],
+)
+def test_an_archived_or_deleted_version_is_not_loaded(
+    world: World, change: str, error: type[Exception], message: str
+) -> None:
     world.publish(1)
     world.publish(2)
     getattr(ModelRegistry(world.table, world.artifacts).lifecycle, change)("demo", "adult", 1, by="anna")
-    with pytest.raises(error):
+    with pytest.raises(error, match=message):
         world.store().ready("demo", "adult", 1)
     assert world.sessions == 0
 
