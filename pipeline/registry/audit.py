@@ -16,9 +16,10 @@ from pipeline.contracts.errors import TransientError
 from pipeline.contracts.ports import Item, PutRequest, Table, TableWrite, UpdateRequest
 from pipeline.contracts.table_keys import audit_key
 
-__all__ = ["AuditEntry", "AuditLog", "AuditedTable", "Outcome"]
+__all__ = ["OPERATORS", "AuditEntry", "AuditLog", "AuditedTable", "Outcome"]
 
 Outcome = Literal["allowed", "denied"]
+OPERATORS = "_"  # in place of a tenant: what operators do to the stack; no tenant has this name
 _RETENTION = timedelta(days=365)
 _LISTED_DAYS = 31
 _PAGE = 100
@@ -32,7 +33,7 @@ class AuditEntry:
 
     Attributes:
         at: Time of the call, ISO 8601.
-        tenant: Tenant of the caller, or the one that an operator's command changed.
+        tenant: Tenant of the caller, or the one that an operator's command changed; OPERATORS for the stack itself.
         principal: Name of the API key's holder, or of the person at the command line.
         action: What was called, such as ``promote`` or ``POST /v2/models/{model}/infer``.
         resource: What it was called for, such as ``adult@3``.

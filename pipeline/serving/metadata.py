@@ -8,7 +8,9 @@ from typing import Any
 from pipeline import __version__
 from pipeline.contracts.signature import Signature
 
-__all__ = ["model_metadata", "server_metadata"]
+__all__ = ["MAX_NAMED_VERSIONS", "model_metadata", "server_metadata"]
+
+MAX_NAMED_VERSIONS = 100  # the newest ones of a model, which its metadata name
 
 Document = dict[str, Any]
 

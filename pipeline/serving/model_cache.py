@@ -87,7 +87,7 @@ class ModelCache:
         return failures
 
     def versions(self, tenant: str, model: str) -> Sequence[int]:
-        """Return the versions of a model that have passed their smoke test, oldest first."""
+        """Return those of a model's newest versions that can be called, oldest first."""
         return self._loader.versions(tenant, model)
 
     def aliased(self, tenant: str, model: str, alias: str = LIVE) -> LoadedModel:

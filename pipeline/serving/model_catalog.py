@@ -15,14 +15,13 @@ from pipeline.contracts.records.model_version import ModelSummary, ModelVersion,
 from pipeline.contracts.records.run import RejectedUpload, Run
 from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.routes import split_alias
-from pipeline.serving.metadata import model_metadata
+from pipeline.serving.metadata import MAX_NAMED_VERSIONS, model_metadata
 
 __all__ = ["ModelCatalog"]
 
 _MODELS = _VERSIONS = MAX_LISTED  # entries of a page where the caller does not say how many
 _MOVES = 100
 _RUNS = 50
-_MAX_NAMED = 100  # newest versions that a model's metadata name
 _FIRST_PAGE = PageQuery()
 _SHOWN_OF_VERSION = {"version", "status", "algorithm", "precision", "metric", "quality", "created_at"}
 
@@ -91,7 +90,7 @@ class ModelCatalog:
         """
         chosen = self._find(tenant, model, version)
         name, _ = split_alias(model)
-        ready = self._registry.versions.newest_ready(tenant, name, limit=_MAX_NAMED)
+        ready = self._registry.versions.newest_ready(tenant, name, limit=MAX_NAMED_VERSIONS)
         return model_metadata(name, ready, chosen.signature)
 
     def openapi(self, tenant: str, model: str) -> Document:

@@ -16,6 +16,7 @@ from pipeline.evaluation.sessions import WideSession
 from pipeline.evaluation.stored_models import unpack_model
 from pipeline.serving.api.model_source import LIVE
 from pipeline.serving.loaded_model import InferenceSession, LoadedModel
+from pipeline.serving.metadata import MAX_NAMED_VERSIONS
 from pipeline.serving.rollouts.alias_target import AliasTarget, read_alias
 
 if TYPE_CHECKING:
@@ -48,8 +49,10 @@ class ItemReader(Protocol):
         """Return an item; None if there is none."""
         ...
 
-    def query(self, pk: str, sk_prefix: str = "") -> Sequence[Item]:
-        """Return the items of a partition whose sort key has a prefix, in its order."""
+    def query(
+        self, pk: str, sk_prefix: str = "", *, newest_first: bool = False, limit: int | None = None
+    ) -> Sequence[Item]:
+        """Return the items of a partition whose sort key has a prefix, ordered by it, ``limit`` of them at most."""
         ...
 
 
@@ -105,8 +108,13 @@ class ModelLoader:
         return read_alias(item)
 
     def versions(self, tenant: str, model: str) -> list[int]:
-        """Return the versions of a model that have passed their smoke test, oldest first."""
-        records = [orjson.loads(item["record"]) for item in self._table.query(*version_prefix(tenant, model))]
+        """Return those of a model's newest versions that can be called, oldest first.
+
+        It reads as many as a model's metadata name, however many there are.
+        """
+        items = self._table.query(*version_prefix(tenant, model), newest_first=True, limit=MAX_NAMED_VERSIONS)
+        usable = [item for item in reversed(items) if not {"archived_at", "deleted_at"} & item.keys()]
+        records = [orjson.loads(item["record"]) for item in usable]
         return [record["version"] for record in records if record["status"] == _READY]
 
     def load(self, tenant: str, model: str, version: int, *, allow_unready: bool = False) -> LoadedModel:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
 
-__all__ = ["caller_name", "logged_change"]
+__all__ = ["caller_name", "log_change", "logged_change"]
 
 
 def caller_name(command: str) -> str:
@@ -19,6 +19,18 @@ def caller_name(command: str) -> str:
         return f"modeldrop {command} by {getpass.getuser()}"
     except (OSError, KeyError, ImportError):  # a container's user may have no name
         return f"modeldrop {command}"
+
+
+def log_change(connection: Connection, tenant: str, command: str, resource: str) -> None:
+    """Add to the audit log what a command is about to change outside the table, so that no change lacks its entry.
+
+    Args:
+        connection: The stack.
+        tenant: Tenant whose resource is changed.
+        command: Name of the command.
+        resource: What it changes.
+    """
+    connection.audit.add(command, resource, caller=(tenant, caller_name(command)))
 
 
 @contextmanager

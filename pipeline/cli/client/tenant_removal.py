@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.contracts.errors import NotFoundError
+from pipeline.contracts.paging.page import iterate
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
 
 __all__ = ["RemovedTenant", "remove_tenant"]
+
+_PAGE = 100  # runs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,7 +42,7 @@ def remove_tenant(connection: Connection, tenant: str) -> RemovedTenant:
         raise NotFoundError(f"there is no tenant '{tenant}': 'modeldrop tenants list' lists them")
     connection.tenants.suspend(tenant)
     keys = connection.keys.delete_all(tenant)
-    for run in connection.runs.list(tenant=tenant, limit=1000):
+    for run in iterate(lambda after: connection.runs.page(tenant=tenant, limit=_PAGE, after=after)):
         if run.status != "RUNNING":
             continue
         with suppress(NotFoundError):  # it has not begun, and finds no files

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli.client.caller import log_change
 from pipeline.cli.client.session import session_of
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
@@ -42,8 +43,13 @@ def dead_letters(
 ) -> None:
     """Count the messages that failed, or send them again."""
     from pipeline.cli.terminal.console import print_json, show
+    from pipeline.registry.audit import OPERATORS
 
-    queues = session_of(ctx).connection().dead_letters()
+    connection = session_of(ctx).connection()
+    queues = connection.dead_letters()
+    if redrive:
+        names = ", ".join(queue.name for queue in queues)
+        log_change(connection, OPERATORS, "dead-letters --redrive", names)
     documents = [_document(queue, redrive=redrive) for queue in queues]
     if json:
         print_json(documents)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -39,15 +40,19 @@ class SignedTable:
         response = self._call("GetItem", Key=serialize_item({"pk": pk, "sk": sk}), ConsistentRead=consistent)
         return deserialize_item(response["Item"]) if "Item" in response else None
 
-    def query(self, pk: str, sk_prefix: str = "") -> list[Item]:
-        """Return the items of a partition whose sort key has a prefix, in its order."""
-        return [deserialize_item(item) for page in self._pages(pk, sk_prefix) for item in page["Items"]]
+    def query(
+        self, pk: str, sk_prefix: str = "", *, newest_first: bool = False, limit: int | None = None
+    ) -> list[Item]:
+        """Return the items of a partition whose sort key has a prefix, ordered by it, ``limit`` of them at most."""
+        request = {"ScanIndexForward": not newest_first} | ({} if limit is None else {"Limit": limit})
+        items = (item for page in self._pages(pk, sk_prefix, request) for item in page["Items"])
+        return [deserialize_item(item) for item in islice(items, limit)]
 
     def increment(self, pk: str, sk: str, amounts: Mapping[str, float], values: Mapping[str, Any]) -> None:
         """Add to numbers of an item, and create it if it is absent."""
         self._call("UpdateItem", Key=serialize_item({"pk": pk, "sk": sk}), **increment_request(amounts, values))
 
-    def _pages(self, pk: str, sk_prefix: str) -> Iterator[dict[str, Any]]:
+    def _pages(self, pk: str, sk_prefix: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         start: dict[str, Any] = {}
         while True:
             page = self._call(
@@ -55,6 +60,7 @@ class SignedTable:
                 KeyConditionExpression="pk = :pk AND begins_with(sk, :sk)",
                 ExpressionAttributeValues=serialize_item({":pk": pk, ":sk": sk_prefix}),
                 ConsistentRead=True,
+                **request,
                 **start,
             )
             yield page

@@ -86,7 +86,7 @@ class RegistryModels:
         return self._traffic.choose(target, reference)
 
     def versions(self, tenant: str, model: str) -> Sequence[int]:
-        """Return the versions of a model that have passed their smoke test, oldest first."""
+        """Return those of a model's newest versions that can be called, oldest first."""
         return self._loader.versions(tenant, model)
 
     def names(self, tenant: str) -> Sequence[str]:

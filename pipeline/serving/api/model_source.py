@@ -49,5 +49,8 @@ class ModelSource(Protocol):
         ...
 
     def versions(self, tenant: str, model: str) -> Sequence[int]:
-        """Return the versions of a model that can be called, oldest first; empty if the tenant has no such model."""
+        """Return versions of a model that can be called, oldest first; empty if the tenant has no such model.
+
+        Of a registry they are among the newest 100.
+        """
         ...

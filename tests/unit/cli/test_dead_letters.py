@@ -15,6 +15,7 @@ def test_dead_letters_are_counted_and_stay(stage: Stage) -> None:
     assert "redriven" not in found[0]
     assert (queue.count(), uploads_queue.count()) == (2, 0)
     assert "uploads" in stage.run("dead-letters").stdout
+    assert stage.audit.list() == []
 
 
 def test_redrive_hands_all_of_them_over(stage: Stage) -> None:
@@ -24,4 +25,6 @@ def test_redrive_hands_all_of_them_over(stage: Stage) -> None:
     assert done.exit_code == 0
     assert "2 sent again" in done.stderr
     assert uploads_queue.bodies == ["a", "b"]
+    (entry,) = stage.audit.list(tenant="_")
+    assert (entry.action, entry.resource) == ("dead-letters --redrive", "uploads")
     assert stage.json("dead-letters", "--redrive", "--json")[0]["redriven"] == 0

@@ -12,14 +12,13 @@ from pipeline.cli.main import app
 
 CHANGING = {
     "accept", "archive", "cancel", "delete", "keys create", "keys revoke", "keys rotate", "promote", "retry",
-    "rollback", "share", "tag", "tenants create", "tenants resume", "tenants suspend", "undelete",
+    "rollback", "share", "tag", "tenants create", "tenants delete", "tenants resume", "tenants suspend", "undelete",
 }  # fmt: skip
-# Those that change no registry, or this machine alone. dead-letters starts runs; drop and demo upload files;
-# tenants delete deletes the tenant's log too.
+# Those that change no registry, or this machine alone. dead-letters adds its entry itself; drop and demo upload files.
 OTHERS = {
     "audit", "bench", "card", "check", "completion", "convert", "dead-letters", "demo", "deploy", "destroy",
     "diff", "down", "drop", "export", "history", "keys list", "leaderboard", "logs", "models", "predict", "rejected",
-    "report", "runs", "serve", "show", "status", "tenants delete", "tenants list", "undeploy", "up", "variants",
+    "report", "runs", "serve", "show", "status", "tenants list", "undeploy", "up", "variants",
     "verify", "watch",
 }  # fmt: skip
 

@@ -78,6 +78,19 @@ def test_a_deleted_tenant_leaves_nothing_and_others_keep_theirs(stage: Stage) ->
     assert stage.run("tenants", "delete", "acme", "--yes").exit_code == 1
 
 
+def test_all_running_runs_of_a_deleted_tenant_are_stopped_and_its_deletion_stays_in_the_audit_log(stage: Stage) -> None:
+    stage.tenants.create("acme")
+    runs = {stage.begin(f"acme_m_{number}", tenant="acme") for number in range(205)}
+    stage.runs.succeed("acme_m_7", 1)
+    assert stage.run("tenants", "delete", "acme", "--yes").exit_code == 0
+    assert stage.executions.stopped.keys() == runs - {"acme_m_7"}
+    for arguments in ([], ["--tenant", "_"]):
+        (entry,) = stage.json("audit", "--json", *arguments)
+        assert (entry["tenant"], entry["action"], entry["resource"]) == ("_", "tenants delete", "acme")
+    assert stage.run("tenants", "delete", "acme", "--yes").exit_code == 1
+    assert len(stage.json("audit", "--json")) == 1
+
+
 def test_changes_are_in_the_audit_log(stage: Stage) -> None:
     stage.serve()
     stage.serve()

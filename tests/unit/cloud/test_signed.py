@@ -96,6 +96,15 @@ def test_all_pages_of_a_query_are_read() -> None:
     assert json.loads(requests[1][1])["ExclusiveStartKey"] == {"pk": {"S": "a"}}
 
 
+def test_a_limited_query_asks_for_no_more_pages_than_it_needs() -> None:
+    page = {"Items": [{"n": {"N": "3"}}, {"n": {"N": "2"}}], "LastEvaluatedKey": {"pk": {"S": "a"}}}
+    with service((200, json.dumps(page).encode())) as (url, requests):
+        table = SignedTable("t", endpoint_url=url, **OPTIONS)
+        assert table.query("a", "V#", newest_first=True, limit=2) == [{"n": 3}, {"n": 2}]
+    request = json.loads(requests[0][1])
+    assert (request["ScanIndexForward"], request["Limit"]) == (False, 2)
+
+
 def test_an_object_is_read_by_its_encoded_key() -> None:
     with service((200, b"bytes")) as (url, requests):
         assert SignedBucket("b", endpoint_url=url, **OPTIONS).get("tenants/a b/é") == b"bytes"

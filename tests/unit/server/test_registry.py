@@ -14,6 +14,7 @@ from pipeline.server.execution.sessions import make_server_session
 from pipeline.server.models.registry import RegistryModels
 from pipeline.serving.api.model_source import ModelReference
 from pipeline.serving.loaded_model import InferenceSession
+from pipeline.serving.metadata import MAX_NAMED_VERSIONS
 from pipeline.serving.model_loader import ModelLoader
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
@@ -66,6 +67,16 @@ def test_a_moved_alias_is_followed_at_the_next_refresh(scene: Scene) -> None:
     assert scene.sessions == 2  # loaded before a request asks for it
     assert models.find(LIVE).version == 2
     assert models.live_version("demo", "adult") == 2
+
+
+def test_the_versions_are_the_newest_ones_that_can_be_called(scene: Scene) -> None:
+    for number in range(2, MAX_NAMED_VERSIONS + 3):
+        scene.publish(number)
+    lifecycle = ModelRegistry(scene.table, scene.artifacts).lifecycle
+    lifecycle.delete("demo", "adult", 5, by="anna")
+    lifecycle.archive("demo", "adult", 7, by="anna")
+    assert scene.models().versions("demo", "adult") == [3, 4, 6, *range(8, MAX_NAMED_VERSIONS + 3)]
+    assert scene.models().versions("demo", "nothing") == []
 
 
 def test_a_new_version_that_cannot_be_loaded_replaces_nothing(scene: Scene) -> None:

@@ -25,6 +25,7 @@ A tier is a usage plan: requests a second and a day, of this tenant alone."""
 _AUDIT = """
 Examples:
   modeldrop audit --tenant acme
+  modeldrop audit --tenant _          # of the stack: deleted tenants
   modeldrop audit --json | jq '.[] | select(.outcome == "denied")'"""
 _SHARE = """
 Examples:
@@ -107,12 +108,14 @@ def delete(
     """Delete a tenant with all that it owns: files, runs, models, keys. It cannot be undone."""
     from pipeline.cli.client.tenant_removal import remove_tenant
     from pipeline.cli.terminal.console import print_json
+    from pipeline.registry.audit import OPERATORS
 
     connection = session_of(ctx).connection()
     question = f"Delete the tenant '{tenant}' with all its files, runs, models and keys?"
     if not yes and not typer.confirm(question, err=True):
         raise StoppedError("nothing was deleted", "Declined", ExitCode.FAILED)
-    removed = remove_tenant(connection, tenant)
+    with logged_change(connection, OPERATORS, "tenants delete", tenant):
+        removed = remove_tenant(connection, tenant)
     message(f"{tenant} is deleted: {removed.objects:,} objects, {removed.items:,} records, {removed.keys:,} keys")
     if json:
         print_json({"tenant": tenant, "objects": removed.objects, "records": removed.items, "keys": removed.keys})
@@ -156,7 +159,9 @@ def share(
 
 def audit(
     ctx: typer.Context,
-    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Show only this tenant's.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option(metavar="TENANT", help="Show only this tenant's; _ for those of the whole stack.")
+    ] = None,
     limit: Annotated[int, typer.Option(metavar="N", min=1, max=1000, help="Show at most this many.")] = 50,
     json: JsonOption = False,
 ) -> None:
