@@ -56,6 +56,24 @@ def test_a_clean_end_keeps_the_stack_and_its_run_fails_with_a_word_of_why(own: L
     assert invoke(back)[1] is None
 
 
+def put_items(own: Local, *names: str) -> None:
+    """Put items in the table, and wait until the function that reads its stream was given them."""
+    for name in names:
+        own.client("dynamodb").put_item(TableName=own.outputs["Table"], Item={"pk": {"S": name}})
+
+    def remembered() -> bool:
+        listed = own.client("s3").list_objects_v2(Bucket=own.outputs["Bucket"], Prefix="items/")
+        return {f"items/{name}" for name in names} <= {entry["Key"] for entry in listed.get("Contents", ())}
+
+    until(remembered, 20)
+
+
+def test_changes_of_a_table_reach_its_function_after_a_restart_too(own: Local) -> None:
+    put_items(own, "a", "b", "c")
+    terminate(own.home, own.server)
+    put_items(again(own), "d")
+
+
 def test_a_server_that_is_killed_leaves_nothing_behind_and_can_be_started_again(own: Local) -> None:
     arn, job = long_run(own)
     handler = invoke(own)[0]["pid"]

@@ -45,6 +45,13 @@ def remember(event: dict[str, Any], context: Any) -> None:
     boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key=key, Body=json.dumps(event).encode())
 
 
+def remember_items(event: dict[str, Any], context: Any) -> None:
+    """Keep the keys of changed items where a test finds them."""
+    for record in event["Records"]:
+        key = f"items/{record['dynamodb']['Keys']['pk']['S']}"
+        boto3.client("s3").put_object(Bucket=os.environ["BUCKET"], Key=key, Body=b"")
+
+
 def authorize(event: dict[str, Any], context: Any) -> dict[str, Any]:
     key = event["headers"].get("x-api-key", "")
     effect = "Allow" if key.startswith("good") else "Deny"
