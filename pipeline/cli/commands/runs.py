@@ -136,6 +136,7 @@ def drop(
         model=model or model_of(file),
         target=target,
         spec=spec,
+        calibration=calibration,
         check=check,
         watch=watch,
         confirmed=yes,

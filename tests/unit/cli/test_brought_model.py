@@ -12,6 +12,7 @@ from pipeline.cli.upload.model_check import check_model_file, read_model_file
 from pipeline.contracts.errors import InvalidModelError
 from pipeline.validation.readers.formats import find_format
 from tests.fakes.onnx_graphs import constant, graph, layer, matrix
+from tests.unit.cli.conftest import Stage
 
 GOOD = graph([layer("x", "y")], [matrix("x", 2)], [matrix("y", 1)], [constant("w", np.ones((2, 1)))])
 BAD = graph([helper.make_node("Foo", ["x"], ["y"], name="odd")], [matrix("x", 2)], [matrix("y", 1)])
@@ -38,3 +39,13 @@ def test_check_reads_the_rows_beside_the_model(tmp_path: Path) -> None:
 def test_other_trained_models_are_refused_with_the_way_to_convert_them(file: str) -> None:
     with pytest.raises(InvalidModelError, match=f"modeldrop convert {file} --sample ROWS.csv"):
         find_format(file)
+
+
+def test_drop_uploads_the_calibration_rows_before_the_model(stage: Stage, tmp_path: Path) -> None:
+    file, rows = tmp_path / "net.onnx", tmp_path / "mine.csv"
+    file.write_bytes(GOOD.SerializeToString())
+    rows.write_text("width,height\n1,2\n3,4\n")
+    done = stage.run("drop", "--no-watch", "--calibration", str(rows), str(file))
+    assert done.exit_code == 0, done.output
+    assert list(stage.uploads.keys("")) == ["demo/net/calibration.csv", "demo/net/net.onnx"]
+    assert stage.uploads.get("demo/net/calibration.csv") == rows.read_bytes()
