@@ -102,12 +102,13 @@ def read_template(path: Path) -> Template:
     return Template(parameters=parameters, layers=layers)
 
 
-def parse_overrides(texts: list[str], template: Template) -> dict[str, str]:
+def parse_overrides(texts: list[str], template: Template, *, with_empty: bool = False) -> dict[str, str]:
     """Parse ``NAME=VALUE`` arguments into parameters of the template.
 
     Args:
         texts: Command-line arguments.
         template: Template with the parameters.
+        with_empty: Allow every parameter to be empty, which restores its default.
 
     Returns:
         Value by name.
@@ -128,7 +129,7 @@ def parse_overrides(texts: list[str], template: Template) -> dict[str, str]:
             nearest = difflib.get_close_matches(name, template.parameters, n=1, cutoff=0.4)
             hint = f"did you mean {nearest[0]}?" if nearest else f"expected one of {', '.join(template.parameters)}"
             raise ConfigurationError(f"the template has no parameter '{name}': {hint}")
-        if problem := parameter.problem(value):
+        if (value or not with_empty) and (problem := parameter.problem(value)):
             raise ConfigurationError(problem)
         overrides[name] = value
     return overrides

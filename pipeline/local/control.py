@@ -25,6 +25,7 @@ _PARAMETERS = {
     "MultiNode": "cpu",  # nodes are processes here: they cost nothing, and would compete for one GPU
     "FargateWaitSeconds": "7200",  # jobs wait for each other here, and another queue has no other machine
 }
+_NOT_KEPT = {"ModelCode"}  # code of others runs only if each `up` allows it
 
 Report = Callable[[str], None]
 
@@ -43,8 +44,9 @@ def up(
         home: Folder of the embedded cloud.
         bind: Address to listen on.
         foreground: Return only when the server has ended, which Ctrl-C does.
-        parameters: Parameters of the template; those that are left out have their defaults. With ``ModelCode`` none,
-            uploaded model.py files run here, with this user's rights.
+        parameters: Parameters of the template. Those that are left out keep what an earlier ``up`` of this folder gave
+            them, an empty value restores the default. ``ModelCode`` is not kept: with none, uploaded model.py files run
+            here, with this user's rights.
         report: Called with each line of progress.
 
     Returns:
@@ -63,7 +65,7 @@ def up(
             _check_code(cloud_home, running)
         server = wait_for(cloud_home, process)
         try:
-            _deploy(cloud_home, server, report, {**_PARAMETERS, **(parameters or {})})
+            _deploy(cloud_home, server, report, parameters or {})
         except BaseException:
             if process is not None:  # half a stack is useless; a server that ran before keeps running
                 terminate(cloud_home, server)
@@ -128,11 +130,18 @@ def _check_code(cloud_home: Home, server: Server) -> None:
         )
 
 
-def _deploy(cloud_home: Home, server: Server, report: Report, parameters: Mapping[str, str]) -> None:
-    """Deploy if code or template changed or the state was lost; make sure that an API key is valid."""
+def _deploy(cloud_home: Home, server: Server, report: Report, given: Mapping[str, str]) -> None:
+    """Deploy if code or template changed or the state was lost; make sure that an API key is valid.
+
+    The parameters that were given are kept when the deployment has succeeded.
+    """
     from pipeline.local.deploy import CODE_BUCKET, Deployer  # importing botocore takes longer than starting the server
     from pipeline.local.package import compute_digest, package
 
+    chosen = {name: value for name, value in {**cloud_home.parameters(), **given}.items() if value}
+    if kept := sorted(chosen.keys() - given.keys()):
+        report(f"parameters of an earlier 'up' are kept: {', '.join(kept)}")
+    parameters = _PARAMETERS | chosen
     deployer = Deployer(server.endpoint_url)
     settings = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]
     digest, deployed = f"{compute_digest(ROOT, TEMPLATE)}-{settings}", cloud_home.deployed()
@@ -141,7 +150,8 @@ def _deploy(cloud_home: Home, server: Server, report: Report, parameters: Mappin
     else:
         report("deploying template.yaml")
         bundle = package(TEMPLATE, bucket=CODE_BUCKET, digest=digest)
-        deployer.deploy(STACK, bundle, parameters)
+        known = {name: value for name, value in parameters.items() if name in bundle.template["Parameters"]}
+        deployer.deploy(STACK, bundle, known)  # an earlier release may have had others
         functions = deployer.functions(STACK, bundle)
     outputs = _with_api_key(cloud_home, server)
     cloud_home.save_deployment(
@@ -153,6 +163,7 @@ def _deploy(cloud_home: Home, server: Server, report: Report, parameters: Mappin
             functions=functions,
         )
     )
+    cloud_home.save_parameters({name: value for name, value in chosen.items() if name not in _NOT_KEPT})
 
 
 def _with_api_key(cloud_home: Home, server: Server) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 server.lock    held by the running server, whose address it contains
 server.log     log of the emulator
 stack.json     what was deployed; the API key is in api_key, mode 0600
+parameters     the template's parameters that were given, for the next deployment; mode 0600
 state/         the emulator's resources
 records.db     their contents: records of objects, items, messages, executions, jobs, log lines
 contents/      contents of objects (s3/: of an earlier version)
@@ -94,6 +95,7 @@ class Home:
         self._starting = self.path / "starting.lock"
         self._stack = self.path / "stack.json"
         self._api_key = self.path / "api_key"
+        self._parameters = self.path / "parameters"
         self._running = self.path / "running"
 
     def make(self) -> None:
@@ -201,6 +203,24 @@ class Home:
         with self._writable():
             write_whole(self._stack, json.dumps(asdict(deployed)).encode())
 
+    def parameters(self) -> dict[str, str]:
+        """Return the template's parameters that were given to earlier deployments.
+
+        Raises:
+            ConfigurationError: The file is damaged.
+        """
+        try:
+            return dict(_read_json(self._parameters) or {})
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{self._parameters} is damaged ({error}): delete it, and give the parameters to 'modeldrop up' again"
+            ) from error
+
+    def save_parameters(self, parameters: Mapping[str, str]) -> None:
+        """Store the template's parameters, readable by this user alone: a webhook's secret may be among them."""
+        with self._writable():
+            write_whole(self._parameters, json.dumps(dict(parameters)).encode())
+
     def api_key(self) -> str | None:
         """Return the stored API key; None if there is none."""
         return self._api_key.read_text() if self._api_key.exists() else None
@@ -240,7 +260,7 @@ class Home:
         """Delete all files of the embedded cloud; other files in the folder stay."""
         for folder in (self.state, self.objects, self.contents, self.run, self.logs):
             shutil.rmtree(folder, ignore_errors=True)
-        for file in (self.server_log, self._stack, self._api_key, self._lock, self._running):
+        for file in (self.server_log, self._stack, self._parameters, self._api_key, self._lock, self._running):
             file.unlink(missing_ok=True)
         for file in self.path.glob(f"{self.records.name}*"):  # and SQLite's files next to it
             file.unlink(missing_ok=True)

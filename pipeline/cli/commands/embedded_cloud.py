@@ -20,8 +20,11 @@ Examples:
   modeldrop up                            # a second `up` finds the first
   modeldrop up --foreground               # stays; Ctrl-C ends it
   modeldrop up --bind 0.0.0.0             # for other machines too
+  modeldrop up WebhookUrl=http://127.0.0.1:9000/   # kept by each later `up`
+  modeldrop up WebhookUrl=                # no longer
 
-It does not check AWS signatures: bind it only to networks that you trust."""
+It does not check AWS signatures: bind it only to networks that you trust.
+--allow-code and ModelCode are not kept: each `up` says whether code may run."""
 _STATUS = """
 Examples:
   modeldrop status
@@ -42,7 +45,8 @@ def register(app: typer.Typer) -> None:
 def up(
     ctx: typer.Context,
     parameters: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME=VALUE...", help="Parameters of the template.")
+        list[str] | None,
+        typer.Argument(metavar="NAME=VALUE...", help="Parameters of the template, kept; NAME= restores the default."),
     ] = None,
     *,
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay in the foreground; Ctrl-C ends it.")] = False,
@@ -57,7 +61,7 @@ def up(
     from pipeline.local.control import TEMPLATE
 
     session = _embedded(ctx)
-    overrides = parse_overrides(parameters, read_template(TEMPLATE)) if parameters else {}
+    overrides = parse_overrides(parameters, read_template(TEMPLATE), with_empty=True) if parameters else {}
     if json and foreground:
         raise typer.BadParameter("--json and --foreground exclude each other: 'up --json' returns when it is up")
     cloud = session.world.control.up(
