@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.contracts.stack import StackStatus
 from pipeline.local import control
+from pipeline.local.home import Home
 
 pytestmark = pytest.mark.cloud
 
@@ -44,6 +45,16 @@ def test_a_stack_goes_up_is_found_again_goes_down_and_comes_back_where_it_was(ho
 
     assert control.down(home=home, wipe=True) is True
     assert (home / "api_key").exists() is False
+
+
+def test_parameters_are_kept_until_they_are_cleared_and_allowed_code_is_not(home: Path) -> None:
+    said: list[str] = []
+    control.up(home=home, parameters={"WebhookUrl": "https://127.0.0.1:9/", "ModelCode": "none"})
+    assert Home(home).parameters() == {"WebhookUrl": "https://127.0.0.1:9/"}
+    control.up(home=home, report=said.append)
+    assert "parameters of an earlier 'up' are kept: WebhookUrl" in said
+    control.up(home=home, parameters={"WebhookUrl": ""})
+    assert Home(home).parameters() == {}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -57,6 +57,12 @@ def test_what_cloudformation_would_refuse_is_refused_before(
         assert fact in str(refused.value)
 
 
+def test_an_empty_value_restores_any_default_where_that_is_allowed(template: Template) -> None:
+    assert parse_overrides(["Gpu=", "MaxVcpus="], template, with_empty=True) == {"Gpu": "", "MaxVcpus": ""}
+    with pytest.raises(ConfigurationError, match="Gpu"):
+        parse_overrides(["Gpu="], template)
+
+
 def test_without_a_clone_the_missing_template_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"template\.yaml is missing"):
         read_template(tmp_path / "template.yaml")
