@@ -130,7 +130,7 @@ def _check_code(cloud_home: Home, server: Server) -> None:
         )
 
 
-def _deploy(cloud_home: Home, server: Server, report: Report, given: Mapping[str, str]) -> None:
+def _deploy(cloud_home: Home, server: Server, report: Report, overrides: Mapping[str, str]) -> None:
     """Deploy if code or template changed or the state was lost; make sure that an API key is valid.
 
     The parameters that were given are kept when the deployment has succeeded.
@@ -138,9 +138,9 @@ def _deploy(cloud_home: Home, server: Server, report: Report, given: Mapping[str
     from pipeline.local.deploy import CODE_BUCKET, Deployer  # importing botocore takes longer than starting the server
     from pipeline.local.package import compute_digest, package
 
-    chosen = {name: value for name, value in {**cloud_home.parameters(), **given}.items() if value}
-    if kept := sorted(chosen.keys() - given.keys()):
-        report(f"parameters of an earlier 'up' are kept: {', '.join(kept)}")
+    chosen = {name: value for name, value in {**cloud_home.parameters(), **overrides}.items() if value}
+    if earlier := sorted(chosen.keys() - overrides.keys()):
+        report(f"parameters of an earlier 'up' are kept: {', '.join(earlier)}")
     parameters = _PARAMETERS | chosen
     deployer = Deployer(server.endpoint_url)
     settings = hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest()[:12]
@@ -150,8 +150,8 @@ def _deploy(cloud_home: Home, server: Server, report: Report, given: Mapping[str
     else:
         report("deploying template.yaml")
         bundle = package(TEMPLATE, bucket=CODE_BUCKET, digest=digest)
-        known = {name: value for name, value in parameters.items() if name in bundle.template["Parameters"]}
-        deployer.deploy(STACK, bundle, known)  # an earlier release may have had others
+        declared = {name: value for name, value in parameters.items() if name in bundle.template["Parameters"]}
+        deployer.deploy(STACK, bundle, declared)  # an earlier release may have had others
         functions = deployer.functions(STACK, bundle)
     outputs = _with_api_key(cloud_home, server)
     cloud_home.save_deployment(
