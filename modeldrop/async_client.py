@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, cast, overload
@@ -94,7 +94,7 @@ class AsyncClient:
         *,
         model: str,
         target: str | None = None,
-        spec: str | Path | None = None,
+        spec: str | Path | Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> str:
         """Drop a frame or a file, and return the name of its run. As ``Client.drop``."""

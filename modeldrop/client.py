@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack, cast, overload
@@ -121,7 +121,7 @@ class Client:
         *,
         model: str,
         target: str | None = None,
-        spec: str | Path | None = None,
+        spec: str | Path | Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> str:
         """Drop a frame or a file, which starts a run. An interrupted upload of a large file goes on in the next call.
@@ -130,14 +130,14 @@ class Client:
             data: A frame, or the path of a data file.
             model: Name of the model.
             target: Column to predict; by default the last one.
-            spec: Path of a train.yaml, or its text.
+            spec: Settings as train.yaml has them: a mapping, the path of a train.yaml, or its text.
             progress: Called with the number of bytes of the data uploaded since its last call.
 
         Returns:
             Name of the run; ``wait`` waits for it.
 
         Raises:
-            ClientError: ``data`` is neither a frame nor a path.
+            ClientError: ``data`` is neither a frame nor a path, or ``spec`` is no settings.
             ApiError: The upload failed.
         """
         return self._run(self._api.drop(data, model, target, spec, progress))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -73,7 +73,12 @@ class Operations:
         return document
 
     def drop(
-        self, data: Any, model: str, target: str | None, spec: str | Path | None, progress: Progress | None
+        self,
+        data: Any,
+        model: str,
+        target: str | None,
+        spec: str | Path | Mapping[str, Any] | None,
+        progress: Progress | None,
     ) -> Steps[str]:
         """Upload a train.yaml, if there is one, and then the data."""
         content = yield from in_thread(partial(Content.of, data))

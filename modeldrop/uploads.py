@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -52,8 +54,21 @@ class Content:
         raise ClientError(f"a frame or a path is expected, not {type(data).__name__}")
 
     @classmethod
-    def of_spec(cls, spec: str | Path) -> Content:
-        """Return the content of a train.yaml: a path, the name of a yaml file, or its text."""
+    def of_spec(cls, spec: str | Path | Mapping[str, Any]) -> Content:
+        """Return the content of a train.yaml: a path, the name of a yaml file, its text, or its settings.
+
+        Raises:
+            ClientError: It is none of these, or has values that JSON, and so YAML, cannot hold.
+        """
+        if isinstance(spec, Mapping):
+            try:
+                return cls("train.yaml", json.dumps(dict(spec), ensure_ascii=False, allow_nan=False).encode())
+            except (TypeError, ValueError) as error:
+                raise ClientError(f"spec: settings as train.yaml has them are expected: {error}") from error
+        if not isinstance(spec, str | Path):
+            raise ClientError(
+                f"spec: a mapping, or the path or the text of a train.yaml, is expected, not {type(spec).__name__}"
+            )
         is_name = isinstance(spec, str) and "\n" not in spec and spec.endswith((".yaml", ".yml"))
         return cls("train.yaml", Path(spec) if isinstance(spec, Path) or is_name else spec.encode())
 

@@ -41,12 +41,15 @@ def _error(run: Run, execution: Execution | None, now: datetime) -> RunError | N
     if execution is None:
         if now - run.started_at < START_GRACE:
             return None
-        text = "the run's execution did not start; the upload is still in place: drop the file again to start a new run"
+        text = f"the run's execution did not start: 'modeldrop retry {run.run}' starts a new run on the same file"
         return RunError(type="ExecutionEndedError", message=text)
     if execution.ended_at is None or now - execution.ended_at < END_GRACE:
         return None
     if execution.status == "SUCCEEDED":
-        text = "the run's execution ended without recording a result: drop the file again to start a new run"
+        text = (
+            "the run's execution ended without recording a result: "
+            f"'modeldrop retry {run.run}' starts a new run on the same file"
+        )
         return RunError(type="ExecutionEndedError", message=text)
     detail = {"name": run.run, "status": execution.status, "error": execution.error, "cause": execution.cause}
     return parse_failure({"detail": detail}).error

@@ -47,7 +47,7 @@ def test_a_run_cut_short_by_a_kill_has_failed_and_an_upload_that_had_started_non
     cloud = cloud_at(control.up(home=own))
     ended = cloud.ended(cut)
     assert ended.status == "FAILED"
-    assert "drop the file again" in str(ended.error)
+    assert f"modeldrop retry {cut}" in str(ended.error)
     found = cloud.ended(late)
     assert found.status == "SUCCEEDED" or "interrupted" in str(found.error)
     assert cloud.drop_and_end("demo/cut/train.csv", as_csv(wine()), target="cultivar").status == "SUCCEEDED"

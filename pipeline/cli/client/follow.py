@@ -152,7 +152,9 @@ def show_leaderboard(run: Run, connection: Connection, *, details: bool = False)
     """Print what was tried, with ``details`` why; nothing for a run that ended before selection."""
     selection = _selection(run, connection)
     if selection is not None:
-        show(leaderboard(selection, details=None if details else f"modeldrop runs {run.run}"))
+        tenant = "" if run.tenant == connection.tenant(None) else f" --tenant {run.tenant}"
+        card = f"modeldrop card {run.model} {run.version}{tenant}" if run.version else ""
+        show(leaderboard(selection, details=None if details else f"modeldrop runs {run.run}", card=card))
 
 
 def _updates(run: str, runs: RunReader, sleep: Callable[[float], None]) -> Iterator[Run]:

@@ -69,7 +69,8 @@ FileArgument = Annotated[
         metavar="FILE",
         exists=True,
         readable=True,
-        help="csv, tsv, txt, json, jsonl (also .gz), parquet, xlsx, npz, a zip of images; a folder.",
+        help="csv, tsv, txt, json, jsonl (also .gz), parquet, xlsx, npz, a zip of images; a folder; a model as .onnx. "
+        "Kept for later runs: model.py, test.csv, train.yaml.",
     ),
 ]
 

@@ -21,7 +21,7 @@ def reason_lines(variants: Iterable[tuple[str, str, str]]) -> Iterator[Text]:
     for name, status, reason in variants:
         reasons.setdefault((status, reason), []).append(name)
     for (status, reason), names in reasons.items():
-        label = "" if status == "ok" else f"{status.replace('_', ' ')}: "
+        label = "" if status == "ok" or reason.startswith("not tried: ") else f"{status.replace('_', ' ')}: "
         yield Text(f"{', '.join(names)}: {label}{reason}", style="yellow" if status == "rejected" else "dim")
 
 
@@ -44,20 +44,21 @@ def tried_lines(tried: Sequence[CandidateReport], metric: str, notes: Sequence[s
     yield from (Text(f"! {note}", style="yellow") for note in notes)
 
 
-def short_lines(tried: Sequence[CandidateReport], notes: Sequence[str], details: str) -> Iterator[Text]:
-    """Yield failed candidates, notes, and counts; ``details`` is the command that shows the rest."""
+def short_lines(tried: Sequence[CandidateReport], notes: Sequence[str], details: str, card: str) -> Iterator[Text]:
+    """Yield failed candidates, notes, and counts; ``details`` and ``card`` are the commands that show the rest."""
     for report in tried:
         if report.status == "failed":
             yield Text(f"{report.candidate}: failed: {report.reason}", style=_STYLES["failed"])
     yield from (Text(f"! {note}", style="yellow") for note in notes)
-    if counts := _counts(tried):
+    if any(report.candidate == BROUGHT for report in tried):
+        hint = f"; '{card}' shows how it was measured" if card else ""
+        yield Text(f"Nothing was trained: the model was brought{hint}", style="dim")
+    elif counts := _counts(tried):
         yield Text(f"{counts}: '{details}' says why", style="dim")
 
 
 def _counts(tried: Sequence[CandidateReport]) -> str:
-    """Count the candidates, ``7 candidates trained, 1 dropped``; or say that a model was uploaded."""
-    if any(report.candidate == BROUGHT for report in tried):
-        return "The model was uploaded, nothing was trained"
+    """Count the candidates, ``7 candidates trained, 1 dropped``."""
     words = {"trained": "trained", "dropped": "dropped", "failed": "failed", "skipped": "not tried"}
     counts = {word: sum(report.status == status for report in tried) for status, word in words.items()}
     phrases = [f"{count} {word}" for word, count in counts.items() if count]

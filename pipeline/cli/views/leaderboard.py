@@ -31,7 +31,7 @@ def leaderboard_columns(metric: str, second_metric: str = "") -> list[FittedColu
     ]
 
 
-def leaderboard(selection: Selection, *, details: str | None = None) -> RenderableType:
+def leaderboard(selection: Selection, *, details: str | None = None, card: str = "") -> RenderableType:
     """Return a table of the candidates: quality with its 95 % interval, training time, latency of one row, size.
 
     The winner and the Pareto front are marked.
@@ -40,6 +40,7 @@ def leaderboard(selection: Selection, *, details: str | None = None) -> Renderab
         selection: The run's.
         details: The command that shows the rest: files that do not apply, and why each candidate was tried or is not
             there. None shows all of it here.
+        card: The command that shows the card of the run's version; "" where there is none.
     """
     metric, second_metric = selection.metric, selection.quality_metric
     second_metric = "" if second_metric == metric else second_metric
@@ -53,7 +54,7 @@ def leaderboard(selection: Selection, *, details: str | None = None) -> Renderab
         Text(f"★ {selection.reason}", style="green"),
         *([] if selection.prefer else served_lines(selection.winner.reason)),
         *(Text(f"! {unmet}", style="yellow") for unmet in selection.unmet),
-        *(_details(selection) if details is None else short_lines(selection.tried, selection.notes, details)),
+        *(_details(selection) if details is None else short_lines(selection.tried, selection.notes, details, card)),
     )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from pipeline.cli.views.candidates import reason_lines
 from pipeline.cli.views.leaderboard import leaderboard
 from pipeline.cli.views.tables import interval
-from pipeline.contracts.records.variant import Selection
+from pipeline.contracts.records.plan import BROUGHT
+from pipeline.contracts.records.variant import CandidateReport, Selection
 from tests.unit.cli.conftest import selection
 
 
@@ -41,6 +43,22 @@ def test_a_candidate_that_failed_is_told_of_without_its_details_being_requested(
     lines = _lines_below(_shown(100, chosen, "modeldrop runs RUN"))
     assert f"{failed.candidate}: failed: the loss became non-finite" in lines
     assert lines[-1].startswith("1 candidate dropped, 1 failed, 2 not tried")
+
+
+def test_below_a_brought_model_is_the_command_that_shows_its_card() -> None:
+    report = CandidateReport(candidate=BROUGHT, algorithm=BROUGHT, status="trained", reason="net.onnx")
+    chosen = selection().model_copy(update={"tried": (report,)})
+    console = Console(width=140, no_color=True)
+    with console.capture() as captured:
+        console.print(leaderboard(chosen, details="modeldrop runs RUN", card="modeldrop card net 2"))
+    told = "Nothing was trained: the model was brought; 'modeldrop card net 2' shows how it was measured"
+    assert _lines_below(captured.get())[-1] == told
+    assert _lines_below(_shown(140, chosen, "modeldrop runs RUN"))[-1] == "Nothing was trained: the model was brought"
+
+
+def test_a_file_that_was_not_tried_is_not_called_inapplicable_too() -> None:
+    (line,) = reason_lines([("mlp int8", "not_applicable", "not tried: its time was over")])
+    assert line.plain == "mlp int8: not tried: its time was over"
 
 
 def test_files_that_do_not_apply_are_among_the_details() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import polars as pl
 import pytest
+import yaml
 
 from modeldrop import ApiError, AsyncClient, ClientError
 from modeldrop.unfinished import UnfinishedUploads
@@ -61,6 +62,18 @@ def test_settings_are_a_path_a_file_name_or_a_text(tmp_path: Path, monkeypatch: 
         world = UploadApi()
         world.client().drop("a.csv", model="m", spec=spec)
         assert world.objects["demo/m/train.yaml"] == b"target: a"
+
+
+def test_settings_are_a_mapping_or_are_refused_in_a_sentence() -> None:
+    world, frame = UploadApi(), pl.DataFrame({"a": [1]})
+    settings = {"target": "größe", "algorithms": ["linear"], "limits": {"max_bytes": 10_000}}
+    world.client().drop(frame, model="m", spec=settings)
+    assert yaml.safe_load(world.objects["demo/m/train.yaml"]) == settings
+    for wrong, words in ((["linear"], "not list"), ({"a": {1}}, "set"), ({"a": float("nan")}, "JSON")):
+        world = UploadApi()
+        with pytest.raises(ClientError, match=f"spec: .* expected.*{words}"):
+            world.client().drop(frame, model="m", spec=wrong)  # type: ignore[arg-type]  # that is what is refused
+        assert world.objects == {}
 
 
 def test_an_asynchronous_client_uploads_alike(big: Path) -> None:

@@ -60,7 +60,7 @@ def test_a_run_whose_execution_never_began_fails_once_its_message_can_come_no_mo
     assert run.status == "FAILED"
     assert run.error is not None
     assert run.error.type == "ExecutionEndedError"
-    assert "drop the file again" in run.error.message
+    assert f"modeldrop retry {RUN}" in run.error.message
     assert world.runs.get(OTHER).status == "RUNNING"
 
 
@@ -88,7 +88,7 @@ def test_a_run_that_goes_on_is_left_alone_however_long(world: World) -> None:
         (("ABORTED", None, None), "ExecutionEndedError", "aborted"),
         (("FAILED", "InvalidTargetError", "the target is constant"), "InvalidTargetError", "the target is constant"),
         (("FAILED", "States.Runtime", "a secret"), "InternalError", "States.Runtime"),
-        (("SUCCEEDED", None, None), "ExecutionEndedError", "drop the file again"),
+        (("SUCCEEDED", None, None), "ExecutionEndedError", f"modeldrop retry {RUN}"),
     ],
 )
 def test_a_run_whose_execution_ended_unrecorded_fails_of_what_it_ended_by(

@@ -91,7 +91,8 @@ def _interrupt_running() -> None:
                 status="FAILED",
                 stopDate=stepfunctions.now_iso(),
                 error="ExecutionEndedError",
-                cause="the run was interrupted because the embedded cloud ended: drop the file again",
+                cause="the run was interrupted because the embedded cloud ended: "
+                f"'modeldrop retry {execution['name']}' goes on from its stage",
             )
             _interrupted.append((account, region, execution))
 
