@@ -53,5 +53,5 @@ def test_a_gpu_job_that_waits_too_long_goes_on_on_the_cpu_queue(cloud: Cloud, gp
     cloud.sfn.start_execution(stateMachineArn=machine, input=json.dumps({"job": job, "seconds": 1}))
     ended = cloud.ended(run)
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
-    assert any("no machine" in event.text and "CPU queue" in event.text for event in ended.events)
+    assert any("did not get a machine" in event.text and "CPU queue" in event.text for event in ended.events)
     assert cloud.document(run, "card")["devices"]["gpu"] == "cpu"

@@ -63,7 +63,7 @@ def test_a_job_that_fargate_does_not_start_goes_on_on_the_cpu_queue(cloud: Cloud
     cloud.sfn.start_execution(stateMachineArn=machine["stateMachineArn"], input=json.dumps({"job": job, "seconds": 1}))
     ended = cloud.ended(run)
     assert (ended.status, ended.error) == ("SUCCEEDED", None)
-    assert any("no machine" in event.text and "CPU queue" in event.text for event in ended.events)
+    assert any("did not get a machine" in event.text and "CPU queue" in event.text for event in ended.events)
     assert _jobs(cloud, run) == {"cpu": "cpu-spot", "ensemble": "cpu-spot", "compress": "cpu-spot"}
 
 
