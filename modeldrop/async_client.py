@@ -124,15 +124,19 @@ class AsyncClient:
             for entry in entries:
                 yield entry
 
-    async def runs(self, *, limit: int | None = None) -> list[dict[str, Any]]:
-        """Return the tenant's runs, newest first."""
-        return [entry async for entry in self.iterate("runs", limit=limit)]
+    async def runs(self, *, model: str = "", limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the tenant's runs, or those of one model, newest first."""
+        return [entry async for entry in self.iterate("runs", model, limit=limit)]
 
     async def models(
         self, *, task: str | None = None, tag: str | None = None, limit: int | None = None
     ) -> list[dict[str, Any]]:
         """Return the tenant's models, sorted by name. As ``Client.models``."""
         return [entry async for entry in self.iterate("models", limit=limit, task=task, tag=tag)]
+
+    async def describe(self, model: str) -> dict[str, Any]:
+        """Return a model's metadata and its signature. As ``Client.describe``."""
+        return await self._run(self._api.describe(model))
 
     async def promote(self, model: str, version: int, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
         """Point an alias to a version."""

@@ -182,7 +182,7 @@ class Client:
 
         Args:
             name: ``models``, ``versions``, ``history``, ``runs`` or ``rejected`` (uploads that started no run).
-            model: Model whose ``versions`` or ``history`` are listed.
+            model: Model whose ``versions`` or ``history`` are listed; of ``runs`` those of one model.
             limit: Maximum number of entries; None for all.
             filters: Parameters of the list's query: ``task`` and ``tag`` of models, ``alias`` of a history.
 
@@ -195,9 +195,9 @@ class Client:
             entries, query = self._run(self._api.page(name, model, query))
             yield from entries
 
-    def runs(self, *, limit: int | None = None) -> list[dict[str, Any]]:
-        """Return the tenant's runs, newest first."""
-        return list(self.iterate("runs", limit=limit))
+    def runs(self, *, model: str = "", limit: int | None = None) -> list[dict[str, Any]]:
+        """Return the tenant's runs, or those of one model, newest first."""
+        return list(self.iterate("runs", model, limit=limit))
 
     def models(
         self, *, task: str | None = None, tag: str | None = None, limit: int | None = None
@@ -213,6 +213,17 @@ class Client:
             ApiError: The API refuses the call, or does not answer.
         """
         return list(self.iterate("models", limit=limit, task=task, tag=tag))
+
+    def describe(self, model: str) -> dict[str, Any]:
+        """Return a model's metadata of the Open Inference Protocol, and ``signature``: how its training file was read.
+
+        Args:
+            model: Name of the model, ``name@alias``, or ``owner/name`` of a model that another tenant shares.
+
+        Raises:
+            ApiError: There is no such model, none of its versions is live, or the API does not answer.
+        """
+        return self._run(self._api.describe(model))
 
     def promote(self, model: str, version: int, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
         """Point an alias to a version."""

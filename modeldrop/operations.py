@@ -118,7 +118,7 @@ class Operations:
 
         Args:
             name: Name of the list.
-            model: Model whose ``versions`` or ``history`` are listed.
+            model: Model whose ``versions`` or ``history``, or some ``runs``, are listed.
             query: Filters, ``limit`` (entries that are still wanted) and ``next`` (token of the page before); what is
                 None is left out.
 
@@ -131,19 +131,26 @@ class Operations:
         if name not in _LISTS:
             raise ValueError(f"'{name}' is no list: {', '.join(_LISTS)} are expected")
         path, field = _LISTS[name]
-        if ("{model}" in path) != bool(model):
+        if ("{model}" in path) != bool(model) and (name, bool(model)) != ("runs", True):
             raise ValueError(f"the list '{name}' {'needs' if '{model}' in path else 'takes no'} model")
         limit = query.get("limit")
         if limit is not None and limit <= 0:
             return [], None
         parameters = {key: value for key, value in query.items() if value is not None}
         parameters["limit"] = min(limit or _PAGE, _PAGE)
+        if name == "runs" and model:
+            parameters["model"] = model
         url = self.base + path.format(model=quote(model, safe=""))
         document = yield from read(ApiCall(method="GET", url=url, options={"params": parameters}), field)
         entries = list(document[field])[:limit]
         left = None if limit is None else limit - len(entries)
         token = document.get("next")
         return entries, None if left == 0 or token is None else {**query, "limit": left, "next": token}
+
+    def describe(self, model: str) -> Steps[Entry]:
+        """Read a model's metadata."""
+        url = infer_url(self.base, model).removesuffix("/infer")
+        return read(ApiCall(method="GET", url=url), "signature")
 
     def promote(self, model: str, version: int, alias: str, reason: str) -> Steps[Entry]:
         """Point an alias to a version."""

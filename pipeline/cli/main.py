@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.client.session import Choice, Session
+from pipeline.cli.client.session import BY_KEY, Choice, Session
 from pipeline.cli.commands import (
     bench,
     check,
@@ -85,7 +85,7 @@ def root(
     ] = None,
     api_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="API for drop and watch with an API key alone (default: MODELDROP_API_URL)."),
+        typer.Option(metavar="URL", help=f"API for {BY_KEY} with a key alone (default: MODELDROP_API_URL)."),
     ] = None,
     home: Annotated[
         Path | None,

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
 from pipeline.cli.client.api_client import STATUS_ERRORS, ApiClient
-from pipeline.contracts.errors import ConflictError, InputError, ModeldropError
-from pipeline.contracts.records.run import Run
+from pipeline.cli.client.lookup import hint_at_runs
+from pipeline.contracts.errors import ConflictError, InputError, ModeldropError, NotFoundError
+from pipeline.contracts.records.run import RejectedUpload, Run
 
 __all__ = ["KeyApi"]
 
+_MAX_COMPARED = 100  # runs whose names an unknown one is compared with
+
 
 class KeyApi(ApiClient):
-    """The API with a key alone: uploads, and runs. Use it as a context manager."""
+    """The API with a key alone: uploads and runs. Use it as a context manager."""
 
     errors: ClassVar[Mapping[int, type[ModeldropError]]] = {**STATUS_ERRORS, 400: InputError, 409: ConflictError}
 
@@ -47,3 +51,41 @@ class KeyApi(ApiClient):
         """
         with self._translated():
             return Run.model_validate(self._client.run(run))
+
+    def runs(self, *, model: str | None = None, limit: int | None = None) -> Iterator[Run]:
+        """Yield the tenant's runs, newest first; pages are read as they are needed.
+
+        Args:
+            model: Runs of this model; None for all.
+            limit: Maximum number of runs; None for all.
+
+        Raises:
+            ModeldropError: Of the class that the API's status stands for, in its words.
+        """
+        with self._translated():
+            for entry in self._client.iterate("runs", model or "", limit=limit):
+                yield Run.model_validate(entry)
+
+    def rejected(self) -> Iterator[RejectedUpload]:
+        """Yield the tenant's uploads that started no run, newest first.
+
+        Raises:
+            ModeldropError: Of the class that the API's status stands for, in its words.
+        """
+        with self._translated():
+            for entry in self._client.iterate("rejected"):
+                tenant, _, rest = entry["key"].partition("/")
+                yield RejectedUpload.model_validate({"tenant": tenant if rest else "", "bucket": "", **entry})
+
+    def find(self, name: str) -> Run:
+        """Return the run of that name, or the newest run of the model of that name.
+
+        Raises:
+            NotFoundError: There is neither.
+        """
+        with suppress(NotFoundError):
+            return self.get(name)
+        with suppress(NotFoundError):
+            if newest := list(self.runs(model=name, limit=1)):
+                return newest[0]
+        raise NotFoundError(f"no run or model '{name}'{hint_at_runs(name, list(self.runs(limit=_MAX_COMPARED)))}")

@@ -22,6 +22,7 @@ __all__ = [
     "find_run",
     "find_selection",
     "find_version",
+    "hint_at_runs",
     "live_number",
     "newest_runs",
     "read_golden",
@@ -124,9 +125,13 @@ def find_run(connection: Connection, name: str, tenant: str | None = None) -> Ru
         return connection.runs.get(name)
     if newest := connection.runs.page(tenant=owner, models=(name,), limit=1).entries:
         return newest[0]
-    runs = newest_runs(connection, owner)
+    raise NotFoundError(f"no run or model '{name}'{hint_at_runs(name, newest_runs(connection, owner))}")
+
+
+def hint_at_runs(name: str, runs: Sequence[Run]) -> str:
+    """Return the end of a sentence about an unknown run: the nearest name, or the command that lists them."""
     names = [*(run.run for run in runs), *dict.fromkeys(run.model for run in runs)]
-    raise NotFoundError(f"no run or model '{name}'{_near(name, names) or _list_runs(runs)}")
+    return _near(name, names) or _list_runs(runs)
 
 
 def newest_runs(connection: Connection, tenant: str | None = None) -> Sequence[Run]:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pipeline.cli.client.api_client import STATUS_ERRORS, ApiClient
 from pipeline.contracts.errors import InvalidRequestError, ModeldropError
+from pipeline.contracts.signature import Signature
 
 __all__ = ["ModelApi"]
 
@@ -35,3 +36,15 @@ class ModelApi(ApiClient):
         """
         with self._translated():
             return self._client.infer(model, rows, version=version, ignore_extra=ignore_extra)
+
+    def signature(self, model: str) -> Signature:
+        """Return the signature of a model's live version.
+
+        Args:
+            model: Name of the model, or ``owner/name`` of one that another tenant shares.
+
+        Raises:
+            ModeldropError: Of the class that the status stands for, in the API's words.
+        """
+        with self._translated():
+            return Signature.from_dict(self._client.describe(model)["signature"])

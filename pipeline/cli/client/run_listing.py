@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice, takewhile
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
     from pipeline.contracts.records.run import RejectedUpload, Run
 
-__all__ = ["STATUSES", "RunFilter", "list_runs", "parse_since", "parse_status"]
+    Listed = tuple[list[Run | RejectedUpload], Sequence[RejectedUpload]]
+
+__all__ = ["STATUSES", "Listed", "RunFilter", "choose_newest", "list_runs", "parse_since", "parse_status"]
 
 STATUSES = ("RUNNING", "SUCCEEDED", "FAILED", "NEEDS_DECISION", "REJECTED")
 _PAGE = 100  # runs that are read at once
@@ -49,19 +51,29 @@ class RunFilter:
         return any(value is not None for value in (self.model, self.status, self.since))
 
 
-def list_runs(
-    connection: Connection, chosen: RunFilter, *, limit: int
-) -> tuple[list[Run | RejectedUpload], Sequence[RejectedUpload]]:
-    """Return the newest ``limit`` that a filter takes, newest first; and the rejected uploads among them.
-
-    Pages are read until there are so many, or until runs are older than the filter takes.
-    """
-    from pipeline.cli.views.rejected_uploads import merge_newest
-
-    page, since = min(limit, _PAGE), chosen.since or datetime.min.replace(tzinfo=UTC)
+def list_runs(connection: Connection, chosen: RunFilter, *, limit: int) -> Listed:
+    """Return the newest ``limit`` that a filter takes; see ``choose_newest``."""
+    page = min(limit, _PAGE)
     models = () if chosen.model is None else (chosen.model,)
     runs = iterate(lambda after: connection.runs.page(tenant=chosen.tenant, models=models, limit=page, after=after))
     uploads = iterate(lambda after: connection.runs.rejected_page(tenant=chosen.tenant, limit=page, after=after))
+    return choose_newest(runs, uploads, chosen, limit)
+
+
+def choose_newest(runs: Iterable[Run], uploads: Iterable[RejectedUpload], chosen: RunFilter, limit: int) -> Listed:
+    """Return the newest ``limit`` that a filter takes, newest first; and the rejected uploads among them.
+
+    Both are read until there are so many, or until they are older than the filter takes.
+
+    Args:
+        runs: Runs of the filter's tenant and model, newest first.
+        uploads: Rejected uploads, newest first.
+        chosen: The filter.
+        limit: Maximum number of both together.
+    """
+    from pipeline.cli.views.rejected_uploads import merge_newest
+
+    since = chosen.since or datetime.min.replace(tzinfo=UTC)
     taken = filter(chosen.takes, takewhile(lambda run: run.started_at >= since, runs))
     rejected = takewhile(lambda upload: upload.at >= since, uploads)
     return merge_newest(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from pipeline.serving.loaded_model import InferenceSession
     from pipeline.serving.model_loader import ModelLoader
 
-__all__ = ["Choice", "Connection", "Control", "DeploymentSite", "Session", "World", "session_of"]
+__all__ = ["BY_KEY", "Choice", "Connection", "Control", "DeploymentSite", "Session", "World", "session_of"]
+
+BY_KEY = "drop, watch, runs and predict"  # commands that an address and a key are enough for
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -157,10 +159,11 @@ class World:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """One call of the command."""
+    """One call of the command; ``command`` is how a person writes it."""
 
     choice: Choice
     world: World
+    command: str = ""
 
     def status(self) -> StackStatus:
         """Return where the chosen stack is; an embedded cloud may not be running."""
@@ -179,10 +182,27 @@ class Session:
             return self.world.connect(self.choice, None)
         status = self.world.control.status(home=self.choice.home)
         if not status.running:
+            if self.choice.api_url is not None:
+                raise NotRunningError(
+                    f"'{self.command or 'modeldrop'}' needs the embedded cloud ('modeldrop up') or --stack: --api-url "
+                    f"(or MODELDROP_API_URL) serves {BY_KEY} alone"
+                )
             raise NotRunningError(
                 "nothing is running: 'modeldrop up' starts the embedded cloud, --stack names one on AWS"
             )
         return self.world.connect(self.choice, status)
+
+    def given_api(self) -> tuple[str, str] | None:
+        """Return the address and the key that were given; None with a stack, whose credentials are used.
+
+        Raises:
+            UnauthenticatedError: There is no API key.
+        """
+        if self.choice.api_url is None or self.choice.stack is not None:
+            return None
+        if not self.choice.api_key:
+            raise UnauthenticatedError("--api-url (or MODELDROP_API_URL) needs --api-key or --token")
+        return self.choice.api_url, self.choice.api_key
 
     def key_api(self) -> KeyApi | None:
         """Return the API that an address was given of; None with a stack, whose credentials are used.
@@ -190,13 +210,11 @@ class Session:
         Raises:
             UnauthenticatedError: There is no API key.
         """
-        if self.choice.api_url is None or self.choice.stack is not None:
+        if (given := self.given_api()) is None:
             return None
         from pipeline.cli.client.key_api import KeyApi
 
-        if not self.choice.api_key:
-            raise UnauthenticatedError("--api-url (or MODELDROP_API_URL) needs --api-key or --token")
-        return KeyApi(self.choice.api_url, self.choice.api_key, transport=self.world.transport)
+        return KeyApi(*given, transport=self.world.transport)
 
     def api_key(self, connection: Connection) -> str:
         """Return the API key: the one that is given, or the stack's.
@@ -216,4 +234,4 @@ def session_of(ctx: typer.Context) -> Session:
     """Return the session of a command's context."""
     session = ctx.find_object(Session)
     assert session is not None, "the root callback makes the session"
-    return session
+    return replace(session, command=ctx.command_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +10,16 @@ import typer
 
 from pipeline.cli.client.session import session_of
 from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
+from pipeline.contracts.errors import NotFoundError
 
 if TYPE_CHECKING:
     from pipeline.cli.client.key_api import KeyApi
     from pipeline.cli.upload.upload import DropOptions
     from pipeline.contracts.records.run import Run
 
-__all__ = ["drop_with_key", "watch_with_key"]
+__all__ = ["drop_with_key", "find_with_key", "watch_with_key"]
+
+_RUN_NAME = re.compile(r".+_.+_[0-9a-f]{12}")
 
 
 def drop_with_key(ctx: typer.Context, api: KeyApi, file: Path, options: DropOptions, *, json: bool) -> None:
@@ -39,11 +43,28 @@ def drop_with_key(ctx: typer.Context, api: KeyApi, file: Path, options: DropOpti
             message(f"{file.name} was stored; it accompanies a data file and does not start a run")
         elif options.watch:
             watch_with_key(ctx, api, run, json=json)
+        else:
+            message(f"'modeldrop watch {run}' follows the run")
         tenant = options.tenant if run is None else tenant_of_run(run)
     if json:
         print_json(pending_document(run, tenant=tenant, model=options.model, file=file.name))
     elif run is not None:
         typer.echo(run)
+
+
+def find_with_key(api: KeyApi, name: str) -> str:
+    """Return the name of a run, or of the newest run of a model; a run of a new upload may begin in a moment.
+
+    Raises:
+        NotFoundError: There is neither.
+    """
+    try:
+        return api.find(name).run
+    except NotFoundError:
+        if not _RUN_NAME.fullmatch(name):
+            raise
+        message(f"{name} has not begun: waiting for its start", style="dim")
+        return name
 
 
 def watch_with_key(ctx: typer.Context, api: KeyApi, run: str, *, json: bool) -> None:

@@ -28,6 +28,7 @@ _PREDICT = """
 Examples:
   modeldrop predict houses new_houses.csv --rows 5
   modeldrop predict houses '{"rooms": 4, "town": "Bergen"}'
+  modeldrop predict acme/houses new_houses.csv   # acme shares it with you
   modeldrop predict digits seven.png
   modeldrop predict houses test.parquet --json | jq '.predictions[].value'
   modeldrop predict digits scans/   # or a zip; a folder's name is the truth
@@ -176,10 +177,8 @@ def predict(
 
     if output is not None:
         check_output(output)
-    session = session_of(ctx)
-    connection = session.connection()
     predicted = predict_rows(
-        find_source(source), session, connection, model=model, tenant=tenant, limit=rows, ignore_extra=ignore_extra
+        find_source(source), session_of(ctx), model=model, tenant=tenant, limit=rows, ignore_extra=ignore_extra
     )
     _print_answers(predicted, output, json=json)
 

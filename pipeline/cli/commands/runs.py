@@ -17,7 +17,7 @@ from pipeline.cli.terminal.help_pages import Command
 from pipeline.contracts.stack import DEFAULT_TENANT
 
 if TYPE_CHECKING:
-    from pipeline.cli.client.run_listing import RunFilter
+    from pipeline.cli.client.run_listing import Listed, RunFilter
     from pipeline.cli.client.session import Connection
     from pipeline.cli.upload.upload import DropOptions
     from pipeline.contracts.records.run import Run
@@ -193,7 +193,8 @@ def runs(
     json: JsonOption = False,
 ) -> None:
     """List runs, newest first, or show one."""
-    from pipeline.cli.client.run_listing import RunFilter, parse_since, parse_status
+    from pipeline.cli.client.lookup import find_run
+    from pipeline.cli.client.run_listing import RunFilter, choose_newest, list_runs, parse_since, parse_status
 
     now = datetime.now(UTC)
     chosen = RunFilter(
@@ -202,22 +203,30 @@ def runs(
         status=parse_status(status) if status else None,
         since=parse_since(since, now=now) if since else None,
     )
-    connection = session_of(ctx).connection()
+    session = session_of(ctx)
+    api = session.key_api()
+    if api is not None:
+        with api:
+            if run is not None:
+                _show_run(api.find(run), None, json=json)
+            else:
+                _print_runs(choose_newest(api.runs(model=model), api.rejected(), chosen, limit), chosen, json=json)
+        return
+    connection = session.connection()
     if run is not None:
-        _show_run(connection, run, tenant, json=json)
+        _show_run(find_run(connection, run, tenant), connection, json=json)
     else:
-        _list_runs(connection, chosen, limit, json=json)
+        _print_runs(list_runs(connection, chosen, limit=limit), chosen, json=json)
 
 
-def _list_runs(connection: Connection, chosen: RunFilter, limit: int, *, json: bool) -> None:
-    from pipeline.cli.client.run_listing import list_runs
+def _print_runs(listed: Listed, chosen: RunFilter, *, json: bool) -> None:
     from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.json_documents import rejected_document, run_document
     from pipeline.cli.views.rejected_uploads import rejected_lines
     from pipeline.cli.views.runs import runs_table
     from pipeline.contracts.records.run import Run
 
-    newest, rejected = list_runs(connection, chosen, limit=limit)
+    newest, rejected = listed
     if json:
         print_json([run_document(entry) if isinstance(entry, Run) else rejected_document(entry) for entry in newest])
         return
@@ -230,33 +239,34 @@ def _list_runs(connection: Connection, chosen: RunFilter, limit: int, *, json: b
         show(line)
 
 
-def _show_run(connection: Connection, name: str, tenant: str | None, *, json: bool) -> None:
+def _show_run(run: Run, connection: Connection | None, *, json: bool) -> None:
+    """Show a run; its leaderboard and files only with a connection, since the API has its record alone."""
     from pipeline.cli.client.follow import say_where, show_leaderboard
-    from pipeline.cli.client.lookup import find_run
     from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.json_documents import run_document
     from pipeline.cli.views.runs import error_text
     from pipeline.cli.views.tables import run_panel
 
-    run = find_run(connection, name, tenant)
     if json:
         print_json([run_document(run)])
         return
     show(run_panel(run, now=datetime.now(UTC)))
-    show_leaderboard(run, connection, details=True)
+    if connection is not None:
+        show_leaderboard(run, connection, details=True)
     if text := error_text(run):
         show(text)
-    if run.error:
+    if run.error and connection is not None:
         say_where(run, connection)
 
 
 def watch(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, json: JsonOption = False) -> None:
     """Show a run's stages until it ends; then what was tried, or what went wrong."""
     from pipeline.cli.client.lookup import find_run
-    from pipeline.cli.commands.key_runs import watch_with_key
+    from pipeline.cli.commands.key_runs import find_with_key, watch_with_key
 
     if (api := session_of(ctx).key_api()) is not None:
-        watch_with_key(ctx, api, run, json=json)
+        with api:
+            watch_with_key(ctx, api, find_with_key(api, run), json=json)
         return
     connection = session_of(ctx).connection()
     watch_run(ctx, connection, find_run(connection, run, tenant).run, json=json)

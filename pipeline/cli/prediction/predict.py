@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -46,7 +47,7 @@ class PredictedRows:
 def predict_rows(
     source: RowSource,
     session: Session,
-    connection: Connection,
+    connection: Connection | None = None,
     *,
     model: str,
     tenant: str | None,
@@ -57,9 +58,9 @@ def predict_rows(
 
     Args:
         source: Source of the rows.
-        session: Has the API key, or the connection does.
-        connection: The stack that serves the model.
-        model: Name of the model.
+        session: Has the address and the API key, or the connection does.
+        connection: The stack that serves the model; None: the session's.
+        model: Name of the model, or ``owner/name`` of one that another tenant shares.
         tenant: Tenant that owns it; None: the key's tenant.
         limit: The first so many rows; None: all.
         ignore_extra: Ignore columns that the model does not read.
@@ -69,20 +70,13 @@ def predict_rows(
         DatasetError: Of a kin: the file cannot be read by the model's signature.
         InvalidRequestError: There are no rows, or the API refuses one.
     """
-    key = session.api_key(connection)
-    holder = connection.keys.resolve(key).tenant
-    if tenant not in (None, holder):
-        raise ForbiddenError(
-            f"the API key belongs to tenant {holder}: one of {tenant} is expected (--api-key KEY; "
-            f"'modeldrop keys create {tenant}' makes one)"
-        )
-    live = find_live(connection, holder, model)
-    rows = source.read(live.signature, limit=limit, ignore_extra=ignore_extra)
-    for warning in rows.warnings:
-        message(f"! {warning}", style="yellow")
-    predicted = PredictedRows(model=model, signature=live.signature, truths=list(rows.truths))
-    with ModelApi(connection.status.api_url or "", key, transport=session.world.transport) as api:
-        for batch in make_batches(rows.rows, _batch_rows(live.signature)):
+    with ExitStack() as stack:
+        api, model, signature = _find_served(stack, session, connection, model, tenant)
+        rows = source.read(signature, limit=limit, ignore_extra=ignore_extra)
+        for warning in rows.warnings:
+            message(f"! {warning}", style="yellow")
+        predicted = PredictedRows(model=model, signature=signature, truths=list(rows.truths))
+        for batch in make_batches(rows.rows, _batch_rows(signature)):
             try:
                 response = api.infer(model, batch, ignore_extra=ignore_extra)
             except InvalidRequestError as error:
@@ -95,6 +89,26 @@ def predict_rows(
     if not predicted.predictions:
         raise InvalidRequestError("there are no rows to predict: at least one is expected")
     return predicted
+
+
+def _find_served(
+    stack: ExitStack, session: Session, connection: Connection | None, model: str, tenant: str | None
+) -> tuple[ModelApi, str, Signature]:
+    """Return the API that serves a model, the name by which it does, and the signature of the live version."""
+    if connection is None and (given := session.given_api()) is not None:
+        name = model if tenant is None or "/" in model else f"{tenant}/{model}"
+        api = stack.enter_context(ModelApi(*given, transport=session.world.transport))
+        return api, name, api.signature(name)
+    connection = connection or session.connection()
+    key = session.api_key(connection)
+    holder = connection.keys.resolve(key).tenant
+    if tenant not in (None, holder):
+        raise ForbiddenError(
+            f"the API key belongs to tenant {holder}: one of {tenant} is expected (--api-key KEY; "
+            f"'modeldrop keys create {tenant}' makes one)"
+        )
+    api = stack.enter_context(ModelApi(connection.status.api_url or "", key, transport=session.world.transport))
+    return api, model, api.signature(model) if "/" in model else find_live(connection, holder, model).signature
 
 
 def make_batches(rows: Iterator[Row], max_rows: int, max_bytes: int = _MAX_BYTES) -> Iterator[list[Row]]:

@@ -125,7 +125,9 @@ class GuardedGroup(Group):
         except StoppedError as stopped:
             _stop(ctx, stopped)
         except ModeldropError as error:
-            _end(ctx, error, error.message, exit_code_of(error))
+            from pipeline.cli.terminal.faults import advise_on_keys
+
+            _end(ctx, error, advise_on_keys(error.message), exit_code_of(error))
         except Exception as error:  # the outermost edge: no traceback reaches a terminal
             if _is_of_the_command_line(error):
                 if hasattr(error, "format_message"):

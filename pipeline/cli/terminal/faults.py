@@ -1,14 +1,15 @@
-"""One sentence for whatever ends a command that is not an error of ours."""
+"""The sentence for what ends a command: any error that is not ours, and the API's advice on keys as options."""
 
 from __future__ import annotations
 
 import errno
 import gzip
 import json
+import re
 import zipfile
 import zlib
 
-__all__ = ["describe_fault"]
+__all__ = ["advise_on_keys", "describe_fault"]
 
 _MAX_TEXT = 300  # characters of what a library says
 _DAMAGED = "a compressed file is damaged or truncated: a complete one is expected"
@@ -27,6 +28,21 @@ _OS_SENTENCES: dict[type[BaseException], str] = {
     NotADirectoryError: "{name} has a path that goes through a file: a folder is expected",
     PermissionError: "{name} cannot be read or written: permission denied",
 }
+_PERMISSION = re.compile(r"one with the permission '(\w+)' is expected")
+
+
+def advise_on_keys(sentence: str) -> str:
+    """Say the API's advice on a key by the command's options and by the roles that have a permission."""
+    from pipeline.registry.roles import ROLES
+
+    def name_roles(match: re.Match[str]) -> str:
+        roles = " or ".join(role for role, granted in ROLES.items() if match[1] in granted)
+        return f"{match[0]} (role {roles})" if roles else match[0]
+
+    by_option = sentence.replace(
+        "send a valid one in the header x-api-key", "give a valid one by --api-key or MODELDROP_API_KEY"
+    )
+    return _PERMISSION.sub(name_roles, by_option)
 
 
 def describe_fault(error: BaseException) -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pipeline.contracts.records.run import RejectedUpload, Run
 
-__all__ = ["merge_newest", "rejected_lines"]
+__all__ = ["merge_newest", "place_of", "rejected_lines"]
 
 
 def merge_newest(
@@ -24,8 +24,13 @@ def merge_newest(
 def rejected_lines(rejected: Sequence[RejectedUpload]) -> Iterator[Text]:
     """Yield one line per upload: its key, and why no run was started."""
     for upload in rejected:
-        key = "".join(letter if letter.isprintable() else "?" for letter in upload.key)
-        yield Text(f"rejected {upload.at.astimezone():%m-%d %H:%M} s3://{upload.bucket}/{key}: {upload.reason}", "red")
+        place = "".join(letter if letter.isprintable() else "?" for letter in place_of(upload))
+        yield Text(f"rejected {upload.at.astimezone():%m-%d %H:%M} {place}: {upload.reason}", "red")
+
+
+def place_of(upload: RejectedUpload) -> str:
+    """Return the address of an upload; its key alone where the API does not tell its bucket."""
+    return f"s3://{upload.bucket}/{upload.key}" if upload.bucket else upload.key
 
 
 def _began(shown: Run | RejectedUpload) -> datetime:

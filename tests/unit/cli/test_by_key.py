@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +18,7 @@ from pipeline.contracts.object_keys import run_name
 from pipeline.contracts.records.run import Run, RunError
 from pipeline.serving.api.messages import Caller
 from tests.helpers.upload_api import KEY, URL, UploadApi
+from tests.unit.cli.conftest import SIGNATURE, Stage
 
 ROWS = "a,b,y\n" + "".join(f"{i},{'xyz'[i % 3]},{'pq'[i % 2]}\n" for i in range(60))
 RUN = run_name("demo", "m", "uploads", "demo/m/rows.csv", "v1")
@@ -121,3 +125,73 @@ def test_refusals_are_in_the_words_of_the_api(command: Command, rows: Path) -> N
     assert "publish" in result.output
     result = command.run("drop", str(rows), key=None)
     assert "--api-key" in result.output
+
+
+def _answers(pages: dict[str, dict[str, Any]]) -> Callable[[str], httpx.Response]:
+    def get(path: str) -> httpx.Response:
+        found = pages.get(path.removeprefix("/v1"))
+        return (
+            httpx.Response(404, json={"error": "no such thing"}) if found is None else httpx.Response(200, json=found)
+        )
+
+    return get
+
+
+def test_a_model_is_watched_by_its_newest_run_and_an_unknown_name_is_refused_at_once(command: Command) -> None:
+    ended = record("SUCCEEDED", version=3).model_dump(mode="json")
+    command.api.get = _answers({f"/registry/runs/{RUN}": ended, "/registry/runs": {"runs": [ended]}})
+    result = command.run("watch", "m")
+    assert (result.exit_code, "version 3" in result.output) == (0, True), result.output
+    command.api.get = _answers({"/registry/runs": {"runs": []}})
+    result = command.run("watch", "m")
+    assert result.exit_code == 1
+    assert "no run or model 'm'" in result.output
+    assert "waiting" not in result.output
+    assert f"{RUN} has not begun" in command.run("watch", RUN).output
+
+
+def test_runs_are_listed_and_shown(command: Command) -> None:
+    failed = record("FAILED", error=RunError(type="TooFewRowsError", message="too few rows")).model_dump(mode="json")
+    refused = {"key": "demo/rows.csv", "reason": "no model", "at": datetime.now(UTC).isoformat()}
+    pages = {"/registry/runs": {"runs": [failed]}, "/registry/rejected": {"rejected": [refused]}}
+    command.api.get = _answers(pages | {f"/registry/runs/{RUN}": failed})
+    listed = json.loads(command.run("runs", "--json").stdout)
+    assert {entry["status"] for entry in listed} == {"FAILED", "REJECTED"}
+    assert json.loads(command.run("runs", "--status", "succeeded", "--json").stdout) == []
+    assert "too few rows" in command.run("runs", RUN).output
+
+
+def test_rows_are_predicted_by_the_signature_that_the_api_describes(command: Command) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(f"{request.method} {request.url.path}")
+        if request.method == "GET":
+            return httpx.Response(200, json={"name": "m", "signature": SIGNATURE.to_dict()})
+        rows = json.loads(request.content)["rows"]
+        assert rows == [{"width": 4, "colour": "red"}]
+        return httpx.Response(200, json={"model": "m", "version": 2, "predictions": [{"label": "yes"}]})
+
+    command.api.answer = answer  # type: ignore[method-assign]  # the uploads' API predicts nothing
+    for arguments, name in ((["m"], "m"), (["acme/m"], "acme/m"), (["m", "--tenant", "acme"], "acme/m")):
+        result = command.run("predict", arguments[0], '{"width": 4, "colour": "red"}', "--json", *arguments[1:])
+        assert json.loads(result.stdout)["predictions"] == [{"label": "yes"}], result.output
+        assert asked[-2:] == [f"GET /v1/v2/models/{name}", f"POST /v1/v2/models/{name}/infer"]
+
+
+def test_what_needs_more_than_a_key_says_so(stage: Stage) -> None:
+    stage.control.now = stage.control.stopped
+    result = stage.run("--api-url", URL, "--api-key", KEY, "card", "m")
+    assert result.exit_code == 3
+    assert "card' needs the embedded cloud ('modeldrop up') or --stack" in result.output
+    assert "drop, watch, runs and predict" in result.output
+
+
+def test_a_key_that_is_not_valid_is_told_of_in_the_words_of_the_command(command: Command, rows: Path) -> None:
+    sentence = "the API key is unknown, expired or revoked: send a valid one in the header x-api-key"
+    command.api.get = lambda path: httpx.Response(401, json={"error": sentence})
+    output = command.run("watch", RUN).output
+    assert "unknown, expired or revoked: give a valid one by --api-key or MODELDROP_API_KEY" in output
+    command.api.caller = Caller("demo")
+    output = command.run("drop", str(rows), "--model", "m", "--no-watch").output
+    assert "(role publisher or owner)" in output

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from pipeline.contracts.errors import UnauthenticatedError
-from tests.unit.cli.conftest import Stage
+from tests.unit.cli.conftest import SIGNATURE, Stage
 
 ROW = {"width": 1.5, "colour": "red"}
 
@@ -74,6 +74,17 @@ def test_predict_looks_the_model_up_in_the_keys_tenant(stage: Stage) -> None:
     assert stage.run("--api-key", key, "predict", "m", json.dumps(ROW)).exit_code == 0
     assert stage.requests[0]["key"] == key
     assert stage.run("predict", "m", json.dumps(ROW)).exit_code == 1
+
+
+def test_predict_calls_a_model_that_another_tenant_shares_by_its_owner(stage: Stage) -> None:
+    document = {"name": "m", "signature": SIGNATURE.to_dict()}
+    stage.get = lambda path: httpx.Response(200 if path == "/api/v2/models/acme/m" else 404, json=document)
+    result = stage.run("predict", "acme/m", json.dumps(ROW), "--json")
+    assert result.exit_code == 0, result.output
+    assert stage.requests[0]["url"].endswith("/api/v2/models/acme/m/infer")
+    result = stage.run("predict", "acme/other", json.dumps(ROW))
+    assert result.exit_code == 1
+    assert "none yet" not in result.output
 
 
 def test_predict_for_another_tenant_than_the_keys_says_whose_key_it_is(stage: Stage) -> None:

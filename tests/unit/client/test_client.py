@@ -240,9 +240,22 @@ def test_a_list_is_read_in_pages_as_far_as_it_is_wanted(client: Connect) -> None
         assert list(api.iterate("runs", limit=0)) == []
         with pytest.raises(ValueError, match="models, versions, history"):
             list(api.iterate("houses"))
-        for name, model in (("history", ""), ("runs", "m")):
+        for name, model in (("history", ""), ("models", "m")):
             with pytest.raises(ValueError, match=name):
                 list(api.iterate(name, model))
+
+
+def test_runs_of_one_model_and_the_signature_of_a_shared_one_are_read(client: Connect) -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json={"runs": [{"run": "r"}], "signature": {"task": "regression"}})
+
+    with client(answer) as api:
+        assert api.runs(model="m", limit=1) == [{"run": "r"}]
+        assert api.describe("acme/m")["signature"] == {"task": "regression"}
+    assert asked == [f"{URL}/registry/runs?limit=1&model=m", f"{URL}/v2/models/acme/m"]
 
 
 def test_the_next_page_is_read_when_it_is_needed() -> None:
