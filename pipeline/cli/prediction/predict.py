@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.cli.client.lookup import find_live
 from pipeline.cli.client.model_api import ModelApi
 from pipeline.cli.terminal.exit_codes import message
-from pipeline.contracts.errors import ForbiddenError, InvalidRequestError
+from pipeline.contracts.errors import ForbiddenError, InvalidRequestError, NotFoundError
 from pipeline.serving.responses import max_response_rows
 
 if TYPE_CHECKING:
@@ -98,7 +98,15 @@ def _find_served(
     if connection is None and (given := session.given_api()) is not None:
         name = model if tenant is None or "/" in model else f"{tenant}/{model}"
         api = stack.enter_context(ModelApi(*given, transport=session.world.transport))
-        return api, name, api.signature(name)
+        try:
+            return api, name, api.signature(name)
+        except NotFoundError as error:
+            if "/" not in name:
+                raise
+            raise NotFoundError(
+                f"the API does not describe '{name}' ({error.message}): modeldrop.Client().predict sends rows "
+                "and files to shared models by a key alone, or use this command with the embedded cloud or --stack"
+            ) from error
     connection = connection or session.connection()
     key = session.api_key(connection)
     holder = connection.keys.resolve(key).tenant
@@ -108,7 +116,8 @@ def _find_served(
             f"'modeldrop keys create {tenant}' makes one)"
         )
     api = stack.enter_context(ModelApi(connection.status.api_url or "", key, transport=session.world.transport))
-    return api, model, api.signature(model) if "/" in model else find_live(connection, holder, model).signature
+    owner, _, name = model.rpartition("/")
+    return api, model, find_live(connection, owner or holder, name).signature
 
 
 def make_batches(rows: Iterator[Row], max_rows: int, max_bytes: int = _MAX_BYTES) -> Iterator[list[Row]]:

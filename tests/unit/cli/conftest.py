@@ -125,7 +125,6 @@ class Stage:
         self.control = FakeControl(running=up, now=up)
         self.requests: list[dict[str, Any]] = []
         self.answer: Callable[[dict[str, Any]], httpx.Response] = self.say_yes
-        self.get: Callable[[str], httpx.Response] = lambda path: httpx.Response(404, json={"error": "no such model"})
         self.on_sleep: Callable[[], None] = lambda: None
         self.choices: list[Choice] = []
 
@@ -204,9 +203,6 @@ class Stage:
         )
 
     def _handle(self, request: httpx.Request) -> httpx.Response:
-        if request.method == "GET":
-            assert request.headers["x-api-key"] == self.key
-            return self.get(request.url.path)
         body = json.loads(request.content)
         self.requests.append({"url": str(request.url), "key": request.headers["x-api-key"], **body})
         return self.answer(body)

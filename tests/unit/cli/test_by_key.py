@@ -179,6 +179,14 @@ def test_rows_are_predicted_by_the_signature_that_the_api_describes(command: Com
         assert asked[-2:] == [f"GET /v1/v2/models/{name}", f"POST /v1/v2/models/{name}/infer"]
 
 
+def test_a_shared_model_that_the_api_does_not_describe_is_told_of_with_what_calls_it(command: Command) -> None:
+    command.api.get = lambda path: httpx.Response(404, json={"error": "there is no such route"})
+    result = command.run("predict", "acme/m", '{"width": 4}')
+    assert result.exit_code == 1
+    assert "the API does not describe 'acme/m'" in result.output
+    assert "Client().predict" in result.output
+
+
 def test_what_needs_more_than_a_key_says_so(stage: Stage) -> None:
     stage.control.now = stage.control.stopped
     result = stage.run("--api-url", URL, "--api-key", KEY, "card", "m")

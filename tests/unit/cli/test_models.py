@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from pipeline.contracts.errors import UnauthenticatedError
-from tests.unit.cli.conftest import SIGNATURE, Stage
+from tests.unit.cli.conftest import Stage
 
 ROW = {"width": 1.5, "colour": "red"}
 
@@ -77,8 +77,7 @@ def test_predict_looks_the_model_up_in_the_keys_tenant(stage: Stage) -> None:
 
 
 def test_predict_calls_a_model_that_another_tenant_shares_by_its_owner(stage: Stage) -> None:
-    document = {"name": "m", "signature": SIGNATURE.to_dict()}
-    stage.get = lambda path: httpx.Response(200 if path == "/api/v2/models/acme/m" else 404, json=document)
+    stage.serve(tenant="acme")
     result = stage.run("predict", "acme/m", json.dumps(ROW), "--json")
     assert result.exit_code == 0, result.output
     assert stage.requests[0]["url"].endswith("/api/v2/models/acme/m/infer")
