@@ -74,8 +74,8 @@ class KeyApi(ApiClient):
         """
         with self._translated():
             for entry in self._client.iterate("rejected"):
-                tenant, _, rest = entry["key"].partition("/")
-                yield RejectedUpload.model_validate({"tenant": tenant if rest else "", "bucket": "", **entry})
+                tenant, slash, _ = entry["key"].partition("/")
+                yield RejectedUpload.model_validate({"tenant": tenant if slash else "", "bucket": "", **entry})
 
     def find(self, name: str) -> Run:
         """Return the run of that name, or the newest run of the model of that name.

@@ -210,11 +210,11 @@ class Session:
         Raises:
             UnauthenticatedError: There is no API key.
         """
-        if (given := self.given_api()) is None:
+        if (address := self.given_api()) is None:
             return None
         from pipeline.cli.client.key_api import KeyApi
 
-        return KeyApi(*given, transport=self.world.transport)
+        return KeyApi(*address, transport=self.world.transport)
 
     def api_key(self, connection: Connection) -> str:
         """Return the API key: the one that is given, or the stack's.

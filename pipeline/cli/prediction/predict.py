@@ -95,9 +95,9 @@ def _find_served(
     stack: ExitStack, session: Session, connection: Connection | None, model: str, tenant: str | None
 ) -> tuple[ModelApi, str, Signature]:
     """Return the API that serves a model, the name by which it does, and the signature of the live version."""
-    if connection is None and (given := session.given_api()) is not None:
+    if connection is None and (address := session.given_api()) is not None:
         name = model if tenant is None or "/" in model else f"{tenant}/{model}"
-        api = stack.enter_context(ModelApi(*given, transport=session.world.transport))
+        api = stack.enter_context(ModelApi(*address, transport=session.world.transport))
         try:
             return api, name, api.signature(name)
         except NotFoundError as error:

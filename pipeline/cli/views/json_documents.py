@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.views.estimate import estimate_document
-from pipeline.cli.views.rejected_uploads import place_of
+from pipeline.cli.views.rejected_uploads import address_of
 
 if TYPE_CHECKING:
     from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
@@ -88,7 +88,7 @@ def rejected_document(upload: RejectedUpload) -> dict[str, Any]:
         "run": None,
         "tenant": upload.tenant or None,
         "model": None,
-        "file": place_of(upload),
+        "file": address_of(upload),
         "status": "REJECTED",
         "version": None,
         "error": {"type": "InvalidUploadError", "message": upload.reason},

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from pipeline.contracts.records.run import RejectedUpload, Run
 
-__all__ = ["merge_newest", "place_of", "rejected_lines"]
+__all__ = ["address_of", "merge_newest", "rejected_lines"]
 
 
 def merge_newest(
@@ -24,11 +24,11 @@ def merge_newest(
 def rejected_lines(rejected: Sequence[RejectedUpload]) -> Iterator[Text]:
     """Yield one line per upload: its key, and why no run was started."""
     for upload in rejected:
-        place = "".join(letter if letter.isprintable() else "?" for letter in place_of(upload))
-        yield Text(f"rejected {upload.at.astimezone():%m-%d %H:%M} {place}: {upload.reason}", "red")
+        address = "".join(letter if letter.isprintable() else "?" for letter in address_of(upload))
+        yield Text(f"rejected {upload.at.astimezone():%m-%d %H:%M} {address}: {upload.reason}", "red")
 
 
-def place_of(upload: RejectedUpload) -> str:
+def address_of(upload: RejectedUpload) -> str:
     """Return the address of an upload; its key alone where the API does not tell its bucket."""
     return f"s3://{upload.bucket}/{upload.key}" if upload.bucket else upload.key
 
