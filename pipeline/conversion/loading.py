@@ -14,6 +14,7 @@ __all__ = ["PICKLES", "SUFFIXES", "convert_file"]
 PICKLES = (".joblib", ".pkl", ".pickle")
 _STATES = (".pt", ".pth", ".safetensors")
 _KERAS = (".keras", ".h5")
+_BOOSTERS = (".txt", ".json", ".ubj", ".bst")  # LightGBM's and XGBoost's own, without the classes of an estimator
 SUFFIXES = (*PICKLES, ".cbm", *_STATES, *_KERAS)
 
 
@@ -47,7 +48,10 @@ def convert_file(path: Path, sample: Sample) -> ConvertedModel:
         from pipeline.conversion.keras import convert_keras
 
         return convert_keras(path, sample)
-    raise InvalidModelError(f"{path.name}: a model's file ends with {', '.join(SUFFIXES)}, or is a SavedModel folder")
+    hint = "; save a model of LightGBM or XGBoost by joblib.dump(estimator, FILE)" if suffix in _BOOSTERS else ""
+    raise InvalidModelError(
+        f"{path.name}: a model's file ends with {', '.join(SUFFIXES)}, or is a SavedModel folder{hint}"
+    )
 
 
 def _require(library: str, path: Path) -> None:

@@ -65,7 +65,8 @@ def _unpickle(path: Path) -> Any:
     except _DAMAGED as error:
         raise InvalidModelError(f"{path.name} is not a pickle, or is damaged ({type(error).__name__})") from None
     except Exception as error:  # noqa: BLE001 - the pickle's own code
-        raise InvalidModelError(f"{path.name} raised {type(error).__name__} while it was loaded: {error}") from None
+        text = f": {error}" if str(error) else ""
+        raise InvalidModelError(f"{path.name} raised {type(error).__name__} while it was loaded{text}") from None
 
 
 def _library(sentence: str) -> str:

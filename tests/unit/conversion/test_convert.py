@@ -157,6 +157,16 @@ def test_a_pickle_that_cannot_be_converted_is_explained(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(b"nonsense")
     with pytest.raises(InvalidModelError, match="not a pickle"):
         convert_file(tmp_path / "model.pkl", read_sample(sample_file(tmp_path)))
+    (tmp_path / "model.pkl").write_bytes(b"\x80\x05\x8c")  # raises an error without a text
+    with pytest.raises(InvalidModelError, match=r"model\.pkl .*[^: ]$"):
+        convert_file(tmp_path / "model.pkl", read_sample(sample_file(tmp_path)))
+
+
+@pytest.mark.parametrize("file", ["model.txt", "model.ubj"])
+def test_a_boosters_own_file_is_refused_with_the_way_to_save_it(tmp_path: Path, file: str) -> None:
+    (tmp_path / file).write_bytes(b"tree")
+    with pytest.raises(InvalidModelError, match=r"joblib\.dump"):
+        convert_file(tmp_path / file, read_sample(sample_file(tmp_path)))
 
 
 def test_a_pickle_of_a_missing_library_names_it(tmp_path: Path) -> None:
