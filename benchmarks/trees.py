@@ -23,6 +23,7 @@ os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -39,10 +40,11 @@ from trees_peers import fit_peers, measure_peers
 
 from pipeline.codec.unpack import unpack
 from pipeline.compression.make_variants import make_variants
+from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.thresholds import threshold_rule
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.ranking import relative_drop
-from pipeline.evaluation.scoring import OnnxModel, feeds, one_row, truth
+from pipeline.evaluation.scoring import Feeds, OnnxModel, feeds, one_row, truth
 from pipeline.planning.plan import plan
 from pipeline.selection.select import select
 from pipeline.training.distributed.machine import Machine
@@ -87,30 +89,11 @@ def measure_table(name: str, folder: Path) -> tuple[Result, Result]:
     chosen = select(variants, metric=planned.metric, spec=data.spec).winner
     signature = data.dataset.signature_of((), (), trained.decision)
     rows, labels = feeds(splits["test"], signature), truth(splits["test"], signature)
-    models = {
-        variant.display_name.split("/")[-1]: OnnxModel(unpack(files[variant.artifact.key]))
-        for variant in variants.variants
-        if variant.artifact is not None
-    }
-    full = variants.variants[0]
-    assert full.artifact is not None
-    medians = alternate({label: partial(model.run_raw, one_row(rows)) for label, model in models.items()}, ROUNDS)
     result: Result = {"seconds": seconds, "chosen": chosen.display_name, "chosen because": chosen.reason}
-    for variant in variants.variants:
-        if variant.artifact is None:
-            continue
-        label = variant.display_name.split("/")[-1]
-        quality = measure(signature, labels, models[label].run(rows))
-        result[label] = {
-            "status": variant.status,
-            "stored bytes": variant.artifact.bytes,
-            "times smaller": round((full.artifact.onnx_bytes or 0) / variant.artifact.bytes, 1),
-            "us": medians[label],
-            "times faster": round(medians["fp32"] / medians[label], 2),
-            **{metric: round(quality[metric], 6) for metric in METRICS if metric in quality},
-        }  # fmt: skip
-    label = chosen.display_name.split("/")[-1]
-    reference, quality = result["fp32"], result[label]
+    result |= measure_files(
+        variants.variants, files, lambda model: measure(signature, labels, model.run(rows)), one_row(rows)
+    )
+    reference, quality = result["fp32"], result[short_name(chosen.display_name)]
     result["drops"] = {
         metric: round(relative_drop(reference[metric], quality[metric], metric), 6)
         for metric in METRICS
@@ -124,9 +107,40 @@ def measure_table(name: str, folder: Path) -> tuple[Result, Result]:
     return result, peers
 
 
+def measure_files(
+    variants: Sequence[Variant], files: Memory, score: Callable[[OnnxModel], Mapping[str, float]], row: Feeds
+) -> Result:
+    """Measure each variant that has a file, by its name; the first one is fp32."""
+    made = {
+        short_name(variant.display_name): (variant, variant.artifact)
+        for variant in variants
+        if variant.artifact is not None
+    }
+    models = {name: OnnxModel(unpack(files[artifact.key])) for name, (_, artifact) in made.items()}
+    medians = alternate({name: partial(model.run_raw, row) for name, model in models.items()}, ROUNDS)
+    whole = made["fp32"][1].onnx_bytes or 0
+    result: Result = {}
+    for name, (variant, artifact) in made.items():
+        quality = score(models[name])
+        result[name] = {
+            "status": variant.status,
+            "stored bytes": artifact.bytes,
+            "times smaller": round(whole / artifact.bytes, 1),
+            "us": medians[name],
+            "times faster": round(medians["fp32"] / medians[name], 2),
+            **{metric: round(quality[metric], 6) for metric in METRICS if metric in quality},
+        }  # fmt: skip
+    return result
+
+
+def short_name(name: str) -> str:
+    """Return the name of a variant without its candidate's."""
+    return name.rsplit("/", maxsplit=1)[-1]
+
+
 def is_met(name: str, result: Result) -> bool:
     """Whether the chosen file of a table is as small and fast as asked for."""
-    small = result[result["chosen"].split("/")[-1]]
+    small = result[short_name(result["chosen"])]
     c_is_met = name != "adult" or (
         result["c"]["us"] <= MAX_C_MICROSECONDS and result["c"]["object bytes"] <= MAX_C_BYTES
     )
@@ -148,7 +162,7 @@ def main() -> None:
         print(name, "met" if is_met(name, results[name]) else "not met", results[name], peers[name], flush=True)
     floor = {name: result["fp32"] for name, result in results.items()}
     ratios = {
-        f"{name}/{measure}": result[result["chosen"].split("/")[-1]][measure]
+        f"{name}/{measure}": result[short_name(result["chosen"])][measure]
         for name, result in results.items()
         for measure in ("times smaller", "times faster")
     }

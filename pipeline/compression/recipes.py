@@ -84,12 +84,12 @@ class CompressionPlan:
 
     @property
     def fine_tunes(self) -> bool:
-        """Whether a pass of it trains."""
+        """Return whether a pass of it trains."""
         return any(step.fine_tunes for steps in (*self.changes, *self.quantizations.values()) for step in steps)
 
     @property
     def bisects(self) -> bool:
-        """Whether a weaker strength keeps the gates of quality wherever a stronger one does, as of trees."""
+        """Return whether a weaker strength keeps the gates of quality wherever a stronger one does, as of trees."""
         return all(step.refits for steps in self.changes for step in steps)
 
     @property
