@@ -159,7 +159,7 @@ class Aliases:
             ),
             summary_values={"rollout": begun},
         )
-        earlier = self._earlier_after_move(named, stored)
+        earlier = self._earlier_after_move(named, stored) or [live["version"]]  # rolling a first rollout back ends it
         return self._write(target, named, stored, earlier, note, rollout=writes) is not None
 
     def write_move(

@@ -100,6 +100,13 @@ def test_a_person_who_moves_an_alias_ends_the_rollout(registry: ModelRegistry, m
     assert registry.rollouts.stop(rollout, reason="late") is None
 
 
+def test_the_first_rollout_of_a_model_is_ended_by_a_rollback_to_the_live_version(registry: ModelRegistry) -> None:
+    start(registry)
+    assert registry.aliases.roll_back(CANARY, by="anna").version == 1
+    assert registry.rollouts.running() == []
+    assert registry.models("demo")[0].aliases == {"live": 1, "canary": 1}
+
+
 def test_another_alias_does_not_end_it(registry: ModelRegistry) -> None:
     rollout = start(registry)
     registry.aliases.move(AliasRef("demo", "adult", "beta"), 4, by="anna")
