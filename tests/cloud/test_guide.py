@@ -40,6 +40,13 @@ def test_every_command_of_the_guide_succeeds_in_its_order(tmp_path: Path, laptop
     assert "houses version 2 is live" in done.stderr
 
 
+def test_every_command_of_the_pages_for_operators_succeeds_after_the_guide(tmp_path: Path, laptop: Path) -> None:
+    done = paste(shell_blocks("docs/operations.md") + shell_blocks("docs/tenants.md"), tmp_path, laptop)
+    assert "acme is suspended" in done.stderr
+    assert "acme is deleted" in done.stderr
+    assert "canary" in done.stdout
+
+
 @pytest.fixture(scope="module")
 def readme(tmp_path_factory: pytest.TempPathFactory, laptop: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
     """What the README's own files became, and the folder that they are in."""

@@ -29,7 +29,7 @@ Examples:
   modeldrop --region eu-west-1 deploy
   modeldrop --stack test --region eu-west-1 deploy Gpu=none MaxVcpus=8 --yes
 
-PARAMETERS are those of template.yaml (docs/operations.md). Needs Docker, the AWS SAM CLI and Python 3.12.
+PARAMETERS are those of template.yaml (docs/deploy.md). Needs Docker, the AWS SAM CLI and Python 3.12.
 
 Exit code 1 when a check or the deploy failed."""
 _DESTROY = """

@@ -16,33 +16,57 @@ from pipeline.planning.estimates import PRICE_SOURCE
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-COMMANDS = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
+PROGRAM = get_command(app)
+COMMANDS = PROGRAM.commands  # type: ignore[attr-defined]  # it is a group
 
 
 def _blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page.read_text(), flags=re.DOTALL)
 
 
+def _shell_lines(page: Path) -> list[str]:
+    """Return the lines of all shell blocks: those that tests run (``sh``), and those for AWS (``sh aws``) or other."""
+    return "\n".join(_blocks(page, "sh(?: [a-z]+)?")).splitlines()
+
+
+def _anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
-def test_every_local_link_leads_somewhere(page: Path) -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text()):
-        assert (page.parent / target).exists(), target
+def test_every_local_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for path, _, anchor in (
+        target.partition("#") for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text())
+    ):
+        linked = page.parent / path if path else page
+        assert linked.exists(), path
+        assert not anchor or anchor in _anchors(linked), f"{path}#{anchor}"
+
+
+def _options(command: object) -> set[str]:
+    parameters = command.params  # type: ignore[attr-defined]  # it is a command
+    return {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_modeldrop_command_and_flag_exists(page: Path) -> None:
-    for line in re.findall(r"modeldrop ([a-z].*)", "\n".join(_blocks(page, "sh"))):
-        words = line.split("#")[0].split("|")[0].split()
+    for arguments in re.findall(r"modeldrop ((?:--[a-z]|[a-z]).*)", "\n".join(_shell_lines(page))):
+        words = re.split(r"\s#|[|)]", arguments)[0].split()
+        while words[0].startswith("--"):
+            assert words[0] in _options(PROGRAM), arguments
+            words = words[2:]  # an option of the program and its value
         command = COMMANDS[words[0]]
         if hasattr(command, "commands"):
             command = command.commands[words[1]]
-        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-        assert {word.split("=")[0] for word in words if word.startswith("--")} <= known | {"--help"}, line
+        flags = {word.split("=")[0] for word in words if re.match("--[a-z]", word)}
+        assert flags <= _options(command) | {"--help"}, arguments
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
 def test_every_make_target_exists(page: Path) -> None:
-    for target in re.findall(r"^make ([a-z-]+)", "\n".join(_blocks(page, "sh")), flags=re.MULTILINE):
+    for target in re.findall(r"^make ([a-z-]+)", "\n".join(_shell_lines(page)), flags=re.MULTILINE):
         done = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
@@ -73,7 +97,7 @@ def test_the_leaderboard_of_the_guide_has_the_columns_that_are_printed() -> None
 
 
 def test_prices_are_of_the_month_that_runs_are_reported_as_priced_by() -> None:
-    (told,) = re.findall(r"list prices, (us-east-1, \w+ \d+)", (ROOT / "docs" / "operations.md").read_text())
+    (told,) = re.findall(r"list prices, (us-east-1, \w+ \d+)", (ROOT / "docs" / "costs.md").read_text())
     assert f"list prices of {told}" == PRICE_SOURCE
 
 
@@ -86,6 +110,12 @@ def test_every_test_that_a_page_names_is_there() -> None:
             file, named = found or file, named + 1
             assert f"def {test}(" in (ROOT / file).read_text(), f"{page.name}: {file}::{test}"
     assert named > 20
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = ROOT / "docs" / "decisions" / "README.md"
+    records = {record.name for record in index.parent.glob("[0-9]*.md")}
+    assert set(re.findall(r"\]\(([0-9][\w-]+\.md)\)", index.read_text())) == records
 
 
 def test_every_module_that_answers_a_question_of_the_readme_exists() -> None:

@@ -1,4 +1,4 @@
-"""The computation of a small upload in docs/operations.md adds up, and its quantities are those of the code."""
+"""The computation of a small upload in docs/costs.md adds up, and its quantities are those of the code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from pipeline.planning.estimates import DOLLARS_AN_HOUR
 from tests.helpers.template import ROOT, state_machine, template
 
-TEXT = (ROOT / "docs" / "operations.md").read_text()
+TEXT = (ROOT / "docs" / "costs.md").read_text()
 SECTION = TEXT.split("### A file of 500 rows")[1].split("\n## ")[0]
 ROWS = [[cell.strip() for cell in line.split("|")[1:-1]] for line in SECTION.splitlines() if line.startswith("|")]
 MOST_SECONDS, MOST_DOLLARS = 120, 0.005
