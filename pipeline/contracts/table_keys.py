@@ -13,6 +13,8 @@ __all__ = [
     "grant_key",
     "grant_prefix",
     "history_prefix",
+    "key_prefix_key",
+    "keys_of_tenant",
     "model_key",
     "models_of",
     "registration_key",
@@ -111,6 +113,11 @@ def api_key_key(key_sha256: str) -> tuple[str, str]:
 def key_prefix_key(prefix: str, key_sha256: str) -> tuple[str, str]:
     """Return (pk, sk) of the reference to an API key by its first characters; it has no attributes."""
     return f"KEY-PREFIX#{prefix}", f"KEY#{key_sha256}"
+
+
+def keys_of_tenant(tenant: str) -> tuple[str, str]:
+    """Return (pk, sk prefix) of the references to a tenant's API keys, oldest first; attribute ``key_sha256``."""
+    return f"ACCOUNT#{tenant}", "KEY#"
 
 
 def tenant_key(tenant: str) -> tuple[str, str]:

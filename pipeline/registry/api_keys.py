@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from pipeline.contracts.clock import Clock, utc_now
-from pipeline.contracts.errors import ForbiddenError, NotFoundError, TransientError, UnauthenticatedError
+from pipeline.contracts.errors import (
+    ForbiddenError,
+    InputError,
+    NotFoundError,
+    TransientError,
+    UnauthenticatedError,
+)
 from pipeline.contracts.object_keys import SMOKE_TEST, check_model, check_tenant
-from pipeline.contracts.paging.page import MAX_LISTED, Page, collect, iterate, make_page
-from pipeline.contracts.ports import Item, PutRequest, Table
-from pipeline.contracts.table_keys import api_key_key, key_prefix_key
+from pipeline.contracts.paging.page import Page, collect, make_page
+from pipeline.contracts.ports import Item, PutRequest, Table, UpdateRequest
+from pipeline.contracts.table_keys import api_key_key, key_prefix_key, keys_of_tenant
 from pipeline.registry.roles import DEFAULT_ROLE, ROLES, check_role, role_of
 
-__all__ = ["ROTATION_OVERLAP", "ApiKey", "ApiKeys", "Principal"]
+__all__ = ["MAX_MODELS", "ROTATION_OVERLAP", "ApiKey", "ApiKeys", "Principal"]
 
 ROTATION_OVERLAP = timedelta(days=1)
+MAX_MODELS = 100  # that a caller may be limited to: an authorizer's answer has at most 8 KB
+_MAX_PRINCIPAL = 200  # characters
 _PREFIX_LENGTH = 11  # "md_" and 8 of 43 characters: identifies a key, and does not help to guess it
+_LISTING = "API-KEY"
+_OLD_LISTING = "KEY"  # of keys that an older release made, which have no reference in their tenant's list
+_MOVED = 500  # keys of an older release that one change moves
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,18 +102,22 @@ class ApiKeys:
             tenant: Tenant of the caller.
             principal: Name of the caller.
             role: Role of the caller (registry.roles).
-            models: Models that the caller may see; empty for all of the tenant.
+            models: Models that the caller may see, at most 100; empty for all of the tenant.
             valid_for: Time after which the key expires; None for never.
 
         Raises:
             InvalidUploadError: ``tenant`` or one of the models has no valid name.
-            InputError: There is no such role.
+            InputError: There is no such role, there are too many models, or the name is too long.
             ForbiddenError: ``principal`` is reserved for the pipeline.
             TransientError: Another writer was first.
         """
         check_tenant(tenant)
         for model in models:
             check_model(model)
+        if len(models) > MAX_MODELS:
+            raise InputError(f"a key is limited to at most {MAX_MODELS} models, not {len(models)}")
+        if len(principal) > _MAX_PRINCIPAL:
+            raise InputError(f"the name of a key's holder has at most {_MAX_PRINCIPAL} characters")
         if principal == SMOKE_TEST:
             raise ForbiddenError(f"'{SMOKE_TEST}' is reserved for the pipeline: choose another name")
         key = f"md_{secrets.token_urlsafe(32)}"
@@ -111,7 +128,7 @@ class ApiKeys:
         item: Item = {
             "pk": pk,
             "sk": sk,
-            "listing": "KEY",
+            "listing": _LISTING,
             "listed_at": f"{_format_time(now)}#{prefix}",
             "tenant": tenant,
             "principal": principal,
@@ -121,7 +138,8 @@ class ApiKeys:
             "created_at": _format_time(now),
             **expiry,
         }
-        if not self._table.write_all([PutRequest(item=item), PutRequest(item=_reference(item))]):
+        self.add_references()
+        if not self._table.write_all([PutRequest(item=item), *_reference_writes(item)]):
             raise TransientError("the registry is busy: no key was created, try again")
         return key
 
@@ -153,15 +171,27 @@ class ApiKeys:
         return collect(lambda count, after: self.page(tenant, limit=count, after=after), limit)
 
     def page(self, tenant: str | None = None, *, limit: int, after: str | None = None) -> Page[ApiKey]:
-        """Return a page of keys, newest first, revoked and expired ones included. The list may be a second old.
+        """Return a page of keys, newest first, revoked and expired ones included.
 
         Args:
-            tenant: Keys of one tenant, in a page that may have fewer; by default those of all.
+            tenant: Keys of one tenant, strongly consistent; by default those of all, which may be a second old.
             limit: Maximum number of keys.
             after: Position after which the page begins.
         """
-        page = self._listed(limit, after)
-        return Page([_api_key(item) for item in page.entries if tenant in (None, item["tenant"])], page.next)
+        before = after or ""
+        if tenant is None:
+            old_keys = self._table.listing(_OLD_LISTING, limit=limit + 1, before=before)
+            listed: Sequence[Item] = self._table.listing(_LISTING, limit=limit + 1, before=before)
+        else:
+            old_keys = [item for item in self._table.listing(_OLD_LISTING, before=before) if item["tenant"] == tenant]
+            listed = self._of_tenant(tenant, limit=limit + 1, after=after)
+        merged = heapq.merge(listed, old_keys, key=lambda item: item["listed_at"], reverse=True)
+        return make_page(
+            list(islice(merged, limit + 1)),
+            limit,
+            position=lambda item: str(item["listed_at"]),
+            parse=lambda items: [_api_key(item) for item in items],
+        )
 
     def find(self, prefix: str) -> ApiKey:
         """Return the valid key with this prefix.
@@ -202,17 +232,36 @@ class ApiKeys:
         """
         for item in self._find_valid(prefix):
             self._table.update(item["pk"], item["sk"], {"revoked_at": _format_time(self._now())})
+        self.add_references()
 
     def delete_all(self, tenant: str) -> int:
-        """Delete the keys of a tenant, and return their number."""
-        deleted = 0
-        for item in self._all():
+        """Delete the keys of a tenant, and return their number. Idempotent."""
+        pk, prefix = keys_of_tenant(tenant)
+        references = [(item["key_sha256"], item["sk"].removeprefix(prefix)) for item in self._table.query(pk, prefix)]
+        for item in self._table.listing(_OLD_LISTING):
             if item["tenant"] == tenant:
-                reference = _reference(item)
-                self._table.delete(reference["pk"], reference["sk"])
-                self._table.delete(item["pk"], item["sk"])
-                deleted += 1
-        return deleted
+                references.append((item["pk"].removeprefix("KEY#"), item["listed_at"]))
+        for key_sha256, listed_at in references:
+            self._table.delete(*api_key_key(key_sha256))
+            self._table.delete(*key_prefix_key(listed_at.rpartition("#")[2], key_sha256))
+            self._table.delete(pk, f"{prefix}{listed_at}")  # last: it leads to the others
+        return len(references)
+
+    def add_references(self, *, limit: int = _MOVED) -> int:
+        """Add the references to keys of an older release, and return the number of these keys. Idempotent.
+
+        Each key is one transaction, which fails if the key was moved or deleted meanwhile.
+
+        Args:
+            limit: Maximum number of keys.
+        """
+        items = self._table.listing(_OLD_LISTING, limit=limit)
+        for item in items:
+            moved = UpdateRequest(
+                key=(item["pk"], item["sk"]), values={"listing": _LISTING}, only_if={"listing": _OLD_LISTING}
+            )
+            self._table.write_all([moved, *_reference_writes(item)])
+        return len(items)
 
     def _find_valid(self, prefix: str) -> Sequence[Item]:
         valid = [item for item in self._find(prefix) if self._is_valid(item)]
@@ -221,29 +270,33 @@ class ApiKeys:
         return valid
 
     def _find(self, prefix: str) -> Sequence[Item]:
-        """Return the keys with a prefix; a key of an older release has no reference, and all keys are read for it."""
+        """Return the keys with a prefix; one of an older release may have no reference, and those keys are read."""
         if len(prefix) != _PREFIX_LENGTH:
             return ()
         references = self._table.query(*key_prefix_key(prefix, ""))
         if references:
             return self._table.get_all([api_key_key(item["sk"].removeprefix("KEY#")) for item in references])
-        return [item for item in self._all() if item["prefix"] == prefix]
+        return [item for item in self._table.listing(_OLD_LISTING) if item["prefix"] == prefix]
 
-    def _all(self) -> Iterator[Item]:
-        return iterate(lambda after: self._listed(MAX_LISTED, after))
-
-    def _listed(self, limit: int, after: str | None) -> Page[Item]:
-        items = self._table.listing("KEY", limit=limit + 1, before=after or "")
-        return make_page(items, limit, position=lambda item: str(item["listed_at"]), parse=lambda items: items)
+    def _of_tenant(self, tenant: str, *, limit: int | None = None, after: str | None = None) -> Sequence[Item]:
+        """Return the keys of a tenant that have references, newest first."""
+        pk, prefix = keys_of_tenant(tenant)
+        start = None if after is None else f"{prefix}{after}"
+        references = self._table.query(pk, prefix, newest_first=True, limit=limit, after=start)
+        return self._table.get_all([api_key_key(reference["key_sha256"]) for reference in references])
 
     def _is_valid(self, item: Item) -> bool:
         return "revoked_at" not in item and item.get("valid_until", "9") > _format_time(self._now())
 
 
-def _reference(item: Item) -> Item:
-    """Return the reference to a key by its first characters, by which it is revoked and rotated."""
-    pk, sk = key_prefix_key(item["prefix"], item["pk"].removeprefix("KEY#"))
-    return {"pk": pk, "sk": sk}
+def _reference_writes(item: Item) -> Sequence[PutRequest]:
+    """Return the writes of a key's references: by its first characters, and in its tenant's list."""
+    key_sha256 = item["pk"].removeprefix("KEY#")
+    by_prefix, (pk, prefix) = key_prefix_key(item["prefix"], key_sha256), keys_of_tenant(item["tenant"])
+    return (
+        PutRequest(item={"pk": by_prefix[0], "sk": by_prefix[1]}),
+        PutRequest(item={"pk": pk, "sk": f"{prefix}{item['listed_at']}", "key_sha256": key_sha256}),
+    )
 
 
 def _sha256(key: str) -> str:

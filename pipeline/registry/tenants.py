@@ -71,6 +71,10 @@ class Tenants:
         item = self._table.get(*tenant_key(tenant))
         return None if item is None else _tenant(item)
 
+    def get_all(self, tenants: Sequence[str]) -> Sequence[Tenant]:
+        """Return several tenants, in one batch; those that do not exist are left out."""
+        return [_tenant(item) for item in self._table.get_all([tenant_key(tenant) for tenant in tenants])]
+
     def list(self, *, limit: int | None = None) -> Sequence[Tenant]:
         """Return the newest tenants, all of them by default; see ``page``."""
         return collect(lambda count, after: self.page(limit=count, after=after), limit)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pipeline.contracts.errors import UnauthenticatedError
 from pipeline.serving.credentials import find_credential
 
-__all__ = ["Authorizer"]
+__all__ = ["MAX_ANSWER_BYTES", "Authorizer"]
+
+MAX_ANSWER_BYTES = 8_000  # API Gateway takes 8 KB
 
 
 class _Caller(Protocol):
@@ -61,7 +64,7 @@ class Authorizer:
         except UnauthenticatedError as error:
             denied = _make_policy("Deny", stage)
             return {"principalId": "unknown", "policyDocument": denied, "context": {"reason": error.message}}
-        policy = {
+        response: dict[str, Any] = {
             "principalId": f"{caller.tenant}/{caller.principal}",
             "policyDocument": _make_policy("Allow", stage),
             "context": {
@@ -69,15 +72,25 @@ class Authorizer:
                 "principal": caller.principal,
                 "permissions": ",".join(caller.permissions),
                 "models": ",".join(caller.models),
-                **({"shared": _join_shared(caller.shared)} if caller.shared else {}),
             },
         }
-        gateway_key = caller.gateway_key or self._gateway_key
-        return policy | ({"usageIdentifierKey": gateway_key} if gateway_key else {})
+        if gateway_key := caller.gateway_key or self._gateway_key:
+            response["usageIdentifierKey"] = gateway_key
+        if shared := _join_shared(caller.shared, MAX_ANSWER_BYTES - len(json.dumps(response))):
+            response["context"]["shared"] = shared
+        return response
 
 
-def _join_shared(shared: Mapping[str, Sequence[str]]) -> str:
-    return ",".join(f"{model}={'+'.join(permissions)}" for model, permissions in sorted(shared.items()))
+def _join_shared(shared: Mapping[str, Sequence[str]], max_bytes: int) -> str:
+    """Return the permissions on shared models as one text, as many of them as fit into the answer."""
+    entries: list[str] = []
+    room = max_bytes - len(', "shared": ""')
+    for model, permissions in sorted(shared.items()):
+        entries.append(f"{model}={'+'.join(permissions)}")
+        room -= len(entries[-1]) + 1
+        if room < 0:
+            return ",".join(entries[:-1])
+    return ",".join(entries)
 
 
 def _stage_arn(method_arn: str) -> str:

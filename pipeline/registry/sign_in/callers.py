@@ -28,6 +28,10 @@ class _Tenants(Protocol):
         """Return a tenant; None if there is none."""
         ...
 
+    def get_all(self, tenants: Sequence[str]) -> Sequence[Tenant]:
+        """Return those of the tenants that exist."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuthenticatedCaller:
@@ -38,7 +42,8 @@ class AuthenticatedCaller:
         principal: Its name within the tenant.
         permissions: Any of ``read``, ``predict``, ``publish`` and ``manage``.
         models: Models that it may see; empty for all of the tenant.
-        shared: Permissions on models that active tenants share with its own, by ``owner/model``.
+        shared: Permissions on models that active tenants share with its own, by ``owner/model``; none for a caller that
+            may see only some models.
         gateway_key: Key of API Gateway that counts the tenant's requests; None for a tenant without a record.
     """
 
@@ -91,7 +96,7 @@ class Callers:
             principal=principal.principal,
             permissions=principal.permissions,
             models=principal.models,
-            shared={} if tenant is None else self._shared_by_active(tenant),
+            shared={} if tenant is None or principal.models else self._shared_by_active(tenant),
             gateway_key=None if tenant is None else tenant.gateway_key,
         )
 
@@ -105,6 +110,7 @@ class Callers:
     def _shared_by_active(self, tenant: Tenant) -> dict[str, Sequence[str]]:
         """Return the models shared with a tenant without those of owners that are suspended or deleted."""
         shared = tenant.shared_permissions
-        owners = {model.partition("/")[0] for model in shared}
-        active = {owner for owner in owners if (record := self._tenants.get(owner)) and record.status == ACTIVE}
+        owners = sorted({model.partition("/")[0] for model in shared})
+        stored = self._tenants.get_all(owners) if owners else ()
+        active = {owner.tenant for owner in stored if owner.status == ACTIVE}
         return {model: granted for model, granted in shared.items() if model.partition("/")[0] in active}

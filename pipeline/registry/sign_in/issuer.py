@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pipeline.contracts.errors import ConfigurationError, InputError, UnauthenticatedError
 from pipeline.contracts.object_keys import check_model, check_tenant
-from pipeline.registry.api_keys import Principal
+from pipeline.registry.api_keys import MAX_MODELS, Principal
 from pipeline.registry.roles import ROLES
 
 __all__ = ["CLAIM_PATTERN", "TokenIssuer"]
@@ -20,7 +20,6 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _PREFIXES = ("modeldrop/", "modeldrop:")  # of a role among the scopes of several programs
 _SUBJECT = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,200}")  # printable, and safe in JSON
 _ABSENT = object()  # a claim that is null is there: it names no model, not all
-_MAX_MODELS = 50  # an authorizer's answer has at most 8 KB
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,9 +105,9 @@ class TokenIssuer:
                 check_model(name)
         except InputError:
             names = []
-        if not 1 <= len(names) <= _MAX_MODELS:
+        if not 1 <= len(names) <= MAX_MODELS:
             raise UnauthenticatedError(
-                f"the token's claim {self.models_claim} does not name 1 to {_MAX_MODELS} models of its tenant"
+                f"the token's claim {self.models_claim} does not name 1 to {MAX_MODELS} models of its tenant"
             )
         return tuple(names)
 

@@ -22,11 +22,23 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.table import FakeTable
 
 
-class _Unlisted(FakeTable):
-    """A table whose listing index must not be read."""
+class _Counting(FakeTable):
+    """A table that counts the items that are read."""
+
+    read = 0
+
+    def get_all(self, *arguments: Any, **options: Any) -> list[Item]:
+        return self._count(super().get_all(*arguments, **options))
+
+    def query(self, *arguments: Any, **options: Any) -> list[Item]:
+        return self._count(super().query(*arguments, **options))
 
     def listing(self, *arguments: Any, **options: Any) -> list[Item]:
-        raise AssertionError("the listing index was read")
+        return self._count(super().listing(*arguments, **options))
+
+    def _count(self, items: list[Item]) -> list[Item]:
+        self.read += len(items)
+        return items
 
 
 @pytest.fixture
@@ -52,7 +64,7 @@ def test_a_key_resolves_to_its_tenant_and_principal(keys: ApiKeys) -> None:
 
 def test_the_key_itself_is_stored_nowhere(keys: ApiKeys, table: FakeTable) -> None:
     key = keys.create("demo")
-    (item,) = table.listing("KEY")
+    (item,) = table.listing("API-KEY")
     assert key not in str(item)
     assert item["pk"] == f"KEY#{hashlib.sha256(key.encode()).hexdigest()}"
     assert not any(key[i : i + 12] in str(item) for i in range(len(key) - 11))
@@ -123,7 +135,7 @@ def test_a_rotation_does_not_prolong_the_old_key(keys: ApiKeys, clock: FakeClock
 
 def test_a_key_of_an_older_release_has_the_role_of_its_permissions(keys: ApiKeys, table: FakeTable) -> None:
     key = keys.create("demo")
-    (item,) = table.listing("KEY")
+    (item,) = table.listing("API-KEY")
     table.update(item["pk"], item["sk"], {"permissions": ["predict", "read"]}, remove=["role", "models"])
     assert keys.list()[0].role == "predictor"
     assert keys.resolve(key).permissions == ("predict", "read")
@@ -154,28 +166,80 @@ def test_a_key_that_is_not_there_cannot_be_revoked(keys: ApiKeys) -> None:
             keys.revoke(prefix)
 
 
-def test_a_key_is_revoked_by_its_reference_without_reading_the_list(table: FakeTable, clock: FakeClock) -> None:
-    keys = ApiKeys(_Unlisted(table._items), now=clock)
-    key = keys.create("demo")
+def test_a_key_is_revoked_by_its_reference_and_no_other_is_read(table: FakeTable, clock: FakeClock) -> None:
+    counting = _Counting(table._items)
+    keys = ApiKeys(counting, now=clock)
+    key, *_ = [keys.create("demo") for _ in range(9)]
+    counting.read = 0
     assert keys.find(key[:11]).tenant == "demo"
     keys.revoke(key[:11])
+    assert counting.read == 4  # twice the reference and the key
     with pytest.raises(UnauthenticatedError):
         keys.resolve(key)
 
 
 def test_a_key_of_an_older_release_is_revoked_although_it_has_no_reference(keys: ApiKeys, table: FakeTable) -> None:
-    key = keys.create("demo")
-    (reference,) = table.query(f"KEY-PREFIX#{key[:11]}")
-    table.delete(reference["pk"], reference["sk"])
+    key = _make_old(table, keys.create("demo"))
     keys.revoke(key[:11])
     with pytest.raises(UnauthenticatedError):
         keys.resolve(key)
 
 
+def test_the_keys_of_a_tenant_are_a_query_and_those_of_others_are_not_read(table: FakeTable, clock: FakeClock) -> None:
+    counting = _Counting(table._items)
+    keys = ApiKeys(counting, now=clock)
+    for number in range(50):
+        keys.create("acme" if number % 10 else "demo")
+        clock.pass_seconds(1)
+    counting.read = 0
+    assert [key.tenant for key in keys.list("demo")] == ["demo"] * 5
+    assert counting.read == 10  # references and keys
+    pages = [keys.page("demo", limit=3)]
+    pages.append(keys.page("demo", limit=3, after=pages[0].next))
+    assert [len(page.entries) for page in pages] == [3, 2]
+    assert pages[1].next is None
+    assert [*pages[0].entries, *pages[1].entries] == keys.list("demo")
+
+
+def test_keys_of_an_older_release_are_listed_where_they_belong(
+    keys: ApiKeys, table: FakeTable, clock: FakeClock
+) -> None:
+    made = []
+    for tenant in ("demo", "acme", "demo", "acme"):
+        made.append(keys.create(tenant)[:11])
+        clock.pass_seconds(1)
+    for prefix in made[:3]:
+        _make_old(table, prefix)
+    assert [key.prefix for key in keys.list("demo")] == [made[2], made[0]]
+    assert [key.prefix for key in keys.list()] == made[::-1]
+    first = keys.page(limit=2)
+    assert [*first.entries, *keys.page(limit=2, after=first.next).entries] == keys.list()
+    keys.create("other")  # moves them
+    assert table.listing("KEY") == []
+    assert [key.prefix for key in keys.list("demo")] == [made[2], made[0]]
+    assert [key.prefix for key in keys.list()[1:]] == made[::-1]
+    assert [keys.add_references(), keys.delete_all("demo"), len(keys.list("acme"))] == [0, 2, 2]
+
+
+def test_deleted_keys_of_an_older_release_leave_nothing(keys: ApiKeys, table: FakeTable) -> None:
+    _make_old(table, keys.create("demo"))
+    assert keys.delete_all("demo") == 1
+    assert table._items == {}
+
+
+def _make_old(table: FakeTable, key: str) -> str:
+    """Make a key look as the first release stored it: listed under its old name, without references."""
+    item = next(item for item in table.listing("API-KEY") if item["prefix"] == key[:11])
+    table.update(item["pk"], item["sk"], {"listing": "KEY"})
+    table.delete(f"KEY-PREFIX#{key[:11]}", item["pk"])
+    table.delete(f"ACCOUNT#{item['tenant']}", f"KEY#{item['listed_at']}")
+    return key
+
+
 def test_deleted_keys_leave_no_reference(keys: ApiKeys, table: FakeTable) -> None:
     key, other = keys.create("demo"), keys.create("acme")
     assert [keys.delete_all("demo"), keys.delete_all("demo")] == [1, 0]
-    assert table.query(f"KEY-PREFIX#{key[:11]}") == []
+    assert table.query(f"KEY-PREFIX#{key[:11]}") == table.query("ACCOUNT#demo") == []
     assert keys.find(other[:11]).tenant == "acme"
 
 
@@ -193,7 +257,7 @@ def test_keys_are_listed_newest_first_of_one_tenant_or_of_all(keys: ApiKeys, clo
 def test_a_key_needs_a_valid_tenant(keys: ApiKeys, table: FakeTable, tenant: str) -> None:
     with pytest.raises(InvalidUploadError):
         keys.create(tenant)
-    assert table.listing("KEY") == []
+    assert table.listing("API-KEY") == []
 
 
 def test_no_key_bears_the_pipelines_own_principal(keys: ApiKeys) -> None:

@@ -8,14 +8,29 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.errors import UnauthenticatedError
-from pipeline.registry.api_keys import ApiKeys
+from pipeline.contracts.errors import InputError, UnauthenticatedError
+from pipeline.contracts.ports import Item
+from pipeline.registry.api_keys import MAX_MODELS, ApiKeys
 from pipeline.registry.sign_in.callers import Callers
 from pipeline.registry.tenants import MAX_SHARED, TenantAdministration
-from pipeline.serving.authorizer import Authorizer
+from pipeline.serving.authorizer import MAX_ANSWER_BYTES, Authorizer
 from tests.fakes.gateway_keys import FakeGatewayKeys
 from tests.fakes.table import FakeTable
 from tests.helpers.function_files import event
+
+
+class _Counting(FakeTable):
+    """A table that counts requests."""
+
+    reads = 0
+
+    def get(self, *arguments: Any, **options: Any) -> Item | None:
+        self.reads += 1
+        return super().get(*arguments, **options)
+
+    def get_all(self, *arguments: Any, **options: Any) -> list[Item]:
+        self.reads += 1
+        return super().get_all(*arguments, **options)
 
 
 @pytest.fixture
@@ -119,8 +134,56 @@ def test_shared_models_are_in_the_context_and_fit_into_an_answer(keys: ApiKeys, 
     for number in range(MAX_SHARED):
         tenants.share("d" * 32, f"{'m' * 30}{number:02}", "acme", "predictor")
     answer = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", "ci")}))
-    assert f"{'d' * 32}/{'m' * 30}07=predict+read" in answer["context"]["shared"].split(",")
-    assert len(json.dumps(answer)) < 8_000  # API Gateway takes 8 KB
+    shared = answer["context"]["shared"].split(",")
+    assert shared == [f"{'d' * 32}/{'m' * 30}{number:02}=predict+read" for number in range(MAX_SHARED)]
+    assert len(json.dumps(answer)) <= MAX_ANSWER_BYTES < 8 << 10
+
+
+def test_of_300_grants_an_answer_has_no_more_than_fit(
+    keys: ApiKeys, tenants: TenantAdministration, table: FakeTable
+) -> None:
+    """A grant too many is refused when it is made; this is a table that something else has written."""
+    tenants.create("acme", tier="premium")
+    for owner in ("d" * 32, "e" * 32):
+        tenants.create(owner)
+    shared = {f"{'de'[number % 2] * 32}/{'m' * 29}{number:03}": "predictor" for number in range(300)}
+    table.update("ACCOUNT#acme", "ACCOUNT", {"shared": shared})
+    answer = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", "ö" * 200)}))
+    fitting = answer["context"]["shared"].split(",")
+    assert len(json.dumps(answer)) <= MAX_ANSWER_BYTES
+    assert MAX_SHARED < len(fitting) < 300
+    assert fitting == [f"{model}=predict+read" for model in sorted(shared)][: len(fitting)]
+
+
+def test_a_key_for_as_many_models_as_possible_fits_and_has_no_shared_ones(
+    keys: ApiKeys, tenants: TenantAdministration
+) -> None:
+    for tenant in ("acme", "owner"):
+        tenants.create(tenant)
+    tenants.share("owner", "houses", "acme", "predictor")
+    models = [f"{'m' * 29}{number:03}" for number in range(MAX_MODELS)]
+    answer = authorizer(keys, tenants, None)(asking({"x-api-key": keys.create("acme", models=models)}))
+    assert answer["context"]["models"].split(",") == models
+    assert "shared" not in answer["context"]  # such a key reaches no shared model
+    assert len(json.dumps(answer)) <= MAX_ANSWER_BYTES
+    with pytest.raises(InputError, match="100 models, not 101"):
+        keys.create("acme", models=[*models, "one-more"])
+    with pytest.raises(InputError, match="200 characters"):
+        keys.create("acme", "x" * 201)
+
+
+def test_the_owners_of_shared_models_are_one_read() -> None:
+    table = _Counting()
+    tenants = TenantAdministration(table, FakeGatewayKeys())
+    tenants.create("acme")
+    for number in range(MAX_SHARED):
+        tenants.create(f"owner-{number}")
+        tenants.share(f"owner-{number}", "houses", "acme", "reader")
+    authorize = authorizer(ApiKeys(table), tenants, None)
+    request = asking({"x-api-key": ApiKeys(table).create("acme")})
+    table.reads = 0
+    assert len(authorize(request)["context"]["shared"].split(",")) == MAX_SHARED
+    assert table.reads == 3  # the key, its tenant, the owners
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ MADE = {
     "DescribeModelsFunction": [
         *READS, *items(OWN, "GetItem", "Query"), *items(VERSION, "GetItem", "Query"), *items(AUDIT, "PutItem"),
     ],
-    "AuthorizeRequestFunction": [*items(API_KEY, "GetItem"), *items(TENANT, "GetItem")],
+    "AuthorizeRequestFunction": [*items(API_KEY, "GetItem"), *items(TENANT, "GetItem", "BatchGetItem")],
     "ManageRegistryFunction": [
         listing("ArtifactsBucket"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
         *items(VERSION, "GetItem", "PutItem", "UpdateItem", "ConditionCheckItem", "Query"),
@@ -169,8 +169,8 @@ MADE = {
     ],
     "ServerRole": [
         *items(VERSION, "GetItem", "Query"), *items(OWN, "GetItem", "Query"), *items(API_KEY, "GetItem"),
-        *items(TENANT, "GetItem"), *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
-        *items(COUNTERS, "UpdateItem"),
+        *items(TENANT, "GetItem", "BatchGetItem"), *items(COUNTERS, "UpdateItem"),
+        *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "GetObject"),
         *on(STACK_ID, "cloudformation:DescribeStacks"),  # it runs the command with --stack
     ],
     "JobRole": [*WRITES, *LOGS, *GIVES_UP],
@@ -304,6 +304,7 @@ def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
         ("PredictFunction", next(items(VERSION, "UpdateItem"))),
         ("DescribeModelsFunction", next(objects("ArtifactsBucket", KEYS.plan, "PutObject"))),
         ("AuthorizeRequestFunction", next(items(OWN, "GetItem"))),
+        ("AuthorizeRequestFunction", next(items(API_KEY, "BatchGetItem"))),
         ("RegisterModelFunction", next(objects("ArtifactsBucket", KEYS.plan, "PutObject"))),
         ("PredictFunction", next(items(COUNTERS, "GetItem"))),
         ("CheckRolloutsFunction", next(listed("RUN"))),

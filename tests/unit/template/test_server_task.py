@@ -77,7 +77,8 @@ def test_it_reads_and_writes_counters_of_rollouts_alone() -> None:
         named = statement["Action"]
         actions |= {named} if isinstance(named, str) else set(named)
         assert statement["Resource"] != "*"
-    reads = {"cloudformation:DescribeStacks", "dynamodb:GetItem", "dynamodb:Query", "s3:GetObject"}
+    of_table = {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"}
+    reads = {"cloudformation:DescribeStacks", *of_table, "s3:GetObject"}
     assert actions == {*reads, "dynamodb:UpdateItem"}  # test_iam says of which items
 
 
