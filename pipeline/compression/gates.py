@@ -1,4 +1,7 @@
-"""The gates of a compressed file: what it may lose against the fp32 file, and what it must win."""
+"""The gates of a compressed file: what it may lose against the fp32 file, and what it must win.
+
+Each comparison says what is allowed, and is negated: a figure that is NaN keeps no gate.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pipeline.contracts.spec.job_spec import Compression
-from pipeline.contracts.spec.metrics import greater_is_better
-from pipeline.evaluation.ranking import is_faster, relative_drop
+from pipeline.evaluation.ranking import is_as_good_as, is_faster, relative_drop, worse_end
 
 __all__ = ["MAX_BATCH_DIFFERENCE", "FileCost", "Predicted", "failed_cost_gates", "failed_quality_gates"]
 
@@ -59,22 +61,23 @@ def failed_quality_gates(full: Predicted, small: Predicted, *, metric: str, limi
         limits: Of the JobSpec.
     """
     failed = []
-    if math.isfinite(full.quality[metric]) and not math.isfinite(small.quality[metric]):
+    quality, reference = small.quality[metric], full.quality[metric]
+    drop = relative_drop(reference, quality, metric)
+    if not math.isfinite(quality) and quality != reference:
         failed.append(f"{metric} is not finite: some row has no finite prediction")
-    drop = relative_drop(full.quality[metric], small.quality[metric], metric)
-    if drop > limits.max_quality_drop:
+    elif not drop <= limits.max_quality_drop:
         failed.append(
-            f"{metric} {small.quality[metric]:.6g} is {drop:.2%} worse than fp32's {full.quality[metric]:.6g}, "
+            f"{metric} {quality:.6g} is {drop:.2%} worse than fp32's {reference:.6g}, "
             f"at most {limits.max_quality_drop:.2%} is allowed"
         )
-    if metric in full.interval and _is_outside(small.quality[metric], full.interval[metric], metric):
+    if metric in full.interval and not is_as_good_as(quality, worse_end(full.interval[metric], metric), metric):
         low, high = full.interval[metric]
-        failed.append(f"{metric} {small.quality[metric]:.6g} is outside fp32's 95 % interval, {low:.6g} to {high:.6g}")
-    if small.agreement < limits.min_agreement:
+        failed.append(f"{metric} {quality:.6g} is outside fp32's 95 % interval, {low:.6g} to {high:.6g}")
+    if not small.agreement >= limits.min_agreement:
         failed.append(
             f"its agreement with fp32 is {small.agreement:.4f}, at least {limits.min_agreement:.4f} is expected"
         )
-    if small.batch_difference > MAX_BATCH_DIFFERENCE:
+    if not small.batch_difference <= MAX_BATCH_DIFFERENCE:
         failed.append(
             f"its prediction for a row depends on the other rows of the batch: by {small.batch_difference:.3g}, "
             f"at most {MAX_BATCH_DIFFERENCE:g} is allowed"
@@ -92,15 +95,9 @@ def failed_cost_gates(full: FileCost, small: FileCost, *, limits: Compression) -
             f"fp32 has {full.bytes} and {full.latency_us:.0f}"
         )
     slowdown = small.latency_us / full.latency_us
-    if limits.max_slowdown is not None and slowdown > limits.max_slowdown:
+    if limits.max_slowdown is not None and not slowdown <= limits.max_slowdown:
         failed.append(
             f"one row takes {small.latency_us:.0f} us, {slowdown:.2f} times fp32's {full.latency_us:.0f} us, "
             f"at most {limits.max_slowdown:g} times is allowed"
         )
     return tuple(failed)
-
-
-def _is_outside(quality: float, interval: tuple[float, float], metric: str) -> bool:
-    """Whether ``quality`` is worse than the interval; a better one is no failure."""
-    low, high = interval
-    return quality < low if greater_is_better(metric) else quality > high

@@ -1,7 +1,8 @@
 """The served file beside the out-of-fold predictions of its fold models, on rows that they learned from.
 
 A file of the same model knows these rows: it may be surer and right more often than the predictions of models that have
-not seen them, as much as it likes. It may not be worse. So the bounds are one-sided.
+not seen them, as much as it likes. It may not be worse. So the bounds are one-sided. Each comparison is negated: NaN
+keeps no bound.
 """
 
 from __future__ import annotations
@@ -78,16 +79,16 @@ def _compare_probabilities(
 ) -> Iterator[str]:
     file, bag = _Probabilities.of(served, truth), _Probabilities.of(out_of_fold, truth)
     is_confident = bag.right & (out_of_fold.max(axis=1) >= _MIN_CONFIDENCE)
-    if is_confident.sum() >= _MIN_ROWS and (agreed := float(file.right[is_confident].mean())) < _MIN_KEPT:
+    if is_confident.sum() >= _MIN_ROWS and not (agreed := float(file.right[is_confident].mean())) >= _MIN_KEPT:
         yield f"of the labels confidently right out-of-fold it keeps {agreed:.3f}, at least {_MIN_KEPT} is expected"
-    if file.accuracy < (minimum := bag.accuracy - _MAX_LOST_ACCURACY):
+    if not file.accuracy >= (minimum := bag.accuracy - _MAX_LOST_ACCURACY):
         yield f"its accuracy on them is {file.accuracy:.3f}, at least {minimum:.3f} is expected"
-    if file.log_loss > (maximum := _MAX_LOG_LOSS * bag.log_loss + _LOG_LOSS_SLACK):
+    if not file.log_loss <= (maximum := _MAX_LOG_LOSS * bag.log_loss + _LOG_LOSS_SLACK):
         losses = f"its log loss on them is {file.log_loss:.4g}, out-of-fold it is {bag.log_loss:.4g}"
         yield f"{losses}: at most {maximum:.4g}"
-    if file.confidence < (minimum := bag.confidence - _MAX_LOST_CONFIDENCE):
+    if not file.confidence >= (minimum := bag.confidence - _MAX_LOST_CONFIDENCE):
         yield f"its mean confidence is {file.confidence:.3f}, at least {minimum:.3f} is expected"
-    if file.overconfidence > (maximum := max(0.0, bag.overconfidence) + _MAX_OVERCONFIDENCE):
+    if not file.overconfidence <= (maximum := max(0.0, bag.overconfidence) + _MAX_OVERCONFIDENCE):
         excess = file.overconfidence
         yield f"its mean confidence exceeds its accuracy by {excess:.3f}, at most {maximum:.3f} is expected"
 
@@ -118,10 +119,10 @@ class _Probabilities:
 
 def _compare_values(truth: Floats, served: npt.NDArray[Any], out_of_fold: npt.NDArray[Any]) -> Iterator[str]:
     own, other = (float(np.sqrt(np.square(values - truth).mean())) for values in (served, out_of_fold))
-    if own > _MAX_RMSE * other + 1e-6 * float(np.abs(truth).max()):
+    if not own <= _MAX_RMSE * other + 1e-6 * float(np.abs(truth).max()):
         yield f"its RMSE on them is {own:.6g}, out-of-fold it is {other:.6g}: at most {_MAX_RMSE:g} times that"
     related, expected = _correlation(served, truth), _correlation(out_of_fold, truth) - _MAX_LOST_CORRELATION
-    if related < expected:
+    if not related >= expected:
         yield f"its correlation with the truth is {related:.3f}, at least {expected:.3f} is expected"
 
 

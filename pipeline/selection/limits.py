@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.job_spec import Limits
-from pipeline.contracts.spec.metrics import greater_is_better
+from pipeline.evaluation.ranking import is_as_good_as
 from pipeline.selection.pareto import latency_of, quality_of, size_of
 
 __all__ = ["excess", "violations"]
@@ -43,10 +43,6 @@ def _missed(variant: Variant, metric: str, limits: Limits) -> Iterator[tuple[str
     if limits.max_latency_us is not None and latency > limits.max_latency_us:
         sentence = f"one row takes {latency:.0f} us; limits.max_latency_us is {limits.max_latency_us:g}"
         yield sentence, latency / limits.max_latency_us - 1
-    if limits.min_quality is not None and _is_worse(quality, limits.min_quality, metric):
+    if limits.min_quality is not None and not is_as_good_as(quality, limits.min_quality, metric):
         ratio = abs(quality - limits.min_quality) / max(abs(limits.min_quality), _EPSILON)
         yield f"{metric} is {quality:.6g}; limits.min_quality is {limits.min_quality:g}", ratio
-
-
-def _is_worse(quality: float, bound: float, metric: str) -> bool:
-    return quality < bound if greater_is_better(metric) else quality > bound

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.job_spec import Prefer
-from pipeline.contracts.spec.metrics import greater_is_better
-from pipeline.evaluation.ranking import is_faster, is_tied, relative_drop
+from pipeline.evaluation.ranking import is_as_good_as, is_faster, is_tied, relative_drop, worse_end
 from pipeline.selection.pareto import front, latency_of, quality_of, score_of, size_of
 
 __all__ = ["MAX_BALANCED_DROP", "Preference"]
@@ -61,14 +61,12 @@ class Preference:
 
     def drop(self, reference: Variant, variant: Variant) -> float:
         """Return how much of the reference's quality ``variant`` costs, as a share."""
-        before, after = (quality_of(compared, self.metric) for compared in (reference, variant))
-        return 0.0 if before == after else relative_drop(before, after, self.metric)
+        return relative_drop(quality_of(reference, self.metric), quality_of(variant, self.metric), self.metric)
 
     def is_within_interval(self, reference: Variant, variant: Variant) -> bool:
         """Return whether the quality is no worse than the reference's 95 % interval, where that has one."""
-        low, high = reference.interval.get(self.metric, (float("-inf"), float("inf")))
-        quality = quality_of(variant, self.metric)
-        return quality >= low if greater_is_better(self.metric) else quality <= high
+        interval = reference.interval.get(self.metric, (-math.inf, math.inf))
+        return is_as_good_as(quality_of(variant, self.metric), worse_end(interval, self.metric), self.metric)
 
     def best(self, variants: Sequence[Variant]) -> Variant:
         """Return the variant with the best quality; of equal ones the smallest, then the first by name."""

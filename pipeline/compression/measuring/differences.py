@@ -29,7 +29,7 @@ def agreement(full: Predictions, small: Predictions, signature: Signature) -> fl
     if signature.task != "regression":
         return float(np.mean(full.labels == small.labels))
     columns = (np.atleast_2d(predictions.values.T) for predictions in (full, small))
-    return min(_correlation(*pair) for pair in zip(*columns, strict=True))
+    return float(np.min([_correlation(*pair) for pair in zip(*columns, strict=True)]))  # NaN where one is NaN
 
 
 def _correlation(first: npt.NDArray[np.floating[Any]], second: npt.NDArray[np.floating[Any]]) -> float:

@@ -12,6 +12,7 @@ from pipeline.compression.gates import FileCost, Predicted, failed_cost_gates, f
 from pipeline.contracts.spec.job_spec import Compression
 from pipeline.evaluation.ranking import relative_drop
 
+NAN = float("nan")
 QUALITY = {"accuracy": 0.9, "rmse": 100.0}
 FULL, FULL_COST = Predicted(quality=QUALITY), FileCost(bytes=1000, latency_us=20.0)
 
@@ -57,6 +58,34 @@ def test_each_gate_of_cost_says_what_it_saw_and_what_it_expected() -> None:
     )
     (sentence,) = cost_sentences(latency=40.0, max_slowdown=1.5)
     assert sentence.startswith("one row takes 40 us, 2.00 times fp32's 20 us, at most 1.5 times")
+
+
+@pytest.mark.parametrize(
+    "small",
+    [
+        predicted(accuracy=NAN),
+        predicted(agreement=NAN),
+        predicted(batch_difference=NAN),
+        predicted(accuracy=float("-inf")),
+    ],
+)
+def test_a_figure_that_is_no_number_keeps_no_gate_of_quality(small: Predicted) -> None:
+    assert len(quality_sentences(small)) == 1
+
+
+def test_a_quality_that_is_no_number_is_inside_no_interval() -> None:
+    assert len(quality_sentences(predicted(accuracy=NAN), interval=(0.8, 1.0))) == 2
+    assert len(quality_sentences(predicted(), interval=(NAN, NAN))) == 1
+
+
+def test_a_latency_that_is_no_number_keeps_no_gate_of_cost() -> None:
+    assert len(cost_sentences(size=1000, latency=NAN, max_slowdown=1.5)) == 2
+
+
+def test_beside_an_fp32_quality_that_is_no_number_every_file_is_refused() -> None:
+    full = Predicted(quality={"rmse": NAN})
+    for small in (full, predicted()):
+        assert len(failed_quality_gates(full, small, metric="rmse", limits=Compression())) == 1
 
 
 def test_every_gate_that_is_missed_is_named() -> None:
@@ -105,6 +134,14 @@ def test_a_small_log_loss_may_grow_by_a_share_of_the_probability_of_the_truth() 
 def test_an_error_of_zero_may_not_grow() -> None:
     assert relative_drop(0.0, 0.0, "rmse") == 0
     assert relative_drop(0.0, 0.1, "rmse") > 1
+
+
+@pytest.mark.parametrize("metric", ["log_loss", "rmse"])
+def test_an_infinite_error_costs_nothing_beside_an_infinite_one(metric: str) -> None:
+    infinite = float("inf")
+    assert relative_drop(infinite, infinite, metric) == 0
+    assert relative_drop(infinite, 1.0, metric) < 0
+    assert relative_drop(1.0, infinite, metric) > 0.99
 
 
 @given(st.floats(0.01, 1e6), st.floats(0, 0.5), st.sampled_from(["accuracy", "rmse"]))

@@ -66,6 +66,14 @@ def test_a_model_that_is_worse_on_rows_that_it_knows_is_another_one(served: np.n
     assert fact in _differences(served, _probabilities(0.9, 0.9) if "confidently" in fact else OUT_OF_FOLD)
 
 
+def test_predictions_that_are_no_numbers_keep_no_bound() -> None:
+    for fact in ("log loss", "confidence is nan", "exceeds its accuracy"):
+        assert fact in _differences(np.full((400, 2), np.nan))
+    truth = RANDOM.normal(size=300)
+    differences = find_differences(VALUES, truth, Predictions.of(VALUES, np.full(300, np.nan)), truth)
+    assert len(differences) == 2
+
+
 def test_rows_that_no_fold_held_out_say_nothing() -> None:
     mostly = OUT_OF_FOLD.copy()
     mostly[:390] = np.nan
