@@ -10,6 +10,7 @@ import onnx
 from onnx import TensorProto, compose, helper, numpy_helper
 
 from pipeline.graphs.compose import IR_VERSION, OPSETS, normalize
+from pipeline.graphs.decision import clip_probabilities
 
 __all__ = ["blend", "side_by_side"]
 
@@ -35,7 +36,12 @@ def blend(
         members.constants.append(numpy_helper.from_array(np.array(weight, np.float32), f"weight_{index}"))
         members.nodes.append(helper.make_node("Mul", [members.outputs[index], f"weight_{index}"], [shares[index]]))
     members.nodes.append(helper.make_node("Sum", shares, ["blended"]))
-    return members.model("blended", width)
+    if not classes:
+        return members.model("blended", width)
+    clip, bounds = clip_probabilities("blended", "probabilities")
+    members.nodes.extend(clip)
+    members.constants.extend(bounds)
+    return members.model("probabilities", width)
 
 
 def side_by_side(bodies: Sequence[onnx.ModelProto]) -> onnx.ModelProto:

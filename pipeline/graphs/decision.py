@@ -8,7 +8,7 @@ from onnx import helper, numpy_helper
 
 from pipeline.contracts.signature import Signature
 
-__all__ = ["decision_nodes"]
+__all__ = ["clip_probabilities", "decision_nodes"]
 
 _Part = tuple[list[onnx.NodeProto], list[onnx.TensorProto]]
 
@@ -41,6 +41,23 @@ def decision_nodes(signature: Signature, body_output: str, probabilities: str, l
         helper.make_node("Where", [f"{prefix}is_positive", f"{prefix}positive", f"{prefix}negative"], [label]),
     ]
     return nodes, constants
+
+
+def clip_probabilities(sums: str, probabilities: str) -> _Part:
+    """Make the node that keeps sums of float32 shares in [0, 1], which rounding may leave by 1e-7; NaN stays NaN.
+
+    Args:
+        sums: Its input.
+        probabilities: Its output, after which its constants are named.
+
+    Returns:
+        The node, and its constants.
+    """
+    bounds = [
+        numpy_helper.from_array(np.array(bound, np.float32), f"{probabilities}_{name}")
+        for name, bound in (("low", 0), ("high", 1))
+    ]
+    return [helper.make_node("Clip", [sums, *(bound.name for bound in bounds)], [probabilities])], bounds
 
 
 def _calibrated(temperature: float, body_output: str, probabilities: str, prefix: str) -> _Part:

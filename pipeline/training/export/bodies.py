@@ -11,6 +11,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.graphs.compose import join, make_model
+from pipeline.graphs.decision import clip_probabilities
 from pipeline.graphs.tree_ensemble import Trees
 from pipeline.training.features.merged_preprocessing import merge_preprocessing
 from pipeline.training.features.preprocessing import FEATURES, Preprocessing
@@ -32,7 +33,7 @@ class TreeBody:
         read: Reads the trees from the fitted model.
         classes: Number of classes; 0 for a regression.
         link: Function from the sums of the leaves to probabilities; ``none``: the sums are probabilities (of two
-            classes, the second one's) or values.
+            classes, the second one's), which rounding may move out of [0, 1], or values.
     """
 
     preprocessing: Preprocessing
@@ -63,6 +64,10 @@ class TreeBody:
         output_name = "sums"
         if self.link == "logistic":
             output_name = _mean_probability(nodes, constants, classes=sums, models=groups)
+        elif self.classes:
+            output_name = "clipped"
+            clip, constants = clip_probabilities("sums", output_name)
+            nodes += clip
         if self.classes == 2:
             constants.append(numpy_helper.from_array(np.array(1, np.float32), "one"))
             nodes += [

@@ -29,6 +29,15 @@ def _category() -> onnx.ModelProto:
     return make_model("category", nodes, [given], [answer], [flat])
 
 
+def test_blended_probabilities_lie_between_0_and_1_although_their_weights_add_up_to_a_little_more() -> None:
+    weights = [0.5, 0.5 + 1e-6]
+    num = np.array([[1.0], [-1e-7], [np.nan]], np.float32)
+    for classes, expected in ((1, [1, 0, np.nan]), (0, [1 + 1e-6, -1e-7, np.nan])):
+        blended = OnnxModel(blend([_times(1), _times(1)], weights, classes=classes).SerializeToString())
+        (answers,) = blended.run_raw({NUM: num})
+        np.testing.assert_allclose(answers[:, 0], expected, rtol=5e-7, atol=1e-12)
+
+
 def test_a_blend_answers_the_weighted_mean_whatever_shape_its_members_answer_in() -> None:
     blended = blend([_times(2), _category(), _times(10)], [0.5, 0.3, 0.2], classes=0)
     onnx.checker.check_model(blended)

@@ -181,6 +181,18 @@ def test_merged_preprocessing_holds_the_features_of_each_model(features: Any, cl
     np.testing.assert_array_equal(made, together)
 
 
+@pytest.mark.parametrize("models", [1, FOLDS])
+@pytest.mark.parametrize("classes", [2, 3])
+def test_probabilities_of_forests_lie_between_0_and_1_although_float32_sums_of_leaves_do_not(
+    classes: int, models: int
+) -> None:
+    task = _task(classes)
+    sure = replace(task, train=replace(task.train, num=task.train.num + 10 * task.train.target[:, None].astype("f4")))
+    members = _fold_models("extra_trees", sure, n_estimators=197)[:models]
+    answers = _answers(average_fitted_models(members, classes=classes), sure.train)
+    assert (answers.min(), answers.max()) == (0, 1)
+
+
 def test_equal_preprocessing_is_merged_into_itself() -> None:
     model, _ = boosting_features(_task(2))
     merged = merge_preprocessing([model, model, model])
