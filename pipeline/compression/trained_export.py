@@ -77,11 +77,13 @@ class TrainedExport:
     ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
         """Return the quality and interval of the out-of-fold predictions, less what ``served`` loses against ``full``.
 
+        A metric may apply to the validation rows and not to all rows, as ``rmsle`` does: it is left out.
+
         Raises:
             IntegrityError: None of the validation rows was held out by a fold.
         """
-        lost = {name: value - full.quality[name] for name, value in served.quality.items()}
         quality, spread = self._out_of_fold_quality()
+        lost = {name: value - full.quality[name] for name, value in served.quality.items() if name in quality}
         return (
             {name: quality[name] + lost[name] for name in lost},
             {name: (low + lost[name], high + lost[name]) for name, (low, high) in spread.items()},

@@ -282,7 +282,8 @@ class EnsembleBuilder:
     def _estimate_student(self, blended: TrainedCandidate, predictions: Floats, held_out: Floats) -> dict[str, Any]:
         """Return fields of the student's record: the blend's quality minus the student's loss on the validation rows.
 
-        These rows are few: a student that seems better than its teacher is so by chance.
+        These rows are few: a student that seems better than its teacher is so by chance. A metric that applies to them
+        and not to all rows, as ``rmsle`` may, is left out.
 
         Args:
             blended: The blend.
@@ -299,10 +300,10 @@ class EnsembleBuilder:
         student_quality = self._quality(predictions, has_prediction, decision)
         blend_quality = self._quality(held_out, has_prediction, blended.decision)
         change = {}
-        for name, value in student_quality.items():
+        for name, value in blended.quality.items():
             sign = 1 if greater_is_better(name) else -1
-            max_gain = -_MIN_ASSUMED_LOSS * abs(blended.quality[name])
-            change[name] = sign * min(sign * (value - blend_quality[name]), max_gain)
+            max_gain = -_MIN_ASSUMED_LOSS * abs(value)
+            change[name] = sign * min(sign * (student_quality[name] - blend_quality[name]), max_gain)
         return {
             "quality": {name: value + change[name] for name, value in blended.quality.items()},
             "interval": {key: (low + change[key], high + change[key]) for key, (low, high) in blended.interval.items()},

@@ -222,6 +222,17 @@ def test_an_interval_by_folds_moves_with_the_quality_of_the_small_file(artifacts
     assert small.interval["log_loss"] == pytest.approx((0.4 + lost["log_loss"], 0.6 + lost["log_loss"]))
 
 
+def test_a_metric_that_applies_to_the_validation_rows_alone_is_left_out_of_a_bags_quality(
+    artifacts: FakeObjectStore,
+) -> None:
+    network = trained("diabetes")
+    (full, *_) = make(network, artifacts, network.stored(artifacts, KEYS)).variants
+    assert "rmsle" in full.quality
+    of_all_rows = {name: 0.5 for name in full.quality if name != "rmsle"}  # another row has a value of -1 or less
+    (full, *_) = make(network, artifacts, network.stored(artifacts, KEYS, quality=of_all_rows, folds=5)).variants
+    assert (full.status, full.quality) == ("ok", of_all_rows)
+
+
 def test_every_file_has_the_candidates_temperature_and_threshold(artifacts: FakeObjectStore) -> None:
     network = trained("breast_cancer")
     decision = Decision(temperature=2.5, threshold=0.2)

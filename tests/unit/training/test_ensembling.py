@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -129,38 +130,45 @@ def test_blend_and_student_of_bags_have_their_own_decision_and_the_student_never
     tmp_path: Path,
 ) -> None:
     rows = table("classification", classes=2, rows=600)
-    trainer = Trainer(
-        dataset=rows.dataset,
-        splits=rows.splits,
-        machine=CPU,
-        seed=0,
-        metric="log_loss",
-        threshold_rule=ThresholdRule(is_tuned=True),
-        folds=3,
-    )
-    members = []
-    for name in ("random_forest", "linear"):
-        folder = tmp_path / name
-        folder.mkdir()
-        trained = trainer.train(Candidate(name=name, algorithm=name, settings=QUICK[name]), folder, lambda text: None)
-        reference, out_of_fold = (np.load(folder / file) for file in ("reference.npz", "out_of_fold.npz"))
-        body = (folder / "body.onnx").read_bytes()
-        members.append(
-            Member(
-                trained=trained,
-                body=body,
-                predictions=reference["probabilities"],
-                out_of_fold=out_of_fold["answers"],
-                edges=reference[EDGES],
-            )
-        )
-    (workdir := tmp_path / "ensemble").mkdir()
-    made, left_out = EnsembleBuilder(trainer=trainer, workdir=workdir, report=lambda text: None).make(members)
-    assert not left_out
-    blend, student = made
+    blend, student = made = _ensemble_of_bags(rows, "log_loss", tmp_path, ThresholdRule(is_tuned=True))
     assert blend.decision.threshold is not None
     assert student.decision.threshold is not None
     assert student.quality["log_loss"] > (1 + TIE) * blend.quality["log_loss"]
     for one in made:
         signature = rows.dataset.signature_of((), (), one.decision)
-        _verify(one, workdir / one.candidate, rows, signature)
+        _verify(one, tmp_path / "ensemble" / one.candidate, rows, signature)
+
+
+def test_a_metric_that_applies_to_the_validation_rows_alone_is_left_out_of_a_students_quality(tmp_path: Path) -> None:
+    rows = table("regression", rows=400)
+    below = rows.splits["train"].with_columns(target=pl.col("target") - pl.col("target").min() - 1)
+    rows = profiled({"train": below, "validation": rows.validation}, "regression")
+    blend, student = _ensemble_of_bags(rows, "rmse", tmp_path)
+    assert blend.quality.keys() == student.quality.keys()
+    assert "rmsle" not in student.quality
+
+
+def _ensemble_of_bags(
+    rows: Table, metric: str, folder: Path, threshold_rule: ThresholdRule | None = None
+) -> list[TrainedCandidate]:
+    """The blend and the student of two bags, whose files are in ``folder``/ensemble."""
+    trainer = Trainer(
+        dataset=rows.dataset,
+        splits=rows.splits,
+        machine=CPU,
+        seed=0,
+        metric=metric,
+        threshold_rule=threshold_rule,
+        folds=3,
+    )
+    members = []
+    for name in ("random_forest", "linear"):
+        candidate = Candidate(name=name, algorithm=name, settings=QUICK[name])
+        (workdir := folder / name).mkdir()
+        trained = trainer.train(candidate, workdir, lambda text: None)
+        member = _member(Run(table=rows, trained=trained, folder=workdir, reports=[]), name)
+        members.append(replace(member, out_of_fold=np.load(workdir / "out_of_fold.npz")["answers"]))
+    (workdir := folder / "ensemble").mkdir()
+    made, left_out = EnsembleBuilder(trainer=trainer, workdir=workdir, report=lambda text: None).make(members)
+    assert not left_out
+    return made
