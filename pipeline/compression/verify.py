@@ -64,7 +64,7 @@ class VerifyExport(GraphPass):
 
     def call(self, model: bytes) -> PassResult:
         """Return the model as it is."""
-        return PassResult(model=model, modified=False)
+        return PassResult(model=model)
 
     def ensures(self, model: bytes) -> None:
         """Check the predictions of the export.

@@ -93,7 +93,7 @@ class FineTune(GraphPass):
             seed=context.seed,
             hints=self._hints(model, graph) if fine_tuning.hints else None,
         )
-        return PassResult(model=graph.to_onnx(), modified=True)
+        return PassResult(model=graph.to_onnx())
 
     @cached_property
     def _learned(self) -> tuple[TrainingRows, npt.NDArray[Any]]:

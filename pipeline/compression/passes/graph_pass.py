@@ -18,7 +18,6 @@ class PassResult:
     """
 
     model: bytes
-    modified: bool
     pruned_columns: tuple[str, ...] = ()
 
 

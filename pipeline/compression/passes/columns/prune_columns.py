@@ -68,7 +68,7 @@ class PruneColumns(GraphPass):
             raise NotApplicableError("each column changes the predictions")
         names = tuple(column.name for column in self._pruned)
         changed = bytes(_replace_columns(graph, self._pruned, rows).SerializeToString())
-        return PassResult(model=changed, modified=True, pruned_columns=names)
+        return PassResult(model=changed, pruned_columns=names)
 
     def ensures(self, model: bytes) -> None:
         """Check the predictions for rows whose pruned columns are shuffled.

@@ -57,7 +57,7 @@ class BlockWeights(GraphPass):
             accuracy_level=_INT8_ARITHMETIC,
         )
         quantizer.process()
-        return PassResult(model=bytes(normalize(quantizer.model.model).SerializeToString()), modified=True)
+        return PassResult(model=bytes(normalize(quantizer.model.model).SerializeToString()))
 
     def ensures(self, model: bytes) -> None:
         """Check what the pass promises.

@@ -111,7 +111,7 @@ class DynamicInt8(GraphPass):
             numpy_helper.from_array(value, _shared(name)) for name, value in _SHARED_CONSTANTS.items()
         )
         _drop_unread(graph.graph)
-        return PassResult(model=bytes(normalize(graph).SerializeToString()), modified=True)
+        return PassResult(model=bytes(normalize(graph).SerializeToString()))
 
     def ensures(self, model: bytes) -> None:
         """Check what the pass promises.

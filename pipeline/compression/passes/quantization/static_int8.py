@@ -94,7 +94,7 @@ class StaticInt8(GraphPass):
         graph = quantize_embeddings(prepare_quantization(model))
         ranges = calibrate(graph, rows, self._config.calibration)
         quantized = quantize_layers(graph, ranges, self.choose_layers(graph, ranges, rows))
-        return PassResult(model=bytes(quantized.SerializeToString()), modified=True)
+        return PassResult(model=bytes(quantized.SerializeToString()))
 
     def ensures(self, model: bytes) -> None:
         """Check what the pass promises.

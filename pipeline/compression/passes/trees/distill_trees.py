@@ -66,7 +66,7 @@ class DistillTrees(GraphPass):
             ]
             return merge_equal_subtrees(Trees.join(learned))
 
-        return PassResult(model=bytes(map_trees(graph, distill).SerializeToString()), modified=True)
+        return PassResult(model=bytes(map_trees(graph, distill).SerializeToString()))
 
     def ensures(self, model: bytes) -> None:
         """Check what the pass promises.

@@ -41,8 +41,7 @@ class OrderTrees(GraphPass):
         graph = onnx.load_from_string(model)
         for node in find_tree_nodes(graph.graph):
             _reorder(node)
-        ordered = bytes(graph.SerializeToString())
-        return PassResult(model=ordered, modified=ordered != model)
+        return PassResult(model=bytes(graph.SerializeToString()))
 
     def ensures(self, model: bytes) -> None:
         """Check what the pass promises.

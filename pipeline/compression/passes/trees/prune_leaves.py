@@ -71,7 +71,7 @@ class PruneLeaves(GraphPass):
                 return pruned
             return merge_equal_subtrees(fit_leaves(pruned, values, sums))
 
-        return PassResult(model=bytes(map_trees(graph, prune).SerializeToString()), modified=True)
+        return PassResult(model=bytes(map_trees(graph, prune).SerializeToString()))
 
     def ensures(self, model: bytes) -> None:
         """Check what the pass promises.

@@ -81,7 +81,7 @@ class PruneTrees(GraphPass):
             )
             return merge_equal_subtrees(fit_leaves(remaining.reached(), values, sums))
 
-        return PassResult(model=bytes(map_trees(graph, prune).SerializeToString()), modified=True)
+        return PassResult(model=bytes(map_trees(graph, prune).SerializeToString()))
 
     def ensures(self, model: bytes) -> None:
         """Check what the pass promises.

@@ -71,7 +71,7 @@ class QuantizeTrees(GraphPass):
             shared = self._share_thresholds(trees, values)
             return merge_equal_subtrees(self._share_leaves(shared, trees, values))
 
-        return PassResult(model=bytes(map_trees(graph, quantize).SerializeToString()), modified=True)
+        return PassResult(model=bytes(map_trees(graph, quantize).SerializeToString()))
 
     def ensures(self, model: bytes) -> None:
         """Check what the pass promises.

@@ -46,7 +46,7 @@ class RoundWeights(GraphPass):
     def call(self, model: bytes) -> PassResult:
         """Round the weights."""
         rounded = map_weights(onnx.load_from_string(model), self._round)
-        return PassResult(model=bytes(rounded.SerializeToString()), modified=True)
+        return PassResult(model=bytes(rounded.SerializeToString()))
 
     def ensures(self, model: bytes) -> None:
         """Check what the pass promises.

@@ -41,7 +41,7 @@ class ShareWeights(GraphPass):
     def call(self, model: bytes) -> PassResult:
         """Share the weights."""
         shared = map_weights(onnx.load_from_string(model), lambda weights: share_weights(weights, self._values))
-        return PassResult(model=bytes(shared.SerializeToString()), modified=True)
+        return PassResult(model=bytes(shared.SerializeToString()))
 
     def ensures(self, model: bytes) -> None:
         """Check what the pass promises.
