@@ -25,8 +25,12 @@ denied = denied_calls()
 app = APIGatewayRestResolver()
 
 
-def caller_tenant(model: str | None = None) -> str:
-    """Return the caller's tenant.
+def caller_tenant(model: str | None = None, *, owner: str = "") -> str:
+    """Return the caller's tenant, or the one that shares a model with it.
+
+    Args:
+        model: Model that is read; None for none.
+        owner: Tenant that shares the model; empty for the caller's own.
 
     Raises:
         ForbiddenError: The key lacks ``read``.
@@ -34,7 +38,7 @@ def caller_tenant(model: str | None = None) -> str:
     """
     event = app.current_event.raw_event
     with denied.logged(event):
-        return authorize_caller(event, "read", model and split_alias(model)[0])
+        return authorize_caller(event, "read", model and split_alias(model)[0], owner=owner)
 
 
 def page_query() -> PageQuery:
@@ -154,6 +158,37 @@ def describe_model_api(model: str) -> Document:
 def show_reference() -> PageResponse[str]:
     """Return the reference page."""
     return PageResponse(200, "text/html; charset=utf-8", reference_page())
+
+
+# Of models that other tenants share; after the routes above, whose last names no model has.
+@app.get("/v2/models/<owner>/<model>")
+def describe_shared_model(owner: str, model: str) -> Document:
+    """Return the metadata of the live version of a shared model."""
+    return catalog.metadata(caller_tenant(model, owner=owner), model)
+
+
+@app.get("/v2/models/<owner>/<model>/versions/<version>")
+def describe_shared_version(owner: str, model: str, version: str) -> Document:
+    """Return the metadata of a version of a shared model."""
+    return catalog.metadata(caller_tenant(model, owner=owner), model, version)
+
+
+@app.get("/v2/models/<owner>/<model>/ready")
+def report_shared_model_ready(owner: str, model: str) -> Document:
+    """Return whether the live version of a shared model is ready."""
+    return catalog.ready(caller_tenant(model, owner=owner), model)
+
+
+@app.get("/v2/models/<owner>/<model>/versions/<version>/ready")
+def report_shared_version_ready(owner: str, model: str, version: str) -> Document:
+    """Return whether a version of a shared model is ready."""
+    return catalog.ready(caller_tenant(model, owner=owner), model, version)
+
+
+@app.get("/v2/models/<owner>/<model>/openapi.json")
+def describe_shared_model_api(owner: str, model: str) -> Document:
+    """Return the OpenAPI document with the rows of a shared model."""
+    return catalog.openapi(caller_tenant(model, owner=owner), model, owner=owner)
 
 
 app.not_found(reject_unknown_route)

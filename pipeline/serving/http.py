@@ -64,20 +64,21 @@ def find_caller(event: Event) -> Caller:
     return Caller(authorizer["tenant"], permissions, principal == SMOKE_TEST, principal, models, shared)
 
 
-def authorize_caller(event: Event, permission: str, model: str | None = None) -> str:
-    """Return the caller's tenant.
+def authorize_caller(event: Event, permission: str, model: str | None = None, *, owner: str = "") -> str:
+    """Return the caller's tenant, or the one that shares the model with it.
 
     Args:
         event: API Gateway's event.
         permission: Required permission.
         model: Model that it is required for; None for none.
+        owner: Tenant that owns the model; empty for the caller's own.
 
     Raises:
         UnauthenticatedError: The request has no caller.
         NotFoundError: The caller may not see the model.
         ForbiddenError: The caller lacks the permission.
     """
-    caller = find_caller(event)
+    caller = find_caller(event).for_owner(owner, model or "")
     caller.require(permission, model)
     return caller.tenant
 

@@ -93,9 +93,15 @@ class ModelCatalog:
         ready = self._registry.versions.newest_ready(tenant, name, limit=MAX_NAMED_VERSIONS)
         return model_metadata(name, ready, chosen.signature)
 
-    def openapi(self, tenant: str, model: str) -> Document:
-        """Return the OpenAPI document with the rows of a model as examples."""
-        return openapi_document(split_alias(model)[0], self._find(tenant, model, None).signature)
+    def openapi(self, tenant: str, model: str, *, owner: str = "") -> Document:
+        """Return the OpenAPI document with the rows of a model as examples.
+
+        Args:
+            tenant: Tenant of the model.
+            model: Name of the model, or ``model@alias``.
+            owner: The tenant, where the caller's paths name it because it shares the model.
+        """
+        return openapi_document(split_alias(model)[0], self._find(tenant, model, None).signature, owner=owner)
 
     def ready(self, tenant: str, model: str, version: str | None = None) -> Document:
         """Return that a version is ready.

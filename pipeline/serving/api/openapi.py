@@ -79,24 +79,28 @@ _PATH_WORDS = {
 }
 
 
-def openapi_document(model: str = "", signature: Signature | None = None, *, server: str = "") -> Document:
+def openapi_document(
+    model: str = "", signature: Signature | None = None, *, owner: str = "", server: str = ""
+) -> Document:
     """Return the OpenAPI document.
 
     Args:
         model: Model whose rows the examples and the schema of a row are of.
         signature: Its signature; None for a document of any model.
+        owner: Tenant that shares the model, which comes before it in paths; empty for a model of the caller's own.
         server: Base URL of the API, to which paths are relative; empty for the document's own.
     """
     paths: dict[str, Document] = {}
     for action, method, template in ROUTES:
-        paths.setdefault(template, {})[method.lower()] = _describe(action, template, model, signature)
+        path = template.replace("/{model}", f"/{owner}/{{model}}") if owner else template
+        paths.setdefault(path, {})[method.lower()] = _describe(action, template, model, signature)
     schemas = dict(SCHEMAS)
     if signature is not None:
         schemas["Row"] = describe_row(signature)
     return {
         "openapi": "3.1.1",
         "info": {
-            "title": f"modeldrop: {model}" if model else "modeldrop",
+            "title": f"modeldrop: {owner}/{model}".replace(" /", " ") if model else "modeldrop",
             "version": __version__,
             "description": "Predictions by the Open Inference Protocol, by TensorFlow Serving's or MLflow's REST.",
         },

@@ -65,9 +65,12 @@ class PredictionApi:
         caller.require("read", route.model)
         model = self._find(route, caller)
         if route.action == "metadata":
-            versions = self._models.versions(caller.tenant, model.model)
-            return _respond_json(model.metadata(versions))
-        return _respond_json(_MODEL_DOCUMENTS[route.action](model))
+            document = model.metadata(self._models.versions(caller.tenant, model.model))
+        elif route.action == "model_openapi":
+            document = _describe_api(model, route.owner)
+        else:
+            document = _MODEL_DOCUMENTS[route.action](model)
+        return _respond_json(document)
 
     def _find(self, route: Route, caller: Caller, position: Position | None = None) -> LoadedModel:
         return self._models.find(
@@ -79,10 +82,10 @@ def _position(caller: Caller, request: HttpRequest, seed: str) -> float:
     return request_position(caller.tenant, caller.principal, request.headers.get, request.body)(seed)
 
 
-def _describe_api(model: LoadedModel | None = None) -> dict[str, Any]:
+def _describe_api(model: LoadedModel | None = None, owner: str = "") -> dict[str, Any]:
     from pipeline.serving.api.openapi import openapi_document  # noqa: PLC0415 - a cold start rarely needs it
 
-    return openapi_document(model.model, model.signature) if model else openapi_document()
+    return openapi_document(model.model, model.signature, owner=owner) if model else openapi_document()
 
 
 def _tensorflow(function: str) -> Callable[..., Any]:
@@ -113,7 +116,6 @@ _MODEL_DOCUMENTS: Mapping[Action, Callable[[LoadedModel], dict[str, Any]]] = {
     "model_ready": lambda model: {"name": model.model, "ready": True},
     "tf_status": _tensorflow("describe_status"),
     "tf_metadata": _tensorflow("describe_signature"),
-    "model_openapi": _describe_api,
 }
 _SERVER_DOCUMENTS: Mapping[Action, dict[str, Any]] = {
     "server": server_metadata(),

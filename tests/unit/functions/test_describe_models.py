@@ -72,6 +72,56 @@ def test_each_route_answers(api: Api, path: str, part: dict[str, Any]) -> None:
     assert {name: body[name] for name in part} == part
 
 
+SHARED = {"tenant": "acme", "permissions": "read", "shared": "demo/adult=predict+read"}
+
+
+@pytest.mark.parametrize(
+    ("path", "part"),
+    [
+        ("/v2/models/demo/adult", {"name": "adult", "versions": ["1"], "platform": "onnx_onnxv1"}),
+        ("/v2/models/demo/adult@live", {"name": "adult"}),
+        ("/v2/models/demo/adult/ready", {"name": "adult", "ready": True}),
+        ("/v2/models/demo/adult/versions/1", {"name": "adult"}),
+        ("/v2/models/demo/adult/versions/1/ready", {"ready": True}),
+        ("/v2/models/demo/adult/openapi.json", {"openapi": "3.1.1"}),
+    ],
+)
+def test_a_shared_model_is_described_to_the_other_tenant(api: Api, path: str, part: dict[str, Any]) -> None:
+    status, body = api.ask(get(path, SHARED))
+    assert (status, {name: body.get(name) for name in part}) == (200, part)
+    own = path.replace("/demo/", "/")
+    assert api.ask(get(own, SHARED))[0] == 404  # it has none of that name itself
+    assert api.ask(get(own))[1].keys() == body.keys()
+
+
+@pytest.mark.parametrize(
+    ("path", "authorizer", "status"),
+    [
+        ("/v2/models/demo/adult", {"shared": ""}, 404),
+        ("/v2/models/demo/houses", {}, 404),
+        ("/v2/models/other/adult", {}, 404),
+        ("/v2/models/demo/adult/ready", {"models": "adult"}, 404),
+        ("/v2/models/demo/adult/versions/1", {"permissions": "predict"}, 403),
+        ("/v2/models/demo/adult/versions/x", {}, 404),
+        ("/v2/models/demo/adult/versions/7/ready", {}, 404),
+        ("/v2/models/demo/adult/openapi.json", {"shared": "demo/other=read"}, 404),
+        ("/v2/models/demo/adult/nothing", {}, 404),
+    ],
+)
+def test_what_is_not_shared_is_not_described(api: Api, path: str, authorizer: dict[str, str], status: int) -> None:
+    got, body = api.ask(get(path, {**SHARED, **authorizer}))
+    assert (got, list(body)) == (status, ["error"])
+    assert "demo" not in body["error"]
+
+
+def test_the_document_of_a_shared_model_has_its_paths(api: Api) -> None:
+    _, body = api.ask(get("/v2/models/demo/adult/openapi.json", SHARED))
+    of_models = [path for path in body["paths"] if "{model}" in path]
+    assert "/v2/models/demo/{model}/infer" in of_models
+    assert all("/models/demo/{model}" in path for path in of_models)
+    assert body["info"]["title"] == "modeldrop: demo/adult"
+
+
 def test_a_browsers_question_is_answered_without_a_caller(api: Api) -> None:
     event = get("/v2/models/adult/infer") | {"httpMethod": "OPTIONS", "headers": {"origin": "https://page.example"}}
     event["requestContext"].pop("authorizer", None)

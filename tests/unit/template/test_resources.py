@@ -12,6 +12,7 @@ from pipeline.bootstrap import settings
 from pipeline.lambda_handlers import metrics
 from pipeline.registry.roles import ROLES
 from pipeline.registry.tenants import TIERS
+from pipeline.serving.api.routes import ROUTES
 from tests.helpers.template import ROOT, resources, template, transformed
 
 FUNCTIONS = resources("AWS::Serverless::Function")
@@ -325,6 +326,29 @@ def test_every_route_is_named_by_its_method_and_asks_for_a_key() -> None:
         security = [] if is_public else [{"ApiKey": []}, {"api_key": []}]
         assert all(scheme in api["Body"]["paths"][path][verb]["security"] for scheme in security)
     assert api["ApiKeySourceType"] == "AUTHORIZER"
+
+
+def test_a_shared_model_has_every_route_of_an_own_one() -> None:
+    (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
+    routes = {(verb, path) for path, item in api["Body"]["paths"].items() for verb in item if verb != "options"}
+    own = {(method.lower(), template) for _, method, template in ROUTES if template.startswith("/v2/models/{model}")}
+    assert own <= routes
+    shared = {(verb, path.replace("{model}", "{model}/{shared}")) for verb, path in own}
+    assert shared <= routes
+    assert {("get", "/v1/models/{proxy+}"), ("post", "/v1/models/{proxy+}")} <= routes  # both kinds
+
+
+def test_variable_parts_at_one_place_of_an_address_have_one_name() -> None:
+    """API Gateway refuses two: "A sibling ({model}) of this resource already has a variable path part"."""
+    (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
+    names: dict[str, set[str]] = {}
+    for path in api["Body"]["paths"]:
+        parts = path.split("/")
+        for number, part in enumerate(parts):
+            if part.startswith("{"):
+                names.setdefault("/".join(parts[:number]), set()).add(part)
+    assert len(names) > 5
+    assert {place: found for place, found in names.items() if len(found) > 1} == {}
 
 
 def test_each_prediction_route_answers_a_browsers_question_before_it_asks_for_a_key() -> None:
