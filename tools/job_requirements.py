@@ -13,7 +13,7 @@ from pathlib import Path
 __all__ = ["job_requirements", "main"]
 
 # Imported only by pipeline.cli and the Lambda handlers; tests/unit/tools checks that no job imports them.
-LEFT_OUT = frozenset({"aws-lambda-powertools", "httpx", "rich", "typer"})
+LEFT_OUT = frozenset({"aws-lambda-powertools", "httptools", "httpx", "rich", "typer"})
 
 
 def job_requirements(pyproject: Path) -> list[str]:

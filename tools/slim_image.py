@@ -28,6 +28,7 @@ REMOVED = (
     "torch/share",
     "onnx/backend/test",
     "pipeline/cli",
+    "pipeline/cloud/signed",
     "pipeline/conversion",
     "pipeline/deployment",
     "pipeline/lambda_handlers.py",

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from pipeline.cloud.signed.connection import ServiceConnection, ServiceResponse
 from pipeline.cloud.signed.signature import Credentials, sign
 from pipeline.contracts.errors import TransientError
 
-__all__ = ["ServiceResponse", "SignedService"]
+__all__ = ["SignedService"]
 
 _ATTEMPTS = 4
 _FIRST_WAIT = 0.05  # seconds, doubled for each further attempt
 _TIMEOUT = 10.0  # seconds without a byte
-
-
-class ServiceResponse(NamedTuple):
-    """A response of a service.
-
-    Attributes:
-        status: HTTP status.
-        body: Its whole body.
-    """
-
-    status: int
-    body: bytes
+_MAX_IDLE = 60.0  # seconds by the wall clock, which goes on while a function is frozen or a snapshot
 
 
 class SignedService:
-    """One service at one endpoint. Thread-safe: each thread keeps a connection.
+    """One service at one endpoint. Thread-safe: a connection is kept for each request that ran at the same time.
 
     Args:
         endpoint_url: Scheme, host and port.
@@ -57,7 +45,7 @@ class SignedService:
         self._region = region
         self._credentials = credentials
         self._sleep = sleep
-        self._thread = threading.local()
+        self._idle: deque[tuple[ServiceConnection, float]] = deque()  # and the time of their last response
 
     def call(
         self, method: str, path: str, *, resource: str, headers: Mapping[str, str] | None = None, body: bytes = b""
@@ -79,8 +67,7 @@ class SignedService:
                 self._sleep(_FIRST_WAIT * 2**attempt)
             try:
                 response = self._send(method, path, headers or {}, body)
-            except (OSError, HTTPException) as error:
-                self._thread.connection = None
+            except OSError as error:
                 failure = type(error).__name__
                 continue
             if response.status != 429 and response.status < 500 and b"hrottl" not in response.body[:500]:
@@ -88,18 +75,36 @@ class SignedService:
             failure = f"status {response.status}"
         raise TransientError(f"{resource} did not answer ({failure})")
 
+    def close(self) -> None:
+        """Close the connections that are kept; further calls open others."""
+        while self._idle:
+            self._idle.pop()[0].close()
+
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> ServiceResponse:
         signed = sign(
             method=method, host=self._endpoint.netloc, path=path, headers=headers, body=body,
             service=self._service, region=self._region, credentials=self._credentials, now=datetime.now(UTC),
         )  # fmt: skip
-        connection = getattr(self._thread, "connection", None) or self._connect()
-        connection.request(method, path, body, signed)
-        response = connection.getresponse()
-        return ServiceResponse(response.status, response.read())
+        connection = self._find_idle() or ServiceConnection(self._endpoint, timeout=_TIMEOUT)
+        try:
+            return connection.request(method, path, signed, body)
+        finally:
+            self._keep(connection)
 
-    def _connect(self) -> HTTPConnection:
-        kind = HTTPSConnection if self._endpoint.scheme == "https" else HTTPConnection
-        self._thread.connection = kind(self._endpoint.netloc, timeout=_TIMEOUT)
-        connection: HTTPConnection = self._thread.connection
-        return connection
+    def _find_idle(self) -> ServiceConnection | None:
+        """Return a kept connection that the server has not closed; None without one."""
+        while self._idle:
+            try:
+                connection, since = self._idle.pop()  # the last one used
+            except IndexError:  # another thread took it
+                return None
+            if 0 <= time.time() - since < _MAX_IDLE and not connection.is_dropped():
+                return connection
+            connection.close()
+        return None
+
+    def _keep(self, connection: ServiceConnection) -> None:
+        if connection.is_open:
+            self._idle.append((connection, time.time()))
+        else:
+            connection.close()

@@ -10,7 +10,8 @@ from urllib.parse import quote
 
 from pipeline.cloud.attributes import deserialize_item, increment_request, serialize_item
 from pipeline.cloud.error_codes import error_of_code
-from pipeline.cloud.signed.service import ServiceResponse, SignedService
+from pipeline.cloud.signed.connection import ServiceResponse
+from pipeline.cloud.signed.service import SignedService
 from pipeline.cloud.signed.signature import Credentials
 from pipeline.contracts.errors import ConfigurationError, ModeldropError
 

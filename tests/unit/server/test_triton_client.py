@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from queue import Queue
-from typing import NamedTuple
 
 import httpx
 import numpy as np
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from tritonclient import grpc as triton
 from tritonclient.utils import InferenceServerException
 
 from pipeline.load_test.load_test import LoadTest, run_load_test
 from pipeline.server.config import TlsFiles
+from tests.helpers.certificates import Authority, write_certificates
 from tests.helpers.running_server import RunningServer, run_folder, write_scaling_model
-
-
-class Authority(NamedTuple):
-    """A certificate authority's files, and those of one certificate that it signed."""
-
-    ca: Path
-    certificate: Path
-    key: Path
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return _write_certificates(tmp_path_factory.mktemp("tls"))
+    return write_certificates(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
@@ -128,29 +115,3 @@ def test_a_load_test_by_tls(tmp_path: Path, authority: Authority) -> None:
             (level,) = run_load_test(test, lambda level: None)
             assert level.requests > 0
             assert level.errors == {}
-
-
-def _write_certificates(folder: Path) -> Authority:
-    """Write an authority's certificate, and a certificate for 127.0.0.1 that servers and clients use."""
-    issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test authority")])
-    issuer_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    now = datetime.now(UTC)
-
-    def builder(subject: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder(issuer_name=issuer, subject_name=subject, public_key=public_key)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(hours=1))
-        )
-
-    authority = builder(issuer, issuer_key.public_key()).add_extension(x509.BasicConstraints(True, None), critical=True)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    signed = builder(subject, key.public_key()).add_extension(names, critical=False)
-    paths = Authority(folder / "ca.pem", folder / "certificate.pem", folder / "key.pem")
-    for path, unsigned in ((paths.ca, authority), (paths.certificate, signed)):
-        path.write_bytes(unsigned.sign(issuer_key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    pem = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    paths.key.write_bytes(key.private_bytes(*pem))
-    return paths
