@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from pipeline.contracts.records.variant import Variant
 from pipeline.contracts.spec.job_spec import Limits
+from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.ranking import is_as_good_as
 from pipeline.selection.pareto import latency_of, quality_of, size_of
 
@@ -45,4 +46,5 @@ def _missed(variant: Variant, metric: str, limits: Limits) -> Iterator[tuple[str
         yield sentence, latency / limits.max_latency_us - 1
     if limits.min_quality is not None and not is_as_good_as(quality, limits.min_quality, metric):
         ratio = abs(quality - limits.min_quality) / max(abs(limits.min_quality), _EPSILON)
-        yield f"{metric} is {quality:.6g}; limits.min_quality is {limits.min_quality:g}", ratio
+        bound = "requires at least" if greater_is_better(metric) else "allows at most"
+        yield f"{metric} is {quality:.6g}; limits.min_quality {bound} {limits.min_quality:g}", ratio

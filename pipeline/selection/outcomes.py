@@ -12,6 +12,8 @@ from pipeline.selection.preference import MAX_BALANCED_DROP, Preference
 
 __all__ = ["OutcomeExplainer"]
 
+_MAX_COST = f"{MAX_BALANCED_DROP:.1%} of the quality"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OutcomeExplainer:
@@ -56,8 +58,8 @@ class OutcomeExplainer:
         preference = self.preference
         best = max(self.eligible, key=preference.candidate_score)
         return (
-            f"its candidate has a {preference.metric} of {preference.candidate_quality(variant):.6g}, the best, "
-            f"{best.candidate}, {preference.candidate_quality(best):.6g}"
+            f"the {preference.metric} of its candidate is {preference.candidate_quality(variant):.6g}, that of the "
+            f"best candidate, {best.candidate}, {preference.candidate_quality(best):.6g}"
         )
 
     def _compare_with_winner(self, variant: Variant) -> str:
@@ -72,8 +74,10 @@ class OutcomeExplainer:
             return f"{cost}; at most {preference.max_drop:.1%} is expected"
         if preference.prefer in ("size", "latency") and not preference.is_within_interval(best, variant):
             return f"{cost}, which is outside its 95 % interval"
+        if preference.prefer == "balanced" and preference.saves_half(variant, winner):
+            return f"{winner.display_name} has at most half of its bytes or latency, and costs less than {_MAX_COST}"
         if preference.prefer == "balanced" and not preference.saves_half(winner, variant):
-            return f"compared with {winner.display_name} it saves less than half of the bytes and of the time"
+            return f"neither its bytes nor its latency is at most half of {winner.display_name}'s"
         measures = f"{size_of(variant)} bytes and {latency_of(variant):.0f} us"
         return (
             f"limits.prefer is {preference.prefer}: it has {measures}, {winner.display_name} has {size_of(winner)} and "
@@ -85,9 +89,9 @@ def _compare(better: Variant, variant: Variant, metric: str) -> str:
     advantages = []
     quality, reference = (quality_of(compared, metric) for compared in (better, variant))
     if quality != reference:
-        advantages.append(f"{metric} {quality:.6g} beside {reference:.6g}")
+        advantages.append(f"{metric} {quality:.6g} instead of {reference:.6g}")
     if size_of(better) < size_of(variant):
-        advantages.append(f"{size_of(better)} bytes beside {size_of(variant)}")
+        advantages.append(f"{size_of(better)} bytes instead of {size_of(variant)}")
     if is_faster(latency_of(better), latency_of(variant)):
-        advantages.append(f"{latency_of(better):.0f} us beside {latency_of(variant):.0f}")
-    return f"{better.display_name} is better in {', '.join(advantages)} and not worse in anything"
+        advantages.append(f"{latency_of(better):.0f} us instead of {latency_of(variant):.0f}")
+    return f"{better.display_name} has {', '.join(advantages)}, and is worse in nothing"

@@ -122,7 +122,7 @@ class _Reason:
 
     def sentence(self, winner: Variant, within: Sequence[Variant], compared: Sequence[Variant]) -> str:
         eligible = within or compared
-        candidate = f"{_among(within, compared)}, {self._candidate(winner, eligible)}"
+        candidate = f"{_among(within, compared)}{self._candidate(winner, eligible)}"
         full = self.preference.full_precision.get(winner.candidate, winner)
         if full == winner:
             return candidate
@@ -136,6 +136,8 @@ class _Reason:
         preference = self.preference
         metric = f"{'cross-validated' if self.by_folds else 'validation'} {preference.metric}"
         quality = f"{preference.candidate_quality(winner):.6g}"
+        if _count_candidates(eligible) == 1:
+            return f"{winner.candidate} is the only candidate ({metric} {quality})"
         best = max(front(eligible, preference.metric), key=preference.candidate_score)
         if preference.candidate_score(winner) == preference.candidate_score(best):
             return f"{winner.candidate} has the best {metric} ({quality})"
@@ -154,8 +156,12 @@ class _Reason:
 
 def _among(within: Sequence[Variant], compared: Sequence[Variant]) -> str:
     if not within:
-        return "no file meets the limits; of all"
+        return "no file meets the limits; of all, "
     if len(within) < len(compared):
-        return f"of the files that meet the limits ({len(within)} of {len(compared)})"
-    candidates = len({variant.candidate for variant in compared})
-    return f"of {candidates} candidates" if candidates > 1 else "of 1 candidate"
+        return f"of the files that meet the limits ({len(within)} of {len(compared)}), "
+    candidates = _count_candidates(compared)
+    return f"of {candidates} candidates, " if candidates > 1 else ""
+
+
+def _count_candidates(variants: Sequence[Variant]) -> int:
+    return len({variant.candidate for variant in variants})

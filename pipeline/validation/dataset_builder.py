@@ -68,7 +68,7 @@ def build_dataset(
     schema, rejected = read.schema, read.rejected
     for reason, dropped in read.tally.dropped.items():
         rejected.add_counted(dropped, read.tally.read, reason)
-    rejected.check(good=read.tally.read, expected=f"{counted(rows.sample.width, 'field')}, as in the header, are")
+    rejected.check(good=read.tally.read, expected=f"{counted(rows.sample.width, 'field')}, as in the header")
     classes = _choose_classes(read)
     heights = {split: _height(read, split, classes) for split in SPLITS}
     check_rows(sum(heights.values()), rejected)

@@ -86,7 +86,7 @@ class RejectedRows:
         """
         if dropped:
             self.dropped += dropped
-            self._reasons.append(f"{dropped:,} of {counted(of, 'row')} set aside: {reason}")
+            self._reasons.append(f"{dropped:,} of {counted(of, 'row')} rejected: {reason}")
 
     def add_dropped(self, mask: pl.Series, reason: str) -> None:
         """Reject rows that were read and cannot be used.
@@ -98,7 +98,7 @@ class RejectedRows:
         rows = mask.arg_true()
         if len(rows):
             self.dropped += len(rows)
-            self._reasons.append(f"{len(rows):,} of {counted(len(mask), 'row')} set aside: {reason}")
+            self._reasons.append(f"{len(rows):,} of {counted(len(mask), 'row')} rejected: {reason}")
             self._write([{"row": row + 1, "reason": reason} for row in rows.head(_MAX_KEPT)])
 
     def absorb(self, other_file: RejectedRows) -> None:
@@ -121,16 +121,17 @@ class RejectedRows:
 
         Args:
             good: Number of rows that were read.
-            expected: What the message says is expected, with its verb.
+            expected: What is expected of a row, for the message.
 
         Raises:
             MalformedRowsError: More rows are broken than a small fraction.
         """
         rows = good + self.broken
         if self.broken > (allowed := limit_broken_rows(rows)):
+            limit = f"at most {allowed:,} may be rejected" if allowed else "none may be rejected"
             raise MalformedRowsError(
-                f"{self._prefix}{self.broken:,} of {counted(rows, self._noun)} cannot be read: {self._name()}; "
-                f"{expected} expected (at most {allowed:,} such {self._noun}s are set aside)"
+                f"{self._prefix}{self.broken:,} of {counted(rows, self._noun)} cannot be read, and {limit}: "
+                f"{self._name()} (expected: {expected})"
             )
 
     @property
@@ -146,7 +147,7 @@ class RejectedRows:
 
     def _tell_broken(self) -> Iterator[str]:
         if self.broken:
-            yield f"{self._prefix}{counted(self.broken, self._noun)} set aside that cannot be read: {self._name()}"
+            yield f"{self._prefix}{counted(self.broken, f'unreadable {self._noun}')} rejected: {self._name()}"
 
     def _tell_repaired(self) -> Iterator[str]:
         if self.repaired:

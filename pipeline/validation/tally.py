@@ -74,7 +74,7 @@ def check_rows(rows: int, rejected: RejectedRows) -> None:
         TooFewRowsError: There are fewer than MIN_ROWS.
     """
     if rows < MIN_ROWS:
-        without = f" ({rejected.rows:,} more are set aside)" if rejected.rows else ""
+        without = f" ({rejected.rows:,} more are rejected)" if rejected.rows else ""
         raise TooFewRowsError(
             f"the file has {counted(rows, 'row')} to learn from{without}: at least {MIN_ROWS} are expected, so that "
             "some can select the model and some can test it"

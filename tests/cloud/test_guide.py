@@ -42,8 +42,8 @@ def test_every_command_of_the_guide_succeeds_in_its_order(tmp_path: Path, laptop
 
 def test_every_command_of_the_pages_for_operators_succeeds_after_the_guide(tmp_path: Path, laptop: Path) -> None:
     done = paste(shell_blocks("docs/operations.md") + shell_blocks("docs/tenants.md"), tmp_path, laptop)
-    assert "acme is suspended" in done.stderr
-    assert "acme is deleted" in done.stderr
+    assert "globex is suspended" in done.stderr
+    assert "globex is deleted" in done.stderr
     assert "canary" in done.stdout
 
 

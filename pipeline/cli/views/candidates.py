@@ -36,7 +36,7 @@ def tried_lines(tried: Sequence[CandidateReport], metric: str, notes: Sequence[s
     share a line."""
     for report in tried:
         if report.status != "skipped":
-            status = "uploaded" if report.candidate == BROUGHT and report.status == "trained" else report.status
+            status = "not trained" if report.candidate == BROUGHT and report.status == "trained" else report.status
             joint = " " if report.reason.startswith("as ") else ": "  # trained as the baseline
             yield Text(f"{report.candidate}: {status}{joint}{report.reason}", style=_STYLES[report.status])
             yield from (Text(f"  {line}", style="dim") for line in (*_search(report, metric), *report.notes))

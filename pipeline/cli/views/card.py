@@ -65,7 +65,7 @@ def _sections(card: ModelCard) -> Iterator[RenderableType]:
     if card.coverage is not None:
         yield _coverage(card.coverage)
     if card.importance:
-        yield _heading(f"Permutation importance: {card.metric} lost when the column is shuffled")
+        yield _heading(f"Permutation importance: how much worse {card.metric} is when the column is shuffled")
         yield _importance(card.importance)
     if card.segments:
         yield _heading(f"{card.metric} by segment of the test rows")
@@ -83,9 +83,15 @@ def _title(version: ModelVersion, card: ModelCard, *, live: bool) -> Text:
     return Text.assemble(
         (f"{version.model} version {version.version}", "bold"),
         ("  live" if live else f"  {version.status.lower()}", "green" if live else "dim"),
-        f"  {card.algorithm} {card.precision}, {card.task}, {target}",
+        f"  {_served_file(card)}, {card.task}, {target}",
         (f"  {card.created_at:%Y-%m-%d %H:%M} run {card.run}", "dim"),
     )
+
+
+def _served_file(card: ModelCard) -> str:
+    """Return the name of the served variant, such as ``blend/prune_trees+codebook``."""
+    names = (report.display_name for report in card.leaderboard if report.winner)
+    return next(names, f"{card.algorithm}/{card.precision}")
 
 
 def _heading(text: str) -> RenderableType:

@@ -91,11 +91,9 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
     best = max(scores, key=lambda number: sign * scores[number])
     is_better = best and _is_better(outcomes[best], outcomes[0], score, sign, task.seed)
     chosen = transforms[best] if is_better else plain
-    scores_text = ", ".join(f"{transforms[number].description} {value:.4g}" for number, value in scores.items())
-    return (
-        chosen,
-        f"it learns {chosen.description}: {task.metric} on {len(outcomes[0].truth):,} held-out rows: {scores_text}",
-    )
+    measured = ", ".join(f"{value:.6g} with {transforms[number].description}" for number, value in scores.items())
+    rows = len(outcomes[0].truth)
+    return chosen, f"it learns {chosen.description}: {task.metric} on {rows:,} held-out rows is {measured}"
 
 
 def _is_better(outcome: _HeldOut, plain: _HeldOut, score: ValueScore, sign: int, seed: int) -> bool:

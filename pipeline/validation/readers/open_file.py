@@ -146,7 +146,7 @@ def _open_images(file: File, rejected: RejectedRows, image: tuple[int, ...]) -> 
         name=file.name,
         names=name_columns(images.frame.columns),
         fields=tuple(images.frame.columns),
-        expected="images are",
+        expected="images",
         image=images.shape,
         task=None if images.labels.dtype.is_float() else "classification",
         warnings=images.warnings,

@@ -47,7 +47,7 @@ class ParquetFile(TableFile):
             name=name,
             names=names,
             fields=tuple(columns),
-            expected="rows of one schema are",
+            expected="rows of one schema",
             warnings=names.warnings,
             scan=scan,
             rows=rows,

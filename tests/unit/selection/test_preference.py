@@ -115,8 +115,8 @@ def test_losing_variants_say_what_beats_them_and_which_limit_they_miss() -> None
     row = chosen.leaderboard[1]
     assert row.outcome == "dominated"
     assert row.reason == (
-        "mlp/fp32 is better in log_loss 0.3 beside 0.31, 1000 bytes beside 1200, 20 us beside 30 and not worse in "
-        "anything"
+        "mlp/fp32 has log_loss 0.3 instead of 0.31, 1000 bytes instead of 1200, 20 us instead of 30, and is worse in "
+        "nothing"
     )
 
 

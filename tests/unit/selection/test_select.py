@@ -149,7 +149,7 @@ def test_limits_that_nothing_keeps_are_said_one_sentence_each() -> None:
     assert chosen.unmet == (
         "the file has 1000 bytes; limits.max_bytes is 10",
         "one row takes 20 us; limits.max_latency_us is 1",
-        "accuracy is 0.9; limits.min_quality is 0.95",
+        "accuracy is 0.9; limits.min_quality requires at least 0.95",
     )
     assert chosen.reason.startswith("no file meets the limits; of all, trees")
 

@@ -265,7 +265,7 @@ def _select(errors: dict[str, float], **observed: Any) -> tuple[TargetTransform,
 def test_what_is_learned_is_what_is_better_on_held_out_rows(errors: dict[str, float], kind: str) -> None:
     transform, note = _select(errors)
     assert transform.kind == kind
-    assert note.startswith(f"it learns {transform.description}: rmse on 400 held-out rows: the target ")
+    assert note.startswith(f"it learns {transform.description}: rmse on 400 held-out rows is ")
 
 
 def test_without_time_for_a_comparison_the_target_is_learned_as_it_is() -> None:

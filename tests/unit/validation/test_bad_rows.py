@@ -90,7 +90,7 @@ def test_too_few_rows_say_how_many_there_are_and_how_many_are_expected(drop, lin
 
 
 def test_few_usable_rows_are_too_few_even_in_a_longer_file(drop, lines):
-    with pytest.raises(TooFewRowsError, match=r"20 rows .*280 more are set aside"):
+    with pytest.raises(TooFewRowsError, match=r"20 rows .*280 more are rejected"):
         drop("a.csv", _changed(lines, lambda line: line.rsplit(",", 1)[0] + ",", *range(2, 282)))
 
 

@@ -109,7 +109,8 @@ def test_broken_rows_are_rejected_with_their_lines(read):
     rows[14] = "x"
     found = read(join_lines("a note", HEADER, *rows))
     assert (found.frame.height, found.rejected.broken) == (37, 3)
-    assert "line 7 has 5 fields; line 12 is not well quoted; line 17 has 1 field" in found.rejected.warnings[0]
+    for reason in ("line 7 has 5 fields", "line 12 has an unclosed or misplaced quote", "line 17 has 1 field"):
+        assert reason in found.rejected.warnings[0]
 
 
 def test_bytes_that_are_not_utf8_cost_their_row(read):

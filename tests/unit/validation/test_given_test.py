@@ -77,9 +77,7 @@ def test_classes_that_no_training_row_has_are_counted_and_set_aside(drop, good, 
     found = drop("a.csv", good, companions={"test.csv": test_csv + "0.5,a,perhaps\n0.5,a,\n"})
     assert found.dataset.rows.test == 40
     assert found.dataset.set_aside == 2
-    assert (
-        "'test.csv': 1 of 42 rows set aside: a class of the target that no training row has" in found.dataset.warnings
-    )
+    assert "'test.csv': 1 of 42 rows rejected: a class of the target that no training row has" in found.dataset.warnings
     assert {row["file"] for row in found.set_aside} == {"test.csv"}
 
 

@@ -208,7 +208,7 @@ def test_broken_rows_are_set_aside_with_their_lines(source, stream, rows):
     assert dataset.set_aside == 1
     assert "line 2,001 has 10 fields" in " ".join(dataset.warnings)
     ragged = [line + ",1" if number % 9 == 8 else line for number, line in enumerate(lines)]
-    with pytest.raises(MalformedRowsError, match="cannot be read: line 9 has 9 fields"):
+    with pytest.raises(MalformedRowsError, match=r"cannot be read.*: line 9 has 9 fields"):
         stream(source(**{"a.csv": "\n".join(ragged)}))
 
 

@@ -160,7 +160,7 @@ def _decode(
 
 
 def _check_readable(rejected: RejectedRows, readable: int) -> None:
-    rejected.check(good=readable, expected="whole png or jpg files are")
+    rejected.check(good=readable, expected="whole png or jpg files")
 
 
 def _is_grey(pixels: NDArray[np.uint8]) -> bool:

@@ -49,7 +49,8 @@ class Row:
             return "holds bytes that are not UTF-8 text"
         if self.fields is not None:
             return f"has {counted(len(self.fields), 'field')}"
-        return "is not well quoted" + (f" (up to line {self.line + self.lines - 1:,})" if self.lines > 1 else "")
+        last = f" (up to line {self.line + self.lines - 1:,})" if self.lines > 1 else ""
+        return f"has an unclosed or misplaced quote{last}"
 
 
 def split_rows(data: bytes, dialect: Dialect, first_line: int) -> Iterator[Row]:

@@ -25,7 +25,7 @@ from pipeline.validation.words import counted
 
 __all__ = ["DelimitedFile", "JsonLinesFile"]
 
-_JSON_ROW = 'one JSON object per line, such as {"age": 38}, is'
+_JSON_ROW = 'one JSON object per line, such as {"age": 38}'
 _LOOK_BYTES = 1 << 20
 
 
@@ -96,7 +96,7 @@ class DelimitedFile(_TextFile):
             name=text.name,
             names=names,
             fields=names.names,
-            expected=f"{counted(len(names.names), 'field')}, as in the header, are",
+            expected=f"{counted(len(names.names), 'field')}, as in the header",
             facts={"encoding": text.encoding.name, "dialect": _describe(dialect)},
             header="auto" if dialect.has_header else "none",
             warnings=(*text.warnings, *dialect.warnings, *names.warnings),
