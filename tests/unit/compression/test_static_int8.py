@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from pathlib import Path
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -58,6 +61,32 @@ def convolution_body(channels: int = 8) -> bytes:
     return bytes(make_model("body", nodes, [image], [output], tensors).SerializeToString())
 
 
+def attention_body() -> bytes:
+    """image [batch, 8, 8, 1], read as 8 positions -> a projection, attention -> the probabilities of two classes."""
+    weights = {"project": (8, 16), "last": (16, 2)}
+    tensors = [
+        numpy_helper.from_array(_RANDOM.normal(size=shape, scale=0.2).astype(np.float32), name)
+        for name, shape in weights.items()
+    ]
+    constants = {"flat": [-1, 8, 8], "axis": [1]}
+    tensors += [numpy_helper.from_array(np.array(value), name) for name, value in constants.items()]
+    nodes = [
+        helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
+        helper.make_node("Reshape", ["floats", "flat"], ["positions"]),
+        helper.make_node("MatMul", ["positions", "project"], ["keys"], name="projection"),
+        helper.make_node("Transpose", ["keys"], ["columns"], perm=[0, 2, 1]),
+        helper.make_node("MatMul", ["keys", "columns"], ["scores"], name="scores"),
+        helper.make_node("Softmax", ["scores"], ["attention"]),
+        helper.make_node("MatMul", ["attention", "keys"], ["mixed"], name="mixed"),
+        helper.make_node("ReduceMean", ["mixed", "axis"], ["mean"], keepdims=0),
+        helper.make_node("MatMul", ["mean", "last"], ["logits"], name="last_layer"),
+        helper.make_node("Softmax", ["logits"], ["answer"]),
+    ]
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["batch", 8, 8, 1])
+    output = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 2])
+    return bytes(make_model("body", nodes, [image], [output], tensors).SerializeToString())
+
+
 def image_rows(count: int = 100) -> TrainingRows:
     images = _RANDOM.integers(0, 4, size=(count, 8, 8, 1), dtype=np.uint8)
     return TrainingRows(inputs={"image": images}, target=np.zeros(count, np.int64), classes=3)
@@ -79,6 +108,20 @@ def test_convolutions_are_quantized_and_keep_their_labels() -> None:
     assert agreed.mean() > 0.95
     kinds = {tensor.data_type for tensor in onnx.load_from_string(quantized).graph.initializer if len(tensor.dims) == 4}
     assert kinds == {TensorProto.INT8}
+
+
+def test_layers_of_sequences_write_floats_in_one_operator(tmp_path: Path) -> None:
+    body, rows = attention_body(), image_rows()
+    quantized = StaticInt8(context_of(rows, body))(body).model
+    inputs = rows.read(["image"], slice(None))
+    np.testing.assert_allclose(answer(quantized, inputs), answer(body, inputs), atol=0.02)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3  # it warns that the file is for this CPU
+    onnxruntime.InferenceSession(quantized, options, providers=["CPUExecutionProvider"])
+    operators = Counter(node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node)
+    assert (operators["MatMulIntegerToFloat"], operators["QLinearMatMul"]) == (2, 0)
+    assert operators["MatMul"] + operators["FusedMatMul"] == 2  # the products of two activations
 
 
 def test_a_row_alone_is_predicted_as_among_others() -> None:

@@ -8,7 +8,7 @@ import onnx
 from onnxruntime.quantization import QDQQuantizer, QuantType, TensorsData
 
 from pipeline.compression.passes.quantization.calibration import CALIBRATED_OPERATORS
-from pipeline.compression.passes.quantization.quantization_graph import matrix_layers, weighted_layers
+from pipeline.compression.passes.quantization.quantization_graph import matrix_layers
 from pipeline.graphs.compose import normalize
 
 __all__ = ["count_integer_layers", "quantize_layers"]
@@ -19,7 +19,9 @@ _LAYERS = ("Conv", "MatMul", "Gemm")
 def quantize_layers(graph: onnx.ModelProto, ranges: TensorsData, layers: Collection[str]) -> onnx.ModelProto:
     """Return the graph with the named ``layers`` in integers.
 
-    Weights have 7 bits (``reduce_range``) and a scale for each output channel; of stacked matrices one for all.
+    Weights have 7 bits (``reduce_range``) and a scale for each output channel; of stacked matrices one for all. The
+    products of two activations, as attention has them, stay in fp32. So do the outputs of the layers of sequences:
+    onnxruntime then multiplies integers and scales the sums in one operator (MatMulIntegerToFloat).
 
     Args:
         graph: As prepare_quantization leaves it; it stays as it is.
@@ -29,6 +31,7 @@ def quantize_layers(graph: onnx.ModelProto, ranges: TensorsData, layers: Collect
     quantized = onnx.ModelProto()
     quantized.CopyFrom(graph)
     is_stacked = any(matrix_layers(quantized).get(name) == 3 for name in layers)
+    floats = {node.name for node in quantized.graph.node if node.op_type in _LAYERS} - set(layers)
     quantizer = QDQQuantizer(
         quantized,
         per_channel=not is_stacked,
@@ -37,9 +40,9 @@ def quantize_layers(graph: onnx.ModelProto, ranges: TensorsData, layers: Collect
         activation_qType=QuantType.QUInt8,
         tensors_range=ranges,
         nodes_to_quantize=[],
-        nodes_to_exclude=sorted(weighted_layers(quantized).keys() - set(layers)),
+        nodes_to_exclude=sorted(floats),
         op_types_to_quantize=list(CALIBRATED_OPERATORS),
-        extra_options={},
+        extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul"] if _reads_sequences(quantized) else []},
     )
     quantizer.quantize_model()
     return normalize(quantizer.model.model)
@@ -50,3 +53,11 @@ def count_integer_layers(graph: onnx.ModelProto) -> int:
     restored = {node.output[0] for node in graph.graph.node if node.op_type == "DequantizeLinear"}
     layers = [node for node in graph.graph.node if node.op_type in _LAYERS]
     return sum(restored.issuperset(node.input[:2]) for node in layers)
+
+
+def _reads_sequences(graph: onnx.ModelProto) -> bool:
+    """Return whether a layer with a matrix of weights reads activations [rows, positions, features]."""
+    inferred = onnx.shape_inference.infer_shapes(graph).graph
+    dimensions = {value.name: len(value.type.tensor_type.shape.dim) for value in inferred.value_info}
+    matrices = [name for name, axes in matrix_layers(graph).items() if axes == 2]
+    return any(dimensions.get(node.input[0], 0) > 2 for node in graph.graph.node if node.name in matrices)
