@@ -159,14 +159,17 @@ def starter(environ: Environ = os.environ) -> StartRun:
     """Compose StartRun."""
     from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
     from pipeline.intake.run_log import RunLog
+    from pipeline.registry.tenants import Tenants
     from pipeline.use_cases.start_run import StartRun
 
     settings = StarterSettings.from_env(environ)
     clients = connect(environ)
+    table = table_of(clients, settings.table)
     return StartRun(
         uploads=bucket_of(clients, settings.uploads),
         artifacts=bucket_of(clients, settings.artifacts),
-        runs=RunLog(table_of(clients, settings.table)),
+        runs=RunLog(table),
+        tenants=Tenants(table),
         executions=StepFunctionsExecutions(clients.stepfunctions, settings.state_machine),
         large_bytes=settings.large_bytes,
     )

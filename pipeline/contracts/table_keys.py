@@ -23,6 +23,7 @@ __all__ = [
     "rollout_key",
     "run_key",
     "run_started_prefix",
+    "tenant_deletion_key",
     "tenant_key",
     "version_key",
     "version_prefix",
@@ -123,6 +124,11 @@ def keys_of_tenant(tenant: str) -> tuple[str, str]:
 def tenant_key(tenant: str) -> tuple[str, str]:
     """Return (pk, sk) of a tenant: ``status``, ``tier``, ``gateway_key`` and the models shared with it."""
     return f"ACCOUNT#{tenant}", "ACCOUNT"
+
+
+def tenant_deletion_key(tenant: str) -> tuple[str, str]:
+    """Return (pk, sk) of the mark that a tenant was deleted a moment ago: ``expires_at``."""
+    return f"ACCOUNT#{tenant}", "DELETED"
 
 
 def grant_key(owner: str, model: str, tenant: str) -> tuple[str, str]:

@@ -130,7 +130,24 @@ class RunLog:
         Returns:
             False if it had ended before, or was never begun.
         """
-        return self._end(run, {"status": "FAILED", "error": {"type": error.type, "message": _truncate(error.message)}})
+        return self._update(run, self._failed(error))
+
+    def cancel(self, run: str, error: RunError) -> bool:
+        """End the run with an error on behalf of a person, unless its version is being promoted.
+
+        Returns:
+            False if it had ended before, was never begun, or its promotion has begun.
+        """
+        failed = self._failed(error)
+        return self._table.update(*run_key(tenant_of_run(run), run), failed, only_if={**_RUNNING, "promoting": None})
+
+    def begin_promotion(self, run: str) -> bool:
+        """Note that the run's version is about to go live: from now on nobody cancels the run. Idempotent.
+
+        Returns:
+            False if the run had ended before.
+        """
+        return self._update(run, {"promoting": True})
 
     def get(self, run: str) -> Run:
         """Return a run.
@@ -191,7 +208,7 @@ class RunLog:
             self._table.delete(item["pk"], item["sk"])
         return sum("status" in item or "reason" in item for item in items)
 
-    def reject(self, bucket: str, key: str, reason: str, *, at: datetime) -> None:
+    def reject(self, bucket: str, key: str, reason: str, *, at: datetime, tenant: str | None = None) -> None:
         """Record that an upload started no run. Idempotent.
 
         Args:
@@ -199,8 +216,9 @@ class RunLog:
             key: Key of the object.
             reason: Why it started none.
             at: Time of the event.
+            tenant: Tenant that sees it; empty for none. By default the one that the key names.
         """
-        tenant = tenant_of_key(key)
+        tenant = tenant_of_key(key) if tenant is None else tenant
         rejected_at = f"{format_time(at)}#{hashlib.sha256(f'{bucket}/{key}'.encode()).hexdigest()}"
         pk, sk = rejected_upload_key(tenant, rejected_at)
         upload = RejectedUpload(tenant=tenant, bucket=bucket, key=key, reason=reason, at=at)
@@ -228,6 +246,10 @@ class RunLog:
         start = None if after is None else f"{prefix}{after}"
         items = self._table.query(pk, prefix, newest_first=True, limit=limit + 1, after=start)
         return make_page(items, limit, position=lambda item: str(item["sk"]).removeprefix(prefix), parse=_rejected)
+
+    def _failed(self, error: RunError) -> Item:
+        described = {"type": error.type, "message": _truncate(error.message)}
+        return {"status": "FAILED", "error": described, "ended_at": format_time(self._now())}
 
     def _end(self, run: str, values: Item) -> bool:
         return self._update(run, {**values, "ended_at": format_time(self._now())})

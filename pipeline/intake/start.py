@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from pipeline.contracts.errors import InvalidUploadError, ObjectNotFoundError
 from pipeline.contracts.object_keys import MAX_PARTS, RunKeys, UploadKey, parse_upload_key, rejected_key, run_name
@@ -19,7 +20,20 @@ __all__ = ["UploadReference", "start_run"]
 
 _EXPANSION_FACTORS = {".gz": 5, ".parquet": 3}  # typical: a small compressed file may be a large table
 
+_REFUSED = {  # by the status of a tenant
+    "SUSPENDED": "the tenant is suspended: upload the file again when it is active",
+    "DELETED": "the tenant was deleted: the file was uploaded with what had been signed before",
+}
+
 _log = logging.getLogger(__name__)
+
+
+class TenantStatuses(Protocol):
+    """Statuses of tenants (registry.tenants)."""
+
+    def status(self, tenant: str) -> str | None:
+        """Return ACTIVE, SUSPENDED or DELETED; None if there is no record of the tenant."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +59,7 @@ def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword
     uploads: ObjectStore,
     artifacts: ObjectStore,
     runs: RunLog,
+    tenants: TenantStatuses,
     executions: Executions,
     now: datetime,
     large_bytes: int,
@@ -53,7 +68,8 @@ def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword
 
     Companions, part files before their _SUCCESS, deleted objects, and objects whose run has ended start no run. An
     object whose key has no valid tenant and model is recorded as rejected, and reported at object_keys.rejected_key;
-    this is not an error, since redelivery would not help.
+    this is not an error, since redelivery would not help. So is an upload of a tenant that is suspended or was deleted
+    meanwhile: what was signed for it is valid for 15 minutes.
 
     Idempotent: a redelivered message completes what is missing and changes nothing else.
 
@@ -62,6 +78,7 @@ def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword
         uploads: Bucket of the object.
         artifacts: Bucket for the run's documents.
         runs: Log of runs.
+        tenants: Statuses of tenants.
         executions: The state machine. The execution's input says whether the data is ``large``.
         now: Current time, UTC.
         large_bytes: Estimated uncompressed size in bytes above which the data is large.
@@ -72,10 +89,16 @@ def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword
     try:
         upload_key = parse_upload_key(reference.key)
     except InvalidUploadError as error:
-        _reject(reference, error, artifacts)
+        _reject(reference, error.message, artifacts)
         runs.reject(reference.bucket, reference.key, error.message, at=now)
         return None
     if not upload_key.starts_run:
+        return None
+    if (status := tenants.status(upload_key.tenant)) in _REFUSED:
+        _reject(reference, _REFUSED[status], artifacts)
+        # A later tenant of a deleted one's name must not see it: it is recorded as nobody's.
+        owner = None if status == "SUSPENDED" else ""
+        runs.reject(reference.bucket, reference.key, _REFUSED[status], at=now, tenant=owner)
         return None
     try:
         info = uploads.head(reference.key, version_id=reference.version_id)
@@ -135,10 +158,10 @@ def _estimate_unpacked_bytes(upload: Upload) -> float:
     )
 
 
-def _reject(reference: UploadReference, error: InvalidUploadError, artifacts: ObjectStore) -> None:
-    report = {"bucket": reference.bucket, "key": reference.key, "error": error.message}
+def _reject(reference: UploadReference, reason: str, artifacts: ObjectStore) -> None:
+    report = {"bucket": reference.bucket, "key": reference.key, "error": reason}
     report_key = rejected_key(reference.bucket, reference.key)
     artifacts.put(report_key, json.dumps(report, indent=1).encode(), content_type="application/json")
     _log.warning(
-        "the key of an uploaded object has no valid tenant and model: no run is started", extra={"report": report_key}
+        "an uploaded object has no active tenant or no valid key: no run is started", extra={"report": report_key}
     )

@@ -5,20 +5,23 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.errors import ConflictError, InputError, NotFoundError
 from pipeline.contracts.object_keys import check_tenant
 from pipeline.contracts.paging.page import MAX_LISTED, Page, collect, iterate, make_page
 from pipeline.contracts.ports import CheckRequest, GatewayKeys, Item, PutRequest, Table, TableWrite, UpdateRequest
-from pipeline.contracts.table_keys import grant_key, grant_prefix, tenant_key
+from pipeline.contracts.table_keys import grant_key, grant_prefix, tenant_deletion_key, tenant_key
 from pipeline.registry.roles import ROLES
 
 __all__ = [
     "ACTIVE",
     "DEFAULT_TIER",
+    "DELETED",
     "MAX_SHARED",
     "SHARED_ROLES",
+    "SUSPENDED",
     "TIERS",
     "SharedModels",
     "Tenant",
@@ -27,11 +30,14 @@ __all__ = [
 ]
 
 ACTIVE = "ACTIVE"
+SUSPENDED = "SUSPENDED"
+DELETED = "DELETED"  # its deletion has begun, or has ended within the last hour
 TIERS = ("basic", "standard", "premium")  # usage plans of the template
 DEFAULT_TIER = "standard"
 SHARED_ROLES = ("predictor", "reader")  # that another tenant may have on a model
 MAX_SHARED = 50  # models shared with one tenant: an authorizer's answer has at most 8 KB
 _ATTEMPTS = 10
+_DELETION_REMEMBERED = timedelta(hours=1)  # what was signed for a tenant is valid for 15 minutes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,7 +46,7 @@ class Tenant:
 
     Attributes:
         tenant: Name.
-        status: ACTIVE or SUSPENDED; a suspended tenant's keys are refused.
+        status: ACTIVE, SUSPENDED, or DELETED while it is being deleted; the keys of the last two are refused.
         tier: Usage plan: basic, standard or premium.
         gateway_key: Opaque key of API Gateway, which counts the tenant's requests; it opens nothing by itself.
         created_at: ISO 8601.
@@ -61,15 +67,32 @@ class Tenant:
 
 
 class Tenants:
-    """Reads tenants."""
+    """Reads tenants.
 
-    def __init__(self, table: Table) -> None:
+    Args:
+        table: Table of the registry.
+        now: Returns the time.
+    """
+
+    def __init__(self, table: Table, *, now: Clock = utc_now) -> None:
         self._table = table
+        self._now = now
 
     def get(self, tenant: str) -> Tenant | None:
         """Return a tenant; None if there is none, or if its keys were made by an older release."""
         item = self._table.get(*tenant_key(tenant))
         return None if item is None else _tenant(item)
+
+    def status(self, tenant: str) -> str | None:
+        """Return a tenant's status: DELETED also for an hour after its deletion; None if there is no record of it.
+
+        A tenant needs no record while no key was made for it: whoever has AWS credentials may upload for it.
+        """
+        if (stored := self.get(tenant)) is not None:
+            return stored.status
+        deletion = self._table.get(*tenant_deletion_key(tenant))
+        is_recent = deletion is not None and deletion["expires_at"] > self._now().timestamp()
+        return DELETED if is_recent else None
 
     def get_all(self, tenants: Sequence[str]) -> Sequence[Tenant]:
         """Return several tenants, in one batch; those that do not exist are left out."""
@@ -96,16 +119,7 @@ class Tenants:
 
 
 class SharedModels(Tenants):
-    """Shares models with other tenants. A grant is in the items of both: the authorizer reads the grantee's anyway.
-
-    Args:
-        table: Table of the registry.
-        now: Returns the time.
-    """
-
-    def __init__(self, table: Table, *, now: Clock = utc_now) -> None:
-        super().__init__(table)
-        self._now = now
+    """Shares models with other tenants. A grant is in the items of both: the authorizer reads the grantee's anyway."""
 
     def share(self, owner: str, model: str, tenant: str, role: str | None) -> None:
         """Grant another tenant a role on a model, or revoke it; known within the seconds that keys are cached.
@@ -250,7 +264,7 @@ class TenantAdministration(SharedModels):
         Raises:
             NotFoundError: There is no such tenant.
         """
-        return self._set_status(tenant, "SUSPENDED")
+        return self._set_status(tenant, SUSPENDED)
 
     def resume(self, tenant: str) -> Tenant:
         """Accept the keys of a suspended tenant again. Idempotent.
@@ -259,6 +273,14 @@ class TenantAdministration(SharedModels):
             NotFoundError: There is no such tenant.
         """
         return self._set_status(tenant, ACTIVE)
+
+    def begin_removal(self, tenant: str) -> Tenant:
+        """Refuse all keys and uploads of a tenant that is being deleted. Idempotent.
+
+        Raises:
+            NotFoundError: There is no such tenant.
+        """
+        return self._set_status(tenant, DELETED)
 
     def forget_grants(self, tenant: str) -> None:
         """Revoke what a tenant shares and what is shared with it, for a later tenant of this name. Idempotent."""
@@ -270,8 +292,14 @@ class TenantAdministration(SharedModels):
             self.share(owner, model, tenant, None)
 
     def remove(self, tenant: str) -> None:
-        """Remove a tenant's record and gateway key; what it owns is deleted before. Idempotent."""
+        """Remove a tenant's record and gateway key; what it owns is deleted before. Idempotent.
+
+        Its deletion is remembered for an hour, for uploads that were signed before.
+        """
         self._gateway_keys.delete(tenant)
+        pk, sk = tenant_deletion_key(tenant)
+        expires_at = int((self._now() + _DELETION_REMEMBERED).timestamp())
+        self._table.put({"pk": pk, "sk": sk, "expires_at": expires_at})
         self._table.delete(*tenant_key(tenant))
 
     def _set_status(self, tenant: str, status: str) -> Tenant:

@@ -41,8 +41,7 @@ class PromoteVersion(RunUseCase):
         Raises:
             ExecutionEndedError: The run has failed or was canceled meanwhile; nothing is promoted.
         """
-        if self.runs.get(run).status == "FAILED":
-            raise ExecutionEndedError(f"version {version} was not promoted: its run {run} had already ended")
+        self._check_not_failed(run, version)
         keys = RunKeys.of(run)
         spec, selection, card = (
             self._read(JobSpec, keys.spec),
@@ -51,6 +50,8 @@ class PromoteVersion(RunUseCase):
         )
         reason = promotion_blocker(spec, selection, card.against_live)
         rule = rollout_rule(spec) if selection.accepted is None else None
+        if reason is None and not self.runs.begin_promotion(run):
+            self._check_not_failed(run, version)  # canceled meanwhile; a repeated call finds its run SUCCEEDED
         not_promoted = self._promote(run, AliasRef(keys.tenant, card.model), version, rule) if reason is None else None
         self.runs.finish_stage(run, "promote")
         if reason is not None:
@@ -58,6 +59,10 @@ class PromoteVersion(RunUseCase):
             return "NEEDS_DECISION"
         self.runs.succeed(run, version, not_promoted=not_promoted)
         return "SUCCEEDED"
+
+    def _check_not_failed(self, run: str, version: int) -> None:
+        if self.runs.get(run).status == "FAILED":
+            raise ExecutionEndedError(f"version {version} was not promoted: its run {run} had already ended")
 
     def _promote(self, run: str, live: AliasRef, version: int, rule: RolloutRule | None) -> str | None:
         """Make the version live or roll it out; return why it is not live."""

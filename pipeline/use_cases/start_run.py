@@ -8,6 +8,7 @@ from pipeline.contracts.clock import Clock, utc_now
 from pipeline.contracts.ports import Executions, ObjectStore
 from pipeline.intake.run_log import RunLog
 from pipeline.intake.start import UploadReference, start_run
+from pipeline.registry.tenants import Tenants
 
 __all__ = ["StartRun"]
 
@@ -20,6 +21,7 @@ class StartRun:
         uploads: Bucket of the uploads.
         artifacts: Bucket for the run's documents.
         runs: Log of runs.
+        tenants: Tenants, of which suspended and deleted ones start no run.
         executions: The state machine.
         large_bytes: Estimated uncompressed size above which the data is validated by a job.
         now: Returns the current time, UTC.
@@ -28,6 +30,7 @@ class StartRun:
     uploads: ObjectStore
     artifacts: ObjectStore
     runs: RunLog
+    tenants: Tenants
     executions: Executions
     large_bytes: int
     now: Clock = utc_now
@@ -43,6 +46,7 @@ class StartRun:
             uploads=self.uploads,
             artifacts=self.artifacts,
             runs=self.runs,
+            tenants=self.tenants,
             executions=self.executions,
             now=self.now(),
             large_bytes=self.large_bytes,

@@ -40,7 +40,7 @@ def remove_tenant(connection: Connection, tenant: str) -> RemovedTenant:
     """
     if connection.tenants.get(tenant) is None:
         raise NotFoundError(f"there is no tenant '{tenant}': 'modeldrop tenants list' lists them")
-    connection.tenants.suspend(tenant)
+    connection.tenants.begin_removal(tenant)
     keys = connection.keys.delete_all(tenant)
     for run in iterate(lambda after: connection.runs.page(tenant=tenant, limit=_PAGE, after=after)):
         if run.status != "RUNNING":

@@ -30,7 +30,8 @@ class CancelRun:
     def __call__(self, run: str, *, by: str) -> Run:
         """Mark a run as FAILED with a RunCanceledError, and abort its execution. Idempotent.
 
-        The log comes first, since the end of the execution would be recorded as another failure.
+        The log comes first, since the end of the execution would be recorded as another failure. A run whose promotion
+        has begun cannot be canceled: either the run is canceled, or its version goes live.
 
         Args:
             run: Name of the run.
@@ -38,11 +39,13 @@ class CancelRun:
 
         Raises:
             NotFoundError: There is no such run.
-            ConflictError: The run has ended otherwise.
+            ConflictError: The run has ended otherwise, or its version is being promoted.
         """
         sentence = f"canceled by {by}"
-        canceled = self.runs.fail(run, RunError(type=_CANCELED, message=sentence))
+        canceled = self.runs.cancel(run, RunError(type=_CANCELED, message=sentence))
         record = self.runs.get(run)
+        if not canceled and record.status == "RUNNING":
+            raise ConflictError(f"the version of the run {run} is being promoted: 'modeldrop rollback' undoes that")
         if not canceled and (record.error is None or record.error.type != _CANCELED):
             raise ConflictError(f"the run {run} has ended ({record.status}): only a RUNNING run can be canceled")
         with suppress(NotFoundError):  # its execution has not begun, or is older than 90 days

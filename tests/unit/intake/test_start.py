@@ -15,7 +15,10 @@ from pipeline.contracts.ports import ObjectInfo
 from pipeline.contracts.records.run import RunError, Upload
 from pipeline.intake.run_log import RunLog
 from pipeline.intake.start import UploadReference, start_run
+from pipeline.registry.tenants import TenantAdministration
+from tests.fakes.clock import FakeClock
 from tests.fakes.executions import FakeExecutions
+from tests.fakes.gateway_keys import FakeGatewayKeys
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW
 from tests.fakes.table import FakeTable
@@ -27,9 +30,14 @@ KEY = "demo/adult/train.csv"
 class World:
     uploads: FakeObjectStore = field(default_factory=lambda: FakeObjectStore("uploads"))
     artifacts: FakeObjectStore = field(default_factory=lambda: FakeObjectStore("artifacts"))
-    runs: RunLog = field(default_factory=lambda: RunLog(FakeTable()))
+    table: FakeTable = field(default_factory=FakeTable)
+    clock: FakeClock = field(default_factory=FakeClock)
     executions: FakeExecutions = field(default_factory=FakeExecutions)
     large_bytes: int = 1 << 20
+
+    def __post_init__(self) -> None:
+        self.runs = RunLog(self.table)
+        self.tenants = TenantAdministration(self.table, FakeGatewayKeys(), now=self.clock)
 
     def drop(self, key: str = KEY, **metadata: str) -> str:
         self.uploads.put(key, b"a,b\n1,2\n", metadata=metadata)
@@ -41,6 +49,7 @@ class World:
             uploads=self.uploads,
             artifacts=self.artifacts,
             runs=self.runs,
+            tenants=self.tenants,
             executions=self.executions,
             now=NOW,
             large_bytes=self.large_bytes,
@@ -246,4 +255,53 @@ def test_what_starts_a_run_or_accompanies_data_is_not_rejected(world: World) -> 
     for key in (KEY, "demo/adult/train.yaml", "demo/adult/parts/0.csv"):
         world.drop(key)
         world.start(key)
+    assert world.runs.rejected() == []
+
+
+def test_an_upload_of_a_suspended_tenant_is_rejected_with_a_reason_until_it_is_resumed(world: World) -> None:
+    world.tenants.create("demo")
+    world.tenants.suspend("demo")
+    version_id = world.drop()
+    assert world.start(version_id=version_id) is None
+    (rejected,) = world.runs.rejected(tenant="demo")
+    assert (rejected.key, "suspended" in rejected.reason) == (KEY, True)
+    report = json.loads(world.artifacts.get(rejected_key("uploads", KEY)))
+    assert (report["key"], report["error"]) == (KEY, rejected.reason)
+    assert (world.executions.started, world.runs.list()) == ({}, [])
+    world.tenants.resume("demo")
+    assert world.start(version_id=version_id) is not None
+
+
+def test_an_upload_that_was_signed_before_its_tenant_was_deleted_starts_no_run(world: World) -> None:
+    world.tenants.create("demo")
+    world.tenants.begin_removal("demo")
+    world.drop()
+    assert world.start() is None  # while it is being deleted
+    world.tenants.remove("demo")
+    world.clock.pass_seconds(15 * 60)
+    assert world.start() is None
+    assert (world.executions.started, world.runs.list()) == ({}, [])
+    assert {upload.tenant for upload in world.runs.rejected()} == {""}
+    assert all("deleted" in upload.reason for upload in world.runs.rejected())
+    world.tenants.create("demo")  # another one of this name, later
+    assert world.runs.rejected(tenant="demo") == []
+    assert world.start() is not None
+
+
+def test_a_deletion_is_forgotten_when_nothing_that_was_signed_before_is_valid(world: World) -> None:
+    """Else whoever has AWS credentials could not upload for a tenant of this name any more."""
+    world.tenants.create("demo")
+    world.tenants.remove("demo")
+    world.drop()
+    world.clock.pass_seconds(3599)
+    assert world.start() is None
+    world.clock.pass_seconds(2)
+    assert world.start() is not None
+
+
+def test_a_companion_of_a_suspended_tenant_is_no_rejected_upload(world: World) -> None:
+    world.tenants.create("demo")
+    world.tenants.suspend("demo")
+    world.drop("demo/adult/train.yaml")
+    assert world.start("demo/adult/train.yaml") is None
     assert world.runs.rejected() == []

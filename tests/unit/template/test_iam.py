@@ -110,7 +110,8 @@ TAKES_UPLOADS = [*objects("UploadsBucket", UPLOAD, "GetObject", "GetObjectVersio
 GIVES_UP = [*objects("ArtifactsBucket", KEYS.plan, "AbortMultipartUpload")]
 MADE = {
     "StartRunFunction": [
-        *TAKES_UPLOADS, listing("UploadsBucket", "ListBucketVersions"), *items(OWN, "PutItem"),
+        *TAKES_UPLOADS, listing("UploadsBucket", "ListBucketVersions"),
+        *items(OWN, "PutItem"), *items(TENANT, "GetItem"),
         *objects("ArtifactsBucket", KEYS.upload, "GetObject", "PutObject"),
         *on(arn_of("Pipeline"), "states:StartExecution"),
     ],
@@ -302,6 +303,7 @@ def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
         ("PredictFunction", next(objects("ArtifactsBucket", KEYS.plan, "GetObject"))),
         ("PredictFunction", next(objects("UploadsBucket", UPLOAD, "GetObject"))),
         ("PredictFunction", next(items(VERSION, "UpdateItem"))),
+        ("StartRunFunction", next(items(TENANT, "UpdateItem"))),
         ("DescribeModelsFunction", next(objects("ArtifactsBucket", KEYS.plan, "PutObject"))),
         ("AuthorizeRequestFunction", next(items(OWN, "GetItem"))),
         ("AuthorizeRequestFunction", next(items(API_KEY, "BatchGetItem"))),

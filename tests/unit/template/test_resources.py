@@ -104,8 +104,8 @@ def test_a_functions_policy_names_actions_and_resources(name: str) -> None:
 def test_keys_are_for_the_authorizer_and_tenants_items_for_the_others() -> None:
     for name, function in FUNCTIONS.items():
         prefixes = [["KEY#*", "ACCOUNT#*"]] if name == "AuthorizeRequestFunction" else [["TENANT#*"]]
-        if name == "AuthorizeRequestFunction":
-            prefixes.append(["ACCOUNT#*"])  # owners of shared models, in a batch
+        if name in ("AuthorizeRequestFunction", "StartRunFunction"):
+            prefixes.append(["ACCOUNT#*"])  # owners of shared models, in a batch; the status of an upload's tenant
         if name in ("PredictFunction", "CheckRolloutsFunction"):
             prefixes.append(["ROLLOUT#*"])  # counters, in a statement of their own
         if name == "PurgeVersionsFunction":

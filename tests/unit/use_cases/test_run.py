@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -10,12 +11,14 @@ import pytest
 
 from pipeline.contracts.errors import (
     CapacityUnavailableError,
+    ConflictError,
     ExecutionEndedError,
     JobCrashedError,
     NoCandidateSurvivedError,
     SmokeTestFailedError,
 )
 from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.ports import PutRequest, TableWrite
 from pipeline.contracts.promotion.live_comparison import LiveComparison
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.outcome import CandidateOutcome, JobOutcome
@@ -28,11 +31,13 @@ from pipeline.registry.aliases import AliasRef
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.use_cases.check_job import CheckJob
 from pipeline.use_cases.finish_stage import FinishStage
+from pipeline.use_cases.management.cancel_run import CancelRun
 from pipeline.use_cases.plan_run import PlanRun
 from pipeline.use_cases.promote_version import PromoteVersion
 from pipeline.use_cases.register_version import RegisterVersion
 from pipeline.use_cases.select_winner import SelectWinner
 from pipeline.use_cases.smoke_test_version import SmokeTestVersion
+from tests.fakes.executions import FakeExecutions
 from tests.fakes.function_calls import FakeFunctionCalls
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import MODEL_BYTES, NOW, artifact, card, dataset, documents, golden, selection, upload
@@ -221,6 +226,60 @@ def test_a_version_of_a_run_that_was_canceled_does_not_go_live(world: World) -> 
     with pytest.raises(ExecutionEndedError, match="not promoted"):
         world.promoter()(RUN, version)
     assert world.registry.aliases.version(AliasRef("demo", "adult")) is None
+
+
+@dataclass
+class _Interrupting(FakeTable):
+    """Calls something before a write of an item, once."""
+
+    before: Callable[[], object] | None = None
+    sk: str = ""
+
+    def write_all(self, writes: Sequence[TableWrite]) -> bool:
+        keys = [
+            (write.item["pk"], write.item["sk"]) if isinstance(write, PutRequest) else write.key for write in writes
+        ]
+        if self.before is not None and any(sk == self.sk for _, sk in keys):
+            call, self.before = self.before, None
+            call()
+        return super().write_all(writes)
+
+
+@pytest.mark.parametrize("sk", [f"RUN#{RUN}", "ALIAS#live"])
+def test_a_run_is_either_canceled_or_promoted_whenever_the_cancellation_comes(sk: str) -> None:
+    """It comes when the promotion has looked at the run: before it is noted, or before the alias moves."""
+    table = _Interrupting()
+    world = World(table=table)
+    version = world.registered()
+    executions = FakeExecutions()
+    cancel = CancelRun(runs=world.runs, executions=executions)
+    refused: list[str] = []
+
+    def cancel_late() -> None:
+        try:
+            cancel(RUN, by="anna")
+        except ConflictError as error:
+            refused.append(error.message)
+
+    table.before, table.sk = cancel_late, sk
+    if sk == "ALIAS#live":
+        assert world.promoter()(RUN, version) == "SUCCEEDED"
+        assert "is being promoted" in refused[0]
+    else:
+        with pytest.raises(ExecutionEndedError, match="not promoted"):
+            world.promoter()(RUN, version)
+        assert not refused
+    live = world.registry.aliases.version(AliasRef("demo", "adult"))
+    expected = ("SUCCEEDED", version, {}) if refused else ("FAILED", None, {RUN: "canceled by anna"})
+    assert (world.run().status, live, executions.stopped) == expected
+
+
+def test_a_run_whose_promotion_crashed_ends_as_failed(world: World) -> None:
+    version = world.registered()
+    assert world.runs.begin_promotion(RUN)
+    assert world.runs.fail(RUN, RunError(type="States.Timeout", message="it took too long"))
+    with pytest.raises(ExecutionEndedError):
+        world.promoter()(RUN, version)
 
 
 def test_a_promotion_that_is_repeated_changes_nothing(world: World) -> None:
