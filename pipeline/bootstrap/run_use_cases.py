@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 from pipeline.bootstrap.adapters import artifacts_and_runs, bucket_of, clients_of_run, registry_of, table_of
 from pipeline.bootstrap.settings import (
     FailureSettings,
+    PlannerSettings,
     RegistrarSettings,
     SmokeTestSettings,
     StageSettings,
@@ -75,10 +76,14 @@ def planner(environ: Environ = os.environ) -> Callable[[str], Plan]:
     """Compose PlanRun."""
     from pipeline.use_cases.plan_run import PlanRun
 
-    settings = StageSettings.from_env(environ)
+    settings = PlannerSettings.from_env(environ)
     return _for_each_run(
         clients_of_run(environ, settings),
-        lambda clients: PlanRun(**artifacts_and_runs(clients, settings), registry=registry_of(clients, settings)),
+        lambda clients: PlanRun(
+            **artifacts_and_runs(clients, settings),
+            registry=registry_of(clients, settings),
+            runs_code=settings.isolation != "refused",
+        ),
     )
 
 

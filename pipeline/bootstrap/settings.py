@@ -19,6 +19,7 @@ __all__ = [
     "LostRunSettings",
     "ManagerSettings",
     "NodeSettings",
+    "PlannerSettings",
     "PredictorSettings",
     "PublisherSettings",
     "RegistrarSettings",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 Environ = Mapping[str, str]
+Isolation = Literal["user", "none", "refused"]  # of a user's code (jobs.sandbox.sandbox)
 
 
 class EnvVar(NamedTuple):
@@ -103,6 +105,10 @@ def _tenant_role() -> Any:
     )
 
 
+def _isolation() -> Any:
+    return _setting("MODELDROP_CODE", pattern="user|none|refused", expected="user, none or refused", default="refused")
+
+
 def _claim(name: str, default: str) -> Any:
     return _setting(name, pattern=r"[A-Za-z0-9_.:/#@-]{1,128}", expected="the name of a claim", default=default)
 
@@ -129,8 +135,9 @@ class _Settings(SimpleNamespace):
 
     @classmethod
     def variables(cls) -> Mapping[str, EnvVar]:
-        """Return the variable of each field."""
-        return {name: variable for name, variable in vars(cls).items() if isinstance(variable, EnvVar)}
+        """Return the variable of each field, those of base classes first."""
+        fields = {name: value for kind in reversed(cls.__mro__) for name, value in vars(kind).items()}
+        return {name: variable for name, variable in fields.items() if isinstance(variable, EnvVar)}
 
     @classmethod
     def from_env(cls, environ: Environ) -> Self:
@@ -166,21 +173,24 @@ class StarterSettings(_Settings):
     )
 
 
-class ValidatorSettings(_Settings):
+class StageSettings(_Settings):
+    """Settings of the functions that need the table and the artifacts: collect, select, evaluate, promote."""
+
+    table: str = _table()
+    artifacts: str = _artifacts()
+    tenant_role: str | None = _tenant_role()
+
+
+class ValidatorSettings(StageSettings):
     """Settings of the function ``validate_dataset``."""
 
-    table: str = _table()
     uploads: str = _uploads()
-    artifacts: str = _artifacts()
-    tenant_role: str | None = _tenant_role()
 
 
-class StageSettings(_Settings):
-    """Settings of the functions that need the table and the artifacts: plan, collect, select, evaluate, promote."""
+class PlannerSettings(StageSettings):
+    """Settings of the function ``plan_training``; ``isolation`` as of the jobs (JobSettings)."""
 
-    table: str = _table()
-    artifacts: str = _artifacts()
-    tenant_role: str | None = _tenant_role()
+    isolation: Isolation = _isolation()
 
 
 class DescriberSettings(_Settings):
@@ -190,13 +200,10 @@ class DescriberSettings(_Settings):
     artifacts: str = _artifacts()
 
 
-class ManagerSettings(_Settings):
+class ManagerSettings(StageSettings):
     """Settings of the function that changes the registry."""
 
-    table: str = _table()
-    artifacts: str = _artifacts()
     state_machine: str = _state_machine()
-    tenant_role: str | None = _tenant_role()
 
 
 class PublisherSettings(_Settings):
@@ -215,21 +222,15 @@ class UploadSettings(_Settings):
     tenant_role: str | None = _tenant_role()
 
 
-class RegistrarSettings(_Settings):
+class RegistrarSettings(StageSettings):
     """Settings of the function ``register_model``."""
 
-    table: str = _table()
-    artifacts: str = _artifacts()
-    tenant_role: str | None = _tenant_role()
     code_version: str = _setting("CODE_VERSION", pattern=r"[\w.+-]{1,128}", expected="a version of the code")
 
 
-class SmokeTestSettings(_Settings):
+class SmokeTestSettings(StageSettings):
     """Settings of the function ``smoke_test``."""
 
-    table: str = _table()
-    artifacts: str = _artifacts()
-    tenant_role: str | None = _tenant_role()
     predict_function: str = _setting(
         "PREDICT_FUNCTION", pattern=r"[A-Za-z0-9_:-]{1,170}", expected="the name or ARN of a function"
     )
@@ -323,9 +324,7 @@ class JobSettings(_Settings):
     queue: Literal["cpu", "gpu", "code"] = _setting(
         "MODELDROP_QUEUE", pattern="cpu|gpu|code", expected="cpu, gpu or code"
     )
-    isolation: Literal["user", "none", "refused"] = _setting(
-        "MODELDROP_CODE", pattern="user|none|refused", expected="user, none or refused", default="refused"
-    )
+    isolation: Isolation = _isolation()
     tenant_role: str | None = _tenant_role()
     attempt: int = _number("AWS_BATCH_JOB_ATTEMPT", default="1")
     rank: int = _number("RANK", default="0")  # these three are set by torchrun

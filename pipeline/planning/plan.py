@@ -24,12 +24,19 @@ from pipeline.planning.trials import check_search, notes_of, trials_of
 __all__ = ["plan"]
 
 
-def plan(dataset: Dataset, spec: JobSpec) -> Plan:
+def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
     """Choose the candidates for ``dataset`` among ``spec.algorithms`` (None: all that fit), and the jobs for them.
 
-    What was asked for by name is tried with few rows, and beyond what is estimated to keep the limits, too. Raise
-    InvalidJobSpecError when the metric does not measure the task, no algorithm fits, a search cannot be made, or
-    ``limits.dollars`` does not pay for the quickest candidate.
+    What was asked for by name is tried with few rows, and beyond what is estimated to keep the limits, too.
+
+    Args:
+        dataset: The data set.
+        spec: The JobSpec.
+        runs_code: Whether this deployment runs a user's model.py.
+
+    Raises:
+        InvalidJobSpecError: The metric does not measure the task, no algorithm fits, a search cannot be made, or
+            ``limits.dollars`` does not pay for the quickest candidate.
     """
     metric = check_metric(
         choose_metric(spec.metric, dataset), dataset.task, dataset.classes, has_several=bool(dataset.targets)
@@ -37,7 +44,7 @@ def plan(dataset: Dataset, spec: JobSpec) -> Plan:
     check_positive_class(spec.positive_class, () if dataset.targets else dataset.classes)
     check_threshold(spec, dataset)
     check_training(spec.training, dataset)
-    cases, skipped = _fitting(dataset, spec)
+    cases, skipped = _fitting(dataset, spec, runs_code=runs_code)
     affordable, beyond, notes = _within_limits(cases)
     planned, too_dear = within_dollars([_planned(case, spec) for case in affordable], dataset, spec)
     one_job = fits_one_job(planned, dataset, spec)
@@ -101,7 +108,7 @@ def _privacy_notes(spec: JobSpec, rows: int, candidates: int) -> tuple[str, ...]
     return tuple(notes)
 
 
-def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]]:
+def _fitting(dataset: Dataset, spec: JobSpec, *, runs_code: bool) -> tuple[list[Case], list[Skipped]]:
     """Return the algorithms that the data's shape allows.
 
     Raises:
@@ -123,6 +130,7 @@ def _fitting(dataset: Dataset, spec: JobSpec) -> tuple[list[Case], list[Skipped]
             minutes=spec.limits.minutes,
             training=spec.training,
             trainings=count_trainings(algorithm, dataset, spec),
+            runs_code=runs_code,
         )
         for algorithm in algorithms
     ]

@@ -11,8 +11,9 @@ from pipeline.contracts.records.plan import Trials
 from pipeline.contracts.spec.job_spec import Limits, Training
 from pipeline.planning.estimates import ESTIMATE_TOLERANCE, bytes_of, cells_of, latency_of, seconds_of
 
-__all__ = ["Case", "exceeds_limits_because", "ineligible_because"]
+__all__ = ["CODE_REFUSED", "Case", "exceeds_limits_because", "ineligible_because"]
 
+CODE_REFUSED = "model.py is code, which this embedded cloud does not run: start it with 'modeldrop up --allow-code'"
 _INPUT_OF_KIND: dict[str, Input] = {
     "numeric": "num", "boolean": "num", "datetime": "num", "categorical": "cat", "text": "text", "image": "image",
 }  # fmt: skip
@@ -31,6 +32,7 @@ class Case:
     trials: Trials | None = None
     training: Training = field(default_factory=Training)
     trainings: int = 1  # of the candidate: the folds of its bag
+    runs_code: bool = True  # whether this deployment runs a user's code
 
     @property
     def rows(self) -> int:
@@ -58,7 +60,7 @@ def exceeds_limits_because(case: Case) -> str | None:
 def _no_code(case: Case) -> str | None:
     if case.declared.has_user_code and case.dataset.code_sha256 is None:
         return "there is no model.py beside the data"
-    return None
+    return CODE_REFUSED if case.declared.has_user_code and not case.runs_code else None
 
 
 def _not_requested(case: Case) -> str | None:

@@ -27,9 +27,11 @@ class PlanRun(RunUseCase):
 
     Attributes:
         registry: Registry that holds the base model.
+        runs_code: Whether the jobs of this deployment run a user's model.py.
     """
 
     registry: ModelRegistry
+    runs_code: bool = True
 
     def __call__(self, run: str) -> Plan:
         """Plan the training of ``run``.
@@ -42,7 +44,7 @@ class PlanRun(RunUseCase):
             return self._finish(run, plan_brought_model(self._read(JobSpec, keys.spec)))
         dataset, spec = self._read(Dataset, keys.dataset), self._read(JobSpec, keys.spec)
         if (base_model := spec.training.base_model) is None:
-            planned = plan(dataset, spec)
+            planned = plan(dataset, spec, runs_code=self.runs_code)
         else:
             base = resolve_base_model(base_model, tenant=keys.tenant, registry=self.registry, artifacts=self.artifacts)
             dataset = align_columns_to_base(dataset, base)

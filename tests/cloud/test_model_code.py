@@ -11,6 +11,7 @@ from localstack_client.session import Session
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.local import control
+from pipeline.planning.rules import CODE_REFUSED
 from tests.helpers.cloud_driver import Cloud
 from tests.helpers.real_data import as_csv, breast_cancer
 
@@ -72,11 +73,12 @@ def test_code_that_raises_costs_its_candidate_and_says_where(open_cloud: Cloud) 
 
 
 def test_where_code_is_not_allowed_it_is_not_run_and_the_switch_is_named(cloud: Cloud) -> None:
-    _, outcome = _drop(cloud, "refused", _CODE)
-    assert outcome is not None
-    (candidate,) = outcome.candidates
-    assert candidate.error is not None
-    assert "modeldrop up --allow-code" in candidate.error.message
+    for name, body in (("train.yaml", _SPEC), ("model.py", _CODE)):
+        cloud.s3.put_object(Bucket=cloud.uploads, Key=f"demo/refused/{name}", Body=body)
+    run = cloud.drop_and_end("demo/refused/rows.csv", as_csv(breast_cancer()))
+    assert run.status == "SUCCEEDED", run.error
+    (skipped,) = cloud.document(run.run, "plan")["skipped"]
+    assert skipped == {"algorithm": "model_py", "reason": CODE_REFUSED}
 
 
 def test_what_is_not_python_ends_the_run_before_a_job_starts(cloud: Cloud) -> None:

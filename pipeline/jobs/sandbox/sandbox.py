@@ -32,6 +32,7 @@ from pipeline.contracts.records.outcome import (
     WEIGHTS,
     TrainedCandidate,
 )
+from pipeline.planning.rules import CODE_REFUSED
 
 __all__ = ["Isolation", "run_isolated"]
 
@@ -76,9 +77,7 @@ def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears o
         IntegrityError: What came back is no plain data.
     """
     if isolation == "refused":
-        raise CandidateFailedError(
-            "model.py is code, which this embedded cloud does not run: start it with 'modeldrop up --allow-code'"
-        )
+        raise CandidateFailedError(CODE_REFUSED)
     out = folder / "out"
     out.mkdir()
     token = secrets.token_hex(16)

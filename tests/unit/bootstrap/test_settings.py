@@ -9,6 +9,7 @@ import pytest
 from pipeline.bootstrap import settings
 from pipeline.bootstrap.settings import (
     CommandSettings,
+    EnvVar,
     JobSettings,
     NodeSettings,
     PredictorSettings,
@@ -34,6 +35,7 @@ CLASSES = [getattr(settings, name) for name in settings.__all__]
 def test_a_full_environment_satisfies_every_class(kind: type[StageSettings]) -> None:
     read = kind.from_env(ENVIRON)
     first = next(iter(kind.variables()))
+    assert not [field for field in dir(kind) if isinstance(getattr(read, field), EnvVar)], "a field was not read"
     with pytest.raises(AttributeError, match="read-only"):
         setattr(read, first, "another")
 

@@ -24,6 +24,7 @@ from pipeline.jobs.sandbox.sandbox import run_isolated
 from pipeline.jobs.sandbox.sandbox_main import TASK, Task
 from pipeline.jobs.user_code import train_isolated
 from pipeline.planning.plan import plan
+from pipeline.planning.rules import CODE_REFUSED
 from pipeline.training.distributed.machine import Machine
 from pipeline.training.trainer import Trainer
 from tests.fakes.objects import FakeObjectStore
@@ -251,3 +252,12 @@ def test_it_is_planned_in_a_job_of_its_own_only_beside_its_code() -> None:
     assert [(job.name, job.candidates) for job in planned.jobs if job.queue == "code"] == [("code", ("model_py",))]
     (candidate,) = (one for one in planned.candidates if one.algorithm == "model_py")
     assert candidate.settings["code"] == '{"width": 4}'
+
+
+def test_where_code_does_not_run_it_is_refused_before_a_job_starts() -> None:
+    dataset = table(rows=120).dataset.model_copy(update={"code_sha256": "0" * 64})
+    planned = plan(dataset, JobSpec(), runs_code=False)
+    assert "model_py" not in {candidate.algorithm for candidate in planned.candidates}
+    assert CODE_REFUSED in {skipped.reason for skipped in planned.skipped if skipped.algorithm == "model_py"}
+    with pytest.raises(InvalidJobSpecError, match="modeldrop up --allow-code"):
+        plan(dataset, JobSpec(algorithms=("model_py",)), runs_code=False)

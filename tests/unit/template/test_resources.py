@@ -19,7 +19,7 @@ FUNCTIONS = resources("AWS::Serverless::Function")
 SETTINGS = {
     "StartRunFunction": settings.StarterSettings,
     "ValidateDatasetFunction": settings.ValidatorSettings,
-    "PlanTrainingFunction": settings.StageSettings,
+    "PlanTrainingFunction": settings.PlannerSettings,
     "CollectJobFunction": settings.StageSettings,
     "SelectVariantFunction": settings.StageSettings,
     "EvaluateModelFunction": settings.StageSettings,
@@ -44,6 +44,7 @@ FILLED_IN = {
     "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:modeldrop-pipeline",
     "PREDICT_FUNCTION": "modeldrop-predict",
     "CODE_VERSION": "0.1.0",
+    "MODELDROP_CODE": "refused",
     "ALIAS_SECONDS": "5",
     "LARGE_BYTES": "268435456",
     "TENANT_ROLE_ARN": "arn:aws:iam::123456789012:role/modeldrop-RunRole-1ABC",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
@@ -113,6 +113,13 @@ def test_the_plan_has_an_estimate_and_the_run_shows_it() -> None:
     assert plan.estimate is not None
     assert plan.estimate.minutes > 0
     assert world.run().estimate == plan.estimate == Plan.from_bytes(world.artifacts.get(KEYS.plan)).estimate
+
+
+def test_a_model_py_that_the_jobs_do_not_run_is_no_candidate(world: World) -> None:
+    world.keep(KEYS.dataset, dataset().model_copy(update={"code_sha256": "0" * 64}))
+    plan_run = PlanRun(artifacts=world.artifacts, runs=world.runs, registry=world.registry)
+    assert "model_py" in {candidate.algorithm for candidate in plan_run(RUN).candidates}
+    assert "model_py" in {skipped.algorithm for skipped in replace(plan_run, runs_code=False)(RUN).skipped}
 
 
 def test_select_winner_writes_a_selection(world: World) -> None:
