@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pipeline.contracts.algorithms.config import hyperparameter
-from pipeline.contracts.algorithms.spec import AlgorithmSpec
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
 from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
 from pipeline.training.estimators.clustering_config import ClusteringConfig, Starts
 
@@ -68,6 +68,13 @@ ALGORITHM = Algorithm(
         queue="cpu",
         strengths="clusters of different sizes and orientations, with membership probabilities",
         hyperparameters=GaussianMixtureConfig.describe(),
+        cost=Cost(
+            measured="2026-12-01, one thread of a 2-core EPYC, tables of 300 to 200,000 rows, 2 to 10 clusters tried",
+            seconds=0.4,
+            seconds_per_million_cells=4,
+            bytes=10_000,
+            latency_us=8,
+        ),
         max_weights=2000,
         training_order=20,
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.contracts.algorithms.spec import AlgorithmSpec
+from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
 from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
 from pipeline.training.estimators.clustering_config import ClusteringConfig, Starts
 
@@ -59,6 +59,13 @@ ALGORITHM = Algorithm(
         queue="cpu",
         strengths="round clusters of similar size, for any number of rows",
         hyperparameters=KMeansConfig.describe(),
+        cost=Cost(
+            measured="2026-12-01, one thread of a 2-core EPYC, tables of 300 to 200,000 rows, 2 to 10 clusters tried",
+            seconds=0.4,
+            seconds_per_million_cells=1.5,
+            bytes=5_000,
+            latency_us=8,
+        ),
         max_weights=2000,
         training_order=10,
     ),
