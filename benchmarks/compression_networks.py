@@ -26,6 +26,7 @@ from pipeline.compression.recipes import CompressionPlan, plan_passes
 from pipeline.compression.training_rows import TrainingRows
 from pipeline.contracts.records.variant import PassName
 from pipeline.contracts.spec.job_spec import Compression
+from pipeline.evaluation.sessions import session_options
 from pipeline.training.algorithm import Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
 
@@ -159,11 +160,8 @@ def training_rows(rows: Rows) -> TrainingRows:
 
 
 def session_of(body: bytes) -> onnxruntime.InferenceSession:
-    """A session on one thread."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(body, options, providers=["CPUExecutionProvider"])
+    """A session on one thread, with the options of the predict function."""
+    return onnxruntime.InferenceSession(body, session_options(), providers=["CPUExecutionProvider"])
 
 
 def accuracy(body: bytes, values: npt.NDArray[Any], target: npt.NDArray[np.int64]) -> float:

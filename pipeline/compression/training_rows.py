@@ -13,6 +13,7 @@ import polars as pl
 
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.signature import Signature
+from pipeline.evaluation.sessions import session_options
 from pipeline.graphs.encoding import Encoding
 
 __all__ = ["TrainingRows", "predict", "run_in_batches"]
@@ -101,10 +102,7 @@ def run_in_batches(model: bytes, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.
         model: The serialized graph.
         inputs: Input -> values [rows, ...]; those that the graph does not have are ignored.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, session_options(), providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
     numbers = [value.name for value in session.get_outputs() if value.type != "tensor(string)"][:1]
     parts = [

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from pipeline.contracts.signature import Column, Signature
 from pipeline.evaluation.clusters import embed
 from pipeline.evaluation.predictions import Predictions
-from pipeline.evaluation.sessions import WideSession
+from pipeline.evaluation.sessions import WideSession, session_options
 from pipeline.evaluation.several_targets import several_truths
 
 if TYPE_CHECKING:
@@ -23,20 +22,13 @@ __all__ = ["Feeds", "OnnxModel", "Predictions", "feeds", "one_row", "pixels", "t
 
 Feeds = Mapping[str, npt.NDArray[Any]]
 
-_ERRORS_ONLY = 3
-
 
 class OnnxModel:
     """An onnxruntime session of a served file (contracts.signature), given by its path or bytes."""
 
     def __init__(self, model: Path | bytes, *, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = _ERRORS_ONLY
-        self._session = WideSession(
-            model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
-        )
+        file = model if isinstance(model, bytes) else str(model)
+        self._session = WideSession(file, session_options(threads), providers=["CPUExecutionProvider"])
 
     def run(self, feeds: Feeds) -> Predictions:
         """Predict a batch; outputs are identified by their position."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-import onnxruntime
 import orjson
 
 from pipeline.contracts.artifacts import read_artifact
 from pipeline.contracts.errors import ConflictError, NotFoundError
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.table_keys import alias_key, version_key, version_prefix
-from pipeline.evaluation.sessions import WideSession
+from pipeline.evaluation.sessions import WideSession, session_options
 from pipeline.evaluation.stored_models import unpack_model
 from pipeline.serving.api.model_source import LIVE
 from pipeline.serving.loaded_model import InferenceSession, LoadedModel
@@ -25,15 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["ItemReader", "ModelLoader", "ObjectReader", "ServedTable", "make_session_factory"]
 
 _READY = "READY"
-_LOG_ERRORS_ONLY = 3  # onnxruntime warns on machines without a GPU
 
 
 def make_session_factory(threads: int) -> Callable[[bytes], InferenceSession]:
     """Return a function that creates an onnxruntime session with ``threads`` threads from a model file."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _LOG_ERRORS_ONLY
+    options = session_options(threads)
 
     def make(file: bytes) -> InferenceSession:
         session: InferenceSession = WideSession(file, options, providers=["CPUExecutionProvider"])

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from pipeline.compression.fine_tuning.torch_operators import OPERATORS
 from pipeline.compression.weight_tensors import WEIGHT_INPUTS, is_large
 from pipeline.contracts.errors import NotApplicableError
+from pipeline.evaluation.sessions import session_options
 from pipeline.graphs.compose import make_model
 
 __all__ = ["TorchGraph"]
@@ -170,10 +171,8 @@ class TorchGraph(nn.Module):
             [onnx.ValueInfoProto(name=name) for name in self._computed],
             [tensor for name, tensor in self._constants.items() if name in needed_names],
         )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        file = model.SerializeToString()
+        return onnxruntime.InferenceSession(file, session_options(), providers=["CPUExecutionProvider"])
 
 
 def _as_tensor(array: npt.NDArray[Any]) -> Tensor:

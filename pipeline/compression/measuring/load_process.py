@@ -13,15 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import onnxruntime
-
 from pipeline.codec.unpack import unpack
-from pipeline.evaluation.sessions import WideSession
+from pipeline.evaluation.sessions import WideSession, session_options
 
 __all__ = ["main"]
 
 _STATUS = Path("/proc/self/status")
-_LOG_ERRORS_ONLY = 3
 _LOADS = 3
 _MAX_SECONDS = 0.3  # after which a file is not loaded again
 
@@ -62,10 +59,7 @@ def _measure_in_fork(path: Path) -> dict[str, Any]:
 
 
 def _measure(path: Path) -> dict[str, Any]:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _LOG_ERRORS_ONLY
+    options = session_options()
     before, started = _anonymous_bytes(), time.perf_counter()
     session = WideSession(unpack(path.read_bytes()), options, providers=["CPUExecutionProvider"])
     load_ms, after = (time.perf_counter() - started) * 1e3, _anonymous_bytes()

@@ -6,14 +6,13 @@ from collections.abc import Callable
 
 import onnxruntime
 
-from pipeline.evaluation.sessions import WideSession
+from pipeline.evaluation.sessions import WideSession, session_options
 from pipeline.server.execution.batching import BatchingSession
 from pipeline.server.models.tensor_model import TensorSession
 
 __all__ = ["make_server_session"]
 
 _MIN_PARALLEL_BYTES = 4 << 20  # of a file; smaller graphs finish before another thread has woken up
-_LOG_ERRORS_ONLY = 3  # onnxruntime warns on machines without a GPU
 _PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 
 
@@ -28,11 +27,8 @@ def make_server_session(
         with_batching: Run concurrent requests together where that pays.
         on_batch: Called with the rows of each batch.
     """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads if len(file) >= _MIN_PARALLEL_BYTES else 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _LOG_ERRORS_ONLY
+    providers = [name for name in _PROVIDERS if name in onnxruntime.get_available_providers()]
+    options = session_options(threads if len(file) >= _MIN_PARALLEL_BYTES else 1, has_gpu=len(providers) > 1)
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads leave the cores to others
-    available = onnxruntime.get_available_providers()
-    session = WideSession(file, options, providers=[name for name in _PROVIDERS if name in available])
+    session = WideSession(file, options, providers=providers)
     return BatchingSession(session, on_batch=on_batch) if with_batching else session

@@ -1,49 +1,41 @@
-"""A session of a wide table."""
+"""Sessions of onnxruntime."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
-from onnx import TensorProto, helper
-from onnxruntime.capi.onnxruntime_pybind11_state import Fail
+from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.evaluation.sessions import WideSession
+from pipeline.evaluation.sessions import session_options
+from pipeline.graphs.compose import make_model
 
-COLUMNS = 500
-
-
-class CountedName(str):
-    """A name that counts how often it is compared."""
-
-    __slots__ = ()
-    compared = 0
-
-    def __eq__(self, other: object) -> bool:
-        CountedName.compared += 1
-        return str.__eq__(self, other)
-
-    __hash__ = str.__hash__
+WIDTH = 8
 
 
-@pytest.fixture
-def session() -> WideSession:
-    names = [f"column {number}" for number in range(COLUMNS)]
-    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in names]
-    total = helper.make_tensor_value_info("total", TensorProto.FLOAT, ["n"])
-    graph = helper.make_graph([helper.make_node("Sum", names, ["total"])], "sum", inputs, [total])
-    model: onnx.ModelProto = helper.make_model(graph, ir_version=10, opset_imports=[helper.make_opsetid("", 20)])
-    return WideSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+def normalized_sum() -> bytes:
+    """Two values [rows, places, 8] -> their sum, normalized."""
+    constants = [numpy_helper.from_array(np.ones(WIDTH, np.float32), name) for name in ("scale", "bias")]
+    nodes = [
+        helper.make_node("Add", ["left", "right"], ["sum"]),
+        helper.make_node("LayerNormalization", ["sum", "scale", "bias"], ["answer"]),
+    ]
+    shape = ["rows", "places", WIDTH]
+    inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("left", "right")]
+    output = helper.make_tensor_value_info("answer", TensorProto.FLOAT, shape)
+    return bytes(make_model("body", nodes, inputs, [output], constants).SerializeToString())
 
 
-def test_a_run_compares_each_columns_name_a_few_times_however_many_there_are(session: WideSession) -> None:
-    row = {CountedName(f"column {number}"): np.ones(1, np.float32) for number in range(COLUMNS)}
-    CountedName.compared = 0
-    assert session.run(None, row)[0].tolist() == [COLUMNS]
-    assert CountedName.compared < 10 * COLUMNS
-
-
-def test_a_missing_column_is_still_named(session: WideSession) -> None:
-    row = {f"column {number}": np.ones(1, np.float32) for number in range(COLUMNS - 1)}
-    with pytest.raises(Fail, match=f"column {COLUMNS - 1}"):
-        session.run(None, row)
+@pytest.mark.parametrize(
+    ("has_gpu", "operators"), [(False, ["Add", "LayerNormalization"]), (True, ["SkipLayerNormalization"])]
+)
+def test_a_sum_and_its_normalization_stay_two_operators_on_a_cpu(
+    tmp_path: Path, has_gpu: bool, operators: list[str]
+) -> None:
+    options = session_options(has_gpu=has_gpu)
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    onnxruntime.InferenceSession(normalized_sum(), options, providers=["CPUExecutionProvider"])
+    assert [node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node] == operators
