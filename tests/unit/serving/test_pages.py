@@ -163,7 +163,7 @@ def test_the_pages_of_a_list_have_each_entry_once_and_the_last_page_no_token(lis
 def test_a_page_reads_no_more_of_a_long_list_than_of_a_short_one(name: str) -> None:
     _, call = LISTS[name]
     reads = []
-    for count in (6, 60):
+    for count in (8, 60):
         lists, table = make_lists(count)
         table.read = 0
         call(lists, PageQuery("3"))
