@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline.bootstrap.adapters import (
     artifacts_and_runs,
@@ -103,8 +103,7 @@ __all__ = [
 Environ = Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
+class Job(NamedTuple):
     """The services and settings of a Batch container. ``attempt`` counts from 1; ``process`` is this one of the job's.
 
     ``isolation`` and ``environment`` are for the process of a user's code (jobs.sandbox.sandbox).
@@ -114,21 +113,19 @@ class Job:
     runs: RunLog
     queue: Literal["cpu", "gpu", "code"]
     attempt: int
-    process: Process = field(default_factory=Process)
+    process: Process = Process()
     isolation: Literal["user", "none", "refused"] = "refused"
-    environment: Environ = field(default_factory=dict)
+    environment: Environ = MappingProxyType({})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Node:
+class Node(NamedTuple):
     """One container of a job of several nodes."""
 
     cluster: ComputeCluster
     queue: Literal["cpu", "gpu"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class OperatorServices:
+class OperatorServices(NamedTuple):
     """A whole stack, for the person at the command line. ``outputs`` are the template's."""
 
     uploads: ObjectStore
@@ -145,8 +142,7 @@ class OperatorServices:
     outputs: Mapping[str, str]
 
 
-@dataclass(frozen=True, kw_only=True)
-class AccountAccess:
+class AccountAccess(NamedTuple):
     """What deploying and removing a stack work with; ``stack`` needs a region, ``environment`` is for subprocesses."""
 
     account: Account

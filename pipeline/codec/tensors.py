@@ -14,7 +14,7 @@ from pipeline.codec.streams import StreamReader, StreamWriter
 __all__ = ["TensorSpan", "read_tensor"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)  # with slots, generating it takes twice as long
 class TensorSpan:
     """The bytes of a tensor.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["ComputeCluster", "Process"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ComputeCluster:
+class ComputeCluster(NamedTuple):
     """Nodes of one Batch job, as one node sees them.
 
     Attributes:
@@ -26,8 +25,7 @@ class ComputeCluster:
     processes_per_node: int = 1
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Process:
+class Process(NamedTuple):
     """One process of a distributed training.
 
     Attributes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.contracts.errors import InvalidUploadError
 
@@ -48,11 +48,9 @@ MAX_PARTS = 1_000  # part files per data set
 _MAX_FILE_BYTES = 255  # as file systems have it; an object's key has 1,024
 _DONE = "_SUCCESS"  # Spark writes it after all part files
 COMPANIONS = ("train.yaml", "train.yml", MODEL_CODE, CALIBRATION, _DONE)
-_TENANT = re.compile(
-    r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"
-)  # no underscore, which separates the fields of a run's name
-_RUN = re.compile(r"[a-z0-9-]{1,32}_[A-Za-z0-9_-]{1,32}_[0-9a-f]{12}")
-_MODEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?")
+_TENANT = r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"  # no underscore, which separates the fields of a run's name
+_RUN = r"[a-z0-9-]{1,32}_[A-Za-z0-9_-]{1,32}_[0-9a-f]{12}"
+_MODEL = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?"
 
 
 def check_tenant(name: str) -> str:
@@ -65,7 +63,7 @@ def check_tenant(name: str) -> str:
         raise InvalidUploadError(
             f"'{name}' is not a tenant name: the word is reserved, and a key is expected to be TENANT/MODEL/FILE"
         )
-    if not _TENANT.fullmatch(name):
+    if not re.fullmatch(_TENANT, name):
         raise InvalidUploadError(
             f"'{_shown(name)}' is not a tenant name: expected 1 to 32 lower-case letters, digits and inner hyphens"
         )
@@ -78,7 +76,7 @@ def check_model(name: str) -> str:
     Raises:
         InvalidUploadError: It has other characters or more than 32, or is reserved.
     """
-    if not _MODEL.fullmatch(name) or name.lower() in RESERVED:
+    if not re.fullmatch(_MODEL, name) or name.lower() in RESERVED:
         raise InvalidUploadError(
             f"'{_shown(name)}' is not a model name: expected 1 to 32 letters, digits and inner '_', '.', '-', "
             "and no reserved word"
@@ -105,8 +103,7 @@ def _shown(name: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in name[:40])
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UploadKey:
+class UploadKey(NamedTuple):
     """Key of an upload: ``<tenant>/<model>/<file>``.
 
     ``<tenant>/<model>/<dataset>/_SUCCESS`` stands for a data set of part files.
@@ -189,7 +186,7 @@ def run_name(tenant: str, model: str, bucket: str, key: str, version_id: str) ->
 
 def is_run_name(name: str) -> bool:
     """Return whether ``name`` has the form of a run's name; the names of persons and tools do not."""
-    return _RUN.fullmatch(name) is not None
+    return re.fullmatch(_RUN, name) is not None
 
 
 def rejected_key(bucket: str, key: str) -> str:
@@ -207,8 +204,7 @@ def artifact_key(tenant: str, sha256: str) -> str:
     return f"tenants/{tenant}/artifacts/{sha256}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunKeys:
+class RunKeys(NamedTuple):
     """Keys of one run's documents in the artifacts bucket."""
 
     tenant: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from pathlib import Path
 
 __all__ = ["places"]
@@ -10,5 +9,7 @@ __all__ = ["places"]
 
 def places(error: BaseException) -> list[str]:
     """Return file, line and function of each frame, the innermost last; not the message, which may quote a user."""
+    import traceback  # noqa: PLC0415 - only a failure needs it, and predict imports this module on a cold start
+
     frames = traceback.extract_tb(error.__traceback__)
     return [f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from pipeline import bootstrap
 from pipeline.contracts.compute_cluster import ComputeCluster
@@ -25,7 +24,7 @@ def train_multinode(
 ) -> int:
     """Return the node's exit code."""
     node = connect()
-    cluster = replace(node.cluster, processes_per_node=processes_of(node.queue))
+    cluster = node.cluster._replace(processes_per_node=processes_of(node.queue))
     return start(cluster, "pipeline.jobs.train", arguments)
 
 

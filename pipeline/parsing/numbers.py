@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)  # with slots, generating it takes twice as long
 class NumberFormat:
     """Number format of a column. Every format accepts signs, accounting negatives, bounds (<0.5) and currencies.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,6 @@ if TYPE_CHECKING:
     from pipeline.registry.audit import AuditLog
 
 __all__ = ["DeniedCalls"]
-
-_log = logging.getLogger(__name__)
 
 
 class DeniedCalls:
@@ -42,7 +39,10 @@ class DeniedCalls:
             try:
                 self._add(event, type(error).__name__)
             except ModeldropError as failure:
-                _log.warning("a denied call was not recorded in the audit log", extra={"error": type(failure).__name__})
+                import logging  # noqa: PLC0415 - no other request needs it
+
+                log = logging.getLogger(__name__)
+                log.warning("a denied call was not recorded in the audit log", extra={"error": type(failure).__name__})
             raise
 
     def _add(self, event: Mapping[str, Any], reason: str) -> None:
