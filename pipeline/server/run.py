@@ -22,7 +22,6 @@ from pipeline.server.grpc.listener import GrpcListener
 from pipeline.server.http.listener import HttpListener
 from pipeline.server.repository import ModelRepository
 from pipeline.server.repository_api import RepositoryApi
-from pipeline.server.sockets import format_address
 from pipeline.server.telemetry.access_log import AccessLog
 from pipeline.server.telemetry.metrics import ServerMetrics
 from pipeline.server.telemetry.observer import RequestObserver
@@ -61,7 +60,7 @@ def run_server(
     Args:
         server: The server.
         http: Bound socket of HTTP.
-        grpc: Bound socket that reserves the port of gRPC.
+        grpc: Bound socket of gRPC.
         on_ready: Called once when requests are accepted.
     """
 
@@ -119,7 +118,7 @@ class ServingProcess:
 
         Args:
             http: Bound socket of HTTP.
-            grpc: Bound socket that reserves the port of gRPC.
+            grpc: Bound socket of gRPC.
             stop: Ends the server.
             on_ready: Called once when requests are accepted.
         """
@@ -132,7 +131,7 @@ class ServingProcess:
             events=self._components.events,
         )
         rpc = GrpcListener(self._components.models, calls, self._config.limits)
-        await rpc.start(format_address(grpc.getsockname()), self._config.tls)
+        await rpc.start(grpc, self._config.tls)
         refresher = asyncio.create_task(self._refresh())
         on_ready()
         await stop.wait()
@@ -142,7 +141,6 @@ class ServingProcess:
         self._dispatcher.close()
         await asyncio.to_thread(self._components.models.close)
         self._components.observer.close()
-        grpc.close()
 
     async def _refresh(self) -> None:
         """Look for new versions in a thread of its own, one look at a time."""

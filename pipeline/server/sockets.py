@@ -6,7 +6,7 @@ import ipaddress
 import resource
 import socket
 
-__all__ = ["allow_connections", "bind_socket", "format_address", "is_loopback"]
+__all__ = ["allow_connections", "bind_socket", "is_loopback"]
 
 _OTHER_FILES = 512  # gRPC connections, model files, logs
 
@@ -50,9 +50,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def format_address(address: tuple[str, int] | tuple[str, int, int, int]) -> str:
-    """Return ``host:port`` of a socket's address, an IPv6 host in brackets."""
-    host, port = address[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

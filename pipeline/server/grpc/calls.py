@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 
@@ -24,6 +24,8 @@ from pipeline.contracts.errors import (
 from pipeline.contracts.tracebacks import places
 from pipeline.server.authentication import Authenticator
 from pipeline.server.execution.dispatcher import Dispatcher
+from pipeline.server.grpc.application import CallContext
+from pipeline.server.grpc.wire import CallError
 from pipeline.server.telemetry.access_log import AccessLog
 from pipeline.server.telemetry.observer import EndedRequest, RequestObserver
 from pipeline.serving.api.messages import Caller
@@ -106,21 +108,24 @@ class CallRunner:
         self._observer = observer
         self._events = events
 
-    async def run(self, context: grpc.aio.ServicerContext, call: Call) -> Any:
-        """Run a call and return its message; end the RPC with a status code if it fails."""
+    async def run(self, context: CallContext, call: Call) -> Any:
+        """Run a call and return its message.
+
+        Raises:
+            CallError: It failed; with its status code.
+        """
         started = time.perf_counter()
-        metadata = _metadata(context)
         try:
-            reply = await self._run(context, call, metadata)
-        except Exception as error:  # noqa: BLE001 - the outermost edge: one call's failure ends no other's
-            self._finish(metadata, call, status_code(error), started, {})
-            await self._abort(context, error)
-        self._finish(metadata, call, grpc.StatusCode.OK, started, reply.facts)
+            reply = await self._run(context, call)
+        except Exception as error:
+            self._finish(context, call, status_code(error), started, {})
+            raise self._call_error(error) from error
+        self._finish(context, call, grpc.StatusCode.OK, started, reply.facts)
         return reply.message
 
-    async def _run(self, context: grpc.aio.ServicerContext, call: Call, metadata: Mapping[str, str]) -> Reply:
+    async def _run(self, context: CallContext, call: Call) -> Reply:
         self._dispatcher.enter()
-        key = find_credential(metadata.get)
+        key = find_credential(context.get)
         caller = self._authenticator.recall(key)
         if caller is not None and self._dispatcher.is_fast(call.key, call.size):
             try:
@@ -132,27 +137,33 @@ class CallRunner:
             owner = caller or self._authenticator.authenticate(key)
             return self._dispatcher.run_measured(call.key, lambda: call.run(owner))
 
-        future = self._dispatcher.run_in_thread(run, context.time_remaining())
-        future.add_done_callback(self._leave)  # a cancelled call occupies its thread until it has run
-        return await asyncio.shield(future)
+        future = self._dispatcher.run_in_thread(run, context.seconds)
+        future.add_done_callback(self._leave)  # a call that is given up occupies its thread until it has run
+        await asyncio.wait({future}, timeout=context.seconds)
+        if not future.done():
+            raise DeadlineExceededError("the deadline passed while the call ran")
+        return future.result()
 
     def _leave(self, future: asyncio.Future[Reply]) -> None:
         self._dispatcher.leave()
         if not future.cancelled():
             future.exception()  # retrieved, whoever waits for it
 
-    async def _abort(self, context: grpc.aio.ServicerContext, error: Exception) -> NoReturn:
+    def _call_error(self, error: Exception) -> CallError:
         code = status_code(error)
         message = str(error) if isinstance(error, ModeldropError) and code != grpc.StatusCode.INTERNAL else ""
         if not message:
-            self._events.report("call failed", error=type(error).__name__, places=places(error))
+            self.report(error)
             message = "internal error"
-        await context.abort(code, message, _RETRY if code in _RETRIED else ())
-        raise AssertionError("abort raises")
+        return CallError(code, message, _RETRY if code in _RETRIED else ())
+
+    def report(self, error: Exception) -> None:
+        """Log a failure of the server."""
+        self._events.report("call failed", error=type(error).__name__, places=places(error))
 
     def _finish(
         self,
-        metadata: Mapping[str, str],
+        context: CallContext,
         call: Call,
         code: grpc.StatusCode,
         started: float,
@@ -171,10 +182,6 @@ class CallRunner:
                 seconds=seconds,
                 facts=facts,
                 sizes={"bytes_in": call.size},
-                parent=metadata.get("traceparent", ""),
+                parent=context.get("traceparent") or "",
             )
         )
-
-
-def _metadata(context: grpc.aio.ServicerContext) -> dict[str, str]:
-    return {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}

@@ -1,33 +1,39 @@
-"""Listen for gRPC calls."""
+"""Listen for gRPC calls: h2corn carries HTTP/2, GrpcApplication the calls."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping
+import socket
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, NoReturn
 
-import grpc
+import h2corn
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import DecodeError
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.server.config import TlsFiles
 from pipeline.server.grpc import open_inference, tensorflow_serving
+from pipeline.server.grpc.application import CallContext, GrpcApplication, Method, Unary
 from pipeline.server.grpc.calls import Call, CallRunner, Reply
-from pipeline.server.grpc.messages import find_service, message_class, service_pool
+from pipeline.server.grpc.messages import find_service, message_class
+from pipeline.server.grpc.standard_services import HealthService, reflection_methods
 from pipeline.server.limits import ServerLimits
 from pipeline.server.repository import ModelRepository
 from pipeline.serving.api.messages import Caller
 
 __all__ = ["GrpcListener"]
 
-_Method = Callable[[Any, Caller], Reply]
+_ModelMethod = Callable[[Any, Caller], Reply]
 _SERVICES = (open_inference.SERVICE, tensorflow_serving.SERVICE)
-_SERVING, _NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
 _MODEL_FIELDS = ("model_name", "name")
+_BACKLOG = 2048
+_NOTICE_SECONDS = 0.1
+_IDLE_SECONDS = 3_600.0  # of a connection; clients of gRPC keep theirs
+_MAX_HEADER_BLOCK_BYTES = 1 << 20  # beyond it the connection ends, not the call alone
+_STALL_SECONDS = 60.0  # without progress of a response that the client does not read
 
 
 class GrpcListener:
@@ -43,69 +49,94 @@ class GrpcListener:
         self._runner = runner
         self._limits = limits
         self._is_draining = False
-        self._health = health.aio.HealthServicer()
-        self._implementations: Mapping[str, object] = {
+        self._health = HealthService(("", *_SERVICES))
+        implementations: Mapping[str, object] = {
             open_inference.SERVICE: open_inference.OpenInferenceService(models, lambda: self._is_draining),
             tensorflow_serving.SERVICE: tensorflow_serving.TensorFlowService(models),
         }
-        self._server: grpc.aio.Server | None = None
+        methods: dict[str, Method] = {
+            f"/{name}/{method.name}": self._method(method, implementation)
+            for name, implementation in implementations.items()
+            for method in find_service(name).methods
+        }
+        methods.update(self._health.methods())
+        methods.update(reflection_methods(_SERVICES))
+        self._application = GrpcApplication(methods, limits, runner.report)
+        self._bound: socket.socket | None = None
+        self._server: h2corn.Server | None = None
+        self._serving: asyncio.Task[None] | None = None
 
-    async def start(self, address: str, tls: TlsFiles | None = None) -> None:
+    async def start(self, bound: socket.socket, tls: TlsFiles | None = None) -> None:
         """Start to accept calls.
 
         Args:
-            address: ``host:port``; the port may be bound by a socket that does not listen.
+            bound: Bound socket, which the listener closes when it stops.
             tls: Files of TLS; None for plain text.
         """
-        server = grpc.aio.server(options=self._options())
-        for name, implementation in self._implementations.items():
-            handlers = {method.name: self._handler(method, implementation) for method in find_service(name).methods}
-            server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        for name in ("", *_SERVICES):
-            await self._health.set(name, _SERVING)
-        names = (*_SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server, service_pool())
-        if tls is None:
-            server.add_insecure_port(address)
-        else:
-            server.add_secure_port(address, _credentials(tls))
-        await server.start()
-        self._server = server
+        await self._health.start()
+        bound.listen(_BACKLOG)
+        self._bound = bound
+        self._server = h2corn.Server(self._application, self._config(bound, tls))
+        self._serving = asyncio.create_task(self._server.serve())
+        await self._server.wait_started()
 
     async def stop(self) -> None:
         """Refuse new calls and wait for the open ones."""
         assert self._server is not None
+        assert self._serving is not None
+        assert self._bound is not None
         self._is_draining = True
-        await self._health.enter_graceful_shutdown()
-        await self._server.stop(self._limits.max_drain_seconds)
+        await self._health.end()
+        await asyncio.sleep(_NOTICE_SECONDS)  # the clients that watch are told first
+        self._application.end_watches()
+        self._server.shutdown()
+        self._bound.close()
+        await asyncio.wait({self._serving})
 
-    def _options(self) -> list[tuple[str, int]]:
-        return [
-            ("grpc.max_receive_message_length", self._limits.max_body_bytes),
-            ("grpc.max_send_message_length", -1),
-            ("grpc.max_metadata_size", self._limits.max_header_bytes),
-            ("grpc.absolute_max_metadata_size", self._limits.max_header_bytes),
-            ("grpc.max_connection_idle_ms", 1_000 * 3_600),
-            ("grpc.http2.max_pings_without_data", 0),
-            ("grpc.so_reuseport", 1),
-        ]
-
-    def _handler(self, descriptor: MethodDescriptor, implementation: object) -> grpc.RpcMethodHandler[Any, Any]:
-        method: _Method = getattr(implementation, _snake_case(descriptor.name))
-        request_class = message_class(descriptor.input_type.full_name)
-        response_class = message_class(descriptor.output_type.full_name)
-        return grpc.unary_unary_rpc_method_handler(
-            self._behavior(descriptor.name, method, request_class),
-            response_serializer=response_class.SerializeToString,
+    def _config(self, bound: socket.socket, tls: TlsFiles | None) -> h2corn.Config:
+        limits = self._limits
+        policies = tuple(
+            h2corn.RequestPolicy(
+                path=f"/{service}/*",
+                max_request_body_size=0,  # a message that is too large gets a status of gRPC, not of HTTP
+                timeout_request_body_idle=limits.max_request_seconds,
+                h2_timeout_response_stall=_STALL_SECONDS,
+            )
+            for service in _SERVICES
+        )
+        files: dict[str, Any] = {}
+        if tls is not None:
+            files = {"certfile": tls.certificate, "keyfile": tls.key}
+            if tls.client_ca is not None:
+                files |= {"ca_certs": tls.client_ca, "cert_reqs": "required"}
+        return h2corn.Config(
+            bind=(f"fd://{bound.fileno()}",),
+            grpc=True,
+            http1=False,
+            lifespan="off",
+            access_log=False,
+            log_format="json",
+            date_header=False,
+            runtime_threads=1,
+            request_policies=policies,
+            limit_connections=limits.max_connections,
+            h2_max_header_list_size=limits.max_header_bytes,
+            h2_max_header_block_size=_MAX_HEADER_BLOCK_BYTES,
+            timeout_keep_alive=_IDLE_SECONDS,
+            timeout_graceful_shutdown=limits.max_drain_seconds,
+            **files,
         )
 
-    def _behavior(
-        self, name: str, method: _Method, request_class: Any
-    ) -> Callable[[Any, grpc.aio.ServicerContext], Awaitable[Any]]:
+    def _method(self, descriptor: MethodDescriptor, implementation: object) -> Unary:
+        method: _ModelMethod = getattr(implementation, _snake_case(descriptor.name))
+        name = descriptor.name
+        request_class = message_class(descriptor.input_type.full_name)
         model_of = _model_reader(request_class)
 
-        async def respond(message: bytes, context: grpc.aio.ServicerContext) -> Any:
+        def refuse(caller: Caller) -> NoReturn:
+            raise InvalidRequestError(f"a message {request_class.DESCRIPTOR.full_name} is expected")
+
+        async def respond(message: bytes, context: CallContext) -> bytes:
             try:
                 request = request_class.FromString(message)
             except DecodeError:
@@ -117,12 +148,11 @@ class GrpcListener:
                     key=f"{name} {model_of(request)}",
                     size=len(message),
                 )
-            return await self._runner.run(context, call)
+            response = await self._runner.run(context, call)
+            content: bytes = response.SerializeToString()
+            return content
 
-        def refuse(caller: Caller) -> NoReturn:
-            raise InvalidRequestError(f"a message {request_class.DESCRIPTOR.full_name} is expected")
-
-        return respond
+        return Unary(respond)
 
 
 def _model_reader(request_class: Any) -> Callable[[Any], str]:
@@ -137,10 +167,3 @@ def _model_reader(request_class: Any) -> Callable[[Any], str]:
 
 def _snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
-
-
-def _credentials(tls: TlsFiles) -> grpc.ServerCredentials:
-    pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
-    if tls.client_ca is None:
-        return grpc.ssl_server_credentials([pair])
-    return grpc.ssl_server_credentials([pair], tls.client_ca.read_bytes(), require_client_auth=True)

@@ -1,0 +1,148 @@
+"""What gRPC adds to an HTTP/2 request: the prefix of a message, compression, deadlines, and a status in the trailers.
+
+References:
+    https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from urllib.parse import quote
+
+import grpc
+
+__all__ = ["ACCEPTED_ENCODINGS", "CallError", "MessageReader", "parse_timeout", "status_trailers", "write_message"]
+
+Trailers = tuple[tuple[str, str], ...]
+
+ACCEPTED_ENCODINGS = b"identity,deflate,gzip"
+_PREFIX_BYTES = 5  # whether the message is compressed, and its size
+_WINDOW_BITS: Mapping[bytes, int] = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
+_SECONDS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_MAX_DIGITS = 8
+_UNESCAPED = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
+_OK: list[tuple[bytes, bytes]] = [(b"grpc-status", b"0")]
+
+
+class CallError(Exception):
+    """A call ends with a status that is not OK.
+
+    Args:
+        code: Status code.
+        message: What the client reads.
+        trailers: Further trailing metadata.
+    """
+
+    def __init__(self, code: grpc.StatusCode, message: str, trailers: Trailers = ()) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.trailers = trailers
+
+
+class MessageReader:
+    """Splits the body of a request into messages; one that is announced as too large is refused before it is kept.
+
+    Args:
+        encoding: Header ``grpc-encoding``.
+        max_bytes: Maximum size of a message, after decompression too.
+
+    Raises:
+        CallError: The encoding is unknown.
+    """
+
+    def __init__(self, encoding: bytes | None, max_bytes: int) -> None:
+        if encoding not in (None, b"identity") and encoding not in _WINDOW_BITS:
+            accepted = (("grpc-accept-encoding", ACCEPTED_ENCODINGS.decode()),)
+            raise CallError(
+                grpc.StatusCode.UNIMPLEMENTED, "grpc-encoding: identity, deflate or gzip is expected", accepted
+            )
+        self._encoding = encoding
+        self._max_bytes = max_bytes
+        self._pending = bytearray()
+
+    @property
+    def is_between(self) -> bool:
+        """Tell whether everything that was fed has been read."""
+        return not self._pending
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Return the messages that are complete with these bytes.
+
+        Raises:
+            CallError: A message is too large, or is not compressed as its headers say.
+        """
+        size = len(data) - _PREFIX_BYTES
+        if size >= 0 and data[0] == 0 and not self._pending and int.from_bytes(data[1:_PREFIX_BYTES]) == size:
+            self._check(size)
+            return [data[_PREFIX_BYTES:]]
+        self._pending += data
+        messages = []
+        while len(self._pending) >= _PREFIX_BYTES:
+            size = int.from_bytes(self._pending[1:_PREFIX_BYTES])
+            self._check(size)
+            end = _PREFIX_BYTES + size
+            if len(self._pending) < end:
+                break
+            is_compressed, message = self._pending[0] == 1, bytes(self._pending[_PREFIX_BYTES:end])
+            del self._pending[:end]
+            messages.append(self._decompress(message) if is_compressed else message)
+        return messages
+
+    def _check(self, size: int) -> None:
+        if size > self._max_bytes:
+            raise CallError(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"the message is too large: at most {self._max_bytes} bytes are expected",
+            )
+
+    def _decompress(self, message: bytes) -> bytes:
+        window_bits = _WINDOW_BITS.get(self._encoding or b"")
+        if window_bits is None:
+            raise CallError(grpc.StatusCode.INTERNAL, "a compressed message is expected to name its grpc-encoding")
+        decompressor = zlib.decompressobj(window_bits)
+        try:
+            content = decompressor.decompress(message, self._max_bytes + 1)
+        except zlib.error:
+            raise CallError(grpc.StatusCode.INTERNAL, "the message is not compressed as grpc-encoding says") from None
+        self._check(len(content))
+        if not decompressor.eof:
+            raise CallError(grpc.StatusCode.INTERNAL, "the compressed message is truncated")
+        return content
+
+
+def write_message(message: bytes) -> bytes:
+    """Return an uncompressed message with its prefix."""
+    return b"\0%b%b" % (len(message).to_bytes(4), message)
+
+
+def parse_timeout(value: bytes | None) -> float | None:
+    """Return the seconds of a header ``grpc-timeout``; None without one.
+
+    Raises:
+        CallError: It is no time.
+    """
+    if value is None:
+        return None
+    text = value.decode("latin-1")
+    digits, unit = text[:-1], text[-1:]
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= _MAX_DIGITS and unit in _SECONDS):
+        raise CallError(grpc.StatusCode.INTERNAL, "grpc-timeout: digits and a unit are expected")
+    return int(digits) * _SECONDS[unit]
+
+
+def status_trailers(error: CallError | None = None) -> list[tuple[bytes, bytes]]:
+    """Return the trailers that end a call.
+
+    Args:
+        error: Why it failed; None for OK.
+    """
+    if error is None:
+        return _OK
+    code: int = error.code.value[0]
+    return [
+        (b"grpc-status", str(code).encode()),
+        (b"grpc-message", quote(error.message, safe=_UNESCAPED).encode()),
+        *((name.encode(), value.encode()) for name, value in error.trailers),
+    ]

@@ -1,0 +1,226 @@
+"""What gRPC does beside the services: compression, limits, deadlines, streams, the end of the server."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from pipeline.contracts.errors import DeadlineExceededError, OverloadedError
+from pipeline.server.grpc.application import CallContext, GrpcApplication, Unary
+from pipeline.server.grpc.messages import message_class
+from pipeline.server.grpc.wire import CallError, MessageReader, parse_timeout, status_trailers, write_message
+from pipeline.server.limits import ServerLimits
+from tests.helpers.running_server import RunningServer, run_folder, write_scaling_model
+
+INFER = "/inference.GRPCInferenceService/ModelInfer"
+CALL = {b"content-type": b"application/grpc"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    write_scaling_model(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[RunningServer]:
+    with run_folder(folder, limits=ServerLimits(max_body_bytes=100_000)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def channel(server: RunningServer) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(server.grpc) as channel:
+        yield channel
+
+
+def _request(rows: int = 1) -> bytes:
+    message: Any = message_class("inference.ModelInferRequest")(model_name="scale")
+    message.inputs.add(name="x", datatype="FP32", shape=[rows, 2])
+    message.raw_input_contents.append(bytes(8 * rows))
+    content: bytes = message.SerializeToString()
+    return content
+
+
+def _code(call: Any) -> grpc.StatusCode:
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    code: grpc.StatusCode = caught.value.code()
+    return code
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_a_compressed_request_is_read(channel: grpc.Channel, compression: grpc.Compression) -> None:
+    plain = channel.unary_unary(INFER)(_request(1_000), timeout=5)
+    assert channel.unary_unary(INFER)(_request(1_000), timeout=5, compression=compression) == plain
+
+
+def test_a_message_that_is_too_large_after_decompression_is_refused(channel: grpc.Channel) -> None:
+    call = channel.unary_unary(INFER)
+    assert (
+        _code(lambda: call(_request(1_000_000), timeout=5, compression=grpc.Compression.Gzip))
+        == grpc.StatusCode.RESOURCE_EXHAUSTED
+    )
+    assert call(_request(), timeout=5)
+
+
+def test_a_method_that_does_not_exist_is_unimplemented(channel: grpc.Channel) -> None:
+    call = channel.unary_unary("/inference.GRPCInferenceService/Other")
+    assert _code(lambda: call(b"", timeout=5)) == grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_headers_beyond_the_limit_end_the_call_alone(channel: grpc.Channel) -> None:
+    call = channel.unary_unary(INFER)
+    with pytest.raises(grpc.RpcError):
+        call(_request(), timeout=5, metadata=(("x-large", "a" * 100_000),))
+    assert call(_request(), timeout=5)
+
+
+def test_a_health_watch_sees_the_server_end_and_does_not_hold_it_up(folder: Path) -> None:
+    with run_folder(folder) as server, grpc.insecure_channel(server.grpc) as channel:
+        statuses = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=20)
+        assert next(statuses).status == health_pb2.HealthCheckResponse.SERVING
+        started = time.perf_counter()
+        stopping = threading.Thread(target=server.stop)
+        stopping.start()
+        assert next(statuses).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        stopping.join()
+        assert time.perf_counter() - started < 5
+
+
+def test_an_unknown_service_has_no_health(channel: grpc.Channel) -> None:
+    stub = health_pb2_grpc.HealthStub(channel)
+    request = health_pb2.HealthCheckRequest(service="other")
+    assert _code(lambda: stub.Check(request, timeout=5)) == grpc.StatusCode.NOT_FOUND
+
+
+class TestApplication:
+    """The ASGI application, without a server."""
+
+    @pytest.mark.parametrize(
+        ("body", "code"),
+        [
+            ([b"\0\0\0\0\0"], b"0"),
+            ([b"\0\0", b"\0\0\0"], b"0"),
+            ([b"\0\0\0\0\0\0\0\0\0\0"], b"13"),
+            ([b""], b"13"),
+            ([b"\0\0\0\0\1"], b"13"),
+            ([b"\1\0\0\0\0"], b"13"),
+            ([b"\0\0\x10\0\0"], b"8"),
+        ],
+        ids=["empty message", "in pieces", "two messages", "no message", "truncated", "no encoding", "too large"],
+    )
+    def test_a_request_is_one_whole_message(self, body: list[bytes], code: bytes) -> None:
+        sent = _run(body)
+        assert dict(sent[-1]["headers"])[b"grpc-status"] == code
+
+    def test_an_encoding_that_is_not_known_is_refused_with_those_that_are(self) -> None:
+        trailers = dict(_run([b"\0\0\0\0\0"], {b"grpc-encoding": b"snappy"})[-1]["headers"])
+        assert (trailers[b"grpc-status"], b"gzip" in trailers[b"grpc-accept-encoding"]) == (b"12", True)
+
+    def test_a_body_that_does_not_end_is_given_up(self) -> None:
+        sent = _run([b"\0\0"], ends=False)
+        assert dict(sent[-1]["headers"])[b"grpc-status"] == b"4"
+
+    @pytest.mark.parametrize(
+        "call",
+        [{"method": "GET"}, {"headers": {b"content-type": b"application/json"}}, {"extensions": {}}],
+        ids=["method", "content type", "te"],
+    )
+    def test_what_is_no_call_is_refused_by_http(self, call: dict[str, Any]) -> None:
+        assert _run([b""], **call)[0]["status"] == 415
+
+    def test_an_error_of_a_method_is_reported_and_not_shown(self) -> None:
+        reported: list[Exception] = []
+
+        async def fail(message: bytes, context: CallContext) -> bytes:
+            raise ZeroDivisionError("secret")
+
+        trailers = dict(_run([b"\0\0\0\0\0"], respond=fail, reported=reported)[-1]["headers"])
+        assert (trailers[b"grpc-status"], trailers[b"grpc-message"]) == (b"13", b"internal error")
+        assert isinstance(reported[0], ZeroDivisionError)
+
+
+def _run(
+    body: list[bytes],
+    headers: Mapping[bytes, bytes] = {},
+    *,
+    ends: bool = True,
+    respond: Any = None,
+    reported: list[Exception] | None = None,
+    **scope: Any,
+) -> list[dict[str, Any]]:
+    """Call a method that returns its request; return what is sent."""
+
+    async def echo(message: bytes, context: CallContext) -> bytes:
+        return message
+
+    limits = ServerLimits(max_body_bytes=1_000, max_request_seconds=0.05)
+    report = (reported if reported is not None else []).append
+    application = GrpcApplication({"/a/b": Unary(respond or echo)}, limits, report)
+    events = [{"type": "http.request", "body": piece, "more_body": True} for piece in body]
+    events[-1]["more_body"] = not ends
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return events.pop(0) if events else await asyncio.Future()
+
+    async def send(event: Any) -> None:
+        sent.append(event)
+
+    extensions: dict[str, Any] = {"http.response.trailers": {}}
+    call = {"method": "POST", "path": "/a/b", "headers": [*(CALL | headers).items()], "extensions": extensions}
+    asyncio.run(application(call | scope, receive, send))
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(None, None), (b"5S", 5.0), (b"250m", 0.25), (b"2M", 120.0), (b"1H", 3600.0), (b"7u", 7e-6), (b"100n", 1e-7)],
+)
+def test_a_deadline_is_read(value: bytes | None, seconds: float | None) -> None:
+    assert parse_timeout(value) == (None if seconds is None else pytest.approx(seconds))
+
+
+@pytest.mark.parametrize("value", [b"", b"5", b"S", b"-1S", b"1.5S", b"123456789S", b"5X"])
+def test_a_deadline_that_is_no_time_is_refused(value: bytes) -> None:
+    with pytest.raises(CallError):
+        parse_timeout(value)
+
+
+def test_messages_are_read_from_any_pieces() -> None:
+    messages = [b"", b"a", b"bc" * 300]
+    stream = b"".join(map(write_message, messages))
+    for size in (1, 2, 7, len(stream)):
+        reader = MessageReader(None, 1_000)
+        read = [m for start in range(0, len(stream), size) for m in reader.feed(stream[start : start + size])]
+        assert (read, reader.is_between) == (messages, True)
+
+
+def test_a_truncated_compressed_message_is_refused() -> None:
+    content = zlib.compress(b"a" * 100)[:-3]
+    with pytest.raises(CallError) as caught:
+        MessageReader(b"deflate", 1_000).feed(b"\1" + len(content).to_bytes(4) + content)
+    assert caught.value.code == grpc.StatusCode.INTERNAL
+
+
+def test_a_status_message_is_percent_encoded() -> None:
+    trailers = dict(status_trailers(CallError(grpc.StatusCode.NOT_FOUND, "100 % naïve\n")))
+    assert trailers == {b"grpc-status": b"5", b"grpc-message": b"100 %25 na%C3%AFve%0A"}
+
+
+def test_errors_that_are_retried_are_transient() -> None:
+    from pipeline.server.grpc.calls import status_code
+
+    assert status_code(OverloadedError("full")) == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert status_code(DeadlineExceededError("late")) == grpc.StatusCode.DEADLINE_EXCEEDED
