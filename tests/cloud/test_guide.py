@@ -75,6 +75,16 @@ def test_any_s3_client_starts_a_run_and_any_http_client_calls_the_model(
     assert (ended["status"], ended["target"]) == ("SUCCEEDED", "median_house_value")
 
 
+@pytest.mark.skipif(not all(map(shutil.which, TOOLS[1:])), reason=f"needs {', '.join(TOOLS[1:])}")
+def test_every_command_of_the_pages_on_http_succeeds(
+    readme: tuple[Path, subprocess.CompletedProcess[str]], laptop: Path
+) -> None:
+    folder, _ = readme
+    done = paste(shell_blocks("docs/api.md") + shell_blocks("docs/registry_api.md"), folder, laptop)
+    assert '"predictions":[{"value":' in done.stdout
+    assert '"moves":[{' in done.stdout
+
+
 @pytest.mark.parametrize("language", CLIENTS)
 def test_a_client_of_the_page_prints_a_prediction_of_the_live_model(
     readme: tuple[Path, subprocess.CompletedProcess[str]], laptop: Path, language: str
