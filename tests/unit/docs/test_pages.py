@@ -54,9 +54,11 @@ def _options(command: object) -> set[str]:
 def test_every_modeldrop_command_and_flag_exists(page: Path) -> None:
     for arguments in re.findall(r"modeldrop ((?:--[a-z]|[a-z]).*)", "\n".join(_shell_lines(page))):
         words = re.split(r"\s#|[|)]", arguments)[0].split()
-        while words[0].startswith("--"):
-            assert words[0] in _options(PROGRAM), arguments
+        while words and words[0].startswith("--"):
+            assert words[0] in _options(PROGRAM) | {"--help"}, arguments
             words = words[2:]  # an option of the program and its value
+        if not words:
+            continue
         command = COMMANDS[words[0]]
         if hasattr(command, "commands"):
             command = command.commands[words[1]]
