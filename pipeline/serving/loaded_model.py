@@ -10,7 +10,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Signature
-from pipeline.serving.formats.tensor_forms import ReadKnown
+from pipeline.serving.formats.tensor_forms import ReadBody, ReadKnown
 from pipeline.serving.metadata import model_metadata
 from pipeline.serving.request_decoder import Feeds, RequestDecoder
 from pipeline.serving.responses import (
@@ -63,6 +63,7 @@ class LoadedModel:
         decode_tensors: Decodes tensors of the Open Inference Protocol into feeds.
         outputs: Names of the graph's outputs.
         known_requests: Readers of binary requests whose headers protocols.open_inference remembers.
+        known_bodies: The same of JSON bodies.
         plain_call: What requests of the Open Inference Protocol without options ask for, which it remembers.
         observer: Measures predictions while a rollout runs; None otherwise.
 
@@ -99,6 +100,7 @@ class LoadedModel:
         self._quantiles = signature.quantile_names
         self.plain_call: Any = None
         self.known_requests: list[tuple[Any, ReadKnown]] = []
+        self.known_bodies: list[tuple[Any, ReadBody]] = []
         self._write = PredictionWriter(signature)
 
     def respond(self, predict: Callable[[LoadedModel], _Reply]) -> _Reply:

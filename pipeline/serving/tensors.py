@@ -35,6 +35,7 @@ class TensorDecoder:
 
     Attributes:
         learn_request: Returns a function that reads further requests with a header like one that was read.
+        learn_body: Returns a function that reads further JSON bodies like one that was read.
     """
 
     def __init__(self, columns: RequestDecoder) -> None:
@@ -44,6 +45,7 @@ class TensorDecoder:
         self._images = {name: column.shape for name, column in columns.by_name.items() if column.kind == "image"}
         self._forms = TensorForms(columns, self._elements)
         self.learn_request = self._forms.learn_request
+        self.learn_body = self._forms.learn_body
 
     def __call__(self, inputs: Any, binary_data: bytes | None = None, *, ignore_extra: bool = False) -> Feeds:
         """Decode tensors into the feeds of a session.

@@ -13,6 +13,8 @@ from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.formats.binary_tensors import attach_binary_data
+from pipeline.serving.formats.known_tensors import learn_numbers
+from pipeline.serving.formats.tensor_forms import ReadKnown
 from pipeline.serving.loaded_model import InferenceSession, LoadedModel
 from pipeline.serving.names import display_name
 from pipeline.serving.request_decoder import Feeds
@@ -143,8 +145,17 @@ class _TensorDecoder:
             raise InvalidRequestError(f"inputs lack {', '.join(map(display_name, missing))}")
         return feeds
 
-    def learn_request(self, header: bytes, inputs: Any) -> None:
-        """Return that no header is remembered."""
+    def learn_request(self, header: bytes, inputs: Any) -> ReadKnown | None:
+        """Return a function that reads further requests with a header like this one; None if it has not numbers alone.
+
+        Args:
+            header: JSON of a request that was read.
+            inputs: Its ``inputs``.
+        """
+        return learn_numbers(header, inputs, {name: spec.dtype for name, spec in self._specs.items()})
+
+    def learn_body(self, body: bytes, inputs: Any) -> None:
+        """Return that no body is remembered."""
 
     def _raise_unknown(self, name: str) -> NoReturn:
         expected = ", ".join(map(display_name, self._specs))

@@ -17,12 +17,14 @@ import numpy as np
 
 from pipeline.serving.datatypes import RANGES, TABLE_DATATYPES, JsonTypes
 from pipeline.serving.formats.binary_tensors import BINARY_DATATYPES, ELEMENTS
+from pipeline.serving.formats.row_bodies import RowBody
 from pipeline.serving.names import display_name
 from pipeline.serving.request_decoder import Feeds, RequestDecoder
 
-__all__ = ["ReadKnown", "TensorForms", "describe_element"]
+__all__ = ["ReadBody", "ReadKnown", "TensorForms", "describe_element"]
 
 ReadKnown = Callable[[bytes, bytes], Feeds | None]  # (header, binary data) -> feeds; None for another request
+ReadBody = Callable[[bytes], Feeds | None]  # JSON body -> feeds; None for another request
 _get_fields = itemgetter("name", "shape", "datatype", "data")
 _ONE_ROW = ([1], [1, 1])
 _LIST: JsonTypes = frozenset({list})
@@ -174,18 +176,46 @@ class TensorForms:
         except (KeyError, TypeError, ValueError):
             return None
 
+    def learn_body(self, body: bytes, inputs: Any) -> ReadBody | None:
+        """Return a function that reads further JSON bodies like this one, with other elements; None if it has no row.
+
+        Args:
+            body: JSON of a request that was read.
+            inputs: Its ``inputs``.
+        """
+        row = self._find_row(inputs)
+        if row is None:
+            return None
+        form, cells = row
+        try:
+            read_cells = RowBody(body, len(cells))
+        except ValueError:
+            return None
+
+        def read(sent: bytes) -> Feeds | None:
+            cells = read_cells(sent)
+            return None if cells is None else self._read_cells(form, cells)
+
+        return read if read_cells(body) == cells else None
+
     def read_row(self, inputs: list[Any]) -> Feeds | None:
         """Return the feeds of a request with one row of plain tensors, which is the most frequent; None for another."""
+        row = self._find_row(inputs)
+        return None if row is None else self._read_cells(*row)
+
+    def _find_row(self, inputs: Any) -> tuple[_RowForm, list[Any]] | None:
         try:
             names, shapes, datatypes, data = zip(*map(_get_fields, inputs), strict=True)
             if shapes[0] not in _ONE_ROW or shapes.count(shapes[0]) != len(shapes):
                 return None
             if not _LIST.issuperset(map(type, data)):
                 return None
-            cells = [cell for (cell,) in data]
-            form = self._find_form(names, datatypes)
+            return self._find_form(names, datatypes), [cell for (cell,) in data]
         except (KeyError, TypeError, ValueError):
             return None
+
+    def _read_cells(self, form: _RowForm, cells: list[Any]) -> Feeds | None:
+        """Return the feeds of one row; None if a cell has a type or a value that its datatype does not have."""
         types = tuple(map(type, cells))
         if types not in form.known_types:
             if not all(map(contains, form.types, types)):
@@ -230,7 +260,10 @@ class TensorForms:
         if table.source != self._number_dtype:
             with np.errstate(over="ignore"):
                 cells = cells.astype(self._number_dtype)
-        return None if np.isinf(cells).any() else dict(zip(table.names, cells))  # noqa: B905 - the lengths are the same
+        # With NaN a table is not finite either, but mostly it has none, and one look is enough.
+        if not np.isfinite(cells).all() and np.isinf(cells).any():
+            return None
+        return dict(zip(table.names, cells))  # noqa: B905 - the lengths are the same
 
     def _find_form(self, names: tuple[str, ...], datatypes: tuple[str, ...]) -> _RowForm:
         """Return how one row is read.

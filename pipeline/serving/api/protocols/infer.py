@@ -13,7 +13,13 @@ from pipeline.contracts.signature import ColumnKind
 from pipeline.serving.api.json_bodies import parse_json
 from pipeline.serving.api.media_types import MediaType, read_media_type
 from pipeline.serving.api.messages import JSON, HttpRequest, HttpResponse
-from pipeline.serving.api.protocols.open_inference import HEADER_LENGTH, infer_binary, infer_tensors
+from pipeline.serving.api.protocols.open_inference import (
+    HEADER_LENGTH,
+    infer_binary,
+    infer_json,
+    infer_tensors,
+    learn_body,
+)
 from pipeline.serving.api.protocols.query import ignores_extra
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.formats.binary_tensors import split_header
@@ -51,7 +57,14 @@ def infer(model: LoadedModel, request: HttpRequest) -> HttpResponse:
     if media_type.form != "json":
         feeds = decode_file(model, request.body, media_type, ignore_extra=ignore_extra)
         return _predict(model, feeds, as_csv=request.prefers_csv)
-    return infer_document(model, parse_json(request.body), ignore_extra=ignore_extra, request=request)
+    response = infer_json(model, request.body, may_use_binary=request.accepts("application/octet-stream"))
+    if response is not None:
+        return response
+    document = parse_json(request.body)
+    response = infer_document(model, document, ignore_extra=ignore_extra, request=request)
+    if "inputs" in document:
+        learn_body(model, request.body, document)
+    return response
 
 
 def infer_document(

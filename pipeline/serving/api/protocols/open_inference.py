@@ -18,10 +18,11 @@ from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.request_decoder import Feeds
 from pipeline.serving.responses import to_json
 
-__all__ = ["HEADER_LENGTH", "infer_binary", "infer_tensors"]
+__all__ = ["HEADER_LENGTH", "infer_binary", "infer_json", "infer_tensors", "learn_body"]
 
 HEADER_LENGTH = "inference-header-content-length"
 _MAX_KNOWN, _MAX_KNOWN_BYTES = 16, 16 << 10  # of headers that a model remembers
+_MAX_KNOWN_BODIES = 4
 _Outputs = Mapping[str, bool]  # requested outputs -> whether as binary data
 
 
@@ -57,6 +58,39 @@ def infer_tensors(
         call = _read_call(model, document)
     feeds = model.decode_tensors(document["inputs"], binary_data, ignore_extra=ignore_extra)
     return _respond(model, feeds, call, may_use_binary)
+
+
+def infer_json(model: LoadedModel, body: bytes, *, may_use_binary: bool = True) -> HttpResponse | None:
+    """Predict on one row of tensors by a body like one that was read before; None if it is like none of them.
+
+    Args:
+        model: The model.
+        body: JSON of the request.
+        may_use_binary: Whether the response may have binary data, if the body asks for it.
+
+    Raises:
+        InvalidRequestError: A cell is not valid in its column.
+    """
+    for call, read in model.known_bodies:
+        feeds = read(body)
+        if feeds is not None:
+            return _respond(model, feeds, call, may_use_binary)
+    return None
+
+
+def learn_body(model: LoadedModel, body: bytes, document: Mapping[str, Any]) -> None:
+    """Remember a body that was predicted on, if it has one row of tensors and may be repeated with others.
+
+    Args:
+        model: The model.
+        body: JSON of the request.
+        document: What it says.
+    """
+    if len(model.known_bodies) >= _MAX_KNOWN_BODIES or len(body) > _MAX_KNOWN_BYTES or "id" in document:
+        return
+    learned = model.decode_tensors.learn_body(body, document["inputs"])
+    if learned is not None:
+        model.known_bodies.append((_read_call(model, document), learned))
 
 
 def infer_binary(
