@@ -43,7 +43,7 @@ class Dispatcher:
         self._clock = clock
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="predict")
         self._seconds: dict[str, float] = {}
-        self._is_due: set[str] = set()  # keys whose next request is measured
+        self._suspects: set[str] = set()  # keys whose last request held up the event loop: a thread runs the next one
         self._until_measured = 0
         self._open = 0
         metrics.in_flight.set_function(lambda: self._open)
@@ -79,29 +79,39 @@ class Dispatcher:
             key: What the duration depends on, such as the path.
             size: Size of the body in bytes.
         """
-        return size <= MAX_INLINE_BYTES and self._seconds.get(key, MAX_INLINE_SECONDS) < MAX_INLINE_SECONDS
+        return (
+            size <= MAX_INLINE_BYTES
+            and self._seconds.get(key, MAX_INLINE_SECONDS) < MAX_INLINE_SECONDS
+            and key not in self._suspects
+        )
 
     def run_here(self, key: str, call: Callable[[], _Result]) -> _Result:
-        """Run a fast request in the event loop; measure one in 16, and the next one of a key that took long.
+        """Run a fast request in the event loop. After one that took long, a thread runs the next one of its key.
 
         Args:
             key: What the duration depends on.
             call: The call.
         """
-        if self._until_measured == 0 or key in self._is_due:
+        if self._until_measured == 0:
             self._until_measured = _MEASURED_EVERY
-            self._is_due.discard(key)
-            return self.run_measured(key, call)
-        self._until_measured -= 1
-        started = self._clock()
-        result = call()
-        if self._clock() - started >= MAX_INLINE_SECONDS:  # perhaps since others had the processor
-            self._is_due.add(key)
+            result, seconds = measure_cost(call)
+            self.learn(key, seconds)
+        else:
+            self._until_measured -= 1
+            started = self._clock()
+            result = call()
+            seconds = self._clock() - started
+        if seconds >= MAX_INLINE_SECONDS:  # perhaps since others had the processor: the next one tells
+            self._suspects.add(key)
         return result
 
     def run_measured(self, key: str, call: Callable[[], _Result]) -> _Result:
         """Run a request and learn what it costs. Thread-safe."""
         result, seconds = measure_cost(call)
+        if key in self._suspects:
+            if seconds >= MAX_INLINE_SECONDS:
+                self._seconds[key] = seconds  # slow twice: it has become so
+            self._suspects.discard(key)
         self.learn(key, seconds)
         return result
 
@@ -111,6 +121,7 @@ class Dispatcher:
         if old is None:
             if len(self._seconds) >= _MAX_TRACKED:
                 self._seconds.clear()
+                self._suspects.clear()
             # The first request of a key also warms its graph up: more than the limit is not learned from it.
             self._seconds[key] = min(seconds, MAX_INLINE_SECONDS)
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn, Protocol
 
@@ -38,6 +39,8 @@ _DATATYPES = {
     "tensor(string)": ("BYTES", "O"),
 }
 _KINDS: Mapping[str, str] = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}  # of a dtype -> of data that it is read from
+_PLAIN_TYPES = frozenset({float, int})
+_MAX_PACKED = 64  # elements; numpy is faster for more
 _PLAIN_KINDS = {"f": "fiu", "b": "b"}  # the same, where no element is out of range
 
 
@@ -166,6 +169,8 @@ def _read_tensor(tensor: dict[str, Any], spec: TensorSpec) -> _Array:
     shape: Any = tensor.get("shape")
     datatype, data = tensor.get("datatype"), tensor.get("data")
     if datatype == spec.datatype and isinstance(data, list) and spec.fits(shape):
+        if spec.datatype == "FP32" and len(data) <= _MAX_PACKED and (packed := _pack_floats(data, shape)) is not None:
+            return packed
         try:
             array = np.array(data)
         except ValueError:
@@ -187,6 +192,21 @@ def _read_tensor(tensor: dict[str, Any], spec: TensorSpec) -> _Array:
     if array.size != math.prod(shape):
         raise InvalidRequestError(f"{where}: its shape has {math.prod(shape)} elements, its data {array.size}")
     return array.reshape(shape)
+
+
+def _pack_floats(data: list[Any], shape: list[int]) -> _Array | None:
+    """Return a few plain numbers as float32, rounded as numpy rounds them, in a third of its time.
+
+    None for whatever is not that; integers alone are not: numpy does not make them float64 first.
+    """
+    types = set(map(type, data))
+    if float not in types or not types <= _PLAIN_TYPES or math.prod(shape) != len(data):
+        return None
+    try:
+        packed = struct.pack(f"={len(data)}f", *data)
+    except (struct.error, OverflowError):
+        return None
+    return None if math.inf in data or -math.inf in data else np.frombuffer(packed, np.float32).reshape(shape)
 
 
 def _to_array(data: list[Any] | _Array, spec: TensorSpec, where: str) -> _Array:

@@ -44,16 +44,41 @@ def test_one_request_that_was_held_up_does_not_send_the_next_into_a_thread() -> 
     assert not dispatcher.is_fast("/infer", 10)
 
 
-def test_a_path_that_has_become_slow_is_noticed() -> None:
-    times = iter(number * 0.01 for number in range(1_000))  # each call seems to take 10 ms
-    dispatcher = Dispatcher(ServerLimits(), ServerMetrics(), clock=lambda: next(times))
+def _fast_dispatcher() -> Dispatcher:
+    """Return a dispatcher that has seen fast requests, and whose next one in the event loop is not measured."""
+    dispatcher = _dispatcher()
     dispatcher.learn("/infer", 0.0001)
-    measured = 0
-    for _ in range(40):
-        before = dispatcher.is_fast("/infer", 10)
-        dispatcher.run_here("/infer", lambda: note_run(0.01))
-        measured += before and not dispatcher.is_fast("/infer", 10)
-    assert measured == 1
+    dispatcher.run_here("/infer", lambda: None)
+    assert dispatcher.is_fast("/infer", 10)
+    return dispatcher
+
+
+def _hold_up() -> None:
+    time.sleep(0.002)
+    note_run(0.01)
+
+
+@pytest.mark.parametrize("fast_calls", [0, 1, 15, 16, 17])
+def test_a_path_that_has_become_slow_holds_up_the_event_loop_once(fast_calls: int) -> None:
+    dispatcher = _fast_dispatcher()
+    for _ in range(fast_calls):
+        dispatcher.run_here("/infer", lambda: None)
+    inline = 0
+    for _ in range(100):
+        if dispatcher.is_fast("/infer", 10):
+            inline += 1
+            dispatcher.run_here("/infer", _hold_up)
+        else:
+            dispatcher.run_measured("/infer", _hold_up)
+    assert inline == 1
+
+
+def test_a_path_that_was_held_up_once_returns_to_the_event_loop() -> None:
+    dispatcher = _fast_dispatcher()
+    dispatcher.run_here("/infer", lambda: time.sleep(0.002))
+    assert not dispatcher.is_fast("/infer", 10)
+    dispatcher.run_measured("/infer", lambda: None)
+    assert dispatcher.is_fast("/infer", 10)
 
 
 def test_the_number_of_remembered_paths_is_bounded() -> None:
