@@ -49,6 +49,7 @@ PATTERNS: Mapping[str, str] = {  # of what is between braces
 
 
 # Of a model that another tenant shares: /v2/models/{owner}/{model}/infer. No model has a name that follows a model's.
+_MAX_REMEMBERED = 512  # characters of a path; a client could fill the memory with longer ones
 _FOLLOWING = r"(?:infer|ready|versions|labels|metadata|invocations|openapi\.json)(?:/|$)"
 _OWNER = rf"(?:(?P<owner>[a-z0-9-]{{1,32}})/(?!{_FOLLOWING}))?"
 
@@ -80,7 +81,6 @@ class Route(NamedTuple):
     owner: str = ""
 
 
-@lru_cache(maxsize=1_024)
 def find_route(method: str, path: str) -> Route:
     """Return the route of a request. A prefix of the path, such as a custom domain's base path, is ignored.
 
@@ -88,6 +88,10 @@ def find_route(method: str, path: str) -> Route:
         NotFoundError: No route has this path; the message is the same for names that nothing can have.
         MethodNotAllowedError: The route has another method.
     """
+    return _remember_route(method, path) if len(path) <= _MAX_REMEMBERED else _match_route(method, path)
+
+
+def _match_route(method: str, path: str) -> Route:
     if "%" in path:
         path = unquote(path)
     methods = []
@@ -99,6 +103,9 @@ def find_route(method: str, path: str) -> Route:
     if methods:
         raise MethodNotAllowedError(f"this route has the method {' and '.join(methods)}, not {method[:16]}")
     raise NotFoundError("there is no such model or version: a model's name and a version's number are expected")
+
+
+_remember_route = lru_cache(maxsize=1_024)(_match_route)
 
 
 def split_alias(name: str) -> tuple[str, str]:
