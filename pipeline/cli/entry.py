@@ -1,4 +1,4 @@
-"""What the command ``modeldrop`` calls: imports are inside, so that Ctrl-C during them ends in one line, too."""
+"""Entry point of ``modeldrop``. Imports are inside, so that Ctrl-C during them also ends in one line."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import sys
 
 __all__ = ["main"]
 
-_INTERRUPTED = 130  # 128 + SIGINT, as a shell has it
+_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
 def main() -> int:
-    """Run the command and return its exit code, where it did not exit itself."""
+    """Run the command and return its exit code, unless it exits by itself."""
     try:
         from pipeline.cli.main import app
 

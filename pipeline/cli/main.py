@@ -52,7 +52,7 @@ app = typer.Typer(
     help=_HELP,
     epilog=_EPILOG,
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,  # locals may hold users' rows
+    pretty_exceptions_show_locals=False,  # locals may hold users' data
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -14,7 +14,7 @@ _MOVE_FIELDS = ("alias", "version", "previous", "by", "reason")
 
 
 def parse_change(event_name: str, old: Item, new: Item, *, change_id: str) -> Change | None:
-    """Return the change that a record of the stream is; None for one that nobody is told of.
+    """Return the change in a record of the stream; None for records that are not published.
 
     Args:
         event_name: INSERT, MODIFY or REMOVE.

@@ -19,7 +19,7 @@ class DeadLetters:
         name: Name, as commands use it.
         contents: Sentence that describes the messages.
         queue: The queue.
-        hand_over: Delivers the body of a message to its receiver; raises when it cannot.
+        hand_over: Delivers the body of a message to its receiver, or raises.
     """
 
     name: str

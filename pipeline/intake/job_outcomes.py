@@ -1,4 +1,4 @@
-"""Determine how a Batch job ended. ``.sync`` says only States.TaskFailed; the outcome and Batch's reason say more."""
+"""Determine how a Batch job ended, from its outcome and Batch's reason: ``.sync`` reports only States.TaskFailed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _MAX_REASON = 300  # characters
 
 
 def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None:
-    """Raise the error of a failed job; return if it did its work all the same.
+    """Raise the error of a failed job; return if it wrote its outcome all the same.
 
     Args:
         run: Name of the run.

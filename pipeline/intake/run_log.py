@@ -44,7 +44,7 @@ MAX_EVENT_TEXT = 500  # characters; a run has some dozens of events, such as att
 
 
 class RunLog:
-    """What users see of their runs. A run that has ended never changes: every write requires the status RUNNING."""
+    """Log of runs, as users see them. A run that has ended never changes: every write requires the status RUNNING."""
 
     def __init__(self, table: Table, *, now: Clock = utc_now) -> None:
         self._table = table
@@ -82,7 +82,7 @@ class RunLog:
     def add_event(self, run: str, text: str) -> None:
         """Add a text to the run's timeline, cut to MAX_EVENT_TEXT characters. Ignored if the run has ended."""
         now = self._now()
-        # The key has no decimal point, which would separate a path. Several jobs may write at once.
+        # No decimal point in the key: it would separate a path. Several jobs may write at once.
         self._update(
             run, {f"events.{round(now.timestamp() * 1e6)}": f"{format_time(now)} {_truncate(text, MAX_EVENT_TEXT)}"}
         )
@@ -289,7 +289,7 @@ def _stages(item: Item) -> Iterator[Stage]:
     last = max((number for number, name in enumerate(STAGES) if name in item["stages"]), default=-1)
     for number, name in enumerate(STAGES):
         finished = item["stages"].get(name)
-        if finished is None and number < last:  # a run of a version that had no such stage
+        if finished is None and number < last:  # a run of a release without this stage
             continue
         if finished is not None:
             until = datetime.fromisoformat(finished)

@@ -1,7 +1,7 @@
-"""Items of runs, and the references by which runs are listed: of a tenant, of a model, and of all tenants.
+"""Items of runs, and the references that list the runs of a tenant, of a model, and of all tenants.
 
-A run's item changes some dozens of times, also every second while a job reports its progress. It is in no index. Its
-two references are written with it and never change; the one in the tenant's list is in the listing index as well.
+A run's item changes often, every second while a job reports its progress, so it is in no index. Its two references are
+written with it and never change; the one in the tenant's list is also in the listing index.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from pipeline.intake.run_log import RunLog
 
 __all__ = ["UploadReference", "start_run"]
 
-_EXPANSION_FACTORS = {".gz": 5, ".parquet": 3}  # typical: a small compressed file may be a large table
+_EXPANSION_FACTORS = {".gz": 5, ".parquet": 3}  # typical compression ratio
 
 _REFUSED = {  # by the status of a tenant
     "SUSPENDED": "the tenant is suspended: upload the file again when it is active",
@@ -96,7 +96,7 @@ def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword
         return None
     if (status := tenants.status(upload_key.tenant)) in _REFUSED:
         _reject(reference, _REFUSED[status], artifacts)
-        # A later tenant of a deleted one's name must not see it: it is recorded as nobody's.
+        # A later tenant of the same name must not see it: it is recorded without a tenant.
         owner = None if status == "SUSPENDED" else ""
         runs.reject(reference.bucket, reference.key, _REFUSED[status], at=now, tenant=owner)
         return None

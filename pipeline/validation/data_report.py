@@ -16,9 +16,9 @@ from pipeline.validation.readers.batches import TableRows
 
 __all__ = ["describe"]
 
-_MAX_REJECTED = 100  # rows that the report lists
+_MAX_REJECTED = 100  # rejected rows in the report
 _EXAMPLES = 3
-_LOOK = 1_000  # rows that examples are from
+_LOOK = 1_000  # rows from which examples are taken
 _MAX_EXAMPLE = 40  # characters
 
 

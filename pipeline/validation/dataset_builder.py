@@ -1,4 +1,4 @@
-"""Build the Dataset from the rows that were read: profiles, classes, warnings, and the splits' files."""
+"""Build the Dataset from the rows: profiles, classes, warnings, and the files of the splits."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _MAX_LISTED = 20  # dropped columns in one message
 class PreparedFiles:
     """A Dataset, the parquet file of each split, and the spec as it was understood.
 
-    ``missing``: cells without a value of each column that models read and of the target, in the rows looked at.
+    ``missing``: number of missing cells of each feature and the target, in the sampled rows.
     """
 
     dataset: Dataset
@@ -63,7 +63,7 @@ def build_dataset(
         test: Test rows that were given beside the data.
 
     Raises:
-        DatasetError: Of a kin that says what is wrong.
+        DatasetError: The data cannot be learned; the subclass says why.
     """
     schema, rejected = read.schema, read.rejected
     for reason, dropped in read.tally.dropped.items():
@@ -121,7 +121,7 @@ def build_dataset(
 
 
 def _describe_target(read: ReadRows, classes: tuple[str, ...], train: Path) -> dict[str, Any]:
-    """Return the fields of a Dataset that say what is learned; ``train`` is the file of the training rows."""
+    """Return the Dataset's fields about the target; ``train`` is the file of the training rows."""
     schema, several = read.schema, read.schema.several
     fields = {"task": schema.task, "target": schema.target_label}
     if several is None:
@@ -173,7 +173,7 @@ def _check_heights(heights: Mapping[str, int], *, has_test: bool) -> None:
 
 
 def _check_varies(read: ReadRows, classes: tuple[str, ...]) -> None:
-    """Raise InvalidTargetError when the training rows have one value alone."""
+    """Raise InvalidTargetError if the target is constant in the training rows."""
     if len(classes) > 1 or read.statistics is not None:
         return
     for name in read.schema.target_names:
@@ -211,9 +211,9 @@ def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut]
 
 
 def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], workdir: Path) -> dict[str, Path]:
-    """Write the splits' files: of ``columns``, and of the rows of ``classes`` where there are any."""
+    """Write the files of the splits with ``columns`` and, if there are ``classes``, only their rows."""
     files = {split: workdir / f"{split}.parquet" for split in SPLITS}
-    has_others = {label for _, label in read.tally.classes} != {*classes}  # else to filter costs a copy for nothing
+    has_others = {label for _, label in read.tally.classes} != {*classes}  # filtering would copy for nothing
     for split, frames in read.held.items():
         frame = pl.concat(frames)
         hidden = [] if split == "test" else _list_hidden(frame.columns, columns)
@@ -239,12 +239,12 @@ def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], wor
 
 
 def _list_hidden(names: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """List the hidden columns among ``names``; one that bears a name of the user's is none."""
+    """List the hidden columns among ``names``; a user's column of such a name is not one."""
     return [name for name in (GROUP, TIME) if name in names and name not in columns]
 
 
 def _select(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """Return the columns by their names as they are: polars reads ``*`` and ``^...$`` as patterns."""
+    """Select columns by their literal names: polars reads ``*`` and ``^...$`` as patterns."""
     return pl.DataFrame([frame[name] for name in columns])
 
 

@@ -70,12 +70,12 @@ def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
         name: Name of the file, for messages.
         path: Path of the file.
         signature: Signature of the model.
-        workdir: An empty folder for what is made of the file.
-        form: Its format; None: the ending of ``name`` tells it.
+        workdir: An empty folder for temporary files.
+        form: Its format; None to take it from the ending of ``name``.
         ignore_extra: Ignore columns that the model does not read.
 
     Raises:
-        DatasetError: Of a kin: the file cannot be read, lacks a column, or has one that the model does not read.
+        DatasetError: The file cannot be read, lacks a column, or has one that the model does not read.
     """
     rejected = RejectedRows(workdir / "rejected.jsonl")
     source = Source(name=name, files=(File(name=name, path=path, form=form or find_format(name)),), digest=Future())
@@ -95,7 +95,7 @@ def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
 
 
 def _read_labels(frame: pl.DataFrame, signature: Signature) -> pl.Series | None:
-    """Return what the file says of the targets; None where it lacks one."""
+    """Return the file's values of the targets; None if one is missing."""
     names = signature.target_columns
     if not names or not set(names) <= {*frame.columns}:
         return None
@@ -157,7 +157,7 @@ def _request_cells(frame: pl.DataFrame, column: Column, missing: frozenset[str])
 
 
 def _as_request_dates(cells: pl.Series, seconds: pl.Series, column: Column) -> pl.Series:
-    """Return the numbers of a file whose dates are all numbers in the column's unit, else ISO 8601."""
+    """Return the numbers if all dates are numbers in the column's unit, else ISO 8601 texts."""
     if column.time_unit not in ("", "hh.mm.ss") and not cells.dtype.is_temporal():
         numbers = as_numbers(cells, Column(name=column.name, kind="numeric", is_wide=True))
         if not (numbers.is_null() & seconds.is_not_null()).any():

@@ -1,8 +1,9 @@
 """Prepare a Dataset and its splits as files, in one pass over batches of rows.
 
-Small data is one batch: shares and strata hold exactly, and statistics are of all training rows. Data larger than
-memory comes in many: a sample tells the schema, rows go to splits by a seeded hash, distinct values are estimates, and
-medians are a sample's. A column of which all rows say otherwise than the sample is read again, as categories.
+Small data is one batch: split fractions and strata are exact, and statistics cover all training rows. Data larger than
+memory comes in many batches: the schema is inferred from a sample, a seeded hash assigns rows to splits, distinct
+values are estimated, and medians are those of the sample. If a column contradicts the schema, the pass is repeated with
+the column as categories.
 """
 
 from __future__ import annotations
@@ -33,15 +34,15 @@ from pipeline.validation.tally import ReadRows, Tally, check_rows
 
 __all__ = ["PreparedFiles", "prepare"]
 
-_MAX_THREADS = 4  # each holds a block, and what polars makes of it
-# Of the cells: a column of which more are not of its kind is read as categories. In memory inference allows as many.
+_MAX_THREADS = 4  # each holds a chunk and its polars frame
+# Maximum share of cells that are not of the column's kind, as in the inference; otherwise it becomes categories.
 _MAX_LOST_SHARES = {"numeric": 0.05, "datetime": 0.1, "boolean": 0.0, "categorical": 1.0, "text": 1.0, "image": 1.0}
-_MAX_COUNTED_CLASSES = 10 * MAX_CLASSES  # values of a target that are counted before it is given up
+_MAX_COUNTED_CLASSES = 10 * MAX_CLASSES  # distinct values of a target after which reading stops
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Work:
-    """What a thread needs to work on a batch."""
+    """Inputs of the work on a batch."""
 
     schema: Schema
     splitter: Splitter
@@ -51,7 +52,7 @@ class _Work:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _ReadBatch:
-    """One batch, read: its rows by split."""
+    """The rows of one batch, by split."""
 
     tally: Tally
     splits: Mapping[str, pl.DataFrame]
@@ -74,14 +75,14 @@ def prepare(  # noqa: PLR0913 - the rows, and what goes with them
     Args:
         rows: The source's rows.
         spec: The job spec.
-        rejected: Takes the rows that cannot be used.
+        rejected: Collects the rejected rows.
         workdir: A folder for the splits' files.
         sha256: Hash of the source.
-        test: The rows that test; those of the source then train and validate.
+        test: Test rows; those of the source are then for training and validation.
 
     Raises:
-        DatasetError: Of a kin that says what is wrong.
-        InvalidJobSpecError: A column of ``spec`` is not there, or is not what it is named for.
+        DatasetError: The data cannot be learned; the subclass says why.
+        InvalidJobSpecError: A column of ``spec`` does not exist, or does not fit its use.
     """
     if rows.is_whole:
         check_rows(rows.sample.height, rejected)
@@ -131,7 +132,7 @@ def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train
                     frames.append(batch.splits[split])
                 _check_distinct_so_far(tally, schema)
                 yield batch.splits["train"]
-        except ModeldropError as error:  # polars would make another of it
+        except ModeldropError as error:  # polars would convert it
             refused.append(error)
 
     none = rows.sample.head(0).cast(dict.fromkeys(schema.numbers, pl.Float64))
@@ -145,7 +146,7 @@ def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train
 
 def _in_threads(rows: TableRows, work: _Work) -> Iterator[_ReadBatch]:
     """Yield the results of batches in their order; at most one batch more than threads is in memory."""
-    threads = min(_MAX_THREADS, count_processors() + 1)  # one works while another waits for polars' own threads
+    threads = min(_MAX_THREADS, count_processors() + 1)  # one works while another waits for polars
     waiting: deque[Future[_ReadBatch]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for number, batch in enumerate(rows.batches()):
@@ -168,7 +169,7 @@ def _read_frame(raw: pl.DataFrame, number: int, work: _Work, rejected: RejectedR
     usable = _reject(cast.unusable, pl.Series([True]).new_from_index(0, raw.height), work, tally, rejected)
     if work.statistics is None:
         check_rows(int(usable.sum()), rejected)
-    are_usable = usable.all()  # to filter by a mask that keeps all costs a copy
+    are_usable = usable.all()  # filtering copies even if all rows are kept
     frame = cast.frame if are_usable else cast.frame.filter(usable)
     placed = cast.placed if cast.placed is None or are_usable else cast.placed.filter(usable)
     assigned = work.splitter.assign(frame, placed, number)
@@ -193,7 +194,7 @@ def _read_frame(raw: pl.DataFrame, number: int, work: _Work, rejected: RejectedR
 def _reject(
     unusable: Sequence[tuple[pl.Series, str]], usable: pl.Series, work: _Work, tally: Tally, rejected: RejectedRows
 ) -> pl.Series:
-    """Return which usable rows remain; the numbers of rejected ones are written if all rows are in memory."""
+    """Return a mask of the usable rows; rejected row numbers are written if all rows are in memory."""
     for mask, reason in unusable:
         if work.statistics is None:
             rejected.add_dropped(mask & usable, reason)
@@ -204,7 +205,7 @@ def _reject(
 
 
 def _spread(mask: pl.Series, positions: pl.Series, height: int) -> pl.Series:
-    """Return a mask of the rows at ``positions`` as one of all rows."""
+    """Expand a mask of the rows at ``positions`` to all rows."""
     return pl.Series([False]).new_from_index(0, height).scatter(positions, mask)
 
 
@@ -218,6 +219,6 @@ def _misread_columns(read: ReadRows) -> list[str]:
 
 
 def _check_distinct_so_far(tally: Tally, schema: Schema) -> None:
-    """Reject a target of too many distinct values before all rows are read."""
+    """Raise for a target with too many distinct values before all rows are read."""
     if schema.task == "classification" and len(tally.classes) > _MAX_COUNTED_CLASSES:
         check_distinct(schema.target.name, schema.task, pl.Series([label for _, label in tally.classes]).unique())

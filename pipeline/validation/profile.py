@@ -24,7 +24,7 @@ def profile_column(column: Column, train: pl.Series) -> ColumnProfile | LeftOut:
         train: Values of the column in the training rows.
 
     Returns:
-        The profile; LeftOut with the reason where the values carry no information.
+        The profile, or a LeftOut with the reason if the values carry no information.
     """
     missing = train.null_count()
     values = train.drop_nulls()

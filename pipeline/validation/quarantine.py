@@ -36,7 +36,7 @@ def quarantine(  # noqa: PLR0913 - what was refused, and the stores
         error: The reason.
         uploads: The store that holds the upload.
         artifacts: The store that gets the copies and the report.
-        key: Where ``uploads`` has the file; empty: where it was uploaded.
+        key: Key of the file in ``uploads``; empty for the upload's own.
     """
     keys = RunKeys.of(run)
     named = parse_upload_key(upload.key)

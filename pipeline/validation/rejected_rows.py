@@ -1,4 +1,4 @@
-"""Rows that are rejected from the data set, kept as they were written, with their lines and the reasons."""
+"""Collect rejected rows as they were written, with their lines and the reasons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.validation.words import counted
 
 __all__ = ["RejectedRows"]
 
-_MAX_NAMED = 5  # rows that a message names
+_MAX_NAMED = 5  # rows in a message
 _MAX_TEXT = 10_000  # characters kept of one row
 _MAX_KEPT = 100_000  # rows
 
@@ -61,11 +61,11 @@ class RejectedRows:
             self._repairs.append(f"line {line:,} {reason}")
 
     def add_blank(self, rows: int) -> None:
-        """Count rows of empty cells: they hold nothing that could be lost."""
+        """Count rows of empty cells, which lose nothing."""
         self.blank += rows
 
     def add_cells(self, column: str, reason: str, cells: int) -> None:
-        """Count cells of a column that are taken as missing, although their rows are read."""
+        """Count invalid cells that are read as missing."""
         self._cells[column, reason] += cells
 
     def add_file(self, name: str, reason: str) -> None:
@@ -136,7 +136,7 @@ class RejectedRows:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return what the user should know about rejected and repaired rows."""
+        """Return warnings about rejected and repaired rows."""
         return (
             *self._tell_broken(),
             *self._tell_repaired(),

@@ -36,13 +36,13 @@ from pipeline.validation.threads import map_in_threads
 
 __all__ = ["ASKED_REASONS", "CastRows", "Schema", "infer_schema"]
 
-_CAST_KINDS = ("numeric", "boolean", "datetime")  # kinds that a cell may fail to be
+_CAST_KINDS = ("numeric", "boolean", "datetime")  # kinds that reject cells
 _HINT_ROWS = 1_000
 _AMBIGUOUS = r"(?:^|[^0-9.,])[1-9][0-9]{0,2}[.,][0-9]{3}(?:$|[^0-9.,])"  # 1.299 and 1,299
 _PROOF = r"[.,](?:[0-9]{1,2}|[0-9]{4,})(?:$|[^0-9.,])"  # what no thousands are
 _DROP_REASON = "dropped by train.yaml"
 _GROUP_REASON = "it groups the rows for the split (split.column)"
-ASKED_REASONS = frozenset({_DROP_REASON, _GROUP_REASON})  # of columns that train.yaml takes out
+ASKED_REASONS = frozenset({_DROP_REASON, _GROUP_REASON})  # reason of columns that train.yaml drops
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +61,7 @@ class CastRows:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schema:
-    """How rows are read: ``columns`` are those that models read, ``target`` the rule of the target.
+    """How rows are read. ``columns`` are the features, ``target`` is the rule of the target.
 
     ``several``: of several targets, whose columns then are in the rows beside that of ``target``, by which they are
     stratified alone. ``sample``: the rows that were looked at, with their values in ``columns`` and ``target_values``.
@@ -75,10 +75,10 @@ class Schema:
     sample: pl.DataFrame
     missing: frozenset[str] = MISSING
     weight: Column | None = None
-    placing: Column | None = None  # how the column is read that splits the rows by time or group
+    placing: Column | None = None  # rule of the column that splits the rows by time or group
     warnings: tuple[str, ...] = ()
-    is_default_target: bool = False  # nobody named it: the last column
-    likely_target: str = ""  # the column that is more likely meant than the default one
+    is_default_target: bool = False  # the default target: the last column
+    likely_target: str = ""  # a column that is more likely the target than the default
     several: SeveralTargets | None = None
 
     @property
@@ -88,7 +88,7 @@ class Schema:
 
     @property
     def target_label(self) -> str:
-        """Return what is learned as a message names it: the target, or all targets."""
+        """Return the target, or all targets, for messages."""
         return self.several.name if self.several else self.target.name
 
     @property
@@ -116,7 +116,7 @@ class Schema:
         return replace(self, columns=tuple(columns))
 
     def cast(self, raw: pl.DataFrame) -> CastRows:
-        """Cast rows as a reader has them; the sample's were cast when they were looked at."""
+        """Cast a reader's rows; those of the sample are cast already."""
         lost: Counter[str] = Counter()
         is_sample = raw is self.sample
         columns = [column.values if is_sample else self._cast(raw, column, lost) for column in self.columns]
@@ -136,7 +136,7 @@ class Schema:
         return CastRows(frame=frame, unusable=unusable, placed=placed, lost=lost)
 
     def with_hidden_columns(self, frame: pl.DataFrame, groups: pl.Series, placed: pl.Series | None) -> pl.DataFrame:
-        """Add the columns that models do not read: which rows stay together, and their time if split by it.
+        """Add the hidden columns: the group of each row, and its time if the split is by time.
 
         Args:
             frame: Rows in the types of the split files.
@@ -181,8 +181,8 @@ def infer_schema(rows: TableRows, spec: JobSpec) -> Schema:
         spec: The job spec; its columns may bear the header's own spelling.
 
     Raises:
-        InvalidJobSpecError: A column of ``spec`` is not there, or is not what it is named for.
-        InvalidTargetError: The target is not there or cannot be learned.
+        InvalidJobSpecError: A column of ``spec`` does not exist, or does not fit its use.
+        InvalidTargetError: The target does not exist or cannot be learned.
         InvalidColumnsError: The weights are no positive numbers.
     """
     sample = rows.sample
@@ -195,7 +195,7 @@ def infer_schema(rows: TableRows, spec: JobSpec) -> Schema:
     dropped = [LeftOut(name=column, reason=_DROP_REASON) for column in spec.drop]
     dropped += _leave_out_group(spec)
     features = sample.drop({*sources, spec.weight or "", *(column.name for column in dropped)}, strict=False)
-    with ThreadPoolExecutor(1) as pool:  # the target's errors come first
+    with ThreadPoolExecutor(1) as pool:  # errors of the target come first
         inferred = pool.submit(_infer_features, features, rows, missing, hint)
         several = _infer_several(sample, name, spec, hint)
         target = _stratifying(several, sample) if several else _infer_target(sample, name, spec, rows.task, hint)
@@ -229,7 +229,7 @@ def _infer_several(sample: pl.DataFrame, name: str, spec: JobSpec, hint: Decimal
 
 
 def _stratifying(several: SeveralTargets, sample: pl.DataFrame) -> Target:
-    """Return the labels that rows are stratified by where there are several targets."""
+    """Return the strata of rows for several targets."""
     rule = TargetRule(name=STRATUM, task="regression", missing=several.missing)
     return Target(rule=rule, values=several.stratum(several.cast(sample)), markers=Counter())
 
@@ -266,7 +266,7 @@ def _with_aliases(column: InferredColumn, rows: TableRows) -> InferredColumn:
 
 
 def _decimal_hint(sample: pl.DataFrame) -> DecimalHint:
-    """Return the decimal mark of the columns that tell; used where a column does not tell."""
+    """Return the decimal mark that the unambiguous columns have, for the ambiguous ones."""
     texts = [column.head(_HINT_ROWS) for column in sample if column.dtype == pl.String]
     numbered = pl.DataFrame([text.alias(str(number)) for number, text in enumerate(texts)])
     is_unproven = pl.all().str.contains(_AMBIGUOUS).any() & ~pl.all().str.contains(_PROOF).any()
@@ -313,7 +313,7 @@ def _infer_times(raw: pl.Series, missing: Set[str]) -> Column:
 
 
 def _moments(raw: pl.Series, column: Column, missing: Set[str]) -> pl.Series:
-    """Return Float64 that grows with time."""
+    """Return times as Float64."""
     if column.kind == "datetime":
         return cast_column(raw, column, missing)
     return as_numbers(strip_cells(raw, missing), column, missing)

@@ -49,9 +49,9 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadRows:
-    """All rows, read by ``schema``: in ``held`` by split, but for training rows that came in batches.
+    """All rows, read by ``schema``. ``held`` has them by split, without training rows that came in batches.
 
-    Those are in the file ``train``, and ``statistics`` describes them; both are None where all rows are in memory.
+    Those are in the file ``train``, with their ``statistics``; both are None if all rows are in memory.
     """
 
     schema: Schema
@@ -64,11 +64,11 @@ class ReadRows:
 
 
 def check_rows(rows: int, rejected: RejectedRows) -> None:
-    """Check that there are enough rows to choose between models and to test one.
+    """Check that there are enough rows to train, validate and test.
 
     Args:
         rows: Number of usable rows.
-        rejected: TableRows that were rejected.
+        rejected: The rejected rows.
 
     Raises:
         TooFewRowsError: There are fewer than MIN_ROWS.

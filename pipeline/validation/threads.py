@@ -1,4 +1,4 @@
-"""Work on many columns at once: polars uses one thread for a column, and releases the lock meanwhile."""
+"""Work on several columns at once: polars uses one thread per column, and releases the GIL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Numbers with nouns in messages."""
+"""Pluralize nouns in messages."""
 
 from __future__ import annotations
 

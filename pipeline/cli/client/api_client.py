@@ -1,4 +1,4 @@
-"""The client that users have, as the command uses it: its errors become the command's."""
+"""The API client of the command: the public client, with the command's error classes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class ApiClient:
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
-        """Raise the API's refusals as the class that their status stands for, in its words."""
+        """Translate the API's errors to the error classes of the command; the message stays."""
         try:
             yield
         except ApiError as error:

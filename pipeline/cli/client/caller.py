@@ -22,7 +22,7 @@ def caller_name(command: str) -> str:
 
 
 def log_change(connection: Connection, tenant: str, command: str, resource: str) -> None:
-    """Add to the audit log what a command is about to change outside the table, so that no change lacks its entry.
+    """Log a change outside the table before it is made, so that no change lacks its entry.
 
     Args:
         connection: The stack.
@@ -35,7 +35,7 @@ def log_change(connection: Connection, tenant: str, command: str, resource: str)
 
 @contextmanager
 def logged_change(connection: Connection, tenant: str, command: str, resource: str) -> Iterator[None]:
-    """Run the block, and add what it changes to the audit log, in the same transaction where that is possible.
+    """Log the changes of the block, in the same transaction where that is possible.
 
     Args:
         connection: The stack.

@@ -47,7 +47,7 @@ _ENDS: dict[str, ExitCode] = {
 
 
 class RunReader(Protocol):
-    """What knows the present state of runs: the log, or the API."""
+    """Source of a run's current state: the run log, or the API."""
 
     def get(self, run: str) -> Run:
         """Return a run.
@@ -64,7 +64,7 @@ def wait_for_start(
     """Wait until the run's record is there, and return it.
 
     Raises:
-        NotFoundError: The upload has started nothing.
+        NotFoundError: The upload did not start a run.
     """
     for _ in range(int(seconds / POLL_SECONDS)):
         try:
@@ -78,10 +78,10 @@ def wait_for_start(
 
 
 def follow(run: str, connection: Connection, *, sleep: Callable[[float], None]) -> Run:
-    """Show each stage until the run has ended, and what is trained.
+    """Show each stage until the run has ended, with its training curves.
 
     Raises:
-        NotFoundError: Of an unknown run.
+        NotFoundError: There is no such run.
     """
     return follow_run(run, connection.runs, curves_of(run, connection.artifacts), sleep=sleep)
 
@@ -95,10 +95,10 @@ def follow_run(
         run: Name of the run.
         runs: Reads its state.
         curves: Reads its present training curves.
-        sleep: Waits between two looks.
+        sleep: Waits between two reads.
 
     Raises:
-        NotFoundError: Of an unknown run.
+        NotFoundError: There is no such run.
     """
     console = err()
     updates = _updates(run, runs, sleep)
@@ -111,7 +111,7 @@ def exit_code(run: Run) -> ExitCode:
 
 
 def report_end(run: Run, connection: Connection) -> ExitCode:
-    """Say how the run ended: the leaderboard, or the error and where to read on."""
+    """Print how the run ended: the leaderboard, or the error and where its file and logs are."""
     show_leaderboard(run, connection)
     if run.error is not None:
         message(f"{run.run} failed: {run.error.message} ({run.error.type})", style="red")
@@ -138,7 +138,7 @@ def _name_nearest(run: Run, connection: Connection) -> None:
 
 
 def _describe_success(run: Run, connection: Connection) -> str:
-    """Return what the run made, and what is live now: a later run or a person may have moved the alias since."""
+    """Describe the run's version and which one is live now: another run or a person may have moved the alias."""
     live = live_number(connection, run.tenant, run.model)
     if run.reason and live != run.version:
         return f"{run.reason}; 'modeldrop promote {run.model} {run.version} --tenant {run.tenant}' makes it live"
@@ -149,7 +149,7 @@ def _describe_success(run: Run, connection: Connection) -> str:
 
 
 def show_leaderboard(run: Run, connection: Connection, *, details: bool = False) -> None:
-    """Print what was tried, with ``details`` why; nothing for a run that ended before selection."""
+    """Print the leaderboard, with ``details`` also why each candidate was tried; nothing before selection."""
     selection = _selection(run, connection)
     if selection is not None:
         tenant = "" if run.tenant == connection.tenant(None) else f" --tenant {run.tenant}"
@@ -219,7 +219,7 @@ def _selection(run: Run, connection: Connection) -> Selection | None:
 
 
 def say_where(run: Run, connection: Connection) -> None:
-    """Say where the file, its report and the logs of a failed run are."""
+    """Print where the file, the report and the logs of a failed run are."""
     prefix = RunKeys.of(run.run).quarantine("")
     for key in connection.artifacts.keys(prefix):
         document = "the report" if key.endswith("/report.json") else "the file, kept"

@@ -37,7 +37,7 @@ class KeyApi(ApiClient):
             Name of the run that it starts; None for a companion.
 
         Raises:
-            ModeldropError: Of the class that the API's status stands for, in its words.
+            ModeldropError: The API refused the request; the class depends on the status.
         """
         with self._translated():
             return self._client.upload(file, model=model, target=target, progress=progress)
@@ -47,7 +47,7 @@ class KeyApi(ApiClient):
 
         Raises:
             NotFoundError: There is none of this name that the key may see.
-            ModeldropError: Of the class that the API's status stands for, in its words.
+            ModeldropError: The API refused the request; the class depends on the status.
         """
         with self._translated():
             return Run.model_validate(self._client.run(run))
@@ -60,7 +60,7 @@ class KeyApi(ApiClient):
             limit: Maximum number of runs; None for all.
 
         Raises:
-            ModeldropError: Of the class that the API's status stands for, in its words.
+            ModeldropError: The API refused the request; the class depends on the status.
         """
         with self._translated():
             for entry in self._client.iterate("runs", model or "", limit=limit):
@@ -70,7 +70,7 @@ class KeyApi(ApiClient):
         """Yield the tenant's uploads that started no run, newest first.
 
         Raises:
-            ModeldropError: Of the class that the API's status stands for, in its words.
+            ModeldropError: The API refused the request; the class depends on the status.
         """
         with self._translated():
             for entry in self._client.iterate("rejected"):

@@ -1,4 +1,4 @@
-"""Files of this machine as a bucket, so that what reads uploads reads them in place."""
+"""Local files as a bucket, so that validation reads them in place."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class LocalStore:
         return (self.head(key) for key in self.keys(prefix))
 
     def download(self, key: str, path: Path, *, version_id: str | None = None) -> None:
-        """Link to the file: nothing that reads an upload writes to it."""
+        """Link to the file: readers of uploads do not write."""
         path.symlink_to(self._find(key).resolve())
 
     def upload(
@@ -75,7 +75,7 @@ class LocalStore:
         metadata: Mapping[str, str] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Remember where the file is: it is read while its folder is there."""
+        """Register a file, which is read in place."""
         self.files[key] = path
 
     def copy_from(self, source: ObjectStore, source_key: str, key: str, *, version_id: str | None = None) -> None:

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 __all__ = ["log_text", "print_logs"]
 
 _POLL_SECONDS = 1.0
-_INDENT = 14  # letters of the time, below which a long line goes on
-_HEAD = 41  # letters of the time and of who logged
+_INDENT = 14  # width of the time; a long line continues below it
+_HEAD = 41  # width of the time and the source
 _BEFORE = timedelta(minutes=1)  # the event's own functions log before the run's record exists
 _STYLES = {"ERROR": "red", "CRITICAL": "red", "WARNING": "yellow"}
-# What every line of Powertools' bears and no person asked for.
+# Fields of every line of Powertools that nobody asked for.
 _NOISE = frozenset({
     "level", "location", "message", "timestamp", "service", "run", "cold_start", "sampling_rate", "xray_trace_id",
     "function_name", "function_memory_size", "function_arn", "function_request_id",
@@ -35,7 +35,7 @@ _NOISE = frozenset({
 
 
 def print_logs(run: Run, connection: Connection, *, follow: bool, json: bool, sleep: Callable[[float], None]) -> None:
-    """Print the lines there are; with ``follow`` also those to come, until the run has ended."""
+    """Print the log lines; with ``follow`` also new ones, until the run has ended."""
     console = out()
     printed = 0
     while True:
@@ -74,7 +74,7 @@ def log_text(line: LogLine) -> Text:
 
 
 def _print_line(text: Text, console: Console) -> None:
-    """Wrap between words on a terminal, below the first line's name; a pipe gets one line."""
+    """Print a line: wrapped between words on a terminal, whole in a pipe."""
     if not console.is_terminal:
         console.print(text, soft_wrap=True)
         return
@@ -88,7 +88,7 @@ def _is_shown(name: str, value: object) -> bool:
 
 
 def _value(value: object) -> str:
-    """Return a number with six digits at most; ``--json`` has all of them."""
+    """Round a number to six digits; ``--json`` has all of them."""
     if isinstance(value, float):
         return f"{value:.6g}"
     return value if isinstance(value, str) else jsonlib.dumps(value, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""Models, versions and runs by the names that people type: what is not there is said with what is near."""
+"""Find models, versions and runs by name; an error names the most similar one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def find_model(connection: Connection, tenant: str, model: str) -> ModelSummary:
 
 
 def find_version(connection: Connection, tenant: str, model: str, version: int | None) -> ModelVersion:
-    """Return the version, or without a number the live one, or the newest where none is live.
+    """Return a version; without a number the live one, or the newest if none is live.
 
     Raises:
         NotFoundError: The tenant has no such model or version.
@@ -76,10 +76,10 @@ def read_golden(connection: Connection, version: ModelVersion) -> GoldenPredicti
 
 
 def find_selection(connection: Connection, run: Run) -> Selection:
-    """Read what a run has chosen.
+    """Read the selection of a run.
 
     Raises:
-        NotFoundError: It ended, or is, before the stage select.
+        NotFoundError: The run has not reached the stage select.
     """
     from pipeline.contracts.records.variant import Selection
 
@@ -110,15 +110,15 @@ def live_number(connection: Connection, tenant: str, model: str) -> int | None:
 
 
 def find_run(connection: Connection, name: str, tenant: str | None = None) -> Run:
-    """Return the run of that name, or the newest run of the model of that name.
+    """Find a run by its name, or the newest run of a model by the model's name.
 
     Args:
         connection: The stack that has it.
         name: A run's name, or a model's.
-        tenant: Whose model; None: the stack's own tenant.
+        tenant: Tenant that owns it; None for the stack's own.
 
     Raises:
-        NotFoundError: There is neither such a run nor a run of such a model.
+        NotFoundError: No run has this name or is of such a model.
     """
     owner = connection.tenant(tenant)
     with suppress(NotFoundError):

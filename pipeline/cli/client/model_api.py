@@ -1,4 +1,4 @@
-"""The served models, by the client that users have: its errors become the command's."""
+"""Predictions by the API, with the command's error classes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ModelApi(ApiClient):
             ``{"model", "version", "predictions": [...]}``.
 
         Raises:
-            ModeldropError: Of the class that the status stands for, in the API's words.
+            ModeldropError: The API refused the request; the class depends on the status.
         """
         with self._translated():
             return self._client.infer(model, rows, version=version, ignore_extra=ignore_extra)
@@ -44,7 +44,7 @@ class ModelApi(ApiClient):
             model: Name of the model, or ``owner/name`` of one that another tenant shares.
 
         Raises:
-            ModeldropError: Of the class that the status stands for, in the API's words.
+            ModeldropError: The API refused the request; the class depends on the status.
         """
         with self._translated():
             return Signature.from_dict(self._client.describe(model)["signature"])

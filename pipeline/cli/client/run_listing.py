@@ -29,7 +29,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFilter:
-    """A filter of runs; None: any."""
+    """A filter of runs. A None field matches every run."""
 
     tenant: str | None = None
     model: str | None = None
@@ -37,22 +37,22 @@ class RunFilter:
     since: datetime | None = None
 
     def takes(self, run: Run) -> bool:
-        """Return whether a run of the filter's model and time is listed."""
+        """Return whether the filter matches a run."""
         return self.status in (None, run.status)
 
     @property
     def takes_rejected(self) -> bool:
-        """Return whether uploads that started no run are listed; they belong to no model."""
+        """Return whether the filter matches rejected uploads, which belong to no model."""
         return self.model is None and self.status in (None, "REJECTED")
 
     @property
     def is_narrow(self) -> bool:
-        """Return whether some runs may be left out."""
+        """Return whether the filter excludes any run."""
         return any(value is not None for value in (self.model, self.status, self.since))
 
 
 def list_runs(connection: Connection, chosen: RunFilter, *, limit: int) -> Listed:
-    """Return the newest ``limit`` that a filter takes; see ``choose_newest``."""
+    """Return the newest ``limit`` runs that match a filter; see ``choose_newest``."""
     page = min(limit, _PAGE)
     models = () if chosen.model is None else (chosen.model,)
     runs = iterate(lambda after: connection.runs.page(tenant=chosen.tenant, models=models, limit=page, after=after))
@@ -61,9 +61,9 @@ def list_runs(connection: Connection, chosen: RunFilter, *, limit: int) -> Liste
 
 
 def choose_newest(runs: Iterable[Run], uploads: Iterable[RejectedUpload], chosen: RunFilter, limit: int) -> Listed:
-    """Return the newest ``limit`` that a filter takes, newest first; and the rejected uploads among them.
+    """Return the newest ``limit`` matches, newest first, and the rejected uploads among them.
 
-    Both are read until there are so many, or until they are older than the filter takes.
+    Reading stops when there are enough, or when entries are older than the filter allows.
 
     Args:
         runs: Runs of the filter's tenant and model, newest first.

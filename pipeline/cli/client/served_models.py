@@ -27,7 +27,7 @@ _MakeSession = Callable[[bytes], "TensorSession"]
 
 
 def models_of_files(folder: Path | None, file: Path | None, name: str, max_bytes: int) -> ComposeModels:
-    """Return what composes the models of a folder, or of one file."""
+    """Return a factory for the models of a folder, or of one file."""
     from pipeline.server.models.folder import FileModels, index_file, index_folder
 
     if folder is not None:
@@ -49,7 +49,7 @@ def models_of_files(folder: Path | None, file: Path | None, name: str, max_bytes
 def models_of_registry(
     session: Session, tenant: str | None, names: Sequence[str] | None, max_bytes: int
 ) -> ComposeModels:
-    """Return what composes the models of the stack's registry."""
+    """Return a factory for the models of the stack's registry."""
 
     def compose(make_session: _MakeSession, report: Callable[[str], None]) -> ModelRepository:
         from pipeline.server.models.registry import RegistryModels
@@ -64,7 +64,7 @@ def models_of_registry(
             increment=connection.registry.rollouts.increment,
         )
         for name in names or ():
-            models.load(connection.tenant(tenant), name)  # a name that is wrong ends the command before it listens
+            models.load(connection.tenant(tenant), name)  # fail before the server listens
         return models
 
     return compose
@@ -90,7 +90,7 @@ class AccessOptions:
 
     @classmethod
     def of(cls, options: Mapping[str, Any]) -> AccessOptions:
-        """Return them from the options of the command by name.
+        """Parse the options of the command, by name.
 
         Raises:
             ConfigurationError: The issuer's options are not valid.
@@ -113,7 +113,7 @@ class AccessOptions:
 
 
 def authentication(session: Session, access: AccessOptions, *, from_files: bool) -> Callable[[], Authenticator]:
-    """Return what composes the authenticator.
+    """Return a factory for the authenticator.
 
     Without ``--no-auth`` a credential is needed: a token of ``--jwt-issuer``, an API key of ``--api-key-file``, or one
     of the registry's. Models of files with neither are open to this machine alone.
@@ -142,7 +142,7 @@ def authentication(session: Session, access: AccessOptions, *, from_files: bool)
 
 
 def _authentication_of_files(access: AccessOptions) -> Callable[[], Authenticator]:
-    """Return what composes the authenticator of a server without a registry: all models are of one tenant."""
+    """Return a factory for the authenticator of a server without a registry: all models belong to one tenant."""
     from pipeline.bootstrap import token_verifier
     from pipeline.server.authentication import FixedKeys, KeysOrTokens, OpenAccess, RegistryKeys
     from pipeline.server.models.model_files import LOCAL_TENANT
@@ -166,7 +166,7 @@ def tls_files(certificate: Path | None, key: Path | None, client_ca: Path | None
     """Return the files of TLS; None without a certificate.
 
     Raises:
-        typer.BadParameter: One of certificate and key lacks.
+        typer.BadParameter: The certificate or the key is missing.
     """
     from pipeline.server.config import TlsFiles
 

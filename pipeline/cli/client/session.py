@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BY_KEY", "Choice", "Connection", "Control", "DeploymentSite", "Session", "World", "session_of"]
 
-BY_KEY = "drop, watch, runs and predict"  # commands that an address and a key are enough for
+BY_KEY = "drop, watch, runs and predict"  # commands that need only an address and a key
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,7 +50,7 @@ class Choice:
 
 
 class Control(Protocol):
-    """The embedded cloud's switches (pipeline.local.control)."""
+    """Control of the embedded cloud (pipeline.local.control)."""
 
     def up(
         self,
@@ -68,7 +68,7 @@ class Control(Protocol):
             bind: Address to listen on.
             foreground: Whether to return only after it has stopped.
             parameters: Parameters of the template.
-            report: Called with each step, in words.
+            report: Called with a description of each step.
         """
         ...
 
@@ -77,7 +77,7 @@ class Control(Protocol):
         ...
 
     def status(self, *, home: Path | None) -> StackStatus:
-        """Return where the embedded cloud is, and whether it runs."""
+        """Return the addresses of the embedded cloud, and whether it runs."""
         ...
 
 
@@ -114,7 +114,7 @@ def _no_model_loader(make_session: Callable[[bytes], InferenceSession]) -> Model
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Connection:
-    """A stack that answers, wherever it runs."""
+    """A stack that was reached."""
 
     status: StackStatus
     uploads: ObjectStore
@@ -136,7 +136,7 @@ class Connection:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeploymentSite:
-    """Where a stack is deployed from and to; ``folder`` is the clone of the repository."""
+    """Source and destination of a deployment; ``folder`` is the clone of the repository."""
 
     name: str
     account: Account
@@ -148,7 +148,7 @@ class DeploymentSite:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class World:
-    """The outside world of the commands, which tests replace."""
+    """Dependencies of the commands, which tests replace."""
 
     control: Control
     connect: Callable[[Choice, StackStatus | None], Connection]
@@ -159,14 +159,14 @@ class World:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Session:
-    """One call of the command; ``command`` is how a person writes it."""
+    """One call of the command; ``command`` is the call as typed."""
 
     choice: Choice
     world: World
     command: str = ""
 
     def status(self) -> StackStatus:
-        """Return where the chosen stack is; an embedded cloud may not be running."""
+        """Return the addresses of the chosen stack; an embedded cloud may not be running."""
         if self.choice.stack:
             return self.world.connect(self.choice, None).status
         return self.world.control.status(home=self.choice.home)
@@ -193,7 +193,7 @@ class Session:
         return self.world.connect(self.choice, status)
 
     def given_api(self) -> tuple[str, str] | None:
-        """Return the address and the key that were given; None with a stack, whose credentials are used.
+        """Return the given address and key; None with ``--stack``, whose credentials are used.
 
         Raises:
             UnauthenticatedError: There is no API key.
@@ -205,7 +205,7 @@ class Session:
         return self.choice.api_url, self.choice.api_key
 
     def key_api(self) -> KeyApi | None:
-        """Return the API that an address was given of; None with a stack, whose credentials are used.
+        """Return the API at the given address; None with ``--stack``, whose credentials are used.
 
         Raises:
             UnauthenticatedError: There is no API key.
@@ -217,10 +217,10 @@ class Session:
         return KeyApi(*address, transport=self.world.transport)
 
     def api_key(self, connection: Connection) -> str:
-        """Return the API key: the one that is given, or the stack's.
+        """Return the given API key, or the stack's.
 
         Raises:
-            UnauthenticatedError: None is given, and the stack has none to give.
+            UnauthenticatedError: No key was given, and the stack has none.
         """
         key = self.choice.api_key or connection.status.api_key
         if not key:

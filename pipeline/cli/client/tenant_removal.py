@@ -27,9 +27,9 @@ class RemovedTenant:
 
 
 def remove_tenant(connection: Connection, tenant: str) -> RemovedTenant:
-    """Delete what a tenant owns: keys first, so that nothing new comes, its own record last. Idempotent.
+    """Delete everything that a tenant owns: keys first, so that nothing new arrives; its record last. Idempotent.
 
-    Runs that are going end as failed when their files are gone; cancel them before to free their machines.
+    Running runs fail when their files are gone; cancel them first to free their machines.
 
     Args:
         connection: Stack of the tenant.
@@ -45,12 +45,12 @@ def remove_tenant(connection: Connection, tenant: str) -> RemovedTenant:
     for run in iterate(lambda after: connection.runs.page(tenant=tenant, limit=_PAGE, after=after)):
         if run.status != "RUNNING":
             continue
-        with suppress(NotFoundError):  # it has not begun, and finds no files
+        with suppress(NotFoundError):  # it has not begun, and will find no files
             connection.executions.stop(run.run, "the tenant was deleted")
     objects = connection.uploads.delete_all(f"{tenant}/") + connection.artifacts.delete_all(f"tenants/{tenant}/")
     items = connection.registry.delete_all(tenant) + connection.runs.delete_all(tenant)
     connection.tenants.forget_grants(tenant)
     connection.audit.delete_all(tenant)
     connection.tenants.remove(tenant)
-    keys += connection.keys.delete_all(tenant)  # those that the list, which lags behind, did not have yet
+    keys += connection.keys.delete_all(tenant)  # runs that the eventually consistent list lacked
     return RemovedTenant(objects=objects, items=items, keys=keys)

@@ -119,7 +119,7 @@ def _show_levels(test: LoadTest, levels: list[LoadLevel], plot: Path | None, *, 
 
 
 def _endpoint(session: Session, url: str | None) -> tuple[str, str | None]:
-    """Return where requests go, and the API key: only the stack's own API gets the stack's key."""
+    """Return the address and the API key; only the stack's own API gets the stack's key."""
     if url is not None:
         return url, session.choice.api_key
     connection = session.connection()

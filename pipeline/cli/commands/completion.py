@@ -18,12 +18,12 @@ _MAX_RUNS = 50
 
 
 def complete_models(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the models of the tenant."""
+    """Complete models of the tenant."""
     return _complete(ctx, incomplete, lambda stack: (m.model for m in stack.registry.models(_tenant(ctx, stack))))
 
 
 def complete_versions(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the versions of the model before it."""
+    """Complete versions of the model that was typed before."""
 
     def versions(stack: Connection) -> Iterable[str]:
         summary = stack.registry.summary(_tenant(ctx, stack), str(ctx.params.get("model")))
@@ -34,12 +34,12 @@ def complete_versions(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_runs(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return the newest runs."""
+    """Complete the newest runs."""
     return _complete(ctx, incomplete, lambda stack: (run.run for run in stack.runs.list(limit=_MAX_RUNS)))
 
 
 def complete_runs_and_models(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Return models, then runs, whose names begin with their tenant."""
+    """Complete models, then runs, whose names begin with their tenant."""
     return [*complete_models(ctx, incomplete), *complete_runs(ctx, incomplete)]
 
 

@@ -124,7 +124,7 @@ def _target(site: DeploymentSite, defaults: dict[str, str], overrides: dict[str,
 
     try:
         state = site.stack().state()
-    except ModeldropError:  # no region or credentials: a check says so
+    except ModeldropError:  # no region or credentials: a check reports it
         state = None
     existing = {name: value for name, value in state.parameters.items() if name in defaults} if state else {}
     parameters = {**defaults, **existing, **overrides}
@@ -139,7 +139,7 @@ def _checks(site: DeploymentSite, target: DeployTarget, *, images: bool) -> Iter
 
 
 def _show_checks(checks: Iterable[PreflightCheck], *, quiet: bool) -> list[PreflightCheck]:
-    """Print each line as soon as it is known: some of them take seconds."""
+    """Print each result at once: some checks take seconds."""
     from pipeline.cli.terminal.console import out
 
     shown = []

@@ -121,7 +121,7 @@ def _print_status(status: StackStatus, *, json: bool) -> None:
 
 
 def _forget_demo(session: Session) -> None:
-    """Delete the demo's files, which lie beside the embedded cloud's own."""
+    """Delete the demo's files, which are next to the embedded cloud's."""
     import shutil
 
     home = session.world.control.status(home=session.choice.home).home

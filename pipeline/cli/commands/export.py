@@ -1,4 +1,4 @@
-"""export: bring a version elsewhere."""
+"""export."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def _identity(registered: ModelVersion) -> dict[str, Any]:
 
 
 def _golden_rows(connection: Connection, registered: ModelVersion) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
-    """Return the version's golden rows, as a user would send them and as inputs of its graph."""
+    """Return the version's golden rows as request rows and as inputs of its graph."""
     from pipeline.contracts.object_keys import RunKeys
     from pipeline.contracts.records.model_version import GoldenPredictions
     from pipeline.serving.formats.rows import decode_rows

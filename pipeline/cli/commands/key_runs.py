@@ -1,4 +1,4 @@
-"""drop and watch by the API alone, with a key and no AWS credentials."""
+"""drop and watch with an API key, without AWS credentials."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RUN_NAME = re.compile(r".+_.+_[0-9a-f]{12}")
 
 
 def drop_with_key(ctx: typer.Context, api: KeyApi, file: Path, options: DropOptions, *, json: bool) -> None:
-    """Upload a file, and watch the run that it starts, if wanted.
+    """Upload a file, and watch its run if ``options`` ask for it.
 
     Args:
         ctx: Context of the command.
@@ -53,7 +53,7 @@ def drop_with_key(ctx: typer.Context, api: KeyApi, file: Path, options: DropOpti
 
 
 def find_with_key(api: KeyApi, name: str) -> str:
-    """Return the name of a run, or of the newest run of a model; a run of a new upload may begin in a moment.
+    """Return the name of a run, or of a model's newest run. A run's name is returned even if the run has not begun.
 
     Raises:
         NotFoundError: There is neither.

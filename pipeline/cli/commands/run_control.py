@@ -1,4 +1,4 @@
-"""cancel, retry: end a run, or do it once more."""
+"""cancel, retry."""
 
 from __future__ import annotations
 

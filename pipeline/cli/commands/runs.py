@@ -158,7 +158,7 @@ def drop(
 
 
 def _print_dropped(run: str | None, options: DropOptions, file: Path, *, json: bool) -> None:
-    """Name the run on stdout, for scripts."""
+    """Print the run's name to stdout, for scripts."""
     from pipeline.cli.terminal.console import print_json
     from pipeline.cli.views.json_documents import pending_document
 
@@ -235,12 +235,12 @@ def _print_runs(listed: Listed, chosen: RunFilter, *, json: bool) -> None:
     if runs := [run for run in newest if isinstance(run, Run)]:
         show(runs_table(runs, now=datetime.now(UTC)))
     for line in rejected_lines(rejected):
-        line.no_wrap, line.overflow = True, "ignore"  # a key is copied
+        line.no_wrap, line.overflow = True, "ignore"  # keys are copied
         show(line)
 
 
 def _show_run(run: Run, connection: Connection | None, *, json: bool) -> None:
-    """Show a run; its leaderboard and files only with a connection, since the API has its record alone."""
+    """Show a run; its leaderboard and files only with a connection, since the API has only its record."""
     from pipeline.cli.client.follow import say_where, show_leaderboard
     from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.json_documents import run_document
@@ -303,7 +303,7 @@ def watch_run(
         connection: The stack of the run.
         run: Name of the run.
         json: Print the run's record.
-        succeeded: Called where it succeeded.
+        succeeded: Called if it succeeded.
 
     Raises:
         StoppedError: The user stopped it; the run goes on.

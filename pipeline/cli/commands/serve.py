@@ -149,7 +149,7 @@ def serve(
 
 
 def _configure(options: Mapping[str, Any], tenant: str) -> ServerConfig:
-    """Return how the server runs, from the options of the command by name."""
+    """Return the server's configuration, from the options of the command by name."""
     from pipeline.cli.client.served_models import tls_files
     from pipeline.server.config import ServerConfig
     from pipeline.server.limits import ServerLimits

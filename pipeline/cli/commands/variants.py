@@ -1,4 +1,4 @@
-"""variants, verify, accept: a run's variants, whether the served one predicts as measured, and serving another."""
+"""variants, verify, accept."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def accept(
 
 
 def _promote(connection: Connection, run: Run) -> None:
-    """Make the version live that the run has registered and tested."""
+    """Make the run's version live."""
     from pipeline.registry.aliases import ANY_VERSION, AliasRef
 
     assert run.version is not None, "the run has a version"

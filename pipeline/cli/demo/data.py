@@ -1,4 +1,4 @@
-"""The demo's data: a real set that scikit-learn ships, some rows of it kept back."""
+"""The demo's data: scikit-learn's handwritten digits, with held-out rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Data:
-    """Files to drop, and the rows that no model sees."""
+    """Files to drop, and held-out rows."""
 
     file: Path
     quick_spec: Path
@@ -38,7 +38,7 @@ class Data:
 
 
 def prepare(folder: Path) -> Data:
-    """Write 1,617 of scikit-learn's 1,797 handwritten digits into ``folder``, and 180 beside them."""
+    """Write 1,617 of the 1,797 digits into ``folder`` for training, and 180 held-out ones."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

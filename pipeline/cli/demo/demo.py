@@ -1,4 +1,4 @@
-"""The demo: a real file, dropped by a plain S3 put, becomes a served model; then a quantized one."""
+"""The demo: train and call a model of a real file, then a quantized one."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def run_demo(session: Session) -> None:
 
 
 def _activation() -> str | None:
-    """Return how a shell finds the command; None if it does already, or outside a virtual environment."""
+    """Return the line that activates the virtual environment; None if it is active, or there is none."""
     environment = Path(sys.prefix)
     if sys.prefix == sys.base_prefix or shutil.which("modeldrop"):
         return None
@@ -125,7 +125,7 @@ def _play(act: _Act, data: Data, session: Session, connection: Connection) -> No
 
 
 def _call(act: _Act, data: Data, session: Session, connection: Connection) -> None:
-    """Ask the model about the rows that were held out, and say how to do it again."""
+    """Predict the held-out rows, and print how to repeat it."""
     live = connection.registry.live(connection.tenant(None), act.model)
     message(f"it serves {live.algorithm} as {live.precision}: one ONNX file of {size(live.artifact.bytes)}")
     predicted = predict_rows(
@@ -154,7 +154,7 @@ def _images(data: Data, predicted: PredictedRows) -> Columns:
 
 
 def _curl(data: Data, connection: Connection, live: ModelVersion) -> str:
-    """One held-out row in a file beside the others, and the line that posts it."""
+    """Write one held-out row to a file, and return the curl command that posts it."""
     row = data.held_out[0]
     rows = [{column.name: row[column.name] for column in live.signature.columns}]
     body = data.file.with_name(f"{live.model}_request.json")
@@ -167,7 +167,7 @@ def _curl(data: Data, connection: Connection, live: ModelVersion) -> str:
 
 
 def _folder(connection: Connection) -> Path:
-    """Beside the embedded cloud's own data; a stack on AWS has no folder here."""
+    """Return the folder of the demo's files, next to the embedded cloud's data."""
     home = connection.status.home
     return home / "demo" if home else Path(tempfile.mkdtemp(prefix="modeldrop-demo-"))
 

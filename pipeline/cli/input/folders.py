@@ -1,4 +1,4 @@
-"""What a folder on this machine holds: part files of one data set, or images in folders."""
+"""Contents of a local folder: part files of one data set, or images in folders."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _NAMED_KINDS = {
     "arrays": "npz",
     "folders": "zip",
 }
-MAX_UNASKED_BYTES = 1 << 30  # of data that is uploaded without a question
-MAX_UNASKED_REST = 20  # files that are left out without a question
+MAX_UNASKED_BYTES = 1 << 30  # bytes uploaded without a question
+MAX_UNASKED_REST = 20  # files ignored without a question
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -44,7 +44,7 @@ class FolderContents:
 
     @classmethod
     def of(cls, folder: Path) -> FolderContents:
-        """List a folder. Hidden files and folders are not looked at, nor Spark's own files, such as _SUCCESS."""
+        """List a folder without hidden files and folders and Spark's own files, such as _SUCCESS."""
         from pipeline.contracts.image_decoding import IMAGE_SUFFIXES
         from pipeline.validation.readers.formats import has_format
 
@@ -64,10 +64,10 @@ class FolderContents:
         return contents
 
     def check(self, folder: Path) -> None:
-        """Check that it is clear what the folder holds.
+        """Check that the folder holds either part files or images.
 
         Raises:
-            typer.BadParameter: It is not.
+            typer.BadParameter: It holds neither, or both.
         """
         from pipeline.validation.readers.formats import has_format
 
@@ -93,7 +93,7 @@ class FolderContents:
         )
 
     def unusual_reasons(self, folder: Path) -> list[str]:
-        """Say what makes it doubtful that the folder was meant: other files, in a folder that one works in, or many."""
+        """Return reasons to doubt that the folder was meant: unrelated files in a working directory, or many."""
         data = len(self.data_files) + len(self.images)
         if not self.other_files or not (_is_workplace(folder) or len(self.other_files) > max(MAX_UNASKED_REST, data)):
             return []
@@ -109,7 +109,7 @@ class FolderContents:
         kinds: dict[str, list[Path]] = {}
         for file in self.data_files:
             kinds.setdefault(find_format(file.name).kind, []).append(file)
-        # a spreadsheet, an npz or a zip is a data set by itself
+        # a spreadsheet, npz or zip file is a data set by itself
         alone = [file for kind in ("spreadsheet", "arrays", "folders") for file in kinds.get(kind, [])]
         if len(kinds) > 1 or len(alone) > 1:
             listed = "; ".join(f"{_NAMED_KINDS[kind]}: {name_files(folder, files)}" for kind, files in kinds.items())
@@ -120,7 +120,7 @@ class FolderContents:
 
 
 def large_reasons(files: Sequence[Path]) -> list[str]:
-    """Say how much is uploaded, where that is more than one expects."""
+    """Return the upload's size as a reason to ask, if it is large."""
     total = sum(file.stat().st_size for file in files)
     if total <= MAX_UNASKED_BYTES:
         return []
@@ -148,7 +148,7 @@ def confirm(reasons: Sequence[str], *, confirmed: bool) -> None:
 
 
 def _is_workplace(folder: Path) -> bool:
-    """Return whether it is the working directory, a folder around it, or the user's home."""
+    """Return whether it is the working directory, one of its parents, or the user's home."""
     resolved, here = folder.resolve(), Path.cwd()
     return resolved in (here, *here.parents, Path.home())
 
@@ -168,7 +168,7 @@ def name_files(folder: Path, files: Sequence[Path]) -> str:
 
 @contextmanager
 def zip_images(folder: Path, images: Sequence[Path], name: str) -> Iterator[Path]:
-    """Put images into a zip, which is there as long as it is needed."""
+    """Put images into a temporary zip file."""
     message(f"{len(images):,} images into a zip", style="dim")
     with tempfile.TemporaryDirectory() as scratch:
         packed = Path(scratch) / f"{name or 'images'}.zip"

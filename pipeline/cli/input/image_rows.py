@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["has_images", "holds_images", "read_images"]
 
-_MAX_SENT_BYTES = 2 << 20  # of one file; a larger one is made as small as the model reads it before it is sent
+_MAX_SENT_BYTES = 2 << 20  # of one file; larger images are resized to the model's size before they are sent
 _MAX_NAMED = 5
 _JUNK = "__MACOSX"
 
@@ -36,19 +36,19 @@ def holds_images(path: Path) -> bool:
 
 
 def has_images(folder: Path) -> bool:
-    """Return whether a folder, or one inside it, has an image."""
+    """Return whether a folder has an image at any depth."""
     return next(_in_folder(folder), None) is not None
 
 
 def read_images(path: Path, signature: Signature, limit: int | None) -> RequestRows:
     """Read the first ``limit`` images, in the order of their names.
 
-    The folder that bears a class's name tells the truth of the images in it.
+    A folder with the name of a class gives its images that label.
 
     Args:
         path: An image, a folder or a zip.
         signature: Signature of a model that reads images.
-        limit: None: all.
+        limit: Maximum number of images; None for all.
 
     Raises:
         InvalidRequestError: The model reads no images.
@@ -98,7 +98,7 @@ def _tell(broken: list[str]) -> Iterator[str]:
 
 
 def _cell(body: bytes, column: Column) -> Any:
-    """Return an image as it is, which the API makes as large as the model reads it."""
+    """Return an image as it is; the API resizes it."""
     if len(body) <= _MAX_SENT_BYTES:
         return {"b64": base64.b64encode(body).decode()}
     try:
@@ -108,7 +108,7 @@ def _cell(body: bytes, column: Column) -> Any:
 
 
 def _in_folder(folder: Path) -> Iterator[ImageFile]:
-    """Images in a folder and those inside it; hidden ones are not looked at."""
+    """Yield the images of a folder at any depth, without hidden ones."""
     for file in sorted(folder.rglob("*")):
         relative = file.relative_to(folder)
         if file.name.lower().endswith(IMAGE_SUFFIXES) and not any(name.startswith(".") for name in relative.parts):

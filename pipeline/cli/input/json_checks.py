@@ -1,4 +1,4 @@
-"""Rows of JSON by the model's signature: what JSON itself has none of, keys that are absent, names in two spellings."""
+"""Check JSON rows against the model's signature: non-finite numbers, absent keys, names in two spellings."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _NOT_FINITE = "is NaN or beyond the numbers that JSON and float64 have: null is 
 
 
 def check_cells(row: dict[str, Any], where: str, *, nan: bool = False) -> None:
-    """Check that JSON can hold a row.
+    """Check that a row can be written as JSON.
 
     Args:
         row: Cells by column.
         where: Name of the row in messages.
-        nan: Whether NaN is a missing value.
+        nan: NaN is a missing value.
 
     Raises:
         InvalidRequestError: A number is not finite, or a text has half of a surrogate pair; the column is named.
@@ -71,13 +71,13 @@ def _is_finite(cell: object) -> bool:
 def check_files(
     files: Sequence[tuple[str, Path]], signature: Signature, limit: int | None, scratch: Path
 ) -> tuple[list[tuple[str, Path]], list[str]]:
-    """Check those files that have an object of JSON a line.
+    """Check the files with one JSON object a line.
 
     Args:
         files: Name and path of each file.
         signature: Signature of the model.
         limit: Maximum of the rows to predict; None: all.
-        scratch: Takes files that are written anew, since they spell names otherwise than the model.
+        scratch: Folder for files that are rewritten because they spell names differently from the model.
 
     Returns:
         The files to read, and warnings.
@@ -117,9 +117,9 @@ def _has_objects(path: Path) -> bool:
 
 @dataclass(kw_only=True, slots=True)
 class _JsonLines:
-    """One pass over a file of an object a line, as far as rows are predicted on.
+    """One pass over a file of JSON lines, up to the last row to predict.
 
-    ``name``: what the user calls the file. Lines that are no object are left to the reader, which counts them.
+    ``name`` is the user's name of the file. The reader counts lines that are no object.
     """
 
     name: str
@@ -150,7 +150,7 @@ class _JsonLines:
         )
 
     def respell(self, path: Path, target: Path) -> None:
-        """Write the file with each column under its own name; lines keep their numbers."""
+        """Write the file with the model's column names; lines keep their numbers."""
         spelled = self._spell()
         with target.open("wb") as file:
             for number, line in enumerate(_lines(path), 1):
@@ -177,7 +177,7 @@ class _JsonLines:
                 self.first_infinite.setdefault(column.name, number)
 
     def _check_absent(self, *, is_whole: bool) -> None:
-        """Check a column that some rows lack; one that no row has is left to the reader, which names the nearest."""
+        """Check a column that some rows lack; the reader reports one that all rows lack."""
         optional = {column.name for column in self.signature.columns if column.is_optional}
         for column, rows in self.absent.items():
             if column not in optional and not (is_whole and rows == self.rows):
@@ -189,7 +189,7 @@ class _JsonLines:
 
 @dataclass(slots=True)
 class _Speller:
-    """Calls a row's cells by the names of the model's columns; others stay."""
+    """Renames a row's keys to the model's columns; others stay."""
 
     find: Callable[[str], str | None]
     targets: tuple[str, ...]
@@ -221,7 +221,7 @@ def _lines(path: Path) -> Iterator[bytes]:
         with gzip.open(path) if is_gzip else path.open("rb") as file:
             for number, line in enumerate(file):
                 yield (line if number else line.removeprefix(_BOM)).rstrip(b"\n")
-    except (gzip.BadGzipFile, EOFError, zlib.error):  # a damaged file, which the reader names
+    except (gzip.BadGzipFile, EOFError, zlib.error):  # the reader reports a damaged file
         return
 
 

@@ -1,4 +1,4 @@
-"""Rows as JSON: on the command line, in a .json file, on stdin."""
+"""Parse rows of JSON from the command line, a .json file, or stdin."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def parse_rows(text: str | bytes, name: str = "") -> list[dict[str, Any]]:
 
     Args:
         text: A document of JSON.
-        name: Name of its file, for messages; empty: it is no file.
+        name: Name of its file, for messages; empty if it is no file.
 
     Raises:
         InvalidRequestError: It is not JSON (its line and column are named), or something else.
@@ -58,7 +58,7 @@ def parse_rows(text: str | bytes, name: str = "") -> list[dict[str, Any]]:
 
 
 def write_json_lines(rows: Iterable[dict[str, Any]], path: Path) -> None:
-    """Write a row a line."""
+    """Write one row per line."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 

@@ -1,4 +1,4 @@
-"""Rows of files as the API takes them, read by the model's signature."""
+"""Read files as request rows, by the model's signature."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 __all__ = ["RequestRows", "Row", "read_files", "truths_of"]
 
 Row = dict[str, Any]
-_SLICE_ROWS = 1_000  # that are Python objects at once
+_SLICE_ROWS = 1_000  # held as Python objects at once
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestRows:
     """``rows`` can be taken once. ``truths``: the target of each row, None where it is unknown; empty without any.
 
-    ``verbatim``: given as JSON on the command line, so sent as it is; the API then says what is wrong with it.
+    ``verbatim``: JSON from the command line, which is sent unchanged; the API reports errors in it.
     """
 
     rows: Iterator[Row]
@@ -48,12 +48,12 @@ def read_files(
     Args:
         files: Name and path of each file; the path's ending is that of its format.
         signature: Signature of the model.
-        limit: None: all rows.
+        limit: Maximum number of rows; None for all.
         scratch: An empty folder.
         ignore_extra: Ignore columns that the model does not read.
 
     Raises:
-        DatasetError: Of a kin: a file cannot be read, or lacks a column.
+        DatasetError: A file cannot be read, or lacks a column.
         InvalidRequestError: The model reads images, and the files are tables.
     """
     row_sets = [
@@ -94,7 +94,7 @@ def _values_of_rows(labels: Sequence[Any], signature: Signature) -> list[Any]:
 
 
 def _labels_of_rows(labels: Sequence[Any], signature: Signature) -> list[Any]:
-    """Return the labels that each row has, of those that the model knows; None for a row that does not say."""
+    """Return the known labels of each row; None if it has no value."""
     import polars as pl
 
     from pipeline.validation.columns.casting import as_flags
@@ -169,7 +169,7 @@ def _numbers(labels: Sequence[str | None], signature: Signature) -> list[float |
 
 
 def _match(labels: Sequence[str | None], signature: Signature) -> list[str | None]:
-    """Spell classes as the model does; a label that it does not have stays as it is, and so counts as wrong."""
+    """Spell labels as the model's classes are; an unknown label stays, and counts as wrong."""
     import polars as pl
 
     from pipeline.validation.columns.target import TargetRule

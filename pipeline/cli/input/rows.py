@@ -1,4 +1,4 @@
-"""Rows to predict on: where they come from, and each as the API takes it."""
+"""Find and read the rows to predict on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ARGUMENT = "FILE_OR_JSON"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RowSource:
-    """Where rows come from: ``text`` is JSON, or ``path`` a file or a folder."""
+    """Source of rows: JSON in ``text``, or a file or folder at ``path``."""
 
     kind: Literal["json", "stdin", "file", "folder"]
     text: str = ""
@@ -38,12 +38,12 @@ class RowSource:
 
         Args:
             signature: Signature of the model.
-            limit: None: all rows.
-            ignore_extra: Leave out columns that the model does not read; of JSON the API does that.
+            limit: Maximum number of rows; None for all.
+            ignore_extra: Ignore columns that the model does not read; for JSON the API does that.
 
         Raises:
-            DatasetError: Of a kin: the file cannot be read, or lacks a column.
-            InvalidRequestError: The rows are not what their kind is, or the model reads others.
+            DatasetError: The file cannot be read, or lacks a column.
+            InvalidRequestError: The rows are malformed, or not of the kind that the model reads.
         """
         if self.kind == "json":
             rows = parse_rows(self.text)[:limit]
@@ -75,7 +75,7 @@ class RowSource:
 
 
 def find_source(source: str) -> RowSource:
-    """Tell what ``source`` is: a path, a row or rows as JSON, or ``-`` for stdin.
+    """Parse the argument: a path, JSON rows, or ``-`` for stdin.
 
     Raises:
         typer.BadParameter: It is none of these, or a file of a kind that is not read.
@@ -122,13 +122,13 @@ def _unpack(path: Path) -> bytes:
 
 
 def _read_stdin() -> bytes:
-    if sys.stdin is None:  # '<&-' of a shell
+    if sys.stdin is None:  # closed by the shell (<&-)
         raise InvalidRequestError("stdin is closed: rows are expected there for '-'")
     return sys.stdin.buffer.read()
 
 
 def _write_text(name: str, body: bytes, scratch: Path) -> Path:
-    """Write JSON, JSON lines or delimited text to a file of its format, which its beginning tells."""
+    """Write text to a file with the ending of its format, which its first characters tell."""
     if not is_json(body):
         path = scratch / "rows.csv"
         path.write_bytes(body)
@@ -145,7 +145,7 @@ def _write_text(name: str, body: bytes, scratch: Path) -> Path:
 
 
 def _list_parts(folder: Path) -> list[Path]:
-    """Return the data files in a folder; none where it holds images.
+    """Return the data files of a folder; none if it holds images.
 
     Raises:
         typer.BadParameter: It holds neither.

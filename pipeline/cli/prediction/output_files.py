@@ -1,4 +1,4 @@
-"""Predictions as a table of their own: a csv, parquet or jsonl file, or csv on stdout."""
+"""Write predictions as a csv, parquet or jsonl file, or as csv to stdout."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ OUTPUT_FORMATS = (".csv", ".parquet", ".jsonl")
 
 
 def check_output(path: Path) -> None:
-    """Refuse a file that could not be written, before anything is predicted.
+    """Check that the output file can be written, before anything is predicted.
 
     Raises:
-        typer.BadParameter: Its ending is none of the formats, or its folder is not there.
+        typer.BadParameter: Its ending is no known format, or its folder does not exist.
     """
     if path.suffix.lower() not in OUTPUT_FORMATS:
         raise typer.BadParameter(f"'{path.name}' ends in none of {', '.join(OUTPUT_FORMATS)}", param_hint="--output")
@@ -31,9 +31,9 @@ def check_output(path: Path) -> None:
 
 
 def predictions_frame(predicted: PredictedRows) -> pl.DataFrame:
-    """One row per row of the input: ``row``, ``prediction``, its probabilities or quantiles, and ``truth`` if known.
+    """Return one row per input row: ``row``, ``prediction``, probabilities or quantiles, and ``truth`` if known.
 
-    Of several targets that are numbers ``prediction_NAME`` and ``truth_NAME`` of each.
+    Several numeric targets have ``prediction_NAME`` and ``truth_NAME`` each.
     """
     import polars as pl
 
@@ -55,7 +55,7 @@ def predictions_frame(predicted: PredictedRows) -> pl.DataFrame:
 
 
 def _frame_of_targets(predicted: PredictedRows, columns: dict[str, list[object]]) -> pl.DataFrame:
-    """Return a column for each target; of labels those of a row, joined, and the probability of each."""
+    """Return a column for each numeric target; for labels the joined labels and the probability of each."""
     import polars as pl
 
     signature, predictions, truths = predicted.signature, predicted.predictions, predicted.truths
@@ -74,7 +74,7 @@ def _frame_of_targets(predicted: PredictedRows, columns: dict[str, list[object]]
 
 
 def write_predictions(predicted: PredictedRows, path: Path) -> None:
-    """Write them in the format that the file's ending names."""
+    """Write predictions in the format of the file's ending."""
     frame = predictions_frame(predicted)
     match path.suffix.lower():
         case ".csv":
@@ -86,5 +86,5 @@ def write_predictions(predicted: PredictedRows, path: Path) -> None:
 
 
 def print_csv(predicted: PredictedRows) -> None:
-    """Print them as csv for the next program in a pipe."""
+    """Print predictions as csv for a pipe."""
     sys.stdout.write(predictions_frame(predicted).write_csv())

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 __all__ = ["PredictedRows", "make_batches", "predict_rows"]
 
-_MAX_CELLS = 50_000  # of one request, lest a slow model takes longer than API Gateway waits
+_MAX_CELLS = 50_000  # of one request, so that a slow model stays within API Gateway's timeout
 _MAX_BYTES = 3_500_000  # Lambda takes 6 MB, and API Gateway sends the body as base64
 _ROW_PLACE = re.compile(r"\brows\[(\d+)\]")
 
 
 @dataclass(kw_only=True, slots=True)
 class PredictedRows:
-    """What the model said, row by row. ``truths`` has the target or None a row; empty when none is known."""
+    """Predictions by row. ``truths`` has the target of each row or None; empty if none is known."""
 
     model: str
     signature: Signature
@@ -57,17 +57,17 @@ def predict_rows(
     """Predict with the live version in batches.
 
     Args:
-        source: Source of the rows.
+        source: Where the rows come from.
         session: Has the address and the API key, or the connection does.
-        connection: The stack that serves the model; None: the session's.
+        connection: Stack that serves the model; None for the session's.
         model: Name of the model, or ``owner/name`` of one that another tenant shares.
-        tenant: Tenant that owns it; None: the key's tenant.
-        limit: The first so many rows; None: all.
+        tenant: Tenant that owns it; None for the key's.
+        limit: Maximum number of rows; None for all.
         ignore_extra: Ignore columns that the model does not read.
 
     Raises:
         ForbiddenError: The key is another tenant's.
-        DatasetError: Of a kin: the file cannot be read by the model's signature.
+        DatasetError: The file does not match the model's signature.
         InvalidRequestError: There are no rows, or the API refuses one.
     """
     with ExitStack() as stack:
@@ -121,7 +121,7 @@ def _find_served(
 
 
 def make_batches(rows: Iterator[Row], max_rows: int, max_bytes: int = _MAX_BYTES) -> Iterator[list[Row]]:
-    """Cut rows into lists that fit into one request each, in rows and in bytes of JSON."""
+    """Split rows into batches that each fit into one request, by rows and bytes of JSON."""
     batch: list[Row] = []
     size = 0
     for row in rows:
@@ -136,10 +136,10 @@ def make_batches(rows: Iterator[Row], max_rows: int, max_bytes: int = _MAX_BYTES
 
 
 def _batch_rows(signature: Signature) -> int:
-    cells = sum(math.prod(column.shape) for column in signature.columns)  # of no shape: 1
+    cells = sum(math.prod(column.shape) for column in signature.columns)  # without a shape: 1
     return max(1, min(max_response_rows(signature), _MAX_CELLS // max(1, cells)))
 
 
 def _name_rows(text: str, before: int) -> str:
-    """Rewrite an API message so that its rows count from 1 over the whole file."""
+    """Renumber the rows in an API message, from 1 over the whole file."""
     return _ROW_PLACE.sub(lambda match: f"row {int(match[1]) + before + 1:,}", text)

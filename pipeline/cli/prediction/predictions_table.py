@@ -19,7 +19,7 @@ _SHOWN = 20
 
 
 def predictions_table(predicted: PredictedRows, *, shown: int = _SHOWN) -> RenderableType:
-    """Return the first ``shown`` answers, and how good all of them are."""
+    """Return a table of the first ``shown`` predictions, and the score of all."""
     if predicted.signature.targets and not predicted.signature.is_multilabel:
         return values_table(predicted, shown=shown)
     scored = bool(predicted.truths)
@@ -66,7 +66,7 @@ def _labels_text(prediction: dict[str, Any]) -> Text:
 
 
 def score_text(predicted: PredictedRows) -> Text:
-    """Return the accuracy over rows with known truth, or the root mean squared error of a regression."""
+    """Return the accuracy over rows with known truth; for a regression the RMSE."""
     pairs = [pair for pair in zip(predicted.predictions, predicted.truths, strict=True) if pair[1] is not None]
     count = len(pairs)
     if predicted.signature.targets:

@@ -19,7 +19,7 @@ __all__ = ["score_of_targets", "values_table"]
 
 
 def values_table(predicted: PredictedRows, *, shown: int) -> RenderableType:
-    """Return the first ``shown`` predictions, a column for each target, beside the truth where it is known."""
+    """Return a table of the first ``shown`` predictions, a column for each target, with the truth if it is known."""
     scored = bool(predicted.truths)
     table = Table(box=SIMPLE_HEAD, pad_edge=False, header_style="dim")
     table.add_column("row", justify="right")
@@ -42,7 +42,7 @@ def values_table(predicted: PredictedRows, *, shown: int) -> RenderableType:
 
 
 def score_of_targets(signature: Signature, pairs: Sequence[tuple[dict[str, Any], Any]]) -> Text:
-    """Return the RMSE of each target; of labels the share of rows that have all right, and F1 over all labels."""
+    """Return the RMSE of each target; for labels the subset accuracy, and F1 over all labels."""
     count = len(pairs)
     if not signature.is_multilabel:
         errors = {

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["err", "is_terminal", "out", "print_json", "show", "wrap_words"]
 
-_PIPE_WIDTH = 160  # a pipe has no width of its own, and a table that is cut is of no use there
+_PIPE_WIDTH = 160  # a pipe has no width, and a cut table is useless there
 
 
 def out() -> Console:
-    """Return the console of stdout, as wide as its terminal or as COLUMNS says."""
+    """Return the console of stdout, as wide as the terminal or COLUMNS."""
     width = None if is_terminal() else shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns
     return Console(file=sys.stdout, width=width)
 
@@ -36,17 +36,17 @@ def err() -> Console:
 
 
 def show(renderable: RenderableType) -> None:
-    """Print a result for a person; what is wider than the terminal is not cut, since ids are copied."""
+    """Print a result for a person. Lines wider than the terminal are not cut, since ids are copied."""
     out().print(renderable, crop=False)
 
 
 def wrap_words(text: str, width: int, *, indent: int = 0) -> str:
-    """Break lines between words alone: a name, an address or a key that is wider than the terminal stays whole.
+    """Wrap lines between words; a name, address or key wider than the terminal stays whole.
 
     Args:
         text: One line or several.
-        width: Letters of a line.
-        indent: Blanks before what follows a line's first part.
+        width: Maximum width of a line.
+        indent: Indentation of continuation lines.
     """
     wrapper = textwrap.TextWrapper(
         width=width,
@@ -64,6 +64,6 @@ def print_json(document: Any, *, indent: int | None = 1) -> None:
     text = json.dumps(document, indent=indent, ensure_ascii=False)
     try:
         text.encode(sys.stdout.encoding or "utf-8")
-    except (UnicodeEncodeError, LookupError):  # JSON has its own escapes for letters that the terminal lacks
+    except (UnicodeEncodeError, LookupError):  # JSON escapes letters that the terminal lacks
         text = json.dumps(document, indent=indent)
     typer.echo(text)

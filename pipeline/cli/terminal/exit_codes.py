@@ -16,22 +16,22 @@ from pipeline.contracts.errors import InvalidUploadError, ModeldropError, NotRun
 __all__ = ["ExitCode", "GuardedGroup", "StoppedError", "exit_code_of", "message"]
 
 
-_JSON = "modeldrop.json"  # in a context's meta: whether --json was given
+_JSON = "modeldrop.json"  # key in the context's meta: whether --json was given
 
 
 class ExitCode(IntEnum):
-    """What ``$?`` says."""
+    """Exit codes of the command."""
 
     OK = 0
     FAILED = 1  # the run failed, or the operation did
     USAGE = 2
     NOT_RUNNING = 3
-    NEEDS_DECISION = 4  # the run made a version that nobody has promoted yet
-    INTERRUPTED = 130  # by Ctrl-C: 128 + SIGINT, as a shell has it
+    NEEDS_DECISION = 4  # the version waits for a decision
+    INTERRUPTED = 130  # by Ctrl-C: 128 + SIGINT, as in shells
 
 
 class StoppedError(Exception):
-    """A person ended the command: ``sentence`` says what that means, ``kind`` is the type in a JSON document."""
+    """The user stopped the command. ``sentence`` is the message, ``kind`` the type in a JSON document."""
 
     def __init__(self, sentence: str, kind: str, code: ExitCode) -> None:
         super().__init__(sentence)
@@ -39,7 +39,7 @@ class StoppedError(Exception):
 
 
 def exit_code_of(error: ModeldropError) -> ExitCode:
-    """Return the exit code of an error: a wrong name is wrong usage, a missing stack is no failed operation."""
+    """Return the exit code of an error: a wrong name is wrong usage, a missing stack is not running."""
     match error:
         case NotRunningError():
             return ExitCode.NOT_RUNNING
@@ -50,7 +50,7 @@ def exit_code_of(error: ModeldropError) -> ExitCode:
 
 
 def message(text: str, *, style: str | None = None) -> None:
-    """Print to stderr, so that stdout stays what a script reads; a terminal's lines are wrapped between words."""
+    """Print to stderr, wrapped between words on a terminal."""
     from pipeline.cli.terminal.console import err, wrap_words
 
     console = err()
@@ -59,26 +59,26 @@ def message(text: str, *, style: str | None = None) -> None:
 
 
 class _UnknownCommandError(typer.BadParameter):
-    """A command that does not exist, with what to do instead."""
+    """An unknown command, with a suggestion."""
 
     def format_message(self) -> str:
-        """Return the sentence alone, without ``Invalid value:`` before it."""
+        """Return the message without the prefix ``Invalid value:``."""
         return self.message
 
 
 class GuardedGroup(Group):
-    """Ends a command with one sentence instead of a traceback; with ``--debug`` the traceback goes before it."""
+    """Command group that ends errors in one sentence; with ``--debug`` after the traceback."""
 
     def main(self, *args: Any, **extra: Any) -> Any:
-        """Run the command line, with streams that never fail on a character."""
+        """Run the command line; output never fails on a character."""
         from pipeline.cli.terminal.streams import prepare_streams
 
         prepare_streams()
         return super().main(*args, **extra)
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        """Return the context; with --json a wrong option or argument is a document, too."""
-        json = "--json" in args  # parsing takes the arguments out of the list
+        """Make the context; with --json a usage error is a document, too."""
+        json = "--json" in args  # parsing empties the list
         try:
             return super().make_context(info_name, args, parent, **extra)
         except Exception as error:
@@ -87,7 +87,7 @@ class GuardedGroup(Group):
             raise
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Refuse empty arguments of every command: an empty path would be the current folder.
+        """Refuse empty arguments: an empty path would be the current folder.
 
         Raises:
             typer.BadParameter: An argument is empty.
@@ -105,7 +105,7 @@ class GuardedGroup(Group):
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Resolve a command, also by a name that people guess.
+        """Resolve a command, also by an alias.
 
         Raises:
             click.UsageError: There is no such command; the message names the nearest one.
@@ -120,7 +120,7 @@ class GuardedGroup(Group):
         """Run a command, and exit with the code of its error."""
         try:
             return super().invoke(ctx)
-        except (KeyboardInterrupt, typer.Abort):  # Abort: Ctrl-C, or no answer, at a question
+        except (KeyboardInterrupt, typer.Abort):  # Abort: Ctrl-C or end of input at a question
             _stop(ctx, StoppedError("interrupted", "Interrupted", ExitCode.INTERRUPTED))
         except StoppedError as stopped:
             _stop(ctx, stopped)
@@ -128,7 +128,7 @@ class GuardedGroup(Group):
             from pipeline.cli.terminal.faults import advise_on_keys
 
             _end(ctx, error, advise_on_keys(error.message), exit_code_of(error))
-        except Exception as error:  # the outermost edge: no traceback reaches a terminal
+        except Exception as error:  # outermost edge: no traceback reaches a terminal
             if _is_of_the_command_line(error):
                 if hasattr(error, "format_message"):
                     _print_error(ctx, "UsageError", error.format_message())
@@ -158,7 +158,7 @@ def _stop(ctx: Any, stopped: StoppedError) -> NoReturn:
 
 
 def _is_of_the_command_line(error: Exception) -> bool:
-    """Return whether typer ends the command itself: an exit, wrong usage, a reader that closed the pipe."""
+    """Return whether typer handles the error: an exit, wrong usage, a closed pipe."""
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return True
     return isinstance(error, typer.Exit) or hasattr(error, "exit_code")

@@ -1,4 +1,4 @@
-"""The sentence for what ends a command: any error that is not ours, and the API's advice on keys as options."""
+"""Messages for unexpected errors, and for the API's errors about keys."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import zlib
 
 __all__ = ["advise_on_keys", "describe_fault"]
 
-_MAX_TEXT = 300  # characters of what a library says
+_MAX_TEXT = 300  # characters of a library's message
 _DAMAGED = "a compressed file is damaged or truncated: a complete one is expected"
 _SENTENCES: dict[type[BaseException], str] = {
     gzip.BadGzipFile: _DAMAGED,
@@ -32,7 +32,7 @@ _PERMISSION = re.compile(r"one with the permission '(\w+)' is expected")
 
 
 def advise_on_keys(sentence: str) -> str:
-    """Say the API's advice on a key by the command's options and by the roles that have a permission."""
+    """Rephrase an API error about a key: name the command's options, and the roles with the permission."""
     from pipeline.registry.roles import ROLES
 
     def name_roles(match: re.Match[str]) -> str:
@@ -46,7 +46,7 @@ def advise_on_keys(sentence: str) -> str:
 
 
 def describe_fault(error: BaseException) -> str:
-    """Say what went wrong, and where the error tells it."""
+    """Describe an unexpected error, with its place if the error has one."""
     for cls, sentence in _SENTENCES.items():
         if isinstance(error, cls):
             return sentence

@@ -1,4 +1,4 @@
-"""Commands that people guess: some work as another, the rest point to the right one."""
+"""Commands that people guess: aliases, and hints at the right command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a command's help page looks: flags and arguments without a type, usage lines as a shell's manual writes them."""
+"""Help pages: flags and arguments without a type, usage lines as in manual pages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Command(TyperCommand):
 
 
 class Group(TyperGroup):
-    """Commands below one name."""
+    """A group of commands."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Return the parameters; flags and arguments show no type."""
@@ -33,7 +33,7 @@ class Group(TyperGroup):
 
 
 def _without_types(parameters: Sequence[Any]) -> list[Any]:
-    """Leave out what typer shows as ``<bool>`` or ``<str>``: a flag takes no value, and an argument has a name."""
+    """Remove the types that typer shows, such as ``<bool>``, from flags and arguments."""
     for parameter in parameters:
         if parameter.param_type_name == "argument":
             parameter.display_type_rich = _no_type

@@ -1,4 +1,4 @@
-"""The standard streams as a shell may leave them: closed, or in an encoding that lacks letters."""
+"""Prepare standard streams that are closed, or whose encoding lacks letters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["prepare_streams"]
 
 
 def prepare_streams() -> None:
-    """Let output go nowhere where it was closed, and escape letters that its encoding lacks."""
+    """Discard output to closed streams, and escape letters that the encoding lacks."""
     if None in (sys.stdin, sys.stdout, sys.stderr):
         _occupy_closed_descriptors()
         sys.stdout = sys.stdout or _open_nowhere()
@@ -22,7 +22,7 @@ def prepare_streams() -> None:
 
 
 def _occupy_closed_descriptors() -> None:
-    """Occupy closed descriptors, lest a file that is opened later become a child's standard stream."""
+    """Open closed descriptors, so that no other file becomes a child's standard stream."""
     with suppress(OSError):
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
             os.set_inheritable(descriptor, True)

@@ -1,4 +1,4 @@
-"""Uploading a file by the API, with a key and no AWS credentials."""
+"""Upload a file with an API key, without AWS credentials."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["drop_by_key"]
 def drop_by_key(path: Path, api: KeyApi, options: DropOptions) -> str | None:
     """Upload a file, or a folder of images, its settings first.
 
-    Companions of earlier drops are not looked at: the API does not list uploads.
+    Companions of earlier drops are not checked: the API does not list uploads.
 
     Args:
         path: A data file, one that accompanies it, or a folder of images.
@@ -36,7 +36,7 @@ def drop_by_key(path: Path, api: KeyApi, options: DropOptions) -> str | None:
         The name of the run that it starts; None for a companion.
 
     Raises:
-        InputError: A name that the pipeline would refuse, or data that its run would.
+        InputError: The name is invalid, or the run would refuse the data.
         typer.BadParameter: It is a folder of part files, or must be confirmed.
         ModeldropError: The API or the bucket refused it.
     """
@@ -84,6 +84,6 @@ def _drop_file(file: Path, companions: Sequence[Path], api: KeyApi, options: Dro
 
 @contextmanager
 def _copy_named(file: Path, name: str) -> Iterator[Path]:
-    """Give a copy of a companion with the name that a run looks for."""
+    """Yield a copy of a companion with the name that a run looks for."""
     with tempfile.TemporaryDirectory(prefix="modeldrop-") as folder:
         yield Path(shutil.copyfile(file, Path(folder) / name))

@@ -1,4 +1,4 @@
-"""Reading a file as a run would, on this machine alone: validation and planning, and nothing after them."""
+"""Validate and plan a file locally, as a run would."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from pipeline.validation.validate import validate
 
 __all__ = ["Check", "check_drop", "check_path"]
 
-_MODEL_FOLDER = "local/check"  # as if a tenant had put it there
+_MODEL_FOLDER = "local/check"  # a key as uploads have
 _RUN = "local_check_0"
 _SETTINGS = ("train.yaml", "train.yml")
 
@@ -42,7 +42,7 @@ class Check:
     report: dict[str, Any]
     plan: Plan | None
     learning: Learning
-    sha256: str  # of the data, as a version's lineage has it
+    sha256: str  # hash of the data, as in a version's lineage
     companions: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Files:
-    """What would be uploaded, by its keys; ``main`` starts the run, ``parts`` are of a folder."""
+    """Files of an upload by key; ``main`` starts the run, ``parts`` are those of a folder."""
 
     name: str
     main: str
@@ -77,10 +77,10 @@ def check_path(path: Path, *, target: str | None, spec: Path | None) -> Check:
     Args:
         path: A data file; a folder of part files, or of images.
         target: The column to learn, where train.yaml names none.
-        spec: A train.yaml; None: the one beside the file, if there is one.
+        spec: A train.yaml; None for the one beside the file, if there is one.
 
     Raises:
-        InputError: Of a kin: a run would refuse the file, or what is beside it.
+        InputError: A run would refuse the file, or one beside it.
         typer.BadParameter: The folder holds neither part files nor images, or both.
     """
     with _files_of(path, spec) as files:
@@ -90,7 +90,7 @@ def check_path(path: Path, *, target: str | None, spec: Path | None) -> Check:
             fewer = files.without_test()
             if path.is_dir() or fewer.files == files.files or not isinstance(error, DatasetError):
                 raise
-            # A file that happens to lie beside this one is no reason to refuse it.
+            # An unrelated file beside this one is no reason to refuse it.
             check = _check(fewer, target)
             warnings = [*check.report["warnings"], f"the file of test rows beside it does not match: {error.message}"]
             return replace(check, report={**check.report, "warnings": warnings})
@@ -105,7 +105,7 @@ def check_drop(
     spec: Path | None,
     target: str | None,
 ) -> Check:
-    """Read what is about to be uploaded as its run will.
+    """Read an upload as its run will.
 
     Args:
         files: The data file, or the part files of one data set.
@@ -116,7 +116,7 @@ def check_drop(
         target: The column to learn; it wins over train.yaml.
 
     Raises:
-        InputError: Of a kin: the run would refuse it.
+        InputError: The run would refuse it.
     """
     earlier = {f"{_MODEL_FOLDER}/{file.name}": file for file in stored}
     if dataset is None:
@@ -225,7 +225,7 @@ def _beside(path: Path) -> list[Path]:
 
 
 def _is_model_code(path: Path) -> bool:
-    """Many folders have a model.py that is something else."""
+    """Return whether a model.py is an architecture: many folders have one that is something else."""
     try:
         return path.is_file() and check_code(path.read_bytes()) is not None
     except InvalidModelCodeError:

@@ -19,13 +19,13 @@ __all__ = ["check_view"]
 
 _MAX_COLUMNS = 60
 _MAX_REJECTED = 5
-_FACT_WIDTH = 9  # of the longest name, so that all stand in one line
+_FACT_WIDTH = 9  # width of the longest name, for alignment
 _NAMED_DELIMITERS = {"\t": "tab", " ": "space"}
 _NAMED_TASKS = {"regression": "a regression", "classification": "a classification", "clustering": "clusters"}
 
 
 def check_view(check: Check) -> RenderableType:
-    """Columns, a line for each fact, warnings, and what a run would try."""
+    """Render columns, facts, warnings, and the candidates of a run."""
     return Group(*_sections(check))
 
 
@@ -107,7 +107,7 @@ def _rows(check: Check) -> str:
 
 
 def _grid(facts: Mapping[str, str]) -> RenderableType:
-    """Return a line for each fact; an empty one is not told."""
+    """Return a line for each fact that is not empty."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True, min_width=_FACT_WIDTH)
     table.add_column(overflow="fold")
@@ -130,7 +130,7 @@ def _task(report: Mapping[str, Any]) -> str:
 
 
 def _dialect(dialect: object) -> str:
-    """Return what the reader found, in words; its facts are told as they are named."""
+    """Describe the dialect."""
     if not isinstance(dialect, Mapping):
         return "" if dialect is None else str(dialect)
     return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in dialect.items() if _is_told(value))

@@ -1,4 +1,4 @@
-"""Names of columns, by the head of data that is too large to be read before its upload."""
+"""Check column names by the first rows of data that is too large to be read before its upload."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ _HEAD_ROWS = 100
 
 
 def check_names(file: Path, spec: JobSpec) -> bool:
-    """Check that the columns are there which a spec names.
+    """Check that the columns of a spec exist.
 
     Args:
         file: The data file, or the first of the part files.
         spec: Settings, with the target that was named.
 
     Returns:
-        Whether the head tells the columns' names.
+        Whether the first rows tell the columns' names.
 
     Raises:
         InvalidTargetError: There is no such target.
-        InvalidJobSpecError: Another column that is named is not there.
+        InvalidJobSpecError: Another named column does not exist.
     """
     with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
         rows: TableRows | None = None
-        with suppress(ModeldropError, OSError, EOFError):  # what is wrong with the data is the run's to say
+        with suppress(ModeldropError, OSError, EOFError):  # the run reports errors in the data
             rows = _read_head(file, spec, Path(scratch))
         if rows is None:
             return False
@@ -63,7 +63,7 @@ def _read_head(file: Path, spec: JobSpec, scratch: Path) -> TableRows | None:
 
 
 def _cut_head(file: Path, scratch: Path) -> Path | None:
-    """Return the first rows as a file of the same format; None of a format that has no head."""
+    """Write the first rows as a file of the same format; None for formats that cannot be cut."""
     form = find_format(file.name)
     if form.kind == "parquet":
         import polars as pl

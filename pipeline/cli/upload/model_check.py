@@ -1,4 +1,4 @@
-"""What is known of a trained model before its upload: whether its run would refuse it."""
+"""Check a trained model before its upload."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["check_model_file", "precheck_model", "read_model_file"]
 def precheck_model(
     file: Path, key: UploadKey, connection: Connection, spec: Path | None, calibration: Path | None, *, check: bool
 ) -> None:
-    """Say which companions of earlier drops are used, and stop an upload that its run would refuse.
+    """Print which companions of earlier drops are used, and stop an upload that its run would refuse.
 
     Args:
         file: An .onnx file.
@@ -47,13 +47,13 @@ def precheck_model(
 
 
 def check_model_file(file: Path, settings: Path | None, rows: Path | None, *, check: bool) -> None:
-    """Stop an upload that its run would refuse.
+    """Check a model as its run will.
 
     Args:
         file: An .onnx file.
         settings: Its train.yaml, if there is one.
         rows: Its calibration.csv, if there is one.
-        check: Whether to read the model as the run will; else nothing is done.
+        check: False: do nothing.
 
     Raises:
         InvalidModelError: The run would refuse it.

@@ -1,4 +1,4 @@
-"""What is known of a drop before its upload: whether its run would refuse it, its settings, earlier copies of it."""
+"""Check an upload before it starts: what its run would refuse, its settings, earlier uploads of the same bytes."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 __all__ = ["SETTINGS", "PlannedUpload", "check_companion", "not_uploaded", "precheck", "precheck_files"]
 
 SETTINGS = COMPANIONS[:2]
-MAX_CHECKED_BYTES = 8 << 20  # unpacked, which takes two seconds at most; of larger data only a head is looked at
+MAX_CHECKED_BYTES = 8 << 20  # unpacked, read in two seconds at most; of larger data only the first rows are read
 _MAX_NAMED = 5
-_GROWTH = {".gz": 5, ".parquet": 5}  # usual factors between a packed file and its rows
+_GROWTH = {".gz": 5, ".parquet": 5}  # usual compression ratios
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedUpload:
-    """What is about to be uploaded; ``key`` starts the run, ``files`` are the data file or the part files."""
+    """An upload to come; ``key`` starts the run, ``files`` are the data file or the part files."""
 
     key: UploadKey
     files: Sequence[Path]
@@ -45,16 +45,16 @@ class PlannedUpload:
 
 
 def precheck(upload: PlannedUpload, connection: Connection, *, check: bool, watch: bool) -> None:
-    """Say what an upload starts with, and stop one that its run would refuse.
+    """Print an upload's settings, and stop one that its run would refuse.
 
     Args:
         upload: The planned upload.
         connection: The stack that it goes to.
         check: Read the data as the run will.
-        watch: The run is watched, and says itself what it learns.
+        watch: The run is watched, and reports what it learns.
 
     Raises:
-        InputError: Of a kin: the run would refuse the data or its settings.
+        InputError: The run would refuse the data or its settings.
     """
     with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
         stored = _fetch_stored(upload.key, connection, Path(scratch))
@@ -63,19 +63,19 @@ def precheck(upload: PlannedUpload, connection: Connection, *, check: bool, watc
 
 
 def precheck_files(upload: PlannedUpload, stored: Sequence[Path], *, check: bool, watch: bool) -> Check | None:
-    """Say what an upload starts with, and stop one that its run would refuse, by the files of this machine.
+    """Print an upload's settings, and stop one that its run would refuse, by local files only.
 
     Args:
         upload: The planned upload.
         stored: Companions of earlier drops.
         check: Read the data as the run will.
-        watch: The run is watched, and says itself what it learns.
+        watch: The run is watched, and reports what it learns.
 
     Returns:
         What the run will learn; None if it was not checked.
 
     Raises:
-        InputError: Of a kin: the run would refuse the data or its settings.
+        InputError: The run would refuse the data or its settings.
     """
     checked: Check | None = None
     try:
@@ -110,7 +110,7 @@ def check_companion(file: Path) -> None:
 
 
 def not_uploaded(error: InputError, sentence: str = "") -> InputError:
-    """Return the same error, with what it means for the upload.
+    """Return the same error with the note that nothing was uploaded.
 
     Args:
         error: The error.
@@ -120,7 +120,7 @@ def not_uploaded(error: InputError, sentence: str = "") -> InputError:
 
 
 def _fetch_stored(key: UploadKey, connection: Connection, scratch: Path) -> list[Path]:
-    """Companions that earlier drops left in the model's folder, but for those that are too large to look at."""
+    """Download companions of earlier drops from the model's folder, except large ones."""
     uploads, folder = connection.uploads, key.sibling("")
     keys = [stored_key for start in ("train.y", MODEL_CODE, "test.") for stored_key in uploads.keys(f"{folder}{start}")]
     files = []
@@ -133,7 +133,7 @@ def _fetch_stored(key: UploadKey, connection: Connection, scratch: Path) -> list
 
 
 def _tell_settings(upload: PlannedUpload, stored: Sequence[Path]) -> JobSpec:
-    """Say which train.yaml is used where nobody named one, and which target wins; the settings as they then are."""
+    """Print which train.yaml is used if none was named, and which target wins; return the resulting settings."""
     from pipeline.validation.companions.job_spec_file import override_target
 
     earlier = next((file for name in SETTINGS for file in stored if file.name == name), None)
@@ -185,7 +185,7 @@ def _unpacked_bytes(file: Path) -> int:
 
 
 def _not_uploaded(error: InputError, upload: PlannedUpload) -> InputError:
-    """Add to an error what it means for the upload."""
+    """Add to an error that nothing was uploaded."""
     sentence = error.message
     if isinstance(error, InvalidColumnsError) and len(upload.files) > 1:
         names = [file.name for file in upload.files]
@@ -195,7 +195,7 @@ def _not_uploaded(error: InputError, upload: PlannedUpload) -> InputError:
 
 
 def _tell_same_file(upload: PlannedUpload, connection: Connection, checked: Check | None) -> None:
-    """Say which version was made from the same bytes; they are trained on again, with today's settings and code."""
+    """Print which version was made from the same bytes; they are trained again."""
     from pipeline.validation.readers.source import hash_files
 
     versions = connection.registry.versions.list(upload.key.tenant, upload.key.model)

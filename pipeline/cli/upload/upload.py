@@ -1,4 +1,4 @@
-"""Putting a file, or a folder, where it starts a run, as any S3 client would."""
+"""Upload a file or a folder to the uploads bucket, which starts a run."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 __all__ = ["DropOptions", "drop_file", "drop_folder", "model_of", "show_progress"]
 
-_SHOWN_BYTES = 8 << 20  # from which on an upload has a bar
+_SHOWN_BYTES = 8 << 20  # bytes from which on an upload shows a progress bar
 _SAYS_NOTHING = frozenset({"train", "training", "data", "dataset"})
 
 
 def model_of(file: Path) -> str:
-    """Return a name for the model of ``file``: the file's, or its folder's when it is called train or data."""
-    stem = (file.name.split(".", 1)[0] or file.resolve().name).split(".", 1)[0]  # '.' and '..' have none of their own
+    """Return the model's name: the file's, or its folder's if the file is called train or data."""
+    stem = (file.name.split(".", 1)[0] or file.resolve().name).split(".", 1)[0]  # '.' and '..' have no name
     name = file.resolve().parent.name if stem.lower() in _SAYS_NOTHING else stem
     return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-_")[:32].rstrip("-_")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DropOptions:
-    """What a drop is asked for. ``check``: errors that are known here stop it; ``watch``: the run is watched."""
+    """Options of a drop. ``check``: check before the upload; ``watch``: follow the run."""
 
     tenant: str
     model: str
@@ -46,19 +46,19 @@ class DropOptions:
     calibration: Path | None = None
     check: bool = True
     watch: bool = True
-    confirmed: bool = False  # large and unusual uploads too
+    confirmed: bool = False  # confirms large and unusual uploads
 
     def key(self, file: str) -> UploadKey:
         """Return the object's key.
 
         Raises:
-            InvalidUploadError: The pipeline would refuse the name.
+            InvalidUploadError: The name is invalid.
         """
         return UploadKey(tenant=check_tenant(self.tenant), model=check_model(self.model), file=file)
 
 
 def drop_file(file: Path, connection: Connection, options: DropOptions) -> str | None:
-    """Put a file, its settings first.
+    """Upload a file, its settings first.
 
     Args:
         file: A data file, or one that accompanies it.
@@ -69,7 +69,7 @@ def drop_file(file: Path, connection: Connection, options: DropOptions) -> str |
         The name of the run that it starts; None for a companion.
 
     Raises:
-        InputError: Of a kin: a name that the pipeline would refuse, or data that its run would.
+        InputError: The name is invalid, or the run would refuse the data.
     """
     key = options.key(file.name)
     confirm(large_reasons([file]), confirmed=options.confirmed)
@@ -84,23 +84,22 @@ def drop_file(file: Path, connection: Connection, options: DropOptions) -> str |
 
 
 def drop_folder(folder: Path, connection: Connection, options: DropOptions, *, now: datetime) -> str | None:
-    """Put what a folder holds as one data set: its part files, or a zip of its folders of images.
+    """Upload a folder as one data set: its part files, or a zip of its folders of images.
 
-    Companions in it go with them; settings that were named are put in place of its own. What else is there is left out,
-    and named.
+    Companions in it are uploaded, too; a named train.yaml replaces its own. Other files are ignored, and reported.
 
     Args:
         folder: Folder of the files.
         connection: The stack that they go to.
         options: Tenant, model, target, settings.
-        now: Names the data set of part files.
+        now: Current time, which names the data set of part files.
 
     Returns:
         The name of the run that it starts.
 
     Raises:
-        typer.BadParameter: It holds neither, or both, or files of several kinds, or must be confirmed.
-        InputError: Of a kin: data that its run would refuse.
+        typer.BadParameter: It holds neither, both, or files of several kinds, or must be confirmed.
+        InputError: The run would refuse the data.
     """
     contents = FolderContents.of(folder)
     contents.check(folder)
@@ -131,7 +130,7 @@ def _drop_parts(  # noqa: PLR0917 - what there is, and where it goes
     options: DropOptions,
     now: datetime,
 ) -> str:
-    # In a folder of its own, lest an earlier drop's are among them.
+    # In a folder of its own, so that it has no parts of an earlier drop.
     dataset = f"{model_of(folder) or 'parts'}-{now:%Y%m%dT%H%M%SZ}"
     key = options.key(f"{dataset}/_SUCCESS")
     metadata = _metadata(options.target)
@@ -167,7 +166,7 @@ def _upload(file: Path, key: str, connection: Connection, metadata: dict[str, st
 
 @contextmanager
 def show_progress(file: Path) -> Iterator[Callable[[int], None] | None]:
-    """Show a bar for a file that takes a while, and give what moves it on by bytes; None where nothing is shown."""
+    """Show a progress bar for a large file, and yield the function that advances it; None if there is no bar."""
     console, bytes_ = err(), file.stat().st_size
     if not console.is_terminal or bytes_ < _SHOWN_BYTES:
         yield None

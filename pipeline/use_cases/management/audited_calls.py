@@ -1,4 +1,4 @@
-"""What every changing call of the API has in common: a JSON body, a permission, and an entry of the audit log."""
+"""Parse, authorize and audit calls that change the registry."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class RegistryCall(NamedTuple):
     Attributes:
         permission: Required permission.
         model: Model that it is required for; None for none.
-        action: What is called, as the audit log has it.
-        resource: What it is called for.
+        action: Name of the call in the audit log.
+        resource: What it changes.
     """
 
     permission: str
@@ -53,12 +53,7 @@ class RegistryCall(NamedTuple):
 
 
 def require(audit: AuditLog, caller: Caller, call: RegistryCall) -> None:
-    """Check a permission, and log that the call was denied if it is; for calls that change nothing.
-
-    Args:
-        audit: Audit log.
-        caller: Who calls.
-        call: What is called.
+    """Check the permission of a call that changes nothing, and log a denial.
 
     Raises:
         HiddenModelError: The caller may not see the model.
@@ -74,12 +69,7 @@ def require(audit: AuditLog, caller: Caller, call: RegistryCall) -> None:
 
 @contextmanager
 def audited(audit: AuditLog, caller: Caller, call: RegistryCall) -> Iterator[None]:
-    """Check a permission, run the block, and log that the call was allowed or denied: an allowed one with its change.
-
-    Args:
-        audit: Audit log.
-        caller: Who calls.
-        call: What is called.
+    """Check the permission of a call, run the block, and log the change in its transaction, or the denial.
 
     Raises:
         HiddenModelError: The caller may not see the model.
@@ -90,6 +80,6 @@ def audited(audit: AuditLog, caller: Caller, call: RegistryCall) -> Iterator[Non
     try:
         with audit.beside_change(call.action, call.resource, caller=who):
             yield
-    except (ForbiddenError, HiddenModelError) as error:  # found out by the block
+    except (ForbiddenError, HiddenModelError) as error:  # raised by the block
         audit.add(call.action, call.resource, caller=who, outcome="denied", reason=type(error).__name__)
         raise

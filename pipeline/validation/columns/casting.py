@@ -1,4 +1,4 @@
-"""Cells of a column whose rule is known, cast to the type of the split files: a batch, a test file, rows to predict."""
+"""Cast cells by the rule of their column, to the type of the split files: a batch, a test file, rows to predict."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pipeline.validation.columns.numbers.parsing import parse_numbers
 
 __all__ = ["as_flags", "as_numbers", "as_text", "cast_column", "count_lost"]
 
-_INTEGERS = 2.0**63  # of 64 bits: beyond, a float keeps its exponent
-_TRUTH_WORDS = ("True", "TRUE", "False", "FALSE")  # of which JSON has true and false
+_INTEGERS = 2.0**63  # of 64-bit integers; larger floats are written with an exponent
+_TRUTH_WORDS = ("True", "TRUE", "False", "FALSE")  # JSON has true and false
 _WHOLE_NUMBER = r"^([+-]?\d+)\.0*$"
 
 
@@ -44,7 +44,7 @@ def cast_column(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> 
 
 
 def count_lost(raw: pl.Series, values: pl.Series, column: Column, missing: Set[str] = MISSING) -> tuple[int, int]:
-    """Count the cells that are not of their column's kind, and all that hold a value.
+    """Count the cells that are not of the column's kind, and all cells with a value.
 
     Args:
         raw: Cells as a reader has them.
@@ -68,7 +68,7 @@ def as_numbers(cells: pl.Series, column: Column, missing: Set[str] = MISSING) ->
 
 
 def as_text(cells: pl.Series, *, is_code: bool = False) -> pl.Series:
-    """Cast to String; 1.0 of a column of numbers or of codes is 1, as a label or a category is written."""
+    """Cast to String; 1.0 becomes 1 in a column of numbers or codes, as labels and categories are written."""
     if cells.dtype.is_nested():
         return _nulls(cells, pl.String)
     text = cells.cast(pl.String, strict=False)
@@ -94,7 +94,7 @@ def as_flags(cells: pl.Series) -> pl.Series:
 
 
 def _may_hold_markers(cells: pl.Series) -> bool:
-    """Return whether cells may be markers of a missing value, which plain numbers, as in most columns, are not."""
+    """Return whether cells may be missing markers: plain numbers, as in most columns, are not."""
     return cells.cast(pl.Float64, strict=False).null_count() > cells.null_count()
 
 

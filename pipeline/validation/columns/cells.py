@@ -1,4 +1,4 @@
-"""Cells as they are written: blanks around them are stripped, and markers of a missing value become null."""
+"""Normalize cells: strip blanks, and replace missing markers by null."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
     "strip_text",
 ]
 
-_REPEATS_LOOK = 1000  # values: where most of them repeat, so do those of the whole column
+_REPEATS_LOOK = 1000  # values that are sampled: if most of them repeat, the whole column is taken to
 
 
 def strip_cells(column: pl.Series, missing: Set[str] = MISSING) -> pl.Series:
@@ -30,7 +30,7 @@ def strip_cells(column: pl.Series, missing: Set[str] = MISSING) -> pl.Series:
 
     Args:
         column: Cells as a reader has them.
-        missing: Texts that mean a missing value; of numbers, those among them that are numbers.
+        missing: Texts that mean a missing value; in columns of numbers only those that are numbers apply.
     """
     if isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
@@ -44,7 +44,7 @@ def strip_cells(column: pl.Series, missing: Set[str] = MISSING) -> pl.Series:
 
 
 def count_markers(column: pl.Series, missing: Set[str] = MISSING) -> Counter[str]:
-    """Count the cells of text that mean a missing value, by how they are written; empty ones are not counted."""
+    """Count the missing markers of a column of text by their spelling, without empty cells."""
     if column.dtype != pl.String:
         return Counter()
     stripped = strip_text(column).rename("marker")
@@ -53,14 +53,14 @@ def count_markers(column: pl.Series, missing: Set[str] = MISSING) -> Counter[str
 
 
 def describe_markers(markers: Counter[str]) -> str:
-    """Say which texts were taken for missing, the most frequent ones first, and in how many cells."""
+    """Describe which texts were read as missing, in how many cells, the most frequent first."""
     frequent = markers.most_common(MAX_NAMED)
     listed = ", ".join(f"'{text}' ({counted(cells, 'cell')})" for text, cells in frequent)
     return f"read as missing: {listed}{', ...' if len(markers) > MAX_NAMED else ''}"
 
 
 def is_number_marker(text: str) -> bool:
-    """Return whether a marker of a missing value is a number, such as -999."""
+    """Return whether a missing marker is a number, such as -999."""
     try:
         return float(text) == float(text)  # NaN is no number
     except ValueError:
@@ -68,7 +68,7 @@ def is_number_marker(text: str) -> bool:
 
 
 def drop_number_markers(numbers: pl.Series, missing: Set[str]) -> pl.Series:
-    """Make numbers null that mean a missing value, however they are written: -999.0 beside the marker -999."""
+    """Replace numeric missing markers by null in every spelling: -999.0 with the marker -999."""
     markers = [float(text) for text in missing if is_number_marker(text)]
     return numbers.set(numbers.is_in(markers), None) if markers else numbers
 
@@ -87,7 +87,7 @@ def strip_text(text: pl.Series) -> pl.Series:
 
 
 def _is_stripped(text: pl.Series, missing: Set[str]) -> bool:
-    """Return whether the texts are stripped already, by their distinct values; False if values hardly repeat."""
+    """Return whether the texts are stripped already, by their distinct values; False if few repeat."""
     if text.head(_REPEATS_LOOK).n_unique() > _REPEATS_LOOK // 2:
         return False
     values = text.unique()

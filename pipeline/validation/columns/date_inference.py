@@ -27,7 +27,7 @@ _ZONED = (
     r"(?: ?\([A-Za-z ]+\))?\]?$"
 )
 _MARKS = "[-/.: ]"  # of which every usual form has one
-# What every date has that can be rewritten, in small letters: a look at it spares other texts the many rules.
+# What every date in a spelling of programs or languages contains: texts without it skip the rules.
 _HINT = (
     rf"[0-9]:[0-9]{{2}}|[0-9]{{8}}[t ][0-9]|[年년]|^[^0-9]{{2,10}}[., ]+[0-9]{{1,4}}[-/.]"
     rf"|{'|'.join(sorted({name[:3] for name in MONTH_NUMBERS}))}"
@@ -98,7 +98,7 @@ def _count(values: pl.Series) -> int:
 
 
 def _detect_order(column: pl.Series) -> tuple[bool | None, str | None]:
-    """Return whether the day comes before the month, and a warning where no number above 12 shows it.
+    """Return whether the day comes before the month, and a warning if no number above 12 proves it.
 
     None: no text has an order.
     """
@@ -117,7 +117,7 @@ def _detect_order(column: pl.Series) -> tuple[bool | None, str | None]:
 
 
 def _count_proofs(texts: pl.Series) -> tuple[int, int]:
-    """Count the dates that show that the day comes first, and those that show that the month does."""
+    """Count the dates that prove that the day comes first, and those that prove that the month does."""
     numbers = texts.str.extract_groups(_ORDERED).struct.unnest().select(pl.col("first", "then").cast(pl.Int64))
     return int((numbers["first"] > 12).sum()), int((numbers["then"] > 12).sum())
 
@@ -145,7 +145,7 @@ def check_order(cells: pl.Series, column: Column) -> None:
 
 
 def explain_lost(cells: pl.Series, values: pl.Series, column: Column) -> str:
-    """Explain in words to append why dates of a later file were not read; empty where their order is not the reason.
+    """Explain why dates of a later file were not read, to append to a message; empty if their order is not the reason.
 
     Args:
         cells: Stripped cells.
@@ -169,7 +169,7 @@ def _are_texts_of_dates(cells: pl.Series, column: Column) -> bool:
 
 
 def _count_without_zone(texts: pl.Series) -> int | None:
-    """Return how many times have no zone where some have one; None where all or none have one."""
+    """Count the times without a zone; None if all or none have one."""
     timed = texts.str.contains(r":[0-9]{2}")
     if not timed.any():
         return None

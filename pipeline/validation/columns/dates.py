@@ -1,4 +1,4 @@
-"""Read a column of dates or times as seconds since 1970 UTC, in polars, as parsing.dates reads single values."""
+"""Read columns of dates or times as seconds since 1970 UTC with polars, as parsing.dates reads single values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.parsing.dates import (
 
 __all__ = ["convert_temporal", "convert_time_numbers", "read_seconds", "rewrite_dates", "with_colons"]
 
-_HEAD_ROWS = 100  # values that tell which forms and spellings a column has
+_HEAD_ROWS = 100  # values that are sampled for the forms and spellings of a column
 _TEMPORAL_UNITS = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _MONTH_DIGITS = {name: f"{number:02}" for name, number in MONTH_NUMBERS.items()}
 
@@ -90,7 +90,7 @@ def rewrite_dates(texts: pl.Series) -> pl.Series:
 
 
 def _rewrite_by_head(texts: pl.Series) -> pl.Series:
-    """Rewrite only what the first values have: nearly all columns have one spelling, and each rule takes time."""
+    """Apply only the rules that the first values need: nearly all columns have one spelling."""
     head = texts.head(_HEAD_ROWS)
     for pattern, template in REWRITES:
         rewritten = head.str.replace(pattern, template)
@@ -111,12 +111,12 @@ def _with_offsets(texts: pl.Series) -> pl.Series:
 
 
 def _divide(numbers: pl.Series, divisor: float) -> pl.Series:
-    """Divide each number: by a scalar polars multiplies by its reciprocal, which rounds otherwise."""
+    """Divide by a column: polars divides by a scalar through its reciprocal, which rounds differently."""
     return numbers / pl.Series([float(divisor)]).new_from_index(0, len(numbers))
 
 
 def _fill(seconds: pl.Series, texts: pl.Series, read: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """Read the texts that have no seconds yet."""
+    """Read the texts that have not been read yet."""
     left = (seconds.is_null() & texts.is_not_null()).arg_true()
     if left.is_empty():
         return seconds

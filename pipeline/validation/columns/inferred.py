@@ -12,7 +12,7 @@ from pipeline.contracts.signature import Column
 
 __all__ = ["DecimalHint", "InferredColumn"]
 
-DecimalHint = Literal["", ".", ","]  # what other columns of a file write before decimals; empty: they do not tell
+DecimalHint = Literal["", ".", ","]  # decimal mark that other columns of the file prove; empty if none does
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

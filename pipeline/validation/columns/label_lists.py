@@ -6,12 +6,12 @@ import polars as pl
 
 __all__ = ["LISTS", "find_separator", "split_labels"]
 
-LISTS = "[]"  # in place of a separator: cells are lists, of JSON or of a typed column
+LISTS = "[]"  # instead of a separator: cells are JSON lists, or lists of a typed column
 _SEPARATORS = ("|", ";", ",")
-_MIN_LISTS = 0.05  # of the cells: so many have several labels
-_MIN_SHARED = 0.8  # of the labels in cells that list several: so many are in other cells too
+_MIN_LISTS = 0.05  # minimum share of cells with several labels
+_MIN_SHARED = 0.8  # minimum share of these labels that are in other cells too
 _MIN_DISTINCT_CELLS = 3
-_MAX_LABEL = 60  # characters, in the mean: longer ones are sentences
+_MAX_LABEL = 60  # mean characters: longer ones are sentences
 _QUOTED = r"\"([^\"]*)\"|'([^']*)'"
 _LIST = r"^\s*\[.*\]\s*$"
 
@@ -34,10 +34,10 @@ def split_labels(cells: pl.Series, separator: str) -> pl.Series:
 
 
 def find_separator(cells: pl.Series, *, is_asked: bool = False) -> str:
-    """Find what stands between the labels of a cell; empty where cells hold one label each.
+    """Find the separator of labels; empty if each cell has one label.
 
-    A sign separates labels when several cells list some, in different numbers, and labels come back in other cells:
-    in ``Paris, France`` and ``sports;tennis`` they do not.
+    A sign separates labels if several cells list different numbers of labels, and labels recur in other cells: those of
+    ``Paris, France`` and ``sports;tennis`` do not.
 
     Args:
         cells: Stripped cells that hold a value: text, or lists of a typed column.

@@ -13,9 +13,10 @@ _TARGET_NAMES = ("target", "label", "y", "class")  # the likeliest first
 
 
 def find_likely_target(target: Target, names: Sequence[str], columns: Sequence[Column]) -> str:
-    """Name the column that is far more likely meant than a target that nobody named; empty where there is none.
+    """Return the column that is far more likely the target than the default one; empty if there is none.
 
-    It is the column that is called so, or the first one where that alone has categories and the target is a quantity.
+    It is a column with a name such as ``target``, or the first column if only that has categories and the default
+    target is a quantity.
 
     Args:
         target: The default one.
@@ -32,7 +33,7 @@ def find_likely_target(target: Target, names: Sequence[str], columns: Sequence[C
 
 
 def tell_likely_target(name: str, likely: str) -> tuple[str, ...]:
-    """Warn that the default target is probably not what is meant; nothing where it may be."""
+    """Warn if the default target is probably not the meant one."""
     if not likely:
         return ()
     why = "by its name" if likely.casefold() in _TARGET_NAMES else "as the first column and the only categorical one"

@@ -36,8 +36,8 @@ class NamedColumns:
 
     names: tuple[str, ...]  # unique, stripped
     dropped: Mapping[str, str] = field(default_factory=dict)  # by name, with the reason; a name alone drops none
-    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by name: the header's other spellings
-    unnamed: frozenset[str] = frozenset()  # names of columns that the header gives none
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # other spellings in the header, by name
+    unnamed: frozenset[str] = frozenset()  # columns that have no name in the header
     warnings: tuple[str, ...] = ()
 
 

@@ -24,15 +24,15 @@ from pipeline.validation.words import counted
 
 __all__ = ["STRATUM", "SeveralTargets", "infer_label_lists", "infer_target_columns"]
 
-STRATUM = "\0stratum"  # a column that only the splitter reads; no column of a user's is called so
+STRATUM = "\0stratum"  # a column for the splitter; users' columns cannot have this name
 _NO_LABEL = "\0none"
-_JOINTS = ("|", ";", ", ", " | ", "\n")  # what labels are joined by: the first that is in none of them
+_JOINTS = ("|", ";", ", ", " | ", "\n")  # separators of joined labels: the first that no label contains is used
 _ONE_EACH = "train one model for each target"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SeveralTargets:
-    """How cells become the targets' columns.
+    """Rules by which cells become the columns of several targets.
 
     ``names``: the columns of the split files. ``labels``: of a multi-label classification, in the same order.
     ``rules``: of the columns of the file, one for each target; without any the column ``name`` lists labels, which
@@ -99,7 +99,7 @@ class SeveralTargets:
 
 
 def infer_target_columns(sample: pl.DataFrame, spec: JobSpec, hint: DecimalHint = "") -> SeveralTargets:
-    """Infer what several columns are learned as: numbers as regressions, yes and no as labels.
+    """Infer the task of several target columns: regressions of numbers, or labels of truth values.
 
     Raises:
         InvalidTargetError: They are of different kinds, or one cannot be learned.
@@ -235,7 +235,7 @@ def _as_label(flags: pl.Series, name: str, no: str, yes: str) -> pl.Series:
 
 
 def _choose_labels(lists: pl.Series, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the labels that have rows enough, at most MAX_TARGETS, in their order; and what is said of the others."""
+    """Return the labels with enough rows, at most MAX_TARGETS, and warnings about the others."""
     counts = (
         lists.explode()
         .drop_nulls()
@@ -267,7 +267,7 @@ def _free_names(name: str, labels: Sequence[str], taken: Sequence[str]) -> tuple
 
 
 def _with_rarity(targets: SeveralTargets, sample: pl.DataFrame) -> SeveralTargets:
-    """Return the same, the labels' rows counted.
+    """Return a copy with the labels ordered by their number of rows.
 
     Raises:
         InvalidTargetError: One has too few rows to learn from.

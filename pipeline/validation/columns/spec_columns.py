@@ -12,7 +12,7 @@ __all__ = ["check_columns", "resolve_columns"]
 
 
 def resolve_columns(spec: JobSpec, names: NamedColumns) -> JobSpec:
-    """Call columns by their final names where the spec has the header's own spelling."""
+    """Replace the header's spellings in the spec by the columns' final names."""
     spelled = {alias: name for name, aliases in names.aliases.items() for alias in aliases}
 
     def resolve(column: str) -> str:
@@ -32,7 +32,7 @@ def resolve_columns(spec: JobSpec, names: NamedColumns) -> JobSpec:
 
 
 def _resolve_targets(spec: JobSpec, names: NamedColumns, resolve: Callable[[str], str]) -> dict[str, object]:
-    """Return the fields ``target`` and ``targets``: ``a, b`` are two columns where no column is called so."""
+    """Return the fields ``target`` and ``targets``: ``a, b`` means two columns unless one has this name."""
     target = spec.target and resolve(spec.target)
     targets = tuple(map(resolve, spec.targets))
     if target and target not in names.names and "," in target:
@@ -43,7 +43,7 @@ def _resolve_targets(spec: JobSpec, names: NamedColumns, resolve: Callable[[str]
 
 
 def check_columns(spec: JobSpec, names: list[str], targets: Sequence[str]) -> None:
-    """Raise InvalidJobSpecError when a column that the spec names is not there, or is a target and may not be.
+    """Raise InvalidJobSpecError if a column of the spec does not exist, or is a target and must not be.
 
     Raises:
         InvalidTargetError: One of several targets is not there.

@@ -33,17 +33,17 @@ __all__ = [
     "target_name",
 ]
 
-_MAX_NUMBER_CLASSES = 10  # distinct whole numbers that are taken for labels when nobody says the task
-_MIN_NUMBER_ROWS = 5  # rows to each of them, in the mean
-_TOLD_NUMBERS = 100  # distinct whole numbers: up to it the task could well be the other
-_MIN_MARKER_CLASS = 0.05  # of the rows: a marker of a missing value that is so frequent is a class
+_MAX_NUMBER_CLASSES = 10  # distinct integers that are labels if no task is set
+_MIN_NUMBER_ROWS = 5  # mean rows per label
+_TOLD_NUMBERS = 100  # distinct integers up to which a warning names the other task
+_MIN_MARKER_CLASS = 0.05  # share of rows from which on a missing marker is a class
 _LARGEST = 3.4e38  # of float32
 _EXACT_FLOAT64 = 2**53
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetRule:
-    """How cells of the target are read. ``is_whole``: labels are whole numbers, written so whatever the file has."""
+    """Rule by which cells of the target are read. ``is_whole``: labels are integers, written as such."""
 
     name: str
     task: Task
@@ -70,7 +70,7 @@ class TargetRule:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """The target as the rows that were looked at have it.
+    """The target of the sampled rows.
 
     ``values``: String for classification, Float64 for regression, null where a row has none; of clustering zeros, under
     the name that a user's column cannot have: the empty one. ``markers``: cells taken for missing, by their text.
@@ -88,10 +88,10 @@ class Target:
 
 
 def target_name(names: Sequence[str], spec: JobSpec, unnamed: Set[str] = frozenset()) -> str:
-    """Name the target: of the spec, or the last column that has a name; of clustering the empty name.
+    """Return the target's name: the spec's, or the last named column; empty for clustering.
 
     Raises:
-        InvalidTargetError: There is no such column; the nearest name is told.
+        InvalidTargetError: There is no such column; the message has the most similar name.
         InvalidJobSpecError: The task is clustering, which has no target.
     """
     target = spec.target
@@ -110,7 +110,7 @@ def target_name(names: Sequence[str], spec: JobSpec, unnamed: Set[str] = frozens
 
 
 def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, decimal_hint: DecimalHint = "") -> Target:
-    """Infer task and spelling of the target.
+    """Infer the task and the format of the target.
 
     Without a task or a metric that tells it, text and truth values are classes, and so are up to ten distinct whole
     numbers that repeat; other numbers are a regression.
@@ -153,7 +153,7 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
 
 
 def _check_logarithms(metric: str | None, values: pl.Series) -> None:
-    """Raise InvalidTargetError where ``metric: rmsle`` is of a value that has no logarithm of one plus it."""
+    """Raise InvalidTargetError if ``metric: rmsle`` is set and a value is -1 or less."""
     if metric == "rmsle" and len(below := values.filter(values <= -1)):
         raise InvalidTargetError(
             f"the target '{values.name}' has {len(below):,} values of -1 or less, for which metric: rmsle is not "
@@ -206,7 +206,7 @@ def _infer_numbers(cells: pl.Series, decimal_hint: DecimalHint) -> tuple[pl.Seri
 
 
 def _are_classes(raw: pl.Series, cells: pl.Series, missing: Set[str]) -> bool:
-    """Return whether words such as None are so frequent, beside other values, that they are a class."""
+    """Return whether missing markers such as None are frequent enough to be a class."""
     if cells is raw:  # nothing was taken for missing
         return False
     markers = sum(count_markers(raw, missing).values())
@@ -254,11 +254,11 @@ def _check_numbers(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
 
 
 def describe_others(values: pl.Series, rows: pl.Series | None = None) -> str:
-    """Say what, among numbers, is none; nothing where few or all are numbers.
+    """Describe the values that are no numbers; empty if few or all values are numbers.
 
     Args:
         values: Texts, of which one may be there more than once.
-        rows: How many rows have each of them; one, where it is left out.
+        rows: Number of rows with each text; one each by default.
     """
     if values.dtype != pl.String:
         return ""
@@ -273,7 +273,7 @@ def describe_others(values: pl.Series, rows: pl.Series | None = None) -> str:
 
 
 def _labels(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
-    """Return labels as the file has them, except that 1 and 1.0 are one class."""
+    """Return labels as in the file, except that 1 and 1.0 are one class."""
     if numbers is None:
         return as_text(cells)
     values = numbers.drop_nulls()

@@ -6,18 +6,18 @@ import polars as pl
 
 __all__ = ["is_free_text"]
 
-_MAX_REPEATED = 0.9  # distinct values a row: beyond it too few repeat to be categories
-_MIN_SENTENCES = 20  # distinct values: fewer are the answers of a questionnaire, however long
+_MAX_REPEATED = 0.9  # maximum distinct values per row of categories
+_MIN_SENTENCES = 20  # distinct values; fewer are categories of any length, as in a questionnaire
 _SENTENCE_WORDS = 4.0
-_MAX_LABEL = 500  # characters: no category has a longer name
+_MAX_LABEL = 500  # characters of a category's name at most
 _MIN_DISTINCT_SHARE = 0.02  # of sentences: fewer are long names of categories
-# Scripts that put no blanks between words; two characters are about a word.
+# Scripts without spaces between words; two characters are about a word.
 _UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
 _CHARACTERS_A_WORD = 2.0
 
 
 def is_free_text(distinct: pl.Series, rows: int) -> bool:
-    """Tell free text, and what identifies a row, from categories.
+    """Return whether texts are free text or identify rows, rather than being categories.
 
     Args:
         distinct: Distinct texts of a column.

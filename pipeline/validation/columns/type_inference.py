@@ -30,8 +30,8 @@ from pipeline.validation.columns.text_kinds import is_free_text
 
 __all__ = ["infer_column", "infer_unnamed_column"]
 
-_LOOK = 100  # values that are looked at before all are
-_MIN_NUMBERS = 0.5  # of the values: a column of text with more is told
+_LOOK = 100  # values that are checked before all are
+_MIN_NUMBERS = 0.5  # share of numbers from which on a warning says why a column is text
 _MAX_SHOWN = 40  # characters of a value
 _TYPED = r"^(?:[+-]?[0-9]+(?:\.0*)?|True|TRUE|true|False|FALSE|false)$"
 
@@ -39,7 +39,7 @@ _TYPED = r"^(?:[+-]?[0-9]+(?:\.0*)?|True|TRUE|true|False|FALSE|false)$"
 def infer_column(
     raw: pl.Series, *, missing: Set[str] = MISSING, decimal_hint: DecimalHint = ""
 ) -> InferredColumn | LeftOut:
-    """Infer the kind and the spelling of a column.
+    """Infer the kind and the format of a column.
 
     Args:
         raw: Cells as a reader has them.
@@ -61,7 +61,7 @@ def infer_column(
 
 
 def infer_unnamed_column(raw: pl.Series, inferred: InferredColumn | LeftOut) -> InferredColumn | LeftOut:
-    """Leave out an unnamed column that numbers the rows, as pandas writes its index."""
+    """Drop an unnamed column that numbers the rows, as pandas writes its index."""
     if isinstance(inferred, LeftOut) or inferred.column.kind not in ("numeric", "datetime"):
         return inferred
     numbers = strip_cells(raw)
@@ -72,7 +72,7 @@ def infer_unnamed_column(raw: pl.Series, inferred: InferredColumn | LeftOut) -> 
 
 
 def _plain_numbers(column: pl.Series) -> pl.Series | None:
-    """Return text as numbers if every cell is a plain number, as in most columns of numbers; else None."""
+    """Return the numbers if every cell is a plain number; else None."""
     if column.dtype != pl.String:
         return None
     head = column.head(_LOOK)
@@ -133,12 +133,12 @@ def _infer_text(
 
 
 def _hold_codes(values: pl.Series) -> bool:
-    """Return whether some values may be typed in another file: as numbers, or as true and false."""
+    """Return whether some values may have another type in later files: numbers, or truth values."""
     return bool(values.str.contains(_TYPED).any())
 
 
 def _tell_numbers(name: str, distinct: pl.DataFrame) -> tuple[str, ...]:
-    """Say that a column is no column of numbers although most of its values are."""
+    """Warn that a column is not numeric although most of its values are numbers."""
     is_number = distinct["value"].cast(pl.Float64, strict=False).is_finite().fill_null(value=False)
     numbers, rows = int(distinct["rows"].filter(is_number).sum()), int(distinct["rows"].sum())
     if not _MIN_NUMBERS * rows <= numbers < rows:

@@ -20,10 +20,10 @@ _MIN_NUMBERS = 0.99  # of the rows
 
 
 def infer_weight(raw: pl.Series, missing: Set[str] = MISSING, *, file: str = "") -> Column:
-    """Infer how weights are written.
+    """Infer the format of weights.
 
     Raises:
-        InvalidColumnsError: Nearly all rows should have a positive number, and do not.
+        InvalidColumnsError: Too many rows have no positive number.
     """
     cells = strip_cells(raw, missing)
     inferred = infer_numbers(cells) if cells.dtype == pl.String else None

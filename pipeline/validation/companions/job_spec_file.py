@@ -20,17 +20,17 @@ _NAMES = ("train.yaml", "train.yml")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AskedSpec:
-    """Settings of train.yaml and of the object's metadata together, and what a user should know of that."""
+    """Settings of train.yaml and the object's metadata, with warnings."""
 
     spec: JobSpec
     warnings: tuple[str, ...] = ()
 
 
 def read_spec(upload: Upload, uploads: ObjectStore) -> AskedSpec:
-    """Read train.yaml; the target that the object's metadata name wins over its own.
+    """Read train.yaml; a target in the object's metadata overrides its own.
 
     Raises:
-        InvalidJobSpecError: train.yaml cannot be read, or is made for another target than the metadata name.
+        InvalidJobSpecError: train.yaml cannot be read, or has settings for another target.
     """
     content = read_companion(upload, uploads, _NAMES, max_bytes=MAX_SPEC_BYTES, error=InvalidJobSpecError)
     spec = JobSpec() if content is None else parse_job_spec(content)
@@ -38,14 +38,14 @@ def read_spec(upload: Upload, uploads: ObjectStore) -> AskedSpec:
 
 
 def override_target(spec: JobSpec, target: str) -> AskedSpec:
-    """Learn the target that was named explicitly, whatever train.yaml says.
+    """Override the target of train.yaml by one that was named explicitly.
 
     Args:
         spec: Settings of train.yaml.
         target: Target of --target or the object's metadata; empty: none was named.
 
     Raises:
-        InvalidJobSpecError: More of train.yaml is about its own target, or has another use for the column.
+        InvalidJobSpecError: train.yaml has other settings for its own target, or another use of the column.
     """
     spec_target = spec.asked_target
     if not target or spec_target is None or spec_target.strip() == target:
@@ -65,7 +65,7 @@ def override_target(spec: JobSpec, target: str) -> AskedSpec:
 
 
 def _find_conflicts(spec: JobSpec, target: str) -> Iterator[str]:
-    """Yield settings that hold for the target of ``spec`` alone, or that use the column ``target`` otherwise."""
+    """Yield settings that apply only to the target of ``spec``, or use the column ``target`` otherwise."""
     training = spec.training
     settings = {
         "task": spec.task,

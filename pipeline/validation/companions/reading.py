@@ -1,4 +1,4 @@
-"""Read a small companion file of an upload: one that stands in its folder, or in a folder above it."""
+"""Read a small companion file of an upload, from its folder or one above it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_companion(
         error: Class of the error for a file that is too large.
 
     Raises:
-        InputError: The file is too large; of the type ``error``.
+        InputError: The file is too large; raised as ``error``.
         UploadMismatchError: It is not the file that was announced.
     """
     for key in (folder + name for folder in parse_upload_key(upload.key).folders for name in names):

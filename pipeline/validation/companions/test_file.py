@@ -31,7 +31,7 @@ _TRUTH_VALUES = frozenset({"true", "false"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CompanionTest:
-    """A file of test rows. ``name`` is what the user calls it; ``rejected`` takes the rows that cannot be used."""
+    """A file of test rows. ``name`` is the user's name of it; ``rejected`` collects its rejected rows."""
 
     name: str
     rows: TableRows
@@ -54,7 +54,7 @@ def read_test_rows(
     Args:
         test: The file.
         schema: Schema of the data.
-        classes: Labels that the training rows have; empty where there are none.
+        classes: Labels of the training rows; empty for a regression.
         optional: Columns that the file may lack.
 
     Raises:
@@ -99,7 +99,7 @@ def read_test_rows(
 
 
 def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> tuple[pl.Series, pl.Series]:
-    """Spell labels as the classes are: 1.0 is the class 1, and true the class True.
+    """Match labels to the classes' spelling: 1.0 is the class 1, true the class True.
 
     Args:
         raw: Cells as they were read.
@@ -123,10 +123,10 @@ def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> 
 
 
 def _match_truth_values(text: pl.Series, classes: Sequence[str]) -> pl.Series:
-    """Return classes by the words true and false, whose case differs between formats and libraries."""
+    """Return the classes for true and false, whose case differs between formats."""
     words = [name for name in classes if name.lower() in _TRUTH_VALUES]
     by_word = {name.lower(): name for name in words}
-    if len(by_word) < len(words):  # the data tells True from true
+    if len(by_word) < len(words):  # the data distinguishes True and true
         by_word = {}
     return text.str.to_lowercase().replace_strict(by_word, default=None, return_dtype=pl.String)
 
@@ -181,7 +181,7 @@ def _read_target(
 def _tell_unseen(
     test: CompanionTest, raw: pl.DataFrame, unseen: pl.Series, target: TargetRule, classes: Sequence[str]
 ) -> Iterator[str]:
-    """Name the labels that no training row has, each with the most similar class and the difference."""
+    """Describe the labels without training rows, each with the most similar class."""
     if not unseen.any():
         return
     labels = target.cast(raw[target.name]).filter(unseen).rename("label").value_counts(name="rows", sort=True)

@@ -1,1 +1,1 @@
-"""Hints: what else the data may be than independent rows, each with the line of train.yaml that says so."""
+"""Hints that rows are not independent, each with the line of train.yaml for it."""

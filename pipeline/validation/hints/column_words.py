@@ -1,4 +1,4 @@
-"""The words of a column's name, and the name as YAML takes it."""
+"""Split a column's name into words, and quote it for YAML."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def name_words(name: str) -> tuple[str, ...]:
 
 
 def yaml_name(name: str) -> str:
-    """Return a name as it is written in train.yaml, in quotes where YAML would read it as something else."""
+    """Return a name for train.yaml, quoted if YAML would read something else."""
     is_plain = _PLAIN.fullmatch(name) and name.lower() not in _YAML_WORDS
     return name if is_plain else json.dumps(name, ensure_ascii=False)

@@ -12,13 +12,13 @@ __all__ = ["find_hints"]
 
 
 def find_hints(schema: Schema) -> tuple[str, ...]:
-    """Say what the rows look like besides what they are learned as; of clusters and images only what names the rows.
+    """Find hints about the rows; for clustering and images only identifiers.
 
     Args:
         schema: Schema of the rows, with the sample that it was inferred from.
 
     Returns:
-        One sentence for each, with the line of train.yaml that says it.
+        One sentence for each, with its line of train.yaml.
     """
     if schema.task == "clustering" or any(column.column.kind == "image" for column in schema.columns):
         return tuple(hint_identifiers(schema))
@@ -26,5 +26,5 @@ def find_hints(schema: Schema) -> tuple[str, ...]:
         labels = schema.several.warnings
         return (*labels, *hint_time_order(schema), *hint_repeated_entities(schema), *hint_identifiers(schema))
     ranking = tuple(hint_ranking(schema))
-    entities = () if ranking else hint_repeated_entities(schema)  # a query is no entity of its own
+    entities = () if ranking else hint_repeated_entities(schema)  # a query is not an entity
     return (*hint_survival(schema), *ranking, *hint_time_order(schema), *entities, *hint_identifiers(schema))

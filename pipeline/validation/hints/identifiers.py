@@ -11,8 +11,8 @@ from pipeline.validation.schema import Schema
 
 __all__ = ["hint_identifiers"]
 
-_MIN_ROWS = 20  # of fewer, values may differ by chance
-_MIN_DISTINCT_SHARE = 0.99  # of the rows: a name may be there twice
+_MIN_ROWS = 20  # rows; with fewer, values may differ by chance
+_MIN_DISTINCT_SHARE = 0.99  # minimum share of distinct values
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _HASH = r"[0-9a-fA-F]{16,}"
 _ULID = r"[0-9A-HJKMNP-TV-Z]{26}"
@@ -21,7 +21,7 @@ _MAX_SHOWN = 20  # characters of a value
 
 
 def hint_identifiers(schema: Schema) -> Iterator[str]:
-    """Name the columns of texts that name the rows, with the line that leaves them out."""
+    """Name the text columns that identify rows, with the line that drops them."""
     for column in schema.columns:
         if column.column.kind == "text" and (first := _first_identifier(column.values.drop_nulls())) is not None:
             yield (
@@ -31,9 +31,9 @@ def hint_identifiers(schema: Schema) -> Iterator[str]:
 
 
 def _first_identifier(values: pl.Series) -> str | None:
-    """Return the first of the texts where they identify the rows; else None.
+    """Return the first text if the texts identify the rows; else None.
 
-    Each is there once, and all are alike but for their digits, or are UUIDs, ULIDs or hashes.
+    They are distinct, and differ only in digits, or are UUIDs, ULIDs or hashes.
     """
     distinct = values.unique()
     if len(values) < _MIN_ROWS or len(distinct) < _MIN_DISTINCT_SHARE * len(values):

@@ -1,4 +1,4 @@
-"""Rows of one person or device that a random split would distribute over the splits."""
+"""Find rows of one person or device that a random split would distribute over the splits."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ _ENTITIES = frozenset({
     "account", "session", "borrower", "player", "driver",
 })  # fmt: skip
 _IDENTIFIERS = frozenset({"id", "uid", "uuid", "guid", "identifier"})
-_NUMBERS = frozenset({"#", "no", "nr", "number", "num", "key", "code", "name"})  # they identify beside an entity's word
-# What is the same in later rows: a place, or a kind of something.
+_NUMBERS = frozenset(
+    {"#", "no", "nr", "number", "num", "key", "code", "name"}
+)  # words that make an identifier of an entity's word
+# Places and kinds, which also occur in later rows.
 _KINDS = frozenset({
     "zip", "postal", "region", "zone", "country", "state", "county", "city", "location", "area", "district", "category",
     "department", "type", "class", "kind", "model", "brand", "channel", "browser", "system", "language", "status", "of",
     "count", "total", "per",
 })  # fmt: skip
 _MIN_ENTITIES = 5
-_MIN_ROWS_EACH = 1.5  # in the mean
-_MIN_SHARE, _MIN_Z = 0.1, 5.0  # of the target's variance between entities
+_MIN_ROWS_EACH = 1.5  # mean rows per entity
+_MIN_SHARE, _MIN_Z = 0.1, 5.0  # share of the target's variance between entities
 
 
 def hint_repeated_entities(schema: Schema) -> Iterator[str]:
-    """Name the column whose values repeat and tell the target, where a split by chance mixes their rows."""
+    """Name the column whose entities explain the target, if the split is random."""
     match = _find_entities(schema)
     if not match:
         return
@@ -45,7 +47,7 @@ def hint_repeated_entities(schema: Schema) -> Iterator[str]:
 
 
 def _find_entities(schema: Schema) -> tuple[str, int, int] | None:
-    """Find the identifying column that tells most of the target: its name, its number of values and of rows."""
+    """Return the name, the number of values and of rows of the identifying column that explains most of the target."""
     if schema.spec.split.by != "random":
         return None
     scores = target_scores(schema)
@@ -62,7 +64,7 @@ def _find_entities(schema: Schema) -> tuple[str, int, int] | None:
 
 
 def identifier_columns(schema: Schema) -> Iterator[pl.Series]:
-    """Yield the sampled cells of columns whose name is that of an entity, and whose values repeat."""
+    """Yield the sampled cells of columns that are named as an entity and whose values repeat."""
     for column in schema.columns:
         values = column.values.head(MAX_ROWS).drop_nulls()
         if not names_entity(column.name) or column.column.kind not in ("numeric", "categorical", "text"):

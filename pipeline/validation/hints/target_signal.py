@@ -11,18 +11,18 @@ from pipeline.validation.schema import Schema
 
 __all__ = ["MAX_ROWS", "Signal", "between_groups", "between_neighbors", "target_scores"]
 
-MAX_ROWS = 100_000  # that are looked at: the first ones
-_MAX_CLASSES = 20  # the most frequent, which represent a target of many
+MAX_ROWS = 100_000  # rows that are used: the first ones
+_MAX_CLASSES = 20  # classes that are used: the most frequent ones
 _SEED = 0  # of the order of rows that have the same time
 _MIN_SPAN = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signal:
-    """How much rows, grouped or ordered in some way, tell about the target.
+    """How much a grouping or an order of rows explains of the target.
 
     Attributes:
-        explained: Fraction of the target's variance that they explain: 1 is all of it, 0 is chance.
+        explained: Explained fraction of the target's variance: 1 is all of it, 0 is chance.
         z: ``explained`` in standard deviations of its distribution by chance.
     """
 

@@ -1,4 +1,4 @@
-"""A column of times without a split by time, in a table whose target depends on the time."""
+"""Find a column of times if the target depends on the time and the split does not."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pipeline.validation.schema import Schema
 
 __all__ = ["hint_time_order"]
 
-_BIRTH = frozenset({"birth", "birthday", "birthdate", "born", "dob"})  # how old something is, not when it was seen
+_BIRTH = frozenset({"birth", "birthday", "birthdate", "born", "dob"})  # ages, not times
 _CLOCKS = frozenset({"time", "timestamp", "epoch", "date", "datetime", "year", "day", "week", "month"})
-_MAX_TIMES = 20  # columns that are looked at
+_MAX_TIMES = 20  # columns that are checked
 _MIN_TIMES = 10  # distinct
-_MIN_ORDERED = 0.99  # of the rows: so many follow the one before them in time
-_FIRST_MOMENT = 2 * 86_400  # seconds since 1970: what lies before is a time of day without a date
+_MIN_ORDERED = 0.99  # minimum share of rows that are later than the one before
+_FIRST_MOMENT = 2 * 86_400  # seconds since 1970: earlier values are times of day without a date
 _MIN_Z, _MIN_SHARE = 5.0, 0.15  # of a table in any order
 _MIN_Z_ORDERED = 3.0  # of a table in the order of time
 
@@ -31,7 +31,7 @@ class _Candidate(NamedTuple):
 
 
 def hint_time_order(schema: Schema) -> Iterator[str]:
-    """Name the column by which rows are in time, where a split by chance would test on neighbors of training rows."""
+    """Name the time column of rows whose random test split has neighbors of training rows."""
     if schema.spec.split.by != "random":
         return
     scores = target_scores(schema)

@@ -1,4 +1,4 @@
-"""Tables that look like survival analysis or ranking, which are learned as something simpler."""
+"""Find tables that look like survival analysis or ranking, which are not supported."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MIN_ROWS_EACH = 2.0  # of a query, in the mean
 
 
 def hint_survival(schema: Schema) -> Iterator[str]:
-    """Say that durations of which some are censored are learned as if all had ended."""
+    """Warn that censored durations are learned as if all had ended."""
     name, values = schema.target.name, schema.target_values
     if schema.task == "regression" and _is_duration(name, values):
         events = [column.name for column in schema.columns if _is_event(column.name, column.values, name)]
@@ -46,7 +46,7 @@ def hint_survival(schema: Schema) -> Iterator[str]:
 
 
 def hint_ranking(schema: Schema) -> Iterator[str]:
-    """Say that grades of results are learned row by row, and that rows of a query belong together."""
+    """Warn that relevance grades are learned row by row, and that rows of a query belong together."""
     values = schema.target_values
     is_graded = {*name_words(schema.target.name)} & _GRADES and values.n_unique() <= _MAX_GRADES and _is_whole(values)
     queries = [column.name for column in query_columns(schema)] if is_graded else []

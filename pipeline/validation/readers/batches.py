@@ -28,7 +28,7 @@ _SAMPLE_SHARE = 1 / 6  # of a block, in bytes of text
 
 @dataclass(frozen=True, slots=True)
 class RowBatch:
-    """``read`` is the work of a thread."""
+    """A batch of rows; ``read`` is called in a thread."""
 
     read: Read
     file: str = ""  # of which it is, where there are several
@@ -36,9 +36,11 @@ class RowBatch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableRows:
-    """``sample``: all rows where these are in memory, else some from all over the source, which has about ``expected``.
+    """Rows of a source.
 
-    ``batches``: all rows, as often as asked.
+    ``sample``: all rows if they are in memory, else some from all over the source, which has about ``expected`` rows.
+
+    ``batches`` yields all rows, and may be called repeatedly.
     """
 
     sample: pl.DataFrame
@@ -74,16 +76,16 @@ def open_rows(  # noqa: PLR0913 - a source, and the machine's room
 
     Args:
         source: Its files.
-        workdir: A folder for what is made of them.
-        options: What is known of them.
-        rejected: Takes rows that cannot be read, where all are read at once.
-        is_large: Whether they come in batches.
-        max_bytes: How many may be unpacked of a file.
-        block_bytes: Of text in a batch.
+        workdir: A folder for temporary files.
+        options: How to read them.
+        rejected: Collects unreadable rows, if all rows are read at once.
+        is_large: Read in batches.
+        max_bytes: Maximum unpacked size of a file.
+        block_bytes: Bytes of text in a batch.
         image: The size that images are made to have, where others have it.
 
     Raises:
-        DatasetError: Of a kin that says what is wrong.
+        DatasetError: The source cannot be read; the subclass says why.
     """
     files: list[TableFile] = []
     for file in source.files:

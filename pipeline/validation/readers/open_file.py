@@ -88,13 +88,13 @@ def _is_blank(path: Path, *, is_gzip: bool) -> bool:
 
 
 def _encoding(file: File, options: ReadOptions) -> str:
-    """Return the encoding that is asked for; a later file may be UTF-8 although the training file was not."""
+    """Return the requested encoding; a later file may be UTF-8 although the training file was not."""
     if not options.encoding or not options.names:
         return options.encoding
     with gzip.open(file.path) if file.form.gzipped else file.path.open("rb") as opened:
         try:
             head = opened.read(_LOOK_BYTES)
-        except (OSError, EOFError, zlib.error):  # a damaged gzip file, which who unpacks it names
+        except (OSError, EOFError, zlib.error):  # a damaged gzip file is reported when it is unpacked
             return options.encoding
     detected = detect_encoding(head, is_whole=len(head) < _LOOK_BYTES)
     return "" if detected and (detected.has_mark or detected.codec == UTF_8.codec) else options.encoding

@@ -34,7 +34,7 @@ class ParquetFile(TableFile):
 
     @classmethod
     def open(cls, name: str, path: Path, block_bytes: int) -> Self:
-        """Look at the schema.
+        """Read the schema.
 
         Raises:
             UnreadableDatasetError: The file is empty, cut or damaged.
@@ -56,7 +56,7 @@ class ParquetFile(TableFile):
 
     @property
     def size(self) -> int:
-        """Return the bytes that the cells would take as text."""
+        """Return the approximate size as text, in bytes."""
         return self.rows * len(self.names.names) * _CELL_BYTES
 
     def read_all(self, rejected: RejectedRows) -> pl.DataFrame:
@@ -114,7 +114,7 @@ def scan_parquet(name: str, path: Path) -> tuple[pl.LazyFrame, int]:
 
 @contextmanager
 def report_damage(name: str) -> Iterator[None]:
-    """Replace what polars raises for a damaged file by an error of ours.
+    """Translate polars' errors for a damaged file.
 
     Raises:
         UnreadableDatasetError: The file is damaged.

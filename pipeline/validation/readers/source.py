@@ -27,7 +27,7 @@ __all__ = ["File", "Source", "check_same_columns", "fetch", "hash_files", "is_la
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class File:
-    """A file on the local disk; ``name`` is what the user calls it."""
+    """A file on the local disk; ``name`` is the user's name of it."""
 
     name: str
     path: Path
@@ -71,7 +71,7 @@ def _list_part_files(upload: Upload, named: UploadKey) -> list[tuple[Part, str, 
         )
     if len(upload.parts) > MAX_PARTS:
         raise UnreadableDatasetError(f"'{named.shown}' has more than {MAX_PARTS:,} part files, the maximum")
-    filled = [part_file for part_file in upload.parts if part_file.bytes] or upload.parts  # without bytes: no rows
+    filled = [part_file for part_file in upload.parts if part_file.bytes] or upload.parts  # an empty file has no rows
     files = [(part_file, name := part_file.key.rsplit("/", 1)[1], find_format(name)) for part_file in filled]
     _, first, first_form = files[0]
     for _, name, form in files:

@@ -1,4 +1,4 @@
-"""Convert one sheet of an Excel or OpenDocument workbook to a csv file, which is read as any other."""
+"""Convert one sheet of an Excel or OpenDocument workbook to a csv file."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its she
         path: The workbook: .xlsx, .xlsm, .xlsb, .xls or .ods, whatever its name.
         folder: Where the csv file is written.
         sheet: The sheet's name; empty for the first one that holds a table.
-        is_hint: Take the first one where there is none of that name.
+        is_hint: Take the first sheet if none has that name.
         min_columns: Of a table.
         header: "none" where the first row holds values.
 
@@ -123,7 +123,7 @@ def _check_size(name: str, path: Path) -> None:
 
 
 def _count_cells(packed: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
-    """Count the cells of the sheet's rectangle, for all of which the library takes memory: a far cell may be alone."""
+    """Count the cells of the sheet's bounding rectangle, all of which take memory."""
     columns: set[bytes] = set()
     last_row, overlap = 0, b""
     with packed.open(entry) as file:

@@ -15,8 +15,8 @@ from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["Read", "TableFile"]
 
-# The work of a thread: columns of text are String, those that it is told of as numbers perhaps Float64. The
-# RejectedRows gets the rows that cannot be read.
+# Reads a batch in a thread: columns of text are String, the named numeric ones perhaps Float64. The RejectedRows
+# collects unreadable rows.
 Read = Callable[[Collection[str], RejectedRows], pl.DataFrame]
 
 
@@ -26,17 +26,17 @@ class TableFile(ABC):
 
     name: str
     names: NamedColumns
-    fields: tuple[str, ...]  # the names as the reader has them
+    fields: tuple[str, ...]  # the reader's names
     expected: str  # of a row, as a message says it
     header: Literal["auto", "none"] = "auto"
     is_keyed: bool = False
-    image: tuple[int, ...] = ()  # height, width, channels, where they are images
-    task: Task | None = None  # where the file itself says it
-    facts: Mapping[str, object] = field(default_factory=dict)  # encoding and dialect, as a report tells them
+    image: tuple[int, ...] = ()  # height, width, channels of images
+    task: Task | None = None  # if the file has it
+    facts: Mapping[str, object] = field(default_factory=dict)  # encoding and dialect, for the report
     warnings: tuple[str, ...] = ()
 
     def rename(self, frame: pl.DataFrame) -> pl.DataFrame:
-        """Call columns by their final names where the reader calls them as the file does."""
+        """Rename the reader's columns to their final names."""
         names = dict(zip(self.fields, self.names.names, strict=True))
         return pl.DataFrame([column.alias(names.get(column.name, column.name)) for column in frame])
 
@@ -51,8 +51,8 @@ class TableFile(ABC):
 
     @abstractmethod
     def batches(self) -> Iterator[Read]:
-        """Give the work of reading each batch, in the order of the file."""
+        """Yield the function that reads each batch, in the order of the file."""
 
     @abstractmethod
     def sample(self, fraction: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
-        """Read rows from all over the file, about ``fraction`` of it, and tell how many bytes they have."""
+        """Read about ``fraction`` of the rows, from all over the file; return them and their bytes."""

@@ -12,9 +12,9 @@ from pipeline.contracts.spec.job_spec import Split
 __all__ = ["SPLITS", "SPLIT_TYPE", "assign_by_group", "assign_by_time", "assign_splits", "group_copies"]
 
 SPLITS = ("train", "validation", "test")
-SPLIT_TYPE = pl.Enum(SPLITS)  # compared many times as quickly as strings
+SPLIT_TYPE = pl.Enum(SPLITS)  # compared faster than strings
 _QUANTILES = 20  # strata of a regression target
-_MAX_COPIES = 0.5  # of the rows; where more are copies, the data repeats by nature
+_MAX_COPIES = 0.5  # maximum share of copies; with more, repetition is part of the data
 
 
 def group_copies(frame: pl.DataFrame) -> tuple[pl.Series | None, tuple[str, ...]]:

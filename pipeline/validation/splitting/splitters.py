@@ -33,7 +33,7 @@ __all__ = [
     "explain_untrained",
 ]
 
-_MAX_HELD = 250_000  # validation rows, and test rows: held in memory; more hardly refine the measured quality
+_MAX_HELD = 250_000  # rows of validation and test, which are held in memory; more hardly refine the metrics
 _HASHES = float(2**64)
 
 
@@ -166,7 +166,7 @@ class HashSplitter(Splitter):
     by_time: bool
     max_fractions: tuple[float, float]  # of the hash range: test rows below the first, validation rows below the second
     min_times: tuple[float, float]  # of a split by time: test rows begin at the first, validation rows at the second
-    columns: tuple[str, ...]  # which distinguish the rows
+    columns: tuple[str, ...]  # columns whose hash distinguishes the rows
     ignores_copies: bool  # most rows are copies, so each is assigned by itself
 
     @classmethod

@@ -188,7 +188,7 @@ def _roll_out(
     minutes: float,
     json: bool,
 ) -> None:
-    """Roll a version out beside the live one, and say what that means."""
+    """Start a rollout and describe it."""
     from pipeline.cli.terminal.console import print_json
     from pipeline.contracts.promotion.rollout import RolloutRule
     from pipeline.registry.aliases import AliasRef

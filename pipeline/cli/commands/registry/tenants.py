@@ -143,7 +143,7 @@ def share(
     owner = connection.tenant(tenant)
     find_model(connection, owner, model)
     if with_tenant is not None:
-        connection.tenants.ensure(owner)  # one that has no keys yet has no record
+        connection.tenants.ensure(owner)  # a tenant without keys has no record
         with logged_change(connection, owner, "share", f"{model} {with_tenant} {'revoked' if revoke else role}"):
             connection.tenants.share(owner, model, with_tenant, None if revoke else role)
         verb = "may no longer use" if revoke else f"may use (as {role})"

@@ -1,4 +1,4 @@
-"""archive, delete, undelete, tag, diff: what may be done with versions."""
+"""archive, delete, undelete, tag, diff."""
 
 from __future__ import annotations
 

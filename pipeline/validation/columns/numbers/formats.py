@@ -13,10 +13,10 @@ from pipeline.parsing.numbers import BLANK, CURRENCY, DASH, MAGNITUDE, MAGNITUDE
 
 __all__ = ["Decimals", "count_decimals", "detect_format", "split_spellings"]
 
-MAX_UNITS = 50  # distinct texts after the numbers; more of them are words
-_NEARLY_ALL = 0.99  # of the values with a unit: the share of the same unit
-_MIN_UNIT_SHARE = 0.9  # of the values but zero: with less, numbers without the unit may count in another
-_MIN_PROOF_SHARE = 0.001  # of the ambiguous values: fewer proofs of a decimal mark may be typing errors
+MAX_UNITS = 50  # distinct texts after the numbers; with more, they are words
+_NEARLY_ALL = 0.99  # minimum share of the most frequent unit, of the values with a unit
+_MIN_UNIT_SHARE = 0.9  # minimum share of nonzero values with the unit; below it, the others may have another unit
+_MIN_PROOF_SHARE = 0.001  # minimum proofs of a decimal mark per ambiguous value; fewer may be typing errors
 
 _UNIT = (
     rf"(?:[^\s0-9+\-\u2013\u2014\u2212()<>=.,:;/]\S{{0,15}}?(?:{BLANK}\S{{1,11}}){{0,2}}?"
@@ -70,7 +70,7 @@ _COMMA_GROUPS, _POINT_GROUPS = (rf"^[1-9][0-9]{{0,2}}(?:{mark}[0-9]{{2,3}})*{mar
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decimals:
-    """How many values prove a decimal comma or point, and how many may be either (1,299 and 1.299)."""
+    """Counts of values that prove a decimal comma, a decimal point, or neither (1,299 and 1.299)."""
 
     comma: int
     point: int

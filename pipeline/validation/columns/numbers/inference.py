@@ -24,18 +24,18 @@ from pipeline.validation.columns.numbers.warnings import describe_marks, describ
 
 __all__ = ["InferredNumbers", "decimal_evidence", "infer_numbers"]
 
-_MAX_OTHERS_SHARE = 0.01  # of the values: what is no number, and counts as missing then
-_MIN_VALUES_FOR_STRAY = 20  # of which one may be no number
-_MAX_WORD_SHARE = 0.05  # of the values: one word, such as "on request", that stands for a number that is not known
+_MAX_OTHERS_SHARE = 0.01  # maximum share of values that are no number, and are read as missing
+_MIN_VALUES_FOR_STRAY = 20  # values of which one may be no number
+_MAX_WORD_SHARE = 0.05  # maximum share of one word, such as "on request", that stands for an unknown number
 _MIN_DISTINCT_FOR_WORD = 20  # distinct numbers beside it
-_MAX_CODES_SHARE = 0.01  # of values such as 007, from which numbers would lose their zeros
-_LOOK = 100  # values that are looked at before all are
-_SAMPLE = 2000  # values, evenly over the column, of which the distinct ones say whether it may hold numbers
+_MAX_CODES_SHARE = 0.01  # maximum share of values such as 007, which lose their zeros as numbers
+_LOOK = 100  # values that are checked before all are
+_SAMPLE = 2000  # values sampled evenly over the column
 _SAMPLE_DISTINCT = 200
 _MIN_SAMPLE_NUMBERS = 0.5
 _NO_PROOF = rf"^[^.]*$|{AMBIGUOUS_POINT}"  # of a decimal point
 
-# Whole columns of these are no numbers, although each of their values could be written so.
+# Columns of these are not numeric, although each value could be a number.
 _LAYOUTS = (
     r"^\+[0-9]{8,15}$",  # telephone numbers
     rf"^[0-9]{{3}}(?:{BLANK}[0-9]{{3}}){{2,3}}$",  # telephone and company numbers of nine or twelve digits

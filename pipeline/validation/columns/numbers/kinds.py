@@ -24,7 +24,7 @@ _TIME_NAME = re.compile(
     r"(?i:(?:.*[_\W])?(?:at|on|epoch|unix|time|timestamp|ts|date|datetime|when|zeit|datum|fecha|hora|data|heure|created|updated)"
     r"(?:[_\W].*)?|.*(?:_at|time|timestamp|date|_on)(?:[_\W]?(?:ms|us|ns|s|utc|unix|epoch))?)"
 )
-# A sequence under such a name is a position in time or in an order, which models may learn from.
+# A sequence with such a name is a position in time or in an order, which is a feature.
 _ORDER_NAME = re.compile(
     r"(?i:.*(?:year|month|week|day|hour|minute|time|rank|age|step|period|level|score|order|grade).*)"
 )

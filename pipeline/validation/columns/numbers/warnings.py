@@ -13,7 +13,7 @@ _MARKS = {".": "a point", ",": "a comma", "'": "an apostrophe", " ": "a blank"}
 
 
 def describe_marks(name: str, number_format: NumberFormat, *, is_ambiguous: bool) -> tuple[str, ...]:
-    """Say which decimal mark and which mark between thousands a column has, unless they are the plain ones."""
+    """Describe a column's decimal mark and thousands separator, unless they are the default."""
     decimal, group = number_format.decimal, number_format.group
     if is_ambiguous:
         mark = "," if group == "," else "."
@@ -33,7 +33,7 @@ def describe_marks(name: str, number_format: NumberFormat, *, is_ambiguous: bool
 def describe_reading(
     name: str, number_format: NumberFormat, spellings: pl.DataFrame, *, bounds: int, is_ambiguous: bool
 ) -> tuple[str, ...]:
-    """Say what stands for the numbers of a column, and what is removed from them.
+    """Describe how a column's numbers are written, and what is removed from them.
 
     Args:
         name: of the column.

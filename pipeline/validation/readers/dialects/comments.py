@@ -20,7 +20,7 @@ class Comments:
     """The records without comments. ``header`` is a comment of the table's width right above the rows, if any."""
 
     records: tuple[TextRow, ...]
-    prefix: str = ""  # of comment lines
+    prefix: str = ""  # prefix of comment lines
     among_rows: bool = False
     lines: tuple[int, ...] = ()
     header: TextRow | None = None  # its cells without the prefix

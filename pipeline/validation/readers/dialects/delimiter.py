@@ -16,19 +16,19 @@ from pipeline.validation.readers.dialects.records import BLANKS, Head, TextRow, 
 
 __all__ = ["NO_DELIMITER", "Separation", "choose_delimiter", "read_hint", "separate"]
 
-NO_DELIMITER = "\x1f"  # the unit separator, which does not occur in text: the file has one column
+NO_DELIMITER = "\x1f"  # the ASCII unit separator, which text does not contain: the file has one column
 _USUAL = (",", ";", "\t", "|")
 _UNUSUAL = ("^", "~", ":")
 _DOUBLE_COLON = "::"
 _MAX_SCORED_ROWS = 200
-_MIN_SOUND_FRACTION = 0.9  # of the rows, that a usual delimiter cuts alike: then blanks are part of the values
+_MIN_SOUND_FRACTION = 0.9  # share of rows that a usual delimiter splits alike; then blanks are part of the values
 _MIN_SOUND_SCORE = 0.7
 _POINT = re.compile(r"[0-9]\.[0-9]")  # before decimals
 _MIN_CLEAR_SHARE = 0.95  # of rows that an unusual delimiter must split into equally many fields
 _MIN_BLANKS_SHARE = 0.8
 _HINT = re.compile(r'\s*"?sep=(\\t|[^\r\n"])\1*"?[\s,;]*', re.IGNORECASE)
 _SCORES = {"number": 1.0, "date": 1.0, "measure": 0.95, "word": 0.9, "empty": 0.9, "text": 0.8}
-_HOLDS_DELIMITER = 0.3  # score of a cell in which another delimiter may be the right one
+_HOLDS_DELIMITER = 0.3  # score of a cell with another possible delimiter
 _HOLDS_PUNCTUATION = 0.6  # the other delimiter is followed by a blank, as in a sentence
 _QUOTED = 0.85
 _DELIMITS = re.compile(r"[,;|\t](?=\S)")
@@ -50,12 +50,12 @@ class Separation:
 
     @cached_property
     def last_rows(self) -> list[TextRow]:
-        """Return the last rows that have the width."""
+        """Return the last rows with this width."""
         return [record for record in self.records if record.width == self.width][-_MAX_SCORED_ROWS:]
 
     @cached_property
     def mean_score(self) -> float:
-        """Return the mean score of the cells of ``last_rows``, of which there are some."""
+        """Return the mean score of the cells of ``last_rows``."""
         scores = [[_score_cell(cell, row.text, self.delimiter) for cell in row.cells or ()] for row in self.last_rows]
         return sum(map(sum, scores)) / sum(map(len, scores))
 
@@ -74,7 +74,7 @@ def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collec
     Args:
         name: Name of the file, for messages.
         head: Its first lines.
-        preferred: The delimiter that the file's name or its first line says, else None.
+        preferred: Delimiter given by the file's name or its first line, else None.
         names: Columns that a trained model expects; a header with only one of them is one column.
 
     Raises:
@@ -102,7 +102,7 @@ def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collec
 
 
 def _is_clear_cut(separation: Separation, *, is_rival: bool) -> bool:
-    """Return whether ``::`` cuts nearly all rows alike; beside a usual delimiter that does, its first field decides."""
+    """Return whether ``::`` splits nearly all rows alike; if a usual delimiter does too, the first field decides."""
     rows = [record for record in separation.records if record.width == separation.width][:_MAX_SCORED_ROWS]
     if separation.width < 2 or len(rows) < 2 or separation.fraction < _MIN_CLEAR_SHARE:
         return False
@@ -111,7 +111,7 @@ def _is_clear_cut(separation: Separation, *, is_rival: bool) -> bool:
 
 
 def _is_sound(separation: Separation) -> bool:
-    """Return whether a usual delimiter cuts nearly all rows alike, and into fields that mean something."""
+    """Return whether a usual delimiter splits nearly all rows alike, into fields of recognizable kinds."""
     if separation.delimiter not in _USUAL or separation.width < 2 or separation.fraction < _MIN_SOUND_FRACTION:
         return False
     if separation.delimiter == "," and not any(_POINT.search(record.text) for record in separation.last_rows):
@@ -120,7 +120,7 @@ def _is_sound(separation: Separation) -> bool:
 
 
 def separate(head: Head, delimiter: str) -> Separation:
-    """Split the head by one delimiter; blanks before quotes are skipped where that gives more rows the same width."""
+    """Split the head by one delimiter; blanks before quotes are skipped if more rows then have the same width."""
     separation = _separate(head, delimiter, padded_quotes=False)
     if delimiter != BLANKS and re.search(re.escape(delimiter) + r'[ \t]+"', head.text):
         padded = _separate(head, delimiter, padded_quotes=True)

@@ -39,18 +39,18 @@ _MAX_DESCRIBED = 2  # lines between the header and the rows
 
 
 def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, options: ReadOptions) -> Dialect:
-    """Detect how ``path`` is written. Only its first lines and its last 64 KB are read.
+    """Detect the dialect of ``path``, from its first lines and its last 64 KB.
 
     Args:
         name: Name of the file, for messages.
         path: UTF-8 text; a few lines may hold other bytes.
         start: Bytes of a byte order mark.
-        delimiter: The one that the file's name says, else None.
-        options: What is known of the file; ``names`` are those of a known model.
+        delimiter: Delimiter given by the file's name, else None.
+        options: How to read the file; ``names`` are those of a known model.
 
     Raises:
         InvalidColumnsError: The file has one column.
-        UnreadableDatasetError: The header is not well quoted.
+        UnreadableDatasetError: The header has an unclosed or misplaced quote.
     """
     head = read_head(path, start)
     hint = read_hint(head)
@@ -73,7 +73,7 @@ def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, 
 
 
 def _find_table(comments: Comments, width: int, options: ReadOptions) -> tuple[TableStart, TextRow | None]:
-    """Return the table, and a header that is skipped: a model that was trained without one knows no names."""
+    """Return the table, and a skipped header: a model that was trained without a header knows no names."""
     records = comments.records
     named = find_named_header(records, options.names, width) if options.names else None
     if named is not None:
@@ -149,7 +149,7 @@ def _header_fields(header: TextRow | None, separation: Separation) -> tuple[str,
 def _find_repeated(
     header: TextRow | None, rows: Sequence[TextRow], tail: Tail, separation: Separation
 ) -> tuple[int, ...] | None:
-    """Return the lines of the head where the header comes again, none if only the tail has it; None: nowhere."""
+    """Return the lines where the header is repeated; none if only the tail has it; None if it is not repeated."""
     if header is None:
         return None
     lines = tuple(row.line for row in rows if row.cells == header.cells)

@@ -1,4 +1,4 @@
-"""The dialect of a delimited text file: where its table is, and how its rows are written."""
+"""Dialect of a delimited text file: position of its table, and format of its rows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["Dialect"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dialect:
-    """How one file is written. Byte offsets are those of the UTF-8 file."""
+    """Dialect of one file. Byte offsets are those of the UTF-8 file."""
 
     delimiter: str  # one character, or "::"; " " means runs of blanks and tabs
     fields: tuple[str, ...]  # header cells as written; invented ("column_1", ...) when there is no header
@@ -20,7 +20,7 @@ class Dialect:
     comment: str = ""  # prefix of comment lines among the rows
     comment_rows: bool = False  # a comment line may be as wide as a row: one that was commented out
     extra_fields: int = 0  # empty fields at the end of each data row that the header lacks
-    repeats_header: bool = False  # the header line comes again among the rows
+    repeats_header: bool = False  # the header is repeated among the rows
     index_field: bool = False  # rows begin with a row name, for which the header has no field
     units: tuple[str, ...] = ()  # the unit row that was skipped
     padded_quotes: bool = False  # quoted fields follow blanks: 1, "a, b"

@@ -18,7 +18,7 @@ __all__ = ["Body", "Footer", "Tail", "find_footer", "read_tail"]
 
 _TAIL_BYTES = 64 << 10
 _MAX_LINES = 40
-_MAX_RAGGED_SHARE = 0.02  # of rows narrower than the table, beyond which a narrow row is one of them
+_MAX_RAGGED_SHARE = 0.02  # share of narrow rows from which on a narrow row is data
 _TOTAL = re.compile(
     r"(?:grand |sub-?|sub |overall |column )?(?:totals?|sums?|summe|gesamt(?:summe|ergebnis)?|insgesamt|zwischensumme"
     r"|averages?|avg\.?|means?|durchschnitt|mittelwert|average total|somme|moyenne|total général|suma|promedio|media"
@@ -47,7 +47,7 @@ _MAX_PROFILED = 500  # rows
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Body:
-    """What the data rows are like. ``totals`` None: not all rows are there."""
+    """Properties of the data rows. ``totals`` is None if not all rows are known."""
 
     delimiter: str
     padded_quotes: bool
@@ -72,8 +72,8 @@ class Body:
 
         Args:
             rows: The first rows.
-            separation: How they are written.
-            extra: Empty fields at the end of each.
+            separation: Their delimiter and fields.
+            extra: Number of empty fields at the end of each.
             is_whole: These are all rows.
             is_known: The file is a later one of a known model.
         """
@@ -123,7 +123,7 @@ def read_tail(path: Path, head: Head, start: int) -> Tail:
         file.seek(begin)
         lines = file.read().splitlines(keepends=True)
     if begin > start and lines:
-        begin += len(lines.pop(0))  # it may have begun before
+        begin += len(lines.pop(0))  # it may begin earlier
     offsets = [begin]
     for line in lines:
         offsets.append(offsets[-1] + len(line))
@@ -131,7 +131,7 @@ def read_tail(path: Path, head: Head, start: int) -> Tail:
 
 
 def find_footer(tail: Tail, body: Body) -> Footer | None:
-    """Go up from the last line while the lines are no data rows. Lines of the delimiter alone belong to a footer."""
+    """Find the footer from the last line upward. Lines of delimiters alone belong to it."""
     top: int | None = None
     count = 0
     gap = _last_gap(tail, body)
@@ -191,7 +191,7 @@ def _is_blank(text: str, body: Body) -> bool:
 
 
 def is_footer_row(cells: Sequence[str], text: str, body: Body, line: int, *, after_gap: bool) -> bool:
-    """Return whether a line after the data is no row of it. Of a known model a row as wide as the table is one."""
+    """Return whether a line after the data is a footer's. In a file of a known model a row of full width is not."""
     first = next(cell for cell in cells if cell)
     filled = sum(cell != "" for cell in cells)
     narrow = len(cells) < body.min_width or (filled * 2 <= body.filled and body.filled > 1)

@@ -1,4 +1,4 @@
-"""The header: which line names the columns, what comes before it, or that there is none."""
+"""Find the header: the line that names the columns, and the lines before it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MAX_NOTE_VALUES = 4  # notes such as "Version,5" that look like rows
 _INVENTED = re.compile(r"column_\d+")
 _PROSE_WORDS = 4
 _MAX_RAGGED_SHARE = 0.02
-_MAX_REPEATED_SHARE = 0.05  # of the rows: a header that comes again
+_MAX_REPEATED_SHARE = 0.05  # maximum share of repeated headers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,13 +133,13 @@ def _has_names(records: Sequence[TextRow], index: int, profiles: Sequence[Column
 
 
 def _without_repeats(header: TextRow, rows: Sequence[TextRow]) -> Sequence[TextRow]:
-    """Leave out rows that repeat a header, as exports that were joined do; rows that are often alike are data."""
+    """Drop rows that repeat a header, as joined exports have; frequent equal rows are data."""
     unique_rows = [row for row in rows if row.cells != header.cells]
     return unique_rows if len(rows) - len(unique_rows) <= len(rows) * _MAX_REPEATED_SHARE else rows
 
 
 def header_evidence(record: TextRow, rows: Sequence[TextRow], profiles: Sequence[ColumnEvidence]) -> float:
-    """Weigh whether ``record`` names the columns (> 0) or is one of their rows (< 0); 0: nothing tells."""
+    """Return evidence that ``record`` is a header (> 0) or a data row (< 0); 0 if there is none."""
     cells = record.cells or ()
     pairs = [(cell, profile) for cell, profile in zip(cells, profiles, strict=False) if not is_missing(cell)]
     if not rows or all(profile.kind == "empty" for profile in profiles):
@@ -157,7 +157,7 @@ def header_evidence(record: TextRow, rows: Sequence[TextRow], profiles: Sequence
 
 
 def _is_index_header(cells: Sequence[str], rows: Sequence[TextRow]) -> bool:
-    """Return whether the first column has no name and counts the rows, as pandas writes it: ``,0``."""
+    """Return whether the first column is an unnamed index, as pandas writes it: ``,0``."""
     if cells[0]:
         return False
     numbers = [number_of(row.cells[0]) for row in rows[:_LOOK_AHEAD] if row.cells]
@@ -209,7 +209,7 @@ def _is_regular(cells: Sequence[str]) -> bool:
 
 
 def _advance(records: Sequence[TextRow], header: int, width: int, profiles: Sequence[ColumnEvidence]) -> int:
-    """Go on from notes that are as wide as the table to the header below them."""
+    """Skip notes that are as wide as the table to the header below them."""
     first, values = header, 0
     for index in range(header + 1, min(header + 1 + _MAX_ADVANCE, len(records))):
         record = records[index]

@@ -1,4 +1,4 @@
-"""How the header's fields and the rows' fields go together."""
+"""Match the fields of the header with those of the rows."""
 
 from __future__ import annotations
 

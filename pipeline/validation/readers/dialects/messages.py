@@ -37,7 +37,7 @@ def name_lines(lines: Sequence[int]) -> str:
 
 
 def tell_delimiter(separation: Separation, promised: str | None) -> tuple[str, ...]:
-    """Warn when the delimiter is not the ``promised`` one of the file's name."""
+    """Warn if the delimiter is not the one of the file's name, ``promised``."""
     if promised and separation.delimiter != promised:
         return ("the fields are not separated by tabs, as the file's name says: another delimiter was detected",)
     return ()

@@ -33,7 +33,7 @@ _MAX_HEAD_BYTES = 1 << 20
 _MIN_HEAD_LINES = 400
 _MIN_LONG_HEAD_LINES = 200
 _MIN_WIDE_LINES = 8  # in a table with very long lines
-_MAX_RETRIES = 50  # of records that are not well quoted: each retry may read the whole head again
+_MAX_RETRIES = 50  # of badly quoted records: each retry may read the whole head again
 _QUOTED_OR_BLANKS = re.compile(r'"(?:[^"]|"")*"|[ \t]+')
 
 
@@ -61,7 +61,7 @@ class TextRow:
     start: int  # bytes
     end: int
     text: str
-    cells: tuple[str, ...] | None  # stripped; None: not well quoted
+    cells: tuple[str, ...] | None  # stripped; None if quotes are unclosed or misplaced
     width: int  # the number of cells
 
     @property
@@ -103,7 +103,7 @@ def _read_lines(path: Path, start: int, length: int, size: int) -> Head:
 def parse_records(head: Head, delimiter: str, *, padded_quotes: bool = False) -> list[TextRow]:
     """Split the head into records, blank lines left out.
 
-    A record that is not well quoted is one line without cells: a preamble with a lone quote must not hide the table.
+    A badly quoted record is one line without cells: a lone quote in a preamble must not hide the table.
     """
     csv.field_size_limit(MAX_FIELD_CHARACTERS)
     records = list(_Parser(head, delimiter, padded_quotes).parse())
@@ -113,7 +113,7 @@ def parse_records(head: Head, delimiter: str, *, padded_quotes: bool = False) ->
 
 
 class _Parser:
-    """Feeds lines to the csv module and knows how many it took."""
+    """Feeds lines to the csv module and counts those it took."""
 
     def __init__(self, head: Head, delimiter: str, padded_quotes: bool) -> None:
         self._head = head
@@ -167,12 +167,12 @@ class _Parser:
 
 
 def csv_delimiter(delimiter: str) -> str:
-    """Return the delimiter for the csv module, which reads lines as csv_line writes them."""
+    """Return the delimiter for the csv module, for lines of csv_line."""
     return delimiter if len(delimiter) == 1 else _SEPARATOR
 
 
 def csv_line(line: str, delimiter: str) -> str:
-    """Write a line as the csv module reads it: one blank for a run, one character for a delimiter of several."""
+    """Rewrite a line for the csv module: one blank for a run of blanks, one character for a longer delimiter."""
     if delimiter == BLANKS:
         return collapse_blanks(line)
     return line if len(delimiter) == 1 else line.replace(delimiter, _SEPARATOR)
@@ -186,12 +186,12 @@ def collapse_blanks(line: str) -> str:
 
 
 def restore_cells(cells: list[str], delimiter: str) -> list[str]:
-    """Return cells as the file has them: a quoted one may hold a delimiter of several characters."""
+    """Restore delimiters of several characters within quoted cells."""
     return cells if len(delimiter) == 1 else [cell.replace(_SEPARATOR, delimiter) for cell in cells]
 
 
 def split_line(text: str, delimiter: str, *, padded_quotes: bool = False) -> tuple[str, ...] | None:
-    """Split the text of one record, cells as written; None when it is not well quoted."""
+    """Split the text of one record into cells as written; None if quotes are unclosed or misplaced."""
     lines = io.StringIO(csv_line(text, delimiter), newline="")
     reader = csv.reader(lines, delimiter=csv_delimiter(delimiter), strict=True, skipinitialspace=padded_quotes)
     try:

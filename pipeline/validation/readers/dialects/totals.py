@@ -14,7 +14,7 @@ from pipeline.validation.readers.dialects.records import TextRow
 
 __all__ = ["ColumnTotals"]
 
-_MAX_CHANCE = 0.02  # that values of a data row are the sums or means by coincidence
+_MAX_CHANCE = 0.02  # maximum probability that sums or means are a coincidence
 _MAX_UNLABELED_CHANCE = 0.001  # where all cells are numbers
 _NEUTRAL = 0.999  # the sum of a column of zeros
 _MIN_VALUES = 2
@@ -27,13 +27,13 @@ _FORMATS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """The values above the row, and the digits that they have after the decimal mark at most."""
+    """The values above the row, and their maximum number of decimals."""
 
     values: tuple[float, ...]
     decimals: int
 
     def chance(self, total: float, decimals: int) -> float:
-        """Return how likely a value of the column is such a sum or mean by coincidence; 1: it is none."""
+        """Return the probability that such a sum or mean is a coincidence; 1 if the value is none."""
         values = self.values
         rounding = 0.5 * 10.0**-decimals
         spread = max(values) - min(values)
@@ -54,7 +54,7 @@ class _Column:
 
 @dataclass(slots=True)
 class ColumnTotals:
-    """All rows of a table, to compare the last ones with their columns' sums and means."""
+    """Columns of a table, whose sums and means are compared with the last rows."""
 
     rows: Sequence[TextRow]
     width: int
@@ -115,7 +115,7 @@ class ColumnTotals:
 
 
 def _multiply_chances(chances: Iterable[float]) -> float:
-    """Return their product; 1 as soon as one is no total, which the usual data row shows in its first column."""
+    """Return the product; 1 as soon as one factor is 1, as in the first column of most data rows."""
     result = 1.0
     for chance in chances:
         if chance >= 1.0:

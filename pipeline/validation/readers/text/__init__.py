@@ -1,1 +1,1 @@
-"""Files of text, as batches of rows: csv and its kin, and JSON lines."""
+"""Text files as batches of rows: delimited text, and JSON lines."""

@@ -13,7 +13,7 @@ from pipeline.validation.limits import MAX_LINE_BYTES
 
 __all__ = ["BLOCK_BYTES", "Block", "Lines", "blocks_of", "heads_of"]
 
-BLOCK_BYTES = 12 << 20  # polars holds four or five times as much while it reads one; more take memory
+BLOCK_BYTES = 12 << 20  # polars needs four or five times as much while it reads one
 _MIN_HEAD = 1 << 10
 _TAIL = 64 << 10
 _LOOK = 10_000  # line ends, from the last one on, at which a block may be cut
@@ -21,7 +21,7 @@ _LOOK = 10_000  # line ends, from the last one on, at which a block may be cut
 
 @dataclass(slots=True)
 class Lines:
-    """Line numbers of a file, counted when one is asked for: those of most files never are.
+    """Line numbers of a file, counted on demand.
 
     Attributes:
         path: The file.

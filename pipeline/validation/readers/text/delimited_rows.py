@@ -1,7 +1,7 @@
-"""The rows of one block of delimited text.
+"""Read the rows of one block of delimited text.
 
-polars reads a regular block. What it refuses, or would read in silence with cells missing, is read again row by row by
-the csv module, which knows the lines: broken rows are rejected, and polars reads the rest in a regular form.
+polars reads regular blocks. Blocks that it refuses, or would read with cells missing, are read row by row by the csv
+module, which knows the lines: broken rows are rejected, and polars reads the rest in a regular form.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def read_rows(  # noqa: PLR0913, PLR0917 - a block, how it is written, and where
         dialect: How they are written.
         names: The columns' names, one for each field of a row.
         numbers: Columns that are Float64 where all cells are plain numbers, else String as the others.
-        rejected: Takes the rows that cannot be read.
+        rejected: Collects the unreadable rows.
         scratch: A folder for temporary files.
         missing: Texts that are null in a column of ``numbers``.
 
@@ -65,7 +65,7 @@ def read_rows(  # noqa: PLR0913, PLR0917 - a block, how it is written, and where
 
 
 def _read_regular(data: bytes, dialect: Dialect, names: Sequence[str], numbers: Collection[str]) -> pl.DataFrame | None:
-    """Read by polars; None when a row has another width, or a cell of ``numbers`` is not a number."""
+    """Read the block by polars; None if a row has another width, or a cell of ``numbers`` is not a number."""
     regular = _make_regular(data, dialect)
     if regular is None:
         return None
@@ -107,7 +107,7 @@ def _may_hold_stray_quotes(rows: pl.DataFrame, data: bytes, dialect: Dialect) ->
 
 
 def _drop_blank_lines(frame: pl.DataFrame, data: bytes, separator: str, dialect: Dialect) -> pl.DataFrame | None:
-    """Return the rows without blank lines; None when a row may be short: polars fills it with nulls."""
+    """Drop blank lines; None if a row may be short, which polars would fill with nulls."""
     if frame.get_columns()[-1].null_count() == 0:
         return frame
     rows = frame.filter(~pl.all_horizontal(pl.all().is_null()))
@@ -117,7 +117,7 @@ def _drop_blank_lines(frame: pl.DataFrame, data: bytes, separator: str, dialect:
 
 
 def _make_regular(data: bytes, dialect: Dialect) -> tuple[bytes, str] | None:
-    """Rewrite what polars cannot read, and return the separator to read it by; None when quotes forbid it."""
+    """Rewrite the block for polars, and return its separator; None if quotes forbid it."""
     quoted = b'"' in data
     if quoted and (dialect.padded_quotes or dialect.comment or dialect.delimiter == BLANKS):
         return None
@@ -137,7 +137,7 @@ def _make_regular(data: bytes, dialect: Dialect) -> tuple[bytes, str] | None:
 
 
 def _collapse_blanks(data: bytes) -> bytes:
-    """Write one blank for each run, as collapse_blanks does for a line; a pattern takes ten times as long."""
+    """Replace each run of blanks by one; ten times as fast as a pattern."""
     data = data.replace(b"\r\n", b"\n").replace(b"\t", b" ")
     while b"  " in data:
         data = data.replace(b"  ", b" ")
@@ -167,7 +167,7 @@ def _holds_header(rows: pl.DataFrame, dialect: Dialect) -> bool:
 
 
 def _are_foreign(rows: pl.DataFrame, fields: Sequence[str]) -> bool:
-    """Return whether a column of numbers has a field that is none: no row is like the fields."""
+    """Return whether a field of a numeric column is no number, so that no row equals the fields."""
     return any(
         series.dtype != pl.String and number_of(field) is None
         for series, field in zip(rows.get_columns(), fields, strict=True)
@@ -179,7 +179,7 @@ def _empty(names: Sequence[str], numbers: Collection[str]) -> pl.DataFrame:
 
 
 def _cast_numbers(frame: pl.DataFrame, numbers: Collection[str], missing: Collection[str]) -> pl.DataFrame:
-    """Cast the columns in which each cell is a number, so that one word costs its own column alone."""
+    """Cast the columns in which each cell is a number, so that one word affects only its own column."""
     return pl.DataFrame(
         [_cast(series, missing) if series.name in numbers else series for series in frame.get_columns()]
     )
@@ -198,7 +198,7 @@ def _cast(series: pl.Series, missing: Collection[str]) -> pl.Series:
 def _read_each(  # noqa: PLR0913, PLR0917 - as read_rows
     data: bytes, dialect: Dialect, names: Sequence[str], first_line: int, rejected: RejectedRows, scratch: Path
 ) -> pl.DataFrame:
-    """Write the good rows in a regular form and read that."""
+    """Rewrite the good rows in a regular form and read that."""
     with tempfile.NamedTemporaryFile("w", dir=scratch, suffix=".csv", encoding="utf-8", newline="") as regular:
         if not _write_regular(data, dialect, first_line, rejected, regular.file):
             return _empty(names, ())

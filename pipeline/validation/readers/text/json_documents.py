@@ -16,7 +16,7 @@ from pipeline.validation.readers.text.plain_text import PlainText
 __all__ = ["convert_document", "may_be_json"]
 
 _MAX_BYTES = 256 << 20
-_MAX_COLUMNS_BYTES = 64 << 20  # of a document by column, whose values are in memory as objects
+_MAX_COLUMNS_BYTES = 64 << 20  # of a document by column, which is held in memory as objects
 _LOOK_BYTES = 64 << 10
 _START = re.compile(rb'\s*(?:\{\s*["}]|\[\s*[\[{\]])')
 _ARRAY = re.compile(rb'\s*\[\s*\{\s*"')
@@ -26,7 +26,7 @@ _EXPECTED = 'an array of objects, such as [{"age": 38}, ...], or one object per 
 
 
 class _OtherShapeError(ValueError):
-    """The document is JSON, and no list of objects."""
+    """The document is JSON, but no list of objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def convert_document(text: PlainText, scratch: Path, *, is_json: bool) -> PlainT
         is_json: The file's name says that it is JSON.
 
     Returns:
-        The new file; None where each line is an object already, or the file is no JSON document.
+        The new file; None if each line is an object already, or the file is no JSON document.
 
     Raises:
         UnreadableDatasetError: The document is too large, damaged, or holds no list of objects.

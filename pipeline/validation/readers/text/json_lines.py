@@ -1,7 +1,7 @@
 """Read JSON lines: one object per line.
 
-Each line is read by itself, so that a broken one costs itself and rows that share no keys cannot grow a table too large
-to hold. Values become text, and are typed as the text of a csv file is.
+Each line is parsed alone, so that a broken line affects only itself, and rows without common keys cannot exhaust the
+memory. Values become text, and are typed as the text of a csv file is.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Cells:
             self.nested[key] += 1
             return None
         if isinstance(value, float) and value.is_integer():
-            return str(int(value))  # as a request's 1.0 is read where a category is expected
+            return str(int(value))  # as 1.0 in a request is read as a category
         if isinstance(value, float):
             return write_number(value)
         return str(value).lower() if isinstance(value, bool) else str(value)
@@ -61,8 +61,7 @@ class _Cells:
 class KeyOrder:
     """One order for the keys of all rows.
 
-    A key comes after the one before it in its own row. The key that ends most rows is the last, for it is the target
-    unless another is chosen.
+    Keys follow their order in the rows. The last key of most rows is the last one, since it is the default target.
     """
 
     def __init__(self) -> None:

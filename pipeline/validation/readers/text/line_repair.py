@@ -84,7 +84,7 @@ def _decode(line: bytes) -> tuple[bytes, str]:
 def _repair_words(line: bytes) -> bytes:
     """Return ``line`` with the bytes that are not UTF-8 read as Windows-1252.
 
-    What is valid beside them is kept: a line with one damaged cell has others that are whole.
+    Valid bytes are kept: a line with one damaged cell has others that are intact.
 
     Raises:
         UnicodeDecodeError: A byte is not in Windows-1252 either.

@@ -1,4 +1,4 @@
-"""Make any text file a file of UTF-8: unpack it, tell its encoding, and transcode it in chunks."""
+"""Convert any text file to UTF-8: unpack it, detect its encoding, and transcode it in chunks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.validation.readers.text.transcoding import LegacyText, transcode
 __all__ = ["PlainText", "RepairedLine", "make_plain_text", "repair_lines"]
 
 _CHUNK_BYTES = 1 << 20
-_MAX_SCANNED_BYTES = 64 << 20  # of a larger file the lines of some places are looked at
+_MAX_SCANNED_BYTES = 64 << 20  # bytes; of a larger file samples are used
 _SAMPLED_PLACES = 16
 _PLACE_BYTES = 256 << 10
 _MAX_HIGH_BYTES = 2 << 20  # of lines that are not ASCII
@@ -35,7 +35,7 @@ class PlainText:
         path: The original file where nothing had to be done.
         start: How many bytes of a byte-order mark to skip.
         encoding: What the file was written in.
-        warnings: What a user should know about how it was read.
+        warnings: Warnings about how it was read.
     """
 
     name: str
@@ -55,8 +55,8 @@ def make_plain_text(  # noqa: PLR0913 - what a file is called, where it is, and 
         path: The file as it was sent.
         folder: Where files may be written.
         is_gzip: The file is compressed.
-        encoding: What ``encoding`` of train.yaml says; "" to tell it from the bytes.
-        max_bytes: The most bytes that the unpacked file may have.
+        encoding: ``encoding`` of train.yaml; "" to detect it from the bytes.
+        max_bytes: Maximum size of the unpacked file.
 
     Raises:
         InvalidJobSpecError: ``encoding`` is not the name of a text encoding.
@@ -134,7 +134,7 @@ def _detect(path: Path) -> TextEncoding | None:
 
 
 def _list_high_lines(path: Path, size: int) -> Iterator[bytes]:
-    """Return lines that are not ASCII from the whole file, or of a large one from some places of it."""
+    """Return non-ASCII lines of the whole file, or of samples of a large one."""
     room = _MAX_HIGH_BYTES
     for lines in _read_places(path, size):
         high = [line for line in lines.split(b"\n") if not line.isascii()]
@@ -148,7 +148,7 @@ def _read_places(path: Path, size: int) -> Iterator[bytes]:
     """Return the parts behind the first chunk that are not ASCII, each to the end of its last line."""
     is_scanned = size <= _MAX_SCANNED_BYTES
     length, step = (_CHUNK_BYTES, 0) if is_scanned else (_PLACE_BYTES, size // _SAMPLED_PLACES)
-    buffer = bytearray(length)  # one for all: a new one for each part takes longer than to read it
+    buffer = bytearray(length)  # one buffer for all parts: allocating takes longer than reading
     with path.open("rb") as file:
         file.seek(_CHUNK_BYTES)
         file.readline(MAX_LINE_BYTES)

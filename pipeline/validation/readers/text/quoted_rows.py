@@ -24,12 +24,12 @@ _MAX_PROFILED = 500  # rows
 _MIN_FIT_SHARE = 0.9  # of the cells in columns of numbers, dates or categories
 _MIN_WIDTH = 3  # of rows that are told by their width alone
 _MIN_LINES = 3
-_MAX_COMPARED = 50  # lines after a quote that does not close
+_MAX_COMPARED = 50  # lines compared after an unclosed quote
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """``fields`` None: it is not well quoted."""
+    """A row of the text; ``fields`` is None if its quotes are unclosed or misplaced."""
 
     line: int
     lines: int
@@ -39,12 +39,12 @@ class Row:
     is_repaired: bool = False  # a quote was read as a character
 
     def fit(self, dialect: Dialect) -> list[str] | None:
-        """Return the fields of a good row without the empty ones at its end."""
+        """Return the fields of a row of the table's width, without empty ones at its end; else None."""
         return _fit(self.fields, dialect) if self.is_decoded and self.fields is not None else None
 
     @property
     def reason(self) -> str:
-        """Return what is wrong with a row that does not fit."""
+        """Return the reason for rejecting the row."""
         if not self.is_decoded:
             return "holds bytes that are not UTF-8 text"
         if self.fields is not None:
@@ -56,8 +56,8 @@ class Row:
 def split_rows(data: bytes, dialect: Dialect, first_line: int) -> Iterator[Row]:
     """Split all rows.
 
-    A line that is not well quoted is read with its quotes as characters where that makes it as wide as the table. So
-    are the lines of a quoted cell when they are whole rows: two stray quotes are its ends.
+    A line with an unclosed or misplaced quote is read with its quotes as characters if it then has the table's width.
+    So are the lines of a quoted cell if they are whole rows: its ends are then two stray quotes.
 
     Args:
         data: Whole rows, UTF-8 but for a few bytes.
@@ -85,7 +85,7 @@ def split_rows(data: bytes, dialect: Dialect, first_line: int) -> Iterator[Row]:
 
 
 def _read_records(lines: _Lines, dialect: Dialect) -> Iterator[tuple[Row, list[str]]]:
-    """Yield rows with their lines. After one that is not well quoted, the csv module goes on at the next line."""
+    """Yield rows with their lines. After a badly quoted one, the csv module continues at the next line."""
     csv.field_size_limit(MAX_FIELD_CHARACTERS)
     reader = csv.reader(
         lines, delimiter=csv_delimiter(dialect.delimiter), strict=True, skipinitialspace=dialect.padded_quotes
@@ -118,7 +118,7 @@ def _fit(fields: list[str], dialect: Dialect) -> list[str] | None:
 
 
 def _read_as_characters(text: str, dialect: Dialect) -> list[str] | None:
-    """Return the fields of a line that is not well quoted; None when it is not as wide as the table."""
+    """Split a badly quoted line; None if it has not the table's width."""
     line = csv_line(text.rstrip("\r\n"), dialect.delimiter).rstrip("\n")
     delimiter = csv_delimiter(dialect.delimiter)
     for fields in (_split_at_ends(line, delimiter), line.split(delimiter)):
@@ -168,7 +168,7 @@ def _precedes_rows(texts: Sequence[str], profiles: Sequence[ColumnEvidence], dia
 def _are_rows(
     table: Sequence[Sequence[str]], profiles: Sequence[ColumnEvidence], dialect: Dialect, *, min_lines: int = 0
 ) -> bool:
-    """Return whether lines after the first hold values of the columns: a poem may have a comma in each of its lines.
+    """Return whether lines after the first have values of the columns: each line of a poem may have a comma.
 
     Where all columns are texts, ``min_lines`` lines that have several delimiters, or tabs, are rows.
     """

@@ -1,4 +1,4 @@
-"""Files of text, as batches of rows: csv and its kin, or a JSON object a line."""
+"""Text files as batches of rows: delimited text, or JSON lines."""
 
 from __future__ import annotations
 
@@ -84,10 +84,10 @@ class DelimitedFile(_TextFile):
     def open(
         cls, text: PlainText, delimiter: str | None, options: ReadOptions, scratch: Path, block_bytes: int
     ) -> Self:
-        """Look at the first and the last rows.
+        """Detect the dialect from the first and last rows.
 
         Raises:
-            UnreadableDatasetError: The header is not well quoted.
+            UnreadableDatasetError: The header has an unclosed or misplaced quote.
             InvalidColumnsError: There is one column, or a name is too long.
         """
         dialect = detect_dialect(text.name, text.path, text.start, delimiter=delimiter, options=options)
@@ -122,7 +122,7 @@ class JsonLinesFile(_TextFile):
 
     @classmethod
     def open(cls, text: PlainText, options: ReadOptions, scratch: Path, block_bytes: int) -> Self:
-        """Collect the keys: all lines are read for that, once.
+        """Collect the keys, which reads all lines once.
 
         Raises:
             MalformedRowsError: No line is a JSON object.
@@ -156,7 +156,7 @@ class JsonLinesFile(_TextFile):
 
 
 def _check_first_lines(text: PlainText, scratch: Path) -> None:
-    """Say what is wrong with lines of which none is a JSON object."""
+    """Raise the error of a file in which no line is a JSON object."""
     rejected = RejectedRows(scratch / "first_lines.jsonl")
     with text.path.open("rb") as file:
         file.seek(text.start)
@@ -165,7 +165,7 @@ def _check_first_lines(text: PlainText, scratch: Path) -> None:
 
 
 def _drop_blank_rows(rows: pl.DataFrame, rejected: RejectedRows) -> pl.DataFrame:
-    """Leave out rows of delimiters alone, as spreadsheets write below a table."""
+    """Drop rows of delimiters alone, as spreadsheets write below a table."""
     if rows.width == 1 or rows[rows.columns[-1]].null_count() == 0:
         return rows
     filled = [column.is_not_null().alias(str(number)) for number, column in enumerate(rows)]

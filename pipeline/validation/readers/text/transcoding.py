@@ -12,7 +12,7 @@ from pipeline.validation.readers.encodings import TextEncoding
 __all__ = ["transcode"]
 
 _CHUNK_BYTES = 1 << 20
-_MAX_REPLACED = 0.01  # of the characters; more, and it is another encoding
+_MAX_REPLACED = 0.01  # maximum share of invalid characters
 _MIN_REPLACED = 20
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
