@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 __all__ = ["serve"]
@@ -15,8 +17,8 @@ Items = Mapping[tuple[str, str], Mapping[str, Any]]  # (pk, sk) -> DynamoDB's it
 
 
 @contextmanager
-def serve(items: Items, objects: Mapping[str, bytes]) -> Iterator[str]:
-    """The endpoint's URL; ``objects`` are those of any bucket, by key."""
+def serve(items: Items, objects: Mapping[str, bytes], certificate: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """The endpoint's URL; ``objects`` are those of any bucket, by key. By https with a certificate and its key."""
 
     class Stub(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -40,9 +42,13 @@ def serve(items: Items, objects: Mapping[str, bytes]) -> Iterator[str]:
         def log_message(self, *_: object) -> None: ...
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Stub)
+    if certificate is not None:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"{'http' if certificate is None else 'https'}://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         server.server_close()

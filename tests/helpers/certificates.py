@@ -1,4 +1,4 @@
-"""A certificate authority of the tests, and a certificate for 127.0.0.1."""
+"""A certificate authority of the tests, and a certificate for 127.0.0.1 and other hosts."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Authority(NamedTuple):
     key: Path
 
 
-def write_certificates(folder: Path) -> Authority:
-    """Write an authority's certificate, and a certificate for 127.0.0.1 that servers and clients use."""
+def write_certificates(folder: Path, *hosts: str) -> Authority:
+    """Write an authority's certificate, and a certificate for 127.0.0.1 and ``hosts`` that servers and clients use."""
     issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test authority")])
     issuer_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
@@ -37,7 +37,7 @@ def write_certificates(folder: Path) -> Authority:
         )
 
     authority = builder(issuer, issuer_key.public_key()).add_extension(x509.BasicConstraints(True, None), critical=True)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), *map(x509.DNSName, hosts)])
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     signed = builder(subject, key.public_key()).add_extension(names, critical=False)
     paths = Authority(folder / "ca.pem", folder / "certificate.pem", folder / "key.pem")

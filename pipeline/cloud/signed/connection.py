@@ -1,7 +1,6 @@
 """A kept HTTP/1.1 connection: a socket and httptools' parser, whose import takes a fifth of the time of http.client's.
 
-``ssl`` is imported for an https endpoint alone. All connections of a process share one TLS context: reading the
-certificate authorities takes longer than a handshake.
+``ssl`` is imported for an https endpoint alone.
 """
 
 from __future__ import annotations
@@ -9,16 +8,12 @@ from __future__ import annotations
 import selectors
 import socket
 from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult
 
 import httptools
 
-if TYPE_CHECKING:
-    from ssl import SSLContext
-
-__all__ = ["BrokenResponseError", "ServiceConnection", "ServiceResponse", "tls_context"]
+__all__ = ["BrokenResponseError", "ServiceConnection", "ServiceResponse"]
 
 _MAX_HEAD_BYTES = 65_536
 _PIECE_BYTES = 262_144
@@ -66,10 +61,13 @@ class ServiceConnection:
         host = name.encode("ascii" if name.isascii() else "idna")  # as bytes, it needs no codec for domain names
         address: Any = (host, endpoint.port or (443 if is_tls else 80))
         self._host = endpoint.netloc
-        self._socket = socket.create_connection(address, timeout)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if is_tls:
-            self._socket = tls_context().wrap_socket(self._socket, server_hostname=host)
+            from pipeline.cloud.signed.tls import open_tls  # noqa: PLC0415 - an http endpoint does not pay for it
+
+            self._socket: socket.socket = open_tls(address, host, timeout=timeout)
+        else:
+            self._socket = socket.create_connection(address, timeout)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.is_open = True
 
     def request(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> ServiceResponse:
@@ -107,16 +105,6 @@ class ServiceConnection:
         """Close the connection."""
         self.is_open = False
         self._socket.close()
-
-
-@cache
-def tls_context() -> SSLContext:
-    """Return the TLS settings of all connections: Python's defaults, which verify certificate and host."""
-    import ssl  # noqa: PLC0415 - an http endpoint does not pay for it
-
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 class _ResponseReader:

@@ -14,14 +14,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from pipeline.cloud.signed.connection import BrokenResponseError, ServiceConnection, tls_context
+from pipeline.cloud.signed.connection import BrokenResponseError, ServiceConnection
 from pipeline.cloud.signed.service import SignedService
 from pipeline.cloud.signed.signature import Credentials
+from pipeline.cloud.signed.tls import amazon_context, open_tls, system_context
 from pipeline.contracts.errors import TransientError
 from tests.helpers.certificates import Authority, write_certificates
 
 CLOSE = b""  # instead of a piece: the server closes the connection
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+S3 = "s3.us-east-1.amazonaws.com"
 OPTIONS: dict[str, Any] = {"service": "s3", "region": "us-east-1", "credentials": Credentials("AKID", "secret")}
 
 
@@ -224,7 +226,7 @@ def test_each_request_that_runs_at_the_same_time_has_a_connection() -> None:
 
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return write_certificates(tmp_path_factory.mktemp("tls"))
+    return write_certificates(tmp_path_factory.mktemp("tls"), S3)
 
 
 @pytest.fixture
@@ -238,9 +240,9 @@ def context(authority: Authority) -> ssl.SSLContext:
 def trusted(monkeypatch: pytest.MonkeyPatch, authority: Authority) -> Iterator[Path]:
     """The system trusts the tests' authority."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.ca))
-    tls_context.cache_clear()
+    system_context.cache_clear()
     yield authority.ca
-    tls_context.cache_clear()
+    system_context.cache_clear()
 
 
 @pytest.mark.usefixtures("trusted")
@@ -248,7 +250,7 @@ def test_https_with_a_certificate_of_a_trusted_authority(context: ssl.SSLContext
     with serve([OK], [OK[:20], OK[20:]], context=context) as server, call(server, [], scheme="https") as get:
         assert (get(), get()) == (b"ok", b"ok")
         assert server.connections == 1
-    assert tls_context().minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert system_context().minimum_version >= ssl.TLSVersion.TLSv1_2
 
 
 @pytest.mark.usefixtures("trusted")
@@ -259,7 +261,7 @@ def test_https_with_the_certificate_of_another_host_is_refused(context: ssl.SSLC
 
 
 def test_https_with_a_certificate_of_an_unknown_authority_is_refused(context: ssl.SSLContext) -> None:
-    tls_context.cache_clear()
+    system_context.cache_clear()
     with (
         serve([OK], context=context) as server,
         call(server, [], scheme="https") as get,
@@ -274,3 +276,36 @@ def test_https_to_a_server_without_tls_is_an_error() -> None:
     with serve([OK]) as server, pytest.raises(OSError):  # noqa: PT011, SIM117 - which one depends on OpenSSL
         with connect(server, scheme="https"):
             pass
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_certificate_of_aws_that_amazons_authorities_do_not_verify_is_verified_by_the_systems(
+    context: ssl.SSLContext,
+) -> None:
+    with serve([OK], context=context) as server, open_tls(("127.0.0.1", server.port), S3.encode(), timeout=5) as tls:
+        assert tls.getpeercert()
+    assert server.connections == 2
+
+
+def test_a_certificate_of_aws_by_an_authority_that_nobody_trusts_is_refused(context: ssl.SSLContext) -> None:
+    system_context.cache_clear()
+    with serve([OK], context=context) as server, pytest.raises(ssl.SSLCertVerificationError):
+        open_tls(("127.0.0.1", server.port), S3.encode(), timeout=5)
+
+
+@pytest.mark.usefixtures("trusted")
+def test_a_certificate_of_aws_for_another_host_is_refused(context: ssl.SSLContext) -> None:
+    with serve([OK], context=context) as server, pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        open_tls(("127.0.0.1", server.port), b"dynamodb.us-east-1.amazonaws.com", timeout=5)
+
+
+def test_amazons_authorities_are_the_five_that_it_recommends() -> None:
+    names = [
+        dict(pair for (pair,) in authority["subject"])["commonName"] for authority in amazon_context().get_ca_certs()
+    ]
+    assert names == [
+        *(f"Amazon Root CA {number}" for number in (1, 2, 3, 4)),
+        "Starfield Services Root Certificate Authority - G2",
+    ]
+    assert amazon_context().check_hostname
+    assert amazon_context().verify_mode == ssl.CERT_REQUIRED
