@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "bind_run",
     "count",
+    "describe_error",
     "event_function",
     "http_function",
     "log_errors",
@@ -143,7 +144,7 @@ def http_function(work: Callable[[Event, LambdaContext], tuple[Response, LogFiel
         try:
             response, fields = work(event, context)
         except Exception as error:  # noqa: BLE001 - the outermost edge
-            response, fields = make_error_response(error, context.aws_request_id), _error_fields(error)
+            response, fields = make_error_response(error, context.aws_request_id), describe_error(error)
         _log_invocation(
             context, {**fields, "status": response["statusCode"], "milliseconds": 1e3 * (perf_counter() - began)}
         )
@@ -161,7 +162,8 @@ def reject_unknown_route(_: Exception) -> NoReturn:
     raise NotFoundError("this route does not exist")
 
 
-def _error_fields(error: Exception) -> LogFields:
+def describe_error(error: Exception) -> LogFields:
+    """Return what may be logged of an error: its class, and of an unexpected one its places, not its text."""
     kind = type(error).__name__
     return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.bootstrap import version_purger
-from pipeline.lambda_handlers import count, event_function, logger
+from pipeline.lambda_handlers import count, describe_error, event_function, logger
 
 purge_versions = version_purger()
 
 
 @event_function
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """Purge deleted versions, and return their number."""
-    purged = purge_versions()
-    for version in purged:
+    """Purge deleted versions; return their number, and of how many tenants they could not be purged."""
+    versions, failures = purge_versions()
+    for version in versions:
         logger.info("deleted version purged", version=version)
-    count("VersionsPurged", len(purged))
-    return {"versions": len(purged)}
+    for tenant, error in failures.items():
+        logger.error("deleted versions not purged", tenant=tenant, **describe_error(error))
+    count("VersionsPurged", len(versions))
+    count("PurgesFailed", len(failures))
+    return {"versions": len(versions), "failed_tenants": len(failures)}

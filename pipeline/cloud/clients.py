@@ -124,6 +124,11 @@ class Clients:
         return self._make("apigateway")
 
     @cached_property
+    def cognito(self) -> Any:
+        """Client of Cognito's user pools."""
+        return self._make("cognito-idp")
+
+    @cached_property
     def events(self) -> Any:
         """Return the EventBridge client."""
         return self._make("events")

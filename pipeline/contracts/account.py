@@ -136,7 +136,7 @@ class DeployedStack(Protocol):
 
 
 class StoredData(Protocol):
-    """Buckets, tables and images of a stack. Every call is idempotent: what does not exist is ignored."""
+    """Buckets, tables, user pools and images of a stack. Every call is idempotent: what does not exist is ignored."""
 
     def empty_bucket(self, name: str) -> Iterator[int]:
         """Delete all object versions and delete markers.
@@ -155,6 +155,10 @@ class StoredData(Protocol):
 
     def delete_table(self, name: str) -> None:
         """Delete a table with its items."""
+        ...
+
+    def delete_user_pool(self, pool: str) -> None:
+        """Delete a user pool with its users, groups and clients."""
         ...
 
     def empty_repository(self, name: str) -> int:

@@ -14,6 +14,7 @@ __all__ = ["Removal", "destroy", "find_removal"]
 _POLL_SECONDS = 5.0
 _MAX_SECONDS = 3_600.0  # Batch takes some minutes to terminate jobs and machines
 _BUCKET, _TABLE, _REPOSITORY = "AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::ECR::Repository"
+_USER_POOL = "AWS::Cognito::UserPool"
 
 Report = Callable[[str], None]
 
@@ -26,7 +27,7 @@ class Removal:
         name: Name of the stack.
         state: State of the stack, or of the deleted stack whose retained resources are removed.
         resources: Resources of the stack, or those that its deletion retained.
-        keeps_data: Keep buckets and tables.
+        keeps_data: Keep buckets, tables and user pools.
     """
 
     name: str
@@ -52,9 +53,15 @@ class Removal:
         return [] if self.keeps_data else self.names(_TABLE)
 
     @property
+    def user_pools(self) -> list[str]:
+        """User pools to delete."""
+        return [] if self.keeps_data else self.names(_USER_POOL)
+
+    @property
     def kept(self) -> list[str]:
-        """Buckets and tables to keep."""
-        return [*self.names(_BUCKET), *self.names(_TABLE)] if self.keeps_data else []
+        """Buckets, tables and user pools to keep."""
+        kinds = (_BUCKET, _TABLE, _USER_POOL)
+        return [name for kind in kinds for name in self.names(kind)] if self.keeps_data else []
 
     @property
     def is_deleted(self) -> bool:
@@ -68,7 +75,7 @@ def find_removal(name: str, stack: DeployedStack, *, keeps_data: bool = False) -
     Args:
         name: Name of the stack.
         stack: The stack.
-        keeps_data: Keep buckets and tables.
+        keeps_data: Keep buckets, tables and user pools.
 
     Raises:
         NotFoundError: There is no such stack, and none of this name was deleted within 90 days.
@@ -99,14 +106,14 @@ def destroy(
     report: Report,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Remove the stack, then the buckets and tables that CloudFormation retains.
+    """Remove the stack, then the buckets, tables and user pools that CloudFormation retains.
 
     Idempotent: after an interruption it can be called again at any point.
 
     Args:
         removal: What to remove.
         stack: The stack.
-        data: Buckets, tables and repositories of the account.
+        data: Buckets, tables, user pools and repositories of the account.
         report: Called with each line of progress.
         sleep: Waits the given number of seconds between two polls of the stack.
 
@@ -128,6 +135,9 @@ def destroy(
     for table in removal.tables:
         data.delete_table(table)
         report(f"deleted the table {table}")
+    for pool in removal.user_pools:
+        data.delete_user_pool(pool)
+        report(f"deleted the user pool {pool} with its users")
 
 
 def _empty(bucket: str, data: StoredData, report: Report) -> None:

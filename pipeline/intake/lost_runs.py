@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.ports import Execution, Executions
 from pipeline.contracts.records.run import Run, RunError
 from pipeline.intake.failures import parse_failure
@@ -27,12 +28,20 @@ def fail_lost_runs(runs: RunLog, executions: Executions, *, now: datetime) -> Se
 
     Returns:
         Names of the runs that were marked.
+
+    Raises:
+        ModeldropError: Of the first run that could not be checked, after the others.
     """
-    lost = []
+    lost, failure = [], None
     for run in runs.running(since=now - MAX_RUN_AGE):
-        error = _error(run, executions.describe(run.run), now)
-        if error is not None and runs.fail(run.run, error):
-            lost.append(run.run)
+        try:
+            error = _error(run, executions.describe(run.run), now)
+            if error is not None and runs.fail(run.run, error):
+                lost.append(run.run)
+        except ModeldropError as error_of_run:
+            failure = failure or error_of_run
+    if failure is not None:
+        raise failure
     return lost
 
 

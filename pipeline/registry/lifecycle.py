@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import cached_property
 
 from pipeline.contracts.clock import format_time
 from pipeline.contracts.errors import ConflictError, InputError, NotFoundError
@@ -27,16 +28,32 @@ _DELETED = ("deleted_at", "deleted_by", "restorable_until", "listing", "listed_a
 _STATE = ("archived_at", "archived_by", *_DELETED)  # attributes beside a version's record
 
 
-class OverdueVersion(NamedTuple):
+@dataclass(frozen=True)
+class OverdueVersion:
     """A deleted version whose grace period is over.
 
     Attributes:
-        record: Its record.
-        purged_files: Id of the object's version by key, of files that may have been deleted already.
+        tenant: Tenant of its model.
+        item: Its item.
     """
 
-    record: VersionRecord
-    purged_files: Mapping[str, str]
+    tenant: str
+    item: Item
+
+    @cached_property
+    def record(self) -> VersionRecord:
+        """Its record.
+
+        Raises:
+            ValueError: It is damaged.
+        """
+        return parse_version(self.item)
+
+    @property
+    def purged_files(self) -> Mapping[str, str]:
+        """Return the id of the object's version by key, of files that may have been deleted already."""
+        files: Mapping[str, str] = self.item.get("purged_files", {})
+        return files
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
@@ -164,7 +181,7 @@ class VersionLifecycle:
         items = table.get_all([(item["pk"], item["sk"]) for item in listed])
         # The index may be late: a version may be restored since, or deleted anew with another grace period.
         return [
-            OverdueVersion(parse_version(item), item.get("purged_files", {}))
+            OverdueVersion(item["pk"].split("#")[1], item)
             for item in items
             if item.get("listing") == _LISTING and (until := restorable_until(item)) is not None and until <= now
         ]

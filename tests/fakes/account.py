@@ -106,6 +106,7 @@ class FakeData:
     tables: set[str] = field(default_factory=set)
     images: dict[str, int] = field(default_factory=dict)
     gateway_keys: set[str] = field(default_factory=set)
+    user_pools: set[str] = field(default_factory=set)
     calls: list[str] = field(default_factory=list)
 
     def delete_gateway_keys(self, stack: str) -> int:
@@ -126,6 +127,10 @@ class FakeData:
     def delete_table(self, name: str) -> None:
         self.tables.discard(name)
         self.calls.append(f"delete {name}")
+
+    def delete_user_pool(self, pool: str) -> None:
+        self.user_pools.discard(pool)
+        self.calls.append(f"delete {pool}")
 
     def empty_repository(self, name: str) -> int:
         self.calls.append(f"empty {name}")

@@ -82,6 +82,14 @@ def test_a_stack_goes_with_every_version_image_and_table(clients: Clients) -> No
     assert clients.dynamodb.list_tables()["TableNames"] == []
 
 
+def test_a_user_pool_is_deleted_with_its_users(clients: Clients) -> None:
+    pool = clients.cognito.create_user_pool(PoolName="prod")["UserPool"]["Id"]
+    clients.cognito.admin_create_user(UserPoolId=pool, Username="anna")
+    for _ in range(2):  # the second time it is gone already
+        AwsStoredData(clients).delete_user_pool(pool)
+        assert clients.cognito.list_user_pools(MaxResults=9)["UserPools"] == []
+
+
 def test_what_is_gone_already_is_left_alone(clients: Clients) -> None:
     data = AwsStoredData(clients)
     assert list(data.empty_bucket("no-such-bucket")) == []

@@ -110,7 +110,7 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     handler("record_failure")(event("record_failure", run=run))
     assert handler("check_rollouts")(event("check_rollouts")) == {"ended": 0}
     assert handler("fail_lost_runs")(event("fail_lost_runs")) == {"runs": 0}
-    assert handler("purge_versions")(event("purge_versions")) == {"versions": 0}
+    assert handler("purge_versions")(event("purge_versions")) == {"versions": 0, "failed_tenants": 0}
     assert RunLog(DynamoTable(clients.dynamodb, TABLE)).get(run).status == "SUCCEEDED"
     mains = {name for name in resources("AWS::IAM::Role") if name.endswith("JobRole")}
     assert roles() == {*resources("AWS::Serverless::Function"), *mains}

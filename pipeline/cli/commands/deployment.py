@@ -96,7 +96,9 @@ def deploy(
 def destroy(
     ctx: typer.Context,
     *,
-    keep_data: Annotated[bool, typer.Option("--keep-data", help="Keep the buckets and the tables.")] = False,
+    keep_data: Annotated[
+        bool, typer.Option("--keep-data", help="Keep the buckets, the tables and the user pool.")
+    ] = False,
     yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -169,6 +171,7 @@ def _describe(removal: Removal, site: DeploymentSite) -> None:
     lines = [f"the stack '{removal.name}' in {site.account.region} is {removal.state.status}"]
     lines += [f"the bucket {name} with every version of its objects" for name in removal.buckets]
     lines += [f"the table {name}" for name in removal.tables]
+    lines += [f"the user pool {name} with its users" for name in removal.user_pools]
     for line in lines:
         message(line)
 

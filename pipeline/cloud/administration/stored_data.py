@@ -57,6 +57,11 @@ class AwsStoredData:
         with _deleting(f"the table {name}"):
             self._clients.dynamodb.delete_table(TableName=name)
 
+    def delete_user_pool(self, pool: str) -> None:
+        """Delete a user pool with its users; an absent one is ignored."""
+        with _deleting(f"the user pool {pool}"):
+            self._clients.cognito.delete_user_pool(UserPoolId=pool)
+
     def empty_repository(self, name: str) -> int:
         """Delete all images of an ECR repository; return their number."""
         count = 0

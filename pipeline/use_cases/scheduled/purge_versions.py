@@ -6,15 +6,28 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
-from pipeline.contracts.errors import ObjectNotFoundError
+from pipeline.contracts.errors import ModeldropError, ObjectNotFoundError
 from pipeline.contracts.ports import ObjectStore
 from pipeline.registry.lifecycle import OverdueVersion
 from pipeline.registry.model_registry import ModelRegistry
 
-__all__ = ["PurgeVersions"]
+__all__ = ["Purge", "PurgeVersions"]
 
 _BATCH = 500  # versions of one call
+
+
+class Purge(NamedTuple):
+    """What one call did.
+
+    Attributes:
+        versions: Names of the purged versions.
+        failures: Error by tenant, of those whose versions were not purged; the next call tries them again.
+    """
+
+    versions: Sequence[str]
+    failures: Mapping[str, Exception]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +47,17 @@ class PurgeVersions:
     registry: ModelRegistry
     artifacts: ObjectStore
 
-    def __call__(self) -> Sequence[str]:
-        """Purge the versions that are due, 500 at most; return their names. Idempotent."""
-        overdue = sorted(self.registry.lifecycle.overdue(limit=_BATCH), key=lambda version: version.record.tenant)
+    def __call__(self) -> Purge:
+        """Purge the versions that are due, 500 at most. Idempotent; one tenant's error does not keep others back."""
+        overdue = sorted(self.registry.lifecycle.overdue(limit=_BATCH), key=lambda version: version.tenant)
         purged: list[str] = []
-        for tenant, versions in groupby(overdue, key=lambda version: version.record.tenant):
-            purged += self._purge(tenant, list(versions))
-        return purged
+        failures: dict[str, Exception] = {}
+        for tenant, versions in groupby(overdue, key=lambda version: version.tenant):
+            try:
+                purged += self._purge(tenant, list(versions))
+            except (ModeldropError, ValueError, KeyError) as error:  # the last two: a damaged record
+                failures[tenant] = error
+        return Purge(purged, failures)
 
     def _purge(self, tenant: str, versions: Sequence[OverdueVersion]) -> Sequence[str]:
         lifecycle = self.registry.lifecycle

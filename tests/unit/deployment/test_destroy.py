@@ -45,6 +45,18 @@ def test_data_goes_first_then_the_stack_then_what_cloudformation_keeps() -> None
     assert (site.data.buckets, site.data.tables, site.data.images) == ({}, set(), {})
 
 
+def test_a_user_pool_goes_with_its_users_unless_data_is_kept() -> None:
+    for keeps_data in (True, False):
+        stack = FakeStack(current=COMPLETE, resources=[resource("AWS::Cognito::UserPool", "eu-west-1_a1B2")])
+        site = Site(stack)
+        site.data.user_pools = {"eu-west-1_a1B2", "eu-west-1_other"}
+        removal = find_removal("modeldrop", stack, keeps_data=keeps_data)
+        assert (removal.user_pools, removal.kept)[keeps_data] == ["eu-west-1_a1B2"]
+        site.destroy(keeps_data=keeps_data)
+        assert ("eu-west-1_a1B2" in site.data.user_pools) == keeps_data
+        assert "eu-west-1_other" in site.data.user_pools
+
+
 def test_progress_is_counted() -> None:
     site = _deployed()
     site.destroy()

@@ -158,6 +158,7 @@ def test_all_custom_metrics_together_are_within_the_ten_that_are_free() -> None:
         "Crashed",
         "Failed",
         "Milliseconds",
+        "PurgesFailed",
         "Rows",
         "RolledBack",
         "RunsFailed",

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline.contracts.errors import TransientError
 from pipeline.contracts.object_keys import tenant_of_run
 from pipeline.contracts.ports import Execution
 from pipeline.contracts.records.run import RunError
@@ -119,6 +120,22 @@ def test_a_run_that_ends_while_it_is_looked_at_stays_as_it_ended(world: World) -
     world.clock.pass_seconds(3600)
     assert world.fail_lost_runs() == []
     assert world.runs.get(RUN).status == "SUCCEEDED"
+
+
+def test_a_run_that_cannot_be_checked_does_not_keep_others_back(world: World) -> None:
+    class Busy(FakeExecutions):
+        def describe(self, name: str) -> Execution | None:
+            if name == OTHER:
+                raise TransientError("Step Functions is busy")
+            return super().describe(name)
+
+    world.executions = Busy()
+    for run in (RUN, OTHER):
+        world.create(run, started=False)
+    world.clock.pass_seconds(START_GRACE.total_seconds() + 1)
+    with pytest.raises(TransientError):
+        world.fail_lost_runs()
+    assert [world.runs.get(run).status for run in (RUN, OTHER)] == ["FAILED", "RUNNING"]
 
 
 def test_only_runs_of_the_last_days_are_read(world: World) -> None:

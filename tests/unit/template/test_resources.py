@@ -188,13 +188,16 @@ def test_a_change_that_cannot_be_published_holds_no_other_up_and_is_told() -> No
     assert "ChangeDeadLettersUrl" in template()["Outputs"]
 
 
-def test_the_alarm_of_rollbacks_watches_the_metric_that_is_written() -> None:
-    alarm = resources("AWS::CloudWatch::Alarm")["RolledBackCanaries"]
+@pytest.mark.parametrize(
+    ("name", "function"), [("RolledBackCanaries", "check_rollouts"), ("FailedPurges", "purge_versions")]
+)
+def test_an_alarm_watches_the_metric_that_is_written(name: str, function: str) -> None:
+    alarm = resources("AWS::CloudWatch::Alarm")[name]
     namespace = template()["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
-    written = (ROOT / "functions" / "check_rollouts" / "app.py").read_text()
+    written = (ROOT / "functions" / function / "app.py").read_text()
     assert (alarm["Namespace"], f'count("{alarm["MetricName"]}"' in written) == (namespace, True)
     assert alarm["Dimensions"] == [{"Name": "service", "Value": metrics.service}]
-    assert alarm["TreatMissingData"] == "notBreaching"  # nothing is written for no rollbacks
+    assert alarm["TreatMissingData"] == "notBreaching"  # nothing is written for none
 
 
 def test_a_new_account_can_deploy_and_uploads_leave_room_for_predictions() -> None:
@@ -375,9 +378,45 @@ def test_the_gateway_speaks_as_the_functions_do() -> None:
     codes = {kind: answer.get("StatusCode") for kind, answer in api["GatewayResponses"].items()}
     assert set(codes.values()) >= {401, 403, 404, 413, 429, 504}
     assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(codes)
-    for answer in api["GatewayResponses"].values():
+    for kind, answer in api["GatewayResponses"].items():
+        if kind == "UNAUTHORIZED":
+            continue  # the next test
         text = answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"said"')
         assert list(json.loads(text)) == ["error"]
+
+
+def test_who_sends_no_credential_is_told_the_headers_that_are_read() -> None:
+    (api,) = resources("AWS::Serverless::Api").values()
+    _, mapping, (key, name) = [None, "NoCredential", ({"Ref": "CredentialHeader"}, "Response")]
+    response = api["GatewayResponses"]["UNAUTHORIZED"]["ResponseTemplates"]["application/json"]
+    assert response == {"Fn::FindInMap": [mapping, key, name]}
+    sentences = {header: json.loads(entry[name])["error"] for header, entry in template()["Mappings"][mapping].items()}
+    assert set(sentences) == set(template()["Parameters"]["CredentialHeader"]["AllowedValues"])
+    read = {
+        header: {word for word in ("x-api-key", "authorization") if word in said} for header, said in sentences.items()
+    }
+    assert read == {
+        "x-api-key": {"x-api-key"},
+        "Authorization": {"authorization"},
+        "Host": {"x-api-key", "authorization"},
+    }
+
+
+def test_the_names_in_a_mapping_are_alphanumeric() -> None:
+    """AWS: "The name within a mapping must contain only alphanumeric characters"; its keys may have hyphens."""
+    for mapping in template()["Mappings"].values():
+        for entry in mapping.values():
+            assert all(name.isalnum() and isinstance(value, str) for name, value in entry.items())
+
+
+def test_a_parameter_that_removes_the_user_pool_deletes_no_users() -> None:
+    kinds = ("UserPool", "UserPoolClient", "UserPoolGroup")  # groups are roles: with one its members lose theirs
+    found = {name: one for kind in kinds for name, one in resources(f"AWS::Cognito::{kind}").items()}
+    assert len(found) == 6
+    for name, one in template()["Resources"].items():
+        if name in found:
+            policies = (one["DeletionPolicy"], one["UpdateReplacePolicy"], one["Condition"])
+            assert policies == ("RetainExceptOnCreate", "Retain", "HasUserPool")
 
 
 def test_a_tenant_that_has_reached_its_limit_is_told_when_to_come_again() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
+from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError, TransientError
 from pipeline.contracts.object_keys import artifact_key
 from pipeline.contracts.records.variant import Artifact
 from pipeline.registry.lifecycle import GRACE_PERIOD
@@ -29,19 +29,19 @@ class House:
         self.registry = ModelRegistry(self.table, self.store, now=self.clock, pause=lambda seconds: None)
         self.purge = PurgeVersions(registry=self.registry, artifacts=self.store)
 
-    def register(self, content: str, model: str = "adult") -> str:
+    def register(self, content: str, model: str = "adult", tenant: str = "demo") -> str:
         """Register a version whose file has a content; return the file's key."""
         self.clock.pass_seconds(1)
         body = content.encode()
-        file = Artifact(key=artifact_key("demo", f"{content:0>64}"), sha256=f"{content:0>64}", bytes=len(body))
+        file = Artifact(key=artifact_key(tenant, f"{content:0>64}"), sha256=f"{content:0>64}", bytes=len(body))
         self.store.put_if_absent(file.key, body)
-        run = f"demo_{model}_{int(self.clock().timestamp()):012x}"
-        draft = model_version(run, model).model_copy(update={"artifact": file})
-        self.registry.ready("demo", model, self.registry.register(draft).version)
+        run = f"{tenant}_{model}_{int(self.clock().timestamp()):012x}"
+        draft = model_version(run, model).model_copy(update={"tenant": tenant, "artifact": file})
+        self.registry.ready(tenant, model, self.registry.register(draft).version)
         return file.key
 
-    def delete(self, version: int, model: str = "adult") -> None:
-        self.registry.lifecycle.delete("demo", model, version, by="anna")
+    def delete(self, version: int, model: str = "adult", tenant: str = "demo") -> None:
+        self.registry.lifecycle.delete(tenant, model, version, by="anna")
 
     def has(self, key: str) -> bool:
         try:
@@ -60,13 +60,13 @@ def test_a_file_leaves_after_the_grace_period_and_not_before(house: House) -> No
     gone, kept = house.register("1"), house.register("2")
     house.delete(1)
     house.clock.pass_seconds(AFTER - 2)
-    assert (list(house.purge()), house.has(gone)) == ([], True)
+    assert (list(house.purge().versions), house.has(gone)) == ([], True)
     house.registry.lifecycle.restore("demo", "adult", 1)
     house.delete(1)
     house.clock.pass_seconds(AFTER)
-    assert (list(house.purge()), house.has(gone), house.has(kept)) == (["demo/adult@1"], False, True)
+    assert (list(house.purge().versions), house.has(gone), house.has(kept)) == (["demo/adult@1"], False, True)
     assert [version.version for version in house.registry.versions.list("demo", "adult")] == [2]
-    assert house.purge() == []
+    assert house.purge().versions == []
     with pytest.raises(NotFoundError):
         house.registry.lifecycle.restore("demo", "adult", 1)
 
@@ -82,7 +82,7 @@ def test_a_version_that_was_deleted_anew_stays_while_the_index_is_late(
     house.delete(1)
     house.clock.pass_seconds(3)
     monkeypatch.setattr(house.table, "listing", lambda *name, **options: late)
-    assert house.purge() == []
+    assert house.purge().versions == []
     assert house.registry.lifecycle.restore("demo", "adult", 1).status == "READY"
 
 
@@ -99,7 +99,7 @@ def test_a_file_that_another_version_has_stays(house: House, model: str, state: 
     if state == "deleted later":
         house.delete(other, model)
     house.clock.pass_seconds(61)
-    assert list(house.purge()) == ["demo/adult@1"]
+    assert list(house.purge().versions) == ["demo/adult@1"]
     assert house.has(file)
     assert house.registry.lifecycle.restore("demo", model, other).artifact.key == file
 
@@ -111,9 +111,40 @@ def test_a_file_of_two_deleted_versions_leaves_with_the_later_one(house: House) 
     house.clock.pass_seconds(3600)
     house.delete(2)
     house.clock.pass_seconds(AFTER - 3600)
-    assert (list(house.purge()), house.has(file)) == (["demo/adult@1"], True)
+    assert (list(house.purge().versions), house.has(file)) == (["demo/adult@1"], True)
     house.clock.pass_seconds(3600)
-    assert (list(house.purge()), house.has(file)) == (["demo/adult@2"], False)
+    assert (list(house.purge().versions), house.has(file)) == (["demo/adult@2"], False)
+
+
+@pytest.mark.parametrize("fault", ["a damaged record", "a busy bucket"])
+def test_a_tenants_error_does_not_keep_other_tenants_files(house: House, fault: str) -> None:
+    tenants = ("acme", "demo", "zeta")
+    files = {tenant: house.register("1", tenant=tenant) for tenant in tenants}
+    for tenant in tenants:
+        house.delete(1, tenant=tenant)
+    house.clock.pass_seconds(AFTER)
+    key = ("TENANT#demo#MODEL#adult", "VERSION#000001")
+    stored = house.table.get(*key)
+    assert stored is not None
+    delete = house.store.delete
+
+    def refuse(file: str) -> None:
+        if "/demo/" in file:
+            raise TransientError("the bucket is busy")
+        delete(file)
+
+    if fault == "a damaged record":
+        house.table.update(*key, {"record": "{"})
+    else:
+        house.store.delete = refuse  # type: ignore[method-assign]
+    versions, failures = house.purge()
+    assert list(versions) == ["acme/adult@1", "zeta/adult@1"]
+    assert list(failures) == ["demo"]
+    assert [house.has(files[tenant]) for tenant in tenants] == [False, True, False]
+    house.table.update(*key, {"record": stored["record"]})
+    house.store.delete = delete  # type: ignore[method-assign]
+    assert house.purge() == (["demo/adult@1"], {})
+    assert not house.has(files["demo"])
 
 
 class KilledError(Exception):
