@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,6 +17,7 @@ from pipeline.cli.views.tables import plain_stage, run_panel
 from pipeline.cli.views.target import learning_lines
 from pipeline.contracts.errors import NotFoundError, ObjectNotFoundError
 from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.model_version import ModelCard
 from pipeline.contracts.records.run import Run
 from pipeline.contracts.records.training_curves import TrainingCurves
 from pipeline.contracts.records.variant import Selection
@@ -33,6 +35,7 @@ __all__ = [
     "report_end",
     "say_where",
     "show_leaderboard",
+    "show_warnings",
     "wait_for_start",
 ]
 
@@ -113,6 +116,7 @@ def exit_code(run: Run) -> ExitCode:
 def report_end(run: Run, connection: Connection) -> ExitCode:
     """Print how the run ended: the leaderboard, or the error and where its file and logs are."""
     show_leaderboard(run, connection)
+    show_warnings(run, connection)
     if run.error is not None:
         message(f"{run.run} failed: {run.error.message} ({run.error.type})", style="red")
         say_where(run, connection)
@@ -155,6 +159,14 @@ def show_leaderboard(run: Run, connection: Connection, *, details: bool = False)
         tenant = "" if run.tenant == connection.tenant(None) else f" --tenant {run.tenant}"
         card = f"modeldrop card {run.model} {run.version}{tenant}" if run.version else ""
         show(leaderboard(selection, details=None if details else f"modeldrop runs {run.run}", card=card))
+
+
+def show_warnings(run: Run, connection: Connection) -> None:
+    """Print the warnings of the model card, as of target leakage; nothing before evaluation."""
+    with suppress(ObjectNotFoundError):
+        card = ModelCard.from_bytes(connection.artifacts.get(RunKeys.of(run.run).card))
+        for warning in card.warnings:
+            message(f"! {warning}", style="yellow")
 
 
 def _updates(run: str, runs: RunReader, sleep: Callable[[float], None]) -> Iterator[Run]:

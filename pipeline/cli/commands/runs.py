@@ -241,7 +241,7 @@ def _print_runs(listed: Listed, chosen: RunFilter, *, json: bool) -> None:
 
 def _show_run(run: Run, connection: Connection | None, *, json: bool) -> None:
     """Show a run; its leaderboard and files only with a connection, since the API has only its record."""
-    from pipeline.cli.client.follow import say_where, show_leaderboard
+    from pipeline.cli.client.follow import say_where, show_leaderboard, show_warnings
     from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.json_documents import run_document
     from pipeline.cli.views.runs import error_text
@@ -253,6 +253,7 @@ def _show_run(run: Run, connection: Connection | None, *, json: bool) -> None:
     show(run_panel(run, now=datetime.now(UTC)))
     if connection is not None:
         show_leaderboard(run, connection, details=True)
+        show_warnings(run, connection)
     if text := error_text(run):
         show(text)
     if run.error and connection is not None:

@@ -15,6 +15,7 @@ from pipeline.cli.upload.upload import model_of
 from pipeline.contracts.object_keys import RunKeys, run_name
 from pipeline.contracts.records.run import STAGES, RunError
 from pipeline.contracts.upload_metadata import read_target
+from tests.fakes.records import card
 from tests.unit.cli.conftest import FakeLine, Stage
 
 
@@ -296,6 +297,15 @@ def test_watch_of_a_run_that_was_not_promoted_says_why_and_how_to_promote_it(sta
     assert result.exit_code == 0
     assert "older upload than version 4" in result.stderr
     assert "modeldrop promote m 3 --tenant demo" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["watch", "runs"])
+def test_warnings_of_the_model_card_end_what_is_shown_of_a_run(stage: Stage, command: str) -> None:
+    run = stage.begin()
+    leakage = "leakage: column 'alive' alone predicts the target 'survived'"
+    stage.artifacts.put(RunKeys.of(run).card, card(run).model_copy(update={"warnings": (leakage,)}).to_bytes())
+    stage.runs.succeed(run, 1)
+    assert f"! {leakage}" in stage.run(command, run).stderr
 
 
 def test_watch_as_json_prints_the_ended_run_alone_on_stdout(stage: Stage) -> None:
