@@ -13,7 +13,7 @@ def plan_brought_model(spec: JobSpec) -> Plan:
 
     The job replaces the metric, which the file's outputs decide.
     """
-    candidate = Candidate(name=BROUGHT, algorithm=BROUGHT, reason="it is served as it was uploaded; nothing is trained")
+    candidate = Candidate(name=BROUGHT, algorithm=BROUGHT, reason="it is served as it was uploaded")
     return Plan(
         metric=spec.metric or "accuracy",
         candidates=(candidate,),

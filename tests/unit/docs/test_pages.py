@@ -120,6 +120,15 @@ def test_every_decision_is_in_the_index() -> None:
     assert set(re.findall(r"\]\(([0-9][\w-]+\.md)\)", index.read_text())) == records
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_file_of_ours_that_a_page_names_exists(page: Path) -> None:
+    """The rubric (decision 27) names files of other projects, too."""
+    named = re.findall(r"`((?:[\w-]+/)+[\w-]+\.(?:py|json|sh|yaml))`", page.read_text())
+    folders = [ROOT, *(ROOT / part for part in ("pipeline", "docs", "pipeline/serving", "pipeline/server"))]
+    missing = {file for file in named if not any((folder / file).exists() for folder in folders)}
+    assert page.name.startswith("0027") or missing == set()
+
+
 def test_every_module_that_answers_a_question_of_the_readme_exists() -> None:
     _, _, questions = (ROOT / "README.md").read_text().partition("| question | where |")
     paths = re.findall(r"`(pipeline/[\w/.]+)`", questions.partition("## Read on\n")[0])
