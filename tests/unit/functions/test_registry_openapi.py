@@ -14,6 +14,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema_rs import Draft202012Validator, meta
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -129,6 +130,10 @@ OPERATIONS = [
     for operation in schemathesis.openapi.from_wsgi("/openapi.json", APPLICATION).get_all_operations()
     if operation.ok().path.startswith("/registry")
 ]
+
+
+def test_the_document_is_valid_by_the_specification() -> None:
+    OpenAPIV31SpecValidator(json.loads(json.dumps(DOCUMENT))).validate()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)

@@ -12,6 +12,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema_rs import Draft202012Validator, meta
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -70,6 +71,15 @@ def test_requests_made_from_the_document_are_answered_as_it_says(operation: Any)
         case.call_and_validate(checks=CHECKS)
 
     check()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [DOCUMENT, openapi_document(), openapi_document("adult", CLASSIFIER, owner="acme", server="https://api.example")],
+    ids=["a model's", "any model's", "a shared model's"],
+)
+def test_the_document_is_valid_by_the_specification(document: dict[str, Any]) -> None:
+    OpenAPIV31SpecValidator(json.loads(json.dumps(document))).validate()
 
 
 def test_every_route_is_there_and_every_reference_points_to_a_schema() -> None:
