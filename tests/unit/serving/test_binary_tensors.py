@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tritonclient.http import InferenceServerClient, InferInput, InferRequestedOutput, InferResult
 
 from pipeline.contracts.errors import InvalidRequestError
@@ -310,3 +312,27 @@ def test_the_binary_form_of_texts_is_their_length_and_their_bytes() -> None:
 def test_binary_data_without_tensors_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequestError):
         post(body + b"1234", {"inference-header-content-length": str(len(body))})
+
+
+@given(
+    texts=st.lists(
+        st.text(st.characters(codec="utf-8"), max_size=300) | st.sampled_from(["", "a", "b" * 130]), min_size=2
+    )
+)
+def test_texts_are_read_as_they_are_written(texts: list[str]) -> None:
+    data = write_binary_tensor(np.array(texts, object))
+    shape, parameters = [len(texts)], {"binary_data_size": len(data)}
+    tensor: dict[str, Any] = {"name": "t", "datatype": "BYTES", "shape": shape, "parameters": parameters}
+    attach_binary_data([tensor], data)
+    assert tensor["data"] == texts
+
+
+@pytest.mark.parametrize("text", ["abc", "äbc", "a" * 200])
+def test_truncated_texts_are_reported_by_their_place(text: str) -> None:
+    data = write_binary_tensor(np.array([text] * 3, object))
+    element = len(data) // 3
+    for size in range(element + 1, len(data)):
+        if size % element:
+            tensor = {"datatype": "BYTES", "shape": [3], "parameters": {"binary_data_size": size}}
+            with pytest.raises(InvalidRequestError, match=f"element {size // element} is truncated"):
+                attach_binary_data([tensor], data[:size])
