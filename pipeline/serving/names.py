@@ -85,7 +85,7 @@ class ColumnNames:
             faults.append(f"has {_join_names(unknown)}, which the model does not read{hints and f' ({hints})'}")
         if faults:
             accept = "; ?extra=ignore ignores what it does not read" if unknown else ""
-            raise InvalidRequestError(f"{where} {' and '.join(faults)}: expected are {_join_names(self.all)}{accept}")
+            raise InvalidRequestError(f"{where} {' and '.join(faults)}; expected: {_join_names(self.all)}{accept}")
 
     def _hint(self, name: str) -> str | None:
         if name in self._targets:

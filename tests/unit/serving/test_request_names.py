@@ -64,7 +64,7 @@ def test_a_key_that_training_rows_lacked_may_be_absent() -> None:
 
 @pytest.mark.parametrize("row", [{"vip": True}, {}, {"vip": True, "note": "x"}])
 def test_another_absent_key_is_named(row: dict[str, Any]) -> None:
-    assert refused_rows([{"age": 1}, row], AGE, VIP, NOTE).startswith("rows[1] lacks 'age': expected are")
+    assert refused_rows([{"age": 1}, row], AGE, VIP, NOTE).startswith("rows[1] lacks 'age'; expected:")
 
 
 def test_an_unknown_key_in_place_of_an_optional_one_is_named() -> None:
@@ -88,7 +88,7 @@ def test_long_names_are_shown_with_what_differs() -> None:
     message = refused_rows([{months.name: 1, QUESTION + "7 weeks": 2}], months, weeks)
     assert "6 weeks'" in message.split(" and has ")[0]
     assert "7 weeks'" in message.split(" and has ")[1]
-    assert "12 months'" in message.split("expected are")[1]
+    assert "12 months'" in message.split("expected:")[1]
 
 
 def test_long_names_that_differ_in_the_middle_are_shown_from_there() -> None:
@@ -121,7 +121,7 @@ def test_what_cannot_be_seen_in_a_name_is_written_out(name: str, visible: str) -
         ([{"age": 1}, None], "rows[1]: an object is expected, not null"),
         ([["age", 1]], "rows[0]: an object is expected, not an array"),
         (None, "rows: an array of objects is expected, not null"),
-        ([{}], "rows[0] lacks 'age': expected are 'age'"),
+        ([{}], "rows[0] lacks 'age'; expected: 'age'"),
         ([{"age": {"age": 1}}], "rows[0], column 'age': a number or null is expected, this is an object"),
     ],
 )

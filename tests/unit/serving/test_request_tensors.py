@@ -77,7 +77,7 @@ def test_a_tensor_may_be_absent_or_have_the_headers_own_name() -> None:
             "inputs[1]: 'age' is repeated",
         ),
         ([tensor(" age", "BOOL", True)], "input 'age', datatype: one of FP32"),
-        ([tensor("vip", "BOOL", True)], "inputs lacks 'age', 'café': expected are"),
+        ([tensor("vip", "BOOL", True)], "inputs lacks 'age', 'café'; expected:"),
         ([], "inputs: one tensor per column"),
         ([None], "inputs[0]: an object is expected, not null"),
     ],

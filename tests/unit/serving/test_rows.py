@@ -175,12 +175,12 @@ def test_missing_and_unknown_columns_are_named_with_the_nearest_known_one() -> N
     assert message.startswith("rows[1] lacks 'job' and has 'joob', 'income'")
     assert "'joob' is near 'job'" in message
     assert "'income' is what it predicts" in message
-    assert "expected are 'age', 'job', 'hours per week', 'member'" in message
+    assert "expected: 'age', 'job', 'hours per week', 'member'" in message
     assert "?extra=ignore" in message
 
 
 def test_a_column_that_resembles_none_is_named_alone() -> None:
-    assert "has 'zzzzzz', which the model does not read: expected" in refused([{**ROWS[0], "zzzzzz": 1}])
+    assert "has 'zzzzzz', which the model does not read; expected" in refused([{**ROWS[0], "zzzzzz": 1}])
 
 
 def test_of_many_unknown_columns_a_few_are_named_and_nothing_unprintable() -> None:

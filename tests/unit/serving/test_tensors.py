@@ -125,7 +125,7 @@ def test_a_wrong_tensor_is_refused_by_name_and_place(changes: dict[str, Any], me
         ([], "inputs: one tensor per column"),
         ([7], "inputs[0]: an object is expected, not a number"),
         ([{"name": "age"}], "inputs[0] lacks shape, datatype, data: a tensor has name, shape, datatype, data"),
-        (tensors()[1:], "inputs lacks 'age': expected are"),
+        (tensors()[1:], "inputs lacks 'age'; expected:"),
     ],
 )
 def test_what_is_not_a_list_of_tensors_is_refused(inputs: Any, message: str) -> None:

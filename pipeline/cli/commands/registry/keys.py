@@ -109,7 +109,7 @@ def rotate(
     rotated = connection.keys.find(prefix)
     with logged_change(connection, rotated.tenant, "keys rotate", prefix):
         key = connection.keys.rotate(prefix, overlap=timedelta(hours=overlap))
-    message(f"{prefix}… is valid for {overlap} more hours")
+    message(f"{prefix}… stays valid for {overlap} h")
     _show_once(key, rotated.tenant, rotated.principal, rotated.role, json=json)
 
 
