@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
 from pipeline.contracts.artifacts import read_artifact
@@ -166,6 +166,11 @@ class ModelRegistry:
         """Return a model's summary; None if the tenant has no such model."""
         item = self._store.table.get(*model_key(tenant, model))
         return None if item is None else _summary(item)
+
+    def records(self, tenant: str) -> Iterator[VersionRecord]:
+        """Yield the records of all versions of a tenant, deleted ones within their grace period included."""
+        for summary in self.models(tenant):
+            yield from self.versions.list(tenant, summary.model)
 
     def delete_all(self, tenant: str) -> int:
         """Delete all models of a tenant from the table, and return the number of items. Idempotent."""

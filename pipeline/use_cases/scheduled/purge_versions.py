@@ -87,11 +87,7 @@ class PurgeVersions:
 
     def _referenced(self, tenant: str, purged: Collection[str]) -> set[str]:
         """Return the files of a tenant's versions but those that are purged. One in its grace period counts."""
-        records = (
-            record
-            for summary in self.registry.models(tenant)
-            for record in self.registry.versions.list(tenant, summary.model)
-        )
+        records = self.registry.records(tenant)
         return {key for record in records if record.full_name not in purged for key in record.files}
 
     def _restore(self, key: str, version_id: str) -> None:

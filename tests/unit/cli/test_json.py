@@ -20,9 +20,9 @@ from pipeline.contracts.object_keys import RunKeys
 from pipeline.intake.dead_letters import uploads
 from tests.fakes.account import STACK_ID
 from tests.fakes.messages import FakeMessages
-from tests.fakes.records import card, upload
+from tests.fakes.records import artifact, card, upload
 from tests.helpers.variant_reports import GOLDEN, VARIANT_REPORTS
-from tests.unit.cli.conftest import DOWN, FakeLine, Stage
+from tests.unit.cli.conftest import DOWN, FakeLine, Stage, selection
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = str(ROOT / "docs" / "examples" / "wohnungen.csv")
@@ -73,6 +73,15 @@ def _serve_for_sharing(stage: Stage) -> str:
 def _create_tenant(stage: Stage) -> list[str]:
     stage.tenants.create("acme")
     return []
+
+
+def _leave_orphan(stage: Stage) -> list[str]:
+    run, file = stage.begin("demo_gone_3", model="gone"), artifact(body=b"a file of a version that is gone")
+    winner = selection().winner.model_copy(update={"artifact": file})
+    stage.artifacts.put(file.key, b"a file of a version that is gone")
+    stage.artifacts.put(RunKeys.of(run).selection, selection().model_copy(update={"winner": winner}).to_bytes())
+    stage.runs.succeed(run, 3)
+    return ["demo"]
 
 
 def _audited(stage: Stage) -> list[str]:
@@ -136,6 +145,7 @@ COMMANDS: dict[str, Callable[[Stage], list[str]]] = {
     "tenants suspend": lambda stage: [*_create_tenant(stage), "acme"],
     "tenants resume": lambda stage: [*_create_tenant(stage), "acme"],
     "tenants delete": lambda stage: [*_create_tenant(stage), "acme", "--yes"],
+    "tenants orphans": _leave_orphan,
     "audit": _audited,
     "keys revoke": lambda stage: [stage.keys.list(None)[0].prefix],
 }

@@ -12,7 +12,8 @@ from pipeline.cli.main import app
 
 CHANGING = {
     "accept", "archive", "cancel", "delete", "keys create", "keys revoke", "keys rotate", "promote", "retry",
-    "rollback", "share", "tag", "tenants create", "tenants delete", "tenants resume", "tenants suspend", "undelete",
+    "rollback", "share", "tag", "tenants create", "tenants delete", "tenants orphans", "tenants resume",
+    "tenants suspend", "undelete",
 }  # fmt: skip
 # Those that change no registry, or this machine alone. dead-letters adds its entry itself; drop and demo upload files.
 OTHERS = {

@@ -22,6 +22,12 @@ Examples:
   modeldrop keys create acme --role owner
 
 A tier is a usage plan: requests a second and a day, of this tenant alone."""
+_ORPHANS = """
+Examples:
+  modeldrop tenants orphans acme           # lists them
+  modeldrop tenants orphans acme --delete
+
+Earlier releases deleted a version and left its file. Once is enough: a version that is deleted now loses its file."""
 _AUDIT = """
 Examples:
   modeldrop audit --tenant acme
@@ -45,6 +51,7 @@ def register(app: typer.Typer) -> None:
     tenants.command("suspend", cls=Command)(suspend)
     tenants.command("resume", cls=Command)(resume)
     tenants.command("delete", cls=Command)(delete)
+    tenants.command("orphans", cls=Command, epilog=_ORPHANS)(orphans)
     app.add_typer(tenants, name="tenants", rich_help_panel="Tenants")
     app.command(cls=Command, epilog=_SHARE, rich_help_panel="Tenants")(share)
     app.command(cls=Command, epilog=_AUDIT, rich_help_panel="Tenants")(audit)
@@ -119,6 +126,33 @@ def delete(
     message(f"{tenant} is deleted: {removed.objects:,} objects, {removed.items:,} records, {removed.keys:,} keys")
     if json:
         print_json({"tenant": tenant, "objects": removed.objects, "records": removed.items, "keys": removed.keys})
+
+
+def orphans(
+    ctx: typer.Context,
+    tenant: TenantArgument,
+    delete: Annotated[bool, typer.Option("--delete", help="Delete them.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """List the files of versions that an older release deleted; --delete deletes them."""
+    from dataclasses import asdict
+
+    from pipeline.cli.terminal.console import print_json
+    from pipeline.use_cases.management.orphaned_files import OrphanedFiles
+
+    connection = session_of(ctx).connection()
+    orphaned = OrphanedFiles(registry=connection.registry, runs=connection.runs, artifacts=connection.artifacts)
+    files = orphaned.find(tenant)
+    if delete and files:
+        with logged_change(connection, tenant, "tenants orphans --delete", f"{len(files)} files"):
+            files = orphaned.delete(tenant, files)
+    state = "deleted" if delete else "orphaned; --delete deletes them" if files else "orphaned"
+    message(f"{len(files):,} files with {sum(file.bytes for file in files):,} bytes are {state}")
+    if json:
+        print_json([{**asdict(file), "deleted": delete} for file in files])
+    else:
+        for file in files:
+            typer.echo(f"{file.key} {file.bytes:,} {file.model}@{file.version} {file.run}")
 
 
 def share(

@@ -1,0 +1,107 @@
+"""Files of versions that an older release deleted without them."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.contracts.object_keys import RunKeys
+from pipeline.contracts.records.run import RunError
+from pipeline.intake.run_log import RunLog
+from pipeline.registry.model_registry import ModelRegistry
+from pipeline.use_cases.management.orphaned_files import OrphanedFiles
+from tests.fakes.clock import FakeClock
+from tests.fakes.objects import FakeObjectStore
+from tests.fakes.records import artifact, model_version, selection
+from tests.fakes.table import FakeTable
+
+
+class World:
+    """A registry with runs that have registered versions."""
+
+    def __init__(self) -> None:
+        self.clock, self.table, self.artifacts = FakeClock(), FakeTable(), FakeObjectStore("artifacts")
+        self.runs = RunLog(self.table, now=self.clock)
+        self.registry = ModelRegistry(self.table, self.artifacts, now=self.clock, pause=lambda seconds: None)
+        self.orphans = OrphanedFiles(registry=self.registry, runs=self.runs, artifacts=self.artifacts)
+
+    def register(self, body: bytes, model: str = "adult") -> str:
+        """Run to its end, with a version of this content; return the file's key."""
+        self.clock.pass_seconds(1)
+        run = f"demo_{model}_{int(self.clock().timestamp()):012x}"
+        file = artifact(body=body)
+        self.runs.create(run, tenant="demo", model=model, file="a.csv", started_at=self.clock())
+        self.artifacts.put_if_absent(file.key, body)
+        self.artifacts.put(RunKeys.of(run).selection, selection(body=body).to_bytes())
+        draft = model_version(run, model).model_copy(update={"artifact": file})
+        self.runs.succeed(run, self.registry.register(draft).version)
+        return file.key
+
+    def forget(self, version: int, model: str = "adult") -> None:
+        """Remove a version's item, as DynamoDB did for the older release when the grace period was over."""
+        self.table.delete(f"TENANT#demo#MODEL#{model}", f"VERSION#{version:06d}")
+
+    def keys(self) -> set[str]:
+        return set(self.artifacts.keys("tenants/demo/artifacts/"))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_the_file_of_a_forgotten_version_is_found_and_deleted_and_others_stay(world: World) -> None:
+    gone, kept, other = world.register(b"1"), world.register(b"2"), world.register(b"3", "houses")
+    world.registry.lifecycle.delete("demo", "adult", 2, by="anna")  # within its grace period
+    unregistered = artifact(body=b"a variant that lost").key
+    world.artifacts.put(unregistered, b"a variant that lost")
+    world.forget(1)
+    (found,) = world.orphans.find("demo")
+    assert (found.key, found.bytes, found.model, found.version) == (gone, 1, "adult", 1)
+    assert world.keys() == {gone, kept, other, unregistered}  # finding deletes nothing
+    assert world.orphans.delete("demo", [found]) == [found]
+    assert world.keys() == {kept, other, unregistered}
+    assert world.orphans.find("demo") == []
+    assert world.orphans.delete("demo", [found]) == []
+
+
+def test_a_file_that_another_version_has_is_no_orphan(world: World) -> None:
+    file = world.register(b"1")
+    assert world.register(b"1", "houses") == file
+    world.forget(1)
+    assert world.orphans.find("demo") == []
+    world.forget(1, "houses")
+    assert [found.key for found in world.orphans.find("demo")] == [file]
+
+
+def test_a_file_that_a_run_registers_meanwhile_is_restored(world: World) -> None:
+    file = world.register(b"1")
+    world.forget(1)
+    found = world.orphans.find("demo")
+    world.register(b"1", "houses")
+    assert world.orphans.delete("demo", found) == []
+    assert world.artifacts.get(file) == b"1"
+
+
+def test_runs_without_a_version_or_without_their_documents_have_none(world: World) -> None:
+    world.register(b"1")
+    world.forget(1)
+    (run,) = world.runs.list(tenant="demo")
+    world.artifacts.delete(RunKeys.of(run.run).selection)
+    failed = "demo_adult_00000000000f"
+    world.runs.create(failed, tenant="demo", model="adult", file="a.csv", started_at=world.clock())
+    world.artifacts.put(RunKeys.of(failed).selection, selection(body=b"1").to_bytes())
+    world.runs.fail(failed, RunError(type="InternalError", message="it broke"))
+    assert world.orphans.find("demo") == []
+
+
+def test_other_tenants_files_are_not_touched_whatever_a_runs_document_says(world: World) -> None:
+    world.register(b"1")
+    world.forget(1)
+    assert world.orphans.find("acme") == []
+    (run,) = world.runs.list(tenant="demo")
+    foreign = artifact("acme", b"1")
+    world.artifacts.put(foreign.key, b"1")
+    crafted = selection(body=b"1")
+    crafted = crafted.model_copy(update={"winner": crafted.winner.model_copy(update={"artifact": foreign})})
+    world.artifacts.put(RunKeys.of(run.run).selection, crafted.to_bytes())
+    assert world.orphans.find("demo") == []
