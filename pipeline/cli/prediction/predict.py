@@ -14,6 +14,7 @@ from pipeline.cli.client.lookup import find_live
 from pipeline.cli.client.model_api import ModelApi
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.contracts.errors import ForbiddenError, InvalidRequestError, NotFoundError
+from pipeline.registry.sign_in.callers import is_token
 from pipeline.serving.responses import max_response_rows
 
 if TYPE_CHECKING:
@@ -94,30 +95,40 @@ def predict_rows(
 def _find_served(
     stack: ExitStack, session: Session, connection: Connection | None, model: str, tenant: str | None
 ) -> tuple[ModelApi, str, Signature]:
-    """Return the API that serves a model, the name by which it does, and the signature of the live version."""
-    if connection is None and (address := session.given_api()) is not None:
-        name = model if tenant is None or "/" in model else f"{tenant}/{model}"
-        api = stack.enter_context(ModelApi(*address, transport=session.world.transport))
-        try:
-            return api, name, api.signature(name)
-        except NotFoundError as error:
-            if "/" not in name:
-                raise
-            raise NotFoundError(
-                f"the API does not describe '{name}' ({error.message}): modeldrop.Client().predict sends rows "
-                "and files to shared models by a key alone, or use this command with the embedded cloud or --stack"
-            ) from error
-    connection = connection or session.connection()
-    key = session.api_key(connection)
+    """Return the API that serves a model, the name by which it does, and the signature of the live version.
+
+    The registry knows whose a key is; a token is known to the API alone, which is asked for the signature then.
+    """
+    address = session.given_api() if connection is None else None
+    if address is None:
+        connection = connection or session.connection()
+        address = connection.status.api_url or "", session.api_key(connection)
+        if not is_token(address[1]):
+            api = stack.enter_context(ModelApi(*address, transport=session.world.transport))
+            return api, model, _find_signature(connection, address[1], model, tenant)
+    name = model if tenant is None or "/" in model else f"{tenant}/{model}"
+    api = stack.enter_context(ModelApi(*address, transport=session.world.transport))
+    try:
+        return api, name, api.signature(name)
+    except NotFoundError as error:
+        if "/" not in name:
+            raise
+        raise NotFoundError(
+            f"the API does not describe '{name}' ({error.message}): modeldrop.Client().predict sends rows "
+            "and files to shared models by a key alone, or use this command with the embedded cloud or --stack"
+        ) from error
+
+
+def _find_signature(connection: Connection, key: str, model: str, tenant: str | None) -> Signature:
+    """Return the signature of a model that the key's tenant owns, or that is shared with it."""
     holder = connection.keys.resolve(key).tenant
     if tenant not in (None, holder):
         raise ForbiddenError(
             f"the API key belongs to tenant {holder}: one of {tenant} is expected (--api-key KEY; "
             f"'modeldrop keys create {tenant}' makes one)"
         )
-    api = stack.enter_context(ModelApi(connection.status.api_url or "", key, transport=session.world.transport))
     owner, _, name = model.rpartition("/")
-    return api, model, find_live(connection, owner or holder, name).signature
+    return find_live(connection, owner or holder, name).signature
 
 
 def make_batches(rows: Iterator[Row], max_rows: int, max_bytes: int = _MAX_BYTES) -> Iterator[list[Row]]:

@@ -161,8 +161,8 @@ def test_runs_are_listed_and_shown(command: Command) -> None:
     assert "too few rows" in command.run("runs", RUN).output
 
 
-def test_rows_are_predicted_by_the_signature_that_the_api_describes(command: Command) -> None:
-    asked: list[str] = []
+def _prediction_api(asked: list[str]) -> Callable[[httpx.Request], httpx.Response]:
+    """An API that describes a model and answers one row; ``asked`` remembers its requests."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(f"{request.method} {request.url.path}")
@@ -172,7 +172,21 @@ def test_rows_are_predicted_by_the_signature_that_the_api_describes(command: Com
         assert rows == [{"width": 4, "colour": "red"}]
         return httpx.Response(200, json={"model": "m", "version": 2, "predictions": [{"label": "yes"}]})
 
-    command.api.answer = answer  # type: ignore[method-assign]  # the uploads' API predicts nothing
+    return answer
+
+
+@pytest.mark.parametrize("stack", [["--stack", "mine"], []], ids=["stack", "embedded cloud"])
+def test_a_token_is_sent_to_the_api_of_a_stack_which_describes_the_model(stage: Stage, stack: list[str]) -> None:
+    asked: list[str] = []
+    stage._handle = _prediction_api(asked)  # type: ignore[method-assign]
+    result = stage.run(*stack, "--token", "a.b.c", "predict", "m", '{"width": 4, "colour": "red"}', "--json")
+    assert json.loads(result.stdout)["predictions"] == [{"label": "yes"}], result.output
+    assert asked == ["GET /api/v2/models/m", "POST /api/v2/models/m/infer"]
+
+
+def test_rows_are_predicted_by_the_signature_that_the_api_describes(command: Command) -> None:
+    asked: list[str] = []
+    command.api.answer = _prediction_api(asked)  # type: ignore[method-assign]  # the uploads' API predicts nothing
     for arguments, name in ((["m"], "m"), (["acme/m"], "acme/m"), (["m", "--tenant", "acme"], "acme/m")):
         result = command.run("predict", arguments[0], '{"width": 4, "colour": "red"}', "--json", *arguments[1:])
         assert json.loads(result.stdout)["predictions"] == [{"label": "yes"}], result.output
