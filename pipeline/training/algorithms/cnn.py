@@ -23,16 +23,10 @@ class CnnConfig(ImageConfig):
 
 def _train(config: CnnConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Train the network; ``hidden`` has the channels of each pair of convolutions."""
-    from pipeline.training.loop.fit import fit_on_columns
+    from pipeline.training.loop.fit import fit_on_images
     from pipeline.training.networks.images import ConvNet
 
-    def build(outputs: int) -> ConvNet:
-        return ConvNet(
-            task.reference_rows(config).image, outputs=outputs, widths=config.hidden,
-            dropout=config.dropout, jitter=config.jitter,
-        )  # fmt: skip
-
-    return fit_on_columns(build, ("image",), config, task, context)
+    return fit_on_images(ConvNet, config, task, context, jitter=config.jitter)
 
 
 ALGORITHM = image_algorithm(

@@ -39,31 +39,13 @@ class MlpConfig(NetworkConfig):
 
 def _train(config: MlpConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Train until the validation loss has not improved for ``early_stopping`` epochs; keep the best weights."""
-    if task.train.image.size:
-        return _train_on_images(config, task, context)
-    from pipeline.training.loop.fit import fit_on_columns
+    from pipeline.training.loop.fit import fit_on_images, fit_on_table
+    from pipeline.training.networks.images import PixelMLP
     from pipeline.training.networks.tabular_mlp import TabularMLP
 
-    def build(outputs: int) -> TabularMLP:
-        return TabularMLP(
-            task.reference_rows(config).num, task.cardinalities,
-            outputs=outputs, hidden=config.hidden, dropout=config.dropout, pieces=config.pieces,
-        )  # fmt: skip
-
-    return fit_on_columns(build, ("num", "cat"), config, task, context)
-
-
-def _train_on_images(config: MlpConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    from pipeline.training.loop.fit import fit_on_columns
-    from pipeline.training.networks.images import PixelMLP
-
-    def build(outputs: int) -> PixelMLP:
-        return PixelMLP(
-            task.reference_rows(config).image, outputs=outputs, hidden=config.hidden,
-            dropout=config.dropout,
-        )  # fmt: skip
-
-    return fit_on_columns(build, ("image",), config, task, context)
+    if task.train.image.size:
+        return fit_on_images(PixelMLP, config, task, context)
+    return fit_on_table(TabularMLP, config, task, context, pieces=config.pieces)
 
 
 def _train_stacked(

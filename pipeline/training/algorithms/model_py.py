@@ -22,7 +22,8 @@ class ModelPyConfig(NetworkConfig):
 
 def _train(config: ModelPyConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Train the user's network with the same loop as the others. Call it in the sandbox process only (jobs.sandbox)."""
-    from pipeline.training.loop.fit import fit_on_columns
+    from pipeline.training.loop.fit import fit_network
+    from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.losses import outputs_of
     from pipeline.training.networks.user_model import ModelShape, UserModel, load_user_model
 
@@ -38,10 +39,10 @@ def _train(config: ModelPyConfig, task: TrainingTask, context: RunContext) -> Fi
     input_widths = {"num": shape.numbers, "cat": len(shape.cardinalities), "image": len(shape.image)}
     inputs = tuple(name for name, width in input_widths.items() if width)
 
-    def build(_outputs: int) -> UserModel:  # the shape has them
+    def build() -> UserModel:
         return UserModel(load_user_model(code, config.code, shape), rows.num, reads=inputs)
 
-    return fit_on_columns(build, inputs, config, task, context)
+    return fit_network(build, columns(*inputs), config, task, context)
 
 
 ALGORITHM = Algorithm(

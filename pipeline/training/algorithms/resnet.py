@@ -26,16 +26,10 @@ class ResNetConfig(ImageConfig):
 
 def _train(config: ResNetConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Train the network; ``hidden`` has the channels of each group of ``blocks`` residual blocks."""
-    from pipeline.training.loop.fit import fit_on_columns
+    from pipeline.training.loop.fit import fit_on_images
     from pipeline.training.networks.images import ResNet
 
-    def build(outputs: int) -> ResNet:
-        return ResNet(
-            task.reference_rows(config).image, outputs=outputs, widths=config.hidden, blocks=config.blocks,
-            dropout=config.dropout, jitter=config.jitter,
-        )  # fmt: skip
-
-    return fit_on_columns(build, ("image",), config, task, context)
+    return fit_on_images(ResNet, config, task, context, blocks=config.blocks, jitter=config.jitter)
 
 
 ALGORITHM = image_algorithm(

@@ -6,23 +6,16 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.contracts.algorithms.config import search_range, search_values
-from pipeline.contracts.algorithms.network_config import (
-    Dropout,
-    EarlyStopping,
-    Hidden,
-    LearningRate,
-    NetworkConfig,
-    Schedule,
-    WeightDecay,
-)
+from pipeline.contracts.algorithms.config import search_values
+from pipeline.contracts.algorithms.network_config import Hidden
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
 from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
+from pipeline.training.networks.tabular_config import LARGE_TABLE, SMALL_TABLE, TabularConfig
 
 __all__ = ["ALGORITHM", "ResNetMlpConfig"]
 
 
-class ResNetMlpConfig(NetworkConfig):
+class ResNetMlpConfig(TabularConfig):
     """Hyper-parameters of the residual network for tables."""
 
     hidden: Annotated[Hidden, Field(min_length=1), search_values((128, 128), (128, 128, 128), (256, 256, 256, 256))] = (
@@ -30,25 +23,14 @@ class ResNetMlpConfig(NetworkConfig):
         128,
         128,
     )
-    dropout: Annotated[Dropout, search_range(0.0, 0.5)] = 0.1
-    learning_rate: Annotated[LearningRate, search_range(3e-4, 5e-3, log=True)] = 1e-3
-    weight_decay: Annotated[WeightDecay, search_range(1e-5, 1e-1, log=True)] = 1e-4
-    schedule: Schedule = "cosine"
-    early_stopping: EarlyStopping = 8
 
 
 def _train(config: ResNetMlpConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Train until the validation loss has not improved for ``early_stopping`` epochs; keep the best weights."""
-    from pipeline.training.loop.fit import fit_on_columns
+    from pipeline.training.loop.fit import fit_on_table
     from pipeline.training.networks.tabular import TabularResNet
 
-    def build(outputs: int) -> TabularResNet:
-        return TabularResNet(
-            task.reference_rows(config).num, task.cardinalities,
-            outputs=outputs, hidden=config.hidden, dropout=config.dropout,
-        )  # fmt: skip
-
-    return fit_on_columns(build, ("num", "cat"), config, task, context)
+    return fit_on_table(TabularResNet, config, task, context)
 
 
 ALGORITHM = Algorithm(
@@ -62,8 +44,8 @@ ALGORITHM = Algorithm(
         hyperparameters=ResNetMlpConfig.describe(),
         overrides=(
             SettingsOverride(rows_over=20_000, settings={"epochs": 15, "early_stopping": 4}),
-            SettingsOverride(rows_over=100_000, settings={"epochs": 8, "batch_size": 1024, "early_stopping": 3}),
-            SettingsOverride(rows_up_to=5_000, settings={"batch_size": 64, "early_stopping": 12}),
+            LARGE_TABLE,
+            SMALL_TABLE,
         ),
         cost=Cost(
             measured="2026-11-24, one thread of a 2-core EPYC, tables of 15,000 and 29,000 rows",

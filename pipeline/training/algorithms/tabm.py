@@ -6,23 +6,22 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.contracts.algorithms.config import hyperparameter, search_range, search_values
-from pipeline.contracts.algorithms.network_config import (
-    Dropout,
-    EarlyStopping,
-    Hidden,
-    LearningRate,
-    NetworkConfig,
-    Schedule,
-    WeightDecay,
-)
+from pipeline.contracts.algorithms.config import hyperparameter, search_values
+from pipeline.contracts.algorithms.network_config import Hidden
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost, SettingsOverride
 from pipeline.training.algorithm import Algorithm, FittedModel, RunContext, TrainingTask
+from pipeline.training.networks.tabular_config import (
+    LARGE_TABLE,
+    SMALL_TABLE,
+    TableLearningRate,
+    TableWeightDecay,
+    TabularConfig,
+)
 
 __all__ = ["ALGORITHM", "TabMConfig"]
 
 
-class TabMConfig(NetworkConfig):
+class TabMConfig(TabularConfig):
     """Hyper-parameters of TabM."""
 
     members: Annotated[int, hyperparameter("Networks that share most weights.", unit="networks", ge=1, le=256)] = 16
@@ -32,26 +31,16 @@ class TabMConfig(NetworkConfig):
         search_values(16, 32, 48, 96),
     ] = 48
     hidden: Annotated[Hidden, Field(min_length=1), search_values((128, 128), (256, 256), (256, 256, 256))] = (128, 128)
-    dropout: Annotated[Dropout, search_range(0.0, 0.5)] = 0.1
-    learning_rate: Annotated[LearningRate, search_range(3e-4, 5e-3, log=True)] = 2e-3
-    weight_decay: Annotated[WeightDecay, search_range(1e-5, 1e-1, log=True)] = 3e-4
-    schedule: Schedule = "cosine"
-    early_stopping: EarlyStopping = 8
+    learning_rate: TableLearningRate = 2e-3
+    weight_decay: TableWeightDecay = 3e-4
 
 
 def _train(config: TabMConfig, task: TrainingTask, context: RunContext) -> FittedModel:
     """Train each member with its own loss; early stopping and the exported graph use the members' mean prediction."""
-    from pipeline.training.loop.fit import fit_on_columns
+    from pipeline.training.loop.fit import fit_on_table
     from pipeline.training.networks.tabular import TabMNetwork
 
-    def build(outputs: int) -> TabMNetwork:
-        return TabMNetwork(
-            task.reference_rows(config).num, task.cardinalities,
-            outputs=outputs, members=config.members,
-            hidden=config.hidden, bins=config.bins, dropout=config.dropout,
-        )  # fmt: skip
-
-    return fit_on_columns(build, ("num", "cat"), config, task, context)
+    return fit_on_table(TabMNetwork, config, task, context, members=config.members, bins=config.bins)
 
 
 ALGORITHM = Algorithm(
@@ -65,8 +54,8 @@ ALGORITHM = Algorithm(
         hyperparameters=TabMConfig.describe(),
         overrides=(
             SettingsOverride(rows_over=10_000, settings={"epochs": 15, "early_stopping": 4}),  # five folds take minutes
-            SettingsOverride(rows_over=100_000, settings={"epochs": 8, "batch_size": 1024, "early_stopping": 3}),
-            SettingsOverride(rows_up_to=5_000, settings={"batch_size": 64, "early_stopping": 12}),
+            LARGE_TABLE,
+            SMALL_TABLE,
         ),
         cost=Cost(
             measured="2026-11-24, one thread of a 2-core EPYC, tables of 15,000 and 29,000 rows",

@@ -61,9 +61,8 @@ def _train(config: TransformerConfig, task: TrainingTask, context: RunContext) -
     import torch
 
     from pipeline.training.features.token_ids import TOKENS, TokenIds
-    from pipeline.training.loop.fit import to_fitted_model
+    from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
-    from pipeline.training.loop.loop import train_network
     from pipeline.training.loop.losses import outputs_of
     from pipeline.training.networks.tabular_mlp import TabularMLP
     from pipeline.training.networks.text_transformer import TextTransformer
@@ -101,7 +100,7 @@ def _train(config: TransformerConfig, task: TrainingTask, context: RunContext) -
             tabular=tabular,
         )
 
-    fitted = to_fitted_model(train_network(build, reads, config, task, context), reads, config, task)
+    fitted = fit_network(build, reads, config, task, context)
     return replace(fitted, body=lambda: ids.prepend_to(fitted.body()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -94,32 +94,34 @@ def forest_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
 
 
 def fit_forest(  # noqa: PLR0913 - what they differ in, each by its name
-    kind: Any,
     config: ForestConfig,
     task: TrainingTask,
     context: RunContext,
     *,
+    family: Literal["ExtraTrees", "RandomForest"],
     min_leaf_rows: int,
     feature_fraction: float,
 ) -> FittedModel:
     """Fit a forest, until the deadline at most.
 
     Args:
-        kind: scikit-learn's class.
         config: Hyper-parameters.
         task: The rows to fit.
         context: Threads and deadline.
+        family: The beginning of the name of scikit-learn's classes.
         min_leaf_rows: Minimum of rows in a leaf for small data, if the settings have none.
         feature_fraction: Fraction of the columns that a split of a regression considers; a classification considers
             the square root of their number.
     """
+    from sklearn import ensemble
+
     from pipeline.training.export.bodies import TreeBody
     from pipeline.training.export.forest_trees import forest_trees
     from pipeline.training.features.preprocessing import forest_features
 
     preprocessing, features = forest_features(task)
     criterion = {} if task.classes else {"criterion": _criterion(task)}
-    model = kind(
+    model = getattr(ensemble, f"{family}{'Classifier' if task.classes else 'Regressor'}")(
         n_estimators=config.n_estimators,
         max_depth=config.max_depth,
         min_samples_leaf=config.min_samples_leaf or max(min_leaf_rows, len(task.train) // 5_000),

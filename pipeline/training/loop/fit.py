@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import onnx
 from torch import nn
@@ -17,7 +17,7 @@ from pipeline.training.loop.inputs import InputReader, columns
 from pipeline.training.loop.loop import TrainedNetwork, train_network
 from pipeline.training.loop.losses import outputs_of, quantiles_of
 
-__all__ = ["fit_network", "fit_on_columns", "to_fitted_model"]
+__all__ = ["fit_network", "fit_on_images", "fit_on_table", "to_fitted_model"]
 
 
 def fit_network(
@@ -31,26 +31,40 @@ def fit_network(
     return to_fitted_model(train_network(build, reads, config, task, context), reads, config, task)
 
 
-def fit_on_columns(
-    build: Callable[[int], nn.Module],
-    names: Sequence[str],
-    config: NetworkConfig,
-    task: TrainingTask,
-    context: RunContext,
+def fit_on_table(
+    network: Callable[..., nn.Module], config: NetworkConfig, task: TrainingTask, context: RunContext, **settings: Any
 ) -> FittedModel:
-    """Train a network that reads encoded columns as they are.
+    """Train a network that reads numbers and categories.
 
     Args:
-        build: Builds the network, given its number of outputs.
-        names: Inputs of its ``forward``, in its order: ``num``, ``cat``, ``image``.
+        network: Its class, which is given the numbers of the training rows, the cardinalities, ``outputs``, ``hidden``,
+            ``dropout`` and the settings.
         config: Hyper-parameters.
         task: The rows, and what is learned of them.
         context: Device, deadline, checkpoints and observers.
+        settings: Further settings of this network.
 
     Raises:
         CandidateFailedError: The network cannot be trained with this config, or its loss diverged.
     """
-    return fit_network(partial(build, outputs_of(config, task)), columns(*names), config, task, context)
+    build = partial(network, task.reference_rows(config).num, task.cardinalities, **settings)
+    return fit_network(_complete(build, config, task), columns("num", "cat"), config, task, context)
+
+
+def fit_on_images(
+    network: Callable[..., nn.Module], config: NetworkConfig, task: TrainingTask, context: RunContext, **settings: Any
+) -> FittedModel:
+    """Train a network that reads images, which is given the training images first (else as ``fit_on_table``).
+
+    Raises:
+        CandidateFailedError: The network cannot be trained with this config, or its loss diverged.
+    """
+    build = partial(network, task.reference_rows(config).image, **settings)
+    return fit_network(_complete(build, config, task), columns("image"), config, task, context)
+
+
+def _complete(build: partial[nn.Module], config: NetworkConfig, task: TrainingTask) -> Callable[[], nn.Module]:
+    return partial(build, outputs=outputs_of(config, task), hidden=config.hidden, dropout=config.dropout)
 
 
 def to_fitted_model(

@@ -68,13 +68,26 @@ def _augment(images: Tensor) -> Tensor:
     return moved
 
 
-class ConvNet(nn.Module):
+class _ConvolutionalNetwork(nn.Module):
+    """Normalized and augmented pixels, layers, and a linear layer."""
+
+    pixels: PixelNormalizer
+    layers: nn.Sequential
+    answer: nn.Linear
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the outputs [batch, outputs]."""
+        outputs: Tensor = self.answer(self.layers(self.pixels(image)))
+        return outputs
+
+
+class ConvNet(_ConvolutionalNetwork):
     """Pairs of 3 x 3 convolutions with batch norm, each pair at half the size, and a linear layer over all positions.
 
     Args:
         image: The training images, uint8 [rows, height, width, channels].
         outputs: Number of outputs.
-        widths: Channels of each pair of convolutions.
+        hidden: Channels of each pair of convolutions.
         dropout: Probability that an input of the linear layer is dropped in training.
         jitter: Whether images are augmented in training.
 
@@ -86,24 +99,19 @@ class ConvNet(nn.Module):
     """
 
     def __init__(
-        self, image: npt.NDArray[np.uint8], *, outputs: int, widths: Sequence[int], dropout: float, jitter: bool
+        self, image: npt.NDArray[np.uint8], *, outputs: int, hidden: Sequence[int], dropout: float, jitter: bool
     ) -> None:
         super().__init__()
         self.pixels = PixelNormalizer(image, jitter=jitter)
         layers: list[nn.Module] = []
         channels, height, width = self.pixels.channels, *image.shape[1:3]
-        for wide in widths:
+        for wide in hidden:
             halves = min(height, width) >= _MIN_SIDE
             layers += [*_convolution(channels, wide, stride=2 if halves else 1), *_convolution(wide, wide)]
             height, width = (-(-side // 2) if halves else side for side in (height, width))
             channels = wide
         self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(dropout))
         self.answer = nn.Linear(channels * height * width, outputs)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the outputs [batch, outputs]."""
-        outputs: Tensor = self.answer(self.layers(self.pixels(image)))
-        return outputs
 
 
 def _convolution(channels: int, wide: int, *, stride: int = 1) -> list[nn.Module]:
@@ -114,13 +122,13 @@ def _convolution(channels: int, wide: int, *, stride: int = 1) -> list[nn.Module
     ]
 
 
-class ResNet(nn.Module):
+class ResNet(_ConvolutionalNetwork):
     """Groups of residual blocks, each at half the size of the one before, average pooling, and a linear layer.
 
     Args:
         image: The training images, uint8 [rows, height, width, channels].
         outputs: Number of outputs.
-        widths: Channels of each group.
+        hidden: Channels of each group.
         blocks: Residual blocks of a group.
         dropout: Probability that an input of the linear layer is dropped in training.
         jitter: Whether images are augmented in training.
@@ -133,16 +141,16 @@ class ResNet(nn.Module):
     """
 
     def __init__(  # noqa: PLR0913 - a network's config, each by its name
-        self, image: npt.NDArray[np.uint8], *, outputs: int, widths: Sequence[int], blocks: int, dropout: float,
+        self, image: npt.NDArray[np.uint8], *, outputs: int, hidden: Sequence[int], blocks: int, dropout: float,
         jitter: bool,
     ) -> None:  # fmt: skip
         super().__init__()
         self.pixels = PixelNormalizer(image, jitter=jitter)
-        side, channels = min(image.shape[1:3]), widths[0]
+        side, channels = min(image.shape[1:3]), hidden[0]
         large = side >= _LARGE_SIDE
         side = -(-side // 2) if large else side
         layers: list[nn.Module] = _convolution(self.pixels.channels, channels, stride=2 if large else 1)
-        for stage, wide in enumerate(widths):
+        for stage, wide in enumerate(hidden):
             for block in range(blocks):
                 halves = stage > 0 and block == 0 and side >= _MIN_SIDE
                 side = -(-side // 2) if halves else side
@@ -150,11 +158,6 @@ class ResNet(nn.Module):
                 channels = wide
         self.layers = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout))
         self.answer = nn.Linear(channels, outputs)
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Return the outputs [batch, outputs]."""
-        outputs: Tensor = self.answer(self.layers(self.pixels(image)))
-        return outputs
 
 
 class _Residual(nn.Module):
