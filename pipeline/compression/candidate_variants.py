@@ -111,6 +111,28 @@ class CandidateVariants:
         """
         names = tuple(step.name for step in (*body.steps, *sequences[0]))
         self.report(f"{self._candidate.candidate}: {_label(names, precision)}")
+        tried, refused = self._try_until_one_passes(body, sequences, precision, trials, bisect=bisect)
+        if not tried:
+            reason = refused.message if refused else f"no {precision} file was made"
+            trials.variants.append(describe_variant(self._candidate, names, precision, "not_applicable", reason))
+            return None
+        applied, comparison = tried[min(tried, key=lambda number: (len(tried[number][1].failed), number))]
+        if comparison.latencies is None:
+            comparison = self.export.bench.time(trials.full, comparison)
+        trials.full_latencies = trials.full_latencies or comparison.full_latencies
+        trials.variants.append(self._judged(applied, precision, comparison))
+        return None if comparison.failed else applied
+
+    def _try_until_one_passes(
+        self,
+        body: _Body,
+        sequences: Sequence[tuple[PassStep, ...]],
+        precision: Precision,
+        trials: _Trials,
+        *,
+        bisect: bool,
+    ) -> tuple[dict[int, tuple[_Body, VariantComparison]], CompressionError | None]:
+        """Return what was made, by the number of its sequence, and the first error of those that were not."""
         tried: dict[int, tuple[_Body, VariantComparison]] = {}
         refused: CompressionError | None = None
         first, end = 0, len(sequences)
@@ -130,16 +152,12 @@ class CandidateVariants:
                 first = number + 1
             else:
                 end = number if bisect else first
-        if not tried:
-            reason = refused.message if refused else f"no {precision} file was made"
-            trials.variants.append(describe_variant(self._candidate, names, precision, "not_applicable", reason))
-            return None
-        applied, comparison = tried[min(tried, key=lambda number: (len(tried[number][1].failed), number))]
-        if comparison.latencies is None:
-            comparison = self.export.bench.time(trials.full, comparison)
+        return tried, refused
+
+    def _judged(self, applied: _Body, precision: Precision, comparison: VariantComparison) -> Variant:
+        """Return the variant of a body that was compared and timed: ok, or rejected with the gates that it misses."""
         assert comparison.latencies is not None, "it was timed"
         names = tuple(step.name for step in applied.steps)
-        trials.full_latencies = trials.full_latencies or comparison.full_latencies
         variant = self._made(names, precision, comparison.served, comparison.reference, comparison.latencies)
         status, reason = ("rejected", "; ".join(comparison.failed)) if comparison.failed else ("ok", _describe(applied))
         verdict = {
@@ -148,8 +166,7 @@ class CandidateVariants:
             "agreement": comparison.agreement,
             "pruned_columns": applied.pruned_columns,
         }
-        trials.variants.append(variant.model_copy(update=verdict))
-        return None if comparison.failed else applied
+        return variant.model_copy(update=verdict)
 
     def _compare(self, trials: _Trials, served: ServedFile, body: _Body) -> VariantComparison:
         unseen = None

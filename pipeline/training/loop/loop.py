@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +23,16 @@ from pipeline.training.loop.inputs import InputReader
 from pipeline.training.loop.losses import make_loss
 from pipeline.training.loop.metrics import peak_memory_mb
 from pipeline.training.loop.state import TrainingComponents, TrainingState
+from pipeline.training.loop.stopping import (
+    Action,
+    fit_epochs_to_deadline,
+    is_out_of_patience,
+    last_epoch,
+    learning_rate_at,
+    next_action,
+    note_time_out,
+    schedule_position,
+)
 from pipeline.training.loop.train_step import (
     DeviceData,
     add_penalty_gradients,
@@ -38,16 +47,12 @@ from pipeline.training.loop.train_step import (
     zero_gradients,
 )
 from pipeline.training.optim.optimizers import WeightOptimizer
-from pipeline.training.optim.schedules import lr_factor
 from pipeline.training.optim.weight_average import WeightAverage
 from pipeline.training.optim.weight_compression import WeightCompression
 
 __all__ = ["TrainedNetwork", "train_network"]
 
-_TIME_MARGIN = 0.95  # fraction of the time left that is planned: epochs differ
 _DIVERGENCE_LR_FACTOR = 0.1  # multiplies the learning rate of a training that diverged, once
-_STEPS_PER_SYNC = 64  # several processes ask their main one as often as this whether to stop
-_Action = Literal["continue", "checkpoint", "stop"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +112,7 @@ def train_network(
     _train(components, train, validation, state)
     save_final_checkpoint(components, state)
     if state.planned_epochs and state.epoch > state.planned_epochs:
-        _note_time_out(state, state.planned_epochs, config)
+        note_time_out(state, state.planned_epochs, config)
     if components.dp_sgd:
         components.dp_sgd.close()
         state.add_note(components.dp_sgd.note)
@@ -155,64 +160,86 @@ def _make_components(
 
 def _train(components: TrainingComponents, train: DeviceData, validation: DeviceData, state: TrainingState) -> None:
     """Run the remaining epochs until time, patience or privacy budget is exhausted."""
-    config, context, strategy, average = (
-        components.config, components.context, components.strategy, components.average,
-    )  # fmt: skip
-    clock = context.clock
+    clock, strategy = components.context.clock, components.strategy
     action, saved_at = "continue", clock()
     while (
-        action != "stop"
-        and state.epoch <= _last_epoch(components, state)
-        and not _is_out_of_patience(components, state)
+        action != "stop" and state.epoch <= last_epoch(components, state) and not is_out_of_patience(components, state)
     ):
         started = clock() - state.seconds
-        components.model.train()
-        for progress, batch in _remaining_batches(components, state):
-            _train_step(components, train, batch, progress, state)
-            action = _next_action(components, state, saved_at)
-            if action == "stop":
-                break
-            if action == "checkpoint":
-                state.seconds = clock() - started
-                save_checkpoint(components, state)
-                saved_at = clock()
+        action, saved_at = _train_epoch(components, train, state, started, saved_at)
         train_loss = strategy.all_reduce_mean(state.loss).item() / max(1, state.rows)  # waits for the device
         seconds = clock() - started
-
-        if action == "stop":
-            components.compression.finish()
-        average.after_epoch(state.epoch)
-        with average.applied():
-            if average.needs_bn_update:
-                update_bn(components, train, state)
-            loss, metric = retry_on_oom(components, state, len(validation), partial(evaluate, components, validation))
-            validation_loss = strategy.all_reduce_mean(loss).item()
-            if math.isfinite(train_loss) and _is_best(components, state, validation_loss, is_last=action == "stop"):
-                state.best_loss, state.best_epoch = validation_loss, state.epoch
-                state.best_weights = strategy.weights(components.model)
+        validation_loss, metric = _validate(components, train, validation, state, train_loss, is_last=action == "stop")
         if not math.isfinite(train_loss + validation_loss):
             _recover_from_divergence(components, state, is_last=action == "stop")
             continue
-
         point = {
             "epoch": state.epoch,
             "loss": train_loss,
             "validation_loss": validation_loss,
             **metric,
-            "learning_rate": _learning_rate(config, state),
+            "learning_rate": learning_rate_at(components.config, state),
             "rows_per_second": state.rows / seconds,
-            "memory_mb": peak_memory_mb(context.device),
+            "memory_mb": peak_memory_mb(components.device),
             "seconds": clock() - started,
         }
-        state.history.append(components.dp_sgd.publishable(point) if components.dp_sgd else point)
-        context.watch(state.history[-1])
-        loss_text = "" if components.dp_sgd else f", validation loss {validation_loss:.4f}"
-        context.report(f"epoch {state.epoch} of {config.epochs}{loss_text}")
+        _publish_point(components, state, point)
         state.start_epoch(state.epoch + 1)
-        _fit_epochs_to_deadline(components, state)
-        if _next_action(components, state, saved_at, epoch_ended=True) == "checkpoint":
+        fit_epochs_to_deadline(components, state)
+        if next_action(components, state, saved_at, epoch_ended=True) == "checkpoint":
             save_checkpoint(components, state)
             saved_at = clock()
+
+
+def _train_epoch(
+    components: TrainingComponents, train: DeviceData, state: TrainingState, started: float, saved_at: float
+) -> tuple[Action, float]:
+    """Take the remaining steps of the epoch; return what ended it, and when the last checkpoint was saved."""
+    clock = components.context.clock
+    components.model.train()
+    for progress, batch in _remaining_batches(components, state):
+        _train_step(components, train, batch, progress, state)
+        action = next_action(components, state, saved_at)
+        if action == "stop":
+            return action, saved_at
+        if action == "checkpoint":
+            state.seconds = clock() - started
+            save_checkpoint(components, state)
+            saved_at = clock()
+    return "continue", saved_at
+
+
+def _validate(  # noqa: PLR0913 - the data, and how far the training is
+    components: TrainingComponents,
+    train: DeviceData,
+    validation: DeviceData,
+    state: TrainingState,
+    train_loss: float,
+    *,
+    is_last: bool,
+) -> tuple[float, dict[str, float]]:
+    """Evaluate the averaged weights; keep them if they are the best. Return the validation loss and the metric."""
+    strategy, average = components.strategy, components.average
+    if is_last:
+        components.compression.finish()
+    average.after_epoch(state.epoch)
+    with average.applied():
+        if average.needs_bn_update:
+            update_bn(components, train, state)
+        loss, metric = retry_on_oom(components, state, len(validation), partial(evaluate, components, validation))
+        validation_loss = strategy.all_reduce_mean(loss).item()
+        if math.isfinite(train_loss) and _is_best(components, state, validation_loss, is_last=is_last):
+            state.best_loss, state.best_epoch = validation_loss, state.epoch
+            state.best_weights = strategy.weights(components.model)
+    return validation_loss, metric
+
+
+def _publish_point(components: TrainingComponents, state: TrainingState, point: dict[str, float]) -> None:
+    """Add a point to the learning curve, and report it; a private training keeps its losses to itself."""
+    state.history.append(components.dp_sgd.publishable(point) if components.dp_sgd else point)
+    components.context.watch(state.history[-1])
+    loss_text = "" if components.dp_sgd else f", validation loss {point['validation_loss']:.4f}"
+    components.context.report(f"epoch {state.epoch} of {components.config.epochs}{loss_text}")
 
 
 def _train_step(
@@ -234,8 +261,8 @@ def _train_step(
         components.dp_sgd.add_noise()
     add_penalty_gradients(components)
     clip_gradients(components)
-    components.optimizer.step(_learning_rate(components.config, state, progress))
-    components.compression.after_step(_schedule_position(components.config, state, progress))
+    components.optimizer.step(learning_rate_at(components.config, state, progress))
+    components.compression.after_step(schedule_position(components.config, state, progress))
     components.average.after_step()
     state.update(loss, len(batch))
 
@@ -271,35 +298,12 @@ def _compute_gradients(
     return total
 
 
-def _learning_rate(config: NetworkConfig, state: TrainingState, progress: float = 0.0) -> float:
-    """Return the scheduled learning rate."""
-    position = _schedule_position(config, state, progress)
-    return state.learning_rate * lr_factor(config, position, state.validation_losses)
-
-
-def _schedule_position(config: NetworkConfig, state: TrainingState, progress: float = 0.0) -> float:
-    """Return the position in the schedule, in epochs; if time is short the schedule is compressed."""
-    return float((state.epoch - 1 + progress) * config.epochs / (state.planned_epochs or config.epochs))
-
-
 def _is_best(components: TrainingComponents, state: TrainingState, validation_loss: float, *, is_last: bool) -> bool:
     """Return whether the epoch's weights replace the best ones; private trainings and refits keep the last ones."""
     keeps_last = components.dp_sgd is not None or components.task.tuned is not None
     if not (validation_loss < state.best_loss or keeps_last):
         return False
-    return is_last or _schedule_position(components.config, state, 1.0) >= components.compression.first_epoch
-
-
-def _fit_epochs_to_deadline(components: TrainingComponents, state: TrainingState) -> None:
-    """Plan as many epochs as there is time for, so that the schedule ends where the training does."""
-    context, epochs, trained = components.context, components.config.epochs, state.epoch - 1
-    if trained >= (state.planned_epochs or epochs) or context.deadline == math.inf:
-        return
-    seconds_per_epoch = sum(point["seconds"] for point in state.history) / len(state.history)
-    seconds_left = _TIME_MARGIN * (context.deadline - context.clock())
-    affordable = max(trained + 1, min(epochs, trained + int(seconds_left / seconds_per_epoch)))
-    affordable = components.strategy.broadcast(affordable)
-    state.planned_epochs = affordable if affordable < epochs else 0
+    return is_last or schedule_position(components.config, state, 1.0) >= components.compression.first_epoch
 
 
 def _remaining_batches(components: TrainingComponents, state: TrainingState) -> Iterator[BatchRows]:
@@ -309,51 +313,6 @@ def _remaining_batches(components: TrainingComponents, state: TrainingState) -> 
     return iterate_batches(
         components.config, components.task, components.device, epoch=state.epoch, first_step=state.step
     )
-
-
-def _last_epoch(components: TrainingComponents, state: TrainingState) -> int:
-    """Return the last epoch that there is time for; a refit has as many as its folds found best."""
-    last = int(state.planned_epochs or components.config.epochs)
-    tuned = components.task.tuned
-    return last if tuned is None else min(last, max(1, round(tuned["epochs"])))
-
-
-def _is_out_of_patience(components: TrainingComponents, state: TrainingState) -> bool:
-    """Return whether ``early_stopping`` epochs brought no better validation loss, once averages are evaluated."""
-    if components.task.tuned is not None:
-        return False
-    since = max(state.best_epoch, components.average.first_epoch - 1, components.compression.first_epoch - 1)
-    return state.epoch - 1 - since >= int(components.config.early_stopping)
-
-
-def _note_time_out(state: TrainingState, epoch: int, config: NetworkConfig) -> None:
-    """Note that time ran out, once: it may do so before the last planned epoch."""
-    cause = "training time ran out"
-    text = f"{cause} in epoch {epoch} of {config.epochs}; the best weights so far were kept"
-    state.add_note(text, replace_prefix=cause)
-
-
-def _next_action(
-    components: TrainingComponents, state: TrainingState, saved_at: float, *, epoch_ended: bool = False
-) -> _Action:
-    """Return what the main process decides to do next."""
-    strategy = components.strategy
-    if strategy.process.size > 1 and not epoch_ended and state.step % _STEPS_PER_SYNC:
-        return "continue"
-    return strategy.broadcast(_local_action(components, state, saved_at, epoch_ended=epoch_ended))
-
-
-def _local_action(
-    components: TrainingComponents, state: TrainingState, saved_at: float, *, epoch_ended: bool
-) -> _Action:
-    now, context, dp_sgd = components.context.clock(), components.context, components.dp_sgd
-    if now >= context.deadline and not epoch_ended:
-        _note_time_out(state, state.epoch, components.config)
-        return "stop"
-    if dp_sgd and dp_sgd.is_budget_exhausted(state.all_steps) and not epoch_ended:
-        return "stop"
-    interval = context.checkpoints.seconds
-    return "checkpoint" if (epoch_ended if interval == 0 else now - saved_at >= interval) else "continue"
 
 
 def _recover_from_divergence(components: TrainingComponents, state: TrainingState, *, is_last: bool) -> None:
