@@ -1,4 +1,4 @@
-"""One candidate's variants: the model as it was trained, then what the passes of the plan make of it."""
+"""The variants of one candidate: the exported model, and the results of the planned passes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Body:
-    """A body, the passes that made it of the candidate's own, and the columns that it does not read any more."""
+    """A body, the passes that were applied to the candidate's body, and the columns that they removed."""
 
     model: bytes
     steps: tuple[PassStep, ...] = ()
@@ -40,11 +40,11 @@ class CandidateVariants:
     """Makes the variants of one candidate.
 
     Attributes:
-        export: What training left.
-        plan: What is tried.
-        context: What passes work with.
-        report: Is told a few words of how far it is.
-        bar: What its quality is held against before anything is tried.
+        export: Files and record of the trained candidate.
+        plan: The passes to try.
+        context: Rows, time and threads of the passes.
+        report: Receives progress messages of a few words.
+        bar: Quality that a candidate needs for its passes to be tried.
     """
 
     export: TrainedExport
@@ -58,7 +58,7 @@ class CandidateVariants:
         return self.export.candidate
 
     def make(self) -> list[Variant]:
-        """Return the variants, the model as it was trained first.
+        """Return the variants; the first is the exported model.
 
         Raises:
             ExportMismatchError: The exported file is not the model that was measured.
@@ -85,7 +85,7 @@ class CandidateVariants:
     def _quantize(self, body: _Body, trials: _Trials) -> None:
         for precision, ways in self.plan.quantizations.items():
             if precision == "int8" and self._candidate.no_int8 and body.steps:
-                continue  # said of the model as it was trained
+                continue  # the reason stands at the unchanged model
             self._try_all(body, [(step,) for step in ways], precision, trials)
 
     def _try_all(
@@ -97,17 +97,17 @@ class CandidateVariants:
         *,
         bisect: bool = False,
     ) -> _Body | None:
-        """Add the variant of the first sequence that passes, else of the one that misses fewest gates.
+        """Add the variant of the first sequence that passes all gates, else of the one that misses fewest.
 
         Args:
-            body: What the sequences are applied to.
-            sequences: The strongest first.
-            precision: Of the variant.
-            trials: What was made so far.
-            bisect: Whether the first one that keeps the gates of quality is found by bisection, and timed alone.
+            body: The body that the sequences are applied to.
+            sequences: Sequences of passes, the strongest first.
+            precision: Precision of the variant.
+            trials: The variants so far, which change.
+            bisect: Whether to find the first sequence that passes the quality gates by bisection, and time it alone.
 
         Returns:
-            The body of the sequence that passed; None where none did.
+            The body of the sequence that passed; None if none did.
         """
         names = tuple(step.name for step in (*body.steps, *sequences[0]))
         self.report(f"{self._candidate.candidate}: {_label(names, precision)}")
@@ -132,7 +132,7 @@ class CandidateVariants:
         *,
         bisect: bool,
     ) -> tuple[dict[int, tuple[_Body, VariantComparison]], CompressionError | None]:
-        """Return what was made, by the number of its sequence, and the first error of those that were not."""
+        """Return the bodies that could be made, by the number of their sequence, and the first error of the others."""
         tried: dict[int, tuple[_Body, VariantComparison]] = {}
         refused: CompressionError | None = None
         first, end = 0, len(sequences)
@@ -155,7 +155,7 @@ class CandidateVariants:
         return tried, refused
 
     def _judged(self, applied: _Body, precision: Precision, comparison: VariantComparison) -> Variant:
-        """Return the variant of a body that was compared and timed: ok, or rejected with the gates that it misses."""
+        """Return the variant of a compared and timed body: ok, or rejected with the gates that it misses."""
         assert comparison.latencies is not None, "it was timed"
         names = tuple(step.name for step in applied.steps)
         variant = self._made(names, precision, comparison.served, comparison.reference, comparison.latencies)
@@ -185,7 +185,7 @@ class CandidateVariants:
             raise NotApplicableError(f"not tried: the time in which variants are begun was over ({seconds})")
 
     def _apply(self, body: _Body, steps: tuple[PassStep, ...]) -> tuple[_Body, ServedFile]:
-        """Raise CompressionError also where a library gives up: the fp32 file is there."""
+        """Apply passes, and score the result; an error of a library becomes NotApplicableError."""
         try:
             for step in steps:
                 applied = (*body.steps, step)
@@ -209,7 +209,7 @@ class CandidateVariants:
         return bench.score(bench.serve(bytes(narrowed.SerializeToString())))
 
     def _context_of(self, steps: tuple[PassStep, ...]) -> PassContext:
-        """Return the context with a checkpoint of its own, and with half of the time: another strength may follow."""
+        """Return the context of a sequence of passes: with its own checkpoint, and half of the time that is left."""
         if not steps[-1].fine_tunes:
             return self.context
         name = "+".join(f"{step.name}-{step.description}" for step in steps).replace(" ", "_").replace("%", "")
@@ -239,15 +239,20 @@ class CandidateVariants:
     def _quality_of(
         self, served: ServedFile, full: ServedFile
     ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-        """Of a bag its quality and interval are those of its out-of-fold predictions, less what the file loses."""
+        """Return quality and interval of a file; of a bag, those of its out-of-fold predictions less the loss."""
         return self.export.quality_of_bag(served, full) if self._candidate.folds else (served.quality, served.interval)
 
 
 @dataclass(kw_only=True, slots=True)
 class _Trials:
-    """What was made so far, beside ``full``, the model as it was trained.
+    """The variants so far.
 
-    ``hopeless``: why no compressed file of it could be served, "" where one could.
+    Attributes:
+        full: The exported model.
+        hopeless: Why no compressed file of the candidate would be served; empty: one may be.
+        variants: The compressed variants.
+        full_latencies: Latencies of the exported model; None: it is not timed yet.
+        unseen: Out-of-fold predictions of the validation rows; None: they are not read yet.
     """
 
     full: ServedFile
@@ -260,14 +265,14 @@ class _Trials:
 def describe_variant(
     candidate: TrainedCandidate, passes: tuple[PassName, ...], precision: Precision, status: Status, reason: str = ""
 ) -> Variant:
-    """Return a variant that was not measured, or not yet.
+    """Return the record of a variant, without measurements.
 
     Args:
         candidate: The candidate's record.
         passes: Names of the passes, in order.
-        precision: Of its weights.
-        status: What became of it.
-        reason: Why.
+        precision: Precision of the weights.
+        status: Its status.
+        reason: The reason of the status.
     """
     return Variant(
         name=f"{candidate.candidate}/{_label(passes, precision)}",
@@ -286,7 +291,7 @@ def describe_variant(
 
 
 def _label(passes: Sequence[PassName], precision: Precision) -> str:
-    """Return the changes to the network, and the precision: prune_channels, prune_channels+int8, int8, fp32."""
+    """Return the name of a variant within its candidate: prune_channels, prune_channels+int8, int8, fp32."""
     changes = [name for name in passes if name not in PRECISION_OF_PASS]
     return "+".join(changes if changes and precision == "fp32" else [*changes, precision])
 

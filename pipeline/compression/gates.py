@@ -25,9 +25,9 @@ class Predicted:
 
     Attributes:
         quality: Metric -> value.
-        interval: Metric -> its 95 % interval.
+        interval: Metric -> 95 % interval.
         agreement: Share of rows with fp32's label; for regression the correlation with its values.
-        batch_difference: By how much predictions for rows alone differ from those in a batch.
+        batch_difference: Largest difference between a row's predictions alone and in a batch.
     """
 
     quality: Mapping[str, float]
@@ -38,12 +38,12 @@ class Predicted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileCost:
-    """What a served file costs.
+    """The cost of a served file.
 
     Attributes:
-        bytes: Of the stored file.
-        latency_us: Microseconds of one row on one thread, the median.
-        columns: Of a request; a file that needs fewer than fp32 need be neither smaller nor faster.
+        bytes: Size of the stored file.
+        latency_us: Median latency of one row on one thread, in microseconds.
+        columns: Columns of a request; a file that reads fewer than fp32 need be neither smaller nor faster.
     """
 
     bytes: int
@@ -52,13 +52,13 @@ class FileCost:
 
 
 def failed_quality_gates(full: Predicted, small: Predicted, *, metric: str, limits: Compression) -> tuple[str, ...]:
-    """Return one sentence, with the numbers, for each gate that the predictions of ``small`` do not keep.
+    """Return a sentence for each quality gate that ``small`` misses.
 
     Args:
         full: The fp32 file.
         small: The compressed file.
-        metric: What candidates are compared by.
-        limits: Of the JobSpec.
+        metric: Metric that candidates are compared by.
+        limits: Limits of the JobSpec.
     """
     failed = []
     quality, reference = small.quality[metric], full.quality[metric]
@@ -86,7 +86,7 @@ def failed_quality_gates(full: Predicted, small: Predicted, *, metric: str, limi
 
 
 def failed_cost_gates(full: FileCost, small: FileCost, *, limits: Compression) -> tuple[str, ...]:
-    """Return one sentence, with the numbers, for each gate that the bytes and the latency of ``small`` do not keep."""
+    """Return a sentence for each cost gate that ``small`` misses."""
     failed = []
     is_cheaper = small.bytes < full.bytes or is_faster(small.latency_us, full.latency_us)
     if not is_cheaper and small.columns >= full.columns:

@@ -1,4 +1,4 @@
-"""Every trained candidate's variants: verified, compressed, measured as served files, kept by their sha256."""
+"""Make the variants of all candidates: verify, compress and measure served files, and store them by their sha256."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ from pipeline.evaluation.scoring import feeds, truth
 
 __all__ = ["make_variants"]
 
-# Without compression.minutes. What is begun at the end of this time is finished: a minute in all for a usual table.
+# Without compression.minutes. A variant that is begun before the end of this time is finished.
 _AUTOMATIC_SECONDS, _NAMED_SECONDS = 45.0, 600.0
-_SHARE_OF_TRAINING = 0.1  # that automatic passes may take where training took long
+_SHARE_OF_TRAINING = 0.1  # of the seconds of training, which automatic passes may take if that is more
 
 
-def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
+def make_variants(  # noqa: PLR0913 - the inputs of a stage, each by its name
     trained: Sequence[TrainedCandidate],
     *,
     artifacts: ObjectStore,
@@ -54,24 +54,24 @@ def make_variants(  # noqa: PLR0913 - the doors of a stage, each by its name
     read_training: Callable[[], pl.DataFrame] | None = None,
     threads: int = 1,
 ) -> VariantSet:
-    """Verify, compress and measure; a candidate whose export does not answer as it was trained costs itself.
+    """Verify, compress and measure the candidates. A candidate whose export fails the verification is rejected.
 
     Args:
         trained: The candidates.
-        artifacts: Where their files are, and the variants go.
-        keys: Of the run.
-        dataset: How the rows are read.
-        validation: The rows that validate.
-        spec: Its limits, passes and precisions.
-        report: Is told a few words of how far it is.
+        artifacts: Holds their files, and receives the variants.
+        keys: Keys of the run.
+        dataset: The data set.
+        validation: The validation rows.
+        spec: Limits, passes and precisions.
+        report: Receives progress messages of a few words.
         learned: Rows that the candidates learned from: a bag's file is compared with its out-of-fold predictions.
-        read_training: Reads the rows that calibrate and fine-tune, at the first pass that needs them; None: there are
-            none.
-        threads: Of a fine-tuning.
+        read_training: Reads the training rows, at the first pass that calibrates or fine-tunes; None: there are none.
+        threads: Threads of a fine-tuning.
 
     Raises:
-        ExportMismatchError: No candidate survives, and the first one's file is not the model that was measured.
-        IntegrityError: No candidate survives, and the first one's file is not what training wrote.
+        ExportMismatchError: All candidates are rejected, and the first one's export predicts other values than the
+            model.
+        IntegrityError: All candidates are rejected, and the first one's file is not the one that training recorded.
     """
     by_folds = all(candidate.folds for candidate in trained)
     budget = Budget.start(_seconds(spec.compression, trained))
@@ -118,7 +118,7 @@ def _make_best_first(
     start: Callable[[TrainedCandidate, QualityBar, int], CandidateVariants],
     bar: QualityBar,
 ) -> tuple[Variant, ...]:
-    """Return the variants in the order of ``trained``; the best candidates' are made first, while there is time."""
+    """Return the variants in the order of ``trained``; the best candidates are compressed first, lest time runs out."""
     variants_of, errors = dict[str, list[Variant]](), dict[str, ModeldropError]()
     for index, candidate in enumerate(best_first(trained, bar.metric)):
         try:
@@ -134,7 +134,7 @@ def _make_best_first(
 
 
 def _seconds(compression: Compression, trained: Sequence[TrainedCandidate]) -> float:
-    """Return the time in which variants are begun."""
+    """Return the seconds after which no further variant is begun."""
     if compression.minutes is not None:
         return 60 * compression.minutes
     if compression.passes != "auto":

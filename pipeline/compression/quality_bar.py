@@ -1,4 +1,4 @@
-"""Which candidates are worth compressing: no file of one that is far worse than the best would be served."""
+"""Decide which candidates to compress: a file of one that is far worse than the best would never be served."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["QualityBar", "best_first"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QualityBar:
-    """What a candidate's quality is held against before its passes are tried.
+    """The quality that a candidate needs for its passes to be tried.
 
     Attributes:
-        metric: What candidates are compared by.
-        best: The best fp32 file so far; None: none yet.
-        max_drop: ``compression.max_quality_drop``, which a file may cost of the best quality, whatever
-            ``limits.prefer`` is; None: all candidates are compressed.
+        metric: Metric that candidates are compared by.
+        best: The best fp32 file so far; None: there is none yet.
+        max_drop: Largest drop from the best quality (``compression.max_quality_drop``), whatever ``limits.prefer`` is;
+            None: all candidates are compressed.
     """
 
     metric: str
@@ -49,7 +49,7 @@ class QualityBar:
         return QualityBar(metric=self.metric, best=full, max_drop=self.max_drop)
 
     def find_shortfall(self, quality: Mapping[str, float]) -> str:
-        """Return why no file of a candidate of this quality would be served; "" where one may be."""
+        """Return why no compressed file of a candidate with this quality would be served; empty if one may be."""
         if self.max_drop is None or self.best is None:
             return ""
         value, best = quality[self.metric], self.best.quality[self.metric]

@@ -1,4 +1,4 @@
-"""Which passes are tried: what ``compression`` of train.yaml names, or what pays without a word about it."""
+"""Plan the passes of a candidate: those that ``compression`` of train.yaml names, else those that usually pay."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = ["AUTOMATIC", "PASSES", "CompressionPlan", "PassStep", "plan_passes"]
 
-_SPARSITIES = (0.95, 0.92, 0.75, 0.5)  # 8 % of LeNet-300-100 are left in Deep Compression
+_SPARSITIES = (0.95, 0.92, 0.75, 0.5)  # Deep Compression keeps 8 % of LeNet-300-100
 _CHANNEL_RATIOS = (0.75, 0.5, 0.25)
 _CODEBOOK_BITS = (5, 6, 8)
 _EXACT_SHARES = (0.25, 0.5)
-_TUNED_CODEBOOK_BITS = (3, 5, 8)  # values that learn are fewer at the same quality
+_TUNED_CODEBOOK_BITS = (3, 5, 8)  # fewer bits reach the same quality, since the values are fine-tuned
 _COLUMN_CHANGES = (0.01, 0.001, 1e-6)
-_TREE_STEPS = (16, 12, 8, 6, 4, 3)  # one of how many trees stays; of a bag of five one of 6 is less than one model has
+_TREE_STEPS = (16, 12, 8, 6, 4, 3)  # one tree of so many is kept
 _TREE_CHOICES: Mapping[PassName, Choice] = {
     "prune_trees": "greedy",
     "prune_trees_evenly": "evenly",
@@ -44,7 +44,7 @@ _TREE_CHOICES: Mapping[PassName, Choice] = {
 _LEAF_SHARES = (0.12, 0.25, 0.5)
 _DISTILLED_TREES = (200, 800)
 _TREE_BITS = (5, 6, 8, 16)
-_MAX_AUTOMATIC_DROP = 0.003  # by pruning trees: less than what limits.prefer: balanced takes, as quantization follows
+_MAX_AUTOMATIC_DROP = 0.003  # by pruning trees: less than MAX_BALANCED_DROP, since quantization costs some too
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,12 +52,12 @@ class PassStep:
     """One way to apply a pass.
 
     Attributes:
-        name: The pass, as train.yaml has it.
-        description: What sets it apart from other ways, as the leaderboard has it; "" where there is nothing to say.
+        name: Name of the pass in train.yaml.
         make: Makes the pass for a candidate.
+        description: The strength or the configuration, for the leaderboard; empty: the pass has none.
         fine_tunes: Whether it trains.
-        refits: Whether the result may know less of the validation rows than the bag that it is made of.
-        max_quality_drop: What it may cost, where that is less than ``compression.max_quality_drop``.
+        refits: Whether it refits leaves on training rows: its file knows less of the validation rows than a bag.
+        max_quality_drop: Its own limit of the drop in quality, if stricter than ``compression.max_quality_drop``.
     """
 
     name: PassName
@@ -70,12 +70,12 @@ class PassStep:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CompressionPlan:
-    """The variants of a candidate, beside the model as it was trained.
+    """The passes to try on a candidate.
 
     Attributes:
-        changes: Passes that change the network, in order; of each its strengths, the strongest first.
-        quantizations: Precision -> ways to it, the smallest file first; the first that keeps its gates is taken.
-        unchanged_too: Whether the network as it was trained is quantized as well.
+        changes: Passes that change the network, in order; each as its strengths, the strongest first.
+        quantizations: Precision -> alternative passes, the smallest file first; the first to pass its gates is kept.
+        unchanged_too: Whether the unchanged network is quantized as well.
     """
 
     changes: tuple[tuple[PassStep, ...], ...]
@@ -84,17 +84,17 @@ class CompressionPlan:
 
     @property
     def fine_tunes(self) -> bool:
-        """Return whether a pass of it trains."""
+        """Return whether one of the passes trains."""
         return any(step.fine_tunes for steps in (*self.changes, *self.quantizations.values()) for step in steps)
 
     @property
     def bisects(self) -> bool:
-        """Return whether a weaker strength keeps the gates of quality wherever a stronger one does, as of trees."""
+        """Return whether the strengths may be bisected: quality falls with the strength of every pass, as for trees."""
         return all(step.refits for steps in self.changes for step in steps)
 
     @property
     def strengths(self) -> tuple[tuple[PassStep, ...], ...]:
-        """The sequences of changes, the strongest first; a pass of fewer strengths keeps its last one."""
+        """Return the sequences of changes, the strongest first; a pass with fewer strengths repeats its last one."""
         count = max((len(steps) for steps in self.changes), default=0)
         return tuple(tuple(steps[min(level, len(steps) - 1)] for steps in self.changes) for level in range(count))
 
@@ -259,10 +259,10 @@ AUTOMATIC: Mapping[Precision, tuple[PassStep, ...]] = {
 
 
 def plan_passes(compression: Compression, *, has_trees: bool = False) -> CompressionPlan:
-    """Return what is tried on a candidate.
+    """Plan the passes of a candidate.
 
     Args:
-        compression: Of the JobSpec.
+        compression: Section of the JobSpec.
         has_trees: Whether the candidate's body has a tree ensemble.
     """
     automatic: dict[Precision, tuple[PassStep, ...]] = {
@@ -276,7 +276,7 @@ def plan_passes(compression: Compression, *, has_trees: bool = False) -> Compres
     if compression.passes == "auto":
         if compression.minutes is None:
             return CompressionPlan(changes=(), quantizations=automatic)
-        if "int8" in automatic:  # where integers cost too much without it
+        if "int8" in automatic:  # the last resort: it takes minutes
             automatic["int8"] = (*automatic["int8"], _QUANTIZATION_AWARE)
         return CompressionPlan(changes=(PASSES["prune_channels"],), quantizations=automatic, unchanged_too=True)
     named = compression.passes

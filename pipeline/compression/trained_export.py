@@ -1,4 +1,4 @@
-"""What training left of a candidate: its exported file, verified, and its out-of-fold predictions."""
+"""The files of a trained candidate: its exported model, which is verified here, and its out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class TrainedExport:
     """The files of ``candidate``, read and checked on ``bench``.
 
     Attributes:
-        candidate: The record.
-        bench: Its validation rows.
-        learned: Rows that it learned from; None: they are not there.
-        by_folds: Whether qualities are of all rows, out-of-fold.
+        candidate: The candidate's record.
+        bench: Bench with the validation rows.
+        learned: Rows that the candidate learned from; None: they are unknown.
+        by_folds: Whether quality is measured on all rows, out-of-fold.
     """
 
     candidate: TrainedCandidate
@@ -48,7 +48,7 @@ class TrainedExport:
         return self._read(BODY)
 
     def verify(self) -> ServedFile:
-        """Return the exported file, once it is shown to be the model that was trained.
+        """Verify that the exported file predicts as the trained model, and return it.
 
         Raises:
             ExportMismatchError: It predicts otherwise than the trained model, or is worse on rows that it learned from
@@ -90,7 +90,7 @@ class TrainedExport:
         )
 
     def unseen_rows(self) -> UnseenRows | None:
-        """Return the out-of-fold predictions of the validation rows; None where they are not all there, or no bag's."""
+        """Return the out-of-fold predictions of the validation rows; None if some are missing, or it is no bag."""
         if not self.candidate.folds:
             return None
         predicted = self._predicted_out_of_fold()[-len(self.bench.truth) :]
@@ -121,7 +121,7 @@ class TrainedExport:
             )
 
     def _reads_text_scores(self) -> bool:
-        """Whether it reads texts as scores of a linear model, which are further out for rows that it learned from."""
+        """Return whether it reads scores of texts, which are more extreme for rows that it learned from."""
         if all(column.kind != "text" for column in self.bench.dataset.columns):
             return False
         declared = catalog().get(self.candidate.algorithm)
@@ -134,7 +134,7 @@ class TrainedExport:
         return calibrate(predicted, self.bench.signature.temperature)
 
     def _out_of_fold_quality(self) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-        """Over all rows, or beside candidates that are no bags over the validation rows."""
+        """Return quality and interval on all rows; beside candidates that are no bags, on the validation rows."""
         if self.by_folds:
             return self.candidate.quality, self.candidate.interval
         bench = self.bench

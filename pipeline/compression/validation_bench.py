@@ -1,4 +1,4 @@
-"""The bench: a file answers the validation rows, is measured beside fp32, and is kept under its sha256."""
+"""The bench: score a file on the validation rows, compare and time it beside fp32, store it by its sha256."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ServedFile:
         answers: Its predictions.
         quality: Metric -> value on the validation rows.
         interval: Metric -> 95 % interval, of the plan's metric.
-        rows: The validation rows, with the columns that it takes.
+        rows: The validation rows, with the columns that the file reads.
     """
 
     content: bytes
@@ -59,7 +59,7 @@ class ServedFile:
 
     @cached_property
     def stored(self) -> bytes:
-        """Its packed form, made when it is first read: packing takes longer than predicting."""
+        """Return its packed form, made at the first read: packing takes longer than predicting."""
         return pack_model(self.content)
 
 
@@ -69,11 +69,11 @@ class VariantComparison:
 
     Attributes:
         served: The compressed file.
-        reference: fp32, with the quality that the compressed file's is compared with.
-        agreement: Of its predictions with fp32's.
-        failed: A sentence for each gate that it does not keep.
-        latencies: Its own; None: not timed yet.
-        full_latencies: Those of fp32, measured in turns with them.
+        reference: The fp32 file, with the quality that the compressed file is compared with.
+        agreement: Agreement of the predictions with fp32's.
+        failed: A sentence for each gate that the compressed file misses.
+        latencies: Latencies of the compressed file; None: it is not timed yet.
+        full_latencies: Latencies of fp32, measured in turns with those.
     """
 
     served: ServedFile
@@ -89,17 +89,17 @@ class ValidationBench:
     """Measures the files of one candidate on the validation rows.
 
     Attributes:
-        artifacts: Where files are kept.
-        keys: Of the run.
-        dataset: How rows are read.
-        signature: The candidate's.
-        spec: Its metric and gates.
-        rows: The validation rows, as a served file takes them.
+        artifacts: Receives the files.
+        keys: Keys of the run.
+        dataset: The data set.
+        signature: Signature of the candidate.
+        spec: Metric and gates.
+        rows: The validation rows, as a served file reads them.
         edges: Edge rows made of them (evaluation.golden.edge_rows).
-        truth: Their labels or values.
-        weight: Of each row; None: all the same.
-        probe: Measures what loading costs.
-        is_whole: Whether a body is a served file itself, as a model is that was brought.
+        truth: Labels or values of the validation rows.
+        weight: Weight of each row; None: all count the same.
+        probe: Measures the cost of loading a file.
+        is_whole: Whether the body is a complete served file, as of a brought model.
     """
 
     artifacts: ObjectStore
@@ -116,7 +116,7 @@ class ValidationBench:
 
     @property
     def metric(self) -> str:
-        """The metric that decides."""
+        """Return the metric that decides."""
         return choose_metric(self.spec.metric, self.dataset)
 
     def without(self, pruned: Collection[str]) -> ValidationBench:
@@ -140,7 +140,7 @@ class ValidationBench:
         return apply_if_applicable(OrderTrees(), wrapped)
 
     def score(self, content: bytes) -> ServedFile:
-        """Return a served file with its predictions and their quality; it answers one row, or onnxruntime raises."""
+        """Return a served file with its predictions and their quality; onnxruntime raises if it cannot predict."""
         model = OnnxModel(content)
         model.run(one_row(self.rows))
         predictions = model.run(self.rows)
@@ -161,20 +161,20 @@ class ValidationBench:
         unseen: UnseenRows | None = None,
         max_quality_drop: float | None = None,
     ) -> VariantComparison:
-        """Hold what ``small`` predicts against the gates; nothing is timed.
+        """Check the quality gates of ``small``; nothing is timed.
 
         Args:
             full: The fp32 file.
             small: The compressed file.
-            unseen: Out-of-fold predictions of the validation rows, where the models have learned from these rows, and
-                their quality on them says little. None: the files' own predictions are compared.
-            max_quality_drop: Where it is stricter than that of the JobSpec.
+            unseen: Out-of-fold predictions of the validation rows, for models that learned from these rows. None: the
+                files' own predictions are compared.
+            max_quality_drop: Largest drop in quality, if stricter than that of the JobSpec.
         """
         difference = batch_difference(small.model, small.rows, small.answers, self.signature)
         agreed = agreement(full.answers, small.answers, self.signature)
         if unseen is not None:
             quality = self._quality(unseen.full)
-            if math.isfinite(quality[self.metric]):  # it may be infinite of a probability of 0
+            if math.isfinite(quality[self.metric]):
                 small = replace(small, quality=self._mean_quality(unseen.estimate(full.answers, small.answers)))
                 full = replace(full, quality=quality, interval=self._interval(unseen.full))
         limits = self.spec.compression
@@ -201,7 +201,7 @@ class ValidationBench:
         return {name: float(np.mean([quality[name] for quality in qualities])) for name in qualities[0]}
 
     def time(self, full: ServedFile, comparison: VariantComparison) -> VariantComparison:
-        """Measure a compared file in turns with ``full``, and hold its bytes and latencies against the gates."""
+        """Time a compared file in turns with ``full``, and check the cost gates."""
         small = comparison.served
         before, after = measure_latencies((full.model, small.model), (full.rows, small.rows))
         failed = failed_cost_gates(
@@ -212,11 +212,11 @@ class ValidationBench:
         return replace(comparison, failed=(*comparison.failed, *failed), latencies=after, full_latencies=before)
 
     def latencies(self, served: ServedFile) -> Latencies:
-        """Measure a file by itself."""
+        """Time a file alone."""
         return measure_latencies((served.model,), (served.rows,))[0]
 
     def keep(self, served: ServedFile, latencies: Latencies) -> dict[str, Any]:
-        """Store a file; the fields of its variant that say where it is and what it costs."""
+        """Store a file; return the fields of its variant for place, size, latency and cost of loading."""
         sha256 = hashlib.sha256(served.stored).hexdigest()
         key = artifact_key(self.keys.tenant, sha256)
         self.artifacts.put_if_absent(key, served.stored)

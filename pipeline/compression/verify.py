@@ -153,7 +153,7 @@ def _undo(signature: Signature) -> Callable[[_Floats], _Floats]:
 
 
 def _label_doubt(predictions: Predictions, expected: Predictions, signature: Signature) -> _Floats:
-    """How far each row's other label is from its own in probability [rows]; 0 where they are the same."""
+    """Return the difference in probability between the two labels of each row whose labels differ."""
     differs, undone = predictions.labels != expected.labels, _undo(signature)
     probabilities = undone(expected.probabilities)
     if signature.threshold is not None:

@@ -78,7 +78,7 @@ class Preference:
         return _SAVED * size <= size_of(reference) or _SAVED * latency <= latency_of(reference)
 
     def _most_exact(self, variants: Sequence[Variant]) -> Variant:
-        """Of the variants within 0.1 % of the best quality the smallest."""
+        """Return the smallest of the variants within 0.1 % of the best quality."""
         best = quality_of(self.best(variants), self.metric)
         tied = [variant for variant in variants if _is_tied(quality_of(variant, self.metric), best)]
         return min(tied, key=_by_size)
@@ -110,7 +110,7 @@ class Preference:
 
 
 def _is_tied(quality: float, best: float) -> bool:
-    """Whether it is within 0.1 % of the best; infinite qualities are tied with each other."""
+    """Return whether a quality is within 0.1 % of the best; infinite ones are tied with each other."""
     return quality == best or is_tied(quality, best)
 
 
@@ -119,6 +119,6 @@ def _by_size(variant: Variant) -> tuple[int, str, str]:
 
 
 def _outgrows(variant: Variant, reference: Variant) -> bool:
-    """Whether it has more than twice the bytes or takes more than twice the time."""
+    """Return whether a variant has more than twice the bytes, or takes more than twice the time."""
     larger = size_of(variant) > _MAX_GROWTH * size_of(reference)
     return larger or latency_of(variant) > _MAX_GROWTH * latency_of(reference)

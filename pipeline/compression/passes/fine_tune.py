@@ -97,7 +97,7 @@ class FineTune(GraphPass):
 
     @cached_property
     def _learned(self) -> tuple[TrainingRows, npt.NDArray[Any]]:
-        """The training rows whose predictions by the teacher are finite, and these: a NaN would become every weight."""
+        """Return the rows with finite predictions of the teacher, and these: NaN would spread to all weights."""
         rows = self._context.rows
         if not len(rows):
             return rows, np.empty(0)

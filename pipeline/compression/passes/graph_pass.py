@@ -1,4 +1,4 @@
-"""What a compression step is: a pass over a graph that says what it requires, does, and ensures."""
+"""The interface of a compression step: a pass over a graph that says what it requires, does and ensures."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ __all__ = ["GraphPass", "PassResult", "apply_if_applicable"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PassResult:
-    """``model`` is a serialized ONNX graph: what is verified and measured are the bytes that will be served.
+    """The result of a pass.
 
-    ``pruned_columns``: columns of the table that the graph does not read any more.
+    Attributes:
+        model: The changed graph, serialized: the bytes that are measured are those that are served.
+        pruned_columns: Columns of the table that the graph no longer reads.
     """
 
     model: bytes
@@ -53,7 +55,7 @@ class GraphPass(ABC):
 
 
 def apply_if_applicable(step: GraphPass, model: bytes) -> bytes:
-    """Return what ``step`` makes of a model, or the model itself where the pass has nothing to do."""
+    """Apply a pass; return the model itself if the pass does not apply to it."""
     try:
         return step(model).model
     except NotApplicableError:

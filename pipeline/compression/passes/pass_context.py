@@ -1,4 +1,4 @@
-"""What passes work with that learn or calibrate: rows, time, and where a state is kept."""
+"""The rows, the time and the checkpoints of passes that calibrate or fine-tune."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ __all__ = ["PassContext"]
 
 @dataclass(frozen=True, kw_only=True)
 class PassContext:
-    """What belongs to one candidate.
+    """The context of one candidate's passes.
 
     Attributes:
-        read_rows: Reads the training rows; called once, where a pass needs them.
-        teacher: The candidate's body as it was trained: fine-tuning learns its predictions.
-        columns: Of the table, and where the body reads them.
-        several_labels: Whether each output is the probability of a label of its own.
-        fine_tuning: What fine-tuning learns beside the predictions for the training rows.
-        budget: The time of fine-tuning.
-        checkpoints: Where the state of a fine-tuning is kept.
-        report: Is told a few words of how far a pass is.
-        seed: Of everything that is drawn.
-        threads: Of a fine-tuning.
-        cache: What one pass computed of the candidate and another one can use.
+        read_rows: Reads the training rows; called once, by the first pass that needs them.
+        teacher: The candidate's body, whose predictions fine-tuning learns.
+        columns: Columns of the table, and their places in the body's inputs.
+        several_labels: Whether each output is the probability of its own label (multi-label classification).
+        fine_tuning: Mixup and hints (sections.FineTuning).
+        budget: Time of fine-tuning.
+        checkpoints: Storage of the state of a fine-tuning.
+        report: Receives progress messages of a few words.
+        seed: Seed of all random numbers.
+        threads: Threads of a fine-tuning.
+        cache: Results of one pass that another pass can use.
     """
 
     read_rows: Callable[[], TrainingRows]
@@ -47,5 +47,5 @@ class PassContext:
 
     @cached_property
     def rows(self) -> TrainingRows:
-        """The training rows."""
+        """Return the training rows."""
         return self.read_rows()

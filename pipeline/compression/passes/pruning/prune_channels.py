@@ -68,7 +68,7 @@ class PruneChannels(FineTune):
         return super().call(bytes(graph.SerializeToString()))
 
     def _count(self, group: ChannelGroup) -> int:
-        """How many channels stay."""
+        """Return the number of channels that are kept."""
         count = math.ceil((1 - self._ratio) * group.size / _ROUND_TO) * _ROUND_TO
         return min(group.size, max(_ROUND_TO, count))
 
