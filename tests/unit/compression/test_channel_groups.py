@@ -41,9 +41,9 @@ def body_of(
         for name, size in weights.items()
     ]
     tensors.append(numpy_helper.from_array(np.array([-1, 16 * 16], np.int64), "flat"))
-    given = helper.make_tensor_value_info("num", TensorProto.FLOAT, shape)
+    graph_input = helper.make_tensor_value_info("num", TensorProto.FLOAT, shape)
     output = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 3])
-    return make_model("body", nodes, [given], [output], tensors)
+    return make_model("body", nodes, [graph_input], [output], tensors)
 
 
 def residual_body() -> onnx.ModelProto:

@@ -67,8 +67,8 @@ def test_embeddings_become_bytes() -> None:
     [(DynamicInt8Config(exact_first=True), 2), (DynamicInt8Config(exact_first=True, exact_last=True), 1)],
 )
 def test_a_recipe_keeps_the_layers_that_it_names(recipe: DynamicInt8Config, integer: int) -> None:
-    found = operators(DynamicInt8(recipe)(trained("wine").body).model)
-    assert (found.count("MatMulInteger"), found.count("MatMul")) == (integer, 3 - integer)
+    operator_types = operators(DynamicInt8(recipe)(trained("wine").body).model)
+    assert (operator_types.count("MatMulInteger"), operator_types.count("MatMul")) == (integer, 3 - integer)
 
 
 def test_the_last_recipe_is_the_most_exact() -> None:
@@ -137,10 +137,10 @@ def test_a_stack_of_matrices_is_run_whatever_the_recipe(recipe: DynamicInt8Confi
         helper.make_node("MatMul", [chain[place], name], [chain[place + 1]], name=name)
         for place, name in enumerate(parts)
     ]
-    given = helper.make_tensor_value_info(NUM, onnx.TensorProto.FLOAT, ["batch", 4])
+    graph_input = helper.make_tensor_value_info(NUM, onnx.TensorProto.FLOAT, ["batch", 4])
     answers = helper.make_tensor_value_info(chain[-1], onnx.TensorProto.FLOAT, [3, "batch", 2])
-    body = make_model("stacked", nodes, [given], [answers], weights).SerializeToString()
+    body = make_model("stacked", nodes, [graph_input], [answers], weights).SerializeToString()
     rows = {NUM: random.normal(size=(5, 4)).astype(np.float32)}
     exact = answer(body, **rows)
-    found = answer(DynamicInt8(recipe)(body).model, **rows)
-    np.testing.assert_allclose(found, exact, atol=0.1 * np.abs(exact).max())
+    result = answer(DynamicInt8(recipe)(body).model, **rows)
+    np.testing.assert_allclose(result, exact, atol=0.1 * np.abs(exact).max())

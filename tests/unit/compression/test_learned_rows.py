@@ -84,8 +84,8 @@ def test_rows_that_no_fold_held_out_say_nothing() -> None:
 def test_values_may_be_nearer_to_the_truth_and_not_further_from_it(factor: float, facts: int) -> None:
     truth = RANDOM.normal(size=300)
     out_of_fold = 0.5 * truth + RANDOM.normal(0, 0.3, 300)
-    found = find_differences(VALUES, truth, Predictions.of(VALUES, factor * truth), out_of_fold)
-    assert len(found) == facts
+    differences = find_differences(VALUES, truth, Predictions.of(VALUES, factor * truth), out_of_fold)
+    assert len(differences) == facts
 
 
 def _make(network: Trained, labels: np.ndarray) -> VariantSet:

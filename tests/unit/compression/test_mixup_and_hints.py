@@ -183,7 +183,9 @@ def test_a_row_without_a_finite_prediction_is_left_out() -> None:
     holed = replace(rows, inputs={**rows.inputs, "num": num})
     others = np.flatnonzero(np.arange(len(rows)) != 5)
     tuned = [
-        FineTune(replace(context_of(network), read_rows=lambda given=given: given), QUICK)(network.body).model
-        for given in (holed, rows.take(others))
+        FineTune(replace(context_of(network), read_rows=lambda training_rows=training_rows: training_rows), QUICK)(
+            network.body
+        ).model
+        for training_rows in (holed, rows.take(others))
     ]
     assert tuned[0] == tuned[1]

@@ -107,8 +107,8 @@ def test_a_cluster_is_told_by_its_middle() -> None:
     columns = (Column(name="x", kind="numeric"), Column(name="city", kind="categorical"))
     signature = Signature(task="clustering", target="", columns=columns, classes=("0", "1", "2"))
     labels = np.array(["0", "0", "1"], object)
-    found = summarize_clusters(frame, signature, labels, max_columns=2)
-    assert [(one.name, one.rows, one.middle) for one in found] == [
+    result = summarize_clusters(frame, signature, labels, max_columns=2)
+    assert [(one.name, one.rows, one.middle) for one in result] == [
         ("0", 2, {"x": 1.5, "city": "Oslo"}),
         ("1", 1, {"x": 30.0}),
         ("2", 0, {}),
@@ -117,10 +117,10 @@ def test_a_cluster_is_told_by_its_middle() -> None:
 
 
 def test_a_confusion_matrix_counts_every_row_once(exam: HoldoutEvaluation) -> None:
-    found = confusion(exam.signature, exam.truth, exam.predictions)
-    assert (found.classes, found.others) == (("young", "old"), False)
-    assert sum(map(sum, found.counts)) == ROWS
-    right = found.counts[0][0] + found.counts[1][1]
+    matrix = confusion(exam.signature, exam.truth, exam.predictions)
+    assert (matrix.classes, matrix.others) == (("young", "old"), False)
+    assert sum(map(sum, matrix.counts)) == ROWS
+    right = matrix.counts[0][0] + matrix.counts[1][1]
     assert right / ROWS == pytest.approx(exam.quality["accuracy"])
 
 
@@ -129,9 +129,9 @@ def test_the_rarest_of_many_classes_are_one() -> None:
     labels = np.array([name for n, name in enumerate(classes) for _ in range(30 - n)], object)
     signature = Signature(task="classification", target="t", columns=(), classes=classes)
     answers = Predictions(labels=labels, probabilities=np.empty((0, 0)), values=np.empty(0))
-    found = confusion(signature, labels, answers)
-    assert (found.classes, found.others) == (classes[:20], True)
-    assert found.counts[20][20] == sum(range(1, 11))
+    matrix = confusion(signature, labels, answers)
+    assert (matrix.classes, matrix.others) == (classes[:20], True)
+    assert matrix.counts[20][20] == sum(range(1, 11))
 
 
 def test_calibration_tells_the_gap_between_confidence_and_truth() -> None:
@@ -150,16 +150,16 @@ def test_calibration_tells_the_gap_between_confidence_and_truth() -> None:
 def test_coverage_counts_rows_below_and_between() -> None:
     values = np.arange(100.0)
     answered = np.stack([np.full(100, 89.5), np.full(100, 9.5)], axis=1)
-    found = coverage((0.9, 0.1), values, answered)
-    assert found.below == ((0.1, 0.1), (0.9, 0.9))
-    assert (found.wanted, found.within, found.width) == (pytest.approx(0.8), 0.8, 80)
+    result = coverage((0.9, 0.1), values, answered)
+    assert result.below == ((0.1, 0.1), (0.9, 0.9))
+    assert (result.wanted, result.within, result.width) == (pytest.approx(0.8), 0.8, 80)
 
 
 def test_importance_is_of_the_columns_that_the_served_file_reads(exam: HoldoutEvaluation) -> None:
-    found = importance(exam, seconds=60)
-    assert [one.column for one in found] == ["age", "noise", "city"]
-    assert found[0].drop > 0.2
-    assert found[1].drop == found[2].drop == 0  # whichever fifth is from Oslo, it is wrong about
+    importances = importance(exam, seconds=60)
+    assert [one.column for one in importances] == ["age", "noise", "city"]
+    assert importances[0].drop > 0.2
+    assert importances[1].drop == importances[2].drop == 0  # whichever fifth is from Oslo, it is wrong about
 
 
 def test_importance_ends_when_its_time_is_over(exam: HoldoutEvaluation) -> None:
@@ -170,13 +170,15 @@ def test_importance_ends_when_its_time_is_over(exam: HoldoutEvaluation) -> None:
 def test_a_segment_that_is_worse_is_found(exam: HoldoutEvaluation) -> None:
     columns = choose_columns(dataset(people()), (), importance(exam, seconds=60))
     assert columns == ["age", "noise", "city"]
-    found = {(one.column, one.value): one for one in segments(exam, columns)}
-    assert {value for column, value in found if column == "city"} == {"Rome", "Oslo", "Lima"}
-    assert found["city", "Oslo"].worse
-    assert (found["city", "Oslo"].quality, found["city", "Rome"].quality) == (0.0, 1.0)
-    assert len([1 for column, _ in found if column == "age"]) == 4
+    found_segments = {(one.column, one.value): one for one in segments(exam, columns)}
+    assert {value for column, value in found_segments if column == "city"} == {"Rome", "Oslo", "Lima"}
+    assert found_segments["city", "Oslo"].worse
+    assert (found_segments["city", "Oslo"].quality, found_segments["city", "Rome"].quality) == (0.0, 1.0)
+    assert len([1 for column, _ in found_segments if column == "age"]) == 4
     told = list(
-        find_warnings(exam, dataset(people()), selection=chosen(1.0), drifts=(), segments=tuple(found.values()))
+        find_warnings(
+            exam, dataset(people()), selection=chosen(1.0), drifts=(), segments=tuple(found_segments.values())
+        )
     )
     assert any(one.startswith("segment: where 'city' is Oslo, accuracy is 0 ") for one in told)
     assert any(one.startswith("accuracy on the validation rows (1) is better than the test rows") for one in told)
@@ -203,8 +205,8 @@ def test_the_segments_of_a_wide_number_have_names_of_their_own(
     few = exam.test.with_columns(counter=offset + step * pl.Series(several))
     many = exam.test.with_columns(counter=offset + step * pl.Series(np.arange(ROWS)))
     for test, count in ((few, 5), (many, 4)):
-        found = [one.value for one in segments(replace(exam, test=test), ["counter"])]
-        assert len(set(found)) == len(found) == count
+        found_segments = [one.value for one in segments(replace(exam, test=test), ["counter"])]
+        assert len(set(found_segments)) == len(found_segments) == count
     assert [float(one.value) for one in segments(replace(exam, test=few), ["counter"])] == pytest.approx(
         [offset + step * n for n in range(5)], abs=step / 2
     )
@@ -245,9 +247,9 @@ def test_two_samples_of_one_distribution_do_not_drift_and_a_shift_does() -> None
     older = people(400, 1).with_columns(age=pl.col("age") + 15)
     assert [(one.column, one.split) for one in drift(dataset(train), train, {"test": older})] == [("age", "test")]
     moved = people(400, 1).with_columns(city=pl.lit("Bern"))
-    (found,) = drift(dataset(train), train, {"test": moved})
-    assert found.column == "city"
-    told = cautions_of(drifts=(found,))
+    (shift,) = drift(dataset(train), train, {"test": moved})
+    assert shift.column == "city"
+    told = cautions_of(drifts=(shift,))
     assert any("column 'city' differs in distribution in the test rows" in one for one in told)
 
 

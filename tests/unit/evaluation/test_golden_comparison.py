@@ -15,14 +15,14 @@ GOLDEN = (
 
 
 def test_equal_predictions_differ_by_nothing() -> None:
-    found = compare_predictions(GOLDEN, GOLDEN, 1e-4)
-    assert (found.rows, found.equal, found.max_difference, found.is_equal) == (2, 2, 0.0, True)
+    comparison = compare_predictions(GOLDEN, GOLDEN, 1e-4)
+    assert (comparison.rows, comparison.equal, comparison.max_difference, comparison.is_equal) == (2, 2, 0.0, True)
 
 
 def test_a_difference_beyond_the_tolerance_costs_its_row_and_is_measured() -> None:
     changed = ({"label": "a", "probabilities": {"a": 0.7, "b": 0.3}}, GOLDEN[1])
-    found = compare_predictions(changed, GOLDEN, 1e-4)
-    assert (found.equal, found.max_difference) == (1, pytest.approx(0.05))
+    comparison = compare_predictions(changed, GOLDEN, 1e-4)
+    assert (comparison.equal, comparison.max_difference) == (1, pytest.approx(0.05))
     assert compare_predictions(changed, GOLDEN, 0.06).is_equal
 
 
@@ -42,6 +42,6 @@ def test_missing_and_superfluous_predictions_are_unequal() -> None:
 def test_large_values_count_relatively_and_what_is_not_a_number_has_no_difference() -> None:
     golden = ({"value": 2000.0},)
     assert compare_predictions(({"value": 2000.1},), golden, 1e-4).is_equal
-    found = compare_predictions(({"value": None},), golden, 1e-4)
-    assert (found.equal, found.max_difference) == (0, None)
+    comparison = compare_predictions(({"value": None},), golden, 1e-4)
+    assert (comparison.equal, comparison.max_difference) == (0, None)
     assert compare_predictions(({"value": None},), ({"value": None},), 0.0).is_equal

@@ -140,8 +140,8 @@ def test_pinball_is_the_mean_over_the_quantiles_that_are_predicted(weighting: st
             for index, quantile in enumerate(quantiles)
         ]
     )
-    found = measure(signature, truth, replace(answers, quantiles=answered), weight=weight, only="pinball")
-    assert found == {"pinball": pytest.approx(wanted, abs=1e-9)}
+    quality = measure(signature, truth, replace(answers, quantiles=answered), weight=weight, only="pinball")
+    assert quality == {"pinball": pytest.approx(wanted, abs=1e-9)}
 
 
 def test_a_target_that_has_no_logarithm_has_no_rmsle_and_a_prediction_that_has_none_counts() -> None:
@@ -199,10 +199,10 @@ def test_r2_of_a_constant_truth_is_finite(offset: float, wanted: float) -> None:
 
 @pytest.mark.parametrize("case", [_classified(2), _classified(4), _valued()], ids=["two classes", "four", "values"])
 def test_an_interval_holds_its_metric_and_is_the_same_for_the_same_seed(case: Case) -> None:
-    point, found = measure(*case), interval(*case, seed=3)
-    assert found == interval(*case, seed=3)
-    assert set(found) == set(point)
-    for name, (low, high) in found.items():
+    point, quality = measure(*case), interval(*case, seed=3)
+    assert quality == interval(*case, seed=3)
+    assert set(quality) == set(point)
+    for name, (low, high) in quality.items():
         assert low < point[name] < high
 
 
@@ -261,9 +261,9 @@ def test_the_brier_score_is_scikit_learns(classes: int) -> None:
 
 def test_the_brier_score_of_two_classes_is_the_same_whichever_class_is_called_positive() -> None:
     signature, truth, answers = _classified(2)
-    found = calibration(signature, truth, answers).brier
-    assert found == pytest.approx(metrics.brier_score_loss(truth == "b", answers.probabilities[:, 1]))
-    assert found == pytest.approx(metrics.brier_score_loss(truth == "a", answers.probabilities[:, 0]))
+    brier = calibration(signature, truth, answers).brier
+    assert brier == pytest.approx(metrics.brier_score_loss(truth == "b", answers.probabilities[:, 1]))
+    assert brier == pytest.approx(metrics.brier_score_loss(truth == "a", answers.probabilities[:, 0]))
 
 
 def test_every_metric_has_the_name_of_a_function_of_scikit_learn() -> None:

@@ -41,21 +41,21 @@ FEEDS = {"number": np.array([1, 2], np.float32), "text": np.array(["a", "b"], ob
 
 
 def test_nulls_become_nan_and_the_empty_string() -> None:
-    found = feeds(ROWS, CLASSIFICATION)
-    assert list(found) == ["age", "works", "city"]
-    np.testing.assert_array_equal(found["age"], np.array([1.5, np.nan], np.float32))
-    np.testing.assert_array_equal(found["works"], np.array([np.nan, 1], np.float32))
-    assert found["age"].dtype == found["works"].dtype == np.float32
-    assert found["city"].dtype == object
-    assert found["city"].tolist() == ["", "Oslo"]
+    inputs = feeds(ROWS, CLASSIFICATION)
+    assert list(inputs) == ["age", "works", "city"]
+    np.testing.assert_array_equal(inputs["age"], np.array([1.5, np.nan], np.float32))
+    np.testing.assert_array_equal(inputs["works"], np.array([np.nan, 1], np.float32))
+    assert inputs["age"].dtype == inputs["works"].dtype == np.float32
+    assert inputs["city"].dtype == object
+    assert inputs["city"].tolist() == ["", "Oslo"]
 
 
 def test_a_wide_number_stays_a_double() -> None:
     column = Column(name="counter", kind="numeric", is_wide=True)
     signature = Signature(task="regression", target="t", columns=(column,))
-    found = feeds(pl.DataFrame({"counter": [1_000_000_035.0, None]}), signature)["counter"]
-    assert found.dtype == np.float64
-    np.testing.assert_array_equal(found, [1_000_000_035.0, np.nan])
+    inputs = feeds(pl.DataFrame({"counter": [1_000_000_035.0, None]}), signature)["counter"]
+    assert inputs.dtype == np.float64
+    np.testing.assert_array_equal(inputs, [1_000_000_035.0, np.nan])
 
 
 def test_the_truth_is_labels_or_values() -> None:

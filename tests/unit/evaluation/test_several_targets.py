@@ -32,12 +32,12 @@ def test_metrics_of_numbers_are_the_uniform_average_of_scikit_learn(rng: np.rand
     truth = rng.normal(size=(200, 2)) * [1, 1000]
     values = truth + rng.normal(size=(200, 2)) * [0.5, 100]
     weight = rng.random(200)
-    found = measure(VALUES, truth, Predictions.of(VALUES, values), weight=weight)
-    assert found["r2"] == pytest.approx(sk.r2_score(truth, values, sample_weight=weight))
-    assert found["rmse"] == pytest.approx(sk.root_mean_squared_error(truth, values, sample_weight=weight))
-    assert found["mae"] == pytest.approx(sk.mean_absolute_error(truth, values, sample_weight=weight))
+    quality = measure(VALUES, truth, Predictions.of(VALUES, values), weight=weight)
+    assert quality["r2"] == pytest.approx(sk.r2_score(truth, values, sample_weight=weight))
+    assert quality["rmse"] == pytest.approx(sk.root_mean_squared_error(truth, values, sample_weight=weight))
+    assert quality["mae"] == pytest.approx(sk.mean_absolute_error(truth, values, sample_weight=weight))
     low, high = interval(VALUES, truth, Predictions.of(VALUES, values), weight=weight)["r2"]
-    assert low < found["r2"] < high
+    assert low < quality["r2"] < high
 
 
 def test_metrics_of_labels_are_scikit_learns(rng: np.random.Generator) -> None:
@@ -45,14 +45,14 @@ def test_metrics_of_labels_are_scikit_learns(rng: np.random.Generator) -> None:
     probabilities = np.clip(0.6 * truth + 0.4 * rng.random((300, 3)), 0.01, 0.99)
     probabilities[::5] = 1 - probabilities[::5]
     said = probabilities >= 0.5
-    found = measure(LABELS, truth, Predictions.of(LABELS, probabilities))
-    assert found["accuracy"] == pytest.approx(sk.accuracy_score(truth, said))
-    assert found["f1_macro"] == pytest.approx(sk.f1_score(truth, said, average="macro"))
-    assert found["f1_micro"] == pytest.approx(sk.f1_score(truth, said, average="micro"))
-    assert found["auc"] == pytest.approx(sk.roc_auc_score(truth, probabilities))
-    assert found["average_precision"] == pytest.approx(sk.average_precision_score(truth, probabilities))
+    quality = measure(LABELS, truth, Predictions.of(LABELS, probabilities))
+    assert quality["accuracy"] == pytest.approx(sk.accuracy_score(truth, said))
+    assert quality["f1_macro"] == pytest.approx(sk.f1_score(truth, said, average="macro"))
+    assert quality["f1_micro"] == pytest.approx(sk.f1_score(truth, said, average="micro"))
+    assert quality["auc"] == pytest.approx(sk.roc_auc_score(truth, probabilities))
+    assert quality["average_precision"] == pytest.approx(sk.average_precision_score(truth, probabilities))
     each = [sk.log_loss(truth[:, n], probabilities[:, n]) for n in range(3)]
-    assert found["log_loss"] == pytest.approx(np.mean(each))
+    assert quality["log_loss"] == pytest.approx(np.mean(each))
 
 
 def test_labels_of_a_row_are_those_that_are_at_least_as_likely_as_not() -> None:

@@ -12,21 +12,25 @@ from pipeline.graphs.encoding import CAT, NUM
 
 def _times(factor: float) -> onnx.ModelProto:
     """A body: ``num`` [batch, 1] times ``factor``."""
-    given, answer = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in (NUM, "answer"))
+    graph_input, answer = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in (NUM, "answer")
+    )
     constant = numpy_helper.from_array(np.array(factor, np.float32), "factor")
-    return make_model("times", [helper.make_node("Mul", [NUM, "factor"], ["answer"])], [given], [answer], [constant])
+    return make_model(
+        "times", [helper.make_node("Mul", [NUM, "factor"], ["answer"])], [graph_input], [answer], [constant]
+    )
 
 
 def _category() -> onnx.ModelProto:
     """A body: ``cat`` [batch, 1] as a number [batch]."""
-    given = helper.make_tensor_value_info(CAT, TensorProto.INT64, ["batch", 1])
+    graph_input = helper.make_tensor_value_info(CAT, TensorProto.INT64, ["batch", 1])
     answer = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch"])
     flat = numpy_helper.from_array(np.array([-1], np.int64), "flat")
     nodes = [
         helper.make_node("Cast", [CAT], ["number"], to=TensorProto.FLOAT),
         helper.make_node("Reshape", ["number", "flat"], ["answer"]),
     ]
-    return make_model("category", nodes, [given], [answer], [flat])
+    return make_model("category", nodes, [graph_input], [answer], [flat])
 
 
 def test_blended_probabilities_lie_between_0_and_1_although_their_weights_add_up_to_a_little_more() -> None:

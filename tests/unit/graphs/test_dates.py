@@ -41,7 +41,7 @@ def _seconds(moments: list[datetime]) -> np.ndarray:
 def test_they_are_those_of_the_calendar() -> None:
     moments = _moments()
     column = _column()
-    found = dict(zip(date_feature_names(column), date_features([_seconds(moments)], [column]).T, strict=True))
+    features = dict(zip(date_feature_names(column), date_features([_seconds(moments)], [column]).T, strict=True))
     for name, wanted in {
         "year": [m.year for m in moments],
         "month": [m.month for m in moments],
@@ -49,11 +49,11 @@ def test_they_are_those_of_the_calendar() -> None:
         "weekday": [m.weekday() for m in moments],
         "hour": [m.hour for m in moments],
     }.items():
-        assert found[name].tolist() == wanted, name
+        assert features[name].tolist() == wanted, name
     of_day = [((m - m.replace(hour=0, minute=0, second=0, microsecond=0)) / timedelta(days=1)) for m in moments]
-    np.testing.assert_allclose(found["clock_sine"], np.sin(np.array(of_day) * math.tau), atol=1e-6)
-    np.testing.assert_allclose(found["clock_cosine"], np.cos(np.array(of_day) * math.tau), atol=1e-6)
-    np.testing.assert_allclose(found["season_sine"] ** 2 + found["season_cosine"] ** 2, 1, atol=1e-6)
+    np.testing.assert_allclose(features["clock_sine"], np.sin(np.array(of_day) * math.tau), atol=1e-6)
+    np.testing.assert_allclose(features["clock_cosine"], np.cos(np.array(of_day) * math.tau), atol=1e-6)
+    np.testing.assert_allclose(features["season_sine"] ** 2 + features["season_cosine"] ** 2, 1, atol=1e-6)
 
 
 def _in_graph(seconds: list[np.ndarray], columns: list[ColumnProfile]) -> np.ndarray:
@@ -70,10 +70,10 @@ def test_the_graph_says_the_same(rows: int) -> None:
     first = _seconds(_moments())[:rows]
     second = np.where(np.arange(rows) % 3 == 1, np.nan, -first)
     columns = [_column(median=1.6e9), _column("e", ("season", "trend", "hour"))]
-    wanted, found = date_features([first, second], columns), _in_graph([first, second], columns)
-    assert found.shape == (rows, 14)
-    np.testing.assert_array_max_ulp(found, wanted, maxulp=1)
-    assert (np.isnan(found[:, 10:]).all(axis=1) == np.isnan(second)).all()
+    wanted, features = date_features([first, second], columns), _in_graph([first, second], columns)
+    assert features.shape == (rows, 14)
+    np.testing.assert_array_max_ulp(features, wanted, maxulp=1)
+    assert (np.isnan(features[:, 10:]).all(axis=1) == np.isnan(second)).all()
 
 
 def test_the_trend_is_in_days_from_the_median() -> None:

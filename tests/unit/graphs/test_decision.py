@@ -21,8 +21,8 @@ def _run(signature: Signature, probabilities: np.ndarray) -> tuple[np.ndarray, n
         helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, shape),
         helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]),
     ]
-    given = helper.make_tensor_value_info("answer", TensorProto.FLOAT, shape)
-    model = make_model("g", nodes, [given], outputs, constants)
+    graph_input = helper.make_tensor_value_info("answer", TensorProto.FLOAT, shape)
+    model = make_model("g", nodes, [graph_input], outputs, constants)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     served, label = session.run(None, {"answer": probabilities})
     return served, np.array(signature.classes, object)[label]

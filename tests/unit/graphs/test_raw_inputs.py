@@ -96,8 +96,8 @@ def test_columns_may_have_any_name(task: Task) -> None:
                           for index, name in enumerate(NASTY)})  # fmt: skip
     model = wrap(_body(dataset), dataset, dataset.signature)
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    assert [given.name for given in session.get_inputs()] == [column.name for column in dataset.columns]
-    assert tuple(given.name for given in session.get_outputs()) == dataset.signature.outputs
+    assert [value.name for value in session.get_inputs()] == [column.name for column in dataset.columns]
+    assert tuple(value.name for value in session.get_outputs()) == dataset.signature.outputs
     answers = _run(dataset, frame)
     total = answers.values if task == "regression" else answers.probabilities[:, 0]
     assert total.tolist() == _sum(dataset, frame).tolist()
@@ -151,11 +151,11 @@ def test_wide_numbers_are_centered_in_float64_as_training_does(wide: list[str], 
     ).with_columns(e=pl.Series(["x"] * rows, dtype=pl.String))
     encoded = Encoding.of(dataset).encode(frame)[NUM]
     model = wrap(_body(dataset), dataset, dataset.signature)
-    kinds = {given.name: given.type.tensor_type.elem_type for given in model.graph.input}
+    kinds = {graph_input.name: graph_input.type.tensor_type.elem_type for graph_input in model.graph.input}
     assert {name for name, kind in kinds.items() if kind == TensorProto.DOUBLE} == set(wide)
     inner = onnx.utils.Extractor(model).extract_model([column.name for column in dataset.columns], ["_/num"])
-    (found,) = OnnxModel(inner.SerializeToString()).run_raw(feeds(frame, dataset.signature))
-    np.testing.assert_array_equal(found, encoded)
+    (outputs,) = OnnxModel(inner.SerializeToString()).run_raw(feeds(frame, dataset.signature))
+    np.testing.assert_array_equal(outputs, encoded)
     assert encoded.dtype == np.float32
     if rows > 1:
         shifts = np.array([frame[name].to_numpy() - (medians[name] or 0) for name in wide]).T
@@ -167,7 +167,7 @@ def test_a_data_set_without_wide_numbers_has_no_double() -> None:
     dataset = _dataset(["a", "b"], {}, "regression")
     model = wrap(_body(dataset), dataset, dataset.signature)
     assert not {"Sub", "Cast"} & {node.op_type for node in model.graph.node if not node.output[0].startswith("_/body")}
-    assert {given.type.tensor_type.elem_type for given in model.graph.input} == {TensorProto.FLOAT}
+    assert {graph_input.type.tensor_type.elem_type for graph_input in model.graph.input} == {TensorProto.FLOAT}
 
 
 def test_wide_numbers_beside_dates_and_under_any_name() -> None:
@@ -184,8 +184,8 @@ def test_wide_numbers_beside_dates_and_under_any_name() -> None:
         [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 7])],
     )
     model = wrap(body, dataset, dataset.signature)
-    (found,) = OnnxModel(model.SerializeToString()).run_raw(feeds(frame, dataset.signature))
-    np.testing.assert_array_equal(found.reshape(3, 7), Encoding.of(dataset).encode(frame)[NUM])
+    (outputs,) = OnnxModel(model.SerializeToString()).run_raw(feeds(frame, dataset.signature))
+    np.testing.assert_array_equal(outputs.reshape(3, 7), Encoding.of(dataset).encode(frame)[NUM])
 
 
 def test_the_label_is_the_most_probable_class() -> None:

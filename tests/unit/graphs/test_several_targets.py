@@ -37,10 +37,10 @@ def test_labels_are_joined_as_evaluation_joins_them(count: int) -> None:
     signature = signature_of(count)
     probabilities = np.random.default_rng(count).random((64, count)).astype(np.float32)
     probabilities[0], probabilities[1], probabilities[2] = 0, 1, 0.5
-    labels, given = run(after_several_targets(signature, "_/", "answer"), answer=probabilities)
+    labels, result = run(after_several_targets(signature, "_/", "answer"), answer=probabilities)
     assert labels.tolist() == join_labels(signature, probabilities).tolist()
     assert labels[0] == ""
-    assert np.array_equal(given, probabilities)
+    assert np.array_equal(result, probabilities)
 
 
 def body(weight: float, *, classes: bool) -> onnx.ModelProto:

@@ -29,9 +29,11 @@ TOKEN = "0123456789abcdef"
 
 
 def _graph() -> onnx.ModelProto:
-    given, answer = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("num", "y"))
+    graph_input, answer = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 1]) for name in ("num", "y")
+    )
     weight = helper.make_tensor("w", TensorProto.FLOAT, [1], [2.0])
-    graph = helper.make_graph([helper.make_node("Mul", ["num", "w"], ["y"])], "g", [given], [answer], [weight])
+    graph = helper.make_graph([helper.make_node("Mul", ["num", "w"], ["y"])], "g", [graph_input], [answer], [weight])
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
 
 
@@ -82,11 +84,11 @@ def test_a_graph_must_hold_its_weights_and_known_operators(out: Path) -> None:
 
 
 def test_its_environment_has_no_name_or_credential_of_ours(tmp_path: Path) -> None:
-    given = {
+    environment = {
         "PATH": "/bin", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x", "AWS_SECRET_ACCESS_KEY": "s",
         "ARTIFACTS_BUCKET": "b", "TENANT_ROLE_ARN": "r", "OMP_NUM_THREADS": "2",
     }  # fmt: skip
-    assert set(_environment(given, tmp_path)) == {
+    assert set(_environment(environment, tmp_path)) == {
         "PATH", "OMP_NUM_THREADS", "HOME", "TMPDIR", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE",
     }  # fmt: skip
 
@@ -149,8 +151,8 @@ def test_lines_like_ours_that_model_py_prints_itself_are_its_own(line: str) -> N
 
 
 def test_of_a_point_only_numbers_are_taken() -> None:
-    given = {"loss": "x", "epoch": 1, "sure": True, "more": [1], "longest": 0}
-    line = json.dumps({"point": given}).replace(": 0}", ": 1" + "0" * 999 + "}")
+    point = {"loss": "x", "epoch": 1, "sure": True, "more": [1], "longest": 0}
+    line = json.dumps({"point": point}).replace(": 0}", ": 1" + "0" * 999 + "}")
     assert Heard(f"{TOKEN}{line}\n").points == [{"epoch": 1.0, "longest": float("inf")}]
 
 

@@ -104,8 +104,8 @@ def test_curves_are_written_every_two_seconds_and_begin_anew_with_their_first_po
     curves = LiveCurves(store, KEYS, clock=lambda: now[0])
 
     def seen() -> list[float]:
-        found = TrainingCurves.from_bytes(store.get(KEYS.candidate("mlp", "curves.json")))
-        return [point["epoch"] for point in found.points]
+        curves = TrainingCurves.from_bytes(store.get(KEYS.candidate("mlp", "curves.json")))
+        return [point["epoch"] for point in curves.points]
 
     for epoch, moment in ((1, 0.0), (2, 1.0), (3, 1.9)):
         now[0] = moment
@@ -125,8 +125,8 @@ def test_of_trees_in_folds_the_curve_is_that_of_the_fold_that_trains() -> None:
     for fold, tree in ((1, 50), (1, 100), (2, 50), (2, 100), (2, 150)):
         curves.watch(trees, {"fold": fold, "tree": tree, "validation_loss": 1.0})
     curves.finish(trees)
-    found = TrainingCurves.from_bytes(store.get(KEYS.candidate("trees", "curves.json")))
-    assert [(point["fold"], point["tree"]) for point in found.points] == [(2, 50), (2, 100), (2, 150)]
+    curves = TrainingCurves.from_bytes(store.get(KEYS.candidate("trees", "curves.json")))
+    assert [(point["fold"], point["tree"]) for point in curves.points] == [(2, 50), (2, 100), (2, 150)]
 
 
 def test_seconds_are_kept_now_and_then_and_added_up() -> None:

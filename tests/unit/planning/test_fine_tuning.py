@@ -44,14 +44,14 @@ def planned(of: Base, data: Dataset | None = None, **spec: Any) -> Plan:
 def test_the_data_is_read_as_the_base_reads_it() -> None:
     spare = ColumnProfile(name="height", kind="numeric", missing=0, distinct=9)
     own = dataset()
-    found = align_columns_to_base(own.model_copy(update={"columns": (*own.columns, spare)}), base())
-    assert [column.name for column in found.columns] == ["job", "age"]
-    assert found.columns[0].vocabulary == ("clerk", "smith")
-    assert [(one.name, one.reason) for one in found.left_out] == [
+    aligned = align_columns_to_base(own.model_copy(update={"columns": (*own.columns, spare)}), base())
+    assert [column.name for column in aligned.columns] == ["job", "age"]
+    assert aligned.columns[0].vocabulary == ("clerk", "smith")
+    assert [(one.name, one.reason) for one in aligned.left_out] == [
         ("height", "the base model demo/adult@3 does not read it")
     ]
-    assert found.warnings == ("column 'job': 1 values are unknown to the base model demo/adult@3",)
-    assert align_columns_to_base(found, base()) == found
+    assert aligned.warnings == ("column 'job': 1 values are unknown to the base model demo/adult@3",)
+    assert align_columns_to_base(aligned, base()) == aligned
 
 
 def test_numbers_and_dates_have_the_centers_that_the_weights_are_for() -> None:
@@ -68,8 +68,8 @@ def test_numbers_and_dates_have_the_centers_that_the_weights_are_for() -> None:
         base().columns[1].model_copy(update={**wide, "median": 1e9}),
         ColumnProfile(name="day", **date, median=5.0, parts=("trend",)),
     )
-    found = align_columns_to_base(own.model_copy(update={"columns": columns}), base(columns=known))
-    read = {column.name: column for column in found.columns}
+    aligned = align_columns_to_base(own.model_copy(update={"columns": columns}), base(columns=known))
+    read = {column.name: column for column in aligned.columns}
     assert (read["age"].is_wide, read["age"].median) == (True, 1e9)
     assert (read["day"].median, read["day"].parts) == (5.0, ("trend",))
 
@@ -77,24 +77,24 @@ def test_numbers_and_dates_have_the_centers_that_the_weights_are_for() -> None:
 def test_a_base_that_reads_float32_reads_wide_numbers_so_too_and_says_it() -> None:
     own = dataset()
     wide = own.columns[0].model_copy(update={"is_wide": True, "median": 1e9})
-    found = align_columns_to_base(own.model_copy(update={"columns": (wide, own.columns[1])}), base())
-    assert not next(column for column in found.columns if column.name == "age").is_wide
-    assert [warning for warning in found.warnings if "'age'" in warning and "float32" in warning]
+    aligned = align_columns_to_base(own.model_copy(update={"columns": (wide, own.columns[1])}), base())
+    assert not next(column for column in aligned.columns if column.name == "age").is_wide
+    assert [warning for warning in aligned.warnings if "'age'" in warning and "float32" in warning]
 
 
 def test_the_network_alone_is_tried_as_the_base_was_built_and_learns_as_it_is_told() -> None:
-    found = planned(base())
-    (candidate,) = found.candidates
+    candidates = planned(base())
+    (candidate,) = candidates.candidates
     settings = candidate.settings
     assert (settings["hidden"], settings["base_model"], settings["freeze"]) == ((7, 5), "demo/adult@3", True)
     assert settings["learning_rate"] != 0.5
     assert settings["epochs"] != 3
-    assert found.base == base()
+    assert candidates.base == base()
 
 
 def test_others_that_are_requested_begin_from_nothing() -> None:
-    found = planned(base(), algorithms=("linear", "mlp"))
-    assert {one.algorithm: one.settings.get("base_model") for one in found.candidates} == {
+    candidates = planned(base(), algorithms=("linear", "mlp"))
+    assert {one.algorithm: one.settings.get("base_model") for one in candidates.candidates} == {
         "linear": None,
         "mlp": "demo/adult@3",
     }

@@ -64,9 +64,9 @@ def test_the_bag_is_served_and_its_metrics_are_of_rows_that_its_models_have_not_
     served = OnnxModel(tmp_path / "model.onnx").run(feeds(rows.validation, signature))
     with np.load(tmp_path / REFERENCE) as reference:
         kept = reference["value" if task == "regression" else "probabilities"]
-    given = served.values if task == "regression" else served.probabilities
+    probabilities = served.values if task == "regression" else served.probabilities
     scale = np.std(truth(everything, signature)) if task == "regression" else 1.0
-    assert np.abs(given - kept).max() / scale <= trained.tolerance
+    assert np.abs(probabilities - kept).max() / scale <= trained.tolerance
 
 
 def test_settings_may_name_the_folds_and_one_fold_is_measured_on_the_validation_rows(tmp_path: Path) -> None:

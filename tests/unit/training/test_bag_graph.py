@@ -58,8 +58,8 @@ def _fold_models(algorithm: str, task: TrainingTask, **settings: Any) -> list[Fi
 
 
 def _answers(body: onnx.ModelProto, rows: Rows) -> np.ndarray:
-    given = {NUM: rows.num, CAT: rows.cat}
-    read = {value.name: given[value.name] for value in body.graph.input}
+    inputs = {NUM: rows.num, CAT: rows.cat}
+    read = {value.name: inputs[value.name] for value in body.graph.input}
     (answers,) = OnnxModel(body.SerializeToString()).run_raw(read)
     return np.asarray(answers)
 
@@ -176,8 +176,8 @@ def test_merged_preprocessing_holds_the_features_of_each_model(features: Any, cl
     together = merged.features.apply(task.train)
     for model, places in zip(models, merged.feature_indices, strict=True):
         np.testing.assert_array_equal(together[:, places], model.apply(task.train))
-    given = {NUM: task.train.num, CAT: task.train.cat}
-    (made,) = OnnxModel(merged.features.graph().SerializeToString()).run_raw(given)
+    inputs = {NUM: task.train.num, CAT: task.train.cat}
+    (made,) = OnnxModel(merged.features.graph().SerializeToString()).run_raw(inputs)
     np.testing.assert_array_equal(made, together)
 
 

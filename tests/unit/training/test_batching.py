@@ -44,9 +44,10 @@ _batches = partial(iterate_batches, device="cpu", first_step=0)
 
 
 def test_an_epoch_is_every_row_once_in_an_order_of_its_own() -> None:
-    given = task(rows=100)
+    training_task = task(rows=100)
     orders = [
-        torch.cat([batch for _, batch in iterate_batches(SMALL, given, "cpu", epoch=n, first_step=0)]) for n in (1, 2)
+        torch.cat([batch for _, batch in iterate_batches(SMALL, training_task, "cpu", epoch=n, first_step=0)])
+        for n in (1, 2)
     ]
     assert orders[0].tolist() != orders[1].tolist()
     assert all(sorted(order.tolist()) == list(range(100)) for order in orders)
@@ -54,8 +55,8 @@ def test_an_epoch_is_every_row_once_in_an_order_of_its_own() -> None:
 
 @pytest.mark.parametrize("batching", ["fixed", "random"])
 def test_what_is_left_of_an_epoch_is_the_end_of_the_whole_one(batching: str) -> None:
-    given, settings = task(rows=100), small(batching=batching, batch_size=(8, 20))
-    whole = [(passed, batch.tolist()) for passed, batch in _batches(settings, given, epoch=3)]
-    left = [(passed, batch.tolist()) for passed, batch in _batches(settings, given, epoch=3, first_step=2)]
+    training_task, settings = task(rows=100), small(batching=batching, batch_size=(8, 20))
+    whole = [(passed, batch.tolist()) for passed, batch in _batches(settings, training_task, epoch=3)]
+    left = [(passed, batch.tolist()) for passed, batch in _batches(settings, training_task, epoch=3, first_step=2)]
     assert left == whole[2:]
     assert [passed for passed, _ in whole][:2] == [0, len(whole[0][1]) / 100]

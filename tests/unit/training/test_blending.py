@@ -19,22 +19,22 @@ def test_two_models_that_err_differently_are_better_together() -> None:
     truth = random.normal(size=ROWS)
     answers = {name: truth + random.normal(scale=0.5, size=ROWS) for name in ("one", "other")}
     answers["hopeless"] = random.normal(scale=9, size=ROWS)
-    found = fit_blend(answers, truth, VALUES, "rmse")
-    assert found.beats_best
-    assert set(found.weights) == {"one", "other"}
-    assert sum(found.weights.values()) == pytest.approx(1)
-    assert found.weights["one"] == pytest.approx(0.5, abs=0.15)
-    expected = sum(weight * answers[name] for name, weight in found.weights.items())
-    np.testing.assert_allclose(found.predictions, expected)
+    blend_fit = fit_blend(answers, truth, VALUES, "rmse")
+    assert blend_fit.beats_best
+    assert set(blend_fit.weights) == {"one", "other"}
+    assert sum(blend_fit.weights.values()) == pytest.approx(1)
+    assert blend_fit.weights["one"] == pytest.approx(0.5, abs=0.15)
+    expected = sum(weight * answers[name] for name, weight in blend_fit.weights.items())
+    np.testing.assert_allclose(blend_fit.predictions, expected)
 
 
 def test_where_the_best_alone_is_best_it_says_so() -> None:
     random = np.random.default_rng(0)
     truth = random.normal(size=ROWS)
     good = truth + random.normal(scale=0.1, size=ROWS)
-    found = fit_blend({"good": good, "noisy": good + random.normal(size=ROWS)}, truth, VALUES, "rmse")
-    assert not found.beats_best
-    assert found.reason == "no other candidate improves good"
+    blend_fit = fit_blend({"good": good, "noisy": good + random.normal(size=ROWS)}, truth, VALUES, "rmse")
+    assert not blend_fit.beats_best
+    assert blend_fit.reason == "no other candidate improves good"
 
 
 def test_of_classes_the_mean_of_probabilities_is_judged_by_the_metric() -> None:
@@ -46,9 +46,9 @@ def test_of_classes_the_mean_of_probabilities_is_judged_by_the_metric() -> None:
         second = 1 / (1 + np.exp(-(signal + random.normal(scale=1.5, size=ROWS))))
         return np.stack([1 - second, second], axis=1)
 
-    found = fit_blend({"one": model(), "other": model()}, truth, LABELS, "auc")
-    assert found.beats_best
-    np.testing.assert_allclose(found.predictions.sum(axis=1), 1)
+    blend_fit = fit_blend({"one": model(), "other": model()}, truth, LABELS, "auc")
+    assert blend_fit.beats_best
+    np.testing.assert_allclose(blend_fit.predictions.sum(axis=1), 1)
 
 
 def test_of_few_rows_weights_are_the_mean_of_what_halves_of_them_say_and_sum_to_one() -> None:
@@ -71,14 +71,14 @@ def test_a_blend_that_is_surer_has_the_better_log_loss_though_no_more_rows_are_r
     sure_of_half[1] = np.where(np.arange(80) % 4 >= 2, second, 0.5 + (second - 0.5) / 10)
     answers = {str(place): np.stack([1 - one, one], axis=1) for place, one in enumerate(sure_of_half)}
     assert not fit_blend(answers, truth, LABELS, "accuracy").beats_best
-    found = fit_blend(answers, truth, LABELS, "log_loss")
-    assert found.beats_best
-    assert "log_loss" in found.reason
+    blend_fit = fit_blend(answers, truth, LABELS, "log_loss")
+    assert blend_fit.beats_best
+    assert "log_loss" in blend_fit.reason
 
 
 def test_of_more_members_than_there_can_be_shares_the_largest_stay() -> None:
     """Each of 40 errs in a row of its own: all are taken once, and each has less than the least weight."""
-    weights = blend_weights(np.eye(40), lambda given: float(np.square(given).sum()))
+    weights = blend_weights(np.eye(40), lambda candidate: float(np.square(candidate).sum()))
     np.testing.assert_allclose(weights, 1 / 40)
 
 
@@ -90,9 +90,9 @@ def test_where_labels_follow_a_threshold_a_blend_is_compared_by_the_labels_that_
     scores = [1 / (1 + np.exp(3 - np.where(positive, 1.5, 0.0) - 0.7 * random.normal(size=4_000))) for _ in range(2)]
     answers = {str(place): np.stack([1 - score, score], axis=1) for place, score in enumerate(scores)}
     assert not fit_blend(answers, truth, LABELS, "f1").beats_best
-    found = fit_blend(answers, truth, LABELS, "f1", rule=ThresholdRule(is_tuned=True))
-    assert found.beats_best
-    assert len(found.weights) == 2
+    blend_fit = fit_blend(answers, truth, LABELS, "f1", rule=ThresholdRule(is_tuned=True))
+    assert blend_fit.beats_best
+    assert len(blend_fit.weights) == 2
 
 
 def test_the_weights_of_a_blend_make_the_metric_that_decides_small() -> None:

@@ -110,11 +110,15 @@ def test_trees_of_few_columns_choose_from_six_of_them() -> None:
     random = np.random.default_rng(0)
     num = random.normal(size=(600, 8)).astype(np.float32)
     rows = Rows(num=num, cat=np.empty((600, 0), np.int64), target=np.sin(num[:, 3] * 2).astype(np.float64))
-    given = task(classes=0, train=rows.take(np.arange(500)), validation=rows.take(np.arange(500, 600)))
+    training_task = task(classes=0, train=rows.take(np.arange(500)), validation=rows.take(np.arange(500, 600)))
     algorithm = ALGORITHMS["gradient_boosting"]
     settings = {"n_estimators": 60, "learning_rate": 0.1, "num_leaves": 7, "turn": False, "extra_trees": False}
     errors = {}
     for fraction in (0.3, 1.0):
-        fitted = algorithm.train(algorithm.configure({**settings, "feature_fraction": fraction}), given, RunContext())
-        errors[fraction] = np.sqrt(np.mean((fitted.predict(given.validation) - given.validation.target) ** 2))
+        fitted = algorithm.train(
+            algorithm.configure({**settings, "feature_fraction": fraction}), training_task, RunContext()
+        )
+        errors[fraction] = np.sqrt(
+            np.mean((fitted.predict(training_task.validation) - training_task.validation.target) ** 2)
+        )
     assert errors[0.3] < 1.5 * errors[1.0]

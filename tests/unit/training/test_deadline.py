@@ -30,40 +30,40 @@ def _rows(rows: int, columns: int, classes: int, seed: int) -> Rows:
 def _train(
     algorithm: str, *, rows: int, columns: int, classes: int, **settings: Any
 ) -> tuple[FittedModel, float, TrainingTask]:
-    given = task(
+    training_task = task(
         classes=classes,
         train=_rows(rows, columns, classes, 0),
         validation=_rows(500, columns, classes, 1),
     )
     context = RunContext(deadline=time.monotonic() + SECONDS)
     began = time.process_time()
-    fitted = ALGORITHMS[algorithm].train(ALGORITHMS[algorithm].configure(settings), given, context)
-    return fitted, time.process_time() - began, given
+    fitted = ALGORITHMS[algorithm].train(ALGORITHMS[algorithm].configure(settings), training_task, context)
+    return fitted, time.process_time() - began, training_task
 
 
 @pytest.mark.parametrize("algorithm", ["random_forest", "extra_trees"])
 @pytest.mark.parametrize("classes", [3, 0])
 def test_a_forest_has_the_trees_that_there_was_time_for(algorithm: str, classes: int) -> None:
-    fitted, seconds, given = _train(algorithm, rows=20_000, columns=20, classes=classes, n_estimators=5_000)
+    fitted, seconds, training_task = _train(algorithm, rows=20_000, columns=20, classes=classes, n_estimators=5_000)
     assert seconds < MAX_SECONDS
     (note,) = fitted.notes
     assert note.startswith("training time ran out after ")
     assert note.endswith(" of 5000 trees")
-    predicted = fitted.predict(given.validation)
+    predicted = fitted.predict(training_task.validation)
     if classes:
-        assert (predicted.argmax(axis=1) == given.validation.target).mean() > 0.5
+        assert (predicted.argmax(axis=1) == training_task.validation.target).mean() > 0.5
     else:
-        assert np.corrcoef(predicted, given.validation.target)[0, 1] > 0.5
+        assert np.corrcoef(predicted, training_task.validation.target)[0, 1] > 0.5
 
 
 @pytest.mark.parametrize("algorithm", ["random_forest", "extra_trees"])
 def test_a_forest_grown_in_batches_is_that_of_one_fit(algorithm: str) -> None:
-    given = task(rows=200)
+    training_task = task(rows=200)
     forest = ALGORITHMS[algorithm]
     settings = forest.configure({"n_estimators": 30})
-    whole = forest.train(settings, given, RunContext())
-    batches = forest.train(settings, given, RunContext(deadline=time.monotonic() + 600))
-    np.testing.assert_array_equal(whole.predict(given.validation), batches.predict(given.validation))
+    whole = forest.train(settings, training_task, RunContext())
+    batches = forest.train(settings, training_task, RunContext(deadline=time.monotonic() + 600))
+    np.testing.assert_array_equal(whole.predict(training_task.validation), batches.predict(training_task.validation))
     assert batches.notes == ()
 
 
@@ -137,32 +137,36 @@ def test_a_ridge_regression_is_fitted_on_the_rows_that_there_is_time_for(deadlin
 
 @pytest.mark.parametrize("classes", [0, 2])
 def test_kernel_ridge_is_fitted_on_the_rows_that_there_was_time_for(classes: int) -> None:
-    fitted, seconds, given = _train("kernel_ridge", rows=9_000, columns=5, classes=classes)
+    fitted, seconds, training_task = _train("kernel_ridge", rows=9_000, columns=5, classes=classes)
     assert seconds < MAX_SECONDS
     (note,) = fitted.notes
     assert "fitted on a random sample of" in note
-    assert np.isfinite(fitted.predict(given.validation)).all()
+    assert np.isfinite(fitted.predict(training_task.validation)).all()
 
 
 @pytest.mark.parametrize("algorithm", ["linear", "kernel_ridge", "random_forest", "text_linear"])
 @pytest.mark.parametrize("classes", [0, 2])
 def test_what_begins_after_the_deadline_gives_a_model_all_the_same(algorithm: str, classes: int) -> None:
-    given = task(classes=classes, rows=90)
+    training_task = task(classes=classes, rows=90)
     if algorithm == "text_linear":
-        given = replace(given, train=_texts(given.train), validation=_texts(given.validation))
+        training_task = replace(
+            training_task, train=_texts(training_task.train), validation=_texts(training_task.validation)
+        )
     fitted = ALGORITHMS[algorithm].train(
-        ALGORITHMS[algorithm].configure({}), given, RunContext(deadline=time.monotonic() - 1)
+        ALGORITHMS[algorithm].configure({}), training_task, RunContext(deadline=time.monotonic() - 1)
     )
-    assert np.isfinite(fitted.predict(given.validation)).all()
+    assert np.isfinite(fitted.predict(training_task.validation)).all()
 
 
 def test_texts_for_whose_classes_there_is_no_time_are_read_by_naive_bayes() -> None:
-    given = task(classes=4, rows=400)
-    given = replace(given, train=_texts(given.train), validation=_texts(given.validation))
+    training_task = task(classes=4, rows=400)
+    training_task = replace(
+        training_task, train=_texts(training_task.train), validation=_texts(training_task.validation)
+    )
     algorithm = ALGORITHMS["text_linear"]
-    late = algorithm.train(algorithm.configure({}), given, RunContext(deadline=time.monotonic() - 1))
+    late = algorithm.train(algorithm.configure({}), training_task, RunContext(deadline=time.monotonic() - 1))
     assert late.notes == ("training time ran out: 4 of 4 scores of texts are naive Bayes'",)
-    assert (late.predict(given.validation).argmax(axis=1) == given.validation.target).mean() > 0.9
+    assert (late.predict(training_task.validation).argmax(axis=1) == training_task.validation.target).mean() > 0.9
 
 
 def _texts(rows: Rows) -> Rows:

@@ -47,6 +47,8 @@ def test_whatever_else_is_requested_is_autograds(changed: dict[str, object]) -> 
 
 def test_values_and_weighted_rows_are_autograds() -> None:
     assert not supports_manual_backward(SMALL, task(classes=0))
-    given = task()
-    weight = np.ones(len(given.train), np.float32)
-    assert not supports_manual_backward(SMALL, replace(given, train=replace(given.train, weight=weight)))
+    training_task = task()
+    weight = np.ones(len(training_task.train), np.float32)
+    assert not supports_manual_backward(
+        SMALL, replace(training_task, train=replace(training_task.train, weight=weight))
+    )

@@ -67,8 +67,8 @@ def _network(hidden: int) -> Build:
 
 def _same_answers(answering: InferenceModule, rows: Rows) -> None:
     body = answering.to_onnx(rows)
-    given = {"num": rows.num, "cat": rows.cat}
-    read = {value.name: given[value.name] for value in body.graph.input}
+    inputs = {"num": rows.num, "cat": rows.cat}
+    read = {value.name: inputs[value.name] for value in body.graph.input}
     (answers,) = OnnxModel(body.SerializeToString()).run_raw(read)
     np.testing.assert_allclose(answers, answering.predict(rows), atol=1e-5)
 

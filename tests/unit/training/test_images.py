@@ -21,8 +21,8 @@ def test_it_learns_shapes_and_is_served_as_it_was_trained(algorithm: str, channe
     assert run.trained.quality["accuracy"] > (0.5 if algorithm == "mlp" else 0.9)
     assert run.difference() < 1e-5
     served = onnx.load(run.folder / "model.onnx")
-    (given,) = served.graph.input
-    assert (given.name, given.type.tensor_type.elem_type) == ("image", onnx.TensorProto.UINT8)
+    (graph_input,) = served.graph.input
+    assert (graph_input.name, graph_input.type.tensor_type.elem_type) == ("image", onnx.TensorProto.UINT8)
 
 
 def test_an_image_may_have_a_value(train: TrainIt) -> None:

@@ -28,8 +28,8 @@ def _rows(count: int = 40, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def _machine(
     features: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None, **changed: Any
 ) -> KernelMachine:
-    given: dict[str, Any] = {"classes": 0, "scaled": 0, **FIXED, **changed}
-    return KernelMachine.of(features, target, weight, **given)
+    changes: dict[str, Any] = {"classes": 0, "scaled": 0, **FIXED, **changed}
+    return KernelMachine.of(features, target, weight, **changes)
 
 
 def test_it_solves_the_ridge_that_it_is_named_for() -> None:
@@ -109,10 +109,12 @@ def test_its_settings_are_taken_as_they_are(kernel: str) -> None:
 
 
 def test_more_rows_than_a_matrix_of_them_has_memory_for_are_refused_in_a_sentence() -> None:
-    given = task()
+    training_task = task()
     many = np.zeros(10_001, np.int64)
     with pytest.raises(CandidateFailedError, match=r"at most 10,000 training rows are expected, and there are 10,001"):
-        ALGORITHM.train(ALGORITHM.configure({}), replace(given, train=given.train.take(many)), RunContext())
+        ALGORITHM.train(
+            ALGORITHM.configure({}), replace(training_task, train=training_task.train.take(many)), RunContext()
+        )
 
 
 @pytest.mark.parametrize(
@@ -131,17 +133,17 @@ def test_a_setting_that_it_cannot_train_with_is_refused_in_a_sentence(settings: 
 
 
 def test_a_penalty_that_is_too_small_to_solve_with_is_told_in_a_sentence() -> None:
-    given = task(classes=0)
-    twice = replace(given, train=given.train.take(np.repeat(np.arange(40), 5)))
+    training_task = task(classes=0)
+    twice = replace(training_task, train=training_task.train.take(np.repeat(np.arange(40), 5)))
     with pytest.raises(CandidateFailedError, match="with penalty 1e-30 its matrix has no inverse"):
         ALGORITHM.train(ALGORITHM.configure({"kernel": "gaussian", "penalty": 1e-30}), twice, RunContext())
 
 
 def test_a_table_of_categories_that_no_two_rows_share_is_refused_in_a_sentence() -> None:
-    given = task(classes=0)
-    names = replace(given.train, num=np.empty((96, 0), np.float32), cat=np.arange(96)[:, None])
+    training_task = task(classes=0)
+    names = replace(training_task.train, num=np.empty((96, 0), np.float32), cat=np.arange(96)[:, None])
     with pytest.raises(CandidateFailedError, match="categories that at least two of them share: there are none"):
-        ALGORITHM.train(ALGORITHM.configure({}), replace(given, train=names, cardinalities=(97,)), RunContext())
+        ALGORITHM.train(ALGORITHM.configure({}), replace(training_task, train=names, cardinalities=(97,)), RunContext())
 
 
 def test_it_takes_little_more_memory_than_one_matrix_of_rows_by_rows() -> None:

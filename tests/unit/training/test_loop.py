@@ -39,10 +39,12 @@ def test_rows_of_weight_nothing_teach_nothing() -> None:
     lied = replace(true, target=np.where(wrong, 1 - true.target, true.target))
     answers = {}
     for name, rows in (("weighted", replace(lied, weight=weight)), ("not", lied)):
-        given = task(train=rows)
-        network = learn(given, epochs=30).network
-        found = InferenceModule(network, columns("num"), classes=2).predict(given.validation).argmax(axis=1)
-        answers[name] = (found == given.validation.target).mean()
+        training_task = task(train=rows)
+        network = learn(training_task, epochs=30).network
+        predictions = (
+            InferenceModule(network, columns("num"), classes=2).predict(training_task.validation).argmax(axis=1)
+        )
+        answers[name] = (predictions == training_task.validation.target).mean()
     assert answers["weighted"] > 0.9 > answers["not"]
 
 
@@ -57,18 +59,18 @@ def test_a_point_of_the_curve_is_watched_each_epoch() -> None:
 
 @pytest.mark.parametrize("classes", [0, 3])
 def test_members_learn_each_by_themselves_and_answer_together(classes: int) -> None:
-    given = task(classes=classes, rows=200)
+    training_task = task(classes=classes, rows=200)
     outputs = classes or 1
-    learned = learn(given, lambda: Ensemble(4, outputs), epochs=40, learning_rate=0.05, early_stopping=40)
+    learned = learn(training_task, lambda: Ensemble(4, outputs), epochs=40, learning_rate=0.05, early_stopping=40)
     answering = InferenceModule(learned.network, columns("num"), classes=classes)
-    found = torch.from_numpy(answering.predict(given.validation))
-    target = torch.from_numpy(given.validation.target)
+    predictions = torch.from_numpy(answering.predict(training_task.validation))
+    target = torch.from_numpy(training_task.validation.target)
     if classes:
-        loss = nn.functional.nll_loss(found.log(), target).item()
-        members = learned.network(torch.from_numpy(given.validation.num)).softmax(-1)
-        torch.testing.assert_close(found, members.mean(1))
+        loss = nn.functional.nll_loss(predictions.log(), target).item()
+        members = learned.network(torch.from_numpy(training_task.validation.num)).softmax(-1)
+        torch.testing.assert_close(predictions, members.mean(1))
     else:
-        loss = nn.functional.mse_loss(found, target.float()).item()
+        loss = nn.functional.mse_loss(predictions, target.float()).item()
     best = min(point["validation_loss"] for point in learned.history)
     assert loss == pytest.approx(best, rel=1e-5)
     assert loss < 0.5
@@ -94,7 +96,7 @@ def test_a_body_takes_the_inputs_that_its_network_reads_by_their_names() -> None
     rows = replace(points(40), image=np.random.default_rng(0).integers(0, 256, (40, 4, 6, 1), np.uint8))
     answering = InferenceModule(Picture().eval(), columns("image", "num"), classes=2)
     body = answering.to_onnx(rows)
-    assert [given.name for given in body.graph.input] == ["image", "num"]
+    assert [graph_input.name for graph_input in body.graph.input] == ["image", "num"]
     (answer,) = OnnxModel(body.SerializeToString()).run_raw({"image": rows.image, "num": rows.num})
     np.testing.assert_allclose(answer, answering.predict(rows), atol=1e-6)
 
@@ -199,13 +201,15 @@ METRICS: dict[str, Callable[..., float]] = {
 def test_a_point_has_the_metric_of_the_plan(metric: str) -> None:
     regression = metric in ("rmse", "mae", "r2")
     units = {"denormalize": _hundredfold, "denormalize_targets": _hundredfold}
-    given = task(classes=0 if regression else 2, metric=metric, **units)
+    training_task = task(classes=0 if regression else 2, metric=metric, **units)
     kept = Kept()
-    learned = learn(given, context=RunContext(checkpoints=kept), epochs=1, early_stopping=1)
-    network = flat(given.classes or 1)().eval()
+    learned = learn(training_task, context=RunContext(checkpoints=kept), epochs=1, early_stopping=1)
+    network = flat(training_task.classes or 1)().eval()
     network.load_state_dict(dict(kept.weights()))
-    predicted = InferenceModule(network, columns("num"), classes=given.classes).predict(given.validation)
-    truth = given.validation.target
+    predicted = InferenceModule(network, columns("num"), classes=training_task.classes).predict(
+        training_task.validation
+    )
+    truth = training_task.validation.target
     expected = METRICS[metric](*(map(_hundredfold, (truth, predicted)) if regression else (truth, predicted)))
     assert learned.history[-1][metric] == pytest.approx(expected, rel=1e-4)
 
@@ -256,9 +260,9 @@ def test_averaged_batch_norms_see_the_rows_again() -> None:
         return nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
 
     learned = learn(task(rows=200), build, averaging="swa", epochs=8, learning_rate=0.015, early_stopping=8)
-    given = task(rows=200)
+    training_task = task(rows=200)
     with torch.no_grad():
-        seen = learned.network[0](torch.from_numpy(given.train.num))  # type: ignore[index]
+        seen = learned.network[0](torch.from_numpy(training_task.train.num))  # type: ignore[index]
     assert learned.best_epoch == 8, "averaged weights"
     torch.testing.assert_close(learned.network[1].running_mean, seen.mean(dim=0), atol=1e-4, rtol=1e-4)  # type: ignore[index]
     assert learned.history[-1]["validation_loss"] < 0.3
@@ -283,8 +287,10 @@ def test_mixup_learns_from_two_pictures_in_one() -> None:
     rows = replace(
         points(64), target=np.arange(64) % 2, image=image, num=random.normal(size=(64, 0)).astype(np.float32)
     )
-    given = task(train=rows, validation=rows)
-    learned = train_network(Seen, columns("image"), small(mixup=0.4, epochs=8, learning_rate=0.05), given, RunContext())
+    training_task = task(train=rows, validation=rows)
+    learned = train_network(
+        Seen, columns("image"), small(mixup=0.4, epochs=8, learning_rate=0.05), training_task, RunContext()
+    )
     seen = learned.network.values  # type: ignore[union-attr]
     assert len(seen) > 10
     assert min(seen) >= 0

@@ -21,9 +21,9 @@ VALUES, TRUTH = torch.tensor([[1.0], [-2.0], [0.2]]), torch.tensor([0.0, 1.0, 0.
 
 
 def _loss(name: str | None, answers: torch.Tensor, target: torch.Tensor, **settings: Any) -> list[float]:
-    given = task(classes=0 if target.is_floating_point() else 3)
-    found: list[float] = make_loss(small(**{"loss": name, **settings}), given)(answers, target).tolist()
-    return found
+    training_task = task(classes=0 if target.is_floating_point() else 3)
+    result: list[float] = make_loss(small(**{"loss": name, **settings}), training_task)(answers, target).tolist()
+    return result
 
 
 def test_the_names_are_those_of_the_job_spec() -> None:
@@ -56,8 +56,8 @@ def test_the_pinball_loss_is_least_at_the_quantile(quantile: float) -> None:
     target = torch.arange(101.0)
     tried = torch.arange(0.0, 101.0)
     answers = torch.stack([tried, tried], dim=1)
-    given = {"quantiles": (quantile,), "loss": "mae"}
-    both = [sum(_loss(None, one.expand(101, 2), target, **given)) for one in answers]
+    changes = {"quantiles": (quantile,), "loss": "mae"}
+    both = [sum(_loss(None, one.expand(101, 2), target, **changes)) for one in answers]
     alone = [sum(_loss("mae", one[:1].expand(101, 1), target)) for one in answers]
     pinball = np.array(both) - np.array(alone)
     assert int(pinball.argmin()) == pytest.approx(100 * quantile, abs=1)
@@ -87,13 +87,16 @@ def test_intervals_hold_the_share_of_rows_that_they_say() -> None:
         noise = random.normal(0, 0.2 + 0.5 * (num[:, 0] > 0))
         return Rows(num=num, cat=np.empty((count, 0), np.int64), target=(num[:, 1] + noise).astype(np.float64))
 
-    given = task(classes=0, train=rows(1500), validation=rows(500))
+    training_task = task(classes=0, train=rows(1500), validation=rows(500))
     settings = {"quantiles": (0.1, 0.9), "epochs": 40, "batch_size": 64, "learning_rate": 0.02}
-    learned = learn(given, flat(3), **settings)
-    answers = InferenceModule(learned.network, columns("num"), classes=0).predict(given.validation)
-    within = (answers[:, 1] <= given.validation.target) & (given.validation.target <= answers[:, 2])
+    learned = learn(training_task, flat(3), **settings)
+    answers = InferenceModule(learned.network, columns("num"), classes=0).predict(training_task.validation)
+    within = (answers[:, 1] <= training_task.validation.target) & (training_task.validation.target <= answers[:, 2])
     assert answers.shape == (500, 3)
     assert within.mean() == pytest.approx(0.8, abs=0.06)
     wide = answers[:, 2] - answers[:, 1]
-    assert wide[given.validation.num[:, 0] > 0.2].mean() > 1.5 * wide[given.validation.num[:, 0] < -0.2].mean()
+    assert (
+        wide[training_task.validation.num[:, 0] > 0.2].mean()
+        > 1.5 * wide[training_task.validation.num[:, 0] < -0.2].mean()
+    )
     assert (np.diff(answers[:, 1:], axis=1) >= 0).all(), "no quantile crosses another"

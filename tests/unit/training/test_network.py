@@ -42,7 +42,7 @@ def test_every_epoch_is_reported_and_recorded(train: TrainIt) -> None:
 def test_the_body_beside_the_file_is_what_is_inside_it(train: TrainIt) -> None:
     run = train("mlp", table("regression", rows=80))
     body = onnx.load(run.folder / "body.onnx")
-    assert {given.name for given in body.graph.input} == {NUM, CAT}
+    assert {graph_input.name for graph_input in body.graph.input} == {NUM, CAT}
     assert {"Gemm", "MatMul"} & {node.op_type for node in body.graph.node}
     again = wrap(body, run.table.dataset, run.table.dataset.signature)
     assert again.SerializeToString() == (run.folder / "model.onnx").read_bytes()

@@ -107,9 +107,9 @@ def test_muon_turns_hidden_matrices_only() -> None:
 
 @pytest.mark.parametrize("name", sorted(FULL_BATCH_OPTIMIZERS))
 def test_full_batch_descent_takes_one_step_an_epoch(name: str) -> None:
-    given = task(rows=64)
-    learned = learn(given, optimizer=name, epochs=1, learning_rate=0.5, averaging="none", weight_decay=0.0)
-    torch.manual_seed(given.seed)
+    training_task = task(rows=64)
+    learned = learn(training_task, optimizer=name, epochs=1, learning_rate=0.5, averaging="none", weight_decay=0.0)
+    torch.manual_seed(training_task.seed)
     network = flat()()
     start = _flat(network)
     step = (_flat(learned.network) - start).norm().item()

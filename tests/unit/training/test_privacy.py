@@ -22,9 +22,11 @@ from tests.fakes.training import TrainIt
 from tests.unit.training.test_texts import texts
 
 
-def _accuracy(learned: TrainedNetwork, given: TrainingTask) -> float:
-    answers = InferenceModule(learned.network, columns("num"), classes=given.classes).predict(given.validation)
-    return float((answers.argmax(axis=1) == given.validation.target).mean())
+def _accuracy(learned: TrainedNetwork, training_task: TrainingTask) -> float:
+    answers = InferenceModule(learned.network, columns("num"), classes=training_task.classes).predict(
+        training_task.validation
+    )
+    return float((answers.argmax(axis=1) == training_task.validation.target).mean())
 
 
 ASKED: dict[str, Any] = {"privacy_epsilon": 3.0, "privacy_delta": 1e-4, "optimizer": "sgd", "learning_rate": 0.5}
@@ -52,11 +54,11 @@ def test_one_whose_time_is_over_has_spent_less() -> None:
 def test_no_exact_loss_is_published_or_decides_which_epoch_is_served() -> None:
     """The validation rows' classes are swapped: by their losses the first epoch would be the best, and the last."""
     points, reports = list[Mapping[str, float]](), list[str]()
-    given = task(rows=400)
-    swapped = replace(given.validation, target=1 - given.validation.target)
+    training_task = task(rows=400)
+    swapped = replace(training_task.validation, target=1 - training_task.validation.target)
     kept = Kept()
     context = RunContext(watch=points.append, report=reports.append, checkpoints=kept)
-    swapped_task = replace(given, validation=swapped)
+    swapped_task = replace(training_task, validation=swapped)
     learned = learn(swapped_task, context=context, **ASKED, epochs=6, batch_size=40, early_stopping=1)
     assert [point["epoch"] for point in points] == [1, 2, 3, 4, 5, 6]
     assert [set(point) for point in (*points, *learned.history)] == [
@@ -70,11 +72,11 @@ def test_no_exact_loss_is_published_or_decides_which_epoch_is_served() -> None:
 @pytest.mark.parametrize("parts", [1, 2, 4])
 def test_a_gradient_is_the_same_in_parts(parts: int) -> None:
     """As after memory ran out: the batch goes through the network in parts."""
-    given = task(rows=64)
+    training_task = task(rows=64)
     network = nn.Linear(2, 2)
     settings = small(**{**ASKED, "batch_size": 16, "privacy_norm": 0.1})
-    private = DpSgd(network, WeightOptimizer(network, settings), settings, given, RunContext())
-    inputs, target = torch.from_numpy(given.train.num[:16]), torch.from_numpy(given.train.target[:16])
+    private = DpSgd(network, WeightOptimizer(network, settings), settings, training_task, RunContext())
+    inputs, target = torch.from_numpy(training_task.train.num[:16]), torch.from_numpy(training_task.train.target[:16])
 
     def gradient(count: int) -> torch.Tensor:
         private.zero()
@@ -93,9 +95,9 @@ def test_what_reads_texts_by_their_labels_is_not_called_private(train: TrainIt) 
 
 
 def test_it_learns_in_private() -> None:
-    given = task(rows=1000)
-    learned = learn(given, **ASKED, epochs=10, batch_size=100)
-    assert _accuracy(learned, given) > 0.8
+    training_task = task(rows=1000)
+    learned = learn(training_task, **ASKED, epochs=10, batch_size=100)
+    assert _accuracy(learned, training_task) > 0.8
 
 
 def test_without_noise_and_cutting_it_would_be_the_plain_gradient() -> None:
@@ -116,13 +118,19 @@ def test_without_noise_and_cutting_it_would_be_the_plain_gradient() -> None:
 
 def test_no_row_moves_the_weights_further_than_its_norm() -> None:
     """One row is scaled until its own gradient would be all there is."""
-    given = task(rows=50)
-    given.train.num[0] = 1e4
+    training_task = task(rows=50)
+    training_task.train.num[0] = 1e4
     kept = Kept()
-    torch.manual_seed(given.seed)
+    torch.manual_seed(training_task.seed)
     start = nn.Linear(2, 2).state_dict()
     settings: dict[str, Any] = {"privacy_epsilon": 1e9, "privacy_norm": 0.1, "optimizer": "gd", "learning_rate": 1.0}
-    learn(task(train=given.train), lambda: nn.Linear(2, 2), context=RunContext(checkpoints=kept), **settings, epochs=1)
+    learn(
+        task(train=training_task.train),
+        lambda: nn.Linear(2, 2),
+        context=RunContext(checkpoints=kept),
+        **settings,
+        epochs=1,
+    )
     moved = torch.cat([(kept.weights()[name] - was).flatten() for name, was in start.items()])
     assert moved.norm() <= 0.1 * 1.01
 
@@ -156,9 +164,9 @@ def test_any_optimizer_takes_private_gradients(optimizer: str) -> None:
 
 
 def test_an_ensemble_learns_in_private() -> None:
-    given = task(rows=400)
-    learned = learn(given, lambda: Ensemble(3, 2), **ASKED, epochs=5, batch_size=40)
-    assert _accuracy(learned, given) > 0.75
+    training_task = task(rows=400)
+    learned = learn(training_task, lambda: Ensemble(3, 2), **ASKED, epochs=5, batch_size=40)
+    assert _accuracy(learned, training_task) > 0.75
 
 
 def test_batch_norms_which_see_a_rows_neighbors_become_group_norms() -> None:

@@ -41,11 +41,11 @@ def _rows(target: Any) -> Rows:
     )
 
 
-def _task(labels: Any = (0, 1) * 50, **given: Any) -> TrainingTask:
+def _task(labels: Any = (0, 1) * 50, **changes: Any) -> TrainingTask:
     target = np.asarray(labels)
     return TrainingTask(**{
         "classes": 2, "cardinalities": (), "train": _rows(target), "validation": _rows(target[:20]), "seed": 3,
-        "metric": "accuracy", **given,
+        "metric": "accuracy", **changes,
     })  # fmt: skip
 
 
@@ -78,10 +78,10 @@ def _score(fitted: FittedModel, rows: Rows) -> float:
     return float(fitted.predict(rows)[0])
 
 
-def _search(space: Space, method: str = "random", algorithm: Algorithm | None = None, **given: Any) -> SearchResult:
-    asked = Trials(method=method, space=space, trials=given.pop("trials", 20), cv=given.pop("cv", None))
-    context = RunContext(**{name: given.pop(name) for name in ("deadline", "checkpoints") if name in given})
-    return search(algorithm or _algorithm(), {}, asked, _task(**given), context, _score)
+def _search(space: Space, method: str = "random", algorithm: Algorithm | None = None, **options: Any) -> SearchResult:
+    asked = Trials(method=method, space=space, trials=options.pop("trials", 20), cv=options.pop("cv", None))
+    context = RunContext(**{name: options.pop(name) for name in ("deadline", "checkpoints") if name in options})
+    return search(algorithm or _algorithm(), {}, asked, _task(**options), context, _score)
 
 
 UNIT: Space = {"a": Range(low=0.0, high=1.0)}
@@ -114,17 +114,17 @@ def test_a_regressions_trials_are_scored_in_the_targets_units(tmp_path) -> None:
 
 
 def test_a_grid_has_a_ranges_ends_and_middle() -> None:
-    found = list(grid({"b": Range(low=1, high=100, log=True, whole=True), "a": (True, None)}))
-    assert [one["b"] for one in found] == [1, 1, 10, 10, 100, 100]
-    assert [one["a"] for one in found] == [True, None] * 3
+    settings = list(grid({"b": Range(low=1, high=100, log=True, whole=True), "a": (True, None)}))
+    assert [one["b"] for one in settings] == [1, 1, 10, 10, 100, 100]
+    assert [one["a"] for one in settings] == [True, None] * 3
 
 
 def test_draws_are_seeded_different_and_no_more_than_there_are() -> None:
     space: Space = {"a": Range(low=1e-4, high=1.0, log=True), "b": Range(low=1, high=9, whole=True)}
-    found = list(sample_settings(space, 30, seed=1))
-    assert found == list(sample_settings(space, 30, seed=1)) != list(sample_settings(space, 30, seed=2))
-    assert all(1e-4 <= one["a"] <= 1 and isinstance(one["b"], int) for one in found)
-    assert sum(one["a"] < 0.01 for one in found) > 8
+    settings = list(sample_settings(space, 30, seed=1))
+    assert settings == list(sample_settings(space, 30, seed=1)) != list(sample_settings(space, 30, seed=2))
+    assert all(1e-4 <= one["a"] <= 1 and isinstance(one["b"], int) for one in settings)
+    assert sum(one["a"] < 0.01 for one in settings) > 8
     assert len(list(sample_settings({"a": ((1, 2), (3,))}, 20, seed=0))) == 2
 
 
@@ -141,9 +141,9 @@ def test_the_plans_own_settings_are_tried_first_and_the_same_seed_tries_the_same
 
 def test_bayesian_search_closes_in_on_the_best() -> None:
     hill = _algorithm(lambda config, task, context: -((config.a - 0.83) ** 2))
-    found = _search(UNIT, "bayesian", hill, trials=40)
-    assert abs(found.config.a - 0.83) < 0.05
-    later = [abs(one.settings["a"] - 0.83) for one in found.trials[20:]]
+    result = _search(UNIT, "bayesian", hill, trials=40)
+    assert abs(result.config.a - 0.83) < 0.05
+    later = [abs(one.settings["a"] - 0.83) for one in result.trials[20:]]
     assert np.median(later) < 0.15
 
 
@@ -158,11 +158,11 @@ def test_halving_goes_on_with_the_better_third_on_three_times_the_rows() -> None
         seen.append(len(task.train))
         return config.a
 
-    found = _search(UNIT, "halving", _algorithm(train), trials=9, labels=(0, 1) * 1350)
+    result = _search(UNIT, "halving", _algorithm(train), trials=9, labels=(0, 1) * 1350)
     assert seen == [300] * 9 + [900] * 3 + [2700]
-    assert [one.rung for one in found.trials] == [0] * 9 + [1] * 3 + [2]
-    assert found.trials[-1].status == "best"
-    dropped = [one for one in found.trials if one.status == "dropped"]
+    assert [one.rung for one in result.trials] == [0] * 9 + [1] * 3 + [2]
+    assert result.trials[-1].status == "best"
+    dropped = [one for one in result.trials if one.status == "dropped"]
     assert len(dropped) == 8
     assert all("not among the best of rung" in one.reason for one in dropped)
 
@@ -206,9 +206,9 @@ def test_a_trial_that_fails_costs_itself_and_all_of_them_the_candidate() -> None
             raise ValueError("a secret")
         return math.nan if config.a == 3 else 0.1
 
-    found = _search({"a": (1, 2, 3, 4)}, "grid", _algorithm(train))
-    assert [one.status for one in found.trials] == ["failed"] * 3 + ["best"]
-    assert [one.reason for one in found.trials[:3]] == ["too wide", "ValueError", "its score is not a finite number"]
+    result = _search({"a": (1, 2, 3, 4)}, "grid", _algorithm(train))
+    assert [one.status for one in result.trials] == ["failed"] * 3 + ["best"]
+    assert [one.reason for one in result.trials[:3]] == ["too wide", "ValueError", "its score is not a finite number"]
     with pytest.raises(CandidateFailedError, match="every trial failed, the first because: too wide"):
         _search({"a": (1, 2)}, "grid", _algorithm(train))
 
@@ -224,10 +224,10 @@ def test_when_the_time_is_over_the_best_so_far_is_taken_and_time_is_left_to_trai
         return config.a
 
     deadline = time.monotonic() + 0.4
-    found = _search(UNIT, "random", _algorithm(train), deadline=deadline)
-    assert 2 <= len(found.trials) <= 7
-    assert found.config.a == max(one.settings["a"] for one in found.trials)
-    assert "search time ran out after" in found.notes[0]
+    result = _search(UNIT, "random", _algorithm(train), deadline=deadline)
+    assert 2 <= len(result.trials) <= 7
+    assert result.config.a == max(one.settings["a"] for one in result.trials)
+    assert "search time ran out after" in result.notes[0]
     assert deadline - time.monotonic() > 0.03
 
 
@@ -246,9 +246,9 @@ def test_a_search_takes_no_more_than_its_share_of_the_time() -> None:
 
 
 def test_without_any_time_the_plans_settings_are_taken_and_it_is_reported() -> None:
-    found = _search(UNIT, deadline=time.monotonic() - 1)
-    assert (found.trials, found.config.a) == ((), 0.5)
-    assert "no time for a single trial" in found.notes[0]
+    result = _search(UNIT, deadline=time.monotonic() - 1)
+    assert (result.trials, result.config.a) == ((), 0.5)
+    assert "no time for a single trial" in result.notes[0]
 
 
 def test_what_is_behind_in_each_fold_is_stopped_but_for_a_grid() -> None:
@@ -269,10 +269,10 @@ def test_a_curve_behind_half_of_the_others_is_stopped() -> None:
             context.watch({"epoch": epoch, "validation_loss": (1.5 - config.a) / epoch})
         return config.a
 
-    found = _search(UNIT, "random", _algorithm(train), trials=20)
-    stopped = [one for one in found.trials if "its loss was behind" in one.reason]
+    result = _search(UNIT, "random", _algorithm(train), trials=20)
+    stopped = [one for one in result.trials if "its loss was behind" in one.reason]
     assert stopped
-    assert found.config.a == max(one.settings["a"] for one in found.trials)
+    assert result.config.a == max(one.settings["a"] for one in result.trials)
 
 
 class _Kept(NoCheckpoints):
@@ -296,18 +296,18 @@ def test_a_later_attempt_goes_on_with_the_search_and_then_with_the_training(meth
             raise KeyboardInterrupt
         return config.a
 
-    algorithm, given = _algorithm(train), {"checkpoints": kept, "labels": (0, 1) * 1350, "trials": 9}
+    algorithm, changes = _algorithm(train), {"checkpoints": kept, "labels": (0, 1) * 1350, "trials": 9}
     with pytest.raises(KeyboardInterrupt):
-        _search(UNIT, method, algorithm, **given)
+        _search(UNIT, method, algorithm, **changes)
     before = len(json.loads((kept.state or b"").partition(b"\n")[0]))
-    found = _search(UNIT, method, algorithm, **given)
-    whole = _search(UNIT, method, labels=given["labels"], trials=9)
+    result = _search(UNIT, method, algorithm, **changes)
+    whole = _search(UNIT, method, labels=changes["labels"], trials=9)
     assert before == 5
     assert len(trained) == len(whole.trials) + 1
-    assert [replaced(one) for one in found.trials] == [replaced(one) for one in whole.trials]
-    assert found.checkpoints.load() is None
-    found.checkpoints.save(b"the\nnetwork")
-    assert _search(UNIT, method, algorithm, **given).checkpoints.load() == b"the\nnetwork"
+    assert [replaced(one) for one in result.trials] == [replaced(one) for one in whole.trials]
+    assert result.checkpoints.load() is None
+    result.checkpoints.save(b"the\nnetwork")
+    assert _search(UNIT, method, algorithm, **changes).checkpoints.load() == b"the\nnetwork"
     assert len(trained) == len(whole.trials) + 1
 
 

@@ -57,7 +57,7 @@ def _beyond(field: Hyperparameter) -> Iterator[Setting]:
 
 def _task(spec: AlgorithmSpec) -> TrainingTask:
     kind = spec.tasks[0]
-    given = task(rows=ROWS, classes=2 if kind == "classification" else 0, kind=kind)
+    training_task = task(rows=ROWS, classes=2 if kind == "classification" else 0, kind=kind)
     random = np.random.default_rng(0)
 
     def rows(plain: Rows) -> Rows:
@@ -71,7 +71,7 @@ def _task(spec: AlgorithmSpec) -> TrainingTask:
         target = plain.target if kind == "classification" else np.zeros(len(plain), np.int64)
         return Rows(**{"num": plain.num, "cat": plain.cat, "target": target, **more})
 
-    return replace(given, train=rows(given.train), validation=rows(given.validation))
+    return replace(training_task, train=rows(training_task.train), validation=rows(training_task.validation))
 
 
 def _id(value: object) -> str:
@@ -145,9 +145,9 @@ def test_the_least_value_that_is_allowed_trains(spec: AlgorithmSpec, field: Hype
     settings = {**QUICK[spec.name], **({"epochs": 1} if spec.is_network else {})}
     if spec.hyperparameter("heads"):
         settings |= {"width": 2, "heads": 1}
-    given = _task(spec)
-    fitted = algorithm.train(algorithm.configure({**settings, field.name: _least(field)}), given, RunContext())
-    assert np.isfinite(fitted.predict(given.validation)).all()
+    training_task = _task(spec)
+    fitted = algorithm.train(algorithm.configure({**settings, field.name: _least(field)}), training_task, RunContext())
+    assert np.isfinite(fitted.predict(training_task.validation)).all()
 
 
 def test_a_width_that_the_heads_do_not_divide_is_refused() -> None:

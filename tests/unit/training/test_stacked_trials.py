@@ -88,10 +88,10 @@ def test_a_grid_of_rates_is_searched_at_once(task: TrainingTask) -> None:
         return float((fitted.predict(rows).argmax(axis=1) == rows.target).mean())
 
     context = RunContext(report=said.append, deadline=time.monotonic() + 600)
-    found = search(MLP, QUICK, trials, task, context, score)
-    assert [trial.status for trial in found.trials].count("best") == 1
+    result = search(MLP, QUICK, trials, task, context, score)
+    assert [trial.status for trial in result.trials].count("best") == 1
     assert any("3 trials" in text for text in said)
-    best = max(found.trials, key=lambda trial: trial.quality or 0)
+    best = max(result.trials, key=lambda trial: trial.quality or 0)
     assert score(MLP.train(settings(**best.settings), task, RunContext()), task.validation) == pytest.approx(
         best.quality, abs=0.02
     )

@@ -77,9 +77,11 @@ def test_the_loss_is_the_metrics(algorithm: str, metric: str, expected: float) -
         "gradient_boosting": {"min_child_samples": 200},
     }
     trained = ALGORITHMS[algorithm]
-    given = _exponential(metric)
-    fitted = trained.train(trained.configure({**QUICK[algorithm], **smooth.get(algorithm, {})}), given, RunContext())
-    assert np.mean(fitted.predict(given.validation)) == pytest.approx(expected, abs=0.17)
+    training_task = _exponential(metric)
+    fitted = trained.train(
+        trained.configure({**QUICK[algorithm], **smooth.get(algorithm, {})}), training_task, RunContext()
+    )
+    assert np.mean(fitted.predict(training_task.validation)) == pytest.approx(expected, abs=0.17)
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -204,11 +206,11 @@ def test_a_distilled_model_keeps_to_it() -> None:
     rows = Rows(
         num=random.uniform(-1, 1, (300, 1)).astype(np.float32), cat=np.empty((300, 0), np.int64), target=np.zeros(300)
     )
-    given = task(classes=0, train=rows, validation=rows, minimum=0.0)
+    training_task = task(classes=0, train=rows, validation=rows, minimum=0.0)
     student = distill(
         ALGORITHMS["linear"],
         LinearConfig(),
-        given,
+        training_task,
         RunContext(),
         lambda taught: np.maximum(0, 5 * taught.num[:, 0].astype(float)),
     )
@@ -222,8 +224,8 @@ def test_a_distilled_model_keeps_to_it() -> None:
 def _algorithm(errors: dict[str, float]) -> Algorithm:
     """An algorithm that errs by so much for each objective, or for logarithms."""
 
-    def train(config: LinearConfig, given: TrainingTask, context: RunContext) -> FittedModel:
-        values, target = given.train.num[:, 0].astype(float), given.train.target
+    def train(config: LinearConfig, training_task: TrainingTask, context: RunContext) -> FittedModel:
+        values, target = training_task.train.num[:, 0].astype(float), training_task.train.target
         is_log = abs(np.corrcoef(np.log(values), target)[0, 1]) > abs(np.corrcoef(values, target)[0, 1])
         known = np.log(values) if is_log else values
         slope, start = np.polyfit(known, target, 1)
@@ -231,7 +233,7 @@ def _algorithm(errors: dict[str, float]) -> Algorithm:
         def predict(rows: Rows) -> npt.NDArray[np.floating]:
             value = rows.num[:, 0].astype(float)
             noise = np.random.default_rng(len(rows)).normal(size=len(rows))
-            if given.loss == "poisson":
+            if training_task.loss == "poisson":
                 return np.log(value / values.mean()) + errors["poisson"] * noise
             learned = (np.log(value) if is_log else value) * slope + start
             return learned + errors["log" if is_log else "squared_error"] * noise

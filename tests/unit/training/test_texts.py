@@ -71,8 +71,8 @@ def test_a_network_that_reads_texts_is_quantized_like_any_other(train: TrainIt) 
     pipe.ensures(small := pipe.call(body).model)
     signature = run.table.dataset.signature
     served = OnnxModel(wrap(onnx.load_from_string(small), run.table.dataset, signature).SerializeToString())
-    found = served.run(feeds(run.table.validation, signature)).labels
-    assert (found == run.served(run.table.validation).labels).mean() > 0.9
+    labels = served.run(feeds(run.table.validation, signature)).labels
+    assert (labels == run.served(run.table.validation).labels).mean() > 0.9
 
 
 @pytest.mark.parametrize("algorithm", ["text_linear", "gradient_boosting"])
@@ -82,10 +82,10 @@ def test_every_text_gets_an_answer(algorithm: str, train: TrainIt) -> None:
         {"remark": STRANGE, "code": STRANGE[::-1], "size": [None] * 8, "shop": ["Rome", None] * 4},
         schema_overrides={"size": pl.Float32},
     )
-    found = run.served(rows).probabilities
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    probabilities = run.served(rows).probabilities
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     one_by_one = np.concatenate([run.served(rows[at]).probabilities for at in range(rows.height)])
-    np.testing.assert_array_equal(found, one_by_one)
+    np.testing.assert_array_equal(probabilities, one_by_one)
 
 
 def test_the_same_seed_gives_the_same_file(train: TrainIt) -> None:
@@ -104,8 +104,8 @@ def test_a_column_is_read_by_words_or_by_letters() -> None:
     [("word", ["it's", "größe", "2", "!"]), ("letter", ["\x02", *"it's größe 2!", "\x03"])],
 )
 def test_tokens_are_lower_case_words_and_signs_or_letters(unit: Unit, wanted: list[str]) -> None:
-    found = tokens_of(np.array(["", "It's GRÖSSE 2!".replace("SS", "ß"), "a"], object), unit)
-    assert found[:2] == [[], wanted]
+    tokens = tokens_of(np.array(["", "It's GRÖSSE 2!".replace("SS", "ß"), "a"], object), unit)
+    assert tokens[:2] == [[], wanted]
 
 
 def test_a_rows_terms_are_of_unit_length_and_rare_ones_count_more() -> None:
@@ -135,8 +135,8 @@ def _task(classes: int = 3, rows: int = 90) -> TrainingTask:
 def test_the_graph_scores_as_training_does() -> None:
     task = _task()
     scores = fit_scores(TextScoreConfig(), task, every_target(task))
-    (found,) = OnnxModel(scores.graph().SerializeToString()).run_raw({"text": task.train.text})
-    np.testing.assert_allclose(found, scores.apply(task.train.text), atol=1e-5)
+    (outputs,) = OnnxModel(scores.graph().SerializeToString()).run_raw({"text": task.train.text})
+    np.testing.assert_allclose(outputs, scores.apply(task.train.text), atol=1e-5)
 
 
 def test_a_rows_own_code_is_of_a_model_that_has_not_seen_it() -> None:
@@ -200,8 +200,8 @@ def test_the_graph_reads_any_mix_of_scripts_as_training_does(unit: Unit, seed: i
     vocabulary = Vocabulary.of(tokens_of(train, unit), unit, max_ngram=2, least_rows=1, max_terms=5000)
     weights = np.random.default_rng(seed).normal(size=(len(vocabulary.index), 3))
     graph = score_graph([vocabulary.terms(weights)], np.zeros(3, np.float32))
-    (found,) = OnnxModel(graph.SerializeToString()).run_raw({"text": asked[:, None]})
-    np.testing.assert_allclose(found, vocabulary.matrix(tokens_of(asked, unit)) @ weights, atol=1e-5)
+    (outputs,) = OnnxModel(graph.SerializeToString()).run_raw({"text": asked[:, None]})
+    np.testing.assert_allclose(outputs, vocabulary.matrix(tokens_of(asked, unit)) @ weights, atol=1e-5)
 
 
 def test_no_character_is_lost() -> None:
@@ -274,7 +274,7 @@ def test_rare_terms_are_forgotten_while_there_are_too_many(monkeypatch: pytest.M
     tokens = [["often", f"once {row}", f"rare {row}"] for row in range(200)]
     wanted = Vocabulary.of(tokens, "word", max_ngram=1, least_rows=1, max_terms=10)
     monkeypatch.setattr("pipeline.training.features.vocabulary._MAX_COUNTED", 50)
-    found = Vocabulary.of(tokens, "word", max_ngram=1, least_rows=1, max_terms=10)
-    assert found.index.keys() & {("often",)}
-    assert len(found.index) == len(wanted.index) == 10
-    assert found.idf[found.index[("often",)]] == wanted.idf[wanted.index[("often",)]]
+    vocabulary = Vocabulary.of(tokens, "word", max_ngram=1, least_rows=1, max_terms=10)
+    assert vocabulary.index.keys() & {("often",)}
+    assert len(vocabulary.index) == len(wanted.index) == 10
+    assert vocabulary.idf[vocabulary.index[("often",)]] == wanted.idf[wanted.index[("often",)]]

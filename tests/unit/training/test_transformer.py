@@ -42,10 +42,10 @@ def test_its_values_have_quantiles(train: TrainIt) -> None:
 
 def test_every_text_gets_an_answer_whatever_stands_beside_it(run: Run) -> None:
     rows = run.table.validation[:8].with_columns(remark=np.array(STRANGE, object))
-    found = run.served(rows).probabilities
-    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
+    probabilities = run.served(rows).probabilities
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     one_by_one = np.concatenate([run.served(rows[at]).probabilities for at in range(rows.height)])
-    np.testing.assert_allclose(found, one_by_one, atol=1e-6)
+    np.testing.assert_allclose(probabilities, one_by_one, atol=1e-6)
 
 
 def test_its_body_is_quantized_and_blended_like_any_other(run: Run, train: TrainIt) -> None:
@@ -65,13 +65,13 @@ def test_ids_are_those_of_the_first_tokens_and_the_graph_gives_the_same() -> Non
     told = np.array([["the box came late", "A-1"], ["", "A-2"], ["the the odd box", ""]], object)
     ids = TokenIds.of(told, most_places=12, most_tokens=99)
     assert ids.units == ("word", "letter")
-    found = ids.apply(told)
-    assert found.shape == (3, ids.positions)
-    assert (found[1, : ids.length] == 0).all()
-    assert found[0, 0] == found[2, 0] >= 2
+    token_ids = ids.apply(told)
+    assert token_ids.shape == (3, ids.positions)
+    assert (token_ids[1, : ids.length] == 0).all()
+    assert token_ids[0, 0] == token_ids[2, 0] >= 2
     graph = id_graph(list(zip(ids.units, ids.tokens_of_columns, strict=True)), ids.length, "ids")
     (served,) = OnnxModel(graph.SerializeToString()).run_raw({"text": told})
-    np.testing.assert_array_equal(served, found)
+    np.testing.assert_array_equal(served, token_ids)
 
 
 def test_what_follows_the_last_token_changes_nothing() -> None:

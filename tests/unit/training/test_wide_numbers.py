@@ -178,8 +178,8 @@ def test_a_blend_and_its_student_answer_as_their_members_do(train: TrainIt, tmp_
         served = OnnxModel(wrap(made, rows.dataset, signature).SerializeToString())
         assert (served.run(feeds(shown, signature)).labels == shown["target"].to_numpy()).mean() > 0.95
         if predicted is not None:
-            found = served.run(feeds(rows.validation, signature)).probabilities
-            np.testing.assert_allclose(found, predicted, atol=1e-3)
+            probabilities = served.run(feeds(rows.validation, signature)).probabilities
+            np.testing.assert_allclose(probabilities, predicted, atol=1e-3)
 
 
 CODE = """

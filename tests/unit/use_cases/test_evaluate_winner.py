@@ -111,10 +111,10 @@ def test_a_split_is_thinned_evenly_until_it_fits(tmp_path: Path, max_bytes: int)
     whole.write_parquet(path)
     split = SplitFile.of(path)
     assert split.rows == ROWS
-    found = split.read(max_bytes=max_bytes)
-    assert found.height == 1 or found.height * split.row_bytes <= max_bytes
-    assert found.height * split.row_bytes * 2.5 > min(max_bytes, split.bytes)  # no fewer than necessary
-    steps = set(found["number"].diff().drop_nulls())
+    rows_read = split.read(max_bytes=max_bytes)
+    assert rows_read.height == 1 or rows_read.height * split.row_bytes <= max_bytes
+    assert rows_read.height * split.row_bytes * 2.5 > min(max_bytes, split.bytes)  # no fewer than necessary
+    steps = set(rows_read["number"].diff().drop_nulls())
     assert len(steps) <= 1
     assert split.read(max_bytes=10**9, max_rows=100).height == 100
 
