@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.compression.channel_groups import find_channel_groups, keep_channels
@@ -22,15 +19,9 @@ from pipeline.contracts.errors import NotApplicableError
 from pipeline.graphs.compose import make_model
 from tests.helpers.trained_networks import trained, treeless_body
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 _RANDOM = np.random.default_rng(0)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def body_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
@@ -23,15 +23,9 @@ from pipeline.compression.weight_tensors import read_weights
 from pipeline.contracts.errors import NotApplicableError
 from tests.helpers.trained_networks import Trained, embedding_body, trained, treeless_body
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 QUICK = FineTuningConfig(epochs=10, batch_size=16)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class FakeCheckpoints:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -27,15 +26,9 @@ from pipeline.graphs.compose import make_model
 from tests.helpers.trained_networks import trained
 from tests.unit.compression.test_fine_tuning import FakeCheckpoints, FakeClock, context_of, loss_of, rows_of
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 QUICK = FineTuningConfig(epochs=10, batch_size=16)
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def text_body() -> bytes:
