@@ -66,7 +66,8 @@ class TrainedExport:
         scale = _spread(self.bench.truth) if signature.task == "regression" else 1.0
         accuracy: dict[str, Any] = {"tolerance": self.candidate.tolerance, "scale": scale}
         ordered = apply_if_applicable(OrderTrees(), content)
-        served = self.bench.score(VerifyExport(signature, self.bench.rows, reference, **accuracy)(ordered).model)
+        VerifyExport(signature, self.bench.rows, reference, **accuracy)(ordered)
+        served = self.bench.score(ordered)
         if edges is not None:
             VerifyEdgeRows(signature, self.bench.edges, _name_outputs(edges, signature), **accuracy)(ordered)
         self._check_learned(served)

@@ -1,9 +1,7 @@
 """Parity: the exported file predicts as the trained model did, in a process without the training library.
 
-Requires  the served file, with the inputs of its signature, in their order.
-Does      nothing to the graph.
-Ensures   from the raw columns of the validation rows, every answer is the trained model's own within its tolerance, for
-          all rows at once, for a row alone, and in a batch of up to 10,000 rows.
+The inputs are those of the signature, in their order. Each prediction for the raw columns of the validation rows is the
+trained model's own within its tolerance: for all rows at once, for a row alone, in a batch of up to 10,000 rows.
 """
 
 from __future__ import annotations
@@ -16,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.contracts.errors import ExportMismatchError
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.decision.temperature import calibrate
@@ -37,10 +34,15 @@ _MAX_BATCH_BYTES = 256 << 20
 _EPSILON = 1e-9
 
 
-class VerifyExport(GraphPass):
-    """``reference`` is what the trained model itself answered to ``rows`` (contracts.records.outcome.TrainedCandidate).
+class VerifyExport:
+    """Verify an exported file by the trained model's own predictions.
 
-    ``tolerance`` is absolute for probabilities; for values it is in units of ``scale``, the target's deviation.
+    Args:
+        signature: Signature of the file.
+        rows: The validation rows.
+        reference: What the trained model predicted for them (contracts.records.outcome.TrainedCandidate).
+        tolerance: Largest difference: of a probability, or of a value in units of ``scale``.
+        scale: Standard deviation of the target.
     """
 
     def __init__(
@@ -52,27 +54,20 @@ class VerifyExport(GraphPass):
         self._tolerance = tolerance
         self._scale = scale
 
-    def requires(self, model: bytes) -> None:
-        """Check that the pass applies to the model.
+    def __call__(self, model: bytes) -> None:
+        """Verify a serialized file.
 
         Raises:
-            ExportMismatchError: The graph takes other columns.
+            ExportMismatchError: It takes other columns, or its predictions differ by more than the tolerance.
         """
         inputs = [value.name for value in onnx.load_from_string(model).graph.input]
         if inputs != [column.name for column in self._signature.columns]:
             raise ExportMismatchError("the exported graph does not take the columns that the model was trained on")
 
-    def call(self, model: bytes) -> PassResult:
-        """Return the model as it is."""
-        return PassResult(model=model)
+        self._check_predictions(OnnxModel(model))
 
-    def ensures(self, model: bytes) -> None:
-        """Check the predictions of the export.
-
-        Raises:
-            ExportMismatchError: They differ by more than the tolerance, in a batch of any size.
-        """
-        session = OnnxModel(model)
+    def _check_predictions(self, session: OnnxModel) -> None:
+        """Check the predictions in batches of any size."""
         count = len(next(iter(self._rows.values())))
         started = time.perf_counter()
         self._check(session, np.arange(count), "on the validation rows")
@@ -106,15 +101,14 @@ class VerifyEdgeRows(VerifyExport):
     where that is larger than ``scale``. Rows to which the trained model has no finite answer are left out.
     """
 
-    def ensures(self, model: bytes) -> None:
-        """Raise ExportMismatchError where the predictions differ by more than the tolerance."""
+    def _check_predictions(self, session: OnnxModel) -> None:
+        """Check the predictions for all edge rows together, and for each alone."""
         outputs = [values.reshape(len(values), -1) for values in self._reference.values()]
         indices = np.flatnonzero(np.isfinite(np.concatenate(outputs, axis=1)).all(axis=1))
         if not len(indices):
             return
         if self._signature.task == "regression":
             self._scale = np.maximum(self._scale, np.abs(self._reference["value"][indices]).max(axis=0))
-        session = OnnxModel(model)
         self._check(session, indices, f"on {len(indices)} edge rows (missing, unknown and extreme values)")
         for row in indices:
             self._check(session, np.array([row]), f"on edge row {row} alone")

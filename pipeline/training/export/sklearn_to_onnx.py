@@ -16,8 +16,6 @@ from pipeline.training.features.target_transform import TargetTransform
 
 __all__ = ["denormalize_outputs", "place_class_columns", "sklearn_body"]
 
-_MAX_ML_OPSET = 3  # the newest that skl2onnx writes; what it writes for these estimators is the same in OPSETS
-
 
 def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bool) -> onnx.ModelProto:
     """Convert an estimator (or a pipeline) over the features with skl2onnx.

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.training.distributed.strategy import Strategy
 
-__all__ = ["FULL_BATCH_OPTIMIZERS", "OPTIMIZERS", "NormalizedGD", "WeightOptimizer"]
+__all__ = ["FULL_BATCH_OPTIMIZERS", "NormalizedGD", "WeightOptimizer"]
 
 FULL_BATCH_OPTIMIZERS = frozenset({"gd", "normalized_gd"})  # one step an epoch, by the gradient of all rows
 _DECOUPLED_DECAY = frozenset({"adamw", "muon"})  # optimizers that apply the weight decay themselves
@@ -55,7 +55,7 @@ class WeightOptimizer:
 
     def __init__(self, network: nn.Module, config: NetworkConfig) -> None:
         self.parameters = _trainable_parameters(network)
-        self._make = partial(OPTIMIZERS[config.optimizer], network, config)
+        self._make = partial(_make_optimizers, network, config)
         self._optimizers = self._make()
         self._decay = 0.0 if config.optimizer in _DECOUPLED_DECAY else float(config.weight_decay)
 
@@ -174,59 +174,41 @@ def _trainable_parameters(network: nn.Module) -> list[Tensor]:
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 
 
-def _fused_options(network: nn.Module) -> dict[str, bool]:
-    """Return the options of SGD's fastest implementation; for sharded weights torch has no fused one."""
-    is_unsharded = all(type(parameter) is nn.Parameter for parameter in network.parameters())
-    return {"fused": True} if is_unsharded else {"foreach": True}
+def _make_optimizers(network: nn.Module, config: NetworkConfig) -> Optimizers:
+    """Return the optimizers of a network, by ``config.optimizer``."""
+    parameters, rate = _trainable_parameters(network), config.learning_rate
+    match config.optimizer:
+        case "muon":
+            return _muon(network, config)
+        case "gd" | "sgd" | "momentum" | "nesterov":
+            return (_sgd(network, config),)
+        case "adamw":
+            return (FusedAdam(parameters, lr=rate, weight_decay=config.weight_decay),)
+        case name:
+            return (_BY_RATE_ALONE[name](parameters, lr=rate),)
 
 
-def _sgd(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Return gradient descent over all rows (Cauchy 1847), or over batches (Robbins and Monro 1951)."""
-    return (torch.optim.SGD(_trainable_parameters(network), lr=config.learning_rate, **_fused_options(network)),)
+def _sgd(network: nn.Module, config: NetworkConfig) -> torch.optim.Optimizer:
+    """Return gradient descent over all rows or over batches, with momentum if its name says so.
 
-
-def _normalized_gd(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    return (NormalizedGD(_trainable_parameters(network), lr=config.learning_rate),)
-
-
-def _momentum(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Return SGD with momentum (Polyak 1964)."""
-    rate, momentum = config.learning_rate, config.momentum
-    return (torch.optim.SGD(_trainable_parameters(network), lr=rate, momentum=momentum, **_fused_options(network)),)
-
-
-def _nesterov(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Return SGD with Nesterov momentum (Nesterov 1983, in the form of Sutskever et al. 2013)."""
-    rate, momentum = config.learning_rate, config.momentum
-    nesterov = momentum > 0  # torch requires it
-    return (
-        torch.optim.SGD(
-            _trainable_parameters(network), lr=rate, momentum=momentum, nesterov=nesterov, **_fused_options(network)
-        ),
+    References:
+        Cauchy 1847; Robbins and Monro 1951; Polyak 1964 (momentum); Nesterov 1983, in the form of Sutskever et al.
+        2013.
+    """
+    momentum = config.momentum if config.optimizer in ("momentum", "nesterov") else 0.0
+    return torch.optim.SGD(
+        _trainable_parameters(network),
+        lr=config.learning_rate,
+        momentum=momentum,
+        nesterov=config.optimizer == "nesterov" and momentum > 0,  # torch requires a momentum
+        **_fastest_options(network),
     )
 
 
-def _adagrad(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Return Adagrad (Duchi, Hazan and Singer 2011)."""
-    return (torch.optim.Adagrad(_trainable_parameters(network), lr=config.learning_rate, foreach=True),)
-
-
-def _adadelta(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Return Adadelta (Zeiler 2012), which is meant for a learning rate of 1."""
-    return (torch.optim.Adadelta(_trainable_parameters(network), lr=config.learning_rate, foreach=True),)
-
-
-def _rmsprop(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    """Return RMSprop (Tieleman and Hinton 2012)."""
-    return (torch.optim.RMSprop(_trainable_parameters(network), lr=config.learning_rate, foreach=True),)
-
-
-def _adam(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    return (FusedAdam(_trainable_parameters(network), lr=config.learning_rate),)
-
-
-def _adamw(network: nn.Module, config: NetworkConfig) -> Optimizers:
-    return (FusedAdam(_trainable_parameters(network), lr=config.learning_rate, weight_decay=config.weight_decay),)
+def _fastest_options(network: nn.Module) -> dict[str, bool]:
+    """Return the options of SGD's fastest implementation; for sharded weights torch has no fused one."""
+    is_unsharded = all(type(parameter) is nn.Parameter for parameter in network.parameters())
+    return {"fused": True} if is_unsharded else {"foreach": True}
 
 
 def _muon(network: nn.Module, config: NetworkConfig) -> Optimizers:
@@ -247,18 +229,12 @@ def _muon(network: nn.Module, config: NetworkConfig) -> Optimizers:
     return optimizers
 
 
-OPTIMIZERS: Mapping[str, Callable[[nn.Module, NetworkConfig], Optimizers]] = MappingProxyType(
+_BY_RATE_ALONE: Mapping[str, Callable[..., torch.optim.Optimizer]] = MappingProxyType(
     {
-        "gd": _sgd,
-        "normalized_gd": _normalized_gd,
-        "sgd": _sgd,
-        "momentum": _momentum,
-        "nesterov": _nesterov,
-        "adagrad": _adagrad,
-        "adadelta": _adadelta,
-        "rmsprop": _rmsprop,
-        "adam": _adam,
-        "adamw": _adamw,
-        "muon": _muon,
+        "normalized_gd": NormalizedGD,
+        "adagrad": partial(torch.optim.Adagrad, foreach=True),  # Duchi, Hazan and Singer 2011
+        "adadelta": partial(torch.optim.Adadelta, foreach=True),  # Zeiler 2012; meant for a learning rate of 1
+        "rmsprop": partial(torch.optim.RMSprop, foreach=True),  # Tieleman and Hinton 2012
+        "adam": FusedAdam,
     }
 )

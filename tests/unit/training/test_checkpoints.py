@@ -6,13 +6,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from torch import nn
 
+from pipeline.contracts.algorithms.network_config import OptimizerName
 from pipeline.training.algorithm import RunContext
-from pipeline.training.optim.optimizers import OPTIMIZERS
 from pipeline.training.optim.schedules import SCHEDULES
 from tests.fakes.networks import Fragile, Kept, flat, learn, task, weights
 
@@ -35,7 +35,7 @@ def _taken_back(kept: Kept, *, at_save: int, **settings: Any) -> None:
 
 
 CASES = [
-    *({"optimizer": name} for name in OPTIMIZERS),
+    *({"optimizer": name} for name in get_args(OptimizerName)),
     *({"schedule": name, "step_epochs": 1} for name in SCHEDULES),
     *({"averaging": name, "epochs": 5} for name in ("ema", "swa")),
     {"batching": "random", "batch_size": (4, 20)},
