@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 import polars as pl
@@ -73,9 +73,6 @@ def make_variants(  # noqa: PLR0913 - the inputs of a stage, each by its name
             model.
         IntegrityError: All candidates are rejected, and the first one's file is not the one that training recorded.
     """
-    by_folds = all(candidate.folds for candidate in trained)
-    budget = Budget.start(_seconds(spec.compression, trained))
-    read_frame = cache(read_training or validation.clear)
     with LoadProbe() as probe:
         bench = ValidationBench(
             artifacts=artifacts,
@@ -89,48 +86,82 @@ def make_variants(  # noqa: PLR0913 - the inputs of a stage, each by its name
             weight=row_weights(validation, dataset, spec.training.class_weights),
             probe=probe,
         )
-
-        def start(candidate: TrainedCandidate, bar: QualityBar, remaining: int) -> CandidateVariants:
-            signature = dataset.signature_of(candidate.classes, candidate.quantiles, candidate.decision)
-            is_brought = candidate.algorithm == BROUGHT
-            own_bench = replace(bench, signature=signature, is_whole=is_brought)
-            export = TrainedExport(candidate=candidate, bench=own_bench, learned=learned, by_folds=by_folds)
-            body = export.read_body()
-            planned = plan_passes(spec.compression, has_trees=has_trees(body))
-            context = PassContext(
-                read_rows=partial(_encode, read_frame, dataset, signature, is_whole=is_brought),
-                teacher=body,
-                columns=list_input_columns(dataset),
-                several_labels=signature.is_multilabel,
-                fine_tuning=spec.compression.fine_tuning,
-                budget=budget.share(remaining) if planned.fine_tunes else budget,
-                seed=spec.seed,
-                threads=threads,
-            )
-            return CandidateVariants(export=export, plan=planned, context=context, report=report, bar=bar)
-
-        variants = _make_best_first(trained, start, QualityBar.of(spec, bench.metric))
-    return VariantSet(variants=variants, cpu=cpu_name(), by_folds=by_folds)
+        stage = _Stage(
+            bench=bench,
+            learned=learned,
+            by_folds=all(candidate.folds for candidate in trained),
+            budget=Budget.start(_seconds(spec.compression, trained)),
+            read_frame=cache(read_training or validation.clear),
+            report=report,
+            threads=threads,
+        )
+        variants = stage.make_best_first(trained)
+    return VariantSet(variants=variants, cpu=cpu_name(), by_folds=stage.by_folds)
 
 
-def _make_best_first(
-    trained: Sequence[TrainedCandidate],
-    start: Callable[[TrainedCandidate, QualityBar, int], CandidateVariants],
-    bar: QualityBar,
-) -> tuple[Variant, ...]:
-    """Return the variants in the order of ``trained``; the best candidates are compressed first, lest time runs out."""
-    variants_of, errors = dict[str, list[Variant]](), dict[str, ModeldropError]()
-    for index, candidate in enumerate(best_first(trained, bar.metric)):
-        try:
-            variants = start(candidate, bar, len(trained) - index).make()
-        except (ExportMismatchError, IntegrityError) as error:
-            errors[candidate.candidate] = error
-            variants = [describe_variant(candidate, (), "fp32", "rejected", error.message)]
-        bar = bar.raised_to(variants[0])
-        variants_of[candidate.candidate] = variants
-    if len(errors) == len(trained):
-        raise errors[trained[0].candidate]
-    return tuple(variant for candidate in trained for variant in variants_of[candidate.candidate])
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stage:
+    """What the candidates of a run share.
+
+    Attributes:
+        bench: Bench with the validation rows and the signature of the data set.
+        learned: Rows that the candidates learned from; None: they are unknown.
+        by_folds: Whether all candidates are bags, whose quality is out-of-fold.
+        budget: Time in which variants are begun.
+        read_frame: Reads the training rows.
+        report: Receives progress messages of a few words.
+        threads: Threads of a fine-tuning.
+    """
+
+    bench: ValidationBench
+    learned: LearnedRows | None
+    by_folds: bool
+    budget: Budget
+    read_frame: Callable[[], pl.DataFrame]
+    report: Callable[[str], None]
+    threads: int
+
+    def make_best_first(self, trained: Sequence[TrainedCandidate]) -> tuple[Variant, ...]:
+        """Return the variants in the order of ``trained``; the best candidates are compressed first.
+
+        Raises:
+            ExportMismatchError: All candidates are rejected, the first one for its predictions.
+            IntegrityError: All candidates are rejected, the first one for its file.
+        """
+        bar = QualityBar.of(self.bench.spec, self.bench.metric)
+        variants_of, errors = dict[str, list[Variant]](), dict[str, ModeldropError]()
+        for index, candidate in enumerate(best_first(trained, bar.metric)):
+            try:
+                variants = self._start(candidate, bar, remaining=len(trained) - index).make()
+            except (ExportMismatchError, IntegrityError) as error:
+                errors[candidate.candidate] = error
+                variants = [describe_variant(candidate, (), "fp32", "rejected", error.message)]
+            bar = bar.raised_to(variants[0])
+            variants_of[candidate.candidate] = variants
+        if len(errors) == len(trained):
+            raise errors[trained[0].candidate]
+        return tuple(variant for candidate in trained for variant in variants_of[candidate.candidate])
+
+    def _start(self, candidate: TrainedCandidate, bar: QualityBar, *, remaining: int) -> CandidateVariants:
+        """Read a candidate and plan its passes; one that fine-tunes has its share of the time of those remaining."""
+        spec, dataset = self.bench.spec, self.bench.dataset
+        signature = dataset.signature_of(candidate.classes, candidate.quantiles, candidate.decision)
+        is_brought = candidate.algorithm == BROUGHT
+        bench = replace(self.bench, signature=signature, is_whole=is_brought)
+        export = TrainedExport(candidate=candidate, bench=bench, learned=self.learned, by_folds=self.by_folds)
+        body = export.read_body()
+        planned = plan_passes(spec.compression, has_trees=has_trees(body))
+        context = PassContext(
+            read_rows=partial(_encode, self.read_frame, dataset, signature, is_whole=is_brought),
+            teacher=body,
+            columns=list_input_columns(dataset),
+            several_labels=signature.is_multilabel,
+            fine_tuning=spec.compression.fine_tuning,
+            budget=self.budget.share(remaining) if planned.fine_tunes else self.budget,
+            seed=spec.seed,
+            threads=self.threads,
+        )
+        return CandidateVariants(export=export, plan=planned, context=context, report=self.report, bar=bar)
 
 
 def _seconds(compression: Compression, trained: Sequence[TrainedCandidate]) -> float:
