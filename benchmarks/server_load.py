@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from server_models import INPUT_SHAPES
 
-__all__ = ["Load", "Measured", "Target", "cpu_seconds", "measure", "memory_mb", "request_of"]
+__all__ = ["GRPC_PREFIX_BYTES", "Load", "Measured", "Target", "cpu_seconds", "measure", "memory_mb", "request_of"]
 
+GRPC_PREFIX_BYTES = 5  # before a message: whether it is compressed, and its size
 TEXTS = ("the parcel came late and the box was open", "fast and friendly service", "it broke after a week")
 
 
@@ -107,6 +108,7 @@ def _run_wrk(url: str, clients: int, headers: dict[str, str], folder: Path, seco
 def _run_h2load(
     address: str, clients: int, headers: dict[str, str], folder: Path, seconds: int
 ) -> tuple[float, float, int]:
+    _check_call(address, folder / "body")
     log = folder / "h2load.log"
     log.unlink(missing_ok=True)
     url = f"{address}/inference.GRPCInferenceService/ModelInfer"
@@ -120,6 +122,15 @@ def _run_h2load(
     milliseconds = [int(line.split()[2]) / 1e3 for line in log.read_text().splitlines()]
     p99 = float(np.percentile(milliseconds, 99)) if milliseconds else 0.0
     return float(rate[1]), round(p99, 3), sum(map(int, failed.groups()))
+
+
+def _check_call(address: str, body: Path) -> None:
+    """Call once by grpcio, which raises if the call fails: h2load does not read gRPC's status."""
+    import grpc
+
+    with grpc.insecure_channel(address.removeprefix("http://")) as channel:
+        call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+        call(body.read_bytes()[GRPC_PREFIX_BYTES:], timeout=20)
 
 
 def _grpc_body(array: np.ndarray) -> bytes:

@@ -1,7 +1,8 @@
 """Does `modeldrop serve` lose a request, or memory, while versions change under load? And when it is ended?
 
-Load from wrk for ``--minutes`` (10), a new version of the model each ``--change-seconds`` (10), then SIGTERM while
-clients still send. A failure is a response other than 2xx, or a connection that breaks before SIGTERM.
+Load from wrk, and calls of one gRPC client, for ``--minutes`` (10), a new version of the model each
+``--change-seconds`` (10), then SIGTERM while clients of both still send. A failure is a response other than 2xx, a
+connection that breaks before SIGTERM, or a gRPC status other than OK; connecting fails after SIGTERM, which is none.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
 
+import grpc
 from common import report
-from server_load import Load, Target, measure, memory_mb, request_of
+from server_load import GRPC_PREFIX_BYTES, Load, Target, measure, memory_mb, request_of
 from server_models import write_models
 from server_processes import START
 
@@ -40,16 +43,20 @@ def publish(model: Path, version: int) -> None:
 
 def soak(folder: Path, seconds: float, change_seconds: float, clients: int) -> dict[str, float]:
     """Return requests, failures, versions and memory in MB."""
-    model = folder / "table"
-    shutil.copy(model / "1" / "model.onnx", model / "1.onnx")
+    model = folder / "model"
     command = [sys.executable, "-c", START, "serve", "--folder", folder, "--no-auth", "--no-access-log"]
     ports = ["--http-port", "0", "--grpc-port", "0", "--refresh-seconds", "0.2"]
     environ = os.environ | {"PYTHONPATH": str(ROOT)}
     facts = {"requests": 0.0, "failures": 0.0, "versions": 1.0, "memory_start": 0.0, "memory_end": 0.0}
     load = Load("table", "json", 1, clients)
+    (folder / "table").rename(model)
+    shutil.copy(model / "1" / "model.onnx", model / "1.onnx")
     with subprocess.Popen([*command, *ports], stdout=subprocess.PIPE, env=environ) as process:
         assert process.stdout is not None
-        url = json.loads(process.stdout.readline())["http"] + "/v2/models/table/infer"
+        ready = json.loads(process.stdout.readline())
+        url = ready["http"] + "/v2/models/model/infer"
+        calls = GrpcCalls(ready["grpc"])
+        calls.start()
         started = time.monotonic()
         while (elapsed := time.monotonic() - started) < seconds:
             facts["versions"] += 1
@@ -62,14 +69,47 @@ def soak(folder: Path, seconds: float, change_seconds: float, clients: int) -> d
                 facts["memory_start"] = memory_mb(process.pid)
         facts["memory_end"] = memory_mb(process.pid)
         facts["failures"] += end_under_load(process, url, load)
+        calls.join()
+        facts["grpc_calls"], facts["grpc_failures"] = calls.count, calls.failures
         facts["exit_code"] = process.returncode
     return {name: round(value, 1) for name, value in facts.items()}
+
+
+class GrpcCalls(threading.Thread):
+    """Calls ModelInfer one after the other until the server is gone.
+
+    Args:
+        address: ``host:port``.
+
+    Attributes:
+        count: Calls that were answered.
+        failures: Calls that had another status than OK.
+    """
+
+    def __init__(self, address: str) -> None:
+        super().__init__(daemon=True)
+        self._address = address
+        self._message = request_of(Load("table", "grpc", 1, 1))[0][GRPC_PREFIX_BYTES:]
+        self.count = 0
+        self.failures = 0
+
+    def run(self) -> None:
+        """Call until a connection is refused."""
+        with grpc.insecure_channel(self._address) as channel:
+            call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+            while True:
+                try:
+                    call(self._message, timeout=20)
+                    self.count += 1
+                except grpc.RpcError as error:
+                    if "failed to connect" in error.details():
+                        return
+                    self.failures += 1
 
 
 def end_under_load(process: subprocess.Popen[bytes], url: str, load: Load) -> int:
     """Send SIGTERM while clients are sending; return the requests without a response, or with another than 200."""
     import http.client
-    import threading
     from urllib.parse import urlsplit
 
     body, headers = request_of(load)
@@ -115,7 +155,7 @@ def main() -> None:
         facts = soak(folder, 60 * arguments.minutes, arguments.change_seconds, arguments.clients)
     growth = facts["memory_end"] / facts["memory_start"] - 1
     ratios = {"memory growth": round(growth, 3)}
-    met = facts["failures"] == 0 and growth <= MAX_GROWTH and facts["exit_code"] == 0
+    met = facts["failures"] == facts["grpc_failures"] == 0 and growth <= MAX_GROWTH and facts["exit_code"] == 0
     report("soak", results=facts, floor=None, peers={}, ratios=ratios, met=met)
 
 

@@ -168,17 +168,8 @@ class _TensorDecoder:
 def _read_tensor(tensor: dict[str, Any], spec: TensorSpec) -> _Array:
     shape: Any = tensor.get("shape")
     datatype, data = tensor.get("datatype"), tensor.get("data")
-    if datatype == spec.datatype and isinstance(data, list) and spec.fits(shape):
-        if spec.datatype == "FP32" and len(data) <= _MAX_PACKED and (packed := _pack_floats(data, shape)) is not None:
-            return packed
-        try:
-            array = np.array(data)
-        except ValueError:
-            pass  # nested arrays of unequal length
-        else:
-            # Plain numbers that the datatype has; whatever else is read, or refused, below.
-            if array.dtype.kind in _PLAIN_KINDS.get(spec.dtype.kind, "") and array.size == math.prod(shape):
-                return _round_floats(array, spec).reshape(shape)
+    if datatype == spec.datatype and spec.fits(shape) and (array := _read_plain(data, shape, spec)) is not None:
+        return array
     where = f"input '{display_name(spec.name)}'"
     if datatype != spec.datatype:
         raise InvalidRequestError(f"{where}, datatype: {spec.datatype} is expected")
@@ -192,6 +183,24 @@ def _read_tensor(tensor: dict[str, Any], spec: TensorSpec) -> _Array:
     if array.size != math.prod(shape):
         raise InvalidRequestError(f"{where}: its shape has {math.prod(shape)} elements, its data {array.size}")
     return array.reshape(shape)
+
+
+def _read_plain(data: Any, shape: list[int], spec: TensorSpec) -> _Array | None:
+    """Return plain numbers that an input's datatype has, without a look at each; None for whatever else is there."""
+    if type(data) is np.ndarray:  # binary data
+        is_plain = data.dtype == spec.dtype and spec.dtype.kind in "fiu" and data.size == math.prod(shape)
+        return data.reshape(shape) if is_plain else None
+    if not isinstance(data, list):
+        return None
+    if spec.datatype == "FP32" and len(data) <= _MAX_PACKED and (packed := _pack_floats(data, shape)) is not None:
+        return packed
+    try:
+        array = np.array(data)
+    except ValueError:
+        return None  # nested arrays of unequal length
+    if array.dtype.kind in _PLAIN_KINDS.get(spec.dtype.kind, "") and array.size == math.prod(shape):
+        return _round_floats(array, spec).reshape(shape)
+    return None
 
 
 def _pack_floats(data: list[Any], shape: list[int]) -> _Array | None:

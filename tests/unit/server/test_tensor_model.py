@@ -54,6 +54,14 @@ def test_missing_numbers_are_nan(model: TensorModel) -> None:
     assert np.isnan(_decode(model, [0.5, None])).tolist() == [[False, True]]
 
 
+def test_binary_data_is_not_copied(model: TensorModel) -> None:
+    values = np.array([0.5, np.nan, np.inf, -0.0], np.float32)
+    tensor = {"name": "x", "datatype": "FP32", "shape": [2, 2], "parameters": {"binary_data_size": values.nbytes}}
+    decoded = model.decode_tensors([tensor], values.tobytes())["x"]
+    assert decoded.tobytes() == values.tobytes()
+    assert not decoded.flags.owndata
+
+
 def test_nested_rows_are_read(model: TensorModel) -> None:
     tensor = {"name": "x", "datatype": "FP32", "shape": [1, 2], "data": [[0.5, 2]]}
     assert model.decode_tensors([tensor])["x"].tolist() == [[0.5, 2]]
