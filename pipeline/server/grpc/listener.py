@@ -91,7 +91,7 @@ class GrpcListener:
         self._application.end_watches()
         self._server.shutdown()
         self._bound.close()
-        await asyncio.wait({self._serving})
+        await asyncio.gather(self._serving, return_exceptions=True)  # it raises if calls had to be cut off
 
     def _config(self, bound: socket.socket, tls: TlsFiles | None) -> h2corn.Config:
         limits = self._limits

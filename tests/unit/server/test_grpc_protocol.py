@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 import zlib
@@ -13,12 +14,21 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from h2.connection import H2Connection
+from h2.events import StreamEnded, StreamReset
 
 from pipeline.contracts.errors import DeadlineExceededError, OverloadedError
+from pipeline.server.authentication import OpenAccess
+from pipeline.server.execution.dispatcher import Dispatcher
 from pipeline.server.grpc.application import CallContext, GrpcApplication, Unary
+from pipeline.server.grpc.calls import Call, CallRunner, Reply, status_code
 from pipeline.server.grpc.messages import message_class
 from pipeline.server.grpc.wire import CallError, MessageReader, parse_timeout, status_trailers, write_message
 from pipeline.server.limits import ServerLimits
+from pipeline.server.telemetry.access_log import AccessLog
+from pipeline.server.telemetry.metrics import ServerMetrics
+from pipeline.server.telemetry.observer import RequestObserver
+from pipeline.serving.api.messages import Caller
 from tests.helpers.running_server import RunningServer, run_folder, write_scaling_model
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
@@ -102,6 +112,46 @@ def test_an_unknown_service_has_no_health(channel: grpc.Channel) -> None:
     stub = health_pb2_grpc.HealthStub(channel)
     request = health_pb2.HealthCheckRequest(service="other")
     assert _code(lambda: stub.Check(request, timeout=5)) == grpc.StatusCode.NOT_FOUND
+
+
+def test_a_deadline_that_passes_while_the_call_runs_is_answered() -> None:
+    metrics, log = ServerMetrics(), AccessLog(None)
+    runner = CallRunner(
+        authenticator=OpenAccess("local"),
+        dispatcher=Dispatcher(ServerLimits(), metrics),
+        observer=RequestObserver(metrics, log),
+        events=log,
+    )
+    release = threading.Event()
+
+    def run(caller: Caller) -> Reply:
+        release.wait(5)
+        return Reply(None)
+
+    async def call() -> None:
+        try:
+            await runner.run(CallContext({b"grpc-timeout": b"50m"}), Call(run=run, method="Slow", key="slow", size=1))
+        finally:
+            release.set()
+
+    with pytest.raises(CallError) as caught:
+        asyncio.run(call())
+    assert caught.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+def test_a_client_that_sends_no_message_is_given_up(folder: Path) -> None:
+    with run_folder(folder, limits=ServerLimits(max_request_seconds=0.3)) as server:
+        client = H2Connection()
+        client.initiate_connection()
+        path, authority = (":path", INFER), (":authority", "server")
+        headers = [(":method", "POST"), (":scheme", "http"), path, authority, ("content-type", "application/grpc")]
+        client.send_headers(1, [*headers, ("te", "trailers")])
+        host, port = server.grpc.split(":")
+        with socket.create_connection((host, int(port)), timeout=5) as connection:
+            connection.sendall(client.data_to_send())
+            events: list[Any] = []
+            while not any(isinstance(event, StreamReset | StreamEnded) for event in events):
+                events += client.receive_data(connection.recv(65_536))
 
 
 class TestApplication:
@@ -220,7 +270,5 @@ def test_a_status_message_is_percent_encoded() -> None:
 
 
 def test_errors_that_are_retried_are_transient() -> None:
-    from pipeline.server.grpc.calls import status_code
-
     assert status_code(OverloadedError("full")) == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert status_code(DeadlineExceededError("late")) == grpc.StatusCode.DEADLINE_EXCEEDED
