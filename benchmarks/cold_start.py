@@ -56,6 +56,17 @@ def seconds_to_answer(command: list[str | Path], environ: dict[str, str]) -> flo
     raise SystemExit(f"{command} gave no answer")
 
 
+def starts(commands: dict[str, tuple[list[str | Path], dict[str, str]]]) -> dict[str, list[float]]:
+    """Milliseconds to the first answer of commands with their environments, which alternate."""
+    taken: dict[str, list[float]] = {side: [] for side in commands}
+    for number in range(STARTS + 1):
+        for side, (command, environ) in commands.items():
+            seconds = seconds_to_answer(command, environ)
+            if number:  # the first writes the .pyc files
+                taken[side].append(1e3 * seconds)
+    return taken
+
+
 def loaded_packages(environ: dict[str, str]) -> list[str]:
     """Packages that the import of the function loads, without the standard library's."""
     script = (
@@ -86,18 +97,10 @@ def main() -> None:
         tls = write_certificates(folder)
         environ = environment(endpoints.enter_context(serve(*stored)))
         by_https = environment(endpoints.enter_context(serve(*stored, (tls.certificate, tls.key))))
-        ours = [sys.executable, "-c", FIRST_ANSWER, PREDICT, event]
-        starts: dict[str, tuple[list[str | Path], dict[str, str]]] = {
-            "ours": (ours, environ),
-            "floor": ([sys.executable, "-c", FLOOR, folder / "model.onnx", folder / "row.json"], environ),
-            "https": (ours, by_https | trusting(folder, tls.ca)),
-        }
-        taken: dict[str, list[float]] = {side: [] for side in starts}
-        for number in range(STARTS + 1):
-            for side, (command, variables) in starts.items():
-                seconds = seconds_to_answer(command, variables)
-                if number:  # the first writes the .pyc files
-                    taken[side].append(1e3 * seconds)
+        ours: list[str | Path] = [sys.executable, "-c", FIRST_ANSWER, PREDICT, event]
+        floor: list[str | Path] = [sys.executable, "-c", FLOOR, folder / "model.onnx", folder / "row.json"]
+        taken = starts({"ours": (ours, environ), "floor": (floor, environ)})
+        taken |= starts({"https": (ours, by_https | trusting(folder, tls.ca))})
         packages = loaded_packages(environ)
     medians = {side: round(statistics.median(times), 1) for side, times in taken.items()}
     ratio = medians["ours"] / medians["floor"]
