@@ -296,7 +296,7 @@ def _tell_size(rows: TableRows, read: ReadRows, used: int) -> Iterator[str]:
             "their hash, numbers of distinct values are estimates, and medians are those of a sample"
         )
     elif used < _FEW_ROWS:
-        yield f"only {counted(used, 'row')}: the measured quality is rough"
+        yield f"only {counted(used, 'row')}: the measured quality is uncertain"
 
 
 def _cap(warnings: list[str]) -> tuple[str, ...]:

@@ -194,7 +194,7 @@ def _confirm_name(name: str, *, yes: bool) -> None:
 
 def _require_terminal() -> None:
     if not sys.stdin.isatty():
-        raise typer.BadParameter("it asks first, and there is no terminal to ask on: --yes is expected")
+        raise typer.BadParameter("it asks for confirmation, and there is no terminal: --yes is expected")
 
 
 def _report(line: str) -> None:

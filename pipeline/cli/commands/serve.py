@@ -53,9 +53,9 @@ AudienceOption = Annotated[
 KeysUrlOption = Annotated[
     str, typer.Option(metavar="URL", help="The issuer's public keys (default: as its openid-configuration says).")
 ]
-TenantClaimOption = Annotated[str, typer.Option(metavar="CLAIM", help="Claim with the tenant; not of files.")]
+TenantClaimOption = Annotated[str, typer.Option(metavar="CLAIM", help="Claim with the tenant; ignored for files.")]
 RolesClaimOption = Annotated[str, typer.Option(metavar="CLAIM", help="Claim with the roles.")]
-ModelsClaimOption = Annotated[str, typer.Option(metavar="CLAIM", help="Claim with the models; without it all.")]
+ModelsClaimOption = Annotated[str, typer.Option(metavar="CLAIM", help="Claim with the models; without it, all.")]
 CertificateOption = Annotated[
     Path | None, typer.Option(metavar="PEM", exists=True, dir_okay=False, help="Certificate chain.")
 ]

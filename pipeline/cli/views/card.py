@@ -119,7 +119,8 @@ def _quality(card: ModelCard) -> RenderableType:
 
 def _definitions(metrics: Iterable[str]) -> str:
     """Name the definitions of metrics: ``by scikit-learn's definitions: auc is roc_auc_score; ...``."""
-    named = [f"{metric} is {SKLEARN_NAMES[metric]}" for metric in metrics if metric in SKLEARN_NAMES]
+    renamed = [metric for metric in metrics if SKLEARN_NAMES.get(metric, metric) != metric]
+    named = [f"{metric} is {SKLEARN_NAMES[metric]}" for metric in renamed]
     return f"by scikit-learn's definitions: {'; '.join(named)}" if named else ""
 
 
@@ -246,7 +247,7 @@ def _coverage(coverage: IntervalCoverage) -> RenderableType:
 
 
 def _importance(importances: Sequence[PermutationImportance]) -> RenderableType:
-    table = _table("column", "lost", "±", "", right=(1, 2))
+    table = _table("column", "worse by", "±", "", right=(1, 2))
     largest = max(importances[0].drop, 1e-12)
     telling = [column for column in importances if column.drop > 0][:_MAX_COLUMNS]
     for column in telling:

@@ -100,7 +100,7 @@ def promote(
     promoted = find_version(connection, owner, model, version)
     if canary is not None or shadow is not None:
         if alias != LIVE or expected or reason or None not in (canary, shadow):
-            raise typer.BadParameter("--canary and --shadow stand alone, with --minutes at most")
+            raise typer.BadParameter("--canary and --shadow combine only with --minutes")
         _roll_out(connection, promoted, canary=canary, shadow=shadow, minutes=minutes, json=json)
         return
     with logged_change(connection, owner, "promote", f"{model}@{version} {alias}"):
