@@ -153,7 +153,7 @@ class GrpcApplication:
             if isinstance(method, Watch):
                 await self._watch(method, message, receive, response)
             else:
-                await response.write(await method.respond(message, context))
+                await response.write(await method.respond(message, context), is_last=True)
         await response.end()
 
     async def _read_message(self, reader: MessageReader, receive: Receive) -> bytes:
@@ -214,22 +214,25 @@ class GrpcApplication:
 class _Response:
     """Sends the response of a call."""
 
-    __slots__ = ("_has_started", "_send")
+    __slots__ = ("_has_ended", "_has_started", "_send")
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self._has_started = False
+        self._has_ended = False  # all messages are sent
 
-    async def write(self, message: bytes) -> None:
+    async def write(self, message: bytes, *, is_last: bool = False) -> None:
         """Send a message."""
         await self._start()
-        await self._send({"type": "http.response.body", "body": write_message(message), "more_body": True})
+        self._has_ended = is_last
+        await self._send({"type": "http.response.body", "body": write_message(message), "more_body": not is_last})
 
     async def end(self, error: CallError | None = None) -> None:
         """Send the status."""
         try:
             await self._start()
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            if not self._has_ended:
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             await self._send({"type": _TRAILERS, "headers": status_trailers(error), "more_trailers": False})
         except OSError:
             return  # the client has left
