@@ -138,13 +138,25 @@ class AsyncClient:
         """Return a model's metadata and its signature. As ``Client.describe``."""
         return await self._run(self._api.describe(model))
 
-    async def promote(self, model: str, version: int, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
-        """Point an alias to a version."""
-        return await self._run(self._api.promote(model, version, alias, reason))
+    async def version(self, model: str, version: int) -> dict[str, Any]:
+        """Return a version with its signature and card. As ``Client.version``."""
+        return await self._run(self._api.version(model, version))
 
-    async def rollback(self, model: str, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
-        """Point an alias to the version before."""
-        return await self._run(self._api.rollback(model, alias, reason))
+    async def promote(
+        self, model: str, version: int, *, alias: str = "live", reason: str = "", expected: int | None = None
+    ) -> dict[str, Any]:
+        """Point an alias to a version. As ``Client.promote``."""
+        return await self._run(self._api.promote(model, version, alias, reason, expected))
+
+    async def rollback(
+        self, model: str, *, alias: str = "live", reason: str = "", expected: int | None = None
+    ) -> dict[str, Any]:
+        """Point an alias to the version before. As ``Client.rollback``."""
+        return await self._run(self._api.rollback(model, alias, reason, expected))
+
+    async def cancel(self, run: str) -> dict[str, Any]:
+        """End a run and its jobs. As ``Client.cancel``."""
+        return await self._run(self._api.cancel(run))
 
     async def _run(self, steps: Steps[T]) -> T:
         outcome: Any = None

@@ -225,13 +225,54 @@ class Client:
         """
         return self._run(self._api.describe(model))
 
-    def promote(self, model: str, version: int, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
-        """Point an alias to a version."""
-        return self._run(self._api.promote(model, version, alias, reason))
+    def version(self, model: str, version: int) -> dict[str, Any]:
+        """Return a version: its record, ``signature`` and ``card``.
 
-    def rollback(self, model: str, *, alias: str = "live", reason: str = "") -> dict[str, Any]:
-        """Point an alias to the version before."""
-        return self._run(self._api.rollback(model, alias, reason))
+        Raises:
+            ApiError: There is no such version, or the API does not answer.
+        """
+        return self._run(self._api.version(model, version))
+
+    def promote(
+        self, model: str, version: int, *, alias: str = "live", reason: str = "", expected: int | None = None
+    ) -> dict[str, Any]:
+        """Point an alias to a version.
+
+        Args:
+            model: Name of the model.
+            version: Number of the version.
+            alias: Name of the alias.
+            reason: Why, for the history.
+            expected: Version that the alias must point to now; None: it may point to any.
+
+        Raises:
+            ApiError: The version cannot be promoted, the alias has moved (409), or the API does not answer.
+        """
+        return self._run(self._api.promote(model, version, alias, reason, expected))
+
+    def rollback(
+        self, model: str, *, alias: str = "live", reason: str = "", expected: int | None = None
+    ) -> dict[str, Any]:
+        """Point an alias to the version before.
+
+        Args:
+            model: Name of the model.
+            alias: Name of the alias.
+            reason: Why, for the history.
+            expected: Version that the alias must point to now; None: it may point to any.
+
+        Raises:
+            ApiError: There is no version before, the alias has moved (409), or the API does not answer.
+        """
+        return self._run(self._api.rollback(model, alias, reason, expected))
+
+    def cancel(self, run: str) -> dict[str, Any]:
+        """End a run and its jobs, and return its status and error.
+
+        Raises:
+            ApiError: There is no such run, it has ended (409), or the API does not answer.
+        """
+        return self._run(self._api.cancel(run))
 
     def _run(self, steps: Steps[T]) -> T:
         outcome: Any = None

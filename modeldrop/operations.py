@@ -152,16 +152,27 @@ class Operations:
         url = infer_url(self.base, model).removesuffix("/infer")
         return read(ApiCall(method="GET", url=url), "signature")
 
-    def promote(self, model: str, version: int, alias: str, reason: str) -> Steps[Entry]:
+    def version(self, model: str, version: int) -> Steps[Entry]:
+        """Read a version with its signature and card."""
+        url = f"{self.base}/registry/models/{quote(model, safe='')}/versions/{version}"
+        return read(ApiCall(method="GET", url=url), "version", "card")
+
+    def promote(self, model: str, version: int, alias: str, reason: str, expected: int | None) -> Steps[Entry]:
         """Point an alias to a version."""
         url = f"{self.base}/registry/models/{quote(model, safe='')}/aliases/{quote(alias, safe='')}"
-        return read(ApiCall(method="PUT", url=url, options={"json": {"version": version, "reason": reason}}))
+        body = {"version": version, "reason": reason, **({} if expected is None else {"expected": expected})}
+        return read(ApiCall(method="PUT", url=url, options={"json": body}))
 
-    def rollback(self, model: str, alias: str, reason: str) -> Steps[Entry]:
+    def rollback(self, model: str, alias: str, reason: str, expected: int | None) -> Steps[Entry]:
         """Point an alias to the version before."""
         url = f"{self.base}/registry/models/{quote(model, safe='')}/rollback"
-        options = {"json": {"alias": alias, "reason": reason}}
-        return read(ApiCall(method="POST", url=url, options=options, idempotent=False))
+        body = {"alias": alias, "reason": reason, **({} if expected is None else {"expected": expected})}
+        return read(ApiCall(method="POST", url=url, options={"json": body}, idempotent=False))
+
+    def cancel(self, run: str) -> Steps[Entry]:
+        """End a run and its jobs."""
+        url = f"{self.base}/registry/runs/{quote(run, safe='')}/cancel"
+        return read(ApiCall(method="POST", url=url), "status")
 
     def _infer(self, model: str, version: int | None, ignore_extra: bool, body: dict[str, Any]) -> Steps[Entry]:
         options = {**body, "params": {"extra": "ignore"} if ignore_extra else None}

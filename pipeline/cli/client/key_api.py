@@ -77,6 +77,18 @@ class KeyApi(ApiClient):
                 tenant, slash, _ = entry["key"].partition("/")
                 yield RejectedUpload.model_validate({"tenant": tenant if slash else "", "bucket": "", **entry})
 
+    def cancel(self, run: str) -> Run:
+        """End a run and its jobs, and return it.
+
+        Raises:
+            NotFoundError: There is none of this name that the key may see.
+            ConflictError: It has ended, or its version is being promoted.
+            ModeldropError: Of the class that the API's status stands for, in its words.
+        """
+        with self._translated():
+            self._client.cancel(run)
+        return self.get(run)
+
     def find(self, name: str) -> Run:
         """Return the run of that name, or the newest run of the model of that name.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import httpx
 
     from pipeline.cli.client.key_api import KeyApi
+    from pipeline.cli.client.registry_api import RegistryApi
     from pipeline.contracts.account import Account, DeployedStack, StoredData
     from pipeline.contracts.ports import Executions, ObjectStore
     from pipeline.deployment.commands import Commands
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BY_KEY", "Choice", "Connection", "Control", "DeploymentSite", "Session", "World", "session_of"]
 
-BY_KEY = "drop, watch, runs and predict"  # commands that need only an address and a key
+# commands that need only an address and a key
+BY_KEY = "drop, watch, runs, cancel, predict, models, card, history, promote and rollback"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -215,6 +217,18 @@ class Session:
         from pipeline.cli.client.key_api import KeyApi
 
         return KeyApi(*address, transport=self.world.transport)
+
+    def registry_api(self) -> RegistryApi | None:
+        """Return the registry behind the given address; None with ``--stack``, whose credentials are used.
+
+        Raises:
+            UnauthenticatedError: There is no API key.
+        """
+        if (address := self.given_api()) is None:
+            return None
+        from pipeline.cli.client.registry_api import RegistryApi
+
+        return RegistryApi(*address, transport=self.world.transport)
 
     def api_key(self, connection: Connection) -> str:
         """Return the given API key, or the stack's.

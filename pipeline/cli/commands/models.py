@@ -105,14 +105,19 @@ def models(
     from pipeline.cli.views.json_documents import model_document
     from pipeline.cli.views.tables import models_table
 
-    connection = session_of(ctx).connection()
-    summaries = collect(
-        lambda count, after: connection.registry.models_page(
-            tenant, task=task, tags=tag or (), limit=count, after=after
-        ),
-        limit,
-    )
-    listed = [(summary, _live(summary, connection)) for summary in summaries]
+    session = session_of(ctx)
+    if (api := session.registry_api()) is not None:
+        with api:
+            listed = api.models(task=task, tags=tag or (), limit=limit)
+    else:
+        connection = session.connection()
+        summaries = collect(
+            lambda count, after: connection.registry.models_page(
+                tenant, task=task, tags=tag or (), limit=count, after=after
+            ),
+            limit,
+        )
+        listed = [(summary, _live(summary, connection)) for summary in summaries]
     if json:
         print_json([model_document(summary, live) for summary, live in listed])
     elif not listed and (task or tag):
@@ -134,11 +139,17 @@ def card(
     from pipeline.cli.views.card import card_view
     from pipeline.contracts.records.model_version import ModelCard
 
-    connection = session_of(ctx).connection()
-    holder = connection.tenant(tenant)
-    record = find_version(connection, holder, model, version)
-    live = live_number(connection, holder, model)
-    model_card = ModelCard.from_bytes(connection.artifacts.get(record.card_key))
+    session = session_of(ctx)
+    if (api := session.registry_api()) is not None:
+        with api:
+            live = api.live_version(model)
+            record, model_card = api.version(model, version or live or api.newest_version(model))
+    else:
+        connection = session.connection()
+        holder = connection.tenant(tenant)
+        record = find_version(connection, holder, model, version)
+        live = live_number(connection, holder, model)
+        model_card = ModelCard.from_bytes(connection.artifacts.get(record.card_key))
     if json:
         print_json({"version": record.version, "live": record.version == live, **model_card.model_dump(mode="json")})
     else:

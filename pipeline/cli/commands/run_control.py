@@ -38,11 +38,17 @@ def cancel(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, js
     from pipeline.cli.views.json_documents import run_document
     from pipeline.use_cases.management.cancel_run import CancelRun
 
-    connection = session_of(ctx).connection()
-    record = find_run(connection, run, tenant)
-    name = record.run
-    with logged_change(connection, record.tenant, "cancel", name):
-        canceled = CancelRun(runs=connection.runs, executions=connection.executions)(name, by=caller_name("cancel"))
+    session = session_of(ctx)
+    if (api := session.key_api()) is not None:
+        with api:
+            name = api.find(run).run
+            canceled = api.cancel(name)
+    else:
+        connection = session.connection()
+        record = find_run(connection, run, tenant)
+        name = record.run
+        with logged_change(connection, record.tenant, "cancel", name):
+            canceled = CancelRun(runs=connection.runs, executions=connection.executions)(name, by=caller_name("cancel"))
     message(f"{name} is canceled; its jobs end within a minute")
     if json:
         print_json(run_document(canceled))

@@ -14,6 +14,7 @@ from pipeline.contracts.paging.page import MAX_LISTED
 from pipeline.contracts.paging.token import PageQuery, next_token
 from pipeline.contracts.record import Record
 from pipeline.contracts.records.alias_move import AliasMove
+from pipeline.registry.alias_history import LIVE
 from pipeline.registry.aliases import ANY_VERSION, AliasRef, Expected
 from pipeline.registry.audit import AuditLog
 from pipeline.registry.model_registry import ModelRegistry
@@ -105,6 +106,9 @@ class ManageRegistry:
                 reason=change.reason,
                 expected=expected,
             )
+        if alias == LIVE:  # the run that waits for this decision has it
+            promoted = self.registry.versions.record(caller.tenant, model, change.version)
+            self.cancel.runs.mark_promoted(promoted.lineage.run)
         if move is None:  # it points there already
             return {"model": model, "alias": alias, "version": change.version, "previous": change.version, "at": None}
         return _move_document(model, move)

@@ -203,10 +203,10 @@ def test_a_shared_model_that_the_api_does_not_describe_is_told_of_with_what_call
 
 def test_what_needs_more_than_a_key_says_so(stage: Stage) -> None:
     stage.control.now = stage.control.stopped
-    result = stage.run("--api-url", URL, "--api-key", KEY, "card", "m")
+    result = stage.run("--api-url", URL, "--api-key", KEY, "variants", "m")
     assert result.exit_code == 3
-    assert "card' needs the embedded cloud ('modeldrop up') or --stack" in result.output
-    assert "drop, watch, runs and predict" in result.output
+    assert "variants' needs the embedded cloud ('modeldrop up') or --stack" in result.output
+    assert "drop, watch, runs, cancel, predict, models, card, history, promote and rollback" in result.output
 
 
 def test_a_key_that_is_not_valid_is_told_of_in_the_words_of_the_command(command: Command, rows: Path) -> None:

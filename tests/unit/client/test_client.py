@@ -287,9 +287,19 @@ def test_the_registry_is_read_and_changed(client: Connect) -> None:
         assert api.runs() == [{"run": "r"}]
         assert api.promote("m", 2, alias="canary", reason="a test")["version"] == 2
         assert api.rollback("m")["version"] == 2
+        api.promote("m", 2, expected=1)
+        api.rollback("m", alias="canary", expected=2)
+        with pytest.raises(ApiError, match="card"):
+            api.version("m", 2)  # a response without a card is none of the API's
+        with pytest.raises(ApiError, match="status"):
+            api.cancel("demo_m_00000000000a")
     assert requests[2:] == [
         ("PUT", "/v1/registry/models/m/aliases/canary", {"version": 2, "reason": "a test"}),
         ("POST", "/v1/registry/models/m/rollback", {"alias": "live", "reason": ""}),
+        ("PUT", "/v1/registry/models/m/aliases/live", {"version": 2, "reason": "", "expected": 1}),
+        ("POST", "/v1/registry/models/m/rollback", {"alias": "canary", "reason": "", "expected": 2}),
+        ("GET", "/v1/registry/models/m/versions/2", None),
+        ("POST", "/v1/registry/runs/demo_m_00000000000a/cancel", None),
     ]
 
 

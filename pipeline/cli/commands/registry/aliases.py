@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -69,6 +69,20 @@ ExactVersion = Annotated[
 ]
 
 
+class MovedAlias(NamedTuple):
+    """A move of an alias.
+
+    Attributes:
+        alias: Name of the alias.
+        previous: Version that it pointed to before; None for none.
+        is_promotion: Whether it is a promotion, and no rollback.
+    """
+
+    alias: str
+    previous: int | None
+    is_promotion: bool = False
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     panel = "Models"
@@ -95,12 +109,21 @@ def promote(
     from pipeline.cli.client.lookup import find_version
     from pipeline.registry.aliases import ANY_VERSION, AliasRef
 
-    connection = session_of(ctx).connection()
+    session = session_of(ctx)
+    rolls_out = canary is not None or shadow is not None
+    if rolls_out and (alias != LIVE or expected or reason or None not in (canary, shadow)):
+        raise typer.BadParameter("--canary and --shadow combine only with --minutes")
+    if (api := session.registry_api()) is not None:
+        if rolls_out:
+            raise typer.BadParameter("--canary and --shadow need the embedded cloud or --stack, not --api-url")
+        with api:
+            record, previous = api.promote(model, version, alias=alias, reason=reason, expected=expected)
+        _report(record, MovedAlias(alias, previous, is_promotion=True), json=json)
+        return
+    connection = session.connection()
     owner = connection.tenant(tenant)
     promoted = find_version(connection, owner, model, version)
-    if canary is not None or shadow is not None:
-        if alias != LIVE or expected or reason or None not in (canary, shadow):
-            raise typer.BadParameter("--canary and --shadow combine only with --minutes")
+    if rolls_out:
         _roll_out(connection, promoted, canary=canary, shadow=shadow, minutes=minutes, json=json)
         return
     with logged_change(connection, owner, "promote", f"{model}@{version} {alias}"):
@@ -113,9 +136,7 @@ def promote(
         )
     if alias == LIVE:
         connection.runs.mark_promoted(promoted.lineage.run)
-    _report(promoted, alias, previous=move.previous if move else version, json=json)
-    if alias == LIVE:
-        message("the next run replaces it unless its train.yaml says promote: manual", style="dim")
+    _report(promoted, MovedAlias(alias, move.previous if move else version, is_promotion=True), json=json)
 
 
 def rollback(
@@ -132,7 +153,13 @@ def rollback(
     from pipeline.cli.client.lookup import find_model
     from pipeline.registry.aliases import ANY_VERSION, AliasRef
 
-    connection = session_of(ctx).connection()
+    session = session_of(ctx)
+    if (api := session.registry_api()) is not None:
+        with api:
+            returned, previous = api.roll_back(model, alias=alias, reason=reason, expected=expected)
+        _report(returned, MovedAlias(alias, previous), json=json)
+        return
+    connection = session.connection()
     owner = connection.tenant(tenant)
     find_model(connection, owner, model)
     with logged_change(connection, owner, "rollback", f"{model} {alias}"):
@@ -140,7 +167,7 @@ def rollback(
             AliasRef(owner, model, alias), by=caller_name("rollback"), reason=reason, expected=expected or ANY_VERSION
         )
     record = connection.registry.versions.record(owner, model, move.version)
-    _report(record, alias, previous=move.previous, json=json)
+    _report(record, MovedAlias(alias, move.previous), json=json)
 
 
 def history(
@@ -162,15 +189,17 @@ def history(
     from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.registry.versions import history_table, move_document
 
-    connection = session_of(ctx).connection()
-    owner = connection.tenant(tenant)
-    find_model(connection, owner, model)
-    moves = connection.registry.moves
-    listed = (
-        moves.list(owner, model, alias=alias, limit=limit)
-        if moment is None
-        else moves.list(owner, model, alias=alias or LIVE, limit=1, before=parse_since(moment, now=datetime.now(UTC)))
-    )
+    session = session_of(ctx)
+    before = None if moment is None else parse_since(moment, now=datetime.now(UTC))
+    alias, limit = (alias, limit) if before is None else (alias or LIVE, 1)
+    if (api := session.registry_api()) is not None:
+        with api:
+            listed = api.history(model, alias=alias, limit=limit, before=before)
+    else:
+        connection = session.connection()
+        owner = connection.tenant(tenant)
+        find_model(connection, owner, model)
+        listed = connection.registry.moves.list(owner, model, alias=alias, limit=limit, before=before)
     if json:
         print_json([move_document(move) for move in listed])
     elif listed:
@@ -209,15 +238,17 @@ def _roll_out(
         print_json(rollout.model_dump(mode="json"))
 
 
-def _report(promoted: VersionRecord, alias: str, *, previous: int | None, json: bool) -> None:
+def _report(promoted: VersionRecord, change: MovedAlias, *, json: bool) -> None:
     from pipeline.cli.terminal.console import print_json
     from pipeline.cli.views.json_documents import promoted_document
 
-    role = "live" if alias == LIVE else f"'{alias}'"
+    role = "live" if change.alias == LIVE else f"'{change.alias}'"
     kind = f"{promoted.algorithm}, {promoted.precision}"
     message(f"{promoted.model} version {promoted.version} is {role} ({kind})", style="green")
     if json:
-        print_json(promoted_document(promoted, alias=alias, previous=previous))
+        print_json(promoted_document(promoted, alias=change.alias, previous=change.previous))
+    if change.is_promotion and change.alias == LIVE:
+        message("the next run replaces it unless its train.yaml says promote: manual", style="dim")
 
 
 def _describe_absence(model: str, moment: str | None) -> str:

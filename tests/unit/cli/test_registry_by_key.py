@@ -1,0 +1,165 @@
+"""models, card, history, promote, rollback and cancel with nothing but an API key, through the real functions."""
+
+from __future__ import annotations
+
+import json
+from contextlib import redirect_stdout
+from io import StringIO
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from pipeline.cli.client.session import Choice, Session, World
+from pipeline.cli.main import app
+from pipeline.registry.tenants import SharedModels
+from pipeline.serving.model_catalog import ModelCatalog
+from pipeline.use_cases.management.cancel_run import CancelRun
+from pipeline.use_cases.management.denied_calls import DeniedCalls
+from pipeline.use_cases.management.manage_registry import ManageRegistry
+from tests.fakes.records import card
+from tests.helpers.api_requests import Api, authorized
+from tests.unit.cli.conftest import Stage
+
+URL = "https://api.example/v1"
+PUBLISHER = {"principal": "ci", "permissions": "predict,publish,read"}
+
+
+def _fail(*_: object) -> object:
+    raise AssertionError("credentials are used")
+
+
+class Remote:
+    """The command, with the functions of an API as all that it can reach; its registry is a stage's."""
+
+    def __init__(self, stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+        self.stage = stage
+        self.authorizer = dict(PUBLISHER)
+        self.describe, self.manage = Api("describe_models", capsys), Api("manage_registry", capsys)
+        table = stage.runs._table
+        self.describe.give(
+            catalog=ModelCatalog(stage.registry, stage.artifacts, stage.runs),
+            denied=DeniedCalls(lambda: stage.audit),
+        )
+        cancel = CancelRun(runs=stage.runs, executions=stage.executions)
+        manager = ManageRegistry(registry=stage.registry, cancel=cancel, sharing=SharedModels(table), audit=stage.audit)
+        self.manage.give(manager_of=lambda tenant: manager)
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        assert request.headers["x-api-key"] == "md_key"
+        reads = request.method == "GET"
+        query = {name: request.url.params.get_list(name) for name in request.url.params}
+        event = authorized(
+            "describe_models" if reads else "manage_registry",
+            self.authorizer,
+            path=request.url.path.removeprefix("/v1"),
+            httpMethod=request.method,
+            body=request.content.decode() or None,
+            queryStringParameters={name: values[-1] for name, values in query.items()},
+            multiValueQueryStringParameters=query,
+        )
+        with redirect_stdout(StringIO()):  # what a function prints is its metrics
+            response = (self.describe if reads else self.manage).call(event)
+        return httpx.Response(response["statusCode"], text=response["body"])
+
+    def run(self, *arguments: str) -> Result:
+        return CliRunner().invoke(app, ["--api-url", URL, "--api-key", "md_key", *arguments], obj=self._session)
+
+    def json(self, *arguments: str) -> Any:
+        result = self.run(*arguments, "--json")
+        assert result.exit_code == 0, result.stderr
+        return json.loads(result.stdout)
+
+    def _session(self, choice: Choice) -> Session:
+        world = World(
+            control=None,  # type: ignore[arg-type]  # no embedded cloud is asked
+            connect=_fail,  # type: ignore[arg-type]
+            site=_fail,  # type: ignore[arg-type]
+            transport=httpx.MockTransport(self.answer),
+            sleep=lambda _: None,
+        )
+        return Session(choice=choice, world=world)
+
+
+@pytest.fixture
+def remote(stage: Stage, capsys: pytest.CaptureFixture[str]) -> Remote:
+    for _ in range(2):
+        version = stage.serve()
+        stage.artifacts.put(version.card_key, card(version.lineage.run).to_bytes())
+    return Remote(stage, capsys)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("models",), ("history", "m"), ("history", "m", "--alias", "live", "--limit", "1"), ("card", "m"),
+     ("card", "m", "1"), ("models", "--task", "regression"), ("history", "m", "--at", "2020-01-01T00:00")],
+)  # fmt: skip
+def test_it_prints_what_it_prints_with_credentials(remote: Remote, command: tuple[str, ...]) -> None:
+    assert remote.json(*command) == remote.stage.json(*command, "--json")
+    shown, expected = remote.run(*command), remote.stage.run(*command)
+    assert (shown.exit_code, shown.stdout) == (0, expected.stdout)
+
+
+def test_a_model_that_never_was_live_is_listed_and_its_newest_card_shown(remote: Remote) -> None:
+    version = remote.stage.serve("idle", live=False)
+    remote.stage.artifacts.put(version.card_key, card(version.lineage.run).to_bytes())
+    listed = {model["model"]: (model["tenant"], model["live"]) for model in remote.json("models")}
+    assert listed["idle"] == ("demo", None)
+    assert remote.json("card", "idle")["version"] == 1
+
+
+def test_an_alias_is_moved_and_rolled_back_with_its_reason(remote: Remote) -> None:
+    back = remote.json("rollback", "m", "--reason", "errors", "--expected", "2")
+    assert (back["tenant"], back["version"], back["previous_version"]) == ("demo", 1, 2)
+    again = remote.json("promote", "m", "2", "--reason", "repaired", "--expected", "1")
+    assert (again["alias"], again["version"], again["previous_version"]) == ("live", 2, 1)
+    assert [(move["by"], move["reason"]) for move in remote.json("history", "m")[:2]] == [
+        ("ci", "repaired"),
+        ("ci", "errors"),
+    ]
+    remote.json("promote", "m", "1", "--alias", "canary")
+    assert remote.json("models")[0]["aliases"] == {"live": 2, "canary": 1}
+
+
+def test_the_run_that_waited_for_the_promotion_has_succeeded(remote: Remote) -> None:
+    version = remote.stage.serve(live=False)
+    run = remote.stage.begin(version.lineage.run)
+    remote.stage.runs.await_promotion(run, version.version, "a limit is missed")
+    remote.json("promote", "m", str(version.version))
+    assert remote.stage.runs.get(run).status == "SUCCEEDED"
+
+
+def test_a_run_is_canceled_by_its_models_name(remote: Remote) -> None:
+    run = remote.stage.begin("demo_m_00000000000b")
+    document = remote.json("cancel", "m")
+    assert (document["run"], document["status"], document["error"]["message"]) == (run, "FAILED", "canceled by ci")
+    assert remote.stage.executions.stopped == {run: "canceled by ci"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("promote", "m", "2", "--expected", "1"), 1, "points to version 2, not to version 1"),
+        (("promote", "m", "9"), 1, "has no version 9"),
+        (("rollback", "none"), 1, "none"),
+        (("history", "none"), 1, "there is no model 'none'"),
+        (("card", "none"), 1, "there is no model 'none'"),
+        (("card", "m", "9"), 1, "has no version 9"),
+        (("cancel", "none"), 1, "no run or model 'none'"),
+        (("promote", "m", "1", "--canary", "10"), 2, "--canary and --shadow need the embedded cloud or --stack"),
+    ],
+)
+def test_what_the_api_refuses_is_said_in_its_words(
+    remote: Remote, arguments: tuple[str, ...], code: int, words: str
+) -> None:
+    result = remote.run(*arguments)
+    assert result.exit_code == code
+    assert words in " ".join(result.stderr.replace("│", " ").split())
+
+
+def test_a_reader_may_look_and_not_move(remote: Remote) -> None:
+    remote.authorizer["permissions"] = "read"
+    assert remote.json("models")
+    result = remote.run("promote", "m", "1")
+    assert (result.exit_code, "permission 'publish'" in result.stderr) == (1, True)
