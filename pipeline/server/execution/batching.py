@@ -25,7 +25,7 @@ _MIN_SECONDS = 0.001  # of a run of one row; faster ones gain less than a batch 
 _MIN_GAIN = 1.2  # batched rows per second, as a multiple of those one by one, from which batching pays
 _PROBE_RUNS = 200  # runs without batching until it is tried again
 _MAX_RISE = 5.0  # of a duration that is learned, as a multiple of the average
-_MEASURED_EVERY = 16  # fast runs
+_MEASURED_EVERY = 64  # fast runs
 _WEIGHT = 0.2  # of the newest run in the moving averages
 
 _Outputs = list[NDArray[Any]]
@@ -73,6 +73,7 @@ class BatchingSession:
         self._clock = clock
         self.get_inputs = session.get_inputs
         self.get_outputs = session.get_outputs
+        self._run_now = session.run
         self._can_batch = _has_free_rows(session)
         self._lock = threading.Lock()
         self._waiting: deque[_Request] = deque()
@@ -80,7 +81,7 @@ class BatchingSession:
         self._single_seconds = 0.0  # per row, of runs of one request
         self._batch_seconds = 0.0  # per row, of runs of several
         self._runs_until_probe = 0
-        self._until_measured = 0  # of fast runs, which only now and then need a look at the clock
+        self._until_measured = 0  # runs of a fast graph until the next that is measured; 0 for a slow one
 
     @property
     def is_batching(self) -> bool:
@@ -107,14 +108,15 @@ class BatchingSession:
         Raises:
             Exception: What the session raised, in the thread of the request.
         """
-        if not self._can_batch:
-            return self._session.run(output_names, input_feed)
-        if 0 < self._single_seconds < _MIN_SECONDS:
+        if self._until_measured > 0:
             self._until_measured -= 1
-            if self._until_measured > 0:
-                return self._session.run(output_names, input_feed)
-            self._until_measured = _MEASURED_EVERY
-            return self._run_alone(output_names, input_feed)
+            return self._run_now(output_names, input_feed)
+        if not self._can_batch:
+            return self._run_now(output_names, input_feed)
+        if 0 < self._single_seconds < _MIN_SECONDS:
+            outputs = self._run_alone(output_names, input_feed)
+            self._until_measured = _MEASURED_EVERY if self._single_seconds < _MIN_SECONDS else 0
+            return outputs
         request = _Request(input_feed)
         note_run(self._single_seconds * request.rows)
         with self._lock:
