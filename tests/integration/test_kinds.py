@@ -119,7 +119,7 @@ def test_thirty_rows_make_a_model(tmp_path: Path) -> None:
     x = [number / 10 for number in range(30)]
     learned = learn(csv({"x": x, "y": [3 * value + 1 for value in x]}), tmp_path, spec="algorithms: [linear]")
     assert learned.predict([{"x": 1.0}])[0]["value"] == pytest.approx(4, abs=0.3)
-    assert any("rough" in warning for warning in learned.card.warnings)
+    assert any("uncertain" in warning for warning in learned.card.warnings)
 
 
 def test_a_thousand_classes_make_a_model(tmp_path: Path) -> None:
