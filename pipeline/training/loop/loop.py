@@ -17,6 +17,7 @@ from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.loop.batching import BatchRows, iterate_batches
 from pipeline.training.loop.checkpoints import load_checkpoint, save_checkpoint, save_final_checkpoint
 from pipeline.training.loop.dense import Dense, supports_manual_backward
+from pipeline.training.loop.device_data import DeviceData
 from pipeline.training.loop.dp_sgd import DpSgd, replace_batch_norm
 from pipeline.training.loop.fine_tuning import load_pretrained
 from pipeline.training.loop.inputs import InputReader
@@ -34,7 +35,6 @@ from pipeline.training.loop.stopping import (
     schedule_position,
 )
 from pipeline.training.loop.train_step import (
-    DeviceData,
     add_penalty_gradients,
     backward,
     clip_gradients,
@@ -95,21 +95,17 @@ def train_network(
     _configure_torch(context, task.seed)
     network, group_norm_notes = replace_batch_norm(build()) if config.privacy_epsilon else (build(), ())
     pretrained_notes = load_pretrained(network, config, task)
-    components = _make_components(network.to(context.device), config, task, context)
-    strategy, model = components.strategy, components.model
-    train, validation = (
-        DeviceData.of(reads, replace(rows, weight=task.loss_weight(rows)), context.device)
-        for rows in (task.train, task.validation)
-    )
+    components = _make_components(network.to(context.device), reads, config, task, context)
+    strategy = components.strategy
     initial = TrainingState(
         learning_rate=config.learning_rate,
         loss=torch.zeros((), device=context.device),
-        best_weights=strategy.weights(model),
+        best_weights=strategy.weights(components.model),
     )
     state = load_checkpoint(components, initial)
     for point in state.history:
         context.watch(point)
-    _train(components, train, validation, state)
+    _train(components, state)
     save_final_checkpoint(components, state)
     if state.planned_epochs and state.epoch > state.planned_epochs:
         note_time_out(state, state.planned_epochs, config)
@@ -137,12 +133,16 @@ def _configure_torch(context: RunContext, seed: int) -> None:
 
 
 def _make_components(
-    network: nn.Module, config: NetworkConfig, task: TrainingTask, context: RunContext
+    network: nn.Module, reads: InputReader, config: NetworkConfig, task: TrainingTask, context: RunContext
 ) -> TrainingComponents:
     strategy = make_strategy(config.parallel, context.process, context.device)
     model = strategy.wrap(network)
     strategy.seed_ranks(task.seed)
     optimizer = WeightOptimizer(model, config)
+    train, validation = (
+        DeviceData.of(reads, replace(rows, weight=task.loss_weight(rows)), context.device)
+        for rows in (task.train, task.validation)
+    )
     return TrainingComponents(
         config=config,
         task=task,
@@ -155,10 +155,12 @@ def _make_components(
         strategy=strategy,
         dp_sgd=DpSgd(model, optimizer, config, task, context) if config.privacy_epsilon else None,
         dense=network if isinstance(network, Dense) and supports_manual_backward(config, task) else None,
+        train=train,
+        validation=validation,
     )
 
 
-def _train(components: TrainingComponents, train: DeviceData, validation: DeviceData, state: TrainingState) -> None:
+def _train(components: TrainingComponents, state: TrainingState) -> None:
     """Run the remaining epochs until time, patience or privacy budget is exhausted."""
     clock, strategy = components.context.clock, components.strategy
     action, saved_at = "continue", clock()
@@ -166,10 +168,10 @@ def _train(components: TrainingComponents, train: DeviceData, validation: Device
         action != "stop" and state.epoch <= last_epoch(components, state) and not is_out_of_patience(components, state)
     ):
         started = clock() - state.seconds
-        action, saved_at = _train_epoch(components, train, state, started, saved_at)
+        action, saved_at = _train_epoch(components, state, started, saved_at)
         train_loss = strategy.all_reduce_mean(state.loss).item() / max(1, state.rows)  # waits for the device
         seconds = clock() - started
-        validation_loss, metric = _validate(components, train, validation, state, train_loss, is_last=action == "stop")
+        validation_loss, metric = _validate(components, state, train_loss, is_last=action == "stop")
         if not math.isfinite(train_loss + validation_loss):
             _recover_from_divergence(components, state, is_last=action == "stop")
             continue
@@ -192,13 +194,13 @@ def _train(components: TrainingComponents, train: DeviceData, validation: Device
 
 
 def _train_epoch(
-    components: TrainingComponents, train: DeviceData, state: TrainingState, started: float, saved_at: float
+    components: TrainingComponents, state: TrainingState, started: float, saved_at: float
 ) -> tuple[Action, float]:
     """Take the remaining steps of the epoch; return what ended it, and when the last checkpoint was saved."""
     clock = components.context.clock
     components.model.train()
     for progress, batch in _remaining_batches(components, state):
-        _train_step(components, train, batch, progress, state)
+        _train_step(components, batch, progress, state)
         action = next_action(components, state, saved_at)
         if action == "stop":
             return action, saved_at
@@ -209,14 +211,8 @@ def _train_epoch(
     return "continue", saved_at
 
 
-def _validate(  # noqa: PLR0913 - the data, and how far the training is
-    components: TrainingComponents,
-    train: DeviceData,
-    validation: DeviceData,
-    state: TrainingState,
-    train_loss: float,
-    *,
-    is_last: bool,
+def _validate(
+    components: TrainingComponents, state: TrainingState, train_loss: float, *, is_last: bool
 ) -> tuple[float, dict[str, float]]:
     """Evaluate the averaged weights; keep them if they are the best. Return the validation loss and the metric."""
     strategy, average = components.strategy, components.average
@@ -225,8 +221,9 @@ def _validate(  # noqa: PLR0913 - the data, and how far the training is
     average.after_epoch(state.epoch)
     with average.applied():
         if average.needs_bn_update:
-            update_bn(components, train, state)
-        loss, metric = retry_on_oom(components, state, len(validation), partial(evaluate, components, validation))
+            update_bn(components, state)
+        rows = len(components.validation)
+        loss, metric = retry_on_oom(components, state, rows, partial(evaluate, components))
         validation_loss = strategy.all_reduce_mean(loss).item()
         if math.isfinite(train_loss) and _is_best(components, state, validation_loss, is_last=is_last):
             state.best_loss, state.best_epoch = validation_loss, state.epoch
@@ -242,20 +239,17 @@ def _publish_point(components: TrainingComponents, state: TrainingState, point: 
     components.context.report(f"epoch {state.epoch} of {components.config.epochs}{loss_text}")
 
 
-def _train_step(
-    components: TrainingComponents, train: DeviceData, batch: Tensor, progress: float, state: TrainingState
-) -> None:
+def _train_step(components: TrainingComponents, batch: Tensor, progress: float, state: TrainingState) -> None:
     """Take a step: gradients, noise, penalties, clipping, the optimizer's step at the scheduled rate, averaging.
 
     Args:
         components: The components of the training.
-        train: All rows to train on.
         batch: Indices of the batch's rows [rows].
         progress: Fraction of the epoch before this step.
         state: State of the training, which changes.
     """
     rows, loss_scale = components.strategy.shard_batch(batch)
-    compute = partial(_compute_gradients, components, train, rows, loss_scale)
+    compute = partial(_compute_gradients, components, rows, loss_scale)
     loss = retry_on_oom(components, state, len(rows), compute)
     if components.dp_sgd:
         components.dp_sgd.add_noise()
@@ -267,14 +261,11 @@ def _train_step(
     state.update(loss, len(batch))
 
 
-def _compute_gradients(
-    components: TrainingComponents, train: DeviceData, rows: Tensor, loss_scale: float, max_rows: int
-) -> Tensor:
+def _compute_gradients(components: TrainingComponents, rows: Tensor, loss_scale: float, max_rows: int) -> Tensor:
     """Run forward, loss and backward for the rows; leave the gradient of their mean loss with the weights.
 
     Args:
         components: The components of the training.
-        train: All rows to train on.
         rows: Indices of this process's rows of the batch.
         loss_scale: Factor of the mean loss.
         max_rows: Rows of one forward pass; the gradients of several passes add up to the same.
@@ -283,14 +274,14 @@ def _compute_gradients(
         The mean loss times ``loss_scale`` [].
     """
     if components.dense and len(rows) <= max_rows:
-        batch = train.select(rows)
+        batch = components.train.select(rows)
         (inputs,) = batch.inputs
         return components.dense.forward_backward(inputs, batch.target, loss_scale)
     zero_gradients(components)
     scale = torch.tensor(loss_scale / max(1, len(rows)), device=components.device)
     total = torch.zeros((), device=components.device)
     for micro_batch in torch.split(rows, max_rows) if len(rows) > max_rows else (rows,):
-        batch = mix_up(components, train.select(micro_batch))
+        batch = mix_up(components, components.train.select(micro_batch))
         outputs = forward(components, batch.inputs)
         loss = compute_losses(components, outputs, batch).sum()
         backward(components, loss, scale)

@@ -13,6 +13,7 @@ from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.training.algorithm import RunContext, TrainingTask
 from pipeline.training.distributed.strategy import Strategy
 from pipeline.training.loop.dense import Dense
+from pipeline.training.loop.device_data import DeviceData
 from pipeline.training.loop.dp_sgd import DpSgd
 from pipeline.training.loop.losses import Loss
 from pipeline.training.optim.optimizers import WeightOptimizer
@@ -40,6 +41,8 @@ class TrainingComponents:
         strategy: How several processes share the work.
         dp_sgd: Differential privacy; None: the training is not private.
         dense: The network, where its gradient is computed without autograd; else None.
+        train: The training rows.
+        validation: The validation rows.
     """
 
     config: NetworkConfig
@@ -53,6 +56,8 @@ class TrainingComponents:
     strategy: Strategy
     dp_sgd: DpSgd | None
     dense: Dense | None
+    train: DeviceData
+    validation: DeviceData
 
     @property
     def device(self) -> str:

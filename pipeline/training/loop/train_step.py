@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import Rows
 from pipeline.training.distributed.batch_norm import batch_norms
+from pipeline.training.loop.device_data import DeviceBatch
 from pipeline.training.loop.inference import to_predictions
-from pipeline.training.loop.inputs import InputReader, Inputs, split_blocks
+from pipeline.training.loop.inputs import split_blocks
 from pipeline.training.loop.losses import member_mean
 from pipeline.training.loop.metrics import epoch_metric
 from pipeline.training.loop.state import TrainingComponents, TrainingState
 
 __all__ = [
-    "DeviceBatch",
-    "DeviceData",
     "add_penalty_gradients",
     "backward",
     "clip_gradients",
@@ -35,75 +32,6 @@ __all__ = [
 
 T = TypeVar("T")
 _OUT_OF_MEMORY = "memory ran out"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceBatch:
-    """Rows of one forward pass, on the device.
-
-    Args:
-        inputs: Inputs of the network, each [rows, ...].
-        target: Class numbers or standardized values [rows].
-        weight: Weight of each row [rows]; None: all alike.
-        mixed_with: Index of the row that mixup mixes each row with [rows]; None: there is no mixup.
-        mix: Fraction of each row itself in mixup []; None: there is no mixup.
-    """
-
-    inputs: list[Tensor]
-    target: Tensor
-    weight: Tensor | None
-    mixed_with: Tensor | None = None
-    mix: Tensor | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DeviceData:
-    """All rows of a split, on the device where it has room for them, else in main memory.
-
-    Args:
-        inputs: Inputs of the network by name, each [rows, ...].
-        target: Class numbers or standardized values [rows].
-        weight: Weight of each row [rows]; None: all alike.
-        device: Device of the batches.
-    """
-
-    inputs: Inputs
-    target: Tensor
-    weight: Tensor | None
-    device: str
-
-    @classmethod
-    def of(cls, reads: InputReader, rows: Rows, device: str) -> Self:
-        """Read rows into tensors, and move them to the device if they fit."""
-        target = torch.from_numpy(rows.target)
-        target = target.to(torch.float32 if target.is_floating_point() else torch.int64)
-        weight = None if rows.weight is None else torch.from_numpy(rows.weight)
-        data = cls(inputs=reads(rows), target=target, weight=weight, device=device)
-        try:
-            return data._moved()
-        except torch.OutOfMemoryError:  # each batch is moved when it is needed
-            return data
-
-    def __len__(self) -> int:
-        return len(self.target)
-
-    def select(self, rows: Tensor) -> DeviceBatch:
-        """Return a batch of rows, on the device."""
-        indices = rows.to(self.target.device)
-        # A third of the time that tensor[indices] takes.
-        return DeviceBatch(
-            inputs=[tensor.index_select(0, indices).to(self.device) for tensor in self.inputs.values()],
-            target=self.target.index_select(0, indices).to(self.device),
-            weight=None if self.weight is None else self.weight.index_select(0, indices).to(self.device),
-        )
-
-    def _moved(self) -> Self:
-        return type(self)(
-            inputs={name: tensor.to(self.device) for name, tensor in self.inputs.items()},
-            target=self.target.to(self.device),
-            weight=None if self.weight is None else self.weight.to(self.device),
-            device=self.device,
-        )
 
 
 def zero_gradients(components: TrainingComponents) -> None:
@@ -189,9 +117,9 @@ def _parameters_with_gradient(components: TrainingComponents) -> list[Tensor]:
     return [parameter for parameter in components.optimizer.parameters if parameter.grad is not None]
 
 
-def evaluate(components: TrainingComponents, data: DeviceData, max_rows: int) -> tuple[Tensor, dict[str, float]]:
-    """Return the mean loss and the plan's metric of held-out rows; the members of an ensemble predict together."""
-    task = components.task
+def evaluate(components: TrainingComponents, max_rows: int) -> tuple[Tensor, dict[str, float]]:
+    """Return loss and metric of the validation rows; the members of an ensemble predict together."""
+    task, data = components.task, components.validation
     components.model.eval()
     with torch.no_grad():
         blocks = [
@@ -242,12 +170,12 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
-def update_bn(components: TrainingComponents, data: DeviceData, state: TrainingState) -> None:
-    """Recompute the statistics of the batch norms over all rows, for averaged weights.
+def update_bn(components: TrainingComponents, state: TrainingState) -> None:
+    """Recompute the statistics of the batch norms over all training rows, for averaged weights.
 
     As torch.optim.swa_utils.update_bn, but in blocks that fit into memory and over the rows of all processes.
     """
-    norms = batch_norms(components.model)
+    data, norms = components.train, batch_norms(components.model)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

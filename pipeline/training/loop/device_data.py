@@ -1,0 +1,83 @@
+"""The rows of a split as tensors, and the batches of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from pipeline.training.algorithm import Rows
+from pipeline.training.loop.inputs import InputReader, Inputs
+
+__all__ = ["DeviceBatch", "DeviceData"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceBatch:
+    """Rows of one forward pass, on the device.
+
+    Args:
+        inputs: Inputs of the network, each [rows, ...].
+        target: Class numbers or standardized values [rows].
+        weight: Weight of each row [rows]; None: all alike.
+        mixed_with: Index of the row that mixup mixes each row with [rows]; None: there is no mixup.
+        mix: Fraction of each row itself in mixup []; None: there is no mixup.
+    """
+
+    inputs: list[Tensor]
+    target: Tensor
+    weight: Tensor | None
+    mixed_with: Tensor | None = None
+    mix: Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeviceData:
+    """All rows of a split, on the device where it has room for them, else in main memory.
+
+    Args:
+        inputs: Inputs of the network by name, each [rows, ...].
+        target: Class numbers or standardized values [rows].
+        weight: Weight of each row [rows]; None: all alike.
+        device: Device of the batches.
+    """
+
+    inputs: Inputs
+    target: Tensor
+    weight: Tensor | None
+    device: str
+
+    @classmethod
+    def of(cls, reads: InputReader, rows: Rows, device: str) -> Self:
+        """Read rows into tensors, and move them to the device if they fit."""
+        target = torch.from_numpy(rows.target)
+        target = target.to(torch.float32 if target.is_floating_point() else torch.int64)
+        weight = None if rows.weight is None else torch.from_numpy(rows.weight)
+        data = cls(inputs=reads(rows), target=target, weight=weight, device=device)
+        try:
+            return data._moved()
+        except torch.OutOfMemoryError:  # each batch is moved when it is needed
+            return data
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+    def select(self, rows: Tensor) -> DeviceBatch:
+        """Return a batch of rows, on the device."""
+        indices = rows.to(self.target.device)
+        # A third of the time that tensor[indices] takes.
+        return DeviceBatch(
+            inputs=[tensor.index_select(0, indices).to(self.device) for tensor in self.inputs.values()],
+            target=self.target.index_select(0, indices).to(self.device),
+            weight=None if self.weight is None else self.weight.index_select(0, indices).to(self.device),
+        )
+
+    def _moved(self) -> Self:
+        return type(self)(
+            inputs={name: tensor.to(self.device) for name, tensor in self.inputs.items()},
+            target=self.target.to(self.device),
+            weight=None if self.weight is None else self.weight.to(self.device),
+            device=self.device,
+        )
