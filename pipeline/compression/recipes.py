@@ -105,39 +105,27 @@ def _without_context(make: Callable[..., GraphPass], option: Any, context: PassC
 
 
 def _fine_tuned(name: PassName, description: str = "", **options: Any) -> PassStep:
-    return PassStep(name=name, make=partial(_FINE_TUNED[name], **options), description=description, fine_tunes=True)
-
-
-def _prune_weights(context: PassContext, *, sparsity: float, importance: Importance) -> GraphPass:
-    from pipeline.compression.passes.pruning.prune_weights import PruneWeights  # noqa: PLC0415 - torch, which takes a second
-
-    return PruneWeights(context, sparsity=sparsity, importance=importance)
-
-
-def _prune_channels(context: PassContext, *, ratio: float) -> GraphPass:
-    from pipeline.compression.passes.pruning.prune_channels import PruneChannels  # noqa: PLC0415 - torch
-
-    return PruneChannels(context, ratio=ratio)
-
-
-def _share_tuned_weights(context: PassContext, *, bits: int) -> GraphPass:
-    from pipeline.compression.passes.weights.share_tuned_weights import ShareTunedWeights  # noqa: PLC0415 - torch
-
-    return ShareTunedWeights(context, bits=bits)
-
-
-def _fine_tune(context: PassContext) -> GraphPass:
-    from pipeline.compression.passes.fine_tune import FineTune  # noqa: PLC0415 - torch
-
-    return FineTune(context)
-
-
-def _train_for_integers(context: PassContext) -> GraphPass:
-    from pipeline.compression.passes.quantization.quantization_aware import (  # noqa: PLC0415 - torch
-        QuantizationAwareTraining,
+    return PassStep(
+        name=name, make=partial(_make_fine_tuned, name, **options), description=description, fine_tunes=True
     )
 
-    return QuantizationAwareTraining(context)
+
+def _make_fine_tuned(name: PassName, context: PassContext, **options: Any) -> GraphPass:
+    """Make a pass that trains; torch is imported here, which takes a second."""
+    from pipeline.compression.passes.fine_tune import FineTune  # noqa: PLC0415
+    from pipeline.compression.passes.pruning.prune_channels import PruneChannels  # noqa: PLC0415
+    from pipeline.compression.passes.pruning.prune_weights import PruneWeights  # noqa: PLC0415
+    from pipeline.compression.passes.quantization.quantization_aware import QuantizationAwareTraining  # noqa: PLC0415
+    from pipeline.compression.passes.weights.share_tuned_weights import ShareTunedWeights  # noqa: PLC0415
+
+    makers: dict[PassName, Callable[..., GraphPass]] = {
+        "fine_tune": FineTune,
+        "prune_channels": PruneChannels,
+        "quantization_aware_training": QuantizationAwareTraining,
+        "share_weights": ShareTunedWeights,
+        **dict.fromkeys(_IMPORTANCE, PruneWeights),
+    }
+    return makers[name](context, **options)
 
 
 _IMPORTANCE: Mapping[PassName, Importance] = {
@@ -146,13 +134,6 @@ _IMPORTANCE: Mapping[PassName, Importance] = {
     "prune_random": "random",
     "prune_taylor": "taylor",
     "prune_movement": "movement",
-}
-_FINE_TUNED: Mapping[PassName, Callable[..., GraphPass]] = {
-    "fine_tune": _fine_tune,
-    "prune_channels": _prune_channels,
-    "quantization_aware_training": _train_for_integers,
-    "share_weights": _share_tuned_weights,
-    **dict.fromkeys(_IMPORTANCE, _prune_weights),
 }
 _DYNAMIC = tuple(
     PassStep(name="dynamic_int8", make=partial(_without_context, DynamicInt8, config), description=str(config))

@@ -60,14 +60,6 @@ def objective_of(metric: str) -> Objective:
     return "absolute_error" if metric in _ABSOLUTE else "squared_error"
 
 
-def _no_text() -> npt.NDArray[np.object_]:
-    return np.empty((0, 0), object)
-
-
-def _no_image() -> npt.NDArray[np.uint8]:
-    return np.empty((0, 0, 0, 0), np.uint8)
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rows:
     """Encoded rows of a data set (graphs.encoding); a kind of input that the data set lacks has size 0.
@@ -87,8 +79,8 @@ class Rows:
     num: npt.NDArray[np.float32]
     cat: npt.NDArray[np.int64]
     target: npt.NDArray[Any]
-    text: npt.NDArray[np.object_] = field(default_factory=_no_text)
-    image: npt.NDArray[np.uint8] = field(default_factory=_no_image)
+    text: npt.NDArray[np.object_] = field(default_factory=lambda: np.empty((0, 0), object))
+    image: npt.NDArray[np.uint8] = field(default_factory=lambda: np.empty((0, 0, 0, 0), np.uint8))
     weight: npt.NDArray[np.float32] | None = None
     group: npt.NDArray[np.uint64] | None = None
     time: npt.NDArray[np.float64] | None = None

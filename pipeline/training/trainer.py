@@ -55,14 +55,6 @@ __all__ = ["Trainer"]
 Floats = npt.NDArray[np.floating[Any]]
 
 
-def _no_checkpoints(candidate: Candidate) -> Checkpoints:
-    return NoCheckpoints()
-
-
-def _unwatched(candidate: Candidate, point: Mapping[str, float]) -> None:
-    """Discard a point of a learning curve."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Trainer:
     """Trains the candidates of one run.
@@ -97,8 +89,8 @@ class Trainer:
     class_weights: Literal["balanced"] | Mapping[str, float] | None = None
     threshold_rule: ThresholdRule | None = None
     deadline: float = math.inf
-    checkpoints: Callable[[Candidate], Checkpoints] = _no_checkpoints
-    watch: Callable[[Candidate, Mapping[str, float]], None] = _unwatched
+    checkpoints: Callable[[Candidate], Checkpoints] = lambda candidate: NoCheckpoints()
+    watch: Callable[[Candidate, Mapping[str, float]], None] = lambda candidate, point: None
     code: Path | None = None
     base: PretrainedModel | None = None
     process: Process = field(default_factory=Process)

@@ -15,7 +15,7 @@ from pipeline.evaluation.decision.temperature import calibrate, fit_temperature,
 from pipeline.evaluation.decision.threshold import label_quality, tune_threshold
 from pipeline.evaluation.predictions import Predictions
 
-__all__ = ["Decided", "FittedDecision", "calibration_error", "decide", "fit_decision"]
+__all__ = ["Decided", "calibration_error", "decide", "fit_decision"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
@@ -26,30 +26,23 @@ _BAG_TEMPERATURE = 1.2  # of a mean of five models beside each of them, about (d
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FittedDecision:
-    """The fitted decision.
-
-    Args:
-        decision: Fitted to all rows, and served.
-        predictions: Predictions of each row by a decision that was fitted to other rows.
-    """
-
-    decision: Decision
-    fit: DecisionFit
-    predictions: Predictions
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Decided:
-    """The result of a decision.
+    """Predictions by a decision.
 
     Args:
-        predictions: Predictions to measure.
-        fields: Fields of a TrainedCandidate; empty if there is no decision.
+        predictions: Predictions to measure: of each row by a decision that was fitted to other rows.
+        decision: Decision that is fitted to all rows, and served; None: there is none.
+        fit: What the decision changes; None: there is none.
     """
 
     predictions: Predictions
-    fields: dict[str, Any]
+    decision: Decision | None = None
+    fit: DecisionFit | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of a TrainedCandidate; empty if there is no decision."""
+        return {} if self.decision is None else {"decision": self.decision, "decision_fit": self.fit}
 
 
 def decide(  # noqa: PLR0913 - what is decided, and by what
@@ -64,11 +57,10 @@ def decide(  # noqa: PLR0913 - what is decided, and by what
 ) -> Decided:
     """Find the decision of a classification, as ``fit_decision`` does; of others, and without a rule, there is none."""
     if signature.task != "classification" or signature.is_multilabel or rule is None:
-        return Decided(predictions=predictions, fields={})
-    fitted = fit_decision(
+        return Decided(predictions=predictions)
+    return fit_decision(
         signature, truth, predictions.probabilities, rule=rule, weight=weight, calibrates=calibrates, is_bag=is_bag
     )
-    return Decided(predictions=fitted.predictions, fields={"decision": fitted.decision, "decision_fit": fitted.fit})
 
 
 def fit_decision(  # noqa: PLR0913 - what is decided, and by what
@@ -80,7 +72,7 @@ def fit_decision(  # noqa: PLR0913 - what is decided, and by what
     weight: Floats | None = None,
     calibrates: bool = True,
     is_bag: bool = False,
-) -> FittedDecision:
+) -> Decided:
     """Find the temperature, and the threshold where ``rule`` says so.
 
     Probabilities are calibrated only where that lowers the log loss of rows that the temperature was not fitted to:
@@ -118,7 +110,7 @@ def fit_decision(  # noqa: PLR0913 - what is decided, and by what
     else:
         by_threshold = labels
     served = calibrate(probabilities, temperature)
-    return FittedDecision(
+    return Decided(
         decision=Decision(temperature=temperature, threshold=rows.threshold(served)),
         fit=DecisionFit(
             rows=len(truth),

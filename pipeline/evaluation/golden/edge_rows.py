@@ -29,7 +29,8 @@ def edge_rows(features: pl.DataFrame, signature: Signature) -> pl.DataFrame:
     columns = signature.columns
     texts = [column.name for column in columns if column.kind in ("categorical", "text")]
     features = features.select(column.name for column in columns).with_columns(pl.col(texts).cast(pl.String))
-    edges = (_missing(features, columns), _unknown(columns), _least(features, columns), _greatest(features, columns))
+    extremes = (_extreme(features, columns, greatest=greatest) for greatest in (False, True))
+    edges = (_missing(features, columns), _unknown(columns), *extremes)
     first = features.head(1)
     rows = pl.concat([first.with_columns(*expressions) for expressions in (*edges, _far(features, columns))])
     return rows.unique(maintain_order=True).join(first, on=features.columns, how="anti", nulls_equal=True)
@@ -47,22 +48,14 @@ def _unknown(columns: Sequence[Column]) -> Iterator[pl.Expr]:
             yield pl.lit(UNKNOWN_CATEGORY if column.kind == "categorical" else "").alias(column.name)
 
 
-def _least(features: pl.DataFrame, columns: Sequence[Column]) -> Iterator[pl.Expr]:
+def _extreme(features: pl.DataFrame, columns: Sequence[Column], *, greatest: bool) -> Iterator[pl.Expr]:
+    """Yield the least or greatest value of each ordered column, and a black or white image."""
     for column in columns:
         values = features[column.name]
         if column.kind in _ORDERED:
-            yield pl.lit(values.min(), dtype=values.dtype).alias(column.name)
+            yield pl.lit(values.max() if greatest else values.min(), dtype=values.dtype).alias(column.name)
         elif column.kind == "image":
-            yield pl.lit(b"\x00" * len(values[0])).alias(column.name)
-
-
-def _greatest(features: pl.DataFrame, columns: Sequence[Column]) -> Iterator[pl.Expr]:
-    for column in columns:
-        values = features[column.name]
-        if column.kind in _ORDERED:
-            yield pl.lit(values.max(), dtype=values.dtype).alias(column.name)
-        elif column.kind == "image":
-            yield pl.lit(b"\xff" * len(values[0])).alias(column.name)
+            yield pl.lit((b"\xff" if greatest else b"\x00") * len(values[0])).alias(column.name)
 
 
 def _far(features: pl.DataFrame, columns: Sequence[Column]) -> Iterator[pl.Expr]:
