@@ -310,8 +310,9 @@ class Algorithm(Generic[ConfigT]):
     Args:
         spec: Static description, which the planner reads.
         config: Class of its hyper-parameters.
-        tolerance: Largest difference allowed between predictions of the library and of the ONNX file.
         train: Trains one model. It raises CandidateFailedError if the settings or the rows do not allow for it.
+        tolerance: Largest difference allowed between predictions of the library and of the ONNX file, which has the
+            same float32 sums in another order.
         no_int8: Why the model is not quantized to int8; empty: it may be.
         log_links: Objectives whose predictions are logarithms (features.target_transform).
         train_stacked: Trains several configs at once, which takes less time than one after the other; it returns None
@@ -320,8 +321,8 @@ class Algorithm(Generic[ConfigT]):
 
     spec: AlgorithmSpec
     config: type[ConfigT]
-    tolerance: float
     train: Callable[[ConfigT, TrainingTask, RunContext], FittedModel]
+    tolerance: float = 1e-4
     no_int8: str = ""
     log_links: tuple[Objective, ...] = ()
     train_stacked: Callable[[Sequence[ConfigT], TrainingTask, RunContext], Sequence[FittedModel] | None] | None = None

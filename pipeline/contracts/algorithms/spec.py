@@ -52,10 +52,10 @@ class AlgorithmSpec(Record):
     """Static description of an algorithm, used by the planner."""
 
     name: str
-    tasks: tuple[Task, ...]
+    tasks: tuple[Task, ...] = ("classification", "regression")
     supported_inputs: tuple[Input, ...]  # a data set must have one of them
     required_inputs: tuple[Input, ...] = ()  # a data set must have each of them
-    queue: Literal["cpu", "gpu"]  # that it profits from
+    queue: Literal["cpu", "gpu"] = "cpu"  # that it profits from
     strengths: str  # the reason that a plan gives for it
     hyperparameters: tuple[Hyperparameter, ...]
     overrides: tuple[SettingsOverride, ...] = ()

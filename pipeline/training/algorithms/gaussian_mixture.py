@@ -65,7 +65,6 @@ ALGORITHM = Algorithm(
         name="gaussian_mixture",
         tasks=("clustering",),
         supported_inputs=("num", "cat"),
-        queue="cpu",
         strengths="clusters of different sizes and orientations, with membership probabilities",
         hyperparameters=GaussianMixtureConfig.describe(),
         cost=Cost(
@@ -79,6 +78,5 @@ ALGORITHM = Algorithm(
         training_order=20,
     ),
     no_int8="densities saturate, so rounding to integers would move rows to other clusters",
-    tolerance=1e-4,  # float32 coordinates move rows between two clusters
     train=_train,
 )

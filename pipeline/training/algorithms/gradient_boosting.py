@@ -203,9 +203,7 @@ ALGORITHM = Algorithm(
     config=GradientBoostingConfig,
     spec=AlgorithmSpec(
         name="gradient_boosting",
-        tasks=("classification", "regression"),
         supported_inputs=("num", "cat"),
-        queue="cpu",
         strengths="usually the best on tables; early-stopped on held-out rows",
         hyperparameters=GradientBoostingConfig.describe(),
         overrides=(
@@ -240,6 +238,5 @@ ALGORITHM = Algorithm(
     ),
     no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
     log_links=("poisson", "tweedie"),
-    tolerance=1e-4,  # sums of a thousand leaves in float32, where LightGBM has float64
     train=with_text_features(_train),
 )

@@ -56,7 +56,6 @@ ALGORITHM = Algorithm(
         name="k_means",
         tasks=("clustering",),
         supported_inputs=("num", "cat"),
-        queue="cpu",
         strengths="round clusters of similar size, for any number of rows",
         hyperparameters=KMeansConfig.describe(),
         cost=Cost(
@@ -70,6 +69,5 @@ ALGORITHM = Algorithm(
         training_order=10,
     ),
     no_int8="the distances to a few centers are one small matrix, and integers would add more than they save",
-    tolerance=1e-4,  # float32 coordinates move rows between two clusters
     train=_train,
 )

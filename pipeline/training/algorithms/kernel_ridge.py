@@ -90,9 +90,7 @@ ALGORITHM = Algorithm(
     config=KernelRidgeConfig,
     spec=AlgorithmSpec(
         name="kernel_ridge",
-        tasks=("classification", "regression"),
         supported_inputs=("num", "cat"),
-        queue="cpu",
         strengths="few rows: smooth predictions in closed form, the kernel width chosen by leave-one-out",
         hyperparameters=KernelRidgeConfig.describe(),
         cost=Cost(
@@ -109,6 +107,5 @@ ALGORITHM = Algorithm(
         training_order=15,
     ),
     no_int8="its sums of many large kernels of both signs need exact numbers",
-    tolerance=1e-4,  # the graph computes in float64, and returns float32
     train=with_text_features(_train),
 )

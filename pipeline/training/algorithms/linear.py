@@ -66,9 +66,7 @@ ALGORITHM = Algorithm(
     config=LinearConfig,
     spec=AlgorithmSpec(
         name="linear",
-        tasks=("classification", "regression"),
         supported_inputs=("num", "cat"),
-        queue="cpu",
         strengths="as the baseline; small and fast",
         hyperparameters=LinearConfig.describe(),
         cost=Cost(
@@ -84,6 +82,5 @@ ALGORITHM = Algorithm(
         training_order=10,
     ),
     no_int8="a linear model is one small matrix, and integer operators would add more than it saves",
-    tolerance=1e-4,  # float32 sums over as many columns as there are categories
     train=with_text_features(_train),
 )

@@ -60,7 +60,6 @@ ALGORITHM = Algorithm(
     config=MlpConfig,
     spec=AlgorithmSpec(
         name="mlp",
-        tasks=("classification", "regression"),
         supported_inputs=("num", "cat", "image"),
         queue="gpu",
         strengths="a network with embeddings for categories; can be quantized to int8",
@@ -95,7 +94,6 @@ ALGORITHM = Algorithm(
         training_order=60,
     ),
     log_links=("poisson",),
-    tolerance=1e-4,  # the same float32 sums in another order
     train=with_text_features(_train),
     train_stacked=_train_stacked,
 )

@@ -49,7 +49,6 @@ ALGORITHM = Algorithm(
     config=ModelPyConfig,
     spec=AlgorithmSpec(
         name="model_py",
-        tasks=("classification", "regression"),
         supported_inputs=("num", "cat", "image"),
         queue="gpu",
         strengths="your own architecture from model.py",
@@ -58,6 +57,5 @@ ALGORITHM = Algorithm(
         is_network=True,
         training_order=90,
     ),
-    tolerance=1e-4,  # the same float32 sums in another order
     train=_train,
 )

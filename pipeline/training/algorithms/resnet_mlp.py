@@ -37,7 +37,6 @@ ALGORITHM = Algorithm(
     config=ResNetMlpConfig,
     spec=AlgorithmSpec(
         name="resnet_mlp",
-        tasks=("classification", "regression"),
         supported_inputs=("num", "cat"),
         queue="gpu",
         strengths="a deeper network with residual blocks (Gorishniy et al. 2021)",
@@ -63,6 +62,5 @@ ALGORITHM = Algorithm(
         training_order=65,
     ),
     log_links=("poisson",),
-    tolerance=1e-4,  # the same float32 sums in another order
     train=_train,
 )

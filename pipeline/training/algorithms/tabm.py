@@ -47,7 +47,6 @@ ALGORITHM = Algorithm(
     config=TabMConfig,
     spec=AlgorithmSpec(
         name="tabm",
-        tasks=("classification", "regression"),
         supported_inputs=("num", "cat"),
         queue="gpu",
         strengths="usually the best network on tables: an ensemble with shared weights; helps a blend with trees",
@@ -74,6 +73,5 @@ ALGORITHM = Algorithm(
         training_order=70,
     ),
     log_links=("poisson",),
-    tolerance=1e-4,  # the same float32 sums in another order
     train=_train,
 )

@@ -79,9 +79,7 @@ ALGORITHM = Algorithm(
     config=TextScoreConfig,
     spec=AlgorithmSpec(
         name="text_linear",
-        tasks=("classification", "regression"),
         supported_inputs=("text", "num", "cat"),
-        queue="cpu",
         strengths="texts: words and word pairs, letter n-grams; small, fast, hard to beat with few texts",
         hyperparameters=TextScoreConfig.describe(),
         cost=Cost(
@@ -101,6 +99,5 @@ ALGORITHM = Algorithm(
         training_order=15,
     ),
     no_int8="a linear model over words is one small matrix, and integers would add more than they save",
-    tolerance=1e-4,  # hundreds of float32 weights are summed
     train=_train,
 )

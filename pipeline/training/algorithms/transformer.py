@@ -108,7 +108,6 @@ ALGORITHM = Algorithm(
     config=TransformerConfig,
     spec=AlgorithmSpec(
         name="transformer",
-        tasks=("classification", "regression"),
         supported_inputs=("text", "num", "cat"),
         queue="gpu",
         strengths="many texts in which word order matters; can be quantized to int8",
@@ -146,6 +145,5 @@ ALGORITHM = Algorithm(
         training_order=70,
     ),
     log_links=("poisson",),
-    tolerance=1e-4,  # the same float32 sums in another order
     train=_train,
 )

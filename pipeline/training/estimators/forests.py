@@ -77,9 +77,7 @@ def forest_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
         config=config,
         spec=AlgorithmSpec(
             name=name,
-            tasks=("classification", "regression"),
             supported_inputs=("num", "cat"),
-            queue="cpu",
             strengths=strengths,
             hyperparameters=config.describe(),
             cost=cost,
@@ -88,7 +86,6 @@ def forest_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
             training_order=training_order,
         ),
         no_int8="trees compare columns with thresholds: there are no weight matrices to quantize",
-        tolerance=1e-4,  # hundreds of float32 shares are summed
         train=with_text_features(train),
     )
 

@@ -71,7 +71,6 @@ def image_algorithm(  # noqa: PLR0913 - what the networks differ in, all keyword
         config=config,
         spec=AlgorithmSpec(
             name=name,
-            tasks=("classification", "regression"),
             supported_inputs=("image",),
             required_inputs=("image",),
             queue="gpu",
@@ -88,7 +87,6 @@ def image_algorithm(  # noqa: PLR0913 - what the networks differ in, all keyword
             training_order=training_order,
         ),
         log_links=("poisson",),
-        tolerance=1e-4,  # the same float32 sums in another order
         train=train,
     )
 
