@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
-from pipeline.contracts.algorithms.network_config import NetworkConfig
+from pipeline.contracts.algorithms.network_config import LossName, NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import TrainingTask
 from pipeline.training.loop.inference import to_predictions
 
-__all__ = ["LOSSES", "Loss", "make_loss", "member_mean", "outputs_of", "quantiles_of"]
+__all__ = ["Loss", "make_loss", "member_mean", "outputs_of", "quantiles_of"]
 
 Loss = Callable[[Tensor, Tensor], Tensor]  # outputs [batch, outputs], target [batch] -> [batch]
 
 _functional = nn.functional
 _DEFAULT_QUANTILES = (0.05, 0.5, 0.95)
+_OF_CLASSES = frozenset({"cross_entropy", "focal"})
+_OF_OBJECTIVES: Mapping[str, LossName | Literal["poisson"]] = MappingProxyType(
+    {"squared_error": "mse", "absolute_error": "mae", "relative_error": "mae", "poisson": "poisson"}
+)
 
 
 def quantiles_of(config: NetworkConfig, task: TrainingTask) -> tuple[float, ...]:
@@ -43,9 +48,9 @@ def make_loss(config: NetworkConfig, task: TrainingTask) -> Loss:
     """
     name = config.loss or ("cross_entropy" if task.classes else _OF_OBJECTIVES[task.loss])
     if (name in _OF_CLASSES) != bool(task.classes):
-        fitting = ", ".join(loss for loss in LOSSES if (loss in _OF_CLASSES) == bool(task.classes))
+        fitting = ", ".join(loss for loss in get_args(LossName) if (loss in _OF_CLASSES) == bool(task.classes))
         raise CandidateFailedError(f"the loss '{name}' is not for {task.kind}: one of {fitting} is expected")
-    row_loss = partial(LOSSES.get(name, _poisson), config)
+    row_loss = _make_row_loss(name, config)
     quantiles = quantiles_of(config, task)
     return partial(_mean_over_members, row_loss if task.classes else partial(_add_quantile_losses, row_loss, quantiles))
 
@@ -82,59 +87,33 @@ def _add_quantile_losses(row_loss: Loss, quantiles: tuple[float, ...], outputs: 
     return losses + _pinball(outputs[:, 1:], target.unsqueeze(1), outputs.new_tensor(quantiles)).mean(dim=1)
 
 
-def _cross_entropy(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
-    """Return the cross-entropy with ``label_smoothing`` (Szegedy et al. 2016)."""
-    smoothing = config.label_smoothing
-    return _functional.cross_entropy(outputs, target, reduction="none", label_smoothing=smoothing)
+def _make_row_loss(name: LossName | Literal["poisson"], config: NetworkConfig) -> Loss:  # noqa: PLR0911 - one a loss
+    """Return a loss of outputs [batch, classes] or values [batch], with one number per row."""
+    match name:
+        case "cross_entropy":
+            return partial(_functional.cross_entropy, reduction="none", label_smoothing=config.label_smoothing)
+        case "focal":
+            return partial(_focal, float(config.focal_gamma))
+        case "mse":
+            return partial(_functional.mse_loss, reduction="none")
+        case "mae":
+            return partial(_functional.l1_loss, reduction="none")
+        case "huber":
+            return partial(_functional.huber_loss, reduction="none", delta=config.huber_delta)
+        case "poisson":  # the output is the logarithm of the rate
+            return partial(_functional.poisson_nll_loss, log_input=True, reduction="none")
+        case "quantile":  # the value is the median
+            return lambda outputs, target: _pinball(outputs, target, outputs.new_tensor(0.5))
 
 
-def _focal(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
+def _focal(gamma: float, outputs: Tensor, target: Tensor) -> Tensor:
     """Return (1 - p)^gamma of the cross-entropy: confident predictions weigh less (Lin et al. 2017)."""
     entropy = _functional.cross_entropy(outputs, target, reduction="none")
     surprise = torch.expm1(-entropy).neg().clamp_min(0)  # rounding may leave it below
-    return surprise.pow(float(config.focal_gamma)) * entropy
-
-
-def _mse(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
-    return _functional.mse_loss(outputs, target, reduction="none")
-
-
-def _mae(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
-    return _functional.l1_loss(outputs, target, reduction="none")
-
-
-def _huber(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
-    """Return the error squared up to ``huber_delta``, absolute beyond (Huber 1964)."""
-    return _functional.huber_loss(outputs, target, reduction="none", delta=config.huber_delta)
-
-
-def _poisson(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
-    """Return the Poisson negative log-likelihood up to a constant; the output is the logarithm of the rate."""
-    return _functional.poisson_nll_loss(outputs, target, log_input=True, reduction="none")
-
-
-def _quantile(config: NetworkConfig, outputs: Tensor, target: Tensor) -> Tensor:
-    """Return the pinball loss of the median, which is the predicted value."""
-    return _pinball(outputs, target, outputs.new_tensor(0.5))
+    return surprise.pow(gamma) * entropy
 
 
 def _pinball(outputs: Tensor, target: Tensor, quantiles: Tensor) -> Tensor:
     """Return the pinball loss, whose minimum is the quantile (Koenker and Bassett 1978)."""
     shortfall = target - outputs
     return torch.maximum(quantiles * shortfall, (quantiles - 1) * shortfall)
-
-
-_OF_CLASSES = frozenset({"cross_entropy", "focal"})
-_OF_OBJECTIVES = MappingProxyType(
-    {"squared_error": "mse", "absolute_error": "mae", "relative_error": "mae", "poisson": "poisson"}
-)
-LOSSES: Mapping[str, Callable[[NetworkConfig, Tensor, Tensor], Tensor]] = MappingProxyType(
-    {
-        "cross_entropy": _cross_entropy,
-        "focal": _focal,
-        "mse": _mse,
-        "mae": _mae,
-        "huber": _huber,
-        "quantile": _quantile,
-    }
-)

@@ -1,18 +1,13 @@
-"""Learning-rate schedules: factors of the learning rate, as stateless functions of the epochs trained so far.
-
-Each takes the config, ``epochs`` (trained so far, with fractions) and ``losses`` (the validation loss of each whole
-epoch).
-"""
+"""Learning-rate schedules: factors of the learning rate, as stateless functions of the epochs trained so far."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 
-__all__ = ["SCHEDULES", "lr_factor"]
+__all__ = ["lr_factor"]
 
 _WARMUP = 0.1  # default fraction of all steps of the schedule ``warmup``
 _WARMUP_START = 0.01  # epochs of the warm-up that count as done at first: a rate of 0 would waste a step
@@ -31,12 +26,30 @@ def lr_factor(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> 
     References:
         Goyal et al. 2017, Accurate, Large Minibatch SGD (warm-up).
     """
-    name = config.schedule
-    factor = SCHEDULES[name](config, epochs, losses)
-    warmup_fraction = config.warmup
-    if not warmup_fraction or name in ("warmup", "one_cycle"):
+    factor = _scheduled_factor(config, epochs, losses)
+    if not config.warmup or config.schedule in ("warmup", "one_cycle"):
         return factor
-    return factor * _ramp(config, epochs, float(warmup_fraction))
+    return factor * _ramp(config, epochs, float(config.warmup))
+
+
+def _scheduled_factor(  # noqa: PLR0911 - one a schedule
+    config: NetworkConfig, epochs: float, losses: Sequence[float]
+) -> float:
+    match config.schedule:
+        case "constant":
+            return 1.0
+        case "step":
+            return float(config.decay ** (math.floor(epochs) // config.step_epochs))
+        case "exponential":
+            return float(config.decay ** (epochs / config.step_epochs))
+        case "cosine":  # half a cosine (Loshchilov and Hutter 2017, without restarts)
+            return (1 + math.cos(math.pi * min(1.0, epochs / config.epochs))) / 2
+        case "warmup":
+            return _ramp(config, epochs, config.warmup or _WARMUP)
+        case "one_cycle":
+            return _one_cycle(config, epochs)
+        case "plateau":
+            return _plateau(config, losses)
 
 
 def _ramp(config: NetworkConfig, epochs: float, fraction: float) -> float:
@@ -44,31 +57,7 @@ def _ramp(config: NetworkConfig, epochs: float, fraction: float) -> float:
     return min(1.0, (epochs + _WARMUP_START) / (fraction * float(config.epochs) + _WARMUP_START))
 
 
-def _constant(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
-    return 1.0
-
-
-def _step(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
-    """Multiply by ``decay`` after every ``step_epochs`` epochs."""
-    return float(config.decay ** (math.floor(epochs) // config.step_epochs))
-
-
-def _exponential(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
-    """Multiply by ``decay`` over every ``step_epochs`` epochs, continuously."""
-    return float(config.decay ** (epochs / config.step_epochs))
-
-
-def _cosine(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
-    """Fall to 0 along half a cosine (Loshchilov and Hutter 2017, without restarts)."""
-    return (1 + math.cos(math.pi * min(1.0, epochs / config.epochs))) / 2
-
-
-def _warmup(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
-    """Rise to 1 and stay there."""
-    return _ramp(config, epochs, config.warmup or _WARMUP)
-
-
-def _one_cycle(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
+def _one_cycle(config: NetworkConfig, epochs: float) -> float:
     """Rise from 1/25 to 1 and fall to almost 0, along cosines (Smith and Topin 2018)."""
     rise = (config.warmup or _RISE_FRACTION) * config.epochs
     if epochs < rise:
@@ -80,7 +69,7 @@ def _interpolate(first: float, last: float, fraction: float) -> float:
     return last + (first - last) * (1 + math.cos(math.pi * fraction)) / 2
 
 
-def _plateau(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
+def _plateau(config: NetworkConfig, losses: Sequence[float]) -> float:
     """Multiply by ``decay`` after more than ``step_epochs`` epochs without a better validation loss.
 
     As torch's ReduceLROnPlateau with ``patience=step_epochs`` and ``threshold=0``.
@@ -91,16 +80,3 @@ def _plateau(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> f
         if bad_epochs > config.step_epochs:
             rate, bad_epochs = rate * config.decay, 0
     return rate
-
-
-SCHEDULES: Mapping[str, Callable[[NetworkConfig, float, Sequence[float]], float]] = MappingProxyType(
-    {
-        "constant": _constant,
-        "step": _step,
-        "exponential": _exponential,
-        "cosine": _cosine,
-        "warmup": _warmup,
-        "one_cycle": _one_cycle,
-        "plateau": _plateau,
-    }
-)

@@ -11,9 +11,8 @@ from typing import Any, get_args
 import pytest
 from torch import nn
 
-from pipeline.contracts.algorithms.network_config import OptimizerName
+from pipeline.contracts.algorithms.network_config import OptimizerName, ScheduleName
 from pipeline.training.algorithm import RunContext
-from pipeline.training.optim.schedules import SCHEDULES
 from tests.fakes.networks import Fragile, Kept, flat, learn, task, weights
 
 
@@ -36,7 +35,7 @@ def _taken_back(kept: Kept, *, at_save: int, **settings: Any) -> None:
 
 CASES = [
     *({"optimizer": name} for name in get_args(OptimizerName)),
-    *({"schedule": name, "step_epochs": 1} for name in SCHEDULES),
+    *({"schedule": name, "step_epochs": 1} for name in get_args(ScheduleName)),
     *({"averaging": name, "epochs": 5} for name in ("ema", "swa")),
     {"batching": "random", "batch_size": (4, 20)},
     {"batching": "growing", "batch_size": (4, 20)},

@@ -1,18 +1,17 @@
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from pipeline.contracts.algorithms.network_config import LossName
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import Rows
 from pipeline.training.loop.inference import InferenceModule
 from pipeline.training.loop.inputs import columns
-from pipeline.training.loop.losses import LOSSES, make_loss, outputs_of, quantiles_of
+from pipeline.training.loop.losses import make_loss, outputs_of, quantiles_of
 from tests.fakes.networks import SMALL, flat, learn, small, task
 
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.0, 3.0]])
@@ -24,10 +23,6 @@ def _loss(name: str | None, answers: torch.Tensor, target: torch.Tensor, **setti
     training_task = task(classes=0 if target.is_floating_point() else 3)
     result: list[float] = make_loss(small(**{"loss": name, **settings}), training_task)(answers, target).tolist()
     return result
-
-
-def test_the_names_are_those_of_the_job_spec() -> None:
-    assert set(LOSSES) == set(get_args(LossName))
 
 
 def test_focal_without_gamma_is_cross_entropy_and_with_it_forgets_what_is_sure() -> None:

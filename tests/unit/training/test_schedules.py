@@ -1,22 +1,17 @@
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from pipeline.contracts.algorithms.network_config import ScheduleName
-from pipeline.training.optim.schedules import SCHEDULES, lr_factor
+from pipeline.training.optim.schedules import lr_factor
 from tests.fakes.networks import learn, small, task
 
 
 def _at(name: str, epochs: float, losses: tuple[float, ...] = (), **settings: Any) -> float:
     return lr_factor(small(**{"schedule": name, "epochs": 10, **settings}), epochs, losses)
-
-
-def test_the_names_are_those_of_the_job_spec() -> None:
-    assert set(SCHEDULES) == set(get_args(ScheduleName))
 
 
 @pytest.mark.parametrize(
