@@ -168,11 +168,12 @@ class EnsembleBuilder:
             raise CandidateFailedError("training time ran out before the blend was distilled")
         started, out_of_fold = time.perf_counter(), held_out if blended.folds else None
         checkpoints = BagCheckpoints(context.checkpoints)
+        names = list(STUDENTS) if task.classes <= 2 else ["gradient_boosting"]  # fast, with many classes
         students = {
             name: self._distill(
                 name, teacher, task, replace(context, checkpoints=checkpoints.of_fold(number)), out_of_fold
             )
-            for number, name in enumerate(self._algorithms(task))
+            for number, name in enumerate(names)
         }
         sign = 1 if greater_is_better(self._metric) else -1
         predictions = {name: student.predict(task.validation) for name, student in students.items()}
@@ -215,11 +216,6 @@ class EnsembleBuilder:
             out_of_fold,
             settings=self.distillation,
         )
-
-    @staticmethod
-    def _algorithms(task: TrainingTask) -> list[str]:
-        """Return the students' algorithms; with many classes, trees alone, which are fast."""
-        return list(STUDENTS) if task.classes <= 2 else ["gradient_boosting"]
 
     def _write_candidate(  # noqa: PLR0913 - the record's fields
         self,

@@ -64,8 +64,9 @@ def _lost_ensemble(plan: Plan, trained: int) -> Ensemble:
     return Ensemble(not_made=(NotMade(name=plan.ensemble.candidates[0], reason="its job was lost"),))
 
 
-def _skipped_variant(one: NotMade) -> Variant:
-    return Variant(candidate=one.name, algorithm=one.name, precision="fp32", status="not_applicable", reason=one.reason)
+def _skipped_variant(absent: NotMade) -> Variant:
+    name, reason = absent.name, absent.reason
+    return Variant(candidate=name, algorithm=name, precision="fp32", status="not_applicable", reason=reason)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 from pipeline.contracts.algorithms.catalog import catalog
-from pipeline.contracts.algorithms.spec import AlgorithmSpec
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Candidate, Plan, Skipped, TrainingJob, Trials
@@ -166,14 +165,10 @@ def _estimated(case: Case) -> float:
     return math.inf if seconds is None else seconds
 
 
-def _queue(declared: AlgorithmSpec) -> str:
-    return "code" if declared.has_user_code else declared.queue
-
-
 def _planned(case: Case, spec: JobSpec) -> PlannedCandidate:
     seconds = seconds_of(case.declared, case.dataset, case.trials, case.trainings)
-    candidate = _candidate(case, spec)
-    return PlannedCandidate(candidate=candidate, queue=_queue(case.declared), seconds=seconds)
+    queue = "code" if case.declared.has_user_code else case.declared.queue
+    return PlannedCandidate(candidate=_candidate(case, spec), queue=queue, seconds=seconds)
 
 
 def _with_time_share(candidate: Candidate, jobs: tuple[TrainingJob, ...]) -> Candidate:
