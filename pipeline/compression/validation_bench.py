@@ -43,8 +43,8 @@ class ServedFile:
 
     Attributes:
         content: The ONNX file.
-        model: Its session.
-        answers: Its predictions.
+        model: Session of the file.
+        answers: Predictions for the validation rows.
         quality: Metric -> value on the validation rows.
         interval: Metric -> 95 % interval, of the plan's metric.
         rows: The validation rows, with the columns that the file reads.

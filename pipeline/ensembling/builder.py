@@ -51,7 +51,14 @@ _MIN_ASSUMED_LOSS = 2 * TIE  # of the blend's quality, at least, by a student: w
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleBuilder:
-    """``trainer``: as the members' own; its metric chooses. ``distillation``: what the student learns from."""
+    """Builds the blend of some candidates, and a student of it.
+
+    Attributes:
+        trainer: Trainer of the members, whose metric chooses.
+        workdir: Folder for the files of both.
+        report: Receives progress messages of a few words.
+        distillation: Settings of the rows that the student learns from.
+    """
 
     trainer: Trainer
     workdir: Path

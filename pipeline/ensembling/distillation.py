@@ -52,13 +52,13 @@ def distill(  # noqa: PLR0913, PLR0917 - who learns what of whom
 
     Args:
         algorithm: Trains it.
-        config: Of the algorithm.
+        config: Hyper-parameters of the algorithm.
         task: What the teacher was trained for.
         context: Where the student trains.
         teacher: Its predictions, as Student has them.
         out_of_fold: Its predictions for the training rows, then the validation rows, by models that have not learned
             from them; NaN for a row that has none. None: what ``teacher`` predicts for them.
-        settings: Of the rows that it learns from; None: the defaults.
+        settings: Settings of the rows that it learns from; None: the defaults.
     """
     augmented, source_rows = add_new_rows(task.train, settings or Distillation(), seed=task.seed)
     train_predictions, validation_predictions = teacher(augmented), teacher(task.validation)
@@ -108,7 +108,7 @@ def load_teacher(body: onnx.ModelProto, *, classes: int, threads: int) -> Callab
     Args:
         body: Answers with probabilities [rows, classes], or values [rows, 1].
         classes: Number of classes; 0 for regression.
-        threads: Of its session.
+        threads: Threads of its session.
     """
     input_names = {graph_input.name for graph_input in body.graph.input}
     model = OnnxModel(body.SerializeToString(), threads=threads)

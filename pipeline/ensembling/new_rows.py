@@ -26,7 +26,7 @@ def add_new_rows(rows: Rows, settings: Distillation, *, seed: int) -> tuple[Rows
     Args:
         rows: Those that the teacher has learned from; of their inputs numbers and categories alone are changed.
         settings: How many new rows, and how they are made.
-        seed: Of everything that is drawn.
+        seed: Seed of all random numbers.
 
     Returns:
         The rows, and the places in ``rows`` of those that are no new ones.

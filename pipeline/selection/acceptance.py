@@ -13,7 +13,7 @@ def accept(selection: Selection, acceptance: Acceptance) -> Selection:
     """Return the selection with the accepted variant as its winner, which misses no limit that counts.
 
     Args:
-        selection: Of the variants that the accepted one is among; it is ok.
+        selection: Selection whose variants include the accepted one, which is ok.
         acceptance: The decision.
     """
     reason = f"{acceptance.by} accepted {acceptance.variant} of run {acceptance.run}"

@@ -20,8 +20,8 @@ def violations(variant: Variant, metric: str, limits: Limits) -> tuple[str, ...]
 
     Args:
         variant: One that is ok.
-        metric: What ``limits.min_quality`` is of.
-        limits: Of the JobSpec.
+        metric: Metric of ``limits.min_quality``.
+        limits: Limits of the JobSpec.
     """
     return tuple(sentence for sentence, _ in _missed(variant, metric, limits))
 
@@ -31,8 +31,8 @@ def excess(variant: Variant, metric: str, limits: Limits) -> float:
 
     Args:
         variant: One that is ok.
-        metric: What ``limits.min_quality`` is of.
-        limits: Of the JobSpec.
+        metric: Metric of ``limits.min_quality``.
+        limits: Limits of the JobSpec.
     """
     return max((ratio for _, ratio in _missed(variant, metric, limits)), default=0.0)
 

@@ -35,9 +35,9 @@ def select(
     the run otherwise.
 
     Args:
-        variants: Made and measured.
-        metric: The plan's.
-        spec: Its limits.
+        variants: The measured variants.
+        metric: Metric that the plan compares candidates by.
+        spec: JobSpec with the limits and the preference.
         tried: What became of each candidate, for the record.
         notes: What the limits made of the plan, for the record.
 

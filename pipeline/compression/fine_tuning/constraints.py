@@ -236,7 +236,7 @@ def value_counts(sizes: Mapping[str, int], bits: int) -> dict[str, int]:
 
     Args:
         sizes: Weights of each tensor.
-        bits: Of the large ones.
+        bits: Bits of the indices of large tensors.
     """
     small = _SMALL_SHARE * sum(sizes.values())
     return {name: 2 ** min(8, bits + 2 * (size < small)) for name, size in sizes.items()}

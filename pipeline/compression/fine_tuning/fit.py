@@ -74,8 +74,8 @@ def fit(  # noqa: PLR0913 - a loop's parts, each by its name
         config: How it learns.
         budget: The time that it has, of all attempts the last.
         checkpoints: Where its state is kept.
-        report: Is told a few words of how far it is.
-        seed: Of the order of the rows.
+        report: Receives progress messages of a few words.
+        seed: Seed of the order of the rows.
         hints: Features that are learned beside the objective.
     """
     weights = graph.named_weights()
@@ -113,7 +113,7 @@ def fit(  # noqa: PLR0913 - a loop's parts, each by its name
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Lesson:
-    """What a batch teaches: its rows, mixed with others where that is asked for, and what is to be predicted."""
+    """A batch: its rows, mixed with others if mixup is set, and the predictions to learn."""
 
     graph: TorchGraph
     rows: TrainingRows

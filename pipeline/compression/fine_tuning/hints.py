@@ -29,7 +29,7 @@ class FeatureHints(nn.Module):
 
     Attributes:
         name: The value of the graph that is compared.
-        weight: What the error counts beside the loss of the predictions.
+        weight: Weight of the error in the loss.
     """
 
     def __init__(self, teacher: bytes, student: bytes, example: Inputs, *, weight: float) -> None:
@@ -39,7 +39,7 @@ class FeatureHints(nn.Module):
             teacher: The body before it was changed.
             student: The body that is fine-tuned.
             example: Some rows, by which the shapes of the layer's outputs are known.
-            weight: Of the error.
+            weight: Weight of the error in the loss.
 
         Raises:
             NotApplicableError: There is no such layer, or a shape that differs in more than its channels.
@@ -71,7 +71,7 @@ class FeatureHints(nn.Module):
         """Return the weighted error, a scalar.
 
         Args:
-            inputs: Of the rows.
+            inputs: Inputs of the rows.
             values: What the graph that learns computes of them (TorchGraph.compute).
         """
         with torch.no_grad():

@@ -30,7 +30,7 @@ class Objective:
 
     Attributes:
         goals: Probabilities, or values in units of ``scale``.
-        scale: Of each output [outputs]; 1 for probabilities.
+        scale: Standard deviation of each output [outputs]; 1 for probabilities.
         kind: classes: cross-entropy over the outputs; labels: that of each output by itself; values: squared error.
     """
 
@@ -43,7 +43,7 @@ class Objective:
         """Mix what the teacher predicts for ``rows`` with the truth, where it is known.
 
         Args:
-            teacher: Its output [rows, outputs] or [rows].
+            teacher: Output of the teacher [rows, outputs] or [rows].
             rows: The rows.
             several_labels: Whether each output is the probability of a label of its own.
         """
@@ -69,7 +69,7 @@ class Objective:
 
         Args:
             predictions: [rows, outputs].
-            indices: Of the rows.
+            indices: Indices of the rows.
             partners: Indices of rows that these are mixed with.
             mixing_weight: The weight of the rows themselves, beside their partners.
         """

@@ -24,7 +24,7 @@ class PassResult:
 
 
 class GraphPass(ABC):
-    """``requires`` -> ``call`` -> ``ensures``; each raises a CompressionError of its own kind."""
+    """A pass over a graph: ``requires``, then ``call``, then ``ensures``; each raises its kind of CompressionError."""
 
     def __call__(self, model: bytes) -> PassResult:
         """Apply the pass to a serialized model."""

@@ -52,7 +52,7 @@ def narrow_inputs(body: onnx.ModelProto, columns: Collection[InputColumn], prune
 
     Args:
         body: Reads all columns.
-        columns: Of the body.
+        columns: Columns of the body.
         pruned: Names; at least one column of each input that is read stays.
     """
     nodes, inputs, outputs, constants = [], [], [], []

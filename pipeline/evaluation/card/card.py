@@ -68,7 +68,7 @@ class EvaluationContext:
     live: LiveModel | None = None
 
 
-def evaluate(  # noqa: PLR0913 - the doors of a stage, each by its name
+def evaluate(  # noqa: PLR0913 - the inputs of a stage, each by its name
     selection: Selection,
     *,
     run: str,

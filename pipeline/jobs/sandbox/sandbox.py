@@ -120,8 +120,8 @@ def _environment(environment: Mapping[str, str], home: Path) -> dict[str, str]:
 
 @dataclass(kw_only=True)
 class _ProtocolReader:
-    """What is said behind ``token`` is ours, and may still be a user's who read the token: only what has the expected
-    form is taken. What else is printed may be rows, and is counted alone.
+    """Reads the messages of the process, which begin with ``token``. The user's code may have read the token, so only
+    messages of the expected form are taken. All other lines may hold rows: they are only counted.
     """
 
     token: str

@@ -25,7 +25,7 @@ def quantize_layers(graph: onnx.ModelProto, ranges: TensorsData, layers: Collect
 
     Args:
         graph: As prepare_quantization leaves it; it stays as it is.
-        ranges: Of its activations.
+        ranges: Ranges of the activations.
         layers: Names of nodes.
     """
     quantized = onnx.ModelProto()

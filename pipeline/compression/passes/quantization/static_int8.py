@@ -112,8 +112,8 @@ class StaticInt8(GraphPass):
 
         Args:
             graph: The body, prepared.
-            ranges: Of its activations.
-            rows: Those that calibrated.
+            ranges: Ranges of the activations.
+            rows: The calibration rows.
         """
         return self._candidates(graph)
 

@@ -43,8 +43,8 @@ def choose_by_place(group: Ints, step: int, choice: Literal["evenly", "first"]) 
     """Return the factor of each tree's leaves, 0 of those that go: every ``step``-th of a group stays, or the first.
 
     Args:
-        group: Of each tree.
-        step: One of how many trees stays.
+        group: Group of each tree.
+        step: One tree of so many is kept.
         choice: ``evenly`` or ``first``.
     """
     factor = np.zeros(len(group))
@@ -64,8 +64,8 @@ def choose_greedily(
 
     Args:
         trees: Each tree has leaves of its own.
-        group: Of each tree.
-        step: One of how many trees stays.
+        group: Group of each tree.
+        step: One tree of so many is kept.
         features: What the ensemble reads, [rows, columns].
         cache: Where the pursuit of a group stays for the next strength.
     """

@@ -34,8 +34,8 @@ class DistillTrees(GraphPass):
     """Boost a few trees in place of many.
 
     Args:
-        context: Its training rows.
-        count: Trees of each sum.
+        context: Context with the training rows.
+        count: Number of trees of each sum.
     """
 
     def __init__(self, context: PassContext, *, count: int) -> None:

@@ -49,7 +49,7 @@ def read_ensemble_rows(
     """Return what an ensemble reads, [rows, columns], and its sums, [rows, targets], in random order.
 
     Args:
-        context: Its training rows; what was read is kept in its cache.
+        context: Context with the training rows, whose cache keeps the result.
         graph: The body.
         features: The tensor that the ensemble reads.
         trees: The ensemble.

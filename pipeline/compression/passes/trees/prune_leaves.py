@@ -40,8 +40,8 @@ class PruneLeaves(GraphPass):
     """Keep a share of an ensemble's leaves.
 
     Args:
-        context: Its training rows.
-        ratio: Of the leaves, that stays at most.
+        context: Context with the training rows.
+        ratio: Largest share of the leaves to keep.
     """
 
     def __init__(self, context: PassContext, *, ratio: float) -> None:
@@ -89,7 +89,7 @@ def _prune(trees: Trees, visits: Ints, ratio: float) -> Trees:
     Args:
         trees: Each tree has leaves of its own.
         visits: Rows that reach each leaf, at least one.
-        ratio: Of the leaves.
+        ratio: Largest share of the leaves to keep.
     """
     subtrees = _Subtrees.of(trees, visits)
     low, high = 0.0, float(subtrees.error[np.isfinite(subtrees.error)].max(initial=0.0)) + 1e-12

@@ -37,9 +37,9 @@ class PruneTrees(GraphPass):
     """Keep one tree of ``step``.
 
     Args:
-        context: Its training rows.
-        step: One of how many trees stays.
-        choice: Which: ``greedy``: those whose combination is nearest to the sum; ``evenly``: every ``step``-th;
+        context: Context with the training rows.
+        step: One tree of so many is kept.
+        choice: ``greedy``: those whose combination is nearest to the sum; ``evenly``: every ``step``-th;
             ``first``: the first ones.
     """
 

@@ -25,8 +25,8 @@ class Pursuit:
     Kwon and Shim 2012, Generalized orthogonal matching pursuit (https://doi.org/10.1109/TSP.2012.2218810).
 
     Args:
-        products: Of each pair of variables, [variables, variables].
-        with_target: Of each variable and the target.
+        products: Products of each pair of variables [variables, variables].
+        with_target: Products of each variable and the target.
     """
 
     def __init__(self, products: npt.NDArray[np.float32], with_target: Floats) -> None:

@@ -44,8 +44,8 @@ class QuantizeTrees(GraphPass):
     """Share thresholds and leaf values.
 
     Args:
-        context: Its training rows tell which thresholds differ.
-        bits: Of a leaf's index; 16: leaves are float16 numbers, and no threshold moves past a training row.
+        context: Context with the training rows, which tell thresholds apart.
+        bits: Bits of a leaf's index; 16: leaves are float16 numbers, and no threshold moves past a training row.
     """
 
     def __init__(self, context: PassContext, *, bits: int) -> None:
@@ -113,7 +113,7 @@ def _share_thresholds(thresholds: Floats, column: Floats, count: int) -> Floats:
     """Return the thresholds of one feature, at most ``count`` of them distinct.
 
     Args:
-        thresholds: Of the feature's splits.
+        thresholds: Thresholds of the feature's splits.
         column: The feature's values in training rows; none: nothing is known of them.
         count: Most distinct thresholds.
     """
