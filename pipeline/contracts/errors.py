@@ -15,6 +15,7 @@
     │   │   └── TooFewRowsError
     │   └── InvalidRequestError      a prediction request
     │       ├── TooManyRowsError         more rows than a response can have
+    │       ├── BodyTooLargeError        a body that is too large once it is decompressed
     │       └── UnsupportedMediaTypeError  the body's content type
     ├── NotFoundError                a model, version, run or object, as seen from one tenant
     │   ├── HiddenModelError         a model that the API key may not see
@@ -59,6 +60,7 @@ from __future__ import annotations
 __all__ = [
     "MAX_MESSAGE",
     "AliasMovedError",
+    "BodyTooLargeError",
     "CandidateFailedError",
     "CapacityUnavailableError",
     "CompressionError",
@@ -185,6 +187,10 @@ class InvalidRequestError(InputError):
 
 class TooManyRowsError(InvalidRequestError):
     """A prediction request has more rows than one response can have."""
+
+
+class BodyTooLargeError(InvalidRequestError):
+    """The body is too large once it is decompressed."""
 
 
 class UnsupportedMediaTypeError(InvalidRequestError):

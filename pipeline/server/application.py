@@ -103,7 +103,8 @@ class ServerApplication:
             return
         key = find_credential(request.headers.get)
         caller = self._authenticator.recall(key)
-        if caller is not None and self._dispatcher.is_fast(request.path, len(request.body)):
+        is_compressed = "content-encoding" in request.headers  # of a size that is not known yet
+        if caller is not None and not is_compressed and self._dispatcher.is_fast(request.path, len(request.body)):
             self._complete(request, started, respond, self._call(request, caller, self._dispatcher.run_here))
             return
         call = partial(self._authenticate_and_call, request, key, caller)

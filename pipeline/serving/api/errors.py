@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from pipeline.contracts.errors import (
     AliasMovedError,
+    BodyTooLargeError,
     ConflictError,
     DeadlineExceededError,
     ForbiddenError,
@@ -29,6 +30,7 @@ _LOG_FACTS = "log_facts"
 
 _STATUS: dict[type[BaseException], int] = {
     InputError: 400,
+    BodyTooLargeError: 413,
     TooManyRowsError: 413,
     UnsupportedMediaTypeError: 415,
     UnauthenticatedError: 401,

@@ -47,12 +47,15 @@ class PredictionApi:
             InvalidRequestError: The request does not match the model's signature; the message says what is wrong, and
                 where.
             TooManyRowsError: There are more rows than a response can have.
-            UnsupportedMediaTypeError: The body has a content type that is not read.
+            BodyTooLargeError: The body is too large once it is decompressed.
+            UnsupportedMediaTypeError: The body has a content type or encoding that is not read.
         """
         route = find_route(request.method, request.path)
         caller = caller.for_owner(route.owner, route.model)
         predict = _PREDICTIONS.get(route.action)
         if predict is not None:
+            if "content-encoding" in request.headers:
+                request = _decompress(request)
             caller.require("predict", route.model)
             model = self._find(route, caller, partial(_position, caller, request))
             if model.observer is None:
@@ -97,6 +100,12 @@ def _tensorflow(function: str) -> Callable[..., Any]:
         return getattr(tensorflow_serving, function)(*arguments)
 
     return call
+
+
+def _decompress(request: HttpRequest) -> HttpRequest:
+    from pipeline.serving.api.content_encodings import decompress_body  # noqa: PLC0415 - a cold start rarely needs it
+
+    return decompress_body(request)
 
 
 def _score(model: LoadedModel, request: HttpRequest) -> HttpResponse:

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[3]
 MLSERVER = ROOT / ".venv-peers" / "mlserver" / "bin" / "mlserver"
 RUNTIME = ROOT / "benchmarks" / "server_peers"  # mlserver_runtime.OnnxRuntimeModel
 INFER = "/v2/models/scale/infer"
+_NO_KEPT = httpx.Limits(max_keepalive_connections=0)  # after a 500, MLServer closes the connection
 MAX_START_SECONDS = 120
 
 pytestmark = pytest.mark.skipif(
@@ -68,7 +69,7 @@ def _mlserver(file: Path, folder: Path) -> Iterator[httpx.Client]:
         subprocess.Popen([MLSERVER, "start", folder], env=environ, stdout=output, stderr=subprocess.STDOUT) as process,
     ):
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=30) as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{http}", timeout=30, limits=_NO_KEPT) as client:
                 _wait_until_ready(client, process, log)
                 yield client
         finally:

@@ -1,0 +1,59 @@
+"""Compressed bodies of requests."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+
+import pytest
+
+from pipeline.contracts.errors import BodyTooLargeError, InvalidRequestError, UnsupportedMediaTypeError
+from pipeline.serving.api import content_encodings
+from pipeline.serving.api.errors import http_status
+from tests.helpers.prediction_requests import call, post
+from tests.helpers.served_models import ROWS
+
+PATH = "/v2/models/adult/infer"
+BODY = json.dumps({"rows": ROWS}).encode()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(BODY)),
+        ("X-GZIP", gzip.compress(BODY)),
+        ("deflate", zlib.compress(BODY)),
+        ("identity", BODY),
+        ("", BODY),
+    ],
+)
+def test_a_compressed_body_is_answered_as_what_it_is_compressed_from(encoding: str, body: bytes) -> None:
+    response = call(PATH, body, headers={"content-encoding": encoding})
+    assert json.loads(response.body) == post(PATH, {"rows": ROWS})
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "error"),
+    [
+        ("br", BODY, UnsupportedMediaTypeError),
+        ("gzip, gzip", gzip.compress(gzip.compress(BODY)), UnsupportedMediaTypeError),
+        ("gzip", BODY, InvalidRequestError),
+        ("gzip", zlib.compress(BODY), InvalidRequestError),
+        ("gzip", b"", InvalidRequestError),
+        ("gzip", gzip.compress(BODY)[:-1], InvalidRequestError),
+        ("gzip", gzip.compress(BODY) + b"more", InvalidRequestError),
+    ],
+)
+def test_a_body_that_is_not_compressed_as_announced_is_refused(
+    encoding: str, body: bytes, error: type[Exception]
+) -> None:
+    with pytest.raises(error, match="content-encoding"):
+        call(PATH, body, headers={"content-encoding": encoding})
+
+
+def test_a_body_that_is_too_large_once_it_is_decompressed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content_encodings, "MAX_DECOMPRESSED_BYTES", len(BODY) - 1)
+    with pytest.raises(BodyTooLargeError, match=f"more than {len(BODY) - 1} bytes") as caught:
+        call(PATH, gzip.compress(BODY), headers={"content-encoding": "gzip"})
+    assert http_status(caught.value) == 413
