@@ -17,7 +17,7 @@ from pipeline.codec.streams import StreamReader, StreamWriter, estimate_size
 
 __all__ = ["Words", "read_array", "write_array"]
 
-Streams = dict[str, bytes]  # part of the encoding -> its bytes
+Streams = dict[str, bytes]  # name of a stream -> its bytes
 Words = npt.NDArray[Any]  # a tensor's elements as unsigned integers: two zeros of different sign stay apart
 
 _MAX_CODES = 1 << 16  # distinct values of a codebook: an index takes two bytes at most before LZMA
@@ -71,24 +71,24 @@ def _decode_codebook(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: 
 
 def _encode_sparse(words: Words) -> Streams | None:
     """Gaps, and the codebook encoding (else the planes) of the elements that are not zero."""
-    places = np.flatnonzero(words)
-    if 2 * len(places) > len(words):
+    indices = np.flatnonzero(words)
+    if 2 * len(indices) > len(words):
         return None
-    gaps = np.diff(places, prepend=-1) - 1
+    gaps = np.diff(indices, prepend=-1) - 1
     skips = gaps // _SKIP
-    stream = np.full(len(places) + int(skips.sum()), _SKIP, np.uint8)
-    stream[np.arange(len(places)) + np.cumsum(skips)] = (gaps % _SKIP).astype(np.uint8)
-    weights = _encode_codebook(words[places]) or _encode_planes(words[places])
+    stream = np.full(len(indices) + int(skips.sum()), _SKIP, np.uint8)
+    stream[np.arange(len(indices)) + np.cumsum(skips)] = (gaps % _SKIP).astype(np.uint8)
+    weights = _encode_codebook(words[indices]) or _encode_planes(words[indices])
     return {"gaps": stream.tobytes(), **weights}
 
 
 def _decode_sparse(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: int) -> Words:
     gaps = np.frombuffer(streams["gaps"], np.uint8)
     ends = np.cumsum(np.where(gaps == _SKIP, _SKIP, gaps.astype(np.int64) + 1))
-    places = ends[gaps != _SKIP] - 1
+    indices = ends[gaps != _SKIP] - 1
     decode = _decode_codebook if "codebook" in streams else _decode_planes
     words = np.zeros(count, dtype)
-    words[places] = decode(streams, dtype, len(places))
+    words[indices] = decode(streams, dtype, len(indices))
     return words
 
 
@@ -118,10 +118,12 @@ def write_array(words: Words, writer: StreamWriter) -> dict[str, Any]:
     encoded = {name: encode(words) for name, encode in _ENCODERS.items()}
     if encoded["codebook"] or encoded["sparse"]:
         encoded["planes"] = None  # seldom smaller then, and slow to compress
-    sizes = {name: sum(map(estimate_size, parts.values())) for name, parts in encoded.items() if parts is not None}
+    sizes = {
+        name: sum(map(estimate_size, streams.values())) for name, streams in encoded.items() if streams is not None
+    }
     encoding = min(sizes, key=lambda name: sizes[name])
-    streams = {part: writer.write(content) for part, content in (encoded[encoding] or {}).items()}
-    return {"width": words.itemsize, "count": len(words), "encoding": encoding, "streams": streams}
+    written = {name: writer.write(content) for name, content in (encoded[encoding] or {}).items()}
+    return {"width": words.itemsize, "count": len(words), "encoding": encoding, "streams": written}
 
 
 def read_array(description: Mapping[str, Any], reader: StreamReader) -> Words:
@@ -130,5 +132,5 @@ def read_array(description: Mapping[str, Any], reader: StreamReader) -> Words:
     Raises:
         ValueError: A stream is damaged.
     """
-    streams = {part: reader.read(*described) for part, described in description["streams"].items()}
+    streams = {name: reader.read(*described) for name, described in description["streams"].items()}
     return _DECODERS[description["encoding"]](streams, f"<u{description['width']}", description["count"])

@@ -31,10 +31,10 @@ def _sized(content: bytes) -> bytes:
 def _varints(values: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Seven bits in a byte, the lowest first, all but the last with their highest bit set; how many bytes each has."""
     lengths = np.ones(len(values), np.int64)
-    rest = values >> np.uint64(_BITS)
-    while rest.any():
-        lengths += rest > 0
-        rest = rest >> np.uint64(_BITS)
+    high_bits = values >> np.uint64(_BITS)
+    while high_bits.any():
+        lengths += high_bits > 0
+        high_bits = high_bits >> np.uint64(_BITS)
     starts = np.cumsum(lengths) - lengths
     within = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
     groups = (np.repeat(values, lengths) >> (np.uint64(_BITS) * within.astype(np.uint64))) & np.uint64(0x7F)

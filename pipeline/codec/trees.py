@@ -19,7 +19,7 @@ from pipeline.codec.arrays import read_array, write_array
 from pipeline.codec.protobuf import serialize_ints
 from pipeline.codec.streams import StreamReader, StreamWriter
 
-__all__ = ["TreePart", "TreeSpan", "read_trees"]
+__all__ = ["TreeAttribute", "TreeSpan", "read_trees"]
 
 _DERIVED = ("tree_roots", "nodes_truenodeids", "nodes_falsenodeids")
 _THRESHOLDS, _FEATURES, _FLAGS = "nodes_splits", "nodes_featureids", ("nodes_trueleafs", "nodes_falseleafs")
@@ -29,7 +29,7 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class TreePart:
+class TreeAttribute:
     """One attribute, or bytes between attributes.
 
     Attributes:
@@ -52,12 +52,12 @@ class TreeSpan:
     Attributes:
         offset: Where they begin in the file.
         size: Bytes.
-        parts: The attributes in the order of the file.
+        attributes: In the order of the file.
     """
 
     offset: int
     size: int
-    parts: Sequence[TreePart]
+    attributes: Sequence[TreeAttribute]
 
     def is_in_preorder(self, content: bytes) -> bool:
         """Return whether ``content``, the span's bytes, can be rebuilt from what write stores."""
@@ -68,19 +68,20 @@ class TreeSpan:
 
     def write(self, file: bytes, writer: StreamWriter) -> dict[str, Any]:
         """Write what does not follow from the rest; return the description that read_trees needs."""
-        parts, arrays = self._independent()
-        return {"trees": parts, "arrays": {name: write_array(each, writer) for name, each in arrays.items()}}
+        trees, arrays = self._independent()
+        return {"trees": trees, "arrays": {name: write_array(array, writer) for name, array in arrays.items()}}
 
     def _independent(self) -> tuple[list[list[str]], dict[str, Array]]:
-        """Return what is stored: the parts without their values, and arrays of unsigned integers."""
-        values = {part.name: part.values for part in self.parts if part.values is not None}
+        """Return what is stored: the attributes without their values, and arrays of unsigned integers."""
+        values = {attribute.name: attribute.values for attribute in self.attributes if attribute.values is not None}
         arrays = {name: array for name, array in values.items() if name not in _DERIVED}
         arrays[_THRESHOLDS] = arrays[_THRESHOLDS][np.argsort(arrays[_FEATURES], kind="stable")]
         arrays[_SHARED] = _shared_leaves(values)
-        parts = [
-            [part.name, part.before.hex(), part.after.hex()] if part.before else [part.name] for part in self.parts
+        trees = [
+            [attribute.name, attribute.before.hex(), attribute.after.hex()] if attribute.before else [attribute.name]
+            for attribute in self.attributes
         ]
-        return parts, {name: _unsigned(array) for name, array in arrays.items()}
+        return trees, {name: _unsigned(array) for name, array in arrays.items()}
 
 
 def read_trees(description: Mapping[str, Any], reader: StreamReader) -> bytes:
@@ -89,7 +90,7 @@ def read_trees(description: Mapping[str, Any], reader: StreamReader) -> bytes:
     Raises:
         ValueError: A stream is damaged.
     """
-    arrays = {name: read_array(each, reader) for name, each in description["arrays"].items()}
+    arrays = {name: read_array(array, reader) for name, array in description["arrays"].items()}
     return _rebuild(description["trees"], arrays)
 
 
@@ -111,14 +112,14 @@ def _unsigned(values: Array) -> Array:
     return values.astype(np.min_scalar_type(int(values.max(initial=0))))
 
 
-def _rebuild(parts: Sequence[Sequence[str]], arrays: Mapping[str, Array]) -> bytes:
+def _rebuild(trees: Sequence[Sequence[str]], arrays: Mapping[str, Array]) -> bytes:
     """Return the attributes' bytes."""
     lists = {**arrays, **_pointers(arrays)}
     thresholds = np.empty_like(arrays[_THRESHOLDS])
     thresholds[np.argsort(arrays[_FEATURES], kind="stable")] = arrays[_THRESHOLDS]
     lists[_THRESHOLDS] = thresholds
     written = []
-    for name, *around in parts:
+    for name, *around in trees:
         before, after = map(bytes.fromhex, around or ("", ""))
         if not name:
             written.append(before)
@@ -154,8 +155,8 @@ def _subtree_ends(true_leaf: Array, false_leaf: Array) -> tuple[Array, Array]:
     ordered = np.sort(level * len(index) + index)
     ends = index.copy()
     parents = index[true_leaf != 1]
-    places = np.searchsorted(ordered, (level[parents] - 1) * len(index) + parents)
-    ends[parents] = ordered[np.minimum(places, len(ordered) - 1)] % len(index)
+    positions = np.searchsorted(ordered, (level[parents] - 1) * len(index) + parents)
+    ends[parents] = ordered[np.minimum(positions, len(ordered) - 1)] % len(index)
     return pending, ends
 
 

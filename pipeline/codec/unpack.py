@@ -51,13 +51,13 @@ def _join(head: dict[str, Any], reader: StreamReader) -> bytes:
     skeleton = memoryview(reader.read(*head["skeleton"]))
     if not reader.at_end:
         raise ValueError("the packed model file is damaged: its length is not what its head describes")
-    parts: list[bytes | memoryview] = []
+    pieces: list[bytes | memoryview] = []
     end, taken = 0, 0  # of the file, of the skeleton
     for offset, content in spans:
-        parts += (skeleton[taken : taken + offset - end], content)
+        pieces += (skeleton[taken : taken + offset - end], content)
         taken += offset - end
         end = offset + len(content)
-    file = b"".join([*parts, skeleton[taken:]])
+    file = b"".join([*pieces, skeleton[taken:]])
     if len(file) != head["size"]:
         raise ValueError(f"the packed model file unpacks to {len(file)} bytes, {head['size']} are expected")
     return file

@@ -11,7 +11,7 @@ from onnx import AttributeProto, TensorProto
 
 from pipeline.codec.pack import pack
 from pipeline.codec.tensors import TensorSpan
-from pipeline.codec.trees import TreePart, TreeSpan
+from pipeline.codec.trees import TreeAttribute, TreeSpan
 from pipeline.graphs.tree_ensemble import TREE_OPERATOR
 
 __all__ = ["find_spans", "pack_model"]
@@ -79,17 +79,19 @@ def _tensor(tensor: TensorProto) -> Iterator[tuple[bytes, TensorSpan]]:
 def _trees(node: onnx.NodeProto) -> tuple[bytes, TreeSpan] | None:
     """Return the attributes of a tree ensemble; None where they are not as TreeSpan stores them."""
     content = bytes(onnx.NodeProto(attribute=node.attribute).SerializeToString())
-    span = TreeSpan(offset=0, size=len(content), parts=[_part(attribute) for attribute in node.attribute])
+    span = TreeSpan(
+        offset=0, size=len(content), attributes=[_tree_attribute(attribute) for attribute in node.attribute]
+    )
     return (content, span) if span.is_in_preorder(content) else None
 
 
-def _part(attribute: AttributeProto) -> TreePart:
+def _tree_attribute(attribute: AttributeProto) -> TreeAttribute:
     content = bytes(onnx.NodeProto(attribute=[attribute]).SerializeToString())
     if attribute.type == AttributeProto.INTS:
-        return TreePart(name=attribute.name, values=np.array(attribute.ints, np.int64))
+        return TreeAttribute(name=attribute.name, values=np.array(attribute.ints, np.int64))
     width = _WIDTHS.get(attribute.t.data_type)
     if attribute.type == AttributeProto.TENSOR and width and attribute.t.raw_data:
         before, _, after = content.partition(attribute.t.raw_data)
         values = np.frombuffer(attribute.t.raw_data, f"<u{width}")
-        return TreePart(name=attribute.name, values=values, before=before, after=after)
-    return TreePart(before=content)
+        return TreeAttribute(name=attribute.name, values=values, before=before, after=after)
+    return TreeAttribute(before=content)
