@@ -41,6 +41,7 @@ from pipeline.contracts.ports import Item
 from pipeline.contracts.table_keys import alias_key, history_prefix, model_key, version_key
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.aliases import AliasRef
+from pipeline.registry.api_keys import ApiKeys
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import MODEL_BYTES, NOW, artifact, model_version
@@ -96,7 +97,7 @@ def fill(models: int, versions: int) -> tuple[ModelRegistry, CountingTable]:
     table, store = CountingTable(), FakeObjectStore("artifacts")
     store.put(artifact().key, MODEL_BYTES)
     record = model_version("demo_model_000000000001").model_copy(update={"status": "READY"})
-    runs = RunLog(table)
+    runs, keys = RunLog(table), ApiKeys(table)
     for number in range(models):
         model = f"model-{number:05d}"
         summary = {"latest_version": versions, "live_version": versions, "aliases": {"live": versions}}
@@ -115,10 +116,13 @@ def fill(models: int, versions: int) -> tuple[ModelRegistry, CountingTable]:
             began = NOW + timedelta(seconds=number * versions + version)
             runs.create(f"demo_{model}_{version:012d}", tenant="demo", model=model, file="f.csv", started_at=began)
             runs.reject("uploads", f"demo/{number}/{version}", "too deep", at=began)
+        keys.create(f"other-{number:05d}")
+    for _ in range(4):
+        keys.create("demo")
     return ModelRegistry(table, store), table
 
 
-def calls(registry: ModelRegistry, runs: RunLog) -> dict[str, Callable[[], object]]:
+def calls(registry: ModelRegistry, runs: RunLog, keys: ApiKeys) -> dict[str, Callable[[], object]]:
     """Return the calls of the API and the command line by name."""
     demo, model = LIVE.tenant, LIVE.model
     return {
@@ -134,6 +138,8 @@ def calls(registry: ModelRegistry, runs: RunLog) -> dict[str, Callable[[], objec
         "runs of a model, page of 5": lambda: runs.page(tenant=demo, models=[model], limit=5),
         "runs of all tenants, page of 5": lambda: runs.page(limit=5),
         "rejected uploads, page of 5": lambda: runs.rejected_page(tenant=demo, limit=5),
+        "keys of a tenant, page of 3": lambda: keys.page(demo, limit=3),
+        "keys of all tenants, page of 5": lambda: keys.page(limit=5),
         "promote": lambda: registry.aliases.move(LIVE, 1, by="anna"),
         "rollback": lambda: registry.aliases.roll_back(LIVE, by="anna"),
         "tag": lambda: registry.lifecycle.tag(demo, model, None, {"team": "a"}),
@@ -146,7 +152,7 @@ def measure(models: int, versions: int) -> dict[str, dict[str, float]]:
     registry, table = fill(models, versions)
     runs = RunLog(table)
     reads = {}
-    for name, call in calls(registry, runs).items():
+    for name, call in calls(registry, runs, ApiKeys(table)).items():
         table.reset()
         call()
         reads[name] = {"requests": table.requests, "items": table.items, "units": table.units}
