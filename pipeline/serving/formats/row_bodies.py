@@ -39,6 +39,11 @@ class RowBody:
         self._start, *pieces = body.split(self._data)
         self._ends = tuple([piece.partition(b"]")[2] for piece in pieces])
 
+    def with_numbers(self) -> bytes:
+        """Return the body with the position of each tensor as its element."""
+        pieces = [b"%b%d]%b" % (self._data, number, end) for number, end in enumerate(self._ends)]
+        return b"".join((self._start, *pieces))
+
     def __call__(self, body: bytes) -> list[Any] | None:
         """Return the element of each tensor; None if the body is another one, or not JSON."""
         if not body.startswith(self._start):

@@ -14,6 +14,7 @@ from operator import contains, itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 
 from pipeline.serving.datatypes import RANGES, TABLE_DATATYPES, JsonTypes
 from pipeline.serving.formats.binary_tensors import BINARY_DATATYPES, ELEMENTS
@@ -196,7 +197,7 @@ class TensorForms:
             cells = read_cells(sent)
             return None if cells is None else self._read_cells(form, cells)
 
-        return read if read_cells(body) == cells else None
+        return read if read_cells(body) == cells and _reads_data(read_cells, len(cells)) else None
 
     def read_row(self, inputs: list[Any]) -> Feeds | None:
         """Return the feeds of a request with one row of plain tensors, which is the most frequent; None for another."""
@@ -290,6 +291,15 @@ class TensorForms:
         if len(self._forms) < _MAX_FORMS:
             self._forms[names, datatypes] = form
         return form
+
+
+def _reads_data(read_cells: RowBody, count: int) -> bool:
+    """Return whether the elements are those of ``data``: a parameter of this name is written like it."""
+    try:
+        inputs = orjson.loads(read_cells.with_numbers())["inputs"]
+        return [tensor["data"] for tensor in inputs] == [[number] for number in range(count)]
+    except (KeyError, TypeError, ValueError):
+        return False
 
 
 def _code_of(datatype: str) -> str:

@@ -114,6 +114,15 @@ def test_what_is_not_repeated_so_is_not_remembered(body: str) -> None:
     assert not model.known_bodies
 
 
+@pytest.mark.parametrize("field", ['"parameters": {"data": [30.0]}', r'"\"data": [30.0]'], ids=["nested", "name"])
+def test_an_array_that_is_not_the_data_is_not_read_as_it(field: str) -> None:
+    model = loaded(CLASSIFIER)
+    body = KNOWN.replace('"data": [30.0]', f'{field}, "data" : [30.0]')
+    assert isinstance(respond(model, body), bytes)
+    other = body.replace("[30.0]", "[99.0]", 1)
+    assert respond(model, other) == respond(loaded(CLASSIFIER), other)
+
+
 def test_few_bodies_are_remembered() -> None:
     model = loaded(CLASSIFIER)
     for number in range(10):
