@@ -165,7 +165,7 @@ class GrpcApplication:
         if event.get("more_body"):
             try:
                 async with asyncio.timeout(self._limits.max_request_seconds):
-                    while event.get("more_body"):
+                    while event.get("more_body") and len(messages) <= 1:  # further ones are not kept
                         event = await receive()
                         if event["type"] == "http.disconnect":
                             raise _ClientLeftError
@@ -176,7 +176,7 @@ class GrpcApplication:
                     grpc.StatusCode.DEADLINE_EXCEEDED, f"the request was not complete after {limit:g} s"
                 ) from None
         if len(messages) != 1 or not reader.is_between:
-            raise CallError(grpc.StatusCode.INTERNAL, f"one whole message is expected, there are {len(messages)}")
+            raise CallError(grpc.StatusCode.INTERNAL, "one whole message is expected")
         return messages[0]
 
     async def _exchange(self, method: Exchange, reader: MessageReader, receive: Receive, response: _Response) -> None:

@@ -178,6 +178,11 @@ class TestApplication:
         trailers = dict(_run([b"\0\0\0\0\0"], {b"grpc-encoding": b"snappy"})[-1]["headers"])
         assert (trailers[b"grpc-status"], b"gzip" in trailers[b"grpc-accept-encoding"]) == (b"12", True)
 
+    def test_messages_after_the_first_are_not_kept(self) -> None:
+        read: list[bytes] = []
+        sent = _run([b"\0\0\0\0\0"] * 100, ends=False, read=read)
+        assert (dict(sent[-1]["headers"])[b"grpc-status"], len(read)) == (b"13", 2)
+
     def test_a_body_that_does_not_end_is_given_up(self) -> None:
         sent = _run([b"\0\0"], ends=False)
         assert dict(sent[-1]["headers"])[b"grpc-status"] == b"4"
@@ -208,9 +213,10 @@ def _run(
     ends: bool = True,
     respond: Any = None,
     reported: list[Exception] | None = None,
+    read: list[bytes] | None = None,
     **scope: Any,
 ) -> list[dict[str, Any]]:
-    """Call a method that returns its request; return what is sent."""
+    """Call a method that returns its request; return what is sent, and add to ``read`` what is received."""
 
     async def echo(message: bytes, context: CallContext) -> bytes:
         return message
@@ -223,7 +229,10 @@ def _run(
     sent: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return events.pop(0) if events else await asyncio.Future()
+        event: dict[str, Any] = events.pop(0) if events else await asyncio.Future()
+        if read is not None:
+            read.append(event["body"])
+        return event
 
     async def send(event: Any) -> None:
         sent.append(event)
