@@ -58,11 +58,13 @@ class OrphanedFiles:
 
     def find(self, tenant: str) -> Sequence[OrphanedFile]:
         """Return the orphaned files of a tenant. It reads all its runs and versions."""
+        # Runs first: the records then include the version of every run that had ended.
+        runs = list(iterate(lambda after: self.runs.page(tenant=tenant, limit=_PAGE, after=after)))
         records = list(self.registry.records(tenant))
         existing = {(record.model, record.version) for record in records}
         referenced = {key for record in records for key in record.files}
         orphaned: dict[str, OrphanedFile] = {}
-        for run in iterate(lambda after: self.runs.page(tenant=tenant, limit=_PAGE, after=after)):
+        for run in runs:
             if run.version is None or run.status == "RUNNING" or (run.model, run.version) in existing:
                 continue
             for info in self._registered_file(run):

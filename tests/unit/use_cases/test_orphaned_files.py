@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
 
 from pipeline.contracts.object_keys import RunKeys
-from pipeline.contracts.records.run import RunError
+from pipeline.contracts.paging.page import Page
+from pipeline.contracts.records.run import Run, RunError
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.use_cases.management.orphaned_files import OrphanedFiles
@@ -80,6 +85,18 @@ def test_a_file_that_a_run_registers_meanwhile_is_restored(world: World) -> None
     world.register(b"1", "houses")
     assert world.orphans.delete("demo", found) == []
     assert world.artifacts.get(file) == b"1"
+
+
+def test_a_version_that_is_registered_while_files_are_searched_has_no_orphan(world: World) -> None:
+    world.register(b"1")
+    read_runs = world.runs.page
+
+    def register_and_read(**query: Any) -> Page[Run]:
+        world.register(b"2", "houses")
+        return read_runs(**query)
+
+    world.orphans = replace(world.orphans, runs=cast(RunLog, SimpleNamespace(page=register_and_read)))
+    assert world.orphans.find("demo") == []
 
 
 def test_runs_without_a_version_or_without_their_documents_have_none(world: World) -> None:
