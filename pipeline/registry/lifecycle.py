@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -170,21 +170,24 @@ class VersionLifecycle:
 
         return self._store.retry(attempt)
 
-    def overdue(self, *, limit: int) -> Sequence[OverdueVersion]:
-        """Return deleted versions of all tenants whose grace period is over. Each can be restored no more.
+    def overdue(self, *, limit: int) -> Iterator[Sequence[OverdueVersion]]:
+        """Yield batches of deleted versions of all tenants whose grace period is over. They can be restored no more.
 
         Args:
-            limit: Maximum number of versions.
+            limit: Maximum number of versions of a batch.
         """
         table, now = self._store.table, self._store.now()
-        listed = table.listing(_LISTING, limit=limit, before=format_time(now))
-        items = table.get_all([(item["pk"], item["sk"]) for item in listed])
-        # The index may be late: a version may be restored since, or deleted anew with another grace period.
-        return [
-            OverdueVersion(item["pk"].split("#")[1], item)
-            for item in items
-            if item.get("listing") == _LISTING and (until := restorable_until(item)) is not None and until <= now
-        ]
+        before: str | None = format_time(now)
+        while before is not None:
+            listed = table.listing(_LISTING, limit=limit, before=before)
+            before = listed[-1]["listed_at"] if len(listed) == limit else None
+            items = table.get_all([(item["pk"], item["sk"]) for item in listed])
+            # The index may be late: a version may be restored since, or deleted anew with another grace period.
+            yield [
+                OverdueVersion(item["pk"].split("#")[1], item)
+                for item in items
+                if item.get("listing") == _LISTING and (until := restorable_until(item)) is not None and until <= now
+            ]
 
     def note_purge(self, version: OverdueVersion, files: Mapping[str, str]) -> bool:
         """Note the files of an overdue version before they are deleted; from now on nobody can restore it.

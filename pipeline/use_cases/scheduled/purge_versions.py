@@ -15,7 +15,7 @@ from pipeline.registry.model_registry import ModelRegistry
 
 __all__ = ["Purge", "PurgeVersions"]
 
-_BATCH = 500  # versions of one call
+_BATCH = 500  # versions that are read at once, and enough for one call
 
 
 class Purge(NamedTuple):
@@ -48,15 +48,23 @@ class PurgeVersions:
     artifacts: ObjectStore
 
     def __call__(self) -> Purge:
-        """Purge the versions that are due, 500 at most. Idempotent; one tenant's error does not keep others back."""
-        overdue = sorted(self.registry.lifecycle.overdue(limit=_BATCH), key=lambda version: version.tenant)
+        """Purge the versions that are due, about 500 at most. Idempotent.
+
+        One tenant's error does not keep others back: where versions could not be purged, further ones are.
+        """
         purged: list[str] = []
         failures: dict[str, Exception] = {}
-        for tenant, versions in groupby(overdue, key=lambda version: version.tenant):
-            try:
-                purged += self._purge(tenant, list(versions))
-            except (ModeldropError, ValueError, KeyError) as error:  # the last two: a damaged record
-                failures[tenant] = error
+        for overdue in self.registry.lifecycle.overdue(limit=_BATCH):
+            by_tenant = sorted(overdue, key=lambda version: version.tenant)
+            for tenant, versions in groupby(by_tenant, key=lambda version: version.tenant):
+                if tenant in failures:
+                    continue
+                try:
+                    purged += self._purge(tenant, list(versions))
+                except (ModeldropError, ValueError, KeyError) as error:  # the last two: a damaged record
+                    failures[tenant] = error
+            if len(purged) >= _BATCH:
+                break
         return Purge(purged, failures)
 
     def _purge(self, tenant: str, versions: Sequence[OverdueVersion]) -> Sequence[str]:

@@ -11,6 +11,7 @@ from pipeline.contracts.object_keys import artifact_key
 from pipeline.contracts.records.variant import Artifact
 from pipeline.registry.lifecycle import GRACE_PERIOD
 from pipeline.registry.model_registry import ModelRegistry
+from pipeline.use_cases.scheduled import purge_versions
 from pipeline.use_cases.scheduled.purge_versions import PurgeVersions
 from tests.fakes.clock import FakeClock
 from tests.fakes.objects import FakeObjectStore
@@ -147,6 +148,21 @@ def test_a_tenants_error_does_not_keep_other_tenants_files(house: House, fault: 
     assert not house.has(files["demo"])
 
 
+def test_a_tenant_with_a_full_batch_that_fails_does_not_keep_others_back(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purge_versions, "_BATCH", 2)
+    file = house.register("1", tenant="acme")
+    house.delete(1, tenant="acme")
+    for version in (1, 2, 3):
+        house.register(f"{version}", tenant="demo")
+        house.delete(version, tenant="demo")
+    house.clock.pass_seconds(AFTER)
+    house.table.update("TENANT#demo#MODEL#adult", "VERSION#000003", {"record": "{"})
+    versions, failures = house.purge()
+    assert (list(versions), list(failures), house.has(file)) == (["acme/adult@1"], ["demo"], False)
+
+
 class KilledError(Exception):
     """The process ends."""
 
@@ -183,7 +199,7 @@ def test_whatever_is_interrupted_is_completed_by_the_next_call(
         house.purge()
         assert [house.has(file) for file in files] == [False, True]
     assert house.has(kept)
-    assert house.registry.lifecycle.overdue(limit=9) == []
+    assert list(house.registry.lifecycle.overdue(limit=9)) == [[]]
 
 
 def test_a_file_that_a_run_registers_meanwhile_is_there_in_the_end(
