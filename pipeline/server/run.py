@@ -100,7 +100,7 @@ class ServingProcess:
         self._components = components
         self._dispatcher = Dispatcher(config.limits, components.metrics)
         self._application = ServerApplication(
-            PredictionApi(components.models),
+            PredictionApi(components.models, max_body_bytes=config.limits.max_body_bytes),
             RepositoryApi(components.models),
             authenticator=components.authenticator,
             dispatcher=self._dispatcher,

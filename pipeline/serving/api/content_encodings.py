@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from pipeline.contracts.errors import BodyTooLargeError, InvalidRequestError, UnsupportedMediaTypeError
 from pipeline.serving.api.messages import HttpRequest
 
-__all__ = ["MAX_DECOMPRESSED_BYTES", "decompress_body"]
+__all__ = ["decompress_body"]
 
-MAX_DECOMPRESSED_BYTES = 64 << 20
 _WINDOW_BITS: Mapping[str, int] = {
     "gzip": 16 + zlib.MAX_WBITS,
     "x-gzip": 16 + zlib.MAX_WBITS,
@@ -22,13 +21,17 @@ _WINDOW_BITS: Mapping[str, int] = {
 }
 
 
-def decompress_body(request: HttpRequest) -> HttpRequest:
+def decompress_body(request: HttpRequest, max_bytes: int) -> HttpRequest:
     """Return the request with the body that its header ``content-encoding`` says is compressed.
+
+    Args:
+        request: The request.
+        max_bytes: Maximum size of the decompressed body.
 
     Raises:
         UnsupportedMediaTypeError: The encoding is none that is read.
         InvalidRequestError: The body is not compressed so, or is truncated.
-        BodyTooLargeError: It decompresses to more than ``MAX_DECOMPRESSED_BYTES``.
+        BodyTooLargeError: It decompresses to more than ``max_bytes``.
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
@@ -38,11 +41,11 @@ def decompress_body(request: HttpRequest) -> HttpRequest:
         raise UnsupportedMediaTypeError("content-encoding: gzip, deflate or identity is expected")
     decompressor = zlib.decompressobj(window_bits)
     try:
-        body = decompressor.decompress(request.body, MAX_DECOMPRESSED_BYTES + 1)
+        body = decompressor.decompress(request.body, max_bytes + 1)
     except zlib.error:
         raise InvalidRequestError(f"the body is not compressed by {encoding}, as content-encoding says") from None
-    if len(body) > MAX_DECOMPRESSED_BYTES:
-        raise BodyTooLargeError(f"the body decompresses to more than {MAX_DECOMPRESSED_BYTES} bytes, the maximum")
+    if len(body) > max_bytes:
+        raise BodyTooLargeError(f"the body decompresses to more than {max_bytes} bytes, the maximum")
     if not decompressor.eof or decompressor.unused_data:
         raise InvalidRequestError(f"the body is not one whole stream of {encoding}, as content-encoding says")
     return request._replace(body=body)

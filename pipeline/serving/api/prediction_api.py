@@ -26,10 +26,12 @@ class PredictionApi:
 
     Args:
         models: Finds the model of a request.
+        max_body_bytes: Maximum size of a body that was sent compressed.
     """
 
-    def __init__(self, models: ModelSource) -> None:
+    def __init__(self, models: ModelSource, *, max_body_bytes: int = 64 << 20) -> None:
         self._models = models
+        self._max_body_bytes = max_body_bytes
 
     def respond(self, request: HttpRequest, caller: Caller) -> HttpResponse:
         """Return the response to a request.
@@ -54,9 +56,9 @@ class PredictionApi:
         caller = caller.for_owner(route.owner, route.model)
         predict = _PREDICTIONS.get(route.action)
         if predict is not None:
-            if "content-encoding" in request.headers:
-                request = _decompress(request)
             caller.require("predict", route.model)
+            if "content-encoding" in request.headers:
+                request = _decompress(request, self._max_body_bytes)
             model = self._find(route, caller, partial(_position, caller, request))
             if model.observer is None:
                 return predict(model, request)
@@ -102,10 +104,10 @@ def _tensorflow(function: str) -> Callable[..., Any]:
     return call
 
 
-def _decompress(request: HttpRequest) -> HttpRequest:
+def _decompress(request: HttpRequest, max_bytes: int) -> HttpRequest:
     from pipeline.serving.api.content_encodings import decompress_body  # noqa: PLC0415 - a cold start rarely needs it
 
-    return decompress_body(request)
+    return decompress_body(request, max_bytes)
 
 
 def _score(model: LoadedModel, request: HttpRequest) -> HttpResponse:

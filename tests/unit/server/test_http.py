@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 import threading
@@ -108,6 +109,12 @@ def test_a_client_that_expects_100_gets_it_first(server: RunningServer) -> None:
 def test_head_has_no_body(server: RunningServer) -> None:
     response = server.client.head("/ping")
     assert (response.status_code, response.content) == (200, b"")
+
+
+def test_the_limit_of_bodies_is_that_of_decompressed_ones(strict: RunningServer) -> None:
+    content, headers = gzip.compress(b" " * 1_001), {"content-encoding": "gzip"}
+    response = strict.client.post("/v2/models/scale/infer", content=content, headers=headers)
+    assert (response.status_code, "more than 1000 bytes" in response.text) == (413, True)
 
 
 @pytest.mark.parametrize(

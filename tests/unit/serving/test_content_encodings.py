@@ -8,11 +8,18 @@ import zlib
 
 import pytest
 
-from pipeline.contracts.errors import BodyTooLargeError, InvalidRequestError, UnsupportedMediaTypeError
-from pipeline.serving.api import content_encodings
+from pipeline.contracts.errors import (
+    BodyTooLargeError,
+    ForbiddenError,
+    InvalidRequestError,
+    UnsupportedMediaTypeError,
+)
 from pipeline.serving.api.errors import http_status
+from pipeline.serving.api.messages import Caller, HttpRequest
+from pipeline.serving.api.prediction_api import PredictionApi
+from tests.fakes.models import OneModel
 from tests.helpers.prediction_requests import call, post
-from tests.helpers.served_models import ROWS
+from tests.helpers.served_models import CLASSIFIER, ROWS, loaded
 
 PATH = "/v2/models/adult/infer"
 BODY = json.dumps({"rows": ROWS}).encode()
@@ -52,8 +59,16 @@ def test_a_body_that_is_not_compressed_as_announced_is_refused(
         call(PATH, body, headers={"content-encoding": encoding})
 
 
-def test_a_body_that_is_too_large_once_it_is_decompressed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content_encodings, "MAX_DECOMPRESSED_BYTES", len(BODY) - 1)
+def test_a_body_that_is_too_large_once_it_is_decompressed_is_refused() -> None:
+    api = PredictionApi(OneModel(loaded(CLASSIFIER)), max_body_bytes=len(BODY) - 1)
+    request = HttpRequest("POST", PATH, gzip.compress(BODY), {"content-encoding": "gzip"})
     with pytest.raises(BodyTooLargeError, match=f"more than {len(BODY) - 1} bytes") as caught:
-        call(PATH, gzip.compress(BODY), headers={"content-encoding": "gzip"})
+        api.respond(request, Caller("demo"))
     assert http_status(caught.value) == 413
+
+
+def test_a_body_of_a_caller_that_may_not_predict_is_not_decompressed() -> None:
+    api = PredictionApi(OneModel(loaded(CLASSIFIER)))
+    request = HttpRequest("POST", PATH, b"not compressed", {"content-encoding": "gzip"})
+    with pytest.raises(ForbiddenError):
+        api.respond(request, Caller("demo", permissions=frozenset({"read"})))
