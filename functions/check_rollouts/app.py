@@ -12,8 +12,8 @@ check_rollouts = rollout_checker()
 
 @event_function
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """End the rollouts that are due, and return their number."""
-    ended = check_rollouts()
+    """End the rollouts that are due, and return their number; fail where one could not be checked, after the others."""
+    ended, failures = check_rollouts()
     for rollout, outcome, reason in ended:
         logger.info(
             "rollout ended",
@@ -25,4 +25,6 @@ def handler(event: dict[str, Any]) -> dict[str, Any]:
             reason=reason,
         )
     count("RolledBack", sum(outcome == "rolled_back" for _, outcome, _ in ended))
+    if failures:
+        raise failures[0]
     return {"ended": len(ended)}

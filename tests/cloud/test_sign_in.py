@@ -55,7 +55,7 @@ def test_tokens_and_keys_come_in_by_either_header(scene: SignIn) -> None:
 
 def test_what_is_refused_is_said_by_the_gateway(scene: SignIn) -> None:
     for response, words in (
-        (scene.get(), "a valid API key is expected"),
+        (scene.get(), "an API key or a token is expected in the header x-api-key"),
         (scene.get(x_api_key="md_unknown"), "unknown, expired or revoked"),
         (scene.bearer(tenant="demo", exp=1), "has expired"),
         (scene.bearer(tenant="nobody"), "tenant is unknown or suspended"),

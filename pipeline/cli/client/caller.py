@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
 
-__all__ = ["caller_name", "log_change", "logged_change"]
+__all__ = ["caller_name", "log_change", "logged_change", "user_name"]
 
 
 def caller_name(command: str) -> str:
     """Return who calls a command, for the registry's history."""
+    user = user_name()
+    return f"modeldrop {command} by {user}" if user else f"modeldrop {command}"
+
+
+def user_name() -> str:
+    """Return the name of the machine's user; empty where there is none, as in some containers."""
     try:
-        return f"modeldrop {command} by {getpass.getuser()}"
-    except (OSError, KeyError, ImportError):  # a container's user may have no name
-        return f"modeldrop {command}"
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
 
 
 def log_change(connection: Connection, tenant: str, command: str, resource: str) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.client.caller import caller_name, logged_change
+from pipeline.cli.client.caller import caller_name, logged_change, user_name
 from pipeline.cli.client.session import session_of
 from pipeline.cli.commands.runs import JsonOption, RunArgument, TenantOption
 from pipeline.cli.terminal.exit_codes import message
@@ -48,7 +48,9 @@ def cancel(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, js
         record = find_run(connection, run, tenant)
         name = record.run
         with logged_change(connection, record.tenant, "cancel", name):
-            canceled = CancelRun(runs=connection.runs, executions=connection.executions)(name, by=caller_name("cancel"))
+            canceled = CancelRun(runs=connection.runs, executions=connection.executions)(
+                name, by=user_name() or "modeldrop cancel"
+            )
     message(f"{name} is canceled; its jobs end within a minute")
     if json:
         print_json(run_document(canceled))

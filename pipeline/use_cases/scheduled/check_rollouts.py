@@ -41,24 +41,18 @@ class CheckRollouts:
     registry: ModelRegistry
     now: Clock = utc_now
 
-    def __call__(self) -> Sequence[EndedRollout]:
-        """Check each rollout once; return those that ended. One that cannot be checked does not keep others back.
-
-        Raises:
-            ModeldropError: Of the first one that could not be checked, after the others.
-        """
-        ended, failure = [], None
+    def __call__(self) -> tuple[Sequence[EndedRollout], Sequence[ModeldropError]]:
+        """Check each rollout once; return those that ended, and the errors of those that could not be checked."""
+        ended, failures = [], []
         for rollout in self.registry.rollouts.running():
             try:
                 end = self._check(rollout)
             except ModeldropError as error:
-                failure = failure or error
+                failures.append(error)
                 continue
             if end is not None:
                 ended.append(end)
-        if failure is not None:
-            raise failure
-        return ended
+        return ended, failures
 
     def _check(self, rollout: Rollout) -> EndedRollout | None:
         rollouts = self.registry.rollouts

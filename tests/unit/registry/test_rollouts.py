@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.contracts.errors import ConflictError, NotFoundError, OlderUploadError
+from pipeline.contracts.errors import ConflictError, NotFoundError, OlderUploadError, TransientError
 from pipeline.contracts.promotion.counters import latency_counter, latency_quantile
 from pipeline.contracts.promotion.rollout import Rollout, RolloutRule
 from pipeline.contracts.table_keys import alias_key, rollout_key
@@ -123,14 +123,14 @@ def test_a_canary_without_a_breach_becomes_live(registry: ModelRegistry, clock: 
     rollout = start(registry)
     count(registry, rollout, live_requests=300, new_requests=100, compared=100, different=5)
     check = CheckRollouts(registry=registry, now=clock)
-    assert check() == []
+    assert check() == ([], [])
     clock.pass_seconds(30 * 60)
-    (ended,) = check()
+    ((ended,), _) = check()
     assert ended.outcome == "promoted"
     newest = registry.moves.list("demo", "adult")[0]
     assert (newest.alias, newest.version, newest.previous, newest.by) == ("live", 2, 1, "canary")
     assert "30 minutes within the bounds (100 requests, 0 failed" in newest.reason
-    assert check() == []
+    assert check() == ([], [])
     assert not newest.is_manual
     assert registry.aliases.roll_back(LIVE, by="anna").version == 1
 
@@ -138,7 +138,7 @@ def test_a_canary_without_a_breach_becomes_live(registry: ModelRegistry, clock: 
 def test_a_canary_that_fails_is_rolled_back_at_once(registry: ModelRegistry, clock: FakeClock) -> None:
     rollout = start(registry)
     count(registry, rollout, live_requests=300, new_requests=100, new_failed=20)
-    (ended,) = CheckRollouts(registry=registry, now=clock)()
+    ((ended,), _) = CheckRollouts(registry=registry, now=clock)()
     assert ended.outcome == "rolled_back"
     newest = registry.moves.list("demo", "adult")[0]
     assert (newest.alias, newest.version, newest.previous, newest.by) == ("canary", 1, 2, "canary")
@@ -147,10 +147,31 @@ def test_a_canary_that_fails_is_rolled_back_at_once(registry: ModelRegistry, clo
     assert registry.models("demo")[0].rollout is None
 
 
+def test_a_rollout_that_cannot_be_checked_does_not_keep_others_back(
+    registry: ModelRegistry, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register_ready(registry, 2, "houses")
+    registry.aliases.move(AliasRef("demo", "houses", "live"), 1, by="anna")
+    registry.rollouts.start(AliasRef("demo", "houses", "live"), 2, SHADOW, by="anna")
+    start(registry, SHADOW)
+    clock.pass_seconds(600)
+    statistics = registry.rollouts.statistics
+
+    def broken(rollout: Rollout) -> RolloutStatistics:
+        if rollout.model == "adult":
+            raise TransientError("the table is busy")
+        return statistics(rollout)
+
+    monkeypatch.setattr(type(registry.rollouts), "statistics", lambda self, rollout: broken(rollout))
+    ended, failures = CheckRollouts(registry=registry, now=clock)()
+    assert [(end.rollout.model, end.outcome) for end in ended] == [("houses", "kept")]
+    assert [failure.message for failure in failures] == ["the table is busy"]
+
+
 def test_a_shadow_is_never_promoted_by_itself(registry: ModelRegistry, clock: FakeClock) -> None:
     start(registry, SHADOW)
     clock.pass_seconds(600)
-    (ended,) = CheckRollouts(registry=registry, now=clock)()
+    ((ended,), _) = CheckRollouts(registry=registry, now=clock)()
     assert ended.outcome == "kept"
     newest = registry.moves.list("demo", "adult")[0]
     assert (newest.alias, newest.version, newest.by) == ("shadow", 1, "shadow")
