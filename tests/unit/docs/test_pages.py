@@ -45,6 +45,14 @@ def test_every_local_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         assert not anchor or anchor in _anchors(linked), f"{path}#{anchor}"
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda p: p.name)
+def test_prose_has_at_most_120_characters_a_line(page: Path) -> None:
+    prose = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"\(https?:[^)]*\)", "()", prose)  # an address has no place to break
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith(("|", "#"))]
+    assert [line for line in lines if len(line) > 120] == []
+
+
 def _options(command: object) -> set[str]:
     parameters = command.params  # type: ignore[attr-defined]  # it is a command
     return {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
