@@ -185,6 +185,8 @@ class ApiKeys:
         else:
             old_keys = [item for item in self._table.listing(_OLD_LISTING, before=before) if item["tenant"] == tenant]
             listed = self._of_tenant(tenant, limit=limit + 1, after=after)
+        moved = {item["pk"] for item in listed}  # the index may still list them as keys of an older release
+        old_keys = [item for item in old_keys if item["pk"] not in moved]
         merged = heapq.merge(listed, old_keys, key=lambda item: item["listed_at"], reverse=True)
         return make_page(
             list(islice(merged, limit + 1)),
@@ -237,10 +239,10 @@ class ApiKeys:
     def delete_all(self, tenant: str) -> int:
         """Delete the keys of a tenant, and return their number. Idempotent."""
         pk, prefix = keys_of_tenant(tenant)
-        references = [(item["key_sha256"], item["sk"].removeprefix(prefix)) for item in self._table.query(pk, prefix)]
+        references = {(item["key_sha256"], item["sk"].removeprefix(prefix)) for item in self._table.query(pk, prefix)}
         for item in self._table.listing(_OLD_LISTING):
             if item["tenant"] == tenant:
-                references.append((item["pk"].removeprefix("KEY#"), item["listed_at"]))
+                references.add((item["pk"].removeprefix("KEY#"), item["listed_at"]))
         for key_sha256, listed_at in references:
             self._table.delete(*api_key_key(key_sha256))
             self._table.delete(*key_prefix_key(listed_at.rpartition("#")[2], key_sha256))

@@ -201,6 +201,16 @@ def test_the_keys_of_a_tenant_are_a_query_and_those_of_others_are_not_read(table
     assert [*pages[0].entries, *pages[1].entries] == keys.list("demo")
 
 
+def test_a_moved_key_is_there_once_while_the_index_is_late(
+    keys: ApiKeys, table: FakeTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _make_old(table, keys.create("demo"))
+    old, listing = table.listing("KEY"), table.listing
+    assert keys.add_references() == len(old) == 1
+    monkeypatch.setattr(table, "listing", lambda name, **options: old if name == "KEY" else listing(name, **options))
+    assert len(keys.list("demo")) == len(keys.list()) == keys.delete_all("demo") == 1
+
+
 def test_keys_of_an_older_release_are_listed_where_they_belong(
     keys: ApiKeys, table: FakeTable, clock: FakeClock
 ) -> None:
