@@ -7,6 +7,7 @@ onnxruntime's own InferenceSession.run, and orjson (or tobytes) writes the outpu
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -111,6 +112,7 @@ def calls_of(rows: int, columns: int) -> dict[str, Callable[[], object]]:
 
 def main() -> None:
     """Measure every shape and form."""
+    gc.freeze()  # as functions/predict/app.py does
     results, floors, ratios = {}, {}, {}
     met = True
     for rows, columns in SHAPES:
