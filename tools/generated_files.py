@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from pipeline.training.algorithms import ALGORITHMS
 __all__ = ["generate", "main"]
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "train_yaml.md"
+_WIDTH = 120  # characters of a line of prose
 _HEAD = "| {name} | type | default | values | meaning |\n| --- | --- | --- | --- | --- |\n"
 _KIND_NAMES: Mapping[str, str] = {
     "boolean": "bool",
@@ -93,7 +95,7 @@ def _algorithm_tables(specs: Iterable[AlgorithmSpec]) -> str:
             for field in spec.hyperparameters
             if not field.set_by and not (spec.is_network and _is_same(field, common.get(field.name)))
         ]
-        head = f"**`{spec.name}`** ({', '.join(spec.tasks)}): {spec.strengths}.\n\n"
+        head = textwrap.fill(f"**`{spec.name}`** ({', '.join(spec.tasks)}): {spec.strengths}.", _WIDTH) + "\n\n"
         rows = [_row(f"`{field.name}`", field) for field in fields]
         tables.append(head + _HEAD.format(name="setting") + "".join(rows))
     return "\n".join(tables)
