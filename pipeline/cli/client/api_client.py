@@ -11,7 +11,9 @@ import httpx
 
 from modeldrop import ApiError, Client
 from pipeline.contracts.errors import (
+    ConflictError,
     ForbiddenError,
+    InputError,
     ModeldropError,
     NotFoundError,
     TransientError,
@@ -39,7 +41,7 @@ class ApiClient:
         transport: Transport of httpx, for tests.
     """
 
-    errors: ClassVar[Mapping[int, type[ModeldropError]]] = STATUS_ERRORS
+    errors: ClassVar[Mapping[int, type[ModeldropError]]] = {**STATUS_ERRORS, 400: InputError, 409: ConflictError}
 
     def __init__(self, api_url: str, api_key: str, *, transport: httpx.BaseTransport | None = None) -> None:
         self._client = Client(api_url, api_key, transport=transport)

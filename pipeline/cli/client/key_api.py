@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
 
-from pipeline.cli.client.api_client import STATUS_ERRORS, ApiClient
+from pipeline.cli.client.api_client import ApiClient
 from pipeline.cli.client.lookup import hint_at_runs
-from pipeline.contracts.errors import ConflictError, InputError, ModeldropError, NotFoundError
+from pipeline.contracts.errors import NotFoundError
 from pipeline.contracts.records.run import RejectedUpload, Run
 
 __all__ = ["KeyApi"]
@@ -19,8 +18,6 @@ _MAX_COMPARED = 100  # runs whose names an unknown one is compared with
 
 class KeyApi(ApiClient):
     """The API with a key alone: uploads and runs. Use it as a context manager."""
-
-    errors: ClassVar[Mapping[int, type[ModeldropError]]] = {**STATUS_ERRORS, 400: InputError, 409: ConflictError}
 
     def upload(
         self, file: Path, model: str, *, target: str | None = None, progress: Callable[[int], None] | None = None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
-from pipeline.cli.client.api_client import STATUS_ERRORS, ApiClient
-from pipeline.contracts.errors import ConflictError, InputError, ModeldropError, NotFoundError
+from pipeline.cli.client.api_client import ApiClient
+from pipeline.contracts.errors import NotFoundError
 
 if TYPE_CHECKING:
     from pipeline.contracts.records.alias_move import AliasMove
@@ -22,8 +22,6 @@ class RegistryApi(ApiClient):
 
     Every method raises a ModeldropError of the class that the API's status stands for, in its words.
     """
-
-    errors: ClassVar[Mapping[int, type[ModeldropError]]] = {**STATUS_ERRORS, 400: InputError, 409: ConflictError}
 
     def models(
         self, *, task: str | None, tags: Sequence[str], limit: int | None

@@ -6,11 +6,11 @@ References:
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Mapping
 from urllib.parse import quote
 
 import grpc
+
+from pipeline.serving.api.content_encodings import decompress
 
 __all__ = ["ACCEPTED_ENCODINGS", "CallError", "MessageReader", "parse_timeout", "status_trailers", "write_message"]
 
@@ -18,7 +18,7 @@ Trailers = tuple[tuple[str, str], ...]
 
 ACCEPTED_ENCODINGS = b"identity,deflate,gzip"
 _PREFIX_BYTES = 5  # whether the message is compressed, and its size
-_WINDOW_BITS: Mapping[bytes, int] = {b"gzip": 16 + zlib.MAX_WBITS, b"deflate": zlib.MAX_WBITS}
+_COMPRESSIONS = (b"deflate", b"gzip")
 _SECONDS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _MAX_DIGITS = 8
 _UNESCAPED = "".join(map(chr, range(0x20, 0x7F))).replace("%", "")
@@ -53,7 +53,7 @@ class MessageReader:
     """
 
     def __init__(self, encoding: bytes | None, max_bytes: int) -> None:
-        if encoding not in (None, b"identity") and encoding not in _WINDOW_BITS:
+        if encoding not in (None, b"identity", *_COMPRESSIONS):
             accepted = (("grpc-accept-encoding", ACCEPTED_ENCODINGS.decode()),)
             raise CallError(
                 grpc.StatusCode.UNIMPLEMENTED, "grpc-encoding: identity, deflate or gzip is expected", accepted
@@ -98,17 +98,13 @@ class MessageReader:
             )
 
     def _decompress(self, message: bytes) -> bytes:
-        window_bits = _WINDOW_BITS.get(self._encoding or b"")
-        if window_bits is None:
+        if self._encoding not in _COMPRESSIONS:
             raise CallError(grpc.StatusCode.INTERNAL, "a compressed message is expected to name its grpc-encoding")
-        decompressor = zlib.decompressobj(window_bits)
         try:
-            content = decompressor.decompress(message, self._max_bytes + 1)
-        except zlib.error:
-            raise CallError(grpc.StatusCode.INTERNAL, "the message is not compressed as grpc-encoding says") from None
+            content = decompress(message, self._encoding.decode(), self._max_bytes)
+        except ValueError as error:
+            raise CallError(grpc.StatusCode.INTERNAL, f"the message is {error}, as grpc-encoding says") from None
         self._check(len(content))
-        if not decompressor.eof:
-            raise CallError(grpc.StatusCode.INTERNAL, "the compressed message is truncated")
         return content
 
 

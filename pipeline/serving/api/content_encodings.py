@@ -1,4 +1,4 @@
-"""Compressed bodies of requests.
+"""Compressed bodies and messages of requests.
 
 References:
     https://www.rfc-editor.org/rfc/rfc9110#name-content-encoding
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pipeline.contracts.errors import BodyTooLargeError, InvalidRequestError, UnsupportedMediaTypeError
 from pipeline.serving.api.messages import HttpRequest
 
-__all__ = ["decompress_body"]
+__all__ = ["decompress", "decompress_body"]
 
 _WINDOW_BITS: Mapping[str, int] = {
     "gzip": 16 + zlib.MAX_WBITS,
@@ -36,16 +36,33 @@ def decompress_body(request: HttpRequest, max_bytes: int) -> HttpRequest:
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
         return request
-    window_bits = _WINDOW_BITS.get(encoding)
-    if window_bits is None:
+    if encoding not in _WINDOW_BITS:
         raise UnsupportedMediaTypeError("content-encoding: gzip, deflate or identity is expected")
-    decompressor = zlib.decompressobj(window_bits)
     try:
-        body = decompressor.decompress(request.body, max_bytes + 1)
-    except zlib.error:
-        raise InvalidRequestError(f"the body is not compressed by {encoding}, as content-encoding says") from None
+        body = decompress(request.body, encoding, max_bytes)
+    except ValueError as error:
+        raise InvalidRequestError(f"the body is {error}, as content-encoding says") from None
     if len(body) > max_bytes:
         raise BodyTooLargeError(f"the body decompresses to more than {max_bytes} bytes, the maximum")
-    if not decompressor.eof or decompressor.unused_data:
-        raise InvalidRequestError(f"the body is not one whole stream of {encoding}, as content-encoding says")
     return request._replace(body=body)
+
+
+def decompress(content: bytes, encoding: str, max_bytes: int) -> bytes:
+    """Return what is compressed, or of what is larger than ``max_bytes`` the first ``max_bytes`` + 1.
+
+    Args:
+        content: Compressed content.
+        encoding: ``gzip``, ``x-gzip`` or ``deflate``.
+        max_bytes: Maximum size of the decompressed content.
+
+    Raises:
+        ValueError: The content is not compressed so, is truncated, or more follows.
+    """
+    decompressor = zlib.decompressobj(_WINDOW_BITS[encoding])
+    try:
+        decompressed = decompressor.decompress(content, max_bytes + 1)
+    except zlib.error:
+        raise ValueError(f"not compressed by {encoding}") from None
+    if len(decompressed) <= max_bytes and (not decompressor.eof or decompressor.unused_data):
+        raise ValueError(f"not one whole stream of {encoding}")
+    return decompressed

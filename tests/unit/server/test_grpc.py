@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for version in (1, 2):
         write_scaling_model(folder, version=version, factor=version + 1)
     return folder
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[RunningServer]:
-    with run_folder(folder, limits=ServerLimits(max_body_bytes=100_000)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def channel(server: RunningServer) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(server.grpc) as channel:
-        yield channel
 
 
 def _rpc(channel: grpc.Channel, service: str, name: str) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from pipeline.server.telemetry.access_log import AccessLog
 from pipeline.server.telemetry.metrics import ServerMetrics
 from pipeline.server.telemetry.observer import RequestObserver
 from pipeline.serving.api.messages import Caller
-from tests.helpers.running_server import RunningServer, run_folder, write_scaling_model
+from tests.helpers.running_server import run_folder, write_scaling_model
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 CALL = {b"content-type": b"application/grpc"}
@@ -40,18 +40,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     write_scaling_model(folder)
     return folder
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[RunningServer]:
-    with run_folder(folder, limits=ServerLimits(max_body_bytes=100_000)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def channel(server: RunningServer) -> Iterator[grpc.Channel]:
-    with grpc.insecure_channel(server.grpc) as channel:
-        yield channel
 
 
 def _request(rows: int = 1) -> bytes:
@@ -266,8 +254,10 @@ def test_messages_are_read_from_any_pieces() -> None:
         assert (read, reader.is_between) == (messages, True)
 
 
-def test_a_truncated_compressed_message_is_refused() -> None:
-    content = zlib.compress(b"a" * 100)[:-3]
+@pytest.mark.parametrize(
+    "content", [zlib.compress(b"a" * 100)[:-3], zlib.compress(b"a" * 100) + b"more"], ids=["truncated", "more follows"]
+)
+def test_a_compressed_message_is_one_whole_stream(content: bytes) -> None:
     with pytest.raises(CallError) as caught:
         MessageReader(b"deflate", 1_000).feed(b"\1" + len(content).to_bytes(4) + content)
     assert caught.value.code == grpc.StatusCode.INTERNAL
