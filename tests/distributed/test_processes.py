@@ -16,6 +16,7 @@ from pipeline.contracts.compute_cluster import Process
 from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.distributed.strategy import Strategy
 from tests.helpers.distributed_steps import OPTIMIZERS
+from tests.helpers.ports import free_port
 from tests.local.conftest import until
 
 ROOT = Path(__file__).parents[2]
@@ -25,14 +26,6 @@ LAUNCH = (
     "sys.exit(launch(ComputeCluster(processes_per_node={processes}, nodes={nodes}, node_index={index}, port={port}), "
     "sys.argv[1], sys.argv[2:]))"
 )
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start(module: str, *arguments: str, processes: int = 1, nodes: int = 1, index: int = 0, port: int = 0) -> Any:

@@ -11,21 +11,17 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
-from schemathesis.checks import not_a_server_error
+from hypothesis import Phase, given, settings
 from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
     ignored_auth,
-    response_schema_conformance,
-    status_code_conformance,
 )
 
+from tests.helpers.openapi_requests import CHECKS, few_requests
 from tests.helpers.running_server import write_scaling_model
 from tests.helpers.served_models import CLASSIFIER, model_bytes
 
 START = "from pipeline.cli.entry import main; main()"
 HEADERS = {"x-api-key": "secret"}
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 MODELS = {"scale": "/openapi.json", "adult": "/v2/models/adult/openapi.json"}  # by their documents
 
 
@@ -65,10 +61,7 @@ def _check(operation: Any, names: dict[str, str], url: str) -> None:
     numbers = iter(range(1_000_000))
 
     @given(case=operation.as_strategy())
-    @settings(
-        max_examples=6, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    @few_requests(6)
     def check(case: Any) -> None:
         if next(numbers) % 2 == 0:
             case.path_parameters = {name: names[name] for name in case.path_parameters or {}}

@@ -12,15 +12,9 @@ from urllib.parse import parse_qs
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from jsonschema_rs import Draft202012Validator, meta
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.aliases import AliasRef
@@ -40,11 +34,11 @@ from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.fakes.upload_grants import FakeUploadGrants
 from tests.helpers.api_requests import Api, authorized
+from tests.helpers.openapi_requests import CHECKS, few_requests
 from tests.helpers.served_models import publish
 from tests.helpers.template import template
 
 DOCUMENT = api_document()
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 OWNER = {"principal": "ci", "permissions": "manage,predict,publish,read"}
 RUN = "demo_adult_00000000000a"
 EXISTING = {"model": "adult", "version": "2", "alias": "live", "run": RUN, "tenant": "acme"}
@@ -139,10 +133,7 @@ def test_the_document_is_valid_by_the_specification() -> None:
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_requests_made_from_the_document_are_answered_as_it_says(operation: Any) -> None:
     @given(case=operation.as_strategy())
-    @settings(
-        max_examples=6, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    @few_requests(6)
     def check(case: Any) -> None:
         for values in ({}, {"model": "adult", "version": "2", "alias": "live", "run": RUN, "tenant": "acme"}):
             case.path_parameters = {

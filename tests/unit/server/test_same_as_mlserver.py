@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from typing import Any, NamedTuple
 import httpx
 import pytest
 
+from tests.helpers.ports import free_port
 from tests.helpers.running_server import run_folder, write_scaling_model
 
 ROOT = Path(__file__).parents[3]
@@ -48,17 +48,11 @@ class Servers(NamedTuple):
         return self.mlserver.request(method, path, **options), self.own.request(method, path, **options)
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 @contextmanager
 def _mlserver(file: Path, folder: Path) -> Iterator[httpx.Client]:
-    http = _free_port()
+    http = free_port()
     model = {"name": "scale", "implementation": "mlserver_runtime.OnnxRuntimeModel"}
-    ports = {"http_port": http, "grpc_port": _free_port(), "metrics_port": _free_port()}
+    ports = {"http_port": http, "grpc_port": free_port(), "metrics_port": free_port()}
     folder.mkdir()
     (folder / "model-settings.json").write_text(json.dumps(model))
     (folder / "settings.json").write_text(json.dumps({"host": "127.0.0.1", "parallel_workers": 0, **ports}))

@@ -10,15 +10,9 @@ from urllib.parse import parse_qsl
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from jsonschema_rs import Draft202012Validator, meta
 from openapi_spec_validator import OpenAPIV31SpecValidator
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
 from pipeline.contracts.signature import Column, Signature
 from pipeline.serving.api.errors import respond_to_error
@@ -28,13 +22,13 @@ from pipeline.serving.api.openapi_schemas import example_row
 from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.api.routes import ROUTES
 from tests.fakes.models import OneModel
+from tests.helpers.openapi_requests import CHECKS, few_requests
 from tests.helpers.prediction_requests import post
 from tests.helpers.served_models import CLASSIFIER, loaded
 
 API = PredictionApi(OneModel(loaded()))
 DOCUMENT = openapi_document("adult", CLASSIFIER)
 SCHEMAS = DOCUMENT["components"]
-CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -63,10 +57,7 @@ OPERATIONS = [  # those with a version or a label have the same bodies
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
 def test_requests_made_from_the_document_are_answered_as_it_says(operation: Any) -> None:
     @given(case=operation.as_strategy())
-    @settings(
-        max_examples=4, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    @few_requests(4)
     def check(case: Any) -> None:
         case.call_and_validate(checks=CHECKS)
 

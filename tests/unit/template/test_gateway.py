@@ -1,0 +1,181 @@
+"""The API gateway of the template: its routes, who may call them, what it says itself, and signing in."""
+
+from __future__ import annotations
+
+import json
+
+from pipeline.registry.roles import ROLES
+from pipeline.registry.tenants import TIERS
+from pipeline.serving.api.routes import ROUTES
+from tests.helpers.template import resources, template, transformed
+
+FUNCTIONS = resources("AWS::Serverless::Function")
+
+
+def test_every_route_is_named_by_its_method_and_asks_for_a_key() -> None:
+    (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
+    routes = {(verb, path) for path, item in api["Body"]["paths"].items() for verb in item}
+    version, registered = "/v2/models/{model}/versions/{version}", "/registry/models/{model}"
+    asked = {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/models/{model}", "/v2/models/{model}/ready"}
+    asked |= {version, f"{version}/ready", "/registry/models", registered, f"{registered}/versions/{{version}}"}
+    assert routes >= {("get", path) for path in asked}
+    assert routes >= {("post", "/v2/models/{model}/infer"), ("post", f"{version}/infer")}
+    assert routes >= {("get", f"{registered}/history"), ("put", f"{registered}/aliases/{{alias}}")}
+    assert routes >= {("post", f"{registered}/rollback"), ("delete", f"{registered}/versions/{{version}}")}
+    assert ("post", "/registry/runs/{run}/cancel") in routes
+    for verb, path in routes:
+        assert verb in ("get", "post", "put", "delete", "options")
+        is_public = verb == "options" or path in ("/openapi.json", "/docs")  # the same for everybody
+        security = [] if is_public else [{"ApiKey": []}, {"api_key": []}]
+        assert all(scheme in api["Body"]["paths"][path][verb]["security"] for scheme in security)
+    assert api["ApiKeySourceType"] == "AUTHORIZER"
+
+
+def test_a_shared_model_has_every_route_of_an_own_one() -> None:
+    (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
+    routes = {(verb, path) for path, item in api["Body"]["paths"].items() for verb in item if verb != "options"}
+    own = {(method.lower(), template) for _, method, template in ROUTES if template.startswith("/v2/models/{model}")}
+    assert own <= routes
+    shared = {(verb, path.replace("{model}", "{model}/{shared}")) for verb, path in own}
+    assert shared <= routes
+    assert {("get", "/v1/models/{proxy+}"), ("post", "/v1/models/{proxy+}")} <= routes  # both kinds
+
+
+def test_variable_parts_at_one_place_of_an_address_have_one_name() -> None:
+    """API Gateway refuses two: "A sibling ({model}) of this resource already has a variable path part"."""
+    (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
+    names: dict[str, set[str]] = {}
+    for path in api["Body"]["paths"]:
+        parts = path.split("/")
+        for number, part in enumerate(parts):
+            if part.startswith("{"):
+                names.setdefault("/".join(parts[:number]), set()).add(part)
+    assert len(names) > 5
+    assert {place: found for place, found in names.items() if len(found) > 1} == {}
+
+
+def test_each_prediction_route_answers_a_browsers_question_before_it_asks_for_a_key() -> None:
+    (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
+    paths = api["Body"]["paths"]
+    predicting = [path for path, item in paths.items() if "post" in item and not path.startswith("/registry")]
+    assert predicting
+    for path in predicting:
+        assert "options" in paths[path]
+        assert {"api_key": []} not in paths[path]["options"].get("security", [])
+
+
+def test_no_function_has_a_browsers_question_beside_another_method_of_its_path() -> None:
+    for name, function in resources("AWS::Serverless::Function").items():
+        events = [event["Properties"] for event in function.get("Events", {}).values() if event["Type"] == "Api"]
+        asked = {event["Path"] for event in events if event["Method"] == "options"}
+        others = {event["Path"] for event in events if event["Method"] != "options"}
+        assert not asked & others, f"sam local would give all methods of {name} one authorizer"
+
+
+def test_the_gateway_speaks_as_the_functions_do() -> None:
+    (api,) = resources("AWS::Serverless::Api").values()
+    codes = {kind: answer.get("StatusCode") for kind, answer in api["GatewayResponses"].items()}
+    assert set(codes.values()) >= {401, 403, 404, 413, 429, 504}
+    assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= set(codes)
+    for kind, answer in api["GatewayResponses"].items():
+        if kind == "UNAUTHORIZED":
+            continue  # the next test
+        text = answer["ResponseTemplates"]["application/json"].replace("$context.error.messageString", '"said"')
+        assert list(json.loads(text)) == ["error"]
+
+
+def test_who_sends_no_credential_is_told_the_headers_that_are_read() -> None:
+    (api,) = resources("AWS::Serverless::Api").values()
+    _, mapping, (key, name) = [None, "NoCredential", ({"Ref": "CredentialHeader"}, "Response")]
+    response = api["GatewayResponses"]["UNAUTHORIZED"]["ResponseTemplates"]["application/json"]
+    assert response == {"Fn::FindInMap": [mapping, key, name]}
+    sentences = {header: json.loads(entry[name])["error"] for header, entry in template()["Mappings"][mapping].items()}
+    assert set(sentences) == set(template()["Parameters"]["CredentialHeader"]["AllowedValues"])
+    read = {
+        header: {word for word in ("x-api-key", "authorization") if word in said} for header, said in sentences.items()
+    }
+    assert read == {
+        "x-api-key": {"x-api-key"},
+        "Authorization": {"authorization"},
+        "Host": {"x-api-key", "authorization"},
+    }
+
+
+def test_the_names_in_a_mapping_are_alphanumeric() -> None:
+    """AWS: "The name within a mapping must contain only alphanumeric characters"; its keys may have hyphens."""
+    for mapping in template()["Mappings"].values():
+        for entry in mapping.values():
+            assert all(name.isalnum() and isinstance(value, str) for name, value in entry.items())
+
+
+def test_a_parameter_that_removes_the_user_pool_deletes_no_users() -> None:
+    kinds = ("UserPool", "UserPoolClient", "UserPoolGroup")  # groups are roles: with one its members lose theirs
+    found = {name: one for kind in kinds for name, one in resources(f"AWS::Cognito::{kind}").items()}
+    assert len(found) == 6
+    for name, one in template()["Resources"].items():
+        if name in found:
+            policies = (one["DeletionPolicy"], one["UpdateReplacePolicy"], one["Condition"])
+            assert policies == ("RetainExceptOnCreate", "Retain", "HasUserPool")
+
+
+def test_a_tenant_that_has_reached_its_limit_is_told_when_to_come_again() -> None:
+    (api,) = resources("AWS::Serverless::Api").values()
+    for kind in ("THROTTLED", "QUOTA_EXCEEDED"):
+        assert int(api["GatewayResponses"][kind]["ResponseParameters"]["Headers"]["Retry-After"].strip("'")) > 0
+
+
+def test_each_tier_is_a_usage_plan_with_limits_that_an_output_names() -> None:
+    plans, outputs = resources("AWS::ApiGateway::UsagePlan"), template()["Outputs"]
+    for tier in TIERS:
+        plan = plans[outputs[f"{tier.capitalize()}UsagePlan"]["Value"]["Ref"]]
+        assert set(plan["Throttle"]) == {"RateLimit", "BurstLimit"}
+        assert plan["Quota"]["Period"] == "DAY"
+    assert len(plans) == len(TIERS)
+
+
+def test_a_revoked_key_is_forgotten_within_30_seconds() -> None:
+    (api,) = resources("AWS::Serverless::Api").values()
+    identity = api["Auth"]["Authorizers"]["ApiKey"]["Identity"]
+    assert identity == {
+        "Headers": [{"Ref": "CredentialHeader"}],
+        "ReauthorizeEvery": {"Fn::If": ["CachesNoCallers", 0, 30]},
+    }
+    assert template()["Conditions"]["CachesNoCallers"] == {"Fn::Equals": [{"Ref": "CredentialHeader"}, "Host"]}
+
+
+def test_the_header_that_answers_are_kept_by_is_known_after_the_transform() -> None:
+    """SAM resolves a parameter in Identity.Headers; an intrinsic function that it cannot resolve would be lost."""
+    (api,) = [one for one in transformed()["Resources"].values() if one["Type"] == "AWS::ApiGateway::RestApi"]
+    scheme = api["Properties"]["Body"]["components"]["securitySchemes"]["ApiKey"]["x-amazon-apigateway-authorizer"]
+    assert scheme["identitySource"] == "method.request.header.x-api-key"
+    assert scheme["authorizerResultTtlInSeconds"] == {"Fn::If": ["CachesNoCallers", 0, 30]}
+
+
+def test_nobody_in_the_user_pool_chooses_their_own_tenant_or_role() -> None:
+    """Users write what their client names in WriteAttributes; groups are the administrator's."""
+    (client,) = resources("AWS::Cognito::UserPoolClient").values()
+    (pool,) = resources("AWS::Cognito::UserPool").values()
+    variables = FUNCTIONS["AuthorizeRequestFunction"]["Environment"]["Variables"]
+    assert variables["JWT_TENANT_CLAIM"]["Fn::If"][1] == "custom:tenant"
+    assert variables["JWT_ROLES_CLAIM"]["Fn::If"][1] == "cognito:groups"
+    assert client["WriteAttributes"] == ["email"]
+    assert "custom:tenant" in client["ReadAttributes"]  # an ID token has what its client may read
+    assert pool["AdminCreateUserConfig"]["AllowAdminCreateUserOnly"] is True
+    groups = {group["GroupName"] for group in resources("AWS::Cognito::UserPoolGroup").values()}
+    assert groups == set(ROLES)
+
+
+def test_the_user_pool_is_an_option() -> None:
+    pools = [one for one in template()["Resources"].values() if one["Type"].startswith("AWS::Cognito::")]
+    assert len(pools) == 6
+    assert {one["Condition"] for one in pools} == {"HasUserPool"}
+
+
+def test_only_the_authorizer_has_what_verifies_tokens() -> None:
+    users = [name for name, function in FUNCTIONS.items() if {"Ref": "TokensLayer"} in function["Layers"]]
+    assert users == ["AuthorizeRequestFunction"]
+
+
+def test_the_gateways_key_is_the_one_that_the_authorizer_hands_over() -> None:
+    (key,) = resources("AWS::ApiGateway::ApiKey").values()
+    assert FUNCTIONS["AuthorizeRequestFunction"]["Environment"]["Variables"]["GATEWAY_KEY"] == key["Value"]
