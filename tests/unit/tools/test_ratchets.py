@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tools.code_lines import count_code_lines
 from tools.ratchets import CEILINGS, MAX_LINES, MAX_MODULES, SourceFile, find_excess, lower, main, measure
 
 DOCUMENTED = '"""Module."""\n'
@@ -74,6 +75,23 @@ def test_a_crowded_folder_and_a_long_file_are_counted() -> None:
     assert count(f"files of more than {MAX_LINES} lines", "\n" * (MAX_LINES + 1)) == 1
 
 
+def test_lines_of_code_are_neither_blank_nor_comments_nor_docstrings() -> None:
+    text = (
+        '"""A module."""\n\n# why\nvalues = [  # numbers\n    1,\n]\n\n\n'
+        'def f():\n    """Do\n    it."""\n    return """a\n\nb"""\n'
+    )
+    assert count_code_lines(text) == len(["values = [", "1,", "]", "def f():", "return a", "", "b"])
+
+
+def test_lines_of_code_have_one_ceiling_for_the_library() -> None:
+    sources = [SourceFile(Path("pipeline", folder, "module.py"), "a = 1\nb = 2\n") for folder in ("cli", "jobs")]
+    measures = measure(sources, [])
+    assert find_excess(measures, {"lines of code": {"pipeline": 4}}) == []
+    assert find_excess(measures, {"lines of code": {"pipeline": 3}}) == [
+        "pipeline: 4 lines of code, at most 3 are expected"
+    ]
+
+
 def test_a_long_commit_subject_is_counted() -> None:
     measures = measure([], ["short", "x" * 72, "x" * 73])
     assert measures["commit subjects of more than 72 characters"]["all"] == ["x" * 73]
@@ -104,7 +122,7 @@ def test_the_command_fails_above_a_ceiling_and_lowers_it(tmp_path: Path, capsys:
     ceilings.write_text("{}")
     assert main([], root=tmp_path, ceilings_file=ceilings) == 1
     assert "tools/module.py:1 found" in capsys.readouterr().out
-    ceilings.write_text(json.dumps({"vague names": {"tools": 7}}))
+    ceilings.write_text(json.dumps({"vague names": {"tools": 7}, "lines of code": {"tools": 1}}))
     assert main(["--lower"], root=tmp_path, ceilings_file=ceilings) == 0
     assert json.loads(ceilings.read_text())["vague names"] == {"tools": 1}
     assert main([], root=tmp_path, ceilings_file=ceilings) == 0
