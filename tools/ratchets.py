@@ -4,9 +4,9 @@
     python -m tools.ratchets --lower   # also lower the ceilings to the present measures; no ceiling rises
 
 There is one ceiling per measure and top-level folder (``pipeline/serving``, ``functions`` ...), so that code can move,
-but not get worse. A folder without a ceiling has the ceiling 0. Lines of code have one ceiling for each of ``functions``,
-``pipeline`` and ``tools``. A ceiling is raised by hand alone, with a reason in the commit: a feature that needs more
-lines than were deleted beside it says so.
+but not get worse. A folder without a ceiling has the ceiling 0. Lines of code have one ceiling for ``pipeline``, one
+for ``functions``, one for ``tools``. A ceiling is raised by hand alone, with a reason in the commit: a feature that
+needs more lines than were deleted beside it says so.
 """
 
 from __future__ import annotations
