@@ -74,8 +74,8 @@ def test_no_operation_ignores_a_wrong_key(url: str) -> None:
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json", headers=HEADERS)
     for result in schema.get_all_operations():
         operation = result.ok()
-        if operation.path.startswith("/v2/health/"):
-            continue  # a server's probes have no key
+        if operation.definition.raw.get("security") == []:
+            continue
 
         @given(case=operation.as_strategy())
         @settings(max_examples=1, deadline=None, database=None, derandomize=True, phases=[Phase.generate])

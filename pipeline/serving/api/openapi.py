@@ -6,7 +6,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from pipeline import __version__
@@ -80,7 +80,12 @@ _PATH_WORDS = {
 
 
 def openapi_document(
-    model: str = "", signature: Signature | None = None, *, owner: str = "", server: str = ""
+    model: str = "",
+    signature: Signature | None = None,
+    *,
+    owner: str = "",
+    server: str = "",
+    without_key: Collection[Action] = (),
 ) -> Document:
     """Return the OpenAPI document.
 
@@ -89,11 +94,13 @@ def openapi_document(
         signature: Its signature; None for a document of any model.
         owner: Tenant that shares the model, which comes before it in paths; empty for a model of the caller's own.
         server: Base URL of the API, to which paths are relative; empty for the document's own.
+        without_key: Actions that need no API key.
     """
     paths: dict[str, Document] = {}
     for action, method, template in ROUTES:
         path = template.replace("/{model}", f"/{owner}/{{model}}") if owner else template
-        paths.setdefault(path, {})[method.lower()] = _describe(action, template, model, signature)
+        operation = _describe(action, template, model, signature) | ({"security": []} if action in without_key else {})
+        paths.setdefault(path, {})[method.lower()] = operation
     schemas = dict(SCHEMAS)
     if signature is not None:
         schemas["Row"] = describe_row(signature)

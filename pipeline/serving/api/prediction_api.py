@@ -17,6 +17,8 @@ from pipeline.serving.responses import to_json
 
 __all__ = ["PredictionApi"]
 
+_PROBES: tuple[Action, ...] = ("live", "ready")  # a server answers them without a key
+
 
 class PredictionApi:
     """The prediction API: every protocol's routes over one source of models. Thread-safe.
@@ -90,7 +92,9 @@ def _position(caller: Caller, request: HttpRequest, seed: str) -> float:
 def _describe_api(model: LoadedModel | None = None, owner: str = "") -> dict[str, Any]:
     from pipeline.serving.api.openapi import openapi_document  # noqa: PLC0415 - a cold start rarely needs it
 
-    return openapi_document(model.model, model.signature, owner=owner) if model else openapi_document()
+    if model is None:
+        return openapi_document(without_key=_PROBES)
+    return openapi_document(model.model, model.signature, owner=owner, without_key=_PROBES)
 
 
 def _tensorflow(function: str) -> Callable[..., Any]:

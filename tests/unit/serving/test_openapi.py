@@ -20,12 +20,13 @@ from pipeline.serving.api.messages import Caller, HttpRequest
 from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.openapi_schemas import example_row
 from pipeline.serving.api.prediction_api import PredictionApi
-from pipeline.serving.api.routes import ROUTES
+from pipeline.serving.api.routes import ROUTES, Action
 from tests.fakes.models import OneModel
 from tests.helpers.openapi_requests import CHECKS, few_requests
 from tests.helpers.prediction_requests import post
 from tests.helpers.served_models import CLASSIFIER, loaded
 
+PROBES: tuple[Action, ...] = ("live", "ready")
 API = PredictionApi(OneModel(loaded()))
 DOCUMENT = openapi_document("adult", CLASSIFIER)
 SCHEMAS = DOCUMENT["components"]
@@ -102,5 +103,14 @@ def test_the_schema_of_a_row_requires_what_the_model_does() -> None:
 
 
 def test_the_api_answers_with_its_document() -> None:
-    assert post("/openapi.json", None, method="GET") == json.loads(json.dumps(openapi_document()))
-    assert post("/v2/models/adult/openapi.json", None, method="GET") == json.loads(json.dumps(DOCUMENT))
+    any_model = openapi_document(without_key=PROBES)
+    assert post("/openapi.json", None, method="GET") == json.loads(json.dumps(any_model))
+    document = openapi_document("adult", CLASSIFIER, without_key=PROBES)
+    assert post("/v2/models/adult/openapi.json", None, method="GET") == json.loads(json.dumps(document))
+
+
+def test_only_the_probes_of_a_server_need_no_key() -> None:
+    paths = post("/openapi.json", None, method="GET")["paths"]
+    public = [path for path, operations in paths.items() if any("security" in each for each in operations.values())]
+    assert public == ["/v2/health/live", "/v2/health/ready"]
+    assert paths["/v2/health/live"]["get"]["security"] == []
