@@ -38,10 +38,9 @@ _DATATYPES = {
     "tensor(bool)": ("BOOL", "?"),
     "tensor(string)": ("BYTES", "O"),
 }
-_KINDS: Mapping[str, str] = {"f": "fiu", "i": "iu", "u": "iu", "b": "b"}  # of a dtype -> of data that it is read from
+_KINDS: Mapping[str, str] = {"f": "fiu", "i": "iu", "u": "iu", "b": "b", "O": "O"}  # of a dtype -> of data read as it
 _PLAIN_TYPES = frozenset({float, int})
 _MAX_PACKED = 64  # elements; numpy is faster for more
-_PLAIN_KINDS = {"f": "fiu", "b": "b"}  # the same, where no element is out of range
 
 
 class _Argument(Protocol):
@@ -167,40 +166,29 @@ class _TensorDecoder:
 
 def _read_tensor(tensor: dict[str, Any], spec: TensorSpec) -> _Array:
     shape: Any = tensor.get("shape")
-    datatype, data = tensor.get("datatype"), tensor.get("data")
-    if datatype == spec.datatype and spec.fits(shape) and (array := _read_plain(data, shape, spec)) is not None:
-        return array
-    where = f"input '{display_name(spec.name)}'"
-    if datatype != spec.datatype:
-        raise InvalidRequestError(f"{where}, datatype: {spec.datatype} is expected")
-    if type(shape) is not list or not all(type(axis) is int and axis >= 0 for axis in shape):
-        raise InvalidRequestError(f"{where}, shape: an array of sizes is expected")
+    data = tensor.get("data")
+    if tensor.get("datatype") != spec.datatype:
+        raise _refuse(spec, f", datatype: {spec.datatype} is expected")
     if not spec.fits(shape):
-        raise InvalidRequestError(f"{where}, shape: {list(spec.shape)} is expected (-1: any size)")
-    if not isinstance(data, list | np.ndarray):
-        raise InvalidRequestError(f"{where}, data: an array is expected, not {json_type(data)}")
-    array = _to_array(data, spec, where)
+        if type(shape) is not list or not all(type(axis) is int and axis >= 0 for axis in shape):
+            raise _refuse(spec, ", shape: an array of sizes is expected")
+        raise _refuse(spec, f", shape: {list(spec.shape)} is expected (-1: any size)")
+    if isinstance(data, list):
+        if spec.datatype == "FP32" and len(data) <= _MAX_PACKED and (packed := _pack_floats(data, shape)) is not None:
+            return packed
+        array = _to_array(data, spec)
+    elif isinstance(data, np.ndarray):  # binary data, or the contents of a gRPC message
+        array = data
+    else:
+        raise _refuse(spec, f", data: an array is expected, not {json_type(data)}")
+    array = _cast(array, spec)
     if array.size != math.prod(shape):
-        raise InvalidRequestError(f"{where}: its shape has {math.prod(shape)} elements, its data {array.size}")
+        raise _refuse(spec, f": its shape has {math.prod(shape)} elements, its data {array.size}")
     return array.reshape(shape)
 
 
-def _read_plain(data: Any, shape: list[int], spec: TensorSpec) -> _Array | None:
-    """Return plain numbers that an input's datatype has, without a look at each; None for whatever else is there."""
-    if type(data) is np.ndarray:  # binary data
-        is_plain = data.dtype == spec.dtype and spec.dtype.kind in "fiu" and data.size == math.prod(shape)
-        return data.reshape(shape) if is_plain else None
-    if not isinstance(data, list):
-        return None
-    if spec.datatype == "FP32" and len(data) <= _MAX_PACKED and (packed := _pack_floats(data, shape)) is not None:
-        return packed
-    try:
-        array = np.array(data)
-    except ValueError:
-        return None  # nested arrays of unequal length
-    if array.dtype.kind in _PLAIN_KINDS.get(spec.dtype.kind, "") and array.size == math.prod(shape):
-        return _round_floats(array, spec).reshape(shape)
-    return None
+def _refuse(spec: TensorSpec, problem: str) -> InvalidRequestError:
+    return InvalidRequestError(f"input '{display_name(spec.name)}'{problem}")
 
 
 def _pack_floats(data: list[Any], shape: list[int]) -> _Array | None:
@@ -218,37 +206,40 @@ def _pack_floats(data: list[Any], shape: list[int]) -> _Array | None:
     return None if math.inf in data or -math.inf in data else np.frombuffer(packed, np.float32).reshape(shape)
 
 
-def _to_array(data: list[Any] | _Array, spec: TensorSpec, where: str) -> _Array:
+def _to_array(data: list[Any], spec: TensorSpec) -> _Array:
     try:
-        if spec.dtype.kind == "f" and isinstance(data, list):  # as an extension, null is NaN
-            data = [math.nan if element is None else element for element in data]
         array = np.array(data, object if spec.datatype == "BYTES" else None)
+        if array.dtype == object and spec.dtype.kind == "f":  # as an extension, null is NaN
+            array = np.array([math.nan if element is None else element for element in data])
     except ValueError:
-        raise InvalidRequestError(f"{where}, data: nested arrays of equal length are expected") from None
-    if spec.datatype == "BYTES":
-        if not all(type(element) is str for element in array.ravel()):
-            raise InvalidRequestError(f"{where}, data: texts are expected")
+        raise _refuse(spec, ", data: nested arrays of equal length are expected") from None
+    if spec.datatype == "BYTES" and not all(type(element) is str for element in array.ravel()):
+        raise _refuse(spec, ", data: texts are expected")
+    # Among numbers numpy reads a boolean as 0 or 1: only where these are there the elements are looked through.
+    if array.dtype.kind in "fiu" and ((array == 0) | (array == 1)).any() and _has_boolean(data):
+        raise _refuse(spec, f", data: {spec.datatype} is expected")
+    return array
+
+
+def _has_boolean(data: list[Any]) -> bool:
+    types = set(map(type, data))
+    return bool in types or (list in types and any(map(_has_boolean, data)))
+
+
+def _cast(array: _Array, spec: TensorSpec) -> _Array:
+    """Return an array in the datatype of an input; a finite number that becomes infinity is refused."""
+    if array.dtype == spec.dtype:
         return array
-    if array.size == 0:
-        return array.astype(spec.dtype)
-    kinds = "bu" if spec.datatype == "BOOL" and isinstance(data, np.ndarray) else _KINDS[spec.dtype.kind]
-    if array.dtype.kind not in kinds:
-        raise InvalidRequestError(f"{where}, data: {spec.datatype} is expected")
-    if spec.dtype.kind in "iu":
+    if array.size and array.dtype.kind not in _KINDS[spec.dtype.kind]:
+        raise _refuse(spec, f", data: {spec.datatype} is expected")
+    if array.size and spec.dtype.kind in "iu":
         bounds = np.iinfo(spec.dtype)
         if array.min() < bounds.min or array.max() > bounds.max:
-            raise InvalidRequestError(f"{where}, data: a number is out of the range of {spec.datatype}")
-    return _round_floats(array, spec)
-
-
-def _round_floats(array: _Array, spec: TensorSpec) -> _Array:
-    """Return an array in the datatype of an input; a finite number that becomes infinity is refused."""
+            raise _refuse(spec, f", data: a number is out of the range of {spec.datatype}")
     with np.errstate(over="ignore"):
-        values = array.astype(spec.dtype, copy=False)
-    if spec.dtype.kind == "f" and spec.dtype != array.dtype and np.isinf(values).any():
-        raise InvalidRequestError(
-            f"input '{display_name(spec.name)}', data: a number is out of the range of {spec.datatype}"
-        )
+        values = array.astype(spec.dtype)
+    if spec.dtype.kind == "f" and np.isinf(values).any():
+        raise _refuse(spec, f", data: a number is out of the range of {spec.datatype}")
     return values
 
 

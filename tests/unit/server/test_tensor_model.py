@@ -50,6 +50,13 @@ def test_what_is_no_number_in_range_is_refused(model: TensorModel, value: Any, c
         _decode(model, [0.5] * (count - 1) + [value])
 
 
+@pytest.mark.parametrize("data", [[0.5, True], [1, True], [[0.5, False]], [True, True], [0.5] * 199 + [True]])
+def test_a_boolean_among_numbers_is_refused(model: TensorModel, data: list[Any]) -> None:
+    tensor = {"name": "x", "datatype": "FP32", "shape": [1 if len(data) < 3 else 100, 2], "data": data}
+    with pytest.raises(InvalidRequestError, match="data: FP32 is expected"):
+        model.decode_tensors([tensor])
+
+
 def test_missing_numbers_are_nan(model: TensorModel) -> None:
     assert np.isnan(_decode(model, [0.5, None])).tolist() == [[False, True]]
 
