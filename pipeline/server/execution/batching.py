@@ -49,6 +49,10 @@ class _Request:
 class BatchingSession:
     """A session that runs concurrent requests together. Thread-safe.
 
+    Attributes:
+        is_running: Whether the graph runs.
+        waiting: Requests that wait for their run.
+
     Args:
         session: Runs the graph. Its inputs and outputs have the rows on their first axis.
         max_rows: Maximum number of rows of a batch; a larger request is run alone.
@@ -76,8 +80,8 @@ class BatchingSession:
         self._run_now = session.run
         self._can_batch = _has_free_rows(session)
         self._lock = threading.Lock()
-        self._waiting: deque[_Request] = deque()
-        self._is_running = False
+        self.waiting: deque[_Request] = deque()
+        self.is_running = False
         self._single_seconds = 0.0  # per row, of runs of one request
         self._batch_seconds = 0.0  # per row, of runs of several
         self._runs_until_probe = 0
@@ -87,16 +91,6 @@ class BatchingSession:
     def is_batching(self) -> bool:
         """Tell whether requests that wait are run together at the moment."""
         return self._can_batch and self._runs_until_probe == 0 and self._single_seconds >= _MIN_SECONDS
-
-    @property
-    def is_running(self) -> bool:
-        """Tell whether the graph runs."""
-        return self._is_running
-
-    @property
-    def queue_length(self) -> int:
-        """Return the number of requests that wait."""
-        return len(self._waiting)
 
     def run(self, output_names: Sequence[str] | None, input_feed: Feeds) -> _Outputs:
         """Run the graph on the rows of one request, perhaps together with others.
@@ -120,10 +114,10 @@ class BatchingSession:
         request = _Request(input_feed)
         note_run(self._single_seconds * request.rows)
         with self._lock:
-            must_wait = self._is_running
-            self._is_running = True
+            must_wait = self.is_running
+            self.is_running = True
             if must_wait:
-                self._waiting.append(request)
+                self.waiting.append(request)
         if must_wait:
             request.ready.wait()
         if request.outputs is None and request.error is None:
@@ -152,8 +146,8 @@ class BatchingSession:
             self._run_each_or_together(output_names, batch)
         finally:
             with self._lock:
-                following = self._waiting.popleft() if self._waiting else None
-                self._is_running = following is not None
+                following = self.waiting.popleft() if self.waiting else None
+                self.is_running = following is not None
             for request in batch[1:]:
                 request.ready.set()
             if following is not None:
@@ -167,12 +161,12 @@ class BatchingSession:
         max_rows = min(self._max_rows, int(self._max_seconds / per_row))
         taken: list[_Request] = []
         rows = first.rows
-        while self._waiting:
-            request = self._waiting[0]
+        while self.waiting:
+            request = self.waiting[0]
             if rows + request.rows > max_rows or request.shapes != first.shapes:
                 break
             rows += request.rows
-            taken.append(self._waiting.popleft())
+            taken.append(self.waiting.popleft())
         return taken
 
     def _run_each_or_together(self, output_names: Sequence[str] | None, batch: Sequence[_Request]) -> None:

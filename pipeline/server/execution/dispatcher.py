@@ -48,16 +48,6 @@ class Dispatcher:
         self._open = 0
         metrics.in_flight.set_function(lambda: self._open)
 
-    @property
-    def open_requests(self) -> int:
-        """Return the number of requests that run or wait."""
-        return self._open
-
-    @property
-    def tracked(self) -> int:
-        """Return the number of keys whose cost is remembered."""
-        return len(self._seconds)
-
     def enter(self) -> None:
         """Count a request in.
 

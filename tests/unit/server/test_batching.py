@@ -65,7 +65,7 @@ def _run_together(session: SlowSession, batching: BatchingSession, values: Seque
         while not batching.is_running:
             pause.wait(0.001)
         futures += [threads.submit(attempt, value) for value in values[1:]]
-        while batching.queue_length < len(values) - 1:
+        while len(batching.waiting) < len(values) - 1:
             pause.wait(0.001)
         session.gate.set()
         return [future.result(5) for future in futures]
