@@ -16,6 +16,8 @@ from pipeline.planning.estimates import PRICE_SOURCE
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+RECORDS = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+MAX_RECORD_WORDS = 800  # about 700, and the numbers of a table
 PROGRAM = get_command(app)
 COMMANDS = PROGRAM.commands  # type: ignore[attr-defined]  # it is a group
 
@@ -95,37 +97,46 @@ def test_make_bench_runs_every_benchmark_that_ends_in_a_json_line() -> None:
     done = subprocess.run(["make", "-n", "bench"], cwd=ROOT, capture_output=True, text=True, check=True)
     (loop,) = re.findall(r"for script in (.*?);", done.stdout)
     reporting = {
-        one.stem for one in (ROOT / "benchmarks").glob("*.py") if re.search(r"^    report\(", one.read_text(), re.M)
+        script.stem
+        for script in (ROOT / "benchmarks").glob("*.py")
+        if re.search(r"^    report\(", script.read_text(), re.MULTILINE)
     }
     assert set(loop.split()) == reporting
 
 
 def test_the_leaderboard_of_the_guide_has_the_columns_that_are_printed() -> None:
     printed = " ".join(column.name for column in leaderboard_columns("rmse"))
-    (told,) = re.findall("^ candidate .*$", (ROOT / "docs" / "guide.md").read_text(), flags=re.MULTILINE)
-    assert told.split() == printed.split()
+    (heading,) = re.findall("^ candidate .*$", (ROOT / "docs" / "guide.md").read_text(), flags=re.MULTILINE)
+    assert heading.split() == printed.split()
 
 
 def test_prices_are_of_the_month_that_runs_are_reported_as_priced_by() -> None:
-    (told,) = re.findall(r"list prices, (us-east-1, \w+ \d+)", (ROOT / "docs" / "costs.md").read_text())
-    assert f"list prices of {told}" == PRICE_SOURCE
+    (source,) = re.findall(r"list prices, (us-east-1, \w+ \d+)", (ROOT / "docs" / "costs.md").read_text())
+    assert f"list prices of {source}" == PRICE_SOURCE
 
 
 def test_every_test_that_a_page_names_is_there() -> None:
-    """`file::test` names one; `::test` after it another one of the same file."""
+    """``file::test`` names a test; ``::test`` after it is in the same file."""
     named = 0
     for page in PAGES:
         file = ""
-        for found, test in re.findall(r"`(tests/[\w/]+\.py)?::(\w+)`", page.read_text()):
-            file, named = found or file, named + 1
+        for path, test in re.findall(r"`(tests/[\w/]+\.py)?::(\w+)`", page.read_text()):
+            file, named = path or file, named + 1
             assert f"def {test}(" in (ROOT / file).read_text(), f"{page.name}: {file}::{test}"
     assert named > 20
 
 
 def test_every_decision_is_in_the_index() -> None:
     index = ROOT / "docs" / "decisions" / "README.md"
-    records = {record.name for record in index.parent.glob("[0-9]*.md")}
-    assert set(re.findall(r"\]\(([0-9][\w-]+\.md)\)", index.read_text())) == records
+    assert set(re.findall(r"\]\(([0-9][\w-]+\.md)\)", index.read_text())) == {record.name for record in RECORDS}
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda p: p.name)
+def test_a_decision_record_has_four_parts_and_is_short(record: Path) -> None:
+    text = record.read_text()
+    parts = re.findall(r"^## (.*)$", text, flags=re.MULTILINE)
+    assert parts == ["Decision", "Why", "Measured", "Alternatives and limits"]
+    assert len(re.findall(r"[^\s|]*\w[^\s|]*", text)) <= MAX_RECORD_WORDS
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
