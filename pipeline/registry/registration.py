@@ -50,6 +50,7 @@ def draft_version(
         version=0,
         algorithm=winner.algorithm,
         precision=winner.precision,
+        variant=winner.display_name,
         artifact=winner.artifact,
         signature=signature,
         metric=selection.metric,

@@ -63,6 +63,7 @@ class VersionRecord(Record):
     status: Literal["REGISTERED", "READY", "ARCHIVED", "DELETED"] = "REGISTERED"
     algorithm: str
     precision: str
+    variant: str = ""  # name of the served variant, such as mlp/prune_channels+int8; empty in older records
     artifact: Artifact
     signature: Signature | None = None
     signature_file: Artifact | None = None  # JSON; None where the record holds the signature
@@ -72,6 +73,11 @@ class VersionRecord(Record):
     card_key: str
     created_at: datetime
     tags: dict[str, str] = {}
+
+    @property
+    def variant_name(self) -> str:
+        """Return the name of the served variant, or of an older record the algorithm and the precision."""
+        return self.variant or f"{self.algorithm}/{self.precision}"
 
     @property
     def full_name(self) -> str:

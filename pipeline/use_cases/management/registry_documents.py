@@ -89,6 +89,7 @@ class VersionDocument(ListedVersion):
 
     tenant: str
     model: str
+    variant: str
     artifact: Artifact
     lineage: Lineage
     card_key: str

@@ -196,6 +196,7 @@ def test_a_registered_version_knows_where_it_comes_from(world: World) -> None:
     version = world.registry.get("demo", "adult", 1)
     lineage = version.lineage
     assert (version.status, version.algorithm, version.precision) == ("REGISTERED", "mlp", "int8")
+    assert version.variant == selection().winner.display_name == "mlp/int8"
     assert (version.signature, version.quality) == (dataset().signature, {"accuracy": 0.88})
     assert (lineage.run, lineage.upload_key, lineage.upload_sha256) == (RUN, upload().key, dataset().sha256)
     assert lineage.code_version == "1.2.3"
