@@ -40,8 +40,8 @@ def log_change(connection: Connection, tenant: str, command: str, resource: str)
 
 
 @contextmanager
-def logged_change(connection: Connection, tenant: str, command: str, resource: str) -> Iterator[None]:
-    """Log the changes of the block, in the same transaction where that is possible.
+def logged_change(connection: Connection, tenant: str, command: str, resource: str) -> Iterator[str]:
+    """Log the changes of the block, in the same transaction where that is possible; yield who makes them.
 
     Args:
         connection: The stack.
@@ -49,5 +49,6 @@ def logged_change(connection: Connection, tenant: str, command: str, resource: s
         command: Name of the command, such as ``keys create``.
         resource: What it changes, such as ``houses@3``.
     """
-    with connection.audit.beside_change(command, resource, caller=(tenant, caller_name(command))):
-        yield
+    by = caller_name(command)
+    with connection.audit.beside_change(command, resource, caller=(tenant, by)):
+        yield by

@@ -30,13 +30,11 @@ if TYPE_CHECKING:
 __all__ = [
     "RunReader",
     "exit_code",
-    "follow",
     "follow_run",
     "report_end",
     "say_where",
     "show_leaderboard",
     "show_warnings",
-    "wait_for_start",
 ]
 
 POLL_SECONDS = 0.5
@@ -61,48 +59,20 @@ class RunReader(Protocol):
         ...
 
 
-def wait_for_start(
-    run: str, runs: RunReader, *, sleep: Callable[[float], None], seconds: float = _START_SECONDS
-) -> Run:
-    """Wait until the run's record is there, and return it.
-
-    Raises:
-        NotFoundError: The upload did not start a run.
-    """
-    for _ in range(int(seconds / POLL_SECONDS)):
-        try:
-            return runs.get(run)
-        except NotFoundError:
-            sleep(POLL_SECONDS)
-    raise NotFoundError(
-        f"no run began within {seconds:.0f} s of the upload (its name would be {run}): 'modeldrop runs' lists uploads "
-        "that were refused, 'modeldrop dead-letters' counts those whose handling failed"
-    )
-
-
-def follow(run: str, connection: Connection, *, sleep: Callable[[float], None]) -> Run:
-    """Show each stage until the run has ended, with its training curves.
-
-    Raises:
-        NotFoundError: There is no such run.
-    """
-    return follow_run(run, connection.runs, curves_of(run, connection.artifacts), sleep=sleep)
-
-
-def follow_run(
-    run: str, runs: RunReader, curves: Callable[[], Sequence[TrainingCurves]], *, sleep: Callable[[float], None]
-) -> Run:
-    """Show each stage until the run has ended.
+def follow_run(run: str, runs: RunReader, connection: Connection | None, *, sleep: Callable[[float], None]) -> Run:
+    """Wait until a run has begun, and show each stage until it has ended.
 
     Args:
         run: Name of the run.
         runs: Reads its state.
-        curves: Reads its present training curves.
+        connection: The stack, whose bucket has the training curves; None where only the API is reached.
         sleep: Waits between two reads.
 
     Raises:
-        NotFoundError: There is no such run.
+        NotFoundError: The upload did not start a run.
     """
+    _wait_for_start(run, runs, sleep)
+    curves = tuple if connection is None else curves_of(run, connection.artifacts)
     console = err()
     updates = _updates(run, runs, sleep)
     return _follow_live(updates, console, curves) if console.is_terminal else _follow_plainly(updates)
@@ -113,20 +83,27 @@ def exit_code(run: Run) -> ExitCode:
     return _ENDS[run.status]
 
 
-def report_end(run: Run, connection: Connection) -> ExitCode:
-    """Print how the run ended: the leaderboard, or the error and where its file and logs are."""
-    show_leaderboard(run, connection)
-    show_warnings(run, connection)
+def report_end(run: Run, connection: Connection | None) -> None:
+    """Print how a run ended: the leaderboard, or the error and where its file and logs are.
+
+    Args:
+        run: The run.
+        connection: The stack; None where only the API is reached, which has the record alone.
+    """
+    if connection is not None:
+        show_leaderboard(run, connection)
+        show_warnings(run, connection)
     if run.error is not None:
         message(f"{run.run} failed: {run.error.message} ({run.error.type})", style="red")
-        say_where(run, connection)
+        if connection is not None:
+            say_where(run, connection)
     elif run.status == "NEEDS_DECISION":
         message(f"version {run.version} waits for a decision: {run.reason}", style="yellow")
-        message(f"'modeldrop promote {run.model} {run.version} --tenant {run.tenant}' makes it live")
-        _name_nearest(run, connection)
+        if connection is not None:
+            message(f"'modeldrop promote {run.model} {run.version} --tenant {run.tenant}' makes it live")
+            _name_nearest(run, connection)
     else:
         message(_describe_success(run, connection), style="green")
-    return exit_code(run)
 
 
 def _name_nearest(run: Run, connection: Connection) -> None:
@@ -141,15 +118,18 @@ def _name_nearest(run: Run, connection: Connection) -> None:
     message(f"'modeldrop accept {run.run} {selection.nearest[0]}' serves one of them")
 
 
-def _describe_success(run: Run, connection: Connection) -> str:
+def _describe_success(run: Run, connection: Connection | None) -> str:
     """Describe the run's version and which one is live now: another run or a person may have moved the alias."""
+    outcome = f"this run made {run.model} version {run.version}"
+    if connection is None:
+        return f"{outcome}: {run.reason}" if run.reason else outcome
     live = live_number(connection, run.tenant, run.model)
     if run.reason and live != run.version:
         return f"{run.reason}; 'modeldrop promote {run.model} {run.version} --tenant {run.tenant}' makes it live"
     if live == run.version:
         return f"{run.model} version {run.version} is live"
     now = f"version {live} is live now" if live else "no version is live now"
-    return f"this run made {run.model} version {run.version}; {now}"
+    return f"{outcome}; {now}"
 
 
 def show_leaderboard(run: Run, connection: Connection, *, details: bool = False) -> None:
@@ -167,6 +147,25 @@ def show_warnings(run: Run, connection: Connection) -> None:
         card = ModelCard.from_bytes(connection.artifacts.get(RunKeys.of(run.run).card))
         for warning in card.warnings:
             message(f"! {warning}", style="yellow")
+
+
+def _wait_for_start(run: str, runs: RunReader, sleep: Callable[[float], None]) -> None:
+    """Wait until the run's record is there.
+
+    Raises:
+        NotFoundError: The upload did not start a run.
+    """
+    for _ in range(int(_START_SECONDS / POLL_SECONDS)):
+        try:
+            runs.get(run)
+        except NotFoundError:
+            sleep(POLL_SECONDS)
+        else:
+            return
+    raise NotFoundError(
+        f"no run began within {_START_SECONDS:.0f} s of the upload (its name would be {run}): 'modeldrop runs' lists "
+        "uploads that were refused, 'modeldrop dead-letters' counts those whose handling failed"
+    )
 
 
 def _updates(run: str, runs: RunReader, sleep: Callable[[float], None]) -> Iterator[Run]:

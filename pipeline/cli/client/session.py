@@ -31,7 +31,17 @@ if TYPE_CHECKING:
     from pipeline.serving.loaded_model import InferenceSession
     from pipeline.serving.model_loader import ModelLoader
 
-__all__ = ["BY_KEY", "Choice", "Connection", "Control", "DeploymentSite", "Session", "World", "session_of"]
+__all__ = [
+    "BY_KEY",
+    "Choice",
+    "Connection",
+    "Control",
+    "DeploymentSite",
+    "Session",
+    "World",
+    "connection_of",
+    "session_of",
+]
 
 # commands that need only an address and a key
 BY_KEY = "drop, watch, runs, cancel, predict, models, card, history, promote and rollback"
@@ -249,3 +259,14 @@ def session_of(ctx: typer.Context) -> Session:
     session = ctx.find_object(Session)
     assert session is not None, "the root callback makes the session"
     return replace(session, command=ctx.command_path)
+
+
+def connection_of(ctx: typer.Context, tenant: str | None) -> tuple[Connection, str]:
+    """Connect to the stack of a command; return the connection, and the requested tenant or the stack's own.
+
+    Raises:
+        NotRunningError: The embedded cloud is not running.
+        NotFoundError: There is no such stack on AWS.
+    """
+    connection = session_of(ctx).connection()
+    return connection, connection.tenant(tenant)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.models import JsonOption
+from pipeline.cli.commands.options import JsonOption
+from pipeline.cli.terminal.console import print_result
 from pipeline.cli.terminal.exit_codes import ExitCode, message
 from pipeline.cli.terminal.help_pages import Command
 
@@ -103,7 +104,6 @@ def _show_progress(level: LoadLevel) -> None:
 
 
 def _show_levels(test: LoadTest, levels: list[LoadLevel], plot: Path | None, *, json: bool) -> None:
-    from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.images.load_levels import draw_levels
     from pipeline.cli.views.load_levels import levels_view
 
@@ -111,11 +111,9 @@ def _show_levels(test: LoadTest, levels: list[LoadLevel], plot: Path | None, *, 
     if plot is not None:
         draw_levels(levels, plot, title=title)
         message(f"the curve is in {plot}")
-    if json:
-        described = {name: getattr(test, name) for name in ("url", "model", "version", "protocol", "rows")}
-        print_json({**described, "levels": [level.document() for level in levels]})
-    else:
-        show(levels_view(levels, title=title))
+    document = {name: getattr(test, name) for name in ("url", "model", "version", "protocol", "rows")}
+    document["levels"] = [level.document() for level in levels]
+    print_result(document, levels_view(levels, title=title), json=json)
 
 
 def _endpoint(session: Session, url: str | None) -> tuple[str, str | None]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.cli.commands.options import JsonOption
+from pipeline.cli.terminal.console import err, print_json, print_result
 from pipeline.cli.terminal.help_pages import Command
 
 if TYPE_CHECKING:
@@ -49,24 +51,19 @@ def check(
             metavar="train.yaml", exists=True, dir_okay=False, help="Settings to use instead of those beside it."
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Show how a file would be read, what would be learned and tried, and what that would take; nothing is run."""
-    from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.upload.check_report import check_view
 
     if file.suffix.lower() == ".onnx":
         _check_model(file, spec, json=json)
         return
     result = _check(file, target, spec)
-    if json:
-        print_json(result.document())
-    else:
-        show(check_view(result))
+    print_result(result.document(), check_view(result), json=json)
 
 
 def _check_model(file: Path, spec: Path | None, *, json: bool) -> None:
-    from pipeline.cli.terminal.console import print_json
     from pipeline.cli.upload.model_check import read_model_file
 
     dataset = read_model_file(file, spec)
@@ -83,7 +80,6 @@ def _check_model(file: Path, spec: Path | None, *, json: bool) -> None:
 
 def _check(file: Path, target: str | None, spec: Path | None) -> Check:
     """Check a file, with a spinner on a terminal, since a large one takes a while."""
-    from pipeline.cli.terminal.console import err
     from pipeline.cli.upload.check import check_path
 
     console = err()

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.commands.models import JsonOption
+from pipeline.cli.commands.options import JsonOption
+from pipeline.cli.terminal.console import print_json
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
 
@@ -47,7 +48,6 @@ def convert(
     json: JsonOption = False,
 ) -> None:
     """Convert a model that was trained elsewhere to ONNX, and compare both."""
-    from pipeline.cli.terminal.console import print_json
     from pipeline.cli.views.tables import size
     from pipeline.conversion.convert import convert as convert_model
     from pipeline.conversion.loading import PICKLES

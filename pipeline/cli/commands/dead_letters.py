@@ -8,6 +8,8 @@ import typer
 
 from pipeline.cli.client.caller import log_change
 from pipeline.cli.client.session import session_of
+from pipeline.cli.commands.options import JsonOption
+from pipeline.cli.terminal.console import print_result
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
 
@@ -27,7 +29,6 @@ Examples:
   modeldrop dead-letters --json | jq 'map(.messages) | add'
 
 An upload that is redriven starts one run at most, however often it comes."""
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +43,6 @@ def dead_letters(
     json: JsonOption = False,
 ) -> None:
     """Count the messages that failed, or send them again."""
-    from pipeline.cli.terminal.console import print_json, show
     from pipeline.registry.audit import OPERATORS
 
     connection = session_of(ctx).connection()
@@ -51,10 +51,7 @@ def dead_letters(
         names = ", ".join(queue.name for queue in queues)
         log_change(connection, OPERATORS, "dead-letters --redrive", names)
     documents = [_document(queue, redrive=redrive) for queue in queues]
-    if json:
-        print_json(documents)
-    else:
-        show(_table(documents, redrive=redrive))
+    print_result(documents, _table(documents, redrive=redrive), json=json)
     if redrive:
         message(f"{sum(document['redriven'] for document in documents):,} sent again")
 

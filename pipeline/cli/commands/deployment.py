@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.cli.client.session import DeploymentSite, session_of
+from pipeline.cli.commands.options import JsonOption, YesOption
+from pipeline.cli.terminal.console import out, print_json
 from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
 from pipeline.cli.terminal.help_pages import Command
 from pipeline.contracts.errors import ConfigurationError, ModeldropError
@@ -38,8 +40,6 @@ Examples:
   modeldrop --stack test --region eu-west-1 destroy --yes
   modeldrop --region eu-west-1 destroy --keep-data  # deletes no data"""
 _MARKS = {"ok": "green", "warning": "yellow", "failed": "red"}
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -61,7 +61,6 @@ def deploy(
     json: JsonOption = False,
 ) -> None:
     """Deploy a stack to AWS: check, build, deploy, push the jobs' images."""
-    from pipeline.cli.terminal.console import print_json
     from pipeline.deployment.deploy import DeployOptions, deploy
     from pipeline.deployment.template import parse_overrides, read_template
 
@@ -103,7 +102,6 @@ def destroy(
     json: JsonOption = False,
 ) -> None:
     """Delete a stack on AWS with all that it stores."""
-    from pipeline.cli.terminal.console import print_json
     from pipeline.deployment.destroy import destroy, find_removal
 
     session = session_of(ctx)
@@ -142,7 +140,6 @@ def _checks(site: DeploymentSite, target: DeployTarget, *, images: bool) -> Iter
 
 def _show_checks(checks: Iterable[PreflightCheck], *, quiet: bool) -> list[PreflightCheck]:
     """Print each result at once: some checks take seconds."""
-    from pipeline.cli.terminal.console import out
 
     shown = []
     for check in checks:

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.client.session import Session, session_of
+from pipeline.cli.commands.options import JsonOption
+from pipeline.cli.terminal.console import print_json, print_result
 from pipeline.cli.terminal.exit_codes import ExitCode, message
 from pipeline.cli.terminal.help_pages import Command
+from pipeline.cli.views.json_documents import status_document
 
 if TYPE_CHECKING:
     from pipeline.contracts.stack import StackStatus
@@ -31,7 +34,6 @@ Examples:
   modeldrop status --json | jq -r .api_url
 
 Exit code 3 when nothing is running."""
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -96,8 +98,6 @@ def down(
         _forget_demo(session)
         message("its data is deleted")
     if json:
-        from pipeline.cli.terminal.console import print_json
-
         print_json({"stopped": stopped, "wiped": wipe, "ended_runs": [run.run for run in runs]})
 
 
@@ -110,14 +110,9 @@ def status(ctx: typer.Context, json: JsonOption = False) -> None:
 
 
 def _print_status(status: StackStatus, *, json: bool) -> None:
-    from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.json_documents import status_document
     from pipeline.cli.views.tables import status_table
 
-    if json:
-        print_json(status_document(status))
-    else:
-        show(status_table(status))
+    print_result(status_document(status), status_table(status), json=json)
 
 
 def _forget_demo(session: Session) -> None:

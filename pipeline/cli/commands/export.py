@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipeline.cli.client.lookup import find_model, find_version
 from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.completion import complete_models
-from pipeline.cli.commands.models import JsonOption, TenantOption, VersionArgument, parse_version
+from pipeline.cli.commands.options import JsonOption, TenantOption, VersionOrLive, complete_models, parse_version
+from pipeline.cli.terminal.console import print_json
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
 
@@ -44,7 +45,7 @@ def export(
             metavar="MODEL[@ALIAS|@VERSION]", help="A model, its alias or its version.", autocompletion=complete_models
         ),
     ],
-    version: VersionArgument = None,
+    version: VersionOrLive = None,
     target: Annotated[
         str | None,
         typer.Option(
@@ -79,7 +80,6 @@ def export(
 
 def _find(connection: Connection, tenant: str, model: str, version: int | None) -> ModelVersion:
     """Return the version that an argument such as ``houses@canary`` names."""
-    from pipeline.cli.client.lookup import find_model, find_version
 
     name, _, suffix = model.partition("@")
     if suffix and version is not None:
@@ -100,7 +100,6 @@ def _parse_target(text: str | None) -> Target:
 
 
 def _write_file(registered: ModelVersion, file: bytes, output: Path | None, *, json: bool) -> None:
-    from pipeline.cli.terminal.console import print_json
     from pipeline.cli.views.tables import size
 
     path = output or Path(f"{registered.model}-{registered.version}.onnx")
@@ -113,7 +112,6 @@ def _write_file(registered: ModelVersion, file: bytes, output: Path | None, *, j
 def _write_target(
     connection: Connection, registered: ModelVersion, file: bytes, target: Target, out: Path | None, *, json: bool
 ) -> None:
-    from pipeline.cli.terminal.console import print_json
     from pipeline.exporting.targets import export_model
 
     rows, feeds = _golden_rows(connection, registered)

@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.completion import complete_models, complete_versions
+from pipeline.cli.client.lookup import find_version, live_number
+from pipeline.cli.client.session import connection_of, session_of
+from pipeline.cli.commands.options import (
+    JsonOption,
+    LimitOption,
+    ModelArgument,
+    TenantFilter,
+    TenantOption,
+    VersionOrLive,
+)
+from pipeline.cli.terminal.console import is_terminal, print_json, print_result, show
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
+from pipeline.cli.views.json_documents import model_document
 from pipeline.contracts.paging.page import collect
 
 if TYPE_CHECKING:
@@ -41,37 +51,6 @@ A file with the target is scored: each prediction beside the truth.
 
 A terminal gets a table of the first rows, a pipe csv of all rows."""
 
-TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
-ModelArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL", help="A model's name, as 'modeldrop models' lists it.", autocompletion=complete_models
-    ),
-]
-
-
-def parse_version(text: str) -> int:
-    """Parse a version's number, as an argument has it.
-
-    Raises:
-        typer.BadParameter: It is no number from 1.
-    """
-    if not text.isdecimal() or int(text) < 1:
-        raise typer.BadParameter(f"'{text}' is not a version: a whole number such as 2 is expected")
-    return int(text)
-
-
-VersionArgument = Annotated[
-    int | None,
-    typer.Argument(
-        metavar="VERSION",
-        parser=parse_version,
-        help="Default: the live one, else the newest.",
-        autocompletion=complete_versions,
-    ),
-]
-
 
 def register(app: typer.Typer) -> None:
     """Add the commands of models: ``models``, ``card``, ``predict`` and the like."""
@@ -84,7 +63,7 @@ def register(app: typer.Typer) -> None:
 def models(
     ctx: typer.Context,
     *,
-    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Show only this tenant's.")] = None,
+    tenant: TenantFilter = None,
     task: Annotated[
         str | None,
         typer.Option(metavar="TASK", help="Show only models whose newest version has this task, such as regression."),
@@ -95,14 +74,10 @@ def models(
             metavar="KEY[=VALUE]", help="Show only models with this tag, given as a name, value or name=value."
         ),
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Show at most this many (default: all).")
-    ] = None,
+    limit: LimitOption = None,
     json: JsonOption = False,
 ) -> None:
     """List models, each with the version that is live."""
-    from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.json_documents import model_document
     from pipeline.cli.views.tables import models_table
 
     session = session_of(ctx)
@@ -129,13 +104,11 @@ def models(
 def card(
     ctx: typer.Context,
     model: ModelArgument,
-    version: VersionArgument = None,
+    version: VersionOrLive = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show a version's model card: quality with intervals, warnings, importance, data, cost."""
-    from pipeline.cli.client.lookup import find_version, live_number
-    from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.card import card_view
     from pipeline.contracts.records.model_version import ModelCard
 
@@ -145,15 +118,13 @@ def card(
             live = api.live_version(model)
             record, model_card = api.version(model, version or live or api.newest_version(model))
     else:
-        connection = session.connection()
-        holder = connection.tenant(tenant)
+        connection, holder = connection_of(ctx, tenant)
         record = find_version(connection, holder, model, version)
         live = live_number(connection, holder, model)
         model_card = ModelCard.from_bytes(connection.artifacts.get(record.card_key))
-    if json:
-        print_json({"version": record.version, "live": record.version == live, **model_card.model_dump(mode="json")})
-    else:
-        show(card_view(record, model_card, live=record.version == live))
+    is_live = record.version == live
+    document = {"version": record.version, "live": is_live, **model_card.model_dump(mode="json")}
+    print_result(document, card_view(record, model_card, live=is_live), json=json)
 
 
 def predict(
@@ -198,7 +169,6 @@ def _print_answers(predicted: PredictedRows, output: Path | None, *, json: bool)
     """Print predictions: a table for terminals, csv for pipes; with an output file only what was written."""
     from pipeline.cli.prediction.output_files import print_csv, write_predictions
     from pipeline.cli.prediction.predictions_table import predictions_table, score_text
-    from pipeline.cli.terminal.console import is_terminal, print_json, show
 
     if output is not None:
         write_predictions(predicted, output)

@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.client.caller import caller_name, logged_change, user_name
+from pipeline.cli.client.caller import logged_change, user_name
+from pipeline.cli.client.lookup import find_run
 from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.runs import JsonOption, RunArgument, TenantOption
+from pipeline.cli.commands.options import JsonOption, RunArgument, TenantOption
+from pipeline.cli.terminal.console import print_json
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
+from pipeline.cli.views.json_documents import pending_document, run_document
 
 __all__ = ["register"]
 
@@ -33,9 +36,6 @@ def register(app: typer.Typer) -> None:
 
 def cancel(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, json: JsonOption = False) -> None:
     """End a run and its jobs; it is then FAILED with a RunCanceledError."""
-    from pipeline.cli.client.lookup import find_run
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.json_documents import run_document
     from pipeline.use_cases.management.cancel_run import CancelRun
 
     session = session_of(ctx)
@@ -67,9 +67,6 @@ def retry(
     json: JsonOption = False,
 ) -> None:
     """Start a new run on the file of an ended one, from the stage that failed."""
-    from pipeline.cli.client.lookup import find_run
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.json_documents import pending_document
     from pipeline.use_cases.management.retry_run import RetryRun
 
     connection = session_of(ctx).connection()
@@ -80,8 +77,8 @@ def retry(
         artifacts=connection.artifacts,
         executions=connection.executions,
     )
-    with logged_change(connection, record.tenant, "retry", record.run):
-        new = start_again(record.run, stage, by=caller_name("retry"))
+    with logged_change(connection, record.tenant, "retry", record.run) as by:
+        new = start_again(record.run, stage, by=by)
     message(f"'modeldrop watch {new}' follows the run")
     if json:
         print_json(pending_document(new, tenant=record.tenant, model=record.model, file=record.file))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,19 +12,33 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from pipeline.cli.client.lookup import find_run
 from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.completion import complete_models, complete_runs_and_models
+from pipeline.cli.commands.options import (
+    JsonOption,
+    RunArgument,
+    TenantFilter,
+    TenantOption,
+    complete_models,
+    complete_runs_and_models,
+)
+from pipeline.cli.terminal.console import print_json, show
 from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
 from pipeline.cli.terminal.help_pages import Command
+from pipeline.cli.views.json_documents import pending_document, rejected_document, run_document
+from pipeline.contracts.errors import NotFoundError
+from pipeline.contracts.object_keys import tenant_of_run
 from pipeline.contracts.stack import DEFAULT_TENANT
 
 if TYPE_CHECKING:
+    from pipeline.cli.client.follow import RunReader
+    from pipeline.cli.client.key_api import KeyApi
     from pipeline.cli.client.run_listing import Listed, RunFilter
     from pipeline.cli.client.session import Connection
     from pipeline.cli.upload.upload import DropOptions
     from pipeline.contracts.records.run import Run
 
-__all__ = ["RunArgument", "register", "watch_run"]
+__all__ = ["register", "watch_run"]
 
 _DROP = """
 Examples:
@@ -53,16 +69,8 @@ Examples:
   modeldrop logs demo_houses_1f2e3d4c5b6a
   modeldrop logs houses --follow          # its newest run, until the run ends"""
 
-TenantOption = Annotated[str | None, typer.Option(metavar="TENANT", help="Tenant that owns it (default: the stack's).")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
-RunArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="RUN",
-        help="A run's name, or a model's name for its newest run.",
-        autocompletion=complete_runs_and_models,
-    ),
-]
+_RUN_NAME = re.compile(r".+_.+_[0-9a-f]{12}")
+
 FileArgument = Annotated[
     Path,
     typer.Argument(
@@ -74,6 +82,15 @@ FileArgument = Annotated[
     ),
 ]
 
+SpecOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="train.yaml",
+        exists=True,
+        dir_okay=False,
+        help="Training settings; uploaded first and kept for later drops.",
+    ),
+]
 CalibrationOption = Annotated[
     Path | None,
     typer.Option(
@@ -108,15 +125,7 @@ def drop(
             metavar="COLUMN", help="Column to predict, or several: a,b; overrides train.yaml (default: the last one)."
         ),
     ] = None,
-    spec: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="train.yaml",
-            exists=True,
-            dir_okay=False,
-            help="Training settings; uploaded first and kept for later drops.",
-        ),
-    ] = None,
+    spec: SpecOption = None,
     calibration: CalibrationOption = None,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Check before the upload what the run would refuse.")
@@ -126,7 +135,7 @@ def drop(
     json: JsonOption = False,
 ) -> None:
     """Drop a data file, a folder, or an .onnx model into the uploads bucket, and watch it become a model."""
-    from pipeline.cli.commands.key_runs import drop_with_key
+    from pipeline.cli.upload.by_key import drop_by_key
     from pipeline.cli.upload.upload import DropOptions, drop_file, drop_folder, model_of
 
     session = session_of(ctx)
@@ -142,28 +151,28 @@ def drop(
         watch=watch,
         confirmed=yes,
     )
-    if api is not None:
-        drop_with_key(ctx, api, file, options, json=json)
-    if connection is None:
-        return
-    put = partial(drop_folder, now=datetime.now(UTC)) if file.is_dir() else drop_file
-    run = put(file, connection, options)
-    if run is None:
-        message(f"{file.name} was stored; it accompanies a data file and does not start a run")
-    elif watch:
-        watch_run(ctx, connection, run, json=json)
-    else:
-        message(f"'modeldrop watch {run}' follows the run")
+    reader: RunReader
+    with api or nullcontext():
+        if connection is None:
+            assert api is not None, "a stack is reached by its API or by AWS"
+            reader, run = api, drop_by_key(file, api, options)
+        else:
+            put = partial(drop_folder, now=datetime.now(UTC)) if file.is_dir() else drop_file
+            reader, run = connection.runs, put(file, connection, options)
+        if run is None:
+            message(f"{file.name} was stored; it accompanies a data file and does not start a run")
+        elif watch:
+            watch_run(ctx, run, reader, connection, json=json)
+        else:
+            message(f"'modeldrop watch {run}' follows the run")
     _print_dropped(run, options, file, json=json)
 
 
 def _print_dropped(run: str | None, options: DropOptions, file: Path, *, json: bool) -> None:
     """Print the run's name to stdout, for scripts."""
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.json_documents import pending_document
-
     if json:
-        print_json(pending_document(run, tenant=options.tenant, model=options.model, file=file.name))
+        owner = options.tenant if run is None else tenant_of_run(run)
+        print_json(pending_document(run, tenant=owner, model=options.model, file=file.name))
     elif run is not None:
         typer.echo(run)
 
@@ -179,7 +188,7 @@ def runs(
         ),
     ] = None,
     *,
-    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Show only this tenant's.")] = None,
+    tenant: TenantFilter = None,
     model: Annotated[
         str | None, typer.Option(metavar="MODEL", help="Show only this model's.", autocompletion=complete_models)
     ] = None,
@@ -193,7 +202,6 @@ def runs(
     json: JsonOption = False,
 ) -> None:
     """List runs, newest first, or show one."""
-    from pipeline.cli.client.lookup import find_run
     from pipeline.cli.client.run_listing import RunFilter, choose_newest, list_runs, parse_since, parse_status
 
     now = datetime.now(UTC)
@@ -220,8 +228,6 @@ def runs(
 
 
 def _print_runs(listed: Listed, chosen: RunFilter, *, json: bool) -> None:
-    from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.json_documents import rejected_document, run_document
     from pipeline.cli.views.rejected_uploads import rejected_lines
     from pipeline.cli.views.runs import runs_table
     from pipeline.contracts.records.run import Run
@@ -242,8 +248,6 @@ def _print_runs(listed: Listed, chosen: RunFilter, *, json: bool) -> None:
 def _show_run(run: Run, connection: Connection | None, *, json: bool) -> None:
     """Show a run; its leaderboard and files only with a connection, since the API has only its record."""
     from pipeline.cli.client.follow import say_where, show_leaderboard, show_warnings
-    from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.json_documents import run_document
     from pipeline.cli.views.runs import error_text
     from pipeline.cli.views.tables import run_panel
 
@@ -262,15 +266,12 @@ def _show_run(run: Run, connection: Connection | None, *, json: bool) -> None:
 
 def watch(ctx: typer.Context, run: RunArgument, tenant: TenantOption = None, json: JsonOption = False) -> None:
     """Show a run's stages until it ends; then what was tried, or what went wrong."""
-    from pipeline.cli.client.lookup import find_run
-    from pipeline.cli.commands.key_runs import find_with_key, watch_with_key
-
-    if (api := session_of(ctx).key_api()) is not None:
+    session = session_of(ctx)
+    if (api := session.key_api()) is not None:
         with api:
-            watch_with_key(ctx, api, find_with_key(api, run), json=json)
-        return
-    connection = session_of(ctx).connection()
-    watch_run(ctx, connection, find_run(connection, run, tenant).run, json=json)
+            watch_run(ctx, _find_by_key(api, run), api, None, json=json)
+    connection = session.connection()
+    watch_run(ctx, find_run(connection, run, tenant).run, connection.runs, connection, json=json)
 
 
 def logs(
@@ -282,7 +283,6 @@ def logs(
 ) -> None:
     """Print what the functions and jobs of a run logged, oldest first."""
     from pipeline.cli.client.logs import print_logs
-    from pipeline.cli.client.lookup import find_run
 
     session = session_of(ctx)
     connection = session.connection()
@@ -291,8 +291,9 @@ def logs(
 
 def watch_run(
     ctx: typer.Context,
-    connection: Connection,
     run: str,
+    runs: RunReader,
+    connection: Connection | None,
     *,
     json: bool,
     succeeded: Callable[[], object] = lambda: None,
@@ -301,35 +302,42 @@ def watch_run(
 
     Args:
         ctx: Context of the command.
-        connection: The stack of the run.
         run: Name of the run.
+        runs: Reads its state.
+        connection: The stack of the run; None where only its API is reached.
         json: Print the run's record.
         succeeded: Called if it succeeded.
 
     Raises:
         StoppedError: The user stopped it; the run goes on.
-        typer.Exit: The run has failed.
+        typer.Exit: The run has ended.
     """
-    from pipeline.cli.client.follow import follow, wait_for_start
+    from pipeline.cli.client.follow import exit_code, follow_run, report_end
 
-    sleep = session_of(ctx).world.sleep
     try:
-        wait_for_start(run, connection.runs, sleep=sleep)
-        ended = follow(run, connection, sleep=sleep)
+        ended = follow_run(run, runs, connection, sleep=session_of(ctx).world.sleep)
     except KeyboardInterrupt:
         sentence = f"the run continues: 'modeldrop watch {run}' follows it again"
         raise StoppedError(sentence, "Interrupted", ExitCode.INTERRUPTED) from None
     if ended.status == "SUCCEEDED":
         succeeded()
-    raise typer.Exit(_end(ended, connection, json=json))
-
-
-def _end(run: Run, connection: Connection, *, json: bool) -> ExitCode:
-    from pipeline.cli.client.follow import exit_code, report_end
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.json_documents import run_document
-
     if json:
-        print_json(run_document(run))
-        return exit_code(run)
-    return report_end(run, connection)
+        print_json(run_document(ended))
+    else:
+        report_end(ended, connection)
+    raise typer.Exit(exit_code(ended))
+
+
+def _find_by_key(api: KeyApi, name: str) -> str:
+    """Return the name of a run, or of a model's newest run. A run's name is returned even if the run has not begun.
+
+    Raises:
+        NotFoundError: There is neither.
+    """
+    try:
+        return api.find(name).run
+    except NotFoundError:
+        if not _RUN_NAME.fullmatch(name):
+            raise
+        message(f"{name} has not begun: waiting for its start", style="dim")
+        return name

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.cli.client.caller import caller_name, logged_change
+from pipeline.cli.client.caller import logged_change
+from pipeline.cli.client.lookup import find_run, find_selection, find_version, read_golden
 from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, VersionArgument
+from pipeline.cli.commands.options import JsonOption, ModelArgument, RunArgument, TenantOption, VersionOrLive
 from pipeline.cli.commands.registry.aliases import LIVE
-from pipeline.cli.commands.runs import RunArgument, watch_run
+from pipeline.cli.commands.runs import watch_run
+from pipeline.cli.terminal.console import print_json, show
 from pipeline.cli.terminal.exit_codes import ExitCode, message
 from pipeline.cli.terminal.help_pages import Command
+from pipeline.cli.views.json_documents import run_document
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
@@ -50,7 +54,7 @@ def variants(
     ctx: typer.Context,
     *,
     model: ModelArgument,
-    version: VersionArgument = None,
+    version: VersionOrLive = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw the front into a .png, .svg or .pdf file.")
     ] = None,
@@ -58,8 +62,6 @@ def variants(
     json: JsonOption = False,
 ) -> None:
     """Show the variants of a version: quality, agreement, latency, bytes, memory, and why each is served or not."""
-    from pipeline.cli.client.lookup import find_version
-    from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.images.front import draw_front
     from pipeline.cli.views.variants import variant_documents, variants_view
     from pipeline.contracts.records.model_version import ModelCard
@@ -82,14 +84,12 @@ def verify(
     ctx: typer.Context,
     *,
     model: ModelArgument,
-    version: VersionArgument = None,
+    version: VersionOrLive = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
     """Send a version's golden rows to the API and compare its predictions with those of the evaluation."""
-    from pipeline.cli.client.lookup import find_version, read_golden
     from pipeline.cli.client.model_api import ModelApi
-    from pipeline.cli.terminal.console import print_json
     from pipeline.cli.views.variants import comparison_document, describe_comparison
     from pipeline.evaluation.golden.comparison import compare_predictions
 
@@ -121,17 +121,14 @@ def accept(
     json: JsonOption = False,
 ) -> None:
     """Serve a variant of an ended run: it is evaluated, registered, tested and goes live; nothing is trained."""
-    from pipeline.cli.client.lookup import find_run, find_selection
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.json_documents import run_document
     from pipeline.use_cases.accept_variant import AcceptVariant
 
     connection = session_of(ctx).connection()
     earlier = find_run(connection, run, tenant)
     winner = find_selection(connection, earlier).winner.display_name
     if variant in (None, winner) and earlier.version is not None:
-        with logged_change(connection, earlier.tenant, "accept", f"{earlier.model}@{earlier.version} {LIVE}"):
-            _promote(connection, earlier)
+        with logged_change(connection, earlier.tenant, "accept", f"{earlier.model}@{earlier.version} {LIVE}") as by:
+            _promote(connection, earlier, by=by)
         message(f"{earlier.model} version {earlier.version} is live", style="green")
         if json:
             print_json(run_document(connection.runs.get(earlier.run)))
@@ -140,19 +137,18 @@ def accept(
     accept_variant = AcceptVariant(
         artifacts=connection.artifacts, runs=connection.runs, executions=connection.executions
     )
-    with logged_change(connection, earlier.tenant, "accept", f"{earlier.run} {variant}"):
-        accepted = accept_variant(earlier.run, variant, by=caller_name("accept"))
+    with logged_change(connection, earlier.tenant, "accept", f"{earlier.run} {variant}") as by:
+        accepted = accept_variant(earlier.run, variant, by=by)
     message(f"{variant} of run {earlier.run} is accepted: run {accepted}")
-    watch_run(ctx, connection, accepted, json=json, succeeded=lambda: connection.runs.mark_promoted(earlier.run))
+    succeeded = partial(connection.runs.mark_promoted, earlier.run)
+    watch_run(ctx, accepted, connection.runs, connection, json=json, succeeded=succeeded)
 
 
-def _promote(connection: Connection, run: Run) -> None:
+def _promote(connection: Connection, run: Run, *, by: str) -> None:
     """Make the run's version live."""
     from pipeline.registry.aliases import ANY_VERSION, AliasRef
 
     assert run.version is not None, "the run has a version"
     alias = AliasRef(run.tenant, run.model, LIVE)
-    connection.registry.aliases.move(
-        alias, run.version, by=caller_name("accept"), reason=run.reason or "", expected=ANY_VERSION
-    )
+    connection.registry.aliases.move(alias, run.version, by=by, reason=run.reason or "", expected=ANY_VERSION)
     connection.runs.mark_promoted(run.run)

@@ -19,7 +19,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from modeldrop.calls import infer_url
-from pipeline.cli.client.follow import follow, report_end, wait_for_start
+from pipeline.cli.client.follow import exit_code, follow_run, report_end
 from pipeline.cli.demo.data import TARGET, Data, image, prepare
 from pipeline.cli.input.rows import find_source
 from pipeline.cli.prediction.predict import predict_rows
@@ -116,10 +116,9 @@ def _play(act: _Act, data: Data, session: Session, connection: Connection) -> No
     tenant = connection.tenant(None)
     run = drop_file(data.file, connection, DropOptions(tenant=tenant, model=act.model, target=TARGET, spec=act.spec))
     assert run is not None, "a csv starts a run"
-    wait_for_start(run, connection.runs, sleep=session.world.sleep)
-    ended = follow(run, connection, sleep=session.world.sleep)
-    code = report_end(ended, connection)
-    if code is not ExitCode.OK:
+    ended = follow_run(run, connection.runs, connection, sleep=session.world.sleep)
+    report_end(ended, connection)
+    if (code := exit_code(ended)) is not ExitCode.OK:
         raise typer.Exit(code)
     _call(act, data, session, connection)
 

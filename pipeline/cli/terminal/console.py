@@ -1,4 +1,4 @@
-"""The two consoles: results to stdout, progress and messages to stderr."""
+"""The two consoles: results to stdout, progress and messages to stderr. rich is imported when something is printed."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
-__all__ = ["err", "is_terminal", "out", "print_json", "show", "wrap_words"]
+__all__ = ["err", "is_terminal", "out", "print_json", "print_result", "show", "wrap_words"]
 
 _PIPE_WIDTH = 160  # a pipe has no width, and a cut table is useless there
 
 
 def out() -> Console:
     """Return the console of stdout, as wide as the terminal or COLUMNS."""
+    from rich.console import Console
+
     width = None if is_terminal() else shutil.get_terminal_size((_PIPE_WIDTH, 24)).columns
     return Console(file=sys.stdout, width=width)
 
@@ -32,12 +33,22 @@ def is_terminal() -> bool:
 
 def err() -> Console:
     """Return the console of stderr."""
+    from rich.console import Console
+
     return Console(file=sys.stderr)
 
 
 def show(renderable: RenderableType) -> None:
     """Print a result for a person. Lines wider than the terminal are not cut, since ids are copied."""
     out().print(renderable, crop=False)
+
+
+def print_result(document: Any, view: RenderableType, *, json: bool) -> None:
+    """Print a result: the document for a script with ``--json``, otherwise the view for a person."""
+    if json:
+        print_json(document)
+    else:
+        show(view)
 
 
 def wrap_words(text: str, width: int, *, indent: int = 0) -> str:

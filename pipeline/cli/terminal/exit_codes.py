@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import typer
 
+from pipeline.cli.terminal.console import err, print_json, wrap_words
 from pipeline.cli.terminal.guesses import ALIASES, POINTERS
 from pipeline.cli.terminal.help_pages import Group
 from pipeline.contracts.errors import InvalidUploadError, ModeldropError, NotRunningError
@@ -51,7 +52,6 @@ def exit_code_of(error: ModeldropError) -> ExitCode:
 
 def message(text: str, *, style: str | None = None) -> None:
     """Print to stderr, wrapped between words on a terminal."""
-    from pipeline.cli.terminal.console import err, wrap_words
 
     console = err()
     lines = wrap_words(text, console.width) if console.is_terminal else text
@@ -146,7 +146,6 @@ def _print_error(ctx: Any, name: str, sentence: str) -> None:
 
 
 def _print_document(name: str, sentence: str, *, lines: bool = False) -> None:
-    from pipeline.cli.terminal.console import print_json
 
     print_json({"error": sentence, "type": name}, indent=None if lines else 1)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline.contracts.records.estimate import Estimate
+if TYPE_CHECKING:
+    from pipeline.contracts.records.estimate import Estimate
 
 __all__ = ["describe_estimate", "estimate_document"]
 

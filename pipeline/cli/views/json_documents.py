@@ -5,46 +5,61 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.views.estimate import estimate_document
-from pipeline.cli.views.rejected_uploads import address_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from pipeline.contracts.records.alias_move import AliasMove
     from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
     from pipeline.contracts.records.run import RejectedUpload, Run
     from pipeline.contracts.stack import StackStatus
+    from pipeline.registry.tenants import Tenant
 
 __all__ = [
+    "address_of",
+    "grant_documents",
     "model_document",
+    "move_document",
     "pending_document",
     "promoted_document",
     "rejected_document",
     "run_document",
     "status_document",
+    "tenant_document",
+    "version_document",
 ]
+
+# What is not known of a run before its record is there, or of an upload that started none.
+_UNKNOWN: Mapping[str, Any] = {
+    "run": None,
+    "tenant": None,
+    "model": None,
+    "file": None,
+    "status": None,
+    "version": None,
+    "error": None,
+    "reason": None,
+    "target": None,
+    "task": None,
+    "estimate": None,
+    "started_at": None,
+    "ended_at": None,
+    "events": [],
+    "stages": [],
+}
 
 
 def status_document(status: StackStatus) -> dict[str, Any]:
     """Return what ``modeldrop status --json`` prints; ``api_key`` is there on the embedded cloud only."""
-    document = {
-        "running": status.running,
-        "endpoint_url": status.endpoint_url,
-        "region": status.region,
-        "uploads_bucket": status.uploads_bucket,
-        "artifacts_bucket": status.artifacts_bucket,
-        "api_url": status.api_url,
-        "tenant": status.tenant,
-    }
-    return document | ({"api_key": status.api_key} if status.embedded else {})
+    names = ("running", "endpoint_url", "region", "uploads_bucket", "artifacts_bucket", "api_url", "tenant")
+    return _fields(status, *names, *(["api_key"] if status.embedded else []))
 
 
 def run_document(run: Run) -> dict[str, Any]:
     """Return one run of ``modeldrop runs --json``."""
     return {
-        "run": run.run,
-        "tenant": run.tenant,
-        "model": run.model,
-        "file": run.file,
-        "status": run.status,
-        "version": run.version,
+        **_fields(run, "run", "tenant", "model", "file", "status", "version"),
         "error": run.error.model_dump() if run.error else None,
         "reason": run.reason,
         "target": (run.learning.target or None) if run.learning else None,
@@ -62,65 +77,39 @@ def pending_document(run: str | None, *, tenant: str, model: str, file: str) -> 
 
     ``run`` is None for a companion, which is STORED and starts none.
     """
-    return {
-        "run": run,
-        "tenant": tenant,
-        "model": model,
-        "file": file,
-        "status": "PENDING" if run else "STORED",
-        "version": None,
-        "error": None,
-        "reason": None,
-        "target": None,
-        "task": None,
-        "estimate": None,
-        "started_at": None,
-        "ended_at": None,
-        "events": [],
-        "stages": [],
-    }
+    status = "PENDING" if run else "STORED"
+    return {**_UNKNOWN, "run": run, "tenant": tenant, "model": model, "file": file, "status": status}
 
 
 def rejected_document(upload: RejectedUpload) -> dict[str, Any]:
     """Return an upload that started no run, among those of ``modeldrop runs --json``: its status is REJECTED."""
     time = upload.at.isoformat()
     return {
-        "run": None,
+        **_UNKNOWN,
         "tenant": upload.tenant or None,
-        "model": None,
         "file": address_of(upload),
         "status": "REJECTED",
-        "version": None,
         "error": {"type": "InvalidUploadError", "message": upload.reason},
-        "reason": None,
-        "target": None,
-        "task": None,
-        "estimate": None,
         "started_at": time,
         "ended_at": time,
-        "events": [],
-        "stages": [],
     }
+
+
+def address_of(upload: RejectedUpload) -> str:
+    """Return the address of an upload; its key alone where the API does not tell its bucket."""
+    return f"s3://{upload.bucket}/{upload.key}" if upload.bucket else upload.key
 
 
 def model_document(summary: ModelSummary, live: ModelVersion | None) -> dict[str, Any]:
     """Return one model of ``modeldrop models --json``; ``live`` is null if nothing was promoted yet."""
     return {
-        "tenant": summary.tenant,
-        "model": summary.model,
-        "latest_version": summary.latest_version,
-        "live_version": summary.live_version,
-        "aliases": summary.aliases,
-        "tags": summary.tags,
+        **_fields(summary, "tenant", "model", "latest_version", "live_version", "aliases", "tags"),
         "rollout": summary.rollout.model_dump(mode="json", exclude={"tenant", "model"}) if summary.rollout else None,
         "live": {
             "run": live.lineage.run,
             "target": live.signature.target or None,
             "task": live.signature.task,
-            "algorithm": live.algorithm,
-            "precision": live.precision,
-            "metric": live.metric,
-            "quality": live.quality,
+            **_fields(live, "algorithm", "precision", "metric", "quality"),
             "bytes": live.artifact.bytes,
             "sha256": live.artifact.sha256,
             "created_at": live.created_at.isoformat(),
@@ -140,6 +129,31 @@ def promoted_document(version: VersionRecord, *, alias: str, previous: int | Non
         "alias": alias,
         "version": version.version,
         "previous_version": previous,
-        "algorithm": version.algorithm,
-        "precision": version.precision,
+        **_fields(version, "algorithm", "precision"),
     }
+
+
+def version_document(record: VersionRecord, *, until: datetime | None = None) -> dict[str, Any]:
+    """Return what archive, delete and undelete print; ``restorable_until`` ends the grace period."""
+    restorable_until = until.isoformat() if until else None
+    return {**_fields(record, "tenant", "model", "version", "status"), "restorable_until": restorable_until}
+
+
+def move_document(move: AliasMove) -> dict[str, Any]:
+    """Return one move of ``modeldrop history --json``."""
+    return {"at": move.at.isoformat(), **_fields(move, "alias", "version", "previous", "by", "reason")}
+
+
+def tenant_document(tenant: Tenant) -> dict[str, Any]:
+    """Return one tenant of ``modeldrop tenants list --json``; its gateway key is not shown."""
+    return _fields(tenant, "tenant", "status", "tier", "created_at")
+
+
+def grant_documents(grants: Mapping[tuple[str, str], str]) -> list[dict[str, str]]:
+    """Return grants on shared models as JSON."""
+    return [{"model": model, "tenant": tenant, "role": role} for (model, tenant), role in sorted(grants.items())]
+
+
+def _fields(record: object, *names: str) -> dict[str, Any]:
+    """Return the fields of a record that JSON has as they are."""
+    return {name: getattr(record, name) for name in names}

@@ -7,9 +7,10 @@ from datetime import datetime
 
 from rich.text import Text
 
+from pipeline.cli.views.json_documents import address_of
 from pipeline.contracts.records.run import RejectedUpload, Run
 
-__all__ = ["address_of", "merge_newest", "rejected_lines"]
+__all__ = ["merge_newest", "rejected_lines"]
 
 
 def merge_newest(
@@ -26,11 +27,6 @@ def rejected_lines(rejected: Sequence[RejectedUpload]) -> Iterator[Text]:
     for upload in rejected:
         address = "".join(letter if letter.isprintable() else "?" for letter in address_of(upload))
         yield Text(f"rejected {upload.at.astimezone():%m-%d %H:%M} {address}: {upload.reason}", "red")
-
-
-def address_of(upload: RejectedUpload) -> str:
-    """Return the address of an upload; its key alone where the API does not tell its bucket."""
-    return f"s3://{upload.bucket}/{upload.key}" if upload.bucket else upload.key
 
 
 def _began(shown: Run | RejectedUpload) -> datetime:

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from pipeline.cli.client.caller import caller_name, logged_change
-from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.completion import complete_versions
-from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, parse_version
+from pipeline.cli.client.caller import logged_change
+from pipeline.cli.client.lookup import find_model, find_version
+from pipeline.cli.client.session import connection_of, session_of
+from pipeline.cli.commands.options import JsonOption, ModelArgument, TenantOption, VersionArgument
+from pipeline.cli.terminal.console import print_json, show
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
+from pipeline.cli.views.json_documents import move_document, promoted_document
 
 if TYPE_CHECKING:
     from pipeline.cli.client.session import Connection
     from pipeline.contracts.records.model_version import VersionRecord
 
-__all__ = ["LIVE", "ExactVersion", "register"]
+__all__ = ["LIVE", "register"]
 
 _PROMOTE = """
 Examples:
@@ -63,10 +65,6 @@ ShadowOption = Annotated[
     ),
 ]
 MinutesOption = Annotated[float, typer.Option(min=0.1, max=10_080, help="Minutes of --canary or --shadow.")]
-ExactVersion = Annotated[
-    int,
-    typer.Argument(metavar="VERSION", parser=parse_version, help="1, 2, 3 ...", autocompletion=complete_versions),
-]
 
 
 class MovedAlias(NamedTuple):
@@ -94,7 +92,7 @@ def register(app: typer.Typer) -> None:
 def promote(
     ctx: typer.Context,
     model: ModelArgument,
-    version: ExactVersion,
+    version: VersionArgument,
     *,
     alias: AliasOption = LIVE,
     canary: CanaryOption = None,
@@ -106,7 +104,6 @@ def promote(
     json: JsonOption = False,
 ) -> None:
     """Make a version live, point another alias to it, or try it beside the live version first."""
-    from pipeline.cli.client.lookup import find_version
     from pipeline.registry.aliases import ANY_VERSION, AliasRef
 
     session = session_of(ctx)
@@ -120,17 +117,16 @@ def promote(
             record, previous = api.promote(model, version, alias=alias, reason=reason, expected=expected)
         _report(record, MovedAlias(alias, previous, is_promotion=True), json=json)
         return
-    connection = session.connection()
-    owner = connection.tenant(tenant)
+    connection, owner = connection_of(ctx, tenant)
     promoted = find_version(connection, owner, model, version)
     if rolls_out:
         _roll_out(connection, promoted, canary=canary, shadow=shadow, minutes=minutes, json=json)
         return
-    with logged_change(connection, owner, "promote", f"{model}@{version} {alias}"):
+    with logged_change(connection, owner, "promote", f"{model}@{version} {alias}") as by:
         move = connection.registry.aliases.move(
             AliasRef(owner, model, alias),
             version,
-            by=caller_name("promote"),
+            by=by,
             reason=reason,
             expected=expected or ANY_VERSION,
         )
@@ -150,7 +146,6 @@ def rollback(
     json: JsonOption = False,
 ) -> None:
     """Return to the version that was live before, in one step."""
-    from pipeline.cli.client.lookup import find_model
     from pipeline.registry.aliases import ANY_VERSION, AliasRef
 
     session = session_of(ctx)
@@ -159,12 +154,11 @@ def rollback(
             returned, previous = api.roll_back(model, alias=alias, reason=reason, expected=expected)
         _report(returned, MovedAlias(alias, previous), json=json)
         return
-    connection = session.connection()
-    owner = connection.tenant(tenant)
+    connection, owner = connection_of(ctx, tenant)
     find_model(connection, owner, model)
-    with logged_change(connection, owner, "rollback", f"{model} {alias}"):
+    with logged_change(connection, owner, "rollback", f"{model} {alias}") as by:
         move = connection.registry.aliases.roll_back(
-            AliasRef(owner, model, alias), by=caller_name("rollback"), reason=reason, expected=expected or ANY_VERSION
+            AliasRef(owner, model, alias), by=by, reason=reason, expected=expected or ANY_VERSION
         )
     record = connection.registry.versions.record(owner, model, move.version)
     _report(record, MovedAlias(alias, move.previous), json=json)
@@ -184,10 +178,8 @@ def history(
     json: JsonOption = False,
 ) -> None:
     """List who moved an alias, when, from which version to which, and why; newest first."""
-    from pipeline.cli.client.lookup import find_model
     from pipeline.cli.client.run_listing import parse_since
-    from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.registry.versions import history_table, move_document
+    from pipeline.cli.views.registry.versions import history_table
 
     session = session_of(ctx)
     before = None if moment is None else parse_since(moment, now=datetime.now(UTC))
@@ -196,8 +188,7 @@ def history(
         with api:
             listed = api.history(model, alias=alias, limit=limit, before=before)
     else:
-        connection = session.connection()
-        owner = connection.tenant(tenant)
+        connection, owner = connection_of(ctx, tenant)
         find_model(connection, owner, model)
         listed = connection.registry.moves.list(owner, model, alias=alias, limit=limit, before=before)
     if json:
@@ -218,7 +209,6 @@ def _roll_out(
     json: bool,
 ) -> None:
     """Start a rollout and describe it."""
-    from pipeline.cli.terminal.console import print_json
     from pipeline.contracts.promotion.rollout import RolloutRule
     from pipeline.registry.aliases import AliasRef
 
@@ -229,8 +219,8 @@ def _roll_out(
     )
     live = AliasRef(promoted.tenant, promoted.model)
     change = f"{promoted.model}@{promoted.version} {rule.mode} {rule.percent:g} %"
-    with logged_change(connection, promoted.tenant, "promote", change):
-        rollout = connection.registry.rollouts.start(live, promoted.version, rule, by=caller_name("promote"))
+    with logged_change(connection, promoted.tenant, "promote", change) as by:
+        rollout = connection.registry.rollouts.start(live, promoted.version, rule, by=by)
     message(f"{promoted.model} version {promoted.version} is a {rollout.summary}", style="green")
     message(f"'modeldrop history {promoted.model}' shows how it ended; 'modeldrop rollback {promoted.model} --alias "
             f"{rule.mode}' ends it now", style="dim")  # fmt: skip
@@ -239,12 +229,8 @@ def _roll_out(
 
 
 def _report(promoted: VersionRecord, change: MovedAlias, *, json: bool) -> None:
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.json_documents import promoted_document
-
     role = "live" if change.alias == LIVE else f"'{change.alias}'"
-    kind = f"{promoted.algorithm}, {promoted.precision}"
-    message(f"{promoted.model} version {promoted.version} is {role} ({kind})", style="green")
+    message(f"{promoted.model} version {promoted.version} is {role} ({promoted.algorithm}, {promoted.precision})", style="green")
     if json:
         print_json(promoted_document(promoted, alias=change.alias, previous=change.previous))
     if change.is_promotion and change.alias == LIVE:

@@ -9,6 +9,8 @@ import typer
 
 from pipeline.cli.client.caller import logged_change
 from pipeline.cli.client.session import session_of
+from pipeline.cli.commands.options import JsonOption, LimitOption, TenantFilter
+from pipeline.cli.terminal.console import print_json, print_result
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command, Group
 
@@ -27,7 +29,6 @@ _ROTATE = """
 Examples:
   modeldrop keys rotate md_0GuLJ8lh              # both are valid for a day
   modeldrop keys rotate md_0GuLJ8lh --overlap 1  # for an hour"""
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
 PrefixArgument = Annotated[
     str, typer.Argument(metavar="KEY", help="First characters of a key, as 'modeldrop keys list' shows them.")
 ]
@@ -45,23 +46,17 @@ def register(app: typer.Typer) -> None:
 
 def list_keys(
     ctx: typer.Context,
-    tenant: Annotated[str | None, typer.Option(metavar="TENANT", help="Show only this tenant's.")] = None,
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Show at most this many (default: all).")
-    ] = None,
+    tenant: TenantFilter = None,
+    limit: LimitOption = None,
     json: JsonOption = False,
 ) -> None:
     """List keys by their first characters, newest first; a whole key is never shown again."""
     from dataclasses import asdict
 
-    from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.registry.tenants import keys_table
 
     keys = session_of(ctx).connection().keys.list(tenant, limit=limit)
-    if json:
-        print_json([asdict(key) for key in keys])
-    else:
-        show(keys_table(keys))
+    print_result([asdict(key) for key in keys], keys_table(keys), json=json)
 
 
 def create(
@@ -115,7 +110,6 @@ def rotate(
 
 def revoke(ctx: typer.Context, prefix: PrefixArgument, json: JsonOption = False) -> None:
     """Revoke a key."""
-    from pipeline.cli.terminal.console import print_json
 
     connection = session_of(ctx).connection()
     prefix = prefix.rstrip("…")
@@ -127,7 +121,6 @@ def revoke(ctx: typer.Context, prefix: PrefixArgument, json: JsonOption = False)
 
 
 def _show_once(key: str, tenant: str, principal: str, role: str, *, json: bool) -> None:
-    from pipeline.cli.terminal.console import print_json
 
     if json:
         print_json({"tenant": tenant, "principal": principal, "role": role, "api_key": key})

@@ -7,9 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.cli.client.caller import logged_change
-from pipeline.cli.client.session import session_of
+from pipeline.cli.client.lookup import find_model
+from pipeline.cli.client.session import connection_of, session_of
+from pipeline.cli.commands.options import JsonOption, LimitOption, YesOption
+from pipeline.cli.terminal.console import print_json, print_result, show
 from pipeline.cli.terminal.exit_codes import ExitCode, StoppedError, message
 from pipeline.cli.terminal.help_pages import Command, Group
+from pipeline.cli.views.json_documents import grant_documents, tenant_document
 
 if TYPE_CHECKING:
     from pipeline.registry.tenants import Tenant
@@ -39,7 +43,6 @@ Examples:
   modeldrop share houses acme --role reader
   modeldrop share houses acme --revoke
   modeldrop share houses              # with whom it is shared"""
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, for scripts.")]
 TenantArgument = Annotated[str, typer.Argument(metavar="TENANT", help="Name of the tenant.")]
 
 
@@ -59,20 +62,14 @@ def register(app: typer.Typer) -> None:
 
 def list_tenants(
     ctx: typer.Context,
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Show at most this many (default: all).")
-    ] = None,
+    limit: LimitOption = None,
     json: JsonOption = False,
 ) -> None:
     """List tenants, newest first."""
-    from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.registry.tenants import tenant_document, tenants_table
+    from pipeline.cli.views.registry.tenants import tenants_table
 
     tenants = session_of(ctx).connection().tenants.list(limit=limit)
-    if json:
-        print_json([tenant_document(tenant) for tenant in tenants])
-    else:
-        show(tenants_table(tenants))
+    print_result([tenant_document(tenant) for tenant in tenants], tenants_table(tenants), json=json)
 
 
 def create(
@@ -109,12 +106,11 @@ def resume(ctx: typer.Context, tenant: TenantArgument, json: JsonOption = False)
 def delete(
     ctx: typer.Context,
     tenant: TenantArgument,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
     """Delete a tenant with all that it owns: files, runs, models, keys. It cannot be undone."""
     from pipeline.cli.client.tenant_removal import remove_tenant
-    from pipeline.cli.terminal.console import print_json
     from pipeline.registry.audit import OPERATORS
 
     connection = session_of(ctx).connection()
@@ -137,7 +133,6 @@ def orphans(
     """List the files of versions that an older release deleted; --delete deletes them."""
     from dataclasses import asdict
 
-    from pipeline.cli.terminal.console import print_json
     from pipeline.use_cases.management.orphaned_files import OrphanedFiles
 
     connection = session_of(ctx).connection()
@@ -169,12 +164,9 @@ def share(
     json: JsonOption = False,
 ) -> None:
     """Let another tenant use a model, by OWNER/MODEL; list or revoke such grants."""
-    from pipeline.cli.client.lookup import find_model
-    from pipeline.cli.terminal.console import print_json, show
-    from pipeline.cli.views.registry.tenants import grant_documents, grants_table
+    from pipeline.cli.views.registry.tenants import grants_table
 
-    connection = session_of(ctx).connection()
-    owner = connection.tenant(tenant)
+    connection, owner = connection_of(ctx, tenant)
     find_model(connection, owner, model)
     if with_tenant is not None:
         connection.tenants.ensure(owner)  # a tenant without keys has no record
@@ -202,7 +194,6 @@ def audit(
     """List changes and denied calls, newest first: who, when, what."""
     from dataclasses import asdict
 
-    from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.registry.tenants import audit_table
 
     entries = session_of(ctx).connection().audit.list(tenant=tenant, limit=limit)
@@ -215,9 +206,6 @@ def audit(
 
 
 def _report(tenant: Tenant, *, json: bool) -> None:
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.registry.tenants import tenant_document
-
     message(f"{tenant.tenant} is {tenant.status.lower()}, tier {tenant.tier}")
     if json:
         print_json(tenant_document(tenant))

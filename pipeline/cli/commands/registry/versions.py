@@ -6,13 +6,22 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.client.caller import caller_name, logged_change
-from pipeline.cli.client.session import session_of
-from pipeline.cli.commands.completion import complete_versions
-from pipeline.cli.commands.models import JsonOption, ModelArgument, TenantOption, parse_version
-from pipeline.cli.commands.registry.aliases import ExactVersion
+from pipeline.cli.client.caller import logged_change
+from pipeline.cli.client.lookup import find_model, find_version
+from pipeline.cli.client.session import connection_of
+from pipeline.cli.commands.options import (
+    FirstVersion,
+    JsonOption,
+    ModelArgument,
+    SecondVersion,
+    TenantOption,
+    VersionArgument,
+    parse_version,
+)
+from pipeline.cli.terminal.console import print_json, print_result
 from pipeline.cli.terminal.exit_codes import message
 from pipeline.cli.terminal.help_pages import Command
+from pipeline.cli.views.json_documents import version_document
 
 __all__ = ["register"]
 
@@ -48,70 +57,55 @@ def register(app: typer.Typer) -> None:
 def archive(
     ctx: typer.Context,
     model: ModelArgument,
-    version: ExactVersion,
+    version: VersionArgument,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
     """Archive a version: it is kept, but not served. Refused while an alias points to it."""
-    from pipeline.cli.client.lookup import find_version
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.registry.versions import status_document
-
-    connection = session_of(ctx).connection()
-    owner = connection.tenant(tenant)
+    connection, owner = connection_of(ctx, tenant)
     find_version(connection, owner, model, version)
-    with logged_change(connection, owner, "archive", f"{model}@{version}"):
-        archived = connection.registry.lifecycle.archive(owner, model, version, by=caller_name("archive"))
+    with logged_change(connection, owner, "archive", f"{model}@{version}") as by:
+        archived = connection.registry.lifecycle.archive(owner, model, version, by=by)
     message(f"{model} version {version} is archived: 'modeldrop undelete {model} {version}' restores it")
     if json:
-        print_json(status_document(archived))
+        print_json(version_document(archived))
 
 
 def delete(
     ctx: typer.Context,
     model: ModelArgument,
-    version: ExactVersion,
+    version: VersionArgument,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
     """Delete a version after a grace period of 7 days. Refused while an alias points to it."""
-    from pipeline.cli.client.lookup import find_model
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.registry.versions import status_document
-
-    connection = session_of(ctx).connection()
-    owner = connection.tenant(tenant)
+    connection, owner = connection_of(ctx, tenant)
     find_model(connection, owner, model)
-    with logged_change(connection, owner, "delete", f"{model}@{version}"):
-        deleted, until = connection.registry.lifecycle.delete(owner, model, version, by=caller_name("delete"))
+    with logged_change(connection, owner, "delete", f"{model}@{version}") as by:
+        deleted, until = connection.registry.lifecycle.delete(owner, model, version, by=by)
     message(
         f"{model} version {version} is deleted: 'modeldrop undelete {model} {version}' restores it until "
         f"{until:%Y-%m-%d %H:%M} UTC; then its files are deleted, within the hour, but those that other versions have"
     )
     if json:
-        print_json(status_document(deleted, until=until))
+        print_json(version_document(deleted, until=until))
 
 
 def undelete(
     ctx: typer.Context,
     model: ModelArgument,
-    version: ExactVersion,
+    version: VersionArgument,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
     """Restore a version that was deleted or archived."""
-    from pipeline.cli.client.lookup import find_model
-    from pipeline.cli.terminal.console import print_json
-    from pipeline.cli.views.registry.versions import status_document
-
-    connection = session_of(ctx).connection()
-    owner = connection.tenant(tenant)
+    connection, owner = connection_of(ctx, tenant)
     find_model(connection, owner, model)
     with logged_change(connection, owner, "undelete", f"{model}@{version}"):
         restored = connection.registry.lifecycle.restore(owner, model, version)
     message(f"{model} version {version} is {restored.status}", style="green")
     if json:
-        print_json(status_document(restored))
+        print_json(version_document(restored))
 
 
 def tag(
@@ -125,15 +119,11 @@ def tag(
     json: JsonOption = False,
 ) -> None:
     """Tag a model or one of its versions; 'modeldrop models --tag' finds tagged models."""
-    from pipeline.cli.client.lookup import find_model
-    from pipeline.cli.terminal.console import print_json
-
     version = parse_version(words[0]) if "=" not in words[0] else None
     tags = dict(map(_parse_tag, words if version is None else words[1:]))
     if not tags:
         raise typer.BadParameter("no tag: KEY=VALUE is expected")
-    connection = session_of(ctx).connection()
-    owner = connection.tenant(tenant)
+    connection, owner = connection_of(ctx, tenant)
     find_model(connection, owner, model)
     with logged_change(connection, owner, "tag", f"{model}{f'@{version}' if version else ''}"):
         stored = connection.registry.lifecycle.tag(
@@ -151,32 +141,22 @@ def tag(
 def diff(
     ctx: typer.Context,
     model: ModelArgument,
-    first: Annotated[
-        int, typer.Argument(metavar="V1", parser=parse_version, help="Number.", autocompletion=complete_versions)
-    ],
-    second: Annotated[
-        int, typer.Argument(metavar="V2", parser=parse_version, help="Number.", autocompletion=complete_versions)
-    ],
+    first: FirstVersion,
+    second: SecondVersion,
     *,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
     """Compare two versions: data, settings, test metrics, size, latency."""
-    from pipeline.cli.client.lookup import find_version
-    from pipeline.cli.terminal.console import print_json, show
     from pipeline.cli.views.registry.versions import difference_table
     from pipeline.registry.comparison import compare_versions, read_facts
 
-    connection = session_of(ctx).connection()
-    owner = connection.tenant(tenant)
+    connection, owner = connection_of(ctx, tenant)
     before, after = (
         read_facts(find_version(connection, owner, model, number), connection.artifacts) for number in (first, second)
     )
     differences = compare_versions(before, after)
-    if json:
-        print_json(differences)
-    else:
-        show(difference_table(differences))
+    print_result(differences, difference_table(differences), json=json)
 
 
 def _parse_tag(word: str) -> tuple[str, str]:

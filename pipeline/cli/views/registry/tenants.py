@@ -1,9 +1,9 @@
-"""Tenants, their keys and the audit log, as tables and as JSON."""
+"""Tenants, their keys and the audit log, as tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -15,12 +15,7 @@ if TYPE_CHECKING:
     from pipeline.registry.audit import AuditEntry
     from pipeline.registry.tenants import Tenant
 
-__all__ = ["audit_table", "grant_documents", "grants_table", "keys_table", "tenant_document", "tenants_table"]
-
-
-def grant_documents(grants: Mapping[tuple[str, str], str]) -> list[dict[str, str]]:
-    """Return grants on shared models as JSON."""
-    return [{"model": model, "tenant": tenant, "role": role} for (model, tenant), role in sorted(grants.items())]
+__all__ = ["audit_table", "grants_table", "keys_table", "tenants_table"]
 
 
 def grants_table(grants: Mapping[tuple[str, str], str]) -> RenderableType:
@@ -62,16 +57,6 @@ def keys_table(keys: Sequence[ApiKey]) -> RenderableType:
             style="dim" if key.revoked_at else None,
         )
     return table
-
-
-def tenant_document(tenant: Tenant) -> dict[str, Any]:
-    """Return one tenant of ``modeldrop tenants list --json``; its gateway key is not shown."""
-    return {
-        "tenant": tenant.tenant,
-        "status": tenant.status,
-        "tier": tenant.tier,
-        "created_at": tenant.created_at,
-    }
 
 
 def tenants_table(tenants: Sequence[Tenant]) -> RenderableType:

@@ -1,9 +1,8 @@
-"""Moves of aliases, states of versions, and differences between them, as tables and as JSON."""
+"""Moves of aliases, and differences between versions, as tables."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -14,23 +13,10 @@ from pipeline.evaluation.number_format import format_number
 
 if TYPE_CHECKING:
     from pipeline.contracts.records.alias_move import AliasMove
-    from pipeline.contracts.records.model_version import VersionRecord
 
-__all__ = ["difference_table", "history_table", "move_document", "status_document"]
+__all__ = ["difference_table", "history_table"]
 
 _SECTIONS = ("data", "spec", "metrics", "size", "latency")
-
-
-def move_document(move: AliasMove) -> dict[str, Any]:
-    """Return one move of ``modeldrop history --json``."""
-    return {
-        "at": move.at.isoformat(),
-        "alias": move.alias,
-        "version": move.version,
-        "previous": move.previous,
-        "by": move.by,
-        "reason": move.reason,
-    }
 
 
 def history_table(moves: Sequence[AliasMove]) -> RenderableType:
@@ -55,17 +41,6 @@ def history_table(moves: Sequence[AliasMove]) -> RenderableType:
             Text(move.reason),
         )
     return table
-
-
-def status_document(record: VersionRecord, *, until: datetime | None = None) -> dict[str, Any]:
-    """Return what archive, delete and undelete print; ``restorable_until`` ends the grace period."""
-    return {
-        "tenant": record.tenant,
-        "model": record.model,
-        "version": record.version,
-        "status": record.status,
-        "restorable_until": until.isoformat() if until else None,
-    }
 
 
 def difference_table(differences: Mapping[str, Any]) -> RenderableType:
