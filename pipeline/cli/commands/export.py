@@ -104,7 +104,7 @@ def _write_file(registered: ModelVersion, file: bytes, output: Path | None, *, j
 
     path = output or Path(f"{registered.model}-{registered.version}.onnx")
     path.write_bytes(file)
-    message(f"{registered.model} version {registered.version} ({registered.precision}, {size(len(file))}) in {path}")
+    message(f"{registered.model} version {registered.version} ({registered.variant_name}, {size(len(file))}) in {path}")
     if json:
         print_json({**_identity(registered), "file": str(path), "sha256": hashlib.sha256(file).hexdigest()})
 

@@ -126,7 +126,7 @@ def _play(act: _Act, data: Data, session: Session, connection: Connection) -> No
 def _call(act: _Act, data: Data, session: Session, connection: Connection) -> None:
     """Predict the held-out rows, and print how to repeat it."""
     live = connection.registry.live(connection.tenant(None), act.model)
-    message(f"it serves {live.algorithm} as {live.precision}: one ONNX file of {size(live.artifact.bytes)}")
+    message(f"it serves {live.variant_name}: one ONNX file of {size(live.artifact.bytes)}")
     predicted = predict_rows(
         find_source(str(data.held_out_file)), session, connection, model=act.model, tenant=connection.tenant(None)
     )

@@ -159,7 +159,7 @@ def _live_cells(live: ModelVersion) -> tuple[RenderableType, ...]:
     quality = live.quality.get(live.metric)
     return (
         Text("\n".join(filter(None, (live.signature.target, live.signature.task)))),
-        f"{live.algorithm} {live.precision}",
+        Text(live.variant_name),
         f"{live.metric} {quality:.6g}" if quality is not None else "",
         size(live.artifact.bytes),
     )

@@ -148,13 +148,20 @@ class Stage:
         self.artifacts.put(RunKeys.of(run).selection, selection().to_bytes())
 
     def serve(
-        self, model: str = "m", *, tenant: str = "demo", live: bool = True, signature: Signature = SIGNATURE
+        self,
+        model: str = "m",
+        *,
+        tenant: str = "demo",
+        live: bool = True,
+        signature: Signature = SIGNATURE,
+        variant: str = "",
     ) -> ModelVersion:
         """Register one more version, and promote it."""
         file = artifact(tenant)
         self.artifacts.put_if_absent(file.key, MODEL_BYTES)
         run = f"{tenant}_{model}_{len(self.registry.versions.list(tenant, model))}"
-        version = self.registry.register(_draft(tenant, model, run, file).model_copy(update={"signature": signature}))
+        draft = _draft(tenant, model, run, file)
+        version = self.registry.register(draft.model_copy(update={"signature": signature, "variant": variant}))
         version = self.registry.ready(tenant, model, version.version)
         if live:
             self.registry.aliases.move(AliasRef(tenant, model), version.version, by=run)

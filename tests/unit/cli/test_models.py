@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,6 +21,17 @@ def test_models_as_json_tell_what_is_live(stage: Stage) -> None:
     (document,) = stage.json("models", "--json")
     assert (document["model"], document["latest_version"], document["live_version"]) == ("m", 2, 1)
     assert document["live"]["precision"] == "int8"
+
+
+@pytest.mark.parametrize(("variant", "shown"), [("mlp/a+codebook", "mlp/a+codebook"), ("", "mlp/int8")])
+def test_the_served_variant_is_named(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variant: str, shown: str
+) -> None:
+    """An older record has no name of the variant: the algorithm and the precision stand for it."""
+    monkeypatch.chdir(tmp_path)
+    stage.serve(variant=variant)
+    for command in (("models",), ("promote", "m", "1"), ("export", "m")):
+        assert shown in stage.run(*command).output, command
 
 
 def test_models_show_one_that_nobody_has_promoted(stage: Stage) -> None:

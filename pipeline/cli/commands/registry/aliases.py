@@ -230,7 +230,7 @@ def _roll_out(
 
 def _report(promoted: VersionRecord, change: MovedAlias, *, json: bool) -> None:
     role = "live" if change.alias == LIVE else f"'{change.alias}'"
-    message(f"{promoted.model} version {promoted.version} is {role} ({promoted.algorithm}, {promoted.precision})", style="green")
+    message(f"{promoted.model} version {promoted.version} is {role} ({promoted.variant_name})", style="green")
     if json:
         print_json(promoted_document(promoted, alias=change.alias, previous=change.previous))
     if change.is_promotion and change.alias == LIVE:
