@@ -31,8 +31,22 @@ _POOL = 32  # connections a client; transfers use ten threads each
 _RETRIES = {"mode": "standard", "total_max_attempts": 5}
 
 
+def _client(service: str, **options: Any) -> cached_property[Any]:
+    """Return a property that creates a client on first use.
+
+    Args:
+        service: botocore's name of the service.
+        options: Options of botocore's Config.
+    """
+    return cached_property(lambda clients: clients._create(service, **options))
+
+
 class Clients:
     """Clients of one account and region, each created on first use.
+
+    Attributes:
+        dynamodb: Its time-outs are short, since a request takes milliseconds.
+        functions: Client of Lambda. It waits 60 s, which includes a cold start, and never calls a function twice.
 
     Args:
         endpoint_url: Replaces AWS by another cloud, whose buckets are addressed by path.
@@ -43,6 +57,22 @@ class Clients:
     Raises:
         ConfigurationError: The profile does not exist, or (on first use) a client cannot be created.
     """
+
+    dynamodb: cached_property[DynamoDBClient] = _client("dynamodb", connect_timeout=2, read_timeout=5)
+    functions: cached_property[LambdaClient] = _client(
+        "lambda", read_timeout=60, retries={**_RETRIES, "total_max_attempts": 1}
+    )
+    stepfunctions: cached_property[SFNClient] = _client("stepfunctions")
+    logs: cached_property[CloudWatchLogsClient] = _client("logs")
+    sqs: cached_property[SQSClient] = _client("sqs")
+    cloudformation: cached_property[CloudFormationClient] = _client("cloudformation")
+    apigateway = _client("apigateway")
+    cognito = _client("cognito-idp")
+    events = _client("events")
+    sts = _client("sts")
+    ec2 = _client("ec2")
+    ecr = _client("ecr")
+    service_quotas = _client("service-quotas")
 
     def __init__(
         self,
@@ -71,13 +101,13 @@ class Clients:
         for the first one, at a function's start, where it has a whole processor.
         """
         for service in services:
-            self._make(service)
+            self._create(service)
 
     @cached_property
     def s3(self) -> S3Client:
         """Return the S3 client."""
         style = {"addressing_style": "path"} if self._endpoint_url else {}
-        return cast("S3Client", self._make("s3", s3=style))
+        return cast("S3Client", self._create("s3", s3=style))
 
     @cached_property
     def s3_signer(self) -> S3Client:
@@ -85,73 +115,7 @@ class Clients:
         a redirected POST would lose its body.
         """
         style = {"addressing_style": "path" if self._endpoint_url else "virtual"}
-        return cast("S3Client", self._make("s3", signature_version="s3v4", s3=style))
-
-    @cached_property
-    def dynamodb(self) -> DynamoDBClient:
-        """Return the DynamoDB client; its time-outs are short, since a request takes milliseconds."""
-        return cast("DynamoDBClient", self._make("dynamodb", connect_timeout=2, read_timeout=5))
-
-    @cached_property
-    def stepfunctions(self) -> SFNClient:
-        """Return the Step Functions client."""
-        return cast("SFNClient", self._make("stepfunctions"))
-
-    @cached_property
-    def functions(self) -> LambdaClient:
-        """Return the Lambda client. It waits 60 s, which includes a cold start, and never calls a function twice."""
-        retries = {**_RETRIES, "total_max_attempts": 1}
-        return cast("LambdaClient", self._make("lambda", read_timeout=60, retries=retries))
-
-    @cached_property
-    def logs(self) -> CloudWatchLogsClient:
-        """Return the CloudWatch Logs client."""
-        return cast("CloudWatchLogsClient", self._make("logs"))
-
-    @cached_property
-    def sqs(self) -> SQSClient:
-        """Return the SQS client."""
-        return cast("SQSClient", self._make("sqs"))
-
-    @cached_property
-    def cloudformation(self) -> CloudFormationClient:
-        """Return the CloudFormation client."""
-        return cast("CloudFormationClient", self._make("cloudformation"))
-
-    @cached_property
-    def apigateway(self) -> Any:
-        """Client of API Gateway."""
-        return self._make("apigateway")
-
-    @cached_property
-    def cognito(self) -> Any:
-        """Client of Cognito's user pools."""
-        return self._make("cognito-idp")
-
-    @cached_property
-    def events(self) -> Any:
-        """Return the EventBridge client."""
-        return self._make("events")
-
-    @cached_property
-    def sts(self) -> Any:
-        """Return the STS client."""
-        return self._make("sts")
-
-    @cached_property
-    def ec2(self) -> Any:
-        """Return the EC2 client."""
-        return self._make("ec2")
-
-    @cached_property
-    def ecr(self) -> Any:
-        """Return the ECR client."""
-        return self._make("ecr")
-
-    @cached_property
-    def service_quotas(self) -> Any:
-        """Return the Service Quotas client."""
-        return self._make("service-quotas")
+        return cast("S3Client", self._create("s3", signature_version="s3v4", s3=style))
 
     @property
     def region(self) -> str:
@@ -167,7 +131,7 @@ class Clients:
             for region in self._session.get_available_regions("cloudformation", partition_name=partition)
         ]
 
-    def _make(self, service: str, **options: Any) -> Any:
+    def _create(self, service: str, **options: Any) -> Any:
         defaults = {"connect_timeout": 5, "read_timeout": 30, "retries": _RETRIES, "max_pool_connections": _POOL}
         config = Config(**{**defaults, **options})
         try:
