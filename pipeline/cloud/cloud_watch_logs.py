@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from pipeline.cloud.errors import code_of, translate_errors
+from pipeline.cloud.errors import IgnoredCodes, translate_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
@@ -44,19 +42,15 @@ class CloudWatchLogs:
 
         A log group that does not exist yet has none.
         """
-        events = [line for group in self._groups for line in self._of(group, run, since)]
-        return sorted(events, key=lambda line: line.timestamp)
+        events = [event for group in self._groups for event in self._read_group(group, run, since)]
+        return sorted(events, key=lambda event: event.timestamp)
 
-    def _of(self, group: str, run: str, since: datetime | None) -> Iterator[LogEvent]:
+    def _read_group(self, group: str, run: str, since: datetime | None) -> Iterator[LogEvent]:
         start = int(since.timestamp() * 1000) if since else 0
         pages = self._client.get_paginator("filter_log_events").paginate(
             logGroupName=group, filterPattern=f'"{run}"', startTime=start
         )
-        with translate_errors(f"the log group {group}"):
-            try:
-                for event in (event for page in pages for event in page["events"]):
-                    timestamp = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
-                    yield LogEvent(timestamp=timestamp, group=group, message=event["message"].rstrip())
-            except ClientError as error:
-                if code_of(error) != "ResourceNotFoundException":
-                    raise
+        with translate_errors(f"the log group {group}"), IgnoredCodes("ResourceNotFoundException"):
+            for event in (event for page in pages for event in page["events"]):
+                timestamp = datetime.fromtimestamp(event["timestamp"] / 1000, UTC)
+                yield LogEvent(timestamp=timestamp, group=group, message=event["message"].rstrip())

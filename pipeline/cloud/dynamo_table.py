@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ class DynamoTable:
 
     def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
         """Return an item; None if it is absent (GetItem)."""
-        with self._speaking():
+        with self._translate_errors():
             response = self._client.get_item(TableName=self._name, Key=_key(pk, sk), ConsistentRead=consistent)
         return deserialize_item(response["Item"]) if "Item" in response else None
 
@@ -55,7 +56,7 @@ class DynamoTable:
         """
         items: dict[tuple[str, str], Item] = {}
         waiting = [_key(*key) for key in keys]
-        with self._speaking():
+        with self._translate_errors():
             for attempt in range(_MAX_BATCHES + len(keys) // _BATCH):
                 if not waiting:
                     break
@@ -77,7 +78,7 @@ class DynamoTable:
         Raises:
             ItemTooLargeError: The item is larger than DynamoDB's 400 KB.
         """
-        with self._speaking():
+        with self._translate_errors():
             self._client.put_item(**self._put(PutRequest(item=item)))
 
     def put_if_absent(self, item: Item) -> bool:
@@ -86,10 +87,10 @@ class DynamoTable:
         Raises:
             ItemTooLargeError: The item is larger than DynamoDB's 400 KB.
         """
-        with self._speaking():
-            return _false_if_condition_failed(
-                lambda: self._client.put_item(**self._put(PutRequest(item=item, only_if_absent=True)))
-            )
+        with self._translate_errors(), _IgnoredCondition():
+            self._client.put_item(**self._put(PutRequest(item=item, only_if_absent=True)))
+            return True
+        return False
 
     def update(
         self,
@@ -106,17 +107,19 @@ class DynamoTable:
             ItemTooLargeError: The updated item would be larger than DynamoDB's 400 KB.
         """
         request = UpdateRequest(key=(pk, sk), values=values, remove=remove, only_if=only_if)
-        with self._speaking():
-            return _false_if_condition_failed(lambda: self._client.update_item(**self._update(request)))
+        with self._translate_errors(), _IgnoredCondition():
+            self._client.update_item(**self._update(request))
+            return True
+        return False
 
     def increment(self, pk: str, sk: str, amounts: Mapping[str, float], values: Mapping[str, Any]) -> None:
         """Add to numbers of an item, and create it if it is absent (UpdateItem)."""
-        with self._speaking():
+        with self._translate_errors():
             self._client.update_item(TableName=self._name, Key=_key(pk, sk), **increment_request(amounts, values))
 
     def delete(self, pk: str, sk: str) -> None:
         """Delete an item; an absent one is ignored."""
-        with self._speaking():
+        with self._translate_errors():
             self._client.delete_item(TableName=self._name, Key=_key(pk, sk))
 
     def write_all(self, writes: Sequence[TableWrite]) -> bool:
@@ -125,10 +128,10 @@ class DynamoTable:
         Raises:
             ItemTooLargeError: An item is larger than DynamoDB's 400 KB.
         """
-        with self._speaking():
-            return _false_if_condition_failed(
-                lambda: self._client.transact_write_items(TransactItems=[self._transact(write) for write in writes])
-            )
+        with self._translate_errors(), _IgnoredCondition():
+            self._client.transact_write_items(TransactItems=[self._transact(write) for write in writes])
+            return True
+        return False
 
     def query(
         self,
@@ -161,14 +164,15 @@ class DynamoTable:
         return self._pages(request, newest_first=True, limit=limit)
 
     def _pages(self, request: dict[str, Any], *, newest_first: bool, limit: int | None) -> list[Item]:
-        with self._speaking():
+        with self._translate_errors():
             pages = self._client.get_paginator("query").paginate(
                 TableName=self._name,
                 ScanIndexForward=not newest_first,
                 PaginationConfig={} if limit is None else {"PageSize": limit},  # without it a page is 1 MB
                 **request,
             )
-            return [deserialize_item(item) for item in islice(_items(pages), limit)]
+            items = (item for page in pages for item in page["Items"])
+            return [deserialize_item(item) for item in islice(items, limit)]
 
     def _transact(self, write: TableWrite) -> Any:
         match write:
@@ -177,31 +181,23 @@ class DynamoTable:
             case UpdateRequest():
                 return {"Update": self._update(write)}
             case CheckRequest():
-                return {"ConditionCheck": self._check(write)}
+                return {"ConditionCheck": self._check(write, _ExpressionBuilder())}
 
     def _update(self, update: UpdateRequest) -> Any:
         words = _ExpressionBuilder()
         assignments = [f"{words.path(name)} = {words.value(value)}" for name, value in update.values.items()]
         removals = [words.path(name) for name in update.remove]
         clauses = [
-            *([f"SET {', '.join(assignments)}"] if assignments else []),
-            *([f"REMOVE {', '.join(removals)}"] if removals else []),
+            f"{verb} {', '.join(terms)}" for verb, terms in (("SET", assignments), ("REMOVE", removals)) if terms
         ]
-        condition = words.condition(update.only_if)
-        return {
-            "TableName": self._name,
-            "Key": _key(*update.key),
-            "UpdateExpression": " ".join(clauses),
-            "ConditionExpression": condition,
-            **words.bound(),
-        }
+        return {"UpdateExpression": " ".join(clauses), **self._check(update, words)}
 
-    def _check(self, check: CheckRequest) -> Any:
-        words = _ExpressionBuilder()
-        condition = words.condition(check.only_if)
+    def _check(self, request: UpdateRequest | CheckRequest, words: _ExpressionBuilder) -> Any:
+        """Return the parameters that name an existing item, the condition on it, and the words of its expressions."""
+        condition = words.condition(request.only_if)
         return {
             "TableName": self._name,
-            "Key": _key(*check.key),
+            "Key": _key(*request.key),
             "ConditionExpression": condition,
             **words.bound(),
         }
@@ -219,7 +215,7 @@ class DynamoTable:
             request["ConditionExpression"] = words.condition(put.only_if)
         return request | (words.bound() if "ConditionExpression" in request else {})
 
-    def _speaking(self) -> Any:
+    def _translate_errors(self) -> AbstractContextManager[None]:
         return translate_errors(f"the table {self._name}")
 
 
@@ -257,20 +253,12 @@ def _key(pk: str, sk: str) -> dict[str, Any]:
     return serialize_item({"pk": pk, "sk": sk})
 
 
-def _items(pages: Iterable[Any]) -> Iterator[dict[str, Any]]:
-    for page in pages:
-        yield from page["Items"]
+class _IgnoredCondition(AbstractContextManager[None, bool]):
+    """Block that a write leaves if its condition does not hold, or another transaction was first."""
 
-
-def _false_if_condition_failed(write: Any) -> bool:
-    """Do ``write``; false when its condition does not hold."""
-    try:
-        write()
-    except ClientError as error:
-        if code_of(error) == "ConditionalCheckFailedException":
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if not isinstance(error, ClientError):
             return False
         reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", [])}
-        if code_of(error) == "TransactionCanceledException" and reasons & _LOST:
-            return False
-        raise
-    return True
+        is_lost = code_of(error) == "TransactionCanceledException" and bool(reasons & _LOST)
+        return is_lost or code_of(error) == "ConditionalCheckFailedException"

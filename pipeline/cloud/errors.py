@@ -1,9 +1,9 @@
-"""What AWS says went wrong, in the pipeline's own words. The one table of it."""
+"""Translate botocore's errors into those of contracts.errors, or ignore them by their codes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from botocore.exceptions import (
     ClientError,
@@ -25,7 +25,7 @@ from pipeline.contracts.errors import (
     TransientError,
 )
 
-__all__ = ["code_of", "translate_errors"]
+__all__ = ["IgnoredCodes", "code_of", "translate_errors"]
 
 _NO_ANSWER = (HTTPClientError, NoConnectionError, IncompleteReadError, ResponseStreamingError)
 _NO_CREDENTIALS = (NoAuthTokenError, NoCredentialsError, PartialCredentialsError, TokenRetrievalError)
@@ -59,6 +59,20 @@ def translate_errors(resource: str) -> Iterator[None]:
         raise TransientError(f"{resource} did not answer ({type(error).__name__})") from error
     except _NO_CREDENTIALS as error:
         raise ConfigurationError(f"there are no valid AWS credentials for {resource}") from error
+
+
+class IgnoredCodes(AbstractContextManager[None, bool]):
+    """Block that a service's error with one of these codes leaves; any other error is raised.
+
+    Args:
+        codes: Error codes, such as NoSuchUpload.
+    """
+
+    def __init__(self, *codes: str) -> None:
+        self._codes = codes
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        return isinstance(error, ClientError) and code_of(error) in self._codes
 
 
 def code_of(error: ClientError) -> str:

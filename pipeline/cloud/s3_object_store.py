@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from pipeline.cloud.errors import code_of, translate_errors
+from pipeline.cloud.errors import IgnoredCodes, translate_errors
 from pipeline.contracts.ports import ObjectInfo, ObjectStore
 
 if TYPE_CHECKING:
@@ -18,11 +16,16 @@ if TYPE_CHECKING:
     from s3transfer.manager import TransferManager
     from s3transfer.subscribers import BaseSubscriber
 
-__all__ = ["S3ObjectStore"]
+__all__ = ["S3Bucket", "S3ObjectStore"]
 
 
-class S3ObjectStore:
-    """An ObjectStore. Files go in parts, side by side (s3transfer); documents go in one request."""
+class S3Bucket:
+    """What the adapters of a bucket have in common.
+
+    Args:
+        client: Client of S3.
+        bucket: Name of the bucket.
+    """
 
     def __init__(self, client: S3Client, bucket: str) -> None:
         self._client = client
@@ -33,13 +36,20 @@ class S3ObjectStore:
         """Return the bucket's name."""
         return self._bucket
 
+    def _translate_errors(self) -> AbstractContextManager[None]:
+        return translate_errors(f"the bucket {self._bucket}")
+
+
+class S3ObjectStore(S3Bucket):
+    """An ObjectStore. Files go in parts, side by side (s3transfer); documents go in one request."""
+
     def get(self, key: str, *, version_id: str | None = None) -> bytes:
         """Return an object's content in one request (GetObject).
 
         Raises:
             ObjectNotFoundError: The object or the version does not exist.
         """
-        with self._speaking():
+        with self._translate_errors():
             response = self._client.get_object(Bucket=self._bucket, Key=key, **_version(version_id))
             return response["Body"].read()
 
@@ -52,21 +62,17 @@ class S3ObjectStore:
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         """Write an object in one request (PutObject)."""
-        with self._speaking():
+        with self._translate_errors():
             self._client.put_object(
                 Bucket=self._bucket, Key=key, Body=body, ContentType=content_type, Metadata=dict(metadata or {})
             )
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
         """Write an object unless the key is taken (``If-None-Match: *``); return whether it was written."""
-        with self._speaking():
-            try:
-                self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*")
-            except ClientError as error:
-                if code_of(error) == "PreconditionFailed":
-                    return False
-                raise
+        with self._translate_errors(), IgnoredCodes("PreconditionFailed"):
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*")
             return True
+        return False
 
     def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo:
         """Return an object's size, version and metadata (HeadObject).
@@ -74,7 +80,7 @@ class S3ObjectStore:
         Raises:
             ObjectNotFoundError: The object or the version does not exist.
         """
-        with self._speaking():
+        with self._translate_errors():
             response = self._client.head_object(Bucket=self._bucket, Key=key, **_version(version_id))
         return ObjectInfo(
             key=key,
@@ -105,7 +111,7 @@ class S3ObjectStore:
         """Upload a file, in parallel parts if it is large. ``progress`` takes the bytes of each part."""
         with self._transfers() as transfers:
             extra = {"Metadata": dict(metadata)} if metadata else {}
-            subscribers = [_told(progress)] if progress else []
+            subscribers = [_report_to(progress)] if progress else []
             transfers.upload(str(path), self._bucket, key, extra_args=extra, subscribers=subscribers).result()
 
     def copy_from(self, source: ObjectStore, source_key: str, key: str, *, version_id: str | None = None) -> None:
@@ -120,13 +126,13 @@ class S3ObjectStore:
 
     def delete(self, key: str) -> None:
         """Delete an object; the bucket keeps its versions (DeleteObject without a version id)."""
-        with self._speaking():
+        with self._translate_errors():
             self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def delete_all(self, prefix: str) -> int:
         """Delete all versions of all objects whose key begins with ``prefix``, and return their number."""
         deleted = 0
-        with self._speaking():
+        with self._translate_errors():
             for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix):
                 versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
                 listed: list[Any] = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions]
@@ -137,14 +143,14 @@ class S3ObjectStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Yield the keys that begin with ``prefix``, in their order (ListObjectsV2)."""
-        with self._speaking():
+        with self._translate_errors():
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
                 for content in page.get("Contents", []):
                     yield content["Key"]
 
     def latest_versions(self, prefix: str) -> Iterator[ObjectInfo]:
         """Yield the latest version of each object below ``prefix``, without metadata; deleted objects are left out."""
-        with self._speaking():
+        with self._translate_errors():
             for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix):
                 for version in page.get("Versions", []):
                     if version["IsLatest"]:
@@ -160,18 +166,15 @@ class S3ObjectStore:
     def _transfers(self) -> Iterator[TransferManager]:
         from s3transfer.manager import TransferManager  # noqa: PLC0415 - a cold start that moves no file is spared it
 
-        with self._speaking(), TransferManager(self._client) as transfers:
+        with self._translate_errors(), TransferManager(self._client) as transfers:
             yield transfers
-
-    def _speaking(self) -> Any:
-        return translate_errors(f"the bucket {self._bucket}")
 
 
 def _version(version_id: str | None) -> dict[str, Any]:
     return {"VersionId": version_id} if version_id else {}
 
 
-def _told(progress: Callable[[int], None]) -> BaseSubscriber:
+def _report_to(progress: Callable[[int], None]) -> BaseSubscriber:
     from s3transfer.subscribers import BaseSubscriber  # noqa: PLC0415 - as TransferManager
 
     class Subscriber(BaseSubscriber):

@@ -9,35 +9,17 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from botocore.exceptions import ClientError
-
-from pipeline.cloud.errors import code_of, translate_errors
+from pipeline.cloud.errors import IgnoredCodes
+from pipeline.cloud.s3_object_store import S3Bucket
 from pipeline.contracts.ports import UploadedPart, UploadForm
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 __all__ = ["S3UploadGrants"]
 
 
-class S3UploadGrants:
-    """An UploadGrants.
-
-    Args:
-        client: Client whose signatures are of version 4 (``Clients.s3_signer``).
-        bucket: Name of the bucket.
-    """
-
-    def __init__(self, client: S3Client, bucket: str) -> None:
-        self._client = client
-        self._bucket = bucket
-
-    @property
-    def bucket(self) -> str:
-        """Return the bucket's name."""
-        return self._bucket
+class S3UploadGrants(S3Bucket):
+    """An UploadGrants. The signatures of its client are of version 4 (``Clients.s3_signer``)."""
 
     def form(
         self, key: str, *, content_bytes: int, sha256: str | None, metadata: Mapping[str, str], seconds: int
@@ -49,7 +31,7 @@ class S3UploadGrants:
             fields |= {"x-amz-checksum-algorithm": "SHA256", "x-amz-checksum-sha256": digest}
         conditions: list[Any] = [{name: value} for name, value in fields.items()]
         conditions.append(["content-length-range", content_bytes, content_bytes])
-        with self._speaking():
+        with self._translate_errors():
             form = self._client.generate_presigned_post(
                 self._bucket, key, Fields=fields, Conditions=conditions, ExpiresIn=seconds
             )
@@ -57,14 +39,14 @@ class S3UploadGrants:
 
     def begin(self, key: str, *, metadata: Mapping[str, str]) -> str:
         """Begin a multipart upload (CreateMultipartUpload)."""
-        with self._speaking():
+        with self._translate_errors():
             response = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, Metadata=dict(metadata))
         return response["UploadId"]
 
     def part_url(self, key: str, upload_id: str, number: int, *, content_bytes: int, seconds: int) -> str:
         """Sign the URL of a part (UploadPart), its size included."""
         request = {"Bucket": self._bucket, "Key": key, "PartNumber": number, "UploadId": upload_id}
-        with self._speaking():
+        with self._translate_errors():
             return self._client.generate_presigned_url(
                 "upload_part", Params={**request, "ContentLength": content_bytes}, ExpiresIn=seconds
             )
@@ -75,7 +57,7 @@ class S3UploadGrants:
         Raises:
             ObjectNotFoundError: There is no such upload.
         """
-        with self._speaking():
+        with self._translate_errors():
             pages = self._client.get_paginator("list_parts").paginate(Bucket=self._bucket, Key=key, UploadId=upload_id)
             return [
                 UploadedPart(number=listed["PartNumber"], bytes=listed["Size"], etag=listed["ETag"])
@@ -90,7 +72,7 @@ class S3UploadGrants:
             ObjectNotFoundError: There is no such upload.
         """
         listed: list[Any] = [{"PartNumber": entry.number, "ETag": entry.etag} for entry in uploaded]
-        with self._speaking():
+        with self._translate_errors():
             response = self._client.complete_multipart_upload(
                 Bucket=self._bucket, Key=key, UploadId=upload_id, MultipartUpload={"Parts": listed}
             )
@@ -98,12 +80,5 @@ class S3UploadGrants:
 
     def abort(self, key: str, upload_id: str) -> None:
         """Delete the parts (AbortMultipartUpload)."""
-        with self._speaking():
-            try:
-                self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
-            except ClientError as error:
-                if code_of(error) != "NoSuchUpload":
-                    raise
-
-    def _speaking(self) -> Any:
-        return translate_errors(f"the bucket {self._bucket}")
+        with self._translate_errors(), IgnoredCodes("NoSuchUpload"):
+            self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)

@@ -28,7 +28,7 @@ class SqsMessages:
 
     def count(self) -> int:
         """Return the approximate number of visible messages."""
-        with self._speaking():
+        with self._translate_errors():
             response = self._client.get_queue_attributes(
                 QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"]
             )
@@ -36,7 +36,7 @@ class SqsMessages:
 
     def take(self) -> Sequence[Message]:
         """Receive at most ten messages; they stay invisible for the queue's visibility time-out."""
-        with self._speaking():
+        with self._translate_errors():
             response = self._client.receive_message(
                 QueueUrl=self._url, MaxNumberOfMessages=_MAX_MESSAGES, WaitTimeSeconds=_WAIT_SECONDS
             )
@@ -46,13 +46,13 @@ class SqsMessages:
 
     def send(self, body: str) -> None:
         """Send a message."""
-        with self._speaking():
+        with self._translate_errors():
             self._client.send_message(QueueUrl=self._url, MessageBody=body)
 
     def delete(self, message: Message) -> None:
         """Delete a message that was received."""
-        with self._speaking():
+        with self._translate_errors():
             self._client.delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
 
-    def _speaking(self) -> AbstractContextManager[None]:
+    def _translate_errors(self) -> AbstractContextManager[None]:
         return translate_errors(f"the queue {self._url.rsplit('/', 1)[-1]}")

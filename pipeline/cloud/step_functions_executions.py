@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import ClientError
-
-from pipeline.cloud.errors import code_of, translate_errors
+from pipeline.cloud.errors import IgnoredCodes, translate_errors
 from pipeline.contracts.ports import Execution
 
 if TYPE_CHECKING:
@@ -26,14 +25,10 @@ class StepFunctionsExecutions:
 
     def start(self, name: str, document: Mapping[str, Any]) -> bool:
         """Start an execution; return False if its name is taken."""
-        with translate_errors(f"the state machine {self._arn}"):
-            try:
-                self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(document))
-            except ClientError as error:
-                if code_of(error) == "ExecutionAlreadyExists":
-                    return False
-                raise
+        with self._translate_errors(), IgnoredCodes("ExecutionAlreadyExists"):
+            self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(document))
             return True
+        return False
 
     def stop(self, name: str, cause: str) -> None:
         """Stop an execution.
@@ -41,24 +36,23 @@ class StepFunctionsExecutions:
         Raises:
             NotFoundError: There is no such execution.
         """
-        with translate_errors(f"the state machine {self._arn}"):
+        with self._translate_errors():
             self._client.stop_execution(executionArn=self._execution(name), cause=cause)
 
     def describe(self, name: str) -> Execution | None:
         """Return the state of an execution; None if there is none of this name."""
-        with translate_errors(f"the state machine {self._arn}"):
-            try:
-                response = self._client.describe_execution(executionArn=self._execution(name))
-            except ClientError as error:
-                if code_of(error) == "ExecutionDoesNotExist":
-                    return None
-                raise
-        return Execution(
-            status=response["status"],
-            ended_at=response.get("stopDate"),
-            error=response.get("error"),
-            cause=response.get("cause"),
-        )
+        with self._translate_errors(), IgnoredCodes("ExecutionDoesNotExist"):
+            response = self._client.describe_execution(executionArn=self._execution(name))
+            return Execution(
+                status=response["status"],
+                ended_at=response.get("stopDate"),
+                error=response.get("error"),
+                cause=response.get("cause"),
+            )
+        return None
+
+    def _translate_errors(self) -> AbstractContextManager[None]:
+        return translate_errors(f"the state machine {self._arn}")
 
     def _execution(self, name: str) -> str:
         return f"{self._arn.replace(':stateMachine:', ':execution:')}:{name}"

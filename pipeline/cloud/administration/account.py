@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from pipeline.cloud.errors import code_of, translate_errors
+from pipeline.cloud.errors import IgnoredCodes, translate_errors
 from pipeline.contracts.account import Identity
 from pipeline.contracts.errors import NotFoundError
 
@@ -72,27 +70,13 @@ class AwsAccount:
         """
         quotas = self._clients.service_quotas
         with translate_errors("Service Quotas"):
-            try:
-                quota = quotas.get_service_quota(ServiceCode=service, QuotaCode=code)
-            except ClientError as error:
-                if code_of(error) != "NoSuchResourceException":  # no value of the account's own: the default holds
-                    raise
-                quota = self._default_quota(service, code)
-        return float(quota["Quota"]["Value"])
+            for read in (quotas.get_service_quota, quotas.get_aws_default_service_quota):
+                with IgnoredCodes("NoSuchResourceException"):
+                    return float(read(ServiceCode=service, QuotaCode=code)["Quota"]["Value"])
+        raise NotFoundError(f"the region has no quota {code} of {service}")
 
     def registry_password(self) -> str:
         """Return a password for ``docker login`` to the account's ECR registry; it is valid for 12 hours."""
         with translate_errors("ECR"):
             token = self._clients.ecr.get_authorization_token()["authorizationData"][0]["authorizationToken"]
         return base64.b64decode(token).decode().partition(":")[2]
-
-    def _default_quota(self, service: str, code: str) -> dict[str, dict[str, float]]:
-        try:
-            response: dict[str, dict[str, float]] = self._clients.service_quotas.get_aws_default_service_quota(
-                ServiceCode=service, QuotaCode=code
-            )
-        except ClientError as error:
-            if code_of(error) != "NoSuchResourceException":
-                raise
-            raise NotFoundError(f"the region has no quota {code} of {service}") from error
-        return response

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from pipeline.cloud.errors import code_of, translate_errors
+from pipeline.cloud.errors import IgnoredCodes, translate_errors
 from pipeline.contracts.errors import ConfigurationError
 
 __all__ = ["ApiGatewayKeys"]
@@ -43,11 +41,8 @@ class ApiGatewayKeys:
             key = self._find(tenant)
             if key is None:
                 key = self._client.create_api_key(name=self._name(tenant), value=value, enabled=True)["id"]
-            try:
+            with IgnoredCodes("ConflictException"):  # the key is in the plan
                 self._client.create_usage_plan_key(usagePlanId=self._plans[tier], keyId=key, keyType="API_KEY")
-            except ClientError as error:
-                if code_of(error) != "ConflictException":  # the key is in the plan
-                    raise
 
     def delete(self, tenant: str) -> None:
         """Delete a tenant's key; an absent one is ignored."""

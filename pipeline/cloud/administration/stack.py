@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from pipeline.cloud.errors import code_of, translate_errors
+from pipeline.cloud.errors import IgnoredCodes, translate_errors
 from pipeline.contracts.account import StackResource, StackState
 from pipeline.contracts.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from typing import Any
 
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -41,18 +40,13 @@ class Stack:
 
     def state(self) -> StackState | None:
         """Return the state of the stack; None if it does not exist."""
-        with translate_errors(f"the stack {self._name}"):
-            try:
-                stacks = self._client.describe_stacks(StackName=self._name)["Stacks"]
-            except ClientError as error:
-                if code_of(error) != "ValidationError":  # how CloudFormation says that there is none
-                    raise
-                return None
-        return _state(stacks[0])
+        with self._translate_errors(), IgnoredCodes("ValidationError"):  # CloudFormation's code for a missing stack
+            return _state(self._client.describe_stacks(StackName=self._name)["Stacks"][0])
+        return None
 
     def deleted(self) -> StackState | None:
         """Return the newest stack of this name that was deleted within 90 days; None if there is none."""
-        with translate_errors(f"the stack {self._name}"):
+        with self._translate_errors():
             pages = self._client.get_paginator("list_stacks").paginate(StackStatusFilter=["DELETE_COMPLETE"])
             stacks = [stack for page in pages for stack in page["StackSummaries"] if stack["StackName"] == self._name]
         newest = max(stacks, key=lambda stack: stack["DeletionTime"], default=None)
@@ -60,7 +54,7 @@ class Stack:
 
     def all_resources(self, stack_id: str) -> Sequence[StackResource]:
         """Return the resources of the stack with this id or name, deleted ones included."""
-        with translate_errors(f"the stack {self._name}"):
+        with self._translate_errors():
             pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack_id)
             return [
                 StackResource(
@@ -76,7 +70,7 @@ class Stack:
 
     def first_failure(self) -> str | None:
         """Return logical id and reason of the first resource that failed in the last operation; None if none did."""
-        with translate_errors(f"the stack {self._name}"):
+        with self._translate_errors():
             events = self._client.describe_stack_events(StackName=self._name)["StackEvents"]
         failure = None
         for event in events:  # newest first
@@ -89,12 +83,15 @@ class Stack:
 
     def delete(self) -> None:
         """Start the deletion; ``state`` shows its progress."""
-        with translate_errors(f"the stack {self._name}"):
+        with self._translate_errors():
             self._client.delete_stack(StackName=self._name)
 
     def resources(self, kind: str) -> list[str]:
         """Return the physical names of the stack's resources of a type, such as AWS::Logs::LogGroup."""
         return [resource.physical_id for resource in self.all_resources(self._name) if resource.kind == kind]
+
+    def _translate_errors(self) -> AbstractContextManager[None]:
+        return translate_errors(f"the stack {self._name}")
 
 
 def _state(stack: Any) -> StackState:

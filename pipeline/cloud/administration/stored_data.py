@@ -5,9 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
-from pipeline.cloud.errors import code_of, translate_errors
+from pipeline.cloud.errors import IgnoredCodes, translate_errors
 from pipeline.contracts.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -20,9 +18,7 @@ __all__ = ["AwsStoredData"]
 
 _MAX_KEYS = 1_000  # of one DeleteObjects call, and of one page
 _MAX_IMAGES = 100  # of one BatchDeleteImage call
-_GONE = frozenset(
-    {"NoSuchBucket", "NotFoundException", "ResourceNotFoundException", "RepositoryNotFoundException", "404"}
-)
+_GONE = ("NoSuchBucket", "NotFoundException", "ResourceNotFoundException", "RepositoryNotFoundException", "404")
 
 
 class AwsStoredData:
@@ -93,9 +89,5 @@ class AwsStoredData:
 @contextmanager
 def _deleting(resource: str) -> Iterator[None]:
     """Translate errors; what is gone already is deleted."""
-    with translate_errors(resource):
-        try:
-            yield
-        except ClientError as error:
-            if code_of(error) not in _GONE:
-                raise
+    with translate_errors(resource), IgnoredCodes(*_GONE):
+        yield
