@@ -106,25 +106,9 @@ class Signature:
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Signature:
-        """Parse the document that a version's record holds."""
-        return cls(
-            task=document["task"],
-            target=document["target"],
-            columns=tuple(_column(column) for column in document["columns"]),
-            classes=tuple(document["classes"]),
-            quantiles=tuple(document.get("quantiles", ())),
-            missing=None if document.get("missing") is None else tuple(document["missing"]),
-            header=document.get("header", "auto"),
-            encoding=document.get("encoding", ""),
-            sheet=document.get("sheet", ""),
-            target_format=NumberFormat(**document.get("target_format", {})),
-            positive=document.get("positive", ""),
-            targets=tuple(document.get("targets", ())),
-            separator=document.get("separator", ""),
-            threshold=document.get("threshold"),
-            temperature=document.get("temperature", 1.0),
-            unread=tuple(document.get("unread", ())),
-        )
+        """Parse the document that a version's record holds; fields that a newer release adds are ignored."""
+        columns = tuple(map(_column, document["columns"]))
+        return cls(**{**_read_fields(cls, document), "columns": columns})
 
     @property
     def positive_index(self) -> int:
@@ -177,18 +161,20 @@ def _compact(column: Column) -> dict[str, Any]:
 
 
 def _column(document: Mapping[str, Any]) -> Column:
-    return Column(
-        name=document["name"],
-        kind=document["kind"],
-        shape=tuple(document.get("shape", ())),
-        day_first=document.get("day_first", False if document["kind"] == "datetime" else None),
-        time_unit=document.get("time_unit", ""),
-        number_format=NumberFormat(**document.get("number_format", {})),
-        is_wide=document.get("is_wide", False),
-        is_code=document.get("is_code", False),
-        is_optional=document.get("is_optional", False),
-        aliases=tuple(document.get("aliases", ())),
-    )
+    day_first = {"day_first": False} if document["kind"] == "datetime" else {}  # an older release wrote no default
+    return Column(**day_first | _read_fields(Column, document))
+
+
+def _read_fields(kind: type[Column | Signature], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a dataclass as JSON has them, with tuples for arrays."""
+    names = kind.__dataclass_fields__.keys() & document.keys()
+    return {name: _read_value(document[name]) for name in names}
+
+
+def _read_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(value)
+    return NumberFormat(**value) if isinstance(value, dict) else value
 
 
 def _free(name: str, taken: set[str]) -> str:
