@@ -35,7 +35,7 @@ from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import File, Source
 from pipeline.validation.rejected_rows import RejectedRows
 
-KEYS = RunKeys.of("plain_adult_0")
+KEYS = RunKeys("plain_adult_0")
 
 
 class Memory(dict[str, bytes]):

@@ -35,7 +35,7 @@ from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["KEYS", "Made", "Memory", "make", "prepare_data", "stored_files"]
 
-KEYS = RunKeys.of("quality_0")
+KEYS = RunKeys("quality_0")
 BLENDING_SHARE = 0.15  # of the budget, that is left for the blend, its student and their variants
 
 

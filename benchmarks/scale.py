@@ -110,7 +110,7 @@ def training() -> Work:
     from pipeline.training.trainer import Trainer
 
     def work(path: Path, folder: Path, memory: int) -> dict[str, Any]:
-        artifacts, keys = Folder(folder / "artifacts"), RunKeys.of(RUN)
+        artifacts, keys = Folder(folder / "artifacts"), RunKeys(RUN)
         with tempfile.TemporaryDirectory(dir=folder) as workdir:
             dataset = Dataset.from_bytes(artifacts.get(keys.dataset))
             splits = read_splits(artifacts, keys, Path(workdir), dataset=dataset, seed=0, max_bytes=memory)

@@ -44,7 +44,7 @@ class RunPolicy:
     def document(self, role: str) -> dict[str, Any]:
         """Return the policy: the run's objects and its record, in the partition and account of ``role`` (an ARN)."""
         _, partition, _, _, account, _ = role.split(":", 5)
-        keys = RunKeys.of(self.run)
+        keys = RunKeys(self.run)
         store, objects = f"arn:{partition}:s3:::{self.bucket}", f"{keys.root}/*"
         items = {"dynamodb:LeadingKeys": [run_key(keys.tenant, self.run)[0]]}
         return {

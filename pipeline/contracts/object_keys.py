@@ -204,60 +204,49 @@ def artifact_key(tenant: str, sha256: str) -> str:
     return f"tenants/{tenant}/artifacts/{sha256}"
 
 
-class RunKeys(NamedTuple):
-    """Keys of one run's documents in the artifacts bucket."""
+class RunKeys:
+    """Keys of one run's documents in the artifacts bucket.
 
-    tenant: str
-    run: str
+    Attributes:
+        run: The run.
+        tenant: Its tenant.
+        root: Prefix of all keys of the run, without a trailing slash.
+        upload: Upload (contracts.records.run): the object that started the run.
+        spec: JobSpec (contracts.spec.job_spec), with defaults filled in.
+        dataset: Dataset (contracts.records.dataset).
+        code: Copy of model.py that the run uses.
+        set_aside: Rejected rows, unparsed, as JSON lines.
+        report: Data report (JSON): columns, dropped columns, rejected rows, warnings.
+        plan: Plan (contracts.records.plan).
+        ensemble: Ensemble (contracts.records.ensemble).
+        variants: VariantSet (contracts.records.variant).
+        acceptance: Acceptance (contracts.records.variant) of a run that serves a variant of an earlier run.
+        selection: Selection (contracts.records.variant): leaderboard, Pareto front and winner.
+        golden: GoldenPredictions (contracts.records.model_version), which the served model must reproduce.
+        card: ModelCard (contracts.records.model_version).
+    """
 
-    @classmethod
-    def of(cls, run: str) -> RunKeys:
-        """Return the keys of the run ``run``."""
-        return cls(tenant=tenant_of_run(run), run=run)
-
-    @property
-    def root(self) -> str:
-        """Prefix of all keys of the run, without a trailing slash."""
-        return f"tenants/{self.tenant}/runs/{self.run}"
-
-    @property
-    def upload(self) -> str:
-        """Key of the Upload (contracts.records.run): the object that started the run."""
-        return f"{self.root}/upload.json"
-
-    @property
-    def spec(self) -> str:
-        """Key of the JobSpec (contracts.spec.job_spec), with defaults filled in."""
-        return f"{self.root}/spec.json"
-
-    @property
-    def dataset(self) -> str:
-        """Key of the Dataset (contracts.records.dataset)."""
-        return f"{self.root}/dataset.json"
-
-    @property
-    def code(self) -> str:
-        """Key of the copy of model.py that the run uses."""
-        return f"{self.root}/{MODEL_CODE}"
+    def __init__(self, run: str) -> None:
+        self.run = run
+        self.tenant = tenant_of_run(run)
+        self.root = f"tenants/{self.tenant}/runs/{run}"
+        self.upload = f"{self.root}/upload.json"
+        self.spec = f"{self.root}/spec.json"
+        self.dataset = f"{self.root}/dataset.json"
+        self.code = f"{self.root}/{MODEL_CODE}"
+        self.set_aside = f"{self.root}/set_aside.jsonl"
+        self.report = f"{self.root}/report.json"
+        self.plan = f"{self.root}/plan.json"
+        self.ensemble = f"{self.root}/ensemble.json"
+        self.variants = f"{self.root}/variants.json"
+        self.acceptance = f"{self.root}/acceptance.json"
+        self.selection = f"{self.root}/selection.json"
+        self.golden = f"{self.root}/golden.json"
+        self.card = f"{self.root}/card.json"
 
     def split(self, name: str) -> str:
         """Return the key of the split ``train``, ``validation`` or ``test``: Parquet with typed features and target."""
         return f"{self.root}/splits/{name}.parquet"
-
-    @property
-    def set_aside(self) -> str:
-        """Key of the rejected rows, unparsed, as JSON lines."""
-        return f"{self.root}/set_aside.jsonl"
-
-    @property
-    def report(self) -> str:
-        """Key of the data report (JSON): columns, dropped columns, rejected rows, warnings."""
-        return f"{self.root}/report.json"
-
-    @property
-    def plan(self) -> str:
-        """Key of the Plan (contracts.records.plan)."""
-        return f"{self.root}/plan.json"
 
     def outcome(self, job: str) -> str:
         """Return the key of a Batch job's JobOutcome (contracts.records.outcome)."""
@@ -275,36 +264,6 @@ class RunKeys(NamedTuple):
         resumes; the latter is empty after the training.
         """
         return f"{self.root}/candidates/{candidate}/{file}"
-
-    @property
-    def ensemble(self) -> str:
-        """Key of the Ensemble (contracts.records.ensemble)."""
-        return f"{self.root}/ensemble.json"
-
-    @property
-    def variants(self) -> str:
-        """Key of the VariantSet (contracts.records.variant)."""
-        return f"{self.root}/variants.json"
-
-    @property
-    def acceptance(self) -> str:
-        """Key of the Acceptance (contracts.records.variant) of a run that serves a variant of an earlier run."""
-        return f"{self.root}/acceptance.json"
-
-    @property
-    def selection(self) -> str:
-        """Key of the Selection (contracts.records.variant): leaderboard, Pareto front and winner."""
-        return f"{self.root}/selection.json"
-
-    @property
-    def golden(self) -> str:
-        """Key of the GoldenPredictions (contracts.records.model_version), which the served model must reproduce."""
-        return f"{self.root}/golden.json"
-
-    @property
-    def card(self) -> str:
-        """Key of the ModelCard (contracts.records.model_version)."""
-        return f"{self.root}/card.json"
 
     def quarantine(self, file: str) -> str:
         """Return the key of a refused file, or of its ``report.json``."""

@@ -98,7 +98,7 @@ def require_survivor(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -
 def read_outcome(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
     """Read the outcome of a job; None if it wrote none."""
     try:
-        return JobOutcome.from_bytes(artifacts.get(RunKeys.of(run).outcome(job)))
+        return JobOutcome.from_bytes(artifacts.get(RunKeys(run).outcome(job)))
     except ObjectNotFoundError:
         return None
 

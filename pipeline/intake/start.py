@@ -112,8 +112,8 @@ def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword
     if not began and runs.get(run).status != "RUNNING":
         _log.warning("the run has already ended: it is not started again", extra={"run": run})
         return None
-    if not artifacts.put_if_absent(RunKeys.of(run).upload, upload.to_bytes()):  # keep an earlier delivery's record
-        upload = Upload.from_bytes(artifacts.get(RunKeys.of(run).upload))
+    if not artifacts.put_if_absent(RunKeys(run).upload, upload.to_bytes()):  # keep an earlier delivery's record
+        upload = Upload.from_bytes(artifacts.get(RunKeys(run).upload))
     executions.start(run, {"run": run, "large": _estimate_unpacked_bytes(upload) > large_bytes})
     return run
 

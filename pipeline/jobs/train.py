@@ -131,9 +131,9 @@ def _base(context: JobContext, plan: Plan, dataset: Dataset) -> PretrainedModel 
         return None
     from pipeline.training.loop.fine_tuning import read_base
 
-    keys, weights, rows = RunKeys.of(plan.base.run), context.workdir / f"base_{WEIGHTS}", context.workdir / _BASE_ROWS
+    keys, weights, rows = RunKeys(plan.base.run), context.workdir / f"base_{WEIGHTS}", context.workdir / _BASE_ROWS
     context.artifacts.download(keys.candidate(plan.base.candidate, WEIGHTS), weights)
-    context.artifacts.download(RunKeys.of(plan.base.built_from).split("train"), rows)
+    context.artifacts.download(RunKeys(plan.base.built_from).split("train"), rows)
     frame, _ = sampled(rows, memory_bytes() // 4, plan.seed)
     has_same_outputs = plan.base.classes == dataset.classes
     return read_base(plan.base.version, weights, frame, dataset, has_same_outputs=has_same_outputs)

@@ -46,7 +46,7 @@ def resolve_base_model(reference: str, *, tenant: str, registry: ModelRegistry, 
         raise InvalidJobSpecError(f"{_FIELD}: '{reference}' is not a model of this tenant: expected '{tenant}/...'")
     version_record = _version(registry, tenant, match["model"], match["selector"] or "live")
     version = f"{tenant}/{version_record.model}@{version_record.version}"
-    keys = RunKeys.of(version_record.lineage.run)
+    keys = RunKeys(version_record.lineage.run)
     try:
         candidate = Selection.from_bytes(artifacts.get(keys.selection)).winner.candidate
         artifacts.head(keys.candidate(candidate, WEIGHTS))

@@ -38,7 +38,7 @@ class VersionFacts:
 
 def read_facts(version: ModelVersion, artifacts: ObjectStore) -> VersionFacts:
     """Read what a comparison needs from the artifacts bucket."""
-    keys = RunKeys.of(version.lineage.run)
+    keys = RunKeys(version.lineage.run)
     card, spec, selection = (_read(artifacts, key) for key in (version.card_key, keys.spec, keys.selection))
     return VersionFacts(
         version=version,

@@ -56,6 +56,6 @@ def draft_version(
         metric=selection.metric,
         quality=card.test_quality,
         lineage=lineage,
-        card_key=RunKeys.of(lineage.run).card,
+        card_key=RunKeys(lineage.run).card,
         created_at=now,
     )

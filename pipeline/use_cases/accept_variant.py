@@ -56,7 +56,7 @@ class AcceptVariant(RunUseCase):
         """
         earlier = self.runs.get(run)
         chosen = self._find(earlier, variant)
-        keys = RunKeys.of(run)
+        keys = RunKeys(run)
         upload = self._read(Upload, keys.upload)
         accepted = run_name(earlier.tenant, earlier.model, upload.bucket, upload.key, f"{run}#{chosen.display_name}")
         began = self.runs.create(
@@ -64,7 +64,7 @@ class AcceptVariant(RunUseCase):
         )
         if not began and self.runs.get(accepted).status != "RUNNING":
             return accepted
-        accepted_keys = RunKeys.of(accepted)
+        accepted_keys = RunKeys(accepted)
         for source in self._document_keys(keys, chosen):
             self._copy(source, accepted_keys.root + source.removeprefix(keys.root))
         self._write(Acceptance(run=run, variant=chosen.display_name, by=by), accepted_keys.acceptance)
@@ -79,7 +79,7 @@ class AcceptVariant(RunUseCase):
         if run.status == "RUNNING":
             raise ConflictError(f"run {run.run} is still running: a variant can be accepted after it has ended")
         try:
-            variants = self._read(VariantSet, RunKeys.of(run.run).variants).variants
+            variants = self._read(VariantSet, RunKeys(run.run).variants).variants
         except ObjectNotFoundError as error:
             raise ConflictError(f"run {run.run} ended before it made variants") from error
         passed = [variant.display_name for variant in variants if variant.status == "ok"]

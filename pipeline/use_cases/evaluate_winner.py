@@ -63,7 +63,7 @@ class EvaluateWinner(RunUseCase):
         Raises:
             TooLargeForFunctionError: The test rows take more than ``max_bytes``.
         """
-        keys = RunKeys.of(run)
+        keys = RunKeys(run)
         selection = self._read(Selection, keys.selection)
         assert selection.winner.artifact is not None, "a selected variant has a file"
         test, notes = self._read_test_rows(keys.split("test"))
@@ -99,7 +99,7 @@ class EvaluateWinner(RunUseCase):
             return test, (note,)
 
     def _make_context(self, run: str, selection: Selection, notes: Sequence[str]) -> EvaluationContext:
-        keys = RunKeys.of(run)
+        keys = RunKeys(run)
         spec = self._read(JobSpec, keys.spec)
         report = self._report_jobs(run)
         is_brought = selection.winner.algorithm == BROUGHT  # what it learned from is not here to be compared
@@ -116,9 +116,9 @@ class EvaluateWinner(RunUseCase):
         )
 
     def _find_live(self, run: str) -> LiveModel | None:
-        model = parse_upload_key(self._read(Upload, RunKeys.of(run).upload).key).model
+        model = parse_upload_key(self._read(Upload, RunKeys(run).upload).key).model
         try:
-            live = self.registry.live(RunKeys.of(run).tenant, model)
+            live = self.registry.live(RunKeys(run).tenant, model)
         except NotFoundError:
             return None
         file = unpack_model(

@@ -32,7 +32,7 @@ class FinishStage(RunUseCase):
         Raises:
             NoCandidateSurvivedError: The stage is ``train``, and no job trained a candidate.
         """
-        keys = RunKeys.of(run)
+        keys = RunKeys(run)
         planned = self._read(Plan, keys.plan)
         jobs = [job.name for job in planned.jobs] if stage == "train" else [stage]
         if outcomes := self._read_existing(JobOutcome, [keys.outcome(job) for job in jobs]):

@@ -39,7 +39,7 @@ class PlanRun(RunUseCase):
         Raises:
             InputError: The data set or the JobSpec does not fit the base model.
         """
-        keys = RunKeys.of(run)
+        keys = RunKeys(run)
         if parse_upload_key(self._read(Upload, keys.upload).key).is_model:
             return self._finish(run, plan_brought_model(self._read(JobSpec, keys.spec)))
         dataset, spec = self._read(Dataset, keys.dataset), self._read(JobSpec, keys.spec)
@@ -53,7 +53,7 @@ class PlanRun(RunUseCase):
         return self._finish(run, planned)
 
     def _finish(self, run: str, planned: Plan) -> Plan:
-        self._write(planned, RunKeys.of(run).plan)
+        self._write(planned, RunKeys(run).plan)
         if planned.estimate is not None:
             self.runs.record_estimate(run, planned.estimate)
         self.runs.finish_stage(run, "plan")

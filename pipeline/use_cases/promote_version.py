@@ -42,7 +42,7 @@ class PromoteVersion(RunUseCase):
             ExecutionEndedError: The run has failed or was canceled meanwhile; nothing is promoted.
         """
         self._check_not_failed(run, version)
-        keys = RunKeys.of(run)
+        keys = RunKeys(run)
         spec, selection, card = (
             self._read(JobSpec, keys.spec),
             self._read(Selection, keys.selection),

@@ -33,7 +33,7 @@ class RegisterVersion(RunUseCase):
 
     def __call__(self, run: str) -> int:
         """Register the winner of ``run``, once, and return its version."""
-        keys = RunKeys.of(run)
+        keys = RunKeys(run)
         dataset, selection = self._read(Dataset, keys.dataset), self._read(Selection, keys.selection)
         winner = selection.winner
         lineage = build_lineage(

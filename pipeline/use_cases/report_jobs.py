@@ -43,7 +43,7 @@ class ReportJobs(RunUseCase):
 
     def __call__(self, run: str) -> JobReport:
         """Report on the jobs of ``run`` that wrote an outcome."""
-        keys = RunKeys.of(run)
+        keys = RunKeys(run)
         planned = self._read(Plan, keys.plan)
         jobs = [*(job.name for job in planned.jobs), "ensemble", "compress"]
         outcomes = self._read_existing(JobOutcome, [keys.outcome(job) for job in jobs])

@@ -23,7 +23,7 @@ class SelectWinner(RunUseCase):
 
     def __call__(self, run: str) -> None:
         """Select the winner of ``run``."""
-        keys = RunKeys.of(run)
+        keys = RunKeys(run)
         plan = self._read(Plan, keys.plan)
         outcomes = self._read_existing(JobOutcome, [keys.outcome(job.name) for job in plan.jobs])
         trained = self._read_existing(

@@ -34,7 +34,7 @@ class SmokeTestVersion(RunUseCase):
         Raises:
             SmokeTestFailedError: The function's predictions differ from those of the evaluation.
         """
-        keys = RunKeys.of(run)
+        keys = RunKeys(run)
         model = self._read(ModelCard, keys.card).model
         registered = self.registry.versions.record(keys.tenant, model, version)
         golden = self._read(GoldenPredictions, keys.golden)

@@ -37,7 +37,7 @@ class ValidateUpload(RunUseCase):
         Raises:
             InputError: The file was refused; it is in quarantine, beside a report.
         """
-        upload = self._read(Upload, RunKeys.of(run).upload)
+        upload = self._read(Upload, RunKeys(run).upload)
         try:
             if parse_upload_key(upload.key).is_model:
                 self._take_model(run, upload)
@@ -67,7 +67,7 @@ class ValidateUpload(RunUseCase):
             InvalidModelError: A file is too large.
             InvalidJobSpecError: train.yaml cannot be read.
         """
-        keys, key = RunKeys.of(run), parse_upload_key(upload.key)
+        keys, key = RunKeys(run), parse_upload_key(upload.key)
         check_bytes(key.file, upload.bytes, MAX_MODEL_BYTES)
         self._write(read_spec(upload, self.uploads).spec, keys.spec)
         model = keys.candidate(BROUGHT, UPLOADED)

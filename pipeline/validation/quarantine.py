@@ -38,7 +38,7 @@ def quarantine(  # noqa: PLR0913 - what was refused, and the stores
         artifacts: The store that gets the copies and the report.
         key: Key of the file in ``uploads``; empty for the upload's own.
     """
-    keys = RunKeys.of(run)
+    keys = RunKeys(run)
     named = parse_upload_key(upload.key)
     name = named.file
     copy = keys.quarantine(name if name != _REPORT else f"{name}.upload")

@@ -61,7 +61,7 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
     except DatasetError as error:
         error.details["sha256"] = source.sha256
         raise
-    keys = RunKeys.of(run)
+    keys = RunKeys(run)
     if rejected.path.exists():
         artifacts.upload(rejected.path, keys.set_aside)
     dataset = prepared.dataset

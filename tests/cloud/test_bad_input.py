@@ -82,7 +82,7 @@ def test_a_bad_file_fails_its_run_with_a_sentence_and_is_kept(cloud: Cloud, drop
     assert run.error is not None
     assert (run.error.type, word in run.error.message) == (error_type, True), run.error
     assert [stage.status for stage in run.stages if stage.name == "validate"] == ["FAILED"]
-    keys = RunKeys.of(run.run)
+    keys = RunKeys(run.run)
     kept = cloud.s3.get_object(Bucket=cloud.artifacts, Key=keys.quarantine(file))["Body"].read()
     report = json.loads(cloud.s3.get_object(Bucket=cloud.artifacts, Key=keys.quarantine("report.json"))["Body"].read())
     assert kept == body

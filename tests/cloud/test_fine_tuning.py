@@ -17,7 +17,7 @@ NETWORK = b"algorithms: [mlp]\ncompression: {precisions: [fp32]}\ntraining: {epo
 
 
 def weights(cloud: Cloud, run: str) -> dict[str, object]:
-    key = RunKeys.of(run).candidate("mlp", "checkpoint.safetensors")
+    key = RunKeys(run).candidate("mlp", "checkpoint.safetensors")
     body = io.BytesIO(cloud.s3.get_object(Bucket=cloud.artifacts, Key=key)["Body"].read())
     return dict(load(body.getvalue()))
 

@@ -46,7 +46,7 @@ def test_part_files_are_validated_by_a_job_and_become_a_model(cloud: Cloud) -> N
     assert run.status == "SUCCEEDED", run.error
     assert run.file == "2024/"
     assert sum(cloud.document(run.run, "dataset")["rows"].values()) == len(_ROWS)
-    outcome = cloud.s3.get_object(Bucket=cloud.artifacts, Key=RunKeys.of(run.run).outcome("validate"))["Body"].read()
+    outcome = cloud.s3.get_object(Bucket=cloud.artifacts, Key=RunKeys(run.run).outcome("validate"))["Body"].read()
     assert json.loads(outcome)["status"] == "SUCCEEDED"
 
 
@@ -58,7 +58,7 @@ def test_a_file_that_the_job_refuses_ends_as_one_that_the_function_refuses(cloud
     assert run.error is not None
     assert (run.error.type, "constant" in run.error.message) == ("InvalidTargetError", True)
     assert [stage.status for stage in run.stages if stage.name == "validate"] == ["FAILED"]
-    keys = RunKeys.of(run.run)
+    keys = RunKeys(run.run)
     report = json.loads(cloud.s3.get_object(Bucket=cloud.artifacts, Key=keys.quarantine("report.json"))["Body"].read())
     assert report["error"]["message"] == run.error.message
     assert cloud.s3.get_object(Bucket=cloud.artifacts, Key=keys.quarantine("a.csv"))["Body"].read() == body

@@ -52,7 +52,7 @@ def _drop(cloud: Cloud, model: str, code: bytes, spec: bytes = _SPEC) -> tuple[s
     if run.error is not None and run.error.type == "InvalidModelCodeError":
         return run.error.message, None
     assert run.status == "SUCCEEDED", run.error
-    key = RunKeys.of(run.run).outcome("code")
+    key = RunKeys(run.run).outcome("code")
     return run.run, JobOutcome.from_bytes(cloud.s3.get_object(Bucket=cloud.artifacts, Key=key)["Body"].read())
 
 

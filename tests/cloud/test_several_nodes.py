@@ -41,7 +41,7 @@ def _jobs_of(cloud: Cloud, run: str) -> list[tuple[int, str]]:
 
 
 def _trained(cloud: Cloud, run: str) -> Any:
-    key = RunKeys.of(run).candidate("mlp", "trained.json")
+    key = RunKeys(run).candidate("mlp", "trained.json")
     return json.loads(cloud.s3.get_object(Bucket=cloud.artifacts, Key=key)["Body"].read())
 
 

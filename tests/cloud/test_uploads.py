@@ -57,7 +57,7 @@ def test_another_checksum_ends_in_quarantine(cloud: Cloud, api: Client) -> None:
     ended = cloud.ended(run)
     assert ended.error is not None
     assert ended.error.type == "UploadMismatchError"
-    report = cloud.s3.get_object(Bucket=cloud.artifacts, Key=RunKeys.of(run).quarantine("report.json"))
+    report = cloud.s3.get_object(Bucket=cloud.artifacts, Key=RunKeys(run).quarantine("report.json"))
     assert json.loads(report["Body"].read())["sha256"] == hashlib.sha256(FEW).hexdigest()
 
 

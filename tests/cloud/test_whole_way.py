@@ -223,7 +223,7 @@ def test_an_export_with_one_wrong_weight_ends_failed(cloud: Cloud) -> None:
     spec = b"algorithms: [mlp]\nsearch: {method: random, trials: 100}\nlimits: {minutes: 0.1}\n"
     cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/corrupt/train.yaml", Body=spec)
     run = cloud.drop("demo/corrupt/rows.csv", as_csv(breast_cancer()))
-    keys = RunKeys.of(run)
+    keys = RunKeys(run)
     corrupted = threading.Event()
 
     def corrupt() -> None:

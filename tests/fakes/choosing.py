@@ -24,7 +24,7 @@ from tests.fakes.training import CPU, QUICK
 
 __all__ = ["Choice", "choose"]
 
-KEYS = RunKeys.of("demo_choice_0123456789ab")
+KEYS = RunKeys("demo_choice_0123456789ab")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

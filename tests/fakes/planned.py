@@ -22,7 +22,7 @@ from tests.fakes.tabular import Table, table
 __all__ = ["RUN", "House"]
 
 RUN = "demo_adult_0123456789ab"
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 
 
 @dataclass

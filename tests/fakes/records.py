@@ -158,7 +158,7 @@ def _plan() -> Plan:
 
 def documents(run: str) -> dict[str, Record]:
     """By its key, what the stages of a run leave that went well, but for the selection."""
-    keys = RunKeys.of(run)
+    keys = RunKeys(run)
     return {
         keys.upload: upload(),
         keys.spec: JobSpec(),

@@ -39,7 +39,7 @@ from tests.fakes.table import FakeTable
 __all__ = ["RUN", "Learned", "csv", "learn"]
 
 RUN = "demo_model_0123456789ab"
-_KEYS = RunKeys.of(RUN)
+_KEYS = RunKeys(RUN)
 
 
 @dataclass(frozen=True)

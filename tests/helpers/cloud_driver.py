@@ -93,5 +93,5 @@ class Cloud:
 
     def document(self, run: str, name: str) -> Any:
         """One of the run's JSON documents (a property of RunKeys)."""
-        key = getattr(RunKeys.of(run), name)
+        key = getattr(RunKeys(run), name)
         return json.loads(self.s3.get_object(Bucket=self.artifacts, Key=key)["Body"].read())

@@ -38,7 +38,7 @@ from tests.fakes.training import CPU
 __all__ = ["Body", "Reply", "Served", "ValidatedFile", "serve", "validate_file"]
 
 RUN = "demo_model_0123456789ab"
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 SETTINGS: dict[str, dict[str, Any]] = {
     "random_forest": {"n_estimators": 40},
     "extra_trees": {"n_estimators": 40},

@@ -32,7 +32,7 @@ from tests.helpers.handlers import handler
 from tests.integration.conftest import ARTIFACTS, TABLE, UPLOADS
 
 RUN = "demo_adult_0123456789ab"  # as in tests/events
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def do_job(
 def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     run: str, clients: Clients, account: dict[str, str]
 ) -> None:
-    artifacts, keys = S3ObjectStore(clients.s3, ARTIFACTS), RunKeys.of(run)
+    artifacts, keys = S3ObjectStore(clients.s3, ARTIFACTS), RunKeys(run)
     state = {"run": run}
     handler("validate_dataset")(state)
     do_job("ValidateJobRole", lambda environ: work_of(bootstrap.validator(environ)), run, "validate", account)

@@ -47,7 +47,7 @@ def test_an_event_starts_its_run(start: Start, clients: Clients, account: dict[s
     assert start({"Records": [message(version_id)]}) == {"batchItemFailures": []}
     run = run_name("demo", "adult", UPLOADS, KEY, version_id)
     assert executions(clients, account) == [run]
-    kept = clients.s3.get_object(Bucket=ARTIFACTS, Key=RunKeys.of(run).upload)["Body"].read()
+    kept = clients.s3.get_object(Bucket=ARTIFACTS, Key=RunKeys(run).upload)["Body"].read()
     assert Upload.from_bytes(kept).metadata == {"target": "income"}
 
 

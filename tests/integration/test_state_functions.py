@@ -24,7 +24,7 @@ from tests.helpers.handlers import handler
 from tests.integration.conftest import ARTIFACTS, REGION, TABLE
 
 RUN = "demo_adult_0123456789ab"  # as in tests/events
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 ACCOUNT = "123456789012"
 
 

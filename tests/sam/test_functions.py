@@ -64,7 +64,7 @@ def test_start_run_starts_a_run_that_becomes_a_model(run: Run) -> None:
 
 
 def test_validate_dataset_writes_the_dataset(sam: Sam, run: Run) -> None:
-    _forget(sam, RunKeys.of(run.run).dataset)
+    _forget(sam, RunKeys(run.run).dataset)
     assert sam.invoke("ValidateDatasetFunction", event("validate_dataset", run=run.run)) == {}
     assert sum(sam.cloud.document(run.run, "dataset")["rows"].values()) == len(wine())
 
@@ -85,13 +85,13 @@ def test_collect_job_raises_a_crash_by_its_name(sam: Sam, run: Run) -> None:
 
 
 def test_select_variant_writes_the_leaderboard(sam: Sam, run: Run) -> None:
-    _forget(sam, RunKeys.of(run.run).selection)
+    _forget(sam, RunKeys(run.run).selection)
     assert sam.invoke("SelectVariantFunction", event("select_variant", run=run.run)) == {}
     assert sam.cloud.document(run.run, "selection")["winner"]["algorithm"] == "linear"
 
 
 def test_evaluate_model_writes_the_card_and_the_golden_rows(sam: Sam, run: Run) -> None:
-    keys = RunKeys.of(run.run)
+    keys = RunKeys(run.run)
     _forget(sam, keys.card)
     _forget(sam, keys.golden)
     assert sam.invoke("EvaluateModelFunction", event("evaluate_model", run=run.run)) == {}

@@ -144,7 +144,7 @@ def show_leaderboard(run: Run, connection: Connection, *, details: bool = False)
 def show_warnings(run: Run, connection: Connection) -> None:
     """Print the warnings of the model card, as of target leakage; nothing before evaluation."""
     with suppress(ObjectNotFoundError):
-        card = ModelCard.from_bytes(connection.artifacts.get(RunKeys.of(run.run).card))
+        card = ModelCard.from_bytes(connection.artifacts.get(RunKeys(run.run).card))
         for warning in card.warnings:
             message(f"! {warning}", style="yellow")
 
@@ -224,14 +224,14 @@ def _follow_plainly(updates: Iterator[Run]) -> Run:
 def _selection(run: Run, connection: Connection) -> Selection | None:
     """Return the selection of a run; None where it ended before there was one."""
     try:
-        return Selection.from_bytes(connection.artifacts.get(RunKeys.of(run.run).selection))
+        return Selection.from_bytes(connection.artifacts.get(RunKeys(run.run).selection))
     except ObjectNotFoundError:
         return None
 
 
 def say_where(run: Run, connection: Connection) -> None:
     """Print where the file, the report and the logs of a failed run are."""
-    prefix = RunKeys.of(run.run).quarantine("")
+    prefix = RunKeys(run.run).quarantine("")
     for key in connection.artifacts.keys(prefix):
         document = "the report" if key.endswith("/report.json") else "the file, kept"
         message(f"  {document}: s3://{connection.artifacts.bucket}/{key}")

@@ -68,7 +68,7 @@ def read_golden(connection: Connection, version: ModelVersion) -> GoldenPredicti
     from pipeline.contracts.records.model_version import GoldenPredictions
 
     try:
-        return GoldenPredictions.from_bytes(connection.artifacts.get(RunKeys.of(version.lineage.run).golden))
+        return GoldenPredictions.from_bytes(connection.artifacts.get(RunKeys(version.lineage.run).golden))
     except ObjectNotFoundError as error:
         raise NotFoundError(
             f"{version.model} version {version.version} has no golden rows: the documents of its run are gone"
@@ -84,7 +84,7 @@ def find_selection(connection: Connection, run: Run) -> Selection:
     from pipeline.contracts.records.variant import Selection
 
     try:
-        return Selection.from_bytes(connection.artifacts.get(RunKeys.of(run.run).selection))
+        return Selection.from_bytes(connection.artifacts.get(RunKeys(run.run).selection))
     except ObjectNotFoundError as error:
         raise NotFoundError(f"run {run.run} has no variants: it is {run.status}") from error
 

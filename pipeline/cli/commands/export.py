@@ -148,7 +148,7 @@ def _golden_rows(connection: Connection, registered: ModelVersion) -> tuple[tupl
     from pipeline.serving.formats.rows import decode_rows
     from pipeline.serving.request_decoder import RequestDecoder
 
-    golden = GoldenPredictions.from_bytes(connection.artifacts.get(RunKeys.of(registered.lineage.run).golden))
+    golden = GoldenPredictions.from_bytes(connection.artifacts.get(RunKeys(registered.lineage.run).golden))
     decoder = RequestDecoder(registered.signature, len(golden.rows))
     return golden.rows, decode_rows(list(golden.rows), decoder)
 

@@ -137,7 +137,7 @@ def _check(files: _Files, target: str | None) -> Check:
         artifacts = LocalStore(files={}, folder=written)
         uploads = LocalStore(files=dict(files.files), folder=written)
         dataset = validate(_RUN, _upload(files, target), uploads=uploads, artifacts=artifacts, workdir=workdir)
-        keys = RunKeys.of(_RUN)
+        keys = RunKeys(_RUN)
         report = json.loads(artifacts.get(keys.report))
         spec = JobSpec.from_bytes(artifacts.get(keys.spec))
     planned = _plan(dataset, spec)

@@ -24,7 +24,7 @@ _METRICS = get_args(Metric)
 
 def curves_of(run: str, artifacts: ObjectStore) -> Callable[[], Sequence[TrainingCurves]]:
     """Return a function that reads the run's present training curves."""
-    prefix = RunKeys.of(run).candidate("", "")
+    prefix = RunKeys(run).candidate("", "")
 
     def read() -> list[TrainingCurves]:
         curves = []

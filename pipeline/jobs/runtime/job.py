@@ -67,7 +67,7 @@ class JobContext:
     @property
     def keys(self) -> RunKeys:
         """Return the keys of the run's documents."""
-        return RunKeys.of(self.run)
+        return RunKeys(self.run)
 
     def keep_candidate(self, candidate: str, folder: Path) -> None:
         """Upload a candidate's files, trained.json last, which marks it as complete."""
@@ -111,7 +111,7 @@ def run_job(
     if not job.process.is_main:
         _, error = _attempt(work, named, job, machine)
         return 1 if error else 0
-    keys = RunKeys.of(named.run)
+    keys = RunKeys(named.run)
     spend = AttemptClock(job.artifacts, keys.attempts(named.job))
     timeline = _RunTimeline(job.runs, named.run, named.job, spend)
     timeline.begin()

@@ -96,7 +96,7 @@ class OrphanedFiles:
     def _registered_file(self, run: Run) -> Iterator[ObjectInfo]:
         """Yield the file of the version that a run registered, if it and the record of its selection are there."""
         try:
-            selection = Selection.from_bytes(self.artifacts.get(RunKeys.of(run.run).selection))
+            selection = Selection.from_bytes(self.artifacts.get(RunKeys(run.run).selection))
             if selection.winner.artifact is not None:
                 yield self.artifacts.head(selection.winner.artifact.key)
         except (ObjectNotFoundError, ValueError):  # deleted, or of a release whose records are no longer read

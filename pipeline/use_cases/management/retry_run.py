@@ -79,7 +79,7 @@ class RetryRun(RunUseCase):
         if earlier.status == "RUNNING":
             raise ConflictError(f"the run {run} is running: 'modeldrop cancel {run}' ends it first")
         entry = self._choose_entry(earlier, stage)
-        upload = self._read(Upload, RunKeys.of(run).upload)
+        upload = self._read(Upload, RunKeys(run).upload)
         return self._start_anew(upload) if entry == "validate" else self._resume(earlier, upload, entry, by)
 
     def _choose_entry(self, earlier: Run, stage: str | None) -> StageName:
@@ -111,7 +111,7 @@ class RetryRun(RunUseCase):
         version = f"{earlier.run}#{entry}#{now.isoformat()}"
         run = run_name(earlier.tenant, earlier.model, upload.bucket, upload.key, version)
         self.runs.create(run, tenant=earlier.tenant, model=earlier.model, file=earlier.file, started_at=now)
-        source, target = RunKeys.of(earlier.run).root, RunKeys.of(run).root
+        source, target = RunKeys(earlier.run).root, RunKeys(run).root
         made_later = tuple(product for stage in STAGES[STAGES.index(entry) :] for product in _PRODUCTS.get(stage, ()))
         for name in self._documents(earlier.run):
             if not name.startswith(made_later):
@@ -127,7 +127,7 @@ class RetryRun(RunUseCase):
 
     def _documents(self, run: str) -> Sequence[str]:
         """Return the names of the run's documents, relative to its folder."""
-        root = f"{RunKeys.of(run).root}/"
+        root = f"{RunKeys(run).root}/"
         return [key.removeprefix(root) for key in self.artifacts.keys(root)]
 
 

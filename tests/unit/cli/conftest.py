@@ -145,7 +145,7 @@ class Stage:
         return run
 
     def select(self, run: str) -> None:
-        self.artifacts.put(RunKeys.of(run).selection, selection().to_bytes())
+        self.artifacts.put(RunKeys(run).selection, selection().to_bytes())
 
     def serve(
         self,

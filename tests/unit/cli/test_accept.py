@@ -23,7 +23,7 @@ def waiting(stage: Stage) -> Stage:
         stage.artifacts.put(key, record.to_bytes())
     winner = selection().winner
     variants = VariantSet(variants=(winner, winner.model_copy(update={"precision": "fp32"})), cpu="test")
-    stage.artifacts.put(RunKeys.of(RUN).variants, variants.to_bytes())
+    stage.artifacts.put(RunKeys(RUN).variants, variants.to_bytes())
     stage.runs.await_promotion(run, 2, "a limit is missed")
     return stage
 

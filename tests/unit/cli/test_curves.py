@@ -27,9 +27,9 @@ def test_each_candidate_is_a_line_with_its_last_point() -> None:
         for n in (1, 2, 4)
     )  # fmt: skip
     for name, shown in (("mlp", points), ("trees", ({"tree": 50, "loss": 0.4, "validation_loss": 0.5},))):
-        key = RunKeys.of(RUN).candidate(name, CURVES)
+        key = RunKeys(RUN).candidate(name, CURVES)
         store.put(key, TrainingCurves(candidate=name, points=shown).to_bytes())
-        store.put(RunKeys.of(RUN).candidate(name, "model.onnx"), b"")
+        store.put(RunKeys(RUN).candidate(name, "model.onnx"), b"")
     console = Console(width=140, no_color=True)
     with console.capture() as captured:
         console.print(curves_table(curves_of(RUN, store)()))

@@ -61,7 +61,7 @@ def _keep_upload(stage: Stage) -> list[str]:
     stage.uploads.put("demo/m/m.csv", b"a,b")
     version = stage.uploads.head("demo/m/m.csv").version_id
     stored = upload().model_copy(update={"key": "demo/m/m.csv", "version_id": version})
-    stage.artifacts.put(RunKeys.of("demo_m_1").upload, stored.to_bytes())
+    stage.artifacts.put(RunKeys("demo_m_1").upload, stored.to_bytes())
     return ["demo_m_1"]
 
 
@@ -79,7 +79,7 @@ def _leave_orphan(stage: Stage) -> list[str]:
     run, file = stage.begin("demo_gone_3", model="gone"), artifact(body=b"a file of a version that is gone")
     winner = selection().winner.model_copy(update={"artifact": file})
     stage.artifacts.put(file.key, b"a file of a version that is gone")
-    stage.artifacts.put(RunKeys.of(run).selection, selection().model_copy(update={"winner": winner}).to_bytes())
+    stage.artifacts.put(RunKeys(run).selection, selection().model_copy(update={"winner": winner}).to_bytes())
     stage.runs.succeed(run, 3)
     return ["demo"]
 
@@ -90,7 +90,7 @@ def _audited(stage: Stage) -> list[str]:
 
 
 def _keep_golden(stage: Stage) -> list[str]:
-    stage.artifacts.put(RunKeys.of("demo_m_0").golden, GOLDEN.to_bytes())
+    stage.artifacts.put(RunKeys("demo_m_0").golden, GOLDEN.to_bytes())
     return ["m"]
 
 

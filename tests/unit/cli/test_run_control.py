@@ -39,7 +39,7 @@ def ended(stage: Stage) -> Stage:
     stage.uploads.put("demo/m/m.csv", b"old", metadata={"target": "y"})
     version = stage.uploads.head("demo/m/m.csv").version_id
     stored = upload().model_copy(update={"key": "demo/m/m.csv", "version_id": version})
-    stage.artifacts.put(RunKeys.of("demo_m_1").upload, stored.to_bytes())
+    stage.artifacts.put(RunKeys("demo_m_1").upload, stored.to_bytes())
     stage.uploads.put("demo/m/m.csv", b"new")
     return stage
 

@@ -270,7 +270,7 @@ def test_runs_name_the_error_and_one_run_shows_its_sentence(stage: Stage) -> Non
 
 def test_watch_of_a_failed_run_exits_1_and_says_where_the_file_and_the_report_are(stage: Stage) -> None:
     run = stage.begin()
-    keys = RunKeys.of(run)
+    keys = RunKeys(run)
     stage.artifacts.put(keys.quarantine("report.json"), b"{}")
     stage.artifacts.put(keys.quarantine("m.csv"), b"")
     stage.runs.fail(run, RunError(type="UnreadableDatasetError", message="line 3, column 2 is not text"))
@@ -303,7 +303,7 @@ def test_watch_of_a_run_that_was_not_promoted_says_why_and_how_to_promote_it(sta
 def test_warnings_of_the_model_card_end_what_is_shown_of_a_run(stage: Stage, command: str) -> None:
     run = stage.begin()
     leakage = "leakage: column 'alive' alone predicts the target 'survived'"
-    stage.artifacts.put(RunKeys.of(run).card, card(run).model_copy(update={"warnings": (leakage,)}).to_bytes())
+    stage.artifacts.put(RunKeys(run).card, card(run).model_copy(update={"warnings": (leakage,)}).to_bytes())
     stage.runs.succeed(run, 1)
     assert f"! {leakage}" in stage.run(command, run).stderr
 

@@ -15,7 +15,7 @@ from tests.unit.cli.conftest import Stage
 @pytest.fixture
 def served(stage: Stage) -> Stage:
     stage.serve()
-    stage.artifacts.put(RunKeys.of("demo_m_0").golden, GOLDEN.to_bytes())
+    stage.artifacts.put(RunKeys("demo_m_0").golden, GOLDEN.to_bytes())
     return stage
 
 

@@ -104,8 +104,8 @@ def test_diff_lists_data_spec_metrics_size_and_latency(stage: Stage) -> None:
     for number, (minutes, rows) in enumerate(((1, 80), (2, 90))):
         run = f"demo_m_{number}"
         spec = JobSpec.model_validate({"limits": {"minutes": minutes}})
-        stage.artifacts.put(RunKeys.of(run).spec, spec.to_bytes())
-        stage.artifacts.put(RunKeys.of(run).selection, selection().to_bytes())
+        stage.artifacts.put(RunKeys(run).spec, spec.to_bytes())
+        stage.artifacts.put(RunKeys(run).selection, selection().to_bytes())
         stage.artifacts.put("card", card(run).model_copy(update={"rows": {"train": rows}}).to_bytes())
     document = stage.json("diff", "m", "1", "2", "--json")
     assert document["versions"] == [1, 2]

@@ -17,7 +17,7 @@ from pipeline.selection.select import select
 from tests.fakes.objects import FakeObjectStore
 from tests.helpers.trained_networks import trained
 
-KEYS = RunKeys.of("demo_wine_0123456789ab")
+KEYS = RunKeys("demo_wine_0123456789ab")
 FEATURES = pl.all().exclude("target")
 ROWS: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
     "one row": lambda rows: rows.head(1),

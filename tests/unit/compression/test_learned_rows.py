@@ -21,7 +21,7 @@ from pipeline.evaluation.scoring import truth
 from tests.fakes.objects import FakeObjectStore
 from tests.helpers.trained_networks import Trained, trained
 
-KEYS = RunKeys.of("demo_wine_0123456789ab")
+KEYS = RunKeys("demo_wine_0123456789ab")
 COLUMNS = (Column(name="x", kind="numeric"),)
 LABELS = Signature(task="classification", target="y", columns=COLUMNS, classes=("a", "b"))
 VALUES = Signature(task="regression", target="y", columns=COLUMNS)

@@ -26,7 +26,7 @@ from pipeline.graphs.served_graph import wrap
 from tests.fakes.objects import FakeObjectStore
 from tests.helpers.trained_networks import Trained, trained, with_one_wrong_weight
 
-KEYS = RunKeys.of("demo_wine_0123456789ab")
+KEYS = RunKeys("demo_wine_0123456789ab")
 PATIENT = {"max_slowdown": 100.0}  # a busy machine's clock is no matter of these tests
 
 

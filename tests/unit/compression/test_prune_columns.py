@@ -20,7 +20,7 @@ from pipeline.serving.names import ColumnNames
 from tests.fakes.objects import FakeObjectStore
 from tests.helpers.trained_networks import Trained, dense_body, embedding_body, trained
 
-KEYS = RunKeys.of("demo_wine_0123456789ab")
+KEYS = RunKeys("demo_wine_0123456789ab")
 COLUMNS = tuple(InputColumn(name=f"x{index}", input="num", indices=(index,)) for index in range(4))
 
 

@@ -47,7 +47,7 @@ _VALUES = _RANDOM.normal(size=(800, 5)).astype(np.float32)
 _TARGET = np.sin(2 * _VALUES[:, 0]) + _VALUES[:, 1] * _VALUES[:, 2]
 _ROWS = TrainingRows(inputs={"num": _VALUES}, target=_TARGET, classes=0)
 _NO_ROWS = TrainingRows(inputs={"num": _VALUES[:0]}, target=None, classes=0)
-_KEYS = RunKeys.of("demo_trees_0123456789ab")
+_KEYS = RunKeys("demo_trees_0123456789ab")
 
 
 def _boost(values: np.ndarray, target: np.ndarray, objective: str, rounds: int) -> Trees:

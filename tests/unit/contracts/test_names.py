@@ -29,7 +29,7 @@ def test_a_runs_name_fits_an_execution_and_tells_its_tenant(tenant: str, model: 
     run = run_name(tenant, model, "uploads", key, "v1")
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", run)
     assert tenant_of_run(run) == tenant
-    assert RunKeys.of(run).dataset.startswith(f"tenants/{tenant}/runs/{run}/")
+    assert RunKeys(run).dataset.startswith(f"tenants/{tenant}/runs/{run}/")
 
 
 def test_the_same_object_version_is_the_same_run_and_another_version_is_another() -> None:

@@ -55,7 +55,7 @@ def outcome(artifacts: FakeObjectStore, job: str, error: RunError | None = None,
             for name, said in candidates.items()
         ),
     )
-    artifacts.put(RunKeys.of(RUN).outcome(job), found.to_bytes())
+    artifacts.put(RunKeys(RUN).outcome(job), found.to_bytes())
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_a_dropped_file_starts_one_execution_named_as_its_run(world: World) -> N
     assert run == run_name("demo", "adult", "uploads", KEY, version_id)
     assert world.executions.started == {run: {"run": run, "large": False}}
     assert world.runs.get(run).file == "train.csv"
-    kept = Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload))
+    kept = Upload.from_bytes(world.artifacts.get(RunKeys(run).upload))
     assert (kept.key, kept.version_id, kept.bytes, kept.metadata) == (KEY, version_id, 8, {"target": "income"})
 
 
@@ -88,7 +88,7 @@ def test_an_older_version_is_started_as_itself(world: World) -> None:
     world.drop(target="new")
     run = world.start(version_id=old)
     assert run is not None
-    assert Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload)).metadata == {"target": "old"}
+    assert Upload.from_bytes(world.artifacts.get(RunKeys(run).upload)).metadata == {"target": "old"}
 
 
 def test_an_event_without_a_version_means_the_latest(world: World) -> None:
@@ -131,12 +131,12 @@ def test_an_event_that_comes_again_leaves_the_input_of_the_run_as_it_was(world: 
     version_id = world.drop(key)
     run = world.start(key, version_id)
     assert run is not None
-    first = world.artifacts.get(RunKeys.of(run).upload)
+    first = world.artifacts.get(RunKeys(run).upload)
     world.drop("demo/adult/big/part-1.csv")
     world.large_bytes = 8
     world.executions = FakeExecutions()
     assert world.start(key, version_id) == run
-    assert world.artifacts.get(RunKeys.of(run).upload) == first
+    assert world.artifacts.get(RunKeys(run).upload) == first
     assert world.executions.started[run]["large"] is False
 
 
@@ -145,7 +145,7 @@ def test_the_upload_says_when_it_was_written_and_when_its_run_began(world: World
     world.uploads.now = lambda: written_at
     run = world.start(version_id=world.drop())
     assert run is not None
-    upload = Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload))
+    upload = Upload.from_bytes(world.artifacts.get(RunKeys(run).upload))
     assert (upload.modified_at, upload.started_at) == (written_at, NOW)
 
 
@@ -167,7 +167,7 @@ def test_part_files_are_one_data_set_that_starts_on_its_success(world: World) ->
     key = "demo/adult/big/_SUCCESS"
     run = world.start(key, world.drop(key))
     assert run is not None
-    upload = Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload))
+    upload = Upload.from_bytes(world.artifacts.get(RunKeys(run).upload))
     assert [part.key for part in upload.parts] == ["demo/adult/big/part-0.csv", "demo/adult/big/part-1.csv"]
     assert upload.bytes == 3 * 8
     assert world.runs.get(run).file == "big/"
@@ -190,7 +190,7 @@ def test_a_thousand_parts_take_no_call_each(world: World) -> None:
     run = world.start(key, version_id)
     assert asked == [key]
     assert run is not None
-    assert len(Upload.from_bytes(world.artifacts.get(RunKeys.of(run).upload)).parts) == MAX_PARTS
+    assert len(Upload.from_bytes(world.artifacts.get(RunKeys(run).upload)).parts) == MAX_PARTS
 
 
 @pytest.mark.parametrize(("file", "large"), [("a.csv", False), ("a.parquet", True), ("a.csv.gz", True)])

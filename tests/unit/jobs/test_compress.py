@@ -22,7 +22,7 @@ from tests.fakes.table import FakeTable
 from tests.helpers.trained_networks import Trained, trained, with_one_wrong_weight
 
 RUN = "demo_wine_0123456789ab"
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from pipeline.jobs.train import train
 from tests.fakes.planned import RUN, House
 from tests.fakes.tabular import Table, profiled
 
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 CANDIDATES = (
     Candidate(name="linear", algorithm="linear"),
     Candidate(name="trees", algorithm="extra_trees", settings={"n_estimators": 30}),

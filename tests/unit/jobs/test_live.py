@@ -20,7 +20,7 @@ from tests.fakes.objects import FakeObjectStore
 from tests.fakes.planned import RUN, House
 from tests.fakes.tabular import with_targets
 
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 MLP = Candidate(name="mlp", algorithm="mlp", settings={"hidden": (8,), "epochs": 6, "batch_size": 32})
 EACH_EPOCH = JobSpec(training=Training(checkpoint_seconds=0))
 

@@ -22,7 +22,7 @@ from tests.fakes.planned import RUN, House
 from tests.fakes.table import FakeTable
 from tests.fakes.tabular import table
 
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 LINEAR = Candidate(name="linear", algorithm="linear")
 TREES = Candidate(name="trees", algorithm="gradient_boosting", settings={"n_estimators": 5})
 WRONG = Candidate(name="wrong", algorithm="linear", settings={"depth": 3})

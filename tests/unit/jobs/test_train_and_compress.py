@@ -13,7 +13,7 @@ from pipeline.contracts.spec.job_spec import Compression, JobSpec
 from pipeline.jobs.train_and_compress import train_and_compress
 from tests.fakes.planned import RUN, House
 
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 LINEAR = Candidate(name="linear", algorithm="linear")
 TREES = Candidate(name="trees", algorithm="gradient_boosting", settings={"n_estimators": 5})
 WRONG = Candidate(name="wrong", algorithm="linear", settings={"depth": 3})

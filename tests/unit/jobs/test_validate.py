@@ -21,7 +21,7 @@ from tests.fakes.records import NOW
 from tests.fakes.table import FakeTable
 
 RUN = "demo_model_0123456789ab"
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 _CHANCE = random.Random(0)
 GOOD = "x,y\n" + "".join(f"{_CHANCE.random()},{_CHANCE.choice('ab')}\n" for _ in range(60))
 

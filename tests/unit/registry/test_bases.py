@@ -17,7 +17,7 @@ from tests.fakes.records import MODEL_BYTES, artifact, dataset, model_version, s
 from tests.fakes.table import FakeTable
 
 RUN = "demo_adult_000000000001"
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 
 
 class Kept:

@@ -15,7 +15,7 @@ from tests.helpers.template import ROOT, resources
 
 RUN, OTHER = "demo_houses_000000000001", "acme_houses_000000000002"
 OTHER_OF_DEMO = "demo_houses_000000000003"
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 OWN, VERSION = run_key("demo", RUN)[0], version_key("demo", "houses", 1)[0]
 OTHERS, OTHERS_VERSION = run_key("acme", OTHER)[0], version_key("acme", "houses", 1)[0]
 AUDIT = audit_key("demo", "")[0]
@@ -338,8 +338,8 @@ def _session() -> list[dict[str, object]]:
 @pytest.mark.parametrize(
     "call",
     [
-        *objects("ArtifactsBucket", RunKeys.of(OTHER).plan, "GetObject", "PutObject"),
-        *objects("ArtifactsBucket", RunKeys.of(OTHER_OF_DEMO).plan, "GetObject", "PutObject"),
+        *objects("ArtifactsBucket", RunKeys(OTHER).plan, "GetObject", "PutObject"),
+        *objects("ArtifactsBucket", RunKeys(OTHER_OF_DEMO).plan, "GetObject", "PutObject"),
         *objects("ArtifactsBucket", artifact_key("demo", "a" * 64), "PutObject"),
         *objects("ArtifactsBucket", artifact_key("acme", "a" * 64), "GetObject", "PutObject"),
         *objects("UploadsBucket", UPLOAD, "GetObject", "PutObject"),

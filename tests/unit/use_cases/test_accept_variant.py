@@ -18,7 +18,7 @@ from tests.fakes.records import NOW, documents, selection
 from tests.fakes.table import FakeTable
 
 RUN = "demo_adult_0123456789ab"
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 
 
 class World:
@@ -54,7 +54,7 @@ def world() -> World:
 
 def test_the_new_run_begins_at_select_with_the_documents_of_the_earlier_one(world: World) -> None:
     accepted = world.accept("mlp/fp32")
-    keys = RunKeys.of(accepted)
+    keys = RunKeys(accepted)
     assert world.executions.started == {accepted: {"run": accepted, "large": False, "accept": "mlp/fp32"}}
     assert world.artifacts.get(keys.split("test")) == b"rows"
     assert world.artifacts.get(keys.plan) == world.artifacts.get(KEYS.plan)
@@ -67,7 +67,7 @@ def test_the_new_run_begins_at_select_with_the_documents_of_the_earlier_one(worl
 def test_what_was_accepted_is_selected_although_it_misses_the_limit(world: World) -> None:
     accepted = world.accept("mlp/fp32")
     SelectWinner(artifacts=world.artifacts, runs=world.runs)(accepted)
-    chosen = Selection.from_bytes(world.artifacts.get(RunKeys.of(accepted).selection))
+    chosen = Selection.from_bytes(world.artifacts.get(RunKeys(accepted).selection))
     assert (chosen.winner.display_name, chosen.unmet) == ("mlp/fp32", ())
     assert chosen.accepted is not None
     assert chosen.accepted.by == "ada"

@@ -33,7 +33,7 @@ from tests.fakes.records import NOW
 from tests.fakes.table import FakeTable
 
 RUN = "demo_net_0123456789ab"
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 KEY = "demo/net/net.onnx"
 RANDOM = np.random.default_rng(1)
 

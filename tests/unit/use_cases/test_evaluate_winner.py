@@ -27,7 +27,7 @@ from tests.fakes.table import FakeTable
 from tests.helpers.served_models import CLASSIFIER, COLUMNS, model_bytes, publish
 
 RUN = "demo_adult_0123456789ab"
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 ROWS = 3_000
 
 

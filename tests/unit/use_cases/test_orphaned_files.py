@@ -36,7 +36,7 @@ class World:
         file = artifact(body=body)
         self.runs.create(run, tenant="demo", model=model, file="a.csv", started_at=self.clock())
         self.artifacts.put_if_absent(file.key, body)
-        self.artifacts.put(RunKeys.of(run).selection, selection(body=body).to_bytes())
+        self.artifacts.put(RunKeys(run).selection, selection(body=body).to_bytes())
         draft = model_version(run, model).model_copy(update={"artifact": file})
         self.runs.succeed(run, self.registry.register(draft).version)
         return file.key
@@ -103,10 +103,10 @@ def test_runs_without_a_version_or_without_their_documents_have_none(world: Worl
     world.register(b"1")
     world.forget(1)
     (run,) = world.runs.list(tenant="demo")
-    world.artifacts.delete(RunKeys.of(run.run).selection)
+    world.artifacts.delete(RunKeys(run.run).selection)
     failed = "demo_adult_00000000000f"
     world.runs.create(failed, tenant="demo", model="adult", file="a.csv", started_at=world.clock())
-    world.artifacts.put(RunKeys.of(failed).selection, selection(body=b"1").to_bytes())
+    world.artifacts.put(RunKeys(failed).selection, selection(body=b"1").to_bytes())
     world.runs.fail(failed, RunError(type="InternalError", message="it broke"))
     assert world.orphans.find("demo") == []
 
@@ -120,5 +120,5 @@ def test_other_tenants_files_are_not_touched_whatever_a_runs_document_says(world
     world.artifacts.put(foreign.key, b"1")
     crafted = selection(body=b"1")
     crafted = crafted.model_copy(update={"winner": crafted.winner.model_copy(update={"artifact": foreign})})
-    world.artifacts.put(RunKeys.of(run.run).selection, crafted.to_bytes())
+    world.artifacts.put(RunKeys(run.run).selection, crafted.to_bytes())
     assert world.orphans.find("demo") == []

@@ -18,7 +18,7 @@ from tests.fakes.records import upload
 from tests.fakes.table import FakeTable
 
 RUN = "demo_m_00000000000a"
-ROOT = RunKeys.of(RUN).root
+ROOT = RunKeys(RUN).root
 DOCUMENTS = (
     "upload.json", "spec.json", "dataset.json", "splits/train.parquet", "plan.json", "jobs/cpu/outcome.json",
     "candidates/mlp/trained.json", "ensemble.json", "jobs/ensemble/outcome.json", "variants.json",
@@ -38,9 +38,9 @@ class World:
         stored = upload().model_copy(
             update={"key": "demo/m/m.csv", "version_id": self.uploads.head("demo/m/m.csv").version_id}
         )
-        self.artifacts.put(RunKeys.of(RUN).upload, stored.to_bytes())
+        self.artifacts.put(RunKeys(RUN).upload, stored.to_bytes())
         if documents > DOCUMENTS.index("plan.json"):
-            self.artifacts.put(RunKeys.of(RUN).plan, Plan(metric="accuracy", candidates=(), jobs=()).to_bytes())
+            self.artifacts.put(RunKeys(RUN).plan, Plan(metric="accuracy", candidates=(), jobs=()).to_bytes())
         self.runs.create(RUN, tenant="demo", model="m", file="m.csv", started_at=datetime.now(UTC))
         for stage in STAGES[:finished]:
             self.runs.finish_stage(RUN, stage)
@@ -53,7 +53,7 @@ class World:
         return retry(RUN, stage, by="anna")
 
     def copied(self, run: str) -> set[str]:
-        root = f"{RunKeys.of(run).root}/"
+        root = f"{RunKeys(run).root}/"
         return {key.removeprefix(root) for key in self.artifacts.keys(root)}
 
 

@@ -45,7 +45,7 @@ from tests.fakes.table import FakeTable
 
 RUN = "demo_adult_0123456789ab"
 AGAIN = "demo_adult_ba9876543210"
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 
 
 @dataclass
@@ -96,7 +96,7 @@ class World:
     def registered_again(self, dropped: Upload | None = None) -> int:
         """By a later run."""
         self.runs.create(AGAIN, tenant="demo", model="adult", file="train.csv", started_at=NOW)
-        keys = RunKeys.of(AGAIN)
+        keys = RunKeys(AGAIN)
         for key, record in (documents(AGAIN) | {keys.selection: selection(), keys.upload: dropped or upload()}).items():
             self.keep(key, record)
         return self.registered(AGAIN)
@@ -345,7 +345,7 @@ def test_a_canary_is_rolled_out_beside_the_live_version_and_the_first_version_is
     assert world.promoter()(RUN, world.registered()) == "SUCCEEDED"
     assert world.registry.models("demo")[0].live_version == 1
     second = world.registered_again()
-    world.keep(RunKeys.of(AGAIN).spec, JobSpec.model_validate({"promote": "canary", "canary": {"percent": 5}}))
+    world.keep(RunKeys(AGAIN).spec, JobSpec.model_validate({"promote": "canary", "canary": {"percent": 5}}))
     assert world.promoter()(AGAIN, second) == world.promoter()(AGAIN, second) == "SUCCEEDED"
     summary = world.registry.models("demo")[0]
     assert summary.rollout is not None

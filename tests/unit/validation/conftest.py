@@ -23,7 +23,7 @@ from tests.fakes.objects import FakeObjectStore
 from tests.helpers.dialect_tables import Read, read_text
 
 RUN = "demo_model_0123456789ab"
-KEYS = RunKeys.of(RUN)
+KEYS = RunKeys(RUN)
 
 
 @dataclass(frozen=True)

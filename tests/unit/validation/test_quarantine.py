@@ -27,7 +27,7 @@ def _report(file: str, error: DatasetError):
     times = {"modified_at": NOW, "started_at": NOW}
     upload = Upload(bucket="uploads", key=key, version_id=version, bytes=5, etag="e", **times)
     quarantine(RUN, upload, error, uploads=uploads, artifacts=artifacts)
-    report = json.loads(artifacts.get(RunKeys.of(RUN).quarantine("report.json")))
+    report = json.loads(artifacts.get(RunKeys(RUN).quarantine("report.json")))
     return report, artifacts.get(report["file"])
 
 
@@ -37,7 +37,7 @@ def test_the_version_that_was_refused_is_kept_with_the_reason():
     assert report["error"] == {"type": "UnreadableDatasetError", "message": "'a.csv' is empty", "details": {"line": 3}}
     assert (report["run"], report["sha256"], report["upload"]["key"]) == (RUN, "f" * 64, "demo/model/a.csv")
     assert datetime.fromisoformat(report["upload"]["modified_at"]) == NOW
-    assert report["file"] == RunKeys.of(RUN).quarantine("a.csv")
+    assert report["file"] == RunKeys(RUN).quarantine("a.csv")
     assert report["at"].endswith("+00:00")
 
 
