@@ -20,11 +20,11 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.contracts.errors import ConfigurationError
 from pipeline.local.whole_files import write_whole
@@ -33,6 +33,7 @@ __all__ = ["Home", "LocalDeployment", "Server"]
 
 _MAX_LOCK_ATTEMPTS = 10
 _PROBE_BYTES = 100_000
+_Document = TypeVar("_Document")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,13 +187,8 @@ class Home:
         Raises:
             ConfigurationError: stack.json is damaged.
         """
-        try:
-            document = _read_json(self._stack)
-            return LocalDeployment(**document) if document is not None else None
-        except (ValueError, TypeError) as error:
-            raise ConfigurationError(
-                f"{self._stack} is damaged ({error}): delete it and run 'modeldrop up' again"
-            ) from error
+        advice = "delete it and run 'modeldrop up' again"
+        return _read_json(self._stack, lambda document: LocalDeployment(**document), advice)
 
     def deployed_at(self) -> float:
         """Return the time of the last ``save_deployment`` in seconds since the epoch; 0 if there was none."""
@@ -209,12 +205,8 @@ class Home:
         Raises:
             ConfigurationError: The file is damaged.
         """
-        try:
-            return dict(_read_json(self._parameters) or {})
-        except ValueError as error:
-            raise ConfigurationError(
-                f"{self._parameters} is damaged ({error}): delete it, and give the parameters to 'modeldrop up' again"
-            ) from error
+        advice = "delete it, and give the parameters to 'modeldrop up' again"
+        return _read_json(self._parameters, dict, advice) or {}
 
     def save_parameters(self, parameters: Mapping[str, str]) -> None:
         """Store the template's parameters, readable by this user alone: a webhook's secret may be among them."""
@@ -283,9 +275,15 @@ def _try_lock(descriptor: int, kind: int) -> bool:
     return True
 
 
-def _read_json(path: Path) -> Mapping[str, Any] | None:
+def _read_json(path: Path, make: Callable[[Any], _Document], advice: str) -> _Document | None:
+    """Return what ``make`` makes of the JSON in a file; None if there is no file.
+
+    Raises:
+        ConfigurationError: The file is damaged; the message ends with ``advice``.
+    """
     try:
-        document: Mapping[str, Any] = json.loads(path.read_bytes())
+        return make(json.loads(path.read_bytes()))
     except FileNotFoundError:
         return None
-    return document
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"{path} is damaged ({error}): {advice}") from error
