@@ -40,30 +40,23 @@ from pipeline.local.store.database import StorageError
 
 __all__ = ["PRIVATE_NAMES", "Emulator"]
 
-_HOOKS = (
-    authorizer_api_keys,
+_HOOKS = (  # installed in this order, after those with parameters
     batch_cloudformation,
-    batch_events,
-    batch_integration,
-    batch_jobs,
     event_log,
-    execution_ends,
-    executions,
-    items,
-    jobs,
-    lambda_runtime,
-    logs,
-    objects,
-    queue_concurrency,
-    queues,
-    rest_api_settings,
-    state_flush,
-    supported_fields,
     unenforced_resources,
-    upload_events,
+    execution_ends,
     version_ids,
+    rest_api_settings,
+    supported_fields,
+    queue_concurrency,
+    authorizer_api_keys,
 )
-PRIVATE_NAMES = tuple(name for hook in _HOOKS for name in hook.PRIVATE_NAMES)
+_STORED = (executions, items, jobs, logs, objects, queues, state_flush, upload_events)
+PRIVATE_NAMES = tuple(
+    name
+    for hook in (*_HOOKS, *_STORED, batch_events, batch_integration, batch_jobs, lambda_runtime)
+    for name in hook.PRIVATE_NAMES
+)
 
 _TICK_SECONDS = 0.5
 _FLUSH_SECONDS = 5.0
@@ -104,16 +97,9 @@ class Emulator:
         self._storage.install()
         lambda_runtime.install(self._functions, self._code)
         batch_jobs.install(self._jobs)
-        batch_cloudformation.install()
-        event_log.install()
-        unenforced_resources.install()
-        execution_ends.install()
         batch_integration.install(self._jobs)
-        version_ids.install()
-        rest_api_settings.install()
-        supported_fields.install()
-        queue_concurrency.install()
-        authorizer_api_keys.install()
+        for hook in _HOOKS:
+            hook.install()
 
     async def _serve(self, listener: socket.socket) -> None:
         ended = asyncio.Event()

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.contracts.errors import ConfigurationError
 
-__all__ = ["VERSION", "PrivateName", "check", "check_version"]
+__all__ = ["VERSION", "PrivateName", "check", "check_version", "private_names"]
 
 VERSION = "1.5.33"
 _ADVICE = f"install ministack[full]=={VERSION}, the version pinned in pyproject.toml"
@@ -46,6 +46,20 @@ class PrivateName:
                 return f"{label} takes ({', '.join(parameters)}) instead of ({', '.join(self.parameters)})"
         missing = [key for key in self.keys or () if key not in member]
         return f"{label} has no {', '.join(missing)}" if missing else None
+
+
+def private_names(module: Any, *declarations: str) -> tuple[PrivateName, ...]:
+    """Declare private names of a module.
+
+    Args:
+        module: Module of MiniStack.
+        declarations: Names; of a function with its parameters, such as ``_job_arn(job_id)``.
+    """
+    parsed = (declaration.rstrip(")").partition("(") for declaration in declarations)
+    return tuple(
+        PrivateName(module=module, name=name, parameters=tuple(filter(None, parameters.split(", "))) if call else None)
+        for name, call, parameters in parsed
+    )
 
 
 def check_version() -> None:

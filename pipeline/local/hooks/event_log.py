@@ -6,11 +6,11 @@ from typing import Any
 
 from ministack.services import eventbridge
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 
 __all__ = ["PRIVATE_NAMES", "install"]
 
-PRIVATE_NAMES = (PrivateName(module=eventbridge, name="_events_log_list", parameters=()),)
+PRIVATE_NAMES = private_names(eventbridge, "_events_log_list()")
 
 
 def install() -> None:

@@ -10,17 +10,13 @@ from typing import Any
 
 from ministack.services.cloudformation import provisioners
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import PrivateName, private_names
 
 __all__ = ["PRIVATE_NAMES", "install"]
 
 PRIVATE_NAMES = (
     PrivateName(module=provisioners, name="_RESOURCE_HANDLERS", keys=("AWS::ApiGateway::RestApi",)),
-    PrivateName(
-        module=provisioners,
-        name="_physical_name",
-        parameters=("stack_name", "logical_id", "lowercase", "max_len", "seeded"),
-    ),
+    *private_names(provisioners, "_physical_name(stack_name, logical_id, lowercase, max_len, seeded)"),
 )
 
 _TYPES = (

@@ -12,39 +12,19 @@ from typing import Any
 
 from ministack.services import apigateway_v1
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 
 __all__ = ["PRIVATE_NAMES", "install"]
 
-PRIVATE_NAMES = (
-    PrivateName(module=apigateway_v1, name="_api_key_from_request", parameters=("headers",)),
-    PrivateName(
-        module=apigateway_v1,
-        name="_authorize_request_v1",
-        parameters=(
-            "api_id",
-            "stage_name",
-            "method_obj",
-            "method",
-            "request_path",
-            "resource",
-            "headers",
-            "body",
-            "query_params",
-            "path_params",
-            "stage",
-            "owner_account_id",
-            "owner_region",
-        ),
-    ),
-    PrivateName(
-        module=apigateway_v1,
-        name="_invoke_authorizer_lambda",
-        parameters=("authorizer", "event", "account_id", "region"),
-    ),
-    PrivateName(module=apigateway_v1, name="_rest_apis"),
-    PrivateName(module=apigateway_v1, name="_evaluate_policy", parameters=("policy_doc", "method_arn")),
-    PrivateName(module=apigateway_v1, name="_gateway_error_response", parameters=("error", "request")),
+PRIVATE_NAMES = private_names(
+    apigateway_v1,
+    "_api_key_from_request(headers)",
+    "_authorize_request_v1(api_id, stage_name, method_obj, method, request_path, resource, "
+    "headers, body, query_params, path_params, stage, owner_account_id, owner_region)",
+    "_invoke_authorizer_lambda(authorizer, event, account_id, region)",
+    "_rest_apis",
+    "_evaluate_policy(policy_doc, method_arn)",
+    "_gateway_error_response(error, request)",
 )
 
 _IN_CONTEXT = "usageIdentifierKey"  # the authorizer's context is cached, so the key is kept in it

@@ -13,19 +13,22 @@ from typing import Any
 from ministack.services import apigateway_v1
 from ministack.services.cloudformation import provisioners
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import PrivateName, private_names
 
 __all__ = ["PRIVATE_NAMES", "install"]
 
 PRIVATE_NAMES = (
-    PrivateName(module=apigateway_v1, name="_GatewayError", parameters=("response_type", "message", "error_type")),
-    PrivateName(module=apigateway_v1, name="_import_rest_api", parameters=("spec", "base_data")),
-    PrivateName(module=apigateway_v1, name="_invoke_lambda_proxy_v1"),
-    PrivateName(module=apigateway_v1, name="_media_type_matches", parameters=("media_type", "binary_media_types")),
-    PrivateName(module=apigateway_v1, name="_put_gateway_response", parameters=("api_id", "response_type", "data")),
-    PrivateName(module=apigateway_v1, name="_rest_apis"),
-    PrivateName(module=provisioners, name="_apigw_rest_api_create", parameters=("logical_id", "props", "stack_name")),
     PrivateName(module=provisioners, name="_RESOURCE_HANDLERS", keys=("AWS::ApiGateway::RestApi",)),
+    *private_names(
+        apigateway_v1,
+        "_GatewayError(response_type, message, error_type)",
+        "_import_rest_api(spec, base_data)",
+        "_invoke_lambda_proxy_v1",
+        "_media_type_matches(media_type, binary_media_types)",
+        "_put_gateway_response(api_id, response_type, data)",
+        "_rest_apis",
+    ),
+    *private_names(provisioners, "_apigw_rest_api_create(logical_id, props, stack_name)"),
 )
 
 Document = Mapping[str, Any]

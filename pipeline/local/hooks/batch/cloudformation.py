@@ -11,23 +11,22 @@ from ministack.services.cloudformation import provisioners
 
 from pipeline.local.batch.refusals import RefusedError, check_job_queue
 from pipeline.local.naming_case import camel_case
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import PrivateName, private_names
 
 __all__ = ["PRIVATE_NAMES", "install"]
 
 PRIVATE_NAMES = (
-    PrivateName(module=batch, name="_create_compute_environment", parameters=("p",)),
-    PrivateName(module=batch, name="_create_job_queue", parameters=("p",)),
-    PrivateName(module=batch, name="_register_job_definition", parameters=("p",)),
-    PrivateName(module=batch, name="_compute_envs"),
-    PrivateName(module=batch, name="_job_queues"),
-    PrivateName(module=batch, name="_job_definitions"),
-    PrivateName(
-        module=provisioners,
-        name="_physical_name",
-        parameters=("stack_name", "logical_id", "lowercase", "max_len", "seeded"),
-    ),
     PrivateName(module=provisioners, name="_RESOURCE_HANDLERS", keys=("AWS::ApiGateway::RestApi",)),
+    *private_names(
+        batch,
+        "_create_compute_environment(p)",
+        "_create_job_queue(p)",
+        "_register_job_definition(p)",
+        "_compute_envs",
+        "_job_queues",
+        "_job_definitions",
+    ),
+    *private_names(provisioners, "_physical_name(stack_name, logical_id, lowercase, max_len, seeded)"),
 )
 
 Properties = Mapping[str, Any]

@@ -13,13 +13,13 @@ from typing import Any
 from ministack.services import batch, eventbridge
 
 from pipeline.local.batch.job import BatchJob
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 
 __all__ = ["PRIVATE_NAMES", "emit_if_waiting"]
 
 PRIVATE_NAMES = (
-    PrivateName(module=eventbridge, name="_put_events", parameters=("data", "allow_aws_source")),
-    PrivateName(module=batch, name="_job_arn", parameters=("job_id",)),
+    *private_names(eventbridge, "_put_events(data, allow_aws_source)"),
+    *private_names(batch, "_job_arn(job_id)"),
 )
 
 _DELAY_SECONDS = 1.0

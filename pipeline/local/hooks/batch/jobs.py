@@ -18,7 +18,7 @@ from pipeline.local.batch.refusals import RefusedError, check_job_definition
 from pipeline.local.batch.request import Attempt, build_request, find_container
 from pipeline.local.batch.runner import JobRunner
 from pipeline.local.hooks.batch import events as batch_events
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import PrivateName, private_names
 
 __all__ = ["PRIVATE_NAMES", "install", "put_log_line", "submit"]
 
@@ -26,23 +26,21 @@ PRIVATE_NAMES = (
     PrivateName(
         module=batch, name="_DISPATCH", keys=("/v1/submitjob", "/v1/registerjobdefinition", "/v1/describejobs")
     ),
-    PrivateName(module=batch, name="_register_job_definition", parameters=("p",)),
-    PrivateName(module=batch, name="_restore_state", parameters=("data",)),
-    PrivateName(module=batch, name="load_persisted_state", parameters=("data",)),
-    PrivateName(module=batch, name="_json", parameters=("status", "body")),
-    PrivateName(module=batch, name="_job_arn", parameters=("job_id",)),
-    PrivateName(module=batch, name="_job_definitions"),
-    PrivateName(module=batch, name="_job_queues"),
-    PrivateName(module=batch, name="_jobs"),
-    PrivateName(module=cloudwatch_logs, name="_create_log_group", parameters=("data",)),
-    PrivateName(module=cloudwatch_logs, name="_create_log_stream", parameters=("data",)),
-    PrivateName(module=cloudwatch_logs, name="_put_log_events", parameters=("data",)),
-    PrivateName(module=cloudwatch_logs, name="_log_groups"),
-    PrivateName(
-        module=responses,
-        name="error_response_json",
-        parameters=("code", "message", "status", "extra", "message_key", "content_type"),
+    *private_names(
+        batch,
+        "_register_job_definition(p)",
+        "_restore_state(data)",
+        "load_persisted_state(data)",
+        "_json(status, body)",
+        "_job_arn(job_id)",
+        "_job_definitions",
+        "_job_queues",
+        "_jobs",
     ),
+    *private_names(
+        cloudwatch_logs, "_create_log_group(data)", "_create_log_stream(data)", "_put_log_events(data)", "_log_groups"
+    ),
+    *private_names(responses, "error_response_json(code, message, status, extra, message_key, content_type)"),
 )
 
 Document = Mapping[str, Any]

@@ -7,13 +7,11 @@ from typing import Any
 
 from ministack.services import lambda_svc
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 
 __all__ = ["PRIVATE_NAMES", "install"]
 
-PRIVATE_NAMES = (
-    PrivateName(module=lambda_svc, name="_sqs_esm_concurrency", parameters=("esm", "func_rec", "config", "queue")),
-)
+PRIVATE_NAMES = private_names(lambda_svc, "_sqs_esm_concurrency(esm, func_rec, config, queue)")
 
 
 def install() -> None:

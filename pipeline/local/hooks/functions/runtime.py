@@ -20,14 +20,15 @@ from ministack.services import lambda_svc
 from pipeline.local.handlers.instance import FunctionSpec
 from pipeline.local.handlers.pool import Functions
 from pipeline.local.handlers.runtime_api import Invocation, RuntimeResponse
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 
 __all__ = ["PRIVATE_NAMES", "install", "warm"]
 
-PRIVATE_NAMES = (
-    PrivateName(module=lambda_svc, name="_execute_function_warm", parameters=("func", "event", "request_id")),
-    PrivateName(module=lambda_svc, name="_xray_trace_id_for_invocation", parameters=("config", "inbound_trace_header")),
-    PrivateName(module=lambda_svc, name="_functions"),
+PRIVATE_NAMES = private_names(
+    lambda_svc,
+    "_execute_function_warm(func, event, request_id)",
+    "_xray_trace_id_for_invocation(config, inbound_trace_header)",
+    "_functions",
 )
 
 _unpacking = threading.Lock()

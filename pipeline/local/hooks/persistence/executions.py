@@ -7,16 +7,13 @@ from typing import Any
 
 from ministack.services import stepfunctions
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 from pipeline.local.store.journal import Journal
 from pipeline.local.store.stored_dict import StoredDict
 
 __all__ = ["PRIVATE_NAMES", "StoredExecutions"]
 
-PRIVATE_NAMES = (
-    PrivateName(module=stepfunctions, name="_emit_execution_status_event", parameters=("execution",)),
-    PrivateName(module=stepfunctions, name="_executions"),
-)
+PRIVATE_NAMES = private_names(stepfunctions, "_emit_execution_status_event(execution)", "_executions")
 
 Execution = dict[str, Any]  # MiniStack's record of an execution
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ministack.services import dynamodb, lambda_svc
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 from pipeline.local.store.database import Change
 from pipeline.local.store.journal import Journal
 from pipeline.local.store.stored_dict import decode, encode
@@ -16,14 +16,16 @@ from pipeline.local.store.stored_dict import decode, encode
 __all__ = ["PRIVATE_NAMES", "Items"]
 
 PRIVATE_NAMES = (
-    PrivateName(module=dynamodb, name="_extract_key_val", parameters=("attr",)),
-    PrivateName(module=dynamodb, name="_items_replaced", parameters=("table",)),
-    PrivateName(module=dynamodb, name="_remove_item", parameters=("table", "pk_val", "sk_val")),
-    PrivateName(module=dynamodb, name="_set_item", parameters=("table", "pk_val", "sk_val", "item")),
-    PrivateName(module=dynamodb, name="_tables"),
-    PrivateName(module=dynamodb, name="load_persisted_state", parameters=("data",)),
-    PrivateName(module=lambda_svc, name="_dynamodb_stream_positions"),
-    PrivateName(module=lambda_svc, name="_restore_esm_positions", parameters=("store", "positions")),
+    *private_names(
+        dynamodb,
+        "_extract_key_val(attr)",
+        "_items_replaced(table)",
+        "_remove_item(table, pk_val, sk_val)",
+        "_set_item(table, pk_val, sk_val, item)",
+        "_tables",
+        "load_persisted_state(data)",
+    ),
+    *private_names(lambda_svc, "_dynamodb_stream_positions", "_restore_esm_positions(store, positions)"),
 )
 
 Table = dict[str, Any]

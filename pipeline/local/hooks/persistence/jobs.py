@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ministack.services import batch
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 from pipeline.local.store.journal import Journal
 from pipeline.local.store.stored_dict import StoredDict
 
 __all__ = ["PRIVATE_NAMES", "install"]
 
-PRIVATE_NAMES = (PrivateName(module=batch, name="_jobs"),)
+PRIVATE_NAMES = private_names(batch, "_jobs")
 
 _ENDED = ("SUCCEEDED", "FAILED")
 _MAX_JOBS = 10_000  # Batch itself drops ended jobs after a week

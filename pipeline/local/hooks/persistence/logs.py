@@ -8,17 +8,13 @@ from typing import Any
 
 from ministack.services import cloudwatch_logs
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 from pipeline.local.store.journal import Journal
 from pipeline.local.store.stored_dict import StoredDict
 
 __all__ = ["PRIVATE_NAMES", "install"]
 
-PRIVATE_NAMES = (
-    PrivateName(module=cloudwatch_logs, name="_log_groups"),
-    PrivateName(module=cloudwatch_logs, name="_log_records"),
-    PrivateName(module=cloudwatch_logs, name="load_persisted_state", parameters=("data",)),
-)
+PRIVATE_NAMES = private_names(cloudwatch_logs, "_log_groups", "_log_records", "load_persisted_state(data)")
 
 Group = dict[str, Any]
 _MAX_STREAMS = 5000  # per group: MiniStack has a stream for each call of a function

@@ -16,7 +16,7 @@ from typing import Any
 from ministack.core import responses
 from ministack.services import s3
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 from pipeline.local.store.bodies import Bodies
 from pipeline.local.store.database import StorageError
 from pipeline.local.store.journal import Journal
@@ -29,18 +29,19 @@ _OBJECTS, _VERSIONS = "s3-objects/", "s3-versions"  # names of stores: objects o
 _BY_VERSION = ("_object_tags", "_object_acl", "_object_annotations", "_object_retention", "_object_legal_hold")
 
 PRIVATE_NAMES = (
-    *(PrivateName(module=s3, name=name) for name in (*_BY_VERSION, "_object_versions", "_buckets")),
-    PrivateName(module=s3, name="_persist_object", parameters=("bucket", "key", "obj")),
-    PrivateName(module=s3, name="_persist_delete_marker", parameters=("bucket_name", "key", "marker")),
-    PrivateName(module=s3, name="_persist_version_state", parameters=("bucket_name", "key", "bucket")),
-    PrivateName(
-        module=s3, name="_persist_displaced_version", parameters=("bucket_name", "key", "prior_obj", "versioning")
+    *private_names(
+        s3,
+        *(*_BY_VERSION, "_object_versions", "_buckets"),
+        "_persist_object(bucket, key, obj)",
+        "_persist_delete_marker(bucket_name, key, marker)",
+        "_persist_version_state(bucket_name, key, bucket)",
+        "_persist_displaced_version(bucket_name, key, prior_obj, versioning)",
+        "_delete_version_file(bucket_name, key, version_id)",
+        "_delete_persisted_object(bucket_name, key)",
+        "_version_body(bucket, bucket_name, key, v)",
+        "_read_body(bucket_name, key, obj)",
     ),
-    PrivateName(module=s3, name="_delete_version_file", parameters=("bucket_name", "key", "version_id")),
-    PrivateName(module=s3, name="_delete_persisted_object", parameters=("bucket_name", "key")),
-    PrivateName(module=s3, name="_version_body", parameters=("bucket", "bucket_name", "key", "v")),
-    PrivateName(module=s3, name="_read_body", parameters=("bucket_name", "key", "obj")),
-    PrivateName(module=responses, name="get_account_id", parameters=()),
+    *private_names(responses, "get_account_id()"),
 )
 
 logger = logging.getLogger("modeldrop.local")

@@ -7,17 +7,14 @@ from typing import Any
 
 from ministack.services import sqs
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 from pipeline.local.store.database import Change
 from pipeline.local.store.journal import Journal
 from pipeline.local.store.stored_dict import decode, encode
 
 __all__ = ["PRIVATE_NAMES", "install"]
 
-PRIVATE_NAMES = (
-    PrivateName(module=sqs, name="_queues"),
-    PrivateName(module=sqs, name="_rebuild_queue_name_index", parameters=()),
-)
+PRIVATE_NAMES = private_names(sqs, "_queues", "_rebuild_queue_name_index()")
 
 _QUEUES, _MESSAGES = "sqs-queues", "sqs-messages"  # names of stores: queues without their messages, and messages
 

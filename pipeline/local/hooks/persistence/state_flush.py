@@ -18,27 +18,26 @@ from ministack.services import cloudformation
 from ministack.services.cloudformation import stacks
 
 from pipeline.contracts.errors import ConfigurationError
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 from pipeline.local.store.database import StorageError
 from pipeline.local.whole_files import write_whole
 
 __all__ = ["PRIVATE_NAMES", "check_files", "flush", "install"]
 
 PRIVATE_NAMES = (
-    PrivateName(module=app, name="_build_persistence_save_dict", parameters=()),
-    PrivateName(module=cloudformation, name="_stack_events"),
-    PrivateName(
-        module=stacks,
-        name="_add_event",
-        parameters=(
-            *("stack_id", "stack_name", "logical_id", "resource_type", "status"),
-            *("reason", "physical_id", "detailed_status"),
-        ),
+    *private_names(app, "_build_persistence_save_dict()"),
+    *private_names(cloudformation, "_stack_events"),
+    *private_names(
+        stacks,
+        "_add_event(stack_id, stack_name, logical_id, resource_type, status, reason, physical_id, detailed_status)",
     ),
-    PrivateName(module=persistence, name="save_all", parameters=("services",)),
-    PrivateName(module=persistence, name="save_state", parameters=("service", "data")),
-    PrivateName(module=persistence, name="_json_default", parameters=("obj",)),
-    PrivateName(module=persistence, name="_state_format_version", parameters=("service",)),
+    *private_names(
+        persistence,
+        "save_all(services)",
+        "save_state(service, data)",
+        "_json_default(obj)",
+        "_state_format_version(service)",
+    ),
 )
 
 _MAX_STACK_EVENTS = 1000  # an update of the stack adds some 300

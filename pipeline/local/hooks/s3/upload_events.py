@@ -13,7 +13,7 @@ from typing import Any
 from ministack.core import responses
 from ministack.services import s3
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import PrivateName, private_names
 from pipeline.local.store.journal import Journal
 from pipeline.local.store.stored_dict import StoredDict
 
@@ -25,10 +25,9 @@ _PARAMETERS = (
 )
 
 PRIVATE_NAMES = (
-    PrivateName(module=s3, name="_bucket_notifications"),
     PrivateName(module=s3, name="_fire_s3_event_async", parameters=_PARAMETERS),
-    PrivateName(module=s3, name="_next_event_sequencer", parameters=("event_name",)),
-    PrivateName(module=responses, name="request_scope", parameters=("account_id", "region")),
+    *private_names(s3, "_bucket_notifications", "_next_event_sequencer(event_name)"),
+    *private_names(responses, "request_scope(account_id, region)"),
 )
 
 Event = dict[str, Any]

@@ -8,28 +8,16 @@ from typing import Any
 
 from ministack.services import eventbridge, s3
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 
 __all__ = ["PRIVATE_NAMES", "install"]
 
 PRIVATE_NAMES = (
-    PrivateName(module=eventbridge, name="_dispatch_event", parameters=("event", "view")),
-    PrivateName(
-        module=s3,
-        name="_fire_s3_event",
-        parameters=(
-            "bucket_name",
-            "key",
-            "event_name",
-            "size",
-            "etag",
-            "deletion_type",
-            "restore_event_data",
-            "version_id",
-            "sequencer",
-            "object_extra",
-            "record_extra",
-        ),
+    *private_names(eventbridge, "_dispatch_event(event, view)"),
+    *private_names(
+        s3,
+        "_fire_s3_event(bucket_name, key, event_name, size, etag, "
+        "deletion_type, restore_event_data, version_id, sequencer, object_extra, record_extra)",
     ),
 )
 

@@ -18,19 +18,19 @@ from pipeline.local.batch.runner import JobRunner
 from pipeline.local.hooks.batch import jobs as batch_jobs
 from pipeline.local.hooks.step_functions.execution_ends import current_execution
 from pipeline.local.naming_case import camel_case, pascal_case
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import PrivateName, private_names
 
 __all__ = ["PRIVATE_NAMES", "SYNC_PARAMETERS", "install"]
 
 PRIVATE_NAMES = (
     PrivateName(module=stepfunctions, name="_SERVICE_DISPATCH", keys=("arn:aws:states:::sqs:sendMessage",)),
-    PrivateName(module=stepfunctions, name="_ExecutionError", parameters=("error", "cause")),
-    PrivateName(
-        module=stepfunctions, name="_invoke_resource_with_timeout", parameters=("resource", "input_data", "timeout")
+    *private_names(
+        stepfunctions,
+        "_ExecutionError(error, cause)",
+        "_invoke_resource_with_timeout(resource, input_data, timeout)",
+        "_nested_execution_failure(payload)",
     ),
-    PrivateName(module=stepfunctions, name="_nested_execution_failure", parameters=("payload",)),
-    PrivateName(module=batch, name="_jobs"),
-    PrivateName(module=batch, name="_job_arn", parameters=("job_id",)),
+    *private_names(batch, "_jobs", "_job_arn(job_id)"),
 )
 
 # https://docs.aws.amazon.com/step-functions/latest/dg/connect-batch.html: CreateStateMachine refuses all others.

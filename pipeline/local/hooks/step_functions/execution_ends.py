@@ -14,22 +14,24 @@ from typing import Any
 from ministack.core import responses
 from ministack.services import stepfunctions
 
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 
 __all__ = ["PRIVATE_NAMES", "Execution", "current_execution", "emit_interrupted_events", "freeze", "install"]
 
 PRIVATE_NAMES = (
-    PrivateName(module=stepfunctions, name="_ExecutionError", parameters=("error", "cause")),
-    PrivateName(module=stepfunctions, name="_add_event", parameters=("execution", "event_type", "details")),
-    PrivateName(module=stepfunctions, name="_emit_execution_status_event", parameters=("execution",)),
-    PrivateName(module=stepfunctions, name="_execute_task", parameters=("state_def", "raw_input", "execution", "ctx")),
-    PrivateName(module=stepfunctions, name="_executions"),
-    PrivateName(module=stepfunctions, name="_fail_execution", parameters=("execution", "error", "cause")),
-    PrivateName(module=stepfunctions, name="_run_execution", parameters=("exec_arn",)),
-    PrivateName(module=stepfunctions, name="_state_machines"),
-    PrivateName(module=stepfunctions, name="now_iso", parameters=()),
-    PrivateName(module=responses, name="set_request_account_id", parameters=("access_key_id",)),
-    PrivateName(module=responses, name="set_request_region", parameters=("region",)),
+    *private_names(
+        stepfunctions,
+        "_ExecutionError(error, cause)",
+        "_add_event(execution, event_type, details)",
+        "_emit_execution_status_event(execution)",
+        "_execute_task(state_def, raw_input, execution, ctx)",
+        "_executions",
+        "_fail_execution(execution, error, cause)",
+        "_run_execution(exec_arn)",
+        "_state_machines",
+        "now_iso()",
+    ),
+    *private_names(responses, "set_request_account_id(access_key_id)", "set_request_region(region)"),
 )
 
 Execution = dict[str, Any]  # MiniStack's record of an execution

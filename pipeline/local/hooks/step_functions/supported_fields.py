@@ -9,13 +9,11 @@ from typing import Any
 from ministack.services import stepfunctions
 
 from pipeline.local.hooks.step_functions.batch_integration import SYNC_PARAMETERS
-from pipeline.local.private_names import PrivateName
+from pipeline.local.private_names import private_names
 
 __all__ = ["OPTIMIZED", "PRIVATE_NAMES", "find_unsupported_field", "install"]
 
-PRIVATE_NAMES = (
-    PrivateName(module=stepfunctions, name="_validate_definition_jsonata", parameters=("definition_str",)),
-)
+PRIVATE_NAMES = private_names(stepfunctions, "_validate_definition_jsonata(definition_str)")
 
 # Fields of the integrations that our state machines use: https://docs.aws.amazon.com/step-functions/latest/dg/integrate-optimized.html
 OPTIMIZED: Mapping[str, frozenset[str]] = {
