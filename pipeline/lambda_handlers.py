@@ -18,7 +18,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from pipeline.bootstrap import cors_policy
 from pipeline.contracts.errors import MAX_MESSAGE, InternalError, ModeldropError, NotFoundError, error_named
-from pipeline.contracts.tracebacks import places
+from pipeline.serving.api.errors import describe_error
 from pipeline.serving.http import Response, allow_origin, answer_preflight, make_error_response
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = [
     "bind_run",
     "count",
-    "describe_error",
     "event_function",
     "http_function",
     "log_errors",
@@ -162,12 +161,6 @@ def reject_unknown_route(_: Exception) -> NoReturn:
     raise NotFoundError("this route does not exist")
 
 
-def describe_error(error: Exception) -> LogFields:
-    """Return what may be logged of an error: its class, and of an unexpected one its places, not its text."""
-    kind = type(error).__name__
-    return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
-
-
 def _log_invocation(context: LambdaContext, fields: LogFields) -> None:
     status = fields["status"]
     say = logger.info if status < 400 else logger.warning if status < 500 else logger.error
@@ -201,7 +194,6 @@ def log_errors() -> Iterator[None]:
             raise error_named(type(error).__name__, f"{error.message[: MAX_MESSAGE - 4]} ...") from None
         raise
     except Exception as error:  # noqa: BLE001 - the outermost edge
-        kind = type(error).__name__
-        logger.error("crashed", error=kind, at=places(error))  # noqa: TRY400 - a traceback may quote user data
+        logger.error("crashed", **describe_error(error))  # noqa: TRY400 - a traceback may quote user data
         count("Crashed")
-        raise InternalError(f"unexpected {kind}: the function's log says where") from None
+        raise InternalError(f"unexpected {type(error).__name__}: the function's log says where") from None

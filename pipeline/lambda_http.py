@@ -15,9 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.bootstrap import cors_policy, metrics_namespace
-from pipeline.contracts.errors import ModeldropError
-from pipeline.contracts.tracebacks import places
-from pipeline.serving.api.errors import log_facts
+from pipeline.serving.api.errors import describe_error, log_facts
 from pipeline.serving.http import (
     allow_origin,
     answer_preflight,
@@ -59,20 +57,13 @@ def prediction_handler(
                 result = api().respond(read_request(event), caller)
             response, facts = write_response(result), result.facts
         except Exception as error:  # noqa: BLE001 - the outermost edge
-            response, facts = make_error_response(error, context.aws_request_id), _error_fields(error)
+            response = make_error_response(error, context.aws_request_id)
+            facts = {**describe_error(error), **log_facts(error)}
         milliseconds = 1e3 * (time.perf_counter() - began)
         _report(context, {**facts, "status": response["statusCode"], "milliseconds": milliseconds})
         return allow_origin(_CORS, event, response)
 
     return handler
-
-
-def _error_fields(error: Exception) -> dict[str, Any]:
-    kind = type(error).__name__
-    fields: dict[str, Any] = (
-        {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
-    )
-    return {**fields, **log_facts(error)}
 
 
 def _report(context: Any, fields: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from pipeline.contracts.errors import (
     AliasMovedError,
@@ -14,6 +15,7 @@ from pipeline.contracts.errors import (
     InputError,
     IntegrityError,
     MethodNotAllowedError,
+    ModeldropError,
     NotFoundError,
     ObjectNotFoundError,
     OverloadedError,
@@ -22,9 +24,10 @@ from pipeline.contracts.errors import (
     UnauthenticatedError,
     UnsupportedMediaTypeError,
 )
+from pipeline.contracts.tracebacks import places
 from pipeline.serving.api.messages import HttpResponse
 
-__all__ = ["REQUEST_STATUSES", "http_status", "log_facts", "respond_to_error", "set_log_facts"]
+__all__ = ["REQUEST_STATUSES", "describe_error", "http_status", "log_facts", "respond_to_error", "set_log_facts"]
 
 _LOG_FACTS = "log_facts"
 
@@ -75,6 +78,12 @@ def respond_to_error(error: BaseException, request_id: str) -> HttpResponse:
     if isinstance(error, AliasMovedError):
         document["current"] = error.details.get("current")
     return HttpResponse(status, json.dumps(document).encode())
+
+
+def describe_error(error: BaseException) -> dict[str, Any]:
+    """Return what may be logged of an error: its class, and of an unexpected one its places, not its text."""
+    kind = type(error).__name__
+    return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
 
 
 def set_log_facts(error: BaseException, facts: Mapping[str, str]) -> None:
