@@ -12,7 +12,7 @@ from pipeline.parsing.text import strip_text
 from pipeline.serving.cells.errors import InvalidCellError
 from pipeline.serving.cells.markers import MissingMarkers
 
-__all__ = ["BooleanReader"]
+__all__ = ["read_booleans"]
 
 _EXPECTED = "true, false, 1, 0 or null is expected"
 # As text an integer may have a fraction: columns with missing values are written as 1.0.
@@ -20,19 +20,13 @@ _WORDS = {**dict.fromkeys((*TRUE, "1", "1.0"), 1.0), **dict.fromkeys((*FALSE, "0
 _MAX_LETTERS = max(map(len, _WORDS))  # a longer text is not converted to lower case
 
 
-class BooleanReader:
-    """Reads truth values as 1 and 0, missing values as NaN."""
+def read_booleans(cells: Sequence[Any], missing: MissingMarkers) -> Sequence[Any]:
+    """Read truth values as 1 and 0, missing values as NaN.
 
-    def __init__(self, missing: MissingMarkers) -> None:
-        self._missing = missing
-
-    def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
-        """Read cells.
-
-        Raises:
-            InvalidCellError: A cell is not a truth value.
-        """
-        return [_to_float(cell, self._missing) for cell in cells]
+    Raises:
+        InvalidCellError: A cell is not a truth value.
+    """
+    return [_to_float(cell, missing) for cell in cells]
 
 
 def _to_float(cell: object, missing: MissingMarkers) -> float:

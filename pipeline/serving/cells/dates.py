@@ -15,7 +15,7 @@ from pipeline.serving.cells.errors import InvalidCellError
 from pipeline.serving.cells.markers import MissingMarkers
 from pipeline.serving.cells.numbers import MAX_LETTERS
 
-__all__ = ["DateReader"]
+__all__ = ["read_dates"]
 
 _UNITS: dict[TimeUnit, str] = {
     "": "seconds since 1970",
@@ -28,26 +28,18 @@ _UNITS: dict[TimeUnit, str] = {
 }
 
 
-class DateReader:
-    """Reads dates as text, and numbers in the column's unit, as seconds since 1970 UTC; missing values as NaN.
+def read_dates(cells: Sequence[Any], columns: Sequence[Column], missing: MissingMarkers) -> Sequence[Any]:
+    """Read dates as text, and numbers in the column's unit, as seconds since 1970 UTC; missing values as NaN.
 
     Args:
-        columns: Columns of the cells, which come row by row.
+        cells: The cells, row by row.
+        columns: Their columns.
         missing: Markers of missing values.
+
+    Raises:
+        InvalidCellError: A cell is not a date of the years 1 to 9999.
     """
-
-    def __init__(self, columns: Sequence[Column], missing: MissingMarkers) -> None:
-        self._columns = columns
-        self._missing = missing
-
-    def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
-        """Read cells, row by row.
-
-        Raises:
-            InvalidCellError: A cell is not a date of the years 1 to 9999.
-        """
-        columns = cycle(self._columns)
-        return [_to_timestamp(cell, column, self._missing) for cell, column in zip(cells, columns)]  # noqa: B905 - cycle is endless
+    return [_to_timestamp(cell, column, missing) for cell, column in zip(cells, cycle(columns))]
 
 
 def _to_timestamp(cell: object, column: Column, missing: MissingMarkers) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,21 +14,18 @@ from numpy.typing import NDArray
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.cells.errors import InvalidCellError, json_type
 
-__all__ = ["make_image_reader", "split_image_batch"]
+__all__ = ["read_images", "split_image_batch"]
 
 Image = NDArray[np.uint8]
 
 
-def make_image_reader(shape: tuple[int, ...]) -> Callable[[Sequence[Any]], Sequence[Image]]:
-    """Return a function that reads cells as uint8 arrays of ``shape``.
+def read_images(cells: Sequence[Any], shape: tuple[int, ...]) -> Sequence[Image]:
+    """Read cells as uint8 arrays of ``shape``: encoded images are resized, arrays of numbers must have the shape.
 
-    It resizes encoded images; arrays of numbers must have the shape. It raises InvalidCellError for any other cell.
+    Raises:
+        InvalidCellError: A cell is neither.
     """
-
-    def read(cells: Sequence[Any]) -> Sequence[Image]:
-        return [_read_cell(cell, shape) for cell in cells]
-
-    return read
+    return [_read_cell(cell, shape) for cell in cells]
 
 
 def split_image_batch(data: list[Any] | Image, shape: Any, image_shape: tuple[int, ...], where: str) -> list[Any]:
@@ -115,12 +112,9 @@ _EXPECTED_NUMBERS = "an array of whole numbers from 0 to 255 is expected"
 
 
 def _expected(shape: tuple[int, ...]) -> str:
-    size, axes = (
-        (_format_shape(shape), "height x width x channels")
-        if shape[2] > 1
-        else (_format_shape(shape[:2]), "height x width")
-    )
-    return f'an image of {size} numbers ({axes}), or {{"b64": png or jpg}}, is expected'
+    axes = ("height", "width", "channels")[: 3 if shape[2] > 1 else 2]
+    size = _format_shape(shape[: len(axes)])
+    return f'an image of {size} numbers ({" x ".join(axes)}), or {{"b64": png or jpg}}, is expected'
 
 
 def _format_shape(shape: tuple[int, ...]) -> str:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipeline.contracts.signature import Column, ColumnKind
-from pipeline.serving.cells.booleans import BooleanReader
-from pipeline.serving.cells.dates import DateReader
+from pipeline.serving.cells.booleans import read_booleans
+from pipeline.serving.cells.dates import read_dates
 from pipeline.serving.cells.markers import MissingMarkers
 from pipeline.serving.cells.numbers import NumberReader
-from pipeline.serving.cells.texts import CodeReader, TextReader
+from pipeline.serving.cells.texts import read_codes, read_texts
 
 __all__ = ["CellKind", "ReadCells", "cell_kind", "make_reader"]
 
@@ -58,14 +59,15 @@ def make_reader(columns: Sequence[Column], missing: MissingMarkers) -> ReadCells
     """
     kind = cell_kind(columns[0])
     if kind.reader == "image":
-        from pipeline.serving.cells.images import make_image_reader  # noqa: PLC0415 - only models of images need it
+        from pipeline.serving.cells.images import read_images  # noqa: PLC0415 - only models of images need it
 
-        return make_image_reader(kind.shape)
-    readers: dict[str, Callable[[], ReadCells]] = {
-        "number": lambda: NumberReader(columns, missing),
-        "text": lambda: TextReader(missing),
-        "code": lambda: CodeReader(missing),
-        "boolean": lambda: BooleanReader(missing),
-        "date": lambda: DateReader(columns, missing),
+        return partial(read_images, shape=kind.shape)
+    if kind.reader == "number":
+        return NumberReader(columns, missing)
+    readers: dict[str, ReadCells] = {
+        "text": partial(read_texts, missing=missing.texts),
+        "code": partial(read_codes, missing=missing.texts),
+        "boolean": partial(read_booleans, missing=missing),
+        "date": partial(read_dates, columns=columns, missing=missing),
     }
-    return readers[kind.reader]()
+    return readers[kind.reader]

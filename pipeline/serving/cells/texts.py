@@ -3,55 +3,47 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from pipeline.parsing.text import clean_text
 from pipeline.serving.cells.errors import InvalidCellError
-from pipeline.serving.cells.markers import MissingMarkers
 
-__all__ = ["CodeReader", "TextReader"]
+__all__ = ["read_codes", "read_texts"]
 
-_MAX_EXACT_INTEGER = (
-    2**53
-)  # up to it a double holds every whole number; JSON numbers with a fraction or over 64 bits are doubles
+# Up to it a double holds every whole number; JSON numbers with a fraction or over 64 bits are doubles.
+_MAX_EXACT_INTEGER = 2**53
 _TRUTH_WORDS = frozenset({"True", "TRUE", "False", "FALSE"})
 _WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
 
 
-class TextReader:
-    """Reads cells as stripped text in Unicode's NFC form; missing values as ''."""
+def read_texts(cells: Sequence[Any], missing: Set[str]) -> Sequence[str]:
+    """Read cells as stripped text in Unicode's NFC form; missing values as ''.
 
-    def __init__(self, missing: MissingMarkers) -> None:
-        self._missing = missing.texts
+    Args:
+        cells: The cells.
+        missing: Markers of missing values.
 
-    def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
-        """Read cells.
-
-        Raises:
-            InvalidCellError: A cell is an array, an object, or a number whose digits JSON has lost.
-        """
-        try:
-            joined = "".join(cells)  # the fastest check that all cells are text, and ASCII
-        except TypeError:
-            cells = [cell if type(cell) is str else _to_text(cell) for cell in cells]
-            joined = "".join(cells)
-        texts = list(map(str.strip if joined.isascii() else clean_text, cells))
-        if self._missing.isdisjoint(texts):
-            return texts
-        return ["" if text in self._missing else text for text in texts]
+    Raises:
+        InvalidCellError: A cell is an array, an object, or a number whose digits JSON has lost.
+    """
+    try:
+        joined = "".join(cells)  # the fastest check that all cells are text, and ASCII
+    except TypeError:
+        cells = [cell if type(cell) is str else _to_text(cell) for cell in cells]
+        joined = "".join(cells)
+    texts = list(map(str.strip if joined.isascii() else clean_text, cells))
+    if missing.isdisjoint(texts):
+        return texts
+    return ["" if text in missing else text for text in texts]
 
 
-class CodeReader(TextReader):
-    """Reads cells of categories that other files may type: 7, 7.0 and "7.0" are "7", true and "True" are "true"."""
+def read_codes(cells: Sequence[Any], missing: Set[str]) -> Sequence[str]:
+    """Read cells of categories that other files may type: 7, 7.0 and "7.0" are "7", true and "True" are "true".
 
-    def __call__(self, cells: Sequence[Any]) -> Sequence[Any]:
-        """Read cells.
-
-        Raises:
-            InvalidCellError: As TextReader.
-        """
-        return [_normalize_code(text) for text in super().__call__(cells)]
+    It takes and raises what ``read_texts`` does.
+    """
+    return list(map(_normalize_code, read_texts(cells, missing)))
 
 
 def _to_text(cell: object) -> str:
