@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from pipeline.parsing.dates import TimeUnit
@@ -127,7 +128,7 @@ class Signature:
         """Return whether a row has any number of the ``classes``, each with a probability of its own."""
         return self.task == "classification" and bool(self.targets)
 
-    @property
+    @cached_property
     def quantile_names(self) -> tuple[str, ...]:
         """Return the quantiles as names in a response: ``0.05``."""
         return tuple(f"{quantile:g}" for quantile in self.quantiles)

@@ -17,7 +17,6 @@ from pipeline.serving.responses import (
     Prediction,
     PredictionWriter,
     format_predictions,
-    format_target_predictions,
     max_response_rows,
     to_json,
 )
@@ -97,7 +96,6 @@ class LoadedModel:
         self.columns = RequestDecoder(signature, max_response_rows(signature))
         self.decode_tensors = TensorDecoder(self.columns)
         self.outputs = list(signature.outputs)
-        self._quantiles = signature.quantile_names
         self.plain_call: Any = None
         self.known_requests: list[tuple[Any, ReadKnown]] = []
         self.known_bodies: list[tuple[Any, ReadBody]] = []
@@ -131,18 +129,15 @@ class LoadedModel:
 
     def predict(self, feeds: Feeds) -> list[Prediction]:
         """Run the graph; return one prediction per row, as ``format_predictions`` describes it."""
-        return self._format(self.run(feeds))
+        return format_predictions(self.run(feeds), self.signature)
 
     def predict_json(self, feeds: Feeds) -> tuple[bytes, int]:
         """Run the graph; return a JSON array of what ``predict`` returns, and its number of rows."""
         outputs = self.run(feeds)
         rows = len(outputs[0])
-        return (b"[%b]" % self._write(outputs) if rows > 1 else to_json(self._format(outputs))), rows
-
-    def _format(self, outputs: list[NDArray[Any]]) -> list[Prediction]:
-        if self.signature.targets:
-            return format_target_predictions(outputs, self.signature)
-        return format_predictions(outputs, self.signature.classes, self._quantiles)
+        if rows > 1:
+            return b"[%b]" % self._write(outputs), rows
+        return to_json(format_predictions(outputs, self.signature)), rows
 
 
 def _describe_refusal(feeds: Feeds) -> str:

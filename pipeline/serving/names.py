@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from os.path import commonprefix
-from typing import Any
+from typing import TypeVar
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.contracts.signature import Signature
@@ -17,6 +17,7 @@ _MAX_SHOWN = 60  # letters of a name
 _MAX_COMPARED = 10_000  # letters of all names; alignment takes quadratic time, so beyond it only ends are compared
 _MAX_ALIGNED = 200  # letters of a name; in longer ones difflib ignores frequent letters
 _NEAR = 0.6  # share of common letters of two similar names
+_Cells = TypeVar("_Cells")
 
 
 class ColumnNames:
@@ -41,31 +42,31 @@ class ColumnNames:
         """Return whether the training file had the column, but the model does not read it."""
         return spelling in self._unread or clean_text(spelling) in self._unread
 
-    def rename(self, row: Mapping[str, Any], where: str, *, ignore_extra: bool = False) -> dict[str, Any]:
-        """Return the cells of a row by column, with null for an absent optional column.
+    def rename(self, cells: Mapping[str, _Cells], where: str, *, ignore_extra: bool = False) -> dict[str, _Cells]:
+        """Return the cells of a row, or of columns, by column, in the order of the request.
 
         Args:
-            row: Cells by the names in the request.
-            where: Location of the row, for messages.
+            cells: Cells by the names in the request.
+            where: Location of the row or the columns, for messages.
             ignore_extra: Ignore unknown columns.
 
         Raises:
             InvalidRequestError: A column is missing, repeated, or unknown; the message names all of them.
         """
-        cells: dict[str, Any] = {}
+        renamed: dict[str, _Cells] = {}
         unknown = []
-        for spelling, cell in row.items():
+        for spelling, cell in cells.items():
             if (name := self.find(spelling)) is None:
                 if not (ignore_extra or self.is_unread(spelling)):
                     unknown.append(spelling)
-            elif name in cells:
+            elif name in renamed:
                 raise InvalidRequestError(
                     f"{where} has '{display_name(name)}' twice, in two spellings: one is expected"
                 )
             else:
-                cells[name] = cell
-        self.check(cells, where, unknown)
-        return dict.fromkeys(self.all) | cells
+                renamed[name] = cell
+        self.check(renamed, where, unknown)
+        return renamed
 
     def check(self, names: Collection[str], where: str, unknown: Collection[str] = ()) -> None:
         """Check for missing and unknown columns.

@@ -11,14 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.contracts.signature import Signature, split_label
 
-__all__ = [
-    "Prediction",
-    "PredictionWriter",
-    "format_predictions",
-    "format_target_predictions",
-    "max_response_rows",
-    "to_json",
-]
+__all__ = ["Prediction", "PredictionWriter", "format_predictions", "max_response_rows", "to_json"]
 
 Prediction = dict[str, Any]
 
@@ -37,43 +30,30 @@ def max_response_rows(signature: Signature) -> int:
     return max(1, min(_MAX_ROWS, _MAX_RESPONSE_BYTES // a_row))
 
 
-def format_target_predictions(outputs: Sequence[NDArray[Any]], signature: Signature) -> list[Prediction]:
-    """Return one prediction per row of several targets.
-
-    Each is ``{"value"}`` with values by target, or ``{"label", "probabilities"}`` with a list of labels.
-    """
-    if not signature.is_multilabel:
-        names = signature.targets
-        return [{"value": dict(zip(names, row))} for row in outputs[0]]  # noqa: B905 - as below
-    labels, probabilities = outputs
-    classes = signature.classes
-    return [
-        {"label": split_label(label, signature), "probabilities": dict(zip(classes, row))}  # noqa: B905 - as below
-        for label, row in zip(labels.tolist(), probabilities)  # noqa: B905 - the same
-    ]
-
-
-def format_predictions(
-    outputs: Sequence[NDArray[Any]], classes: Sequence[str], quantiles: Sequence[str] = ()
-) -> list[Prediction]:
+def format_predictions(outputs: Sequence[NDArray[Any]], signature: Signature) -> list[Prediction]:
     """Return one prediction per row.
 
-    Each is ``{"label", "probabilities"}``, or ``{"value"}`` without classes, with ``{"quantiles"}`` by name if there
-    are any.
+    Each is ``{"label", "probabilities"}``, with a list of labels of a multi-label classification; or without classes
+    ``{"value"}``, with ``{"quantiles"}`` by name if there are any; or ``{"value"}`` with values by target.
     """
-    if quantiles:
-        values, rows = outputs
+    first, *further = outputs
+    if signature.classes:
+        classes, labels = signature.classes, first.tolist()
+        if signature.is_multilabel:
+            labels = [split_label(label, signature) for label in labels]
         return [
-            {"value": value, "quantiles": dict(zip(quantiles, row))}  # noqa: B905 - as below
-            for value, row in zip(values, rows)  # noqa: B905 - the same
+            {"label": label, "probabilities": dict(zip(classes, row))}  # noqa: B905 - strict would double the time
+            for label, row in zip(labels, further[0])  # noqa: B905 - the same
         ]
-    if not classes:
-        return [{"value": value} for value in outputs[0]]
-    labels, probabilities = outputs
-    return [
-        {"label": label, "probabilities": dict(zip(classes, row))}  # noqa: B905 - strict would double the time
-        for label, row in zip(labels.tolist(), probabilities)  # noqa: B905 - the same
-    ]
+    if signature.targets:
+        return [{"value": dict(zip(signature.targets, row))} for row in first]  # noqa: B905 - the same
+    if signature.quantiles:
+        names = signature.quantile_names
+        return [
+            {"value": value, "quantiles": dict(zip(names, row))}  # noqa: B905 - the same
+            for value, row in zip(first, further[0])  # noqa: B905 - the same
+        ]
+    return [{"value": value} for value in first]
 
 
 class PredictionWriter:

@@ -17,6 +17,7 @@ from pipeline.serving.cells.errors import json_type
 from pipeline.serving.cells.images import split_image_batch
 from pipeline.serving.datatypes import CODES, ELEMENTS, NUMBERS, RANGES, JsonTypes
 from pipeline.serving.formats.binary_tensors import attach_binary_data
+from pipeline.serving.formats.columns import check_lengths
 from pipeline.serving.formats.matrices import split_matrix
 from pipeline.serving.formats.tensor_forms import TensorForms, describe_element
 from pipeline.serving.names import display_name
@@ -190,16 +191,8 @@ class TensorDecoder:
         return self._elements.keys() - tensors.keys()
 
     def _count_rows(self, tensors: Mapping[str, Cells]) -> int:
-        first, *remaining = tensors
-        rows = len(tensors[first])
-        self._columns.check_count(rows, "inputs")
-        for name in remaining:
-            if len(tensors[name]) != rows:
-                raise InvalidRequestError(
-                    f"inputs: '{display_name(name)}' has {len(tensors[name])} elements and "
-                    f"'{display_name(first)}' has {rows}, one per row is expected"
-                )
-        return rows
+        self._columns.check_count(len(next(iter(tensors.values()))), "inputs")
+        return check_lengths(tensors, "inputs")
 
     def _read_irregular(self, tensor: Any, number: int) -> tuple[str, Cells]:
         """Read a tensor whose name has another spelling, or raise an error that says what is wrong with it.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.cells.errors import json_type
 from pipeline.serving.names import display_name
-from pipeline.serving.request_decoder import Feeds, RequestDecoder
+from pipeline.serving.request_decoder import Cells, Feeds, RequestDecoder
 
-__all__ = ["decode_columns"]
+__all__ = ["check_lengths", "decode_columns"]
 
 
 def decode_columns(columns: Any, decoder: RequestDecoder, *, field: str, ignore_extra: bool = False) -> Feeds:
@@ -28,43 +29,40 @@ def decode_columns(columns: Any, decoder: RequestDecoder, *, field: str, ignore_
     """
     if type(columns) is not dict:
         raise InvalidRequestError(f"{field}: an object with one array per column is expected, not {json_type(columns)}")
-    cells = _find_columns(columns, decoder, field, ignore_extra)
-    rows = len(next(iter(cells.values()), ()))
-    for name, values in cells.items():
-        if len(values) != rows:
-            raise InvalidRequestError(
-                f"{field}: '{display_name(name)}' has {len(values)} elements and '{display_name(next(iter(cells)))}' "
-                f"has {rows}, one per row is expected"
-            )
+    for spelling, values in columns.items():
+        if type(values) is not list:
+            where = f"{field}, column '{display_name(spelling)}'"
+            raise InvalidRequestError(f"{where}: an array is expected, not {json_type(values)}")
+    cells: dict[str, list[Any]] = decoder.names.rename(columns, field, ignore_extra=ignore_extra)
+    rows = check_lengths(cells, field)
     decoder.check_count(rows, field)
     for name in decoder.by_name.keys() - cells.keys():
         cells[name] = [None] * rows
 
-    def where(row: int, column: str) -> str:
+    def describe_cell(row: int, column: str) -> str:
         return f"{field}, column '{display_name(column)}', row {row}"
 
     if rows == 1:
-        return decoder.feeds([{name: values[0] for name, values in cells.items()}], where)
-    return decoder.column_feeds(cells, where)
+        return decoder.feeds([{name: values[0] for name, values in cells.items()}], describe_cell)
+    return decoder.column_feeds(cells, describe_cell)
 
 
-def _find_columns(
-    columns: dict[str, Any], decoder: RequestDecoder, field: str, ignore_extra: bool
-) -> dict[str, list[Any]]:
-    cells: dict[str, list[Any]] = {}
-    unknown = []
-    for spelling, values in columns.items():
-        if type(values) is not list:
+def check_lengths(columns: Mapping[str, Cells], where: str) -> int:
+    """Return the number of rows of columns; 0 without a column.
+
+    Args:
+        columns: Cells by column.
+        where: Location of the columns, for messages.
+
+    Raises:
+        InvalidRequestError: They have different numbers of cells.
+    """
+    first = next(iter(columns), "")
+    rows = len(columns.get(first, ()))
+    for name, cells in columns.items():
+        if len(cells) != rows:
             raise InvalidRequestError(
-                f"{field}, column '{display_name(spelling)}': an array is expected, not {json_type(values)}"
+                f"{where}: '{display_name(name)}' has {len(cells)} elements and '{display_name(first)}' has {rows}, "
+                "one per row is expected"
             )
-        name = decoder.names.find(spelling)
-        if name is None:
-            if not (ignore_extra or decoder.names.is_unread(spelling)):
-                unknown.append(spelling)
-        elif name in cells:
-            raise InvalidRequestError(f"{field} has '{display_name(name)}' twice, in two spellings: one is expected")
-        else:
-            cells[name] = values
-    decoder.names.check(cells, field, unknown)
-    return cells
+    return rows

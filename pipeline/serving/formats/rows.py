@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from pipeline.contracts.errors import InvalidRequestError
@@ -32,18 +33,15 @@ def decode_rows(rows: Any, columns: RequestDecoder, *, field: str = "rows", igno
     def where(row: int, column: str) -> str:
         return f"{field}[{row}], column '{display_name(column)}'"
 
-    fits = True
     for number, row in enumerate(rows):
         if type(row) is not dict:
             raise InvalidRequestError(f"{field}[{number}]: an object is expected, not {json_type(row)}")
-        if len(row) != columns.width:
-            fits = False
-    if fits:
-        try:
+    if set(map(len, rows)) == {columns.width}:
+        with suppress(KeyError):  # a column is absent, or has another spelling
             return columns.feeds(rows, where)
-        except KeyError:
-            pass  # a column is absent, or has another spelling
+    absent = dict.fromkeys(columns.names.all)
     renamed = [
-        columns.names.rename(row, f"{field}[{number}]", ignore_extra=ignore_extra) for number, row in enumerate(rows)
+        absent | columns.names.rename(row, f"{field}[{number}]", ignore_extra=ignore_extra)
+        for number, row in enumerate(rows)
     ]
     return columns.feeds(renamed, where)

@@ -14,12 +14,7 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.parsing.missing import MISSING
 from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.request_decoder import RequestDecoder
-from pipeline.serving.responses import (
-    PredictionWriter,
-    format_predictions,
-    format_target_predictions,
-    to_json,
-)
+from pipeline.serving.responses import PredictionWriter, format_predictions, to_json
 from tests.helpers.served_models import CLASSIFIER, REGRESSOR, ROWS, direct, loaded
 
 NAN = float("nan")
@@ -62,13 +57,14 @@ def test_a_regressions_values_are_onnxruntimes_too() -> None:
 
 def test_an_answer_that_is_not_a_number_is_null() -> None:
     outputs = [np.array([np.nan, 0.1], np.float32)]
-    body = to_json({"predictions": format_predictions(outputs, ())})
+    body = to_json({"predictions": format_predictions(outputs, REGRESSOR)})
     assert body == b'{"predictions":[{"value":null},{"value":0.1}]}'
 
 
 def test_a_value_may_have_quantiles() -> None:
     outputs = [np.array([0.5, 2], np.float32), np.array([[0, 1], [1.5, np.nan]], np.float32)]
-    found = to_json({"predictions": format_predictions(outputs, (), ("0.1", "0.9"))})
+    signature = replace(REGRESSOR, quantiles=(0.1, 0.9))
+    found = to_json({"predictions": format_predictions(outputs, signature)})
     assert json.loads(found)["predictions"] == [
         {"value": 0.5, "quantiles": {"0.1": 0.0, "0.9": 1.0}},
         {"value": 2.0, "quantiles": {"0.1": 1.5, "0.9": None}},
@@ -102,11 +98,7 @@ def test_a_value_may_have_quantiles() -> None:
 def test_predictions_written_from_a_template_are_those_that_python_objects_give(
     signature: Signature, outputs: list[np.ndarray[Any, Any]]
 ) -> None:
-    if signature.targets:
-        predictions = format_target_predictions(outputs, signature)
-    else:
-        predictions = format_predictions(outputs, signature.classes, signature.quantile_names)
-    assert b"[%b]" % PredictionWriter(signature)(outputs) == to_json(predictions)
+    assert b"[%b]" % PredictionWriter(signature)(outputs) == to_json(format_predictions(outputs, signature))
 
 
 @pytest.mark.parametrize("rows", [1, 20])
