@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "bind_run",
     "count",
+    "describe_error",
     "event_function",
     "http_function",
     "log_errors",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.bootstrap import version_purger
-from pipeline.lambda_handlers import count, event_function, logger
-from pipeline.serving.api.errors import describe_error
+from pipeline.lambda_handlers import count, describe_error, event_function, logger
 
 purge_versions = version_purger()
 
