@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from pipeline.serving.api.prediction_api import PredictionApi
     from pipeline.serving.cors import CorsPolicy
     from pipeline.serving.loaded_model import InferenceSession
-    from pipeline.serving.model_catalog import ModelCatalog
     from pipeline.serving.model_loader import ModelLoader
+    from pipeline.use_cases.management.model_catalog import ModelCatalog
     from pipeline.use_cases.start_run import StartRun
 
 __all__ = [
@@ -206,7 +206,7 @@ def metrics_namespace(environ: Environ = os.environ) -> str:
 def model_catalog(environ: Environ = os.environ) -> ModelCatalog:
     """Compose the ModelCatalog of the read-only API."""
     from pipeline.intake.run_log import RunLog
-    from pipeline.serving.model_catalog import ModelCatalog
+    from pipeline.use_cases.management.model_catalog import ModelCatalog
 
     settings = DescriberSettings.from_env(environ)
     clients = connect(environ)

@@ -29,12 +29,7 @@ _READY = "READY"
 def make_session_factory(threads: int) -> Callable[[bytes], InferenceSession]:
     """Return a function that creates an onnxruntime session with ``threads`` threads from a model file."""
     options = session_options(threads)
-
-    def make(file: bytes) -> InferenceSession:
-        session: InferenceSession = WideSession(file, options, providers=["CPUExecutionProvider"])
-        return session
-
-    return make
+    return lambda file: WideSession(file, options, providers=["CPUExecutionProvider"])
 
 
 class ItemReader(Protocol):

@@ -22,8 +22,8 @@ from pipeline.intake.run_log import RunLog
 from pipeline.registry.aliases import AliasRef
 from pipeline.registry.model_registry import MAX_RECORD_BYTES, ModelRegistry
 from pipeline.serving.api.protocols.infer import infer_document
-from pipeline.serving.model_catalog import ModelCatalog
 from pipeline.serving.model_loader import ModelLoader, make_session_factory
+from pipeline.use_cases.management.model_catalog import ModelCatalog
 from pipeline.validation.limits import MAX_CLASSES, MAX_COLUMNS
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import artifact, model_version

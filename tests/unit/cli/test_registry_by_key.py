@@ -14,10 +14,10 @@ from typer.testing import CliRunner, Result
 from pipeline.cli.client.session import Choice, Session, World
 from pipeline.cli.main import app
 from pipeline.registry.tenants import SharedModels
-from pipeline.serving.model_catalog import ModelCatalog
 from pipeline.use_cases.management.cancel_run import CancelRun
 from pipeline.use_cases.management.denied_calls import DeniedCalls
 from pipeline.use_cases.management.manage_registry import ManageRegistry
+from pipeline.use_cases.management.model_catalog import ModelCatalog
 from tests.fakes.records import card
 from tests.helpers.api_requests import Api, authorized
 from tests.unit.cli.conftest import Stage

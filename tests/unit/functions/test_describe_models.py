@@ -11,8 +11,8 @@ from pipeline.contracts.errors import TransientError
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.audit import AuditLog
 from pipeline.registry.model_registry import ModelRegistry
-from pipeline.serving.model_catalog import ModelCatalog
 from pipeline.use_cases.management.denied_calls import DeniedCalls
+from pipeline.use_cases.management.model_catalog import ModelCatalog
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.helpers.api_requests import Api, authorized

@@ -22,12 +22,12 @@ from pipeline.registry.audit import AuditLog
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.registry.tenants import SharedModels, TenantAdministration
 from pipeline.serving.api.openapi_schemas import SCHEMAS
-from pipeline.serving.model_catalog import ModelCatalog
 from pipeline.use_cases.management.api_document import REGISTRY_ROUTES, api_document
 from pipeline.use_cases.management.cancel_run import CancelRun
 from pipeline.use_cases.management.denied_calls import DeniedCalls
 from pipeline.use_cases.management.grant_upload import GrantUpload
 from pipeline.use_cases.management.manage_registry import ManageRegistry
+from pipeline.use_cases.management.model_catalog import ModelCatalog
 from tests.fakes.executions import FakeExecutions
 from tests.fakes.gateway_keys import FakeGatewayKeys
 from tests.fakes.objects import FakeObjectStore

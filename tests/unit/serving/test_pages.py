@@ -20,9 +20,9 @@ from pipeline.registry.audit import AuditLog
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.registry.tenants import TenantAdministration
 from pipeline.serving.api.messages import Caller
-from pipeline.serving.model_catalog import ModelCatalog
 from pipeline.use_cases.management.cancel_run import CancelRun
 from pipeline.use_cases.management.manage_registry import ManageRegistry
+from pipeline.use_cases.management.model_catalog import ModelCatalog
 from tests.fakes.clock import FakeClock
 from tests.fakes.executions import FakeExecutions
 from tests.fakes.gateway_keys import FakeGatewayKeys

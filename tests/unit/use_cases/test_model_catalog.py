@@ -12,7 +12,7 @@ from pipeline.contracts.errors import ConflictError, NotFoundError
 from pipeline.contracts.signature import Signature
 from pipeline.intake.run_log import RunLog
 from pipeline.registry.model_registry import ModelRegistry
-from pipeline.serving.model_catalog import ModelCatalog
+from pipeline.use_cases.management.model_catalog import ModelCatalog
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.table import FakeTable
 from tests.helpers.served_models import CLASSIFIER, REGRESSOR, publish

@@ -4,68 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from pipeline.contracts.errors import ConflictError, NotFoundError
 from pipeline.contracts.paging.page import MAX_LISTED, Page
 from pipeline.contracts.paging.token import PageQuery, next_token
 from pipeline.contracts.ports import ObjectStore
-from pipeline.contracts.records.alias_move import AliasMove
-from pipeline.contracts.records.model_version import ModelSummary, ModelVersion, VersionRecord
-from pipeline.contracts.records.run import RejectedUpload, Run
+from pipeline.contracts.record import Record
+from pipeline.contracts.records.model_version import ModelSummary, ModelVersion
+from pipeline.intake.run_log import RunLog
+from pipeline.registry.model_registry import ModelRegistry
 from pipeline.serving.api.openapi import openapi_document
 from pipeline.serving.api.routes import split_alias
 from pipeline.serving.metadata import MAX_NAMED_VERSIONS, model_metadata
 
 __all__ = ["ModelCatalog"]
 
-_MODELS = _VERSIONS = MAX_LISTED  # entries of a page where the caller does not say how many
-_MOVES = 100
-_RUNS = 50
+_MOVES, _RUNS = 100, 50  # entries of a page where the caller does not say how many
 _FIRST_PAGE = PageQuery()
 _SHOWN_OF_VERSION = {"version", "status", "algorithm", "precision", "metric", "quality", "created_at"}
 
 Document = dict[str, Any]
+_Entry = TypeVar("_Entry", bound=Record)
 
 
-class _Moves(Protocol):
-    def page(
-        self, tenant: str, model: str, *, alias: str | None = None, limit: int, after: str | None = None
-    ) -> Page[AliasMove]: ...
-
-
-class _Versions(Protocol):
-    def page(self, tenant: str, model: str, *, limit: int, after: str | None = None) -> Page[VersionRecord]: ...
-    def newest_ready(self, tenant: str, model: str, *, limit: int) -> Sequence[int]: ...
-
-
-class _Registry(Protocol):
-    @property
-    def moves(self) -> _Moves: ...
-    @property
-    def versions(self) -> _Versions: ...
-    def summary(self, tenant: str, model: str) -> ModelSummary | None: ...
-    def models_page(
-        self,
-        tenant: str | None = None,
-        *,
-        task: str | None = None,
-        tags: Sequence[str] = (),
-        limit: int,
-        after: str | None = None,
-    ) -> Page[ModelSummary]: ...
-    def get(self, tenant: str, model: str, version: int) -> ModelVersion: ...
-    def live(self, tenant: str, model: str, *, alias: str = ...) -> ModelVersion: ...
-
-
-class _Runs(Protocol):
-    def page(
-        self, *, tenant: str | None = None, models: Collection[str] = (), limit: int = 50, after: str | None = None
-    ) -> Page[Run]: ...
-    def get(self, run: str) -> Run: ...
-    def rejected_page(
-        self, *, tenant: str | None = None, limit: int = 50, after: str | None = None
-    ) -> Page[RejectedUpload]: ...
+class _ReadPage(Protocol[_Entry]):
+    def __call__(self, *, limit: int, after: str | None) -> Page[_Entry]: ...
 
 
 class ModelCatalog:
@@ -75,7 +40,7 @@ class ModelCatalog:
     methods raise InvalidRequestError for a limit out of range and for a token of another list.
     """
 
-    def __init__(self, registry: _Registry, artifacts: ObjectStore, runs: _Runs) -> None:
+    def __init__(self, registry: ModelRegistry, artifacts: ObjectStore, runs: RunLog) -> None:
         self._registry = registry
         self._artifacts = artifacts
         self._runs = runs
@@ -133,16 +98,16 @@ class ModelCatalog:
             page: Which page.
         """
         scope = ("models", tenant, task or "", *sorted(tags), "", *sorted(only))
-        limit, position = page.parse(_MODELS, *scope)
-        if only:
-            names = [name for name in sorted(only) if position is None or name > position]
+
+        def read(*, limit: int, after: str | None) -> Page[ModelSummary]:
+            if not only:
+                return self._registry.models_page(tenant, task=task, tags=tags, limit=limit, after=after)
+            names = [name for name in sorted(only) if after is None or name > after]
             summaries = [self._registry.summary(tenant, name) for name in names[:limit]]
             chosen = [summary for summary in summaries if summary and _is_chosen(summary, task, tags)]
-            listed = Page(chosen, names[limit - 1] if len(names) > limit else None)
-        else:
-            listed = self._registry.models_page(tenant, task=task, tags=tags, limit=limit, after=position)
-        shown = [summary.model_dump(mode="json", exclude={"tenant"}) for summary in listed.entries]
-        return {"models": shown, **next_token(listed, *scope)}
+            return Page(chosen, names[limit - 1] if len(names) > limit else None)
+
+        return _list("models", read, page, MAX_LISTED, scope, exclude={"tenant"})
 
     def history(self, tenant: str, model: str, *, alias: str | None = None, page: PageQuery = _FIRST_PAGE) -> Document:
         """Return the moves of a model's aliases, newest first.
@@ -158,10 +123,8 @@ class ModelCatalog:
         """
         self._summary(tenant, model)
         scope = ("history", tenant, model, alias or "")
-        limit, after = page.parse(_MOVES, *scope)
-        moves = self._registry.moves.page(tenant, model, alias=alias, limit=limit, after=after)
-        shown = [move.model_dump(mode="json") for move in moves.entries]
-        return {"model": model, "moves": shown, **next_token(moves, *scope)}
+        read = partial(self._registry.moves.page, tenant, model, alias=alias)
+        return {"model": model, **_list("moves", read, page, _MOVES, scope)}
 
     def model(self, tenant: str, model: str, *, page: PageQuery = _FIRST_PAGE) -> Document:
         """Return the versions of a model, oldest first, and which one is live.
@@ -171,15 +134,13 @@ class ModelCatalog:
         """
         summary = self._summary(tenant, model)
         scope = ("versions", tenant, model)
-        limit, after = page.parse(_VERSIONS, *scope)
-        versions = self._registry.versions.page(tenant, model, limit=limit, after=after)
+        read = partial(self._registry.versions.page, tenant, model)
         return {
             "model": model,
             "live_version": summary.live_version,
             "aliases": summary.aliases,
             "tags": summary.tags,
-            "versions": [record.model_dump(mode="json", include=_SHOWN_OF_VERSION) for record in versions.entries],
-            **next_token(versions, *scope),
+            **_list("versions", read, page, MAX_LISTED, scope, include=_SHOWN_OF_VERSION),
         }
 
     def version(self, tenant: str, model: str, version: str) -> Document:
@@ -201,10 +162,8 @@ class ModelCatalog:
             page: Which page.
         """
         scope = ("runs", tenant, *sorted(only))
-        limit, after = page.parse(_RUNS, *scope)
-        runs = self._runs.page(tenant=tenant, models=only, limit=limit, after=after)
-        shown = [run.model_dump(mode="json", exclude={"events"}) for run in runs.entries]
-        return {"runs": shown, **next_token(runs, *scope)}
+        read = partial(self._runs.page, tenant=tenant, models=only)
+        return _list("runs", read, page, _RUNS, scope, exclude={"events"})
 
     def run(self, tenant: str, name: str, only: Collection[str] = ()) -> Document:
         """Return a run of a tenant; with ``only`` one of these models.
@@ -219,11 +178,8 @@ class ModelCatalog:
 
     def rejected(self, tenant: str, *, page: PageQuery = _FIRST_PAGE) -> Document:
         """Return a tenant's uploads that started no run, newest first, with their reasons."""
-        scope = ("rejected", tenant)
-        limit, after = page.parse(_RUNS, *scope)
-        uploads = self._runs.rejected_page(tenant=tenant, limit=limit, after=after)
-        shown = [upload.model_dump(mode="json", include={"key", "reason", "at"}) for upload in uploads.entries]
-        return {"rejected": shown, **next_token(uploads, *scope)}
+        read = partial(self._runs.rejected_page, tenant=tenant)
+        return _list("rejected", read, page, _RUNS, ("rejected", tenant), include={"key", "reason", "at"})
 
     def _summary(self, tenant: str, model: str) -> ModelSummary:
         summary = self._registry.summary(tenant, model)
@@ -238,6 +194,25 @@ class ModelCatalog:
         if not (version.isascii() and version.isdigit() and len(version) <= 6):
             raise NotFoundError(f"model '{model}' has no such version: a number is expected")
         return self._registry.get(tenant, model, int(version))
+
+
+def _list(
+    field: str, read: _ReadPage[_Entry], query: PageQuery, default: int, scope: Sequence[str], **shown: set[str]
+) -> Document:
+    """Return the entries of one page under the name ``field``, with the token of the page after it.
+
+    Args:
+        field: Name of the entries.
+        read: Reads a page.
+        query: Which page.
+        default: Number of entries where the query does not say it.
+        scope: Scope of the list, as for ``encode_token``.
+        shown: Fields of an entry to ``include`` or to ``exclude``.
+    """
+    limit, after = query.parse(default, *scope)
+    page = read(limit=limit, after=after)
+    entries = [entry.model_dump(mode="json", **shown) for entry in page.entries]  # type: ignore[arg-type]  # two sets
+    return {field: entries, **next_token(page, *scope)}
 
 
 def _is_chosen(summary: ModelSummary, task: str | None, tags: Sequence[str]) -> bool:
