@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from pipeline.contracts.errors import UnauthenticatedError
-from pipeline.registry.sign_in.callers import is_token
+from pipeline.registry.api_keys import Principal
+from pipeline.registry.sign_in.callers import AuthenticatedCaller, is_token
 from pipeline.registry.sign_in.recent import RecentAnswers
 from pipeline.serving.api.messages import Caller
 
-__all__ = ["Authenticator", "CredentialStore", "FixedKeys", "KeysOrTokens", "OpenAccess", "RegistryKeys"]
+__all__ = ["Authenticator", "FixedKeys", "KeysOrTokens", "OpenAccess", "RegistryKeys"]
 
 _PERMISSIONS = frozenset({"predict", "read", "publish"})
 _MISSING = "no caller is known: an API key in the header x-api-key is expected"
@@ -83,47 +84,24 @@ class FixedKeys:
         return caller
 
 
-class _Principal(Protocol):
-    @property
-    def tenant(self) -> str: ...
-    @property
-    def permissions(self) -> Collection[str]: ...
-    @property
-    def principal(self) -> str: ...
-    @property
-    def models(self) -> Collection[str]: ...
-
-
-class CredentialStore(Protocol):
-    """API keys and tokens of a registry, or tokens of an issuer."""
-
-    def resolve(self, credential: str) -> _Principal:
-        """Return the owner of a credential.
-
-        Raises:
-            UnauthenticatedError: The credential is unknown, expired or revoked.
-            TransientError: The issuer of a token does not answer.
-        """
-        ...
-
-
 class RegistryKeys:
-    """Accepts the registry's keys and tokens. What it answers about one, it repeats for some seconds.
+    """Accepts keys and tokens of a registry, or tokens of an issuer; what it finds, it repeats for some seconds.
 
     Args:
-        store: Finds the owner of a credential.
+        find_owner: Returns the owner of a credential; raises UnauthenticatedError if it is unknown, expired or revoked,
+            TransientError if the issuer of a token does not answer.
         seconds: Time until a revoked key is noticed.
         clock: Returns seconds.
     """
 
     def __init__(
         self,
-        store: CredentialStore,
+        find_owner: Callable[[str], Principal | AuthenticatedCaller],
         *,
         seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._store = store
+        self._find_owner = find_owner
         self._answers = RecentAnswers(self._resolve, seconds=seconds, clock=clock)
 
     def recall(self, key: str) -> Caller | None:
@@ -142,8 +120,8 @@ class RegistryKeys:
         return self._answers.get(key)
 
     def _resolve(self, credential: str) -> Caller:
-        owner = self._store.resolve(credential)
-        shared: Mapping[str, Collection[str]] = getattr(owner, "shared", {})
+        owner = self._find_owner(credential)
+        shared = owner.shared if isinstance(owner, AuthenticatedCaller) else {}
         return Caller(
             owner.tenant,
             frozenset(owner.permissions),

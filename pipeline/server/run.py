@@ -8,7 +8,6 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import uvloop
 
@@ -28,28 +27,9 @@ from pipeline.server.telemetry.observer import RequestObserver
 from pipeline.serving.api.prediction_api import PredictionApi
 from pipeline.serving.cors import CorsPolicy
 
-__all__ = ["ServerComponents", "ServingProcess", "run_server", "tls_context"]
+__all__ = ["ServingProcess", "run_server", "tls_context"]
 
 _GARBAGE_OBJECTS = 10_000  # new objects between two looks for garbage that refers to itself
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ServerComponents:
-    """What a server process is composed of.
-
-    Attributes:
-        models: Its models.
-        authenticator: Finds callers.
-        metrics: Measures requests.
-        observer: Takes note of each request.
-        events: Logs what happens to the server.
-    """
-
-    models: ModelRepository
-    authenticator: Authenticator
-    metrics: ServerMetrics
-    observer: RequestObserver
-    events: AccessLog
 
 
 def run_server(
@@ -92,21 +72,39 @@ class ServingProcess:
 
     Args:
         config: How the server runs.
-        components: What it is composed of.
+        models: Its models.
+        authenticator: Finds callers.
+        metrics: Measures requests.
+        observer: Takes note of each request.
+        events: Logs what happens to the server.
     """
 
-    def __init__(self, config: ServerConfig, components: ServerComponents) -> None:
+    def __init__(  # noqa: PLR0913 - what a server process is composed of, each by its name
+        self,
+        config: ServerConfig,
+        *,
+        models: ModelRepository,
+        authenticator: Authenticator,
+        metrics: ServerMetrics,
+        observer: RequestObserver,
+        events: AccessLog,
+    ) -> None:
         self._config = config
-        self._components = components
-        self._dispatcher = Dispatcher(config.limits, components.metrics)
+        self._models = models
+        self._observer = observer
+        self._events = events
+        self._dispatcher = Dispatcher(config.limits, metrics)
+        self._calls = CallRunner(
+            authenticator=authenticator, dispatcher=self._dispatcher, observer=observer, events=events
+        )
         self._application = ServerApplication(
-            PredictionApi(components.models, max_body_bytes=config.limits.max_body_bytes),
-            RepositoryApi(components.models),
-            authenticator=components.authenticator,
+            PredictionApi(models, max_body_bytes=config.limits.max_body_bytes),
+            RepositoryApi(models),
+            authenticator=authenticator,
             dispatcher=self._dispatcher,
-            metrics=components.metrics,
-            observer=components.observer,
-            events=components.events,
+            metrics=metrics,
+            observer=observer,
+            events=events,
             default_model=self._only_model,
             cors=CorsPolicy(config.cors_origins),
         )
@@ -122,15 +120,9 @@ class ServingProcess:
             stop: Ends the server.
             on_ready: Called once when requests are accepted.
         """
-        listener = HttpListener(self._application, self._config.limits)
+        listener = HttpListener(self._application.handle, self._config.limits)
         await listener.start(http, tls_context(self._config.tls) if self._config.tls else None)
-        calls = CallRunner(
-            authenticator=self._components.authenticator,
-            dispatcher=self._dispatcher,
-            observer=self._components.observer,
-            events=self._components.events,
-        )
-        rpc = GrpcListener(self._components.models, calls, self._config.limits)
+        rpc = GrpcListener(self._models, self._calls, self._config.limits)
         await rpc.start(grpc, self._config.tls)
         refresher = asyncio.create_task(self._refresh())
         on_ready()
@@ -139,20 +131,20 @@ class ServingProcess:
         refresher.cancel()
         await asyncio.gather(listener.stop(), rpc.stop())
         self._dispatcher.close()
-        await asyncio.to_thread(self._components.models.close)
-        self._components.observer.close()
+        await asyncio.to_thread(self._models.close)
+        self._observer.close()
 
     async def _refresh(self) -> None:
         """Look for new versions in a thread of its own, one look at a time."""
         while True:
             await asyncio.sleep(self._config.refresh_seconds)
             try:
-                await asyncio.to_thread(self._components.models.refresh)
+                await asyncio.to_thread(self._models.refresh)
             except ModeldropError as error:
-                self._components.events.report("models could not be refreshed", error=type(error).__name__)
+                self._events.report("models could not be refreshed", error=type(error).__name__)
 
     def _only_model(self) -> str | None:
-        names = self._components.models.names(self._config.tenant)
+        names = self._models.names(self._config.tenant)
         return names[0] if len(names) == 1 else None
 
 

@@ -15,7 +15,7 @@ from pipeline.server.config import ServerConfig
 from pipeline.server.execution.sessions import make_server_session
 from pipeline.server.models.tensor_model import TensorSession
 from pipeline.server.repository import ModelRepository
-from pipeline.server.run import ServerComponents, ServingProcess, run_server
+from pipeline.server.run import ServingProcess, run_server
 from pipeline.server.sockets import allow_connections, bind_socket
 from pipeline.server.telemetry.access_log import AccessLog
 from pipeline.server.telemetry.metrics import ServerMetrics
@@ -72,10 +72,10 @@ def start_server(
 
         models = compose_models(make_session, events.report)
         models.refresh()
-        components = ServerComponents(
-            models=models, authenticator=compose_authenticator(), metrics=metrics, observer=observer, events=events
+        authenticator = compose_authenticator()
+        server = ServingProcess(
+            config, models=models, authenticator=authenticator, metrics=metrics, observer=observer, events=events
         )
-        server = ServingProcess(config, components)
         run_server(server, http=http, grpc=grpc, on_ready=lambda: on_ready(models.names(config.tenant)))
 
     scheme = "https" if config.tls else "http"

@@ -20,7 +20,7 @@ from pipeline.server.execution.sessions import make_server_session
 from pipeline.server.limits import ServerLimits
 from pipeline.server.models.folder import FileModels, index_folder
 from pipeline.server.models.model_files import LOCAL_TENANT
-from pipeline.server.run import ServerComponents, ServingProcess
+from pipeline.server.run import ServingProcess
 from pipeline.server.sockets import bind_socket
 from pipeline.server.telemetry.access_log import AccessLog
 from pipeline.server.telemetry.metrics import ServerMetrics
@@ -105,7 +105,8 @@ def run_folder(
     )
     models.refresh()
     log, metrics = AccessLog(logs), ServerMetrics()
-    components = ServerComponents(
+    server = ServingProcess(
+        config,
         models=models,
         authenticator=authenticator or OpenAccess(LOCAL_TENANT),
         metrics=metrics,
@@ -117,7 +118,7 @@ def run_folder(
     async def run() -> None:
         stop = asyncio.Event()
         loops.append((asyncio.get_running_loop(), stop))
-        await ServingProcess(config, components).serve(http, grpc, stop, ready.set)
+        await server.serve(http, grpc, stop, ready.set)
 
     thread = threading.Thread(target=lambda: uvloop.run(run()), daemon=True)
     thread.start()

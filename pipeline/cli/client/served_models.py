@@ -136,7 +136,7 @@ def authentication(session: Session, access: AccessOptions, *, from_files: bool)
 
     def compose() -> Authenticator:
         connection = session.connection()
-        return RegistryKeys(callers_of_registry(connection.keys, connection.tenants, make_tokens))
+        return RegistryKeys(callers_of_registry(connection.keys, connection.tenants, make_tokens).resolve)
 
     return compose
 
@@ -154,7 +154,7 @@ def _authentication_of_files(access: AccessOptions) -> Callable[[], Authenticato
         raise typer.BadParameter(f"{access.key_file} has no API key: one per line is expected")
     if (issuer := access.issuer) is not None:
         of_one_tenant = replace(issuer, tenant=LOCAL_TENANT)
-        return lambda: KeysOrTokens(accepted, RegistryKeys(token_verifier(of_one_tenant)))
+        return lambda: KeysOrTokens(accepted, RegistryKeys(token_verifier(of_one_tenant).resolve))
     if access.key_file is not None:
         return lambda: accepted
     if access.no_auth or is_loopback(access.host):

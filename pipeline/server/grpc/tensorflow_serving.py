@@ -19,7 +19,7 @@ from pipeline.server.grpc.tensorflow_examples import read_examples, write_classe
 from pipeline.server.repository import ModelRepository
 from pipeline.serving.api.assignment import request_position
 from pipeline.serving.api.messages import Caller
-from pipeline.serving.api.model_source import LIVE, ModelReference
+from pipeline.serving.api.model_source import ModelReference
 from pipeline.serving.api.protocols.tensorflow_serving import classes_of, describe_signature, require_value
 from pipeline.serving.api.routes import split_alias
 from pipeline.serving.formats.binary_tensors import datatype_of
@@ -179,11 +179,10 @@ def _new_response(name: str, request: Any, model: LoadedModel) -> Any:
 
 
 def _reference(caller: Caller, spec: Any) -> ModelReference:
-    if spec.HasField("version"):
-        model, _ = split_alias(spec.name)
-        return ModelReference(caller.tenant, model, spec.version.value)
     model, alias = split_alias(spec.name)
-    return ModelReference(caller.tenant, model, alias=spec.version_label or alias or LIVE)
+    if spec.HasField("version"):
+        return ModelReference(caller.tenant, model, spec.version.value)
+    return ModelReference(caller.tenant, model, alias=spec.version_label or alias)
 
 
 def _read_tensor(name: str, tensor: Any) -> dict[str, Any]:

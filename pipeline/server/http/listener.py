@@ -7,7 +7,7 @@ import socket
 import ssl
 
 from pipeline.server.http.heads import KnownHeads
-from pipeline.server.http.protocol import HttpApplication, HttpConnection
+from pipeline.server.http.protocol import HandleRequest, HttpConnection
 from pipeline.server.limits import ServerLimits
 
 __all__ = ["HttpListener"]
@@ -21,12 +21,12 @@ class HttpListener:
     """Accepts HTTP connections on a bound socket.
 
     Args:
-        application: Responds to requests.
+        handle: Responds to requests.
         limits: Bounds of sizes and times.
     """
 
-    def __init__(self, application: HttpApplication, limits: ServerLimits) -> None:
-        self._application = application
+    def __init__(self, handle: HandleRequest, limits: ServerLimits) -> None:
+        self._handle = handle
         self._limits = limits
         self._connections: set[HttpConnection] = set()
         self._server: asyncio.Server | None = None
@@ -37,7 +37,7 @@ class HttpListener:
         loop = asyncio.get_running_loop()
         heads = KnownHeads()
         self._server = await loop.create_server(
-            lambda: HttpConnection(self._application, self._limits, self._connections, loop.time, heads),
+            lambda: HttpConnection(self._handle, self._limits, self._connections, loop.time, heads),
             sock=bound,
             ssl=tls,
             backlog=_BACKLOG,

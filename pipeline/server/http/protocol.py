@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, MutableSet
-from typing import Protocol, cast
+from typing import cast
 from urllib.parse import parse_qsl, unquote
 
 import httptools
@@ -21,18 +21,12 @@ from pipeline.server.http.responses import CONTINUE, error_response, write_respo
 from pipeline.server.limits import ServerLimits
 from pipeline.serving.api.messages import HttpRequest, HttpResponse
 
-__all__ = ["HttpApplication", "HttpConnection"]
+__all__ = ["HandleRequest", "HttpConnection"]
 
+# Calls its second argument once with the response, now or later, in the thread of the event loop. It never raises.
+HandleRequest = Callable[[HttpRequest, Callable[[HttpResponse], None]], None]
 _MAX_PIPELINED = 16  # parsed requests that wait for the response before them
 _BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
-
-
-class HttpApplication(Protocol):
-    """Responds to requests."""
-
-    def handle(self, request: HttpRequest, respond: Callable[[HttpResponse], None]) -> None:
-        """Call ``respond`` once with the response, now or later, in the thread of the event loop. Never raise."""
-        ...
 
 
 class _ReceivedRequest:
@@ -67,7 +61,7 @@ class HttpConnection(asyncio.Protocol):
     """One client's connection.
 
     Args:
-        application: Responds to requests.
+        handle: Responds to requests.
         limits: Bounds of sizes and times.
         connections: Open connections; this one is in it while it is open.
         clock: Returns seconds.
@@ -76,13 +70,13 @@ class HttpConnection(asyncio.Protocol):
 
     def __init__(
         self,
-        application: HttpApplication,
+        handle: HandleRequest,
         limits: ServerLimits,
         connections: MutableSet[HttpConnection],
         clock: Callable[[], float],
         heads: KnownHeads,
     ) -> None:
-        self._application = application
+        self._handle_request = handle
         self._limits = limits
         self._connections = connections
         self._clock = clock
@@ -263,7 +257,7 @@ class HttpConnection(asyncio.Protocol):
         self._is_busy = True
         self._keeps_alive = keeps_alive
         self._is_head = request.method == "HEAD"
-        self._application.handle(request, self._respond)
+        self._handle_request(request, self._respond)
 
     def _respond(self, response: HttpResponse) -> None:
         self._is_busy = False

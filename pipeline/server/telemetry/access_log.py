@@ -36,22 +36,14 @@ class AccessLog:
             facts: ``tenant``, ``model``, ``version`` and ``rows`` of a prediction.
             more: Further fields.
         """
-        if self._stream is None:
-            return
-        line = {
-            "time": round(time.time(), 3),
-            "protocol": protocol,
-            "status": status,
-            "ms": round(seconds * 1e3, 3),
-            **facts,
-            **more,
-        }
-        self._stream.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
-        self._stream.flush()
+        self._write_line({"protocol": protocol, "status": status, "ms": round(seconds * 1e3, 3), **facts, **more})
 
     def report(self, message: str, **facts: Any) -> None:
         """Log an event of the server."""
+        self._write_line({"message": message, **facts})
+
+    def _write_line(self, fields: Mapping[str, Any]) -> None:
         if self._stream is not None:
-            line = {"time": round(time.time(), 3), "message": message, **facts}
+            line = {"time": round(time.time(), 3), **fields}
             self._stream.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
             self._stream.flush()

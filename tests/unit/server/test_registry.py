@@ -120,7 +120,7 @@ def test_the_registrys_keys_are_accepted_and_a_revoked_one_is_refused_soon(scene
     now = [0.0]
     store = ApiKeys(scene.table)
     key = store.create("demo")
-    keys = RegistryKeys(store, seconds=30, clock=lambda: now[0])
+    keys = RegistryKeys(store.resolve, seconds=30, clock=lambda: now[0])
     assert keys.recall(key) is None
     assert keys.authenticate(key).tenant == "demo"
     assert keys.recall(key) == keys.authenticate(key)
@@ -134,4 +134,4 @@ def test_the_registrys_keys_are_accepted_and_a_revoked_one_is_refused_soon(scene
 @pytest.mark.parametrize("key", ["", "md_unknown"])
 def test_unknown_keys_are_refused(scene: Scene, key: str) -> None:
     with pytest.raises(UnauthenticatedError):
-        RegistryKeys(ApiKeys(scene.table)).authenticate(key)
+        RegistryKeys(ApiKeys(scene.table).resolve).authenticate(key)

@@ -36,7 +36,7 @@ def server(issuer: FakeIssuer, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder = tmp_path_factory.mktemp("models")
     write_scaling_model(folder)
     accepted = TokenIssuer(issuer=issuer.url, audiences=("modeldrop",), tenant=LOCAL_TENANT)
-    authenticator = KeysOrTokens(FixedKeys(["secret"], LOCAL_TENANT), RegistryKeys(token_verifier(accepted)))
+    authenticator = KeysOrTokens(FixedKeys(["secret"], LOCAL_TENANT), RegistryKeys(token_verifier(accepted).resolve))
     with run_folder(folder, authenticator=authenticator) as running:
         yield running
 
@@ -89,7 +89,7 @@ def test_tokens_are_metadata_of_a_grpc_call(server: RunningServer, issuer: FakeI
 def test_an_issuer_that_is_down_is_a_503(issuer: FakeIssuer, tmp_path: Path) -> None:
     accepted = TokenIssuer(issuer="http://127.0.0.1:9", audiences=("modeldrop",), tenant=LOCAL_TENANT)
     write_scaling_model(tmp_path)
-    with run_folder(tmp_path, authenticator=RegistryKeys(token_verifier(accepted))) as server:
+    with run_folder(tmp_path, authenticator=RegistryKeys(token_verifier(accepted).resolve)) as server:
         response = server.client.get("/v2/models/scale", headers={"authorization": f"Bearer {issuer.token()}"})
     assert response.status_code == 503
 
@@ -100,7 +100,7 @@ def test_a_registrys_callers_have_tenants_that_are_active(issuer: FakeIssuer) ->
     accepted = TokenIssuer(issuer=issuer.url, audiences=("modeldrop",))
     now = [0.0]
     callers = callers_of_registry(keys, tenants, lambda: token_verifier(accepted))
-    authenticator = RegistryKeys(callers, clock=lambda: now[0])
+    authenticator = RegistryKeys(callers.resolve, clock=lambda: now[0])
     for tenant in ("acme", "owner"):
         tenants.create(tenant)
     tenants.share("owner", "houses", "acme", "predictor")
