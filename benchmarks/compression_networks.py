@@ -114,7 +114,9 @@ def quantize_by_onnxruntime(body: bytes) -> bytes:
     """Its own dynamic int8, after its own pre-processing."""
     with tempfile.TemporaryDirectory() as folder:
         quantized = Path(folder, "int8.onnx")
-        quantize_dynamic(prepare_quantization(body), quantized, op_types_to_quantize=["MatMul", "Gather"])
+        quantize_dynamic(
+            prepare_quantization(onnx.load_from_string(body)), quantized, op_types_to_quantize=["MatMul", "Gather"]
+        )
         return quantized.read_bytes()
 
 

@@ -110,7 +110,7 @@ class TorchGraph(nn.Module):
         """Return what the operator of ``node`` reads in place of ``values``, its inputs; here the same."""
         return values
 
-    def to_onnx(self) -> bytes:
+    def to_onnx(self) -> onnx.ModelProto:
         """Return the body with the weights as they are now."""
         written = onnx.ModelProto()
         written.CopyFrom(self._model)
@@ -119,7 +119,7 @@ class TorchGraph(nn.Module):
             if tensor.name in weights:
                 values = weights[tensor.name].detach().cpu().numpy()
                 tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
-        return bytes(written.SerializeToString())
+        return written
 
     def _split_nodes(self, graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:
         """Split the nodes into those that need no weight, and those that do."""

@@ -24,7 +24,7 @@ from pipeline.compression.fine_tuning.hints import FeatureHints
 from pipeline.compression.fine_tuning.mixup import can_mix
 from pipeline.compression.fine_tuning.objective import Objective
 from pipeline.compression.fine_tuning.torch_graph import TorchGraph
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
+from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.training_rows import TrainingRows, predict
 from pipeline.compression.weight_tensors import read_weights
@@ -49,11 +49,11 @@ class FineTune(GraphPass):
         """Return what the weights keep to."""
         return KeepZeros(weights)
 
-    def read_graph(self, model: bytes) -> TorchGraph:
+    def read_graph(self, model: onnx.ModelProto) -> TorchGraph:
         """Return the body as a module that learns."""
-        return TorchGraph(model)
+        return TorchGraph(model.SerializeToString())
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
@@ -74,7 +74,7 @@ class FineTune(GraphPass):
         if fine_tuning.hints:
             self._hints(model, graph)
 
-    def call(self, model: bytes) -> PassResult:
+    def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Return the body with the weights that it has learned."""
         context = self._context
         rows, predictions = self._learned
@@ -93,7 +93,7 @@ class FineTune(GraphPass):
             seed=context.seed,
             hints=self._hints(model, graph) if fine_tuning.hints else None,
         )
-        return PassResult(model=graph.to_onnx())
+        return graph.to_onnx()
 
     @cached_property
     def _learned(self) -> tuple[TrainingRows, npt.NDArray[Any]]:
@@ -105,15 +105,17 @@ class FineTune(GraphPass):
         finite = np.isfinite(predictions).reshape(len(rows), -1).all(axis=1)
         return (rows, predictions) if finite.all() else (rows.take(np.flatnonzero(finite)), predictions[finite])
 
-    def _hints(self, model: bytes, graph: TorchGraph) -> FeatureHints:
+    def _hints(self, model: onnx.ModelProto, graph: TorchGraph) -> FeatureHints:
         example = self._learned[0].read(graph.inputs, slice(_MIN_ROWS))
-        return FeatureHints(self._context.teacher, model, example, weight=self._context.fine_tuning.hints)
+        return FeatureHints(
+            self._context.teacher, model.SerializeToString(), example, weight=self._context.fine_tuning.hints
+        )
 
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:
             CompressionError: A weight is no finite number.
         """
-        if not all(np.isfinite(weights).all() for weights in read_weights(onnx.load_from_string(model))):
+        if not all(np.isfinite(weights).all() for weights in read_weights(model)):
             raise CompressionError("fine-tuning diverged: a weight is not finite")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import onnx
+
 from pipeline.contracts.errors import NotApplicableError
 
 __all__ = ["GraphPass", "PassResult", "apply_if_applicable"]
@@ -24,17 +26,25 @@ class PassResult:
 
 
 class GraphPass(ABC):
-    """A pass over a graph: ``requires``, then ``call``, then ``ensures``; each raises its kind of CompressionError."""
+    """A pass over a graph: ``requires``, then ``call``, then ``ensures``; each raises its kind of CompressionError.
+
+    Each of the three receives a parsed copy of its own, which it may change.
+    """
 
     def __call__(self, model: bytes) -> PassResult:
         """Apply the pass to a serialized model."""
-        self.requires(model)
-        result = self.call(model)
-        self.ensures(result.model)
-        return result
+        self.requires(onnx.load_from_string(model))
+        changed = bytes(self.call(onnx.load_from_string(model)).SerializeToString())
+        self.ensures(onnx.load_from_string(changed))
+        return PassResult(model=changed, pruned_columns=self.pruned_columns)
+
+    @property
+    def pruned_columns(self) -> tuple[str, ...]:
+        """Columns of the table that the changed graph no longer reads."""
+        return ()
 
     @abstractmethod
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
@@ -42,11 +52,11 @@ class GraphPass(ABC):
         """
 
     @abstractmethod
-    def call(self, model: bytes) -> PassResult:
+    def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Return the changed model; ``requires`` has passed."""
 
     @abstractmethod
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:

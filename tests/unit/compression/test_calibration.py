@@ -61,7 +61,7 @@ def context_of(rows: TrainingRows, body: bytes) -> PassContext:
 
 
 def input_range(method: Calibration, rows: TrainingRows) -> tuple[float, float]:
-    graph = prepare_quantization(dense_body(*random_layers(INPUTS, 16, 2)))
+    graph = prepare_quantization(onnx.load_from_string(dense_body(*random_layers(INPUTS, 16, 2))))
     low, high = calibrate(graph, rows, method)["num"].range_value
     return float(np.ravel(low)[0]), float(np.ravel(high)[0])
 
@@ -110,7 +110,7 @@ def one_sensitive_value() -> tuple[bytes, TrainingRows]:
 
 def test_the_layers_that_cost_most_are_found_by_measuring_each_alone() -> None:
     body, rows = one_sensitive_value()
-    graph = prepare_quantization(body)
+    graph = prepare_quantization(onnx.load_from_string(body))
     layers = [f"layer_{index}" for index in range(5)]
     sensitivity = measure_sensitivity(graph, calibrate(graph, rows, "min_max"), rows, layers)
     assert set(sorted(layers, key=lambda name: -sensitivity[name])[:2]) == {"layer_0", "layer_1"}
@@ -150,7 +150,7 @@ def multiply_saturating(activations: np.ndarray, weights: np.ndarray) -> np.ndar
 def test_the_integers_of_static_int8_do_not_saturate_without_vnni() -> None:
     """The largest activations against the quantizer's own weights; with all 8 bits they would saturate."""
     body = dense_body(*random_layers(INPUTS, 64, 64, 3))
-    graph = prepare_quantization(body)
+    graph = prepare_quantization(onnx.load_from_string(body))
     rows = skewed_rows()
     quantized = quantize_layers(graph, calibrate(graph, rows, "min_max"), ["layer_0", "layer_1", "layer_2"])
     weights = [

@@ -67,8 +67,7 @@ def test_an_algorithm_for_tables_reads_the_texts_beside_them(algorithm: str, tas
 
 def test_a_network_that_reads_texts_is_quantized_like_any_other(train: TrainIt) -> None:
     run = train("mlp", texts(table=True))
-    pipe, body = DynamicInt8(DYNAMIC_CONFIGS[0]), (run.folder / "body.onnx").read_bytes()
-    pipe.ensures(small := pipe.call(body).model)
+    small = DynamicInt8(DYNAMIC_CONFIGS[0])((run.folder / "body.onnx").read_bytes()).model
     signature = run.table.dataset.signature
     served = OnnxModel(wrap(onnx.load_from_string(small), run.table.dataset, signature).SerializeToString())
     labels = served.run(feeds(run.table.validation, signature)).labels

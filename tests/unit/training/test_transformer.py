@@ -50,10 +50,7 @@ def test_every_text_gets_an_answer_whatever_stands_beside_it(run: Run) -> None:
 
 def test_its_body_is_quantized_and_blended_like_any_other(run: Run, train: TrainIt) -> None:
     body = (run.folder / "body.onnx").read_bytes()
-    pipe = DynamicInt8(DYNAMIC_CONFIGS[0])
-    pipe.requires(body)
-    small = pipe.call(body).model
-    pipe.ensures(small)
+    small = DynamicInt8(DYNAMIC_CONFIGS[0])(body).model
     dataset = run.table.dataset
     both = blend([onnx.load_from_string(small), onnx.load_from_string(body)], [0.5, 0.5], classes=2)
     served = OnnxModel(wrap(both, dataset, dataset.signature).SerializeToString())

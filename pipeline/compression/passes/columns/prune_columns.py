@@ -18,7 +18,7 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper
 
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
+from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.passes.input_columns import InputColumn
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.training_rows import TrainingRows, predict
@@ -44,33 +44,35 @@ class PruneColumns(GraphPass):
         self._max_change = max_change
         self._pruned: tuple[InputColumn, ...] = ()
 
-    def requires(self, model: bytes) -> None:
+    @property
+    def pruned_columns(self) -> tuple[str, ...]:
+        """Columns that are pruned."""
+        return tuple(column.name for column in self._pruned)
+
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that there is something to choose from.
 
         Raises:
             NotApplicableError: There are no rows, or fewer than two columns.
         """
-        if len(self._columns(onnx.load_from_string(model))) < 2:
+        if len(self._columns(model)) < 2:
             raise NotApplicableError("there are no two columns of numbers, dates or categories")
         if not len(self._context.rows):
             raise NotApplicableError("there are no training rows to measure columns on")
 
-    def call(self, model: bytes) -> PassResult:
+    def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Replace the columns that say nothing by constants.
 
         Raises:
             NotApplicableError: Each column changes the predictions.
         """
-        graph = onnx.load_from_string(model)
         rows = self._context.rows.sample(_MAX_ROWS, self._context.seed)
-        self._pruned = self._choose(model, rows, self._columns(graph))
+        self._pruned = self._choose(model, rows)
         if not self._pruned:
             raise NotApplicableError("each column changes the predictions")
-        names = tuple(column.name for column in self._pruned)
-        changed = bytes(_replace_columns(graph, self._pruned, rows).SerializeToString())
-        return PassResult(model=changed, pruned_columns=names)
+        return _replace_columns(model, self._pruned, rows)
 
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check the predictions for rows whose pruned columns are shuffled.
 
         Raises:
@@ -78,21 +80,23 @@ class PruneColumns(GraphPass):
         """
         rows = self._context.rows.sample(_MAX_ROWS, self._context.seed)
         shuffled = _fill(rows, self._pruned, [values[::-1] for values in _values(rows, self._pruned)])
-        if not np.array_equal(predict(model, rows), predict(model, shuffled), equal_nan=True):
+        file = model.SerializeToString()
+        if not np.array_equal(predict(file, rows), predict(file, shuffled), equal_nan=True):
             raise CompressionError("a column that was pruned changes the predictions")
 
-    def _columns(self, graph: onnx.ModelProto) -> list[InputColumn]:
-        read = {value.name for value in graph.graph.input}
+    def _columns(self, model: onnx.ModelProto) -> list[InputColumn]:
+        read = {value.name for value in model.graph.input}
         return [column for column in self._context.columns if column.input in read]
 
-    def _choose(self, model: bytes, rows: TrainingRows, columns: Sequence[InputColumn]) -> tuple[InputColumn, ...]:
+    def _choose(self, model: onnx.ModelProto, rows: TrainingRows) -> tuple[InputColumn, ...]:
         """Add columns to those that are pruned, the least important first, until the predictions change too much."""
-        expected = predict(model, rows)
+        file, columns = model.SerializeToString(), self._columns(model)
+        expected = predict(file, rows)
         spread = 1.0 if rows.classes else max(float(np.nanstd(expected)), 1e-12)
 
         def change(pruned: Sequence[InputColumn]) -> float:
             typical = [_typical(values, column) for values, column in zip(_values(rows, pruned), pruned, strict=True)]
-            return float(np.nanmean(np.abs(predict(model, _fill(rows, pruned, typical)) - expected))) / spread
+            return float(np.nanmean(np.abs(predict(file, _fill(rows, pruned, typical)) - expected))) / spread
 
         importance = {column.name: change([column]) for column in columns}
         chosen: list[InputColumn] = []

@@ -21,7 +21,6 @@ from pipeline.compression.channel_groups import ChannelGroup, find_channel_group
 from pipeline.compression.fine_tuning.objective import Objective
 from pipeline.compression.fine_tuning.torch_graph import TorchGraph
 from pipeline.compression.passes.fine_tune import FineTune, FineTuningConfig
-from pipeline.compression.passes.graph_pass import PassResult
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.training_rows import predict
 from pipeline.contracts.errors import NotApplicableError
@@ -42,42 +41,40 @@ class PruneChannels(FineTune):
         super().__init__(context, config)
         self._ratio = ratio
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
             NotApplicableError: No channel can be pruned, or nothing fine-tuned.
         """
-        graph = onnx.load_from_string(model)
-        if not any(self._count(group) < group.size for group in find_channel_groups(graph)):
+        if not any(self._count(group) < group.size for group in find_channel_groups(model)):
             raise NotApplicableError("there are no channels or neurons that could be pruned")
         super().requires(model)
 
-    def call(self, model: bytes) -> PassResult:
+    def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Prune, then fine-tune."""
-        graph = onnx.load_from_string(model)
-        groups = find_channel_groups(graph)
-        importance = self._importance(bytes(graph.SerializeToString()))
+        groups = find_channel_groups(model)
+        importance = self._importance(model)
         for group in groups:
             scores = np.zeros(group.size)
             for axis in group.axes:
                 if axis.tensor in importance:
                     scores += _score_channels(importance[axis.tensor], group, axis.axis)
             indices = np.sort(np.argsort(-scores, kind="stable")[: self._count(group)])
-            keep_channels(graph, group, indices)
-        return super().call(bytes(graph.SerializeToString()))
+            keep_channels(model, group, indices)
+        return super().call(model)
 
     def _count(self, group: ChannelGroup) -> int:
         """Return the number of channels that are kept."""
         count = math.ceil((1 - self._ratio) * group.size / _ROUND_TO) * _ROUND_TO
         return min(group.size, max(_ROUND_TO, count))
 
-    def _importance(self, model: bytes) -> dict[str, Floats]:
+    def _importance(self, model: onnx.ModelProto) -> dict[str, Floats]:
         """Map each initializer to the squared first-order change of the loss for each of its entries."""
         context = self._context
         rows = context.rows.sample(_IMPORTANCE_ROWS, context.seed)
         objective = Objective.of(predict(context.teacher, rows), rows, several_labels=context.several_labels)
-        graph = TorchGraph(model)
+        graph = TorchGraph(model.SerializeToString())
         weights = graph.named_weights()
         importance = {name: np.zeros(tuple(tensor.shape)) for name, tensor in weights.items()}
         for start in range(0, len(rows), _BATCH_ROWS):

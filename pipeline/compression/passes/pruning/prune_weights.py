@@ -44,14 +44,14 @@ class PruneWeights(FineTune):
         """Return the pruning."""
         return GradualPruning(weights, sparsity=self._sparsity, importance=self._importance, seed=self._context.seed)
 
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:
             CompressionError: Fewer weights are zero than promised, or one is no finite number.
         """
         super().ensures(model)
-        weights = [tensor for tensor in read_weights(onnx.load_from_string(model)) if tensor.ndim > 1]
+        weights = [tensor for tensor in read_weights(model) if tensor.ndim > 1]
         zeros = sum(int(np.sum(tensor == 0)) for tensor in weights) / sum(tensor.size for tensor in weights)
         if zeros < self._sparsity - _SLACK:
             raise CompressionError(f"{zeros:.1%} of the weights are zero, {self._sparsity:.1%} are expected")

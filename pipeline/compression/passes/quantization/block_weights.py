@@ -15,7 +15,7 @@ from typing import Literal
 
 import onnx
 
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
+from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.passes.quantization.quantization_graph import matrix_layers, prepare_quantization
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 from pipeline.graphs.compose import normalize
@@ -24,25 +24,25 @@ __all__ = ["BlockWeights"]
 
 _OPERATOR = "MatMulNBits"
 _INT8_ARITHMETIC = 4
+_BLOCK_SIZE = 32
 
 
 class BlockWeights(GraphPass):
-    """Keep weights as integers of ``bits``, in blocks of ``block_size`` along the inputs of a layer."""
+    """Keep weights as integers of ``bits``, in blocks along the inputs of a layer."""
 
-    def __init__(self, bits: Literal[4, 8], block_size: int = 32) -> None:
-        self._bits, self._block_size = bits, block_size
+    def __init__(self, bits: Literal[4, 8]) -> None:
+        self._bits = bits
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
             NotApplicableError: No matrix with constant weights is there.
         """
-        graph = onnx.load_from_string(model)
-        if 2 not in matrix_layers(graph).values():
+        if 2 not in matrix_layers(model).values():
             raise NotApplicableError("there is no MatMul or Gemm with constant weights left to quantize")
 
-    def call(self, model: bytes) -> PassResult:
+    def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Quantize the matrices."""
         from onnxruntime.quantization.matmul_nbits_quantizer import (  # noqa: PLC0415 - it configures logging
             MatMulNBitsQuantizer,
@@ -52,19 +52,18 @@ class BlockWeights(GraphPass):
         quantizer = MatMulNBitsQuantizer(
             prepare_quantization(model),
             bits=self._bits,
-            block_size=self._block_size,
+            block_size=_BLOCK_SIZE,
             is_symmetric=True,
             accuracy_level=_INT8_ARITHMETIC,
         )
         quantizer.process()
-        return PassResult(model=bytes(normalize(quantizer.model.model).SerializeToString()))
+        return normalize(quantizer.model.model)
 
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:
             CompressionError: Nothing was quantized.
         """
-        graph = onnx.load_from_string(model)
-        if not any(node.op_type == _OPERATOR for node in graph.graph.node):
+        if not any(node.op_type == _OPERATOR for node in model.graph.node):
             raise CompressionError("the quantized graph has no matrix of small integers")

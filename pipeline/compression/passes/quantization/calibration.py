@@ -38,12 +38,12 @@ _METHODS: Mapping[Calibration, tuple[CalibrationMethod, dict[str, Any]]] = {
 }
 
 
-def sample_calibration_rows(context: PassContext, model: bytes) -> TrainingRows:
+def sample_calibration_rows(context: PassContext, model: onnx.ModelProto) -> TrainingRows:
     """Return some training rows whose predictions are finite: a NaN would become every scale."""
     rows = context.rows.sample(_MAX_ROWS, context.seed)
     if not len(rows):
         return rows
-    finite = np.isfinite(predict(model, rows)).reshape(len(rows), -1).all(axis=1)
+    finite = np.isfinite(predict(model.SerializeToString(), rows)).reshape(len(rows), -1).all(axis=1)
     return rows.take(np.flatnonzero(finite))
 
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
+from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.passes.quantization.quantization_graph import (
     matrix_layers,
     prepare_quantization,
@@ -82,16 +82,16 @@ class DynamicInt8(GraphPass):
     def __init__(self, config: DynamicInt8Config | None = None) -> None:
         self._config = config or DynamicInt8Config()
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
             NotApplicableError: No layer is left to quantize.
         """
-        if not self._layers(onnx.load_from_string(model)):
+        if not self._layers(model):
             raise NotApplicableError("there is no MatMul or Gemm with constant weights left to quantize")
 
-    def call(self, model: bytes) -> PassResult:
+    def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Quantize embeddings and layers."""
         graph = prepare_quantization(model)
         if self._config.embeddings:
@@ -111,17 +111,16 @@ class DynamicInt8(GraphPass):
             numpy_helper.from_array(value, _shared(name)) for name, value in _SHARED_CONSTANTS.items()
         )
         _drop_unread(graph.graph)
-        return PassResult(model=bytes(normalize(graph).SerializeToString()))
+        return normalize(graph)
 
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:
             CompressionError: Nothing was quantized.
         """
-        graph = onnx.load_from_string(model)
-        onnx.checker.check_model(graph)
-        if not INTEGER_OPERATORS & {node.op_type for node in graph.graph.node}:
+        onnx.checker.check_model(model)
+        if not INTEGER_OPERATORS & {node.op_type for node in model.graph.node}:
             raise CompressionError("the quantized graph has no integer operator")
 
     def _layers(self, model: onnx.ModelProto) -> list[str]:

@@ -37,14 +37,14 @@ class MixedInt8(StaticInt8):
         super().__init__(context, config)
         self._exact = exact
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
             NotApplicableError: Static int8 would, or where there is one layer alone.
         """
         super().requires(model)
-        if len(weighted_layers(onnx.load_from_string(model))) < 2:
+        if len(weighted_layers(model)) < 2:
             raise NotApplicableError("mixed precision needs two layers at least")
 
     def choose_layers(self, graph: onnx.ModelProto, ranges: TensorsData, rows: TrainingRows) -> Sequence[str]:

@@ -9,10 +9,11 @@ Sources: Jacob et al. 2018 (arXiv:1712.05877), section 3; Bengio et al. 2013 (ar
 
 from __future__ import annotations
 
+import onnx
+
 from pipeline.compression.fine_tuning.fake_quantization import FakeQuantizedGraph
 from pipeline.compression.fine_tuning.torch_graph import TorchGraph
 from pipeline.compression.passes.fine_tune import FineTune, FineTuningConfig
-from pipeline.compression.passes.graph_pass import PassResult
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.quantization.static_int8 import StaticInt8
 
@@ -28,11 +29,11 @@ class QuantizationAwareTraining(FineTune):
         super().__init__(context, config or _CONFIG)
         self._quantize = StaticInt8(context)
 
-    def read_graph(self, model: bytes) -> TorchGraph:
+    def read_graph(self, model: onnx.ModelProto) -> TorchGraph:
         """Return the body with fake quantization in each layer."""
-        return FakeQuantizedGraph(model)
+        return FakeQuantizedGraph(model.SerializeToString())
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
@@ -41,13 +42,13 @@ class QuantizationAwareTraining(FineTune):
         self._quantize.requires(model)
         super().requires(model)
 
-    def call(self, model: bytes) -> PassResult:
+    def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Fine-tune, calibrate and quantize."""
-        trained = super().call(model).model
+        trained = super().call(model)
         super().ensures(trained)
         return self._quantize.call(trained)
 
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:

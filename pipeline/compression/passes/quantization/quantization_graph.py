@@ -17,11 +17,11 @@ from pipeline.graphs.compose import normalize
 __all__ = ["matrix_layers", "prepare_quantization", "quantize_embeddings", "weighted_layers"]
 
 
-def prepare_quantization(model: bytes) -> onnx.ModelProto:
+def prepare_quantization(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return the graph as a quantizer takes it."""
     with tempfile.TemporaryDirectory() as folder:
         original, folded = Path(folder, "original.onnx"), Path(folder, "folded.onnx")
-        original.write_bytes(model)  # handed over in memory, the graph would come back without its weights
+        onnx.save_model(model, original)  # handed over in memory, the graph would come back without its weights
         quant_pre_process(original, folded, skip_symbolic_shape=True)
         graph = normalize(onnx.load(folded))  # a quantizer does not take a graph of two domains
     # The quantizer transposes Gemm's weights, and trips over their shapes where torch wrote them down.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import onnx
 from onnxruntime.quantization import TensorsData
 
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
+from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.quantization.calibration import Calibration, calibrate, sample_calibration_rows
 from pipeline.compression.passes.quantization.integer_layers import count_integer_layers, quantize_layers
@@ -77,34 +77,32 @@ class StaticInt8(GraphPass):
         self._context = context
         self._config = config or StaticInt8Config()
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
             NotApplicableError: No layer is left to quantize, or there is no row to calibrate on.
         """
-        if not self._candidates(onnx.load_from_string(model)):
+        if not self._candidates(model):
             raise NotApplicableError("there is no MatMul, Gemm or Conv with constant weights left to quantize")
         if not len(sample_calibration_rows(self._context, model)):
             raise NotApplicableError("there are no training rows to calibrate on that are predicted as finite numbers")
 
-    def call(self, model: bytes) -> PassResult:
+    def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Calibrate and quantize."""
         rows = sample_calibration_rows(self._context, model)
         graph = quantize_embeddings(prepare_quantization(model))
         ranges = calibrate(graph, rows, self._config.calibration)
-        quantized = quantize_layers(graph, ranges, self.choose_layers(graph, ranges, rows))
-        return PassResult(model=bytes(quantized.SerializeToString()))
+        return quantize_layers(graph, ranges, self.choose_layers(graph, ranges, rows))
 
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:
             CompressionError: No layer reads integers.
         """
-        graph = onnx.load_from_string(model)
-        onnx.checker.check_model(graph)
-        if not count_integer_layers(graph):
+        onnx.checker.check_model(model)
+        if not count_integer_layers(model):
             raise CompressionError("the quantized graph has no layer that reads integers")
 
     def choose_layers(self, graph: onnx.ModelProto, ranges: TensorsData, rows: TrainingRows) -> Sequence[str]:

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.compression.passes.pass_context import PassContext
-from pipeline.compression.passes.trees.ensemble_rows import check_rows, read_ensemble_rows
+from pipeline.compression.passes.trees.ensemble_rows import read_ensemble_rows
 from pipeline.compression.passes.trees.equal_subtrees import merge_equal_subtrees
-from pipeline.compression.passes.trees.tree_nodes import map_trees, read_trees
+from pipeline.compression.passes.trees.tree_nodes import read_trees
+from pipeline.compression.passes.trees.tree_pass import TreePass
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 from pipeline.graphs.lightgbm_trees import lightgbm_trees
 from pipeline.graphs.tree_ensemble import Trees
@@ -30,7 +30,7 @@ _LEARNING_RATE = 0.1
 Floats = npt.NDArray[np.float32]
 
 
-class DistillTrees(GraphPass):
+class DistillTrees(TreePass):
     """Boost a few trees in place of many.
 
     Args:
@@ -39,42 +39,37 @@ class DistillTrees(GraphPass):
     """
 
     def __init__(self, context: PassContext, *, count: int) -> None:
-        self._context = context
+        super().__init__(context)
         self._count = count
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
             NotApplicableError: There are no trees, not more than are asked for, or too few rows.
         """
-        for trees in read_trees(onnx.load_from_string(model)):
+        for trees in read_trees(model):
             if len(trees) <= self._count:
                 raise NotApplicableError(f"there are {len(trees)} trees, and {self._count} would replace them")
-        check_rows(self._context)
+        super().requires(model)
 
-    def call(self, model: bytes) -> PassResult:
-        """Replace every ensemble."""
-        graph = onnx.load_from_string(model)
+    def change(self, model: onnx.ModelProto, trees: Trees, features: str) -> Trees:
+        """Return boosted trees that learn the sums."""
+        values, sums = read_ensemble_rows(self._context, model, features, trees)
+        columns = np.arange(values.shape[1])
+        learned = [
+            self._learn(values, sums[:, target]).moved(features=columns, target=target)
+            for target in range(sums.shape[1])
+        ]
+        return merge_equal_subtrees(Trees.join(learned))
 
-        def distill(trees: Trees, features: str) -> Trees:
-            values, sums = read_ensemble_rows(self._context, graph, features, trees)
-            columns = np.arange(values.shape[1])
-            learned = [
-                self._learn(values, sums[:, target]).moved(features=columns, target=target)
-                for target in range(sums.shape[1])
-            ]
-            return merge_equal_subtrees(Trees.join(learned))
-
-        return PassResult(model=bytes(map_trees(graph, distill).SerializeToString()))
-
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:
             CompressionError: A sum has more trees than promised.
         """
-        for trees in read_trees(onnx.load_from_string(model)):
+        for trees in read_trees(model):
             if len(trees) > self._count * (int(trees.leaf_target.max()) + 1):
                 raise CompressionError(f"there are {len(trees)} trees")
 

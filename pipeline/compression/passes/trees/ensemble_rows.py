@@ -12,27 +12,13 @@ import onnx
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.trees.leaf_values import compute_sums
 from pipeline.compression.passes.trees.tree_nodes import compute_tensor
-from pipeline.contracts.errors import NotApplicableError
 from pipeline.graphs.tree_ensemble import Trees
 
-__all__ = ["check_rows", "name_ensemble", "read_ensemble_rows"]
+__all__ = ["name_ensemble", "read_ensemble_rows"]
 
-_MIN_ROWS = 32
 _MAX_ROWS = 20_000
 
 Floats = npt.NDArray[np.float32]
-
-
-def check_rows(context: PassContext) -> None:
-    """Check that there are training rows enough to fit leaves by.
-
-    Raises:
-        NotApplicableError: There are fewer than 32.
-    """
-    if len(context.rows) < _MIN_ROWS:
-        raise NotApplicableError(
-            f"fitting leaves needs {_MIN_ROWS} training rows at least, and there are {len(context.rows)}"
-        )
 
 
 def name_ensemble(features: str, trees: Trees) -> str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnx
 from onnx import AttributeProto, numpy_helper
 
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
+from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 from pipeline.graphs.tree_ensemble import find_tree_nodes
 
@@ -27,29 +27,28 @@ Ints = npt.NDArray[np.int64]
 class OrderTrees(GraphPass):
     """Order the splits and leaves of every TreeEnsemble node; predictions do not change by a bit."""
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
             NotApplicableError: The model has no trees.
         """
-        if not any(True for _ in find_tree_nodes(onnx.load_from_string(model).graph)):
+        if not any(True for _ in find_tree_nodes(model.graph)):
             raise NotApplicableError("the model has no trees")
 
-    def call(self, model: bytes) -> PassResult:
+    def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Order the trees."""
-        graph = onnx.load_from_string(model)
-        for node in find_tree_nodes(graph.graph):
+        for node in find_tree_nodes(model.graph):
             _reorder(node)
-        return PassResult(model=bytes(graph.SerializeToString()))
+        return model
 
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:
             CompressionError: A tree is not in preorder.
         """
-        for node in find_tree_nodes(onnx.load_from_string(model).graph):
+        for node in find_tree_nodes(model.graph):
             lists = _int_lists(node)
             splits = np.flatnonzero(lists[_TRUE_LEAF] == 0)
             if (lists[_TRUE][splits] != splits + 1).any():

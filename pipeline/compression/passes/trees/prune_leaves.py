@@ -17,13 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.compression.passes.pass_context import PassContext
-from pipeline.compression.passes.trees.ensemble_rows import check_rows, read_ensemble_rows
+from pipeline.compression.passes.trees.ensemble_rows import read_ensemble_rows
 from pipeline.compression.passes.trees.equal_subtrees import merge_equal_subtrees
 from pipeline.compression.passes.trees.leaf_values import count_visits, find_leaves, fit_leaves, own_leaves
-from pipeline.compression.passes.trees.tree_nodes import map_trees, read_trees
-from pipeline.contracts.errors import CompressionError
+from pipeline.compression.passes.trees.tree_pass import TreePass
 from pipeline.graphs.tree_ensemble import Trees
 
 __all__ = ["PruneLeaves"]
@@ -36,7 +34,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 
-class PruneLeaves(GraphPass):
+class PruneLeaves(TreePass):
     """Keep a share of an ensemble's leaves.
 
     Args:
@@ -45,42 +43,19 @@ class PruneLeaves(GraphPass):
     """
 
     def __init__(self, context: PassContext, *, ratio: float) -> None:
-        self._context = context
+        super().__init__(context)
         self._ratio = ratio
 
-    def requires(self, model: bytes) -> None:
-        """Check that the pass applies to the model.
-
-        Raises:
-            NotApplicableError: There are no trees, or too few rows.
-        """
-        read_trees(onnx.load_from_string(model))
-        check_rows(self._context)
-
-    def call(self, model: bytes) -> PassResult:
-        """Prune and fit every ensemble."""
-        graph = onnx.load_from_string(model)
-
-        def prune(trees: Trees, features: str) -> Trees:
-            values, sums = read_ensemble_rows(self._context, graph, features, trees)
-            owned, starts = own_leaves(trees)
-            count = max(_MIN_ROWS, _MAX_VISITS // len(owned))
-            visits = count_visits(find_leaves(owned, starts, values[:count]), starts)
-            pruned = merge_equal_subtrees(_prune(owned, visits, self._ratio))
-            if (pruned.roots < 0).any():  # no tree is left of a sum
-                return pruned
-            return merge_equal_subtrees(fit_leaves(pruned, values, sums))
-
-        return PassResult(model=bytes(map_trees(graph, prune).SerializeToString()))
-
-    def ensures(self, model: bytes) -> None:
-        """Check what the pass promises.
-
-        Raises:
-            CompressionError: A leaf is no finite number.
-        """
-        if not all(np.isfinite(trees.leaf_value).all() for trees in read_trees(onnx.load_from_string(model))):
-            raise CompressionError("a leaf is no finite number")
+    def change(self, model: onnx.ModelProto, trees: Trees, features: str) -> Trees:
+        """Return pruned trees, with fitted leaves."""
+        values, sums = read_ensemble_rows(self._context, model, features, trees)
+        owned, starts = own_leaves(trees)
+        count = max(_MIN_ROWS, _MAX_VISITS // len(owned))
+        visits = count_visits(find_leaves(owned, starts, values[:count]), starts)
+        pruned = merge_equal_subtrees(_prune(owned, visits, self._ratio))
+        if (pruned.roots < 0).any():  # no tree is left of a sum
+            return pruned
+        return merge_equal_subtrees(fit_leaves(pruned, values, sums))
 
 
 def _prune(trees: Trees, visits: Ints, ratio: float) -> Trees:

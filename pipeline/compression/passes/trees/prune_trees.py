@@ -18,14 +18,14 @@ from dataclasses import replace
 import numpy as np
 import onnx
 
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.trees.choose_trees import Choice, choose_by_place, choose_greedily, group_trees
-from pipeline.compression.passes.trees.ensemble_rows import check_rows, name_ensemble, read_ensemble_rows
+from pipeline.compression.passes.trees.ensemble_rows import name_ensemble, read_ensemble_rows
 from pipeline.compression.passes.trees.equal_subtrees import merge_equal_subtrees
 from pipeline.compression.passes.trees.leaf_values import fit_leaves, own_leaves
-from pipeline.compression.passes.trees.tree_nodes import map_trees, read_trees
-from pipeline.contracts.errors import CompressionError, NotApplicableError
+from pipeline.compression.passes.trees.tree_nodes import read_trees
+from pipeline.compression.passes.trees.tree_pass import TreePass
+from pipeline.contracts.errors import NotApplicableError
 from pipeline.graphs.tree_ensemble import Trees
 
 __all__ = ["PruneTrees"]
@@ -33,7 +33,7 @@ __all__ = ["PruneTrees"]
 _MIN_TREES = 4  # of a sum, that stay
 
 
-class PruneTrees(GraphPass):
+class PruneTrees(TreePass):
     """Keep one tree of ``step``.
 
     Args:
@@ -44,50 +44,36 @@ class PruneTrees(GraphPass):
     """
 
     def __init__(self, context: PassContext, *, step: int, choice: Choice = "greedy") -> None:
-        self._context = context
+        super().__init__(context)
         self._step = step
         self._choice = choice
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
             NotApplicableError: There are no trees, too few of them, or too few rows.
         """
-        ensembles = map(own_leaves, read_trees(onnx.load_from_string(model)))
+        ensembles = map(own_leaves, read_trees(model))
         fewest = min(int(np.bincount(group_trees(*ensemble)).min()) for ensemble in ensembles)
         if fewest < _MIN_TREES * self._step:
             raise NotApplicableError(
                 f"to keep one tree in {self._step}, {_MIN_TREES * self._step} trees are needed, and there are {fewest}"
             )
-        check_rows(self._context)
+        super().requires(model)
 
-    def call(self, model: bytes) -> PassResult:
-        """Prune and fit every ensemble."""
-        graph = onnx.load_from_string(model)
-
-        def prune(trees: Trees, features: str) -> Trees:
-            owned, starts = own_leaves(trees)
-            group = group_trees(owned, starts)
-            values, sums = read_ensemble_rows(self._context, graph, features, trees)
-            if self._choice == "greedy":
-                cache = self._context.cache.setdefault(f"pursuits of {name_ensemble(features, trees)}", {})
-                factor = choose_greedily(owned, group, self._step, values, cache)
-            else:
-                factor = choose_by_place(group, self._step, self._choice)
-            scale = np.repeat(factor, np.diff(starts))
-            remaining = replace(
-                owned, roots=owned.roots[factor != 0], leaf_value=(owned.leaf_value * scale).astype(np.float32)
-            )
-            return merge_equal_subtrees(fit_leaves(remaining.reached(), values, sums))
-
-        return PassResult(model=bytes(map_trees(graph, prune).SerializeToString()))
-
-    def ensures(self, model: bytes) -> None:
-        """Check what the pass promises.
-
-        Raises:
-            CompressionError: A leaf is no finite number.
-        """
-        if not all(np.isfinite(trees.leaf_value).all() for trees in read_trees(onnx.load_from_string(model))):
-            raise CompressionError("a leaf is not finite")
+    def change(self, model: onnx.ModelProto, trees: Trees, features: str) -> Trees:
+        """Return some of the trees, with fitted leaves."""
+        owned, starts = own_leaves(trees)
+        group = group_trees(owned, starts)
+        values, sums = read_ensemble_rows(self._context, model, features, trees)
+        if self._choice == "greedy":
+            cache = self._context.cache.setdefault(f"pursuits of {name_ensemble(features, trees)}", {})
+            factor = choose_greedily(owned, group, self._step, values, cache)
+        else:
+            factor = choose_by_place(group, self._step, self._choice)
+        scale = np.repeat(factor, np.diff(starts))
+        remaining = replace(
+            owned, roots=owned.roots[factor != 0], leaf_value=(owned.leaf_value * scale).astype(np.float32)
+        )
+        return merge_equal_subtrees(fit_leaves(remaining.reached(), values, sums))

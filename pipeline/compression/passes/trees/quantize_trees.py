@@ -18,11 +18,11 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.trees.equal_subtrees import merge_equal_subtrees
 from pipeline.compression.passes.trees.leaf_values import LeafValues, compute_sums
-from pipeline.compression.passes.trees.tree_nodes import compute_tensor, map_trees, read_trees
+from pipeline.compression.passes.trees.tree_nodes import compute_tensor, read_trees
+from pipeline.compression.passes.trees.tree_pass import TreePass
 from pipeline.contracts.errors import CompressionError
 from pipeline.graphs.codebooks import share_weights
 from pipeline.graphs.tree_ensemble import Trees
@@ -40,7 +40,7 @@ Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 
-class QuantizeTrees(GraphPass):
+class QuantizeTrees(TreePass):
     """Share thresholds and leaf values.
 
     Args:
@@ -49,37 +49,32 @@ class QuantizeTrees(GraphPass):
     """
 
     def __init__(self, context: PassContext, *, bits: int) -> None:
-        self._context = context
+        super().__init__(context)
         self._bits = bits
         self._max_thresholds = _MAX_THRESHOLDS[8 if bits <= _SHORT_BITS else 16]
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
             NotApplicableError: The model has no trees.
         """
-        read_trees(onnx.load_from_string(model))
+        read_trees(model)
 
-    def call(self, model: bytes) -> PassResult:
-        """Quantize every ensemble."""
-        graph = onnx.load_from_string(model)
+    def change(self, model: onnx.ModelProto, trees: Trees, features: str) -> Trees:
+        """Return the trees with shared thresholds and leaves."""
         rows = self._context.rows.sample(_MAX_ROWS, self._context.seed)
+        values = compute_tensor(model, features, rows) if len(rows) else None
+        shared = self._share_thresholds(trees, values)
+        return merge_equal_subtrees(self._share_leaves(shared, trees, values))
 
-        def quantize(trees: Trees, features: str) -> Trees:
-            values = compute_tensor(graph, features, rows) if len(rows) else None
-            shared = self._share_thresholds(trees, values)
-            return merge_equal_subtrees(self._share_leaves(shared, trees, values))
-
-        return PassResult(model=bytes(map_trees(graph, quantize).SerializeToString()))
-
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:
             CompressionError: A feature has more thresholds than promised.
         """
-        for trees in read_trees(onnx.load_from_string(model)):
+        for trees in read_trees(model):
             for feature in np.unique(trees.feature):
                 thresholds = np.unique(trees.threshold[trees.feature == feature])
                 if len(thresholds) > self._max_thresholds:

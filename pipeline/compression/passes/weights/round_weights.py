@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
+from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.weight_tensors import map_weights, read_weights
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 
@@ -30,31 +30,30 @@ class RoundWeights(GraphPass):
     def __init__(self, precision: Literal["fp16", "bf16"] = "fp16") -> None:
         self._precision = precision
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
             NotApplicableError: There are no weights, or one is beyond the range of the type.
         """
-        tensors = read_weights(onnx.load_from_string(model))
+        tensors = read_weights(model)
         if not tensors:
             raise NotApplicableError("there are no float weights to round")
         largest = float(np.max([np.abs(weights).max() for weights in tensors]))  # NaN where one is
         if not largest <= _MAX[self._precision]:
             raise NotApplicableError(f"a weight of {largest:.3g} is beyond the range of {self._precision}")
 
-    def call(self, model: bytes) -> PassResult:
+    def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Round the weights."""
-        rounded = map_weights(onnx.load_from_string(model), self._round)
-        return PassResult(model=bytes(rounded.SerializeToString()))
+        return map_weights(model, self._round)
 
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:
             CompressionError: A weight has more bits than the type.
         """
-        tensors = read_weights(onnx.load_from_string(model))
+        tensors = read_weights(model)
         if not all(np.array_equal(weights, self._round(weights)) for weights in tensors):
             raise CompressionError(f"a weight is no {self._precision} value")
 

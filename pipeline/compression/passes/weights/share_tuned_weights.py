@@ -35,14 +35,14 @@ class ShareTunedWeights(FineTune):
         """Return the sharing."""
         return SharedValues(weights, bits=self._bits)
 
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:
             CompressionError: A matrix has more values, or a weight is not finite.
         """
         super().ensures(model)
-        weights = [tensor for tensor in read_weights(onnx.load_from_string(model)) if tensor.ndim > 1]
+        weights = [tensor for tensor in read_weights(model) if tensor.ndim > 1]
         counts = value_counts({str(index): tensor.size for index, tensor in enumerate(weights)}, self._bits)
         for tensor, count in zip(weights, counts.values(), strict=True):
             if (distinct := len(np.unique(tensor))) > count:

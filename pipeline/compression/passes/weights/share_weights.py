@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.compression.passes.graph_pass import GraphPass, PassResult
+from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.weight_tensors import map_weights, read_weights
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 from pipeline.graphs.codebooks import share_weights
@@ -29,25 +29,24 @@ class ShareWeights(GraphPass):
     def __init__(self, bits: int) -> None:
         self._values = 2**bits
 
-    def requires(self, model: bytes) -> None:
+    def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
 
         Raises:
             NotApplicableError: There are no float weights.
         """
-        if not read_weights(onnx.load_from_string(model)):
+        if not read_weights(model):
             raise NotApplicableError("there are no float weights to share")
 
-    def call(self, model: bytes) -> PassResult:
+    def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Share the weights."""
-        shared = map_weights(onnx.load_from_string(model), lambda weights: share_weights(weights, self._values))
-        return PassResult(model=bytes(shared.SerializeToString()))
+        return map_weights(model, lambda weights: share_weights(weights, self._values))
 
-    def ensures(self, model: bytes) -> None:
+    def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:
             CompressionError: A tensor has more values than promised.
         """
-        if any(len(np.unique(weights)) > self._values for weights in read_weights(onnx.load_from_string(model))):
+        if any(len(np.unique(weights)) > self._values for weights in read_weights(model)):
             raise CompressionError(f"a tensor has more than {self._values} values")
