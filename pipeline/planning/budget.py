@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Skipped
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.planning.estimates import DOLLARS_AN_HOUR, ESTIMATE_TOLERANCE, START_MINUTES
-from pipeline.planning.jobs import PlannedCandidate, fits_one_job
+from pipeline.planning.estimates import DOLLARS_AN_HOUR, ESTIMATE_TOLERANCE, start_dollars
+from pipeline.planning.jobs import PlannedCandidate, fits_one_job, sum_seconds
 
 __all__ = ["within_dollars"]
 
@@ -40,11 +39,11 @@ def within_dollars(
     candidates, skipped = list(planned), list[Skipped]()
     while len(candidates) > 1 and spec.algorithms is None and not _pays(limit, candidates, dataset, spec):
         start, training = _dollars(candidates, dataset, spec)
-        costliest = max(candidates, key=lambda planned_candidate: planned_candidate.seconds or 0.0)
+        costliest = max(candidates, key=_seconds)
         candidates.remove(costliest)
         reason = f"with it, the run is estimated at ${start + training:.2g}, and limits.dollars is {limit:g}"
         skipped.append(Skipped(algorithm=costliest.candidate.algorithm, reason=reason))
-    quickest = min(candidates, key=lambda planned_candidate: planned_candidate.seconds or 0.0)
+    quickest = min(candidates, key=_seconds)
     if not _pays(limit, [quickest], dataset, spec):
         start, training = _dollars([quickest], dataset, spec)
         raise InvalidJobSpecError(
@@ -52,6 +51,10 @@ def within_dollars(
             f"candidate, is estimated at ${start + training:.2g}: at least that much is expected"
         )
     return candidates, skipped
+
+
+def _seconds(planned: PlannedCandidate) -> float:
+    return planned.seconds or 0.0
 
 
 def _pays(limit: float, planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> bool:
@@ -62,7 +65,7 @@ def _pays(limit: float, planned: Sequence[PlannedCandidate], dataset: Dataset, s
 def _dollars(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> tuple[float, float]:
     """Return the dollars of a machine's start and of all training in one job; a user's code has a job of its own."""
     queue = "fargate" if fits_one_job(planned, dataset, spec) else "cpu"
-    code_queues = ["code"] if any(candidate.queue == "code" for candidate in planned) else []
-    minutes = math.fsum(candidate.seconds or 0.0 for candidate in planned) / 60
-    start = math.fsum(DOLLARS_AN_HOUR[name] / 60 * START_MINUTES[name] for name in [queue, *code_queues])
+    has_code = any(candidate.queue == "code" for candidate in planned)
+    minutes = sum_seconds(planned) / 60
+    start = start_dollars(queue) + has_code * start_dollars("code")
     return start, minutes * DOLLARS_AN_HOUR[queue] / 60

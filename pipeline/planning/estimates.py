@@ -6,7 +6,6 @@ Estimates are good to a factor of three; only what is beyond its limit by more t
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Cost
 from pipeline.contracts.records.dataset import Dataset, can_bag
@@ -25,6 +24,7 @@ __all__ = [
     "latency_of",
     "minutes_for",
     "seconds_of",
+    "start_dollars",
 ]
 
 ESTIMATE_TOLERANCE = 3.0
@@ -41,26 +41,19 @@ _MANY_COLUMNS = 100
 _MICROSECONDS_PER_COLUMN = 0.9  # 1.7 ms for 2,000 inputs, measured 2026-11-30 on one thread of a 2-core EPYC
 
 
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    rows: int
-    columns: int
-    classes: int
-    has_images: bool
-
-
-def seconds_of(declared: AlgorithmSpec, dataset: Dataset, trials: Trials | None, trainings: int = 1) -> float | None:
-    """Estimate the seconds of training on one thread, including a search; None: unknown.
+def seconds_of(declared: AlgorithmSpec, dataset: Dataset, spec: JobSpec, trials: Trials | None = None) -> float | None:
+    """Estimate the seconds of training on one thread, including folds and a search; None: unknown.
 
     Args:
         declared: The algorithm.
         dataset: The data set.
+        spec: Its folds.
         trials: Its search.
-        trainings: As count_trainings has them.
     """
     if declared.cost is None:
         return None
-    return _targets(dataset) * _single_training(declared.cost, _shape(dataset)) * (trainings + _trainings(trials))
+    trainings = count_trainings(declared, dataset, spec) + _trainings(trials)
+    return _targets(dataset) * _single_training(declared.cost, dataset) * trainings
 
 
 def bytes_of(declared: AlgorithmSpec, dataset: Dataset) -> float | None:
@@ -68,8 +61,7 @@ def bytes_of(declared: AlgorithmSpec, dataset: Dataset) -> float | None:
     cost = declared.cost
     if cost is None:
         return None
-    shape = _shape(dataset)
-    grown = cost.bytes + cost.bytes_per_row * shape.rows * _each_class(cost, shape)
+    grown = cost.bytes + cost.bytes_per_row * dataset.rows.train * _each_class(cost, dataset)
     return _targets(dataset) * min(grown, cost.most_bytes or math.inf)
 
 
@@ -91,11 +83,15 @@ def minutes_for(limits: Limits, queues: list[str], *, has_ensemble: bool = False
     if limits.dollars is None or not queues:
         return limits.minutes
     a_minute = sum(DOLLARS_AN_HOUR[queue] for queue in queues) / 60
-    starts = sum(DOLLARS_AN_HOUR[queue] / 60 * START_MINUTES[queue] for queue in queues)
     if has_ensemble:
         a_minute += ENSEMBLE_SHARE * DOLLARS_AN_HOUR["cpu"] / 60
-        starts += DOLLARS_AN_HOUR["cpu"] / 60 * START_MINUTES["cpu"]
+    starts = sum(map(start_dollars, [*queues, *["cpu"] * has_ensemble]))
     return min(limits.minutes, max(0.0, (limits.dollars - starts) / a_minute))
+
+
+def start_dollars(queue: str) -> float:
+    """Return the dollars of a machine from the submission of a job until it runs."""
+    return DOLLARS_AN_HOUR[queue] / 60 * START_MINUTES[queue]
 
 
 def count_trainings(declared: AlgorithmSpec, dataset: Dataset, spec: JobSpec) -> int:
@@ -109,20 +105,24 @@ def count_trainings(declared: AlgorithmSpec, dataset: Dataset, spec: JobSpec) ->
 
 def cells_of(dataset: Dataset) -> int:
     """Return training rows times columns; every pixel and channel of an image is a column."""
-    shape = _shape(dataset)
-    return shape.rows * max(1, shape.columns)
+    return dataset.rows.train * _columns(dataset)
 
 
-def _single_training(cost: Cost, shape: _Shape) -> float:
-    columns: float = max(1, shape.columns)
-    if not shape.has_images and columns > _MANY_COLUMNS:
+def _columns(dataset: Dataset) -> int:
+    return max(1, sum(math.prod(column.shape) for column in dataset.columns))  # an image has many, all else has one
+
+
+def _single_training(cost: Cost, dataset: Dataset) -> float:
+    columns: float = _columns(dataset)
+    if columns > _MANY_COLUMNS and all(column.kind != "image" for column in dataset.columns):
         columns = _MANY_COLUMNS * math.sqrt(columns / _MANY_COLUMNS)
-    cells = shape.rows * columns / 1e6
-    return cost.seconds + cost.seconds_per_million_cells * cells * _each_class(cost, shape)
+    cells = dataset.rows.train * columns / 1e6
+    return cost.seconds + cost.seconds_per_million_cells * cells * _each_class(cost, dataset)
 
 
-def _each_class(cost: Cost, shape: _Shape) -> int:
-    return shape.classes if cost.each_class and shape.classes > 2 else 1
+def _each_class(cost: Cost, dataset: Dataset) -> int:
+    is_repeated = cost.each_class and len(dataset.classes) > 2 and not dataset.is_multilabel
+    return len(dataset.classes) if is_repeated else 1
 
 
 def _trainings(trials: Trials | None) -> float:
@@ -130,7 +130,7 @@ def _trainings(trials: Trials | None) -> float:
     if trials is None:
         return 0
     if trials.method == "grid":
-        count: float = math.prod(3 if not isinstance(among, tuple) else len(among) for among in trials.space.values())
+        count: float = math.prod(len(among) if isinstance(among, tuple) else 3 for among in trials.space.values())
     elif trials.method == "halving":
         count = 1 + math.log(max(1, trials.trials), 3)  # each rung costs about as much as one training
     else:
@@ -141,13 +141,3 @@ def _trainings(trials: Trials | None) -> float:
 def _targets(dataset: Dataset) -> int:
     """Return the number of targets, each of which is trained separately."""
     return max(1, len(dataset.targets))
-
-
-def _shape(dataset: Dataset) -> _Shape:
-    columns = sum(math.prod(column.shape) for column in dataset.columns)  # an image has many, all else has one
-    return _Shape(
-        rows=dataset.rows.train,
-        columns=columns,
-        classes=2 if dataset.is_multilabel else len(dataset.classes),
-        has_images=any(column.kind == "image" for column in dataset.columns),
-    )

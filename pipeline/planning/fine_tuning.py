@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.contracts.algorithms.catalog import catalog
@@ -15,6 +14,7 @@ from pipeline.contracts.spec.job_spec import JobSpec, Training
 __all__ = ["align_columns_to_base", "plan_with_base", "restrict_to_base_algorithm"]
 
 _NUMBERS = {"numeric", "boolean"}
+_WITHOUT_BASE = {"base_model": "", "freeze": False}
 # What a network learns by; its other settings are what it is built by, which its weights fit.
 _LEARNING = frozenset(Training.model_fields) - {"hidden"} | {"privacy_epsilon", "privacy_delta", "privacy_norm"}
 
@@ -43,22 +43,17 @@ def align_columns_to_base(dataset: Dataset, base: Base) -> Dataset:
         for column in columns
         if (count := len(set(column_by_name[column.name].vocabulary) - set(column.vocabulary)))
     )
+    coarse = tuple(
+        f"column '{column.name}': the base model {base.version} reads it as float32, which is coarser than its values"
+        for column in columns
+        if column_by_name[column.name].is_wide and not column.is_wide
+    )
     return dataset.model_copy(
         update={
             "columns": columns,
             "left_out": (*dataset.left_out, *spare),
-            "warnings": (*dataset.warnings, *unknown, *_coarse(column_by_name, columns, base)),
+            "warnings": (*dataset.warnings, *unknown, *coarse),
         }
-    )
-
-
-def _coarse(
-    column_by_name: Mapping[str, ColumnProfile], columns: Sequence[ColumnProfile], base: Base
-) -> tuple[str, ...]:
-    return tuple(
-        f"column '{column.name}': the base model {base.version} reads it as float32, which is coarser than its values"
-        for column in columns
-        if column_by_name[column.name].is_wide and not column.is_wide
     )
 
 
@@ -78,13 +73,11 @@ def plan_with_base(plan: Plan, base: Base) -> Plan:
             f"training.base_model: {base.version} is a model.py, whose network is its own code: a network of the "
             "catalog is expected"
         )
-    if not catalog()[base.algorithm].is_network or base.algorithm not in {
-        candidate.algorithm for candidate in plan.candidates
-    }:
-        names = ", ".join(sorted({candidate.algorithm for candidate in plan.candidates}))
+    algorithms = {candidate.algorithm for candidate in plan.candidates}
+    if not catalog()[base.algorithm].is_network or base.algorithm not in algorithms:
         raise InvalidJobSpecError(
-            f"training.base_model: {base.version} is a {base.algorithm}, no such network is trained here ({names}): "
-            "algorithms with it, or none, are expected"
+            f"training.base_model: {base.version} is a {base.algorithm}, no such network is trained here "
+            f"({', '.join(sorted(algorithms))}): algorithms with it, or none, are expected"
         )
     candidates = tuple(
         _of_base(candidate, base) if candidate.algorithm == base.algorithm else _alone(candidate)
@@ -106,9 +99,8 @@ def _of_base(candidate: Candidate, base: Base) -> Candidate:
 
 
 def _alone(candidate: Candidate) -> Candidate:
-    without = {"base_model": "", "freeze": False}
-    settings = {name: without.get(name, value) for name, value in candidate.settings.items()}
-    return candidate.model_copy(update={"settings": settings})
+    without = {name: value for name, value in _WITHOUT_BASE.items() if name in candidate.settings}
+    return candidate.model_copy(update={"settings": candidate.settings | without})
 
 
 def _as_read(own_column: ColumnProfile | None, column: ColumnProfile, dataset: Dataset, base: Base) -> ColumnProfile:

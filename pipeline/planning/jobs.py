@@ -25,6 +25,7 @@ __all__ = [
     "gpu_pays",
     "pack_jobs",
     "plan_ensemble",
+    "sum_seconds",
 ]
 
 # A plan is small up to both: of all its candidates on one thread, their folds included, and of the training rows.
@@ -50,10 +51,20 @@ class PlannedCandidate:
     queue: str
     seconds: float | None
 
+    @property
+    def name(self) -> str:
+        """Name of the candidate."""
+        return self.candidate.name
 
-def gpu_pays(seconds: Iterable[float | None], spec: JobSpec) -> bool:
-    """Return whether networks of so many seconds on one thread are worth GPU machines; several nodes were asked for."""
-    return spec.training.parallel.nodes > 1 or math.fsum(estimate or 0 for estimate in seconds) >= _GPU_PAYS_SECONDS
+
+def sum_seconds(planned: Iterable[PlannedCandidate]) -> float:
+    """Return the estimated seconds of several candidates; an unknown estimate counts as 0."""
+    return math.fsum(member.seconds or 0.0 for member in planned)
+
+
+def gpu_pays(networks: Iterable[PlannedCandidate], spec: JobSpec) -> bool:
+    """Return whether networks are worth GPU machines: they take long, or several nodes were asked for."""
+    return spec.training.parallel.nodes > 1 or sum_seconds(networks) >= _GPU_PAYS_SECONDS
 
 
 def fits_one_job(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> bool:
@@ -62,13 +73,11 @@ def fits_one_job(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: Jo
     A user's code needs a machine of ours to be isolated on, several nodes need their network, and what nobody can
     estimate may be large.
     """
-    seconds = [planned_candidate.seconds for planned_candidate in planned if planned_candidate.seconds is not None]
     return (
-        len(seconds) == len(planned)
-        and math.fsum(seconds) <= ONE_JOB_SECONDS
+        all(member.seconds is not None and member.queue != "code" for member in planned)
+        and sum_seconds(planned) <= ONE_JOB_SECONDS
         and cells_of(dataset) <= ONE_JOB_CELLS
         and spec.training.parallel.nodes == 1
-        and all(planned_candidate.queue != "code" for planned_candidate in planned)
     )
 
 
@@ -104,13 +113,11 @@ def pack_jobs(
     """Return the jobs, and notes of what the limits made of them. ``has_ensemble``: a job more shares
     ``limits.dollars``.
     """
-    cpu = [planned_candidate for planned_candidate in planned if planned_candidate.queue == "cpu"]
-    gpu = [planned_candidate for planned_candidate in planned if planned_candidate.queue == "gpu"]
-    code = [planned_candidate for planned_candidate in planned if planned_candidate.queue == "code"]
+    cpu, gpu, code = ([member for member in planned if member.queue == queue] for queue in ("cpu", "gpu", "code"))
     networks: list[PlannedCandidate] = []
-    if not gpu_pays((planned_candidate.seconds for planned_candidate in gpu), spec):
-        networks, gpu = [replace(planned_candidate, queue="cpu") for planned_candidate in gpu], []
-    if one_job or spec.limits.dollars is not None or not _have_a_job(networks):
+    if not gpu_pays(gpu, spec):
+        networks, gpu = [replace(member, queue="cpu") for member in gpu], []
+    if one_job or spec.limits.dollars is not None or sum_seconds(networks) < _OWN_JOB_SECONDS:
         cpu, networks = _in_order(planned, [*cpu, *networks]), []
     notes: list[str] = []
     nodes = spec.training.parallel.nodes
@@ -137,27 +144,22 @@ def pack_jobs(
     ]
     # Of private training each would spend its epsilon anew.
     auditions = not spec.algorithms and rows >= _SCREENING_MIN_ROWS and not spec.training.privacy
-    seconds = {planned_candidate.candidate.name: planned_candidate.seconds or 0 for planned_candidate in planned}
 
     def rows_of(job: TrainingJob) -> int:
-        short = 2 * math.fsum(seconds[name] for name in job.candidates) > 60 * minutes
+        short = 2 * sum_seconds(member for member in planned if member.name in job.candidates) > 60 * minutes
         return _AUDITION_ROWS if auditions and len(job.candidates) >= _AUDITION_FROM - short else 0
 
     timed = [job.model_copy(update={"minutes": minutes, "audition_rows": rows_of(job)}) for job in jobs]
     return tuple(job for job in timed if job.candidates), tuple(notes)
 
 
-def _have_a_job(networks: Sequence[PlannedCandidate]) -> bool:
-    return math.fsum(planned_candidate.seconds or 0 for planned_candidate in networks) >= _OWN_JOB_SECONDS
-
-
 def _in_order(planned: Sequence[PlannedCandidate], some: Sequence[PlannedCandidate]) -> list[PlannedCandidate]:
-    order = [planned_candidate.candidate.name for planned_candidate in planned]
-    return sorted(some, key=lambda planned_candidate: order.index(planned_candidate.candidate.name))
+    order = [member.name for member in planned]
+    return sorted(some, key=lambda member: order.index(member.name))
 
 
 def _job(name: str, queue: str, planned: Sequence[PlannedCandidate], nodes: int = 1) -> TrainingJob:
-    names = tuple(planned_candidate.candidate.name for planned_candidate in planned)
+    names = tuple(member.name for member in planned)
     return TrainingJob.model_validate({"name": name, "queue": queue, "candidates": names, "nodes": nodes})
 
 
@@ -170,10 +172,9 @@ def _minutes(spec: JobSpec, *groups: Sequence[PlannedCandidate], has_ensemble: b
 
 def _balance(planned: Sequence[PlannedCandidate]) -> list[list[PlannedCandidate]]:
     """Distribute candidates over jobs, the longest first, each to the job with the least to do (Graham 1969)."""
-    seconds = math.fsum(candidate.seconds or 0 for candidate in planned)
-    count = max(1, min(_MAX_CPU_JOBS, len(planned), math.ceil(seconds / _MIN_SECONDS_PER_JOB)))
+    count = max(1, min(_MAX_CPU_JOBS, len(planned), math.ceil(sum_seconds(planned) / _MIN_SECONDS_PER_JOB)))
     groups: list[list[PlannedCandidate]] = [[] for _ in range(count)]
     for candidate in sorted(planned, key=lambda candidate: candidate.seconds or 0, reverse=True):
-        min(groups, key=lambda group: math.fsum(member.seconds or 0 for member in group)).append(candidate)
+        min(groups, key=sum_seconds).append(candidate)
     order = list(planned)
     return sorted((sorted(group, key=order.index) for group in groups), key=lambda g: order.index(g[0]) if g else 0)

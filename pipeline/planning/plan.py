@@ -8,19 +8,18 @@ from dataclasses import replace
 from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import Dataset
-from pipeline.contracts.records.plan import Candidate, Plan, Skipped, TrainingJob, Trials
+from pipeline.contracts.records.plan import BROUGHT, Candidate, Plan, Skipped, TrainingJob, Trials
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import check_metric, check_positive_class, choose_metric
 from pipeline.contracts.spec.thresholds import check_threshold, threshold_rule
 from pipeline.planning.budget import within_dollars
-from pipeline.planning.estimates import count_trainings, seconds_of
 from pipeline.planning.jobs import PlannedCandidate, fits_one_job, pack_jobs, plan_ensemble
 from pipeline.planning.rules import Case, exceeds_limits_because, ineligible_because
 from pipeline.planning.run_estimate import estimate_run
 from pipeline.planning.settings import check_training, deprecated_notes, settings_of, unread
 from pipeline.planning.trials import check_search, notes_of, trials_of
 
-__all__ = ["plan"]
+__all__ = ["plan", "plan_brought_model"]
 
 
 def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
@@ -45,7 +44,7 @@ def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
     check_training(spec.training, dataset)
     cases, skipped = _fitting(dataset, spec, runs_code=runs_code)
     affordable, beyond, notes = _within_limits(cases)
-    planned, too_dear = within_dollars([_planned(case, spec) for case in affordable], dataset, spec)
+    planned, too_dear = within_dollars([_planned(case) for case in affordable], dataset, spec)
     one_job = fits_one_job(planned, dataset, spec)
     has_ensemble = plan_ensemble(planned, dataset, spec, None) is not None
     jobs, of_jobs = pack_jobs(
@@ -70,6 +69,16 @@ def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
         seed=spec.seed,
     )
     return complete.model_copy(update={"estimate": estimate_run(complete, dataset, spec)})
+
+
+def plan_brought_model(spec: JobSpec) -> Plan:
+    """Return the plan of a model that was trained elsewhere: its one job checks and compresses the uploaded file.
+
+    The job replaces the metric, which the file's outputs decide.
+    """
+    candidate = Candidate(name=BROUGHT, algorithm=BROUGHT, reason="it is served as it was uploaded")
+    job = TrainingJob(name="check", queue="cpu", candidates=(BROUGHT,))
+    return Plan(metric=spec.metric or "accuracy", candidates=(candidate,), jobs=(job,), one_job=True, seed=spec.seed)
 
 
 def _imbalance_notes(dataset: Dataset, spec: JobSpec, metric: str) -> tuple[str, ...]:
@@ -118,32 +127,18 @@ def _fitting(dataset: Dataset, spec: JobSpec, *, runs_code: bool) -> tuple[list[
         for name, declared in catalog().items()
         if dataset.task in declared.tasks and (dataset.code_sha256 or not declared.has_user_code)
     ]
-    algorithms = [catalog()[name] for name in dict.fromkeys(spec.algorithms or of_the_task)]
-    is_named = spec.algorithms is not None
     cases = [
-        Case(
-            declared=algorithm,
-            dataset=dataset,
-            is_named=is_named,
-            limits=spec.limits,
-            minutes=spec.limits.minutes,
-            training=spec.training,
-            trainings=count_trainings(algorithm, dataset, spec),
-            runs_code=runs_code,
-        )
-        for algorithm in algorithms
+        Case(declared=catalog()[name], dataset=dataset, spec=spec, runs_code=runs_code)
+        for name in dict.fromkeys(spec.algorithms or of_the_task)
     ]
     reasons = {case.declared.name: ineligible_because(case) for case in cases}
     skipped = [Skipped(algorithm=name, reason=why) for name, why in reasons.items() if why]
     fitting = [case for case in cases if reasons[case.declared.name] is None]
     if not fitting:
-        reasons_text = "; ".join(
-            f"{skipped_algorithm.algorithm}: {skipped_algorithm.reason}" for skipped_algorithm in skipped
-        )
-        raise InvalidJobSpecError(f"none of the algorithms fits this data set ({reasons_text})")
+        explanation = "; ".join(f"{name}: {why}" for name, why in reasons.items())
+        raise InvalidJobSpecError(f"none of the algorithms fits this data set ({explanation})")
     check_search(spec, [case.declared for case in fitting], dataset.task)
-    cases = [replace(case, trials=trials_of(case.declared, spec, dataset.task)) for case in fitting]
-    return cases, skipped
+    return [replace(case, trials=trials_of(case.declared, spec, dataset.task)) for case in fitting], skipped
 
 
 def _within_limits(cases: list[Case]) -> tuple[list[Case], list[Skipped], list[str]]:
@@ -161,14 +156,23 @@ def _within_limits(cases: list[Case]) -> tuple[list[Case], list[Skipped], list[s
 
 
 def _estimated(case: Case) -> float:
-    seconds = seconds_of(case.declared, case.dataset, case.trials, case.trainings)
-    return math.inf if seconds is None else seconds
+    return math.inf if case.seconds is None else case.seconds
 
 
-def _planned(case: Case, spec: JobSpec) -> PlannedCandidate:
-    seconds = seconds_of(case.declared, case.dataset, case.trials, case.trainings)
-    queue = "code" if case.declared.has_user_code else case.declared.queue
-    return PlannedCandidate(candidate=_candidate(case, spec), queue=queue, seconds=seconds)
+def _planned(case: Case) -> PlannedCandidate:
+    declared = case.declared
+    reason = declared.strengths if case.trials is None else f"{declared.strengths}; {_searched(case.trials)}"
+    return PlannedCandidate(
+        candidate=Candidate(
+            name=declared.name,
+            algorithm=declared.name,
+            settings=settings_of(case),
+            reason=reason,
+            trials=case.trials,
+        ),
+        queue="code" if declared.has_user_code else declared.queue,
+        seconds=case.seconds,
+    )
 
 
 def _with_time_share(candidate: Candidate, jobs: tuple[TrainingJob, ...]) -> Candidate:
@@ -178,12 +182,6 @@ def _with_time_share(candidate: Candidate, jobs: tuple[TrainingJob, ...]) -> Can
     (job,) = (job for job in jobs if candidate.name in job.candidates)
     left = len(job.candidates) - job.candidates.index(candidate.name)
     return candidate.model_copy(update={"trials": candidate.trials.model_copy(update={"share": 1 / left})})
-
-
-def _candidate(case: Case, spec: JobSpec) -> Candidate:
-    declared, settings = case.declared, settings_of(case, spec)
-    reason = declared.strengths if case.trials is None else f"{declared.strengths}; {_searched(case.trials)}"
-    return Candidate(name=declared.name, algorithm=declared.name, settings=settings, reason=reason, trials=case.trials)
 
 
 def _searched(trials: Trials) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pipeline.contracts.algorithms.spec import AlgorithmSpec, Input
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Trials
-from pipeline.contracts.spec.job_spec import Limits, Training
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.planning.estimates import ESTIMATE_TOLERANCE, bytes_of, cells_of, latency_of, seconds_of
 
 __all__ = ["CODE_REFUSED", "Case", "exceeds_limits_because", "ineligible_because"]
@@ -22,17 +22,31 @@ _WORDS: dict[Input, str] = {"num": "numbers", "cat": "categories", "text": "text
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One algorithm before one data set. ``is_named``: it was named in ``algorithms``."""
+    """One algorithm before one data set.
+
+    Attributes:
+        declared: The algorithm.
+        dataset: The data set.
+        spec: Limits, settings of the training, and the named algorithms.
+        runs_code: Whether this deployment runs a user's code.
+        trials: Search of its settings; None: there is none.
+    """
 
     declared: AlgorithmSpec
     dataset: Dataset
-    is_named: bool
-    limits: Limits
-    minutes: float  # of its job
+    spec: JobSpec
+    runs_code: bool = True
     trials: Trials | None = None
-    training: Training = field(default_factory=Training)
-    trainings: int = 1  # of the candidate: the folds of its bag
-    runs_code: bool = True  # whether this deployment runs a user's code
+
+    @property
+    def is_named(self) -> bool:
+        """Whether ``algorithms`` of the spec names it."""
+        return self.spec.algorithms is not None
+
+    @property
+    def seconds(self) -> float | None:
+        """Estimated seconds of its training on one thread; None: unknown."""
+        return seconds_of(self.declared, self.dataset, self.spec, self.trials)
 
     @property
     def rows(self) -> int:
@@ -80,7 +94,7 @@ def _other_task(case: Case) -> str | None:
 
 
 def _not_private(case: Case) -> str | None:
-    if case.training.privacy is None:
+    if case.spec.training.privacy is None:
         return None
     if not case.declared.is_network:
         return "training.privacy is set, and it cannot be trained privately"
@@ -91,7 +105,7 @@ def _not_private(case: Case) -> str | None:
 
 
 def _no_intervals(case: Case) -> str | None:
-    has_quantiles = case.training.quantiles or case.training.loss == "quantile"
+    has_quantiles = case.spec.training.quantiles or case.spec.training.loss == "quantile"
     if not has_quantiles or case.declared.is_network or case.is_named or case.dataset.task != "regression":
         return None
     return "quantiles are set, and it does not predict them"
@@ -145,24 +159,24 @@ def _too_many_weights(case: Case) -> str | None:
 
 
 def _file_too_large(case: Case) -> str | None:
-    maximum, about = case.limits.max_bytes, bytes_of(case.declared, case.dataset)
+    maximum, about = case.spec.limits.max_bytes, bytes_of(case.declared, case.dataset)
     if maximum is None or about is None or about <= ESTIMATE_TOLERANCE * maximum:
         return None
     return f"its file is estimated at {about:,.0f} bytes; limits.max_bytes is {maximum:,}"
 
 
 def _too_slow_to_answer(case: Case) -> str | None:
-    maximum, about = case.limits.max_latency_us, latency_of(case.declared, case.dataset)
+    maximum, about = case.spec.limits.max_latency_us, latency_of(case.declared, case.dataset)
     if maximum is None or about is None or about <= ESTIMATE_TOLERANCE * maximum:
         return None
     return f"one row is estimated to take {about:.0f} us; limits.max_latency_us is {maximum:g}"
 
 
 def _too_long_to_train(case: Case) -> str | None:
-    about = seconds_of(case.declared, case.dataset, case.trials, case.trainings)
-    if about is None or about <= ESTIMATE_TOLERANCE * 60 * case.minutes:
+    about, minutes = case.seconds, case.spec.limits.minutes
+    if about is None or about <= ESTIMATE_TOLERANCE * 60 * minutes:
         return None
-    return f"its training is estimated at {about / 60:.3g} minutes; its job has {case.minutes:.3g}"
+    return f"its training is estimated at {about / 60:.3g} minutes; its job has {minutes:.3g}"
 
 
 _Rule = Callable[[Case], str | None]

@@ -11,7 +11,7 @@ from pipeline.contracts.records.estimate import Estimate
 from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.contracts.records.plan import Plan, TrainingJob
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, count_trainings, seconds_of
+from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, seconds_of
 
 __all__ = ["costs_of", "estimate_run"]
 
@@ -53,12 +53,9 @@ def costs_of(outcomes: Sequence[JobOutcome], plan: Plan) -> list[float]:
 
 def _training_minutes(job: TrainingJob, plan: Plan, dataset: Dataset, spec: JobSpec) -> float:
     """Return the minutes that a job trains, which its limit bounds."""
-    candidates = [candidate for candidate in plan.candidates if candidate.name in job.candidates]
-    declared = {candidate.name: catalog()[candidate.algorithm] for candidate in candidates}
     seconds = math.fsum(
-        seconds_of(spec_of_candidate, dataset, candidate.trials, count_trainings(spec_of_candidate, dataset, spec))
-        or 0.0
-        for candidate in candidates
-        for spec_of_candidate in [declared[candidate.name]]
+        seconds_of(catalog()[candidate.algorithm], dataset, spec, candidate.trials) or 0.0
+        for candidate in plan.candidates
+        if candidate.name in job.candidates
     )
     return min(seconds / 60, job.minutes or spec.limits.minutes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import get_args
 
 from pipeline.contracts.algorithms.hyperparameter import Hyperparameter, Setting, Settings
@@ -28,27 +27,25 @@ __all__ = [
 _CLASSIFICATION_LOSSES = ("cross_entropy", "focal")
 _SHARED = frozenset(Training.model_fields)  # settings that `training` sets for all networks
 # An algorithm's own rate is one for adamw, with which these would hardly move, or be thrown about.
-_OPTIMIZER_LEARNING_RATES: Mapping[str, float] = MappingProxyType(
-    {
-        "gd": 0.3,
-        "normalized_gd": 0.1,
-        "sgd": 0.1,
-        "momentum": 0.02,
-        "nesterov": 0.02,
-        "adagrad": 0.02,
-        "adadelta": 1.0,
-        "muon": 0.01,
-    }
-)
+_OPTIMIZER_LEARNING_RATES: Mapping[str, float] = {
+    "gd": 0.3,
+    "normalized_gd": 0.1,
+    "sgd": 0.1,
+    "momentum": 0.02,
+    "nesterov": 0.02,
+    "adagrad": 0.02,
+    "adadelta": 1.0,
+    "muon": 0.01,
+}
 
 
-def settings_of(case: Case, spec: JobSpec) -> Settings:
+def settings_of(case: Case) -> Settings:
     """Return the complete settings of a candidate: the algorithm's defaults for this data, and what the spec sets.
 
     Raises:
         InvalidJobSpecError: The algorithm has no such setting, or the setting cannot have the value.
     """
-    algorithm, where = case.declared, f"settings.{case.declared.name}"
+    algorithm, spec, where = case.declared, case.spec, f"settings.{case.declared.name}"
     settings = algorithm.settings_for(rows=case.rows, classes=case.classes, task=case.dataset.task)
     stated = {
         name: validate_setting(where, name, value, algorithm)
@@ -59,7 +56,7 @@ def settings_of(case: Case, spec: JobSpec) -> Settings:
         training = merge_training(training, shared, where)
         check_training(training, case.dataset, where)
         stated = {name: value for name, value in stated.items() if name not in shared}
-    overrides = {**_settings_of_all(case, spec, training), **stated}
+    overrides = {**_settings_of_all(case, training), **stated}
     settings |= {name: value for name, value in overrides.items() if name in settings}
     for name in overrides:
         if name in settings and (problem := algorithm.value_error(name, settings[name])):
@@ -69,14 +66,14 @@ def settings_of(case: Case, spec: JobSpec) -> Settings:
     return settings
 
 
-def _settings_of_all(case: Case, spec: JobSpec, training: Training) -> Settings:
+def _settings_of_all(case: Case, training: Training) -> Settings:
     """Return the settings that fields of the spec set for every algorithm that has them."""
     is_network = case.declared.is_network
     settings = _network_settings(training, rows=case.rows) if is_network else {}
     if is_network and (rate := _OPTIMIZER_LEARNING_RATES.get(training.optimizer or "")):
         settings = {"learning_rate": rate, **settings}
-    if spec.clusters is not None:
-        settings["clusters"] = spec.clusters
+    if case.spec.clusters is not None:
+        settings["clusters"] = case.spec.clusters
     return settings
 
 

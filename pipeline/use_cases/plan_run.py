@@ -9,9 +9,8 @@ from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.plan import Plan
 from pipeline.contracts.records.run import Upload
 from pipeline.contracts.spec.job_spec import JobSpec
-from pipeline.planning.brought_model import plan_brought_model
 from pipeline.planning.fine_tuning import align_columns_to_base, plan_with_base, restrict_to_base_algorithm
-from pipeline.planning.plan import plan
+from pipeline.planning.plan import plan, plan_brought_model
 from pipeline.registry.base_models import resolve_base_model
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.use_cases.run_documents import RunUseCase

@@ -294,11 +294,11 @@ def test_estimates_grow_with_the_data_and_the_search() -> None:
         hyperparameters=(),
         cost=cost,
     )
-    assert seconds_of(declared, _dataset(train=500_000, columns=2), None) == 3
-    assert seconds_of(declared, _dataset(train=500_000, columns=2, classes=5), None) == 11
+    assert seconds_of(declared, _dataset(train=500_000, columns=2), JobSpec()) == 3
+    assert seconds_of(declared, _dataset(train=500_000, columns=2, classes=5), JobSpec()) == 11
     trials = plan(_dataset(), parse_job_spec(GRID.encode())).candidates
     searched = next(one.trials for one in trials if one.trials)
-    assert seconds_of(declared, _dataset(train=500_000, columns=2), searched) == 3 * (1 + 6 * 5)
+    assert seconds_of(declared, _dataset(train=500_000, columns=2), JobSpec(), searched) == 3 * (1 + 6 * 5)
     assert [bytes_of(declared, _dataset(train=rows)) for rows in (0, 10, 1000)] == [10, 20, 40]
 
 
@@ -322,7 +322,7 @@ def test_what_takes_minutes_or_megabytes_of_very_many_cells_is_only_tried_by_nam
 def test_ten_times_as_many_columns_beyond_a_hundred_take_three_times_as_long() -> None:
     boosting = catalog()["gradient_boosting"]
     assert boosting.cost is not None
-    hundred, thousand = (seconds_of(boosting, _dataset(columns=columns), None) for columns in (100, 1_000))
+    hundred, thousand = (seconds_of(boosting, _dataset(columns=columns), JobSpec(folds=1)) for columns in (100, 1_000))
     assert hundred is not None
     assert thousand is not None
     assert thousand - boosting.cost.seconds == pytest.approx(10**0.5 * (hundred - boosting.cost.seconds))

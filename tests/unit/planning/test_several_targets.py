@@ -7,7 +7,7 @@ import pytest
 from pipeline.contracts.algorithms.catalog import catalog
 from pipeline.contracts.errors import InvalidJobSpecError
 from pipeline.contracts.records.dataset import ColumnProfile, Dataset, SplitRows
-from pipeline.contracts.spec.job_spec import parse_job_spec
+from pipeline.contracts.spec.job_spec import JobSpec, parse_job_spec
 from pipeline.planning.estimates import bytes_of, seconds_of
 from pipeline.planning.plan import plan
 
@@ -50,7 +50,7 @@ def test_a_metric_of_one_label_a_row_is_refused() -> None:
 def test_each_target_costs_a_training_and_its_share_of_the_file(name: str) -> None:
     declared, several = catalog()[name], dataset()
     alone = several.of_target(0)
-    assert seconds_of(declared, several, None) == pytest.approx(3 * (seconds_of(declared, alone, None) or 0))
+    assert seconds_of(declared, several, JobSpec()) == pytest.approx(3 * (seconds_of(declared, alone, JobSpec()) or 0))
     assert bytes_of(declared, several) == pytest.approx(3 * (bytes_of(declared, alone) or 0))
 
 
