@@ -53,8 +53,8 @@ def count_lost(raw: pl.Series, values: pl.Series, column: Column, missing: Set[s
         missing: Texts that mean a missing value.
     """
     markers = missing | NUMBER_MISSING if column.kind == "numeric" and missing is MISSING else missing
-    present = len(raw) - strip_cells(raw, markers).null_count()
-    return max(0, present - (len(values) - values.null_count())), present
+    present = strip_cells(raw, markers).count()
+    return max(0, present - values.count()), present
 
 
 def as_numbers(cells: pl.Series, column: Column, missing: Set[str] = MISSING) -> pl.Series:

@@ -10,7 +10,7 @@ import polars as pl
 from pipeline.parsing.missing import MISSING
 from pipeline.parsing.text import BLANKS
 from pipeline.validation.limits import MAX_NAMED
-from pipeline.validation.words import counted
+from pipeline.validation.words import counted, listed
 
 __all__ = [
     "count_markers",
@@ -54,9 +54,8 @@ def count_markers(column: pl.Series, missing: Set[str] = MISSING) -> Counter[str
 
 def describe_markers(markers: Counter[str]) -> str:
     """Describe which texts were read as missing, in how many cells, the most frequent first."""
-    frequent = markers.most_common(MAX_NAMED)
-    listed = ", ".join(f"'{text}' ({counted(cells, 'cell')})" for text, cells in frequent)
-    return f"read as missing: {listed}{', ...' if len(markers) > MAX_NAMED else ''}"
+    described = [f"'{text}' ({counted(cells, 'cell')})" for text, cells in markers.most_common()]
+    return f"read as missing: {listed(described, MAX_NAMED)}"
 
 
 def is_number_marker(text: str) -> bool:

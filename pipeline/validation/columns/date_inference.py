@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import polars as pl
 
 from pipeline.contracts.errors import InvalidColumnsError
@@ -11,9 +9,10 @@ from pipeline.contracts.signature import Column
 from pipeline.parsing.date_spellings import MONTH_NUMBERS, ZONES
 from pipeline.parsing.dates import CLOCK, DATE_FORMATS, DOTTED_CLOCKS, TimeUnit
 from pipeline.validation.columns.dates import read_seconds, rewrite_dates, with_colons
+from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.words import counted
 
-__all__ = ["Dates", "check_order", "explain_lost", "read_dates"]
+__all__ = ["check_order", "explain_lost", "read_dates"]
 
 _MIN_DATES = 0.9  # of the values; the rest count as missing
 _HEAD_ROWS = 100  # values that are checked before all are
@@ -34,21 +33,11 @@ _HINT = (
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Dates:
-    """A column of dates: ``seconds`` (Float64, null for missing values and for text that is not a date) and its format.
+def read_dates(column: pl.Series) -> InferredColumn | None:
+    """Read trimmed texts as dates or times of day; None when too few of them are.
 
-    ``day_first`` (None: no text has an order) and ``time_unit`` have the meaning that they have in parsing.dates.
+    ``day_first`` is None if no text has an order.
     """
-
-    seconds: pl.Series
-    day_first: bool | None = None
-    time_unit: TimeUnit = ""
-    warnings: tuple[str, ...] = ()
-
-
-def read_dates(column: pl.Series) -> Dates | None:
-    """Read trimmed texts as dates or times of day; None when too few of them are."""
     texts = column.drop_nulls()
     if not _are_dates(texts.head(_HEAD_ROWS)):
         return None
@@ -57,7 +46,7 @@ def read_dates(column: pl.Series) -> Dates | None:
     if time_unit:
         day_first, warning = None, None
     seconds = read_seconds(column, day_first=day_first, time_unit=time_unit)
-    broken = len(texts) - _count(seconds)
+    broken = len(texts) - seconds.count()
     if broken > len(texts) * (1 - _MIN_DATES):
         return None
     warnings = [warning] if warning else []
@@ -65,7 +54,8 @@ def read_dates(column: pl.Series) -> Dates | None:
         warnings.append(f"column '{column.name}': {counted(broken, 'cell')} without a valid date, read as missing")
     if (bare := _count_without_zone(texts)) is not None:
         warnings.append(f"column '{column.name}': {counted(bare, 'time')} without a time zone, read as UTC")
-    return Dates(seconds=seconds, day_first=day_first, time_unit=time_unit, warnings=tuple(warnings))
+    rule = Column(name=column.name, kind="datetime", day_first=day_first, time_unit=time_unit)
+    return InferredColumn(column=rule, values=seconds, warnings=tuple(warnings))
 
 
 def _are_dates(head: pl.Series) -> bool:
@@ -88,13 +78,9 @@ def _are_clocks(texts: pl.Series) -> bool:
     triples = texts.filter(texts.str.contains(_DOTTED_TRIPLE))
     if len(triples) < len(texts) * _MIN_DATES or triples.is_empty():
         return False
-    clocks = _count(read_seconds(with_colons(triples), day_first=False))
-    dates = max(_count(triples.str.to_date(form, strict=False)) for form in ("%d.%m.%y", "%m.%d.%y"))
+    clocks = read_seconds(with_colons(triples), day_first=False).count()
+    dates = max(triples.str.to_date(form, strict=False).count() for form in ("%d.%m.%y", "%m.%d.%y"))
     return clocks >= len(triples) * _MIN_DATES and clocks > dates
-
-
-def _count(values: pl.Series) -> int:
-    return len(values) - values.null_count()
 
 
 def _detect_order(column: pl.Series) -> tuple[bool | None, str | None]:
@@ -155,7 +141,7 @@ def explain_lost(cells: pl.Series, values: pl.Series, column: Column) -> str:
     if column.day_first is not None or column.time_unit == "hh.mm.ss" or not _are_texts_of_dates(cells, column):
         return ""
     unread = cells.filter(values.is_null() & cells.is_not_null())
-    ambiguous = _count(read_seconds(unread.filter(unread.str.contains(_ORDERED)), day_first=True))
+    ambiguous = read_seconds(unread.filter(unread.str.contains(_ORDERED)), day_first=True).count()
     if not ambiguous:
         return ""
     return (

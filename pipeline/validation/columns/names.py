@@ -5,26 +5,26 @@ from __future__ import annotations
 import difflib
 import json
 import re
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetError
+from pipeline.parsing.text import clean_text
 from pipeline.validation.limits import MAX_CELLS, MAX_COLUMNS, MAX_NAME_CHARACTERS, MAX_NAMES_BYTES
-from pipeline.validation.words import counted
+from pipeline.validation.words import counted, listed
 
 __all__ = [
     "NamedColumns",
     "check_cells",
     "check_names",
+    "check_present",
     "clean_name",
     "name_columns",
     "suggest",
     "unique_names",
 ]
 
-_INVISIBLE = "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 _PANDAS_UNNAMED = re.compile(r"Unnamed: \d+(?:\.\d+)*(?:_level_\d+)?")
 _POLARS_PATTERN = re.compile(r"\*|\^.*\$", re.DOTALL)  # polars selects several columns by such a name
 _MAX_LISTED = 10  # columns that a warning lists
@@ -46,10 +46,7 @@ def clean_name(field: str) -> str:
 
     A name that polars takes for a pattern is put in parentheses, wherever it stands in a file: ``(*)``.
     """
-    name = field.strip()
-    while name and (name[0] in _INVISIBLE or name[-1] in _INVISIBLE):
-        name = name.strip(_INVISIBLE).strip()
-    name = unicodedata.normalize("NFC", name)
+    name = clean_text(field)
     return f"({name})" if _POLARS_PATTERN.fullmatch(name) else name
 
 
@@ -105,12 +102,10 @@ def _find_aliases(fields: Sequence[str], names: Sequence[str]) -> dict[str, tupl
     }
 
 
-def _tell_unnamed(unnamed: Mapping[int, str]) -> tuple[str, ...]:
-    if not unnamed:
-        return ()
-    shown = ", ".join(f"{position} ('{name}')" for position, name in list(unnamed.items())[:_MAX_LISTED])
-    more = ", ..." if len(unnamed) > _MAX_LISTED else ""
-    return (f"{counted(len(unnamed), 'column')} without a name in the header were named by position: {shown}{more}",)
+def _tell_unnamed(unnamed: Mapping[int, str]) -> Iterator[str]:
+    if unnamed:
+        shown = listed([f"{position} ('{name}')" for position, name in unnamed.items()], _MAX_LISTED)
+        yield f"{counted(len(unnamed), 'column')} without a name in the header were named by position: {shown}"
 
 
 def _tell_duplicates(fields: Sequence[str], names: Sequence[str], unnamed: Mapping[int, str]) -> tuple[str, ...]:
@@ -121,25 +116,26 @@ def _tell_duplicates(fields: Sequence[str], names: Sequence[str], unnamed: Mappi
     return tuple(
         f"columns {_join(duplicates)} are all named '{name}': they are renamed "
         + _join([f"'{names[position - 1]}'" for position in duplicates])
-        for name, duplicates in list(positions.items())
+        for name, duplicates in positions.items()
         if len(duplicates) > 1
     )[:_MAX_LISTED]
 
 
-def _tell_patterns(fields: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+def _tell_patterns(fields: Sequence[str], names: Sequence[str]) -> Iterator[str]:
     changed = [
         f"'{written.strip()}' is renamed '{name}'"
         for written, name in zip(fields, names, strict=True)
         if _POLARS_PATTERN.fullmatch(written.strip())
     ]
-    return (f"names that could select several columns are put in parentheses: {_join(changed)}",) if changed else ()
+    if changed:
+        yield f"names that could select several columns are put in parentheses: {_join(changed)}"
 
 
 def _join(items: Sequence[object]) -> str:
-    shown = [str(item) for item in items[:_MAX_LISTED]]
-    if len(items) > _MAX_LISTED:
-        return ", ".join(shown) + ", ..."
-    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+    texts = [str(item) for item in items]
+    if 1 < len(texts) <= _MAX_LISTED:
+        return f"{', '.join(texts[:-1])} and {texts[-1]}"
+    return listed(texts, _MAX_LISTED)
 
 
 def check_names(names: Sequence[str], *, min_columns: int = 2) -> None:
@@ -179,6 +175,25 @@ def check_names(names: Sequence[str], *, min_columns: int = 2) -> None:
         raise InvalidColumnsError(f"columns {positions} are both named '{repeated[0]}': different names are expected")
 
 
+def check_present(file: str, columns: Sequence[str], required: Iterable[str], description: str) -> None:
+    """Check that a file has all required columns.
+
+    Args:
+        file: Name of the file, for messages.
+        columns: Its columns.
+        required: Names that must be among them.
+        description: Clause that describes the required columns, as in "of the data".
+
+    Raises:
+        InvalidColumnsError: A column is absent.
+    """
+    if absent := [name for name in required if name not in columns]:
+        raise InvalidColumnsError(
+            f"'{file}' lacks {counted(len(absent), 'column')} {description}, such as '{absent[0]}': "
+            f"{suggest(absent[0], columns)}"
+        )
+
+
 def check_cells(file: str, cells: int) -> None:
     """Check that a table fits in memory.
 
@@ -199,5 +214,4 @@ def suggest(name: str, names: Sequence[str]) -> str:
     near = difflib.get_close_matches(name.casefold(), folded, n=1, cutoff=0.5)
     if near:
         return f"did you mean '{folded[near[0]]}'?"
-    shown = ", ".join(f"'{column}'" for column in names[:10])
-    return f"the columns are {shown}{', ...' if len(names) > 10 else ''}"
+    return "the columns are " + listed([f"'{column}'" for column in names], 10)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 
 import polars as pl
 
@@ -69,32 +68,23 @@ class SeveralTargets:
 
     def stratum(self, values: Sequence[pl.Series]) -> pl.Series:
         """Return the strata of rows: the rarest label, or the mean rank of the numbers; null if one is missing."""
-        has_all = reduce(
-            lambda is_known, column: is_known & column.is_not_null(),
-            values,
-            pl.repeat(True, len(values[0]), eager=True),
-        )
+        frame = pl.DataFrame([column.alias(str(number)) for number, column in enumerate(values)])
         if self.labels:
-            marked = pl.DataFrame([column.alias(str(number)) for number, column in enumerate(values)])
-            rarest = [
+            rarest = (
                 pl.when(pl.col(str(number)) == LABEL_CLASSES[1]).then(pl.lit(str(number)))
                 for number in self.rarest_first
-            ]
-            strata = marked.select(pl.coalesce(*rarest, pl.lit(_NO_LABEL)).alias(STRATUM)).to_series()
-        else:
-            ranks = pl.DataFrame(
-                [column.rank().cast(pl.Float64).alias(str(number)) for number, column in enumerate(values)]
             )
-            strata = ranks.mean_horizontal().alias(STRATUM)
-        return strata.set(~has_all, None)
+            strata = pl.coalesce(*rarest, pl.lit(_NO_LABEL))
+        else:
+            strata = pl.mean_horizontal(pl.all().rank())
+        has_all = pl.all_horizontal(pl.all().is_not_null())
+        return frame.select(pl.when(has_all).then(strata).alias(STRATUM)).to_series()
 
     def _cast_lists(self, raw: pl.Series) -> list[pl.Series]:
         cells = raw if raw.dtype.is_nested() else strip_cells(raw, self.missing)
         lists = split_labels(cells, self.list_separator)
-        no, yes = LABEL_CLASSES
         return [
-            _as_label(lists.list.contains(label).cast(pl.Float32), name, no, yes)
-            for name, label in zip(self.names, self.labels, strict=True)
+            _as_label(lists.list.contains(label), name) for name, label in zip(self.names, self.labels, strict=True)
         ]
 
 
@@ -224,25 +214,18 @@ def _are_flags(raw: pl.Series, missing: frozenset[str]) -> bool:
 def _cast_column(raw: pl.Series, rule: TargetRule) -> pl.Series:
     if rule.task == "regression":
         return rule.cast(raw)
-    return _as_label(as_flags(strip_cells(raw, rule.missing)), rule.name, *LABEL_CLASSES)
+    return _as_label(as_flags(strip_cells(raw, rule.missing)) == 1, rule.name)
 
 
-def _as_label(flags: pl.Series, name: str, no: str, yes: str) -> pl.Series:
-    marked = pl.DataFrame({"flag": flags}).select(
-        pl.when(pl.col("flag").is_null()).then(None).when(pl.col("flag") == 1).then(pl.lit(yes)).otherwise(pl.lit(no))
-    )
-    return marked.to_series().alias(name)
+def _as_label(has_label: pl.Series, name: str) -> pl.Series:
+    labels = dict(zip((False, True), LABEL_CLASSES, strict=True))
+    return has_label.replace_strict(labels, return_dtype=pl.String).alias(name)
 
 
 def _choose_labels(lists: pl.Series, name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the labels with enough rows, at most MAX_TARGETS, and warnings about the others."""
-    counts = (
-        lists.explode()
-        .drop_nulls()
-        .rename("label")
-        .value_counts(name="rows")
-        .sort("rows", "label", descending=[True, False])
-    )
+    counts = lists.explode().drop_nulls().rename("label").value_counts(name="rows")
+    counts = counts.sort("rows", "label", descending=[True, False])
     enough = counts.filter((pl.col("rows") >= MIN_CLASS_ROWS) & (pl.col("rows") <= len(lists) - MIN_CLASS_ROWS))
     chosen = enough.head(MAX_TARGETS)
     left = counts.height - chosen.height
@@ -272,13 +255,13 @@ def _with_rarity(targets: SeveralTargets, sample: pl.DataFrame) -> SeveralTarget
     Raises:
         InvalidTargetError: One has too few rows to learn from.
     """
-    rows: Mapping[int, int] = {}
-    for number, column in enumerate(targets.cast(sample)):
-        with_label, labeled = int((column == LABEL_CLASSES[1]).sum()), len(column) - column.null_count()
+    columns = targets.cast(sample)
+    rows = [int((column == LABEL_CLASSES[1]).sum()) for column in columns]
+    for label, column, with_label in zip(targets.labels, columns, rows, strict=True):
+        labeled = column.count()
         if min(with_label, labeled - with_label) < MIN_CLASS_ROWS:
             raise InvalidTargetError(
-                f"the target '{targets.labels[number]}' is yes in {with_label:,} of {labeled:,} rows: at least "
-                f"{MIN_CLASS_ROWS} rows of each are expected"
+                f"the target '{label}' is yes in {with_label:,} of {labeled:,} rows: at least {MIN_CLASS_ROWS} rows of "
+                "each are expected"
             )
-        rows = {**rows, number: with_label}
-    return replace(targets, rarest_first=tuple(sorted(rows, key=lambda number: (rows[number], number))))
+    return replace(targets, rarest_first=tuple(sorted(range(len(rows)), key=rows.__getitem__)))

@@ -121,20 +121,15 @@ def _infer_text(
             return column
         return replace(column, warnings=(*inferred.warnings, *column.warnings))
     if (dates := read_dates(cells)) is not None:
-        rule = Column(name=name, kind="datetime", day_first=dates.day_first, time_unit=dates.time_unit)
-        return InferredColumn(column=rule, values=dates.seconds, warnings=dates.warnings)
+        return dates
     values = cells.drop_nulls()
     counts = values.rename("value").value_counts(name="rows")
     warnings = _tell_numbers(name, counts)
     if is_free_text(counts["value"], len(values)):
         return InferredColumn(column=Column(name=name, kind="text"), values=cells, warnings=warnings)
-    rule = Column(name=name, kind="categorical", is_code=_hold_codes(counts["value"]))
+    # Numbers and truth values may have another type in later files.
+    rule = Column(name=name, kind="categorical", is_code=bool(counts["value"].str.contains(_TYPED).any()))
     return InferredColumn(column=rule, values=as_text(cells, is_code=rule.is_code), warnings=warnings)
-
-
-def _hold_codes(values: pl.Series) -> bool:
-    """Return whether some values may have another type in later files: numbers, or truth values."""
-    return bool(values.str.contains(_TYPED).any())
 
 
 def _tell_numbers(name: str, distinct: pl.DataFrame) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ def infer_weight(raw: pl.Series, missing: Set[str] = MISSING, *, file: str = "")
     number_format = PLAIN if inferred is None else inferred.number_format
     column = Column(name=raw.name, kind="numeric", number_format=number_format)
     numbers, weights = as_numbers(cells, column, missing), read_weights(raw, column, missing)
-    if len(numbers) - numbers.null_count() < len(raw) * _MIN_NUMBERS or weights.null_count() == len(raw):
+    if numbers.count() < len(raw) * _MIN_NUMBERS or not weights.count():
         where = f"'{file}': " if file else ""
         raise InvalidColumnsError(f"{where}the weight column '{raw.name}' does not hold positive numbers in every row")
     return column

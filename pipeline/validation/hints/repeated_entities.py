@@ -35,10 +35,10 @@ _MIN_SHARE, _MIN_Z = 0.1, 5.0  # share of the target's variance between entities
 
 def hint_repeated_entities(schema: Schema) -> Iterator[str]:
     """Name the column whose entities explain the target, if the split is random."""
-    match = _find_entities(schema)
-    if not match:
+    values = _find_entities(schema)
+    if values is None:
         return
-    name, entities, rows = match
+    entities, rows, name = values.drop_nulls().n_unique(), values.count(), values.name
     yield (
         f"column '{name}' has {counted(entities, 'value')} in {rows:,} rows and predicts much of the target: rows of "
         "the same value are in both training and test, so quality on new values will be lower than measured. If the "
@@ -46,8 +46,8 @@ def hint_repeated_entities(schema: Schema) -> Iterator[str]:
     )
 
 
-def _find_entities(schema: Schema) -> tuple[str, int, int] | None:
-    """Return the name, the number of values and of rows of the identifying column that explains most of the target."""
+def _find_entities(schema: Schema) -> pl.Series | None:
+    """Return the cells of the identifying column that explains most of the target."""
     if schema.spec.split.by != "random":
         return None
     scores = target_scores(schema)
@@ -57,10 +57,8 @@ def _find_entities(schema: Schema) -> tuple[str, int, int] | None:
         for signal, values in signals
         if signal.z >= _MIN_Z and signal.explained >= _MIN_SHARE
     ]
-    if not telling:
-        return None
-    _, values = max(telling, key=lambda pair: pair[0])
-    return values.name, values.drop_nulls().n_unique(), len(values) - values.null_count()
+    _, values = max(telling, key=lambda pair: pair[0], default=(0.0, None))
+    return values
 
 
 def identifier_columns(schema: Schema) -> Iterator[pl.Series]:

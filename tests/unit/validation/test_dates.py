@@ -168,7 +168,7 @@ def test_no_integer_is_too_large_to_be_refused():
 )
 def test_a_column_tells_whether_dotted_texts_are_times_of_day(values, unit, first):
     dates = read_dates(pl.Series("t", values))
-    assert (dates.time_unit, dates.seconds[0]) == (unit, first)
+    assert (dates.column.time_unit, dates.values[0]) == (unit, first)
     assert dates.warnings == ()
 
 

@@ -70,6 +70,10 @@ def read(values: list[str | None], *, decimal_hint: str = "") -> InferredNumbers
     return inferred
 
 
+def is_ambiguous(inferred: InferredNumbers) -> bool:
+    return any("may have a decimal mark or a thousands separator" in warning for warning in inferred.warnings)
+
+
 @pytest.mark.parametrize("style", STYLES)
 @settings(max_examples=15, deadline=None)
 @given(numbers=st.lists(st.floats(-5e6, 5e6).map(lambda number: round(number, 1)), max_size=30))
@@ -78,7 +82,7 @@ def test_amounts_are_read_in_every_style(style: Callable[[float], str], numbers:
     inferred = read([style(number) for number in numbers])
     assert inferred.numbers.to_list() == pytest.approx(numbers)
     assert inferred.number_format == STYLES[style]
-    assert (inferred.other_cells, inferred.is_ambiguous) == (0, False)
+    assert (inferred.other_cells, is_ambiguous(inferred)) == (0, False)
 
 
 @pytest.mark.parametrize("style", STYLES)
@@ -145,12 +149,12 @@ def test_plain_numbers_need_no_warning(values: list[str | None]) -> None:
 def test_a_column_of_thousandths_is_ambiguous_unless_other_columns_decide() -> None:
     values: list[str | None] = ["1.299", "2.500", "17.125", "999"]
     alone = read(values)
-    assert alone.is_ambiguous
+    assert is_ambiguous(alone)
     assert alone.numbers[0] == 1.299
     assert "'price'" in alone.warnings[0]
     assert read(values, decimal_hint=".").warnings == ()
     beside_commas = read(values, decimal_hint=",")
-    assert (beside_commas.numbers.to_list(), beside_commas.is_ambiguous) == ([1299.0, 2500.0, 17125.0, 999.0], False)
+    assert (beside_commas.numbers.to_list(), is_ambiguous(beside_commas)) == ([1299.0, 2500.0, 17125.0, 999.0], False)
     assert beside_commas.number_format == NumberFormat(decimal=",", group=".")
 
 
@@ -159,9 +163,9 @@ def test_a_comma_before_three_digits_is_for_thousands_unless_other_columns_have_
     values: list[str],
 ) -> None:
     number = float("".join(character for character in values[0] if character.isdigit()))
-    assert read([*values]).is_ambiguous
+    assert is_ambiguous(read([*values]))
     assert read([*values]).numbers[0] == number
-    assert not read([*values], decimal_hint=".").is_ambiguous
+    assert not is_ambiguous(read([*values], decimal_hint="."))
     assert read([*values], decimal_hint=",").numbers[0] == number / 1000
 
 
@@ -169,14 +173,14 @@ def test_a_comma_before_three_digits_is_for_thousands_unless_other_columns_have_
 def test_a_value_that_proves_the_point_decides_for_its_column(proof: str) -> None:
     inferred = read(["1.299", "2.500", proof], decimal_hint=",")
     assert inferred.numbers[0] == 1.299
-    assert not inferred.is_ambiguous
+    assert not is_ambiguous(inferred)
 
 
 @pytest.mark.parametrize("proof", ["2,5", "1.299,00", "1.234.567", "12,-"])
 def test_a_value_that_proves_the_comma_decides_for_its_column(proof: str) -> None:
     inferred = read(["1.299", "2.500", proof], decimal_hint=".")
     assert inferred.numbers[0] == 1299.0
-    assert not inferred.is_ambiguous
+    assert not is_ambiguous(inferred)
 
 
 def test_a_typing_error_among_thousands_of_values_proves_nothing() -> None:
@@ -229,8 +233,7 @@ def test_a_unit_that_all_share_is_removed_and_named(values: list[str | None], un
 )
 def test_bounds_are_counted_and_reported(values: list[str | None], bounds: int) -> None:
     inferred = read(values)
-    assert inferred.bounds == bounds
-    assert any(f"{bounds} cells" in warning for warning in inferred.warnings)
+    assert any(f"{bounds} cells are bounds" in warning for warning in inferred.warnings)
 
 
 def test_markers_of_missing_numbers_are_counted() -> None:

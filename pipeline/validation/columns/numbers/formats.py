@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -133,11 +133,8 @@ def count_decimals(spellings: pl.DataFrame) -> Decimals:
 
 def detect_format(spellings: pl.DataFrame, decimal: str) -> NumberFormat | None:
     """Describe how a column's spellings are read with a decimal mark; None where their units differ."""
-    units = _units(spellings)
-    if units is None:
-        return None
-    group = _group(spellings["body"], decimal)
-    return NumberFormat(decimal=decimal, group=group, units=units.names, magnitudes=units.are_magnitudes)
+    units = _detect_units(spellings)
+    return None if units is None else replace(units, decimal=decimal, group=_group(spellings["body"], decimal))
 
 
 def _group(bodies: pl.Series, decimal: str) -> str:
@@ -148,14 +145,8 @@ def _group(bodies: pl.Series, decimal: str) -> str:
     return ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Units:
-    names: tuple[str, ...] = ()
-    are_magnitudes: bool = False
-
-
-def _units(spellings: pl.DataFrame) -> _Units | None:
-    """Return the unit that the values share, as it is written; None where they differ."""
+def _detect_units(spellings: pl.DataFrame) -> NumberFormat | None:
+    """Return a format with the unit that the values share, as it is written; None where they differ."""
     written = spellings.group_by("currency", "unit").agg(pl.col("count").sum())
     currencies = _count((_currency_name(name), count) for name, _, count in written.rows() if name is not None)
     units = _count((unit, count) for _, unit, count in written.rows() if unit is not None)
@@ -164,19 +155,19 @@ def _units(spellings: pl.DataFrame) -> _Units | None:
     is_zero = pl.col("unit").is_null() & pl.col("body").str.contains(r"^0*[.,]?0*$")
     values = int(spellings.filter(~is_zero)["count"].sum())
     if units.total() and _are_magnitudes(units, bare=1 - units.total() / values, currencies=currencies):
-        return _Units(are_magnitudes=True)
+        return NumberFormat(magnitudes=True)
     if units.total() <= values * (1 - _NEARLY_ALL):
-        return _Units()  # no units, or those of single cells, which are no numbers then
-    return _shared_unit(units) if units.total() >= values * _MIN_UNIT_SHARE else None
+        return NumberFormat()  # no units, or those of single cells, which are no numbers then
+    return _find_shared_unit(units) if units.total() >= values * _MIN_UNIT_SHARE else None
 
 
-def _shared_unit(units: Counter[str]) -> _Units | None:
+def _find_shared_unit(units: Counter[str]) -> NumberFormat | None:
     names = _count((_unit_name(unit), count) for unit, count in units.items())
     if not _is_dominant(names) or any(map(_IS_DATE.search, units)):
         return None
     dominant = names.most_common(1)[0][0]
     alike = sorted(unit for unit in units if _unit_name(unit) == dominant)
-    return None if _differ_in_prefix(alike) else _Units(names=tuple(alike))
+    return None if _differ_in_prefix(alike) else NumberFormat(units=tuple(alike))
 
 
 def _are_magnitudes(units: Counter[str], *, bare: float, currencies: Counter[str]) -> bool:

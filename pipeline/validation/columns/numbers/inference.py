@@ -51,10 +51,8 @@ class InferredNumbers:
 
     number_format: NumberFormat
     numbers: pl.Series  # Float64; null where a cell has none
-    bounds: int = 0  # cells such as <0.5 and 10,000+, read as the bound
     missing_markers: Counter[str]  # texts that count as missing in a column of numbers, and how many cells have each
     other_cells: int = 0  # cells that are neither numbers nor markers
-    is_ambiguous: bool = False  # values such as 1.299, and none that proves the decimal mark
     warnings: tuple[str, ...] = ()
 
 
@@ -122,14 +120,12 @@ def _infer_plain(
     number_format = NumberFormat(decimal=",", group=".") if is_ambiguous and decimal_hint == "," else PLAIN
     if codes or number_format != PLAIN:
         numbers = parse_numbers(text, number_format)
-    is_ambiguous = is_ambiguous and not decimal_hint
     return InferredNumbers(
         number_format=number_format,
         numbers=numbers,
         missing_markers=Counter() if markers is None else markers,
         other_cells=codes,
-        is_ambiguous=is_ambiguous,
-        warnings=describe_marks(text.name, number_format, is_ambiguous=is_ambiguous),
+        warnings=describe_marks(text.name, number_format, is_ambiguous=is_ambiguous and not decimal_hint),
     )
 
 
@@ -204,10 +200,8 @@ def _infer_written(
     return InferredNumbers(
         number_format=number_format,
         numbers=text.replace_strict(spelled["text"], spelled["number"], default=None, return_dtype=pl.Float64),
-        bounds=bounds,
         missing_markers=markers,
         other_cells=int(counts["count"].sum()) - reading.count,
-        is_ambiguous=is_ambiguous,
         warnings=describe_reading(text.name, number_format, spellings, bounds=bounds, is_ambiguous=is_ambiguous),
     )
 
@@ -273,5 +267,5 @@ def _are_enough(counts: pl.DataFrame, numbers: pl.Series) -> bool:
         return False
     if other_count <= values * _MAX_OTHERS_SHARE or (other_count == 1 and values >= _MIN_VALUES_FOR_STRAY):
         return True
-    is_one_word = counts.height - len(numbers.drop_nulls()) == 1
+    is_one_word = numbers.null_count() == 1
     return is_one_word and other_count <= values * _MAX_WORD_SHARE and numbers.n_unique() >= _MIN_DISTINCT_FOR_WORD

@@ -138,8 +138,7 @@ def _are_days(numbers: pl.Series) -> bool:
     days = numbers.drop_nulls().unique()
     if len(days) < _MIN_DATES or not _whole(days).all():
         return False
-    read = convert_time_numbers(days, "yyyymmdd")
-    return len(read) - read.null_count() >= len(days) * _DATES_SHARE
+    return convert_time_numbers(days, "yyyymmdd").count() >= len(days) * _DATES_SHARE
 
 
 def _are_codes(numbers: pl.Series, cells: pl.Series) -> bool:
@@ -149,7 +148,7 @@ def _are_codes(numbers: pl.Series, cells: pl.Series) -> bool:
     if cells.dtype == pl.String and not cells.drop_nulls().head(_LOOK_ROWS).str.contains(r"^[+-]?\d+(\.0*)?$").all():
         return False
     codes = _codes(cells).drop_nulls().unique()
-    distinct, rows = len(codes), len(cells) - cells.null_count()
+    distinct, rows = len(codes), cells.count()
     if distinct > _MAX_CODES or rows < distinct * _MIN_CODE_ROWS:
         return False
     return int(codes.str.ends_with("00").sum()) <= distinct * _MAX_ROUND_SHARE
