@@ -85,20 +85,17 @@ def _find_header(leading: Sequence[TextRow], prefix: str, delimiter: str, width:
 def _are_comments(marked: Sequence[TextRow], rows: Sequence[TextRow], width: int) -> bool:
     if profile_columns([record.cells or () for record in rows[1:]], 1)[0].typed:
         return True
-    return all(record.width != width for record in marked) and not _begin_text(rows)
-
-
-def _begin_text(rows: Sequence[TextRow]) -> bool:
-    """Return whether the rows begin with sentences: one that begins with a hashtag is broken, not a comment."""
-    return profile_columns([record.cells or () for record in rows], 1)[0].sentences
+    # Where rows begin with sentences, a row that begins with a hashtag is broken, not a comment.
+    has_sentences = profile_columns([record.cells or () for record in rows], 1)[0].sentences
+    return not has_sentences and all(record.width != width for record in marked)
 
 
 def _read_header(record: TextRow, prefix: str, delimiter: str, width: int) -> TextRow | None:
     """Read ``# a b c``, as numpy writes a header; only a prefix that a blank follows is no part of the name."""
     text = record.text.strip()
     bare = text.removeprefix(prefix)
-    cells = split_line(bare if bare[:1].isspace() else text, delimiter)
+    line = bare if bare[:1].isspace() else text
+    cells = split_line(line, delimiter)
     if cells is None or len(cells) != width:
         return None
-    stripped = tuple(map(str.strip, cells))
-    return replace(record, text=bare if bare[:1].isspace() else text, cells=stripped, width=len(stripped))
+    return replace(record, text=line, cells=tuple(map(str.strip, cells)))

@@ -132,11 +132,8 @@ def _complete(  # noqa: PLR0913, PLR0917 - what was read and what was found in i
 
 def _count_described(rows: Sequence[TextRow], table: TableStart) -> int:
     """Return how many lines below the header hold units, types or descriptions, not values."""
-    return sum(1 for _ in itertools.takewhile(lambda row: _is_no_row(row, table), rows[:_MAX_DESCRIBED]))
-
-
-def _is_no_row(record: TextRow, table: TableStart) -> bool:
-    return is_rule(record.text) or is_unit_row(record.cells or (), table.profiles)
+    are_described = (is_rule(row.text) or is_unit_row(row.cells or (), table.profiles) for row in rows[:_MAX_DESCRIBED])
+    return sum(itertools.takewhile(bool, are_described))
 
 
 def _header_fields(header: TextRow | None, separation: Separation) -> tuple[str, ...]:

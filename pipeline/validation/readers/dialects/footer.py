@@ -11,7 +11,7 @@ from statistics import median
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of
 from pipeline.validation.readers.dialects.delimiter import Separation
 from pipeline.validation.readers.dialects.profiles import ColumnEvidence, profile_columns
-from pipeline.validation.readers.dialects.records import Head, TextRow, split_line
+from pipeline.validation.readers.dialects.records import Head, TextRow, split_line, split_lines
 from pipeline.validation.readers.dialects.totals import ColumnTotals
 
 __all__ = ["Body", "Footer", "Tail", "find_footer", "read_tail"]
@@ -96,12 +96,11 @@ class Body:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Footer:
-    """``first`` and ``last`` are 1-based lines, None where the lines before the tail were not counted."""
+    """``lines`` are 1-based numbers, None where the lines before the tail were not counted."""
 
     start: int  # byte
     count: int  # lines that hold something
-    first: int | None = None
-    last: int | None = None
+    lines: range | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,13 +120,10 @@ def read_tail(path: Path, head: Head, start: int) -> Tail:
     begin = max(start, path.stat().st_size - _TAIL_BYTES)
     with path.open("rb") as file:
         file.seek(begin)
-        lines = file.read().splitlines(keepends=True)
-    if begin > start and lines:
-        begin += len(lines.pop(0))  # it may begin earlier
-    offsets = [begin]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line))
-    return Tail(lines=tuple(line.decode(errors="replace") for line in lines), offsets=tuple(offsets), first_line=None)
+        lines, offsets = split_lines(file.read(), begin)
+    if begin > start:
+        lines, offsets = lines[1:], offsets[1:]  # the first line may begin earlier
+    return Tail(lines=lines, offsets=offsets, first_line=None)
 
 
 def find_footer(tail: Tail, body: Body) -> Footer | None:
@@ -156,12 +152,8 @@ def find_footer(tail: Tail, body: Body) -> Footer | None:
     if top is None:
         return None
     first = tail.first_line
-    return Footer(
-        start=tail.offsets[top],
-        count=count,
-        first=None if first is None else first + top,
-        last=None if first is None else first + _last_filled(tail),
-    )
+    lines = None if first is None else range(first + top, first + _last_filled(tail) + 1)
+    return Footer(start=tail.offsets[top], count=count, lines=lines)
 
 
 def _split(text: str, body: Body) -> tuple[str, ...] | None:

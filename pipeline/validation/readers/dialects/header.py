@@ -48,7 +48,8 @@ def find_table(records: Sequence[TextRow], width: int, comment_header: TextRow |
     """Find the header by what is below it: names differ in kind from the values of their columns."""
     first = _find_first(records, width)
     profiles = _profile(records, first, width)
-    has_names = _has_names(records, first, profiles)
+    below = _without_repeats(records[first], records[first + 1 :])
+    has_names = header_evidence(records[first], below, profiles) >= 0
     named_above = comment_header is not None and header_evidence(comment_header, records[first:], profiles) > 0
     if named_above and not has_names:
         return TableStart(header=comment_header, first=first, profiles=profiles)
@@ -128,10 +129,6 @@ def _profile(records: Sequence[TextRow], first: int, width: int) -> tuple[Column
     return profile_columns(rows[2:] if len(rows) > 4 else rows, width)
 
 
-def _has_names(records: Sequence[TextRow], index: int, profiles: Sequence[ColumnEvidence]) -> bool:
-    return header_evidence(records[index], _without_repeats(records[index], records[index + 1 :]), profiles) >= 0
-
-
 def _without_repeats(header: TextRow, rows: Sequence[TextRow]) -> Sequence[TextRow]:
     """Drop rows that repeat a header, as joined exports have; frequent equal rows are data."""
     unique_rows = [row for row in rows if row.cells != header.cells]
@@ -160,10 +157,9 @@ def _is_index_header(cells: Sequence[str], rows: Sequence[TextRow]) -> bool:
     """Return whether the first column is an unnamed index, as pandas writes it: ``,0``."""
     if cells[0]:
         return False
-    numbers = [number_of(row.cells[0]) for row in rows[:_LOOK_AHEAD] if row.cells]
-    values = [number for number in numbers if number is not None]
+    values = _read_numbers([row.cells[0] for row in rows[:_LOOK_AHEAD] if row.cells])
     steps = {after - before for before, after in itertools.pairwise(values)}
-    return len(values) == len(numbers) and len(values) > 2 and steps == {1.0}
+    return len(values) > 2 and steps == {1.0}
 
 
 def _weigh(cell: str, profile: ColumnEvidence) -> float:
@@ -196,9 +192,8 @@ def _is_number_header(cells: Sequence[str], rows: Sequence[TextRow], profiles: S
 
 
 def _is_regular(cells: Sequence[str]) -> bool:
-    numbers = [number_of(cell) for cell in cells]
-    values = [number for number in numbers if number is not None]
-    if len(values) < 2 or len(values) < len(cells):
+    values = _read_numbers(cells)
+    if len(values) < 2:
         return False
     steps = [after - before for before, after in itertools.pairwise(values)]
     if min(steps) <= 0:
@@ -206,6 +201,12 @@ def _is_regular(cells: Sequence[str]) -> bool:
     if len(values) == 2:
         return steps[0] == 1 and all(1900 <= value <= 2100 for value in values)
     return max(steps) - min(steps) < 1e-6 * max(steps) or (len(values) > 4 and max(steps) <= 1.5 * min(steps))
+
+
+def _read_numbers(cells: Sequence[str]) -> list[float]:
+    """Return the values of the cells; none if one of them is not a number."""
+    numbers = [number for cell in cells if (number := number_of(cell)) is not None]
+    return numbers if len(numbers) == len(cells) else []
 
 
 def _advance(records: Sequence[TextRow], header: int, width: int, profiles: Sequence[ColumnEvidence]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.validation.readers.dialects.records import TextRow
@@ -32,7 +32,7 @@ def find_layout(header: Sequence[str], rows: Sequence[TextRow], width: int) -> L
         return Layout(
             fields=tuple(f"column_{position}" for position in range(1, width - extra + 1)),
             extra_fields=extra,
-            warnings=_tell_extra(extra),
+            warnings=tuple(_tell_extra(extra)),
         )
     fields = list(header)
     while table and len(fields) > width and not fields[-1].strip():
@@ -41,7 +41,7 @@ def find_layout(header: Sequence[str], rows: Sequence[TextRow], width: int) -> L
     if missing <= 0 or not table:
         return Layout(fields=tuple(fields))
     if _count_empty(table, width) >= missing:
-        return Layout(fields=tuple(fields), extra_fields=missing, warnings=_tell_extra(missing))
+        return Layout(fields=tuple(fields), extra_fields=missing, warnings=tuple(_tell_extra(missing)))
     if missing == 1 and _are_row_names([row[0] for row in table]) and not _cuts_text(rows, width):
         warning = "rows have one field more than the header: the first is read as the row's name"
         return Layout(fields=tuple(fields), index_field=True, warnings=(warning,))
@@ -73,7 +73,6 @@ def _cuts_text(rows: Sequence[TextRow], width: int) -> bool:
     return bool(table) and (opened or (any(padded) and not all(padded)))
 
 
-def _tell_extra(extra: int) -> tuple[str, ...]:
-    if not extra:
-        return ()
-    return (f"rows end with {counted(extra, 'empty field')} that the header lacks: ignored",)
+def _tell_extra(extra: int) -> Iterator[str]:
+    if extra:
+        yield f"rows end with {counted(extra, 'empty field')} that the header lacks: ignored"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from pipeline.validation.limits import MAX_FIELD_CHARACTERS, MAX_LINE_BYTES
 __all__ = [
     "BLANKS",
     "Head",
+    "RecordLines",
     "TextRow",
     "collapse_blanks",
     "csv_delimiter",
@@ -22,6 +24,7 @@ __all__ = [
     "read_head",
     "restore_cells",
     "split_line",
+    "split_lines",
 ]
 
 BLANKS = " "  # as a delimiter: runs of blanks and tabs
@@ -62,7 +65,11 @@ class TextRow:
     end: int
     text: str
     cells: tuple[str, ...] | None  # stripped; None if quotes are unclosed or misplaced
-    width: int  # the number of cells
+
+    @property
+    def width(self) -> int:
+        """Return the number of cells."""
+        return len(self.cells or ())
 
     @property
     def filled(self) -> int:
@@ -89,15 +96,18 @@ def _read_lines(path: Path, start: int, length: int, size: int) -> Head:
     with path.open("rb") as file:
         file.seek(start)
         data = file.read(length)
-    lines = data.splitlines(keepends=True)
+    lines, offsets = split_lines(data, start)
     is_complete = start + len(data) >= size
     if not is_complete and len(lines) > 1:
-        lines.pop()  # it may be cut
-    offsets = [start]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line))
-    texts = tuple(line.decode(errors="replace") for line in lines)
-    return Head(lines=texts, offsets=tuple(offsets), is_complete=is_complete)
+        lines, offsets = lines[:-1], offsets[:-1]  # the last line may be cut
+    return Head(lines=lines, offsets=offsets, is_complete=is_complete)
+
+
+def split_lines(data: bytes, start: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Return the lines of ``data``, which begins at byte ``start``, and where each begins and the last one ends."""
+    lines = data.splitlines(keepends=True)
+    offsets = itertools.accumulate(map(len, lines), initial=start)
+    return tuple(line.decode(errors="replace") for line in lines), tuple(offsets)
 
 
 def parse_records(head: Head, delimiter: str, *, padded_quotes: bool = False) -> list[TextRow]:
@@ -105,65 +115,79 @@ def parse_records(head: Head, delimiter: str, *, padded_quotes: bool = False) ->
 
     A badly quoted record is one line without cells: a lone quote in a preamble must not hide the table.
     """
-    csv.field_size_limit(MAX_FIELD_CHARACTERS)
-    records = list(_Parser(head, delimiter, padded_quotes).parse())
+    lines = RecordLines(head.lines[head.skip :], delimiter, first_line=head.skip + 1)
+    records: list[TextRow] = []
+    retries = 0
+    for line, texts, fields in lines.read_records(padded_quotes=padded_quotes):
+        if fields is None and retries < _MAX_RETRIES:
+            retries += 1
+            lines.put_back(texts[1:])
+            del texts[1:]
+        text = "".join(texts)
+        if text.strip():
+            start, end = head.offsets[line - 1], head.offsets[line - 1 + len(texts)]
+            cells = None if fields is None else tuple(map(str.strip, fields))
+            records.append(TextRow(line=line, lines=len(texts), start=start, end=end, text=text, cells=cells))
     if not head.is_complete and len(records) > 1 and records[-1].cells is None:
         records.pop()  # its quote may close behind the head
     return records
 
 
-class _Parser:
-    """Feeds lines to the csv module and counts those it took."""
+class RecordLines:
+    """Feeds lines to the csv module, keeps those of the current record, and can read lines again."""
 
-    def __init__(self, head: Head, delimiter: str, padded_quotes: bool) -> None:
-        self._head = head
-        self._position = head.skip
-        self._retries = 0
+    def __init__(
+        self, lines: Iterable[str], delimiter: str, *, first_line: int, is_skipped: Callable[[str], bool] | None = None
+    ) -> None:
+        """Begin before the first line.
+
+        Args:
+            lines: Lines of the text.
+            delimiter: Delimiter of their fields.
+            first_line: Number of the first line.
+            is_skipped: Returns whether a line between two records is a comment; None: none is.
+        """
+        self._lines = iter(lines)
         self._delimiter = delimiter
-        self._reader = csv.reader(self, delimiter=csv_delimiter(delimiter), strict=True, skipinitialspace=padded_quotes)
+        self._line = first_line - 1
+        self._is_skipped = is_skipped
+        self._record: list[str] = []
+        self._ahead: list[str] = []  # lines to read again, the next one last
 
-    def parse(self) -> Iterator[TextRow]:
+    def read_records(self, *, padded_quotes: bool) -> Iterator[tuple[int, list[str], list[str] | None]]:
+        """Yield the first line, the lines and the fields of each record; no fields if it is badly quoted.
+
+        After a badly quoted record, the csv module continues at the next line.
+        """
+        csv.field_size_limit(MAX_FIELD_CHARACTERS)
+        reader = csv.reader(self, delimiter=csv_delimiter(self._delimiter), strict=True, skipinitialspace=padded_quotes)
         while True:
-            first = self._position
-            cells: tuple[str, ...] | None
+            fields: list[str] | None
             try:
-                cells = tuple(map(str.strip, restore_cells(next(self._reader), self._delimiter)))
+                fields = restore_cells(next(reader), self._delimiter)
             except StopIteration:
                 return
             except csv.Error:
-                cells = None
-                self._go_back(first)
-            record = self._record(first, cells)
-            if record.text.strip():
-                yield record
+                fields = None
+            texts, self._record = self._record, []
+            yield self._line - len(texts) + 1, texts, fields
 
-    def _go_back(self, first: int) -> None:
-        if self._retries < _MAX_RETRIES:
-            self._retries += 1
-            self._position = first + 1
-
-    def _record(self, first: int, cells: tuple[str, ...] | None) -> TextRow:
-        head = self._head
-        return TextRow(
-            line=first + 1,
-            lines=self._position - first,
-            start=head.offsets[first],
-            end=head.offsets[self._position],
-            text="".join(head.lines[first : self._position]),
-            cells=cells,
-            width=len(cells or ()),
-        )
+    def put_back(self, lines: Sequence[str]) -> None:
+        """Read the last lines again."""
+        self._ahead += reversed(lines)
+        self._line -= len(lines)
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
         """Return the next line for the csv module. No generator: one that has ended could not go back."""
-        if self._position >= len(self._head.lines):
-            raise StopIteration
-        line = self._head.lines[self._position]
-        self._position += 1
-        return csv_line(line, self._delimiter)
+        while True:
+            line = self._ahead.pop() if self._ahead else next(self._lines)
+            self._line += 1
+            if self._record or self._is_skipped is None or not self._is_skipped(line):
+                self._record.append(line)
+                return csv_line(line, self._delimiter)
 
 
 def csv_delimiter(delimiter: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import itertools
 import re
@@ -10,11 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 
-from pipeline.validation.limits import MAX_FIELD_CHARACTERS
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of
 from pipeline.validation.readers.dialects.dialect import Dialect
 from pipeline.validation.readers.dialects.profiles import ColumnEvidence, profile_columns
-from pipeline.validation.readers.dialects.records import csv_delimiter, csv_line, restore_cells, split_line
+from pipeline.validation.readers.dialects.records import (
+    RecordLines,
+    csv_delimiter,
+    csv_line,
+    restore_cells,
+    split_line,
+)
 from pipeline.validation.words import counted
 
 __all__ = ["STRAY_QUOTE", "Row", "split_rows"]
@@ -65,41 +69,36 @@ def split_rows(data: bytes, dialect: Dialect, first_line: int) -> Iterator[Row]:
         first_line: The line of the file with which ``data`` begins.
     """
     profile = cache(partial(_profile_rows, data, dialect))
-    lines = _Lines(data, dialect, first_line)
-    for row, texts in _read_records(lines, dialect):
-        if row.fields is None and (len(texts) == 1 or _precedes_rows(texts, profile(), dialect)):
+    lines = _open_lines(data, dialect, first_line)
+    for line, texts, fields in lines.read_records(padded_quotes=dialect.padded_quotes):
+        if fields is None and (len(texts) == 1 or _precedes_rows(texts, profile(), dialect)):
             lines.put_back(texts[1:])
-            fields = _read_as_characters(texts[0], dialect)
-            yield _make_row(row.line, texts[:1], fields, is_repaired=fields is not None)
+            characters = _read_as_characters(texts[0], dialect)
+            yield _make_row(line, texts[:1], characters, is_repaired=characters is not None)
         elif (
-            row.fields is not None
+            fields is not None
             and len(texts) > 1
             and (table := _read_whole_rows(texts, dialect))
             and _are_rows(table, profile(), dialect, min_lines=_MIN_LINES)
         ):
             last = len(table) - 1
-            for index, (text, fields) in enumerate(zip(texts, table, strict=True)):
-                yield _make_row(row.line + index, [text], fields, is_repaired=index in (0, last))
+            for index, (text, cells) in enumerate(zip(texts, table, strict=True)):
+                yield _make_row(line + index, [text], cells, is_repaired=index in (0, last))
         else:
-            yield row
+            yield _make_row(line, texts, fields)
 
 
-def _read_records(lines: _Lines, dialect: Dialect) -> Iterator[tuple[Row, list[str]]]:
-    """Yield rows with their lines. After a badly quoted one, the csv module continues at the next line."""
-    csv.field_size_limit(MAX_FIELD_CHARACTERS)
-    reader = csv.reader(
-        lines, delimiter=csv_delimiter(dialect.delimiter), strict=True, skipinitialspace=dialect.padded_quotes
-    )
-    while True:
-        fields: list[str] | None
-        try:
-            fields = restore_cells(next(reader), dialect.delimiter)
-        except StopIteration:
-            return
-        except csv.Error:
-            fields = None
-        line, texts = lines.take()
-        yield _make_row(line, texts, fields), texts
+def _open_lines(data: bytes, dialect: Dialect, first_line: int) -> RecordLines:
+    """Return the lines of the data; comments between rows are skipped."""
+    lines = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="surrogateescape", newline="")
+    is_comment = partial(_is_comment, dialect) if dialect.comment else None
+    return RecordLines(lines, dialect.delimiter, first_line=first_line, is_skipped=is_comment)
+
+
+def _is_comment(dialect: Dialect, line: str) -> bool:
+    if not line.lstrip().startswith(dialect.comment):
+        return False
+    return dialect.comment_rows or len(split_line(line, dialect.delimiter) or ()) < dialect.width
 
 
 def _make_row(line: int, texts: Sequence[str], fields: list[str] | None, *, is_repaired: bool = False) -> Row:
@@ -190,51 +189,14 @@ def _are_rows(
 
 def _profile_rows(data: bytes, dialect: Dialect) -> tuple[ColumnEvidence, ...]:
     """Profile the rows of one line; none where most rows have several."""
-    lines = _Lines(data, dialect, 1)
+    lines = _open_lines(data, dialect, 1)
     rows = 0
     table = []
-    for row, texts in itertools.islice(_read_records(lines, dialect), _MAX_PROFILED):
+    records = lines.read_records(padded_quotes=dialect.padded_quotes)
+    for line, texts, fields in itertools.islice(records, _MAX_PROFILED):
         rows += 1
-        if row.fields is None:
+        if fields is None:
             lines.put_back(texts[1:])
-        elif len(texts) == 1 and (fields := row.fit(dialect)):
-            table.append([cell.strip() for cell in fields])
+        elif len(texts) == 1 and (cells := _make_row(line, texts, fields).fit(dialect)):
+            table.append([cell.strip() for cell in cells])
     return profile_columns(table, dialect.width) if 2 * len(table) > rows else ()
-
-
-class _Lines:
-    """Lines for the csv module without comments; those of the current row are kept as they are."""
-
-    def __init__(self, data: bytes, dialect: Dialect, first_line: int) -> None:
-        self._lines = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", errors="surrogateescape", newline="")
-        self._dialect = dialect
-        self._line = first_line - 1
-        self._row: list[str] = []
-        self._ahead: list[str] = []  # lines to read again, the next one last
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        while True:
-            line = self._ahead.pop() if self._ahead else next(self._lines)
-            self._line += 1
-            if self._row or not self._is_comment(line):
-                self._row.append(line)
-                return csv_line(line, self._dialect.delimiter)
-
-    def take(self) -> tuple[int, list[str]]:
-        """Return the first line's number and the lines since the last call."""
-        row, self._row = self._row, []
-        return self._line - len(row) + 1, row
-
-    def put_back(self, lines: Sequence[str]) -> None:
-        """Read the last lines again."""
-        self._ahead += reversed(lines)
-        self._line -= len(lines)
-
-    def _is_comment(self, line: str) -> bool:
-        dialect = self._dialect
-        if not dialect.comment or not line.lstrip().startswith(dialect.comment):
-            return False
-        return dialect.comment_rows or len(split_line(line, dialect.delimiter) or ()) < dialect.width
