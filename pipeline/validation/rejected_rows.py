@@ -34,9 +34,9 @@ class RejectedRows:
     broken: int = 0
     dropped: int = 0
     repaired: int = 0
-    blank: int = 0
+    blank: int = 0  # rows of empty cells, which lose nothing
     _repairs: list[str] = field(default_factory=list)
-    _cells: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _nested: Counter[str] = field(default_factory=Counter)  # cells that hold arrays or objects, by column
     _examples: list[str] = field(default_factory=list)
     _reasons: list[str] = field(default_factory=list)
     _written: int = 0
@@ -60,13 +60,9 @@ class RejectedRows:
         if len(self._repairs) < _MAX_NAMED:
             self._repairs.append(f"line {line:,} {reason}")
 
-    def add_blank(self, rows: int) -> None:
-        """Count rows of empty cells, which lose nothing."""
-        self.blank += rows
-
-    def add_cells(self, column: str, reason: str, cells: int) -> None:
-        """Count invalid cells that are read as missing."""
-        self._cells[column, reason] += cells
+    def add_nested(self, column: str, cells: int) -> None:
+        """Count cells that hold arrays or objects, which are read as missing."""
+        self._nested[column] += cells
 
     def add_file(self, name: str, reason: str) -> None:
         """Reject an image of an archive that could not be read."""
@@ -114,7 +110,7 @@ class RejectedRows:
         self.blank += other_file.blank
         self._repairs += [f"{prefix}{line}" for line in other_file._repairs]
         del self._repairs[_MAX_NAMED:]
-        self._cells.update(other_file._cells)
+        self._nested.update(other_file._nested)
 
     def check(self, *, good: int, expected: str) -> None:
         """Check that few rows are broken.
@@ -137,33 +133,19 @@ class RejectedRows:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Return warnings about rejected and repaired rows."""
-        return (
-            *self._tell_broken(),
-            *self._tell_repaired(),
-            *self._tell_cells(),
-            *self._tell_blank(),
-            *self._tell_dropped(),
-        )
+        return tuple(f"{self._prefix}{sentence}" for sentence in self._describe())
 
-    def _tell_broken(self) -> Iterator[str]:
+    def _describe(self) -> Iterator[str]:
         if self.broken:
-            yield f"{self._prefix}{counted(self.broken, f'unreadable {self._noun}')} rejected: {self._name()}"
-
-    def _tell_repaired(self) -> Iterator[str]:
+            yield f"{counted(self.broken, f'unreadable {self._noun}')} rejected: {self._name()}"
         if self.repaired:
             more = "; ..." if self.repaired > len(self._repairs) else ""
-            yield f"{self._prefix}{counted(self.repaired, 'line')} repaired: {'; '.join(self._repairs)}{more}"
-
-    def _tell_blank(self) -> Iterator[str]:
+            yield f"{counted(self.repaired, 'line')} repaired: {'; '.join(self._repairs)}{more}"
+        for column, cells in self._nested.items():
+            yield f"column '{column}': {counted(cells, 'cell')} that hold arrays or objects, read as missing"
         if self.blank:
-            yield f"{self._prefix}{counted(self.blank, 'row')} of empty cells skipped"
-
-    def _tell_cells(self) -> Iterator[str]:
-        for (column, reason), cells in self._cells.items():
-            yield f"{self._prefix}column '{column}': {counted(cells, 'cell')} {reason}, read as missing"
-
-    def _tell_dropped(self) -> Iterator[str]:
-        return (f"{self._prefix}{reason}" for reason in self._reasons)
+            yield f"{counted(self.blank, 'row')} of empty cells skipped"
+        yield from self._reasons
 
     @property
     def _prefix(self) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.parsing.missing import MISSING
-
 __all__ = ["ReadOptions"]
 
 
@@ -15,7 +13,6 @@ class ReadOptions:
     """``names``: the columns that a later file of a known model is expected to have; empty for a first file."""
 
     header: Literal["auto", "none"] = "auto"
-    missing: frozenset[str] = MISSING
     encoding: str = ""  # empty: detected
     sheet: str = ""  # empty: the first sheet with a table
     names: tuple[str, ...] = ()

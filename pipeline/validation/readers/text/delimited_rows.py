@@ -15,6 +15,7 @@ from typing import IO
 
 import polars as pl
 
+from pipeline.parsing.missing import MISSING
 from pipeline.validation.readers.dialects.cells import number_of
 from pipeline.validation.readers.dialects.dialect import Dialect
 from pipeline.validation.readers.dialects.records import BLANKS
@@ -29,15 +30,13 @@ _LOOK_BYTES = 1 << 10
 _EXTRA = "\x1fextra"  # no header cell begins so
 
 
-def read_rows(  # noqa: PLR0913, PLR0917 - a block, how it is written, and where it belongs
+def read_rows(  # noqa: PLR0913, PLR0917 - a block, its dialect, and where its rows belong
     block: Block,
     dialect: Dialect,
     names: Sequence[str],
     numbers: Collection[str],
     rejected: RejectedRows,
     scratch: Path,
-    *,
-    missing: Collection[str] = (),
 ) -> pl.DataFrame:
     """Read the rows of one block.
 
@@ -48,20 +47,15 @@ def read_rows(  # noqa: PLR0913, PLR0917 - a block, how it is written, and where
         numbers: Columns that are Float64 where all cells are plain numbers, else String as the others.
         rejected: Collects the unreadable rows.
         scratch: A folder for temporary files.
-        missing: Texts that are null in a column of ``numbers``.
 
     Returns:
         All columns in the order of ``names``; an empty cell is null.
     """
-    data = block.data
-    frame = _read_regular(data, dialect, names, numbers)
+    frame = _read_regular(block.data, dialect, names, numbers)
     if frame is None and numbers:
-        frame = _read_regular(data, dialect, names, ())
-        frame = None if frame is None else _cast_numbers(frame, numbers, missing)
-    if frame is None:
-        frame = _read_each(data, dialect, names, block.line, rejected, scratch)
-        frame = _cast_numbers(frame, numbers, missing)
-    return frame
+        frame = _read_regular(block.data, dialect, names, ())
+        frame = None if frame is None else _cast_numbers(frame, numbers)
+    return _cast_numbers(_read_each(block, dialect, names, rejected, scratch), numbers) if frame is None else frame
 
 
 def _read_regular(data: bytes, dialect: Dialect, names: Sequence[str], numbers: Collection[str]) -> pl.DataFrame | None:
@@ -178,41 +172,38 @@ def _empty(names: Sequence[str], numbers: Collection[str]) -> pl.DataFrame:
     return pl.DataFrame(schema={name: pl.Float64 if name in numbers else pl.String for name in names})
 
 
-def _cast_numbers(frame: pl.DataFrame, numbers: Collection[str], missing: Collection[str]) -> pl.DataFrame:
-    """Cast the columns in which each cell is a number, so that one word affects only its own column."""
-    return pl.DataFrame(
-        [_cast(series, missing) if series.name in numbers else series for series in frame.get_columns()]
-    )
+def _cast_numbers(frame: pl.DataFrame, numbers: Collection[str]) -> pl.DataFrame:
+    """Cast the columns in which each cell is a number or missing, so that one word affects only its own column."""
+    return pl.DataFrame([_cast(series) if series.name in numbers else series for series in frame.get_columns()])
 
 
-def _cast(series: pl.Series, missing: Collection[str]) -> pl.Series:
+def _cast(series: pl.Series) -> pl.Series:
     if series.dtype != pl.String:
         return series
     values = series.alias("cells")  # polars takes a name like ^a$ for a pattern
-    if missing:
-        values = values.set(values.is_in(list(missing)), None)
+    values = values.set(values.is_in(list(MISSING)), None)
     cast = values.cast(pl.Float64, strict=False)
     return cast.alias(series.name) if cast.null_count() == values.null_count() else series
 
 
-def _read_each(  # noqa: PLR0913, PLR0917 - as read_rows
-    data: bytes, dialect: Dialect, names: Sequence[str], first_line: int, rejected: RejectedRows, scratch: Path
+def _read_each(
+    block: Block, dialect: Dialect, names: Sequence[str], rejected: RejectedRows, scratch: Path
 ) -> pl.DataFrame:
     """Rewrite the good rows in a regular form and read that."""
     with tempfile.NamedTemporaryFile("w", dir=scratch, suffix=".csv", encoding="utf-8", newline="") as regular:
-        if not _write_regular(data, dialect, first_line, rejected, regular.file):
+        if not _write_regular(block, dialect, rejected, regular.file):
             return _empty(names, ())
         regular.flush()
         types = dict.fromkeys(names, pl.String)
         return pl.read_csv(Path(regular.name), has_header=False, schema=types, glob=False)
 
 
-def _write_regular(data: bytes, dialect: Dialect, first_line: int, rejected: RejectedRows, regular: IO[str]) -> int:
+def _write_regular(block: Block, dialect: Dialect, rejected: RejectedRows, regular: IO[str]) -> int:
     """Return how many rows are as wide as they should be."""
     good = 0
     writer = csv.writer(regular, lineterminator="\n")
     headers = _stripped_headers(dialect)
-    for row in split_rows(data, dialect, first_line):
+    for row in split_rows(block.data, dialect, block.line):
         fields = row.fit(dialect)
         repeats = fields is not None and [field.strip() for field in fields] in headers
         if fields is not None and not repeats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.contracts.errors import UnreadableDatasetError
@@ -27,14 +27,6 @@ _EXPECTED = 'an array of objects, such as [{"age": 38}, ...], or one object per 
 
 class _OtherShapeError(ValueError):
     """The document is JSON, but no list of objects."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """Where the elements of an array of objects are in the text."""
-
-    key: str
-    spans: list[tuple[int, int]]
 
 
 def may_be_json(text: PlainText) -> bool:
@@ -110,9 +102,9 @@ def _list_rows(document: str) -> Iterator[str]:
         yield from _lines_of(document, _scan_objects(document, start))
         return
     _check_end(document, end)
-    chosen = [rows for rows in arrays if rows.key in _ROW_KEYS] or arrays
+    chosen = [spans for key, spans in arrays if key in _ROW_KEYS] or [spans for _, spans in arrays]
     if len(chosen) == 1:
-        yield from _lines_of(document, chosen[0].spans)
+        yield from _lines_of(document, chosen[0])
     else:
         yield from _list_by_column(document)
 
@@ -151,9 +143,9 @@ def _scan_array(document: str, position: int) -> tuple[list[tuple[int, int]], in
     return spans, _skip(document, position + 1)
 
 
-def _scan_object(document: str, position: int) -> tuple[list[_Rows], int]:
-    """Return the arrays of objects that an object holds, and where the text goes on."""
-    arrays: list[_Rows] = []
+def _scan_object(document: str, position: int) -> tuple[list[tuple[str, list[tuple[int, int]]]], int]:
+    """Return the arrays of objects that an object holds, each with its key, and where the text goes on."""
+    arrays: list[tuple[str, list[tuple[int, int]]]] = []
     position = _skip(document, _expect(document, position, "{"))
     is_first = True
     while not document.startswith("}", position):
@@ -164,7 +156,7 @@ def _scan_object(document: str, position: int) -> tuple[list[_Rows], int]:
         position = _skip(document, _expect(document, _skip(document, position), ":"))
         if document.startswith("[", position) and document.startswith("{", _skip(document, position + 1)):
             spans, position = _scan_array(document, position)
-            arrays.append(_Rows(str(key), spans))
+            arrays.append((str(key), spans))
         else:
             position = _skip(document, _decode(document, position)[1])
     return arrays, _skip(document, position + 1)

@@ -163,5 +163,5 @@ def _column(
     if nested > len(values) * _MAX_NESTED_SHARE and name not in names:
         return pl.Series(name, [None], dtype=_NESTED).new_from_index(0, len(values))
     if nested:
-        rejected.add_cells(name, "that hold arrays or objects", nested)
+        rejected.add_nested(name, nested)
     return pl.Series(name, values, dtype=pl.String)

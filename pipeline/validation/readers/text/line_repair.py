@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-__all__ = ["RepairedLine", "repair_lines"]
+__all__ = ["repair_lines"]
 
 _WESTERN = (("Windows-1252", "cp1252"), ("ISO-8859-1", "latin-1"))
 
 
-@dataclass(frozen=True, slots=True)
-class RepairedLine:
-    """``line`` counts from 0 within the data; ``reason`` says what was wrong and how the line was read."""
-
-    line: int
-    reason: str
-
-
-def repair_lines(data: bytes) -> tuple[bytes, tuple[RepairedLine, ...]]:
-    """Return ``data``, whole lines, as UTF-8 without NUL bytes, and the lines that were changed.
+def repair_lines(data: bytes) -> tuple[bytes, list[tuple[int, str]]]:
+    """Repair ``data``, which consists of whole lines.
 
     Data that needs no repair is returned as the same object; what lies between broken lines is copied as it is.
+
+    Returns:
+        UTF-8 without NUL bytes, and the changed lines: the number of each within the data, from 0, and what was wrong
+        with it and how it was read.
     """
     pieces: list[bytes] = []
-    repaired: list[RepairedLine] = []
+    repaired: list[tuple[int, str]] = []
     end = number = 0
     for start, next_start in _find_broken_lines(data):
         number += data.count(b"\n", end, start)
         line, reason = _repair(data[start:next_start])
         pieces += [data[end:start], line]
-        repaired.append(RepairedLine(number, reason))
+        repaired.append((number, reason))
         number, end = number + data.count(b"\n", start, next_start), next_start
-    return (b"".join([*pieces, data[end:]]), tuple(repaired)) if repaired else (data, ())
+    return (b"".join([*pieces, data[end:]]) if repaired else data), repaired
 
 
 def _find_broken_lines(data: bytes) -> Iterator[tuple[int, int]]:

@@ -13,10 +13,9 @@ from pipeline.validation.limits import MAX_LINE_BYTES
 from pipeline.validation.readers.encodings import UTF_8, TextEncoding, detect_encoding, find_codec
 from pipeline.validation.readers.encodings.detection import MARKS, is_binary
 from pipeline.validation.readers.text.binary_formats import name_binary_format
-from pipeline.validation.readers.text.line_repair import RepairedLine, repair_lines
-from pipeline.validation.readers.text.transcoding import LegacyText, transcode
+from pipeline.validation.readers.text.transcoding import Transcoder
 
-__all__ = ["PlainText", "RepairedLine", "make_plain_text", "repair_lines"]
+__all__ = ["PlainText", "make_plain_text"]
 
 _CHUNK_BYTES = 1 << 20
 _MAX_SCANNED_BYTES = 64 << 20  # bytes; of a larger file samples are used
@@ -71,7 +70,7 @@ def make_plain_text(  # noqa: PLR0913 - what a file is called, where it is, and 
     warnings = _explain(source, chosen)
     if source.codec != UTF_8.codec:
         target = folder / f"{path.name}.utf-8"
-        warnings += transcode(LegacyText(name, plain, source, start, is_strict=chosen is not None), target)
+        warnings += Transcoder(name, source, is_strict=chosen is not None).transcode(plain, start, target)
         if chosen and detected == UTF_8 and target.stat().st_size != plain.stat().st_size:
             warnings += (f"the file could be UTF-8: read as {source.name} ({_HOW_TO_CHOOSE})",)
         if is_gzip:
@@ -101,25 +100,18 @@ def _too_large(name: str, max_bytes: int) -> UnreadableDatasetError:
 
 
 def _check_start(name: str, path: Path, max_bytes: int) -> None:
-    size = path.stat().st_size
-    if not size:
-        raise _empty(name)
-    if size > max_bytes:
+    if path.stat().st_size > max_bytes:
         raise _too_large(name, max_bytes)
     with path.open("rb") as file:
         if binary_format := name_binary_format(file.read(_CHUNK_BYTES)):
             raise UnreadableDatasetError(f"'{name}' is {binary_format}: text is expected by its name")
 
 
-def _empty(name: str) -> UnreadableDatasetError:
-    return UnreadableDatasetError(f"'{name}' is empty: a header line and rows are expected")
-
-
 def _check_not_blank(name: str, path: Path, start: int) -> None:
     with path.open("rb") as file:
         file.seek(start)
         if all(not chunk.strip() for chunk in iter(lambda: file.read(_CHUNK_BYTES), b"")):
-            raise _empty(name)
+            raise UnreadableDatasetError(f"'{name}' is empty: a header line and rows are expected")
 
 
 def _detect(path: Path) -> TextEncoding | None:

@@ -11,7 +11,6 @@ from typing import Self
 
 import polars as pl
 
-from pipeline.parsing.missing import MISSING
 from pipeline.validation.columns.names import check_cells, name_columns
 from pipeline.validation.readers.dialects import Dialect, detect_dialect
 from pipeline.validation.readers.options import ReadOptions
@@ -19,7 +18,8 @@ from pipeline.validation.readers.table_file import Read, TableFile
 from pipeline.validation.readers.text.chunks import BLOCK_BYTES, Block, Lines, blocks_of, heads_of
 from pipeline.validation.readers.text.delimited_rows import read_rows
 from pipeline.validation.readers.text.json_lines import collect_keys, read_json_lines
-from pipeline.validation.readers.text.plain_text import PlainText, repair_lines
+from pipeline.validation.readers.text.line_repair import repair_lines
+from pipeline.validation.readers.text.plain_text import PlainText
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.words import counted
 
@@ -65,8 +65,8 @@ class _TextFile(TableFile):
 
     def _read(self, block: Block, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
         data, repaired = repair_lines(block.data)
-        for line in repaired:
-            rejected.add_repaired(block.line + line.line, line.reason)
+        for line, reason in repaired:
+            rejected.add_repaired(block.line + line, reason)
         return self._parse(replace(block, data=data) if repaired else block, numbers, rejected)
 
     @abstractmethod
@@ -92,12 +92,14 @@ class DelimitedFile(_TextFile):
         """
         dialect = detect_dialect(text.name, text.path, text.start, delimiter=delimiter, options=options)
         names = name_columns(("", *dialect.fields) if dialect.index_field else dialect.fields)
+        header_line = dialect.header_line if dialect.has_header else None
+        described = {"delimiter": dialect.delimiter, "header_line": header_line}
         return cls(
             name=text.name,
             names=names,
             fields=names.names,
             expected=f"{counted(len(names.names), 'field')}, as in the header",
-            facts={"encoding": text.encoding.name, "dialect": _describe(dialect)},
+            facts={"encoding": text.encoding.name, "dialect": described},
             header="auto" if dialect.has_header else "none",
             warnings=(*text.warnings, *dialect.warnings, *names.warnings),
             path=text.path,
@@ -110,7 +112,7 @@ class DelimitedFile(_TextFile):
         )
 
     def _parse(self, block: Block, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
-        rows = read_rows(block, self.dialect, self.names.names, numbers, rejected, self.scratch, missing=MISSING)
+        rows = read_rows(block, self.dialect, self.names.names, numbers, rejected, self.scratch)
         return _drop_blank_rows(rows, rejected)
 
 
@@ -170,12 +172,8 @@ def _drop_blank_rows(rows: pl.DataFrame, rejected: RejectedRows) -> pl.DataFrame
         return rows
     filled = [column.is_not_null().alias(str(number)) for number, column in enumerate(rows)]
     nonblank = rows.filter(pl.DataFrame(filled).select(pl.any_horizontal(pl.all())).to_series())
-    rejected.add_blank(rows.height - nonblank.height)
+    rejected.blank += rows.height - nonblank.height
     return nonblank
-
-
-def _describe(dialect: Dialect) -> dict[str, object]:
-    return {"delimiter": dialect.delimiter, "header_line": dialect.header_line if dialect.has_header else None}
 
 
 def _line_at(path: Path, byte: int) -> int:
