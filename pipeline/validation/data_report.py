@@ -69,16 +69,11 @@ def _columns(rows: TableRows, prepared: PreparedFiles) -> list[dict[str, Any]]:
             "examples": _examples(column),
             "missing": prepared.missing[column.name]
             if column.name in prepared.missing
-            else _count_missing(column, dataset),
+            else strip_cells(column, choose_markers(dataset.missing)).null_count(),
             "dropped": dropped.get(column.name),
         }
         for column in rows.sample
     ]
-
-
-def _count_missing(column: pl.Series, dataset: Dataset) -> int:
-    """Count the missing cells of dropped columns, and of the target."""
-    return strip_cells(column, choose_markers(dataset.missing)).null_count()
 
 
 def _target_kind(dataset: Dataset) -> str:

@@ -14,7 +14,7 @@ from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, T
 from pipeline.contracts.records.dataset import GROUP, LABEL_CLASSES, TIME, ColumnProfile, Dataset, LeftOut, SplitRows
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.target import check_distinct
-from pipeline.validation.companions.test_file import CompanionRows, CompanionTest, read_test_rows
+from pipeline.validation.companions.test_file import CompanionTest, read_test_rows
 from pipeline.validation.hints.find_hints import find_hints
 from pipeline.validation.limits import MAX_NAMED, MAX_VOCABULARY
 from pipeline.validation.profile import profile_column
@@ -24,7 +24,7 @@ from pipeline.validation.splitting.assignment import SPLITS
 from pipeline.validation.splitting.splitters import check_rare_classes, explain_rare, explain_untrained
 from pipeline.validation.tally import ReadRows, check_rows
 from pipeline.validation.threads import map_in_threads
-from pipeline.validation.words import counted
+from pipeline.validation.words import counted, listed
 
 __all__ = ["PreparedFiles", "build_dataset"]
 
@@ -77,23 +77,26 @@ def build_dataset(
     profiles, untold = _profile(read)
     left_out = (*schema.left_out, *untold)
     _check_usable(profiles, left_out, schema.target_label)
-    profiles = [_finish_profile(profile, rows) for profile in profiles]
+    profiles = [
+        profile.model_copy(update={"is_optional": rows.is_keyed and profile.missing > 0}) for profile in profiles
+    ]
     columns = [*(profile.name for profile in profiles), *schema.target_names, *filter(None, [schema.spec.weight])]
     files = _write(read, columns, classes, workdir)
-    tested: CompanionRows | None = None
+    test_warnings: list[str] = []
     if test is not None:
         optional = {profile.name for profile in profiles if profile.is_optional}
-        tested = read_test_rows(test, schema, classes, optional)
-        _select(tested.frame, columns).write_parquet(files["test"])
-        heights["test"] = tested.frame.height
+        frame, test_warnings = read_test_rows(test, schema, classes, optional)
+        _select(frame, columns).write_parquet(files["test"])
+        heights["test"] = frame.height
+        if rows.is_whole:
+            test_warnings += _tell_shared(test.name, frame, files)
     hints = find_hints(schema)
     warnings = [
         *hints,
         *rows.warnings,
         *_tell_rows(rows, read, profiles, left_out),
-        *(tested.warnings if tested else ()),
-        *(_tell_shared(test, tested, files) if test and tested and rows.is_whole else ()),
-        *_tell_size(rows, read, sum(heights[split] for split in SPLITS)),
+        *test_warnings,
+        *_tell_size(rows, read, sum(heights.values())),
     ]
     dataset = Dataset(
         columns=tuple(profiles),
@@ -195,17 +198,12 @@ def _profile(read: ReadRows) -> tuple[list[ColumnProfile], list[LeftOut]]:
     )
 
 
-def _finish_profile(profile: ColumnProfile, rows: TableRows) -> ColumnProfile:
-    return profile.model_copy(update={"is_optional": rows.is_keyed and profile.missing > 0})
-
-
 def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut], target: str) -> None:
     if not profiles:
-        reasons = "; ".join(f"'{column.name}': {column.reason}" for column in left_out[:MAX_NAMED])
-        more = "; ..." if len(left_out) > MAX_NAMED else ""
+        reasons = listed([f"'{column.name}': {column.reason}" for column in left_out], MAX_NAMED, "; ")
         purpose = f"predict '{target}'" if target else "form clusters"
         raise InvalidColumnsError(
-            f"no column can be used to {purpose} ({reasons}{more}): at least one of numbers, categories or "
+            f"no column can be used to {purpose} ({reasons}): at least one of numbers, categories or "
             "truth values is expected"
         )
 
@@ -248,13 +246,13 @@ def _select(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame([frame[name] for name in columns])
 
 
-def _tell_shared(test: CompanionTest, tested: CompanionRows, files: Mapping[str, Path]) -> Iterator[str]:
+def _tell_shared(name: str, test: pl.DataFrame, files: Mapping[str, Path]) -> Iterator[str]:
     learned = [pl.read_parquet(files[split]) for split in ("train", "validation")]
     # Columns that are dropped are in the test file alone, and a clustering's target has no name.
-    names = [name for name in tested.frame.columns if name in learned[0].columns]
-    learned_rows = pl.concat([_select(frame, names) for frame in learned])
-    if shared := int(_select(tested.frame, names).hash_rows().is_in(learned_rows.hash_rows().unique().implode()).sum()):
-        yield f"{shared:,} of {counted(tested.frame.height, 'row')} of '{test.name}' are in the data too"
+    columns = [column for column in test.columns if column in learned[0].columns]
+    hashes = pl.concat([_select(frame, columns) for frame in learned]).hash_rows()
+    if shared := int(_select(test, columns).hash_rows().is_in(hashes.unique().implode()).sum()):
+        yield f"{shared:,} of {counted(test.height, 'row')} of '{name}' are in the data too"
 
 
 def _tell_rows(
@@ -269,11 +267,9 @@ def _tell_rows(
 
 def _tell_left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:
     """Warn about dropped columns that the user did not ask to drop."""
-    dropped = [column for column in left_out if column.reason not in ASKED_REASONS]
+    dropped = [f"'{column.name}' ({column.reason})" for column in left_out if column.reason not in ASKED_REASONS]
     if dropped:
-        listed = "; ".join(f"'{column.name}' ({column.reason})" for column in dropped[:_MAX_LISTED])
-        more = "; ..." if len(dropped) > _MAX_LISTED else ""
-        yield f"{counted(len(dropped), 'column')} dropped: {listed}{more}"
+        yield f"{counted(len(dropped), 'column')} dropped: {listed(dropped, _MAX_LISTED, '; ')}"
 
 
 def _tell_columns(rows: TableRows, read: ReadRows, profiles: Sequence[ColumnProfile]) -> Iterator[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -17,12 +16,12 @@ from pipeline.parsing.missing import choose_markers
 from pipeline.validation.columns.casting import as_numbers, as_text
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.later_columns import cast_later_column
-from pipeline.validation.columns.names import suggest
+from pipeline.validation.columns.names import check_present
 from pipeline.validation.limits import MAX_BYTES, MAX_NAMED
 from pipeline.validation.readers.batches import TableRows, open_rows
-from pipeline.validation.readers.formats import Format, find_format
+from pipeline.validation.readers.formats import Format
 from pipeline.validation.readers.options import ReadOptions
-from pipeline.validation.readers.source import File, Source
+from pipeline.validation.readers.source import Source
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.words import counted
 
@@ -52,7 +51,7 @@ def first_options(spec: JobSpec) -> ReadOptions:
 
 def later_options(spec: JobSpec, rows: TableRows) -> ReadOptions:
     """Return the read options of a file that accompanies the data."""
-    return ReadOptions(header=rows.header, encoding=spec.encoding or "", sheet=spec.sheet or "", names=rows.names.names)
+    return replace(first_options(spec), header=rows.header, names=rows.names.names)
 
 
 def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
@@ -78,11 +77,15 @@ def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
         DatasetError: The file cannot be read, lacks a column, or has one that the model does not read.
     """
     rejected = RejectedRows(workdir / "rejected.jsonl")
-    source = Source(name=name, files=(File(name=name, path=path, form=form or find_format(name)),), digest=Future())
-    image = next((column.shape for column in signature.columns if column.kind == "image"), ())
-    rows = open_rows(
-        source, workdir, _options_of(signature), rejected, is_large=False, max_bytes=MAX_BYTES, image=image
+    source = Source.of_file(name, path, form)
+    options = ReadOptions(
+        header=signature.header,
+        encoding=signature.encoding,
+        sheet=signature.sheet,
+        names=(*(column.name for column in signature.columns), *signature.target_columns),
     )
+    image = next((column.shape for column in signature.columns if column.kind == "image"), ())
+    rows = open_rows(source, workdir, options, rejected, is_large=False, max_bytes=MAX_BYTES, image=image)
     missing = choose_markers(signature.missing)
     _check_names(name, rows, signature, ignore_extra=ignore_extra)
     columns = [_request_cells(rows.sample, column, missing) for column in signature.columns]
@@ -109,37 +112,21 @@ def _as_label(cells: pl.Series) -> pl.Series:
     return as_text(strip_cells(cells, frozenset()))
 
 
-def _options_of(signature: Signature) -> ReadOptions:
-    names = tuple(column.name for column in signature.columns)
-    return ReadOptions(
-        header=signature.header,
-        encoding=signature.encoding,
-        sheet=signature.sheet,
-        names=(*names, *signature.target_columns),
-    )
-
-
 def _check_names(name: str, rows: TableRows, signature: Signature, *, ignore_extra: bool) -> None:
-    optional = {column.name for column in signature.columns if column.is_optional}
-    there = rows.sample.columns
-    absent = [column.name for column in signature.columns if column.name not in there and column.name not in optional]
-    if absent:
-        raise InvalidColumnsError(
-            f"'{name}' lacks {counted(len(absent), 'column')} that the model reads, such as '{absent[0]}': "
-            f"{suggest(absent[0], there)}"
-        )
+    required = [column.name for column in signature.columns if not column.is_optional]
+    check_present(name, rows.sample.columns, required, "that the model reads")
     expected = {
         *(column.name for column in signature.columns),
         *signature.target_columns,
         *signature.unread,
         *rows.names.unnamed,
     }
-    extra = [column for column in there if column not in expected]
+    extra = [column for column in rows.sample.columns if column not in expected]
     if extra and not ignore_extra:
-        listed = ", ".join(f"'{column}'" for column in extra[:MAX_NAMED])
+        shown = ", ".join(f"'{column}'" for column in extra[:MAX_NAMED])
         more = f" and {len(extra) - MAX_NAMED:,} more" if len(extra) > MAX_NAMED else ""
         raise InvalidColumnsError(
-            f"'{name}' has {counted(len(extra), 'column')} that the model does not read: {listed}{more}; "
+            f"'{name}' has {counted(len(extra), 'column')} that the model does not read: {shown}{more}; "
             "--ignore-extra ignores what it does not read"
         )
 

@@ -146,6 +146,7 @@ def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train
 
 def _in_threads(rows: TableRows, work: _Work) -> Iterator[_ReadBatch]:
     """Yield the results of batches in their order; at most one batch more than threads is in memory."""
+    assert rows.batches is not None, "rows that are not in memory come in batches"
     threads = min(_MAX_THREADS, count_processors() + 1)  # one works while another waits for polars
     waiting: deque[Future[_ReadBatch]] = deque()
     with ThreadPoolExecutor(threads) as pool:

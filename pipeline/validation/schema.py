@@ -256,13 +256,12 @@ def _infer_features(
         return infer_unnamed_column(raw, column) if raw.name in rows.names.unnamed else column
 
     inferred = map_in_threads(infer, list(features))
-    columns = tuple(_with_aliases(column, rows) for column in inferred if isinstance(column, InferredColumn))
+    columns = tuple(
+        replace(column, column=replace(column.column, aliases=rows.names.aliases.get(column.name, ())))
+        for column in inferred
+        if isinstance(column, InferredColumn)
+    )
     return columns, [column for column in inferred if isinstance(column, LeftOut)]
-
-
-def _with_aliases(column: InferredColumn, rows: TableRows) -> InferredColumn:
-    aliases = rows.names.aliases.get(column.name, ())
-    return replace(column, column=replace(column.column, aliases=tuple(aliases))) if aliases else column
 
 
 def _decimal_hint(sample: pl.DataFrame) -> DecimalHint:

@@ -131,7 +131,11 @@ class Statistics:
     def summarize(self, train: pl.DataFrame) -> BatchStatistics:
         """Compute the statistics of one batch. Nothing is changed, so threads may call it."""
         categories = [column.name for column in self.columns if column.column.kind == "categorical"]
-        counts = {name: _count_values(train[name]) for name in categories if self._columns[name].counted}
+        counts = {
+            name: train[name].drop_nulls().alias("value").value_counts(name="rows")
+            for name in categories
+            if self._columns[name].counted
+        }
         return BatchStatistics(
             rows=train.height,
             moments=train.select(self._moments).row(0, named=True),
@@ -246,7 +250,3 @@ def _add_moments(column: ColumnStatistics, batch: dict[str, float | None], rows:
     column.squares += (batch["var"] or 0.0) * present + difference**2 * before * present / column.present
     column.minimum = min(column.minimum, float(batch["min"] or 0.0))
     column.maximum = max(column.maximum, float(batch["max"] or 0.0))
-
-
-def _count_values(values: pl.Series) -> pl.DataFrame:
-    return values.drop_nulls().alias("value").value_counts(name="rows")

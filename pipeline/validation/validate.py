@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,10 +24,12 @@ from pipeline.validation.limits import MAX_BYTES, MAX_LARGE_BYTES
 from pipeline.validation.prepare import PreparedFiles, prepare
 from pipeline.validation.readers.batches import TableRows, open_rows
 from pipeline.validation.readers.formats import find_format
-from pipeline.validation.readers.source import File, Source, fetch, hash_files, is_large, list_files
+from pipeline.validation.readers.source import Source, fetch, hash_files, is_large, list_files
 from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["validate"]
+
+_REJECTED = "set_aside.jsonl"
 
 
 def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: ObjectStore, workdir: Path) -> Dataset:
@@ -54,7 +55,7 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
     requested = read_spec(upload, uploads)
     code = read_code(upload, uploads)
     source = fetch(upload, uploads, workdir)
-    rejected = RejectedRows(_rejected_path(workdir))
+    rejected = RejectedRows(workdir / _REJECTED)
     try:
         check_sha256(named.shown, upload.metadata, lambda: source.sha256)
         rows, prepared = _prepare(source, requested.spec, rejected, upload, uploads, workdir)
@@ -74,10 +75,6 @@ def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: Objec
     artifacts.put(keys.report, json.dumps(report, indent=1).encode(), content_type="application/json")
     _write(prepared, keys, artifacts)
     return prepared.dataset
-
-
-def _rejected_path(workdir: Path) -> Path:
-    return workdir / "set_aside.jsonl"
 
 
 def _prepare(  # noqa: PLR0913, PLR0917 - the inputs of a run
@@ -101,24 +98,21 @@ def _open_test(
     """Open the file of test rows beside the data; None when there is none."""
     folders = parse_upload_key(upload.key).folders
     keys = next((keys for folder in folders if (keys := sorted(uploads.keys(f"{folder}test.")))), [])
-    names = [key.rsplit("/", 1)[1] for key in keys]
     if not keys:
         return None
-    if len(keys) > 1:
-        raise UnreadableDatasetError(
-            f"'{names[0]}' and '{names[1]}' are both present: one file of test rows is expected"
-        )
-    (key,), (name,) = keys, names
+    name, *others = (key.rsplit("/", 1)[1] for key in keys)
+    if others:
+        raise UnreadableDatasetError(f"'{name}' and '{others[0]}' are both present: one file of test rows is expected")
     form = find_format(name)
-    info = uploads.head(key)
+    info = uploads.head(keys[0])
     check_bytes(name, info.metadata, info.bytes)
     _check_bytes(name, info.bytes, MAX_BYTES)
     folder = workdir / "test"
     folder.mkdir()
-    uploads.download(key, folder / "upload")
+    uploads.download(keys[0], folder / "upload")
     check_sha256(name, info.metadata, lambda: hash_files({name: folder / "upload"}, several=False))
-    rejected = RejectedRows(_rejected_path(workdir), file=name)
-    source = Source(name=name, files=(File(name=name, path=folder / "upload", form=form),), digest=Future())
+    rejected = RejectedRows(workdir / _REJECTED, file=name)
+    source = Source.of_file(name, folder / "upload", form)
     test_rows = open_rows(
         source, folder, later_options(spec, rows), rejected, is_large=False, max_bytes=MAX_BYTES, image=rows.image
     )

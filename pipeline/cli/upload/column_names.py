@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import tempfile
-from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from pipeline.validation.known_rows import first_options
 from pipeline.validation.limits import MAX_BYTES
 from pipeline.validation.readers.batches import TableRows, open_rows
 from pipeline.validation.readers.formats import find_format
-from pipeline.validation.readers.source import File, Source
+from pipeline.validation.readers.source import Source
 from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["check_names"]
@@ -56,8 +55,7 @@ def _read_head(file: Path, spec: JobSpec, scratch: Path) -> TableRows | None:
     if head is None:
         return None
     (scratch / "work").mkdir()
-    form = find_format(head.name)
-    source = Source(name=file.name, files=(File(name=file.name, path=head, form=form),), digest=Future())
+    source = Source.of_file(file.name, head, find_format(head.name))
     rejected = RejectedRows(scratch / "rejected.jsonl")
     return open_rows(source, scratch / "work", first_options(spec), rejected, is_large=False, max_bytes=MAX_BYTES)
 

@@ -12,7 +12,7 @@ from pipeline.contracts.errors import InvalidColumnsError, InvalidTargetError, T
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.cells import count_markers, describe_markers
 from pipeline.validation.columns.later_columns import cast_later_column, fit_column
-from pipeline.validation.columns.names import suggest
+from pipeline.validation.columns.names import check_present, suggest
 from pipeline.validation.columns.several_targets import STRATUM
 from pipeline.validation.columns.target import TargetRule
 from pipeline.validation.columns.weights import infer_weight, read_weights
@@ -20,9 +20,9 @@ from pipeline.validation.limits import MAX_NAMED
 from pipeline.validation.readers.batches import TableRows
 from pipeline.validation.rejected_rows import RejectedRows
 from pipeline.validation.schema import Schema
-from pipeline.validation.words import counted
+from pipeline.validation.words import counted, listed
 
-__all__ = ["CompanionRows", "CompanionTest", "match_labels", "read_test_rows"]
+__all__ = ["CompanionTest", "match_labels", "read_test_rows"]
 
 _NEAR = 0.6  # similarity of a label and a class that a warning compares
 _MAX_SHOWN = 60  # characters of a label
@@ -38,17 +38,9 @@ class CompanionTest:
     rejected: RejectedRows
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CompanionRows:
-    """Test rows in the types of the split files."""
-
-    frame: pl.DataFrame
-    warnings: tuple[str, ...]
-
-
 def read_test_rows(
     test: CompanionTest, schema: Schema, classes: Sequence[str], optional: Set[str] = frozenset()
-) -> CompanionRows:
+) -> tuple[pl.DataFrame, list[str]]:
     """Read test rows by the schema of the data; rows without a target, or of an unknown class, are rejected.
 
     Args:
@@ -57,16 +49,21 @@ def read_test_rows(
         classes: Labels of the training rows; empty for a regression.
         optional: Columns that the file may lack.
 
+    Returns:
+        The rows in the types of the split files, and warnings.
+
     Raises:
         InvalidColumnsError: A column is missing, or its cells are not of the kind that it has in the data.
         InvalidTargetError: The target is missing, or training rows have none of its labels.
         TooFewRowsError: No row is left.
     """
-    raw, name, weight = test.rows.sample, schema.target.name, schema.spec.weight
-    raw = _add_absent(raw, optional)
-    _check_names(
-        test, raw, [column.name for column in schema.columns], schema.several.sources if schema.several else (name,)
-    )
+    raw, name, weight = _add_absent(test.rows.sample, optional), schema.target.name, schema.spec.weight
+    for target in schema.several.sources if schema.several else (name,):
+        if target and target not in raw.columns:
+            raise InvalidTargetError(
+                f"'{test.name}' has no column '{target}', the target: {suggest(target, raw.columns)}"
+            )
+    check_present(test.name, raw.columns, (column.name for column in schema.columns), "of the data")
     features = [_cast(test, raw[column.name], column.column, schema.missing) for column in schema.columns]
     warnings = [warning for _, column_warnings in features for warning in column_warnings]
     targets = schema.several.cast(raw) if schema.several else []
@@ -87,15 +84,9 @@ def read_test_rows(
             f"'{test.name}' has no usable test row ({counted(raw.height, 'row')} in all): rows with the target "
             f"'{schema.target_label}'of the data's classes are expected"
         )
-    return CompanionRows(
-        frame=frame.drop(STRATUM, strict=False),
-        warnings=(
-            *(f"'{test.name}': {warning}" for warning in test.rows.warnings),
-            *test.rejected.warnings,
-            *warnings,
-            *labels,
-        ),
-    )
+    file_warnings = [f"'{test.name}': {warning}" for warning in test.rows.warnings]
+    warnings = [*file_warnings, *test.rejected.warnings, *warnings, *labels]
+    return frame.drop(STRATUM, strict=False), warnings
 
 
 def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> tuple[pl.Series, pl.Series]:
@@ -137,20 +128,6 @@ def _add_absent(raw: pl.DataFrame, optional: Set[str]) -> pl.DataFrame:
     return pl.DataFrame([*raw, *(pl.Series(name, [None] * raw.height, dtype=pl.String) for name in absent)])
 
 
-def _check_names(test: CompanionTest, raw: pl.DataFrame, columns: Sequence[str], targets: Sequence[str]) -> None:
-    for target in targets:
-        if target and target not in raw.columns:
-            raise InvalidTargetError(
-                f"'{test.name}' has no column '{target}', the target: {suggest(target, raw.columns)}"
-            )
-    missing = [name for name in columns if name not in raw.columns]
-    if missing:
-        raise InvalidColumnsError(
-            f"'{test.name}' lacks {counted(len(missing), 'column')} of the data, such as '{missing[0]}': "
-            f"{suggest(missing[0], raw.columns)}"
-        )
-
-
 def _cast(test: CompanionTest, raw: pl.Series, column: Column, missing: Set[str]) -> tuple[pl.Series, list[str]]:
     try:
         later = cast_later_column(raw, column, missing)
@@ -185,11 +162,10 @@ def _tell_unseen(
     if not unseen.any():
         return
     labels = target.cast(raw[target.name]).filter(unseen).rename("label").value_counts(name="rows", sort=True)
-    named = [_describe(label, rows, classes) for label, rows in labels.head(MAX_NAMED).iter_rows()]
-    more = "; ..." if labels.height > MAX_NAMED else ""
+    described = [_describe(label, rows, classes) for label, rows in labels.head(MAX_NAMED + 1).iter_rows()]
     yield (
         f"'{test.name}': {counted(labels.height, 'label')} of the target that no training row has: "
-        f"{'; '.join(named)}{more}"
+        f"{listed(described, MAX_NAMED, '; ')}"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -38,22 +38,34 @@ class RowBatch:
 class TableRows:
     """Rows of a source.
 
-    ``sample``: all rows if they are in memory, else some from all over the source, which has about ``expected`` rows.
-
-    ``batches`` yields all rows, and may be called repeatedly.
+    Attributes:
+        sample: All rows if they are in memory, else some from all over the source.
+        names: Names of the columns.
+        batches: Yields all rows, and may be called repeatedly; None if ``sample`` has them.
+        expected: Approximate number of rows in the batches.
+        header: Whether the first file has a header.
+        is_keyed: Whether rows have keys, so that a row may lack some.
+        image: Height, width and channels of images.
+        task: Task that the file implies.
+        facts: Encoding and dialect of the first file.
+        warnings: Warnings of all files.
     """
 
     sample: pl.DataFrame
-    is_whole: bool
-    expected: int
-    batches: Callable[[], Iterator[RowBatch]]
     names: NamedColumns
+    batches: Callable[[], Iterator[RowBatch]] | None = None
+    expected: int = 0
     header: Literal["auto", "none"] = "auto"
     is_keyed: bool = False
     image: tuple[int, ...] = ()
     task: Task | None = None
-    facts: Mapping[str, object] = field(default_factory=dict)  # encoding and dialect of the first file
+    facts: Mapping[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether all rows are in memory."""
+        return self.batches is None
 
     @property
     def by_sample(self) -> str:
@@ -107,14 +119,9 @@ def open_rows(  # noqa: PLR0913 - a source, and the machine's room
     return _read_files(files, rejected, min_columns=options.min_columns)
 
 
-def rows_of_frame(frame: pl.DataFrame, *, image: tuple[int, ...] = (), task: Task | None = None) -> TableRows:
+def rows_of_frame(frame: pl.DataFrame, *, image: tuple[int, ...] = ()) -> TableRows:
     """Return the rows of a table that is in memory."""
-    names = NamedColumns(names=tuple(frame.columns))
-    read = RowBatch(lambda _numbers, _rejected: frame)
-    return TableRows(
-        sample=frame, is_whole=True, expected=frame.height, batches=lambda: iter([read]), names=names, image=image,
-        task=task,
-    )  # fmt: skip
+    return TableRows(sample=frame, names=NamedColumns(names=tuple(frame.columns)), image=image)
 
 
 def _read_files(files: Sequence[TableFile], rejected: RejectedRows, *, min_columns: int) -> TableRows:
@@ -133,51 +140,38 @@ def _read_files(files: Sequence[TableFile], rejected: RejectedRows, *, min_colum
             frame = pl.DataFrame([frame[name] for name in frames[0].columns])
         check_cells(file.name, cells := cells + frame.width * frame.height)
         frames.append(frame)
-    how: Literal["diagonal_relaxed", "vertical_relaxed"] = (
-        "diagonal_relaxed" if files[0].is_keyed else "vertical_relaxed"
-    )
-    frame = frames[0] if len(frames) == 1 else pl.concat(frames, how=how)
+    frame = pl.concat(frames, how="diagonal_relaxed" if files[0].is_keyed else "vertical_relaxed")
     if files[0].is_keyed and len(frames) > 1:
         frame = pl.DataFrame([frame[name] for name in _order_names(files) if name in frame.columns])
     check_names(frame.columns, min_columns=min_columns)
-    rows = rows_of_frame(frame, image=files[0].image, task=files[0].task)
-    return _with_facts(rows, files)
+    return _make_rows(files, frame)
 
 
 def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -> TableRows:
     """Sample rows from all over the files."""
-    first = files[0]
     names = _order_names(files)
     check_names(names)
     size = sum(file.size for file in files)
     fraction = block_bytes * _SAMPLE_SHARE / max(1, size)
-    sampled = []
+    sampled: list[pl.DataFrame] = []
+    read = 0
     for file in files:
         file_rejected = RejectedRows(workdir / "sample.jsonl", file=file.name if len(files) > 1 else "")
         frame, length = file.sample(fraction, file_rejected)
         if frame.is_empty():
             file_rejected.check(good=0, expected=file.expected)
-        sampled.append((_align(frame, file, names), length))
+        sampled.append(_align(frame, file, names))
+        read += length
         if not file.is_keyed:
-            check_same_columns(file.name, sampled[-1][0].schema, first.name, sampled[0][0].schema)
-    sample, read = (
-        pl.concat([frame for frame, _ in sampled], how="vertical_relaxed"),
-        sum(length for _, length in sampled),
-    )
+            check_same_columns(file.name, sampled[-1].schema, files[0].name, sampled[0].schema)
+    sample = pl.concat(sampled, how="vertical_relaxed")
 
     def batches() -> Iterator[RowBatch]:
         for file in files:
             for work in file.batches():
                 yield RowBatch(partial(_read_aligned, work, file, names), file=file.name if len(files) > 1 else "")
 
-    rows = TableRows(
-        sample=sample,
-        is_whole=False,
-        expected=int(sample.height * max(1.0, size / max(1, read))),
-        batches=batches,
-        names=NamedColumns(names=tuple(names)),
-    )
-    return _with_facts(rows, files)
+    return _make_rows(files, sample, batches, expected=int(sample.height * max(1.0, size / max(1, read))))
 
 
 def _order_names(files: Sequence[TableFile]) -> list[str]:
@@ -208,23 +202,27 @@ def _align(frame: pl.DataFrame, file: TableFile, names: Sequence[str]) -> pl.Dat
     )  # fmt: skip
 
 
-def _with_facts(rows: TableRows, files: Sequence[TableFile]) -> TableRows:
+def _make_rows(
+    files: Sequence[TableFile],
+    sample: pl.DataFrame,
+    batches: Callable[[], Iterator[RowBatch]] | None = None,
+    *,
+    expected: int = 0,
+) -> TableRows:
     first = files[0]
-    names = replace(
-        rows.names,
-        aliases={name: aliases for file in reversed(files) for name, aliases in file.names.aliases.items()},
-        unnamed=first.names.unnamed,
-    )
+    aliases = {name: aliases for file in reversed(files) for name, aliases in file.names.aliases.items()}
     warnings = [
-        f"'{file.name}': {warning}" if len(files) > 1 and file is not first else warning
-        for file in files
-        for warning in file.warnings
+        f"'{file.name}': {warning}" if file is not first else warning for file in files for warning in file.warnings
     ]
-    return replace(
-        rows,
-        names=names,
-        facts=first.facts,
+    return TableRows(
+        sample=sample,
+        names=NamedColumns(names=tuple(sample.columns), aliases=aliases, unnamed=first.names.unnamed),
+        batches=batches,
+        expected=expected,
         header=first.header,
         is_keyed=first.is_keyed,
+        image=first.image,
+        task=first.task,
+        facts=first.facts,
         warnings=tuple(dict.fromkeys(warnings)),
     )

@@ -5,9 +5,8 @@ from __future__ import annotations
 import codecs
 import gzip
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +16,7 @@ from pipeline.validation.readers.encodings import UTF_8, detect_encoding
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.parquet import ParquetFile
 from pipeline.validation.readers.source import File
-from pipeline.validation.readers.table_file import Read, TableFile
+from pipeline.validation.readers.table_file import Read, TableFile, read_frame
 from pipeline.validation.readers.text.json_documents import convert_document, may_be_json
 from pipeline.validation.readers.text.json_lines import parse_object
 from pipeline.validation.readers.text.plain_text import PlainText, make_plain_text
@@ -50,7 +49,7 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
     if file.form.kind == "spreadsheet":
         from pipeline.validation.readers.spreadsheet import convert_spreadsheet  # noqa: PLC0415 - others need none
 
-        sheet = convert_spreadsheet(
+        path, warnings = convert_spreadsheet(
             file.name,
             file.path,
             scratch,
@@ -59,7 +58,7 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
             min_columns=options.min_columns,
             header=options.header,
         )
-        text = PlainText(file.name, sheet.path, 0, UTF_8, tuple(sheet.warnings))
+        text = PlainText(file.name, path, 0, UTF_8, warnings)
         return DelimitedFile.open(text, ",", options, scratch, block_bytes)
     if _is_blank(file.path, is_gzip=file.form.gzipped):
         return None
@@ -122,26 +121,20 @@ class _ImageFile(TableFile):
         return self.frame
 
     def batches(self) -> Iterator[Read]:
-        yield partial(_as_it_is, self.frame)
+        yield read_frame(self.frame)
 
     def sample(self, fraction: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
         return self.frame, self.size
-
-
-def _as_it_is(frame: pl.DataFrame, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
-    return frame
 
 
 def _open_images(file: File, rejected: RejectedRows, image: tuple[int, ...]) -> TableFile:
     from pipeline.validation.readers.images.image_zip import read_image_folders  # noqa: PLC0415 - tables need no Pillow
     from pipeline.validation.readers.images.npz import read_image_arrays  # noqa: PLC0415 - the same
 
-    arrays = file.form.kind == "arrays"
-    images = (
-        read_image_arrays(file.name, file.path, image)
-        if arrays
-        else read_image_folders(file.name, file.path, rejected, image)
-    )
+    if file.form.kind == "arrays":
+        images = read_image_arrays(file.name, file.path, image)
+    else:
+        images = read_image_folders(file.name, file.path, rejected, image)
     return _ImageFile(
         name=file.name,
         names=name_columns(images.frame.columns),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +12,7 @@ import polars as pl
 
 from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.validation.columns.names import check_cells, name_columns
-from pipeline.validation.readers.table_file import Read, TableFile
+from pipeline.validation.readers.table_file import Read, TableFile, read_frame
 from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["ParquetFile", "scan_parquet"]
@@ -77,7 +76,7 @@ class ParquetFile(TableFile):
         """
         with report_damage(self.name):
             for frame in self.scan.collect_batches(chunk_size=self.batch_rows):
-                yield partial(_return_frame, frame)
+                yield read_frame(frame)
 
     def sample(self, fraction: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
         """Return rows from all over the file, and the bytes that they would take as text.
@@ -90,10 +89,6 @@ class ParquetFile(TableFile):
         with report_damage(self.name):
             frame = pl.concat([self.scan.slice(row, length).collect() for row in range(0, self.rows or 1, step)])
         return frame, max(1, self.size * frame.height // max(1, self.rows))
-
-
-def _return_frame(frame: pl.DataFrame, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
-    return frame
 
 
 def scan_parquet(name: str, path: Path) -> tuple[pl.LazyFrame, int]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import polars as pl
 
@@ -20,9 +21,9 @@ from pipeline.validation.limits import LARGE_BYTES, LARGE_CELLS
 from pipeline.validation.readers.formats import Format, find_format
 from pipeline.validation.readers.parquet import scan_parquet
 
-_GZIP_BYTES = 18  # at least
-
 __all__ = ["File", "Source", "check_same_columns", "fetch", "hash_files", "is_large", "list_files"]
+
+_GZIP_BYTES = 18  # at least
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +42,11 @@ class Source:
     name: str
     files: tuple[File, ...]
     digest: Future[str]
+
+    @classmethod
+    def of_file(cls, name: str, path: Path, form: Format | None = None) -> Self:
+        """Return one file as a source without a digest; its format is that of its name by default."""
+        return cls(name=name, files=(File(name=name, path=path, form=form or find_format(name)),), digest=Future())
 
     @property
     def sha256(self) -> str:

@@ -26,9 +26,9 @@ from pipeline.parsing.numbers import write_number
 from pipeline.validation.columns.names import check_cells
 from pipeline.validation.limits import MAX_BYTES, MIN_ROWS
 from pipeline.validation.readers.merged_cells import Cell, MergedCells
-from pipeline.validation.words import counted
+from pipeline.validation.words import counted, listed
 
-__all__ = ["ConvertedSheet", "convert_spreadsheet"]
+__all__ = ["convert_spreadsheet"]
 
 _MAX_FILE_BYTES = 64 << 20
 _MAX_INTEGER = 2.0**63  # beyond it a number is written with an exponent
@@ -37,14 +37,6 @@ _CELL_BYTES = 20
 _CELL = re.compile(rb'<c r="([A-Z]{1,3})(\d{1,7})"')
 _MAX_NAMED_SHEETS = 10
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the stream of an Office file that a password protects
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ConvertedSheet:
-    """A sheet that was written as a csv file."""
-
-    path: Path  # UTF-8 text, fields separated by commas
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +58,7 @@ def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its she
     is_hint: bool = False,
     min_columns: int = 2,
     header: str = "auto",
-) -> ConvertedSheet:
+) -> tuple[Path, tuple[str, ...]]:
     """Write one sheet of a workbook as a csv file.
 
     Args:
@@ -77,6 +69,9 @@ def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its she
         is_hint: Take the first sheet if none has that name.
         min_columns: Of a table.
         header: "none" where the first row holds values.
+
+    Returns:
+        The file, UTF-8 text whose fields commas separate, and warnings.
 
     Raises:
         UnreadableDatasetError: It is no workbook, protected, damaged or too large, or has no such sheet or table.
@@ -99,7 +94,7 @@ def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its she
         raise UnreadableDatasetError(
             f"'{name}' is not a complete Excel file: it is damaged or another format; .xlsx, .xls or .ods is expected"
         ) from error
-    return ConvertedSheet(path=target, warnings=(*warnings, *merged.warnings))
+    return target, (*warnings, *merged.warnings)
 
 
 def _check_size(name: str, path: Path) -> None:
@@ -156,7 +151,12 @@ def _choose_sheet(
                 f"'{name}' has no sheet '{choice}': {_list_sheets(names)} {'is' if len(names) == 1 else 'are'} there"
             )
         sheet = workbook.get_sheet_by_name(choice)
-        return sheet, _check_area(name, sheet, min_columns), ()
+        area = _measure(sheet, min_columns)
+        if not area.rows:
+            raise UnreadableDatasetError(
+                f"'{name}': sheet '{sheet.name}' holds no table: a header and rows are expected"
+            )
+        return sheet, area, ()
     best: tuple[CalamineSheet, _Area] | None = None
     for candidate in names:
         sheet = workbook.get_sheet_by_name(candidate)
@@ -167,7 +167,7 @@ def _choose_sheet(
             break
     if best is None:
         raise UnreadableDatasetError(f"'{name}' holds no table: a sheet with a header and rows is expected")
-    return *best, _tell_choice(names, best[0].name)
+    return *best, tuple(_tell_choice(names, best[0].name))
 
 
 def _order_sheets(workbook: CalamineWorkbook) -> list[str]:
@@ -177,25 +177,15 @@ def _order_sheets(workbook: CalamineWorkbook) -> list[str]:
 
 
 def _list_sheets(names: Sequence[str]) -> str:
-    shown = ", ".join(f"'{name}'" for name in names[:_MAX_NAMED_SHEETS])
-    return shown + (", ..." if len(names) > _MAX_NAMED_SHEETS else "")
+    return listed([f"'{name}'" for name in names], _MAX_NAMED_SHEETS)
 
 
-def _tell_choice(names: Sequence[str], chosen: str) -> tuple[str, ...]:
-    unread = [name for name in names if name != chosen]
-    if not unread:
-        return ()
-    return (
-        f"sheet '{chosen}' is read, the first with a table; {counted(len(unread), 'other sheet')} not: "
-        f"{_list_sheets(unread)} (`sheet` chooses another)",
-    )
-
-
-def _check_area(name: str, sheet: CalamineSheet, min_columns: int) -> _Area:
-    area = _measure(sheet, min_columns)
-    if not area.rows:
-        raise UnreadableDatasetError(f"'{name}': sheet '{sheet.name}' holds no table: a header and rows are expected")
-    return area
+def _tell_choice(names: Sequence[str], chosen: str) -> Iterator[str]:
+    if unread := [name for name in names if name != chosen]:
+        yield (
+            f"sheet '{chosen}' is read, the first with a table; {counted(len(unread), 'other sheet')} not: "
+            f"{_list_sheets(unread)} (`sheet` chooses another)"
+        )
 
 
 def _measure(sheet: CalamineSheet, min_columns: int) -> _Area:

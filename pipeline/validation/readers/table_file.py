@@ -13,11 +13,16 @@ from pipeline.contracts.signature import Task
 from pipeline.validation.columns.names import NamedColumns
 from pipeline.validation.rejected_rows import RejectedRows
 
-__all__ = ["Read", "TableFile"]
+__all__ = ["Read", "TableFile", "read_frame"]
 
 # Reads a batch in a thread: columns of text are String, the named numeric ones perhaps Float64. The RejectedRows
 # collects unreadable rows.
 Read = Callable[[Collection[str], RejectedRows], pl.DataFrame]
+
+
+def read_frame(frame: pl.DataFrame) -> Read:
+    """Return the function that reads a batch which is in memory already."""
+    return lambda _numbers, _rejected: frame
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,20 +49,6 @@ class Assigned:
     warnings: Sequence[str] = ()
 
 
-class Splitter(ABC):
-    """Assigns usable rows to splits."""
-
-    @abstractmethod
-    def assign(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> Assigned:
-        """Assign the rows of one batch.
-
-        Args:
-            frame: Rows in the types of the split files.
-            placed: The time or group of each row, where the rows are split by it.
-            batch: The number of the batch, from 0.
-        """
-
-
 def explain_rare() -> str:
     """Return the reason for rejecting rows of a rare class."""
     return f"a class of the target with fewer than {MIN_CLASS_ROWS} rows"
@@ -98,7 +83,7 @@ def check_rare_classes(target: TargetRule, counts: pl.DataFrame) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ExactSplitter(Splitter):
+class ExactSplitter:
     """Split all rows, which come in one batch: fractions and strata hold exactly."""
 
     spec: JobSpec
@@ -108,6 +93,11 @@ class ExactSplitter(Splitter):
     def assign(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> Assigned:
         """Assign all rows, and mask rows of rare classes and of classes without training rows.
 
+        Args:
+            frame: Rows in the types of the split files.
+            placed: The time or group of each row, where the rows are split by it.
+            batch: The number of the batch, from 0.
+
         Raises:
             InvalidTargetError: Too many rows are of rare classes.
             TooFewRowsError: A split would be empty.
@@ -116,13 +106,7 @@ class ExactSplitter(Splitter):
         groups, copies, warnings = self._group(frame, placed)
         if self.target.task != "classification":
             return Assigned(splits=self._assign(values, placed, copies), groups=groups, warnings=warnings)
-        classes = values.rename("class").value_counts(name="rows")
-        rare = check_rare_classes(self.target, classes)
-        if not rare:
-            splits = self._assign(values, placed, copies)
-            if values.filter(splits == "train").n_unique() == classes.height:
-                return Assigned(splits=splits, groups=groups, warnings=warnings)
-        is_rare = values.is_in(rare)
+        is_rare = values.is_in(check_rare_classes(self.target, values.rename("class").value_counts(name="rows")))
         common = values.filter(~is_rare)
         splits = self._assign(common, *(None if rows is None else rows.filter(~is_rare) for rows in (placed, copies)))
         trained = common.filter(splits == "train").unique()
@@ -131,11 +115,12 @@ class ExactSplitter(Splitter):
             .new_from_index(0, frame.height)
             .scatter((~is_rare).arg_true(), splits)
         )
-        untrained = ~is_rare & ~values.is_in(trained.to_list())
+        is_untrained = ~is_rare & ~values.is_in(trained.to_list())
+        unusable = ((is_rare, explain_rare()), (is_untrained, explain_untrained(self.target.name)))
         return Assigned(
             splits=all_splits,
             groups=groups,
-            unusable=((is_rare, explain_rare()), (untrained, explain_untrained(self.target.name))),
+            unusable=[(mask, reason) for mask, reason in unusable if mask.any()],
             warnings=warnings,
         )
 
@@ -159,13 +144,12 @@ class ExactSplitter(Splitter):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class HashSplitter(Splitter):
+class HashSplitter:
     """Split rows that come in batches: fractions and strata hold nearly, and copies of a row are in the same split."""
 
     seed: int
-    by_time: bool
     max_fractions: tuple[float, float]  # of the hash range: test rows below the first, validation rows below the second
-    min_times: tuple[float, float]  # of a split by time: test rows begin at the first, validation rows at the second
+    min_times: tuple[float, float] | None  # test rows begin at the first, validation rows at the second; None: by hash
     columns: tuple[str, ...]  # columns whose hash distinguishes the rows
     ignores_copies: bool  # most rows are copies, so each is assigned by itself
 
@@ -173,22 +157,20 @@ class HashSplitter(Splitter):
     def plan(cls, schema: Schema, expected: int, *, has_test: bool) -> HashSplitter:
         """Plan the splits of about ``expected`` rows by the schema's sample."""
         spec, cast = schema.spec, schema.cast(schema.sample)
-        by_time = spec.split.by == "time" and spec.split.column is not None
         max_fractions = _plan_fractions(spec.split, expected, has_test=has_test)
         columns, distinct = _choose_columns(cast.frame.drop(spec.weight or [], strict=False))
         return cls(
             seed=spec.seed,
-            by_time=by_time,
             max_fractions=max_fractions,
-            min_times=_find_times(cast, max_fractions) if by_time else (0.0, 0.0),
+            min_times=_find_times(cast, max_fractions) if spec.split.by == "time" and spec.split.column else None,
             columns=columns,
             ignores_copies=distinct < cast.frame.height / 2,
         )
 
     def assign(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> Assigned:
-        """Assign the rows of one batch by their hashes or times."""
+        """Assign the rows of one batch by their hashes or times; the arguments are those of ExactSplitter."""
         groups = self._hash(frame, placed, batch)
-        if self.by_time:
+        if self.min_times is not None:
             assert placed is not None, "times were read"
             test, validation = placed >= self.min_times[0], placed >= self.min_times[1]
         else:
@@ -205,6 +187,9 @@ class HashSplitter(Splitter):
         if self.ignores_copies:
             return pl.int_range(batch << 40, (batch << 40) + frame.height, eager=True).hash(self.seed)
         return pl.DataFrame([frame[name] for name in self.columns]).hash_rows(self.seed)
+
+
+Splitter = ExactSplitter | HashSplitter
 
 
 def _plan_fractions(split: Split, expected: int, *, has_test: bool) -> tuple[float, float]:

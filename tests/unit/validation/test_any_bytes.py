@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
-from concurrent.futures import Future
 from pathlib import Path
 
 from hypothesis import example, given, settings
@@ -15,9 +14,8 @@ from pipeline.contracts.errors import DatasetError
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.prepare import prepare
 from pipeline.validation.readers.batches import open_rows
-from pipeline.validation.readers.formats import find_format
 from pipeline.validation.readers.options import ReadOptions
-from pipeline.validation.readers.source import File, Source
+from pipeline.validation.readers.source import Source
 from pipeline.validation.rejected_rows import RejectedRows
 
 _FILES = ("a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.csv.gz")
@@ -36,7 +34,7 @@ def _prepared(file: str, body: bytes):
         path = Path(folder) / "upload"
         path.write_bytes(body)
         rejected = RejectedRows(Path(folder) / "set_aside.jsonl")
-        source = Source(name=file, files=(File(name=file, path=path, form=find_format(file)),), digest=Future())
+        source = Source.of_file(file, path)
         rows = open_rows(source, Path(folder), ReadOptions(), rejected, is_large=False, max_bytes=1 << 20)
         return prepare(rows, JobSpec(), rejected, Path(folder), sha256="")
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -24,12 +23,7 @@ __all__ = ["read_image_folders"]
 _SPLIT_FOLDERS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation"})
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
 _ENCRYPTED = 0x1  # in an entry's flags
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Image:
-    entry: zipfile.ZipInfo
-    label: str
+_EXPECTED = "whole png or jpg files"
 
 
 def read_image_folders(name: str, path: Path, rejected: RejectedRows, fixed_size: tuple[int, ...] = ()) -> Images:
@@ -49,37 +43,34 @@ def read_image_folders(name: str, path: Path, rejected: RejectedRows, fixed_size
     try:
         with zipfile.ZipFile(path) as archive:
             entries, skipped_warnings = _list_images(name, archive)
-            looks = [_read_look(archive, image, rejected) for image in entries]
-            images = [(image, look) for image, look in zip(entries, looks, strict=True) if look is not None]
-            _check_readable(rejected, len(images))
-            size = fixed_size or _choose_size([look for _, look in images])
-            pixels, labels = _decode(archive, [image for image, _ in images], size, rejected)
+            images = {entry: look for entry in entries if (look := _read_look(archive, entry, rejected)) is not None}
+            rejected.check(good=len(images), expected=_EXPECTED)
+            size = fixed_size or _choose_size([*images.values()])
+            pixels, labels = _decode(archive, [(entry, entries[entry]) for entry in images], size, rejected)
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise UnreadableDatasetError(f"'{name}' is not a complete zip file") from error
-    _check_readable(rejected, len(labels))
+    rejected.check(good=len(labels), expected=_EXPECTED)
     if not fixed_size and pixels.shape[3] == 3 and _is_grey(pixels):
         pixels = pixels[..., :1]
-    resized = sum((look.height, look.width) != size[:2] for _, look in images)
+    resized = sum((look.height, look.width) != size[:2] for look in images.values())
     return Images(
         pixels=pixels, labels=labels, warnings=(*_tell_resized(resized, len(images), size), *skipped_warnings)
     )
 
 
-def _tell_resized(resized: int, images: int, size: tuple[int, ...]) -> Sequence[str]:
-    if not resized:
-        return ()
-    return (f"{resized:,} of {counted(images, 'image')} resized to {size[0]} x {size[1]} pixels (height x width)",)
+def _tell_resized(resized: int, images: int, size: tuple[int, ...]) -> Iterator[str]:
+    if resized:
+        yield f"{resized:,} of {counted(images, 'image')} resized to {size[0]} x {size[1]} pixels (height x width)"
 
 
-def _list_images(name: str, archive: zipfile.ZipFile) -> tuple[list[_Image], tuple[str, ...]]:
-    """Return the images in the folders of classes, and a warning about the other files."""
+def _list_images(name: str, archive: zipfile.ZipFile) -> tuple[dict[zipfile.ZipInfo, str], tuple[str, ...]]:
+    """Return the images in the folders of classes, each with its class, and a warning about the other files."""
     entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_junk(entry)]
     candidates = [entry for entry in entries if entry.filename.lower().endswith(IMAGE_SUFFIXES)]
     _check_sizes(name, candidates)
     labels = _find_labels([PurePosixPath(entry.filename).parts[:-1] for entry in candidates])
-    pairs = zip(candidates, labels, strict=True)
-    images = [_Image(entry=entry, label=label) for entry, label in pairs if label is not None]
-    classes = sorted({image.label for image in images})
+    images = {entry: label for entry, label in zip(candidates, labels, strict=True) if label is not None}
+    classes = sorted(set(images.values()))
     if len(classes) < 2:
         content = f"only images of '{_show(classes[0])}'" if classes else "no such images"
         raise InvalidTargetError(
@@ -122,19 +113,19 @@ def _find_labels(paths: Sequence[tuple[str, ...]]) -> list[str | None]:
     return [path[level] if len(path) > level else None for path in paths]
 
 
-def _read_look(archive: zipfile.ZipFile, image: _Image, rejected: RejectedRows) -> Look | None:
+def _read_look(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, rejected: RejectedRows) -> Look | None:
     try:
-        return look_at(_read_body(archive, image))
+        return look_at(_read_body(archive, entry))
     except UnreadableImageError as error:
-        rejected.add_file(_show(image.entry.filename), str(error))
+        rejected.add_file(_show(entry.filename), str(error))
         return None
 
 
-def _read_body(archive: zipfile.ZipFile, image: _Image) -> bytes:
-    if image.entry.file_size > MAX_IMAGE_FILE_BYTES:
+def _read_body(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    if entry.file_size > MAX_IMAGE_FILE_BYTES:
         raise UnreadableImageError(f"has more than {MAX_IMAGE_FILE_BYTES >> 20} MiB")
     try:
-        return archive.read(image.entry)  # which reads no more than its entry says
+        return archive.read(entry)  # which reads no more than its entry says
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise UnreadableImageError("is damaged in the archive") from error
 
@@ -145,22 +136,21 @@ def _choose_size(looks: Sequence[Look]) -> tuple[int, int, int]:
 
 
 def _decode(
-    archive: zipfile.ZipFile, images: Sequence[_Image], size: tuple[int, ...], rejected: RejectedRows
+    archive: zipfile.ZipFile,
+    images: Sequence[tuple[zipfile.ZipInfo, str]],
+    size: tuple[int, ...],
+    rejected: RejectedRows,
 ) -> tuple[NDArray[np.uint8], pl.Series]:
     pixels = np.empty((len(images), *size), np.uint8)
     labels: list[str] = []
-    for image in images:
+    for entry, label in images:
         try:
-            pixels[len(labels)] = decode_image(_read_body(archive, image), size)
+            pixels[len(labels)] = decode_image(_read_body(archive, entry), size)
         except UnreadableImageError as error:
-            rejected.add_file(_show(image.entry.filename), str(error))
+            rejected.add_file(_show(entry.filename), str(error))
         else:
-            labels.append(image.label)
+            labels.append(label)
     return pixels[: len(labels)], pl.Series(labels, dtype=pl.String)
-
-
-def _check_readable(rejected: RejectedRows, readable: int) -> None:
-    rejected.check(good=readable, expected="whole png or jpg files")
 
 
 def _is_grey(pixels: NDArray[np.uint8]) -> bool:

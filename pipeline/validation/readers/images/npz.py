@@ -66,12 +66,9 @@ def read_image_arrays(name: str, path: Path, fixed_size: tuple[int, ...] = ()) -
     size = fixed_size or (height, width, channels)
     if not fixed_size and max(height, width) > MAX_IMAGE_SIDE:
         size = choose_size([height] * count, [width] * count, channels)
-    warnings = () if size == (height, width, channels) else (_tell_resized(height, width, size),)
+    resized = f"images of {height} x {width} pixels are resized to {size[0]} x {size[1]}"
+    warnings = () if size == (height, width, channels) else (resized,)
     return Images(pixels=fit_images(name, pixels, size), labels=_read_labels(raw_labels), warnings=warnings)
-
-
-def _tell_resized(height: int, width: int, size: tuple[int, ...]) -> str:
-    return f"images of {height} x {width} pixels are resized to {size[0]} x {size[1]}"
 
 
 def _read_headers(name: str, archive: zipfile.ZipFile) -> Mapping[str, _Member]:
