@@ -113,17 +113,17 @@ def training() -> Work:
         artifacts, keys = Folder(folder / "artifacts"), RunKeys(RUN)
         with tempfile.TemporaryDirectory(dir=folder) as workdir:
             dataset = Dataset.from_bytes(artifacts.get(keys.dataset))
-            splits = read_splits(artifacts, keys, Path(workdir), dataset=dataset, seed=0, max_bytes=memory)
+            splits, notes = read_splits(artifacts, keys, Path(workdir), dataset=dataset, seed=0, max_bytes=memory)
             trainer = Trainer(
                 dataset=dataset,
-                splits=splits.frames,
+                splits=splits,
                 machine=Machine(device="cpu", description="cpu", threads=1),
                 seed=0,
                 metric="accuracy",
             )
             candidate = Candidate(name="trees", algorithm="gradient_boosting", settings=dict(SETTINGS))
             trained = trainer.train(candidate, Path(workdir), lambda text: None)
-        return {"rows": splits.train.height, "accuracy": trained.quality["accuracy"], "notes": splits.notes}
+        return {"rows": splits["train"].height, "accuracy": trained.quality["accuracy"], "notes": notes}
 
     return work
 

@@ -9,7 +9,7 @@ from pipeline.contracts.errors import InputError, ObjectNotFoundError
 from pipeline.contracts.object_keys import CALIBRATION, parse_upload_key
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.outcome import TRAINED, UPLOADED, CandidateOutcome, TrainedCandidate
-from pipeline.contracts.records.plan import BROUGHT, Plan
+from pipeline.contracts.records.plan import BROUGHT
 from pipeline.contracts.records.run import Upload
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import choose_metric
@@ -29,17 +29,16 @@ def bring(context: JobContext) -> Sequence[CandidateOutcome]:
         InvalidJobSpecError: train.yaml does not fit it.
     """
     keys, artifacts = context.keys, context.artifacts
-    try:
-        earlier = TrainedCandidate.from_bytes(artifacts.get(keys.candidate(BROUGHT, TRAINED)))
-    except ObjectNotFoundError:
+    trained = context.read_trained(BROUGHT)
+    if trained is None:
         upload = Upload.from_bytes(artifacts.get(keys.upload))
         try:
-            earlier = _read(context, parse_upload_key(upload.key).file)
+            trained = _read(context, parse_upload_key(upload.key).file)
         except InputError as error:
             model = keys.candidate(BROUGHT, UPLOADED)
             quarantine(context.run, upload, error, uploads=artifacts, artifacts=artifacts, key=model)
             raise
-    return [CandidateOutcome(candidate=BROUGHT, status="trained", seconds=earlier.seconds)]
+    return [CandidateOutcome(candidate=BROUGHT, status="trained", seconds=trained.seconds)]
 
 
 def _read(context: JobContext, file: str) -> TrainedCandidate:
@@ -56,14 +55,14 @@ def _read(context: JobContext, file: str) -> TrainedCandidate:
         artifacts.download(keys.candidate(BROUGHT, CALIBRATION), folder / CALIBRATION)
     except ObjectNotFoundError:
         has_calibration = False
-    spec = JobSpec.from_bytes(artifacts.get(keys.spec))
-    (folder / TASK).write_bytes(BroughtTask(file=file, spec=spec, has_calibration=has_calibration).to_bytes())
+    task = BroughtTask(file=file, spec=context.read_spec(), has_calibration=has_calibration)
+    (folder / TASK).write_bytes(task.to_bytes())
     context.report(f"{file}: check")
     read_apart(folder, file)
     out = folder / "out"
     dataset = Dataset.from_bytes((out / DATASET).read_bytes())
     spec = JobSpec.from_bytes((out / SPEC).read_bytes())
-    plan = Plan.from_bytes(artifacts.get(keys.plan)).model_copy(update={"metric": choose_metric(spec.metric, dataset)})
+    plan = context.read_plan().model_copy(update={"metric": choose_metric(spec.metric, dataset)})
     for split in ("train", "validation", "test"):
         artifacts.upload(out / f"{split}.parquet", keys.split(split))
     for record, key in ((dataset, keys.dataset), (spec, keys.spec), (plan, keys.plan)):

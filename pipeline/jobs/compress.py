@@ -6,12 +6,10 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 
-from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.ensemble import Ensemble, NotMade
 from pipeline.contracts.records.outcome import CandidateOutcome
 from pipeline.contracts.records.plan import Plan
 from pipeline.contracts.records.variant import Variant
-from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.jobs.ensembling import MIN_MEMBERS, read_ensemble, read_trained
 from pipeline.jobs.runtime.job import JobContext, end_process, run_job
 from pipeline.jobs.runtime.splits import read_learned, read_training_rows, read_validation
@@ -30,8 +28,7 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
     """
     from pipeline.compression.make_variants import make_variants
 
-    keys, artifacts = context.keys, context.artifacts
-    spec, plan = JobSpec.from_bytes(artifacts.get(keys.spec)), Plan.from_bytes(artifacts.get(keys.plan))
+    keys, artifacts, plan = context.keys, context.artifacts, context.read_plan()
     trained = list(read_trained(context, [candidate.name for candidate in plan.candidates]))
     ensemble = read_ensemble(context) or _lost_ensemble(plan, len(trained))
     trained += read_trained(context, ensemble.candidates)
@@ -41,9 +38,9 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
         trained,
         artifacts=artifacts,
         keys=keys,
-        dataset=Dataset.from_bytes(artifacts.get(keys.dataset)),
+        dataset=context.read_dataset(),
         validation=validation,
-        spec=spec,
+        spec=context.read_spec(),
         report=context.report,
         learned=read_learned(artifacts, keys, context.workdir, validation) if has_bags else None,
         read_training=partial(read_training_rows, artifacts, keys, context.workdir, seed=plan.seed),

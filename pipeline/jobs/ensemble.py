@@ -8,8 +8,7 @@ from dataclasses import replace
 
 from pipeline.contracts.records.ensemble import Ensemble
 from pipeline.contracts.records.outcome import CandidateOutcome
-from pipeline.contracts.records.plan import Candidate, Plan
-from pipeline.contracts.spec.job_spec import JobSpec
+from pipeline.contracts.records.plan import Candidate
 from pipeline.jobs.ensembling import MIN_MEMBERS, make_ensemble, read_ensemble, read_trained
 from pipeline.jobs.runtime.job import JobContext, end_process, run_job
 from pipeline.jobs.runtime.live_progress import Live
@@ -29,7 +28,7 @@ def ensemble(context: JobContext, deadline: float | None = None) -> Sequence[Can
         What was made, as outcomes of candidates.
     """
     keys, artifacts = context.keys, context.artifacts
-    plan, spec = Plan.from_bytes(artifacts.get(keys.plan)), JobSpec.from_bytes(artifacts.get(keys.spec))
+    plan, spec = context.read_plan(), context.read_spec()
     trained = list(read_trained(context, [candidate.name for candidate in plan.candidates]))
     if plan.ensemble is None or len(trained) < MIN_MEMBERS or read_ensemble(context) is not None:
         return ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.errors import ObjectNotFoundError
 from pipeline.contracts.records.ensemble import Ensemble, NotMade
-from pipeline.contracts.records.outcome import BODY, EDGES, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
+from pipeline.contracts.records.outcome import BODY, EDGES, OUT_OF_FOLD, REFERENCE, TrainedCandidate
 from pipeline.contracts.spec.job_spec import Distillation
 from pipeline.jobs.runtime.job import JobContext, run_error
 
@@ -44,13 +44,10 @@ def make_ensemble(
         return [], [NotMade(name=BLEND, reason=run_error(error).message)]
     for trained_ensemble in ensembles:
         context.keep_candidate(trained_ensemble.candidate, folder / trained_ensemble.candidate)
+        why = "; ".join(trained_ensemble.notes)
         _log.info(
             "made of others",
-            extra={
-                "candidate": trained_ensemble.candidate,
-                "why": "; ".join(trained_ensemble.notes),
-                **trained_ensemble.quality,
-            },
+            extra={"candidate": trained_ensemble.candidate, "why": why, **trained_ensemble.quality},
         )
     return ensembles, not_made
 
@@ -66,9 +63,9 @@ def read_ensemble(context: JobContext) -> Ensemble | None:
 def read_trained(context: JobContext, names: Sequence[str]) -> Iterator[TrainedCandidate]:
     """Read the records of the candidates that were trained, in the order of ``names``."""
     for name in names:
-        try:
-            yield TrainedCandidate.from_bytes(context.artifacts.get(context.keys.candidate(name, TRAINED)))
-        except ObjectNotFoundError:
+        if (trained := context.read_trained(name)) is not None:
+            yield trained
+        else:
             _log.info("not trained", extra={"candidate": name})
 
 

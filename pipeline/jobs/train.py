@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.contracts.algorithms.catalog import catalog
-from pipeline.contracts.errors import CandidateFailedError, NodeLostError, ObjectNotFoundError
+from pipeline.contracts.errors import CandidateFailedError, NodeLostError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.dataset import Dataset
-from pipeline.contracts.records.outcome import TRAINED, WEIGHTS, CandidateOutcome, TrainedCandidate
-from pipeline.contracts.records.plan import Candidate, Plan
+from pipeline.contracts.records.outcome import WEIGHTS, CandidateOutcome, TrainedCandidate
+from pipeline.contracts.records.plan import Candidate, Plan, TrainingJob
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.jobs.bring import bring
 from pipeline.jobs.runtime.job import JobContext, end_process, run_error, run_job
@@ -41,8 +41,7 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
     None but the first begins after the job's minutes (by ``limits.minutes`` and ``limits.dollars``): what was trained
     until then is what there is to choose from.
     """
-    spec = JobSpec.from_bytes(context.artifacts.get(context.keys.spec))
-    plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
+    spec, plan = context.read_spec(), context.read_plan()
     if plan.is_brought:
         return bring(context)
     (job,) = (job for job in plan.jobs if job.name == context.job)
@@ -52,7 +51,7 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
     live = Live(context.artifacts, context.keys, seconds=seconds, event=context.event)
     candidates = [candidate for candidate in plan.candidates if candidate.name in job.candidates]
     with _process_group(context):
-        trainer = _trainer(context, plan, spec, deadline, live)
+        trainer = _trainer(context, plan, spec, deadline, live, notes=_tell_lost_nodes(job, context.process.size))
         hopeless = _hopeless(context, trainer, candidates, job.audition_rows)
         candidates = [candidate for candidate in candidates if candidate.name not in hopeless]
         trained = [
@@ -72,7 +71,7 @@ def _hopeless(context: JobContext, trainer: Trainer, candidates: Sequence[Candid
     if not rows or context.process.size > 1 or trainer.dataset.targets:
         return {}
     reasons = trainer.screen(candidates, rows, context.report)
-    hopeless = {name: why for name, why in reasons.items() if _earlier(context, name) is None}
+    hopeless = {name: why for name, why in reasons.items() if context.read_trained(name) is None}
     for name in hopeless:
         _log.info("candidate dropped", extra={"candidate": name})
     return hopeless
@@ -100,24 +99,24 @@ def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
     return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=0)
 
 
-def _notes(context: JobContext, plan: Plan) -> tuple[str, ...]:
-    (job,) = (job for job in plan.jobs if job.name == context.job)
-    size = context.process.size
-    if size >= job.nodes:
-        return ()
-    return (
-        f"{job.nodes} nodes were requested, and {size} trained it: the others were lost, or the stack does not have "
-        "them",
-    )
+def _tell_lost_nodes(job: TrainingJob, size: int) -> Iterator[str]:
+    """Tell if fewer processes than requested nodes train."""
+    if size < job.nodes:
+        yield (
+            f"{job.nodes} nodes were requested, and {size} trained it: the others were lost, or the stack does not "
+            "have them"
+        )
 
 
-def _trainer(context: JobContext, plan: Plan, spec: JobSpec, deadline: float, live: Live) -> Trainer:
+def _trainer(  # noqa: PLR0913 - a run, its limits, and what is told of its training
+    context: JobContext, plan: Plan, spec: JobSpec, deadline: float, live: Live, *, notes: Iterable[str]
+) -> Trainer:
     trainer = read_trainer(context, plan, spec, max_bytes=_broadcast(context, memory_bytes()))
     return replace(
         trainer,
         checkpoints=live.checkpoint,
         watch=live.watch,
-        notes=(*_notes(context, plan), *trainer.notes),
+        notes=(*notes, *trainer.notes),
         folds=spec.folds,
         serve=spec.serve,
         limits=spec.limits,
@@ -140,7 +139,7 @@ def _base(context: JobContext, plan: Plan, dataset: Dataset) -> PretrainedModel 
 
 
 def _outcome(context: JobContext, trainer: Trainer, live: Live, candidate: Candidate) -> CandidateOutcome:
-    earlier = _earlier(context, candidate.name)
+    earlier = context.read_trained(candidate.name)
     if earlier is not None:
         _log.info("trained by an earlier attempt", extra={"candidate": candidate.name})
         return CandidateOutcome(candidate=candidate.name, status="trained", seconds=earlier.seconds)
@@ -185,13 +184,6 @@ def _train(context: JobContext, trainer: Trainer, candidate: Candidate, folder: 
     if not catalog()[candidate.algorithm].has_user_code:
         return trainer.train(candidate, folder, report)
     return train_isolated(context, trainer, candidate, folder, report)
-
-
-def _earlier(context: JobContext, candidate: str) -> TrainedCandidate | None:
-    try:
-        return TrainedCandidate.from_bytes(context.artifacts.get(context.keys.candidate(candidate, TRAINED)))
-    except ObjectNotFoundError:
-        return None
 
 
 if __name__ == "__main__":

@@ -11,8 +11,6 @@ from dataclasses import replace
 
 from pipeline.contracts.errors import NoCandidateSurvivedError
 from pipeline.contracts.records.outcome import CandidateOutcome
-from pipeline.contracts.records.plan import Plan
-from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.jobs.compress import compress
 from pipeline.jobs.ensemble import ensemble
 from pipeline.jobs.runtime.job import JobContext, end_process, run_job
@@ -52,9 +50,8 @@ def _within(context: JobContext, folder: str) -> JobContext:
 
 def _minutes(context: JobContext) -> float:
     """Return the minutes of all trainings in this job, including the distilled model."""
-    plan = Plan.from_bytes(context.artifacts.get(context.keys.plan))
-    (job,) = (job for job in plan.jobs if job.name == context.job)
-    return job.minutes or JobSpec.from_bytes(context.artifacts.get(context.keys.spec)).limits.minutes
+    (job,) = (job for job in context.read_plan().jobs if job.name == context.job)
+    return job.minutes or context.read_spec().limits.minutes
 
 
 if __name__ == "__main__":

@@ -20,11 +20,14 @@ from typing import NoReturn
 
 from pipeline import bootstrap
 from pipeline.contracts.compute_cluster import Process
-from pipeline.contracts.errors import InternalError, ModeldropError, TransientError
+from pipeline.contracts.errors import InternalError, ModeldropError, ObjectNotFoundError, TransientError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.ports import ObjectStore
-from pipeline.contracts.records.outcome import TRAINED, CandidateOutcome, JobOutcome
+from pipeline.contracts.records.dataset import Dataset
+from pipeline.contracts.records.outcome import TRAINED, CandidateOutcome, JobOutcome, TrainedCandidate
+from pipeline.contracts.records.plan import Plan
 from pipeline.contracts.records.run import RunError, StageName
+from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.runtime.attempts import AttemptClock
 from pipeline.jobs.runtime.logs import log_to_stdout
@@ -68,6 +71,25 @@ class JobContext:
     def keys(self) -> RunKeys:
         """Return the keys of the run's documents."""
         return RunKeys(self.run)
+
+    def read_plan(self) -> Plan:
+        """Read the run's plan."""
+        return Plan.from_bytes(self.artifacts.get(self.keys.plan))
+
+    def read_spec(self) -> JobSpec:
+        """Read the run's job spec."""
+        return JobSpec.from_bytes(self.artifacts.get(self.keys.spec))
+
+    def read_dataset(self) -> Dataset:
+        """Read the run's data set."""
+        return Dataset.from_bytes(self.artifacts.get(self.keys.dataset))
+
+    def read_trained(self, candidate: str) -> TrainedCandidate | None:
+        """Read the record of a candidate; None if it was not trained."""
+        try:
+            return TrainedCandidate.from_bytes(self.artifacts.get(self.keys.candidate(candidate, TRAINED)))
+        except ObjectNotFoundError:
+            return None
 
     def keep_candidate(self, candidate: str, folder: Path) -> None:
         """Upload a candidate's files, trained.json last, which marks it as complete."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from pipeline.training.trainer import Trainer
 
 __all__ = [
-    "Splits",
     "memory_bytes",
     "read_learned",
     "read_splits",
@@ -42,26 +40,15 @@ _ROW, _LIMIT = "\0row", "\0limit"  # no column of a user's is called so
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Splits:
-    """``train`` and ``validation``; ``notes`` say when not all training rows are there."""
-
-    train: pl.DataFrame
-    validation: pl.DataFrame
-    notes: tuple[str, ...] = ()
-
-    @property
-    def frames(self) -> dict[str, pl.DataFrame]:
-        """Return the splits by name, as Trainer takes them."""
-        return {"train": self.train, "validation": self.validation}
-
-
 def read_splits(  # noqa: PLR0913 - where it reads, and how much
     artifacts: ObjectStore, keys: RunKeys, folder: Path, *, dataset: Dataset, seed: int, max_bytes: int | None = None
-) -> Splits:
-    """Download both splits into ``folder``.
+) -> tuple[dict[str, pl.DataFrame], tuple[str, ...]]:
+    """Download the training and validation rows into ``folder``.
 
     The training rows take at most half of ``max_bytes`` (None: this machine's memory).
+
+    Returns:
+        The rows by split, and notes that say if not all training rows are there.
     """
     file = folder / "train.parquet"
     artifacts.download(keys.split("train"), file)
@@ -71,7 +58,7 @@ def read_splits(  # noqa: PLR0913 - where it reads, and how much
         seed,
         class_column=dataset.target if dataset.task == "classification" and not dataset.targets else None,
     )
-    return Splits(train=train, validation=read_validation(artifacts, keys, folder), notes=notes)
+    return {"train": train, "validation": read_validation(artifacts, keys, folder)}, notes
 
 
 def read_validation(artifacts: ObjectStore, keys: RunKeys, folder: Path) -> pl.DataFrame:
@@ -116,14 +103,14 @@ def read_trainer(context: JobContext, plan: Plan, spec: JobSpec, *, max_bytes: i
     """Make the trainer of the run's splits; ``max_bytes`` as for ``read_splits``."""
     from pipeline.training.trainer import Trainer
 
-    dataset = Dataset.from_bytes(context.artifacts.get(context.keys.dataset))
-    splits = read_splits(
+    dataset = context.read_dataset()
+    splits, notes = read_splits(
         context.artifacts, context.keys, context.workdir, dataset=dataset, seed=plan.seed, max_bytes=max_bytes
     )
     return Trainer(
         dataset=dataset,
-        splits=splits.frames,
-        notes=splits.notes,
+        splits=splits,
+        notes=notes,
         machine=context.machine,
         process=context.process,
         seed=plan.seed,

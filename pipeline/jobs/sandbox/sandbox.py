@@ -52,10 +52,6 @@ _PASSED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH"
 _PASSED_PREFIXES = ("CUDA_", "NVIDIA_", "OMP_")
 
 
-def _discard_checkpoint(state: bytes) -> None:
-    """Discard a checkpoint."""
-
-
 def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears of it
     folder: Path,
     *,
@@ -63,8 +59,8 @@ def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears o
     environment: Mapping[str, str],
     report: Callable[[str], None],
     watch: Callable[[Mapping[str, float]], None],
-    keep: Callable[[bytes], None] = _discard_checkpoint,
-    checkpoint_seconds: float = 0.0,
+    keep: Callable[[bytes], None],
+    checkpoint_seconds: float,
 ) -> TrainedCandidate:
     """Train what ``folder`` holds (jobs.sandbox.sandbox_main says what), and check what comes back in ``folder/out``.
 

@@ -76,7 +76,7 @@ def _apart(
     points: list[object] = []
     trained = run_isolated(
         folder, isolation="none", environment=environment, report=lambda text: None, watch=points.append,
-        keep=(kept if kept is not None else []).append,
+        keep=(kept if kept is not None else []).append, checkpoint_seconds=0,
     )  # fmt: skip
     assert len(points) == 2, "a point an epoch"
     return trained
@@ -240,7 +240,9 @@ def _as_user(folder: Path, code: str) -> None:
     )  # fmt: skip
     (folder / TASK).write_bytes(task.to_bytes())
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    run_isolated(folder, isolation="user", environment=environment, report=print, watch=print)
+    run_isolated(
+        folder, isolation="user", environment=environment, report=print, watch=print, keep=print, checkpoint_seconds=0
+    )
 
 
 def test_it_is_planned_in_a_job_of_its_own_only_beside_its_code() -> None:

@@ -213,4 +213,6 @@ def test_where_it_may_not_run_it_does_not(tmp_path: Path, isolation, error, sent
     if isolation == "user" and os.geteuid() == 0:
         pytest.skip("this is root, who may give it another user")
     with pytest.raises(error, match=sentence):
-        run_isolated(tmp_path, isolation=isolation, environment={}, report=print, watch=print)
+        run_isolated(
+            tmp_path, isolation=isolation, environment={}, report=print, watch=print, keep=print, checkpoint_seconds=0
+        )

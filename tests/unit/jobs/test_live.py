@@ -15,7 +15,7 @@ from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.records.training_curves import TrainingCurves
 from pipeline.contracts.spec.job_spec import JobSpec, Training
 from pipeline.jobs.runtime.attempts import AttemptClock
-from pipeline.jobs.runtime.live_progress import LiveCurves
+from pipeline.jobs.runtime.live_progress import Live
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.planned import RUN, House
 from tests.fakes.tabular import with_targets
@@ -101,7 +101,7 @@ def test_the_curves_are_there_when_it_is_trained() -> None:
 
 def test_curves_are_written_every_two_seconds_and_begin_anew_with_their_first_point() -> None:
     store, now = FakeObjectStore(), [0.0]
-    curves = LiveCurves(store, KEYS, clock=lambda: now[0])
+    live = Live(store, KEYS, seconds=0, event=print, clock=lambda: now[0])
 
     def seen() -> list[float]:
         curves = TrainingCurves.from_bytes(store.get(KEYS.candidate("mlp", "curves.json")))
@@ -109,22 +109,22 @@ def test_curves_are_written_every_two_seconds_and_begin_anew_with_their_first_po
 
     for epoch, moment in ((1, 0.0), (2, 1.0), (3, 1.9)):
         now[0] = moment
-        curves.watch(MLP, {"epoch": epoch, "loss": 1.0})
+        live.watch(MLP, {"epoch": epoch, "loss": 1.0})
     assert seen() == [1]
     now[0] = 2.1
-    curves.watch(MLP, {"epoch": 4, "loss": 1.0})
+    live.watch(MLP, {"epoch": 4, "loss": 1.0})
     assert seen() == [1, 2, 3, 4]
-    curves.watch(MLP, {"epoch": 1, "loss": 1.0})
-    curves.finish(MLP)
+    live.watch(MLP, {"epoch": 1, "loss": 1.0})
+    live.end(MLP, trained=False)
     assert seen() == [1]
 
 
 def test_of_trees_in_folds_the_curve_is_that_of_the_fold_that_trains() -> None:
     store, trees = FakeObjectStore(), Candidate(name="trees", algorithm="gradient_boosting")
-    curves = LiveCurves(store, KEYS)
+    live = Live(store, KEYS, seconds=0, event=print)
     for fold, tree in ((1, 50), (1, 100), (2, 50), (2, 100), (2, 150)):
-        curves.watch(trees, {"fold": fold, "tree": tree, "validation_loss": 1.0})
-    curves.finish(trees)
+        live.watch(trees, {"fold": fold, "tree": tree, "validation_loss": 1.0})
+    live.end(trees, trained=False)
     curves = TrainingCurves.from_bytes(store.get(KEYS.candidate("trees", "curves.json")))
     assert [(point["fold"], point["tree"]) for point in curves.points] == [(2, 50), (2, 100), (2, 150)]
 
