@@ -73,11 +73,6 @@ class StreamWriter:
     def __init__(self) -> None:
         self.streams: list[bytes] = []
 
-    @property
-    def size(self) -> int:
-        """Return the bytes of all streams so far."""
-        return sum(map(len, self.streams))
-
     def write(self, content: bytes) -> list[int]:
         """Compress under the model under which the content's beginning takes least; return the description."""
         sample = content[:_SAMPLE_BYTES]

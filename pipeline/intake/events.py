@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -18,26 +18,15 @@ def parse_references(message: Mapping[str, Any]) -> list[UploadReference]:
     S3's test message, sent when a notification is configured, reports none.
     """
     if "detail" in message:
-        return [_parse_event(message["detail"])]
-    return list(_parse_notification(message.get("Records", [])))
-
-
-def _parse_event(detail: Mapping[str, Any]) -> UploadReference:
-    uploaded = detail["object"]
-    return UploadReference(
-        bucket=detail["bucket"]["name"],
-        key=uploaded["key"],
-        version_id=uploaded.get("version-id"),
-        sequencer=uploaded.get("sequencer"),
-    )
-
-
-def _parse_notification(records: list[Mapping[str, Any]]) -> Iterator[UploadReference]:
-    for record in records:
-        uploaded = record["s3"]["object"]
-        yield UploadReference(
+        detail = message["detail"]
+        uploaded = detail["object"]
+        bucket, version_id = detail["bucket"]["name"], uploaded.get("version-id")
+        return [UploadReference(bucket=bucket, key=uploaded["key"], version_id=version_id)]
+    return [
+        UploadReference(
             bucket=record["s3"]["bucket"]["name"],
-            key=unquote_plus(uploaded["key"]),
-            version_id=uploaded.get("versionId"),
-            sequencer=uploaded.get("sequencer"),
+            key=unquote_plus(record["s3"]["object"]["key"]),
+            version_id=record["s3"]["object"].get("versionId"),
         )
+        for record in message.get("Records", [])
+    ]

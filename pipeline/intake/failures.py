@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.contracts.errors import error_named
 from pipeline.contracts.records.run import RunError
-from pipeline.intake.causes import parse_cause
 
-__all__ = ["Failure", "parse_failure"]
+__all__ = ["Failure", "parse_cause", "parse_failure"]
 
 _TIMED_OUT = frozenset({"States.Timeout", "States.HeartbeatTimeout", "Sandbox.Timedout"})
 _ENDED = {
@@ -58,3 +58,12 @@ def _parse_state_error(name: str, cause: str) -> RunError:
 def _message(cause: str) -> str:
     """Return the sentence in a Cause: the errorMessage of a function, or the text of a Fail state."""
     return str((parse_cause(cause) or {}).get("errorMessage", cause))
+
+
+def parse_cause(cause: str) -> dict[str, Any] | None:
+    """Return the JSON object in the Cause of a failed state; None for a sentence, as a Fail state or a timeout has."""
+    try:
+        document = json.loads(cause)
+    except json.JSONDecodeError:
+        return None
+    return document if isinstance(document, dict) else None

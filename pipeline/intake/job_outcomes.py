@@ -19,7 +19,7 @@ from pipeline.contracts.errors import (
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.outcome import JobOutcome
-from pipeline.intake.causes import parse_cause
+from pipeline.intake.failures import parse_cause
 
 __all__ = ["check_job", "read_outcome", "require_survivor"]
 
@@ -110,12 +110,8 @@ def _without_retry(error: ModeldropError) -> ModeldropError:
 
 def _find_reason(described: dict[str, Any], begin: str) -> str | None:
     """Return the first reason that begins with ``begin``, of the job or of its attempts' containers."""
-    containers = [
-        described.get("Container"),
-        *(attempt.get("Container") for attempt in described.get("Attempts") or []),
-    ]
-    reasons = [str((container or {}).get("Reason", "")) for container in containers]
-    reasons.append(str(described.get("StatusReason", "")))
+    containers = [ran.get("Container") or {} for ran in (described, *(described.get("Attempts") or ()))]
+    reasons = [*(str(container.get("Reason", "")) for container in containers), str(described.get("StatusReason", ""))]
     return next((reason for reason in reasons if reason.startswith(begin)), None)
 
 

@@ -47,18 +47,15 @@ def fail_lost_runs(runs: RunLog, executions: Executions, *, now: datetime) -> Se
 
 def _error(run: Run, execution: Execution | None, now: datetime) -> RunError | None:
     """Return the error of a lost run; None while it may still be running."""
+    retry = f"'modeldrop retry {run.run}' starts a new run on the same file"
     if execution is None:
         if now - run.started_at < START_GRACE:
             return None
-        text = f"the run's execution did not start: 'modeldrop retry {run.run}' starts a new run on the same file"
-        return RunError(type="ExecutionEndedError", message=text)
+        return RunError(type="ExecutionEndedError", message=f"the run's execution did not start: {retry}")
     if execution.ended_at is None or now - execution.ended_at < END_GRACE:
         return None
     if execution.status == "SUCCEEDED":
-        text = (
-            "the run's execution ended without recording a result: "
-            f"'modeldrop retry {run.run}' starts a new run on the same file"
-        )
+        text = f"the run's execution ended without recording a result: {retry}"
         return RunError(type="ExecutionEndedError", message=text)
     detail = {"name": run.run, "status": execution.status, "error": execution.error, "cause": execution.cause}
     return parse_failure({"detail": detail}).error

@@ -23,7 +23,6 @@ from pipeline.contracts.records.run import (
     RunEvent,
     Stage,
     StageName,
-    StageStatus,
 )
 from pipeline.contracts.table_keys import rejected_upload_key, rejected_uploads_of, run_key
 from pipeline.intake.run_references import (
@@ -301,14 +300,11 @@ def _stages(item: Item) -> Iterator[Stage]:
 
 
 def _unfinished(name: StageName, run_status: str, since: datetime, item: dict[str, Any]) -> Stage:
-    status: StageStatus = "PENDING"
-    seconds = None
     if run_status == "RUNNING":
-        status = "RUNNING"
-    elif run_status == "FAILED":
-        status, seconds = "FAILED", _seconds(since, datetime.fromisoformat(item["ended_at"]))
-    progress = item["progress"] if status == "RUNNING" else None
-    return Stage(name=name, status=status, seconds=seconds, progress=progress or None)
+        return Stage(name=name, status="RUNNING", progress=item["progress"] or None)
+    if run_status == "FAILED":
+        return Stage(name=name, status="FAILED", seconds=_seconds(since, datetime.fromisoformat(item["ended_at"])))
+    return Stage(name=name, status="PENDING")
 
 
 def _seconds(since: datetime, until: datetime) -> float:

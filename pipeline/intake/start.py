@@ -44,13 +44,11 @@ class UploadReference:
         bucket: Bucket of the object.
         key: Key, decoded.
         version_id: Version; None means the latest one, since events of some clouds have none.
-        sequencer: S3's order of the events of one key; distinguishes events without a version.
     """
 
     bucket: str
     key: str
     version_id: str | None = None
-    sequencer: str | None = None
 
 
 def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword

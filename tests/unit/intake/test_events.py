@@ -23,7 +23,6 @@ def test_an_eventbridge_events_key_is_taken_as_it_is() -> None:
             bucket="modeldrop-uploads",
             key="demo/adult/train+set 1.csv",
             version_id="IYV3p45BT0ac8hjHg1houSdS1a.Mro8e",
-            sequencer="617f08299329d189",
         )
     ]
 
@@ -34,7 +33,6 @@ def test_a_notifications_key_is_decoded() -> None:
             bucket="modeldrop-uploads",
             key="demo/adult/train+set 1.csv",
             version_id="096fKKXTRTtl3on89fVO.nfljtsv6qko",
-            sequencer="0055AED6DCD90281E5",
         )
     ]
 
