@@ -1,4 +1,4 @@
-"""Make a candidate of a model that was trained elsewhere; a separate process reads it."""
+"""Make an uploaded model the run's candidate; a separate process reads it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 def bring(context: JobContext) -> Sequence[CandidateOutcome]:
-    """Check the uploaded model, and write what training would: a candidate, its data set and splits, the plan's metric.
+    """Check the uploaded model, and write what a training writes: a candidate, the data set, its splits, the metric.
 
     Raises:
         InvalidModelError: It cannot be served; it is in quarantine, beside a report.

@@ -1,4 +1,4 @@
-"""``python -m pipeline.jobs.compress --run RUN --job compress``: what was trained is verified, compressed, measured."""
+"""``python -m pipeline.jobs.compress --run RUN --job compress``: verify, compress and measure candidates."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
     trained += read_trained(context, ensemble.candidates)
     validation = read_validation(artifacts, keys, context.workdir)
     has_bags = any(candidate.folds for candidate in trained)
-    made = make_variants(
+    variant_set = make_variants(
         trained,
         artifacts=artifacts,
         keys=keys,
@@ -46,11 +46,12 @@ def compress(context: JobContext) -> Sequence[CandidateOutcome]:
         read_training=partial(read_training_rows, artifacts, keys, context.workdir, seed=plan.seed),
         threads=context.machine.threads,
     )
-    made = made.model_copy(update={"variants": (*made.variants, *map(_skipped_variant, ensemble.not_made))})
-    for variant in made.variants:
+    skipped = map(_skipped_variant, ensemble.not_made)
+    variant_set = variant_set.model_copy(update={"variants": (*variant_set.variants, *skipped)})
+    for variant in variant_set.variants:
         shown = variant.model_dump(include={"candidate", "precision", "status", "reason", "latency_us"})
         _log.info("variant", extra=shown)
-    artifacts.put(keys.variants, made.to_bytes(), content_type="application/json")
+    artifacts.put(keys.variants, variant_set.to_bytes(), content_type="application/json")
     return ()
 
 

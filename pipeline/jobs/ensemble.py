@@ -1,4 +1,4 @@
-"""``python -m pipeline.jobs.ensemble --run RUN --job ensemble``: a blend of the candidates, and its distilled model."""
+"""``python -m pipeline.jobs.ensemble --run RUN --job ensemble``: blend the candidates, and distill the blend."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["ensemble"]
 
 
 def ensemble(context: JobContext, deadline: float | None = None) -> Sequence[CandidateOutcome]:
-    """Make the run's ensemble, within its minutes, and write its record; what an earlier attempt made is kept.
+    """Make the run's ensemble, within its minutes, and write its record, unless an earlier attempt has.
 
     Args:
         context: Context of the job.
-        deadline: time.monotonic() until which it may train; None: by the plan's minutes of this job.
+        deadline: time.monotonic() at which training must end; None: by the plan's minutes of this job.
 
     Returns:
-        What was made, as outcomes of candidates.
+        The ensemble's models, as outcomes of candidates.
     """
     keys, artifacts = context.keys, context.artifacts
     plan, spec = context.read_plan(), context.read_spec()

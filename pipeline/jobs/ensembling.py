@@ -30,7 +30,7 @@ MIN_MEMBERS = 2
 def make_ensemble(
     context: JobContext, trained: Sequence[TrainedCandidate], trainer: Trainer, distillation: Distillation
 ) -> tuple[list[TrainedCandidate], list[NotMade]]:
-    """Make the ensemble candidates that are worth it; a failure costs these alone, not the other candidates."""
+    """Make the ensemble candidates that may be better; a failure does not affect the trained candidates."""
     from pipeline.ensembling.builder import BLEND, EnsembleBuilder
 
     folder = context.workdir / "ensemble"

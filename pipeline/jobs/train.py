@@ -20,7 +20,7 @@ from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.jobs.bring import bring
 from pipeline.jobs.runtime.job import JobContext, end_process, run_error, run_job
 from pipeline.jobs.runtime.live_progress import Live
-from pipeline.jobs.runtime.splits import memory_bytes, read_trainer, sampled
+from pipeline.jobs.runtime.splits import memory_bytes, read_sample, read_trainer
 from pipeline.jobs.user_code import train_isolated
 
 if TYPE_CHECKING:
@@ -36,10 +36,13 @@ _BASE_ROWS = "base_train.parquet"
 
 
 def train(context: JobContext) -> Sequence[CandidateOutcome]:
-    """Train the job's candidates that an earlier attempt has not; one that fails costs itself.
+    """Train the job's candidates, except those that an earlier attempt has trained.
 
-    None but the first begins after the job's minutes (by ``limits.minutes`` and ``limits.dollars``): what was trained
-    until then is what there is to choose from.
+    A candidate that fails does not affect the others. After the job's minutes (by ``limits.minutes`` and
+    ``limits.dollars``) no further candidate begins; the first one always does.
+
+    Returns:
+        The outcome of each candidate.
     """
     spec, plan = context.read_spec(), context.read_plan()
     if plan.is_brought:
@@ -52,12 +55,12 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
     candidates = [candidate for candidate in plan.candidates if candidate.name in job.candidates]
     with _process_group(context):
         trainer = _trainer(context, plan, spec, deadline, live, notes=_tell_lost_nodes(job, context.process.size))
-        hopeless = _hopeless(context, trainer, candidates, job.audition_rows)
+        hopeless = _screen(context, trainer, candidates, job.audition_rows)
         candidates = [candidate for candidate in candidates if candidate.name not in hopeless]
         trained = [
             _outcome(context, trainer, live, candidate)
             if not number or _broadcast(context, time.monotonic() < deadline)
-            else _too_late(candidate, minutes)
+            else _make_expired_outcome(candidate, minutes)
             for number, candidate in enumerate(candidates)
         ]
     dropped = [
@@ -66,7 +69,7 @@ def train(context: JobContext) -> Sequence[CandidateOutcome]:
     return [*trained, *dropped]
 
 
-def _hopeless(context: JobContext, trainer: Trainer, candidates: Sequence[Candidate], rows: int) -> Mapping[str, str]:
+def _screen(context: JobContext, trainer: Trainer, candidates: Sequence[Candidate], rows: int) -> Mapping[str, str]:
     """Return why candidates are not worth a training, by name; seeded, so that a later attempt drops the same."""
     if not rows or context.process.size > 1 or trainer.dataset.targets:
         return {}
@@ -94,7 +97,7 @@ def _broadcast(context: JobContext, value: T) -> T:
     return make_strategy("ddp", context.process, context.machine.device).broadcast(value)
 
 
-def _too_late(candidate: Candidate, minutes: float) -> CandidateOutcome:
+def _make_expired_outcome(candidate: Candidate, minutes: float) -> CandidateOutcome:
     error = CandidateFailedError(f"{candidate.name} was not started: the {minutes:g} minutes of its job were over")
     return CandidateOutcome(candidate=candidate.name, status="failed", error=run_error(error), seconds=0)
 
@@ -133,7 +136,7 @@ def _base(context: JobContext, plan: Plan, dataset: Dataset) -> PretrainedModel 
     keys, weights, rows = RunKeys(plan.base.run), context.workdir / f"base_{WEIGHTS}", context.workdir / _BASE_ROWS
     context.artifacts.download(keys.candidate(plan.base.candidate, WEIGHTS), weights)
     context.artifacts.download(RunKeys(plan.base.built_from).split("train"), rows)
-    frame, _ = sampled(rows, memory_bytes() // 4, plan.seed)
+    frame, _ = read_sample(rows, memory_bytes() // 4, plan.seed)
     has_same_outputs = plan.base.classes == dataset.classes
     return read_base(plan.base.version, weights, frame, dataset, has_same_outputs=has_same_outputs)
 

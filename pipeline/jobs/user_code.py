@@ -27,11 +27,11 @@ _LONGEST_SECONDS = 7 * 86400.0
 def train_isolated(
     context: JobContext, trainer: Trainer, candidate: Candidate, folder: Path, report: Callable[[str], None]
 ) -> TrainedCandidate:
-    """Train as Trainer.train does, in a process apart.
+    """Train as Trainer.train does, in a separate process.
 
     Raises:
         CandidateFailedError: The code failed.
-        IntegrityError: What it gave back is no data.
+        IntegrityError: Its results are not plain data.
     """
     apart = context.workdir / f"{candidate.name}.apart"
     apart.mkdir()
@@ -69,7 +69,7 @@ def train_isolated(
         update={
             "candidate": candidate.name,
             "algorithm": candidate.algorithm,
-            "settings": {**candidate.settings, **_found(candidate, trained)},
+            "settings": {**candidate.settings, **_list_chosen_settings(candidate, trained)},
             "device": context.machine.description,
         }
     )
@@ -80,7 +80,7 @@ def train_isolated(
     return record
 
 
-def _found(candidate: Candidate, trained: TrainedCandidate) -> Settings:
+def _list_chosen_settings(candidate: Candidate, trained: TrainedCandidate) -> Settings:
     """Return the settings that the search chose."""
     best = next((trial.settings for trial in trained.trials if trial.status == "best"), {})
     return {name: value for name, value in best.items() if candidate.trials and name in candidate.trials.space}

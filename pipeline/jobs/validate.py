@@ -1,13 +1,13 @@
-"""``python -m pipeline.jobs.validate --run RUN --job validate``: what the function validates, where it is too large."""
+"""``python -m pipeline.jobs.validate --run RUN --job validate``: validate data that is too large for the function."""
 
 from __future__ import annotations
 
 import sys
 
 from pipeline import bootstrap
-from pipeline.jobs.runtime.job import run_job, work_of
+from pipeline.jobs.runtime.job import make_work, run_job
 
 __all__: list[str] = []
 
 if __name__ == "__main__":
-    sys.exit(run_job(work_of(bootstrap.validator())))
+    sys.exit(run_job(make_work(bootstrap.validator())))

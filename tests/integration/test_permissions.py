@@ -21,7 +21,7 @@ from pipeline.contracts.table_keys import api_key_key, run_key, version_key
 from pipeline.intake.run_log import RunLog
 from pipeline.jobs.compress import compress
 from pipeline.jobs.ensemble import ensemble
-from pipeline.jobs.runtime.job import JobWork, run_job, work_of
+from pipeline.jobs.runtime.job import JobWork, make_work, run_job
 from pipeline.jobs.train import train
 from pipeline.registry.api_keys import ApiKeys
 from tests.helpers.function_files import event
@@ -69,7 +69,7 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     artifacts, keys = S3ObjectStore(clients.s3, ARTIFACTS), RunKeys(run)
     state = {"run": run}
     handler("validate_dataset")(state)
-    do_job("ValidateJobRole", lambda environ: work_of(bootstrap.validator(environ)), run, "validate", account)
+    do_job("ValidateJobRole", lambda environ: make_work(bootstrap.validator(environ)), run, "validate", account)
     (job,) = handler("plan_training")(state)["jobs"]
     do_job("JobRole", lambda _: train, run, job["name"], account)
     handler("collect_job")({**state, "stage": "train"})
@@ -79,7 +79,7 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     handler("collect_job")({**state, "stage": "compress"})
     handler("select_variant")(state)
     handler("evaluate_model")(state)
-    do_job("JobRole", lambda environ: work_of(bootstrap.evaluation_job(environ)), run, "evaluate", account)
+    do_job("JobRole", lambda environ: make_work(bootstrap.evaluation_job(environ)), run, "evaluate", account)
     version = handler("register_model")(state)["version"]
     golden = GoldenPredictions.from_bytes(artifacts.get(keys.golden))
     World.predict_answers(None, golden.predictions)  # type: ignore[arg-type]  # it needs nothing of its world

@@ -13,7 +13,7 @@ from pipeline.contracts.records.outcome import Attempts
 __all__ = ["AttemptClock"]
 
 _log = logging.getLogger(__name__)
-_SECONDS = 10.0  # so much of an attempt that was lost without a word is not counted
+_SECONDS = 10.0  # between two records: at most this much of a lost attempt is not counted
 
 
 class AttemptClock:
@@ -39,7 +39,7 @@ class AttemptClock:
         return round(sum(self.earlier) + self._clock() - self._began, 3)
 
     def note(self) -> None:
-        """Record now and then how long the attempt has lasted; cheap enough to be called often."""
+        """Record how long the attempt has lasted, at most every ten seconds."""
         if self._clock() - self._noted >= _SECONDS:
             self.close()
 

@@ -34,7 +34,7 @@ from pipeline.jobs.runtime.logs import log_to_stdout
 from pipeline.jobs.sandbox.sandbox import Isolation
 from pipeline.training.distributed.machine import Machine, this_machine
 
-__all__ = ["JobContext", "JobWork", "end_process", "run_error", "run_job", "work_of"]
+__all__ = ["JobContext", "JobWork", "end_process", "make_work", "run_error", "run_job"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,12 +47,20 @@ def _ignore(text: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class JobContext:
-    """The context of a job. ``workdir`` is deleted when it ends; ``report`` shows a few words beside the run's stage;
-    ``event`` puts some on its timeline, where they stay; ``finish_stage`` ends a stage that is not the job's last.
+    """The context of a job.
 
-    ``process``: this process among those of the job; the main one writes the results.
-
-    ``isolation``, ``environment``: for the process of a user's code (jobs.sandbox.sandbox).
+    Attributes:
+        run: The run's name.
+        job: The job's name in the plan.
+        artifacts: Bucket of the run's documents.
+        machine: The machine that the job runs on.
+        workdir: A folder that is deleted when the job ends.
+        report: Shows a short text beside the run's stage.
+        event: Adds a text to the run's timeline.
+        finish_stage: Ends a stage that is not the job's last.
+        process: This process among those of the job; the main one writes the results.
+        isolation: Isolation of the process that runs a user's code (jobs.sandbox.sandbox).
+        environment: Environment of which that process gets a part.
     """
 
     run: str
@@ -100,11 +108,11 @@ class JobContext:
 JobWork = Callable[[JobContext], Sequence[CandidateOutcome]]
 
 
-def work_of(step: Callable[[str], None]) -> JobWork:
+def make_work(step: Callable[[str], None]) -> JobWork:
     """Return the work of a job that does a function's step on larger data.
 
     Args:
-        step: Takes the run's name. What it raises ends the job as it ends the function.
+        step: Takes the run's name. Its errors end the job as they end the function.
     """
 
     def work(context: JobContext) -> Sequence[CandidateOutcome]:
@@ -115,7 +123,7 @@ def work_of(step: Callable[[str], None]) -> JobWork:
 
 
 class _SpotInterruptionError(BaseException):
-    """SIGTERM. Not an Exception: no library between here and there may swallow it."""
+    """SIGTERM was received. It is not an Exception, so that no library catches it."""
 
 
 def run_job(
@@ -213,7 +221,7 @@ def _attempt(
     except _SpotInterruptionError:
         _log.warning("taken back")
         if timeline:
-            timeline.taken_back()
+            timeline.record_interruption()
         return (), TransientError("the machine was reclaimed before the job finished")
     except Exception as error:  # noqa: BLE001 - the outermost edge: the outcome says what became of it
         _log.error("failed", exc_info=error)
@@ -222,7 +230,7 @@ def _attempt(
 
 @contextmanager
 def _sigterm_as_exception() -> Iterator[None]:
-    """SIGTERM, which Spot sends before it takes a machine back, ends what runs here; later ones change nothing."""
+    """Raise _SpotInterruptionError on SIGTERM, which Spot sends before it reclaims a machine; ignore later ones."""
 
     def take_back(number: int, frame: object) -> NoReturn:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -248,7 +256,7 @@ class _RunTimeline:
             spent = f"at least {sum(self._spend.earlier):.0f} s were spent before"
             self.event(f"attempt {self._spend.attempt} begins, {spent}")
 
-    def taken_back(self) -> None:
+    def record_interruption(self) -> None:
         details = f" ({self._words})" if self._words else ""
         self.event(f"the machine was reclaimed in attempt {self._spend.attempt}{details}")
 

@@ -1,4 +1,4 @@
-"""A job's log: JSON lines on stdout, as the functions write them, the run's name on every one."""
+"""A job's log: JSON lines on stdout, as the functions write them, each with the run's name."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from pipeline.contracts.tracebacks import places
 __all__ = ["log_to_stdout"]
 
 _APPLICATION_LOGGERS = ("pipeline", "__main__")
-# Of quantization, about files that are prepared as their author would have them: it says nothing to a user.
+# A hint of the quantizer that does not apply: the files are preprocessed already.
 _KNOWN_HINTS = ("Please consider to run pre-processing before quantization",)
 _PACKAGES = re.compile(r"(?:site|dist)-packages/(\w+)")
+_KINDS = {"WARNING": "a warning", "ERROR": "an error", "CRITICAL": "an error"}  # records of libraries, by level
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -40,7 +41,7 @@ class _JsonLines(logging.Formatter):
         line = {
             "level": record.levelname,
             "location": f"{record.funcName}:{record.lineno}",
-            "message": _words_of(record),
+            "message": _describe_record(record),
             "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             **self._about,
             **{name: value for name, value in vars(record).items() if name not in _OWN},
@@ -53,22 +54,16 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def _words_of(record: logging.LogRecord) -> str:
-    """Return the message of our own record; for a library's, which may quote data, only that it logged one."""
+def _describe_record(record: logging.LogRecord) -> str:
+    """Return the message of our own record; of a library's, which may quote data, only its level."""
     if record.name.partition(".")[0] in _APPLICATION_LOGGERS:
         return record.getMessage()
-    kind = (
-        "a warning"
-        if record.levelno == logging.WARNING
-        else "an error"
-        if record.levelno > logging.WARNING
-        else "a line"
-    )
-    return f"{_library_of(record)} logged {kind}; its text is left out, since it may quote the data"
+    kind = _KINDS.get(record.levelname, "a line")
+    return f"{_find_library(record)} logged {kind}; its text is left out, since it may quote the data"
 
 
-def _library_of(record: logging.LogRecord) -> str:
-    """Return the package that logged, by its file where it logs under no name of its own (root, py.warnings)."""
+def _find_library(record: logging.LogRecord) -> str:
+    """Return the package that logged; for the loggers root and py.warnings, find it by the file's path."""
     name = record.name.partition(".")[0]
     if name not in ("root", "py"):
         return name

@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 __all__ = [
     "memory_bytes",
     "read_learned",
+    "read_sample",
     "read_splits",
     "read_trainer",
     "read_training_rows",
     "read_validation",
-    "sampled",
 ]
 
 _log = logging.getLogger(__name__)
 
-_COPIES = 12  # of a row while it is learnt, as measured: the frame, its encoding, an algorithm's own, what these need
+_COPIES = 12  # of a row in memory during a training, as measured: the frame, encodings, the algorithm's own copies
 _LOOK_ROWS = 10_000
-_MAX_LEARNED_ROWS = 4_000  # of each split, about, that a served file is compared on
-_ROW, _LIMIT = "\0row", "\0limit"  # no column of a user's is called so
+_MAX_LEARNED_ROWS = 4_000  # of each split, approximately, on which a served file is compared
+_ROW, _LIMIT = "\0row", "\0limit"  # users' columns cannot have these names
 _LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -52,7 +52,7 @@ def read_splits(  # noqa: PLR0913 - where it reads, and how much
     """
     file = folder / "train.parquet"
     artifacts.download(keys.split("train"), file)
-    train, notes = sampled(
+    train, notes = read_sample(
         file,
         (memory_bytes() if max_bytes is None else max_bytes) // 2,
         seed,
@@ -71,7 +71,7 @@ def read_validation(artifacts: ObjectStore, keys: RunKeys, folder: Path) -> pl.D
 
 
 def read_learned(artifacts: ObjectStore, keys: RunKeys, folder: Path, validation: pl.DataFrame) -> LearnedRows:
-    """Read some of the training rows, evenly spaced, and add some of those that validate."""
+    """Read evenly spaced training rows, and add evenly spaced validation rows."""
     import numpy as np
     import polars as pl
 
@@ -95,7 +95,7 @@ def read_training_rows(artifacts: ObjectStore, keys: RunKeys, folder: Path, *, s
     """Read the rows that calibrate and fine-tune: all training rows, or a sample that fits in an eighth of memory."""
     file = folder / "calibration.parquet"
     artifacts.download(keys.split("train"), file)
-    rows, _ = sampled(file, memory_bytes() // 8, seed)
+    rows, _ = read_sample(file, memory_bytes() // 8, seed)
     return rows
 
 
@@ -120,7 +120,7 @@ def read_trainer(context: JobContext, plan: Plan, spec: JobSpec, *, max_bytes: i
     )
 
 
-def sampled(
+def read_sample(
     file: Path, max_bytes: int, seed: int, *, class_column: str | None = None
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Read the rows of a split, or a seeded random sample of them that can be learned in ``max_bytes``.
@@ -148,15 +148,15 @@ def sampled(
     if class_column is None:
         drawn = hashed.filter(pl.col(_ROW) < int(2**64 * max_rows / rows))
     else:
-        drawn = _stratified(hashed, class_column, max_rows / rows)
+        drawn = _sample_by_class(hashed, class_column, max_rows / rows)
     frame = drawn.drop(_ROW).collect(engine="streaming")
     note = f"trained on a random sample of {frame.height:,} of {rows:,} rows: more do not fit in this machine's memory"
     _log.warning("the training rows are a sample", extra={"rows": frame.height, "of": rows})
     return frame, (note,)
 
 
-def _stratified(hashed: pl.LazyFrame, class_column: str, fraction: float) -> pl.LazyFrame:
-    """Keep of each class the ``fraction`` of its rows whose hashes are the least, at least one row."""
+def _sample_by_class(hashed: pl.LazyFrame, class_column: str, fraction: float) -> pl.LazyFrame:
+    """Keep the ``fraction`` of each class's rows with the smallest hashes, at least one row."""
     import polars as pl
 
     keys = hashed.select(class_column, _ROW).collect(engine="streaming")

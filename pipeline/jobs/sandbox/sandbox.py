@@ -1,4 +1,4 @@
-"""Run a user's code in a process that gets a folder and nothing else, and whose results are read as data.
+"""Run a user's code in a process that gets a folder and nothing else; its results are read as data.
 
 In the container the job is root and the process is not: it sees no credentials (its environment has none, the root
 process's memory is closed to it, and the machine lets no process of that user reach the metadata addresses). On a
@@ -52,7 +52,7 @@ _PASSED_ENVIRONMENT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONPATH"
 _PASSED_PREFIXES = ("CUDA_", "NVIDIA_", "OMP_")
 
 
-def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears of it
+def run_isolated(  # noqa: PLR0913 - the process's environment, and its listeners
     folder: Path,
     *,
     isolation: Isolation,
@@ -62,15 +62,21 @@ def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears o
     keep: Callable[[bytes], None],
     checkpoint_seconds: float,
 ) -> TrainedCandidate:
-    """Train what ``folder`` holds (jobs.sandbox.sandbox_main says what), and check what comes back in ``folder/out``.
+    """Train in a separate process, and check its results.
 
-    ``keep`` is given each checkpoint, but for those that come much sooner than ``checkpoint_seconds`` after the last:
-    bytes that nobody but such a process may read.
+    Args:
+        folder: Input of the process (see jobs.sandbox.sandbox_main); the results are in ``folder/out``.
+        isolation: How the process is isolated.
+        environment: Environment variables, of which the process gets a few.
+        report: Shows a short text.
+        watch: Takes the points of the training's curve.
+        keep: Takes each checkpoint, whose bytes only such a process may read.
+        checkpoint_seconds: Minimum time between two checkpoints; those that come much sooner are ignored.
 
     Raises:
-        CandidateFailedError: The code failed; the message has what it said.
+        CandidateFailedError: The code failed; the message is that of the process.
         ConfigurationError: It may not run here.
-        IntegrityError: What came back is no plain data.
+        IntegrityError: The results are not plain data.
     """
     if isolation == "refused":
         raise CandidateFailedError(CODE_REFUSED)
@@ -79,23 +85,23 @@ def run_isolated(  # noqa: PLR0913 - the process's surroundings, and who hears o
     token = secrets.token_hex(16)
     command = [sys.executable, "-m", "pipeline.jobs.sandbox.sandbox_main", str(folder), token]
     checkpoint = _Checkpoint(path=out / CHECKPOINT, seconds=checkpoint_seconds, keep=keep)
-    hearing = _ProtocolReader(token=token, report=report, watch=watch, checkpoint=checkpoint)
+    reader = _ProtocolReader(token=token, report=report, watch=watch, checkpoint=checkpoint)
     with subprocess.Popen(
         command, cwd=out, env=_environment(environment, out), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True, **_another_user(isolation, out),
+        stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True, **_user_options(isolation, out),
     ) as process:  # fmt: skip
         assert process.stdout is not None, "it is piped"
         try:
-            error = hearing.to_the_end(process.stdout)
+            error = reader.read_all(process.stdout)
         except BaseException:
             process.kill()
             raise
     if error is not None or process.returncode != 0:
         raise CandidateFailedError(error or f"model.py: its process ended with exit code {process.returncode}")
-    return _checked(out)
+    return _check_results(out)
 
 
-def _another_user(isolation: Isolation, out: Path) -> dict[str, Any]:
+def _user_options(isolation: Isolation, out: Path) -> dict[str, Any]:
     if isolation == "none":
         return {}
     if os.geteuid() != 0:
@@ -127,17 +133,17 @@ class _ProtocolReader:
     _error: str | None = None
     _printed: int = 0
 
-    def to_the_end(self, lines: IO[str]) -> str | None:
+    def read_all(self, lines: IO[str]) -> str | None:
         """Read lines until the process ends; return the message that it failed with."""
         while line := lines.readline(_MAX_LINE_BYTES):
             _, separator, document = line.partition(self.token)
-            if not (separator and self._take(_json(document))):
+            if not (separator and self._handle(_parse_json(document))):
                 self._printed += bool(line.strip())
         if self._printed:
             _log.info("model.py printed lines, which are not kept", extra={"lines": self._printed})
         return self._error
 
-    def _take(self, document: object) -> bool:
+    def _handle(self, document: object) -> bool:
         match document:
             case {"report": str(text)}:
                 self.report(text[:200])
@@ -198,7 +204,7 @@ def _plain_file(path: Path) -> bytes | None:
     return state
 
 
-def _json(text: str) -> object:
+def _parse_json(text: str) -> object:
     """Parse JSON, with all numbers as floats; None if the text is no JSON."""
     try:
         return json.loads(text, parse_int=float)
@@ -206,7 +212,7 @@ def _json(text: str) -> object:
         return None
 
 
-def _checked(out: Path) -> TrainedCandidate:
+def _check_results(out: Path) -> TrainedCandidate:
     """Check that all expected files are plain and readable as data; remove all others."""
     for path in list(out.iterdir()):
         if path.name not in _MAX_BYTES or not stat.S_ISREG(path.lstat().st_mode):

@@ -1,8 +1,9 @@
 """``python -m pipeline.jobs.sandbox.sandbox_main FOLDER TOKEN``: the process that a user's model.py runs in.
 
-``FOLDER`` holds task.json, dataset.json, model.py, the splits, and the checkpoint of an earlier attempt; what is made
-goes to ``FOLDER/out``. It knows no bucket, no table and no credentials. On stdout: a JSON line for progress, a point of
-the curve, a checkpoint that is there, an error; each behind ``TOKEN``, since model.py may print what it likes.
+``FOLDER`` holds task.json, dataset.json, model.py, the splits, and the checkpoint of an earlier attempt; the results
+are written to ``FOLDER/out``. The process knows no bucket, no table and no credentials. It prints a JSON line for
+progress, for a point of the curve, for a written checkpoint and for an error. Each line begins with ``TOKEN``, since
+model.py may print other lines.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from pipeline.contracts.records.plan import Candidate
 __all__ = ["TASK", "Task", "main"]
 
 TASK = "task.json"
-_MAX_FRAMES, _MAX_LINE_CHARS = 50, 200  # that are told of a traceback: a line that is too long is heard as several
+_MAX_FRAMES, _MAX_LINE_CHARS = 50, 200  # of a reported traceback: the reader splits a line that is too long
 
 _Emit = Callable[..., None]
 
 
 class Task(Record):
-    """What to train, and how. ``seconds``: until the deadline, always finite, since JSON has no infinity."""
+    """A training task. ``seconds``: time until the deadline; finite, since JSON has no infinity."""
 
     candidate: Candidate
     metric: str
@@ -50,8 +51,8 @@ class Task(Record):
 class _Checkpoints:
     """Checkpoints (training.algorithm) as files, which the parent process uploads."""
 
-    def __init__(self, folder: Path, seconds: float, say: _Emit) -> None:
-        self._say = say
+    def __init__(self, folder: Path, seconds: float, emit: _Emit) -> None:
+        self._emit = emit
         self.seconds, self._earlier, self._kept = seconds, folder / CHECKPOINT, folder / "out" / CHECKPOINT
 
     def load(self) -> bytes | None:
@@ -61,30 +62,30 @@ class _Checkpoints:
         written = self._kept.with_suffix(".part")
         written.write_bytes(state)
         written.replace(self._kept)
-        self._say(checkpoint=True)
+        self._emit(checkpoint=True)
 
 
 def main(folder: Path, token: str) -> int:
-    """Train, and return the exit code; a failure is reported with the traceback of model.py's own lines."""
-    say = partial(_say, token)
+    """Train, and return the exit code; report a failure with its traceback."""
+    emit = partial(_emit, token)
     try:
-        _train(folder, say)
+        _train(folder, emit)
     except ModeldropError as error:
-        say(error=error.message)
+        emit(error=error.message)
         return 1
     except BaseException as error:  # noqa: BLE001 - the outermost edge: whatever a user's code raises is told
         frames = traceback.extract_tb(error.__traceback__)
         lines = [f"{frame.filename}, line {frame.lineno}, in {frame.name}" for frame in frames]
         number = next((frame.lineno for frame in reversed(frames) if frame.filename == MODEL_CODE), None)
         excerpt = [*lines[-_MAX_FRAMES:], *traceback.format_exception_only(error)[-_MAX_FRAMES:]]
-        say(traceback=[line[:_MAX_LINE_CHARS] for line in excerpt])
+        emit(traceback=[line[:_MAX_LINE_CHARS] for line in excerpt])
         where = f" (line {number})" if number else ""
-        say(error=f"{MODEL_CODE}{where} raised {type(error).__name__}: the log of this job has its traceback")
+        emit(error=f"{MODEL_CODE}{where} raised {type(error).__name__}: the log of this job has its traceback")
         return 1
     return 0
 
 
-def _train(folder: Path, say: _Emit) -> None:
+def _train(folder: Path, emit: _Emit) -> None:
     import polars as pl
 
     from pipeline.training.distributed.machine import Machine
@@ -100,14 +101,14 @@ def _train(folder: Path, say: _Emit) -> None:
         class_weights=task.class_weights,
         threshold_rule=task.threshold_rule,
         deadline=time.monotonic() + task.seconds,
-        checkpoints=lambda candidate: _Checkpoints(folder, task.checkpoint_seconds, say),
-        watch=lambda candidate, point: say(point=dict(point)),
+        checkpoints=lambda candidate: _Checkpoints(folder, task.checkpoint_seconds, emit),
+        watch=lambda candidate, point: emit(point=dict(point)),
         code=folder / MODEL_CODE,
     )
-    trainer.train(task.candidate, folder / "out", lambda text: say(report=text))
+    trainer.train(task.candidate, folder / "out", lambda text: emit(report=text))
 
 
-def _say(token: str, **document: Any) -> None:
+def _emit(token: str, **document: Any) -> None:
     sys.stdout.write(f"\n{token}{json.dumps(document)}\n")  # what was printed before may not have ended its line
     sys.stdout.flush()
 

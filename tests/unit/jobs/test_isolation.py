@@ -17,7 +17,7 @@ from onnx import TensorProto, helper
 from pipeline.contracts.errors import CandidateFailedError, ConfigurationError, IntegrityError
 from pipeline.contracts.records.outcome import MODEL, REFERENCE, TRAINED, TrainedCandidate
 from pipeline.jobs.sandbox.sandbox import (
-    _checked,
+    _check_results,
     _Checkpoint,
     _environment,
     _plain_file,
@@ -52,7 +52,7 @@ def out(tmp_path: Path) -> Path:
 def test_whole_plain_files_are_taken_and_others_removed(out: Path) -> None:
     (out / "more.txt").write_text("x")
     (out / "checkpoint.pt").symlink_to("/etc/passwd")
-    assert _checked(out).candidate == "model_py"
+    assert _check_results(out).candidate == "model_py"
     assert not (out / "more.txt").exists()
     assert not (out / "checkpoint.pt").is_symlink()
 
@@ -63,11 +63,11 @@ def test_a_link_to_another_file_is_not_followed(out: Path, tmp_path_factory: pyt
     (out / MODEL).unlink()
     (out / MODEL).symlink_to(secret)
     with pytest.raises(CandidateFailedError, match=f"without {MODEL}"):
-        _checked(out)
+        _check_results(out)
     (out / MODEL).unlink(missing_ok=True)
     os.link(secret, out / MODEL)
     with pytest.raises(IntegrityError, match="not a file of an expected size"):
-        _checked(out)
+        _check_results(out)
 
 
 def test_a_graph_must_hold_its_weights_and_known_operators(out: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_graph_must_hold_its_weights_and_known_operators(out: Path) -> None:
     for broken in (outside.SerializeToString(), foreign.SerializeToString(), b"no graph"):
         (out / MODEL).write_bytes(broken)
         with pytest.raises(IntegrityError, match=MODEL):
-            _checked(out)
+            _check_results(out)
 
 
 def test_its_environment_has_no_name_or_credential_of_ours(tmp_path: Path) -> None:
@@ -100,10 +100,10 @@ class Heard:
         self.reports: list[str] = []
         self.points: list[Mapping[str, float]] = []
         self.checkpoints = 0
-        hearing = _ProtocolReader(
+        reader = _ProtocolReader(
             token=TOKEN, report=self.reports.append, watch=self.points.append, checkpoint=self._checkpoint
         )
-        self.error = hearing.to_the_end(io.StringIO("".join(lines)))
+        self.error = reader.read_all(io.StringIO("".join(lines)))
 
     def _checkpoint(self) -> None:
         self.checkpoints += 1

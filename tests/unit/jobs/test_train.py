@@ -125,7 +125,7 @@ def test_a_second_attempt_trains_what_the_first_has_not() -> None:
 
 
 def test_a_machine_that_is_taken_back_leaves_a_retryable_outcome() -> None:
-    def taken_back(context: JobContext) -> list[CandidateOutcome]:
+    def be_interrupted(context: JobContext) -> list[CandidateOutcome]:
         try:
             os.kill(os.getpid(), signal.SIGTERM)
         except Exception:  # noqa: BLE001 - as libraries do
@@ -134,7 +134,7 @@ def test_a_machine_that_is_taken_back_leaves_a_retryable_outcome() -> None:
 
     house = House()
     before = signal.getsignal(signal.SIGTERM)
-    assert house.run(taken_back) == 1
+    assert house.run(be_interrupted) == 1
     outcome = house.outcome()
     assert outcome.status == "FAILED"
     assert outcome.retryable

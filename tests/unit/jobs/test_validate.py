@@ -14,7 +14,7 @@ from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.contracts.records.run import Upload
 from pipeline.intake.job_outcomes import check_job
 from pipeline.intake.run_log import RunLog
-from pipeline.jobs.runtime.job import run_job, work_of
+from pipeline.jobs.runtime.job import make_work, run_job
 from pipeline.use_cases.validate_upload import ValidateUpload
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import NOW
@@ -35,7 +35,7 @@ def run(body: str) -> tuple[int, JobOutcome, FakeObjectStore, RunLog]:
     runs.create(RUN, tenant="demo", model="model", file="a.csv", started_at=NOW)
     validator = ValidateUpload(artifacts=artifacts, runs=runs, uploads=uploads)
     job = Job(artifacts=artifacts, runs=runs, queue="cpu", attempt=1)
-    code = run_job(work_of(validator), ["--run", RUN, "--job", "validate"], connect=lambda _: job)
+    code = run_job(make_work(validator), ["--run", RUN, "--job", "validate"], connect=lambda _: job)
     return code, JobOutcome.from_bytes(artifacts.get(KEYS.outcome("validate"))), artifacts, runs
 
 

@@ -18,7 +18,7 @@ from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.evaluation.split_files import SplitFile
 from pipeline.intake.run_log import RunLog
-from pipeline.jobs.runtime.job import run_job, work_of
+from pipeline.jobs.runtime.job import make_work, run_job
 from pipeline.registry.model_registry import ModelRegistry
 from pipeline.use_cases.evaluate_winner import EvaluateWinner
 from tests.fakes.objects import FakeObjectStore
@@ -95,7 +95,7 @@ def test_a_function_refuses_more_test_rows_than_fit_before_it_reads_them(evaluat
 def test_a_job_measures_as_many_rows_as_fit_and_the_card_says_how_many(evaluator: EvaluateWinner) -> None:
     job = Job(artifacts=evaluator.artifacts, runs=evaluator.runs, queue="cpu", attempt=1)
     last = replace(evaluator, max_bytes=100_000, samples_rows=True)
-    assert run_job(work_of(last), ["--run", RUN, "--job", "evaluate"], connect=lambda _: job) == 0
+    assert run_job(make_work(last), ["--run", RUN, "--job", "evaluate"], connect=lambda _: job) == 0
     outcome = JobOutcome.from_bytes(evaluator.artifacts.get(KEYS.outcome("evaluate")))
     assert (outcome.status, outcome.error) == ("SUCCEEDED", None)
     measured = card(evaluator).test_rows
