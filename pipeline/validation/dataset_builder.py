@@ -21,7 +21,7 @@ from pipeline.validation.profile import profile_column
 from pipeline.validation.readers.batches import TableRows
 from pipeline.validation.schema import ASKED_REASONS
 from pipeline.validation.splitting.assignment import SPLITS
-from pipeline.validation.splitting.splitters import check_rare_classes, explain_rare, explain_untrained
+from pipeline.validation.splitting.splitters import RARE_CLASS, check_rare_classes, explain_untrained
 from pipeline.validation.tally import ReadRows, check_rows
 from pipeline.validation.threads import map_in_threads
 from pipeline.validation.words import counted, listed
@@ -153,7 +153,7 @@ def _choose_classes(read: ReadRows) -> tuple[str, ...]:
     )
     rare = set(check_rare_classes(schema.target, counts)) if read.statistics else set()
     untrained = {label for label in rows.keys() - rare if not tally.classes["train", label]}
-    read.rejected.add_counted(sum(rows[label] for label in rare), tally.read, explain_rare())
+    read.rejected.add_counted(sum(rows[label] for label in rare), tally.read, RARE_CLASS)
     read.rejected.add_counted(
         sum(rows[label] for label in untrained), tally.read, explain_untrained(schema.target.name)
     )

@@ -17,7 +17,7 @@ from pipeline.validation.columns.casting import as_numbers, as_text
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.columns.later_columns import cast_later_column
 from pipeline.validation.columns.names import check_present
-from pipeline.validation.limits import MAX_BYTES, MAX_NAMED
+from pipeline.validation.limits import MAX_NAMED
 from pipeline.validation.readers.batches import TableRows, open_rows
 from pipeline.validation.readers.formats import Format
 from pipeline.validation.readers.options import ReadOptions
@@ -85,7 +85,7 @@ def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
         names=(*(column.name for column in signature.columns), *signature.target_columns),
     )
     image = next((column.shape for column in signature.columns if column.kind == "image"), ())
-    rows = open_rows(source, workdir, options, rejected, is_large=False, max_bytes=MAX_BYTES, image=image)
+    rows = open_rows(source, workdir, options, rejected, image=image)
     missing = choose_markers(signature.missing)
     _check_names(name, rows, signature, ignore_extra=ignore_extra)
     columns = [_request_cells(rows.sample, column, missing) for column in signature.columns]

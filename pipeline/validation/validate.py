@@ -113,9 +113,7 @@ def _open_test(
     check_sha256(name, info.metadata, lambda: hash_files({name: folder / "upload"}, several=False))
     rejected = RejectedRows(workdir / _REJECTED, file=name)
     source = Source.of_file(name, folder / "upload", form)
-    test_rows = open_rows(
-        source, folder, later_options(spec, rows), rejected, is_large=False, max_bytes=MAX_BYTES, image=rows.image
-    )
+    test_rows = open_rows(source, folder, later_options(spec, rows), rejected, image=rows.image)
     return CompanionTest(name=name, rows=test_rows, rejected=rejected)
 
 

@@ -12,7 +12,6 @@ from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.validation.columns.spec_columns import check_columns, resolve_columns
 from pipeline.validation.columns.target import target_name
 from pipeline.validation.known_rows import first_options
-from pipeline.validation.limits import MAX_BYTES
 from pipeline.validation.readers.batches import TableRows, open_rows
 from pipeline.validation.readers.formats import find_format
 from pipeline.validation.readers.source import Source
@@ -57,7 +56,7 @@ def _read_head(file: Path, spec: JobSpec, scratch: Path) -> TableRows | None:
     (scratch / "work").mkdir()
     source = Source.of_file(file.name, head, find_format(head.name))
     rejected = RejectedRows(scratch / "rejected.jsonl")
-    return open_rows(source, scratch / "work", first_options(spec), rejected, is_large=False, max_bytes=MAX_BYTES)
+    return open_rows(source, scratch / "work", first_options(spec), rejected)
 
 
 def _cut_head(file: Path, scratch: Path) -> Path | None:

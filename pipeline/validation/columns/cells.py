@@ -17,7 +17,6 @@ __all__ = [
     "describe_markers",
     "drop_number_markers",
     "has_number_marker",
-    "is_number_marker",
     "strip_cells",
     "strip_text",
 ]
@@ -58,7 +57,7 @@ def describe_markers(markers: Counter[str]) -> str:
     return f"read as missing: {listed(described, MAX_NAMED)}"
 
 
-def is_number_marker(text: str) -> bool:
+def _is_number_marker(text: str) -> bool:
     """Return whether a missing marker is a number, such as -999."""
     try:
         return float(text) == float(text)  # NaN is no number
@@ -68,13 +67,13 @@ def is_number_marker(text: str) -> bool:
 
 def drop_number_markers(numbers: pl.Series, missing: Set[str]) -> pl.Series:
     """Replace numeric missing markers by null in every spelling: -999.0 with the marker -999."""
-    markers = [float(text) for text in missing if is_number_marker(text)]
+    markers = [float(text) for text in missing if _is_number_marker(text)]
     return numbers.set(numbers.is_in(markers), None) if markers else numbers
 
 
 def has_number_marker(missing: Set[str]) -> bool:
     """Return whether one of the markers is a number."""
-    return any(map(is_number_marker, missing))
+    return any(map(_is_number_marker, missing))
 
 
 def strip_text(text: pl.Series) -> pl.Series:

@@ -35,7 +35,6 @@ class NamedColumns:
     """The names of a file's columns, in its order."""
 
     names: tuple[str, ...]  # unique, stripped
-    dropped: Mapping[str, str] = field(default_factory=dict)  # by name, with the reason; a name alone drops none
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # other spellings in the header, by name
     unnamed: frozenset[str] = frozenset()  # columns that have no name in the header
     warnings: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ import polars as pl
 from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.contracts.signature import Task
 from pipeline.validation.columns.names import NamedColumns, check_cells, check_names
+from pipeline.validation.limits import MAX_BYTES
 from pipeline.validation.readers.open_file import open_file
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.source import Source, check_same_columns
@@ -79,8 +80,8 @@ def open_rows(  # noqa: PLR0913 - a source, and the machine's room
     options: ReadOptions,
     rejected: RejectedRows,
     *,
-    is_large: bool,
-    max_bytes: int,
+    is_large: bool = False,
+    max_bytes: int = MAX_BYTES,
     block_bytes: int = BLOCK_BYTES,
     image: tuple[int, ...] = (),
 ) -> TableRows:

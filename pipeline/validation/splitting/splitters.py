@@ -23,15 +23,16 @@ from pipeline.validation.splitting.assignment import (
 )
 
 __all__ = [
+    "RARE_CLASS",
     "Assigned",
     "ExactSplitter",
     "HashSplitter",
     "Splitter",
     "check_rare_classes",
-    "explain_rare",
     "explain_untrained",
 ]
 
+RARE_CLASS = f"a class of the target with fewer than {MIN_CLASS_ROWS} rows"  # reason for rejecting its rows
 _MAX_HELD = 250_000  # rows of validation and test, which are held in memory; more hardly refine the metrics
 _HASHES = float(2**64)
 
@@ -47,11 +48,6 @@ class Assigned:
     groups: pl.Series
     unusable: Sequence[tuple[pl.Series, str]] = ()
     warnings: Sequence[str] = ()
-
-
-def explain_rare() -> str:
-    """Return the reason for rejecting rows of a rare class."""
-    return f"a class of the target with fewer than {MIN_CLASS_ROWS} rows"
 
 
 def explain_untrained(target: str) -> str:
@@ -116,7 +112,7 @@ class ExactSplitter:
             .scatter((~is_rare).arg_true(), splits)
         )
         is_untrained = ~is_rare & ~values.is_in(trained.to_list())
-        unusable = ((is_rare, explain_rare()), (is_untrained, explain_untrained(self.target.name)))
+        unusable = ((is_rare, RARE_CLASS), (is_untrained, explain_untrained(self.target.name)))
         return Assigned(
             splits=all_splits,
             groups=groups,
