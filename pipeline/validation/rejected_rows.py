@@ -11,12 +11,11 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.contracts.errors import MalformedRowsError
-from pipeline.validation.limits import limit_broken_rows
+from pipeline.validation.limits import MAX_NAMED, limit_broken_rows
 from pipeline.validation.words import counted
 
 __all__ = ["RejectedRows"]
 
-_MAX_NAMED = 5  # rows in a message
 _MAX_TEXT = 10_000  # characters kept of one row
 _MAX_KEPT = 100_000  # rows
 
@@ -50,14 +49,14 @@ class RejectedRows:
     def add_broken(self, *, line: int, reason: str, text: str, lines: int = 1) -> None:
         """Reject a row that could not be read. A quote that is never closed takes many ``lines``: each counts."""
         self.broken += lines
-        if len(self._examples) < _MAX_NAMED:
+        if len(self._examples) < MAX_NAMED:
             self._examples.append(f"line {line:,} {reason}")
         self._write([{"line": line, "reason": reason, "text": text[:_MAX_TEXT]}])
 
     def add_repaired(self, line: int, reason: str) -> None:
         """Count a line that was read after a repair: it is not rejected."""
         self.repaired += 1
-        if len(self._repairs) < _MAX_NAMED:
+        if len(self._repairs) < MAX_NAMED:
             self._repairs.append(f"line {line:,} {reason}")
 
     def add_nested(self, column: str, cells: int) -> None:
@@ -68,7 +67,7 @@ class RejectedRows:
         """Reject an image of an archive that could not be read."""
         self._noun = "image"
         self.broken += 1
-        if len(self._examples) < _MAX_NAMED:
+        if len(self._examples) < MAX_NAMED:
             self._examples.append(f"'{name}' {reason}")
         self._write([{"image": name, "reason": reason}])
 
@@ -103,13 +102,13 @@ class RejectedRows:
         self.dropped += other_file.dropped
         self._written += other_file._written
         prefix = f"'{other_file.file}' " if other_file.file else ""
-        room = max(0, _MAX_NAMED - len(self._examples))
+        room = max(0, MAX_NAMED - len(self._examples))
         self._examples += [f"{prefix}{line}" for line in other_file._examples[:room]]
         self._reasons += other_file._reasons
         self.repaired += other_file.repaired
         self.blank += other_file.blank
         self._repairs += [f"{prefix}{line}" for line in other_file._repairs]
-        del self._repairs[_MAX_NAMED:]
+        del self._repairs[MAX_NAMED:]
         self._nested.update(other_file._nested)
 
     def check(self, *, good: int, expected: str) -> None:

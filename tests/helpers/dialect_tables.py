@@ -49,7 +49,7 @@ def read_text(folder: Path, body: str | bytes, *, delimiter=None, numbers=(), co
     names = columns or [f"c{position}" for position in range(dialect.width)]
     lines = Lines(path, dialect.start, data[: dialect.start].count(b"\n") + 1)
     block = Block(dialect.start, data[dialect.start : dialect.end], lines)
-    frame = read_rows(block, dialect, names, numbers, rejected, folder)
+    frame = read_rows(block, dialect, names, numbers, rejected)
     return Read(dialect, frame, rejected)
 
 

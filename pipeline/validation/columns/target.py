@@ -39,6 +39,7 @@ _TOLD_NUMBERS = 100  # distinct integers up to which a warning names the other t
 _MIN_MARKER_CLASS = 0.05  # share of rows from which on a missing marker is a class
 _LARGEST = 3.4e38  # of float32
 _EXACT_FLOAT64 = 2**53
+_WHOLE_LABEL = r"^(?:0|-?[1-9][0-9]*)$"  # as str writes an integer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,7 +142,7 @@ def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, dec
         _check_logarithms(spec.metric, values)
     else:
         values = _labels(cells, numbers)
-        rule = replace(rule, is_whole=_are_whole_labels(values))
+        rule = replace(rule, is_whole=bool(values.drop_nulls().str.contains(_WHOLE_LABEL).all()))
     target = Target(
         rule=rule,
         values=values,
@@ -288,15 +289,6 @@ def _labels(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
     if cells.filter(numbers.is_not_null()).n_unique() == values.n_unique():
         return cells
     return integers.zip_with(numbers.is_not_null(), cells)
-
-
-def _are_whole_labels(labels: pl.Series) -> bool:
-    return all(_is_canonical(label) for label in labels.drop_nulls().unique())
-
-
-def _is_canonical(label: str) -> bool:
-    digits = label.removeprefix("-")
-    return digits.isascii() and digits.isdecimal() and label == str(int(label))
 
 
 def _whole(values: pl.Series) -> bool:

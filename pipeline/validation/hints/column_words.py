@@ -12,13 +12,12 @@ _PLAIN = re.compile(r"[^\W\d]\w*(?:[ .-]\w+)*")
 _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 
 
-def name_words(name: str) -> tuple[str, ...]:
+def name_words(name: str) -> frozenset[str]:
     """Split a name at its signs, digits and capitals, in lower case; ``#`` counts as a word.
 
     ``patientId``, ``PATIENT_ID`` and ``patient id 2`` have the same two words.
     """
-    words = (word.lower() for word in _WORD.findall(name))
-    return tuple(word for word in words if not word.isdigit())
+    return frozenset(word.lower() for word in _WORD.findall(name) if not word.isdigit())
 
 
 def yaml_name(name: str) -> str:

@@ -78,7 +78,7 @@ def identifier_columns(schema: Schema) -> Iterator[pl.Series]:
 
 def names_entity(name: str) -> bool:
     """Return whether a column's name says which person, device or the like a row belongs to."""
-    words = {*name_words(name)}
+    words = name_words(name)
     if words & _KINDS:
         return False
     entities = words & _ENTITIES

@@ -53,7 +53,7 @@ def hint_time_order(schema: Schema) -> Iterator[str]:
 def _times(schema: Schema) -> Iterator[pl.Series]:
     """Yield the sampled values of columns that are times: dates, and numbers that grow from row to row."""
     for column in schema.columns:
-        words, values = {*name_words(column.name)}, column.values.head(MAX_ROWS)
+        words, values = name_words(column.name), column.values.head(MAX_ROWS)
         if words & _BIRTH or values.n_unique() < _MIN_TIMES:
             continue
         is_date = column.column.kind == "datetime" and bool((values > _FIRST_MOMENT).any())

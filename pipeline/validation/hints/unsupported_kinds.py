@@ -28,7 +28,7 @@ def hint_survival(schema: Schema) -> Iterator[str]:
     if schema.task == "regression" and _is_duration(name, values):
         events = [column.name for column in schema.columns if _is_event(column.name, column.values, name)]
         duration = name
-    elif schema.task == "classification" and _is_event(name, values, "") and {*name_words(name)} & _EVENTS:
+    elif schema.task == "classification" and _is_event(name, values, "") and name_words(name) & _EVENTS:
         events = [name]
         duration = next((column.name for column in schema.columns if _is_time_column(column)), "")
     else:
@@ -48,7 +48,7 @@ def hint_survival(schema: Schema) -> Iterator[str]:
 def hint_ranking(schema: Schema) -> Iterator[str]:
     """Warn that relevance grades are learned row by row, and that rows of a query belong together."""
     values = schema.target_values
-    is_graded = {*name_words(schema.target.name)} & _GRADES and values.n_unique() <= _MAX_GRADES and _is_whole(values)
+    is_graded = name_words(schema.target.name) & _GRADES and values.n_unique() <= _MAX_GRADES and _is_whole(values)
     queries = [column.name for column in query_columns(schema)] if is_graded else []
     queries += [schema.spec.split.column] if is_graded and _is_split_by_query(schema) else []  # type: ignore[list-item]
     if not queries:
@@ -67,23 +67,23 @@ def query_columns(schema: Schema) -> Iterator[InferredColumn]:
     """Yield columns that name the query of a row."""
     for column in schema.columns:
         values = column.values.drop_nulls()
-        if {*name_words(column.name)} & _QUERIES and 2 <= values.n_unique() <= len(values) / _MIN_ROWS_EACH:
+        if name_words(column.name) & _QUERIES and 2 <= values.n_unique() <= len(values) / _MIN_ROWS_EACH:
             yield column
 
 
 def _is_split_by_query(schema: Schema) -> bool:
     column = schema.spec.split.column
-    return schema.spec.split.by == "group" and column is not None and bool({*name_words(column)} & _QUERIES)
+    return schema.spec.split.by == "group" and column is not None and bool(name_words(column) & _QUERIES)
 
 
 def _is_duration(name: str, values: pl.Series) -> bool:
-    words = {*name_words(name)}
+    words = name_words(name)
     named = bool(words & _DURATIONS) or (bool(words) and words <= _UNITS)
     return named and bool((values.drop_nulls() >= 0).all())
 
 
 def _is_time_column(column: InferredColumn) -> bool:
-    words = {*name_words(column.name)}
+    words = name_words(column.name)
     if column.column.kind != "numeric" or not words & (_DURATIONS | {"follow"}) or not words <= _DURATIONS | _UNITS:
         return False
     return _is_duration(column.name, column.values) and column.values.n_unique() > _MAX_GRADES
@@ -91,8 +91,8 @@ def _is_time_column(column: InferredColumn) -> bool:
 
 def _is_event(name: str, values: pl.Series, duration: str) -> bool:
     """Return whether a column of two values flags an event; ``duration`` is the name of its time."""
-    words = {*name_words(name)}
-    events = _EVENTS_BESIDE_TIME if {*name_words(duration)} & _DURATIONS else _EVENTS
+    words = name_words(name)
+    events = _EVENTS_BESIDE_TIME if name_words(duration) & _DURATIONS else _EVENTS
     return bool(words & events) and values.drop_nulls().n_unique() == 2
 
 

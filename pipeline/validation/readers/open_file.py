@@ -59,7 +59,7 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
             header=options.header,
         )
         text = PlainText(file.name, path, 0, UTF_8, warnings)
-        return DelimitedFile.open(text, ",", options, scratch, block_bytes)
+        return DelimitedFile.open(text, ",", options, block_bytes)
     if _is_blank(file.path, is_gzip=file.form.gzipped):
         return None
     text = make_plain_text(
@@ -71,7 +71,7 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
         text = lines or text
         return JsonLinesFile.open(text, options, scratch, block_bytes)
     text = unquote_lines(text, scratch, options.names)
-    return DelimitedFile.open(text, file.form.delimiter, options, scratch, block_bytes)
+    return DelimitedFile.open(text, file.form.delimiter, options, block_bytes)
 
 
 def _is_blank(path: Path, *, is_gzip: bool) -> bool:

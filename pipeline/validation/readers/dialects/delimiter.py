@@ -12,12 +12,13 @@ from functools import cached_property
 from pipeline.contracts.errors import InvalidColumnsError
 from pipeline.validation.columns.names import clean_name
 from pipeline.validation.readers.dialects.cells import kind_of
-from pipeline.validation.readers.dialects.records import BLANKS, Head, TextRow, parse_records
+from pipeline.validation.readers.dialects.comments import PREFIXES
+from pipeline.validation.readers.dialects.records import BLANKS, TextLines, TextRow, parse_records
 
-__all__ = ["NO_DELIMITER", "Separation", "choose_delimiter", "read_hint", "separate"]
+__all__ = ["NO_DELIMITER", "USUAL", "Separation", "choose_delimiter", "read_hint", "separate"]
 
 NO_DELIMITER = "\x1f"  # the ASCII unit separator, which text does not contain: the file has one column
-_USUAL = (",", ";", "\t", "|")
+USUAL = (",", ";", "\t", "|")
 _UNUSUAL = ("^", "~", ":")
 _DOUBLE_COLON = "::"
 _MAX_SCORED_ROWS = 200
@@ -35,7 +36,6 @@ _DELIMITS = re.compile(r"[,;|\t](?=\S)")
 _MISFIT_FIRST = 0.85  # factor when the first line, which may be the header, has another width
 _MIN_SHARE = 0.5  # of the rows, where the first line has another width
 _NUMBERS_APART = re.compile(r"[\d,.+-]+(?:\s+[\d,.+-]+)+")
-_COMMENTS = ("#", "//", "%")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Separation:
         return sum(map(sum, scores)) / sum(map(len, scores))
 
 
-def read_hint(head: Head) -> str | None:
+def read_hint(head: TextLines) -> str | None:
     """Return the delimiter that Excel's first line ``sep=;`` names; None without such a line."""
     match = _HINT.fullmatch(head.lines[0]) if head.lines else None
     if match is None:
@@ -68,7 +68,7 @@ def read_hint(head: Head) -> str | None:
     return "\t" if match[1] == "\\t" else match[1]
 
 
-def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collection[str] = ()) -> Separation:
+def choose_delimiter(name: str, head: TextLines, preferred: str | None, names: Collection[str] = ()) -> Separation:
     """Split the head by the preferred delimiter if that makes two columns, else by the best one.
 
     Args:
@@ -85,7 +85,7 @@ def choose_delimiter(name: str, head: Head, preferred: str | None, names: Collec
     if head.lines and clean_name(head.lines[0].strip().strip('"')) in names:
         return separate(head, NO_DELIMITER)
     text = head.text
-    separations = [separate(head, delimiter) for delimiter in (*_USUAL, BLANKS, *_UNUSUAL) if delimiter in text]
+    separations = [separate(head, delimiter) for delimiter in (*USUAL, BLANKS, *_UNUSUAL) if delimiter in text]
     is_sound = any(map(_is_sound, separations))
     if _DOUBLE_COLON in text and _is_clear_cut(colons := separate(head, _DOUBLE_COLON), is_rival=is_sound):
         return colons
@@ -112,14 +112,14 @@ def _is_clear_cut(separation: Separation, *, is_rival: bool) -> bool:
 
 def _is_sound(separation: Separation) -> bool:
     """Return whether a usual delimiter splits nearly all rows alike, into fields of recognizable kinds."""
-    if separation.delimiter not in _USUAL or separation.width < 2 or separation.fraction < _MIN_SOUND_FRACTION:
+    if separation.delimiter not in USUAL or separation.width < 2 or separation.fraction < _MIN_SOUND_FRACTION:
         return False
     if separation.delimiter == "," and not any(_POINT.search(record.text) for record in separation.last_rows):
         return False  # its commas may stand before decimals
     return separation.mean_score > _MIN_SOUND_SCORE
 
 
-def separate(head: Head, delimiter: str) -> Separation:
+def separate(head: TextLines, delimiter: str) -> Separation:
     """Split the head by one delimiter; blanks before quotes are skipped if more rows then have the same width."""
     separation = _separate(head, delimiter, padded_quotes=False)
     if delimiter != BLANKS and re.search(re.escape(delimiter) + r'[ \t]+"', head.text):
@@ -129,9 +129,9 @@ def separate(head: Head, delimiter: str) -> Separation:
     return separation
 
 
-def _separate(head: Head, delimiter: str, *, padded_quotes: bool) -> Separation:
+def _separate(head: TextLines, delimiter: str, *, padded_quotes: bool) -> Separation:
     records = parse_records(head, delimiter, padded_quotes=padded_quotes)
-    rows = [record for record in records if record.cells is not None and not record.text.lstrip().startswith(_COMMENTS)]
+    rows = [record for record in records if record.cells is not None and not record.text.lstrip().startswith(PREFIXES)]
     widths = Counter(record.width for record in rows or records)
     width = max((width for width in widths if width > 1), key=lambda width: (widths[width], width), default=1)
     fraction = min(1.0, widths[width] / max(1, len(rows)))
@@ -159,7 +159,7 @@ def _score_cell(cell: str, text: str, delimiter: str) -> float:
     kind = kind_of(cell)
     if kind in ("number", "date", "empty"):
         return _SCORES[kind]
-    if any(candidate in cell for candidate in _USUAL if candidate != delimiter):
+    if any(candidate in cell for candidate in USUAL if candidate != delimiter):
         if f'"{cell}"' in text:
             return _QUOTED
         return _HOLDS_PUNCTUATION if not _DELIMITS.search(cell) else _HOLDS_DELIMITER
@@ -170,7 +170,7 @@ def _score_cell(cell: str, text: str, delimiter: str) -> float:
 
 def _is_clear(separation: Separation, rows: Sequence[TextRow]) -> bool:
     """Return whether a character that is common in text is the delimiter here: it separates numbers."""
-    if separation.delimiter in _USUAL:
+    if separation.delimiter in USUAL:
         return True
     blanks = separation.delimiter == BLANKS
     if separation.fraction < (_MIN_BLANKS_SHARE if blanks else _MIN_CLEAR_SHARE):

@@ -11,7 +11,7 @@ from pipeline.contracts.errors import InvalidColumnsError, UnreadableDatasetErro
 from pipeline.validation.readers.dialects.comments import Comments, separate_comments
 from pipeline.validation.readers.dialects.delimiter import Separation, choose_delimiter, read_hint
 from pipeline.validation.readers.dialects.dialect import Dialect
-from pipeline.validation.readers.dialects.footer import Body, Tail, find_footer, read_tail
+from pipeline.validation.readers.dialects.footer import Body, find_footer, read_tail
 from pipeline.validation.readers.dialects.header import (
     TableStart,
     are_invented,
@@ -29,7 +29,7 @@ from pipeline.validation.readers.dialects.messages import (
     tell_start,
     tell_units,
 )
-from pipeline.validation.readers.dialects.records import Head, TextRow, read_head, split_line
+from pipeline.validation.readers.dialects.records import TextLines, TextRow, read_head, split_line
 from pipeline.validation.readers.dialects.units import is_rule, is_unit_row
 from pipeline.validation.readers.options import ReadOptions
 
@@ -97,7 +97,7 @@ def _check_quotes(name: str, records: Sequence[TextRow], table: TableStart) -> N
 
 
 def _complete(  # noqa: PLR0913, PLR0917 - what was read and what was found in it
-    path: Path, head: Head, separation: Separation, comments: Comments, table: TableStart, options: ReadOptions
+    path: Path, head: TextLines, separation: Separation, comments: Comments, table: TableStart, options: ReadOptions
 ) -> Dialect:
     rows = comments.records[table.first :]
     header = _header_fields(table.header, separation)
@@ -111,7 +111,7 @@ def _complete(  # noqa: PLR0913, PLR0917 - what was read and what was found in i
     tail = read_tail(path, head, start)
     footer = find_footer(tail, body)
     end = footer.start if footer else path.stat().st_size
-    repeated = _find_repeated(table.header, first, tail, separation)
+    repeated = _find_repeated(table.header, first, tail)
     return Dialect(
         delimiter=separation.delimiter,
         fields=layout.fields,
@@ -143,9 +143,7 @@ def _header_fields(header: TextRow | None, separation: Separation) -> tuple[str,
     return fields or header.cells or ()
 
 
-def _find_repeated(
-    header: TextRow | None, rows: Sequence[TextRow], tail: Tail, separation: Separation
-) -> tuple[int, ...] | None:
+def _find_repeated(header: TextRow | None, rows: Sequence[TextRow], tail: TextLines) -> tuple[int, ...] | None:
     """Return the lines where the header is repeated; none if only the tail has it; None if it is not repeated."""
     if header is None:
         return None

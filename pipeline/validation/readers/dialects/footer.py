@@ -11,10 +11,10 @@ from statistics import median
 from pipeline.validation.readers.dialects.cells import is_missing, kind_of
 from pipeline.validation.readers.dialects.delimiter import Separation
 from pipeline.validation.readers.dialects.profiles import ColumnEvidence, profile_columns
-from pipeline.validation.readers.dialects.records import Head, TextRow, split_line, split_lines
+from pipeline.validation.readers.dialects.records import TextLines, TextRow, split_line, split_lines
 from pipeline.validation.readers.dialects.totals import ColumnTotals
 
-__all__ = ["Body", "Footer", "Tail", "find_footer", "read_tail"]
+__all__ = ["Body", "Footer", "find_footer", "read_tail"]
 
 _TAIL_BYTES = 64 << 10
 _MAX_LINES = 40
@@ -103,30 +103,21 @@ class Footer:
     lines: range | None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tail:
-    """The last lines of the file, the data's alone."""
-
-    lines: tuple[str, ...]
-    offsets: tuple[int, ...]
-    first_line: int | None
-
-
-def read_tail(path: Path, head: Head, start: int) -> Tail:
+def read_tail(path: Path, head: TextLines, start: int) -> TextLines:
     """Read the last 64 KB, or of a small file all lines from byte ``start`` on."""
     if head.is_complete:
         first = head.offsets.index(start)
-        return Tail(lines=head.lines[first:], offsets=head.offsets[first:], first_line=first + 1)
+        return TextLines(lines=head.lines[first:], offsets=head.offsets[first:], first_line=first + 1)
     begin = max(start, path.stat().st_size - _TAIL_BYTES)
     with path.open("rb") as file:
         file.seek(begin)
         lines, offsets = split_lines(file.read(), begin)
     if begin > start:
         lines, offsets = lines[1:], offsets[1:]  # the first line may begin earlier
-    return Tail(lines=lines, offsets=offsets, first_line=None)
+    return TextLines(lines=lines, offsets=offsets, first_line=None)
 
 
-def find_footer(tail: Tail, body: Body) -> Footer | None:
+def find_footer(tail: TextLines, body: Body) -> Footer | None:
     """Find the footer from the last line upward. Lines of delimiters alone belong to it."""
     top: int | None = None
     count = 0
@@ -161,11 +152,11 @@ def _split(text: str, body: Body) -> tuple[str, ...] | None:
     return None if cells is None else tuple(map(str.strip, cells))
 
 
-def _last_filled(tail: Tail) -> int:
+def _last_filled(tail: TextLines) -> int:
     return max(index for index, line in enumerate(tail.lines) if line.strip())
 
 
-def _last_gap(tail: Tail, body: Body) -> int:
+def _last_gap(tail: TextLines, body: Body) -> int:
     """Return the index of the blank line nearest to the end with lines below it; -1 where blank lines are usual."""
     last = _last_filled(tail) if any(line.strip() for line in tail.lines) else 0
     blank = [index for index in range(last) if _is_blank(tail.lines[index], body)]

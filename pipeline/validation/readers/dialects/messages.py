@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from pipeline.validation.limits import MAX_NAMED
 from pipeline.validation.readers.dialects.comments import Comments
 from pipeline.validation.readers.dialects.delimiter import Separation
 from pipeline.validation.readers.dialects.footer import Footer
 from pipeline.validation.readers.dialects.header import TableStart
 from pipeline.validation.readers.dialects.records import TextRow
-from pipeline.validation.words import counted
+from pipeline.validation.words import counted, listed
 
 __all__ = ["tell_comments", "tell_delimiter", "tell_footer", "tell_repeated", "tell_start", "tell_units"]
-
-_MAX_NAMED = 5
 
 
 def _name_lines(lines: Sequence[int]) -> str:
@@ -22,9 +21,9 @@ def _name_lines(lines: Sequence[int]) -> str:
         return f"line {lines[0]:,}"
     if lines[-1] - lines[0] == len(lines) - 1:
         return f"lines {lines[0]:,} to {lines[-1]:,}"
-    shown = [f"{line:,}" for line in lines[:_MAX_NAMED]]
-    if len(lines) > _MAX_NAMED:
-        return f"lines {', '.join(shown)}, ..."
+    shown = [f"{line:,}" for line in lines]
+    if len(lines) > MAX_NAMED:
+        return f"lines {listed(shown, MAX_NAMED)}"
     return f"lines {', '.join(shown[:-1])} and {shown[-1]}"
 
 

@@ -14,8 +14,8 @@ from pipeline.validation.limits import MAX_FIELD_CHARACTERS, MAX_LINE_BYTES
 
 __all__ = [
     "BLANKS",
-    "Head",
     "RecordLines",
+    "TextLines",
     "TextRow",
     "collapse_blanks",
     "csv_delimiter",
@@ -41,13 +41,14 @@ _QUOTED_OR_BLANKS = re.compile(r'"(?:[^"]|"")*"|[ \t]+')
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Head:
-    """The first lines of a file. ``offsets`` has one more entry than ``lines``: the byte behind the last one."""
+class TextLines:
+    """The first lines of a file, or the last ones."""
 
     lines: tuple[str, ...]
-    offsets: tuple[int, ...]
-    is_complete: bool  # the file has no more lines
+    offsets: tuple[int, ...]  # bytes where the lines begin, and where the last one ends
+    is_complete: bool = False  # there are no other lines
     skip: int = 0  # lines at the start that are not records
+    first_line: int | None = 1  # None: the lines before were not counted
 
     @property
     def text(self) -> str:
@@ -77,7 +78,7 @@ class TextRow:
         return self.width - (self.cells or ()).count("")
 
 
-def read_head(path: Path, start: int) -> Head:
+def read_head(path: Path, start: int) -> TextLines:
     """Read whole lines from byte ``start``: about 96 KB, and more where the lines are long."""
     size = path.stat().st_size
     for length, min_lines in (
@@ -92,7 +93,7 @@ def read_head(path: Path, start: int) -> Head:
     return head
 
 
-def _read_lines(path: Path, start: int, length: int, size: int) -> Head:
+def _read_lines(path: Path, start: int, length: int, size: int) -> TextLines:
     with path.open("rb") as file:
         file.seek(start)
         data = file.read(length)
@@ -100,7 +101,7 @@ def _read_lines(path: Path, start: int, length: int, size: int) -> Head:
     is_complete = start + len(data) >= size
     if not is_complete and len(lines) > 1:
         lines, offsets = lines[:-1], offsets[:-1]  # the last line may be cut
-    return Head(lines=lines, offsets=offsets, is_complete=is_complete)
+    return TextLines(lines=lines, offsets=offsets, is_complete=is_complete)
 
 
 def split_lines(data: bytes, start: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -110,7 +111,7 @@ def split_lines(data: bytes, start: int) -> tuple[tuple[str, ...], tuple[int, ..
     return tuple(line.decode(errors="replace") for line in lines), tuple(offsets)
 
 
-def parse_records(head: Head, delimiter: str, *, padded_quotes: bool = False) -> list[TextRow]:
+def parse_records(head: TextLines, delimiter: str, *, padded_quotes: bool = False) -> list[TextRow]:
     """Split the head into records, blank lines left out.
 
     A badly quoted record is one line without cells: a lone quote in a preamble must not hide the table.

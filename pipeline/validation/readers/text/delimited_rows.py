@@ -7,10 +7,9 @@ module, which knows the lines: broken rows are rejected, and polars reads the re
 from __future__ import annotations
 
 import csv
+import io
 import re
-import tempfile
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import IO
 
 import polars as pl
@@ -30,13 +29,8 @@ _LOOK_BYTES = 1 << 10
 _EXTRA = "\x1fextra"  # no header cell begins so
 
 
-def read_rows(  # noqa: PLR0913, PLR0917 - a block, its dialect, and where its rows belong
-    block: Block,
-    dialect: Dialect,
-    names: Sequence[str],
-    numbers: Collection[str],
-    rejected: RejectedRows,
-    scratch: Path,
+def read_rows(
+    block: Block, dialect: Dialect, names: Sequence[str], numbers: Collection[str], rejected: RejectedRows
 ) -> pl.DataFrame:
     """Read the rows of one block.
 
@@ -46,7 +40,6 @@ def read_rows(  # noqa: PLR0913, PLR0917 - a block, its dialect, and where its r
         names: The columns' names, one for each field of a row.
         numbers: Columns that are Float64 where all cells are plain numbers, else String as the others.
         rejected: Collects the unreadable rows.
-        scratch: A folder for temporary files.
 
     Returns:
         All columns in the order of ``names``; an empty cell is null.
@@ -55,7 +48,7 @@ def read_rows(  # noqa: PLR0913, PLR0917 - a block, its dialect, and where its r
     if frame is None and numbers:
         frame = _read_regular(block.data, dialect, names, ())
         frame = None if frame is None else _cast_numbers(frame, numbers)
-    return _cast_numbers(_read_each(block, dialect, names, rejected, scratch), numbers) if frame is None else frame
+    return _cast_numbers(_read_each(block, dialect, names, rejected), numbers) if frame is None else frame
 
 
 def _read_regular(data: bytes, dialect: Dialect, names: Sequence[str], numbers: Collection[str]) -> pl.DataFrame | None:
@@ -186,16 +179,14 @@ def _cast(series: pl.Series) -> pl.Series:
     return cast.alias(series.name) if cast.null_count() == values.null_count() else series
 
 
-def _read_each(
-    block: Block, dialect: Dialect, names: Sequence[str], rejected: RejectedRows, scratch: Path
-) -> pl.DataFrame:
+def _read_each(block: Block, dialect: Dialect, names: Sequence[str], rejected: RejectedRows) -> pl.DataFrame:
     """Rewrite the good rows in a regular form and read that."""
-    with tempfile.NamedTemporaryFile("w", dir=scratch, suffix=".csv", encoding="utf-8", newline="") as regular:
-        if not _write_regular(block, dialect, rejected, regular.file):
-            return _empty(names, ())
-        regular.flush()
-        types = dict.fromkeys(names, pl.String)
-        return pl.read_csv(Path(regular.name), has_header=False, schema=types, glob=False)
+    data = io.BytesIO()
+    regular = io.TextIOWrapper(data, encoding="utf-8", newline="")
+    if not _write_regular(block, dialect, rejected, regular):
+        return _empty(names, ())
+    regular.flush()
+    return pl.read_csv(data.getvalue(), has_header=False, schema=dict.fromkeys(names, pl.String))
 
 
 def _write_regular(block: Block, dialect: Dialect, rejected: RejectedRows, regular: IO[str]) -> int:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.validation.columns.names import clean_name
+from pipeline.validation.readers.dialects.delimiter import USUAL
 from pipeline.validation.readers.dialects.records import split_line
 from pipeline.validation.readers.text.plain_text import PlainText
 
@@ -15,7 +16,6 @@ __all__ = ["unquote_lines"]
 _LOOK_BYTES = 64 << 10
 _MAX_COMPARED = 200  # lines
 _MIN_LINES = 2
-_DELIMITERS = (",", ";", "\t", "|")
 
 
 def unquote_lines(text: PlainText, scratch: Path, names: Sequence[str]) -> PlainText:
@@ -47,9 +47,7 @@ def _are_whole(text: PlainText, names: Sequence[str]) -> bool:
     rows = [line for line in lines[1:] if _unquote(line) != line]
     if len(lines) < _MIN_LINES or len(rows) < len(lines) - 1:
         return False
-    return any(
-        _are_rows([_unquote(line).decode(errors="replace") for line in lines], mark, names) for mark in _DELIMITERS
-    )
+    return any(_are_rows([_unquote(line).decode(errors="replace") for line in lines], mark, names) for mark in USUAL)
 
 
 def _are_rows(lines: Sequence[str], delimiter: str, names: Sequence[str]) -> bool:

@@ -37,7 +37,6 @@ class _TextFile(TableFile):
     start: int
     end: int
     first_line: int  # the number of the first row's line
-    scratch: Path
     block_bytes: int = BLOCK_BYTES
 
     @property
@@ -81,9 +80,7 @@ class DelimitedFile(_TextFile):
     dialect: Dialect
 
     @classmethod
-    def open(
-        cls, text: PlainText, delimiter: str | None, options: ReadOptions, scratch: Path, block_bytes: int
-    ) -> Self:
+    def open(cls, text: PlainText, delimiter: str | None, options: ReadOptions, block_bytes: int) -> Self:
         """Detect the dialect from the first and last rows.
 
         Raises:
@@ -106,13 +103,12 @@ class DelimitedFile(_TextFile):
             start=dialect.start,
             end=dialect.end,
             first_line=_line_at(text.path, dialect.start),
-            scratch=scratch,
             block_bytes=block_bytes,
             dialect=dialect,
         )
 
     def _parse(self, block: Block, numbers: Collection[str], rejected: RejectedRows) -> pl.DataFrame:
-        rows = read_rows(block, self.dialect, self.names.names, numbers, rejected, self.scratch)
+        rows = read_rows(block, self.dialect, self.names.names, numbers, rejected)
         return _drop_blank_rows(rows, rejected)
 
 
@@ -147,7 +143,6 @@ class JsonLinesFile(_TextFile):
             start=text.start,
             end=size,
             first_line=1,
-            scratch=scratch,
             block_bytes=block_bytes,
             known_keys=frozenset(key for key, name in zip(keys, names.names, strict=True) if name in options.names),
         )
