@@ -17,13 +17,12 @@ from pipeline.validation.columns.target import check_distinct
 from pipeline.validation.companions.test_file import CompanionTest, read_test_rows
 from pipeline.validation.hints.find_hints import find_hints
 from pipeline.validation.limits import MAX_NAMED, MAX_VOCABULARY
-from pipeline.validation.profile import profile_column
+from pipeline.validation.profile import profile_column, profile_in_threads
 from pipeline.validation.readers.batches import TableRows
-from pipeline.validation.schema import ASKED_REASONS
+from pipeline.validation.schema import ASKED_REASONS, Schema
 from pipeline.validation.splitting.assignment import SPLITS
 from pipeline.validation.splitting.splitters import RARE_CLASS, check_rare_classes, explain_untrained
 from pipeline.validation.tally import ReadRows, check_rows
-from pipeline.validation.threads import map_in_threads
 from pipeline.validation.words import counted, listed
 
 __all__ = ["PreparedFiles", "build_dataset"]
@@ -74,12 +73,9 @@ def build_dataset(
     check_rows(sum(heights.values()), rejected)
     _check_heights(heights, has_test=test is not None)
     _check_varies(read, classes)
-    profiles, untold = _profile(read)
+    profiles, untold = _profile(read, is_keyed=rows.is_keyed)
     left_out = (*schema.left_out, *untold)
     _check_usable(profiles, left_out, schema.target_label)
-    profiles = [
-        profile.model_copy(update={"is_optional": rows.is_keyed and profile.missing > 0}) for profile in profiles
-    ]
     columns = [*(profile.name for profile in profiles), *schema.target_names, *filter(None, [schema.spec.weight])]
     files = _write(read, columns, classes, workdir)
     test_warnings: list[str] = []
@@ -94,7 +90,11 @@ def build_dataset(
     warnings = [
         *hints,
         *rows.warnings,
-        *_tell_rows(rows, read, profiles, left_out),
+        *rejected.warnings,
+        *schema.warnings,
+        *_tell_left_out(left_out),
+        *_tell_columns(rows, read, profiles),
+        *read.warnings,
         *test_warnings,
         *_tell_size(rows, read, sum(heights.values())),
     ]
@@ -117,10 +117,14 @@ def build_dataset(
         hints=hints,
         named_positive=schema.spec.positive_class or "",
     )
+    return PreparedFiles(dataset=dataset, splits=files, spec=schema.spec, missing=_count_missing(schema))
+
+
+def _count_missing(schema: Schema) -> dict[str, int]:
     missing = {column.name: column.values.null_count() for column in schema.columns}
     if schema.several is None:
         missing[schema.target.name] = schema.target_values.null_count()
-    return PreparedFiles(dataset=dataset, splits=files, spec=schema.spec, missing=missing)
+    return missing
 
 
 def _describe_target(read: ReadRows, classes: tuple[str, ...], train: Path) -> dict[str, Any]:
@@ -187,15 +191,17 @@ def _check_varies(read: ReadRows, classes: tuple[str, ...]) -> None:
             )
 
 
-def _profile(read: ReadRows) -> tuple[list[ColumnProfile], list[LeftOut]]:
+def _profile(read: ReadRows, *, is_keyed: bool) -> tuple[list[ColumnProfile], list[LeftOut]]:
+    """Return the profiles of columns, and the columns that are dropped; rows with keys may lack a column."""
     if read.statistics is not None:
-        return read.statistics.profiles()
-    (train,) = read.held["train"]
-    profiles = map_in_threads(lambda column: profile_column(column.column, train[column.name]), read.schema.columns)
-    return (
-        [profile for profile in profiles if isinstance(profile, ColumnProfile)],
-        [profile for profile in profiles if isinstance(profile, LeftOut)],
-    )
+        profiles, left_out = read.statistics.profiles()
+    else:
+        (train,) = read.held["train"]
+        profiles, left_out = profile_in_threads(
+            lambda column: profile_column(column.column, train[column.name]), read.schema.columns
+        )
+    optional = [profile.model_copy(update={"is_optional": is_keyed and profile.missing > 0}) for profile in profiles]
+    return optional, left_out
 
 
 def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut], target: str) -> None:
@@ -253,16 +259,6 @@ def _tell_shared(name: str, test: pl.DataFrame, files: Mapping[str, Path]) -> It
     hashes = pl.concat([_select(frame, columns) for frame in learned]).hash_rows()
     if shared := int(_select(test, columns).hash_rows().is_in(hashes.unique().implode()).sum()):
         yield f"{shared:,} of {counted(test.height, 'row')} of '{name}' are in the data too"
-
-
-def _tell_rows(
-    rows: TableRows, read: ReadRows, profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut]
-) -> Iterator[str]:
-    yield from read.rejected.warnings
-    yield from read.schema.warnings
-    yield from _tell_left_out(left_out)
-    yield from _tell_columns(rows, read, profiles)
-    yield from read.warnings
 
 
 def _tell_left_out(left_out: Sequence[LeftOut]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, get_args
 
@@ -11,9 +11,11 @@ import polars as pl
 from pipeline.contracts.records.dataset import ColumnProfile, DatePart, LeftOut
 from pipeline.contracts.signature import Column
 from pipeline.parsing.dates import SECONDS_A_DAY
+from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.limits import MAX_VOCABULARY
+from pipeline.validation.threads import map_in_threads
 
-__all__ = ["column_fields", "profile_column"]
+__all__ = ["column_fields", "profile_column", "profile_in_threads"]
 
 
 def profile_column(column: Column, train: pl.Series) -> ColumnProfile | LeftOut:
@@ -44,6 +46,20 @@ def profile_column(column: Column, train: pl.Series) -> ColumnProfile | LeftOut:
     if column.kind == "datetime":
         profile = profile.model_copy(update={"parts": _find_date_parts(values)})
     return profile.model_copy(update=_compute_statistics(values))
+
+
+def profile_in_threads(
+    profile: Callable[[InferredColumn], ColumnProfile | LeftOut], columns: Sequence[InferredColumn]
+) -> tuple[list[ColumnProfile], list[LeftOut]]:
+    """Return the profiles of columns, and the columns that are dropped.
+
+    Args:
+        profile: Profiles one column; threads call it.
+        columns: The columns.
+    """
+    results = map_in_threads(profile, columns)
+    profiles = [result for result in results if isinstance(result, ColumnProfile)]
+    return profiles, [result for result in results if isinstance(result, LeftOut)]
 
 
 def column_fields(column: Column) -> dict[str, Any]:

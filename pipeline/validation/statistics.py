@@ -19,8 +19,7 @@ from pipeline.contracts.signature import Column
 from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.columns.numbers.kinds import may_number_rows
 from pipeline.validation.limits import MAX_VOCABULARY
-from pipeline.validation.profile import column_fields, profile_column
-from pipeline.validation.threads import map_in_threads
+from pipeline.validation.profile import column_fields, profile_column, profile_in_threads
 
 __all__ = ["SKETCH_HASHES", "BatchStatistics", "ColumnStatistics", "Statistics", "select_smallest_hashes"]
 
@@ -161,9 +160,7 @@ class Statistics:
         Medians, and the parts of dates that differ, are those of the sample.
         """
         sample = pl.concat(self._sample)
-        results = map_in_threads(lambda column: self._profile(column.column, sample[column.name]), self.columns)
-        profiles = [result for result in results if isinstance(result, ColumnProfile)]
-        return profiles, [result for result in results if isinstance(result, LeftOut)]
+        return profile_in_threads(lambda column: self._profile(column.column, sample[column.name]), self.columns)
 
     def _profile(self, described: Column, sample: pl.Series) -> ColumnProfile | LeftOut:
         name, column = described.name, self._columns[described.name]

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from pipeline.contracts.errors import TooFewRowsError
-from pipeline.contracts.spec.job_spec import Split
 
 __all__ = ["SPLITS", "SPLIT_TYPE", "assign_by_group", "assign_by_time", "assign_splits", "group_copies"]
 
@@ -33,17 +32,14 @@ def group_copies(frame: pl.DataFrame) -> tuple[pl.Series | None, tuple[str, ...]
     return rows, (f"{copies:,} of {len(rows):,} rows repeat others exactly: copies are kept in one split",)
 
 
-def assign_splits(
-    target: pl.Series, groups: pl.Series | None, shares: Split, seed: int, *, has_test: bool = False
-) -> pl.Series:
+def assign_splits(target: pl.Series, groups: pl.Series | None, fractions: Mapping[str, float], seed: int) -> pl.Series:
     """Assign rows at random, stratified. Every class has training rows; rows of one group stay together.
 
     Args:
         target: Values without nulls; its classes (String) or quantiles (Float64) are the strata.
         groups: The group of each row; None: each row is by itself.
-        shares: Fractions of the rows.
+        fractions: Fraction of each split but train.
         seed: Seed of the random order.
-        has_test: The test rows are in a file of their own.
 
     Returns:
         Each row's split, as SPLIT_TYPE.
@@ -51,7 +47,6 @@ def assign_splits(
     Raises:
         TooFewRowsError: A split would be empty.
     """
-    fractions = _choose_fractions(shares, has_test=has_test)
     strata = _stratify(target)
     if groups is None:
         assigned = _deal(strata, fractions, seed)
@@ -68,13 +63,12 @@ def assign_splits(
     return assigned
 
 
-def assign_by_time(times: pl.Series, shares: Split, *, has_test: bool = False) -> pl.Series:
+def assign_by_time(times: pl.Series, fractions: Mapping[str, float]) -> pl.Series:
     """Assign the latest rows to test, those before them to validation; rows of the same time stay together.
 
     Args:
         times: The time of each row.
-        shares: Fractions of the rows.
-        has_test: The test rows are in a file of their own.
+        fractions: Fraction of each split but train.
 
     Returns:
         Each row's split, as SPLIT_TYPE.
@@ -83,17 +77,16 @@ def assign_by_time(times: pl.Series, shares: Split, *, has_test: bool = False) -
         TooFewRowsError: A split would be empty.
     """
     units = times.value_counts(name="rows").sort(times.name, descending=True)
-    return _assign_in_order(times, units, shares, has_test=has_test, noun="moments")
+    return _assign_in_order(times, units, fractions, noun="moments")
 
 
-def assign_by_group(groups: pl.Series, shares: Split, seed: int, *, has_test: bool = False) -> pl.Series:
+def assign_by_group(groups: pl.Series, fractions: Mapping[str, float], seed: int) -> pl.Series:
     """Assign whole groups in a random order; groups that are too large for another split train.
 
     Args:
         groups: The group of each row.
-        shares: Fractions of the rows.
+        fractions: Fraction of each split but train.
         seed: Seed of the random order.
-        has_test: The test rows are in a file of their own.
 
     Returns:
         Each row's split, as SPLIT_TYPE.
@@ -101,15 +94,14 @@ def assign_by_group(groups: pl.Series, shares: Split, seed: int, *, has_test: bo
     Raises:
         TooFewRowsError: A split would be empty.
     """
-    max_rows = min(_choose_fractions(shares, has_test=has_test).values()) * len(groups)
+    max_rows = min(fractions.values()) * len(groups)
     units = groups.value_counts(name="rows").sort("rows", groups.name)
     units = units.with_columns(order=pl.int_range(pl.len()).shuffle(seed)).sort(pl.col("rows") > max_rows, "order")
-    return _assign_in_order(groups, units, shares, has_test=has_test, noun="groups")
+    return _assign_in_order(groups, units, fractions, noun="groups")
 
 
-def _assign_in_order(keys: pl.Series, units: pl.DataFrame, shares: Split, *, has_test: bool, noun: str) -> pl.Series:
+def _assign_in_order(keys: pl.Series, units: pl.DataFrame, fractions: Mapping[str, float], *, noun: str) -> pl.Series:
     """Assign the first ``units`` [key, rows] to test up to its fraction, the next ones to validation, then to train."""
-    fractions = _choose_fractions(shares, has_test=has_test)
     rows = units["rows"].cum_sum()
     middle = rows - units["rows"] / 2
     first, names = 0, []
@@ -128,11 +120,6 @@ def _assign_in_order(keys: pl.Series, units: pl.DataFrame, shares: Split, *, has
     return keys.to_frame().join(named, on=keys.name, how="left", maintain_order="left")["split"]
 
 
-def _choose_fractions(shares: Split, *, has_test: bool) -> Mapping[str, float]:
-    """Return the fractions of the splits that are taken from the data, except train."""
-    return {"validation": shares.validation} if has_test else {"test": shares.test, "validation": shares.validation}
-
-
 def _stratify(target: pl.Series) -> pl.Series:
     """Return the stratum of each row, numbered in the order of class names or of values."""
     if target.dtype == pl.String:
@@ -140,21 +127,21 @@ def _stratify(target: pl.Series) -> pl.Series:
     return (target.rank("ordinal").cast(pl.Int64) - 1) * _QUANTILES // len(target)
 
 
-def _deal(strata: pl.Series, shares: Mapping[str, float], seed: int) -> pl.Series:
+def _deal(strata: pl.Series, fractions: Mapping[str, float], seed: int) -> pl.Series:
     """Return each unit's split: every n-th of the units, sorted by stratum and at random within one."""
     order = pl.int_range(len(strata), eager=True).shuffle(seed)
     sorted_units = (strata.cast(pl.Int64) * len(strata) + order).arg_sort()
     sorted_strata = strata.gather(sorted_units)
     is_first = (sorted_strata != sorted_strata.shift()).fill_null(value=True)
-    numbers = _take_every_nth(is_first, list(shares.values()))
+    numbers = _take_every_nth(is_first, list(fractions.values()))
     by_unit = pl.zeros(len(strata), dtype=pl.UInt8, eager=True).scatter(sorted_units, numbers)
-    return pl.Series(["train", *shares], dtype=SPLIT_TYPE).gather(by_unit)
+    return pl.Series(["train", *fractions], dtype=SPLIT_TYPE).gather(by_unit)
 
 
-def _take_every_nth(always_train: pl.Series, shares: Sequence[float]) -> pl.Series:
+def _take_every_nth(always_train: pl.Series, fractions: Sequence[float]) -> pl.Series:
     """Return the number of each sorted unit's split, 0 for train; each stratum gives its fraction within one unit."""
     split = pl.zeros(len(always_train), dtype=pl.UInt8, eager=True)
-    for number, fraction in enumerate(shares, 1):
+    for number, fraction in enumerate(fractions, 1):
         free = (split == 0) & ~always_train
         position = free.cast(pl.Int64).cum_sum()  # 1, 2, 3 ... along the free units
         rate = min(1.0, fraction * len(split) / max(1, int(free.sum())))

@@ -131,12 +131,15 @@ class ExactSplitter:
         return groups, copies, warnings
 
     def _assign(self, target: pl.Series, placed: pl.Series | None, copies: pl.Series | None) -> pl.Series:
-        shares, seed = self.spec.split, self.spec.seed
+        split, seed = self.spec.split, self.spec.seed
+        fractions = {"test": split.test, "validation": split.validation}
+        if self.has_test:
+            del fractions["test"]
         if placed is None:
-            return assign_splits(target, copies, shares, seed, has_test=self.has_test)
-        if shares.by == "time":
-            return assign_by_time(placed, shares, has_test=self.has_test)
-        return assign_by_group(placed, shares, seed, has_test=self.has_test)
+            return assign_splits(target, copies, fractions, seed)
+        if split.by == "time":
+            return assign_by_time(placed, fractions)
+        return assign_by_group(placed, fractions, seed)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -13,6 +13,8 @@ from pipeline.contracts.records.dataset import GROUP
 from pipeline.contracts.spec.job_spec import Split
 from pipeline.validation.splitting.assignment import SPLITS, assign_splits, group_copies
 
+FRACTIONS = {"test": Split().test, "validation": Split().validation}
+
 
 def _alone(rows):
     return pl.Series(range(rows), dtype=pl.UInt64)
@@ -25,7 +27,7 @@ def _alone(rows):
 )
 def test_splits_partition_the_rows_and_every_class_keeps_its_share(sizes, shares, seed):
     target = pl.Series([f"c{number}" for number, size in enumerate(sizes) for _ in range(size)])
-    assigned = assign_splits(target, _alone(len(target)), shares, seed)
+    assigned = assign_splits(target, _alone(len(target)), {"test": shares.test, "validation": shares.validation}, seed)
     assert set(assigned) == set(SPLITS)
     assert len(assigned) == len(target)
     assert (assigned == "test").sum() == pytest.approx(len(target) * shares.test, abs=1)
@@ -40,7 +42,7 @@ def test_splits_partition_the_rows_and_every_class_keeps_its_share(sizes, shares
 @given(seed=st.integers(0, 2**31 - 1))
 def test_a_regression_target_is_spread_alike_over_the_splits(seed):
     target = pl.Series([float(number**2) for number in range(1000)])
-    assigned = assign_splits(target, _alone(1000), Split(), seed)
+    assigned = assign_splits(target, _alone(1000), FRACTIONS, seed)
     for name in SPLITS:
         part = target.filter(assigned == name)
         assert part.median() == pytest.approx(500**2, rel=0.3)
@@ -48,7 +50,7 @@ def test_a_regression_target_is_spread_alike_over_the_splits(seed):
 
 def test_the_seed_decides():
     target = pl.Series(["a", "b"] * 200)
-    first, again, other = (assign_splits(target, _alone(400), Split(), seed) for seed in (1, 1, 2))
+    first, again, other = (assign_splits(target, _alone(400), FRACTIONS, seed) for seed in (1, 1, 2))
     assert first.equals(again)
     assert not first.equals(other)
 
@@ -57,7 +59,7 @@ def test_copies_of_a_row_are_in_one_split():
     chance = random.Random(0)
     frame = pl.DataFrame({"x": [chance.randrange(400) for _ in range(500)], "y": ["a"] * 500})
     groups, warnings = group_copies(frame)
-    assigned = assign_splits(frame["y"], groups, Split(), 0)
+    assigned = assign_splits(frame["y"], groups, FRACTIONS, 0)
     per_row = frame.with_columns(split=assigned).group_by("x").agg(pl.col("split").n_unique())
     assert per_row["split"].max() == 1
     assert "copies are kept in one split" in warnings[0]
