@@ -200,8 +200,8 @@ def _profile(read: ReadRows, *, is_keyed: bool) -> tuple[list[ColumnProfile], li
         profiles, left_out = profile_in_threads(
             lambda column: profile_column(column.column, train[column.name]), read.schema.columns
         )
-    optional = [profile.model_copy(update={"is_optional": is_keyed and profile.missing > 0}) for profile in profiles]
-    return optional, left_out
+    profiles = [profile.model_copy(update={"is_optional": is_keyed and profile.missing > 0}) for profile in profiles]
+    return profiles, left_out
 
 
 def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut], target: str) -> None:
