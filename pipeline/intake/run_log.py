@@ -224,10 +224,6 @@ class RunLog:
         listed = {"listing": "REJECTED", "listed_at": rejected_at}
         self._table.put({"pk": pk, "sk": sk, **listed, **upload.model_dump(exclude={"at"}), "at": format_time(at)})
 
-    def rejected(self, *, tenant: str | None = None, limit: int = 50) -> Sequence[RejectedUpload]:
-        """Return the newest uploads that started no run; see ``rejected_page``."""
-        return self.rejected_page(tenant=tenant, limit=limit).entries
-
     def rejected_page(
         self, *, tenant: str | None = None, limit: int = 50, after: str | None = None
     ) -> Page[RejectedUpload]:

@@ -96,7 +96,7 @@ def test_a_form_that_was_signed_before_its_tenant_was_suspended_starts_no_run(cl
         assert CliRunner().invoke(app, ["--home", str(home), *command]).exit_code == 0
     stored = httpx.post(signed["url"], data=signed["fields"], files={"file": body}, timeout=30)
     assert stored.status_code == 204
-    _until(lambda: bool(cloud.runs.rejected(tenant="late")), 60)
-    (rejected,) = cloud.runs.rejected(tenant="late")
+    _until(lambda: bool(cloud.runs.rejected_page(tenant="late").entries), 60)
+    (rejected,) = cloud.runs.rejected_page(tenant="late").entries
     assert (rejected.key, "suspended" in rejected.reason) == (signed["key"], True)
     assert cloud.runs.list(tenant="late") == []

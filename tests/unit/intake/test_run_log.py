@@ -253,5 +253,5 @@ def test_rejected_uploads_are_listed_in_pages_those_of_an_older_release_last(clo
     assert [upload.key for upload in listed] == [f"demo/{number}.csv" for number in range(4, -1, -1)] + [
         "demo/old.csv"
     ] * 2
-    assert [upload.key for upload in runs.rejected(limit=2)] == ["demo/4.csv", "demo/3.csv"]
+    assert [upload.key for upload in runs.rejected_page(limit=2).entries] == ["demo/4.csv", "demo/3.csv"]
     assert runs.delete_all("demo") == 7

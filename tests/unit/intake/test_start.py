@@ -234,28 +234,28 @@ def test_a_rejected_upload_is_listed_with_its_reason_for_operators_and_for_its_t
 ) -> None:
     world.drop(key)
     world.start(key)
-    (upload,) = world.runs.rejected()
+    (upload,) = world.runs.rejected_page().entries
     assert (upload.bucket, upload.key, upload.tenant, upload.at) == ("uploads", key, tenant, NOW)
     assert "expected" in upload.reason
-    assert [one.key for one in world.runs.rejected(tenant="demo")] == ([key] if tenant == "demo" else [])
+    assert [one.key for one in world.runs.rejected_page(tenant="demo").entries] == ([key] if tenant == "demo" else [])
 
 
 def test_a_key_without_tenant_and_model_is_told_what_is_expected(world: World) -> None:
     world.start("churn/churn.csv")
-    assert "expected TENANT/MODEL/FILE" in world.runs.rejected()[0].reason
+    assert "expected TENANT/MODEL/FILE" in world.runs.rejected_page().entries[0].reason
 
 
 def test_a_rejected_upload_whose_event_comes_again_is_listed_once(world: World) -> None:
     for key in ("churn.csv", "churn.csv", "other.csv"):
         world.start(key)
-    assert sorted(upload.key for upload in world.runs.rejected()) == ["churn.csv", "other.csv"]
+    assert sorted(upload.key for upload in world.runs.rejected_page().entries) == ["churn.csv", "other.csv"]
 
 
 def test_what_starts_a_run_or_accompanies_data_is_not_rejected(world: World) -> None:
     for key in (KEY, "demo/adult/train.yaml", "demo/adult/parts/0.csv"):
         world.drop(key)
         world.start(key)
-    assert world.runs.rejected() == []
+    assert world.runs.rejected_page().entries == []
 
 
 def test_an_upload_of_a_suspended_tenant_is_rejected_with_a_reason_until_it_is_resumed(world: World) -> None:
@@ -263,7 +263,7 @@ def test_an_upload_of_a_suspended_tenant_is_rejected_with_a_reason_until_it_is_r
     world.tenants.suspend("demo")
     version_id = world.drop()
     assert world.start(version_id=version_id) is None
-    (rejected,) = world.runs.rejected(tenant="demo")
+    (rejected,) = world.runs.rejected_page(tenant="demo").entries
     assert (rejected.key, "suspended" in rejected.reason) == (KEY, True)
     report = json.loads(world.artifacts.get(rejected_key("uploads", KEY)))
     assert (report["key"], report["error"]) == (KEY, rejected.reason)
@@ -281,10 +281,10 @@ def test_an_upload_that_was_signed_before_its_tenant_was_deleted_starts_no_run(w
     world.clock.pass_seconds(15 * 60)
     assert world.start() is None
     assert (world.executions.started, world.runs.list()) == ({}, [])
-    assert {upload.tenant for upload in world.runs.rejected()} == {""}
-    assert all("deleted" in upload.reason for upload in world.runs.rejected())
+    assert {upload.tenant for upload in world.runs.rejected_page().entries} == {""}
+    assert all("deleted" in upload.reason for upload in world.runs.rejected_page().entries)
     world.tenants.create("demo")  # another one of this name, later
-    assert world.runs.rejected(tenant="demo") == []
+    assert world.runs.rejected_page(tenant="demo").entries == []
     assert world.start() is not None
 
 
@@ -304,4 +304,4 @@ def test_a_companion_of_a_suspended_tenant_is_no_rejected_upload(world: World) -
     world.tenants.suspend("demo")
     world.drop("demo/adult/train.yaml")
     assert world.start("demo/adult/train.yaml") is None
-    assert world.runs.rejected() == []
+    assert world.runs.rejected_page().entries == []
