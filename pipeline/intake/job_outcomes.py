@@ -21,7 +21,7 @@ from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.outcome import JobOutcome
 from pipeline.intake.failures import parse_cause
 
-__all__ = ["check_job", "read_outcome", "require_survivor"]
+__all__ = ["check_job", "require_survivor"]
 
 # Prefixes of the reason when a job was canceled because it got no machine: Batch's, and that of waits.asl.json.
 _NO_MACHINE = ("CAPACITY:", "MISCONFIGURATION:")
@@ -46,7 +46,7 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
         JobCrashedError: It ended without an outcome.
         ModeldropError: The error in its outcome.
     """
-    outcome = read_outcome(run, job, artifacts)
+    outcome = _read_outcome(run, job, artifacts)
     if outcome is not None and outcome.status == "SUCCEEDED":
         return  # interrupted, or not stopped, after the outcome was written
     described = _parse_job(cause)
@@ -79,7 +79,7 @@ def require_survivor(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -
     """
     lost = []
     for job in jobs:
-        outcome = read_outcome(run, job, artifacts)
+        outcome = _read_outcome(run, job, artifacts)
         if outcome is None:
             lost.append(f"the job '{job}' ended without an outcome")
             continue
@@ -95,7 +95,7 @@ def require_survivor(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -
     raise NoCandidateSurvivedError(f"no candidate could be trained: {'; '.join(lost)}")
 
 
-def read_outcome(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
+def _read_outcome(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | None:
     """Read the outcome of a job; None if it wrote none."""
     try:
         return JobOutcome.from_bytes(artifacts.get(RunKeys(run).outcome(job)))

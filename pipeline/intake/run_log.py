@@ -35,11 +35,11 @@ from pipeline.intake.run_references import (
     reference_writes,
 )
 
-__all__ = ["MAX_EVENT_TEXT", "RunLog"]
+__all__ = ["RunLog"]
 
 _RUNNING = {"status": "RUNNING"}
 _MIGRATED = 500  # runs of an older release that a call adds references to
-MAX_EVENT_TEXT = 500  # characters; a run has some dozens of events, such as attempts of its jobs
+_MAX_EVENT_TEXT = 500  # characters; a run has some dozens of events, such as attempts of its jobs
 
 
 class RunLog:
@@ -76,14 +76,14 @@ class RunLog:
 
     def show_progress(self, run: str, text: str) -> None:
         """Show a short text next to the running stage until it finishes. Ignored if the run has ended."""
-        self._update(run, {"progress": _truncate(text, MAX_EVENT_TEXT)})
+        self._update(run, {"progress": _truncate(text, _MAX_EVENT_TEXT)})
 
     def add_event(self, run: str, text: str) -> None:
-        """Add a text to the run's timeline, cut to MAX_EVENT_TEXT characters. Ignored if the run has ended."""
+        """Add a text to the run's timeline, cut to 500 characters. Ignored if the run has ended."""
         now = self._now()
         # No decimal point in the key: it would separate a path. Several jobs may write at once.
         self._update(
-            run, {f"events.{round(now.timestamp() * 1e6)}": f"{format_time(now)} {_truncate(text, MAX_EVENT_TEXT)}"}
+            run, {f"events.{round(now.timestamp() * 1e6)}": f"{format_time(now)} {_truncate(text, _MAX_EVENT_TEXT)}"}
         )
 
     def succeed(self, run: str, version: int, *, not_promoted: str | None = None) -> bool:

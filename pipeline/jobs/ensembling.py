@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipeline.ensembling.builder import Member
     from pipeline.training.trainer import Trainer
 
-__all__ = ["MIN_MEMBERS", "load_members", "make_ensemble", "read_ensemble", "read_trained"]
+__all__ = ["MIN_MEMBERS", "make_ensemble", "read_ensemble", "read_trained"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def make_ensemble(
     folder = context.workdir / "ensemble"
     folder.mkdir()
     try:
-        members = load_members(context, trained)
+        members = _load_members(context, trained)
         builder = EnsembleBuilder(trainer=trainer, workdir=folder, report=context.report, distillation=distillation)
         ensembles, not_made = builder.make(members)
     except Exception as error:  # noqa: BLE001 - the candidates themselves are there, whatever a library raises here
@@ -69,7 +69,7 @@ def read_trained(context: JobContext, names: Sequence[str]) -> Iterator[TrainedC
             _log.info("not trained", extra={"candidate": name})
 
 
-def load_members(context: JobContext, trained: Sequence[TrainedCandidate]) -> list[Member]:
+def _load_members(context: JobContext, trained: Sequence[TrainedCandidate]) -> list[Member]:
     """Load the candidates that have a body; the user's code may have returned the served file alone."""
     import numpy as np
 

@@ -11,7 +11,7 @@ from pipeline.validation.hints.target_signal import MAX_ROWS, between_groups, ta
 from pipeline.validation.schema import Schema
 from pipeline.validation.words import counted
 
-__all__ = ["hint_repeated_entities", "identifier_columns", "names_entity"]
+__all__ = ["hint_repeated_entities", "names_entity"]
 
 _ENTITIES = frozenset({
     "patient", "subject", "person", "participant", "respondent", "user", "customer", "client", "member", "household",
@@ -51,7 +51,7 @@ def _find_entities(schema: Schema) -> pl.Series | None:
     if schema.spec.split.by != "random":
         return None
     scores = target_scores(schema)
-    signals = [(between_groups(scores, values), values) for values in identifier_columns(schema)]
+    signals = [(between_groups(scores, values), values) for values in _identifier_columns(schema)]
     telling = [
         (signal.explained, values)
         for signal, values in signals
@@ -61,7 +61,7 @@ def _find_entities(schema: Schema) -> pl.Series | None:
     return values
 
 
-def identifier_columns(schema: Schema) -> Iterator[pl.Series]:
+def _identifier_columns(schema: Schema) -> Iterator[pl.Series]:
     """Yield the sampled cells of columns that are named as an entity and whose values repeat."""
     for column in schema.columns:
         values = column.values.head(MAX_ROWS).drop_nulls()

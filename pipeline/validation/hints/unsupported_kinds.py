@@ -10,7 +10,7 @@ from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.hints.column_words import name_words, yaml_name
 from pipeline.validation.schema import Schema
 
-__all__ = ["hint_ranking", "hint_survival", "query_columns"]
+__all__ = ["hint_ranking", "hint_survival"]
 
 _EVENTS = frozenset({"event", "censored", "censor", "censoring", "cens", "dead", "death", "died", "deceased", "fustat"})
 _EVENTS_BESIDE_TIME = _EVENTS | {"status", "observed", "failed", "failure", "relapse", "recurrence"}
@@ -49,7 +49,7 @@ def hint_ranking(schema: Schema) -> Iterator[str]:
     """Warn that relevance grades are learned row by row, and that rows of a query belong together."""
     values = schema.target_values
     is_graded = name_words(schema.target.name) & _GRADES and values.n_unique() <= _MAX_GRADES and _is_whole(values)
-    queries = [column.name for column in query_columns(schema)] if is_graded else []
+    queries = [column.name for column in _query_columns(schema)] if is_graded else []
     queries += [schema.spec.split.column] if is_graded and _is_split_by_query(schema) else []  # type: ignore[list-item]
     if not queries:
         return
@@ -63,7 +63,7 @@ def hint_ranking(schema: Schema) -> Iterator[str]:
     )
 
 
-def query_columns(schema: Schema) -> Iterator[InferredColumn]:
+def _query_columns(schema: Schema) -> Iterator[InferredColumn]:
     """Yield columns that name the query of a row."""
     for column in schema.columns:
         values = column.values.drop_nulls()

@@ -15,7 +15,7 @@ from pipeline.validation.columns.inferred import InferredColumn
 from pipeline.validation.columns.numbers.fitting import fit_numbers
 from pipeline.validation.words import counted
 
-__all__ = ["infer_number_kind", "is_row_number", "may_number_rows", "numbers_rows"]
+__all__ = ["infer_number_kind", "may_number_rows", "numbers_rows"]
 
 _IDENTIFIER_NAME = re.compile(
     r"(?i:(?:.*[_\W])?(?:id|uuid|guid)|index|row_?(?:id|num(?:ber)?)|unnamed: 0|__index_level_\d+__)|.*[a-z]I[Dd]"
@@ -61,7 +61,7 @@ def infer_number_kind(
     name = numbers.name
     if numbers.null_count() == len(numbers):
         return LeftOut(name=name, reason="no number that fits float32")
-    if is_row_number(numbers):
+    if _is_row_number(numbers):
         return LeftOut(name=name, reason="a row number: consecutive whole numbers, each of them once")
     if (unit := _time_unit(numbers)) and number_format == PLAIN:
         column = Column(name=name, kind="datetime", time_unit=unit)
@@ -78,7 +78,7 @@ def infer_number_kind(
     return _quantity(numbers, number_format, missing)
 
 
-def is_row_number(numbers: pl.Series) -> bool:
+def _is_row_number(numbers: pl.Series) -> bool:
     """Return whether the numbers are consecutive integers from 0 or 1, or with the name of an identifier."""
     if not _each_there_once(numbers) or _span(numbers) != len(numbers) - 1:
         return False

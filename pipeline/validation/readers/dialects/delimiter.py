@@ -15,9 +15,9 @@ from pipeline.validation.readers.dialects.cells import kind_of
 from pipeline.validation.readers.dialects.comments import PREFIXES
 from pipeline.validation.readers.dialects.records import BLANKS, TextLines, TextRow, parse_records
 
-__all__ = ["NO_DELIMITER", "USUAL", "Separation", "choose_delimiter", "read_hint", "separate"]
+__all__ = ["USUAL", "Separation", "choose_delimiter", "read_hint", "separate"]
 
-NO_DELIMITER = "\x1f"  # the ASCII unit separator, which text does not contain: the file has one column
+_NO_DELIMITER = "\x1f"  # the ASCII unit separator, which text does not contain: the file has one column
 USUAL = (",", ";", "\t", "|")
 _UNUSUAL = ("^", "~", ":")
 _DOUBLE_COLON = "::"
@@ -83,7 +83,7 @@ def choose_delimiter(name: str, head: TextLines, preferred: str | None, names: C
     if preferred is not None and (separation := separate(head, preferred)).width > 1:
         return separation
     if head.lines and clean_name(head.lines[0].strip().strip('"')) in names:
-        return separate(head, NO_DELIMITER)
+        return separate(head, _NO_DELIMITER)
     text = head.text
     separations = [separate(head, delimiter) for delimiter in (*USUAL, BLANKS, *_UNUSUAL) if delimiter in text]
     is_sound = any(map(_is_sound, separations))

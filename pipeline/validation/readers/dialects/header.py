@@ -20,7 +20,6 @@ __all__ = [
     "find_named_header",
     "find_rows",
     "find_table",
-    "header_evidence",
     "is_name_line",
 ]
 
@@ -49,8 +48,8 @@ def find_table(records: Sequence[TextRow], width: int, comment_header: TextRow |
     first = _find_first(records, width)
     profiles = _profile(records, first, width)
     below = _without_repeats(records[first], records[first + 1 :])
-    has_names = header_evidence(records[first], below, profiles) >= 0
-    named_above = comment_header is not None and header_evidence(comment_header, records[first:], profiles) > 0
+    has_names = _header_evidence(records[first], below, profiles) >= 0
+    named_above = comment_header is not None and _header_evidence(comment_header, records[first:], profiles) > 0
     if named_above and not has_names:
         return TableStart(header=comment_header, first=first, profiles=profiles)
     if has_names:
@@ -135,7 +134,7 @@ def _without_repeats(header: TextRow, rows: Sequence[TextRow]) -> Sequence[TextR
     return unique_rows if len(rows) - len(unique_rows) <= len(rows) * _MAX_REPEATED_SHARE else rows
 
 
-def header_evidence(record: TextRow, rows: Sequence[TextRow], profiles: Sequence[ColumnEvidence]) -> float:
+def _header_evidence(record: TextRow, rows: Sequence[TextRow], profiles: Sequence[ColumnEvidence]) -> float:
     """Return evidence that ``record`` is a header (> 0) or a data row (< 0); 0 if there is none."""
     cells = record.cells or ()
     pairs = [(cell, profile) for cell, profile in zip(cells, profiles, strict=False) if not is_missing(cell)]

@@ -17,7 +17,6 @@ __all__ = [
     "RecordLines",
     "TextLines",
     "TextRow",
-    "collapse_blanks",
     "csv_delimiter",
     "csv_line",
     "parse_records",
@@ -199,11 +198,11 @@ def csv_delimiter(delimiter: str) -> str:
 def csv_line(line: str, delimiter: str) -> str:
     """Rewrite a line for the csv module: one blank for a run of blanks, one character for a longer delimiter."""
     if delimiter == BLANKS:
-        return collapse_blanks(line)
+        return _collapse_blanks(line)
     return line if len(delimiter) == 1 else line.replace(delimiter, _SEPARATOR)
 
 
-def collapse_blanks(line: str) -> str:
+def _collapse_blanks(line: str) -> str:
     """Write one blank for each run of blanks and tabs outside quotes, none at the ends."""
     if '"' not in line:
         return re.sub(r"[ \t]+", " ", line.strip()) + "\n"
