@@ -46,7 +46,7 @@ class Net(torch.nn.Module):
             torch.nn.Linear(width, shape.outputs))
 
     def forward(self, num, cat):
-        return self.layers(torch.cat([num, *(one(cat[:, i]) for i, one in enumerate(self.categories))], dim=1))
+        return self.layers(torch.cat([num, *(embed(cat[:, i]) for i, embed in enumerate(self.categories))], dim=1))
 
 def build(shape, settings):
     print("building")
