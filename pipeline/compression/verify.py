@@ -17,7 +17,8 @@ import onnx
 from pipeline.contracts.errors import ExportMismatchError
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.decision.temperature import calibrate
-from pipeline.evaluation.scoring import Feeds, OnnxModel, Predictions
+from pipeline.evaluation.predictions import Predictions, class_numbers
+from pipeline.evaluation.scoring import Feeds, OnnxModel
 from pipeline.evaluation.several_targets import join_labels
 
 __all__ = ["Reference", "VerifyEdgeRows", "VerifyExport", "largest_difference"]
@@ -155,7 +156,6 @@ def _label_doubt(predictions: Predictions, expected: Predictions, signature: Sig
         threshold = undone(np.array([[1 - signature.threshold, signature.threshold]]))[0, 1]
         distance = np.abs(probabilities[:, positive] - threshold)
     else:
-        column = {label: index for index, label in enumerate(signature.classes)}
-        predicted = probabilities[np.arange(len(differs)), [column[label] for label in predictions.labels]]
+        predicted = probabilities[np.arange(len(differs)), class_numbers(predictions.labels, signature.classes)]
         distance = probabilities.max(axis=1) - predicted
     return np.asarray(distance[differs])

@@ -17,7 +17,7 @@ from pipeline.contracts.records.decision import ThresholdRule
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.decision.fit import decide
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.predictions import Predictions, class_numbers
 from pipeline.evaluation.ranking import ranking_score
 
 __all__ = ["Blend", "blend_weights", "fit_blend"]
@@ -191,8 +191,7 @@ def _make_loss(
             return float(np.average(_value_losses(predicted, truth[rows], metric), weights=counts[rows]))
 
         return of_values
-    column = {label: index for index, label in enumerate(signature.classes)}
-    true = np.array([column[label] for label in truth])
+    true = class_numbers(truth, signature.classes)
 
     def of_probabilities(predicted: Floats, rows: Any = slice(None)) -> float:
         y_true = true[rows]

@@ -12,7 +12,7 @@ from pipeline.contracts.signature import Signature
 from pipeline.evaluation.clusters import silhouettes
 from pipeline.evaluation.definitions.classification import classification_metrics
 from pipeline.evaluation.definitions.regression import regression_metrics
-from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.predictions import Predictions, class_numbers
 from pipeline.evaluation.several_targets import several_targets_metrics
 
 __all__ = ["gain_interval", "interval", "measure"]
@@ -132,16 +132,13 @@ def _bootstrapped(
     draws = int(np.clip(_WORK // work, _MIN_DRAWS, _MAX_DRAWS))
     drawn: dict[str, list[Floats]] = {name: [] for name in metrics}
     generator = np.random.default_rng(seed)
-    for size in _blocks(draws, max(1, _CELLS // rows)):
+    block = max(1, _CELLS // rows)
+    for size in (min(block, draws - start) for start in range(0, draws, block)):
         times = np.stack([np.bincount(generator.integers(rows, size=rows), minlength=rows) for _ in range(size)])
         weights = times * counts
         for name, metric in metrics.items():
             drawn[name].append(metric(weights))
     return {name: _percentile_interval(np.concatenate(values)) for name, values in drawn.items()}
-
-
-def _blocks(total: int, size: int) -> list[int]:
-    return [min(size, total - start) for start in range(0, total, size)]
 
 
 def _percentile_interval(values: Floats) -> tuple[float, float]:
@@ -175,11 +172,10 @@ def _metrics(
             )
         )
     else:
-        number = {label: index for index, label in enumerate(signature.classes)}
         ready = dict(
             classification_metrics(
-                np.array([number[label] for label in truth], np.int64),
-                np.array([number[label] for label in predictions.labels], np.int64),
+                class_numbers(truth, signature.classes),
+                class_numbers(predictions.labels, signature.classes),
                 predictions.probabilities.astype(np.float64),
                 positive=signature.positive_index,
                 order=_label_numbers(signature.classes),

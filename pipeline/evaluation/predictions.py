@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -11,10 +12,11 @@ import numpy.typing as npt
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.several_targets import join_labels
 
-__all__ = ["Predictions"]
+__all__ = ["Predictions", "class_numbers"]
 
-_EMPTY: npt.NDArray[np.floating[Any]] = np.empty(0, np.float32)
-_NO_LABELS = np.empty(0, object)
+
+def _empty_matrix() -> npt.NDArray[np.floating[Any]]:
+    return np.empty((0, 0), np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,10 +27,10 @@ class Predictions:
     quantiles] where the signature has some. What the task does not have is empty.
     """
 
-    labels: npt.NDArray[np.object_]
-    probabilities: npt.NDArray[np.floating[Any]]
-    values: npt.NDArray[np.floating[Any]]
-    quantiles: npt.NDArray[np.floating[Any]] = field(default_factory=lambda: _EMPTY.reshape(0, 0))
+    labels: npt.NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))
+    probabilities: npt.NDArray[np.floating[Any]] = field(default_factory=_empty_matrix)
+    values: npt.NDArray[np.floating[Any]] = field(default_factory=lambda: np.empty(0, np.float32))
+    quantiles: npt.NDArray[np.floating[Any]] = field(default_factory=_empty_matrix)
 
     @classmethod
     def of(cls, signature: Signature, predicted: npt.NDArray[np.floating[Any]]) -> Self:
@@ -37,18 +39,23 @@ class Predictions:
         Each row's label is the first most probable class, or where the signature has a threshold, the positive class
         from that probability on.
         """
-        none = _EMPTY.reshape(0, 0)
         if signature.targets and signature.is_multilabel:
-            return cls(labels=join_labels(signature, predicted), probabilities=predicted, values=_EMPTY)
+            return cls(labels=join_labels(signature, predicted), probabilities=predicted)
         if signature.targets:
-            return cls(labels=_NO_LABELS, probabilities=none, values=predicted)
+            return cls(values=predicted)
         if signature.task != "regression":
             label = predicted.argmax(axis=1)
             if signature.threshold is not None:
                 positive = signature.positive_index
                 label = np.where(predicted[:, positive] >= signature.threshold, positive, 1 - positive)
             labels = np.array(signature.classes, dtype=object)[label]
-            return cls(labels=labels, probabilities=predicted, values=_EMPTY)
+            return cls(labels=labels, probabilities=predicted)
         if predicted.ndim == 2:
-            return cls(labels=_NO_LABELS, probabilities=none, values=predicted[:, 0], quantiles=predicted[:, 1:])
-        return cls(labels=_NO_LABELS, probabilities=none, values=predicted)
+            return cls(values=predicted[:, 0], quantiles=predicted[:, 1:])
+        return cls(values=predicted)
+
+
+def class_numbers(labels: Iterable[str], classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the number of the class of each label [rows]."""
+    number = {label: index for index, label in enumerate(classes)}
+    return np.array([number[label] for label in labels], np.int64)

@@ -32,24 +32,17 @@ class OnnxModel:
 
     def run(self, feeds: Feeds) -> Predictions:
         """Predict a batch; outputs are identified by their position."""
-        outputs = self.run_raw(feeds)
-        if len(outputs) == 1:
-            return Predictions(labels=_NO_LABELS, probabilities=_NO_PROBABILITIES, values=outputs[0])
-        if outputs[0].dtype != object:
-            return Predictions(
-                labels=_NO_LABELS, probabilities=_NO_PROBABILITIES, values=outputs[0], quantiles=outputs[1]
-            )
-        return Predictions(labels=outputs[0], probabilities=outputs[1], values=_NO_VALUES)
+        first, *more = self.run_raw(feeds)
+        if not more:
+            return Predictions(values=first)
+        if first.dtype != object:
+            return Predictions(values=first, quantiles=more[0])
+        return Predictions(labels=first, probabilities=more[0])
 
     def run_raw(self, feeds: Feeds) -> list[npt.NDArray[Any]]:
         """Return the outputs as onnxruntime returns them."""
         outputs: list[npt.NDArray[Any]] = self._session.run(None, feeds)
         return outputs
-
-
-_NO_LABELS = np.empty(0, object)
-_NO_PROBABILITIES = np.empty((0, 0), np.float32)
-_NO_VALUES = np.empty(0, np.float32)
 
 
 def feeds(frame: pl.DataFrame, signature: Signature) -> Feeds:

@@ -16,7 +16,7 @@ from pipeline.contracts.records.dataset import GROUP, TIME, Dataset
 from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.golden.edge_rows import edge_rows
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.predictions import Predictions, class_numbers
 from pipeline.evaluation.row_weights import ClassWeights, row_weights
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
@@ -210,8 +210,7 @@ class LearningRows:
         values = truth(split, self.dataset.signature)
         if self.dataset.task == "regression":
             return self.target.forward(values)
-        number = {label: index for index, label in enumerate(self.dataset.classes)}
-        return np.array([number[label] for label in values], np.int64)
+        return class_numbers(values, self.dataset.classes)
 
     def weight_of(self, split: pl.DataFrame) -> npt.NDArray[np.float64] | None:
         """Return the weight of each row and its class in metrics [rows]; None: all count the same."""

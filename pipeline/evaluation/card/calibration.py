@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pipeline.contracts.records.evaluation_report import Bin, Calibration, IntervalCoverage
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.predictions import Predictions, class_numbers
 
 __all__ = ["calibration", "coverage"]
 
@@ -33,8 +33,7 @@ def calibration(
     """
     probabilities = predictions.probabilities.astype(np.float64)
     counts = np.ones(len(truth)) if weight is None else weight
-    number = {label: index for index, label in enumerate(signature.classes)}
-    true_class = np.array([number[label] for label in truth])
+    true_class = class_numbers(truth, signature.classes)
     confidence, is_correct = probabilities.max(axis=1), (probabilities.argmax(axis=1) == true_class).astype(np.float64)
     bin_of_row = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     bins, error = [], 0.0

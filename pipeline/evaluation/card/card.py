@@ -40,6 +40,11 @@ _IMPORTANCE_SECONDS = 30.0
 _LEAKAGE_SECONDS = 20.0  # for all of several targets
 MAX_LISTED = 500  # columns in each of a card's lists
 
+_REPORTED_MEASURES = {
+    "candidate", "algorithm", "passes", "precision", "status", "quality", "interval", "agreement", "latency_us",
+    "latencies", "load_ms", "memory_bytes", "train_seconds",
+}  # fmt: skip
+
 _Document = dict[str, Any]
 
 
@@ -215,26 +220,10 @@ def _training_fields(background: EvaluationContext) -> _Document:
 def _report(row: LeaderboardRow) -> VariantReport:
     variant = row.variant
     return VariantReport(
-        rank=row.rank,
+        **variant.model_dump(include=_REPORTED_MEASURES),
+        **row.model_dump(include={"rank", "on_front", "winner", "outcome", "misses"}),
         name=variant.display_name,
-        candidate=variant.candidate,
-        algorithm=variant.algorithm,
-        passes=variant.passes,
-        precision=variant.precision,
-        status=variant.status,
         reason=row.reason or variant.reason,
-        outcome=row.outcome,
-        misses=row.misses,
-        quality=variant.quality,
-        interval=variant.interval,
-        agreement=variant.agreement,
-        latency_us=variant.latency_us,
-        latencies=variant.latencies,
         bytes=variant.artifact.bytes if variant.artifact else None,
         onnx_bytes=variant.artifact.onnx_bytes if variant.artifact else None,
-        load_ms=variant.load_ms,
-        memory_bytes=variant.memory_bytes,
-        train_seconds=variant.train_seconds,
-        on_front=row.on_front,
-        winner=row.winner,
     )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from pipeline.contracts.records.evaluation_report import ClassQuality, Confusion
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.definitions.classification import ClassCounts
-from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.predictions import Predictions, class_numbers
 
 __all__ = ["class_quality", "confusion"]
 
@@ -19,17 +19,15 @@ _MAX_CLASSES = 20
 
 def confusion(signature: Signature, truth: npt.NDArray[Any], predictions: Predictions) -> Confusion:
     """Count the rows of each true and predicted class; rare classes of ``truth`` become one."""
-    number = {label: index for index, label in enumerate(signature.classes)}
-    true_class, predicted_class = (
-        np.array([number[label] for label in labels]) for labels in (truth, predictions.labels)
-    )
-    shown = np.arange(len(number))
-    if len(number) > _MAX_CLASSES:
-        frequency = np.bincount(true_class, minlength=len(number))
+    classes = len(signature.classes)
+    true_class, predicted_class = (class_numbers(labels, signature.classes) for labels in (truth, predictions.labels))
+    shown = np.arange(classes)
+    if classes > _MAX_CLASSES:
+        frequency = np.bincount(true_class, minlength=classes)
         shown = np.sort(np.argsort(-frequency, kind="stable")[:_MAX_CLASSES])
-    position = np.full(len(number), len(shown))
+    position = np.full(classes, len(shown))
     position[shown] = np.arange(len(shown))
-    has_others = len(shown) < len(number)
+    has_others = len(shown) < classes
     side = len(shown) + has_others
     counts = np.bincount(position[true_class] * side + position[predicted_class], minlength=side * side).reshape(
         side, side
@@ -55,12 +53,9 @@ def class_quality(
         predictions: Predictions for the same rows.
         weight: Weight of each row [rows]; None: all count the same.
     """
-    number = {label: index for index, label in enumerate(signature.classes)}
-    true_class, labeled = (
-        np.array([number[label] for label in labels], np.int64) for labels in (truth, predictions.labels)
-    )
+    true_class, labeled = (class_numbers(labels, signature.classes) for labels in (truth, predictions.labels))
     counts = np.ones((1, len(truth)))
-    count = ClassCounts(true_class, labeled, len(number))
+    count = ClassCounts(true_class, labeled, len(signature.classes))
     rows, predicted_rows = (sums[0].astype(int) for sums in count(counts)[:2])
     of_class, predicted, right = (sums[0] for sums in count(counts if weight is None else weight[None]))
     return tuple(

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
-
 from pipeline.contracts.records.decision import DecisionFit
 from pipeline.contracts.records.evaluation_report import DecisionReport
 from pipeline.evaluation.card.confusion import class_quality
 from pipeline.evaluation.decision.fit import calibration_error
 from pipeline.evaluation.decision.temperature import calibrate, log_loss
 from pipeline.evaluation.holdout import HoldoutEvaluation
-from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.predictions import Predictions, class_numbers
 
 __all__ = ["report_decision"]
 
@@ -25,8 +23,7 @@ def report_decision(exam: HoldoutEvaluation, out_of_fold: DecisionFit | None) ->
         out_of_fold: The effect on the rows that both were fitted to, cross-fitted.
     """
     signature, weight = exam.signature, exam.weight
-    number = {label: index for index, label in enumerate(signature.classes)}
-    truth = np.array([number[label] for label in exam.truth], np.int64)
+    truth = class_numbers(exam.truth, signature.classes)
     served = exam.predictions.probabilities
     trained = calibrate(served, 1 / signature.temperature)
     by_most_probable = None

@@ -11,7 +11,7 @@ import polars as pl
 
 from pipeline.contracts.records.dataset import Dataset
 from pipeline.evaluation.metrics import measure
-from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.predictions import Predictions, class_numbers
 from pipeline.evaluation.scoring import truth
 
 __all__ = ["find_leaky_columns"]
@@ -64,8 +64,7 @@ def _targets(dataset: Dataset, rows: pl.DataFrame) -> Floats:
     y_true = truth(rows, dataset.signature)
     if not dataset.classes:
         return np.asarray(y_true[:, None], dtype=np.float64)
-    number = {label: index for index, label in enumerate(dataset.classes)}
-    return np.eye(len(number))[[number[label] for label in y_true]]
+    return np.eye(len(dataset.classes))[class_numbers(y_true, dataset.classes)]
 
 
 def _predicted_rows(dataset: Dataset, rows: pl.DataFrame, targets: Floats, predicted: Floats) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,14 +70,8 @@ def _sample_rows(in_segment: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 
 def _select_rows(predictions: Predictions, rows: npt.NDArray[np.int64]) -> Predictions:
-    def select(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return array[rows] if len(array) else array
-
-    return Predictions(
-        labels=select(predictions.labels),
-        probabilities=select(predictions.probabilities),
-        values=select(predictions.values),
-    )
+    outputs = {name: getattr(predictions, name) for name in ("labels", "probabilities", "values")}
+    return Predictions(**{name: array[rows] for name, array in outputs.items() if len(array)})
 
 
 def _split_by_value(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:

@@ -13,7 +13,7 @@ from pipeline.contracts.records.decision import Decision, DecisionFit, Threshold
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.decision.temperature import calibrate, fit_temperature, log_loss
 from pipeline.evaluation.decision.threshold import label_quality, tune_threshold
-from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.predictions import Predictions, class_numbers
 
 __all__ = ["Decided", "calibration_error", "decide", "fit_decision"]
 
@@ -87,10 +87,9 @@ def fit_decision(  # noqa: PLR0913 - what is decided, and by what
         calibrates: Whether a temperature is fitted.
         is_bag: Whether the probabilities are of fold models, and their mean is served, which is less sure than each.
     """
-    number = {label: index for index, label in enumerate(signature.classes)}
     rows = _Rows(
         probabilities=probabilities,
-        truth=np.array([number[label] for label in truth], np.int64),
+        truth=class_numbers(truth, signature.classes),
         weight=weight,
         positive=signature.positive_index,
         rule=rule,
@@ -104,11 +103,10 @@ def fit_decision(  # noqa: PLR0913 - what is decided, and by what
             after, calibrated = lowered, crossed
             temperature = rows.fit_temperature(np.arange(len(truth)))
     labels, thresholds = calibrated.argmax(axis=1), rows.cross_thresholds(calibrated)
+    by_threshold = labels
     if thresholds is not None:
         is_positive = calibrated[:, rows.positive] >= thresholds
         by_threshold = np.where(is_positive, rows.positive, 1 - rows.positive)
-    else:
-        by_threshold = labels
     served = calibrate(probabilities, temperature)
     return Decided(
         decision=Decision(temperature=temperature, threshold=rows.threshold(served)),
@@ -122,11 +120,7 @@ def fit_decision(  # noqa: PLR0913 - what is decided, and by what
             threshold_metric=rule.metric if rule.is_tuned else "",
             by_threshold=(rows.label_quality(labels), rows.label_quality(by_threshold)) if rule.is_tuned else None,
         ),
-        predictions=Predictions(
-            labels=np.array(signature.classes, object)[by_threshold],
-            probabilities=calibrated,
-            values=np.empty(0, np.float32),
-        ),
+        predictions=Predictions(labels=np.array(signature.classes, object)[by_threshold], probabilities=calibrated),
     )
 
 
