@@ -13,11 +13,11 @@ from onnx import helper, numpy_helper
 
 from pipeline.graphs.compose import make_model
 
-__all__ = ["DifferentShapesError", "GraphWriter", "Value"]
+__all__ = ["CannotWriteError", "GraphWriter", "Value"]
 
 
-class DifferentShapesError(ValueError):
-    """Tensors that were to be stacked have different shapes."""
+class CannotWriteError(ValueError):
+    """Models have no common graph, or a layer that cannot be written."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
@@ -90,33 +90,21 @@ class Rows:
 
     def concat(self, more: Rows) -> Rows:
         """Return these rows followed by others of the same columns."""
-        return Rows(
-            num=np.concatenate([self.num, more.num]),
-            cat=np.concatenate([self.cat, more.cat]),
-            target=np.concatenate([self.target, more.target]),
-            text=np.concatenate([self.text, more.text]) if self.text.size else self.text,
-            image=np.concatenate([self.image, more.image]) if self.image.size else self.image,
-            weight=_join(self.weight, more.weight),
-            group=_join(self.group, more.group),
-            time=_join(self.time, more.time),
-        )
+        pairs = zip(self._arrays().items(), more._arrays().values(), strict=True)
+        return Rows(**{
+            name: None if array is None or following is None else np.concatenate([array, following])
+            for (name, array), following in pairs
+        })  # fmt: skip
 
     def take(self, chosen: npt.NDArray[Any]) -> Rows:
         """Return the rows with these indices, or where a mask [rows] is true."""
-        return Rows(
-            num=self.num[chosen],
-            cat=self.cat[chosen],
-            target=self.target[chosen],
-            text=self.text[chosen] if self.text.size else self.text,
-            image=self.image[chosen] if self.image.size else self.image,
-            weight=None if self.weight is None else self.weight[chosen],
-            group=None if self.group is None else self.group[chosen],
-            time=None if self.time is None else self.time[chosen],
-        )
+        return Rows(**{
+            name: array if array is None or len(array) < len(self) else array[chosen]
+            for name, array in self._arrays().items()
+        })  # fmt: skip
 
-
-def _join(first: npt.NDArray[Any] | None, second: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
-    return None if first is None or second is None else np.concatenate([first, second])
+    def _arrays(self) -> dict[str, Any]:
+        return {array.name: getattr(self, array.name) for array in fields(self)}
 
 
 class Checkpoints(Protocol):
@@ -201,6 +189,19 @@ class RunContext:
     checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
     watch: Callable[[Mapping[str, float]], None] = _ignore_point
     process: Process = field(default_factory=Process)
+
+    def numbered(self, label: str, fold: int) -> RunContext:
+        """Return the context of one training among several, whose reports and points say which one it is.
+
+        Args:
+            label: Beginning of its progress messages.
+            fold: Number in the points of its learning curve.
+        """
+        return replace(
+            self,
+            report=lambda text: self.report(f"{label}, {text}"),
+            watch=lambda point: self.watch({"fold": fold, **point}),
+        )
 
     def without_observers(self) -> RunContext:
         """Return this context without progress messages, learning curve and checkpoints, for a comparison."""

@@ -9,10 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.decision import ThresholdRule
 from pipeline.contracts.records.outcome import OUT_OF_FOLD
 from pipeline.contracts.signature import Signature
@@ -34,16 +32,12 @@ class CandidateMetrics:
     """Measures the models of a candidate in the target's own units.
 
     Args:
-        dataset: How the splits are read.
-        validation: The validation split.
-        rows: The rows of the splits, encoded.
+        rows: The rows of the splits.
         metric: Metric that the plan compares candidates by.
         threshold_rule: Chooses the threshold of a classification; None: there is none, and probabilities are not
             calibrated.
     """
 
-    dataset: Dataset
-    validation: pl.DataFrame
     rows: LearningRows
     metric: str
     threshold_rule: ThresholdRule | None
@@ -66,7 +60,7 @@ class CandidateMetrics:
         held = np.flatnonzero(~np.isnan(predicted.reshape(len(predicted), -1)).any(axis=1))
         if not np.isfinite(predicted[held]).all():
             raise CandidateFailedError("its out-of-fold predictions are not all finite")
-        dtype = np.float64 if self.dataset.task == "regression" else np.float32
+        dtype = np.float64 if self.rows.dataset.task == "regression" else np.float32
         np.savez(workdir / OUT_OF_FOLD, answers=predicted.astype(dtype))
         rows = self.rows.all.take(held)
         signature, y_true, predictions = self._metric_inputs(bag.out_of_fold[held], rows)
@@ -89,8 +83,9 @@ class CandidateMetrics:
         Returns:
             Fields of TrainedCandidate: ``quality`` and the decision, which a private model does not have.
         """
-        signature = self.dataset.signature_of(fitted.classes, fitted.quantiles)
-        weight, y_true = self.rows.weight_of(self.validation), truth(self.validation, signature)
+        signature = self.rows.dataset.signature_of(fitted.classes, fitted.quantiles)
+        validation = self.rows.splits["validation"]
+        weight, y_true = self.rows.weight_of(validation), truth(validation, signature)
         rule, predictions = self.threshold_rule, Predictions.of(signature, predicted)
         decided = decide(signature, y_true, predictions, rule, weight, calibrates=not fitted.privacy)
         return {"quality": measure(signature, y_true, decided.predictions, weight=weight), **decided.fields}
@@ -111,12 +106,10 @@ class CandidateMetrics:
     def _metric_inputs(
         self, predicted: Floats, rows: Rows, classes: tuple[str, ...] = ()
     ) -> tuple[Signature, npt.NDArray[Any], Predictions]:
-        if self.dataset.task == "regression" and predicted.ndim == 2:
-            predicted = predicted[:, 0]  # the value; its quantiles follow
-        denormalized = self.rows.denormalize(predicted)
-        signature = self.dataset.signature_of(classes)
-        if self.dataset.task == "regression":
-            y_true: npt.NDArray[Any] = self.rows.denormalize_targets(rows.target)
-        else:
-            y_true = np.array(self.dataset.classes, object)[rows.target]
-        return signature, y_true, Predictions.of(signature, denormalized)
+        signature = self.rows.dataset.signature_of(classes)
+        if signature.task != "regression":
+            labels = np.array(self.rows.dataset.classes, object)[rows.target]
+            return signature, labels, Predictions.of(signature, predicted)
+        values = predicted[:, 0] if predicted.ndim == 2 else predicted  # without the quantiles, which follow
+        y_true = self.rows.target.denormalize_targets(rows.target)
+        return signature, y_true, Predictions.of(signature, self.rows.denormalize(values))

@@ -19,7 +19,7 @@ from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Predictions, class_numbers
 from pipeline.evaluation.row_weights import ClassWeights, row_weights
 from pipeline.evaluation.scoring import truth
-from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
+from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import Algorithm, ConfigT, Objective, Rows, RunContext, TrainingTask
 from pipeline.training.features.target_transform import TargetTransform, target_transforms
 from pipeline.training.resampling.folds import separate_frequent
@@ -146,10 +146,6 @@ class LearningRows:
             return predicted
         return self.target.inverse(predicted)
 
-    def denormalize_targets(self, targets: Floats) -> Floats:
-        """Return a regression's ``Rows.target`` in the target's own units."""
-        return self.target.denormalize_targets(targets)
-
     def apply_target(self, task: TrainingTask) -> TrainingTask:
         """Return ``task`` with these rows, and the objective and units of their target."""
         train, validation = self.encoded["train"], self.encoded["validation"]
@@ -163,20 +159,16 @@ class LearningRows:
         if self.source is not None:
             return {name: self.target.apply(rows, self.values[name]) for name, rows in self.source.encoded.items()}
         encoding = Encoding.of(self.dataset)
-        rows = {}
-        for name in ("train", "validation"):
-            encoded = encoding.encode(self.splits[name])
-            rows[name] = Rows(
-                num=encoded[NUM],
-                cat=encoded[CAT],
-                text=encoded[TEXT],
-                image=encoded[IMAGE],
-                target=self._target(self.splits[name]),
-                weight=self._weight(self.splits[name]),
+        return {
+            name: Rows(
+                **encoding.encode(split),
+                target=self._target(split),
+                weight=self._weight(split),
                 group=self._groups.get(name),
-                time=self._time(self.splits[name]),
+                time=self._time(split),
             )
-        return rows
+            for name, split in ((name, self.splits[name]) for name in ("train", "validation"))
+        }
 
     @cached_property
     def all(self) -> Rows:
@@ -188,14 +180,8 @@ class LearningRows:
         """Return encoded edge rows (evaluation.golden.edge_rows) made from the validation rows; their target is 0."""
         signature = self.dataset.signature
         frame = edge_rows(self.splits["validation"], signature)
-        encoded = Encoding.of(self.dataset).encode(frame)
-        return Rows(
-            num=encoded[NUM],
-            cat=encoded[CAT],
-            text=encoded[TEXT],
-            image=encoded[IMAGE],
-            target=np.zeros(frame.height, self.encoded["validation"].target.dtype),
-        )
+        target = np.zeros(frame.height, self.encoded["validation"].target.dtype)
+        return Rows(**Encoding.of(self.dataset).encode(frame), target=target)
 
     @property
     def can_fold(self) -> bool:

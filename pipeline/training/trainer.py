@@ -217,13 +217,7 @@ class Trainer:
     @property
     def metrics(self) -> CandidateMetrics:
         """Return the metrics of the candidates."""
-        return CandidateMetrics(
-            dataset=self.dataset,
-            validation=self.splits["validation"],
-            rows=self.rows,
-            metric=self.metric,
-            threshold_rule=self.threshold_rule,
-        )
+        return CandidateMetrics(rows=self.rows, metric=self.metric, threshold_rule=self.threshold_rule)
 
     def make_task(self) -> TrainingTask:
         """Return the task of learning from the training rows, with the validation rows held out."""

@@ -65,7 +65,7 @@ def _train(config: TransformerConfig, task: TrainingTask, context: RunContext) -
     from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.losses import outputs_of
     from pipeline.training.networks.tabular_mlp import TabularMLP
-    from pipeline.training.networks.text_transformer import TextTransformer
+    from pipeline.training.networks.text_transformer import TABULAR_WIDTH, TextTransformer
 
     if config.width % config.heads:
         raise CandidateFailedError(
@@ -80,14 +80,12 @@ def _train(config: TransformerConfig, task: TrainingTask, context: RunContext) -
         return {TOKENS: torch.from_numpy(ids.apply(rows.text)), **columns("num", "cat")(rows)}
 
     def build() -> TextTransformer:
-        tabular = (
-            TabularMLP(
-                task.reference_rows(config).num, task.cardinalities,
-                outputs=TextTransformer.tabular_width(), hidden=config.hidden, dropout=config.dropout,
+        tabular = None
+        if table:
+            num = task.reference_rows(config).num
+            tabular = TabularMLP(
+                num, task.cardinalities, outputs=TABULAR_WIDTH, hidden=config.hidden, dropout=config.dropout
             )
-            if table
-            else None
-        )  # fmt: skip
         return TextTransformer(
             vocabulary=ids.vocabulary,
             positions=ids.positions,

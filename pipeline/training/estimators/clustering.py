@@ -65,8 +65,7 @@ def fit_clusters(config: ConfigT, task: TrainingTask, context: RunContext, fit: 
     Raises:
         CandidateFailedError: There are fewer distinct rows than clusters.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a fit that has not converged is a candidate like any other
+    with warnings.catch_warnings(action="ignore"):  # a fit that has not converged is a candidate like any other
         space = _FeatureSpace.of(task)
         points = space.transform(_sample(task.train, _MAX_FITTED_ROWS, task.seed))
         clusters, notes = _choose_count(config, task, context, fit, points)

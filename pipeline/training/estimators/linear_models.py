@@ -52,9 +52,8 @@ def fit_iteratively(  # noqa: PLR0913 - what it fits, and until when
         model.set_params(max_iter=iterations, warm_start=warm_start).fit(features, target, sample_weight=weight)
         return int(np.max(model.n_iter_))
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(action="ignore"):
         # A model that has not converged is a candidate like any other: its metric says what it is worth.
-        warnings.simplefilter("ignore")
         if deadline == np.inf or _cells(features) * classes < _MANY_CELLS:
             fit(planned, warm_start=False)
             return ()
@@ -109,8 +108,7 @@ def fit_on_rows_in_time(  # noqa: PLR0913 - what it fits, and until when
         model.fit(features[chosen], target[chosen], sample_weight=None if weight is None else weight[chosen])
         return clock() - started
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
         if deadline == np.inf or _cells(features) < _MANY_CELLS:
             fit(slice(None))
             return ()

@@ -90,16 +90,14 @@ def _mean_probability(
     """
     if classes == 1:
         nodes.append(helper.make_node("Sigmoid", ["sums"], ["each"]))
-        axis = 1
     else:
         constants.append(numpy_helper.from_array(np.array([-1, models, classes], np.int64), "models_and_classes"))
         nodes += [
             helper.make_node("Reshape", ["sums", "models_and_classes"], ["sums_of_models"]),
             helper.make_node("Softmax", ["sums_of_models"], ["each"], axis=2),
         ]
-        axis = 1
     if classes == 1 and models == 1:
         return "each"
-    constants.append(numpy_helper.from_array(np.array([axis], np.int64), "models"))
+    constants.append(numpy_helper.from_array(np.array([1], np.int64), "models"))
     nodes.append(helper.make_node("ReduceMean", ["each", "models"], ["mean"], keepdims=int(classes == 1)))
     return "mean"

@@ -6,7 +6,7 @@ import logging
 import secrets
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DpSgd", "replace_batch_norm"]
 
+# Suppresses Opacus's warnings of its own use of torch, and of orders of divergence with slightly tighter bounds.
+_quiet = partial(warnings.catch_warnings, action="ignore")
 _UNSUPPORTED = "private training is not possible here: {}"
 # Orders of the Renyi divergence (Mironov 2017); the accountant takes the one with the tightest bound.
 _ORDERS = [1 + n / 10 for n in range(1, 100)] + [float(n) for n in (*range(12, 64), 96, 128, 192, 256, 512, 1024)]
@@ -169,14 +171,6 @@ class DpSgd:
     def close(self) -> None:
         """Remove the hooks from the network."""
         self._hooks.to_standard_module()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Suppress Opacus's warnings of its own use of torch, and of orders of divergence with slightly tighter bounds."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def replace_batch_norm(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:

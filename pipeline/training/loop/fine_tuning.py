@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.dataset import Dataset
-from pipeline.graphs.encoding import CAT, IMAGE, NUM, TEXT, Encoding
+from pipeline.graphs.encoding import Encoding
 from pipeline.training.algorithm import PretrainedModel, Rows, TrainingTask
 from pipeline.training.distributed.batch_norm import batch_norms
 
@@ -33,14 +33,7 @@ def read_base(
         dataset: How they are read (planning.fine_tuning).
         has_same_outputs: Whether it predicts the same classes, or values, as the new network.
     """
-    encoded = Encoding.of(dataset).encode(frame)
-    rows = Rows(
-        num=encoded[NUM],
-        cat=encoded[CAT],
-        text=encoded[TEXT],
-        image=encoded[IMAGE],
-        target=np.zeros(frame.height, np.int64),
-    )
+    rows = Rows(**Encoding.of(dataset).encode(frame), target=np.zeros(frame.height, np.int64))
     return PretrainedModel(version=version, weights=weights, has_same_outputs=has_same_outputs, rows=rows)
 
 

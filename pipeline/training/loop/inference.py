@@ -19,7 +19,7 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from torch import Tensor, nn
 
 from pipeline.graphs.compose import OPSETS
-from pipeline.graphs.writer import DifferentShapesError, GraphWriter, Value
+from pipeline.graphs.writer import CannotWriteError, GraphWriter, Value
 from pipeline.training.algorithm import Rows
 from pipeline.training.loop.inputs import InputReader, Inputs, split_blocks
 
@@ -48,17 +48,16 @@ def to_predictions(outputs: Tensor, *, classes: int) -> Tensor:
 class WrittenNetwork(Protocol):
     """A network that writes its graph itself, in milliseconds where torch's exporter takes seconds."""
 
-    def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value | None:
+    def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value:
         """Write several networks of this architecture, this one among them, at once.
 
         The graph's inputs are named as the network's are.
 
         Returns:
-            Their outputs [batch, outputs] or [batch, members, outputs]; where the networks differ, stacked. None where
-            a network has a layer that cannot be written.
+            Their outputs [batch, outputs] or [batch, members, outputs]; where the networks differ, stacked.
 
         Raises:
-            DifferentShapesError: their tensors are not of the same shapes.
+            CannotWriteError: Their tensors have different shapes, or a network has a layer that cannot be written.
         """
         ...
 
@@ -111,10 +110,9 @@ class InferenceModule(nn.Module):
         written = _write([self], inputs)
         if written is not None:
             return written
-        template = _exported_once(_Architecture(key=self._architecture(inputs), module=self, inputs=inputs))
-        model = template.model
-        if template.module is not self:
-            reused = _with_weights(model, template.module, self)
+        exported, model = _exported_once(_Architecture(key=self._architecture(inputs), module=self, inputs=inputs))
+        if exported is not self:
+            reused = _with_weights(model, exported, self)
             agrees = reused is not None and _agrees(reused, [self], inputs, prefix=_INPUT)
             model = reused if agrees else _export(self, inputs)
         return _rename_values(model)
@@ -144,17 +142,14 @@ def _write(modules: Sequence[InferenceModule], inputs: Inputs) -> onnx.ModelProt
     """Return the graph that the networks write together; None where they cannot, or where it predicts otherwise."""
     networks = [module.network for module in modules]
     first, classes = networks[0], modules[0].classes
-    written = [network for network in networks if isinstance(network, WrittenNetwork)]
-    if len(written) < len(networks) or len({type(network) for network in networks}) > 1:
+    if not isinstance(first, WrittenNetwork) or len({type(network) for network in networks}) > 1:
         return None
     with torch.no_grad():
-        ensemble = first(*inputs.values()).ndim == 3
+        ensemble = networks[0](*inputs.values()).ndim == 3
     graph = GraphWriter()
     try:
-        value = written[0].write(graph, written)
-    except DifferentShapesError:
-        return None
-    if value is None:
+        value = first.write(graph, networks)
+    except CannotWriteError:
         return None
     outputs = modules[0](*inputs.values()).shape[1]
     graph_inputs = {
@@ -210,15 +205,10 @@ class _Architecture:
     inputs: Mapping[str, Tensor] = field(compare=False)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Exported:
-    module: InferenceModule
-    model: onnx.ModelProto
-
-
 @lru_cache(maxsize=2)  # a job's network and its student, or the network of its refit
-def _exported_once(architecture: _Architecture) -> _Exported:
-    return _Exported(module=architecture.module, model=_export(architecture.module, architecture.inputs))
+def _exported_once(architecture: _Architecture) -> tuple[InferenceModule, onnx.ModelProto]:
+    """Return the first network of an architecture, and its graph."""
+    return architecture.module, _export(architecture.module, architecture.inputs)
 
 
 def _export(module: InferenceModule, inputs: Mapping[str, Tensor]) -> onnx.ModelProto:
@@ -278,8 +268,7 @@ def _suppress_exporter_warnings() -> Iterator[None]:
     level = log.level
     log.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
         log.setLevel(level)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from onnx import TensorProto
 from torch import Tensor, nn
 
-from pipeline.graphs.writer import DifferentShapesError, GraphWriter, Value
+from pipeline.graphs.writer import CannotWriteError, GraphWriter, Value
 
 __all__ = ["LayerWriter", "modules_of", "write_piecewise_linear"]
 
@@ -34,9 +34,9 @@ class LayerWriter:
     graph: GraphWriter
     models: int
 
-    def constant(self, tensors: Sequence[Tensor], rank: int = 0) -> Value:
-        """Return a constant of one tensor per network (see ``array``)."""
-        return self.array([tensor.detach().cpu().numpy() for tensor in tensors], rank)
+    def tensor(self, modules: Sequence[Any], name: str, rank: int = 0) -> Value:
+        """Return the parameter or buffer ``name`` of one module per network as a constant (see ``array``)."""
+        return self.array([_numpy(getattr(module, name)) for module in modules], rank)
 
     def array(self, arrays: Sequence[npt.NDArray[np.generic]], rank: int = 0) -> Value:
         """Return a constant of one array per network, stacked if they differ.
@@ -46,11 +46,11 @@ class LayerWriter:
             rank: Rank of the value that they are broadcast with, without the leading dimension.
 
         Raises:
-            DifferentShapesError: The arrays are not of one shape.
+            CannotWriteError: The arrays are not of one shape.
         """
         first = arrays[0]
         if any(array.shape != first.shape for array in arrays):
-            raise DifferentShapesError(f"{[array.shape for array in arrays]}: one shape is expected")
+            raise CannotWriteError(f"{[array.shape for array in arrays]}: one shape is expected")
         if all(np.array_equal(first, array) for array in arrays):
             return Value(name=self.graph.constant(first))
         ones = (1,) * max(0, rank - first.ndim)
@@ -73,24 +73,22 @@ class LayerWriter:
     def linear(self, value: Value, layers: Sequence[nn.Linear], rank: int = 2) -> Value:
         """Apply linear layers to ``value`` [..., in], which has ``rank`` dimensions; return [..., out]."""
         weights = self.array([_numpy(layer.weight).T for layer in layers], rank)
-        return self.add(
-            "Add", self.add("MatMul", value, weights), self.constant([layer.bias for layer in layers], rank)
-        )
+        return self.add("Add", self.add("MatMul", value, weights), self.tensor(layers, "bias", rank))
 
     def layer_norm(self, value: Value, layers: Sequence[nn.LayerNorm], rank: int = 2) -> Value:
         """Apply layer norms to ``value``, which has ``rank`` dimensions, along the last one."""
-        scale, bias = (self.constant([getattr(layer, name) for layer in layers], rank) for name in ("weight", "bias"))
+        scale, bias = (self.tensor(layers, name, rank) for name in ("weight", "bias"))
         return self.add("LayerNormalization", value, scale, bias, axis=-1, epsilon=layers[0].eps)
 
-    def sequential(self, value: Value, steps: Iterable[Sequence[Any]]) -> Value | None:
+    def sequential(self, value: Value, steps: Iterable[Sequence[Any]]) -> Value:
         """Apply modules one after another.
 
         Args:
             value: The input.
             steps: The modules at each step, one per network.
 
-        Returns:
-            The output; None if a module is of an unknown kind.
+        Raises:
+            CannotWriteError: A module is of an unknown kind.
         """
         for modules in steps:
             kinds = {type(module) for module in modules}
@@ -101,21 +99,29 @@ class LayerWriter:
             elif kinds == {nn.ReLU}:
                 value = self.add("Relu", value)
             elif kinds != {nn.Dropout}:
-                return None
+                raise CannotWriteError(f"{kinds}: linear layers, layer norms, ReLU and dropout are expected")
         return value
-
-    def column(self, name: str, index: int) -> Value:
-        """Return one column [batch] of the input ``name`` [batch, columns]."""
-        return Value(name=self.graph.add("Gather", name, self.graph.constant(index), axis=1))
 
     def columns(self, value: Value, indices: npt.NDArray[np.int64]) -> Value:
         """Return the columns with these indices of ``value`` [batch, columns], which is not stacked."""
         return Value(name=self.graph.add("Gather", value.name, self.graph.constant(indices), axis=1))
 
-    def embed(self, ids: Value, tables: Sequence[Any]) -> Value:
-        """Return the embeddings [batch, dimensions] of ``ids`` [batch], which are not stacked."""
-        table = self.constant([layer.weight for layer in tables])
-        return self.add("Gather", table, ids, axis=int(table.stacked))
+    def embed(self, name: str, embeddings: Sequence[nn.ModuleList]) -> list[Value]:
+        """Embed the ids of the input ``name`` [batch, columns].
+
+        Args:
+            name: The input.
+            embeddings: The embedding of each column, per network.
+
+        Returns:
+            The embeddings of each column [batch, dimensions].
+        """
+        values = []
+        for index, tables in enumerate(zip(*embeddings, strict=True)):
+            ids = Value(name=self.graph.add("Gather", name, self.graph.constant(index), axis=1))
+            table = self.tensor(tables, "weight")
+            values.append(self.add("Gather", table, ids, axis=int(table.stacked)))
+        return values
 
     def concat(self, values: Sequence[Value]) -> Value:
         """Concatenate values [batch, ...] along the last dimension."""
@@ -188,8 +194,9 @@ def write_piecewise_linear(layers: LayerWriter, numbers: Value, modules: Sequenc
     covered = layers.add("Min", layers.add("Max", shifted, layers.array(low, 3)), layers.array(high, 3))
     weights = layers.array(spread([module.linear.weight for module in modules]), 3)
     bent = layers.swap_first(layers.add("MatMul", layers.swap_first(covered), weights))
-    scaled = layers.add("Mul", unsqueezed, layers.constant([module.linear0.weight for module in modules], 3))
-    straight = layers.add("Add", scaled, layers.constant([module.linear0.bias for module in modules], 3))
+    linear = [module.linear0 for module in modules]
+    scaled = layers.add("Mul", unsqueezed, layers.tensor(linear, "weight", 3))
+    straight = layers.add("Add", scaled, layers.tensor(linear, "bias", 3))
     return layers.flatten_last(layers.add("Add", straight, bent))
 
 

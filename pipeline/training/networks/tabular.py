@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from pipeline.graphs.writer import GraphWriter, Value
+from pipeline.graphs.writer import CannotWriteError, GraphWriter, Value
 from pipeline.training.networks.graph_layers import LayerWriter, modules_of, write_piecewise_linear
 
 __all__ = ["NumericScaler", "TabMNetwork", "TabularResNet"]
@@ -68,27 +68,29 @@ class NumericScaler(nn.Module):
         standard = (torch.minimum(torch.maximum(filled, self.low), self.high) - self.mean) / self.scale
         return torch.cat([standard, missing.index_select(1, self.flagged).to(num.dtype)], dim=1)
 
-    def write(self, layers: LayerWriter, networks: Sequence[Self]) -> Value | None:
-        """Write ``forward``; return None if there are no columns, or the networks use different ones."""
+    def write(self, layers: LayerWriter, networks: Sequence[Self]) -> list[Value]:
+        """Write ``forward``; return its output, or nothing if there are no columns.
+
+        Raises:
+            CannotWriteError: The networks use different columns.
+        """
         varying, flagged = self.kept.numpy(), self.flagged.numpy()
-        alike = (
-            np.array_equal(varying, network.kept.numpy()) and np.array_equal(flagged, network.flagged.numpy())
-            for network in networks
-        )
-        if not self.width or not all(alike):
-            return None
-
-        def statistic(name: str) -> Value:
-            return layers.constant([getattr(network, name) for network in networks], rank=2)
-
+        for network in networks:
+            if not (torch.equal(network.kept, self.kept) and torch.equal(network.flagged, self.flagged)):
+                raise CannotWriteError("networks that use the same columns are expected")
+        if not self.width:
+            return []
         num = Value(name="num")
         chosen = layers.columns(num, varying)
-        filled = layers.add("Where", layers.add("IsNaN", chosen), statistic("median"), chosen)
-        within = layers.add("Min", layers.add("Max", filled, statistic("low")), statistic("high"))
-        standard = layers.add("Div", layers.add("Sub", within, statistic("mean")), statistic("scale"))
+        median, low, high, mean, scale = (
+            layers.tensor(networks, name, rank=2) for name in ("median", "low", "high", "mean", "scale")
+        )
+        filled = layers.add("Where", layers.add("IsNaN", chosen), median, chosen)
+        within = layers.add("Min", layers.add("Max", filled, low), high)
+        standard = layers.add("Div", layers.add("Sub", within, mean), scale)
         if not len(flagged):
-            return standard
-        return layers.concat([standard, layers.to_float(layers.add("IsNaN", layers.columns(num, flagged)))])
+            return [standard]
+        return [layers.concat([standard, layers.to_float(layers.add("IsNaN", layers.columns(num, flagged)))])]
 
     def _keep(self, name: str, values: npt.NDArray[np.generic]) -> None:
         self.register_buffer(name, torch.from_numpy(values))
@@ -151,8 +153,7 @@ class TabMNetwork(nn.Module):
         if self.scaled.width:
             with torch.no_grad():
                 rows = self.scaled(torch.from_numpy(num))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # a flag, or a column of two values, has one bin alone
+            with warnings.catch_warnings(action="ignore"):  # a flag, or a column of two values, has one bin alone
                 edges = rtdl_num_embeddings.compute_bins(rows, n_bins=max(2, min(bins, len(rows) - 1)))
                 embeddings = rtdl_num_embeddings.PiecewiseLinearEmbeddings(
                     edges, _EMBEDDING, activation=False, version="B"
@@ -180,15 +181,13 @@ class TabMNetwork(nn.Module):
         outputs: Tensor = self.tabm.output(self.tabm.backbone(members))
         return outputs
 
-    def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value | None:
+    def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value:
         """Write ``networks`` of this one's shape (loop.inference.WrittenNetwork)."""
         layers = LayerWriter(graph=graph, models=len(networks))
-        features = []
-        if any(network.scaled.width for network in networks):
-            numbers = self.scaled.write(layers, [network.scaled for network in networks])
-            if numbers is None:
-                return None
-            features.append(write_piecewise_linear(layers, numbers, [network.tabm.num_module for network in networks]))
+        features = [
+            write_piecewise_linear(layers, numbers, [network.tabm.num_module for network in networks])
+            for numbers in self.scaled.write(layers, [network.scaled for network in networks])
+        ]
         if self.categories:
             one_hot = self.tabm.cat_module
             ids = layers.columns(Value(name="cat"), one_hot.columns.numpy())
@@ -197,7 +196,7 @@ class TabMNetwork(nn.Module):
         backbones = [network.tabm.backbone for network in networks]
         before_members = Value(name=graph.constant(np.array([-2], np.int64)))
         value = layers.add("Unsqueeze", layers.concat(features), before_members)
-        value = layers.add("Mul", value, layers.constant([backbone.affine.weight for backbone in backbones], rank=3))
+        value = layers.add("Mul", value, layers.tensor([backbone.affine for backbone in backbones], "weight", rank=3))
         stacked = value.stacked
         if stacked:  # one matrix product per network, not one per row
             value = layers.reshape(value, [0, -1, backbones[0].affine.weight.shape[1]])
@@ -206,9 +205,9 @@ class TabMNetwork(nn.Module):
         if stacked:
             value = layers.reshape(value, [0, -1, self.tabm.k, self.tabm.output.weight.shape[1]])
         outputs = [network.tabm.output for network in networks]
-        weight = layers.constant([output.weight for output in outputs], rank=3)
+        weight = layers.tensor(outputs, "weight", rank=3)
         value = layers.add("MatMul", layers.swap_first(value), weight)
-        bias = layers.constant([output.bias for output in outputs], rank=3)
+        bias = layers.tensor(outputs, "bias", rank=3)
         return layers.add("Add", layers.swap_first(value), bias)
 
 
@@ -269,17 +268,11 @@ class TabularResNet(nn.Module):
         outputs: Tensor = self.last(x)
         return outputs
 
-    def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value | None:
+    def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value:
         """Write ``networks`` of this one's shape (loop.inference.WrittenNetwork)."""
         layers = LayerWriter(graph=graph, models=len(networks))
-        features = []
-        if any(network.scaled.width for network in networks):
-            numbers = self.scaled.write(layers, [network.scaled for network in networks])
-            if numbers is None:
-                return None
-            features.append(numbers)
-        for index, tables in enumerate(zip(*(network.embeddings for network in networks), strict=True)):
-            features.append(layers.embed(layers.column("cat", index), tables))
+        features = self.scaled.write(layers, [network.scaled for network in networks])
+        features += layers.embed("cat", [network.embeddings for network in networks])
         value = layers.linear(layers.concat(features), [network.first for network in networks])
         for blocks in zip(*(network.blocks for network in networks), strict=True):
             norms, inner, outer = (modules_of(blocks, index) for index in (0, 1, 4))

@@ -72,7 +72,7 @@ class TabularMLP(nn.Module):
         outputs: Tensor = self.layers(torch.cat(features, dim=1))
         return outputs
 
-    def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value | None:
+    def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value:
         """Write ``networks`` of this one's shape (loop.inference.WrittenNetwork).
 
         A column with missing values in some folds only is flagged for all networks, with weights of 0 in the others.
@@ -80,11 +80,8 @@ class TabularMLP(nn.Module):
         layers = LayerWriter(graph=graph, models=len(networks))
         flagged = np.unique(np.concatenate([network.numbers.flagged.numpy() for network in networks]))
         features = self.numbers.write(layers, [network.numbers for network in networks], flagged)
-        for index, tables in enumerate(zip(*(network.embeddings for network in networks), strict=True)):
-            features.append(layers.embed(layers.column("cat", index), tables))
+        features += layers.embed("cat", [network.embeddings for network in networks])
         value = layers.concat(features)
-        if len({len(network.layers) for network in networks}) > 1:
-            return None
         _, *later_layers = zip(*(network.layers for network in networks), strict=True)
         value = layers.linear(value, [_with_flags(network, flagged) for network in networks])
         return layers.sequential(value, later_layers)
@@ -128,7 +125,7 @@ class _Numbers(nn.Module):
             return []
 
         def statistic(name: str, rank: int = 2) -> Value:
-            return layers.constant([getattr(network, name) for network in networks], rank)
+            return layers.tensor(networks, name, rank)
 
         num = Value(name="num")
         missing = layers.add("IsNaN", num)

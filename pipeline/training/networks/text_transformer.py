@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from pipeline.training.networks.tabular_mlp import TabularMLP
 
-__all__ = ["TextTransformer"]
+__all__ = ["TABULAR_WIDTH", "TextTransformer"]
 
-_TABULAR_WIDTH = 64  # outputs of the network of the other columns
+TABULAR_WIDTH = 64  # outputs of the network of the other columns
 _INITIAL_STD = 0.02  # standard deviation of the initial embeddings
 _MASK = -1e9  # of a position without a token: minus infinity would make a row without tokens NaN
 
@@ -28,7 +28,7 @@ class TextTransformer(nn.Module):
         dropout: Probability that a unit is dropped in training.
         word_dropout: Probability that a token becomes unknown in training.
         outputs: Number of outputs.
-        tabular: Network of the other columns, with ``tabular_width`` outputs; None: there are no other columns.
+        tabular: Network of the other columns, with TABULAR_WIDTH outputs; None: there are no other columns.
 
     Shapes:
         ``forward``: ids [batch, positions], 0 for no token, ``num`` and ``cat`` [batch, columns] -> [batch, outputs].
@@ -60,12 +60,7 @@ class TextTransformer(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.word_dropout = word_dropout
         self.beside = tabular
-        self.head = nn.Linear(width + (_TABULAR_WIDTH if tabular is not None else 0), outputs)
-
-    @staticmethod
-    def tabular_width() -> int:
-        """Return the number of outputs of the network of the other columns."""
-        return _TABULAR_WIDTH
+        self.head = nn.Linear(width + (TABULAR_WIDTH if tabular is not None else 0), outputs)
 
     def forward(self, tokens: Tensor, num: Tensor, cat: Tensor) -> Tensor:
         """Return the outputs for a batch."""

@@ -43,8 +43,8 @@ class Bag:
 
     members: tuple[FittedModel, ...]
     out_of_fold: Floats
-    notes: tuple[str, ...] = ()
-    checkpoints: BagCheckpoints | None = None
+    notes: tuple[str, ...]
+    checkpoints: BagCheckpoints
 
 
 def train_bag(  # noqa: PLR0913 - folds, task, context and how to train
@@ -85,11 +85,9 @@ def train_bag(  # noqa: PLR0913 - folds, task, context and how to train
         model = train(
             replace(task, train=learned, validation=held, seed=task.seed + number),
             replace(
-                context,
+                context.numbered(f"fold {number + 1} of {len(folds)}", number + 1),
                 deadline=now + (context.deadline - now) / (len(folds) + is_refit - number),
                 checkpoints=checkpoints.of_fold(number),
-                report=_numbered_report(context, number, len(folds)),
-                watch=_numbered_watch(context, number),
             ),
         )
         predicted = model.predict(held)
@@ -122,10 +120,7 @@ def refit(bag: Bag, task: TrainingTask, context: RunContext, train: Train) -> Fi
     model = train(
         replace(task, tuned=tuned),
         replace(
-            context,
-            checkpoints=bag.checkpoints.of_fold(_REFIT) if bag.checkpoints else context.checkpoints,
-            report=lambda text: context.report(f"refit on all rows, {text}"),
-            watch=lambda point: context.watch({"fold": len(bag.members) + 1, **point}),
+            context.numbered("refit on all rows", len(bag.members) + 1), checkpoints=bag.checkpoints.of_fold(_REFIT)
         ),
     )
     return replace(model, notes=(*model.notes, f"{note} ({tuned_text}, as these found)" if tuned_text else note))
@@ -159,11 +154,3 @@ def average_models(members: Sequence[FittedModel], classes: int) -> FittedModel:
         notes=tuple(dict.fromkeys(note for member in members for note in member.notes)),
         quantiles=first.quantiles,
     )
-
-
-def _numbered_report(context: RunContext, number: int, count: int) -> Callable[[str], None]:
-    return lambda text: context.report(f"fold {number + 1} of {count}, {text}")
-
-
-def _numbered_watch(context: RunContext, number: int) -> Callable[[Any], None]:
-    return lambda point: context.watch({"fold": number + 1, **point})

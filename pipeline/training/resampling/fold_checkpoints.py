@@ -36,10 +36,13 @@ class BagCheckpoints:
     def save(self, fold: int, state: bytes, *, finished: bool) -> None:
         """Save the state of a fold with those of the others."""
         self._states[fold] = state
-        self._finished.discard(fold)
-        self._finished |= {fold} if finished else set()
+        if finished:
+            self._finished.add(fold)
+        else:
+            self._finished.discard(fold)
         self._saved = time.monotonic()
-        self._kept.save(_write(self._states, self._finished))
+        head = [[number, len(content), number in self._finished] for number, content in self._states.items()]
+        self._kept.save(json.dumps(head).encode() + b"\n" + b"".join(self._states.values()))
 
     def is_finished(self, fold: int) -> bool:
         """Return whether the training of a fold ended with its state."""
@@ -78,11 +81,6 @@ class FoldCheckpoints:
     def is_finished(self) -> bool:
         """Return whether the training of the fold ended in an earlier attempt."""
         return self._bag.is_finished(self._number)
-
-
-def _write(states: dict[int, bytes], finished: set[int]) -> bytes:
-    head = [[fold, len(state), fold in finished] for fold, state in states.items()]
-    return json.dumps(head).encode() + b"\n" + b"".join(states.values())
 
 
 def _read(written: bytes) -> tuple[dict[int, bytes], set[int]]:
