@@ -139,7 +139,6 @@ class EnsembleBuilder:
         edges = [member.edges for member in members if member.edges is not None]
         return self._write_candidate(
             BLEND,
-            BLEND,
             body,
             average_predictions([member.predictions for member in members], member_weights),
             measured=measured,
@@ -188,7 +187,6 @@ class EnsembleBuilder:
         best = max(scores, key=lambda name: scores[name])
         trained = self._write_candidate(
             STUDENT,
-            STUDENT,
             students[best].body(),
             predictions[best],
             measured=self._estimate_student(blended, predictions[best], held_out[-len(self._truth) :]),
@@ -227,7 +225,6 @@ class EnsembleBuilder:
     def _write_candidate(  # noqa: PLR0913 - the record's fields
         self,
         name: str,
-        algorithm: str,
         body: onnx.ModelProto,
         predictions: Floats,
         *,
@@ -239,26 +236,19 @@ class EnsembleBuilder:
         no_int8: str,
         edges: Floats | None,
     ) -> TrainedCandidate:
-        folder = self.workdir / name
+        folder, signature = self.workdir / name, self._decided(measured.get("decision"))
         folder.mkdir()
         model_sha256 = write_artifacts(
-            body,
-            predictions,
-            dataset=self.trainer.dataset,
-            signature=self._decided(measured.get("decision")),
-            workdir=folder,
-            edges=edges,
+            body, predictions, dataset=self.trainer.dataset, signature=signature, workdir=folder, edges=edges
         )
         trained = TrainedCandidate(
             candidate=name,
-            algorithm=algorithm,
+            algorithm=name,
             device=self.trainer.machine.description,
             seconds=round(seconds, 3),
             **measured,
             no_int8=no_int8,
-            tolerance=scale_tolerance(tolerance, measured["decision"].temperature)
-            if "decision" in measured
-            else tolerance,
+            tolerance=scale_tolerance(tolerance, signature.temperature),
             settings=settings,
             notes=notes,
             model_sha256=model_sha256,

@@ -5,7 +5,7 @@ It learns from the training rows and from new ones (ensembling.new_rows).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,15 +13,17 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
+from scipy.special import softmax
 
 from pipeline.contracts.spec.sections import Distillation
 from pipeline.ensembling.new_rows import add_new_rows
 from pipeline.evaluation.scoring import OnnxModel
+from pipeline.graphs.blending import side_by_side
 from pipeline.graphs.compose import join, make_model
 from pipeline.graphs.encoding import CAT, NUM
-from pipeline.training.algorithm import Algorithm, ConfigT, FittedModel, Rows, RunContext, TrainingTask
+from pipeline.training.algorithm import Algorithm, ConfigT, Rows, RunContext, TrainingTask
 from pipeline.training.algorithms.gradient_boosting import GradientBoostingConfig
-from pipeline.training.export.sklearn_to_onnx import denormalize_outputs
+from pipeline.training.features.target_transform import TargetTransform
 
 __all__ = ["Student", "distill", "load_teacher"]
 
@@ -97,7 +99,18 @@ def distill(  # noqa: PLR0913, PLR0917 - who learns what of whom
         return predictions if task.minimum is None else np.maximum(predictions, task.minimum)
 
     def body() -> onnx.ModelProto:
-        return _body(fitted, mean, std, classes=task.classes, minimum=task.minimum)
+        transforms = [
+            TargetTransform(
+                kind="identity", objective="squared_error", center=float(center), scale=float(scale),
+                minimum=task.minimum,
+            )
+            for center, scale in zip(mean, std, strict=True)
+        ]  # fmt: skip
+        bodies = [
+            join(model.body(), transform.graph(), prefix="target/")
+            for model, transform in zip(fitted, transforms, strict=True)
+        ]
+        return _join_scores(bodies, classes=task.classes) if task.classes else bodies[0]
 
     return Student(predict=predict, body=body)
 
@@ -141,26 +154,16 @@ def _to_scores(predictions: Floats, classes: int) -> Floats:
 
 
 def _to_predictions(scores: Floats, classes: int) -> Floats:
-    """Return the inverse of _scores."""
+    """Return the predictions of the scores that ``_to_scores`` returns."""
     if not classes:
         return scores[:, 0]
-    full = np.concatenate([np.zeros_like(scores), scores], axis=1) if classes == 2 else scores
-    odds = np.exp(full - full.max(axis=1, keepdims=True))
-    probabilities: Floats = odds / odds.sum(axis=1, keepdims=True)
+    logits = np.concatenate([np.zeros_like(scores), scores], axis=1) if classes == 2 else scores
+    probabilities: Floats = softmax(logits, axis=1)
     return probabilities
 
 
-def _body(
-    fitted: list[FittedModel], mean: Floats, std: Floats, *, classes: int, minimum: float | None
-) -> onnx.ModelProto:
-    from pipeline.graphs.blending import side_by_side
-
-    models = [
-        denormalize_outputs(model.body(), mean=float(mean[index]), std=float(std[index]), minimum=minimum)
-        for index, model in enumerate(fitted)
-    ]
-    if not classes:
-        return models[0]
+def _join_scores(models: Sequence[onnx.ModelProto], *, classes: int) -> onnx.ModelProto:
+    """Return the graph of the probabilities of models that predict the scores."""
     scores = side_by_side(models)
     graph_input = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", len(models)])
     graph_output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes])

@@ -60,10 +60,7 @@ class Evidence:
 
     def average(self, weights: Mapping[str, float]) -> Floats:
         """Return the weighted mean [all rows, ...], NaN where a member has no prediction."""
-        weighted = [
-            member_weight * self.predictions[name].astype(np.float64) for name, member_weight in weights.items()
-        ]
-        return np.asarray(np.sum(weighted, axis=0))
+        return average_predictions([self.predictions[name] for name in weights], list(weights.values()))
 
 
 def take(weight: Floats | None, rows: Any) -> Floats | None:

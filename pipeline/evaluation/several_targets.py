@@ -16,7 +16,7 @@ from pipeline.evaluation.definitions.regression import regression_metrics
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["LABEL_THRESHOLD", "join_labels", "of_each_target", "several_targets_metrics", "several_truths"]
+__all__ = ["LABEL_THRESHOLD", "join_labels", "several_targets_metrics", "several_truths"]
 
 LABEL_THRESHOLD = 0.5  # probability from which a row has a label
 
@@ -53,43 +53,43 @@ def several_targets_metrics(
         truth: Truth, as ``several_truths`` returns it.
         predicted: Values, or probabilities of the labels [rows, targets].
     """
+    metrics_of_target = _metrics_of_each_target(signature, truth, predicted)
+    means = {
+        name: partial(_mean_of, [ready[name] for ready in metrics_of_target])
+        for name in metrics_of_target[0]
+        if all(name in ready for ready in metrics_of_target)
+    }
     if not signature.is_multilabel:
-        metrics_of_target = [dict(ready) for _, ready in of_each_target(signature, truth, predicted)]
-        shared = [name for name in metrics_of_target[0] if all(name in ready for ready in metrics_of_target)]
-        return {name: partial(_mean_of, [ready[name] for ready in metrics_of_target]) for name in shared}
-    metrics_of_target = [dict(ready) for _, ready in of_each_target(signature, truth, predicted)]
+        return means
     has, is_predicted = truth > 0, predicted >= LABEL_THRESHOLD
     is_right = (has == is_predicted).all(axis=1).astype(np.float64)
     return {
-        "log_loss": partial(_mean_of, [ready["log_loss"] for ready in metrics_of_target]),
+        "log_loss": means["log_loss"],
         "accuracy": lambda: lambda weights: np.asarray(weights @ is_right / weights.sum(axis=1)),
-        "f1_macro": partial(_mean_of, [ready["f1"] for ready in metrics_of_target]),
+        "f1_macro": means["f1"],
         "f1_micro": lambda: partial(_f1_micro, has, is_predicted),
-        "auc": partial(_mean_of, [ready["auc"] for ready in metrics_of_target]),
-        "average_precision": partial(_mean_of, [ready["average_precision"] for ready in metrics_of_target]),
+        "auc": means["auc"],
+        "average_precision": means["average_precision"],
     }
 
 
-def of_each_target(
+def _metrics_of_each_target(
     signature: Signature, truth: Floats, predicted: Floats
-) -> Sequence[tuple[str, Mapping[str, Callable[[], Metric]]]]:
-    """Return the metrics of each target or label, by its name."""
+) -> list[Mapping[str, Callable[[], Metric]]]:
+    """Return the metrics of each target or label."""
+    columns = zip(truth.T, predicted.T, strict=True)
     if not signature.is_multilabel:
-        return [
-            (name, regression_metrics(truth[:, number], predicted[:, number]))
-            for number, name in enumerate(signature.targets)
-        ]
-    metrics_of_label = []
-    for number, name in enumerate(signature.classes):
-        probabilities = np.stack([1 - predicted[:, number], predicted[:, number]], axis=1)
-        has, is_predicted = (
-            truth[:, number].astype(np.int64),
-            (predicted[:, number] >= LABEL_THRESHOLD).astype(np.int64),
+        return [regression_metrics(values, predicted_values) for values, predicted_values in columns]
+    return [
+        classification_metrics(
+            has.astype(np.int64),
+            (probability >= LABEL_THRESHOLD).astype(np.int64),
+            np.stack([1 - probability, probability], axis=1),
+            positive=1,
+            order=None,
         )
-        metrics_of_label.append(
-            (name, classification_metrics(has, is_predicted, probabilities, positive=1, order=None))
-        )
-    return metrics_of_label
+        for has, probability in columns
+    ]
 
 
 def _mean_of(ready: Sequence[Callable[[], Metric]]) -> Metric:

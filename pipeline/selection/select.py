@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pipeline.contracts.records.variant import CandidateReport, LeaderboardRow, Selection, Variant, VariantSet
 from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.contracts.spec.metrics import quality_metric
 from pipeline.evaluation.ranking import TIE
-from pipeline.selection.limits import excess, violations
+from pipeline.selection.limits import missed_limits
 from pipeline.selection.outcomes import OutcomeExplainer
 from pipeline.selection.pareto import front, score_of, size_of
 from pipeline.selection.preference import Preference
@@ -48,8 +47,8 @@ def select(
         (variant for variant in variants.variants if variant.status == "ok"), key=lambda variant: variant.display_name
     )
     limited = quality_metric(spec.metric, metric)
-    misses = {variant.display_name: violations(variant, limited, spec.limits) for variant in compared}
-    within = [variant for variant in compared if not misses[variant.display_name]]
+    missed = {variant.display_name: missed_limits(variant, limited, spec.limits) for variant in compared}
+    within = [variant for variant in compared if not missed[variant.display_name]]
     preference = Preference(
         metric=metric,
         prefer=spec.limits.prefer,
@@ -59,99 +58,88 @@ def select(
         },
     )
     winner = preference.choose(within or compared)
-    nearest = sorted(compared, key=lambda variant: (excess(variant, limited, spec.limits), variant.display_name))
-    reason = _Reason(preference=preference, by_folds=variants.by_folds).sentence(winner, within, compared)
+    nearest = sorted(missed, key=lambda name: (max(missed[name].values(), default=0.0), name))
+    reason = _explain(winner, within, compared, preference, by_folds=variants.by_folds)
     explainer = OutcomeExplainer(
-        preference=preference, winner=winner, eligible=within or compared, misses=misses, reason=reason
+        preference=preference,
+        winner=winner,
+        eligible=within or compared,
+        misses={name: tuple(sentences) for name, sentences in missed.items()},
+        reason=reason,
     )
     return Selection(
         metric=metric,
         quality_metric=limited,
         by_folds=variants.by_folds,
         winner=winner,
-        leaderboard=_Leaderboard(metric=metric, explainer=explainer).rows(variants.variants),
+        leaderboard=_leaderboard(variants.variants, explainer),
         reason=reason,
-        unmet=misses[winner.display_name],
-        nearest=() if within else tuple(variant.display_name for variant in nearest[:_MAX_NEAREST]),
+        unmet=explainer.misses[winner.display_name],
+        nearest=() if within else tuple(nearest[:_MAX_NEAREST]),
         prefer=spec.limits.prefer,
         tried=tried,
         notes=notes,
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Leaderboard:
-    metric: str
-    explainer: OutcomeExplainer
-
-    def rows(self, variants: Sequence[Variant]) -> tuple[LeaderboardRow, ...]:
-        """Return the variants that are ok by the metric, then what was rejected, then what does not apply."""
-        compared = [variant for variant in variants if variant.status == "ok"]
-        on_front = front(compared, self.metric)
-        ranked = sorted(compared, key=self._rank)
-        unranked = sorted(
-            (variant for variant in variants if variant.status != "ok"),
-            key=lambda v: (v.status == "not_applicable", v.candidate, v.precision, v.name),
-        )
-        rows = [self._row(variant, rank, variant in on_front) for rank, variant in enumerate(ranked, start=1)]
-        return (*rows, *(self._row(variant) for variant in unranked))
-
-    def _rank(self, variant: Variant) -> tuple[float, int, str, str, str]:
-        quality = -score_of(variant, self.metric)
-        return quality, size_of(variant), variant.candidate, variant.precision, variant.name
-
-    def _row(self, variant: Variant, rank: int | None = None, on_front: bool = False) -> LeaderboardRow:
-        outcome, reason = self.explainer.explain(variant)
-        return LeaderboardRow(
-            rank=rank,
-            variant=variant,
-            on_front=on_front,
-            winner=variant == self.explainer.winner,
-            outcome=outcome,
-            reason=reason,
-            misses=self.explainer.misses.get(variant.display_name, ()),
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Reason:
-    """Says why the winner was chosen: among what, by which number, and how a tie was broken."""
-
-    preference: Preference
-    by_folds: bool
-
-    def sentence(self, winner: Variant, within: Sequence[Variant], compared: Sequence[Variant]) -> str:
-        eligible = within or compared
-        candidate = f"{_among(within, compared)}{self._candidate(winner, eligible)}"
-        full = self.preference.full_precision.get(winner.candidate, winner)
-        if full == winner:
-            return candidate
-        cost = max(0.0, self.preference.drop(full, winner))
-        return (
-            f"{candidate}; {winner.display_name} costs {cost:.2%} of that and is "
-            f"{size_of(full) / size_of(winner):.1f} times smaller than fp32"
-        )
-
-    def _candidate(self, winner: Variant, eligible: Sequence[Variant]) -> str:
-        preference = self.preference
-        metric = f"{'cross-validated' if self.by_folds else 'validation'} {preference.metric}"
-        quality = f"{preference.candidate_quality(winner):.6g}"
-        if _count_candidates(eligible) == 1:
-            return f"{winner.candidate} is the only candidate ({metric} {quality})"
-        best = max(front(eligible, preference.metric), key=preference.candidate_score)
-        if preference.candidate_score(winner) == preference.candidate_score(best):
-            return f"{winner.candidate} has the best {metric} ({quality})"
-        best_named = f"the best ({best.candidate}, {preference.candidate_quality(best):.6g})"
-        if preference.prefer in ("size", "latency"):
-            cheapest = "smallest" if preference.prefer == "size" else "fastest"
-            return (
-                f"{winner.candidate} has a {metric} ({quality}) not measurably worse than {best_named}, and the "
-                f"{cheapest} file of those"
+def _leaderboard(variants: Sequence[Variant], explainer: OutcomeExplainer) -> tuple[LeaderboardRow, ...]:
+    """Return the variants that are ok by the metric, then what was rejected, then what does not apply."""
+    metric = explainer.preference.metric
+    compared = [variant for variant in variants if variant.status == "ok"]
+    on_front = front(compared, metric)
+    ranked = sorted(compared, key=lambda v: (-score_of(v, metric), size_of(v), v.candidate, v.precision, v.name))
+    unranked = sorted(
+        (variant for variant in variants if variant.status != "ok"),
+        key=lambda v: (v.status == "not_applicable", v.candidate, v.precision, v.name),
+    )
+    numbered: list[tuple[int | None, Variant]] = [*enumerate(ranked, 1), *((None, variant) for variant in unranked)]
+    rows = []
+    for rank, variant in numbered:
+        outcome, reason = explainer.explain(variant)
+        rows.append(
+            LeaderboardRow(
+                rank=rank,
+                variant=variant,
+                on_front=variant in on_front,
+                winner=variant == explainer.winner,
+                outcome=outcome,
+                reason=reason,
+                misses=explainer.misses.get(variant.display_name, ()),
             )
-        return (
-            f"{winner.candidate} has a {metric} ({quality}) within {TIE:.1%} of {best_named}, and the smallest file of "
-            "those"
         )
+    return tuple(rows)
+
+
+def _explain(
+    winner: Variant, within: Sequence[Variant], compared: Sequence[Variant], preference: Preference, *, by_folds: bool
+) -> str:
+    """Explain why the winner was chosen: among what, by which number, and how a tie was broken."""
+    metric = f"{'cross-validated' if by_folds else 'validation'} {preference.metric}"
+    explanation = _among(within, compared) + _explain_candidate(winner, within or compared, preference, metric)
+    full = preference.full_precision.get(winner.candidate, winner)
+    if full == winner:
+        return explanation
+    cost = max(0.0, preference.drop(full, winner))
+    return (
+        f"{explanation}; {winner.display_name} costs {cost:.2%} of that and is "
+        f"{size_of(full) / size_of(winner):.1f} times smaller than fp32"
+    )
+
+
+def _explain_candidate(winner: Variant, eligible: Sequence[Variant], preference: Preference, metric: str) -> str:
+    quality = f"{preference.candidate_quality(winner):.6g}"
+    if _count_candidates(eligible) == 1:
+        return f"{winner.candidate} is the only candidate ({metric} {quality})"
+    best = max(front(eligible, preference.metric), key=preference.candidate_score)
+    if preference.candidate_score(winner) == preference.candidate_score(best):
+        return f"{winner.candidate} has the best {metric} ({quality})"
+    comparison, cheapest = f"within {TIE:.1%} of", "smallest"
+    if preference.prefer in ("size", "latency"):
+        comparison, cheapest = "not measurably worse than", "smallest" if preference.prefer == "size" else "fastest"
+    return (
+        f"{winner.candidate} has a {metric} ({quality}) {comparison} the best ({best.candidate}, "
+        f"{preference.candidate_quality(best):.6g}), and the {cheapest} file of those"
+    )
 
 
 def _among(within: Sequence[Variant], compared: Sequence[Variant]) -> str:

@@ -90,18 +90,20 @@ class Rows:
 
     def concat(self, more: Rows) -> Rows:
         """Return these rows followed by others of the same columns."""
-        pairs = zip(self._arrays().items(), more._arrays().values(), strict=True)
-        return Rows(**{
-            name: None if array is None or following is None else np.concatenate([array, following])
-            for (name, array), following in pairs
-        })  # fmt: skip
+        following = more._arrays()
+        arrays: dict[str, Any] = {
+            name: None if array is None or following[name] is None else np.concatenate([array, following[name]])
+            for name, array in self._arrays().items()
+        }
+        return Rows(**arrays)
 
     def take(self, chosen: npt.NDArray[Any]) -> Rows:
         """Return the rows with these indices, or where a mask [rows] is true."""
-        return Rows(**{
+        arrays: dict[str, Any] = {
             name: array if array is None or len(array) < len(self) else array[chosen]
             for name, array in self._arrays().items()
-        })  # fmt: skip
+        }
+        return Rows(**arrays)
 
     def _arrays(self) -> dict[str, Any]:
         return {array.name: getattr(self, array.name) for array in fields(self)}

@@ -13,7 +13,6 @@ import polars as pl
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.records.dataset import GROUP, TIME, Dataset
-from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.golden.edge_rows import edge_rows
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.predictions import Predictions, class_numbers
@@ -107,7 +106,6 @@ class LearningRows:
             lambda values, y_true, weight: measure(
                 signature, y_true, Predictions.of(signature, values), weight=weight, only=self.metric
             )[self.metric],
-            greater=greater_is_better(self.metric),
         )
         return self.with_transform(transform), (note,) if note else ()
 

@@ -24,7 +24,6 @@ from pipeline.contracts.records.outcome import TRAINED, WEIGHTS, TrainedCandidat
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Signature
 from pipeline.contracts.spec.job_spec import Limits
-from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.decision.temperature import scale_tolerance
 from pipeline.graphs.compose import join
 from pipeline.graphs.encoding import Encoding
@@ -192,9 +191,7 @@ class Trainer:
 
         task, context = self.make_task(), self.make_context(candidates[0], report)
         pairs = [(candidate, ALGORITHMS[candidate.algorithm]) for candidate in candidates]
-        return screen_candidates(
-            pairs, task, context, rows, self.metrics.score_with_interval, greater=greater_is_better(self.metric)
-        )
+        return screen_candidates(pairs, task, context, rows, self.metrics.score_with_interval)
 
     def follow(self, candidate: Candidate) -> None:
         """Take part in ``train`` of the main process, which alone searches for settings and writes the results.

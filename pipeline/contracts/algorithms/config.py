@@ -88,9 +88,9 @@ def hyperparameter(  # noqa: PLR0913 - bounds, each by the name that pydantic gi
     extra: dict[str, Any] = {
         name: value for name, value in (("unit", unit), ("task", task), ("set_by", set_by)) if value
     }
-    bounds = {"ge": ge, "gt": gt, "le": le, "lt": lt, "min_length": min_length}
-    stated: dict[str, Any] = {name: bound for name, bound in bounds.items() if bound is not None}
-    return Field(description=description, json_schema_extra=extra or None, **stated)
+    return Field(
+        description=description, json_schema_extra=extra or None, ge=ge, gt=gt, le=le, lt=lt, min_length=min_length
+    )
 
 
 def search_range(low: float, high: float, *, log: bool = False, whole: bool = False) -> SearchMetadata:

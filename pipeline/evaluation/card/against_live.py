@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -17,6 +17,7 @@ from pipeline.evaluation.scoring import OnnxModel, feeds
 __all__ = ["LiveModel", "compare_with_live"]
 
 
+@dataclass(frozen=True, slots=True)
 class LiveModel:
     """The live version of a model.
 
@@ -26,10 +27,9 @@ class LiveModel:
         file: Its ONNX file.
     """
 
-    def __init__(self, version: int, signature: Signature, file: bytes) -> None:
-        self.version = version
-        self.signature = signature
-        self.file = file
+    version: int
+    signature: Signature
+    file: bytes
 
 
 def compare_with_live(evaluation: HoldoutEvaluation, live: LiveModel) -> LiveComparison:

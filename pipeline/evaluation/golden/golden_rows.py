@@ -84,16 +84,14 @@ def _predictions(predictions: Predictions, signature: Signature) -> list[dict[st
             {"value": value, "quantiles": dict(zip(names, row, strict=True))}
             for value, row in zip(values, predictions.quantiles.tolist(), strict=True)
         ]
-    if signature.is_multilabel:
+    if signature.classes:
         return [
-            {"label": split_label(label, signature), "probabilities": dict(zip(signature.classes, row, strict=True))}
+            {
+                "label": split_label(label, signature) if signature.is_multilabel else label,
+                "probabilities": dict(zip(signature.classes, row, strict=True)),
+            }
             for label, row in zip(predictions.labels.tolist(), predictions.probabilities.tolist(), strict=True)
         ]
     if signature.targets:
         return [{"value": dict(zip(signature.targets, row, strict=True))} for row in predictions.values.tolist()]
-    if signature.task == "regression":
-        return [{"value": value} for value in predictions.values.tolist()]
-    return [
-        {"label": label, "probabilities": dict(zip(signature.classes, row, strict=True))}
-        for label, row in zip(predictions.labels.tolist(), predictions.probabilities.tolist(), strict=True)
-    ]
+    return [{"value": value} for value in predictions.values.tolist()]

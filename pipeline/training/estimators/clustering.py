@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from pipeline.graphs.compose import join, make_model
 from pipeline.training.algorithm import FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.estimators.clustering_config import ClusteringConfig
 from pipeline.training.export.sklearn_to_onnx import sklearn_body
-from pipeline.training.features.preprocessing import Preprocessing, one_hot_features
+from pipeline.training.features.preprocessing import Preprocessing, linear_features, scaled_and_one_hot
 
 __all__ = ["MIN_VARIANCE", "Mixture", "Points", "fit_clusters"]
 
@@ -134,8 +134,10 @@ class _FeatureSpace:
 
     @classmethod
     def of(cls, task: TrainingTask) -> _FeatureSpace:
-        preprocessing, features, scaling = one_hot_features(task)
-        return cls(preprocessing=preprocessing, scaling=scaling.fit(features))
+        flagged, _ = linear_features(task)
+        preprocessing = replace(flagged, missing_indicators=np.empty(0, np.int64))
+        scaling = scaled_and_one_hot(preprocessing).fit(preprocessing.apply(task.train))
+        return cls(preprocessing=preprocessing, scaling=scaling)
 
     def transform(self, rows: Rows) -> Points:
         """Return the points of rows [rows, coordinates]."""

@@ -132,11 +132,7 @@ def fit_forest(  # noqa: PLR0913 - what they differ in, each by its name
     notes = _grow(model, features, task, context)
     body = TreeBody(
         preprocessing=preprocessing,
-        read=lambda: forest_trees(
-            model.estimators_,
-            classes=task.classes,
-            columns=class_columns(model.classes_, task.classes) if task.classes else None,
-        ),
+        read=lambda: forest_trees(model.estimators_, classes=task.classes, columns=class_columns(model, task.classes)),
         classes=task.classes,
         link="none",
     )

@@ -38,42 +38,35 @@ def fitted_model(
         notes: Notes for the model card.
         body: Exports it; None: skl2onnx does.
     """
-    if not task.classes:
-        return FittedModel(
-            predict=lambda rows: estimator.predict(preprocessing.apply(rows)),
-            body=body or (lambda: _graph(estimator, preprocessing, columns=None)),
-            notes=notes,
-        )
-    columns = class_columns(estimator.classes_, task.classes)
+    columns = class_columns(estimator, task.classes)
 
     def predict(rows: Rows) -> Any:
-        probabilities = estimator.predict_proba(preprocessing.apply(rows))
+        features = preprocessing.apply(rows)
+        if not task.classes:
+            return estimator.predict(features)
+        probabilities = estimator.predict_proba(features)
         return probabilities if columns is None else probabilities @ columns
 
-    return FittedModel(
-        predict=predict,
-        body=body or (lambda: _graph(estimator, preprocessing, columns=columns, classifier=True)),
-        notes=notes,
-    )
+    def convert() -> onnx.ModelProto:
+        from pipeline.training.export.sklearn_to_onnx import place_class_columns, sklearn_body
+
+        converted = sklearn_body(estimator, preprocessing, classifier=task.classes > 0)
+        return converted if columns is None else place_class_columns(converted, columns)
+
+    return FittedModel(predict=predict, body=body or convert, notes=notes)
 
 
-def class_columns(fitted: npt.NDArray[np.int64], classes: int) -> npt.NDArray[np.float32] | None:
-    """Return a 0/1 matrix [fitted classes, classes] that moves each column to its class; None if all are present."""
-    if len(fitted) == classes:
+def class_columns(estimator: Any, classes: int) -> npt.NDArray[np.float32] | None:
+    """Return a 0/1 matrix [fitted classes, classes] that moves each column to its class.
+
+    Args:
+        estimator: A fitted estimator.
+        classes: Number of classes of the data set; 0 for a regression.
+
+    Returns:
+        None for a regression, or if the estimator was fitted on all classes.
+    """
+    if not classes or len(estimator.classes_) == classes:
         return None
-    columns = np.zeros((len(fitted), classes), np.float32)
-    columns[np.arange(len(fitted)), fitted] = 1
+    columns: npt.NDArray[np.float32] = np.eye(classes, dtype=np.float32)[estimator.classes_]
     return columns
-
-
-def _graph(
-    estimator: Any,
-    preprocessing: Preprocessing,
-    *,
-    columns: npt.NDArray[np.float32] | None,
-    classifier: bool = False,
-) -> onnx.ModelProto:
-    from pipeline.training.export.sklearn_to_onnx import place_class_columns, sklearn_body
-
-    body = sklearn_body(estimator, preprocessing, classifier=classifier)
-    return body if columns is None else place_class_columns(body, columns)

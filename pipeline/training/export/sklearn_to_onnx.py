@@ -12,9 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.graphs.compose import OPSETS, join, make_model
 from pipeline.training.export.bodies import core_graph
 from pipeline.training.features.preprocessing import FEATURES, Preprocessing
-from pipeline.training.features.target_transform import TargetTransform
 
-__all__ = ["denormalize_outputs", "place_class_columns", "sklearn_body"]
+__all__ = ["place_class_columns", "sklearn_body"]
 
 
 def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bool) -> onnx.ModelProto:
@@ -51,18 +50,3 @@ def place_class_columns(body: onnx.ModelProto, columns: npt.NDArray[np.float32])
     node = helper.make_node("MatMul", ["fitted", "columns"], ["placed"])
     constants = [numpy_helper.from_array(columns, "columns")]
     return join(body, make_model("place_classes", [node], [fitted], [placed], constants), prefix="classes/")
-
-
-def denormalize_outputs(
-    body: onnx.ModelProto, *, mean: float, std: float, minimum: float | None = None
-) -> onnx.ModelProto:
-    """Convert the standardized values [batch, 1] of a body to the target's own units.
-
-    Args:
-        body: The body.
-        mean: Mean of the target.
-        std: Standard deviation of the target.
-        minimum: Lower bound of the values; None: there is none.
-    """
-    transform = TargetTransform(kind="identity", objective="squared_error", center=mean, scale=std, minimum=minimum)
-    return join(body, transform.graph(), prefix="target/")

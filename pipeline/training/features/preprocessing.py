@@ -24,7 +24,6 @@ __all__ = [
     "boosting_features",
     "forest_features",
     "linear_features",
-    "one_hot_features",
     "one_hot_features_of_frequent",
     "scaled_and_one_hot",
 ]
@@ -206,17 +205,6 @@ def linear_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
     return preprocessing, preprocessing.apply(task.train)
 
 
-def one_hot_features(task: TrainingTask) -> tuple[Preprocessing, Matrix, Any]:
-    """Encode features as linear_features does, without flags, for a ColumnTransformer that scales and one-hot encodes.
-
-    Returns:
-        The preprocessing, the features of the training rows [rows, features], and the transformer, which is not fitted.
-    """
-    preprocessing, _ = linear_features(task)
-    unflagged = replace(preprocessing, missing_indicators=np.empty(0, np.int64))
-    return unflagged, unflagged.apply(task.train), scaled_and_one_hot(unflagged)
-
-
 def scaled_and_one_hot(preprocessing: Preprocessing) -> Any:
     """Return a ColumnTransformer that standardizes the features and one-hot encodes the ids, which come last."""
     from sklearn.compose import ColumnTransformer
@@ -299,14 +287,13 @@ def _with_target_codes(
     Cross-fitting keeps the code of a rare category from revealing the targets of its rows.
     """
     codes, own_codes = _target_codes(task)
-    preprocessing = Preprocessing(
+    return Preprocessing(
         fill=fill,
         center=np.zeros_like(fill),
         missing_indicators=missing_indicators,
         id_encodings=codes,
         cardinalities=task.cardinalities,
-    )
-    return preprocessing, own_codes
+    ), own_codes
 
 
 def _training_matrix(preprocessing: Preprocessing, task: TrainingTask, own_codes: Matrix) -> Matrix:

@@ -13,7 +13,7 @@ from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.training.algorithm import TrainingTask
 from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS
 
-__all__ = ["BatchRows", "batch_sizes", "iterate_batches"]
+__all__ = ["BatchRows", "batch_sizes", "is_full_batch", "iterate_batches"]
 
 BatchRows = tuple[float, Tensor]  # the fraction of the epoch before the batch, and the indices of its rows
 
@@ -45,16 +45,20 @@ def batch_sizes(config: NetworkConfig, epoch: int, rows: int, *, seed: int = 0) 
     """
     batch_size = config.batch_size
     smallest, largest = (batch_size, batch_size) if isinstance(batch_size, int) else (min(batch_size), max(batch_size))
-    batching = config.batching
-    if batching == "full" or config.optimizer in FULL_BATCH_OPTIMIZERS:
+    if is_full_batch(config):
         return [rows]
-    if batching == "random":
+    if config.batching == "random":
         drawn = np.random.default_rng((seed, epoch)).integers(smallest, largest + 1, size=-(-rows // smallest))
         return _truncate(drawn.tolist(), rows)
-    if batching == "growing":  # evenly in the logarithm
+    if config.batching == "growing":  # evenly in the logarithm
         progress = (epoch - 1) / max(1, config.epochs - 1)
         largest = round(smallest * (largest / smallest) ** progress)
     return _truncate([largest] * -(-rows // largest), rows)
+
+
+def is_full_batch(config: NetworkConfig) -> bool:
+    """Return whether each step is by all rows."""
+    return config.batching == "full" or config.optimizer in FULL_BATCH_OPTIMIZERS
 
 
 def _truncate(sizes: list[int], rows: int) -> list[int]:

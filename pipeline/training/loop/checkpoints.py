@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,25 +19,6 @@ __all__ = ["load_checkpoint", "save_checkpoint", "save_final_checkpoint"]
 _SHA256_BYTES = 32
 _FORMAT = 3
 _Checkpoint = Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Restart:
-    """What the main process broadcasts of a checkpoint.
-
-    Args:
-        note: Why the checkpoint of an earlier attempt is not used.
-        state: Fields of the TrainingState, without the weights; None: the training begins.
-        has_average: Whether the checkpoint has averaged weights.
-        average_count: Number of averaged weights.
-        random: States of the random generators, by rank.
-    """
-
-    note: str = ""
-    state: Mapping[str, Any] | None = None
-    has_average: bool = False
-    average_count: int = 0
-    random: tuple[Mapping[str, Tensor], ...] = ()
 
 
 def save_checkpoint(components: TrainingComponents, state: TrainingState) -> None:
@@ -68,12 +48,12 @@ def load_checkpoint(components: TrainingComponents, initial: TrainingState) -> T
     """
     strategy = components.strategy
     checkpoint, note = _read(components) if strategy.is_main else (None, "")
-    restart = strategy.broadcast(_make_restart(checkpoint, note) if strategy.is_main else _Restart())
-    if restart.state is None:
-        if restart.note:
-            initial.add_note(restart.note)
+    shared, note = strategy.broadcast((_without_weights(checkpoint), note))
+    if shared is None:
+        if note:
+            initial.add_note(note)
         return initial
-    state = _restore(restart, checkpoint or {}, components)
+    state = _restore(checkpoint or shared, components)
     checkpoints = components.context.checkpoints
     if not (isinstance(checkpoints, FoldCheckpoints) and checkpoints.is_finished):
         note = f"interrupted; resumed from a checkpoint in epoch {state.epoch}"
@@ -120,37 +100,36 @@ def _read(components: TrainingComponents) -> tuple[_Checkpoint | None, str]:
     return checkpoint, ""
 
 
-def _make_restart(checkpoint: _Checkpoint | None, note: str) -> _Restart:
+def _without_weights(checkpoint: _Checkpoint | None) -> _Checkpoint | None:
+    """Return what the main process broadcasts of a checkpoint: weights are sharded when they are loaded."""
     if checkpoint is None:
-        return _Restart(note=note)
-    return _Restart(
-        state={**checkpoint["state"], "best_weights": {}},
-        has_average=checkpoint["averaged_weights"] is not None,
-        average_count=checkpoint["average_count"],
-        random=tuple(checkpoint["random"]),
-    )
+        return None
+    return {
+        **checkpoint,
+        "state": {**checkpoint["state"], "best_weights": {}},
+        "weights": {},
+        "averaged_weights": None if checkpoint["averaged_weights"] is None else {},
+        "optimizers": None,
+    }
 
 
-def _restore(restart: _Restart, checkpoint: _Checkpoint, components: TrainingComponents) -> TrainingState:
+def _restore(checkpoint: _Checkpoint, components: TrainingComponents) -> TrainingState:
     """Restore the components and return the state.
 
     Args:
-        restart: The message of the main process.
-        checkpoint: The whole checkpoint in the main process; empty in the others.
+        checkpoint: The checkpoint; without weights, except in the main process.
         components: The components, which change.
     """
     strategy, model = components.strategy, components.model
-    if restart.has_average:
-        strategy.load(model, checkpoint.get("averaged_weights") or {})
-        components.average.reset(restart.average_count)
-    strategy.load(model, checkpoint.get("weights") or {})
-    components.optimizer.load(checkpoint.get("optimizers"), strategy)
-    components.compression.reset(checkpoint.get("compression_position", 0.0))
-    assert restart.state is not None, "there is a state to resume from"
-    state = TrainingState(**restart.state)
-    state.best_weights = checkpoint["state"]["best_weights"] if strategy.is_main else {}
+    if checkpoint["averaged_weights"] is not None:
+        strategy.load(model, checkpoint["averaged_weights"])
+        components.average.reset(checkpoint["average_count"])
+    strategy.load(model, checkpoint["weights"])
+    components.optimizer.load(checkpoint["optimizers"], strategy)
+    components.compression.reset(checkpoint["compression_position"])
+    state = TrainingState(**checkpoint["state"])
     state.loss = state.loss.to(components.device)
-    _restore_random(restart.random, components, state)
+    _restore_random(checkpoint["random"], components, state)
     return state
 
 

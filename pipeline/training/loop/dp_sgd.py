@@ -16,21 +16,21 @@ from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.training.algorithm import RunContext, TrainingTask
 from pipeline.training.distributed.batch_norm import batch_norms
-from pipeline.training.loop.batching import BatchRows
-from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS, WeightOptimizer
+from pipeline.training.loop.batching import BatchRows, is_full_batch
+from pipeline.training.optim.optimizers import WeightOptimizer
 
 if TYPE_CHECKING:
     from opacus import GradSampleModule
     from opacus.optimizers import DPOptimizer
 
-__all__ = ["DpSgd", "replace_batch_norm"]
+__all__ = ["PRIVACY_NOTE", "DpSgd", "replace_batch_norm"]
 
 # Suppresses Opacus's warnings of its own use of torch, and of orders of divergence with slightly tighter bounds.
 _quiet = partial(warnings.catch_warnings, action="ignore")
 _UNSUPPORTED = "private training is not possible here: {}"
 # Orders of the Renyi divergence (Mironov 2017); the accountant takes the one with the tightest bound.
 _ORDERS = [1 + n / 10 for n in range(1, 100)] + [float(n) for n in (*range(12, 64), 96, 128, 192, 256, 512, 1024)]
-_NOTE = (
+PRIVACY_NOTE = (
     "epsilon covers what the weights learned from the training rows; the columns' ranges, vocabularies and statistics "
     "are exact, and so are the metrics on the validation and test rows, from which nothing is learned; the weights of "
     "the last epoch are kept, and no loss of an epoch is published"
@@ -68,20 +68,18 @@ class DpSgd:
         context: RunContext,
     ) -> None:
         _check(config, context)
-        rows = len(task.train)
         batch_size = config.batch_size
         size = batch_size if isinstance(batch_size, int) else max(batch_size)
-        is_full_batch = config.batching == "full" or config.optimizer in FULL_BATCH_OPTIMIZERS
-        self._sample_rate = 1.0 if is_full_batch else min(1.0, size / rows)
-        self._rows, self._device = rows, context.device
+        self._rows, self._device = len(task.train), context.device
+        self._sample_rate = 1.0 if is_full_batch(config) else min(1.0, size / self._rows)
         self._epoch_steps = max(1, round(1 / self._sample_rate))
-        self._max_steps = self._epoch_steps * int(config.epochs)
-        self._delta = float(config.privacy_delta)
+        self._max_steps = self._epoch_steps * config.epochs
+        self._delta = config.privacy_delta
         with _quiet():
             from opacus.accountants.utils import get_noise_multiplier
 
             noise = get_noise_multiplier(
-                target_epsilon=float(config.privacy_epsilon),
+                target_epsilon=config.privacy_epsilon,
                 target_delta=self._delta,
                 sample_rate=self._sample_rate,
                 steps=self._max_steps,
@@ -89,13 +87,8 @@ class DpSgd:
             )
         self._noise = float(noise)
         self.generator = torch.Generator(context.device).manual_seed(secrets.randbits(63))
-        self._expected_rows = max(1, round(self._sample_rate * rows))
-        self._hooks, self._optimizer = self._make_engine(network, optimizer, float(config.privacy_norm))
-
-    @property
-    def note(self) -> str:
-        """Return the note for the model card: what epsilon covers."""
-        return _NOTE
+        self._expected_rows = max(1, round(self._sample_rate * self._rows))
+        self._hooks, self._optimizer = self._make_engine(network, optimizer, config.privacy_norm)
 
     def _make_engine(
         self, network: nn.Module, optimizer: WeightOptimizer, norm: float
@@ -191,12 +184,11 @@ def replace_batch_norm(network: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
 
 
 def _check(config: NetworkConfig, context: RunContext) -> None:
-    reason = ""
-    if context.process.size > 1:
-        reason = "it runs in one process"
-    elif config.mixup:
-        reason = "mixup gives a row its neighbors' pixels"
-    elif config.schedule == "plateau":
-        reason = "the schedule plateau follows exact losses of the validation rows"
-    if reason:
-        raise CandidateFailedError(_UNSUPPORTED.format(reason))
+    obstacles = (
+        (context.process.size > 1, "it runs in one process"),
+        (config.mixup, "mixup gives a row its neighbors' pixels"),
+        (config.schedule == "plateau", "the schedule plateau follows exact losses of the validation rows"),
+    )
+    for is_present, reason in obstacles:
+        if is_present:
+            raise CandidateFailedError(_UNSUPPORTED.format(reason))

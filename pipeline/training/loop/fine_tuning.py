@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from torch import Tensor, nn
+from torch import nn
 
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import CandidateFailedError
@@ -63,32 +62,23 @@ def load_pretrained(network: nn.Module, config: NetworkConfig, task: TrainingTas
         and (task.base.has_same_outputs or name not in last)
     }
     unfit = [name for name in network.state_dict() if name not in fitting]
-    _check_fit(task.base, fitting, [name for name in unfit if name not in last], freeze=config.freeze)
-    network.load_state_dict(fitting, strict=False)
-    if config.freeze:
-        _freeze(network, last)
-    return _make_notes(task.base, fitting, unfit, last, freeze=config.freeze)
-
-
-def _check_fit(base: PretrainedModel, fitting: Mapping[str, Tensor], unfit: list[str], *, freeze: bool) -> None:
+    inner = [name for name in unfit if name not in last]
+    version, arrays = task.base.version, len(fitting) + len(unfit)
     if not fitting:
-        raise CandidateFailedError(f"none of the weights of {base.version} fits this network")
-    if freeze and unfit:
+        raise CandidateFailedError(f"none of the weights of {version} fits this network")
+    if config.freeze and inner:
         raise CandidateFailedError(
-            f"freeze: the weights of {base.version} do not fit this network in {_format_names(unfit)}, which would "
-            "keep random values: the same architecture is expected, or no freeze"
+            f"freeze: the weights of {version} do not fit this network in {_format_names(inner)}, which would keep "
+            "random values: the same architecture is expected, or no freeze"
         )
-
-
-def _make_notes(
-    base: PretrainedModel, fitting: Mapping[str, Tensor], unfit: list[str], last: frozenset[str], *, freeze: bool
-) -> tuple[str, ...]:
-    notes = [f"initialized with the weights of {base.version} ({len(fitting)} of {len(fitting) + len(unfit)} arrays)"]
-    if inner := [name for name in unfit if name not in last]:
+    notes = [f"initialized with the weights of {version} ({len(fitting)} of {arrays} arrays)"]
+    network.load_state_dict(fitting, strict=False)
+    if inner:
         notes.append(f"{_format_names(inner)} did not fit and were reinitialized")
     if last & set(unfit):
         notes.append("it predicts other classes; the last layer was reinitialized")
-    if freeze:
+    if config.freeze:
+        _freeze(network, last)
         notes.append("only the last layer was trained")
     return tuple(notes)
 

@@ -142,13 +142,14 @@ def _write(modules: Sequence[InferenceModule], inputs: Inputs) -> onnx.ModelProt
     """Return the graph that the networks write together; None where they cannot, or where it predicts otherwise."""
     networks = [module.network for module in modules]
     first, classes = networks[0], modules[0].classes
-    if not isinstance(first, WrittenNetwork) or len({type(network) for network in networks}) > 1:
+    written = [network for network in networks if isinstance(network, WrittenNetwork)]
+    if len(written) < len(networks) or len({type(network) for network in networks}) > 1:
         return None
     with torch.no_grad():
-        ensemble = networks[0](*inputs.values()).ndim == 3
+        ensemble = first(*inputs.values()).ndim == 3
     graph = GraphWriter()
     try:
-        value = first.write(graph, networks)
+        value = written[0].write(graph, written)
     except CannotWriteError:
         return None
     outputs = modules[0](*inputs.values()).shape[1]

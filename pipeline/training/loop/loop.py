@@ -18,7 +18,7 @@ from pipeline.training.loop.batching import BatchRows, iterate_batches
 from pipeline.training.loop.checkpoints import load_checkpoint, save_checkpoint, save_final_checkpoint
 from pipeline.training.loop.dense import Dense, supports_manual_backward
 from pipeline.training.loop.device_data import DeviceData
-from pipeline.training.loop.dp_sgd import DpSgd, replace_batch_norm
+from pipeline.training.loop.dp_sgd import PRIVACY_NOTE, DpSgd, replace_batch_norm
 from pipeline.training.loop.fine_tuning import load_pretrained
 from pipeline.training.loop.inputs import InputReader
 from pipeline.training.loop.losses import make_loss
@@ -111,7 +111,7 @@ def train_network(
         note_time_out(state, state.planned_epochs, config)
     if components.dp_sgd:
         components.dp_sgd.close()
-        state.add_note(components.dp_sgd.note)
+        state.add_note(PRIVACY_NOTE)
     if strategy.is_main:  # the other processes have no copy of the weights
         network.load_state_dict(state.best_weights)
     return TrainedNetwork(

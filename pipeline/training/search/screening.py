@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline.contracts.records.plan import Candidate
+from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.training.algorithm import Algorithm, FittedModel, Rows, RunContext, TrainingTask
 from pipeline.training.search.trial_data import sample
 
@@ -42,14 +43,12 @@ class _ScreenResult:
     half: float
 
 
-def screen_candidates(  # noqa: PLR0913 - candidates, rows and how they are scored
+def screen_candidates(
     candidates: Sequence[tuple[Candidate, Algorithm[Any]]],
     task: TrainingTask,
     context: RunContext,
     rows: int,
     score: Scorer,
-    *,
-    greater: bool,
 ) -> Mapping[str, str]:
     """Return why candidates are rejected, by name.
 
@@ -61,7 +60,6 @@ def screen_candidates(  # noqa: PLR0913 - candidates, rows and how they are scor
         context: Context of the job, of whose time a tenth is used.
         rows: Number of training rows, and of validation rows, of the sample.
         score: Measures the plan's metric.
-        greater: Whether a greater metric is better.
 
     Raises:
         CandidateFailedError: A candidate's settings are invalid.
@@ -73,6 +71,7 @@ def screen_candidates(  # noqa: PLR0913 - candidates, rows and how they are scor
     )
     unobserved = context.without_observers()
     seconds_per_candidate = (context.deadline - time.monotonic()) * _TIME_FRACTION / len(candidates)
+    sign = 1 if greater_is_better(task.metric) else -1
     results = []
     for candidate, algorithm in candidates:
         context.report(f"{candidate.name}: on {len(sampled_task.train):,} rows first")
@@ -84,9 +83,7 @@ def screen_candidates(  # noqa: PLR0913 - candidates, rows and how they are scor
         except Exception as error:  # noqa: BLE001 - whatever a library raises: its training will tell
             _log.warning("not heard", extra={"candidate": candidate.name}, exc_info=error)
             continue
-        results.append(
-            _ScreenResult(candidate=candidate.name, quality=quality if greater else -quality, half=(high - low) / 2)
-        )
+        results.append(_ScreenResult(candidate=candidate.name, quality=sign * quality, half=(high - low) / 2))
     return _reject_dominated(results, rows=len(sampled_task.train), metric=task.metric)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.training.algorithm import Algorithm, ConfigT, RunContext, TrainingTask
 from pipeline.training.features.target_transform import TargetTransform
 from pipeline.training.resampling.folds import make_folds
@@ -48,8 +49,6 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
     context: RunContext,
     transforms: Sequence[TargetTransform],
     score: ValueScore,
-    *,
-    greater: bool,
 ) -> tuple[TargetTransform, str]:
     """Compare transforms of the target by the metric of held-out rows.
 
@@ -62,7 +61,6 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
         context: Context of the candidate, of whose time the comparison takes a tenth.
         transforms: The transforms; the first is used without a comparison.
         score: Measures the metric of values in the target's own units.
-        greater: Whether a greater metric is better.
 
     Returns:
         The transform, and a note on the comparison; the note is empty if there was none.
@@ -86,7 +84,7 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
         outcomes[number] = held_out
     if 0 not in outcomes or len(outcomes) < 2:
         return plain, ""
-    sign = 1 if greater else -1
+    sign = 1 if greater_is_better(task.metric) else -1
     scores = {number: score(outcome.values, outcome.truth, outcome.weight) for number, outcome in outcomes.items()}
     best = max(scores, key=lambda number: sign * scores[number])
     is_better = best and _is_better(outcomes[best], outcomes[0], score, sign, task.seed)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.contracts.records.variant import Artifact, Selection, Variant, VariantSet
 from pipeline.contracts.spec.job_spec import JobSpec, Limits, Prefer
-from pipeline.selection.limits import violations
+from pipeline.selection.limits import missed_limits
 from pipeline.selection.pareto import dominates, front
 from pipeline.selection.select import select
 
@@ -199,7 +199,7 @@ def test_the_winner_is_never_beaten_by_a_file_that_it_competed_with(
 ) -> None:
     variants, limits = _variants(drawn), Limits(max_bytes=max_bytes, prefer=prefer)
     chosen = choose(*variants, metric=metric, limits=limits)
-    within = [v for v in variants if not violations(v, metric, limits)]
+    within = [v for v in variants if not missed_limits(v, metric, limits)]
     assert not any(dominates(competitor, chosen.winner, metric) for competitor in within or variants)
     assert bool(chosen.unmet) == bool(chosen.nearest) == (not within)
 

@@ -352,7 +352,7 @@ def _auditioned(qualities: Mapping[str, float], half: float) -> Mapping[str, str
         return config.a
 
     heard = [(Candidate(name=n, algorithm="fake", settings={"a": q}), _algorithm(train)) for n, q in qualities.items()]
-    return screen_candidates(heard, _task(), RunContext(), 20, judge, greater=True)
+    return screen_candidates(heard, _task(), RunContext(), 20, judge)
 
 
 def test_an_audition_drops_what_is_far_behind_and_lets_two_stay() -> None:

@@ -253,7 +253,7 @@ def _select(errors: dict[str, float], **observed: Any) -> tuple[TargetTransform,
     def rmse(predicted: Any, truth: Any, weight: Any) -> float:
         return float(np.sqrt(np.average((predicted - truth) ** 2, weights=weight)))
 
-    return select_target_transform(_algorithm(errors), {}, asked, context, transforms, rmse, greater=False)
+    return select_target_transform(_algorithm(errors), {}, asked, context, transforms, rmse)
 
 
 @pytest.mark.parametrize(
