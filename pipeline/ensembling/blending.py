@@ -40,14 +40,12 @@ class Blend:
 
     Args:
         weights: Weight of each candidate, the largest first.
-        predictions: Its predictions, of the shape of its members'.
-        cross_fitted: Likewise, with the weights of each row fitted to other rows.
+        cross_fitted: Its predictions, of the shape of its members', with the weights of each row fitted to other rows.
         reason: Why it is used or not.
         beats_best: Whether its cross-fitted predictions beat the best single candidate.
     """
 
     weights: dict[str, float]
-    predictions: Floats
     cross_fitted: Floats
     reason: str
     beats_best: bool
@@ -92,35 +90,18 @@ def fit_blend(  # noqa: PLR0913 - what is blended, and what it is measured by
 
     singles = {name: quality(combined) for name, combined in zip(names, stacked, strict=True)}
     best = max(singles, key=lambda name: ranking_score(singles[name], metric))
-    cross_fitted_quality = quality(cross_fitted)
-    shares = _round_weights(names, fitted)
-    score, best_score = (
-        ranking_score(quality_values, metric) for quality_values in (cross_fitted_quality, singles[best])
-    )
-    better = len(shares) > 1 and score > best_score
-    return Blend(
-        weights=shares,
-        predictions=np.tensordot(fitted, stacked, axes=1),
-        cross_fitted=cross_fitted,
-        beats_best=better,
-        reason=_explain(
-            shares,
-            metric,
-            [f"{quality_values[metric]:.6g}" for quality_values in (cross_fitted_quality, singles[best])],
-            best,
-            better,
-        ),
-    )
-
-
-def _explain(shares: dict[str, float], metric: str, qualities: Sequence[str], best: str, better: bool) -> str:
-    """Explain why a blend is used or not, by the ``qualities`` of the blend and of the best candidate."""
-    if len(shares) == 1:
-        return f"no other candidate improves {next(iter(shares))}"
-    weights_text = " + ".join(f"{member_weight:.2f} {name}" for name, member_weight in shares.items())
-    quality, best_quality = qualities
-    comparison = "better than" if better else "not better than"
-    return f"{weights_text}: cross-fitted {metric} {quality}, {comparison} {best_quality} of {best}"
+    blended = quality(cross_fitted)
+    weights = _round_weights(names, fitted)
+    is_better = len(weights) > 1 and ranking_score(blended, metric) > ranking_score(singles[best], metric)
+    reason = f"no other candidate improves {next(iter(weights))}"
+    if len(weights) > 1:
+        weights_text = " + ".join(f"{member_weight:.2f} {name}" for name, member_weight in weights.items())
+        comparison = "better than" if is_better else "not better than"
+        reason = (
+            f"{weights_text}: cross-fitted {metric} {blended[metric]:.6g}, {comparison} {singles[best][metric]:.6g} "
+            f"of {best}"
+        )
+    return Blend(weights=weights, cross_fitted=cross_fitted, reason=reason, beats_best=is_better)
 
 
 def _round_weights(names: Sequence[str], weights: Floats) -> dict[str, float]:

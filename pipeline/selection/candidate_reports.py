@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
 from pipeline.contracts.records.outcome import CandidateOutcome, JobOutcome, TrainedCandidate
 from pipeline.contracts.records.plan import Candidate, Plan
@@ -16,23 +16,18 @@ def candidate_reports(
 ) -> tuple[CandidateReport, ...]:
     """Return a report of each of the plan's candidates, in its order, then of what it skipped."""
     outcome_of = {candidate.candidate: candidate for outcome in outcomes for candidate in outcome.candidates}
-    return tuple(_reports(plan, outcome_of, {record.candidate: record for record in trained}))
-
-
-def _reports(
-    plan: Plan, outcomes: Mapping[str, CandidateOutcome], trained: Mapping[str, TrainedCandidate]
-) -> Iterator[CandidateReport]:
-    for candidate in plan.candidates:
-        record = trained.get(candidate.name)
-        yield (
-            _failed_report(candidate, outcomes.get(candidate.name))
-            if record is None
-            else _trained_report(candidate, record)
-        )
-    for skipped in plan.skipped:
-        yield CandidateReport(
-            candidate=skipped.algorithm, algorithm=skipped.algorithm, status="skipped", reason=skipped.reason
-        )
+    record_of = {record.candidate: record for record in trained}
+    reports = (
+        _trained_report(candidate, record_of[candidate.name])
+        if candidate.name in record_of
+        else _failed_report(candidate, outcome_of.get(candidate.name))
+        for candidate in plan.candidates
+    )
+    skipped = (
+        CandidateReport(candidate=skip.algorithm, algorithm=skip.algorithm, status="skipped", reason=skip.reason)
+        for skip in plan.skipped
+    )
+    return (*reports, *skipped)
 
 
 def _trained_report(candidate: Candidate, record: TrainedCandidate) -> CandidateReport:

@@ -68,7 +68,8 @@ class Hyperparameter(Record):
             unknown = [str(item) for item in items if item not in self.choices]
             hint = did_you_mean(unknown[0], self.choices) if unknown else ""
             return f"unknown value '{unknown[0][:_MAX_SHOWN]}': {hint}" if unknown else None
-        if len(items) >= self._min_items(value) and all(map(self._is_within, items)):
+        is_long_enough = not isinstance(value, tuple) or len(value) >= self.min_length
+        if is_long_enough and all(map(self._is_within, items)):
             return None
         shown = list(value) if isinstance(value, tuple) else value
         return f"{shown} is not allowed: {self.expected} is expected"
@@ -113,9 +114,6 @@ class Hyperparameter(Record):
             return scalar
         length = f" of {self.min_length} or more" if self.min_length else ""
         return f"a list{length}, each {scalar},"
-
-    def _min_items(self, value: Setting) -> int:
-        return self.min_length if isinstance(value, tuple) else 0
 
     def _has_kind(self, value: Setting) -> bool:
         if isinstance(value, tuple):

@@ -33,17 +33,11 @@ def importance(
     chosen = np.sort(random.permutation(len(evaluation.truth))[:_MAX_ROWS])
     feeds, truth = {name: values[chosen] for name, values in evaluation.rows.items()}, evaluation.truth[chosen]
 
+    weight, metric = evaluation.weight_of(chosen), evaluation.metric
+
     def quality(shuffled: Feeds) -> float:
-        return (
-            evaluation.sign
-            * measure(
-                evaluation.signature,
-                truth,
-                evaluation.served.run(shuffled),
-                weight=evaluation.weight_of(chosen),
-                only=evaluation.metric,
-            )[evaluation.metric]
-        )
+        predictions = evaluation.served.run(shuffled)
+        return evaluation.sign * measure(evaluation.signature, truth, predictions, weight=weight, only=metric)[metric]
 
     baseline = quality(feeds)
     importances: list[PermutationImportance] = []

@@ -15,7 +15,7 @@ from pipeline.evaluation.decision.temperature import calibrate, fit_temperature,
 from pipeline.evaluation.decision.threshold import label_quality, tune_threshold
 from pipeline.evaluation.predictions import Predictions, class_numbers
 
-__all__ = ["Decided", "calibration_error", "decide", "fit_decision"]
+__all__ = ["Decided", "calibration_error", "decide"]
 
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
@@ -55,25 +55,7 @@ def decide(  # noqa: PLR0913 - what is decided, and by what
     calibrates: bool = True,
     is_bag: bool = False,
 ) -> Decided:
-    """Find the decision of a classification, as ``fit_decision`` does; of others, and without a rule, there is none."""
-    if signature.task != "classification" or signature.is_multilabel or rule is None:
-        return Decided(predictions=predictions)
-    return fit_decision(
-        signature, truth, predictions.probabilities, rule=rule, weight=weight, calibrates=calibrates, is_bag=is_bag
-    )
-
-
-def fit_decision(  # noqa: PLR0913 - what is decided, and by what
-    signature: Signature,
-    truth: npt.NDArray[Any],
-    probabilities: Floats,
-    *,
-    rule: ThresholdRule,
-    weight: Floats | None = None,
-    calibrates: bool = True,
-    is_bag: bool = False,
-) -> Decided:
-    """Find the temperature, and the threshold where ``rule`` says so.
+    """Find the temperature of a classification, and the threshold where ``rule`` says so.
 
     Probabilities are calibrated only where that lowers the log loss of rows that the temperature was not fitted to:
     each fifth of the rows is judged by that of the others.
@@ -81,12 +63,15 @@ def fit_decision(  # noqa: PLR0913 - what is decided, and by what
     Args:
         signature: Signature of the model.
         truth: Labels [rows].
-        probabilities: Uncalibrated probabilities of rows that the model has not learned from [rows, classes].
-        rule: How the threshold is chosen.
+        predictions: Predictions for rows that the model has not learned from, with uncalibrated probabilities.
+        rule: How the threshold is chosen; None: there is no decision, as for other tasks.
         weight: Weight of each row [rows]; None: all count the same.
         calibrates: Whether a temperature is fitted.
         is_bag: Whether the probabilities are of fold models, and their mean is served, which is less sure than each.
     """
+    if signature.task != "classification" or signature.is_multilabel or rule is None:
+        return Decided(predictions=predictions)
+    probabilities = predictions.probabilities
     rows = _Rows(
         probabilities=probabilities,
         truth=class_numbers(truth, signature.classes),

@@ -55,11 +55,16 @@ class DeviceData:
         target = torch.from_numpy(rows.target)
         target = target.to(torch.float32 if target.is_floating_point() else torch.int64)
         weight = None if rows.weight is None else torch.from_numpy(rows.weight)
-        data = cls(inputs=reads(rows), target=target, weight=weight, device=device)
+        inputs = reads(rows)
         try:
-            return data._moved()
+            return cls(
+                inputs={name: tensor.to(device) for name, tensor in inputs.items()},
+                target=target.to(device),
+                weight=None if weight is None else weight.to(device),
+                device=device,
+            )
         except torch.OutOfMemoryError:  # each batch is moved when it is needed
-            return data
+            return cls(inputs=inputs, target=target, weight=weight, device=device)
 
     def __len__(self) -> int:
         return len(self.target)
@@ -72,12 +77,4 @@ class DeviceData:
             inputs=[tensor.index_select(0, indices).to(self.device) for tensor in self.inputs.values()],
             target=self.target.index_select(0, indices).to(self.device),
             weight=None if self.weight is None else self.weight.index_select(0, indices).to(self.device),
-        )
-
-    def _moved(self) -> Self:
-        return type(self)(
-            inputs={name: tensor.to(self.device) for name, tensor in self.inputs.items()},
-            target=self.target.to(self.device),
-            weight=None if self.weight is None else self.weight.to(self.device),
-            device=self.device,
         )

@@ -17,36 +17,29 @@ class BagCheckpoints:
 
     Args:
         checkpoints: Storage of the candidate.
+
+    Attributes:
+        states: The last state of each fold.
+        finished: Folds whose training ended with their state.
     """
 
     def __init__(self, checkpoints: Checkpoints) -> None:
         self.seconds = checkpoints.seconds
         self._kept = checkpoints
-        self._states, self._finished = _read(checkpoints.load() or b"")
+        self.states, self.finished = _read(checkpoints.load() or b"")
         self._saved = time.monotonic()
 
     def of_fold(self, number: int) -> FoldCheckpoints:
         """Return the checkpoints of one fold."""
         return FoldCheckpoints(self, number)
 
-    def load(self, fold: int) -> bytes | None:
-        """Return the last state of a fold; None if there is none."""
-        return self._states.get(fold)
-
     def save(self, fold: int, state: bytes, *, finished: bool) -> None:
         """Save the state of a fold with those of the others."""
-        self._states[fold] = state
-        if finished:
-            self._finished.add(fold)
-        else:
-            self._finished.discard(fold)
+        self.states[fold] = state
+        self.finished = self.finished | {fold} if finished else self.finished - {fold}
         self._saved = time.monotonic()
-        head = [[number, len(content), number in self._finished] for number, content in self._states.items()]
-        self._kept.save(json.dumps(head).encode() + b"\n" + b"".join(self._states.values()))
-
-    def is_finished(self, fold: int) -> bool:
-        """Return whether the training of a fold ended with its state."""
-        return fold in self._finished
+        head = [[number, len(content), number in self.finished] for number, content in self.states.items()]
+        self._kept.save(json.dumps(head).encode() + b"\n" + b"".join(self.states.values()))
 
     @property
     def is_due(self) -> bool:
@@ -62,7 +55,7 @@ class FoldCheckpoints:
 
     def load(self) -> bytes | None:
         """Return the last state of the fold; None if there is none."""
-        return self._bag.load(self._number)
+        return self._bag.states.get(self._number)
 
     def save(self, state: bytes) -> None:
         """Save a state of the fold's unfinished training."""
@@ -80,7 +73,7 @@ class FoldCheckpoints:
     @property
     def is_finished(self) -> bool:
         """Return whether the training of the fold ended in an earlier attempt."""
-        return self._bag.is_finished(self._number)
+        return self._number in self._bag.finished
 
 
 def _read(written: bytes) -> tuple[dict[int, bytes], set[int]]:

@@ -146,15 +146,10 @@ class _Stack:
         image, target = torch.from_numpy(task.train.image), torch.from_numpy(task.train.target)
         total = torch.zeros(len(self._trials))
         losses = [[point["validation_loss"] for point in history] for history in self._histories]
-        alike = config.schedule != "plateau"  # the only schedule that depends on a trial's losses
         for passed, rows in iterate_batches(config, task, "cpu", epoch=epoch, first_step=0):
-            factors = [
-                lr_factor(config, epoch - 1 + passed, trial_losses)
-                for trial_losses in (losses[:1] if alike else losses)
-            ]
             rates = [
-                config_of_trial.learning_rate * factors[0 if alike else trial]
-                for trial, config_of_trial in enumerate(self._trials)
+                trial.learning_rate * lr_factor(config, epoch - 1 + passed, losses_of_trial)
+                for trial, losses_of_trial in zip(self._trials, losses, strict=True)
             ]
             inputs, target_batch = to_unit_range(image.index_select(0, rows)), target.index_select(0, rows)
             total += self._step(inputs, target_batch, rates) * len(rows)

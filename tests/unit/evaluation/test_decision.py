@@ -8,9 +8,10 @@ from sklearn import metrics
 
 from pipeline.contracts.records.decision import ARGMAX, ThresholdMetric, ThresholdRule
 from pipeline.contracts.signature import Signature
-from pipeline.evaluation.decision.fit import fit_decision
+from pipeline.evaluation.decision.fit import Decided, decide
 from pipeline.evaluation.decision.temperature import calibrate, fit_temperature, log_loss
 from pipeline.evaluation.decision.threshold import tune_threshold
+from pipeline.evaluation.predictions import Predictions
 
 BINARY = Signature(task="classification", target="t", columns=(), classes=("no", "yes"))
 TUNED = ThresholdRule(is_tuned=True)
@@ -23,6 +24,10 @@ def _rare(rows: int = 4_000, share: float = 0.03, seed: int = 0) -> tuple[np.nda
     log_odds = 2 * random.normal(np.where(positive, 2.0, 0.0)) - 2 + np.log(share / (1 - share))
     probability = 1 / (1 + np.exp(-log_odds))
     return np.where(positive, "yes", "no").astype(object), np.stack([1 - probability, probability], axis=1)
+
+
+def _decide(truth: np.ndarray, probabilities: np.ndarray, rule: ThresholdRule, *, is_bag: bool = False) -> Decided:
+    return decide(BINARY, truth, Predictions.of(BINARY, probabilities), rule, is_bag=is_bag)
 
 
 @pytest.mark.parametrize("temperature", [0.4, 2.5])
@@ -47,7 +52,7 @@ def test_weighted_rows_decide_the_temperature() -> None:
 def test_overconfident_probabilities_are_calibrated_and_both_losses_are_reported() -> None:
     truth, right = _rare(share=0.4)
     sharp = calibrate(right, 0.3)
-    fitted = fit_decision(BINARY, truth, sharp, rule=ARGMAX)
+    fitted = _decide(truth, sharp, ARGMAX)
     assert fitted.decision.temperature == pytest.approx(1 / 0.3, rel=0.15)
     assert fitted.decision.threshold is None
     before, after = fitted.fit.log_loss
@@ -63,7 +68,7 @@ def test_of_a_bag_whose_mean_is_softer_than_its_models_only_clear_overconfidence
     for sharpness, alone, bag in ((0.9, 1.11, 1.0), (0.5, 2.0, 1.67), (2.0, 0.5, 0.5)):
         spoiled = calibrate(right, sharpness)
         for is_bag, wanted in ((False, alone), (True, bag)):
-            fitted = fit_decision(BINARY, truth, spoiled, rule=ARGMAX, is_bag=is_bag)
+            fitted = _decide(truth, spoiled, ARGMAX, is_bag=is_bag)
             assert fitted.decision.temperature == pytest.approx(wanted, rel=0.08)
 
 
@@ -72,7 +77,7 @@ def test_probabilities_stay_where_calibration_does_not_help_on_rows_that_it_was_
     kept = 0
     for seed in range(20):
         truth, right = _rare(rows=30, share=0.5, seed=seed)
-        fitted = fit_decision(BINARY, truth, right, rule=ARGMAX)
+        fitted = _decide(truth, right, ARGMAX)
         kept += fitted.decision.temperature == 1.0
         assert fitted.fit.log_loss[1] <= fitted.fit.log_loss[0]
     assert kept >= 8
@@ -127,7 +132,7 @@ def test_precision_at_a_recall_keeps_the_recall() -> None:
 
 def test_labels_by_a_threshold_are_measured_by_thresholds_of_other_rows() -> None:
     truth, probabilities = _rare()
-    fitted = fit_decision(BINARY, truth, probabilities, rule=TUNED)
+    fitted = _decide(truth, probabilities, TUNED)
     assert fitted.decision.threshold is not None
     assert fitted.decision.threshold < 0.5
     half, tuned = fitted.fit.by_threshold or (0.0, 0.0)
@@ -135,7 +140,7 @@ def test_labels_by_a_threshold_are_measured_by_thresholds_of_other_rows() -> Non
     assert tuned == pytest.approx(metrics.f1_score(truth == "yes", fitted.predictions.labels == "yes"))
     assert tuned > half + 0.05
     noise = np.random.default_rng(0).permutation(truth)
-    chance = fit_decision(BINARY, noise, probabilities, rule=TUNED).fit.by_threshold or (0.0, 1.0)
+    chance = _decide(noise, probabilities, TUNED).fit.by_threshold or (0.0, 1.0)
     assert chance[1] < 0.12  # fitted to themselves, labels of noise would seem better than chance
 
 
@@ -143,7 +148,7 @@ def test_three_positive_rows_of_four_hundred_have_a_threshold_and_none_has_none(
     random = np.random.default_rng(0)
     probability = np.r_[random.uniform(0, 0.05, 397), 0.04, 0.2, 0.3]
     truth = np.array(["no"] * 397 + ["yes"] * 3, object)
-    fitted = fit_decision(BINARY, truth, np.stack([1 - probability, probability], axis=1), rule=TUNED)
+    fitted = _decide(truth, np.stack([1 - probability, probability], axis=1), TUNED)
     assert fitted.decision.threshold is not None
     assert 0.02 < fitted.decision.threshold < 0.2
     assert tune_threshold(probability, np.zeros(400, bool), TUNED) == 0.5
@@ -152,7 +157,7 @@ def test_three_positive_rows_of_four_hundred_have_a_threshold_and_none_has_none(
 
 def test_a_threshold_that_is_named_is_taken() -> None:
     truth, probabilities = _rare()
-    fitted = fit_decision(BINARY, truth, probabilities, rule=ThresholdRule(value=0.2))
+    fitted = _decide(truth, probabilities, ThresholdRule(value=0.2))
     assert fitted.decision.threshold == 0.2
     assert fitted.fit.by_threshold is None
     assert (fitted.predictions.labels == "yes").tolist() == (fitted.predictions.probabilities[:, 1] >= 0.2).tolist()
