@@ -59,25 +59,22 @@ def _train(config: KernelRidgeConfig, task: TrainingTask, context: RunContext) -
             "kernel_ridge compares rows by numbers and by categories that at least two of them share: there are none "
             "here"
         )
-    weight = task.loss_weight(task.train)
     try:
         machine = KernelMachine.of(
             features,
-            task.train.target,
-            weight,
-            classes=task.classes,
+            task,
             scaled=preprocessing.width - len(preprocessing.one_hot),  # one-hot columns stay unscaled
             kinds=KERNELS if config.kernel == "auto" else (config.kernel,),
             widths=(config.width,) if config.width else (),
             penalties=(config.penalty,) if config.penalty else (),
-            seed=task.seed,
             deadline=context.deadline,
         )
     except LinAlgError as error:
         raise CandidateFailedError(
             f"kernel_ridge: with penalty {config.penalty} its matrix has no inverse: a larger one is expected"
         ) from error
-    rows, fitted = len(task.train) if weight is None else int((weight > 0).sum()), len(machine.rows)
+    weight, fitted = task.train.weight, len(machine.rows)
+    rows = len(task.train) if weight is None else int((weight > 0).sum())
     note = f"training time ran out: it was fitted on a random sample of {fitted:,} of {rows:,} rows"
     return FittedModel(
         notes=(note,) if fitted < rows else (),

@@ -46,18 +46,17 @@ def _train(config: LinearConfig, task: TrainingTask, context: RunContext) -> Fit
     preprocessing, features = linear_features(task)
     columns = scaled_and_one_hot(preprocessing)
     matrix = columns.fit_transform(features)
-    target, weight, deadline = task.train.target, task.loss_weight(task.train), context.deadline
     max_iter = config.max_iter
     if task.classes:
         model = LogisticRegression(C=config.C, max_iter=max_iter)
-        notes = fit_iteratively(model, matrix, target, weight, deadline)
+        notes = fit_iteratively(model, matrix, task, context)
     elif task.loss in ("absolute_error", "relative_error"):
         # The loss is absolute but for the smallest errors: within 0.01 % of quantile regression, 100 times as fast.
         model = HuberRegressor(epsilon=_HUBER_EPSILON, alpha=config.alpha, max_iter=max_iter)
-        notes = fit_iteratively(model, matrix, target, weight, deadline)
+        notes = fit_iteratively(model, matrix, task, context)
     else:
         model = Ridge(alpha=config.alpha, max_iter=max_iter)
-        notes = fit_on_rows_in_time(model, matrix, target, weight, deadline, seed=task.seed)
+        notes = fit_on_rows_in_time(model, matrix, task, context)
     body = LinearBody.of(columns, model, preprocessing, task.classes)
     return fitted_model(make_pipeline(columns, model), preprocessing, task, notes=notes, body=body)
 

@@ -28,6 +28,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 from pipeline.graphs.writer import GraphWriter
+from pipeline.training.algorithm import TrainingTask
 from pipeline.training.features.preprocessing import FEATURES
 
 __all__ = ["KERNELS", "Kernel", "KernelMachine"]
@@ -100,43 +101,38 @@ class KernelMachine:
     def of(  # noqa: PLR0913 - what it learns, and among what it chooses
         cls,
         features: npt.NDArray[np.float32],
-        target: npt.NDArray[Any],
-        weight: npt.NDArray[np.float32] | None,
+        task: TrainingTask,
         *,
-        classes: int,
         scaled: int,
         kinds: Sequence[str],
         widths: Sequence[float],
         penalties: Sequence[float],
-        seed: int,
         deadline: float = math.inf,
     ) -> Self:
         """Choose the kernel on a sample of the rows, and fit it to all rows, or to as many as there is time for.
 
         Args:
-            features: Features [rows, columns].
-            target: Class numbers, or values if ``classes`` is 0 [rows].
-            weight: Weight of each row [rows]; rows of weight 0 are dropped. None: all count the same.
-            classes: Number of classes; 0 for a regression.
+            features: Features of the training rows [rows, columns].
+            task: The training rows, of which those of weight 0 are dropped, and the seed of the sample.
             scaled: Number of columns, the first ones, that are standardized.
             kinds: Kinds of kernels to try.
             widths: Widths to try, in units of 1 / median squared distance; empty: the default ones.
             penalties: Penalties to try; empty: the default ones.
-            seed: Seed of the sample.
             deadline: time.monotonic() at which the fit should end.
 
         Raises:
             numpy.linalg.LinAlgError: The penalty is too small for the matrix to have an inverse.
         """
-        counts = np.ones(len(target)) if weight is None else weight.astype(np.float64)
+        classes, weight = task.classes, task.loss_weight(task.train)
+        counts = np.ones(len(features)) if weight is None else weight.astype(np.float64)
         weighted = counts > 0
         values, counts = features[weighted].astype(np.float64), counts[weighted] / counts[weighted].mean()
-        target = target[weighted]
+        target = task.train.target[weighted]
         center, scale = _center_and_scale(values, scaled)
         targets = np.eye(classes)[target] * 2 - 1 if classes else target.astype(np.float64)[:, None]
         offset = np.average(targets, axis=0, weights=counts)
         system = _GramSystem(rows=(values - center) * scale, targets=targets - offset, root=np.sqrt(counts))
-        order = np.random.default_rng(seed).permutation(len(values))
+        order = np.random.default_rng(task.seed).permutation(len(values))
         selection_system = system.take(np.sort(order[:_MAX_SELECTION_ROWS]))
         kernel = selection_system.best(kinds, widths or _WIDTHS, penalties or _PENALTIES, deadline)
         fitted = np.sort(order[: _affordable_rows(selection_system, kernel, len(order), deadline)])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from pipeline.training.algorithm import RunContext, TrainingTask
 
 __all__ = ["fit_iteratively", "fit_on_rows_in_time"]
 
@@ -18,18 +18,8 @@ _PROBE_SHARE = 16  # a fit on one in as many rows is timed, to estimate that of 
 _TIME_MARGIN = 3.0  # a fit whose estimated time fits this often into the time left is not split
 _CHUNK_SECONDS = 1.0  # of a chunk of iterations, after which the clock is read
 
-Clock = Callable[[], float]
 
-
-def fit_iteratively(  # noqa: PLR0913 - what it fits, and until when
-    model: Any,
-    features: Any,
-    target: npt.NDArray[Any],
-    weight: npt.NDArray[np.float32] | None,
-    deadline: float,
-    *,
-    clock: Clock = time.monotonic,
-) -> tuple[str, ...]:
+def fit_iteratively(model: Any, features: Any, task: TrainingTask, context: RunContext) -> tuple[str, ...]:
     """Fit an iterative estimator of scikit-learn until it converges, or until the deadline.
 
     If there is ample time, this is one call of ``fit``. Else the iterations run in chunks, each of which starts from
@@ -37,16 +27,16 @@ def fit_iteratively(  # noqa: PLR0913 - what it fits, and until when
 
     Args:
         model: An estimator with ``max_iter`` and ``warm_start``.
-        features: Features [rows, columns], dense or sparse.
-        target: Class numbers or values [rows].
-        weight: Weight of each row [rows]; None: all count the same.
-        deadline: Time of ``clock`` at which the fit should end.
-        clock: Returns seconds that never decrease.
+        features: Features of the training rows [rows, columns], dense or sparse.
+        task: The training rows.
+        context: Its deadline is when the fit should end.
 
     Returns:
         A note if time ran out.
     """
-    planned, classes = model.max_iter, len(np.unique(target)) if target.dtype.kind in "iu" else 1
+    target, weight = task.train.target, task.loss_weight(task.train)
+    planned, classes = model.max_iter, len(np.unique(target)) if task.classes else 1
+    clock, deadline = context.clock, context.deadline
 
     def fit(iterations: int, *, warm_start: bool) -> int:
         model.set_params(max_iter=iterations, warm_start=warm_start).fit(features, target, sample_weight=weight)
@@ -75,33 +65,22 @@ def fit_iteratively(  # noqa: PLR0913 - what it fits, and until when
     return () if completed >= planned else (f"training time ran out after {completed} of {planned} iterations",)
 
 
-def fit_on_rows_in_time(  # noqa: PLR0913 - what it fits, and until when
-    model: Any,
-    features: Any,
-    target: npt.NDArray[Any],
-    weight: npt.NDArray[np.float32] | None,
-    deadline: float,
-    *,
-    seed: int,
-    clock: Clock = time.monotonic,
-) -> tuple[str, ...]:
+def fit_on_rows_in_time(model: Any, features: Any, task: TrainingTask, context: RunContext) -> tuple[str, ...]:
     """Fit an estimator that cannot be interrupted: on all rows, or on as many as there is time for.
 
     The time is extrapolated linearly from a fit on a sixteenth of the rows.
 
     Args:
         model: An estimator of scikit-learn.
-        features: Features [rows, columns], dense or sparse.
-        target: Class numbers or values [rows].
-        weight: Weight of each row [rows]; None: all count the same.
-        deadline: Time of ``clock`` at which the fit should end.
-        seed: Seed of the sample.
-        clock: Returns seconds that never decrease.
+        features: Features of the training rows [rows, columns], dense or sparse.
+        task: The training rows, and the seed of the sample.
+        context: Its deadline is when the fit should end.
 
     Returns:
         A note if the estimator was fitted on a sample.
     """
-    rows = len(target)
+    target, weight = task.train.target, task.loss_weight(task.train)
+    rows, clock, deadline = len(target), context.clock, context.deadline
 
     def fit(chosen: npt.NDArray[np.int64] | slice) -> float:
         started = clock()
@@ -112,7 +91,7 @@ def fit_on_rows_in_time(  # noqa: PLR0913 - what it fits, and until when
         if deadline == np.inf or _cells(features) < _MANY_CELLS:
             fit(slice(None))
             return ()
-        order = np.random.default_rng(seed).permutation(rows)
+        order = np.random.default_rng(task.seed).permutation(rows)
         count = max(1, rows // _PROBE_SHARE)
         seconds = fit(np.sort(order[:count]))
         affordable = int(count * (deadline - clock()) / seconds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -229,10 +229,8 @@ def forest_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
     Returns:
         The preprocessing, and the features of the training rows, cross-fitted [rows, features].
     """
-    preprocessing, own_codes = _with_target_codes(
-        task, fill=_medians(task.train.num), missing_indicators=_columns_with_missing(task.train.num)
-    )
-    return preprocessing, _training_matrix(preprocessing, task, own_codes)
+    num = task.train.num
+    return _with_target_codes(task, fill=_medians(num), missing_indicators=_columns_with_missing(num))
 
 
 def boosting_features(task: TrainingTask, pairs: Sequence[tuple[int, int]] = ()) -> tuple[Preprocessing, Matrix]:
@@ -250,13 +248,13 @@ def boosting_features(task: TrainingTask, pairs: Sequence[tuple[int, int]] = ())
     """
     fill = _medians(task.train.num)
     fill[_columns_with_missing(task.train.num)] = np.nan
-    preprocessing, own_codes = _with_target_codes(task, fill=fill, missing_indicators=np.empty(0, np.int64))
-    preprocessing = replace(
-        preprocessing,
+    return _with_target_codes(
+        task,
+        fill=fill,
+        missing_indicators=np.empty(0, np.int64),
         one_hot=_frequent_categories(task),
         rotated_pairs=RotatedPairs.of(pairs, task.train.num) if pairs else None,
     )
-    return preprocessing, _training_matrix(preprocessing, task, own_codes)
 
 
 def one_hot_features_of_frequent(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
@@ -279,25 +277,22 @@ def one_hot_features_of_frequent(task: TrainingTask) -> tuple[Preprocessing, Mat
     return preprocessing, preprocessing.apply(task.train)
 
 
-def _with_target_codes(
-    task: TrainingTask, *, fill: Matrix, missing_indicators: npt.NDArray[np.int64]
-) -> tuple[Preprocessing, Matrix]:
-    """Return preprocessing with target codes, and the cross-fitted codes of the training rows.
+def _with_target_codes(task: TrainingTask, *, fill: Matrix, **fields: Any) -> tuple[Preprocessing, Matrix]:
+    """Return preprocessing with target codes, and the training rows' features with cross-fitted codes.
 
     Cross-fitting keeps the code of a rare category from revealing the targets of its rows.
+
+    Args:
+        task: The training rows.
+        fill: Replaces missing numbers.
+        fields: Further fields of the preprocessing.
     """
     codes, own_codes = _target_codes(task)
-    return Preprocessing(
-        fill=fill,
-        center=np.zeros_like(fill),
-        missing_indicators=missing_indicators,
-        id_encodings=codes,
-        cardinalities=task.cardinalities,
-    ), own_codes
-
-
-def _training_matrix(preprocessing: Preprocessing, task: TrainingTask, own_codes: Matrix) -> Matrix:
-    return np.concatenate([preprocessing.apply(task.train)[:, : preprocessing.encoding_offset], own_codes], axis=1)
+    preprocessing = Preprocessing(
+        fill=fill, center=np.zeros_like(fill), id_encodings=codes, cardinalities=task.cardinalities, **fields
+    )
+    uncoded = preprocessing.apply(task.train)[:, : preprocessing.encoding_offset]
+    return preprocessing, np.concatenate([uncoded, own_codes], axis=1)
 
 
 def _frequent_categories(task: TrainingTask, min_rows: int = _MIN_CATEGORY_ROWS) -> npt.NDArray[np.int64]:

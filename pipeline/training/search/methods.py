@@ -5,18 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.algorithms.hyperparameter import Range, Setting, Settings, Space
 from pipeline.contracts.records.outcome import Trial
 from pipeline.contracts.records.plan import Trials
+from pipeline.contracts.spec.metrics import greater_is_better
+from pipeline.training.algorithm import TrainingTask
 from pipeline.training.search.space import contains, grid, sample_settings
 from pipeline.training.search.trial_runner import TrialRunner
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["METHODS", "SearchRequest", "count_trials", "quality"]
+__all__ = ["METHODS", "SearchRequest"]
 
 _ETA = 3  # of successive halving: a third of the settings is promoted, to three times the rows
 _MIN_RUNG_ROWS = 200
@@ -29,16 +32,12 @@ class SearchRequest:
     Args:
         trials: Space, method and number of trials.
         base: Values of all settings, from which trials deviate.
-        seed: Seed of the random settings.
-        rows: Training rows of a trial on all rows.
-        greater: Whether a greater score is better.
+        task: Metric, seed of the random settings, and the training rows of a trial on all rows.
     """
 
     trials: Trials
     base: Settings
-    seed: int
-    rows: int
-    greater: bool
+    task: TrainingTask
 
     @property
     def first(self) -> list[Settings]:
@@ -53,7 +52,7 @@ class SearchRequest:
             return list(grid(self.trials.space))
         sampled = (
             settings
-            for settings in sample_settings(self.trials.space, self.trials.trials, self.seed)
+            for settings in sample_settings(self.trials.space, self.trials.trials, self.task.seed)
             if settings not in self.first
         )
         return [*self.first, *sampled][: self.trials.trials]
@@ -67,24 +66,22 @@ class SearchRequest:
         count = len(self.settings)
         steps = int(math.log(max(1, count), _ETA) + 1e-9)
         fractions = [float(_ETA) ** -step for step in range(steps, 0, -1)]
-        fractions = [*(fraction for fraction in fractions if fraction * self.rows >= _MIN_RUNG_ROWS), 1.0]
+        fractions = [*(fraction for fraction in fractions if fraction * len(self.task.train) >= _MIN_RUNG_ROWS), 1.0]
         return [(fraction, max(1, count // _ETA**rung)) for rung, fraction in enumerate(fractions)]
 
+    @property
+    def planned(self) -> int:
+        """Return the number of trials."""
+        if self.trials.method == "bayesian":
+            return self.trials.trials
+        if self.trials.method == "halving":
+            return sum(count for _, count in self.rungs)
+        return len(self.settings)
 
-def count_trials(request: SearchRequest) -> int:
-    """Return the number of trials of a search."""
-    if request.trials.method == "bayesian":
-        return request.trials.trials
-    if request.trials.method == "halving":
-        return sum(count for _, count in request.rungs)
-    return len(request.settings)
-
-
-def quality(trial: Trial, *, greater: bool) -> float:
-    """Return the quality of a trial, where higher is better."""
-    if trial.quality is None or trial.status == "failed":
-        return -math.inf
-    return trial.quality if greater else -trial.quality
+    def best_first(self, trials: Iterable[Trial]) -> list[Trial]:
+        """Return the trials that were scored, the best first, equal ones in their order."""
+        scored = (trial for trial in trials if trial.status == "kept" and trial.quality is not None)
+        return sorted(scored, key=attrgetter("quality"), reverse=greater_is_better(self.task.metric))
 
 
 def _sequential(request: SearchRequest, runner: TrialRunner) -> Iterator[Trial]:
@@ -104,11 +101,7 @@ def _halving(request: SearchRequest, runner: TrialRunner) -> Iterator[Trial]:
         for settings in alive[:count]:
             trials.append(runner(settings, row_fraction=row_fraction, rung=rung))
             yield trials[-1]
-        scored = [trial for trial in trials if trial.status == "kept"]
-        alive = [
-            trial.settings
-            for trial in sorted(scored, key=lambda trial: quality(trial, greater=request.greater), reverse=True)
-        ]
+        alive = [trial.settings for trial in request.best_first(trials)]
 
 
 def _bayesian(request: SearchRequest, runner: TrialRunner) -> Iterator[Trial]:
@@ -121,8 +114,10 @@ def _bayesian(request: SearchRequest, runner: TrialRunner) -> Iterator[Trial]:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     space, count = request.trials.space, request.trials.trials
-    sampler = optuna.samplers.TPESampler(seed=request.seed, n_startup_trials=max(3, min(10, count // 2)))
-    study = optuna.create_study(direction="maximize" if request.greater else "minimize", sampler=sampler)
+    sampler = optuna.samplers.TPESampler(seed=request.task.seed, n_startup_trials=max(3, min(10, count // 2)))
+    study = optuna.create_study(
+        direction="maximize" if greater_is_better(request.task.metric) else "minimize", sampler=sampler
+    )
     distributions = {name: _distribution(among) for name, among in space.items()}
     for settings in request.first:
         study.enqueue_trial({name: _encode(space[name], value) for name, value in settings.items()})

@@ -12,9 +12,8 @@ from pipeline.contracts.algorithms.hyperparameter import Settings
 from pipeline.contracts.errors import CandidateFailedError
 from pipeline.contracts.records.outcome import Trial
 from pipeline.contracts.records.plan import Trials
-from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.training.algorithm import Algorithm, Checkpoints, RunContext, TrainingTask
-from pipeline.training.search.methods import METHODS, SearchRequest, count_trials, quality
+from pipeline.training.search.methods import METHODS, SearchRequest
 from pipeline.training.search.trial_data import make_folds
 from pipeline.training.search.trial_runner import Score, SearchTimeoutError, TrialCache, TrialRunner
 
@@ -59,21 +58,18 @@ def search(  # noqa: PLR0913, PLR0917 - algorithm, space, task and score
     """
     algorithm.check_names(trials.space)
     base = algorithm.configure(fixed).model_dump()
-    greater = greater_is_better(task.metric)
     folds, note = make_folds(task, trials.cv)
-    request = SearchRequest(trials=trials, base=base, seed=task.seed, rows=len(folds[0].train), greater=greater)
+    request = SearchRequest(trials=trials, base=base, task=folds[0])
     runner = TrialRunner(
         algorithm=algorithm,
         base=base | trials.cheaper,
         folds=folds,
         context=context,
         score=score,
-        greater=greater,
         cache=TrialCache(context.checkpoints),
-        prunes=trials.method in ("random", "bayesian"),
+        trials=trials,
         deadline=_search_deadline(context, trials),
-        searched=frozenset(trials.space),
-        planned=count_trials(request),
+        planned=request.planned,
     )
     trials_run, timeout_note = list[Trial](), ""
     try:
@@ -83,7 +79,8 @@ def search(  # noqa: PLR0913, PLR0917 - algorithm, space, task and score
         timeout_note = (
             f"search time ran out after {len(trials_run)} of {runner.planned} trials; the best of them was used"
         )
-    best = _best(trials_run, greater=greater)
+    last_rung = max((trial.rung for trial in trials_run if trial.status == "kept"), default=0)
+    best = next(iter(request.best_first(trial for trial in trials_run if trial.rung == last_rung)), None)
     if best is None and trials_run:
         raise CandidateFailedError(f"every trial failed, the first because: {trials_run[0].reason}")
     if best is None:
@@ -99,15 +96,6 @@ def search(  # noqa: PLR0913, PLR0917 - algorithm, space, task and score
 def _search_deadline(context: RunContext, trials: Trials) -> float:
     now = time.monotonic()
     return now + trials.share * (context.deadline - now)
-
-
-def _best(trials: Sequence[Trial], *, greater: bool) -> Trial | None:
-    """Return the best trial of the last rung, the first of equal ones; None if none was scored."""
-    scored = [trial for trial in trials if trial.status == "kept"]
-    if not scored:
-        return None
-    furthest = max(trial.rung for trial in scored)
-    return max((trial for trial in scored if trial.rung == furthest), key=lambda trial: quality(trial, greater=greater))
 
 
 def _finalize(trials: Sequence[Trial], best: Trial | None) -> Iterator[Trial]:

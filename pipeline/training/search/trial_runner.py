@@ -14,6 +14,8 @@ from pipeline.contracts.algorithms.hyperparameter import Settings
 from pipeline.contracts.algorithms.network_config import NetworkConfig
 from pipeline.contracts.errors import ModeldropError
 from pipeline.contracts.records.outcome import Trial
+from pipeline.contracts.records.plan import Trials
+from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.training.algorithm import (
     Algorithm,
     Checkpoints,
@@ -91,11 +93,9 @@ class TrialRunner:
         folds: Tasks that each trial is trained and scored on.
         context: Context of the candidate.
         score: Measures the plan's metric.
-        greater: Whether a greater score is better.
         cache: Scores of this and earlier attempts.
-        prunes: Whether hopeless trials are stopped after some folds or epochs.
+        trials: Space and method; random and Bayesian searches stop hopeless trials after some folds or epochs.
         deadline: time.monotonic() at which the search must end.
-        searched: Names of the searched settings.
         planned: Number of trials of the search.
         begun: Number of trials so far.
     """
@@ -105,11 +105,9 @@ class TrialRunner:
     folds: tuple[TrainingTask, ...]
     context: RunContext
     score: Score
-    greater: bool
     cache: TrialCache
-    prunes: bool
+    trials: Trials
     deadline: float
-    searched: frozenset[str]
     planned: int
     begun: int = 0
     _longest: float = 0.0  # seconds of one training on all rows
@@ -161,7 +159,7 @@ class TrialRunner:
         It does nothing for a search that prunes, and caches no score if half of the time passes first.
         """
         train_stacked = self.algorithm.train_stacked
-        if train_stacked is None or self.prunes:
+        if train_stacked is None or self._prunes:
             return
         configs = [self.algorithm.configure({**self.base, **trial_settings}) for trial_settings in settings]
         for number, task in enumerate(self.folds):
@@ -180,8 +178,12 @@ class TrialRunner:
                 seconds = (time.monotonic() - started) / len(missing)
                 self.cache.note(cache_key(settings[index], number, 1.0), self.score(fitted, task.validation), seconds)
 
+    @property
+    def _prunes(self) -> bool:
+        return self.trials.method in ("random", "bayesian")
+
     def _beats(self, score: float, best: float) -> bool:
-        return score > best if self.greater else score < best
+        return score > best if greater_is_better(self.folds[0].metric) else score < best
 
     def _scored(self, settings: Settings, number: int, row_fraction: float) -> float:
         key = cache_key(settings, number, row_fraction)
@@ -235,7 +237,7 @@ class TrialRunner:
         """
         scored_folds, best = len(scores), self._best
         if (
-            not self.prunes
+            not self._prunes
             or not best
             or scored_folds == len(self.folds)
             or scored_folds < max(2, len(self.folds) // 2)
@@ -253,7 +255,7 @@ class TrialRunner:
             Golovin et al. 2017, Google Vizier (median stopping rule).
         """
         min_epoch = _MIN_EPOCH_FRACTION * (config.epochs if isinstance(config, NetworkConfig) else 0)
-        compared = self.prunes and not self.searched & _INCOMPARABLE_LOSS_SETTINGS
+        compared = self._prunes and not self.trials.space.keys() & _INCOMPARABLE_LOSS_SETTINGS
 
         def watch(point: Mapping[str, float]) -> None:
             if not compared or "epoch" not in point or "validation_loss" not in point:

@@ -102,7 +102,9 @@ def test_a_logistic_regression_has_the_iterations_that_there_was_time_for(
 ) -> None:
     slow = SlowLogistic(max_iter)
     features, target = np.zeros((60_000, 100), np.float32), np.arange(60_000) % 20
-    notes = fit_iteratively(slow, features, target, None, deadline, clock=lambda: slow.now)
+    rows = Rows(num=features, cat=np.empty((60_000, 0), np.int64), target=target)
+    context = RunContext(deadline=deadline, clock=lambda: slow.now)
+    notes = fit_iteratively(slow, features, task(classes=20, train=rows), context)
     assert iterations[0] <= slow.total <= iterations[1]
     note = f"training time ran out after {slow.total} of {max_iter} iterations"
     assert notes == ((note,) if is_late else ())
@@ -129,7 +131,9 @@ def test_a_ridge_regression_is_fitted_on_the_rows_that_there_is_time_for(deadlin
     slow = SlowRidge()
     features, target = np.zeros((80_000, 30), np.float32), np.zeros(80_000)
     weight = np.ones(80_000, np.float32)
-    notes = fit_on_rows_in_time(slow, features, target, weight, deadline, seed=0, clock=lambda: slow.now)
+    rows = Rows(num=features, cat=np.empty((80_000, 0), np.int64), target=target, weight=weight)
+    context = RunContext(deadline=deadline, clock=lambda: slow.now)
+    notes = fit_on_rows_in_time(slow, features, task(classes=0, train=rows), context)
     assert slow.fits == pytest.approx(fits)
     note = f"training time ran out: it was fitted on a random sample of {fits[-1]:,} of 80,000 rows"
     assert notes == (() if fits[-1] == 80_000 else (note,))

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from pipeline.contracts.errors import CandidateFailedError
-from pipeline.training.algorithm import RunContext
+from pipeline.training.algorithm import Rows, RunContext
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.estimators.kernel_machine import KernelMachine
 from tests.fakes.networks import points, task
 
 ALGORITHM = ALGORITHMS["kernel_ridge"]
-FIXED = {"kinds": ("gaussian",), "widths": (1.0,), "penalties": (0.1,), "seed": 0}
+FIXED = {"kinds": ("gaussian",), "widths": (1.0,), "penalties": (0.1,)}
 
 
 def _rows(count: int = 40, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -26,10 +26,11 @@ def _rows(count: int = 40, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _machine(
-    features: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None, **changed: Any
+    features: np.ndarray, target: np.ndarray, weight: np.ndarray | None = None, classes: int = 0, **changed: Any
 ) -> KernelMachine:
-    changes: dict[str, Any] = {"classes": 0, "scaled": 0, **FIXED, **changed}
-    return KernelMachine.of(features, target, weight, **changes)
+    rows = Rows(num=features, cat=np.empty((len(features), 0), np.int64), target=target, weight=weight)
+    learned = task(classes=classes, train=rows, seed=0)
+    return KernelMachine.of(features, learned, **{"scaled": 0, **FIXED, **changed})
 
 
 def test_it_solves_the_ridge_that_it_is_named_for() -> None:
