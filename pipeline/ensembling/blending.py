@@ -1,6 +1,7 @@
 """A weighted blend of the best candidates: greedy ensemble selection (Caruana et al. 2004) on the validation rows.
 
-Of up to 20,000 rows, on out-of-fold predictions, it is bagged as they propose: the mean of the weights of ten halves.
+On out-of-fold predictions for up to 20,000 rows it is bagged, as they propose: the weights are the mean of those of ten
+random halves of the rows.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _FOLDS = 5
 _RESAMPLES = 10
 _MIN_WITH_LOGARITHM = -1 + 1e-9  # of one plus it
 _ABSOLUTE_METRICS = frozenset({"mae", "median_absolute_error", "d2_absolute_error", "pinball"})
-_MAX_BAGGED_ROWS = 20_000  # of more, halves of them hardly differ, and ten selections cost minutes
+_MAX_BAGGED_ROWS = 20_000  # with more, random halves hardly differ, and ten selections take minutes
 _MIN_PROBABILITY = 1e-7  # avoids log(0)
 
 

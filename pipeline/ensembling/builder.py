@@ -44,9 +44,9 @@ BLEND, STUDENT = "blend", "student"
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_MAX_STUDENT_CLASSES = 10  # a model each
+_MAX_STUDENT_CLASSES = 10  # each has a model of its own
 _MIN_POSITIVES = 5  # validation rows that a student's threshold is tuned on
-_MIN_ASSUMED_LOSS = 2 * TIE  # of the blend's quality, at least, by a student: what few rows say of it is no tie
+_MIN_ASSUMED_LOSS = 2 * TIE  # share of the blend's quality: few rows cannot show that a student loses less
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,16 @@ class EnsembleBuilder:
     distillation: Distillation = field(default_factory=Distillation)
 
     def make(self, members: Sequence[Member]) -> tuple[list[TrainedCandidate], list[NotMade]]:
-        """Make the blend and the student, if they are worth it; the files of each are in ``workdir``/its name."""
+        """Make the blend and the student, if the blend is better than the best member.
+
+        The files of each are in the folder of ``workdir`` that has its name.
+
+        Args:
+            members: The candidates to blend.
+
+        Returns:
+            The records of blend and student, and why one of them was not made.
+        """
         started = time.perf_counter()
         members = [member for member in members if not (member.trained.quantiles or member.trained.classes)]
         if len(members) < 2:
@@ -103,7 +112,7 @@ class EnsembleBuilder:
     def _collect_evidence(self, members: Sequence[Member]) -> Evidence:
         """Return the rows of all folds where every member is a bag; else the validation rows."""
         y_true = self._all_truth
-        # Machines of less memory learn from a sample of the rows: their predictions are for others than these.
+        # A machine with less memory trains on a sample of the rows, and has no predictions for the others.
         predictions = {
             member.name: member.out_of_fold
             for member in members

@@ -1,4 +1,4 @@
-"""A student: a small model that learns what a larger one answers (Hinton, Vinyals and Dean 2015).
+"""Train a student: a small model that learns the predictions of a larger one (Hinton, Vinyals and Dean 2015).
 
 It learns from the training rows and from new ones (ensembling.new_rows).
 """
@@ -29,18 +29,23 @@ __all__ = ["Student", "distill", "load_teacher"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_MIN_PROBABILITY = 1e-4  # its logit is -9.2: a student need not learn how sure the teacher is beyond that
+_MIN_PROBABILITY = 1e-4  # its logit is -9.2: a student need not learn a higher confidence of its teacher
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Student:
-    """``predict``: probabilities [rows, classes], or values [rows] on the target's own scale. ``body``: the same."""
+    """A distilled model.
+
+    Args:
+        predict: Predicts probabilities [rows, classes], or values [rows] in the target's own units.
+        body: Exports these predictions as a graph over encoded columns.
+    """
 
     predict: Callable[[Rows], Floats]
     body: Callable[[], onnx.ModelProto]
 
 
-def distill(  # noqa: PLR0913, PLR0917 - who learns what of whom
+def distill(  # noqa: PLR0913, PLR0917 - algorithm, task and teacher
     algorithm: Algorithm[ConfigT],
     config: ConfigT,
     task: TrainingTask,
@@ -50,16 +55,16 @@ def distill(  # noqa: PLR0913, PLR0917 - who learns what of whom
     *,
     settings: Distillation | None = None,
 ) -> Student:
-    """Train a student, as a regression of its teacher's logits: of two classes or a value one model, else one a class.
+    """Train a student by regression of its teacher's logits: one model for a value or two classes, else one per class.
 
     Args:
-        algorithm: Trains it.
+        algorithm: Trains the student.
         config: Hyper-parameters of the algorithm.
         task: What the teacher was trained for.
         context: Where the student trains.
-        teacher: Its predictions, as Student has them.
-        out_of_fold: Its predictions for the training rows, then the validation rows, by models that have not learned
-            from them; NaN for a row that has none. None: what ``teacher`` predicts for them.
+        teacher: Returns the teacher's predictions, as ``Student.predict`` does.
+        out_of_fold: The teacher's predictions for the training rows, then the validation rows, by models that have not
+            learned from them; NaN where there are none. None: those of ``teacher``.
         settings: Settings of the rows that it learns from; None: the defaults.
     """
     augmented, source_rows = add_new_rows(task.train, settings or Distillation(), seed=task.seed)
@@ -116,10 +121,10 @@ def distill(  # noqa: PLR0913, PLR0917 - who learns what of whom
 
 
 def load_teacher(body: onnx.ModelProto, *, classes: int, threads: int) -> Callable[[Rows], Floats]:
-    """Return what predicts by an ONNX body that reads numbers and categories.
+    """Return a function that predicts with an ONNX body, which reads numbers and categories.
 
     Args:
-        body: Answers with probabilities [rows, classes], or values [rows, 1].
+        body: Predicts probabilities [rows, classes], or values [rows, 1].
         classes: Number of classes; 0 for regression.
         threads: Threads of its session.
     """

@@ -47,9 +47,14 @@ class Member:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Evidence:
-    """Predictions for rows that no model has learned from, of every member; ``rows`` masks those that have them all.
+    """Predictions of every member for rows that its model has not learned from.
 
-    ``weight``: what each row counts. ``folds``: of the bags; 0: the rows are the validation rows.
+    Args:
+        predictions: Predictions by member [rows, ...]; NaN for a row that none of its models held out.
+        truth: Labels or values [rows].
+        weight: Weight of each row [rows]; None: all count the same.
+        rows: Whether all members have a prediction [rows].
+        folds: Smallest number of folds of the members' bags; 0: the rows are the validation rows.
     """
 
     predictions: dict[str, Floats]

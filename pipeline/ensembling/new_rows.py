@@ -1,7 +1,8 @@
-"""Rows that a student learns from beside the training rows: the teacher answers them too.
+"""New rows for a student to learn from, besides the training rows; the teacher predicts them.
 
-On rows that it has learned by heart a teacher has little to tell. New ones are made of several rows each: columns come
-from another row (Bucila, Caruana and Niculescu-Mizil 2006), or lie between two rows (mixup, Zhang et al. 2018).
+A teacher's predictions for its own training rows say little more than their labels do. Each new row combines two rows:
+some columns come from the other row (Bucila, Caruana and Niculescu-Mizil 2006), or all lie between both rows (mixup,
+Zhang et al. 2018).
 """
 
 from __future__ import annotations
@@ -16,20 +17,20 @@ from pipeline.training.algorithm import Rows
 
 __all__ = ["add_new_rows"]
 
-_SWAP_PROBABILITY = 0.3  # of a new row's columns, that another row gives
+_SWAP_PROBABILITY = 0.3  # that a column of a new row comes from the other row
 _MAX_ROWS = 150_000  # that a student learns from
 
 
 def add_new_rows(rows: Rows, settings: Distillation, *, seed: int) -> tuple[Rows, npt.NDArray[np.int64]]:
-    """Return the rows, or as many of them as may be, and the new ones behind them; targets and weights are their own.
+    """Return rows followed by new ones, which have the targets and weights of the rows that they are made from.
 
     Args:
-        rows: Those that the teacher has learned from; of their inputs numbers and categories alone are changed.
-        settings: How many new rows, and how they are made.
+        rows: Rows that the teacher has learned from; only their numbers and categories are changed.
+        settings: Number of new rows per row, and how they are made.
         seed: Seed of all random numbers.
 
     Returns:
-        The rows, and the places in ``rows`` of those that are no new ones.
+        At most 150,000 rows, and the indices in ``rows`` of those that are not new.
     """
     random = np.random.default_rng(seed)
     first = random.permutation(len(rows))[: _MAX_ROWS // (1 + settings.copies)]
@@ -54,7 +55,7 @@ def _swap(rows: Rows, partners: Rows, random: np.random.Generator) -> Rows:
 def _mix(rows: Rows, partners: Rows, alpha: float, random: np.random.Generator) -> Rows:
     """Return rows between two: a number is their weighted mean, a category that of one of them, drawn by the weight.
 
-    A number that one of the two lacks is the first row's.
+    Where one of the two has no number, the first row's is used.
     """
     mixing_weights = random.beta(alpha, alpha, (len(rows), 1))
     num = mixing_weights * rows.num + (1 - mixing_weights) * partners.num

@@ -1,6 +1,6 @@
 """The algorithms that learn what a blend predicts, and how.
 
-A student is to be small: of boosting a few trees, of a network one narrow layer after another.
+Students are small: a boosting model of few trees, or a network of narrow layers.
 """
 
 from __future__ import annotations

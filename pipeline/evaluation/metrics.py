@@ -21,8 +21,8 @@ Floats = npt.NDArray[np.float64]
 _Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
 
 _CELLS = 4_000_000  # of a block of draws: 32 MB
-_WORK = 16_000_000  # rows x draws that an interval may cost: about a second
-_FREE_CLASSES = 10  # that AUC ranks within the work of a draw; of more it takes as many times longer
+_WORK = 16_000_000  # rows x draws of an interval: about a second
+_FREE_CLASSES = 10  # classes that AUC ranks within the work of a draw; with more it takes proportionally longer
 _MIN_DRAWS, _MAX_DRAWS = 200, 1000
 _NORMAL = 1.959964  # standard deviations of a normal distribution that hold 95 %
 
@@ -45,11 +45,11 @@ def measure(
     Args:
         signature: Its classes are in the order of the probabilities; ``positive`` names the one of two that F1 and
             average precision are of.
-        truth: As scoring.truth gives it: labels, each one of the signature's classes, or values; of clustering, which
-            has none, where the rows lie.
+        truth: As scoring.truth returns it: labels, each one of the signature's classes, or values; for clustering, the
+            rows as points.
         predictions: Predictions for the same rows.
         weight: Weight of each row [rows]; None: all count the same.
-        only: The one that is wanted.
+        only: The only metric that is computed; None: all.
 
     Returns:
         Metric -> value; ``f1`` of two classes alone, ``quadratic_kappa`` where the labels are numbers, ``rmsle`` where
@@ -69,10 +69,10 @@ def interval(  # noqa: PLR0913 - what is measured, and how
     only: str | None = None,
     seed: int = 0,
 ) -> dict[str, tuple[float, float]]:
-    """Estimate each metric's 95 % interval: percentiles over rows that are drawn anew (200 to 1,000 times).
+    """Estimate the 95 % interval of each metric by the percentile bootstrap, with 200 to 1,000 samples.
 
-    Accuracy's is Wilson's (1927): rows that are all right, drawn anew, are all right, however few they are. Of weighted
-    rows it is of as many as they are worth (Kish 1965).
+    That of the accuracy is Wilson's (1927), since a bootstrap sample of rows that are all right is all right too,
+    however few they are; for weighted rows it has the effective number of rows (Kish 1965).
 
     Args:
         signature, truth, predictions, weight, only: As for ``measure``.
@@ -105,12 +105,13 @@ def gain_interval(  # noqa: PLR0913 - what is compared, and how
 ) -> tuple[float, float]:
     """Estimate the 95 % interval of how much better one model's predictions are than another's on the same rows.
 
-    Paired: each draw of rows measures both, so that what makes rows easy or hard for both cancels out.
+    The bootstrap is paired: each sample of rows measures both models, so that rows that are easy or hard for both
+    cancel out.
 
     Args:
         signature, truth, weight: As for ``measure``.
-        new: Predictions of the one.
-        old: Predictions of the other, with the signature's classes.
+        new: Predictions of the first model.
+        old: Predictions of the second model, with the signature's classes.
         metric: Name of the metric.
         sign: 1 if greater is better, else -1.
         seed: Seed of the bootstrap.

@@ -53,7 +53,8 @@ def feeds(frame: pl.DataFrame, signature: Signature) -> Feeds:
 def truth(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[Any]:
     """Return the target as metrics.measure takes it: labels [rows] (str), or values float64 [rows].
 
-    Of clustering, which has none: clusters.places; of several targets several_targets.several_truths.
+    For clustering, which has no target: the rows as points (clusters.embed). For several targets: see
+    several_targets.several_truths.
     """
     if signature.task == "clustering":
         return embed(frame, signature)

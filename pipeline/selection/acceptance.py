@@ -1,4 +1,4 @@
-"""A person's decision, which goes before the rule and the limits."""
+"""Apply a person's decision, which overrides the rule and the limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["accept"]
 
 
 def accept(selection: Selection, acceptance: Acceptance) -> Selection:
-    """Return the selection with the accepted variant as its winner, which misses no limit that counts.
+    """Return the selection with the accepted variant as its winner; limits that it misses no longer count.
 
     Args:
         selection: Selection whose variants include the accepted one, which is ok.

@@ -1,4 +1,4 @@
-"""What became of everything that was thought of: trained, dropped, failed, skipped, and why."""
+"""Report on each candidate of a plan: whether it was trained, dropped, failed or skipped, and why."""
 
 from __future__ import annotations
 
@@ -47,6 +47,6 @@ def _failed_report(candidate: Candidate, outcome: CandidateOutcome | None) -> Ca
     named = {"candidate": candidate.name, "algorithm": candidate.algorithm, "settings": candidate.settings}
     if outcome is None:
         return CandidateReport(**named, status="failed", reason="its job ended before it finished")
-    why = outcome.reason or (outcome.error.message if outcome.error else "")
+    reason = outcome.reason or (outcome.error.message if outcome.error else "")
     status = "dropped" if outcome.status == "dropped" else "failed"
-    return CandidateReport(**named, status=status, reason=why, seconds=outcome.seconds)
+    return CandidateReport(**named, status=status, reason=reason, seconds=outcome.seconds)

@@ -13,26 +13,26 @@ __all__ = ["dominates", "front", "latency_of", "quality_of", "score_of", "size_o
 
 
 def quality_of(variant: Variant, metric: str) -> float:
-    """Return its metric; where that is missing or no number, the worst value: such a variant is compared and loses."""
+    """Return a variant's metric; the worst value if it is missing or NaN, so that the variant loses each comparison."""
     value = variant.quality.get(metric, math.nan)
     worst = -math.inf if greater_is_better(metric) else math.inf
     return worst if math.isnan(value) else value
 
 
 def score_of(variant: Variant, metric: str) -> float:
-    """Return its metric so that greater is better."""
+    """Return a variant's metric, negated if lower is better."""
     quality = quality_of(variant, metric)
     return quality if greater_is_better(metric) else -quality
 
 
 def size_of(variant: Variant) -> int:
-    """Return the bytes of its stored file."""
+    """Return the bytes of a variant's stored file."""
     assert variant.artifact is not None, "a variant that is ok was made"
     return variant.artifact.bytes
 
 
 def latency_of(variant: Variant) -> float:
-    """Return the microseconds of one row, the median."""
+    """Return the median latency of one row, in microseconds."""
     assert variant.latency_us is not None, "a variant that is ok was measured"
     return variant.latency_us
 

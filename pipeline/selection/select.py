@@ -37,8 +37,8 @@ def select(
         variants: The measured variants.
         metric: Metric that the plan compares candidates by.
         spec: JobSpec with the limits and the preference.
-        tried: What became of each candidate, for the record.
-        notes: What the limits made of the plan, for the record.
+        tried: Reports on the candidates, which the selection keeps.
+        notes: Notes on how the limits changed the plan, which the selection keeps.
 
     Returns:
         The winner, and every variant with the reason why it is served or not.

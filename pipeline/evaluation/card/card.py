@@ -165,7 +165,7 @@ def _findings(
     if background.splits is not None:
         other_splits = {"validation": background.splits["validation"], "test": evaluation.test}
         fields["drift"] = drift(dataset, background.splits["train"], other_splits)
-    if dataset.task != "clustering":  # where rows lie does not tell what the file reads
+    if dataset.task != "clustering":  # which has no truth to compare predictions with
         fields["importance"] = importance(evaluation, seconds=_IMPORTANCE_SECONDS)
         fields["segments"] = segments(evaluation, choose_columns(dataset, background.segments, fields["importance"]))
         fields["importance"] = fields["importance"][:MAX_LISTED]

@@ -17,7 +17,9 @@ from pipeline.evaluation.scoring import OnnxModel, Predictions, feeds, pixels
 __all__ = ["MAX_GOLDEN_BYTES", "make_golden_predictions"]
 
 _ROWS = 10
-MAX_GOLDEN_BYTES = 3_000_000  # of JSON: Lambda takes and gives 6 MB, and a body is quoted once more in its event
+MAX_GOLDEN_BYTES = (
+    3_000_000  # of JSON: Lambda's requests and responses have at most 6 MB, and an event quotes the body once more
+)
 _NUMBER_BYTES = 24  # the longest float64, its colon and comma
 # Another CPU may round one activation of a quantized file the other way, which moves a probability visibly.
 _TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-4, "int8": 1e-2, "codebook": 1e-4}
@@ -26,14 +28,14 @@ _TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-4, "int8": 1e-2, 
 def make_golden_predictions(
     served: OnnxModel, test: pl.DataFrame, signature: Signature, precision: Precision, *, has_edges: bool = True
 ) -> GoldenPredictions:
-    """Return rows and their predictions, as one batch: a dynamically quantized file scales by what is in it.
+    """Return rows and their predictions, made as one batch: a dynamically quantized file scales by the rows of a batch.
 
     Args:
         served: The served file.
-        test: Rows that nothing was chosen by.
-        signature: The file's.
+        test: The test rows.
+        signature: Signature of the file.
         precision: Precision of the file, on which the tolerance depends.
-        has_edges: Whether edge rows are added. A model that was brought may refuse them, as one of tokens does.
+        has_edges: Whether edge rows are added. A model that a user uploaded may refuse them.
     """
     features = test.select(column.name for column in signature.columns)
     rows = _representative_rows(features)
