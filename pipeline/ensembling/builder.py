@@ -111,22 +111,22 @@ class EnsembleBuilder:
 
     def _collect_evidence(self, members: Sequence[Member]) -> Evidence:
         """Return the rows of all folds where every member is a bag; else the validation rows."""
-        y_true = self._all_truth
+        frame = pl.concat([self.trainer.splits[name] for name in ("train", "validation")])
         # A machine with less memory trains on a sample of the rows, and has no predictions for the others.
         predictions = {
             member.name: member.out_of_fold
             for member in members
-            if member.out_of_fold is not None and len(member.out_of_fold) == len(y_true)
+            if member.out_of_fold is not None and len(member.out_of_fold) == frame.height
         }
         all_are_bags = len(predictions) == len(members)
         if not all_are_bags:
-            y_true = self._truth
-            predictions = {member.name: member.held_out(len(y_true)) for member in members}
+            frame = self.trainer.splits["validation"]
+            predictions = {member.name: member.held_out(frame.height) for member in members}
         has_prediction = [~np.isnan(array.reshape(len(array), -1)).any(axis=1) for array in predictions.values()]
         return Evidence(
             predictions=predictions,
-            truth=y_true,
-            weight=self._all_weight if all_are_bags else self._weight,
+            truth=truth(frame, self._signature),
+            weight=self.trainer.rows.weight_of(frame),
             rows=np.logical_and.reduce(has_prediction),
             folds=min(member.trained.folds for member in members) if all_are_bags else 0,
         )
@@ -347,18 +347,8 @@ class EnsembleBuilder:
         return self.trainer.dataset.signature
 
     @property
-    def _all_truth(self) -> npt.NDArray[Any]:
-        """Return the truth of the training rows, then of the validation rows."""
-        return np.concatenate([truth(self.trainer.splits[name], self._signature) for name in ("train", "validation")])
-
-    @property
     def _truth(self) -> npt.NDArray[Any]:
         return truth(self.trainer.splits["validation"], self._signature)
-
-    @property
-    def _all_weight(self) -> npt.NDArray[np.float64] | None:
-        """Return the weights of the training rows, then of the validation rows."""
-        return self.trainer.rows.weight_of(pl.concat([self.trainer.splits[name] for name in ("train", "validation")]))
 
     @property
     def _weight(self) -> npt.NDArray[np.float64] | None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from pipeline.contracts.records.outcome import BODY, EDGES, OUT_OF_FOLD, REFERENCE, TRAINED, TrainedCandidate
 from pipeline.evaluation.metrics import interval, measure
@@ -156,12 +157,10 @@ def _out_of_fold(
     signature = trainer.dataset.signature
     predictions = np.stack([_last(np.load(folder / OUT_OF_FOLD)["answers"]) for folder in folders], axis=1)
     np.savez(workdir / OUT_OF_FOLD, answers=predictions)
-    held = ~np.isnan(predictions).any(axis=1)
-    frames = [trainer.splits[name] for name in ("train", "validation")]
-    y_true = np.concatenate([truth(frame, signature) for frame in frames])
-    weights = [weight for frame in frames if (weight := row_weights(frame, trainer.dataset)) is not None]
-    weight = np.concatenate(weights)[held] if weights else None
-    answered = signature, y_true[held], Predictions.of(signature, predictions[held])
+    held = np.flatnonzero(~np.isnan(predictions).any(axis=1))
+    frame = pl.concat([trainer.splits[name] for name in ("train", "validation")])[held]
+    weight = row_weights(frame, trainer.dataset)
+    answered = signature, truth(frame, signature), Predictions.of(signature, predictions[held])
     return {
         "quality": measure(*answered, weight=weight),
         "interval": interval(*answered, weight=weight, only=trainer.metric or None),

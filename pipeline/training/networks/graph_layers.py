@@ -176,28 +176,28 @@ def write_piecewise_linear(layers: LayerWriter, numbers: Value, modules: Sequenc
     """
     pieces = max(module.impl.weight.shape[1] for module in modules)
 
-    def spread(tensors: Sequence[Tensor]) -> list[npt.NDArray[np.float32]]:
-        """Pad tensors [columns, own pieces, ...] to [columns, pieces, ...]."""
-        spread_arrays = []
-        for tensor in tensors:
-            array = _numpy(tensor)
-            wide = np.zeros((array.shape[0], pieces, *array.shape[2:]), np.float32)
-            wide[:, : array.shape[1] - 1], wide[:, -1] = array[:, :-1], array[:, -1]
-            spread_arrays.append(wide)
-        return spread_arrays
+    def padded(tensors: Iterable[Tensor]) -> Value:
+        return layers.array([_pad_pieces(_numpy(tensor), pieces) for tensor in tensors], 3)
 
     low, high = zip(*(_bounds(module.impl, pieces) for module in modules), strict=True)
     last = Value(name=layers.graph.constant(np.array([-1], np.int64)))
     unsqueezed = layers.add("Unsqueeze", numbers, last)
-    steep = layers.add("Mul", unsqueezed, layers.array(spread([module.impl.weight for module in modules]), 3))
-    shifted = layers.add("Add", steep, layers.array(spread([module.impl.bias for module in modules]), 3))
+    steep = layers.add("Mul", unsqueezed, padded(module.impl.weight for module in modules))
+    shifted = layers.add("Add", steep, padded(module.impl.bias for module in modules))
     covered = layers.add("Min", layers.add("Max", shifted, layers.array(low, 3)), layers.array(high, 3))
-    weights = layers.array(spread([module.linear.weight for module in modules]), 3)
+    weights = padded(module.linear.weight for module in modules)
     bent = layers.swap_first(layers.add("MatMul", layers.swap_first(covered), weights))
     linear = [module.linear0 for module in modules]
     scaled = layers.add("Mul", unsqueezed, layers.tensor(linear, "weight", 3))
     straight = layers.add("Add", scaled, layers.tensor(linear, "bias", 3))
     return layers.flatten_last(layers.add("Add", straight, bent))
+
+
+def _pad_pieces(array: npt.NDArray[np.float32], pieces: int) -> npt.NDArray[np.float32]:
+    """Pad an array [columns, own pieces, ...] to [columns, pieces, ...]; the last piece stays the last."""
+    wide = np.zeros((array.shape[0], pieces, *array.shape[2:]), np.float32)
+    wide[:, : array.shape[1] - 1], wide[:, -1] = array[:, :-1], array[:, -1]
+    return wide
 
 
 def _bounds(encoding: Any, pieces: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
