@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,61 +19,53 @@ from pipeline.evaluation.scoring import Feeds, OnnxModel, feeds, truth
 __all__ = ["HoldoutEvaluation"]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class HoldoutEvaluation:
-    """The predictions of a served file for the test rows, and their quality.
+    """A served file on the test rows: its predictions and their quality, each computed once.
 
     Args:
         signature: Signature of the served file.
         metric: Metric that candidates were compared by.
         served: The served file.
         test: The test rows.
-        rows: The test rows as inputs of the file.
-        truth: Labels or values [rows].
-        predictions: Predictions of the file.
-        quality: All metrics.
-        bounds: 95 % interval of each metric.
         weight: Weight of each row [rows]; None: all count the same.
-        unweighted_quality: All metrics without the weights, if there are weights.
     """
 
     signature: Signature
     metric: str
     served: OnnxModel
     test: pl.DataFrame
-    rows: Feeds
-    truth: npt.NDArray[Any]
-    predictions: Predictions
-    quality: dict[str, float]
-    bounds: dict[str, tuple[float, float]]
     weight: npt.NDArray[np.float64] | None = None
-    unweighted_quality: dict[str, float] = field(default_factory=dict)
 
-    @classmethod
-    def of(
-        cls,
-        signature: Signature,
-        metric: str,
-        model: bytes,
-        test: pl.DataFrame,
-        weight: npt.NDArray[np.float64] | None = None,
-    ) -> Self:
-        """Predict all test rows with the served file, once."""
-        served, rows, y_true = OnnxModel(model), feeds(test, signature), truth(test, signature)
-        predictions = served.run(rows)
-        return cls(
-            signature=signature,
-            metric=metric,
-            served=served,
-            test=test,
-            rows=rows,
-            truth=y_true,
-            predictions=predictions,
-            weight=weight,
-            quality=measure(signature, y_true, predictions, weight=weight),
-            unweighted_quality={} if weight is None else measure(signature, y_true, predictions),
-            bounds=interval(signature, y_true, predictions, weight=weight),
-        )
+    @cached_property
+    def rows(self) -> Feeds:
+        """Return the test rows as inputs of the file."""
+        return feeds(self.test, self.signature)
+
+    @cached_property
+    def truth(self) -> npt.NDArray[Any]:
+        """Return labels or values [rows]."""
+        return truth(self.test, self.signature)
+
+    @cached_property
+    def predictions(self) -> Predictions:
+        """Return the predictions of the file."""
+        return self.served.run(self.rows)
+
+    @cached_property
+    def quality(self) -> dict[str, float]:
+        """Return all metrics."""
+        return measure(self.signature, self.truth, self.predictions, weight=self.weight)
+
+    @cached_property
+    def unweighted_quality(self) -> dict[str, float]:
+        """Return all metrics without the weights; none if there are no weights."""
+        return {} if self.weight is None else measure(self.signature, self.truth, self.predictions)
+
+    @cached_property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Return the 95 % interval of each metric."""
+        return interval(self.signature, self.truth, self.predictions, weight=self.weight)
 
     def weight_of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64] | None:
         """Return the weights of these rows."""

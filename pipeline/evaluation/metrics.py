@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.contracts.signature import Signature
+from pipeline.contracts.spec.metrics import greater_is_better
 from pipeline.evaluation.clusters import silhouettes
 from pipeline.evaluation.definitions.classification import classification_metrics
 from pipeline.evaluation.definitions.regression import regression_metrics
@@ -99,7 +100,6 @@ def gain_interval(  # noqa: PLR0913 - what is compared, and how
     old: Predictions,
     *,
     metric: str,
-    sign: int,
     weight: npt.NDArray[np.floating[Any]] | None = None,
     seed: int = 0,
 ) -> tuple[float, float]:
@@ -113,12 +113,12 @@ def gain_interval(  # noqa: PLR0913 - what is compared, and how
         new: Predictions of the first model.
         old: Predictions of the second model, with the signature's classes.
         metric: Name of the metric.
-        sign: 1 if greater is better, else -1.
         seed: Seed of the bootstrap.
     """
     counts = np.ones(len(truth)) if weight is None else np.asarray(weight, np.float64)
     of_new, of_old = (_metrics(signature, truth, predictions, metric)[metric] for predictions in (new, old))
     rankings = max(1, len(signature.classes) // _FREE_CLASSES)
+    sign = 1 if greater_is_better(metric) else -1
     gain = {metric: lambda weights: sign * (of_new(weights) - of_old(weights))}
     return _bootstrapped(gain, counts, seed, work=2 * len(truth) * rankings)[metric]
 

@@ -70,7 +70,6 @@ def compare_with_live(evaluation: HoldoutEvaluation, live: LiveModel) -> LiveCom
             evaluation.predictions,
             aligned,
             metric=metric,
-            sign=evaluation.sign,
             weight=evaluation.weight,
         ),
     )

@@ -32,6 +32,7 @@ from pipeline.evaluation.clusters import summarize_clusters
 from pipeline.evaluation.golden.golden_rows import make_golden_predictions
 from pipeline.evaluation.holdout import HoldoutEvaluation
 from pipeline.evaluation.row_weights import ClassWeights, row_weights
+from pipeline.evaluation.scoring import OnnxModel
 from pipeline.evaluation.stored_models import unpack_model
 
 __all__ = ["MAX_LISTED", "EvaluationContext", "evaluate"]
@@ -97,7 +98,10 @@ def evaluate(  # noqa: PLR0913 - the inputs of a stage, each by its name
     model_bytes = unpack_model(stored, file)
     signature = dataset.signature_of(winner.classes, winner.quantiles, winner.decision, winner.pruned_columns)
     weight = row_weights(test, dataset, background.class_weights)
-    evaluation = HoldoutEvaluation.of(signature, selection.metric, model_bytes, test, weight)
+    served = OnnxModel(model_bytes)
+    evaluation = HoldoutEvaluation(
+        signature=signature, metric=selection.metric, served=served, test=test, weight=weight
+    )
     findings = _findings(evaluation, dataset, background, winner)
     test_warnings = find_warnings(
         evaluation,
@@ -135,7 +139,7 @@ def evaluate(  # noqa: PLR0913 - the inputs of a stage, each by its name
         **findings,
     )
     has_edges = winner.algorithm != BROUGHT
-    return card, make_golden_predictions(evaluation.served, test, signature, winner.precision, has_edges=has_edges)
+    return card, make_golden_predictions(served, test, signature, winner.precision, has_edges=has_edges)
 
 
 def _findings(

@@ -51,7 +51,6 @@ ALGORITHM = Algorithm(
             seconds=5,
             seconds_per_million_cells=150,
             bytes=400_000,
-            bytes_per_row=0,
             most_bytes=4_000_000,
             latency_us=30,
         ),

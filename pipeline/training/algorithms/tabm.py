@@ -61,7 +61,6 @@ ALGORITHM = Algorithm(
             seconds=5,
             seconds_per_million_cells=300,
             bytes=400_000,
-            bytes_per_row=0,
             most_bytes=4_000_000,
             latency_us=100,
         ),

@@ -69,24 +69,22 @@ class TargetTransform:
         is_smeared: bool = False,
     ) -> Self:
         """Fit a transform to the values [rows] of the training rows; the other arguments are its fields."""
+        low, high = -np.inf, np.inf
         if kind == "identity":
             center, scale = float(values.mean()), float(values.std()) or 1.0
-            return cls(kind=kind, objective=objective, center=center, scale=scale, minimum=minimum)
-        if kind == "log_link":
+        elif kind == "log_link":
             mean = float(values.mean())
             ratios = values[values > 0] / mean
-            low, high = np.log(ratios.min()) - _RATIO_MARGIN, np.log(ratios.max()) + _RATIO_MARGIN
-            return cls(
-                kind=kind, objective=objective, center=float(np.log(mean)), scale=1.0, low=float(low), high=float(high),
-                minimum=minimum,
-            )  # fmt: skip
-        logarithms = np.log(values + offset)
-        center, scale = float(logarithms.mean()), float(logarithms.std()) or 1.0
+            center, scale = float(np.log(mean)), 1.0
+            low, high = float(np.log(ratios.min()) - _RATIO_MARGIN), float(np.log(ratios.max()) + _RATIO_MARGIN)
+        else:
+            logarithms = np.log(values + offset)
+            center, scale = float(logarithms.mean()), float(logarithms.std()) or 1.0
+            low = float((logarithms.min() - center) / scale) - _MARGIN
+            high = float((logarithms.max() - center) / scale) + _MARGIN
         return cls(
-            kind=kind, objective=objective, center=center, scale=scale, offset=offset, minimum=minimum,
-            is_smeared=is_smeared,
-            low=float((logarithms.min() - center) / scale) - _MARGIN,
-            high=float((logarithms.max() - center) / scale) + _MARGIN,
+            kind=kind, objective=objective, center=center, scale=scale, offset=offset, low=low, high=high,
+            minimum=minimum, is_smeared=is_smeared,
         )  # fmt: skip
 
     def forward(self, values: Floats) -> Floats:

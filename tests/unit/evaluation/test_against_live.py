@@ -13,6 +13,7 @@ from pipeline.evaluation.card.against_live import LiveModel, compare_with_live
 from pipeline.evaluation.holdout import HoldoutEvaluation
 from pipeline.evaluation.metrics import gain_interval
 from pipeline.evaluation.predictions import Predictions
+from pipeline.evaluation.scoring import OnnxModel
 from tests.helpers.served_models import CLASSIFIER, REGRESSOR, model_bytes
 
 GENERATOR = np.random.default_rng(0)
@@ -26,11 +27,11 @@ def test_the_interval_of_a_paired_gain_is_narrower_than_the_errors_are_wide() ->
     truth = GENERATOR.normal(size=400) * 100
     noise = GENERATOR.normal(size=400) * 50
     new, old = regression(truth + noise), regression(truth + 1.1 * noise)
-    low, high = gain_interval(REGRESSOR, truth, new, old, metric="rmse", sign=-1)
+    low, high = gain_interval(REGRESSOR, truth, new, old, metric="rmse")
     gain = 0.1 * float(np.sqrt(np.square(noise).mean()))
     assert 0 < low < gain < high
     assert high - low < gain  # of an unpaired one it would be about seven
-    swapped = gain_interval(REGRESSOR, truth, old, new, metric="rmse", sign=-1)
+    swapped = gain_interval(REGRESSOR, truth, old, new, metric="rmse")
     assert swapped == pytest.approx((-high, -low))
 
 
@@ -45,7 +46,8 @@ def evaluation(signature: Signature = CLASSIFIER) -> HoldoutEvaluation:
             "income": [signature.classes[number % 2] for number in range(rows)],
         }
     )
-    return HoldoutEvaluation.of(signature, "log_loss", model_bytes(signature), frame)
+    served = OnnxModel(model_bytes(signature))
+    return HoldoutEvaluation(signature=signature, metric="log_loss", served=served, test=frame)
 
 
 def test_a_live_version_with_its_classes_in_another_order_is_read_by_name() -> None:
