@@ -43,7 +43,7 @@ from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.candidate_metrics import CandidateMetrics
 from pipeline.training.distributed.machine import Machine, limit_blas_threads
 from pipeline.training.learning_rows import LearningRows
-from pipeline.training.resampling.bagging import Bag, average_models, refit, train_bag
+from pipeline.training.resampling.bagging import Bag, Train, average_models, refit, train_bag
 from pipeline.training.resampling.folds import Fold, make_folds
 
 if TYPE_CHECKING:
@@ -132,12 +132,9 @@ class Trainer:
         config = self._broadcast(config)
         learner, target_notes = self._select_target(algorithm, config, task, context)
         task = learner.rows.apply_target(task)
-        bag = learner._train_bag(algorithm, config, task, context)
-        fitted = (
-            learner._choose_served(bag, algorithm, config, task, context)
-            if bag
-            else algorithm.train(config, task, context)
-        )
+        train = partial(algorithm.train, config)
+        bag = learner._train_bag(train, learner._bag_folds(config), task, context)
+        fitted = learner._choose_served(bag, train, task, context) if bag else train(task, context)
         seconds = time.perf_counter() - started
         outputs = fitted.predict(task.validation)
         learner = replace(learner, learning_rows=learner.rows.smear(bag.out_of_fold if bag else None, outputs))
@@ -256,14 +253,11 @@ class Trainer:
         rows, notes = self.rows.select_transform(algorithm, config, task, context)
         return replace(self, learning_rows=rows), notes
 
-    def _choose_served(
-        self, bag: Bag, algorithm: Algorithm[ConfigT], config: ConfigT, task: TrainingTask, context: RunContext
-    ) -> FittedModel:
+    def _choose_served(self, bag: Bag, train: Train, task: TrainingTask, context: RunContext) -> FittedModel:
         """Return the bag's average, or one model refit on all rows if ``serve`` or ``limits`` require it.
 
         If rows are split by time, the model is refit, since no fold model has learned from the latest rows.
         """
-        all_rows_task = replace(task, train=self.rows.all)
         if not self._refits:
             from pipeline.training.export.served_limits import is_within_limits
 
@@ -271,22 +265,19 @@ class Trainer:
             if is_within_limits(average, self.limits, self.dataset, self.splits["validation"]):
                 return average
             context.report("the bag does not keep the limits")
-        return refit(bag, all_rows_task, context, partial(algorithm.train, config))
+        return refit(bag, replace(task, train=self.rows.all), context, train)
 
     @property
     def _refits(self) -> bool:
         return self.serve == "single" or self.dataset.split_by == "time"
 
-    def _train_bag(
-        self, algorithm: Algorithm[ConfigT], config: ConfigT, task: TrainingTask, context: RunContext
-    ) -> Bag | None:
+    def _train_bag(self, train: Train, folds: Sequence[Fold], task: TrainingTask, context: RunContext) -> Bag | None:
         """Train a bag over all rows; return None if the candidate is one model, trained on the training rows."""
-        folds = self._bag_folds(config)
         if len(folds) < 2:
             return None
         all_rows_task = replace(task, train=self.rows.all)
         take = self._take_texts if self.rows.all.text.size else None
-        return train_bag(folds, all_rows_task, context, partial(algorithm.train, config), take, is_refit=self._refits)
+        return train_bag(folds, all_rows_task, context, train, take, is_refit=self._refits)
 
     def _is_one_model(self, config: AlgorithmConfig) -> bool:
         """Return whether a candidate with this config is one model, never a bag.

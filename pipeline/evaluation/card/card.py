@@ -193,7 +193,7 @@ def _leaky_columns(dataset: Dataset, train: pl.DataFrame) -> Iterator[str]:
     """Return warnings on leaky columns; of several targets, those of each."""
     if not dataset.targets:
         yield from find_leaky_columns(dataset, train)
-    for number, _ in enumerate(dataset.targets):
+    for number in range(len(dataset.targets)):
         seconds = _LEAKAGE_SECONDS / len(dataset.targets)
         yield from find_leaky_columns(dataset.of_target(number), train, seconds=seconds)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -115,9 +115,7 @@ def _rotations(model: Preprocessing, number_indices: Ints) -> RotatedPairs | Non
     pairs = model.rotated_pairs
     if not pairs:
         return None
-    return RotatedPairs(
-        left=number_indices[pairs.left], right=number_indices[pairs.right], center=pairs.center, weight=pairs.weight
-    )
+    return replace(pairs, left=number_indices[pairs.left], right=number_indices[pairs.right])
 
 
 def _rotation_keys(pairs: RotatedPairs | None) -> list[Hashable]:
@@ -134,8 +132,7 @@ def _rotation_keys(pairs: RotatedPairs | None) -> list[Hashable]:
 def _merge_rotations(rotated: Sequence[RotatedPairs | None], distinct: _Distinct) -> RotatedPairs | None:
     if not distinct.keys:
         return None
-    present = [rotated[model] for model, _ in distinct.origin]
-    taken = [(pairs, index) for pairs, (_, index) in zip(present, distinct.origin, strict=True) if pairs is not None]
+    taken = [(pairs, index) for model, index in distinct.origin if (pairs := rotated[model]) is not None]
     return RotatedPairs(
         left=np.array([pairs.left[index] for pairs, index in taken]),
         right=np.array([pairs.right[index] for pairs, index in taken]),

@@ -22,7 +22,7 @@ from pipeline.training.resampling.bag_graph import average_fitted_models
 from pipeline.training.resampling.fold_checkpoints import BagCheckpoints
 from pipeline.training.resampling.folds import Fold
 
-__all__ = ["Bag", "average_models", "refit", "train_bag"]
+__all__ = ["Bag", "Train", "average_models", "refit", "train_bag"]
 
 _REFIT = -1  # number of the training on all rows in the checkpoints
 
