@@ -17,10 +17,10 @@ __all__ = ["embed", "silhouettes", "summarize_clusters"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_MAX_ROWS = 5000  # that are compared with one another
+_MAX_ROWS = 5000  # whose silhouettes are computed
 _BLOCK = 500  # rows whose distances are held at once
 _MAX_VALUES = 50  # of a categorical column that have a coordinate of their own
-_CLIP = 20.0  # standard deviations: what lies beyond counts as lying there
+_CLIP = 20.0  # standard deviations to which numbers are clipped
 
 
 def embed(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[np.float32]:

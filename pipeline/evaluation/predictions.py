@@ -21,10 +21,13 @@ def _empty_matrix() -> npt.NDArray[np.floating[Any]]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Predictions:
-    """Classification: ``labels`` [rows] (str) and ``probabilities`` [rows, classes]; regression: ``values`` [rows].
+    """The predictions for a batch of rows; arrays that the task does not have are empty.
 
-    Of several targets ``values`` are [rows, targets], and ``labels`` those of a row, joined. ``quantiles`` [rows,
-    quantiles] where the signature has some. What the task does not have is empty.
+    Args:
+        labels: Labels of a classification [rows]; several labels of a row are joined to one.
+        probabilities: Probabilities of a classification [rows, classes].
+        values: Values of a regression [rows], or of several targets [rows, targets].
+        quantiles: Quantiles of a regression [rows, quantiles].
     """
 
     labels: npt.NDArray[np.object_] = field(default_factory=lambda: np.empty(0, object))

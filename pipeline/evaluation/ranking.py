@@ -18,9 +18,9 @@ __all__ = [
     "worse_end",
 ]
 
-TIE = 1e-3  # relative: candidates whose metric differs by no more are told apart by their bytes
+TIE = 1e-3  # relative: candidates whose metric differs by no more are compared by their bytes
 SAME_LATENCY = 0.1  # relative: latencies that differ by no more count as equal
-_EPSILON = 1e-12  # below this an error is no error, and a share of it says nothing
+_EPSILON = 1e-12  # the smallest reference that a drop is divided by
 
 
 def ranking_score(quality: Mapping[str, float], metric: str) -> float:
@@ -52,8 +52,8 @@ def is_faster(latency: float, reference: float) -> bool:
 def relative_drop(reference: float, quality: float, metric: str) -> float:
     """Return how much worse ``quality`` is, as a share of ``reference``; negative when it is better.
 
-    Equal qualities cost nothing, infinite ones included; beside NaN the result is NaN.
-    Of the log loss, which may be near 0, it is the share that the (geometric) mean probability of the truth loses.
+    The drop between equal qualities is 0, even if they are infinite; it is NaN if one of them is. For the log loss,
+    which may be near 0, it is the share that the geometric mean probability of the truth loses.
     """
     if quality == reference:
         return 0.0

@@ -45,8 +45,8 @@ def several_targets_metrics(
 ) -> Mapping[str, Callable[[], Metric]]:
     """Return the factory of each metric over all targets, by its name (``multioutput='uniform_average'``).
 
-    Of labels ``accuracy`` is the share of rows whose labels are all right, ``log_loss``, ``auc`` and
-    ``average_precision`` are means over the labels (``macro``), as ``f1_macro`` is; ``f1_micro`` is of all cells.
+    For labels, ``accuracy`` is the share of rows whose labels are all right; ``log_loss``, ``auc``,
+    ``average_precision`` and ``f1_macro`` are means over the labels; ``f1_micro`` counts all labels of all rows.
 
     Args:
         signature: Signature of several targets.

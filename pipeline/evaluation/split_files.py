@@ -11,13 +11,19 @@ import polars as pl
 __all__ = ["SplitFile"]
 
 _MEASURED_ROWS = 1_000
-_COPIES = 2  # the frame, and the arrays that the served file is asked with
+_COPIES = 2  # the frame, and the arrays that the served file reads
 _TEXT_BYTES = 60  # of a Python string beside its characters
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SplitFile:
-    """A split on disk. ``row_bytes``: of one row in memory while it is evaluated, by the first rows."""
+    """A split on disk.
+
+    Args:
+        path: Its parquet file.
+        rows: Number of rows.
+        row_bytes: Memory of one row while it is evaluated, estimated from the first rows.
+    """
 
     path: Path
     rows: int

@@ -12,9 +12,9 @@ from pipeline.contracts.records.evaluation_report import Drift
 __all__ = ["drift", "population_stability_index"]
 
 _BINS = 10
-_MIN_PSI = 0.1  # an index that is called a shift in credit scoring, where it is from
-_NOISE_SIGMAS = 4.0  # standard deviations beyond what chance makes of it
-_PRIOR_ROWS = 0.5  # that each bin has before any is counted: an empty one of few rows is no surprise
+_MIN_PSI = 0.1  # credit scoring, where the index comes from, calls such an index a shift
+_NOISE_SIGMAS = 4.0  # standard deviations of an index by chance, beyond which it is reported
+_PRIOR_ROWS = 0.5  # rows that are added to each bin: an empty bin of few rows is no surprise
 _MAX_LISTED = 10
 
 
@@ -34,9 +34,9 @@ def drift(dataset: Dataset, train: pl.DataFrame, other_splits: dict[str, pl.Data
 def population_stability_index(first: pl.Series, second: pl.Series) -> tuple[float, float]:
     """Return the population stability index, and what it exceeds by chance once in about 30,000 times.
 
-    The sum of (p - q) log(p / q) over deciles of ``first``, or its values, and missing. Of samples of one distribution
-    it is about a chi-square with a degree of freedom for each bin but one, times the sum of one over each sample's
-    rows (Yurdakul 2018); its quantile is Wilson and Hilferty's.
+    The index is the sum of (p - q) log(p / q) over deciles of ``first``, or its values, and missing values. For two
+    samples of one distribution it is about chi-square distributed, with one degree of freedom less than bins, times the
+    sum of 1 / rows of both samples (Yurdakul 2018); the quantile is Wilson and Hilferty's approximation.
     """
     counts = _counts(first, second)
     expected, observed = ((bin_counts + _PRIOR_ROWS) / (bin_counts + _PRIOR_ROWS).sum() for bin_counts in counts)

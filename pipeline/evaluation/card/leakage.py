@@ -21,10 +21,10 @@ _MIN_ROWS = 40
 _MAX_CLASSES = 50
 _BINS = 100
 _MIN_BIN_ROWS = 10
-_PRIOR_ROWS = 0.1  # that each bin has of the whole's distribution
+_PRIOR_ROWS = 0.1  # rows with the overall mean that are added to each bin
 _FOLDS = 5
 _LEAK_THRESHOLD = 0.99  # area under the ROC curve, or share of the target's variance
-_ERROR_REDUCTION_THRESHOLD = 0.95  # share of the errors of always answering the most frequent class that it removes
+_ERROR_REDUCTION_THRESHOLD = 0.95  # share of the errors of predicting the most frequent class that a column must avoid
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def find_leaky_columns(
 ) -> Iterator[str]:
     """Yield a warning for each column whose cross-fitted bins predict the target suspiciously well.
 
-    On at most 20,000 rows, and as many columns as ``seconds`` allow; not with more than 50 classes.
+    At most 20,000 rows are used, and as many columns as ``seconds`` allow; with more than 50 classes, none.
     """
     if dataset.task == "clustering" or train.height < _MIN_ROWS or len(dataset.classes) > _MAX_CLASSES:
         return

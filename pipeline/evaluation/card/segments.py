@@ -18,13 +18,13 @@ from pipeline.evaluation.predictions import Predictions
 
 __all__ = ["choose_columns", "segments"]
 
-_MAX_COLUMNS = 4  # that are chosen where nobody names any
+_MAX_COLUMNS = 4  # that are chosen if the job spec names none
 _MAX_VALUES = 8  # of a column
 _MIN_ROWS = 20  # of a segment: fewer say nothing
 _BINS = 4
 _MAX_DIGITS = 17  # that a float64 has
-_MIN_DIFFERENCE = 0.05  # of the metric: less is of no use to anybody, however sure it is
-_MAX_ROWS = 20_000  # of a segment that it is measured by: its interval is narrow enough then
+_MIN_DIFFERENCE = 0.05  # of the metric: a smaller difference is not reported, however certain it is
+_MAX_ROWS = 20_000  # that a segment is measured on: its interval is narrow enough then
 _MISSING = "(missing)"
 _KINDS = ("categorical", "boolean", "numeric")
 

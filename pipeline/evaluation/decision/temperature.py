@@ -14,7 +14,7 @@ Ints = npt.NDArray[np.int64]
 
 _MIN_PROBABILITY = float(np.finfo(np.float32).eps)  # as in the metric
 _BOUNDS = (-3.0, 3.0)  # of the temperature's logarithm: 0.05 to 20
-_MAX_CELLS = 500_000  # probabilities that one number is found by: more tell nothing new
+_MAX_CELLS = 500_000  # probabilities that a temperature is fitted to; more hardly change it
 _DIGITS = 4
 
 
@@ -35,7 +35,7 @@ def calibrate(probabilities: Floats, temperature: float) -> Floats:
 
 
 def fit_temperature(probabilities: Floats, truth: Ints, weight: Floats | None = None) -> float:
-    """Find the temperature with the least log loss.
+    """Find the temperature with the lowest log loss.
 
     Args:
         probabilities: Probabilities of rows that the model has not learned from [rows, classes].

@@ -65,19 +65,19 @@ _METRICS: Mapping[ThresholdMetric, Callable[[_Counts], Floats]] = {
 
 
 def tune_threshold(scores: Floats, positive: Flags, rule: ThresholdRule, weight: Floats | None = None) -> float:
-    """Find the threshold with the best ``rule.metric``: the mean, in log-odds, over rows that are drawn anew.
+    """Find the threshold with the best ``rule.metric``: the mean, in log-odds, of the best ones of bootstrap samples.
 
-    The best on the rows themselves follows single positive rows; the mean of 20 bootstraps is closer to the threshold
-    that is best on new rows (decision 20). ``precision_at_recall`` keeps its recall on the rows themselves.
+    The best threshold of the rows themselves depends on single positive rows; the mean over 20 samples is closer to the
+    best one of new rows (decision 20). ``precision_at_recall`` keeps its recall on the rows themselves.
 
     Args:
         scores: Probability of the positive class, of rows that the model has not learned from [rows].
-        positive: Whether the row is of it [rows].
+        positive: Whether the row is of the positive class [rows].
         rule: Names the metric, and for ``precision_at_recall`` the minimum of the recall.
         weight: Weight of each row [rows]; None: all count the same.
 
     Returns:
-        In (0, 1); 0.5 where the rows are all positive, or none is.
+        The threshold, in (0, 1); 0.5 if all rows are positive, or none is.
     """
     if positive.all() or not positive.any():
         return 0.5
@@ -118,9 +118,7 @@ class _Cuts:
         self._distinct = ranked[self._last]
 
     def best(self, counts: Floats, rule: ThresholdRule) -> float:
-        """Return the best threshold of rows that count so much each [rows], half way to the next lower score that
-        counts.
-        """
+        """Return the best threshold for rows with these weights [rows], half way to the next lower score."""
         ordered = counts[self._order]
         true, false = (np.cumsum(ordered * flags)[self._last] for flags in (self._positive, ~self._positive))
         labels = _Counts(true=true, false=false, positives=float(true[-1]), negatives=float(false[-1]))

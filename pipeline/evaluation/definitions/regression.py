@@ -90,7 +90,7 @@ def _pinball(truth: Floats, values: Floats, quantiles: Sequence[float], answered
 
 
 class _Median:
-    """The weighted median: where half of the weight lies below, the mean of the two beside (averaged inverted CDF)."""
+    """The weighted median: the mean of both neighbors if half of the weight lies below (averaged inverted CDF)."""
 
     def __init__(self, scores: Floats) -> None:
         self._order = np.argsort(scores, kind="stable")

@@ -81,7 +81,7 @@ def screen_candidates(
             fitted = algorithm.train(config, sampled_task, replace(unobserved, deadline=until))
             quality, (low, high) = score(fitted, sampled_task.validation)
         except Exception as error:  # noqa: BLE001 - whatever a library raises: its training will tell
-            _log.warning("not heard", extra={"candidate": candidate.name}, exc_info=error)
+            _log.warning("a candidate was not screened", extra={"candidate": candidate.name}, exc_info=error)
             continue
         results.append(_ScreenResult(candidate=candidate.name, quality=sign * quality, half=(high - low) / 2))
     return _reject_dominated(results, rows=len(sampled_task.train), metric=task.metric)
