@@ -104,17 +104,11 @@ def distill(  # noqa: PLR0913, PLR0917 - algorithm, task and teacher
         return predictions if task.minimum is None else np.maximum(predictions, task.minimum)
 
     def body() -> onnx.ModelProto:
-        transforms = [
-            TargetTransform(
-                kind="identity", objective="squared_error", center=float(center), scale=float(scale),
-                minimum=task.minimum,
-            )
-            for center, scale in zip(mean, std, strict=True)
-        ]  # fmt: skip
-        bodies = [
-            join(model.body(), transform.graph(), prefix="target/")
-            for model, transform in zip(fitted, transforms, strict=True)
-        ]
+        plain = TargetTransform(kind="identity", objective="squared_error", center=0.0, scale=1.0, minimum=task.minimum)
+        bodies = []
+        for model, center, scale in zip(fitted, mean, std, strict=True):
+            transform = replace(plain, center=float(center), scale=float(scale))
+            bodies.append(join(model.body(), transform.graph(), prefix="target/"))
         return _join_scores(bodies, classes=task.classes) if task.classes else bodies[0]
 
     return Student(predict=predict, body=body)
