@@ -95,10 +95,9 @@ def evaluate(  # noqa: PLR0913 - the inputs of a stage, each by its name
     file = f"the file of {winner.candidate} ({winner.precision})"
     if hashlib.sha256(stored).hexdigest() != winner.artifact.sha256:
         raise IntegrityError(f"{file} is not the one that was selected")
-    model_bytes = unpack_model(stored, file)
+    served = OnnxModel(unpack_model(stored, file))
     signature = dataset.signature_of(winner.classes, winner.quantiles, winner.decision, winner.pruned_columns)
     weight = row_weights(test, dataset, background.class_weights)
-    served = OnnxModel(model_bytes)
     evaluation = HoldoutEvaluation(
         signature=signature, metric=selection.metric, served=served, test=test, weight=weight
     )
