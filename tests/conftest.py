@@ -40,7 +40,7 @@ _LONGEST_FILES = (
     "tests/distributed/test_processes.py",
     "tests/local/test_cloud.py",
     "tests/unit/jobs/test_code.py",
-    "tests/integration/test_kinds.py",
+    "tests/integration/test_kinds_of_columns_are_inferred_from_their_values.py",
     "tests/unit/training/test_target.py",
     "tests/unit/training/test_privacy.py",
     "tests/unit/compression/test_make_variants.py",

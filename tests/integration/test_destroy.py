@@ -98,7 +98,7 @@ def test_what_is_gone_already_is_left_alone(clients: Clients) -> None:
     assert data.empty_repository("no-such-repository") == 0
 
 
-def test_a_bucket_with_objects_is_not_deleted_by_itself(clients: Clients) -> None:
+def test_a_bucket_with_objects_is_not_deleted_automatically(clients: Clients) -> None:
     _fill(clients, 1)
     with pytest.raises(ClientError, match="BucketNotEmpty"):
         AwsStoredData(clients).delete_bucket("uploads")

@@ -90,7 +90,7 @@ def test_a_missed_limit_waits_for_a_decision(world: World) -> None:
     assert "max_bytes" in (world.run().reason or "")
 
 
-def test_a_crashed_job_is_told_by_its_exit_code(world: World) -> None:
+def test_a_crashed_job_is_recognized_by_its_exit_code(world: World) -> None:
     with pytest.raises(JobCrashedError, match="exit code 137, OutOfMemoryError"):
         handler("collect_job")(event("collect_job_failed"))
 

@@ -56,7 +56,7 @@ def test_objects_and_their_versions_are_taken_over(earlier: Home) -> None:
         terminate(earlier, server)
 
 
-def test_files_that_could_not_be_read_are_set_aside(earlier: Home) -> None:
+def test_files_that_could_not_be_read_are_rejected(earlier: Home) -> None:
     lost = earlier.objects / ".versions" / "000000000000" / "files" / "v7" / "both.txt"
     lost.parent.mkdir()
     lost.write_bytes(b"of no record")

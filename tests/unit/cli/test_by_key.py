@@ -193,7 +193,9 @@ def test_rows_are_predicted_by_the_signature_that_the_api_describes(command: Com
         assert asked[-2:] == [f"GET /v1/v2/models/{name}", f"POST /v1/v2/models/{name}/infer"]
 
 
-def test_a_shared_model_that_the_api_does_not_describe_is_told_of_with_what_calls_it(command: Command) -> None:
+def test_a_shared_model_that_the_api_does_not_describe_is_reported_with_the_command_that_calls_it(
+    command: Command,
+) -> None:
     command.api.get = lambda path: httpx.Response(404, json={"error": "there is no such route"})
     result = command.run("predict", "acme/m", '{"width": 4}')
     assert result.exit_code == 1
@@ -209,7 +211,7 @@ def test_what_needs_more_than_a_key_says_so(stage: Stage) -> None:
     assert "drop, watch, runs, cancel, predict, models, card, history, promote and rollback" in result.output
 
 
-def test_a_key_that_is_not_valid_is_told_of_in_the_words_of_the_command(command: Command, rows: Path) -> None:
+def test_an_invalid_key_is_reported_in_the_words_of_the_command(command: Command, rows: Path) -> None:
     sentence = "the API key is unknown, expired or revoked: send a valid one in the header x-api-key"
     command.api.get = lambda path: httpx.Response(401, json={"error": sentence})
     output = command.run("watch", RUN).output

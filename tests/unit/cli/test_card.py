@@ -97,7 +97,7 @@ def row(**changes: Any) -> VariantReport:
     return VariantReport.model_validate(told | changes)
 
 
-def test_a_winner_that_was_trained_once_more_is_told_in_one_line(stage: Stage) -> None:
+def test_a_refit_winner_is_reported_in_one_line(stage: Stage) -> None:
     again = "retrained with the validation rows added; the scores above are from before that"
     for reason in ("", again):
         keep(stage, WHOLE.model_copy(update={"leaderboard": (row(reason=reason),)}))

@@ -264,7 +264,7 @@ def _register(stage: Stage, sha256: str, model: str = "churn") -> ModelVersion:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--no-check"], ["--target", "churned"]])
-def test_the_same_bytes_again_are_told_and_still_run(stage: Stage, churn: Path, arguments: list[str]) -> None:
+def test_the_same_bytes_again_are_reported_and_still_run(stage: Stage, churn: Path, arguments: list[str]) -> None:
     _register(stage, hash_files({churn.name: churn}, several=False))
     _register(stage, "0" * 64)
     code, told = _drop(stage, churn, *arguments)

@@ -181,7 +181,7 @@ def test_a_folder_without_data_says_so(stage: Stage, tmp_path: Path) -> None:
         assert "images" not in words
 
 
-def test_a_zip_is_not_said_to_hold_pictures(stage: Stage, tmp_path: Path) -> None:
+def test_a_zip_is_not_reported_as_images(stage: Stage, tmp_path: Path) -> None:
     result = _predict(stage, tmp_path, "rows.zip", "PK")
     assert result.exit_code == 1
     assert "is a zip" in result.stderr

@@ -8,7 +8,7 @@ from tests.unit.cli.conftest import Stage
 DEFAULT = Learning(target="visits", task="regression", default_target=True)
 
 
-def test_after_validation_it_is_told_what_is_learned_and_how_to_choose_another(stage: Stage) -> None:
+def test_after_validation_the_target_is_printed_and_how_to_choose_another(stage: Stage) -> None:
     run = stage.begin()
     stage.runs.record_learning(run, DEFAULT)
     stage.runs.finish_stage(run, "validate")
@@ -18,7 +18,7 @@ def test_after_validation_it_is_told_what_is_learned_and_how_to_choose_another(s
     assert lines[0].startswith("validate: ")
 
 
-def test_a_named_target_is_told_without_the_hint(stage: Stage) -> None:
+def test_a_named_target_is_printed_without_the_hint(stage: Stage) -> None:
     run = stage.begin()
     stage.runs.record_learning(run, Learning(target="churned", task="classification"))
     stage.runs.succeed(run, 1)
@@ -32,7 +32,7 @@ def test_a_likelier_target_is_reported_with_what_to_type(stage: Stage) -> None:
     assert "'my label' is more likely the target: --target 'my label' chooses it" in stage.run("watch", run).stderr
 
 
-def test_hints_of_the_rows_are_told_while_the_run_is_watched(stage: Stage) -> None:
+def test_hints_of_the_rows_are_printed_while_the_run_is_watched(stage: Stage) -> None:
     run = stage.begin()
     hint = "add `split: {by: time, column: day}` to train.yaml"
     stage.runs.record_learning(run, DEFAULT.model_copy(update={"hints": (hint,)}))
@@ -71,7 +71,7 @@ def test_models_name_target_and_task(stage: Stage) -> None:
     assert (document["live"]["target"], document["live"]["task"]) == ("kind", "classification")
 
 
-def test_what_a_run_replaced_is_told_when_it_is_watched_and_in_its_record(stage: Stage) -> None:
+def test_what_a_run_replaced_is_printed_when_it_is_watched_and_in_its_record(stage: Stage) -> None:
     run = stage.begin()
     stage.runs.add_event(run, "replaced version 1, which a person had made live: promote: manual ...")
     stage.runs.succeed(run, 2)

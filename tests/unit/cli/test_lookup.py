@@ -28,7 +28,7 @@ def test_an_unknown_model_that_resembles_none_is_answered_with_those_there_are(s
     assert stage.run("card", "zzz").stderr == "error: no model 'zzz'; there are churn, houses\n"
 
 
-def test_without_any_model_it_is_said_how_to_train_one(stage: Stage) -> None:
+def test_without_any_model_the_command_says_how_to_train_one(stage: Stage) -> None:
     assert "tenant 'demo' has none yet; 'modeldrop drop FILE' trains one" in stage.run("card", "churn").stderr
 
 

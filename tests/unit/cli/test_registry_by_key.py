@@ -150,7 +150,7 @@ def test_a_run_is_canceled_by_its_models_name(remote: Remote) -> None:
         (("promote", "m", "1", "--canary", "10"), 2, "--canary and --shadow need the embedded cloud or --stack"),
     ],
 )
-def test_what_the_api_refuses_is_said_in_its_words(
+def test_a_refusal_of_the_api_is_printed_in_its_words(
     remote: Remote, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
     result = remote.run(*arguments)

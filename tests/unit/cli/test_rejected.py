@@ -44,6 +44,6 @@ def test_older_rejected_uploads_make_room_for_newer_runs(stage: Stage) -> None:
     assert "rejected" in stage.run("runs", "--limit", "3").stdout
 
 
-def test_without_rejected_uploads_nothing_is_said_of_them(stage: Stage) -> None:
+def test_without_rejected_uploads_nothing_is_printed_about_them(stage: Stage) -> None:
     stage.begin()
     assert "rejected" not in stage.run("runs").stdout

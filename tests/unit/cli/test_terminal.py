@@ -167,7 +167,7 @@ def test_a_filter_reaches_beyond_the_newest_runs(stage: Stage) -> None:
     assert [run["run"] for run in stage.json("runs", "--model", "old", "--limit", "1", "--json")] == ["demo_old_1"]
 
 
-def test_no_run_of_a_filter_is_said_so(stage: Stage) -> None:
+def test_a_filter_without_runs_says_so(stage: Stage) -> None:
     stage.begin()
     result = stage.run("runs", "--model", "none")
     assert (result.stdout, result.stderr) == ("", "no such runs\n")

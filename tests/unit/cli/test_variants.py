@@ -90,7 +90,7 @@ def test_an_error_is_drawn_with_its_least_value_at_the_top() -> None:
     assert "○" in lines[9]
 
 
-def test_a_picture_is_written(stage: Stage, tmp_path: Path) -> None:
+def test_the_plot_of_the_front_is_written_as_an_image(stage: Stage, tmp_path: Path) -> None:
     keep(stage, *VARIANT_REPORTS)
     result = stage.run("variants", "m", "--plot", str(tmp_path / "front.png"))
     assert result.exit_code == 0, result.stderr

@@ -36,7 +36,7 @@ def test_below_a_leaderboard_is_its_legend_then_the_winner_then_a_few_lines() ->
     ]
 
 
-def test_a_candidate_that_failed_is_told_of_without_its_details_being_requested() -> None:
+def test_a_failed_candidate_is_reported_without_its_details_being_requested() -> None:
     chosen = selection()
     failed = chosen.tried[0].model_copy(update={"status": "failed", "reason": "the loss became non-finite"})
     chosen = chosen.model_copy(update={"tried": (failed, *chosen.tried[1:])})
@@ -87,7 +87,7 @@ def test_what_was_tried_is_reported_with_the_reasons_and_what_a_search_found() -
     ]
 
 
-def test_a_winner_that_was_trained_once_more_is_told_in_one_line() -> None:
+def test_a_refit_winner_is_reported_in_one_line() -> None:
     chosen, again = selection(), "retrained with the validation rows added; the scores above are from before that"
     served = chosen.winner.model_copy(update={"reason": again})
     lines = [line.rstrip() for line in _shown(140, chosen.model_copy(update={"winner": served})).splitlines()]

@@ -43,7 +43,7 @@ def test_the_options_help_says_whose_and_what_for() -> None:
     assert COMMANDS["status"].help == "Show addresses and API key."
 
 
-def test_what_a_candidate_is_for_is_said_in_the_fields_terms() -> None:
+def test_the_purpose_of_a_candidate_is_in_the_fields_terms() -> None:
     catalog = json.loads((SOURCES / "contracts" / "algorithms" / "catalog.json").read_text())
     texts = json.dumps(catalog)
     assert "as the baseline" in texts

@@ -117,7 +117,7 @@ def test_expired_urls_are_requested_again(big: Path) -> None:
     assert world.stored == [1, 2, 3]
 
 
-def test_an_upload_that_is_gone_begins_anew(big: Path) -> None:
+def test_an_upload_that_is_gone_starts_again(big: Path) -> None:
     world = UploadApi()
     world.fail = [200, 400]
     with pytest.raises(ApiError):

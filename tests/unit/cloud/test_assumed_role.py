@@ -87,7 +87,7 @@ def test_a_session_for_one_run_bears_its_policy(asked: Asked) -> None:
     assert len(form["RoleSessionName"]) == 64, "the most that STS takes"
 
 
-def test_the_role_is_taken_anew_before_its_credentials_end(asked: Asked) -> None:
+def test_the_role_is_assumed_again_before_its_credentials_end(asked: Asked) -> None:
     clock = [datetime.now(UTC)]
     credentials = session_of(asked, ROLE, lambda: clock[0]).get_credentials()
     assert credentials is not None

@@ -29,6 +29,6 @@ def test_a_name_from_elsewhere_is_a_crash_that_says_it() -> None:
     assert error.message == "MemoryError: killed"
 
 
-def test_only_what_may_pass_by_itself_is_retried() -> None:
+def test_only_temporary_errors_are_retried() -> None:
     assert errors.TransientError("busy").retryable
     assert not errors.InvalidTargetError("constant").retryable

@@ -105,5 +105,5 @@ def test_a_key_begins_with_its_tenant_or_with_none(key: str, tenant: str) -> Non
         ("demo_adult", False),
     ],
 )
-def test_a_runs_name_is_told_from_a_persons(name: str, is_run: bool) -> None:
+def test_a_runs_name_is_distinguished_from_a_persons(name: str, is_run: bool) -> None:
     assert is_run_name(name) is is_run

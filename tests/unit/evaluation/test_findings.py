@@ -103,7 +103,7 @@ def exam() -> HoldoutEvaluation:
     )
 
 
-def test_a_cluster_is_told_by_its_middle() -> None:
+def test_a_cluster_is_described_by_its_center() -> None:
     frame = pl.DataFrame({"x": [1.0, 2.0, 30.0], "city": ["Oslo", "Oslo", None]})
     columns = (Column(name="x", kind="numeric"), Column(name="city", kind="categorical"))
     signature = Signature(task="clustering", target="", columns=columns, classes=("0", "1", "2"))

@@ -150,7 +150,7 @@ def test_the_server_says_which_protocol_extensions_it_has(api: Api) -> None:
         ("/registry/models", {"tenant": ""}, 401),
     ],
 )
-def test_what_is_wrong_is_said_under_its_status(api: Api, path: str, authorizer: dict[str, Any], status: int) -> None:
+def test_an_error_is_reported_with_its_status(api: Api, path: str, authorizer: dict[str, Any], status: int) -> None:
     got, body = api.ask(get(path, authorizer))
     assert (got, list(body)) == (status, ["error"])
 

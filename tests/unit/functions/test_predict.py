@@ -67,7 +67,7 @@ def test_a_base64_body_is_answered_alike(api: Api) -> None:
         ({"authorizer": {"tenant": ""}}, 401, "an API key"),
     ],
 )
-def test_what_is_wrong_is_said_under_its_status(api: Api, changes: dict[str, Any], status: int, words: str) -> None:
+def test_an_error_is_reported_with_its_status(api: Api, changes: dict[str, Any], status: int, words: str) -> None:
     got, body = api.ask(authorized("predict", **({"body": BODY} | changes)))
     assert (got, list(body)) == (status, ["error"])
     assert words in body["error"]
@@ -195,5 +195,5 @@ def test_what_is_not_shared_is_not_there(api: Api, path: str, authorizer: dict[s
     assert "demo" not in body["error"]
 
 
-def test_its_own_tenants_name_may_be_said(api: Api) -> None:
+def test_a_path_may_name_the_callers_own_tenant(api: Api) -> None:
     assert api.ask(authorized("predict", path="/v2/models/demo/adult/infer", body=BODY))[0] == 200

@@ -131,7 +131,7 @@ def test_the_document_is_valid_by_the_specification() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-def test_requests_made_from_the_document_are_answered_as_it_says(operation: Any) -> None:
+def test_responses_to_generated_requests_match_the_document(operation: Any) -> None:
     @given(case=operation.as_strategy())
     @few_requests(6)
     def check(case: Any) -> None:

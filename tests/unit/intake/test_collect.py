@@ -126,14 +126,14 @@ def test_a_job_without_an_image_says_so(artifacts: FakeObjectStore, where: str) 
         check_job(RUN, "gpu", json.dumps(described), artifacts=artifacts)
 
 
-def test_an_interruption_that_the_job_told_of_is_not_an_error_of_this_step(artifacts: FakeObjectStore) -> None:
+def test_an_interruption_that_the_job_reported_is_not_an_error_of_this_step(artifacts: FakeObjectStore) -> None:
     """A TransientError would have the step itself tried again, four times for nothing."""
     outcome(artifacts, "cpu", RunError(type="TransientError", message="the machine was reclaimed"))
     with pytest.raises(JobInterruptedError, match="reclaimed"):
         check_job(RUN, "cpu", KILLED, artifacts=artifacts)
 
 
-def test_a_job_of_several_nodes_is_told_of_by_its_own_execution(artifacts: FakeObjectStore) -> None:
+def test_a_job_of_several_nodes_is_reported_by_its_own_execution(artifacts: FakeObjectStore) -> None:
     nested = json.dumps({"ExecutionArn": "arn", "Status": "FAILED", "Error": "JobCrashedError", "Cause": NO_MACHINE})
     with pytest.raises(CapacityUnavailableError):
         check_job(RUN, "gpu", nested, artifacts=artifacts)

@@ -46,7 +46,7 @@ def test_an_unexpected_error_is_not_quoted(name: str) -> None:
     ("name", "words"),
     [("record_failure_timed_out", "time limit"), ("record_failure_aborted", "aborted")],
 )
-def test_an_execution_that_no_catch_saw_end_is_told_by_its_status(name: str, words: str) -> None:
+def test_an_execution_whose_end_no_catch_saw_is_reported_by_its_status(name: str, words: str) -> None:
     failure = parse_failure(event(name))
     assert failure.run == "demo_adult_0123456789ab"
     assert failure.error.type == "ExecutionEndedError"
@@ -59,7 +59,7 @@ def test_a_failed_execution_keeps_the_error_that_ended_it() -> None:
     assert parse_failure(ended).error.model_dump() == {"type": "TransientError", "message": "the table is busy"}
 
 
-def test_a_failed_execution_that_says_nothing_is_told_so() -> None:
+def test_a_failed_execution_without_a_cause_is_reported_as_such() -> None:
     ended = event("record_failure_timed_out")
     ended["detail"] |= {"status": "FAILED", "error": None, "cause": None}
     assert parse_failure(ended).error.type == "ExecutionEndedError"

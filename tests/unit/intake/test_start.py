@@ -194,7 +194,7 @@ def test_a_thousand_parts_take_no_call_each(world: World) -> None:
 
 
 @pytest.mark.parametrize(("file", "large"), [("a.csv", False), ("a.parquet", True), ("a.csv.gz", True)])
-def test_the_execution_is_told_whether_the_data_is_large_once_unpacked(world: World, file: str, large: bool) -> None:
+def test_the_execution_input_says_whether_the_data_is_large_once_unpacked(world: World, file: str, large: bool) -> None:
     world.large_bytes = 8
     run = world.start(f"demo/adult/{file}", world.drop(f"demo/adult/{file}"))
     assert run is not None

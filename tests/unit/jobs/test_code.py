@@ -182,7 +182,9 @@ def test_a_checkpoint_that_is_not_a_plain_file_of_its_own_is_not_read(tmp_path: 
         ("import os\ndef build(shape, settings):\n    os._exit(7)\n", "{}", "exit code 7"),
     ],
 )
-def test_what_it_does_wrong_is_told_in_a_sentence(tmp_path: Path, code: str, settings: str, sentence: str) -> None:
+def test_a_mistake_of_the_code_is_reported_in_a_sentence(
+    tmp_path: Path, code: str, settings: str, sentence: str
+) -> None:
     if "depth" in settings:
         code = CODE.replace("class Settings(BaseModel):", "class Settings(BaseModel, extra='forbid'):")
     with pytest.raises(CandidateFailedError, match=sentence):

@@ -83,7 +83,7 @@ def test_one_wrong_weight_in_the_only_export_fails_the_job_as_a_mismatch(
     assert KEYS.variants not in set(artifacts.keys(""))
 
 
-def test_it_may_run_again(artifacts: FakeObjectStore) -> None:
+def test_a_repeated_job_leaves_the_same_files(artifacts: FakeObjectStore) -> None:
     assert run(artifacts)[0] == 0
     first = VariantSet.from_bytes(artifacts.get(KEYS.variants))
     assert run(artifacts)[0] == 0
@@ -106,7 +106,7 @@ def test_of_two_candidates_a_blend_is_thought_of_and_the_board_says_what_became_
     assert "no other candidate improves" in blend.reason
 
 
-def test_a_lost_ensemble_is_told_and_costs_nothing_else(network: Trained, artifacts: FakeObjectStore) -> None:
+def test_a_lost_ensemble_is_reported_and_costs_nothing_else(network: Trained, artifacts: FakeObjectStore) -> None:
     network.stored(artifacts, KEYS, "linear", algorithm="linear", no_int8="trees")
     assert run(artifacts)[0] == 0
     variants = VariantSet.from_bytes(artifacts.get(KEYS.variants)).variants
@@ -115,7 +115,7 @@ def test_a_lost_ensemble_is_told_and_costs_nothing_else(network: Trained, artifa
     assert "its job was lost" in blend.reason
 
 
-def test_where_no_ensemble_was_planned_none_is_told_of(network: Trained, artifacts: FakeObjectStore) -> None:
+def test_without_a_planned_ensemble_none_is_reported(network: Trained, artifacts: FakeObjectStore) -> None:
     plan = Plan.from_bytes(artifacts.get(KEYS.plan))
     artifacts.put(KEYS.plan, plan.model_copy(update={"ensemble": None}).to_bytes())
     network.stored(artifacts, KEYS, "linear", algorithm="linear", no_int8="trees")

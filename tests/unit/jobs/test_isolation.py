@@ -117,7 +117,7 @@ def _printed(caplog: pytest.LogCaptureFixture) -> list[int]:
     return [record.lines for record in caplog.records if "printed" in record.message]  # type: ignore[attr-defined]
 
 
-def test_what_is_said_behind_the_token_is_taken(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_message_after_the_token_is_read(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "pipeline")
     said = ('{"report": "r"}', '{"point": {"epoch": 1, "loss": 0.5}}', '{"checkpoint": true}', '{"error": "e"}')
     heard = Heard(*(f"{TOKEN}{one}\n" for one in said), f"without an end{TOKEN}{said[0]}\n")
@@ -181,7 +181,7 @@ def test_a_checkpoint_that_comes_much_too_soon_is_ignored(tmp_path: Path) -> Non
     assert kept.states == [b"0", b"55", b"120"]
 
 
-def test_a_checkpoint_that_is_not_there_is_told_in_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_checkpoint_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     kept = Kept(tmp_path, seconds=60)
     kept.checkpoint()
     assert kept.states == []

@@ -40,7 +40,7 @@ class Preempted(FakeObjectStore):
                 os.kill(os.getpid(), self.number)
 
 
-def test_a_machine_that_is_taken_back_loses_one_epoch_and_the_model_is_the_same() -> None:
+def test_a_spot_interruption_loses_one_epoch_and_the_model_is_the_same() -> None:
     whole = House()
     whole.plan(MLP, spec=EACH_EPOCH)
     assert whole.run() == 0
@@ -70,7 +70,7 @@ def test_a_machine_that_is_taken_back_loses_one_epoch_and_the_model_is_the_same(
     assert events[2:] == ["cpu: mlp resumes from its checkpoint"]
 
 
-def test_several_targets_go_on_where_they_were_taken_back_and_leave_no_checkpoints() -> None:
+def test_several_targets_continue_where_they_were_interrupted_and_leave_no_checkpoints() -> None:
     data = with_targets("classification", rows=80)
     whole, taken = House(), House(artifacts=Preempted(9))
     for house in (whole, taken):
@@ -99,7 +99,7 @@ def test_the_curves_are_there_when_it_is_trained() -> None:
     assert np.isfinite([list(point.values()) for point in curves.points]).all()
 
 
-def test_curves_are_written_every_two_seconds_and_begin_anew_with_their_first_point() -> None:
+def test_curves_are_written_every_two_seconds_and_restart_with_their_first_point() -> None:
     store, now = FakeObjectStore(), [0.0]
     live = Live(store, KEYS, seconds=0, event=print, clock=lambda: now[0])
 

@@ -53,7 +53,7 @@ def test_our_own_lines_bear_the_run_and_their_words(capsys: pytest.CaptureFixtur
         ("import warnings; warnings.warn('Anna, 1987', stacklevel=1)", "onnxruntime logged a warning"),
     ],
 )
-def test_of_a_library_its_name_is_said_and_not_its_words(
+def test_a_librarys_name_is_logged_and_not_its_message(
     source: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with warnings.catch_warnings(), job_log():

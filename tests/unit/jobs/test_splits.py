@@ -34,7 +34,7 @@ def test_of_more_a_seeded_sample_is_taken_and_reported(file: Path) -> None:
     assert frame["x"].mean() == pytest.approx(ROWS / 2, rel=0.1)
 
 
-def test_a_machine_has_memory() -> None:
+def test_the_memory_of_the_machine_is_found() -> None:
     assert memory_bytes() > 1 << 28
 
 

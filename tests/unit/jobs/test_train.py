@@ -59,7 +59,7 @@ def test_a_process_that_is_not_the_main_one_leaves_nothing_and_reports_nothing()
     assert all(stage.progress is None for stage in house.runs.get(RUN).stages)
 
 
-def test_it_is_said_when_fewer_nodes_trained_than_were_requested() -> None:
+def test_training_on_fewer_nodes_than_requested_is_reported() -> None:
     house = House()
     house.plan(LINEAR)
     plan = Plan.from_bytes(house.artifacts.get(KEYS.plan))
@@ -124,7 +124,7 @@ def test_a_second_attempt_trains_what_the_first_has_not() -> None:
     assert house.outcome().candidates[0] == first[0]
 
 
-def test_a_machine_that_is_taken_back_leaves_a_retryable_outcome() -> None:
+def test_a_spot_interruption_leaves_a_retryable_outcome() -> None:
     def be_interrupted(context: JobContext) -> list[CandidateOutcome]:
         try:
             os.kill(os.getpid(), signal.SIGTERM)

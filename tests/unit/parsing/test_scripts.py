@@ -41,5 +41,5 @@ def test_a_column_has_several_scripts_where_a_tenth_is_in_another_one() -> None:
         ["A-17", "B-9", ""],
     ],
 )
-def test_other_columns_have_not(texts: list[str]) -> None:
+def test_columns_without_foreign_letters_have_no_script(texts: list[str]) -> None:
     assert not has_several_scripts(texts)

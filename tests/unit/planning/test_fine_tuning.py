@@ -82,7 +82,7 @@ def test_a_base_that_reads_float32_reads_wide_numbers_so_too_and_says_it() -> No
     assert [warning for warning in aligned.warnings if "'age'" in warning and "float32" in warning]
 
 
-def test_the_network_alone_is_tried_as_the_base_was_built_and_learns_as_it_is_told() -> None:
+def test_only_the_network_is_tried_with_the_bases_architecture_and_its_own_training_settings() -> None:
     candidates = planned(base())
     (candidate,) = candidates.candidates
     settings = candidate.settings

@@ -60,7 +60,7 @@ def test_null_is_a_depth_without_a_bound_and_no_other_number() -> None:
     assert forest.trials.space["max_depth"] == (None, 8)
 
 
-def test_settings_of_what_is_not_tried_are_said_to_be_of_no_use() -> None:
+def test_settings_of_an_algorithm_that_is_not_tried_are_reported_as_unused() -> None:
     planned = _planned("{algorithms: [linear], settings: {mlp: {epochs: 3}}}")
     assert planned.notes == ("settings.mlp: it is not tried here",)
 

@@ -168,7 +168,7 @@ def test_a_rollout_that_cannot_be_checked_does_not_keep_others_back(
     assert [failure.message for failure in failures] == ["the table is busy"]
 
 
-def test_a_shadow_is_never_promoted_by_itself(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_a_shadow_is_never_promoted_automatically(registry: ModelRegistry, clock: FakeClock) -> None:
     start(registry, SHADOW)
     clock.pass_seconds(600)
     ((ended,), _) = CheckRollouts(registry=registry, now=clock)()

@@ -89,7 +89,7 @@ def test_the_number_of_remembered_paths_is_bounded() -> None:
     assert not any(dispatcher.is_fast(f"/{number}", 10) for number in range(5_000))
 
 
-def test_waiting_costs_nothing() -> None:
+def test_waiting_is_no_processor_time() -> None:
     _, seconds = measure_cost(lambda: time.sleep(0.02))
     assert seconds < 0.01
 

@@ -250,7 +250,7 @@ def test_idle_connections_do_not_hold_up_the_end(tmp_path: Path) -> None:
             _connect(server)
 
 
-def test_a_busy_client_is_told_of_the_end_and_loses_no_request(tmp_path: Path) -> None:
+def test_a_busy_client_learns_of_the_shutdown_and_loses_no_request(tmp_path: Path) -> None:
     write_scaling_model(tmp_path)
     with run_folder(tmp_path) as server, _connect(server) as client:
         client.sendall(_request())

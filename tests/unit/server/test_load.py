@@ -62,7 +62,7 @@ def test_every_form_is_answered(server: RunningServer, grpc: bool, options: dict
 
 @pytest.mark.parametrize("grpc", [False, True])
 @pytest.mark.parametrize("options", [{"model": "other"}, {"api_key": "wrong"}, {"api_key": None}])
-def test_what_the_server_refuses_is_told_in_its_words(
+def test_a_refusal_of_the_server_is_reported_in_its_words(
     server: RunningServer, grpc: bool, options: dict[str, object]
 ) -> None:
     with pytest.raises(InvalidRequestError, match=r"key|other"):

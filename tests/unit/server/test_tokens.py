@@ -56,7 +56,7 @@ def test_keys_and_tokens_are_accepted_by_http(server: RunningServer, issuer: Fak
     assert status(server) == 401
 
 
-def test_a_refused_token_is_told_why(server: RunningServer, issuer: FakeIssuer) -> None:
+def test_the_refusal_of_a_token_states_the_reason(server: RunningServer, issuer: FakeIssuer) -> None:
     headers = {"authorization": f"Bearer {issuer.token(exp=1)}"}
     for _ in range(2):  # the second answer is a repeated one
         response = server.client.get("/v2/models/scale", headers=headers)
@@ -112,7 +112,7 @@ def test_a_registrys_callers_have_tenants_that_are_active(issuer: FakeIssuer) ->
     assert authenticator.authenticate(issuer.token(sub="bert")).shared == {}
 
 
-def test_long_credentials_are_told_apart_and_not_kept_whole() -> None:
+def test_long_credentials_are_distinguished_and_not_stored_in_full() -> None:
     """Anybody may send ten thousand of them."""
     asked: list[str] = []
 

@@ -37,7 +37,9 @@ def _input(*values: float, binary: bool, columns: int = 2) -> triton.InferInput:
 
 @pytest.mark.parametrize("binary_output", [False, True])
 @pytest.mark.parametrize("binary_input", [False, True])
-def test_it_infers(client: triton.InferenceServerClient, binary_input: bool, binary_output: bool) -> None:
+def test_tritons_client_gets_predictions(
+    client: triton.InferenceServerClient, binary_input: bool, binary_output: bool
+) -> None:
     inputs = [_input(1, 2, 3, 4, binary=binary_input)]
     outputs = [triton.InferRequestedOutput("y", binary_data=binary_output)]
     result = client.infer("scale", inputs, outputs=outputs, request_id="7")

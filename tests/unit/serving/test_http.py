@@ -129,13 +129,13 @@ def test_each_error_has_the_status_of_its_nearest_base(name: str, status: int) -
 
 
 @pytest.mark.parametrize("error", [ValueError("Jane Doe"), KeyError("Jane Doe"), errors.ConfigurationError("Jane Doe")])
-def test_what_is_ours_is_said_without_its_text_but_with_where_to_look(error: Exception) -> None:
+def test_an_internal_error_is_reported_without_its_text_but_with_where_to_look(error: Exception) -> None:
     answer = make_error_response(error, "request-1")
     assert answer["statusCode"] == 500
     assert json.loads(answer["body"]) == {"error": "internal error (request request-1)"}
 
 
-def test_a_callers_mistake_is_said_in_its_own_words() -> None:
+def test_a_callers_mistake_is_reported_in_its_own_words() -> None:
     answer = make_error_response(InvalidRequestError("rows[0] lacks 'ägè'"), "request-1")
     assert (answer["statusCode"], json.loads(answer["body"])) == (400, {"error": "rows[0] lacks 'ägè'"})
 

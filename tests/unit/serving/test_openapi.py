@@ -56,7 +56,7 @@ OPERATIONS = [  # those with a version or a label have the same bodies
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-def test_requests_made_from_the_document_are_answered_as_it_says(operation: Any) -> None:
+def test_responses_to_generated_requests_match_the_document(operation: Any) -> None:
     @given(case=operation.as_strategy())
     @few_requests(4)
     def check(case: Any) -> None:

@@ -290,7 +290,7 @@ def test_a_date_whose_order_the_training_file_does_not_tell_is_refused_with_iso_
     ("cell", "seconds"),
     [("3.4.2024", 1712102400.0), ("31/1/2024", 1706659200.0), ("1/31/2024", 1706659200.0), ("2/2/2024", 1706832000.0)],
 )
-def test_a_date_that_tells_its_order_by_itself_is_read_without_one(cell: str, seconds: float) -> None:
+def test_a_date_with_an_unambiguous_order_is_read_without_one(cell: str, seconds: float) -> None:
     assert _fed({"when": cell, "note": None}, day_first=None)["when"].tolist() == [seconds]
 
 

@@ -16,7 +16,7 @@ def test_onnxruntime_gets_as_many_threads_as_the_function_has_processors(megabyt
     assert PredictorSettings.from_env(environ).threads == threads
 
 
-def test_an_alias_is_looked_up_again_after_5_seconds_unless_it_is_said_otherwise() -> None:
+def test_an_alias_is_looked_up_again_after_5_seconds_by_default() -> None:
     assert PredictorSettings.from_env(ENVIRON).alias_seconds == 5
     assert PredictorSettings.from_env({**ENVIRON, "ALIAS_SECONDS": "0.5"}).alias_seconds == 0.5
 

@@ -55,7 +55,7 @@ def test_it_learns_the_rule(run: Run) -> None:
         assert quality["auc"] > 0.85
 
 
-def test_the_served_file_answers_as_the_trained_model(run: Run) -> None:
+def test_the_served_file_predicts_as_the_trained_model(run: Run) -> None:
     assert run.difference() < 1e-5
     assert 1e-5 < run.trained.tolerance < 1e-3
 

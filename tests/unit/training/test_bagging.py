@@ -113,7 +113,7 @@ def test_each_fold_has_its_share_of_the_time_that_is_left() -> None:
     assert left == pytest.approx([25, 100 / 3, 50, 100], abs=2)
 
 
-def test_a_fold_is_told_of_by_its_number() -> None:
+def test_a_fold_is_reported_by_its_number() -> None:
     said, points = list[str](), list[Mapping[str, float]]()
 
     def train(fold: TrainingTask, context: RunContext) -> FittedModel:

@@ -18,7 +18,7 @@ def test_a_fixed_batch_ends_with_what_is_left() -> None:
     assert _sizes(batch_size=300) == [300, 300, 300, 100]
 
 
-def test_a_last_row_by_itself_joins_the_batch_before() -> None:
+def test_a_single_last_row_joins_the_previous_batch() -> None:
     assert _sizes(batch_size=333) == [333, 333, 334]
     assert _sizes(rows=1, batch_size=1) == [1]
 

@@ -53,7 +53,7 @@ def test_the_clusters_that_are_there_are_found_and_numbered_by_size(algorithm: s
 @pytest.mark.parametrize("algorithm", NAMES)
 @pytest.mark.parametrize("kept", [["x", "y"], ["x", "y", "colour"]])
 @pytest.mark.parametrize("covariance", [None, "diag"])
-def test_the_served_file_answers_as_the_trained_model(
+def test_the_served_file_predicts_as_the_trained_model(
     algorithm: str, kept: list[str], covariance: str | None, train: TrainIt
 ) -> None:
     settings = {"covariance": covariance} if algorithm == "gaussian_mixture" else {}

@@ -42,7 +42,7 @@ def test_it_solves_the_ridge_that_it_is_named_for() -> None:
     np.testing.assert_allclose(machine.predict(features), matrix @ wanted + target.mean(), atol=1e-9)
 
 
-def test_the_sharpness_is_told_by_answers_to_rows_that_were_left_out() -> None:
+def test_the_sharpness_is_fitted_to_leave_one_out_predictions() -> None:
     """With each row once in three classes of noise, nothing can be told: the softmax is flat."""
     features, _ = _rows(90)
     noise = np.arange(90) % 3
@@ -133,7 +133,7 @@ def test_a_setting_that_it_cannot_train_with_is_refused_in_a_sentence(settings: 
         ALGORITHM.train(ALGORITHM.configure(settings), task(), RunContext())
 
 
-def test_a_penalty_that_is_too_small_to_solve_with_is_told_in_a_sentence() -> None:
+def test_a_penalty_too_small_to_solve_with_is_reported_in_a_sentence() -> None:
     training_task = task(classes=0)
     twice = replace(training_task, train=training_task.train.take(np.repeat(np.arange(40), 5)))
     with pytest.raises(CandidateFailedError, match="with penalty 1e-30 its matrix has no inverse"):

@@ -94,7 +94,7 @@ def test_what_reads_texts_by_their_labels_is_not_called_private(train: TrainIt) 
         train("mlp", texts(table=True), **ASKED)
 
 
-def test_it_learns_in_private() -> None:
+def test_a_private_training_still_learns() -> None:
     training_task = task(rows=1000)
     learned = learn(training_task, **ASKED, epochs=10, batch_size=100)
     assert _accuracy(learned, training_task) > 0.8

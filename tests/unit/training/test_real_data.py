@@ -44,7 +44,7 @@ def _quality(run: Run, test: pl.DataFrame) -> dict[str, float]:
     return measure(signature, truth(test, signature), run.served(test))
 
 
-def test_adult(train: TrainIt) -> None:
+def test_adult_is_learned_as_well_as_measured(train: TrainIt) -> None:
     rows, test = _tables("adult", "classification", "income")
     run = train("gradient_boosting", rows, **BOOSTING)
     quality = _quality(run, test)
@@ -53,7 +53,7 @@ def test_adult(train: TrainIt) -> None:
     assert quality["auc"] >= 0.920
 
 
-def test_california(train: TrainIt) -> None:
+def test_california_housing_is_learned_as_well_as_measured(train: TrainIt) -> None:
     rows, test = _tables("california_housing", "regression", "median_house_value")
     run = train("gradient_boosting", rows, **BOOSTING)
     assert run.difference() < 1e-5

@@ -234,7 +234,7 @@ def test_tickets_in_several_scripts_are_distinguished(algorithm: str, train: Tra
     assert answers.labels[-2:].tolist() == ["repair", "delivery"]
 
 
-def test_new_words_of_a_script_are_told_by_their_letters(train: TrainIt) -> None:
+def test_new_words_of_a_script_are_distinguished_by_their_letters(train: TrainIt) -> None:
     random = np.random.default_rng(0)
     words = {
         "ar": "أين طلبي وصل الطرد متأخرا اتصل بي من فضلك",

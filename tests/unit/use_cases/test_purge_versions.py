@@ -72,7 +72,7 @@ def test_a_file_leaves_after_the_grace_period_and_not_before(house: House) -> No
         house.registry.lifecycle.restore("demo", "adult", 1)
 
 
-def test_a_version_that_was_deleted_anew_stays_while_the_index_is_late(
+def test_a_version_that_was_deleted_again_stays_while_the_index_is_late(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     house.register("1")

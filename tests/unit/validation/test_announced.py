@@ -38,7 +38,7 @@ def test_another_checksum_is_refused_before_the_file_is_read(drop):
 
 @pytest.mark.parametrize(("name", "content"), [("train.yaml", b"target: y"), ("test.csv", ROWS)])
 @pytest.mark.parametrize("announced", [Announced(5), Announced(None, "0" * 64)])
-def test_so_are_companions(stores, validated, name: str, content: bytes, announced: Announced):
+def test_companions_are_compared_too(stores, validated, name: str, content: bytes, announced: Announced):
     uploads, _ = stores
     uploads.put(f"demo/model/{name}", content, metadata=announce(announced))
     uploads.put("demo/model/a.csv", ROWS)

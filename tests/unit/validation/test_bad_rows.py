@@ -14,7 +14,7 @@ def _changed(lines, change, *numbers):
     return "\n".join(change(line) if number in numbers else line for number, line in enumerate(lines, 1)) + "\n"
 
 
-def test_a_few_ragged_rows_are_set_aside_with_their_lines(drop, lines):
+def test_a_few_ragged_rows_are_rejected_with_their_lines(drop, lines):
     body = _changed(_changed(lines, lambda line: line + ",1", 6, 18).splitlines(), lambda _: "zz", 101)
     found = drop("a.csv", body)
     assert found.dataset.set_aside == 3
@@ -52,7 +52,7 @@ def test_a_quote_that_is_never_closed_is_a_character_of_its_line(drop, lines, li
     assert any(f"line {line} holds a stray quote" in warning for warning in found.dataset.warnings)
 
 
-def test_lines_that_are_not_json_objects_are_set_aside(drop, lines):
+def test_lines_that_are_not_json_objects_are_rejected(drop, lines):
     good = [json.dumps(dict(zip(lines[0].split(","), line.split(","), strict=True))) for line in lines[1:]]
     found = drop("a.jsonl", "\n".join([good[0], "[1]", '{"size": 1', *good[1:]]))
     assert [row["line"] for row in found.set_aside] == [2, 3]
@@ -66,14 +66,14 @@ def test_half_a_surrogate_pair_costs_its_line(drop, lines):
 
 
 @pytest.mark.parametrize("empty", ["", "?", "NA", "NaN", '""'])
-def test_rows_without_a_target_are_set_aside(drop, lines, empty):
+def test_rows_without_a_target_are_rejected(drop, lines, empty):
     found = drop("a.csv", _changed(lines, lambda line: line.rsplit(",", 1)[0] + "," + empty, 3, 4))
     assert found.dataset.set_aside == 2
     assert [row["row"] for row in found.set_aside] == [2, 3]
     assert "2 of 300 rows" in found.dataset.warnings[0]
 
 
-def test_a_class_of_a_row_or_two_is_set_aside(drop, lines):
+def test_a_class_with_one_or_two_rows_is_rejected(drop, lines):
     found = drop("a.csv", _changed(lines, lambda line: line.rsplit(",", 1)[0] + ",perhaps", 3, 4))
     assert (found.dataset.classes, found.dataset.set_aside) == (("no", "yes"), 2)
 

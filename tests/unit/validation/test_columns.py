@@ -54,7 +54,7 @@ def _values(values, **options):
         ([f"{number:05}" for number in range(50)], "text"),
     ],
 )
-def test_kinds(values, kind):
+def test_kinds_of_columns_are_inferred_from_their_values(values, kind):
     assert _kind(values) == kind
 
 

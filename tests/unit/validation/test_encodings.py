@@ -146,7 +146,7 @@ def test_the_currency_of_iso_8859_15_is_the_euro(tmp_path, text):
 
 @pytest.mark.parametrize("codec", ["cp1251", "koi8-r"])
 @pytest.mark.parametrize("change", [str.upper, str.lower, str.title])
-def test_cyrillic_is_told_in_each_case(codec, change):
+def test_cyrillic_is_recognized_in_each_case(codec, change):
     text = change("".join(f"{city},1\n" for city in ("москва", "тверь", "казань", "омск", "самара", "воронеж")))
     encoding = detect_encoding(text.encode(codec), is_whole=True)
     assert text.encode(codec).decode(encoding.codec) == text

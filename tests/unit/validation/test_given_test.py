@@ -73,7 +73,7 @@ def test_two_test_files_are_refused(drop, good, test_csv):
         drop("a.csv", good, companions={"test.csv": test_csv, "test.tsv": test_csv})
 
 
-def test_classes_that_no_training_row_has_are_counted_and_set_aside(drop, good, test_csv):
+def test_classes_that_no_training_row_has_are_counted_and_rejected(drop, good, test_csv):
     found = drop("a.csv", good, companions={"test.csv": test_csv + "0.5,a,perhaps\n0.5,a,\n"})
     assert found.dataset.rows.test == 40
     assert found.dataset.set_aside == 2
@@ -127,7 +127,7 @@ def test_by_group_no_group_is_in_two_splits_and_its_name_is_not_a_feature(drop, 
     assert {sizes.test, sizes.validation} <= {33, 34}
 
 
-def test_rows_without_a_group_are_set_aside(drop, daily):
+def test_rows_without_a_group_are_rejected(drop, daily):
     body = daily.replace(",g3\n", ",\n")
     found = drop("a.csv", body, spec="target: sold\nsplit: {by: group, column: shop}\n")
     assert found.dataset.set_aside == 33
@@ -158,7 +158,7 @@ def halves(daily):
     return "\n".join([first + ",half", *(f"{line},{number % 2}" for number, line in enumerate(rest))]) + "\n"
 
 
-def test_a_class_that_comes_after_all_training_rows_is_set_aside(drop):
+def test_a_class_that_comes_after_all_training_rows_is_rejected(drop):
     rows = [(day, day % 4, "new" if day >= 290 else ("a", "b")[day % 2]) for day in range(300)]
     found = drop("a.csv", table(rows, "day,x,y"), spec="split: {by: time, column: day}\n")
     assert found.dataset.classes == ("a", "b")

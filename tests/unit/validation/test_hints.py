@@ -135,7 +135,7 @@ def test_hints_are_in_the_report_of_the_run(drop) -> None:
     assert set(dropped.dataset.hints) <= {*json.loads(dropped.artifacts.get(key))["warnings"]}
 
 
-def test_stars_and_counts_are_told_to_lose_their_order(drop) -> None:
+def test_a_warning_says_that_stars_and_counts_lose_their_order(drop) -> None:
     rng = random.Random(0)
     stars = [math.ceil(5 * rng.random()) for _ in range(300)]
     told = drop("a.csv", table({"x": numbers(rng, 300), "stars": stars})).dataset.warnings
@@ -191,7 +191,7 @@ def named(values: list[object]) -> str:
         [hashlib.sha256(bytes([number])).hexdigest()[:32] for number in range(80)],
     ],
 )
-def test_texts_that_name_each_row_are_said_to_with_the_line_that_leaves_them_out(drop, values) -> None:
+def test_texts_that_identify_each_row_are_reported_with_the_line_that_drops_them(drop, values) -> None:
     dataset = drop("a.csv", named(values)).dataset
     assert [column.kind for column in dataset.columns if column.name == "customer"] == ["text"]
     (hint,) = dataset.hints

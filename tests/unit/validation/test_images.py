@@ -169,7 +169,7 @@ def test_grey_images_saved_in_colour_are_grey(drop: Drop) -> None:
     assert found.dataset.columns[0].shape == (10, 12, 1)
 
 
-def test_what_does_not_decode_is_set_aside_and_counted(drop: Drop) -> None:
+def test_images_that_do_not_decode_are_rejected_and_counted(drop: Drop) -> None:
     whole = picture(seed=99)
     files = pictures(58) | {"cat/cut.png": whole[: len(whole) // 2], "dog/text.jpg": b"not an image"}
     found = drop("animals.zip", zipped(files))
@@ -224,7 +224,7 @@ def test_a_file_that_is_not_a_zip_is_refused(drop: Drop) -> None:
         drop("animals.zip", zipped(pictures())[:-30])
 
 
-def test_a_picture_that_unpacks_to_too_much_is_set_aside_unread(drop: Drop) -> None:
+def test_an_image_that_unpacks_to_too_many_bytes_is_rejected_unread(drop: Drop) -> None:
     bomb = b"\0" * (33 << 20)
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -72,7 +72,7 @@ def test_arrays_and_objects_of_a_later_file_are_missing_and_reported(tmp_path, c
     assert any("'a': 1 cell that hold arrays" in warning for warning in known.warnings)
 
 
-def test_a_column_of_arrays_that_no_model_reads_is_not_told(tmp_path):
+def test_a_column_of_arrays_that_no_model_reads_is_not_reported(tmp_path):
     rejected = RejectedRows(tmp_path / "aside")
     frame = read_json_lines(b'{"a": 1, "tags": ["x"]}\n{"a": 2, "tags": []}\n', rejected, names=["a"])
     assert frame["a"].to_list() == ["1", "2"]

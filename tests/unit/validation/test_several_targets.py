@@ -103,7 +103,7 @@ def test_a_target_that_is_named_on_the_command_line_wins_over_a_list(drop, colum
     assert "not 'y, z', as train.yaml says" in dropped.dataset.warnings[0]
 
 
-def test_a_row_that_lacks_one_of_the_targets_is_set_aside(drop, columns) -> None:
+def test_a_row_that_lacks_one_of_the_targets_is_rejected(drop, columns) -> None:
     columns["z"][5] = None
     dropped = drop("a.csv", pick(columns, "x", "y", "z"), spec="target: [y, z]")
     assert dropped.dataset.set_aside == 1

@@ -201,7 +201,7 @@ def test_quoted_line_ends_and_commas_belong_to_their_row(source, stream, rows):
     assert 'red,\n"new"' in next(one for one in dataset.columns if one.name == "colour").vocabulary
 
 
-def test_broken_rows_are_set_aside_with_their_lines(source, stream, rows):
+def test_broken_rows_are_rejected_with_their_lines(source, stream, rows):
     lines = csv(rows).splitlines()
     lines[2_000] += ",1,2"
     dataset, _ = stream(source(**{"a.csv": "\n".join(lines)}))
@@ -212,7 +212,7 @@ def test_broken_rows_are_set_aside_with_their_lines(source, stream, rows):
         stream(source(**{"a.csv": "\n".join(ragged)}))
 
 
-def test_a_line_in_another_encoding_is_repaired_and_told_with_its_place(source, stream, rows):
+def test_a_line_in_another_encoding_is_repaired_and_reported_with_its_number(source, stream, rows):
     body = csv([{**row, "colour": "grün"} if number % 9 else row for number, row in enumerate(rows)]).encode()
     at = body.index(b"\n", 60_000) + 1
     dataset, _ = stream(source(**{"a.csv": body[:at] + b"\xff" + body[at:]}))

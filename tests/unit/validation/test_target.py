@@ -63,7 +63,7 @@ def test_a_target_that_is_not_there_names_the_nearest(drop, good, wanted, words)
         ([number % 21 for number in range(500)], "regression"),
     ],
 )
-def test_the_task_is_told_from_the_values(values, task):
+def test_the_task_is_inferred_from_the_values(values, task):
     assert infer_target(pl.Series("y", values), JobSpec()).task == task
 
 
@@ -122,7 +122,7 @@ def test_a_word_among_the_numbers_of_a_regression_target_costs_its_row(drop):
     assert (found.dataset.task, found.set_aside[0]["row"]) == ("regression", 10)
 
 
-def test_many_words_among_the_numbers_are_told_where_they_look_like_classes(drop):
+def test_many_words_among_the_numbers_are_reported_where_they_look_like_classes(drop):
     words = ["oops", "sorry", "oops", "nothing", "oops"]
     rows = [f"{number % 90},{number / 7 if number % 40 else words[number // 40]}" for number in range(200)]
     with pytest.raises(InvalidTargetError, match=r"were numbers meant. \(5 of its 200 values are not, such as 'oops'"):
@@ -183,13 +183,13 @@ def test_a_column_that_is_more_likely_the_target_than_the_last_one_is_reported(d
         ("labels", "yield", "classes"),
     ],
 )
-def test_no_other_target_is_told_where_the_last_column_may_be_meant(drop, columns):
+def test_no_other_target_is_suggested_where_the_last_column_may_be_meant(drop, columns):
     dataset = drop("a.csv", _table(*columns).encode()).dataset
     assert (dataset.default_target, dataset.likely_target) == (True, "")
     assert not any("more likely the target" in warning for warning in dataset.warnings)
 
 
-def test_no_other_target_is_told_to_somebody_who_named_one(drop):
+def test_no_other_target_is_suggested_where_one_was_named(drop):
     table = _table("age", "label:words", "visits").encode()
     for asked in ({"target": "visits"}, {"spec": "target: visits"}):
         dataset = drop("a.csv", table, **asked).dataset

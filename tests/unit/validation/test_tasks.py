@@ -32,7 +32,7 @@ def test_the_task_of_whole_numbers_is_reported_with_the_way_to_the_other(distinc
 
 
 @pytest.mark.parametrize("values", [["a", "b"], [0, 1], [0.5, 1.5, 2.5]])
-def test_nothing_is_told_where_the_task_is_clear(values):
+def test_nothing_is_reported_where_the_task_is_clear(values):
     assert _target(values * 100).warnings == ()
 
 
