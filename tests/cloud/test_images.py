@@ -40,7 +40,7 @@ def archive(images: int) -> bytes:
     return body.getvalue()
 
 
-def test_a_zip_of_pictures_becomes_a_model_that_answers_pictures(cloud: Cloud) -> None:
+def test_a_zip_of_images_becomes_a_model_that_predicts_images(cloud: Cloud) -> None:
     cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/shapes/train.yaml", Body=SPEC)
     run = cloud.drop_and_end("demo/shapes/shapes.zip", archive(300))
     assert run.status == "SUCCEEDED", run.error

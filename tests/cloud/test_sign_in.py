@@ -53,7 +53,7 @@ def test_tokens_and_keys_come_in_by_either_header(scene: SignIn) -> None:
         assert (response.status_code, response.json()["models"]) == (200, [])
 
 
-def test_what_is_refused_is_said_by_the_gateway(scene: SignIn) -> None:
+def test_the_gateway_reports_refusals(scene: SignIn) -> None:
     for response, words in (
         (scene.get(), "an API key or a token is expected in the header x-api-key"),
         (scene.get(x_api_key="md_unknown"), "unknown, expired or revoked"),

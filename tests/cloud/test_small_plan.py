@@ -67,7 +67,7 @@ def test_a_job_that_fargate_does_not_start_goes_on_on_the_cpu_queue(cloud: Cloud
     assert _jobs(cloud, run) == {"cpu": "cpu-spot", "ensemble": "cpu-spot", "compress": "cpu-spot"}
 
 
-def test_a_job_that_dies_without_an_outcome_is_done_once_more_with_twice_the_memory(cloud: Cloud, queue: str) -> None:
+def test_a_job_that_dies_without_an_outcome_is_repeated_with_twice_the_memory(cloud: Cloud, queue: str) -> None:
     """The process is killed in each of its attempts, as the kernel does where memory runs out."""
     cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/killed/train.yaml", Body=SPEC)
     run = cloud.drop("demo/killed/rows.csv", as_csv(breast_cancer()))

@@ -136,7 +136,7 @@ def test_the_card_says_which_device_really_ran(cloud: Cloud, mlp: Run) -> None:
     assert devices["cpu"] == "cpu"  # small data starts no GPU machine
 
 
-def test_a_number_is_told_and_the_same_bytes_again_are_version_2(cloud: Cloud) -> None:
+def test_the_version_number_is_printed_and_the_same_bytes_again_are_version_2(cloud: Cloud) -> None:
     rows = diabetes()
     cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/diabetes/train.yaml", Body=b"algorithms: [linear]\n")
     first = cloud.ended(cloud.drop("demo/diabetes/rows.csv", as_csv(rows)))

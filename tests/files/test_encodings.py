@@ -79,7 +79,7 @@ def test_train_yaml_may_name_the_encoding(drop: Drop) -> None:
     assert set(file.values("city")) == set(POLISH)
 
 
-def test_a_file_whose_encoding_is_unsure_is_read_rightly_or_told(drop: Drop) -> None:
+def test_a_file_of_uncertain_encoding_is_read_correctly_or_reported(drop: Drop) -> None:
     try:
         file = drop("a.csv", table(WAREHOUSE, warehouse(POLISH)).encode("cp1250"))
     except DatasetError as error:

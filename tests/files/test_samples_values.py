@@ -191,7 +191,7 @@ def test_texts_of_many_scripts_are_texts(read_sample: Read) -> None:
 
 
 @pytest.mark.parametrize(("message", "language"), [("أين طلبي اليوم", "ar"), ("荷物が遅れましたか", "ja")])
-def test_unseen_texts_are_told_by_their_script(serve_sample: Serve, message: str, language: str) -> None:
+def test_unseen_texts_are_distinguished_by_their_script(serve_sample: Serve, message: str, language: str) -> None:
     assert serve_sample("text_i18n").ask({"msg": message}).label == language
 
 

@@ -126,7 +126,7 @@ TEMPLATE = {
 }
 
 
-def test_a_stack_tells_where_its_parts_are(clients: Clients) -> None:
+def test_a_stack_lists_the_addresses_of_its_resources(clients: Clients) -> None:
     clients.cloudformation.create_stack(StackName="mine", TemplateBody=json.dumps(TEMPLATE))
     stack = Stack(clients.cloudformation, "mine")
     assert stack.outputs()["UploadsBucket"] == "the-uploads"

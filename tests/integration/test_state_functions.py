@@ -113,9 +113,7 @@ def test_training_without_a_survivor_fails(world: World) -> None:
         ("record_failure_aborted", "ExecutionEndedError"),
     ],
 )
-def test_a_failure_is_recorded_whoever_tells_of_it_and_the_first_word_stays(
-    world: World, name: str, error: str
-) -> None:
+def test_a_failure_is_recorded_from_any_source_and_the_first_message_stays(world: World, name: str, error: str) -> None:
     record = handler("record_failure")
     record(event(name))
     first = world.run()

@@ -181,7 +181,7 @@ def test_an_execution_that_is_stopped_stays_aborted_and_its_job_is_ended(local: 
     assert event_of(local, arn.rsplit(":", 1)[1], "ABORTED")["detail"]["status"] == "ABORTED"
 
 
-def test_a_state_that_times_out_ends_its_job_and_an_event_tells_of_the_failure(local: Local) -> None:
+def test_a_state_that_times_out_ends_its_job_and_an_event_reports_the_failure(local: Local) -> None:
     name = f"slow-{uuid.uuid4()}"
     arn = execute(local, way="slow job", name=name)
     job_id = running_job(local, name)
@@ -191,7 +191,7 @@ def test_a_state_that_times_out_ends_its_job_and_an_event_tells_of_the_failure(l
     assert event_of(local, found["name"], "FAILED")["detail"]["error"] == "States.Timeout"
 
 
-def test_an_execution_that_takes_too_long_is_timed_out_and_an_event_tells_of_it(local: Local) -> None:
+def test_an_execution_that_takes_too_long_is_timed_out_and_an_event_reports_it(local: Local) -> None:
     states = local.client("stepfunctions")
     definition = {"StartAt": "W", "TimeoutSeconds": 1, "States": {"W": {"Type": "Wait", "Seconds": 2, "End": True}}}
     machine = states.create_state_machine(

@@ -58,7 +58,7 @@ def test_parameters_are_kept_until_they_are_cleared_and_allowed_code_is_not(home
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_in_the_foreground_it_stays_until_it_is_told_to_end(home: Path, number: signal.Signals) -> None:
+def test_in_the_foreground_it_runs_until_a_signal_ends_it(home: Path, number: signal.Signals) -> None:
     script = (
         "from pathlib import Path\n"
         "from pipeline.local import control\n"

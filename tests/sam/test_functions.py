@@ -123,7 +123,7 @@ def _entry(run: Run) -> dict[str, Any]:
     return {"tenant": "demo", "model": "failing", "file": run.file, "started_at": run.started_at}
 
 
-def test_authorize_request_tells_whose_key_it_is(sam: Sam) -> None:
+def test_authorize_request_returns_whose_key_it_is(sam: Sam) -> None:
     asked = event("authorize_request")
     for headers in (asked["headers"], asked["multiValueHeaders"]):
         for name in [name for name in headers if name.lower() == "x-api-key"]:

@@ -224,7 +224,7 @@ def test_texts_are_a_column_of_text(tmp_path: Path) -> None:
     assert read.run(comment=texts)[0].tolist() == ["yes", "no"] * 3
 
 
-def test_rows_with_gaps_whose_predictions_are_not_numbers_are_left_out(tmp_path: Path) -> None:
+def test_rows_with_gaps_whose_predictions_are_not_numbers_are_dropped(tmp_path: Path) -> None:
     rows = "a,b,c,d\n" + "1,2,3,4\n" * 5 + "1,,3,4\n"
     read = _read(tmp_path, _classifier(), rows)
     assert (read.dataset.rows.test, read.dataset.set_aside) == (5, 1)

@@ -44,7 +44,7 @@ def _check(stage: Stage, *arguments: object) -> dict[str, Any]:
     return document
 
 
-def test_check_tells_how_a_german_export_is_read(down: Stage, tmp_path: Path) -> None:
+def test_check_shows_how_a_german_export_is_read(down: Stage, tmp_path: Path) -> None:
     (tmp_path / "häuser.csv").write_bytes(_german().encode("cp1252"))
     document = _check(down, tmp_path / "häuser.csv")
     assert set(document) == KEYS
@@ -144,7 +144,7 @@ def test_check_reads_a_folder_of_part_files_with_its_settings(down: Stage, tmp_p
     assert (document["rows"], document["plan"]) == (80, ["linear"])
 
 
-def test_check_reads_a_folder_of_pictures(down: Stage, tmp_path: Path) -> None:
+def test_check_reads_a_folder_of_images(down: Stage, tmp_path: Path) -> None:
     for label, value in (("cat", 10), ("dog", 200)):
         (tmp_path / "pets" / label).mkdir(parents=True)
         for number in range(20):

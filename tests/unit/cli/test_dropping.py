@@ -232,7 +232,7 @@ def test_part_files_of_different_columns_are_refused_with_their_names(stage: Sta
     assert list(stage.uploads.keys("")) == []
 
 
-def test_a_folder_of_pictures_is_checked_as_the_zip_that_it_becomes(stage: Stage, tmp_path: Path) -> None:
+def test_a_folder_of_images_is_checked_as_the_zip_that_it_becomes(stage: Stage, tmp_path: Path) -> None:
     for label, gray in (("cat", 20), ("dog", 200)):
         (tmp_path / "pets" / label).mkdir(parents=True)
         for number in range(20):
@@ -245,7 +245,7 @@ def test_a_folder_of_pictures_is_checked_as_the_zip_that_it_becomes(stage: Stage
     assert list(stage.uploads.keys("demo/p2/")) == []
 
 
-def test_a_drop_that_is_not_watched_tells_what_is_learned(stage: Stage, churn: Path) -> None:
+def test_a_drop_that_is_not_watched_prints_the_target(stage: Stage, churn: Path) -> None:
     assert "learning 'visits' (regression); --target chooses another" in _drop(stage, churn)[1]
 
 

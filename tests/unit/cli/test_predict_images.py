@@ -15,7 +15,7 @@ from tests.helpers.cli_images import IMAGES, make_png
 from tests.unit.cli.conftest import Stage
 
 
-def test_predict_sends_a_picture_as_base64(stage: Stage, tmp_path: Path) -> None:
+def test_predict_sends_an_image_as_base64(stage: Stage, tmp_path: Path) -> None:
     stage.serve(signature=IMAGES)
     (tmp_path / "seven.PNG").write_bytes(make_png(7))
     stage.run("predict", "m", str(tmp_path / "seven.PNG"))
@@ -23,7 +23,7 @@ def test_predict_sends_a_picture_as_base64(stage: Stage, tmp_path: Path) -> None
     assert base64.b64decode(row["image"]["b64"]) == make_png(7)
 
 
-def test_predict_makes_a_large_picture_smaller_before_it_sends_it(stage: Stage, tmp_path: Path) -> None:
+def test_predict_makes_a_large_image_smaller_before_it_sends_it(stage: Stage, tmp_path: Path) -> None:
     stage.serve(signature=IMAGES)
     noise = np.random.default_rng(0).integers(0, 256, (1600, 1600), np.uint8)
     Image.fromarray(noise).save(tmp_path / "large.png")
@@ -48,7 +48,7 @@ def _zip(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [_folder, lambda folder: _zip(_folder(folder))], ids=["folder", "zip"])
-def test_predict_scores_pictures_by_the_names_of_their_folders(
+def test_predict_scores_images_by_the_names_of_their_folders(
     stage: Stage, tmp_path: Path, make: Callable[[Path], Path]
 ) -> None:
     stage.serve(signature=IMAGES)
@@ -58,7 +58,7 @@ def test_predict_scores_pictures_by_the_names_of_their_folders(
     assert "accuracy 0.3333 (1 of 3 rows)" in result.stderr
 
 
-def test_predict_reads_pictures_that_lie_in_no_class(stage: Stage, tmp_path: Path) -> None:
+def test_predict_reads_images_that_lie_in_no_class(stage: Stage, tmp_path: Path) -> None:
     stage.serve(signature=IMAGES)
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes(make_png(number, (50, 40)))
@@ -67,7 +67,7 @@ def test_predict_reads_pictures_that_lie_in_no_class(stage: Stage, tmp_path: Pat
     assert "accuracy" not in result.stderr
 
 
-def test_predict_skips_a_picture_that_is_damaged_and_names_it(stage: Stage, tmp_path: Path) -> None:
+def test_predict_skips_an_image_that_is_damaged_and_names_it(stage: Stage, tmp_path: Path) -> None:
     stage.serve(signature=IMAGES)
     (tmp_path / "a.png").write_bytes(b"no picture")
     (tmp_path / "b.png").write_bytes(make_png(1))

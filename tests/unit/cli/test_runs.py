@@ -87,7 +87,7 @@ def test_drop_of_a_folder_of_parts_is_one_data_set_of_its_own(stage: Stage, tmp_
     assert "part-1.csv, 8 B, 4 of 4" in result.stderr
 
 
-def test_drop_of_a_folder_of_pictures_is_a_zip_of_it(stage: Stage, tmp_path: Path) -> None:
+def test_drop_of_a_folder_of_images_is_a_zip_of_it(stage: Stage, tmp_path: Path) -> None:
     folder = tmp_path / "pets"
     for label in ("cat", "dog"):
         (folder / label).mkdir(parents=True)
@@ -108,7 +108,7 @@ def _folder(where: Path, *files: str) -> Path:
     return where
 
 
-def test_of_a_folder_of_pictures_other_files_are_left_out_and_named(stage: Stage, tmp_path: Path) -> None:
+def test_other_files_in_a_folder_of_images_are_skipped_and_named(stage: Stage, tmp_path: Path) -> None:
     others = ("README.md", "Thumbs.db", "logo.png", "test.md", "cat/notes.doc")
     folder = _folder(tmp_path / "pets", "cat/1.png", "dog/1.jpg", ".git/x/1.png", "cat/.2.png", *others)
     (folder / "dog" / "odd.png").mkdir()
@@ -120,7 +120,7 @@ def test_of_a_folder_of_pictures_other_files_are_left_out_and_named(stage: Stage
     assert "ignored: README.md, Thumbs.db, logo.png, test.md, cat/notes.doc\n" in result.stderr
 
 
-def test_of_a_folder_of_parts_other_files_are_left_out_and_named(stage: Stage, tmp_path: Path) -> None:
+def test_other_files_in_a_folder_of_parts_are_skipped_and_named(stage: Stage, tmp_path: Path) -> None:
     folder = _folder(tmp_path / "clicks", "0.csv", "1.csv", "README.md", "old/2.csv", "model.py")
     result = stage.run("drop", "--no-check", str(folder), "--no-watch")
     names = {key.rsplit("/", 1)[1] for key in stage.uploads.keys("")}
@@ -164,7 +164,7 @@ def test_given_settings_are_put_in_place_of_the_folders_own(
     assert "3 of 3" in result.stderr or files[0] == "cat/1.png"
 
 
-def test_pictures_from_before_1980_are_zipped(stage: Stage, tmp_path: Path) -> None:
+def test_images_from_before_1980_are_zipped(stage: Stage, tmp_path: Path) -> None:
     folder = _folder(tmp_path / "pets", "cat/1.png", "dog/1.png")
     os.utime(folder / "cat" / "1.png", (0, 0))
     assert stage.run("drop", "--no-check", str(folder), "--no-watch").exit_code == 0

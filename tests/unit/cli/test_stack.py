@@ -71,7 +71,7 @@ def test_up_starts_in_the_background_and_prints_where_it_is(stage: Stage) -> Non
     assert "starting" in result.stderr
 
 
-def test_down_tells_whether_something_was_running(stage: Stage) -> None:
+def test_down_reports_whether_something_was_running(stage: Stage) -> None:
     assert "stopped" in stage.run("down", "--wipe").stderr
     assert "nothing was running" in stage.run("down").stderr
     assert stage.control.calls == [("down", True), ("down", False)]

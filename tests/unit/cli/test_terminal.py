@@ -118,7 +118,7 @@ def _fitted(width: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("width", "header"), [(60, "id note age"), (40, "id note"), (32, "id age"), (10, "id")])
-def test_the_columns_of_least_use_are_left_out_first_and_what_then_fits_stays(width: int, header: str) -> None:
+def test_the_least_useful_columns_are_dropped_first_and_what_then_fits_stays(width: int, header: str) -> None:
     lines = _fitted(width)
     assert lines[1].split() == header.split()
     assert any("x" * 20 in line for line in lines)

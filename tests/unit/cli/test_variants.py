@@ -99,12 +99,12 @@ def test_the_plot_of_the_front_is_written_as_an_image(stage: Stage, tmp_path: Pa
         assert len(picture.convert("L").getcolors(256) or []) > 50  # there is something on it
 
 
-def test_a_picture_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_an_image_of_another_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match=r"\.png"):
         draw_front(VARIANT_REPORTS[:2], "accuracy", tmp_path / "front.txt", title="")
 
 
-def test_a_variant_without_a_finite_metric_is_left_out_of_both_fronts(tmp_path: Path) -> None:
+def test_a_variant_without_a_finite_metric_is_dropped_from_both_fronts(tmp_path: Path) -> None:
     board = [*VARIANT_REPORTS[:2], VARIANT_REPORTS[0].model_copy(update={"name": "forest/fp32", "quality": {}})]
     draw_front(board, "accuracy", tmp_path / "front.png", title="a model")
     assert (tmp_path / "front.png").stat().st_size > 1000

@@ -222,7 +222,7 @@ def test_an_interval_by_folds_moves_with_the_quality_of_the_small_file(artifacts
     assert small.interval["log_loss"] == pytest.approx((0.4 + lost["log_loss"], 0.6 + lost["log_loss"]))
 
 
-def test_a_metric_that_applies_to_the_validation_rows_alone_is_left_out_of_a_bags_quality(
+def test_a_bags_quality_lacks_metrics_that_apply_to_the_validation_rows_alone(
     artifacts: FakeObjectStore,
 ) -> None:
     network = trained("diabetes")

@@ -107,7 +107,7 @@ def feature_error(model: bytes, network_body: bytes, rows: TrainingRows) -> floa
     return float(np.square(rest).mean() / taught.var())
 
 
-def test_with_hints_a_narrow_layer_tells_more_of_what_the_wide_one_computed() -> None:
+def test_with_hints_a_narrow_layer_keeps_more_of_what_the_wide_one_computed() -> None:
     network = trained("breast_cancer")
     config = FineTuningConfig(epochs=30, batch_size=16)
     hinted = PruneChannels(context_of(network, fine_tuning=FineTuning(hints=5.0)), ratio=0.75, config=config)
@@ -168,7 +168,7 @@ def test_rows_that_say_little_are_handled_or_named(kind: str) -> None:
     assert all(np.isfinite(tensor).all() for tensor in read_weights(onnx.load_from_string(tuned)))
 
 
-def test_a_row_without_a_finite_prediction_is_left_out() -> None:
+def test_a_row_without_a_finite_prediction_is_dropped() -> None:
     network = trained("breast_cancer")
     rows = rows_of(network)
     num = rows.inputs["num"].copy()

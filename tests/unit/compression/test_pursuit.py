@@ -33,7 +33,7 @@ def test_a_count_has_the_same_factors_whichever_count_was_asked_for_before() -> 
     np.testing.assert_allclose(large[chosen], exact, atol=1e-4)
 
 
-def test_a_variable_that_is_a_combination_of_chosen_ones_is_left_out() -> None:
+def test_a_variable_that_is_a_combination_of_chosen_ones_is_dropped() -> None:
     twice = np.concatenate([_VARIABLES[:5], 2 * _VARIABLES[:5]])
     factors = _pursuit(twice, np.ones(5) @ _VARIABLES[:5]).factors(10)
     assert np.count_nonzero(factors) <= 5

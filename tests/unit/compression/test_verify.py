@@ -53,7 +53,7 @@ def test_an_edge_row_that_is_answered_otherwise_is_a_mismatch(name: str) -> None
         edge_verifier(network, wrong)(network.model)
 
 
-def test_edge_rows_without_a_finite_answer_are_left_out() -> None:
+def test_edge_rows_without_a_finite_prediction_are_dropped() -> None:
     network = trained("diabetes")
     predicted = network.predicted.copy()
     predicted[0] = np.inf

@@ -25,7 +25,7 @@ MODELS = st.from_regex(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,30}[A-Za-z0-9])?", fullm
 
 
 @given(TENANTS, MODELS, st.text(max_size=50))
-def test_a_runs_name_fits_an_execution_and_tells_its_tenant(tenant: str, model: str, key: str) -> None:
+def test_a_runs_name_fits_an_execution_and_contains_its_tenant(tenant: str, model: str, key: str) -> None:
     run = run_name(tenant, model, "uploads", key, "v1")
     assert re.fullmatch(r"[A-Za-z0-9_-]{1,80}", run)
     assert tenant_of_run(run) == tenant

@@ -256,7 +256,7 @@ def test_a_cards_lists_of_columns_are_bounded() -> None:
     assert any(f"of {2 * MAX_LISTED:,} columns" in warning for warning in card.warnings)
 
 
-def test_weights_of_rows_and_classes_count_in_the_card_which_also_tells_what_it_is_without(wine: Trained) -> None:
+def test_weights_of_rows_and_classes_count_in_the_card_which_also_has_the_unweighted_metrics(wine: Trained) -> None:
     weight = np.where(np.arange(wine.validation.height) % 3 == 0, 20.0, 1.0)
     rows = wine.validation.with_columns(pl.Series("w", weight, dtype=pl.Float32))
     dataset = wine.dataset.model_copy(update={"weight": "w"})

@@ -135,7 +135,7 @@ def test_the_rarest_of_many_classes_are_one() -> None:
     assert matrix.counts[20][20] == sum(range(1, 11))
 
 
-def test_calibration_tells_the_gap_between_confidence_and_truth() -> None:
+def test_calibration_measures_the_gap_between_confidence_and_accuracy() -> None:
     random = np.random.default_rng(0)
     signature = Signature(task="classification", target="t", columns=(), classes=("a", "b"))
     sure = random.uniform(0.5, 1, 4000)
@@ -217,7 +217,7 @@ def test_named_segments_come_in_their_order_and_texts_are_none(exam: HoldoutEval
     assert choose_columns(dataset(people()), ("city", "nothing", "age"), ()) == ["city", "age"]
 
 
-def test_a_feature_that_tells_the_target_alone_is_a_leak() -> None:
+def test_a_feature_that_alone_predicts_the_target_is_a_leak() -> None:
     train = people()
     told = list(find_leaky_columns(dataset(train), train))
     assert [one.split("'")[1] for one in told] == ["age", "alive"]
@@ -226,7 +226,7 @@ def test_a_feature_that_tells_the_target_alone_is_a_leak() -> None:
     assert list(find_leaky_columns(dataset(honest), honest)) == []
 
 
-def test_a_name_for_each_row_tells_nothing() -> None:
+def test_a_name_for_each_row_is_no_leak() -> None:
     train = people(400).with_columns(alive=pl.Series([f"id {n}" for n in range(400)])).drop("age")
     assert list(find_leaky_columns(dataset(train), train)) == []
 

@@ -235,7 +235,7 @@ def test_the_silhouette_agrees_with_scikit_learn() -> None:
     assert wanted - 0.1 < low < wanted < high < wanted + 0.1
 
 
-def test_one_cluster_tells_nothing_and_many_rows_are_sampled() -> None:
+def test_one_cluster_has_a_silhouette_of_0_and_many_rows_are_sampled() -> None:
     signature, places, answers = _clustered(12_000)
     assert measure(signature, places, answers)["silhouette"] == pytest.approx(
         metrics.silhouette_score(places, answers.labels, sample_size=5000, random_state=0), abs=0.02

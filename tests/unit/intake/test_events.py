@@ -37,7 +37,7 @@ def test_a_notifications_key_is_decoded() -> None:
     ]
 
 
-def test_s3s_test_message_tells_of_nothing() -> None:
+def test_s3s_test_message_contains_no_object() -> None:
     assert parse_references({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "modeldrop-uploads"}) == []
 
 

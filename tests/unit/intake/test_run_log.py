@@ -150,7 +150,7 @@ def test_runs_are_listed_newest_first_of_all_or_of_one_tenant(runs: RunLog, cloc
     assert runs.list(tenant="nobody") == []
 
 
-def test_what_happened_beside_the_stages_is_told_in_its_order(runs: RunLog, clock: FakeClock) -> None:
+def test_events_beside_the_stages_are_printed_in_order(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
     clock.pass_seconds(5)
     runs.add_event(RUN, "gpu: the machine was reclaimed in attempt 1")

@@ -240,7 +240,7 @@ def test_a_rejected_upload_is_listed_with_its_reason_for_operators_and_for_its_t
     assert [one.key for one in world.runs.rejected_page(tenant="demo").entries] == ([key] if tenant == "demo" else [])
 
 
-def test_a_key_without_tenant_and_model_is_told_what_is_expected(world: World) -> None:
+def test_the_rejection_of_a_key_without_tenant_and_model_says_what_is_expected(world: World) -> None:
     world.start("churn/churn.csv")
     assert "expected TENANT/MODEL/FILE" in world.runs.rejected_page().entries[0].reason
 

@@ -91,7 +91,7 @@ def test_a_repeated_job_leaves_the_same_files(artifacts: FakeObjectStore) -> Non
     assert [variant.artifact for variant in first.variants] == [variant.artifact for variant in second.variants]
 
 
-def test_of_two_candidates_a_blend_is_thought_of_and_the_board_says_what_became_of_it(
+def test_a_blend_of_two_candidates_is_considered_and_the_leaderboard_says_what_became_of_it(
     network: Trained, artifacts: Counting, tmp_path: Path
 ) -> None:
     network.validation.write_parquet(tmp_path / "train.parquet")

@@ -230,7 +230,7 @@ def test_what_is_hopeless_on_few_rows_is_dropped_with_the_reason_and_a_later_att
     }
 
 
-def test_a_librarys_words_are_left_out_of_the_log(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_librarys_message_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     def warn(context: JobContext) -> list[CandidateOutcome]:
         logging.getLogger("sklearn").warning("unknown category 'secret'")
         return []

@@ -111,7 +111,7 @@ def test_a_grid_that_has_no_end_is_refused() -> None:
         )
 
 
-def test_what_cannot_keep_a_limit_is_left_out_with_the_estimate() -> None:
+def test_what_cannot_keep_a_limit_is_dropped_with_the_estimate() -> None:
     planned = plan(_dataset(train=50_000), JobSpec(limits=Limits(max_bytes=50_000)))
     reasons = {one.algorithm: one.reason for one in planned.skipped}
     assert "limits.max_bytes is 50,000" in reasons["random_forest"]
@@ -123,7 +123,7 @@ def test_what_was_requested_by_name_is_tried_whatever_is_estimated() -> None:
     assert [one.name for one in plan(_dataset(train=50_000), spec).candidates] == ["random_forest"]
 
 
-def test_what_takes_too_long_is_left_out_and_one_always_stays() -> None:
+def test_what_takes_too_long_is_dropped_and_one_always_stays() -> None:
     short = plan(_dataset(train=3_000_000, columns=50), JobSpec(limits=Limits(minutes=3)))
     assert "minutes; its job has 3" in {one.algorithm: one.reason for one in short.skipped}["gradient_boosting"]
     none = plan(_dataset(train=50_000_000, columns=200), JobSpec(limits=Limits(minutes=0.1)))

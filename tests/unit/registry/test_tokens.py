@@ -189,7 +189,7 @@ def test_known_keys_count_for_a_day_while_the_issuer_is_down(issuer: FakeIssuer)
         tokens.resolve(issuer.token())
 
 
-def test_keys_that_cannot_verify_are_left_out(issuer: FakeIssuer) -> None:
+def test_keys_that_cannot_verify_are_dropped(issuer: FakeIssuer) -> None:
     """Secrets, keys for encryption, of unknown kinds, too short; one that is none does not spoil the others."""
     secret = OctKey.import_key("a" * 32, {"kid": "oct-1"}).as_dict(private=True)
     encryption = make_key("rsa-enc").as_dict(private=False) | {"use": "enc"}

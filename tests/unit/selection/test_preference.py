@@ -60,7 +60,7 @@ def test_all_four_preferences_may_have_winners_of_their_own() -> None:
     assert winners == [full, small, tiny, quick]
 
 
-def test_balanced_goes_on_only_where_half_is_saved_once_more() -> None:
+def test_balanced_continues_only_where_half_is_saved_again() -> None:
     smaller = variant("mlp/int8", log_loss=0.302, size=220)
     assert choose(FULL, HALF, smaller).winner == smaller
     assert choose(FULL, INT8).winner == INT8  # 4 times smaller than fp32

@@ -142,7 +142,7 @@ def test_a_quantized_file_may_be_the_only_one_of_the_best_candidate_that_fits() 
     assert chosen.winner.precision == "int8"
 
 
-def test_limits_that_nothing_keeps_are_said_one_sentence_each() -> None:
+def test_each_limit_that_nothing_meets_is_reported_in_a_sentence() -> None:
     limits = Limits(max_bytes=10, max_latency_us=1.0, min_quality=0.95)
     chosen = choose(variant("linear", quality=0.8), variant("trees", quality=0.9), limits=limits)
     assert chosen.winner.candidate == "trees"

@@ -123,7 +123,7 @@ def test_requests_of_the_warm_up_and_after_the_end_do_not_count() -> None:
     assert level.is_bound_by_client
 
 
-def test_the_command_prints_a_table_draws_a_picture_and_writes_json(server: RunningServer, tmp_path: Path) -> None:
+def test_the_command_prints_a_table_draws_a_plot_and_writes_json(server: RunningServer, tmp_path: Path) -> None:
     command = ["bench", "scale", "--url", str(server.client.base_url), "--clients", "1,2", "--seconds", "0.5"]
     choice = Choice(api_key="secret")
     run = lambda *more: CliRunner().invoke(app, [*command, *more], obj=lambda _: Session(choice=choice, world=None))  # noqa: E731

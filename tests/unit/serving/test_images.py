@@ -71,7 +71,7 @@ def values(answer: str) -> list[float]:
 
 @pytest.mark.parametrize("shape", [GREY, COLOUR])
 @pytest.mark.parametrize("rows", [1, 3])
-def test_rows_hold_numbers_or_pictures(shape: tuple[int, ...], rows: int) -> None:
+def test_rows_hold_numbers_or_images(shape: tuple[int, ...], rows: int) -> None:
     images = [pixels(shape, seed) for seed in range(rows)]
     wanted = [value(image) for image in images]
     for given_as in (lambda image: image.tolist(), lambda image: {"b64": png(image)}):
@@ -84,7 +84,7 @@ def test_grey_may_leave_its_channel_out() -> None:
     assert values(infer_document(MODELS[GREY], {"rows": [{"image": image[:, :, 0].tolist()}]}).body) == [value(image)]
 
 
-def test_a_picture_of_another_size_and_mode_is_made_to_fit() -> None:
+def test_an_image_of_another_size_and_mode_is_made_to_fit() -> None:
     picture = np.full((30, 40, 3), 200, np.uint8)
     for form in ("PNG", "JPEG"):
         (found,) = values(infer_document(MODELS[GREY], {"rows": [{"image": {"b64": png(picture, form)}}]}).body)

@@ -259,7 +259,7 @@ def test_what_is_not_a_date_is_refused_by_place(cell: Any, found: str) -> None:
 
 
 @pytest.mark.parametrize("extra", [{"zzzzzz": 1}, {"joob": "cook", "income": ">50K"}])
-def test_extra_columns_are_left_out_where_that_is_requested(extra: dict[str, Any]) -> None:
+def test_extra_columns_are_dropped_where_that_is_requested(extra: dict[str, Any]) -> None:
     rows = [{**ROWS[0], **extra}, ROWS[1]]
     body = json.loads(infer_document(loaded(), {"rows": rows}, ignore_extra=True).body)
     assert body["predictions"] == answered(ROWS[:2])

@@ -174,7 +174,7 @@ def test_a_tensor_of_dates_holds_text_or_seconds(datatype: str, data: list[Any])
 @pytest.mark.parametrize(
     "extra", [{"name": "agee", "shape": [2], "datatype": "FP32", "data": [1, 2]}, {**tensors()[1], "name": "income"}]
 )
-def test_extra_tensors_are_left_out_where_that_is_requested(extra: dict[str, Any]) -> None:
+def test_extra_tensors_are_dropped_where_that_is_requested(extra: dict[str, Any]) -> None:
     document = {"inputs": [extra, *tensors()]}
     assert "?extra=ignore" in refused(document)
     assert json.loads(infer_document(loaded(), document, ignore_extra=True).body) == answered({"inputs": tensors()})

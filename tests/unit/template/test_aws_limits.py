@@ -53,7 +53,7 @@ def test_a_retry_pattern_has_its_asterisk_at_the_end_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_every_job_is_told_its_region(name: str) -> None:
+def test_every_job_gets_its_region(name: str) -> None:
     for container in _containers(JOBS[name]):
         environment = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
         assert environment["AWS_REGION"] == {"Ref": "AWS::Region"}

@@ -84,7 +84,7 @@ def test_the_gateway_speaks_as_the_functions_do() -> None:
         assert list(json.loads(text)) == ["error"]
 
 
-def test_who_sends_no_credential_is_told_the_headers_that_are_read() -> None:
+def test_a_request_without_a_credential_is_refused_with_the_headers_that_are_read() -> None:
     (api,) = resources("AWS::Serverless::Api").values()
     _, mapping, (key, name) = [None, "NoCredential", ({"Ref": "CredentialHeader"}, "Response")]
     response = api["GatewayResponses"]["UNAUTHORIZED"]["ResponseTemplates"]["application/json"]
@@ -118,7 +118,7 @@ def test_a_parameter_that_removes_the_user_pool_deletes_no_users() -> None:
             assert policies == ("RetainExceptOnCreate", "Retain", "HasUserPool")
 
 
-def test_a_tenant_that_has_reached_its_limit_is_told_when_to_come_again() -> None:
+def test_a_tenant_at_its_limit_gets_the_seconds_to_wait() -> None:
     (api,) = resources("AWS::Serverless::Api").values()
     for kind in ("THROTTLED", "QUOTA_EXCEEDED"):
         assert int(api["GatewayResponses"][kind]["ResponseParameters"]["Headers"]["Retry-After"].strip("'")) > 0

@@ -168,7 +168,7 @@ def test_each_sender_has_a_dead_letter_queue_of_its_own() -> None:
     assert {f"{queue}Url" for queue in queues} <= set(template()["Outputs"])
 
 
-def test_a_change_that_cannot_be_published_holds_no_other_up_and_is_told() -> None:
+def test_a_change_that_cannot_be_published_delays_no_other_and_is_reported() -> None:
     """Lambda's rules: a stream's batch is halved after an error; what fails alone goes to the destination."""
     stream = FUNCTIONS["PublishChangesFunction"]["Events"]["Changed"]["Properties"]
     assert stream["BisectBatchOnFunctionError"]
@@ -211,7 +211,7 @@ def test_a_new_account_can_deploy_and_uploads_leave_room_for_predictions() -> No
     assert template()["Parameters"]["UploadConcurrency"]["MinValue"] == 2  # Lambda takes no less
 
 
-def test_a_job_whose_machine_was_taken_back_or_that_was_killed_is_tried_again_and_nothing_else_is() -> None:
+def test_only_an_interrupted_or_killed_job_is_retried() -> None:
     for job in resources("AWS::Batch::JobDefinition").values():
         if job["Type"] == "multinode":
             continue

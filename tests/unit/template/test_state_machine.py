@@ -142,7 +142,7 @@ def _megabytes(job: str) -> str:
     return str(next(need["Value"] for need in needs if need["Type"] == "MEMORY"))
 
 
-def test_a_small_job_that_dies_of_its_memory_is_done_once_more_with_more_of_it() -> None:
+def test_a_small_job_that_runs_out_of_memory_is_repeated_with_more() -> None:
     crashed = [catcher for catcher in STATES["CollectSmallJob"]["Catch"] if "JobCrashedError" in catcher["ErrorEquals"]]
     assert [catcher["Next"] for catcher in crashed] == ["DoubleMemory"]
     planned = STATES["Plan"]["ResultSelector"]["megabytes"]
@@ -286,7 +286,7 @@ def test_collected_stages_are_stages() -> None:
     assert stages == {"validate", "train", "ensemble", "compress", "evaluate"} <= set(STAGES)
 
 
-def test_an_interruption_is_not_retried_by_the_step_that_tells_of_it() -> None:
+def test_an_interruption_is_not_retried_by_the_step_that_reports_it() -> None:
     for name, task in TASKS.items():
         if name.startswith("Collect"):
             retried = {error for retrier in task["Retry"] for error in retrier["ErrorEquals"]}
@@ -294,7 +294,7 @@ def test_an_interruption_is_not_retried_by_the_step_that_tells_of_it() -> None:
 
 
 @pytest.mark.parametrize("name", tasks_of_all())
-def test_a_result_is_left_out_or_narrowed_so_that_the_state_stays_small(name: str) -> None:
+def test_a_result_is_dropped_or_narrowed_so_that_the_state_stays_small(name: str) -> None:
     """256 KB is the most that passes between states, and a description of a job or an answer has no bound of ours."""
     task = tasks_of_all()[name]
     assert task["ResultPath"] is None or "ResultSelector" in task

@@ -110,7 +110,7 @@ def test_no_value_below_0_is_predicted_where_no_row_has_one(train: TrainIt, tmp_
         assert run.served(far).values.min() >= 0
 
 
-def test_a_blend_of_twins_is_left_out(train: TrainIt, tmp_path: Path) -> None:
+def test_a_blend_of_twins_is_dropped(train: TrainIt, tmp_path: Path) -> None:
     rows = table("regression", rows=200)
     twins = [_member(train("linear", rows), name) for name in ("one", "other")]
     made, (left_out,) = _ensembling(rows, "rmse", tmp_path).make(twins)
@@ -139,7 +139,7 @@ def test_blend_and_student_of_bags_have_their_own_decision_and_the_student_never
         _verify(one, tmp_path / "ensemble" / one.candidate, rows, signature)
 
 
-def test_a_metric_that_applies_to_the_validation_rows_alone_is_left_out_of_a_students_quality(tmp_path: Path) -> None:
+def test_a_students_quality_lacks_metrics_that_apply_to_the_validation_rows_alone(tmp_path: Path) -> None:
     rows = table("regression", rows=400)
     below = rows.splits["train"].with_columns(target=pl.col("target") - pl.col("target").min() - 1)
     rows = profiled({"train": below, "validation": rows.validation}, "regression")

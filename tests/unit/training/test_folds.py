@@ -105,7 +105,7 @@ def test_a_window_of_time_trains_on_earlier_rows_alone_and_the_last_one_on_all_b
     assert (folds[-1].train | folds[-1].held).all()
 
 
-def test_windows_before_a_class_began_are_left_out() -> None:
+def test_windows_before_a_class_began_are_dropped() -> None:
     time = np.arange(200.0)
     target = (time > 130).astype(np.int64)
     folds = make_folds(_rows(target, None, time), 2, FOLDS, 0)

@@ -53,7 +53,7 @@ def test_the_sharpness_is_fitted_to_leave_one_out_predictions() -> None:
     np.testing.assert_allclose(sure.sum(axis=1), 1)
 
 
-def test_the_width_and_the_penalty_are_those_of_the_least_error_left_out() -> None:
+def test_the_width_and_the_penalty_have_the_least_leave_one_out_error() -> None:
     features, target = _rows(60)
     choice = {"widths": (0.1, 1.0, 10.0), "penalties": (0.01, 0.1, 1.0)}
     chosen = _machine(features, target, **choice)

@@ -268,7 +268,7 @@ def test_averaged_batch_norms_see_the_rows_again() -> None:
     assert learned.history[-1]["validation_loss"] < 0.3
 
 
-def test_mixup_learns_from_two_pictures_in_one() -> None:
+def test_mixup_learns_from_two_images_in_one() -> None:
     class Seen(nn.Module):
         def __init__(self) -> None:
             super().__init__()

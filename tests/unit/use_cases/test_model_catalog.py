@@ -50,7 +50,7 @@ def test_a_model_is_described_as_the_protocol_does(catalog: ModelCatalog) -> Non
     }
 
 
-def test_a_model_tells_how_later_files_are_read(catalog: ModelCatalog) -> None:
+def test_a_model_determines_how_later_files_are_read(catalog: ModelCatalog) -> None:
     document = json.loads(json.dumps(catalog.metadata("demo", "adult")["signature"]))
     assert Signature.from_dict(document) == CLASSIFIER
 

@@ -70,7 +70,7 @@ def test_kinds_of_columns_are_inferred_from_their_values(values, kind):
         ([b"a", b"b"], "Binary"),
     ],
 )
-def test_what_is_left_out_says_why(values, reason):
+def test_what_is_dropped_says_why(values, reason):
     assert reason in _kind(values)
 
 
@@ -119,12 +119,12 @@ def test_text_is_trimmed_and_a_decimal_comma_is_read_where_it_may_be_one():
     assert _values(["1,5", "2", "1,5"]) == [1.5, 2.0, 1.5]
 
 
-def test_a_constant_column_is_left_out(drop, good):
+def test_a_constant_column_is_dropped(drop, good):
     found = drop("a.csv", good.replace("size", "size,one", 1).replace("\n0.", "\n0.5,0."), target="sold")
     assert "constant" in found.left_out["size"]
 
 
-def test_a_column_that_is_dropped_is_left_out(drop, good):
+def test_a_column_named_in_drop_is_not_read(drop, good):
     found = drop("a.csv", good, spec="drop: [colour]")
     assert found.left_out == {"colour": "dropped by train.yaml"}
     assert found.split("train").columns == ["size", "sold"]

@@ -166,7 +166,7 @@ def test_no_integer_is_too_large_to_be_refused():
         (["10/03/2004 18.00.00", "11/03/2004 19.00.00", "25/03/2004 20.00.00"], "", 1078941600.0),
     ],
 )
-def test_a_column_tells_whether_dotted_texts_are_times_of_day(values, unit, first):
+def test_a_column_decides_whether_dotted_texts_are_times_of_day(values, unit, first):
     dates = read_dates(pl.Series("t", values))
     assert (dates.column.time_unit, dates.values[0]) == (unit, first)
     assert dates.warnings == ()

@@ -153,7 +153,7 @@ def test_values_of_many_types_in_one_json_column_are_categories(drop, good):
     assert set(drop("a.jsonl", body).dataset.columns[1].vocabulary) == {"true", "3", "c"}
 
 
-def test_a_json_column_of_objects_is_left_out(drop, good):
+def test_a_json_column_of_objects_is_dropped(drop, good):
     assert "objects" in drop("a.jsonl", _jsonl(good).replace('"a"', '{"x": 1}')).left_out["colour"]
 
 

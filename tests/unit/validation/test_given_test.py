@@ -86,7 +86,7 @@ def test_rows_of_the_test_file_that_are_in_the_data_are_counted(drop, good, line
     assert "1 of 41 rows of 'test.csv' are in the data too" in found.dataset.warnings
 
 
-def test_a_column_that_is_dropped_from_the_data_is_left_out_of_the_comparison(drop):
+def test_a_column_that_is_dropped_from_the_data_is_not_compared(drop):
     data = table([(1, number % 97, number % 2) for number in range(200)], "constant,size,sold")
     test = table([(2, 5, 1), (1, 96, 0)], "constant,size,sold")
     found = drop("a.csv", data, spec="target: sold", companions={"test.csv": test})
@@ -196,7 +196,7 @@ def test_a_truth_value_is_the_class_of_its_word_in_any_case(drop, classes, name,
 @pytest.mark.parametrize(
     ("classes", "label"), [(("Red", "blue"), "red"), (("True", "true", "False"), "TRUE"), (("Yes", "No"), "yes")]
 )
-def test_other_words_and_truth_values_that_the_data_tells_apart_are_not_matched_by_case(drop, classes, label):
+def test_words_and_truth_values_that_differ_by_case_in_the_data_are_not_matched(drop, classes, label):
     rows = [(f"{_CHANCE.random():.4f}", classes[number % len(classes)]) for number in range(60)]
     test = f"size,sold\n1,{label}\n2,{classes[0]}\n"
     found = drop("a.csv", table(rows, "size,sold"), companions={"test.csv": test})

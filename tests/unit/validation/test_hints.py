@@ -85,7 +85,7 @@ def test_an_identifier_that_does_not_tell_the_target_is_not_named(drop) -> None:
     assert drop("a.csv", body).dataset.hints == ()
 
 
-def test_a_place_or_a_kind_that_tells_the_target_is_not_a_person(drop) -> None:
+def test_a_place_or_a_kind_that_predicts_the_target_is_not_a_person(drop) -> None:
     rng = random.Random(0)
     places = [place for place in range(40) for _ in range(8)]
     price = [round(place + rng.gauss(0, 0.3), 3) for place in places]

@@ -235,7 +235,7 @@ def test_an_image_that_unpacks_to_too_many_bytes_is_rejected_unread(drop: Drop) 
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
-def test_a_damaged_picture_is_an_error_of_its_own_or_has_its_shape(form: str) -> None:
+def test_a_damaged_image_is_an_error_of_its_own_or_has_its_shape(form: str) -> None:
     random = np.random.default_rng(0)
     for n in range(200):
         body = bytearray(picture(form=form, seed=n))

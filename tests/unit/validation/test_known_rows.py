@@ -117,7 +117,7 @@ def test_columns_that_the_model_does_not_read_are_refused_with_their_names(read,
 
 
 @pytest.mark.parametrize("name", EXTRA)
-def test_columns_that_the_model_does_not_read_are_left_out_where_that_is_requested(read, name):
+def test_columns_that_the_model_does_not_read_are_dropped_where_that_is_requested(read, name):
     rows = read(name, EXTRA[name], NUMBERS, ignore_extra=True)
     assert rows.frame.to_dict(as_series=False) == {"x": [1.5, 2.5], "z": [2.0, 3.0]}
 
@@ -232,6 +232,6 @@ def test_without_an_order_only_dates_that_tell_it_are_read(read):
     assert "2024-01-31" in warning
 
 
-def test_without_an_order_a_file_that_never_tells_it_is_refused(read):
+def test_an_ambiguous_file_without_an_order_is_refused(read):
     with pytest.raises(InvalidColumnsError, match=r"'tag' .* whether the day or the month comes first"):
         read("later.csv", _lines("3/4/2024", "5/6/2024"), UNORDERED)

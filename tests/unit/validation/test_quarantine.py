@@ -46,7 +46,7 @@ def test_a_file_that_is_itself_named_report_json_does_not_hide_the_report():
     assert (report["sha256"], kept) == (None, b"first")
 
 
-def test_the_error_of_a_refused_file_tells_its_sha256(drop):
+def test_the_error_of_a_refused_file_names_its_sha256(drop):
     with pytest.raises(UnreadableDatasetError) as refused:
         drop("a.csv", b"PK\x03\x04")
     assert refused.value.details["sha256"] == hashlib.sha256(b"PK\x03\x04").hexdigest()
