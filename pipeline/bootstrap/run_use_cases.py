@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from pipeline.bootstrap.adapters import artifacts_and_runs, bucket_of, clients_of_run, registry_of, table_of
 from pipeline.bootstrap.settings import (
@@ -44,17 +44,22 @@ R = TypeVar("R")
 
 
 def _for_each_run(
-    clients_of: Callable[[str], Clients], make: Callable[[Clients], Callable[Concatenate[str, P], R]]
+    environ: Environ,
+    settings: StageSettings,
+    make: Callable[[Clients, dict[str, Any]], Callable[Concatenate[str, P], R]],
 ) -> Callable[Concatenate[str, P], R]:
     """Return a use case that is composed anew, with the clients of its run's tenant, for each call.
 
     Args:
-        clients_of: Returns the clients of a run.
-        make: Composes the use case from them.
+        environ: The environment.
+        settings: Settings of the function.
+        make: Composes the use case from the clients, and from the arguments that every RunUseCase has.
     """
+    clients_of = clients_of_run(environ, settings)
 
     def use_case(run: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return make(clients_of(run))(run, *args, **kwargs)
+        clients = clients_of(run)
+        return make(clients, artifacts_and_runs(clients, settings))(run, *args, **kwargs)
 
     return use_case
 
@@ -64,12 +69,11 @@ def validator(environ: Environ = os.environ) -> Callable[[str], None]:
     from pipeline.use_cases.validate_upload import ValidateUpload
 
     settings = ValidatorSettings.from_env(environ)
-    return _for_each_run(
-        clients_of_run(environ, settings),
-        lambda clients: ValidateUpload(
-            **artifacts_and_runs(clients, settings), uploads=bucket_of(clients, settings.uploads)
-        ),
-    )
+
+    def make(clients: Clients, stores: dict[str, Any]) -> ValidateUpload:
+        return ValidateUpload(**stores, uploads=bucket_of(clients, settings.uploads))
+
+    return _for_each_run(environ, settings, make)
 
 
 def planner(environ: Environ = os.environ) -> Callable[[str], Plan]:
@@ -77,46 +81,34 @@ def planner(environ: Environ = os.environ) -> Callable[[str], Plan]:
     from pipeline.use_cases.plan_run import PlanRun
 
     settings = PlannerSettings.from_env(environ)
-    return _for_each_run(
-        clients_of_run(environ, settings),
-        lambda clients: PlanRun(
-            **artifacts_and_runs(clients, settings),
-            registry=registry_of(clients, settings),
-            runs_code=settings.isolation != "refused",
-        ),
-    )
+    runs_code = settings.isolation != "refused"
+
+    def make(clients: Clients, stores: dict[str, Any]) -> PlanRun:
+        return PlanRun(**stores, registry=registry_of(clients, settings), runs_code=runs_code)
+
+    return _for_each_run(environ, settings, make)
 
 
 def job_checker(environ: Environ = os.environ) -> Callable[[str, str, str, Fallback | None], None]:
     """Compose CheckJob."""
     from pipeline.use_cases.check_job import CheckJob
 
-    settings = StageSettings.from_env(environ)
-    return _for_each_run(
-        clients_of_run(environ, settings), lambda clients: CheckJob(**artifacts_and_runs(clients, settings))
-    )
+    return _for_each_run(environ, StageSettings.from_env(environ), lambda _, stores: CheckJob(**stores))
 
 
 def stage_finisher(environ: Environ = os.environ) -> Callable[[str, StageName], None]:
     """Compose FinishStage."""
     from pipeline.use_cases.finish_stage import FinishStage
 
-    settings = StageSettings.from_env(environ)
-    bills_usage = not environ.get("AWS_ENDPOINT_URL")  # as for the evaluator
-    return _for_each_run(
-        clients_of_run(environ, settings),
-        lambda clients: FinishStage(**artifacts_and_runs(clients, settings), bills_usage=bills_usage),
-    )
+    settings, bills_usage = StageSettings.from_env(environ), _bills_usage(environ)
+    return _for_each_run(environ, settings, lambda _, stores: FinishStage(**stores, bills_usage=bills_usage))
 
 
 def selector(environ: Environ = os.environ) -> Callable[[str], None]:
     """Compose SelectWinner."""
     from pipeline.use_cases.select_winner import SelectWinner
 
-    settings = StageSettings.from_env(environ)
-    return _for_each_run(
-        clients_of_run(environ, settings), lambda clients: SelectWinner(**artifacts_and_runs(clients, settings))
-    )
+    return _for_each_run(environ, StageSettings.from_env(environ), lambda _, stores: SelectWinner(**stores))
 
 
 def evaluator(environ: Environ = os.environ) -> Callable[[str], None]:
@@ -136,18 +128,23 @@ def evaluation_job(environ: Environ = os.environ) -> Callable[[str], None]:
 def _evaluator(environ: Environ, *, max_bytes: int, samples_rows: bool) -> Callable[[str], None]:
     from pipeline.use_cases.evaluate_winner import EvaluateWinner
 
-    settings = StageSettings.from_env(environ)
-    bills_usage = not environ.get("AWS_ENDPOINT_URL")  # another endpoint is a cloud on somebody's own machine
-    return _for_each_run(
-        clients_of_run(environ, settings),
-        lambda clients: EvaluateWinner(
-            **artifacts_and_runs(clients, settings),
+    settings, bills_usage = StageSettings.from_env(environ), _bills_usage(environ)
+
+    def make(clients: Clients, stores: dict[str, Any]) -> EvaluateWinner:
+        return EvaluateWinner(
+            **stores,
             registry=registry_of(clients, settings),
             bills_usage=bills_usage,
             max_bytes=max_bytes,
             samples_rows=samples_rows,
-        ),
-    )
+        )
+
+    return _for_each_run(environ, settings, make)
+
+
+def _bills_usage(environ: Environ) -> bool:
+    """Return whether machines cost money: another endpoint than AWS's is a cloud on somebody's own machine."""
+    return not environ.get("AWS_ENDPOINT_URL")
 
 
 def registrar(environ: Environ = os.environ) -> Callable[[str], int]:
@@ -155,14 +152,11 @@ def registrar(environ: Environ = os.environ) -> Callable[[str], int]:
     from pipeline.use_cases.register_version import RegisterVersion
 
     settings = RegistrarSettings.from_env(environ)
-    return _for_each_run(
-        clients_of_run(environ, settings),
-        lambda clients: RegisterVersion(
-            **artifacts_and_runs(clients, settings),
-            registry=registry_of(clients, settings),
-            code_version=settings.code_version,
-        ),
-    )
+
+    def make(clients: Clients, stores: dict[str, Any]) -> RegisterVersion:
+        return RegisterVersion(**stores, registry=registry_of(clients, settings), code_version=settings.code_version)
+
+    return _for_each_run(environ, settings, make)
 
 
 def smoke_tester(environ: Environ = os.environ) -> Callable[[str, int], None]:
@@ -171,15 +165,13 @@ def smoke_tester(environ: Environ = os.environ) -> Callable[[str, int], None]:
     from pipeline.use_cases.smoke_test_version import SmokeTestVersion
 
     settings = SmokeTestSettings.from_env(environ)
-    return _for_each_run(
-        clients_of_run(environ, settings),
-        lambda clients: SmokeTestVersion(
-            **artifacts_and_runs(clients, settings),
-            registry=registry_of(clients, settings),
-            calls=LambdaFunctionCalls(clients.functions),
-            predict_function=settings.predict_function,
-        ),
-    )
+
+    def make(clients: Clients, stores: dict[str, Any]) -> SmokeTestVersion:
+        calls = LambdaFunctionCalls(clients.functions)
+        registry, function = registry_of(clients, settings), settings.predict_function
+        return SmokeTestVersion(**stores, registry=registry, calls=calls, predict_function=function)
+
+    return _for_each_run(environ, settings, make)
 
 
 def promoter(environ: Environ = os.environ) -> Callable[[str, int], RunStatus]:
@@ -187,12 +179,11 @@ def promoter(environ: Environ = os.environ) -> Callable[[str, int], RunStatus]:
     from pipeline.use_cases.promote_version import PromoteVersion
 
     settings = StageSettings.from_env(environ)
-    return _for_each_run(
-        clients_of_run(environ, settings),
-        lambda clients: PromoteVersion(
-            **artifacts_and_runs(clients, settings), registry=registry_of(clients, settings)
-        ),
-    )
+
+    def make(clients: Clients, stores: dict[str, Any]) -> PromoteVersion:
+        return PromoteVersion(**stores, registry=registry_of(clients, settings))
+
+    return _for_each_run(environ, settings, make)
 
 
 def failure_recorder(environ: Environ = os.environ) -> Callable[[Failure], bool]:
