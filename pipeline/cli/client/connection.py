@@ -45,20 +45,9 @@ def _connect(choice: Choice, embedded: StackStatus | None) -> Connection:
             raise NotRunningError(error.message) from error
     else:
         services = operator(endpoint_url=embedded.endpoint_url, region=embedded.region, credentials=CREDENTIALS)
-    return Connection(
-        status=embedded or _aws_status(services.outputs),
-        uploads=services.uploads,
-        artifacts=services.artifacts,
-        runs=services.runs,
-        registry=services.registry,
-        keys=services.keys,
-        tenants=services.tenants,
-        audit=services.audit,
-        executions=services.executions,
-        logs=services.logs,
-        dead_letters=services.dead_letters,
-        model_loader=services.model_loader,
-    )
+    adapters = services._asdict()  # by the names of Connection's fields
+    outputs = adapters.pop("outputs")
+    return Connection(status=embedded or _aws_status(outputs), **adapters)
 
 
 def _site(choice: Choice) -> DeploymentSite:
