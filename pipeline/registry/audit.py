@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Literal
@@ -255,12 +255,4 @@ def _listing(moment: datetime) -> str:
 
 
 def _entry(item: Item) -> AuditEntry:
-    return AuditEntry(
-        at=item["at"],
-        tenant=item["tenant"],
-        principal=item["principal"],
-        action=item["action"],
-        resource=item["resource"],
-        outcome=item["outcome"],
-        reason=item["reason"],
-    )
+    return AuditEntry(**{field.name: item[field.name] for field in fields(AuditEntry)})
