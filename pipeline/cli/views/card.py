@@ -11,8 +11,8 @@ from rich.text import Text
 
 from pipeline.cli.views.candidates import reason_lines, served_lines, tried_lines
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
-from pipeline.cli.views.leaderboard import leaderboard_columns
-from pipeline.cli.views.tables import duration, interval, size
+from pipeline.cli.views.leaderboard import leaderboard_table
+from pipeline.cli.views.tables import duration
 from pipeline.contracts.records.evaluation_report import (
     Calibration,
     Cluster,
@@ -24,7 +24,6 @@ from pipeline.contracts.records.evaluation_report import (
     TargetQuality,
 )
 from pipeline.contracts.records.model_version import ModelCard, ModelVersion
-from pipeline.contracts.records.variant_report import VariantReport
 from pipeline.evaluation.metric_names import SKLEARN_NAMES
 from pipeline.evaluation.number_format import format_number
 
@@ -296,21 +295,8 @@ def _data(card: ModelCard) -> RenderableType:
 
 def _tried(card: ModelCard) -> RenderableType:
     """Return the files that were made, by their rank; then why each candidate was tried, or not."""
-    table = FittedTable(columns=[column for column in leaderboard_columns(card.metric) if column.name != "agrees"])
     applicable = [row for row in card.leaderboard if row.status != "not_applicable"]
-    for row in applicable:
-        quality = row.quality.get(card.metric)
-        table.add(
-            Text(row.candidate),
-            row.display_name.removeprefix(f"{row.candidate}/"),
-            "" if quality is None else f"{quality:.4f}",
-            interval(row.interval.get(card.metric)),
-            duration(row.train_seconds),
-            "" if row.latency_us is None else f"{row.latency_us:.0f} µs",
-            "" if row.bytes is None else size(row.bytes),
-            _verdict(row),
-            style="bold green" if row.winner else "yellow" if row.status == "rejected" else None,
-        )
+    table = leaderboard_table(applicable, card.metric, with_agreement=False)
     reasons = reason_lines(
         (row.display_name.replace("/", " ", 1), row.status, row.reason)
         for row in applicable
@@ -318,12 +304,6 @@ def _tried(card: ModelCard) -> RenderableType:
     )
     served = [line for row in applicable if row.winner and row.outcome is None for line in served_lines(row.reason)]
     return Group(table, *reasons, *served, *tried_lines(card.tried, card.metric, card.plan_notes))
-
-
-def _verdict(row: VariantReport) -> str:
-    if row.winner:
-        return "★ winner"
-    return "rejected" if row.status == "rejected" else "● front" if row.on_front else ""
 
 
 def _jobs(jobs: Sequence[JobCost]) -> RenderableType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -10,9 +10,10 @@ from rich.text import Text
 from pipeline.cli.views.candidates import reason_lines, served_lines, short_lines, tried_lines
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.views.tables import duration, interval, size
-from pipeline.contracts.records.variant import LeaderboardRow, Selection
+from pipeline.contracts.records.variant import Selection
+from pipeline.contracts.records.variant_report import VariantReport
 
-__all__ = ["leaderboard", "leaderboard_columns"]
+__all__ = ["leaderboard", "leaderboard_columns", "leaderboard_table", "variant_style", "variant_verdict"]
 
 
 def leaderboard_columns(metric: str, second_metric: str = "") -> list[FittedColumn]:
@@ -44,26 +45,75 @@ def leaderboard(selection: Selection, *, details: str | None = None, card: str =
     """
     metric, second_metric = selection.metric, selection.quality_metric
     second_metric = "" if second_metric == metric else second_metric
-    table = FittedTable(columns=leaderboard_columns(metric, second_metric))
-    for row in selection.leaderboard:
-        if details is None or row.variant.status != "not_applicable":
-            table.add(*_cells(row, metric, second_metric), style=_style(row))
+    reports = [VariantReport.of(row) for row in selection.leaderboard]
+    shown = [report for report in reports if details is None or report.status != "not_applicable"]
+    if details is None:
+        notes = _details(selection, reports)
+    else:
+        notes = short_lines(selection.tried, selection.notes, details, card)
     return Group(
-        table,
+        leaderboard_table(shown, metric, second_metric),
         Text(f"{_quality_of(selection)}; ● on the Pareto front", style="dim"),
         Text(f"★ {selection.reason}", style="green"),
         *([] if selection.prefer else served_lines(selection.winner.reason)),
         *(Text(f"! {unmet}", style="yellow") for unmet in selection.unmet),
-        *(_details(selection) if details is None else short_lines(selection.tried, selection.notes, details, card)),
+        *notes,
     )
 
 
-def _details(selection: Selection) -> Iterator[RenderableType]:
-    """Why files are not there, and why each candidate was tried."""
+def leaderboard_table(
+    reports: Iterable[VariantReport], metric: str, second_metric: str = "", *, with_agreement: bool = True
+) -> FittedTable:
+    """Return the table of a leaderboard.
+
+    Args:
+        reports: The variants, one a row.
+        metric: Metric of the leaderboard.
+        second_metric: Another metric to show; empty for none.
+        with_agreement: Show how far the predictions agree with those of the fp32 file.
+    """
+    columns = leaderboard_columns(metric, second_metric)
+    table = FittedTable(columns=[column for column in columns if with_agreement or column.name != "agrees"])
+    for report in reports:
+        agreement = "" if report.agreement is None else f"{report.agreement:.1%}"
+        table.add(
+            Text(report.candidate),
+            report.display_name.removeprefix(f"{report.candidate}/"),
+            _number(report.quality.get(metric)),
+            interval(report.interval.get(metric)),
+            *([_number(report.quality.get(second_metric))] if second_metric else []),
+            "" if report.status == "not_applicable" else duration(report.train_seconds),
+            "" if report.latency_us is None else f"{report.latency_us:.0f} µs",
+            "" if report.bytes is None else size(report.bytes),
+            *([agreement] if with_agreement else []),
+            variant_verdict(report),
+            style=variant_style(report),
+        )
+    return table
+
+
+def variant_verdict(report: VariantReport) -> str:
+    """Return whether a variant is served, on the front, or out of the running."""
+    if report.winner:
+        return "★ winner"
+    if report.status == "ok":
+        return "● front" if report.on_front else ""
+    return {"rejected": "rejected", "not_applicable": "n/a"}[report.status]
+
+
+def variant_style(report: VariantReport) -> str | None:
+    """Return the style of a variant's row."""
+    if report.winner:
+        return "bold green"
+    return {"ok": None, "rejected": "yellow", "not_applicable": "dim"}[report.status]
+
+
+def _details(selection: Selection, reports: Sequence[VariantReport]) -> Iterator[RenderableType]:
+    """Yield why files are not there, and why each candidate was tried."""
     yield from reason_lines(
-        (row.variant.display_name.replace("/", " ", 1), row.variant.status, row.reason or row.variant.reason)
-        for row in selection.leaderboard
-        if not row.winner and (row.reason or row.variant.status != "ok")
+        (report.display_name.replace("/", " ", 1), report.status, report.reason)
+        for report in reports
+        if not report.winner and (report.reason or report.status != "ok")
     )
     yield from tried_lines(selection.tried, selection.metric, selection.notes)
 
@@ -73,35 +123,5 @@ def _quality_of(selection: Selection) -> str:
     return f"{metric} {'by cross-validation' if by_folds else 'on the validation rows'}"
 
 
-def _cells(row: LeaderboardRow, metric: str, second_metric: str) -> tuple[RenderableType, ...]:
-    variant = row.variant
-    return (
-        Text(variant.candidate),
-        variant.display_name.removeprefix(f"{variant.candidate}/"),
-        _number(variant.quality.get(metric)),
-        interval(variant.interval.get(metric)),
-        *([_number(variant.quality.get(second_metric))] if second_metric else []),
-        duration(variant.train_seconds) if variant.artifact else "",
-        f"{variant.latency_us:.0f} µs" if variant.latency_us is not None else "",
-        size(variant.artifact.bytes) if variant.artifact else "",
-        f"{variant.agreement:.1%}" if variant.agreement is not None else "",
-        _verdict(row),
-    )
-
-
 def _number(quality: float | None) -> str:
     return "" if quality is None else f"{quality:.4f}"
-
-
-def _verdict(row: LeaderboardRow) -> str:
-    if row.winner:
-        return "★ winner"
-    if row.on_front:
-        return "● front"
-    return {"ok": "", "rejected": "rejected", "not_applicable": "n/a"}[row.variant.status]
-
-
-def _style(row: LeaderboardRow) -> str | None:
-    if row.winner:
-        return "bold green"
-    return {"ok": None, "rejected": "yellow", "not_applicable": "dim"}[row.variant.status]

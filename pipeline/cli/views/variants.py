@@ -10,6 +10,7 @@ from rich.text import Text
 from pipeline.cli.views.candidates import reason_lines
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
 from pipeline.cli.views.front_chart import FrontChart
+from pipeline.cli.views.leaderboard import variant_style, variant_verdict
 from pipeline.cli.views.tables import interval, size
 from pipeline.contracts.records.model_version import ModelCard
 from pipeline.contracts.records.variant import Latency
@@ -18,8 +19,6 @@ from pipeline.evaluation.golden.comparison import GoldenComparison
 from pipeline.evaluation.number_format import format_number
 
 __all__ = ["comparison_document", "describe_comparison", "variant_documents", "variants_view"]
-
-_MARKS = {"winner": "★ winner", "front": "● front"}
 
 
 def variant_documents(card: ModelCard) -> list[dict[str, Any]]:
@@ -32,7 +31,7 @@ def variants_view(card: ModelCard, *, title: str) -> RenderableType:
     table = FittedTable(columns=_columns(card.metric))
     for variant in card.leaderboard:
         if variant.status != "not_applicable":
-            table.add(*_cells(variant, card.metric), style=_style(variant))
+            table.add(*_cells(variant, card.metric), style=variant_style(variant))
     measured = [variant for variant in card.leaderboard if variant.status == "ok"]
     reasons = reason_lines(
         (variant.display_name, variant.status, variant.reason)
@@ -122,7 +121,7 @@ def _cells(variant: VariantReport, metric: str) -> list[RenderableType]:
         "" if variant.onnx_bytes is None else size(variant.onnx_bytes),
         "" if variant.load_ms is None else f"{format_number(variant.load_ms, 2)} ms",
         "" if variant.memory_bytes is None else size(variant.memory_bytes),
-        _verdict(variant),
+        variant_verdict(variant),
     ]
 
 
@@ -131,15 +130,3 @@ def _microseconds(latency: Latency | None) -> str:
         return ""
     tail = "" if latency.p99 is None else f" / {latency.p99:.0f}"
     return f"{latency.p50:.0f}{tail} µs"
-
-
-def _verdict(variant: VariantReport) -> str:
-    if variant.winner:
-        return _MARKS["winner"]
-    if variant.status == "ok":
-        return _MARKS["front"] if variant.on_front else ""
-    return variant.status.replace("_", " ")
-
-
-def _style(variant: VariantReport) -> str | None:
-    return "bold green" if variant.winner else "yellow" if variant.status == "rejected" else None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from pipeline.contracts.record import Record
-from pipeline.contracts.records.variant import Latency, Status, VariantOutcome
+from pipeline.contracts.records.variant import Latency, LeaderboardRow, Status, VariantOutcome
 
 __all__ = ["VariantReport"]
 
@@ -58,6 +60,15 @@ class VariantReport(Record):
     memory_bytes: int | None = None
     outcome: VariantOutcome | None = None
     misses: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, row: LeaderboardRow) -> Self:
+        """Return the report of a leaderboard's row."""
+        variant, artifact = row.variant, row.variant.artifact
+        shared = {name: value for name, value in {**dict(variant), **dict(row)}.items() if name in cls.model_fields}
+        named = {"name": variant.display_name, "reason": row.reason or variant.reason}
+        sizes = {"bytes": artifact.bytes, "onnx_bytes": artifact.onnx_bytes} if artifact else {}
+        return cls(**{**shared, **named, **sizes})
 
     @property
     def display_name(self) -> str:

@@ -16,7 +16,7 @@ from pipeline.contracts.records.dataset import Dataset
 from pipeline.contracts.records.evaluation_report import JobCost
 from pipeline.contracts.records.model_version import GoldenPredictions, ModelCard
 from pipeline.contracts.records.plan import BROUGHT
-from pipeline.contracts.records.variant import LeaderboardRow, Selection, Variant
+from pipeline.contracts.records.variant import Selection, Variant
 from pipeline.contracts.records.variant_report import VariantReport
 from pipeline.evaluation.card.against_live import LiveModel, compare_with_live
 from pipeline.evaluation.card.by_target import quality_by_target
@@ -40,11 +40,6 @@ __all__ = ["MAX_LISTED", "EvaluationContext", "evaluate"]
 _IMPORTANCE_SECONDS = 30.0
 _LEAKAGE_SECONDS = 20.0  # for all of several targets
 MAX_LISTED = 500  # columns in each of a card's lists
-
-_REPORTED_MEASURES = {
-    "candidate", "algorithm", "passes", "precision", "status", "quality", "interval", "agreement", "latency_us",
-    "latencies", "load_ms", "memory_bytes", "train_seconds",
-}  # fmt: skip
 
 _Document = dict[str, Any]
 
@@ -124,7 +119,7 @@ def evaluate(  # noqa: PLR0913 - the inputs of a stage, each by its name
         by_folds=selection.by_folds,
         tried=selection.tried,
         plan_notes=selection.notes,
-        leaderboard=tuple(_report(row) for row in selection.leaderboard),
+        leaderboard=tuple(map(VariantReport.of, selection.leaderboard)),
         warnings=(
             *dataset.warnings,
             *background.warnings,
@@ -218,15 +213,3 @@ def _training_fields(background: EvaluationContext) -> _Document:
         "prices": background.prices,
         "privacy": dict(background.privacy),
     }
-
-
-def _report(row: LeaderboardRow) -> VariantReport:
-    variant = row.variant
-    return VariantReport(
-        **variant.model_dump(include=_REPORTED_MEASURES),
-        **row.model_dump(include={"rank", "on_front", "winner", "outcome", "misses"}),
-        name=variant.display_name,
-        reason=row.reason or variant.reason,
-        bytes=variant.artifact.bytes if variant.artifact else None,
-        onnx_bytes=variant.artifact.onnx_bytes if variant.artifact else None,
-    )
