@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import httpx
 
     from pipeline.cli.client.key_api import KeyApi
-    from pipeline.cli.client.registry_api import RegistryApi
     from pipeline.contracts.account import Account, DeployedStack, StoredData
     from pipeline.contracts.ports import Executions, ObjectStore
     from pipeline.deployment.commands import Commands
@@ -217,7 +216,7 @@ class Session:
         return self.choice.api_url, self.choice.api_key
 
     def key_api(self) -> KeyApi | None:
-        """Return the API at the given address; None with ``--stack``, whose credentials are used.
+        """Return the API at the given address; None without one, or with ``--stack``, whose credentials are used.
 
         Raises:
             UnauthenticatedError: There is no API key.
@@ -227,18 +226,6 @@ class Session:
         from pipeline.cli.client.key_api import KeyApi
 
         return KeyApi(*address, transport=self.world.transport)
-
-    def registry_api(self) -> RegistryApi | None:
-        """Return the registry behind the given address; None with ``--stack``, whose credentials are used.
-
-        Raises:
-            UnauthenticatedError: There is no API key.
-        """
-        if (address := self.given_api()) is None:
-            return None
-        from pipeline.cli.client.registry_api import RegistryApi
-
-        return RegistryApi(*address, transport=self.world.transport)
 
     def api_key(self, connection: Connection) -> str:
         """Return the given API key, or the stack's.

@@ -81,7 +81,7 @@ def models(
     from pipeline.cli.views.tables import models_table
 
     session = session_of(ctx)
-    if (api := session.registry_api()) is not None:
+    if (api := session.key_api()) is not None:
         with api:
             listed = api.models(task=task, tags=tag or (), limit=limit)
     else:
@@ -113,7 +113,7 @@ def card(
     from pipeline.contracts.records.model_version import ModelCard
 
     session = session_of(ctx)
-    if (api := session.registry_api()) is not None:
+    if (api := session.key_api()) is not None:
         with api:
             live = api.live_version(model)
             record, model_card = api.version(model, version or live or api.newest_version(model))

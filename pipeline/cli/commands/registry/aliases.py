@@ -110,7 +110,7 @@ def promote(
     rolls_out = canary is not None or shadow is not None
     if rolls_out and (alias != LIVE or expected or reason or None not in (canary, shadow)):
         raise typer.BadParameter("--canary and --shadow combine only with --minutes")
-    if (api := session.registry_api()) is not None:
+    if (api := session.key_api()) is not None:
         if rolls_out:
             raise typer.BadParameter("--canary and --shadow need the embedded cloud or --stack, not --api-url")
         with api:
@@ -149,7 +149,7 @@ def rollback(
     from pipeline.registry.aliases import ANY_VERSION, AliasRef
 
     session = session_of(ctx)
-    if (api := session.registry_api()) is not None:
+    if (api := session.key_api()) is not None:
         with api:
             returned, previous = api.roll_back(model, alias=alias, reason=reason, expected=expected)
         _report(returned, MovedAlias(alias, previous), json=json)
@@ -184,7 +184,7 @@ def history(
     session = session_of(ctx)
     before = None if moment is None else parse_since(moment, now=datetime.now(UTC))
     alias, limit = (alias, limit) if before is None else (alias or LIVE, 1)
-    if (api := session.registry_api()) is not None:
+    if (api := session.key_api()) is not None:
         with api:
             listed = api.history(model, alias=alias, limit=limit, before=before)
     else:
