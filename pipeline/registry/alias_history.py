@@ -131,11 +131,6 @@ class AliasHistory:
             parse=lambda items: [move for move in map(_parse_move, items) if alias in (None, move.alias)],
         )
 
-    def version_at(self, tenant: str, model: str, moment: datetime, *, alias: str = LIVE) -> int | None:
-        """Return the version that an alias pointed to at a moment; None if it did not exist yet."""
-        moves = self.list(tenant, model, alias=alias, limit=1, before=moment + TICK)
-        return moves[0].version if moves else None
-
     def replaced_choice(self, tenant: str, model: str, run: str) -> AliasMove | None:
         """Return the manual promotion or rollback that ``run`` replaced; None if it replaced none."""
         moves = (move for move in self._moves(tenant, model, None) if move.alias == LIVE)
