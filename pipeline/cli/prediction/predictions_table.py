@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.prediction.predict import PredictedRows
-from pipeline.cli.prediction.target_values import score_of_targets, values_table
+from pipeline.cli.prediction.target_values import last_lines, score_of_targets, values_table
 
 __all__ = ["is_right", "prediction_text", "predictions_table", "score_text"]
 
@@ -30,11 +30,9 @@ def predictions_table(predicted: PredictedRows, *, shown: int = _SHOWN) -> Rende
     for index, prediction in enumerate(predicted.predictions[:shown]):
         truth = predicted.truths[index] if scored else None
         table.add_row(str(index + 1), prediction_text(prediction), *(_beside(prediction, truth) if scored else ()))
-    left = len(predicted.predictions) - shown
     return Group(
         table,
-        *([Text(f"... and {left} more (--json prints all)", style="dim")] if left > 0 else []),
-        Text(f"{predicted.model} version {predicted.version}", style="dim"),
+        *last_lines(predicted, shown),
         *([score_text(predicted)] if scored else []),
     )
 

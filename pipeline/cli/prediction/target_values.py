@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pipeline.cli.prediction.predict import PredictedRows
     from pipeline.contracts.signature import Signature
 
-__all__ = ["score_of_targets", "values_table"]
+__all__ = ["last_lines", "score_of_targets", "values_table"]
 
 
 def values_table(predicted: PredictedRows, *, shown: int) -> RenderableType:
@@ -34,11 +34,17 @@ def values_table(predicted: PredictedRows, *, shown: int) -> RenderableType:
             cells.append(f"{prediction['value'][name]:g}")
             cells += [f"{truth[name]:g}" if truth else ""] if scored else []
         table.add_row(*cells)
-    left = len(predicted.predictions) - shown
-    lines = [Text(f"... and {left} more (--json prints all)", style="dim")] if left > 0 else []
-    lines.append(Text(f"{predicted.model} version {predicted.version}", style="dim"))
     pairs = [pair for pair in zip(predicted.predictions, predicted.truths, strict=False) if pair[1] is not None]
-    return Group(table, *lines, *([score_of_targets(predicted.signature, pairs)] if pairs else []))
+    return Group(
+        table, *last_lines(predicted, shown), *([score_of_targets(predicted.signature, pairs)] if pairs else [])
+    )
+
+
+def last_lines(predicted: PredictedRows, shown: int) -> list[Text]:
+    """Return how many predictions are not shown, and which version made them."""
+    left = len(predicted.predictions) - shown
+    hidden = [Text(f"... and {left} more (--json prints all)", style="dim")] if left > 0 else []
+    return [*hidden, Text(f"{predicted.model} version {predicted.version}", style="dim")]
 
 
 def score_of_targets(signature: Signature, pairs: Sequence[tuple[dict[str, Any], Any]]) -> Text:
