@@ -14,7 +14,7 @@ from pipeline.contracts.object_keys import RunKeys, run_name
 from pipeline.contracts.ports import Executions
 from pipeline.contracts.records.outcome import BODY, MODEL, REFERENCE, TRAINED, WEIGHTS
 from pipeline.contracts.records.plan import Plan
-from pipeline.contracts.records.run import STAGES, Run, Upload
+from pipeline.contracts.records.run import Run, Upload
 from pipeline.contracts.records.variant import Acceptance, Variant, VariantSet
 from pipeline.use_cases.run_documents import RunUseCase
 
@@ -68,10 +68,7 @@ class AcceptVariant(RunUseCase):
         for source in self._document_keys(keys, chosen):
             self._copy(source, accepted_keys.root + source.removeprefix(keys.root))
         self._write(Acceptance(run=run, variant=chosen.display_name, by=by), accepted_keys.acceptance)
-        if earlier.learning is not None:
-            self.runs.record_learning(accepted, earlier.learning)
-        for stage in STAGES[: STAGES.index("select")]:
-            self.runs.finish_stage(accepted, stage)
+        self._skip_stages(accepted, earlier, "select")
         self.executions.start(accepted, {"run": accepted, "large": False, "accept": chosen.display_name})
         return accepted
 

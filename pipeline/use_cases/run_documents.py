@@ -10,6 +10,7 @@ from typing import TypeVar
 from pipeline.contracts.errors import ObjectNotFoundError
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.record import Record
+from pipeline.contracts.records.run import STAGES, Run, StageName
 from pipeline.intake.run_log import RunLog
 
 __all__ = ["RunUseCase"]
@@ -47,3 +48,10 @@ class RunUseCase:
 
     def _write(self, record: Record, key: str) -> None:
         self.artifacts.put(key, record.to_bytes(), content_type="application/json")
+
+    def _skip_stages(self, run: str, earlier: Run, first: StageName) -> None:
+        """Finish the stages before ``first`` of a run that goes on with the documents of an earlier one."""
+        if earlier.learning is not None:
+            self.runs.record_learning(run, earlier.learning)
+        for stage in STAGES[: STAGES.index(first)]:
+            self.runs.finish_stage(run, stage)

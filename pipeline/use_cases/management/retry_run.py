@@ -116,10 +116,7 @@ class RetryRun(RunUseCase):
         for name in self._documents(earlier.run):
             if not name.startswith(made_later):
                 self.artifacts.copy_from(self.artifacts, f"{source}/{name}", f"{target}/{name}")
-        if earlier.learning is not None:
-            self.runs.record_learning(run, earlier.learning)
-        for stage in STAGES[: STAGES.index(entry)]:
-            self.runs.finish_stage(run, stage)
+        self._skip_stages(run, earlier, entry)
         self.runs.add_event(run, f"retries {earlier.run} from {entry}{f', by {by}' if by else ''}")
         has_ensemble = entry != "plan" and self._read(Plan, f"{target}/plan.json").ensemble is not None
         self.executions.start(run, {"run": run, "large": False, "from": entry, "plan": {"ensemble": has_ensemble}})
