@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 
 from pipeline.contracts.clock import Clock, utc_now
@@ -315,11 +315,4 @@ class TenantAdministration(SharedModels):
 
 
 def _tenant(item: Item) -> Tenant:
-    return Tenant(
-        tenant=item["tenant"],
-        status=item["status"],
-        tier=item["tier"],
-        gateway_key=item["gateway_key"],
-        created_at=item["created_at"],
-        shared=dict(item.get("shared", {})),
-    )
+    return Tenant(**{entry.name: item[entry.name] for entry in fields(Tenant) if entry.name in item})
