@@ -157,27 +157,30 @@ def _state_machine() -> Any:
     )
 
 
-class StarterSettings(_Settings):
+class _StoreSettings(_Settings):
+    """The table and the bucket of the artifacts."""
+
+    table: str = _table()
+    artifacts: str = _artifacts()
+
+
+class StarterSettings(_StoreSettings):
     """Settings of the function ``start_run``.
 
     Attributes:
         large_bytes: Estimated uncompressed size above which a job validates an upload.
     """
 
-    table: str = _table()
     uploads: str = _uploads()
-    artifacts: str = _artifacts()
     state_machine: str = _state_machine()
     large_bytes: int = _setting(
         "LARGE_BYTES", pattern=r"\d{1,15}", expected="a number of bytes", read=int, default="268435456"
     )
 
 
-class StageSettings(_Settings):
+class StageSettings(_StoreSettings):
     """Settings of the functions that need the table and the artifacts: collect, select, evaluate, promote."""
 
-    table: str = _table()
-    artifacts: str = _artifacts()
     tenant_role: str | None = _tenant_role()
 
 
@@ -193,11 +196,8 @@ class PlannerSettings(StageSettings):
     isolation: Isolation = _isolation()
 
 
-class DescriberSettings(_Settings):
+class DescriberSettings(_StoreSettings):
     """Settings of the function ``describe_models``."""
-
-    table: str = _table()
-    artifacts: str = _artifacts()
 
 
 class ManagerSettings(StageSettings):
@@ -250,21 +250,16 @@ class LostRunSettings(_Settings):
     state_machine: str = _state_machine()
 
 
-class RegistryTaskSettings(_Settings):
+class RegistryTaskSettings(_StoreSettings):
     """Settings of the functions ``check_rollouts`` and ``purge_versions``."""
 
-    table: str = _table()
-    artifacts: str = _artifacts()
 
-
-class PredictorSettings(_Settings):
+class PredictorSettings(_StoreSettings):
     """``alias_seconds``: how long a moved alias may go unnoticed by a warm function. ``threads``: its vCPUs.
 
     ``prefetch``: tenant and name of the models that are loaded before the first request.
     """
 
-    table: str = _table()
-    artifacts: str = _artifacts()
     alias_seconds: float = _setting(
         "ALIAS_SECONDS", pattern=r"\d{1,5}(\.\d{1,3})?", expected="a number of seconds", read=float, default="5"
     )
@@ -313,14 +308,12 @@ class TokenSettings(_Settings):
     models_claim: str = _claim("JWT_MODELS_CLAIM", default="models")
 
 
-class JobSettings(_Settings):
+class JobSettings(_StoreSettings):
     """Of a Batch container. ``attempt`` counts from 1 and is set by Batch.
 
     ``isolation``: how a user's code is kept apart.
     """
 
-    table: str = _table()
-    artifacts: str = _artifacts()
     queue: Literal["cpu", "gpu", "code"] = _setting(
         "MODELDROP_QUEUE", pattern="cpu|gpu|code", expected="cpu, gpu or code"
     )
