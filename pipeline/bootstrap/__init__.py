@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from pipeline.contracts.ports import Executions, ObjectStore, Table
     from pipeline.intake.dead_letters import DeadLetters
     from pipeline.intake.run_log import RunLog
+    from pipeline.intake.start import UploadReference
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.audit import AuditLog
     from pipeline.registry.model_registry import ModelRegistry
@@ -59,7 +61,6 @@ if TYPE_CHECKING:
     from pipeline.serving.loaded_model import InferenceSession
     from pipeline.serving.model_loader import ModelLoader
     from pipeline.use_cases.management.model_catalog import ModelCatalog
-    from pipeline.use_cases.start_run import StartRun
 
 __all__ = [
     "AccountAccess",
@@ -151,17 +152,19 @@ class AccountAccess(NamedTuple):
     environment: Environ
 
 
-def starter(environ: Environ = os.environ) -> StartRun:
-    """Compose StartRun."""
+def starter(environ: Environ = os.environ) -> Callable[[UploadReference], str | None]:
+    """Compose what starts the run of an uploaded object; it returns the run's name, None for an object without one."""
     from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
+    from pipeline.contracts.clock import utc_now
     from pipeline.intake.run_log import RunLog
+    from pipeline.intake.start import start_run
     from pipeline.registry.tenants import Tenants
-    from pipeline.use_cases.start_run import StartRun
 
     settings = StarterSettings.from_env(environ)
     clients = connect(environ)
     table = table_of(clients, settings.table)
-    return StartRun(
+    start = partial(
+        start_run,
         uploads=bucket_of(clients, settings.uploads),
         artifacts=bucket_of(clients, settings.artifacts),
         runs=RunLog(table),
@@ -169,6 +172,7 @@ def starter(environ: Environ = os.environ) -> StartRun:
         executions=StepFunctionsExecutions(clients.stepfunctions, settings.state_machine),
         large_bytes=settings.large_bytes,
     )
+    return lambda reference: start(reference, now=utc_now())
 
 
 def prediction_api(environ: Environ = os.environ) -> PredictionApi:

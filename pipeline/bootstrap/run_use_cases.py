@@ -187,10 +187,9 @@ def promoter(environ: Environ = os.environ) -> Callable[[str, int], RunStatus]:
 
 
 def failure_recorder(environ: Environ = os.environ) -> Callable[[Failure], bool]:
-    """Compose RecordFailure."""
+    """Compose what marks a run as FAILED; it returns False if the run had already ended."""
     from pipeline.intake.run_log import RunLog
-    from pipeline.use_cases.record_failure import RecordFailure
 
     settings = FailureSettings.from_env(environ)
     clients_of = clients_of_run(environ, settings)
-    return lambda failure: RecordFailure(runs=RunLog(table_of(clients_of(failure.run), settings.table)))(failure)
+    return lambda failure: RunLog(table_of(clients_of(failure.run), settings.table)).fail(failure.run, failure.error)
