@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,11 +10,12 @@ import pytest
 from pipeline.cloud.clients import Clients
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.contracts.errors import ConfigurationError, OlderUploadError
-from pipeline.contracts.ports import CheckRequest, PutRequest, Table, TableWrite, UpdateRequest
+from pipeline.contracts.ports import CheckRequest, PutRequest, Table, UpdateRequest
 from pipeline.registry.aliases import AliasRef
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.objects import FakeObjectStore
 from tests.fakes.records import MODEL_BYTES, NOW, artifact, model_version
+from tests.helpers.overtaken_table import OvertakenTable
 from tests.integration.conftest import TABLE
 
 
@@ -178,22 +178,6 @@ def test_no_more_items_are_read_than_are_requested(clients: Clients, tables: Non
     assert read == [2, 3]
 
 
-class Overtaken:
-    """A table on which somebody else writes between another's reading and its first write (moto bears no threads)."""
-
-    def __init__(self, table: Table, overtake: Callable[[], object]) -> None:
-        self._table = table
-        self._overtake: list[Callable[[], object]] = [overtake]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._table, name)
-
-    def write_all(self, writes: Sequence[TableWrite]) -> bool:
-        while self._overtake:
-            self._overtake.pop()()
-        return self._table.write_all(writes)
-
-
 @pytest.fixture
 def artifacts() -> FakeObjectStore:
     store = FakeObjectStore("artifacts")
@@ -203,7 +187,7 @@ def artifacts() -> FakeObjectStore:
 
 def test_a_registration_that_was_overtaken_takes_the_next_number(table: Table, artifacts: FakeObjectStore) -> None:
     other = ModelRegistry(table, artifacts)
-    overtaken = Overtaken(table, lambda: other.register(model_version("demo_adult_b")))
+    overtaken = OvertakenTable(table, lambda: other.register(model_version("demo_adult_b")))
     assert ModelRegistry(overtaken, artifacts).register(model_version("demo_adult_a")).version == 2
     runs = [version.lineage.run for version in other.versions.list("demo", "adult")]
     assert runs == ["demo_adult_b", "demo_adult_a"]
@@ -211,7 +195,7 @@ def test_a_registration_that_was_overtaken_takes_the_next_number(table: Table, a
 
 def test_a_copy_of_a_run_that_was_overtaken_takes_the_same_number(table: Table, artifacts: FakeObjectStore) -> None:
     other = ModelRegistry(table, artifacts)
-    overtaken = Overtaken(table, lambda: other.register(model_version("demo_adult_a")))
+    overtaken = OvertakenTable(table, lambda: other.register(model_version("demo_adult_a")))
     assert ModelRegistry(overtaken, artifacts).register(model_version("demo_adult_a")).version == 1
     assert len(other.versions.list("demo", "adult")) == 1
 
@@ -220,7 +204,7 @@ def test_a_promotion_that_was_overtaken_follows_on_what_it_found(table: Table, a
     registry = ModelRegistry(table, artifacts)
     for run in ("demo_adult_a", "demo_adult_b"):
         registry.ready("demo", "adult", registry.register(model_version(run)).version)
-    overtaken = Overtaken(table, lambda: registry.aliases.move(AliasRef("demo", "adult"), 1, by="b"))
+    overtaken = OvertakenTable(table, lambda: registry.aliases.move(AliasRef("demo", "adult"), 1, by="b"))
     ModelRegistry(overtaken, artifacts).aliases.move(AliasRef("demo", "adult"), 2, by="a")
     assert [(m.version, m.previous) for m in registry.moves.list("demo", "adult")[::-1]] == [(1, None), (2, 1)]
     assert registry.live("demo", "adult").version == registry.models("demo")[0].live_version == 2
@@ -233,7 +217,7 @@ def test_a_run_that_a_newer_uploads_run_overtakes_within_its_promotion_does_not_
     for number, run in enumerate(("demo_adult_a", "demo_adult_b")):
         uploaded_at = NOW + timedelta(seconds=number)
         registry.ready("demo", "adult", registry.register(model_version(run, uploaded_at=uploaded_at)).version)
-    overtaken = Overtaken(
+    overtaken = OvertakenTable(
         table, lambda: registry.aliases.move_to_newer(AliasRef("demo", "adult"), 2, run="demo_adult_b")
     )
     with pytest.raises(OlderUploadError, match=r"version 1 .* version 2"):
@@ -245,7 +229,7 @@ def test_a_run_that_a_newer_uploads_run_overtakes_within_its_promotion_does_not_
 def test_a_registration_beside_a_promotion_keeps_both(table: Table, artifacts: FakeObjectStore) -> None:
     registry = ModelRegistry(table, artifacts)
     registry.ready("demo", "adult", registry.register(model_version("demo_adult_a")).version)
-    overtaken = Overtaken(table, lambda: registry.aliases.move(AliasRef("demo", "adult"), 1, by="b"))
+    overtaken = OvertakenTable(table, lambda: registry.aliases.move(AliasRef("demo", "adult"), 1, by="b"))
     ModelRegistry(overtaken, artifacts).register(model_version("demo_adult_b"))
     assert [(m.latest_version, m.live_version) for m in registry.models("demo")] == [(2, 1)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any
@@ -13,30 +12,15 @@ import pytest
 
 from pipeline.cloud.dynamo_table import DynamoTable
 from pipeline.contracts.errors import AliasMovedError, ConflictError
-from pipeline.contracts.ports import Table, TableWrite
+from pipeline.contracts.ports import Table
 from pipeline.registry.model_registry import ModelRegistry
 from tests.fakes.clock import FakeClock
 from tests.fakes.table import FakeTable
+from tests.helpers.overtaken_table import OvertakenTable
 from tests.unit.registry.registering import LIVE, make_registry, register_ready
 
 CLIENTS = 8
 MOVES_EACH = {FakeTable: 125, DynamoTable: 2}  # moto takes 0.1 s for a move
-
-
-class Overtaken:
-    """A table on which somebody else writes between a caller's reading and its first transaction."""
-
-    def __init__(self, table: Table, overtake: Callable[[], object]) -> None:
-        self._table = table
-        self._overtake: list[Callable[[], object]] = [overtake]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._table, name)
-
-    def write_all(self, writes: Sequence[TableWrite]) -> bool:
-        while self._overtake:
-            self._overtake.pop()()
-        return self._table.write_all(writes)
 
 
 def test_an_alias_goes_forward_and_back_with_its_history(table: Table) -> None:
@@ -68,7 +52,7 @@ def test_a_version_is_archived_deleted_restored_and_tagged(table: Table) -> None
 def test_a_version_that_becomes_live_meanwhile_is_not_archived(table: Table) -> None:
     registry = make_registry(table)
     register_ready(registry, 2)
-    overtaken = make_registry(Overtaken(table, lambda: registry.aliases.move(LIVE, 1, by="anna")))
+    overtaken = make_registry(OvertakenTable(table, lambda: registry.aliases.move(LIVE, 1, by="anna")))
     with pytest.raises(ConflictError, match="'live'"):
         overtaken.lifecycle.archive("demo", "adult", 1, by="bert")
     assert registry.versions.record("demo", "adult", 1).status == "READY"
@@ -77,7 +61,7 @@ def test_a_version_that_becomes_live_meanwhile_is_not_archived(table: Table) -> 
 def test_a_version_that_is_archived_meanwhile_does_not_become_live(table: Table) -> None:
     registry = make_registry(table)
     register_ready(registry, 2)
-    overtaken = make_registry(Overtaken(table, lambda: registry.lifecycle.archive("demo", "adult", 1, by="bert")))
+    overtaken = make_registry(OvertakenTable(table, lambda: registry.lifecycle.archive("demo", "adult", 1, by="bert")))
     with pytest.raises(ConflictError, match="archived"):
         overtaken.aliases.move(LIVE, 1, by="anna")
     assert registry.aliases.version(LIVE) is None

@@ -19,16 +19,6 @@ CANARY = AliasRef("demo", "adult", "canary")
 
 
 @pytest.fixture
-def table() -> FakeTable:
-    return FakeTable()
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def registry(table: FakeTable, clock: FakeClock) -> ModelRegistry:
     registry = make_registry(table, clock)
     register_ready(registry, 4)

@@ -42,16 +42,6 @@ class _Counting(FakeTable):
 
 
 @pytest.fixture
-def table() -> FakeTable:
-    return FakeTable()
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def keys(table: FakeTable, clock: FakeClock) -> ApiKeys:
     return ApiKeys(table, now=clock)
 

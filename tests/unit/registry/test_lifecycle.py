@@ -14,11 +14,6 @@ from tests.unit.registry.registering import LIVE, make_registry, register_ready
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def registry(clock: FakeClock) -> ModelRegistry:
     registry = make_registry(FakeTable(), clock)
     register_ready(registry, 2)

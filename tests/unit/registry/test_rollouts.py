@@ -25,16 +25,6 @@ SHADOW = RolloutRule(mode="shadow", percent=100, minutes=10)
 
 
 @pytest.fixture
-def table() -> FakeTable:
-    return FakeTable()
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def registry(table: FakeTable, clock: FakeClock) -> ModelRegistry:
     registry = make_registry(table, clock)
     register_ready(registry, 4)

@@ -28,11 +28,6 @@ def artifacts() -> FakeObjectStore:
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
 def registry(artifacts: FakeObjectStore, clock: FakeClock) -> ModelRegistry:
     return ModelRegistry(FakeTable(), artifacts, now=clock)
 
