@@ -101,7 +101,7 @@ def test_a_file_that_was_cut_is_damaged(kept: int) -> None:
         unpack(packed[:kept])
 
 
-def test_any_changed_byte_is_an_error_or_changes_what_is_unpacked() -> None:
+def test_a_changed_byte_raises_no_other_error_than_a_value_error() -> None:
     """The sha256 of the stored bytes is checked before: here nothing may end in another kind of error."""
     weights = _sparse(2_000, 0.1, 16)
     packed = bytearray(pack(_file(weights.tobytes()), [_span(weights)]))
