@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from typing import Any
 
 import polars as pl
 
@@ -12,7 +12,6 @@ __all__ = ["UNKNOWN_CATEGORY", "edge_rows"]
 
 UNKNOWN_CATEGORY = "a category that no row has"
 _FAR = 10  # ranges beyond the greatest value
-_ORDERED = ("numeric", "datetime", "boolean")
 
 
 def edge_rows(features: pl.DataFrame, signature: Signature) -> pl.DataFrame:
@@ -26,42 +25,24 @@ def edge_rows(features: pl.DataFrame, signature: Signature) -> pl.DataFrame:
         At most five different rows: all missing (but images); unknown categories and empty texts; the least values and
         black images; the greatest values and white images; numbers far beyond the greatest.
     """
-    columns = signature.columns
-    texts = [column.name for column in columns if column.kind in ("categorical", "text")]
-    features = features.select(column.name for column in columns).with_columns(pl.col(texts).cast(pl.String))
-    extremes = (_extreme(features, columns, greatest=greatest) for greatest in (False, True))
-    edges = (_missing(features, columns), _unknown(columns), *extremes)
-    first = features.head(1)
-    rows = pl.concat([first.with_columns(*expressions) for expressions in (*edges, _far(features, columns))])
-    return rows.unique(maintain_order=True).join(first, on=features.columns, how="anti", nulls_equal=True)
+    texts = [column.name for column in signature.columns if column.kind in ("categorical", "text")]
+    features = features.select(column.name for column in signature.columns)
+    features = features.with_columns(pl.col(texts).cast(pl.String))
+    edges = pl.DataFrame(
+        pl.Series(column.name, _edge_values(features[column.name], column), features.schema[column.name])
+        for column in signature.columns
+    )
+    return edges.unique(maintain_order=True).join(features.head(1), on=features.columns, how="anti", nulls_equal=True)
 
 
-def _missing(features: pl.DataFrame, columns: Sequence[Column]) -> Iterator[pl.Expr]:
-    for column in columns:
-        if column.kind != "image":
-            yield pl.lit(None, dtype=features.schema[column.name]).alias(column.name)
-
-
-def _unknown(columns: Sequence[Column]) -> Iterator[pl.Expr]:
-    for column in columns:
-        if column.kind in ("categorical", "text"):
-            yield pl.lit(UNKNOWN_CATEGORY if column.kind == "categorical" else "").alias(column.name)
-
-
-def _extreme(features: pl.DataFrame, columns: Sequence[Column], *, greatest: bool) -> Iterator[pl.Expr]:
-    """Yield the least or greatest value of each ordered column, and a black or white image."""
-    for column in columns:
-        values = features[column.name]
-        if column.kind in _ORDERED:
-            yield pl.lit(values.max() if greatest else values.min(), dtype=values.dtype).alias(column.name)
-        elif column.kind == "image":
-            yield pl.lit((b"\xff" if greatest else b"\x00") * len(values[0])).alias(column.name)
-
-
-def _far(features: pl.DataFrame, columns: Sequence[Column]) -> Iterator[pl.Expr]:
-    for column in columns:
-        name = column.name
-        if column.kind == "numeric" and features.schema[name].is_float():
-            low, high = features.select(low=pl.col(name).min(), high=pl.col(name).max()).row(0)
-            if high is not None:
-                yield pl.lit(high + _FAR * (high - low), dtype=features.schema[name]).alias(name)
+def _edge_values(values: pl.Series, column: Column) -> list[Any]:
+    """Return a column's value where it is missing, unknown, least, greatest, and far beyond the greatest."""
+    first = values[0]
+    if column.kind == "image":
+        return [first, first, b"\x00" * len(first), b"\xff" * len(first), first]
+    if column.kind in ("categorical", "text"):
+        return [None, UNKNOWN_CATEGORY if column.kind == "categorical" else "", first, first, first]
+    low: Any = values.min()
+    high: Any = values.max()
+    has_far = column.kind == "numeric" and values.dtype.is_float() and high is not None
+    return [None, first, low, high, high + _FAR * (high - low) if has_far else first]

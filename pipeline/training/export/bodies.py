@@ -1,4 +1,4 @@
-"""Bodies (graphs.served_graph) of models that can be averaged into one graph (resampling.bag_graph)."""
+"""Bodies (graphs.served_graph) of models that can be averaged into one graph (resampling.bagging)."""
 
 from __future__ import annotations
 

@@ -14,7 +14,6 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import CAT, NUM
 from pipeline.training.algorithm import Rows, TrainingTask
-from pipeline.training.features.one_vs_rest import one_vs_rest_targets
 from pipeline.training.features.pair_rotation import RotatedPairs
 from pipeline.training.resampling.folds import assign_cross_fitting_folds
 
@@ -25,6 +24,7 @@ __all__ = [
     "forest_features",
     "linear_features",
     "one_hot_features_of_frequent",
+    "one_vs_rest_targets",
     "scaled_and_one_hot",
 ]
 
@@ -35,6 +35,7 @@ Matrix = npt.NDArray[np.float32]
 _MAX_CATEGORIES = 64  # of a column, that get a 0/1 feature
 _MIN_CATEGORY_ROWS = 30  # training rows of a category that gets a 0/1 feature
 _CODE_FOLDS = 5  # of cross-fitted target codes
+_MAX_CODED_CLASSES = 5  # whose frequency in a category, or score of a text, is a feature
 
 
 def _no_categories() -> npt.NDArray[np.int64]:
@@ -345,6 +346,15 @@ def _target_codes(task: TrainingTask) -> tuple[Matrix, Matrix]:
     return np.stack(codes, axis=1).astype(np.float32), np.stack(train_codes, axis=2).reshape(len(rows), -1).astype(
         np.float32
     )
+
+
+def one_vs_rest_targets(task: TrainingTask) -> list[npt.NDArray[Any]]:
+    """Return the values of a regression, or booleans [rows] of the second of two classes or of the 5 most frequent."""
+    target = task.train.target
+    if not task.classes:
+        return [target]
+    classes = [1] if task.classes == 2 else np.argsort(-np.bincount(target), kind="stable")[:_MAX_CODED_CLASSES]
+    return [target == label for label in classes]
 
 
 def _node(operator: str, inputs: list[str], output: str, **attributes: int) -> onnx.NodeProto:

@@ -27,7 +27,7 @@ from pipeline.graphs.encoding import NUM
 from pipeline.graphs.texts import Unit, score_graph
 from pipeline.parsing.scripts import has_several_scripts
 from pipeline.training.algorithm import Rows, TrainingTask
-from pipeline.training.features.one_vs_rest import one_vs_rest_targets
+from pipeline.training.features.preprocessing import one_vs_rest_targets
 from pipeline.training.features.text_score_config import TextScoreConfig
 from pipeline.training.features.vocabulary import Vocabulary, tokenization_unit, tokens_of
 from pipeline.training.resampling.folds import assign_cross_fitting_folds

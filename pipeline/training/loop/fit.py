@@ -86,7 +86,7 @@ def to_fitted_model(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkBody:
-    """Exports a network, or the mean of several networks (resampling.bag_graph).
+    """Exports a network, or the mean of several networks (resampling.bagging).
 
     Args:
         module: The network.

@@ -12,17 +12,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.training.algorithm import FittedModel, RunContext, TrainingTask
-from pipeline.training.resampling.bag_graph import average_fitted_models
 from pipeline.training.resampling.fold_checkpoints import BagCheckpoints
 from pipeline.training.resampling.folds import Fold
 
-__all__ = ["Bag", "Train", "average_models", "refit", "train_bag"]
+if TYPE_CHECKING:
+    import onnx
+
+__all__ = ["AverageableBody", "Bag", "Train", "average_fitted_models", "average_models", "refit", "train_bag"]
 
 _REFIT = -1  # number of the training on all rows in the checkpoints
 
@@ -154,3 +156,47 @@ def average_models(members: Sequence[FittedModel], classes: int) -> FittedModel:
         notes=tuple(dict.fromkeys(note for member in members for note in member.notes)),
         quantiles=first.quantiles,
     )
+
+
+@runtime_checkable
+class AverageableBody(Protocol):
+    """A ``FittedModel.body`` that can export several models of its algorithm as one graph, cheaper than their own."""
+
+    def __call__(self) -> onnx.ModelProto:
+        """Export this model."""
+        ...
+
+    def average(self, bodies: Sequence[Self]) -> onnx.ModelProto | None:
+        """Export the mean prediction of several models, this one among them.
+
+        Returns:
+            A body with the inputs of one model; None if these models have no common graph.
+        """
+        ...
+
+
+def average_fitted_models(members: Sequence[FittedModel], *, classes: int) -> onnx.ModelProto:
+    """Export the mean prediction of ``members`` as one body.
+
+    Models of one algorithm share a graph if their bodies are averageable: all trees are one node, layers of networks
+    are stacked. Other models keep a graph each, whose outputs are averaged.
+
+    Args:
+        members: Models of the same encoded columns, such as the fold models of a candidate; they have equal weights.
+        classes: Number of classes; 0 for a regression.
+
+    Returns:
+        A body (graphs.served_graph): probabilities [batch, classes], or values [batch, 1 + quantiles].
+    """
+    from pipeline.graphs.blending import blend
+
+    bodies = [member.body for member in members]
+    if len(bodies) == 1:
+        return bodies[0]()
+    first = bodies[0]
+    if isinstance(first, AverageableBody) and all(type(body) is type(first) for body in bodies):
+        averaged = first.average(bodies)  # type: ignore[arg-type]  # of one type
+        if averaged is not None:
+            return averaged
+    width = classes or 1 + len(members[0].quantiles)
+    return blend([body() for body in bodies], [1 / len(bodies)] * len(bodies), classes=classes, width=width)

@@ -19,7 +19,7 @@ from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.export.forest_trees import forest_trees
 from pipeline.training.features.merged_preprocessing import merge_preprocessing
 from pipeline.training.features.preprocessing import boosting_features, forest_features
-from pipeline.training.resampling.bag_graph import average_fitted_models
+from pipeline.training.resampling.bagging import average_fitted_models
 from pipeline.training.resampling.folds import make_folds
 from tests.fakes.training import QUICK
 
