@@ -32,7 +32,7 @@ from pipeline.evaluation.predictions import Predictions
 from pipeline.evaluation.ranking import TIE
 from pipeline.evaluation.scoring import truth
 from pipeline.graphs.blending import blend
-from pipeline.training.algorithm import Report, RunContext, TrainingTask
+from pipeline.training.algorithm import Report
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.export.artifacts import write_artifacts
 from pipeline.training.resampling.fold_checkpoints import BagCheckpoints
@@ -184,12 +184,15 @@ class EnsembleBuilder:
         started, out_of_fold = time.perf_counter(), held_out if blended.folds else None
         checkpoints = BagCheckpoints(context.checkpoints)
         names = list(STUDENTS) if task.classes <= 2 else ["gradient_boosting"]  # fast, with many classes
-        students = {
-            name: self._distill(
-                name, teacher, task, replace(context, checkpoints=checkpoints.of_fold(number)), out_of_fold
-            )
-            for number, name in enumerate(names)
-        }
+        predict_teacher = load_teacher(teacher, classes=task.classes, threads=context.threads)
+        students: dict[str, Student] = {}
+        for number, name in enumerate(names):
+            self.report(f"student: {name}")
+            of_student = replace(context, checkpoints=checkpoints.of_fold(number))
+            students[name] = distill(
+                ALGORITHMS[name], STUDENTS[name], task, of_student, predict_teacher, out_of_fold,
+                settings=self.distillation,
+            )  # fmt: skip
         sign = 1 if greater_is_better(self._metric) else -1
         predictions = {name: student.predict(task.validation) for name, student in students.items()}
         scores = {name: sign * self._quality(predicted)[self._metric] for name, predicted in predictions.items()}
@@ -210,26 +213,6 @@ class EnsembleBuilder:
             unseen = np.full((len(task.train), *predictions[best].shape[1:]), np.nan)
             self._write_out_of_fold(STUDENT, np.concatenate([unseen, predictions[best]]))
         return trained
-
-    def _distill(
-        self,
-        algorithm: str,
-        teacher: onnx.ModelProto,
-        task: TrainingTask,
-        context: RunContext,
-        out_of_fold: Floats | None,
-    ) -> Student:
-        self.report(f"student: {algorithm}")
-        predict_teacher = load_teacher(teacher, classes=task.classes, threads=context.threads)
-        return distill(
-            ALGORITHMS[algorithm],
-            STUDENTS[algorithm],
-            task,
-            context,
-            predict_teacher,
-            out_of_fold,
-            settings=self.distillation,
-        )
 
     def _write_candidate(  # noqa: PLR0913 - the record's fields
         self,

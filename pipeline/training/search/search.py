@@ -59,7 +59,7 @@ def search(  # noqa: PLR0913, PLR0917 - algorithm, space, task and score
     algorithm.check_names(trials.space)
     base = algorithm.configure(fixed).model_dump()
     folds, note = make_folds(task, trials.cv)
-    request = SearchRequest(trials=trials, base=base, task=folds[0])
+    request, now = SearchRequest(trials=trials, base=base, task=folds[0]), time.monotonic()
     runner = TrialRunner(
         algorithm=algorithm,
         base=base | trials.cheaper,
@@ -68,7 +68,7 @@ def search(  # noqa: PLR0913, PLR0917 - algorithm, space, task and score
         score=score,
         cache=TrialCache(context.checkpoints),
         trials=trials,
-        deadline=_search_deadline(context, trials),
+        deadline=now + trials.share * (context.deadline - now),
         planned=request.planned,
     )
     trials_run, timeout_note = list[Trial](), ""
@@ -91,11 +91,6 @@ def search(  # noqa: PLR0913, PLR0917 - algorithm, space, task and score
         notes=tuple(note for note in (note, timeout_note) if note),
         checkpoints=runner.cache,
     )
-
-
-def _search_deadline(context: RunContext, trials: Trials) -> float:
-    now = time.monotonic()
-    return now + trials.share * (context.deadline - now)
 
 
 def _finalize(trials: Sequence[Trial], best: Trial | None) -> Iterator[Trial]:
