@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -67,20 +67,6 @@ ShadowOption = Annotated[
 MinutesOption = Annotated[float, typer.Option(min=0.1, max=10_080, help="Minutes of --canary or --shadow.")]
 
 
-class MovedAlias(NamedTuple):
-    """A move of an alias.
-
-    Attributes:
-        alias: Name of the alias.
-        previous: Version that it pointed to before; None for none.
-        is_promotion: Whether it is a promotion, and no rollback.
-    """
-
-    alias: str
-    previous: int | None
-    is_promotion: bool = False
-
-
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     panel = "Models"
@@ -115,7 +101,7 @@ def promote(
             raise typer.BadParameter("--canary and --shadow need the embedded cloud or --stack, not --api-url")
         with api:
             record, previous = api.promote(model, version, alias=alias, reason=reason, expected=expected)
-        _report(record, MovedAlias(alias, previous, is_promotion=True), json=json)
+        _report(record, alias, previous, is_promotion=True, json=json)
         return
     connection, owner = connection_of(ctx, tenant)
     promoted = find_version(connection, owner, model, version)
@@ -132,7 +118,7 @@ def promote(
         )
     if alias == LIVE:
         connection.runs.mark_promoted(promoted.lineage.run)
-    _report(promoted, MovedAlias(alias, move.previous if move else version, is_promotion=True), json=json)
+    _report(promoted, alias, move.previous if move else version, is_promotion=True, json=json)
 
 
 def rollback(
@@ -152,7 +138,7 @@ def rollback(
     if (api := session.key_api()) is not None:
         with api:
             returned, previous = api.roll_back(model, alias=alias, reason=reason, expected=expected)
-        _report(returned, MovedAlias(alias, previous), json=json)
+        _report(returned, alias, previous, is_promotion=False, json=json)
         return
     connection, owner = connection_of(ctx, tenant)
     find_model(connection, owner, model)
@@ -161,7 +147,7 @@ def rollback(
             AliasRef(owner, model, alias), by=by, reason=reason, expected=expected or ANY_VERSION
         )
     record = connection.registry.versions.record(owner, model, move.version)
-    _report(record, MovedAlias(alias, move.previous), json=json)
+    _report(record, alias, move.previous, is_promotion=False, json=json)
 
 
 def history(
@@ -228,12 +214,13 @@ def _roll_out(
         print_json(rollout.model_dump(mode="json"))
 
 
-def _report(promoted: VersionRecord, change: MovedAlias, *, json: bool) -> None:
-    role = "live" if change.alias == LIVE else f"'{change.alias}'"
-    message(f"{promoted.model} version {promoted.version} is {role} ({promoted.variant_name})", style="green")
+def _report(moved: VersionRecord, alias: str, previous: int | None, *, is_promotion: bool, json: bool) -> None:
+    """Print to which version an alias points now; a rollback is no promotion."""
+    role = "live" if alias == LIVE else f"'{alias}'"
+    message(f"{moved.model} version {moved.version} is {role} ({moved.variant_name})", style="green")
     if json:
-        print_json(promoted_document(promoted, alias=change.alias, previous=change.previous))
-    if change.is_promotion and change.alias == LIVE:
+        print_json(promoted_document(moved, alias=alias, previous=previous))
+    if is_promotion and alias == LIVE:
         message("the next run replaces it unless its train.yaml says promote: manual", style="dim")
 
 
