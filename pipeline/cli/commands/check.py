@@ -79,11 +79,8 @@ def _check_model(file: Path, spec: Path | None, *, json: bool) -> None:
 
 
 def _check(file: Path, target: str | None, spec: Path | None) -> Check:
-    """Check a file, with a spinner on a terminal, since a large one takes a while."""
+    """Check a file, with a spinner, since a large one takes a while."""
     from pipeline.cli.upload.check import check_path
 
-    console = err()
-    if not console.is_terminal:
-        return check_path(file, target=target, spec=spec)
-    with console.status(f"reading {file.name}"):
+    with err().status(f"reading {file.name}"):  # silent where there is no terminal
         return check_path(file, target=target, spec=spec)
