@@ -89,9 +89,8 @@ def check_account(target: DeployTarget) -> Iterator[PreflightCheck]:
         target: Destination of the deployment.
 
     Yields:
-        Results. Without a region or credentials the later checks are skipped; a check that the credentials do not
-            permit
-        is a warning.
+        Results. Without a region or credentials the later checks are skipped. A check that the credentials do not
+            permit is a warning.
     """
     for check in (check_region, check_credentials):
         result = check(target.account)

@@ -34,8 +34,14 @@ MAX_UNASKED_REST = 20  # files ignored without a question
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FolderContents:
-    """What a folder holds: ``parts`` and ``companions`` lie directly in it, ``images`` in the
-    folders of their classes."""
+    """What a folder holds.
+
+    Attributes:
+        data_files: Part files of one data set, directly in the folder.
+        companions: Files that accompany the data, directly in the folder.
+        images: Images, in the folders of their classes.
+        other_files: Files that a drop ignores.
+    """
 
     data_files: list[Path] = field(default_factory=list)
     companions: list[Path] = field(default_factory=list)
