@@ -25,29 +25,29 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where 
 
 from common import report
 from quality import PARTS, say
-from quality_ours import Made, make
+from quality_ours import Result, make
 from quality_variants import describe_variants, failed_promises, print_table
 
 SECONDS = 1_080.0  # of all data sets; what is begun is finished, so that the whole takes less than 20 minutes
 
 
-def describe(made: Made) -> dict[str, Any]:
+def describe(result: Result) -> dict[str, Any]:
     """What was chosen, what it saves beside its candidate's fp32 file, and what it costs on the test rows."""
-    winner, metric = made.selection.winner, made.selection.metric
-    full = made.full_precision
+    winner, metric = result.selection.winner, result.selection.metric
+    full = result.full_precision
     assert winner.artifact is not None, "a winner was made"
     assert full.artifact is not None, "fp32 is always made"
     return {
         "chosen": winner.display_name,
-        "reason": made.selection.reason,
+        "reason": result.selection.reason,
         "times smaller than fp32": round(full.artifact.bytes / winner.artifact.bytes, 2),
         "times faster than fp32": round((full.latency_us or 0.0) / (winner.latency_us or 1.0), 2),
         "metric": metric,
-        "test": {"fp32": made.test_quality[full.display_name], "chosen": made.test_quality[winner.display_name]},
-        "failed": failed_promises(made.selection, made.data.spec.compression),
-        "seconds": round(made.seconds, 1),
-        "seconds of compression": round(made.compression_seconds, 1),
-        "variants": describe_variants(made.selection),
+        "test": {"fp32": result.test_quality[full.display_name], "chosen": result.test_quality[winner.display_name]},
+        "failed": failed_promises(result.selection, result.data.spec.compression),
+        "seconds": round(result.seconds, 1),
+        "seconds of compression": round(result.compression_seconds, 1),
+        "variants": describe_variants(result.selection),
     }
 
 
@@ -59,22 +59,22 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     names = arguments.only or sorted(PARTS, key=lambda name: PARTS[name][1], reverse=True)  # small tables first
-    deadline, found = time.monotonic() + arguments.seconds, dict[str, dict[str, Any]]()
+    deadline, rows = time.monotonic() + arguments.seconds, dict[str, dict[str, Any]]()
     for index, name in enumerate(names):
         budget = max(0.0, deadline - time.monotonic()) / (len(names) - index)
         with tempfile.TemporaryDirectory() as folder:
-            made = make(PARTS[name][0](0), Path(folder), budget=budget, threads=arguments.threads)
-        found[name] = describe(made)
-        say(f"\n{name}, by {made.selection.metric}: {made.selection.reason}\n{print_table(found[name]['variants'])}")
-        taken = f"{made.seconds:.0f} s, {made.compression_seconds:.0f} of them compression"
-        say(f"{name}: {found[name]['failed'] or 'sound'}, {taken}")
+            result = make(PARTS[name][0](0), Path(folder), budget=budget, threads=arguments.threads)
+        rows[name] = describe(result)
+        say(f"\n{name}, by {result.selection.metric}: {result.selection.reason}\n{print_table(rows[name]['variants'])}")
+        taken = f"{result.seconds:.0f} s, {result.compression_seconds:.0f} of them compression"
+        say(f"{name}: {rows[name]['failed'] or 'sound'}, {taken}")
     report(
         "choice",
-        results=found,
-        floor={name: one["test"]["fp32"] for name, one in found.items()},
+        results=rows,
+        floor={name: row["test"]["fp32"] for name, row in rows.items()},
         peers={},
-        ratios={name: one["times smaller than fp32"] for name, one in found.items()},
-        met=not any(one["failed"] for one in found.values()),
+        ratios={name: row["times smaller than fp32"] for name, row in rows.items()},
+        met=not any(row["failed"] for row in rows.values()),
     )
 
 

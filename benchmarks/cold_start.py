@@ -14,14 +14,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
 
 from common import report
-from serving import FIRST_ANSWER, ROOT, environment, event_of, registry
+from serving import FIRST_ANSWER, ROOT, environment, event_of, registry, seconds_to_answer
 from serving_stub import serve
 
 from tests.helpers.certificates import write_certificates
@@ -38,22 +37,11 @@ options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = options.inter_op_num_threads = 1
 session = onnxruntime.InferenceSession(sys.argv[1], options)
 feeds = {
-    one.name: numpy.array([row[one.name]], object if "string" in one.type else numpy.float32)
-    for one in session.get_inputs()
+    tensor.name: numpy.array([row[tensor.name]], object if "string" in tensor.type else numpy.float32)
+    for tensor in session.get_inputs()
 }
 print("ANSWERED", 200, len(session.run(None, feeds)), flush=True)
 """
-
-
-def seconds_to_answer(command: list[str | Path], environ: dict[str, str]) -> float:
-    """Seconds from the start of a process to the line that says it has answered."""
-    began = time.perf_counter()
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("ANSWERED 200"):
-                return time.perf_counter() - began
-    raise SystemExit(f"{command} gave no answer")
 
 
 def starts(commands: dict[str, tuple[list[str | Path], dict[str, str]]]) -> dict[str, list[float]]:

@@ -1,20 +1,32 @@
-"""What every benchmark shares: timing side by side, and the one JSON line at the end."""
+"""What the benchmarks share: arguments, timing side by side, and the JSON line at the end."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["alternate", "cpu_name", "report", "sample"]
+__all__ = ["alternate", "cpu_name", "parse_names", "report", "sample"]
+
+
+def parse_names(description: str | None, names: Iterable[str]) -> list[str]:
+    """Return the names of the command line, or all of them; end with a message if one is unknown."""
+    known = list(names)
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; by default all")
+    requested: list[str] = parser.parse_args().names or known
+    if unknown := [name for name in requested if name not in known]:
+        parser.error(f"there is no {unknown[0]}; {', '.join(known)} are expected")
+    return requested
 
 
 def cpu_name() -> str:
-    """The processor's model, and how many of it there are."""
+    """Return the processor's model, and how many of it there are."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -22,12 +34,12 @@ def cpu_name() -> str:
 
 
 def alternate(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """The median microseconds of each, as ``sample`` takes them."""
+    """Return the median microseconds of each call, as ``sample`` takes them."""
     return {name: round(statistics.median(taken), 2) for name, taken in sample(work, rounds).items()}
 
 
 def sample(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """The microseconds of each, one after the other in every round, so that a busy machine slows all alike; sorted."""
+    """Return the sorted microseconds of each call; they alternate, so that a busy machine slows all alike."""
     for call in work.values():
         for _ in range(rounds // 10 + 1):
             call()
@@ -49,7 +61,7 @@ def report(  # noqa: PLR0913 - the line's fields
     ratios: Mapping[str, float],
     met: bool,
 ) -> None:
-    """Print the JSON line that ends a benchmark. ``met``: the numbers that it was requested hold."""
+    """Print the JSON line that ends a benchmark. ``met``: whether its goals hold."""
     line = {
         "benchmark": benchmark, "cpu": cpu_name(), "results": results, "floor": floor, "peers": peers,
         "ratios": ratios, "met": met,

@@ -11,9 +11,8 @@
   of the best candidate.
 
 Each file is made by the passes that train.yaml would name, in their order and with their own strengths. The peer is
-onnxruntime's own dynamic int8 of the same files. All test rows; one thread each, two parts are made side by side;
+onnxruntime's own dynamic int8 of the same files. All test rows; one thread each, two networks are made side by side;
 latencies are measured when nothing else of this benchmark runs, in turns.
-Usage: python benchmarks/compression.py [PART ...]; without a part all of them.
 Data: the folder MODELDROP_DATA, or ../shared/data beside the repository.
 """
 
@@ -36,7 +35,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
 
 import numpy as np
-from common import alternate, report
+from common import alternate, parse_names, report
 from compression_adult import BEST, make_adult, measure_adult
 from compression_networks import (
     PEER,
@@ -60,8 +59,8 @@ Result = dict[str, dict[str, Any]]
 MAKERS: Mapping[str, Callable[[], dict[str, dict[str, bytes]]]] = {  # the longest first
     "lenet_5": make_lenet_5, "adult": make_adult, "lenet_300_100": make_lenet_300_100, "transformer": make_transformer,
 }  # fmt: skip
-PARTS = {"lenet_300_100": "lenet_300_100", "lenet_5": "lenet_5", "cnn": "lenet_5", "transformer": "transformer",
-         "adult": "adult"}  # fmt: skip  # part -> its maker
+MAKER_OF = {"lenet_300_100": "lenet_300_100", "lenet_5": "lenet_5", "cnn": "lenet_5", "transformer": "transformer",
+         "adult": "adult"}  # fmt: skip  # network -> its maker
 
 
 def measure_sizes(bodies: Bodies) -> Result:
@@ -107,14 +106,14 @@ def measure_speeds(bodies: Bodies, values: np.ndarray, target: np.ndarray) -> Re
     }
 
 
-def measure(part: str, bodies: dict[str, bytes]) -> Result:
-    """What the part measures."""
-    if part in ("lenet_300_100", "lenet_5"):
+def measure(network: str, bodies: dict[str, bytes]) -> Result:
+    """Return what is measured of a network."""
+    if network in ("lenet_300_100", "lenet_5"):
         return measure_sizes(bodies)
-    if part == "adult":
+    if network == "adult":
         return measure_adult(bodies)
-    rows = read_news("test") if part == "transformer" else read_mnist("test")
-    return measure_speeds(bodies, rows.text if part == "transformer" else rows.image, rows.target)
+    rows = read_news("test") if network == "transformer" else read_mnist("test")
+    return measure_speeds(bodies, rows.text if network == "transformer" else rows.image, rows.target)
 
 
 def ours(result: Result) -> list[dict[str, Any]]:
@@ -125,17 +124,17 @@ def ours(result: Result) -> list[dict[str, Any]]:
 def is_smaller(result: Result, times: float, lost: float) -> bool:
     """Whether a file is so many times smaller than fp32, at so much accuracy lost."""
     floor = result["fp32"]["accuracy"] - lost
-    return any(one["times"] >= times and round(one["accuracy"] - floor, 6) >= 0 for one in ours(result))
+    return any(figures["times"] >= times and round(figures["accuracy"] - floor, 6) >= 0 for figures in ours(result))
 
 
 def is_faster(result: Result, times: Mapping[str, float], lost: float) -> bool:
     """Whether a file is so many times faster than fp32, at so much accuracy lost, whatever its batch."""
     floor = result["fp32"]["accuracy"] - lost
     return any(
-        round(one["accuracy"] - floor, 6) >= 0
-        and one["difference alone"] < 1e-5
-        and all(one["times"][size] >= factor for size, factor in times.items())
-        for one in ours(result)
+        round(figures["accuracy"] - floor, 6) >= 0
+        and figures["difference alone"] < 1e-5
+        and all(figures["times"][size] >= factor for size, factor in times.items())
+        for figures in ours(result)
     )
 
 
@@ -143,8 +142,8 @@ def is_fast(result: Result, lost: float) -> bool:
     """Whether a network answers one row within 60 us, and 64 within 5 us each, so close to the best candidate."""
     floor = result[BEST]["accuracy"] - lost
     return any(
-        one["us"]["1"] <= 60 and one["us"]["64"] <= 64 * 5 and round(one["accuracy"] - floor, 6) >= 0
-        for one in (*ours(result), result["fp32"])
+        figures["us"]["1"] <= 60 and figures["us"]["64"] <= 64 * 5 and round(figures["accuracy"] - floor, 6) >= 0
+        for figures in (*ours(result), result["fp32"])
     )
 
 
@@ -166,39 +165,41 @@ def timed(maker: str) -> tuple[dict[str, dict[str, bytes]], float]:
     return MAKERS[maker](), round(time.monotonic() - began, 1)
 
 
-def make(parts: list[str]) -> dict[str, dict[str, bytes]]:
-    """The files of the parts, two makers side by side; one that fails costs its own parts."""
-    made: dict[str, dict[str, bytes]] = {}
+def make(networks: list[str]) -> dict[str, dict[str, bytes]]:
+    """Return the files of the networks, two makers side by side; one that fails costs its own networks."""
+    files: dict[str, dict[str, bytes]] = {}
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        futures = {pool.submit(timed, maker): maker for maker in MAKERS if maker in {PARTS[part] for part in parts}}
+        futures = {
+            pool.submit(timed, maker): maker for maker in MAKERS if maker in {MAKER_OF[network] for network in networks}
+        }
         for future in as_completed(futures):
             if error := future.exception():
                 print(f"{futures[future]} failed", *traceback.format_exception(error), flush=True)
                 continue
             bodies, seconds = future.result()
-            made |= bodies
+            files |= bodies
             print(f"{futures[future]} made in {seconds:.0f} s", flush=True)
-    return made
+    return files
 
 
 def main() -> None:
-    """Run the parts that are named, or all."""
-    parts = sys.argv[1:] or list(PARTS)
-    bodies = make(parts)
+    """Measure the networks that are named, or all."""
+    networks = parse_names(__doc__, MAKER_OF)
+    bodies = make(networks)
     results, goals = {}, {}
-    for part in (part for part in parts if part in bodies):
-        results[part] = measure(part, bodies[part])
-        goals[part] = {goal: bool(is_met(results[part])) for goal, is_met in GOALS[part].items()}
-        print(part, goals[part], results[part], flush=True)
-    floors = {part: result["fp32"] for part, result in results.items()}
-    peers = {part: result[PEER] for part, result in results.items() if PEER in result}
+    for network in filter(bodies.__contains__, networks):
+        results[network] = measure(network, bodies[network])
+        goals[network] = {goal: bool(is_met(results[network])) for goal, is_met in GOALS[network].items()}
+        print(network, goals[network], results[network], flush=True)
+    floors = {network: result["fp32"] for network, result in results.items()}
+    peers = {network: result[PEER] for network, result in results.items() if PEER in result}
     ratios = {
-        f"{part}/{name}": measured["times"] if np.isscalar(measured["times"]) else measured["times"]["64"]
-        for part, result in results.items()
+        f"{network}/{name}": measured["times"] if np.isscalar(measured["times"]) else measured["times"]["64"]
+        for network, result in results.items()
         for name, measured in result.items()
         if name != "fp32"
     }
-    met = set(parts) == set(goals) and all(is_met for of_part in goals.values() for is_met in of_part.values())
+    met = set(networks) == set(goals) and all(is_met for of_network in goals.values() for is_met in of_network.values())
     report("compression", results=results, floor=floors, peers=peers, ratios=ratios, met=met)
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import onnx
 from common import alternate
 from compression_networks import PEER, context_of, plan_of, quantize_by_onnxruntime, session_of
-from quality_data import TABLES, DataSet
+from quality_data import TABLES
+from quality_ours import prepare_data
 
 from pipeline.compression.passes.graph_pass import apply_if_applicable
 from pipeline.compression.passes.trees.order_trees import OrderTrees
 from pipeline.compression.storage import pack_model
 from pipeline.contracts.records.plan import Candidate
-from pipeline.contracts.spec.job_spec import JobSpec
 from pipeline.ensembling.distillation import distill, load_teacher
 from pipeline.ensembling.students import STUDENTS
 from pipeline.evaluation.metrics import measure
@@ -27,10 +27,7 @@ from pipeline.planning.plan import plan
 from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.distributed.machine import Machine
 from pipeline.training.trainer import Trainer
-from pipeline.validation.companions.test_file import CompanionTest
-from pipeline.validation.prepare import PreparedFiles, prepare
-from pipeline.validation.readers.batches import rows_of_frame
-from pipeline.validation.rejected_rows import RejectedRows
+from pipeline.validation.prepare import PreparedFiles
 
 __all__ = ["BEST", "make_adult", "measure_adult"]
 
@@ -41,11 +38,10 @@ ROUNDS = 400
 def make_adult() -> dict[str, dict[str, bytes]]:
     """Served files: boosting as the plan has it (one fit in place of its folds), and a student of it in integers."""
     with tempfile.TemporaryDirectory() as folder:
-        data = _prepare(Path(folder))
+        data = prepare_data(TABLES["adult"](0), Path(folder))
         splits = data.read_splits()
-        (planned,) = (
-            each for each in plan(data.dataset, data.spec).candidates if each.algorithm == "gradient_boosting"
-        )
+        candidates = plan(data.dataset, data.spec).candidates
+        planned = next(candidate for candidate in candidates if candidate.algorithm == "gradient_boosting")
         machine = Machine(device="cpu", description="cpu", threads=1)
         trainer = Trainer(dataset=data.dataset, splits=splits, machine=machine, seed=0)
         task = trainer.make_task()
@@ -55,13 +51,13 @@ def make_adult() -> dict[str, dict[str, bytes]]:
         predict_teacher = load_teacher(teacher, classes=task.classes, threads=1)
         fitted = distill(ALGORITHMS["mlp"], STUDENTS["mlp"], task, context, predict_teacher)
         student = bytes(fitted.body().SerializeToString())
-        given = context_of(student, task.train)
+        pass_context = context_of(student, task.train)
         bodies = {
             BEST: bytes(teacher.SerializeToString()),
             "fp32": student,
             PEER: quantize_by_onnxruntime(student),
-            "static_int8": plan_of("static_int8").quantizations["int8"][0].make(given)(student).model,
-            "dynamic_int8": plan_of("dynamic_int8").quantizations["int8"][0].make(given)(student).model,
+            "static_int8": plan_of("static_int8").quantizations["int8"][0].make(pass_context)(student).model,
+            "dynamic_int8": plan_of("dynamic_int8").quantizations["int8"][0].make(pass_context)(student).model,
         }
         serve = partial(_serve, data)
         return {"adult": {name: serve(body) for name, body in bodies.items()}}
@@ -70,15 +66,15 @@ def make_adult() -> dict[str, dict[str, bytes]]:
 def measure_adult(served: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
     """Accuracy on the test rows, and microseconds of ``session.run`` with raw columns."""
     with tempfile.TemporaryDirectory() as folder:
-        data = _prepare(Path(folder))
+        data = prepare_data(TABLES["adult"](0), Path(folder))
         signature, test = data.dataset.signature, data.read_splits()["test"]
     rows, right = feeds(test, signature), truth(test, signature)
     sessions = {name: session_of(body) for name, body in served.items()}
     taken = {}
     for size in (1, 64):
-        given = {name: values[:size] for name, values in rows.items()}
+        feeds_of_size = {name: values[:size] for name, values in rows.items()}
         taken[size] = alternate(
-            {name: partial(session.run, None, given) for name, session in sessions.items()},
+            {name: partial(session.run, None, feeds_of_size) for name, session in sessions.items()},
             ROUNDS if size == 1 else 100,
         )
     return {
@@ -90,19 +86,6 @@ def measure_adult(served: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
         }
         for name, body in served.items()
     }
-
-
-def _prepare(folder: Path) -> PreparedFiles:
-    given: DataSet = TABLES["adult"](0)
-    aside, of_test = (RejectedRows(folder / f"aside_{name}.jsonl") for name in ("learn", "test"))
-    return prepare(
-        rows_of_frame(given.learn),
-        JobSpec(target=given.target),
-        aside,
-        folder,
-        sha256="0" * 64,
-        test=CompanionTest(name="test.csv", rows=rows_of_frame(given.test), rejected=of_test),
-    )
 
 
 def _serve(data: PreparedFiles, body: bytes) -> bytes:

@@ -57,8 +57,8 @@ def make_lenet_300_100() -> dict[str, Bodies]:
     """Pruned at two strengths, then shared."""
     rows = read_mnist("train")
     dense = train_algorithm("mlp", LENET_300_100, rows, validation_rows=VALIDATION_ROWS)
-    made = {"fp32": dense, PEER: quantize_by_onnxruntime(dense)}
-    return {"lenet_300_100": made | prune_and_share(dense, rows, strengths=slice(0, 2))}
+    bodies = {"fp32": dense, PEER: quantize_by_onnxruntime(dense)}
+    return {"lenet_300_100": bodies | prune_and_share(dense, rows, strengths=slice(0, 2))}
 
 
 def make_lenet_5() -> dict[str, Bodies]:
@@ -90,12 +90,14 @@ def make_transformer() -> dict[str, Bodies]:
 def prune_and_share(dense: bytes, rows: Rows, *, strengths: slice) -> Bodies:
     """``compression: {passes: [prune_magnitude, share_weights]}`` at some of the strengths of pruning."""
     plan = plan_of("prune_magnitude", "share_weights")
-    made = {}
+    bodies = {}
     for (prune,) in plan.strengths[strengths]:
         pruned = prune.make(context_of(dense, rows))(dense).model
-        share = plan.quantizations["codebook"][0]
-        made[f"{prune.description}, {share.description}"] = share.make(context_of(dense, rows))(pruned).model
-    return made
+        share_weights = plan.quantizations["codebook"][0]
+        bodies[f"{prune.description}, {share_weights.description}"] = share_weights.make(context_of(dense, rows))(
+            pruned
+        ).model
+    return bodies
 
 
 def plan_of(*passes: PassName) -> CompressionPlan:
@@ -170,11 +172,11 @@ def accuracy(body: bytes, values: npt.NDArray[Any], target: npt.NDArray[np.int64
     """The share of right labels; the body has one input."""
     session = session_of(body)
     name = session.get_inputs()[0].name
-    parts = [
+    predictions = [
         session.run(None, {name: values[start : start + BATCH_ROWS]})[0].argmax(axis=1)
         for start in range(0, len(values), BATCH_ROWS)
     ]
-    return float((np.concatenate(parts) == target).mean())
+    return float((np.concatenate(predictions) == target).mean())
 
 
 class LeNet5(nn.Module):

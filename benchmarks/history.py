@@ -63,15 +63,15 @@ def newest_run(home: Home) -> str:
 
 def rows_of(home: Home, run: str) -> list[Row]:
     with sqlite3.connect(home.records) as records:
-        found = records.execute("SELECT store, key, value FROM records").fetchall()
-    return [row for row in found if run.encode() in row[1] + row[2] and not row[0].startswith("sqs-")]
+        rows = records.execute("SELECT store, key, value FROM records").fetchall()
+    return [row for row in rows if run.encode() in row[1] + row[2] and not row[0].startswith("sqs-")]
 
 
 def copies_of(home: Home, rows: list[Row], run: str, number: int) -> Iterator[Row]:
     """The records of a run under the name of another."""
-    other = f"{run[:-12]}{number:012x}"
+    copied_run = f"{run[:-12]}{number:012x}"
     for store, key, value in rows:
-        new_key, new_value = (text.replace(run.encode(), other.encode()) for text in (key, value))
+        new_key, new_value = (text.replace(run.encode(), copied_run.encode()) for text in (key, value))
         if store.startswith(_OBJECTS) or store == "s3-versions":
             link_contents(home, store, (key, value), (new_key, new_value))
         elif new_key == key:  # a version of the model, a stream of a function's call
@@ -100,8 +100,8 @@ def link_contents(home: Home, store: str, row: tuple[bytes, bytes], copy: tuple[
 
 def grow(home: Home, run: str, runs: int) -> None:
     """Until there are ``runs``; the server is down."""
-    own = rows_of(home, run)
-    rows = (row for number in range(1, runs) for row in copies_of(home, own, run, number))
+    originals = rows_of(home, run)
+    rows = (row for number in range(1, runs) for row in copies_of(home, originals, run, number))
     with sqlite3.connect(home.records) as records:
         records.executemany("INSERT OR REPLACE INTO records (store, key, value) VALUES (?, ?, ?)", rows)
 
@@ -121,9 +121,15 @@ def measured(home: Home) -> dict[str, Any]:
     time.sleep(30)
     idle = (cpu_seconds(server.pid) - before) / 30 * 100
     megabytes = resident_megabytes(server.pid)
-    found = {"up_s": up, "runs_s": listed, "runs_cpu_s": listed_cpu, "idle_cpu_percent": idle, "resident_mb": megabytes}
-    print(found, file=sys.stderr)
-    return found
+    figures = {
+        "up_s": up,
+        "runs_s": listed,
+        "runs_cpu_s": listed_cpu,
+        "idle_cpu_percent": idle,
+        "resident_mb": megabytes,
+    }
+    print(figures, file=sys.stderr)
+    return figures
 
 
 def own_cpu_seconds() -> float:
@@ -170,10 +176,10 @@ def main() -> int:
         control.down(home=home.path, wipe=True)
         shutil.rmtree(home.path)
     met = all(
-        found["resident_mb"] <= MAX_MEGABYTES
-        and found["runs_cpu_s"] <= MAX_SECONDS
-        and found["idle_cpu_percent"] <= MAX_IDLE_PERCENT
-        for found in results.values()
+        figures["resident_mb"] <= MAX_MEGABYTES
+        and figures["runs_cpu_s"] <= MAX_SECONDS
+        and figures["idle_cpu_percent"] <= MAX_IDLE_PERCENT
+        for figures in results.values()
     )
     last = results[str(arguments.runs[-1])]
     ratios = {name: last[name] / floor[name] for name in floor}

@@ -52,17 +52,17 @@ def main() -> None:
 
 
 def _compare(strategy: str) -> None:
-    one, two = ({name: _run(name, processes) for name in NETWORKS} for processes in (1, 2))
+    single, double = ({name: _run(name, processes) for name in NETWORKS} for processes in (1, 2))
     for name in NETWORKS:
-        for said, found in (("1 process", one[name]), (f"2, {strategy}", two[name])):
-            print(f"{name:>5}, {said:<9}: {found['rows_per_second']:>8,.0f} rows/s, loss {found['loss']:.6f}")
+        for label, figures in (("1 process", single[name]), (f"2, {strategy}", double[name])):
+            print(f"{name:>5}, {label:<9}: {figures['rows_per_second']:>8,.0f} rows/s, loss {figures['loss']:.6f}")
     report(
         "parallel",
-        results={strategy: two},
+        results={strategy: double},
         floor=None,
-        peers={"one process": one},
-        ratios={name: round(two[name]["rows_per_second"] / one[name]["rows_per_second"], 3) for name in NETWORKS},
-        met=all(abs(two[name]["loss"] - one[name]["loss"]) < SAME_LOSS for name in NETWORKS),
+        peers={"one process": single},
+        ratios={name: round(double[name]["rows_per_second"] / single[name]["rows_per_second"], 3) for name in NETWORKS},
+        met=all(abs(double[name]["loss"] - single[name]["loss"]) < SAME_LOSS for name in NETWORKS),
     )
 
 
@@ -104,8 +104,8 @@ def _train(arguments: argparse.Namespace) -> None:
             loss = together.all_reduce_mean(total).item() / len(rows)
             seconds += time.perf_counter() - started
     if process.is_main:
-        found = {"rows_per_second": round(arguments.epochs * len(rows) / seconds), "loss": loss}
-        arguments.result.write_text(json.dumps(found))
+        figures = {"rows_per_second": round(arguments.epochs * len(rows) / seconds), "loss": loss}
+        arguments.result.write_text(json.dumps(figures))
 
 
 if __name__ == "__main__":

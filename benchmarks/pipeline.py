@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -21,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where 
 
 import httpx
 from common import report
+from quality_data import data_file
 
 from pipeline.bootstrap import OperatorServices, operator
 from pipeline.contracts.object_keys import run_name
@@ -30,25 +30,17 @@ from pipeline.local import control
 ROOT = Path(__file__).parents[1]
 PLAIN = ROOT / "benchmarks" / "plain_adult.py"
 TENANT, MODEL, TARGET = "demo", "adult", "income"
-MOST_ADDED = 10.0  # seconds
-MOST_SECONDS = 600.0
-
-
-def adult() -> Path:
-    folder = Path(os.environ.get("MODELDROP_DATA", ROOT.parent / "shared" / "data"))
-    csv = folder / "adult" / "train.csv"
-    if not csv.exists():
-        sys.exit(f"there is no {csv}: MODELDROP_DATA names the folder that has adult/train.csv")
-    return csv
+MAX_ADDED_SECONDS = 10.0  # seconds
+MAX_RUN_SECONDS = 600.0
 
 
 def plain(csv: Path) -> dict[str, Any]:
     """The script's own process, from its start to its end."""
     began = time.perf_counter()
-    done = subprocess.run([sys.executable, PLAIN, csv, TARGET], check=True, capture_output=True, text=True)
+    script = subprocess.run([sys.executable, PLAIN, csv, TARGET], check=True, capture_output=True, text=True)
     seconds = time.perf_counter() - began
-    parts = json.loads(done.stdout.splitlines()[-1])["seconds"]
-    return {"seconds": seconds, "parts": {"start": seconds - sum(parts.values()), **parts}}
+    laps = json.loads(script.stdout.splitlines()[-1])["seconds"]
+    return {"seconds": seconds, "parts": {"start": seconds - sum(laps.values()), **laps}}
 
 
 def dropped(csv: Path, stack: OperatorServices, status: control.Status) -> dict[str, Any]:
@@ -62,17 +54,17 @@ def dropped(csv: Path, stack: OperatorServices, status: control.Status) -> dict[
     seconds = time.perf_counter() - began
     assert ended.status == "SUCCEEDED", ended.error
     ask(csv, status)
-    parts = {stage.name: stage.seconds for stage in ended.stages}
-    return {"seconds": seconds, "parts": {"start": seconds - sum(parts.values()), **parts}}
+    stages = {stage.name: stage.seconds for stage in ended.stages}
+    return {"seconds": seconds, "parts": {"start": seconds - sum(stages.values()), **stages}}
 
 
 def wait(run: str, stack: OperatorServices, began: float) -> Run:
-    while time.perf_counter() - began < MOST_SECONDS:
+    while time.perf_counter() - began < MAX_RUN_SECONDS:
         time.sleep(0.05)
-        found = next((one for one in stack.runs.list(limit=5) if one.run == run), None)
-        if found is not None and found.status != "RUNNING":
-            return found
-    raise TimeoutError(f"{run} was still running after {MOST_SECONDS:.0f} s")
+        ended = next((candidate for candidate in stack.runs.list(limit=5) if candidate.run == run), None)
+        if ended is not None and ended.status != "RUNNING":
+            return ended
+    raise TimeoutError(f"{run} was still running after {MAX_RUN_SECONDS:.0f} s")
 
 
 def ask(csv: Path, status: control.Status) -> None:
@@ -80,27 +72,27 @@ def ask(csv: Path, status: control.Status) -> None:
     row = {name: cell or None for name, cell in zip(header.split(","), first.split(","), strict=True)}
     del row[TARGET]
     numbers = {name: float(cell) for name, cell in row.items() if cell and cell.replace(".", "").isdigit()}
-    answer = httpx.post(
+    response = httpx.post(
         f"{status.api_url}/v2/models/{MODEL}/infer",
         json={"rows": [row | numbers]},
         headers={"x-api-key": status.api_key},
         timeout=60,
     )
-    answer.raise_for_status()
+    response.raise_for_status()
 
 
 def medians(measured: list[dict[str, Any]]) -> dict[str, Any]:
-    parts = {name: statistics.median(one["parts"][name] for one in measured) for name in measured[0]["parts"]}
+    stages = {name: statistics.median(run["parts"][name] for run in measured) for name in measured[0]["parts"]}
     return {
-        "seconds": round(statistics.median(one["seconds"] for one in measured), 2),
-        "stages": {name: round(seconds, 2) for name, seconds in parts.items()},
+        "seconds": round(statistics.median(run["seconds"] for run in measured), 2),
+        "stages": {name: round(seconds, 2) for name, seconds in stages.items()},
     }
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--runs", type=int, default=3, help="of each, in turns; the medians count")
-    runs, csv = arguments.parse_args().runs, adult()
+    runs, csv = arguments.parse_args().runs, data_file("adult/train.csv")
     alone, live = [], []
     with tempfile.TemporaryDirectory() as home:
         status = control.up(home=Path(home), report=lambda text: print(text, file=sys.stderr))
@@ -122,7 +114,7 @@ def main() -> None:
         floor=theirs,
         peers={"one plain script in one process": theirs["seconds"]},
         ratios={"live / plain": round(ours["seconds"] / theirs["seconds"], 3)},
-        met=added <= MOST_ADDED,
+        met=added <= MAX_ADDED_SECONDS,
     )
 
 

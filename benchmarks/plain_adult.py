@@ -52,15 +52,15 @@ class Clock:
         self._last = time.perf_counter()
         self.seconds: dict[str, float] = {}
 
-    def lap(self, part: str) -> None:
+    def lap(self, step: str) -> None:
         now = time.perf_counter()
-        self.seconds[part], self._last = round(now - self._last, 3), now
+        self.seconds[step], self._last = round(now - self._last, 3), now
 
 
 def machine_for(algorithm: str) -> Machine:
     """The whole machine, since nothing else runs; a network of this size is slower on two threads than on one."""
-    own = this_machine("cpu")
-    return own if algorithm == "mlp" else replace(own, threads=os.cpu_count() or 1)
+    machine = this_machine("cpu")
+    return machine if algorithm == "mlp" else replace(machine, threads=os.cpu_count() or 1)
 
 
 def main(csv: Path, target: str, folder: Path) -> None:
@@ -75,12 +75,12 @@ def main(csv: Path, target: str, folder: Path) -> None:
     planned = plan(data.dataset, data.spec)
     trained, files = [], Memory()
     for candidate in planned.candidates:
-        place = folder / candidate.name
-        place.mkdir()
+        workdir = folder / candidate.name
+        workdir.mkdir()
         machine = machine_for(candidate.algorithm)
         trainer = Trainer(dataset=data.dataset, splits=splits, machine=machine, seed=planned.seed)
-        trained.append(trainer.train(candidate, place, lambda _: None))
-        files |= {KEYS.candidate(candidate.name, file.name): file.read_bytes() for file in place.iterdir()}
+        trained.append(trainer.train(candidate, workdir, lambda _: None))
+        files |= {KEYS.candidate(candidate.name, file.name): file.read_bytes() for file in workdir.iterdir()}
         clock.lap(candidate.name)
     variants = make_variants(
         trained,

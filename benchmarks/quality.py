@@ -1,9 +1,9 @@
 """Is the served model as good as an expert's? Ours against LightGBM and CatBoost, on the same rows and threads.
 
 Ours: the pipeline's own functions from the rows to the served ONNX file, in a budget of 5 minutes a data set; measured
-are onnxruntime's answers to the rows that test. The peers: default settings, 1,000 and 2,000 rounds; of texts
-scikit-learn's TF-IDF with LinearSVC, and naive Bayes; of images its MLPClassifier. Small tables are parted in five
-ways, and the mean counts. Asked for: on no data set is ours worse than its best peer by more than the interval tells,
+are onnxruntime's predictions for the test rows. The peers: default settings, 1,000 and 2,000 rounds; of texts
+scikit-learn's TF-IDF with LinearSVC, and naive Bayes; of images its MLPClassifier. Small tables are split in five
+ways, and the mean counts. Goal: on no data set is ours worse than its best peer by more than the interval allows,
 and over all of them it is better than each peer on average (of the share of the larger of both errors that it saves).
 The table of variants of each data set is printed, and no choice may be outside its gates or beaten on all three axes.
 Data: the folder MODELDROP_DATA, or ../shared/data beside the repository; some comes with scikit-learn.
@@ -57,11 +57,11 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """One way to part a data set: what everybody answered to the rows that test."""
+    """One split of a data set, and what everybody predicts for its test rows."""
 
     signature: Signature
     true: Any
-    answers: dict[str, Predictions]  # ours, and each peer's
+    predictions: dict[str, Predictions]  # ours, and each peer's
     seconds: dict[str, float]
     chosen: str
     board: dict[str, Any]
@@ -73,27 +73,27 @@ class Split:
         return "rmse" if self.signature.task == "regression" else "accuracy"
 
     def quality(self, who: str) -> dict[str, float]:
-        return measure(self.signature, self.true, self.answers[who])
+        return measure(self.signature, self.true, self.predictions[who])
 
     def losses(self, who: str) -> Any:
         """Of each row: 1 where the label is wrong, or the squared error."""
-        answers = self.answers[who]
+        predictions = self.predictions[who]
         if self.metric == "accuracy":
-            return (answers.labels != self.true).astype(np.float64)
-        return (answers.values.astype(np.float64) - self.true) ** 2
+            return (predictions.labels != self.true).astype(np.float64)
+        return (predictions.values.astype(np.float64) - self.true) ** 2
 
 
-def answered(  # noqa: PLR0913 - the rows, the peers, and what both may use
+def run_split(  # noqa: PLR0913 - the rows, the peers, and what both may use
     name: str,
-    given: DataSet,
+    data_set: DataSet,
     *,
     budget: float,
     threads: int,
     peers: Iterable[str] = PEERS,
-    answer: Callable[..., Any] = answer_of,
+    predict: Callable[..., Any] = answer_of,
 ) -> Split:
     with tempfile.TemporaryDirectory() as folder:
-        ours = make(given, Path(folder), budget=budget, threads=threads)
+        ours = make(data_set, Path(folder), budget=budget, threads=threads)
         splits = ours.data.read_splits()
     say(f"{name}: ours {ours.chosen} in {ours.seconds:.0f} s")
     variants = describe_variants(ours.selection)
@@ -101,19 +101,19 @@ def answered(  # noqa: PLR0913 - the rows, the peers, and what both may use
     signature = ours.data.dataset.signature
     test, learn = splits["test"], pl.concat([splits["train"], splits["validation"]])
     true = truth(test, signature)
-    answers, seconds = {"ours": ours.answers}, {"ours": ours.seconds}
+    predictions, seconds = {"ours": ours.predictions}, {"ours": ours.seconds}
     for peer in peers:
         began = time.perf_counter()
-        found = answer(peer, learn, test, target=signature.target, classes=signature.classes, threads=threads)
-        answers[peer] = Predictions.of(
-            signature, found.reshape(len(true), -1) if signature.classes else found.reshape(-1)
+        outputs = predict(peer, learn, test, target=signature.target, classes=signature.classes, threads=threads)
+        predictions[peer] = Predictions.of(
+            signature, outputs.reshape(len(true), -1) if signature.classes else outputs.reshape(-1)
         )
         seconds[peer] = time.perf_counter() - began
         say(f"{name}: {peer} in {seconds[peer]:.0f} s")
     return Split(
         signature=signature,
         true=true,
-        answers=answers,
+        predictions=predictions,
         seconds=seconds,
         chosen=ours.chosen,
         board=ours.board,
@@ -124,9 +124,9 @@ def answered(  # noqa: PLR0913 - the rows, the peers, and what both may use
 
 def compare(name: str, splits: Sequence[Split]) -> dict[str, Any]:
     """Ours and every peer, in the mean of the splits, and the interval of the difference to the best of the peers."""
-    metric, everybody = splits[0].metric, list(splits[0].answers)
-    each = {who: [split.quality(who) for split in splits] for who in everybody}
-    quality = {who: {key: mean(one[key] for one in of) for key in of[0]} for who, of in each.items()}
+    metric, everybody = splits[0].metric, list(splits[0].predictions)
+    qualities = {who: [split.quality(who) for split in splits] for who in everybody}
+    quality = {who: {key: mean(split[key] for split in of) for key in of[0]} for who, of in qualities.items()}
     seconds = {who: [split.seconds[who] for split in splits] for who in everybody}
     sign = -1 if metric == "rmse" else 1
     peers = [who for who in everybody if who != "ours"]
@@ -138,7 +138,7 @@ def compare(name: str, splits: Sequence[Split]) -> dict[str, Any]:
         "chosen": [split.chosen for split in splits],
         "seconds": {who: round(max(taken), 1) for who, taken in seconds.items()},
         "quality": {who: {key: round(value, 5) for key, value in of.items()} for who, of in quality.items()},
-        "each": {who: [round(one[metric], 5) for one in of] for who, of in each.items()},
+        "each": {who: [round(split[metric], 5) for split in of] for who, of in qualities.items()},
         "best_peer": best,
         "ours_minus_best": round(quality["ours"][metric] - quality[best][metric], 5),
         "interval": [round(low, 5), round(high, 5)],
@@ -156,26 +156,26 @@ def interval(splits: Sequence[Split], peer: str) -> tuple[float, float]:
     random = np.random.default_rng(0)
     pairs = [(split.losses("ours"), split.losses(peer)) for split in splits]
 
-    def drawn(mine: Any, other: Any) -> float:
-        rows = random.integers(0, len(mine), len(mine))
-        ours, theirs = mine[rows].mean(), other[rows].mean()
+    def draw(ours_of_rows: Any, theirs_of_rows: Any) -> float:
+        rows = random.integers(0, len(ours_of_rows), len(ours_of_rows))
+        ours, theirs = ours_of_rows[rows].mean(), theirs_of_rows[rows].mean()
         return float(theirs - ours if splits[0].metric == "accuracy" else np.sqrt(ours) - np.sqrt(theirs))
 
-    low, high = np.percentile([mean(drawn(*pair) for pair in pairs) for _ in range(DRAWS)], [2.5, 97.5])
+    low, high = np.percentile([mean(draw(*pair) for pair in pairs) for _ in range(DRAWS)], [2.5, 97.5])
     return float(low), float(high)
 
 
 def saved(ours: float, theirs: float, metric: str) -> float:
     """Of the larger of both errors, the share by which ours is less; negative where it is more."""
-    mine, other = (1 - ours, 1 - theirs) if metric == "accuracy" else (ours, theirs)
-    return (other - mine) / max(mine, other) if max(mine, other) > 0 else 0.0
+    our_error, their_error = (1 - ours, 1 - theirs) if metric == "accuracy" else (ours, theirs)
+    return (their_error - our_error) / max(our_error, their_error) if max(our_error, their_error) > 0 else 0.0
 
 
 def targets(name: str, quality: dict[str, float], seconds: float) -> dict[str, bool]:
-    wanted = TARGETS.get(name, {})
+    bounds = TARGETS.get(name, {})
     met = {
         f"{metric} {sign} {bound:g}": quality[metric] >= bound if sign == ">=" else quality[metric] <= bound
-        for metric, (sign, bound) in wanted.items()
+        for metric, (sign, bound) in bounds.items()
     }
     return met | {f"within {BUDGET:.0f} s": seconds <= BUDGET}
 
@@ -184,8 +184,8 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-_TEXT: dict[str, Any] = {"peers": TEXT_PEERS, "answer": text_answer_of}
-_IMAGE: dict[str, Any] = {"peers": IMAGE_PEERS, "answer": image_answer_of}
+_TEXT: dict[str, Any] = {"peers": TEXT_PEERS, "predict": text_answer_of}
+_IMAGE: dict[str, Any] = {"peers": IMAGE_PEERS, "predict": image_answer_of}
 # A part: its name -> what loads a split, how many there are, and its own peers.
 PARTS: dict[str, tuple[Load, int, dict[str, Any]]] = {
     **{name: (load, 1, {}) for name, load in TABLES.items()},
@@ -196,33 +196,39 @@ PARTS: dict[str, tuple[Load, int, dict[str, Any]]] = {
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--only", action="append", choices=sorted(PARTS), help="this part alone; may be repeated")
-    arguments.add_argument("--threads", type=int, default=2)
-    arguments.add_argument("--splits", type=int, default=SPLITS, help="of a small table, at most")
-    arguments.add_argument("--budget", type=float, default=BUDGET, help="seconds a data set")
-    asked = arguments.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=sorted(PARTS), help="this part alone; may be repeated")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--splits", type=int, default=SPLITS, help="of a small table, at most")
+    parser.add_argument("--budget", type=float, default=BUDGET, help="seconds a data set")
+    arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    found = {}
-    for name in asked.only or PARTS:
-        load, splits, others = PARTS[name]
-        several = range(min(splits, asked.splits))
-        parted = [
-            answered(name, load(split), budget=asked.budget, threads=asked.threads, **others) for split in several
+    results = {}
+    for name in arguments.only or PARTS:
+        load, splits, peers = PARTS[name]
+        several = range(min(splits, arguments.splits))
+        runs = [
+            run_split(name, load(split), budget=arguments.budget, threads=arguments.threads, **peers)
+            for split in several
         ]
-        found[name] = compare(name, parted)
-        say(json.dumps({name: found[name]}))
+        results[name] = compare(name, runs)
+        say(json.dumps({name: results[name]}))
     average = {
-        peer: round(float(np.mean([one["saved"][peer] for one in found.values() if peer in one["saved"]])), 4)
-        for peer in dict.fromkeys(peer for one in found.values() for peer in one["saved"])
+        peer: round(
+            float(np.mean([result["saved"][peer] for result in results.values() if peer in result["saved"]])), 4
+        )
+        for peer in dict.fromkeys(peer for result in results.values() for peer in result["saved"])
     }
-    met = all(one["no_worse"] and one["choice_is_sound"] and all(one["targets"].values()) for one in found.values())
+    met = all(
+        result["no_worse"] and result["choice_is_sound"] and all(result["targets"].values())
+        for result in results.values()
+    )
     report(
         "quality",
-        results=found,
+        results=results,
         floor=None,
-        peers={name: one["quality"][one["best_peer"]] for name, one in found.items()},
-        ratios={f"error saved on average, beside {peer}": share for peer, share in average.items()},
+        peers={name: result["quality"][result["best_peer"]] for name, result in results.items()},
+        ratios={f"error saved on average, beside {peer}": saving for peer, saving in average.items()},
         met=met and min(average.values()) > 0,
     )
 

@@ -1,4 +1,4 @@
-"""The data sets of quality.py: the rows to learn from, and those that test."""
+"""The data sets of quality.py: training and test rows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import polars as pl
 from pipeline.validation.readers.images.images import LABEL
 from pipeline.validation.readers.images.npz import read_image_arrays
 
-__all__ = ["DATA", "IMAGES", "SMALL_TABLES", "TABLES", "TEXTS", "DataSet", "Load"]
+__all__ = ["DATA", "IMAGES", "SMALL_TABLES", "TABLES", "TEXTS", "DataSet", "Load", "data_file"]
 
 DATA = Path(os.environ.get("MODELDROP_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """``learn`` and ``test`` are as files would be read. ``drop``: what no model may read. ``image``: as Table's."""
+    """Training and test rows, as files are read. ``drop``: what no model may read. ``image``: shape of an image."""
 
     learn: pl.DataFrame
     test: pl.DataFrame
@@ -34,7 +34,8 @@ class DataSet:
 Load = Callable[[int], DataSet]  # the split's number; a set that has its own test rows has one split
 
 
-def _file(name: str) -> Path:
+def data_file(name: str) -> Path:
+    """Return the path of a file of the data sets, or end with a message that names it."""
     file = DATA / name
     if not file.exists():
         sys.exit(f"there is no {file}: MODELDROP_DATA names the folder of the data sets")
@@ -42,14 +43,14 @@ def _file(name: str) -> Path:
 
 
 def _read(name: str) -> pl.DataFrame:
-    return pl.read_csv(_file(name), null_values=["?", ""], infer_schema_length=None)
+    return pl.read_csv(data_file(name), null_values=["?", ""], infer_schema_length=None)
 
 
-def _given(folder: str, target: str) -> Load:
+def _with_test_file(folder: str, target: str) -> Load:
     return lambda split: DataSet(learn=_read(f"{folder}/train.csv"), test=_read(f"{folder}/test.csv"), target=target)
 
 
-def _parted(frame: pl.DataFrame, target: str, split: int, drop: tuple[str, ...] = ()) -> DataSet:
+def _split(frame: pl.DataFrame, target: str, split: int, drop: tuple[str, ...] = ()) -> DataSet:
     """Every fourth row of a shuffle, seeded by ``split``, tests."""
     order = np.random.default_rng(split).permutation(frame.height)
     cut = frame.height // 4
@@ -58,41 +59,42 @@ def _parted(frame: pl.DataFrame, target: str, split: int, drop: tuple[str, ...] 
 
 def _titanic(split: int) -> DataSet:
     """Without ``alive``, which is the target in words."""
-    return _parted(_read("titanic/titanic.csv"), "survived", split, drop=("alive",))
+    return _split(_read("titanic/titanic.csv"), "survived", split, drop=("alive",))
 
 
-def _of_sklearn(name: str, *, classes: bool, scaled: dict[str, Any] | None = None) -> Load:
+def _from_sklearn(name: str, *, classes: bool, scaled: dict[str, Any] | None = None) -> Load:
     def load(split: int) -> DataSet:
         from sklearn import datasets
 
         bunch = getattr(datasets, f"load_{name}")(**(scaled or {}))
         columns = {f"x{index}": bunch.data[:, index] for index in range(bunch.data.shape[1])}
         target = [f"class {value}" for value in bunch.target] if classes else bunch.target.astype(float)
-        return _parted(pl.DataFrame({**columns, "target": target}), "target", split)
+        return _split(pl.DataFrame({**columns, "target": target}), "target", split)
 
     return load
 
 
 TABLES: dict[str, Load] = {
-    "adult": _given("adult", "income"),
-    "california_housing": _given("california_housing", "median_house_value"),
+    "adult": _with_test_file("adult", "income"),
+    "california_housing": _with_test_file("california_housing", "median_house_value"),
 }
 
 # Few rows test, so that one of them is a percent: several splits tell more than one.
 SMALL_TABLES: dict[str, Load] = {
     "titanic": _titanic,
-    "breast_cancer": _of_sklearn("breast_cancer", classes=True),
-    "diabetes": _of_sklearn("diabetes", classes=False, scaled={"scaled": False}),
-    "wine": _of_sklearn("wine", classes=True),
-    "digits": _of_sklearn("digits", classes=True),
+    "breast_cancer": _from_sklearn("breast_cancer", classes=True),
+    "diabetes": _from_sklearn("diabetes", classes=False, scaled={"scaled": False}),
+    "wine": _from_sklearn("wine", classes=True),
+    "digits": _from_sklearn("digits", classes=True),
 }
 
-TEXTS: dict[str, Load] = {"ag_news": _given("ag_news", "topic")}
+TEXTS: dict[str, Load] = {"ag_news": _with_test_file("ag_news", "topic")}
 
 
 def _arrays(folder: str) -> Load:
     def load(split: int) -> DataSet:
-        learn, test = (read_image_arrays(f"{name}.npz", _file(f"{folder}/{name}.npz")) for name in ("train", "test"))
+        files = [data_file(f"{folder}/{name}.npz") for name in ("train", "test")]
+        learn, test = (read_image_arrays(file.name, file) for file in files)
         return DataSet(learn=learn.frame, test=test.frame, target=LABEL, image=learn.shape)
 
     return load

@@ -26,5 +26,5 @@ def image_answer_of(  # noqa: PLR0913 - as quality_peers.answer_of
     with threadpool_limits(threads):
         model = MLPClassifier(hidden_layer_sizes=(128,), batch_size=32, max_iter=10, random_state=0)
         model.fit(pixels(learn), learn[target].to_numpy().astype(str))
-        told = model.predict_proba(pixels(test))
-    return told[:, [list(model.classes_).index(label) for label in classes]]
+        probabilities = model.predict_proba(pixels(test))
+    return probabilities[:, [list(model.classes_).index(label) for label in classes]]

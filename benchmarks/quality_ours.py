@@ -33,7 +33,7 @@ from pipeline.validation.prepare import PreparedFiles, prepare
 from pipeline.validation.readers.batches import rows_of_frame
 from pipeline.validation.rejected_rows import RejectedRows
 
-__all__ = ["KEYS", "Made", "Memory", "make", "prepare_data", "stored_files"]
+__all__ = ["KEYS", "Memory", "Result", "make", "prepare_data", "stored_files"]
 
 KEYS = RunKeys("quality_0")
 BLENDING_SHARE = 0.15  # of the budget, that is left for the blend, its student and their variants
@@ -47,14 +47,14 @@ class Memory(dict[str, bytes]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
-    """``answers``: of the served file, to the rows that test. ``board``: candidate -> seconds and notes.
+class Result:
+    """``predictions``: of the served file, for the test rows. ``board``: candidate -> seconds and notes.
 
     ``test_quality``: the metric that decides, on the test rows, of the winner and of its candidate's fp32 file.
     """
 
     data: PreparedFiles
-    answers: Predictions
+    predictions: Predictions
     chosen: str
     seconds: float
     compression_seconds: float
@@ -64,9 +64,9 @@ class Made:
     test_quality: dict[str, float]
 
 
-def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
+def make(data_set: DataSet, folder: Path, *, budget: float, threads: int) -> Result:
     began = time.monotonic()
-    data = prepare_data(given, folder)
+    data = prepare_data(data_set, folder)
     planned, splits = plan(data.dataset, data.spec), data.read_splits()
     trainer = Trainer(
         dataset=data.dataset,
@@ -80,13 +80,13 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
     files, trained, seconds = _trained(trainer, planned, folder)
     ensembling = EnsembleBuilder(trainer=trainer, workdir=folder / "ensemble", report=lambda text: None)
     ensembling.workdir.mkdir()
-    made, left_out = ensembling.make([_member(one, files) for one in trained])
-    for one in made:
-        files |= stored_files(one.candidate, ensembling.workdir / one.candidate)
-        seconds[one.candidate] = one.seconds
+    ensembles, left_out = ensembling.make([_member(candidate, files) for candidate in trained])
+    for ensemble in ensembles:
+        files |= stored_files(ensemble.candidate, ensembling.workdir / ensemble.candidate)
+        seconds[ensemble.candidate] = ensemble.seconds
     compression_began = time.monotonic()
     variants = make_variants(
-        [*trained, *made],
+        [*trained, *ensembles],
         artifacts=files,
         keys=KEYS,
         dataset=data.dataset,
@@ -99,18 +99,19 @@ def make(given: DataSet, folder: Path, *, budget: float, threads: int) -> Made:
     compression_seconds = time.monotonic() - compression_began
     selection = select(variants, metric=planned.metric, spec=data.spec)
     chosen, full = selection.winner, full_precision(selection)
-    answers, of_full = (_predict(variant, files, data, threads) for variant in (chosen, full))
+    predictions, of_full = (_predict(variant, files, data, threads) for variant in (chosen, full))
     true = truth(splits["test"], data.dataset.signature)
     test_quality = {
         variant.display_name: measure(data.dataset.signature, true, predictions)[selection.metric]
-        for variant, predictions in ((chosen, answers), (full, of_full))
+        for variant, predictions in ((chosen, predictions), (full, of_full))
     }
     taken = time.monotonic() - began
     board: dict[str, Any] = {candidate: {"seconds": round(taken, 1)} for candidate, taken in seconds.items()}
-    board |= {one.name: one.reason for one in left_out} | {one.candidate: one.notes for one in made}
-    return Made(
+    board |= {dropped.name: dropped.reason for dropped in left_out}
+    board |= {ensemble.candidate: ensemble.notes for ensemble in ensembles}
+    return Result(
         data=data,
-        answers=answers,
+        predictions=predictions,
         chosen=f"{chosen.candidate} {chosen.precision}",
         seconds=taken,
         compression_seconds=compression_seconds,
@@ -128,15 +129,15 @@ def _predict(variant: Variant, files: Memory, data: PreparedFiles, threads: int)
     return model.run(feeds(data.read_splits()["test"], data.dataset.signature))
 
 
-def prepare_data(given: DataSet, folder: Path) -> PreparedFiles:
+def prepare_data(data_set: DataSet, folder: Path) -> PreparedFiles:
     aside, of_test = (RejectedRows(folder / f"aside_{name}.jsonl") for name in ("learn", "test"))
     return prepare(
-        rows_of_frame(given.learn, image=given.image),
-        JobSpec(target=given.target, drop=given.drop),
+        rows_of_frame(data_set.learn, image=data_set.image),
+        JobSpec(target=data_set.target, drop=data_set.drop),
         aside,
         folder,
         sha256="0" * 64,
-        test=CompanionTest(name="test.csv", rows=rows_of_frame(given.test, image=given.image), rejected=of_test),
+        test=CompanionTest(name="test.csv", rows=rows_of_frame(data_set.test, image=data_set.image), rejected=of_test),
     )
 
 
@@ -146,25 +147,27 @@ def _trained(trainer: Trainer, planned: Plan, folder: Path) -> tuple[Memory, lis
     for candidate in planned.candidates:
         if trained and time.monotonic() > trainer.deadline:
             break
-        place = folder / candidate.name
-        place.mkdir()
+        workdir = folder / candidate.name
+        workdir.mkdir()
         try:
-            one = trainer.train(candidate, place, lambda text: None)
+            fitted = trainer.train(candidate, workdir, lambda text: None)
         except CandidateFailedError:
             continue
-        trained.append(one)
-        seconds[one.candidate] = one.seconds
-        files |= stored_files(one.candidate, place)
+        trained.append(fitted)
+        seconds[fitted.candidate] = fitted.seconds
+        files |= stored_files(fitted.candidate, workdir)
     return files, trained, seconds
 
 
-def stored_files(candidate: str, place: Path) -> dict[str, bytes]:
-    return {KEYS.candidate(candidate, file.name): file.read_bytes() for file in place.iterdir()}
+def stored_files(candidate: str, workdir: Path) -> dict[str, bytes]:
+    return {KEYS.candidate(candidate, file.name): file.read_bytes() for file in workdir.iterdir()}
 
 
-def _member(one: TrainedCandidate, files: Memory) -> Member:
-    reference = np.load(BytesIO(files[KEYS.candidate(one.candidate, "reference.npz")]))
-    answers, edges = reference[reference.files[0]], reference.get(EDGES)
-    body = files[KEYS.candidate(one.candidate, "body.onnx")]
-    known = np.load(BytesIO(files[KEYS.candidate(one.candidate, OUT_OF_FOLD)]))["answers"] if one.folds else None
-    return Member(trained=one, body=body, predictions=answers, out_of_fold=known, edges=edges)
+def _member(trained: TrainedCandidate, files: Memory) -> Member:
+    reference = np.load(BytesIO(files[KEYS.candidate(trained.candidate, "reference.npz")]))
+    predictions, edges = reference[reference.files[0]], reference.get(EDGES)
+    body = files[KEYS.candidate(trained.candidate, "body.onnx")]
+    out_of_fold = (
+        np.load(BytesIO(files[KEYS.candidate(trained.candidate, OUT_OF_FOLD)]))["answers"] if trained.folds else None
+    )
+    return Member(trained=trained, body=body, predictions=predictions, out_of_fold=out_of_fold, edges=edges)

@@ -50,11 +50,11 @@ def answer_of(  # noqa: PLR0913 - the rows, and what is asked of them
 ) -> Floats:
     """``classes``: their order in the answer; none: regression."""
     library, settings = PEERS[peer]
-    kept = [name for name in test.columns if name != target]
+    columns = [name for name in test.columns if name != target]
     truth = learn[target].to_numpy()
     number = {label: index for index, label in enumerate(classes)}
     y = np.array([number[label] for label in truth]) if classes else truth.astype(np.float64)
-    task = _Task(learn=learn.select(kept), y=y, test=test.select(kept), labels=bool(classes), threads=threads)
+    task = _Task(learn=learn.select(columns), y=y, test=test.select(columns), labels=bool(classes), threads=threads)
     return _lightgbm(task, settings) if library == "lightgbm" else _catboost(task, settings)
 
 
@@ -66,8 +66,8 @@ def _lightgbm(task: _Task, settings: dict[str, int]) -> Floats:
     model = kind(n_jobs=task.threads, verbose=-1, random_state=0, **settings)
     model.fit(_numbers(task.learn, levels), task.y, categorical_feature=task.text_places or "auto")
     rows = _numbers(task.test, levels)
-    answer: Floats = model.predict_proba(rows) if task.labels else model.predict(rows)
-    return answer
+    predictions: Floats = model.predict_proba(rows) if task.labels else model.predict(rows)
+    return predictions
 
 
 def _numbers(frame: pl.DataFrame, levels: dict[str, list[str]]) -> Floats:
@@ -97,5 +97,5 @@ def _catboost(task: _Task, settings: dict[str, int]) -> Floats:
 
     model.fit(pool(task.learn, task.y))
     rows = pool(task.test)
-    answer: Floats = model.predict_proba(rows) if task.labels else model.predict(rows)
-    return answer
+    predictions: Floats = model.predict_proba(rows) if task.labels else model.predict(rows)
+    return predictions

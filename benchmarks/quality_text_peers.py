@@ -34,9 +34,9 @@ def text_answer_of(  # noqa: PLR0913 - as quality_peers.answer_of
     model.fit(learn[column].fill_null("").to_list(), learn[target].to_numpy().astype(str))
     rows = test[column].fill_null("").to_list()
     if peer == "naive Bayes":
-        told = model.predict_proba(rows)
+        probabilities = model.predict_proba(rows)
     else:
         odds = np.exp(model.decision_function(rows))
-        told = odds / odds.sum(axis=1, keepdims=True)
+        probabilities = odds / odds.sum(axis=1, keepdims=True)
     order = [list(model.classes_).index(label) for label in classes]
-    return told[:, order]
+    return probabilities[:, order]

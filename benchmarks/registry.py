@@ -75,7 +75,7 @@ class CountingTable(FakeTable):
 
     def get_all(self, keys: Sequence[tuple[str, str]], *, consistent: bool = True) -> list[Item]:
         items = super().get_all(keys, consistent=consistent)
-        self._count(items, 1.0 if consistent else 0.5, each=True)
+        self._count(items, 1.0 if consistent else 0.5, rounds_each=True)
         return items
 
     def listing(self, *arguments: Any, **options: Any) -> list[Item]:
@@ -83,13 +83,14 @@ class CountingTable(FakeTable):
         self._count(items, 0.5)
         return items
 
-    def _count(self, items: Sequence[Item], unit: float, *, each: bool = False) -> None:
-        """Count a request, whose items are rounded up to read units ``each`` or together."""
+    def _count(self, items: Sequence[Item], unit: float, *, rounds_each: bool = False) -> None:
+        """Count a request, whose items are rounded up to read units one by one or together."""
         sizes = list(map(item_bytes, items))
         with self._counting:
             self.requests += 1
             self.items += len(items)
-            self.units += unit * sum(max(1, math.ceil(size / 4096)) for size in (sizes if each else [sum(sizes)]))
+            rounded = sizes if rounds_each else [sum(sizes)]
+            self.units += unit * sum(max(1, math.ceil(size / 4096)) for size in rounded)
 
 
 def fill(models: int, versions: int) -> tuple[ModelRegistry, CountingTable]:
@@ -111,11 +112,11 @@ def fill(models: int, versions: int) -> tuple[ModelRegistry, CountingTable]:
         for version in range(1, versions + 1):
             text = record.model_copy(update={"model": model, "version": version}).model_dump_json()
             table.put(_item(version_key("demo", model, version), record=text))
-            at = f"2026-01-01T00:00:{version:02d}.000000+00:00"
-            table.put(_item((pk, f"{prefix}{at}#live"), at=at, alias="live", version=version, by="anna"))
+            moment = f"2026-01-01T00:00:{version:02d}.000000+00:00"
+            table.put(_item((pk, f"{prefix}{moment}#live"), moment=moment, alias="live", version=version, by="anna"))
             began = NOW + timedelta(seconds=number * versions + version)
             runs.create(f"demo_{model}_{version:012d}", tenant="demo", model=model, file="f.csv", started_at=began)
-            runs.reject("uploads", f"demo/{number}/{version}", "too deep", at=began)
+            runs.reject("uploads", f"demo/{number}/{version}", "too deep", moment=began)
         keys.create(f"other-{number:05d}")
     for _ in range(4):
         keys.create("demo")

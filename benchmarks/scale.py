@@ -29,7 +29,7 @@ import polars as pl
 from common import report
 
 MAX_BYTES = 1.5e9  # of memory
-LEAST_SPEED = 0.5  # of the scan's
+MIN_SPEED = 0.5  # of the scan's
 LINEAR = 1.15  # times as many seconds a row
 RUN, KEY = "demo_scale_0123456789ab", "demo/scale/table.csv"
 SETTINGS = {"n_estimators": 100, "folds": 1, "learning_rate": 0.1}
@@ -42,13 +42,13 @@ def generate(path: Path, rows: int) -> None:
     import numpy as np
 
     draw = np.random.default_rng(0)
-    words = [np.array([f"v{number}" for number in range(5 * 10**power)]) for power in range(3)]
+    categories = [np.array([f"v{number}" for number in range(5 * 10**power)]) for power in range(3)]
     with path.open("wb") as file:
         for begun in range(0, rows, _CHUNK):
             size = min(_CHUNK, rows - begun)
             table: dict[str, Any] = {f"x{i}": draw.normal(size=size).astype(np.float32).round(5) for i in range(12)}
             table |= {f"n{i}": draw.integers(0, 10 ** (i + 1), size) for i in range(4)}
-            table |= {f"c{i}": known[draw.integers(0, len(known), size)] for i, known in enumerate(words)}
+            table |= {f"c{i}": values[draw.integers(0, len(values), size)] for i, values in enumerate(categories)}
             score = table["x0"] + table["x1"] * table["x2"] + draw.normal(size=size)
             table["y"] = np.where(score > 0, "yes", "no")
             pl.DataFrame(table).write_csv(file, include_header=begun == 0)
@@ -69,16 +69,16 @@ def scan() -> Work:
         expressions = [pl.len()]
         for name, dtype in table.collect_schema().items():
             column = pl.col(name)
-            found = {
+            measures = {
                 "missing": column.null_count(),
                 "distinct": column.approx_n_unique() if large else column.n_unique(),
             }
             if dtype.is_numeric():
-                found |= {"mean": column.mean(), "std": column.std(), "min": column.min(), "max": column.max()}
-                found["median"] = (column.gather_every(_EVERY) if large else column).median()
+                measures |= {"mean": column.mean(), "std": column.std(), "min": column.min(), "max": column.max()}
+                measures["median"] = (column.gather_every(_EVERY) if large else column).median()
             else:
-                found["words"] = column.value_counts().implode()
-            expressions += [expression.alias(f"{key} {name}") for key, expression in found.items()]
+                measures["words"] = column.value_counts().implode()
+            expressions += [expression.alias(f"{key} {name}") for key, expression in measures.items()]
         return {"rows": table.select(expressions).collect(engine="streaming")["len"].item()}
 
     return work
@@ -137,9 +137,9 @@ class Folder:
         self._root = root
 
     def take(self, path: Path, key: str) -> None:
-        at = self._at(key)
-        at.unlink(missing_ok=True)
-        at.symlink_to(path)
+        link = self._at(key)
+        link.unlink(missing_ok=True)
+        link.symlink_to(path)
 
     def get(self, key: str, *, version_id: str | None = None) -> bytes:
         return self._at(key).read_bytes()
@@ -174,17 +174,17 @@ def measure(name: str, path: Path, folder: Path, memory: int) -> None:
     """In a process of its own: print what was found, the seconds without imports, and the peak of its memory."""
     work = WORK[name]()
     began, burnt = time.perf_counter(), time.process_time()
-    found = work(path, folder, memory)
+    facts = work(path, folder, memory)
     seconds, processor = time.perf_counter() - began, time.process_time() - burnt
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    print(json.dumps({**found, "seconds": seconds, "processor_seconds": processor, "peak_bytes": peak}))
+    print(json.dumps({**facts, "seconds": seconds, "processor_seconds": processor, "peak_bytes": peak}))
 
 
 def apart(name: str, path: Path, folder: Path, memory: int) -> dict[str, Any]:
     command = [sys.executable, __file__, "--measure", name, "--file", path, "--folder", folder, "--memory", memory]
-    done = subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    process = subprocess.run([str(argument) for argument in command], check=True, capture_output=True, text=True)
+    facts: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return facts
 
 
 def of_size(rows: int, folder: Path, rounds: int, memory: int, *, train: bool) -> dict[str, Any]:
@@ -195,15 +195,15 @@ def of_size(rows: int, folder: Path, rounds: int, memory: int, *, train: bool) -
         for _ in range(rounds):
             for name, taken in measured.items():
                 taken.append(apart(name, path, folder, memory))
-        found = {
+        figures = {
             "bytes": path.stat().st_size,
-            **{name: sorted(taken, key=lambda one: one["seconds"])[rounds // 2] for name, taken in measured.items()},
+            **{name: sorted(taken, key=lambda run: run["seconds"])[rounds // 2] for name, taken in measured.items()},
             "speed": round(statistics.median(map(_speed, measured["scan"], measured["validation"])), 3),
-            "peak_bytes": max(one["peak_bytes"] for one in measured["validation"]),
+            "peak_bytes": max(run["peak_bytes"] for run in measured["validation"]),
         }
         if train:
-            found["training"] = apart("training", path, folder, memory)
-        return found
+            figures["training"] = apart("training", path, folder, memory)
+        return figures
     finally:
         path.unlink()
 
@@ -221,31 +221,31 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the tables are made, and removed")
     parser.add_argument("--measure", choices=WORK, help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
-    chosen = parser.parse_args()
-    memory = int(chosen.memory)
-    if chosen.measure:
-        measure(chosen.measure, chosen.file, chosen.folder, memory)
+    arguments = parser.parse_args()
+    memory = int(arguments.memory)
+    if arguments.measure:
+        measure(arguments.measure, arguments.file, arguments.folder, memory)
         return
     results = {}
-    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
-        for rows in map(int, chosen.rows):
-            results[rows] = of_size(rows, Path(folder), chosen.rounds, memory, train=not chosen.no_training)
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        for rows in map(int, arguments.rows):
+            results[rows] = of_size(rows, Path(folder), arguments.rounds, memory, train=not arguments.no_training)
             print(f"{rows:,} rows: {json.dumps(results[rows])}", file=sys.stderr)
-    growth = _growth([one["training"] for one in results.values() if "training" in one])
+    growth = _growth([figures["training"] for figures in results.values() if "training" in figures])
     report(
         "scale",
-        results={str(rows): one for rows, one in results.items()},
-        floor={str(rows): one["scan"]["seconds"] for rows, one in results.items()},
+        results={str(rows): figures for rows, figures in results.items()},
+        floor={str(rows): figures["scan"]["seconds"] for rows, figures in results.items()},
         peers={},
-        ratios={f"speed at {rows:,} rows": one["speed"] for rows, one in results.items()} | growth,
-        met=all(one["speed"] >= LEAST_SPEED and one["peak_bytes"] <= MAX_BYTES for one in results.values())
+        ratios={f"speed at {rows:,} rows": figures["speed"] for rows, figures in results.items()} | growth,
+        met=all(figures["speed"] >= MIN_SPEED and figures["peak_bytes"] <= MAX_BYTES for figures in results.values())
         and all(ratio <= LINEAR for ratio in growth.values()),
     )
 
 
 def _growth(trainings: list[dict[str, Any]]) -> dict[str, float]:
     """Seconds a row of its one thread, which neighbors do not slow, from one size to the next: 1 is linear."""
-    paces = [(one["rows"], one["processor_seconds"] / one["rows"]) for one in trainings]
+    paces = [(training["rows"], training["processor_seconds"] / training["rows"]) for training in trainings]
     return {
         f"seconds a row, {rows:,} against {before:,} rows": round(pace / earlier, 3)
         for (before, earlier), (rows, pace) in pairwise(paces)

@@ -68,20 +68,20 @@ def measured(seed: int, folds: int, folder: Path) -> tuple[dict[str, Quality], d
         dataset=data.dataset, splits=splits, machine=machine, seed=seed, metric=planned.metric, folds=folds
     )
     signature, chosen_by, judged = data.dataset.signature, {}, {}
-    wanted, began = truth(splits["test"], signature), time.process_time()
+    true, began = truth(splits["test"], signature), time.process_time()
     for candidate in planned.candidates:
-        chosen_by[candidate.name], judged[candidate.name] = _train(trainer, candidate, folder, splits["test"], wanted)
+        chosen_by[candidate.name], judged[candidate.name] = _train(trainer, candidate, folder, splits["test"], true)
     return chosen_by, judged, time.process_time() - began
 
 
 def _train(
-    trainer: Trainer, candidate: Candidate, folder: Path, judges: pl.DataFrame, wanted: np.ndarray
+    trainer: Trainer, candidate: Candidate, folder: Path, judges: pl.DataFrame, true: np.ndarray
 ) -> tuple[Quality, Quality]:
-    (place := folder / candidate.name).mkdir()
-    trained = trainer.train(candidate, place, lambda text: None)
+    (workdir := folder / candidate.name).mkdir()
+    trained = trainer.train(candidate, workdir, lambda text: None)
     signature = trainer.dataset.signature
-    predicted = OnnxModel(place / "model.onnx").run(feeds(judges, signature))
-    return trained.quality, measure(signature, wanted, predicted)
+    predicted = OnnxModel(workdir / "model.onnx").run(feeds(judges, signature))
+    return trained.quality, measure(signature, true, predicted)
 
 
 def regret(chosen_by: Mapping[str, Quality], judged: Mapping[str, Quality], by: str, of: str) -> float:
@@ -95,9 +95,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=8)
     arguments = parser.parse_args()
-    found: dict[int, dict[str, list[float]]] = {5: {}, 1: {}}
+    regrets_of: dict[int, dict[str, list[float]]] = {5: {}, 1: {}}
     for seed in range(arguments.seeds):
-        for folds, regrets in found.items():
+        for folds, regrets in regrets_of.items():
             with tempfile.TemporaryDirectory() as folder:
                 chosen_by, judged, seconds = measured(seed, folds, Path(folder))
             for by, of in (("log_loss", "accuracy"), ("log_loss", "log_loss"), ("accuracy", "accuracy")):
@@ -111,16 +111,20 @@ def main() -> None:
             print(seed, folds, {k: round(v[-1], 4) for k, v in regrets.items()}, quality, file=sys.stderr)
     means = {
         folds: {name: round(statistics.mean(values), 4) for name, values in regrets.items()}
-        for folds, regrets in found.items()
+        for folds, regrets in regrets_of.items()
     }
-    own = means[5]["accuracy chosen by log_loss"]
+    mean_regret = means[5]["accuracy chosen by log_loss"]
     report(
         "selection",
-        results={**means[5], "worst accuracy": round(max(found[5]["accuracy chosen by log_loss"]), 4), "trainings": 5},
+        results={
+            **means[5],
+            "worst accuracy": round(max(regrets_of[5]["accuracy chosen by log_loss"]), 4),
+            "trainings": 5,
+        },
         floor=0.0,
         peers={"validation split": means[1]},
-        ratios={"regret": round(own / max(1e-9, means[1]["accuracy chosen by log_loss"]), 3)},
-        met=own <= MAX_REGRET,
+        ratios={"regret": round(mean_regret / max(1e-9, means[1]["accuracy chosen by log_loss"]), 3)},
+        met=mean_regret <= MAX_REGRET,
     )
 
 

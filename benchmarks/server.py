@@ -88,16 +88,16 @@ def run_rounds(arguments: argparse.Namespace, folder: Path, left_out: dict[str, 
 
 def ratios_of(results: Results) -> dict[str, float]:
     """Return our requests a second as multiples of others', and others' p99 as a multiple of ours."""
-    own = results["modeldrop"]
+    ours = results["modeldrop"]
     ratios = {}
     for peer, loads in results.items():
         for load, run in loads.items() if peer != "modeldrop" else ():
-            what = f"{'' if load.model == 'table' else load.model + ' '}{load.protocol}"
-            name = f"{what}{'' if load.rows == 1 else ' 100 rows'}/{load.clients}"
-            ratios[f"{peer}/{name}"] = own[load].requests / run.requests
-            ratios[f"{peer}/p99 {name}"] = run.p99 / max(own[load].p99, 1e-3)
-            ratios[f"{peer}/cpu {name}"] = run.cpu_us / max(own[load].cpu_us, 0.1)
-    binary, tensors = own[Load("table", "binary", 100, 4)], own[Load("table", "json", 100, 4)]
+            form = f"{'' if load.model == 'table' else load.model + ' '}{load.protocol}"
+            name = f"{form}{'' if load.rows == 1 else ' 100 rows'}/{load.clients}"
+            ratios[f"{peer}/{name}"] = ours[load].requests / run.requests
+            ratios[f"{peer}/p99 {name}"] = run.p99 / max(ours[load].p99, 1e-3)
+            ratios[f"{peer}/cpu {name}"] = run.cpu_us / max(ours[load].cpu_us, 0.1)
+    binary, tensors = ours[Load("table", "binary", 100, 4)], ours[Load("table", "json", 100, 4)]
     ratios["own json/binary 100 rows/4"] = binary.requests / tensors.requests
     return {name: round(ratio, 2) for name, ratio in ratios.items()}
 
@@ -125,9 +125,9 @@ def main() -> None:
     shown = {
         name: {" ".join(map(str, load)): run._asdict() for load, run in runs.items()} for name, runs in results.items()
     }
-    own = {name: shown.pop(name) for name in OWN} | {"memory_mb": memory, "missed": missed, "left_out": left_out}
+    ours = {name: shown.pop(name) for name in OWN} | {"memory_mb": memory, "missed": missed, "left_out": left_out}
     met = not missed and not any(count for name, count in failures.items() if name.startswith("modeldrop"))
-    report("server", results=own, floor=None, peers=shown, ratios=ratios, met=met)
+    report("server", results=ours, floor=None, peers=shown, ratios=ratios, met=met)
 
 
 def _median(runs: list[Measured]) -> Measured:

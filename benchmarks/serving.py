@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -167,34 +167,34 @@ def starts(event: Path, environ: Mapping[str, str]) -> dict[str, float]:
     taken: dict[str, list[float]] = {"start": [], "bare": []}
     for number in range(STARTS + 1):
         for name, path in (("start", OURS), ("bare", BARE)):
-            seconds = _first_answer(path, event, environ)
+            seconds = seconds_to_answer([sys.executable, "-c", FIRST_ANSWER, path, event], environ)
             if number:  # the first writes the .pyc files
                 taken[name].append(1e3 * seconds)
-    return {name: round(statistics.median(found), 1) for name, found in taken.items()}
+    return {name: round(statistics.median(times), 1) for name, times in taken.items()}
 
 
-def _first_answer(path: Path, event: Path, environ: Mapping[str, str]) -> float:
+def seconds_to_answer(command: Sequence[str | Path], environ: Mapping[str, str]) -> float:
+    """Return the seconds from the start of a process to the line that says it has answered."""
     began = time.perf_counter()
-    command = [sys.executable, "-c", FIRST_ANSWER, path, event]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            if line == "ANSWERED 200\n":
+            if line.startswith("ANSWERED 200"):
                 return time.perf_counter() - began
-    raise SystemExit(f"{path} gave no answer")
+    raise SystemExit(f"{command} gave no answer")
 
 
 def imports(event: Path, environ: Mapping[str, str]) -> dict[str, float]:
     """Milliseconds of a start's imports beyond onnxruntime, numpy and orjson, by package, the dearest first."""
     command = [sys.executable, "-X", "importtime", "-c", FIRST_ANSWER, OURS, event]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
-    found: Counter[str] = Counter()
-    for line in done.stderr.splitlines():
+    process = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    durations: Counter[str] = Counter()
+    for line in process.stderr.splitlines():
         microseconds, *_, module = line.removeprefix("import time:").split("|")
         if microseconds.strip().isdigit():
             package = module.strip().split(".")[0]
-            found["Python's own" if package in sys.stdlib_module_names else package] += int(microseconds)
-    return {name: round(took / 1e3, 1) for name, took in found.most_common() if name not in GIVEN and took >= 500}
+            durations["Python's own" if package in sys.stdlib_module_names else package] += int(microseconds)
+    return {name: round(took / 1e3, 1) for name, took in durations.most_common() if name not in GIVEN and took >= 500}
 
 
 def registry(file: bytes, signature: Any) -> tuple[Items, dict[str, bytes]]:
@@ -240,10 +240,10 @@ def around(folder: Path) -> tuple[dict[str, float], dict[str, float], dict[str, 
     with serve(*held) as endpoint:
         environ = environment(endpoint)
         command = [sys.executable, __file__, "handlers", event]
-        done = subprocess.run(
+        process = subprocess.run(
             command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=True
         )
-        return json.loads(done.stderr), starts(event, environ), imports(event, environ)
+        return json.loads(process.stderr), starts(event, environ), imports(event, environ)
 
 
 def main() -> None:
@@ -253,21 +253,21 @@ def main() -> None:
         cores = {algorithm: core(folder / algorithm) for algorithm in ALGORITHMS}
         warm, cold, imported = around(folder / ALGORITHMS[0])
     ratios = {"handler": warm["handler"] / warm["bare"], "start": cold["start"] / cold["bare"]}
-    wanted = dict(WANTED)
+    bounds = dict(WANTED)
     for algorithm, took in cores.items():
-        for form, most in MAX_RATIO.items():
+        for form, bound in MAX_RATIO.items():
             name = f"{form}, {algorithm}"
             ratios[name] = took[form]["p50"] / took[f"{form}_floor"]["p50"]
-            wanted[name] = most
+            bounds[name] = bound
             ratios[f"p99/p50, {name}"] = took[form]["p99"] / took[form]["p50"]
-            wanted[f"p99/p50, {name}"] = MAX_SPREAD
+            bounds[f"p99/p50, {name}"] = MAX_SPREAD
     report(
         "serving",
         results={"core_us": cores, "handler_us": warm["handler"], "start_ms": cold["start"], "imports_ms": imported},
         floor={"handler_us": warm["bare"], "start_ms": cold["bare"]},
         peers={},
         ratios={ratio: round(value, 3) for ratio, value in ratios.items()},
-        met=all(ratios[ratio] <= most for ratio, most in wanted.items()),
+        met=all(ratios[ratio] <= bound for ratio, bound in bounds.items()),
     )
 
 

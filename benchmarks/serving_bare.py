@@ -30,10 +30,10 @@ def load() -> onnxruntime.InferenceSession:
     alias = dynamodb.get_item(TableName=table, Key={"pk": partition, "sk": {"S": "ALIAS#live"}})["Item"]
     key = {"pk": partition, "sk": {"S": f"VERSION#{int(alias['version']['N']):06d}"}}
     record = orjson.loads(dynamodb.get_item(TableName=table, Key=key)["Item"]["record"]["S"])
-    found = s3.get_object(Bucket=os.environ["ARTIFACTS_BUCKET"], Key=record["artifact"]["key"])
+    response = s3.get_object(Bucket=os.environ["ARTIFACTS_BUCKET"], Key=record["artifact"]["key"])
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(found["Body"].read(), options)
+    return onnxruntime.InferenceSession(response["Body"].read(), options)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     began = time.perf_counter()
     if model is None:
         model = load()
-        inputs.update({one.name: object if "string" in one.type else np.float32 for one in model.get_inputs()})
+        inputs.update({tensor.name: object if "string" in tensor.type else np.float32 for tensor in model.get_inputs()})
     row = orjson.loads(event["body"])["rows"][0]
     label, probabilities = model.run(None, {name: np.array([row[name]], kind) for name, kind in inputs.items()})
     chances = dict(zip(("<=50K", ">50K"), probabilities[0].tolist()))  # noqa: B905 - as the functions do

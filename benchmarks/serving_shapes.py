@@ -120,7 +120,7 @@ def main() -> None:
         for form, max_ratio in MAX_RATIO.items():
             name = f"{form}/{rows}x{columns}"
             for side, key in ((results, form), (floors, f"{form}_floor")):
-                median, p99 = (taken[key][int(share * len(taken[key]))] for share in (0.5, 0.99))
+                median, p99 = (taken[key][int(quantile * len(taken[key]))] for quantile in (0.5, 0.99))
                 side[name] = {"p50": round(median, 2), "p99": round(p99, 2)}
             ratios[name] = round(results[name]["p50"] / floors[name]["p50"], 2)
             met &= ratios[name] <= (max_ratio if rows == 1 else MAX_RATIO_OF_MANY_ROWS)

@@ -24,8 +24,8 @@ def serve(items: Items, objects: Mapping[str, bytes], certificate: tuple[Path, P
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:  # DynamoDB: GetItem
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            key = asked["Key"]
+            request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            key = request["Key"]
             item = items[key["pk"]["S"], key["sk"]["S"]]
             self._answer(json.dumps({"Item": item}).encode(), "application/x-amz-json-1.0")
 

@@ -67,9 +67,9 @@ def task(seed: int) -> TrainingTask:
     )  # fmt: skip
 
 
-def ours(given: TrainingTask, epochs: int, device: str = "cpu", **changed: Any) -> FittedModel:
+def ours(data: TrainingTask, epochs: int, device: str = "cpu", **changed: Any) -> FittedModel:
     mlp = ALGORITHMS["mlp"]
-    return mlp.train(mlp.configure({**SETTINGS, "epochs": epochs, **changed}), given, RunContext(device=device))
+    return mlp.train(mlp.configure({**SETTINGS, "epochs": epochs, **changed}), data, RunContext(device=device))
 
 
 def loader_loop(seed: int, epochs: int, device: str = "cpu") -> nn.Module:
@@ -83,9 +83,9 @@ def loader_loop(seed: int, epochs: int, device: str = "cpu") -> nn.Module:
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     for _ in range(epochs):
         total = 0.0
-        for given, target in batches:
+        for batch, target in batches:
             optimizer.zero_grad()
-            loss = nn.functional.cross_entropy(network(given.to(device)), target.to(device))
+            loss = nn.functional.cross_entropy(network(batch.to(device)), target.to(device))
             loss.backward()
             optimizer.step()
             total += loss.item()
@@ -102,25 +102,27 @@ def classifier(seed: int, epochs: int) -> Any:
 
 def seconds_of(work: dict[str, Callable[[], Any]], rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
     """One after the other in every round."""
-    found: dict[str, list[float]] = {name: [] for name in work}
+    seconds: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds):
         for name, call in work.items():
             began = clock()
             call()
-            found[name].append(clock() - began)
-    return found
+            seconds[name].append(clock() - began)
+    return seconds
 
 
-def ratio(found: dict[str, list[float]], peer: str, own: str) -> float:
+def ratio(seconds: dict[str, list[float]], peer: str, side: str) -> float:
     """The median of the rounds' ratios."""
-    return statistics.median(one / other for one, other in zip(found[peer], found[own], strict=True))
+    return statistics.median(
+        peer_seconds / our_seconds for peer_seconds, our_seconds in zip(seconds[peer], seconds[side], strict=True)
+    )
 
 
 def speed(rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
-    given = task(0)
+    data = task(0)
     return seconds_of(
         {
-            "ours": lambda: ours(given, 1),
+            "ours": lambda: ours(data, 1),
             "DataLoader": lambda: loader_loop(0, 1),
             "MLPClassifier": lambda: classifier(0, 1),
         },
@@ -131,19 +133,19 @@ def speed(rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
 
 def side_by_side(rounds: int) -> dict[str, list[float]]:
     """Eight learning rates, by the clock; one after another with one thread and with all, whichever is faster."""
-    given, mlp, threads = task(0), ALGORITHMS["mlp"], count_processors()
-    rates = [1e-3 * (1 + place / 10) for place in range(TRIALS)]
+    data, mlp, threads = task(0), ALGORITHMS["mlp"], count_processors()
+    rates = [1e-3 * (1 + number / 10) for number in range(TRIALS)]
     trials = [mlp.configure({**SETTINGS, "epochs": 1, "learning_rate": rate}) for rate in rates]
 
     def one_after_another(threads: int) -> None:
         for trial in trials:
-            mlp.train(trial, given, RunContext(threads=threads))
+            mlp.train(trial, data, RunContext(threads=threads))
 
     work: dict[str, Callable[[], Any]] = {
         "one after another, 1 thread": lambda: one_after_another(1),
         "one after another": lambda: one_after_another(threads),
-        "side by side, 1 thread": lambda: fit_stacked(trials, given, RunContext()),
-        "side by side": lambda: fit_stacked(trials, given, RunContext(threads=threads)),
+        "side by side, 1 thread": lambda: fit_stacked(trials, data, RunContext()),
+        "side by side": lambda: fit_stacked(trials, data, RunContext(threads=threads)),
     }
     return seconds_of(work, rounds, time.perf_counter)
 
@@ -152,66 +154,70 @@ def accuracies(epochs: int) -> dict[str, list[float]]:
     images, labels = read("test")
     tested = rows(images, labels)
     pixels = torch.from_numpy(images).float().div(255).flatten(1)
-    found: dict[str, list[float]] = {"ours": [], "DataLoader": [], "MLPClassifier": []}
+    accuracy_of: dict[str, list[float]] = {"ours": [], "DataLoader": [], "MLPClassifier": []}
     for seed in SEEDS:
-        own = ours(task(seed), epochs)
-        found["ours"].append(float((own.predict(tested).argmax(1) == labels).mean()))
-        told = loader_loop(seed, epochs)(pixels).argmax(1).numpy()
-        found["DataLoader"].append(float((told == labels).mean()))
-        found["MLPClassifier"].append(
+        network = ours(task(seed), epochs)
+        accuracy_of["ours"].append(float((network.predict(tested).argmax(1) == labels).mean()))
+        predicted = loader_loop(seed, epochs)(pixels).argmax(1).numpy()
+        accuracy_of["DataLoader"].append(float((predicted == labels).mean()))
+        accuracy_of["MLPClassifier"].append(
             float(classifier(seed, epochs).score(images.reshape(len(images), -1) / 255, labels))
         )
-        print(f"seed {seed}: " + ", ".join(f"{name} {values[-1]:.4f}" for name, values in found.items()), flush=True)
-    return found
+        print(
+            f"seed {seed}: " + ", ".join(f"{name} {values[-1]:.4f}" for name, values in accuracy_of.items()), flush=True
+        )
+    return accuracy_of
 
 
 def on_the_gpu(rounds: int) -> dict[str, list[float]]:
-    given = task(0)
+    data = task(0)
 
-    def own() -> None:
-        ours(given, 1, "cuda:0")
+    def train_on_device() -> None:
+        ours(data, 1, "cuda:0")
         torch.cuda.synchronize()
 
-    own()  # the device wakes up
-    work = {"ours": own, "DataLoader": lambda: loader_loop(0, 1, "cuda:0")}
+    train_on_device()  # the device wakes up
+    work = {"ours": train_on_device, "DataLoader": lambda: loader_loop(0, 1, "cuda:0")}
     return seconds_of(work, rounds, time.perf_counter)
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument(
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
         "--epochs", type=int, default=10, help="of the five seeds; 0: their accuracies are not measured"
     )
-    asked = arguments.parse_args()
+    arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # MLPClassifier's, that one epoch is few
     torch.set_num_threads(1)
     ours(replace(task(0), train=task(0).train.take(np.arange(3200))), 1)  # what is imported once
-    alone = speed(asked.rounds, time.process_time)
-    both = side_by_side(max(3, asked.rounds // 2))
+    alone = speed(arguments.rounds, time.process_time)
+    stacked = side_by_side(max(3, arguments.rounds // 2))
     ratios = {peer: ratio(alone, peer, "ours") for peer in ("DataLoader", "MLPClassifier")}
-    others = ("one after another, 1 thread", "one after another")
-    ratios["side by side"] = min(ratio(both, peer, "side by side") for peer in others)
-    ratios["side by side, 1 thread"] = ratio(both, others[0], "side by side, 1 thread")
+    sequential = ("one after another, 1 thread", "one after another")
+    ratios["side by side"] = min(ratio(stacked, peer, "side by side") for peer in sequential)
+    ratios["side by side, 1 thread"] = ratio(stacked, sequential[0], "side by side, 1 thread")
     results: dict[str, Any] = {
         "seconds an epoch": {name: round(statistics.median(taken), 3) for name, taken in alone.items()},
         "samples a second": {name: round(60_000 / statistics.median(taken)) for name, taken in alone.items()},
-        "eight trials, seconds an epoch": {name: round(statistics.median(taken), 3) for name, taken in both.items()},
+        "eight trials, seconds an epoch": {name: round(statistics.median(taken), 3) for name, taken in stacked.items()},
     }
     if torch.cuda.is_available():
-        there = on_the_gpu(asked.rounds)
-        ratios["on the GPU"] = ratio(there, "DataLoader", "ours")
+        on_device = on_the_gpu(arguments.rounds)
+        ratios["on the GPU"] = ratio(on_device, "DataLoader", "ours")
         results["GPU"] = torch.cuda.get_device_name(0)
-        results["GPU, seconds an epoch"] = {name: round(statistics.median(taken), 3) for name, taken in there.items()}
-    met = all(ratios[name] >= wanted for name, wanted in ASKED.items() if name in ratios)
-    if asked.epochs:
-        found = accuracies(asked.epochs)
-        peer = found["MLPClassifier"]
+        results["GPU, seconds an epoch"] = {
+            name: round(statistics.median(taken), 3) for name, taken in on_device.items()
+        }
+    met = all(ratios[name] >= bound for name, bound in ASKED.items() if name in ratios)
+    if arguments.epochs:
+        accuracy_of = accuracies(arguments.epochs)
+        peer = accuracy_of["MLPClassifier"]
         error = statistics.stdev(peer) / len(peer) ** 0.5
-        results["accuracy"] = {name: [round(value, 4) for value in values] for name, values in found.items()}
-        results["mean accuracy"] = {name: round(statistics.mean(values), 5) for name, values in found.items()}
+        results["accuracy"] = {name: [round(value, 4) for value in values] for name, values in accuracy_of.items()}
+        results["mean accuracy"] = {name: round(statistics.mean(values), 5) for name, values in accuracy_of.items()}
         results["standard error of MLPClassifier's"] = round(error, 5)
-        met = met and statistics.mean(found["ours"]) >= statistics.mean(peer) - error
+        met = met and statistics.mean(accuracy_of["ours"]) >= statistics.mean(peer) - error
     report(
         "training",
         results=results,

@@ -32,7 +32,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
 
-from common import alternate, report
+from common import alternate, parse_names, report
 from quality_data import TABLES
 from quality_ours import KEYS, Memory, prepare_data, stored_files
 from trees_c import measure_c
@@ -61,8 +61,8 @@ Result = dict[str, Any]
 
 def measure_table(name: str, folder: Path) -> tuple[Result, Result]:
     """Train, compress and choose as the stages do; the results of ours and of the peers."""
-    given = TABLES[name](0)
-    data = prepare_data(given, folder)
+    data_set = TABLES[name](0)
+    data = prepare_data(data_set, folder)
     planned, splits = plan(data.dataset, data.spec), data.read_splits()
     trainer = Trainer(
         dataset=data.dataset,
@@ -72,14 +72,14 @@ def measure_table(name: str, folder: Path) -> tuple[Result, Result]:
         metric=planned.metric,
         threshold_rule=threshold_rule(data.spec, data.dataset),
     )
-    (candidate,) = [each for each in planned.candidates if each.algorithm == ALGORITHM]
-    place = folder / candidate.name
-    place.mkdir()
+    candidate = next(candidate for candidate in planned.candidates if candidate.algorithm == ALGORITHM)
+    workdir = folder / candidate.name
+    workdir.mkdir()
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other_core:  # nothing is timed meanwhile
-        fitting = other_core.submit(fit_peers, given, folder)
-        trained = trainer.train(candidate, place, lambda text: None)
+        fitting = other_core.submit(fit_peers, data_set, folder)
+        trained = trainer.train(candidate, workdir, lambda text: None)
         fitting.result()
-    files = Memory(stored_files(trained.candidate, place))
+    files = Memory(stored_files(trained.candidate, workdir))
     began = time.monotonic()
     variants = make_variants(
         [trained], artifacts=files, keys=KEYS, dataset=data.dataset, validation=splits["validation"],
@@ -102,7 +102,7 @@ def measure_table(name: str, folder: Path) -> tuple[Result, Result]:
     assert chosen.artifact is not None
     result["c"] = measure_c(unpack(files[chosen.artifact.key]), rows, name)
     began = time.monotonic()
-    peers = measure_peers(given, folder)
+    peers = measure_peers(data_set, folder)
     seconds["peers"] = round(time.monotonic() - began, 1)
     return result, peers
 
@@ -111,21 +111,21 @@ def measure_files(
     variants: Sequence[Variant], files: Memory, score: Callable[[OnnxModel], Mapping[str, float]], row: Feeds
 ) -> Result:
     """Measure each variant that has a file, by its name; the first one is fp32."""
-    made = {
+    files_of = {
         short_name(variant.display_name): (variant, variant.artifact)
         for variant in variants
         if variant.artifact is not None
     }
-    models = {name: OnnxModel(unpack(files[artifact.key])) for name, (_, artifact) in made.items()}
+    models = {name: OnnxModel(unpack(files[artifact.key])) for name, (_, artifact) in files_of.items()}
     medians = alternate({name: partial(model.run_raw, row) for name, model in models.items()}, ROUNDS)
-    whole = made["fp32"][1].onnx_bytes or 0
+    full_bytes = files_of["fp32"][1].onnx_bytes or 0
     result: Result = {}
-    for name, (variant, artifact) in made.items():
+    for name, (variant, artifact) in files_of.items():
         quality = score(models[name])
         result[name] = {
             "status": variant.status,
             "stored bytes": artifact.bytes,
-            "times smaller": round(whole / artifact.bytes, 1),
+            "times smaller": round(full_bytes / artifact.bytes, 1),
             "us": medians[name],
             "times faster": round(medians["fp32"] / medians[name], 2),
             **{metric: round(quality[metric], 6) for metric in METRICS if metric in quality},
@@ -155,7 +155,7 @@ def is_met(name: str, result: Result) -> bool:
 def main() -> None:
     """Measure the tables that are named, or both."""
     results, peers, met = {}, {}, True
-    for name in sys.argv[1:] or ("adult", "california_housing"):
+    for name in parse_names(__doc__, ("adult", "california_housing")):
         with tempfile.TemporaryDirectory() as folder:
             results[name], peers[name] = measure_table(name, Path(folder))
         met &= is_met(name, results[name])

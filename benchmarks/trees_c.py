@@ -44,8 +44,8 @@ def measure_c(model: bytes, feeds: Mapping[str, npt.NDArray[Any]], name: str) ->
         return {"error": "there is no gcc"}
     began = time.monotonic()
     source = translate(onnx.load_from_string(model), name)
-    with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
         (folder / f"{name}.h").write_text(source.header)
         (folder / f"{name}.c").write_text(source.source)
         (folder / "timer.c").write_text("#define _POSIX_C_SOURCE 199309L\n" + _TIMER.format(name=name))

@@ -58,12 +58,12 @@ print(json.dumps(found))
 """
 
 
-def fit_peers(given: DataSet, folder: Path) -> None:
+def fit_peers(data_set: DataSet, folder: Path) -> None:
     """Fit and store LightGBM, which stops early on a tenth of the rows, and a forest of 100 trees; nothing is timed."""
-    learn, target = _numbers(given, given.learn), _target(given, given.learn)
+    learn, target = _numbers(data_set, data_set.learn), _target(data_set, data_set.learn)
     x, x_stop, y, y_stop = train_test_split(learn, target, test_size=0.1, random_state=0)
     options = {
-        "objective": "regression" if _is_regression(given) else "binary", "learning_rate": 0.02, "num_leaves": 15,
+        "objective": "regression" if _is_regression(data_set) else "binary", "learning_rate": 0.02, "num_leaves": 15,
         "feature_fraction": 0.5, "num_threads": 1, "verbose": -1, "seed": 0,
     }  # fmt: skip
     booster = lightgbm.train(
@@ -71,15 +71,19 @@ def fit_peers(given: DataSet, folder: Path) -> None:
         callbacks=[lightgbm.early_stopping(100, verbose=False)],
     )  # fmt: skip
     (folder / "booster.txt").write_text(booster.model_to_string(num_iteration=booster.best_iteration))
-    kind = RandomForestRegressor if _is_regression(given) else RandomForestClassifier
+    kind = RandomForestRegressor if _is_regression(data_set) else RandomForestClassifier
     forest = kind(n_estimators=100, n_jobs=1, random_state=0).fit(learn, target)
     joblib.dump(forest, folder / "forest.joblib")
     joblib.dump(forest, folder / "forest.xz", compress=("xz", 6))
 
 
-def measure_peers(given: DataSet, folder: Path) -> dict[str, Any]:
+def measure_peers(data_set: DataSet, folder: Path) -> dict[str, Any]:
     """Measure what fit_peers left; categories are their numbers."""
-    test, test_target, is_regression = _numbers(given, given.test), _target(given, given.test), _is_regression(given)
+    test, test_target, is_regression = (
+        _numbers(data_set, data_set.test),
+        _target(data_set, data_set.test),
+        _is_regression(data_set),
+    )
     text = (folder / "booster.txt").read_text()
     booster = lightgbm.Booster(model_str=text)
     forest = joblib.load(folder / "forest.joblib")
@@ -115,30 +119,30 @@ def measure_peers(given: DataSet, folder: Path) -> dict[str, Any]:
             json.dumps(test[0].tolist()),
             str(folder / "peer"),
         ]
-        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
-        lines = done.stdout.strip().splitlines()
-        peers |= json.loads(lines[-1]) if lines else {"lleaves, treelite": {"error": done.stderr[-200:]}}
+        process = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        lines = process.stdout.strip().splitlines()
+        peers |= json.loads(lines[-1]) if lines else {"lleaves, treelite": {"error": process.stderr[-200:]}}
     return peers
 
 
-def _is_regression(given: DataSet) -> bool:
-    return bool(given.learn[given.target].dtype != pl.String)
+def _is_regression(data_set: DataSet) -> bool:
+    return bool(data_set.learn[data_set.target].dtype != pl.String)
 
 
-def _numbers(given: DataSet, frame: pl.DataFrame) -> np.ndarray:
+def _numbers(data_set: DataSet, frame: pl.DataFrame) -> np.ndarray:
     """Columns as numbers; a category is its place among those of the rows to learn from."""
     columns = []
-    for name in (column for column in frame.columns if column != given.target and column not in given.drop):
+    for name in (column for column in frame.columns if column != data_set.target and column not in data_set.drop):
         series = frame[name]
         if series.dtype == pl.String:
-            places = {value: number for number, value in enumerate(sorted(given.learn[name].drop_nulls().unique()))}
-            series = series.replace_strict(places, default=-1, return_dtype=pl.Float64)
+            codes = {value: number for number, value in enumerate(sorted(data_set.learn[name].drop_nulls().unique()))}
+            series = series.replace_strict(codes, default=-1, return_dtype=pl.Float64)
         columns.append(series.cast(pl.Float64).fill_null(-1.0).to_numpy())
     return np.stack(columns, axis=1)
 
 
-def _target(given: DataSet, frame: pl.DataFrame) -> np.ndarray:
-    series = frame[given.target]
+def _target(data_set: DataSet, frame: pl.DataFrame) -> np.ndarray:
+    series = frame[data_set.target]
     if series.dtype == pl.String:
-        return (series == sorted(given.learn[given.target].unique())[1]).cast(pl.Int64).to_numpy()
+        return (series == sorted(data_set.learn[data_set.target].unique())[1]).cast(pl.Int64).to_numpy()
     return series.cast(pl.Float64).to_numpy()
