@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple, Protocol, Self, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 from numpy.typing import NDArray
 
@@ -14,7 +14,7 @@ from pipeline.serving.api.errors import set_log_facts
 from pipeline.serving.api.model_source import ModelReference
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.request_decoder import Feeds
-from pipeline.serving.rollouts.alias_target import ActiveRollout, AliasTarget
+from pipeline.serving.rollouts.alias_target import AliasTarget
 from pipeline.serving.rollouts.comparison import compare_outputs
 from pipeline.serving.rollouts.counters import RolloutCounters
 
@@ -84,42 +84,42 @@ class RolloutTraffic:
             return live
         name = (tenant, model, rollout.id)
         if not is_in_share:
-            return _observe(live, _Observer(_Observed(name, "live", rollout, None), self))
+            return _observe(live, _Observer(self, name, "live", None))
         try:
             new = self._load(tenant, model, rollout.version)
         except ModeldropError:
             self.counters.add(name, {"new_requests": 1, "new_failed": 1})
             self.after_request()
             return live
-        chosen, peer = (new, live) if rollout.mode == "canary" else (live, new)
-        role: _Role = "new" if rollout.mode == "canary" else "live"
-        return _observe(chosen, _Observer(_Observed(name, role, rollout, peer), self))
-
-
-class _Observed(NamedTuple):
-    """Which version responds to a request, and which one is compared with it."""
-
-    name: tuple[str, str, str]
-    role: _Role
-    rollout: ActiveRollout
-    peer: LoadedModel | None
-
-    @property
-    def variant(self) -> str:
-        """Return what logs and metrics call the version."""
-        return "live" if self.role == "live" else self.rollout.mode
+        if rollout.mode == "canary":
+            return _observe(new, _Observer(self, name, "new", live))
+        return _observe(live, _Observer(self, name, "live", new))
 
 
 class _Observer:
-    def __init__(self, observed: _Observed, traffic: RolloutTraffic) -> None:
-        self._observed = observed
+    """Measures the version that responds to a request, and compares it with its peer.
+
+    Args:
+        traffic: What measures.
+        name: Tenant, model and id of the rollout.
+        role: Of the version that responds.
+        peer: The version that it is compared with; None to compare it with none.
+    """
+
+    def __init__(
+        self, traffic: RolloutTraffic, name: tuple[str, str, str], role: _Role, peer: LoadedModel | None
+    ) -> None:
         self._counters = traffic.counters
         self._run_aside = traffic.run_aside
         self._after_request = traffic.after_request
+        self._name = name
+        self._role = role
+        self._variant = "canary" if role == "new" else "live"  # what logs and metrics call the version
+        self._peer = peer
 
     def watch(self, model: LoadedModel, predict: Callable[[LoadedModel], _Reply]) -> _Reply:
         """Predict, and count the request, its duration, and where its predictions are compared, their difference."""
-        name, role, _, peer = self._observed
+        name, role = self._name, self._role
         self._counters.add(name, {f"{role}_requests": 1})
         recorded = _Recorded.of(model)
         try:
@@ -128,30 +128,29 @@ class _Observer:
             if role == "new":
                 self._aside(lambda: self._count_failure(predict))
             self._after_request()
-            set_log_facts(error, {"tenant": name[0], "model": name[1], "variant": self._observed.variant})
+            set_log_facts(error, {"tenant": name[0], "model": name[1], "variant": self._variant})
             raise
         self._counters.add_latency(name, role, recorded.seconds)
-        if peer is not None:
-            self._aside(lambda: self._compare(predict, recorded))
+        if (peer := self._peer) is not None:
+            self._aside(lambda: self._compare(predict, recorded, peer))
         self._after_request()
-        return reply._replace(facts={**reply.facts, "variant": self._observed.variant})
+        return reply._replace(facts={**reply.facts, "variant": self._variant})
 
     def _aside(self, comparison: Callable[[], None]) -> None:
         if not self._run_aside(comparison):
-            self._counters.add(self._observed.name, {"dropped": 1})
+            self._counters.add(self._name, {"dropped": 1})
 
     def _count_failure(self, predict: Callable[[LoadedModel], _Reply]) -> None:
         """Count a failure of the new version, unless the live one fails on the same request, too."""
-        assert self._observed.peer is not None, "the live version is beside a canary"
+        assert self._peer is not None, "the live version is beside a canary"
         try:
-            predict(self._observed.peer)
+            predict(self._peer)
         except Exception:  # noqa: BLE001 - any failure is one
             return
-        self._counters.add(self._observed.name, {"new_failed": 1})
+        self._counters.add(self._name, {"new_failed": 1})
 
-    def _compare(self, predict: Callable[[LoadedModel], _Reply], recorded: _Recorded) -> None:
-        name, role, _, peer = self._observed
-        assert peer is not None, "there is what to compare with"
+    def _compare(self, predict: Callable[[LoadedModel], _Reply], recorded: _Recorded, peer: LoadedModel) -> None:
+        name, role = self._name, self._role
         compared = _Recorded.of(peer)
         try:
             predict(compared)
