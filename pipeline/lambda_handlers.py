@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from aws_lambda_powertools import Logger, Metrics
@@ -19,7 +18,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from pipeline.bootstrap import cors_policy
 from pipeline.contracts.errors import MAX_MESSAGE, InternalError, ModeldropError, NotFoundError, error_named
 from pipeline.serving.api.errors import describe_error
-from pipeline.serving.http import Response, allow_origin, answer_preflight, make_error_response
+from pipeline.serving.http import Response, respond_to_event
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -138,17 +137,7 @@ def http_function(work: Callable[[Event, LambdaContext], tuple[Response, LogFiel
 
     @wraps(work)
     def handler(event: Event, context: LambdaContext) -> Response:
-        began = perf_counter()
-        if (preflight := answer_preflight(_CORS, event)) is not None:
-            return preflight
-        try:
-            response, fields = work(event, context)
-        except Exception as error:  # noqa: BLE001 - the outermost edge
-            response, fields = make_error_response(error, context.aws_request_id), describe_error(error)
-        _log_invocation(
-            context, {**fields, "status": response["statusCode"], "milliseconds": 1e3 * (perf_counter() - began)}
-        )
-        return allow_origin(_CORS, event, response)
+        return respond_to_event(event, context, respond=work, log=_log_invocation, cors=_CORS)
 
     return handler
 

@@ -15,15 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from pipeline.bootstrap import cors_policy, metrics_namespace
-from pipeline.serving.api.errors import describe_error, log_facts
-from pipeline.serving.http import (
-    allow_origin,
-    answer_preflight,
-    find_caller,
-    make_error_response,
-    read_request,
-    write_response,
-)
+from pipeline.serving.http import Response, find_caller, read_request, respond_to_event, write_response
 
 if TYPE_CHECKING:
     from pipeline.serving.api.prediction_api import PredictionApi
@@ -46,24 +38,13 @@ def prediction_handler(
         denied: Logs denied calls.
     """
 
-    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        began = time.perf_counter()
-        facts: Mapping[str, Any]
-        if (preflight := answer_preflight(_CORS, event)) is not None:
-            return preflight
-        try:
-            caller = find_caller(event)
-            with denied.logged(event):
-                result = api().respond(read_request(event), caller)
-            response, facts = write_response(result), result.facts
-        except Exception as error:  # noqa: BLE001 - the outermost edge
-            response = make_error_response(error, context.aws_request_id)
-            facts = {**describe_error(error), **log_facts(error)}
-        milliseconds = 1e3 * (time.perf_counter() - began)
-        _report(context, {**facts, "status": response["statusCode"], "milliseconds": milliseconds})
-        return allow_origin(_CORS, event, response)
+    def respond(event: dict[str, Any], context: Any) -> tuple[Response, Mapping[str, Any]]:
+        caller = find_caller(event)
+        with denied.logged(event):
+            response = api().respond(read_request(event), caller)
+        return write_response(response), response.facts
 
-    return handler
+    return lambda event, context: respond_to_event(event, context, respond=respond, log=_report, cors=_CORS)
 
 
 def _report(context: Any, fields: Mapping[str, Any]) -> None:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from time import perf_counter
 from typing import Any
 
 from pipeline.contracts.errors import InvalidRequestError, UnauthenticatedError
 from pipeline.contracts.object_keys import SMOKE_TEST
-from pipeline.serving.api.errors import respond_to_error
+from pipeline.serving.api.errors import describe_error, log_facts, respond_to_error
 from pipeline.serving.api.messages import JSON, Caller, HttpRequest, HttpResponse
 from pipeline.serving.cors import CorsPolicy
 
 __all__ = [
     "Event",
     "Response",
-    "allow_origin",
-    "answer_preflight",
     "authorize_caller",
     "find_caller",
     "make_error_response",
     "read_request",
+    "respond_to_event",
     "write_response",
 ]
 
@@ -99,18 +99,36 @@ def make_error_response(error: BaseException, request_id: str) -> Response:
     return write_response(respond_to_error(error, request_id))
 
 
-def allow_origin(policy: CorsPolicy, event: Event, response: Response) -> Response:
-    """Return the response with the headers by which a page of another origin may read it."""
+def respond_to_event(
+    event: Event,
+    context: Any,
+    *,
+    respond: Callable[[Any, Any], tuple[Response, Mapping[str, Any]]],
+    log: Callable[[Any, dict[str, Any]], None],
+    cors: CorsPolicy,
+) -> Response:
+    """Respond to an API request, and log it; never raise.
+
+    Args:
+        event: API Gateway's event.
+        context: Lambda's context.
+        respond: Takes event and context; returns the response and the fields to log.
+        log: Takes the context and the fields to log.
+        cors: Which pages of other origins may read the response.
+    """
+    began = perf_counter()
+    if event.get("httpMethod") == "OPTIONS":
+        return write_response(cors.preflight(_read_headers(event)))
+    fields: Mapping[str, Any]
+    try:
+        response, fields = respond(event, context)
+    except Exception as error:  # noqa: BLE001 - the outermost edge
+        response = make_error_response(error, context.aws_request_id)
+        fields = {**describe_error(error), **log_facts(error)}
+    log(context, {**fields, "status": response["statusCode"], "milliseconds": 1e3 * (perf_counter() - began)})
     headers = event.get("headers") or {}
     origin = headers.get("origin") or headers.get("Origin")
-    return {**response, "headers": {**response["headers"], **policy.headers(origin)}} if origin else response
-
-
-def answer_preflight(policy: CorsPolicy, event: Event) -> Response | None:
-    """Return the response to a browser's preflight request; None for any other request."""
-    if event.get("httpMethod") != "OPTIONS":
-        return None
-    return write_response(policy.preflight(_read_headers(event)))
+    return {**response, "headers": {**response["headers"], **cors.headers(origin)}} if origin else response
 
 
 def _read_headers(event: Event) -> dict[str, str]:

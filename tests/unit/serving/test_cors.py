@@ -11,7 +11,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state
 
 from pipeline.contracts.errors import InvalidRequestError
 from pipeline.serving.cors import CorsPolicy
-from pipeline.serving.http import allow_origin, write_response
+from pipeline.serving.http import respond_to_event, write_response
 from pipeline.serving.loaded_model import LoadedModel
 from tests.helpers.running_server import run_folder, write_scaling_model
 from tests.helpers.served_models import CLASSIFIER
@@ -33,9 +33,20 @@ def test_an_origin_is_allowed_if_it_is_listed(origins: tuple[str, ...], origin: 
 
 def test_a_response_to_a_page_says_that_it_may_be_read() -> None:
     response: dict[str, Any] = {"statusCode": 400, "headers": {"content-type": "application/json"}, "body": "{}"}
-    allowed = allow_origin(CorsPolicy((PAGE,)), {"headers": {"Origin": PAGE}}, response)
-    assert allowed["headers"]["access-control-allow-origin"] == PAGE
-    assert allow_origin(CorsPolicy((PAGE,)), {"headers": None}, response) == response
+    logged: list[dict[str, Any]] = []
+
+    def answer(event: dict[str, Any]) -> dict[str, Any]:
+        return respond_to_event(
+            event,
+            None,
+            respond=lambda *_: (response, {"route": "/v2"}),
+            log=lambda _, fields: logged.append(fields),
+            cors=CorsPolicy((PAGE,)),
+        )
+
+    assert answer({"headers": {"Origin": PAGE}})["headers"]["access-control-allow-origin"] == PAGE
+    assert answer({"headers": None}) == response
+    assert [(fields["route"], fields["status"]) for fields in logged] == [("/v2", 400)] * 2
 
 
 def test_a_server_answers_a_browsers_question_before_it_asks_for_a_key(tmp_path: Path) -> None:
