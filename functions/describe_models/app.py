@@ -66,27 +66,27 @@ def report_ready() -> Document:
 
 
 @app.get("/v2/models/<model>")
-def describe_model(model: str) -> Document:
+def describe_model(model: str, owner: str = "") -> Document:
     """Return the metadata of the live version."""
-    return catalog.metadata(caller_tenant(model), model)
+    return catalog.metadata(caller_tenant(model, owner=owner), model)
 
 
 @app.get("/v2/models/<model>/versions/<version>")
-def describe_version(model: str, version: str) -> Document:
+def describe_version(model: str, version: str, owner: str = "") -> Document:
     """Return the metadata of a version."""
-    return catalog.metadata(caller_tenant(model), model, version)
+    return catalog.metadata(caller_tenant(model, owner=owner), model, version)
 
 
 @app.get("/v2/models/<model>/ready")
-def report_model_ready(model: str) -> Document:
+def report_model_ready(model: str, owner: str = "") -> Document:
     """Return whether the live version is ready."""
-    return catalog.ready(caller_tenant(model), model)
+    return catalog.ready(caller_tenant(model, owner=owner), model)
 
 
 @app.get("/v2/models/<model>/versions/<version>/ready")
-def report_version_ready(model: str, version: str) -> Document:
+def report_version_ready(model: str, version: str, owner: str = "") -> Document:
     """Return whether a version is ready."""
-    return catalog.ready(caller_tenant(model), model, version)
+    return catalog.ready(caller_tenant(model, owner=owner), model, version)
 
 
 @app.get("/registry/models")
@@ -149,9 +149,9 @@ def describe_api() -> Document:
 
 
 @app.get("/v2/models/<model>/openapi.json")
-def describe_model_api(model: str) -> Document:
+def describe_model_api(model: str, owner: str = "") -> Document:
     """Return the OpenAPI document with the rows of a model."""
-    return catalog.openapi(caller_tenant(model), model)
+    return catalog.openapi(caller_tenant(model, owner=owner), model, owner=owner)
 
 
 @app.get("/docs")
@@ -161,35 +161,14 @@ def show_reference() -> PageResponse[str]:
 
 
 # Of models that other tenants share; after the routes above, whose last names no model has.
-@app.get("/v2/models/<owner>/<model>")
-def describe_shared_model(owner: str, model: str) -> Document:
-    """Return the metadata of the live version of a shared model."""
-    return catalog.metadata(caller_tenant(model, owner=owner), model)
-
-
-@app.get("/v2/models/<owner>/<model>/versions/<version>")
-def describe_shared_version(owner: str, model: str, version: str) -> Document:
-    """Return the metadata of a version of a shared model."""
-    return catalog.metadata(caller_tenant(model, owner=owner), model, version)
-
-
-@app.get("/v2/models/<owner>/<model>/ready")
-def report_shared_model_ready(owner: str, model: str) -> Document:
-    """Return whether the live version of a shared model is ready."""
-    return catalog.ready(caller_tenant(model, owner=owner), model)
-
-
-@app.get("/v2/models/<owner>/<model>/versions/<version>/ready")
-def report_shared_version_ready(owner: str, model: str, version: str) -> Document:
-    """Return whether a version of a shared model is ready."""
-    return catalog.ready(caller_tenant(model, owner=owner), model, version)
-
-
-@app.get("/v2/models/<owner>/<model>/openapi.json")
-def describe_shared_model_api(owner: str, model: str) -> Document:
-    """Return the OpenAPI document with the rows of a shared model."""
-    return catalog.openapi(caller_tenant(model, owner=owner), model, owner=owner)
-
+for describe, suffix in (
+    (describe_model, ""),
+    (describe_version, "/versions/<version>"),
+    (report_model_ready, "/ready"),
+    (report_version_ready, "/versions/<version>/ready"),
+    (describe_model_api, "/openapi.json"),
+):
+    app.get(f"/v2/models/<owner>/<model>{suffix}")(describe)
 
 app.not_found(reject_unknown_route)
 
