@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.registry.sign_in.issuer import TokenIssuer
     from pipeline.registry.sign_in.tokens import Tokens
     from pipeline.registry.tenants import Tenants
-    from pipeline.serving.authorizer import Authorizer
+    from pipeline.use_cases.management.authorizer import Authorizer
 
 __all__ = ["authorizer", "callers_of_registry", "token_verifier"]
 
@@ -28,7 +28,7 @@ def authorizer(environ: Mapping[str, str] = os.environ) -> Authorizer:
     """Compose the Authorizer of API requests. A request with an API key imports nothing of tokens."""
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.tenants import Tenants
-    from pipeline.serving.authorizer import Authorizer
+    from pipeline.use_cases.management.authorizer import Authorizer
 
     settings = AuthorizerSettings.from_env(environ)
     tokens = TokenSettings.from_env(environ)

@@ -13,7 +13,7 @@ from pipeline.contracts.ports import Item
 from pipeline.registry.api_keys import MAX_MODELS, ApiKeys
 from pipeline.registry.sign_in.callers import Callers
 from pipeline.registry.tenants import MAX_SHARED, TenantAdministration
-from pipeline.serving.authorizer import MAX_ANSWER_BYTES, Authorizer
+from pipeline.use_cases.management.authorizer import MAX_ANSWER_BYTES, Authorizer
 from tests.fakes.gateway_keys import FakeGatewayKeys
 from tests.fakes.table import FakeTable
 from tests.helpers.function_files import event

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pipeline.contracts.errors import UnauthenticatedError
 from pipeline.serving.credentials import find_credential
 
+if TYPE_CHECKING:
+    from pipeline.registry.sign_in.callers import AuthenticatedCaller
+
 __all__ = ["MAX_ANSWER_BYTES", "Authorizer"]
 
 MAX_ANSWER_BYTES = 8_000  # API Gateway takes 8 KB
-
-
-class _Caller(Protocol):
-    @property
-    def tenant(self) -> str: ...
-    @property
-    def principal(self) -> str: ...
-    @property
-    def permissions(self) -> Sequence[str]: ...
-    @property
-    def models(self) -> Sequence[str]: ...
-    @property
-    def shared(self) -> Mapping[str, Sequence[str]]: ...
-    @property
-    def gateway_key(self) -> str | None: ...
 
 
 class Authorizer:
@@ -39,7 +27,7 @@ class Authorizer:
     """
 
     def __init__(
-        self, find_caller: Callable[[str], _Caller], gateway_key: str | None, *, header: str | None = None
+        self, find_caller: Callable[[str], AuthenticatedCaller], gateway_key: str | None, *, header: str | None = None
     ) -> None:
         self._find_caller = find_caller
         self._gateway_key = gateway_key
