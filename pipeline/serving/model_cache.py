@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 
 from pipeline.contracts.errors import IntegrityError, ModeldropError
-from pipeline.serving.api.model_source import LIVE, ModelReference
+from pipeline.serving.api.model_source import ModelReference
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import ModelLoader
 from pipeline.serving.rollouts.alias_target import AliasTarget
@@ -67,7 +67,9 @@ class ModelCache:
             if target.rollout is None or position is None or self._traffic is None:
                 return self.ready(tenant, model, target.version)
             return self._traffic.choose(target, reference)
-        return (self.load_unready if allow_unready else self.ready)(tenant, model, version)
+        if allow_unready:  # not kept
+            return self._loader.load(tenant, model, version, allow_unready=True)
+        return self.ready(tenant, model, version)
 
     def prefetch(self, names: Iterable[tuple[str, str]]) -> list[str]:
         """Load live versions before the first request.
@@ -81,7 +83,7 @@ class ModelCache:
         failures = []
         for tenant, model in names:
             try:
-                self.aliased(tenant, model)
+                self.find(ModelReference(tenant, model))
             except ModeldropError as error:
                 failures.append(f"{tenant}/{model} is not prefetched: {type(error).__name__}")
         return failures
@@ -89,15 +91,6 @@ class ModelCache:
     def versions(self, tenant: str, model: str) -> Sequence[int]:
         """Return those of a model's newest versions that can be called, oldest first."""
         return self._loader.versions(tenant, model)
-
-    def aliased(self, tenant: str, model: str, alias: str = LIVE) -> LoadedModel:
-        """Return the version that an alias points to.
-
-        Raises:
-            NotFoundError: The tenant has no such model, or none of its versions has the alias.
-            IntegrityError: Its file is missing or changed.
-        """
-        return self.ready(tenant, model, self._find_alias(tenant, model, alias).version)
 
     def _find_alias(self, tenant: str, model: str, alias: str) -> AliasTarget:
         until, target = self._aliased.get((tenant, model, alias), (0.0, None))
@@ -131,10 +124,6 @@ class ModelCache:
         except IntegrityError as failure:
             self._unhealthy[name] = self._clock() + _UNHEALTHY_SECONDS, failure.message
             raise
-
-    def load_unready(self, tenant: str, model: str, version: int) -> LoadedModel:
-        """Load a version that may not be READY, without caching it; raise what ModelLoader.load does."""
-        return self._loader.load(tenant, model, version, allow_unready=True)
 
     def _find(self, name: _Name) -> LoadedModel | None:
         with self._lock:

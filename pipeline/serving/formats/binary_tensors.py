@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import struct
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -149,14 +149,13 @@ def _read_one(datatype: Any, data: bytes, offset: int, size: int) -> list[Any] |
 def _read_values(tensor: Mapping[str, Any], number: int, data: bytes) -> NDArray[Any] | list[str]:
     where = f"inputs[{number}]"
     datatype = tensor.get("datatype")
-    read: Callable[[bytes, str], NDArray[Any] | list[str]]
+    values: NDArray[Any] | list[str]
     if datatype == "BYTES":
-        read = _read_texts
+        values = _read_texts(data, where)
     elif type(datatype) is str and datatype in BINARY_DATATYPES:
-        read = _number_reader(datatype)
+        values = _read_numbers(data, datatype, where)
     else:
         raise InvalidRequestError(f"{where}, datatype: one of BYTES, {', '.join(BINARY_DATATYPES)} is expected")
-    values = read(data, where)
     shape = tensor.get("shape")
     if type(shape) is list and all(type(axis) is int for axis in shape) and math.prod(shape) != len(values):
         raise InvalidRequestError(
@@ -165,20 +164,16 @@ def _read_values(tensor: Mapping[str, Any], number: int, data: bytes) -> NDArray
     return values
 
 
-def _number_reader(datatype: str) -> Callable[[bytes, str], NDArray[Any]]:
+def _read_numbers(data: bytes, datatype: str, where: str) -> NDArray[Any]:
     dtype = BINARY_DATATYPES[datatype]
-
-    def read(data: bytes, where: str) -> NDArray[Any]:
-        if len(data) % dtype.itemsize:
-            raise InvalidRequestError(
-                f"{where}: {datatype} has {dtype.itemsize} bytes an element, its binary data has {len(data)}"
-            )
-        numbers: NDArray[Any] = np.frombuffer(data, dtype)
-        if datatype == "BF16":  # the upper half of a float32
-            return (numbers.astype("<u4") << 16).view("<f4")
-        return numbers != 0 if datatype == "BOOL" else numbers
-
-    return read
+    if len(data) % dtype.itemsize:
+        raise InvalidRequestError(
+            f"{where}: {datatype} has {dtype.itemsize} bytes an element, its binary data has {len(data)}"
+        )
+    numbers: NDArray[Any] = np.frombuffer(data, dtype)
+    if datatype == "BF16":  # the upper half of a float32
+        return (numbers.astype("<u4") << 16).view("<f4")
+    return numbers != 0 if datatype == "BOOL" else numbers
 
 
 def _read_texts(data: bytes, where: str) -> list[str]:

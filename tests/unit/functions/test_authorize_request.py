@@ -11,7 +11,7 @@ from pipeline.contracts.errors import InternalError, UnauthenticatedError
 from pipeline.registry.api_keys import ApiKeys
 from pipeline.registry.sign_in.callers import Callers
 from pipeline.registry.tenants import Tenants
-from pipeline.serving.authorizer import Authorizer
+from pipeline.use_cases.management.authorizer import Authorizer
 from tests.fakes.table import FakeTable
 from tests.helpers.api_requests import Api, authorized
 from tests.helpers.function_files import ROOT

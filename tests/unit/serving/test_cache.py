@@ -101,41 +101,41 @@ def test_an_older_version_answers_when_it_is_named(world: World) -> None:
 def test_a_file_is_loaded_once(world: World) -> None:
     world.publish()
     store = world.store()
-    assert store.aliased("demo", "adult") is store.aliased("demo", "adult")
-    assert store.ready("demo", "adult", 1) is store.aliased("demo", "adult")
+    assert store.find(ModelReference("demo", "adult")) is store.find(ModelReference("demo", "adult"))
+    assert store.ready("demo", "adult", 1) is store.find(ModelReference("demo", "adult"))
     assert world.sessions == 1
 
 
 def test_a_moved_alias_is_seen_after_its_seconds_and_not_before(world: World) -> None:
     world.publish(1)
     store = world.store()
-    assert store.aliased("demo", "adult").version == 1
+    assert store.find(ModelReference("demo", "adult")).version == 1
     world.publish(2)
     world.now += 4.9
-    assert store.aliased("demo", "adult").version == 1
+    assert store.find(ModelReference("demo", "adult")).version == 1
     world.now += 0.1
-    assert store.aliased("demo", "adult").version == 2
+    assert store.find(ModelReference("demo", "adult")).version == 2
 
 
 def test_an_alias_that_moved_back_is_answered_from_what_is_loaded(world: World) -> None:
     world.publish(1)
     world.publish(2)
     store = world.store()
-    store.aliased("demo", "adult")
+    store.find(ModelReference("demo", "adult"))
     store.ready("demo", "adult", 1)
     ModelRegistry(world.table, world.artifacts).aliases.move(AliasRef("demo", "adult"), 1, by="someone")
     world.now += 5
-    assert store.aliased("demo", "adult").version == 1
+    assert store.find(ModelReference("demo", "adult")).version == 1
     assert world.sessions == 2
 
 
 @pytest.mark.parametrize(
     "find",
     [
-        lambda store: store.aliased("other", "adult"),
+        lambda store: store.find(ModelReference("other", "adult")),
         lambda store: store.ready("other", "adult", 1),
-        lambda store: store.load_unready("other", "adult", 1),
-        lambda store: store.aliased("demo", "titanic"),
+        lambda store: store.find(ModelReference("other", "adult", 1, allow_unready=True)),
+        lambda store: store.find(ModelReference("demo", "titanic")),
         lambda store: store.ready("demo", "adult", 2),
         lambda store: store.ready("demo", "adult", 0),
     ],
@@ -145,7 +145,7 @@ def test_what_the_tenant_has_not_is_not_found_even_when_another_has_it_loaded(
 ) -> None:
     world.publish()
     store = world.store()
-    store.aliased("demo", "adult")
+    store.find(ModelReference("demo", "adult"))
     with pytest.raises(NotFoundError):
         find(store)
 
@@ -153,7 +153,7 @@ def test_what_the_tenant_has_not_is_not_found_even_when_another_has_it_loaded(
 def test_a_model_without_a_live_version_is_not_found(world: World) -> None:
     world.publish(live=False)
     with pytest.raises(NotFoundError, match="no live model 'adult'"):
-        world.store().aliased("demo", "adult")
+        world.store().find(ModelReference("demo", "adult"))
 
 
 def test_a_version_answers_its_smoke_test_before_it_answers_anybody_else(world: World) -> None:
@@ -189,7 +189,7 @@ def test_a_file_that_was_changed_is_refused(world: World) -> None:
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     world.artifacts.put(key, world.artifacts.get(key) + b" ")
     with pytest.raises(IntegrityError, match="sha256"):
-        world.store().aliased("demo", "adult")
+        world.store().find(ModelReference("demo", "adult"))
     assert world.sessions == 0
 
 
@@ -200,7 +200,7 @@ def test_an_unhealthy_version_is_read_again_after_a_while_and_nothing_is_served_
     world.artifacts.put(key, body + b" ")
     store = world.store()
     with pytest.raises(IntegrityError):
-        store.aliased("demo", "adult")
+        store.find(ModelReference("demo", "adult"))
     world.artifacts.put(key, body)
     with pytest.raises(IntegrityError):
         store.ready("demo", "adult", 1)
@@ -213,14 +213,14 @@ def test_a_file_that_is_gone_is_our_fault_and_not_a_model_that_is_not_there(worl
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     world.artifacts.delete(key)
     with pytest.raises(IntegrityError, match="missing"):
-        world.store().aliased("demo", "adult")
+        world.store().find(ModelReference("demo", "adult"))
 
 
 def test_a_packed_file_predicts_as_the_file_that_was_packed(world: World) -> None:
     publish(world.table, world.artifacts, packed=True)
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     assert is_packed(world.artifacts.get(key))
-    answer = infer_document(world.store().aliased("demo", "adult"), json.loads(BODY))
+    answer = infer_document(world.store().find(ModelReference("demo", "adult")), json.loads(BODY))
     assert (
         json.loads(answer.body)["predictions"]
         == json.loads(infer_document(loaded(), json.loads(BODY)).body)["predictions"]

@@ -48,20 +48,22 @@ def infer(model: LoadedModel, request: HttpRequest) -> HttpResponse:
     ignore_extra = ignores_extra(request)
     if not request.body:
         raise InvalidRequestError(_EMPTY)
+    may_use_binary = request.accepts("application/octet-stream")
     length = request.headers.get(HEADER_LENGTH)
     if length is not None:
-        may_use_binary = request.accepts("application/octet-stream")
         header, data = split_header(request.body, length)
         return infer_binary(model, header, data, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
     media_type = read_media_type(request.headers)
     if media_type.form != "json":
         feeds = decode_file(model, request.body, media_type, ignore_extra=ignore_extra)
         return _predict(model, feeds, as_csv=request.prefers_csv)
-    response = infer_json(model, request.body, may_use_binary=request.accepts("application/octet-stream"))
+    response = infer_json(model, request.body, may_use_binary=may_use_binary)
     if response is not None:
         return response
     document = parse_json(request.body)
-    response = infer_document(model, document, ignore_extra=ignore_extra, request=request)
+    response = infer_document(
+        model, document, ignore_extra=ignore_extra, may_use_binary=may_use_binary, as_csv=request.prefers_csv
+    )
     if "inputs" in document:
         learn_body(model, request.body, document)
     return response
@@ -72,7 +74,8 @@ def infer_document(
     document: Any,
     *,
     ignore_extra: bool = False,
-    request: HttpRequest | None = None,
+    may_use_binary: bool = True,
+    as_csv: bool = False,
 ) -> HttpResponse:
     """Predict on the rows or tensors of a JSON document.
 
@@ -80,7 +83,8 @@ def infer_document(
         model: The model.
         document: Parsed JSON: ``{"rows"}``, ``{"columns"}``, or ``{"inputs"}`` of the Open Inference Protocol.
         ignore_extra: Ignore columns that the model does not read.
-        request: Says which form of response the client takes; JSON or what the document asks for by default.
+        may_use_binary: Whether the response to tensors may have binary data, if the document asks for it.
+        as_csv: Write predictions on rows as CSV.
 
     Raises:
         InvalidRequestError: The document does not match the signature.
@@ -90,13 +94,12 @@ def infer_document(
         raise InvalidRequestError(f'an object with "rows" or "inputs" is expected, not {json_type(document)}')
     form = _find_form(document)
     if form == "inputs":
-        may_use_binary = request is None or request.accepts("application/octet-stream")
         return infer_tensors(model, document, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
     if form == "rows":
         feeds = decode_rows(document["rows"], model.columns, ignore_extra=ignore_extra)
     else:
         feeds = decode_columns(document["columns"], model.columns, field="columns", ignore_extra=ignore_extra)
-    return _predict(model, feeds, as_csv=request is not None and request.prefers_csv)
+    return _predict(model, feeds, as_csv=as_csv)
 
 
 def decode_file(model: LoadedModel, body: bytes, media_type: MediaType, *, ignore_extra: bool = False) -> Feeds:
