@@ -51,13 +51,12 @@ class InputTensor:
         return {"name": self.name, "shape": list(self.values.shape), "datatype": self.datatype}
 
 
-def make_inputs(metadata: Mapping[str, Any], rows: int, seed: int = 0) -> list[InputTensor]:
+def make_inputs(metadata: Mapping[str, Any], rows: int) -> list[InputTensor]:
     """Make values for the inputs of a model: numbers in [0, 1), integers 0 or 1, and the text "a".
 
     Args:
         metadata: Response of ``GET /v2/models/{model}``.
         rows: Length of the first axis where it is free (-1); other free axes get the length 1.
-        seed: Of the random numbers.
 
     Raises:
         InvalidRequestError: The metadata names no inputs, or a datatype that the protocol does not have.
@@ -67,7 +66,7 @@ def make_inputs(metadata: Mapping[str, Any], rows: int, seed: int = 0) -> list[I
         raise InvalidRequestError(
             "the model's metadata names no inputs: a model of the Open Inference Protocol is expected"
         )
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     return [_make_input(described, rows, random) for described in inputs]
 
 

@@ -90,7 +90,6 @@ class RegistryKeys:
     Args:
         find_owner: Returns the owner of a credential; raises UnauthenticatedError if it is unknown, expired or revoked,
             TransientError if the issuer of a token does not answer.
-        seconds: Time until a revoked key is noticed.
         clock: Returns seconds.
     """
 
@@ -98,11 +97,10 @@ class RegistryKeys:
         self,
         find_owner: Callable[[str], Principal | AuthenticatedCaller],
         *,
-        seconds: float = 30.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._find_owner = find_owner
-        self._answers = RecentAnswers(self._resolve, seconds=seconds, clock=clock)
+        self._answers = RecentAnswers(self._resolve, clock=clock)
 
     def recall(self, key: str) -> Caller | None:
         """Return the caller of a credential that was valid a moment ago; None for any other."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO
+from typing import Any
 
 import orjson
 
@@ -34,7 +34,6 @@ def start_server(
     compose_models: ComposeModels,
     compose_authenticator: Callable[[], Authenticator],
     announce: Callable[[bytes], None],
-    log_stream: BinaryIO | None = None,
 ) -> int:
     """Serve until SIGTERM.
 
@@ -43,7 +42,6 @@ def start_server(
         compose_models: Composes the models of a process.
         compose_authenticator: Composes what finds the callers of a process.
         announce: Called with one JSON line when requests are accepted: ``{"http", "grpc", "models"}``.
-        log_stream: Where logs go.
 
     Returns:
         Exit code.
@@ -56,7 +54,7 @@ def start_server(
     except OSError as error:
         raise ConfigurationError(f"cannot listen on {config.host}: {error.strerror or error}") from error
     allow_connections(config.limits.max_connections)
-    stream = log_stream or sys.stderr.buffer
+    stream = sys.stderr.buffer
 
     def run(on_ready: Callable[[Sequence[str]], object]) -> None:
         metrics = ServerMetrics()

@@ -191,8 +191,8 @@ class Dataset(Record):
         """Return whether a class is rare: under 5 % of the training rows, of more than two a fifth of its share."""
         if self.rarest_class is None:
             return False
-        _, share = self.rarest_class
-        return share < (RARE_SHARE if len(self.classes) == 2 else RARE_FRACTION / len(self.classes))
+        _, fraction = self.rarest_class
+        return fraction < (RARE_SHARE if len(self.classes) == 2 else RARE_FRACTION / len(self.classes))
 
     @property
     def positive(self) -> str:

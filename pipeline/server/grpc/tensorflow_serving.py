@@ -167,7 +167,7 @@ _TASKS: Mapping[str, _Task] = {
 
 
 def _run_examples(request: Any, model: LoadedModel) -> list[NDArray[Any]]:
-    return model.run(decode_rows(read_examples(request), model.columns, field="examples"))
+    return model.run(decode_rows(read_examples(request), model.decoder, field="examples"))
 
 
 def _new_response(name: str, request: Any, model: LoadedModel) -> Any:

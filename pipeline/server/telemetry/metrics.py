@@ -18,13 +18,10 @@ class ServerMetrics:
     Attributes:
         record: Counts a response, as ``PredictionCounts.record`` does: in the thread of the event loop alone.
         in_flight: Open requests.
-
-    Args:
-        registry: Where the metrics are registered.
     """
 
-    def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self._registry = registry or CollectorRegistry()
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
         counts = PredictionCounts()
         self._registry.register(counts)
         self.record = counts.record

@@ -84,7 +84,6 @@ def openapi_document(
     signature: Signature | None = None,
     *,
     owner: str = "",
-    server: str = "",
     without_key: Collection[Action] = (),
 ) -> Document:
     """Return the OpenAPI document.
@@ -93,7 +92,6 @@ def openapi_document(
         model: Model whose rows the examples and the schema of a row are of.
         signature: Its signature; None for a document of any model.
         owner: Tenant that shares the model, which comes before it in paths; empty for a model of the caller's own.
-        server: Base URL of the API, to which paths are relative; empty for the document's own.
         without_key: Actions that need no API key.
     """
     paths: dict[str, Document] = {}
@@ -111,7 +109,7 @@ def openapi_document(
             "version": __version__,
             "description": "Predictions by the Open Inference Protocol, by TensorFlow Serving's or MLflow's REST.",
         },
-        "servers": [{"url": server or "."}],
+        "servers": [{"url": "."}],
         "security": [{"apiKey": []}, {"token": []}],
         "paths": paths,
         "components": {

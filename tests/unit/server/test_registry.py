@@ -120,7 +120,7 @@ def test_the_registrys_keys_are_accepted_and_a_revoked_one_is_refused_soon(scene
     now = [0.0]
     store = ApiKeys(scene.table)
     key = store.create("demo")
-    keys = RegistryKeys(store.resolve, seconds=30, clock=lambda: now[0])
+    keys = RegistryKeys(store.resolve, clock=lambda: now[0])
     assert keys.recall(key) is None
     assert keys.authenticate(key).tenant == "demo"
     assert keys.recall(key) == keys.authenticate(key)
