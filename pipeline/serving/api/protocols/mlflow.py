@@ -44,7 +44,7 @@ def score(model: LoadedModel, request: HttpRequest) -> HttpResponse:
     ignore_extra = ignores_extra(request)
     media_type = read_media_type(request.headers)
     if media_type.form == "json":
-        feeds = _decode_document(parse_json(request.body), model.columns, ignore_extra)
+        feeds = _decode_document(parse_json(request.body), model.decoder, ignore_extra)
     else:
         feeds = decode_file(model, request.body, media_type, ignore_extra=ignore_extra)
     predictions = model.predict(feeds)
@@ -61,11 +61,11 @@ def _decode_document(document: Any, decoder: RequestDecoder, ignore_extra: bool)
     forms = [form for form in _FORMS if form in document]
     if len(forms) != 1:
         raise InvalidRequestError(f"{_EXPECTED}, {' and '.join(forms) or 'none'} is there")
-    return _FORMS[forms[0]](document[forms[0]], decoder, ignore_extra)
+    field = forms[0]
+    return _FORMS[field](document[field], decoder, field=field, ignore_extra=ignore_extra)
 
 
-def _decode_split(frame: Any, decoder: RequestDecoder, ignore_extra: bool) -> Feeds:
-    field = "dataframe_split"
+def _decode_split(frame: Any, decoder: RequestDecoder, *, field: str, ignore_extra: bool) -> Feeds:
     if not isinstance(frame, Mapping) or type(frame.get("data")) is not list:
         raise InvalidRequestError(f'{field}: an object with "columns" and "data" is expected')
     names, rows = frame.get("columns", list(decoder.names.all)), frame["data"]
@@ -81,16 +81,10 @@ def _decode_split(frame: Any, decoder: RequestDecoder, ignore_extra: bool) -> Fe
     return decode_columns(columns, decoder, field=field, ignore_extra=ignore_extra)
 
 
-_FORMS: Mapping[str, Callable[[Any, RequestDecoder, bool], Feeds]] = {
+_FORMS: Mapping[str, Callable[..., Feeds]] = {
     "dataframe_split": _decode_split,
-    "dataframe_records": lambda rows, decoder, ignore_extra: decode_rows(
-        rows, decoder, field="dataframe_records", ignore_extra=ignore_extra
-    ),
-    "inputs": lambda inputs, decoder, ignore_extra: decode_inputs(
-        inputs, decoder, field="inputs", ignore_extra=ignore_extra
-    ),
-    "instances": lambda instances, decoder, ignore_extra: decode_instances(
-        instances, decoder, field="instances", ignore_extra=ignore_extra
-    ),
+    "dataframe_records": decode_rows,
+    "inputs": decode_inputs,
+    "instances": decode_instances,
 }
 _EXPECTED = f"an object with one of {', '.join(_FORMS)} is expected"
