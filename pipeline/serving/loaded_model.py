@@ -58,7 +58,7 @@ class LoadedModel:
     """A version with its session. Thread-safe.
 
     Attributes:
-        columns: Decodes rows and columns into feeds.
+        decoder: Decodes rows and columns into feeds.
         decode_tensors: Decodes tensors of the Open Inference Protocol into feeds.
         outputs: Names of the graph's outputs.
         known_requests: Readers of binary requests whose headers protocols.open_inference remembers.
@@ -93,8 +93,8 @@ class LoadedModel:
         self.signature = signature
         self.session = session
         self.file_bytes = file_bytes
-        self.columns = RequestDecoder(signature, max_response_rows(signature))
-        self.decode_tensors = TensorDecoder(self.columns)
+        self.decoder = RequestDecoder(signature, max_response_rows(signature))
+        self.decode_tensors = TensorDecoder(self.decoder)
         self.outputs = list(signature.outputs)
         self.plain_call: Any = None
         self.known_requests: list[tuple[Any, ReadKnown]] = []

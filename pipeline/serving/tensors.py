@@ -39,12 +39,12 @@ class TensorDecoder:
         learn_body: Returns a function that reads further JSON bodies like one that was read.
     """
 
-    def __init__(self, columns: RequestDecoder) -> None:
-        self._columns = columns
-        self._elements = {name: _elements(column) for name, column in columns.by_name.items()}
+    def __init__(self, decoder: RequestDecoder) -> None:
+        self._decoder = decoder
+        self._elements = {name: _elements(column) for name, column in decoder.by_name.items()}
         self._numeric = {name for name, elements in self._elements.items() if elements is ELEMENTS["numeric"]}
-        self._images = {name: column.shape for name, column in columns.by_name.items() if column.kind == "image"}
-        self._forms = TensorForms(columns, self._elements)
+        self._images = {name: column.shape for name, column in decoder.by_name.items() if column.kind == "image"}
+        self._forms = TensorForms(decoder, self._elements)
         self.learn_request = self._forms.learn_request
         self.learn_body = self._forms.learn_body
 
@@ -72,7 +72,7 @@ class TensorDecoder:
         row = self._forms.read_row(inputs)
         if row is not None:
             return row
-        tensors = self._read_matrix(inputs[0]) if len(inputs) == 1 and self._columns.takes_matrix else None
+        tensors = self._read_matrix(inputs[0]) if len(inputs) == 1 and self._decoder.takes_matrix else None
         if tensors is None:
             tensors = self._read_columns(inputs, ignore_extra)
         else:
@@ -95,9 +95,9 @@ class TensorDecoder:
     def _feeds(self, tensors: dict[str, Cells]) -> Feeds:
         rows = len(next(iter(tensors.values())))
         if rows > _MAX_ROWS_AS_LISTS or any(isinstance(data, np.ndarray) for data in tensors.values()):
-            return self._columns.column_feeds(tensors, describe_element)
+            return self._decoder.column_feeds(tensors, describe_element)
         cells = [dict(zip(tensors, row)) for row in zip(*tensors.values())]  # noqa: B905 - the lengths are checked
-        return self._columns.feeds(cells, describe_element)
+        return self._decoder.feeds(cells, describe_element)
 
     def _read_matrix(self, tensor: Any) -> dict[str, Cells] | None:
         """Return the columns of a matrix; None if the tensor is a column's, or not a matrix at all."""
@@ -105,7 +105,7 @@ class TensorDecoder:
             name, shape, datatype, data = _get_fields(tensor)
         except (KeyError, TypeError):
             return None
-        if type(name) is not str or self._columns.names.find(name) or type(shape) is not list or len(shape) != 2:
+        if type(name) is not str or self._decoder.names.find(name) or type(shape) is not list or len(shape) != 2:
             return None
         where = f"input '{display_name(name)}'"
         elements = NUMBERS.get(datatype) if type(datatype) is str else None
@@ -113,7 +113,7 @@ class TensorDecoder:
             raise InvalidRequestError(f"{where}, datatype: one of {', '.join(NUMBERS)} is expected")
         if not isinstance(data, list | np.ndarray):
             raise InvalidRequestError(f"{where}, data: an array is expected, not {json_type(data)}")
-        columns = split_matrix(data, shape, self._columns.width, where)
+        columns = split_matrix(data, shape, self._decoder.width, where)
         return {
             column: self._check_elements(column, datatype, elements, cells, _types_of(cells))
             for column, cells in zip(self._elements, columns, strict=True)
@@ -133,7 +133,7 @@ class TensorDecoder:
         if name in self._images:
             return name, split_image_batch(data, shape, self._images[name], f"input '{display_name(name)}'")
         if name in self._numeric and isinstance(data, list) and len(data) >= _MIN_ARRAY and datatype not in RANGES:
-            numbers = self._columns.pack_numbers(name, data) if shape in ([len(data)], [len(data), 1]) else None
+            numbers = self._decoder.pack_numbers(name, data) if shape in ([len(data)], [len(data), 1]) else None
             if numbers is not None:
                 return name, numbers
         types = _types_of(data)
@@ -184,14 +184,14 @@ class TensorDecoder:
             InvalidRequestError: A required column is absent, or a tensor is unknown.
         """
         extra = [name for name in tensors if name not in self._elements]
-        unknown = [name for name in extra if not (ignore_extra or self._columns.names.is_unread(name))]
-        self._columns.names.check(tensors, "inputs", unknown)
+        unknown = [name for name in extra if not (ignore_extra or self._decoder.names.is_unread(name))]
+        self._decoder.names.check(tensors, "inputs", unknown)
         for name in extra:
             del tensors[name]
         return self._elements.keys() - tensors.keys()
 
     def _count_rows(self, tensors: Mapping[str, Cells]) -> int:
-        self._columns.check_count(len(next(iter(tensors.values()))), "inputs")
+        self._decoder.check_count(len(next(iter(tensors.values()))), "inputs")
         return check_lengths(tensors, "inputs")
 
     def _read_irregular(self, tensor: Any, number: int) -> tuple[str, Cells]:
@@ -207,7 +207,7 @@ class TensorDecoder:
         spelling: Any = tensor["name"]
         if type(spelling) is not str:
             raise InvalidRequestError(f"{where}, name: text is expected, not {json_type(spelling)}")
-        name = self._columns.names.find(spelling)
+        name = self._decoder.names.find(spelling)
         if name is None:
             return spelling, []
         if name != spelling:

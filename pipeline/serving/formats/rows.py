@@ -13,12 +13,12 @@ from pipeline.serving.request_decoder import Feeds, RequestDecoder
 __all__ = ["decode_rows"]
 
 
-def decode_rows(rows: Any, columns: RequestDecoder, *, field: str = "rows", ignore_extra: bool = False) -> Feeds:
+def decode_rows(rows: Any, decoder: RequestDecoder, *, field: str = "rows", ignore_extra: bool = False) -> Feeds:
     """Decode rows into the feeds of a session.
 
     Args:
         rows: Cells by column, for each row.
-        columns: Decoder of the model.
+        decoder: Decoder of the model.
         field: What the request calls the rows, for messages.
         ignore_extra: Ignore columns that the model does not read.
 
@@ -28,7 +28,7 @@ def decode_rows(rows: Any, columns: RequestDecoder, *, field: str = "rows", igno
     """
     if type(rows) is not list:
         raise InvalidRequestError(f"{field}: an array of objects is expected, not {json_type(rows)}")
-    columns.check_count(len(rows), field)
+    decoder.check_count(len(rows), field)
 
     def where(row: int, column: str) -> str:
         return f"{field}[{row}], column '{display_name(column)}'"
@@ -36,12 +36,12 @@ def decode_rows(rows: Any, columns: RequestDecoder, *, field: str = "rows", igno
     for number, row in enumerate(rows):
         if type(row) is not dict:
             raise InvalidRequestError(f"{field}[{number}]: an object is expected, not {json_type(row)}")
-    if set(map(len, rows)) == {columns.width}:
+    if set(map(len, rows)) == {decoder.width}:
         with suppress(KeyError):  # a column is absent, or has another spelling
-            return columns.feeds(rows, where)
-    absent = dict.fromkeys(columns.names.all)
+            return decoder.feeds(rows, where)
+    absent = dict.fromkeys(decoder.names.all)
     renamed = [
-        absent | columns.names.rename(row, f"{field}[{number}]", ignore_extra=ignore_extra)
+        absent | decoder.names.rename(row, f"{field}[{number}]", ignore_extra=ignore_extra)
         for number, row in enumerate(rows)
     ]
-    return columns.feeds(renamed, where)
+    return decoder.feeds(renamed, where)

@@ -135,14 +135,14 @@ class TensorForms:
     """Reads one row of tensors, and tables of numbers, of one model; returns None for what has another form.
 
     Args:
-        columns: Decoder of the model.
+        decoder: Decoder of the model.
         elements: JSON types that a tensor's elements may have, by column and datatype.
     """
 
-    def __init__(self, columns: RequestDecoder, elements: Mapping[str, Mapping[str, JsonTypes]]) -> None:
-        self._columns = columns
+    def __init__(self, decoder: RequestDecoder, elements: Mapping[str, Mapping[str, JsonTypes]]) -> None:
+        self._decoder = decoder
         self._elements = elements
-        self._number_dtype = columns.number_dtype
+        self._number_dtype = decoder.number_dtype
         self._forms: dict[tuple[Any, Any], _RowForm] = {}
 
     def read_table(self, inputs: Any, data: bytes) -> Feeds | None:
@@ -256,7 +256,7 @@ class TensorForms:
         """
         if len(data) != table.size:
             return None
-        self._columns.check_count(table.rows, "inputs")
+        self._decoder.check_count(table.rows, "inputs")
         cells = np.frombuffer(data, table.source).reshape(len(table.names), table.rows)
         if table.source != self._number_dtype:
             with np.errstate(over="ignore"):
@@ -285,7 +285,7 @@ class TensorForms:
             types=types,
             known_types=set(),
             ranges=[(i, *RANGES[datatype]) for i, datatype in enumerate(datatypes) if datatype in RANGES],
-            read=self._columns.row_reader(names, describe_element),
+            read=self._decoder.row_reader(names, describe_element),
             source=BINARY_DATATYPES[datatypes[0]] if is_table else None,
         )
         if len(self._forms) < _MAX_FORMS:

@@ -53,7 +53,7 @@ def _request(kind: str, rows: list[dict[str, Any]], **spec: Any) -> Any:
 
 
 def _run(model: LoadedModel) -> list[Any]:
-    return model.run(decode_rows(ROWS, model.columns, field="rows"))
+    return model.run(decode_rows(ROWS, model.decoder, field="rows"))
 
 
 def test_classify_gives_each_class_its_probability() -> None:

@@ -96,9 +96,9 @@ def infer_document(
     if form == "inputs":
         return infer_tensors(model, document, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
     if form == "rows":
-        feeds = decode_rows(document["rows"], model.columns, ignore_extra=ignore_extra)
+        feeds = decode_rows(document["rows"], model.decoder, ignore_extra=ignore_extra)
     else:
-        feeds = decode_columns(document["columns"], model.columns, field="columns", ignore_extra=ignore_extra)
+        feeds = decode_columns(document["columns"], model.decoder, field="columns", ignore_extra=ignore_extra)
     return _predict(model, feeds, as_csv=as_csv)
 
 
@@ -119,21 +119,21 @@ def decode_file(model: LoadedModel, body: bytes, media_type: MediaType, *, ignor
     if media_type.form == "csv":
         return decode_csv(
             body,
-            model.columns,
+            model.decoder,
             has_header=media_type.has_header,
             delimiter=media_type.delimiter,
             ignore_extra=ignore_extra,
         )
     if media_type.form == "parquet":
-        return decode_parquet(body, model.columns, ignore_extra=ignore_extra)
+        return decode_parquet(body, model.decoder, ignore_extra=ignore_extra)
     if media_type.form == "image":
         cell: Any = {"b64": base64.b64encode(body).decode()}
-        return decode_rows([{_only_column(model, "image"): cell}], model.columns, field="the image")
+        return decode_rows([{_only_column(model, "image"): cell}], model.decoder, field="the image")
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
         raise InvalidRequestError(f"the body is not UTF-8 (byte {error.start}), which is expected of text") from None
-    return decode_rows([{_only_column(model, "text", "categorical"): text}], model.columns, field="the text")
+    return decode_rows([{_only_column(model, "text", "categorical"): text}], model.decoder, field="the text")
 
 
 def _find_form(document: Mapping[str, Any]) -> str:

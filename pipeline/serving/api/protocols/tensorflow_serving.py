@@ -55,7 +55,7 @@ def predict(model: LoadedModel, request: HttpRequest) -> HttpResponse:
         raise InvalidRequestError('a predict request needs either "instances" or "inputs"')
     by_row = "instances" in document
     decode, field = (decode_instances, "instances") if by_row else (decode_inputs, "inputs")
-    outputs = model.run(decode(document[field], model.columns, field=field, ignore_extra=ignores_extra(request)))
+    outputs = model.run(decode(document[field], model.decoder, field=field, ignore_extra=ignores_extra(request)))
     named = dict(zip(model.outputs, map(_to_list, outputs), strict=True))
     columns: Any = named if len(named) > 1 else next(iter(named.values()))
     body: dict[str, Any]
@@ -170,7 +170,7 @@ def _run_examples(model: LoadedModel, request: HttpRequest) -> list[NDArray[Any]
     if type(context) is not dict:
         raise InvalidRequestError(f"context: an object is expected, not {json_type(context)}")
     rows = [{name: _unwrap(value) for name, value in (context | example).items()} for example in examples]
-    return model.run(decode_rows(rows, model.columns, field="examples", ignore_extra=ignores_extra(request)))
+    return model.run(decode_rows(rows, model.decoder, field="examples", ignore_extra=ignores_extra(request)))
 
 
 def _unwrap(value: Any) -> Any:
