@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from pipeline.local.handlers.instance import FunctionSpec
-from pipeline.local.handlers.pool import Functions, InvocationResult
-from pipeline.local.handlers.runtime_api import Invocation, RuntimeApi
+from pipeline.local.handlers.pool import Functions
+from pipeline.local.handlers.runtime_api import Invocation, RuntimeApi, RuntimeResponse
 from pipeline.local.processes import ROOT
 from tests.local.conftest import until
 
@@ -71,17 +71,17 @@ def invocation(event: Any, seconds: float = 5.0) -> Invocation:
     return Invocation(request_id="id-1", event=json.dumps(event).encode(), function_arn="arn:f", seconds=seconds)
 
 
-def call(functions: Functions, spec: FunctionSpec, event: Any = None) -> InvocationResult:
+def call(functions: Functions, spec: FunctionSpec, event: Any = None) -> RuntimeResponse:
     return functions.call(spec, invocation(event, spec.seconds))
 
 
-def document(called: InvocationResult) -> Any:
-    return json.loads(called.response.body)
+def document(called: RuntimeResponse) -> Any:
+    return json.loads(called.body)
 
 
 def test_a_handler_that_cannot_be_loaded_says_why(functions: Functions, code: Path) -> None:
     called = call(functions, spec(code, handler="broken.handler"))
-    assert called.response.failed
+    assert called.failed
     assert document(called)["errorType"] == "Runtime.ImportModuleError"
     assert "nothing_of_that_name" in document(called)["errorMessage"]
 
@@ -98,7 +98,7 @@ def test_a_warm_function_has_loaded_its_handler_before_it_is_called(
     (code / "app.py").write_text(f"open({str(loads)!r}, 'a').write('once ')\n{CODE}")
     functions.warm(spec(code))
     until(loads.exists)
-    assert not call(functions, spec(code)).response.failed
+    assert not call(functions, spec(code)).failed
     assert loads.read_text() == "once "
 
 
@@ -118,13 +118,13 @@ def test_an_instance_that_was_killed_meanwhile_is_replaced(functions: Functions,
 
 
 def test_more_calls_than_instances_wait_for_their_turn(functions: Functions, code: Path) -> None:
-    answers: list[InvocationResult] = []
+    answers: list[RuntimeResponse] = []
     threads = [threading.Thread(target=lambda: answers.append(call(functions, spec(code), 0.1))) for _ in range(12)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not any(called.response.failed for called in answers)
+    assert not any(called.failed for called in answers)
     assert len({document(called)["pid"] for called in answers}) <= max(4, os.cpu_count() or 1)
 
 

@@ -8,23 +8,15 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.local.handlers.instance import FunctionSpec, Instance
 from pipeline.local.handlers.runtime_api import Invocation, RuntimeResponse
 
-__all__ = ["Functions", "InvocationResult"]
+__all__ = ["Functions"]
 
 _MAX_INSTANCES = max(4, os.cpu_count() or 1)  # more would only compete for the same CPUs
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InvocationResult:
-    """Response of a call, and what the function wrote meanwhile."""
-
-    response: RuntimeResponse
-    log: str
 
 
 class Functions:
@@ -45,7 +37,7 @@ class Functions:
         shutil.rmtree(run, ignore_errors=True)  # left by a killed server
         run.mkdir(parents=True)
 
-    def call(self, spec: FunctionSpec, invocation: Invocation) -> InvocationResult:
+    def call(self, spec: FunctionSpec, invocation: Invocation) -> RuntimeResponse:
         """Call a function.
 
         If all of its instances are busy, wait for one as long as the call itself may take; after that the response is
@@ -54,11 +46,10 @@ class Functions:
         with self._pool(spec).instance(invocation.seconds) as instance:
             if instance is None:
                 text = f"all {_MAX_INSTANCES} instances of {spec.name} are busy"
-                return InvocationResult(response=RuntimeResponse.error("Lambda.TooManyRequestsException", text), log="")
-            response = instance.invoke(invocation)
-            log = instance.take_output()
-        self._append_log(spec.name, log)
-        return InvocationResult(response=response, log=log)
+                return RuntimeResponse.error("Lambda.TooManyRequestsException", text)
+            response = replace(instance.invoke(invocation), log=instance.take_output())
+        self._append_log(spec.name, response.log)
+        return response
 
     def warm(self, spec: FunctionSpec) -> None:
         """Load the handler in advance; a call that arrives meanwhile uses the same instance."""

@@ -49,10 +49,12 @@ class RuntimeResponse:
     Attributes:
         body: JSON of the handler's result, or with ``failed`` of an error (errorType, errorMessage).
         failed: Whether the body is an error.
+        log: What the function wrote meanwhile.
     """
 
     body: bytes
     failed: bool = False
+    log: str = ""
 
     @classmethod
     def error(cls, kind: str, message: str) -> RuntimeResponse:

@@ -19,7 +19,7 @@ from ministack.services import lambda_svc
 
 from pipeline.local.handlers.instance import FunctionSpec
 from pipeline.local.handlers.pool import Functions
-from pipeline.local.handlers.runtime_api import Invocation, RuntimeResponse
+from pipeline.local.handlers.runtime_api import Invocation
 from pipeline.local.private_names import private_names
 
 __all__ = ["PRIVATE_NAMES", "install", "warm"]
@@ -42,7 +42,7 @@ def install(functions: Functions, code: Path) -> None:
     def execute(func: Record, event: Any, request_id: str) -> dict[str, Any]:
         spec = _make_spec(func, code)
         trace = lambda_svc._xray_trace_id_for_invocation(func["config"]) or ""
-        result = functions.call(
+        response = functions.call(
             spec,
             Invocation(
                 request_id=request_id,
@@ -52,7 +52,8 @@ def install(functions: Functions, code: Path) -> None:
                 trace_id=trace,
             ),
         )
-        return _make_result(result.response, result.log)
+        body = json.loads(response.body or b"null")
+        return {"body": body, "log": response.log, **({"error": True} if response.failed else {})}
 
     lambda_svc._execute_function_warm = execute
 
@@ -88,8 +89,3 @@ def _unpack(content: bytes, folder: Path) -> Path:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
                 archive.extractall(folder)
     return folder
-
-
-def _make_result(response: RuntimeResponse, log: str) -> dict[str, Any]:
-    body = json.loads(response.body or b"null")
-    return {"body": body, "log": log, "error": True} if response.failed else {"body": body, "log": log}
