@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -46,10 +45,6 @@ class LoadLevel:
     def is_bound_by_client(self) -> bool:
         """Tell whether the client had little CPU left, so that the server may be faster than measured."""
         return self.client_cpu > _BOUND_BY_CLIENT
-
-    def document(self) -> dict[str, Any]:
-        """Return the level as JSON."""
-        return asdict(self)
 
 
 @dataclass(kw_only=True, slots=True)

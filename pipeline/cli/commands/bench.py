@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -112,7 +113,7 @@ def _show_levels(test: LoadTest, levels: list[LoadLevel], plot: Path | None, *, 
         draw_levels(levels, plot, title=title)
         message(f"the curve is in {plot}")
     document = {name: getattr(test, name) for name in ("url", "model", "version", "protocol", "rows")}
-    document["levels"] = [level.document() for level in levels]
+    document["levels"] = [asdict(level) for level in levels]
     print_result(document, levels_view(levels, title=title), json=json)
 
 

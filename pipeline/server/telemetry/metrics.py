@@ -17,6 +17,8 @@ class ServerMetrics:
 
     Attributes:
         record: Counts a response, as ``PredictionCounts.record`` does: in the thread of the event loop alone.
+        record_queue: Records the seconds that a request waited for a thread. Thread-safe.
+        record_batch: Records the rows of a run of several requests together. Thread-safe.
         in_flight: Open requests.
     """
 
@@ -25,27 +27,21 @@ class ServerMetrics:
         counts = PredictionCounts()
         self._registry.register(counts)
         self.record = counts.record
-        self._queue = Histogram(
+        queue = Histogram(
             "modeldrop_queue_seconds",
             "Time that a request waited for a thread.",
             buckets=SECONDS,
             registry=self._registry,
         )
-        self._batch_rows = Histogram(
+        batch_rows = Histogram(
             "modeldrop_batch_rows",
             "Rows of a run, where requests ran together.",
             buckets=_ROWS,
             registry=self._registry,
         )
+        self.record_queue = queue.observe
+        self.record_batch = batch_rows.observe
         self.in_flight = Gauge("modeldrop_requests_in_flight", "Open requests.", registry=self._registry)
-
-    def record_queue(self, seconds: float) -> None:
-        """Record the time that a request waited for a thread. Thread-safe."""
-        self._queue.observe(seconds)
-
-    def record_batch(self, rows: int) -> None:
-        """Record a run of several requests together. Thread-safe."""
-        self._batch_rows.observe(rows)
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
