@@ -1,1 +1,1 @@
-"""The only boto3: one adapter a port of contracts.ports, and what a client makes them of."""
+"""Adapters of the ports in contracts.ports, and the clients of boto3 that they use."""

@@ -1,7 +1,7 @@
-"""Credentials for one tenant, or for one run of it: a role, taken with the tenant as its session's tag.
+"""Assume a role for one tenant, or for one run of a tenant; the tenant is a tag of the session.
 
-The role's policy names ``${aws:PrincipalTag/tenant}`` in every resource and condition, so that its sessions reach one
-tenant's objects and records; without the tag they reach nothing.
+The role's policy names ``${aws:PrincipalTag/tenant}`` in every resource and condition: a session reaches the objects
+and records of its tenant alone, and nothing without the tag.
 
 References:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
@@ -30,12 +30,18 @@ from pipeline.contracts.table_keys import run_key
 
 __all__ = ["RunPolicy", "TenantRole"]
 
-_SESSION_SECONDS = 3600  # a role that was taken by a role lasts no longer
+_SESSION_SECONDS = 3600  # maximum of role chaining
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunPolicy:
-    """A session policy that leaves of a tenant's role what ``run`` needs. ``bucket`` has the artifacts."""
+    """Session policy that narrows a tenant's role to the objects and the record of one run.
+
+    Attributes:
+        run: The run.
+        bucket: Bucket of the artifacts.
+        table: Name of the table.
+    """
 
     run: str
     bucket: str
@@ -69,9 +75,13 @@ class RunPolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TenantRole:
-    """``arn`` of a role whose permissions are those of the tenant that its session is tagged with.
+    """Role whose permissions are those of the tenant that its session is tagged with.
 
-    ``only`` narrows the session further. ``name`` is what AWS's log of calls shows for the session.
+    Attributes:
+        arn: ARN of the role.
+        tenant: The tenant.
+        name: Name of the session, which CloudTrail shows.
+        only: Narrows the session further; None leaves all of the tenant's permissions.
     """
 
     arn: str
@@ -87,10 +97,10 @@ class TenantRole:
         region: str | None = None,
         now: Clock = utc_now,
     ) -> Session:
-        """Return a session that acts as the role; the role is taken at its first call and anew before it ends.
+        """Return a session that acts as the role, which is assumed at its first call, and again before it expires.
 
         Args:
-            base: Session whose credentials take the role, and whose service models are shared.
+            base: Session whose credentials assume the role, and whose service models are shared.
             endpoint_url: Replaces AWS.
             region: Region of STS.
             now: The clock by which credentials end.
@@ -105,7 +115,7 @@ class TenantRole:
             base.get_credentials(),
             self.arn,
             extra_args=self._arguments(),
-            expiry_window_seconds=_SESSION_SECONDS,  # whoever asks it wants new ones: nothing from its cache
+            expiry_window_seconds=_SESSION_SECONDS,  # asked for new credentials alone: never cached ones
         )
         narrowed = Session()
         narrowed.register_component("data_loader", base.get_component("data_loader"))

@@ -1,6 +1,7 @@
-"""Items as DynamoDB writes them, and back.
+"""Convert items to DynamoDB's typed form, and back.
 
-boto3's own serializer wants and gives Decimal, and its import would cost the predict function's cold start 18 ms.
+boto3's own serializer takes and returns Decimal, and importing it would add 18 ms to a cold start of the predict
+function.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ MAX_ITEM_BYTES = 400 << 10  # of an item of DynamoDB, its attributes' names incl
 
 
 def serialize_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Attribute name -> typed value."""
+    """Return the typed value of each attribute."""
     return {name: write_value(value) for name, value in item.items()}
 
 

@@ -1,6 +1,6 @@
-"""Low-level clients, each made when it is first asked for.
+"""Low-level clients, each created on first use.
 
-botocore's own session is used: boto3's adds resources and transfers that no cold start should pay for.
+botocore's own session is used: boto3's adds resources and transfers, whose import would lengthen every cold start.
 """
 
 from __future__ import annotations
@@ -91,14 +91,18 @@ class Clients:
             self._session.set_credentials(*credentials)
 
     def acting_as(self, role: TenantRole) -> Clients:
-        """Return clients that reach what ``role`` permits, and nothing else that these reach."""
+        """Return clients with the permissions of a role in place of their own."""
         clients = Clients(endpoint_url=self._endpoint_url, region=self._region)
         clients._session = role.session(self._session, endpoint_url=self._endpoint_url, region=self.region or None)
         return clients
 
     def read_models(self, *services: str) -> None:
-        """Read the models of ``services`` (botocore's names), which a later client of them is made from: 50 ms of CPU
-        for the first one, at a function's start, where it has a whole processor.
+        """Load botocore's models of services, from which their clients are created later.
+
+        The first one takes 50 ms of CPU; while a function starts it has a whole processor.
+
+        Args:
+            services: botocore's names of the services.
         """
         for service in services:
             self._create(service)
@@ -111,8 +115,9 @@ class Clients:
 
     @cached_property
     def s3_signer(self) -> S3Client:
-        """Return the S3 client of presigned uploads: signature version 4, and the bucket's host in its own region, as
-        a redirected POST would lose its body.
+        """Return the S3 client of presigned uploads.
+
+        It signs by version 4, for the bucket's host in its own region: a redirected POST would lose its body.
         """
         style = {"addressing_style": "path" if self._endpoint_url else "virtual"}
         return cast("S3Client", self._create("s3", signature_version="s3v4", s3=style))

@@ -1,4 +1,4 @@
-"""What functions and jobs logged, in CloudWatch Logs."""
+"""Log lines of functions and jobs, in CloudWatch Logs."""
 
 from __future__ import annotations
 

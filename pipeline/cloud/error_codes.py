@@ -1,4 +1,4 @@
-"""Services' error codes as the contracts' errors. Standard library only: predict imports it on a cold start."""
+"""Map error codes of services to errors. Standard library only: predict imports it on a cold start."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TOO_BUSY = frozenset(
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
-        "TransactionCanceledException",  # by no condition: those are the table's adapter's to see
+        "TransactionCanceledException",  # without a failed condition, which the table's adapter handles
         "TransactionConflictException",
         "TransactionInProgressException",
     }
@@ -54,7 +54,7 @@ _NOT_ALLOWED = frozenset(
 
 
 def error_of_code(code: str, status: int, operation: str, resource: str) -> ModeldropError | None:
-    """Return the error that a service's code means; None for a code that is a defect of ours.
+    """Return the error that a service's code means; None for a code that shows a defect of this library.
 
     Args:
         code: The service's code, such as NoSuchKey.

@@ -29,7 +29,7 @@ __all__ = ["IgnoredCodes", "code_of", "translate_errors"]
 
 _NO_ANSWER = (HTTPClientError, NoConnectionError, IncompleteReadError, ResponseStreamingError)
 _NO_CREDENTIALS = (NoAuthTokenError, NoCredentialsError, PartialCredentialsError, TokenRetrievalError)
-_NO_ROOM = "InsufficientStorage"  # of the embedded cloud, on a full disk
+_NO_ROOM = "InsufficientStorage"  # error code of the embedded cloud on a full disk
 _ITEM_SIZE = "exceeded the maximum allowed size"  # "Item size (to update) has ..."
 
 
@@ -81,7 +81,7 @@ def code_of(error: ClientError) -> str:
 
 
 def _is_of_item_size(error: ClientError) -> bool:
-    """DynamoDB has no code for it: ValidationException, or a transaction's reason, says it in words."""
+    """Return whether an item is too large, which DynamoDB says in the message of a ValidationException or a reason."""
     reasons = [error.response.get("Error", {}), *error.response.get("CancellationReasons", [])]
     codes = ("ValidationException", "ValidationError")
     return any(reason.get("Code") in codes and _ITEM_SIZE in reason.get("Message", "") for reason in reasons)

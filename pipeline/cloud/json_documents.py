@@ -1,4 +1,4 @@
-"""JSON documents at public addresses, such as an issuer's keys."""
+"""Fetch JSON documents from public addresses, such as an issuer's keys."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fetch_json(url: str) -> Mapping[str, Any]:
     """Return the JSON object at a URL. Redirects are not followed: they could lead away from https.
 
     Raises:
-        TransientError: There is no answer in 3 seconds, or it is no JSON object of at most 512 KB.
+        TransientError: There is no response in 3 seconds, or it is not a JSON object of at most 512 KB.
     """
     address = urlsplit(url)
     kind = HTTPSConnection if address.scheme == "https" else HTTPConnection

@@ -1,4 +1,4 @@
-"""Other functions, in Lambda."""
+"""Synchronous calls of Lambda functions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["LambdaFunctionCalls"]
 
 
 class LambdaFunctionCalls:
-    """Synchronous calls, as another service would make them."""
+    """Calls functions and waits for their responses."""
 
     def __init__(self, client: LambdaClient) -> None:
         self._client = client

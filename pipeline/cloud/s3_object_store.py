@@ -41,7 +41,7 @@ class S3Bucket:
 
 
 class S3ObjectStore(S3Bucket):
-    """An ObjectStore. Files go in parts, side by side (s3transfer); documents go in one request."""
+    """An ObjectStore. Files are transferred in parallel parts (s3transfer), documents in one request."""
 
     def get(self, key: str, *, version_id: str | None = None) -> bytes:
         """Return an object's content in one request (GetObject).

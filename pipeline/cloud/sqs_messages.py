@@ -1,4 +1,4 @@
-"""A queue's messages, in SQS."""
+"""Messages of an SQS queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state machine, in Step Functions."""
+"""Executions of the state machine, in Step Functions."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _BROKEN = (
 
 
 class UnreadableImageError(ValueError):
-    """``str`` ends a sentence that begins with the image's name."""
+    """An image cannot be decoded; the message ends a sentence that begins with the image's name."""
 
 
 class Look(NamedTuple):
@@ -49,7 +49,7 @@ def look_at(body: bytes) -> Look:
     """Read an image's size and mode without decoding it.
 
     Raises:
-        UnreadableImageError: It is no png or jpg.
+        UnreadableImageError: It is not a png or jpg.
     """
     with _opened(body) as image:
         return Look(image.height, image.width, image.mode not in _GREY_MODES)
@@ -64,7 +64,7 @@ def decode_image(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     height, width, channels = shape
     mode = "L" if channels == 1 else "RGB"
     with _opened(body) as image:
-        image.draft(None, (max(height, width),) * 2)  # a jpg is decoded no larger than it takes
+        image.draft(None, (max(height, width),) * 2)  # a jpg is decoded no larger than needed
         image.load()
         upright = _convert_mode(ImageOps.exif_transpose(image), mode)
         resized = upright.resize((width, height), Image.Resampling.BILINEAR)
@@ -72,7 +72,7 @@ def decode_image(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def fit_pixels(pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """uint8 [height, width, channels] -> ``shape``, of as many channels."""
+    """Resize uint8 pixels [height, width, channels] to ``shape``, which has as many channels."""
     height, width, channels = shape
     image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.uint8).reshape(shape)

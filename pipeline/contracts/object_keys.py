@@ -40,12 +40,12 @@ __all__ = [
 RESERVED = frozenset(
     {"tenants", "runs", "artifacts", "quarantine", "versions", "aliases", "infer", "ready", "live", "health"}
 )
-_RESERVED_TENANTS = RESERVED | {"uploads"}  # what one takes for a part of the bucket's name: uploads/churn/churn.csv
+_RESERVED_TENANTS = RESERVED | {"uploads"}  # users take the bucket's name for a tenant: uploads/churn/churn.csv
 SMOKE_TEST = "smoke_test"  # principal of the state machine's calls; no API key may have it
 MODEL_CODE = "model.py"
 CALIBRATION = "calibration.csv"  # rows of an uploaded .onnx file
 MAX_PARTS = 1_000  # part files per data set
-_MAX_FILE_BYTES = 255  # as file systems have it; an object's key has 1,024
+_MAX_FILE_BYTES = 255  # maximum of file systems; an object's key may have 1,024
 _DONE = "_SUCCESS"  # Spark writes it after all part files
 COMPANIONS = ("train.yaml", "train.yml", MODEL_CODE, CALIBRATION, _DONE)
 _TENANT = r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"  # no underscore, which separates the fields of a run's name
@@ -130,7 +130,7 @@ class UploadKey(NamedTuple):
 
     @property
     def is_model(self) -> bool:
-        """Return whether the file is a trained model that is brought along, and no data."""
+        """Return whether the file is a trained model instead of data."""
         return self.file.lower().endswith(".onnx")
 
     @property

@@ -1,4 +1,4 @@
-"""The near name that a message suggests for an unknown one."""
+"""Suggest the nearest known name for an unknown one."""
 
 from __future__ import annotations
 

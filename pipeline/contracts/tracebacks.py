@@ -1,4 +1,4 @@
-"""Where an exception came from, for logs, which never bear what it says."""
+"""Locations of an exception, for logs, which must not contain its message."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _BYTES, _SHA256 = "announced-bytes", "announced-sha256"
 
 
 class Announced(NamedTuple):
-    """What the one who asked for a presigned upload said of the file; None where nothing was said.
+    """What the request for a presigned upload announced of the file; None where it announced nothing.
 
     Attributes:
         bytes: Size.
@@ -32,7 +32,7 @@ class Announced(NamedTuple):
 
 
 def announce(announced: Announced) -> dict[str, str]:
-    """Return the metadata that keep what was announced: they are signed, so whoever uploads cannot change them."""
+    """Return the metadata that record what was announced; they are signed, so that no uploader can change them."""
     size = {} if announced.bytes is None else {_BYTES: str(announced.bytes)}
     return size | ({} if announced.sha256 is None else {_SHA256: announced.sha256})
 
@@ -82,4 +82,4 @@ def read_target(metadata: Mapping[str, str]) -> str:
     try:
         return str(make_header(decode_header(target))).strip()
     except (HeaderParseError, LookupError, UnicodeDecodeError):
-        return target  # a column may bear such a name
+        return target  # a column may have such a name

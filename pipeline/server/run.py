@@ -29,7 +29,7 @@ from pipeline.serving.cors import CorsPolicy
 
 __all__ = ["ServingProcess", "run_server", "tls_context"]
 
-_GARBAGE_OBJECTS = 10_000  # new objects between two looks for garbage that refers to itself
+_GARBAGE_OBJECTS = 10_000  # new objects between two collections
 
 
 def run_server(
@@ -45,7 +45,7 @@ def run_server(
     """
 
     def announce() -> None:
-        _spare_collector()
+        _freeze_objects()
         on_ready()
 
     async def run() -> None:
@@ -148,8 +148,8 @@ class ServingProcess:
         return names[0] if len(names) == 1 else None
 
 
-def _spare_collector() -> None:
-    """Keep the garbage collector from what lives as long as the server: looking through it holds up requests."""
+def _freeze_objects() -> None:
+    """Exclude the objects that live as long as the server from garbage collection, which would delay requests."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GARBAGE_OBJECTS)

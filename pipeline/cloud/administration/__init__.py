@@ -1,1 +1,1 @@
-"""What the commands of an operator alone call: the account, its stacks and their data, and API Gateway's keys."""
+"""Adapters that only an operator's commands use: the account, its stacks and their data, API Gateway's keys."""

@@ -1,4 +1,4 @@
-"""A deployed stack, in CloudFormation: where its parts are."""
+"""A stack in CloudFormation: its state, outputs and resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The deletion of what a stack stores: versioned objects, tables, images."""
+"""Delete what a stack stores: versioned objects, tables, users, images."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class AwsStoredData:
         return len(keys)
 
     def _versions(self, name: str) -> list[Any]:
-        """Return the first page of versions and delete markers: what was on it is gone when the next is asked for."""
+        """Return the first page of versions and delete markers; they are deleted before the next page is read."""
         page = self._clients.s3.list_object_versions(Bucket=name, MaxKeys=_MAX_KEYS)
         listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         return [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in listed]
@@ -88,6 +88,6 @@ class AwsStoredData:
 
 @contextmanager
 def _deleting(resource: str) -> Iterator[None]:
-    """Translate errors; what is gone already is deleted."""
+    """Translate errors, and ignore that something is already deleted."""
     with translate_errors(resource), IgnoredCodes(*_GONE):
         yield

@@ -1,4 +1,4 @@
-"""What the registry keeps."""
+"""Records of the registry: versions, models, model cards."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class VersionRecord(Record):
     """A version as the table holds it: a large signature is a file in the bucket, and None here.
 
     Immutable but for ``status`` and ``tags``: REGISTERED until its smoke test has passed, then READY; ARCHIVED and
-    DELETED while a person wants it so.
+    DELETED as long as a person wants that.
     """
 
     tenant: str
@@ -115,15 +115,15 @@ class ModelSummary(Record):
 
 
 class GoldenPredictions(Record):
-    """Held-out rows (raw, JSON-able) and what the chosen file answered to them when it was evaluated."""
+    """Held-out rows as JSON, and the predictions of the chosen file for them when it was evaluated."""
 
     rows: tuple[dict[str, Any], ...]
-    predictions: tuple[dict[str, Any], ...]  # as the predict function answers: label and probabilities, or value
+    predictions: tuple[dict[str, Any], ...]  # as the predict function returns them: label and probabilities, or value
     tolerance: float = 1e-4
 
 
 class ModelCard(Record):
-    """What is known of a version: data, splits, what was tried, quality on rows that nothing was chosen by."""
+    """Facts about a version: data, splits, what was tried, quality on the test rows, by which nothing was chosen."""
 
     tenant: str
     model: str

@@ -1,4 +1,4 @@
-"""What a Batch job leaves behind: ``.sync`` tells the state machine only States.TaskFailed, this tells the rest."""
+"""Records that a Batch job writes: ``.sync`` reports only States.TaskFailed to the state machine, they say why."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ __all__ = [
     "Trial",
 ]
 
-# A candidate's files (names.RunKeys.candidate); what is in them is said by TrainedCandidate.
+# A candidate's files (object_keys.RunKeys.candidate); TrainedCandidate describes their contents.
 MODEL, BODY, REFERENCE = "model.onnx", "body.onnx", "reference.npz"
 EDGES = "edges"  # in reference.npz: the predictions for edge rows
-CHECKPOINT = "checkpoint.pt"  # while it trains: a later attempt goes on from it
-WEIGHTS = "checkpoint.safetensors"  # of a network: data alone
-# Of a bag: ``answers`` to the rows that train, then to those that validate: probabilities, or values with their
-# quantiles; NaN for a row that no fold held out.
+CHECKPOINT = "checkpoint.pt"  # during training; a later attempt resumes from it
+WEIGHTS = "checkpoint.safetensors"  # weights of a network; the format has no code
+# Of a bag: ``answers`` are predictions for the training rows, then for the validation rows: probabilities, or values
+# with their quantiles; NaN for a row that no fold held out.
 OUT_OF_FOLD = "out_of_fold.npz"
-UPLOADED = "uploaded.onnx"  # of a model that was brought: as its owner uploaded it
-TRAINED = "trained.json"  # uploaded last: a candidate that has it is whole
+UPLOADED = "uploaded.onnx"  # an uploaded model, unchanged
+TRAINED = "trained.json"  # uploaded last: a candidate that has it is complete
 
 
 class CandidateOutcome(Record):
@@ -106,15 +106,15 @@ class TrainedCandidate(Record):
     interval: dict[str, tuple[float, float]] = {}  # 95 %, of a bag
     folds: int = 0  # models of the bag, each measured on rows that it has not learned from; 0: it is one model
     no_int8: str = ""
-    tolerance: float  # what the export's answers may differ by: absolute in probabilities, relative to the target's std
+    tolerance: float  # maximum difference of the export: absolute in probabilities, relative to the target's std
     history: tuple[dict[str, float], ...] = ()  # one record an epoch, for those that have epochs
     settings: Settings = {}
     trials: tuple[Trial, ...] = ()
-    notes: tuple[str, ...] = ()  # what had to be done otherwise: a rate lowered, a batch halved, a budget used up
+    notes: tuple[str, ...] = ()  # changes while it trained: a lowered rate, a halved batch, a used-up budget
     classes: tuple[str, ...] = ()  # of a clustering: its clusters
-    quantiles: tuple[float, ...] = ()  # of a regression that answers with intervals
+    quantiles: tuple[float, ...] = ()  # of a regression that predicts intervals
     privacy: dict[str, float] = {}  # epsilon spent, delta
-    decision: Decision = Decision()  # of a classification: what of it was found on rows that it had not seen
+    decision: Decision = Decision()  # of a classification: fitted to out-of-fold predictions
     decision_fit: DecisionFit | None = None
     model_sha256: str
 

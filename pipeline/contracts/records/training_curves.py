@@ -6,7 +6,7 @@ from pipeline.contracts.record import Record
 
 __all__ = ["CURVES", "TrainingCurves"]
 
-CURVES = "curves.json"  # a candidate's file (names.RunKeys.candidate), written anew every few seconds
+CURVES = "curves.json"  # a candidate's file (object_keys.RunKeys.candidate), rewritten every few seconds
 
 
 class TrainingCurves(Record):

@@ -120,13 +120,13 @@ class Variant(Record):
     latency_us: float | None = None  # one row, one thread, median
     train_seconds: float = 0.0
     classes: tuple[str, ...] = ()  # of a clustering: its clusters
-    quantiles: tuple[float, ...] = ()  # of a regression that answers with intervals
-    decision: Decision = Decision()  # that is in its file
+    quantiles: tuple[float, ...] = ()  # of a regression that predicts intervals
+    decision: Decision = Decision()  # that its file applies
     decision_fit: DecisionFit | None = None
     latencies: dict[str, Latency] = {}  # batch size ("1", "64") -> of one call; ``latency_us`` is the p50 of one row
     load_ms: float | None = None  # to unpack the stored file and create its session
     memory_bytes: int | None = None  # resident memory that the loaded session holds
-    pruned_columns: tuple[str, ...] = ()  # that its file does not take; a request may still have them
+    pruned_columns: tuple[str, ...] = ()  # columns that its file does not read; a request may still have them
 
     @property
     def display_name(self) -> str:

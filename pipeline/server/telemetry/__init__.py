@@ -1,1 +1,1 @@
-"""What a server tells about its requests: metrics, log lines, traces."""
+"""Metrics, log lines and traces of a server's requests."""

@@ -36,8 +36,8 @@ class Authorizer:
     def __call__(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Return the IAM policy and the context that API Gateway caches for this credential.
 
-        A credential that is nobody's, or of a suspended tenant, is denied rather than raised, since API Gateway caches
-        a policy and no error: of many requests with it one reads the table. ``reason`` says why, for the response.
+        An unknown credential, or one of a suspended tenant, gets a policy that denies, not an error: API Gateway caches
+        policies alone, so that one of many such requests reads the table. ``reason`` says why, for the response.
 
         Raises:
             UnauthenticatedError: There is no credential. API Gateway requires the exact message for a 401: any other
