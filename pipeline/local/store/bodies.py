@@ -26,7 +26,7 @@ class Bodies:
         Raises:
             StorageError: It could not be written.
         """
-        path = self.path(name)
+        path = self._path(name)
         unfinished = path.with_name(f"{uuid.uuid4().hex}{_UNFINISHED}")
         try:
             if not path.parent.exists():
@@ -42,17 +42,11 @@ class Bodies:
         Raises:
             FileNotFoundError: There is none.
         """
-        return self.path(name).read_bytes()
-
-    def take(self, name: str, file: Path) -> None:
-        """Move a file here from another folder."""
-        path = self.path(name)
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        file.replace(path)
+        return self._path(name).read_bytes()
 
     def delete(self, name: str) -> None:
         """Delete a file if it exists."""
-        self.path(name).unlink(missing_ok=True)
+        self._path(name).unlink(missing_ok=True)
 
     def sweep(self, used: Container[str], before: float) -> None:
         """Delete files that are unused and older than ``before``, in seconds since the epoch."""
@@ -60,6 +54,5 @@ class Bodies:
             if file.name not in used and file.stat().st_mtime < before:
                 file.unlink(missing_ok=True)
 
-    def path(self, name: str) -> Path:
-        """Return the path of a file, whether or not it exists."""
+    def _path(self, name: str) -> Path:
         return self._folder / name[:2] / name

@@ -46,10 +46,6 @@ class KnownHeads:
         self._heads: dict[bytes, RequestHead] = {}
         self.find = self._heads.get
 
-    def __len__(self) -> int:
-        """Return the number of heads."""
-        return len(self._heads)
-
     def remember(self, data: bytes, request: HttpRequest) -> None:
         """Remember the head of a request.
 
