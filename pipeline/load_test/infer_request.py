@@ -1,4 +1,4 @@
-"""Inference requests of the Open Inference Protocol, with made values of the types that a model's metadata names.
+"""Inference requests of the Open Inference Protocol, with generated values of the types that a model's metadata names.
 
 References:
     Open Inference Protocol, https://github.com/kserve/open-inference-protocol
@@ -52,7 +52,7 @@ class InputTensor:
 
 
 def make_inputs(metadata: Mapping[str, Any], rows: int) -> list[InputTensor]:
-    """Make values for the inputs of a model: numbers in [0, 1), integers 0 or 1, and the text "a".
+    """Generate values for the inputs of a model: numbers in [0, 1), integers 0 or 1, and the text "a".
 
     Args:
         metadata: Response of ``GET /v2/models/{model}``.

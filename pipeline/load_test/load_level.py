@@ -1,4 +1,4 @@
-"""What was measured at one number of clients."""
+"""Latency and throughput at one number of clients, and the tally that they come from."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Protocol = Literal["json", "binary", "grpc"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadTest:
-    """What is measured.
+    """An endpoint, the request that is sent to it, and the numbers of clients that are measured.
 
     Attributes:
         url: ``http://HOST:PORT`` or ``https://HOST/PATH``, before ``/v2/models``; ``grpc://HOST:PORT``, ``grpcs://``
@@ -41,7 +41,7 @@ class LoadTest:
         version: None for the one that the server chooses.
         rows: Rows of a request, where the first axis of the inputs is free.
         is_binary: Send values by the binary tensor extension; gRPC does always.
-        body: JSON request to send by HTTP in place of made values.
+        body: JSON request to send by HTTP in place of generated values.
         clients: Numbers of connections to measure.
         seconds: Measured time for each, after a warm-up.
         api_key: Sent as ``x-api-key``; None for none.
@@ -74,7 +74,7 @@ def run_load_test(test: LoadTest, on_level: Callable[[LoadLevel], None]) -> list
     """Measure each number of clients, in order.
 
     Args:
-        test: What is measured.
+        test: The load test.
         on_level: Called with each level when it has ended.
 
     Returns:

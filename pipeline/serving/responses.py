@@ -23,11 +23,11 @@ _MAX_NUMBER_BYTES = 16  # longest float32 with its colon and comma
 def max_response_rows(signature: Signature) -> int:
     """Return how many rows a request may have, so that any response fits into Lambda's limit."""
     labels = [len(orjson.dumps(name)) for name in signature.classes]
-    a_row = 64 + max(labels, default=0) + sum(label + _MAX_NUMBER_BYTES for label in labels)
-    a_row += sum(len(name) + 2 + _MAX_NUMBER_BYTES for name in signature.quantile_names)
+    row_bytes = 64 + max(labels, default=0) + sum(label + _MAX_NUMBER_BYTES for label in labels)
+    row_bytes += sum(len(name) + 2 + _MAX_NUMBER_BYTES for name in signature.quantile_names)
     if signature.targets:  # multilabel: the predicted labels, too
-        a_row += sum(labels) or sum(len(orjson.dumps(name)) + _MAX_NUMBER_BYTES for name in signature.targets)
-    return max(1, min(_MAX_ROWS, _MAX_RESPONSE_BYTES // a_row))
+        row_bytes += sum(labels) or sum(len(orjson.dumps(name)) + _MAX_NUMBER_BYTES for name in signature.targets)
+    return max(1, min(_MAX_ROWS, _MAX_RESPONSE_BYTES // row_bytes))
 
 
 def format_predictions(outputs: Sequence[NDArray[Any]], signature: Signature) -> list[Prediction]:

@@ -1,4 +1,4 @@
-"""Run all jobs of the embedded cloud: in their turn, with separate logs, until it ends."""
+"""Run the jobs of the embedded cloud: in the order of their queues, with separate logs, until it ends."""
 
 from __future__ import annotations
 

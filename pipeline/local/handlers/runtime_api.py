@@ -114,7 +114,7 @@ class _Exchange(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        """/2018-06-01/runtime/invocation/next"""
+        """Send the next invocation: ``GET /2018-06-01/runtime/invocation/next``."""
         invocation = self.server.api.next()
         if invocation is None:
             self._reply(HTTPStatus.GONE)
@@ -131,7 +131,7 @@ class _Exchange(BaseHTTPRequestHandler):
         )
 
     def do_POST(self) -> None:
-        """.../invocation/{id}/response, .../invocation/{id}/error, .../init/error"""
+        """Take a response or an error: ``POST .../{id}/response``, ``.../{id}/error`` or ``.../init/error``."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if len(body) > _MAX_RESPONSE_BYTES:
             text = f"Response payload size exceeded maximum allowed payload size ({_MAX_RESPONSE_BYTES} bytes)."
@@ -149,4 +149,4 @@ class _Exchange(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
-        """Nothing: functions log for themselves."""
+        """Log nothing: functions log for themselves."""

@@ -39,4 +39,4 @@ def _create(logical_id: str, properties: Mapping[str, Any], stack: str) -> tuple
 
 
 def _delete(physical_id: str, properties: Mapping[str, Any]) -> None:
-    """There is nothing to delete."""
+    """Delete nothing: the resource is only a name."""

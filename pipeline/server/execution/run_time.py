@@ -1,4 +1,4 @@
-"""How much time a request costs, whatever else the machine does meanwhile."""
+"""Measure the time that a request costs, independent of other work of the machine."""
 
 from __future__ import annotations
 

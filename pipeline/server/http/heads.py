@@ -1,4 +1,4 @@
-"""Heads of requests that were parsed before: a client sends the same bytes with most of its requests."""
+"""Remember heads of requests: a client sends the same bytes with most of its requests."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class RequestHead(NamedTuple):
 class KnownHeads:
     """Remembers heads by their bytes. Used in the thread of the event loop.
 
-    Only what the parser has accepted as one whole request is remembered, and equal bytes are parsed equally: no request
-    is read otherwise than the parser reads it.
+    Only heads of requests that the parser accepted as one whole are remembered: equal bytes are always read as the
+    parser reads them.
 
     Attributes:
         find: Returns the head that has these bytes; None if there is none.

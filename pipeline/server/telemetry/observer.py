@@ -1,4 +1,4 @@
-"""One place that every ended request passes: it is counted, logged and traced."""
+"""Count, log and trace each request that has ended."""
 
 from __future__ import annotations
 

@@ -47,9 +47,8 @@ PATTERNS: Mapping[str, str] = {  # of what is between braces
     "label": "[A-Za-z0-9_.-]{1,32}",
 }
 
-
-# Of a model that another tenant shares: /v2/models/{owner}/{model}/infer. No model has a name that follows a model's.
 _MAX_REMEMBERED = 512  # characters of a path; a client could fill the memory with longer ones
+# Of a model that another tenant shares: /v2/models/{owner}/{model}/infer. No model has a name that follows a model's.
 _FOLLOWING = r"(?:infer|ready|versions|labels|metadata|invocations|openapi\.json)(?:/|$)"
 _OWNER = rf"(?:(?P<owner>[a-z0-9-]{{1,32}})/(?!{_FOLLOWING}))?"
 
