@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from pipeline.contracts.errors import InvalidRequestError
@@ -37,8 +36,10 @@ def decode_rows(rows: Any, decoder: RequestDecoder, *, field: str = "rows", igno
         if type(row) is not dict:
             raise InvalidRequestError(f"{field}[{number}]: an object is expected, not {json_type(row)}")
     if set(map(len, rows)) == {decoder.width}:
-        with suppress(KeyError):  # a column is absent, or has another spelling
+        try:
             return decoder.feeds(rows, where)
+        except KeyError:
+            pass  # a column is absent, or has another spelling
     absent = dict.fromkeys(decoder.names.all)
     renamed = [
         absent | decoder.names.rename(row, f"{field}[{number}]", ignore_extra=ignore_extra)
