@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -199,23 +200,19 @@ class Description:
 
 
 def _profile(column: Column, values: npt.NDArray[Any]) -> ColumnProfile:
-    fields: dict[str, Any] = {
-        "name": column.name,
-        "kind": column.kind,
-        "shape": column.shape,
-        "is_wide": column.is_wide,
-    }
+    profile = partial(ColumnProfile, name=column.name, kind=column.kind, shape=column.shape, is_wide=column.is_wide)
     if column.kind == "image":
-        return ColumnProfile(**fields, missing=0, distinct=len(values))
+        return profile(missing=0, distinct=len(values))
     if column.kind == "text":
-        return ColumnProfile(**fields, missing=int((values == "").sum()), distinct=len(set(values.tolist())))
+        return profile(missing=int((values == "").sum()), distinct=len(set(values.tolist())))
     finite = values[np.isfinite(values)].astype(np.float64)
-    if len(finite):
-        fields |= {
-            "mean": float(finite.mean()),
-            "std": float(finite.std()),
-            "minimum": float(finite.min()),
-            "median": float(np.median(finite)),
-            "maximum": float(finite.max()),
-        }
-    return ColumnProfile(**fields, missing=len(values) - len(finite), distinct=len(np.unique(finite)))
+    profile = partial(profile, missing=len(values) - len(finite), distinct=len(np.unique(finite)))
+    if not len(finite):
+        return profile()
+    return profile(
+        mean=float(finite.mean()),
+        std=float(finite.std()),
+        minimum=float(finite.min()),
+        median=float(np.median(finite)),
+        maximum=float(finite.max()),
+    )

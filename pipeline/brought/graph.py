@@ -6,8 +6,11 @@ Source: the ONNX IR specification (https://onnx.ai/onnx/repo-docs/IR.html).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from itertools import chain
+from typing import Any
 
 import onnx
 from google.protobuf.message import DecodeError
@@ -128,9 +131,8 @@ def _known_operators() -> dict[tuple[str, str], list[int]]:
 
 
 def _check_tensors(model: onnx.ModelProto, file: str) -> None:
-    graphs = [model.graph]
-    nodes = [*model.graph.node, *(node for function in model.functions for node in function.node)]
-    for tensor in _tensors(graphs, nodes):
+    of_functions = (_tensors_within(function.node) for function in model.functions)
+    for tensor in chain(_tensors(model.graph), *of_functions):
         if tensor.data_location == TensorProto.EXTERNAL or tensor.external_data:
             where = next((entry.value for entry in tensor.external_data if entry.key == "location"), "another file")
             raise InvalidModelError(
@@ -140,22 +142,23 @@ def _check_tensors(model: onnx.ModelProto, file: str) -> None:
         _check_content(tensor, file)
 
 
-def _tensors(graphs: Sequence[onnx.GraphProto], nodes: Sequence[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
-    """Yield all tensors, those of graphs within included."""
-    for graph in graphs:
-        yield from graph.initializer
-        for sparse in graph.sparse_initializer:
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Yield all tensors of a graph, and of the graphs within."""
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield from (sparse.values, sparse.indices)
+    yield from _tensors_within(graph.node)
+
+
+def _tensors_within(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProto]:
+    for attribute in chain.from_iterable(node.attribute for node in nodes):
+        if attribute.type == AttributeProto.TENSOR:
+            yield attribute.t
+        yield from attribute.tensors
+        for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
             yield from (sparse.values, sparse.indices)
-        nodes = [*nodes, *graph.node] if graph is not graphs[0] else nodes
-    for node in nodes:
-        for attribute in node.attribute:
-            if attribute.type == AttributeProto.TENSOR:
-                yield attribute.t
-            yield from attribute.tensors
-            for sparse in (attribute.sparse_tensor, *attribute.sparse_tensors):
-                yield from (sparse.values, sparse.indices)
-            for inner in (attribute.g, *attribute.graphs):
-                yield from _tensors([inner], list(inner.node))
+        for inner in (attribute.g, *attribute.graphs):
+            yield from _tensors(inner)
 
 
 def _check_content(tensor: onnx.TensorProto, file: str) -> None:
@@ -185,15 +188,9 @@ def _write_out_functions(model: onnx.ModelProto, file: str) -> onnx.ModelProto:
         (function.domain, function.name): {(node.domain, node.op_type) for node in function.node}
         for function in model.functions
     }
-    for name in calls:
-        reached, pending = set(), [name]
-        while pending:
-            for called in calls.get(pending.pop(), ()):
-                if called == name:
-                    raise InvalidModelError(f"{file}: the function '{name[1]}' calls itself")
-                if called not in reached:
-                    reached.add(called)
-                    pending.append(called)
+    if cycle := _find_cycle(calls):
+        _, name = cycle[0]
+        raise InvalidModelError(f"{file}: the function '{name}' calls itself")
     return inline_local_functions(model)
 
 
@@ -203,38 +200,24 @@ def _check_order(model: onnx.ModelProto, file: str) -> None:
     available = {value.name for value in (*graph.input, *graph.initializer)} | {""}
     available |= {sparse.values.name for sparse in graph.sparse_initializer}
     maker = {output: index for index, node in enumerate(graph.node) for output in node.output if output}
-    sources = []
-    for node in graph.node:
+    sources = {}
+    for index, node in enumerate(graph.node):
         reads = [name for name in node.input if name not in available]
         if unmade := [name for name in reads if name not in maker]:
             raise InvalidModelError(f"{file}: {node_name(node)} reads the tensor '{unmade[0]}', which no node produces")
-        sources.append([maker[name] for name in reads])
+        sources[index] = [maker[name] for name in reads]
     if cycle := _find_cycle(sources):
         named = ", ".join(node_name(graph.node[index]) for index in cycle[:4])
         raise InvalidModelError(f"{file} has a cycle: {named} read their own outputs")
 
 
-def _find_cycle(sources: Sequence[Sequence[int]]) -> list[int]:
-    """Return the nodes of a cycle; none where there is none. ``sources``: of each node those whose outputs it reads."""
-    left = [len(set(of_node)) for of_node in sources]
-    readers: dict[int, list[int]] = {}
-    for index, of_node in enumerate(sources):
-        for source in set(of_node):
-            readers.setdefault(source, []).append(index)
-    ready = [index for index, count in enumerate(left) if not count]
-    while ready:
-        for reader in readers.get(ready.pop(), ()):
-            left[reader] -= 1
-            if not left[reader]:
-                ready.append(reader)
-    blocked = [index for index, count in enumerate(left) if count]
-    if not blocked:
-        return []
-    index, path = blocked[0], list[int]()
-    while index not in path:
-        path.append(index)
-        index = next(source for source in sources[index] if left[source])
-    return path[path.index(index) :]
+def _find_cycle(sources: Mapping[Any, Collection[Any]]) -> list[Any]:
+    """Return the keys of a cycle, each before the one that it reads; none where there is none."""
+    try:
+        TopologicalSorter(sources).prepare()
+    except CycleError as error:
+        return list(error.args[1][:0:-1])
+    return []
 
 
 def _check_sizes(model: onnx.ModelProto, file: str) -> None:

@@ -16,7 +16,7 @@ from pipeline.contracts.errors import InvalidModelError
 from pipeline.contracts.signature import Column, ColumnKind
 from pipeline.validation.limits import MAX_COLUMNS, MAX_NAME_CHARACTERS
 
-__all__ = ["PREFIX", "GraphInput", "read_inputs"]
+__all__ = ["PREFIX", "GraphInput", "read_inputs", "read_metadata_list"]
 
 PREFIX = "brought/"  # of the names of our own nodes and tensors
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
@@ -72,10 +72,15 @@ class GraphInput:
 
     def nodes(self, output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
         """Return the nodes that do the same in a graph, and their constants; ``output`` is the input's new name."""
-        if self.layout:
-            return self._image_nodes(output)
         steps = _Steps(self.columns[0].name, f"{PREFIX}{self.name}/")
-        if self.rank > 1 and len(self.columns) == 1:
+        if self.layout:
+            if self.scale != (1.0, 0.0):
+                steps.add("Cast", to=TensorProto.FLOAT)
+                steps.add("Mul", np.array(self.scale[0], np.float32))
+                steps.add("Add", np.array(self.scale[1], np.float32))
+            if self.layout == "NCHW":
+                steps.add("Transpose", perm=[0, 3, 1, 2])
+        elif self.rank > 1 and len(self.columns) == 1:
             steps.add("Reshape", np.array([-1, 1], np.int64))
         elif self.rank > 1:
             steps.join([column.name for column in self.columns])
@@ -102,18 +107,6 @@ class GraphInput:
             helper.make_tensor_value_info(column.name, self.served_element, ["batch", *column.shape])
             for column in self.columns
         ]
-
-    def _image_nodes(self, output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-        steps = _Steps(self.columns[0].name, f"{PREFIX}{self.name}/")
-        if self.scale != (1.0, 0.0):
-            steps.add("Cast", to=TensorProto.FLOAT)
-            steps.add("Mul", np.array(self.scale[0], np.float32))
-            steps.add("Add", np.array(self.scale[1], np.float32))
-        if self.layout == "NCHW":
-            steps.add("Transpose", perm=[0, 3, 1, 2])
-        if self.element != TensorProto.UINT8:
-            steps.add("Cast", to=self.element)
-        return steps.end(output)
 
 
 class _Steps:
@@ -201,18 +194,19 @@ class _Names:
                     f"{width}: only the model's features are expected, in order"
                 )
             return self.header
-        stored = _parse_names(self.metadata.get("columns", ""))
-        if self.is_alone and len(stored) == width:
+        stored = read_metadata_list(self.metadata, "columns")
+        if self.is_alone and len(stored) == width and all(isinstance(column, str) for column in stored):
             return stored
         return [name] if width == 1 else [f"{name}_{index}" for index in range(width)]
 
 
-def _parse_names(document: str) -> Sequence[str]:
+def read_metadata_list(metadata: Mapping[str, str], key: str) -> list[Any]:
+    """Return a JSON list in a graph's metadata; empty where there is none."""
     try:
-        names = json.loads(document)
+        items = json.loads(metadata.get(key, ""))
     except ValueError:
-        return ()
-    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else ()
+        return []
+    return items if isinstance(items, list) else []
 
 
 def _read_input(value: onnx.ValueInfoProto, names: _Names, metadata: Mapping[str, str], file: str) -> GraphInput:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from pipeline.brought.graph import node_name
-from pipeline.brought.inputs import PREFIX
+from pipeline.brought.inputs import PREFIX, read_metadata_list
 from pipeline.contracts.errors import InvalidModelError
 from pipeline.contracts.signature import Task
 from pipeline.validation.limits import MAX_CLASSES
@@ -229,10 +229,7 @@ def _find_classes(model: onnx.ModelProto, label: str, width: int) -> tuple[str, 
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     makers = {output: node for node in model.graph.node for output in node.output}
     pending = [label]
-    for _ in range(_MAX_SEARCHED):
-        if not pending:
-            break
-        name = pending.pop(0)
+    for name in islice(pending, _MAX_SEARCHED):  # the inputs of its nodes are appended meanwhile
         node = makers.get(name)
         if node is None:
             continue
@@ -240,36 +237,28 @@ def _find_classes(model: onnx.ModelProto, label: str, width: int) -> tuple[str, 
             return listed
         for source in node.input:
             if source in constants and list(constants[source].dims) == [width]:
-                return _texts(numpy_helper.to_array(constants[source]))
+                return _texts(numpy_helper.to_array(constants[source]).tolist())
         pending += node.input
     return _named_classes(model, width)
 
 
 def _listed_classes(node: onnx.NodeProto) -> tuple[str, ...]:
-    lists = {attribute.name: attribute for attribute in node.attribute}
-    for name in ("values_strings", *_CLASS_LISTS) if node.op_type == "LabelEncoder" else _CLASS_LISTS:
-        if name in lists:
-            attribute = lists[name]
-            texts = [text.decode() for text in attribute.strings] or [str(number) for number in attribute.ints]
-            if texts:
-                return tuple(texts)
-    return ()
+    lists = {attribute.name: (*_texts(attribute.strings), *_texts(attribute.ints)) for attribute in node.attribute}
+    names = ("values_strings", *_CLASS_LISTS) if node.op_type == "LabelEncoder" else _CLASS_LISTS
+    return next((lists[name] for name in names if lists.get(name)), ())
 
 
 def _named_classes(model: onnx.ModelProto, width: int) -> tuple[str, ...]:
     """Return the classes in the graph's metadata (``classes``, a JSON list), else their numbers."""
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    try:
-        listed = json.loads(metadata.get("classes", ""))
-    except ValueError:
-        listed = None
-    if isinstance(listed, list) and len(listed) == width and len(set(map(str, listed))) == width:
-        return tuple(map(str, listed))
-    return tuple(str(number) for number in range(width))
+    listed = tuple(map(str, read_metadata_list(metadata, "classes")))
+    if len(listed) == len(set(listed)) == width:
+        return listed
+    return tuple(map(str, range(width)))
 
 
-def _texts(array: npt.NDArray[Any]) -> tuple[str, ...]:
-    return tuple(item.decode() if isinstance(item, bytes) else str(item) for item in array.tolist())
+def _texts(items: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(item.decode() if isinstance(item, bytes) else str(item) for item in items)
 
 
 def _check_labels(labels: npt.NDArray[Any], classes: Sequence[str], name: str, width: int, file: str) -> None:

@@ -60,11 +60,10 @@ class CalibrationFile:
         line = next(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)), [])
         if not any(name.strip() for name in line):
             raise InvalidModelError(f"{CALIBRATION} has no header row")
-        has_target = target is not None and target in line
         return cls(
             content=content,
-            target=target if target is not None and has_target else "",
-            header=tuple(name for name in line if not (has_target and name == target)),
+            target=target if target in line else "",
+            header=tuple(name for name in line if name != target),
         )
 
     def feeds(self, columns: Sequence[Column]) -> Feeds:
@@ -102,11 +101,9 @@ def make_feeds(columns: Sequence[Column], integers: frozenset[str], *, seed: int
             feeds[column.name] = generator.integers(0, 256, (_MADE_ROWS, *column.shape)).astype(np.uint8)
         elif column.kind == "text":
             feeds[column.name] = generator.choice(np.array(_WORDS, object), _MADE_ROWS)
-        elif column.name in integers or column.kind == "boolean":
-            flags = generator.integers(0, 2, _MADE_ROWS)
-            feeds[column.name] = flags.astype(np.float64 if column.is_wide else np.float32)
         else:
-            numbers = generator.standard_normal(_MADE_ROWS)
+            is_whole = column.name in integers or column.kind == "boolean"
+            numbers = generator.integers(0, 2, _MADE_ROWS) if is_whole else generator.standard_normal(_MADE_ROWS)
             feeds[column.name] = numbers.astype(np.float64 if column.is_wide else np.float32)
     return feeds
 

@@ -25,14 +25,11 @@ def main(folder: Path) -> dict[str, str]:
     try:
         read_model(folder)
     except MemoryError:
-        error: ModeldropError = InvalidModelError(
-            f"the model needs more memory than the predict function has for one ({MAX_MEMORY_BYTES >> 20:,} MB)"
-        )
-    except ModeldropError as raised:
-        error = raised
-    else:
-        return {}
-    return {"error": type(error).__name__, "message": error.message}
+        message = f"the model needs more memory than the predict function has for one ({MAX_MEMORY_BYTES >> 20:,} MB)"
+        return {"error": InvalidModelError.__name__, "message": message}
+    except ModeldropError as error:
+        return {"error": type(error).__name__, "message": error.message}
+    return {}
 
 
 def _limit_resources() -> None:
