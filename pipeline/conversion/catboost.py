@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from catboost import CatBoost, CatBoostClassifier, CatBoostError
 
 from pipeline.contracts.errors import InvalidModelError
-from pipeline.conversion.model import ConvertedModel
+from pipeline.conversion.model import ConvertedModel, predict_original
 from pipeline.conversion.raw_columns import name_outputs, read_columns
 from pipeline.conversion.sample import Sample
 
@@ -39,19 +37,12 @@ def convert_catboost(path: Path, sample: Sample) -> ConvertedModel:
             f"{path.name}: CatBoost cannot write it as ONNX: {str(error).splitlines()[0]}"
         ) from None
     sample = sample.expect_width(len(model.feature_names_))
-    rows = sample.matrix()
-    if not is_classifier:
-        values: list[npt.NDArray[Any]] = [np.asarray(model.predict(rows))]
-        return ConvertedModel(
-            model=name_outputs(read_columns(body, sample), None), sample=sample, expected=values, kind="CatBoost"
-        )
-    classes = list(model.classes_)
-    labels = np.array([str(label) for label in np.ravel(model.predict(rows))], dtype=object)
+    classes = list(model.classes_) if is_classifier else None
     return ConvertedModel(
         model=name_outputs(read_columns(_without_maps(body), sample), classes),
         sample=sample,
-        expected=[labels, np.asarray(model.predict_proba(rows))],
-        kind="CatBoostClassifier",
+        expected=predict_original(model, sample.matrix(), is_classifier=is_classifier),
+        kind=type(model).__name__,
     )
 
 

@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -15,7 +14,8 @@ from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
 from sklearn.compose import ColumnTransformer
 
 from pipeline.contracts.errors import InvalidModelError
-from pipeline.conversion.model import ConvertedModel
+from pipeline.conversion.boosters import register_boosters
+from pipeline.conversion.model import ConvertedModel, predict_original
 from pipeline.conversion.raw_columns import name_outputs, read_columns
 from pipeline.conversion.sample import Sample
 from pipeline.graphs.compose import OPSETS
@@ -42,22 +42,18 @@ def convert_estimator(estimator: Any, sample: Sample) -> ConvertedModel:
     if width is None:
         raise InvalidModelError(f"{type(estimator).__name__} is not fitted, or does not know how many columns it reads")
     sample = sample.select([str(name) for name in names]) if names is not None else sample.expect_width(int(width))
-    reads_columns = _reads_columns(estimator)
     rows = _frame(sample) if names is not None else sample.matrix()
     classes = list(estimator.classes_) if hasattr(estimator, "predict_proba") else None
     if classes is None and hasattr(estimator, "classes_"):
         raise InvalidModelError(
             f"{type(estimator).__name__} has no probabilities (predict_proba), which a served file needs"
         )
-    body = _convert(estimator, sample, reads_columns=reads_columns)
-    model = name_outputs(read_columns(body, sample), classes)
-    expected: list[npt.NDArray[Any]]
-    if classes is None:
-        expected = [np.asarray(estimator.predict(rows), dtype=np.float64).reshape(-1)]
-    else:
-        labels = np.array([str(label) for label in np.ravel(estimator.predict(rows))], dtype=object)
-        expected = [labels, np.asarray(estimator.predict_proba(rows))]
-    return ConvertedModel(model=model, sample=sample, expected=expected, kind=type(estimator).__name__)
+    return ConvertedModel(
+        model=name_outputs(read_columns(_convert(estimator, sample), sample), classes),
+        sample=sample,
+        expected=predict_original(estimator, rows, is_classifier=classes is not None),
+        kind=type(estimator).__name__,
+    )
 
 
 def _reads_columns(estimator: Any) -> bool:
@@ -84,9 +80,9 @@ def _frame(sample: Sample) -> Any:
     return pd.DataFrame(frame)
 
 
-def _convert(estimator: Any, sample: Sample, *, reads_columns: bool) -> onnx.ModelProto:
-    _register_libraries()
-    if reads_columns:
+def _convert(estimator: Any, sample: Sample) -> onnx.ModelProto:
+    register_boosters()
+    if _reads_columns(estimator):
         types = [
             (name, (StringTensorType if sample.is_text(name) else FloatTensorType)([None, 1]))
             for name in sample.columns
@@ -104,11 +100,8 @@ def _convert(estimator: Any, sample: Sample, *, reads_columns: bool) -> onnx.Mod
     except (MissingConverter, MissingShapeCalculator) as error:
         named = _CLASS.search(str(error))
         name = named[1] if named else type(estimator).__name__
-        hint = (
-            ""
-            if importlib.util.find_spec("onnxmltools")
-            else "; onnxmltools has more: pip install 'modeldrop[convert]'"
-        )
+        has_more = importlib.util.find_spec("onnxmltools") is None
+        hint = "; onnxmltools has more: pip install 'modeldrop[convert]'" if has_more else ""
         raise InvalidModelError(f"{name} has no converter to ONNX in skl2onnx{hint}") from None
     except (RuntimeError, ValueError, TypeError, NotImplementedError, LookupError, AttributeError) as error:
         reason = str(error).partition("\n")[0]
@@ -116,17 +109,3 @@ def _convert(estimator: Any, sample: Sample, *, reads_columns: bool) -> onnx.Mod
             reason = f"its booster is '{booster}', and gbtree is expected ({reason})"
         raise InvalidModelError(f"{type(estimator).__name__} cannot be converted to ONNX: {reason}") from None
     return model
-
-
-def _register_libraries() -> None:
-    """Tell skl2onnx how LightGBM's and XGBoost's estimators are converted, where these are installed."""
-    if importlib.util.find_spec("onnxmltools") is None:
-        return
-    if importlib.util.find_spec("lightgbm") is not None:
-        from pipeline.conversion.lightgbm import register_lightgbm
-
-        register_lightgbm()
-    if importlib.util.find_spec("xgboost") is not None:
-        from pipeline.conversion.xgboost import register_xgboost
-
-        register_xgboost()

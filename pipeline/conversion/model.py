@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import onnx
 
 from pipeline.conversion.sample import Sample
 
-__all__ = ["ConvertedModel"]
+__all__ = ["ConvertedModel", "predict_original"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,3 +30,17 @@ class ConvertedModel:
     sample: Sample
     expected: Sequence[npt.NDArray[Any]]
     kind: str
+
+
+def predict_original(model: Any, rows: Any, *, is_classifier: bool) -> list[npt.NDArray[Any]]:
+    """Return what an estimator predicts, in the order of the outputs: labels and probabilities, or values.
+
+    Args:
+        model: The fitted estimator.
+        rows: The rows, as it takes them.
+        is_classifier: Whether it predicts labels.
+    """
+    predictions = np.ravel(model.predict(rows))
+    if not is_classifier:
+        return [predictions.astype(np.float64)]
+    return [np.array([str(label) for label in predictions], dtype=object), np.asarray(model.predict_proba(rows))]

@@ -31,7 +31,7 @@ def convert_pickle(path: Path, sample: Sample) -> ConvertedModel:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InconsistentVersionWarning)
         try:
-            return _convert(path, _unpickle(path), sample)
+            return convert_estimator(_load_estimator(path), sample)
         except InvalidModelError as error:
             versions = [raised.message for raised in caught if isinstance(raised.message, InconsistentVersionWarning)]
             if not versions:
@@ -42,20 +42,15 @@ def convert_pickle(path: Path, sample: Sample) -> ConvertedModel:
             ) from None
 
 
-def _convert(path: Path, model: Any, sample: Sample) -> ConvertedModel:
-    if not (hasattr(model, "predict") and hasattr(model, "get_params")):
-        raise InvalidModelError(f"{path.name} holds a {type(model).__name__}, and a fitted estimator is expected")
-    return convert_estimator(model, sample)
-
-
-def _unpickle(path: Path) -> Any:
-    """Return the object.
+def _load_estimator(path: Path) -> Any:
+    """Return the estimator.
 
     Raises:
-        InvalidModelError: A library is missing or another version, the file is damaged, or its code raises.
+        InvalidModelError: A library is missing or another version, the file is damaged, its code raises, or it holds
+            something else.
     """
     try:
-        return joblib.load(path)
+        model = joblib.load(path)
     except ModuleNotFoundError as error:
         raise InvalidModelError(f"{path.name} needs the library '{error.name}': pip install {error.name}") from None
     except (AttributeError, ImportError) as error:
@@ -67,6 +62,9 @@ def _unpickle(path: Path) -> Any:
     except Exception as error:  # noqa: BLE001 - the pickle's own code
         text = f": {error}" if str(error) else ""
         raise InvalidModelError(f"{path.name} raised {type(error).__name__} while it was loaded{text}") from None
+    if not (hasattr(model, "predict") and hasattr(model, "get_params")):
+        raise InvalidModelError(f"{path.name} holds a {type(model).__name__}, and a fitted estimator is expected")
+    return model
 
 
 def _library(sentence: str) -> str:

@@ -14,6 +14,7 @@ __all__ = ["name_outputs", "read_columns"]
 
 _ML_OPSET = 3  # the newest that the converters write: from 5 on, the operators that they use for trees are deprecated
 _OPSET, _IR_VERSION = 20, 10
+_value = helper.make_tensor_value_info
 
 
 def read_columns(body: onnx.ModelProto, sample: Sample) -> onnx.ModelProto:
@@ -24,23 +25,16 @@ def read_columns(body: onnx.ModelProto, sample: Sample) -> onnx.ModelProto:
         sample: The columns.
     """
     kinds = [TensorProto.STRING if sample.is_text(name) else TensorProto.FLOAT for name in sample.columns]
-    inputs = [
-        helper.make_tensor_value_info(name, kind, ["batch"]) for name, kind in zip(sample.columns, kinds, strict=True)
-    ]
+    inputs = [_value(name, kind, ["batch"]) for name, kind in zip(sample.columns, kinds, strict=True)]
     tall = [f"_/tall_{index}" for index, _ in enumerate(sample.columns)]
-    nodes = [
-        helper.make_node("Unsqueeze", [name, "_/axis"], [output])
-        for name, output in zip(sample.columns, tall, strict=True)
-    ]
+    pairs = zip(sample.columns, tall, strict=True)
+    nodes = [helper.make_node("Unsqueeze", [name, "_/axis"], [output]) for name, output in pairs]
     constants = [numpy_helper.from_array(np.array([1], np.int64), "_/axis")]
     if len(body.graph.input) == 1 and len(tall) > 1:
         nodes.append(helper.make_node("Concat", tall, ["_/matrix"], axis=1))
-        outputs = [helper.make_tensor_value_info("_/matrix", TensorProto.FLOAT, ["batch", len(tall)])]
+        outputs = [_value("_/matrix", TensorProto.FLOAT, ["batch", len(tall)])]
     else:
-        outputs = [
-            helper.make_tensor_value_info(name, column_input.type.tensor_type.elem_type, ["batch", 1])
-            for name, column_input in zip(tall, inputs, strict=True)
-        ]
+        outputs = [_value(name, kind, ["batch", 1]) for name, kind in zip(tall, kinds, strict=True)]
     return _join(_make("columns", nodes, inputs, outputs, constants), compose.add_prefix(body, "_/model/"))
 
 
@@ -52,15 +46,11 @@ def name_outputs(model: onnx.ModelProto, classes: Sequence[object] | None) -> on
         classes: Labels in the order of the probabilities; None for regression.
     """
     source = [output.name for output in model.graph.output]
-    model_outputs = [
-        helper.make_tensor_value_info(f"model_output_{index}", *_type(output))
-        for index, output in enumerate(model.graph.output)
-    ]
-    value = helper.make_tensor_value_info
+    model_outputs = [_value(f"model_output_{index}", *_type(output)) for index, output in enumerate(model.graph.output)]
     if classes is None:
         nodes = [helper.make_node("Reshape", ["model_output_0", "shape"], ["value"])]
         constants = [numpy_helper.from_array(np.array([-1], np.int64), "shape")]
-        outputs = [value("value", TensorProto.FLOAT, ["batch"])]
+        outputs = [_value("value", TensorProto.FLOAT, ["batch"])]
         return _join(_only(model, source[:1]), _make("value", nodes, model_outputs[:1], outputs, constants))
     label = helper.make_node("Identity", ["model_output_0"], ["label"])
     if model_outputs[0].type.tensor_type.elem_type == TensorProto.INT64:
@@ -74,8 +64,8 @@ def name_outputs(model: onnx.ModelProto, classes: Sequence[object] | None) -> on
         )
     nodes = [label, helper.make_node("Identity", ["model_output_1"], ["probabilities"])]
     outputs = [
-        value("label", TensorProto.STRING, ["batch"]),
-        value("probabilities", TensorProto.FLOAT, ["batch", len(classes)]),
+        _value("label", TensorProto.STRING, ["batch"]),
+        _value("probabilities", TensorProto.FLOAT, ["batch", len(classes)]),
     ]
     return _join(_only(model, source[:2]), _make("labels", nodes, model_outputs[:2], outputs, []))
 
