@@ -10,34 +10,41 @@ from pipeline.contracts.signature import Column, Signature
 from pipeline.exporting.c_source.source import CSource, identifier
 from pipeline.exporting.c_source.tensors import literal
 
-__all__ = ["c_readme", "onnx_readme", "ort_readme"]
+__all__ = ["c_readme", "onnxruntime_readme"]
 
 _ARRAY_TYPES = {"numeric": "np.float32", "boolean": "np.float32", "datetime": "np.float64", "image": "np.uint8"}
 
 
-def onnx_readme(file: str, signature: Signature, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the README of an ONNX file."""
-    return f"""# {file}
-
-An ONNX file that takes raw columns and returns {_outputs(signature)}. Preprocessing is inside the graph, so
-onnxruntime alone runs it, on x86 and on arm64. `schema.json` describes its columns.
-
-    pip install onnxruntime numpy
-
-{_python(file, signature, rows)}"""
-
-
-def ort_readme(file: str, signature: Signature, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the README of a file in onnxruntime's own format."""
-    return f"""# {file}
-
+_ONNX = """\
+An ONNX file that takes raw columns and returns {outputs}. Preprocessing is inside the graph, so
+onnxruntime alone runs it, on x86 and on arm64. `schema.json` describes its columns."""
+_ORT = """\
 A model in onnxruntime's own format, for onnxruntime-mobile and other reduced builds on Android and iOS. It takes raw
-columns and returns {_outputs(signature)}. `schema.json` describes its columns. The build must be as new as the one that
-wrote the file, and have its operators.
+columns and returns {outputs}. `schema.json` describes its columns. The build must be as new as the one that
+wrote the file, and have its operators."""
+
+
+def onnxruntime_readme(file: str, signature: Signature, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return the README of an ONNX file, or of one in onnxruntime's own format (.ort)."""
+    row = rows[0] if rows else {}
+    feeds = "\n".join(f"    {json.dumps(column.name)}: {_array(column, row)}," for column in signature.columns)
+    return f"""# {file}
+
+{(_ORT if file.endswith(".ort") else _ONNX).format(outputs=_outputs(signature))}
 
     pip install onnxruntime numpy
 
-{_python(file, signature, rows)}"""
+```python
+import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession({json.dumps(file)})
+row = {{
+{feeds}
+}}
+print(session.run(None, row))
+```
+"""
 
 
 def c_readme(source: CSource, signature: Signature, rows: Sequence[Mapping[str, Any]]) -> str:
@@ -91,22 +98,6 @@ def _outputs(signature: Signature) -> str:
         ("value",): "a value",
         ("value", "quantiles"): "a value and its quantiles",
     }.get(signature.outputs, "and ".join(signature.outputs))
-
-
-def _python(file: str, signature: Signature, rows: Sequence[Mapping[str, Any]]) -> str:
-    row = rows[0] if rows else {}
-    feeds = "\n".join(f"    {json.dumps(column.name)}: {_array(column, row)}," for column in signature.columns)
-    return f"""```python
-import numpy as np
-import onnxruntime
-
-session = onnxruntime.InferenceSession({json.dumps(file)})
-row = {{
-{feeds}
-}}
-print(session.run(None, row))
-```
-"""
 
 
 def _array(column: Column, row: Mapping[str, Any]) -> str:

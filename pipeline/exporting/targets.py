@@ -20,7 +20,7 @@ from pipeline.evaluation.golden.comparison import GoldenComparison
 from pipeline.exporting.c_source.run import find_compiler, run_compiled
 from pipeline.exporting.c_source.source import translate
 from pipeline.exporting.comparison import compare_outputs, format_difference
-from pipeline.exporting.readme import c_readme, onnx_readme, ort_readme
+from pipeline.exporting.readme import c_readme, onnxruntime_readme
 from pipeline.exporting.web.folder import web_folder
 from pipeline.exporting.web.run import find_node, run_in_node
 from pipeline.exporting.web.runtime import read_runtime
@@ -30,6 +30,9 @@ __all__ = ["TARGETS", "Export", "Target", "export_model"]
 Target = Literal["onnx", "ort", "web", "c"]
 TARGETS: tuple[Target, ...] = ("onnx", "ort", "web", "c")
 Feeds = Mapping[str, npt.NDArray[Any]]
+Rows = Sequence[Mapping[str, Any]]
+# The files, and what predicts the golden rows with them; None where nothing on this machine can.
+Exported = tuple[dict[str, bytes], Callable[[], Sequence[npt.NDArray[Any]]] | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,8 +48,24 @@ class Export:
     comparison: GoldenComparison | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Served:
+    """A served model and its golden rows: as a user sends them, as inputs of the graph, and what it predicts."""
+
+    model: bytes
+    signature: Signature
+    name: str
+    rows: Rows
+    feeds: Feeds
+    expected: Sequence[npt.NDArray[Any]]
+
+    @property
+    def schema(self) -> bytes:
+        return json.dumps(self.signature.to_dict(), indent=1, ensure_ascii=False).encode()
+
+
 def export_model(  # noqa: PLR0913 - a version's parts, by keyword
-    model: bytes, signature: Signature, target: Target, *, name: str, rows: Sequence[Mapping[str, Any]], feeds: Feeds
+    model: bytes, signature: Signature, target: Target, *, name: str, rows: Rows, feeds: Feeds
 ) -> Export:
     """Bring a served model elsewhere, and verify it on golden rows.
 
@@ -67,25 +86,17 @@ def export_model(  # noqa: PLR0913 - a version's parts, by keyword
         ExportMismatchError: The exported file predicts something else than the served one.
         ConfigurationError: onnxruntime-web cannot be fetched.
     """
-    expected = _run(model, feeds)
-    schema = json.dumps(signature.to_dict(), indent=1, ensure_ascii=False).encode()
-    if target == "web":
-        files, run = _export_web({**web_folder(model, signature, name, feeds, expected), "schema.json": schema})
-    else:
-        files, run = _EXPORTERS[target](model, signature, name, rows)
+    served = _Served(model=model, signature=signature, name=name, rows=rows, feeds=feeds, expected=_run(model, feeds))
+    files, run = _EXPORTERS[target](served)
     comparison = None
     if run is not None:
-        comparison = compare_outputs(run(feeds), expected)
+        comparison = compare_outputs(run(), served.expected)
         if not comparison.is_equal:
             raise ExportMismatchError(
                 f"{name} as {target}: {comparison.rows - comparison.equal} of {comparison.rows} golden rows are "
                 f"predicted differently (largest difference {format_difference(comparison)})"
             )
-    return Export(files={**files, "schema.json": schema}, comparison=comparison)
-
-
-Files = dict[str, bytes]
-Runner = Callable[[Feeds], Sequence[npt.NDArray[Any]]]
+    return Export(files={**files, "schema.json": served.schema}, comparison=comparison)
 
 
 def _run(model: bytes, feeds: Feeds) -> list[npt.NDArray[Any]]:
@@ -98,16 +109,11 @@ def _run(model: bytes, feeds: Feeds) -> list[npt.NDArray[Any]]:
     return [np.concatenate(arrays) for arrays in zip(*outputs, strict=True)]
 
 
-def _export_onnx(
-    model: bytes, signature: Signature, name: str, rows: Sequence[Mapping[str, Any]]
-) -> tuple[Files, Runner]:
-    file = f"{name}.onnx"
-    return {file: model, "README.md": onnx_readme(file, signature, rows).encode()}, lambda feeds: _run(model, feeds)
+def _export_onnx(served: _Served) -> Exported:
+    return _describe_file(served, f"{served.name}.onnx", served.model)
 
 
-def _export_ort(
-    model: bytes, signature: Signature, name: str, rows: Sequence[Mapping[str, Any]]
-) -> tuple[Files, Runner]:
+def _export_ort(served: _Served) -> Exported:
     """Save in ORT's format after the optimizations that hold on every CPU."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -115,38 +121,41 @@ def _export_ort(
     with tempfile.TemporaryDirectory(prefix="modeldrop-") as folder:
         path = Path(folder) / "model.ort"
         options.optimized_model_filepath = str(path)
-        onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        saved = path.read_bytes()
-    file = f"{name}.ort"
-    return {file: saved, "README.md": ort_readme(file, signature, rows).encode()}, lambda feeds: _run(saved, feeds)
+        onnxruntime.InferenceSession(served.model, options, providers=["CPUExecutionProvider"])
+        return _describe_file(served, f"{served.name}.ort", path.read_bytes())
 
 
-def _export_web(folder: Files) -> tuple[Files, Runner | None]:
+def _describe_file(served: _Served, file: str, content: bytes) -> Exported:
+    readme = onnxruntime_readme(file, served.signature, served.rows).encode()
+    return {file: content, "README.md": readme}, lambda: _run(content, served.feeds)
+
+
+def _export_web(served: _Served) -> Exported:
     """Add the runtime, and verify in Node.js, which runs the page's own code."""
-    files = {**folder, **read_runtime()}
+    folder = web_folder(served.model, served.signature, served.name, served.feeds, served.expected)
+    files = {**folder, "schema.json": served.schema, **read_runtime()}
     node = find_node()
-    return files, None if node is None else lambda _: run_in_node(files, node)
+    return files, None if node is None else lambda: run_in_node(files, node)
 
 
-def _export_c(
-    model: bytes, signature: Signature, name: str, rows: Sequence[Mapping[str, Any]]
-) -> tuple[Files, Runner | None]:
-    if any(column.kind in {"text", "image"} for column in signature.columns):
+def _export_c(served: _Served) -> Exported:
+    if any(column.kind in {"text", "image"} for column in served.signature.columns):
         raise InvalidModelError(
             "C source is for models over numbers, categories and dates; this one reads texts or images"
         )
-    source = translate(onnx.load_from_string(model), name)
+    source = translate(onnx.load_from_string(served.model), served.name)
     files = {
         f"{source.name}.h": source.header.encode(),
         f"{source.name}.c": source.source.encode(),
-        "README.md": c_readme(source, signature, rows).encode(),
+        "README.md": c_readme(source, served.signature, served.rows).encode(),
     }
     compiler = find_compiler()
-    return files, None if compiler is None else lambda feeds: run_compiled(source, feeds, compiler)
+    return files, None if compiler is None else lambda: run_compiled(source, served.feeds, compiler)
 
 
-_EXPORTERS: dict[str, Callable[..., tuple[Files, Runner | None]]] = {
+_EXPORTERS: Mapping[Target, Callable[[_Served], Exported]] = {
     "onnx": _export_onnx,
     "ort": _export_ort,
+    "web": _export_web,
     "c": _export_c,
 }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from math import prod
 
 import numpy as np
 from onnx import TensorProto
 
 from pipeline.exporting.c_source.emitter import Emitter, Operation, emits, index_expression
-from pipeline.exporting.c_source.tensors import literal, literals
+from pipeline.exporting.c_source.tensors import CTensor, literal
 
 __all__: list[str] = []
 
@@ -16,15 +17,14 @@ __all__: list[str] = []
 @emits("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout")
 def emit_copy(emitter: Emitter, operation: Operation) -> None:
     """Keep the elements in their order."""
-    emitter.loop(operation.output.size, f"{operation.output.name}[i] = {emitter.name(operation.input(0))}[i];")
+    emitter.copy(operation.input(0), operation.output)
 
 
 @emits("Expand")
 def emit_expand(emitter: Emitter, operation: Operation) -> None:
     """Repeat elements along the dimensions that are 1."""
     source, target = operation.input(0), operation.output
-    position = index_expression(source.shape, target.shape)
-    emitter.loop(target.size, f"{target.name}[i] = {emitter.name(source)}[{position}];")
+    emitter.copy(source, target, index_expression(source.shape, target.shape))
 
 
 @emits("Transpose")
@@ -38,36 +38,32 @@ def emit_transpose(emitter: Emitter, operation: Operation) -> None:
         if extent > 1:
             terms.append(f"i / {output_stride} % {extent} * {strides[axis]}")
         output_stride *= extent
-    emitter.loop(target.size, f"{target.name}[i] = {emitter.name(source)}[{' + '.join(terms) or '0'}];")
+    emitter.copy(source, target, " + ".join(terms) or "0")
 
 
 @emits("Concat")
 def emit_concat(emitter: Emitter, operation: Operation) -> None:
     """Put tensors one after the other along an axis."""
-    target = operation.output
-    axis = operation.axis(0, len(target.shape))
-    row, offset = prod(target.shape[axis:]), 0
-    for tensor in operation.inputs:
-        if tensor is None or not tensor.size:
-            continue
-        width = prod(tensor.shape[axis:])
-        position = f"{offset} + i" if tensor.size == width else f"{offset} + i / {width} * {row} + i % {width}"
-        emitter.loop(tensor.size, f"{target.name}[{position}] = {emitter.name(tensor)}[i];")
-        offset += width
+    for tensor, position in _find_slices(operation, operation.output, operation.inputs):
+        emitter.loop(tensor.size, f"{operation.output.name}[{position}] = {emitter.name(tensor)}[i];")
 
 
 @emits("Split")
 def emit_split(emitter: Emitter, operation: Operation) -> None:
     """Cut a tensor along an axis."""
-    source = operation.input(0)
-    axis = operation.axis(0, len(source.shape))
-    row, offset = prod(source.shape[axis:]), 0
-    for target in operation.outputs:
-        if target is None:
-            continue
-        width = prod(target.shape[axis:])
-        position = f"{offset} + i" if target.size == width else f"{offset} + i / {width} * {row} + i % {width}"
-        emitter.loop(target.size, f"{target.name}[i] = {emitter.name(source)}[{position}];")
+    for target, position in _find_slices(operation, operation.input(0), operation.outputs):
+        emitter.copy(operation.input(0), target, position)
+
+
+def _find_slices(
+    operation: Operation, whole: CTensor, slices: Sequence[CTensor | None]
+) -> Iterator[tuple[CTensor, str]]:
+    """Yield tensors that lie side by side along an axis of ``whole``, and where in it the element ``i`` of each is."""
+    axis = operation.axis(0, len(whole.shape))
+    row, offset = prod(whole.shape[axis:]), 0
+    for tensor in filter(None, slices):
+        width = prod(tensor.shape[axis:])
+        yield tensor, f"{offset} + i" if tensor.size == width else f"{offset} + i / {width} * {row} + i % {width}"
         offset += width
 
 
@@ -83,9 +79,8 @@ def emit_slice(emitter: Emitter, operation: Operation) -> None:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         last = None if int(step) < 0 and int(end) < -source.shape[int(axis)] else int(end)
         ranges[int(axis)] = slice(int(start), last, int(step))
-    taken = positions[tuple(ranges)].ravel()
-    table = emitter.add_table("int", "positions", operation, literals(taken), max(len(taken), 1))
-    emitter.loop(target.size, f"{target.name}[i] = {emitter.name(source)}[{table}[i]];")
+    table = emitter.add_table("int", "positions", operation, positions[tuple(ranges)].ravel())
+    emitter.copy(source, target, f"{table}[i]")
 
 
 @emits("Gather")
@@ -93,13 +88,13 @@ def emit_gather(emitter: Emitter, operation: Operation) -> None:
     """Look up slices of an axis by their indices; a negative index counts from the end."""
     source, indices, target = operation.input(0), operation.input(1), operation.output
     axis = operation.axis(0, len(source.shape))
-    extent, inner, count = source.shape[axis], prod(source.shape[axis + 1 :]), indices.size
-    index = f"{emitter.name(indices)}[i / {inner} % {max(count, 1)}]"
+    extent, inner, count = source.shape[axis], prod(source.shape[axis + 1 :]), max(indices.size, 1)
+    index = f"{emitter.name(indices)}[i / {inner} % {count}]"
     emitter.loop(
         target.size,
         f"int64_t at = {index}; if (at < 0) at += {extent}; "
         f"{target.name}[i] = {emitter.name(source)}"
-        f"[i / {inner * max(count, 1)} * {extent * inner} + at * {inner} + i % {inner}];",
+        f"[i / {inner * count} * {extent * inner} + at * {inner} + i % {inner}];",
     )
 
 
@@ -116,7 +111,7 @@ def emit_reduce(emitter: Emitter, operation: Operation) -> None:
     reduced = {int(axis) % rank for axis in (range(rank) if axes is None else np.ravel(axes))}
     reduced_shape = [1 if axis in reduced else extent for axis, extent in enumerate(source.shape)]
     positions = np.broadcast_to(np.arange(target.size).reshape(reduced_shape), source.shape).ravel()
-    table = emitter.add_table("int", "positions", operation, literals(positions), len(positions))
+    table = emitter.add_table("int", "positions", operation, positions)
     value, sums = f"{emitter.name(source)}[i]", f"{target.name}[{table}[i]]"
     start = {"ReduceMax": "-INFINITY", "ReduceMin": "INFINITY"}.get(operation.kind, "0")
     if start != "0" and source.dtype not in {TensorProto.FLOAT, TensorProto.DOUBLE}:
@@ -140,11 +135,8 @@ def emit_arg_max(emitter: Emitter, operation: Operation) -> None:
         InvalidModelError: C source has no such operation: ArgMax of another axis.
     """
     source, target = operation.input(0), operation.output
-    axis = operation.axis(0, len(source.shape))
-    width = source.shape[axis]
-    if axis != len(source.shape) - 1:
-        raise operation.refuse("ArgMax of an axis other than the last")
-    name = emitter.name(source)
+    operation.check_last_axis(0, "ArgMax of an axis other than the last")
+    width, name = source.shape[-1], emitter.name(source)
     emitter.loop(
         target.size,
         f"int best = 0; for (int j = 1; j < {width}; j++) if ({name}[i * {width} + j] > {name}[i * {width} + best]) "
@@ -170,9 +162,9 @@ def emit_label_encoder(emitter: Emitter, operation: Operation) -> None:
     array = np.array(values, dtype=np.float32 if target.dtype == TensorProto.FLOAT else object)[order]
     sorted_keys = np.array([keys[index] for index in order], dtype=object)
     key_type = "char *const" if is_text else "int64_t"
-    key_table = emitter.add_table(key_type, "keys", operation, literals(sorted_keys), len(keys))
+    key_table = emitter.add_table(key_type, "keys", operation, sorted_keys)
     value_type = "char *const" if target.dtype == TensorProto.STRING else target.c_type
-    value_table = emitter.add_table(value_type, "values", operation, literals(array), len(keys))
+    value_table = emitter.add_table(value_type, "values", operation, array)
     find = "find_text" if is_text else "find_number"
     source = f"{emitter.name(operation.input(0))}[i]"
     emitter.loop(

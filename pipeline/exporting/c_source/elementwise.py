@@ -106,7 +106,7 @@ def emit_leaky(emitter: Emitter, operation: Operation) -> None:
 def emit_clip(emitter: Emitter, operation: Operation) -> None:
     """Bound each element."""
     value = f"{operation.output.name}[i]"
-    emitter.loop(operation.output.size, f"{value} = {emitter.name(operation.input(0))}[i];")
+    emitter.copy(operation.input(0), operation.output)
     for index, comparison in ((1, "<"), (2, ">")):
         bound = operation.optional(index)
         if bound is not None:

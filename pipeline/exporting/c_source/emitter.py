@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy.typing as npt
 import onnx
 from onnx import helper
 
 from pipeline.contracts.errors import InvalidModelError
-from pipeline.exporting.c_source.tensors import CTensor
+from pipeline.exporting.c_source.tensors import CTensor, literals
 
 __all__ = ["EMITTERS", "Emitter", "Operation", "attributes_of", "check_operators", "emits", "index_expression"]
 
@@ -66,6 +67,16 @@ class Operation:
         axis = int(self.attributes.get("axis", default))
         return axis + rank if axis < 0 else axis
 
+    def check_last_axis(self, default: int, feature: str) -> None:
+        """Check that the operation is along the last axis of its first input.
+
+        Raises:
+            InvalidModelError: It is along another; C source has no such ``feature``.
+        """
+        rank = len(self.input(0).shape)
+        if self.axis(default, rank) != rank - 1:
+            raise self.refuse(feature)
+
     def refuse(self, feature: str) -> InvalidModelError:
         """Return the error that C source lacks ``feature``."""
         return InvalidModelError(f"node '{self.name}' ({self.kind}): C source has no {feature}")
@@ -90,9 +101,8 @@ class Emitter:
         Raises:
             InvalidModelError: C source lacks a feature of it.
         """
-        emitter = EMITTERS[operation.kind]
         self.statements += [tensor.declare() for tensor in operation.outputs if tensor is not None]
-        emitter(self, operation)
+        EMITTERS[operation.kind](self, operation)
 
     def name(self, tensor: CTensor) -> str:
         """Return a tensor's identifier, and note that it is read."""
@@ -111,10 +121,14 @@ class Emitter:
         """Append a statement."""
         self.statements.append(statement)
 
-    def add_table(self, c_type: str, suffix: str, operation: Operation, literals: str, count: int) -> str:
+    def copy(self, source: CTensor, target: CTensor, position: str = "i") -> None:
+        """Append a loop over the elements of ``target``, each the one of ``source`` at a position."""
+        self.loop(target.size, f"{target.name}[i] = {self.name(source)}[{position}];")
+
+    def add_table(self, c_type: str, suffix: str, operation: Operation, values: npt.NDArray[Any]) -> str:
         """Define a static array for a node; return its identifier."""
         name = f"{operation.output.name}_{suffix}"
-        self.tables.append(f"static const {c_type} {name}[{count}] = {{\n{literals}\n}};")
+        self.tables.append(f"static const {c_type} {name}[{max(len(values), 1)}] = {{\n{literals(values)}\n}};")
         return name
 
 
@@ -133,13 +147,14 @@ def check_operators(graph: onnx.GraphProto) -> None:
             )
 
 
-EMITTERS: dict[str, Callable[[Emitter, Operation], None]] = {}
+Emit = Callable[[Emitter, Operation], None]
+EMITTERS: dict[str, Emit] = {}
 
 
-def emits(*kinds: str) -> Callable[[Callable[[Emitter, Operation], None]], Callable[[Emitter, Operation], None]]:
+def emits(*kinds: str) -> Callable[[Emit], Emit]:
     """Register a function as the emitter of operators."""
 
-    def register(emitter: Callable[[Emitter, Operation], None]) -> Callable[[Emitter, Operation], None]:
+    def register(emitter: Emit) -> Emit:
         EMITTERS.update(dict.fromkeys(kinds, emitter))
         return emitter
 

@@ -151,9 +151,7 @@ def emit_softmax(emitter: Emitter, operation: Operation) -> None:
         InvalidModelError: C source has no such operation: softmax of an axis other than the last.
     """
     source, target = operation.input(0), operation.output
-    axis = operation.axis(-1, len(source.shape))
-    if axis != len(source.shape) - 1:
-        raise operation.refuse("softmax of an axis other than the last")
+    operation.check_last_axis(-1, "softmax of an axis other than the last")
     width, name = source.shape[-1], emitter.name(source)
     emitter.loop(
         source.size // width,
@@ -172,8 +170,7 @@ def emit_layer_normalization(emitter: Emitter, operation: Operation) -> None:
         InvalidModelError: C source has no such operation: normalization of several axes.
     """
     source, scale, shift = operation.input(0), operation.input(1), operation.optional(2)
-    if operation.axis(-1, len(source.shape)) != len(source.shape) - 1:
-        raise operation.refuse("layer normalization of several axes")
+    operation.check_last_axis(-1, "layer normalization of several axes")
     width, name = source.shape[-1], emitter.name(source)
     epsilon = f"{float(operation.attributes.get('epsilon', 1e-5))!r}f"
     added = "" if shift is None else f" + {emitter.name(shift)}[j]"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from pipeline.contracts.errors import ConfigurationError
 from pipeline.exporting.c_source.source import CSource, identifier
@@ -22,16 +22,6 @@ __all__ = ["find_compiler", "run_compiled"]
 
 _COMPILERS = ("cc", "gcc", "clang")
 _FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC")
-_C_TYPES: dict[int, Any] = {
-    TensorProto.FLOAT: ctypes.c_float,
-    TensorProto.DOUBLE: ctypes.c_double,
-    TensorProto.INT64: ctypes.c_int64,
-    TensorProto.INT32: ctypes.c_int32,
-    TensorProto.UINT8: ctypes.c_uint8,
-    TensorProto.INT8: ctypes.c_int8,
-    TensorProto.BOOL: ctypes.c_uint8,
-    TensorProto.STRING: ctypes.c_char_p,
-}
 
 
 def find_compiler() -> str | None:
@@ -83,18 +73,23 @@ def _compile(source: CSource, folder: Path, compiler: str) -> Path:
 
 
 def _structure(name: str, members: Mapping[str, CTensor]) -> Any:
-    fields = [
-        (field, _C_TYPES[tensor.dtype] * tensor.size if tensor.size > 1 else _C_TYPES[tensor.dtype])
-        for field, tensor in members.items()
-    ]
+    fields = [(field, _member_type(tensor)) for field, tensor in members.items()]
     return type(name, (ctypes.Structure,), {"_fields_": fields})
+
+
+def _member_type(tensor: CTensor) -> Any:
+    if tensor.dtype == TensorProto.STRING:
+        element: Any = ctypes.c_char_p
+    else:
+        element = np.ctypeslib.as_ctypes_type(helper.tensor_dtype_to_np_dtype(tensor.dtype))
+    return element * tensor.size if tensor.size > 1 else element
 
 
 def _set(row: Any, field: str, tensor: CTensor, cell: Any) -> None:
     if tensor.dtype == TensorProto.STRING:
         setattr(row, field, str(cell).encode())
     elif tensor.size > 1:
-        setattr(row, field, (_C_TYPES[tensor.dtype] * tensor.size)(*np.ravel(cell).tolist()))
+        setattr(row, field, _member_type(tensor)(*np.ravel(cell).tolist()))
     else:
         setattr(row, field, np.asarray(cell).item())
 

@@ -7,7 +7,6 @@ import numpy.typing as npt
 from onnx import numpy_helper
 
 from pipeline.exporting.c_source.emitter import Emitter, Operation, emits
-from pipeline.exporting.c_source.tensors import literals
 
 __all__: list[str] = []
 
@@ -29,15 +28,15 @@ def emit_tree_ensemble(emitter: Emitter, operation: Operation) -> None:
     attributes = operation.attributes
     if attributes.get("aggregate_function", _SUM) != _SUM or attributes.get("post_transform", 0):
         raise operation.refuse("tree ensemble that does more than add up its leaves")
-    true = _children(attributes["nodes_truenodeids"], attributes["nodes_trueleafs"])
-    false = _children(attributes["nodes_falsenodeids"], attributes["nodes_falseleafs"])
     targets = int(attributes["n_targets"])
-    tables = {
-        "feature": _table(emitter, operation, "feature", np.array(attributes["nodes_featureids"])),
-        "true": _table(emitter, operation, "true", true),
-        "false": _table(emitter, operation, "false", false),
-        "root": _table(emitter, operation, "root", np.array(attributes["tree_roots"])),
-    }
+    feature = _table(emitter, operation, "feature", np.array(attributes["nodes_featureids"]))
+    true, false = (
+        _table(
+            emitter, operation, side, _children(attributes[f"nodes_{side}nodeids"], attributes[f"nodes_{side}leafs"])
+        )
+        for side in ("true", "false")
+    )
+    root = _table(emitter, operation, "root", np.array(attributes["tree_roots"]))
     split = _floats(emitter, operation, "split", numpy_helper.to_array(attributes["nodes_splits"]), "node")
     leaf = _floats(emitter, operation, "leaf", numpy_helper.to_array(attributes["leaf_weights"]), "~node")
     target = "0"
@@ -48,9 +47,9 @@ def emit_tree_ensemble(emitter: Emitter, operation: Operation) -> None:
     emitter.loop(operation.output.size, f"{output}[i] = 0;")
     emitter.add(
         f"for (int tree = 0; tree < {len(attributes['tree_roots'])}; tree++) {{ "
-        f"int node = {tables['root']}[tree]; "
-        f"do {{ float x = {source}[{tables['feature']}[node]]; "
-        f"node = {_condition(emitter, operation, split)} ? {tables['true']}[node] : {tables['false']}[node]; "
+        f"int node = {root}[tree]; "
+        f"do {{ float x = {source}[{feature}[node]]; "
+        f"node = {_condition(emitter, operation, split)} ? {true}[node] : {false}[node]; "
         f"}} while (node >= 0); {output}[{target}] += {leaf}; }}"
     )
 
@@ -81,7 +80,7 @@ def _condition(emitter: Emitter, operation: Operation, split: str) -> str:
 def _table(emitter: Emitter, operation: Operation, suffix: str, values: npt.NDArray[np.int64]) -> str:
     """Define a table of whole numbers, of the smallest type that holds them."""
     c_type = next(name for dtype, name in _INTEGERS if np.array_equal(values.astype(dtype), values))
-    return emitter.add_table(c_type, suffix, operation, literals(values), len(values))
+    return emitter.add_table(c_type, suffix, operation, values)
 
 
 def _floats(emitter: Emitter, operation: Operation, suffix: str, values: npt.NDArray[np.float32], index: str) -> str:
@@ -93,8 +92,8 @@ def _floats(emitter: Emitter, operation: Operation, suffix: str, values: npt.NDA
     distinct, indices = np.unique(values, return_inverse=True)
     width = next((dtype().itemsize for dtype in _UNSIGNED if len(distinct) - 1 <= np.iinfo(dtype).max), 4)
     if len(distinct) * values.itemsize + len(values) * width >= len(values) * values.itemsize:
-        return f"{emitter.add_table('float', suffix, operation, literals(values), len(values))}[{index}]"
-    table = emitter.add_table("float", suffix, operation, literals(distinct), len(distinct))
+        return f"{emitter.add_table('float', suffix, operation, values)}[{index}]"
+    table = emitter.add_table("float", suffix, operation, distinct)
     c_type = f"uint{8 * width}_t"
-    codes = emitter.add_table(c_type, f"{suffix}_code", operation, literals(indices), len(values))
+    codes = emitter.add_table(c_type, f"{suffix}_code", operation, indices)
     return f"{table}[{codes}[{index}]]"

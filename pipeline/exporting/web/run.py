@@ -19,6 +19,7 @@ __all__ = ["find_node", "run_in_node"]
 
 MIN_NODE = 20  # the oldest version that gets fixes of security
 _SECONDS = 300
+_NUMBERS = {"NaN", "Infinity", "-Infinity"}  # that JSON writes as texts
 _SCRIPT = """
 import { readFile } from 'node:fs/promises';
 import { Model } from './predict.js';
@@ -68,10 +69,6 @@ def run_in_node(files: Mapping[str, bytes], node: str) -> list[npt.NDArray[Any]]
 
 def _stack(values: Sequence[Any]) -> npt.NDArray[Any]:
     rows = [row for of_row in values for row in of_row]
-    if rows and isinstance(rows[0], str) and not _is_number(rows[0]):
+    if rows and isinstance(rows[0], str) and rows[0] not in _NUMBERS:
         return np.array(rows, dtype=object)
     return np.array([[float(value) for value in row] if isinstance(row, list) else float(row) for row in rows])
-
-
-def _is_number(text: str) -> bool:
-    return text in {"NaN", "Infinity", "-Infinity"}
