@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.several_targets import LABEL_THRESHOLD
 from pipeline.graphs.blending import side_by_side
-from pipeline.graphs.compose import join, make_model
+from pipeline.graphs.compose import join
+from pipeline.graphs.writer import NamedGraph
 
 __all__ = ["after_several_targets", "join_bodies"]
 
@@ -35,9 +36,11 @@ def after_several_targets(signature: Signature, prefix: str, body_output: str) -
 def _values(signature: Signature, body_output: str, prefix: str) -> onnx.ModelProto:
     (value,) = signature.outputs
     shape = ["batch", len(signature.targets)]
-    node = helper.make_node("Identity", [body_output], [value])
-    inputs, outputs = [_value(body_output, TensorProto.FLOAT, shape)], [_value(value, TensorProto.FLOAT, shape)]
-    return make_model(f"{prefix}after", [node], inputs, outputs)
+    graph = NamedGraph(prefix=prefix)
+    graph.add_output("Identity", body_output, output=value)
+    return graph.model(
+        "after", [_value(body_output, TensorProto.FLOAT, shape)], [_value(value, TensorProto.FLOAT, shape)]
+    )
 
 
 def _labels(signature: Signature, prefix: str, body_output: str) -> onnx.ModelProto:
@@ -50,47 +53,31 @@ def _labels(signature: Signature, prefix: str, body_output: str) -> onnx.ModelPr
     count = len(signature.classes)
     steps = max(1, (count - 1).bit_length())
     separated = [signature.separator + name for name in signature.classes]
-    constants = [
-        numpy_helper.from_array(np.array(LABEL_THRESHOLD, np.float32), f"{prefix}threshold"),
-        numpy_helper.from_array(np.array([0, 0, 0, 2**steps - count], np.int64), f"{prefix}pads"),
-        numpy_helper.from_array(np.array(0, np.int64), f"{prefix}zero"),
-        numpy_helper.from_array(np.array(1, np.int64), f"{prefix}one"),
-        numpy_helper.from_array(np.array([-1], np.int64), f"{prefix}flat"),
-        numpy_helper.from_array(np.array([""], object), f"{prefix}nothing"),
-        numpy_helper.from_array(_padded(signature.classes, 2**steps), f"{prefix}first"),
-        numpy_helper.from_array(_padded(separated, 2**steps), f"{prefix}next"),
-    ]
-    nodes = [
-        helper.make_node("Identity", [body_output], [probabilities]),
-        helper.make_node("GreaterOrEqual", [body_output, f"{prefix}threshold"], [f"{prefix}has"]),
-        helper.make_node("Cast", [f"{prefix}has"], [f"{prefix}narrow"], to=TensorProto.INT64),
-        helper.make_node("Pad", [f"{prefix}narrow", f"{prefix}pads", f"{prefix}zero"], [f"{prefix}flags"]),
-        helper.make_node("CumSum", [f"{prefix}flags", f"{prefix}one"], [f"{prefix}before"], exclusive=1),
-        helper.make_node("Cast", [f"{prefix}flags"], [f"{prefix}chosen"], to=TensorProto.BOOL),
-        helper.make_node("Cast", [f"{prefix}before"], [f"{prefix}later"], to=TensorProto.BOOL),
-        helper.make_node("Where", [f"{prefix}later", f"{prefix}next", f"{prefix}first"], [f"{prefix}written"]),
-        helper.make_node("Where", [f"{prefix}chosen", f"{prefix}written", f"{prefix}nothing"], [f"{prefix}text_0"]),
-    ]
-    for step in range(steps):
-        pairs = [-1, 2 ** (steps - step - 1), 2]
-        constants.append(numpy_helper.from_array(np.array(pairs, np.int64), f"{prefix}shape_{step}"))
-        nodes += _join_pairs(prefix, step)
-    nodes.append(helper.make_node("Reshape", [f"{prefix}text_{steps}", f"{prefix}flat"], [label]))
-    shape = ["batch", count]
-    outputs = [_value(label, TensorProto.STRING, ["batch"]), _value(probabilities, TensorProto.FLOAT, shape)]
-    return make_model(f"{prefix}after", nodes, [_value(body_output, TensorProto.FLOAT, shape)], outputs, constants)
-
-
-def _join_pairs(prefix: str, step: int) -> list[onnx.NodeProto]:
-    """Texts [batch, 2 n] -> [batch, n]."""
-    text, pairs = f"{prefix}text_{step}", f"{prefix}pairs_{step}"
-    left, right = f"{prefix}left_{step}", f"{prefix}right_{step}"
-    return [
-        helper.make_node("Reshape", [text, f"{prefix}shape_{step}"], [pairs]),
-        helper.make_node("Gather", [pairs, f"{prefix}zero"], [left], axis=2),
-        helper.make_node("Gather", [pairs, f"{prefix}one"], [right], axis=2),
-        helper.make_node("StringConcat", [left, right], [f"{prefix}text_{step + 1}"]),
-    ]
+    graph = NamedGraph(prefix=prefix)
+    threshold = graph.constant("threshold", np.float32(LABEL_THRESHOLD))
+    pads = graph.constant("pads", np.array([0, 0, 0, 2**steps - count], np.int64))
+    zero, one = graph.constant("zero", np.int64(0)), graph.constant("one", np.int64(1))
+    flat, empty = graph.constant("flat", np.array([-1], np.int64)), graph.constant("nothing", np.array([""], object))
+    firsts = graph.constant("first", _padded(signature.classes, 2**steps))
+    nexts = graph.constant("next", _padded(separated, 2**steps))
+    graph.add_output("Identity", body_output, output=probabilities)
+    is_likely = graph.add("GreaterOrEqual", body_output, threshold, name="has")
+    narrow = graph.add("Cast", is_likely, name="narrow", to=TensorProto.INT64)
+    flags = graph.add("Pad", narrow, pads, zero, name="flags")
+    before = graph.add("CumSum", flags, one, name="before", exclusive=1)
+    chosen = graph.add("Cast", flags, name="chosen", to=TensorProto.BOOL)
+    later = graph.add("Cast", before, name="later", to=TensorProto.BOOL)
+    written = graph.add("Where", later, nexts, firsts, name="written")
+    text = graph.add("Where", chosen, written, empty, name="text_0")
+    for step in range(steps):  # texts [batch, 2 n] -> [batch, n]
+        shape = graph.constant(f"shape_{step}", np.array([-1, 2 ** (steps - step - 1), 2], np.int64))
+        pairs = graph.add("Reshape", text, shape, name=f"pairs_{step}")
+        left = graph.add("Gather", pairs, zero, name=f"left_{step}", axis=2)
+        right = graph.add("Gather", pairs, one, name=f"right_{step}", axis=2)
+        text = graph.add("StringConcat", left, right, name=f"text_{step + 1}")
+    graph.add_output("Reshape", text, flat, output=label)
+    body_value, output = (_value(name, TensorProto.FLOAT, ["batch", count]) for name in (body_output, probabilities))
+    return graph.model("after", [body_value], [_value(label, TensorProto.STRING, ["batch"]), output])
 
 
 def _padded(texts: Sequence[str], width: int) -> npt.NDArray[np.object_]:
@@ -110,9 +97,7 @@ def join_bodies(bodies: Sequence[onnx.ModelProto], signature: Signature) -> onnx
 
 
 def _second_column() -> onnx.ModelProto:
+    graph = NamedGraph()
+    graph.add("Gather", "both", graph.constant("place", np.array([1], np.int64)), name="second", axis=1)
     inputs = [_value("both", TensorProto.FLOAT, ["batch", 2])]
-    outputs = [_value("second", TensorProto.FLOAT, ["batch", 1])]
-    index = numpy_helper.from_array(np.array([1], np.int64), "place")
-    return make_model(
-        "second_column", [helper.make_node("Gather", ["both", "place"], ["second"], axis=1)], inputs, outputs, [index]
-    )
+    return graph.model("second_column", inputs, [_value("second", TensorProto.FLOAT, ["batch", 1])])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -53,30 +53,20 @@ class Trees:
     @classmethod
     def join(cls, ensembles: Sequence[Self]) -> Self:
         """Return all trees of several ensembles."""
-        splits = np.cumsum([0, *(len(trees.feature) for trees in ensembles)])
-        leaves = np.cumsum([0, *(len(trees.leaf_value) for trees in ensembles)])
-
-        def joined(name: str) -> npt.NDArray[Any]:
-            return np.concatenate([getattr(trees, name) for trees in ensembles])
-
-        def renumbered(name: str) -> Ints:
-            numbers = [
-                np.where(indices < 0, indices - leaf, indices + split)
-                for indices, split, leaf in zip(
-                    (getattr(trees, name) for trees in ensembles), splits[:-1], leaves[:-1], strict=True
-                )
-            ]
-            return np.concatenate(numbers)
-
+        splits = np.cumsum([0, *(len(trees.feature) for trees in ensembles[:-1])])
+        leaves = np.cumsum([0, *(len(trees.leaf_value) for trees in ensembles[:-1])])
+        moved = [
+            replace(
+                trees,
+                **{
+                    name: np.where((numbers := getattr(trees, name)) < 0, numbers - leaf, numbers + split)
+                    for name in ("roots", "left", "right")
+                },
+            )
+            for trees, split, leaf in zip(ensembles, splits, leaves, strict=True)
+        ]
         return cls(
-            roots=renumbered("roots"),
-            feature=joined("feature"),
-            threshold=joined("threshold"),
-            left=renumbered("left"),
-            right=renumbered("right"),
-            nan_left=joined("nan_left"),
-            leaf_target=joined("leaf_target"),
-            leaf_value=joined("leaf_value"),
+            **{field.name: np.concatenate([getattr(trees, field.name) for trees in moved]) for field in fields(cls)}
         )
 
     @classmethod
@@ -86,36 +76,31 @@ class Trees:
         Raises:
             ValueError: The node does more than add up the leaves of trees whose splits are ``x <= threshold``.
         """
-        ints = {
-            attribute.name: np.array(attribute.ints, np.int64)
-            for attribute in node.attribute
-            if attribute.type == AttributeProto.INTS
-        }
-        tensors = {
+        values = {
             attribute.name: numpy_helper.to_array(attribute.t)
+            if attribute.type == AttributeProto.TENSOR
+            else np.array(helper.get_attribute_value(attribute), np.int64)
             for attribute in node.attribute
-            if attribute.HasField("t")
         }
-        numbers = {attribute.name: attribute.i for attribute in node.attribute if attribute.type == AttributeProto.INT}
-        if numbers.get("aggregate_function", _SUM) != _SUM or numbers.get("post_transform", _NO_TRANSFORM):
+        if values.get("aggregate_function", _SUM) != _SUM or values.get("post_transform", _NO_TRANSFORM):
             raise ValueError("the tree ensemble does more than add up its leaves")
-        if (tensors["nodes_modes"] != _LESS_OR_EQUAL).any():
+        if (values["nodes_modes"] != _LESS_OR_EQUAL).any():
             raise ValueError("a split of the tree ensemble is not x <= threshold")
 
         def children(side: str) -> Ints:
-            indices = ints[f"nodes_{side}nodeids"]
-            return np.where(ints[f"nodes_{side}leafs"] == 1, -1 - indices, indices)
+            indices = values[f"nodes_{side}nodeids"]
+            return np.where(values[f"nodes_{side}leafs"] == 1, -1 - indices, indices)
 
-        splits = len(ints["nodes_featureids"])
+        feature = values["nodes_featureids"]
         return cls(
-            roots=ints["tree_roots"],
-            feature=ints["nodes_featureids"],
-            threshold=tensors["nodes_splits"].astype(np.float32),
+            roots=values["tree_roots"],
+            feature=feature,
+            threshold=values["nodes_splits"].astype(np.float32),
             left=children("true"),
             right=children("false"),
-            nan_left=ints.get("nodes_missing_value_tracks_true", np.zeros(splits, np.int64)),
-            leaf_target=ints["leaf_targetids"],
-            leaf_value=tensors["leaf_weights"].astype(np.float32),
+            nan_left=values.get("nodes_missing_value_tracks_true", np.zeros_like(feature)),
+            leaf_target=values["leaf_targetids"],
+            leaf_value=values["leaf_weights"].astype(np.float32),
         )
 
     def moved(self, *, features: Ints, target: int, factor: float = 1.0) -> Self:
@@ -148,24 +133,16 @@ class Trees:
         splits = np.sort(np.concatenate([*self.levels(), np.zeros(0, np.int64)]))
         sides = np.concatenate([self.roots, self.left[splits], self.right[splits]])
         leaves = np.unique(-1 - sides[sides < 0])
-        split_number = np.zeros(len(self.feature), np.int64)
-        split_number[splits] = np.arange(len(splits))
-        leaf_number = np.zeros(len(self.leaf_value), np.int64)
-        leaf_number[leaves] = np.arange(len(leaves))
-
-        def renumber(side: Ints) -> Ints:
-            is_leaf = side < 0
-            return np.where(
-                is_leaf, -1 - leaf_number[np.where(is_leaf, -1 - side, 0)], split_number[np.where(is_leaf, 0, side)]
-            )
-
+        number = np.zeros(len(self.feature) + len(self.leaf_value), np.int64)  # leaf n is at -1 - n
+        number[splits] = np.arange(len(splits))
+        number[-1 - leaves] = -1 - np.arange(len(leaves))
         return replace(
             self,
-            roots=renumber(self.roots),
+            roots=number[self.roots],
             feature=self.feature[splits],
             threshold=self.threshold[splits],
-            left=renumber(self.left[splits]),
-            right=renumber(self.right[splits]),
+            left=number[self.left[splits]],
+            right=number[self.right[splits]],
             nan_left=self.nan_left[splits],
             leaf_target=self.leaf_target[leaves],
             leaf_value=self.leaf_value[leaves],
@@ -181,14 +158,12 @@ class Trees:
         if len(trees.leaf_value) and trees.leaf_target.max() >= targets:
             raise ValueError(f"a leaf adds to sum {trees.leaf_target.max()}, and there are {targets}")
 
-        def child(side: Ints) -> list[int]:
-            return np.where(side < 0, -1 - side, side).tolist()  # type: ignore[no-any-return]
-
-        def is_leaf(side: Ints) -> list[int]:
-            return (side < 0).astype(np.int64).tolist()  # type: ignore[no-any-return]
-
+        children: dict[str, list[int]] = {}
+        for name, side in (("true", trees.left), ("false", trees.right)):
+            children[f"nodes_{name}nodeids"] = np.where(side < 0, -1 - side, side).tolist()
+            children[f"nodes_{name}leafs"] = (side < 0).astype(np.int64).tolist()
         return helper.make_node(
-            "TreeEnsemble",
+            TREE_OPERATOR,
             [features],
             [output],
             domain="ai.onnx.ml",
@@ -199,12 +174,9 @@ class Trees:
             nodes_modes=numpy_helper.from_array(np.full(len(trees.feature), _LESS_OR_EQUAL, np.uint8), "modes"),
             nodes_splits=numpy_helper.from_array(trees.threshold, "splits"),
             nodes_featureids=trees.feature.tolist(),
-            nodes_truenodeids=child(trees.left),
-            nodes_falsenodeids=child(trees.right),
-            nodes_trueleafs=is_leaf(trees.left),
-            nodes_falseleafs=is_leaf(trees.right),
             leaf_targetids=trees.leaf_target.tolist(),
             leaf_weights=numpy_helper.from_array(trees.leaf_value, "weights"),
+            **children,
             **({"nodes_missing_value_tracks_true": trees.nan_left.tolist()} if trees.nan_left.any() else {}),
         )
 

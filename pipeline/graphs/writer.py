@@ -1,8 +1,8 @@
-"""Writes a graph node by node; equal constants are one."""
+"""Write a graph node by node: with names that are given, or that are made up."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from onnx import helper, numpy_helper
 
 from pipeline.graphs.compose import make_model
 
-__all__ = ["CannotWriteError", "GraphWriter", "Value"]
+__all__ = ["CannotWriteError", "GraphWriter", "NamedGraph", "Value"]
 
 
 class CannotWriteError(ValueError):
@@ -29,8 +29,41 @@ class Value:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NamedGraph:
+    """The nodes and constants so far, whose names are given.
+
+    Args:
+        prefix: Prefix of the names of constants and inner values, which keeps them apart from inputs and outputs.
+    """
+
+    prefix: str = ""
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    constants: list[onnx.TensorProto] = field(default_factory=list)
+
+    def constant(self, name: str, values: npt.ArrayLike) -> str:
+        """Add a constant, and return its name with the prefix."""
+        self.constants.append(numpy_helper.from_array(np.asarray(values), f"{self.prefix}{name}"))
+        return f"{self.prefix}{name}"
+
+    def add(self, operator: str, *inputs: str, name: str, **attributes: Any) -> str:
+        """Add a node, and return the name of its output with the prefix."""
+        return self.add_output(operator, *inputs, output=f"{self.prefix}{name}", **attributes)
+
+    def add_output(self, operator: str, *inputs: str, output: str, **attributes: Any) -> str:
+        """Add a node whose output has a name without the prefix."""
+        self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
+        return output
+
+    def model(
+        self, name: str, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]
+    ) -> onnx.ModelProto:
+        """Return the graph with these inputs and outputs."""
+        return make_model(f"{self.prefix}{name}", self.nodes, inputs, outputs, self.constants)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GraphWriter:
-    """The nodes and constants so far.
+    """The nodes and constants so far, whose names are made up; equal constants are one.
 
     Args:
         prefix: Prefix of the names of values, which keeps them apart from inputs and other graphs.

@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from pipeline.graphs.compose import join, make_model
 from pipeline.graphs.decision import clip_probabilities
 from pipeline.graphs.tree_ensemble import Trees
+from pipeline.graphs.writer import NamedGraph
 from pipeline.training.features.merged_preprocessing import merge_preprocessing
 from pipeline.training.features.preprocessing import FEATURES, Preprocessing
 
@@ -66,8 +67,7 @@ class TreeBody:
             output_name = _mean_probability(nodes, constants, classes=sums, models=groups)
         elif self.classes:
             output_name = "clipped"
-            clip, constants = clip_probabilities("sums", output_name)
-            nodes += clip
+            clip_probabilities(NamedGraph(nodes=nodes, constants=constants), "sums", output_name)
         if self.classes == 2:
             constants.append(numpy_helper.from_array(np.array(1, np.float32), "one"))
             nodes += [

@@ -10,19 +10,20 @@ from onnx import TensorProto, helper
 from pipeline.contracts.signature import Signature
 from pipeline.evaluation.decision.temperature import calibrate
 from pipeline.evaluation.predictions import Predictions
-from pipeline.graphs.compose import make_model
-from pipeline.graphs.decision import decision_nodes
+from pipeline.graphs.decision import add_decision
+from pipeline.graphs.writer import NamedGraph
 
 
 def _run(signature: Signature, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     shape = ["batch", len(signature.classes)]
-    nodes, constants = decision_nodes(signature, "answer", "probabilities", "label", "_/")
+    graph = NamedGraph(prefix="_/")
+    add_decision(graph, signature, "answer", "probabilities", "label")
     outputs = [
         helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, shape),
         helper.make_tensor_value_info("label", TensorProto.INT64, ["batch"]),
     ]
     graph_input = helper.make_tensor_value_info("answer", TensorProto.FLOAT, shape)
-    model = make_model("g", nodes, [graph_input], outputs, constants)
+    model = graph.model("g", [graph_input], outputs)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     served, label = session.run(None, {"answer": probabilities})
     return served, np.array(signature.classes, object)[label]
