@@ -38,30 +38,33 @@ _MIN_ROWS = 20  # of fewer a share says little
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LearnedRows:
-    """Some rows that models learn from; ``places`` [rows]: where they are among all, the training rows first.
+    """Some of the rows that models learn from.
 
-    ``total``: how many there are in all.
+    Attributes:
+        frame: The rows.
+        indices: Their indices among all of these rows, the training rows first [rows].
+        total: Number of all of these rows.
     """
 
     frame: pl.DataFrame
-    places: npt.NDArray[np.int64]
+    indices: npt.NDArray[np.int64]
     total: int
 
 
 def find_differences(
     signature: Signature, truth: npt.NDArray[Any], served: Predictions, out_of_fold: npt.NDArray[np.floating[Any]]
 ) -> tuple[str, ...]:
-    """Find what says that the served file is not the model that was measured.
+    """Find signs that the served file is not the model that was measured.
 
     Args:
-        signature: The file's.
+        signature: Signature of the file.
         truth: Labels or values [rows].
         served: The file's predictions for these rows.
         out_of_fold: Probabilities [rows, classes], or values, with quantiles if any, of the same rows; NaN where there
             are none.
 
     Returns:
-        A sentence for each bound that it does not keep.
+        A sentence for each bound that the file misses.
     """
     held = ~np.isnan(out_of_fold.reshape(len(out_of_fold), -1)).any(axis=1)
     if held.sum() < _MIN_ROWS or signature.targets:
@@ -70,8 +73,8 @@ def find_differences(
         values = out_of_fold[:, 0] if out_of_fold.ndim == 2 else out_of_fold
         return tuple(_compare_values(truth[held].astype(np.float64), served.values[held], values[held]))
     column = {label: number for number, label in enumerate(signature.classes)}
-    wanted = np.array([column[label] for label in truth[held]])
-    return tuple(_compare_probabilities(wanted, served.probabilities[held], out_of_fold[held]))
+    class_numbers = np.array([column[label] for label in truth[held]])
+    return tuple(_compare_probabilities(class_numbers, served.probabilities[held], out_of_fold[held]))
 
 
 def _compare_probabilities(
@@ -118,12 +121,12 @@ class _Probabilities:
 
 
 def _compare_values(truth: Floats, served: npt.NDArray[Any], out_of_fold: npt.NDArray[Any]) -> Iterator[str]:
-    own, other = (float(np.sqrt(np.square(values - truth).mean())) for values in (served, out_of_fold))
-    if not own <= _MAX_RMSE * other + 1e-6 * float(np.abs(truth).max()):
-        yield f"its RMSE on them is {own:.6g}, out-of-fold it is {other:.6g}: at most {_MAX_RMSE:g} times that"
-    related, expected = _correlation(served, truth), _correlation(out_of_fold, truth) - _MAX_LOST_CORRELATION
-    if not related >= expected:
-        yield f"its correlation with the truth is {related:.3f}, at least {expected:.3f} is expected"
+    rmse, bag_rmse = (float(np.sqrt(np.square(values - truth).mean())) for values in (served, out_of_fold))
+    if not rmse <= _MAX_RMSE * bag_rmse + 1e-6 * float(np.abs(truth).max()):
+        yield f"its RMSE on them is {rmse:.6g}, out-of-fold it is {bag_rmse:.6g}: at most {_MAX_RMSE:g} times that"
+    correlation, expected = _correlation(served, truth), _correlation(out_of_fold, truth) - _MAX_LOST_CORRELATION
+    if not correlation >= expected:
+        yield f"its correlation with the truth is {correlation:.3f}, at least {expected:.3f} is expected"
 
 
 def _correlation(values: npt.NDArray[Any], truth: Floats) -> float:

@@ -113,7 +113,7 @@ class TrainedExport:
             signature,
             truth(rows, signature),
             full.model.run(feeds(rows, signature)),
-            out_of_fold[self.learned.places],
+            out_of_fold[self.learned.indices],
         )
         if differences:
             raise ExportMismatchError(

@@ -1,4 +1,4 @@
-"""Two graphs, one after the other."""
+"""Graphs of one version: joined one after the other, or cut to what an output needs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import onnx
 from onnx import compose, helper
 from onnxruntime.quantization.onnx_model import ONNXModel
 
-__all__ = ["IR_VERSION", "OPSETS", "add_input", "join", "make_model", "normalize"]
+__all__ = ["IR_VERSION", "OPSETS", "add_input", "join", "keep_needed", "make_model", "normalize"]
 
 IR_VERSION = 10
 OPSETS = {"": 20, "ai.onnx.ml": 5, "com.microsoft": 1}
@@ -97,3 +97,34 @@ def add_input(body: onnx.ModelProto, name: str, producer: onnx.ModelProto, *, pr
         outputs.append(passed)
     assert name in reads, "what it does not read need not be made"
     return join(make_model("before", nodes, inputs, outputs, producer.graph.initializer), body, prefix=prefix)
+
+
+def keep_needed(model: onnx.ModelProto, outputs: Sequence[onnx.ValueInfoProto]) -> onnx.ModelProto:
+    """Return a copy that computes ``outputs``, with the nodes, constants and inputs that they need."""
+    smaller = onnx.ModelProto()
+    smaller.CopyFrom(model)
+    needed = {output.name for output in outputs}
+    nodes = []
+    for node in reversed(model.graph.node):
+        if needed & set(node.output):
+            nodes.append(node)
+            needed |= set(node.input) | _read_within(node)
+    del smaller.graph.node[:]
+    smaller.graph.node.extend(reversed(nodes))
+    for values in (smaller.graph.initializer, smaller.graph.input):
+        items = [value for value in values if value.name in needed]
+        del values[:]
+        values.extend(items)
+    del smaller.graph.output[:], smaller.graph.value_info[:]
+    smaller.graph.output.extend(outputs)
+    return smaller
+
+
+def _read_within(node: onnx.NodeProto) -> set[str]:
+    """Return the names that the graphs inside a node read."""
+    names: set[str] = set()
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            for inner in attribute.g.node:
+                names |= set(inner.input) | _read_within(inner)
+    return names

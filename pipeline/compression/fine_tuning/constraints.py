@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,8 @@ _SMALL_SHARE = 0.1  # of all weights
 _UPDATES = 40  # of the masks, over the time of pruning
 
 
-class Constraint(Protocol):
-    """Changes weights after each step of the optimizer."""
+class Constraint:
+    """Base class of what changes weights around each step of the optimizer; its methods do nothing."""
 
     def before_step(self, weights: Weights) -> None:
         """Read gradients, before the step that they are for.
@@ -34,7 +34,6 @@ class Constraint(Protocol):
         Args:
             weights: All tensors that learn, each with its gradient.
         """
-        ...
 
     def after_step(self, weights: Weights, progress: float) -> None:
         """Bring the weights back to what is allowed.
@@ -43,18 +42,16 @@ class Constraint(Protocol):
             weights: All tensors that learn.
             progress: The share of the fine-tuning that is done, 1 at its end.
         """
-        ...
 
     def state(self) -> State:
-        """Return what a later attempt needs beside the weights."""
-        ...
+        """Return what a later attempt needs beside the weights at the beginning."""
+        return {}
 
     def restore(self, state: State) -> None:
         """Take over what ``state`` returned."""
-        ...
 
 
-class KeepZeros:
+class KeepZeros(Constraint):
     """What is zero at the beginning stays zero."""
 
     def __init__(self, weights: Weights) -> None:
@@ -62,24 +59,14 @@ class KeepZeros:
             name: (tensor.detach() != 0) for name, tensor in _large(weights).items() if bool((tensor == 0).any())
         }
 
-    def before_step(self, weights: Weights) -> None:
-        """Do nothing."""
-
     @torch.no_grad()
     def after_step(self, weights: Weights, progress: float) -> None:
         """Set the pruned weights to zero."""
         for name, mask in self._masks.items():
             weights[name].mul_(mask)
 
-    def state(self) -> State:
-        """Return nothing: all of it follows from the weights at the beginning."""
-        return {}
 
-    def restore(self, state: State) -> None:
-        """Do nothing."""
-
-
-class GradualPruning:
+class GradualPruning(Constraint):
     """The share of zeros grows with the cube of the time that is left, up to ``sparsity``.
 
     The schedule is that of Zhu and Gupta 2017 (arXiv:1710.01878). What is pruned first:
@@ -99,8 +86,8 @@ class GradualPruning:
         self._masks = {name: torch.ones_like(tensor) for name, tensor in _large(weights).items()}
         random = torch.Generator().manual_seed(seed)
         self._scores = {
-            name: torch.rand(tensor.shape, generator=random) if importance == "random" else torch.zeros_like(tensor)
-            for name, tensor in _large(weights).items()
+            name: torch.rand(mask.shape, generator=random) if importance == "random" else torch.zeros_like(mask)
+            for name, mask in self._masks.items()
         }
         self._updates = -1
 
@@ -143,10 +130,11 @@ class GradualPruning:
     def _choose_masks(self, weights: Weights, sparsity: float) -> None:
         scores = {name: self._score(name, weights[name].detach()) for name in self._masks}
         if self._importance in ("magnitude_per_layer", "random"):
-            self._masks = {name: _keep_largest(tensor, _threshold(tensor, sparsity)) for name, tensor in scores.items()}
-            return
-        threshold = _threshold(torch.cat([tensor.flatten() for tensor in scores.values()]), sparsity)
-        self._masks = {name: _keep_largest(tensor, threshold) for name, tensor in scores.items()}
+            thresholds = {name: _threshold(tensor, sparsity) for name, tensor in scores.items()}
+        else:
+            overall = _threshold(torch.cat([tensor.flatten() for tensor in scores.values()]), sparsity)
+            thresholds = dict.fromkeys(scores, overall)
+        self._masks = {name: (tensor > thresholds[name]).to(torch.float32) for name, tensor in scores.items()}
 
     def _score(self, name: str, tensor: Tensor) -> Tensor:
         if self._importance == "magnitude":
@@ -156,7 +144,7 @@ class GradualPruning:
         return self._scores[name]
 
 
-class SharedValues:
+class SharedValues(Constraint):
     """A few values per tensor (``value_counts``): k-means chooses them, and each learns from all of its weights.
 
     The gradient of a value is the mean of the gradients of its weights, so that the weights take equal steps.
@@ -186,13 +174,6 @@ class SharedValues:
         """Set each weight to the mean of those that share its value: rounding may set them apart."""
         for name, groups in self._groups.items():
             groups.average(weights[name])
-
-    def state(self) -> State:
-        """Return nothing: all of it follows from the weights at the beginning."""
-        return {}
-
-    def restore(self, state: State) -> None:
-        """Do nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -257,7 +238,3 @@ def _threshold(scores: Tensor, sparsity: float) -> Tensor:
     """Return the score below or at which that share of them lies."""
     count = round(sparsity * scores.numel())
     return scores.flatten().kthvalue(count).values if count else scores.new_tensor(float("-inf"))
-
-
-def _keep_largest(scores: Tensor, threshold: Tensor) -> Tensor:
-    return (scores > threshold).to(torch.float32)

@@ -20,7 +20,7 @@ from pipeline.compression.fine_tuning.torch_operators import OPERATORS
 from pipeline.compression.weight_tensors import WEIGHT_INPUTS, is_large
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.evaluation.sessions import session_options
-from pipeline.graphs.compose import make_model
+from pipeline.graphs.compose import keep_needed
 
 __all__ = ["TorchGraph"]
 
@@ -54,9 +54,8 @@ class TorchGraph(nn.Module):
         super().__init__()
         self._model = onnx.load_from_string(model)
         _constants_to_initializers(self._model.graph)
-        graph = self._model.graph
-        self._constants = {tensor.name: tensor for tensor in graph.initializer}
-        before, self._after = self._split_nodes(graph)
+        self._constants = {tensor.name: tensor for tensor in self._model.graph.initializer}
+        self._after = self._find_weighted_nodes()
         unknown = sorted({node.op_type for node in self._after} - OPERATORS.keys())
         if not self._after:
             raise NotApplicableError("the model has no weights that could be fine-tuned")
@@ -70,7 +69,7 @@ class TorchGraph(nn.Module):
         self.weights = nn.ParameterList(learned.values())
         self._fixed = {name: tensor for name, tensor in self._names.items() if name not in learned}
         self._learned = tuple(learned)
-        self._before = self._prefix(before)
+        self._before = self._open_prefix()
         self.inputs = tuple(dict.fromkeys((*self._read_before, *self._passed)))
 
     @property
@@ -121,19 +120,17 @@ class TorchGraph(nn.Module):
                 tensor.CopyFrom(numpy_helper.from_array(np.ascontiguousarray(values), tensor.name))
         return written
 
-    def _split_nodes(self, graph: onnx.GraphProto) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto]]:
-        """Split the nodes into those that need no weight, and those that do."""
+    def _find_weighted_nodes(self) -> list[onnx.NodeProto]:
+        """Return the nodes that have weights, and those that follow them."""
         reached: set[str] = set()
-        before, after = [], []
-        for node in graph.node:
+        nodes = []
+        for node in self._model.graph.node:
             index = WEIGHT_INPUTS.get(node.op_type)
             weight = self._constants.get(node.input[index]) if index is not None and index < len(node.input) else None
             if (weight is not None and is_large(weight)) or reached & set(node.input):
                 reached.update(node.output)
-                after.append(node)
-            else:
-                before.append(node)
-        return before, after
+                nodes.append(node)
+        return nodes
 
     def _tensors(self) -> tuple[dict[str, Tensor], dict[str, nn.Parameter]]:
         """Return the constants of the nodes that torch runs, and those among them that learn."""
@@ -148,30 +145,19 @@ class TorchGraph(nn.Module):
                     learned[name] = nn.Parameter(tensor)
         return constants, learned
 
-    def _prefix(self, before: list[onnx.NodeProto]) -> onnxruntime.InferenceSession | None:
+    def _open_prefix(self) -> onnxruntime.InferenceSession | None:
         """Return what onnxruntime computes: the tensors that the nodes behind read, from the inputs of the body."""
-        computed_names = {name for node in before for name in node.output}
-        read = {name for node in self._after for name in node.input}
-        inputs = {value.name: value for value in self._model.graph.input}
-        self._passed = sorted(read & inputs.keys())
-        self._computed = sorted(read & computed_names)
+        inputs = {value.name for value in self._model.graph.input}
+        read = {name for node in self._after for name in node.input if name}
+        made = {name for node in self._after for name in node.output}
+        self._passed = sorted(read & inputs)
+        self._computed = sorted(read - inputs - made - self._constants.keys())
         self._read_before: tuple[str, ...] = ()
         if not self._computed:
             return None
-        needed, needed_names = [], set(self._computed)
-        for node in reversed(before):
-            if needed_names & set(node.output):
-                needed.append(node)
-                needed_names.update(node.input)
-        self._read_before = tuple(name for name in inputs if name in needed_names)
-        model = make_model(
-            "before",
-            needed[::-1],
-            [inputs[name] for name in self._read_before],
-            [onnx.ValueInfoProto(name=name) for name in self._computed],
-            [tensor for name, tensor in self._constants.items() if name in needed_names],
-        )
-        file = model.SerializeToString()
+        prefix = keep_needed(self._model, [onnx.ValueInfoProto(name=name) for name in self._computed])
+        self._read_before = tuple(value.name for value in prefix.graph.input)
+        file = prefix.SerializeToString()
         return onnxruntime.InferenceSession(file, session_options(), providers=["CPUExecutionProvider"])
 
 

@@ -6,6 +6,7 @@ An operator takes its inputs (None: left out) and the attributes of its node, an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch.nn import functional
 
 __all__ = ["OPERATORS", "Operator"]
 
-Inputs = Sequence[Any]  # Tensor, or None where an optional input is left out
+Inputs = Sequence[Tensor | Any]  # Any: None where an optional input is left out
 Attributes = Mapping[str, Any]
 Operator = Callable[[Inputs, Attributes], Tensor | tuple[Tensor, ...]]
 
@@ -25,10 +26,7 @@ def _gemm(inputs: Inputs, attributes: Attributes) -> Tensor:
     left = inputs[0].T if attributes.get("transA") else inputs[0]
     right = inputs[1].T if attributes.get("transB") else inputs[1]
     product: Tensor = attributes.get("alpha", 1.0) * (left @ right)
-    if len(inputs) < 3 or inputs[2] is None:
-        return product
-    biased: Tensor = product + attributes.get("beta", 1.0) * inputs[2]
-    return biased
+    return product if len(inputs) < 3 or inputs[2] is None else product + attributes.get("beta", 1.0) * inputs[2]
 
 
 def _padded(image: Tensor, attributes: Attributes, value: float = 0.0) -> Tensor:
@@ -43,7 +41,7 @@ def _padded(image: Tensor, attributes: Attributes, value: float = 0.0) -> Tensor
 
 def _conv(inputs: Inputs, attributes: Attributes) -> Tensor:
     convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[inputs[1].ndim - 3]
-    convolved: Tensor = convolve(
+    return convolve(
         _padded(inputs[0], attributes),
         inputs[1],
         inputs[2] if len(inputs) > 2 else None,
@@ -51,13 +49,11 @@ def _conv(inputs: Inputs, attributes: Attributes) -> Tensor:
         dilation=attributes.get("dilations", 1),
         groups=attributes.get("group", 1),
     )
-    return convolved
 
 
 def _max_pool(inputs: Inputs, attributes: Attributes) -> Tensor:
     image = _padded(inputs[0], attributes, float("-inf"))
-    pooled: Tensor = functional.max_pool2d(image, attributes["kernel_shape"], attributes.get("strides", 1))
-    return pooled
+    return functional.max_pool2d(image, attributes["kernel_shape"], attributes.get("strides", 1))
 
 
 def _average_pool(inputs: Inputs, attributes: Attributes) -> Tensor:
@@ -75,7 +71,7 @@ def _batch_normalization(inputs: Inputs, attributes: Attributes) -> Tensor:
 def _layer_normalization(inputs: Inputs, attributes: Attributes) -> Tensor:
     value, scale = inputs[:2]
     axis = attributes.get("axis", -1) % value.ndim
-    normalized: Tensor = functional.layer_norm(value, value.shape[axis:], eps=attributes.get("epsilon", 1e-5)) * scale
+    normalized = functional.layer_norm(value, value.shape[axis:], eps=attributes.get("epsilon", 1e-5)) * scale
     return normalized.add(inputs[2]) if len(inputs) > 2 else normalized
 
 
@@ -83,46 +79,41 @@ def _reshape(inputs: Inputs, attributes: Attributes) -> Tensor:
     value, shape = inputs[0], inputs[1].tolist()
     if not attributes.get("allowzero"):
         shape = [value.shape[axis] if size == 0 else size for axis, size in enumerate(shape)]
-    reshaped: Tensor = value.reshape(shape)
-    return reshaped
+    return value.reshape(shape)
 
 
 def _axes(inputs: Inputs, attributes: Attributes) -> list[int]:
     """Return the axes, an input since opset 13 and an attribute before."""
     if len(inputs) > 1 and inputs[1] is not None:
-        axes: list[int] = inputs[1].reshape(-1).tolist()
-        return axes
+        return list(inputs[1].reshape(-1).tolist())
     return list(attributes.get("axes", ()))
 
 
 def _unsqueeze(inputs: Inputs, attributes: Attributes) -> Tensor:
-    value: Tensor = inputs[0]
-    axes = _axes(inputs, attributes)
+    value, axes = inputs[0], _axes(inputs, attributes)
     for axis in sorted(axis % (value.ndim + len(axes)) for axis in axes):
         value = value.unsqueeze(axis)
     return value
 
 
 def _squeeze(inputs: Inputs, attributes: Attributes) -> Tensor:
-    value: Tensor = inputs[0]
     axes = _axes(inputs, attributes)
-    return value.squeeze(tuple(axes)) if axes else value.squeeze()
+    return inputs[0].squeeze(tuple(axes)) if axes else inputs[0].squeeze()
 
 
-def _reduce(reduce: Callable[..., Tensor]) -> Operator:
+def _reduce(function: Callable[..., Tensor]) -> Operator:
     def operator(inputs: Inputs, attributes: Attributes) -> Tensor:
         axes = _axes(inputs, attributes)
         if not axes and attributes.get("noop_with_empty_axes"):
-            value: Tensor = inputs[0]
-            return value
+            return inputs[0]
         dimensions = axes or list(range(inputs[0].ndim))
-        return reduce(inputs[0], dim=dimensions, keepdim=bool(attributes.get("keepdims", 1)))
+        return function(inputs[0], dim=dimensions, keepdim=bool(attributes.get("keepdims", 1)))
 
     return operator
 
 
 def _slice(inputs: Inputs, attributes: Attributes) -> Tensor:
-    value: Tensor = inputs[0]
+    value = inputs[0]
     starts, ends = inputs[1].tolist(), inputs[2].tolist()
     axes = inputs[3].tolist() if len(inputs) > 3 and inputs[3] is not None else range(len(starts))
     steps = inputs[4].tolist() if len(inputs) > 4 else [1] * len(starts)
@@ -144,27 +135,23 @@ def _gather(inputs: Inputs, attributes: Attributes) -> Tensor:
     axis = attributes.get("axis", 0) % value.ndim
     indices = torch.where(indices < 0, indices + value.shape[axis], indices)
     shape = (*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :])
-    gathered: Tensor = value.index_select(axis, indices.reshape(-1)).reshape(shape)
-    return gathered
+    return value.index_select(axis, indices.reshape(-1)).reshape(shape)
 
 
 def _cast(inputs: Inputs, attributes: Attributes) -> Tensor:
     dtype = np.dtype(helper.tensor_dtype_to_np_dtype(attributes["to"]))
     if attributes["to"] in (TensorProto.STRING, TensorProto.BFLOAT16):
         raise NotImplementedError(f"Cast to {dtype}")
-    cast: Tensor = inputs[0].to(torch.from_numpy(np.empty(0, dtype)).dtype)
-    return cast
+    return inputs[0].to(torch.from_numpy(np.empty(0, dtype)).dtype)
 
 
 def _clip(inputs: Inputs, attributes: Attributes) -> Tensor:
     low, high = (inputs[index] if len(inputs) > index else None for index in (1, 2))
-    clipped: Tensor = inputs[0].clamp(low, high)
-    return clipped
+    return inputs[0].clamp(low, high)
 
 
 def _transpose(inputs: Inputs, attributes: Attributes) -> Tensor:
-    value: Tensor = inputs[0]
-    return value.permute(attributes.get("perm", list(reversed(range(value.ndim)))))
+    return inputs[0].permute(attributes.get("perm", list(reversed(range(inputs[0].ndim)))))
 
 
 def _elementwise(function: Callable[..., Tensor]) -> Operator:
@@ -172,13 +159,7 @@ def _elementwise(function: Callable[..., Tensor]) -> Operator:
 
 
 def _variadic(function: Callable[[Tensor, Tensor], Tensor]) -> Operator:
-    def operator(inputs: Inputs, attributes: Attributes) -> Tensor:
-        value: Tensor = inputs[0]
-        for operand in inputs[1:]:
-            value = function(value, operand)
-        return value
-
-    return operator
+    return lambda inputs, attributes: reduce(function, inputs)
 
 
 OPERATORS: Mapping[str, Operator] = {

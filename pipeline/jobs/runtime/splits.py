@@ -86,7 +86,7 @@ def read_learned(artifacts: ObjectStore, keys: RunKeys, folder: Path, validation
     positions = [np.arange(0, rows, steps[0]), rows + np.arange(0, validation.height, steps[1])]
     return LearnedRows(
         frame=pl.concat([train, validation.gather_every(steps[1])]),
-        places=np.concatenate(positions),
+        indices=np.concatenate(positions),
         total=rows + validation.height,
     )
 

@@ -102,7 +102,7 @@ def _make(network: Trained, labels: np.ndarray) -> VariantSet:
     return make_variants(
         [candidate], artifacts=store, keys=KEYS, dataset=network.dataset, validation=network.validation,
         spec=JobSpec(), report=lambda text: None,
-        learned=LearnedRows(frame=rows, places=np.arange(rows.height), total=rows.height),
+        learned=LearnedRows(frame=rows, indices=np.arange(rows.height), total=rows.height),
     )  # fmt: skip
 
 

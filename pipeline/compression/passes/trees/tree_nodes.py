@@ -12,9 +12,10 @@ from onnx import TensorProto, helper
 
 from pipeline.compression.training_rows import TrainingRows, predict
 from pipeline.contracts.errors import NotApplicableError
+from pipeline.graphs.compose import keep_needed
 from pipeline.graphs.tree_ensemble import Trees, find_tree_nodes
 
-__all__ = ["compute_tensor", "has_trees", "keep_needed", "map_trees", "read_trees"]
+__all__ = ["compute_tensor", "has_trees", "map_trees", "read_trees"]
 
 Floats = npt.NDArray[np.float32]
 
@@ -63,35 +64,4 @@ def map_trees(model: onnx.ModelProto, change: Callable[[Trees, str], Trees]) -> 
 def compute_tensor(model: onnx.ModelProto, name: str, rows: TrainingRows) -> Floats:
     """Return what the tensor ``name`` inside a body is for these rows, [rows, columns]."""
     output = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
-    return predict(keep_needed(model, output).SerializeToString(), rows).astype(np.float32)
-
-
-def keep_needed(model: onnx.ModelProto, output: onnx.ValueInfoProto) -> onnx.ModelProto:
-    """Return a copy that computes ``output``, with the nodes, constants and inputs that it needs."""
-    smaller = onnx.ModelProto()
-    smaller.CopyFrom(model)
-    needed = {output.name}
-    nodes = []
-    for node in reversed(model.graph.node):
-        if needed & set(node.output):
-            nodes.append(node)
-            needed |= set(node.input) | _read_within(node)
-    del smaller.graph.node[:]
-    smaller.graph.node.extend(reversed(nodes))
-    for values in (smaller.graph.initializer, smaller.graph.input):
-        items = [value for value in values if value.name in needed]
-        del values[:]
-        values.extend(items)
-    del smaller.graph.output[:], smaller.graph.value_info[:]
-    smaller.graph.output.append(output)
-    return smaller
-
-
-def _read_within(node: onnx.NodeProto) -> set[str]:
-    """Return the names that the graphs inside a node read."""
-    names: set[str] = set()
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            for inner in attribute.g.node:
-                names |= set(inner.input) | _read_within(inner)
-    return names
+    return predict(keep_needed(model, [output]).SerializeToString(), rows).astype(np.float32)
