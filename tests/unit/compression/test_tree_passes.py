@@ -188,6 +188,11 @@ def test_a_split_that_hardly_changes_the_sum_becomes_a_leaf_first() -> None:
     assert _error(_body(pruned), _body(trees)) < 0.01
 
 
+def test_where_no_split_is_worth_its_leaves_the_sums_are_constants() -> None:
+    pruned = PruneLeaves(_context(), ratio=1e-6)(_body(_trees())).model
+    assert np.ptp(predict(pruned, _ROWS)) == 0
+
+
 def test_leaves_of_one_subtree_that_add_to_several_sums_stay_apart() -> None:
     classes = (_VALUES[:, 0] > 0).astype(int) + (_VALUES[:, 1] > 0.5)
     forest = ExtraTreesClassifier(n_estimators=20, max_depth=5, random_state=0).fit(_VALUES, classes)

@@ -45,7 +45,7 @@ def _merge(trees: Trees) -> Trees:
         else:
             number[split] = numbers.setdefault((decisions[split], first, second), len(numbers))
     roots = [child[root] if root >= 0 else root for root in trees.roots.tolist()]
-    return replace(trees, roots=np.array(roots, np.int64), left=np.array(left), right=np.array(right))
+    return replace(trees, roots=np.array(roots), left=np.array(left, np.int64), right=np.array(right, np.int64))
 
 
 def _add_constants(trees: Trees) -> Trees:
