@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import onnx
-from onnx import TensorProto, compose, helper, numpy_helper
+from onnx import TensorProto, compose, helper
 
 from pipeline.conversion.sample import Sample
+from pipeline.graphs.writer import NamedGraph
 
 __all__ = ["name_outputs", "read_columns"]
 
@@ -27,15 +28,16 @@ def read_columns(body: onnx.ModelProto, sample: Sample) -> onnx.ModelProto:
     kinds = [TensorProto.STRING if sample.is_text(name) else TensorProto.FLOAT for name in sample.columns]
     inputs = [_value(name, kind, ["batch"]) for name, kind in zip(sample.columns, kinds, strict=True)]
     tall = [f"_/tall_{index}" for index, _ in enumerate(sample.columns)]
-    pairs = zip(sample.columns, tall, strict=True)
-    nodes = [helper.make_node("Unsqueeze", [name, "_/axis"], [output]) for name, output in pairs]
-    constants = [numpy_helper.from_array(np.array([1], np.int64), "_/axis")]
+    graph = NamedGraph()
+    axis = graph.constant("_/axis", np.array([1], np.int64))
+    for name, output in zip(sample.columns, tall, strict=True):
+        graph.add("Unsqueeze", name, axis, name=output)
     if len(body.graph.input) == 1 and len(tall) > 1:
-        nodes.append(helper.make_node("Concat", tall, ["_/matrix"], axis=1))
-        outputs = [_value("_/matrix", TensorProto.FLOAT, ["batch", len(tall)])]
+        matrix = graph.add("Concat", *tall, name="_/matrix", axis=1)
+        outputs = [_value(matrix, TensorProto.FLOAT, ["batch", len(tall)])]
     else:
         outputs = [_value(name, kind, ["batch", 1]) for name, kind in zip(tall, kinds, strict=True)]
-    return _join(_make("columns", nodes, inputs, outputs, constants), compose.add_prefix(body, "_/model/"))
+    return _join(graph.model("columns", inputs, outputs), compose.add_prefix(body, "_/model/"))
 
 
 def name_outputs(model: onnx.ModelProto, classes: Sequence[object] | None) -> onnx.ModelProto:
@@ -45,52 +47,32 @@ def name_outputs(model: onnx.ModelProto, classes: Sequence[object] | None) -> on
         model: Graph whose outputs are a label and probabilities, or a value ``[batch, 1]`` or ``[batch]``.
         classes: Labels in the order of the probabilities; None for regression.
     """
-    source = [output.name for output in model.graph.output]
-    model_outputs = [_value(f"model_output_{index}", *_type(output)) for index, output in enumerate(model.graph.output)]
+    inputs = [_value(f"model_output_{index}", *_type(output)) for index, output in enumerate(model.graph.output)]
+    graph = NamedGraph()
     if classes is None:
-        nodes = [helper.make_node("Reshape", ["model_output_0", "shape"], ["value"])]
-        constants = [numpy_helper.from_array(np.array([-1], np.int64), "shape")]
-        outputs = [_value("value", TensorProto.FLOAT, ["batch"])]
-        return _join(_only(model, source[:1]), _make("value", nodes, model_outputs[:1], outputs, constants))
-    label = helper.make_node("Identity", ["model_output_0"], ["label"])
-    if model_outputs[0].type.tensor_type.elem_type == TensorProto.INT64:
-        label = helper.make_node(
-            "LabelEncoder",
-            ["model_output_0"],
-            ["label"],
-            domain="ai.onnx.ml",
-            keys_int64s=[int(str(name)) for name in classes],
-            values_strings=[str(name) for name in classes],
-        )
-    nodes = [label, helper.make_node("Identity", ["model_output_1"], ["probabilities"])]
+        graph.add("Reshape", inputs[0].name, graph.constant("shape", np.array([-1], np.int64)), name="value")
+        del model.graph.output[1:]
+        return _join(model, graph.model("value", inputs[:1], [_value("value", TensorProto.FLOAT, ["batch"])]))
+    if inputs[0].type.tensor_type.elem_type == TensorProto.INT64:
+        labels = {
+            "keys_int64s": [int(str(name)) for name in classes],
+            "values_strings": [str(name) for name in classes],
+        }
+        graph.add("LabelEncoder", inputs[0].name, name="label", domain="ai.onnx.ml", **labels)
+    else:
+        graph.add("Identity", inputs[0].name, name="label")
+    graph.add("Identity", inputs[1].name, name="probabilities")
     outputs = [
         _value("label", TensorProto.STRING, ["batch"]),
         _value("probabilities", TensorProto.FLOAT, ["batch", len(classes)]),
     ]
-    return _join(_only(model, source[:2]), _make("labels", nodes, model_outputs[:2], outputs, []))
+    del model.graph.output[2:]
+    return _join(model, graph.model("labels", inputs[:2], outputs))
 
 
 def _type(output: onnx.ValueInfoProto) -> tuple[int, list[str | int]]:
     tensor = output.type.tensor_type
     return tensor.elem_type, ["batch", *(dimension.dim_value for dimension in tensor.shape.dim[1:])]
-
-
-def _only(model: onnx.ModelProto, outputs: Sequence[str]) -> onnx.ModelProto:
-    """Return ``model`` with some of its outputs."""
-    selected = [output for output in model.graph.output if output.name in outputs]
-    del model.graph.output[:]
-    model.graph.output.extend(selected)
-    return model
-
-
-def _make(
-    name: str,
-    nodes: Sequence[onnx.NodeProto],
-    inputs: Sequence[onnx.ValueInfoProto],
-    outputs: Sequence[onnx.ValueInfoProto],
-    constants: Sequence[onnx.TensorProto],
-) -> onnx.ModelProto:
-    return helper.make_model(helper.make_graph(nodes, name, inputs, outputs, constants))
 
 
 def _join(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
