@@ -40,7 +40,7 @@ class Case:
 
     @property
     def is_named(self) -> bool:
-        """Whether ``algorithms`` of the spec names it."""
+        """Return whether ``algorithms`` of the spec names it."""
         return self.spec.algorithms is not None
 
     @property
