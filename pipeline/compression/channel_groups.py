@@ -8,14 +8,16 @@ notwithstanding.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
+from onnx import numpy_helper
+
+from pipeline.graphs.compose import attributes_of
 
 __all__ = ["ChannelGroup", "TensorAxis", "find_channel_groups", "keep_channels"]
 
@@ -136,7 +138,7 @@ class _Finder:
 
     def _follow(self, node: onnx.NodeProto) -> _Channels | None:
         """Return the channels of the node's output; None where they cannot be followed."""
-        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        attributes = attributes_of(node)
         channels = self._channels.get(node.input[0]) if node.input else None
         if node.op_type in ("Conv", "Gemm", "MatMul"):
             return self._layer(node, attributes, channels)
@@ -213,7 +215,7 @@ class _Finder:
 
     def _norm(self, node: onnx.NodeProto, attributes: Mapping[str, Any], channels: _Channels) -> _Channels | None:
         axis = _IMAGE_AXIS if node.op_type == "BatchNormalization" else _LAST_AXIS
-        names = list(_present(node.input[1:]))
+        names = [name for name in node.input[1:] if name]
         sizes = [list(self._constants[name].dims) for name in names if name in self._constants]
         if channels.axis != axis or channels.block != 1 or attributes.get("axis", -1) != -1:
             return None
@@ -257,7 +259,3 @@ _RULES: Mapping[str, Callable[[_Finder, onnx.NodeProto, Mapping[str, Any], _Chan
     "ReduceMean": _Finder._mean_of_places,
     "Reshape": _Finder._flatten,
 }
-
-
-def _present(names: Any) -> Iterator[str]:
-    return (name for name in names if name)

@@ -99,15 +99,14 @@ class CompressionPlan:
         return tuple(tuple(steps[min(level, len(steps) - 1)] for steps in self.changes) for level in range(count))
 
 
-def _without_context(make: Callable[..., GraphPass], option: Any, context: PassContext) -> GraphPass:
-    """Make a pass that needs neither rows nor time."""
-    return make(option)
+def _uncalibrated(name: PassName, make: Callable[[], GraphPass], description: str = "") -> PassStep:
+    """Return a step of a pass that needs neither rows nor time."""
+    return PassStep(name=name, make=lambda context: make(), description=description)
 
 
 def _fine_tuned(name: PassName, description: str = "", **options: Any) -> PassStep:
-    return PassStep(
-        name=name, make=partial(_make_fine_tuned, name, **options), description=description, fine_tunes=True
-    )
+    make = partial(_make_fine_tuned, name, **options)
+    return PassStep(name=name, make=make, description=description, fine_tunes=True)
 
 
 def _make_fine_tuned(name: PassName, context: PassContext, **options: Any) -> GraphPass:
@@ -135,14 +134,7 @@ _IMPORTANCE: Mapping[PassName, Importance] = {
     "prune_taylor": "taylor",
     "prune_movement": "movement",
 }
-_DYNAMIC = tuple(
-    PassStep(name="dynamic_int8", make=partial(_without_context, DynamicInt8, config), description=str(config))
-    for config in DYNAMIC_CONFIGS
-)
-_STATIC = tuple(
-    PassStep(name="static_int8", make=partial(StaticInt8, config=config), description=str(config))
-    for config in STATIC_CONFIGS
-)
+_DYNAMIC = tuple(_uncalibrated("dynamic_int8", partial(DynamicInt8, config), str(config)) for config in DYNAMIC_CONFIGS)
 _MIXED = tuple(
     PassStep(
         name="mixed_int8",
@@ -154,8 +146,10 @@ _MIXED = tuple(
 _QUANTIZATION_AWARE = _fine_tuned("quantization_aware_training", "fine-tuned for integers")
 
 
-def _calibrated(name: PassName, config: StaticInt8Config) -> tuple[PassStep, ...]:
-    return (PassStep(name=name, make=partial(StaticInt8, config=config), description=str(config)),)
+def _calibrated(name: PassName, *configs: StaticInt8Config) -> tuple[PassStep, ...]:
+    return tuple(
+        PassStep(name=name, make=partial(StaticInt8, config=config), description=str(config)) for config in configs
+    )
 
 
 def _refitted(name: PassName, description: str, make: Callable[[PassContext], GraphPass]) -> PassStep:
@@ -195,11 +189,8 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
         for count in _DISTILLED_TREES
     ),
     "quantize_trees": tuple(
-        PassStep(
-            name="quantize_trees",
-            make=partial(QuantizeTrees, bits=bits),
-            description=f"{bits} bits per leaf, {max(bits, 8)} per threshold",
-            refits=True,
+        _refitted(
+            "quantize_trees", f"{bits} bits per leaf, {max(bits, 8)} per threshold", partial(QuantizeTrees, bits=bits)
         )
         for bits in _TREE_BITS
     ),
@@ -209,16 +200,16 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
     "share_weights": tuple(
         _fine_tuned("share_weights", f"{2**bits} values per tensor", bits=bits) for bits in _TUNED_CODEBOOK_BITS
     ),
-    "fp16": (PassStep(name="fp16", make=partial(_without_context, RoundWeights, "fp16")),),
-    "bf16": (PassStep(name="bf16", make=partial(_without_context, RoundWeights, "bf16")),),
+    "fp16": (_uncalibrated("fp16", partial(RoundWeights, "fp16")),),
+    "bf16": (_uncalibrated("bf16", partial(RoundWeights, "bf16")),),
     "dynamic_int8": _DYNAMIC,
-    "static_int8": _STATIC,
+    "static_int8": _calibrated("static_int8", *STATIC_CONFIGS),
     "static_int8_percentile": _calibrated("static_int8_percentile", StaticInt8Config(calibration="percentile")),
     "static_int8_entropy": _calibrated("static_int8_entropy", StaticInt8Config(calibration="entropy")),
     "mixed_int8": _MIXED,
     "quantization_aware_training": (_QUANTIZATION_AWARE,),
-    "weights_int8": (PassStep(name="weights_int8", make=partial(_without_context, BlockWeights, 8)),),
-    "weights_int4": (PassStep(name="weights_int4", make=partial(_without_context, BlockWeights, 4)),),
+    "weights_int8": (_uncalibrated("weights_int8", partial(BlockWeights, 8)),),
+    "weights_int4": (_uncalibrated("weights_int4", partial(BlockWeights, 4)),),
 }
 
 # Without fine-tuning: a variant then costs seconds. Static scales are faster, and scales of rows more exact; a long
@@ -226,14 +217,10 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
 AUTOMATIC: Mapping[Precision, tuple[PassStep, ...]] = {
     "fp16": PASSES["fp16"],
     "bf16": PASSES["bf16"],
-    "int8": (_STATIC[0], _DYNAMIC[0], *PASSES["static_int8_percentile"], _MIXED[-1], _DYNAMIC[-1]),
+    "int8": (PASSES["static_int8"][0], _DYNAMIC[0], *PASSES["static_int8_percentile"], _MIXED[-1], _DYNAMIC[-1]),
     "int4": PASSES["weights_int4"],
     "codebook": tuple(
-        PassStep(
-            name="share_weights",
-            make=partial(_without_context, ShareWeights, bits),
-            description=f"{2**bits} values per tensor",
-        )
+        _uncalibrated("share_weights", partial(ShareWeights, bits), f"{2**bits} values per tensor")
         for bits in _CODEBOOK_BITS
     ),
 }
@@ -246,21 +233,21 @@ def plan_passes(compression: Compression, *, has_trees: bool = False) -> Compres
         compression: Section of the JobSpec.
         has_trees: Whether the candidate's body has a tree ensemble.
     """
+    named = compression.passes
     automatic: dict[Precision, tuple[PassStep, ...]] = {
         precision: AUTOMATIC[precision] for precision in compression.precisions if precision != "fp32"
     }
-    if has_trees and (compression.passes == "auto" or "codebook" in automatic):
+    if has_trees and (named == "auto" or "codebook" in automatic):
         automatic["codebook"] = PASSES["quantize_trees"]
-    if compression.passes == "auto" and has_trees:
+    if named != "auto":
+        changes = tuple(PASSES[name] for name in named if name not in PRECISION_OF_PASS)
+        quantizations = {PRECISION_OF_PASS[name]: PASSES[name] for name in named if name in PRECISION_OF_PASS}
+        return CompressionPlan(changes=changes, quantizations=quantizations or automatic)
+    if has_trees:
         pruning = tuple(replace(step, max_quality_drop=_MAX_AUTOMATIC_DROP) for step in PASSES["prune_trees"])
         return CompressionPlan(changes=(pruning,), quantizations=automatic, unchanged_too=True)
-    if compression.passes == "auto":
-        if compression.minutes is None:
-            return CompressionPlan(changes=(), quantizations=automatic)
-        if "int8" in automatic:  # the last resort: it takes minutes
-            automatic["int8"] = (*automatic["int8"], _QUANTIZATION_AWARE)
-        return CompressionPlan(changes=(PASSES["prune_channels"],), quantizations=automatic, unchanged_too=True)
-    named = compression.passes
-    changes = tuple(PASSES[name] for name in named if name not in PRECISION_OF_PASS)
-    quantizations = {PRECISION_OF_PASS[name]: PASSES[name] for name in named if name in PRECISION_OF_PASS}
-    return CompressionPlan(changes=changes, quantizations=quantizations or automatic)
+    if compression.minutes is None:
+        return CompressionPlan(changes=(), quantizations=automatic)
+    if "int8" in automatic:  # the last resort: it takes minutes
+        automatic["int8"] = (*automatic["int8"], _QUANTIZATION_AWARE)
+    return CompressionPlan(changes=(PASSES["prune_channels"],), quantizations=automatic, unchanged_too=True)

@@ -88,10 +88,7 @@ class TrainingRows:
 
 
 def predict(model: bytes, rows: TrainingRows) -> npt.NDArray[np.floating[Any]]:
-    """Return the numbers that a model predicts for all rows, by onnxruntime on one thread.
-
-    Of a body it is its output; of a whole served file the probabilities or values.
-    """
+    """Return the output of a body, or the probabilities or values of a served file, for all rows."""
     return run_in_batches(model, rows.inputs)
 
 
@@ -105,8 +102,8 @@ def run_in_batches(model: bytes, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.
     session = onnxruntime.InferenceSession(model, session_options(), providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
     numbers = [value.name for value in session.get_outputs() if value.type != "tensor(string)"][:1]
-    parts = [
+    blocks = [
         session.run(numbers, {name: inputs[name][start : start + _ROWS_PER_CALL] for name in names})[0]
         for start in range(0, len(inputs[names[0]]), _ROWS_PER_CALL)
     ]
-    return np.concatenate(parts)
+    return np.concatenate(blocks)

@@ -44,7 +44,7 @@ class ServedFile:
     Attributes:
         content: The ONNX file.
         model: Session of the file.
-        answers: Predictions for the validation rows.
+        predictions: Predictions for the validation rows.
         quality: Metric -> value on the validation rows.
         interval: Metric -> 95 % interval, of the plan's metric.
         rows: The validation rows, with the columns that the file reads.
@@ -52,7 +52,7 @@ class ServedFile:
 
     content: bytes
     model: OnnxModel
-    answers: Predictions
+    predictions: Predictions
     quality: dict[str, float]
     interval: dict[str, tuple[float, float]]
     rows: Feeds
@@ -147,7 +147,7 @@ class ValidationBench:
         return ServedFile(
             content=content,
             model=model,
-            answers=predictions,
+            predictions=predictions,
             quality=self._quality(predictions),
             interval=self._interval(predictions),
             rows=self.rows,
@@ -170,12 +170,12 @@ class ValidationBench:
                 files' own predictions are compared.
             max_quality_drop: Largest drop in quality, if stricter than that of the JobSpec.
         """
-        difference = batch_difference(small.model, small.rows, small.answers, self.signature)
-        agreed = agreement(full.answers, small.answers, self.signature)
+        difference = batch_difference(small.model, small.rows, small.predictions, self.signature)
+        agreed = agreement(full.predictions, small.predictions, self.signature)
         if unseen is not None:
             quality = self._quality(unseen.full)
             if math.isfinite(quality[self.metric]):
-                small = replace(small, quality=self._mean_quality(unseen.estimate(full.answers, small.answers)))
+                small = replace(small, quality=self._mean_quality(unseen.estimate(full.predictions, small.predictions)))
                 full = replace(full, quality=quality, interval=self._interval(unseen.full))
         limits = self.spec.compression
         if max_quality_drop is not None:

@@ -6,6 +6,7 @@ trained model's own within its tolerance: for all rows at once, for a row alone,
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -82,7 +83,7 @@ class VerifyExport:
         predictions = session.run({name: values[indices] for name, values in self._rows.items()})
         reference = {name: values[indices] for name, values in self._reference.items()}
         difference = largest_difference(predictions, reference, self._signature, self._scale)
-        if not difference <= self._tolerance:  # so written, an answer that is no number is a mismatch
+        if not difference <= self._tolerance:  # NaN is a mismatch
             raise ExportMismatchError(
                 f"the exported graph's predictions differ from the trained model's by {difference:.3g} {where}, "
                 f"at most {self._tolerance:.3g} is expected"
@@ -118,24 +119,26 @@ class VerifyEdgeRows(VerifyExport):
 def largest_difference(
     predictions: Predictions, reference: Reference, signature: Signature, scale: Scale = 1.0
 ) -> float:
-    """Return the largest difference in a value, a quantile or a calibrated probability; NaN when an answer is no
-    number.
-
-    That of values is in units of ``scale``: of several targets one for each.
+    """Return the largest difference in a value, a quantile or a calibrated probability; NaN if a prediction is NaN.
 
     A label that differs counts by how much less probable the trained model holds it than its own, or by how far its
     probability is from the threshold.
+
+    Args:
+        predictions: Predictions of the file.
+        reference: Predictions of the trained model.
+        signature: Signature of the file.
+        scale: Unit of values: one, or one for each target.
     """
     if signature.task == "regression":
-        difference = float(np.max(np.abs(predictions.values - reference["value"]) / scale))
+        difference = np.max(np.abs(predictions.values - reference["value"]) / scale)
         if signature.quantiles:
-            return float(np.maximum(difference, np.max(np.abs(predictions.quantiles - reference["quantiles"]) / scale)))
-        return difference
+            difference = np.maximum(difference, np.max(np.abs(predictions.quantiles - reference["quantiles"]) / scale))
+        return float(difference)
     if signature.is_multilabel:
-        differs = bool(np.any(predictions.labels != join_labels(signature, predictions.probabilities)))
-        return (
-            float("inf") if differs else float(np.max(np.abs(predictions.probabilities - reference["probabilities"])))
-        )
+        if np.any(predictions.labels != join_labels(signature, predictions.probabilities)):
+            return math.inf
+        return float(np.max(np.abs(predictions.probabilities - reference["probabilities"])))
     expected = Predictions.of(signature, calibrate(reference["probabilities"], signature.temperature))
     undone = _undo(signature)
     difference = np.max(np.abs(undone(predictions.probabilities) - undone(expected.probabilities)))

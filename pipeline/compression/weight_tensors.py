@@ -41,7 +41,7 @@ def map_weights(model: onnx.ModelProto, change: Callable[[Floats], Floats]) -> o
 
 
 def _weights(graph: onnx.GraphProto) -> Iterator[TensorProto]:
-    """Each tensor once."""
+    """Yield the weights of a graph and of the graphs within, each once."""
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     tensors |= {
         node.output[0]: attribute.t
@@ -51,9 +51,10 @@ def _weights(graph: onnx.GraphProto) -> Iterator[TensorProto]:
         if attribute.name == "value"
     }
     for node in graph.node:
-        place = WEIGHT_INPUTS.get(node.op_type)
-        if place is not None and place < len(node.input):
-            yield from filter(is_large, filter(None, [tensors.pop(node.input[place], None)]))
+        index = WEIGHT_INPUTS.get(node.op_type, len(node.input))
+        tensor = tensors.pop(node.input[index], None) if index < len(node.input) else None
+        if tensor is not None and is_large(tensor):
+            yield tensor
         for attribute in node.attribute:
             if attribute.name in _WEIGHT_ATTRIBUTES.get(node.op_type, ()) and is_large(attribute.t):
                 yield attribute.t

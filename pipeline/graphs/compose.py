@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import onnx
 from onnx import compose, helper
 from onnxruntime.quantization.onnx_model import ONNXModel
 
-__all__ = ["IR_VERSION", "OPSETS", "add_input", "join", "keep_needed", "make_model", "normalize"]
+__all__ = ["IR_VERSION", "OPSETS", "add_input", "attributes_of", "join", "keep_needed", "make_model", "normalize"]
 
 IR_VERSION = 10
 OPSETS = {"": 20, "ai.onnx.ml": 5, "com.microsoft": 1}
@@ -46,6 +47,11 @@ def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
     ordered = ONNXModel(copy)
     ordered.topological_sort()
     return ordered.model
+
+
+def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
+    """Return a node's attributes as Python values."""
+    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
 def _domains(graph: onnx.GraphProto) -> set[str]:

@@ -6,15 +6,14 @@ Rounding has no gradient: the straight-through estimator takes that of the ident
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import onnx
 import torch
-from onnx import helper
 from torch import Tensor, nn
 
 from pipeline.compression.fine_tuning.torch_graph import TorchGraph
+from pipeline.graphs.compose import attributes_of
 
 __all__ = ["FakeQuantizedGraph"]
 
@@ -49,11 +48,10 @@ class FakeQuantizedGraph(TorchGraph):
         index = self._index.get(node.output[0])
         if index is None:
             return values
-        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         activations, weights, *bias = values
         if self.training:
             self._observe(index, activations.detach())
-        return [self._round_activations(index, activations), _round_weights(node, attributes, weights), *bias]
+        return [self._round_activations(index, activations), _round_weights(node, weights), *bias]
 
     def _is_layer(self, node: onnx.NodeProto) -> bool:
         return node.op_type in _LAYERS and node.input[1] in self.named_weights()
@@ -72,11 +70,11 @@ class FakeQuantizedGraph(TorchGraph):
         return torch.fake_quantize_per_tensor_affine(activations, scale, zero_point, 0, _MAX_ACTIVATION)
 
 
-def _round_weights(node: onnx.NodeProto, attributes: Mapping[str, Any], weights: Tensor) -> Tensor:
+def _round_weights(node: onnx.NodeProto, weights: Tensor) -> Tensor:
     if weights.ndim == 3:  # a stack of matrices, which has one scale
         scale = max(float(weights.detach().abs().max()) / _MAX_WEIGHT, _MIN_SCALE)
         return torch.fake_quantize_per_tensor_affine(weights, scale, 0, -_MAX_WEIGHT, _MAX_WEIGHT)
-    axis = 0 if node.op_type == "Conv" or attributes.get("transB") else weights.ndim - 1
+    axis = 0 if node.op_type == "Conv" or attributes_of(node).get("transB") else weights.ndim - 1
     reduced = [index for index in range(weights.ndim) if index != axis]
     scales = (weights.detach().abs().amax(dim=reduced) / _MAX_WEIGHT).clamp_min(_MIN_SCALE)
     zero_points = torch.zeros(len(scales), dtype=torch.int32)

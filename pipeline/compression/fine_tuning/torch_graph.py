@@ -13,14 +13,14 @@ import numpy.typing as npt
 import onnx
 import onnxruntime
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 from torch import Tensor, nn
 
 from pipeline.compression.fine_tuning.torch_operators import OPERATORS
 from pipeline.compression.weight_tensors import WEIGHT_INPUTS, is_large
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.evaluation.sessions import session_options
-from pipeline.graphs.compose import keep_needed
+from pipeline.graphs.compose import attributes_of, keep_needed
 
 __all__ = ["TorchGraph"]
 
@@ -61,10 +61,7 @@ class TorchGraph(nn.Module):
             raise NotApplicableError("the model has no weights that could be fine-tuned")
         if unknown:
             raise NotApplicableError(f"the operators {', '.join(unknown)} cannot be fine-tuned")
-        self._attributes = [
-            {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
-            for node in self._after
-        ]
+        self._attributes = [attributes_of(node) for node in self._after]
         self._names, learned = self._tensors()
         self.weights = nn.ParameterList(learned.values())
         self._fixed = {name: tensor for name, tensor in self._names.items() if name not in learned}
@@ -149,9 +146,9 @@ class TorchGraph(nn.Module):
         """Return what onnxruntime computes: the tensors that the nodes behind read, from the inputs of the body."""
         inputs = {value.name for value in self._model.graph.input}
         read = {name for node in self._after for name in node.input if name}
-        made = {name for node in self._after for name in node.output}
+        computed_behind = {name for node in self._after for name in node.output}
         self._passed = sorted(read & inputs)
-        self._computed = sorted(read - inputs - made - self._constants.keys())
+        self._computed = sorted(read - inputs - computed_behind - self._constants.keys())
         self._read_before: tuple[str, ...] = ()
         if not self._computed:
             return None

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from pipeline.contracts.records.dataset import Dataset
-from pipeline.graphs.compose import join, make_model
+from pipeline.graphs.compose import join
 from pipeline.graphs.dates import date_feature_names
 from pipeline.graphs.encoding import CAT, NUM, Encoding
+from pipeline.graphs.writer import NamedGraph
 
 __all__ = ["InputColumn", "list_input_columns", "narrow_inputs"]
 
@@ -55,21 +56,19 @@ def narrow_inputs(body: onnx.ModelProto, columns: Collection[InputColumn], prune
         columns: Columns of the body.
         pruned: Names; at least one column of each input that is read stays.
     """
-    nodes, inputs, outputs, constants = [], [], [], []
+    graph, inputs, outputs = NamedGraph(), [], []
     for value in body.graph.input:
         width = sum(len(column.indices) for column in columns if column.input == value.name)
         lost = [i for column in columns if column.input == value.name and column.name in pruned for i in column.indices]
-        outputs.append(helper.make_tensor_value_info(f"{value.name}_all", value.type.tensor_type.elem_type, None))
+        element, complete = value.type.tensor_type.elem_type, f"{value.name}_all"
+        outputs.append(helper.make_tensor_value_info(complete, element, None))
         if not lost:
             inputs.append(value)
-            nodes.append(helper.make_node("Identity", [value.name], [f"{value.name}_all"]))
+            graph.add("Identity", value.name, name=complete)
             continue
         remaining = np.setdiff1d(np.arange(width), lost)
         order = np.zeros(width, np.int64)
         order[remaining] = np.arange(len(remaining))
-        constants.append(numpy_helper.from_array(order, f"{value.name}_order"))
-        inputs.append(
-            helper.make_tensor_value_info(value.name, value.type.tensor_type.elem_type, ["batch", len(remaining)])
-        )
-        nodes.append(helper.make_node("Gather", [value.name, f"{value.name}_order"], [f"{value.name}_all"], axis=1))
-    return join(make_model("narrow", nodes, inputs, outputs, constants), body, prefix="narrowed/")
+        inputs.append(helper.make_tensor_value_info(value.name, element, ["batch", len(remaining)]))
+        graph.add("Gather", value.name, graph.constant(f"{value.name}_order", order), name=complete, axis=1)
+    return join(graph.model("narrow", inputs, outputs), body, prefix="narrowed/")

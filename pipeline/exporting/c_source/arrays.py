@@ -56,11 +56,11 @@ def emit_split(emitter: Emitter, operation: Operation) -> None:
 
 
 def _find_slices(
-    operation: Operation, whole: CTensor, slices: Sequence[CTensor | None]
+    operation: Operation, joined: CTensor, slices: Sequence[CTensor | None]
 ) -> Iterator[tuple[CTensor, str]]:
-    """Yield tensors that lie side by side along an axis of ``whole``, and where in it the element ``i`` of each is."""
-    axis = operation.axis(0, len(whole.shape))
-    row, offset = prod(whole.shape[axis:]), 0
+    """Yield tensors that lie side by side along an axis of ``joined``, and where in it the element ``i`` of each is."""
+    axis = operation.axis(0, len(joined.shape))
+    row, offset = prod(joined.shape[axis:]), 0
     for tensor in filter(None, slices):
         width = prod(tensor.shape[axis:])
         yield tensor, f"{offset} + i" if tensor.size == width else f"{offset} + i / {width} * {row} + i % {width}"

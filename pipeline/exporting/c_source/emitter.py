@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy.typing as npt
 import onnx
-from onnx import helper
 
 from pipeline.contracts.errors import InvalidModelError
 from pipeline.exporting.c_source.tensors import CTensor, literals
+from pipeline.graphs.compose import attributes_of
 
-__all__ = ["EMITTERS", "Emitter", "Operation", "attributes_of", "check_operators", "emits", "index_expression"]
+__all__ = ["EMITTERS", "Emitter", "Operation", "check_operators", "emits", "index_expression"]
 
 
 class Operation:
@@ -159,11 +159,6 @@ def emits(*kinds: str) -> Callable[[Emit], Emit]:
         return emitter
 
     return register
-
-
-def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
-    """Return a node's attributes as Python values."""
-    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
 def index_expression(shape: Sequence[int], output_shape: Sequence[int], variable: str = "i") -> str:

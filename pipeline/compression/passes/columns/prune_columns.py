@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.passes.input_columns import InputColumn
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.training_rows import TrainingRows, predict
 from pipeline.contracts.errors import CompressionError, NotApplicableError
-from pipeline.graphs.compose import join, make_model
+from pipeline.graphs.compose import join
 from pipeline.graphs.encoding import NUM
+from pipeline.graphs.writer import NamedGraph
 
 __all__ = ["PruneColumns"]
 
@@ -135,25 +136,21 @@ def _fill(rows: TrainingRows, columns: Sequence[InputColumn], contents: Sequence
     return TrainingRows(inputs=inputs, target=rows.target, classes=rows.classes)
 
 
-def _replace_columns(graph: onnx.ModelProto, columns: Sequence[InputColumn], rows: TrainingRows) -> onnx.ModelProto:
+def _replace_columns(body: onnx.ModelProto, columns: Sequence[InputColumn], rows: TrainingRows) -> onnx.ModelProto:
     """Return the body with a typical value in each place of the columns."""
-    nodes, outputs, constants = [], [], []
-    for value in graph.graph.input:
+    graph, outputs = NamedGraph(), []
+    for value in body.graph.input:
         replaced = f"{value.name}_replaced"
         outputs.append(helper.make_tensor_value_info(replaced, value.type.tensor_type.elem_type, None))
         pruned = [column for column in columns if column.input == value.name]
         if not pruned:
-            nodes.append(helper.make_node("Identity", [value.name], [replaced]))
+            graph.add("Identity", value.name, name=replaced)
             continue
         width = rows.inputs[value.name].shape[1]
         mask, typical = np.zeros((1, width), bool), np.zeros((1, width), rows.inputs[value.name].dtype)
         for column, values in zip(pruned, _values(rows, pruned), strict=True):
             mask[0, list(column.indices)] = True
             typical[0, list(column.indices)] = _typical(values, column)
-        constants += [
-            numpy_helper.from_array(mask, f"{value.name}_mask"),
-            numpy_helper.from_array(typical, f"{value.name}_typical"),
-        ]
-        read = [f"{value.name}_mask", f"{value.name}_typical", value.name]
-        nodes.append(helper.make_node("Where", read, [replaced]))
-    return join(make_model("replace", nodes, list(graph.graph.input), outputs, constants), graph, prefix="replaced/")
+        names = graph.constant(f"{value.name}_mask", mask), graph.constant(f"{value.name}_typical", typical)
+        graph.add("Where", *names, value.name, name=replaced)
+    return join(graph.model("replace", list(body.graph.input), outputs), body, prefix="replaced/")

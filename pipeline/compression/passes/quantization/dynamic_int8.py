@@ -11,14 +11,14 @@ other rows. The scales of rows are those of LLM.int8() (Dettmers et al. 2022, ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from pipeline.compression.passes.graph_pass import GraphPass
 from pipeline.compression.passes.quantization.quantization_graph import (
@@ -28,6 +28,7 @@ from pipeline.compression.passes.quantization.quantization_graph import (
 )
 from pipeline.contracts.errors import CompressionError, NotApplicableError
 from pipeline.graphs.compose import normalize
+from pipeline.graphs.writer import NamedGraph
 
 __all__ = ["DYNAMIC_CONFIGS", "INTEGER_OPERATORS", "DynamicInt8", "DynamicInt8Config"]
 
@@ -64,8 +65,8 @@ class DynamicInt8Config:
     def __str__(self) -> str:
         """Return what the leaderboard shows."""
         exact = {"embeddings": not self.embeddings, "the first layer": self.exact_first, "the last": self.exact_last}
-        kept = [layer for layer, is_exact in exact.items() if is_exact]
-        return f"kept in fp32: {', '.join(kept)}" if kept else ""
+        layers = [layer for layer, is_exact in exact.items() if is_exact]
+        return f"kept in fp32: {', '.join(layers)}" if layers else ""
 
 
 # From the smallest file to the most exact one; the first that keeps its gates is taken.
@@ -104,9 +105,9 @@ class DynamicInt8(GraphPass):
             if node.name not in layers:
                 graph.graph.node.append(node)
                 continue
-            rewritten, constants = _quantize_layer(node, weights[node.input[1]])
-            graph.graph.node.extend(rewritten)
-            graph.graph.initializer.extend(constants)
+            layer = _quantize_layer(node, weights[node.input[1]])
+            graph.graph.node.extend(layer.nodes)
+            graph.graph.initializer.extend(layer.constants)
         graph.graph.initializer.extend(
             numpy_helper.from_array(value, _shared(name)) for name, value in _SHARED_CONSTANTS.items()
         )
@@ -129,37 +130,27 @@ class DynamicInt8(GraphPass):
         return names[first : len(names) - last]
 
 
-def _quantize_layer(node: onnx.NodeProto, weights: Floats) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """``activations @ weights`` as integers: the nodes and their constants."""
-    (activations, _), output, prefix = node.input, node.output[0], f"{node.name}/int8"
+def _quantize_layer(node: onnx.NodeProto, weights: Floats) -> NamedGraph:
+    """``activations @ weights`` as integers."""
+    (activations, _), output = node.input, node.output[0]
     scale = np.maximum(np.abs(weights).max(axis=-2, keepdims=True) / _MAX_WEIGHT, _MIN_SCALE).astype(np.float32)
-    integers = np.round(weights / scale).astype(np.int8)
-
-    def name(part: str) -> str:
-        return f"{prefix}/{part}"
-
-    steps: Iterator[tuple[str, list[str], str, dict[str, Any]]] = iter(
-        [
-            ("Abs", [activations], name("sizes"), {}),
-            ("ReduceMax", [name("sizes"), _shared("last_axis")], name("largest"), {"keepdims": 1}),
-            ("Max", [name("largest"), _shared("min_scale")], name("positive"), {}),
-            ("Div", [_shared("max"), name("positive")], name("factor"), {}),
-            ("Mul", [activations, name("factor")], name("scaled"), {}),
-            ("Add", [name("scaled"), _shared("center")], name("shifted"), {}),
-            ("Round", [name("shifted")], name("rounded"), {}),
-            ("Cast", [name("rounded")], name("bytes"), {"to": TensorProto.UINT8}),
-            ("MatMulInteger", [name("bytes"), name("weights"), _shared("zero_point")], name("sums"), {}),
-            ("Cast", [name("sums")], name("floats"), {"to": TensorProto.FLOAT}),
-            ("Div", [name("floats"), name("factor")], name("unscaled"), {}),
-            ("Mul", [name("unscaled"), name("scale")], output, {}),
-        ]
-    )
-    nodes = [
-        helper.make_node(operator, inputs, [made], name=f"{prefix}/{index}", **attributes)
-        for index, (operator, inputs, made, attributes) in enumerate(steps)
-    ]
-    constants = {"weights": integers, "scale": scale}
-    return nodes, [numpy_helper.from_array(value, name(part)) for part, value in constants.items()]
+    graph = NamedGraph(prefix=f"{node.name}/int8/")
+    integers = graph.constant("weights", np.round(weights / scale).astype(np.int8))
+    sizes = graph.add("Abs", activations, name="sizes")
+    largest = graph.add("ReduceMax", sizes, _shared("last_axis"), name="largest", keepdims=1)
+    positive = graph.add("Max", largest, _shared("min_scale"), name="positive")
+    factor = graph.add("Div", _shared("max"), positive, name="factor")
+    scaled = graph.add("Mul", activations, factor, name="scaled")
+    shifted = graph.add("Add", scaled, _shared("center"), name="shifted")
+    rounded = graph.add("Round", shifted, name="rounded")
+    quantized = graph.add("Cast", rounded, name="bytes", to=TensorProto.UINT8)
+    sums = graph.add("MatMulInteger", quantized, integers, _shared("zero_point"), name="sums")
+    floats = graph.add("Cast", sums, name="floats", to=TensorProto.FLOAT)
+    unscaled = graph.add("Div", floats, factor, name="unscaled")
+    graph.add_output("Mul", unscaled, graph.constant("scale", scale), output=output)
+    for index, layer_node in enumerate(graph.nodes):
+        layer_node.name = f"{graph.prefix}{index}"
+    return graph
 
 
 def _shared(name: str) -> str:

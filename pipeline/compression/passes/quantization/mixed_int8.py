@@ -21,7 +21,7 @@ from onnxruntime.quantization import TensorsData
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.quantization.integer_layers import quantize_layers
 from pipeline.compression.passes.quantization.quantization_graph import weighted_layers
-from pipeline.compression.passes.quantization.static_int8 import StaticInt8, StaticInt8Config
+from pipeline.compression.passes.quantization.static_int8 import StaticInt8
 from pipeline.compression.training_rows import TrainingRows, predict
 from pipeline.contracts.errors import NotApplicableError
 
@@ -33,8 +33,8 @@ _ROWS = 256
 class MixedInt8(StaticInt8):
     """Keep the share ``exact`` of the layers in fp32, at least one: those that cost most in integers."""
 
-    def __init__(self, context: PassContext, *, exact: float, config: StaticInt8Config | None = None) -> None:
-        super().__init__(context, config)
+    def __init__(self, context: PassContext, *, exact: float) -> None:
+        super().__init__(context)
         self._exact = exact
 
     def requires(self, model: onnx.ModelProto) -> None:
@@ -61,11 +61,7 @@ def measure_sensitivity(
     graph: onnx.ModelProto, ranges: TensorsData, rows: TrainingRows, layers: Sequence[str]
 ) -> dict[str, float]:
     """Return the mean absolute change of the predictions where a layer alone is quantized, for each of ``layers``."""
-    some = rows.sample(_ROWS)
-    expected = predict(bytes(graph.SerializeToString()), some)
-    return {
-        name: float(
-            np.abs(predict(bytes(quantize_layers(graph, ranges, [name]).SerializeToString()), some) - expected).mean()
-        )
-        for name in layers
-    }
+    sample = rows.sample(_ROWS)
+    expected = predict(graph.SerializeToString(), sample)
+    quantized = ((name, quantize_layers(graph, ranges, [name]).SerializeToString()) for name in layers)
+    return {name: float(np.abs(predict(file, sample) - expected).mean()) for name, file in quantized}

@@ -56,8 +56,8 @@ class StaticInt8Config:
     def __str__(self) -> str:
         scales = _DESCRIPTIONS[self.calibration]
         exact = {"the first layer": self.exact_first, "the last": self.exact_last}
-        kept = [layer for layer, is_exact in exact.items() if is_exact]
-        return f"{scales}, kept in fp32: {', '.join(kept)}" if kept else scales
+        layers = [layer for layer, is_exact in exact.items() if is_exact]
+        return f"{scales}, kept in fp32: {', '.join(layers)}" if layers else scales
 
 
 STATIC_CONFIGS = (
