@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import onnx
 
@@ -80,7 +81,8 @@ class CandidateVariants:
             self._quantize(body, trials)
         # Beside another file where there is one: the two are measured in turns.
         latencies = trials.full_latencies or self.export.bench.latencies(full)
-        return [self._made((), "fp32", full, full, latencies), *trials.variants]
+        exported = describe_variant(self._candidate, (), "fp32", "ok")
+        return [exported.model_copy(update=self._measurements(full, full, latencies)), *trials.variants]
 
     def _quantize(self, body: _Body, trials: _Trials) -> None:
         for precision, ways in self.plan.quantizations.items():
@@ -158,15 +160,12 @@ class CandidateVariants:
         """Return the variant of a compared and timed body: ok, or rejected with the gates that it misses."""
         assert comparison.latencies is not None, "it was timed"
         names = tuple(step.name for step in applied.steps)
-        variant = self._made(names, precision, comparison.served, comparison.reference, comparison.latencies)
-        status, reason = ("rejected", "; ".join(comparison.failed)) if comparison.failed else ("ok", _describe(applied))
-        verdict = {
-            "status": status,
-            "reason": reason,
-            "agreement": comparison.agreement,
-            "pruned_columns": applied.pruned_columns,
-        }
-        return variant.model_copy(update=verdict)
+        status: Status = "rejected" if comparison.failed else "ok"
+        reason = "; ".join(comparison.failed) or _describe(applied)
+        variant = describe_variant(self._candidate, names, precision, status, reason)
+        measured = self._measurements(comparison.served, comparison.reference, comparison.latencies)
+        verdict = {"agreement": comparison.agreement, "pruned_columns": applied.pruned_columns}
+        return variant.model_copy(update={**measured, **verdict})
 
     def _compare(self, trials: _Trials, served: ServedFile, body: _Body) -> VariantComparison:
         unseen = None
@@ -222,19 +221,12 @@ class CandidateVariants:
             report=lambda text: self.report(f"{candidate}: {steps[-1].name}, {text}"),
         )
 
-    def _made(
-        self,
-        names: tuple[PassName, ...],
-        precision: Precision,
-        served: ServedFile,
-        full: ServedFile,
-        latencies: Latencies,
-    ) -> Variant:
+    def _measurements(self, served: ServedFile, full: ServedFile, latencies: Latencies) -> dict[str, Any]:
+        """Store a file; return the fields of its variant that are measured."""
         quality, spread = self._quality_of(served, full)
         finite = {name: value for name, value in quality.items() if math.isfinite(value)}  # JSON has no other numbers
         spread = {name: bounds for name, bounds in spread.items() if all(map(math.isfinite, bounds))}
-        measured = {"quality": finite, "interval": spread, **self.export.bench.keep(served, latencies)}
-        return describe_variant(self._candidate, names, precision, "ok").model_copy(update=measured)
+        return {"quality": finite, "interval": spread, **self.export.bench.keep(served, latencies)}
 
     def _quality_of(
         self, served: ServedFile, full: ServedFile

@@ -145,9 +145,9 @@ class TrainedExport:
             raise IntegrityError(
                 f"no validation row was held out by a fold of {self.candidate.candidate}: time ran out"
             )
-        answered = bench.signature, bench.truth[held], Predictions.of(bench.signature, predicted[held])
+        rows = bench.signature, bench.truth[held], Predictions.of(bench.signature, predicted[held])
         weight = None if bench.weight is None else bench.weight[held]
-        return measure(*answered, weight=weight), interval(*answered, weight=weight, only=bench.metric)
+        return measure(*rows, weight=weight), interval(*rows, weight=weight, only=bench.metric)
 
 
 def _name_outputs(edges: npt.NDArray[np.floating[Any]], signature: Signature) -> Reference:

@@ -4,17 +4,19 @@ the longest text of a batch nor the size of the vocabulary multiplies by its row
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from pipeline.graphs.compose import make_model
 from pipeline.graphs.encoding import TEXT
+from pipeline.graphs.writer import NamedGraph
 
 __all__ = ["MIN_TEXT_NORM", "NgramTable", "Unit", "id_graph", "over_rows", "score_graph", "token_graph", "token_nodes"]
 
@@ -80,15 +82,13 @@ def score_graph(columns: Sequence[NgramTable | None], bias: Matrix) -> onnx.Mode
 
     A column of None is not read.
     """
-    column_scores = [_ColumnScores(index, terms) for index, terms in enumerate(columns) if terms is not None]
-    nodes = [node for scores in column_scores for node in scores.nodes()]
-    nodes += [
-        helper.make_node("Sum", ["bias", *(scores.name("scores") for scores in column_scores)], ["sum"]),
-        helper.make_node("Squeeze", ["sum", "first"], ["row_scores"]),
-    ]
-    constants = {"bias": bias[None].astype(np.float32), "first": np.array([0]), "second": np.array(1)}
-    constants |= {name: values for scores in column_scores for name, values in scores.constants().items()}
-    row = _row_subgraph(nodes, _value("row_scores", TensorProto.FLOAT, [len(bias)]), constants, len(columns))
+    graph = NamedGraph()
+    graph.constant("bias", bias[None].astype(np.float32))
+    graph.constant("first", np.array([0]))
+    graph.constant("second", np.array(1))
+    scores = [_add_scores(graph, index, terms) for index, terms in enumerate(columns) if terms is not None]
+    graph.add("Squeeze", graph.add("Sum", "bias", *scores, name="sum"), "first", name="row_scores")
+    row = _row_subgraph(graph, _value("row_scores", TensorProto.FLOAT, [len(bias)]), len(columns))
     return over_rows(row, TEXT, _value("scores", TensorProto.FLOAT, ["batch", len(bias)]), columns=len(columns))
 
 
@@ -97,49 +97,43 @@ def id_graph(columns: Sequence[tuple[Unit, Sequence[str]]], length: int, output:
 
     ``columns``: how a column is read, and the tokens that are known, whose ids are 2, 3 ...; 1 is unknown, 0 is none.
     """
-    nodes: list[onnx.NodeProto] = []
-    constants = {"none": np.zeros((1, length), np.int64), "start": np.array([0]), "end": np.array([length])}
-    constants |= {"along": np.array([1])}
+    graph = NamedGraph()
+    none, start, end = (
+        graph.constant("none", np.zeros((1, length), np.int64)),
+        graph.constant("start", np.array([0])),
+        graph.constant("end", np.array([length])),
+    )
+    along, firsts = graph.constant("along", np.array([1])), []
     for index, (unit, vocabulary) in enumerate(columns):
-        constants[f"column_{index}"] = np.array([index])
-        nodes += [
-            helper.make_node("Gather", ["row", f"column_{index}"], [f"text_{index}"]),
-            *token_nodes(f"text_{index}", f"tokens_{index}", unit),
-            helper.make_node(
-                "LabelEncoder",
-                [f"tokens_{index}"],
-                [f"ids_{index}"],
-                domain="ai.onnx.ml",
-                keys_strings=list(vocabulary),
-                values_int64s=list(range(2, len(vocabulary) + 2)),
-                default_int64=1,
-            ),
-            helper.make_node("Concat", [f"ids_{index}", "none"], [f"padded_{index}"], axis=1),
-            helper.make_node("Slice", [f"padded_{index}", "start", "end", "along"], [f"first_{index}"]),
-        ]
-    nodes += [
-        helper.make_node("Concat", [f"first_{index}" for index in range(len(columns))], ["together"], axis=1),
-        helper.make_node("Squeeze", ["together", "start"], ["row_ids"]),
-    ]
+        column = graph.constant(f"column_{index}", np.array([index]))
+        text = graph.add("Gather", "row", column, name=f"text_{index}")
+        graph.nodes.extend(token_nodes(text, f"tokens_{index}", unit))
+        ids = graph.add(
+            "LabelEncoder",
+            f"tokens_{index}",
+            name=f"ids_{index}",
+            domain="ai.onnx.ml",
+            keys_strings=list(vocabulary),
+            values_int64s=list(range(2, len(vocabulary) + 2)),
+            default_int64=1,
+        )
+        padded = graph.add("Concat", ids, none, name=f"padded_{index}", axis=1)
+        firsts.append(graph.add("Slice", padded, start, end, along, name=f"first_{index}"))
+    graph.add("Squeeze", graph.add("Concat", *firsts, name="together", axis=1), start, name="row_ids")
     width = length * len(columns)
-    row = _row_subgraph(nodes, _value("row_ids", TensorProto.INT64, [width]), constants, len(columns))
+    row = _row_subgraph(graph, _value("row_ids", TensorProto.INT64, [width]), len(columns))
     return over_rows(row, TEXT, _value(output, TensorProto.INT64, ["batch", width]), columns=len(columns))
 
 
-def _row_subgraph(
-    nodes: Sequence[onnx.NodeProto],
-    output: onnx.ValueInfoProto,
-    constants: Mapping[str, npt.NDArray[Any]],
-    columns: int,
-) -> onnx.GraphProto:
+def _row_subgraph(graph: NamedGraph, output: onnx.ValueInfoProto, columns: int) -> onnx.GraphProto:
     """Return the subgraph of one row's texts. It declares the tokens' type: without that onnx crashes on Tokenizer."""
-    tokens = [node.output[0] for node in nodes if node.op_type == "Tokenizer"]
+    tokens = [node.output[0] for node in graph.nodes if node.op_type == "Tokenizer"]
     return helper.make_graph(
-        nodes,
+        graph.nodes,
         "row",
         [_value("row", TensorProto.STRING, [columns])],
         [output],
-        [numpy_helper.from_array(values, name) for name, values in constants.items()],
+        graph.constants,
         value_info=[_value(name, TensorProto.STRING, [1, None]) for name in tokens],
     )
 
@@ -150,58 +144,45 @@ def over_rows(row: onnx.GraphProto, text: str, output: onnx.ValueInfoProto, *, c
     return make_model("texts", [scan], [_value(text, TensorProto.STRING, ["batch", columns])], [output])
 
 
-@dataclass(frozen=True, slots=True)
-class _ColumnScores:
-    """``row`` [columns] -> scores [1, scores]. Of the counts [1, terms] only those that are there are worked on."""
+def _add_scores(graph: NamedGraph, column: int, terms: NgramTable) -> str:
+    """Add ``row`` [columns] -> scores [1, scores]. Of the counts [1, terms] only those that are there are worked on."""
+    names = {
+        name: graph.constant(f"{name}_{column}", values)
+        for name, values in {
+            "column": np.array([column]),
+            "one": np.array(1, np.float32),
+            "least": np.array(MIN_TEXT_NORM, np.float32),
+            "idf": terms.idf.astype(np.float32),
+            "weights": terms.weights.astype(np.float32),
+        }.items()
+    }
 
-    column: int
-    terms: NgramTable
+    def add(operator: str, *inputs: str, name: str, **attributes: Any) -> str:
+        return graph.add(operator, *inputs, name=f"{name}_{column}", **attributes)
 
-    def name(self, value: str) -> str:
-        return f"{value}_{self.column}"
+    graph.nodes.extend(token_nodes(add("Gather", "row", names["column"], name="text"), f"tokens_{column}", terms.unit))
+    counts = add("TfIdfVectorizer", f"tokens_{column}", name="counts", **_count_attributes(terms.grams))
+    indices = add("Gather", add("NonZero", counts, name="there"), "second", name="found", axis=0)
+    logarithms = add("Log", add("Gather", counts, indices, name="times", axis=1), name="more")
+    frequencies = add("Add", logarithms, names["one"], name="worth")
+    values = add("Mul", frequencies, add("Gather", names["idf"], indices, name="rare"), name="values")
+    length = add("ReduceL2", values, name="length", keepdims=1)
+    scale = add("Max", length, names["least"], name="scale")
+    weights = add("Gather", names["weights"], indices, name="told", axis=0)
+    return add("Div", add("MatMul", values, weights, name="whole"), scale, name="scores")
 
-    def nodes(self) -> list[onnx.NodeProto]:
-        name = self.name
-        return [
-            helper.make_node("Gather", ["row", name("column")], [name("text")]),
-            *token_nodes(name("text"), name("tokens"), self.terms.unit),
-            helper.make_node("TfIdfVectorizer", [name("tokens")], [name("counts")], **self._counting()),
-            helper.make_node("NonZero", [name("counts")], [name("there")]),
-            helper.make_node("Gather", [name("there"), "second"], [name("found")], axis=0),
-            helper.make_node("Gather", [name("counts"), name("found")], [name("times")], axis=1),
-            helper.make_node("Log", [name("times")], [name("more")]),
-            helper.make_node("Add", [name("more"), name("one")], [name("worth")]),
-            helper.make_node("Gather", [name("idf"), name("found")], [name("rare")]),
-            helper.make_node("Mul", [name("worth"), name("rare")], [name("values")]),
-            helper.make_node("ReduceL2", [name("values")], [name("length")], keepdims=1),
-            helper.make_node("Max", [name("length"), name("least")], [name("scale")]),
-            helper.make_node("Gather", [name("weights"), name("found")], [name("told")], axis=0),
-            helper.make_node("MatMul", [name("values"), name("told")], [name("whole")]),
-            helper.make_node("Div", [name("whole"), name("scale")], [name("scores")]),
-        ]
 
-    def constants(self) -> dict[str, npt.NDArray[np.generic]]:
-        return {
-            self.name("column"): np.array([self.column]),
-            self.name("one"): np.array(1, np.float32),
-            self.name("least"): np.array(MIN_TEXT_NORM, np.float32),
-            self.name("idf"): self.terms.idf.astype(np.float32),
-            self.name("weights"): self.terms.weights.astype(np.float32),
-        }
-
-    def _counting(self) -> dict[str, Any]:
-        sizes = [len(gram) for gram in self.terms.grams]
-        assert sizes == sorted(sizes), "the pool holds the shorter ones first"
-        starts, position = [], 0
-        for size in range(1, sizes[-1] + 1):
-            starts.append(position)
-            position += size * sizes.count(size)
-        return {
-            "mode": "TF",
-            "min_gram_length": sizes[0],
-            "max_gram_length": sizes[-1],
-            "max_skip_count": 0,
-            "ngram_counts": starts,
-            "ngram_indexes": list(range(len(sizes))),
-            "pool_strings": [token for gram in self.terms.grams for token in gram],
-        }
+def _count_attributes(grams: Sequence[tuple[str, ...]]) -> dict[str, Any]:
+    """Return the attributes of the TfIdfVectorizer that counts ``grams``."""
+    sizes = [len(gram) for gram in grams]
+    assert sizes == sorted(sizes), "the pool holds the shorter ones first"
+    widths = [size * sizes.count(size) for size in range(1, sizes[-1])]
+    return {
+        "mode": "TF",
+        "min_gram_length": sizes[0],
+        "max_gram_length": sizes[-1],
+        "max_skip_count": 0,
+        "ngram_counts": list(accumulate(widths, initial=0)),
+        "ngram_indexes": list(range(len(sizes))),
+        "pool_strings": [token for gram in grams for token in gram],
+    }

@@ -7,7 +7,7 @@ end, whatever the time is that it is given.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pipeline.compression.fine_tuning.budget import Budget, FineTuningCheckpoints
 from pipeline.compression.fine_tuning.constraints import Constraint
@@ -80,7 +80,8 @@ def fit(  # noqa: PLR0913 - a loop's parts, each by its name
     """
     weights = graph.named_weights()
     lesson = _Lesson(graph=graph, rows=rows, objective=objective, hints=hints, mixup=config.mixup)
-    optimizer = torch.optim.Adam([*weights.values(), *lesson.parameters()], lr=config.learning_rate, fused=True)
+    learned = [*weights.values(), *(hints.parameters() if hints else ())]
+    optimizer = torch.optim.Adam(learned, lr=config.learning_rate, fused=True)
     steps_per_epoch = math.ceil(len(rows) / config.batch_size)
     total = max(1, round(config.epochs * steps_per_epoch))
     step = _restore(lesson, optimizer, constraint, checkpoints.load())
@@ -131,34 +132,28 @@ class _Lesson:
         loss = self.objective.loss(values[self.graph.output], indices, partners, mixing_weight)
         return loss if self.hints is None else loss + self.hints(inputs, values)
 
-    def parameters(self) -> list[nn.Parameter]:
-        """Return what learns beside the weights of the graph."""
-        return [] if self.hints is None else list(self.hints.parameters())
-
-    def state(self) -> dict[str, Any]:
-        """Return what has been learned so far."""
-        return {"weights": self.graph.state_dict(), "hints": self.hints.state_dict() if self.hints else {}}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what ``state`` returned."""
-        self.graph.load_state_dict(state["weights"])
-        if self.hints is not None:
-            self.hints.load_state_dict(state["hints"])
-
 
 def _state(lesson: _Lesson, optimizer: torch.optim.Optimizer, constraint: Constraint, step: int) -> bytes:
     buffer = BytesIO()
-    state = {"optimizer": optimizer.state_dict(), "constraint": constraint.state(), "step": step}
-    torch.save({**lesson.state(), **state}, buffer)
+    state = {
+        "weights": lesson.graph.state_dict(),
+        "hints": lesson.hints.state_dict() if lesson.hints else {},
+        "optimizer": optimizer.state_dict(),
+        "constraint": constraint.state(),
+        "step": step,
+    }
+    torch.save(state, buffer)
     return buffer.getvalue()
 
 
 def _restore(lesson: _Lesson, optimizer: torch.optim.Optimizer, constraint: Constraint, saved: bytes | None) -> int:
-    """Take over a saved state; the step that it was saved after, 0 where there is none."""
+    """Take over a saved state, and return the step that it was saved after; 0 where there is none."""
     if saved is None:
         return 0
     state: dict[str, Any] = torch.load(BytesIO(saved), weights_only=True)
-    lesson.restore(state)
+    lesson.graph.load_state_dict(state["weights"])
+    if lesson.hints is not None:
+        lesson.hints.load_state_dict(state["hints"])
     optimizer.load_state_dict(state["optimizer"])
     constraint.restore(state["constraint"])
     return int(state["step"])

@@ -134,14 +134,14 @@ class LeafValues:
         self._visits = count_visits(self._reached, self._starts) - 1
         self._missing = np.array(sums, np.float64, order="F")
         for tree in range(len(self._trees)):
-            self._subtract(tree, self._values[self._starts[tree] : self._starts[tree + 1]])
+            self._subtract(tree, self._values[self._leaves_of(tree)])
 
     def fit(self, sweeps: int) -> None:
         """Move the leaves of every tree ``sweeps`` times."""
         initial = self._values.copy()
         for _ in range(sweeps):
             for tree in range(len(self._trees)):
-                leaves = slice(self._starts[tree], self._starts[tree + 1])
+                leaves = self._leaves_of(tree)
                 count, missing = self._sum_up(tree)
                 step = (missing - _RIDGE * (self._values[leaves] - initial[leaves])) / (count + _RIDGE)
                 self._move(tree, np.maximum(self._values[leaves] + _STEP * step, self._least))
@@ -151,9 +151,8 @@ class LeafValues:
         codebook = fit_codebook(self._values, count, (self._visits + 1).astype(np.float64))
         borders = (codebook[1:] + codebook[:-1]) / 2
         for tree in range(len(self._trees)):
-            leaves = slice(self._starts[tree], self._starts[tree + 1])
             visits, missing = self._sum_up(tree)
-            target = self._values[leaves] + missing / (visits + _RIDGE)
+            target = self._values[self._leaves_of(tree)] + missing / (visits + _RIDGE)
             self._move(tree, codebook[np.searchsorted(borders, target)])
 
     @property
@@ -161,14 +160,17 @@ class LeafValues:
         """The ensemble with the new values."""
         return replace(self._trees, leaf_value=self._values.astype(np.float32))
 
+    def _leaves_of(self, tree: int) -> slice:
+        return slice(self._starts[tree], self._starts[tree + 1])
+
     def _sum_up(self, tree: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
         """Return how many rows reach each leaf of a tree, and what their sums lack together."""
-        visits = self._visits[self._starts[tree] : self._starts[tree + 1]]
+        visits = self._visits[self._leaves_of(tree)]
         missing = self._missing[self._sums_of(tree)]
         return visits, np.bincount(self._reached[tree], missing, minlength=len(visits))
 
     def _move(self, tree: int, values: npt.NDArray[np.float64]) -> None:
-        leaves = slice(self._starts[tree], self._starts[tree + 1])
+        leaves = self._leaves_of(tree)
         self._subtract(tree, values - self._values[leaves])
         self._values[leaves] = values
 
@@ -178,7 +180,7 @@ class LeafValues:
 
     def _sums_of(self, tree: int) -> tuple[Any, Any]:
         """Return the rows and columns of the sums that the tree's leaves add to; of one sum, a view costs least."""
-        targets = self._trees.leaf_target[self._starts[tree] : self._starts[tree + 1]]
+        targets = self._trees.leaf_target[self._leaves_of(tree)]
         if (targets == targets[0]).all():
             return slice(None), targets[0]
         return np.arange(len(self._missing)), targets[self._reached[tree]]
