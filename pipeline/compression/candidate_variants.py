@@ -11,7 +11,7 @@ from typing import Any
 import onnx
 
 from pipeline.compression.bags.unseen_rows import UnseenRows
-from pipeline.compression.fine_tuning.stored_fine_tuning import StoredFineTuning
+from pipeline.compression.fine_tuning.budget import StoredFineTuning
 from pipeline.compression.passes.input_columns import narrow_inputs
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.quality_bar import QualityBar

@@ -1,6 +1,6 @@
-"""The gates of a compressed file: what it may lose against the fp32 file, and what it must win.
+"""The gates of a compressed file: limits of its loss in quality against the fp32 file, and of its cost.
 
-Each comparison says what is allowed, and is negated: a figure that is NaN keeps no gate.
+Each comparison states what is allowed and is negated, so that NaN misses every gate.
 """
 
 from __future__ import annotations

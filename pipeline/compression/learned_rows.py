@@ -1,8 +1,7 @@
-"""The served file beside the out-of-fold predictions of its fold models, on rows that they learned from.
+"""Compare a served file with the out-of-fold predictions of its fold models, on rows that they learned from.
 
-A file of the same model knows these rows: it may be surer and right more often than the predictions of models that have
-not seen them, as much as it likes. It may not be worse. So the bounds are one-sided. Each comparison is negated: NaN
-keeps no bound.
+A file of the same model has learned these rows, so it may be more confident and more accurate than models that have not
+seen them, but not worse: the bounds are one-sided. Each comparison is negated, so that NaN misses every bound.
 """
 
 from __future__ import annotations

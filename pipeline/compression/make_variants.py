@@ -36,7 +36,7 @@ from pipeline.evaluation.scoring import feeds, truth
 
 __all__ = ["make_variants"]
 
-# Without compression.minutes. A variant that is begun before the end of this time is finished.
+# Seconds in which variants are begun, unless compression.minutes is set. A variant that is begun is finished.
 _AUTOMATIC_SECONDS, _NAMED_SECONDS = 45.0, 600.0
 _SHARE_OF_TRAINING = 0.1  # of the seconds of training, which automatic passes may take if that is more
 
@@ -101,7 +101,7 @@ def make_variants(  # noqa: PLR0913 - the inputs of a stage, each by its name
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Stage:
-    """What the candidates of a run share.
+    """Makes the variants of a run's candidates, which share the bench, the rows and the time.
 
     Attributes:
         bench: Bench with the validation rows and the signature of the data set.

@@ -1,4 +1,4 @@
-"""Training rows as a body reads them: what calibrates, what importance is measured on, and what fine-tunes."""
+"""Training rows as a body reads them, for calibration, measurements of importance, and fine-tuning."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ class TrainingRows:
 
     Attributes:
         inputs: Input of a body (graphs.encoding) -> values [rows, ...].
-        target: Class numbers int64 [rows], or values float64 [rows]; None where a body's own predictions are all that
-            it can learn from (several targets, clusters, quantiles).
-        classes: How many; 0: values.
+        target: Class numbers int64 [rows], or values float64 [rows]; None where a body can learn only from predictions
+            (several targets, clusters, quantiles).
+        classes: Number of classes; 0: values.
     """
 
     inputs: Mapping[str, npt.NDArray[Any]]

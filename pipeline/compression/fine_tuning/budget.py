@@ -1,4 +1,4 @@
-"""The time of fine-tuning, and where it stands when the job is interrupted."""
+"""The time budget of fine-tuning, and checkpoints from which an interrupted job resumes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-__all__ = ["Budget", "FineTuningCheckpoints", "NoFineTuningCheckpoints"]
+from pipeline.contracts.errors import ObjectNotFoundError
+from pipeline.contracts.ports import ObjectStore
+
+__all__ = ["Budget", "FineTuningCheckpoints", "NoFineTuningCheckpoints", "StoredFineTuning"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Budget:
-    """Seconds that may still be spent.
+    """A time budget that is running.
 
     Attributes:
-        seconds: In all.
-        clock: Seconds, growing.
-        started: What the clock said at the beginning.
+        seconds: The whole budget.
+        clock: Monotonic clock, in seconds.
+        started: Reading of the clock at the beginning.
     """
 
     seconds: float
@@ -26,37 +29,56 @@ class Budget:
 
     @classmethod
     def start(cls, seconds: float, clock: Callable[[], float] = time.monotonic) -> Budget:
-        """Begin to count ``seconds`` now."""
+        """Start a budget of ``seconds`` now."""
         return cls(seconds=seconds, clock=clock, started=clock())
 
     @property
     def left(self) -> float:
-        """Seconds that are left; 0 where none are."""
+        """Seconds that are left, at least 0."""
         return max(0.0, self.started + self.seconds - self.clock())
 
     def share(self, count: int) -> Budget:
-        """Return the budget of one of ``count`` equal pieces of what is left."""
+        """Return the budget of one of ``count`` consumers that share the rest equally."""
         return Budget.start(self.left / max(1, count), self.clock)
 
 
 class FineTuningCheckpoints(Protocol):
-    """Where the state of a fine-tuning is kept while it goes on."""
+    """Stores the state of a running fine-tuning."""
 
     def save(self, state: bytes) -> None:
-        """Replace the state that was saved before."""
+        """Replace the saved state."""
         ...
 
     def load(self) -> bytes | None:
-        """Return what was saved last; None: nothing yet."""
+        """Return the state that was saved last; None: there is none."""
         ...
 
 
 class NoFineTuningCheckpoints:
-    """Keeps nothing: an interrupted fine-tuning starts again."""
+    """Stores nothing: an interrupted fine-tuning starts again."""
 
     def save(self, state: bytes) -> None:
-        """Forget ``state``."""
+        """Ignore ``state``."""
 
     def load(self) -> bytes | None:
         """Return None."""
         return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredFineTuning:
+    """Stores the state in the artifacts bucket, at one ``key``."""
+
+    artifacts: ObjectStore
+    key: str
+
+    def save(self, state: bytes) -> None:
+        """Replace the saved state."""
+        self.artifacts.put(self.key, state)
+
+    def load(self) -> bytes | None:
+        """Return the state that was saved last; None: there is none."""
+        try:
+            return self.artifacts.get(self.key)
+        except ObjectNotFoundError:
+            return None

@@ -1,4 +1,4 @@
-"""What weights must keep to while they learn: zeros that stay zeros, and values that are shared."""
+"""Constraints on weights during fine-tuning: pruned weights stay zero, shared values stay shared."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Constraint:
         """
 
     def after_step(self, weights: Weights, progress: float) -> None:
-        """Bring the weights back to what is allowed.
+        """Project the weights onto the constraint, in place.
 
         Args:
             weights: All tensors that learn.
-            progress: The share of the fine-tuning that is done, 1 at its end.
+            progress: Fraction of the fine-tuning that is done, 1 at its end.
         """
 
     def state(self) -> State:
@@ -48,11 +48,11 @@ class Constraint:
         return {}
 
     def restore(self, state: State) -> None:
-        """Take over what ``state`` returned."""
+        """Restore what ``state`` returned."""
 
 
 class KeepZeros(Constraint):
-    """What is zero at the beginning stays zero."""
+    """Keeps weights zero that are zero at the beginning."""
 
     def __init__(self, weights: Weights) -> None:
         self._masks = {
@@ -67,9 +67,9 @@ class KeepZeros(Constraint):
 
 
 class GradualPruning(Constraint):
-    """The share of zeros grows with the cube of the time that is left, up to ``sparsity``.
+    """Prunes more and more weights on the cubic schedule of Zhu and Gupta 2017 (arXiv:1710.01878), up to ``sparsity``.
 
-    The schedule is that of Zhu and Gupta 2017 (arXiv:1710.01878). What is pruned first:
+    Weights of the least importance are pruned first:
 
     - magnitude: the smallest of all tensors by LAMP (Lee et al. 2021, arXiv:2010.07611), the square of a weight divided
       by the sum of those in its tensor that are no smaller. Small layers stay denser, none loses its largest weight;
@@ -92,7 +92,7 @@ class GradualPruning(Constraint):
         self._updates = -1
 
     def before_step(self, weights: Weights) -> None:
-        """Add the gradients of this step to the importance, where it is made of them."""
+        """Add the gradients of this step to importances that are computed from them."""
         if self._importance not in ("taylor", "movement"):
             return
         for name, scores in self._scores.items():
@@ -107,7 +107,7 @@ class GradualPruning(Constraint):
 
     @torch.no_grad()
     def after_step(self, weights: Weights, progress: float) -> None:
-        """Choose the masks anew where that is due, and set the pruned weights to zero."""
+        """Update the masks when that is due, and set the pruned weights to zero."""
         passed = min(1.0, progress / _PRUNING_ENDS)
         if int(passed * _UPDATES) > self._updates:
             self._updates = int(passed * _UPDATES)
@@ -122,7 +122,7 @@ class GradualPruning(Constraint):
         return {"updates": torch.tensor(self._updates), **masks, **scores}
 
     def restore(self, state: State) -> None:
-        """Take over what ``state`` returned."""
+        """Restore what ``state`` returned."""
         self._updates = int(state["updates"])
         self._masks = {name: state[f"mask/{name}"] for name in self._masks}
         self._scores = {name: state[f"score/{name}"] for name in self._scores}
@@ -145,7 +145,7 @@ class GradualPruning(Constraint):
 
 
 class SharedValues(Constraint):
-    """A few values per tensor (``value_counts``): k-means chooses them, and each learns from all of its weights.
+    """Shares a few values per tensor (``value_counts``), which k-means chooses; each learns from all of its weights.
 
     The gradient of a value is the mean of the gradients of its weights, so that the weights take equal steps.
     Source: Han et al. 2016, Deep Compression (arXiv:1510.00149), section 3. Zeros stay zeros.
@@ -235,6 +235,6 @@ def _layer_adaptive_magnitude(tensor: Tensor) -> Tensor:
 
 
 def _threshold(scores: Tensor, sparsity: float) -> Tensor:
-    """Return the score below or at which that share of them lies."""
+    """Return the quantile ``sparsity`` of the scores."""
     count = round(sparsity * scores.numel())
     return scores.flatten().kthvalue(count).values if count else scores.new_tensor(float("-inf"))

@@ -1,7 +1,7 @@
-"""The loop: minibatches, Adam with a cosine schedule, a constraint after each step, a checkpoint now and then.
+"""The loop: minibatches, Adam with a cosine schedule, a constraint after each step, a checkpoint every 30 seconds.
 
-How far it is, is the larger of two shares: that of the steps, and that of the time. So a schedule always comes to its
-end, whatever the time is that it is given.
+Progress is the larger of two fractions, that of the steps and that of the time. So the schedule always completes,
+however little time there is.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ class FineTuningConfig:
     """How a body is fine-tuned.
 
     Attributes:
-        epochs: Passes over the rows, where the time suffices.
+        epochs: Passes over the rows, if there is enough time.
         batch_size: Rows of a step.
-        learning_rate: At the beginning; it falls to 0 as a cosine.
-        max_gradient_norm: Longer gradients are shortened to it.
-        mixup: Alpha of the weights by which each batch is mixed with other rows; 0: none is.
+        learning_rate: Initial learning rate, which a cosine schedule lowers to 0.
+        max_gradient_norm: Norm to which gradients are clipped.
+        mixup: Alpha of the Beta distribution of mixing weights; 0: rows are not mixed.
     """
 
     epochs: float = 5.0
@@ -68,15 +68,15 @@ def fit(  # noqa: PLR0913 - a loop's parts, each by its name
 
     Args:
         graph: The body; its weights learn.
-        rows: What it learns from.
-        objective: The loss of each of the rows.
+        rows: The rows to learn from.
+        objective: The loss of each row.
         constraint: Applied after each step, and at the end with a progress of 1.
-        config: How it learns.
-        budget: The time that it has, of all attempts the last.
-        checkpoints: Where its state is kept.
+        config: Hyper-parameters.
+        budget: Time of this attempt.
+        checkpoints: Receive its state.
         report: Receives progress messages of a few words.
         seed: Seed of the order of the rows.
-        hints: Features that are learned beside the objective.
+        hints: Loss of hidden features, which is added to the objective.
     """
     weights = graph.named_weights()
     lesson = _Lesson(graph=graph, rows=rows, objective=objective, hints=hints, mixup=config.mixup)

@@ -1,4 +1,4 @@
-"""Columns of a table, and where a body reads them: an input, and the places in it."""
+"""Columns of a table, and their indices in the inputs of a body."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class InputColumn:
     Attributes:
         name: As the user's file has it.
         input: ``num`` or ``cat`` (graphs.encoding).
-        indices: Its places along the last axis of that input; a date has several.
+        indices: Its indices along the last axis of that input; a date has several.
     """
 
     name: str
@@ -34,7 +34,7 @@ class InputColumn:
 
 
 def list_input_columns(dataset: Dataset) -> tuple[InputColumn, ...]:
-    """Return the columns of numbers, dates and categories; texts and images are none of them."""
+    """Return the columns of numbers, dates and categories, in the order of the body's inputs."""
     encoding = Encoding.of(dataset)
     columns = [InputColumn(name=column.name, input=NUM, indices=(i,)) for i, column in enumerate(encoding.numeric)]
     start = len(encoding.numeric)
@@ -47,9 +47,9 @@ def list_input_columns(dataset: Dataset) -> tuple[InputColumn, ...]:
 
 
 def narrow_inputs(body: onnx.ModelProto, columns: Collection[InputColumn], pruned: Collection[str]) -> onnx.ModelProto:
-    """Return a body whose inputs have no place for the ``pruned`` columns.
+    """Return a body whose inputs lack the ``pruned`` columns.
 
-    Each place of theirs takes a value of another column: the body does not read it (PruneColumns).
+    Their places are filled with values of another column, which the body does not read (PruneColumns).
 
     Args:
         body: Reads all columns.

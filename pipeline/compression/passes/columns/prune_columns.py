@@ -1,11 +1,11 @@
-"""Pruning of input columns: those whose values say nothing leave the graph, and what a request must have.
+"""Pruning of input columns: the graph no longer reads columns that hardly change its predictions.
 
 Requires  a table of several columns, and training rows.
-Does      puts a typical value in place of each value of a column, for as many columns as the predictions hardly change.
+Does      replaces the values of a column by a typical value, for as many columns as hardly change the predictions.
 Ensures   the predictions do not depend on these columns.
 
-The importance of a column is the change of the predictions when a constant replaces it, a form of feature ablation; the
-columns with the least go first, and the change of all that went so far is measured anew with each.
+The importance of a column is the change of the predictions when a constant replaces it, a form of feature ablation. The
+least important columns are pruned first, and the change by all pruned columns is measured again with each.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class PruneColumns(GraphPass):
         return tuple(column.name for column in self._pruned)
 
     def requires(self, model: onnx.ModelProto) -> None:
-        """Check that there is something to choose from.
+        """Check that there are columns to choose from.
 
         Raises:
             NotApplicableError: There are no rows, or fewer than two columns.
@@ -62,7 +62,7 @@ class PruneColumns(GraphPass):
             raise NotApplicableError("there are no training rows to measure columns on")
 
     def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
-        """Replace the columns that say nothing by constants.
+        """Replace unimportant columns by constants.
 
         Raises:
             NotApplicableError: Each column changes the predictions.
@@ -90,7 +90,7 @@ class PruneColumns(GraphPass):
         return [column for column in self._context.columns if column.input in read]
 
     def _choose(self, model: onnx.ModelProto, rows: TrainingRows) -> tuple[InputColumn, ...]:
-        """Add columns to those that are pruned, the least important first, until the predictions change too much."""
+        """Choose columns, the least important first, until the predictions change too much."""
         file, columns = model.SerializeToString(), self._columns(model)
         expected = predict(file, rows)
         spread = 1.0 if rows.classes else max(float(np.nanstd(expected)), 1e-12)
@@ -117,7 +117,7 @@ def _values(rows: TrainingRows, columns: Sequence[InputColumn]) -> list[Array]:
 
 
 def _typical(values: Array, column: InputColumn) -> Array:
-    """Return the value that stands for a column [places]: a median, or the most frequent category."""
+    """Return the typical value of a column [places]: a median, or the most frequent category."""
     if column.input == NUM:
         finite = [row[np.isfinite(row)] for row in values.T]
         medians = [np.median(row) if len(row) else np.nan for row in finite]
