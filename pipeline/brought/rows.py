@@ -1,4 +1,4 @@
-"""Rows that an uploaded model is measured on: those of calibration.csv, or rows that are made."""
+"""Rows that an uploaded model is measured on: those of calibration.csv, or generated ones."""
 
 from __future__ import annotations
 
@@ -87,12 +87,12 @@ class CalibrationFile:
 
 
 def make_feeds(columns: Sequence[Column], integers: frozenset[str], *, seed: int = 0) -> Feeds:
-    """Return made rows: numbers of a standard normal distribution, 0 and 1 for whole numbers, three words, noise.
+    """Generate rows: standard normal numbers, 0 and 1 for whole numbers, three words, noise for images.
 
     Args:
-        columns: What the model reads.
+        columns: The columns that the model reads.
         integers: Names of the columns of whole numbers.
-        seed: The same seed makes the same rows.
+        seed: Seed of the random numbers.
     """
     generator = np.random.default_rng(seed)
     feeds: dict[str, npt.NDArray[Any]] = {}

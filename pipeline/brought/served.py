@@ -25,8 +25,8 @@ def served_graphs(
 
     Args:
         model: The graph, without maps.
-        inputs: What fills its inputs.
-        outputs: What is read of its outputs.
+        inputs: Its inputs, and the columns that fill them.
+        outputs: Its outputs that are served.
         signature: The names of the columns and of the outputs.
     """
     for version in _versions(_open_batch(model, inputs)):

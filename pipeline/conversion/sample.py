@@ -1,4 +1,4 @@
-"""Sample rows of a model: what its columns are, and what it predicts is compared on."""
+"""Sample rows of a model, which name its columns and on which its predictions are compared."""
 
 from __future__ import annotations
 

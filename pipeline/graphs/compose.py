@@ -86,7 +86,7 @@ def add_input(body: onnx.ModelProto, name: str, producer: onnx.ModelProto, *, pr
     Args:
         body: The graph, whose names get ``prefix``.
         name: The input.
-        producer: Computes it: a graph with one output, and no names of the body's other inputs.
+        producer: The graph that computes it: it has one output, and no names of the body's other inputs.
         prefix: Keeps the names of both graphs apart.
     """
     reads = [value.name for value in body.graph.input]
@@ -101,7 +101,7 @@ def add_input(body: onnx.ModelProto, name: str, producer: onnx.ModelProto, *, pr
         nodes.append(helper.make_node("Identity", [value.name], [passed.name]))
         inputs.append(value)
         outputs.append(passed)
-    assert name in reads, "what it does not read need not be made"
+    assert name in reads, f"the body has no input {name}"
     return join(make_model("before", nodes, inputs, outputs, producer.graph.initializer), body, prefix=prefix)
 
 

@@ -21,7 +21,7 @@ _value = helper.make_tensor_value_info
 
 
 def after_several_targets(signature: Signature, prefix: str, body_output: str) -> onnx.ModelProto:
-    """Make the graph from a body's answer to the outputs of contracts.signature.
+    """Make the graph from a body's predictions to the outputs of contracts.signature.
 
     Args:
         signature: Signature of several targets.
@@ -85,7 +85,7 @@ def _padded(texts: Sequence[str], width: int) -> npt.NDArray[np.object_]:
 
 
 def join_bodies(bodies: Sequence[onnx.ModelProto], signature: Signature) -> onnx.ModelProto:
-    """Make one body of those of the targets, which read the same rows: their answers, side by side.
+    """Make one body of those of the targets, which read the same rows: their predictions, side by side.
 
     Args:
         bodies: One for each target, in order: values, or probabilities of the classes no and yes [batch, 2].

@@ -107,9 +107,9 @@ class Trees:
         """Return the same trees over other columns, added to other sums.
 
         Args:
-            features: the new number of each column.
-            target: what the number of a sum grows by.
-            factor: what each leaf's value is multiplied by.
+            features: New number of each column.
+            target: Offset of the numbers of the sums.
+            factor: Factor of the values of the leaves.
         """
         return replace(
             self,

@@ -93,7 +93,7 @@ class GraphWriter:
     def model(
         self, inputs: Mapping[str, onnx.ValueInfoProto], output: str, *, kind: int, shape: list[str | int]
     ) -> onnx.ModelProto:
-        """Return the graph whose answer is ``output``, with those of ``inputs`` that a node reads."""
+        """Return the graph that computes ``output``, with those of ``inputs`` that a node reads."""
         read = {name for node in self.nodes for name in node.input}
         return make_model(
             "body",

@@ -19,8 +19,8 @@ def within_dollars(
 ) -> tuple[list[PlannedCandidate], list[Skipped]]:
     """Drop the most expensive candidates until ``limits.dollars`` pays for a machine's start and the other candidates.
 
-    An estimate is good to a factor of three (``ESTIMATE_TOLERANCE``), so what is left out costs more than three times
-    what the limit leaves for it. What was asked for by name stays; its job ends when its dollars are spent.
+    Estimates are good to a factor of three (``ESTIMATE_TOLERANCE``), so a dropped candidate costs more than three times
+    what the limit leaves for it. Candidates that are named stay; their job ends when its dollars are spent.
 
     Args:
         planned: The candidates, with their estimated seconds.

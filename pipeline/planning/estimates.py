@@ -1,6 +1,6 @@
 """Estimate the cost of training and serving from the costs that the algorithms declare.
 
-Estimates are good to a factor of three; only what is beyond its limit by more than that is left out for it.
+Estimates are good to a factor of three; a candidate is dropped only if it exceeds a limit by more than that.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Pack the candidates into Batch jobs, and limit the time of each.
 
-A job more is a cold start more (minutes, and paid for), so candidates share one CPU job until their training is
-estimated to take longer than several starts. Networks have a job of their own once they are estimated to take longer
-than one start, and it is on the GPU queue once they are estimated to take so long that a GPU machine pays. Where
-``limits.dollars`` leaves them little time each, all share one CPU job. A small plan is one job, compression included.
+Each job has a cold start, which takes minutes and costs money, so candidates share one CPU job until their training is
+estimated to take longer than several starts. Networks have their own job once they are estimated to take longer than
+one start, and it is on the GPU queue once they are estimated to take so long that a GPU machine pays. If
+``limits.dollars`` leaves little time for each job, all candidates share one CPU job. A small plan is one job, which
+also compresses.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ def gpu_pays(networks: Iterable[PlannedCandidate], spec: JobSpec) -> bool:
 def fits_one_job(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> bool:
     """Return whether one job on Fargate does all of the training, the ensemble and the compression.
 
-    A user's code needs a machine of ours to be isolated on, several nodes need their network, and what nobody can
-    estimate may be large.
+    A user's code must be isolated on a machine of the cluster, several nodes need their network, and a candidate
+    without an estimate may take long.
     """
     return (
         all(member.seconds is not None and member.queue != "code" for member in planned)
@@ -110,8 +111,14 @@ def pack_jobs(
     one_job: bool = False,
     has_ensemble: bool = False,
 ) -> tuple[tuple[TrainingJob, ...], tuple[str, ...]]:
-    """Return the jobs, and notes of what the limits made of them. ``has_ensemble``: a job more shares
-    ``limits.dollars``.
+    """Return the jobs, and notes on how the limits changed them.
+
+    Args:
+        planned: The candidates.
+        spec: Limits, nodes and named algorithms.
+        rows: Training rows.
+        one_job: Whether all candidates share one job on Fargate.
+        has_ensemble: Whether an ensemble job shares ``limits.dollars``.
     """
     cpu, gpu, code = ([member for member in planned if member.queue == queue] for queue in ("cpu", "gpu", "code"))
     networks: list[PlannedCandidate] = []

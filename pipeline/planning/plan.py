@@ -25,7 +25,7 @@ __all__ = ["plan", "plan_brought_model"]
 def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
     """Choose the candidates for ``dataset`` among ``spec.algorithms`` (None: all that fit), and the jobs for them.
 
-    What was asked for by name is tried with few rows, and beyond what is estimated to keep the limits, too.
+    Algorithms that are named are tried even on few rows, and if they are estimated to exceed the limits.
 
     Args:
         dataset: The data set.
