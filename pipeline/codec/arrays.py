@@ -46,7 +46,7 @@ def _decode_planes(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: in
 
 
 def _join_planes(planes: bytes, dtype: npt.DTypeLike) -> Words:
-    """Return the elements, of their planes one after another."""
+    """Return the elements whose planes follow one another."""
     rows = np.frombuffer(planes, np.uint8).reshape(np.dtype(dtype).itemsize, -1)
     return np.ascontiguousarray(rows.T).view(dtype).ravel()
 
@@ -70,7 +70,7 @@ def _decode_codebook(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: 
 
 
 def _encode_sparse(words: Words) -> Streams | None:
-    """Gaps, and the codebook encoding (else the planes) of the elements that are not zero."""
+    """Return the gaps between the elements that are not zero, and these as a codebook, else as planes."""
     indices = np.flatnonzero(words)
     if 2 * len(indices) > len(words):
         return None
@@ -107,9 +107,9 @@ _DECODERS: Mapping[str, Callable[[Mapping[str, bytes], npt.DTypeLike, int], Word
 
 
 def write_array(words: Words, writer: StreamWriter) -> dict[str, Any]:
-    """Write an array in the encoding that takes least; return the description that read_array needs.
+    """Write an array in the smallest encoding; return the description that read_array needs.
 
-    Of a long array its beginning tells.
+    The sizes of a long array's encodings are estimated by its beginning.
 
     Args:
         words: Elements as unsigned integers, one-dimensional.

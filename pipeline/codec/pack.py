@@ -1,4 +1,4 @@
-"""A model file -> its packed form."""
+"""Pack a model file."""
 
 from __future__ import annotations
 

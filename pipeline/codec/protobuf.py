@@ -29,7 +29,10 @@ def _sized(content: bytes) -> bytes:
 
 
 def _varints(values: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Seven bits in a byte, the lowest first, all but the last with their highest bit set; how many bytes each has."""
+    """Return the bytes of varints, and the number of bytes of each.
+
+    A byte has seven bits of the value, the lowest first; the highest bit is set in all bytes but the last.
+    """
     lengths = np.ones(len(values), np.int64)
     high_bits = values >> np.uint64(_BITS)
     while high_bits.any():

@@ -104,7 +104,7 @@ def _shared_leaves(values: Mapping[str, Array]) -> Array:
 
 
 def _unsigned(values: Array) -> Array:
-    """Integers in the fewest bytes that hold them; a tensor's elements as they are."""
+    """Return integers in the fewest bytes that hold them, and a tensor's elements unchanged."""
     if values.dtype != np.int64:
         return values
     if values.min(initial=0) < 0:
@@ -131,7 +131,7 @@ def _rebuild(trees: Sequence[Sequence[str]], arrays: Mapping[str, Array]) -> byt
 
 
 def _pointers(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Roots and children, from the flags."""
+    """Return the roots and the children, which follow from the flags."""
     true_leaf, false_leaf = (arrays[name] == 1 for name in _FLAGS)
     pending, ends = _subtree_ends(true_leaf, false_leaf)
     index = np.arange(len(true_leaf))
@@ -147,7 +147,7 @@ def _pointers(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _subtree_ends(true_leaf: Array, false_leaf: Array) -> tuple[Array, Array]:
-    """For each split: how many splits are still to come after it, and the last split of its true side."""
+    """Return the number of splits pending after each split, and the last split of its true side."""
     index = np.arange(len(true_leaf))
     pending = np.cumsum(1 - (true_leaf == 1).astype(np.int64) - (false_leaf == 1))
     # The true side's subtree ends at the first later split after which one split less is to come than at its parent.

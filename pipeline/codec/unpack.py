@@ -1,4 +1,4 @@
-"""A packed model file -> the file itself. NumPy and the standard library only: predict does it on a cold start."""
+"""Unpack a packed model file. NumPy and the standard library only: predict does it on a cold start."""
 
 from __future__ import annotations
 

@@ -19,9 +19,8 @@ _ENTITIES = frozenset({
     "account", "session", "borrower", "player", "driver",
 })  # fmt: skip
 _IDENTIFIERS = frozenset({"id", "uid", "uuid", "guid", "identifier"})
-_NUMBERS = frozenset(
-    {"#", "no", "nr", "number", "num", "key", "code", "name"}
-)  # words that make an identifier of an entity's word
+# Words that make an identifier of an entity's word.
+_NUMBERS = frozenset({"#", "no", "nr", "number", "num", "key", "code", "name"})
 # Places and kinds, which also occur in later rows.
 _KINDS = frozenset({
     "zip", "postal", "region", "zone", "country", "state", "county", "city", "location", "area", "district", "category",
@@ -69,9 +68,8 @@ def _identifier_columns(schema: Schema) -> Iterator[pl.Series]:
             continue
         if values.dtype.is_float() and not (values == values.floor()).all():
             continue
-        cells = schema.sample[column.name].head(
-            MAX_ROWS
-        )  # float32, which the values are of, makes one of two long numbers
+        # The raw cells: as float32, two long numbers may be equal.
+        cells = schema.sample[column.name].head(MAX_ROWS)
         if _MIN_ENTITIES <= cells.drop_nulls().n_unique() <= len(values) / _MIN_ROWS_EACH:
             yield cells
 

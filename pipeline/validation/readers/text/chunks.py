@@ -104,11 +104,10 @@ def _read(file: FileIO, offset: int, size: int) -> bytes:
 def heads_of(  # noqa: PLR0913 - as blocks_of
     name: str, lines: Lines, start: int, size: int, fraction: float, *, end: int
 ) -> list[bytes]:
-    """Return the first ``fraction`` of each block, at least a row and some. What lies between is only searched, if
-    it may be.
+    """Return the head of each block: about ``fraction`` of it, at least one row.
 
-    Without quotes each line is a row; where there are some, all that is before a row tells where it begins. One that
-    is in no head counts too: a head may begin within its cell.
+    Without quotes each line is a row, and the text between the heads is only searched for a quote. With quotes all text
+    before a row decides where it begins, even if no head has a quote: a head may begin within a quoted cell.
     """
     length = max(_MIN_HEAD, int(size * min(1.0, fraction)))
     heads = list(_lines_at(lines.path, start, size, length, end))
@@ -147,7 +146,7 @@ def _head(data: bytes, length: int) -> bytes:
 
 
 def _even_quotes(data: bytes) -> bool:
-    return b'"' not in data or data.count(b'"') % 2 == 0  # to look for one that is not there takes no time
+    return b'"' not in data or data.count(b'"') % 2 == 0  # `in` is faster where there is none
 
 
 def _row_end(data: bytes) -> int:
