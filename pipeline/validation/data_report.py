@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.contracts.records.dataset import Dataset
 from pipeline.parsing.missing import choose_markers
 from pipeline.validation.columns.cells import strip_cells
 from pipeline.validation.dataset_builder import PreparedFiles
@@ -59,13 +58,14 @@ def _rejected(path: Path) -> list[dict[str, Any]]:
 
 def _columns(rows: TableRows, prepared: PreparedFiles) -> list[dict[str, Any]]:
     dataset = prepared.dataset
+    target_kind = "numeric" if dataset.task == "regression" else "categorical"
     kinds = {column.name: column.kind for column in dataset.columns}
     targets = dataset.signature.target_columns
     dropped = {column.name: column.reason for column in dataset.left_out}
     return [
         {
             "name": column.name,
-            "kind": _target_kind(dataset) if column.name in targets else kinds.get(column.name),
+            "kind": target_kind if column.name in targets else kinds.get(column.name),
             "examples": _examples(column),
             "missing": prepared.missing[column.name]
             if column.name in prepared.missing
@@ -74,10 +74,6 @@ def _columns(rows: TableRows, prepared: PreparedFiles) -> list[dict[str, Any]]:
         }
         for column in rows.sample
     ]
-
-
-def _target_kind(dataset: Dataset) -> str:
-    return "numeric" if dataset.task == "regression" else "categorical"
 
 
 def _examples(column: pl.Series) -> list[str]:

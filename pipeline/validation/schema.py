@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -239,11 +239,10 @@ def _infer_target(sample: pl.DataFrame, name: str, spec: JobSpec, task: Task | N
     return infer_target(raw, spec, task=task, decimal_hint=hint)
 
 
-def _tell_target(target: Target, rows: TableRows) -> tuple[str, ...]:
-    if not target.markers or target.task == "clustering":
-        return tuple(target.warnings)
-    warning = f"the target '{target.rule.name}': {describe_markers(target.markers)}{rows.by_sample}"
-    return (*target.warnings, warning)
+def _tell_target(target: Target, rows: TableRows) -> Iterator[str]:
+    yield from target.warnings
+    if target.markers:
+        yield f"the target '{target.rule.name}': {describe_markers(target.markers)}{rows.by_sample}"
 
 
 def _infer_features(

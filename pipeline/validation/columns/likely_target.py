@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pipeline.contracts.signature import Column
 from pipeline.validation.columns.target import Target
@@ -32,15 +32,16 @@ def find_likely_target(target: Target, names: Sequence[str], columns: Sequence[C
     return names[0] if categorical == [names[0]] and _is_quantity(target) else ""
 
 
-def tell_likely_target(name: str, likely: str) -> tuple[str, ...]:
+def tell_likely_target(name: str, likely: str) -> Iterator[str]:
     """Warn if the default target is probably not the meant one."""
-    if not likely:
-        return ()
-    why = "by its name" if likely.casefold() in _TARGET_NAMES else "as the first column and the only categorical one"
-    return (
-        f"the last column '{name}' is learned, and '{likely}' is more likely the target {why}: --target (or target in "
-        "train.yaml) chooses it",
-    )
+    if likely:
+        reason = (
+            "by its name" if likely.casefold() in _TARGET_NAMES else "as the first column and the only categorical one"
+        )
+        yield (
+            f"the last column '{name}' is learned, and '{likely}' is more likely the target {reason}: --target (or "
+            "target in train.yaml) chooses it"
+        )
 
 
 def _is_quantity(target: Target) -> bool:
