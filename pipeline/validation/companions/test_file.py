@@ -82,7 +82,7 @@ def read_test_rows(
     if frame.is_empty():
         raise TooFewRowsError(
             f"'{test.name}' has no usable test row ({counted(raw.height, 'row')} in all): rows with the target "
-            f"'{schema.target_label}'of the data's classes are expected"
+            f"'{schema.target_label}' of the data's classes are expected"
         )
     file_warnings = [f"'{test.name}': {warning}" for warning in test.rows.warnings]
     warnings = [*file_warnings, *test.rejected.warnings, *warnings, *labels]
