@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.validation.readers.dialects import Dialect, detect_dialect
+from pipeline.validation.readers.dialects.detect import detect_dialect
+from pipeline.validation.readers.dialects.dialect import Dialect
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.text.chunks import Block, Lines
 from pipeline.validation.readers.text.delimited_rows import read_rows

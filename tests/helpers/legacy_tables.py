@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import chardet
 
-from pipeline.validation.readers.encodings import detect_encoding
+from pipeline.validation.readers.encodings.detection import detect_encoding
 
 __all__ = ["ENCODINGS", "WESTERN", "Table", "is_read_right", "make_tables"]
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.validation.columns.names import name_columns
-from pipeline.validation.readers.encodings import UTF_8, detect_encoding
+from pipeline.validation.readers.encodings.detection import detect_encoding
+from pipeline.validation.readers.encodings.names import UTF_8
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.parquet import ParquetFile
 from pipeline.validation.readers.source import File

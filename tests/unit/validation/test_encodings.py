@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contracts.errors import InvalidJobSpecError, UnreadableDatasetError
-from pipeline.validation.readers.encodings import detect_encoding, find_codec
+from pipeline.validation.readers.encodings.detection import detect_encoding
+from pipeline.validation.readers.encodings.names import find_codec
 from pipeline.validation.readers.text.line_repair import repair_lines
 from pipeline.validation.readers.text.plain_text import PlainText, make_plain_text
 from tests.helpers.legacy_tables import ENCODINGS, WESTERN, is_read_right, make_tables

@@ -13,7 +13,7 @@ import pytest
 from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.contracts.signature import Column, Signature
 from pipeline.validation.known_rows import read_known_rows
-from pipeline.validation.readers.dialects import detect_dialect
+from pipeline.validation.readers.dialects.detect import detect_dialect
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.spreadsheet import convert_spreadsheet
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pipeline.validation.readers.dialects import detect_dialect
+from pipeline.validation.readers.dialects.detect import detect_dialect
 from pipeline.validation.readers.options import ReadOptions
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pipeline.contracts.errors import UnreadableDatasetError
 from pipeline.validation.limits import MAX_LINE_BYTES
-from pipeline.validation.readers.encodings import UTF_8, TextEncoding, detect_encoding, find_codec
-from pipeline.validation.readers.encodings.detection import MARKS, is_binary
+from pipeline.validation.readers.encodings.detection import MARKS, detect_encoding, is_binary
+from pipeline.validation.readers.encodings.names import UTF_8, TextEncoding, find_codec
 from pipeline.validation.readers.text.binary_formats import name_binary_format
 from pipeline.validation.readers.text.transcoding import Transcoder
 

@@ -12,7 +12,8 @@ from typing import Self
 import polars as pl
 
 from pipeline.validation.columns.names import check_cells, name_columns
-from pipeline.validation.readers.dialects import Dialect, detect_dialect
+from pipeline.validation.readers.dialects.detect import detect_dialect
+from pipeline.validation.readers.dialects.dialect import Dialect
 from pipeline.validation.readers.options import ReadOptions
 from pipeline.validation.readers.table_file import Read, TableFile
 from pipeline.validation.readers.text.chunks import BLOCK_BYTES, Block, Lines, blocks_of, heads_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.contracts.errors import UnreadableDatasetError
-from pipeline.validation.readers.encodings import TextEncoding
+from pipeline.validation.readers.encodings.names import TextEncoding
 
 __all__ = ["Transcoder"]
 
