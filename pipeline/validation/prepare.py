@@ -113,7 +113,7 @@ def _read_all(rows: TableRows, schema: Schema, rejected: RejectedRows, workdir: 
 
 def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train: Path, *, has_test: bool) -> ReadRows:
     """Read all rows; polars pulls the batches, and writes the training rows as they come."""
-    tally, statistics = Tally(), Statistics.start(schema.columns, rows.expected)
+    tally, statistics = Tally(), Statistics(schema.columns, rows.expected)
     splitter = HashSplitter.plan(schema, rows.expected, has_test=has_test)
     work = _Work(schema=schema, splitter=splitter, statistics=statistics, rejected=rejected)
     held: dict[str, list[pl.DataFrame]] = {"validation": [], "test": []}

@@ -8,7 +8,6 @@ The count is exact up to that many values, then within about 2 %.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -37,7 +36,7 @@ class BatchStatistics:
     """Statistics of one batch, which ``Statistics.add`` takes."""
 
     rows: int
-    moments: dict[str, float | None]
+    moments: dict[str, dict[str, float | None]]
     hashes: dict[str, pl.Series]
     counts: dict[str, pl.DataFrame]
     sample: pl.DataFrame
@@ -108,24 +107,17 @@ class ColumnStatistics:
         return round((SKETCH_HASHES - 1) / (self.reach / _HASHES))
 
 
-@dataclass(slots=True)
 class Statistics:
-    """Running statistics of all columns. The sample has every ``step``-th row."""
+    """Running statistics of all columns."""
 
-    columns: Sequence[InferredColumn]
-    step: int
-    rows: int = 0
-    _columns: dict[str, ColumnStatistics] = field(default_factory=dict)
-    _moments: list[pl.Expr] = field(default_factory=list)
-    _sample: list[pl.DataFrame] = field(default_factory=list)
-
-    @classmethod
-    def start(cls, columns: Sequence[InferredColumn], expected: int) -> Statistics:
+    def __init__(self, columns: Sequence[InferredColumn], expected: int) -> None:
         """Start the statistics of about ``expected`` rows."""
-        statistics = cls(columns=columns, step=max(1, expected // _SAMPLE_ROWS))
-        statistics._columns = {column.name: ColumnStatistics() for column in columns}
-        statistics._moments = [moment for column in columns for moment in _select_moments(column)]
-        return statistics
+        self.columns = columns
+        self.rows = 0
+        self._step = max(1, expected // _SAMPLE_ROWS)  # the sample has every step-th row
+        self._columns = {column.name: ColumnStatistics() for column in columns}
+        self._moments = [_select_moments(column) for column in columns]
+        self._sample: list[pl.DataFrame] = []
 
     def summarize(self, train: pl.DataFrame) -> BatchStatistics:
         """Compute the statistics of one batch. Nothing is changed, so threads may call it."""
@@ -140,7 +132,7 @@ class Statistics:
             moments=train.select(self._moments).row(0, named=True),
             hashes=self._hash(train, [name for name in self._columns if name not in counts]),
             counts=counts,
-            sample=pl.DataFrame([train[name] for name in self._columns]).gather_every(self.step),
+            sample=pl.DataFrame([train[name] for name in self._columns]).gather_every(self._step),
         )
 
     def add(self, batch: BatchStatistics) -> None:
@@ -148,7 +140,7 @@ class Statistics:
         self.rows += batch.rows
         self._sample.append(batch.sample)
         for name, column in self._columns.items():
-            _add_moments(column, {key: batch.moments.get(f"{key} {name}") for key in _MOMENTS}, batch.rows)
+            _add_moments(column, batch.moments[name], batch.rows)
             if name in batch.hashes:
                 column.add_hashes(batch.hashes[name])
             if name in batch.counts and column.counted:
@@ -210,34 +202,26 @@ def _find_smallest_hashes(train: pl.DataFrame, reaches: Mapping[str, int]) -> di
     return {name: hashes[name].explode() for name in reaches}
 
 
-def _escape(name: str) -> str:
-    """Return the name escaped for polars, where ``*`` and ``^...$`` are patterns."""
-    return f"^{re.escape(name)}$" if name == "*" or name.startswith("^") else name
-
-
 def select_smallest_hashes(name: str, reach: int) -> pl.Expr:
     """Return an expression for the smallest hashes of a column, as one list; hashes from ``reach`` on are left out."""
-    hashes = pl.col(_escape(name)).drop_nulls().hash()
+    hashes = pl.col(name).drop_nulls().hash()
     if reach < _HASHES - 1:
         hashes = hashes.filter(hashes < reach)
     return hashes.unique().bottom_k(SKETCH_HASHES).implode().alias(name)
 
 
-_MOMENTS = ("present", "mean", "var", "min", "max")
-
-
-def _select_moments(inferred: InferredColumn) -> list[pl.Expr]:
-    column = pl.col(_escape(inferred.name))
+def _select_moments(inferred: InferredColumn) -> pl.Expr:
+    column = pl.col(inferred.name)
     moments = {"present": column.count()}
     if inferred.column.kind in _NUMBERS:
         wide = column.cast(pl.Float64)
         moments |= {"mean": wide.mean(), "var": wide.var(ddof=0), "min": column.min(), "max": column.max()}
-    return [expression.alias(f"{key} {inferred.name}") for key, expression in moments.items()]
+    return pl.struct(moment.alias(key) for key, moment in moments.items()).alias(inferred.name)
 
 
 def _add_moments(column: ColumnStatistics, batch: dict[str, float | None], rows: int) -> None:
     """Merge the mean and the squared deviations of a batch (Chan et al. 1979)."""
-    present, mean = int(batch["present"] or 0), batch["mean"]
+    present, mean = int(batch["present"] or 0), batch.get("mean")
     column.missing += rows - present
     column.present += present
     if not present or mean is None:

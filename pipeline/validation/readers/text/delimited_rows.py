@@ -82,14 +82,11 @@ def _may_hold_stray_quotes(rows: pl.DataFrame, data: bytes, dialect: Dialect) ->
         return False
     delimiters = dialect.width + dialect.extra_fields - 1
     for series in rows.get_columns():
-        if series.dtype != pl.String:
-            continue
-        cells = series.alias("cells")
-        ends = cells.str.count_matches("\n", literal=True)
-        ends_more = ends.filter(ends > 0)
-        cells = cells.filter(ends > 0)
-        if (cells.str.count_matches(dialect.delimiter, literal=True) == ends_more * delimiters).any():
-            return True
+        if series.dtype == pl.String:
+            cells = series.filter(series.str.contains("\n", literal=True))
+            line_ends = cells.str.count_matches("\n", literal=True)
+            if (cells.str.count_matches(dialect.delimiter, literal=True) == line_ends * delimiters).any():
+                return True
     return False
 
 
@@ -173,10 +170,9 @@ def _cast_numbers(frame: pl.DataFrame, numbers: Collection[str]) -> pl.DataFrame
 def _cast(series: pl.Series) -> pl.Series:
     if series.dtype != pl.String:
         return series
-    values = series.alias("cells")  # polars takes a name like ^a$ for a pattern
-    values = values.set(values.is_in(list(MISSING)), None)
-    cast = values.cast(pl.Float64, strict=False)
-    return cast.alias(series.name) if cast.null_count() == values.null_count() else series
+    values = series.set(series.is_in(list(MISSING)), None)
+    numbers = values.cast(pl.Float64, strict=False)
+    return numbers if numbers.null_count() == values.null_count() else series
 
 
 def _read_each(block: Block, dialect: Dialect, names: Sequence[str], rejected: RejectedRows) -> pl.DataFrame:
