@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 import numpy as np
@@ -56,6 +56,11 @@ class Predictions:
         if predicted.ndim == 2:
             return cls(values=predicted[:, 0], quantiles=predicted[:, 1:])
         return cls(values=predicted)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Predictions:
+        """Return the predictions for these rows."""
+        outputs = {output.name: getattr(self, output.name) for output in fields(self)}
+        return Predictions(**{name: values[rows] for name, values in outputs.items() if len(values)})
 
 
 def class_numbers(labels: Iterable[str], classes: Sequence[str]) -> npt.NDArray[np.int64]:

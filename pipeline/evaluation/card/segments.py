@@ -14,7 +14,6 @@ from pipeline.contracts.records.evaluation_report import PermutationImportance, 
 from pipeline.evaluation.holdout import HoldoutEvaluation
 from pipeline.evaluation.metrics import interval, measure
 from pipeline.evaluation.number_format import format_number
-from pipeline.evaluation.predictions import Predictions
 
 __all__ = ["choose_columns", "segments"]
 
@@ -45,7 +44,7 @@ def segments(evaluation: HoldoutEvaluation, columns: Sequence[str]) -> tuple[Seg
             if count < _MIN_ROWS:
                 continue
             chosen = _sample_rows(in_segment)
-            predicted = evaluation.signature, evaluation.truth[chosen], _select_rows(evaluation.predictions, chosen)
+            predicted = evaluation.signature, evaluation.truth[chosen], evaluation.predictions.take(chosen)
             weight, overall = evaluation.weight_of(chosen), evaluation.quality[evaluation.metric]
             bounds = interval(*predicted, weight=weight, only=evaluation.metric)[evaluation.metric]
             quality = measure(*predicted, weight=weight, only=evaluation.metric)[evaluation.metric]
@@ -67,11 +66,6 @@ def _sample_rows(in_segment: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
     """Return the rows of a segment, or a seeded sample of them."""
     rows = np.flatnonzero(in_segment)
     return rows if len(rows) <= _MAX_ROWS else np.random.default_rng(0).choice(rows, _MAX_ROWS, replace=False)
-
-
-def _select_rows(predictions: Predictions, rows: npt.NDArray[np.int64]) -> Predictions:
-    outputs = {name: getattr(predictions, name) for name in ("labels", "probabilities", "values")}
-    return Predictions(**{name: array[rows] for name, array in outputs.items() if len(array)})
 
 
 def _split_by_value(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:

@@ -185,6 +185,21 @@ def test_a_segment_that_is_worse_is_found(exam: HoldoutEvaluation) -> None:
     assert any(one.startswith("accuracy on the validation rows (1) is better than the test rows") for one in told)
 
 
+def test_pinball_of_a_segment_is_of_the_quantiles_that_are_predicted() -> None:
+    class Served:
+        def run(self, rows: dict[str, Any]) -> Predictions:
+            return Predictions(values=np.zeros(ROWS), quantiles=np.tile([-1.0, 2.0], (ROWS, 1)))
+
+    noise = np.random.default_rng(1).normal(size=ROWS)
+    test = pl.DataFrame({"city": ["Rome", "Oslo"] * (ROWS // 2), "target": noise})
+    signature = Signature(
+        task="regression", target="target", columns=(Column(name="city", kind="categorical"),), quantiles=(0.1, 0.9)
+    )
+    evaluation = HoldoutEvaluation(signature=signature, metric="pinball", served=Served(), test=test)  # type: ignore[arg-type]
+    by_city = {segment.value: segment.quality for segment in segments(evaluation, ["city"])}
+    assert np.mean(list(by_city.values())) == pytest.approx(evaluation.quality["pinball"])
+
+
 def test_luck_in_cross_validation_is_not_put_down_to_the_validation_rows() -> None:
     told = cautions_of(selection=chosen(1.0, by_folds=True))
     assert any(one.startswith("accuracy by cross-validation (1) is better than the test rows allow") for one in told)
