@@ -309,7 +309,7 @@ def test_gzip_is_unpacked_and_transcoded(tmp_path, codec):
 @pytest.mark.parametrize("cut", [5, 20, 200])
 def test_truncated_gzip_is_refused(tmp_path, cut):
     packed = gzip.compress(random.Random(2).randbytes(3000).hex().encode())
-    with pytest.raises(UnreadableDatasetError, match="not a complete gzip file"):
+    with pytest.raises(UnreadableDatasetError, match=r"not a complete gzip file: .* after [1-9],\d{3} unpacked bytes"):
         _make(tmp_path, packed[:-cut], is_gzip=True)
 
 

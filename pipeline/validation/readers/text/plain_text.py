@@ -84,7 +84,7 @@ def _unpack(name: str, path: Path, plain: Path, max_bytes: int) -> Path:
     size = 0
     try:
         with gzip.open(path) as packed, plain.open("wb") as file:
-            while chunk := packed.read(_CHUNK_BYTES):
+            while chunk := packed.read1(_CHUNK_BYTES):  # `read` would lose the bytes before the damage
                 if (size := size + len(chunk)) > max_bytes:
                     raise _too_large(name, max_bytes)
                 file.write(chunk)
