@@ -129,7 +129,7 @@ class Statistics:
         }
         return BatchStatistics(
             rows=train.height,
-            moments=train.select(self._moments).row(0, named=True),
+            moments=train.select(self._moments).row(0, named=True) if self._moments else {},
             hashes=self._hash(train, [name for name in self._columns if name not in counts]),
             counts=counts,
             sample=pl.DataFrame([train[name] for name in self._columns]).gather_every(self._step),

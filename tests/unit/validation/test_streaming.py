@@ -117,6 +117,12 @@ def test_statistics_are_of_the_training_rows(source, stream, rows):
     assert colour.vocabulary == tuple(counts["colour"])
 
 
+def test_a_table_without_features_is_refused_with_the_reasons(source, stream, rows):
+    lines = [{"row": row["row"], "sold": row["sold"]} for row in rows]
+    with pytest.raises(InvalidColumnsError, match=r"no column can be used to predict 'sold' \('row': a row number"):
+        stream(source(**{"a.csv": csv(lines)}))
+
+
 def test_hashes_are_looked_through_only_once_some_can_tell_nothing_more():
     assert "filter" not in str(select_smallest_hashes("a", ColumnStatistics().reach))
     full = ColumnStatistics(hashes=pl.Series(range(SKETCH_HASHES), dtype=pl.UInt64))
