@@ -42,16 +42,27 @@ def curves_of(run: str, artifacts: ObjectStore) -> Callable[[], Sequence[Trainin
 def curves_table(curves: Sequence[TrainingCurves]) -> RenderableType:
     """Return the validation loss (without one, the metric) as a line of bars, and the last point's other numbers."""
     table = Table.grid(padding=(0, 2))
-    for curve in curves:
-        if curve.points:
-            last = curve.points[-1]
-            drawn = next((name for name in ("validation_loss", *_METRICS) if name in last), "")
-            table.add_row(
-                Text(f"  {curve.candidate}", style="dim"),
-                Text(sparkline([point[drawn] for point in curve.points if drawn in point]), style="cyan"),
-                *(Text(text, style="dim", no_wrap=True) for text in _numbers(last)),
-            )
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column()  # a narrow terminal cuts this one alone
+    drawn_curves = [curve for curve in curves if curve.points]
+    for curve, numbers in zip(
+        drawn_curves, _align([_numbers(curve.points[-1]) for curve in drawn_curves]), strict=True
+    ):
+        drawn = next((name for name in ("validation_loss", *_METRICS) if name in curve.points[-1]), "")
+        table.add_row(
+            Text(f"  {curve.candidate}", style="dim"),
+            Text(sparkline([point[drawn] for point in curve.points if drawn in point]), style="cyan"),
+            Text(numbers, style="dim", no_wrap=True, overflow="ellipsis"),
+        )
     return table
+
+
+def _align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return each row as one text whose fields begin where those of the other rows do."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    aligned = ([field.ljust(width) for field, width in zip(row, widths, strict=True) if width] for row in rows)
+    return ["  ".join(fields).rstrip() for fields in aligned]
 
 
 def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:

@@ -47,3 +47,16 @@ def test_of_boosting_by_auc_the_auc_is_drawn_and_of_a_model_a_fold_the_fold_is_n
     with console.capture() as captured:
         console.print(curves_table([TrainingCurves(candidate="trees", points=points)]))
     assert captured.get().split() == ["trees", "▁▅█", "fold", "2,", "tree", "150", "auc", "0.9000"]
+
+
+def test_a_narrow_terminal_shows_whole_numbers_and_cuts_the_end_of_the_line() -> None:
+    numbers = {"learning_rate": 0.001, "rows_per_second": 12345.6, "memory_mb": 321.0}
+    mlp = tuple({"fold": 5.0, "epoch": n, "validation_loss": 1 / n, "log_loss": 1 / n, **numbers} for n in range(1, 60))
+    trees = tuple({"fold": 5.0, "tree": 50 * n, "validation_loss": 1 / n} for n in range(1, 60))
+    curves = [TrainingCurves(candidate="gradient_boosting", points=trees), TrainingCurves(candidate="mlp", points=mlp)]
+    console = Console(width=80, no_color=True)
+    with console.capture() as captured:
+        console.print(curves_table(curves))
+    first, second = (line.rstrip() for line in captured.get().splitlines())
+    assert first.endswith("fold 5, tree 2950  loss 0.0169")
+    assert second.endswith("fold 5, epoch 59   loss 0.0169  …")
