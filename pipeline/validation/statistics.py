@@ -36,7 +36,7 @@ class BatchStatistics:
     """Statistics of one batch, which ``Statistics.add`` takes."""
 
     rows: int
-    moments: dict[str, dict[str, float | None]]
+    moments: dict[str, dict[str, float | None]]  # by column
     hashes: dict[str, pl.Series]
     counts: dict[str, pl.DataFrame]
     sample: pl.DataFrame

@@ -167,7 +167,13 @@ class HashSplitter:
         )
 
     def assign(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> Assigned:
-        """Assign the rows of one batch by their hashes or times; the arguments are those of ExactSplitter."""
+        """Assign the rows of one batch by their hashes or times.
+
+        Args:
+            frame: Rows in the types of the split files.
+            placed: The time or group of each row, where the rows are split by it.
+            batch: The number of the batch, from 0.
+        """
         groups = self._hash(frame, placed, batch)
         if self.min_times is not None:
             assert placed is not None, "times were read"
