@@ -20,6 +20,10 @@ from pipeline.evaluation.number_format import format_number
 
 __all__ = ["comparison_document", "describe_comparison", "variant_documents", "variants_view"]
 
+_NOTE = (
+    "p50 / p99 of one call, one thread; loads (a column of wide terminals): to unpack the file and create its session"
+)
+
 
 def variant_documents(card: ModelCard) -> list[dict[str, Any]]:
     """Return what ``modeldrop variants --json`` prints; null and {} stand for what was not measured."""
@@ -41,7 +45,7 @@ def variants_view(card: ModelCard, *, title: str) -> RenderableType:
     return Group(
         Text(title, style="bold"),
         table,
-        Text("p50 / p99 of one call, one thread; loads: to unpack the file and create its session", style="dim"),
+        Text(_NOTE, style="dim"),
         FrontChart(variants=measured, metric=card.metric),
         *reasons,
     )
