@@ -29,8 +29,7 @@ def edge_rows(features: pl.DataFrame, signature: Signature) -> pl.DataFrame:
     features = features.select(column.name for column in signature.columns)
     features = features.with_columns(pl.col(texts).cast(pl.String))
     edges = pl.DataFrame(
-        pl.Series(column.name, _edge_values(features[column.name], column), features.schema[column.name])
-        for column in signature.columns
+        {column.name: _edge_values(features[column.name], column) for column in signature.columns}, features.schema
     )
     return edges.unique(maintain_order=True).join(features.head(1), on=features.columns, how="anti", nulls_equal=True)
 

@@ -17,9 +17,7 @@ from pipeline.evaluation.scoring import OnnxModel, Predictions, feeds, pixels
 __all__ = ["MAX_GOLDEN_BYTES", "make_golden_predictions"]
 
 _ROWS = 10
-MAX_GOLDEN_BYTES = (
-    3_000_000  # of JSON: Lambda's requests and responses have at most 6 MB, and an event quotes the body once more
-)
+MAX_GOLDEN_BYTES = 3_000_000  # of JSON: Lambda's limit is 6 MB, and an event quotes the body once more
 _NUMBER_BYTES = 24  # the longest float64, its colon and comma
 # Another CPU may round one activation of a quantized file the other way, which moves a probability visibly.
 _TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-4, "int8": 1e-2, "codebook": 1e-4}

@@ -58,3 +58,10 @@ def test_images_are_black_and_white_and_never_missing() -> None:
     )
     rows = edge_rows(pl.DataFrame({"image": [b"\x01\x02\x03\x04"]}), signature)
     assert rows["image"].to_list() == [b"\x00" * 4, b"\xff" * 4]
+
+
+def test_a_wide_table_has_edges_too() -> None:
+    wide = pl.DataFrame({f"column_{number}": [1.0, 2.0] for number in range(1500)})
+    columns = tuple(Column(name=name, kind="numeric") for name in wide.columns)
+    rows = edge_rows(wide, Signature(task="regression", target="price", columns=columns)).rows()
+    assert [(row[0], row[-1]) for row in rows] == [(None, None), (2.0, 2.0), (12.0, 12.0)]

@@ -1,1 +1,0 @@
-"""What is special about bags: their fold models have learned from most validation rows."""
