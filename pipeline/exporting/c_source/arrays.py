@@ -61,7 +61,9 @@ def _find_slices(
     """Yield tensors that lie side by side along an axis of ``joined``, and where in it the element ``i`` of each is."""
     axis = operation.axis(0, len(joined.shape))
     row, offset = prod(joined.shape[axis:]), 0
-    for tensor in filter(None, slices):
+    for tensor in slices:
+        if tensor is None or not tensor.size:
+            continue
         width = prod(tensor.shape[axis:])
         yield tensor, f"{offset} + i" if tensor.size == width else f"{offset} + i / {width} * {row} + i % {width}"
         offset += width

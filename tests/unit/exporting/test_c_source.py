@@ -98,6 +98,7 @@ def test_operators_that_move_elements_equal_onnxruntime() -> None:
         helper.make_node("Reshape", ["x", "shape"], ["cube"]),
         helper.make_node("Transpose", ["cube"], ["y_turned"], perm=[0, 2, 1]),
         helper.make_node("Concat", ["cube", "cube"], ["y_joined"], axis=-1),
+        helper.make_node("Concat", ["x", "nothing"], ["y_joined_with_nothing"], axis=1),
         helper.make_node("Split", ["x", "sizes"], ["y_left", "y_right"], axis=1),
         helper.make_node("Slice", ["x", "starts", "ends", "axes", "steps"], ["y_slice"]),
         helper.make_node("Gather", ["x", "places"], ["y_gathered"], axis=1),
@@ -114,10 +115,12 @@ def test_operators_that_move_elements_equal_onnxruntime() -> None:
         "y_right": (FLOAT, ["batch", 4]), "y_slice": (FLOAT, ["batch", 2]), "y_gathered": (FLOAT, ["batch", 3]),
         "y_found": (FLOAT, ["batch", 2, 5]), "y_sum": (FLOAT, ["batch", 3]), "y_mean": (FLOAT, ["batch", 1, 3]),
         "y_max": (FLOAT, ["batch", 1, 3]), "y_best": (INT64, ["batch"]), "y_flat": (FLOAT, ["batch", 6]),
+        "y_joined_with_nothing": (FLOAT, ["batch", 6]),
     }  # fmt: skip
     constants = {
         "shape": np.array([-1, 2, 3]), "sizes": np.array([2, 4]), "starts": np.array([4]), "ends": np.array([0]),
         "axes": np.array([1]), "steps": np.array([-2]), "places": np.array([5, 0, -2]), "table": numbers(7, 5),
+        "nothing": numbers(1, 0),
     }  # fmt: skip
     model = graph(nodes, {"x": (FLOAT, ["batch", 6]), "codes": (INT64, ["batch", 2])}, outputs, constants)
     assert_equal(model, {"x": numbers(3, 6), "codes": RANDOM.integers(0, 7, (3, 2))})
