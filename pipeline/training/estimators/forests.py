@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
@@ -132,7 +133,7 @@ def fit_forest(  # noqa: PLR0913 - what they differ in, each by its name
     notes = _grow(model, features, task, context)
     body = TreeBody(
         preprocessing=preprocessing,
-        read=lambda: forest_trees(model.estimators_, classes=task.classes, columns=class_columns(model, task.classes)),
+        read=partial(forest_trees, model.estimators_, classes=task.classes, columns=class_columns(model, task.classes)),
         classes=task.classes,
         link="none",
     )

@@ -38,11 +38,12 @@ def fitted_model(
         notes: Notes for the model card.
         body: Exports it; None: skl2onnx does.
     """
-    columns = class_columns(estimator, task.classes)
+    classes = task.classes  # the functions below must not keep the task, which has the training rows
+    columns = class_columns(estimator, classes)
 
     def predict(rows: Rows) -> Any:
         features = preprocessing.apply(rows)
-        if not task.classes:
+        if not classes:
             return estimator.predict(features)
         probabilities = estimator.predict_proba(features)
         return probabilities if columns is None else probabilities @ columns
@@ -50,7 +51,7 @@ def fitted_model(
     def convert() -> onnx.ModelProto:
         from pipeline.training.export.sklearn_to_onnx import place_class_columns, sklearn_body
 
-        converted = sklearn_body(estimator, preprocessing, classifier=task.classes > 0)
+        converted = sklearn_body(estimator, preprocessing, classifier=classes > 0)
         return converted if columns is None else place_class_columns(converted, columns)
 
     return FittedModel(predict=predict, body=body or convert, notes=notes)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import subprocess
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from pipeline.contracts.records.outcome import EDGES, REFERENCE, TrainedCandidat
 from pipeline.contracts.signature import Task
 from pipeline.evaluation.golden.edge_rows import edge_rows
 from pipeline.evaluation.scoring import feeds
+from pipeline.training.algorithm import Rows, RunContext, TrainingTask
 from pipeline.training.algorithms import ALGORITHMS
 from tests.fakes.tabular import profiled, table
 from tests.fakes.training import Run, TrainIt
@@ -192,3 +195,17 @@ def test_declarations_import_no_training_library() -> None:
     root = Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["linear", "random_forest", "kernel_ridge"])
+def test_a_fitted_model_does_not_keep_the_training_rows_in_memory(name: str) -> None:
+    num = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
+    rows = Rows(num=num, cat=np.empty((200, 0), np.int64), target=(num[:, 0] > 0).astype(np.int64))
+    task = TrainingTask(train=rows, validation=rows, classes=2, cardinalities=(), seed=0, metric="accuracy")
+    algorithm, kept = ALGORITHMS[name], weakref.ref(num)
+    fitted = algorithm.train(algorithm.configure({}), task, RunContext())
+    few = rows.take(np.arange(5))
+    del num, rows, task
+    gc.collect()
+    assert kept() is None
+    assert fitted.predict(few).shape == (5, 2)
