@@ -7,7 +7,6 @@ far behind, and some always remain.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -70,14 +69,14 @@ def screen_candidates(
         validation=sample(task.validation, rows / len(task.validation), classes=task.classes, seed=task.seed),
     )
     unobserved = context.without_observers()
-    seconds_per_candidate = (context.deadline - time.monotonic()) * _TIME_FRACTION / len(candidates)
+    seconds_per_candidate = (context.deadline - context.clock()) * _TIME_FRACTION / len(candidates)
     sign = 1 if greater_is_better(task.metric) else -1
     results = []
     for candidate, algorithm in candidates:
         context.report(f"{candidate.name}: on {len(sampled_task.train):,} rows first")
         config = algorithm.configure(candidate.settings)
         try:
-            until = time.monotonic() + seconds_per_candidate
+            until = context.clock() + seconds_per_candidate
             fitted = algorithm.train(config, sampled_task, replace(unobserved, deadline=until))
             quality, (low, high) = score(fitted, sampled_task.validation)
         except Exception as error:  # noqa: BLE001 - whatever a library raises: its training will tell

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -59,14 +58,14 @@ def search(  # noqa: PLR0913, PLR0917 - algorithm, space, task and score
     algorithm.check_names(trials.space)
     base = algorithm.configure(fixed).model_dump()
     folds, note = make_folds(task, trials.cv)
-    request, now = SearchRequest(trials=trials, base=base, task=folds[0]), time.monotonic()
+    request, now = SearchRequest(trials=trials, base=base, task=folds[0]), context.clock()
     runner = TrialRunner(
         algorithm=algorithm,
         base=base | trials.cheaper,
         folds=folds,
         context=context,
         score=score,
-        cache=TrialCache(context.checkpoints),
+        cache=TrialCache(context.checkpoints, context.clock),
         trials=trials,
         deadline=now + trials.share * (context.deadline - now),
         planned=request.planned,

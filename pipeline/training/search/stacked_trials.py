@@ -106,7 +106,7 @@ def _train_stacks(
             context.report(f"epoch {epoch} of {epochs}, {trials} trials, loss {lowest_loss:.4f}")
             if all(epoch - best_epoch >= patience for stack in stacks for best_epoch in stack.best_epoch):
                 break
-            if time.monotonic() >= context.deadline:
+            if context.clock() >= context.deadline:
                 return False
     return True
 

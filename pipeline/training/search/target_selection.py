@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -68,7 +67,7 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
     plain = transforms[0]
     if len(transforms) < 2:
         return plain, ""
-    now = time.monotonic()
+    now = context.clock()
     deadline = now + min(_MAX_SECONDS, (context.deadline - now) * _SHARE_OF_TIME)
     unobserved = replace(context.without_observers(), deadline=deadline)
     outcomes: dict[int, _HeldOut] = {}
@@ -79,7 +78,7 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
         except Exception as error:  # noqa: BLE001 - whatever a library raises: the training itself will tell
             _log.warning("a transform was not compared", extra={"transform": transform.description}, exc_info=error)
             continue
-        if time.monotonic() > deadline:  # it may have been cut short
+        if context.clock() > deadline:  # it may have been cut short
             break
         outcomes[number] = held_out
     if 0 not in outcomes or len(outcomes) < 2:

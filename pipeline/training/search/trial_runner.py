@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -51,17 +50,18 @@ class TrialCache:
 
     Args:
         checkpoints: Storage of the candidate.
+        clock: Returns seconds that never decrease.
     """
 
-    def __init__(self, checkpoints: Checkpoints) -> None:
-        self._kept, self.seconds = checkpoints, checkpoints.seconds
+    def __init__(self, checkpoints: Checkpoints, clock: Callable[[], float]) -> None:
+        self._kept, self.seconds, self._clock = checkpoints, checkpoints.seconds, clock
         head, _, state = (checkpoints.load() or b"").partition(b"\n")
         try:
             self._scores: dict[str, list[float]] = json.loads(head or b"{}")
             self._state = state
         except ValueError:  # damaged, or not UTF-8: the search begins anew
             self._scores, self._state = {}, b""
-        self._saved = time.monotonic()
+        self._saved = clock()
 
     def __getitem__(self, key: str) -> list[float] | None:
         """Return score and seconds of a training (``cache_key``); None if they are unknown."""
@@ -70,7 +70,7 @@ class TrialCache:
     def note(self, key: str, score: float, seconds: float) -> None:
         """Keep the score of a training, and save a checkpoint if one is due."""
         self._scores[key] = [score, seconds]
-        if time.monotonic() - self._saved >= self.seconds:
+        if self._clock() - self._saved >= self.seconds:
             self.save(self._state)
 
     def load(self) -> bytes | None:
@@ -79,7 +79,7 @@ class TrialCache:
 
     def save(self, state: bytes) -> None:
         """Save the state of the training after the search, together with the scores."""
-        self._state, self._saved = state, time.monotonic()
+        self._state, self._saved = state, self._clock()
         self._kept.save(json.dumps(self._scores).encode() + b"\n" + state)
 
 
@@ -95,7 +95,7 @@ class TrialRunner:
         score: Measures the plan's metric.
         cache: Scores of this and earlier attempts.
         trials: Space and method; random and Bayesian searches stop hopeless trials after some folds or epochs.
-        deadline: time.monotonic() at which the search must end.
+        deadline: Time of the context's clock at which the search must end.
         planned: Number of trials of the search.
         begun: Number of trials so far.
     """
@@ -125,12 +125,12 @@ class TrialRunner:
         Raises:
             SearchTimeoutError: There is no time left for another training. Other errors make a failed trial.
         """
-        started, scores = time.perf_counter(), list[float]()
+        started, scores = self.context.clock(), list[float]()
         self.begun += 1
 
         def trial(status: str, reason: str = "") -> Trial:
             quality = math.fsum(scores) / len(scores) if scores else None
-            seconds = round(time.perf_counter() - started, 3)
+            seconds = round(self.context.clock() - started, 3)
             return Trial.model_validate({
                 "settings": settings, "quality": quality, "seconds": seconds,
                 "status": status, "rung": rung, "reason": reason,
@@ -170,12 +170,12 @@ class TrialRunner:
             ]
             if not missing:
                 continue
-            started = time.monotonic()
+            started = self.context.clock()
             until = started + _FIRST_TRIAL_FRACTION * (self.deadline - started)
             context = replace(self.context, deadline=until)
             fitted_models = train_stacked([configs[index] for index in missing], task, context)
             for index, fitted in zip(missing, fitted_models or (), strict=False):
-                seconds = (time.monotonic() - started) / len(missing)
+                seconds = (self.context.clock() - started) / len(missing)
                 self.cache.note(cache_key(settings[index], number, 1.0), self.score(fitted, task.validation), seconds)
 
     @property
@@ -193,7 +193,7 @@ class TrialRunner:
             return cached[0]
         task = self.folds[number]
         train = sample(task.train, row_fraction, classes=task.classes, seed=task.seed)
-        started = time.monotonic()
+        started = self.context.clock()
         curve: dict[int, float] = {}
         config = self.algorithm.configure({**self.base, **settings})
         fitted = self.algorithm.train(
@@ -205,7 +205,7 @@ class TrialRunner:
             ),
         )  # fmt: skip
         score = self.score(fitted, task.validation)
-        seconds = time.monotonic() - started
+        seconds = self.context.clock() - started
         self._longest = max(self._longest, seconds / row_fraction)
         if curve:
             self._curves.append(curve)

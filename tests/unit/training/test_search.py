@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -80,8 +79,17 @@ def _score(fitted: FittedModel, rows: Rows) -> float:
 
 def _search(space: Space, method: str = "random", algorithm: Algorithm | None = None, **options: Any) -> SearchResult:
     asked = Trials(method=method, space=space, trials=options.pop("trials", 20), cv=options.pop("cv", None))
-    context = RunContext(**{name: options.pop(name) for name in ("deadline", "checkpoints") if name in options})
+    context = RunContext(
+        **{name: options.pop(name) for name in ("deadline", "checkpoints", "clock") if name in options}
+    )
     return search(algorithm or _algorithm(), {}, asked, _task(**options), context, _score)
+
+
+class _Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
 
 
 UNIT: Space = {"a": Range(low=0.0, high=1.0)}
@@ -219,34 +227,33 @@ def test_a_setting_that_does_not_exist_is_named_with_its_nearest() -> None:
 
 
 def test_when_the_time_is_over_the_best_so_far_is_taken_and_time_is_left_to_train() -> None:
+    clock = _Clock()
+
     def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
-        time.sleep(0.05)
+        clock.now += 5
         return config.a
 
-    deadline = time.monotonic() + 0.4
-    result = _search(UNIT, "random", _algorithm(train), deadline=deadline)
-    assert 2 <= len(result.trials) <= 7
+    result = _search(UNIT, "random", _algorithm(train), deadline=142.0, clock=clock)
+    assert [trial.seconds for trial in result.trials] == [5] * 7
+    assert 142 - clock.now == 7, "enough for one more training, which is that of the best"
     assert result.config.a == max(one.settings["a"] for one in result.trials)
     assert "search time ran out after" in result.notes[0]
-    assert deadline - time.monotonic() > 0.03
 
 
 def test_a_search_takes_no_more_than_its_share_of_the_time() -> None:
-    trained = []
+    clock = _Clock()
 
     def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
-        time.sleep(0.03)
-        trained.append(config)
+        clock.now += 3
         return config.a
 
     asked = Trials(method="random", space=UNIT, trials=500, share=0.02)
-    context = RunContext(deadline=time.monotonic() + 20)
-    search(_algorithm(train), {}, asked, _task(), context, _score)
-    assert len(trained) <= 0.02 * 20 / 0.03 + 2, "a trial takes 0.03 s at least, and the share is 0.4 s"
+    search(_algorithm(train), {}, asked, _task(), RunContext(deadline=2100.0, clock=clock), _score)
+    assert clock.now == 100 + 12 * 3, "the share is 40 s, of which 3 s are left for a training on all rows"
 
 
 def test_without_any_time_the_plans_settings_are_taken_and_it_is_reported() -> None:
-    result = _search(UNIT, deadline=time.monotonic() - 1)
+    result = _search(UNIT, deadline=99.0, clock=_Clock())
     assert (result.trials, result.config.a) == ((), 0.5)
     assert "no time for a single trial" in result.notes[0]
 
