@@ -243,9 +243,9 @@ def _find_classes(model: onnx.ModelProto, label: str, width: int) -> tuple[str, 
 
 
 def _listed_classes(node: onnx.NodeProto) -> tuple[str, ...]:
-    lists = {attribute.name: (*_texts(attribute.strings), *_texts(attribute.ints)) for attribute in node.attribute}
+    lists = {attribute.name: attribute.strings or attribute.ints for attribute in node.attribute}
     names = ("values_strings", *_CLASS_LISTS) if node.op_type == "LabelEncoder" else _CLASS_LISTS
-    return next((lists[name] for name in names if lists.get(name)), ())
+    return next((_texts(lists[name]) for name in names if lists.get(name)), ())
 
 
 def _named_classes(model: onnx.ModelProto, width: int) -> tuple[str, ...]:
