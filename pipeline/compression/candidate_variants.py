@@ -10,13 +10,13 @@ from typing import Any
 
 import onnx
 
-from pipeline.compression.bags.unseen_rows import UnseenRows
 from pipeline.compression.fine_tuning.budget import StoredFineTuning
 from pipeline.compression.passes.input_columns import narrow_inputs
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.quality_bar import QualityBar
 from pipeline.compression.recipes import CompressionPlan, PassStep
 from pipeline.compression.trained_export import TrainedExport
+from pipeline.compression.unseen_rows import UnseenRows
 from pipeline.compression.validation_bench import Latencies, ServedFile, VariantComparison
 from pipeline.contracts.errors import CompressionError, ModeldropError, NotApplicableError
 from pipeline.contracts.records.outcome import TrainedCandidate

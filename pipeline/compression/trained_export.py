@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.compression.bags.unseen_rows import UnseenRows
 from pipeline.compression.learned_rows import LearnedRows, find_differences
 from pipeline.compression.passes.graph_pass import apply_if_applicable
 from pipeline.compression.passes.trees.order_trees import OrderTrees
+from pipeline.compression.unseen_rows import UnseenRows
 from pipeline.compression.validation_bench import ServedFile, ValidationBench
 from pipeline.compression.verify import Reference, VerifyEdgeRows, VerifyExport
 from pipeline.contracts.algorithms.catalog import catalog

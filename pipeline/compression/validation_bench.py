@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from pipeline.compression.bags.unseen_rows import UnseenRows
 from pipeline.compression.gates import FileCost, Predicted, failed_cost_gates, failed_quality_gates
 from pipeline.compression.measuring.differences import agreement, batch_difference
 from pipeline.compression.measuring.latencies import measure_latencies
@@ -21,6 +20,7 @@ from pipeline.compression.measuring.load_cost import LoadProbe
 from pipeline.compression.passes.graph_pass import apply_if_applicable
 from pipeline.compression.passes.trees.order_trees import OrderTrees
 from pipeline.compression.storage import pack_model
+from pipeline.compression.unseen_rows import UnseenRows
 from pipeline.contracts.object_keys import RunKeys, artifact_key
 from pipeline.contracts.ports import ObjectStore
 from pipeline.contracts.records.dataset import Dataset

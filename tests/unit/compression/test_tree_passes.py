@@ -13,7 +13,6 @@ import pytest
 from onnx import TensorProto, helper
 from sklearn.ensemble import ExtraTreesClassifier
 
-from pipeline.compression.bags.unseen_rows import UnseenRows
 from pipeline.compression.make_variants import make_variants
 from pipeline.compression.passes.pass_context import PassContext
 from pipeline.compression.passes.trees.distill_trees import DistillTrees
@@ -27,6 +26,7 @@ from pipeline.compression.passes.trees.tree_nodes import read_trees
 from pipeline.compression.recipes import plan_passes
 from pipeline.compression.storage import pack_model
 from pipeline.compression.training_rows import TrainingRows, predict
+from pipeline.compression.unseen_rows import UnseenRows
 from pipeline.contracts.errors import NotApplicableError
 from pipeline.contracts.object_keys import RunKeys
 from pipeline.contracts.records.variant import Variant
