@@ -14,7 +14,7 @@ from pipeline.contracts.errors import (
     DeadlineExceededError,
     ForbiddenError,
     InputError,
-    ModeldropError,
+    IntegrityError,
     NotFoundError,
     ObjectNotFoundError,
     OverloadedError,
@@ -28,6 +28,7 @@ from pipeline.server.grpc.application import CallContext
 from pipeline.server.grpc.wire import CallError
 from pipeline.server.telemetry.access_log import AccessLog
 from pipeline.server.telemetry.observer import EndedRequest, RequestObserver
+from pipeline.serving.api.errors import describe_server_error
 from pipeline.serving.api.messages import Caller
 from pipeline.serving.credentials import find_credential
 
@@ -43,12 +44,14 @@ _CODES: Mapping[type[BaseException], grpc.StatusCode] = {
     ConflictError: grpc.StatusCode.FAILED_PRECONDITION,
     OverloadedError: grpc.StatusCode.RESOURCE_EXHAUSTED,
     DeadlineExceededError: grpc.StatusCode.DEADLINE_EXCEEDED,
+    IntegrityError: grpc.StatusCode.UNAVAILABLE,
     TransientError: grpc.StatusCode.UNAVAILABLE,
     BaseException: grpc.StatusCode.INTERNAL,
 }
 _NAMES: Mapping[grpc.StatusCode, str] = {code: code.name for code in grpc.StatusCode}
 _RETRY = (("grpc-retry-pushback-ms", "1000"),)
 _SERVER_FAULTS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+_NOT_QUOTED = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE})
 _RETRIED = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.UNAVAILABLE})
 
 
@@ -151,10 +154,10 @@ class CallRunner:
 
     def _call_error(self, error: Exception) -> CallError:
         code = status_code(error)
-        message = str(error) if isinstance(error, ModeldropError) and code != grpc.StatusCode.INTERNAL else ""
-        if not message:
+        message = str(error)
+        if code in _NOT_QUOTED:
             self.report(error)
-            message = "internal error"
+            message = describe_server_error(error)
         return CallError(code, message, _RETRY if code in _RETRIED else ())
 
     def report(self, error: Exception) -> None:

@@ -27,7 +27,15 @@ from pipeline.contracts.errors import (
 from pipeline.contracts.tracebacks import places
 from pipeline.serving.api.messages import HttpResponse
 
-__all__ = ["REQUEST_STATUSES", "describe_error", "http_status", "log_facts", "respond_to_error", "set_log_facts"]
+__all__ = [
+    "REQUEST_STATUSES",
+    "describe_error",
+    "describe_server_error",
+    "http_status",
+    "log_facts",
+    "respond_to_error",
+    "set_log_facts",
+]
 
 _LOG_FACTS = "log_facts"
 
@@ -70,14 +78,18 @@ def respond_to_error(error: BaseException, request_id: str) -> HttpResponse:
     status = http_status(error)
     sentence = str(error)
     if status >= 500 and status != 504:
-        reason = "a service is busy, try again" if status == 503 else "internal error"
-        if isinstance(error, IntegrityError):
-            reason = "this version is unhealthy: its file is missing or damaged"
-        sentence = f"{reason} (request {request_id})"
+        sentence = f"{describe_server_error(error)} (request {request_id})"
     document: dict[str, object] = {"error": sentence}
     if isinstance(error, AliasMovedError):
         document["current"] = error.details.get("current")
     return HttpResponse(status, json.dumps(document).encode())
+
+
+def describe_server_error(error: BaseException) -> str:
+    """Return what a caller is told of a server error, whose own words may quote what nobody should see."""
+    if isinstance(error, IntegrityError):
+        return "this version is unhealthy: its file is missing or damaged"
+    return "a service is busy, try again" if isinstance(error, TransientError) else "internal error"
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:

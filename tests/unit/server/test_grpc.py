@@ -12,6 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from pipeline.contracts.errors import IntegrityError
 from pipeline.server.authentication import FixedKeys
 from pipeline.server.grpc.messages import find_service, message_class
 from pipeline.server.limits import ServerLimits
@@ -110,6 +111,20 @@ def test_bad_requests_get_their_code(channel: grpc.Channel, fields: dict[str, An
         _call(channel, "ModelInfer", **fields)
     assert caught.value.code() == code
     assert "Traceback" not in caught.value.details()
+
+
+def test_a_damaged_file_is_unavailable_by_grpc_as_by_http(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(reference: object) -> None:
+        raise IntegrityError("/models/scale/2/model.onnx cannot be loaded")
+
+    with run_folder(folder) as server, grpc.insecure_channel(server.grpc) as channel:
+        monkeypatch.setattr(server.models, "find", refuse)
+        assert server.infer(1, 2).status_code == 503
+        with pytest.raises(grpc.RpcError) as caught:
+            _call(channel, "ModelInfer", model_name="scale", inputs=[_tensor(1, 2)])
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    assert "damaged" in caught.value.details()
+    assert "/models" not in caught.value.details()
 
 
 def test_metadata_and_readiness(channel: grpc.Channel) -> None:
