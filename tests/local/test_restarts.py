@@ -53,6 +53,8 @@ def test_a_clean_end_keeps_the_stack_and_its_run_fails_with_a_word_of_why(own: L
     found = ended(back, arn)
     assert (found["status"], found["error"]) == ("FAILED", "ExecutionEndedError")
     assert "interrupted" in event_of(back, found["name"], "FAILED")["detail"]["cause"]
+    jobs = back.client("batch").list_jobs(jobQueue=back.outputs["Queue"], jobStatus="FAILED")["jobSummaryList"]
+    assert [job["jobName"] for job in jobs] == ["long"]
     assert invoke(back)[1] is None
 
 

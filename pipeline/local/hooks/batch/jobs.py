@@ -29,8 +29,6 @@ PRIVATE_NAMES = (
     *private_names(
         batch,
         "_register_job_definition(p)",
-        "_restore_state(data)",
-        "load_persisted_state(data)",
         "_json(status, body)",
         "_job_arn(job_id)",
         "_job_definitions",
@@ -48,12 +46,11 @@ Response = tuple[int, dict[str, str], bytes]
 
 _JOB_NAME = r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}"
 _FIELDS_MINISTACK_DROPS = ("parameters", "retryStrategy", "timeout", "nodeProperties")
-_ENDED = ("SUCCEEDED", "FAILED")
 
 
 def install(runner: JobRunner) -> None:
     """Run jobs with ``runner``, and register complete, valid job definitions."""
-    register, load = batch._register_job_definition, batch.load_persisted_state
+    register = batch._register_job_definition
 
     def register_whole(document: Document) -> Response:
         """Register a job definition with the fields that MiniStack drops; refuse what Batch refuses."""
@@ -78,15 +75,7 @@ def install(runner: JobRunner) -> None:
         runner.stop(document["jobId"], document.get("reason") or "")
         return _json_response({})
 
-    def load_and_end(data: Document) -> None:
-        """Load the jobs; those of a previous server have ended with it."""
-        load(data)
-        for record in batch._jobs.all_values():
-            if record["status"] not in _ENDED:
-                record.update(status="FAILED", statusReason="Host EC2 (local) terminated.")
-
     batch._register_job_definition = register_whole
-    batch.load_persisted_state = load_and_end
     batch._DISPATCH.update(
         {
             "/v1/registerjobdefinition": register_whole,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ministack.services import batch
 
 from pipeline.local.private_names import private_names
@@ -10,7 +13,7 @@ from pipeline.local.store.stored_dict import StoredDict
 
 __all__ = ["PRIVATE_NAMES", "install"]
 
-PRIVATE_NAMES = private_names(batch, "_jobs")
+PRIVATE_NAMES = private_names(batch, "_jobs", "load_persisted_state(data)")
 
 _ENDED = ("SUCCEEDED", "FAILED")
 _MAX_JOBS = 10_000  # Batch itself drops ended jobs after a week
@@ -23,3 +26,11 @@ def install(journal: Journal) -> None:
     for key, job in jobs.items():
         if job["status"] not in _ENDED:
             jobs[key] = job | {"status": "FAILED", "statusReason": "Host EC2 (local) terminated."}
+    load = batch.load_persisted_state
+
+    def load_without_jobs(data: Mapping[str, Any]) -> None:
+        batch._jobs._data = {}  # loading deletes all jobs first
+        load(data)
+        batch._jobs._data = jobs
+
+    batch.load_persisted_state = load_without_jobs
