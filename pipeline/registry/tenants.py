@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 
 from pipeline.contracts.clock import Clock, utc_now
@@ -263,6 +263,7 @@ class TenantAdministration(SharedModels):
 
         Raises:
             NotFoundError: There is no such tenant.
+            ConflictError: It is being deleted.
         """
         return self._set_status(tenant, SUSPENDED)
 
@@ -271,6 +272,7 @@ class TenantAdministration(SharedModels):
 
         Raises:
             NotFoundError: There is no such tenant.
+            ConflictError: It is being deleted.
         """
         return self._set_status(tenant, ACTIVE)
 
@@ -303,9 +305,14 @@ class TenantAdministration(SharedModels):
         self._table.delete(*tenant_key(tenant))
 
     def _set_status(self, tenant: str, status: str) -> Tenant:
-        if not self._table.update(*tenant_key(tenant), {"status": status}):
-            raise NotFoundError(f"there is no tenant '{tenant}': 'modeldrop tenants list' lists them")
-        return self._required(tenant)
+        stored = self._required(tenant)
+        if stored.status == DELETED and status != DELETED:
+            raise ConflictError(
+                f"the tenant '{tenant}' is being deleted: 'modeldrop tenants delete {tenant}' completes the deletion"
+            )
+        if not self._table.update(*tenant_key(tenant), {"status": status}, only_if={"status": stored.status}):
+            raise ConflictError(f"others are changing the tenant '{tenant}': try again")
+        return replace(stored, status=status)
 
     def _required(self, tenant: str) -> Tenant:
         stored = self.get(tenant)

@@ -46,6 +46,18 @@ def test_a_tenant_is_suspended_and_resumed(tenants: TenantAdministration) -> Non
     assert tenants.resume("acme").status == "ACTIVE"
 
 
+@pytest.mark.parametrize("change", ["suspend", "resume"])
+def test_a_tenant_that_is_being_deleted_is_neither_suspended_nor_resumed(
+    tenants: TenantAdministration, change: str
+) -> None:
+    tenants.create("acme")
+    for _ in range(2):
+        assert tenants.begin_removal("acme").status == "DELETED"
+    with pytest.raises(ConflictError, match="tenants delete acme"):
+        getattr(tenants, change)("acme")
+    assert tenants.status("acme") == "DELETED"
+
+
 def test_a_removed_tenant_is_gone_with_its_gateway_key(tenants: TenantAdministration, gateway: FakeGatewayKeys) -> None:
     tenants.create("acme")
     for _ in range(2):
