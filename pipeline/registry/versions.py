@@ -133,8 +133,17 @@ def parse_version(item: Item) -> VersionRecord:
 def restorable_until(item: Item) -> datetime | None:
     """Return the end of a deleted version's grace period; None of one that is not deleted.
 
-    An older release let DynamoDB delete the item at ``expires_at``.
+    A damaged date is logged, and the period does not end: nothing is purged, and the version can be restored. An older
+    release let DynamoDB delete the item at ``expires_at``.
     """
     if "restorable_until" in item:
-        return datetime.fromisoformat(item["restorable_until"])
+        try:
+            return datetime.fromisoformat(item["restorable_until"]).astimezone(UTC)
+        except (ValueError, TypeError):
+            import logging  # noqa: PLC0415 - no other item needs it
+
+            logging.getLogger(__name__).warning(
+                "restorable_until of %s, %s is damaged: a time is expected", item["pk"], item["sk"]
+            )
+            return datetime.max.replace(tzinfo=UTC)
     return datetime.fromtimestamp(item["expires_at"], UTC) if "expires_at" in item else None

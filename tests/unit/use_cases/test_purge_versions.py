@@ -148,6 +148,21 @@ def test_a_tenants_error_does_not_keep_other_tenants_files(house: House, fault: 
     assert not house.has(files["demo"])
 
 
+@pytest.mark.parametrize("date", ["soon", "", 7])
+def test_a_version_whose_date_is_damaged_is_skipped_and_logged(
+    house: House, caplog: pytest.LogCaptureFixture, date: object
+) -> None:
+    files = [house.register(str(number)) for number in (1, 2)]
+    for number in (1, 2):
+        house.delete(number)
+    house.table.update("TENANT#demo#MODEL#adult", "VERSION#000001", {"restorable_until": date})
+    house.clock.pass_seconds(AFTER)
+    assert house.purge() == (["demo/adult@2"], {})
+    assert [house.has(file) for file in files] == [True, False]
+    assert "VERSION#000001 is damaged" in caplog.text
+    assert house.registry.lifecycle.restore("demo", "adult", 1).status == "READY"
+
+
 def test_a_tenant_with_a_full_batch_that_fails_does_not_keep_others_back(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
