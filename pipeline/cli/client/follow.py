@@ -232,7 +232,8 @@ def _selection(run: Run, connection: Connection) -> Selection | None:
 def say_where(run: Run, connection: Connection) -> None:
     """Print where the file, the report and the logs of a failed run are."""
     prefix = RunKeys(run.run).quarantine("")
-    for key in connection.artifacts.keys(prefix):
-        document = "the report" if key.endswith("/report.json") else "the file, kept"
+    report = f"{prefix}report.json"
+    for key in sorted(connection.artifacts.keys(prefix), key=lambda key: key == report):
+        document = "the report" if key == report else "the file, kept"
         message(f"  {document}: s3://{connection.artifacts.bucket}/{key}")
     message(f"  the logs: modeldrop logs {run.run}")

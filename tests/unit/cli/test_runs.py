@@ -272,13 +272,15 @@ def test_watch_of_a_failed_run_exits_1_and_says_where_the_file_and_the_report_ar
     run = stage.begin()
     keys = RunKeys(run)
     stage.artifacts.put(keys.quarantine("report.json"), b"{}")
-    stage.artifacts.put(keys.quarantine("m.csv"), b"")
+    stage.artifacts.put(keys.quarantine("titanic.csv"), b"")
     stage.runs.fail(run, RunError(type="UnreadableDatasetError", message="line 3, column 2 is not text"))
     result = stage.run("watch", run)
     assert result.exit_code == 1
     assert "line 3, column 2 is not text (UnreadableDatasetError)" in result.stderr
-    assert f"the report: s3://artifacts/{keys.quarantine('report.json')}" in result.stderr
-    assert f"the file, kept: s3://artifacts/{keys.quarantine('m.csv')}" in result.stderr
+    assert (
+        f"  the file, kept: s3://artifacts/{keys.quarantine('titanic.csv')}\n"
+        f"  the report: s3://artifacts/{keys.quarantine('report.json')}\n"
+    ) in result.stderr
 
 
 def test_watch_of_a_run_that_needs_a_decision_exits_4_and_says_how_to_decide(stage: Stage) -> None:
