@@ -17,7 +17,6 @@ _APPLICATION_LOGGERS = ("pipeline", "__main__")
 # A hint of the quantizer that does not apply: the files are preprocessed already.
 _KNOWN_HINTS = ("Please consider to run pre-processing before quantization",)
 _PACKAGES = re.compile(r"(?:site|dist)-packages/(\w+)")
-_KINDS = {"WARNING": "a warning", "ERROR": "an error", "CRITICAL": "an error"}  # records of libraries, by level
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -58,7 +57,9 @@ def _describe_record(record: logging.LogRecord) -> str:
     """Return the message of our own record; of a library's, which may quote data, only its level."""
     if record.name.partition(".")[0] in _APPLICATION_LOGGERS:
         return record.getMessage()
-    kind = _KINDS.get(record.levelname, "a line")
+    kind = "a line"
+    if record.levelno >= logging.WARNING:  # a library may name its levels
+        kind = "an error" if record.levelno > logging.WARNING else "a warning"
     return f"{_find_library(record)} logged {kind}; its text is left out, since it may quote the data"
 
 

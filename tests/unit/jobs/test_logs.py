@@ -50,6 +50,7 @@ def test_our_own_lines_bear_the_run_and_their_words(capsys: pytest.CaptureFixtur
     [
         ("import logging; logging.warning('Anna, 1987')", "onnxruntime logged a warning"),
         ("import logging; logging.getLogger('onnxruntime.tools').error('Anna, 1987')", "onnxruntime logged an error"),
+        ("import logging; logging.log(35, 'Anna, 1987')", "onnxruntime logged an error"),
         ("import warnings; warnings.warn('Anna, 1987', stacklevel=1)", "onnxruntime logged a warning"),
     ],
 )
