@@ -114,17 +114,18 @@ def _train(config: GradientBoostingConfig, task: TrainingTask, context: RunConte
         callbacks=[*([stopping] if task.tuned is None else []), _eval_callback(context)],
     )
     late = time.monotonic() > context.deadline
+    classes = task.classes  # predict must not keep the task, which has the training rows
 
     def predict(rows: Rows) -> Any:
         import numpy as np
 
         features = preprocessing.apply(rows)
-        predictions = booster.predict(features, num_threads=context.threads, raw_score=not task.classes)
-        return np.stack([1 - predictions, predictions], axis=1) if task.classes == 2 else predictions
+        predictions = booster.predict(features, num_threads=context.threads, raw_score=not classes)
+        return np.stack([1 - predictions, predictions], axis=1) if classes == 2 else predictions
 
     return FittedModel(
         predict=predict,
-        body=_body(booster, preprocessing, classes=task.classes),
+        body=_body(booster, preprocessing, classes=classes),
         notes=("training time ran out before the trees stopped improving",) if late else (),
         tuned={"trees": booster.best_iteration if booster.best_iteration > 0 else booster.current_iteration()},
     )
