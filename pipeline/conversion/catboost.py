@@ -21,7 +21,7 @@ def convert_catboost(path: Path, sample: Sample) -> ConvertedModel:
     """Convert a .cbm file; CatBoost writes ONNX for models of numbers.
 
     Raises:
-        InvalidModelError: The file is damaged, or the model has categories.
+        InvalidModelError: The file is damaged, or the model has categories or several targets.
     """
     try:
         model = CatBoost().load_model(str(path))

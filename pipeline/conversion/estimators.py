@@ -35,7 +35,7 @@ def convert_estimator(estimator: Any, sample: Sample) -> ConvertedModel:
         sample: Rows of its features.
 
     Raises:
-        InvalidModelError: It is not fitted, has no converter, or reads other columns.
+        InvalidModelError: It is not fitted, has no converter, reads other columns, or predicts several targets.
     """
     names = getattr(estimator, "feature_names_in_", None)
     width = getattr(estimator, "n_features_in_", None)
@@ -48,10 +48,11 @@ def convert_estimator(estimator: Any, sample: Sample) -> ConvertedModel:
         raise InvalidModelError(
             f"{type(estimator).__name__} has no probabilities (predict_proba), which a served file needs"
         )
+    expected = predict_original(estimator, rows, is_classifier=classes is not None)
     return ConvertedModel(
         model=name_outputs(read_columns(_convert(estimator, sample), sample), classes),
         sample=sample,
-        expected=predict_original(estimator, rows, is_classifier=classes is not None),
+        expected=expected,
         kind=type(estimator).__name__,
     )
 

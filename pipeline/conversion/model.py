@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from pipeline.contracts.errors import InvalidModelError
 from pipeline.conversion.sample import Sample
 
 __all__ = ["ConvertedModel", "predict_original"]
@@ -39,8 +40,15 @@ def predict_original(model: Any, rows: Any, *, is_classifier: bool) -> list[npt.
         model: The fitted estimator.
         rows: The rows, as it takes them.
         is_classifier: Whether it predicts labels.
+
+    Raises:
+        InvalidModelError: It predicts several values for a row.
     """
     predictions = np.ravel(model.predict(rows))
+    if len(predictions) != len(rows):
+        raise InvalidModelError(
+            f"{type(model).__name__} predicts {len(predictions) // len(rows)} values for a row; one target is expected"
+        )
     if not is_classifier:
         return [predictions.astype(np.float64)]
     return [np.array([str(label) for label in predictions], dtype=object), np.asarray(model.predict_proba(rows))]

@@ -19,7 +19,7 @@ import torch
 from lightgbm import LGBMClassifier
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingRegressor, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
@@ -178,6 +178,20 @@ def test_a_pickle_of_a_missing_library_names_it(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(content)
     with pytest.raises(InvalidModelError, match="'missing_library'"):
         convert_file(tmp_path / "model.pkl", read_sample(sample_file(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        LinearRegression().fit(NUMBERS, NUMBERS[:, :2]),
+        RandomForestClassifier(2, random_state=0).fit(NUMBERS, NUMBERS[:, :2] > 0),
+    ],
+    ids=["regression", "classification"],
+)
+def test_an_estimator_of_several_targets_is_refused(model: object, tmp_path: Path) -> None:
+    joblib.dump(model, tmp_path / "model.joblib")
+    with pytest.raises(InvalidModelError, match=rf"{type(model).__name__} predicts 2 values for a row"):
+        convert_file(tmp_path / "model.joblib", read_sample(sample_file(tmp_path)))
 
 
 def test_a_pickle_of_another_version_names_both_versions(tmp_path: Path) -> None:
