@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
 
+import numpy as np
 import onnx
 from torch import nn
 
@@ -18,6 +19,8 @@ from pipeline.training.loop.loop import TrainedNetwork, train_network
 from pipeline.training.loop.losses import outputs_of, quantiles_of
 
 __all__ = ["fit_network", "fit_on_images", "fit_on_table", "to_fitted_model"]
+
+_CHECKED_ROWS = 256  # on which graph and network are compared
 
 
 def fit_network(
@@ -72,9 +75,10 @@ def to_fitted_model(
 ) -> FittedModel:
     """Return the fitted model of a trained network."""
     module = InferenceModule(trained.network, reads, classes=task.classes)
+    example = task.train.take(np.arange(min(len(task.train), _CHECKED_ROWS)))
     return FittedModel(
         predict=module.predict,
-        body=NetworkBody(module=module, example=task.train),
+        body=NetworkBody(module=module, example=example),
         history=trained.history,
         notes=trained.notes,
         quantiles=quantiles_of(config, task),

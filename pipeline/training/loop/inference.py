@@ -27,7 +27,6 @@ __all__ = ["InferenceModule", "WrittenNetwork", "to_predictions"]
 
 _INPUT = "input/"
 _TYPES = {torch.float32: TensorProto.FLOAT, torch.int64: TensorProto.INT64, torch.uint8: TensorProto.UINT8}
-_CHECKED_ROWS = 256  # on which a reused graph is compared with the network
 
 
 def to_predictions(outputs: Tensor, *, classes: int) -> Tensor:
@@ -106,7 +105,7 @@ class InferenceModule(nn.Module):
         Args:
             example: At least two rows, on which graph and network are compared.
         """
-        inputs = self._inputs(example)
+        inputs = self._reads(example)
         written = _write([self], inputs)
         if written is not None:
             return written
@@ -127,10 +126,7 @@ class InferenceModule(nn.Module):
         Returns:
             None where the networks have no common graph.
         """
-        return _write(modules, self._inputs(example))
-
-    def _inputs(self, example: Rows) -> Inputs:
-        return self._reads(example.take(np.arange(min(len(example), _CHECKED_ROWS))))
+        return _write(modules, self._reads(example))
 
     def _architecture(self, inputs: Mapping[str, Tensor]) -> Hashable:
         weights = tuple((name, tensor.shape, tensor.dtype) for name, tensor in _tensors(self).items())

@@ -197,7 +197,7 @@ def test_declarations_import_no_training_library() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["linear", "random_forest", "gradient_boosting"])
+@pytest.mark.parametrize("name", ["linear", "random_forest", "gradient_boosting", "mlp"])
 def test_a_fitted_model_does_not_keep_the_training_rows_in_memory(name: str) -> None:
     num = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     rows = Rows(num=num, cat=np.empty((200, 0), np.int64), target=(num[:, 0] > 0).astype(np.int64))
