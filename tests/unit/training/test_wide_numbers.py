@@ -12,11 +12,13 @@ import pytest
 from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIGS, DynamicInt8
 from pipeline.contracts.records.plan import Candidate
 from pipeline.contracts.signature import Task
-from pipeline.ensembling.builder import EnsembleBuilder, Member
+from pipeline.ensembling.distillation import distill, load_teacher
+from pipeline.ensembling.students import STUDENTS
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.blending import blend
 from pipeline.graphs.served_graph import wrap
 from pipeline.training.algorithm import RunContext
+from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.loop.fine_tuning import read_base
 from pipeline.training.trainer import Trainer
 from tests.fakes.tabular import Table, profiled
@@ -158,20 +160,14 @@ def test_a_network_goes_on_from_another_whose_center_was_elsewhere(train: TrainI
     assert run.difference() <= trained.tolerance
 
 
-def test_a_blend_and_its_student_answer_as_their_members_do(train: TrainIt, tmp_path: Path) -> None:
+def test_a_blend_and_its_student_answer_as_their_members_do(train: TrainIt) -> None:
     rows = threshold("counter", rows=800)
-    members = []
-    for name in ("random_forest", "mlp"):
-        run = train(name, rows)
-        with np.load(run.folder / "reference.npz") as reference:
-            answers = reference["probabilities"]
-        trained = run.trained.model_copy(update={"candidate": name})
-        members.append(Member(trained=trained, body=(run.folder / "body.onnx").read_bytes(), predictions=answers))
-    trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, folds=1)
-    ensembling = EnsembleBuilder(trainer=trainer, workdir=tmp_path, report=lambda text: None)
-    task = trainer.make_task()
-    body = blend([onnx.load_from_string(member.body) for member in members], [0.5, 0.5], classes=2)
-    student = ensembling._distill("gradient_boosting", body, task, RunContext(), None)
+    bodies = [onnx.load(train(name, rows).folder / "body.onnx") for name in ("random_forest", "mlp")]
+    body = blend(bodies, [0.5, 0.5], classes=2)
+    task = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, folds=1).make_task()
+    teacher = load_teacher(body, classes=2, threads=1)
+    name = "gradient_boosting"
+    student = distill(ALGORITHMS[name], STUDENTS[name], task, RunContext(), teacher)
     signature = rows.dataset.signature
     shown = rows.validation.filter(pl.col("counter").is_not_null())
     for made, predicted in ((body, None), (student.body(), student.predict(task.validation))):
