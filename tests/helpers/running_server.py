@@ -74,6 +74,17 @@ class RunningServer:
         return self.client.post(f"/v2/models/{model}/infer", json={"inputs": [tensor]})
 
 
+def _load_folder(folder: Path, report: Callable[[str], None]) -> FileModels:
+    models = FileModels(
+        lambda: index_folder(folder),
+        lambda file: make_server_session(file, threads=1, with_batching=True),
+        max_bytes=1 << 20,
+        report=report,
+    )
+    models.refresh()
+    return models
+
+
 @contextmanager
 def run_folder(
     folder: Path,
@@ -97,13 +108,7 @@ def run_folder(
     http, grpc = bind_socket(config.host, 0), bind_socket(config.host, 0)
     http_port, grpc_port = http.getsockname()[1], grpc.getsockname()[1]
     logs, reports = io.BytesIO(), list[str]()
-    models = FileModels(
-        lambda: index_folder(folder),
-        lambda file: make_server_session(file, threads=1, with_batching=True),
-        max_bytes=1 << 20,
-        report=reports.append,
-    )
-    models.refresh()
+    models = _load_folder(folder, reports.append)
     log, metrics = AccessLog(logs), ServerMetrics()
     server = ServingProcess(
         config,
