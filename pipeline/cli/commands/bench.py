@@ -114,7 +114,7 @@ def _show_levels(test: LoadTest, levels: list[LoadLevel], plot: Path | None, *, 
         message(f"the curve is in {plot}")
     document = {name: getattr(test, name) for name in ("url", "model", "version", "protocol", "rows")}
     document["levels"] = [asdict(level) for level in levels]
-    print_result(document, levels_view(levels, title=title), json=json)
+    print_result(document, lambda: levels_view(levels, title=title), json=json)
 
 
 def _endpoint(session: Session, url: str | None) -> tuple[str, str | None]:

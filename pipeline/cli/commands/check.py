@@ -60,7 +60,7 @@ def check(
         _check_model(file, spec, json=json)
         return
     result = _check(file, target, spec)
-    print_result(result.document(), check_view(result), json=json)
+    print_result(result.document(), lambda: check_view(result), json=json)
 
 
 def _check_model(file: Path, spec: Path | None, *, json: bool) -> None:

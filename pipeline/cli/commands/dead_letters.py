@@ -51,7 +51,7 @@ def dead_letters(
         names = ", ".join(queue.name for queue in queues)
         log_change(connection, OPERATORS, "dead-letters --redrive", names)
     documents = [_document(queue, redrive=redrive) for queue in queues]
-    print_result(documents, _table(documents, redrive=redrive), json=json)
+    print_result(documents, lambda: _table(documents, redrive=redrive), json=json)
     if redrive:
         message(f"{sum(document['redriven'] for document in documents):,} sent again")
 

@@ -112,7 +112,7 @@ def status(ctx: typer.Context, json: JsonOption = False) -> None:
 def _print_status(status: StackStatus, *, json: bool) -> None:
     from pipeline.cli.views.tables import status_table
 
-    print_result(status_document(status), status_table(status), json=json)
+    print_result(status_document(status), lambda: status_table(status), json=json)
 
 
 def _forget_demo(session: Session) -> None:

@@ -124,7 +124,7 @@ def card(
         model_card = ModelCard.from_bytes(connection.artifacts.get(record.card_key))
     is_live = record.version == live
     document = {"version": record.version, "live": is_live, **model_card.model_dump(mode="json")}
-    print_result(document, card_view(record, model_card, live=is_live), json=json)
+    print_result(document, lambda: card_view(record, model_card, live=is_live), json=json)
 
 
 def predict(

@@ -82,23 +82,14 @@ FileArgument = Annotated[
     ),
 ]
 
+_file_option = partial(typer.Option, exists=True, dir_okay=False)
 SpecOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="train.yaml",
-        exists=True,
-        dir_okay=False,
-        help="Training settings; uploaded first and kept for later drops.",
-    ),
+    _file_option(metavar="train.yaml", help="Training settings; uploaded first and kept for later drops."),
 ]
 CalibrationOption = Annotated[
     Path | None,
-    typer.Option(
-        metavar="ROWS.csv",
-        exists=True,
-        dir_okay=False,
-        help="Rows with which an .onnx file is measured and quantized.",
-    ),
+    _file_option(metavar="ROWS.csv", help="Rows with which an .onnx file is measured and quantized."),
 ]
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 import textwrap
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -43,12 +44,12 @@ def show(renderable: RenderableType) -> None:
     out().print(renderable, crop=False)
 
 
-def print_result(document: Any, view: RenderableType, *, json: bool) -> None:
-    """Print a result: the document for a script with ``--json``, otherwise the view for a person."""
+def print_result(document: Any, make_view: Callable[[], RenderableType], *, json: bool) -> None:
+    """Print a result: the document for a script with ``--json``; otherwise make the view for a person, and print it."""
     if json:
         print_json(document)
     else:
-        show(view)
+        show(make_view())
 
 
 def wrap_words(text: str, width: int, *, indent: int = 0) -> str:

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from pipeline.cli.terminal.console import print_result
 from pipeline.cli.views.fitted_table import FittedColumn, FittedTable
 from pipeline.contracts.records.run import RunError
 from tests.helpers.cli_scenes import LONG_RUN, PARAGRAPH
@@ -177,3 +178,17 @@ def test_the_check_of_a_file_fits_its_terminal() -> None:
     screen = run_in_terminal("succeeded", "check", str(Path("docs") / "examples" / "wohnungen.csv"))
     assert max(map(len, screen.lines)) <= 80
     assert any("Düsseldorf" in line for line in screen.lines)
+
+
+def test_json_is_printed_without_making_the_view(capsys: pytest.CaptureFixture[str]) -> None:
+    views: list[str] = []
+
+    def make_view() -> str:
+        views.append("made")
+        return "a view"
+
+    print_result({"a": 1}, make_view, json=True)
+    assert views == []
+    print_result({"a": 1}, make_view, json=False)
+    assert views == ["made"]
+    assert "a view" in capsys.readouterr().out

@@ -56,7 +56,7 @@ def list_keys(
     from pipeline.cli.views.registry.tenants import keys_table
 
     keys = session_of(ctx).connection().keys.list(tenant, limit=limit)
-    print_result([asdict(key) for key in keys], keys_table(keys), json=json)
+    print_result([asdict(key) for key in keys], lambda: keys_table(keys), json=json)
 
 
 def create(

@@ -69,7 +69,7 @@ def list_tenants(
     from pipeline.cli.views.registry.tenants import tenants_table
 
     tenants = session_of(ctx).connection().tenants.list(limit=limit)
-    print_result([tenant_document(tenant) for tenant in tenants], tenants_table(tenants), json=json)
+    print_result([tenant_document(tenant) for tenant in tenants], lambda: tenants_table(tenants), json=json)
 
 
 def create(

@@ -156,7 +156,7 @@ def diff(
         read_facts(find_version(connection, owner, model, number), connection.artifacts) for number in (first, second)
     )
     differences = compare_versions(before, after)
-    print_result(differences, difference_table(differences), json=json)
+    print_result(differences, lambda: difference_table(differences), json=json)
 
 
 def _parse_tag(word: str) -> tuple[str, str]:
