@@ -54,7 +54,7 @@ def run_in_terminal(scene: str, *arguments: str, columns: int = 80, keys: str = 
     process = int(replies.readline())
     os.close(slave)
     try:
-        raw = _read(master, keys, after)
+        raw = _read(master, process, keys, after)
     finally:
         with suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
@@ -75,7 +75,7 @@ def _fork_server() -> tuple[IO[str], IO[str]]:
     return process.stdin, process.stdout
 
 
-def _read(master: int, keys: str, after: str) -> str:
+def _read(master: int, process: int, keys: str, after: str) -> str:
     received, typed, end = b"", not keys, time.monotonic() + MAX_SECONDS
     while time.monotonic() < end:
         ready, _, _ = select.select([master], [], [], 0.1)
@@ -87,10 +87,23 @@ def _read(master: int, keys: str, after: str) -> str:
             if not more:
                 break
             received += more
-        if not typed and after.encode() in received:
+        if not typed and after.encode() in received and _sleeps(process):
             os.write(master, keys.encode())
             typed = True
     return received.decode()
+
+
+def _sleeps(process: int) -> bool:
+    """Return whether the process waits, as for a key.
+
+    Python checks for signals before a read() and when one interrupts it: a Ctrl-C between the two ends nothing before
+    the next key. Without /proc, as on macOS, the process counts as waiting.
+    """
+    try:
+        stat = Path(f"/proc/{process}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rpartition(")")[2].split()[0] == "S"
 
 
 def start(arguments: list[str]) -> None:
