@@ -47,7 +47,8 @@ def _fetch(folder: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise ConfigurationError(f"the target web needs npm, which fetches {_PACKAGE}: install Node.js (nodejs.org)")
-    with tempfile.TemporaryDirectory(prefix="modeldrop-") as scratch:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:  # another process may fetch them at the same time
         command = [npm, "pack", _PACKAGE, "--silent", "--pack-destination", scratch]
         try:
             result = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False, timeout=_SECONDS)
@@ -57,11 +58,10 @@ def _fetch(folder: Path) -> None:
         if result.returncode or packed is None:
             reason = (result.stderr.strip().splitlines() or ["no message"])[0]
             raise ConfigurationError(f"npm cannot fetch {_PACKAGE}: {reason}")
-        folder.mkdir(parents=True, exist_ok=True)
         with tarfile.open(packed) as archive:
             for name in _SHA256:
                 member = archive.extractfile(f"package/dist/{name}")
                 assert member is not None, "the version is pinned, and has the file"
-                unfinished = folder / f"{name}.part"
-                unfinished.write_bytes(member.read())
-                unfinished.replace(folder / name)
+                extracted = Path(scratch, name)
+                extracted.write_bytes(member.read())
+                extracted.replace(folder / name)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
+import os
 import subprocess
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +174,24 @@ def test_another_file_of_the_runtime_is_refused(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(IntegrityError, match="not the file of onnxruntime-web"):
         read_runtime(tmp_path)
+
+
+@needs_runtime
+def test_processes_that_fetch_the_runtime_at_the_same_time_get_whole_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package, expected = tmp_path / "package.tgz", read_runtime()
+    with tarfile.open(package, "w:gz", compresslevel=0) as archive:
+        for name, content in expected.items():
+            member = tarfile.TarInfo(f"package/dist/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    npm = tmp_path / "bin" / "npm"
+    npm.parent.mkdir()
+    npm.write_text(f'#!/bin/sh\nfor destination; do :; done\ncp "{package}" "$destination/"\n')
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(npm.parent), prepend=os.pathsep)
+    cache = tmp_path / "cache"
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(read_runtime, [cache] * 4)) == [expected] * 4
+    assert sorted(file.name for file in cache.iterdir()) == sorted(expected)
