@@ -17,7 +17,7 @@ from pipeline.contracts.errors import InvalidModelError
 from pipeline.conversion.model import ConvertedModel
 from pipeline.conversion.raw_columns import read_columns
 from pipeline.conversion.sample import Sample
-from pipeline.graphs.compose import OPSETS
+from pipeline.graphs.compose import OPSETS, normalize
 
 __all__ = ["convert_network"]
 
@@ -67,7 +67,7 @@ def _export(module: nn.Module, rows: torch.Tensor) -> onnx.ModelProto:
             verbose=False,
         )
     assert program is not None
-    return program.model_proto
+    return normalize(program.model_proto)
 
 
 def _build(code: Path) -> Any:

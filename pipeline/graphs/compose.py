@@ -32,8 +32,8 @@ def make_model(
 def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy that can be merged: one IR version, the opsets of the domains in use, nodes in topological order.
 
-    Quantization adds domains that nothing uses and appends its nodes out of order. An exporter notes on each node and
-    value where it came from: stack traces with the paths of the machine that trained, which are nobody's business.
+    Quantization adds domains that nothing uses and appends its nodes out of order. The metadata of nodes and values is
+    deleted: torch's exporter writes stack traces with local paths there.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -42,8 +42,8 @@ def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
     del copy.opset_import[:]
     copy.opset_import.extend(helper.make_opsetid(domain, OPSETS.get(domain, versions[domain])) for domain in versions)
     copy.ir_version = IR_VERSION
-    for noted in (copy, copy.graph, *copy.graph.node, *copy.graph.value_info, *copy.graph.input, *copy.graph.output):
-        del noted.metadata_props[:]
+    for item in (copy, copy.graph, *copy.graph.node, *copy.graph.value_info, *copy.graph.input, *copy.graph.output):
+        del item.metadata_props[:]
     ordered = ONNXModel(copy)
     ordered.topological_sort()
     return ordered.model

@@ -18,7 +18,7 @@ import torch
 from onnx import TensorProto, compose, helper, numpy_helper
 from torch import Tensor, nn
 
-from pipeline.graphs.compose import OPSETS
+from pipeline.graphs.compose import OPSETS, normalize
 from pipeline.graphs.writer import CannotWriteError, GraphWriter, Value
 from pipeline.training.algorithm import Rows
 from pipeline.training.loop.inputs import InputReader, Inputs, split_blocks
@@ -223,7 +223,7 @@ def _export(module: InferenceModule, inputs: Mapping[str, Tensor]) -> onnx.Model
             verbose=False,
         )
     assert program is not None, "dynamo=True gives a program"
-    return program.model_proto
+    return normalize(program.model_proto)
 
 
 def _with_weights(model: onnx.ModelProto, exported: InferenceModule, module: InferenceModule) -> onnx.ModelProto | None:

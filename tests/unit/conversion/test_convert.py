@@ -108,6 +108,7 @@ def build():
 def test_a_torch_state_becomes_onnx_by_its_model_py(tmp_path: Path) -> None:
     state = write_network(tmp_path, BUILD.replace("WIDTH", "16"))
     assert main(state, sample_file(tmp_path), tmp_path / "net.onnx")["equal"] == 120
+    assert b".py" not in (tmp_path / "net.onnx").read_bytes()  # torch notes the stack of each node
 
 
 @pytest.mark.parametrize(

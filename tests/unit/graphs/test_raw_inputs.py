@@ -239,7 +239,7 @@ def test_normalize_forgets_unused_domains_and_sorts_the_nodes() -> None:
     assert body.SerializeToString() == before
 
 
-def test_normalize_drops_what_an_exporter_notes_of_the_machine() -> None:
+def test_normalize_deletes_stack_traces_with_local_paths() -> None:
     nodes = [helper.make_node("Identity", ["x"], ["y"])]
     values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch"]) for name in ("x", "y")]
     model = make_model("noted", nodes, values[:1], values[1:])

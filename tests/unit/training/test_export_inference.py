@@ -120,3 +120,8 @@ def test_a_network_that_differs_in_more_than_its_weights_is_exported_itself(expo
     _same_answers(*_answering(0, lambda _: NumericScaler(1.0), "num"))
     _same_answers(*_answering(0, lambda _: NumericScaler(5.0), "num"))
     assert len(exports) == 2
+
+
+def test_an_exported_network_holds_no_path_of_the_machine_that_trained_it() -> None:
+    inference, rows = _answering(0, _network(11), "num", "cat")
+    assert b".py" not in inference.to_onnx(rows).SerializeToString()
