@@ -49,6 +49,6 @@ class UnfinishedUploads(MutableMapping[str, str]):
         return {str(name): str(value) for name, value in document.items()} if isinstance(document, dict) else {}
 
     def _write(self, ids: dict[str, str]) -> None:
-        kept = dict(list(ids.items())[-_MAX_KEPT:])
+        newest = dict(list(ids.items())[-_MAX_KEPT:])
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.write_text(json.dumps(kept, indent=1))
+        self._path.write_text(json.dumps(newest, indent=1))

@@ -183,7 +183,7 @@ class Description:
         if self.calibration is None:
             sentences.append(
                 f"no {CALIBRATION} was uploaded with it: it was tested on generated rows, quality is its agreement "
-                "with the uploaded file on them, and nothing was quantized"
+                "with the uploaded file on them, and int8 and int4 were not tried"
             )
         elif not is_labeled:
             sentences.append(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from pipeline.contracts.errors import ModeldropError, TransientError
+from pipeline.contracts.errors import IntegrityError, ModeldropError, TransientError
 from pipeline.contracts.tracebacks import places
 from pipeline.server.authentication import Authenticator
 from pipeline.server.execution.dispatcher import Dispatcher
@@ -171,7 +171,7 @@ class ServerApplication:
 
     def _respond_to(self, error: BaseException, request: HttpRequest) -> HttpResponse:
         request_id = request.headers.get("x-request-id", "")[:64] or f"server-{next(self._numbers)}"
-        if not isinstance(error, ModeldropError) or isinstance(error, TransientError):
+        if not isinstance(error, ModeldropError) or isinstance(error, (IntegrityError, TransientError)):
             self._events.report(
                 "request failed", error=type(error).__name__, request_id=request_id, places=places(error)
             )

@@ -118,7 +118,7 @@ def test_without_calibration_rows_it_is_tried_on_made_ones_and_not_quantized(tmp
     read = _read(tmp_path, _classifier())
     assert [column.name for column in read.dataset.columns] == ["x_0", "x_1", "x_2", "x_3"]
     assert read.spec.compression.precisions == ("fp32",)
-    assert "nothing was quantized" in read.dataset.warnings[1]
+    assert "int8 and int4 were not tried" in read.dataset.warnings[1]
 
 
 def test_columns_and_classes_are_named_by_the_metadata(tmp_path: Path) -> None:

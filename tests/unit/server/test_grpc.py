@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def test_bad_requests_get_their_code(channel: grpc.Channel, fields: dict[str, An
     assert "Traceback" not in caught.value.details()
 
 
-def test_a_damaged_file_is_unavailable_by_grpc_as_by_http(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_file_is_unavailable_and_logged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(reference: object) -> None:
         raise IntegrityError("/models/scale/2/model.onnx cannot be loaded")
 
@@ -125,6 +126,11 @@ def test_a_damaged_file_is_unavailable_by_grpc_as_by_http(folder: Path, monkeypa
     assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
     assert "damaged" in caught.value.details()
     assert "/models" not in caught.value.details()
+    events = [entry for line in server.logs.getvalue().splitlines() if "message" in (entry := json.loads(line))]
+    assert [(event["message"], event["error"]) for event in events] == [
+        ("request failed", "IntegrityError"),
+        ("call failed", "IntegrityError"),
+    ]
 
 
 def test_metadata_and_readiness(channel: grpc.Channel) -> None:
