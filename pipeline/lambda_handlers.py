@@ -1,7 +1,8 @@
-"""Decorators and helpers of the Lambda handlers. The only module of the library that imports Powertools.
+"""Decorators and helpers of the Lambda handlers. No other module of the library imports Powertools.
 
-A handler binds its run once (``bind_run``), and every log line has it. User data is never logged: an unexpected
-exception may quote it, so the function raises an InternalError that names only the exception's class and location.
+A handler binds its run once (``bind_run``), which adds the run to every log line. User data is never logged: an
+unexpected exception may quote user data, so the function logs only the exception's class and location, and raises an
+InternalError that names only its class.
 """
 
 from __future__ import annotations
@@ -41,14 +42,14 @@ Handler = Callable[[Event, "LambdaContext"], Any]
 LogFields = Mapping[str, Any]  # loggable facts about a request: ids and counts, no user data
 
 logger = Logger()
-# One dimension for all functions: beyond ten, each pair of name and dimension costs $0.30 a month. Invocations, errors
-# and durations per function are Lambda's own metrics, which cost nothing.
+# All functions share one dimension: beyond ten custom metrics, each pair of name and dimension costs $0.30 a month.
+# Lambda's own metrics (invocations, errors and durations per function) are free.
 metrics = Metrics(service="modeldrop")
 _CORS = cors_policy()
 
 
 def _forward_library_logs() -> None:
-    """Log what the stages log with the standard library as the same JSON lines."""
+    """Write the log records of the library, which uses the standard library's logging, as Powertools' JSON lines."""
     library = logging.getLogger("pipeline")
     library.handlers = [logger.registered_handler]
     library.setLevel(logger.log_level)
@@ -64,7 +65,7 @@ def bind_run(run: str) -> None:
 
 
 def count(name: str, number: int = 1) -> None:
-    """Add ``number`` to a custom metric of the whole stack. Zero writes nothing."""
+    """Add ``number`` to the stack's custom metric ``name``. Zero writes nothing."""
     if number:
         metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
         metrics.flush_metrics()
@@ -74,11 +75,11 @@ def state_function(work: Callable[..., Mapping[str, Any] | None]) -> Handler:
     """Make a handler for the state machine.
 
     Args:
-        work: Called with the event's fields as keyword arguments, ``run`` among them. Its result is the state's output;
-            None is an empty object.
+        work: Called with the event's fields, including ``run``, as keyword arguments. Its result is the state's output;
+            None becomes an empty object.
 
     Returns:
-        The handler, which raises what ``event_function`` raises.
+        The handler. It raises the same errors as a handler of ``event_function``.
     """
 
     @event_function
@@ -94,7 +95,7 @@ def state_function(work: Callable[..., Mapping[str, Any] | None]) -> Handler:
 
 
 def reference_page() -> str:
-    """Return an HTML page that shows ``openapi.json`` of its own folder with Swagger UI, which Powertools brings."""
+    """Return an HTML page that shows the ``openapi.json`` beside it, with the Swagger UI included in Powertools."""
     from importlib.resources import files  # noqa: PLC0415 - one route needs it
 
     folder = files("aws_lambda_powertools.event_handler.openapi.swagger_ui")
@@ -107,10 +108,10 @@ def reference_page() -> str:
 
 
 def event_function(work: Callable[[Event], Any]) -> Handler:
-    """Make a handler of an event; errors are logged, counted, and raised.
+    """Make a handler for any event, which logs, counts and raises errors.
 
     Args:
-        work: Called with the event; its result is the function's.
+        work: Called with the event; its result is the result of the Lambda function.
 
     Returns:
         The handler. It raises ModeldropErrors as they are, and InternalError for any other exception.
@@ -126,10 +127,9 @@ def event_function(work: Callable[[Event], Any]) -> Handler:
 
 
 def http_function(work: Callable[[Event, LambdaContext], tuple[Response, LogFields]]) -> Handler:
-    """Make a handler of API requests; it never raises.
+    """Make a handler for API requests, which never raises.
 
-    Each request writes one log line and one metrics record. Powertools' decorators would do the same in twice the time,
-    which matters for a prediction.
+    Each request writes one log line and one metrics record. Powertools' decorators would take twice the time.
 
     Args:
         work: Called with event and context; returns the response and the fields to log.

@@ -1,6 +1,6 @@
-"""The Lambda handler of predictions: one log line and one record of metrics a request, without Powertools.
+"""The Lambda handler of predictions, which writes one log line and one metrics record per request without Powertools.
 
-Powertools' import is a tenth of a cold start. Lines and records have the form that its Logger and Metrics write.
+Importing Powertools would take a tenth of a cold start. Lines and records have the format of its Logger and Metrics.
 
 References:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["prediction_handler"]
 
-_SERVICE = "modeldrop"  # the one dimension of all functions, as in lambda_handlers
+_SERVICE = "modeldrop"  # dimension that all functions share, as in lambda_handlers
 _NAMESPACE = metrics_namespace()
 _CORS = cors_policy()
 
@@ -31,7 +31,7 @@ _CORS = cors_policy()
 def prediction_handler(
     api: Callable[[], PredictionApi], denied: DeniedCalls
 ) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
-    """Make a handler of prediction requests; it never raises.
+    """Make a handler for prediction requests, which never raises.
 
     Args:
         api: Returns the prediction API.
@@ -48,7 +48,7 @@ def prediction_handler(
 
 
 def _report(context: Any, fields: Mapping[str, Any]) -> None:
-    """Write the log line and the record of metrics."""
+    """Write the log line and the metrics record of a request."""
     status = fields["status"]
     level = "INFO" if status < 400 else "WARNING" if status < 500 else "ERROR"
     now = time.time()
@@ -64,7 +64,7 @@ def _report(context: Any, fields: Mapping[str, Any]) -> None:
     metrics: dict[str, tuple[str, float]] = {"Crashed": ("Count", float(status >= 500))}
     if "rows" in fields:
         metrics |= {"Milliseconds": ("Milliseconds", fields["milliseconds"]), "Rows": ("Count", float(fields["rows"]))}
-    # While a rollout runs, its requests are also counted by version: a custom metric each, which costs.
+    # Metrics per variant are written only while a rollout runs, because each additional custom metric costs money.
     by_variant = [["tenant", "model", "variant"]] if "variant" in fields and "model" in fields else []
     definition = {
         "Namespace": _NAMESPACE,

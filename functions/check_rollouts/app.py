@@ -1,4 +1,4 @@
-"""Scheduled: end rollouts that exceed a bound, or whose time is over."""
+"""Scheduled function: end the rollouts that exceed a bound or whose time is over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ check_rollouts = rollout_checker()
 
 @event_function
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """End the rollouts that are due, and return their number; fail where one could not be checked, after the others."""
+    """End the rollouts that are due, and return their number; check all rollouts before raising the first error."""
     ended, failures = check_rollouts()
     for rollout, outcome, reason in ended:
         logger.info(

@@ -1,4 +1,4 @@
-"""States after a Batch job: raise the error of the failed job; without a job, check that the stage may continue."""
+"""States after Batch jobs: raise the error of a failed job; without ``job``, finish the stage."""
 
 from __future__ import annotations
 

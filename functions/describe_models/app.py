@@ -26,15 +26,15 @@ app = APIGatewayRestResolver()
 
 
 def caller_tenant(model: str | None = None, *, owner: str = "") -> str:
-    """Return the caller's tenant, or the one that shares a model with it.
+    """Return the tenant whose data the request reads: the caller's own, or ``owner``, which shares the model.
 
     Args:
-        model: Model that is read; None for none.
+        model: Model that the request reads; None if it reads no particular model.
         owner: Tenant that shares the model; empty for the caller's own.
 
     Raises:
-        ForbiddenError: The key lacks ``read``.
-        NotFoundError: It may not see the model.
+        ForbiddenError: The caller lacks the permission ``read``.
+        NotFoundError: The caller may not see the model.
     """
     event = app.current_event.raw_event
     with denied.logged(event):
@@ -55,13 +55,13 @@ def describe_server() -> Document:
 
 @app.get("/v2/health/live")
 def report_live() -> Document:
-    """Return that the server is live."""
+    """Report that the server is live."""
     return {"live": True}
 
 
 @app.get("/v2/health/ready")
 def report_ready() -> Document:
-    """Return that the server is ready."""
+    """Report that the server is ready."""
     return {"ready": True}
 
 
@@ -116,7 +116,7 @@ def show_version(model: str, version: str) -> Document:
 
 @app.get("/registry/models/<model>/history")
 def list_moves(model: str) -> Document:
-    """Return the moves of a model's aliases."""
+    """Return the history of a model's aliases."""
     alias = app.current_event.get_query_string_value("alias")
     return catalog.history(caller_tenant(model), model, alias=alias, page=page_query())
 
@@ -144,13 +144,13 @@ def show_run(run: str) -> Document:
 
 @app.get("/openapi.json")
 def describe_api() -> Document:
-    """Return the OpenAPI document of any model; it needs no caller."""
+    """Return the OpenAPI document for any model; this route needs no caller."""
     return api_document()
 
 
 @app.get("/v2/models/<model>/openapi.json")
 def describe_model_api(model: str, owner: str = "") -> Document:
-    """Return the OpenAPI document with the rows of a model."""
+    """Return the OpenAPI document that describes the rows of this model."""
     return catalog.openapi(caller_tenant(model, owner=owner), model, owner=owner)
 
 
@@ -160,7 +160,7 @@ def show_reference() -> PageResponse[str]:
     return PageResponse(200, "text/html; charset=utf-8", reference_page())
 
 
-# Of models that other tenants share; after the routes above, whose last names no model has.
+# Routes to models that other tenants share. The first matching route wins, so /v2/models/<model>/ready comes before.
 for describe, suffix in (
     (describe_model, ""),
     (describe_version, "/versions/<version>"),

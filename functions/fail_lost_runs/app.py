@@ -1,4 +1,4 @@
-"""Scheduled: mark runs that no execution works on any more as FAILED."""
+"""Scheduled function: mark running runs without a running execution as FAILED."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POST /registry/uploads...: presigned uploads for whoever has an API key and no AWS credentials."""
+"""POST /registry/uploads...: sign uploads for callers who have an API key but no AWS credentials."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def grant_form() -> tuple[Document, int]:
 
 @app.post("/registry/uploads/multipart")
 def grant_parts() -> tuple[Document, int]:
-    """Begin a multipart upload, or go on with it."""
+    """Begin or resume a multipart upload."""
     caller = find_caller(app.current_event.raw_event)
     request = parse_body(MultipartRequest, app.current_event.decoded_body or "")
     return granter_of(caller.tenant).parts(caller, request), 201 if request.upload_id is None else 200
@@ -37,7 +37,7 @@ def grant_parts() -> tuple[Document, int]:
 
 @app.post("/registry/uploads/multipart/complete")
 def complete() -> Document:
-    """Make the object of its parts."""
+    """Complete a multipart upload."""
     caller = find_caller(app.current_event.raw_event)
     request = parse_body(MultipartEnd, app.current_event.decoded_body or "")
     return granter_of(caller.tenant).complete(caller, request)
@@ -45,7 +45,7 @@ def complete() -> Document:
 
 @app.post("/registry/uploads/multipart/abort")
 def abort() -> Document:
-    """Delete the parts of an upload."""
+    """Abort a multipart upload, which deletes its parts."""
     caller = find_caller(app.current_event.raw_event)
     request = parse_body(MultipartEnd, app.current_event.decoded_body or "")
     return granter_of(caller.tenant).abort(caller, request)

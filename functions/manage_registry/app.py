@@ -31,7 +31,7 @@ def move_alias(model: str, alias: str) -> Document:
 
 @app.post("/registry/models/<model>/rollback")
 def roll_back(model: str) -> Document:
-    """Return an alias to the version before."""
+    """Point an alias to the version that it pointed to before."""
     caller = find_caller(app.current_event.raw_event)
     rollback = parse_body(Rollback, app.current_event.decoded_body or "")
     return manager_of(caller.tenant).roll_back(caller, model, rollback)
@@ -42,7 +42,7 @@ def delete_version(model: str, version: str) -> Document:
     """Delete a version after a grace period.
 
     Raises:
-        NotFoundError: The version is no number, or there is none such.
+        NotFoundError: The version is not a number, or does not exist.
     """
     caller = find_caller(app.current_event.raw_event)
     if not (version.isascii() and version.isdigit() and len(version) <= 6):
@@ -52,7 +52,7 @@ def delete_version(model: str, version: str) -> Document:
 
 @app.get("/registry/models/<model>/grants")
 def list_grants(model: str) -> Document:
-    """Return with whom a model is shared."""
+    """Return the tenants that a model is shared with."""
     event = app.current_event
     caller = find_caller(event.raw_event)
     page = PageQuery(event.get_query_string_value("limit"), event.get_query_string_value("next"))
@@ -69,14 +69,14 @@ def share_model(model: str, tenant: str) -> Document:
 
 @app.delete("/registry/models/<model>/grants/<tenant>")
 def revoke_share(model: str, tenant: str) -> Document:
-    """Revoke what another tenant may do with a model."""
+    """Revoke another tenant's access to a model."""
     caller = find_caller(app.current_event.raw_event)
     return manager_of(caller.tenant).share(caller, model, tenant, None)
 
 
 @app.post("/registry/runs/<run>/cancel")
 def cancel_run(run: str) -> Document:
-    """End a run and its jobs."""
+    """Cancel a run and its jobs."""
     caller = find_caller(app.current_event.raw_event)
     return manager_of(caller.tenant).cancel_run(caller, run)
 

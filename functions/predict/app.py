@@ -1,10 +1,10 @@
-"""Predict: API Gateway's requests through the prediction API."""
+"""Prediction routes: respond to requests of API Gateway with the prediction API."""
 
 from __future__ import annotations
 
 import gc
 
-gc.disable()  # what a start creates stays: looking for garbage in it takes 10 ms
+gc.disable()  # objects created at start-up live as long as the process; searching them for garbage would take 10 ms
 
 from pipeline.bootstrap import denied_calls, prediction_api  # noqa: E402
 from pipeline.lambda_http import prediction_handler  # noqa: E402

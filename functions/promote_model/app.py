@@ -1,4 +1,4 @@
-"""State ``promote``: make the version live, or leave the decision to a person."""
+"""State ``promote``: promote the version, or end the run as NEEDS_DECISION for a person."""
 
 from __future__ import annotations
 

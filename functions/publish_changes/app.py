@@ -1,4 +1,4 @@
-"""The table's stream: the end of a run, a promotion and a rollback become events, and calls of the webhook."""
+"""Stream of the table: publish the end of a run, a promotion and a rollback as events and to the webhook."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ publish = change_publisher()
 
 @event_function
 def handler(event: dict[str, Any]) -> dict[str, int]:
-    """Publish the changes of a batch of records; after an error the batch is delivered again."""
+    """Publish the changes in a batch of stream records; Lambda retries the whole batch after an error."""
     published = 0
     for record in event["Records"]:
         images = record["dynamodb"]

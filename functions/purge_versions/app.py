@@ -1,4 +1,4 @@
-"""Scheduled: delete the files of versions whose grace period after a deletion is over."""
+"""Scheduled function: delete the files of deleted versions whose grace period is over."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ purge_versions = version_purger()
 
 @event_function
 def handler(event: dict[str, Any]) -> dict[str, Any]:
-    """Purge deleted versions; return their number, and of how many tenants they could not be purged."""
+    """Purge deleted versions; return how many were purged, and for how many tenants purging failed."""
     versions, failures = purge_versions()
     for version in versions:
         logger.info("deleted version purged", version=version)

@@ -1,4 +1,4 @@
-"""Record how a run failed: from a Catch of the state machine, or from EventBridge's event of an ended execution."""
+"""Record why a run failed, from a Catch of the state machine or from EventBridge's event about an ended execution."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ record = failure_recorder()
 
 @event_function
 def handler(event: dict[str, Any]) -> None:
-    """Record the failure of a run, once."""
+    """Record the failure of a run, unless the run has already ended."""
     failure = parse_failure(event)
     bind_run(failure.run)
     first = record(failure)

@@ -1,4 +1,4 @@
-"""Message of the uploads queue: start a run."""
+"""Consumer of the uploads queue: start a run for each uploaded object."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def handle_record(record: SQSRecord) -> None:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Process a batch of queue messages, and report those that failed."""
+    """Process a batch of queue messages, and report the failed messages to SQS."""
     return dict(
         process_partial_response(event=event, record_handler=handle_record, processor=processor, context=context)
     )

@@ -1,4 +1,4 @@
-"""State ``validate``: turn the uploaded file into a Dataset, or quarantine it and raise the error that says why."""
+"""State ``validate``: turn the uploaded file into a Dataset, or quarantine the file and raise the reason for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The composition root: reads the environment, builds the clients, hands out composed objects, one factory a main."""
+"""The composition root: one factory per entry point, which reads the environment and composes clients and use cases."""
 # ruff: noqa: PLC0415 - a cold start pays only for the stages and clients that its function uses
 
 from __future__ import annotations
@@ -105,9 +105,16 @@ Environ = Mapping[str, str]
 
 
 class Job(NamedTuple):
-    """The services and settings of a Batch container. ``attempt`` counts from 1; ``process`` is this one of the job's.
+    """The services and settings of a Batch container.
 
-    ``isolation`` and ``environment`` are for the process of a user's code (jobs.sandbox.sandbox).
+    Attributes:
+        artifacts: Bucket of the artifacts.
+        runs: Log of runs.
+        queue: Batch queue that the job runs on.
+        attempt: Number of this attempt, from 1.
+        process: This process among the processes of a distributed training.
+        isolation: How the process of a user's code is isolated (jobs.sandbox.sandbox).
+        environment: Environment variables, a few of which the process of a user's code gets.
     """
 
     artifacts: ObjectStore
@@ -120,14 +127,14 @@ class Job(NamedTuple):
 
 
 class Node(NamedTuple):
-    """One container of a job of several nodes."""
+    """One node of a multi-node Batch job."""
 
     cluster: ComputeCluster
     queue: Literal["cpu", "gpu"]
 
 
 class OperatorServices(NamedTuple):
-    """A whole stack, for the person at the command line. ``outputs`` are the template's."""
+    """All services of a deployed stack, for the ``modeldrop`` command. ``outputs`` are the outputs of its template."""
 
     uploads: ObjectStore
     artifacts: ObjectStore
@@ -144,7 +151,14 @@ class OperatorServices(NamedTuple):
 
 
 class AccountAccess(NamedTuple):
-    """What deploying and removing a stack work with; ``stack`` needs a region, ``environment`` is for subprocesses."""
+    """Services for deploying and removing a stack.
+
+    Attributes:
+        account: The AWS account.
+        stack: Returns the deployed stack; requires a region.
+        data: Data that the stack stores.
+        environment: Environment variables of subprocesses.
+    """
 
     account: Account
     stack: Callable[[], DeployedStack]
@@ -153,7 +167,11 @@ class AccountAccess(NamedTuple):
 
 
 def starter(environ: Environ = os.environ) -> Callable[[UploadReference], str | None]:
-    """Compose what starts the run of an uploaded object; it returns the run's name, None for an object without one."""
+    """Compose a function that starts the run of an uploaded object.
+
+    Returns:
+        The function, which returns the run's name, or None if the object starts no run.
+    """
     from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
     from pipeline.contracts.clock import utc_now
     from pipeline.intake.run_log import RunLog
@@ -176,9 +194,10 @@ def starter(environ: Environ = os.environ) -> Callable[[UploadReference], str | 
 
 
 def prediction_api(environ: Environ = os.environ) -> PredictionApi:
-    """Compose the prediction API over the registry.
+    """Compose the prediction API, which serves the models of the registry.
 
-    With a function's own credentials it reads by signed requests: the import of botocore would be most of a cold start.
+    In a Lambda function it signs its own requests to S3 and DynamoDB: importing botocore would take most of a cold
+    start.
     """
     from pipeline.serving.api.prediction_api import PredictionApi
     from pipeline.serving.model_cache import ModelCache
@@ -196,19 +215,19 @@ def prediction_api(environ: Environ = os.environ) -> PredictionApi:
 
 
 def cors_policy(environ: Environ = os.environ) -> CorsPolicy:
-    """Return the origins whose pages may call the API from a browser."""
+    """Return the policy that names the origins whose pages may call the API from a browser."""
     from pipeline.serving.cors import CorsPolicy
 
     return CorsPolicy(tuple(filter(None, environ.get("CORS_ORIGIN", "").split(","))))
 
 
 def metrics_namespace(environ: Environ = os.environ) -> str:
-    """Return the namespace of the stack's metrics."""
+    """Return the CloudWatch namespace of the stack's metrics."""
     return environ.get("POWERTOOLS_METRICS_NAMESPACE") or "modeldrop"
 
 
 def model_catalog(environ: Environ = os.environ) -> ModelCatalog:
-    """Compose the ModelCatalog of the read-only API."""
+    """Compose ModelCatalog, which responds to the read-only routes of the API."""
     from pipeline.intake.run_log import RunLog
     from pipeline.use_cases.management.model_catalog import ModelCatalog
 
@@ -222,9 +241,10 @@ def model_catalog(environ: Environ = os.environ) -> ModelCatalog:
 
 
 def job(run: str, environ: Environ = os.environ) -> Job:
-    """Return the job of ``run``.
+    """Return the services and settings of a job of ``run``.
 
-    Where the stack has a role for one tenant, the job reaches the run's tenant alone; with a user's code, the run.
+    If the stack has a tenant role, the job has access only to data of the run's tenant, and a job that runs a user's
+    code only to data of the run.
     """
     settings = JobSettings.from_env(environ)
     return Job(
@@ -252,7 +272,7 @@ def command_settings(environ: Environ = os.environ) -> CommandSettings:
 
 
 def account_access(*, stack: str, region: str | None = None, profile: str | None = None) -> AccountAccess:
-    """Return an account in which the stack may or may not be deployed."""
+    """Compose access to an AWS account, whether or not the stack is deployed in it."""
     from pipeline.cloud.administration.account import AwsAccount
     from pipeline.cloud.administration.stack import Stack
     from pipeline.cloud.administration.stored_data import AwsStoredData
@@ -275,10 +295,17 @@ def operator(
     profile: str | None = None,
     credentials: tuple[str, str] | None = None,
 ) -> OperatorServices:
-    """Everything of a deployed stack.
+    """Compose all services of a deployed stack.
+
+    Args:
+        stack: Name of the CloudFormation stack.
+        endpoint_url: Replaces AWS, for the embedded cloud.
+        region: AWS region; None for the configured one.
+        profile: Profile of the AWS configuration files; None for the default one.
+        credentials: Access key and secret key; None to let botocore find them.
 
     Raises:
-        NotFoundError: There is none of that name.
+        NotFoundError: There is no stack of that name.
     """
     from pipeline.cloud.administration.api_gateway_keys import ApiGatewayKeys
     from pipeline.cloud.administration.stack import Stack
@@ -322,7 +349,7 @@ def _model_loader(
 
 
 def _dead_letters(clients: Clients, outputs: Mapping[str, str]) -> tuple[DeadLetters, ...]:
-    """Return the dead-letter queues of the stack; an older one has fewer."""
+    """Return the dead-letter queues of the stack; a stack that an older release deployed has fewer."""
     from pipeline.cloud.lambda_function_calls import LambdaFunctionCalls
     from pipeline.cloud.sqs_messages import SqsMessages
     from pipeline.intake import dead_letters

@@ -1,4 +1,4 @@
-"""The clients and the adapters that every factory composes from."""
+"""The AWS clients and adapters that the factories compose use cases from."""
 # ruff: noqa: PLC0415 - a cold start pays only for the stages and clients that its function uses
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class _HasTenantRole(Protocol):
 
 
 def connect(environ: Environ) -> Clients:
-    """Return clients with the program's own credentials."""
+    """Return clients with the process's own credentials."""
     from pipeline.cloud.clients import Clients
 
     return Clients(
@@ -54,16 +54,16 @@ def connect(environ: Environ) -> Clients:
 
 
 def clients_of_run(environ: Environ, settings: _HasTenantRole) -> Callable[[str], Clients]:
-    """Return a function that gives the clients of a run's tenant; see ``clients_of_tenant``."""
+    """Return a function that returns the clients of a run's tenant; see ``clients_of_tenant``."""
     of_tenant = clients_of_tenant(environ, settings)
     return lambda run: of_tenant(tenant_of_run(run))
 
 
 def clients_of_tenant(environ: Environ, settings: _HasTenantRole) -> Callable[[str], Clients]:
-    """Return a function that gives the clients of a tenant.
+    """Return a function that returns the clients of a tenant.
 
-    Those of the last tenant are kept for the next call: a warm function mostly works for the same one. Where no role
-    is set, they are the program's own.
+    The clients of the last tenant are cached, because consecutive calls of a warm function are mostly for one tenant.
+    Without a tenant role the function returns the process's own clients.
     """
     from functools import lru_cache
 
@@ -83,7 +83,7 @@ def clients_of_tenant(environ: Environ, settings: _HasTenantRole) -> Callable[[s
 
 
 def clients_of_job(run: str, environ: Environ, settings: JobSettings) -> Clients:
-    """Clients of one run's tenant; for a job with a user's code, of the run alone."""
+    """Return clients that are limited to the run's tenant or, for a job that runs a user's code, to the run."""
     own_clients = connect(environ)
     if (arn := settings.tenant_role) is None:
         return own_clients
@@ -95,10 +95,10 @@ def clients_of_job(run: str, environ: Environ, settings: JobSettings) -> Clients
 
 
 def registry_reads(environ: Environ, settings: _HasStores) -> tuple[ServedTable, ObjectReader]:
-    """Compose what reads the registry: the table and the artifacts bucket.
+    """Compose the table and the artifacts bucket that predictions read.
 
-    They send signed requests where the environment has credentials, as a Lambda function's does; otherwise botocore
-    finds them.
+    If the environment has credentials, as in a Lambda function, both sign their requests themselves; otherwise botocore
+    finds the credentials and sends the requests.
     """
     access_key, secret_key = environ.get("AWS_ACCESS_KEY_ID"), environ.get("AWS_SECRET_ACCESS_KEY")
     region = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
@@ -117,21 +117,21 @@ def registry_reads(environ: Environ, settings: _HasStores) -> tuple[ServedTable,
 
 
 def table_of(clients: Clients, name: str) -> Table:
-    """Return the table ``name``, in DynamoDB."""
+    """Return the DynamoDB table ``name``."""
     from pipeline.cloud.dynamo_table import DynamoTable
 
     return DynamoTable(clients.dynamodb, name)
 
 
 def bucket_of(clients: Clients, name: str) -> ObjectStore:
-    """Return the bucket ``name``, in S3."""
+    """Return the S3 bucket ``name``."""
     from pipeline.cloud.s3_object_store import S3ObjectStore
 
     return S3ObjectStore(clients.s3, name)
 
 
 def artifacts_and_runs(clients: Clients, settings: _HasStores) -> dict[str, Any]:
-    """Return the arguments of every RunUseCase: ``artifacts`` and ``runs``."""
+    """Return the arguments that every RunUseCase takes: ``artifacts`` and ``runs``."""
     from pipeline.intake.run_log import RunLog
 
     return {
@@ -141,7 +141,7 @@ def artifacts_and_runs(clients: Clients, settings: _HasStores) -> dict[str, Any]
 
 
 def registry_of(clients: Clients, settings: _HasStores) -> ModelRegistry:
-    """Return the model registry that the settings name."""
+    """Return the model registry in the table and bucket of the settings."""
     from pipeline.registry.model_registry import ModelRegistry
 
     return ModelRegistry(table_of(clients, settings.table), bucket_of(clients, settings.artifacts))

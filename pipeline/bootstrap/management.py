@@ -1,4 +1,4 @@
-"""Compose the functions that change something for a caller of the API."""
+"""Factories for API calls that change something, for their audit, and for publishing changes."""
 # ruff: noqa: PLC0415 - a cold start pays only for the stages and clients that its function uses
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Environ = Mapping[str, str]
 
 
 def change_publisher(environ: Environ = os.environ) -> PublishChange:
-    """Compose PublishChange."""
+    """Compose PublishChange, which sends a change to EventBridge and to the webhook."""
     from pipeline.cloud.event_bridge import EventBridge
     from pipeline.cloud.webhook import Webhook
     from pipeline.registry.audit import AuditLog
@@ -39,7 +39,7 @@ def change_publisher(environ: Environ = os.environ) -> PublishChange:
 
 
 def denied_calls(environ: Environ = os.environ) -> DeniedCalls:
-    """Compose what logs the denied calls of a function that changes nothing."""
+    """Compose DeniedCalls, which records denied calls of a read-only function in the audit log."""
     from pipeline.use_cases.management.denied_calls import DeniedCalls
 
     settings = DescriberSettings.from_env(environ)
@@ -53,7 +53,7 @@ def denied_calls(environ: Environ = os.environ) -> DeniedCalls:
 
 
 def registry_manager(environ: Environ = os.environ) -> Callable[[str], ManageRegistry]:
-    """Return a function that gives what changes a tenant's registry, with the rights of that tenant alone."""
+    """Return a function that composes ManageRegistry for a tenant, with permissions on that tenant's data only."""
     from pipeline.cloud.step_functions_executions import StepFunctionsExecutions
     from pipeline.intake.run_log import RunLog
     from pipeline.registry.audit import AuditedTable, AuditLog
@@ -80,7 +80,7 @@ def registry_manager(environ: Environ = os.environ) -> Callable[[str], ManageReg
 
 
 def upload_granter(environ: Environ = os.environ) -> Callable[[str], GrantUpload]:
-    """Return a function that gives what signs a tenant's uploads, with the rights of that tenant alone."""
+    """Return a function that composes GrantUpload for a tenant, with permissions on that tenant's data only."""
     from pipeline.cloud.s3_upload_grants import S3UploadGrants
     from pipeline.registry.audit import AuditLog
     from pipeline.use_cases.management.grant_upload import GrantUpload

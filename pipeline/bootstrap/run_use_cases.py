@@ -1,4 +1,4 @@
-"""Factories of the use cases of a run. Each use case reaches what the run's tenant owns, and nothing else."""
+"""Factories of the use cases of a run. Each use case has access only to data of the run's tenant."""
 # ruff: noqa: PLC0415 - a cold start pays only for the stages and clients that its function uses
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ def _for_each_run(
     settings: StageSettings,
     make: Callable[[Clients, dict[str, Any]], Callable[Concatenate[str, P], R]],
 ) -> Callable[Concatenate[str, P], R]:
-    """Return a use case that is composed anew, with the clients of its run's tenant, for each call.
+    """Return a use case that each call composes anew with the clients of the run's tenant.
 
     Args:
         environ: The environment.
         settings: Settings of the function.
-        make: Composes the use case from the clients, and from the arguments that every RunUseCase has.
+        make: Composes the use case from the clients and from the arguments that every RunUseCase takes.
     """
     clients_of = clients_of_run(environ, settings)
 
@@ -112,14 +112,14 @@ def selector(environ: Environ = os.environ) -> Callable[[str], None]:
 
 
 def evaluator(environ: Environ = os.environ) -> Callable[[str], None]:
-    """Compose EvaluateWinner for the function, whose memory bounds the test rows."""
+    """Compose EvaluateWinner for the Lambda function, whose memory limits the size of the test rows."""
     from pipeline.use_cases.evaluate_winner import MAX_FUNCTION_SPLIT_BYTES
 
     return _evaluator(environ, max_bytes=MAX_FUNCTION_SPLIT_BYTES, samples_rows=False)
 
 
 def evaluation_job(environ: Environ = os.environ) -> Callable[[str], None]:
-    """Compose EvaluateWinner for a job, whose machine has more memory than the function."""
+    """Compose EvaluateWinner for a Batch job, which has more memory than the Lambda function."""
     from pipeline.use_cases.evaluate_winner import MAX_JOB_SPLIT_BYTES
 
     return _evaluator(environ, max_bytes=MAX_JOB_SPLIT_BYTES, samples_rows=True)
@@ -143,7 +143,7 @@ def _evaluator(environ: Environ, *, max_bytes: int, samples_rows: bool) -> Calla
 
 
 def _bills_usage(environ: Environ) -> bool:
-    """Return whether machines cost money: another endpoint than AWS's is a cloud on somebody's own machine."""
+    """Return whether machines cost money: any other endpoint than AWS is an embedded cloud on the user's machine."""
     return not environ.get("AWS_ENDPOINT_URL")
 
 
@@ -187,7 +187,7 @@ def promoter(environ: Environ = os.environ) -> Callable[[str, int], RunStatus]:
 
 
 def failure_recorder(environ: Environ = os.environ) -> Callable[[Failure], bool]:
-    """Compose what marks a run as FAILED; it returns False if the run had already ended."""
+    """Compose a function that marks a run as FAILED; the function returns False if the run had already ended."""
     from pipeline.intake.run_log import RunLog
 
     settings = FailureSettings.from_env(environ)

@@ -1,4 +1,4 @@
-"""Factories of what runs by the clock, for all tenants."""
+"""Factories of the scheduled use cases, which work for all tenants."""
 # ruff: noqa: PLC0415 - a cold start pays only for the stages and clients that its function uses
 
 from __future__ import annotations

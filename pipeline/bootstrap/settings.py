@@ -1,4 +1,4 @@
-"""The settings: one frozen class a function, read once from the environment, a bad value refused by name."""
+"""The settings: one frozen class per function, read once from the environment; errors name the invalid variable."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ __all__ = [
 ]
 
 Environ = Mapping[str, str]
-Isolation = Literal["user", "none", "refused"]  # of a user's code (jobs.sandbox.sandbox)
+Isolation = Literal["user", "none", "refused"]  # how model.py runs: as a separate user, not isolated, or not at all
 
 
 class EnvVar(NamedTuple):
     """An environment variable.
 
     Attributes:
-        name: Its name.
+        name: Name of the variable.
         pattern: Regular expression that the whole value must match.
-        expected: What the value is, for messages.
+        expected: Description of a valid value, for error messages.
         read: Converts the matched text.
-        default: Text if the variable is absent or empty.
+        default: Text to use if the variable is absent or empty.
         optional: Whether it may be absent without a default.
     """
 
@@ -59,7 +59,7 @@ class EnvVar(NamedTuple):
         """Read the variable from ``environ``; None if it is optional and absent.
 
         Raises:
-            ConfigurationError: It is absent and required, or does not match its pattern.
+            ConfigurationError: The variable is required but absent, or does not match its pattern.
         """
         text = environ.get(self.name) or self.default
         if text is None and self.optional:
@@ -96,7 +96,7 @@ def _artifacts() -> Any:
 
 
 def _tenant_role() -> Any:
-    """Return the role that is taken with a run's tenant; without one the function works with its own permissions."""
+    """Return the setting for the role to assume for a tenant; without it the function uses its own permissions."""
     return _setting(
         "TENANT_ROLE_ARN",
         pattern=r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,512}",
@@ -114,7 +114,7 @@ def _claim(name: str, default: str) -> Any:
 
 
 def _vcpus(memory_mb: str) -> int:
-    """Return the vCPUs of a function: one for each 1,769 MB."""
+    """Return the vCPUs of a function: Lambda gives one for each 1,769 MB of memory."""
     return max(1, int(memory_mb) // 1769)
 
 
@@ -127,7 +127,7 @@ def _models(text: str) -> tuple[tuple[str, str], ...]:
 class _Settings(SimpleNamespace):
     """Settings of one function: each class attribute that is an EnvVar is a field.
 
-    Not dataclasses, which take 1 ms of a cold start each to generate their methods, for all functions.
+    The subclasses are not dataclasses: each dataclass would take 1 ms of every function's cold start.
     """
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -135,7 +135,7 @@ class _Settings(SimpleNamespace):
 
     @classmethod
     def variables(cls) -> Mapping[str, EnvVar]:
-        """Return the variable of each field, those of base classes first."""
+        """Return the variable of each field, the fields of base classes first."""
         fields = {name: value for kind in reversed(cls.__mro__) for name, value in vars(kind).items()}
         return {name: variable for name, variable in fields.items() if isinstance(variable, EnvVar)}
 
@@ -158,7 +158,7 @@ def _state_machine() -> Any:
 
 
 class _StoreSettings(_Settings):
-    """The table and the bucket of the artifacts."""
+    """Settings of functions that use the table and the artifacts bucket."""
 
     table: str = _table()
     artifacts: str = _artifacts()
@@ -191,7 +191,7 @@ class ValidatorSettings(StageSettings):
 
 
 class PlannerSettings(StageSettings):
-    """Settings of the function ``plan_training``; ``isolation`` as of the jobs (JobSettings)."""
+    """Settings of the function ``plan_training``; with ``isolation`` ``refused`` it plans no job that runs model.py."""
 
     isolation: Isolation = _isolation()
 
@@ -201,7 +201,7 @@ class DescriberSettings(_StoreSettings):
 
 
 class ManagerSettings(StageSettings):
-    """Settings of the function that changes the registry."""
+    """Settings of the function ``manage_registry``."""
 
     state_machine: str = _state_machine()
 
@@ -255,9 +255,12 @@ class RegistryTaskSettings(_StoreSettings):
 
 
 class PredictorSettings(_StoreSettings):
-    """``alias_seconds``: how long a moved alias may go unnoticed by a warm function. ``threads``: its vCPUs.
+    """Settings of the function ``predict``.
 
-    ``prefetch``: tenant and name of the models that are loaded before the first request.
+    Attributes:
+        alias_seconds: Maximum time in seconds until a warm function notices that an alias has moved.
+        threads: Number of threads of onnxruntime: the vCPUs of the function.
+        prefetch: Tenant and name of the models to load before the first request.
     """
 
     alias_seconds: float = _setting(
@@ -276,7 +279,12 @@ class PredictorSettings(_StoreSettings):
 
 
 class AuthorizerSettings(_Settings):
-    """``gateway_key`` is the opaque key that carries the usage plan; ``header`` what API Gateway caches answers by."""
+    """Settings of the function ``authorize_request``.
+
+    Attributes:
+        gateway_key: API Gateway key with the default usage plan, for tenants that have no gateway key of their own.
+        header: Request header that API Gateway uses as the cache key of authorizer responses.
+    """
 
     table: str = _table()
     gateway_key: str | None = _setting(
@@ -292,7 +300,7 @@ class AuthorizerSettings(_Settings):
 
 
 class TokenSettings(_Settings):
-    """The issuer of tokens, as registry.sign_in.issuer has it; without ``issuer`` none are accepted."""
+    """Settings of a TokenIssuer (registry.sign_in.issuer); without ``issuer`` no tokens are accepted."""
 
     issuer: str | None = _setting("JWT_ISSUER", pattern=r"https?://\S+", expected="the URL of an issuer", optional=True)
     audiences: tuple[str, ...] = _setting(
@@ -309,9 +317,16 @@ class TokenSettings(_Settings):
 
 
 class JobSettings(_StoreSettings):
-    """Of a Batch container. ``attempt`` counts from 1 and is set by Batch.
+    """Settings of a Batch container.
 
-    ``isolation``: how a user's code is kept apart.
+    Attributes:
+        queue: Batch queue that the job runs on.
+        isolation: How a user's code is isolated from the job.
+        tenant_role: ARN of the role to assume for the run's tenant.
+        attempt: Number of this attempt, from 1; set by Batch.
+        rank: Index of this process among all processes; set by torchrun.
+        size: Number of processes; set by torchrun.
+        local_rank: Index of this process among those of its node; set by torchrun.
     """
 
     queue: Literal["cpu", "gpu", "code"] = _setting(
@@ -320,13 +335,13 @@ class JobSettings(_StoreSettings):
     isolation: Isolation = _isolation()
     tenant_role: str | None = _tenant_role()
     attempt: int = _number("AWS_BATCH_JOB_ATTEMPT", default="1")
-    rank: int = _number("RANK", default="0")  # these three are set by torchrun
+    rank: int = _number("RANK", default="0")
     size: int = _number("WORLD_SIZE", default="1")
     local_rank: int = _number("LOCAL_RANK", default="0")
 
 
 class NodeSettings(_Settings):
-    """Of one node of a Batch job of several; Batch does not tell the main node its own address."""
+    """Settings of one node of a multi-node Batch job; Batch does not set ``address`` on the main node itself."""
 
     queue: Literal["cpu", "gpu"] = _setting("MODELDROP_QUEUE", pattern="cpu|gpu", expected="cpu or gpu")
     nodes: int = _number("AWS_BATCH_JOB_NUM_NODES", default="1")
@@ -341,7 +356,7 @@ class NodeSettings(_Settings):
 
 
 class CommandSettings(_Settings):
-    """Of the ``modeldrop`` command, where its options leave them open. ``home`` is the embedded cloud's folder."""
+    """Settings of the ``modeldrop`` command, which its options override. ``home`` is the embedded cloud's folder."""
 
     api_key: str | None = _setting("MODELDROP_API_KEY", pattern=r"\S+", expected="an API key", optional=True)
     token: str | None = _setting("MODELDROP_TOKEN", pattern=r"\S+", expected="a token (JWT)", optional=True)

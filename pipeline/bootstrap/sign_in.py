@@ -1,4 +1,4 @@
-"""What finds the callers of requests is composed of."""
+"""Factories of the objects that find the caller of a request by its API key or token."""
 # ruff: noqa: PLC0415 - a cold start pays only for the stages and clients that its function uses
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["authorizer", "callers_of_registry", "token_verifier"]
 
-_ANY_HEADER = "host"  # every request has it: API Gateway then caches nothing, and the authorizer does
+_ANY_HEADER = "host"  # every request has this header: API Gateway then caches nothing, and RecentAnswers does instead
 
 
 def authorizer(environ: Mapping[str, str] = os.environ) -> Authorizer:
-    """Compose the Authorizer of API requests. A request with an API key imports nothing of tokens."""
+    """Compose the Authorizer of API requests. A request with an API key does not import the code for tokens."""
     from pipeline.registry.api_keys import ApiKeys
     from pipeline.registry.tenants import Tenants
     from pipeline.use_cases.management.authorizer import Authorizer
@@ -44,14 +44,14 @@ def authorizer(environ: Mapping[str, str] = os.environ) -> Authorizer:
 
 
 def callers_of_registry(keys: ApiKeys, tenants: Tenants, make_tokens: Callable[[], Tokens] | None) -> Callers:
-    """Compose what finds callers by their API keys and, with ``make_tokens``, by their tokens."""
+    """Compose Callers, which finds callers by their API keys and, with ``make_tokens``, by their tokens."""
     from pipeline.registry.sign_in.callers import Callers
 
     return Callers(keys, tenants, make_tokens)
 
 
 def token_verifier(issuer: TokenIssuer) -> Tokens:
-    """Compose what verifies the tokens of an issuer.
+    """Compose Tokens, which verifies the tokens of an issuer.
 
     Raises:
         ConfigurationError: The library that verifies signatures is not installed.
