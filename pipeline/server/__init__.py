@@ -1,1 +1,1 @@
-"""The prediction API as a server: HTTP and gRPC over a registry, a folder or one file. It needs no AWS."""
+"""The prediction API as an HTTP and gRPC server for models of a registry, a folder or one file. It needs no AWS."""

@@ -27,17 +27,17 @@ __all__ = ["ServerApplication"]
 
 _Respond = Callable[[HttpResponse], None]
 _Run = Callable[[str, Callable[[], HttpResponse]], HttpResponse]
-_DEADLINE = "x-envoy-expected-rq-timeout-ms"  # Envoy and Istio tell upstream servers how long they wait
+_DEADLINE = "x-envoy-expected-rq-timeout-ms"  # Envoy and Istio send upstream servers their timeout in this header
 _MAX_DIGITS = 12
 _RETRY = {"retry-after": "1"}
 _METRICS, _INVOCATIONS = "/metrics", "/invocations"
-_PROBES = frozenset({"/ping", "/v2/health/live", "/v2/health/ready"})  # they have no API key
-_OWN_PATHS = _PROBES | {_METRICS, _INVOCATIONS}  # those that are not the prediction API's
+_PROBES = frozenset({"/ping", "/v2/health/live", "/v2/health/ready"})  # health checks send no API key
+_OWN_PATHS = _PROBES | {_METRICS, _INVOCATIONS}  # paths that the prediction API does not handle
 _STATUSES = {status: str(status) for status in range(100, 600)}
 
 
 def _deadline(request: HttpRequest) -> float | None:
-    """Return the seconds that the client or its proxy waits; None if they are not told."""
+    """Return how many seconds the proxy in front of the server waits for a response; None without the header."""
     milliseconds = request.headers.get(_DEADLINE, "")
     return int(milliseconds) / 1e3 if milliseconds.isdecimal() and len(milliseconds) < _MAX_DIGITS else None
 
@@ -51,13 +51,13 @@ class ServerApplication:
         authenticator: Finds callers.
         dispatcher: Runs requests.
         metrics: Rendered for Prometheus.
-        observer: Takes note of each request.
+        observer: Counts, logs and traces each request.
         events: Logs failures of the server.
-        default_model: Name of the model of ``/invocations``; None if the server has several.
-        cors: Origins whose pages may call it from a browser; none by default.
+        default_model: Returns the model that ``/invocations`` calls; None if the server has several models.
+        cors: Origins whose pages may call the server from a browser; none by default.
     """
 
-    def __init__(  # noqa: PLR0913 - what a server consists of, each by its name
+    def __init__(  # noqa: PLR0913 - dependencies, most of them keyword-only
         self,
         api: PredictionApi,
         repository: RepositoryApi,
@@ -103,7 +103,7 @@ class ServerApplication:
             return
         key = find_credential(request.headers.get)
         caller = self._authenticator.recall(key)
-        is_compressed = "content-encoding" in request.headers  # of a size that is not known yet
+        is_compressed = "content-encoding" in request.headers  # the size of the decompressed body is unknown
         if caller is not None and not is_compressed and self._dispatcher.is_fast(request.path, len(request.body)):
             self._complete(request, started, respond, self._call(request, caller, self._dispatcher.run_here))
             return
@@ -122,7 +122,7 @@ class ServerApplication:
         try:
             api = self._repository if request.path.startswith(REPOSITORY_PREFIX) else self._api
             return run(request.path, lambda: api.respond(request, caller))
-        except Exception as error:  # noqa: BLE001 - the outermost edge: one request's failure ends no other's
+        except Exception as error:  # noqa: BLE001 - the outermost edge: a failed request must not end the server
             return self._respond_to(error, request)
 
     def _on_done(

@@ -23,7 +23,7 @@ class Authenticator(Protocol):
     """Finds callers. Thread-safe."""
 
     def recall(self, key: str) -> Caller | None:
-        """Return the caller if that takes no I/O; None if ``authenticate`` is needed."""
+        """Return the caller if it can be found without I/O; None if ``authenticate`` must be called."""
         ...
 
     def authenticate(self, key: str) -> Caller:
@@ -36,10 +36,10 @@ class Authenticator(Protocol):
 
 
 class OpenAccess:
-    """Takes every request as one tenant's, with or without a key.
+    """Accepts every request, with or without a key.
 
     Args:
-        tenant: The tenant.
+        tenant: Tenant of all callers.
     """
 
     def __init__(self, tenant: str) -> None:
@@ -59,7 +59,7 @@ class FixedKeys:
 
     Args:
         keys: API keys in plain text.
-        tenant: Tenant of their callers.
+        tenant: Tenant of all callers.
     """
 
     def __init__(self, keys: Collection[str], tenant: str) -> None:
@@ -69,7 +69,7 @@ class FixedKeys:
     def recall(self, key: str) -> Caller | None:
         """Return the caller of a valid key; None for any other."""
         sent = key.encode()
-        matches = [hmac.compare_digest(sent, accepted) for accepted in self._keys]  # as long for each key
+        matches = [hmac.compare_digest(sent, accepted) for accepted in self._keys]  # constant time: tests all keys
         return self._caller if any(matches) else None
 
     def authenticate(self, key: str) -> Caller:
@@ -85,11 +85,11 @@ class FixedKeys:
 
 
 class RegistryKeys:
-    """Accepts keys and tokens of a registry, or tokens of an issuer; what it finds, it repeats for some seconds.
+    """Accepts keys and tokens of a registry, or tokens of an issuer; caches their callers for some seconds.
 
     Args:
         find_owner: Returns the owner of a credential; raises UnauthenticatedError if it is unknown, expired or revoked,
-            TransientError if the issuer of a token does not answer.
+            TransientError if the issuer of a token does not respond.
         clock: Returns seconds.
     """
 
@@ -103,7 +103,7 @@ class RegistryKeys:
         self._answers = RecentAnswers(self._resolve, clock=clock)
 
     def recall(self, key: str) -> Caller | None:
-        """Return the caller of a credential that was valid a moment ago; None for any other."""
+        """Return the cached caller of a credential; None if the credential is not cached or was refused."""
         return self._answers.recall(key)
 
     def authenticate(self, key: str) -> Caller:
@@ -111,7 +111,7 @@ class RegistryKeys:
 
         Raises:
             UnauthenticatedError: The credential is missing, unknown, expired or revoked.
-            TransientError: The issuer of a token does not answer.
+            TransientError: The issuer of a token does not respond.
         """
         if not key:
             raise UnauthenticatedError(_MISSING)
@@ -130,7 +130,7 @@ class RegistryKeys:
 
 
 class KeysOrTokens:
-    """Accepts the keys of one authenticator, and the tokens of another.
+    """Accepts the keys of one authenticator and the tokens of another.
 
     Args:
         keys: Accepts API keys.
@@ -142,7 +142,7 @@ class KeysOrTokens:
         self._tokens = tokens
 
     def recall(self, key: str) -> Caller | None:
-        """Return the caller of a key, or of a token that was valid a moment ago; None for any other."""
+        """Return the caller of a key or a token that can be found without I/O; None for any other credential."""
         return self._keys.recall(key) or self._tokens.recall(key)
 
     def authenticate(self, key: str) -> Caller:
@@ -150,6 +150,6 @@ class KeysOrTokens:
 
         Raises:
             UnauthenticatedError: The credential is missing, unknown, expired or revoked.
-            TransientError: The issuer of a token does not answer.
+            TransientError: The issuer of a token does not respond.
         """
         return (self._tokens if is_token(key) else self._keys).authenticate(key)

@@ -17,8 +17,8 @@ class TlsFiles:
 
     Attributes:
         certificate: Certificate chain of the server, PEM.
-        key: Its private key, PEM.
-        client_ca: Certificates that sign clients' certificates; None to not ask for them.
+        key: Private key of the certificate, PEM.
+        client_ca: CA certificates that must have signed the client's certificate, PEM; None to not ask for one.
     """
 
     certificate: Path
@@ -28,21 +28,21 @@ class TlsFiles:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServerConfig:
-    """What a server listens on, and how it runs.
+    """Addresses and options of a server.
 
     Attributes:
-        tenant: Tenant of the models that are announced, and of the only model that ``/invocations`` calls.
+        tenant: Tenant whose models are announced at start-up, and whose only model ``/invocations`` calls.
         host: Address to listen on.
-        http_port: Port of HTTP; 0 for a free one.
-        grpc_port: Port of gRPC; 0 for a free one.
+        http_port: Port for HTTP; 0 for a free port.
+        grpc_port: Port for gRPC; 0 for a free port.
         workers: Number of processes.
-        refresh_seconds: Time between checks for new versions.
+        refresh_seconds: Seconds between two checks for new versions.
         with_batching: Run concurrent requests of slow models together.
         with_access_log: Log each request.
         tls: Files of TLS; None for plain text.
         otlp_endpoint: Base URL of a collector of OpenTelemetry traces; None to not trace.
-        cors_origins: Origins whose pages may call it from a browser; ``*`` for any.
-        limits: Bounds that protect it from its clients.
+        cors_origins: Origins whose pages may call the server from a browser; ``*`` for any.
+        limits: Bounds that protect the server from its clients.
     """
 
     tenant: str = LOCAL_TENANT

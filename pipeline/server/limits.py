@@ -14,12 +14,12 @@ class ServerLimits:
     Attributes:
         max_body_bytes: Maximum size of a request's body, or of a gRPC message.
         max_header_bytes: Maximum size of a request's first line and headers.
-        max_concurrent: Maximum number of requests that run or wait; more are refused with 429.
-        max_connections: Maximum number of open HTTP connections; more are closed at once.
-        max_queue_seconds: Maximum time that a request waits for a thread; longer ones are refused with 429.
-        max_request_seconds: Maximum time from a request's first byte to its last: ends slow clients.
-        max_idle_seconds: Maximum time between two requests of a connection.
-        max_drain_seconds: Maximum time for open requests after SIGTERM.
+        max_concurrent: Maximum number of requests that run or wait; further requests are refused with 429.
+        max_connections: Maximum number of open connections of HTTP, and of gRPC; further ones are refused.
+        max_queue_seconds: Maximum time that a request waits for a thread before it is refused with 429.
+        max_request_seconds: Maximum time from a request's first byte to its last byte, against slow clients.
+        max_idle_seconds: Maximum time between two requests of an HTTP connection.
+        max_drain_seconds: Maximum time for open requests to finish after SIGTERM.
     """
 
     max_body_bytes: int = 64 << 20

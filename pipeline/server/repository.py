@@ -30,12 +30,12 @@ class ModelRepository(ModelSource, Protocol):
 
         Raises:
             NotFoundError: There is no such model.
-            IntegrityError: Its file is damaged.
+            IntegrityError: The model's file is damaged.
         """
         ...
 
     def unload(self, tenant: str, model: str) -> None:
-        """Free a model.
+        """Refuse requests for a model until it is loaded again.
 
         Raises:
             NotFoundError: There is no such model.
@@ -43,9 +43,9 @@ class ModelRepository(ModelSource, Protocol):
         ...
 
     def close(self) -> None:
-        """Finish what runs beside requests; called once, after the last one."""
+        """Finish background work; called once, after the last request."""
         ...
 
     def refresh(self) -> None:
-        """Look for new versions, and load those that replace loaded ones; requests do not wait for it."""
+        """Check for new versions, and load those that replace loaded versions; requests do not wait."""
         ...

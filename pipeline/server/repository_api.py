@@ -1,4 +1,4 @@
-"""The model repository extension by HTTP: ``POST /v2/repository/index``, ``.../models/{model}/load`` and ``unload``.
+"""The model repository extension over HTTP: ``POST /v2/repository/index``, ``.../models/{model}/load`` and ``unload``.
 
 References:
     Triton Inference Server, "Model Repository Extension",
@@ -24,7 +24,7 @@ _CHANGE = re.compile(r"/v2/repository/models/([A-Za-z0-9_.-]{1,32})/(load|unload
 
 
 def list_repository(models: ModelRepository, caller: Caller, *, only_ready: bool) -> list[dict[str, str]]:
-    """Return name, version and state of each model that a caller may see.
+    """Return the name, version and state of each model that a caller may see.
 
     Raises:
         ForbiddenError: The caller lacks the permission ``read``.
@@ -56,7 +56,7 @@ class RepositoryApi:
         Raises:
             MethodNotAllowedError: The method is not POST.
             NotFoundError: There is no such route or model.
-            ForbiddenError: The caller lacks the permission: ``read``, to change something ``publish``.
+            ForbiddenError: The caller lacks the permission ``read``, or ``publish`` to load or unload a model.
             InvalidRequestError: The body is not a JSON object.
         """
         if request.method != "POST":

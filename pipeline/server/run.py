@@ -29,7 +29,7 @@ from pipeline.serving.cors import CorsPolicy
 
 __all__ = ["ServingProcess", "run_server", "tls_context"]
 
-_GARBAGE_OBJECTS = 10_000  # new objects between two collections
+_GARBAGE_OBJECTS = 10_000  # new objects between two garbage collections
 
 
 def run_server(
@@ -38,9 +38,9 @@ def run_server(
     """Serve until SIGTERM or SIGINT; then refuse new connections, finish open requests and return.
 
     Args:
-        server: The server.
-        http: Bound socket of HTTP.
-        grpc: Bound socket of gRPC.
+        server: The server process.
+        http: Bound socket for HTTP.
+        grpc: Bound socket for gRPC.
         on_ready: Called once when requests are accepted.
     """
 
@@ -58,7 +58,7 @@ def run_server(
 
 
 def tls_context(files: TlsFiles) -> ssl.SSLContext:
-    """Return the TLS context of HTTP; with ``client_ca``, clients without a certificate are refused."""
+    """Return the TLS context for HTTP; with ``client_ca``, clients without a valid certificate are refused."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(files.certificate, files.key)
     if files.client_ca is not None:
@@ -71,15 +71,15 @@ class ServingProcess:
     """One server process.
 
     Args:
-        config: How the server runs.
-        models: Its models.
+        config: Configuration of the server.
+        models: Models to serve.
         authenticator: Finds callers.
         metrics: Measures requests.
-        observer: Takes note of each request.
-        events: Logs what happens to the server.
+        observer: Counts, logs and traces each request.
+        events: Logs events of the server.
     """
 
-    def __init__(  # noqa: PLR0913 - what a server process is composed of, each by its name
+    def __init__(  # noqa: PLR0913 - dependencies, all but one keyword-only
         self,
         config: ServerConfig,
         *,
@@ -115,9 +115,9 @@ class ServingProcess:
         """Serve until ``stop`` is set; then refuse new connections, finish open requests and return.
 
         Args:
-            http: Bound socket of HTTP.
-            grpc: Bound socket of gRPC.
-            stop: Ends the server.
+            http: Bound socket for HTTP.
+            grpc: Bound socket for gRPC.
+            stop: Event that ends the server.
             on_ready: Called once when requests are accepted.
         """
         listener = HttpListener(self._application.handle, self._config.limits)
@@ -135,7 +135,7 @@ class ServingProcess:
         self._observer.close()
 
     async def _refresh(self) -> None:
-        """Look for new versions in a thread of its own, one look at a time."""
+        """Check for new versions periodically, in a separate thread; one check ends before the next one begins."""
         while True:
             await asyncio.sleep(self._config.refresh_seconds)
             try:

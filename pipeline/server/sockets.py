@@ -1,4 +1,4 @@
-"""Sockets that several processes listen on."""
+"""Bind the server's sockets, on which several processes listen."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import socket
 
 __all__ = ["allow_connections", "bind_socket", "is_loopback"]
 
-_OTHER_FILES = 512  # gRPC connections, model files, logs
+_OTHER_FILES = 512  # file descriptors for gRPC connections, model files and logs
 
 
 def allow_connections(count: int) -> None:
-    """Raise this process's limit of open files, as far as the system permits, so that it can hold ``count`` sockets."""
+    """Raise this process's limit of open files for ``count`` connections, as far as the system permits."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     required = count + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < required:
@@ -21,14 +21,14 @@ def allow_connections(count: int) -> None:
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound, so that other processes of this server can listen on the same port.
+    """Return a bound socket whose port several processes may share.
 
     Args:
         host: Address or name of this machine.
-        port: Port; 0 for a free one.
+        port: Port; 0 for a free port.
 
     Raises:
-        OSError: The address is not this machine's, or the port is in use.
+        OSError: The address does not belong to this machine, or the port is in use.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     bound = socket.socket(family, kind, protocol)
@@ -43,7 +43,7 @@ def bind_socket(host: str, port: int) -> socket.socket:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine reaches an address."""
+    """Return whether an address can be reached only from this machine."""
     if host == "localhost":
         return True
     try:

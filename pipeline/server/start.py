@@ -1,4 +1,4 @@
-"""Start a server: bind its ports, compose its processes, say when it is ready."""
+"""Start a server: bind its ports, compose its processes, announce when it is ready."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pipeline.server.workers import run_workers
 
 __all__ = ["ComposeModels", "start_server"]
 
-# (creates sessions, takes reports) -> models; called in each process, before it listens
+# (function that creates a session, function that logs a message) -> models; called in each process before it listens
 ComposeModels = Callable[[Callable[[bytes], TensorSession], Callable[[str], None]], ModelRepository]
 
 
@@ -38,9 +38,9 @@ def start_server(
     """Serve until SIGTERM.
 
     Args:
-        config: What it listens on, and how it runs.
+        config: Configuration of the server.
         compose_models: Composes the models of a process.
-        compose_authenticator: Composes what finds the callers of a process.
+        compose_authenticator: Composes the authenticator of a process.
         announce: Called with one JSON line when requests are accepted: ``{"http", "grpc", "models"}``.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Run several server processes on the same ports: a parent that starts, restarts and ends them."""
+"""Run several server processes on the same ports; the parent process starts, restarts and ends them."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _PAUSE = 1.0
 def run_workers(
     count: int, run: Callable[[Callable[[bytes], object]], None], *, on_ready: Callable[[bytes], None]
 ) -> int:
-    """Run ``run`` in ``count`` processes until SIGTERM or SIGINT, which each of them gets.
+    """Run ``run`` in ``count`` processes until SIGTERM or SIGINT; each process then gets SIGTERM.
 
-    A process that ends by itself is replaced, unless none of them has ever been ready.
+    A process that ends by itself is replaced, unless the processes were never all ready.
 
     Args:
-        count: Number of processes. They are forked: nothing may have started a thread.
-        run: Serves until it gets SIGTERM; it is given a function to call once it is ready, with one line
-            without its end.
-        on_ready: Called once, when all are ready, with the line of the first.
+        count: Number of processes. They are forked, so this process must not have started a thread.
+        run: Serves until it gets SIGTERM. Its argument is a function to call once when it is ready, with one line
+            without a newline.
+        on_ready: Called once when all processes are ready, with the line of the one that was ready first.
 
     Returns:
         Exit code: 0 after SIGTERM, 1 if the processes could not be started.
@@ -56,7 +56,7 @@ def run_workers(
         if lifetime < _MIN_LIFETIME:
             time.sleep(_PAUSE)
         started[_fork(run, readable, None)] = time.monotonic()
-        if stop_signals:  # the signal came before the process was known
+        if stop_signals:  # the signal arrived before the new process was in ``started``
             stop(signal.SIGTERM, None)
     return 0 if stop_signals or is_ready else 1
 
@@ -70,7 +70,7 @@ def _fork(run: Callable[[Callable[[bytes], object]], None], readable: int, writa
     try:
         run(lambda line: os.write(writable, line + b"\n") if writable is not None else None)
         code = 0
-    except Exception as error:  # noqa: BLE001 - a worker's last words; its parent decides
+    except Exception as error:  # noqa: BLE001 - the outermost edge: the parent decides whether to restart the worker
         print(f"a worker ended: {error}", file=sys.stderr)  # noqa: T201
     finally:
         sys.stderr.flush()

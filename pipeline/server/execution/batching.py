@@ -1,7 +1,7 @@
-"""Dynamic micro-batching: requests that arrive while the graph runs are run together next.
+"""Dynamic micro-batching: requests that arrive while the graph runs become the next batch.
 
-A request never waits for others to arrive, so that a lone client loses nothing. A batch is bounded by the time that it
-is expected to take. Where a batch takes as long as its requests one by one, they are run one by one.
+No request waits for others to arrive, so a single client gets no slower. The expected duration of a batch is limited.
+Graphs that are no faster with batches run requests one by one.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from pipeline.serving.request_decoder import Feeds
 
 __all__ = ["BatchingSession"]
 
-_MIN_SECONDS = 0.001  # of a run of one row; faster ones gain less than a batch costs
-_MIN_GAIN = 1.2  # batched rows per second, as a multiple of those one by one, from which batching pays
-_PROBE_RUNS = 200  # runs without batching until it is tried again
-_MAX_RISE = 5.0  # of a duration that is learned, as a multiple of the average
-_MEASURED_EVERY = 64  # fast runs
-_WEIGHT = 0.2  # of the newest run in the moving averages
+_MIN_SECONDS = 0.001  # seconds per row; faster graphs gain less than batching costs
+_MIN_GAIN = 1.2  # minimum speedup (rows per second with and without batches) for which requests are batched
+_PROBE_RUNS = 200  # unbatched runs until batching is tried again
+_MAX_RISE = 5.0  # cap of a new duration, as a multiple of the moving average
+_MEASURED_EVERY = 64  # runs of a fast graph between two measured runs
+_WEIGHT = 0.2  # weight of the newest run in the moving averages
 
 _Outputs = list[NDArray[Any]]
 
 
 class _Request:
-    """A request that waits for its run. ``ready`` is set when it has its outputs, or is to lead the next run."""
+    """A request to run. ``ready`` is set when it has outputs or an error, or must lead the next batch."""
 
     __slots__ = ("error", "feeds", "outputs", "ready", "rows", "shapes")
 
     def __init__(self, feeds: Feeds) -> None:
-        # A decoder reuses the arrays of one-row requests in each thread; this thread waits, so they stay as they are.
+        # The decoder reuses each thread's arrays for one-row requests; they do not change while this thread waits.
         self.feeds = feeds
         self.rows = len(next(iter(feeds.values())))
         self.shapes = {name: (array.shape[1:], array.dtype) for name, array in feeds.items()}
@@ -50,14 +50,14 @@ class BatchingSession:
     """A session that runs concurrent requests together. Thread-safe.
 
     Attributes:
-        is_running: Whether the graph runs.
-        waiting: Requests that wait for their run.
+        is_running: Whether the graph is running.
+        waiting: Requests that wait until the graph is free.
 
     Args:
-        session: Runs the graph. Its inputs and outputs have the rows on their first axis.
-        max_rows: Maximum number of rows of a batch; a larger request is run alone.
+        session: Runs the graph. The first axis of its inputs and outputs is the rows.
+        max_rows: Maximum number of rows of a batch; a larger request runs alone.
         max_seconds: Maximum expected duration of a batch.
-        on_batch: Called with the rows of each run that waited for others.
+        on_batch: Called with the number of rows of each batch of several requests.
         clock: Returns seconds.
     """
 
@@ -82,25 +82,25 @@ class BatchingSession:
         self._lock = threading.Lock()
         self.waiting: deque[_Request] = deque()
         self.is_running = False
-        self._single_seconds = 0.0  # per row, of runs of one request
-        self._batch_seconds = 0.0  # per row, of runs of several
+        self._single_seconds = 0.0  # average seconds per row of runs with one request
+        self._batch_seconds = 0.0  # average seconds per row of runs with several requests
         self._runs_until_probe = 0
-        self._until_measured = 0  # runs of a fast graph until the next that is measured; 0 for a slow one
+        self._until_measured = 0  # runs of a fast graph until the next measured run; 0 for a slow graph
 
     @property
     def is_batching(self) -> bool:
-        """Tell whether requests that wait are run together at the moment."""
+        """Return whether waiting requests are currently run together."""
         return self._can_batch and self._runs_until_probe == 0 and self._single_seconds >= _MIN_SECONDS
 
     def run(self, output_names: Sequence[str] | None, input_feed: Feeds) -> _Outputs:
-        """Run the graph on the rows of one request, perhaps together with others.
+        """Run the graph on the rows of one request, possibly in a batch with other requests.
 
         Args:
-            output_names: Outputs to compute; None for all. Requests that run together have the same.
+            output_names: Outputs to compute; None for all. Must be the same for all requests.
             input_feed: One array per input.
 
         Raises:
-            Exception: What the session raised, in the thread of the request.
+            Exception: The session's error for this request.
         """
         if self._until_measured > 0:
             self._until_measured -= 1
@@ -132,13 +132,13 @@ class BatchingSession:
         outputs = self._session.run(output_names, feeds)
         rows = max(1, len(next(iter(feeds.values()))))
         seconds = (self._clock() - started) / rows
-        if self._single_seconds:  # a run that lost its processor for a moment says nothing about the next one
+        if self._single_seconds:  # other processes may delay a single run, so its duration is capped
             seconds = min(seconds, _MAX_RISE * self._single_seconds)
         self._single_seconds = _average(self._single_seconds, seconds)
         return outputs
 
     def _lead(self, output_names: Sequence[str] | None, first: _Request) -> None:
-        """Run a batch that begins with a request; then let the next waiting request lead."""
+        """Run a batch that begins with ``first``; then let the next waiting request lead a batch in its own thread."""
         batch = [first]
         try:
             with self._lock:
@@ -154,7 +154,7 @@ class BatchingSession:
                 following.ready.set()
 
     def _take(self, first: _Request) -> list[_Request]:
-        """Remove the waiting requests that fit into a batch with the first."""
+        """Remove and return the waiting requests that fit into a batch with ``first``."""
         if not self.is_batching:
             return []
         per_row = self._batch_seconds or self._single_seconds
@@ -170,7 +170,7 @@ class BatchingSession:
         return taken
 
     def _run_each_or_together(self, output_names: Sequence[str] | None, batch: Sequence[_Request]) -> None:
-        """Run a batch; if it fails, run its requests one by one, so that one that is invalid harms no other."""
+        """Run a batch; if it fails, run its requests one by one, so that only the invalid ones fail."""
         try:
             self._run_batch(output_names, batch)
         except Exception as error:  # noqa: BLE001 - the request raises it in its own thread

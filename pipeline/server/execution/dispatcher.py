@@ -1,4 +1,4 @@
-"""Decide where a request runs: fast ones in the event loop, others in a thread."""
+"""Decide where a request runs: in the event loop if it is fast, otherwise in a thread."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pipeline.server.telemetry.metrics import ServerMetrics
 
 __all__ = ["MAX_INLINE_BYTES", "MAX_INLINE_SECONDS", "Dispatcher"]
 
-MAX_INLINE_SECONDS = 0.001  # longer requests would hold up the event loop; a thread costs about 0.1 ms
+MAX_INLINE_SECONDS = 0.001  # longer requests would block the event loop; running in a thread costs about 0.1 ms
 MAX_INLINE_BYTES = 64 << 10
-_MAX_TRACKED = 4_096  # keys whose duration is remembered
-_WEIGHT = 0.1  # of the newest duration in the moving average
-_MAX_RISE = 5.0  # of a duration that is learned, as a multiple of the average
-_MEASURED_EVERY = 16  # requests in the event loop: the clock of a thread's CPU time is a system call
-_THREADS = 64  # requests that wait for a batch each hold one
+_MAX_TRACKED = 4_096  # keys whose average duration is stored
+_WEIGHT = 0.1  # weight of the newest duration in the moving average
+_MAX_RISE = 5.0  # cap of a new duration, as a multiple of the moving average
+_MEASURED_EVERY = 16  # requests in the event loop between two measurements of CPU time, each of which is a system call
+_THREADS = 64  # each request that waits for a batch occupies a thread
 
 _Result = TypeVar("_Result")
 
@@ -43,30 +43,30 @@ class Dispatcher:
         self._clock = clock
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="predict")
         self._seconds: dict[str, float] = {}
-        self._suspects: set[str] = set()  # keys whose last request held up the event loop: a thread runs the next one
+        self._suspects: set[str] = set()  # keys whose last request blocked the event loop: a thread runs the next one
         self._until_measured = 0
         self._open = 0
         metrics.in_flight.set_function(lambda: self._open)
 
     def enter(self) -> None:
-        """Count a request in.
+        """Count a request as open.
 
         Raises:
-            OverloadedError: There are as many as the server takes.
+            OverloadedError: The maximum number of requests is open.
         """
         if self._open >= self._limits.max_concurrent:
             raise OverloadedError(f"the server has {self._open} open requests, its maximum: try again later")
         self._open += 1
 
     def leave(self) -> None:
-        """Count a request out."""
+        """Count a request as ended."""
         self._open -= 1
 
     def is_fast(self, key: str, size: int) -> bool:
         """Return whether a request is expected to be fast enough for the event loop.
 
         Args:
-            key: What the duration depends on, such as the path.
+            key: Identifies requests of similar duration, such as the path.
             size: Size of the body in bytes.
         """
         return (
@@ -76,11 +76,11 @@ class Dispatcher:
         )
 
     def run_here(self, key: str, call: Callable[[], _Result]) -> _Result:
-        """Run a fast request in the event loop. After one that took long, a thread runs the next one of its key.
+        """Run a fast request in the event loop. After a slow request, a thread runs the next request of the same key.
 
         Args:
-            key: What the duration depends on.
-            call: The call.
+            key: Identifies requests of similar duration.
+            call: Runs the request.
         """
         if self._until_measured == 0:
             self._until_measured = _MEASURED_EVERY
@@ -91,31 +91,31 @@ class Dispatcher:
             started = self._clock()
             result = call()
             seconds = self._clock() - started
-        if seconds >= MAX_INLINE_SECONDS:  # perhaps since others had the processor: the next one tells
+        if seconds >= MAX_INLINE_SECONDS:  # perhaps only because other work had the CPU: the next request decides
             self._suspects.add(key)
         return result
 
     def run_measured(self, key: str, call: Callable[[], _Result]) -> _Result:
-        """Run a request and learn what it costs. Thread-safe."""
+        """Run a request and learn its cost. Thread-safe."""
         result, seconds = measure_cost(call)
         if key in self._suspects:
             if seconds >= MAX_INLINE_SECONDS:
-                self._seconds[key] = seconds  # slow twice: it has become so
+                self._seconds[key] = seconds  # slow twice in a row: requests of this key have become slow
             self._suspects.discard(key)
         self.learn(key, seconds)
         return result
 
     def learn(self, key: str, seconds: float) -> None:
-        """Record what a request that succeeded has cost, as ``measure_cost`` returns it. Thread-safe."""
+        """Add the cost of a successful request, from ``measure_cost``, to the moving average. Thread-safe."""
         old = self._seconds.get(key)
         if old is None:
             if len(self._seconds) >= _MAX_TRACKED:
                 self._seconds.clear()
                 self._suspects.clear()
-            # The first request of a key also warms its graph up: more than the limit is not learned from it.
+            # The first request of a key includes the warm-up of its graph, so its duration is capped.
             self._seconds[key] = min(seconds, MAX_INLINE_SECONDS)
             return
-        # One request that the garbage collector held up says nothing about the next one.
+        # The garbage collector may delay a single request, so a new duration is capped.
         self._seconds[key] = old + _WEIGHT * (min(seconds, _MAX_RISE * old) - old)
 
     def run_in_thread(self, call: Callable[[], _Result], seconds: float | None = None) -> asyncio.Future[_Result]:
@@ -123,10 +123,11 @@ class Dispatcher:
 
         Args:
             call: The call.
-            seconds: Time from now within which it must begin; None for the server's limit alone.
+            seconds: Seconds from now until the deadline for the start of the call; None without a deadline.
 
         Returns:
-            Its result, or OverloadedError if it waited too long for a thread, or DeadlineExceededError.
+            Future of the result. It fails with OverloadedError if the call waited longer than the server's limit for a
+            thread, and with DeadlineExceededError if it waited beyond the deadline.
         """
         queued = self._clock()
 

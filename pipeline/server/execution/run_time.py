@@ -1,4 +1,4 @@
-"""Measure the time that a request costs, independent of other work of the machine."""
+"""Measure the cost of a request, independent of other work on the machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ _runs = _Runs()
 
 
 def note_run(seconds: float) -> None:
-    """Tell the request of this thread how long its graph takes alone; it may have waited for another's run instead."""
+    """Add the seconds that the graph takes for one request alone to the cost that this thread measures.
+
+    The thread's CPU time does not include them if another thread ran the graph, as part of a batch.
+    """
     _runs.seconds += seconds
 
 
@@ -28,8 +31,8 @@ def measure_cost(call: Callable[[], _Result]) -> tuple[_Result, float]:
     """Run a call.
 
     Returns:
-        Its result, and the seconds that it would have held up its thread: its own CPU time, or the time of its graph
-        if that is longer. Time that other threads took from it is not counted.
+        The result, and the seconds for which the call alone would have occupied its thread: the CPU time of the thread,
+        or the time of the graph (``note_run``) if that is longer. Time that other threads took is not counted.
     """
     _runs.seconds = 0.0
     started = time.thread_time()

@@ -12,7 +12,7 @@ from pipeline.server.models.tensor_model import TensorSession
 
 __all__ = ["make_server_session"]
 
-_MIN_PARALLEL_BYTES = 4 << 20  # of a file; smaller graphs finish before another thread has woken up
+_MIN_PARALLEL_BYTES = 4 << 20  # bytes of a model file; smaller graphs finish before a second thread has woken up
 _PROVIDERS = ("TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider")
 
 
@@ -23,9 +23,9 @@ def make_server_session(
 
     Args:
         file: ONNX file.
-        threads: Threads of a large graph; small graphs have one.
-        with_batching: Run concurrent requests together where that pays.
-        on_batch: Called with the rows of each batch.
+        threads: Number of threads for a large graph; a small graph has one.
+        with_batching: Batch concurrent requests if that is faster.
+        on_batch: Called with the number of rows of each batch.
     """
     providers = [name for name in _PROVIDERS if name in onnxruntime.get_available_providers()]
     options = session_options(threads if len(file) >= _MIN_PARALLEL_BYTES else 1, has_gpu=len(providers) > 1)

@@ -1,4 +1,4 @@
-"""gRPC as an ASGI application: any server of ASGI with HTTP/2's trailers can carry it.
+"""gRPC as an ASGI application, for any ASGI server with HTTP/2 and the extension for trailers.
 
 References:
     https://asgi.readthedocs.io/en/latest/extensions.html#http-trailers
@@ -45,10 +45,10 @@ class CallContext:
         headers: Headers of the request.
 
     Attributes:
-        seconds: Time until the deadline when the call arrived; None without one.
+        seconds: Seconds from the arrival of the call to its deadline; None without a deadline.
 
     Raises:
-        CallError: The deadline is no time.
+        CallError: The header ``grpc-timeout`` is invalid.
     """
 
     __slots__ = ("_headers", "seconds")
@@ -67,27 +67,27 @@ class Unary(NamedTuple):
     """A method with one request and one response.
 
     Attributes:
-        respond: Takes the request and returns the response, serialized; raises CallError to end the call otherwise.
+        respond: Takes the serialized request and returns the serialized response; raises CallError if the call fails.
     """
 
     respond: Callable[[bytes, CallContext], Awaitable[bytes]]
 
 
 class Exchange(NamedTuple):
-    """A method with a response to each of its requests, in their order.
+    """A streaming method that sends one response per request, in the order of the requests.
 
     Attributes:
-        respond: Takes a request and returns its response, serialized.
+        respond: Takes a serialized request and returns its serialized response.
     """
 
     respond: Callable[[bytes], bytes]
 
 
 class Watch(NamedTuple):
-    """A method with one request, whose responses end when the client or the server does.
+    """A method with one request, which sends responses until the client or the server ends the call.
 
     Attributes:
-        respond: Takes the request and a function that sends a response, serialized.
+        respond: Takes the serialized request, and a function that sends a serialized response.
     """
 
     respond: Callable[[bytes, Callable[[bytes], Awaitable[None]]], Awaitable[None]]
@@ -106,7 +106,7 @@ class GrpcApplication:
     Args:
         methods: Method by its path, ``/package.Service/Method``.
         limits: Bounds of sizes and times.
-        report: Called with an error that no method turned into a status.
+        report: Called with each unexpected error, which ends its call with the status INTERNAL.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class GrpcApplication:
         self._watches: set[asyncio.Task[None]] = set()
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
-        """Respond to one call, as ASGI describes it."""
+        """Respond to one call, as an ASGI application."""
         headers = dict(scope["headers"])
         is_call = headers.get(b"content-type", b"").startswith(b"application/grpc") and scope["method"] == "POST"
         if not is_call or _TRAILERS not in scope.get("extensions", ()):
@@ -130,13 +130,13 @@ class GrpcApplication:
         except CallError as error:
             await response.end(error)
         except (_ClientLeftError, OSError):
-            return  # nobody reads a response
-        except Exception as error:  # noqa: BLE001 - the outermost edge: one call's failure ends no other's
+            return  # no client would read a response
+        except Exception as error:  # noqa: BLE001 - the outermost edge: a failed call must not end the server
             self._report(error)
             await response.end(CallError(grpc.StatusCode.INTERNAL, "internal error"))
 
     def end_watches(self) -> None:
-        """End the calls that would last as long as their clients."""
+        """End the calls of Watch methods, which would otherwise last until their clients end them."""
         for watch in self._watches:
             watch.cancel()
 
@@ -157,7 +157,7 @@ class GrpcApplication:
         await response.end()
 
     async def _read_message(self, reader: MessageReader, receive: Receive) -> bytes:
-        """Return the one message of a request."""
+        """Return the only message of a request."""
         event = await receive()
         if event["type"] == "http.disconnect":
             raise _ClientLeftError
@@ -165,7 +165,7 @@ class GrpcApplication:
         if event.get("more_body"):
             try:
                 async with asyncio.timeout(self._limits.max_request_seconds):
-                    while event.get("more_body") and len(messages) <= 1:  # further ones are not kept
+                    while event.get("more_body") and len(messages) <= 1:  # a second message is an error: stop reading
                         event = await receive()
                         if event["type"] == "http.disconnect":
                             raise _ClientLeftError
@@ -219,7 +219,7 @@ class _Response:
     def __init__(self, send: Send) -> None:
         self._send = send
         self._has_started = False
-        self._has_ended = False  # all messages are sent
+        self._has_ended = False  # whether the last message was sent
 
     async def write(self, message: bytes, *, is_last: bool = False) -> None:
         """Send a message."""
@@ -228,14 +228,14 @@ class _Response:
         await self._send({"type": "http.response.body", "body": write_message(message), "more_body": not is_last})
 
     async def end(self, error: CallError | None = None) -> None:
-        """Send the status."""
+        """Send the status in the trailers, which end the call."""
         try:
             await self._start()
             if not self._has_ended:
                 await self._send({"type": "http.response.body", "body": b"", "more_body": False})
             await self._send({"type": _TRAILERS, "headers": status_trailers(error), "more_trailers": False})
         except OSError:
-            return  # the client has left
+            return  # the client has disconnected
 
     async def _start(self) -> None:
         if not self._has_started:

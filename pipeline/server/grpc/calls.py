@@ -60,7 +60,7 @@ class Reply(NamedTuple):
 
     Attributes:
         message: Message to send.
-        facts: What may be logged: ``tenant``, ``model``, ``version`` and ``rows`` of a prediction.
+        facts: Facts for logs and metrics: ``tenant``, ``model``, ``version`` and ``rows`` of a prediction.
     """
 
     message: Any
@@ -68,13 +68,13 @@ class Reply(NamedTuple):
 
 
 class Call(NamedTuple):
-    """What a call does.
+    """A call to run.
 
     Attributes:
         run: Takes the caller and returns the reply.
         method: Name of the method.
-        key: What its duration depends on.
-        size: Size of its request in bytes.
+        key: Key of the dispatcher's average duration: method and model.
+        size: Size of the request in bytes.
     """
 
     run: Callable[[Caller], Reply]
@@ -94,7 +94,7 @@ class CallRunner:
     Args:
         authenticator: Finds callers.
         dispatcher: Runs requests.
-        observer: Takes note of each call.
+        observer: Counts, logs and traces each call.
         events: Logs failures of the server.
     """
 
@@ -112,10 +112,10 @@ class CallRunner:
         self._events = events
 
     async def run(self, context: CallContext, call: Call) -> Any:
-        """Run a call and return its message.
+        """Run a call and return the message of its reply.
 
         Raises:
-            CallError: It failed; with its status code.
+            CallError: The call failed; the error has the status code.
         """
         started = time.perf_counter()
         try:
@@ -141,7 +141,7 @@ class CallRunner:
             return self._dispatcher.run_measured(call.key, lambda: call.run(owner))
 
         future = self._dispatcher.run_in_thread(run, context.seconds)
-        future.add_done_callback(self._leave)  # a call that is given up occupies its thread until it has run
+        future.add_done_callback(self._leave)  # a call occupies its thread until it ends, even after its deadline
         await asyncio.wait({future}, timeout=context.seconds)
         if not future.done():
             raise DeadlineExceededError("the deadline passed while the call ran")
@@ -150,7 +150,7 @@ class CallRunner:
     def _leave(self, future: asyncio.Future[Reply]) -> None:
         self._dispatcher.leave()
         if not future.cancelled():
-            future.exception()  # retrieved, whoever waits for it
+            future.exception()  # mark the exception as retrieved, so that asyncio does not log it
 
     def _call_error(self, error: Exception) -> CallError:
         code = status_code(error)

@@ -1,4 +1,4 @@
-"""Listen for gRPC calls: h2corn carries HTTP/2, GrpcApplication the calls."""
+"""Listen for gRPC calls: h2corn implements HTTP/2, GrpcApplication responds to the calls."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _ModelMethod = Callable[[Any, Caller], Reply]
 _SERVICES = (open_inference.SERVICE, tensorflow_serving.SERVICE)
 _MODEL_FIELDS = ("model_name", "name")
 _BACKLOG = 2048
-_NOTICE_SECONDS = 0.1
-_IDLE_SECONDS = 3_600.0  # of a connection; clients of gRPC keep theirs
-_MAX_HEADER_BLOCK_BYTES = 1 << 20  # beyond it the connection ends, not the call alone
-_STALL_SECONDS = 60.0  # without progress of a response that the client does not read
+_NOTICE_SECONDS = 0.1  # seconds for clients that watch the health service to learn of the shutdown
+_IDLE_SECONDS = 3_600.0  # seconds that a connection may be idle; gRPC clients keep connections open
+_MAX_HEADER_BLOCK_BYTES = 1 << 20  # compressed bytes; a larger header block ends the connection, not only the call
+_STALL_SECONDS = 60.0  # seconds that a client may stop reading a response
 
 
 class GrpcListener:
@@ -67,7 +67,7 @@ class GrpcListener:
         self._serving: asyncio.Task[None] | None = None
 
     async def start(self, bound: socket.socket, tls: TlsFiles | None = None) -> None:
-        """Start to accept calls.
+        """Start accepting calls.
 
         Args:
             bound: Bound socket, which the listener closes when it stops.
@@ -87,18 +87,18 @@ class GrpcListener:
         assert self._bound is not None
         self._is_draining = True
         await self._health.end()
-        await asyncio.sleep(_NOTICE_SECONDS)  # the clients that watch are told first
+        await asyncio.sleep(_NOTICE_SECONDS)
         self._application.end_watches()
         self._server.shutdown()
         self._bound.close()
-        await asyncio.gather(self._serving, return_exceptions=True)  # it raises if calls had to be cut off
+        await asyncio.gather(self._serving, return_exceptions=True)  # raises if calls had to be aborted
 
     def _config(self, bound: socket.socket, tls: TlsFiles | None) -> h2corn.Config:
         limits = self._limits
         policies = tuple(
             h2corn.RequestPolicy(
                 path=f"/{service}/*",
-                max_request_body_size=0,  # a message that is too large gets a status of gRPC, not of HTTP
+                max_request_body_size=0,  # no limit: MessageReader refuses a large message with a gRPC status instead
                 timeout_request_body_idle=limits.max_request_seconds,
                 h2_timeout_response_stall=_STALL_SECONDS,
             )
@@ -156,7 +156,7 @@ class GrpcListener:
 
 
 def _model_reader(request_class: Any) -> Callable[[Any], str]:
-    """Return the function that reads the name of the model from a request; empty for one without a model."""
+    """Return a function that reads the name of the model from a request; it returns "" if requests have no model."""
     fields = request_class.DESCRIPTOR.fields_by_name
     if "model_spec" in fields:
         return attrgetter("model_spec.name")

@@ -1,7 +1,7 @@
 """Messages and services of the protos, from their compiled descriptors.
 
-They live in a descriptor pool of their own: a client's generated module that names the same messages, such as
-tritonclient's, can be imported beside them.
+They are in a separate descriptor pool, so that generated modules with the same messages, such as tritonclient's, can
+be imported in the same process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["find_service", "message_class", "service_pool"]
 
 @cache
 def service_pool() -> DescriptorPool:
-    """Return the pool of all services of the server, those of health and reflection included."""
+    """Return the descriptor pool of all services of the server, including health and reflection."""
     pool = DescriptorPool()
     content = (files("pipeline.server.grpc") / "protos" / "descriptors.binpb").read_bytes()
     for file in FileDescriptorSet.FromString(content).file:

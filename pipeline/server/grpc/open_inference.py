@@ -37,17 +37,17 @@ _EXTENSIONS = ("model_repository",)
 
 
 def model_reference(caller: Caller, permission: str, name: str, version: str) -> ModelReference:
-    """Return the reference of ``name`` or ``name@alias``, and of a version's number if it is not empty.
+    """Return the reference to a version of a model, by alias or by number.
 
     Args:
         caller: The caller.
         permission: Permission that the call needs.
-        name: Name of the model, perhaps with an alias.
-        version: Number of the version; empty for none.
+        name: ``model`` or ``model@alias``.
+        version: Number of the version; empty for the version of the alias.
 
     Raises:
         ForbiddenError: The caller lacks the permission.
-        NotFoundError: The caller may not see the model, the version is not a number, or there is an alias too.
+        NotFoundError: The caller may not see the model, the version is not a number, or both version and alias are set.
     """
     model, alias = split_alias(name)
     caller.require(permission, model)
@@ -59,11 +59,11 @@ def model_reference(caller: Caller, permission: str, name: str, version: str) ->
 
 
 class OpenInferenceService:
-    """Responds to the calls of one server. Methods take a request and a caller; they are named as the RPCs.
+    """Implements the RPCs of GRPCInferenceService. Each method takes the request message and the caller.
 
     Args:
         models: The models.
-        is_draining: Tells whether the server is about to end.
+        is_draining: Returns whether the server is shutting down.
     """
 
     def __init__(self, models: ModelRepository, is_draining: Callable[[], bool]) -> None:
@@ -71,11 +71,11 @@ class OpenInferenceService:
         self._is_draining = is_draining
 
     def server_live(self, request: Any, caller: Caller) -> Reply:
-        """Tell that the server lives."""
+        """Report that the server is live."""
         return Reply(_message("ServerLiveResponse", live=True))
 
     def server_ready(self, request: Any, caller: Caller) -> Reply:
-        """Tell whether the server takes requests."""
+        """Report whether the server accepts requests."""
         return Reply(_message("ServerReadyResponse", ready=not self._is_draining()))
 
     def server_metadata(self, request: Any, caller: Caller) -> Reply:
@@ -89,7 +89,7 @@ class OpenInferenceService:
         )
 
     def model_ready(self, request: Any, caller: Caller) -> Reply:
-        """Tell whether a model can be called; an unknown one cannot."""
+        """Report whether a model can be called; an unknown model is reported as not ready."""
         try:
             self._models.find(model_reference(caller, "read", request.name, request.version))
         except NotFoundError:
@@ -97,7 +97,7 @@ class OpenInferenceService:
         return Reply(_message("ModelReadyResponse", ready=True))
 
     def model_metadata(self, request: Any, caller: Caller) -> Reply:
-        """Describe a model; raise what ModelSource.find raises."""
+        """Describe a model. Raises the same errors as ModelSource.find."""
         model = self._models.find(model_reference(caller, "read", request.name, request.version))
         document = model.metadata(self._models.versions(caller.tenant, model.model))
         fields = {name: document[name] for name in ("name", "versions", "platform", "inputs", "outputs")}
@@ -117,18 +117,18 @@ class OpenInferenceService:
         return self._models.find(reference._replace(position=position)).respond(lambda model: _infer(request, model))
 
     def repository_index(self, request: Any, caller: Caller) -> Reply:
-        """List the models; with ``ready`` those that can be called."""
+        """List the models; if the request sets ``ready``, only models that can be called."""
         index = list_repository(self._models, caller, only_ready=request.ready)
         return Reply(_message("RepositoryIndexResponse", models=index))
 
     def repository_model_load(self, request: Any, caller: Caller) -> Reply:
-        """Load a model; raise what ModelRepository.load raises."""
+        """Load a model. Raises the same errors as ModelRepository.load."""
         caller.require("publish", request.model_name)
         self._models.load(caller.tenant, request.model_name)
         return Reply(_message("RepositoryModelLoadResponse"))
 
     def repository_model_unload(self, request: Any, caller: Caller) -> Reply:
-        """Unload a model; raise what ModelRepository.unload raises."""
+        """Unload a model. Raises the same errors as ModelRepository.unload."""
         caller.require("publish", request.model_name)
         self._models.unload(caller.tenant, request.model_name)
         return Reply(_message("RepositoryModelUnloadResponse"))
@@ -146,10 +146,10 @@ def _message(name: str, /, **fields: Any) -> Any:
 
 
 def _read_inputs(request: Any) -> list[dict[str, Any]]:
-    """Return the input tensors as JSON has them.
+    """Return the input tensors in the form of a JSON request.
 
     Raises:
-        InvalidRequestError: Raw contents are not one per tensor, or a datatype is unknown.
+        InvalidRequestError: The number of raw contents differs from the number of tensors, or a datatype is unknown.
     """
     tensors = [
         {"name": tensor.name, "datatype": tensor.datatype, "shape": list(tensor.shape)} for tensor in request.inputs

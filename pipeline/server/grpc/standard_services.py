@@ -1,4 +1,4 @@
-"""The services that every gRPC server has: health and reflection, as gRPC's own packages implement them."""
+"""Health and reflection services, implemented by gRPC's own packages."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class HealthService:
 
 
 class _Context:
-    """What the servicer needs of a context of grpc.aio."""
+    """The methods of a grpc.aio context that the health servicer calls."""
 
     def __init__(self, write: Callable[[bytes], Awaitable[None]] | None = None) -> None:
         self._write = write
@@ -70,7 +70,7 @@ def reflection_methods(services: Iterable[str]) -> Mapping[str, Method]:
     """Return the methods of ``grpc.reflection.v1alpha.ServerReflection`` by their paths.
 
     Args:
-        services: Names of the services beside health and reflection.
+        services: Names of the services other than health and reflection.
     """
     names = (*services, health.SERVICE_NAME, reflection.SERVICE_NAME)
     servicer = reflection.ReflectionServicer(names, pool=service_pool())

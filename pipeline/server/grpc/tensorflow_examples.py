@@ -1,4 +1,4 @@
-"""TensorFlow's examples as rows, classes and values as TensorFlow Serving returns them, and a model's SignatureDef.
+"""Convert TensorFlow's examples to rows, predictions to results of TensorFlow Serving, and write a SignatureDef.
 
 References:
     https://github.com/tensorflow/serving/tree/master/tensorflow_serving/apis (input.proto, classification.proto,
@@ -21,9 +21,10 @@ _SIGNATURE_FIELD = "signature_def"
 
 
 def read_examples(request: Any) -> list[dict[str, Any]]:
-    """Return the rows of a request's input: feature -> value, an array where a feature has several.
+    """Return the rows of a request's input: feature -> value, or a list if the feature has several values.
 
-    A feature without a value is missing. Bytes are UTF-8; others, such as a picture's, are given as base64.
+    A feature without a value becomes None. Bytes become text: decoded as UTF-8, or if that fails (as for images)
+    encoded as base64.
 
     Raises:
         InvalidRequestError: There is no list of examples.
@@ -37,7 +38,7 @@ def read_examples(request: Any) -> list[dict[str, Any]]:
 
 
 def write_classes(response: Any, classes: Sequence[str], probabilities: Iterable[Sequence[float]]) -> None:
-    """Add the classes with their probabilities, for each row, to a ClassificationResponse."""
+    """Add the classes with their probabilities for each row to a ClassificationResponse."""
     for row in probabilities:
         classification = response.result.classifications.add()
         for label, score in zip(classes, row, strict=True):
@@ -59,7 +60,7 @@ def write_signature(response: Any, definition: Mapping[str, Any], fields: Sequen
         fields: The request's ``metadata_field``.
 
     Raises:
-        InvalidRequestError: Another field is asked for.
+        InvalidRequestError: The request asks for another field.
     """
     if list(fields) != [_SIGNATURE_FIELD]:
         raise InvalidRequestError(f"metadata_field: '{_SIGNATURE_FIELD}' is expected")

@@ -47,11 +47,11 @@ _TYPES = {
 }
 _CODES = {datatype: code for code, (datatype, _, _) in _TYPES.items()}
 _SIGNATURES = ("", "predict", "serving_default")
-_MAX_TASKS = 16  # of MultiInference
+_MAX_TASKS = 16  # tasks of one MultiInference request
 
 
 class TensorFlowService:
-    """Responds to the calls of one server. Methods take a request and a caller.
+    """Implements the RPCs of PredictionService. Each method takes the request message and the caller.
 
     Args:
         models: The models.
@@ -70,7 +70,7 @@ class TensorFlowService:
         return self._respond(request, caller, _predict)
 
     def classify(self, request: Any, caller: Caller) -> Reply:
-        """Classify examples: each class with its probability.
+        """Return the probability of each class for each example.
 
         Raises:
             NotFoundError: There is no such model, version or label.
@@ -113,7 +113,7 @@ class TensorFlowService:
 
         Raises:
             NotFoundError: There is no such model, version or label.
-            InvalidRequestError: Another field than ``signature_def`` is asked for.
+            InvalidRequestError: The request asks for another field than ``signature_def``.
         """
         caller.require("read", split_alias(request.model_spec.name)[0])
         model = self._models.find(_reference(caller, request.model_spec))
@@ -153,7 +153,7 @@ def _regress(request: Any, model: LoadedModel) -> Reply:
 
 
 class _Task(NamedTuple):
-    """What a task of MultiInference runs: the name of its request, its field of the result, its function."""
+    """How a task of MultiInference runs: the request message, the field of the result, and the function to call."""
 
     request: str
     result: str
@@ -186,10 +186,10 @@ def _reference(caller: Caller, spec: Any) -> ModelReference:
 
 
 def _read_tensor(name: str, tensor: Any) -> dict[str, Any]:
-    """Return an input tensor as JSON has it.
+    """Return an input tensor in the form of the Open Inference Protocol's JSON.
 
     Raises:
-        InvalidRequestError: Its type is unknown, its rank too, or its content is truncated.
+        InvalidRequestError: The tensor's type or rank is unknown, or its content is truncated.
     """
     if tensor.dtype not in _TYPES or tensor.tensor_shape.unknown_rank:
         raise InvalidRequestError("inputs: tensors of a known rank, of numbers, bool or string are expected")
@@ -205,7 +205,7 @@ def _read_tensor(name: str, tensor: Any) -> dict[str, Any]:
     else:
         data = np.array(getattr(tensor, field), dtype)
     size = int(np.prod(shape, dtype=np.int64))
-    if len(data) == 1 and 1 < size <= 1 << 20:  # one value stands for all
+    if len(data) == 1 and 1 < size <= 1 << 20:  # a TensorProto may have one value for all elements
         data = data * size if isinstance(data, list) else np.repeat(data, size)
     if isinstance(data, np.ndarray) and data.size == 1:
         data = [None if value != value else value for value in data.tolist()]  # noqa: PLR0124 - NaN: missing

@@ -1,4 +1,4 @@
-"""What gRPC adds to an HTTP/2 request: the prefix of a message, compression, deadlines, and a status in the trailers.
+"""gRPC's additions to HTTP/2: message prefixes, compression, deadlines, and a status in the trailers.
 
 References:
     https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
@@ -17,7 +17,7 @@ __all__ = ["ACCEPTED_ENCODINGS", "CallError", "MessageReader", "parse_timeout", 
 Trailers = tuple[tuple[str, str], ...]
 
 ACCEPTED_ENCODINGS = b"identity,deflate,gzip"
-_PREFIX_BYTES = 5  # whether the message is compressed, and its size
+_PREFIX_BYTES = 5  # 1 byte: whether the message is compressed; 4 bytes: its size
 _COMPRESSIONS = (b"deflate", b"gzip")
 _SECONDS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
 _MAX_DIGITS = 8
@@ -30,8 +30,8 @@ class CallError(Exception):
 
     Args:
         code: Status code.
-        message: What the client reads.
-        trailers: Further trailing metadata.
+        message: Message for the client.
+        trailers: Additional trailing metadata.
     """
 
     def __init__(self, code: grpc.StatusCode, message: str, trailers: Trailers = ()) -> None:
@@ -42,11 +42,11 @@ class CallError(Exception):
 
 
 class MessageReader:
-    """Splits the body of a request into messages; one that is announced as too large is refused before it is kept.
+    """Splits the body of a request into messages; refuses a message that is too large as soon as its size is known.
 
     Args:
         encoding: Header ``grpc-encoding``.
-        max_bytes: Maximum size of a message, after decompression too.
+        max_bytes: Maximum size of a message, before and after decompression.
 
     Raises:
         CallError: The encoding is unknown.
@@ -64,14 +64,14 @@ class MessageReader:
 
     @property
     def is_between(self) -> bool:
-        """Tell whether everything that was fed has been read."""
+        """Return whether the bytes that were fed end at the end of a message."""
         return not self._pending
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Return the messages that are complete with these bytes.
+        """Add received bytes, and return the messages that they complete.
 
         Raises:
-            CallError: A message is too large, or is not compressed as its headers say.
+            CallError: A message is too large, or is not compressed as the header ``grpc-encoding`` says.
         """
         size = len(data) - _PREFIX_BYTES
         if size >= 0 and data[0] == 0 and not self._pending and int.from_bytes(data[1:_PREFIX_BYTES]) == size:
@@ -114,10 +114,10 @@ def write_message(message: bytes) -> bytes:
 
 
 def parse_timeout(value: bytes | None) -> float | None:
-    """Return the seconds of a header ``grpc-timeout``; None without one.
+    """Return the value of a header ``grpc-timeout`` in seconds; None without the header.
 
     Raises:
-        CallError: It is no time.
+        CallError: The header is invalid.
     """
     if value is None:
         return None
@@ -132,7 +132,7 @@ def status_trailers(error: CallError | None = None) -> list[tuple[bytes, bytes]]
     """Return the trailers that end a call.
 
     Args:
-        error: Why it failed; None for OK.
+        error: Error that ended the call; None for the status OK.
     """
     if error is None:
         return _OK

@@ -1,4 +1,4 @@
-"""Remember heads of requests: a client sends the same bytes with most of its requests."""
+"""Cache parsed heads of requests: a client sends the same head bytes with most of its requests."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _MAX_HEAD_BYTES = 2_048
 
 
 class RequestHead(NamedTuple):
-    """First line and headers of a request whose connection stays open, as the parser read them.
+    """Parsed first line and headers of a request that keeps its connection open.
 
     Attributes:
         method: Method in upper case.
-        path: Path without query; decoded.
+        path: Decoded path without the query.
         headers: Header by name in lower case.
         query: Query parameter by name.
         body_bytes: Size of the body.
@@ -33,13 +33,13 @@ class RequestHead(NamedTuple):
 
 
 class KnownHeads:
-    """Remembers heads by their bytes. Used in the thread of the event loop.
+    """Parsed heads by their bytes. Used in the thread of the event loop.
 
-    Only heads of requests that the parser accepted as one whole are remembered: equal bytes are always read as the
-    parser reads them.
+    Only heads of requests that arrived in one piece and that the parser accepted are remembered, so that equal bytes
+    always have the same meaning as for the parser.
 
     Attributes:
-        find: Returns the head that has these bytes; None if there is none.
+        find: Returns the parsed head for bytes; None if these bytes are not remembered.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class KnownHeads:
         """Remember the head of a request.
 
         Args:
-            data: All bytes that came since the request before it, of which the parser made this one request.
+            data: All bytes received since the previous request, which the parser read as this one request.
             request: The request.
         """
         head_bytes = data.find(HEAD_END) + len(HEAD_END)

@@ -12,9 +12,9 @@ from pipeline.server.limits import ServerLimits
 
 __all__ = ["HttpListener"]
 
-_SWEEP_SECONDS = 0.5  # between two looks for expired connections
+_SWEEP_SECONDS = 0.5  # seconds between two checks for expired connections
 _BACKLOG = 2048
-_QUIET_SECONDS = 0.5  # between the end's announcement and the close of idle connections
+_QUIET_SECONDS = 0.5  # seconds from the start of the shutdown until idle connections are closed
 
 
 class HttpListener:
@@ -33,7 +33,7 @@ class HttpListener:
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self, bound: socket.socket, tls: ssl.SSLContext | None = None) -> None:
-        """Start to accept connections on a bound socket."""
+        """Start accepting connections on a bound socket."""
         loop = asyncio.get_running_loop()
         heads = KnownHeads()
         self._server = await loop.create_server(
@@ -52,7 +52,7 @@ class HttpListener:
         self._server.close()
         for connection in self._connections:
             connection.announce_end()
-        # A request may be on its way: a client that keeps its connection busy learns from its next response.
+        # Idle connections are not closed at once, because a request may be on its way; its response announces the end.
         quiet = loop.time() + _QUIET_SECONDS
         deadline = loop.time() + self._limits.max_drain_seconds
         while self._connections and loop.time() < deadline:

@@ -1,9 +1,9 @@
 """One HTTP/1.1 connection: parse requests with httptools, hand them to the application in order, write responses.
 
-A request that comes in one piece, with a head that was parsed before, is not parsed again.
+A request that arrives in one piece, with a head that was parsed before, is not parsed again.
 
-Every limit is enforced before the bytes are kept: size of the headers and of the body, and the time of a request. A
-client that does not read its responses is not read from.
+The limits of the sizes of headers and body are enforced before the bytes are stored; a slow request is ended after
+``max_request_seconds``. Reading from a client pauses while it does not read its responses.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from pipeline.serving.api.messages import HttpRequest, HttpResponse
 
 __all__ = ["HandleRequest", "HttpConnection"]
 
-# Calls its second argument once with the response, now or later, in the thread of the event loop. It never raises.
+# Calls its second argument once with the response, now or later, in the thread of the event loop. Never raises.
 HandleRequest = Callable[[HttpRequest, Callable[[HttpResponse], None]], None]
 _MAX_PIPELINED = 16  # parsed requests that wait for the response before them
 _BODILESS = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 
 
 class _ReceivedRequest:
-    """A request being received."""
+    """A request that is being received."""
 
     __slots__ = ("body", "body_bytes", "headers", "headers_bytes", "keep_alive", "method", "url")
 
@@ -47,7 +47,7 @@ class _ReceivedRequest:
         """Return the request.
 
         Raises:
-            ValueError: Its target is not a URL.
+            ValueError: The request's target is not a URL.
         """
         url = httptools.parse_url(self.url) if not self.url.startswith(b"/") else None
         target = self.url if url is None else (url.path or b"/") + (b"?" + url.query if url.query else b"")
@@ -63,7 +63,7 @@ class HttpConnection(asyncio.Protocol):
     Args:
         handle: Responds to requests.
         limits: Bounds of sizes and times.
-        connections: Open connections; this one is in it while it is open.
+        connections: Open connections; contains this connection while it is open.
         clock: Returns seconds.
         heads: Heads that were parsed before, on any connection.
     """
@@ -87,11 +87,11 @@ class HttpConnection(asyncio.Protocol):
         self._has_headers = False
         self._waiting: deque[tuple[HttpRequest, bool]] = deque()  # parsed requests, and whether to keep alive
         self._is_busy = False
-        self._keeps_alive = True  # after the response to the request that is busy
-        self._is_head = False  # its response has no body
-        self._parsed: HttpRequest | None = None  # the last one that the parser completed
-        self._is_closing = False  # after the last response
-        self._is_ending = False  # after the next response
+        self._keeps_alive = True  # whether the connection stays open after the response to the current request
+        self._is_head = False  # whether the current request is HEAD, so that its response has no body
+        self._parsed: HttpRequest | None = None  # last request that the parser completed
+        self._is_closing = False  # close after the responses to all received requests; ignore further bytes
+        self._is_ending = False  # close after the next response, unless further requests wait
         self._is_reading = True
         self.deadline = clock() + limits.max_request_seconds
 
@@ -99,13 +99,13 @@ class HttpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register the connection, or refuse it if there are too many."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's has the methods, not the class
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transport has the methods, but is no subclass
         self._connections.add(self)
         if len(self._connections) > self._limits.max_connections:
             self._refuse(503, "the server has too many connections: try again later")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection and the requests that wait."""
+        """Unregister the connection and drop the waiting requests."""
         self._connections.discard(self)
         self._transport = None
         self._waiting.clear()
@@ -137,22 +137,22 @@ class HttpConnection(asyncio.Protocol):
             self._check_headers(max(self._request.headers_bytes, len(data)))
 
     def eof_received(self) -> bool:
-        """Keep a half-closed connection until its requests have their responses."""
+        """Keep a half-closed connection open until its requests have responses."""
         self._is_closing = True
         if self._request is not None and not self._is_busy:
             return False
         return self._is_busy or bool(self._waiting)
 
     def pause_writing(self) -> None:
-        """Stop to read from a client that does not read its responses."""
+        """Stop reading from a client that does not read its responses."""
         self._pause_reading()
 
     def resume_writing(self) -> None:
-        """Read again."""
+        """Resume reading from the client."""
         self._resume_reading()
 
     def expire(self, now: float) -> None:
-        """End the connection if it is idle, or its request is incomplete, for too long."""
+        """Close the connection if it has been idle, or its request incomplete, for too long."""
         if now < self.deadline or self._is_busy:
             return
         if self._request is not None:
@@ -161,17 +161,17 @@ class HttpConnection(asyncio.Protocol):
             self._close()
 
     def announce_end(self) -> None:
-        """Close the connection after its next response, which says so."""
+        """Close the connection after its next response, which has the header ``connection: close``."""
         self._is_ending = True
 
     def drain(self) -> None:
-        """Close the connection once its requests have their responses."""
+        """Close the connection once its requests have responses."""
         self._is_closing = True
         self._close_if_done()
 
     @property
     def is_busy(self) -> bool:
-        """Tell whether a request waits for its response."""
+        """Return whether a request waits for its response."""
         return self._is_busy or bool(self._waiting)
 
     # Callbacks of the parser
@@ -183,12 +183,12 @@ class HttpConnection(asyncio.Protocol):
         self.deadline = self._clock() + self._limits.max_request_seconds
 
     def on_url(self, url: bytes) -> None:
-        """Keep a piece of the target."""
+        """Append a piece of the request's target."""
         assert self._request is not None
         self._request.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header."""
+        """Store a header."""
         request = self._request
         assert request is not None
         request.headers_bytes += len(name) + len(value) + 4
@@ -196,7 +196,7 @@ class HttpConnection(asyncio.Protocol):
         self._check_headers(request.headers_bytes)
 
     def on_headers_complete(self) -> None:
-        """Refuse a body that is announced as too large, before it is sent."""
+        """Refuse a body whose announced size is too large, before the client sends it."""
         request = self._request
         assert request is not None
         self._has_headers = True
@@ -209,7 +209,7 @@ class HttpConnection(asyncio.Protocol):
             self._write(CONTINUE)
 
     def on_body(self, body: bytes) -> None:
-        """Keep a piece of the body."""
+        """Append a piece of the body."""
         request = self._request
         assert request is not None
         if self._is_closing:
@@ -221,7 +221,7 @@ class HttpConnection(asyncio.Protocol):
             request.body.append(body)
 
     def on_message_complete(self) -> None:
-        """Hand the request to the application, after those before it."""
+        """Queue the request, and pass the next one to the application if no other request is running."""
         received, self._request = self._request, None
         if received is None or self._is_closing:
             return
@@ -239,7 +239,7 @@ class HttpConnection(asyncio.Protocol):
     # Requests
 
     def _handle_known(self, data: bytes) -> bool:
-        """Handle bytes that are one whole request with a known head; return whether they are."""
+        """Handle bytes that are one complete request with a known head; return False for other bytes."""
         head_bytes = data.find(HEAD_END) + len(HEAD_END)
         head = self._heads.find(data[:head_bytes])
         if head is None or len(data) != head_bytes + head.body_bytes:
@@ -283,7 +283,7 @@ class HttpConnection(asyncio.Protocol):
         self._refuse(413, f"the body is too large: at most {self._limits.max_body_bytes} bytes are expected")
 
     def _refuse(self, status: int, message: str) -> None:
-        """Respond with an error and close; after requests that wait for their response, close without one."""
+        """Respond with an error and close; if earlier requests wait for responses, close after those, without error."""
         if self._is_closing:
             return
         self._is_closing = True

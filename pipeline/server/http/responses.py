@@ -21,7 +21,7 @@ def write_response(response: HttpResponse, *, keep_alive: bool, head_only: bool 
     Args:
         response: The response.
         keep_alive: Whether the connection stays open.
-        head_only: Leave out the body, as the response to HEAD does.
+        head_only: Omit the body, for the response to HEAD.
     """
     if keep_alive and response.headers is JSON and response.status == 200 and not head_only:
         return _JSON_HEAD % len(response.body) + response.body
@@ -35,6 +35,6 @@ def write_response(response: HttpResponse, *, keep_alive: bool, head_only: bool 
 
 
 def error_response(status: int, message: str, **headers: str) -> HttpResponse:
-    """Return ``{"error": message}``; underscores in the names of further headers stand for hyphens."""
+    """Return ``{"error": message}`` with additional headers, whose names have underscores in place of hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return HttpResponse(status, json.dumps({"error": message}).encode(), {"content-type": "application/json", **named})

@@ -1,1 +1,1 @@
-"""Where the server's models come from: files, folders, the registry."""
+"""Sources of the server's models: files, folders, the registry."""

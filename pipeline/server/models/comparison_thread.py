@@ -1,4 +1,4 @@
-"""Run the comparisons of rollouts beside requests."""
+"""Run the comparisons of rollouts in the background."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["ComparisonThread"]
 
-_MAX_WAITING = 64  # comparisons; each holds a request's body and its predictions
+_MAX_WAITING = 64  # comparisons, each of which holds a request's body and predictions in memory
 
 
 class ComparisonThread:
-    """One thread, so that comparisons take at most one processor from requests. Thread-safe."""
+    """A single background thread, so that comparisons take at most one CPU core from requests. Thread-safe."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="compare")
         self._free = threading.BoundedSemaphore(_MAX_WAITING)
 
     def submit(self, comparison: Callable[[], None]) -> bool:
-        """Run a comparison later; return False, and do not run it, if too many wait."""
+        """Queue a comparison and return True; if too many are waiting, discard it and return False."""
         if not self._free.acquire(blocking=False):
             return False
         self._pool.submit(comparison).add_done_callback(self._release)

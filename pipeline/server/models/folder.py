@@ -1,4 +1,4 @@
-"""Models of a folder in Triton's layout, ``NAME/VERSION/model.onnx``, or of one file; reloaded when files change."""
+"""Models from a folder in Triton's layout, ``NAME/VERSION/model.onnx``, or from one file; reloads changed files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def index_folder(folder: Path) -> Index:
             try:
                 index.setdefault(name, {})[int(version)] = stamp_file(path)
             except OSError:
-                continue  # it disappeared
+                continue  # the file was deleted after the glob found it
     return index
 
 
@@ -45,13 +45,13 @@ def index_file(path: Path, name: str) -> Index:
 class FileModels:
     """Models from files. Thread-safe.
 
-    The live version of a model is the newest one. A changed file replaces the model of the old one only once it is
-    loaded: requests never wait for it, and a damaged file replaces nothing. The models used last stay loaded.
+    The live version of a model is the newest one. The old model of a changed file responds until the new one is loaded:
+    requests do not wait, and a damaged file replaces nothing. The most recently used models stay loaded.
 
     Args:
-        read_index: Returns the files that are there.
+        read_index: Returns the model files that currently exist.
         make_session: Creates a session from the bytes of an ONNX file.
-        max_bytes: Maximum size of the loaded files together; the file used last is kept whatever its size.
+        max_bytes: Maximum total size of the loaded files; the file used last stays loaded whatever its size.
         report: Called with a sentence about a file that cannot be loaded.
     """
 
@@ -80,7 +80,7 @@ class FileModels:
 
         Raises:
             NotFoundError: There is no such model, version or alias.
-            IntegrityError: Its file is missing or damaged.
+            IntegrityError: The version's file is missing or damaged.
         """
         name, version = reference.model, reference.version
         if version is None and reference.alias == LIVE:
@@ -95,7 +95,7 @@ class FileModels:
         return self._load(name, version, stamp)
 
     def versions(self, tenant: str, model: str) -> Sequence[int]:
-        """Return the versions of a model, oldest first; the tenant does not matter."""
+        """Return the versions of a model, oldest first, for any tenant."""
         return [] if model in self._unloaded else sorted(self._index.get(model, {}))
 
     def names(self, tenant: str = LOCAL_TENANT) -> list[str]:
@@ -112,16 +112,16 @@ class FileModels:
 
     @property
     def loaded_bytes(self) -> int:
-        """Return the size of the loaded files together."""
+        """Return the total size of the loaded files in bytes."""
         with self._lock:
             return sum(model.file_bytes for model in self._loaded.values())
 
     def load(self, tenant: str, model: str) -> None:
-        """Load the live version of a model, also one that was unloaded.
+        """Load the live version of a model, even if it was unloaded.
 
         Raises:
             NotFoundError: There is no such model.
-            IntegrityError: Its file is damaged.
+            IntegrityError: The model's file is damaged.
         """
         self.refresh()
         if model not in self._live:
@@ -130,7 +130,7 @@ class FileModels:
         self.find(ModelReference(tenant, model))
 
     def unload(self, tenant: str, model: str) -> None:
-        """Free a model; requests for it are refused until it is loaded again.
+        """Free a model's memory, and refuse requests for it until it is loaded again.
 
         Raises:
             NotFoundError: There is no such model.
@@ -143,10 +143,10 @@ class FileModels:
                 self._loaded.pop(stamp, None)
 
     def close(self) -> None:
-        """Do nothing: nothing runs beside requests."""
+        """Do nothing: there is no background work."""
 
     def refresh(self) -> None:
-        """Look for new, changed and removed files; load new live versions before they replace the old ones."""
+        """Find new, changed and removed files; load new live versions before they replace the old ones."""
         files = self._read_index()
         if files == self._index:
             return
@@ -157,7 +157,7 @@ class FileModels:
             for number in versions:
                 old = self._index.get(name, {}).get(number)
                 if number not in usable and old is not None and old in self._loaded:
-                    usable[number] = old  # what is loaded stays until its replacement is whole
+                    usable[number] = old  # the loaded model stays until its replacement can be loaded
             if usable:
                 index[name] = usable
                 live[name] = max(usable)
@@ -171,7 +171,7 @@ class FileModels:
             if stamp in self._loaded or self._index.get(name, {}).get(version) == stamp:
                 return True
         if self._is_full(stamp.size):
-            return True  # loaded when it is needed
+            return True  # the first request that needs the file loads it
         try:
             self._load(name, version, stamp)
         except ModeldropError as error:
@@ -196,7 +196,7 @@ class FileModels:
         return loaded
 
     def _forget(self) -> None:
-        """Free the models of files that are not indexed any more; requests that use them finish."""
+        """Free the models of files that are no longer indexed; requests that use them still finish."""
         indexed = {stamp for versions in self._index.values() for stamp in versions.values()}
         with self._lock:
             for stamp in [stamp for stamp in self._loaded if stamp not in indexed]:

@@ -21,13 +21,13 @@ SessionFactory = Callable[[bytes], TensorSession]
 
 
 class FileStamp(NamedTuple):
-    """Identity of a file's content: another stamp is another file.
+    """Identity of a file's content: a changed file has another stamp.
 
     Attributes:
         path: The file.
-        size: Its size in bytes.
-        modified: Time of its last change, in nanoseconds.
-        inode: Number of its inode, which a rename over the file changes.
+        size: Size of the file in bytes.
+        modified: Time of the last change, in nanoseconds since 1970.
+        inode: Inode number, which changes if another file is renamed to this path.
     """
 
     path: Path
@@ -47,7 +47,7 @@ def stamp_file(path: Path) -> FileStamp:
 
 
 def load_model_file(path: Path, *, model: str, version: int, make_session: SessionFactory) -> LoadedModel:
-    """Load an ONNX file, with the ``signature.json`` beside it if there is one.
+    """Load an ONNX file, with the ``signature.json`` in the same folder if there is one.
 
     Args:
         path: The file: ONNX, or the packed form that the registry stores.
@@ -56,7 +56,7 @@ def load_model_file(path: Path, *, model: str, version: int, make_session: Sessi
         make_session: Creates a session from the bytes of an ONNX file.
 
     Raises:
-        IntegrityError: It is missing, damaged, or not a model that onnxruntime can run.
+        IntegrityError: The file is missing, damaged, or not a model that onnxruntime can run.
     """
     try:
         content = unpack_model(path.read_bytes(), str(path))
@@ -68,10 +68,10 @@ def load_model_file(path: Path, *, model: str, version: int, make_session: Sessi
             )
     except ModeldropError as error:
         raise IntegrityError(f"{path} cannot be served: {error}") from error
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:  # onnxruntime's are RuntimeErrors
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"{path} cannot be loaded: {str(error)[:300]}") from error
     except Exception as error:
-        if type(error).__module__.startswith("onnxruntime"):
+        if type(error).__module__.startswith("onnxruntime"):  # its native errors have no public base class
             raise IntegrityError(f"{path} is not a valid ONNX file: {str(error)[:300]}") from error
         raise
     return LoadedModel(

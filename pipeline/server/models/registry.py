@@ -1,4 +1,4 @@
-"""Models of a registry. A moved alias is followed without a request waiting for the new version to load."""
+"""Models of a registry. After an alias moves, requests get the new version only once it is loaded."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ from pipeline.serving.rollouts.traffic import RolloutTraffic
 
 __all__ = ["RegistryModels"]
 
-_MAX_MODELS = 10_000  # loaded versions; the bound is their size
+_MAX_MODELS = 10_000  # loaded versions; in practice max_bytes is the limit
 
 _Alias = tuple[str, str, str]  # tenant, model, alias
 
 
 class RegistryModels:
-    """Models of a registry, loaded when they are called first. Thread-safe.
+    """Models of a registry, each loaded by its first request. Thread-safe.
 
     Args:
         loader: Loads versions.
         list_models: Returns the names of a tenant's models.
-        models: Names of the only models that are served; None for all.
-        max_bytes: Maximum size of the loaded files together; the one used last is kept whatever its size.
+        models: Names of the models to serve; None for all.
+        max_bytes: Maximum total size of the loaded files; the file used last stays loaded whatever its size.
         report: Called with a sentence about a version that cannot be loaded.
-        increment: Adds to counters of rollouts in the table; None: the live version responds to all requests.
+        increment: Adds to the counters of rollouts in the table. With None there are no rollouts: the live version
+            responds to all requests.
     """
 
-    def __init__(  # noqa: PLR0913 - what it is composed of, each by its name
+    def __init__(  # noqa: PLR0913 - dependencies, all but one keyword-only
         self,
         loader: ModelLoader,
         *,
@@ -65,9 +66,9 @@ class RegistryModels:
         """Return the version that a reference names, loaded.
 
         Raises:
-            NotFoundError: The tenant has no such model, version or alias, or it is not served here.
+            NotFoundError: The tenant has no such model, version or alias, or the model is not served here.
             ConflictError: The version is archived, or has not passed its smoke test.
-            IntegrityError: Its file is missing or changed.
+            IntegrityError: The version's file is missing or changed.
             TransientError: Storage is busy.
         """
         tenant, model, version, alias, _, position = reference
@@ -86,7 +87,7 @@ class RegistryModels:
         return self._traffic.choose(target, reference)
 
     def versions(self, tenant: str, model: str) -> Sequence[int]:
-        """Return those of a model's newest versions that can be called, oldest first."""
+        """Return the callable versions among a model's newest versions, oldest first."""
         return self._loader.versions(tenant, model)
 
     def names(self, tenant: str) -> Sequence[str]:
@@ -108,7 +109,7 @@ class RegistryModels:
             return None
 
     def load(self, tenant: str, model: str) -> None:
-        """Load the live version of a model; raise what ``find`` raises."""
+        """Load the live version of a model. Raises the same errors as ``find``."""
         self._unloaded.discard((tenant, model))
         self.find(ModelReference(tenant, model))
 
@@ -123,7 +124,7 @@ class RegistryModels:
         self._unloaded.add((tenant, model))
 
     def refresh(self) -> None:
-        """Look where the used aliases point; load a new version before requests are given it. Write counters."""
+        """Read the aliases in use again, and load new versions before requests get them; write rollout counters."""
         if self._counters is not None:
             self._counters.flush()
         for (tenant, model, alias), old in list(self._aliases.items()):
@@ -143,13 +144,13 @@ class RegistryModels:
                 self._aliases[tenant, model, alias] = target
 
     def close(self) -> None:
-        """Wait for comparisons of rollouts, and write their counters."""
+        """Wait for the comparisons of rollouts, and write the counters of rollouts."""
         self._comparisons.wait()
         if self._counters is not None:
             self._counters.flush()
 
     def _load_rollout(self, tenant: str, model: str, target: AliasTarget) -> None:
-        """Load the new version of a rollout; one that cannot be loaded fails its requests, which is counted."""
+        """Load the new version of a rollout; if that fails, RolloutTraffic counts each of its requests as failed."""
         if target.rollout is None:
             return
         try:

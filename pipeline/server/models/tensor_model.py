@@ -1,4 +1,4 @@
-"""An ONNX file that comes without a signature: it takes and gives the graph's own tensors."""
+"""Models from ONNX files without a signature: requests and responses have the tensors of the graph."""
 
 from __future__ import annotations
 
@@ -38,9 +38,10 @@ _DATATYPES = {
     "tensor(bool)": ("BOOL", "?"),
     "tensor(string)": ("BYTES", "O"),
 }
-_KINDS: Mapping[str, str] = {"f": "fiu", "i": "iu", "u": "iu", "b": "b", "O": "O"}  # of a dtype -> of data read as it
+# kind of an input's dtype -> kinds of the data that may be cast to it
+_KINDS: Mapping[str, str] = {"f": "fiu", "i": "iu", "u": "iu", "b": "b", "O": "O"}
 _PLAIN_TYPES = frozenset({float, int})
-_MAX_PACKED = 64  # elements; numpy is faster for more
+_MAX_PACKED = 64  # elements; for more, numpy is faster than struct
 
 
 class _Argument(Protocol):
@@ -68,10 +69,10 @@ class TensorSpec(NamedTuple):
     """Input or output of a graph.
 
     Attributes:
-        name: Its name.
+        name: Name of the input or output.
         datatype: Datatype in the Open Inference Protocol.
         dtype: Datatype in numpy.
-        shape: Its axes; -1 for one of any size.
+        shape: Size of each axis; -1 for any size.
     """
 
     name: str
@@ -80,7 +81,7 @@ class TensorSpec(NamedTuple):
     shape: tuple[int, ...]
 
     def fits(self, shape: Any) -> bool:
-        """Return whether a tensor's shape in JSON is one of this tensor's."""
+        """Return whether the shape of a tensor in a request matches this one."""
         if type(shape) is not list or len(shape) != len(self.shape):
             return False
         for axis, expected in zip(shape, self.shape):  # noqa: B905 - the lengths are equal
@@ -90,15 +91,15 @@ class TensorSpec(NamedTuple):
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Metadata in the Open Inference Protocol."""
+        """Return the metadata in the Open Inference Protocol."""
         return {"name": self.name, "datatype": self.datatype, "shape": list(self.shape)}
 
 
 def tensor_specs(arguments: Iterable[_Argument]) -> list[TensorSpec]:
-    """Return the tensors of a graph.
+    """Return the specs of a graph's inputs or outputs.
 
     Raises:
-        InvalidRequestError: One is a sequence, a map or of a type that the protocol does not have.
+        InvalidRequestError: An input or output is a sequence or a map, or has a type that the protocol lacks.
     """
     specs = []
     for argument in arguments:
@@ -148,16 +149,16 @@ class _TensorDecoder:
         return feeds
 
     def learn_request(self, header: bytes, inputs: Any) -> ReadKnown | None:
-        """Return a function that reads further requests with a header like this one; None if it has not numbers alone.
+        """Return a function that reads further requests with the same header; None if not all tensors are numbers.
 
         Args:
-            header: JSON of a request that was read.
-            inputs: Its ``inputs``.
+            header: JSON header of a request that was read.
+            inputs: ``inputs`` of the header.
         """
         return learn_numbers(header, inputs, {name: spec.dtype for name, spec in self._specs.items()})
 
     def learn_body(self, body: bytes, inputs: Any) -> None:
-        """Return that no body is remembered."""
+        """Return None: no JSON body is remembered."""
 
     def _raise_unknown(self, name: str) -> NoReturn:
         expected = ", ".join(map(display_name, self._specs))
@@ -195,9 +196,10 @@ def _refuse(spec: TensorSpec, problem: str) -> InvalidRequestError:
 
 
 def _pack_floats(data: list[Any], types: set[type], shape: list[int]) -> _Array | None:
-    """Return a few plain numbers as float32, rounded as numpy rounds them, in a third of its time.
+    """Return a few plain numbers as float32, with numpy's rounding, in a third of numpy's time.
 
-    None for whatever is not that; integers alone are not: numpy does not make them float64 first.
+    Return None for other data, and for integers only, which numpy rounds differently: it does not convert them to
+    float64 first.
     """
     if float not in types or not types <= _PLAIN_TYPES or math.prod(shape) != len(data):
         return None
@@ -217,7 +219,7 @@ def _to_array(data: list[Any], types: set[type], spec: TensorSpec) -> _Array:
         raise _refuse(spec, ", data: nested arrays of equal length are expected") from None
     if spec.datatype == "BYTES" and not all(type(element) is str for element in array.ravel()):
         raise _refuse(spec, ", data: texts are expected")
-    if array.dtype.kind in "fiu" and _has_boolean(data, types):  # numpy reads it as 0 or 1
+    if array.dtype.kind in "fiu" and _has_boolean(data, types):  # numpy converts booleans to 0 and 1
         raise _refuse(spec, f", data: {spec.datatype} is expected")
     return array
 
@@ -227,7 +229,11 @@ def _has_boolean(data: list[Any], types: set[type]) -> bool:
 
 
 def _cast(array: _Array, spec: TensorSpec) -> _Array:
-    """Return an array in the datatype of an input; a finite number that becomes infinity is refused."""
+    """Cast an array to the datatype of an input.
+
+    Raises:
+        InvalidRequestError: The data has another kind, or a number is out of the range of the datatype.
+    """
     if array.dtype == spec.dtype:
         return array
     if array.size and array.dtype.kind not in _KINDS[spec.dtype.kind]:
@@ -244,7 +250,7 @@ def _cast(array: _Array, spec: TensorSpec) -> _Array:
 
 
 class TensorModel(LoadedModel):
-    """A version without a signature. Thread-safe. It is called with tensors; rows need a signature.
+    """A version without a signature, which is called with tensors, not with rows. Thread-safe.
 
     Args:
         tenant: Tenant of the model.
@@ -270,10 +276,10 @@ class TensorModel(LoadedModel):
             file_bytes=file_bytes,
         )
         self.outputs = [spec.name for spec in self._outputs]
-        self.decode_tensors = _TensorDecoder(self._inputs)  # type: ignore[assignment]  # the same call
+        self.decode_tensors = _TensorDecoder(self._inputs)  # type: ignore[assignment]  # has the same methods
 
     def metadata(self, versions: Iterable[int]) -> dict[str, Any]:
-        """Return the Open Inference Protocol's metadata; ``versions`` are those of the model that can be called."""
+        """Return the metadata in the Open Inference Protocol; ``versions`` are the model's callable versions."""
         return {
             "name": self.model,
             "versions": [str(version) for version in versions],

@@ -1,4 +1,4 @@
-"""Log one JSON line per request. It has names, shapes and counts; never a row, a key or a query."""
+"""Log one JSON line per request, with names, sizes and counts, but never with rows, keys or queries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class AccessLog:
     """Writes log lines.
 
     Args:
-        stream: Where to write; None to write nothing.
+        stream: Stream to write to; None to write nothing.
     """
 
     def __init__(self, stream: BinaryIO | None) -> None:
@@ -23,7 +23,7 @@ class AccessLog:
 
     @property
     def is_on(self) -> bool:
-        """Tell whether lines are written."""
+        """Return whether lines are written."""
         return self._stream is not None
 
     def write(self, protocol: str, status: str, seconds: float, facts: Mapping[str, Any], **more: Any) -> None:
@@ -34,7 +34,7 @@ class AccessLog:
             status: HTTP status, or gRPC code.
             seconds: Duration of the request.
             facts: ``tenant``, ``model``, ``version`` and ``rows`` of a prediction.
-            more: Further fields.
+            more: Additional fields.
         """
         self._write_line({"protocol": protocol, "status": status, "ms": round(seconds * 1e3, 3), **facts, **more})
 

@@ -16,10 +16,10 @@ class ServerMetrics:
     """Counts and measures requests.
 
     Attributes:
-        record: Counts a response, as ``PredictionCounts.record`` does: in the thread of the event loop alone.
+        record: Counts a response (``PredictionCounts.record``). Call it only in the thread of the event loop.
         record_queue: Records the seconds that a request waited for a thread. Thread-safe.
-        record_batch: Records the rows of a run of several requests together. Thread-safe.
-        in_flight: Open requests.
+        record_batch: Records the number of rows of one batch of requests. Thread-safe.
+        in_flight: Gauge of open requests.
     """
 
     def __init__(self) -> None:

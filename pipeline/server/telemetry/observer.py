@@ -12,16 +12,16 @@ __all__ = ["EndedRequest", "RequestObserver", "RequestTracer"]
 
 
 class EndedRequest(NamedTuple):
-    """A request that has its response.
+    """A request whose response was sent.
 
     Attributes:
         protocol: ``http`` or ``grpc``.
         operation: HTTP method, or name of the gRPC method.
         status: HTTP status, or gRPC code.
-        has_failed: Whether the server is at fault.
+        has_failed: Whether the request failed because of the server.
         seconds: Duration.
         facts: ``tenant``, ``model``, ``version`` and ``rows`` of a prediction; empty for other responses.
-        sizes: ``bytes_in`` and, by HTTP, ``bytes_out``.
+        sizes: ``bytes_in`` and, for HTTP, ``bytes_out``.
         parent: Header ``traceparent`` of the request (W3C Trace Context); empty for none.
     """
 
@@ -43,7 +43,7 @@ class RequestTracer(Protocol):
         ...
 
     def close(self) -> None:
-        """Send what is recorded, and end."""
+        """Send the recorded spans, and stop."""
         ...
 
 
@@ -51,7 +51,7 @@ class RequestObserver:
     """Counts, logs and traces requests. Used in the thread of the event loop.
 
     Attributes:
-        count: Counts a request that has just ended, without its details.
+        count: Counts a request that has just ended; does not log or trace it.
 
     Args:
         metrics: Measures requests.
@@ -66,7 +66,7 @@ class RequestObserver:
 
     @property
     def needs_details(self) -> bool:
-        """Tell whether requests are logged or traced, not only counted."""
+        """Return whether requests are logged or traced, so that ``observe`` must be called instead of ``count``."""
         return self._log.is_on or self._tracer is not None
 
     def observe(self, request: EndedRequest) -> None:
@@ -78,6 +78,6 @@ class RequestObserver:
             self._tracer.trace(request)
 
     def close(self) -> None:
-        """Send what is not sent yet."""
+        """Send the spans that were not sent yet."""
         if self._tracer is not None:
             self._tracer.close()

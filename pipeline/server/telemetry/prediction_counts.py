@@ -1,4 +1,4 @@
-"""Counts of responses and predictions: a few additions a request, read when Prometheus asks for them."""
+"""Count responses and predictions with a few additions per request; Prometheus's metrics are made when it scrapes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["SECONDS", "PredictionCounts"]
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _BOUNDS = tuple(map(floatToGoString, (*SECONDS, float("inf"))))
 _MODEL = ("protocol", "model", "version")
-_MAX_SERIES = 1_000  # label sets; models come from the server's operator, but a registry may have many
+_MAX_SERIES = 1_000  # label sets; a registry may have many models
 
 
 class _Series:
-    """Predictions of one version by one protocol."""
+    """Counts of one version's predictions over one protocol."""
 
     __slots__ = ("buckets", "rows", "seconds")
 
@@ -33,7 +33,7 @@ class _Series:
 class PredictionCounts(Collector):
     """Responses by status, and rows and durations of predictions by version. Used in the thread of the event loop.
 
-    prometheus-client's own counters have a lock each and are a tenth of a small model's request.
+    prometheus-client's own counters, each with a lock, would take a tenth of the time of a small model's request.
     """
 
     def __init__(self) -> None:
@@ -79,6 +79,6 @@ class PredictionCounts(Collector):
         yield from (duration, rows, responses)
 
     def _add_series(self, protocol: str, model: str, version: int) -> _Series:
-        """Return a new series; beyond the most, the one of all further models."""
+        """Return a new series; after _MAX_SERIES, the common series of all further models."""
         name = (protocol, model, version) if len(self._series) < _MAX_SERIES else (protocol, "", 0)
         return self._series.setdefault(name, _Series())

@@ -1,4 +1,4 @@
-"""OpenTelemetry: a server span for each request, with its client's span as parent.
+"""OpenTelemetry: one server span per request, whose parent is the client's span.
 
 References:
     OpenTelemetry, semantic conventions for HTTP and RPC spans,
@@ -29,7 +29,7 @@ _OPERATION_ATTRIBUTES = {"http": "http.request.method", "grpc": "rpc.method"}
 
 
 def otlp_exporter(endpoint: str) -> SpanExporter:
-    """Return an exporter that sends to a collector by OTLP over HTTP.
+    """Return an exporter that sends spans to a collector over OTLP/HTTP.
 
     Args:
         endpoint: Base URL of the collector, such as ``http://127.0.0.1:4318``.
@@ -38,10 +38,11 @@ def otlp_exporter(endpoint: str) -> SpanExporter:
 
 
 class OpenTelemetryTracer:
-    """Sends a span for each request from a thread of its own. Thread-safe.
+    """Sends a span for each request, in a background thread. Thread-safe.
 
-    The SDK's environment variables hold: ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_TRACES_SAMPLER``
-    (a client's decision to sample is kept), ``OTEL_EXPORTER_OTLP_HEADERS``, ``OTEL_BSP_SCHEDULE_DELAY``.
+    The SDK reads its environment variables: ``OTEL_SERVICE_NAME``, ``OTEL_RESOURCE_ATTRIBUTES``,
+    ``OTEL_TRACES_SAMPLER`` (by default a client's sampling decision is followed), ``OTEL_EXPORTER_OTLP_HEADERS``,
+    ``OTEL_BSP_SCHEDULE_DELAY``.
 
     Args:
         exporter: Sends spans.
@@ -55,7 +56,7 @@ class OpenTelemetryTracer:
         self._propagator = TraceContextTextMapPropagator()
 
     def trace(self, request: EndedRequest) -> None:
-        """Record a request that has just ended; names, statuses and counts, never a row or a key."""
+        """Record a span for a request that has just ended, with names, statuses and counts, but never rows or keys."""
         end = time.time_ns()
         model = request.facts.get("model")
         span = self._tracer.start_span(
@@ -76,5 +77,5 @@ class OpenTelemetryTracer:
         span.end(end)
 
     def close(self) -> None:
-        """Send the recorded spans, and end."""
+        """Send the recorded spans, and stop."""
         self._provider.shutdown()
