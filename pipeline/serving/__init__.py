@@ -1,1 +1,1 @@
-"""Predictions of registered models: decode requests, run onnxruntime, encode responses. No pydantic on this path."""
+"""Predictions of registered models: decode requests, run onnxruntime, encode responses; nothing imports pydantic."""

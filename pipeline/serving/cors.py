@@ -19,15 +19,15 @@ _REQUEST_HEADERS = (
     "accept, authorization, content-type, inference-header-content-length, x-api-key, x-request-id, x-session-id"
 )
 _RESPONSE_HEADERS = "inference-header-content-length, retry-after"
-_CACHE_SECONDS = "7200"  # the most that Chrome takes
+_CACHE_SECONDS = "7200"  # maximum that Chrome accepts
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 class CorsPolicy:
-    """Origins whose pages may call the API. API keys are headers, not cookies, so that no credentials are allowed.
+    """Origins whose pages may call the API. Responses do not allow cookies, since API keys are sent in other headers.
 
     Args:
-        origins: Such as ``https://app.example.com``; ``*`` for any; empty for none.
+        origins: Allowed origins, such as ``https://app.example.com``; ``*`` for any; empty for none.
     """
 
     def __init__(self, origins: Collection[str]) -> None:
@@ -37,7 +37,7 @@ class CorsPolicy:
         return bool(self._origins)
 
     def headers(self, origin: str | None) -> Mapping[str, str]:
-        """Return the headers that a response to a request from ``origin`` also has; empty if it may not read it."""
+        """Return the CORS headers of a response to a page of ``origin``; empty if the page may not read it."""
         if origin is None or not (origin in self._origins or _ANY in self._origins):
             return _NONE
         named = {"access-control-expose-headers": _RESPONSE_HEADERS}
@@ -46,10 +46,10 @@ class CorsPolicy:
         return {"access-control-allow-origin": origin, "vary": "origin", **named}
 
     def preflight(self, headers: Mapping[str, str]) -> HttpResponse:
-        """Return the response to OPTIONS; without ``access-control-allow-origin`` the browser sends no request.
+        """Return the response to a preflight request (OPTIONS), with the CORS headers if its origin is allowed.
 
         Args:
-            headers: Header of the request by name in lower case.
+            headers: Headers of the request, by name in lower case.
         """
         allowed = self.headers(headers.get("origin"))
         if not allowed:

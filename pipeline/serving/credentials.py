@@ -1,4 +1,4 @@
-"""Where a request has its credential. Standard library only."""
+"""Find the credential in the headers of a request. Imports only the standard library."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _BEARER = "bearer "
 
 
 def find_credential(get_header: Callable[[str], str | None], only: str | None = None) -> str:
-    """Return the API key or token of a request; empty without one.
+    """Return the API key or token of a request; empty if it has none.
 
     Args:
         get_header: Returns a header by its name in lower case.
-        only: The one header that counts; by default ``x-api-key``, and without it ``authorization: Bearer``.
+        only: Only header to read; by default ``x-api-key`` or, if it is absent, ``authorization: Bearer``.
     """
     if only in (None, API_KEY_HEADER) and (key := get_header(API_KEY_HEADER)):
         return key

@@ -1,4 +1,4 @@
-"""Datatypes of the Open Inference Protocol: their binary form, their JSON, and the columns that take them."""
+"""Datatypes of the Open Inference Protocol: their binary forms, JSON types, and the columns that accept them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BINARY_FORMS: Mapping[str, str] = {  # datatype -> numpy's code of an element's 
     "UINT8": "u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8",
     "INT8": "i1", "INT16": "<i2", "INT32": "<i4", "INT64": "<i8",
     "FP16": "<f2", "FP32": "<f4", "FP64": "<f8",
-    "BF16": "<u2",  # the upper half of a float32
+    "BF16": "<u2",  # the upper 16 bits of a float32
 }  # fmt: skip
 
 JsonTypes = frozenset[type]
@@ -24,7 +24,7 @@ NUMBERS: Mapping[str, JsonTypes] = {
     **dict.fromkeys(("FP32", "FP64", "FP16", "BF16"), _FLOATS),
     **{f"{sign}{bits}": _INTEGERS for sign in ("INT", "UINT") for bits in (8, 16, 32, 64)},
 }
-# Accepted by a kind of column: datatype -> JSON types of its elements. As an extension, null is a missing value.
+# kind of column -> accepted datatype -> JSON types of its elements. As an extension, null is a missing value.
 ELEMENTS: Mapping[ColumnKind, Mapping[str, JsonTypes]] = {
     "numeric": {**NUMBERS, **_TEXTS},
     "boolean": {"BOOL": frozenset({bool, int, type(None)}), **NUMBERS, **_TEXTS},

@@ -1,4 +1,4 @@
-"""Requests from API Gateway and responses to it. Standard library only: every function of the API imports it."""
+"""Read requests of API Gateway and write its responses. Every API function imports this: standard library only."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ __all__ = [
 Event = Mapping[str, Any]
 Response = dict[str, Any]
 
-_BINARY = frozenset({"application/octet-stream"})  # of any other type the body is UTF-8
+_BINARY = frozenset({"application/octet-stream"})  # responses of all other content types are UTF-8
 
 
 def read_request(event: Event) -> HttpRequest:
     """Return the request in API Gateway's event.
 
-    API Gateway decodes a base64 response only for a request with the header Accept; one without gets JSON.
+    A request without the header Accept gets JSON, because API Gateway would not decode a base64 response to it.
 
     Raises:
-        InvalidRequestError: The body is not base64 as announced.
+        InvalidRequestError: The body is not base64, although the event says so.
     """
     headers = _read_headers(event)
     headers.setdefault("accept", JSON["content-type"])
@@ -46,10 +46,10 @@ def read_request(event: Event) -> HttpRequest:
 
 
 def find_caller(event: Event) -> Caller:
-    """Return the caller that the authorizer has found.
+    """Return the caller that the authorizer found.
 
     Raises:
-        UnauthenticatedError: There is none.
+        UnauthenticatedError: The authorizer found no caller.
     """
     authorizer = event["requestContext"].get("authorizer") or {}
     if not authorizer.get("tenant"):
@@ -65,12 +65,12 @@ def find_caller(event: Event) -> Caller:
 
 
 def authorize_caller(event: Event, permission: str, model: str | None = None, *, owner: str = "") -> str:
-    """Return the caller's tenant, or the one that shares the model with it.
+    """Check the caller's permission; return its tenant, or the tenant that shares the model with it.
 
     Args:
         event: API Gateway's event.
         permission: Required permission.
-        model: Model that it is required for; None for none.
+        model: Model that the permission is required for; None if the request is about no particular model.
         owner: Tenant that owns the model; empty for the caller's own.
 
     Raises:
@@ -84,7 +84,7 @@ def authorize_caller(event: Event, permission: str, model: str | None = None, *,
 
 
 def write_response(response: HttpResponse) -> Response:
-    """Return the response as API Gateway expects it from a function; binary data as base64."""
+    """Return the response in API Gateway's format, with binary data as base64."""
     is_binary = response.headers["content-type"] in _BINARY
     return {
         "statusCode": response.status,
@@ -95,7 +95,7 @@ def write_response(response: HttpResponse) -> Response:
 
 
 def make_error_response(error: BaseException, request_id: str) -> Response:
-    """Return ``{"error": ...}``, as ``respond_to_error`` says it."""
+    """Return the response of ``respond_to_error`` in API Gateway's format."""
     return write_response(respond_to_error(error, request_id))
 
 
@@ -114,7 +114,7 @@ def respond_to_event(
         context: Lambda's context.
         respond: Takes event and context; returns the response and the fields to log.
         log: Takes the context and the fields to log.
-        cors: Which pages of other origins may read the response.
+        cors: Origins whose pages may read the response.
     """
     began = perf_counter()
     if event.get("httpMethod") == "OPTIONS":
@@ -139,7 +139,7 @@ def _read_headers(event: Event) -> dict[str, str]:
 def _read_body(event: Event) -> bytes:
     body = event.get("body") or ""
     if not event.get("isBase64Encoded"):
-        return body.encode(errors="surrogatepass")  # a lone surrogate is then refused as what it is, not UTF-8
+        return body.encode(errors="surrogatepass")  # the decoder refuses a lone surrogate: it is not UTF-8
     try:
         return base64.b64decode(body, validate=True)
     except ValueError as error:

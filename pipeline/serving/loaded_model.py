@@ -1,4 +1,4 @@
-"""A loaded version, which predicts."""
+"""A loaded version of a model, which computes predictions."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ class Observer(Protocol):
     """Measures predictions while a rollout runs."""
 
     def watch(self, model: LoadedModel, predict: Callable[[LoadedModel], Any]) -> Any:
-        """Return what ``predict`` returns for the model."""
+        """Return the result of ``predict(model)``, and measure the call."""
         ...
 
 
 class LoadedModel:
-    """A version with its session. Thread-safe.
+    """A version of a model with its onnxruntime session. Thread-safe.
 
     Attributes:
         decoder: Decodes rows and columns into feeds.
         decode_tensors: Decodes tensors of the Open Inference Protocol into feeds.
         outputs: Names of the graph's outputs.
-        known_requests: Readers of binary requests whose headers protocols.open_inference remembers.
-        known_bodies: The same of JSON bodies.
-        plain_call: What requests of the Open Inference Protocol without options ask for, which it remembers.
+        known_requests: Fast readers of binary requests with known headers, added by protocols.open_inference.
+        known_bodies: Fast readers of JSON bodies of known forms, added by protocols.open_inference.
+        plain_call: Parsed options of requests that have only ``inputs``, cached by protocols.open_inference.
         observer: Measures predictions while a rollout runs; None otherwise.
 
     Args:
@@ -77,7 +77,7 @@ class LoadedModel:
 
     observer: Observer | None = None
 
-    def __init__(  # noqa: PLR0913 - what a version consists of, each by its name
+    def __init__(  # noqa: PLR0913 - fields of a version, all keyword-only
         self,
         *,
         tenant: str,
@@ -102,23 +102,23 @@ class LoadedModel:
         self._write = PredictionWriter(signature)
 
     def respond(self, predict: Callable[[LoadedModel], _Reply]) -> _Reply:
-        """Return what ``predict`` returns for this version; while a rollout runs, it is measured."""
+        """Return the result of ``predict`` for this version; the observer of a running rollout measures the call."""
         return predict(self) if self.observer is None else self.observer.watch(self, predict)
 
     def facts(self, rows: int) -> dict[str, Any]:
-        """Return what may be logged about a prediction on ``rows`` rows."""
+        """Return facts to log about a prediction on ``rows`` rows."""
         return {"tenant": self.tenant, "model": self.model, "version": self.version, "rows": rows}
 
     def metadata(self, versions: Iterable[int]) -> dict[str, Any]:
-        """Return the Open Inference Protocol's metadata; ``versions`` are those of the model that can be called."""
+        """Return the metadata in the Open Inference Protocol; ``versions`` are the model's callable versions."""
         return model_metadata(self.model, versions, self.signature)
 
     def run(self, feeds: Feeds) -> list[NDArray[Any]]:
         """Run the graph; return its outputs in the order of ``outputs``.
 
         Raises:
-            InvalidRequestError: The graph fails on these values, which match its signature. Memory that is not there is
-                no reason: that error is onnxruntime's.
+            InvalidRequestError: The graph fails on these values, although they match the signature. If memory runs out,
+                onnxruntime's own error is raised.
         """
         try:
             return self.session.run(self.outputs, feeds)
@@ -128,7 +128,7 @@ class LoadedModel:
             raise InvalidRequestError(_describe_refusal(feeds)) from error
 
     def predict(self, feeds: Feeds) -> list[Prediction]:
-        """Run the graph; return one prediction per row, as ``format_predictions`` describes it."""
+        """Run the graph; return one prediction per row, in the form of ``format_predictions``."""
         return format_predictions(self.run(feeds), self.signature)
 
     def predict_json(self, feeds: Feeds) -> tuple[bytes, int]:
@@ -141,7 +141,7 @@ class LoadedModel:
 
 
 def _describe_refusal(feeds: Feeds) -> str:
-    """Say what the graph refused, without a value of it."""
+    """Describe the inputs that the graph cannot process, without their values."""
     rows = max((len(values) for values in feeds.values() if values.ndim), default=0)
     of_rows = f" of these {rows:,} rows" if rows > 1 else ""
     shapes = f" (inputs of shape {', '.join(str(list(v.shape)) for v in feeds.values())})" if len(feeds) <= 3 else ""

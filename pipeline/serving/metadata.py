@@ -10,7 +10,7 @@ from pipeline.contracts.signature import Signature
 
 __all__ = ["MAX_NAMED_VERSIONS", "model_metadata", "server_metadata"]
 
-MAX_NAMED_VERSIONS = 100  # the newest ones of a model, which its metadata name
+MAX_NAMED_VERSIONS = 100  # newest versions of a model that its metadata list
 
 Document = dict[str, Any]
 
@@ -37,7 +37,7 @@ def model_metadata(model: str, versions: Iterable[int], signature: Signature) ->
             for column in signature.columns
         ],
         "outputs": _outputs(signature),
-        "signature": signature.to_dict(),  # an extension: how to read later files as the training file
+        "signature": signature.to_dict(),  # an extension of the protocol: how the training file was read
     }
 
 

@@ -17,27 +17,27 @@ from pipeline.serving.rollouts.traffic import RolloutTraffic
 
 __all__ = ["MAX_KEPT_BYTES", "ModelCache"]
 
-MAX_KEPT_BYTES = 256 << 20  # of model files; a session needs more memory than its file, and the function has 1,769 MB
-_UNHEALTHY_SECONDS = 30.0  # until a damaged file is read again
+MAX_KEPT_BYTES = 256 << 20  # total size of loaded files; sessions take more memory; the function has 1,769 MB
+_UNHEALTHY_SECONDS = 30.0  # seconds until a damaged file is read again
 
 _Name = tuple[str, str, int]  # tenant, model, version
 
 
 class ModelCache:
-    """Versions that one process serves. Thread-safe.
+    """ModelSource that loads versions on demand and keeps the most recently used ones. Thread-safe.
 
-    A ModelSource. The versions used last stay loaded, the very last one whatever its size.
+    The version used last stays loaded whatever its size.
 
     Args:
         loader: Loads versions.
-        alias_seconds: Seconds until a moved alias is noticed.
+        alias_seconds: Maximum seconds until a moved alias is noticed.
         max_models: Maximum number of loaded versions.
-        max_bytes: Maximum size of their files together.
-        counters: Counters of rollouts; None: the live version responds to all requests, whatever is rolled out.
+        max_bytes: Maximum total size of their files.
+        counters: Counters of rollouts. With None, rollouts are ignored: the live version responds to all requests.
         clock: Returns seconds.
     """
 
-    def __init__(  # noqa: PLR0913 - bounds of a cache, each by its name
+    def __init__(  # noqa: PLR0913 - bounds of the cache, all keyword-only
         self,
         loader: ModelLoader,
         *,
@@ -53,21 +53,21 @@ class ModelCache:
         self._max_models = max_models
         self._max_bytes = max_bytes
         self._clock = clock
-        self._aliased: dict[tuple[str, str, str], tuple[float, AliasTarget]] = {}  # -> time of the next look-up
+        self._aliased: dict[tuple[str, str, str], tuple[float, AliasTarget]] = {}  # -> time of the next read, target
         self._kept: OrderedDict[_Name, LoadedModel] = OrderedDict()
-        self._unhealthy: dict[_Name, tuple[float, str | None]] = {}  # -> time of the next attempt, what is wrong
+        self._unhealthy: dict[_Name, tuple[float, str | None]] = {}  # -> time of the next attempt, error message
         self._lock = threading.Lock()
         self._loading = threading.Lock()  # load one file at a time, to limit the memory peak
 
     def find(self, reference: ModelReference) -> LoadedModel:
-        """Return the version that a reference names; raise what ModelSource.find does."""
+        """Return the version that a reference names. Raises the same errors as ModelSource.find."""
         tenant, model, version, alias, allow_unready, position = reference
         if version is None:
             target = self._find_alias(tenant, model, alias)
             if target.rollout is None or position is None or self._traffic is None:
                 return self.ready(tenant, model, target.version)
             return self._traffic.choose(target, reference)
-        if allow_unready:  # not kept
+        if allow_unready:  # not cached: the version may not pass its smoke test
             return self._loader.load(tenant, model, version, allow_unready=True)
         return self.ready(tenant, model, version)
 
@@ -75,10 +75,10 @@ class ModelCache:
         """Load live versions before the first request.
 
         Args:
-            names: Tenant and model of each.
+            names: Tenant and name of each model.
 
         Returns:
-            What went wrong, one sentence each; requests for these models load them, or tell why not.
+            One sentence per model that could not be loaded. A request for such a model tries again.
         """
         failures = []
         for tenant, model in names:
@@ -89,7 +89,7 @@ class ModelCache:
         return failures
 
     def versions(self, tenant: str, model: str) -> Sequence[int]:
-        """Return those of a model's newest versions that can be called, oldest first."""
+        """Return the callable versions among a model's newest versions, oldest first."""
         return self._loader.versions(tenant, model)
 
     def _find_alias(self, tenant: str, model: str, alias: str) -> AliasTarget:
@@ -101,7 +101,7 @@ class ModelCache:
         return target
 
     def ready(self, tenant: str, model: str, version: int) -> LoadedModel:
-        """Return a version that has passed its smoke test; raise what ModelLoader.load raises."""
+        """Return a version that has passed its smoke test. Raises the same errors as ModelLoader.load."""
         name = (tenant, model, version)
         if loaded := self._find(name):
             return loaded
@@ -111,10 +111,10 @@ class ModelCache:
         return loaded
 
     def _load(self, name: _Name) -> LoadedModel:
-        """Load a version; one whose file is damaged is unhealthy, and is not read again for some time.
+        """Load a version; after an IntegrityError, do not read its file again for ``_UNHEALTHY_SECONDS``.
 
         Raises:
-            IntegrityError: The version is unhealthy.
+            IntegrityError: The version's file is missing or changed, now or when it was read last.
         """
         until, error = self._unhealthy.get(name, (0.0, None))
         if error is not None and self._clock() < until:

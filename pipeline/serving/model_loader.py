@@ -33,7 +33,7 @@ def make_session_factory(threads: int) -> Callable[[bytes], InferenceSession]:
 
 
 class ItemReader(Protocol):
-    """What is read of the port Table."""
+    """The part of the port Table that a ModelLoader uses."""
 
     def get(self, pk: str, sk: str) -> Item | None:
         """Return an item; None if there is none."""
@@ -42,26 +42,26 @@ class ItemReader(Protocol):
     def query(
         self, pk: str, sk_prefix: str = "", *, newest_first: bool = False, limit: int | None = None
     ) -> Sequence[Item]:
-        """Return the items of a partition whose sort key has a prefix, ordered by it, ``limit`` of them at most."""
+        """Return at most ``limit`` items of a partition whose sort key has a prefix, ordered by sort key."""
         ...
 
 
 class ServedTable(ItemReader, Protocol):
-    """What is used of the port Table where rollouts are measured."""
+    """The part of the port Table that serving uses, with counters for rollouts."""
 
     def increment(self, pk: str, sk: str, amounts: Mapping[str, float], values: Mapping[str, Any]) -> None:
-        """Add to numbers of an item, which is created if it does not exist."""
+        """Add ``amounts`` to numbers of an item, and set its ``values``; create the item if it does not exist."""
         ...
 
 
 class ObjectReader(Protocol):
-    """What is read of the port ObjectStore."""
+    """The part of the port ObjectStore that a ModelLoader uses."""
 
     def get(self, key: str) -> bytes:
         """Return an object.
 
         Raises:
-            ObjectNotFoundError: There is none.
+            ObjectNotFoundError: There is no such object.
         """
         ...
 
@@ -69,8 +69,8 @@ class ObjectReader(Protocol):
 class ModelLoader:
     """Loads versions.
 
-    It reads the registry's table itself: the records are JSON, so that predictions need no pydantic. A model file goes
-    from S3 into its session without a copy on disk.
+    It reads the JSON records in the registry's table directly, so that predictions do not import pydantic. Model files
+    are loaded from memory, not from disk.
 
     Args:
         table: Table of the registry.
@@ -86,7 +86,7 @@ class ModelLoader:
         self._make_session = make_session
 
     def find_alias(self, tenant: str, model: str, alias: str) -> AliasTarget:
-        """Return the version that an alias points to, with its rollout of another one, in one read.
+        """Return the version that an alias points to, and the rollout if there is one, with one read of the table.
 
         Raises:
             NotFoundError: The tenant has no such model, or none of its versions has the alias.
@@ -98,10 +98,7 @@ class ModelLoader:
         return read_alias(item)
 
     def versions(self, tenant: str, model: str) -> list[int]:
-        """Return those of a model's newest versions that can be called, oldest first.
-
-        It reads as many as a model's metadata name, however many there are.
-        """
+        """Return the callable versions among the ``MAX_NAMED_VERSIONS`` newest versions of a model, oldest first."""
         items = self._table.query(*version_prefix(tenant, model), newest_first=True, limit=MAX_NAMED_VERSIONS)
         usable = [item for item in reversed(items) if not {"archived_at", "deleted_at"} & item.keys()]
         records = [orjson.loads(item["record"]) for item in usable]
@@ -118,8 +115,8 @@ class ModelLoader:
 
         Raises:
             NotFoundError: The tenant has no such version, or it is deleted.
-            ConflictError: It is archived, or has not passed its smoke test.
-            IntegrityError: Its file is missing or changed.
+            ConflictError: The version is archived, or has not passed its smoke test.
+            IntegrityError: The version's file is missing or changed.
         """
         item = self._table.get(*version_key(tenant, model, version))
         if item is None or "deleted_at" in item:
@@ -142,7 +139,7 @@ class ModelLoader:
         )
 
     def _signature(self, record: Mapping[str, Any]) -> Signature:
-        """Read the signature from the record, or from its file if it was too large for the record."""
+        """Read the signature from the record, or from a file if the signature was too large for the record."""
         file = record.get("signature_file")
         return Signature.from_dict(record["signature"] if file is None else orjson.loads(self._file(file)))
 

@@ -13,15 +13,15 @@ from pipeline.parsing.text import clean_text
 __all__ = ["ColumnNames", "display_name"]
 
 _MAX_LISTED = 10  # names in one message
-_MAX_SHOWN = 60  # letters of a name
-_MAX_COMPARED = 10_000  # letters of all names; alignment takes quadratic time, so beyond it only ends are compared
-_MAX_ALIGNED = 200  # letters of a name; in longer ones difflib ignores frequent letters
-_NEAR = 0.6  # share of common letters of two similar names
+_MAX_SHOWN = 60  # letters of a name in a message
+_MAX_COMPARED = 10_000  # letters of all names; difflib takes quadratic time, so for more only both ends are compared
+_MAX_ALIGNED = 200  # letters of a name; in longer names difflib ignores frequent letters
+_NEAR = 0.6  # minimum fraction of common letters of two similar names
 _Cells = TypeVar("_Cells")
 
 
 class ColumnNames:
-    """Columns of a model by accepted spelling: name, header of the file, and both stripped and composed (NFC)."""
+    """Columns of a model by accepted spelling: name, header in the training file, and both stripped and in NFC."""
 
     def __init__(self, signature: Signature) -> None:
         self.all = tuple(column.name for column in signature.columns)
@@ -43,10 +43,10 @@ class ColumnNames:
         return spelling in self._unread or clean_text(spelling) in self._unread
 
     def rename(self, cells: Mapping[str, _Cells], where: str, *, ignore_extra: bool = False) -> dict[str, _Cells]:
-        """Return the cells of a row, or of columns, by column, in the order of the request.
+        """Return cells by the model's names of their columns, in the order of the request.
 
         Args:
-            cells: Cells by the names in the request.
+            cells: Cells of a row, or of whole columns, by the names in the request.
             where: Location of the row or the columns, for messages.
             ignore_extra: Ignore unknown columns.
 
@@ -73,7 +73,7 @@ class ColumnNames:
 
         Args:
             names: Columns that the request has.
-            where: Location, for messages.
+            where: Location of the names, for messages.
             unknown: Columns of the request that the model does not have.
 
         Raises:
@@ -116,11 +116,11 @@ def _count_shared_ends(name: str, column: str) -> int:
 
 
 def _common_prefix(name: str, column: str) -> str:
-    return commonprefix([name, column])  # noqa: RUF071 - of letters, not of folders
+    return commonprefix([name, column])  # noqa: RUF071 - a common prefix of letters, not of path components
 
 
 def display_name(name: str) -> str:
-    """Return a user's name for one line of text; of a long one its start and end."""
+    """Return a user's name in printable form for a message; a long name is shortened to its start and end."""
     if len(name) > _MAX_SHOWN:
         half = _MAX_SHOWN // 2
         return f"{_printable(name[:half])}…{_printable(name[-half + 1 :])}"
@@ -128,7 +128,7 @@ def display_name(name: str) -> str:
 
 
 def _show_difference(name: str, near: str) -> tuple[str, str]:
-    """Return two names so that their difference is visible; of long ones the section around the first difference."""
+    """Return two names so that their difference is visible; long names are cut around the first difference."""
     if max(len(name), len(near)) <= _MAX_SHOWN:
         return _printable(name), _printable(near)
     start = max(0, len(_common_prefix(name, near)) - _MAX_SHOWN // 2)

@@ -23,14 +23,14 @@ from pipeline.serving.names import ColumnNames
 __all__ = ["Cells", "Feeds", "RequestDecoder"]
 
 Feeds = dict[str, NDArray[Any]]
-Cells = list[Any] | np.ndarray[Any, Any]  # of one column: one value per row
+Cells = list[Any] | np.ndarray[Any, Any]  # values of one column, one per row
 Row = Mapping[str, Any]
-Where = Callable[[int, str], str]  # (row, column) -> location in the request's terms
+Where = Callable[[int, str], str]  # (row, column) -> location of the cell in the request, for messages
 _GetCells = Callable[[Any], Sequence[Any]]  # row -> cells of some columns
 
 
 class _ColumnGroup(NamedTuple):
-    """Columns that are read together, and the getter of their cells in a row."""
+    """Columns of one kind, which are read together; ``get_cells`` returns their cells of a row."""
 
     names: Sequence[str]
     get_cells: _GetCells
@@ -39,9 +39,9 @@ class _ColumnGroup(NamedTuple):
 
 
 class _RowBuffers(threading.local):
-    """One thread's arrays for single-row requests, reused: creating them would take four times as long.
+    """Arrays for single-row requests, which each thread reuses: creating new ones would take four times as long.
 
-    Each group has one array of [columns, 1], whose rows are the feeds.
+    Each group of columns has one array of the shape [columns, 1, ...], whose rows are the feeds.
     """
 
     def __init__(self, groups: Sequence[_ColumnGroup]) -> None:
@@ -91,7 +91,7 @@ class RequestDecoder:
 
     @property
     def number_dtype(self) -> np.dtype[Any] | None:
-        """Return the dtype of the columns if all have numbers of the same one, and none has markers; otherwise None."""
+        """Return the dtype that all columns share if they are numeric and no number marks missing values; else None."""
         kinds = list(set(self._kinds.values()))
         is_number = len(kinds) == 1 and kinds[0].reader == "number" and not self._has_missing_numbers
         return np.dtype(kinds[0].dtype) if is_number else None
@@ -115,14 +115,14 @@ class RequestDecoder:
             raise self._find_invalid_cell(rows, where) from None
 
     def pack_numbers(self, name: str, cells: list[Any]) -> NDArray[Any] | None:
-        """Return the numbers of a column as an array; None if a cell must be read, or is too large."""
+        """Return the numbers of a column as an array; None if a cell is not a plain number, or is too large."""
         read = self._readers[name]
         return read.pack(cells) if isinstance(read, NumberReader) and not self._has_missing_numbers else None
 
     def row_reader(self, names: Sequence[str], where: Where) -> Callable[[Sequence[Any]], Feeds]:
-        """Return a function that decodes the cells of one row, which come in the order of ``names``.
+        """Return a function that decodes one row, whose cells are in the order of ``names``.
 
-        The arrays are valid until this thread's next call. It raises what ``feeds`` does.
+        The function's arrays are valid until this thread's next call. It raises the same errors as ``feeds``.
         """
         positions = {name: position for position, name in enumerate(names)}
         getters = [_make_cell_getter([positions[name] for name in group.names]) for group in self._groups]
@@ -139,7 +139,7 @@ class RequestDecoder:
         """Decode columns into one array per column.
 
         Args:
-            columns: Cells by column, all of the same number; an array has one axis, and NaN is a missing value.
+            columns: Cells by column, equally many each; a numpy array has one axis, and its NaN is a missing value.
             where: Returns the location of a cell, for messages.
 
         Raises:
@@ -188,8 +188,8 @@ class RequestDecoder:
         """Check the number of rows.
 
         Raises:
-            InvalidRequestError: There are none.
-            TooManyRowsError: There are more than a response can have.
+            InvalidRequestError: There are no rows.
+            TooManyRowsError: There are more rows than a response can have.
         """
         if not 0 < rows <= self._max_rows:
             error = TooManyRowsError if rows else InvalidRequestError
@@ -197,7 +197,7 @@ class RequestDecoder:
 
 
 def _to_cells(array: NDArray[Any]) -> list[Any]:
-    """Return the elements of an array as JSON has them, with None for NaN."""
+    """Return the elements of an array as Python's values, with None for NaN."""
     cells = array.tolist()
     return [None if cell != cell else cell for cell in cells] if array.dtype.kind == "f" else cells  # noqa: PLR0124 - NaN
 

@@ -1,4 +1,4 @@
-"""Encode predictions as JSON. Numbers stay float32, whose JSON is shortest."""
+"""Encode predictions as JSON. Numbers stay float32, which has shorter JSON than float64."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _MAX_NUMBER_BYTES = 16  # longest float32 with its colon and comma
 
 
 def max_response_rows(signature: Signature) -> int:
-    """Return how many rows a request may have, so that any response fits into Lambda's limit."""
+    """Return the maximum number of rows of a request for which every response fits into Lambda's limit."""
     labels = [len(orjson.dumps(name)) for name in signature.classes]
     row_bytes = 64 + max(labels, default=0) + sum(label + _MAX_NUMBER_BYTES for label in labels)
     row_bytes += sum(len(name) + 2 + _MAX_NUMBER_BYTES for name in signature.quantile_names)
-    if signature.targets:  # multilabel: the predicted labels, too
+    if signature.targets:  # multi-label responses also list the predicted labels
         row_bytes += sum(labels) or sum(len(orjson.dumps(name)) + _MAX_NUMBER_BYTES for name in signature.targets)
     return max(1, min(_MAX_ROWS, _MAX_RESPONSE_BYTES // row_bytes))
 
@@ -33,8 +33,8 @@ def max_response_rows(signature: Signature) -> int:
 def format_predictions(outputs: Sequence[NDArray[Any]], signature: Signature) -> list[Prediction]:
     """Return one prediction per row.
 
-    Each is ``{"label", "probabilities"}``, with a list of labels of a multi-label classification; or without classes
-    ``{"value"}``, with ``{"quantiles"}`` by name if there are any; or ``{"value"}`` with values by target.
+    Classification: ``{"label", "probabilities"}``; ``label`` is a list for multi-label classification. Regression:
+    ``{"value"}``, with ``quantiles`` by name if there are any; ``value`` is an object by target for several targets.
     """
     first, *further = outputs
     if signature.classes:
@@ -57,7 +57,7 @@ def format_predictions(outputs: Sequence[NDArray[Any]], signature: Signature) ->
 
 
 class PredictionWriter:
-    """Writes the predictions of one model as JSON: what ``to_json`` makes of them, from a template of one row.
+    """Writes the same JSON as ``to_json`` for the predictions of one model, but faster, from a template of a row.
 
     Args:
         signature: Columns and outputs of the model.
@@ -96,7 +96,7 @@ class PredictionWriter:
 
 
 def _template(names: Sequence[str]) -> bytes:
-    """Return the members of an object with a number for each name."""
+    """Return the template of a JSON object's members: each name with a placeholder for its number."""
     return b",".join(orjson.dumps(name).replace(b"%", b"%%") + b":%b" for name in names)
 
 

@@ -1,6 +1,6 @@
 """Decode requests of the Open Inference Protocol v2.
 
-They have one tensor per column, flat or nested in row-major order; or one matrix, if all columns are numeric.
+A request has one tensor per column, flat or nested in row-major order; or one matrix, if all columns are numeric.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ __all__ = ["TensorDecoder"]
 
 _FIELDS = ("name", "shape", "datatype", "data")
 _get_fields = itemgetter(*_FIELDS)
-_MIN_ARRAY = 32  # elements; fewer are read faster as a list
-_MAX_ROWS_AS_LISTS = 8  # for so few rows numpy's calls take longer than a loop
+_MIN_ARRAY = 32  # elements; shorter tensors are read faster as a list
+_MAX_ROWS_AS_LISTS = 8  # rows; more rows are decoded faster by numpy than in a loop
 
 
 class TensorDecoder:
     """Decodes the tensors of one model's requests; built once.
 
     Attributes:
-        learn_request: Returns a function that reads further requests with a header like one that was read.
-        learn_body: Returns a function that reads further JSON bodies like one that was read.
+        learn_request: ``TensorForms.learn_request``.
+        learn_body: ``TensorForms.learn_body``.
     """
 
     def __init__(self, decoder: RequestDecoder) -> None:
@@ -57,7 +57,7 @@ class TensorDecoder:
             ignore_extra: Ignore columns that the model does not read.
 
         Raises:
-            InvalidRequestError: A tensor is no column's, is repeated, or has a wrong shape or datatype.
+            InvalidRequestError: A tensor belongs to no column, is repeated, or has a wrong shape or datatype.
             TooManyRowsError: There are more rows than a response can have.
         """
         if type(inputs) is not list:
@@ -100,7 +100,7 @@ class TensorDecoder:
         return self._decoder.feeds(cells, describe_element)
 
     def _read_matrix(self, tensor: Any) -> dict[str, Cells] | None:
-        """Return the columns of a matrix; None if the tensor is a column's, or not a matrix at all."""
+        """Return the columns of a matrix; None if the tensor has a column's name, or is not a matrix."""
         try:
             name, shape, datatype, data = _get_fields(tensor)
         except (KeyError, TypeError):
@@ -120,7 +120,7 @@ class TensorDecoder:
         }
 
     def _read(self, tensor: Any, number: int) -> tuple[str, Cells]:
-        """Return the column of a tensor, and one value per row."""
+        """Return the name of a tensor's column, and one value per row."""
         try:
             name, shape, datatype, data = _get_fields(tensor)
             elements = self._elements[name][datatype]
@@ -151,14 +151,17 @@ class TensorDecoder:
     def _check_elements(
         self, name: str, datatype: str, elements: JsonTypes, data: Cells, types: Collection[type]
     ) -> Cells:
-        """Return the data of a tensor, whose elements have the JSON types and the range of its datatype.
+        """Check the JSON types and the range of a tensor's elements, and return them.
 
         Args:
-            name: The column.
-            datatype: Of the tensor.
-            elements: JSON types that it may have.
-            data: Its elements.
-            types: Types of the elements, where they are a list.
+            name: Name of the column.
+            datatype: Datatype of the tensor.
+            elements: JSON types that the elements may have.
+            data: Elements of the tensor.
+            types: JSON types that the elements have; unused for an array.
+
+        Raises:
+            InvalidRequestError: An element has another type, or is out of the range of the datatype.
         """
         if isinstance(data, np.ndarray):
             return data
@@ -195,9 +198,9 @@ class TensorDecoder:
         return check_lengths(tensors, "inputs")
 
     def _read_irregular(self, tensor: Any, number: int) -> tuple[str, Cells]:
-        """Read a tensor whose name has another spelling, or raise an error that says what is wrong with it.
+        """Read a tensor whose name has another spelling, or raise an error that says what is wrong with the tensor.
 
-        A tensor that merely belongs to no column is returned under its name, to be reported together with others.
+        A tensor that belongs to no column is returned under its own name, so that one error reports all such tensors.
         """
         where = f"inputs[{number}]"
         if type(tensor) is not dict:
@@ -221,7 +224,7 @@ def _elements(column: Column) -> Mapping[str, JsonTypes]:
 
 
 def _types_of(data: Cells) -> set[type]:
-    """Return the types of a list's elements; an array has a datatype of its own."""
+    """Return the types of a list's elements; empty for an array."""
     return set(map(type, data)) if isinstance(data, list) else set()
 
 

@@ -1,1 +1,1 @@
-"""The prediction API, independent of what carries it: a Lambda function behind API Gateway, or a server."""
+"""The prediction API, which a Lambda function behind API Gateway and a server share."""

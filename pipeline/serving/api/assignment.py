@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 __all__ = ["SESSION_HEADERS", "Position", "request_position"]
 
-SESSION_HEADERS = ("x-session-id", "x-request-id")  # the first one that a request has stands for its body
-Position = Callable[[str], float]  # seed -> place of a request in [0, 1)
+SESSION_HEADERS = ("x-session-id", "x-request-id")  # the first of them in a request is hashed instead of its body
+Position = Callable[[str], float]  # seed -> position of a request in [0, 1)
 
 _RANGE = 1 << 64
 
@@ -16,10 +16,10 @@ _RANGE = 1 << 64
 def request_position(
     tenant: str, principal: str, find_header: Callable[[str], str | None], body: bytes | Callable[[], bytes]
 ) -> Position:
-    """Return the function that gives a request's place in [0, 1).
+    """Return the function that computes a request's position in [0, 1) from a seed.
 
-    The place depends on the caller and on a header of SESSION_HEADERS; without one, on the body. The same caller with
-    the same session, or with the same rows, therefore keeps its version while a rollout runs.
+    The position is a hash of the caller and of the first header of SESSION_HEADERS, or of the body if the request has
+    none of them. The same session, or the same rows, of a caller therefore get the same version throughout a rollout.
 
     Args:
         tenant: Tenant of the caller.

@@ -1,4 +1,4 @@
-"""Compressed bodies and messages of requests.
+"""Decompress bodies of HTTP requests and messages of gRPC.
 
 References:
     https://www.rfc-editor.org/rfc/rfc9110#name-content-encoding
@@ -22,16 +22,16 @@ _WINDOW_BITS: Mapping[str, int] = {
 
 
 def decompress_body(request: HttpRequest, max_bytes: int) -> HttpRequest:
-    """Return the request with the body that its header ``content-encoding`` says is compressed.
+    """Return the request with its body decompressed as the header ``content-encoding`` says.
 
     Args:
         request: The request.
         max_bytes: Maximum size of the decompressed body.
 
     Raises:
-        UnsupportedMediaTypeError: The encoding is none that is read.
-        InvalidRequestError: The body is not compressed so, or is truncated.
-        BodyTooLargeError: It decompresses to more than ``max_bytes``.
+        UnsupportedMediaTypeError: The encoding is not supported.
+        InvalidRequestError: The body does not have that encoding, or is truncated.
+        BodyTooLargeError: The decompressed body is larger than ``max_bytes``.
     """
     encoding = request.headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
@@ -48,7 +48,7 @@ def decompress_body(request: HttpRequest, max_bytes: int) -> HttpRequest:
 
 
 def decompress(content: bytes, encoding: str, max_bytes: int) -> bytes:
-    """Return what is compressed, or of what is larger than ``max_bytes`` the first ``max_bytes`` + 1.
+    """Return the decompressed content, or its first ``max_bytes`` + 1 bytes if it is larger than ``max_bytes``.
 
     Args:
         content: Compressed content.
@@ -56,7 +56,7 @@ def decompress(content: bytes, encoding: str, max_bytes: int) -> bytes:
         max_bytes: Maximum size of the decompressed content.
 
     Raises:
-        ValueError: The content is not compressed so, is truncated, or more follows.
+        ValueError: The content does not have that encoding, is truncated, or is followed by other bytes.
     """
     decompressor = zlib.decompressobj(_WINDOW_BITS[encoding])
     try:

@@ -1,4 +1,4 @@
-"""Responses to requests that failed. It contains the only table of HTTP statuses by error class."""
+"""Responses to failed requests. This module has the only table of HTTP statuses by error class."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _STATUS: dict[type[BaseException], int] = {
     BaseException: 500,
 }
 
-REQUEST_STATUSES: Mapping[int, str] = {  # statuses of failed requests, with the meaning of the error class
+REQUEST_STATUSES: Mapping[int, str] = {  # HTTP status -> summary of the error class's docstring
     status: (error.__doc__ or "").partition("\n")[0] for error, status in _STATUS.items() if error is not BaseException
 } | {500: "Internal error; the message has the request's id."}
 
@@ -68,12 +68,12 @@ def http_status(error: BaseException) -> int:
 
 
 def respond_to_error(error: BaseException, request_id: str) -> HttpResponse:
-    """Return ``{"error": ...}``; of an alias that has moved also ``current``, the version that it points to.
+    """Return ``{"error": ...}``; for AliasMovedError also ``current``, the version that the alias points to.
 
     Args:
-        error: A caller's error is reported in its own words; of a server error only the request id, since its words may
-            quote what nobody should see.
-        request_id: Identifies the request in the logs.
+        error: Error of the request. The response has the message of a client's error, but not that of a server error,
+            which may quote confidential data.
+        request_id: Identifies the request in the logs; part of the response to a server error.
     """
     status = http_status(error)
     sentence = str(error)
@@ -86,24 +86,24 @@ def respond_to_error(error: BaseException, request_id: str) -> HttpResponse:
 
 
 def describe_server_error(error: BaseException) -> str:
-    """Return what a caller is told of a server error, whose own words may quote what nobody should see."""
+    """Return a message about a server error for the caller; the error's own message may quote confidential data."""
     if isinstance(error, IntegrityError):
         return "this version is unhealthy: its file is missing or damaged"
     return "a service is busy, try again" if isinstance(error, TransientError) else "internal error"
 
 
 def describe_error(error: BaseException) -> dict[str, Any]:
-    """Return what may be logged of an error: its class, and of an unexpected one its places, not its text."""
+    """Return facts about an error that may be logged: its class and, if unexpected, the locations of its traceback."""
     kind = type(error).__name__
     return {"error": kind} if isinstance(error, ModeldropError) else {"error": kind, "at": places(error)}
 
 
 def set_log_facts(error: BaseException, facts: Mapping[str, str]) -> None:
-    """Give an error facts about its request, such as the model, for logs and metrics."""
+    """Attach facts about the failed request, such as the model, to an error, for logs and metrics."""
     error.__dict__[_LOG_FACTS] = facts
 
 
 def log_facts(error: BaseException) -> Mapping[str, str]:
-    """Return the facts that ``set_log_facts`` gave an error; empty without them."""
+    """Return the facts that ``set_log_facts`` attached to an error; empty if there are none."""
     facts: Mapping[str, str] = error.__dict__.get(_LOG_FACTS, {})
     return facts

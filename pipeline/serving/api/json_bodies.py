@@ -1,4 +1,4 @@
-"""Parse JSON bodies. Unlike orjson alone, refuse an object that has one key twice."""
+"""Parse JSON bodies. Unlike orjson, refuse objects with duplicate keys."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pipeline.serving.names import display_name
 
 __all__ = ["parse_json"]
 
-_FEW = 1_000  # bytes for each colon, from which finding them is faster than counting them
+_FEW = 1_000  # bytes per key; if there are more, finding one colon after the other is faster than counting them
 
 
 def parse_json(body: bytes) -> Any:
     """Parse a JSON body.
 
     Raises:
-        InvalidRequestError: It is not JSON in UTF-8, is nested too deeply, or an object has a key twice.
+        InvalidRequestError: The body is not JSON in UTF-8, is nested too deeply, or an object has a duplicate key.
     """
     try:
         document = orjson.loads(body)
@@ -28,7 +28,7 @@ def parse_json(body: bytes) -> Any:
         raise InvalidRequestError(
             f"the body is not JSON (line {error.lineno}, column {error.colno}): {_problem(error)}"
         ) from error
-    # Every key is followed by a colon: if there are as many of them as keys, no key was overwritten by its duplicate.
+    # A colon follows every key: if the body has as many colons as the document has keys, no key was a duplicate.
     if type(document) is dict:
         keys = _count_keys(document)
         if not (_has_colons(body, keys) if len(body) > _FEW * keys else body.count(b":") == keys):
@@ -55,7 +55,7 @@ def _problem(error: orjson.JSONDecodeError) -> str:
 
 
 def _count_keys(document: dict[str, Any]) -> int:
-    """Count the keys of an object, of those inside it, and of the rows or tensors in its arrays; not deeper ones."""
+    """Count the keys of an object, of its values, and of the rows or tensors in its arrays; ignore deeper objects."""
     keys = len(document)
     for value in document.values():
         if type(value) is dict:

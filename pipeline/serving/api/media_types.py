@@ -9,7 +9,7 @@ from pipeline.contracts.errors import UnsupportedMediaTypeError
 
 __all__ = ["MediaType", "read_media_type"]
 
-# What clients say about JSON: curl's -d announces a form, and Triton's client nothing at all.
+# Content types that clients send with JSON: curl's -d sends that of a form, Triton's client sends none.
 _JSON = frozenset({"", "application/json", "application/x-www-form-urlencoded", "text/json"})
 _CSV = {"text/csv": "", "application/csv": "", "text/tab-separated-values": "\t"}
 _PARQUET = frozenset({"application/vnd.apache.parquet", "application/x-parquet", "application/parquet"})
@@ -17,11 +17,11 @@ _IMAGES = frozenset({"image/png", "image/jpeg", "image/jpg"})
 
 
 class MediaType(NamedTuple):
-    """What a body is.
+    """Format of a body.
 
     Attributes:
         form: ``json``, ``csv``, ``parquet``, ``image`` or ``text``.
-        delimiter: CSV only: separator of the cells; empty if the content type does not say it.
+        delimiter: CSV only: separator of the cells; empty if the content type does not imply one.
         has_header: CSV only: whether the first line has the names of the columns.
     """
 
@@ -31,13 +31,13 @@ class MediaType(NamedTuple):
 
 
 def read_media_type(headers: Mapping[str, str]) -> MediaType:
-    """Return what the header ``content-type`` announces; JSON by default.
+    """Return the format that the header ``content-type`` names; JSON by default.
 
     Args:
         headers: Headers of the request, by name in lower case.
 
     Raises:
-        UnsupportedMediaTypeError: It is none that is read, or its charset is not UTF-8.
+        UnsupportedMediaTypeError: The content type is not supported, or its charset is not UTF-8.
     """
     content_type = headers.get("content-type", "")
     if content_type in ("application/json", ""):

@@ -14,15 +14,15 @@ JSON: Mapping[str, str] = MappingProxyType({"content-type": "application/json"})
 
 
 class Caller(NamedTuple):
-    """Who sends a request, as an authorizer or a server's configuration says.
+    """The sender of a request, according to an authorizer or a server's configuration.
 
     Attributes:
         tenant: Tenant whose models are visible.
         permissions: Granted permissions, such as ``predict`` and ``read``.
         may_use_unready: Whether versions that have not passed their smoke test respond; only the smoke test sets it.
         principal: Name of the caller within its tenant.
-        models: Models that are visible; empty for all of the tenant.
-        shared: Permissions on models that other tenants share with the caller's, by ``owner/model``.
+        models: Models that are visible; empty for all models of the tenant.
+        shared: Permissions on models that other tenants share with the caller's tenant, by ``owner/model``.
     """
 
     tenant: str
@@ -37,14 +37,15 @@ class Caller(NamedTuple):
         return not self.models or model in self.models
 
     def for_owner(self, owner: str, model: str) -> Caller:
-        """Return the caller as one of the tenant that shares a model: what it may do with that model, and no other.
+        """Return a caller of the tenant ``owner`` that has only the permissions on the model that ``owner`` shares.
 
         Args:
             owner: Tenant that owns the model; empty for the caller's own.
             model: Name of the model.
 
         Raises:
-            HiddenModelError: The model is not shared with the caller's tenant, or the key is for some models alone.
+            HiddenModelError: The model is not shared with the caller's tenant, or the credential is limited to some
+                models.
         """
         if owner in ("", self.tenant):
             return self
@@ -58,7 +59,7 @@ class Caller(NamedTuple):
 
         Args:
             permission: Required permission.
-            model: Model that it is required for; None for none.
+            model: Model that the permission is required for; None if the request is about no particular model.
 
         Raises:
             HiddenModelError: The caller may not see the model.
@@ -75,7 +76,7 @@ class HttpRequest(NamedTuple):
 
     Attributes:
         method: Method in upper case.
-        path: Path without query; decoded.
+        path: Decoded path without the query.
         body: Raw bytes, empty if there is none.
         headers: Header by name in lower case.
         query: Query parameter by name; the last value of a repeated one.
@@ -88,13 +89,13 @@ class HttpRequest(NamedTuple):
     query: Mapping[str, str] = MappingProxyType({})
 
     def accepts(self, media_type: str) -> bool:
-        """Return whether the client takes a media type; without the header Accept it takes any."""
+        """Return whether the client accepts a media type; without the header Accept it accepts any."""
         accepted = self.headers.get("accept", "*/*")
         return accepted == "*/*" or media_type in accepted or "*/*" in accepted
 
     @property
     def prefers_csv(self) -> bool:
-        """Return whether the client asks for CSV before JSON."""
+        """Return whether CSV comes first in the header Accept."""
         return self.headers.get("accept", "").lstrip().startswith("text/csv")
 
 
@@ -105,7 +106,7 @@ class HttpResponse(NamedTuple):
         status: HTTP status.
         body: Raw bytes.
         headers: Header by name in lower case.
-        facts: What may be logged about it: ``tenant``, ``model``, ``version`` and ``rows`` of a prediction.
+        facts: Facts for logs and metrics: ``tenant``, ``model``, ``version`` and ``rows`` of a prediction.
     """
 
     status: int

@@ -1,4 +1,4 @@
-"""Port: where the prediction API finds its models."""
+"""Port: source of the models that the prediction API serves."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class ModelReference(NamedTuple):
         version: Number of the version; None for the one that ``alias`` points to.
         alias: Name of the alias.
         allow_unready: Also accept a version that has not passed its smoke test.
-        position: Place of a prediction request among those of a rollout, as ``api.assignment`` says it; None for
-            other requests, to which the live version responds.
+        position: Returns the position of a prediction request in [0, 1), which decides its version during a rollout
+            (``api.assignment``); None for other requests, to which the live version responds.
     """
 
     tenant: str
@@ -35,7 +35,7 @@ class ModelReference(NamedTuple):
 
 
 class ModelSource(Protocol):
-    """Loaded models: those of a registry, of a folder, or of one file. Thread-safe."""
+    """Models of a registry, of a folder, or of one file. Thread-safe."""
 
     def find(self, reference: ModelReference) -> LoadedModel:
         """Return the version that a reference names, loaded.
@@ -43,14 +43,14 @@ class ModelSource(Protocol):
         Raises:
             NotFoundError: The tenant has no such model, version or alias.
             ConflictError: The version has not passed its smoke test.
-            IntegrityError: Its file is missing or changed.
+            IntegrityError: The version's file is missing or changed.
             TransientError: Storage is busy.
         """
         ...
 
     def versions(self, tenant: str, model: str) -> Sequence[int]:
-        """Return versions of a model that can be called, oldest first; empty if the tenant has no such model.
+        """Return the callable versions of a model, oldest first; empty if the tenant has no such model.
 
-        Of a registry they are among the newest 100.
+        A registry considers only the 100 newest versions.
         """
         ...

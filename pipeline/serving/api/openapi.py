@@ -1,4 +1,4 @@
-"""The prediction API as an OpenAPI 3.1 document, made from its routes, its error table and a model's signature.
+"""Describe the prediction API as an OpenAPI 3.1 document, from its routes, its error table and a model's signature.
 
 References:
     https://spec.openapis.org/oas/v3.1.1.html
@@ -21,14 +21,14 @@ Document = dict[str, Any]
 
 
 class _Operation(NamedTuple):
-    """What is documented of an action.
+    """Documentation of an action.
 
     Attributes:
-        tag: Protocol that it belongs to.
+        tag: Protocol that the action belongs to.
         summary: One sentence.
         response: Name of the response's schema.
-        request: Name of the request's schema; empty without a body.
-        files: Content types of other bodies.
+        request: Name of the schema of a JSON body; empty if the action has no body.
+        files: Content types of bodies that are not JSON.
         tables: Whether the response may be CSV.
     """
 
@@ -89,9 +89,9 @@ def openapi_document(
     """Return the OpenAPI document.
 
     Args:
-        model: Model whose rows the examples and the schema of a row are of.
-        signature: Its signature; None for a document of any model.
-        owner: Tenant that shares the model, which comes before it in paths; empty for a model of the caller's own.
+        model: Model whose rows the document describes; empty for any model.
+        signature: Signature of the model; None for a document that describes any model.
+        owner: Tenant that shares the model, whose name precedes the model's in paths; empty for the caller's own model.
         without_key: Actions that need no API key.
     """
     paths: dict[str, Document] = {}

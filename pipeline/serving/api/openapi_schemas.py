@@ -120,7 +120,7 @@ SCHEMAS: Mapping[str, Schema] = {
     "MlflowPredictions": _object({"predictions": _array({})}),
     "OpenApi": _object({"openapi": {"type": "string"}, "info": _ANY_OBJECT, "paths": _ANY_OBJECT}),
 }
-_CELLS: Mapping[ColumnKind, tuple[Schema, Any]] = {  # schema and an example
+_CELLS: Mapping[ColumnKind, tuple[Schema, Any]] = {  # kind of column -> schema and example of a cell
     "numeric": ({"type": ["number", "string", "null"]}, 1.5),
     "categorical": ({"type": ["string", "number", "boolean", "null"]}, "a"),
     "boolean": ({"type": ["boolean", "number", "string", "null"]}, True),
@@ -131,14 +131,14 @@ _CELLS: Mapping[ColumnKind, tuple[Schema, Any]] = {  # schema and an example
 
 
 def describe_row(signature: Signature) -> Schema:
-    """Return the schema of a row of a model."""
+    """Return the schema of a model's rows."""
     required = [column.name for column in signature.columns if not column.is_optional]
     properties = {column.name: _describe_cell(column) for column in signature.columns}
     return {"type": "object", "required": required, "properties": properties, "example": example_row(signature)}
 
 
 def example_row(signature: Signature) -> dict[str, Any]:
-    """Return a row that a model accepts; its values are made up, none is from the training file."""
+    """Return a row that a model accepts; its values are invented, not from the training file."""
     return {column.name: _CELLS[column.kind][1] for column in signature.columns if column.kind != "image"}
 
 

@@ -1,4 +1,4 @@
-"""Respond to prediction requests, whatever carries them."""
+"""Respond to prediction requests, in a Lambda function or in a server."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from pipeline.serving.responses import to_json
 
 __all__ = ["PredictionApi"]
 
-_PROBES: tuple[Action, ...] = ("live", "ready")  # a server answers them without a key
+_PROBES: tuple[Action, ...] = ("live", "ready")  # health checks, to which a server responds without an API key
 
 
 class PredictionApi:
-    """The prediction API: every protocol's routes over one source of models. Thread-safe.
+    """The prediction API: the routes of all protocols, for the models of one source. Thread-safe.
 
-    It does no I/O of its own, so that a Lambda function and a server share it: they read a request, authenticate its
-    caller, call ``respond``, and turn what it raises into a response with ``errors.respond_to_error``.
+    It does no I/O itself, so that a Lambda function and a server can share it: they read a request, authenticate its
+    caller, call ``respond``, and turn errors into responses with ``errors.respond_to_error``.
 
     Args:
         models: Finds the model of a request.
-        max_body_bytes: Maximum size of a body that was sent compressed.
+        max_body_bytes: Maximum size of a compressed body after decompression.
     """
 
     def __init__(self, models: ModelSource, *, max_body_bytes: int = 64 << 20) -> None:
@@ -40,10 +40,10 @@ class PredictionApi:
 
         Args:
             request: The request.
-            caller: Whose models are visible, and with which permissions.
+            caller: Sender of the request, with its tenant and permissions.
 
         Raises:
-            ForbiddenError: The caller lacks the permission: ``predict``, for metadata ``read``.
+            ForbiddenError: The caller lacks the permission ``predict``, or ``read`` for metadata.
             NotFoundError: There is no such route, or the caller's tenant has no such model or version.
             MethodNotAllowedError: The route has another method.
             ConflictError: The version has not passed its smoke test.
@@ -51,8 +51,8 @@ class PredictionApi:
             InvalidRequestError: The request does not match the model's signature; the message says what is wrong, and
                 where.
             TooManyRowsError: There are more rows than a response can have.
-            BodyTooLargeError: The body is too large once it is decompressed.
-            UnsupportedMediaTypeError: The body has a content type or encoding that is not read.
+            BodyTooLargeError: The body is too large after decompression.
+            UnsupportedMediaTypeError: The content type or the encoding of the body is not supported.
         """
         route = find_route(request.method, request.path)
         caller = caller.for_owner(route.owner, route.model)
@@ -98,7 +98,7 @@ def _describe_api(model: LoadedModel | None = None, owner: str = "") -> dict[str
 
 
 def _tensorflow(function: str) -> Callable[..., Any]:
-    """Return a function of TensorFlow Serving's protocol, whose module is imported by its first request."""
+    """Return a function of TensorFlow Serving's protocol that imports its module only when it is called."""
 
     def call(*arguments: Any) -> Any:
         from pipeline.serving.api.protocols import tensorflow_serving  # noqa: PLC0415 - a cold start rarely needs it

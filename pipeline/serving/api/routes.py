@@ -20,7 +20,7 @@ Action = Literal[
 _TARGETS = ("/versions/{version}", "/labels/{label}")
 _ROUTES: tuple[
     tuple[Action, str, str, tuple[str, ...]], ...
-] = (  # action, method, template, optional part before its end
+] = (  # action, method, template, optional values of {target}
     ("infer", "POST", "/v2/models/{model}{target}/infer", _TARGETS[:1]),
     ("tf_predict", "POST", "/v1/models/{model}{target}:predict", _TARGETS),
     ("tf_classify", "POST", "/v1/models/{model}{target}:classify", _TARGETS),
@@ -41,21 +41,22 @@ ROUTES: tuple[tuple[Action, str, str], ...] = tuple(
     for action, method, template, targets in _ROUTES
     for target in ("", *targets)
 )
-PATTERNS: Mapping[str, str] = {  # of what is between braces
+PATTERNS: Mapping[str, str] = {  # name between braces in a template -> regular expression
     "model": "[A-Za-z0-9_.-]{1,32}(?:@[A-Za-z0-9_.-]{1,32})?",
     "version": "[0-9]{1,6}",
     "label": "[A-Za-z0-9_.-]{1,32}",
 }
 
-_MAX_REMEMBERED = 512  # characters of a path; a client could fill the memory with longer ones
-# Of a model that another tenant shares: /v2/models/{owner}/{model}/infer. No model has a name that follows a model's.
+_MAX_REMEMBERED = 512  # characters of a cached path; a client could fill the memory with longer paths
+# A model that another tenant shares has the path /v2/models/{owner}/{model}. In /v2/models/{model}/infer, "infer" is
+# not such a model: a word that may follow a model's name is never the name of a shared model.
 _FOLLOWING = r"(?:infer|ready|versions|labels|metadata|invocations|openapi\.json)(?:/|$)"
 _OWNER = rf"(?:(?P<owner>[a-z0-9-]{{1,32}})/(?!{_FOLLOWING}))?"
 
 
 @cache
 def _compile(template: str) -> re.Pattern[str]:
-    """Return the pattern of a template, compiled when a request is compared with it first: 5 ms of a cold start."""
+    """Return the compiled pattern of a template; compiling all at the import would take 5 ms of a cold start."""
     for name, pattern in PATTERNS.items():
         owner = _OWNER if name == "model" else ""
         template = template.replace(f"{{{name}}}", f"{owner}(?P<{name}>{pattern})")
@@ -63,10 +64,10 @@ def _compile(template: str) -> re.Pattern[str]:
 
 
 class Route(NamedTuple):
-    """What a request asks for.
+    """Action and model of a request.
 
     Attributes:
-        action: What to do.
+        action: Operation to execute.
         model: Name of the model; empty if the route has none.
         version: Number of the version; None for the one that ``alias`` points to.
         alias: Name of the alias.
@@ -84,7 +85,7 @@ def find_route(method: str, path: str) -> Route:
     """Return the route of a request. A prefix of the path, such as a custom domain's base path, is ignored.
 
     Raises:
-        NotFoundError: No route has this path; the message is the same for names that nothing can have.
+        NotFoundError: No route has this path, or a name in the path is invalid.
         MethodNotAllowedError: The route has another method.
     """
     return _remember_route(method, path) if len(path) <= _MAX_REMEMBERED else _match_route(method, path)
@@ -108,7 +109,7 @@ _remember_route = lru_cache(maxsize=1_024)(_match_route)
 
 
 def split_alias(name: str) -> tuple[str, str]:
-    """Return the model and the alias of ``model@alias``; the alias of a name alone is ``live``."""
+    """Return the model and the alias of ``model@alias``; the default alias is ``live``."""
     model, _, alias = name.partition("@")
     return model, alias or LIVE
 

@@ -1,1 +1,1 @@
-"""Readers of a request's cells, with the rules that read the training file."""
+"""Readers of the cells in requests, with the same rules as for the training file."""

@@ -15,9 +15,9 @@ from pipeline.serving.cells.markers import MissingMarkers
 __all__ = ["read_booleans"]
 
 _EXPECTED = "true, false, 1, 0 or null is expected"
-# As text an integer may have a fraction: columns with missing values are written as 1.0.
+# Texts may have a fraction, because many tools write the integers of a column with missing values as 1.0.
 _WORDS = {**dict.fromkeys((*TRUE, "1", "1.0"), 1.0), **dict.fromkeys((*FALSE, "0", "0.0"), 0.0)}
-_MAX_LETTERS = max(map(len, _WORDS))  # a longer text is not converted to lower case
+_MAX_LETTERS = max(map(len, _WORDS))  # a longer text matches no word, so it is not converted to lower case
 
 
 def read_booleans(cells: Sequence[Any], missing: MissingMarkers) -> Sequence[Any]:

@@ -29,11 +29,11 @@ _UNITS: dict[TimeUnit, str] = {
 
 
 def read_dates(cells: Sequence[Any], columns: Sequence[Column], missing: MissingMarkers) -> Sequence[Any]:
-    """Read dates as text, and numbers in the column's unit, as seconds since 1970 UTC; missing values as NaN.
+    """Convert dates (texts, or numbers in the column's unit) to seconds since 1970 UTC; missing values become NaN.
 
     Args:
         cells: The cells, row by row.
-        columns: Their columns.
+        columns: Columns of the cells of one row.
         missing: Markers of missing values.
 
     Raises:

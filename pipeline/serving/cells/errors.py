@@ -17,7 +17,7 @@ class InvalidCellError(ValueError):
 
     Args:
         expected: Sentence that says what is expected.
-        actual: What the cell is, if its JSON type does not say it.
+        actual: Description of the cell; None if the name of its JSON type suffices.
     """
 
     def __init__(self, expected: str, actual: str | None = None) -> None:

@@ -23,7 +23,7 @@ def read_images(cells: Sequence[Any], shape: tuple[int, ...]) -> Sequence[Image]
     """Read cells as uint8 arrays of ``shape``: encoded images are resized, arrays of numbers must have the shape.
 
     Raises:
-        InvalidCellError: A cell is neither.
+        InvalidCellError: A cell is neither an encoded image nor an array of that shape.
     """
     return [_read_cell(cell, shape) for cell in cells]
 
@@ -59,7 +59,7 @@ def split_image_batch(data: list[Any] | Image, shape: Any, image_shape: tuple[in
 
 def _read_cell(cell: Any, shape: tuple[int, ...]) -> Image:
     if isinstance(cell, np.ndarray):
-        return cell  # read by split_image_batch
+        return cell  # split_image_batch has read it
     if isinstance(cell, dict):
         return _decode_base64(cell, shape)
     if not isinstance(cell, list):
@@ -92,7 +92,7 @@ def _decode_base64(cell: dict[str, Any], shape: tuple[int, ...]) -> Image:
     except (binascii.Error, ValueError):
         raise InvalidCellError("base64 of a png or jpg is expected", "other text") from None
     try:
-        from pipeline.contracts.image_decoding import UnreadableImageError, decode_image  # noqa: PLC0415 - see there
+        from pipeline.contracts.image_decoding import UnreadableImageError, decode_image  # noqa: PLC0415 - needs Pillow
     except ImportError:
         raise InvalidCellError(
             f"{_expected(shape)} (Pillow, which reads png and jpg, is not installed here)", "an image"

@@ -1,4 +1,4 @@
-"""Readers of a column's cells. They read all cells at once; the invalid one is searched only after an error."""
+"""Readers by kind of column. A reader reads all cells at once; the invalid cell is located only after an error."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ ReadCells = Callable[[Sequence[Any]], Any]  # row-major cells -> elements of an 
 
 
 class CellKind(NamedTuple):
-    """What columns that are read together have in common.
+    """Kind of a column's cells; columns of the same kind are read together.
 
     Attributes:
         reader: Name of the reader.
         dtype: Type of the array's elements.
-        shape: Shape of one cell, if it is an array itself.
+        shape: Shape of one cell; empty for a scalar.
     """
 
     reader: str
@@ -55,7 +55,7 @@ def cell_kind(column: Column) -> CellKind:
 def make_reader(columns: Sequence[Column], missing: MissingMarkers) -> ReadCells:
     """Return a function that reads the cells of columns of one kind, row by row.
 
-    It raises InvalidCellError if a cell is not valid in its column.
+    The function raises InvalidCellError if a cell is not valid in its column.
     """
     kind = cell_kind(columns[0])
     if kind.reader == "image":

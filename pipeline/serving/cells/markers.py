@@ -1,4 +1,4 @@
-"""Markers of missing values in a request: those of the training file."""
+"""Markers of missing values in requests, which are those of the training file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class MissingMarkers:
     """Markers of missing values: the default ones, or those of train.yaml.
 
     Attributes:
-        texts: Markers in any column.
-        texts_of_numbers: Markers in numeric columns.
-        numbers: Numbers among the markers, such as -999.
+        texts: Texts that mark a missing value in any column.
+        texts_of_numbers: Texts that mark a missing value in numeric columns.
+        numbers: Numbers that mark a missing value, such as -999.
     """
 
     def __init__(self, signature: Signature) -> None:

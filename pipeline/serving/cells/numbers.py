@@ -20,20 +20,20 @@ from pipeline.serving.cells.markers import MissingMarkers
 
 __all__ = ["MAX_LETTERS", "NumberReader"]
 
-MAX_LETTERS = 100  # of a text that is a number or a date
+MAX_LETTERS = 100  # maximum length of a text that may be a number or a date
 _NUMBERS = frozenset({float, int})
 _CELLS = _NUMBERS | {NoneType, str}
-_FLOAT, _DOUBLE = ("f", "±3.4e38"), ("d", "±1.8e308")  # code of an element, as struct and numpy have it; its bound
-_NOT_PACKED = (struct.error, OverflowError)  # what is no number, or a whole one that is too large; a float that is
+_FLOAT, _DOUBLE = ("f", "±3.4e38"), ("d", "±1.8e308")  # type code of struct and numpy, range of the type
+_NOT_PACKED = (struct.error, OverflowError)  # for a cell that is not a number, or a number that is too large
 
 
 class NumberReader:
     """Reads numbers, null as missing, and texts in the number format of the training file.
 
-    ``struct`` packs a list of numbers in a third of the time that numpy takes, and refuses one that is too large.
+    ``struct`` packs a list of numbers in a third of numpy's time, and raises an error if a number is too large.
 
     Args:
-        columns: Columns of the cells, which come row by row.
+        columns: Columns of the cells, which are read row by row.
         missing: Markers of missing values.
     """
 
@@ -62,7 +62,7 @@ class NumberReader:
             numbers = np.frombuffer(struct.pack(f"<{len(cells)}{self._code}", *cells), f"<{self._code}")
         except _NOT_PACKED:
             return None
-        # A boolean is packed as 0 or 1: only where these are there the cells are looked through.
+        # struct packs booleans as 0 and 1: the types of the cells are checked only if there is such a number.
         if ((numbers == 0) | (numbers == 1)).any() and bool in set(map(type, cells)):
             return None
         return numbers
@@ -87,7 +87,7 @@ class NumberReader:
         if str not in types and not self._missing_numbers:
             return [math.nan if cell is None else cell for cell in cells]
         formats = cycle(self._formats)
-        return [self._read_cell(cell, number_format) for cell, number_format in zip(cells, formats)]  # noqa: B905 - no end
+        return [self._read_cell(cell, number_format) for cell, number_format in zip(cells, formats)]  # noqa: B905 - endless
 
     def _read_cell(self, cell: Any, number_format: NumberFormat) -> float:
         if type(cell) is str:

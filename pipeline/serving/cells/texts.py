@@ -11,7 +11,7 @@ from pipeline.serving.cells.errors import InvalidCellError
 
 __all__ = ["read_codes", "read_texts"]
 
-# Up to it a double holds every whole number; JSON numbers with a fraction or over 64 bits are doubles.
+# Up to this bound a double represents every integer. JSON numbers with a fraction or over 64 bits become doubles.
 _MAX_EXACT_INTEGER = 2**53
 _TRUTH_WORDS = frozenset({"True", "TRUE", "False", "FALSE"})
 _WHOLE = re.compile(r"([+-]?[0-9]+)\.0*")
@@ -25,10 +25,10 @@ def read_texts(cells: Sequence[Any], missing: Set[str]) -> Sequence[str]:
         missing: Markers of missing values.
 
     Raises:
-        InvalidCellError: A cell is an array, an object, or a number whose digits JSON has lost.
+        InvalidCellError: A cell is an array, an object, or a double whose digits are not exact (beyond 2^53).
     """
     try:
-        joined = "".join(cells)  # the fastest check that all cells are text, and ASCII
+        joined = "".join(cells)  # the fastest check that all cells are text, and whether they are ASCII
     except TypeError:
         cells = [cell if type(cell) is str else _to_text(cell) for cell in cells]
         joined = "".join(cells)
@@ -39,9 +39,9 @@ def read_texts(cells: Sequence[Any], missing: Set[str]) -> Sequence[str]:
 
 
 def read_codes(cells: Sequence[Any], missing: Set[str]) -> Sequence[str]:
-    """Read cells of categories that other files may type: 7, 7.0 and "7.0" are "7", true and "True" are "true".
+    """Read categories that are numbers or booleans in some files: 7, 7.0 and "7.0" are "7", true and "True" are "true".
 
-    It takes and raises what ``read_texts`` does.
+    Arguments and errors are those of ``read_texts``.
     """
     return list(map(_normalize_code, read_texts(cells, missing)))
 
@@ -61,7 +61,7 @@ def _to_text(cell: object) -> str:
 def _format_double(cell: float) -> str:
     if not -_MAX_EXACT_INTEGER < cell < _MAX_EXACT_INTEGER:
         raise InvalidCellError("text is expected for a number beyond 2^53 that is not a 64-bit integer")
-    return str(int(cell)) if cell.is_integer() else str(cell)  # a client with missing values writes the code 1 as 1.0
+    return str(int(cell)) if cell.is_integer() else str(cell)  # clients with missing values write the code 1 as 1.0
 
 
 def _normalize_code(text: str) -> str:

@@ -1,1 +1,1 @@
-"""Forms of a request's rows: objects, columns, a matrix, CSV, Parquet, binary tensors."""
+"""Formats of the rows in a request: objects, columns, a matrix, CSV, Parquet, binary tensors."""

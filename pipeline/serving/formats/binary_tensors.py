@@ -1,7 +1,7 @@
 """The Open Inference Protocol's binary tensor data extension.
 
-A body is a JSON header, whose length is in the HTTP header ``Inference-Header-Content-Length``, and then the data of
-each tensor with the parameter ``binary_data_size``, in the order of the header.
+A body consists of a JSON header, whose length is in the HTTP header ``Inference-Header-Content-Length``, and the data
+of each tensor with the parameter ``binary_data_size``, in the order of the JSON header.
 
 References:
     Triton Inference Server, "Binary Tensor Data Extension",
@@ -37,9 +37,9 @@ _DATATYPES: Mapping[np.dtype[Any], str] = {
     np.dtype(np.bool_): "BOOL",
     **{dtype: name for name, dtype in BINARY_DATATYPES.items() if name not in ("BOOL", "BF16")},
 }
-_LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
+_LENGTH = struct.Struct("<I")  # length in bytes before each element of a BYTES tensor
 _SIZE = "binary_data_size"
-_INFINITIES = (math.inf, -math.inf)  # refused with their place by the decoder of arrays
+_INFINITIES = (math.inf, -math.inf)  # left to the decoder of arrays, which reports their location
 
 
 def split_header(body: bytes, length: str) -> tuple[bytes, bytes]:
@@ -50,7 +50,7 @@ def split_header(body: bytes, length: str) -> tuple[bytes, bytes]:
         length: Value of the HTTP header ``Inference-Header-Content-Length``.
 
     Raises:
-        InvalidRequestError: The length is not a number, or is more than the body has.
+        InvalidRequestError: The length is not a number, or is larger than the body.
     """
     if not (length.isascii() and length.isdigit() and len(length) <= 12 and int(length) <= len(body)):
         raise InvalidRequestError(
@@ -63,8 +63,8 @@ def split_header(body: bytes, length: str) -> tuple[bytes, bytes]:
 def attach_binary_data(inputs: Any, data: bytes) -> None:
     """Add ``data`` to the input tensors whose parameter ``binary_data_size`` announces it.
 
-    It is read from the binary part of the body: a list for BYTES and for one element, with None for NaN, an array of
-    one axis for several numbers.
+    The data becomes a list for BYTES and for a single number (None for NaN), and an array of one axis for several
+    numbers.
 
     Args:
         inputs: ``inputs`` of the JSON header.
@@ -74,7 +74,7 @@ def attach_binary_data(inputs: Any, data: bytes) -> None:
         InvalidRequestError: The data is truncated or too long, or does not have the shape or datatype of its tensor.
     """
     if type(inputs) is not list:
-        return  # the decoder of tensors reports it
+        return  # the decoder of tensors reports the error
     offset = 0
     for number, tensor in enumerate(inputs):
         size = _binary_size(tensor, number)
@@ -95,15 +95,15 @@ def attach_binary_data(inputs: Any, data: bytes) -> None:
 
 
 def datatype_of(array: NDArray[Any]) -> str:
-    """Return the datatype of an output in the protocol's words; objects are texts."""
+    """Return the protocol's datatype of an output; an array of objects has texts (BYTES)."""
     return _DATATYPES.get(array.dtype, "BYTES")
 
 
 def write_binary_tensor(array: NDArray[Any]) -> bytes:
-    """Return the binary data of an output: little-endian numbers, or texts with their length before each."""
+    """Return the binary data of an output: little-endian numbers, or texts, each preceded by its length."""
     if array.dtype == object:
         texts = array.ravel().tolist()
-        elements = {text: _pack_text(text) for text in set(texts)}  # of labels there are few
+        elements = {text: _pack_text(text) for text in set(texts)}  # labels have few distinct values
         return b"".join(map(elements.__getitem__, texts))
     if sys.byteorder == "big":
         array = array.astype(array.dtype.newbyteorder("<"))
@@ -119,7 +119,7 @@ def _binary_size(tensor: Any, number: int) -> int | None:
     try:
         size = tensor["parameters"][_SIZE]
     except (KeyError, TypeError):
-        return None  # the decoder of tensors reports what else is wrong
+        return None  # the decoder of tensors reports other errors
     if type(size) is not int or size < 0:
         raise InvalidRequestError(f"inputs[{number}], {_SIZE}: a number of bytes is expected, not {json_type(size)}")
     if "data" in tensor:
@@ -128,7 +128,7 @@ def _binary_size(tensor: Any, number: int) -> int | None:
 
 
 def _read_one(datatype: Any, data: bytes, offset: int, size: int) -> list[Any] | None:
-    """Return the only element of a tensor; None if it may have another number of elements, or is invalid."""
+    """Return the only element of a tensor in a list; None if the data may have several elements or is invalid."""
     if datatype == "BYTES":
         start = offset + 4
         if size < 4 or int.from_bytes(data[offset:start], "little") != size - 4:
@@ -171,7 +171,7 @@ def _read_numbers(data: bytes, datatype: str, where: str) -> NDArray[Any]:
             f"{where}: {datatype} has {dtype.itemsize} bytes an element, its binary data has {len(data)}"
         )
     numbers: NDArray[Any] = np.frombuffer(data, dtype)
-    if datatype == "BF16":  # the upper half of a float32
+    if datatype == "BF16":  # the upper 16 bits of a float32
         return (numbers.astype("<u4") << 16).view("<f4")
     return numbers != 0 if datatype == "BOOL" else numbers
 
@@ -182,7 +182,12 @@ def _read_texts(data: bytes, where: str) -> list[str]:
 
 
 def _slice_texts(characters: str, data: bytes) -> list[str] | None:
-    """Return the texts of ASCII data, whose characters are its bytes, in half of the time; None if it is truncated."""
+    """Return the texts of ASCII data in half the time of ``_decode_texts``; None if the data is truncated.
+
+    Args:
+        characters: The decoded data; in ASCII each character is one byte.
+        data: The data.
+    """
     texts: list[str] = []
     append, read_length = texts.append, _LENGTH.unpack_from
     start, end = 0, len(data)

@@ -48,14 +48,14 @@ def decode_columns(columns: Any, decoder: RequestDecoder, *, field: str, ignore_
 
 
 def check_lengths(columns: Mapping[str, Cells], where: str) -> int:
-    """Return the number of rows of columns; 0 without a column.
+    """Return the number of rows of columns; 0 if there are no columns.
 
     Args:
         columns: Cells by column.
         where: Location of the columns, for messages.
 
     Raises:
-        InvalidRequestError: They have different numbers of cells.
+        InvalidRequestError: The columns have different numbers of cells.
     """
     first = next(iter(columns), "")
     rows = len(columns.get(first, ()))

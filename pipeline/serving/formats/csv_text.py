@@ -26,13 +26,13 @@ _DELIMITERS = ",;\t"
 def decode_csv(
     body: bytes, decoder: RequestDecoder, *, has_header: bool = True, delimiter: str = "", ignore_extra: bool = False
 ) -> Feeds:
-    """Decode CSV into the feeds of a session; each cell is read as the training file's were.
+    """Decode CSV into the feeds of a session; cells are read by the same rules as those of the training file.
 
     Args:
         body: CSV in UTF-8.
         decoder: Decoder of the model.
         has_header: Whether the first line has the names of the columns; otherwise they are in the signature's order.
-        delimiter: Separates the cells; empty to take the first of ``, ; tab`` that the first line has.
+        delimiter: Separator of the cells; empty for the first of ``, ; tab`` that occurs in the first line.
         ignore_extra: Ignore columns that the model does not read.
 
     Raises:
@@ -65,7 +65,7 @@ def decode_csv(
 def write_csv(predictions: Sequence[Prediction], signature: Signature) -> bytes:
     """Write predictions as CSV, one line per row.
 
-    The columns are ``prediction`` and ``probability_CLASS`` or ``quantile_NUMBER``; of several values
+    The columns are ``prediction`` and ``probability_CLASS`` or ``quantile_NUMBER``; for several targets
     ``prediction_TARGET``. A missing number is empty.
     """
     rows = [_flatten(prediction, signature) for prediction in predictions]

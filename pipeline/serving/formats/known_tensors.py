@@ -1,4 +1,4 @@
-"""Read binary tensors of numbers whose header is the same as one that was parsed before."""
+"""Read binary tensors of numbers whose JSON header was parsed before."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from pipeline.serving.request_decoder import Feeds
 
 __all__ = ["learn_numbers"]
 
-_CONVERTED = frozenset({"BOOL", "BF16"})  # their binary form is not the array's
+_CONVERTED = frozenset({"BOOL", "BF16"})  # their binary form must be converted to an array
 
 
 def learn_numbers(header: bytes, inputs: Any, dtypes: Mapping[str, np.dtype[Any]]) -> ReadKnown | None:
-    """Return a function that views the data of further requests with this header; None if it is not numbers alone.
+    """Return a function that reads further requests with the same header as views of their data.
 
     Args:
-        header: JSON of a request that was read.
-        inputs: Its ``inputs``.
+        header: JSON header of a request that was read.
+        inputs: ``inputs`` of the header.
         dtypes: Dtype of each input of the graph.
+
+    Returns:
+        The function, which returns None for another header; None if a tensor is not numeric or must be converted.
     """
     views = []
     end = 0

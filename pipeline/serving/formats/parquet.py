@@ -1,4 +1,4 @@
-"""Decode Parquet bodies, where polars is installed."""
+"""Decode Parquet bodies, if polars is installed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def decode_parquet(body: bytes, decoder: RequestDecoder, *, ignore_extra: bool =
         ignore_extra: Ignore columns that the model does not read.
 
     Raises:
-        UnsupportedMediaTypeError: polars is not installed here, as in the predict function, whose layers it exceeds.
+        UnsupportedMediaTypeError: polars is not installed: it is too large for the layers of the predict function.
         TooManyRowsError: There are more rows than a response can have.
         InvalidRequestError: The body is not Parquet, or its columns do not match the signature.
     """
@@ -45,7 +45,7 @@ def decode_parquet(body: bytes, decoder: RequestDecoder, *, ignore_extra: bool =
 
 
 def _to_cells(column: pl.Series) -> list[object]:
-    """Return cells as JSON has them: dates as text, NaN as null."""
+    """Return the cells of a column as in a JSON request: dates as text, None for NaN."""
     if column.dtype.is_temporal():
         return column.dt.to_string("iso").to_list()
     if column.dtype.is_float():

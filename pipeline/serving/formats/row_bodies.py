@@ -1,7 +1,7 @@
-"""Read JSON bodies that differ in their elements alone from one that was parsed before.
+"""Read JSON bodies that differ only in their elements from a body that was parsed before.
 
-A client writes the names, shapes and datatypes of its columns again and again in the same way. Where the elements are
-cut out, these bodies are the same bytes, which need neither parsing nor checks.
+A client writes the names, shapes and datatypes of its columns in the same way in each request. The bytes around the
+elements are therefore equal, and need neither parsing nor checks.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ _DATA = rb'"data"\s*:\s*\['
 
 
 class RowBody:
-    """Reads the elements of bodies like ``body``, whose tensors have one each.
+    """Reads the elements of bodies that otherwise equal ``body``, whose tensors have one element each.
 
-    No element has a ``]`` here: what has, is another body. The elements are joined by a line feed, which no text in
-    JSON has, so that the joined array has as many elements as tensors only if each tensor has one.
+    A body whose elements contain ``]`` does not match. Elements are joined by a comma and a line feed before parsing;
+    no JSON text contains a raw line feed, so the joined array has ``count`` elements only if each tensor has one.
 
     Args:
         body: A body that was parsed before.
         count: Number of its tensors.
 
     Raises:
-        ValueError: The body is not written so.
+        ValueError: The number of ``"data": [`` in the body, each written in the same way, is not ``count``.
     """
 
     def __init__(self, body: bytes, count: int) -> None:
@@ -45,13 +45,13 @@ class RowBody:
         return b"".join((self._start, *pieces))
 
     def __call__(self, body: bytes) -> list[Any] | None:
-        """Return the element of each tensor; None if the body is another one, or not JSON."""
+        """Return the element of each tensor; None if the body differs in other bytes, or is not JSON."""
         if not body.startswith(self._start):
             return None
         start, *pieces = body.split(self._data)
         if start != self._start or len(pieces) != self._count:
             return None
-        elements, _, ends = zip(*[piece.partition(b"]") for piece in pieces])  # noqa: B905 - three of each
+        elements, _, ends = zip(*[piece.partition(b"]") for piece in pieces])  # noqa: B905 - always tuples of three
         if ends != self._ends:
             return None
         try:

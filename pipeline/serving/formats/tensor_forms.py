@@ -1,6 +1,6 @@
-"""Read the frequent forms of tensors: one row, and a table of numbers.
+"""Fast paths for the most frequent requests with tensors: one row, and a table of numbers.
 
-Clients send the same names and datatypes again and again: what they imply is worked out once per model.
+Clients send the same names and datatypes in each request, so what follows from them is computed once per model.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ _LIST: JsonTypes = frozenset({list})
 _BINARY_FIELDS = ("name", "shape", "datatype", "parameters")
 _get_binary_fields, _get_size = itemgetter(*_BINARY_FIELDS), itemgetter("binary_data_size")
 _get_form = itemgetter("name", "datatype")
-_SIZE = re.compile(rb'"binary_data_size"\s*:\s*([0-9]+)')  # in a JSON text its quotation marks would be escaped
-_read_length = struct.Struct("<I").unpack_from  # before the only element of a BYTES tensor
-_MAX_FORMS, _MAX_KNOWN = 8, 16  # forms of requests, and types of their elements, that are remembered
+_SIZE = re.compile(rb'"binary_data_size"\s*:\s*([0-9]+)')  # cannot match inside a text, whose quotes are escaped
+_read_length = struct.Struct("<I").unpack_from  # length in bytes before each element of a BYTES tensor
+_MAX_FORMS, _MAX_KNOWN = 8, 16  # remembered forms per model, and element types per form
 
 
 class _Table(NamedTuple):
@@ -54,14 +54,14 @@ class _Table(NamedTuple):
 
 
 class _RowForm(NamedTuple):
-    """How the tensors of one row are read, which come in some order and with some datatypes.
+    """How to read one row of tensors with certain names and datatypes, in a certain order.
 
     Attributes:
         types: JSON types that each element may have.
-        known_types: Types of valid rows' elements, by which further rows are checked at once.
+        known_types: Element types of valid rows; a row with the same types is not checked element by element.
         ranges: Bounds of integers: position of the tensor, lowest, highest.
         read: Reads the elements.
-        source: Dtype of binary data, if all tensors have numbers of the same one; otherwise None.
+        source: Dtype of the binary data if all tensors have the same numeric datatype; otherwise None.
     """
 
     types: Sequence[JsonTypes]
@@ -72,19 +72,19 @@ class _RowForm(NamedTuple):
 
 
 class _BinaryRow:
-    """Reads requests with one row of binary tensors whose headers differ in the sizes of texts alone.
+    """Reads requests with one row of binary tensors whose headers differ only in the sizes of texts.
 
-    The sizes are found in the data, where each text has its length before it. A header that has the same sizes, and
-    otherwise the text of one that was read before, needs neither parsing nor checks.
+    The sizes are read from the data, in which the length precedes each text. If the header with these sizes equals the
+    header of the request, that header needs neither parsing nor checks.
 
     Args:
         header: A header that was read before.
-        datatypes: Of its tensors.
-        form: How their elements are read.
+        datatypes: Datatypes of its tensors.
+        form: How to read the elements.
 
     Raises:
-        KeyError: A datatype is read otherwise.
-        ValueError: The header has sizes elsewhere, too.
+        KeyError: ``struct`` has no code for a datatype.
+        ValueError: The number of sizes in the header is not the number of tensors.
     """
 
     def __init__(self, header: bytes, datatypes: Sequence[str], form: _RowForm) -> None:
@@ -102,7 +102,7 @@ class _BinaryRow:
         self._read = form.read
 
     def __call__(self, header: bytes, data: bytes) -> Feeds | None:
-        """Return the feeds; None if the header is another one, or the data does not have its sizes or an infinity.
+        """Return the feeds; None if the header differs, the sizes do not match the data, or a number is infinite.
 
         Raises:
             InvalidRequestError: A cell is not valid in its column.
@@ -132,7 +132,7 @@ class _BinaryRow:
 
 
 class TensorForms:
-    """Reads one row of tensors, and tables of numbers, of one model; returns None for what has another form.
+    """Reads requests of one model that are one row of tensors or a table of numbers; returns None for other requests.
 
     Args:
         decoder: Decoder of the model.
@@ -146,25 +146,25 @@ class TensorForms:
         self._forms: dict[tuple[Any, Any], _RowForm] = {}
 
     def read_table(self, inputs: Any, data: bytes) -> Feeds | None:
-        """Return the feeds of binary tensors that are one table of numbers; None for others, or an invalid one.
+        """Return the feeds of binary tensors that form a valid table of numbers; None for other tensors.
 
         Args:
             inputs: ``inputs`` of the request.
-            data: Its binary data.
+            data: Binary data of the request.
 
         Raises:
             TooManyRowsError: There are more rows than a response can have.
-            InvalidRequestError: There are none.
+            InvalidRequestError: There are no rows.
         """
         table = self._find_table(inputs)
         return None if table is None else self._view_table(table, data)
 
     def learn_request(self, header: bytes, inputs: Any) -> ReadKnown | None:
-        """Return a function that reads further requests with a header like this one; None if it is like no others.
+        """Return a function that reads further requests with a similar header; None if there is no fast path for it.
 
         Args:
-            header: JSON of a request that was read.
-            inputs: Its ``inputs``.
+            header: JSON header of a request that was read.
+            inputs: ``inputs`` of the header.
         """
         table = self._find_table(inputs)
         if table is not None:
@@ -178,11 +178,11 @@ class TensorForms:
             return None
 
     def learn_body(self, body: bytes, inputs: Any) -> ReadBody | None:
-        """Return a function that reads further JSON bodies like this one, with other elements; None if it has no row.
+        """Return a function that reads JSON bodies that differ only in elements; None if this body is not one row.
 
         Args:
             body: JSON of a request that was read.
-            inputs: Its ``inputs``.
+            inputs: ``inputs`` of the body.
         """
         row = self._find_row(inputs)
         if row is None:
@@ -200,7 +200,7 @@ class TensorForms:
         return read if read_cells(body) == cells and _reads_data(read_cells, len(cells)) else None
 
     def read_row(self, inputs: list[Any]) -> Feeds | None:
-        """Return the feeds of a request with one row of plain tensors, which is the most frequent; None for another."""
+        """Return the feeds of one row of JSON tensors, the most frequent request; None for other requests."""
         row = self._find_row(inputs)
         return None if row is None else self._read_cells(*row)
 
@@ -216,7 +216,7 @@ class TensorForms:
             return None
 
     def _read_cells(self, form: _RowForm, cells: list[Any]) -> Feeds | None:
-        """Return the feeds of one row; None if a cell has a type or a value that its datatype does not have."""
+        """Return the feeds of one row; None if the type or the value of a cell does not match its datatype."""
         types = tuple(map(type, cells))
         if types not in form.known_types:
             if not all(map(contains, form.types, types)):
@@ -230,7 +230,7 @@ class TensorForms:
         return form.read(cells)
 
     def _find_table(self, inputs: Any) -> _Table | None:
-        """Return which table binary tensors are: clients send one tensor of the same datatype and shape per column."""
+        """Return the table that binary tensors form: one tensor per column, all of the same datatype and shape."""
         if self._number_dtype is None:
             return None
         try:
@@ -252,7 +252,7 @@ class TensorForms:
         """Return views of a table's columns. NaN is a missing value.
 
         Returns:
-            The feeds; None if the data has another size or an infinity, which reading the tensors one by one reports.
+            The feeds; None if the data has another size or an infinity: reading the tensors one by one then reports it.
         """
         if len(data) != table.size:
             return None
@@ -261,18 +261,18 @@ class TensorForms:
         if table.source != self._number_dtype:
             with np.errstate(over="ignore"):
                 cells = cells.astype(self._number_dtype)
-        # With NaN a table is not finite either, but mostly it has none, and one look is enough.
+        # NaN is allowed but not finite. Most tables have neither NaN nor infinity, so that isfinite alone suffices.
         if not np.isfinite(cells).all() and np.isinf(cells).any():
             return None
         return dict(zip(table.names, cells))  # noqa: B905 - the lengths are the same
 
     def _find_form(self, names: tuple[str, ...], datatypes: tuple[str, ...]) -> _RowForm:
-        """Return how one row is read.
+        """Return the form of a row of tensors with these names and datatypes.
 
         Raises:
-            KeyError: A tensor is no column's, or has a datatype that the column does not take.
-            TypeError: A name or datatype is no text.
-            ValueError: A column is absent, or is there twice.
+            KeyError: A tensor belongs to no column, or its column does not accept its datatype.
+            TypeError: A name or datatype is not hashable, so it is not text.
+            ValueError: A column is absent or repeated.
         """
         form = self._forms.get((names, datatypes))
         if form is not None:
@@ -294,7 +294,7 @@ class TensorForms:
 
 
 def _reads_data(read_cells: RowBody, count: int) -> bool:
-    """Return whether the elements are those of ``data``: a parameter of this name is written like it."""
+    """Return whether the elements are those of the field ``data``, and not of a parameter with the same name."""
     try:
         inputs = orjson.loads(read_cells.with_numbers())["inputs"]
         return [tensor["data"] for tensor in inputs] == [[number] for number in range(count)]
@@ -303,10 +303,10 @@ def _reads_data(read_cells: RowBody, count: int) -> bool:
 
 
 def _code_of(datatype: str) -> str:
-    """Return struct's code of a datatype.
+    """Return the code of a datatype in ``struct``.
 
     Raises:
-        KeyError: It has none.
+        KeyError: The datatype has no code.
     """
     return ELEMENTS[datatype].format[1:]
 
@@ -315,7 +315,7 @@ def _mark_missing(numbers: Sequence[float]) -> list[float | None]:
     """Return numbers with None for NaN.
 
     Raises:
-        ValueError: One is infinite, which reading the tensors one by one reports.
+        ValueError: A number is infinite: reading the tensors one by one then reports it.
     """
     if any(map(math.isinf, numbers)):
         raise ValueError
@@ -323,5 +323,5 @@ def _mark_missing(numbers: Sequence[float]) -> list[float | None]:
 
 
 def describe_element(row: int, column: str) -> str:
-    """Return where a cell is, in the words of a request with tensors."""
+    """Return the location of a cell in a request with tensors, for messages."""
     return f"input '{display_name(column)}', element {row}"

@@ -1,1 +1,1 @@
-"""Rollouts in serving: requests are split between the live version and a new one, and both are measured."""
+"""Rollouts in serving: split requests between the live version and a new version, and measure both."""

@@ -1,4 +1,4 @@
-"""What an alias points to: a version, and for ``live`` perhaps a rollout of another one."""
+"""Target of an alias: a version and, for ``live``, possibly the rollout of another version."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ __all__ = ["ActiveRollout", "AliasTarget", "read_alias"]
 
 
 class ActiveRollout(NamedTuple):
-    """A rollout as serving sees it.
+    """A running rollout of a new version.
 
     Attributes:
-        id: Names its counters, and seeds the assignment of requests.
+        id: Key of the rollout's counters, and seed of the assignment of requests.
         version: Number of the new version.
-        mode: ``canary``: it responds to its share of the requests; ``shadow``: its predictions are compared only.
-        percent: Its share of the requests.
+        mode: ``canary``: the new version responds to ``percent`` of the requests; ``shadow``: the live version does,
+            and the new version's predictions for these requests are only compared.
+        percent: Percentage of the requests that the new version gets.
     """
 
     id: str
@@ -25,11 +26,11 @@ class ActiveRollout(NamedTuple):
 
 
 class AliasTarget(NamedTuple):
-    """What an alias points to.
+    """Target of an alias.
 
     Attributes:
         version: Number of the version.
-        rollout: Rollout of another version beside it; None if there is none.
+        rollout: Running rollout of another version; None if there is none.
     """
 
     version: int

@@ -12,15 +12,16 @@ __all__ = ["compare_outputs"]
 
 
 def compare_outputs(live: NDArray[Any], new: NDArray[Any]) -> Mapping[str, float]:
-    """Return what is added to a rollout's counters.
+    """Return the amounts to add to a rollout's counters.
 
     Args:
         live: First output of the live version: labels, or values [rows] or [rows, targets].
         new: First output of the new version.
 
     Returns:
-        Labels: ``compared`` and ``different`` rows. Values: their number, and sums of which the registry makes the
-        root mean square difference in standard deviations of the live values. Outputs of other shapes differ wholly.
+        For labels, the numbers of ``compared`` and ``different`` rows. For values, their number and the sums from which
+        the registry computes the root mean square difference in standard deviations of the live values. If the shapes
+        differ, all rows count as different.
     """
     if live.dtype.kind == "f" and new.dtype.kind == "f" and live.shape == new.shape:
         is_finite = np.isfinite(live) & np.isfinite(new)

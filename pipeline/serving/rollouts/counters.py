@@ -1,4 +1,4 @@
-"""Counters of a rollout: collected in a process, added to the table every few seconds."""
+"""Counters of rollouts, which are collected in each process and added to the table every few seconds."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from pipeline.contracts.table_keys import rollout_key
 
 __all__ = ["Increment", "RolloutCounters"]
 
-Increment = Callable[[str, str, Mapping[str, float], Mapping[str, Any]], None]  # as Table.increment
+Increment = Callable[[str, str, Mapping[str, float], Mapping[str, Any]], None]  # Table.increment
 
 _FLUSH_SECONDS = 5.0
-_KEPT_SECONDS = 30 * 86_400  # of the counters in the table
+_KEPT_SECONDS = 30 * 86_400  # seconds until the table deletes the counters of a rollout
 
 _Rollout = tuple[str, str, str]  # tenant, model, id
 
 
 class RolloutCounters:
-    """Counts what happens to the requests of rollouts. Thread-safe.
+    """Counts the requests of rollouts, their latencies, failures and differences. Thread-safe.
 
-    What a frozen Lambda environment has not yet written when no further request comes is lost: at most a tenth of what
-    it counted. A table that does not answer delays counts, and never fails a request.
+    If Lambda freezes the environment and no further request arrives, the counts that are not yet written are lost: at
+    most a tenth of all. If the table does not respond, the counts are written later; no request fails.
 
     Args:
         increment: Adds to an item of the table.
@@ -50,18 +50,18 @@ class RolloutCounters:
         self._lock = threading.Lock()
 
     def add(self, rollout: _Rollout, amounts: Mapping[str, float]) -> None:
-        """Add to counters, which are named in ``contracts.promotion.counters``."""
+        """Add amounts to the counters of a rollout, whose names are in ``contracts.promotion.counters``."""
         with self._lock:
             pending = self._pending.setdefault(rollout, Counter())
             for name, amount in amounts.items():
                 pending[name] += amount  # type: ignore[assignment]  # a Counter of floats
 
     def add_latency(self, rollout: _Rollout, role: str, seconds: float) -> None:
-        """Count the time that ``live`` or ``new`` needed for a request."""
+        """Count the seconds that the version with the role ``live`` or ``new`` took for a request."""
         self.add(rollout, {latency_counter(role, seconds): 1})
 
     def count_request(self) -> None:
-        """Write after a request, if a tenth of a rollout's requests, or FLUSH_SECONDS, have passed since last time."""
+        """Write the counters after a request if a tenth of a rollout's requests, or some seconds, were not written."""
         with self._lock:
             is_due = any(map(self._is_tenth, self._pending))
         if is_due or self._clock() >= self._next_flush:
@@ -72,7 +72,7 @@ class RolloutCounters:
         return requests > (self._written_requests[rollout] + requests) // 10
 
     def flush(self) -> None:
-        """Write what was counted."""
+        """Add the counts to the table."""
         with self._lock:
             pending, self._pending = self._pending, {}
             for rollout, amounts in pending.items():

@@ -20,7 +20,7 @@ from pipeline.serving.rollouts.counters import RolloutCounters
 
 __all__ = ["RolloutTraffic", "RunAside"]
 
-RunAside = Callable[[Callable[[], None]], bool]  # runs a comparison now or later; False if it leaves it out
+RunAside = Callable[[Callable[[], None]], bool]  # runs a comparison now or later; returns False if it drops it
 
 _Role = Literal["live", "new"]
 
@@ -38,15 +38,15 @@ class RolloutTraffic:
     """Chooses the version of a request while a rollout runs. Thread-safe.
 
     Attributes:
-        counters: Counts what happens.
+        counters: Counters of the rollouts.
         run_aside: Runs a comparison.
         after_request: Called after each measured request.
 
     Args:
-        load: Returns a loaded version by tenant, model and number; raises what ModelSource.find does.
-        counters: Counts what happens.
-        run_aside: Runs a comparison; by default before the response is returned, and the counters are then written,
-            too. With it somebody else writes them.
+        load: Returns a loaded version by tenant, model and number; raises the same errors as ModelSource.find.
+        counters: Counters of the rollouts.
+        run_aside: Runs a comparison. By default comparisons run before the response is returned, and requests write the
+            counters; with ``run_aside`` the caller must write them.
     """
 
     def __init__(
@@ -61,18 +61,19 @@ class RolloutTraffic:
         self.after_request = counters.count_request if run_aside is None else _do_nothing
 
     def choose(self, target: AliasTarget, reference: ModelReference) -> LoadedModel:
-        """Return the version that responds; its ``observer`` measures it.
+        """Return the version that responds, with an ``observer`` that measures it.
 
-        A new version that cannot be loaded counts as failed, and the live one responds.
+        If the new version cannot be loaded, the request counts as failed for it, and the live version responds.
 
         Args:
-            target: What the alias points to.
-            reference: What is asked for. Without ``position`` it is no prediction, and the live version responds.
+            target: Target of the alias.
+            reference: Reference of the request. Without ``position`` the request is not a prediction, and the live
+                version responds.
 
         Raises:
             NotFoundError: The live version is deleted.
-            ConflictError: It is archived.
-            IntegrityError: Its file is missing or changed.
+            ConflictError: The live version is archived.
+            IntegrityError: The live version's file is missing or changed.
         """
         tenant, model = reference.tenant, reference.model
         live = self._load(tenant, model, target.version)
@@ -97,13 +98,13 @@ class RolloutTraffic:
 
 
 class _Observer:
-    """Measures the version that responds to a request, and compares it with its peer.
+    """Measures the version that responds to a request, and compares its predictions with those of a peer.
 
     Args:
-        traffic: What measures.
+        traffic: Traffic that the request belongs to.
         name: Tenant, model and id of the rollout.
-        role: Of the version that responds.
-        peer: The version that it is compared with; None to compare it with none.
+        role: Role of the version that responds.
+        peer: Version to compare the predictions with; None for no comparison.
     """
 
     def __init__(
@@ -114,11 +115,11 @@ class _Observer:
         self._after_request = traffic.after_request
         self._name = name
         self._role = role
-        self._variant = "canary" if role == "new" else "live"  # what logs and metrics call the version
+        self._variant = "canary" if role == "new" else "live"  # name of the role in logs and metrics
         self._peer = peer
 
     def watch(self, model: LoadedModel, predict: Callable[[LoadedModel], _Reply]) -> _Reply:
-        """Predict, and count the request, its duration, and where its predictions are compared, their difference."""
+        """Predict; count the request, its duration and, if there is a peer, the difference of the predictions."""
         name, role = self._name, self._role
         self._counters.add(name, {f"{role}_requests": 1})
         recorded = _Recorded.of(model)
@@ -141,11 +142,11 @@ class _Observer:
             self._counters.add(self._name, {"dropped": 1})
 
     def _count_failure(self, predict: Callable[[LoadedModel], _Reply]) -> None:
-        """Count a failure of the new version, unless the live one fails on the same request, too."""
+        """Count a failure of the new version, unless the live version also fails on the same request."""
         assert self._peer is not None, "the live version is beside a canary"
         try:
             predict(self._peer)
-        except Exception:  # noqa: BLE001 - any failure is one
+        except Exception:  # noqa: BLE001 - any error counts as a failure
             return
         self._counters.add(self._name, {"new_failed": 1})
 
@@ -154,7 +155,7 @@ class _Observer:
         compared = _Recorded.of(peer)
         try:
             predict(compared)
-        except Exception:  # noqa: BLE001 - any failure is one
+        except Exception:  # noqa: BLE001 - any error counts as a failure
             if role == "live":
                 self._counters.add(name, {"new_requests": 1, "new_failed": 1})
             return
@@ -166,20 +167,20 @@ class _Observer:
 
 
 class _Recorded(LoadedModel):
-    """A version that keeps the first output of a request, and how long it took to compute."""
+    """A version that records the first output of a request, and the seconds that the graph took."""
 
     seconds: float
     first_output: NDArray[Any]
 
     @classmethod
     def of(cls, model: LoadedModel) -> Self:
-        """Return a version that predicts as ``model`` does, without preparing its decoders again."""
+        """Return a copy of ``model`` that shares its session and decoders."""
         recorded = cls.__new__(cls)
         recorded.__dict__.update(vars(model))
         return recorded
 
     def run(self, feeds: Feeds) -> list[NDArray[Any]]:
-        """Run the graph, and keep its first output."""
+        """Run the graph, and record its first output and its duration."""
         started = time.perf_counter()
         outputs = super().run(feeds)
         self.seconds = time.perf_counter() - started
@@ -199,4 +200,4 @@ def _run_now(comparison: Callable[[], None]) -> bool:
 
 
 def _do_nothing() -> None:
-    """Leave the counters to whoever writes them."""
+    """Write no counters after a request: the user of ``run_aside`` writes them."""

@@ -1,1 +1,1 @@
-"""Request and response forms of each protocol that the prediction API speaks."""
+"""Request and response formats of each protocol of the prediction API."""

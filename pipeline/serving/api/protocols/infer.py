@@ -1,4 +1,4 @@
-"""``/infer``: the Open Inference Protocol's tensors, and rows in forms that need no protocol."""
+"""``/infer``: tensors of the Open Inference Protocol, and rows as JSON, CSV, Parquet, an image or a text."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def infer(model: LoadedModel, request: HttpRequest) -> HttpResponse:
         InvalidRequestError: The request does not match the model's signature; the message says what is wrong, and
             where.
         TooManyRowsError: There are more rows than a response can have.
-        UnsupportedMediaTypeError: The body has a content type that is not read.
+        UnsupportedMediaTypeError: The content type of the body is not supported.
     """
     ignore_extra = ignores_extra(request)
     if not request.body:
@@ -108,13 +108,14 @@ def decode_file(model: LoadedModel, body: bytes, media_type: MediaType, *, ignor
     Args:
         model: The model.
         body: CSV, Parquet, one image, or one text.
-        media_type: Which of them it is.
+        media_type: Format of the body.
         ignore_extra: Ignore columns that the model does not read.
 
     Raises:
         InvalidRequestError: The body does not match the model's signature.
         TooManyRowsError: There are more rows than a response can have.
-        UnsupportedMediaTypeError: The model does not read one image, or one text, or Parquet cannot be read here.
+        UnsupportedMediaTypeError: The body is an image or a text, but the model reads other columns; or it is Parquet,
+            but polars is not installed.
     """
     if media_type.form == "csv":
         return decode_csv(

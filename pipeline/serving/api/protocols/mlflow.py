@@ -1,4 +1,4 @@
-"""MLflow's scoring protocol, which its model server and SageMaker's containers speak.
+"""MLflow's scoring protocol, which MLflow's model server and SageMaker's containers use.
 
 References:
     https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/#json-input
@@ -28,7 +28,7 @@ __all__ = ["score"]
 
 
 def score(model: LoadedModel, request: HttpRequest) -> HttpResponse:
-    """Predict on a data frame, in one of MLflow's forms.
+    """Predict on a data frame, in one of MLflow's formats.
 
     Returns:
         ``{"predictions": [...]}`` with labels or values, as ``predict`` of a scikit-learn model returns them; or CSV

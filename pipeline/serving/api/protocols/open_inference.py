@@ -1,4 +1,4 @@
-"""Open Inference Protocol v2: requests with tensors in, tensors out, as JSON or as binary data.
+"""Open Inference Protocol v2: requests and responses with tensors, as JSON or as binary data.
 
 References:
     https://github.com/kserve/open-inference-protocol/blob/main/specification/protocol/inference_rest.md
@@ -21,8 +21,8 @@ from pipeline.serving.responses import to_json
 __all__ = ["HEADER_LENGTH", "infer_binary", "infer_json", "infer_tensors", "learn_body"]
 
 HEADER_LENGTH = "inference-header-content-length"
-_MAX_KNOWN, _MAX_KNOWN_BYTES = 16, 16 << 10  # of headers that a model remembers
-_MAX_KNOWN_BODIES = 4
+_MAX_KNOWN, _MAX_KNOWN_BYTES = 16, 16 << 10  # number of headers that a model remembers, and size of each
+_MAX_KNOWN_BODIES = 4  # JSON bodies that a model remembers
 _Outputs = Mapping[str, bool]  # requested outputs -> whether as binary data
 
 
@@ -52,7 +52,7 @@ def infer_tensors(
         InvalidRequestError: The request does not match the protocol or the signature.
         TooManyRowsError: There are more rows than a response can have.
     """
-    if len(document) == 1:  # inputs alone: all such requests ask for the same
+    if len(document) == 1:  # only inputs: all such requests have the same options
         call = model.plain_call = model.plain_call or _read_call(model, document)
     else:
         call = _read_call(model, document)
@@ -61,7 +61,7 @@ def infer_tensors(
 
 
 def infer_json(model: LoadedModel, body: bytes, *, may_use_binary: bool = True) -> HttpResponse | None:
-    """Predict on one row of tensors by a body like one that was read before; None if it is like none of them.
+    """Predict on one row of tensors if only its elements differ from a known body; return None for any other body.
 
     Args:
         model: The model.
@@ -79,12 +79,12 @@ def infer_json(model: LoadedModel, body: bytes, *, may_use_binary: bool = True) 
 
 
 def learn_body(model: LoadedModel, body: bytes, document: Mapping[str, Any]) -> None:
-    """Remember a body that was predicted on, if it has one row of tensors and may be repeated with others.
+    """Remember a valid body with one row of tensors, to read further bodies that differ only in their elements faster.
 
     Args:
         model: The model.
         body: JSON of the request.
-        document: What it says.
+        document: Parsed body.
     """
     if len(model.known_bodies) >= _MAX_KNOWN_BODIES or len(body) > _MAX_KNOWN_BYTES or "id" in document:
         return
@@ -98,7 +98,7 @@ def infer_binary(
 ) -> HttpResponse:
     """Predict on binary tensors.
 
-    Clients send headers that are alike, but for the sizes of texts: they are parsed and checked once.
+    Headers of a client mostly differ only in the sizes of texts. Such headers are parsed and checked only once.
 
     Args:
         model: The model.
@@ -119,7 +119,7 @@ def infer_binary(
     if type(document) is not dict or "inputs" not in document:
         raise InvalidRequestError('an object with "inputs" is expected of a request with binary data')
     response = infer_tensors(model, document, data, ignore_extra=ignore_extra, may_use_binary=may_use_binary)
-    is_repeated = "id" not in document  # each request has an id of its own
+    is_repeated = "id" not in document  # ids differ between requests, so such a header is not worth remembering
     if is_repeated and len(header) <= _MAX_KNOWN_BYTES and len(model.known_requests) < _MAX_KNOWN:
         learned = model.decode_tensors.learn_request(header, document["inputs"])
         if learned is not None:
@@ -128,7 +128,7 @@ def infer_binary(
 
 
 def _read_call(model: LoadedModel, document: Mapping[str, Any]) -> _Call:
-    """Return the fields of the response that depend on the request alone, and the requested outputs."""
+    """Return the response's fields that do not depend on the predictions, and the requested outputs."""
     identity = document.get("id")
     if identity is not None and type(identity) is not str:
         raise InvalidRequestError(f"id: text is expected, not {json_type(identity)}")

@@ -9,10 +9,10 @@ __all__ = ["ignores_extra"]
 
 
 def ignores_extra(request: HttpRequest) -> bool:
-    """Return whether unknown columns are ignored: the query parameter ``extra``.
+    """Return whether the query parameter ``extra`` says to ignore unknown columns.
 
     Raises:
-        InvalidRequestError: It is neither ``ignore`` nor ``refuse``.
+        InvalidRequestError: ``extra`` is neither ``ignore`` nor ``refuse``.
     """
     policy = request.query.get("extra", "refuse")
     if policy not in ("ignore", "refuse"):

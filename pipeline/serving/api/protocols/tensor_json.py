@@ -65,7 +65,7 @@ def decode_inputs(inputs: Any, decoder: RequestDecoder, *, field: str, ignore_ex
 
 
 def _matrix_name(names: dict[str, Any], decoder: RequestDecoder) -> str | None:
-    """Return the only name, if it is no column's and the model takes a matrix."""
+    """Return the only name if its value may be a matrix: an array, whose name is not a column, for a numeric model."""
     if len(names) != 1 or not decoder.takes_matrix:
         return None
     (name,) = names
@@ -94,7 +94,7 @@ def _decode_matrix(rows: list[Any], decoder: RequestDecoder, field: str) -> Feed
 
 
 def _drop_last_axis(values: Any, decoder: RequestDecoder, spelling: str) -> Any:
-    """Return a column of the shape [rows, 1] as [rows]; an image has axes of its own."""
+    """Reshape a column from [rows, 1] to [rows]; leave columns of images as they are."""
     column = decoder.by_name.get(decoder.names.find(spelling) or "")
     is_nested = type(values) is list and bool(values) and all(type(row) is list and len(row) == 1 for row in values)
     return [row[0] for row in values] if is_nested and column is not None and column.kind != "image" else values

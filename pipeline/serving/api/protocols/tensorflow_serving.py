@@ -32,7 +32,7 @@ __all__ = [
     "require_value",
 ]
 
-_SIGNATURES = ("serving_default", "predict")  # the default one's name, and that of many tutorials
+_SIGNATURES = ("serving_default", "predict")  # the default name, and a name in many tutorials
 _DTYPES = {
     "FP32": "DT_FLOAT", "FP64": "DT_DOUBLE", "BYTES": "DT_STRING", "BOOL": "DT_BOOL", "UINT8": "DT_UINT8",
 }  # fmt: skip
@@ -42,8 +42,8 @@ def predict(model: LoadedModel, request: HttpRequest) -> HttpResponse:
     """Predict on ``instances`` (rows) or ``inputs`` (columns); a matrix is accepted if all columns are numeric.
 
     Returns:
-        ``{"predictions": [...]}`` for instances, ``{"outputs": ...}`` for inputs. A model with one output has its
-        values there, a model with several an object by output.
+        ``{"predictions": [...]}`` for instances, ``{"outputs": ...}`` for inputs. They contain the values of a single
+        output, or an object by output for several outputs.
 
     Raises:
         InvalidRequestError: The request does not match the protocol or the model's signature.
@@ -104,7 +104,7 @@ def classes_of(model: LoadedModel) -> Sequence[str]:
     """Return the classes of a model.
 
     Raises:
-        InvalidRequestError: It has none.
+        InvalidRequestError: The model has no classes.
     """
     if not model.signature.classes:
         raise InvalidRequestError(
@@ -117,14 +117,14 @@ def require_value(model: LoadedModel) -> None:
     """Check that a model predicts one value.
 
     Raises:
-        InvalidRequestError: It does not.
+        InvalidRequestError: The model predicts classes or several values.
     """
     if model.signature.task != "regression" or model.signature.targets:
         raise InvalidRequestError(f"'{model.model}' does not predict one value: :predict or :classify is expected")
 
 
 def describe_status(model: LoadedModel) -> dict[str, Any]:
-    """Return the status of a version, which is available since it is loaded."""
+    """Return the status of a version; a loaded version is always AVAILABLE."""
     status = {"error_code": "OK", "error_message": ""}
     return {"model_version_status": [{"version": str(model.version), "state": "AVAILABLE", "status": status}]}
 
@@ -179,7 +179,7 @@ def _unwrap(value: Any) -> Any:
 
 
 def _to_list(array: NDArray[Any]) -> Sequence[Any]:
-    """Return the rows of an output; numbers stay arrays of float32, whose JSON is shortest."""
+    """Return the rows of an output; numbers stay float32, which has shorter JSON than float64."""
     return array.tolist() if array.dtype == object else list(np.ascontiguousarray(array))
 
 
