@@ -1,4 +1,4 @@
-"""Python client of modeldrop: drop data, wait for the model, call it. Needs httpx alone; frames are optional."""
+"""Python client of modeldrop: drop data, wait for the model, call it. Requires only httpx; pandas, polars optional."""
 
 from __future__ import annotations
 

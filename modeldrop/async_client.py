@@ -1,4 +1,4 @@
-"""The asynchronous client: the same calls as Client's, each awaited."""
+"""The asynchronous client, whose methods are coroutines with the names and arguments of Client's methods."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ class AsyncClient:
     Args:
         api_url: Base URL; by default ``MODELDROP_API_URL``, then that of the embedded cloud on this machine.
         api_key: Key; by default ``MODELDROP_API_KEY``, then that of the embedded cloud.
-        token: Token (JWT) in place of a key; by default ``MODELDROP_TOKEN``, if no key is given.
-        timeout: Seconds that a request may take.
+        token: Token (JWT) instead of a key; by default ``MODELDROP_TOKEN``, if no key is given.
+        timeout: Timeout of httpx, in seconds.
         transport: Transport of httpx, for tests.
 
     Raises:
-        ClientError: No address is there and no embedded cloud is running.
+        ClientError: Both a key and a token are given, a URL has no credential, or there is no URL and no embedded cloud
+            is running.
     """
 
     def __init__(
@@ -79,13 +80,13 @@ class AsyncClient:
         ignore_extra: bool = False,
         progress: Progress | None = None,
     ) -> Any:
-        """Predict rows; batches go one after the other. As ``Client.predict``."""
+        """Predict rows; requests are sent one after the other. See ``Client.predict``."""
         return await self._run(self._api.predict(model, data, version, ignore_extra, progress))
 
     async def infer(
         self, model: str, rows: Sequence[dict[str, Any]], *, version: int | None = None, ignore_extra: bool = False
     ) -> dict[str, Any]:
-        """Predict rows in one request, and return the whole response. As ``Client.infer``."""
+        """Predict rows in one request, and return the whole response. See ``Client.infer``."""
         return await self._run(self._api.infer(model, rows, version, ignore_extra))
 
     async def drop(
@@ -97,17 +98,17 @@ class AsyncClient:
         spec: str | Path | Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> str:
-        """Drop a frame or a file, and return the name of its run. As ``Client.drop``."""
+        """Upload a frame or a file, and return the name of its run. See ``Client.drop``."""
         return await self._run(self._api.drop(data, model, target, spec, progress))
 
     async def upload(
         self, path: str | Path, *, model: str, target: str | None = None, progress: Progress | None = None
     ) -> str | None:
-        """Upload one file, and return the run that it starts. As ``Client.upload``."""
+        """Upload one file, and return the name of the run that it starts. See ``Client.upload``."""
         return await self._run(self._api.upload(path, model, target, progress))
 
     async def wait(self, run: str, *, timeout: float = 3600.0, poll: float = 1.0) -> dict[str, Any]:
-        """Wait until a run has ended, and return it. As ``Client.wait``."""
+        """Wait until a run has ended, and return it. See ``Client.wait``."""
         return await self._run(self._api.wait(run, timeout, poll))
 
     async def run(self, run: str) -> dict[str, Any]:
@@ -117,7 +118,7 @@ class AsyncClient:
     async def iterate(
         self, name: str, model: str = "", *, limit: int | None = None, **filters: Any
     ) -> AsyncIterator[dict[str, Any]]:
-        """Yield the entries of a list of the registry, page after page. As ``Client.iterate``."""
+        """Yield the entries of a list of the registry, page after page. See ``Client.iterate``."""
         query: dict[str, Any] | None = {**filters, "limit": limit}
         while query is not None:
             entries, query = await self._run(self._api.page(name, model, query))
@@ -131,31 +132,31 @@ class AsyncClient:
     async def models(
         self, *, task: str | None = None, tag: str | None = None, limit: int | None = None
     ) -> list[dict[str, Any]]:
-        """Return the tenant's models, sorted by name. As ``Client.models``."""
+        """Return the tenant's models, sorted by name. See ``Client.models``."""
         return [entry async for entry in self.iterate("models", limit=limit, task=task, tag=tag)]
 
     async def describe(self, model: str) -> dict[str, Any]:
-        """Return a model's metadata and its signature. As ``Client.describe``."""
+        """Return a model's metadata and its signature. See ``Client.describe``."""
         return await self._run(self._api.describe(model))
 
     async def version(self, model: str, version: int) -> dict[str, Any]:
-        """Return a version with its signature and card. As ``Client.version``."""
+        """Return a version with its signature and card. See ``Client.version``."""
         return await self._run(self._api.version(model, version))
 
     async def promote(
         self, model: str, version: int, *, alias: str = "live", reason: str = "", expected: int | None = None
     ) -> dict[str, Any]:
-        """Point an alias to a version. As ``Client.promote``."""
+        """Point an alias to a version. See ``Client.promote``."""
         return await self._run(self._api.promote(model, version, alias, reason, expected))
 
     async def rollback(
         self, model: str, *, alias: str = "live", reason: str = "", expected: int | None = None
     ) -> dict[str, Any]:
-        """Point an alias to the version before. As ``Client.rollback``."""
+        """Point an alias to the version that it pointed to before. See ``Client.rollback``."""
         return await self._run(self._api.rollback(model, alias, reason, expected))
 
     async def cancel(self, run: str) -> dict[str, Any]:
-        """End a run and its jobs. As ``Client.cancel``."""
+        """Cancel a run and its jobs. See ``Client.cancel``."""
         return await self._run(self._api.cancel(run))
 
     async def _run(self, steps: Steps[T]) -> T:

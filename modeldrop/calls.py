@@ -1,7 +1,7 @@
 """Requests and their responses, without I/O.
 
-An operation is a generator, as httpx's flows of authentication are: it yields a step and is sent the outcome. Client
-and AsyncClient execute the steps, each in its way, so that each operation is written once.
+Like an authentication flow of httpx, an operation is a generator: it yields a step and receives the step's outcome.
+Client and AsyncClient execute the steps, so that each operation is written only once.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ __all__ = ["ApiCall", "Pause", "Step", "Steps", "Work", "in_thread", "infer_url"
 
 T = TypeVar("T")
 _ATTEMPTS = 4
-_FIRST_WAIT, _MAX_WAIT = 0.2, 30.0  # seconds: where the API does not say, doubled after each attempt; at most
-_REFUSED = frozenset({429, 503})  # the request was not carried out
+_FIRST_WAIT, _MAX_WAIT = 0.2, 30.0  # seconds: first wait without retry-after (then doubled); maximum of retry-after
+_REFUSED = frozenset({429, 503})  # statuses of requests that the API did not execute
 _BUSY = _REFUSED | {502, 504}
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
 
@@ -34,7 +34,7 @@ class ApiCall:
         url: Address.
         options: Further arguments of httpx's ``request``.
         presigned: Whether the URL carries a signature, so that no API key is sent.
-        idempotent: Whether it may be carried out twice.
+        idempotent: Whether the request may be executed twice.
     """
 
     method: str
@@ -53,7 +53,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A step: call a function that would block an event loop; its outcome is what the function returns."""
+    """A step: call a blocking function, whose result is the outcome."""
 
     function: Callable[[], Any]
 
@@ -63,16 +63,16 @@ Steps = Generator[Step, Any, T]
 
 
 def in_thread(function: Callable[[], T]) -> Steps[T]:
-    """Return what a function returns that would block an event loop."""
+    """Call a function that would block an event loop, and return its result."""
     result: T = yield Work(function)
     return result
 
 
 def send(call: ApiCall) -> Steps[httpx.Response]:
-    """Send a request, again while the API is busy, and return the response.
+    """Send a request, repeat it while the API is busy, and return the last response.
 
     Raises:
-        ApiError: There is none.
+        ApiError: The API did not respond.
     """
     for attempt in range(_ATTEMPTS):
         outcome: httpx.Response | Exception = yield call
@@ -90,10 +90,10 @@ def read(call: ApiCall, *fields: str) -> Steps[dict[str, Any]]:
 
     Args:
         call: The request.
-        fields: Fields that the object has.
+        fields: Fields that the object must have.
 
     Raises:
-        ApiError: There is no response, or it is a refusal or another document.
+        ApiError: The API does not respond, refuses the request, or responds with another document.
     """
     return read_response((yield from send(call)), *fields)
 
@@ -103,10 +103,10 @@ def read_response(response: httpx.Response, *fields: str) -> dict[str, Any]:
 
     Args:
         response: Response of the API.
-        fields: Fields that the object has.
+        fields: Fields that the object must have.
 
     Raises:
-        ApiError: It is a refusal, in the API's own words, or another document.
+        ApiError: The API refused the request (with its message), or responded with another document.
     """
     try:
         document = response.json() if response.content else {}
@@ -125,8 +125,12 @@ def read_response(response: httpx.Response, *fields: str) -> dict[str, Any]:
 
 
 def infer_url(base: str, model: str, version: int | None = None) -> str:
-    """Return where rows are posted; without a version to the live one, or the one of ``name@alias``; another
-    tenant's model is ``owner/name``.
+    """Return the URL to post rows to.
+
+    Args:
+        base: URL of the API.
+        model: ``name``, ``name@alias``, or ``owner/name`` of a model that another tenant shares.
+        version: Number of the version; None for that of the alias, by default ``live``.
     """
     selected = quote(model, safe="@/") if version is None else f"{quote(model, safe='/')}/versions/{version}"
     return f"{base.rstrip('/')}/v2/models/{selected}/infer"
@@ -141,6 +145,6 @@ def _may_repeat(call: ApiCall, outcome: httpx.Response | Exception) -> bool:
 
 
 def _wait_before_retry(outcome: httpx.Response | Exception, attempt: int) -> float:
-    """Return the seconds that the API says, or those of the attempt."""
+    """Return the seconds of the header ``retry-after``; without it, those of an exponential backoff."""
     advice = outcome.headers.get("retry-after", "") if isinstance(outcome, httpx.Response) else ""
     return min(float(advice), _MAX_WAIT) if advice.isdigit() else _FIRST_WAIT * 2.0**attempt

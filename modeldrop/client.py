@@ -27,12 +27,13 @@ class Client:
     Args:
         api_url: Base URL; by default ``MODELDROP_API_URL``, then that of the embedded cloud on this machine.
         api_key: Key; by default ``MODELDROP_API_KEY``, then that of the embedded cloud.
-        token: Token (JWT) in place of a key; by default ``MODELDROP_TOKEN``, if no key is given.
-        timeout: Seconds that a request may take.
+        token: Token (JWT) instead of a key; by default ``MODELDROP_TOKEN``, if no key is given.
+        timeout: Timeout of httpx, in seconds.
         transport: Transport of httpx, for tests.
 
     Raises:
-        ClientError: No address is there and no embedded cloud is running.
+        ClientError: Both a key and a token are given, a URL has no credential, or there is no URL and no embedded cloud
+            is running.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Client:
         ignore_extra: bool = False,
         progress: Progress | None = None,
     ) -> Any:
-        """Predict rows, in as many requests as they need.
+        """Predict rows, in as many requests as needed.
 
         Args:
             model: Name of the model, or ``name@alias``.
@@ -88,11 +89,12 @@ class Client:
             progress: Called with the number of rows predicted so far.
 
         Returns:
-            A frame of the same library for a frame (of pandas with its index), otherwise one prediction per row:
-            ``{"label", "probabilities"}`` or ``{"value"}``.
+            For a frame, a frame of the same library (pandas: with the same index); otherwise a list with one prediction
+            per row: ``{"label", "probabilities"}`` or ``{"value"}``.
 
         Raises:
-            ApiError: The API refuses the rows, or does not answer.
+            ClientError: ``data`` has an unsupported type, or a file has an unsupported suffix.
+            ApiError: The API refuses the rows, or does not respond.
         """
         return self._run(self._api.predict(model, data, version=version, ignore_extra=ignore_extra, progress=progress))
 
@@ -103,7 +105,7 @@ class Client:
 
         Args:
             model: Name of the model, or ``name@alias``.
-            rows: Column -> value.
+            rows: Rows, each as column -> value.
             version: Number of the version; None for the live one.
             ignore_extra: Ignore columns that the model does not read.
 
@@ -111,7 +113,7 @@ class Client:
             ``{"model", "version", "predictions": [...]}``, one prediction per row.
 
         Raises:
-            ApiError: The API refuses the rows, or does not answer.
+            ApiError: The API refuses the rows, or does not respond.
         """
         return self._run(self._api.infer(model, rows, version, ignore_extra))
 
@@ -124,20 +126,20 @@ class Client:
         spec: str | Path | Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> str:
-        """Drop a frame or a file, which starts a run. An interrupted upload of a large file goes on in the next call.
+        """Upload a frame or a file, which starts a run. The next call resumes an interrupted upload of a large file.
 
         Args:
             data: A frame, or the path of a data file.
             model: Name of the model.
-            target: Column to predict; by default the last one.
-            spec: Settings as train.yaml has them: a mapping, the path of a train.yaml, or its text.
+            target: Column to predict; by default that of train.yaml, or the last column.
+            spec: Settings of train.yaml: a mapping, the path of a train.yaml, or its text.
             progress: Called with the number of bytes of the data uploaded since its last call.
 
         Returns:
             Name of the run; ``wait`` waits for it.
 
         Raises:
-            ClientError: ``data`` is neither a frame nor a path, or ``spec`` is no settings.
+            ClientError: ``data`` is neither a frame nor a path, or ``spec`` has an unsupported type or value.
             ApiError: The upload failed.
         """
         return self._run(self._api.drop(data, model, target, spec, progress))
@@ -145,16 +147,16 @@ class Client:
     def upload(
         self, path: str | Path, *, model: str, target: str | None = None, progress: Progress | None = None
     ) -> str | None:
-        """Upload one file, also one that accompanies a data file: train.yaml, model.py, test.csv.
+        """Upload one file: a data file, or a companion of a data file (train.yaml, model.py, test.csv).
 
         Args:
             path: The file.
             model: Name of the model.
-            target: Column to predict; by default the last one.
+            target: Column to predict; by default that of train.yaml, or the last column.
             progress: Called with the number of bytes uploaded since its last call.
 
         Returns:
-            Name of the run that it starts; None for a companion.
+            Name of the run that the file starts; None for a companion.
 
         Raises:
             ApiError: The upload failed.
@@ -164,10 +166,15 @@ class Client:
     def wait(self, run: str, *, timeout: float = 3600.0, poll: float = 1.0) -> dict[str, Any]:
         """Wait until a run has ended, and return it.
 
+        Args:
+            run: Name of the run.
+            timeout: Maximum time to wait, in seconds.
+            poll: Seconds between two requests.
+
         Raises:
-            RunFailedError: It has failed.
-            TimeoutError: It goes on after ``timeout`` seconds, or did not begin.
-            ApiError: The API does not answer.
+            RunFailedError: The run has failed.
+            TimeoutError: The run has not begun or not ended after ``timeout`` seconds.
+            ApiError: The API does not respond.
         """
         return self._run(self._api.wait(run, timeout, poll))
 
@@ -178,16 +185,16 @@ class Client:
     def iterate(
         self, name: str, model: str = "", *, limit: int | None = None, **filters: Any
     ) -> Iterator[dict[str, Any]]:
-        """Yield the entries of a list of the registry; its pages are read as they are needed.
+        """Yield the entries of a list of the registry; each page is requested when it is needed.
 
         Args:
             name: ``models``, ``versions``, ``history``, ``runs`` or ``rejected`` (uploads that started no run).
-            model: Model whose ``versions`` or ``history`` are listed; of ``runs`` those of one model.
+            model: Model whose ``versions`` or ``history`` are listed; optional for ``runs``, to filter them.
             limit: Maximum number of entries; None for all.
             filters: Parameters of the list's query: ``task`` and ``tag`` of models, ``alias`` of a history.
 
         Raises:
-            ApiError: The API refuses the call, or does not answer.
+            ApiError: The API refuses the call, or does not respond.
             ValueError: There is no such list, or it needs a model.
         """
         query: dict[str, Any] | None = {**filters, "limit": limit}
@@ -210,7 +217,7 @@ class Client:
             limit: Maximum number of models; None for all.
 
         Raises:
-            ApiError: The API refuses the call, or does not answer.
+            ApiError: The API refuses the call, or does not respond.
         """
         return list(self.iterate("models", limit=limit, task=task, tag=tag))
 
@@ -221,7 +228,7 @@ class Client:
             model: Name of the model, ``name@alias``, or ``owner/name`` of a model that another tenant shares.
 
         Raises:
-            ApiError: There is no such model, none of its versions is live, or the API does not answer.
+            ApiError: There is no such model, none of its versions is live, or the API does not respond.
         """
         return self._run(self._api.describe(model))
 
@@ -229,7 +236,7 @@ class Client:
         """Return a version: its record, ``signature`` and ``card``.
 
         Raises:
-            ApiError: There is no such version, or the API does not answer.
+            ApiError: There is no such version, or the API does not respond.
         """
         return self._run(self._api.version(model, version))
 
@@ -242,35 +249,35 @@ class Client:
             model: Name of the model.
             version: Number of the version.
             alias: Name of the alias.
-            reason: Why, for the history.
-            expected: Version that the alias must point to now; None: it may point to any.
+            reason: Reason of the change, for the history.
+            expected: Version that the alias must point to now; None to not check it.
 
         Raises:
-            ApiError: The version cannot be promoted, the alias has moved (409), or the API does not answer.
+            ApiError: The version cannot be promoted, the alias has moved (409), or the API does not respond.
         """
         return self._run(self._api.promote(model, version, alias, reason, expected))
 
     def rollback(
         self, model: str, *, alias: str = "live", reason: str = "", expected: int | None = None
     ) -> dict[str, Any]:
-        """Point an alias to the version before.
+        """Point an alias to the version that it pointed to before.
 
         Args:
             model: Name of the model.
             alias: Name of the alias.
-            reason: Why, for the history.
-            expected: Version that the alias must point to now; None: it may point to any.
+            reason: Reason of the change, for the history.
+            expected: Version that the alias must point to now; None to not check it.
 
         Raises:
-            ApiError: There is no version before, the alias has moved (409), or the API does not answer.
+            ApiError: There is no previous version, the alias has moved (409), or the API does not respond.
         """
         return self._run(self._api.rollback(model, alias, reason, expected))
 
     def cancel(self, run: str) -> dict[str, Any]:
-        """End a run and its jobs, and return its status and error.
+        """Cancel a run and its jobs, and return its status and error.
 
         Raises:
-            ApiError: There is no such run, it has ended (409), or the API does not answer.
+            ApiError: There is no such run, it has ended (409), or the API does not respond.
         """
         return self._run(self._api.cancel(run))
 

@@ -1,4 +1,4 @@
-"""Where the API is: what a caller names, the environment, or the embedded cloud that runs on this machine."""
+"""Find the API: by arguments, by environment variables, or the embedded cloud that runs on this machine."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from modeldrop.errors import ClientError
 
 __all__ = ["ApiConnection", "find_connection"]
 
-_MAX_REPEATED = 4_000  # characters of a credential in two headers: API Gateway takes 10,240 bytes of headers
+_MAX_REPEATED = 4_000  # characters of a credential that is sent in two headers: API Gateway allows 10,240 bytes of them
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ApiConnection:
-    """Address of an API, and who calls it.
+    """Address of an API, and the credential of its caller.
 
     Attributes:
         api_url: Base URL.
@@ -28,7 +28,7 @@ class ApiConnection:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers with the credential; a stack on AWS may read one of the two alone."""
+        """Return the headers with the credential: both unless it is too long, since a stack may read only one."""
         authorization = {"authorization": f"Bearer {self.api_key}"}
         return authorization if len(self.api_key) > _MAX_REPEATED else {"x-api-key": self.api_key, **authorization}
 
@@ -39,10 +39,11 @@ def find_connection(api_url: str | None, api_key: str | None, token: str | None 
     Args:
         api_url: Base URL; by default ``MODELDROP_API_URL``, then that of the embedded cloud.
         api_key: Key; by default ``MODELDROP_API_KEY``, then that of the embedded cloud.
-        token: Token (JWT) in place of a key; by default ``MODELDROP_TOKEN``, if no key is given.
+        token: Token (JWT) instead of a key; by default ``MODELDROP_TOKEN``, if no key is given.
 
     Raises:
-        ClientError: No embedded cloud is deployed, or a URL is there without a key.
+        ClientError: Both a key and a token are given, a URL has no credential, or there is no URL and no embedded cloud
+            is running.
     """
     api_url = api_url or os.environ.get("MODELDROP_API_URL")
     if api_key and token:

@@ -1,7 +1,7 @@
 """Errors of the client.
 
 ClientError
-├── ApiError         the API refused a request, or did not answer
+├── ApiError         the API refused a request, or did not respond
 └── RunFailedError   a run that was waited for has failed
 """
 
@@ -11,11 +11,11 @@ __all__ = ["ApiError", "ClientError", "RunFailedError"]
 
 
 class ClientError(Exception):
-    """Base of the client's errors, and a wrong use of it."""
+    """Base class of the client's errors; raised itself if the client is used incorrectly."""
 
 
 class ApiError(ClientError):
-    """The API refused a request, or did not answer.
+    """The API refused a request, or did not respond.
 
     Attributes:
         status: HTTP status; 0 without a response.
@@ -27,4 +27,4 @@ class ApiError(ClientError):
 
 
 class RunFailedError(ClientError):
-    """A run has failed; the message is the run's own."""
+    """A run has failed; the message is that of the run's error."""

@@ -19,14 +19,14 @@ from modeldrop.uploads import Content, upload
 
 __all__ = ["Operations", "PredictOptions"]
 
-_LISTS = {  # of each list of the API: its path, and the field of its entries
+_LISTS = {  # name of a list -> its path, and the field with its entries in the response
     "models": ("/registry/models", "models"),
     "versions": ("/registry/models/{model}", "versions"),
     "history": ("/registry/models/{model}/history", "moves"),
     "runs": ("/registry/runs", "runs"),
     "rejected": ("/registry/rejected", "rejected"),
 }
-_PAGE = 100  # entries of one response
+_PAGE = 100  # maximum number of entries in one response
 Entry = dict[str, Any]
 
 
@@ -47,7 +47,7 @@ class Operations:
     def predict(
         self, model: str, data: Any, version: int | None, ignore_extra: bool, progress: Progress | None
     ) -> Steps[Any]:
-        """Predict rows in as many requests as they need, a file in one."""
+        """Predict rows in as many requests as needed, or a file in one request."""
         if isinstance(data, str | Path):
             content_type, content = yield from in_thread(partial(read_file, Path(data)))
             body = {"headers": {"content-type": content_type}, "content": content}
@@ -65,7 +65,7 @@ class Operations:
         """Predict rows in one request.
 
         Raises:
-            ApiError: The response has no prediction for each row.
+            ApiError: The response does not have one prediction per row.
         """
         document = yield from self._infer(model, version, ignore_extra, {"json": {"rows": rows}})
         if not isinstance(document["predictions"], list) or len(document["predictions"]) != len(rows):
@@ -94,13 +94,13 @@ class Operations:
         """Wait until a run has ended.
 
         Raises:
-            RunFailedError: It has failed.
-            TimeoutError: It has not ended in time.
+            RunFailedError: The run has failed.
+            TimeoutError: The run has not begun or not ended after ``timeout`` seconds.
         """
         deadline, state = time.monotonic() + timeout, "begun"
         while time.monotonic() < deadline:
             response = yield from send(self._run(run))
-            if response.status_code != httpx.codes.NOT_FOUND:  # it begins some moments after the upload
+            if response.status_code != httpx.codes.NOT_FOUND:  # a run begins some time after the upload
                 document, state = read_response(response, "status"), "ended"
                 if document["status"] == "FAILED":
                     raise RunFailedError((document.get("error") or {}).get("message") or "the run has failed")
@@ -118,12 +118,12 @@ class Operations:
 
         Args:
             name: Name of the list.
-            model: Model whose ``versions`` or ``history``, or some ``runs``, are listed.
-            query: Filters, ``limit`` (entries that are still wanted) and ``next`` (token of the page before); what is
-                None is left out.
+            model: Model whose ``versions`` or ``history`` are listed; optional for ``runs``, to filter them.
+            query: Filters, ``limit`` (number of entries still needed) and ``next`` (token of the previous page); None
+                values are omitted.
 
         Returns:
-            Its entries, and the query of the next page; None after the last one.
+            The entries, and the query of the next page, which is None after the last page.
 
         Raises:
             ValueError: There is no such list, or it needs a model.
@@ -164,13 +164,13 @@ class Operations:
         return read(ApiCall(method="PUT", url=url, options={"json": body}))
 
     def rollback(self, model: str, alias: str, reason: str, expected: int | None) -> Steps[Entry]:
-        """Point an alias to the version before."""
+        """Point an alias to the version that it pointed to before."""
         url = f"{self.base}/registry/models/{quote(model, safe='')}/rollback"
         body = {"alias": alias, "reason": reason, **({} if expected is None else {"expected": expected})}
         return read(ApiCall(method="POST", url=url, options={"json": body}, idempotent=False))
 
     def cancel(self, run: str) -> Steps[Entry]:
-        """End a run and its jobs."""
+        """Cancel a run and its jobs."""
         url = f"{self.base}/registry/runs/{quote(run, safe='')}/cancel"
         return read(ApiCall(method="POST", url=url), "status")
 

@@ -1,4 +1,4 @@
-"""Rows in, predictions out: lists, columns, pandas and polars frames, files."""
+"""Convert rows for requests, and predictions for callers: lists, columns, pandas and polars frames, files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Frame", "Prediction", "Progress", "Rows", "frame_kind", "make_batche
 Prediction = dict[str, Any]
 Progress = Callable[[int], None]
 Rows = Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]  # rows, or columns
-_MAX_ROWS, _MAX_CELLS = 10_000, 50_000  # of one request
+_MAX_ROWS, _MAX_CELLS = 10_000, 50_000  # per request
 _CONTENT_TYPES = {".csv": "text/csv", ".tsv": "text/tab-separated-values", ".parquet": "application/vnd.apache.parquet"}
 
 
@@ -26,19 +26,19 @@ class Frame(Protocol):
 
 
 def frame_kind(rows: Any) -> Literal["pandas", "polars", ""]:
-    """Return which library a frame is of; empty for rows and columns."""
+    """Return the library of a frame; empty for rows and columns."""
     library = type(rows).__module__.partition(".")[0]
-    return library if library in ("pandas", "polars") and hasattr(rows, "columns") else ""  # type: ignore[return-value]  # narrowed by the tuple
+    return library if library in ("pandas", "polars") and hasattr(rows, "columns") else ""  # type: ignore[return-value]  # mypy does not narrow by the tuple
 
 
 def to_rows(rows: Any) -> list[dict[str, Any]]:
-    """Return rows as JSON takes them.
+    """Return rows as dictionaries that JSON can represent.
 
     Args:
         rows: A pandas or polars frame, a sequence of mappings, or a mapping of columns.
 
     Raises:
-        ClientError: It is none of them.
+        ClientError: ``rows`` has another type.
     """
     match frame_kind(rows):
         case "pandas":
@@ -55,7 +55,7 @@ def to_rows(rows: Any) -> list[dict[str, Any]]:
 
 
 def make_batches(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """Split rows so that each part fits into one request."""
+    """Split rows into batches that each fit into one request."""
     width = max(1, len(rows[0])) if rows else 1
     size = max(1, min(_MAX_ROWS, _MAX_CELLS // width))
     for start in range(0, len(rows), size):
@@ -63,10 +63,10 @@ def make_batches(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
 
 
 def read_file(path: Path) -> tuple[str, bytes]:
-    """Return content type and content of a file of rows.
+    """Return the content type and the content of a file with rows.
 
     Raises:
-        ClientError: Its ending is none that the API reads.
+        ClientError: The API does not read files with this suffix.
     """
     content_type = _CONTENT_TYPES.get(path.suffix.lower())
     if content_type is None:
@@ -75,9 +75,10 @@ def read_file(path: Path) -> tuple[str, bytes]:
 
 
 def to_frame(predictions: list[Prediction], data: Any) -> Any:
-    """Return predictions as ``data`` is: as a frame of its library (of pandas with its index), or as they are.
+    """Return predictions as a frame of the library of ``data``; unchanged if ``data`` is not a frame.
 
-    A frame has one row per row, and nested fields as ``field_name``.
+    The frame has one row per prediction, with nested values in columns named ``field_key``. A pandas frame has the
+    index of ``data``.
     """
     match frame_kind(data):
         case "pandas":
@@ -99,7 +100,7 @@ def _flatten(prediction: Prediction) -> dict[str, Any]:
 
 
 def _to_cell(cell: Any) -> Any:
-    """Return a cell as JSON has it: numpy's numbers as Python's, NaN as null, dates as ISO 8601."""
+    """Convert a cell for JSON: numpy's numbers to Python's, NaN to None, dates to ISO 8601."""
     if hasattr(cell, "item"):
         cell = cell.item()
     if hasattr(cell, "isoformat"):

@@ -1,4 +1,4 @@
-"""Ids of unfinished uploads, in a file, so that a later process goes on with them."""
+"""Store the ids of unfinished uploads in a file, so that a later process can resume them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _MAX_KEPT = 100
 
 
 class UnfinishedUploads(MutableMapping[str, str]):
-    """A mapping in a JSON file, ``unfinished_uploads.json`` in ``MODELDROP_HOME``; lost or broken, uploads begin anew.
+    """A mapping in a JSON file. If the file is missing or damaged, uploads start from the beginning.
 
     Args:
-        path: The file; by default that of this user.
+        path: The file; by default ``unfinished_uploads.json`` in ``MODELDROP_HOME`` or ``~/.modeldrop``.
     """
 
     def __init__(self, path: Path | None = None) -> None:

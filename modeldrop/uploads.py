@@ -1,4 +1,4 @@
-"""Uploads by API key: in one form, or in parts that a later call can go on with. See ``modeldrop.calls``."""
+"""Uploads with an API key: in one form, or in parts, which a later call can resume. See ``modeldrop.calls``."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from modeldrop.unfinished import UnfinishedUploads
 
 __all__ = ["Content", "upload"]
 
-MAX_FORM_BYTES = 32 << 20  # larger files go in parts, of which one at a time is in memory
+MAX_FORM_BYTES = 32 << 20  # larger files are uploaded in parts, with one part at a time in memory
 
 
 @dataclass(frozen=True)
 class Content:
-    """What is uploaded: a file on the disk, or bytes.
+    """Content to upload: a file on disk, or bytes.
 
     Attributes:
         name: Name of the file, without a folder.
@@ -40,7 +40,7 @@ class Content:
         """Return the content of a frame or of a file.
 
         Raises:
-            ClientError: It is neither.
+            ClientError: ``data`` is neither.
         """
         if isinstance(data, str | Path):
             return cls(Path(data).name, Path(data))
@@ -58,7 +58,7 @@ class Content:
         """Return the content of a train.yaml: a path, the name of a yaml file, its text, or its settings.
 
         Raises:
-            ClientError: It is none of these, or has values that JSON, and so YAML, cannot hold.
+            ClientError: ``spec`` is none of these, or has values that JSON cannot represent.
         """
         if isinstance(spec, Mapping):
             try:
@@ -74,12 +74,12 @@ class Content:
 
     @property
     def size(self) -> int:
-        """Return its bytes."""
+        """Return the size in bytes."""
         return len(self.source) if isinstance(self.source, bytes) else self.source.stat().st_size
 
     @cached_property
     def sha256(self) -> str:
-        """Return its digest in hexadecimal."""
+        """Return the SHA-256 digest in hexadecimal."""
         if isinstance(self.source, bytes):
             return hashlib.sha256(self.source).hexdigest()
         with self.source.open("rb") as file:
@@ -97,13 +97,13 @@ class Content:
 def upload(
     base: str, content: Content, model: str, target: str | None = None, progress: Progress | None = None
 ) -> Steps[str | None]:
-    """Upload one file; return the run that it starts, None for one that accompanies a data file.
+    """Upload one file; return the name of the run that it starts, or None for a companion of a data file.
 
     Args:
         base: URL of the API.
         content: The file.
-        model: Model that it is for.
-        target: Column to predict; None for the settings' own, or the last one.
+        model: Model that the file is for.
+        target: Column to predict; None for that of train.yaml, or the last column.
         progress: Called with the number of bytes uploaded since its last call.
 
     Raises:
@@ -152,7 +152,7 @@ def _send_parts(url: str, content: Content, announced: dict[str, Any], progress:
 
 
 def _begin(url: str, announced: dict[str, Any], upload_id: str | None) -> Steps[dict[str, Any]]:
-    """Go on with the upload ``upload_id``, or begin one if it was completed or aborted."""
+    """Resume the upload ``upload_id``; begin a new upload if it is None, or was completed or aborted."""
     if upload_id is not None:
         response = yield from send(_post(url, {**announced, "upload_id": upload_id}))
         if response.status_code != httpx.codes.NOT_FOUND:
