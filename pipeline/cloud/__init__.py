@@ -1,1 +1,1 @@
-"""Adapters of the ports in contracts.ports, and the clients of boto3 that they use."""
+"""Adapters of the ports in contracts.ports, and the botocore clients that they use."""

@@ -1,11 +1,11 @@
 """Assume a role for one tenant, or for one run of a tenant; the tenant is a tag of the session.
 
-The role's policy names ``${aws:PrincipalTag/tenant}`` in every resource and condition: a session reaches the objects
-and records of its tenant alone, and nothing without the tag.
+The role's policy names ``${aws:PrincipalTag/tenant}`` in every resource and condition, so a session has access only to
+objects and records of its tenant, and without the tag to nothing.
 
 References:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining (an hour at most)
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles.html#iam-term-role-chaining (at most one hour)
 """
 
 from __future__ import annotations
@@ -75,13 +75,13 @@ class RunPolicy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TenantRole:
-    """Role whose permissions are those of the tenant that its session is tagged with.
+    """Role whose sessions have permissions only on the data of the tenant in their tag.
 
     Attributes:
         arn: ARN of the role.
         tenant: The tenant.
         name: Name of the session, which CloudTrail shows.
-        only: Narrows the session further; None leaves all of the tenant's permissions.
+        only: Policy that limits the session further; None for all permissions of the tenant.
     """
 
     arn: str
@@ -97,13 +97,13 @@ class TenantRole:
         region: str | None = None,
         now: Clock = utc_now,
     ) -> Session:
-        """Return a session that acts as the role, which is assumed at its first call, and again before it expires.
+        """Return a session that assumes the role at its first call, and again before the credentials expire.
 
         Args:
             base: Session whose credentials assume the role, and whose service models are shared.
-            endpoint_url: Replaces AWS.
+            endpoint_url: URL of another cloud; None for AWS.
             region: Region of STS.
-            now: The clock by which credentials end.
+            now: Clock that decides when the credentials expire.
         """
         create_client = base.create_client
 
@@ -115,7 +115,7 @@ class TenantRole:
             base.get_credentials(),
             self.arn,
             extra_args=self._arguments(),
-            expiry_window_seconds=_SESSION_SECONDS,  # asked for new credentials alone: never cached ones
+            expiry_window_seconds=_SESSION_SECONDS,  # so that the fetcher never returns cached credentials
         )
         narrowed = Session()
         narrowed.register_component("data_loader", base.get_component("data_loader"))

@@ -18,7 +18,7 @@ __all__ = [
     "write_value",
 ]
 
-MAX_ITEM_BYTES = 400 << 10  # of an item of DynamoDB, its attributes' names included
+MAX_ITEM_BYTES = 400 << 10  # DynamoDB's limit for an item, including the names of its attributes
 
 
 def serialize_item(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def write_value(value: object) -> dict[str, Any]:
 
 
 def deserialize_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the item that ``serialize_item`` wrote; tuples become lists, integral floats become integers."""
+    """Return the item of DynamoDB's typed form; tuples have become lists, and floats such as 1.0 integers."""
     return {name: _read_value(value) for name, value in item.items()}
 
 
@@ -78,8 +78,8 @@ def _read_number(text: str) -> int | float:
 
 
 def increment_request(amounts: Mapping[str, float], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return UpdateItem's parameters that add ``amounts`` to attributes and set ``values``; neither is empty."""
-    names = [*amounts, *values]  # by placeholder: half of English is reserved in DynamoDB
+    """Return UpdateItem's parameters that add ``amounts`` to attributes and set ``values``; neither may be empty."""
+    names = [*amounts, *values]  # each gets a placeholder, because DynamoDB reserves many English words
     added = ", ".join(f"#n{number} :v{number}" for number in range(len(amounts)))
     assigned = ", ".join(f"#n{number} = :v{number}" for number in range(len(amounts), len(names)))
     return {
@@ -92,7 +92,7 @@ def increment_request(amounts: Mapping[str, float], values: Mapping[str, Any]) -
 
 
 def item_bytes(item: Mapping[str, Any]) -> int:
-    """Return the bytes that DynamoDB counts for an item, at most: the size of a number is not specified exactly.
+    """Return an upper bound of an item's size as DynamoDB counts it; the size of numbers is not specified exactly.
 
     References:
         Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats".

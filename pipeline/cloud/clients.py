@@ -1,6 +1,6 @@
 """Low-level clients, each created on first use.
 
-botocore's own session is used: boto3's adds resources and transfers, whose import would lengthen every cold start.
+They come from a session of botocore, not of boto3, whose resources and transfers would lengthen every cold start.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Clients"]
 
-_POOL = 32  # connections a client; transfers use ten threads each
+_POOL = 32  # connections per client; each transfer uses ten threads
 _RETRIES = {"mode": "standard", "total_max_attempts": 5}
 
 
@@ -45,11 +45,12 @@ class Clients:
     """Clients of one account and region, each created on first use.
 
     Attributes:
-        dynamodb: Its time-outs are short, since a request takes milliseconds.
-        functions: Client of Lambda. It waits 60 s, which includes a cold start, and never calls a function twice.
+        dynamodb: Client of DynamoDB, with short timeouts, because a request takes milliseconds.
+        functions: Client of Lambda. It waits 60 s, to include a cold start, and never retries, so that a function is
+            not called twice.
 
     Args:
-        endpoint_url: Replaces AWS by another cloud, whose buckets are addressed by path.
+        endpoint_url: URL of another cloud instead of AWS, whose buckets are addressed by path.
         region: None means that of the profile or the environment.
         profile: Profile of ~/.aws/config; None means AWS's default chain.
         credentials: Access key id and secret access key; None means AWS's default chain.
@@ -91,15 +92,15 @@ class Clients:
             self._session.set_credentials(*credentials)
 
     def acting_as(self, role: TenantRole) -> Clients:
-        """Return clients with the permissions of a role in place of their own."""
+        """Return clients with the permissions of a role instead of their own."""
         clients = Clients(endpoint_url=self._endpoint_url, region=self._region)
         clients._session = role.session(self._session, endpoint_url=self._endpoint_url, region=self.region or None)
         return clients
 
     def read_models(self, *services: str) -> None:
-        """Load botocore's models of services, from which their clients are created later.
+        """Load botocore's models of services while the function starts, so that it creates clients faster later.
 
-        The first one takes 50 ms of CPU; while a function starts it has a whole processor.
+        The first model takes 50 ms of CPU time, and a function has a full CPU only while it starts.
 
         Args:
             services: botocore's names of the services.
@@ -117,14 +118,14 @@ class Clients:
     def s3_signer(self) -> S3Client:
         """Return the S3 client of presigned uploads.
 
-        It signs by version 4, for the bucket's host in its own region: a redirected POST would lose its body.
+        It signs with version 4, for the bucket's host in its own region, because a redirected POST would lose its body.
         """
         style = {"addressing_style": "path" if self._endpoint_url else "virtual"}
         return cast("S3Client", self._create("s3", signature_version="s3v4", s3=style))
 
     @property
     def region(self) -> str:
-        """Return the given region, else that of the profile or the environment; empty if none is configured."""
+        """Return ``region``, or else the region of the profile or the environment; empty if none is configured."""
         return self._region or self._session.get_config_variable("region") or ""
 
     def regions(self) -> list[str]:
@@ -143,5 +144,5 @@ class Clients:
             return self._session.create_client(
                 service, region_name=self._region, endpoint_url=self._endpoint_url, config=config
             )
-        except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+        except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
             raise ConfigurationError(f"no client for {service} can be made: {error}") from error

@@ -1,4 +1,4 @@
-"""Log lines of functions and jobs, in CloudWatch Logs."""
+"""Read the log lines of functions and jobs from CloudWatch Logs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class LogEvent:
     """One log event.
 
     Attributes:
-        timestamp: When it was logged, UTC.
-        group: Name of its log group.
-        message: Its text, mostly one JSON object.
+        timestamp: Time of the event, UTC.
+        group: Name of the log group.
+        message: Text of the event, mostly one JSON object.
     """
 
     timestamp: datetime
@@ -40,7 +40,7 @@ class CloudWatchLogs:
     def lines(self, run: str, *, since: datetime | None = None) -> list[LogEvent]:
         """Return the log events that contain the name of a run, oldest first.
 
-        A log group that does not exist yet has none.
+        A log group that does not exist yet is treated as empty.
         """
         events = [event for group in self._groups for event in self._read_group(group, run, since)]
         return sorted(events, key=lambda event: event.timestamp)

@@ -1,4 +1,4 @@
-"""The one table, in DynamoDB: key ``pk``, ``sk``; index ``listing-index`` of ``listing``, ``listed_at``."""
+"""The stack's DynamoDB table: key ``pk``, ``sk``; index ``listing-index`` with the key ``listing``, ``listed_at``."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 __all__ = ["DynamoTable"]
 
 _LISTING_INDEX = "listing-index"
-_BATCH = 100  # keys of one BatchGetItem
-_MAX_BATCHES = 10  # more than the keys need
-_FIRST_PAUSE = 0.05  # seconds; doubled
+_BATCH = 100  # keys per BatchGetItem call
+_MAX_BATCHES = 10  # additional calls for keys that DynamoDB did not process
+_FIRST_PAUSE = 0.05  # seconds, doubled after each call
 _LOST = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 
 
 class DynamoTable:
-    """A Table. The listing index lags behind the table, as global indexes do, mostly by less than a second."""
+    """A Table. The listing index is a global index, which is mostly less than a second behind the table."""
 
     def __init__(self, client: DynamoDBClient, name: str, *, pause: Callable[[float], None] = time.sleep) -> None:
         self._client = client
@@ -52,7 +52,7 @@ class DynamoTable:
         """Return items in the order of their keys, without absent ones (BatchGetItem, 100 at once).
 
         Raises:
-            TransientError: DynamoDB did not return all items, however often it was asked.
+            TransientError: DynamoDB did not return all items in several calls.
         """
         items: dict[tuple[str, str], Item] = {}
         waiting = [_key(*key) for key in keys]
@@ -66,14 +66,14 @@ class DynamoTable:
                 items |= {(item["pk"], item["sk"]): item for item in read}
                 unread: Any = response.get("UnprocessedKeys", {}).get(self._name, {"Keys": []})["Keys"]
                 waiting = [*waiting[_BATCH:], *unread]
-                if unread:  # throttled, or the answer has 16 MB
+                if unread:  # the call was throttled, or its response reached 16 MB
                     self._pause(min(_FIRST_PAUSE * 2**attempt, 1.0))
         if waiting:
             raise TransientError(f"the table {self._name} did not return all items")
         return [items[key] for key in keys if key in items]
 
     def put(self, item: Item) -> None:
-        """Write an item, and replace one with the same key (PutItem).
+        """Write an item, and replace an item with the same key (PutItem).
 
         Raises:
             ItemTooLargeError: The item is larger than DynamoDB's 400 KB.
@@ -82,7 +82,7 @@ class DynamoTable:
             self._client.put_item(**self._put(PutRequest(item=item)))
 
     def put_if_absent(self, item: Item) -> bool:
-        """Write an item unless one with this key exists; return whether it was written.
+        """Write an item unless an item with this key exists; return whether it was written.
 
         Raises:
             ItemTooLargeError: The item is larger than DynamoDB's 400 KB.
@@ -113,7 +113,7 @@ class DynamoTable:
         return False
 
     def increment(self, pk: str, sk: str, amounts: Mapping[str, float], values: Mapping[str, Any]) -> None:
-        """Add to numbers of an item, and create it if it is absent (UpdateItem)."""
+        """Add ``amounts`` to numbers of an item and set ``values``; create the item if it is absent (UpdateItem)."""
         with self._translate_errors():
             self._client.update_item(TableName=self._name, Key=_key(pk, sk), **increment_request(amounts, values))
 
@@ -123,7 +123,7 @@ class DynamoTable:
             self._client.delete_item(TableName=self._name, Key=_key(pk, sk))
 
     def write_all(self, writes: Sequence[TableWrite]) -> bool:
-        """Write all or nothing (TransactWriteItems); return False if a condition failed, or on a conflict.
+        """Write all items or none (TransactWriteItems); return False if a condition failed, or on a conflict.
 
         Raises:
             ItemTooLargeError: An item is larger than DynamoDB's 400 KB.
@@ -168,7 +168,7 @@ class DynamoTable:
             pages = self._client.get_paginator("query").paginate(
                 TableName=self._name,
                 ScanIndexForward=not newest_first,
-                PaginationConfig={} if limit is None else {"PageSize": limit},  # without it a page is 1 MB
+                PaginationConfig={} if limit is None else {"PageSize": limit},  # without a limit, a page has 1 MB
                 **request,
             )
             items = (item for page in pages for item in page["Items"])
@@ -193,7 +193,7 @@ class DynamoTable:
         return {"UpdateExpression": " ".join(clauses), **self._check(update, words)}
 
     def _check(self, request: UpdateRequest | CheckRequest, words: _ExpressionBuilder) -> Any:
-        """Return the parameters that name an existing item, the condition on it, and the words of its expressions."""
+        """Return the parameters of a condition on an existing item: key, condition, bound placeholders."""
         condition = words.condition(request.only_if)
         return {
             "TableName": self._name,
@@ -220,7 +220,7 @@ class DynamoTable:
 
 
 class _ExpressionBuilder:
-    """Names and values of an expression, by placeholder: half of English is reserved in DynamoDB."""
+    """Names and values of an expression by placeholder, because DynamoDB reserves many English words."""
 
     def __init__(self) -> None:
         self._names: dict[str, str] = {}
@@ -235,7 +235,7 @@ class _ExpressionBuilder:
         return word
 
     def condition(self, only_if: Mapping[str, Any] | None) -> str:
-        """Return the condition that an item exists, and has these values; None means that one is absent."""
+        """Return the condition that an item exists and has these values; None means that the attribute is absent."""
         return " AND ".join([f"attribute_exists({self.path('pk')})", *self._equalities(only_if or {})])
 
     def _equalities(self, only_if: Mapping[str, Any]) -> Iterator[str]:
@@ -254,7 +254,7 @@ def _key(pk: str, sk: str) -> dict[str, Any]:
 
 
 class _IgnoredCondition(AbstractContextManager[None, bool]):
-    """Block that a write leaves if its condition does not hold, or another transaction was first."""
+    """Context manager that ends its block without an error if a write's condition fails or a transaction conflicts."""
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
         if not isinstance(error, ClientError):

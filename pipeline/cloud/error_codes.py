@@ -1,4 +1,4 @@
-"""Map error codes of services to errors. Standard library only: predict imports it on a cold start."""
+"""Map error codes of AWS services to errors. Standard library only: predict imports this module on a cold start."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TOO_BUSY = frozenset(
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
-        "TransactionCanceledException",  # without a failed condition, which the table's adapter handles
+        "TransactionCanceledException",  # the table's adapter handles those with a failed condition
         "TransactionConflictException",
         "TransactionInProgressException",
     }
@@ -54,13 +54,13 @@ _NOT_ALLOWED = frozenset(
 
 
 def error_of_code(code: str, status: int, operation: str, resource: str) -> ModeldropError | None:
-    """Return the error that a service's code means; None for a code that shows a defect of this library.
+    """Return the error that a service's error code means; None if only a defect of this library causes the code.
 
     Args:
-        code: The service's code, such as NoSuchKey.
+        code: Error code of the service, such as NoSuchKey.
         status: HTTP status of the response.
         operation: Name of the call, such as GetItem.
-        resource: Name of what was called, for the message.
+        resource: Name of the called resource, for the message.
     """
     if code in _TOO_BUSY or status >= 500:
         return TransientError(f"{resource} is busy ({operation}: {code})")

@@ -30,7 +30,7 @@ __all__ = ["IgnoredCodes", "code_of", "translate_errors"]
 _NO_ANSWER = (HTTPClientError, NoConnectionError, IncompleteReadError, ResponseStreamingError)
 _NO_CREDENTIALS = (NoAuthTokenError, NoCredentialsError, PartialCredentialsError, TokenRetrievalError)
 _NO_ROOM = "InsufficientStorage"  # error code of the embedded cloud on a full disk
-_ITEM_SIZE = "exceeded the maximum allowed size"  # "Item size (to update) has ..."
+_ITEM_SIZE = "exceeded the maximum allowed size"  # part of "Item size (to update) has exceeded ..."
 
 
 @contextmanager
@@ -45,8 +45,8 @@ def translate_errors(resource: str) -> Iterator[None]:
         ItemTooLargeError: A table item is too large.
         NotFoundError: There is no such execution.
         ObjectNotFoundError: There is no such object.
-        TransientError: The service did not answer or throttled the call.
-        ClientError: The error is in no table, so it is a defect.
+        TransientError: The service did not respond or throttled the call.
+        ClientError: The error code is unknown here, which is a defect.
     """
     try:
         yield
@@ -62,7 +62,7 @@ def translate_errors(resource: str) -> Iterator[None]:
 
 
 class IgnoredCodes(AbstractContextManager[None, bool]):
-    """Block that a service's error with one of these codes leaves; any other error is raised.
+    """Context manager that ends its block without an error if a service returns one of these error codes.
 
     Args:
         codes: Error codes, such as NoSuchUpload.
@@ -81,7 +81,7 @@ def code_of(error: ClientError) -> str:
 
 
 def _is_of_item_size(error: ClientError) -> bool:
-    """Return whether an item is too large, which DynamoDB says in the message of a ValidationException or a reason."""
+    """Return whether an item is too large, which DynamoDB reports only in the message of an error or a reason."""
     reasons = [error.response.get("Error", {}), *error.response.get("CancellationReasons", [])]
     codes = ("ValidationException", "ValidationError")
     return any(reason.get("Code") in codes and _ITEM_SIZE in reason.get("Message", "") for reason in reasons)

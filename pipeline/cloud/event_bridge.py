@@ -1,4 +1,4 @@
-"""Changes as events of EventBridge, on the account's default bus."""
+"""Publish changes as events of EventBridge, on the account's default bus."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SOURCE = "modeldrop"
 
 
 class EventBridge:
-    """A ChangeListener: each change is an event whose detail type is its kind.
+    """A ChangeListener that publishes each change as an event, whose detail type is the kind of the change.
 
     Args:
         client: Client of the service ``events``.
@@ -28,7 +28,7 @@ class EventBridge:
         """Put an event (PutEvents).
 
         Raises:
-            TransientError: EventBridge did not take it.
+            TransientError: EventBridge did not accept the event.
         """
         detail = {"id": change.id, "tenant": change.tenant, "time": change.time, **change.detail}
         entry = {"Source": SOURCE, "DetailType": change.kind, "Detail": json.dumps(detail)}

@@ -12,7 +12,7 @@ from pipeline.contracts.errors import TransientError
 
 __all__ = ["fetch_json"]
 
-_TIMEOUT = 3.0  # seconds; the authorizer has 10
+_TIMEOUT = 3.0  # seconds; the whole authorizer function has 10
 _MAX_BYTES = 512 << 10
 
 

@@ -26,7 +26,7 @@ class LambdaFunctionCalls:
 
         Raises:
             ModeldropError: The error that the function raised, by the name of its class.
-            TransientError: Lambda did not answer, or the call was throttled.
+            TransientError: Lambda did not respond, or throttled the call.
         """
         with translate_errors(f"the function {function}"):
             response = self._client.invoke(FunctionName=function, Payload=json.dumps(event))

@@ -1,4 +1,4 @@
-"""One bucket of S3."""
+"""One S3 bucket."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["S3Bucket", "S3ObjectStore"]
 
 
 class S3Bucket:
-    """What the adapters of a bucket have in common.
+    """Base class of the adapters of a bucket.
 
     Args:
         client: Client of S3.
@@ -68,7 +68,7 @@ class S3ObjectStore(S3Bucket):
             )
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
-        """Write an object unless the key is taken (``If-None-Match: *``); return whether it was written."""
+        """Write an object unless the key exists (``If-None-Match: *``); return whether it was written."""
         with self._translate_errors(), IgnoredCodes("PreconditionFailed"):
             self._client.put_object(Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*")
             return True
@@ -86,7 +86,7 @@ class S3ObjectStore(S3Bucket):
             key=key,
             bytes=response["ContentLength"],
             etag=response["ETag"].strip('"'),
-            version_id=response.get("VersionId", "null"),  # S3's own name for the version of an unversioned bucket
+            version_id=response.get("VersionId", "null"),  # S3's own version id in a bucket without versioning
             modified_at=response["LastModified"],
             metadata={name.lower(): value for name, value in response["Metadata"].items()},
         )
@@ -108,7 +108,7 @@ class S3ObjectStore(S3Bucket):
         metadata: Mapping[str, str] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> None:
-        """Upload a file, in parallel parts if it is large. ``progress`` takes the bytes of each part."""
+        """Upload a file, in parallel parts if it is large. ``progress`` gets the bytes since its last call."""
         with self._transfers() as transfers:
             extra = {"Metadata": dict(metadata)} if metadata else {}
             subscribers = [_report_to(progress)] if progress else []
@@ -142,14 +142,14 @@ class S3ObjectStore(S3Bucket):
         return deleted
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """Yield the keys that begin with ``prefix``, in their order (ListObjectsV2)."""
+        """Yield the keys that begin with ``prefix``, sorted (ListObjectsV2)."""
         with self._translate_errors():
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
                 for content in page.get("Contents", []):
                     yield content["Key"]
 
     def latest_versions(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Yield the latest version of each object below ``prefix``, without metadata; deleted objects are left out."""
+        """Yield the latest version of each object below ``prefix``, without metadata; deleted objects are skipped."""
         with self._translate_errors():
             for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=prefix):
                 for version in page.get("Versions", []):
@@ -164,7 +164,7 @@ class S3ObjectStore(S3Bucket):
 
     @contextmanager
     def _transfers(self) -> Iterator[TransferManager]:
-        from s3transfer.manager import TransferManager  # noqa: PLC0415 - a cold start that moves no file is spared it
+        from s3transfer.manager import TransferManager  # noqa: PLC0415 - only needed to transfer files
 
         with self._translate_errors(), TransferManager(self._client) as transfers:
             yield transfers
@@ -175,7 +175,7 @@ def _version(version_id: str | None) -> dict[str, Any]:
 
 
 def _report_to(progress: Callable[[int], None]) -> BaseSubscriber:
-    from s3transfer.subscribers import BaseSubscriber  # noqa: PLC0415 - as TransferManager
+    from s3transfer.subscribers import BaseSubscriber  # noqa: PLC0415 - only needed to transfer files
 
     class Subscriber(BaseSubscriber):
         def on_progress(self, future: TransferFuture, bytes_transferred: int, **_: object) -> None:

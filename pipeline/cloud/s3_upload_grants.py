@@ -19,7 +19,7 @@ __all__ = ["S3UploadGrants"]
 
 
 class S3UploadGrants(S3Bucket):
-    """An UploadGrants. The signatures of its client are of version 4 (``Clients.s3_signer``)."""
+    """An UploadGrants. Its client must sign with version 4 (``Clients.s3_signer``)."""
 
     def form(
         self, key: str, *, content_bytes: int, sha256: str | None, metadata: Mapping[str, str], seconds: int
@@ -38,13 +38,13 @@ class S3UploadGrants(S3Bucket):
         return UploadForm(url=form["url"], fields=form["fields"])
 
     def begin(self, key: str, *, metadata: Mapping[str, str]) -> str:
-        """Begin a multipart upload (CreateMultipartUpload)."""
+        """Begin a multipart upload, and return its id (CreateMultipartUpload)."""
         with self._translate_errors():
             response = self._client.create_multipart_upload(Bucket=self._bucket, Key=key, Metadata=dict(metadata))
         return response["UploadId"]
 
     def part_url(self, key: str, upload_id: str, number: int, *, content_bytes: int, seconds: int) -> str:
-        """Sign the URL of a part (UploadPart), its size included."""
+        """Sign the URL to upload a part of exactly ``content_bytes`` (UploadPart)."""
         request = {"Bucket": self._bucket, "Key": key, "PartNumber": number, "UploadId": upload_id}
         with self._translate_errors():
             return self._client.generate_presigned_url(
@@ -66,7 +66,7 @@ class S3UploadGrants(S3Bucket):
             ]
 
     def complete(self, key: str, upload_id: str, uploaded: Sequence[UploadedPart]) -> str:
-        """Make the object (CompleteMultipartUpload).
+        """Complete the upload, and return the version id of the object (CompleteMultipartUpload).
 
         Raises:
             ObjectNotFoundError: There is no such upload.
@@ -79,6 +79,6 @@ class S3UploadGrants(S3Bucket):
         return response.get("VersionId", "null")
 
     def abort(self, key: str, upload_id: str) -> None:
-        """Delete the parts (AbortMultipartUpload)."""
+        """Abort the upload, which deletes its parts (AbortMultipartUpload)."""
         with self._translate_errors(), IgnoredCodes("NoSuchUpload"):
             self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)

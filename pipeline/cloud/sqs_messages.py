@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SqsMessages"]
 
-_MAX_MESSAGES = 10  # of one call
-_WAIT_SECONDS = 1  # asks all of the queue's servers; without it a call may find nothing where there is something
+_MAX_MESSAGES = 10  # messages per call
+_WAIT_SECONDS = 1  # long polling asks all servers of the queue; a short poll may miss messages
 
 
 class SqsMessages:
@@ -35,7 +35,7 @@ class SqsMessages:
         return int(response["Attributes"]["ApproximateNumberOfMessages"])
 
     def take(self) -> Sequence[Message]:
-        """Receive at most ten messages; they stay invisible for the queue's visibility time-out."""
+        """Receive at most ten messages, which stay invisible for the queue's visibility timeout."""
         with self._translate_errors():
             response = self._client.receive_message(
                 QueueUrl=self._url, MaxNumberOfMessages=_MAX_MESSAGES, WaitTimeSeconds=_WAIT_SECONDS

@@ -1,4 +1,4 @@
-"""Executions of the state machine, in Step Functions."""
+"""Executions of the state machine in Step Functions."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["StepFunctionsExecutions"]
 
 
 class StepFunctionsExecutions:
-    """Executions of one state machine; an execution's name is its run's."""
+    """Executions of one state machine; an execution has the name of its run."""
 
     def __init__(self, client: SFNClient, state_machine_arn: str) -> None:
         self._client = client
         self._arn = state_machine_arn
 
     def start(self, name: str, document: Mapping[str, Any]) -> bool:
-        """Start an execution; return False if its name is taken."""
+        """Start an execution; return False if there already is an execution of this name."""
         with self._translate_errors(), IgnoredCodes("ExecutionAlreadyExists"):
             self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(document))
             return True
@@ -40,7 +40,7 @@ class StepFunctionsExecutions:
             self._client.stop_execution(executionArn=self._execution(name), cause=cause)
 
     def describe(self, name: str) -> Execution | None:
-        """Return the state of an execution; None if there is none of this name."""
+        """Return the state of an execution; None if there is no execution of this name."""
         with self._translate_errors(), IgnoredCodes("ExecutionDoesNotExist"):
             response = self._client.describe_execution(executionArn=self._execution(name))
             return Execution(

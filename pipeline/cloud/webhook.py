@@ -1,4 +1,4 @@
-"""Changes as signed HTTP requests to one address."""
+"""Send changes as signed HTTP requests to one URL."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _WAITS = (1.0, 4.0)  # seconds before the second and the third attempt
 
 
 class Webhook:
-    """A ChangeListener: a POST of JSON, signed with a shared secret, in three attempts.
+    """A ChangeListener that posts signed JSON, with three attempts.
 
     Args:
-        url: Address; redirects are not followed.
+        url: URL to post to; redirects are not followed.
         secret: Shared secret.
         now: Returns the time in seconds since 1970.
         sleep: Waits between attempts.
@@ -45,7 +45,7 @@ class Webhook:
         """Send a change.
 
         Raises:
-            TransientError: No attempt was answered with a status from 200 to 299.
+            TransientError: No attempt got a response with a status from 200 to 299.
         """
         body = json.dumps(change.model_dump(mode="json"), separators=(",", ":")).encode()
         for wait in (0.0, *_WAITS):

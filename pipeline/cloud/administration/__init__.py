@@ -1,1 +1,1 @@
-"""Adapters that only an operator's commands use: the account, its stacks and their data, API Gateway's keys."""
+"""Adapters that only the operator's commands use: the account, its stacks and their data, keys of API Gateway."""

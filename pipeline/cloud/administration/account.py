@@ -1,4 +1,4 @@
-"""An AWS account and region: who calls, what is offered, what is allowed."""
+"""An AWS account and region: identity of the caller, availability zones, instance types, quotas, image registry."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class AwsAccount:
         return self._clients.regions()
 
     def identity(self) -> Identity:
-        """Return who the credentials belong to (STS GetCallerIdentity).
+        """Return the identity that the credentials belong to (STS GetCallerIdentity).
 
         Raises:
             ConfigurationError: The credentials are missing or invalid.
@@ -50,7 +50,7 @@ class AwsAccount:
         return sorted(zone["ZoneName"] for zone in zones)
 
     def offered(self, instance_types: Sequence[str]) -> Mapping[str, frozenset[str]]:
-        """Return the availability zones that offer each instance type; a type that none offers is missing."""
+        """Return the availability zones that offer each instance type; a type that no zone offers is absent."""
         filters = [{"Name": "instance-type", "Values": list(instance_types)}]
         offered: dict[str, set[str]] = {}
         with translate_errors("EC2"):
@@ -63,7 +63,7 @@ class AwsAccount:
         return {kind: frozenset(zones) for kind, zones in offered.items()}
 
     def quota(self, service: str, code: str) -> float:
-        """Return the value of a quota: the account's, or else AWS's default.
+        """Return the account's value of a quota or, if it has none, AWS's default.
 
         Raises:
             NotFoundError: The service has no such quota in this region.

@@ -1,4 +1,4 @@
-"""GatewayKeys: API keys and usage plans of API Gateway."""
+"""API keys and usage plans of API Gateway."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["ApiGatewayKeys"]
 
 
 class ApiGatewayKeys:
-    """API keys of one stack.
+    """A GatewayKeys: API keys of one stack.
 
     Args:
         client: Client of the service ``apigateway``.
-        stack: Name of the stack, which begins the name of each key.
+        stack: Name of the stack, which is the prefix of each key's name.
         plans: Id of the usage plan by tier.
 
     References:
@@ -30,7 +30,7 @@ class ApiGatewayKeys:
         self._plans = plans
 
     def create(self, tenant: str, value: str, tier: str) -> None:
-        """Create a tenant's key in the usage plan of a tier; one that exists is kept.
+        """Create a tenant's key in the usage plan of a tier; an existing key is kept.
 
         Raises:
             ConfigurationError: The stack has no such usage plan.
@@ -41,7 +41,7 @@ class ApiGatewayKeys:
             key = self._find(tenant)
             if key is None:
                 key = self._client.create_api_key(name=self._name(tenant), value=value, enabled=True)["id"]
-            with IgnoredCodes("ConflictException"):  # the key is in the plan
+            with IgnoredCodes("ConflictException"):  # the key already is in the plan
                 self._client.create_usage_plan_key(usagePlanId=self._plans[tier], keyId=key, keyType="API_KEY")
 
     def delete(self, tenant: str) -> None:
@@ -51,7 +51,7 @@ class ApiGatewayKeys:
                 self._client.delete_api_key(apiKey=key)
 
     def _find(self, tenant: str) -> str | None:
-        """Return the id of a tenant's key; names are searched by their beginning."""
+        """Return the id of a tenant's key; None if there is none. API Gateway searches names by their prefix."""
         pages = self._client.get_paginator("get_api_keys").paginate(nameQuery=self._name(tenant))
         keys = (key for page in pages for key in page["items"])
         return next((str(key["id"]) for key in keys if key["name"] == self._name(tenant)), None)

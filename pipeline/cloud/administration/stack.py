@@ -1,4 +1,4 @@
-"""A stack in CloudFormation: its state, outputs and resources."""
+"""A CloudFormation stack: its state, outputs and resources."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Stack:
             ]
 
     def first_failure(self) -> str | None:
-        """Return logical id and reason of the first resource that failed in the last operation; None if none did."""
+        """Return the logical id and the reason of the first resource that failed in the last operation, if any."""
         with self._translate_errors():
             events = self._client.describe_stack_events(StackName=self._name)["StackEvents"]
         failure = None
@@ -82,7 +82,7 @@ class Stack:
         return failure
 
     def delete(self) -> None:
-        """Start the deletion; ``state`` shows its progress."""
+        """Start the deletion of the stack; ``state`` shows its progress."""
         with self._translate_errors():
             self._client.delete_stack(StackName=self._name)
 

@@ -1,4 +1,4 @@
-"""Delete what a stack stores: versioned objects, tables, users, images."""
+"""Delete the data of a stack: versioned objects, tables, users, images, keys of API Gateway."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 
 __all__ = ["AwsStoredData"]
 
-_MAX_KEYS = 1_000  # of one DeleteObjects call, and of one page
-_MAX_IMAGES = 100  # of one BatchDeleteImage call
+_MAX_KEYS = 1_000  # keys per DeleteObjects call, and per listed page
+_MAX_IMAGES = 100  # images per BatchDeleteImage call
 _GONE = ("NoSuchBucket", "NotFoundException", "ResourceNotFoundException", "RepositoryNotFoundException", "404")
 
 
 class AwsStoredData:
-    """Buckets, tables and repositories of one account and region."""
+    """Stored data of one account and region."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
     def empty_bucket(self, name: str) -> Iterator[int]:
-        """Yield the number of deleted versions after each call.
+        """Delete all versions of all objects; yield the number of deleted versions after each call.
 
         Raises:
             ConflictError: S3 refused to delete an object, such as one under a retention lock.
@@ -71,7 +71,7 @@ class AwsStoredData:
         return count
 
     def delete_gateway_keys(self, stack: str) -> int:
-        """Delete the keys of API Gateway whose names begin as those of a stack's tenants; return their number."""
+        """Delete the API Gateway keys whose names have the prefix of the stack's tenants; return their number."""
         with _deleting("API Gateway"):
             pages = self._clients.apigateway.get_paginator("get_api_keys").paginate(nameQuery=f"{stack}/")
             keys = [key["id"] for page in pages for key in page["items"] if key["name"].startswith(f"{stack}/")]
@@ -88,6 +88,6 @@ class AwsStoredData:
 
 @contextmanager
 def _deleting(resource: str) -> Iterator[None]:
-    """Translate errors, and ignore that something is already deleted."""
+    """Translate errors, and ignore that a resource is already deleted."""
     with translate_errors(resource), IgnoredCodes(*_GONE):
         yield

@@ -1,1 +1,1 @@
-"""Reads of DynamoDB and S3 by signed requests, without botocore, whose import is most of a cold start."""
+"""Send signed requests to DynamoDB and S3 without botocore, whose import would take most of a cold start."""

@@ -1,6 +1,6 @@
-"""A kept HTTP/1.1 connection: a socket and httptools' parser, whose import takes a fifth of the time of http.client's.
+"""A persistent HTTP/1.1 connection with httptools, which is imported in a fifth of the time of http.client.
 
-``ssl`` is imported for an https endpoint alone.
+``ssl`` is imported only for an https endpoint.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["BrokenResponseError", "ServiceConnection", "ServiceResponse"]
 _MAX_HEAD_BYTES = 65_536
 _PIECE_BYTES = 262_144
 _Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
-_QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)  # Linux alone has it
+_QUICK_ACK = getattr(socket, "TCP_QUICKACK", None)  # only on Linux
 
 
 class BrokenResponseError(ConnectionError):
-    """A response is not HTTP/1.1, or the connection was closed before its end."""
+    """A response is not HTTP/1.1, or the connection was closed before the end of the response."""
 
 
 class ServiceResponse(NamedTuple):
@@ -30,7 +30,7 @@ class ServiceResponse(NamedTuple):
 
     Attributes:
         status: HTTP status.
-        body: Its whole body.
+        body: Complete body.
     """
 
     status: int
@@ -38,31 +38,31 @@ class ServiceResponse(NamedTuple):
 
 
 class ServiceConnection:
-    """A connection that one thread at a time uses.
+    """A connection for one thread at a time.
 
-    Redirects are not followed: they are responses as any other. A response ends where its length or its last chunk
-    says so; one that ends where the connection does is broken, since a truncated one would look the same.
+    Redirects are returned like other responses. A response must have a length or be chunked: a response that ends with
+    the connection raises BrokenResponseError, because a truncated response would look the same.
 
     Args:
-        endpoint: Scheme, host and port. The certificate of an https endpoint must be of this host, and of an authority
+        endpoint: Scheme, host and port. The certificate of an https endpoint must be for this host, from an authority
             that the system trusts.
-        timeout: Seconds without a byte.
+        timeout: Maximum seconds without a received byte.
 
     Attributes:
-        is_open: Whether a further request can be sent.
+        is_open: Whether another request can be sent.
 
     Raises:
-        OSError: The server does not answer, or its certificate is not valid.
+        OSError: The server does not respond, or its certificate is not valid.
     """
 
     def __init__(self, endpoint: SplitResult, *, timeout: float) -> None:
         is_tls = endpoint.scheme == "https"
         name = endpoint.hostname or ""
-        host = name.encode("ascii" if name.isascii() else "idna")  # as bytes, it needs no codec for domain names
+        host = name.encode("ascii" if name.isascii() else "idna")  # for a str, Python would import the codec idna
         address: Any = (host, endpoint.port or (443 if is_tls else 80))
         self._host = endpoint.netloc
         if is_tls:
-            from pipeline.cloud.signed.tls import open_tls  # noqa: PLC0415 - an http endpoint does not pay for it
+            from pipeline.cloud.signed.tls import open_tls  # noqa: PLC0415 - not needed for an http endpoint
 
             self._socket: socket.socket = open_tls(address, host, timeout=timeout)
         else:
@@ -80,23 +80,23 @@ class ServiceConnection:
             body: Body.
 
         Raises:
-            OSError: The server does not answer.
-            BrokenResponseError: The response is not HTTP/1.1, or ends early.
-            ValueError: The path or a header has a character that would end it.
+            OSError: The server does not respond.
+            BrokenResponseError: The response is not HTTP/1.1, or is truncated.
+            ValueError: The path or a header is not printable ASCII, or the path has a space.
         """
         head = _write_head(method, path, self._host, headers, body)
         self.is_open = False
         self._socket.sendall(head + body)
         reader = _ResponseReader()
         while reader.response is None:
-            if _QUICK_ACK is not None:  # otherwise a server that sends head and body apart waits 40 ms between them
+            if _QUICK_ACK is not None:  # a delayed ACK would make a server wait 40 ms between response head and body
                 self._socket.setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
             reader.feed(self._socket.recv(_PIECE_BYTES))
         self.is_open = reader.keeps_alive
         return reader.response
 
     def is_dropped(self) -> bool:
-        """Return whether the server has closed the idle connection, or sent what nobody asked for."""
+        """Return whether the server has closed the idle connection, or sent bytes without a request."""
         with _Selector() as selector:
             selector.register(self._socket, selectors.EVENT_READ)
             return bool(selector.select(0))
@@ -108,7 +108,7 @@ class ServiceConnection:
 
 
 class _ResponseReader:
-    """Reads one response from pieces of bytes; informational ones before it are skipped."""
+    """Reads one response from pieces of bytes; skips informational (1xx) responses before it."""
 
     def __init__(self) -> None:
         self._parser: Any = httptools.HttpResponseParser(self)
@@ -131,10 +131,10 @@ class _ResponseReader:
         if not self._has_head and self._head_bytes > _MAX_HEAD_BYTES:
             raise BrokenResponseError(f"the response's headers have more than {_MAX_HEAD_BYTES} bytes")
         if self.response is not None:
-            self._parser = None  # the parser refers to this reader, and would keep the body until a garbage collection
+            self._parser = None  # breaks the reference cycle, which would hold the body until a garbage collection
 
     def on_message_begin(self) -> None:
-        self.keeps_alive = False  # a second response is nobody's
+        self.keeps_alive = False  # no request belongs to a second response
 
     def on_headers_complete(self) -> None:
         self._has_head = True

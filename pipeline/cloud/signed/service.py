@@ -1,4 +1,4 @@
-"""Signed requests to one service over kept connections, with retries."""
+"""Send signed requests to one service over persistent connections, with retries."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from pipeline.contracts.errors import TransientError
 __all__ = ["SignedService"]
 
 _ATTEMPTS = 4
-_FIRST_WAIT = 0.05  # seconds, doubled for each further attempt
-_TIMEOUT = 10.0  # seconds without a byte
-_MAX_IDLE = 60.0  # seconds by the wall clock, which goes on while a function is frozen or a snapshot
+_FIRST_WAIT = 0.05  # seconds, doubled for each retry, the first included
+_TIMEOUT = 10.0  # seconds without a received byte
+_MAX_IDLE = 60.0  # seconds by the wall clock, which includes the time of a frozen environment or a snapshot
 
 
 class SignedService:
-    """One service at one endpoint. Thread-safe: a connection is kept for each request that ran at the same time.
+    """One service at one endpoint. Thread-safe: concurrent requests use separate connections, which stay open.
 
     Args:
         endpoint_url: Scheme, host and port.
-        service: Service as its signature names it.
+        service: Name of the service in signatures, such as ``dynamodb``.
         region: Region.
-        credentials: Whose requests they are.
+        credentials: Credentials that sign the requests.
         sleep: Waits between attempts.
     """
 
@@ -45,12 +45,12 @@ class SignedService:
         self._region = region
         self._credentials = credentials
         self._sleep = sleep
-        self._idle: deque[tuple[ServiceConnection, float]] = deque()  # and the time of their last response
+        self._idle: deque[tuple[ServiceConnection, float]] = deque()  # connection, time of its last response
 
     def call(
         self, method: str, path: str, *, resource: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> ServiceResponse:
-        """Send a request; repeat it while the service is busy or does not answer.
+        """Send a request; repeat it while the service is busy or does not respond.
 
         Args:
             method: HTTP method.
@@ -60,7 +60,7 @@ class SignedService:
             body: Body.
 
         Raises:
-            TransientError: The service did not answer in any attempt.
+            TransientError: No attempt got a response, or the service was busy in all attempts.
         """
         for attempt in range(_ATTEMPTS):
             if attempt:
@@ -76,7 +76,7 @@ class SignedService:
         raise TransientError(f"{resource} did not answer ({failure})")
 
     def close(self) -> None:
-        """Close the connections that are kept; further calls open others."""
+        """Close the idle connections; further calls open new ones."""
         while self._idle:
             self._idle.pop()[0].close()
 
@@ -92,10 +92,10 @@ class SignedService:
             self._keep(connection)
 
     def _find_idle(self) -> ServiceConnection | None:
-        """Return a kept connection that the server has not closed; None without one."""
+        """Return an idle connection that the server has not closed; None if there is none."""
         while self._idle:
             try:
-                connection, since = self._idle.pop()  # the last one used
+                connection, since = self._idle.pop()  # the connection used last
             except IndexError:  # another thread took it
                 return None
             if 0 <= time.time() - since < _MAX_IDLE and not connection.is_dropped():

@@ -21,9 +21,9 @@ class Credentials(NamedTuple):
     """Credentials of a role or a user.
 
     Attributes:
-        access_key: Identifies them.
-        secret_key: Signs with them.
-        session_token: Token of temporary credentials; None for a user's.
+        access_key: Access key id.
+        secret_key: Secret access key.
+        session_token: Token of temporary credentials; None for permanent ones.
     """
 
     access_key: str
@@ -31,7 +31,7 @@ class Credentials(NamedTuple):
     session_token: str | None = None
 
 
-def sign(  # noqa: PLR0913 - what a signature covers
+def sign(  # noqa: PLR0913 - the signature covers all arguments
     *,
     method: str,
     host: str,
@@ -43,21 +43,21 @@ def sign(  # noqa: PLR0913 - what a signature covers
     credentials: Credentials,
     now: datetime,
 ) -> dict[str, str]:
-    """Return the headers of a signed request without query.
+    """Return the headers of a signed request without a query.
 
     Args:
         method: HTTP method.
-        host: Host, with its port if that is not the scheme's.
+        host: Host, with the port unless it is the default port of the scheme.
         path: Path, percent-encoded.
-        headers: Headers to sign beside the host and the date, by name in lower case.
+        headers: Headers to sign in addition to the host and the date, by name in lower case.
         body: Body of the request.
-        service: Service as its signature names it, such as ``dynamodb``.
+        service: Name of the service in signatures, such as ``dynamodb``.
         region: Region.
-        credentials: Whose request it is.
+        credentials: Credentials that sign the request.
         now: Time of the request, in UTC.
 
     Returns:
-        All headers of the request but the host.
+        All headers of the request except the host.
     """
     payload_hash = hashlib.sha256(body).hexdigest()
     signed = {**headers, "x-amz-date": f"{now:%Y%m%dT%H%M%SZ}", "x-amz-content-sha256": payload_hash}

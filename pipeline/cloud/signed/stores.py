@@ -1,4 +1,4 @@
-"""The table and a bucket, read by signed requests."""
+"""The table and a bucket, accessed with signed requests."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class SignedTable:
 
     Args:
         name: Name of the table.
-        region: Its region.
-        credentials: Whose requests they are.
+        region: Region of the table.
+        credentials: Credentials that sign the requests.
         endpoint_url: URL of another cloud; None for AWS.
     """
 
@@ -37,20 +37,20 @@ class SignedTable:
         self._service = SignedService(url, service="dynamodb", region=region, credentials=credentials)
 
     def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
-        """Return an item; None if there is none."""
+        """Return an item; None if it is absent."""
         response = self._call("GetItem", Key=serialize_item({"pk": pk, "sk": sk}), ConsistentRead=consistent)
         return deserialize_item(response["Item"]) if "Item" in response else None
 
     def query(
         self, pk: str, sk_prefix: str = "", *, newest_first: bool = False, limit: int | None = None
     ) -> list[Item]:
-        """Return the items of a partition whose sort key has a prefix, ordered by it, ``limit`` of them at most."""
+        """Return at most ``limit`` items of a partition whose sort key has a prefix, ordered by sort key."""
         request = {"ScanIndexForward": not newest_first} | ({} if limit is None else {"Limit": limit})
         items = (item for page in self._pages(pk, sk_prefix, request) for item in page["Items"])
         return [deserialize_item(item) for item in islice(items, limit)]
 
     def increment(self, pk: str, sk: str, amounts: Mapping[str, float], values: Mapping[str, Any]) -> None:
-        """Add to numbers of an item, and create it if it is absent."""
+        """Add ``amounts`` to numbers of an item and set its ``values``; create the item if it is absent."""
         self._call("UpdateItem", Key=serialize_item({"pk": pk, "sk": sk}), **increment_request(amounts, values))
 
     def _pages(self, pk: str, sk_prefix: str, request: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -88,14 +88,14 @@ class SignedBucket:
 
     Args:
         name: Name of the bucket.
-        region: Its region.
-        credentials: Whose requests they are.
+        region: Region of the bucket.
+        credentials: Credentials that sign the requests.
         endpoint_url: URL of another cloud, whose buckets are addressed by path; None for AWS.
     """
 
     def __init__(self, name: str, *, region: str, credentials: Credentials, endpoint_url: str | None = None) -> None:
         self._name = name
-        # A name with a dot does not match the certificate of a virtual host.
+        # The wildcard certificate of virtual hosts does not match a bucket's name with a dot.
         by_path = endpoint_url is not None or "." in name
         host = f"s3.{region}.{_domain(region)}"
         url = endpoint_url or (f"https://{host}" if by_path else f"https://{name}.{host}")
@@ -106,9 +106,9 @@ class SignedBucket:
         """Return an object.
 
         Raises:
-            ObjectNotFoundError: There is none.
-            ConfigurationError: The credentials may not read it, or the bucket does not exist.
-            TransientError: S3 is busy or does not answer.
+            ObjectNotFoundError: There is no such object.
+            ConfigurationError: The credentials may not read the object, or the bucket does not exist.
+            TransientError: S3 is busy or does not respond.
         """
         resource = f"the bucket {self._name}"
         response = self._service.call("GET", self._prefix + quote(key, safe="/-_.~"), resource=resource)

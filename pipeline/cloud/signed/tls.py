@@ -1,11 +1,11 @@
-"""TLS of connections to AWS and to other https endpoints. Every certificate is verified, and that it is of the host.
+"""TLS for connections to AWS and to other https endpoints. Each certificate is verified, including its host name.
 
-OpenSSL reads the 140 authorities of a system in 18 ms, those of Amazon in 1 ms. So a certificate of an AWS endpoint is
-verified by Amazon's first, and only if they do not verify it, by the system's: behind a proxy with an authority of its
-own, or if AWS takes another one. This pins nothing.
+OpenSSL loads the 140 authorities of a system in 18 ms, but those of Amazon in 1 ms. The certificate of an AWS endpoint
+is therefore verified with Amazon's authorities first. If that fails, as behind a proxy with its own authority or if AWS
+changes its authorities, it is verified with the system's. No certificate is pinned.
 
 References:
-    Amazon Trust Services, https://www.amazontrust.com/repository/, whose five roots ``amazon_authorities.pem`` has
+    Amazon Trust Services, https://www.amazontrust.com/repository/: ``amazon_authorities.pem`` has its five roots
 """
 
 from __future__ import annotations
@@ -27,30 +27,31 @@ def open_tls(address: tuple[Any, int], host: bytes, *, timeout: float) -> ssl.SS
 
     Args:
         address: Address and port of the server.
-        host: Name that its certificate must have.
-        timeout: Seconds without a byte.
+        host: Name that the certificate must have.
+        timeout: Maximum seconds without a received byte.
 
     Raises:
-        OSError: It does not answer.
-        SSLCertVerificationError: Its certificate is of another host, or of an authority that the system does not trust.
+        OSError: The server does not respond.
+        SSLCertVerificationError: The certificate is for another host, or from an authority that the system does not
+            trust.
     """
     if host.endswith(_DOMAIN):
         try:
             return _connect(address, host, timeout, amazon_context())
         except ssl.SSLCertVerificationError:
-            pass  # the system's authorities decide
+            pass  # verify it with the system's authorities
     return _connect(address, host, timeout, system_context())
 
 
 @cache
 def amazon_context() -> ssl.SSLContext:
-    """Return Python's defaults for clients with the authorities of Amazon."""
+    """Return Python's default context for clients, with Amazon's authorities only."""
     return _with_protocol(ssl.create_default_context(cafile=_AUTHORITIES))
 
 
 @cache
 def system_context() -> ssl.SSLContext:
-    """Return Python's defaults for clients, with the authorities of the system."""
+    """Return Python's default context for clients, with the system's authorities."""
     return _with_protocol(ssl.create_default_context())
 
 
