@@ -1,1 +1,1 @@
-"""The stored form of a model file: weights without their redundancy, compressed by LZMA, unpacked once at load."""
+"""The stored form of a model file: weights without redundancy, compressed with LZMA, unpacked when it is loaded."""

@@ -1,8 +1,8 @@
 """Encodings of an array: plain, byte planes, codebook, sparse.
 
 The sparse and codebook encodings are those of Deep Compression (Han et al. 2016, arXiv:1510.00149): gaps between the
-elements that are not zero, and indices into the table of their distinct values. LZMA's range coder stands in for the
-Huffman code of the paper.
+elements that are not zero, and indices into the table of their distinct values. LZMA's range coder replaces the
+paper's Huffman code.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pipeline.codec.streams import StreamReader, StreamWriter, estimate_size
 __all__ = ["Words", "read_array", "write_array"]
 
 Streams = dict[str, bytes]  # name of a stream -> its bytes
-Words = npt.NDArray[Any]  # a tensor's elements as unsigned integers: two zeros of different sign stay apart
+Words = npt.NDArray[Any]  # a tensor's elements as unsigned integers, so that 0.0 and -0.0 differ
 
-_MAX_CODES = 1 << 16  # distinct values of a codebook: an index takes two bytes at most before LZMA
+_MAX_CODES = 1 << 16  # distinct values of a codebook: an index has at most two bytes before LZMA
 _BYTE = 256
-_SKIP = 255  # a gap of so many zeros without a weight at its end
+_SKIP = 255  # a code for 255 zeros without a weight after them; smaller codes are gaps before a weight
 
 
 def _encode_plain(words: Words) -> Streams:
-    """Return the elements as they are: LZMA finds rows that repeat."""
+    """Return the elements unchanged: LZMA finds repeated rows."""
     return {"words": words.tobytes()}
 
 
@@ -35,7 +35,7 @@ def _decode_plain(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: int
 
 
 def _encode_planes(words: Words) -> Streams:
-    """Return the first bytes of all elements, then the second ones, ...: exponents are alike, mantissas are not."""
+    """Return the first bytes of all elements, then all second bytes, ...: exponents are similar, mantissas are not."""
     planes = words.view(np.uint8).reshape(len(words), words.itemsize).T
     return {f"plane{number}": plane.tobytes() for number, plane in enumerate(planes)}
 
@@ -46,13 +46,13 @@ def _decode_planes(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: in
 
 
 def _join_planes(planes: bytes, dtype: npt.DTypeLike) -> Words:
-    """Return the elements whose planes follow one another."""
+    """Return the elements of planes that are joined in one stream."""
     rows = np.frombuffer(planes, np.uint8).reshape(np.dtype(dtype).itemsize, -1)
     return np.ascontiguousarray(rows.T).view(dtype).ravel()
 
 
 def _encode_codebook(words: Words) -> Streams | None:
-    """Return indices into the table of distinct values: one byte each, or a low and a high byte of each."""
+    """Return indices into the table of distinct values, as one byte, or as low and high bytes; None if too many."""
     codebook, codes = np.unique(words, return_inverse=True)
     if len(codebook) > min(_MAX_CODES, len(words) // 2):
         return None
@@ -70,7 +70,7 @@ def _decode_codebook(streams: Mapping[str, bytes], dtype: npt.DTypeLike, count: 
 
 
 def _encode_sparse(words: Words) -> Streams | None:
-    """Return the gaps between the elements that are not zero, and these as a codebook, else as planes."""
+    """Return the gaps between nonzero elements, and these as codebook or planes; None if most elements are nonzero."""
     indices = np.flatnonzero(words)
     if 2 * len(indices) > len(words):
         return None
@@ -109,15 +109,15 @@ _DECODERS: Mapping[str, Callable[[Mapping[str, bytes], npt.DTypeLike, int], Word
 def write_array(words: Words, writer: StreamWriter) -> dict[str, Any]:
     """Write an array in the smallest encoding; return the description that read_array needs.
 
-    The sizes of a long array's encodings are estimated by its beginning.
+    The sizes of a long array's encodings are estimated from the beginnings of their streams.
 
     Args:
         words: Elements as unsigned integers, one-dimensional.
-        writer: Takes the streams.
+        writer: Writer of the streams.
     """
     encoded = {name: encode(words) for name, encode in _ENCODERS.items()}
     if encoded["codebook"] or encoded["sparse"]:
-        encoded["planes"] = None  # seldom smaller then, and slow to compress
+        encoded["planes"] = None  # rarely smaller than those, and slow to compress
     sizes = {
         name: sum(map(estimate_size, streams.values())) for name, streams in encoded.items() if streams is not None
     }

@@ -14,16 +14,16 @@ from pipeline.codec.unpack import MAGIC, PREFIX, unpack
 
 __all__ = ["pack"]
 
-_MIN_BYTES = 256  # a smaller tensor costs more in the head than it saves
+_MIN_BYTES = 256  # the description of a smaller tensor in the head costs more than its encoding saves
 
 
 def pack(file: bytes, spans: Sequence[TensorSpan | TreeSpan]) -> bytes:
-    """Return the packed form of ``file``; unpack gives the same bytes again.
+    """Return the packed form of ``file``, from which ``unpack`` restores the same bytes.
 
     Args:
         file: A serialized ONNX model.
-        spans: Its large tensors and trees, in the order of their offsets; they do not overlap. All else is compressed
-            as text is.
+        spans: Large tensors and trees of the file, ordered by offset, without overlap. The rest of the file is
+            compressed as one stream.
     """
     writer, skeleton, end = StreamWriter(), bytearray(), 0
     entries: list[dict[str, Any]] = []

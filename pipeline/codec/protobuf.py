@@ -1,4 +1,4 @@
-"""Serialization of a node's list of integers, as protobuf writes it (onnx.proto, AttributeProto)."""
+"""Serialize a node's list of integers in the same way as protobuf (onnx.proto, AttributeProto)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import numpy.typing as npt
 
 __all__ = ["serialize_ints"]
 
-# A tag is the number of a field and how its value is written.
+# A tag encodes the number of a field and the wire type of its value.
 _ATTRIBUTE_TAG, _NAME_TAG = b"\x2a", b"\x0a"
 _INT_TAG = 0x40
 _TYPE_INTS = b"\xa0\x01\x07"
-_BITS = 7  # of a varint's byte
+_BITS = 7  # bits of the value in each byte of a varint
 
 
 def serialize_ints(name: str, values: npt.NDArray[np.int64]) -> bytes:
-    """Return a node's attribute of type INTS; ``values`` are not negative."""
+    """Return a serialized attribute of type INTS; ``values`` must not be negative."""
     groups, lengths = _varints(values.astype(np.uint64))
     written = np.zeros(len(groups) + len(values), np.uint8)
     is_tag = np.zeros(len(written), bool)
@@ -29,9 +29,9 @@ def _sized(content: bytes) -> bytes:
 
 
 def _varints(values: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Return the bytes of varints, and the number of bytes of each.
+    """Return the bytes of all varints, and the number of bytes of each.
 
-    A byte has seven bits of the value, the lowest first; the highest bit is set in all bytes but the last.
+    Each byte has seven bits of the value, the lowest bits first; its highest bit is set in all bytes but the last.
     """
     lengths = np.ones(len(values), np.int64)
     high_bits = values >> np.uint64(_BITS)

@@ -1,4 +1,4 @@
-"""LZMA streams: the standard library's codec, so that the inference layer does not grow."""
+"""LZMA streams, with the standard library's codec, so that the inference layer needs no other package."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _MODELS = ((0, 0, 0), (3, 0, 0), (0, 2, 2))
 HEAD_MODEL = 1
 _SAMPLE_BYTES = 1 << 16
 _LARGE_BYTES = 1 << 20
-_PRESET, _FAST_PRESET = 6, 2  # of streams up to _LARGE_BYTES and beyond: 3 % larger, three times as fast
-_MIN_DICTIONARY = 4096  # LZMA's own minimum
-_MAX_DICTIONARY = 1 << 26  # bytes that unpacking may need beside the file
+_PRESET, _FAST_PRESET = 6, 2  # the fast preset is for streams over _LARGE_BYTES: 3 % larger, three times as fast
+_MIN_DICTIONARY = 4096  # LZMA's own minimum, in bytes
+_MAX_DICTIONARY = 1 << 26  # bytes of memory that unpacking may need in addition to the file
 
 
 def compress(content: bytes, model: int) -> bytes:
-    """Return ``content`` as one raw LZMA stream with an end marker; ``model`` is an index of _MODELS."""
+    """Return ``content`` as one raw LZMA stream with an end marker; ``model`` is an index into _MODELS."""
     return lzma.compress(content, format=lzma.FORMAT_RAW, filters=_filters(len(content), model))
 
 
 def decompress(stream: bytes, size: int, model: int) -> bytes:
-    """Return the ``size`` bytes that a stream holds.
+    """Return the decompressed content of a stream, which has ``size`` bytes.
 
     Raises:
-        ValueError: The stream is damaged, or holds another number of bytes.
+        ValueError: The stream is damaged, or its content has another size.
     """
     decoder = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_filters(size, model))
     try:
@@ -56,25 +56,25 @@ def _filters(size: int, model: int) -> list[dict[str, Any]]:
 
 
 def estimate_size(content: bytes) -> float:
-    """Return how many bytes a stream takes, by its beginning; exactly those that it takes where it is short."""
+    """Return the compressed size of a stream in bytes, estimated from its first 64 KiB; exact for a shorter stream."""
     sample = content[:_SAMPLE_BYTES]
     return min(map(len, _compress_sample(sample))) * len(content) / max(1, len(sample))
 
 
-@lru_cache(maxsize=32)  # the streams of the encodings of one array, of which the smallest is then written
+@lru_cache(maxsize=32)  # all streams of one array's encodings, so that writing the smallest does not repeat the work
 def _compress_sample(sample: bytes) -> tuple[bytes, ...]:
-    """Return a stream's beginning under each model."""
+    """Return the beginning of a stream, compressed with each model."""
     return tuple(compress(sample, model) for model in range(len(_MODELS)))
 
 
 class StreamWriter:
-    """Collects streams; each is described by its size, its compressed size, and the index of its model."""
+    """Collects compressed streams; a stream's description is its size, compressed size, and index of its model."""
 
     def __init__(self) -> None:
         self.streams: list[bytes] = []
 
     def write(self, content: bytes) -> list[int]:
-        """Compress under the model under which the content's beginning takes least; return the description."""
+        """Compress with the model that is best for the beginning of the content; return the stream's description."""
         sample = content[:_SAMPLE_BYTES]
         samples = _compress_sample(sample)
         model = min(range(len(_MODELS)), key=lambda index: len(samples[index]))

@@ -14,15 +14,15 @@ from pipeline.codec.streams import StreamReader, StreamWriter
 __all__ = ["TensorSpan", "read_tensor"]
 
 
-@dataclass(frozen=True, kw_only=True)  # with slots, generating it takes twice as long
+@dataclass(frozen=True, kw_only=True)  # slots would double the time that generating the class takes
 class TensorSpan:
-    """The bytes of a tensor.
+    """The bytes of a tensor in a model file.
 
     Attributes:
-        offset: Where they begin in the file.
-        count: Elements.
+        offset: Offset of the first byte in the file.
+        count: Number of elements.
         width: Bytes of one element: 1, 2, 4 or 8.
-        tag: The byte that precedes each element in a protobuf list that is not packed; None in a packed tensor.
+        tag: Byte that precedes each element in a protobuf list that is not packed; None for packed elements.
     """
 
     offset: int
@@ -32,14 +32,14 @@ class TensorSpan:
 
     @property
     def size(self) -> int:
-        """Bytes in the file."""
+        """Return the number of bytes in the file."""
         return self.count * (self.width + (self.tag is not None))
 
     def write(self, file: bytes, writer: StreamWriter) -> dict[str, Any]:
         """Write the elements; return the description that read_tensor needs.
 
         Raises:
-            ValueError: The span is no list with this tag.
+            ValueError: The span is not a list of elements with this tag.
         """
         description = write_array(self._words(file), writer)
         return description if self.tag is None else {**description, "tag": self.tag}

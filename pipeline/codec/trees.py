@@ -1,9 +1,10 @@
-"""The span of a tree ensemble's attributes, whose structure follows from two flags for each split.
+"""The span of a tree ensemble's attributes, whose structure follows from two flags per split.
 
-Trees in preorder (pipeline.compression.passes.trees) need no pointers: a split's true child is the next split,
-its false child the one behind the true child's subtree, leaves are numbered as they are met, and a tree ends where no
-child is missing. Stored are the flags that tell which children are leaves, the splits' features and thresholds (sorted
-by feature: thresholds of one feature are alike), and the leaves' targets and weights.
+Trees in preorder (pipeline.compression.passes.trees) need no pointers: the true child of a split is the next split, the
+false child is the split after the true child's subtree, leaves are numbered in the order in which they occur, and a
+tree ends at the split after which no split is pending. The file stores the flags that tell which children are leaves,
+the features and thresholds of the splits (sorted by feature, because thresholds of one feature are similar), and the
+targets and weights of the leaves.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ __all__ = ["TreeAttribute", "TreeSpan", "read_trees"]
 
 _DERIVED = ("tree_roots", "nodes_truenodeids", "nodes_falsenodeids")
 _THRESHOLDS, _FEATURES, _FLAGS = "nodes_splits", "nodes_featureids", ("nodes_trueleafs", "nodes_falseleafs")
-_SHARED = "shared_leaves"  # of each leaf that a split names: 0 where it is met first, else 1 + its number
+_SHARED = "shared_leaves"  # per reference to a leaf: 0 for the first reference to it, otherwise 1 + its index
 
 Array = npt.NDArray[Any]
 
@@ -33,10 +34,10 @@ class TreeAttribute:
     """One attribute, or bytes between attributes.
 
     Attributes:
-        name: The attribute's name; "" of bytes that are kept as they are.
-        values: int64 of a list of integers; unsigned integers of a tensor's elements.
-        before: What precedes a tensor's elements; the bytes that are kept.
-        after: What follows a tensor's elements.
+        name: Name of the attribute; "" for bytes between attributes.
+        values: int64 for a list of integers; unsigned integers for the elements of a tensor.
+        before: Bytes before a tensor's elements; or the bytes between attributes.
+        after: Bytes after a tensor's elements.
     """
 
     name: str = ""
@@ -50,9 +51,9 @@ class TreeSpan:
     """The consecutive bytes of all attributes of one TreeEnsemble node.
 
     Attributes:
-        offset: Where they begin in the file.
-        size: Bytes.
-        attributes: In the order of the file.
+        offset: Offset of the first byte in the file.
+        size: Number of bytes.
+        attributes: Attributes in the order of the file.
     """
 
     offset: int
@@ -60,19 +61,19 @@ class TreeSpan:
     attributes: Sequence[TreeAttribute]
 
     def is_in_preorder(self, content: bytes) -> bool:
-        """Return whether ``content``, the span's bytes, can be rebuilt from what write stores."""
+        """Return whether ``content``, the bytes of the span, can be rebuilt from what ``write`` stores."""
         try:
             return _rebuild(*self._independent()) == content
         except (ValueError, KeyError, IndexError):
             return False
 
     def write(self, file: bytes, writer: StreamWriter) -> dict[str, Any]:
-        """Write what does not follow from the rest; return the description that read_trees needs."""
+        """Write the attributes that cannot be derived from others; return the description that read_trees needs."""
         trees, arrays = self._independent()
         return {"trees": trees, "arrays": {name: write_array(array, writer) for name, array in arrays.items()}}
 
     def _independent(self) -> tuple[list[list[str]], dict[str, Array]]:
-        """Return what is stored: the attributes without their values, and arrays of unsigned integers."""
+        """Return what is stored: the attributes without their values, and their values as unsigned integers by name."""
         values = {attribute.name: attribute.values for attribute in self.attributes if attribute.values is not None}
         arrays = {name: array for name, array in values.items() if name not in _DERIVED}
         arrays[_THRESHOLDS] = arrays[_THRESHOLDS][np.argsort(arrays[_FEATURES], kind="stable")]
@@ -104,7 +105,7 @@ def _shared_leaves(values: Mapping[str, Array]) -> Array:
 
 
 def _unsigned(values: Array) -> Array:
-    """Return integers in the fewest bytes that hold them, and a tensor's elements unchanged."""
+    """Return integers in the smallest unsigned type that holds them; return the elements of a tensor unchanged."""
     if values.dtype != np.int64:
         return values
     if values.min(initial=0) < 0:
@@ -113,7 +114,7 @@ def _unsigned(values: Array) -> Array:
 
 
 def _rebuild(trees: Sequence[Sequence[str]], arrays: Mapping[str, Array]) -> bytes:
-    """Return the attributes' bytes."""
+    """Return the bytes of the attributes."""
     lists = {**arrays, **_pointers(arrays)}
     thresholds = np.empty_like(arrays[_THRESHOLDS])
     thresholds[np.argsort(arrays[_FEATURES], kind="stable")] = arrays[_THRESHOLDS]
@@ -131,11 +132,11 @@ def _rebuild(trees: Sequence[Sequence[str]], arrays: Mapping[str, Array]) -> byt
 
 
 def _pointers(arrays: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the roots and the children, which follow from the flags."""
+    """Derive the roots and the children of the splits from the flags."""
     true_leaf, false_leaf = (arrays[name] == 1 for name in _FLAGS)
     pending, ends = _subtree_ends(true_leaf, false_leaf)
     index = np.arange(len(true_leaf))
-    starts = pending < np.minimum.accumulate(np.concatenate([[0], pending[:-1]]))  # here a tree ends
+    starts = pending < np.minimum.accumulate(np.concatenate([[0], pending[:-1]]))  # the last split of each tree
     roots = np.concatenate([[0], index[starts][:-1] + 1]) if len(index) else index
     shared = arrays[_SHARED].astype(np.int64)
     numbers = np.where(shared == 0, np.cumsum(shared == 0) - 1, shared - 1)
@@ -147,10 +148,13 @@ def _pointers(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _subtree_ends(true_leaf: Array, false_leaf: Array) -> tuple[Array, Array]:
-    """Return the number of splits pending after each split, and the last split of its true side."""
+    """Return, for each split, the number of splits pending after it, and the last split of its true child's subtree.
+
+    The numbers are relative: each tree ends with a new minimum.
+    """
     index = np.arange(len(true_leaf))
     pending = np.cumsum(1 - (true_leaf == 1).astype(np.int64) - (false_leaf == 1))
-    # The true side's subtree ends at the first later split after which one split less is to come than at its parent.
+    # The true child's subtree ends at the first later split with one pending split less than after the parent.
     level = pending - pending.min(initial=0) + 1
     ordered = np.sort(level * len(index) + index)
     ends = index.copy()
@@ -161,8 +165,10 @@ def _subtree_ends(true_leaf: Array, false_leaf: Array) -> tuple[Array, Array]:
 
 
 def _leaf_order(true_leaf: Array, false_leaf: Array) -> Array:
-    """Return the order in which the leaves are met, as indices into: true leaves by split, then false leaves by
-    split.
+    """Return the order of the leaves in preorder.
+
+    Returns:
+        Indices into the true leaves by split, followed by the false leaves by split.
     """
     _, ends = _subtree_ends(true_leaf, false_leaf)
     index = np.arange(len(true_leaf))

@@ -1,4 +1,4 @@
-"""Unpack a packed model file. NumPy and the standard library only: predict does it on a cold start."""
+"""Unpack a packed model file. NumPy and the standard library only: predict imports this module on a cold start."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pipeline.codec.tensors import read_tensor
 
 __all__ = ["MAGIC", "PREFIX", "is_packed", "unpack"]
 
-MAGIC = b"MDPK\x01"  # no ONNX file begins so: M is no field of a model
-PREFIX = "<II"  # bytes of the head, unpacked and packed
+MAGIC = b"MDPK\x01"  # no ONNX file begins with it: M is not the tag of a field of ModelProto
+PREFIX = "<II"  # sizes of the head in bytes: decompressed, compressed
 
 
 def is_packed(file: bytes) -> bool:
-    """Return whether a stored file is packed; otherwise it is served as it is."""
+    """Return whether a stored file is packed; other files are plain ONNX."""
     return file.startswith(MAGIC)
 
 
 def unpack(file: bytes) -> bytes:
-    """Return the model file that was packed, byte for byte; a file that is not packed comes back unchanged.
+    """Return the model file that was packed, byte for byte; a file that is not packed is returned unchanged.
 
     Raises:
         ValueError: The file is damaged.
@@ -46,13 +46,13 @@ def _read_span(span: dict[str, Any], reader: StreamReader) -> bytes:
 
 
 def _join(head: dict[str, Any], reader: StreamReader) -> bytes:
-    """Return the skeleton with the spans in their places."""
+    """Return the model file: the skeleton with the spans inserted at their offsets."""
     spans = [(span["offset"], _read_span(span, reader)) for span in head["spans"]]
     skeleton = memoryview(reader.read(*head["skeleton"]))
     if not reader.at_end:
         raise ValueError("the packed model file is damaged: its length is not what its head describes")
     pieces: list[bytes | memoryview] = []
-    end, taken = 0, 0  # of the file, of the skeleton
+    end, taken = 0, 0  # bytes of the file, and of the skeleton, that the pieces contain
     for offset, content in spans:
         pieces += (skeleton[taken : taken + offset - end], content)
         taken += offset - end
