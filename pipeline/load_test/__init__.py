@@ -1,1 +1,1 @@
-"""Load on an Open Inference Protocol endpoint, by HTTP or gRPC: latency against throughput."""
+"""Load test of an Open Inference Protocol endpoint over HTTP or gRPC: latency and throughput by number of clients."""

@@ -1,4 +1,4 @@
-"""Load by gRPC: calls of ModelInfer with one prepared message."""
+"""Load over gRPC: calls of ModelInfer with one prepared message."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from pipeline.server.grpc.messages import message_class
 __all__ = ["GrpcEndpoint", "infer_message", "load_by_grpc", "read_metadata"]
 
 _SERVICE = "/inference.GRPCInferenceService"
-_TIMEOUT = 30.0  # seconds of a call
+_TIMEOUT = 30.0  # seconds per call, and to open all connections
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GrpcEndpoint:
-    """A server.
+    """A gRPC server.
 
     Attributes:
         address: HOST:PORT.
-        metadata: Of each call, such as the API key.
-        credentials: For TLS; None without it.
+        metadata: Metadata of each call, such as the API key.
+        credentials: Credentials for TLS; None for plain text.
     """
 
     address: str
@@ -48,7 +48,7 @@ def infer_message(model: str, inputs: Sequence[InputTensor], version: str = "") 
 
 
 async def read_metadata(endpoint: GrpcEndpoint, model: str) -> dict[str, Any]:
-    """Ask for the inputs of a model.
+    """Request the inputs of a model.
 
     Args:
         endpoint: The server.
@@ -58,7 +58,7 @@ async def read_metadata(endpoint: GrpcEndpoint, model: str) -> dict[str, Any]:
         ``{"inputs": [{"name", "datatype", "shape"}]}``.
 
     Raises:
-        grpc.RpcError: The server refuses, or is not there.
+        grpc.RpcError: The server refuses the call, or cannot be reached.
     """
     request: Any = message_class("inference.ModelMetadataRequest")(name=model)
     response_class = message_class("inference.ModelMetadataResponse")
@@ -73,7 +73,7 @@ async def read_metadata(endpoint: GrpcEndpoint, model: str) -> dict[str, Any]:
 
 
 async def load_by_grpc(endpoint: GrpcEndpoint, message: bytes, clients: int, tally: LoadTally) -> None:
-    """Call ModelInfer by ``clients`` connections until the tally's end.
+    """Call ModelInfer over ``clients`` connections until the tally ends.
 
     Args:
         endpoint: The server.
@@ -103,7 +103,8 @@ async def load_by_grpc(endpoint: GrpcEndpoint, message: bytes, clients: int, tal
 
 
 def _open_channel(endpoint: GrpcEndpoint) -> grpc.aio.Channel:
-    options = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1))  # a connection a channel
+    # Without a local pool, all channels would share one connection.
+    options = (("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", -1))
     if endpoint.credentials is None:
         return grpc.aio.insecure_channel(endpoint.address, options=options)
     return grpc.aio.secure_channel(endpoint.address, endpoint.credentials, options=options)

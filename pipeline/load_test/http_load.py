@@ -1,7 +1,7 @@
-"""Load by HTTP: connections that send one prepared request again and again.
+"""Load over HTTP: connections that send one prepared request repeatedly.
 
-A load generator has to be faster than what it measures: requests are bytes that are prepared once, and responses are
-parsed by httptools in the event loop of uvloop. A client library for Python takes more time than a small model.
+A load generator must be faster than the server that it measures, but a Python client library takes more time than a
+small model. The request's bytes are therefore prepared once, and httptools parses responses in uvloop's event loop.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from pipeline.load_test.load_level import LoadTally
 __all__ = ["HttpTarget", "load_by_http"]
 
 _PORTS = {"http": 80, "https": 443}
-_DRAIN_SECONDS = 5.0  # for the responses that are open at the end
+_DRAIN_SECONDS = 5.0  # seconds to wait for open responses at the end
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HttpTarget:
-    """Where requests go, and the request.
+    """A server, and the request to send to it.
 
     Attributes:
         host: Name or address.
         port: TCP port.
-        request: The whole request: line, headers, body.
-        tls: For https.
+        request: Bytes of the whole request: request line, headers, body.
+        tls: TLS context for https; None for http.
     """
 
     host: str
@@ -46,10 +46,10 @@ class HttpTarget:
         """Prepare a POST request.
 
         Args:
-            url: Of the inference, http or https.
+            url: URL of the inference route, http or https.
             body: Body of the request.
-            headers: Further headers.
-            tls: What https uses.
+            headers: Additional headers.
+            tls: TLS context for https.
 
         Raises:
             InvalidRequestError: The URL has no host, or is not http or https.
@@ -69,12 +69,12 @@ class HttpTarget:
 
 
 async def load_by_http(target: HttpTarget, clients: int, tally: LoadTally) -> None:
-    """Send requests by ``clients`` connections until the tally's end.
+    """Send requests over ``clients`` connections until the tally ends.
 
     Args:
-        target: Where they go.
+        target: Server and request.
         clients: Number of connections.
-        tally: Counts them.
+        tally: Counts the requests.
 
     Raises:
         OSError: A connection cannot be opened.
@@ -112,8 +112,8 @@ class _LoadConnection(asyncio.Protocol):
         self._closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's has the methods, not the class
+        """Store the transport."""
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's transport has the methods, but is no subclass
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Count the open request as failed."""
@@ -133,7 +133,7 @@ class _LoadConnection(asyncio.Protocol):
             self.close()
 
     def send(self) -> None:
-        """Send the request, or end after the tally's end."""
+        """Send the request; after the tally has ended, close the connection instead."""
         self._sent = time.perf_counter()
         if self._transport is None:
             return
@@ -143,12 +143,12 @@ class _LoadConnection(asyncio.Protocol):
             self._transport.write(self._request)
 
     def close(self) -> asyncio.Future[None]:
-        """Close the connection, and return what tells that it is closed; the open request is not counted."""
+        """Close the connection without counting the open request; return a future that is done once it is closed."""
         if not self.ended.done():
             self.ended.set_result(None)
         if self._transport is not None:
             self._transport.abort()
-        elif not self._closed.done():  # it was never open
+        elif not self._closed.done():  # the connection was never open
             self._closed.set_result(None)
         return self._closed
 

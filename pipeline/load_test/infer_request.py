@@ -23,7 +23,7 @@ from pipeline.serving.datatypes import BINARY_FORMS
 __all__ = ["InputTensor", "binary_body", "json_body", "make_inputs"]
 
 _TEXT = b"a"
-_MAX_INTEGER = 2  # exclusive: zero and one are in the range of most inputs
+_MAX_INTEGER = 2  # exclusive, since 0 and 1 are valid values of most inputs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +33,7 @@ class InputTensor:
     Attributes:
         name: Name of the input.
         datatype: Datatype of the protocol, such as FP32.
-        values: Its values in its shape; of BYTES an array of bytes objects.
+        values: Values in the shape of the input; for BYTES an array of bytes objects.
     """
 
     name: str
@@ -47,7 +47,7 @@ class InputTensor:
         return self.values.tobytes()
 
     def header(self) -> dict[str, Any]:
-        """Return name, shape and datatype as JSON."""
+        """Return the name, shape and datatype as a JSON object."""
         return {"name": self.name, "shape": list(self.values.shape), "datatype": self.datatype}
 
 
@@ -56,7 +56,7 @@ def make_inputs(metadata: Mapping[str, Any], rows: int) -> list[InputTensor]:
 
     Args:
         metadata: Response of ``GET /v2/models/{model}``.
-        rows: Length of the first axis where it is free (-1); other free axes get the length 1.
+        rows: Length of the first axis if it is free (-1); other free axes get the length 1.
 
     Raises:
         InvalidRequestError: The metadata names no inputs, or a datatype that the protocol does not have.
@@ -71,12 +71,12 @@ def make_inputs(metadata: Mapping[str, Any], rows: int) -> list[InputTensor]:
 
 
 def json_body(inputs: Sequence[InputTensor]) -> bytes:
-    """Return a request with its values as JSON."""
+    """Return the body of a request with values as JSON."""
     return orjson.dumps({"inputs": [{**tensor.header(), "data": _json_values(tensor)} for tensor in inputs]})
 
 
 def binary_body(inputs: Sequence[InputTensor]) -> tuple[bytes, int]:
-    """Return a request with its values in binary form, and the length of its JSON header."""
+    """Return the body of a request with values in binary form, and the length of its JSON header."""
     values = [tensor.binary() for tensor in inputs]
     described = [
         {**tensor.header(), "parameters": {"binary_data_size": len(data)}}
@@ -97,7 +97,7 @@ def _make_input(described: Mapping[str, Any], rows: int, random: np.random.Gener
         raise InvalidRequestError(f"input '{name}' has the datatype {datatype}, which the protocol does not have")
     if datatype.startswith("FP"):
         return InputTensor(name=name, datatype=datatype, values=random.random(shape).astype(form))
-    if datatype == "BF16":  # the upper half of a float32
+    if datatype == "BF16":  # the upper 16 bits of a float32
         halves = (random.random(shape).astype("<f4").view("<u4") >> 16).astype(form)
         return InputTensor(name=name, datatype=datatype, values=halves)
     return InputTensor(name=name, datatype=datatype, values=random.integers(0, _MAX_INTEGER, shape).astype(form))

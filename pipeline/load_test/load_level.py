@@ -1,4 +1,4 @@
-"""Latency and throughput at one number of clients, and the tally that they come from."""
+"""Latency and throughput at one number of clients, and the tally of requests that they are computed from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 __all__ = ["LoadLevel", "LoadTally"]
 
-_BOUND_BY_CLIENT = 0.85  # of one core: above it, the client may be what is measured
+_BOUND_BY_CLIENT = 0.85  # fraction of one core; above it, the load generator may be the bottleneck
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,13 +20,16 @@ class LoadLevel:
 
     Attributes:
         clients: Number of connections.
-        seconds: Time in which the counted requests ended.
-        requests: Successful ones.
-        errors: Reason -> number of failed requests: a status, or a fault of the connection.
-        per_second: Successful requests a second.
-        rows_per_second: Their rows a second.
-        p50_ms: Median latency of a successful request, as p90, p99 and the maximum; None without one.
-        client_cpu: CPU seconds of the client a second; it has one core.
+        seconds: Measured time, in which the counted requests ended.
+        requests: Number of successful requests.
+        errors: Reason (a status, or an error of the connection) -> number of failed requests.
+        per_second: Successful requests per second.
+        rows_per_second: Rows of successful requests per second.
+        p50_ms: Median latency of successful requests; None if there are none.
+        p90_ms: 90th percentile of their latency.
+        p99_ms: 99th percentile of their latency.
+        max_ms: Maximum latency.
+        client_cpu: CPU seconds of the load generator per second; it uses one core.
     """
 
     clients: int
@@ -43,18 +46,20 @@ class LoadLevel:
 
     @property
     def is_bound_by_client(self) -> bool:
-        """Tell whether the client had little CPU left, so that the server may be faster than measured."""
+        """Return whether the load generator had little CPU left, so that the server may be faster than measured."""
         return self.client_cpu > _BOUND_BY_CLIENT
 
 
 @dataclass(kw_only=True, slots=True)
 class LoadTally:
-    """Requests of a level as they end, on the clients' clock.
+    """Counts the requests of a level as they end. Times are seconds of one clock.
 
     Attributes:
-        warm_up: Seconds from the start; requests that were sent in them are not counted.
-        seconds: Measured time after them; requests that ended later are not counted.
-        begin: When the measured time begins; known after the start.
+        warm_up: Seconds after the start; requests sent in this time are not counted.
+        seconds: Measured time after the warm-up; requests that end later are not counted.
+        begin: Time at which the measured time begins; infinity before the start.
+        latencies: Seconds that each successful request took.
+        errors: Reason -> number of failed requests.
     """
 
     warm_up: float
@@ -65,20 +70,20 @@ class LoadTally:
 
     @property
     def end(self) -> float:
-        """When the measured time ends."""
+        """Return the time at which the measured time ends."""
         return self.begin + self.seconds
 
     def start(self, now: float) -> None:
-        """Start the warm-up; all clients are connected."""
+        """Start the warm-up, once all clients are connected."""
         self.begin = now + self.warm_up
 
     def count(self, sent: float, ended: float, error: str | None) -> None:
         """Count a request.
 
         Args:
-            sent: When it was sent, in seconds.
-            ended: When its response was complete.
-            error: Why it failed; None for a success.
+            sent: Time at which the request was sent.
+            ended: Time at which its response was complete.
+            error: Reason of a failure; None for a success.
         """
         if sent < self.begin or ended > self.end:
             return
@@ -88,13 +93,13 @@ class LoadTally:
             self.errors[error] += 1
 
     def summarize(self, *, clients: int, rows: int, cpu_seconds: float, seconds: float) -> LoadLevel:
-        """Return the level.
+        """Return the latency and throughput of the counted requests.
 
         Args:
             clients: Number of connections.
-            rows: Rows of a request.
-            cpu_seconds: CPU time of the client, warm-up included.
-            seconds: Time in which it was used.
+            rows: Rows per request.
+            cpu_seconds: CPU time of the load generator, including the warm-up.
+            seconds: Elapsed time in which this CPU time was used.
         """
         p50, p90, p99, highest = _percentiles(self.latencies)
         return LoadLevel(

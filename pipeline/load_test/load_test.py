@@ -1,4 +1,4 @@
-"""Measure an endpoint at growing numbers of clients."""
+"""Measure an endpoint with increasing numbers of clients."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.load_test.load_level import LoadLevel, LoadTally
 
 __all__ = ["LoadTest", "run_load_test"]
 
-_TIMEOUT = 60.0  # seconds, of the first requests
+_TIMEOUT = 60.0  # seconds for each request before the measurement
 _MAX_WARM_UP = 1.0  # seconds
 _SCHEMES = ("http", "https", "grpc", "grpcs")
 
@@ -32,20 +32,20 @@ Protocol = Literal["json", "binary", "grpc"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LoadTest:
-    """An endpoint, the request that is sent to it, and the numbers of clients that are measured.
+    """An endpoint, the request to send to it, and the numbers of clients to measure.
 
     Attributes:
-        url: ``http://HOST:PORT`` or ``https://HOST/PATH``, before ``/v2/models``; ``grpc://HOST:PORT``, ``grpcs://``
+        url: ``http://HOST:PORT`` or ``https://HOST/PATH``, without ``/v2/models``; ``grpc://HOST:PORT``, or ``grpcs://``
             with TLS.
         model: Name of the model.
-        version: None for the one that the server chooses.
-        rows: Rows of a request, where the first axis of the inputs is free.
-        is_binary: Send values by the binary tensor extension; gRPC does always.
-        body: JSON request to send by HTTP in place of generated values.
+        version: Number of the version; None to let the server choose.
+        rows: Rows per request, if the first axis of the inputs is free.
+        is_binary: Send values with the binary tensor extension; gRPC always does.
+        body: JSON request to send over HTTP instead of generated values.
         clients: Numbers of connections to measure.
-        seconds: Measured time for each, after a warm-up.
-        api_key: Sent as ``x-api-key``; None for none.
-        ca: Certificates that sign the server's; None for the system's.
+        seconds: Measured time for each number of connections, after a warm-up.
+        api_key: API key to send as ``x-api-key``; None to send no key.
+        ca: CA certificates that must have signed the server's certificate; None for the system's.
     """
 
     url: str
@@ -61,13 +61,13 @@ class LoadTest:
 
     @property
     def protocol(self) -> Protocol:
-        """The form of the requests."""
+        """Return the protocol of the requests."""
         if self.url.startswith("grpc"):
             return "grpc"
         return "binary" if self.is_binary else "json"
 
 
-_Load = Callable[[int, LoadTally], Coroutine[Any, Any, None]]  # (number of clients, what counts)
+_Load = Callable[[int, LoadTally], Coroutine[Any, Any, None]]  # (number of clients, tally of their requests)
 
 
 def run_load_test(test: LoadTest, on_level: Callable[[LoadLevel], None]) -> list[LoadLevel]:
@@ -81,8 +81,8 @@ def run_load_test(test: LoadTest, on_level: Callable[[LoadLevel], None]) -> list
         The levels.
 
     Raises:
-        InvalidRequestError: The URL, the model or the request is refused, in the server's words.
-        TransientError: The server is not there.
+        InvalidRequestError: The URL is invalid, or the server refuses the request; the message quotes the server's.
+        TransientError: The server cannot be reached.
     """
     if urlsplit(test.url).scheme not in _SCHEMES or not urlsplit(test.url).hostname:
         raise InvalidRequestError(f"'{test.url}' is not an endpoint: http://HOST:PORT or grpc://HOST:PORT is expected")
@@ -163,7 +163,7 @@ def _document(response: httpx.Response) -> dict[str, Any]:
 
 
 def _check(response: httpx.Response) -> None:
-    """Raise InvalidRequestError in the server's words if a request was refused."""
+    """Raise InvalidRequestError with the server's message if it refused a request."""
     if not response.is_success:
         words = " ".join(response.text.split())[:300]
         raise InvalidRequestError(f"{response.url} answered {response.status_code}: {words}")
