@@ -26,7 +26,7 @@ class StackState:
     """Stack as CloudFormation describes it.
 
     Attributes:
-        id: ARN, which still names the stack after its deletion.
+        id: ARN, which identifies the stack even after its deletion.
         status: CloudFormation's stack status, such as UPDATE_COMPLETE.
         parameters: Value by parameter.
         outputs: Value by output.
@@ -68,11 +68,11 @@ class Account(Protocol):
         ...
 
     def regions(self) -> Sequence[str]:
-        """Return the regions that the SDK knows, without a call."""
+        """Return the regions that the SDK knows, without calling AWS."""
         ...
 
     def identity(self) -> Identity:
-        """Return whose credentials are used."""
+        """Return the principal of the credentials."""
         ...
 
     def zones(self) -> Sequence[str]:
@@ -166,5 +166,5 @@ class StoredData(Protocol):
         ...
 
     def delete_gateway_keys(self, stack: str) -> int:
-        """Delete the keys of API Gateway that a stack's tenants have, and return how many there were."""
+        """Delete the API Gateway keys of a stack's tenants, and return how many there were."""
         ...

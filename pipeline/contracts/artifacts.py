@@ -18,16 +18,16 @@ def read_artifact(artifacts: _Objects, key: str, sha256: str) -> bytes:
     """Read an artifact and verify its hash.
 
     Args:
-        artifacts: Bucket that holds it.
+        artifacts: Bucket that holds the artifact.
         key: Key of the artifact.
-        sha256: Hash, in hex, that the record of the artifact has.
+        sha256: Expected hash in hex, from the record that refers to the artifact.
 
     Raises:
         IntegrityError: The object is missing, or its content has another hash.
     """
     try:
         file = artifacts.get(key)
-    except ObjectNotFoundError as error:  # not the caller's mistake: a record refers to it
+    except ObjectNotFoundError as error:  # a record refers to it, so the request is not wrong
         raise IntegrityError(f"the artifact {key} is missing") from error
     if hashlib.sha256(file).hexdigest() != sha256:
         raise IntegrityError(f"the artifact {key} does not have its registered sha256")

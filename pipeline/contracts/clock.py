@@ -1,4 +1,4 @@
-"""Clock: the current time as an argument, so that tests choose it; and the form of stored times."""
+"""Clock, the current time as an argument that tests can choose, and the text format of stored times."""
 
 from __future__ import annotations
 

@@ -7,19 +7,19 @@
     │   ├── InvalidModelCodeError    model.py: not Python, or without the expected factory
     │   ├── InvalidModelError        a model file: broken, unsafe, or with an operator that its target lacks
     │   ├── DatasetError             the data file; it is quarantined with a report
-    │   │   ├── UploadMismatchError      not the file that was announced: another size or checksum
-    │   │   ├── UnreadableDatasetError   not the format that its name says, truncated, not text
+    │   │   ├── UploadMismatchError      its size or checksum is not the announced one
+    │   │   ├── UnreadableDatasetError   its content is not in the format that its name states, truncated, or not text
     │   │   ├── MalformedRowsError       too many ragged or malformed rows
     │   │   ├── InvalidColumnsError      duplicate or empty column names, no usable column
     │   │   ├── InvalidTargetError       missing, constant, too many classes, no values
     │   │   └── TooFewRowsError
-    │   └── InvalidRequestError      a prediction request
-    │       ├── TooManyRowsError         more rows than a response can have
-    │       ├── BodyTooLargeError        a body that is too large once it is decompressed
-    │       └── UnsupportedMediaTypeError  the body's content type
+    │   └── InvalidRequestError      a prediction request does not match the model's signature
+    │       ├── TooManyRowsError         it has more rows than a response can have
+    │       ├── BodyTooLargeError        its body is too large after decompression
+    │       └── UnsupportedMediaTypeError  its content type cannot be read
     ├── NotFoundError                a model, version, run or object, as seen from one tenant
     │   ├── HiddenModelError         a model that the API key may not see
-    │   ├── MethodNotAllowedError    a route that has another method
+    │   ├── MethodNotAllowedError    a route that exists, but not with this method
     │   └── ObjectNotFoundError      an object in a bucket
     ├── UnauthenticatedError         no API key, or an unknown one
     ├── ForbiddenError               a known API key without the permission
@@ -39,13 +39,13 @@
     │   ├── JobCrashedError          a Batch job ended without an outcome
     │   ├── ImageUnavailableError    a Batch job's container image could not be pulled
     │   ├── JobInterruptedError      every attempt of a Batch job was interrupted (Spot)
-    │   ├── NodeLostError            a process of a distributed training is gone; the job continues with fewer nodes
+    │   ├── NodeLostError            a process of a distributed training was lost; the job continues with fewer nodes
     │   └── CapacityUnavailableError a Batch job got no machine in time
     ├── TooLargeForFunctionError     a step's data does not fit into a function; a job runs the step
     ├── ExecutionEndedError          an execution timed out or was aborted
     ├── RunCanceledError             a person ended the run
     ├── TransientError               a service was slow or busy; retried
-    │   ├── OverloadedError          a server has as many requests as it takes; the caller waits and retries
+    │   ├── OverloadedError          a server is at its limit of requests; the caller waits and retries
     │   └── DeadlineExceededError    a request's deadline passed before it could run
     ├── ConfigurationError           a setting of the deployment is missing or invalid
     ├── NotRunningError              no embedded cloud is running, or no stack of that name is deployed
@@ -113,7 +113,7 @@ __all__ = [
 ]
 
 
-MAX_MESSAGE = 2_000  # characters of a message in a run's log and in the state machine
+MAX_MESSAGE = 2_000  # maximum characters of a message in a run's log and in the state machine
 
 
 class ModeldropError(Exception):
@@ -162,11 +162,11 @@ class UploadMismatchError(DatasetError):
 
 
 class UnreadableDatasetError(DatasetError):
-    """The content is not of the format that the file's name says."""
+    """The file's content is not in the format that its name states."""
 
 
 class MalformedRowsError(DatasetError):
-    """Too many rows are malformed to reject only them."""
+    """Too many rows are malformed: the whole file is rejected."""
 
 
 class InvalidColumnsError(DatasetError):
@@ -190,7 +190,7 @@ class TooManyRowsError(InvalidRequestError):
 
 
 class BodyTooLargeError(InvalidRequestError):
-    """The body is too large once it is decompressed."""
+    """The body is too large after decompression."""
 
 
 class UnsupportedMediaTypeError(InvalidRequestError):
@@ -202,11 +202,11 @@ class NotFoundError(ModeldropError):
 
 
 class HiddenModelError(NotFoundError):
-    """The API key may not see this model, whether there is one or not."""
+    """The API key may not see this model, whether the model exists or not."""
 
 
 class MethodNotAllowedError(NotFoundError):
-    """The route exists, with another method."""
+    """The route exists, but not with this method."""
 
 
 class ObjectNotFoundError(NotFoundError):
@@ -226,7 +226,10 @@ class ConflictError(ModeldropError):
 
 
 class AliasMovedError(ConflictError):
-    """An alias is not at the version that the caller expected; ``details["current"]`` is its version, None without."""
+    """An alias is not at the version that the caller expected.
+
+    ``details["current"]`` is the version that the alias points to; None if the alias does not exist.
+    """
 
 
 class OlderUploadError(ConflictError):
@@ -286,7 +289,7 @@ class JobInterruptedError(JobError):
 
 
 class NodeLostError(JobError):
-    """A process of a distributed training is gone or failed; the others cannot tell which."""
+    """A process of a distributed training was lost or failed; the other processes cannot tell which one."""
 
     retryable = True
 
@@ -314,7 +317,7 @@ class TransientError(ModeldropError):
 
 
 class OverloadedError(TransientError):
-    """A server has as many requests as it takes, or this one has waited too long; the caller waits and retries."""
+    """A server is at its limit of requests, or this request waited too long; the caller waits and retries."""
 
 
 class DeadlineExceededError(TransientError):
@@ -334,11 +337,11 @@ class InternalError(ModeldropError):
 
 
 def error_named(name: str, message: str) -> ModeldropError:
-    """Return the error of the class ``name``, as a job's outcome or the state machine names it.
+    """Return an error of the class that a job's outcome or the state machine names.
 
     Args:
         name: Class name; an unknown name gives a JobCrashedError.
-        message: Its sentence.
+        message: Message of the error.
     """
     error_class = _subclasses(ModeldropError).get(name)
     return error_class(message) if error_class else JobCrashedError(f"{name}: {message}")

@@ -1,6 +1,6 @@
 """Decode png and jpg images to the pixels of an image column, for training files and for requests.
 
-Import it where there are images, so that a table costs no cold start of Pillow's.
+Import this module only where there are images: importing Pillow slows down a cold start.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ __all__ = ["IMAGE_SUFFIXES", "Look", "UnreadableImageError", "decode_image", "fi
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
 
 _FORMATS = ("PNG", "JPEG")
-_MAX_PIXELS = 50_000_000  # decoded they are up to 200 MB
+_MAX_PIXELS = 50_000_000  # up to 200 MB when decoded
 _TOO_LARGE = f"has more than {_MAX_PIXELS // 10**6} megapixels"
 _GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "F"})
-_DEEP_MODES = frozenset({"I", "I;16", "I;16B", "F"})  # 16 bits a pixel
+_DEEP_MODES = frozenset({"I", "I;16", "I;16B", "F"})  # how Pillow opens 16-bit grayscale images
 
-# What Pillow raises for bytes that are damaged in one place or another.
+# Exceptions that Pillow raises for damaged files.
 _BROKEN = (
     OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, OverflowError,
     struct.error, zlib.error,
@@ -38,7 +38,7 @@ class UnreadableImageError(ValueError):
 
 
 class Look(NamedTuple):
-    """What an image's header says."""
+    """Size and color of an image, as its header states them."""
 
     height: int
     width: int
@@ -64,7 +64,7 @@ def decode_image(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     height, width, channels = shape
     mode = "L" if channels == 1 else "RGB"
     with _opened(body) as image:
-        image.draft(None, (max(height, width),) * 2)  # a jpg is decoded no larger than needed
+        image.draft(None, (max(height, width),) * 2)  # scales a jpg down while it is decoded, which is faster
         image.load()
         upright = _convert_mode(ImageOps.exif_transpose(image), mode)
         resized = upright.resize((width, height), Image.Resampling.BILINEAR)
@@ -72,7 +72,7 @@ def decode_image(body: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
 
 
 def fit_pixels(pixels: NDArray[np.uint8], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """Resize uint8 pixels [height, width, channels] to ``shape``, which has as many channels."""
+    """Resize uint8 pixels [height, width, channels] to ``shape``, which has the same number of channels."""
     height, width, channels = shape
     image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
     return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.uint8).reshape(shape)

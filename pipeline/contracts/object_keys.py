@@ -2,7 +2,7 @@
 
 Uploads bucket:    ``<tenant>/<model>/<file>``, or part files ``<tenant>/<model>/<dataset>/<part>`` followed by an empty
                    ``_SUCCESS`` in the same folder
-Artifacts bucket:  ``tenants/<tenant>/runs/<run>/...``        what one run hands from stage to stage
+Artifacts bucket:  ``tenants/<tenant>/runs/<run>/...``        files that the stages of one run exchange
                    ``tenants/<tenant>/artifacts/<sha256>``    content-addressed, immutable
                    ``tenants/<tenant>/quarantine/<run>/...``  a refused file and its ``report.json``
                    ``tenants/_rejected/<sha256>.json``        an upload whose key has no valid tenant and model
@@ -40,13 +40,14 @@ __all__ = [
 RESERVED = frozenset(
     {"tenants", "runs", "artifacts", "quarantine", "versions", "aliases", "infer", "ready", "live", "health"}
 )
-_RESERVED_TENANTS = RESERVED | {"uploads"}  # users take the bucket's name for a tenant: uploads/churn/churn.csv
-SMOKE_TEST = "smoke_test"  # principal of the state machine's calls; no API key may have it
+# Users mistake the bucket's name for a tenant, as in uploads/churn/churn.csv.
+_RESERVED_TENANTS = RESERVED | {"uploads"}
+SMOKE_TEST = "smoke_test"  # principal of the state machine's calls; no API key may have this name
 MODEL_CODE = "model.py"
-CALIBRATION = "calibration.csv"  # rows of an uploaded .onnx file
+CALIBRATION = "calibration.csv"  # calibration rows for an uploaded .onnx file
 MAX_PARTS = 1_000  # part files per data set
-_MAX_FILE_BYTES = 255  # maximum of file systems; an object's key may have 1,024
-_DONE = "_SUCCESS"  # Spark writes it after all part files
+_MAX_FILE_BYTES = 255  # maximum length of a name in most file systems; an S3 key may have 1,024 bytes
+_DONE = "_SUCCESS"  # Spark writes this file after all part files
 COMPANIONS = ("train.yaml", "train.yml", MODEL_CODE, CALIBRATION, _DONE)
 _TENANT = r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?"  # no underscore, which separates the fields of a run's name
 _RUN = r"[a-z0-9-]{1,32}_[A-Za-z0-9_-]{1,32}_[0-9a-f]{12}"
@@ -57,7 +58,7 @@ def check_tenant(name: str) -> str:
     """Return ``name`` if it is a valid tenant name.
 
     Raises:
-        InvalidUploadError: It has other characters or more than 32, or is reserved.
+        InvalidUploadError: The name has invalid characters, has more than 32 characters, or is reserved.
     """
     if name in _RESERVED_TENANTS:
         raise InvalidUploadError(
@@ -74,7 +75,7 @@ def check_model(name: str) -> str:
     """Return ``name`` if it is a valid model name.
 
     Raises:
-        InvalidUploadError: It has other characters or more than 32, or is reserved.
+        InvalidUploadError: The name has invalid characters, has more than 32 characters, or is reserved.
     """
     if not re.fullmatch(_MODEL, name) or name.lower() in RESERVED:
         raise InvalidUploadError(
@@ -88,7 +89,7 @@ def check_file(name: str) -> str:
     """Return ``name`` if it is the name of one file, without a folder.
 
     Raises:
-        InvalidUploadError: It has path parts or control characters, or more than 255 bytes, or none.
+        InvalidUploadError: The name is a path, has control characters, is empty, or has more than 255 bytes.
     """
     is_path = "/" in name or "\\" in name or name in (".", "..")
     if is_path or not name.strip() or not name.isprintable() or len(name.encode()) > _MAX_FILE_BYTES:
@@ -106,7 +107,7 @@ def _shown(name: str) -> str:
 class UploadKey(NamedTuple):
     """Key of an upload: ``<tenant>/<model>/<file>``.
 
-    ``<tenant>/<model>/<dataset>/_SUCCESS`` stands for a data set of part files.
+    The key ``<tenant>/<model>/<dataset>/_SUCCESS`` represents a data set of part files.
     """
 
     tenant: str
@@ -117,8 +118,8 @@ class UploadKey(NamedTuple):
     def starts_run(self) -> bool:
         """Return whether this object starts a run.
 
-        Companions (train.yaml, test.*, model.py, calibration.csv) wait for their data file, part files for their
-        _SUCCESS.
+        Companions (train.yaml, test.*, model.py, calibration.csv) wait for their data file, and part files wait for
+        their _SUCCESS.
         """
         return self.dataset is not None or self.is_data(self.file)
 
@@ -176,9 +177,9 @@ def tenant_of_key(key: str) -> str:
 
 
 def run_name(tenant: str, model: str, bucket: str, key: str, version_id: str) -> str:
-    """Return the run's name of an object version, at most 78 characters.
+    """Return the name of the run that an object version starts, at most 78 characters.
 
-    The name is derived from its arguments, so that a repeated event names the same run.
+    The name contains a hash of the arguments, so that a repeated event refers to the same run.
     """
     digest = hashlib.sha256("\0".join((bucket, key, version_id)).encode()).hexdigest()[:12]
     return f"{tenant}_{model.replace('.', '-')}_{digest}"
@@ -190,7 +191,10 @@ def is_run_name(name: str) -> bool:
 
 
 def rejected_key(bucket: str, key: str) -> str:
-    """Return the key of the report on an object whose own key is invalid. No tenant's name contains an underscore."""
+    """Return the key of the report on an object whose own key is invalid.
+
+    No tenant can have the folder ``_rejected``: names of tenants contain no underscore.
+    """
     return f"tenants/_rejected/{hashlib.sha256(f'{bucket}/{key}'.encode()).hexdigest()}.json"
 
 
@@ -208,14 +212,14 @@ class RunKeys:
     """Keys of one run's documents in the artifacts bucket.
 
     Attributes:
-        run: The run.
-        tenant: Its tenant.
+        run: Name of the run.
+        tenant: Tenant of the run.
         root: Prefix of all keys of the run, without a trailing slash.
         upload: Upload (contracts.records.run): the object that started the run.
         spec: JobSpec (contracts.spec.job_spec), with defaults filled in.
         dataset: Dataset (contracts.records.dataset).
         code: Copy of model.py that the run uses.
-        set_aside: Rejected rows, unparsed, as JSON lines.
+        set_aside: Rejected rows as unparsed text, in JSON lines.
         report: Data report (JSON): columns, dropped columns, rejected rows, warnings.
         plan: Plan (contracts.records.plan).
         ensemble: Ensemble (contracts.records.ensemble).
@@ -261,7 +265,7 @@ class RunKeys:
 
         The files are trained.json, model.onnx, body.onnx, reference.npz and checkpoint.safetensors. During training
         there are also curves.json (contracts.records.training_curves) and checkpoint.pt, from which a later attempt
-        resumes; the latter is empty after the training.
+        resumes; checkpoint.pt is empty after the training.
         """
         return f"{self.root}/candidates/{candidate}/{file}"
 

@@ -1,4 +1,4 @@
-"""Processors: how many this process may use."""
+"""Count the processors that this process may use."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ __all__ = ["count_processors"]
 
 
 def count_processors() -> int:
-    """Return the number of processors that this process may use, or all of the machine's where the system tells none.
+    """Return the number of processors that this process may use.
 
-    macOS and Windows have no ``os.sched_getaffinity``.
+    On macOS and Windows, which have no ``os.sched_getaffinity``, it is the number of the machine's processors.
     """
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Base of all records that cross a stage's border as JSON."""
+"""Base class of all records that stages exchange as JSON."""
 
 from __future__ import annotations
 

@@ -1,14 +1,14 @@
 """The inputs and outputs of a served model. Standard library only: the predict function loads it on a cold start.
 
-The served ONNX file agrees with it: one input per column, in this order, named as the column, shape ``[batch]``:
-``float`` for numeric and boolean (``double`` for a numeric column that is wide), ``string`` for categorical and text,
-``double`` for datetime (seconds since 1970 UTC); an image is ``uint8[batch, height, width, channels]``. A missing value
-is NaN or the empty string.
-The outputs, by position: classification and clustering give label ``string[batch]`` and probabilities
-``float[batch, classes]``, regression gives value ``float[batch]``, and where the signature has quantiles also these,
-``float[batch, quantiles]``. Of several targets value is ``float[batch, targets]``; of a multi-label classification
-label is the row's labels, joined by the signature's separator (empty: none), and probabilities are those of each label.
-They are named ``label``, ``probabilities``, ``value``, ``quantiles`` unless a column has that name.
+The inputs and outputs of the served ONNX file match the signature. It has one input per column, in this order and with
+the column's name. Its shape is ``[batch]``, and its type ``float`` for numeric and boolean (``double`` for a numeric
+column that is wide), ``string`` for categorical and text, ``double`` for datetime (seconds since 1970 UTC); an image is
+``uint8[batch, height, width, channels]``. A missing value is NaN or the empty string.
+The outputs, by position: classification and clustering have label ``string[batch]`` and probabilities
+``float[batch, classes]``; regression has value ``float[batch]``, and quantiles ``float[batch, quantiles]`` if the
+signature has any. With several targets, value is ``float[batch, targets]``. In a multi-label classification, label is
+the row's labels, joined by the signature's separator (empty: none), and probabilities has one column per label.
+The outputs are named ``label``, ``probabilities``, ``value``, ``quantiles`` unless a column has that name.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _DATATYPES = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)  # with slots, generating it takes twice as long
+@dataclass(frozen=True, kw_only=True)  # with slots, generating the class takes twice as long
 class Column:
     """One raw column of the user's file that the model reads, and how its cells are written."""
 
@@ -44,31 +44,31 @@ class Column:
     kind: ColumnKind
     shape: tuple[int, ...] = ()  # image only: height, width, channels
     day_first: bool | None = None  # datetime only: 3/4/2024 is 3 April; None: the training file had no such dates
-    time_unit: TimeUnit = ""  # datetime only: what a whole number counts, where the file had numbers
+    time_unit: TimeUnit = ""  # datetime only: unit of the file's numbers; empty: the file had dates as text
     number_format: NumberFormat = PLAIN  # numeric only: how the file writes numbers as text
     is_wide: bool = False  # numeric only: float32 would lose its signal, so the model takes float64
-    is_code: bool = False  # categorical only: 7.0 is 7 and True is true, as other files may type them
-    is_optional: bool = False  # rows of the training file lacked its key, so a request may lack it too
-    aliases: tuple[str, ...] = ()  # other spellings of the name that are accepted: the header's own, untrimmed
+    is_code: bool = False  # categorical only: 7.0 equals 7 and True equals true, since other files may use another type
+    is_optional: bool = False  # some rows of the training file lacked this key, so a request may lack it too
+    aliases: tuple[str, ...] = ()  # other accepted spellings of the name, such as the header's untrimmed one
 
     @property
     def datatype(self) -> str:
-        """Return its datatype in the Open Inference Protocol."""
+        """Return the column's datatype in the Open Inference Protocol."""
         return "FP64" if self.is_wide else _DATATYPES[self.kind]
 
 
-@dataclass(frozen=True, kw_only=True)  # with slots, generating it takes twice as long
+@dataclass(frozen=True, kw_only=True)  # with slots, generating the class takes twice as long
 class Signature:
-    """The columns that a model reads, what it predicts, and how the training file was read, as later files are.
+    """The columns that a model reads, what it predicts, and how its training file and later files are read.
 
-    Of several targets ``target`` names all of them, or the column of a file that lists a row's labels; ``classes`` of a
-    multi-label classification are the labels, in the order of ``targets``.
+    With several targets, ``target`` lists all their names, or is the column of the file that lists a row's labels. In a
+    multi-label classification ``classes`` are the labels, in the order of ``targets``.
 
     Attributes:
         task: What the model learned.
         target: Name of the target; empty for clustering.
         columns: Columns that the model reads, in the order of its inputs.
-        classes: Labels in the order of the probabilities; of clustering its clusters; empty for regression.
+        classes: Labels in the order of the probabilities; for clustering the clusters; empty for regression.
         quantiles: Quantiles that a regression predicts besides the value.
         missing: Markers of a missing value that train.yaml names; None: the usual ones.
         header: ``none`` if the file had no header, so that its columns have invented names.
@@ -76,7 +76,7 @@ class Signature:
         sheet: Sheet of a workbook that train.yaml names; empty: the first one.
         target_format: Format of the target's numbers; regression only.
         positive: Positive class of two, for precision, recall and F1; empty: the second.
-        targets: Names of several targets, or the labels' columns; empty for one target.
+        targets: Names of several targets, or of the columns of the labels; empty for one target.
         separator: Text between the labels of a row; multi-label classification only.
         threshold: Probability from which the positive class is the label; None: labels are the most probable class.
         temperature: Divisor of the trained model's log-probabilities.
@@ -101,7 +101,7 @@ class Signature:
     unread: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what ``from_dict`` reads; of a column only what is not its default, since there may be 10,000."""
+        """Return the document that ``from_dict`` reads; columns omit defaults, since there may be 10,000 of them."""
         columns = [_compact(column) for column in self.columns]
         return {**asdict(replace(self, columns=())), "columns": columns}
 
@@ -113,7 +113,7 @@ class Signature:
 
     @property
     def positive_index(self) -> int:
-        """Place of the positive class among ``classes``."""
+        """Index of the positive class in ``classes``."""
         return self.classes.index(self.positive) if self.positive else 1
 
     @property
@@ -125,7 +125,7 @@ class Signature:
 
     @property
     def is_multilabel(self) -> bool:
-        """Return whether a row has any number of the ``classes``, each with a probability of its own."""
+        """Return whether a row can have several of the ``classes`` or none, each with its own probability."""
         return self.task == "classification" and bool(self.targets)
 
     @cached_property
@@ -145,12 +145,12 @@ class Signature:
 
 
 def join_targets(names: Sequence[str]) -> str:
-    """Name several targets as one."""
+    """Join the names of several targets to one name."""
     return ", ".join(names)
 
 
 def split_label(joined: str, signature: Signature) -> list[str]:
-    """Return the labels of a row of a multi-label classification, as its file joins them."""
+    """Split the joined labels of a row of a multi-label classification."""
     return joined.split(signature.separator) if joined else []
 
 
@@ -162,12 +162,13 @@ def _compact(column: Column) -> dict[str, Any]:
 
 
 def _column(document: Mapping[str, Any]) -> Column:
-    day_first = {"day_first": False} if document["kind"] == "datetime" else {}  # an older release wrote no default
+    # Older releases omitted False, which was the default then.
+    day_first = {"day_first": False} if document["kind"] == "datetime" else {}
     return Column(**day_first | _read_fields(Column, document))
 
 
 def _read_fields(kind: type[Column | Signature], document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a dataclass as JSON has them, with tuples for arrays."""
+    """Return the fields of a dataclass that a JSON document has, with tuples for arrays."""
     names = kind.__dataclass_fields__.keys() & document.keys()
     return {name: _read_value(document[name]) for name in names}
 

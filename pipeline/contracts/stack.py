@@ -16,7 +16,7 @@ class StackStatus:
     """Result of ``modeldrop status``. If no stack is running, only ``home`` and ``logs`` are set.
 
     Attributes:
-        running: Whether the stack answers.
+        running: Whether the stack responds.
         embedded: Whether it is the embedded cloud, not an AWS account.
         endpoint_url: Endpoint of the AWS API; None for AWS itself.
         region: AWS region.

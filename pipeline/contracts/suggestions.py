@@ -9,7 +9,7 @@ __all__ = ["did_you_mean"]
 
 
 def did_you_mean(name: str, candidates: Iterable[str]) -> str:
-    """Return the end of a sentence that says that there is no ``name``: the nearest candidate, or all of them."""
+    """Return the end of an error message about an unknown ``name``: the nearest candidate, or all candidates."""
     names = list(candidates)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     return f"did you mean '{near[0]}'?" if near else f"one of {', '.join(names)} is expected"

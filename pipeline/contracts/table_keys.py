@@ -1,4 +1,4 @@
-"""Keys of the items in the one table. A partition belongs to one tenant, except API keys and the listing index.
+"""Keys of the items in the DynamoDB table. A partition belongs to one tenant, except API keys and the listing index.
 
 docs/table.md shows the keys and who reads them.
 """
@@ -36,9 +36,9 @@ def run_key(tenant: str, run: str) -> tuple[str, str]:
 
 
 def run_started_prefix(tenant: str, model: str | None = None) -> tuple[str, str]:
-    """Return (pk, sk prefix) of the references to a tenant's runs, or to those of a model, oldest first.
+    """Return (pk, sk prefix) of the references to a tenant's runs, or to the runs of one model, oldest first.
 
-    A reference never changes, so that a run's progress is written to no index.
+    A reference never changes, so that a run's progress updates no index.
     """
     return f"TENANT#{tenant}", "STARTED#" if model is None else f"STARTED-OF#{model}#"
 
@@ -47,8 +47,8 @@ def rejected_upload_key(tenant: str, rejected_at: str) -> tuple[str, str]:
     """Return (pk, sk) of an upload that started no run.
 
     Args:
-        tenant: Tenant of its key; empty if the key names none.
-        rejected_at: Time and digest. ``~`` sorts it behind the digests alone that older releases wrote.
+        tenant: Tenant in the upload's key; empty if the key names none.
+        rejected_at: Time and digest. ``~`` sorts it after the items of older releases, which have only the digest.
     """
     return f"TENANT#{tenant or '_'}", f"REJECTED#~{rejected_at}"
 
@@ -99,15 +99,12 @@ def history_prefix(tenant: str, model: str) -> tuple[str, str]:
 
 
 def rollout_key(tenant: str, model: str, rollout: str) -> tuple[str, str]:
-    """Return (pk, sk) of the counters of a rollout, which the predict function adds to."""
+    """Return (pk, sk) of the counters of a rollout, which the predict function increments."""
     return f"ROLLOUT#{tenant}#{model}", f"COUNTERS#{rollout}"
 
 
 def api_key_key(key_sha256: str) -> tuple[str, str]:
-    """Return (pk, sk) of an API key by its hash.
-
-    Its attributes are those of an ApiKey, and ``permissions``.
-    """
+    """Return (pk, sk) of an API key by its hash; its attributes are those of an ApiKey, and ``permissions``."""
     return f"KEY#{key_sha256}", "KEY"
 
 
@@ -127,12 +124,12 @@ def tenant_key(tenant: str) -> tuple[str, str]:
 
 
 def tenant_deletion_key(tenant: str) -> tuple[str, str]:
-    """Return (pk, sk) of the mark that a tenant was deleted a moment ago: ``expires_at``."""
+    """Return (pk, sk) of the marker that a tenant was deleted recently: ``expires_at``."""
     return f"ACCOUNT#{tenant}", "DELETED"
 
 
 def grant_key(owner: str, model: str, tenant: str) -> tuple[str, str]:
-    """Return (pk, sk) of what an owner knows of a model that it shares: ``model``, ``tenant`` and ``role``."""
+    """Return (pk, sk) of an owner's record of a model that it shares: ``model``, ``tenant`` and ``role``."""
     return f"TENANT#{owner}", f"GRANT#{model}#{tenant}"
 
 

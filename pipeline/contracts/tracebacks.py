@@ -8,7 +8,7 @@ __all__ = ["places"]
 
 
 def places(error: BaseException) -> list[str]:
-    """Return file, line and function of each frame, the innermost last; not the message, which may quote a user."""
+    """Return file, line and function of each frame, the innermost last, without the message, which may quote data."""
     import traceback  # noqa: PLC0415 - only a failure needs it, and predict imports this module on a cold start
 
     frames = traceback.extract_tb(error.__traceback__)

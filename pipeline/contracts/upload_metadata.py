@@ -1,6 +1,6 @@
 """User metadata of uploads.
 
-S3 transmits only ASCII; other text is an encoded word (RFC 2047), the form in which S3 itself returns it.
+S3 transmits only ASCII. Other text is sent as an encoded word (RFC 2047), the form in which S3 itself returns it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _BYTES, _SHA256 = "announced-bytes", "announced-sha256"
 
 
 class Announced(NamedTuple):
-    """What the request for a presigned upload announced of the file; None where it announced nothing.
+    """Size and digest that a request for a presigned upload stated for the file; None if it did not state them.
 
     Attributes:
-        bytes: Size.
-        sha256: Digest in hexadecimal.
+        bytes: Size of the file.
+        sha256: Digest of the file in hexadecimal.
     """
 
     bytes: int | None = None
@@ -32,13 +32,13 @@ class Announced(NamedTuple):
 
 
 def announce(announced: Announced) -> dict[str, str]:
-    """Return the metadata that record what was announced; they are signed, so that no uploader can change them."""
+    """Return the metadata that hold the announced size and digest; they are signed, so no uploader can change them."""
     size = {} if announced.bytes is None else {_BYTES: str(announced.bytes)}
     return size | ({} if announced.sha256 is None else {_SHA256: announced.sha256})
 
 
 def read_announced(metadata: Mapping[str, str]) -> Announced:
-    """Return what the metadata say was announced; nothing of an object that was uploaded with credentials."""
+    """Read the announced size and digest; both are None for an object that was uploaded with AWS credentials."""
     size = metadata.get(_BYTES, "")
     return Announced(int(size) if size.isdecimal() else None, metadata.get(_SHA256) or None)
 
@@ -47,7 +47,7 @@ def check_bytes(name: str, metadata: Mapping[str, str], size: int) -> None:
     """Compare an object's size with the announced one.
 
     Raises:
-        UploadMismatchError: They differ.
+        UploadMismatchError: The sizes differ.
     """
     announced = read_announced(metadata).bytes
     if announced is not None and size != announced:
@@ -55,10 +55,10 @@ def check_bytes(name: str, metadata: Mapping[str, str], size: int) -> None:
 
 
 def check_sha256(name: str, metadata: Mapping[str, str], sha256: Callable[[], str]) -> None:
-    """Compare an object's digest with the announced one; ``sha256`` is called only if one was.
+    """Compare an object's digest with the announced one; ``sha256`` is called only if a digest was announced.
 
     Raises:
-        UploadMismatchError: They differ.
+        UploadMismatchError: The digests differ.
     """
     announced = read_announced(metadata).sha256
     if announced is not None and sha256() != announced:
@@ -82,4 +82,4 @@ def read_target(metadata: Mapping[str, str]) -> str:
     try:
         return str(make_header(decode_header(target))).strip()
     except (HeaderParseError, LookupError, UnicodeDecodeError):
-        return target  # a column may have such a name
+        return target  # a column's name may look like an encoded word

@@ -28,7 +28,7 @@ def catalog() -> Mapping[str, AlgorithmSpec]:
 
 
 def catalog_text(specs: Sequence[AlgorithmSpec]) -> str:
-    """Return the content of ``catalog.json``: JSON with one hyper-parameter a line."""
+    """Return the content of ``catalog.json``: JSON with one hyper-parameter per line."""
     documents = _SPECS.dump_python(tuple(specs), mode="json", exclude_defaults=True)
     blocks = []
     for document in documents:

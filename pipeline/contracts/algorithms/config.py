@@ -36,13 +36,13 @@ class SearchMetadata:
 
 
 class AlgorithmConfig(BaseModel):
-    """Hyper-parameters of an algorithm. Each field has a type, a default, bounds, and one sentence."""
+    """Hyper-parameters of an algorithm. Each field has a type, a default, bounds, and a description of one sentence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @property
     def bag_folds(self) -> int | None:
-        """Return the folds of the candidate's bag; None: those of the run."""
+        """Return the number of folds of the candidate's bag; None: the number of the run."""
         return None
 
     @classmethod
@@ -60,7 +60,7 @@ class AlgorithmConfig(BaseModel):
         )
 
 
-def hyperparameter(  # noqa: PLR0913 - bounds, each by the name that pydantic gives it
+def hyperparameter(  # noqa: PLR0913 - bounds, each with pydantic's name for it
     description: str,
     *,
     unit: str = "",
@@ -79,11 +79,11 @@ def hyperparameter(  # noqa: PLR0913 - bounds, each by the name that pydantic gi
         unit: Unit of the number, such as "epochs"; empty: it has none.
         task: The only task that the hyper-parameter has an effect on; None: all.
         set_by: The field of train.yaml that sets it for every algorithm; empty: ``settings.ALGORITHM`` does.
-        ge: Least value.
-        gt: Bound below all values.
-        le: Greatest value.
-        lt: Bound above all values.
-        min_length: Least length of a list.
+        ge: Minimum, inclusive.
+        gt: Minimum, exclusive.
+        le: Maximum, inclusive.
+        lt: Maximum, exclusive.
+        min_length: Minimum length of a list.
     """
     extra: dict[str, Any] = {
         name: value for name, value in (("unit", unit), ("task", task), ("set_by", set_by)) if value
@@ -94,7 +94,7 @@ def hyperparameter(  # noqa: PLR0913 - bounds, each by the name that pydantic gi
 
 
 def search_range(low: float, high: float, *, log: bool = False, whole: bool = False) -> SearchMetadata:
-    """Let a search draw a field from a range; ``log``: its logarithm is drawn evenly; ``whole``: integers only."""
+    """Let a search sample a field from a range; ``log``: uniformly in its logarithm; ``whole``: integers only."""
     return SearchMetadata(Range(low=low, high=high, log=log, whole=whole))
 
 
@@ -104,7 +104,7 @@ def search_values(*values: Setting) -> SearchMetadata:
 
 
 def _read_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a field's JSON Schema as fields of a Hyperparameter; of several alternatives the first one's bounds."""
+    """Convert a field's JSON Schema to fields of a Hyperparameter; the first of several types determines the bounds."""
     fields: dict[str, Any] = {"kinds": ()}
     for alternative in _alternatives(schema):
         kind = alternative.get("type")

@@ -23,11 +23,11 @@ _ITEM_KINDS: Mapping[Kind, Kind] = MappingProxyType({"integers": "integer", "num
 _KIND_WORDS: Mapping[Kind, str] = MappingProxyType(
     {"boolean": "true or false", "integer": "a whole number", "number": "a number", "string": "a word"}
 )
-_MAX_SHOWN = 60  # characters of an unknown value
+_MAX_SHOWN = 60  # characters of an unknown value in a message
 
 
 class Range(Record):
-    """Numbers from ``low`` to ``high``; ``log``: their logarithm is drawn evenly; ``whole``: integers only."""
+    """Numbers from ``low`` to ``high``; ``log``: sampled uniformly in the logarithm; ``whole``: integers only."""
 
     low: float
     high: float
@@ -39,7 +39,7 @@ Space = dict[str, Range | Annotated[tuple[Setting, ...], Field(min_length=1)]]
 
 
 class Hyperparameter(Record):
-    """Description of one field of an algorithm's config. Bounds and choices of a list hold for each item."""
+    """Description of one field of an algorithm's config. The bounds and choices of a list apply to each item."""
 
     name: str
     description: str  # one sentence
@@ -52,9 +52,9 @@ class Hyperparameter(Record):
     maximum: float | None = None
     below: float | None = None
     choices: tuple[str, ...] = ()
-    min_length: int = 0  # of a list
+    min_length: int = 0  # minimum length of a list
     search: Range | tuple[Setting, ...] | None = None  # what a search tries by default
-    task: Task | None = None  # the only task that it has an effect on; None: all
+    task: Task | None = None  # the only task that it has an effect on; None: all tasks
     set_by: str = ""  # the field of train.yaml that sets it for every algorithm; empty: settings.ALGORITHM does
 
     def value_error(self, value: Setting) -> str | None:
@@ -75,7 +75,7 @@ class Hyperparameter(Record):
         return f"{shown} is not allowed: {self.expected} is expected"
 
     def read(self, value: Setting) -> Setting:
-        """Return ``value`` as the type that the field has: YAML reads 1e-3 as a word, and 100.0 may be an integer."""
+        """Convert ``value`` to the field's type: YAML reads 1e-3 as a word, and 100.0 may be an integer."""
         if isinstance(value, str) and self.is_numeric:
             try:
                 value = float(value)

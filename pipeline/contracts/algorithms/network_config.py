@@ -1,6 +1,6 @@
-"""The hyper-parameters that the training loop gives every network, with their bounds.
+"""The hyper-parameters of the training loop, which every network has, with their bounds.
 
-The types are those of ``training`` in train.yaml too (contracts.spec.job_spec.Training).
+``training`` in train.yaml uses the same types (contracts.spec.training.Training).
 """
 
 from __future__ import annotations
@@ -192,5 +192,5 @@ class NetworkConfig(AlgorithmConfig):
 
     @property
     def trains_one_model(self) -> bool:
-        """Return whether the candidate is one network, never a bag: private, fine-tuned, or of several processes."""
+        """Return whether the candidate is one network, not a bag: private, fine-tuned, or by several processes."""
         return bool(self.privacy_epsilon or self.base_model or self.parallel != "none")

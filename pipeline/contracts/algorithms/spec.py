@@ -17,7 +17,7 @@ class SettingsOverride(Record):
     """Overrides of the default settings for data sets that match all conditions. Later overrides win."""
 
     settings: Settings
-    rows_up_to: int | None = None  # training rows
+    rows_up_to: int | None = None  # number of training rows
     rows_over: int | None = None
     classes_over: int | None = None
     task: Task | None = None
@@ -35,17 +35,18 @@ class SettingsOverride(Record):
 class Cost(Record):
     """Measured cost of a candidate with default settings.
 
-    The planner estimates from it (planning.estimates). On another machine or other data it may be three times of this.
+    The planner's estimates use it (planning.estimates). On another machine or other data the cost may be three times as
+    high.
     """
 
-    measured: str  # when, and on what
-    seconds: float  # of one thread, whatever the data
-    seconds_per_million_cells: float  # training rows x columns
-    each_class: bool = False  # whether seconds and bytes per row are multiplied by the classes: a tree or weight each
-    bytes: int  # of the served fp32 file
-    bytes_per_row: float = 0  # that a training row adds
-    most_bytes: int | None = None
-    latency_us: float  # of one row
+    measured: str  # date and machine of the measurement
+    seconds: float  # training time on one thread that does not depend on the data
+    seconds_per_million_cells: float  # training time on one thread per million cells (training rows x columns)
+    each_class: bool = False  # whether seconds and bytes per row are multiplied by the number of classes
+    bytes: int  # size of the served fp32 file
+    bytes_per_row: float = 0  # additional size per training row
+    most_bytes: int | None = None  # maximum size of the file; None: no maximum
+    latency_us: float  # microseconds of one row
 
 
 class AlgorithmSpec(Record):
@@ -55,20 +56,20 @@ class AlgorithmSpec(Record):
     tasks: tuple[Task, ...] = ("classification", "regression")
     supported_inputs: tuple[Input, ...]  # a data set must have one of them
     required_inputs: tuple[Input, ...] = ()  # a data set must have each of them
-    queue: Literal["cpu", "gpu"] = "cpu"  # that it profits from
-    strengths: str  # the reason that a plan gives for it
+    queue: Literal["cpu", "gpu"] = "cpu"  # queue of the machines that suit it
+    strengths: str  # reason that a plan gives for the algorithm
     hyperparameters: tuple[Hyperparameter, ...]
     overrides: tuple[SettingsOverride, ...] = ()
-    cost: Cost | None = None  # None: unknown, so that nothing is decided by it
+    cost: Cost | None = None  # None: unknown, and no limit excludes the algorithm
     min_rows: int = 1  # training rows
-    max_rows: int | None = None  # with more it is tried only if the spec names it
+    max_rows: int | None = None  # with more rows it is tried only if the spec names it
     max_cells: int | None = None  # training rows x columns; with more it is tried only if the spec names it
     max_classes: int | None = None
-    max_weights: int | None = None  # of a linear model over one-hot categories; beyond, a solver's step takes seconds
+    max_weights: int | None = None  # of a linear model over one-hot categories; with more, a solver step takes seconds
     only_by_name: bool = False  # it is tried only if the spec names it
-    has_user_code: bool = False  # it trains the model.py that was uploaded beside the data
+    has_user_code: bool = False  # it trains the model.py that was uploaded with the data
     is_network: bool = False  # the training loop trains it, and `training` of train.yaml sets its hyper-parameters
-    training_order: int = 50  # among the candidates of a job: quick ones first, so that a small budget has a result
+    training_order: int = 50  # order in a job: fast algorithms first, so that a small budget has a result
 
     @property
     def defaults(self) -> Settings:
@@ -88,6 +89,6 @@ class AlgorithmSpec(Record):
         return settings
 
     def value_error(self, name: str, value: Setting) -> str | None:
-        """Return why a hyper-parameter cannot have this value, as the rest of a sentence; None: it can."""
+        """Return why a hyper-parameter cannot have this value, as the rest of a sentence; None: the value is valid."""
         field = self.hyperparameter(name)
         return field.value_error(value) if field else None

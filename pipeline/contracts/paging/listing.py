@@ -1,8 +1,8 @@
-"""The listing index by shards.
+"""Write to and read from the listing index in shards.
 
-DynamoDB writes at most 1,000 units a second to one partition key, also of an index, and a throttled index throttles its
-table. What is written often (runs, models) is therefore listed under one of ``SHARDS`` names. Items of older releases
-have the name without a shard, which is read as one more shard.
+DynamoDB accepts at most 1,000 write units a second for one partition key of a table or of an index, and a throttled
+index throttles its table. Items that are written often (runs, models) are therefore spread over ``SHARDS`` listing
+names. Items of older releases have the name without a shard, which is read as one more shard.
 
 References:
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-indexes-gsi-sharding.html

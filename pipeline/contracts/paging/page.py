@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 
 __all__ = ["MAX_LISTED", "Page", "collect", "iterate", "make_page"]
 
-MAX_LISTED = 1_000  # entries of one page: a function's response has at most 6 MB
+MAX_LISTED = 1_000  # entries per page: the response of a Lambda function has at most 6 MB
 T = TypeVar("T")
 
 
@@ -18,7 +18,7 @@ class Page(Generic[T]):
     """One page of a list.
 
     Attributes:
-        entries: Its entries. A page of a filtered list may have fewer than were asked for, or none.
+        entries: Entries of the page. If the list is filtered, there may be fewer than requested, or none.
         next: Position after which the next page begins; None for the last page.
     """
 
@@ -33,7 +33,7 @@ def make_page(
     position: Callable[[dict[str, Any]], str],
     parse: Callable[[Sequence[dict[str, Any]]], Sequence[T]],
 ) -> Page[T]:
-    """Make a page of items that were read with the limit ``limit + 1``: the last one only tells that there are more.
+    """Make a page of items that were read with ``limit + 1``; the extra item only shows that there is a next page.
 
     Args:
         items: Items in the order of the list.
@@ -46,7 +46,7 @@ def make_page(
 
 
 def iterate(read: Callable[[str | None], Page[T]]) -> Iterator[T]:
-    """Yield the entries of all pages, each page read when it is needed.
+    """Yield the entries of all pages; each page is read when it is needed.
 
     Args:
         read: Returns the page after a position; None for the first page.

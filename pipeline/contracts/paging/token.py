@@ -1,6 +1,6 @@
-"""Tokens of pages: a position in one list, which callers send back as they got it.
+"""Page tokens: a position in one list, which callers send back unchanged.
 
-A token is not signed: what it can say is a position in a list whose partition the caller's tenant decides.
+A token is not signed: it contains only a position, and the caller's tenant determines which partition is read.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from pipeline.contracts.paging.page import MAX_LISTED, Page
 __all__ = ["PageQuery", "decode_token", "encode_token", "next_token"]
 
 _MAX_TOKEN = 512  # characters
-_MAX_POSITION = 256  # a sort key has at most 1,024 bytes
+_MAX_POSITION = 256  # characters; a sort key has at most 1,024 bytes
 
 
 @dataclass(frozen=True, slots=True)
 class PageQuery:
-    """Which page a caller asks for, as its query says.
+    """Page that a caller requests by query parameters.
 
     Attributes:
         limit: Maximum number of entries; None for the list's default.
-        next: Token of the page before; None for the first page.
-        after: The same, as callers of older releases send it, or a position that they know, such as a model's name.
+        next: Token from the previous page; None for the first page.
+        after: The same token from callers of older releases, or a position that they know, such as a model's name.
     """
 
     limit: str | None = None
@@ -39,11 +39,11 @@ class PageQuery:
         """Return the limit and the position after which the page begins.
 
         Args:
-            default: Limit where the query has none.
+            default: Limit if the query has none.
             scope: Scope of the list, as for ``encode_token``.
 
         Raises:
-            InvalidRequestError: The limit is out of range, or the token is not of this list.
+            InvalidRequestError: The limit is out of range, or the token belongs to another list.
         """
         position = self._position(*scope)
         limit = self.limit if self.limit is not None else str(default)
@@ -85,7 +85,7 @@ def decode_token(token: str, *scope: str) -> str:
         scope: Scope of the list, as for ``encode_token``.
 
     Raises:
-        InvalidRequestError: It is no token, or one of another list.
+        InvalidRequestError: ``token`` is not a token, or belongs to another list.
     """
     with suppress(ValueError):
         document = base64.b64decode(token[:_MAX_TOKEN] + "=" * (-len(token) % 4), altchars=b"-_", validate=True)

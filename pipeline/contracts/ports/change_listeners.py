@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:  # a cold start has no pydantic
+if TYPE_CHECKING:  # not imported at run time: a cold start should not load pydantic
     from pipeline.contracts.records.change import Change
 
 __all__ = ["ChangeListener"]
@@ -17,6 +17,6 @@ class ChangeListener(Protocol):
         """Deliver a change, at least once.
 
         Raises:
-            TransientError: It was not delivered.
+            TransientError: The change was not delivered.
         """
         ...

@@ -1,4 +1,4 @@
-"""Ports of what runs: state machine executions and functions."""
+"""Ports of state machine executions and of Lambda calls."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Executions(Protocol):
     def start(self, name: str, document: Mapping[str, Any]) -> bool:
         """Start the execution ``name``.
 
-        Idempotent for 90 days, in which a name is used only once.
+        Idempotent: Step Functions accepts a name only once within 90 days.
 
         Args:
             name: Name of the execution, at most 80 characters.
@@ -78,7 +78,7 @@ class FunctionCalls(Protocol):
             event: Event of the call, as JSON; at most 6 MB.
 
         Raises:
-            ModeldropError: The function raised. It is the class of that name in contracts.errors; JobCrashedError for
-                an unknown name.
+            ModeldropError: The function raised. The error has the class of the same name in contracts.errors, or
+                JobCrashedError if there is none.
         """
         ...

@@ -11,11 +11,11 @@ __all__ = ["Message", "Messages"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """One message of a queue, as one delivery has it.
+    """One delivery of a message.
 
     Attributes:
         body: Content of the message.
-        receipt: Handle of this delivery, which deletes the message.
+        receipt: Handle of this delivery, with which the message can be deleted.
     """
 
     body: str
@@ -23,7 +23,7 @@ class Message:
 
 
 class Messages(Protocol):
-    """Messages of one SQS queue. Delivery is at least once and in no order."""
+    """Messages of one SQS queue. Delivery is at least once and unordered."""
 
     def count(self) -> int:
         """Return approximately how many messages are waiting."""
@@ -38,9 +38,9 @@ class Messages(Protocol):
         ...
 
     def send(self, body: str) -> None:
-        """Send a message. Not idempotent: repeated, it sends another message."""
+        """Send a message. Not idempotent: a repeated call sends another message."""
         ...
 
     def delete(self, message: Message) -> None:
-        """Delete a message by its delivery. Idempotent."""
+        """Delete a message by its receipt. Idempotent."""
         ...

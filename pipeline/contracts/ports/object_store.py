@@ -35,7 +35,7 @@ class ObjectInfo:
 class ObjectStore(Protocol):
     """Objects of one bucket.
 
-    Reads are strongly consistent: a read that begins after a write has returned sees it. Writes are whole or absent: no
+    Reads are strongly consistent: a read that begins after a write has returned sees the write. Writes are atomic: no
     reader sees half an object.
     """
 
@@ -149,7 +149,7 @@ class ObjectStore(Protocol):
         ...
 
     def delete(self, key: str) -> None:
-        """Delete an object; its versions stay readable by their ids. Idempotent: an absent one is ignored."""
+        """Delete an object; its versions stay readable by their ids. Idempotent: an absent object is ignored."""
         ...
 
     def delete_all(self, prefix: str) -> int:

@@ -137,7 +137,7 @@ class Table(Protocol):
             pk: Partition key.
             sk: Sort key.
             amounts: Number to add to each attribute; an absent attribute counts as 0.
-            values: Attributes to set beside it.
+            values: Attributes to set in the same write.
         """
         ...
 
@@ -149,7 +149,7 @@ class Table(Protocol):
         """Write several items in one transaction: all or none.
 
         Args:
-            writes: At most 100 writes and checks, each of another item.
+            writes: At most 100 writes and checks, each of a different item.
 
         Returns:
             True if all were written; False if a condition did not hold or another transaction touched one of the items.
@@ -169,11 +169,11 @@ class Table(Protocol):
 
         Args:
             pk: Partition key.
-            sk_prefix: Only items whose sort key begins with it.
+            sk_prefix: Only items whose sort key begins with this text.
             newest_first: Order by descending sort key.
             limit: Maximum number of items; None for all.
-            after: Only items that follow this sort key in the order; it begins with ``sk_prefix``, and no item need
-                have it.
+            after: Only items that follow this sort key in the order. It begins with ``sk_prefix``; there may be no item
+                with this key.
         """
         ...
 

@@ -27,8 +27,8 @@ class UploadedPart:
     """A part of a multipart upload that the bucket has.
 
     Attributes:
-        number: From 1 on.
-        bytes: Its size.
+        number: Number of the part, from 1.
+        bytes: Size of the part.
         etag: Entity tag, with its quotes.
     """
 
@@ -38,7 +38,7 @@ class UploadedPart:
 
 
 class UploadGrants(Protocol):
-    """Presigned uploads to one bucket. A grant has the rights of whoever signs it, and ends with its credentials."""
+    """Presigned uploads to one bucket. A grant has the rights of its signer, and expires with its credentials."""
 
     @property
     def bucket(self) -> str:
@@ -53,7 +53,7 @@ class UploadGrants(Protocol):
         Args:
             key: Key of the object.
             content_bytes: Exact size of the object.
-            sha256: Its digest in hexadecimal; None if it is not known.
+            sha256: Digest of the object in hexadecimal; None if it is not known.
             metadata: User metadata of the object.
             seconds: Validity of the form.
         """
@@ -84,17 +84,17 @@ class UploadGrants(Protocol):
         """Return the parts that the bucket has, by number.
 
         Raises:
-            ObjectNotFoundError: There is no such upload: it is completed, aborted or of another key.
+            ObjectNotFoundError: There is no such upload: it was completed or aborted, or has another key.
         """
         ...
 
     def complete(self, key: str, upload_id: str, uploaded: Sequence[UploadedPart]) -> str:
-        """Make the object of its parts, and return its version.
+        """Assemble the object from its parts, and return its version.
 
         Args:
             key: Key of the object.
             upload_id: Multipart upload.
-            uploaded: Its parts, by number.
+            uploaded: Parts of the upload, by number.
 
         Raises:
             ObjectNotFoundError: There is no such upload.
@@ -102,5 +102,5 @@ class UploadGrants(Protocol):
         ...
 
     def abort(self, key: str, upload_id: str) -> None:
-        """Delete the parts of an upload. Idempotent: an absent one is ignored."""
+        """Delete the parts of an upload. Idempotent: an absent upload is ignored."""
         ...

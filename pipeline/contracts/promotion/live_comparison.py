@@ -1,4 +1,4 @@
-"""A new version and the live one, on the same test rows."""
+"""Comparison of a new version with the live one on the same test rows."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pipeline.contracts.record import Record
 
 __all__ = ["MARGIN", "LiveComparison"]
 
-MARGIN = 0.01  # of the live version's quality: a worse version within it is not inferior
+MARGIN = 0.01  # fraction of the live version's quality by which a version may be worse without being inferior
 
 
 class LiveComparison(Record):
-    """Quality of a new version beside that of the live one, by the metric that decided.
+    """Quality of a new version and of the live version, by the metric that candidates are compared by.
 
     Attributes:
         version: Number of the live version.
@@ -19,8 +19,8 @@ class LiveComparison(Record):
         rows: Test rows.
         new: Quality of the new version.
         live: Quality of the live version.
-        gain: How much better the new version is; negative if it is worse, whichever direction the metric has.
-        interval: 95 % interval of the gain, by rows drawn anew for both versions together.
+        gain: How much better the new version is, for either direction of the metric; negative if it is worse.
+        interval: 95 % bootstrap interval of the gain; each resample has the same rows for both versions.
     """
 
     version: int
@@ -34,7 +34,7 @@ class LiveComparison(Record):
 
     @property
     def margin(self) -> float:
-        """Return how much worse a version may be."""
+        """Return how much worse a version may be without being inferior, in the metric's unit."""
         return MARGIN * abs(self.live)
 
     @property
@@ -44,7 +44,7 @@ class LiveComparison(Record):
 
     @property
     def sentence(self) -> str:
-        """Return the comparison for people."""
+        """Return the comparison as text for people."""
         if self.problem:
             return f"it cannot be compared with the live version {self.version}: {self.problem}"
         low, high = self.interval

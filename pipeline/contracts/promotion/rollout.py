@@ -1,4 +1,4 @@
-"""A rollout: a new version beside the live one, for some time and a share of the requests."""
+"""A rollout: a new version receives a fraction of the requests for some time while the old one stays live."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ class RolloutRule(Record):
     """How a version is rolled out.
 
     Attributes:
-        mode: ``canary``: the version responds to its share of the requests, and becomes live if it keeps the bounds;
-            ``shadow``: the live version responds, the other one's predictions are compared, and a person decides.
-        percent: Share of the requests.
-        minutes: Duration.
-        max_failures: Share of its requests that the version may fail although the live version does not.
-        max_slowdown: Its 95th percentile of latency divided by the live version's.
-        max_disagreement: Share of labels that differ from the live version's; of values their root mean square
-            difference in standard deviations of the live version's values.
+        mode: ``canary``: the new version responds to a fraction of the requests, and becomes live if it keeps the
+            bounds; ``shadow``: the live version responds, the new version's predictions are compared with its
+            predictions, and a person decides.
+        percent: Percentage of the requests that the new version receives.
+        minutes: Duration in minutes.
+        max_failures: Fraction of its requests that the new version may fail although the live version does not.
+        max_slowdown: Maximum of the new version's 95th percentile of latency divided by the live version's.
+        max_disagreement: Maximum fraction of labels that differ from the live version's; for a regression, maximum root
+            mean square difference in standard deviations of the live version's values.
     """
 
     mode: RolloutMode
@@ -39,11 +40,11 @@ class Rollout(RolloutRule):
     """A rollout that runs.
 
     Attributes:
-        id: Names its counters, and seeds the assignment of requests.
+        id: Id of the rollout, which is in the key of its counters and seeds the assignment of requests.
         tenant: Tenant of the model.
         model: Name of the model.
         version: Number of the new version.
-        started_at: When it began.
+        started_at: Start of the rollout.
     """
 
     id: str
@@ -54,22 +55,22 @@ class Rollout(RolloutRule):
 
     @property
     def rule(self) -> RolloutRule:
-        """Return how the version is rolled out."""
+        """Return the rule of this rollout."""
         return RolloutRule(**self.model_dump(include=set(RolloutRule.model_fields)))
 
     @property
     def ends_at(self) -> datetime:
-        """Return when it ends, if it keeps its bounds."""
+        """Return when the rollout ends, unless a bound is exceeded before."""
         return self.started_at + timedelta(minutes=self.minutes)
 
     @property
     def duration(self) -> str:
-        """Return how long it takes, for people."""
+        """Return the duration as text for people."""
         return f"{self.minutes:g} {'minute' if self.minutes == 1 else 'minutes'}"
 
     @property
     def summary(self) -> str:
-        """Return what it does, for messages and the history."""
+        """Return a description of the rollout for messages and the history."""
         minutes = self.duration
         if self.mode == "canary":
             return f"canary: it responds to {self.percent:g} % of the requests for {minutes}, and then becomes live"

@@ -1,4 +1,4 @@
-"""One move of an alias, as the registry's history has it."""
+"""One move of an alias, as the registry's history records it."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class AliasMove(Record):
     Attributes:
         at: Time of the move; later for each further move of the same alias.
         alias: Name of the alias.
-        version: Version that it points to since.
-        previous: Version that it pointed to before; None at first.
-        by: Name of the run or of the person who moved it.
-        reason: Why it was moved; empty if nobody said.
+        version: Version that the alias points to after the move.
+        previous: Version that the alias pointed to before; None for its first move.
+        by: Name of the run, rollout mode or person that moved the alias.
+        reason: Reason of the move; empty if none was given.
     """
 
     at: datetime
@@ -32,5 +32,5 @@ class AliasMove(Record):
 
     @property
     def is_manual(self) -> bool:
-        """Return whether a person moved the alias, neither a run nor the end of a rollout."""
+        """Return whether a person moved the alias, rather than a run or the end of a rollout."""
         return not is_run_name(self.by) and self.by not in ROLLOUT_MODES

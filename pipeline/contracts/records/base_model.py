@@ -11,19 +11,19 @@ __all__ = ["Base"]
 
 
 class Base(Record):
-    """A registered version that fine-tuning starts from; its weights are the checkpoint of ``candidate`` of ``run``.
+    """A registered version that fine-tuning starts from. Its weights are the checkpoint of ``candidate`` in ``run``.
 
     Attributes:
         version: ``tenant/model@number``.
-        run: Run that trained it.
-        built_from: Run whose training rows its ranges, bins and vocabularies were computed from: its own run, unless it
-            was fine-tuned itself.
-        candidate: Name of its candidate.
-        algorithm: Its algorithm.
-        task: What it learned.
-        classes: Its classes.
-        settings: Its settings.
-        columns: Its columns, with their vocabularies.
+        run: Run that trained the version.
+        built_from: Run from whose training rows the version's ranges, bins and vocabularies were computed: ``run``,
+            unless the version was itself fine-tuned.
+        candidate: Name of the candidate that became the version.
+        algorithm: Algorithm of the candidate.
+        task: Task that the version learned.
+        classes: Classes of the version; empty for regression.
+        settings: Settings that the candidate was trained with.
+        columns: Columns that the version reads, with their vocabularies.
     """
 
     version: str

@@ -1,4 +1,4 @@
-"""A change that others are told of."""
+"""A change that is published to listeners."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Change(Record):
     """The end of a run, or the move of an alias.
 
     Attributes:
-        id: The same for a repeated delivery.
-        kind: Kind of the change: the detail type of its event.
-        tenant: Tenant whose run or model it is.
-        time: When, ISO 8601.
-        detail: Of a run ``run``, ``model``, ``status``, ``version`` and ``error``; of a move ``model``, ``alias``,
-            ``version``, ``previous``, ``by`` and ``reason``.
+        id: Id of the change; a repeated delivery has the same id.
+        kind: Kind of the change, which is the detail type of its event.
+        tenant: Tenant of the run or model.
+        time: Time of the change, ISO 8601.
+        detail: For a run ``run``, ``model``, ``status``, ``version``, ``error`` and ``reason``; for a move ``model``,
+            ``alias``, ``version``, ``previous``, ``by`` and ``reason``.
     """
 
     id: str

@@ -25,9 +25,9 @@ __all__ = [
     "can_bag",
 ]
 
-# Hidden columns of the split files of learning rows; files of older versions lack them, and no model reads them.
+# Hidden columns of the files of the splits train and validation, which no model reads. Older releases wrote none.
 GROUP = "__group__"  # UInt64, equal for exact copies of a row, or for the same value of split.column
-TIME = "__time__"  # Float64 that grows with time; only where the rows are split by time
+TIME = "__time__"  # Float64 that increases with time; present only if the rows are split by time
 
 DatePart = Literal["trend", "year", "month", "day", "weekday", "hour", "season", "clock"]
 
@@ -52,8 +52,8 @@ class ColumnProfile(Record):
         vocabulary: Categorical only: the values of the training split, most frequent first; others are unknown to
             models.
         shape: Images only: height, width, channels.
-        parts: Datetime only: the parts that differ between rows (graphs.dates).
-        day_first: This and the following fields are those of contracts.signature.Column.
+        parts: Datetime only: the date parts that differ between rows (graphs.dates).
+        day_first: For this and the following fields see contracts.signature.Column.
     """
 
     name: str
@@ -98,43 +98,46 @@ class SplitRows(Record):
 
 
 BAG_FOLDS = 5
-_MAX_BAG_ROWS = 100_000  # that models learn from; of more a validation split is measured as well as all of them
-_MAX_BAG_PIXELS = 20_000_000  # of the images of all these rows
-RARE_SHARE = 0.05  # of the training rows: the rarer of two classes below it makes them imbalanced
-RARE_FRACTION = 0.2  # of its even share: one of more classes below it does
+_MAX_BAG_ROWS = 100_000  # training and validation rows; with more rows a validation split is as precise as folds
+_MAX_BAG_PIXELS = 20_000_000  # pixel values of the images of all training and validation rows
+RARE_SHARE = 0.05  # fraction of the training rows below which the rarer of two classes makes the data imbalanced
+RARE_FRACTION = 0.2  # the same limit for more than two classes, as a fraction of an even share (1 / classes)
 LABEL_CLASSES = ("no", "yes")  # values of a label's column in the split files
-MAX_UNREAD = 500  # names of dropped columns in a signature
+MAX_UNREAD = 500  # maximum number of columns that a signature names as not read
 
 
 class Dataset(Record):
     """A typed, profiled data set, whose splits are parquet files (RunKeys.split) of the features and the target.
 
     The splits train and validation also have the hidden columns GROUP and TIME. The target is String for
-    classification, with the values of ``classes``, and Float64 for regression; it has no nulls. Clustering has none.
+    classification, with the values of ``classes``, and Float64 for regression; it has no nulls. Clustering has no
+    target.
 
-    Each of several targets has a column: Float64, or String of LABEL_CLASSES for each label of a multi-label
-    classification. The labels are then ``classes``, in this order, and ``class_rows`` counts the rows that have them.
+    With several targets, each target has a column: Float64 for regression, or String of LABEL_CLASSES for each label of
+    a multi-label classification. ``classes`` are then the labels, in this order, and ``class_rows`` counts the rows
+    that have them.
 
     Attributes:
         task: What is learned.
-        target: Name of the target; of several, all names, or the column that lists labels; empty for clustering.
+        target: Name of the target; for several targets all names, or the column that lists labels; empty for
+            clustering.
         columns: The feature columns.
         left_out: The columns that no model reads.
         classes: Labels; empty for regression and clustering.
-        class_rows: Training rows of each class.
-        rows: Rows of each split.
-        set_aside: Rows that could not be read, or have no target.
+        class_rows: Number of training rows of each class.
+        rows: Number of rows of each split.
+        set_aside: Number of rows that were rejected: they could not be read, or have no target.
         warnings: Warnings for the user.
         sha256: Hash of the uploaded file.
         weight: Column of the rows' weights (Float32, positive), which is in the split files; None: there is none.
         code_sha256: Hash of the user's model.py; None: there is none.
         split_by: How rows are split (job_spec.Split).
-        missing: This and the fields up to ``target_format`` are those of contracts.signature.Signature.
-        default_target: Whether no target was named, so that it is the last column.
+        missing: For this and the fields up to ``target_format`` see contracts.signature.Signature.
+        default_target: Whether the target is the last column because none was named.
         likely_target: Column that is more likely the target than the default one; empty: there is none.
         targets: Columns of several targets; empty for one target.
-        separator: As in contracts.signature.Signature.
-        hints: Warnings on what else the rows may be, with the line to add to train.yaml.
+        separator: See contracts.signature.Signature.
+        hints: Warnings that another task or split may fit the rows, with the line to add to train.yaml.
         named_positive: Positive class that train.yaml names; empty: it names none.
     """
 
@@ -165,11 +168,11 @@ class Dataset(Record):
 
     @property
     def is_multilabel(self) -> bool:
-        """Return whether a row has any number of the classes."""
+        """Return whether a row can have several of the classes, or none."""
         return self.task == "classification" and bool(self.targets)
 
     def of_target(self, number: int) -> Dataset:
-        """Return the data set of one of several targets, by its number from 0; a label has the classes no and yes."""
+        """Return the data set of one of several targets, by its index; a label has the classes no and yes."""
         alone = {"target": self.targets[number], "targets": (), "separator": ""}
         if not self.is_multilabel:
             return self.model_copy(update=alone)
@@ -179,7 +182,7 @@ class Dataset(Record):
 
     @property
     def rarest_class(self) -> tuple[str, float] | None:
-        """Return the class with the fewest training rows, and its fraction of them; None without classes."""
+        """Return the class with the fewest training rows, and its fraction of the rows; None without classes."""
         total = sum(self.class_rows)
         if self.targets or len(self.classes) < 2 or not total:
             return None
@@ -188,7 +191,10 @@ class Dataset(Record):
 
     @property
     def is_imbalanced(self) -> bool:
-        """Return whether a class is rare: under 5 % of the training rows, of more than two a fifth of its share."""
+        """Return whether a class is rare.
+
+        It has less than 5 % of the training rows, or with more than two classes less than a fifth of an even share.
+        """
         if self.rarest_class is None:
             return False
         _, fraction = self.rarest_class
@@ -196,10 +202,10 @@ class Dataset(Record):
 
     @property
     def positive(self) -> str:
-        """Return the positive class of two; empty if there are not two classes, or several labels.
+        """Return the positive class of two classes; empty for any other number of classes, and for several labels.
 
-        It is the one that train.yaml names; else the rarer of imbalanced classes; else the second in sorted order, as
-        scikit-learn takes 1 of 0 and 1.
+        It is the class that train.yaml names; else the rarer one of imbalanced classes; else the second one in sorted
+        order, as scikit-learn takes 1 for the labels 0 and 1.
         """
         if self.targets or len(self.classes) != 2:
             return ""
@@ -210,13 +216,13 @@ class Dataset(Record):
 
     @property
     def _unread(self) -> tuple[str, ...]:
-        """Return the first columns of the file that are no features; a version's record has no room for all."""
+        """Return the first MAX_UNREAD columns that are not features; a version's record has no room for more."""
         names = (*(column.name for column in self.left_out), *filter(None, [self.weight]))
         return names[:MAX_UNREAD]
 
     @property
     def signature(self) -> Signature:
-        """Return the signature of models trained on it; the clusters of a clustering are its candidate's own."""
+        """Return the signature of models trained on this data set, without the clusters of a clustering."""
         return self.signature_of(self.classes)
 
     def signature_of(
@@ -229,7 +235,7 @@ class Dataset(Record):
         """Return the signature of a model.
 
         Args:
-            classes: Its classes; empty: those of the data set.
+            classes: Classes of the model; empty: those of the data set.
             quantiles: Quantiles that a regression predicts.
             decision: Temperature and threshold; None: probabilities are unchanged, labels are the most probable class.
             pruned: Columns that the model does not read.
@@ -257,10 +263,10 @@ class Dataset(Record):
 
 
 def can_bag(dataset: Dataset) -> bool:
-    """Return whether candidates are trained as bags over folds of all rows but the test rows.
+    """Return whether candidates are trained as bags over folds of the training and validation rows.
 
-    Not where there are more than 100,000 such rows, or their images have more than 20 million values; not of
-    clusterings. Some candidates cannot be a bag whatever the data (training.trainer).
+    They are not if there are more than 100,000 such rows, if the images of these rows have more than 20 million values
+    together, or for clustering. Some candidates cannot be a bag, whatever the data (training.trainer).
     """
     rows = dataset.rows.train + dataset.rows.validation
     pixels = sum(math.prod(column.shape) for column in dataset.columns if column.kind == "image")

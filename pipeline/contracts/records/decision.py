@@ -15,10 +15,10 @@ class ThresholdRule(Record):
     """How the threshold of a classification is chosen.
 
     Attributes:
-        value: Given threshold; None: there is none, and labels are the most probable class unless it is tuned.
-        is_tuned: Whether it is tuned on out-of-fold predictions.
-        metric: Metric that it is tuned for.
-        recall: Minimum of the recall, for ``precision_at_recall``.
+        value: Fixed threshold; None: labels are the most probable class, unless the threshold is tuned.
+        is_tuned: Whether the threshold is tuned on out-of-fold predictions.
+        metric: Metric that the threshold is tuned for.
+        recall: Minimum recall, for ``precision_at_recall``.
     """
 
     value: float | None = None
@@ -43,14 +43,14 @@ class Decision(Record):
 
 
 class DecisionFit(Record):
-    """The effect of calibration and a tuned threshold, cross-fitted over the rows that they were fitted to.
+    """The effect of calibration and of a tuned threshold, cross-fitted over the rows that both were fitted to.
 
     Attributes:
-        rows: Number of these rows.
+        rows: Number of rows that both were fitted to.
         log_loss: Log loss before and after calibration.
         calibration_error: Expected calibration error before and after (Naeini et al. 2015).
-        threshold_metric: Metric of the threshold; empty: it is not tuned.
-        by_threshold: This metric of the most probable class, and of the threshold.
+        threshold_metric: Metric that the threshold is tuned for; empty: it is not tuned.
+        by_threshold: This metric for labels by the most probable class, and for labels by the threshold.
     """
 
     rows: int

@@ -15,10 +15,10 @@ class NotMade(Record):
 
 
 class Ensemble(Record):
-    """``ensemble.json``, which the ensemble job writes last.
+    """Content of ``ensemble.json``, which the ensemble job writes last.
 
     Attributes:
-        candidates: Names of the ensemble candidates, whose files are like those of others.
+        candidates: Names of the ensemble candidates; they have the same files as any candidate.
         not_made: Ensemble candidates that were not made.
     """
 

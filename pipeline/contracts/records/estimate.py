@@ -11,8 +11,8 @@ class Estimate(Record):
     """The estimate of a run before it starts, accurate within a factor of three.
 
     Attributes:
-        minutes: From the upload to a served version.
-        dollars: Price of the training machines on AWS, on demand.
+        minutes: Minutes from the upload to a served version.
+        dollars: On-demand price of the training machines on AWS.
         unknown: Candidates without a measured cost, which are not included.
     """
 

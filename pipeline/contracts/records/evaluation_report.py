@@ -1,4 +1,4 @@
-"""The sections of a model card on the winner's test rows, by which nothing was chosen."""
+"""Sections of a model card, measured for the winner on the test rows, which no choice depended on."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class TargetQuality(Record):
 
     Attributes:
         target: Name of the target.
-        rows: Number of rows; for a label, of those that have it.
+        rows: Number of rows; for a label, number of rows that have it.
         quality: All metrics.
         interval: 95 % interval of each metric.
     """
@@ -115,7 +115,7 @@ class Bin(Record):
         high: Upper bound.
         rows: Number of rows.
         confidence: Mean of the largest probability.
-        accuracy: Fraction of right labels.
+        accuracy: Fraction of correct labels.
     """
 
     low: float
@@ -180,7 +180,7 @@ class PermutationImportance(Record):
 
     Attributes:
         column: Name of the column.
-        drop: Mean loss of the metric when the column is shuffled.
+        drop: Mean deterioration of the metric when the column is shuffled.
         spread: Standard deviation over the repeats.
     """
 
@@ -204,7 +204,7 @@ class JobCost(Record):
         job: Name of the job.
         device: Device that it trained on.
         seconds: Seconds of all attempts.
-        dollars: Price of these at the list price of the queue's dearest machine; None: the price is unknown.
+        dollars: Price of these seconds at the list price of the queue's most expensive machine; None: unknown.
     """
 
     job: str

@@ -51,10 +51,10 @@ class Lineage(Record):
 
 
 class VersionRecord(Record):
-    """A version as the table holds it: a large signature is a file in the bucket, and None here.
+    """A version as the table stores it; a large signature is stored as a file in the bucket, and is None here.
 
-    Immutable but for ``status`` and ``tags``: REGISTERED until its smoke test has passed, then READY; ARCHIVED and
-    DELETED as long as a person wants that.
+    Only ``status`` and ``tags`` change. The status is REGISTERED until the smoke test has passed, then READY; ARCHIVED
+    and DELETED are set, and can be reverted, by a person.
     """
 
     tenant: str
@@ -66,7 +66,7 @@ class VersionRecord(Record):
     variant: str = ""  # name of the served variant, such as mlp/prune_channels+int8; empty in older records
     artifact: Artifact
     signature: Signature | None = None
-    signature_file: Artifact | None = None  # JSON; None where the record holds the signature
+    signature_file: Artifact | None = None  # JSON file; None if the record contains the signature
     metric: str
     quality: dict[str, float]  # on the test rows
     lineage: Lineage
@@ -76,7 +76,7 @@ class VersionRecord(Record):
 
     @property
     def variant_name(self) -> str:
-        """Return the name of the served variant, or of an older record the algorithm and the precision."""
+        """Return the name of the served variant; for an older record, the algorithm and the precision."""
         return self.variant or f"{self.algorithm}/{self.precision}"
 
     @property
@@ -86,12 +86,12 @@ class VersionRecord(Record):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """Return the keys of its content-addressed files, which other versions of the tenant may have too."""
+        """Return the keys of the version's content-addressed files, which other versions of the tenant may share."""
         return tuple(file.key for file in (self.artifact, self.signature_file) if file is not None)
 
 
 class ModelVersion(VersionRecord):
-    """A version with its signature, wherever that is kept."""
+    """A version with its signature, wherever the signature is stored."""
 
     signature: Signature
 
@@ -105,8 +105,8 @@ class ModelSummary(Record):
     live_version: int | None = None
     aliases: dict[str, int] = {}
     tags: dict[str, str] = {}
-    task: str | None = None  # of the newest version; None for one that an older release registered
-    rollout: Rollout | None = None  # of a new version beside the live one
+    task: str | None = None  # of the newest version; None if an older release registered it
+    rollout: Rollout | None = None  # current rollout of a new version
 
     def has_tags(self, words: Sequence[str]) -> bool:
         """Return whether the model has all tags, each given as a name, a value, or ``name=value``."""
@@ -115,7 +115,7 @@ class ModelSummary(Record):
 
 
 class GoldenPredictions(Record):
-    """Held-out rows as JSON, and the predictions of the chosen file for them when it was evaluated."""
+    """Held-out rows as JSON, and the winner's predictions for them at the time of its evaluation."""
 
     rows: tuple[dict[str, Any], ...]
     predictions: tuple[dict[str, Any], ...]  # as the predict function returns them: label and probabilities, or value
@@ -123,7 +123,7 @@ class GoldenPredictions(Record):
 
 
 class ModelCard(Record):
-    """Facts about a version: data, splits, what was tried, quality on the test rows, by which nothing was chosen."""
+    """Facts about a version: data, splits, tried algorithms, and quality on test rows that no choice depended on."""
 
     tenant: str
     model: str
@@ -134,36 +134,36 @@ class ModelCard(Record):
     target: str
     metric: str
     test_quality: dict[str, float]
-    test_interval: dict[str, tuple[float, float]]  # 95 % bootstrap
-    unweighted_quality: dict[str, float] = {}  # on the test rows, all alike; where weights count in ``test_quality``
+    test_interval: dict[str, tuple[float, float]]  # 95 % bootstrap interval of each metric
+    unweighted_quality: dict[str, float] = {}  # on the test rows without weights; empty if the rows have no weights
     test_rows: int
     validation_quality: dict[str, float]
-    by_folds: bool = False  # ``validation_quality`` and ``leaderboard``: as contracts.records.variant.VariantSet has it
+    by_folds: bool = False  # whether ``validation_quality`` and ``leaderboard`` are of out-of-fold predictions
     rows: dict[str, int]
     columns: int
     left_out: tuple[dict[str, str], ...]
     leaderboard: tuple[VariantReport, ...]
     tried: tuple[CandidateReport, ...] = ()
     plan_notes: tuple[str, ...] = ()
-    devices: dict[str, str]  # job -> the device that really ran
+    devices: dict[str, str]  # job -> device that it ran on
     warnings: tuple[str, ...]
     created_at: datetime
-    classes: dict[str, int] = {}  # class -> training rows
-    set_aside: int = 0  # rows
+    classes: dict[str, int] = {}  # class -> number of training rows
+    set_aside: int = 0  # number of rejected rows
     upload_sha256: str = ""
-    privacy: dict[str, float] = {}  # of the winner: epsilon spent, delta
+    privacy: dict[str, float] = {}  # epsilon spent and delta of the winner
     clusters: tuple[Cluster, ...] = ()
-    positive_class: str = ""  # of two classes the one that F1, average precision and the threshold are of
+    positive_class: str = ""  # class of two that F1, average precision and the threshold refer to
     decision: DecisionReport | None = None
     by_class: tuple[ClassQuality, ...] = ()
-    by_target: tuple[TargetQuality, ...] = ()  # of several targets
+    by_target: tuple[TargetQuality, ...] = ()  # empty for a single target
     confusion: Confusion | None = None
     calibration: Calibration | None = None
     coverage: IntervalCoverage | None = None
-    importance: tuple[PermutationImportance, ...] = ()  # the greatest first
+    importance: tuple[PermutationImportance, ...] = ()  # largest first
     segments: tuple[Segment, ...] = ()
     drift: tuple[Drift, ...] = ()
     jobs: tuple[JobCost, ...] = ()
-    dollars: float = 0.0  # of all jobs
-    prices: str = ""  # which list prices, of when
-    against_live: LiveComparison | None = None  # where train.yaml requires a better version
+    dollars: float = 0.0  # price of all jobs
+    prices: str = ""  # region and date of the list prices
+    against_live: LiveComparison | None = None  # set if train.yaml requires a better version

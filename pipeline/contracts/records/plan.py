@@ -11,7 +11,7 @@ from pipeline.contracts.records.estimate import Estimate
 
 __all__ = ["BROUGHT", "Candidate", "Plan", "Skipped", "TrainingJob", "Trials"]
 
-BROUGHT = "brought"  # candidate and algorithm of a model that was trained elsewhere
+BROUGHT = "brought"  # name of the candidate and of the algorithm of a model that was trained elsewhere
 
 
 class Trials(Record):
@@ -22,8 +22,8 @@ class Trials(Record):
         space: Values or range of each searched setting.
         trials: Number of trials.
         cv: Folds of the cross-validation; None: trials are scored on the validation rows.
-        share: Fraction of the time left in its job that the search may use, since later candidates need theirs.
-        cheaper: Settings of the trials that replace the candidate's own.
+        share: Fraction of the job's remaining time that the search may use; later candidates need the rest.
+        cheaper: Settings that replace the candidate's own during trials, to make the trials faster.
     """
 
     method: Literal["grid", "random", "halving", "bayesian"]
@@ -42,10 +42,10 @@ class Candidate(Record):
 
     Attributes:
         name: Unique within the run.
-        algorithm: Its algorithm.
+        algorithm: Name of the algorithm.
         settings: Settings of the algorithm.
-        reason: Why it is planned.
-        trials: Search of some settings, before the training; None: there is none.
+        reason: Why the candidate is planned.
+        trials: Search of some settings before the training; None: there is none.
     """
 
     name: str
@@ -55,11 +55,11 @@ class Candidate(Record):
     trials: Trials | None = None
 
     def of_target(self, number: int) -> Candidate:
-        """Name the candidate for one of several targets: its unfinished training is kept under a name of its own."""
+        """Return the candidate with a separate name for one of several targets, so that each has its own checkpoint."""
         return self.model_copy(update={"name": f"{self.name}{_OF_TARGET}{number}"})
 
     def is_target_of(self, candidate: str) -> bool:
-        """Return whether ``of_target`` made it of the candidate with this name."""
+        """Return whether ``of_target`` derived this candidate from the candidate with this name."""
         name, _, number = self.name.rpartition(_OF_TARGET)
         return name == candidate and number.isdecimal()
 
@@ -76,11 +76,11 @@ class TrainingJob(Record):
 
     Attributes:
         name: Name of the job.
-        queue: Its queue; ``code`` isolates a user's model.py.
-        candidates: Names of its candidates, in their order.
+        queue: Queue of the job; ``code`` isolates a user's model.py.
+        candidates: Names of the candidates, in the order of their training.
         nodes: Number of nodes, whose processes train each candidate together.
-        minutes: Limit of the training time; None: that of the job spec.
-        audition_rows: Rows of the screening, which drops candidates that are far behind; 0: there is none.
+        minutes: Limit of the training time; None: the limit of the job spec.
+        audition_rows: Number of rows of the screening, which drops candidates of much lower quality; 0: no screening.
     """
 
     name: str
@@ -96,15 +96,15 @@ class Plan(Record):
 
     Attributes:
         metric: Metric that candidates are compared by.
-        candidates: What is trained.
+        candidates: Candidates that are trained.
         jobs: Batch jobs that train the candidates.
-        one_job: Whether the only job also blends and compresses, since the plan is small.
+        one_job: Whether the plan is so small that its only job also blends and compresses.
         ensemble: Job that blends the candidates and distills the blend; None: there is none.
-        skipped: Algorithms that are not planned.
+        skipped: Algorithms that are not planned, and why.
         notes: Effects of the limits on the plan.
         seed: Seed of the run.
         base: Model that is fine-tuned; None: there is none.
-        estimate: Duration and cost.
+        estimate: Estimated duration and cost of the run.
     """
 
     metric: str

@@ -1,4 +1,4 @@
-"""A Run: the way of an uploaded file through the pipeline."""
+"""A Run: the processing of one upload by the pipeline."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class Upload(Record):
         bucket: Uploads bucket.
         key: Key of the object.
         version_id: Version of the object.
-        bytes: Size; of part files, of all together.
+        bytes: Size in bytes; for part files, the sum of their sizes.
         etag: ETag of the object.
         metadata: User metadata (x-amz-meta-*), keys in lower case.
-        parts: Part files, sorted by key, if the object stands for these (UploadKey.dataset).
+        parts: Part files, sorted by key, if the object represents a set of part files (UploadKey.dataset).
         modified_at: LastModified of the object, in whole seconds on S3.
         started_at: Start of the run.
     """
@@ -59,14 +59,14 @@ class Upload(Record):
 
 
 class RunError(Record):
-    """``type`` is the name of a class in contracts.errors."""
+    """The error of a run or job; ``type`` is the name of a class in contracts.errors."""
 
     type: str
     message: str
 
 
 class Stage(Record):
-    """One stage as a user sees it; ``progress`` is a short word from a running job (``mlp: epoch 3 of 20``)."""
+    """One stage as a user sees it; ``progress`` is a short text from a running job (``mlp: epoch 3 of 20``)."""
 
     name: StageName
     status: StageStatus
@@ -75,26 +75,26 @@ class Stage(Record):
 
 
 class RunEvent(Record):
-    """An event of a run besides its stages: a Spot interruption, another attempt."""
+    """An event of a run that is not the end of a stage: a Spot interruption, another attempt."""
 
     at: datetime
     text: str
 
 
 class Learning(Record):
-    """What a run learns, as its validation understood the file."""
+    """Target and task of a run, as validation inferred them from the file."""
 
     target: str  # empty for clustering
     task: Task
-    default_target: bool = False  # no target was named: it is the last column
-    likely_target: str = ""  # the column that is more likely meant than the default one
-    hints: tuple[str, ...] = ()  # as Dataset has them
+    default_target: bool = False  # whether the target is the last column because none was named
+    likely_target: str = ""  # column that is more likely the target than the default one; empty: there is none
+    hints: tuple[str, ...] = ()  # the same as Dataset.hints
 
 
 class RejectedUpload(Record):
-    """An object whose key names no tenant, model and file: no run was started for it."""
+    """An uploaded object that started no run: its key is invalid, or its tenant is suspended or deleted."""
 
-    tenant: str  # that the key begins with; empty where it begins with none
+    tenant: str  # tenant at the beginning of the key; empty if there is none, or if it was deleted
     bucket: str
     key: str
     reason: str
@@ -102,7 +102,7 @@ class RejectedUpload(Record):
 
 
 class Run(Record):
-    """What ``modeldrop runs`` lists."""
+    """A run with its status and stages, as ``modeldrop runs`` lists it."""
 
     run: str
     tenant: str
@@ -113,7 +113,7 @@ class Run(Record):
     error: RunError | None = None
     reason: str | None = None  # why a decision is needed, or why the version was not promoted
     learning: Learning | None = None  # None until the file is validated
-    estimate: Estimate | None = None  # None until it is planned
+    estimate: Estimate | None = None  # None until the run is planned
     started_at: datetime
     ended_at: datetime | None = None
     stages: tuple[Stage, ...]

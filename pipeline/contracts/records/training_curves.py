@@ -10,11 +10,12 @@ CURVES = "curves.json"  # a candidate's file (object_keys.RunKeys.candidate), re
 
 
 class TrainingCurves(Record):
-    """``points``: one an epoch, or some trees, each with ``epoch`` or ``tree``, and ``validation_loss``.
+    """Learning curves of a candidate.
 
-    A network's also have ``loss``, ``learning_rate``, ``rows_per_second``, ``memory_mb``, ``seconds`` and the plan's
-    metric. Boosting stopped by ``auc`` has it and no loss; with one model per fold it has ``fold``, and the points are
-    those of the fold that trains.
+    There is a point per epoch, or for boosting every few trees; it has ``epoch`` or ``tree``, and ``validation_loss``.
+    The points of a network also have ``loss``, ``learning_rate``, ``rows_per_second``, ``memory_mb``, ``seconds`` and
+    the plan's metric. Boosting that is stopped by ``auc`` has ``auc`` instead of the loss. With one model per fold,
+    points have ``fold``, and are those of the fold that trains at present.
     """
 
     candidate: str

@@ -54,7 +54,7 @@ PassName = Literal[
     "weights_int8",
     "weights_int4",
 ]
-# Passes that set the precision; they come last, since nothing can be pruned or fine-tuned after them.
+# Passes that set the precision. They are applied last: no later pass can prune or fine-tune the model.
 PRECISION_OF_PASS: Mapping[PassName, Precision] = {
     "share_weights": "codebook",
     "quantize_trees": "codebook",
@@ -70,8 +70,8 @@ PRECISION_OF_PASS: Mapping[PassName, Precision] = {
     "weights_int4": "int4",
 }
 Status = Literal["ok", "rejected", "not_applicable"]
-# Why a variant is served or not. Of those that are ok: it is the winner; it misses a limit of the JobSpec; another
-# variant is as good in quality, latency and size; its candidate is worse; limits.prefer asks for another one.
+# Why a variant is served or not. A variant with the status ok: is the winner; misses a limit of the JobSpec; is not
+# better than another variant in quality, latency or size; is of a worse candidate; or limits.prefer selects another.
 VariantOutcome = Literal[
     "winner", "misses_limits", "dominated", "worse_candidate", "less_preferred", "rejected", "not_applicable"
 ]
@@ -81,7 +81,7 @@ class Artifact(Record):
     """An immutable file in the artifacts bucket, packed by pipeline.codec.
 
     Attributes:
-        key: Its key (object_keys.artifact_key).
+        key: Key of the file (object_keys.artifact_key).
         sha256: Hash of the stored file.
         bytes: Size of the stored file.
         onnx_bytes: Size of the ONNX file that it unpacks to.
@@ -97,45 +97,45 @@ class Latency(Record):
     """Microseconds of one call of a served file on one thread: the median and the 99th percentile."""
 
     p50: float
-    p99: float | None  # None where only the median was measured
+    p99: float | None  # None if only the median was measured
 
 
 class Variant(Record):
-    """One candidate after some compression passes, measured on the validation rows as the served file.
+    """One candidate after some compression passes; the file to be served is measured on the validation rows.
 
-    ``status``: ok; rejected (made, and failed a gate: ``reason`` says which); not_applicable (``reason`` says why).
+    ``status``: ok; rejected (it failed the gate that ``reason`` names); not_applicable (``reason`` says why).
     """
 
-    name: str = ""  # unique within a run: the candidate and what was done, such as mlp/prune_channels+int8
+    name: str = ""  # unique within a run: candidate, passes and precision, such as mlp/prune_channels+int8
     candidate: str
     algorithm: str
-    passes: tuple[PassName, ...] = ()  # what was applied to the candidate's graph, in order
+    passes: tuple[PassName, ...] = ()  # passes that were applied to the candidate's graph, in order
     precision: Precision
     status: Status
     reason: str = ""
     artifact: Artifact | None = None
     quality: dict[str, float] = {}
-    interval: dict[str, tuple[float, float]] = {}  # 95 %, of the plan's metric
-    agreement: float | None = None  # share of rows with the fp32 file's label; regression: correlation with its values
-    latency_us: float | None = None  # one row, one thread, median
+    interval: dict[str, tuple[float, float]] = {}  # plan's metric -> 95 % interval
+    agreement: float | None = None  # fraction of rows with the fp32 file's label; regression: correlation with fp32
+    latency_us: float | None = None  # median microseconds of one row on one thread
     train_seconds: float = 0.0
-    classes: tuple[str, ...] = ()  # of a clustering: its clusters
-    quantiles: tuple[float, ...] = ()  # of a regression that predicts intervals
-    decision: Decision = Decision()  # that its file applies
+    classes: tuple[str, ...] = ()  # clustering only: names of the clusters
+    quantiles: tuple[float, ...] = ()  # quantiles that a regression predicts for intervals
+    decision: Decision = Decision()  # temperature and threshold that the file applies
     decision_fit: DecisionFit | None = None
-    latencies: dict[str, Latency] = {}  # batch size ("1", "64") -> of one call; ``latency_us`` is the p50 of one row
-    load_ms: float | None = None  # to unpack the stored file and create its session
+    latencies: dict[str, Latency] = {}  # batch size ("1", "64") -> latency; ``latency_us`` is the p50 of batch size 1
+    load_ms: float | None = None  # milliseconds to unpack the stored file and create its session
     memory_bytes: int | None = None  # resident memory that the loaded session holds
-    pruned_columns: tuple[str, ...] = ()  # columns that its file does not read; a request may still have them
+    pruned_columns: tuple[str, ...] = ()  # columns that the file does not read; a request may still have them
 
     @property
     def display_name(self) -> str:
-        """Return the name, or of a record of an earlier version the candidate and its precision."""
+        """Return the name; for a record of an older release, the candidate and the precision."""
         return self.name or f"{self.candidate}/{self.precision}"
 
 
 class VariantSet(Record):
-    """The variants among which selection chooses. ``by_folds``: qualities are of out-of-fold predictions."""
+    """The variants among which selection chooses. ``by_folds``: quality is measured on out-of-fold predictions."""
 
     variants: tuple[Variant, ...]
     cpu: str  # the machine that measured latency
@@ -150,9 +150,9 @@ class LeaderboardRow(Record):
         variant: The variant.
         on_front: Whether it is Pareto-optimal in quality, latency and size.
         winner: Whether it is served.
-        outcome: Why it is served or not; None in records of earlier versions.
-        reason: The same in words, with the numbers.
-        misses: The limits of the JobSpec that it does not keep, one sentence each.
+        outcome: Why it is served or not; None in records of older releases.
+        reason: Explanation of the outcome in words and numbers.
+        misses: The limits of the JobSpec that it exceeds, one sentence each.
     """
 
     rank: int | None
@@ -170,7 +170,7 @@ class Acceptance(Record):
     Attributes:
         run: The earlier run.
         variant: Name of the variant.
-        by: Who decided.
+        by: Name of the person.
     """
 
     run: str
@@ -200,13 +200,13 @@ class Selection(Record):
     Attributes:
         metric: Metric that variants are compared by.
         quality_metric: Metric of ``limits.min_quality``; empty: ``metric``.
-        by_folds: Whether qualities are of out-of-fold predictions.
+        by_folds: Whether quality is measured on out-of-fold predictions.
         winner: The selected variant.
         leaderboard: All variants.
         reason: Why the winner is selected.
         unmet: Limits of the job spec that even the winner misses; the run then waits for a person's decision.
-        nearest: Names of the variants that miss the limits by least, the nearest first; empty if one keeps them.
-        prefer: ``limits.prefer``; empty in records of earlier versions.
+        nearest: Names of the variants that miss the limits by least, nearest first; empty if a variant keeps them.
+        prefer: ``limits.prefer``; empty in records of older releases.
         accepted: A person's decision that replaces the rule; None: there is none.
         tried: The algorithms that were considered.
         notes: Effects of the limits on the plan.

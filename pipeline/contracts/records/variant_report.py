@@ -11,21 +11,21 @@ __all__ = ["VariantReport"]
 
 
 class VariantReport(Record):
-    """A variant with its measures and the reason why it is served or not. Later fields are empty in older cards.
+    """A variant with its measurements and the reason why it is served or not. Older cards lack some fields.
 
     Attributes:
         rank: Rank by the metric; None for a variant that is not ok.
-        candidate: Name of its candidate.
+        candidate: Name of the candidate.
         algorithm: Algorithm of the candidate.
-        precision: Precision of its weights.
+        precision: Precision of the weights.
         status: ok; rejected by a gate; not_applicable.
         reason: Why it is served or not, with the numbers.
-        quality: Metric -> value, out-of-fold or on the validation rows.
-        interval: Metric -> its 95 % interval.
-        agreement: Share of rows with the fp32 file's label; regression: correlation with its values.
-        latency_us: Microseconds of one row on one thread, the median.
+        quality: Metric -> value on out-of-fold predictions or on the validation rows.
+        interval: Metric -> 95 % interval.
+        agreement: Fraction of rows with the fp32 file's label; regression: correlation with the fp32 file's values.
+        latency_us: Median microseconds of one row on one thread.
         bytes: Size of the stored file.
-        train_seconds: Duration of the candidate's training.
+        train_seconds: Duration of the candidate's training in seconds.
         on_front: Whether it is Pareto-optimal in quality, latency and size.
         winner: Whether it is served.
         name: Unique within the run.
@@ -34,8 +34,8 @@ class VariantReport(Record):
         latencies: Batch size ("1", "64") -> microseconds of one call.
         load_ms: Milliseconds to unpack the stored file and create its session.
         memory_bytes: Resident memory that the loaded session holds.
-        outcome: The kind of ``reason``.
-        misses: The limits of the JobSpec that it does not keep, one sentence each.
+        outcome: Category of ``reason``.
+        misses: The limits of the JobSpec that it exceeds, one sentence each.
     """
 
     rank: int | None
@@ -72,5 +72,5 @@ class VariantReport(Record):
 
     @property
     def display_name(self) -> str:
-        """Return the name, or of an older card the candidate and its precision."""
+        """Return the name; for an older card, the candidate and the precision."""
         return self.name or f"{self.candidate}/{self.precision}"

@@ -1,1 +1,1 @@
-"""What users write: train.yaml, and the algorithms that it may name."""
+"""Fields of train.yaml, their types, and the messages for invalid values."""

@@ -1,4 +1,4 @@
-"""Sentences for what pydantic finds in train.yaml: the field, what is expected, and the nearest known name."""
+"""Sentences for pydantic's errors in train.yaml: the field, what is expected, and the nearest known name."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from pipeline.contracts.suggestions import did_you_mean
 
 __all__ = ["error_sentences"]
 
-_SCALARS = 3  # kinds at least that a setting's value may be of
-_IN_A_UNION = re.compile(r"[\[\]({]|^(constrained-|(int|str|float|bool|Range)$)")  # pydantic's names of its choices
+_SCALARS = 3  # a field with at least so many errors accepts a setting of any scalar type
+_IN_A_UNION = re.compile(r"[\[\]({]|^(constrained-|(int|str|float|bool|Range)$)")  # pydantic's names of union members
 
 
 def error_sentences(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """Return a sentence for each of the first three fields with a problem.
 
     Args:
-        error: What pydantic raised. It counts a list as too short if items are wrong: that problem is left out. For a
-            field of several types it reports a problem for each type.
-        model: The validated model.
+        error: Error that pydantic raised. It reports a list with wrong items also as too short: that problem is
+            ignored. For a field of several types it reports a problem for each type.
+        model: Class of the validated model.
     """
     reported = error.errors()
     parents = {problem["loc"][:-1] for problem in reported}
@@ -65,7 +65,7 @@ def _expected(problem: Any) -> str:
 
 
 def _nearest(path: list[str], fields: list[str], model: type[BaseModel]) -> str:
-    """Return what was meant: a field further in, or an algorithm's settings, written where they are not."""
+    """Return which field was meant: a field of a section, an algorithm under ``settings``, or the nearest name."""
     name = path[-1]
     if len(path) == 1 and name in catalog():
         return f"did you mean 'settings.{name}'?"

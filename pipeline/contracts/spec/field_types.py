@@ -1,4 +1,4 @@
-"""Types of the fields of train.yaml: how a cell of YAML is read as one, and what its JSON Schema accepts."""
+"""Types of the fields of train.yaml: how a YAML value is converted, and which values the JSON Schema accepts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _known_algorithm(name: str) -> str:
 
 
 def _as_text(value: object) -> object:
-    """Take what YAML makes a number or a truth value of as text, such as the name of a column, 2019."""
+    """Return a value that YAML read as a number or a truth value as text, such as the name of the column 2019."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, int | float) else value
@@ -65,7 +65,7 @@ Sheet = Annotated[
     BeforeValidator(_as_text, json_schema_input_type=Annotated[str, Field(min_length=1)] | float),
 ]
 Marker = Annotated[str, BeforeValidator(_as_marker, json_schema_input_type=str | float | bool | None)]
-# YAML 1.1 makes false of the word no.
+# YAML 1.1 reads the word no as false; none is meant.
 Header = Annotated[
     Literal["auto", "none"],
     BeforeValidator(
@@ -96,6 +96,6 @@ MetricName = Annotated[
 
 
 class Section(Record):
-    """A mapping in train.yaml. Infinite numbers, which JSON has none of, are refused: a limit is left out instead."""
+    """A mapping in train.yaml. Infinite numbers are refused, since JSON has none; leave a limit out instead."""
 
     model_config = ConfigDict(allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""The JobSpec: what a user may ask for in ``train.yaml``. Every field has a default that works.
+"""The JobSpec: the settings that a user may write in ``train.yaml``. Every field has a default that works.
 
 Its JSON Schema is published as ``pipeline/contracts/spec/job_spec.schema.json`` (a test holds the two equal), so that
 editors complete it: ``# yaml-language-server: $schema=...``.
@@ -60,7 +60,7 @@ __all__ = [
 ]
 
 SCHEMA_FILE = Path(__file__).with_name("job_spec.schema.json")
-MAX_TARGETS = 50  # each is trained by itself
+MAX_TARGETS = 50  # each target is trained separately
 _OR_LIST: Any = {
     "anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}, {"type": "null"}, {"type": "array"}]
 }
@@ -70,36 +70,36 @@ _ALGORITHM_NAMES = {"items": {"enum": list(catalog())}}
 class JobSpec(Section):
     """``train.yaml``. An unknown field is an error that names the nearest known one."""
 
-    task: Annotated[Task | None, BeforeValidator(check_task_name)] = None  # None: told from the target's values
-    # None: the object's metadata, else the last column; of clustering none. A list is targets.
+    task: Annotated[Task | None, BeforeValidator(check_task_name)] = None  # None: inferred from the target's values
+    # None: the target in the object's metadata, else the last column; none for clustering. A list means ``targets``.
     target: Annotated[Text | None, Field(json_schema_extra=_OR_LIST)] = None
-    targets: tuple[Text, ...] = ()  # several columns to learn: all numbers, or all labels of yes and no
-    labels: Literal["auto", "single", "several"] = "auto"  # of a cell such as a|b: one class, or several labels
+    targets: tuple[Text, ...] = ()  # several columns to learn: all are numbers, or all are yes-no labels
+    labels: Literal["auto", "single", "several"] = "auto"  # whether a cell such as a|b is one class or several labels
     metric: MetricName | None = None  # None: log_loss, average_precision, rmse or silhouette
-    positive_class: Label | None = None  # of two classes; None: the second in sorted order, or the rarer under 5 %
-    threshold: Threshold = "auto"  # of the positive class; auto: see there
-    threshold_metric: ThresholdMetric | None = None  # f1; naming one tunes the threshold of balanced classes too
-    threshold_recall: Annotated[float, Field(gt=0, le=1)] | None = None  # that precision_at_recall keeps
+    positive_class: Label | None = None  # None: the second of two in sorted order, or the one with under 5 % of rows
+    threshold: Threshold = "auto"  # probability of the positive class; auto: thresholds.threshold_rule
+    threshold_metric: ThresholdMetric | None = None  # None: f1; a named metric tunes the threshold of any two classes
+    threshold_recall: Annotated[float, Field(gt=0, le=1)] | None = None  # minimum recall for precision_at_recall
     algorithms: Annotated[tuple[AlgorithmName, ...], Field(min_length=1, json_schema_extra=_ALGORITHM_NAMES)] | None = (
         None
     )
-    blend: bool = True  # a weighted blend of the best few, and a student of it, are candidates
-    folds: Annotated[int, Field(ge=1, le=20)] = BAG_FOLDS  # of a candidate's bag; 1: one model beside validation rows
-    serve: Literal["bag", "single"] = "bag"  # single: one model refit on all rows, as the folds found it best
+    blend: bool = True  # whether a weighted blend of the best candidates and its distilled model are candidates
+    folds: Annotated[int, Field(ge=1, le=20)] = BAG_FOLDS  # models of a bag; 1: one model, measured on validation rows
+    serve: Literal["bag", "single"] = "bag"  # single: one model refit on all rows with the folds' trees or epochs
     cross_validate: bool | None = None  # deprecated, without effect
     refit: bool | None = None  # deprecated, without effect
     clusters: Annotated[int, Field(ge=2, le=100)] | None = None  # None: chosen by the silhouette
-    weight: Text | None = None  # a column of the rows' weights
+    weight: Text | None = None  # name of the column with the rows' weights
     drop: tuple[Text, ...] = ()  # columns that no model may read
-    header: Header = "auto"  # "none": the first line of the file is data; the columns get names
-    missing: tuple[Marker, ...] | None = None  # replaces the list of texts that mean a missing value
-    encoding: Annotated[str, Field(min_length=1)] | None = None  # of the file, as Python names it; None: detected
-    sheet: Sheet | None = None  # of a spreadsheet; None: the first one with a table
+    header: Header = "auto"  # none: the first line of the file is data, and the columns get generated names
+    missing: tuple[Marker, ...] | None = None  # texts that mean a missing value; None: the default texts
+    encoding: Annotated[str, Field(min_length=1)] | None = None  # Python's name of the encoding; None: detected
+    sheet: Sheet | None = None  # sheet of a spreadsheet; None: the first one with a table
     settings: Annotated[
         dict[AlgorithmName, Settings], Field(json_schema_extra=add_algorithms)
-    ] = {}  # of an algorithm, by its name: what it is not to choose by itself
-    code: Settings = {}  # what the Settings of a model.py beside the data are given
-    segments: tuple[Text, ...] = ()  # columns by whose values the card shows quality; empty: chosen
+    ] = {}  # algorithm -> settings that replace its defaults
+    code: Settings = {}  # values for the Settings class of the user's model.py
+    segments: tuple[Text, ...] = ()  # columns by whose values the card shows quality; empty: chosen automatically
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     split: Split = Split()
     training: Training = Training()
@@ -108,13 +108,13 @@ class JobSpec(Section):
     compression: Compression = Compression()
     limits: Limits = Limits()
     promote: Literal["auto", "manual", "canary", "shadow"] = "auto"
-    canary: Canary = Canary()  # of promote: canary and promote: shadow
-    require: Literal["better"] | None = None  # not inferior to the live version on the test rows
+    canary: Canary = Canary()  # rule of the rollout if promote is canary or shadow
+    require: Literal["better"] | None = None  # better: promoted only if not inferior to the live version on test rows
 
     @model_validator(mode="before")
     @classmethod
     def _take_list_of_targets(cls, fields: object) -> object:
-        """Read a list under ``target`` as ``targets``; of one name as that target."""
+        """Read a list under ``target`` as ``targets``, and a list of one name as ``target``."""
         if not isinstance(fields, dict):
             return fields
         named = fields.get("targets") or fields.get("target")
@@ -137,7 +137,7 @@ class JobSpec(Section):
 
     @property
     def asked_target(self) -> str | None:
-        """The target, or all targets, as a message names them."""
+        """The target, or all targets joined, for messages."""
         return ", ".join(self.targets) or self.target
 
     @model_validator(mode="after")
@@ -159,11 +159,11 @@ def parse_job_spec(document: bytes) -> JobSpec:
     """Read ``train.yaml``.
 
     Raises:
-        InvalidJobSpecError: A field is wrong: which, what is expected, and the nearest known name.
+        InvalidJobSpecError: A field is wrong. The message names the field, what is expected, and the nearest name.
     """
     try:
         content = load_train_yaml(document.decode("utf-8-sig"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or a date that is none
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, or an invalid date
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
         raise InvalidJobSpecError(f"train.yaml is not YAML{where}: a mapping of fields is expected") from error

@@ -1,4 +1,4 @@
-"""The metrics: their names, what each measures, and other names that people type for them."""
+"""The metrics: their names, the task that each measures, and other names that people type for them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _METRICS: Mapping[Task, tuple[Metric, ...]] = {
     "clustering": ("silhouette",),
 }  # fmt: skip
 _OF_LABELS: tuple[Metric, ...] = ("log_loss", "accuracy", "f1_macro", "f1_micro", "auc", "average_precision")
-# What quality means to a user who names no metric, as in limits.min_quality.
+# Metric of limits.min_quality if the user names no metric.
 _QUALITY: Mapping[Task, Metric] = {"classification": "accuracy", "regression": "rmse", "clustering": "silhouette"}
 
 _ALIASES: Mapping[Metric, tuple[str, ...]] = {
@@ -100,10 +100,10 @@ _HINTS = {name: sentence for sentence, names in _HINTS_BY_SENTENCE.items() for n
 
 
 def resolve_metric(name: str) -> str:
-    """Return the metric that ``name`` means: itself, or what scikit-learn and other tools call it.
+    """Return the metric for its own name, or for its name in scikit-learn and other tools.
 
     Raises:
-        ValueError: There is no such metric; the sentence says which is meant.
+        ValueError: There is no such metric; the message suggests one.
     """
     typed = re.sub(r"[\s\-.]+", "_", name.strip().lower())
     metrics = get_args(Metric)
@@ -116,10 +116,10 @@ def resolve_metric(name: str) -> str:
 
 
 def choose_metric(metric: Metric | None, dataset: Dataset) -> Metric:
-    """Return what candidates are compared by: ``metric`` where train.yaml names one.
+    """Return the metric that candidates are compared by: ``metric`` if train.yaml names one.
 
-    Else the log loss, of two imbalanced classes average precision, of a regression the RMSE (of several
-    targets, whose units need not be alike, R2), of clusters the silhouette.
+    Otherwise log loss for classification, average precision for two imbalanced classes, RMSE for regression, R2 for
+    regression of several targets, since their units may differ, and the silhouette for clustering.
     """
     if metric is not None:
         return metric
@@ -129,11 +129,11 @@ def choose_metric(metric: Metric | None, dataset: Dataset) -> Metric:
 
 
 def quality_metric(named: Metric | None, chosen_by: str) -> Metric:
-    """Return what ``limits.min_quality`` is of.
+    """Return the metric that ``limits.min_quality`` bounds.
 
     Args:
-        named: The metric that train.yaml names; it is that.
-        chosen_by: The metric that candidates are compared by; else accuracy, RMSE or silhouette, by its task.
+        named: Metric that train.yaml names, which is the result; None: it names none.
+        chosen_by: Metric that candidates are compared by; its task determines accuracy, RMSE or silhouette.
     """
     if named is not None:
         return named
@@ -148,11 +148,17 @@ def greater_is_better(metric: str) -> bool:
 
 
 def check_metric(metric: Metric, task: Task, classes: Sequence[str] = (), *, has_several: bool = False) -> Metric:
-    """Return ``metric``; ``has_several``: the classes are labels, of which a row has any number.
+    """Return ``metric`` if it measures the task.
+
+    Args:
+        metric: Name of the metric.
+        task: Task of the run.
+        classes: Classes of a classification.
+        has_several: Whether there are several targets; the classes are then labels, and a row can have several.
 
     Raises:
-        InvalidJobSpecError: It does not measure ``task``, or not these classes: ``f1`` is of two classes, and
-            ``quadratic_kappa`` of classes that are numbers.
+        InvalidJobSpecError: The metric does not measure ``task``, or does not fit the classes: ``f1`` needs two
+            classes, and ``quadratic_kappa`` needs classes that are numbers.
     """
     fitting = _OF_LABELS if has_several and task == "classification" else _METRICS[task]
     if metric == "f1_micro" and fitting is _METRICS["classification"]:
@@ -178,7 +184,7 @@ def check_positive_class(label: str | None, classes: Sequence[str]) -> None:
     """Check a positive class against the classes.
 
     Raises:
-        InvalidJobSpecError: It is given, and ``classes`` are not two with it among them.
+        InvalidJobSpecError: ``label`` is not None, and there are not two classes or it is not one of them.
     """
     if label is None:
         return
@@ -196,7 +202,7 @@ def _is_number(label: str) -> bool:
 
 
 def task_of_metric(metric: Metric | None) -> Task | None:
-    """Return the supervised task that ``metric`` measures; None when there is none such."""
+    """Return the supervised task that ``metric`` measures; None if it measures none."""
     if metric in _OF_LABELS:
         return "classification"
     return next((task for task, metrics in _METRICS.items() if metric in metrics and task != "clustering"), None)

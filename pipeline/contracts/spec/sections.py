@@ -19,10 +19,11 @@ Prefer = Literal["quality", "balanced", "size", "latency"]
 
 
 class Split(Section):
-    """Shares of the rows; what remains trains. Stratified by the class, or by quantiles of a regression target.
+    """Fractions of the rows for validation and test; the remaining rows are for training.
 
-    ``by`` time: the latest rows test, those before them validate; by group: rows of one group stay together. ``column``
-    holds the time or the group.
+    A random split is stratified by the class, or by quantiles of a regression target. ``by: time``: the latest rows are
+    for test, the rows before them for validation; ``by: group``: rows of one group are in the same split. ``column`` is
+    the column with the time or the group.
     """
 
     validation: Share = 0.1
@@ -38,10 +39,11 @@ class Split(Section):
 
 
 class Search(Section):
-    """How settings are searched for. ``space``: algorithm -> setting -> values, or a range; None: its own.
+    """Search for settings. ``space``: algorithm -> setting -> values, or a range; None: each algorithm's own space.
 
-    grid tries all; random and bayesian (Optuna's TPE) ``trials``; halving begins with so many on few rows and goes on
-    with the better ones (Jamieson and Talwalkar 2016). ``cv``: each is scored by cross-validation in so many folds.
+    grid tries all combinations; random and bayesian (Optuna's TPE) try ``trials`` of them; halving begins with
+    ``trials`` on few rows and continues with the better ones on more rows (Jamieson and Talwalkar 2016). ``cv``: each
+    trial is scored by cross-validation with this number of folds.
     """
 
     method: Literal["none", "grid", "random", "halving", "bayesian"] = "none"
@@ -58,12 +60,12 @@ class Search(Section):
 
 
 class FineTuning(Section):
-    """What passes that train learn beside the predictions for the training rows.
+    """Additional objectives of compression passes that train, besides the original predictions for the training rows.
 
     Attributes:
-        hints: Weight of the error of a middle layer's outputs against those before the change (FitNets, Romero et al.
-            2015); 0: none.
-        mixup: Alpha of mixup (Zhang et al. 2018), by which rows are mixed with others; 0: none are.
+        hints: Weight of the error of a middle layer's outputs against its outputs before the pass (FitNets, Romero et
+            al. 2015); 0: none.
+        mixup: Alpha of mixup (Zhang et al. 2018), which mixes each row with another one; 0: no mixup.
     """
 
     hints: Annotated[float, Field(ge=0, le=100)] = 0.0
@@ -74,15 +76,18 @@ class Compression(Section):
     """Which variants to make. The model as it was trained (fp32) is always one.
 
     Attributes:
-        passes: Applied to each candidate in this order, before each of ``precisions``; a pass that quantizes sets the
-            precision itself. auto: the passes of each precision, and fine-tuned pruning where ``minutes`` is set.
-        precisions: One variant each.
-        max_quality_drop: Relative to the fp32 file's metric; of log_loss, of the mean probability of the truth.
-        min_agreement: Share of labels (regression: correlation of values) that are those of the fp32 file.
-        max_slowdown: Latency of one row divided by the fp32 file's. With a bound the machine has a say.
-        minutes: The time in which variants are begun and fine-tuned; None: 10 of passes that are named, 45 s of
-            automatic ones (or a tenth of the time of training), which then prune no network.
-        fine_tuning: What passes that train learn.
+        passes: Passes that are applied to each candidate in this order, before each of ``precisions``; a pass that
+            quantizes sets the precision itself. auto: the passes of each precision, and fine-tuned pruning if
+            ``minutes`` is set.
+        precisions: Precisions; each gives one variant.
+        max_quality_drop: Maximum decrease in quality, relative to the fp32 file's metric; for log_loss, relative to the
+            mean probability of the true class.
+        min_agreement: Minimum fraction of labels that equal the fp32 file's (regression: correlation of values).
+        max_slowdown: Maximum latency of one row divided by the fp32 file's. With this bound the result depends on the
+            machine.
+        minutes: Minutes in which variants are begun and fine-tuned; None: 10 minutes for named passes; for automatic
+            passes, which then prune no network, 45 s or a tenth of the training time, whichever is longer.
+        fine_tuning: Additional objectives of passes that train.
     """
 
     passes: Passes = "auto"
@@ -104,12 +109,12 @@ class Compression(Section):
 
 
 class Distillation(Section):
-    """What the student of a blend learns from, beside the training rows.
+    """New rows that the distilled model of a blend learns from, besides the training rows.
 
     Attributes:
-        copies: New rows for each training row.
-        mixup: Alpha of mixup (Zhang et al. 2018), by which a new row lies between two rows; 0: some of its columns come
-            from another row.
+        copies: Number of new rows for each training row.
+        mixup: Alpha of mixup (Zhang et al. 2018), which interpolates two rows to a new one; 0: a new row has some
+            columns of another row instead.
     """
 
     copies: Annotated[int, Field(ge=0, le=20)] = 4
@@ -117,26 +122,26 @@ class Distillation(Section):
 
 
 class Limits(Section):
-    """What a version must keep to be promoted by itself. None: no limit."""
+    """Limits that a version must keep to be promoted automatically. None: no limit."""
 
     max_bytes: Annotated[int, Field(gt=0)] | None = None
     max_latency_us: Annotated[float, Field(gt=0)] | None = None
-    min_quality: float | None = None  # of metric, else of accuracy or rmse (of an error or a loss: at most)
-    minutes: Annotated[float, Field(gt=0, le=1440)] = 60  # of a training job: what it has by then is the best so far
-    dollars: Annotated[float, Field(gt=0)] | None = None  # of all training jobs, at list prices
+    min_quality: float | None = None  # minimum (for an error or a loss: maximum) of metric, or of accuracy or rmse
+    minutes: Annotated[float, Field(gt=0, le=1440)] = 60  # per training job, which then uses its best models so far
+    dollars: Annotated[float, Field(gt=0)] | None = None  # for all training jobs, at list prices
     prefer: Prefer = "balanced"  # which variant of the Pareto front is served
 
 
 class Canary(Section):
-    """How promote: canary and promote: shadow test a version on requests, and what ends the test early.
+    """How promote: canary and promote: shadow test a version on requests, and which bounds end the test early.
 
     Attributes:
-        percent: Share of the requests that the version responds to (canary), or is compared on (shadow).
-        minutes: Duration.
-        max_failures: Share of its requests that it may fail although the live version does not.
-        max_slowdown: Its 95th percentile of latency divided by the live version's.
-        max_disagreement: Share of labels that may differ from the live version's; of values their root mean square
-            difference in standard deviations of the live version's.
+        percent: Percentage of the requests that the version responds to (canary), or is compared on (shadow).
+        minutes: Duration in minutes.
+        max_failures: Maximum fraction of its requests that the version fails although the live version does not.
+        max_slowdown: Maximum of its 95th percentile of latency divided by the live version's.
+        max_disagreement: Maximum fraction of labels that differ from the live version's; for a regression, maximum root
+            mean square difference in standard deviations of the live version's values.
     """
 
     percent: Annotated[float, Field(gt=0, le=100)] = 10

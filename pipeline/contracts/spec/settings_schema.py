@@ -25,7 +25,7 @@ _TYPES: Mapping[Kind, str] = MappingProxyType(
 
 
 def add_algorithms(schema: dict[str, Any]) -> None:
-    """Replace the schema of ``settings`` by one with the hyper-parameters of each algorithm.
+    """Replace the schema of ``settings`` with a schema of the hyper-parameters of each algorithm.
 
     Args:
         schema: JSON Schema of the field, changed in place.

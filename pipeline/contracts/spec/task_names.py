@@ -1,4 +1,4 @@
-"""Tasks by the names that people give them, and what is said of those that are not supported."""
+"""Other names that people use for tasks, and the messages for tasks that are not supported."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ _MEANT = {name: task for task, names in _SYNONYMS.items() for name in names}
 
 
 def check_task_name(name: object) -> object:
-    """Refuse the name of a task that is not supported, or not so called; other values pass.
+    """Refuse the name of an unsupported task or a synonym of a supported one; return any other value.
 
     Raises:
-        ValueError: With one sentence that says what is supported, or which name is meant.
+        ValueError: The message says what is supported, or which name is meant.
     """
     if not isinstance(name, str):
         return name

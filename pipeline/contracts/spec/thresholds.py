@@ -1,4 +1,4 @@
-"""Where the threshold of a classification comes from, by what the JobSpec says and the data set is."""
+"""Choose how the threshold of a classification is set, from the JobSpec and the data set."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ __all__ = ["check_threshold", "threshold_rule"]
 
 
 def threshold_rule(spec: JobSpec, dataset: Dataset) -> ThresholdRule:
-    """Return where the threshold comes from.
+    """Return how the threshold is chosen.
 
-    Of two imbalanced classes, and where ``threshold_metric`` is named, it is tuned; otherwise the most probable class
-    is the label. Private training has no predictions that a threshold could be tuned on without telling of its rows.
+    A number in the JobSpec is the threshold. Otherwise it is tuned for two imbalanced classes, or if
+    ``threshold_metric`` is named; else labels are the most probable class. Private training tunes no threshold, since
+    that would reveal information about the rows.
     """
     if not dataset.positive:
         return ARGMAX
@@ -26,7 +27,7 @@ def threshold_rule(spec: JobSpec, dataset: Dataset) -> ThresholdRule:
 
 
 def check_threshold(spec: JobSpec, dataset: Dataset) -> None:
-    """Check that a threshold that is asked for is possible.
+    """Check that the requested threshold is possible.
 
     Raises:
         InvalidJobSpecError: There are not two classes, or the training is private.

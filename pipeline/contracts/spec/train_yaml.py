@@ -1,7 +1,7 @@
-"""Read ``train.yaml`` so that names and markers keep the text that they are written as.
+"""Read ``train.yaml`` so that names of columns and markers of missing values keep their original text.
 
-YAML 1.1 makes numbers, dates, truth values and null of unquoted words, such as 2019, 007, no and NULL. Where a column's
-name or a text is expected, that is not what a user means.
+YAML 1.1 converts unquoted words such as 2019, 007, no and NULL to numbers, dates, truth values and null. A user who
+writes them as the name of a column or as a marker means the text.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ __all__ = ["load_train_yaml"]
 _TEXT = "tag:yaml.org,2002:str"
 _PLAIN = ("bool", "int", "float", "timestamp")
 _TEXTS = frozenset({("target",), ("weight",), ("sheet",), ("encoding",), ("split", "column")})
-_LISTS = frozenset({("missing",), ("drop",), ("segments",), ("target",), ("targets",)})  # in these null is a text, too
+_LISTS = frozenset({("missing",), ("drop",), ("segments",), ("target",), ("targets",)})  # null is a text in these lists
 
 
 def load_train_yaml(text: str) -> object:
-    """Load a document of YAML; None where it is empty.
+    """Load a YAML document; None if it is empty.
 
     Raises:
-        yaml.YAMLError: It is not YAML, or has tags that are not allowed.
+        yaml.YAMLError: The text is not YAML, or has tags that are not allowed.
     """
     loader = yaml.SafeLoader(text)
     try:

@@ -1,4 +1,4 @@
-"""``training`` of train.yaml: the hyper-parameters of all networks, and how they are trained."""
+"""Section ``training`` of train.yaml: the hyper-parameters of all networks, and how they are trained."""
 
 from __future__ import annotations
 
@@ -66,22 +66,22 @@ class Privacy(Section):
     """Differentially private training (DP-SGD, Abadi et al. 2016): at most ``epsilon`` is spent at this ``delta``."""
 
     epsilon: Annotated[float, Field(gt=0)]
-    delta: Annotated[float, Field(gt=0, lt=1)] | None = None  # None: 1e-5, or less where rows are many
+    delta: Annotated[float, Field(gt=0, lt=1)] | None = None  # None: 1e-5, or less if there are many rows
     max_gradient_norm: Annotated[float, Field(gt=0)] = 1.0
 
     def delta_for(self, rows: int) -> float:
-        """Return the ``delta`` for so many training rows.
+        """Return the ``delta`` for a number of training rows.
 
-        Where none is given it is 1e-5, or a tenth of 1 / rows where that is less: a delta of 1 / rows allows the
-        publication of a row as it is (Dwork and Roth 2014, section 2.3).
+        The default is 1e-5, or a tenth of 1 / rows if that is smaller: a delta of 1 / rows would allow the publication
+        of a complete row (Dwork and Roth 2014, section 2.3).
         """
         return self.delta if self.delta is not None else min(1e-5, 0.1 / rows)
 
 
 class Training(Section):
-    """Hyper-parameters of all networks (NetworkConfig), and how they train; None lets the plan choose.
+    """Hyper-parameters of all networks (NetworkConfig), and how they are trained; None: the plan chooses.
 
-    ``class_weights``: balanced, or a weight for each class that is named (others 1).
+    ``class_weights``: balanced, or a weight for each named class (1 for the other classes).
     """
 
     model_config = ConfigDict(json_schema_extra=lift_descriptions)
@@ -114,11 +114,11 @@ class Training(Section):
     shared_bits: SharedBits | None = None
     early_stopping: EarlyStopping | None = None
     precision: NumberFormat | None = None
-    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0  # at least; 0: after each epoch
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = 60.0  # minimum between checkpoints; 0: after each epoch
     privacy: Privacy | None = None
     parallel: Parallel = Parallel()
-    base_model: str | None = None  # tenant/model@alias: fine-tuning from a registered model
-    freeze: bool = False  # its weights stay, only the last layer learns
+    base_model: str | None = None  # tenant/model@alias: registered model that is fine-tuned
+    freeze: bool = False  # whether the base model's weights are frozen and only the last layer is trained
 
     @model_validator(mode="after")
     def _check_dependent_fields(self) -> Self:
@@ -133,7 +133,7 @@ class Training(Section):
 
     @property
     def hyperparameters(self) -> Settings:
-        """Fields of a NetworkConfig that were given a value."""
+        """Fields of a NetworkConfig that have a value."""
         return self.model_dump(exclude_none=True, exclude=_NOT_HYPERPARAMETERS)
 
 
@@ -141,15 +141,15 @@ _NOT_HYPERPARAMETERS = {"class_weights", "checkpoint_seconds", "privacy", "paral
 
 
 def merge_training(training: Training, overrides: Settings, where: str) -> Training:
-    """Return ``training`` with these hyper-parameters in place of its own.
+    """Return ``training`` with the hyper-parameters in ``overrides`` replaced.
 
     Args:
-        training: For all networks.
-        overrides: Of one network.
-        where: The field of train.yaml that ``overrides`` comes from, for messages.
+        training: Section for all networks.
+        overrides: Hyper-parameters of one network.
+        where: Field of train.yaml that contains ``overrides``, for messages.
 
     Raises:
-        InvalidJobSpecError: They do not fit together.
+        InvalidJobSpecError: The combined section is invalid.
     """
     merged = {**training.model_dump(exclude_none=True), **overrides}
     try:
