@@ -1,1 +1,1 @@
-"""Life of a run: how an upload starts it, what is recorded about it, how its jobs ended, how it fails."""
+"""Start a run for an upload, record its progress, and find out how its jobs and the run ended."""

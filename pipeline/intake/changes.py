@@ -18,9 +18,9 @@ def parse_change(event_name: str, old: Item, new: Item, *, change_id: str) -> Ch
 
     Args:
         event_name: INSERT, MODIFY or REMOVE.
-        old: The item before; empty if there was none.
-        new: The item after; empty if there is none.
-        change_id: Id of the record, which a repeated delivery has too.
+        old: Item before the change; empty if there was none.
+        new: Item after the change; empty if there is none.
+        change_id: Id of the record; a repeated delivery has the same id.
     """
     key, partition = new.get("sk", ""), new.get("pk", "")
     if event_name == "INSERT" and key.startswith("HISTORY#"):

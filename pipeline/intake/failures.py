@@ -31,8 +31,8 @@ class Failure:
 def parse_failure(event: Mapping[str, Any]) -> Failure:
     """Parse the input of a Catch, or EventBridge's event of an ended execution.
 
-    An error type that is no class of contracts.errors is a defect or a crash. Its text may quote user data, so it is
-    replaced by a sentence of our own.
+    An error type without a class in contracts.errors is a defect or a crash. The text of such an error may quote user
+    data, so a general sentence replaces it.
 
     Args:
         event: ``{"run", "error": {"Error", "Cause"}}``, or an event with ``detail``.
@@ -61,7 +61,7 @@ def _message(cause: str) -> str:
 
 
 def parse_cause(cause: str) -> dict[str, Any] | None:
-    """Return the JSON object in the Cause of a failed state; None for a sentence, as a Fail state or a timeout has."""
+    """Return the JSON object in the Cause of a failed state; None if it is text, as for a Fail state or a timeout."""
     try:
         document = json.loads(cause)
     except json.JSONDecodeError:

@@ -23,15 +23,15 @@ from pipeline.intake.failures import parse_cause
 
 __all__ = ["check_job", "require_survivor"]
 
-# Prefixes of the reason when a job was canceled because it got no machine: Batch's, and that of waits.asl.json.
+# In the reason of a job that was canceled because it got no machine; written by Batch or by waits.asl.json.
 _NO_MACHINE = ("CAPACITY:", "MISCONFIGURATION:")
-_NO_TASK = "ResourceInitializationError"  # Fargate's, before the container starts: no network interface, no registry
+_NO_TASK = "ResourceInitializationError"  # Fargate could not start the container: no network interface, no registry
 _NO_IMAGE = "CannotPull"  # the ECS agent's errors: CannotPullContainerError, CannotPullImageManifestError
-_MAX_REASON = 300  # characters
+_MAX_REASON = 300  # characters of a reason in a message
 
 
 def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None:
-    """Raise the error of a failed job; return if it wrote its outcome all the same.
+    """Raise the error of a failed job; return if the job nevertheless wrote a successful outcome.
 
     Args:
         run: Name of the run.
@@ -41,14 +41,14 @@ def check_job(run: str, job: str, cause: str, *, artifacts: ObjectStore) -> None
 
     Raises:
         CapacityUnavailableError: The job got no machine in time.
-        ImageUnavailableError: Its container image could not be pulled.
-        JobInterruptedError: It failed with a TransientError, or every attempt was interrupted.
-        JobCrashedError: It ended without an outcome.
-        ModeldropError: The error in its outcome.
+        ImageUnavailableError: The job's container image could not be pulled.
+        JobInterruptedError: The job failed with a TransientError, or every attempt was interrupted.
+        JobCrashedError: The job ended without an outcome.
+        ModeldropError: The error in the job's outcome.
     """
     outcome = _read_outcome(run, job, artifacts)
     if outcome is not None and outcome.status == "SUCCEEDED":
-        return  # interrupted, or not stopped, after the outcome was written
+        return  # the job was interrupted, or did not stop, after it had written the outcome
     described = _parse_job(cause)
     reason = str(described.get("StatusReason", ""))
     if any(begin in reason for begin in _NO_MACHINE):
@@ -72,10 +72,10 @@ def require_survivor(run: str, jobs: Sequence[str], *, artifacts: ObjectStore) -
     Args:
         run: Name of the run.
         jobs: Names of all training jobs.
-        artifacts: Bucket that holds their outcomes.
+        artifacts: Bucket that holds the jobs' outcomes.
 
     Raises:
-        NoCandidateSurvivedError: None was trained; the message has each candidate's and each job's error.
+        NoCandidateSurvivedError: No candidate was trained; the message has each candidate's and each job's error.
     """
     lost = []
     for job in jobs:
@@ -104,19 +104,19 @@ def _read_outcome(run: str, job: str, artifacts: ObjectStore) -> JobOutcome | No
 
 
 def _without_retry(error: ModeldropError) -> ModeldropError:
-    """Replace a job's TransientError, which would make the state machine retry this function in vain."""
+    """Replace a job's TransientError, for which the state machine would retry this function without success."""
     return JobInterruptedError(error.message) if isinstance(error, TransientError) else error
 
 
 def _find_reason(described: dict[str, Any], begin: str) -> str | None:
-    """Return the first reason that begins with ``begin``, of the job or of its attempts' containers."""
+    """Return the first reason that begins with ``begin``, from the job or from the containers of its attempts."""
     containers = [ran.get("Container") or {} for ran in (described, *(described.get("Attempts") or ()))]
     reasons = [*(str(container.get("Reason", "")) for container in containers), str(described.get("StatusReason", ""))]
     return next((reason for reason in reasons if reason.startswith(begin)), None)
 
 
 def _parse_job(cause: str) -> dict[str, Any]:
-    """Parse Batch's description of the job; for several nodes it is nested in the cause of their own execution."""
+    """Parse Batch's description of the job; for several nodes it is nested in the Cause of a child execution."""
     document = parse_cause(cause)
     if document is None:
         return {"StatusReason": cause}

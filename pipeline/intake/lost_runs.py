@@ -13,9 +13,9 @@ from pipeline.intake.run_log import RunLog
 
 __all__ = ["END_GRACE", "MAX_RUN_AGE", "START_GRACE", "fail_lost_runs"]
 
-MAX_RUN_AGE = timedelta(days=9)  # an execution takes at most seven; older runs have been checked
-START_GRACE = timedelta(minutes=45)  # a message is redelivered for half an hour before it is a dead letter
-END_GRACE = timedelta(minutes=5)  # the event of the execution's end may not have arrived
+MAX_RUN_AGE = timedelta(days=9)  # an execution takes at most seven days; older runs were checked before
+START_GRACE = timedelta(minutes=45)  # a message is redelivered for half an hour before it becomes a dead letter
+END_GRACE = timedelta(minutes=5)  # the event of an execution's end may arrive late
 
 
 def fail_lost_runs(runs: RunLog, executions: Executions, *, now: datetime) -> Sequence[str]:
@@ -30,7 +30,7 @@ def fail_lost_runs(runs: RunLog, executions: Executions, *, now: datetime) -> Se
         Names of the runs that were marked.
 
     Raises:
-        ModeldropError: Of the first run that could not be checked, after the others.
+        ModeldropError: The error of the first run that could not be checked, raised after all other runs are checked.
     """
     lost, failure = [], None
     for run in runs.running(since=now - MAX_RUN_AGE):

@@ -38,8 +38,8 @@ from pipeline.intake.run_references import (
 __all__ = ["RunLog"]
 
 _RUNNING = {"status": "RUNNING"}
-_MIGRATED = 500  # runs of an older release that a call adds references to
-_MAX_EVENT_TEXT = 500  # characters; a run has some dozens of events, such as attempts of its jobs
+_MIGRATED = 500  # maximum runs of older releases that one call adds references to
+_MAX_EVENT_TEXT = 500  # characters; a run has dozens of events, such as attempts of its jobs
 
 
 class RunLog:
@@ -53,7 +53,7 @@ class RunLog:
         """Begin the log of ``run``.
 
         Returns:
-            False if it has begun before; the first entry stays.
+            False if the log exists already; it is not changed.
         """
         item = make_run_item(run, tenant=tenant, model=model, file=file, started_at=started_at)
         writes = [PutRequest(item=item, only_if_absent=True), *reference_writes(item)]
@@ -81,7 +81,7 @@ class RunLog:
     def add_event(self, run: str, text: str) -> None:
         """Add a text to the run's timeline, cut to 500 characters. Ignored if the run has ended."""
         now = self._now()
-        # No decimal point in the key: it would separate a path. Several jobs may write at once.
+        # The key has microseconds, since several jobs may write at once, and no decimal point, which separates a path.
         self._update(
             run, {f"events.{round(now.timestamp() * 1e6)}": f"{format_time(now)} {_truncate(text, _MAX_EVENT_TEXT)}"}
         )
@@ -127,7 +127,7 @@ class RunLog:
         """End the run with an error.
 
         Returns:
-            False if it had ended before, or was never begun.
+            False if the run had ended before, or has no log.
         """
         return self._update(run, self._failed(error))
 
@@ -135,7 +135,7 @@ class RunLog:
         """End the run with an error on behalf of a person, unless its version is being promoted.
 
         Returns:
-            False if it had ended before, was never begun, or its promotion has begun.
+            False if the run had ended before, has no log, or its promotion has begun.
         """
         failed = self._failed(error)
         return self._table.update(*run_key(tenant_of_run(run), run), failed, only_if={**_RUNNING, "promoting": None})
@@ -176,7 +176,8 @@ class RunLog:
 
         Args:
             tenant: Runs of one tenant, strongly consistent; by default runs of all tenants, which may be a second old.
-            models: Runs of these models. With several of them, or without a tenant, a page may have fewer runs.
+            models: Runs of these models only. With several models, or without a tenant, a page may have fewer runs than
+                ``limit``.
             limit: Maximum number of runs.
             after: Position after which the page begins.
         """
@@ -213,9 +214,9 @@ class RunLog:
         Args:
             bucket: Bucket of the object.
             key: Key of the object.
-            reason: Why it started none.
+            reason: Why the upload started no run.
             at: Time of the event.
-            tenant: Tenant that sees it; empty for none. By default the one that the key names.
+            tenant: Tenant that sees the upload; empty for none. By default the tenant that the key names.
         """
         tenant = tenant_of_key(key) if tenant is None else tenant
         rejected_at = f"{format_time(at)}#{hashlib.sha256(f'{bucket}/{key}'.encode()).hexdigest()}"
@@ -227,10 +228,10 @@ class RunLog:
     def rejected_page(
         self, *, tenant: str | None = None, limit: int = 50, after: str | None = None
     ) -> Page[RejectedUpload]:
-        """Return a page of the uploads that started no run, newest first, those that an older release recorded last.
+        """Return a page of the uploads that started no run, newest first; records of older releases come last.
 
         Args:
-            tenant: Uploads of one tenant; by default those of all tenants, and those whose key names none.
+            tenant: Uploads of one tenant; by default all uploads, including those whose key names no tenant.
             limit: Maximum number of uploads.
             after: Position after which the page begins.
         """
@@ -278,13 +279,13 @@ def _events(item: Item) -> Iterator[RunEvent]:
 
 
 def _stages(item: Item) -> Iterator[Stage]:
-    """Return the stages. A stage lasts from the end of the one before; the first unfinished one is the current one."""
+    """Yield the stages; each lasts from the end of the previous one. The first unfinished stage is the current one."""
     since = datetime.fromisoformat(item["started_at"])
     at_work = item["status"]
     last = max((number for number, name in enumerate(STAGES) if name in item["stages"]), default=-1)
     for number, name in enumerate(STAGES):
         finished = item["stages"].get(name)
-        if finished is None and number < last:  # a run of a release without this stage
+        if finished is None and number < last:  # the run was made by a release without this stage
             continue
         if finished is not None:
             until = datetime.fromisoformat(finished)

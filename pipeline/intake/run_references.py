@@ -1,7 +1,7 @@
-"""Items of runs, and the references that list the runs of a tenant, of a model, and of all tenants.
+"""Items of runs, and references that list the runs of a tenant, of a model, and of all tenants.
 
-A run's item changes often, every second while a job reports its progress, so it is in no index. Its two references are
-written with it and never change; the one in the tenant's list is also in the listing index.
+A run's item changes every second while a job reports its progress, so the item is not in an index. Two references to
+the run are written in the same transaction and never change; the tenant's reference is also in the listing index.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ REFERENCE_PREFIXES = (run_started_prefix("")[1], "STARTED-OF#")  # sort keys in 
 
 
 def make_run_item(run: str, *, tenant: str, model: str, file: str, started_at: datetime) -> Item:
-    """Return the item of a run that begins."""
+    """Return the initial item of a run."""
     pk, sk = run_key(tenant, run)
     return {
         "pk": pk,
@@ -47,7 +47,7 @@ def make_run_item(run: str, *, tenant: str, model: str, file: str, started_at: d
 
 
 def reference_writes(item: Item) -> Sequence[PutRequest]:
-    """Return the writes of a run's references."""
+    """Return the writes that create the two references to a run."""
     tenant, model = item["tenant"], item["model"]
     position = f"{item['started_at']}#{item['run']}"  # the name orders runs that began at the same time
     reference = {"run": item["run"], "tenant": tenant, "model": model, "listed_at": position}
@@ -69,7 +69,7 @@ def read_references(
         tenant: Tenant of the runs; None for all.
         models: With exactly one model and a tenant, only its runs are read.
         limit: Maximum number of references.
-        after: Position (``listed_at``) after which they begin.
+        after: Position (``listed_at``) after which the references begin.
     """
     if tenant is None:
         return read_listing(table, LISTING, limit=limit, before=after or "")
@@ -79,14 +79,14 @@ def read_references(
 
 
 def read_runs(table: Table, references: Sequence[Item], *, consistent: bool = True) -> Sequence[Item]:
-    """Read the items of runs, without deleted ones. A run of an older release is listed itself."""
+    """Read the items of the referenced runs without deleted runs. The item of an older release is its own reference."""
     return table.get_all([run_key(entry["tenant"], entry["run"]) for entry in references], consistent=consistent)
 
 
 def add_references(table: Table, limit: int) -> int:
-    """Add the references to runs of an older release, which are in the index themselves, and take them out of it.
+    """Add references to runs of older releases, whose items are in the listing index, and remove these from the index.
 
-    Idempotent: each run is one transaction, which fails if the run is done or deleted.
+    Idempotent: each run is one transaction, which fails if the run has its references already, or is deleted.
 
     Args:
         table: The table.

@@ -20,7 +20,7 @@ __all__ = ["UploadReference", "start_run"]
 
 _EXPANSION_FACTORS = {".gz": 5, ".parquet": 3}  # typical compression ratio
 
-_REFUSED = {  # by the status of a tenant
+_REFUSED = {  # status of the tenant -> message
     "SUSPENDED": "the tenant is suspended: upload the file again when it is active",
     "DELETED": "the tenant was deleted: the file was uploaded with what had been signed before",
 }
@@ -43,7 +43,7 @@ class UploadReference:
     Attributes:
         bucket: Bucket of the object.
         key: Key, decoded.
-        version_id: Version; None means the latest one, since events of some clouds have none.
+        version_id: Version; None means the latest one, since the events of some clouds do not name a version.
     """
 
     bucket: str
@@ -66,10 +66,10 @@ def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword
 
     Companions, part files before their _SUCCESS, deleted objects, and objects whose run has ended start no run. An
     object whose key has no valid tenant and model is recorded as rejected, and reported at object_keys.rejected_key;
-    this is not an error, since redelivery would not help. So is an upload of a tenant that is suspended or was deleted
-    meanwhile: what was signed for it is valid for 15 minutes.
+    this is not an error, since redelivery would not help. An upload of a suspended or deleted tenant is rejected too:
+    presigned uploads remain valid for 15 minutes.
 
-    Idempotent: a redelivered message completes what is missing and changes nothing else.
+    Idempotent: a redelivered message completes the missing steps and changes nothing else.
 
     Args:
         reference: The object.
@@ -94,7 +94,7 @@ def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword
         return None
     if (status := tenants.status(upload_key.tenant)) in _REFUSED:
         _reject(reference, _REFUSED[status], artifacts)
-        # A later tenant of the same name must not see it: it is recorded without a tenant.
+        # A deleted tenant's upload is recorded without a tenant: a later tenant of the same name must not see it.
         owner = None if status == "SUSPENDED" else ""
         runs.reject(reference.bucket, reference.key, _REFUSED[status], at=now, tenant=owner)
         return None
@@ -105,7 +105,7 @@ def start_run(  # noqa: PLR0913 - the ports of a stage, by keyword
         return None
     run = run_name(upload_key.tenant, upload_key.model, reference.bucket, reference.key, info.version_id)
     upload = _upload(reference, upload_key, info, uploads, now)
-    # The record comes first, so that the execution finds it; the execution comes last, since it cannot be undone.
+    # The log is created first, so that the execution finds it; the execution starts last, since it cannot be undone.
     began = runs.create(run, tenant=upload_key.tenant, model=upload_key.model, file=upload_key.shown, started_at=now)
     if not began and runs.get(run).status != "RUNNING":
         _log.warning("the run has already ended: it is not started again", extra={"run": run})
@@ -134,9 +134,9 @@ def _upload(
 
 
 def _parts(upload_key: UploadKey, uploads: ObjectStore) -> Iterator[Part]:
-    """Yield the part files as they are now, without hidden files (_committed, .crc).
+    """Yield the part files that exist now, without hidden files (_committed, .crc).
 
-    It yields at most one more than allowed, so that validation refuses them. Files written later are not in the run.
+    At most MAX_PARTS + 1 are yielded, so that validation can refuse too many. Files written later are not in the run.
     """
     folder = f"{upload_key.sibling('')}{upload_key.dataset}/"
     files = (info for info in uploads.latest_versions(folder) if _is_part(upload_key, info.key.removeprefix(folder)))

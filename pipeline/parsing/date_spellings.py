@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["ABBREVIATED_ZONE", "LETTERS", "MONTH_NUMBERS", "REWRITES", "ZONES"]
 
-LETTERS = "A-Za-zÄÉÛÇäéûç"  # of month names
+LETTERS = "A-Za-zÄÉÛÇäéûç"  # letters of the names of months
 
 _MONTHS = (  # English, German, French, Spanish, Italian, Portuguese, Dutch
     "jan january januar jänner jän janvier janv enero ene gennaio gen janeiro januari",
@@ -41,10 +41,10 @@ _COMPACT = rf"^({_CENTURIES})([0-9]{{2}})([0-9]{{2}})[Tt ]([0-9]{{2}}):?([0-9]{{
 _ORDINAL = r"(?:st|nd|rd|th|er|[º°.])"
 _CLOCK = r".*[0-9][:.][0-9]{2}"
 
-# Applied one after another: one rule may rewrite a text for the next.
+# Applied in this order: one rule may rewrite a text so that the next rule matches it.
 REWRITES = (
     (r"^\[(.*)\]$", "${1}"),
-    # A weekday before a date; before a time of day alone it would be information.
+    # A weekday before a date is removed; before a time of day without a date it would be information.
     (rf"^(?:{_WEEKDAY})[.,]{{0,2}} +([0-9]{{1,4}}[-/. a-z].*|[{LETTERS}].*)$", "${1}"),
     (r"^(.*[0-9]) ?\([A-Za-z ]+\)$", "${1}"),  # GMT+0100 (Central European Standard Time)
     (r"^(.*[0-9]) ?(?:[Uu]hr|UHR)( .*)?$", "${1}${2}"),
@@ -82,7 +82,7 @@ REWRITES = (
     (rf"^({_CLOCK}[^+-]*[+-][0-9]{{2}})$", "${1}:00"),
     (r"^(.*[^ ]) +$", "${1}"),
 )
-# Two groups: text that ends in a time of day, and its time zone. CST and BST are those of America and Britain.
+# Two groups: text that ends in a time of day, and the abbreviated time zone. CST is the American zone, BST the British.
 ABBREVIATED_ZONE = rf"^({_CLOCK}.*?) ?([A-Z]{{3,4}})$"
 ZONES = {
     "EDT": "-04:00", "EST": "-05:00", "CDT": "-05:00", "CST": "-06:00", "MDT": "-06:00", "MST": "-07:00",

@@ -54,8 +54,8 @@ DATE_FORMATS = (
 )
 CLOCK = rf"^{_CLOCK}$"  # a time of day without a date is on 1970-01-01
 NUMBER = r"^[+-]?[0-9]{1,20}(?:\.[0-9]{0,20})?$"
-# Times of day with dots, in groups to be joined by colons. Such a text alone is a time of day only if it is not a date,
-# and only with seconds: 18.00 is a number.
+# Times of day with dots, in groups that are joined by colons. Without a date in front, such a text is a time of day
+# only if it is not a date, and only if it has seconds: 18.00 is a number.
 _TAIL = rf"((?: ?[AaPp][Mm])?(?: ?(?:{_OFFSET}))?)$"
 DOTTED_CLOCKS = (
     rf"^(.*[Tt ])?([0-9]{{1,2}})\.([0-5][0-9])\.([0-5][0-9](?:[.,][0-9]+)?){_TAIL}",
@@ -135,13 +135,13 @@ def _rewrite(text: str) -> str:
 
 @cache
 def _compiled() -> list[re.Pattern[str]]:
-    """Compile the formats on first use: only a model with dates pays for it."""
+    """Compile the formats on first use, so that a model without dates does not spend time on it."""
     return [re.compile(form) for form in (*DATE_FORMATS, CLOCK)]
 
 
 @cache
 def _compiled_rewrites() -> list[tuple[re.Pattern[str], str]]:
-    """Compile the rewrite rules on first use: only a text in another format pays for it."""
+    """Compile the rewrite rules on first use, so that only texts in other formats spend time on it."""
     return [(re.compile(pattern), re.sub(r"\$\{(\d)\}", r"\\g<\1>", template)) for pattern, template in REWRITES]
 
 
@@ -179,7 +179,7 @@ def _start_of_day(groups: _Groups, *, day_first: bool | None) -> int | None:
 
 
 def _detect_order(groups: _Groups) -> bool | None:
-    """Return whether the day comes first in a date; None if the date does not tell."""
+    """Return whether the day comes first in a date; None if the date is ambiguous."""
     first, then = int(groups["first"] or 0), int(groups["then"] or 0)
     if first > 12 or first == then:
         return True

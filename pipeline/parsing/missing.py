@@ -9,7 +9,7 @@ __all__ = ["FALSE", "MISSING", "NUMBER_MISSING", "TRUE", "choose_markers"]
 # Compared after white space is stripped, case-sensitively: "none" and "na" are also words.
 MISSING = frozenset({"", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None", "\\N"})
 
-# Missing in numeric columns only; elsewhere a value like any other. No words such as "unknown".
+# Markers in numeric columns only; in other columns these are values. Words such as "unknown" are not markers.
 NUMBER_MISSING = frozenset(
     {
         *("-", "--", "---", "\u2013", "\u2014", ".", "..", "...", "\u2026", "*", "**", ":", "/", "//"),
@@ -27,5 +27,5 @@ FALSE = frozenset({"false", "no"})
 
 
 def choose_markers(replaced: Iterable[str] | None) -> frozenset[str]:
-    """Return the markers of missing values, or those that replace them. The empty cell is always one."""
+    """Return the default markers of missing values, or their replacement; the empty cell is always a marker."""
     return MISSING if replaced is None else frozenset({"", *replaced})

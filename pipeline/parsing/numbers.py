@@ -31,22 +31,21 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)  # with slots, generating it takes twice as long
+@dataclass(frozen=True, kw_only=True)  # with slots, generating the class takes twice as long
 class NumberFormat:
     """Number format of a column. Every format accepts signs, accounting negatives, bounds (<0.5) and currencies.
 
     Attributes:
         decimal: Decimal mark, ``.`` or ``,``.
-        group: Mark between thousands: one of ``, . '`` or a blank; empty if none was seen.
-        units: Texts after a number that are ignored, such as a unit that all rows share. A percent sign is one: 12 % is
-            12.
+        group: Mark between thousands: one of ``, . '`` or a blank; empty if the file had none.
+        units: Texts after a number that are ignored, such as a unit that all rows have, or a percent sign: 12 % is 12.
         magnitudes: Whether suffixes multiply: 1.2k is 1200.
     """
 
-    decimal: str = "."  # or ","
-    group: str = ""  # one of , . ' or a blank; empty if none was seen
+    decimal: str = "."
+    group: str = ""
     units: tuple[str, ...] = ()
-    magnitudes: bool = False  # 1.2k is 1200, 3M is 3,000,000
+    magnitudes: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "units", tuple(self.units))  # JSON gives a list
@@ -58,9 +57,9 @@ PLAIN = NumberFormat()
 # digits of other scripts.
 BLANK = "[ \u00a0\u2007\u2009\u202f]"  # also no-break, figure, thin and narrow no-break space
 MINUS = "[-\u2212\u2013]"  # also the minus sign and the en dash
-DASH = "(?:--?|[\u2013\u2014])"  # instead of decimals: 12,-
-CODE = "^0[0-9]+$"  # 007: as a number it would lose its zeros
-BOUND = rf"^{BLANK}*[<>\u2264\u2265~\u2248]|[0-9][^0-9]*\+[^0-9]*$"  # searched in a text that is a number
+DASH = "(?:--?|[\u2013\u2014])"  # dash instead of decimals, as in 12,-
+CODE = "^0[0-9]+$"  # codes such as 007, which would lose their zeros as numbers
+BOUND = rf"^{BLANK}*[<>\u2264\u2265~\u2248]|[0-9][^0-9]*\+[^0-9]*$"  # only for texts that are numbers
 AMBIGUOUS_POINT = (
     r"^[-+]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # 1.299: a decimal point, or thousands where the decimal mark is a comma
 )
@@ -85,7 +84,7 @@ MAGNITUDES = {
     **dict.fromkeys(("tn", "trillion"), 1e12),
 }
 MAGNITUDE = rf"(?:(?i:{'|'.join(sorted(MAGNITUDES, key=len, reverse=True))})\.?)"
-ZERO = rf"^{BLANK}*(?:{CURRENCY}{BLANK}*{DASH}|{DASH}{BLANK}*{CURRENCY}){BLANK}*$"  # how Excel's accounting writes 0
+ZERO = rf"^{BLANK}*(?:{CURRENCY}{BLANK}*{DASH}|{DASH}{BLANK}*{CURRENCY}){BLANK}*$"  # 0 in Excel's accounting format
 
 _EXPONENT = "(?:[eE][-+]?[0-9]+)"
 _PLAIN_NUMBER = rf"(?:[0-9]+\.?[0-9]*|\.[0-9]+){_EXPONENT}?"
@@ -147,7 +146,7 @@ def digits_pattern(number_format: NumberFormat) -> str:
     """Return the pattern of the digits alone. ``local`` comes first, otherwise the dash of 12.- would be a minus."""
     if number_format.decimal == ".":
         return rf"(?:(?P<local>{_grouped(number_format)})|(?P<plain>{_PLAIN_NUMBER}))"
-    # ``local`` matches 1.500: it is a number only with a group mark.
+    # ``plain`` excludes 1.500, which only ``local`` matches, and only if the format's group mark is a point.
     plain = (
         rf"[0-9]+(?:\.[0-9]*)?{_EXPONENT}|\.[0-9]+{_EXPONENT}?|0[0-9]*\.[0-9]*|[0-9]{{4,}}\.[0-9]*"
         rf"|[0-9]+\.(?:[0-9]{{4,}}|[0-9]{{0,2}})|[0-9]+"
@@ -192,5 +191,5 @@ def _finite(number: float) -> float | None:
 
 @cache
 def _compiled(expression: str) -> re.Pattern[str]:
-    """Compile an expression on first use: only a model with such numbers pays for it."""
+    """Compile an expression on first use, so that a model without such numbers does not spend time on it."""
     return re.compile(expression)

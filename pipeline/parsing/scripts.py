@@ -10,9 +10,9 @@ from functools import lru_cache
 __all__ = ["find_script", "has_several_scripts"]
 
 _MAX_TEXTS = 5_000
-_MAX_LETTERS = 200  # of a text
-_MIN_SHARE = 0.1  # of the texts in another script than most; fewer are quotations
-# Words in the Unicode names of letters that Japanese and Chinese texts mix.
+_MAX_LETTERS = 200  # characters of a text that are examined
+_MIN_SHARE = 0.1  # minimum fraction of texts in other scripts than the most frequent one; fewer are quotations
+# First words of the Unicode names of letters that Japanese and Chinese texts mix.
 _EAST_ASIAN = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "BOPOMOFO", "IDEOGRAPHIC"})
 _WIDTHS = frozenset({"HALFWIDTH", "FULLWIDTH"})
 

@@ -12,8 +12,8 @@ BLANKS = (
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\xad\u061c\u180e"
 )
-_SHORT = 1000  # letters; shorter texts are composed without counting marks
-_MAX_MARKS = 30  # on one letter, as in Unicode's stream-safe format: sorting marks takes quadratic time
+_SHORT = 1000  # characters; shorter texts are composed without counting marks
+_MAX_MARKS = 30  # combining marks per letter, as in Unicode's stream-safe format: sorting them takes quadratic time
 
 
 def strip_text(text: str) -> str:
@@ -32,7 +32,7 @@ def clean_text(text: str) -> str:
 
 
 def _is_overmarked(text: str) -> bool:
-    """Return whether a long text has more combining marks on a letter than any language; it is left as it is."""
+    """Return whether a long text has more combining marks on a letter than any language has; it is not composed."""
     if len(text) <= _SHORT:
         return False
     from unicodedata import combining  # noqa: PLC0415 - as above
