@@ -20,7 +20,8 @@ def within_dollars(
     """Drop the most expensive candidates until ``limits.dollars`` pays for a machine's start and the other candidates.
 
     Estimates are good to a factor of three (``ESTIMATE_TOLERANCE``), so a dropped candidate costs more than three times
-    what the limit leaves for it. Candidates that are named stay; their job ends when its dollars are spent.
+    what the limit leaves for it. Candidates that the spec names are not dropped; their job ends when its dollars are
+    spent.
 
     Args:
         planned: The candidates, with their estimated seconds.
@@ -28,7 +29,7 @@ def within_dollars(
         spec: Limits, and the named algorithms.
 
     Returns:
-        The candidates that are kept, in their order, and those that are not, each with the reason.
+        The affordable candidates, in their order, and the dropped ones, each with the reason.
 
     Raises:
         InvalidJobSpecError: The limit does not pay for the quickest candidate.
@@ -63,7 +64,7 @@ def _pays(limit: float, planned: Sequence[PlannedCandidate], dataset: Dataset, s
 
 
 def _dollars(planned: Sequence[PlannedCandidate], dataset: Dataset, spec: JobSpec) -> tuple[float, float]:
-    """Return the dollars of a machine's start and of all training in one job; a user's code has a job of its own."""
+    """Return the dollars of a machine's start and of all training in one job; a user's code has a separate job."""
     queue = "fargate" if fits_one_job(planned, dataset, spec) else "cpu"
     has_code = any(candidate.queue == "code" for candidate in planned)
     minutes = sum_seconds(planned) / 60

@@ -28,15 +28,16 @@ __all__ = [
 ]
 
 ESTIMATE_TOLERANCE = 3.0
-ENSEMBLE_SHARE = 0.25  # of a training job's minutes, where dollars are limited
-# The dearest machine that a queue may take by the template, on demand: Spot is about a third of it.
+ENSEMBLE_SHARE = 0.25  # minutes of the ensemble job divided by those of a training job, if dollars are limited
+# On-demand prices of the most expensive machine that the template allows in a queue; Spot costs about a third of them.
 PRICE_SOURCE = "list prices of us-east-1, June 2026"
-# r6i.xlarge; g4dn.2xlarge; Fargate's 4 vCPUs at $0.04048 and 8 GB at $0.004445
+# r6i.xlarge; g4dn.2xlarge; Fargate: 4 vCPUs at $0.04048 and 8 GB at $0.004445
 DOLLARS_AN_HOUR = {"cpu": 0.252, "code": 0.252, "gpu": 0.752, "fargate": 0.1975}
-# From the submission until the job runs on a machine, which is paid for; with Fargate's the pull of the image.
+# From a job's submission until it runs. The machine is paid for in this time; on Fargate it includes the image's pull.
 START_MINUTES = {"cpu": 2.0, "code": 2.0, "gpu": 2.0, "fargate": 1.0}
-# Of more columns time grows by their square root: forests look at so many, boosting has coarser bins, and a network's
-# other layers stay as they are. With 1,000 columns the estimate is still 3 to 20 times what was measured.
+# With more columns, time grows with their square root: a split of a forest considers so many columns, boosting uses
+# coarser bins, and only the first layer of a network grows. With 1,000 columns the estimate is still 3 to 20 times the
+# measured time.
 _MANY_COLUMNS = 100
 _MICROSECONDS_PER_COLUMN = 0.9  # 1.7 ms for 2,000 inputs, measured 2026-11-30 on one thread of a 2-core EPYC
 
@@ -47,8 +48,8 @@ def seconds_of(declared: AlgorithmSpec, dataset: Dataset, spec: JobSpec, trials:
     Args:
         declared: The algorithm.
         dataset: The data set.
-        spec: Its folds.
-        trials: Its search.
+        spec: JobSpec, which sets the number of folds.
+        trials: Search of the algorithm's settings; None: there is none.
     """
     if declared.cost is None:
         return None
@@ -90,7 +91,7 @@ def minutes_for(limits: Limits, queues: list[str], *, has_ensemble: bool = False
 
 
 def start_dollars(queue: str) -> float:
-    """Return the dollars of a machine from the submission of a job until it runs."""
+    """Return the dollars that a machine costs from the submission of a job until it runs."""
     return DOLLARS_AN_HOUR[queue] / 60 * START_MINUTES[queue]
 
 
@@ -109,7 +110,7 @@ def cells_of(dataset: Dataset) -> int:
 
 
 def _columns(dataset: Dataset) -> int:
-    return max(1, sum(math.prod(column.shape) for column in dataset.columns))  # an image has many, all else has one
+    return max(1, sum(math.prod(column.shape) for column in dataset.columns))  # any column but an image counts as one
 
 
 def _single_training(cost: Cost, dataset: Dataset) -> float:
@@ -126,7 +127,7 @@ def _each_class(cost: Cost, dataset: Dataset) -> int:
 
 
 def _trainings(trials: Trials | None) -> float:
-    """Return the equivalent of a search in trainings on all rows."""
+    """Return the number of trainings on all rows that cost as much as a search."""
     if trials is None:
         return 0
     if trials.method == "grid":

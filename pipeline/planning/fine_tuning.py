@@ -15,15 +15,15 @@ __all__ = ["align_columns_to_base", "plan_with_base", "restrict_to_base_algorith
 
 _NUMBERS = {"numeric", "boolean"}
 _WITHOUT_BASE = {"base_model": "", "freeze": False}
-# What a network learns by; its other settings are what it is built by, which its weights fit.
+# Settings of the training, which may differ from the base model's. The others define the architecture of its weights.
 _LEARNING = frozenset(Training.model_fields) - {"hidden"} | {"privacy_epsilon", "privacy_delta", "privacy_norm"}
 
 
 def align_columns_to_base(dataset: Dataset, base: Base) -> Dataset:
-    """Order a data set's columns as ``base`` has them, with the vocabularies of its weights; drop the others.
+    """Return the data set with the columns of ``base``, in its order and with its vocabularies; drop other columns.
 
     Raises:
-        InvalidJobSpecError: The task is another, or a column lacks or is of another kind.
+        InvalidJobSpecError: The task differs, or a column is missing or has another kind or shape.
     """
     if dataset.task != base.task:
         raise InvalidJobSpecError(
@@ -58,15 +58,18 @@ def align_columns_to_base(dataset: Dataset, base: Base) -> Dataset:
 
 
 def restrict_to_base_algorithm(spec: JobSpec, base: Base) -> JobSpec:
-    """Return the spec with the base model's algorithm alone, however few the rows, unless it names algorithms."""
+    """Return the spec with the base model's algorithm as the only named one, unless the spec names algorithms.
+
+    A named algorithm is tried however few rows there are.
+    """
     return spec if spec.algorithms else spec.model_copy(update={"algorithms": (base.algorithm,)})
 
 
 def plan_with_base(plan: Plan, base: Base) -> Plan:
-    """Plan the network's candidate as ``base`` was built; the other candidates are dropped.
+    """Give the network's candidate the architecture and weights of ``base``; other candidates do not use it.
 
     Raises:
-        InvalidJobSpecError: The network is not among the candidates.
+        InvalidJobSpecError: The base model is a user's code, or its network is not among the candidates.
     """
     if catalog()[base.algorithm].has_user_code:
         raise InvalidJobSpecError(
@@ -120,7 +123,7 @@ def _as_read(own_column: ColumnProfile | None, column: ColumnProfile, dataset: D
 
 
 def _reading(column: ColumnProfile) -> dict[str, Any]:
-    """Return what the base's weights depend on: ids of categories, the numbers of a date, the centers of both."""
+    """Return the fields that the base model's weights depend on: category ids, date parts, and centers of values."""
     reading: dict[str, Any] = {"vocabulary": column.vocabulary, "is_wide": column.is_wide}
     if column.is_wide or column.kind == "datetime":
         reading |= {"median": column.median, "parts": column.parts}

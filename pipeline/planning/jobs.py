@@ -29,24 +29,24 @@ __all__ = [
     "sum_seconds",
 ]
 
-# A plan is small up to both: of all its candidates on one thread, their folds included, and of the training rows.
+# A plan is small up to both limits: seconds of all candidates on one thread, folds included, and training cells.
 ONE_JOB_SECONDS = 300.0
 ONE_JOB_CELLS = 1_000_000
-_MIN_SECONDS_PER_JOB = 900.0  # of training in one job: beyond it another job is worth its start
-# Of the networks on one thread, about ten minutes on four: below it a GPU machine takes as long to start with its image
-# of several GB as a CPU takes to train, and costs three times as much.
+_MIN_SECONDS_PER_JOB = 900.0  # training time of one job from which another job is worth its start
+# Time of the networks on one thread, about ten minutes on four threads. For less, a GPU machine takes as long to start
+# with its image of several GB as a CPU takes to train, and costs three times as much.
 _GPU_PAYS_SECONDS = 1800.0
-_OWN_JOB_SECONDS = 120.0  # of the networks: with less to do they share the job of the others
+_OWN_JOB_SECONDS = 120.0  # time of the networks on one thread; with less they share the job of the other candidates
 _MAX_CPU_JOBS = 4
-_MIN_MINUTES = 10.0  # a job that has fewer is not worth a machine of its own
+_MIN_MINUTES = 10.0  # a job with fewer minutes is not worth a separate machine
 _SCREENING_MIN_ROWS = 20_000
 _AUDITION_ROWS = 4_000
-_AUDITION_FROM = 4  # candidates; or one fewer, where half of the job's minutes would hardly do for all
+_AUDITION_FROM = 4  # candidates of a job; one fewer if all of them need more than half of the job's minutes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedCandidate:
-    """A candidate, the queue that it asks for, and its estimated seconds on one thread (None: unknown)."""
+    """A candidate, its preferred queue, and its estimated seconds on one thread (None: unknown)."""
 
     candidate: Candidate
     queue: str
@@ -64,7 +64,7 @@ def sum_seconds(planned: Iterable[PlannedCandidate]) -> float:
 
 
 def gpu_pays(networks: Iterable[PlannedCandidate], spec: JobSpec) -> bool:
-    """Return whether networks are worth GPU machines: they take long, or several nodes were asked for."""
+    """Return whether networks are worth GPU machines: they take long, or the spec requests several nodes."""
     return spec.training.parallel.nodes > 1 or sum_seconds(networks) >= _GPU_PAYS_SECONDS
 
 
@@ -90,8 +90,8 @@ def plan_ensemble(
     Args:
         planned: The candidates.
         dataset: The data set.
-        spec: Whether it wants a blend.
-        minutes: Minutes of a job that trains candidates; if dollars are limited, this one has a share of them.
+        spec: JobSpec, which may turn the blend off.
+        minutes: Minutes of a job that trains candidates; if dollars are limited, the ensemble job has a part of them.
 
     Returns:
         None for one candidate, clusters, and private training: a distilled model would learn from the rows once more.
@@ -149,7 +149,7 @@ def pack_jobs(
         _job("gpu", "gpu", gpu, nodes=nodes),
         _job("code", "code", code),
     ]
-    # Of private training each would spend its epsilon anew.
+    # Not for private training: each screening would spend the epsilon once more.
     auditions = not spec.algorithms and rows >= _SCREENING_MIN_ROWS and not spec.training.privacy
 
     def rows_of(job: TrainingJob) -> int:

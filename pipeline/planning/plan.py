@@ -25,7 +25,7 @@ __all__ = ["plan", "plan_brought_model"]
 def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
     """Choose the candidates for ``dataset`` among ``spec.algorithms`` (None: all that fit), and the jobs for them.
 
-    Algorithms that are named are tried even on few rows, and if they are estimated to exceed the limits.
+    Algorithms that the spec names are tried even if there are few rows, or if they are estimated to exceed the limits.
 
     Args:
         dataset: The data set.
@@ -72,9 +72,9 @@ def plan(dataset: Dataset, spec: JobSpec, *, runs_code: bool = True) -> Plan:
 
 
 def plan_brought_model(spec: JobSpec) -> Plan:
-    """Return the plan of a model that was trained elsewhere: its one job checks and compresses the uploaded file.
+    """Return the plan for a model that was trained elsewhere: its one job checks and compresses the uploaded file.
 
-    The job replaces the metric, which the file's outputs decide.
+    The job replaces the metric, which depends on the file's outputs.
     """
     candidate = Candidate(name=BROUGHT, algorithm=BROUGHT, reason="it is served as it was uploaded")
     job = TrainingJob(name="check", queue="cpu", candidates=(BROUGHT,))
@@ -82,7 +82,7 @@ def plan_brought_model(spec: JobSpec) -> Plan:
 
 
 def _imbalance_notes(dataset: Dataset, spec: JobSpec, metric: str) -> tuple[str, ...]:
-    """Return notes on a rare class, and its effect on the choice."""
+    """Return notes on a rare class, and its effect on the choice of the metric and the threshold."""
     if dataset.rarest_class is None or not dataset.is_imbalanced:
         return ()
     label, class_share = dataset.rarest_class
@@ -120,7 +120,7 @@ def _fitting(dataset: Dataset, spec: JobSpec, *, runs_code: bool) -> tuple[list[
     """Return the algorithms that the data's shape allows.
 
     Raises:
-        InvalidJobSpecError: It allows none.
+        InvalidJobSpecError: The data's shape allows no algorithm.
     """
     of_the_task = [
         name

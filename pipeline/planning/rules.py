@@ -1,4 +1,4 @@
-"""Rules that exclude algorithms: two tables of reasons, in which the first that applies counts."""
+"""Rules that exclude algorithms: two tables of rules; the first rule that applies gives the reason."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _WORDS: dict[Input, str] = {"num": "numbers", "cat": "categories", "text": "text
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Case:
-    """One algorithm before one data set.
+    """One algorithm, and the data set and JobSpec that it is considered for.
 
     Attributes:
         declared: The algorithm.
         dataset: The data set.
         spec: Limits, settings of the training, and the named algorithms.
         runs_code: Whether this deployment runs a user's code.
-        trials: Search of its settings; None: there is none.
+        trials: Search of the algorithm's settings; None: there is none.
     """
 
     declared: AlgorithmSpec
@@ -40,12 +40,12 @@ class Case:
 
     @property
     def is_named(self) -> bool:
-        """Return whether ``algorithms`` of the spec names it."""
+        """Return whether ``algorithms`` of the spec names the algorithm."""
         return self.spec.algorithms is not None
 
     @property
     def seconds(self) -> float | None:
-        """Estimated seconds of its training on one thread; None: unknown."""
+        """Estimated seconds of the training on one thread; None: unknown."""
         return seconds_of(self.declared, self.dataset, self.spec, self.trials)
 
     @property
@@ -55,7 +55,7 @@ class Case:
 
     @property
     def classes(self) -> int:
-        """Number of classes that one model tells apart."""
+        """Number of classes that one model distinguishes."""
         return 2 if self.dataset.is_multilabel else len(self.dataset.classes)
 
 
@@ -149,7 +149,7 @@ def _too_few_rows(case: Case) -> str | None:
 
 
 def _too_many_weights(case: Case) -> str | None:
-    # A category has a column of its own for each value, one for missing and one for unknown.
+    # A categorical column becomes one column per value, one for missing and one for unknown values.
     columns = case.dataset.columns
     width = sum(len(column.vocabulary) + 2 if column.kind == "categorical" else 1 for column in columns)
     weights, maximum = width * max(1, case.classes), case.declared.max_weights

@@ -15,12 +15,12 @@ from pipeline.planning.estimates import DOLLARS_AN_HOUR, START_MINUTES, seconds_
 
 __all__ = ["costs_of", "estimate_run"]
 
-_ENSEMBLE_MINUTES = 0.75  # of its job: a blend, and two students of at most 150,000 rows
+_ENSEMBLE_MINUTES = 0.75  # for a blend, and two distilled models that learn from at most 150,000 rows
 _OTHER_MINUTES = 1.0  # validation, compression, evaluation and registration of a table of 20,000 rows
 
 
 def estimate_run(plan: Plan, dataset: Dataset, spec: JobSpec) -> Estimate:
-    """Estimate a run on AWS by what its algorithms declare; jobs run side by side, each on a machine that starts."""
+    """Estimate a run on AWS from the costs that its algorithms declare; jobs run in parallel, each on a new machine."""
     queues = {job.name: "fargate" if plan.one_job else job.queue for job in plan.jobs}
     minutes = {
         job.name: START_MINUTES[queues[job.name]] + _training_minutes(job, plan, dataset, spec) for job in plan.jobs
@@ -38,9 +38,9 @@ def estimate_run(plan: Plan, dataset: Dataset, spec: JobSpec) -> Estimate:
 
 
 def costs_of(outcomes: Sequence[JobOutcome], plan: Plan) -> list[float]:
-    """Return the dollars of each finished job, by on-demand prices and the seconds that it ran on all of its nodes."""
+    """Return the dollars of each finished job, from on-demand prices and its seconds on all of its nodes."""
     training = {job.name: job for job in plan.jobs}
-    on_fargate = plan.one_job and len(outcomes) == 1  # with a compress job beside it, it ran on the CPU queue
+    on_fargate = plan.one_job and len(outcomes) == 1  # with a separate compress job, the training ran on the CPU queue
 
     def dollars(outcome: JobOutcome) -> float:
         job = training.get(outcome.job)
@@ -52,7 +52,7 @@ def costs_of(outcomes: Sequence[JobOutcome], plan: Plan) -> list[float]:
 
 
 def _training_minutes(job: TrainingJob, plan: Plan, dataset: Dataset, spec: JobSpec) -> float:
-    """Return the minutes that a job trains, which its limit bounds."""
+    """Return the estimated minutes of a job's training, at most its limit."""
     seconds = math.fsum(
         seconds_of(catalog()[candidate.algorithm], dataset, spec, candidate.trials) or 0.0
         for candidate in plan.candidates

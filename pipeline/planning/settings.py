@@ -1,4 +1,4 @@
-"""The settings of a candidate: the algorithm's defaults for data of this shape, and overrides of the spec."""
+"""The settings of a candidate: the algorithm's defaults for data of this shape, overridden by the spec."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 _CLASSIFICATION_LOSSES = ("cross_entropy", "focal")
 _SHARED = frozenset(Training.model_fields)  # settings that `training` sets for all networks
-# An algorithm's own rate is one for adamw, with which these would hardly move, or be thrown about.
+# An algorithm's default rate is for adamw; with that rate these optimizers would learn too slowly, or diverge.
 _OPTIMIZER_LEARNING_RATES: Mapping[str, float] = {
     "gd": 0.3,
     "normalized_gd": 0.1,
@@ -78,7 +78,7 @@ def _settings_of_all(case: Case, training: Training) -> Settings:
 
 
 def _network_settings(training: Training, *, rows: int) -> Settings:
-    """Return what ``training`` sets, as fields of a NetworkConfig."""
+    """Return the settings of ``training`` as fields of a NetworkConfig."""
     settings = training.hyperparameters
     if training.privacy:
         settings |= {
@@ -96,8 +96,8 @@ def _network_settings(training: Training, *, rows: int) -> Settings:
 def unread(spec: JobSpec, planned: Sequence[AlgorithmSpec]) -> tuple[str, ...]:
     """Return a note for each setting of the spec without effect.
 
-    Settings of ``training`` that named algorithms do not have, or that no planned one has; ``settings`` of algorithms
-    that are not planned.
+    These are settings of ``training`` that a named algorithm, or every planned algorithm, does not have; and
+    ``settings`` of algorithms that are not planned.
     """
     names = {algorithm.name for algorithm in planned}
     notes = []
@@ -111,7 +111,7 @@ def unread(spec: JobSpec, planned: Sequence[AlgorithmSpec]) -> tuple[str, ...]:
 
 
 def deprecated_notes(spec: JobSpec) -> tuple[str, ...]:
-    """Return what of the spec has no effect any more, or another name."""
+    """Return notes on fields of the spec that have no effect any more, or have a new name."""
     notes = []
     if spec.cross_validate is not None:
         notes.append(
@@ -129,7 +129,7 @@ def check_training(training: Training, dataset: Dataset, where: str = "training"
     """Check the training section against the data set.
 
     Raises:
-        InvalidJobSpecError: A setting is of another task, or of classes or images that are not there.
+        InvalidJobSpecError: A setting is for another task, or for classes or images that the data set does not have.
     """
     task = dataset.task
     if dataset.targets:
@@ -154,7 +154,7 @@ def check_training(training: Training, dataset: Dataset, where: str = "training"
 
 
 def _check_several_targets(training: Training, where: str) -> None:
-    """Raise InvalidJobSpecError for what a model of several targets cannot be."""
+    """Raise InvalidJobSpecError for settings that do not support several targets."""
     unsupported = {"quantiles": training.quantiles or training.loss == "quantile", "base_model": training.base_model}
     for name, value in unsupported.items():
         if value:
@@ -182,7 +182,7 @@ def find_hyperparameter(where: str, name: str, algorithm: AlgorithmSpec) -> Hype
     """Return the hyper-parameter that ``settings`` or ``search.space`` names.
 
     Raises:
-        InvalidJobSpecError: The algorithm has none of this name, or another field of train.yaml sets it.
+        InvalidJobSpecError: The algorithm has no hyper-parameter of this name, or another field of train.yaml sets it.
     """
     field = algorithm.hyperparameter(name)
     if field is None:
@@ -193,10 +193,10 @@ def find_hyperparameter(where: str, name: str, algorithm: AlgorithmSpec) -> Hype
 
 
 def validate_setting(where: str, name: str, value: Setting, algorithm: AlgorithmSpec) -> Setting:
-    """Return ``value`` as the type that the hyper-parameter has.
+    """Return ``value`` converted to the hyper-parameter's type.
 
     Raises:
-        InvalidJobSpecError: As find_hyperparameter, or the hyper-parameter cannot have the value.
+        InvalidJobSpecError: As for find_hyperparameter, or the hyper-parameter cannot have the value.
     """
     field = find_hyperparameter(where, name, algorithm)
     value = field.read(value)

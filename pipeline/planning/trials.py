@@ -1,4 +1,4 @@
-"""Plan the search that a spec asks for, as Trials of a candidate."""
+"""Plan the search that a spec requests, as Trials of a candidate."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from pipeline.planning.settings import find_hyperparameter, validate_setting
 __all__ = ["check_search", "notes_of", "trials_of"]
 
 _MAX_GRID_POINTS = 1000
-_GRID_STEPS_PER_RANGE = 3  # its ends and its middle
+_GRID_STEPS_PER_RANGE = 3  # both ends and the middle
 
 
 def check_search(spec: JobSpec, planned: list[AlgorithmSpec], task: Task) -> None:
     """Check that a search can be made.
 
     Raises:
-        InvalidJobSpecError: It cannot, or it is of what is not tried.
+        InvalidJobSpecError: The search cannot be made, or names an algorithm that is not tried.
     """
     if spec.search.method != "none" and task == "clustering":
         raise InvalidJobSpecError(
@@ -42,7 +42,7 @@ def check_search(spec: JobSpec, planned: list[AlgorithmSpec], task: Task) -> Non
 
 
 def trials_of(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Trials | None:
-    """Return the search of ``declared``; None where nothing is to be searched.
+    """Return the search of the algorithm's settings; None if nothing is searched.
 
     Raises:
         InvalidJobSpecError: The algorithm has no such setting, or its values are of a wrong type.
@@ -72,14 +72,14 @@ def trials_of(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Trials | No
 
 
 def notes_of(spec: JobSpec, trials: Sequence[Trials | None]) -> tuple[str, ...]:
-    """Return notes on what of the search differs from the request."""
+    """Return notes on differences between the planned and the requested search."""
     if spec.split.by != "time" or spec.search.cv is None or not any(trials):
         return ()
     return ("search.cv permutes the rows, which a split by time forbids: settings are compared on the validation rows",)
 
 
 def _default_space(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Space:
-    """Return the algorithm's own space, without what the spec has fixed and what says nothing to the task."""
+    """Return the algorithm's default space, without settings that the spec sets or that do not affect the task."""
     fixed = {**(spec.training.hyperparameters if declared.is_network else {}), **spec.settings.get(declared.name, {})}
     return {
         field.name: field.search
@@ -91,7 +91,7 @@ def _default_space(declared: AlgorithmSpec, spec: JobSpec, task: Task) -> Space:
 def _checked(
     declared: AlgorithmSpec, name: str, among: Range | tuple[Setting, ...], task: Task
 ) -> Range | tuple[Setting, ...]:
-    """Return what a search tries of a setting; a range of a setting that is an integer is one of integers."""
+    """Check the values or the range of a searched setting; the range of an integer setting is made one of integers."""
     where = f"search.space.{declared.name}"
     field = find_hyperparameter(where, name, declared)
     if field.task not in (None, task):
