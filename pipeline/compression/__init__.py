@@ -1,1 +1,1 @@
-"""Compression: a trained candidate -> its variants, each verified, measured and kept under its own sha256."""
+"""Compression: a trained candidate -> its variants, each verified, measured and stored under its sha256."""

@@ -71,15 +71,15 @@ class CandidateVariants:
         trials = _Trials(full=full, hopeless=self.bar.find_shortfall(quality))
         body = _Body(model=self.context.teacher)
         is_quantized = self.plan.unchanged_too or not self.plan.changes
-        if is_quantized and self.plan.fine_tunes:  # fine-tuning may take all the time there is
+        if is_quantized and self.plan.fine_tunes:  # quantize first: fine-tuning may use up the time budget
             self._quantize(body, trials)
         if self.plan.changes:
             changed = self._try_all(body, self.plan.strengths, "fp32", trials, bisect=self.plan.bisects)
             if changed is not None:
                 self._quantize(changed, trials)
-        if is_quantized and not self.plan.fine_tunes:  # fewer trees are worth more than smaller ones
+        if is_quantized and not self.plan.fine_tunes:  # prune trees first: fewer trees save more than smaller ones
             self._quantize(body, trials)
-        # Beside another file where there is one: the two are measured in turns.
+        # Prefer latencies that were measured in turns with those of a compressed file.
         latencies = trials.full_latencies or self.export.bench.latencies(full)
         exported = describe_variant(self._candidate, (), "fp32", "ok")
         return [exported.model_copy(update=self._measurements(full, full, latencies)), *trials.variants]
@@ -87,7 +87,7 @@ class CandidateVariants:
     def _quantize(self, body: _Body, trials: _Trials) -> None:
         for precision, ways in self.plan.quantizations.items():
             if precision == "int8" and self._candidate.no_int8 and body.steps:
-                continue  # the reason stands at the unchanged model
+                continue  # if the unchanged model is quantized, its variant states the reason
             self._try_all(body, [(step,) for step in ways], precision, trials)
 
     def _try_all(
@@ -134,7 +134,7 @@ class CandidateVariants:
         *,
         bisect: bool,
     ) -> tuple[dict[int, tuple[_Body, VariantComparison]], CompressionError | None]:
-        """Return the bodies that could be made, by the number of their sequence, and the first error of the others."""
+        """Return the bodies that could be made, by the index of their sequence, and the first error of the others."""
         tried: dict[int, tuple[_Body, VariantComparison]] = {}
         refused: CompressionError | None = None
         first, end = 0, len(sequences)
@@ -147,7 +147,7 @@ class CandidateVariants:
                 refused, first = refused or error, number + 1
                 continue
             comparison = self._compare(trials, served, applied)
-            if not comparison.failed and not bisect:  # what predicts too badly is not worth the time of measuring it
+            if not comparison.failed and not bisect:  # a file that misses a quality gate is not worth timing
                 comparison = self.export.bench.time(trials.full, comparison)
             tried[number] = applied, comparison
             if comparison.failed:
@@ -222,16 +222,16 @@ class CandidateVariants:
         )
 
     def _measurements(self, served: ServedFile, full: ServedFile, latencies: Latencies) -> dict[str, Any]:
-        """Store a file; return the fields of its variant that are measured."""
+        """Store a file; return the measured fields of its variant."""
         quality, spread = self._quality_of(served, full)
-        finite = {name: value for name, value in quality.items() if math.isfinite(value)}  # JSON has no other numbers
+        finite = {name: value for name, value in quality.items() if math.isfinite(value)}  # JSON has no NaN
         spread = {name: bounds for name, bounds in spread.items() if all(map(math.isfinite, bounds))}
         return {"quality": finite, "interval": spread, **self.export.bench.keep(served, latencies)}
 
     def _quality_of(
         self, served: ServedFile, full: ServedFile
     ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-        """Return quality and interval of a file; of a bag, those of its out-of-fold predictions less the loss."""
+        """Return quality and interval of a file; for a bag, out-of-fold, less what the file loses against ``full``."""
         return self.export.quality_of_bag(served, full) if self._candidate.folds else (served.quality, served.interval)
 
 
@@ -241,10 +241,10 @@ class _Trials:
 
     Attributes:
         full: The exported model.
-        hopeless: Why no compressed file of the candidate would be served; empty: one may be.
+        hopeless: Why no compressed file of the candidate would be served; empty if one may be served.
         variants: The compressed variants.
-        full_latencies: Latencies of the exported model; None: it is not timed yet.
-        unseen: Out-of-fold predictions of the validation rows; None: they are not read yet.
+        full_latencies: Latencies of the exported model; None until it is timed.
+        unseen: Out-of-fold predictions of the validation rows; None until they are read.
     """
 
     full: ServedFile

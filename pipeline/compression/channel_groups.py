@@ -2,8 +2,7 @@
 
 A layer's output channel is an output of its weights and bias, an entry of the norms that follow, and an input of the
 next layers; an addition ties the channels of two layers together. This is the dependency graph of DepGraph (Fang et al.
-2023, arXiv:2301.12900), for a file in place of torch modules: so it is the same for every network, its origin
-notwithstanding.
+2023, arXiv:2301.12900), built from a file instead of torch modules, so that it covers networks of any origin.
 """
 
 from __future__ import annotations
@@ -45,11 +44,11 @@ class ChannelGroup:
     """Channels that are pruned together.
 
     Attributes:
-        size: How many there are.
-        outputs: The layers that make them, and norms and biases.
-        inputs: The layers that read them.
-        shapes: Constants of Reshape nodes that hold their number.
-        is_fixed: Whether something else reads them, so that none can be pruned.
+        size: Number of channels.
+        outputs: Axes of the weights and biases of layers that compute the channels, and of norms and constants on them.
+        inputs: Axes of the weights of layers that read the channels.
+        shapes: Names of the shape constants of Reshape nodes, which contain the number of channels.
+        is_fixed: Whether another node reads the channels, so that none of them can be pruned.
     """
 
     size: int
@@ -60,21 +59,21 @@ class ChannelGroup:
 
     @property
     def axes(self) -> list[TensorAxis]:
-        """All axes that change with it."""
+        """All axes that shrink when channels of the group are removed."""
         return self.outputs + self.inputs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Channels:
-    """Where a value has the channels of a group: on axis 1 of an image, or on the last axis."""
+    """The axis of a value that holds the channels of a group: axis 1 of an image, or the last axis."""
 
     group: ChannelGroup
     axis: int
-    block: int | None = 1  # None: unknown until a layer reads them
+    block: int | None = 1  # consecutive entries per channel; None: unknown until a layer reads the value
 
 
 def find_channel_groups(model: onnx.ModelProto) -> list[ChannelGroup]:
-    """Return the groups of which channels can be pruned; constants that two nodes share become two of them."""
+    """Return the groups whose channels can be pruned; a constant that two nodes read is duplicated in ``model``."""
     _separate_constants(model.graph)
     finder = _Finder(model.graph)
     for node in model.graph.node:
@@ -121,13 +120,13 @@ class _Finder:
         self._groups: list[ChannelGroup] = []
 
     def prunable(self) -> list[ChannelGroup]:
-        """Return the groups that nothing else reads."""
+        """Return the groups that only layers read, with at least one layer on each side."""
         for name in self._outputs & self._channels.keys():
             self._channels[name].group.is_fixed = True
         return [group for group in self._groups if not group.is_fixed and group.outputs and group.inputs]
 
     def visit(self, node: onnx.NodeProto) -> None:
-        """Note what a node does with channels; one that is unknown fixes those that it reads."""
+        """Record what a node does with channels; an unsupported node fixes the channels that it reads."""
         followed = self._follow(node)
         if followed is None:
             for name in node.input:
@@ -137,7 +136,7 @@ class _Finder:
         self._channels[node.output[0]] = followed
 
     def _follow(self, node: onnx.NodeProto) -> _Channels | None:
-        """Return the channels of the node's output; None where they cannot be followed."""
+        """Return the channels of the node's output; None if they cannot be followed."""
         attributes = attributes_of(node)
         channels = self._channels.get(node.input[0]) if node.input else None
         if node.op_type in ("Conv", "Gemm", "MatMul"):
@@ -198,7 +197,7 @@ class _Finder:
         return channels
 
     def _tie(self, first: _Channels, second: _Channels) -> _Channels | None:
-        """Return the sum of two layers: their channels are one group."""
+        """Merge the groups of two values that a node combines; None if their shapes differ."""
         if (first.axis, first.block, first.group.size) != (second.axis, second.block, second.group.size):
             return None
         merged, absorbed = first.group, second.group
@@ -225,7 +224,7 @@ class _Finder:
         return channels
 
     def _flatten(self, node: onnx.NodeProto, attributes: Mapping[str, Any], channels: _Channels) -> _Channels | None:
-        """[batch, channels, height, width] -> [batch, channels x places]."""
+        """Follow [batch, channels, height, width] to [batch, channels x height x width]."""
         if channels.axis != _IMAGE_AXIS:
             return None
         if node.op_type == "Flatten":

@@ -14,8 +14,8 @@ from pipeline.evaluation.ranking import is_as_good_as, is_faster, relative_drop,
 
 __all__ = ["MAX_BATCH_DIFFERENCE", "FileCost", "Predicted", "failed_cost_gates", "failed_quality_gates"]
 
-# Of a probability, or of a value in standard deviations. Rounding of a quantized activation may flip with the size of
-# the batch; a scale that is taken over the batch moves predictions by more.
+# Largest change of a probability, or of a value in standard deviations, with the rows of the batch. The rounding of a
+# quantized activation may flip with the batch size; a scale computed over the batch changes predictions by more.
 MAX_BATCH_DIFFERENCE = 0.005
 
 

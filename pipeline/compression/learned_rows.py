@@ -21,18 +21,18 @@ __all__ = ["LearnedRows", "find_differences"]
 
 Floats = npt.NDArray[np.float64]
 
-# Bounds, beyond what was measured on ten tables and six algorithms, as bags and refit (docs/decisions/0021).
-_MIN_KEPT = 0.9  # of the labels that are right out-of-fold and surely so: the served file's are right too
-_MIN_CONFIDENCE = 0.8  # probability: of coin flips, or of nearly those, models of other rows agree by chance alone
+# Bounds beyond the differences measured on ten tables and six algorithms, bagged and refit (docs/decisions/0021).
+_MIN_KEPT = 0.9  # share of the rows labeled right and confidently out-of-fold that the served file labels right too
+_MIN_CONFIDENCE = 0.8  # probability of a confident label; with less, models of other rows agree by chance
 _MAX_LOST_ACCURACY = 0.05
-_MAX_LOG_LOSS = 1.1  # times the out-of-fold one, and
+_MAX_LOG_LOSS = 1.1  # times the out-of-fold log loss, plus
 _LOG_LOSS_SLACK = 0.02
-_MAX_LOST_CONFIDENCE = 0.1  # of the mean probability of the predicted label
-_MAX_OVERCONFIDENCE = 0.05  # beyond the out-of-fold predictions': mean confidence less accuracy
-_MAX_RMSE = 1.1  # times the out-of-fold one
-_MAX_LOST_CORRELATION = 0.1  # with the truth
+_MAX_LOST_CONFIDENCE = 0.1  # drop of the mean probability of the predicted label
+_MAX_OVERCONFIDENCE = 0.05  # mean confidence less accuracy, beyond that of the out-of-fold predictions
+_MAX_RMSE = 1.1  # times the out-of-fold RMSE
+_MAX_LOST_CORRELATION = 0.1  # drop of the correlation with the truth
 _MIN_PROBABILITY = 1e-7
-_MIN_ROWS = 20  # of fewer a share says little
+_MIN_ROWS = 20  # a share of fewer rows is too uncertain
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,8 +41,8 @@ class LearnedRows:
 
     Attributes:
         frame: The rows.
-        indices: Their indices among all of these rows, the training rows first [rows].
-        total: Number of all of these rows.
+        indices: Their indices among all rows that models learn from, the training rows first [rows].
+        total: Number of all rows that models learn from.
     """
 
     frame: pl.DataFrame
@@ -59,8 +59,8 @@ def find_differences(
         signature: Signature of the file.
         truth: Labels or values [rows].
         served: The file's predictions for these rows.
-        out_of_fold: Probabilities [rows, classes], or values, with quantiles if any, of the same rows; NaN where there
-            are none.
+        out_of_fold: Probabilities [rows, classes], or values, with quantiles if any, of the same rows; NaN where a row
+            has no prediction.
 
     Returns:
         A sentence for each bound that the file misses.

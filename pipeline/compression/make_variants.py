@@ -36,12 +36,12 @@ from pipeline.evaluation.scoring import feeds, truth
 
 __all__ = ["make_variants"]
 
-# Seconds in which variants are begun, unless compression.minutes is set. A variant that is begun is finished.
+# Seconds during which variants are started, unless compression.minutes is set. A variant that is started is finished.
 _AUTOMATIC_SECONDS, _NAMED_SECONDS = 45.0, 600.0
-_SHARE_OF_TRAINING = 0.1  # of the seconds of training, which automatic passes may take if that is more
+_SHARE_OF_TRAINING = 0.1  # fraction of the training time that automatic passes may take, if it is more than 45 s
 
 
-def make_variants(  # noqa: PLR0913 - the inputs of a stage, each by its name
+def make_variants(  # noqa: PLR0913 - the inputs of a stage, as keywords
     trained: Sequence[TrainedCandidate],
     *,
     artifacts: ObjectStore,
@@ -64,7 +64,7 @@ def make_variants(  # noqa: PLR0913 - the inputs of a stage, each by its name
         validation: The validation rows.
         spec: Limits, passes and precisions.
         report: Receives progress messages of a few words.
-        learned: Rows that the candidates learned from: a bag's file is compared with its out-of-fold predictions.
+        learned: Rows that the candidates learned from: on them a bag's file is compared with out-of-fold predictions.
         read_training: Reads the training rows, at the first pass that calibrates or fine-tunes; None: there are none.
         threads: Threads of a fine-tuning.
 
@@ -107,7 +107,7 @@ class _Stage:
         bench: Bench with the validation rows and the signature of the data set.
         learned: Rows that the candidates learned from; None: they are unknown.
         by_folds: Whether all candidates are bags, whose quality is out-of-fold.
-        budget: Time in which variants are begun.
+        budget: Time during which variants are started.
         read_frame: Reads the training rows.
         report: Receives progress messages of a few words.
         threads: Threads of a fine-tuning.
@@ -143,7 +143,7 @@ class _Stage:
         return tuple(variant for candidate in trained for variant in variants_of[candidate.candidate])
 
     def _start(self, candidate: TrainedCandidate, bar: QualityBar, *, remaining: int) -> CandidateVariants:
-        """Read a candidate and plan its passes; one that fine-tunes has its share of the time of those remaining."""
+        """Read a candidate and plan its passes; if they fine-tune, the ``remaining`` candidates share the time."""
         spec, dataset = self.bench.spec, self.bench.dataset
         signature = dataset.signature_of(candidate.classes, candidate.quantiles, candidate.decision)
         is_brought = candidate.algorithm == BROUGHT
@@ -165,7 +165,7 @@ class _Stage:
 
 
 def _seconds(compression: Compression, trained: Sequence[TrainedCandidate]) -> float:
-    """Return the seconds after which no further variant is begun."""
+    """Return the seconds after which no further variant is started."""
     if compression.minutes is not None:
         return 60 * compression.minutes
     if compression.passes != "auto":

@@ -1,4 +1,4 @@
-"""Decide which candidates to compress: a file of one that is far worse than the best would never be served."""
+"""Decide which candidates to compress: files of a candidate far worse than the best would never be served."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class QualityBar:
 
     Attributes:
         metric: Metric that candidates are compared by.
-        best: The best fp32 file so far; None: there is none yet.
+        best: The best fp32 file so far; None before the first one.
         max_drop: Largest drop from the best quality (``compression.max_quality_drop``), whatever ``limits.prefer`` is;
             None: all candidates are compressed.
     """
@@ -33,15 +33,15 @@ class QualityBar:
     def of(cls, spec: JobSpec, metric: str) -> QualityBar:
         """Return the bar before any file is measured.
 
-        Passes that are named are applied to all candidates. Beside a limit of bytes or of time all are compressed too:
-        the best candidate's files may miss it.
+        Passes that train.yaml names are applied to all candidates. With a limit on bytes or latency, all candidates
+        are compressed, too: the files of the best one may miss the limit.
         """
         is_limited = spec.limits.max_bytes is not None or spec.limits.max_latency_us is not None
         is_open = spec.compression.passes != "auto" or is_limited
         return cls(metric=metric, max_drop=None if is_open else spec.compression.max_quality_drop)
 
     def raised_to(self, full: Variant) -> QualityBar:
-        """Return the bar beside another fp32 file that may be the best."""
+        """Return the bar after another fp32 file, which becomes ``best`` if it is better."""
         if full.status != "ok" or self.metric not in full.quality:
             return self
         if self.best and ranking_score(self.best.quality, self.metric) >= ranking_score(full.quality, self.metric):
@@ -63,7 +63,7 @@ class QualityBar:
 
 
 def best_first(trained: Sequence[TrainedCandidate], metric: str) -> list[TrainedCandidate]:
-    """Return the candidates by the quality that training measured; those without it are last."""
+    """Return the candidates, best first by the quality that training measured; those without it come last."""
 
     measured = [candidate for candidate in trained if math.isfinite(candidate.quality.get(metric, math.nan))]
     ranked = sorted(measured, key=lambda candidate: ranking_score(candidate.quality, metric), reverse=True)

@@ -1,4 +1,4 @@
-"""Plan the passes of a candidate: those that ``compression`` of train.yaml names, else those that usually pay."""
+"""Plan the passes of a candidate: those that ``compression`` of train.yaml names, else those that usually help."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _CODEBOOK_BITS = (5, 6, 8)
 _EXACT_SHARES = (0.25, 0.5)
 _TUNED_CODEBOOK_BITS = (3, 5, 8)  # fewer bits reach the same quality, since the values are fine-tuned
 _COLUMN_CHANGES = (0.01, 0.001, 1e-6)
-_TREE_STEPS = (16, 12, 8, 6, 4, 3)  # one tree of so many is kept
+_TREE_STEPS = (16, 12, 8, 6, 4, 3)  # one tree in so many is kept
 _TREE_CHOICES: Mapping[PassName, Choice] = {
     "prune_trees": "greedy",
     "prune_trees_evenly": "evenly",
@@ -44,7 +44,7 @@ _TREE_CHOICES: Mapping[PassName, Choice] = {
 _LEAF_SHARES = (0.12, 0.25, 0.5)
 _DISTILLED_TREES = (200, 800)
 _TREE_BITS = (5, 6, 8, 16)
-_MAX_AUTOMATIC_DROP = 0.003  # by pruning trees: less than MAX_BALANCED_DROP, since quantization costs some too
+_MAX_AUTOMATIC_DROP = 0.003  # drop by pruning trees: below MAX_BALANCED_DROP, since quantization adds to it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,8 +56,8 @@ class PassStep:
         make: Makes the pass for a candidate.
         description: The strength or the configuration, for the leaderboard; empty: the pass has none.
         fine_tunes: Whether it trains.
-        refits: Whether it refits leaves on training rows: its file knows less of the validation rows than a bag.
-        max_quality_drop: Its own limit of the drop in quality, if stricter than ``compression.max_quality_drop``.
+        refits: Whether it refits leaves on training rows; its file has learned less from validation rows than a bag.
+        max_quality_drop: Largest drop in quality, if stricter than ``compression.max_quality_drop``.
     """
 
     name: PassName
@@ -89,7 +89,7 @@ class CompressionPlan:
 
     @property
     def bisects(self) -> bool:
-        """Return whether the strengths may be bisected: quality falls with the strength of every pass, as for trees."""
+        """Return whether the strengths may be bisected: all passes are on trees, whose quality falls with strength."""
         return all(step.refits for steps in self.changes for step in steps)
 
     @property
@@ -100,7 +100,7 @@ class CompressionPlan:
 
 
 def _uncalibrated(name: PassName, make: Callable[[], GraphPass], description: str = "") -> PassStep:
-    """Return a step of a pass that needs neither rows nor time."""
+    """Return a step whose pass needs no context."""
     return PassStep(name=name, make=lambda context: make(), description=description)
 
 
@@ -212,8 +212,8 @@ PASSES: Mapping[PassName, tuple[PassStep, ...]] = {
     "weights_int4": (_uncalibrated("weights_int4", partial(BlockWeights, 4)),),
 }
 
-# Without fine-tuning: a variant then costs seconds. Static scales are faster, and scales of rows more exact; a long
-# tail of activations makes percentiles better than the largest value.
+# None of these passes fine-tunes, so that a variant takes seconds. Static scales are faster, scales per row more exact;
+# percentiles are better than the largest value if activations have a long tail.
 AUTOMATIC: Mapping[Precision, tuple[PassStep, ...]] = {
     "fp16": PASSES["fp16"],
     "bf16": PASSES["bf16"],

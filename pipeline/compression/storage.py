@@ -1,4 +1,4 @@
-"""The stored form of a variant: its weights and trees found in the serialized graph, and packed (pipeline.codec)."""
+"""The stored form of a variant: find weights and trees in the serialized graph, and pack them (pipeline.codec)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.graphs.tree_ensemble import TREE_OPERATOR
 
 __all__ = ["find_spans", "pack_model"]
 
-# Bytes of one element. Strings have no fixed width; values of 4 bits lie two in a byte.
+# Bytes of one element. Strings have no fixed width; two values of 4 bits share a byte.
 _WIDTHS = {
     TensorProto.FLOAT: 4, TensorProto.DOUBLE: 8, TensorProto.FLOAT16: 2, TensorProto.BFLOAT16: 2,
     TensorProto.INT8: 1, TensorProto.UINT8: 1, TensorProto.INT16: 2, TensorProto.UINT16: 2, TensorProto.INT32: 4,
@@ -24,7 +24,7 @@ _WIDTHS = {
 }  # fmt: skip
 _FLOATS_TAG = 0x3D  # AttributeProto.floats: field 7, four bytes, not packed
 _MIN_COUNT = 64
-_SMALL_FILE = 65_536  # bytes up to which the descriptions of spans may take more than they save
+_SMALL_FILE = 65_536  # bytes; up to this size the descriptions of spans may take more than they save
 
 Span = TensorSpan | TreeSpan
 
@@ -39,20 +39,20 @@ def pack_model(file: bytes) -> bytes:
 
 
 def find_spans(file: bytes) -> list[Span]:
-    """Return where the large tensors, lists of floats and trees lie in a serialized model, in their order."""
+    """Return the spans of large tensors, lists of floats and trees in a serialized model, by offset."""
     spans: list[Span] = []
     end = 0
     for content, span in _contents(onnx.load_from_string(file).graph):
         offset = file.find(content, end)
         if offset < 0:
-            continue  # written before the one that precedes it here: it is compressed with the rest
+            continue  # serialized before the previous span: it is compressed with the rest of the file
         end = offset + len(content)
         spans.append(replace(span, offset=offset))
     return spans
 
 
 def _contents(graph: onnx.GraphProto) -> Iterator[tuple[bytes, Span]]:
-    """Yield the bytes and the span, its offset to be found, in the order of serialization: nodes, then initializers."""
+    """Yield bytes and their span, whose offset is not set yet, in the order of serialization: nodes, initializers."""
     for node in graph.node:
         trees = _trees(node) if node.op_type == TREE_OPERATOR else None
         if trees is not None:
@@ -77,7 +77,7 @@ def _tensor(tensor: TensorProto) -> Iterator[tuple[bytes, TensorSpan]]:
 
 
 def _trees(node: onnx.NodeProto) -> tuple[bytes, TreeSpan] | None:
-    """Return the attributes of a tree ensemble; None where they are not as TreeSpan stores them."""
+    """Return the attributes of a tree ensemble; None if TreeSpan cannot store them (trees not in preorder)."""
     content = bytes(onnx.NodeProto(attribute=node.attribute).SerializeToString())
     span = TreeSpan(
         offset=0, size=len(content), attributes=[_tree_attribute(attribute) for attribute in node.attribute]

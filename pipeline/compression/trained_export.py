@@ -1,4 +1,4 @@
-"""The files of a trained candidate: its exported model, which is verified here, and its out-of-fold predictions."""
+"""Read and verify the files of a trained candidate: its exported model and its out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ class TrainedExport:
     by_folds: bool
 
     def read_body(self) -> bytes:
-        """Return the body, without the reading of raw columns."""
+        """Return the body: the model without the encoding of raw columns."""
         return self._read(BODY)
 
     def verify(self) -> ServedFile:
         """Verify that the exported file predicts as the trained model, and return it.
 
         Raises:
-            ExportMismatchError: It predicts otherwise than the trained model, or is worse on rows that it learned from
-                than models that have not seen them.
+            ExportMismatchError: Its predictions differ from the trained model's, or are worse, on rows that it learned
+                from, than those of models that have not seen these rows.
             IntegrityError: It is not the file that training recorded.
         """
         content = self._read(MODEL)
@@ -78,7 +78,7 @@ class TrainedExport:
     ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
         """Return the quality and interval of the out-of-fold predictions, less what ``served`` loses against ``full``.
 
-        A metric may apply to the validation rows and not to all rows, as ``rmsle`` does: it is left out.
+        A metric that applies to the validation rows but not to all rows, as ``rmsle`` may, is omitted.
 
         Raises:
             IntegrityError: None of the validation rows was held out by a fold.
@@ -91,7 +91,7 @@ class TrainedExport:
         )
 
     def unseen_rows(self) -> UnseenRows | None:
-        """Return the out-of-fold predictions of the validation rows; None if some are missing, or it is no bag."""
+        """Return the out-of-fold predictions of the validation rows; None if some are missing, or without folds."""
         if not self.candidate.folds:
             return None
         predicted = self._predicted_out_of_fold()[-len(self.bench.truth) :]
@@ -106,7 +106,7 @@ class TrainedExport:
         if self.learned is None or not self.candidate.folds or self._reads_text_scores():
             return
         out_of_fold = self._predicted_out_of_fold()
-        if len(out_of_fold) != self.learned.total:  # a machine of less memory trained on a sample
+        if len(out_of_fold) != self.learned.total:  # for lack of memory, training used a sample
             return
         rows, signature = self.learned.frame, self.bench.signature
         differences = find_differences(
@@ -122,7 +122,7 @@ class TrainedExport:
             )
 
     def _reads_text_scores(self) -> bool:
-        """Return whether it reads scores of texts, which are more extreme for rows that it learned from."""
+        """Return whether the candidate reads scores of texts, which are more extreme for rows that it learned from."""
         if all(column.kind != "text" for column in self.bench.dataset.columns):
             return False
         declared = catalog().get(self.candidate.algorithm)
@@ -135,7 +135,7 @@ class TrainedExport:
         return calibrate(predicted, self.bench.signature.temperature)
 
     def _out_of_fold_quality(self) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-        """Return quality and interval on all rows; beside candidates that are no bags, on the validation rows."""
+        """Return out-of-fold quality and interval: on all rows if all candidates are bags, else on validation rows."""
         if self.by_folds:
             return self.candidate.quality, self.candidate.interval
         bench = self.bench
@@ -151,7 +151,7 @@ class TrainedExport:
 
 
 def _name_outputs(edges: npt.NDArray[np.floating[Any]], signature: Signature) -> Reference:
-    """Return the predictions for edge rows as the reference has those for validation rows."""
+    """Return the predictions for edge rows by the names that the reference uses for validation rows."""
     if signature.task != "regression":
         return {"probabilities": edges}
     if signature.quantiles:
@@ -160,7 +160,7 @@ def _name_outputs(edges: npt.NDArray[np.floating[Any]], signature: Signature) ->
 
 
 def _spread(truth: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return the standard deviation of each target; where all rows are equal, their magnitude."""
+    """Return the standard deviation of each target; if all rows are equal, their magnitude, at least 1."""
     deviation, magnitude = truth.std(axis=0), np.abs(truth).max(axis=0)
     spread: npt.NDArray[np.float64] = np.where(deviation > 0, deviation, np.maximum(magnitude, 1.0))
     return spread

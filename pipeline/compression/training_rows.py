@@ -1,4 +1,4 @@
-"""Training rows as a body reads them, for calibration, measurements of importance, and fine-tuning."""
+"""Training rows in the encoding that a body reads, for calibration, measurements of importance, and fine-tuning."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.graphs.encoding import Encoding
 __all__ = ["TrainingRows", "predict", "run_in_batches"]
 
 _ROWS_PER_CALL = 1024
-_MIXED = 0.15  # of the columns of a mixed row
+_MIXED = 0.15  # fraction of the columns of a mixed row that come from another row
 
 Indices = npt.NDArray[np.int64]
 
@@ -30,9 +30,9 @@ class TrainingRows:
 
     Attributes:
         inputs: Input of a body (graphs.encoding) -> values [rows, ...].
-        target: Class numbers int64 [rows], or values float64 [rows]; None where a body can learn only from predictions
+        target: Class numbers int64 [rows], or values float64 [rows]; None if a body can learn only from predictions
             (several targets, clusters, quantiles).
-        classes: Number of classes; 0: values.
+        classes: Number of classes; 0 for regression.
     """
 
     inputs: Mapping[str, npt.NDArray[Any]]
@@ -67,9 +67,9 @@ class TrainingRows:
         return self.take(np.sort(np.random.default_rng(seed).choice(len(self), count, replace=False)))
 
     def mix(self, seed: int = 0) -> Self:
-        """Return as many rows between these, without a target: some columns of each come from another row.
+        """Return as many mixed rows, without a target: some columns of each row come from another row.
 
-        The values of a text or an image stay together with those of its row.
+        A text is taken as a whole; images are not mixed.
         """
         random = np.random.default_rng(seed)
         partners = random.permutation(len(self))
@@ -93,11 +93,11 @@ def predict(model: bytes, rows: TrainingRows) -> npt.NDArray[np.floating[Any]]:
 
 
 def run_in_batches(model: bytes, inputs: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[np.floating[Any]]:
-    """Return the first output of a graph that is no text, by onnxruntime on one thread.
+    """Return the first numeric output of a graph, by onnxruntime on one thread.
 
     Args:
         model: The serialized graph.
-        inputs: Input -> values [rows, ...]; those that the graph does not have are ignored.
+        inputs: Input -> values [rows, ...]; inputs that the graph does not read are ignored.
     """
     session = onnxruntime.InferenceSession(model, session_options(), providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]

@@ -1,12 +1,12 @@
-"""What a compressed file of a bag costs on rows that neither has learned from, by rows that the bag has learned from.
+"""Estimate the predictions of a bag's compressed file for unseen rows, from rows that the bag has learned from.
 
 Four of five fold models have learned from a validation row: the bag knows its label and a compressed file knows it a
-little less, so on these rows it seems worse than it is. The out-of-fold prediction of a row is by the one model that
-has not learned it. The compressed file's prediction of the row is estimated as that prediction, moved by as much as the
-file's prediction differs from the bag's for a *similar* row: the next ones in the order of the bag's predictions. How
-much the file differs stays, and that it differs from the bag towards the truth no longer counts. Each difference is
-taken with both signs: whether that of another row happens to point to this row's truth is chance, and cancels
-(docs/decisions/0043 has what it estimates beside test rows).
+little less, so on these rows the file seems worse than it is. The out-of-fold prediction of a row is made by the one
+model that has not learned the row. The compressed file's prediction for an unseen row is estimated as this out-of-fold
+prediction plus the difference between the file's and the bag's predictions for a *similar* row, a neighbor in the order
+of the bag's predictions. This keeps the size of the differences, but a difference that points from the bag away from
+the known label no longer counts. Each difference is used with both signs, so that it cancels if it points to the truth
+of this row by chance (docs/decisions/0043 compares the estimates with test rows).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipeline.evaluation.scoring import Predictions
 __all__ = ["UnseenRows"]
 
 _MIN_PROBABILITY = 1e-6
-_NEIGHBORS = (-3, -2, -1, 1, 2, 3)  # in the order of the bag's predictions, whose differences are taken
+_NEIGHBORS = (-3, -2, -1, 1, 2, 3)  # offsets of similar rows in the order of the bag's predictions
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,7 +33,7 @@ class UnseenRows:
     """The validation rows of a bag.
 
     Attributes:
-        signature: The candidate's.
+        signature: Signature of the candidate.
         out_of_fold: Calibrated probabilities [rows, classes], or values, by models that have not learned the row.
     """
 
@@ -42,15 +42,15 @@ class UnseenRows:
 
     @property
     def full(self) -> Predictions:
-        """Return what the bag predicts, by the model that has not learned the row."""
+        """Return the out-of-fold predictions."""
         return Predictions.of(self.signature, self.out_of_fold)
 
     def estimate(self, full: Predictions, small: Predictions) -> Iterator[Predictions]:
-        """Yield what the compressed file would predict, twice for each neighbor.
+        """Yield estimates of the compressed file's predictions for unseen rows, two for each neighbor.
 
         Args:
             full: The bag's own predictions for the rows.
-            small: The compressed file's.
+            small: The compressed file's predictions for the rows.
         """
         before, after = (self._to_scores(self._outputs(predictions)) for predictions in (full, small))
         unseen = self._to_scores(self.out_of_fold)
@@ -73,14 +73,14 @@ class UnseenRows:
         return predictions.values
 
     def _order(self, scores: Floats) -> npt.NDArray[np.int64]:
-        """Return the order of the rows for each column, [rows, columns]; of classes it is the same for all columns."""
+        """Return the order of the rows for each column [rows, columns]; for classes it is equal in all columns."""
         if self.signature.task == "regression" or self.signature.is_multilabel:
             return np.argsort(scores, axis=0, kind="stable")
         order = np.lexsort((scores.max(axis=1), scores.argmax(axis=1)))
         return np.tile(order[:, None], (1, scores.shape[1]))
 
     def _to_scores(self, predicted: npt.NDArray[np.floating]) -> Floats:
-        """Return values; or logarithms of probabilities; or the log-odds of labels; [rows, columns]."""
+        """Return values, logarithms of class probabilities, or log-odds of labels [rows, columns]."""
         scores: Floats = predicted.reshape(len(predicted), -1).astype(np.float64)
         if self.signature.task == "regression":
             return scores

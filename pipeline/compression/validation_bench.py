@@ -59,7 +59,7 @@ class ServedFile:
 
     @cached_property
     def stored(self) -> bytes:
-        """Return its packed form, made at the first read: packing takes longer than predicting."""
+        """Return the packed form of the file, made at the first read: packing takes longer than predicting."""
         return pack_model(self.content)
 
 
@@ -72,8 +72,8 @@ class VariantComparison:
         reference: The fp32 file, with the quality that the compressed file is compared with.
         agreement: Agreement of the predictions with fp32's.
         failed: A sentence for each gate that the compressed file misses.
-        latencies: Latencies of the compressed file; None: it is not timed yet.
-        full_latencies: Latencies of fp32, measured in turns with those.
+        latencies: Latencies of the compressed file; None until it is timed.
+        full_latencies: Latencies of fp32, measured in turns with ``latencies``.
     """
 
     served: ServedFile
@@ -99,7 +99,7 @@ class ValidationBench:
         truth: Labels or values of the validation rows.
         weight: Weight of each row; None: all count the same.
         probe: Measures the cost of loading a file.
-        is_whole: Whether the body is a complete served file, as of a brought model.
+        is_whole: Whether the body is a complete served file, as for a brought model.
     """
 
     artifacts: ObjectStore
@@ -116,7 +116,7 @@ class ValidationBench:
 
     @property
     def metric(self) -> str:
-        """Return the metric that decides."""
+        """Return the metric that candidates are compared by."""
         return choose_metric(self.spec.metric, self.dataset)
 
     def without(self, pruned: Collection[str]) -> ValidationBench:
@@ -133,7 +133,7 @@ class ValidationBench:
         )
 
     def serve(self, body: bytes) -> bytes:
-        """Return the served file around a body."""
+        """Return the served file that wraps a body."""
         wrapped = body
         if not self.is_whole:
             wrapped = wrap(onnx.load_from_string(body), self.dataset, self.signature).SerializeToString()
@@ -216,7 +216,7 @@ class ValidationBench:
         return measure_latencies((served.model,), (served.rows,))[0]
 
     def keep(self, served: ServedFile, latencies: Latencies) -> dict[str, Any]:
-        """Store a file; return the fields of its variant for place, size, latency and cost of loading."""
+        """Store a file; return the fields of its variant for key, size, latency and cost of loading."""
         sha256 = hashlib.sha256(served.stored).hexdigest()
         key = artifact_key(self.keys.tenant, sha256)
         self.artifacts.put_if_absent(key, served.stored)

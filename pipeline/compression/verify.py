@@ -1,7 +1,7 @@
-"""Parity: the exported file predicts as the trained model did, in a process without the training library.
+"""Parity: the exported file predicts like the trained model, in a process without the training library.
 
-The inputs are those of the signature, in their order. Each prediction for the raw columns of the validation rows is the
-trained model's own within its tolerance: for all rows at once, for a row alone, in a batch of up to 10,000 rows.
+The inputs must be those of the signature, in order. Each prediction for the raw columns of the validation rows must
+equal the trained model's within the tolerance: for all rows at once, for single rows, and in a batch of up to 10,000.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class VerifyExport:
     Args:
         signature: Signature of the file.
         rows: The validation rows.
-        reference: What the trained model predicted for them (contracts.records.outcome.TrainedCandidate).
+        reference: The trained model's predictions for them (contracts.records.outcome.TrainedCandidate).
         tolerance: Largest difference: of a probability, or of a value in units of ``scale``.
         scale: Standard deviation of the target.
     """
@@ -60,7 +60,7 @@ class VerifyExport:
         """Verify a serialized file.
 
         Raises:
-            ExportMismatchError: It takes other columns, or its predictions differ by more than the tolerance.
+            ExportMismatchError: The file takes other columns, or its predictions differ by more than the tolerance.
         """
         inputs = [value.name for value in onnx.load_from_string(model).graph.input]
         if inputs != [column.name for column in self._signature.columns]:
@@ -90,7 +90,7 @@ class VerifyExport:
             )
 
     def _large_batch(self, seconds_per_row: float) -> int:
-        """Return how many rows are predicted at once: fewer where they would take long, or much memory."""
+        """Return the rows of the large batch: 10,000, or fewer if these would take over 1 s or 256 MiB."""
         row_bytes = sum(values[:1].nbytes for values in self._rows.values())
         affordable = min(_MAX_BATCH_SECONDS / max(seconds_per_row, _EPSILON), _MAX_BATCH_BYTES / max(row_bytes, 1))
         return max(1, min(_LARGE_BATCH, int(affordable)))
@@ -99,8 +99,8 @@ class VerifyExport:
 class VerifyEdgeRows(VerifyExport):
     """Parity on edge rows (missing, unknown and extreme values), together and each alone.
 
-    What lies far outside of the training rows is extrapolated: a value's difference is in units of the value itself
-    where that is larger than ``scale``. Rows to which the trained model has no finite answer are left out.
+    Values far outside the training rows are extrapolated: their differences are in units of the largest prediction if
+    it is larger than ``scale``. Rows for which the trained model's prediction is not finite are skipped.
     """
 
     def _check_predictions(self, session: OnnxModel) -> None:
@@ -121,14 +121,14 @@ def largest_difference(
 ) -> float:
     """Return the largest difference in a value, a quantile or a calibrated probability; NaN if a prediction is NaN.
 
-    A label that differs counts by how much less probable the trained model holds it than its own, or by how far its
-    probability is from the threshold.
+    A differing label counts as the trained model's probability of its own label less that of the file's label, or, with
+    a threshold, as the distance of the probability from the threshold.
 
     Args:
         predictions: Predictions of the file.
         reference: Predictions of the trained model.
         signature: Signature of the file.
-        scale: Unit of values: one, or one for each target.
+        scale: Unit of values: one number, or one for each target.
     """
     if signature.task == "regression":
         difference = np.max(np.abs(predictions.values - reference["value"]) / scale)
@@ -146,7 +146,7 @@ def largest_difference(
 
 
 def _undo(signature: Signature) -> Callable[[_Floats], _Floats]:
-    """Undo a temperature above 1, which makes much of what float32 leaves of a probability of 0."""
+    """Return a function that undoes a temperature above 1, which amplifies rounding of probabilities near 0."""
     return lambda probabilities: calibrate(probabilities, min(1.0, 1 / signature.temperature))
 
 

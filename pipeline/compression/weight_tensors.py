@@ -1,4 +1,4 @@
-"""The float weights of a graph, which passes change in value while the operators stay."""
+"""Read and change the float weights of a graph; its operators stay the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from onnx import TensorProto, numpy_helper
 
 __all__ = ["MIN_WEIGHTS", "WEIGHT_INPUTS", "is_large", "map_weights", "read_weights"]
 
-MIN_WEIGHTS = 64  # a smaller tensor (a bias, a scale) stays exact: it costs nothing
+MIN_WEIGHTS = 64  # a smaller tensor (a bias, a scale) stays exact: it takes few bytes
 # Operator -> the input, or the attribute, that holds its weights.
 WEIGHT_INPUTS = {"MatMul": 1, "Gemm": 1, "Conv": 1, "Gather": 0, "Einsum": 1}
 _WEIGHT_ATTRIBUTES = {"TreeEnsemble": ("leaf_weights",)}
@@ -25,11 +25,11 @@ def read_weights(model: onnx.ModelProto) -> list[Floats]:
 
 
 def map_weights(model: onnx.ModelProto, change: Callable[[Floats], Floats]) -> onnx.ModelProto:
-    """Return a copy whose weights are what ``change`` makes of them.
+    """Return a copy of a model in which the result of ``change`` replaces each weight tensor.
 
     Args:
-        model: Its weights are the constant matrices of MatMul, Gemm and Conv, the embeddings of Gather, and the leaves
-            of TreeEnsemble.
+        model: A model; its weights are the constant matrices of MatMul, Gemm, Conv and Einsum, the embeddings of
+            Gather, and the leaves of TreeEnsemble.
         change: Takes and returns a tensor of the same shape.
     """
     changed = onnx.ModelProto()
@@ -41,7 +41,7 @@ def map_weights(model: onnx.ModelProto, change: Callable[[Floats], Floats]) -> o
 
 
 def _weights(graph: onnx.GraphProto) -> Iterator[TensorProto]:
-    """Yield the weights of a graph and of the graphs within, each once."""
+    """Yield the weights of a graph and its subgraphs, each once."""
     tensors = {tensor.name: tensor for tensor in graph.initializer}
     tensors |= {
         node.output[0]: attribute.t

@@ -1,1 +1,1 @@
-"""Fine-tuning of an ONNX graph: it is run by torch, its weights learn, and they are written back."""
+"""Fine-tuning of an ONNX graph: torch runs the graph and trains its weights, which are then written back."""

@@ -34,11 +34,11 @@ class Budget:
 
     @property
     def left(self) -> float:
-        """Seconds that are left, at least 0."""
+        """Remaining seconds, at least 0."""
         return max(0.0, self.started + self.seconds - self.clock())
 
     def share(self, count: int) -> Budget:
-        """Return the budget of one of ``count`` consumers that share the rest equally."""
+        """Start the budget of one of ``count`` consumers that share the remaining time equally."""
         return Budget.start(self.left / max(1, count), self.clock)
 
 

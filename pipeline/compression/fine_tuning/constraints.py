@@ -19,17 +19,17 @@ Importance = Literal["magnitude", "magnitude_per_layer", "random", "taylor", "mo
 Weights = Mapping[str, nn.Parameter]
 State = dict[str, Tensor]
 
-_MIN_WEIGHTS = 64  # a smaller tensor stays as it is
-_PRUNING_ENDS = 0.6  # share of the fine-tuning; what is left makes up for the last weights that were pruned
-_SMALL_SHARE = 0.1  # of all weights
-_UPDATES = 40  # of the masks, over the time of pruning
+_MIN_WEIGHTS = 64  # smaller tensors are not constrained
+_PRUNING_ENDS = 0.6  # fraction of the fine-tuning; afterwards the other weights compensate for the last pruned ones
+_SMALL_SHARE = 0.1  # a tensor with less than this fraction of all weights is small
+_UPDATES = 40  # how often the masks are recomputed while pruning
 
 
 class Constraint:
-    """Base class of what changes weights around each step of the optimizer; its methods do nothing."""
+    """Base class of constraints on weights, called before and after each optimizer step; its methods do nothing."""
 
     def before_step(self, weights: Weights) -> None:
-        """Read gradients, before the step that they are for.
+        """Read or replace the gradients before an optimizer step.
 
         Args:
             weights: All tensors that learn, each with its gradient.
@@ -44,7 +44,7 @@ class Constraint:
         """
 
     def state(self) -> State:
-        """Return what a later attempt needs beside the weights at the beginning."""
+        """Return the state that a resumed fine-tuning needs, besides the weights that it started from."""
         return {}
 
     def restore(self, state: State) -> None:
@@ -71,14 +71,16 @@ class GradualPruning(Constraint):
 
     Weights of the least importance are pruned first:
 
-    - magnitude: the smallest of all tensors by LAMP (Lee et al. 2021, arXiv:2010.07611), the square of a weight divided
-      by the sum of those in its tensor that are no smaller. Small layers stay denser, none loses its largest weight;
+    - magnitude: the smallest over all tensors by LAMP (Lee et al. 2021, arXiv:2010.07611): the square of a weight
+      divided by the sum of the squares in its tensor that are no smaller. Small layers stay denser, and every layer
+      keeps its largest weight;
     - magnitude_per_layer: the smallest of each tensor;
     - taylor: the first-order change of the loss (Molchanov et al. 2019, arXiv:1906.10771);
-    - movement: the sum of what steps take weights away from zero (Sanh et al. 2020, arXiv:2005.07683);
+    - movement: how far the gradients move a weight away from zero, summed over steps (Sanh et al. 2020,
+      arXiv:2005.07683);
     - random: the baseline.
 
-    A pruned weight may come back as long as pruning goes on.
+    A pruned weight may return while masks are still recomputed.
     """
 
     def __init__(self, weights: Weights, *, sparsity: float, importance: Importance, seed: int = 0) -> None:
@@ -145,7 +147,7 @@ class GradualPruning(Constraint):
 
 
 class SharedValues(Constraint):
-    """Shares a few values per tensor (``value_counts``), which k-means chooses; each learns from all of its weights.
+    """Shares a few values per tensor (``value_counts``), chosen by k-means; each value learns from all its weights.
 
     The gradient of a value is the mean of the gradients of its weights, so that the weights take equal steps.
     Source: Han et al. 2016, Deep Compression (arXiv:1510.00149), section 3. Zeros stay zeros.
@@ -171,19 +173,19 @@ class SharedValues(Constraint):
 
     @torch.no_grad()
     def after_step(self, weights: Weights, progress: float) -> None:
-        """Set each weight to the mean of those that share its value: rounding may set them apart."""
+        """Set each weight to the mean of the weights that share its value: rounding may make them differ."""
         for name, groups in self._groups.items():
             groups.average(weights[name])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Groups:
-    """The entries of a tensor that share a value; those that are zero are in no group.
+    """Groups of tensor entries that share a value; zeros belong to no group.
 
     Attributes:
         nonzero_indices: Flat indices of the entries that are not zero [entries].
-        codes: The group of each [entries].
-        counts: Entries of each group [groups].
+        codes: Group of each of these entries [entries].
+        counts: Number of entries in each group [groups].
     """
 
     nonzero_indices: Tensor
@@ -201,7 +203,7 @@ class _Groups:
         return cls(nonzero_indices=torch.from_numpy(nonzero_indices), codes=groups, counts=counts)
 
     def average(self, tensor: Tensor) -> None:
-        """Set each entry to the mean of its group, and to zero where it is in none; in place."""
+        """Set each entry to the mean of its group, and entries without a group to zero; in place."""
         entries = tensor.reshape(-1)[self.nonzero_indices].double()
         sums = torch.zeros(len(self.counts), dtype=torch.float64).index_add_(0, self.codes, entries)
         means = (sums / self.counts).to(tensor.dtype)
@@ -211,12 +213,12 @@ class _Groups:
 
 
 def value_counts(sizes: Mapping[str, int], bits: int) -> dict[str, int]:
-    """Return how many values each tensor may have: ``2 ** bits``, and four times as many where it is small.
+    """Return how many values each tensor may have: ``2 ** bits``, or four times as many (at most 256) if it is small.
 
-    Small tensors cost few bytes, and are often those of convolutions, to which Deep Compression gives more bits too.
+    Small tensors cost few bytes, and often belong to convolutions, to which Deep Compression also gives more bits.
 
     Args:
-        sizes: Weights of each tensor.
+        sizes: Number of weights of each tensor.
         bits: Bits of the indices of large tensors.
     """
     small = _SMALL_SHARE * sum(sizes.values())

@@ -1,7 +1,7 @@
-"""Layers that compute in float32 with values as integers could hold them, so that weights learn what rounding costs.
+"""Layers that compute in float32 with values rounded as integers would be, so that weights adapt to the rounding.
 
-Rounding has no gradient: the straight-through estimator takes that of the identity within the range (Bengio et al.
-2013, arXiv:1308.3432), which is torch's own for these functions.
+Rounding has no useful gradient: the straight-through estimator uses the gradient of the identity within the range
+(Bengio et al. 2013, arXiv:1308.3432), as torch's fake-quantize functions do.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from pipeline.graphs.compose import attributes_of
 __all__ = ["FakeQuantizedGraph"]
 
 _LAYERS = ("Conv", "MatMul", "Gemm")
-_MAX_WEIGHT = 64  # 7 bits, as passes.quantization.integer_layers has them
+_MAX_WEIGHT = 64  # 7 bits, as in passes.quantization.integer_layers
 _MAX_ACTIVATION = 255
 _MIN_SCALE = 1e-20
-_MOMENTUM = 0.01  # of the ranges of activations
+_MOMENTUM = 0.01  # weight of a batch in the moving average of an activation's range
 
 
 class FakeQuantizedGraph(TorchGraph):
     """A body whose layers read weights of 7 bits and activations of 8.
 
-    The scale of weights is that of their largest value, one for each output channel. The range of activations is an
+    Weights have one scale per output channel, from its largest absolute value. The range of activations is an
     exponential moving average of the smallest and largest values of the batches.
 
     References:
@@ -44,7 +44,7 @@ class FakeQuantizedGraph(TorchGraph):
         self.ranges = nn.Buffer(torch.full((len(self._index), 2), float("nan")))
 
     def prepare_inputs(self, node: onnx.NodeProto, values: list[Any]) -> list[Any]:
-        """Return the activations and weights of a layer as integers could hold them."""
+        """Return the activations and weights of a layer, rounded as integers would be."""
         index = self._index.get(node.output[0])
         if index is None:
             return values
@@ -58,7 +58,7 @@ class FakeQuantizedGraph(TorchGraph):
 
     @torch.no_grad()
     def _observe(self, index: int, activations: Tensor) -> None:
-        """Move the range towards that of a batch; the first batch is the first range."""
+        """Move the range towards that of a batch; the first batch sets the range."""
         bounds = torch.stack([activations.min().clamp_max(0), activations.max().clamp_min(0)])
         average = self.ranges[index]
         self.ranges[index] = torch.where(average.isnan(), bounds, average + _MOMENTUM * (bounds - average))
@@ -71,7 +71,7 @@ class FakeQuantizedGraph(TorchGraph):
 
 
 def _round_weights(node: onnx.NodeProto, weights: Tensor) -> Tensor:
-    if weights.ndim == 3:  # a stack of matrices, which has one scale
+    if weights.ndim == 3:  # a stack of matrices has one scale
         scale = max(float(weights.detach().abs().max()) / _MAX_WEIGHT, _MIN_SCALE)
         return torch.fake_quantize_per_tensor_affine(weights, scale, 0, -_MAX_WEIGHT, _MAX_WEIGHT)
     axis = 0 if node.op_type == "Conv" or attributes_of(node).get("transB") else weights.ndim - 1

@@ -1,7 +1,7 @@
-"""The loop: minibatches, Adam with a cosine schedule, a constraint after each step, a checkpoint every 30 seconds.
+"""The training loop: minibatches, Adam with a cosine schedule, a constraint on each step, a checkpoint every 30 s.
 
-Progress is the larger of two fractions, that of the steps and that of the time. So the schedule always completes,
-however little time there is.
+Progress is the larger of the fraction of the steps done and the fraction of the time spent. Therefore the schedule
+always completes, even if the time is short.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class FineTuningConfig:
     """How a body is fine-tuned.
 
     Attributes:
-        epochs: Passes over the rows, if there is enough time.
+        epochs: Number of epochs, if there is enough time.
         batch_size: Rows of a step.
         learning_rate: Initial learning rate, which a cosine schedule lowers to 0.
         max_gradient_norm: Norm to which gradients are clipped.
@@ -51,7 +51,7 @@ class FineTuningConfig:
     mixup: float = 0.0
 
 
-def fit(  # noqa: PLR0913 - a loop's parts, each by its name
+def fit(  # noqa: PLR0913 - the parts of a training loop, as keywords
     graph: TorchGraph,
     rows: TrainingRows,
     objective: Objective,
@@ -73,7 +73,7 @@ def fit(  # noqa: PLR0913 - a loop's parts, each by its name
         constraint: Applied after each step, and at the end with a progress of 1.
         config: Hyper-parameters.
         budget: Time of this attempt.
-        checkpoints: Receive its state.
+        checkpoints: Storage of the state of the fine-tuning.
         report: Receives progress messages of a few words.
         seed: Seed of the order of the rows.
         hints: Loss of hidden features, which is added to the objective.
@@ -114,7 +114,7 @@ def fit(  # noqa: PLR0913 - a loop's parts, each by its name
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Lesson:
-    """A batch: its rows, mixed with others if mixup is set, and the predictions to learn."""
+    """Computes the loss of a batch, whose rows are mixed with others if mixup is set."""
 
     graph: TorchGraph
     rows: TrainingRows
@@ -147,7 +147,7 @@ def _state(lesson: _Lesson, optimizer: torch.optim.Optimizer, constraint: Constr
 
 
 def _restore(lesson: _Lesson, optimizer: torch.optim.Optimizer, constraint: Constraint, saved: bytes | None) -> int:
-    """Take over a saved state, and return the step that it was saved after; 0 where there is none."""
+    """Load a saved state, and return the number of steps done before it was saved; 0 if there is none."""
     if saved is None:
         return 0
     state: dict[str, Any] = torch.load(BytesIO(saved), weights_only=True)

@@ -1,7 +1,7 @@
-"""Feature hints: a middle layer of what is fine-tuned learns the outputs that it had before the network was changed.
+"""Feature hints: a middle layer of the changed network learns the outputs that it had before the change.
 
-Source: Romero et al. 2015, FitNets: Hints for Thin Deep Nets (arXiv:1412.6550). There the hint is a first stage of
-training; here its loss is added to that of the predictions, since the network has learned before.
+Source: Romero et al. 2015, FitNets: Hints for Thin Deep Nets (arXiv:1412.6550). In the paper hints are the first stage
+of training; here their loss is added to the loss of the predictions, since the network is already trained.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ class FeatureHints(nn.Module):
     """``forward(inputs, values)``: the mean squared error of a layer's outputs, in units of their variance.
 
     Attributes:
-        name: The value of the graph that is compared.
+        name: Name of the layer's output in the graph.
         weight: Weight of the error in the loss.
     """
 
     def __init__(self, teacher: bytes, student: bytes, example: Inputs, *, weight: float) -> None:
-        """Choose the layer: the one in the middle that both graphs have, but the last.
+        """Choose the layer: the middle one of those that both graphs have, without the last.
 
         Args:
             teacher: The body before it was changed.
             student: The body that is fine-tuned.
-            example: Some rows, by which the shapes of the layer's outputs are known.
+            example: Some rows, to find the shapes of the layer's outputs.
             weight: Weight of the error in the loss.
 
         Raises:
-            NotApplicableError: There is no such layer, or a shape that differs in more than its channels.
+            NotApplicableError: There is no such layer, or its output shapes differ in more than the channels.
         """
         super().__init__()
-        self._teacher = [TorchGraph(teacher)]  # in a list, so that its weights are not this module's
+        self._teacher = [TorchGraph(teacher)]  # in a list, so that its weights are no parameters of this module
         graph = TorchGraph(student)
         names = {node.output[0] for node in self._teacher[0].nodes}
         layers = [
@@ -72,7 +72,7 @@ class FeatureHints(nn.Module):
 
         Args:
             inputs: Inputs of the rows.
-            values: What the graph that learns computes of them (TorchGraph.compute).
+            values: All values that the student computes for these inputs (TorchGraph.compute).
         """
         with torch.no_grad():
             goals = self._teacher[0].compute(inputs)[self.name].movedim(self._axis, -1)

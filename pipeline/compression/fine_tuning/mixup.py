@@ -1,4 +1,4 @@
-"""Mixup: batches of rows between two rows, which are to be predicted as lying between them.
+"""Mixup: training on interpolations of two rows, with interpolated targets.
 
 Source: Zhang et al. 2018, mixup: Beyond Empirical Risk Minimization (arXiv:1710.09412).
 """
@@ -17,21 +17,21 @@ Inputs = Mapping[str, npt.NDArray[Any]]
 
 
 def can_mix(inputs: Inputs) -> bool:
-    """Return whether all inputs are numbers; between two texts there is none."""
+    """Return whether all inputs are numbers; texts cannot be interpolated."""
     return all(values.dtype.kind in "fiub" for values in inputs.values())
 
 
 def mix_inputs(
     rows: Inputs, partners: Inputs, mixing_weight: float, random: np.random.Generator
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return rows between two: numbers and pixels are weighted means, a category is that of one, drawn by the weight.
+    """Mix rows: numbers and pixels become weighted means, a category is drawn from one of the two rows by weight.
 
-    A number that one of the two lacks is the first row's.
+    Where a number is NaN in one of the two rows, the result is the value of ``rows``.
 
     Args:
         rows: Input -> values [rows, ...].
-        partners: The same of the rows that they are mixed with.
-        mixing_weight: The weight of ``rows``, 0 to 1.
+        partners: The same inputs of the rows to mix with.
+        mixing_weight: Weight of ``rows``, 0 to 1.
         random: Draws the categories.
     """
     return {name: _mix(values, partners[name], mixing_weight, random) for name, values in rows.items()}

@@ -1,7 +1,7 @@
-"""What a compressed body learns: the predictions of the body that it was made of, and the truth.
+"""The loss of fine-tuning: a compressed body learns the original body's predictions and the truth.
 
-The loss is that of distillation (Hinton et al. 2015, arXiv:1503.02531) at a temperature of 1, since a body answers with
-probabilities and not with logits.
+This is the loss of distillation (Hinton et al. 2015, arXiv:1503.02531) at a temperature of 1, since a body outputs
+probabilities, not logits.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Objective:
     Attributes:
         goals: Probabilities, or values in units of ``scale``.
         scale: Standard deviation of each output [outputs]; 1 for probabilities.
-        kind: classes: cross-entropy over the outputs; labels: that of each output by itself; values: squared error.
+        kind: classes: cross-entropy over the outputs; labels: binary cross-entropy of each; values: squared error.
     """
 
     goals: Tensor
@@ -40,12 +40,12 @@ class Objective:
 
     @classmethod
     def of(cls, teacher: Floats, rows: TrainingRows, *, several_labels: bool = False) -> Objective:
-        """Mix what the teacher predicts for ``rows`` with the truth, where it is known.
+        """Mix the teacher's predictions for ``rows`` with the truth, if it is known.
 
         Args:
             teacher: Output of the teacher [rows, outputs] or [rows].
             rows: The rows.
-            several_labels: Whether each output is the probability of a label of its own.
+            several_labels: Whether each output is the probability of its own label (multi-label classification).
         """
         goals = teacher.reshape(len(teacher), -1).astype(np.float64)
         if not rows.classes and not several_labels:
@@ -70,8 +70,8 @@ class Objective:
         Args:
             predictions: [rows, outputs].
             indices: Indices of the rows.
-            partners: Indices of rows that these are mixed with.
-            mixing_weight: The weight of the rows themselves, beside their partners.
+            partners: Indices of the rows that they are mixed with; None: they are not mixed.
+            mixing_weight: Weight of the rows themselves, 0 to 1; the partners have the rest.
         """
         goals = self.goals[torch.from_numpy(indices)]
         if partners is not None:

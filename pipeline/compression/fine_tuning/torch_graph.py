@@ -1,6 +1,6 @@
-"""An ONNX body as a torch module: onnxruntime computes what precedes its weights, torch what follows them.
+"""An ONNX body as a torch module: onnxruntime runs the nodes before its weights, torch the nodes from there on.
 
-So any input of a body is possible, texts included, and only the operators of a network need a counterpart in torch.
+Therefore any input of a body is possible, texts included, and only the operators of a network need torch counterparts.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.graphs.compose import attributes_of, keep_needed
 
 __all__ = ["TorchGraph"]
 
-# Operator -> the inputs that learn where they are constants.
+# Operator -> the indices of inputs that learn if they are constants.
 _LEARNED_INPUTS = {
     **{operator: (index,) for operator, index in WEIGHT_INPUTS.items()},
     "Gemm": (1, 2),
@@ -49,7 +49,7 @@ class TorchGraph(nn.Module):
         """Read a serialized body.
 
         Raises:
-            NotApplicableError: It has no weights, or an operator behind them that is unknown here.
+            NotApplicableError: It has no weights, or an operator after them without a torch counterpart.
         """
         super().__init__()
         self._model = onnx.load_from_string(model)
@@ -71,12 +71,12 @@ class TorchGraph(nn.Module):
 
     @property
     def output(self) -> str:
-        """The name of what the body predicts."""
+        """The name of the body's output."""
         return str(self._model.graph.output[0].name)
 
     @property
     def nodes(self) -> tuple[onnx.NodeProto, ...]:
-        """The nodes that torch runs, in their order."""
+        """The nodes that torch runs, in the order of the graph."""
         return tuple(self._after)
 
     def named_weights(self) -> dict[str, nn.Parameter]:
@@ -103,11 +103,11 @@ class TorchGraph(nn.Module):
         return values
 
     def prepare_inputs(self, node: onnx.NodeProto, values: list[Any]) -> list[Any]:
-        """Return what the operator of ``node`` reads in place of ``values``, its inputs; here the same."""
+        """Return the inputs of ``node``'s operator: ``values``, unless a subclass replaces them."""
         return values
 
     def to_onnx(self) -> onnx.ModelProto:
-        """Return the body with the weights as they are now."""
+        """Return the body with the current weights."""
         written = onnx.ModelProto()
         written.CopyFrom(self._model)
         weights = self.named_weights()
@@ -143,7 +143,7 @@ class TorchGraph(nn.Module):
         return constants, learned
 
     def _open_prefix(self) -> onnxruntime.InferenceSession | None:
-        """Return what onnxruntime computes: the tensors that the nodes behind read, from the inputs of the body."""
+        """Open a session that computes the tensors that torch reads; None if torch only reads inputs of the body."""
         inputs = {value.name for value in self._model.graph.input}
         read = {name for node in self._after for name in node.input if name}
         computed_behind = {name for node in self._after for name in node.output}
@@ -163,7 +163,7 @@ def _as_tensor(array: npt.NDArray[Any]) -> Tensor:
 
 
 def _constants_to_initializers(graph: onnx.GraphProto) -> None:
-    """Constant nodes become initializers, so that there is one kind of constant."""
+    """Replace Constant nodes by initializers, so that there is one kind of constant."""
     constants = [
         node
         for node in graph.node

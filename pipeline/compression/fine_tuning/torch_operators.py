@@ -1,6 +1,6 @@
 """ONNX operators as torch functions: those that may follow a weight in a body, at the opset of graphs.compose.
 
-An operator takes its inputs (None: left out) and the attributes of its node, and returns its outputs.
+An operator takes its inputs (None: omitted) and the attributes of its node, and returns its outputs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional
 
 __all__ = ["OPERATORS", "Operator"]
 
-Inputs = Sequence[Tensor | Any]  # Any: None where an optional input is left out
+Inputs = Sequence[Tensor | Any]  # Any: None if an optional input is omitted
 Attributes = Mapping[str, Any]
 Operator = Callable[[Inputs, Attributes], Tensor | tuple[Tensor, ...]]
 
@@ -30,7 +30,7 @@ def _gemm(inputs: Inputs, attributes: Attributes) -> Tensor:
 
 
 def _padded(image: Tensor, attributes: Attributes, value: float = 0.0) -> Tensor:
-    """Pad as the attribute pads says: all begins, then all ends."""
+    """Pad an image by the attribute ``pads``, which lists the begins of all axes, then the ends."""
     pads = attributes.get("pads")
     if not pads or not any(pads):
         return image

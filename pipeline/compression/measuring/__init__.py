@@ -1,1 +1,1 @@
-"""How a served file is measured: latencies, load time and memory, and how its predictions differ from fp32's."""
+"""Measurements of a served file: latencies, load time and memory, and how its predictions differ from fp32's."""

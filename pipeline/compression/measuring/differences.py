@@ -18,10 +18,10 @@ _EPSILON = 1e-12
 
 
 def agreement(full: Predictions, small: Predictions, signature: Signature) -> float:
-    """Return the share of rows with the same label; for regression the correlation of the values (0 where one is
-    constant).
+    """Return the share of rows with the same label; for regression, the correlation of the values.
 
-    Of several targets the share of labels alike in both, over all rows; or the least correlation of a target.
+    With several targets, return the share of equal labels over all rows, or the smallest correlation of a target.
+    Constant values have a correlation of 0, or 1 if both are equal.
     """
     if signature.is_multilabel:
         labels = [predictions.probabilities >= LABEL_THRESHOLD for predictions in (full, small)]
@@ -29,7 +29,7 @@ def agreement(full: Predictions, small: Predictions, signature: Signature) -> fl
     if signature.task != "regression":
         return float(np.mean(full.labels == small.labels))
     columns = (np.atleast_2d(predictions.values.T) for predictions in (full, small))
-    return float(np.min([_correlation(*pair) for pair in zip(*columns, strict=True)]))  # NaN where one is NaN
+    return float(np.min([_correlation(*pair) for pair in zip(*columns, strict=True)]))  # NaN if one is NaN
 
 
 def _correlation(first: npt.NDArray[np.floating[Any]], second: npt.NDArray[np.floating[Any]]) -> float:
@@ -39,16 +39,16 @@ def _correlation(first: npt.NDArray[np.floating[Any]], second: npt.NDArray[np.fl
 
 
 def batch_difference(model: OnnxModel, rows: Feeds, predictions: Predictions, signature: Signature) -> float:
-    """Return by how much the predictions for rows alone differ from those in one batch.
+    """Return by how much predictions for single rows differ from those for the same rows in a batch.
 
     Args:
         model: The file.
         rows: A batch.
-        predictions: Those of the file for the batch.
-        signature: The file's.
+        predictions: The file's predictions for the batch.
+        signature: Signature of the file.
 
     Returns:
-        The largest difference of a probability, or of a value in standard deviations of the predicted values, over some
+        The largest difference of a probability, or of a value in standard deviations of the predicted values, over 16
         of the rows.
     """
     count = len(next(iter(rows.values())))

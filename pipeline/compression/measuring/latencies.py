@@ -19,18 +19,18 @@ BATCH_SIZES = (1, 64)
 _CPU_INFO = Path("/proc/cpuinfo")
 _RUNS, _WARM_UP_RUNS = 300, 30
 _MIN_RUNS = 5
-_MAX_SECONDS = 1.0  # of all batch sizes together, after which large models have had runs enough
+_MAX_SECONDS = 1.0  # for all batch sizes together; slow models are run less often
 
 
 def measure_latencies(models: Sequence[OnnxModel], rows: Sequence[Feeds]) -> list[dict[str, Latency]]:
-    """Time calls of each model on one thread, in turns, so that what slows the machine slows all of them.
+    """Time calls of each model on one thread, in turns, so that a slowdown of the machine affects all of them.
 
     Args:
-        models: Files that answer the same rows.
-        rows: Of each model at least one row, with the columns that it takes; they are repeated where a batch has more.
+        models: Files that predict the same rows.
+        rows: For each model at least one row, with the columns that it takes; rows are repeated to fill a batch.
 
     Returns:
-        Of each model, microseconds of a call by the batch size, as a text (``BATCH_SIZES``).
+        For each model: batch size as text (``BATCH_SIZES``) -> latency of a call in microseconds.
     """
     batches = {str(size): [_repeat(feeds, size) for feeds in rows] for size in BATCH_SIZES}
     timed = {size: _time_calls(models, batch) for size, batch in batches.items()}
@@ -60,7 +60,7 @@ def _summarize(seconds: Sequence[float]) -> Latency:
 
 
 def cpu_name() -> str:
-    """Return the processor's own name where Linux tells it, else its architecture."""
+    """Return the model name of the processor on Linux, else its architecture."""
     lines = _CPU_INFO.read_text().splitlines() if _CPU_INFO.exists() else []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, platform.machine())

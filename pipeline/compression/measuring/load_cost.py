@@ -1,4 +1,4 @@
-"""What it costs to load a stored file: time and memory, in a process like the predict function's."""
+"""The time and memory to load a stored file, measured in a process like that of the predict function."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class LoadCost:
     """Unpacking a stored file and creating its session.
 
     Attributes:
-        load_ms: Milliseconds with the file on the disk, the fastest of some loads; None where that failed.
-        memory_bytes: Resident memory that the loaded session holds; None where the system does not tell.
+        load_ms: Milliseconds with the file on the disk, the fastest of some loads; None if loading failed.
+        memory_bytes: Resident memory that the loaded session holds; None if the system does not report it.
     """
 
     load_ms: float | None = None
@@ -37,8 +37,8 @@ class LoadCost:
 class LoadProbe:
     """Measures loads in one child process. Use it as a context manager.
 
-    The process starts when the context is entered, so that its imports take no time from the first measurement. A
-    measurement that fails costs its numbers, not the variant.
+    The process starts when the context is entered, so that its imports do not delay the first measurement. If a
+    measurement fails, its numbers are None; the variant is still made.
     """
 
     def __enter__(self) -> Self:
@@ -52,7 +52,7 @@ class LoadProbe:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the process."""
-        self._process.communicate()  # closes its stdin
+        self._process.communicate()  # closes stdin, which ends the process
 
     def measure(self, stored: bytes) -> LoadCost:
         """Measure one stored file."""

@@ -1,7 +1,7 @@
 """``python -m pipeline.compression.measuring.load_process``: measures how stored files load in the predict function.
 
-Reads one path a line from stdin and answers each with one line of JSON, ``{"load_ms", "memory_bytes"}``. Each load
-happens in a fork of this process, which holds no model and no training library, so that none profits from another.
+Reads one path per line from stdin and writes one line of JSON for each, ``{"load_ms", "memory_bytes"}``. Each load
+happens in a fork of this process, which holds no model and no training library, so that no load speeds up the next.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ __all__ = ["main"]
 
 _STATUS = Path("/proc/self/status")
 _LOADS = 3
-_MAX_SECONDS = 0.3  # after which a file is not loaded again
+_MAX_SECONDS = 0.3  # after so many seconds a file is not loaded again
 
 
 def main() -> None:
     """Serve until stdin is closed."""
     for line in sys.stdin:
-        print(json.dumps(_fastest(Path(line.rstrip("\n")))), flush=True)  # noqa: T201 - stdout is the answer
+        print(json.dumps(_fastest(Path(line.rstrip("\n")))), flush=True)  # noqa: T201 - the parent reads stdout
 
 
 def _fastest(path: Path) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def _fastest(path: Path) -> dict[str, Any]:
 
 
 def _measure_in_fork(path: Path) -> dict[str, Any]:
-    """Load the file in a child; an empty document where that fails."""
+    """Load the file in a child process, and return its measurements; empty if that fails."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -69,7 +69,7 @@ def _measure(path: Path) -> dict[str, Any]:
 
 
 def _anonymous_bytes() -> int | None:
-    """Resident memory that belongs to no file: code pages that a first load touches are not the model's."""
+    """Return the resident bytes not backed by a file: code pages that a first load touches are not the model's."""
     if not _STATUS.exists():
         return None
     lines = (line.split() for line in _STATUS.read_text().splitlines())

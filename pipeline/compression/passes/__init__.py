@@ -1,1 +1,1 @@
-"""The passes: one file each, which says what the pass requires, does and ensures, and what paper it is from."""
+"""The passes, one file each; its docstring states what the pass requires, does and ensures, and its source."""

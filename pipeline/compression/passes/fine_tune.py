@@ -1,7 +1,7 @@
-"""Fine-tuning: the weights learn again, from the predictions of the candidate as it was trained and from the truth.
+"""Fine-tuning: the weights learn again, from the predictions of the uncompressed candidate and from the truth.
 
 Requires  training rows, weights, and operators that torch has too.
-Does      some epochs of Adam within the time that there is; zeros stay zeros.
+Does      some epochs of Adam within the time budget; zeros stay zeros.
 Ensures   the same graph, with finite weights.
 
 Source: Hinton et al. 2015, Distilling the knowledge in a neural network (arXiv:1503.02531).
@@ -38,7 +38,7 @@ _MIN_ROWS = 32
 class FineTune(GraphPass):
     """Fine-tune a body.
 
-    Subclasses prune or share weights meanwhile: their ``constrain`` says how; or round them: their ``read_graph`` does.
+    Subclasses override ``constrain`` to prune or share weights meanwhile, or ``read_graph`` to round them.
     """
 
     def __init__(self, context: PassContext, config: FineTuningConfig | None = None) -> None:
@@ -46,7 +46,7 @@ class FineTune(GraphPass):
         self._config = config or FineTuningConfig()
 
     def constrain(self, weights: Weights) -> Constraint:
-        """Return what the weights keep to."""
+        """Return the constraint on the weights during fine-tuning."""
         return KeepZeros(weights)
 
     def read_graph(self, model: onnx.ModelProto) -> TorchGraph:
@@ -97,7 +97,7 @@ class FineTune(GraphPass):
 
     @cached_property
     def _learned(self) -> tuple[TrainingRows, npt.NDArray[Any]]:
-        """Return the rows with finite predictions of the teacher, and these: NaN would spread to all weights."""
+        """Return the rows with finite teacher predictions, and those predictions: NaN would spread to all weights."""
         rows = self._context.rows
         if not len(rows):
             return rows, np.empty(0)
@@ -115,7 +115,7 @@ class FineTune(GraphPass):
         """Check what the pass promises.
 
         Raises:
-            CompressionError: A weight is no finite number.
+            CompressionError: A weight is not finite.
         """
         if not all(np.isfinite(weights).all() for weights in read_weights(model)):
             raise CompressionError("fine-tuning diverged: a weight is not finite")

@@ -28,7 +28,7 @@ class PassResult:
 class GraphPass(ABC):
     """A pass over a graph: ``requires``, then ``call``, then ``ensures``; each raises its kind of CompressionError.
 
-    Each of the three receives a parsed copy of its own, which it may change.
+    Each of the three methods receives its own parsed copy of the model, which it may change.
     """
 
     def __call__(self, model: bytes) -> PassResult:
@@ -48,7 +48,7 @@ class GraphPass(ABC):
         """Check that the pass applies to the model.
 
         Raises:
-            NotApplicableError: There is nothing to do, or something keeps the pass from it.
+            NotApplicableError: There is nothing to do, or something prevents the pass.
         """
 
     @abstractmethod
@@ -60,7 +60,7 @@ class GraphPass(ABC):
         """Check what the pass promises.
 
         Raises:
-            CompressionError: The result is not what it promises.
+            CompressionError: The result is not what the pass promises.
         """
 
 

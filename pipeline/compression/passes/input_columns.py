@@ -23,7 +23,7 @@ class InputColumn:
     """A column of a table.
 
     Attributes:
-        name: As the user's file has it.
+        name: Name in the user's file.
         input: ``num`` or ``cat`` (graphs.encoding).
         indices: Its indices along the last axis of that input; a date has several.
     """
@@ -49,12 +49,12 @@ def list_input_columns(dataset: Dataset) -> tuple[InputColumn, ...]:
 def narrow_inputs(body: onnx.ModelProto, columns: Collection[InputColumn], pruned: Collection[str]) -> onnx.ModelProto:
     """Return a body whose inputs lack the ``pruned`` columns.
 
-    Their places are filled with values of another column, which the body does not read (PruneColumns).
+    Their entries are filled with values of another column; PruneColumns has made the body ignore them.
 
     Args:
-        body: Reads all columns.
+        body: A body that reads all columns.
         columns: Columns of the body.
-        pruned: Names; at least one column of each input that is read stays.
+        pruned: Names of columns to remove; at least one column of each input must remain.
     """
     graph, inputs, outputs = NamedGraph(), [], []
     for value in body.graph.input:

@@ -22,7 +22,7 @@ class PassContext:
     Attributes:
         read_rows: Reads the training rows; called once, by the first pass that needs them.
         teacher: The candidate's body, whose predictions fine-tuning learns.
-        columns: Columns of the table, and their places in the body's inputs.
+        columns: Columns of the table, and their indices in the body's inputs.
         several_labels: Whether each output is the probability of its own label (multi-label classification).
         fine_tuning: Mixup and hints (sections.FineTuning).
         budget: Time of fine-tuning.

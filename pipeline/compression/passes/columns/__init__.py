@@ -1,1 +1,1 @@
-"""Columns of tables that a model need not read."""
+"""Passes on the input columns of tables."""

@@ -112,12 +112,12 @@ class PruneColumns(GraphPass):
 
 
 def _values(rows: TrainingRows, columns: Sequence[InputColumn]) -> list[Array]:
-    """Return the values of each column [rows, places]."""
+    """Return the values of each column [rows, entries]."""
     return [rows.inputs[column.input][:, list(column.indices)] for column in columns]
 
 
 def _typical(values: Array, column: InputColumn) -> Array:
-    """Return the typical value of a column [places]: a median, or the most frequent category."""
+    """Return the typical value of a column [entries]: medians, or the most frequent category."""
     if column.input == NUM:
         finite = [row[np.isfinite(row)] for row in values.T]
         medians = [np.median(row) if len(row) else np.nan for row in finite]
@@ -137,7 +137,7 @@ def _fill(rows: TrainingRows, columns: Sequence[InputColumn], contents: Sequence
 
 
 def _replace_columns(body: onnx.ModelProto, columns: Sequence[InputColumn], rows: TrainingRows) -> onnx.ModelProto:
-    """Return the body with a typical value in each place of the columns."""
+    """Return the body with typical values in place of the columns."""
     graph, outputs = NamedGraph(), []
     for value in body.graph.input:
         replaced = f"{value.name}_replaced"

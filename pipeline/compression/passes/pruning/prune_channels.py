@@ -1,12 +1,12 @@
-"""Structured pruning: channels of convolutions and neurons of layers leave the graph, and what is left is fine-tuned.
+"""Structured pruning: channels of convolutions and neurons of layers are removed, and the rest is fine-tuned.
 
 Requires  what fine-tuning requires, and layers whose channels no other operator fixes.
-Does      removes the channels with the least Taylor importance, a share of each group of layers that belong together;
-          as many stay as a multiple of eight; then fine-tunes.
+Does      removes the channels with the least Taylor importance, a fraction of each group that can only be pruned
+          together; the number that remains is a multiple of eight; then fine-tunes.
 Ensures   the same inputs and outputs, and fewer weights.
 
-Sources: Molchanov et al. 2019 (arXiv:1906.10771), Fang et al. 2023 (arXiv:2301.12900). Fewer channels are faster; other
-numbers than multiples of eight gain no speed.
+Sources: Molchanov et al. 2019 (arXiv:1906.10771), Fang et al. 2023 (arXiv:2301.12900). Fewer channels are faster, but
+only in steps of eight.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class PruneChannels(FineTune):
-    """Remove the share ``ratio`` of the channels and neurons of each group."""
+    """Remove the fraction ``ratio`` of the channels and neurons of each group."""
 
     def __init__(self, context: PassContext, *, ratio: float, config: FineTuningConfig | None = None) -> None:
         super().__init__(context, config)
@@ -45,7 +45,7 @@ class PruneChannels(FineTune):
         """Check that the pass applies to the model.
 
         Raises:
-            NotApplicableError: No channel can be pruned, or nothing fine-tuned.
+            NotApplicableError: No channel can be pruned, or the model cannot be fine-tuned.
         """
         if not any(self._count(group) < group.size for group in find_channel_groups(model)):
             raise NotApplicableError("there are no channels or neurons that could be pruned")

@@ -1,4 +1,4 @@
-"""Unstructured pruning: most weights become zero, gradually while the others learn to make up for them.
+"""Unstructured pruning: most weights become zero gradually, while the others learn to compensate for them.
 
 Requires  what fine-tuning requires.
 Does      prunes by magnitude (global or in each layer), at random, or by Taylor or movement importance; the share of
@@ -22,8 +22,8 @@ from pipeline.contracts.errors import CompressionError
 
 __all__ = ["PruneWeights"]
 
-_CONFIG = FineTuningConfig(epochs=12, batch_size=64)  # weights are pruned over 60 % of it, and need many small steps
-_SLACK = 0.02  # of the share of zeros: equal scores, and layers of few weights
+_CONFIG = FineTuningConfig(epochs=12, batch_size=64)  # pruning takes 60 % of it, and needs many small steps
+_SLACK = 0.02  # tolerance of the share of zeros: scores may be equal, and small tensors are not pruned
 
 
 class PruneWeights(FineTune):
@@ -41,14 +41,14 @@ class PruneWeights(FineTune):
         self._sparsity, self._importance = sparsity, importance
 
     def constrain(self, weights: Weights) -> Constraint:
-        """Return the pruning."""
+        """Return the gradual pruning."""
         return GradualPruning(weights, sparsity=self._sparsity, importance=self._importance, seed=self._context.seed)
 
     def ensures(self, model: onnx.ModelProto) -> None:
         """Check what the pass promises.
 
         Raises:
-            CompressionError: Fewer weights are zero than promised, or one is no finite number.
+            CompressionError: Fewer weights are zero than promised, or a weight is not finite.
         """
         super().ensures(model)
         weights = [tensor for tensor in read_weights(model) if tensor.ndim > 1]

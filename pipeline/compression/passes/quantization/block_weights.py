@@ -4,8 +4,8 @@ Requires  MatMul or Gemm with constant weights of two dimensions and at least a 
 Does      MatMulNBits in place of MatMul.
 Ensures   MatMulNBits is in the graph, and it is well formed.
 
-``accuracy_level=4`` lets onnxruntime multiply in int8: it then quantizes activations too, each row in blocks of its
-own, so that predictions do not depend on the other rows of a batch.
+``accuracy_level=4`` lets onnxruntime multiply in int8: it then quantizes activations, too, in blocks within each row,
+so that predictions do not depend on the other rows of a batch.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class BlockWeights(GraphPass):
         """Check that the pass applies to the model.
 
         Raises:
-            NotApplicableError: No matrix with constant weights is there.
+            NotApplicableError: The model has no matrix with constant weights.
         """
         if 2 not in matrix_layers(model).values():
             raise NotApplicableError("there is no MatMul or Gemm with constant weights left to quantize")

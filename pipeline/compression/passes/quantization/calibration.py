@@ -1,7 +1,7 @@
-"""Ranges of activations, from what the layers of a graph compute for training rows, by onnxruntime's calibrators.
+"""Ranges of activations that the layers of a graph compute for training rows, by onnxruntime's calibrators.
 
-Its command for all of it, quantize_static, takes one threshold for entropy and a percentile of 99.999, which 512 rows
-seldom reach: both would be MinMax. So the calibrators are called with options of our own.
+onnxruntime's quantize_static would use one threshold for entropy and a percentile of 99.999, which 512 rows rarely
+reach: both would equal MinMax. Therefore this module calls the calibrators itself, with other options.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["CALIBRATED_OPERATORS", "Calibration", "calibrate", "sample_calibrati
 
 Calibration = Literal["min_max", "percentile", "entropy"]
 
-# The layers, and what may stay between two of them: a chain of layers then stays in integers.
+# Layers, and the operators that may lie between two of them, so that a chain of layers stays in integers.
 CALIBRATED_OPERATORS = ("Conv", "MatMul", "Gemm", "Relu", "MaxPool", "Reshape", "Flatten")
 _MAX_ROWS = 512
 _ROWS_PER_CALL = 64
@@ -33,13 +33,13 @@ _METHODS: Mapping[Calibration, tuple[CalibrationMethod, dict[str, Any]]] = {
     "min_max": (CalibrationMethod.MinMax, {}),
     # One activation in 1,000 is cut off.
     "percentile": (CalibrationMethod.Percentile, {"percentile": 99.9, "num_bins": 2048, "symmetric": False}),
-    # The range is an eighth of the largest value's at least.
+    # The range is at least an eighth of the range of all values.
     "entropy": (CalibrationMethod.Entropy, {"num_bins": 1024, "num_quantized_bins": 128, "symmetric": False}),
 }
 
 
 def sample_calibration_rows(context: PassContext, model: onnx.ModelProto) -> TrainingRows:
-    """Return some training rows whose predictions are finite: a NaN would become every scale."""
+    """Return some training rows whose predictions are finite: one NaN would make every scale NaN."""
     rows = context.rows.sample(_MAX_ROWS, context.seed)
     if not len(rows):
         return rows
@@ -51,17 +51,17 @@ def calibrate(graph: onnx.ModelProto, rows: TrainingRows, method: Calibration) -
     """Return the range of each activation that a layer reads or makes.
 
     Args:
-        graph: As prepare_quantization leaves it.
-        rows: At least one.
-        method: min_max: the smallest and the largest value. percentile: those within 99.9 % of the values. entropy:
-            the range whose integers tell least apart from the values (Kullback-Leibler divergence).
+        graph: A graph from prepare_quantization.
+        rows: The calibration rows, at least one.
+        method: min_max: from the smallest to the largest value. percentile: 99.9 % of the values. entropy: the range
+            whose integers have the least Kullback-Leibler divergence from the values.
 
     References:
         Migacz 2017, 8-bit inference with TensorRT, for entropy.
     """
     calibration, options = _METHODS[method]
     names = [value.name for value in graph.graph.input]
-    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):  # it prints
+    with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):  # it logs
         file = Path(folder, "model.onnx")
         onnx.save_model(graph, file)
         calibrator = create_calibrator(
@@ -82,7 +82,7 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has n
     def __init__(self, inputs: Mapping[str, npt.NDArray[Any]]) -> None:
         count = len(next(iter(inputs.values())))
         size = min(count, _ROWS_PER_CALL)
-        starts = range(0, count - size + 1, size)  # its histograms fail on batches of two sizes: some rows are left out
+        starts = range(0, count - size + 1, size)  # its histograms fail on an incomplete last batch, which is dropped
         self._batches = iter(
             [{name: values[start : start + size] for name, values in inputs.items()} for start in starts]
         )

@@ -1,12 +1,12 @@
 """Dynamic int8: weights become 8-bit integers now, activations while the model runs; no calibration rows are needed.
 
 Requires  a body whose MatMul/Gemm weights are constants.
-Does      MatMulInteger in place of MatMul, with a scale for each row of activations and each output of a layer; and
-          embeddings kept as bytes.
+Does      replaces MatMul by MatMulInteger, with a scale for each row of activations and each output of a layer, and
+          stores embeddings as bytes.
 Ensures   integer operators are in the graph, and it is well formed.
 
 onnxruntime's own dynamic quantization has one scale for all rows of a batch, so that a row's predictions depend on the
-other rows. The scales of rows are those of LLM.int8() (Dettmers et al. 2022, arXiv:2208.07339, section 2).
+other rows. Scales per row are from LLM.int8() (Dettmers et al. 2022, arXiv:2208.07339, section 2).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["DYNAMIC_CONFIGS", "INTEGER_OPERATORS", "DynamicInt8", "DynamicInt8Co
 INTEGER_OPERATORS = frozenset({"MatMulInteger"})
 _MAX_WEIGHT = 64  # 7 bits: sums of two products of 8 bits overflow on CPUs without VNNI
 _ZERO_POINT, _MAX_ACTIVATION = 128, 127
-_MIN_SCALE = 1e-20  # of a row of zeros
+_MIN_SCALE = 1e-20  # scale of a row of zeros, which avoids a division by 0
 
 _SHARED_CONSTANTS: Mapping[str, npt.NDArray[Any]] = {
     "last_axis": np.array([-1], np.int64),
@@ -54,8 +54,8 @@ class DynamicInt8Config:
 
     Attributes:
         embeddings: Whether embeddings become bytes.
-        exact_first: Whether the layer that reads the inputs stays.
-        exact_last: Whether the layer that the predictions come from stays.
+        exact_first: Whether the layer that reads the inputs stays fp32.
+        exact_last: Whether the layer that computes the predictions stays fp32.
     """
 
     embeddings: bool = True
@@ -69,7 +69,7 @@ class DynamicInt8Config:
         return f"kept in fp32: {', '.join(layers)}" if layers else ""
 
 
-# From the smallest file to the most exact one; the first that keeps its gates is taken.
+# From the smallest file to the most exact one; the first that passes its gates is used.
 DYNAMIC_CONFIGS = (
     DynamicInt8Config(),
     DynamicInt8Config(exact_first=True),
@@ -131,7 +131,7 @@ class DynamicInt8(GraphPass):
 
 
 def _quantize_layer(node: onnx.NodeProto, weights: Floats) -> NamedGraph:
-    """``activations @ weights`` as integers."""
+    """Return nodes that compute ``activations @ weights`` in integers."""
     (activations, _), output = node.input, node.output[0]
     scale = np.maximum(np.abs(weights).max(axis=-2, keepdims=True) / _MAX_WEIGHT, _MIN_SCALE).astype(np.float32)
     graph = NamedGraph(prefix=f"{node.name}/int8/")

@@ -19,14 +19,14 @@ _LAYERS = ("Conv", "MatMul", "Gemm")
 def quantize_layers(graph: onnx.ModelProto, ranges: TensorsData, layers: Collection[str]) -> onnx.ModelProto:
     """Return the graph with the named ``layers`` in integers.
 
-    Weights have 7 bits (``reduce_range``) and a scale for each output channel; of stacked matrices one for all. The
-    products of two activations, as attention has them, stay in fp32. So do the outputs of the layers of sequences:
-    onnxruntime then multiplies integers and scales the sums in one operator (MatMulIntegerToFloat).
+    Weights have 7 bits (``reduce_range``) and a scale for each output channel; if a layer is a stack of matrices, each
+    tensor has one scale. Products of two activations, as in attention, stay in fp32. So do the outputs of layers on
+    sequences: onnxruntime then multiplies integers and scales the sums in one operator (MatMulIntegerToFloat).
 
     Args:
-        graph: As prepare_quantization leaves it; it stays as it is.
+        graph: A graph from prepare_quantization; it is not changed.
         ranges: Ranges of the activations.
-        layers: Names of nodes.
+        layers: Names of the layers' nodes.
     """
     quantized = onnx.ModelProto()
     quantized.CopyFrom(graph)

@@ -1,4 +1,4 @@
-"""Mixed precision: static int8 but for the layers that cost most quality in integers, by measurement.
+"""Mixed precision: static int8, except for the layers that measurably lose most quality in integers.
 
 Requires  what static int8 requires, and more than one layer.
 Does      quantizes each layer alone and compares the predictions with those of the float network; the most sensitive
@@ -31,7 +31,7 @@ _ROWS = 256
 
 
 class MixedInt8(StaticInt8):
-    """Keep the share ``exact`` of the layers in fp32, at least one: those that cost most in integers."""
+    """Keep the fraction ``exact`` of the layers in fp32, at least one layer: those that are most sensitive."""
 
     def __init__(self, context: PassContext, *, exact: float) -> None:
         super().__init__(context)
@@ -41,7 +41,7 @@ class MixedInt8(StaticInt8):
         """Check that the pass applies to the model.
 
         Raises:
-            NotApplicableError: Static int8 would, or where there is one layer alone.
+            NotApplicableError: Static int8 does not apply, or there is only one layer.
         """
         super().requires(model)
         if len(weighted_layers(model)) < 2:
@@ -60,7 +60,7 @@ class MixedInt8(StaticInt8):
 def measure_sensitivity(
     graph: onnx.ModelProto, ranges: TensorsData, rows: TrainingRows, layers: Sequence[str]
 ) -> dict[str, float]:
-    """Return the mean absolute change of the predictions where a layer alone is quantized, for each of ``layers``."""
+    """Return, for each of ``layers``, the mean absolute change of the predictions if only that layer is quantized."""
     sample = rows.sample(_ROWS)
     expected = predict(graph.SerializeToString(), sample)
     quantized = ((name, quantize_layers(graph, ranges, [name]).SerializeToString()) for name in layers)

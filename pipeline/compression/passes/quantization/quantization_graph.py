@@ -1,4 +1,4 @@
-"""What every quantizer needs first: shapes inferred, constants folded, Gemm written as MatMul, the layers listed."""
+"""Prepare a graph for a quantizer: infer shapes, fold constants, write Gemm as MatMul, and list the layers."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["matrix_layers", "prepare_quantization", "quantize_embeddings", "weig
 
 
 def prepare_quantization(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the graph as a quantizer takes it."""
+    """Return the graph in the form that onnxruntime's quantizers accept."""
     with tempfile.TemporaryDirectory() as folder:
         original, folded = Path(folder, "original.onnx"), Path(folder, "folded.onnx")
-        onnx.save_model(model, original)  # handed over in memory, the graph would come back without its weights
+        onnx.save_model(model, original)  # passed in memory, the graph would be returned without its weights
         quant_pre_process(original, folded, skip_symbolic_shape=True)
         graph = normalize(onnx.load(folded))  # a quantizer does not take a graph of two domains
-    # The quantizer transposes Gemm's weights, and trips over their shapes where torch wrote them down.
+    # The quantizer transposes Gemm's weights, and fails if value_info has their shapes, which torch's exporter writes.
     del graph.graph.value_info[:]
     ONNXModel(graph).replace_gemm_with_matmul()
-    add_pre_process_metadata(graph)  # or the quantizer warns
+    add_pre_process_metadata(graph)  # without it the quantizer warns
     for index, node in enumerate(graph.graph.node):
         node.name = node.name or f"{node.op_type}_{index}"
     return graph
 
 
 def quantize_embeddings(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the graph with embeddings as bytes, with one scale for each table, as onnxruntime makes them."""
+    """Return the graph with embeddings as bytes, with one scale per embedding table, by onnxruntime."""
     with tempfile.TemporaryDirectory() as folder:
         quantized = Path(folder, "int8.onnx")
         quantize_dynamic(graph, quantized, op_types_to_quantize=["Gather"], weight_type=QuantType.QInt8)
@@ -47,7 +47,7 @@ def weighted_layers(model: onnx.ModelProto) -> dict[str, onnx.NodeProto]:
 
 
 def matrix_layers(model: onnx.ModelProto) -> dict[str, int]:
-    """Return the MatMul and Gemm nodes whose weights are constants: name -> dimensions, 3 of a stack of matrices."""
+    """Return the MatMul and Gemm nodes with constant weights: name -> rank of the weights, 3 for stacked matrices."""
     return {node.name: dimensions for node, dimensions in _layers(model, ("MatMul", "Gemm"))}
 
 

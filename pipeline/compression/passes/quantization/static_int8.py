@@ -1,12 +1,12 @@
 """Static int8: weights and activations become 8-bit integers, with scales that are fixed before the model runs.
 
 Requires  MatMul, Gemm or Conv with constant weights, and training rows to calibrate on.
-Does      the range of each layer's activations on the rows becomes their scale; QuantizeLinear and DequantizeLinear
-          stand around each layer, and onnxruntime makes integer operators of them. Embeddings become bytes.
+Does      sets the scale of each layer's activations by their range on the rows; puts QuantizeLinear and
+          DequantizeLinear around each layer, which onnxruntime fuses into integer operators. Embeddings become bytes.
 Ensures   a layer reads integers, and the graph is well formed.
 
-A row's predictions do not depend on the other rows of its batch, as they do with dynamic scales. Only operators that
-are named are quantized: Add or Softmax alone would cost points of accuracy.
+A row's predictions do not depend on the other rows of its batch, as they do with dynamic scales. Only the operators in
+CALIBRATED_OPERATORS are quantized: quantizing Add or Softmax would cost points of accuracy.
 Source: Jacob et al. 2018, Quantization and training of neural networks (arXiv:1712.05877).
 """
 
@@ -41,12 +41,12 @@ _DESCRIPTIONS: dict[Calibration, str] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StaticInt8Config:
-    """How scales are found, and which layers stay fp32.
+    """How scales are computed, and which layers stay fp32.
 
     Attributes:
-        calibration: What becomes the range of an activation.
-        exact_first: The layer that reads the inputs: one scale serves columns of all ranges.
-        exact_last: The layer that the predictions come from.
+        calibration: How the range of an activation is chosen (calibration.calibrate).
+        exact_first: Whether the layer that reads the inputs stays fp32: one scale would serve columns of all ranges.
+        exact_last: Whether the layer that computes the predictions stays fp32.
     """
 
     calibration: Calibration = "min_max"
@@ -68,9 +68,9 @@ STATIC_CONFIGS = (
 
 
 class StaticInt8(GraphPass):
-    """Weights have 7 bits (``reduce_range``) and a scale for each output channel.
+    """Quantize weights to 7 bits (``reduce_range``), with a scale for each output channel.
 
-    Sums of two products of 8 bits would overflow on CPUs without VNNI; with 7 bits predictions are the same on each.
+    Sums of two products of 8 bits would overflow on CPUs without VNNI; with 7 bits predictions are equal on all CPUs.
     """
 
     def __init__(self, context: PassContext, config: StaticInt8Config | None = None) -> None:
@@ -109,7 +109,7 @@ class StaticInt8(GraphPass):
         """Return the names of the layers that become integers.
 
         Args:
-            graph: The body, prepared.
+            graph: The body, from prepare_quantization.
             ranges: Ranges of the activations.
             rows: The calibration rows.
         """

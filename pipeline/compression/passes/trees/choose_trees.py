@@ -1,4 +1,4 @@
-"""Which trees of an ensemble stay, and by what their leaves are multiplied."""
+"""Choose the trees of an ensemble to keep, and the factors of their leaves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Choice", "choose_by_place", "choose_greedily", "group_trees"]
 
 Choice = Literal["greedy", "evenly", "first"]
 
-_MAX_TREES = 7_000  # of one sum that are chosen among: their products have then 200 MB
+_MAX_TREES = 7_000  # candidates per sum: the matrix of their products then takes 200 MB
 _MAX_ROWS = 8_000
 _ROWS_AT_ONCE = 1_000
 
@@ -25,10 +25,10 @@ Floats = npt.NDArray[np.float32]
 
 
 def group_trees(trees: Trees, starts: Ints) -> Ints:
-    """Group the trees by the sum that their leaves add to; those of several sums are one group.
+    """Group the trees by the sum that their leaves add to; trees that add to several sums form one group.
 
     Args:
-        trees: Each tree has leaves of its own.
+        trees: An ensemble whose trees share no leaves.
         starts: The number of the first leaf of each tree, followed by the number of all leaves.
 
     Returns:
@@ -40,12 +40,15 @@ def group_trees(trees: Trees, starts: Ints) -> Ints:
 
 
 def choose_by_place(group: Ints, step: int, choice: Literal["evenly", "first"]) -> npt.NDArray[np.float64]:
-    """Return the factor of each tree's leaves, 0 of those that go: every ``step``-th of a group stays, or the first.
+    """Return the factor of each tree's leaves: keep every ``step``-th tree of a group, or its first trees.
 
     Args:
         group: Group of each tree.
-        step: One tree of so many is kept.
+        step: One tree in ``step`` is kept.
         choice: ``evenly`` or ``first``.
+
+    Returns:
+        Factor of each tree; 0 for trees that are removed.
     """
     factor = np.zeros(len(group))
     for trees in (np.flatnonzero(group == number) for number in np.unique(group)):
@@ -58,16 +61,19 @@ def choose_by_place(group: Ints, step: int, choice: Literal["evenly", "first"]) 
 def choose_greedily(
     trees: Trees, group: Ints, step: int, features: Floats, cache: dict[str, Any]
 ) -> npt.NDArray[np.float64]:
-    """Return the factor of each tree's leaves, 0 of those that go: orthogonal matching pursuit of each group's sum.
+    """Return the factor of each tree's leaves, by orthogonal matching pursuit of each group's sum.
 
-    Of trees whose leaves are 0 or more, those whose factor would be negative go.
+    If all leaves are 0 or more, trees whose factor would be negative are removed.
 
     Args:
-        trees: Each tree has leaves of its own.
+        trees: An ensemble whose trees share no leaves.
         group: Group of each tree.
-        step: One tree of so many is kept.
-        features: What the ensemble reads, [rows, columns].
-        cache: Where the pursuit of a group stays for the next strength.
+        step: One tree in ``step`` is kept.
+        features: Inputs of the ensemble [rows, columns].
+        cache: Stores the pursuit of each group for the next strength.
+
+    Returns:
+        Factor of each tree; 0 for trees that are removed.
     """
     factor = np.zeros(len(group))
     for number in np.unique(group):
@@ -82,13 +88,16 @@ def choose_greedily(
 def _multiply(
     trees: Trees, candidates: Ints, members: Ints, features: Floats
 ) -> tuple[Floats, npt.NDArray[np.float64]]:
-    """Return the covariances, times rows, of what trees add to sums: of each pair of candidates, and with all members.
+    """Return covariances, times rows, of what trees add to sums: between candidates, and with the sum of all members.
 
     Args:
         trees: The ensemble.
         candidates: Some of its trees.
         members: All trees of their group.
-        features: What the ensemble reads, [rows, columns].
+        features: Inputs of the ensemble [rows, columns].
+
+    Returns:
+        [candidates, candidates] and [candidates].
     """
     apart, starts = own_leaves(replace(trees, roots=trees.roots[candidates]).reached())
     together = replace(trees, roots=trees.roots[members]).reached()

@@ -1,7 +1,7 @@
 """A new, small ensemble that learns the sums of the one it replaces.
 
 Requires  a tree ensemble, training rows, and LightGBM.
-Does      boosts trees for each sum, by squared error, on the training rows and on rows between them.
+Does      boosts trees for each sum, by squared error, on the training rows and on mixtures of them.
 Ensures   the number of trees.
 
 Source: Bucila, Caruana and Niculescu-Mizil 2006, Model compression (https://doi.org/10.1145/1150402.1150464).
@@ -24,7 +24,7 @@ from pipeline.graphs.tree_ensemble import Trees
 
 __all__ = ["DistillTrees"]
 
-_LEAVES = 31  # of a tree
+_LEAVES = 31  # per tree
 _LEARNING_RATE = 0.1
 
 Floats = npt.NDArray[np.float32]
@@ -35,7 +35,7 @@ class DistillTrees(TreePass):
 
     Args:
         context: Context with the training rows.
-        count: Number of trees of each sum.
+        count: Number of trees for each sum.
     """
 
     def __init__(self, context: PassContext, *, count: int) -> None:
@@ -46,7 +46,7 @@ class DistillTrees(TreePass):
         """Check that the pass applies to the model.
 
         Raises:
-            NotApplicableError: There are no trees, not more than are asked for, or too few rows.
+            NotApplicableError: There are no trees, at most ``count`` trees, or too few rows.
         """
         for trees in read_trees(model):
             if len(trees) <= self._count:

@@ -1,4 +1,4 @@
-"""What an ensemble inside a body reads and adds up to: for training rows, and for as many rows between them."""
+"""Inputs and sums of an ensemble inside a body, for training rows and as many mixtures of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def name_ensemble(features: str, trees: Trees) -> str:
-    """Return the name of an ensemble in a cache: of two that read the same tensor each has its own."""
+    """Return the cache key of an ensemble, by its content: two ensembles may read the same tensor."""
     content = hashlib.sha256()
     for field in fields(trees):
         content.update(getattr(trees, field.name).tobytes())
@@ -32,10 +32,10 @@ def name_ensemble(features: str, trees: Trees) -> str:
 def read_ensemble_rows(
     context: PassContext, graph: onnx.ModelProto, features: str, trees: Trees
 ) -> tuple[Floats, Floats]:
-    """Return what an ensemble reads, [rows, columns], and its sums, [rows, targets], in random order.
+    """Return the inputs of an ensemble [rows, columns] and its sums [rows, targets], in random order.
 
     Args:
-        context: Context with the training rows, whose cache keeps the result.
+        context: Context with the training rows; its cache stores the result.
         graph: The body.
         features: The tensor that the ensemble reads.
         trees: The ensemble.

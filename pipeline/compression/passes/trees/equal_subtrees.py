@@ -1,4 +1,4 @@
-"""Splits that decide nothing: both sides are the same subtree. Leaves that share a few values make many of them."""
+"""Remove splits whose two sides are the same subtree; there are many of them when leaves share a few values."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def merge_equal_subtrees(trees: Trees) -> Trees:
 
 
 def _merge(trees: Trees) -> Trees:
-    """Find equal subtrees from the leaves up; a split with the same number on both sides is skipped."""
+    """Give equal subtrees the same number, from the leaves up; skip a split whose two sides have the same number."""
     bits = (trees.leaf_value + np.float32(0)).view(np.uint32)  # -0 becomes 0
     keys = np.stack([trees.leaf_target, bits.astype(np.int64)], axis=1)
     _, leaf_numbers = np.unique(keys, axis=0, return_inverse=True)
     leaf_number: list[int] = leaf_numbers.ravel().tolist()
     left, right = trees.left.tolist(), trees.right.tolist()
     decisions = list(zip(trees.feature.tolist(), trees.threshold.tolist(), trees.nan_left.tolist(), strict=True))
-    child = list(range(len(left)))  # what stands in for a split: itself, or what it is replaced by
+    child = list(range(len(left)))  # the node used for each split: the split itself, or its replacement
     number = [0] * len(left)
     numbers: dict[tuple[object, int, int], int] = {}
     for split in reversed(np.concatenate([*trees.levels(), np.zeros(0, np.int64)]).tolist()):
@@ -49,7 +49,7 @@ def _merge(trees: Trees) -> Trees:
 
 
 def _add_constants(trees: Trees) -> Trees:
-    """Add the trees of one leaf to the leaves of a tree that adds to the same sum alone, where there is one."""
+    """Add trees of a single leaf to the leaves of a tree that adds only to the same sum, if there is one."""
     value = trees.leaf_value.astype(np.float64)
     uses = np.bincount(
         -1 - np.concatenate([side[side < 0] for side in (trees.left, trees.right)]), minlength=len(value)
@@ -67,7 +67,7 @@ def _add_constants(trees: Trees) -> Trees:
 
 
 def _leaves_of_target(trees: Trees, target: int, uses: Ints) -> Ints | None:
-    """Return the leaves of the first tree whose leaves are its own and add to ``target``; None where there is none."""
+    """Return the leaves of the first tree whose leaves are not shared and all add to ``target``; None without one."""
     for root in trees.roots[trees.roots >= 0]:
         splits = np.concatenate(replace(trees, roots=np.array([root])).levels())
         sides = np.concatenate([trees.left[splits], trees.right[splits]])

@@ -1,7 +1,7 @@
-"""New values for the leaves of trees whose structure stays: by coordinate descent, one tree after the other.
+"""Fit leaf values of trees whose structure stays the same, by coordinate descent over the trees.
 
-Each step moves the leaves of one tree by the mean of what the sums of its rows still lack, as a step of gradient
-boosting does (Friedman 2001, https://doi.org/10.1214/aos/1013203451), shrunk by a ridge penalty on the change.
+Each step moves the leaves of one tree by the mean residual of their rows, like a step of gradient boosting (Friedman
+2001, https://doi.org/10.1214/aos/1013203451), shrunk by a ridge penalty on the change.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from pipeline.graphs.tree_ensemble import Trees
 
 __all__ = ["LeafValues", "compute_sums", "count_visits", "find_leaves", "fit_leaves", "own_leaves"]
 
-_RIDGE = 5.0  # rows' worth of the value that a leaf had
-_STEP = 0.5  # of the way to a tree's own optimum: the other trees move too
+_RIDGE = 5.0  # ridge penalty: a leaf's initial value counts as much as 5 rows
+_STEP = 0.5  # fraction of the step to a tree's own optimum: the other trees move, too
 _SWEEPS = 6
-_MIN_ROWS, _MAX_VISITS = 64, 40_000_000  # of trees by rows: about ten seconds, and one byte each
+_MIN_ROWS, _MAX_VISITS = 64, 40_000_000  # visits are trees x rows: about ten seconds, and one byte each
 _FEATURES, _SUMS = "features", "sums"
 
 Floats = npt.NDArray[np.floating]
@@ -43,10 +43,10 @@ def compute_sums(trees: Trees, features: npt.NDArray[np.float32]) -> npt.NDArray
 
 
 def own_leaves(trees: Trees) -> tuple[Trees, Ints]:
-    """Give each tree leaves of its own, numbered tree by tree.
+    """Copy shared leaves, so that no two trees share one, and number all leaves tree by tree.
 
     Args:
-        trees: Each tree has a split.
+        trees: An ensemble in which each tree has a split.
 
     Returns:
         The ensemble, and the number of the first leaf of each tree, followed by the number of all leaves.
@@ -74,29 +74,29 @@ def own_leaves(trees: Trees) -> tuple[Trees, Ints]:
 
 
 def find_leaves(trees: Trees, starts: Ints, features: npt.NDArray[np.float32]) -> npt.NDArray[np.unsignedinteger]:
-    """Return the leaf, counted from the tree's first, that each row reaches, [trees, rows].
+    """Return the leaf that each row reaches, counted from the first leaf of the tree [trees, rows].
 
     Args:
-        trees: Each tree has leaves of its own.
+        trees: An ensemble whose trees share no leaves.
         starts: The number of the first leaf of each tree, followed by the number of all leaves.
-        features: What the ensemble reads, [rows, columns].
+        features: Inputs of the ensemble [rows, columns].
     """
     sizes = np.diff(starts)
     number = np.arange(len(trees.leaf_value)) - np.repeat(starts[:-1], sizes)
     numbered = replace(
         trees,
         leaf_target=np.repeat(np.arange(len(sizes)), sizes),
-        leaf_value=number.astype(np.float32),  # exact up to 2 ** 24 leaves of a tree
+        leaf_value=number.astype(np.float32),  # exact up to 2 ** 24 leaves per tree
     )
     smallest = np.min_scalar_type(int(sizes.max()) - 1)
     return np.ascontiguousarray(compute_sums(numbered, features).astype(smallest).T)
 
 
 def count_visits(reached: npt.NDArray[np.unsignedinteger], starts: Ints) -> Ints:
-    """Return how many rows reach each leaf, and one more.
+    """Return the number of rows that reach each leaf, plus one.
 
     Args:
-        reached: As find_leaves returns them.
+        reached: Leaf that each row reaches [trees, rows], from find_leaves.
         starts: The number of the first leaf of each tree, followed by the number of all leaves.
     """
     counts = [np.bincount(leaves, minlength=size) for leaves, size in zip(reached, np.diff(starts), strict=True)]
@@ -104,12 +104,12 @@ def count_visits(reached: npt.NDArray[np.unsignedinteger], starts: Ints) -> Ints
 
 
 def fit_leaves(trees: Trees, features: npt.NDArray[np.float32], sums: Floats) -> Trees:
-    """Return the ensemble with leaves fitted to sums, by as many of the rows as there is time for.
+    """Return the ensemble with leaves fitted to sums, on as many rows as take about ten seconds.
 
     Args:
-        trees: Each tree has a split.
-        features: What the ensemble reads, [rows, columns], in random order.
-        sums: What its sums shall be, [rows, targets].
+        trees: An ensemble in which each tree has a split.
+        features: Inputs of the ensemble [rows, columns], in random order.
+        sums: Sums to fit [rows, targets].
     """
     count = max(_MIN_ROWS, _MAX_VISITS // len(trees))
     leaves = LeafValues(trees, features[:count], sums[:count])
@@ -121,15 +121,15 @@ class LeafValues:
     """The leaves of an ensemble, and the rows that reach each of them.
 
     Args:
-        trees: Each tree has a split.
-        features: What the ensemble reads, [rows, columns].
-        sums: What its sums shall be, [rows, targets].
+        trees: An ensemble in which each tree has a split.
+        features: Inputs of the ensemble [rows, columns].
+        sums: Sums to fit [rows, targets].
     """
 
     def __init__(self, trees: Trees, features: npt.NDArray[np.float32], sums: Floats) -> None:
         self._trees, self._starts = own_leaves(trees)
         self._values = self._trees.leaf_value.astype(np.float64)
-        self._least = 0.0 if self._values.min() >= 0 else -math.inf  # sums of shares stay 0 or more
+        self._least = 0.0 if self._values.min() >= 0 else -math.inf  # e.g. sums of class shares stay 0 or more
         self._reached = find_leaves(self._trees, self._starts, features)
         self._visits = count_visits(self._reached, self._starts) - 1
         self._missing = np.array(sums, np.float64, order="F")
@@ -147,7 +147,7 @@ class LeafValues:
                 self._move(tree, np.maximum(self._values[leaves] + _STEP * step, self._least))
 
     def share(self, count: int) -> None:
-        """Give each leaf one of ``count`` values; later trees make up for what earlier ones lost."""
+        """Give each leaf one of ``count`` values; later trees compensate for the errors of earlier ones."""
         codebook = fit_codebook(self._values, count, (self._visits + 1).astype(np.float64))
         borders = (codebook[1:] + codebook[:-1]) / 2
         for tree in range(len(self._trees)):
@@ -164,7 +164,7 @@ class LeafValues:
         return slice(self._starts[tree], self._starts[tree + 1])
 
     def _sum_up(self, tree: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Return how many rows reach each leaf of a tree, and what their sums lack together."""
+        """Return the number of rows that reach each leaf of a tree, and the sum of their residuals."""
         visits = self._visits[self._leaves_of(tree)]
         missing = self._missing[self._sums_of(tree)]
         return visits, np.bincount(self._reached[tree], missing, minlength=len(visits))
@@ -175,11 +175,11 @@ class LeafValues:
         self._values[leaves] = values
 
     def _subtract(self, tree: int, values: npt.NDArray[np.float64]) -> None:
-        """Subtract a value of each of a tree's leaves from what the sums of its rows lack."""
+        """Subtract one value per leaf of a tree from the residuals of the rows that reach the leaf."""
         self._missing[self._sums_of(tree)] -= values[self._reached[tree]]
 
     def _sums_of(self, tree: int) -> tuple[Any, Any]:
-        """Return the rows and columns of the sums that the tree's leaves add to; of one sum, a view costs least."""
+        """Return the index of the sums that a tree's leaves add to; for a single sum it makes a view, not a copy."""
         targets = self._trees.leaf_target[self._leaves_of(tree)]
         if (targets == targets[0]).all():
             return slice(None), targets[0]

@@ -1,7 +1,7 @@
-"""Trees in preorder: a split's true child follows it, so that the structure need not be stored.
+"""Trees in preorder: a split's true child follows the split, so that the structure need not be stored.
 
 Requires  a tree ensemble (ai.onnx.ml 5).
-Does      numbers the splits of each tree from its root, the true child first, and the leaves as they are met.
+Does      numbers the splits of each tree from its root, the true child first, and the leaves in order of first use.
 Ensures   the same trees in the same order: each split with its feature, threshold and children.
 """
 
@@ -25,7 +25,7 @@ Ints = npt.NDArray[np.int64]
 
 
 class OrderTrees(GraphPass):
-    """Order the splits and leaves of every TreeEnsemble node; predictions do not change by a bit."""
+    """Order the splits and leaves of every TreeEnsemble node; predictions stay identical to the bit."""
 
     def requires(self, model: onnx.ModelProto) -> None:
         """Check that the pass applies to the model.
@@ -85,11 +85,7 @@ def _reorder(node: onnx.NodeProto) -> None:
 
 
 def _preorder(lists: dict[str, Ints]) -> tuple[Ints, Ints]:
-    """Return the splits and the leaves in the order in which they are met; a leaf that several splits share counts
-    once.
-
-    Leaves that belong to no tree come last.
-    """
+    """Return the splits and the leaves in preorder, a shared leaf once; leaves that belong to no tree come last."""
     sides = list(zip(*(lists[name].tolist() for name in (_TRUE_LEAF, _TRUE, _FALSE_LEAF, _FALSE)), strict=True))
     splits: list[int] = []
     leaves: dict[int, None] = {}

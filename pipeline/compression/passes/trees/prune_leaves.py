@@ -1,8 +1,9 @@
 """Smaller trees: minimal cost-complexity pruning over the whole ensemble, then leaves that are fitted again.
 
 Requires  a tree ensemble, and training rows.
-Does      replaces subtrees by one leaf, their mean, where the squared change of the sum is less than what their leaves
-          cost, at the price of a leaf that keeps a share of them; then fits the leaves by the sums of all trees.
+Does      replaces a subtree by one leaf, its mean, where the squared change of the sum is less than the cost of its
+          leaves; the price per leaf is chosen to keep a given share of the leaves; then fits the leaves to the sums
+          of all trees.
 Ensures   the share of the leaves.
 
 Source: Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees, section 3.3. The pruned tree of a
@@ -26,9 +27,9 @@ from pipeline.graphs.tree_ensemble import Trees
 
 __all__ = ["PruneLeaves"]
 
-_MAX_VISITS = 40_000_000  # of trees by rows, that are counted
+_MAX_VISITS = 40_000_000  # trees x rows to count
 _MIN_ROWS = 64
-_ROUNDS = 40  # of the bisection, which halves the logarithm of the price
+_ROUNDS = 40  # steps of the bisection over the logarithm of the price
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -53,7 +54,7 @@ class PruneLeaves(TreePass):
         count = max(_MIN_ROWS, _MAX_VISITS // len(owned))
         visits = count_visits(find_leaves(owned, starts, values[:count]), starts)
         pruned = merge_equal_subtrees(_prune(owned, visits, self._ratio))
-        if (pruned.roots < 0).any():  # no tree is left of a sum
+        if (pruned.roots < 0).any():  # a sum has no tree with a split left
             return pruned
         return merge_equal_subtrees(fit_leaves(pruned, values, sums))
 
@@ -62,7 +63,7 @@ def _prune(trees: Trees, visits: Ints, ratio: float) -> Trees:
     """Return the ensemble with at most ``ratio`` of its leaves.
 
     Args:
-        trees: Each tree has leaves of its own.
+        trees: An ensemble whose trees share no leaves.
         visits: Rows that reach each leaf, at least one.
         ratio: Largest share of the leaves to keep.
     """
@@ -92,10 +93,13 @@ def _prune(trees: Trees, visits: Ints, ratio: float) -> Trees:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Subtrees:
-    """What a leaf in place of each split costs; ``[splits + leaves]``, leaf n at the index -1 - n.
+    """The cost of a leaf in place of each node; arrays [splits + leaves], leaf n at the index -1 - n.
 
-    ``error``: the squared change of the sum, over the rows that reach it; infinite where its leaves add to several
-    sums. ``mean`` and ``target``: of the leaf that would replace it.
+    Attributes:
+        trees: The ensemble.
+        error: Squared change of the sum over the rows that reach the node; infinite if its leaves add to several sums.
+        mean: Value of the leaf in place of the node.
+        target: Sum that this leaf adds to.
     """
 
     trees: Trees

@@ -1,14 +1,14 @@
-"""Fewer trees: some of each sum's trees stay, and their leaves learn to add up to what all trees added up to.
+"""Fewer trees: keep some trees of each sum, and fit their leaves to the sum of all trees.
 
 Requires  a tree ensemble with several trees for each sum, and training rows.
-Does      chooses trees of each sum, and fits the leaves by the sums of all trees, for the training rows and for rows
-          between them: a part of a row's columns comes from another row.
+Does      chooses trees of each sum, and fits the leaves to the sums of all trees, for the training rows and for
+          mixtures of them: rows with some columns from another row.
 Ensures   the share of the trees.
 
-Boosted trees are many because each learns little; a few of them with other leaves do what all did (Friedman and Popescu
-2003, Importance sampled learning ensembles). Rows between the training rows as in Bucila, Caruana and Niculescu-Mizil
-2006 (https://doi.org/10.1145/1150402.1150464): no model of a bag has learned them, while of the training rows each
-fold's trees have learned most.
+Boosting needs many trees because each learns little; a few of them with other leaves predict like all (Friedman and
+Popescu 2003, Importance sampled learning ensembles). Mixtures of rows are from Bucila, Caruana and Niculescu-Mizil 2006
+(https://doi.org/10.1145/1150402.1150464): no model of a bag has learned them, whereas the trees of each fold have
+learned most of the training rows.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from pipeline.graphs.tree_ensemble import Trees
 
 __all__ = ["PruneTrees"]
 
-_MIN_TREES = 4  # of a sum, that stay
+_MIN_TREES = 4  # trees of each sum that must remain
 
 
 class PruneTrees(TreePass):
-    """Keep one tree of ``step``.
+    """Keep one tree in ``step``.
 
     Args:
         context: Context with the training rows.
-        step: One tree of so many is kept.
-        choice: ``greedy``: those whose combination is nearest to the sum; ``evenly``: every ``step``-th;
+        step: One tree in ``step`` is kept.
+        choice: ``greedy``: the trees whose combination is nearest to the sum; ``evenly``: every ``step``-th;
             ``first``: the first ones.
     """
 

@@ -1,4 +1,4 @@
-"""Orthogonal matching pursuit that goes on where it ended: what a small count chooses begins a larger one."""
+"""Orthogonal matching pursuit that can be continued: a larger count starts with the choice of a smaller one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 __all__ = ["Pursuit"]
 
-_SHARE_AT_ONCE = 32  # of what is chosen already, one of how many is chosen before the factors are fitted again
-_MIN_REMAINDER = 1e-5  # of the largest variance of those chosen at once: less is rounding
+_SHARE_AT_ONCE = 32  # a round chooses 1 + (variables chosen so far) / 32 variables, then refits the factors
+_MIN_REMAINDER = 1e-5  # relative to the largest variance in a round; a smaller remainder is rounding
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -17,27 +17,27 @@ Ints = npt.NDArray[np.int64]
 class Pursuit:
     """Chooses variables whose combination is nearest to a target, and fits their factors by least squares.
 
-    The next variables are those that what is missing of the target has the largest products with; one that is a
-    combination of those chosen before is left out. scikit-learn's orthogonal_mp_gram chooses one at a time and cannot
-    go on; choosing a few at a time takes a tenth of its time.
+    Each round chooses the variables with the largest products with the residual of the target; a variable that is a
+    combination of chosen ones is skipped. scikit-learn's orthogonal_mp_gram chooses one variable at a time and cannot
+    continue; choosing a few at a time takes a tenth of its time.
 
     Sources: Pati, Rezaiifar and Krishnaprasad 1993 (https://doi.org/10.1109/ACSSC.1993.342465); several at once: Wang,
     Kwon and Shim 2012, Generalized orthogonal matching pursuit (https://doi.org/10.1109/TSP.2012.2218810).
 
     Args:
         products: Products of each pair of variables [variables, variables].
-        with_target: Products of each variable and the target.
+        with_target: Products of each variable and the target [variables].
     """
 
     def __init__(self, products: npt.NDArray[np.float32], with_target: Floats) -> None:
         self._products, self._with_target = products, with_target
-        self._missing = with_target  # products with what the chosen ones leave of the target
+        self._missing = with_target  # products of each variable and the residual of the target
         self._is_open = np.ones(len(with_target), bool)
         self._order = np.zeros(0, np.int64)
-        self._triangle = np.zeros((0, 0))  # the Cholesky factor of the chosen ones' products
+        self._triangle = np.zeros((0, 0))  # Cholesky factor of the products of the chosen variables
 
     def factors(self, count: int) -> Floats:
-        """Return a factor for each variable, 0 of all but ``count`` of them; of fewer where they make it up."""
+        """Return a factor for each variable, 0 for all but ``count``, or but fewer if these reproduce the target."""
         while len(self._order) < count and (np.abs(self._missing) * self._is_open).any():
             self._choose()
         factors = np.zeros(len(self._with_target))
@@ -46,7 +46,7 @@ class Pursuit:
         return factors
 
     def _choose(self) -> None:
-        """Choose the next variables: one of 32 of those that are chosen already, and one more."""
+        """Choose the next variables, one more than a 32nd of those chosen so far, and refit the factors."""
         from scipy.linalg import lapack, solve_triangular  # noqa: PLC0415 - a tenth of a second
 
         score = np.where(self._is_open, np.abs(self._missing), -1)

@@ -1,9 +1,9 @@
-"""Trees of few values: thresholds and leaves share codebooks, so that the stored file holds an index for each.
+"""Trees with few distinct values: thresholds and leaves share codebooks, and the stored file holds indices.
 
 Requires  a tree ensemble.
-Does      makes one of the thresholds of a feature between which no training row lies, shares at most 255 thresholds a
-          feature (of 16 bits: all that training rows tell apart) and at most 2 ** bits leaf values, and replaces a
-          split with two equal sides by one of them.
+Does      merges thresholds of a feature that no training row separates, keeps at most 255 thresholds per feature (with
+          16 bits: all that training rows separate) and at most 2 ** bits leaf values, and replaces a split with two
+          equal sides by one of them.
 Ensures   no feature and no leaf has more values than that.
 
 The values of a codebook are found by k-means (Han et al. 2016, arXiv:1510.00149, section 3); thresholds are shared by
@@ -29,12 +29,12 @@ from pipeline.graphs.tree_ensemble import Trees
 
 __all__ = ["QuantizeTrees"]
 
-_MAX_ROWS = 50_000  # by whose values thresholds are told apart
-_MIN_ROWS, _MAX_VISITS = 32, 12_000_000  # of trees by rows, while leaves are chosen: one byte each
-_SHORT_BITS = 8  # up to here thresholds have 8 bits too
+_MAX_ROWS = 50_000  # training rows that separate thresholds
+_MIN_ROWS, _MAX_VISITS = 32, 12_000_000  # visits are trees x rows, while leaf values are chosen: one byte each
+_SHORT_BITS = 8  # up to this number of bits per leaf, thresholds have 8 bits
 _MAX_THRESHOLDS = {8: 255, 16: 65_535}
 _ROUNDED_LEAVES = 16  # bits from which leaves are rounded to float16 instead of sharing values
-_DROPPED_BITS = (16, 13, 8)  # of a threshold's mantissa, the most first: bfloat16, ten bits, 16 bits
+_DROPPED_BITS = (16, 13, 8)  # mantissa bits that a threshold may lose, most first: 7 (bfloat16), 10 or 15 bits remain
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -44,7 +44,7 @@ class QuantizeTrees(TreePass):
     """Share thresholds and leaf values.
 
     Args:
-        context: Context with the training rows, which tell thresholds apart.
+        context: Context with the training rows, which separate thresholds.
         bits: Bits of a leaf's index; 16: leaves are float16 numbers, and no threshold moves past a training row.
     """
 
@@ -89,7 +89,7 @@ class QuantizeTrees(TreePass):
         return replace(trees, threshold=threshold)
 
     def _share_leaves(self, trees: Trees, original: Trees, values: Floats | None) -> Trees:
-        """Round leaves to float16; or share values, chosen so that the sums of training rows stay."""
+        """Round leaves to float16, or share values that preserve the sums of training rows."""
         leaves = trees.leaf_value
         if self._bits >= _ROUNDED_LEAVES:
             scale = float(np.abs(leaves).max(initial=0.0)) or 1.0  # float16 ends at 65,504
@@ -109,8 +109,8 @@ def _share_thresholds(thresholds: Floats, column: Floats, count: int) -> Floats:
 
     Args:
         thresholds: Thresholds of the feature's splits.
-        column: The feature's values in training rows; none: nothing is known of them.
-        count: Most distinct thresholds.
+        column: The feature's values in training rows; empty if there are no training rows.
+        count: Largest number of distinct thresholds.
     """
     values = np.unique(column[np.isfinite(column)])
     if not len(values):
@@ -131,7 +131,7 @@ def _share_thresholds(thresholds: Floats, column: Floats, count: int) -> Floats:
 
 
 def _shorten(thresholds: Floats, low: npt.NDArray[np.float64], high: npt.NDArray[np.float64]) -> Floats:
-    """Return the thresholds with as few bits as keep them in ``[low, high)``, between two training values."""
+    """Round thresholds to the fewest bits that keep them in ``[low, high)``, between two training values."""
     short = np.clip(thresholds, low, np.nextafter(high.astype(np.float32), np.float32(-np.inf))).astype(np.float32)
     is_short = np.zeros(len(short), bool)
     for bits in _DROPPED_BITS:

@@ -1,4 +1,4 @@
-"""Tree ensembles in a body: what they read, and how they are replaced."""
+"""Find, read and replace the tree ensembles of a body."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float32]
 
 
 def has_trees(body: bytes) -> bool:
-    """Return whether a serialized body has a tree ensemble; one that cannot be read has none."""
+    """Return whether a serialized body has a tree ensemble; False if it cannot be parsed."""
     try:
         return any(True for _ in find_tree_nodes(onnx.load_from_string(body).graph))
     except DecodeError:
@@ -32,7 +32,7 @@ def read_trees(model: onnx.ModelProto) -> list[Trees]:
     """Return the ensembles of a body, in the order of its nodes.
 
     Raises:
-        NotApplicableError: There are none, or one does more than add up leaves behind splits ``x <= threshold``.
+        NotApplicableError: There are none, or one is more than a sum of leaves behind splits ``x <= threshold``.
     """
     try:
         ensembles = [Trees.of(node) for node in find_tree_nodes(model.graph)]
@@ -44,7 +44,7 @@ def read_trees(model: onnx.ModelProto) -> list[Trees]:
 
 
 def map_trees(model: onnx.ModelProto, change: Callable[[Trees, str], Trees]) -> onnx.ModelProto:
-    """Return a copy whose ensembles are what ``change`` makes of them.
+    """Return a copy of a body in which the result of ``change`` replaces each ensemble.
 
     Args:
         model: A body.
@@ -62,6 +62,6 @@ def map_trees(model: onnx.ModelProto, change: Callable[[Trees, str], Trees]) -> 
 
 
 def compute_tensor(model: onnx.ModelProto, name: str, rows: TrainingRows) -> Floats:
-    """Return what the tensor ``name`` inside a body is for these rows, [rows, columns]."""
+    """Return the values of the tensor ``name`` inside a body for these rows [rows, columns]."""
     output = helper.make_tensor_value_info(name, TensorProto.FLOAT, None)
     return predict(keep_needed(model, [output]).SerializeToString(), rows).astype(np.float32)

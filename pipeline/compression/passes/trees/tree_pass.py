@@ -19,7 +19,7 @@ _MIN_ROWS = 32
 
 
 class TreePass(GraphPass):
-    """Base class of passes that fit the trees of a body by its training rows.
+    """Base class of passes that fit the trees of a body to training rows.
 
     Args:
         context: Context with the training rows.
@@ -30,12 +30,12 @@ class TreePass(GraphPass):
 
     @abstractmethod
     def change(self, model: onnx.ModelProto, trees: Trees, features: str) -> Trees:
-        """Return the ensemble in place of one of the body.
+        """Return the ensemble that replaces one of the body.
 
         Args:
             model: The body.
             trees: The ensemble.
-            features: The tensor that it reads.
+            features: Name of the tensor that the ensemble reads.
         """
 
     def requires(self, model: onnx.ModelProto) -> None:
@@ -58,7 +58,7 @@ class TreePass(GraphPass):
         """Check what the pass promises.
 
         Raises:
-            CompressionError: A leaf is no finite number.
+            CompressionError: A leaf is not finite.
         """
         if not all(np.isfinite(trees.leaf_value).all() for trees in read_trees(model)):
             raise CompressionError("a leaf is not finite")

@@ -1,4 +1,4 @@
-"""Half precision in storage: weights take the nearest value of 16 bits, and the graph computes in float32 as before.
+"""Half precision in storage: weights are rounded to 16 bits, and the graph still computes in float32.
 
 Requires  float weights within the range of the type.
 Does      rounds them; the stored file then needs two bytes for each.
@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float32]
 
 
 class RoundWeights(GraphPass):
-    """Round weights to a type of 16 bits; no operator is converted, so that the speed is that of float32."""
+    """Round weights to a type of 16 bits; operators are not converted, so the speed is that of float32."""
 
     def __init__(self, precision: Literal["fp16", "bf16"] = "fp16") -> None:
         self._precision = precision
@@ -39,7 +39,7 @@ class RoundWeights(GraphPass):
         tensors = read_weights(model)
         if not tensors:
             raise NotApplicableError("there are no float weights to round")
-        largest = float(np.max([np.abs(weights).max() for weights in tensors]))  # NaN where one is
+        largest = float(np.max([np.abs(weights).max() for weights in tensors]))  # NaN if one is NaN
         if not largest <= _MAX[self._precision]:
             raise NotApplicableError(f"a weight of {largest:.3g} is beyond the range of {self._precision}")
 

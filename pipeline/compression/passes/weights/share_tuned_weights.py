@@ -1,4 +1,4 @@
-"""Weight sharing with fine-tuning: each weight becomes one of a few values, and the values go on learning.
+"""Weight sharing with fine-tuning: each weight becomes one of a few values, which continue to learn.
 
 Requires  what fine-tuning requires.
 Does      k-means over the weights of each tensor; then each value learns from the mean gradient of its weights. Zeros
@@ -25,14 +25,14 @@ _CONFIG = FineTuningConfig(epochs=3, batch_size=64)
 
 
 class ShareTunedWeights(FineTune):
-    """Share ``2 ** bits`` values, at most, among the weights of a tensor, and more in small ones; the values learn."""
+    """Share at most ``2 ** bits`` values among the weights of a tensor, more in small tensors; the values learn."""
 
     def __init__(self, context: PassContext, *, bits: int, config: FineTuningConfig | None = None) -> None:
         super().__init__(context, config or _CONFIG)
         self._bits = bits
 
     def constrain(self, weights: Weights) -> Constraint:
-        """Return the sharing."""
+        """Return the constraint that shares values."""
         return SharedValues(weights, bits=self._bits)
 
     def ensures(self, model: onnx.ModelProto) -> None:

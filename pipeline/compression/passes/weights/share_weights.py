@@ -1,4 +1,4 @@
-"""Weight sharing: each weight becomes the nearest of a few values, and the stored file holds indices into a codebook.
+"""Weight sharing: each weight is rounded to one of a few values, and the stored file holds indices into a codebook.
 
 Requires  float weights: matrices, convolutions, embeddings, or the leaves of trees.
 Does      k-means over the weights of each tensor; zeros stay zeros.
