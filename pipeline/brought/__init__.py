@@ -1,1 +1,1 @@
-"""Models that users bring: an uploaded ONNX file is checked, given the form of a served file, and described."""
+"""Models that users bring: check an uploaded ONNX file, convert it to a served file, and describe it."""

@@ -1,4 +1,4 @@
-"""What is known of an uploaded model: the data set, the settings and the rows that later stages read."""
+"""Description of an uploaded model: the data set, the settings and the rows that later stages read."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Feeds = Mapping[str, npt.NDArray[Any]]
 
 
 class BroughtTask(Record):
-    """What to read.
+    """The uploaded model to read.
 
     Attributes:
         file: Name of the uploaded file.
         spec: Settings of train.yaml.
-        has_calibration: Whether calibration.csv lies beside the file.
+        has_calibration: Whether calibration.csv was uploaded with the file.
     """
 
     file: str
@@ -44,7 +44,7 @@ class BroughtTask(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ModelRows:
-    """Rows and what the uploaded file predicts for them: labels and probabilities, or no labels and values."""
+    """Rows and the uploaded file's predictions for them: labels and probabilities, or values and no labels."""
 
     feeds: Feeds
     labels: npt.NDArray[Any]
@@ -63,7 +63,7 @@ class ModelRows:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Description:
-    """What is known of the file."""
+    """The task, inputs, outputs and calibration rows of an uploaded file."""
 
     task: BroughtTask
     inputs: Sequence[GraphInput]
@@ -77,7 +77,7 @@ class Description:
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """Names of several values; of one, or of classes, none."""
+        """Names of several predicted values; empty for a single value and for classification."""
         width = self.outputs.width
         if self.outputs.form != "values" or width == 1:
             return ()
@@ -86,7 +86,7 @@ class Description:
 
     @property
     def target(self) -> str:
-        """Name of what is predicted: no column has it."""
+        """Name of the target, which no column has."""
         if self.targets:
             return join_targets(self.targets)
         name = (self.calibration.target if self.calibration else "") or self.task.spec.target or "prediction"
@@ -97,7 +97,7 @@ class Description:
 
     @property
     def signature(self) -> Signature:
-        """Return what the served file takes and gives."""
+        """Return the signature of the served file."""
         return Signature(
             task=self.outputs.task,
             target=self.target,
@@ -107,10 +107,10 @@ class Description:
         )
 
     def truth(self, rows: int) -> npt.NDArray[Any] | None:
-        """Return the labels or values in calibration.csv; None where it has none.
+        """Return the labels or values in calibration.csv; None if it has none.
 
         Raises:
-            InvalidModelError: One is no label of the model, or no number.
+            InvalidModelError: A cell is not a class of the model, or not a number.
         """
         if self.calibration is None or not self.calibration.target or self.targets:
             return None
@@ -128,7 +128,7 @@ class Description:
             raise InvalidModelError(f"{where}: {error}") from None
 
     def frame(self, rows: ModelRows, dataset: Dataset) -> pl.DataFrame:
-        """Return rows as a split file has them: without labels of its own, the target is what the file predicts."""
+        """Return rows in the form of a split file; without labels, the target is what the uploaded file predicts."""
         frame = to_frame(rows.feeds, self.columns)
         if self.targets:
             values = [pl.Series(name, rows.numbers[:, index]) for index, name in enumerate(self.targets)]
@@ -140,7 +140,7 @@ class Description:
         return frame.with_columns(pl.Series(dataset.target, truth.tolist(), dtype=dtype))
 
     def dataset(self, splits: Mapping[str, ModelRows], sha256: str, *, dropped: int) -> Dataset:
-        """Return the description of the rows."""
+        """Return the record of the data set that the rows form."""
         train = splits["train"]
         counts = Counter((train.labels if train.truth is None else train.truth).tolist())
         return Dataset(
@@ -157,7 +157,7 @@ class Description:
         )
 
     def spec(self, dataset: Dataset) -> JobSpec:
-        """Return the settings of the later stages: without labels the metric is agreement with the uploaded file.
+        """Return the settings for later stages; without labels, the metric measures agreement with the uploaded file.
 
         Raises:
             InvalidJobSpecError: The metric of train.yaml does not measure the task.

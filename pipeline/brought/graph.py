@@ -23,8 +23,8 @@ from pipeline.contracts.errors import InvalidModelError
 
 __all__ = ["all_nodes", "load_graph", "node_name"]
 
-MIN_OPSET = 9  # Cast of texts
-_DOMAINS = ("", "ai.onnx.ml", "com.microsoft")  # whose operators are in onnxruntime
+MIN_OPSET = 9  # the first opset whose Cast converts texts
+_DOMAINS = ("", "ai.onnx.ml", "com.microsoft")  # domains whose operators onnxruntime includes
 _SIGNATURES = (
     (b"\x80", "a Python pickle: 'modeldrop convert' makes an ONNX file of it"),
     (b"PK\x03\x04", "a zip archive"),
@@ -34,16 +34,16 @@ _SIGNATURES = (
 
 
 def load_graph(content: bytes, file: str) -> onnx.ModelProto:
-    """Parse an ONNX file and check its structure; its functions are written out as their nodes.
+    """Parse an ONNX file, check its structure, and inline its functions.
 
     Args:
         content: The file.
-        file: Its name, for messages.
+        file: Name of the file, for messages.
 
     Raises:
-        InvalidModelError: It is no ONNX file, or has unknown operators or versions, weights outside the file or of
-            another size than they say, a cycle, or a tensor larger than the memory; the message names the node or
-            tensor.
+        InvalidModelError: It is not an ONNX file, or has unknown operators or versions, weights outside the file or
+            with a size other than their shape's, a cycle, or a tensor larger than the memory; the message names the
+            node or tensor.
     """
     model = _parse(content, file)
     _check_versions(model, file)
@@ -61,7 +61,7 @@ def load_graph(content: bytes, file: str) -> onnx.ModelProto:
 
 
 def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
-    """Yield the nodes of a graph, and of the graphs within."""
+    """Yield the nodes of a graph and of its subgraphs."""
     for node in graph.node:
         yield node
         for attribute in node.attribute:
@@ -70,7 +70,7 @@ def all_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 
 def node_name(node: onnx.NodeProto) -> str:
-    """Return a node as messages name it: by its name, or its first output."""
+    """Return the description of a node in messages: its name, or its first output, and its operator."""
     name = node.name or next(iter(node.output), "")
     return f"node '{name}' ({f'{node.domain}.' if node.domain else ''}{node.op_type})"
 
@@ -123,7 +123,7 @@ def _check_operators(model: onnx.ModelProto, file: str) -> None:
 
 @cache
 def _known_operators() -> dict[tuple[str, str], list[int]]:
-    """Return the versions of each operator that onnxruntime has, by its domain and name."""
+    """Return the versions of each operator of onnxruntime: (domain, name) -> opsets that define or change it."""
     versions: dict[tuple[str, str], list[int]] = {}
     for schema in get_all_operator_schema():
         versions.setdefault((schema.domain, schema.name), []).append(schema.since_version)
@@ -143,7 +143,7 @@ def _check_tensors(model: onnx.ModelProto, file: str) -> None:
 
 
 def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
-    """Yield all tensors of a graph, and of the graphs within."""
+    """Yield all tensors of a graph and of its subgraphs."""
     yield from graph.initializer
     for sparse in graph.sparse_initializer:
         yield from (sparse.values, sparse.indices)
@@ -162,7 +162,7 @@ def _tensors_within(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.TensorProt
 
 
 def _check_content(tensor: onnx.TensorProto, file: str) -> None:
-    """Check that a tensor has as many values as its shape says."""
+    """Check that a tensor has as many values as its shape requires."""
     if any(size < 0 for size in tensor.dims):
         raise InvalidModelError(f"{file}: the tensor '{tensor.name}' has a negative dimension")
     count = math.prod(tensor.dims)
@@ -195,7 +195,7 @@ def _write_out_functions(model: onnx.ModelProto, file: str) -> onnx.ModelProto:
 
 
 def _check_order(model: onnx.ModelProto, file: str) -> None:
-    """Raise InvalidModelError for a cycle, or a tensor that nothing makes."""
+    """Raise InvalidModelError for a cycle, or for a tensor that no node produces."""
     graph = model.graph
     available = {value.name for value in (*graph.input, *graph.initializer)} | {""}
     available |= {sparse.values.name for sparse in graph.sparse_initializer}
@@ -212,7 +212,7 @@ def _check_order(model: onnx.ModelProto, file: str) -> None:
 
 
 def _find_cycle(sources: Mapping[Any, Collection[Any]]) -> list[Any]:
-    """Return the keys of a cycle, each before the one that it reads; none where there is none."""
+    """Return the keys of a cycle, in the order of the data flow; empty if there is no cycle."""
     try:
         TopologicalSorter(sources).prepare()
     except CycleError as error:
@@ -221,7 +221,7 @@ def _find_cycle(sources: Mapping[Any, Collection[Any]]) -> list[Any]:
 
 
 def _check_sizes(model: onnx.ModelProto, file: str) -> None:
-    """Raise InvalidModelError for a tensor that is larger than the memory whatever the number of rows."""
+    """Raise InvalidModelError for a tensor that exceeds the memory even if all unknown dimensions are 1."""
     try:
         inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
     except onnx.shape_inference.InferenceError as error:

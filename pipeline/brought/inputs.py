@@ -1,4 +1,4 @@
-"""How the columns of a table become the inputs of an uploaded graph."""
+"""Map the columns of a table to the inputs of an uploaded graph."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pipeline.validation.limits import MAX_COLUMNS, MAX_NAME_CHARACTERS
 
 __all__ = ["PREFIX", "GraphInput", "read_inputs", "read_metadata_list"]
 
-PREFIX = "brought/"  # of the names of our own nodes and tensors
+PREFIX = "brought/"  # prefix of the names of nodes and tensors that modeldrop adds
 _FLOATS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 _WIDE = (TensorProto.DOUBLE, TensorProto.INT32, TensorProto.INT64, TensorProto.UINT32, TensorProto.UINT64)
 _NUMBERS = (*_FLOATS, *_WIDE, TensorProto.INT8, TensorProto.UINT8, TensorProto.INT16, TensorProto.UINT16)
 _SERVED = {"image": TensorProto.UINT8, "text": TensorProto.STRING, "numeric": TensorProto.FLOAT}
 _CHANNELS = (1, 3)
-_MAX_SIDE = 96  # pixels; larger images make requests larger than a function takes
-# Metadata of images (ONNX: docs/MetadataProps.md): value -> (factor, offset) of the pixels 0 to 255.
+_MAX_SIDE = 96  # pixels; requests with larger images exceed the payload limit of a Lambda function
+# Metadata of images (ONNX: docs/MetadataProps.md): value -> (factor, offset) for pixels from 0 to 255.
 _RANGES = {
     "NominalRange_0_255": (1.0, 0.0),
     "Normalized_0_1": (1 / 255, 0.0),
@@ -40,11 +40,11 @@ class GraphInput:
     Attributes:
         name: Name of the input.
         element: Type of its elements (onnx.TensorProto).
-        columns: Columns: of an input ``[batch]`` or ``[batch, 1]`` one, of ``[batch, width]`` one for each index, of
-            ``[batch, steps, width]`` one for each index of each step.
+        columns: One column for an input ``[batch]`` or ``[batch, 1]``; one per index for ``[batch, width]``; one per
+            index of each step for ``[batch, steps, width]``.
         rank: Number of dimensions, the batch included.
-        steps: Of time; 0: it has none.
-        layout: Where an image has its channels; empty for all else.
+        steps: Number of time steps; 0: the input has none.
+        layout: Position of an image's channels; empty for other inputs.
         scale: Factor and offset of the pixels of an image.
     """
 
@@ -57,7 +57,7 @@ class GraphInput:
     scale: tuple[float, float] = (1.0, 0.0)
 
     def array(self, feeds: Mapping[str, npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """Return the value of the input, as numpy makes it of the columns' arrays ``[rows, ...]``."""
+        """Return the value of the input, computed by numpy from the columns' arrays ``[rows, ...]``."""
         dtype = helper.tensor_dtype_to_np_dtype(self.element)
         if self.layout:
             image = feeds[self.columns[0].name]
@@ -71,7 +71,7 @@ class GraphInput:
         return array if self.element == TensorProto.STRING else array.astype(dtype)
 
     def nodes(self, output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-        """Return the nodes that do the same in a graph, and their constants; ``output`` is the input's new name."""
+        """Return the nodes that do what ``array`` does, and their constants; ``output`` is the input's new name."""
         steps = _Steps(self.columns[0].name, f"{PREFIX}{self.name}/")
         if self.layout:
             if self.scale != (1.0, 0.0):
@@ -86,7 +86,7 @@ class GraphInput:
             steps.join([column.name for column in self.columns])
             steps.add("Reshape", np.array([len(self.columns), -1], np.int64))
             steps.add("Transpose", perm=[1, 0])
-            # Else onnxruntime fuses Transpose into the first layer, which a quantizer then does not know.
+            # Without it, onnxruntime fuses Transpose into the first layer, which quantizers then do not recognize.
             steps.add("Reshape", np.array([-1, len(self.columns)], np.int64))
         if self.steps:
             steps.add("Reshape", np.array([-1, self.steps, len(self.columns) // self.steps], np.int64))
@@ -110,7 +110,7 @@ class GraphInput:
 
 
 class _Steps:
-    """Nodes, one after the other, each reading what the last one made."""
+    """A chain of nodes, each of which reads the output of the previous one."""
 
     def __init__(self, start: str, prefix: str) -> None:
         self._last, self._prefix = start, prefix
@@ -139,16 +139,16 @@ class _Steps:
 def read_inputs(model: onnx.ModelProto, header: Sequence[str], file: str) -> tuple[GraphInput, ...]:
     """Find the columns of a graph's inputs.
 
-    A matrix has the names in ``header`` where that has as many, else those in the graph's metadata (``columns``, a JSON
-    list), else ``NAME_0`` and so on.
+    The columns of a matrix have the names in ``header``, without a header those in the graph's metadata (``columns``,
+    a JSON list) if their number fits, else ``NAME_0`` and so on.
 
     Args:
         model: A checked graph.
-        header: Features of calibration.csv, in their order; empty without it.
+        header: Features of calibration.csv, in order; empty without this file.
         file: Name of the file, for messages.
 
     Raises:
-        InvalidModelError: An input is none that columns can fill; the message names it.
+        InvalidModelError: Columns cannot fill an input; the message names it.
     """
     constants = {tensor.name for tensor in model.graph.initializer}
     values = [value for value in model.graph.input if value.name not in constants]
@@ -168,7 +168,14 @@ def read_inputs(model: onnx.ModelProto, header: Sequence[str], file: str) -> tup
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Names:
-    """Where the names of a matrix's columns are from."""
+    """The sources of the names of a matrix's columns.
+
+    Attributes:
+        header: Features of calibration.csv; may be empty.
+        metadata: Metadata of the graph.
+        is_alone: Whether the matrix is the graph's only input; only then are header and metadata used.
+        file: Name of the uploaded file, for messages.
+    """
 
     header: Sequence[str]
     metadata: Mapping[str, str]
@@ -176,7 +183,7 @@ class _Names:
     file: str
 
     def width(self, declared: int, name: str) -> int:
-        """Return the width of a matrix, which the graph may leave open."""
+        """Return the width of a matrix; if the graph does not declare it (0), the length of the header."""
         if declared:
             return declared
         if self.is_alone and self.header:
@@ -201,7 +208,7 @@ class _Names:
 
 
 def read_metadata_list(metadata: Mapping[str, str], key: str) -> list[Any]:
-    """Return a JSON list in a graph's metadata; empty where there is none."""
+    """Return a JSON list in a graph's metadata; empty if there is none."""
     try:
         items = json.loads(metadata.get(key, ""))
     except ValueError:
@@ -248,7 +255,7 @@ def _read_columns(name: str, element: int, sizes: Sequence[int], names: _Names) 
 
 
 def _read_steps(name: str, element: int, sizes: Sequence[int], names: _Names) -> GraphInput:
-    """Return an input of several steps of time: a column for each number of each step, step after step."""
+    """Return an input of several time steps: a column for each number of each step, step after step."""
     steps, width = sizes[1:]
     flat = _read_columns(name, element, [sizes[0], steps * width], names)
     columns = flat.columns

@@ -1,4 +1,4 @@
-"""The locale of StringNormalizer: machines that serve have C.UTF-8 alone."""
+"""The locale of StringNormalizer: serving machines only have C.UTF-8."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from pipeline.contracts.errors import InvalidModelError
 __all__ = ["use_served_locale"]
 
 _SERVED = "C.UTF-8"
-_ALIKE = ("", "C.UTF-8", "C.utf8", "en_US", "en_US.UTF-8", "en_US.utf8")  # the same letters; "" is the machine's own
-_ASCII = ("C", "POSIX")  # every machine has it
-_DEFAULT = "en_US"  # of the operator
+_ALIKE = ("", "C.UTF-8", "C.utf8", "en_US", "en_US.UTF-8", "en_US.utf8")  # same letters; "" is the machine's locale
+_ASCII = ("C", "POSIX")  # available on every machine
+_DEFAULT = "en_US"  # default of the operator's attribute ``locale``
 
 
 def use_served_locale(model: onnx.ModelProto, file: str) -> None:
-    """Change the locale of each StringNormalizer to C.UTF-8, where that has the same letters.
+    """Change the locale of each StringNormalizer to C.UTF-8, if it has the same letters.
 
-    Without the locale onnxruntime does not load a graph that changes the case of letters, or ignores it.
+    If a machine lacks the locale, onnxruntime fails to load a graph that changes the case of letters, or ignores it.
 
     Args:
-        model: Is changed.
+        model: The graph, which is changed in place.
         file: Name of the file, for messages.
 
     Raises:
-        InvalidModelError: A node needs a locale whose letters differ; the message names it.
+        InvalidModelError: A node needs a locale with other letters; the message names the node.
     """
     for node in all_nodes(model.graph):
         if node.op_type != "StringNormalizer":

@@ -1,4 +1,4 @@
-"""What the outputs of an uploaded graph mean: a label and probabilities, or values."""
+"""Find what the outputs of an uploaded graph mean: a label and probabilities, or values."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _LABELS = (TensorProto.STRING, TensorProto.INT64, TensorProto.INT32)
 _NUMBERS = (TensorProto.FLOAT, TensorProto.DOUBLE, TensorProto.FLOAT16)
 _CLASS_LISTS = ("classlabels_strings", "classlabels_int64s", "classlabels_ints")
 _SUM_TOLERANCE = 1e-3
-_MAX_SEARCHED = 8  # nodes between a label and the list of classes that it is taken from
-_MAX_VALUES = 50  # as many targets as a training has
+_MAX_SEARCHED = 8  # nodes to search for the list of classes, from a label back
+_MAX_VALUES = 50  # the maximum of targets in training
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GraphOutputs:
-    """What is served of a graph's outputs.
+    """The outputs of a graph that are served, and what they mean.
 
     Attributes:
-        form: ``labels`` and probabilities; ``probabilities`` alone; ``logits``, whose softmax is served; ``positive``:
-            the probability of the second of two classes; ``logit``: that before a sigmoid; or ``values``.
-        names: The outputs that are read: the label and the probabilities, or one.
+        form: ``labels``: labels and probabilities; ``probabilities``: no labels; ``logits``: their softmax is served;
+            ``positive``: the probability of the second of two classes; ``logit``: its logit; or ``values``.
+        names: Names of the outputs that are read: the label and the probabilities, or a single output.
         classes: Labels in the order of the probabilities.
-        width: Numbers of a row.
+        width: Number of numbers per row.
     """
 
     form: Literal["labels", "probabilities", "logits", "positive", "logit", "values"]
@@ -51,7 +51,7 @@ class GraphOutputs:
         return "regression" if self.form == "values" else "classification"
 
     def predictions(self, outputs: Mapping[str, npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """Return labels [rows] and probabilities [rows, classes], or nothing and values, of the graph's raw outputs."""
+        """Return labels [rows] and probabilities [rows, classes], or no labels and values, from raw outputs."""
         rows = outputs[self.names[-1]].astype(np.float64)
         rows = rows.reshape(len(rows), -1)
         if self.form == "values":
@@ -71,7 +71,7 @@ class GraphOutputs:
 
         Args:
             names: Names of the served outputs.
-            read: Names in the graph of the outputs that are read, in the order of ``self.names``.
+            read: Names, within the graph, of the outputs ``self.names``, in the same order.
         """
         shape = [-1] if self.form == "values" and self.width == 1 else [-1, self.width]
         constants = [_constant("shape", np.array(shape, np.int64))]
@@ -106,9 +106,9 @@ _ACTIVATIONS: Mapping[str, tuple[str, dict[str, int]]] = {"logits": ("Softmax", 
 
 
 def remove_maps(model: onnx.ModelProto) -> tuple[onnx.ModelProto, tuple[str, ...]]:
-    """Return the graph with the matrix that a ZipMap reads in place of its map, and the classes in the map.
+    """Return the graph with a ZipMap's input matrix as the output in place of its map, and the classes of the map.
 
-    scikit-learn's converter and CatBoost end a classifier with it.
+    scikit-learn's converter and CatBoost write a ZipMap at the end of classifiers.
     """
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -132,17 +132,17 @@ def read_outputs(
     classes: Sequence[str],
     file: str,
 ) -> GraphOutputs:
-    """Tell what the outputs of a graph mean, by their types and by what they are for some rows.
+    """Find what the outputs of a graph mean, by their types and by their values for some rows.
 
     Args:
         model: The graph, without maps.
-        outputs: Its outputs for some rows, by their names.
-        task: What train.yaml says; None: nothing.
-        classes: Labels that a map listed; may be empty.
+        outputs: The outputs for some rows, by name.
+        task: Task in train.yaml; None: it names none.
+        classes: Labels from a map; may be empty.
         file: Name of the file, for messages.
 
     Raises:
-        InvalidModelError: They have other shapes or labels than can be served; the message names one.
+        InvalidModelError: Outputs have shapes or labels that cannot be served; the message names one.
     """
     types = {value.name: value.type.tensor_type.elem_type for value in model.graph.output}
     numbers = [name for name, element in types.items() if element in _NUMBERS]
@@ -164,10 +164,11 @@ def read_outputs(
 
 
 def check_outputs(model: onnx.ModelProto, file: str) -> None:
-    """Check that the outputs of a graph are of types that can be served: before it is run.
+    """Check, before the graph is run, that its outputs have types that can be served.
 
     Raises:
-        InvalidModelError: One is a sequence, a map, or a text alone; or there are too many. The message names it.
+        InvalidModelError: An output is a sequence, a map, or only a text; or there are too many outputs. The message
+            names the output.
     """
     elements = [_element(value, model, file) for value in model.graph.output]
     names = [value.name for value in model.graph.output]
@@ -225,11 +226,11 @@ def _form(
 
 
 def _find_classes(model: onnx.ModelProto, label: str, width: int) -> tuple[str, ...]:
-    """Return the list of classes that a label is taken from: of a classifier, a LabelEncoder, or a constant."""
+    """Return the classes from which a label is taken: the list in a classifier, a LabelEncoder, or a constant."""
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     makers = {output: node for node in model.graph.node for output in node.output}
     pending = [label]
-    for name in islice(pending, _MAX_SEARCHED):  # the inputs of its nodes are appended meanwhile
+    for name in islice(pending, _MAX_SEARCHED):  # the loop appends the inputs of each node
         node = makers.get(name)
         if node is None:
             continue
@@ -249,7 +250,7 @@ def _listed_classes(node: onnx.NodeProto) -> tuple[str, ...]:
 
 
 def _named_classes(model: onnx.ModelProto, width: int) -> tuple[str, ...]:
-    """Return the classes in the graph's metadata (``classes``, a JSON list), else their numbers."""
+    """Return the classes in the graph's metadata (``classes``, a JSON list), else the texts 0, 1, ..."""
     metadata = {entry.key: entry.value for entry in model.metadata_props}
     listed = tuple(map(str, read_metadata_list(metadata, "classes")))
     if len(listed) == len(set(listed)) == width:

@@ -1,4 +1,4 @@
-"""Read an uploaded model in a process of its own, which can neither reach credentials nor take all memory."""
+"""Read an uploaded model in a separate process without credentials and with limited memory."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _MEMORY_SIGNS = ("bad_alloc", "MemoryError", "Cannot allocate memory")
 
 
 def read_apart(folder: Path, file: str, *, seconds: float = PROCESS_SECONDS) -> None:
-    """Read the model in ``folder`` (brought.reading says what is in it), and write ``folder/out``.
+    """Read the model in ``folder``, and write ``folder/out`` (see brought.reading.read_model).
 
     Args:
-        folder: Where it lies.
+        folder: Folder with the uploaded files.
         file: Name of the file, for messages.
-        seconds: Time after which the process is ended.
+        seconds: Time after which the process is killed.
 
     Raises:
-        InvalidModelError: The file cannot be served, or the process was ended by its limits.
-        InvalidJobSpecError: train.yaml does not fit it.
+        InvalidModelError: The file cannot be served, or the process exceeded its limits.
+        InvalidJobSpecError: train.yaml does not fit the model.
     """
     root = str(Path(__file__).resolve().parents[2])
     environment = {

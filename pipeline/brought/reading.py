@@ -1,4 +1,4 @@
-"""An uploaded ONNX file becomes a candidate: checked, measured against itself, and described as a data set is."""
+"""Turn an uploaded ONNX file into a candidate: check it, verify its served form, and describe its data set."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ __all__ = ["CANDIDATE", "DATASET", "SPEC", "TASK", "read_model"]
 
 TASK = "task.json"
 CANDIDATE, DATASET, SPEC = "candidate", "dataset.json", "spec.json"
-TOLERANCE = 1e-4  # absolute for probabilities; of values relative to their spread, and above 1 to themselves
+TOLERANCE = 1e-4  # absolute plus relative to the prediction; also the candidate's ``tolerance``
 _ALONE = 5  # rows that are also predicted alone
-_SPLIT = 4  # of calibration rows every fourth tests, every fourth validates
+_SPLIT = 4  # a fourth of the calibration rows are test rows, a fourth are validation rows
 _MIN_SPLIT_ROWS = 12
 _INTEGERS = frozenset(
     {onnx.TensorProto.INT32, onnx.TensorProto.INT64, onnx.TensorProto.UINT32, onnx.TensorProto.UINT64}
@@ -42,12 +42,13 @@ _INTEGERS = frozenset(
 def read_model(folder: Path) -> None:
     """Check the file in ``folder``, and write what the stages after training read to ``folder/out``.
 
-    Reads uploaded.onnx, task.json and calibration.csv. Writes the candidate's files (contracts.records.outcome) in a
-    folder of their own, dataset.json, spec.json, and train.parquet, validation.parquet and test.parquet.
+    Reads uploaded.onnx, task.json and, if it was uploaded, calibration.csv. Writes dataset.json, spec.json,
+    train.parquet, validation.parquet, test.parquet, and the candidate's files (contracts.records.outcome) in the
+    folder ``candidate``.
 
     Raises:
         InvalidModelError: The file cannot be served; the message names the node or tensor.
-        InvalidJobSpecError: train.yaml does not fit it.
+        InvalidJobSpecError: train.yaml does not fit the model.
     """
     started = time.perf_counter()
     task = BroughtTask.from_bytes((folder / TASK).read_bytes())
@@ -101,10 +102,10 @@ def read_model(folder: Path) -> None:
 
 
 def _finite(rows: ModelRows, file: str, output: str) -> ModelRows:
-    """Return the rows whose predictions are numbers.
+    """Return the rows whose predictions are finite.
 
     Raises:
-        InvalidModelError: The predictions of a row that lacks nothing are not, or those of none are.
+        InvalidModelError: A row without missing values has a prediction that is not finite, or all rows have.
     """
     numbers = rows.numbers.reshape(len(rows.numbers), -1)
     finite = np.asarray(np.isfinite(numbers).all(axis=1))
@@ -127,10 +128,10 @@ def _name_number(numbers: npt.NDArray[np.float64]) -> str:
 
 
 def _verified(model: onnx.ModelProto, description: Description, rows: ModelRows) -> bytes:
-    """Return the first served file that predicts as the uploaded one, all rows at once and some alone.
+    """Return the first served file that predicts like the uploaded one, for all rows at once and for some alone.
 
     Raises:
-        InvalidModelError: There is none.
+        InvalidModelError: There is no such served file.
     """
     reason = ""
     for served in served_graphs(model, description.inputs, description.outputs, description.signature):
@@ -141,7 +142,7 @@ def _verified(model: onnx.ModelProto, description: Description, rows: ModelRows)
                 continue
             indices = range(min(_ALONE, len(rows.numbers)))
             alone = [index for index in indices if _differs(session, rows.take(np.array([index])))]
-        except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base but this
+        except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no narrower common base
             reason = f"in its served form, with any number of rows, it cannot be run ({type(error).__name__})"
             continue
         if not alone:
@@ -164,7 +165,7 @@ def _differs(session: OnnxModel, rows: ModelRows) -> bool:
 
 
 def _split(rows: ModelRows) -> dict[str, ModelRows]:
-    """Return rows that calibrate, validate and test; few rows are all three."""
+    """Split rows into train (for calibration), validation and test; below 12 rows, each split has all rows."""
     indices = np.arange(len(rows.numbers))
     if len(indices) < _MIN_SPLIT_ROWS:
         return dict.fromkeys(("train", "validation", "test"), rows)

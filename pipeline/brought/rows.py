@@ -1,4 +1,4 @@
-"""Rows that an uploaded model is measured on: those of calibration.csv, or generated ones."""
+"""Rows to measure an uploaded model on: the rows of calibration.csv, or generated ones."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _DELIMITERS = ",;\t"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CalibrationFile:
-    """calibration.csv.
+    """The uploaded calibration.csv.
 
     Attributes:
-        content: The file.
-        target: The column of it that holds labels or values; empty: none does.
-        header: Its other columns, in their order.
+        content: Content of the file.
+        target: The column that contains labels or values; empty if there is none.
+        header: The other columns, in order.
     """
 
     content: bytes
@@ -44,14 +44,14 @@ class CalibrationFile:
 
     @classmethod
     def read(cls, content: bytes, target: str | None) -> CalibrationFile:
-        """Read the names of its columns.
+        """Read the names of the columns.
 
         Args:
-            content: The file.
-            target: The column that train.yaml names; None: nothing is named.
+            content: Content of the file.
+            target: The target in train.yaml; None: it names none.
 
         Raises:
-            InvalidModelError: It is no csv file with a row of names.
+            InvalidModelError: It is not UTF-8, or has no header row.
         """
         try:
             text = content.decode("utf-8-sig")
@@ -67,10 +67,10 @@ class CalibrationFile:
         )
 
     def feeds(self, columns: Sequence[Column]) -> Feeds:
-        """Return the first MAX_ROWS rows, read as a request in csv is.
+        """Return the first MAX_ROWS rows, decoded like a csv request.
 
         Raises:
-            InvalidModelError: It lacks a column, or a cell is none of its kind.
+            InvalidModelError: The file lacks a column, or a cell does not fit the kind of its column.
         """
         signature = Signature(task="regression", target="", columns=tuple(columns))
         try:
@@ -87,11 +87,11 @@ class CalibrationFile:
 
 
 def make_feeds(columns: Sequence[Column], integers: frozenset[str], *, seed: int = 0) -> Feeds:
-    """Generate rows: standard normal numbers, 0 and 1 for whole numbers, three words, noise for images.
+    """Generate rows: standard normal numbers, 0 and 1 for integers and booleans, three words, noise for images.
 
     Args:
         columns: The columns that the model reads.
-        integers: Names of the columns of whole numbers.
+        integers: Names of the columns of integers.
         seed: Seed of the random numbers.
     """
     generator = np.random.default_rng(seed)
@@ -109,7 +109,7 @@ def make_feeds(columns: Sequence[Column], integers: frozenset[str], *, seed: int
 
 
 def to_frame(feeds: Feeds, columns: Sequence[Column]) -> pl.DataFrame:
-    """Return the rows as split files have them (contracts.records.dataset)."""
+    """Return the rows in the form of split files (contracts.records.dataset)."""
     frame: dict[str, pl.Series] = {}
     for column in columns:
         values = feeds[column.name]

@@ -1,4 +1,4 @@
-"""Run an uploaded graph as it is, and say in one sentence why it cannot be run."""
+"""Run an uploaded graph unchanged, and explain in one sentence why it cannot be run."""
 
 from __future__ import annotations
 
@@ -23,31 +23,31 @@ _LOADING = re.compile(r"Node \((?P<name>[^)]*)\) Op \((?P<operator>\w+)\) (?:\[\
 _RUNNING = re.compile(r"running (?P<operator>\w+) node\. Name:'(?P<name>[^']*)' Status Message: (?P<reason>[^\n]*)")
 _MISSING = re.compile(r"implementation for (?P<operator>[\w.]+)\((?P<version>\d+)\) node with name '(?P<name>[^']*)'")
 _MEMORY = ("Failed to allocate memory", "bad_alloc", "std::bad_array_new_length")
-_SOURCE = re.compile(r"^/\S+:\d+ .*?\) (?=\S)")  # a line of onnxruntime's source
+_SOURCE = re.compile(r"^/\S+:\d+ .*?\) (?=\S)")  # location in onnxruntime's source, before the reason
 
 
 def open_session(content: bytes, file: str) -> onnxruntime.InferenceSession:
     """Create a session on one thread.
 
     Raises:
-        InvalidModelError: onnxruntime refuses the graph, or there is too little memory.
+        InvalidModelError: onnxruntime rejects the graph, or there is too little memory.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = _FATAL_ONLY
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no common base but this
+    except Exception as error:  # noqa: BLE001 - onnxruntime's errors have no narrower common base
         raise InvalidModelError(_explain(error, file)) from None
 
 
 def run_graph(
     model: onnx.ModelProto, inputs: Sequence[GraphInput], feeds: Mapping[str, npt.NDArray[Any]], file: str
 ) -> dict[str, npt.NDArray[Any]]:
-    """Return the outputs of a graph for rows; one that takes exactly one row is given one at a time.
+    """Return the outputs of a graph for rows; a graph with a batch of one is run row by row.
 
     Raises:
-        InvalidModelError: It cannot be loaded or run, or takes a fixed number of rows above one.
+        InvalidModelError: The graph cannot be loaded or run, or has a fixed batch of more than one row.
     """
     session = open_session(model.SerializeToString(), file)
     step = _rows_per_call(model, inputs, file)

@@ -1,4 +1,4 @@
-"""An uploaded graph in the form of a served file (contracts.signature): raw columns in, named outputs out."""
+"""Turn an uploaded graph into a served file (contracts.signature), with raw columns as inputs and named outputs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _MODEL = f"{PREFIX}model/"
 def served_graphs(
     model: onnx.ModelProto, inputs: Sequence[GraphInput], outputs: GraphOutputs, signature: Signature
 ) -> Iterator[bytes]:
-    """Yield the served file in the opset that our passes know, where the graph can be brought to it, then in its own.
+    """Yield the served file in the opset of the compression passes, if the graph can be converted, then in its own.
 
     Args:
         model: The graph, without maps.
-        inputs: Its inputs, and the columns that fill them.
-        outputs: Its outputs that are served.
+        inputs: Inputs of the graph, and the columns that fill them.
+        outputs: Outputs of the graph that are served.
         signature: The names of the columns and of the outputs.
     """
     for version in _versions(_open_batch(model, inputs)):
@@ -43,7 +43,7 @@ def _versions(model: onnx.ModelProto) -> Iterator[onnx.ModelProto]:
 
 
 def _open_batch(model: onnx.ModelProto, inputs: Sequence[GraphInput]) -> onnx.ModelProto:
-    """Return the graph with any number of rows, also where it was exported for one."""
+    """Return the graph with a batch of any size, even if it was exported for a single row."""
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     filled = {graph_input.name for graph_input in inputs}

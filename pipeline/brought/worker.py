@@ -1,6 +1,6 @@
 """The process that reads an uploaded model: ``python -m pipeline.brought.worker FOLDER``.
 
-It has no credentials, and limits of its memory and of its time. Its last line is a JSON document: nothing, or the
+It has no credentials, and its memory and CPU time are limited. The last line of stdout is a JSON object: empty, or the
 error.
 """
 
@@ -20,7 +20,7 @@ _STATUS = Path("/proc/self/statm")
 
 
 def main(folder: Path) -> dict[str, str]:
-    """Read the model in ``folder`` within the limits; return its error, or nothing."""
+    """Read the model in ``folder`` within the limits; return the error, or an empty dict."""
     _limit_resources()
     try:
         read_model(folder)
@@ -33,13 +33,13 @@ def main(folder: Path) -> dict[str, str]:
 
 
 def _limit_resources() -> None:
-    """Limit memory to what a model may need beyond the libraries that are loaded, and the time of the processor."""
+    """Limit the CPU time, and the memory to what a model may need in addition to the loaded libraries."""
     import resource  # noqa: PLC0415 - Windows has none
 
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if not _STATUS.exists():
-        return  # not Linux: there is no such limit
+        return  # only Linux can limit the memory this way
     loaded = int(_STATUS.read_text().split()[0]) * resource.getpagesize()
     limit = loaded + MAX_MEMORY_BYTES
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

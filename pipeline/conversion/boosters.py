@@ -1,4 +1,4 @@
-"""Estimators of LightGBM and XGBoost, by the converters of onnxmltools."""
+"""Register the converters of onnxmltools for estimators of LightGBM and XGBoost."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["register_boosters"]
 
 
 def register_boosters() -> None:
-    """Tell skl2onnx how the estimators are converted, alone or in a pipeline, where their libraries are installed."""
+    """Register converters in skl2onnx, for estimators alone or in a pipeline, if their libraries are installed."""
     if importlib.util.find_spec("onnxmltools") is None:
         return
     if importlib.util.find_spec("lightgbm") is not None:

@@ -1,4 +1,4 @@
-"""CatBoost's own files."""
+"""Convert files in CatBoost's own format."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["convert_catboost"]
 
 
 def convert_catboost(path: Path, sample: Sample) -> ConvertedModel:
-    """Convert a .cbm file; CatBoost writes ONNX for models of numbers.
+    """Convert a .cbm file; CatBoost writes ONNX only for models of numeric features.
 
     Raises:
         InvalidModelError: The file is damaged, or the model has categories or several targets.
@@ -47,7 +47,7 @@ def convert_catboost(path: Path, sample: Sample) -> ConvertedModel:
 
 
 def _without_maps(body: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the graph without its ZipMap: its probabilities are then a matrix."""
+    """Return the graph without its ZipMap node, so that its probabilities are a matrix."""
     for node in [node for node in body.graph.node if node.op_type == "ZipMap"]:
         matrix = onnx.helper.make_tensor_value_info(node.input[0], onnx.TensorProto.FLOAT, ["batch", None])
         outputs = [matrix if output.name == node.output[0] else output for output in body.graph.output]

@@ -1,4 +1,4 @@
-"""Convert a model's file in a process of its own, without credentials."""
+"""Convert a model's file in a separate process without credentials."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Conversion:
     """A converted model.
 
     Attributes:
-        kind: Name of the original's class.
+        kind: Class name of the original model.
         columns: The columns that the ONNX file reads.
-        rows: Rows of the sample.
-        equal: Rows that both predict equally.
+        rows: Number of rows of the sample.
+        equal: Number of rows for which both models predict the same.
         max_difference: Largest difference of a number, relative for magnitudes above 1.
     """
 
@@ -35,16 +35,16 @@ class Conversion:
 
 
 def convert(model: Path, sample: Path, out: Path) -> Conversion:
-    """Convert a model's file to ONNX, and compare both on sample rows.
+    """Convert a model's file to ONNX, and compare the predictions of both on sample rows.
 
     Args:
-        model: The file; a folder is a SavedModel.
+        model: The file, or the folder of a SavedModel.
         sample: csv or Parquet file of the model's features.
         out: The ONNX file to write.
 
     Raises:
         InvalidModelError: The model cannot be loaded or converted; the message says why.
-        ExportMismatchError: The ONNX file predicts something else; it is not written.
+        ExportMismatchError: The predictions of the ONNX file differ; it is not written.
     """
     root = Path(__file__).resolve().parents[2]
     environment = {"PYTHONPATH": str(root), "HOME": str(Path.home()), "PYTHONUTF8": "1"}  # no credentials

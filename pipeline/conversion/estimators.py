@@ -1,4 +1,4 @@
-"""Estimators of scikit-learn, and of the libraries that follow its interface."""
+"""Convert estimators of scikit-learn, and of libraries that follow its interface."""
 
 from __future__ import annotations
 
@@ -22,20 +22,21 @@ from pipeline.graphs.compose import OPSETS
 
 __all__ = ["convert_estimator"]
 
-_OPSETS = {"": OPSETS[""], "ai.onnx.ml": 3}  # the newest that the converters write
+_OPSETS = {"": OPSETS[""], "ai.onnx.ml": 3}  # the newest versions that the converters write
 _MATRIX = "x"
-_CLASS = re.compile(r"(\w+)'>")  # as converters name a class: <class 'xgboost.sklearn.XGBRanker'>
+_CLASS = re.compile(r"(\w+)'>")  # converters name a class as <class 'xgboost.sklearn.XGBRanker'>
 
 
 def convert_estimator(estimator: Any, sample: Sample) -> ConvertedModel:
     """Convert a fitted estimator, or a pipeline.
 
     Args:
-        estimator: Of scikit-learn, LightGBM, XGBoost or CatBoost.
+        estimator: An estimator of scikit-learn, LightGBM, XGBoost or CatBoost.
         sample: Rows of its features.
 
     Raises:
-        InvalidModelError: It is not fitted, has no converter, reads other columns, or predicts several targets.
+        InvalidModelError: The estimator is not fitted, has no converter or no probabilities, reads other columns, or
+            predicts several targets.
     """
     names = getattr(estimator, "feature_names_in_", None)
     width = getattr(estimator, "n_features_in_", None)
@@ -58,7 +59,7 @@ def convert_estimator(estimator: Any, sample: Sample) -> ConvertedModel:
 
 
 def _reads_columns(estimator: Any) -> bool:
-    """Return whether columns are told apart by name: a ColumnTransformer comes first."""
+    """Return whether the estimator selects columns by name: its first step is a ColumnTransformer."""
     steps = getattr(estimator, "steps", None)
     first = steps[0][1] if steps else estimator
     return isinstance(first, ColumnTransformer)
@@ -106,7 +107,7 @@ def _convert(estimator: Any, sample: Sample) -> onnx.ModelProto:
         raise InvalidModelError(f"{name} has no converter to ONNX in skl2onnx{hint}") from None
     except (RuntimeError, ValueError, TypeError, NotImplementedError, LookupError, AttributeError) as error:
         reason = str(error).partition("\n")[0]
-        if booster := getattr(estimator, "booster", None):  # the converter of XGBoost reads trees alone
+        if booster := getattr(estimator, "booster", None):  # the converter of XGBoost only reads trees
             reason = f"its booster is '{booster}', and gbtree is expected ({reason})"
         raise InvalidModelError(f"{type(estimator).__name__} cannot be converted to ONNX: {reason}") from None
     return model

@@ -1,4 +1,4 @@
-"""Keras models and TensorFlow's SavedModel."""
+"""Convert Keras models and TensorFlow's SavedModel."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from pipeline.conversion.sample import Sample
 
 __all__ = ["convert_keras"]
 
-_OPSET = 18  # the newest that tf2onnx writes
+_OPSET = 18  # the newest opset that tf2onnx writes
 _SIGNATURE = "serving_default"
 
 
 def convert_keras(path: Path, sample: Sample) -> ConvertedModel:
-    """Convert a Keras model of one matrix, or the usual signature of a SavedModel.
+    """Convert a Keras model with one input matrix, or the signature ``serving_default`` of a SavedModel.
 
-    tf2onnx traces the model as a function: its own reader of Keras models does not know Keras 3.
+    tf2onnx traces the model as a function: its own reader of Keras models does not support Keras 3.
 
     Raises:
-        InvalidModelError: The file is damaged, or the model reads others than the sample has.
+        InvalidModelError: The file is damaged, or the model reads other inputs than the sample has.
     """
     predict, width, kind = _load_saved_model(path) if path.is_dir() else _load_keras(path)
     rows = (sample if width is None else sample.expect_width(width)).matrix()
@@ -78,12 +78,12 @@ def _load_saved_model(path: Path) -> tuple[Callable[[Any], Any], int | None, str
     def predict(x: Any) -> Any:
         return signature(**{name: x})[output]
 
-    predict.model = loaded  # type: ignore[attr-defined]  # its variables live as long as it does
+    predict.model = loaded  # type: ignore[attr-defined]  # a reference keeps the model's variables alive
     return predict, shape[1], "SavedModel"
 
 
 def _rename_output(body: onnx.ModelProto) -> str:
-    """Name the only output ``value``, in its node as well."""
+    """Rename the only output to ``value`` in the nodes that write it, and return this name."""
     output: Any = body.graph.output[0].name
     for node in body.graph.node:
         node.output[:] = ["value" if name == output else name for name in node.output]

@@ -1,4 +1,4 @@
-"""Convert a trained model by the kind of its file. Each library is imported when a file needs it."""
+"""Convert a trained model by the suffix of its file. Each library is imported only when a file needs it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["PICKLES", "SUFFIXES", "convert_file"]
 PICKLES = (".joblib", ".pkl", ".pickle")
 _STATES = (".pt", ".pth", ".safetensors")
 _KERAS = (".keras", ".h5")
-_BOOSTERS = (".txt", ".json", ".ubj", ".bst")  # LightGBM's and XGBoost's own, without the classes of an estimator
+_BOOSTERS = (".txt", ".json", ".ubj", ".bst")  # LightGBM's and XGBoost's own formats, which lack the class labels
 SUFFIXES = (*PICKLES, ".cbm", *_STATES, *_KERAS)
 
 
@@ -22,7 +22,8 @@ def convert_file(path: Path, sample: Sample) -> ConvertedModel:
     """Load a model's file and convert it.
 
     Args:
-        path: A pickle, CatBoost's .cbm, a torch state beside its model.py, or a Keras model (a folder: SavedModel).
+        path: A pickle, CatBoost's .cbm, a torch state with its model.py in the same folder, or a Keras model (a folder:
+            SavedModel).
         sample: Rows of its features.
 
     Raises:

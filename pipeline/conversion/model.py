@@ -1,4 +1,4 @@
-"""A converted model with what the original predicts."""
+"""A converted model with the predictions of the original."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["ConvertedModel", "predict_original"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ConvertedModel:
-    """A graph of raw columns.
+    """A graph that reads raw columns.
 
     Attributes:
-        model: One input per column; outputs label and probabilities, or value.
-        sample: The columns that it reads.
-        expected: What the original predicts for the sample, in the order of the outputs.
-        kind: Name of the original's class.
+        model: The graph: one input per column; outputs label and probabilities, or value.
+        sample: Rows of the columns that the graph reads.
+        expected: The original's predictions for the sample, in the order of the outputs.
+        kind: Class name of the original model.
     """
 
     model: onnx.ModelProto
@@ -34,15 +34,15 @@ class ConvertedModel:
 
 
 def predict_original(model: Any, rows: Any, *, is_classifier: bool) -> list[npt.NDArray[Any]]:
-    """Return what an estimator predicts, in the order of the outputs: labels and probabilities, or values.
+    """Return the predictions of an estimator, in the order of the outputs: labels and probabilities, or values.
 
     Args:
         model: The fitted estimator.
-        rows: The rows, as it takes them.
-        is_classifier: Whether it predicts labels.
+        rows: The rows, in a form that the estimator accepts.
+        is_classifier: Whether the estimator predicts labels.
 
     Raises:
-        InvalidModelError: It predicts several values for a row.
+        InvalidModelError: The estimator predicts several values for a row.
     """
     predictions = np.ravel(model.predict(rows))
     if len(predictions) != len(rows):

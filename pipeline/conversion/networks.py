@@ -1,4 +1,4 @@
-"""A torch state beside the ``model.py`` that builds its module."""
+"""Convert a torch state with the ``model.py`` that builds its module."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _CODE = "model.py"
 
 
 def convert_network(path: Path, sample: Sample) -> ConvertedModel:
-    """Convert a state (``torch.save(module.state_dict())``, or safetensors) of a module over numbers.
+    """Convert a state (``torch.save(module.state_dict())``, or safetensors) of a module that reads numbers.
 
-    ``model.py`` beside it has a function ``build()`` that returns the module; its forward takes float32
+    ``model.py`` in the same folder has a function ``build()`` that returns the module; its ``forward`` takes float32
     ``[batch, columns]`` and returns ``[batch]`` or ``[batch, outputs]``.
 
     Raises:
-        InvalidModelError: There is no such code, or state and module do not fit.
+        InvalidModelError: There is no such code, or the state does not fit the module.
     """
     module = _build(path.with_name(_CODE))
     try:

@@ -1,4 +1,4 @@
-"""Pickles of fitted estimators. Loading one runs its code: only in the process made for that."""
+"""Convert pickles of fitted estimators. Unpickling runs arbitrary code: call only in the process of ``worker``."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _DAMAGED = (pickle.UnpicklingError, EOFError, OSError, ValueError, KeyError, Ind
 
 
 def convert_pickle(path: Path, sample: Sample) -> ConvertedModel:
-    """Convert the estimator in a pickle, written by joblib or by pickle itself.
+    """Convert the estimator in a pickle that joblib or pickle wrote.
 
     Raises:
-        InvalidModelError: It cannot be loaded, or holds something else.
+        InvalidModelError: The pickle cannot be loaded, or does not contain an estimator.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", InconsistentVersionWarning)
@@ -46,8 +46,8 @@ def _load_estimator(path: Path) -> Any:
     """Return the estimator.
 
     Raises:
-        InvalidModelError: A library is missing or another version, the file is damaged, its code raises, or it holds
-            something else.
+        InvalidModelError: A library is missing or has another version, the file is damaged, its code raises, or it
+            does not contain an estimator.
     """
     try:
         model = joblib.load(path)
@@ -68,7 +68,7 @@ def _load_estimator(path: Path) -> Any:
 
 
 def _library(sentence: str) -> str:
-    """Return the library that an error of the unpickler names, with its installed version."""
+    """Return the library named in an error of the unpickler, with its installed version."""
     named = re.search(r"(?:module '|cannot import name .* from ')(\w+)", sentence)
     if named is None:
         return "a library"

@@ -1,4 +1,4 @@
-"""Put raw columns in front of a converted graph, and named outputs behind it."""
+"""Add inputs for raw columns before a converted graph, and named outputs after it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.graphs.writer import NamedGraph
 
 __all__ = ["name_outputs", "read_columns"]
 
-_ML_OPSET = 3  # the newest that the converters write: from 5 on, the operators that they use for trees are deprecated
+_ML_OPSET = 3  # the newest that the converters write; opset 5 deprecates the operators that they use for trees
 _OPSET, _IR_VERSION = 20, 10
 _value = helper.make_tensor_value_info
 
@@ -22,8 +22,9 @@ def read_columns(body: onnx.ModelProto, sample: Sample) -> onnx.ModelProto:
     """Return ``body`` with one input ``[batch]`` per column: float for numbers, string for texts.
 
     Args:
-        body: Graph whose input is a matrix ``[batch, columns]``, or one ``[batch, 1]`` per column in their order.
-        sample: The columns.
+        body: Graph whose input is a matrix ``[batch, columns]``, or which has one input ``[batch, 1]`` per column, in
+            order.
+        sample: Rows of the columns.
     """
     kinds = [TensorProto.STRING if sample.is_text(name) else TensorProto.FLOAT for name in sample.columns]
     inputs = [_value(name, kind, ["batch"]) for name, kind in zip(sample.columns, kinds, strict=True)]
@@ -76,14 +77,14 @@ def _type(output: onnx.ValueInfoProto) -> tuple[int, list[str | int]]:
 
 
 def _join(first: onnx.ModelProto, second: onnx.ModelProto) -> onnx.ModelProto:
-    """Return one graph after the other, both brought to one version."""
+    """Return both graphs in sequence, in one version."""
     outputs, inputs = first.graph.output, second.graph.input
     pairs = [(source.name, target.name) for source, target in zip(outputs, inputs, strict=True)]
     return compose.merge_models(_bring_to_version(first), _bring_to_version(second), io_map=pairs)
 
 
 def _bring_to_version(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return ``model`` with the versions that the joined graph has; no operator here changed its meaning since 13."""
+    """Return ``model`` with the versions of the joined graph; no operator in use changed its meaning since opset 13."""
     model.ir_version = _IR_VERSION
     versions = {opset.domain: opset.version for opset in model.opset_import} | {"": _OPSET, "ai.onnx.ml": _ML_OPSET}
     del model.opset_import[:]

@@ -1,4 +1,4 @@
-"""Sample rows of a model, which name its columns and on which its predictions are compared."""
+"""Sample rows for a model: they name its columns, and predictions are compared on them."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ class Sample:
         return bool(self.frame.schema[column] == pl.String)
 
     def select(self, names: Sequence[str]) -> Sample:
-        """Return the columns that a model reads, in its order.
+        """Return the columns that a model reads, in the order of ``names``.
 
         Raises:
-            InvalidModelError: The file lacks one.
+            InvalidModelError: The file lacks one of them.
         """
         absent = [name for name in names if name not in self.columns]
         if absent:
@@ -56,7 +56,7 @@ class Sample:
         """Return the sample itself if it has as many columns as the model reads.
 
         Raises:
-            InvalidModelError: It has others, or texts.
+            InvalidModelError: The number of columns differs.
         """
         if len(self.columns) != width:
             raise InvalidModelError(
@@ -77,7 +77,7 @@ class Sample:
         return self.frame.to_numpy().astype(np.float32)
 
     def feeds(self) -> dict[str, npt.NDArray[Any]]:
-        """Return the rows as inputs of a graph of raw columns."""
+        """Return the rows as inputs of a graph that reads raw columns."""
         return {
             column: self.frame[column].fill_null("").to_numpy().astype(object)
             if self.is_text(column)
@@ -90,7 +90,7 @@ def read_sample(path: Path) -> Sample:
     """Read the first MAX_ROWS rows of a csv or Parquet file.
 
     Raises:
-        UnreadableDatasetError: It is not such a file, or has no rows.
+        UnreadableDatasetError: The file is neither csv nor Parquet, or has no rows.
     """
     try:
         rows = pl.read_parquet(path) if path.suffix == ".parquet" else pl.read_csv(path, n_rows=MAX_ROWS)

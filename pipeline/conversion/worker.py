@@ -1,7 +1,7 @@
-"""The process in which a model is loaded: ``python -m pipeline.conversion.worker MODEL SAMPLE OUT``.
+"""The process that loads and converts a model: ``python -m pipeline.conversion.worker MODEL SAMPLE OUT``.
 
-It runs the pickle's own code, so it has no credentials in its environment. Its last line is a JSON document: what was
-converted and how it compares, or the error.
+Loading may run arbitrary code of a pickle, so the environment has no credentials. The last line of stdout is JSON: the
+fields of Conversion, or the error.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def main(model: Path, sample: Path, out: Path) -> dict[str, Any]:
 
     Raises:
         InvalidModelError: The model cannot be converted.
-        ExportMismatchError: The converted model predicts something else.
+        ExportMismatchError: The predictions of the converted model differ.
         UnreadableDatasetError: The sample cannot be read.
     """
     converted = convert_file(model, read_sample(sample))

@@ -1,1 +1,1 @@
-"""Bring a version elsewhere: portable ONNX, onnxruntime's own format, dependency-free C."""
+"""Export a version: portable ONNX, onnxruntime's own format, a web page, or dependency-free C."""

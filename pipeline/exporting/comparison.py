@@ -39,5 +39,5 @@ def compare_outputs(actual: Sequence[npt.NDArray[Any]], expected: Sequence[npt.N
 
 
 def format_difference(comparison: GoldenComparison) -> str:
-    """Return the largest difference as a message has it."""
+    """Return the largest difference as text for a message."""
     return "not a number" if comparison.max_difference is None else f"{comparison.max_difference:.1e}"

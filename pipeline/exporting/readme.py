@@ -1,4 +1,4 @@
-"""README of an exported version: what the files are, and a snippet that runs."""
+"""Write the README of an exported version: what the files are, and a runnable snippet."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ wrote the file, and have its operators."""
 
 
 def onnxruntime_readme(file: str, signature: Signature, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return the README of an ONNX file, or of one in onnxruntime's own format (.ort)."""
+    """Return the README of an ONNX file, or of a file in onnxruntime's own format (.ort)."""
     row = rows[0] if rows else {}
     feeds = "\n".join(f"    {json.dumps(column.name)}: {_array(column, row)}," for column in signature.columns)
     return f"""# {file}

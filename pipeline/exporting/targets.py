@@ -1,4 +1,4 @@
-"""The targets of an export: what files each consists of, and how they are verified."""
+"""The targets of an export: the files of each target, and how they are verified."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Target = Literal["onnx", "ort", "web", "c"]
 TARGETS: tuple[Target, ...] = ("onnx", "ort", "web", "c")
 Feeds = Mapping[str, npt.NDArray[Any]]
 Rows = Sequence[Mapping[str, Any]]
-# The files, and what predicts the golden rows with them; None where nothing on this machine can.
+# The files, and a function that predicts the golden rows with them; None if this machine cannot run them.
 Exported = tuple[dict[str, bytes], Callable[[], Sequence[npt.NDArray[Any]]] | None]
 
 
@@ -41,7 +41,7 @@ class Export:
 
     Attributes:
         files: Contents by file name.
-        comparison: How they answer the golden rows; None where nothing on this machine can run them.
+        comparison: Comparison of their predictions for the golden rows; None if this machine cannot run them.
     """
 
     files: Mapping[str, bytes]
@@ -50,7 +50,7 @@ class Export:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Served:
-    """A served model and its golden rows: as a user sends them, as inputs of the graph, and what it predicts."""
+    """A served model and its golden rows: as a user sends them, as inputs of the graph, and with its predictions."""
 
     model: bytes
     signature: Signature
@@ -64,16 +64,16 @@ class _Served:
         return json.dumps(self.signature.to_dict(), indent=1, ensure_ascii=False).encode()
 
 
-def export_model(  # noqa: PLR0913 - a version's parts, by keyword
+def export_model(  # noqa: PLR0913 - the parts of a version, as keywords
     model: bytes, signature: Signature, target: Target, *, name: str, rows: Rows, feeds: Feeds
 ) -> Export:
-    """Bring a served model elsewhere, and verify it on golden rows.
+    """Export a served model, and verify the exported files on golden rows.
 
     Args:
         model: The served ONNX file.
         signature: Its columns and outputs.
-        target: ``onnx``: as it is; ``ort``: onnxruntime's own format, for its reduced builds on phones; ``web``: a page
-            that runs it by onnxruntime-web; ``c``: C99 for one row, without any library.
+        target: ``onnx``: the unchanged file; ``ort``: onnxruntime's own format, for its reduced builds on phones;
+            ``web``: a page that runs the model by onnxruntime-web; ``c``: C99 for one row, without any library.
         name: Name of the model, which names the files.
         rows: Golden rows, as a user would send them; the first is the example.
         feeds: The golden rows as inputs of the graph.
@@ -83,7 +83,7 @@ def export_model(  # noqa: PLR0913 - a version's parts, by keyword
 
     Raises:
         InvalidModelError: The target cannot express the model; the message names the node.
-        ExportMismatchError: The exported file predicts something else than the served one.
+        ExportMismatchError: The predictions of the exported file differ from those of the served one.
         ConfigurationError: onnxruntime-web cannot be fetched.
     """
     served = _Served(model=model, signature=signature, name=name, rows=rows, feeds=feeds, expected=_run(model, feeds))
@@ -100,7 +100,7 @@ def export_model(  # noqa: PLR0913 - a version's parts, by keyword
 
 
 def _run(model: bytes, feeds: Feeds) -> list[npt.NDArray[Any]]:
-    """Run a file on each row alone: a dynamically quantized file scales by what is in the batch."""
+    """Run a file on each row alone: the scales of a dynamically quantized file depend on the batch."""
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     rows = len(next(iter(feeds.values())))
     outputs = [
@@ -114,7 +114,7 @@ def _export_onnx(served: _Served) -> Exported:
 
 
 def _export_ort(served: _Served) -> Exported:
-    """Save in ORT's format after the optimizations that hold on every CPU."""
+    """Save in ORT's format, after only those graph optimizations that are valid on every CPU."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.add_session_config_entry("session.save_model_format", "ORT")
@@ -131,7 +131,7 @@ def _describe_file(served: _Served, file: str, content: bytes) -> Exported:
 
 
 def _export_web(served: _Served) -> Exported:
-    """Add the runtime, and verify in Node.js, which runs the page's own code."""
+    """Add the runtime, and verify in Node.js, which runs the same code as the page."""
     folder = web_folder(served.model, served.signature, served.name, served.feeds, served.expected)
     files = {**folder, "schema.json": served.schema, **read_runtime()}
     node = find_node()

@@ -19,13 +19,13 @@ __all__ = ["blend", "side_by_side"]
 def blend(
     bodies: Sequence[onnx.ModelProto], weights: Sequence[float], *, classes: int, width: int | None = None
 ) -> onnx.ModelProto:
-    """Average several bodies (graphs.served_graph) that read the same rows. Inputs of one name are one.
+    """Average several bodies (graphs.served_graph) that read the same rows; they share inputs of the same name.
 
     Args:
         bodies: The bodies.
         weights: Weight of each body.
         classes: Number of classes; 0: the bodies predict values.
-        width: Outputs of a body; None: one per class, or one value.
+        width: Number of outputs of a body; None: one per class, or one value.
 
     Returns:
         A body that predicts the weighted mean [batch, width].
@@ -45,7 +45,7 @@ def blend(
 
 
 def side_by_side(bodies: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
-    """Return a graph of the values that each of several bodies predicts, [batch, bodies]."""
+    """Return a graph that predicts the value of each of several bodies [batch, bodies]."""
     members = _Members.of(bodies, width=1)
     members.graph.add("Concat", *members.outputs, name="all_answers", axis=1)
     return members.model("all_answers", len(bodies))
@@ -53,7 +53,7 @@ def side_by_side(bodies: Sequence[onnx.ModelProto]) -> onnx.ModelProto:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Members:
-    """The bodies in one graph without an output; ``outputs`` are the names of their predictions [batch, width]."""
+    """Several bodies in one graph without outputs; ``outputs`` are the names of their predictions [batch, width]."""
 
     graph: NamedGraph = field(default_factory=NamedGraph)
     outputs: list[str] = field(default_factory=list)

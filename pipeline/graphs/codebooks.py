@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 __all__ = ["fit_codebook", "share_weights"]
 
-_BINS = 4096  # of a histogram that stands in for the weights while the codebook is fitted, where they are more
+_BINS = 4096  # if there are more distinct weights, the codebook is fitted to a histogram of so many bins
 _MAX_ITERATIONS = 100
 
 Floats = npt.NDArray[np.float32]
@@ -22,8 +22,8 @@ def share_weights(weights: Floats, values: int) -> Floats:
     """Return the weights, each replaced by the nearest of at most ``values`` centers.
 
     Args:
-        weights: Weights of any shape. Pruned ones (0) stay 0, which is one of the values.
-        values: Maximum of the distinct values, at least 2.
+        weights: Weights of any shape. Pruned weights (0) stay 0, which is one of the values.
+        values: Largest number of distinct values, at least 2.
     """
     nonzero = weights[weights != 0].astype(np.float64)
     has_zeros = nonzero.size < weights.size
@@ -38,12 +38,12 @@ def share_weights(weights: Floats, values: int) -> Floats:
 def fit_codebook(
     weights: npt.NDArray[np.float64], count: int, frequencies: npt.NDArray[np.float64] | None = None
 ) -> npt.NDArray[np.float64]:
-    """Fit the centers of Lloyd's algorithm from evenly spaced ones; one that no weight is nearest to is dropped.
+    """Fit centers by Lloyd's algorithm from evenly spaced ones; a center that is nearest to no weight is dropped.
 
     Args:
-        weights: One-dimensional.
-        count: Most centers.
-        frequencies: Frequency of each weight; None: all count the same.
+        weights: The weights [weights].
+        count: Largest number of centers.
+        frequencies: Frequency of each weight [weights]; None: all count the same.
 
     Returns:
         The centers in ascending order.

@@ -1,4 +1,4 @@
-"""Graphs of one version: joined one after the other, or cut to what an output needs."""
+"""Compose graphs: bring them to one version, join two in sequence, or keep only what an output needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def make_model(
     outputs: Sequence[onnx.ValueInfoProto],
     constants: Sequence[onnx.TensorProto] = (),
 ) -> onnx.ModelProto:
-    """Make a model of nodes, with the IR version and opsets that every graph here has."""
+    """Make a model of nodes, with the IR version and opsets that all graphs of modeldrop have."""
     graph = helper.make_graph(nodes, name, inputs, outputs, constants)
     domains = ("", "ai.onnx.ml", *sorted(_domains(graph) - {"", "ai.onnx.ml"}))
     opsets = [helper.make_opsetid(domain, OPSETS[domain]) for domain in domains]
@@ -32,7 +32,7 @@ def make_model(
 def normalize(model: onnx.ModelProto) -> onnx.ModelProto:
     """Return a copy that can be merged: one IR version, the opsets of the domains in use, nodes in topological order.
 
-    Quantization adds domains that nothing uses and appends its nodes out of order. The metadata of nodes and values is
+    Quantization adds domains that no node uses and appends its nodes out of order. The metadata of nodes and values is
     deleted: torch's exporter writes stack traces with local paths there.
     """
     copy = onnx.ModelProto()
@@ -66,8 +66,8 @@ def join(first: onnx.ModelProto, second: onnx.ModelProto, *, prefix: str, output
     Args:
         first: The first graph.
         second: The second graph, whose names get ``prefix``.
-        prefix: Keeps the names of both graphs apart.
-        output: Output of ``second`` to keep, with the nodes that it needs; None: all.
+        prefix: Keeps the names of both graphs distinct.
+        output: Output of ``second`` to keep, with the nodes that it needs; None: keep all outputs.
     """
     inner = compose.add_prefix(normalize(second), prefix)
     pairs = zip(first.graph.output, inner.graph.input, strict=True)
@@ -81,13 +81,13 @@ def join(first: onnx.ModelProto, second: onnx.ModelProto, *, prefix: str, output
 
 
 def add_input(body: onnx.ModelProto, name: str, producer: onnx.ModelProto, *, prefix: str) -> onnx.ModelProto:
-    """Compute an input of ``body`` by another graph; its other inputs stay.
+    """Compute an input of ``body`` by another graph; the other inputs of ``body`` stay.
 
     Args:
         body: The graph, whose names get ``prefix``.
-        name: The input.
-        producer: The graph that computes it: it has one output, and no names of the body's other inputs.
-        prefix: Keeps the names of both graphs apart.
+        name: Name of the input.
+        producer: The graph that computes the input: it has one output, and no names of the body's other inputs.
+        prefix: Keeps the names of both graphs distinct.
     """
     reads = [value.name for value in body.graph.input]
     nodes, inputs, outputs = list(producer.graph.node), list(producer.graph.input), []
@@ -127,7 +127,7 @@ def keep_needed(model: onnx.ModelProto, outputs: Sequence[onnx.ValueInfoProto]) 
 
 
 def _read_within(node: onnx.NodeProto) -> set[str]:
-    """Return the names that the graphs inside a node read."""
+    """Return the names that the subgraphs of a node read."""
     names: set[str] = set()
     for attribute in node.attribute:
         if attribute.HasField("g"):

@@ -1,7 +1,7 @@
-"""The numeric features of dates, from seconds since 1970 UTC: the same arithmetic in numpy and as a graph.
+"""Numeric features of dates, from seconds since 1970 UTC: the same arithmetic in numpy and as a graph.
 
 The calendar is Howard Hinnant's civil_from_days (https://howardhinnant.github.io/date_algorithms.html), in doubles,
-which hold all of its whole numbers exactly, before 1970 too.
+which represent all of its integers exactly, also before 1970.
 """
 
 from __future__ import annotations
@@ -38,20 +38,20 @@ _ALL = tuple(name for names in _PART_FUNCTIONS.values() for name in names)
 
 
 def date_feature_names(column: ColumnProfile) -> tuple[str, ...]:
-    """Return the numbers that a datetime column becomes."""
+    """Return the names of the numeric features of a datetime column."""
     return tuple(name for date_part in column.parts for name in _PART_FUNCTIONS[date_part])
 
 
 def date_features(seconds: Sequence[Doubles], columns: Sequence[ColumnProfile]) -> npt.NDArray[np.float32]:
-    """Return the features [rows, numbers of all columns] of seconds [rows] per column; NaN where a date is missing."""
+    """Return the features [rows, features of all columns] of seconds [rows] per column; NaN for a missing date."""
     features = _numbers(np.stack(seconds), _medians(columns), floor=np.floor, sine=np.sin)
     return np.concatenate([features[name] for name in _ALL]).astype(np.float32)[_column_indices(columns)].T
 
 
 def date_graph(columns: Sequence[ColumnProfile], output: str) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto]]:
-    """Make the graph from the columns' inputs, double [batch], to ``output``, float [batch, numbers].
+    """Make the nodes and constants from the columns' inputs, double [batch], to ``output``, float [batch, features].
 
-    Names begin with ``output``.
+    All names begin with ``output``.
     """
     graph = GraphWriter(prefix=f"{output}_")
     rows = graph.add("Concat", *(column.name for column in columns), axis=0)
@@ -71,7 +71,7 @@ def _medians(columns: Sequence[ColumnProfile]) -> Doubles:
 
 
 def _column_indices(columns: Sequence[ColumnProfile]) -> npt.NDArray[np.int64]:
-    """Return the indices of the features of each column among all numbers, which are ordered number by number."""
+    """Return the indices of each column's features among all features, which are ordered by feature, then column."""
     indices = [
         _ALL.index(name) * len(columns) + position
         for position, column in enumerate(columns)
@@ -81,17 +81,17 @@ def _column_indices(columns: Sequence[ColumnProfile]) -> npt.NDArray[np.int64]:
 
 
 def _numbers(seconds: Any, median: Any, *, floor: Callable[[Any], Any], sine: Callable[[Any], Any]) -> dict[str, Any]:
-    """Compute the numbers of dates, on arrays or on values of a graph, which share their operators."""
+    """Compute the features of dates, on arrays or on ``_Value`` objects, which have the same operators."""
     days = floor(seconds / SECONDS_A_DAY)
     second = seconds - days * SECONDS_A_DAY
-    shifted = days + 719_468  # since 0000-03-01, so that a leap day ends its year
+    shifted = days + 719_468  # days since 0000-03-01, so that a leap day is the last day of its year
     era = floor(shifted / 146_097)
     of_era = shifted - era * 146_097
     leaps = floor(of_era / 1_460) - floor(of_era / 36_524) + floor(of_era / 146_096)
     year_of_era = floor((of_era - leaps) / 365)
     of_year = of_era - (year_of_era * 365 + floor(year_of_era / 4) - floor(year_of_era / 100))
     month = floor((of_year * 5 + 2) / 153)  # March is 0
-    wrapped = floor(month / 10)  # 1 in January and February, which belong to the year before
+    wrapped = floor(month / 10)  # 1 in January and February, which here belong to the previous year
     season, clock = of_year * (math.tau / 365.25), second * (math.tau / SECONDS_A_DAY)
     return {
         "trend": (seconds - median) / SECONDS_A_DAY,

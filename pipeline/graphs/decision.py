@@ -11,14 +11,14 @@ __all__ = ["add_decision", "clip_probabilities"]
 
 
 def add_decision(graph: NamedGraph, signature: Signature, body_output: str, probabilities: str, label: str) -> None:
-    """Add the nodes that evaluation.decision.temperature.calibrate and evaluation.predictions.Predictions.of describe.
+    """Add nodes equivalent to evaluation.decision.temperature.calibrate and evaluation.predictions.Predictions.of.
 
     Args:
         graph: The graph.
-        signature: Its temperature, threshold and positive class.
-        body_output: Probabilities of the body, float [batch, classes].
-        probabilities: Output: those that are served, float [batch, classes].
-        label: Output: the place of each row's label among the classes, int64 [batch].
+        signature: Temperature, threshold and positive class.
+        body_output: Name of the body's probabilities, float [batch, classes].
+        probabilities: Name of the output for calibrated probabilities, float [batch, classes].
+        label: Name of the output for the index of each row's class, int64 [batch].
     """
     _calibrate(graph, signature.temperature, body_output, probabilities)
     if signature.threshold is None:
@@ -33,12 +33,12 @@ def add_decision(graph: NamedGraph, signature: Signature, body_output: str, prob
 
 
 def clip_probabilities(graph: NamedGraph, sums: str, probabilities: str) -> None:
-    """Add the node that keeps sums of float32 shares in [0, 1], which rounding may leave by 1e-7; NaN stays NaN.
+    """Add a node that clips sums of float32 shares to [0, 1], which rounding may exceed by 1e-7; NaN stays NaN.
 
     Args:
         graph: The graph.
-        sums: Its input.
-        probabilities: Its output, after which its constants are named.
+        sums: Name of the node's input.
+        probabilities: Name of the node's output, which prefixes the names of its constants.
     """
     low = graph.constant(f"{probabilities}_low", np.float32(0))
     high = graph.constant(f"{probabilities}_high", np.float32(1))
@@ -46,7 +46,7 @@ def clip_probabilities(graph: NamedGraph, sums: str, probabilities: str) -> None
 
 
 def _calibrate(graph: NamedGraph, temperature: float, body_output: str, probabilities: str) -> None:
-    """Raise probabilities to the power of 1 / temperature and normalize; the largest becomes 1 first."""
+    """Divide probabilities by the largest one, raise them to the power of 1 / temperature, and normalize."""
     if temperature == 1.0:
         graph.add_output("Identity", body_output, output=probabilities)
         return

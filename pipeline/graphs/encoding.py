@@ -1,10 +1,10 @@
 """Encode raw columns as a body's inputs: in numpy, for training; ``served_graph`` does the same in the graph.
 
-``num`` float32 [batch, numeric and boolean columns, then the numbers of each date (graphs.dates)], missing is NaN, and
-a wide column is less its center, subtracted in float64: a float32 holds what is left, and not a counter near 1e9;
-``cat`` int64 [batch, categorical columns], 0 is missing, 1..n are the vocabulary in its order, n + 1 is unknown;
-``text`` str [batch, text columns], missing is ''; ``image`` uint8 [batch, height, width, channels], of the one image
-column. Each follows the order of the data set's columns; a body has those inputs that it reads.
+``num`` float32 [batch, numeric and boolean columns, then the features of each date (graphs.dates)]: missing is NaN;
+the center of a wide column is subtracted in float64, since float32 can represent the difference, but not a counter near
+1e9. ``cat`` int64 [batch, categorical columns]: 0 is missing, 1..n are the vocabulary in order, n + 1 is unknown.
+``text`` str [batch, text columns]: missing is ''. ``image`` uint8 [batch, height, width, channels]: the only image
+column. Columns are in the order of the data set; a body has only the inputs that it reads.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NUM, CAT, TEXT, IMAGE = "num", "cat", "text", "image"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Encoding:
-    """Which columns are in which input, in order."""
+    """The columns of each input, in order."""
 
     numeric: tuple[ColumnProfile, ...]
     categorical: tuple[ColumnProfile, ...]
@@ -72,7 +72,7 @@ class Encoding:
 
 
 def centers(columns: Sequence[ColumnProfile]) -> npt.NDArray[np.float64]:
-    """Return what is subtracted from wide numeric columns: their medians, float64 [columns]."""
+    """Return the medians of wide numeric columns, which are subtracted from them, float64 [columns]."""
     return np.array([column.median or 0.0 for column in columns], np.float64)
 
 

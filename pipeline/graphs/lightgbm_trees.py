@@ -1,7 +1,7 @@
 """Read LightGBM's trees from its text format.
 
-Thresholds are the greatest float32 that is not above the library's float64: since columns are float32 every row goes
-the same way.
+A threshold becomes the greatest float32 that is not above LightGBM's float64: since columns are float32, every row
+takes the same branch.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _NAN_LEFT = 2  # ... and go left
 
 def round_down(thresholds: npt.NDArray[np.float64]) -> Floats:
     """Return the greatest float32 that is not above each threshold."""
-    with np.errstate(over="ignore"):  # beyond float32 it is infinite, and then the greatest number
+    with np.errstate(over="ignore"):  # a threshold beyond float32 becomes infinite, then the greatest float32
         nearest = thresholds.astype(np.float32)
     return np.where(nearest > thresholds, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
 
 def lightgbm_trees(text: str, *, targets: int) -> Trees:
-    """LightGBM's trees, read from the text that it saves; they add to the ``targets`` sums in turns.
+    """Read LightGBM's trees from the text that it saves; tree ``n`` adds to the sum ``n % targets``.
 
-    The splits are of numbers alone, and of columns that are NaN only where training had gaps.
+    All splits must be numeric, on columns that are NaN only where training had missing values, too.
     """
     blocks = enumerate(_lightgbm_fields(text))
     return Trees.join([_lightgbm_tree(fields, target=number % targets) for number, fields in blocks])
@@ -44,7 +44,7 @@ def _lightgbm_fields(text: str) -> Iterator[dict[str, str]]:
 
 
 def _lightgbm_tree(fields: dict[str, str], *, target: int) -> Trees:
-    """LightGBM counts leaves -1, -2, ... too."""
+    """Read one tree; LightGBM numbers leaves -1, -2, ... like ``Trees``."""
     leaves = _numbers(fields["leaf_value"], np.float64).astype(np.float32)
     splits = len(leaves) - 1
     kinds = _numbers(fields.get("decision_type", ""), np.int64)[:splits]

@@ -1,9 +1,9 @@
-"""The served file (contracts.signature): raw columns into a body, labels or values out of it.
+"""Make the served file (contracts.signature), which reads raw columns and returns labels or values, from a body.
 
-A body is an ONNX graph over encoded columns (graphs.encoding): of the inputs ``num``, ``cat``, ``text`` and ``image``
-those that it reads; one output: probabilities float32 [batch, classes] in the order of the classes, or values float32
-[batch] or [batch, 1]; with quantiles [batch, 1 + quantiles], the value first; of several targets values, or
-probabilities of the labels, float32 [batch, targets].
+A body is an ONNX graph over encoded columns (graphs.encoding). Its inputs are those of ``num``, ``cat``, ``text`` and
+``image`` that it reads. Its only output is float32: probabilities [batch, classes] in the order of the classes; values
+[batch] or [batch, 1]; with quantiles [batch, 1 + quantiles], the value first; with several targets, their values or
+the probabilities of the labels [batch, targets].
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ _TYPES = {
 
 
 def wrap(body: onnx.ModelProto, dataset: Dataset, signature: Signature) -> onnx.ModelProto:
-    """Return the served file around ``body``, which stays as it is. Categories are matched exactly as they are
-    written.
-    """
+    """Return the served file that wraps ``body``; it matches categories exactly, case and spaces included."""
     encoding = Encoding.of(dataset)
     prefix = _free_prefix([*(column.name for column in signature.columns), *signature.outputs])
     reads = [value.name for value in body.graph.input]
@@ -50,7 +48,7 @@ def wrap(body: onnx.ModelProto, dataset: Dataset, signature: Signature) -> onnx.
 
 
 def _free_prefix(taken: Iterable[str]) -> str:
-    """Return a prefix that no column's name begins with, so that names of the graph are no column's."""
+    """Return a prefix that no taken name begins with, so that inner names of the graph differ from column names."""
     names = list(taken)
     prefix = "_/"
     while any(name.startswith(prefix) for name in names):
@@ -64,7 +62,7 @@ def _type(column: Column) -> int:
 
 
 def _input_nodes(encoding: Encoding, signature: Signature, prefix: str, reads: Sequence[str]) -> onnx.ModelProto:
-    """Return the inputs that the body ``reads``, in their order."""
+    """Return the graph that computes the inputs that the body ``reads``, in their order."""
     graph = NamedGraph(prefix=prefix)
     ids = [_add_ids(graph, column, index) for index, column in enumerate(encoding.categorical) if CAT in reads]
     outputs = []
@@ -129,7 +127,7 @@ def _add_ids(graph: NamedGraph, column: ColumnProfile, index: int) -> str:
 
 
 def _add_matrix(graph: NamedGraph, columns: Sequence[str], name: str, kind: int) -> onnx.ValueInfoProto:
-    """Stack columns [batch] to a matrix [batch, columns], with three nodes whatever their number."""
+    """Stack columns [batch] to a matrix [batch, columns], by three nodes for any number of columns."""
     matrix = graph.add("Transpose", _add_rows(graph, columns, name), name=name, perm=[1, 0])
     return _value(matrix, kind, ["batch", len(columns)])
 

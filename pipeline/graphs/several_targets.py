@@ -1,4 +1,4 @@
-"""The outputs of several targets: values, or the labels of a row, joined to one text."""
+"""The outputs for several targets: values, or the labels of a row, joined to one text."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def after_several_targets(signature: Signature, prefix: str, body_output: str) -
     """Make the graph from a body's predictions to the outputs of contracts.signature.
 
     Args:
-        signature: Signature of several targets.
+        signature: Signature with several targets.
         prefix: Prefix of the names of inner values.
-        body_output: Its input: values, or probabilities of the labels, float32 [batch, targets].
+        body_output: Name of the graph's input: values, or probabilities of the labels, float32 [batch, targets].
     """
     return (
         _labels(signature, prefix, body_output) if signature.is_multilabel else _values(signature, body_output, prefix)
@@ -44,10 +44,10 @@ def _values(signature: Signature, body_output: str, prefix: str) -> onnx.ModelPr
 
 
 def _labels(signature: Signature, prefix: str, body_output: str) -> onnx.ModelProto:
-    """Probabilities, and the labels that are at least as likely as not, joined.
+    """Return the graph of probabilities and of the labels with a probability of LABEL_THRESHOLD or more, joined.
 
-    Texts are joined pairwise, so that 50 labels take six steps: each label that is not the first of its row has the
-    separator before it, and one that the row has not is empty.
+    Texts are joined pairwise, so that 50 labels take six steps. The separator precedes each label except the first of
+    a row; a label that the row does not have becomes an empty text.
     """
     label, probabilities = signature.outputs
     count = len(signature.classes)
@@ -85,10 +85,10 @@ def _padded(texts: Sequence[str], width: int) -> npt.NDArray[np.object_]:
 
 
 def join_bodies(bodies: Sequence[onnx.ModelProto], signature: Signature) -> onnx.ModelProto:
-    """Make one body of those of the targets, which read the same rows: their predictions, side by side.
+    """Combine the bodies of several targets, which read the same rows, into one that returns all predictions.
 
     Args:
-        bodies: One for each target, in order: values, or probabilities of the classes no and yes [batch, 2].
+        bodies: One body for each target, in order; it predicts values, or probabilities of no and yes [batch, 2].
         signature: Signature of all targets.
     """
     if signature.is_multilabel:

@@ -1,5 +1,5 @@
-"""Texts as tokens and as counted terms, in plain onnxruntime. Texts are read one row at a time (Scan), so that neither
-the longest text of a batch nor the size of the vocabulary multiplies by its rows. A batch has one row at least.
+"""Texts as tokens and as counted terms, by operators of onnxruntime. Texts are read one row at a time (Scan), so that
+memory does not grow with rows x longest text or rows x vocabulary. A batch must have at least one row.
 """
 
 from __future__ import annotations
@@ -23,26 +23,30 @@ __all__ = ["MIN_TEXT_NORM", "NgramTable", "Unit", "id_graph", "over_rows", "scor
 Unit = Literal["word", "letter"]
 Matrix = npt.NDArray[np.float32]
 
-# Scripts that put no blanks between words: each character, with its marks, is a token of its own. The last two signs
-# lengthen a vowel of Katakana, and are of no script.
+# Scripts without spaces between words: each character, with its marks, is a token. The last two code points lengthen a
+# vowel of Katakana; Unicode assigns them to no single script.
 _SPACELESS = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Bopomofo}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}\x{30FC}\x{FF70}"
-# RE2's \w is ASCII alone: words are letters, marks and digits of any other script; each other sign is a token of its
-# own. [^\P{L}...] are the letters that are in none of the classes that follow.
+# RE2's \w is only ASCII. Here words are letters, marks and digits of any other script; each other sign is a token.
+# [^\P{L}...] are the letters in none of the classes that follow.
 _WORDS = (
     rf"(?:[^\P{{L}}{_SPACELESS}]|[^\P{{M}}{_SPACELESS}]|[^\P{{N}}{_SPACELESS}]|[_'])+"
     rf"|[{_SPACELESS}]\p{{M}}*"
     r"|[^\s\p{L}\p{M}\p{N}]"
 )
-MIN_TEXT_NORM = 1e-6  # that a text is scaled by: one without a known term is of length 0
+MIN_TEXT_NORM = 1e-6  # smallest norm to divide by: a text without known terms has the norm 0
 _value = helper.make_tensor_value_info
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NgramTable:
-    """What of a text column is counted: ``grams``, each some tokens in a row, sorted by their number of tokens.
+    """The terms of a text column that are counted, with their weights.
 
-    ``idf`` [terms]: a term of ``n`` occurrences in a text is worth ``(1 + log n) * idf``; a text is then scaled to unit
-    length. ``weights`` [terms, scores].
+    Attributes:
+        unit: Whether a token is a word or a letter.
+        grams: The terms, each some consecutive tokens, sorted by the number of tokens.
+        idf: Inverse document frequencies [terms]. A term with ``n`` occurrences in a text has the value
+            ``(1 + log n) * idf``; the values of a text are then scaled to unit length.
+        weights: Weight of each term in each score [terms, scores].
     """
 
     unit: Unit
@@ -52,10 +56,10 @@ class NgramTable:
 
 
 def token_nodes(text: str, tokens: str, unit: Unit) -> list[onnx.NodeProto]:
-    """Return nodes from ``text`` [rows] to lower-case ``tokens`` [rows, tokens], '' after a row's last one.
+    """Return nodes from ``text`` [rows] to lower-case ``tokens`` [rows, tokens], padded with ''.
 
-    Words of scripts without blanks between them are read character by character. Letters are marked where the text
-    begins and where it ends.
+    Words of scripts without spaces are read character by character. With letters, marks are added at the begin and the
+    end of a text.
     """
     form = {"tokenexp": _WORDS} if unit == "word" else {"separators": [""]}
     lower, marked = f"{tokens}_lower", int(unit == "letter")
@@ -68,7 +72,7 @@ def token_nodes(text: str, tokens: str, unit: Unit) -> list[onnx.NodeProto]:
 
 
 def token_graph(unit: Unit) -> onnx.ModelProto:
-    """One column's texts [rows] -> tokens [rows, tokens]: what training reads, so that serving reads the same."""
+    """Return the graph from a column's texts [rows] to tokens [rows, tokens]; training runs it, so serving agrees."""
     return make_model(
         "tokens",
         token_nodes("texts", "tokens", unit),
@@ -80,7 +84,7 @@ def token_graph(unit: Unit) -> onnx.ModelProto:
 def score_graph(columns: Sequence[NgramTable | None], bias: Matrix) -> onnx.ModelProto:
     """Return the graph from ``text`` to ``scores`` float [batch, scores]: ``bias`` plus each column's weighted terms.
 
-    A column of None is not read.
+    The graph skips text columns whose entry in ``columns`` is None.
     """
     graph = NamedGraph()
     graph.constant("bias", bias[None].astype(np.float32))
@@ -95,7 +99,11 @@ def score_graph(columns: Sequence[NgramTable | None], bias: Matrix) -> onnx.Mode
 def id_graph(columns: Sequence[tuple[Unit, Sequence[str]]], length: int, output: str) -> onnx.ModelProto:
     """Return the graph from ``text`` to ``output`` int64 [batch, columns x length]: ids of each column's first tokens.
 
-    ``columns``: how a column is read, and the tokens that are known, whose ids are 2, 3 ...; 1 is unknown, 0 is none.
+    Args:
+        columns: Unit and vocabulary of each column; the ids of the vocabulary are 2, 3 ...; 1 is an unknown token, 0
+            is padding.
+        length: Number of tokens per column.
+        output: Name of the output.
     """
     graph = NamedGraph()
     none, start, end = (
@@ -126,7 +134,7 @@ def id_graph(columns: Sequence[tuple[Unit, Sequence[str]]], length: int, output:
 
 
 def _row_subgraph(graph: NamedGraph, output: onnx.ValueInfoProto, columns: int) -> onnx.GraphProto:
-    """Return the subgraph of one row's texts. It declares the tokens' type: without that onnx crashes on Tokenizer."""
+    """Return the subgraph for one row's texts. It declares the type of tokens: without it onnx crashes on Tokenizer."""
     tokens = [node.output[0] for node in graph.nodes if node.op_type == "Tokenizer"]
     return helper.make_graph(
         graph.nodes,
@@ -139,13 +147,13 @@ def _row_subgraph(graph: NamedGraph, output: onnx.ValueInfoProto, columns: int) 
 
 
 def over_rows(row: onnx.GraphProto, text: str, output: onnx.ValueInfoProto, *, columns: int) -> onnx.ModelProto:
-    """Return nodes from ``text`` [batch, columns] to ``output``: a Scan of a graph that reads one row [columns]."""
+    """Return the graph from ``text`` [batch, columns] to ``output``: a Scan of ``row``, which reads a row [columns]."""
     scan = helper.make_node("Scan", [text], [output.name], body=row, num_scan_inputs=1)
     return make_model("texts", [scan], [_value(text, TensorProto.STRING, ["batch", columns])], [output])
 
 
 def _add_scores(graph: NamedGraph, column: int, terms: NgramTable) -> str:
-    """Add ``row`` [columns] -> scores [1, scores]. Of the counts [1, terms] only those that are there are worked on."""
+    """Add nodes from ``row`` [columns] to scores [1, scores], which compute only with nonzero counts of [1, terms]."""
     names = {
         name: graph.constant(f"{name}_{column}", values)
         for name, values in {

@@ -14,8 +14,8 @@ from onnx import AttributeProto, helper, numpy_helper
 __all__ = ["TREE_OPERATOR", "Trees", "find_tree_nodes"]
 
 TREE_OPERATOR = "TreeEnsemble"
-_LESS_OR_EQUAL = 0  # the operator's number for x <= split
-_SUM, _NO_TRANSFORM = 1, 0  # the operator's numbers
+_LESS_OR_EQUAL = 0  # nodes_modes of a split x <= threshold
+_SUM, _NO_TRANSFORM = 1, 0  # aggregate_function and post_transform
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float32]
@@ -28,14 +28,14 @@ def find_tree_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trees:
-    """Trees whose leaves add up, in flat arrays.
+    """Trees whose leaf values add up to sums, in flat arrays.
 
-    A row goes left at a split where ``row[feature] <= threshold``, or where that is NaN and ``nan_left`` is 1.
+    A row goes left at a split if ``row[feature] <= threshold``, or if ``row[feature]`` is NaN and ``nan_left`` is 1.
 
     Shapes:
         ``roots`` [trees]; ``feature``, ``threshold``, ``left``, ``right``, ``nan_left`` [splits];
-        ``leaf_target``, ``leaf_value`` [leaves]. ``roots``, ``left`` and ``right`` hold the number of a split, or
-        ``-1 - n`` for leaf n. ``leaf_target``: which of the sums a leaf's value is added to.
+        ``leaf_target``, ``leaf_value`` [leaves]. ``roots``, ``left`` and ``right`` are indices of splits, or
+        ``-1 - n`` for leaf n. ``leaf_target`` is the index of the sum that the leaf's value is added to.
     """
 
     roots: Ints
@@ -52,7 +52,7 @@ class Trees:
 
     @classmethod
     def join(cls, ensembles: Sequence[Self]) -> Self:
-        """Return all trees of several ensembles."""
+        """Return one ensemble with the trees of several."""
         splits = np.cumsum([0, *(len(trees.feature) for trees in ensembles[:-1])])
         leaves = np.cumsum([0, *(len(trees.leaf_value) for trees in ensembles[:-1])])
         moved = [
@@ -104,12 +104,12 @@ class Trees:
         )
 
     def moved(self, *, features: Ints, target: int, factor: float = 1.0) -> Self:
-        """Return the same trees over other columns, added to other sums.
+        """Return the same trees on other columns, added to other sums.
 
         Args:
-            features: New number of each column.
-            target: Offset of the numbers of the sums.
-            factor: Factor of the values of the leaves.
+            features: New index of each column.
+            target: Offset added to the index of each leaf's sum.
+            factor: Factor of the leaf values.
         """
         return replace(
             self,
@@ -119,7 +119,7 @@ class Trees:
         )
 
     def levels(self) -> list[Ints]:
-        """Return the splits of each depth, those at the roots first."""
+        """Return the splits of each depth, from the roots down."""
         levels = []
         level = self.roots[self.roots >= 0]
         while len(level):
@@ -129,7 +129,7 @@ class Trees:
         return levels
 
     def reached(self) -> Self:
-        """Return the ensemble without the splits and leaves that no tree reaches, the others in their order."""
+        """Return the ensemble without the splits and leaves that no tree reaches; the order of the others is kept."""
         splits = np.sort(np.concatenate([*self.levels(), np.zeros(0, np.int64)]))
         sides = np.concatenate([self.roots, self.left[splits], self.right[splits]])
         leaves = np.unique(-1 - sides[sides < 0])
@@ -152,7 +152,7 @@ class Trees:
         """Make the node from ``features``, float32 [batch, columns], to ``output`` [batch, targets].
 
         Raises:
-            ValueError: A leaf adds to a target that is not there.
+            ValueError: A leaf adds to a target that does not exist.
         """
         trees = self._with_splits()
         if len(trees.leaf_value) and trees.leaf_target.max() >= targets:
@@ -181,7 +181,7 @@ class Trees:
         )
 
     def _with_splits(self) -> Self:
-        """Give a tree of a single leaf a split whose two sides are that leaf, as the operator requires."""
+        """Give each tree of a single leaf a split whose two sides are that leaf, since the operator requires one."""
         alone = self.roots < 0
         count = int(alone.sum())
         if not count:

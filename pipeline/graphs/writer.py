@@ -1,4 +1,4 @@
-"""Write a graph node by node: with names that are given, or that are made up."""
+"""Write a graph node by node, with names given by the caller (NamedGraph) or generated (GraphWriter)."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["CannotWriteError", "GraphWriter", "NamedGraph", "Value"]
 
 
 class CannotWriteError(ValueError):
-    """Models have no common graph, or a layer that cannot be written."""
+    """Raised if several models have no common graph, or a layer cannot be written as nodes."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Value:
-    """A tensor of a graph. ``stacked``: it has a leading dimension, with an entry for each of several models."""
+    """A tensor of a graph; if ``stacked``, its leading dimension has an entry for each of several models."""
 
     name: str
     stacked: bool = False
@@ -30,10 +30,10 @@ class Value:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NamedGraph:
-    """The nodes and constants so far, whose names are given.
+    """The nodes and constants so far, with names given by the caller.
 
     Args:
-        prefix: Prefix of the names of constants and inner values, which keeps them apart from inputs and outputs.
+        prefix: Prefix of the names of constants and inner values, which distinguishes them from inputs and outputs.
     """
 
     prefix: str = ""
@@ -50,7 +50,7 @@ class NamedGraph:
         return self.add_output(operator, *inputs, output=f"{self.prefix}{name}", **attributes)
 
     def add_output(self, operator: str, *inputs: str, output: str, **attributes: Any) -> str:
-        """Add a node whose output has a name without the prefix."""
+        """Add a node whose output is named ``output``, without the prefix, and return this name."""
         self.nodes.append(helper.make_node(operator, list(inputs), [output], **attributes))
         return output
 
@@ -63,10 +63,10 @@ class NamedGraph:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GraphWriter:
-    """The nodes and constants so far, whose names are made up; equal constants are one.
+    """The nodes and constants so far, with generated names; equal constants are stored once.
 
     Args:
-        prefix: Prefix of the names of values, which keeps them apart from inputs and other graphs.
+        prefix: Prefix of the names of values, which distinguishes them from inputs and other graphs.
     """
 
     prefix: str = "_"
@@ -85,7 +85,7 @@ class GraphWriter:
         return name
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """Add a node; the name of its output."""
+        """Add a node, and return the name of its output."""
         name = f"{self.prefix}{operator}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, list(inputs), [name], name=name, **attributes))
         return name
@@ -93,7 +93,7 @@ class GraphWriter:
     def model(
         self, inputs: Mapping[str, onnx.ValueInfoProto], output: str, *, kind: int, shape: list[str | int]
     ) -> onnx.ModelProto:
-        """Return the graph that computes ``output``, with those of ``inputs`` that a node reads."""
+        """Return the graph that computes ``output``, with only those ``inputs`` that a node reads."""
         read = {name for node in self.nodes for name in node.input}
         return make_model(
             "body",

@@ -1,1 +1,1 @@
-"""Translate a served model to C: one row, static shapes, no library but libm."""
+"""Translate a served model to C: for one row, with static shapes and no library except libm."""

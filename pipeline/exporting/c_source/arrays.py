@@ -16,7 +16,7 @@ __all__: list[str] = []
 
 @emits("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout")
 def emit_copy(emitter: Emitter, operation: Operation) -> None:
-    """Keep the elements in their order."""
+    """Copy the elements in their order."""
     emitter.copy(operation.input(0), operation.output)
 
 
@@ -43,14 +43,14 @@ def emit_transpose(emitter: Emitter, operation: Operation) -> None:
 
 @emits("Concat")
 def emit_concat(emitter: Emitter, operation: Operation) -> None:
-    """Put tensors one after the other along an axis."""
+    """Concatenate tensors along an axis."""
     for tensor, position in _find_slices(operation, operation.output, operation.inputs):
         emitter.loop(tensor.size, f"{operation.output.name}[{position}] = {emitter.name(tensor)}[i];")
 
 
 @emits("Split")
 def emit_split(emitter: Emitter, operation: Operation) -> None:
-    """Cut a tensor along an axis."""
+    """Split a tensor along an axis."""
     for target, position in _find_slices(operation, operation.input(0), operation.outputs):
         emitter.copy(operation.input(0), target, position)
 
@@ -58,7 +58,7 @@ def emit_split(emitter: Emitter, operation: Operation) -> None:
 def _find_slices(
     operation: Operation, joined: CTensor, slices: Sequence[CTensor | None]
 ) -> Iterator[tuple[CTensor, str]]:
-    """Yield tensors that lie side by side along an axis of ``joined``, and where in it the element ``i`` of each is."""
+    """Yield the slices of ``joined`` along an axis, and the index expression in ``joined`` of their element ``i``."""
     axis = operation.axis(0, len(joined.shape))
     row, offset = prod(joined.shape[axis:]), 0
     for tensor in slices:
@@ -105,7 +105,7 @@ def emit_reduce(emitter: Emitter, operation: Operation) -> None:
     """Reduce axes to one element; the axes are constants.
 
     Raises:
-        InvalidModelError: C source has no such operation: an extreme of whole numbers.
+        InvalidModelError: C source has no such operation: an extreme of integers.
     """
     source, target = operation.input(0), operation.output
     axes = operation.constant(1) if operation.optional(1) is not None else operation.attributes.get("axes")
@@ -131,7 +131,7 @@ def emit_reduce(emitter: Emitter, operation: Operation) -> None:
 
 @emits("ArgMax")
 def emit_arg_max(emitter: Emitter, operation: Operation) -> None:
-    """Return the position of the largest element of the last axis; the first one of equals.
+    """Compute the index of the largest element along the last axis; the first one if several are equal.
 
     Raises:
         InvalidModelError: C source has no such operation: ArgMax of another axis.
@@ -148,7 +148,7 @@ def emit_arg_max(emitter: Emitter, operation: Operation) -> None:
 
 @emits("LabelEncoder")
 def emit_label_encoder(emitter: Emitter, operation: Operation) -> None:
-    """Map texts or whole numbers to others by a sorted table.
+    """Map texts or integers to other values by a sorted table.
 
     Raises:
         InvalidModelError: C source has no such operation: keys or values of another type.

@@ -58,10 +58,10 @@ def _suffixes(tensor: CTensor) -> dict[str, str]:
 
 @emits(*_BINARY)
 def emit_binary(emitter: Emitter, operation: Operation) -> None:
-    """Combine inputs, broadcast to one shape; more than two from left to right.
+    """Combine inputs, broadcast to one shape; more than two inputs are combined from left to right.
 
     Raises:
-        InvalidModelError: C source has no such operation: a comparison of texts, a division of whole numbers.
+        InvalidModelError: C source has no such operation: a comparison of texts, a division of integers.
     """
     output = operation.output
     if operation.kind in _TEXT_FREE and operation.input(0).dtype == TensorProto.STRING:

@@ -1,4 +1,4 @@
-"""State of a translation: the statements so far, the constants they read, and the tables they need."""
+"""State of a translation: the statements so far, the constants that they read, and the tables that they need."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Operation:
         return self.outputs[0]
 
     def input(self, index: int) -> CTensor:
-        """Return an input that must be there.
+        """Return an input that must be present.
 
         Raises:
-            InvalidModelError: It is absent.
+            InvalidModelError: The input is absent.
         """
         tensor = self.optional(index)
         if tensor is None:
@@ -55,7 +55,7 @@ class Operation:
         """Return the value of an input that must be constant.
 
         Raises:
-            InvalidModelError: It is computed.
+            InvalidModelError: The input is computed.
         """
         tensor = self.input(index)
         if tensor.value is None:
@@ -71,7 +71,7 @@ class Operation:
         """Check that the operation is along the last axis of its first input.
 
         Raises:
-            InvalidModelError: It is along another; C source has no such ``feature``.
+            InvalidModelError: It is along another axis; C source has no such ``feature``.
         """
         rank = len(self.input(0).shape)
         if self.axis(default, rank) != rank - 1:
@@ -87,7 +87,7 @@ class Emitter:
 
     def __init__(self) -> None:
         self.statements: list[str] = []
-        self.tables: list[str] = []  # static data that nodes bring along
+        self.tables: list[str] = []  # definitions of static data that nodes need
         self._constants: dict[str, CTensor] = {}
 
     @property
@@ -99,19 +99,19 @@ class Emitter:
         """Append the statements of a node (see ``check_operators``).
 
         Raises:
-            InvalidModelError: C source lacks a feature of it.
+            InvalidModelError: C source lacks a feature of the node.
         """
         self.statements += [tensor.declare() for tensor in operation.outputs if tensor is not None]
         EMITTERS[operation.kind](self, operation)
 
     def name(self, tensor: CTensor) -> str:
-        """Return a tensor's identifier, and note that it is read."""
+        """Return a tensor's identifier, and record a constant as read."""
         if tensor.value is not None:
             self._constants[tensor.name] = tensor
         return tensor.name
 
     def loop(self, count: int, body: str) -> None:
-        """Append a loop over ``i``; of one element only its body."""
+        """Append a loop over ``i``; for one element only its body, for none nothing."""
         if count == 1:
             self.statements.append(f"{{ const int i = 0; {body} }}")
         elif count:
@@ -122,7 +122,7 @@ class Emitter:
         self.statements.append(statement)
 
     def copy(self, source: CTensor, target: CTensor, position: str = "i") -> None:
-        """Append a loop over the elements of ``target``, each the one of ``source`` at a position."""
+        """Append a loop that copies to each element of ``target`` the element of ``source`` at ``position``."""
         self.loop(target.size, f"{target.name}[i] = {self.name(source)}[{position}];")
 
     def add_table(self, c_type: str, suffix: str, operation: Operation, values: npt.NDArray[Any]) -> str:
@@ -133,10 +133,10 @@ class Emitter:
 
 
 def check_operators(graph: onnx.GraphProto) -> None:
-    """Check that C source has every operator of a graph: before shapes are inferred, which also fails on others.
+    """Check that C source has every operator of a graph, before shape inference, which fails on unknown operators.
 
     Raises:
-        InvalidModelError: It lacks one; the message names the node.
+        InvalidModelError: C source lacks an operator; the message names the node.
     """
     for node in graph.node:
         if node.op_type not in EMITTERS:

@@ -1,4 +1,4 @@
-"""Matrix products, normalization and quantization: what linear models and networks are made of."""
+"""Matrix products, normalization and quantization: the operators of linear models and networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__: list[str] = []
 
 @emits("MatMul")
 def emit_mat_mul(emitter: Emitter, operation: Operation) -> None:
-    """Multiply matrices, or stacks of them, whose leading dimensions are broadcast.
+    """Multiply matrices, or stacks of matrices, whose leading dimensions are broadcast.
 
     Raises:
         InvalidModelError: C source has no such operation: the product of a vector.
@@ -78,7 +78,7 @@ def emit_mat_mul_integer(emitter: Emitter, operation: Operation) -> None:
 
 
 def _zero_point(emitter: Emitter, operation: Operation, index: int) -> str:
-    """Return the subtraction of a zero point, which is one for all or one for each column."""
+    """Return the C expression that subtracts a zero point: one for all elements, or one for each column."""
     tensor = operation.optional(index)
     if tensor is None:
         return ""

@@ -20,8 +20,8 @@ class OneRowGraph:
     """A graph for one row.
 
     Attributes:
-        nodes: In an order in which each node's inputs are computed before it.
-        tensors: All tensors by their ONNX name: constants, inputs, outputs, and what is computed in between.
+        nodes: The nodes in topological order.
+        tensors: All tensors by their ONNX name: constants, inputs, outputs, and intermediate values.
         inputs: ONNX names of the inputs.
         outputs: ONNX names of the outputs.
     """

@@ -1,4 +1,4 @@
-"""Write the header and the source of a model."""
+"""Write the C header and source of a model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class CSource:
         header: Text of ``NAME.h``.
         source: Text of ``NAME.c``.
         fields: C names of the inputs, by their ONNX names.
-        graph: What was translated.
+        graph: The translated graph.
     """
 
     name: str
@@ -77,7 +77,7 @@ def identifier(text: str, taken: Sequence[str] = ()) -> str:
 
 
 def translate(model: onnx.ModelProto, name: str) -> CSource:
-    """Translate a model of one row of inputs to C99, which needs nothing but the C library.
+    """Translate a model to C99 that predicts one row and only needs the C library.
 
     Args:
         model: Graph whose inputs and outputs have the batch as their first dimension.

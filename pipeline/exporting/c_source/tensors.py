@@ -66,7 +66,7 @@ def c_type(dtype: int, tensor: str) -> str:
     """Return the C type of an element.
 
     Raises:
-        InvalidModelError: C has no such type here, for example float16.
+        InvalidModelError: C source does not support the type, for example float16.
     """
     if dtype not in _C_TYPES:
         raise InvalidModelError(f"tensor '{tensor}' is {TensorProto.DataType.Name(dtype)}, which C source cannot hold")
@@ -109,7 +109,7 @@ def _float_literal(value: float, *, is_float32: bool) -> str:
 
 
 def _escape(byte: int) -> str:
-    """Return a byte of a string; octal escapes end after three digits, whatever follows."""
+    """Return a byte in a C string; octal escapes end after three digits, so that any character may follow."""
     character = chr(byte)
     if character in '"\\':
         return f"\\{character}"

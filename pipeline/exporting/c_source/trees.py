@@ -1,4 +1,4 @@
-"""Tree ensembles as tables that one loop walks (ONNX-ML TreeEnsemble, opset 5)."""
+"""Tree ensembles as tables that a single loop traverses (ONNX-ML TreeEnsemble, opset 5)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__: list[str] = []
 
 _MODES = ("<=", "<", ">=", ">", "==", "!=")
 _SUM = 1  # aggregate_function
-_UNSIGNED = (np.uint8, np.uint16)  # of a place in a table of distinct numbers
+_UNSIGNED = (np.uint8, np.uint16)  # types of an index into a table of distinct numbers
 _INTEGERS = ((np.int8, "int8_t"), (np.int16, "int16_t"), (np.int32, "int32_t"))
 
 
@@ -20,7 +20,7 @@ _INTEGERS = ((np.int8, "int8_t"), (np.int16, "int16_t"), (np.int32, "int32_t"))
 def emit_tree_ensemble(emitter: Emitter, operation: Operation) -> None:
     """Add up the leaves of all trees.
 
-    A child is the index of a node, or of a leaf as its complement ``~leaf``.
+    A child is stored as the index of a node, or as the complement ``~leaf`` of the index of a leaf.
 
     Raises:
         InvalidModelError: C source has no such operation: trees that do more than add up their leaves.
@@ -60,7 +60,7 @@ def _children(nodes: list[int], are_leaves: list[int]) -> npt.NDArray[np.int64]:
 
 
 def _condition(emitter: Emitter, operation: Operation, split: str) -> str:
-    """Return the condition of a node's true branch; modes that differ come from a table."""
+    """Return the C condition of a node's true branch; if nodes have several modes, they are read from a table."""
     modes = numpy_helper.to_array(operation.attributes["nodes_modes"])
     if (modes >= len(_MODES)).any():
         raise operation.refuse("tree with tests of set membership")
@@ -78,15 +78,15 @@ def _condition(emitter: Emitter, operation: Operation, split: str) -> str:
 
 
 def _table(emitter: Emitter, operation: Operation, suffix: str, values: npt.NDArray[np.int64]) -> str:
-    """Define a table of whole numbers, of the smallest type that holds them."""
+    """Define a table of integers, of the smallest type that holds them."""
     c_type = next(name for dtype, name in _INTEGERS if np.array_equal(values.astype(dtype), values))
     return emitter.add_table(c_type, suffix, operation, values)
 
 
 def _floats(emitter: Emitter, operation: Operation, suffix: str, values: npt.NDArray[np.float32], index: str) -> str:
-    """Define a table of numbers; return the expression of the one at ``index``.
+    """Define a table of numbers; return the C expression of the number at ``index``.
 
-    Numbers that repeat are a table of the distinct ones, and a table of their places in it.
+    If numbers repeat, define a table of the distinct numbers and a table of indices into it, when this saves bytes.
     """
     values = values.astype(np.float32)
     distinct, indices = np.unique(values, return_inverse=True)

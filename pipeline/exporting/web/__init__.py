@@ -1,1 +1,1 @@
-"""Export for the browser: a folder with a page that runs the model by onnxruntime-web."""
+"""Export for browsers: a folder with a page that runs the model by onnxruntime-web."""

@@ -1,4 +1,4 @@
-"""The folder of a page that runs the model."""
+"""Make the folder of a web page that runs the model."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def web_folder(
     feeds: Mapping[str, npt.NDArray[Any]],
     outputs: Sequence[npt.NDArray[Any]],
 ) -> dict[str, bytes]:
-    """Return the files of the page, but for the runtime and the schema.
+    """Return the files of the page, except the runtime and the schema.
 
     Args:
         model: The served ONNX file.
         signature: Its columns and outputs.
         name: Name of the model.
         feeds: Golden rows, as inputs of the graph.
-        outputs: What the served file predicts for them.
+        outputs: The served file's predictions for these rows.
     """
     assets = resources.files("pipeline.exporting.web")
     page = Template(assets.joinpath("page.html").read_text(encoding="utf-8"))
@@ -55,12 +55,12 @@ def web_folder(
 
 
 def _cell(column: Column, value: Any) -> Any:
-    """Return a cell as JSON has it: null for a missing number."""
+    """Return a cell as a JSON value: null for a missing number."""
     if column.kind == "image":
         return value.tolist()
     if column.kind in {"categorical", "text"}:
         return str(value)
-    return float(str(value)) if math.isfinite(value) else None  # 5.1, and not float32's 5.099999904632568
+    return float(str(value)) if math.isfinite(value) else None  # 5.1 instead of float32's 5.099999904632568
 
 
 def _values(output: npt.NDArray[Any]) -> list[Any]:

@@ -17,9 +17,9 @@ from pipeline.contracts.errors import ExportMismatchError
 
 __all__ = ["find_node", "run_in_node"]
 
-MIN_NODE = 20  # the oldest version that gets fixes of security
+MIN_NODE = 20  # the oldest version with security updates
 _SECONDS = 300
-_NUMBERS = {"NaN", "Infinity", "-Infinity"}  # that JSON writes as texts
+_NUMBERS = {"NaN", "Infinity", "-Infinity"}  # numbers that _SCRIPT writes as texts, since JSON lacks them
 _SCRIPT = """
 import { readFile } from 'node:fs/promises';
 import { Model } from './predict.js';
@@ -34,7 +34,7 @@ process.stdout.write(JSON.stringify(results, numbers));
 
 
 def find_node() -> str | None:
-    """Return the path of Node.js; None where none that is new enough is installed."""
+    """Return the path of Node.js; None if it is not installed or too old."""
     node = shutil.which("node")
     if node is None:
         return None
@@ -44,7 +44,7 @@ def find_node() -> str | None:
 
 
 def run_in_node(files: Mapping[str, bytes], node: str) -> list[npt.NDArray[Any]]:
-    """Return the outputs for the golden rows, each row alone.
+    """Run the page's code on each golden row alone, and return the outputs.
 
     Args:
         files: Contents of the folder, by file name.

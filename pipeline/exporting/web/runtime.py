@@ -1,4 +1,4 @@
-"""onnxruntime-web: two files of its npm package, fetched once."""
+"""Fetch two files of the npm package onnxruntime-web, once."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def read_runtime(cache: Path | None = None) -> dict[str, bytes]:
     """Return the files of onnxruntime-web by name; npm fetches the package the first time.
 
     Args:
-        cache: Folder that keeps them; None: in the user's own cache.
+        cache: Folder that stores the files; None: the user's cache folder.
 
     Raises:
         ConfigurationError: npm is not installed, or cannot fetch the package.
-        IntegrityError: The package has other files than the ones that were tested.
+        IntegrityError: The files differ from those that were tested.
     """
     folder = cache or Path.home() / ".cache" / "modeldrop" / f"onnxruntime-web-{VERSION}"
     if not all((folder / name).is_file() for name in _SHA256):
@@ -48,7 +48,7 @@ def _fetch(folder: Path) -> None:
     if npm is None:
         raise ConfigurationError(f"the target web needs npm, which fetches {_PACKAGE}: install Node.js (nodejs.org)")
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:  # another process may fetch them at the same time
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:  # another process may fetch the files at the same time
         command = [npm, "pack", _PACKAGE, "--silent", "--pack-destination", scratch]
         try:
             result = subprocess.run(command, cwd=scratch, capture_output=True, text=True, check=False, timeout=_SECONDS)
