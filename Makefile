@@ -1,32 +1,32 @@
-# modeldrop's commands. `make demo` and `make test` install what they need.
+# Commands of modeldrop. `make demo` and `make test` install what they need.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# A further wheel index for torch: on plain Linux the default index's wheels bring CUDA (gigabytes). For a CPU build:
+# An extra wheel index for torch: on Linux, wheels of the default index bring CUDA (gigabytes). For a CPU build:
 #   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 TORCH := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX),)
 
-# A file is tested by one process; tests/conftest.py puts the longest files first.
+# One process runs all tests of a file; tests/conftest.py puts the files that take longest first.
 LONG_FILES_FIRST := -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test check check-types check-rules test-sam bench image clean help
 
-help: ## Say what there is
+help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.installed ## Install, start the embedded cloud, drop a real data set, watch it become a served model, call it
 	$(BIN)/modeldrop demo
 
-test: $(VENV)/.installed-dev ## Install what the tests need and pass all of them
+test: $(VENV)/.installed-dev ## Install what the tests need, and run all of them
 	$(BIN)/python -m pytest $(LONG_FILES_FIRST) --maxprocesses 4 tests/architecture tests/files tests/unit tests/integration
-	$(BIN)/python -m pytest $(LONG_FILES_FIRST) --maxprocesses 2 tests/local tests/cloud tests/distributed tests/sam  # a cloud each
+	$(BIN)/python -m pytest $(LONG_FILES_FIRST) --maxprocesses 2 tests/local tests/cloud tests/distributed tests/sam  # each process starts a cloud
 
 check: check-types check-rules ## Lint, types, import contracts, template, sizes of the layers, import times, ratchets of style
 
 check-types: $(VENV)/.installed-dev
 	$(BIN)/mypy
-	$(BIN)/mypy --explicit-package-bases functions  # each app.py by the name of its folder
+	$(BIN)/mypy --explicit-package-bases functions  # names each app.py after its folder
 
 check-rules: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -35,12 +35,12 @@ check-rules: $(VENV)/.installed-dev
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/python -m tools.layer_sizes
 	$(BIN)/python -m tools.import_times
-	$(BIN)/python -m tools.ratchets  # names, docstrings, spelling and sizes get no worse
+	$(BIN)/python -m tools.ratchets  # names, docstrings, spelling and sizes may not get worse
 
 test-sam: $(VENV)/.installed-dev ## The functions in real Lambda containers (needs Docker, SAM, Python 3.12)
 	tools/test_sam.sh
 
-bench: $(VENV)/.installed-dev ## Every benchmark; each prints one JSON line last
+bench: $(VENV)/.installed-dev ## Run all benchmarks; the last line of each is JSON
 	for script in serving serving_shapes cold_start server soak pipeline parallel training compression choice selection history scale quality registry trees; do $(BIN)/python benchmarks/$$script.py || exit 1; done
 
 image: ## Build the jobs' container images, cpu and gpu

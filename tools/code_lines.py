@@ -1,4 +1,4 @@
-"""Count the lines of code of a module: those that are not blank, a comment or a docstring."""
+"""Count the lines of code of a module: lines that are not blank, a comment or a docstring."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _NO_CODE = frozenset(
 def count_code_lines(text: str) -> int:
     """Count the lines of code of a module.
 
-    A string that stands alone as a statement counts as a docstring. A line counts once, however many statements it
-    holds; a statement counts as often as it has lines.
+    A string that is a statement by itself counts as a docstring. A line with several statements counts once; a
+    statement of several lines counts once per line.
 
     Args:
         text: Source of the module.
 
     Raises:
-        SyntaxError: The text is no Python.
+        SyntaxError: The text is not valid Python.
     """
     docstrings: set[int] = set()
     for node in ast.walk(ast.parse(text)):

@@ -13,10 +13,10 @@ PROTOS = Path(__file__).parents[1] / "pipeline" / "server" / "grpc" / "protos"
 
 
 def compile_protos(output: Path) -> None:
-    """Write the descriptor set of all protos, with what they import.
+    """Write the descriptor set of all protos, imported protos included.
 
     Raises:
-        SystemExit: A proto is invalid; the compiler has printed where.
+        SystemExit: A proto is invalid; the compiler has printed the location.
     """
     includes = [f"-I{PROTOS}", f"-I{Path(protoc.__file__).parent / '_proto'}"]
     files = [path.name for path in sorted(PROTOS.glob("*.proto"))]

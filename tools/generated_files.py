@@ -23,7 +23,7 @@ from pipeline.training.algorithms import ALGORITHMS
 __all__ = ["generate", "main"]
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "train_yaml.md"
-_WIDTH = 120  # characters of a line of prose
+_WIDTH = 120  # characters per line of prose
 _HEAD = "| {name} | type | default | values | meaning |\n| --- | --- | --- | --- | --- |\n"
 _KIND_NAMES: Mapping[str, str] = {
     "boolean": "bool",
@@ -37,7 +37,7 @@ _KIND_NAMES: Mapping[str, str] = {
 
 
 def generate() -> dict[Path, str]:
-    """Return the content of each generated file. Write the catalog first: the schema names its algorithms."""
+    """Return the content of each generated file. Write the catalog first: the schema lists its algorithms."""
     specs = [algorithm.spec for algorithm in ALGORITHMS.values()]
     return {CATALOG_FILE: catalog_text(specs), **_schema(), DOCS: _with_tables(DOCS.read_text(), specs)}
 
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Write or check the generated files.
 
     Args:
-        arguments: Of the command line; None: those of the process.
+        arguments: Arguments of the command; None: those of the process.
 
     Returns:
         The exit code.
@@ -86,7 +86,7 @@ def _network_table() -> str:
 
 
 def _algorithm_tables(specs: Iterable[AlgorithmSpec]) -> str:
-    """One table per algorithm; of a network only what differs from NetworkConfig."""
+    """Return one table per algorithm; for networks, only the settings that differ from NetworkConfig."""
     common = {field.name: field for field in NetworkConfig.describe()}
     tables = []
     for spec in specs:

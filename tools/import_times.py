@@ -2,9 +2,9 @@
 
     python -m tools.import_times
 
-A cold start pays for this import. Both sides are CPU time, the least of several processes, so that the ratio depends
-little on the machine and its load. It exceeds 1 by our own modules and by the AWS clients that are created on import.
-The ceilings in ``tools/import_times.json`` are 1.3 times what was measured.
+A cold start includes this import. Both times are CPU time, the minimum of several processes, so that the ratio hardly
+depends on the machine and its load. The excess over 1 is modeldrop's own modules and the AWS clients that they create
+on import. The ceilings in ``tools/import_times.json`` are 1.3 times the measured ratios.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ ROOT = Path(__file__).resolve().parents[1]
 HANDLERS = sorted((ROOT / "functions").glob("*/app.py"))
 CEILINGS = Path(__file__).with_suffix(".json")
 ATTEMPTS = 3  # processes per measurement; the least CPU time counts
-SECOND_ATTEMPTS = 9  # for a handler above its ceiling: on a busy machine three may all be slow
+SECOND_ATTEMPTS = 9  # for a handler above its ceiling: on a busy machine all three attempts may be slow
 
 _OWN = frozenset({"app", "pipeline", "__main__"})
-# Prints the CPU seconds of the import, and the modules that it loaded.
+# Prints the CPU seconds of the handler's import, and the modules that it loaded.
 _IMPORT_HANDLER = """
 import json, sys, time
 before = set(sys.modules)
@@ -44,7 +44,7 @@ seconds = time.process_time() - began
 loaded = [name for name in sys.modules if name not in before]
 print(json.dumps([seconds, loaded]))
 """
-# Reads names of modules, imports those that can be imported by themselves, and prints the CPU seconds.
+# Reads names of modules, imports those that can be imported directly, and prints the CPU seconds.
 _IMPORT_MODULES = """
 import contextlib, importlib, json, sys, time
 names = json.load(sys.stdin)
@@ -61,9 +61,9 @@ class ImportTime:
     """CPU time of one handler's import.
 
     Attributes:
-        handler: Name of its folder.
-        seconds: Import of the handler.
-        third_party_seconds: Import of the modules that it loads and that are not ours.
+        handler: Name of the handler's folder.
+        seconds: CPU seconds to import the handler.
+        third_party_seconds: CPU seconds to import the third-party modules that it loads.
     """
 
     handler: str
@@ -72,12 +72,12 @@ class ImportTime:
 
     @property
     def ratio(self) -> float:
-        """Return the handler's time by the third-party modules' time."""
+        """Return the handler's time divided by the time of its third-party modules."""
         return self.seconds / self.third_party_seconds
 
 
 def handler_environment(name: str) -> dict[str, str]:
-    """Return environment variables with which the handler ``name`` can be imported; no call reaches AWS."""
+    """Return environment variables to import the handler ``name``, with credentials that AWS would reject."""
     return {
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": str(ROOT),
@@ -97,18 +97,19 @@ def handler_environment(name: str) -> dict[str, str]:
 
 
 class ThirdPartyTimes:
-    """CPU time of importing third-party modules, measured once for handlers that load the same ones."""
+    """CPU time to import third-party modules, measured once for handlers that load the same modules."""
 
     def __init__(self) -> None:
         self._seconds: dict[frozenset[str], float] = {}
 
     def measure(self, modules: Sequence[str], environment: Mapping[str, str], *, attempts: int) -> float:
-        """Return the least seconds of these processes and of earlier ones that imported the same modules.
+        """Return the fewest CPU seconds of new and earlier processes that import the same modules.
 
         Args:
-            modules: Their names, in the order of the imports.
+            modules: Names of the modules, in the order of the imports.
             environment: Environment variables of the processes.
-            attempts: Processes to run if these modules were not measured before, or with more than ``ATTEMPTS``.
+            attempts: Number of new processes; if it is at most ``ATTEMPTS``, they only run for modules that were not
+                measured before.
         """
         key = frozenset(modules)
         if key not in self._seconds or attempts > ATTEMPTS:
@@ -120,14 +121,14 @@ class ThirdPartyTimes:
 def measure_import(
     handler: Path, *, attempts: int = ATTEMPTS, third_party: ThirdPartyTimes | None = None, ceiling: float = 0
 ) -> ImportTime:
-    """Measure the import of a handler in processes of their own.
+    """Measure the import of a handler in separate processes.
 
-    The third-party modules are measured by all attempts. The handler is imported again only while it exceeds the
-    ceiling: further attempts can only lower the ratio, so the verdict is that of all attempts.
+    All attempts measure the third-party modules. The handler is imported again only while it exceeds the ceiling: more
+    attempts can only lower the ratio, so the result of the comparison is the same.
 
     Args:
-        handler: Path of its app.py.
-        attempts: Processes per measurement.
+        handler: Path of the handler's app.py.
+        attempts: Number of processes per measurement.
         third_party: Times of modules that were measured for other handlers.
         ceiling: Ratio at which no further attempt is needed.
 
@@ -147,7 +148,7 @@ def measure_import(
 
 
 def find_slow(times: Sequence[ImportTime], ceilings: Mapping[str, float]) -> list[str]:
-    """Return a message for each handler above its ceiling; one without a ceiling is above it."""
+    """Return a message for each handler that exceeds its ceiling or has none."""
     return [
         f"{time.handler}: the import takes {time.ratio:.2f} times that of its third-party modules, "
         f"at most {ceilings.get(time.handler, 0):.2f} is expected"
@@ -170,7 +171,7 @@ def main() -> int:
 
 
 def _measure_within(ceilings: Mapping[str, float], handler: Path, third_party: ThirdPartyTimes) -> ImportTime:
-    """Measure a handler, and once more with more processes if it exceeds its ceiling."""
+    """Measure a handler, and again with more processes if it exceeds its ceiling."""
     ceiling = ceilings.get(handler.parent.name, 0)
     time = measure_import(handler, third_party=third_party, ceiling=ceiling)
     if find_slow([time], ceilings):

@@ -1,4 +1,4 @@
-"""Print the requirements of the jobs' image: the project's dependencies and the extra `train`, without the CLI's.
+"""Print the requirements of the jobs' image: dependencies and extra `train`, except libraries of the CLI and handlers.
 
 python job_requirements.py pyproject.toml
 """

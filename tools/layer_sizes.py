@@ -1,9 +1,9 @@
 """Estimate the unzipped size of every function with its layers, from the libraries that are installed here.
 
-Each layer's own Makefile strips a copy of the installed distributions, so the same files are removed. Only the download
-of Lambda's wheels and the compilation are skipped (the installed .pyc files stand for it). Wheels for another Python
-version differ slightly: compared with `sam build`, a layer by 3 %, a function with its layers by 1 %.
-`make test-sam` measures the real ones.
+Each layer's own Makefile strips a copy of the installed distributions, so that the same files are removed. Only the
+download of Lambda's wheels and their compilation are skipped; the installed .pyc files are counted instead. Wheels for
+another Python version differ slightly: a layer by 3 % from `sam build`, a function with its layers by 1 %.
+`make test-sam` measures the real sizes.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from pipeline.deployment.template import read_template
 __all__ = ["LAMBDA_LIMIT", "MARGIN", "estimate_layer", "function_sizes", "main", "too_large"]
 
 ROOT = Path(__file__).resolve().parents[1]
-LAMBDA_LIMIT = 262_144_000  # bytes, unzipped: a function and its layers together
-MARGIN = 0.01  # of the estimate: wheels for Lambda's Python may be larger
+LAMBDA_LIMIT = 262_144_000  # unzipped bytes of a function and its layers together
+MARGIN = 0.01  # relative error of the estimate: wheels for Lambda's Python may be larger
 HEADROOM = 10_000_000  # bytes that a patch release of a library may add
 
 
 def estimate_layer(folder: Path) -> int:
-    """Estimate one layer.
+    """Estimate the size of a layer.
 
     Args:
         folder: A folder below ``layers/``.
 
     Returns:
-        Bytes, unzipped.
+        Unzipped bytes.
 
     Raises:
         PackageNotFoundError: A library of the layer is not installed.
@@ -66,7 +66,7 @@ def function_sizes(layers: Mapping[str, int]) -> dict[str, int]:
 
 
 def too_large(sizes: Mapping[str, int]) -> list[str]:
-    """Return a message for each function that would not fit into Lambda with margin and headroom."""
+    """Return a message for each function that exceeds Lambda's limit less margin and headroom."""
     max_bytes = int((LAMBDA_LIMIT - HEADROOM) / (1 + MARGIN))
     return [
         f"{name} has {size:,} bytes with its layers: at most {max_bytes:,} are expected "

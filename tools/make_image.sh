@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the jobs' container images: tools/make_image.sh [cpu] [gpu], both where none is named (make image).
-# The tags are those of the job definitions: modeldrop-jobs:latest for the CPU queues, modeldrop-jobs:gpu for the GPU queues.
-# What is installed is printed, and bounded: tools/slim_image.py. Variables:
+# Builds the jobs' container images: tools/make_image.sh [cpu] [gpu]; without arguments both (make image).
+# The job definitions use these tags: modeldrop-jobs:latest for the CPU queues, modeldrop-jobs:gpu for the GPU queues.
+# tools/slim_image.py prints the installed sizes, and fails if they exceed a limit. Variables:
 #   CPU_BASE, CPU_TORCH_INDEX  the base image (python:3.12-slim) and the wheel index for torch of the CPU image
-#   GPU_BASE, GPU_TORCH_INDEX  the same of the GPU image: a base with CUDA's libraries, and the index of its version
+#   GPU_BASE, GPU_TORCH_INDEX  the same for the GPU image: a base with CUDA's libraries, and the index for its version
 #   DOCKER_BUILD_OPTIONS       more options of `docker build`
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,7 +24,7 @@ if ! docker info >/dev/null 2>&1; then
     exit 1
 fi
 
-export BUILDKIT_PROGRESS=plain  # else what is installed is not shown
+export BUILDKIT_PROGRESS=plain  # without it the output of slim_image.py is hidden
 for kind; do
     if [ "$kind" = cpu ]; then
         image=modeldrop-jobs:latest

@@ -5,8 +5,8 @@
 
 There is one ceiling per measure and top-level folder (``pipeline/serving``, ``functions`` ...), so that code can move,
 but not get worse. A folder without a ceiling has the ceiling 0. Lines of code have one ceiling for ``pipeline``, one
-for ``functions``, one for ``tools``. A ceiling is raised by hand alone, with a reason in the commit: a feature that
-needs more lines than were deleted beside it says so.
+for ``functions``, one for ``tools``. A ceiling is only raised by hand, with a reason in the commit message: for example
+a feature that adds more lines than it deletes.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ __all__ = ["MEASURES", "Ceilings", "SourceFile", "find_excess", "lower", "main",
 ROOT = Path(__file__).resolve().parents[1]
 CEILINGS = Path(__file__).with_suffix(".json")
 FOLDERS = ("functions", "pipeline", "tools")
-MAX_MODULES = 15  # of a folder, __init__.py aside
-MAX_LINES = 370  # of a file
+MAX_MODULES = 15  # per folder, without __init__.py and __main__.py
+MAX_LINES = 370  # per file
 MAX_SUBJECT = 72  # characters of a commit's first line
 CODE_LINES = "lines of code"
-MAX_LISTED = 30  # locations printed for one measure and folder; commits come newest first
+MAX_LISTED = 30  # locations to print per measure and folder; commits are listed newest first
 
-# ``vague``: names without the noun of what they hold. ``british``: expressions of spellings that are not American.
+# ``vague``: names that do not say what they hold. ``british``: regular expressions of British spellings.
 _WORDS: dict[str, list[str]] = json.loads(Path(__file__).with_name("ratchet_words.json").read_text())
 _VAGUE = frozenset(_WORDS["vague"])
 _BRITISH = re.compile("|".join(_WORDS["british"]), re.IGNORECASE)
@@ -42,7 +42,7 @@ _BOUND = re.compile(r"_?(MOST|LEAST|FEWEST)_")
 _HELP_TEXTS = (("pipeline", "cli", "commands"), ("pipeline", "cli", "main.py"))
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-Location = str  # path:line and a name, as editors read it
+Location = str  # path:line and a name, in the form that editors link to
 Ceilings = dict[str, dict[str, int]]  # measure -> folder -> number
 
 
@@ -51,7 +51,7 @@ class SourceFile:
 
     Args:
         path: Path relative to the repository.
-        text: Its content.
+        text: Content of the module.
     """
 
     def __init__(self, path: Path, text: str) -> None:
@@ -70,7 +70,7 @@ class SourceFile:
 
 
 def read_sources(root: Path) -> list[SourceFile]:
-    """Parse all modules of functions, library and tools."""
+    """Parse all modules in FOLDERS."""
     paths = sorted(path for folder in FOLDERS for path in (root / folder).rglob("*.py"))
     return [SourceFile(path.relative_to(root), path.read_text(encoding="utf-8")) for path in paths]
 
@@ -106,7 +106,7 @@ def missing_docstrings(source: SourceFile) -> Iterator[Location]:
 def undocumented_errors(source: SourceFile) -> Iterator[Location]:
     """Yield public functions and methods that raise and whose docstring has no ``Raises:``.
 
-    Commands and routes are left out: the docstring of a command is its help text.
+    Commands and Lambda functions are skipped: the docstring of a command is its help text.
     """
     if source.path.parts[0] == "functions" or source.path.parts[:3] in _HELP_TEXTS:
         return
@@ -117,7 +117,7 @@ def undocumented_errors(source: SourceFile) -> Iterator[Location]:
 
 
 def british_spellings(source: SourceFile) -> Iterator[Location]:
-    """Yield words that are not spelled the American way."""
+    """Yield words with a British spelling."""
     for number, line in enumerate(source.text.splitlines(), 1):
         for match in _BRITISH.finditer(line):
             yield source.locate(number, match[0])
@@ -185,7 +185,7 @@ def find_excess(locations: Mapping[str, Mapping[str, list[Location]]], ceilings:
 
 
 def lower(locations: Mapping[str, Mapping[str, list[Location]]], ceilings: Ceilings) -> Ceilings:
-    """Return the ceilings, lowered to the present measures; those of 0 are left out."""
+    """Return the ceilings, lowered to the present measures; ceilings of 0 are omitted."""
     return {
         name: {
             folder: number
@@ -220,7 +220,7 @@ def _public(body: list[ast.stmt]) -> Iterator[ast.FunctionDef | ast.AsyncFunctio
 
 
 def _raises(body: list[ast.stmt]) -> bool:
-    """Return whether statements raise an error of their own; those of nested functions do not count."""
+    """Return whether statements raise a new error, outside of nested functions; a bare ``raise`` does not count."""
     nodes: list[ast.AST] = [*body]
     while nodes:
         node = nodes.pop()
@@ -233,7 +233,7 @@ def _raises(body: list[ast.stmt]) -> bool:
 
 
 def _commit_subjects(root: Path) -> list[str]:
-    """Return the subjects of all commits that are here; none without Git or outside of a clone."""
+    """Return the subjects of all commits; empty without Git or outside of a clone."""
     try:
         log = subprocess.run(["git", "log", "--format=%s"], cwd=root, capture_output=True, text=True, check=False)
     except FileNotFoundError:

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Proves a deploy in a sandbox account: lets Step Functions validate the state machines, deploys a stack of its own, drops
-# a file, calls the model over HTTP, and removes everything again, whatever failed.
+# Tests a deployment in a sandbox account: lets Step Functions validate the state machines, deploys a new stack, drops a
+# file, calls the model over HTTP, and always removes everything again, even after a failure.
 #
 #   SANDBOX_ACCOUNT=123456789012 tools/sandbox_deploy.sh eu-west-1 [PARAMETER=VALUE]...
 #
-# It takes 20 to 30 minutes, most of them for building and pushing the image, and costs less than $0.10. Parameters are
-# those of template.yaml (Gpu=none where none are given). Variables:
+# It takes 20 to 30 minutes, mostly to build and push the image, and costs less than $0.10. Parameters are those of
+# template.yaml (default: Gpu=none). Variables:
 #   SANDBOX_ACCOUNT  the account that the credentials must belong to
-#   STACK            the stack's name (modeldrop-sandbox and the time)
-#   KEEP=1           the stack stays
+#   STACK            the stack's name (default: modeldrop-sandbox and the time)
+#   KEEP=1           do not remove the stack
 set -euo pipefail
 cd "$(dirname "$0")/.."
 region=${1:?usage: SANDBOX_ACCOUNT=ACCOUNT tools/sandbox_deploy.sh REGION [PARAMETER=VALUE]...}

@@ -1,10 +1,10 @@
-"""Remove what no job imports from an installed environment, print what is left, and fail if it is too much.
+"""Remove what no job imports from an installed environment, print the remaining sizes, and fail above a limit.
 
-Runs while the jobs' image is built, with the environment's own Python and the standard library alone:
+Runs while the jobs' image is built, with the environment's own Python and only the standard library:
 
     python slim_image.py cpu
 
-A CPU image must have no CUDA library: a single wrong wheel index would make it ten times as large.
+A CPU image must not contain a CUDA library: a single wrong wheel index would make it ten times as large.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 __all__ = ["LIMITS", "REMOVED", "cuda_distributions", "main", "measure", "slim"]
 
-LIMITS = {"cpu": 1_400_000_000, "gpu": 7_500_000_000}  # bytes that are installed
+LIMITS = {"cpu": 1_400_000_000, "gpu": 7_500_000_000}  # installed bytes
 _CUDA = re.compile(r"(nvidia-|cuda-|triton$|pytorch-triton)")
 REMOVED = (
     "torch/test",
@@ -40,18 +40,18 @@ REMOVED = (
 )
 _TESTED = ("networkx", "scipy", "sklearn", "sympy")  # packages that contain their tests
 _SUFFIXES = (".a", ".c", ".cpp", ".h", ".pxd", ".pyi", ".pyx")
-_KEPT_PROGRAMS = {"torch_shm_manager"}  # in torch/bin: shares tensors between processes
-_LARGEST = 12  # distributions that are printed
+_KEPT_PROGRAMS = {"torch_shm_manager"}  # in torch/bin; torch needs it to share tensors between processes
+_LARGEST = 12  # number of distributions to print
 
 
 def slim(site: Path) -> int:
-    """Remove tests, headers, sources of compiled modules, and our own code that only a laptop runs.
+    """Remove tests, headers, sources of compiled modules, and modules of modeldrop that no job runs.
 
     Args:
         site: The environment's site-packages.
 
     Returns:
-        Bytes that were removed.
+        Removed bytes.
     """
     before = _bytes(site)
     folders = [site / name for name in REMOVED]
@@ -80,7 +80,7 @@ def measure(site: Path) -> dict[str, int]:
 
 
 def cuda_distributions(site: Path) -> list[str]:
-    """Return the distributions that contain CUDA, and a torch that was built for it."""
+    """Return the distributions that contain CUDA libraries, and torch if it was built for CUDA."""
     names = []
     for installed in distributions(path=[str(site)]):
         name = installed.name.lower().replace("_", "-")

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Builds the functions and their layers with SAM and runs tests/sam: the real functions in Lambda containers (make test-sam).
-# WITH_DOCKER names a program that runs `WITH_DOCKER PYTHON COMMAND...` with a Docker engine, where there is none.
+# If no Docker engine runs, WITH_DOCKER can name a program that starts one: `WITH_DOCKER PYTHON COMMAND...`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-sam_version=1.170.0  # pinned: layers are built by make, by metadata that SAM documents little
+sam_version=1.170.0  # pinned: SAM builds layers with make by metadata that it hardly documents
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=${AWS_DEFAULT_REGION:-us-east-1}
 
 if [ -z "${WITH_DOCKER:-}" ] && ! docker info >/dev/null 2>&1; then
@@ -12,7 +12,7 @@ if [ -z "${WITH_DOCKER:-}" ] && ! docker info >/dev/null 2>&1; then
 fi
 python=$(tools/python312.sh)
 
-# An environment of its own: the embedded cloud and SAM pin different versions of botocore.
+# A separate environment: the embedded cloud and SAM pin different versions of botocore.
 if [ "$(.venv-sam/bin/sam --version 2>/dev/null)" != "SAM CLI, version $sam_version" ]; then
     "$python" -m venv --clear .venv-sam
     .venv-sam/bin/python -m pip install --quiet "aws-sam-cli==$sam_version"
@@ -21,7 +21,7 @@ export PATH="$PWD/.venv-sam/bin:$(dirname "$python"):$PATH"
 
 sam validate --lint
 tools/sam_build.sh
-# Lambda's own Python has boto3; a plain one that stands in for it has not
+# Lambda's Python includes boto3; the plain Python that replaces it does not.
 "$python" -m pip install --quiet --upgrade --target .aws-sam/runtime boto3 -c constraints.txt
 
 tests=(.venv/bin/python -m pytest tests/sam "$@")
