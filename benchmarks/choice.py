@@ -1,10 +1,10 @@
-"""Is the file that is chosen by itself within its gates, and beaten by no other? On all data sets of quality.py.
+"""Does the chosen winner pass its gates, and does no other variant beat it? On all data sets of quality.py.
 
-Each data set is trained, compressed and chosen from by the pipeline's own functions with an empty train.yaml, in an
-equal share of the time. Printed is the whole table of variants: quality, bytes, latencies, the front, and why each is
-served or not. Asked for: never a winner outside its gates, and never one that another variant beats in quality, bytes
-and latency of one row. The floor is the fp32 file of the winner's candidate, which is always among the variants; its
-metric on the test rows, which nothing chose by, is beside the winner's. Data: as of quality.py.
+The pipeline's own functions train, compress and choose for each data set with an empty train.yaml; the time is shared
+equally. The benchmark prints the table of all variants: quality, bytes, latencies, the Pareto front, and why each is
+served or not. Goals: the winner always passes its gates, and no other variant beats it in quality, bytes and latency
+of one row. The floor is the fp32 file of the winner's candidate, which is always among the variants; its metric on the
+test rows, by which nothing was chosen, is reported with the winner's. Data: see quality.py.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 from common import report
 from quality import PARTS, say
 from quality_ours import Result, make
 from quality_variants import describe_variants, failed_promises, print_table
 
-SECONDS = 1_080.0  # of all data sets; what is begun is finished, so that the whole takes less than 20 minutes
+SECONDS = 1_080.0  # for all data sets; steps in progress are finished, and everything takes less than 20 minutes
 
 
 def describe(result: Result) -> dict[str, Any]:
-    """What was chosen, what it saves beside its candidate's fp32 file, and what it costs on the test rows."""
+    """Return the winner, what it saves against its candidate's fp32 file, and both metrics on the test rows."""
     winner, metric = result.selection.winner, result.selection.metric
     full = result.full_precision
     assert winner.artifact is not None, "a winner was made"
@@ -52,6 +52,7 @@ def describe(result: Result) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Choose on the data sets on the command line, or on all of them, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=sorted(PARTS), help="this data set alone; may be repeated")
     parser.add_argument("--threads", type=int, default=2)

@@ -1,9 +1,10 @@
-"""How long is a cold start of the predict function, beside the least that it can be?
+"""How long is a cold start of the predict function, compared with the minimum?
 
-Both sides are whole processes, from their start to the first answer: ours with its registry on loopback, and one that
-imports numpy, onnxruntime and orjson, makes one session and runs it once. They alternate, so that a busy machine slows
-both alike. Beside them ours by https, as on AWS: with ssl, the system's certificate authorities and two handshakes, of
-which the floor has none. Also prints what the import of the function loads beside those libraries.
+Both are whole processes, timed from the start to the first response: the function with its registry on loopback, and a
+floor that imports numpy, onnxruntime and orjson, creates one session and runs it once. They alternate, so that a busy
+machine slows both equally. The function is also timed over https, as on AWS: with ssl, the system's certificate
+authorities and two handshakes, which the floor does not have. Also prints the packages that the import of the function
+loads.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 from common import report
 from serving import FIRST_ANSWER, ROOT, environment, event_of, registry, seconds_to_answer
@@ -26,7 +27,7 @@ from serving_stub import serve
 from tests.helpers.certificates import write_certificates
 
 PREDICT = ROOT / "functions" / "predict" / "app.py"
-ALGORITHM = "linear"  # its session is made fastest, so what is ours weighs most
+ALGORITHM = "linear"  # its session is created fastest, so that modeldrop's own overhead weighs most
 STARTS = 15
 MAX_RATIO = 1.5
 FLOOR = """
@@ -45,18 +46,22 @@ print("ANSWERED", 200, len(session.run(None, feeds)), flush=True)
 
 
 def starts(commands: dict[str, tuple[list[str | Path], dict[str, str]]]) -> dict[str, list[float]]:
-    """Milliseconds to the first answer of commands with their environments, which alternate."""
+    """Return the milliseconds to the first response of each command, by name; the commands alternate.
+
+    Args:
+        commands: Name -> command and environment variables.
+    """
     taken: dict[str, list[float]] = {side: [] for side in commands}
     for number in range(STARTS + 1):
         for side, (command, environ) in commands.items():
             seconds = seconds_to_answer(command, environ)
-            if number:  # the first writes the .pyc files
+            if number:  # the first process writes the .pyc files
                 taken[side].append(1e3 * seconds)
     return taken
 
 
 def loaded_packages(environ: dict[str, str]) -> list[str]:
-    """Packages that the import of the function loads, without the standard library's."""
+    """Return the packages that the import of the function loads, without the standard library."""
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]); import app; "
         "print(*sorted({name.split('.')[0] for name in sys.modules}))"
@@ -67,7 +72,7 @@ def loaded_packages(environ: dict[str, str]) -> list[str]:
 
 
 def trusting(folder: Path, authority: Path) -> dict[str, str]:
-    """An environment in which the system's certificate authorities are trusted, and the stub's."""
+    """Return environment variables to trust the system's certificate authorities and the stub's ``authority``."""
     paths = ssl.get_default_verify_paths()
     system = Path(paths.cafile or paths.openssl_cafile)
     bundle = folder / "authorities.pem"
@@ -76,6 +81,7 @@ def trusting(folder: Path, authority: Path) -> dict[str, str]:
 
 
 def main() -> None:
+    """Time cold starts, and print the report."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as endpoints:
         folder = Path(name)
         subprocess.run([sys.executable, ROOT / "benchmarks" / "serving_model.py", folder, ALGORITHM], check=True)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: arguments, timing side by side, and the JSON line at the end."""
+"""Shared by the benchmarks: arguments, alternating timing, and the JSON line at the end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["alternate", "cpu_name", "parse_names", "report", "sample"]
 
 
 def parse_names(description: str | None, names: Iterable[str]) -> list[str]:
-    """Return the names of the command line, or all of them; end with a message if one is unknown."""
+    """Return the names on the command line, or all names; exit with a message if one is unknown."""
     known = list(names)
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(known)}; by default all")
@@ -26,7 +26,7 @@ def parse_names(description: str | None, names: Iterable[str]) -> list[str]:
 
 
 def cpu_name() -> str:
-    """Return the processor's model, and how many of it there are."""
+    """Return the processor's model and the number of processors."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
@@ -34,12 +34,12 @@ def cpu_name() -> str:
 
 
 def alternate(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median microseconds of each call, as ``sample`` takes them."""
+    """Return the median microseconds of each call, measured by ``sample``."""
     return {name: round(statistics.median(taken), 2) for name, taken in sample(work, rounds).items()}
 
 
 def sample(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Return the sorted microseconds of each call; they alternate, so that a busy machine slows all alike."""
+    """Return the sorted microseconds of each call; calls alternate, so that a busy machine slows all equally."""
     for call in work.values():
         for _ in range(rounds // 10 + 1):
             call()
@@ -52,7 +52,7 @@ def sample(work: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, l
     return {name: sorted(1e6 * took for took in taken) for name, taken in seconds.items()}
 
 
-def report(  # noqa: PLR0913 - the line's fields
+def report(  # noqa: PLR0913 - the fields of the line
     benchmark: str,
     *,
     results: Mapping[str, Any],
@@ -61,7 +61,16 @@ def report(  # noqa: PLR0913 - the line's fields
     ratios: Mapping[str, float],
     met: bool,
 ) -> None:
-    """Print the JSON line that ends a benchmark. ``met``: whether its goals hold."""
+    """Print the JSON line that ends a benchmark.
+
+    Args:
+        benchmark: Name of the benchmark.
+        results: Measurements of modeldrop.
+        floor: Measurements of the minimal solution; None if there is none.
+        peers: Measurements of other solutions, by name.
+        ratios: Name -> ratio of modeldrop to the floor or to a peer.
+        met: Whether the goals of the benchmark are met.
+    """
     line = {
         "benchmark": benchmark, "cpu": cpu_name(), "results": results, "floor": floor, "peers": peers,
         "ratios": ratios, "met": met,

@@ -1,19 +1,20 @@
 """How small and how fast does a network get, and what does it lose?
 
-- ``lenet_300_100``, ``lenet_5`` on MNIST, beside the table of Deep Compression (Han et al. 2016): stored bytes against
-  the uncompressed float32 ONNX file. Asked for: 40 times smaller at 0.1 points of accuracy, 60 times at 0.5; LeNet-5
-  39 times at 0.1 points.
-- ``cnn``: LeNet-5 again, with fewer channels, then in integers. Asked for: 3 times faster at 1 and at 64 rows, at 0.2
-  points.
-- ``transformer`` on AG News: int8. Asked for: 1.4 times faster at 64 rows, 0.5 points, and predictions of a row that do
-  not depend on its batch.
-- ``adult``: the networks of a run, raw columns in. Asked for: 60 us for one row and 5 us a row at 64, within 0.5 points
-  of the best candidate.
+- ``lenet_300_100``, ``lenet_5`` on MNIST, to compare with the table in Deep Compression (Han et al. 2016): stored bytes
+  against the uncompressed float32 ONNX file. Goals: 40 times smaller at a loss of 0.1 points of accuracy, 60 times at
+  0.5; LeNet-5 39 times at 0.1 points.
+- ``cnn``: LeNet-5 again, with fewer channels, then in integers. Goal: 3 times faster for 1 and for 64 rows, at a loss
+  of 0.2 points.
+- ``transformer`` on AG News: int8. Goal: 1.4 times faster for 64 rows, at a loss of 0.5 points, and predictions of a
+  row that do not depend on its batch.
+- ``adult``: the networks of a run, which read raw columns. Goal: 60 us for one row and 5 us per row for 64, within 0.5
+  points of the best candidate.
 
 Each file is made by the passes that train.yaml would name, in their order and with their own strengths. The peer is
-onnxruntime's own dynamic int8 of the same files. All test rows; one thread each, two networks are made side by side;
-latencies are measured when nothing else of this benchmark runs, in turns.
-Data: the folder MODELDROP_DATA, or ../shared/data beside the repository.
+onnxruntime's own dynamic int8 of the same files. Accuracy is measured on all test rows. Each process has one thread,
+and two processes make networks at the same time; latencies are measured in turns afterwards, when no other process of
+this benchmark runs.
+Data: the folder MODELDROP_DATA, or ../shared/data next to the repository.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 import numpy as np
 from common import alternate, parse_names, report
@@ -64,7 +65,7 @@ MAKER_OF = {"lenet_300_100": "lenet_300_100", "lenet_5": "lenet_5", "cnn": "lene
 
 
 def measure_sizes(bodies: Bodies) -> Result:
-    """Stored bytes, and accuracy of what is unpacked from them, on MNIST; the first is the uncompressed floor."""
+    """Return the stored bytes of each body and the accuracy of the unpacked file on MNIST; fp32 is not packed."""
     test = read_mnist("test")
     stored = {name: body if name == "fp32" else pack_model(body) for name, body in bodies.items()}
     return {
@@ -78,7 +79,17 @@ def measure_sizes(bodies: Bodies) -> Result:
 
 
 def measure_speeds(bodies: Bodies, values: np.ndarray, target: np.ndarray) -> Result:
-    """Median microseconds at 1 and 64 rows, accuracy, and how far a row alone is from the row among 64."""
+    """Return the speed and accuracy of each body.
+
+    Args:
+        bodies: Name -> body; ``fp32`` is the uncompressed one.
+        values: Input of the test rows.
+        target: Class numbers of the test rows [rows].
+
+    Returns:
+        For each body: median microseconds for 1 and 64 rows, accuracy, and the largest difference between predictions
+        for rows alone and in a batch of 64.
+    """
     sessions = {name: session_of(body) for name, body in bodies.items()}
     name_of_input = next(iter(sessions.values())).get_inputs()[0].name
 
@@ -107,7 +118,7 @@ def measure_speeds(bodies: Bodies, values: np.ndarray, target: np.ndarray) -> Re
 
 
 def measure(network: str, bodies: dict[str, bytes]) -> Result:
-    """Return what is measured of a network."""
+    """Return the measurements of each file of a network."""
     if network in ("lenet_300_100", "lenet_5"):
         return measure_sizes(bodies)
     if network == "adult":
@@ -117,18 +128,24 @@ def measure(network: str, bodies: dict[str, bytes]) -> Result:
 
 
 def ours(result: Result) -> list[dict[str, Any]]:
-    """The measures of the compressed files."""
+    """Return the measurements of the compressed files, without fp32, the peer and the best candidate."""
     return [measured for name, measured in result.items() if name not in ("fp32", PEER, BEST)]
 
 
 def is_smaller(result: Result, times: float, lost: float) -> bool:
-    """Whether a file is so many times smaller than fp32, at so much accuracy lost."""
+    """Return whether a file is ``times`` smaller than fp32 and loses at most ``lost`` accuracy."""
     floor = result["fp32"]["accuracy"] - lost
     return any(figures["times"] >= times and round(figures["accuracy"] - floor, 6) >= 0 for figures in ours(result))
 
 
 def is_faster(result: Result, times: Mapping[str, float], lost: float) -> bool:
-    """Whether a file is so many times faster than fp32, at so much accuracy lost, whatever its batch."""
+    """Return whether a file is faster than fp32, loses at most ``lost`` accuracy, and does not depend on the batch.
+
+    Args:
+        result: Measurements of the network.
+        times: Batch size as text -> smallest speed-up.
+        lost: Largest loss of accuracy.
+    """
     floor = result["fp32"]["accuracy"] - lost
     return any(
         round(figures["accuracy"] - floor, 6) >= 0
@@ -139,7 +156,7 @@ def is_faster(result: Result, times: Mapping[str, float], lost: float) -> bool:
 
 
 def is_fast(result: Result, lost: float) -> bool:
-    """Whether a network answers one row within 60 us, and 64 within 5 us each, so close to the best candidate."""
+    """Return whether a network takes 60 us for one row and 5 us per row for 64, ``lost`` accuracy below the best."""
     floor = result[BEST]["accuracy"] - lost
     return any(
         figures["us"]["1"] <= 60 and figures["us"]["64"] <= 64 * 5 and round(figures["accuracy"] - floor, 6) >= 0
@@ -160,13 +177,13 @@ GOALS: Mapping[str, Mapping[str, Callable[[Result], bool]]] = {
 
 
 def timed(maker: str) -> tuple[dict[str, dict[str, bytes]], float]:
-    """What a maker makes, and the seconds that it took."""
+    """Return the files that a maker makes, and the seconds that it took."""
     began = time.monotonic()
     return MAKERS[maker](), round(time.monotonic() - began, 1)
 
 
 def make(networks: list[str]) -> dict[str, dict[str, bytes]]:
-    """Return the files of the networks, two makers side by side; one that fails costs its own networks."""
+    """Return the files of the networks, from two makers at a time; networks of a failed maker are missing."""
     files: dict[str, dict[str, bytes]] = {}
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         futures = {
@@ -183,7 +200,7 @@ def make(networks: list[str]) -> dict[str, dict[str, bytes]]:
 
 
 def main() -> None:
-    """Measure the networks that are named, or all."""
+    """Measure the networks on the command line, or all of them."""
     networks = parse_names(__doc__, MAKER_OF)
     bodies = make(networks)
     results, goals = {}, {}

@@ -1,4 +1,4 @@
-"""Adult's part of benchmarks/compression.py: a network that learns what the best candidate predicts."""
+"""Adult for benchmarks/compression.py: a network that learns the predictions of the best candidate."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ROUNDS = 400
 
 
 def make_adult() -> dict[str, dict[str, bytes]]:
-    """Served files: boosting as the plan has it (one fit in place of its folds), and a student of it in integers."""
+    """Return served files: the planned boosting (one fit, no folds), and a network distilled from it, also in int8."""
     with tempfile.TemporaryDirectory() as folder:
         data = prepare_data(TABLES["adult"](0), Path(folder))
         splits = data.read_splits()
@@ -64,7 +64,7 @@ def make_adult() -> dict[str, dict[str, bytes]]:
 
 
 def measure_adult(served: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
-    """Accuracy on the test rows, and microseconds of ``session.run`` with raw columns."""
+    """Return each file's accuracy on the test rows, and the microseconds of ``session.run`` with raw columns."""
     with tempfile.TemporaryDirectory() as folder:
         data = prepare_data(TABLES["adult"](0), Path(folder))
         signature, test = data.dataset.signature, data.read_splits()["test"]

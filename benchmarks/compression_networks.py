@@ -1,4 +1,4 @@
-"""The networks that benchmarks/compression.py compresses, their data, and the passes that are named."""
+"""The networks that benchmarks/compression.py compresses, their data, and the passes on them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ __all__ = [
 PEER = "peer: onnxruntime dynamic int8"
 VALIDATION_ROWS = 5_000
 BATCH_ROWS = 64
-FINE_TUNING_SECONDS = 420.0  # of one pass, at most; LeNet-5 prunes for 300 s of a processor that is shared
+FINE_TUNING_SECONDS = 420.0  # limit per pass; pruning LeNet-5 takes 300 s on a shared processor
 LENET_300_100 = {
     "hidden": (300, 100), "optimizer": "adam", "batch_size": 128, "dropout": 0.2, "weight_decay": 0.0,
     "learning_rate": 1e-3, "schedule": "cosine", "early_stopping": 1000, "epochs": 20,
@@ -54,7 +54,7 @@ Bodies = dict[str, bytes]
 
 
 def make_lenet_300_100() -> dict[str, Bodies]:
-    """Pruned at two strengths, then shared."""
+    """Return LeNet-300-100: dense, by the peer, and pruned at two strengths with shared weights."""
     rows = read_mnist("train")
     dense = train_algorithm("mlp", LENET_300_100, rows, validation_rows=VALIDATION_ROWS)
     bodies = {"fp32": dense, PEER: quantize_by_onnxruntime(dense)}
@@ -62,7 +62,7 @@ def make_lenet_300_100() -> dict[str, Bodies]:
 
 
 def make_lenet_5() -> dict[str, Bodies]:
-    """Pruned, then shared; and with fewer channels, then in integers."""
+    """Return LeNet-5: pruned with shared weights (``lenet_5``), and with fewer channels and in integers (``cnn``)."""
     rows = read_mnist("train")
     dense = train_lenet5(rows, epochs=6)
     start = {"fp32": dense, PEER: quantize_by_onnxruntime(dense)}
@@ -79,7 +79,7 @@ def make_lenet_5() -> dict[str, Bodies]:
 
 
 def make_transformer() -> dict[str, Bodies]:
-    """Integers whose scales are those of the rows, or fixed."""
+    """Return a transformer: in fp32, by the peer, and in int8 with static scales and with scales per row."""
     rows = read_news("train")
     full = train_algorithm("transformer", {"epochs": 4}, rows, validation_rows=600)
     passes: tuple[PassName, ...] = ("static_int8", "dynamic_int8")
@@ -88,7 +88,13 @@ def make_transformer() -> dict[str, Bodies]:
 
 
 def prune_and_share(dense: bytes, rows: Rows, *, strengths: slice) -> Bodies:
-    """``compression: {passes: [prune_magnitude, share_weights]}`` at some of the strengths of pruning."""
+    """Return the files of ``compression: {passes: [prune_magnitude, share_weights]}``.
+
+    Args:
+        dense: The body.
+        rows: The training rows.
+        strengths: Which strengths of pruning, the strongest first.
+    """
     plan = plan_of("prune_magnitude", "share_weights")
     bodies = {}
     for (prune,) in plan.strengths[strengths]:
@@ -101,19 +107,19 @@ def prune_and_share(dense: bytes, rows: Rows, *, strengths: slice) -> Bodies:
 
 
 def plan_of(*passes: PassName) -> CompressionPlan:
-    """What train.yaml's ``compression: {passes: [...]}`` plans."""
+    """Return the plan for ``compression: {passes: [...]}`` in train.yaml."""
     return plan_passes(Compression(passes=passes))
 
 
 def context_of(body: bytes, rows: Rows) -> PassContext:
-    """What the passes work with."""
+    """Return the context of passes on a body, with a new time budget."""
     return PassContext(
         read_rows=partial(training_rows, rows), teacher=body, budget=Budget.start(FINE_TUNING_SECONDS),
     )  # fmt: skip
 
 
 def quantize_by_onnxruntime(body: bytes) -> bytes:
-    """Its own dynamic int8, after its own pre-processing."""
+    """Return the body quantized by onnxruntime's own dynamic int8, after its pre-processing."""
     with tempfile.TemporaryDirectory() as folder:
         quantized = Path(folder, "int8.onnx")
         quantize_dynamic(
@@ -123,7 +129,7 @@ def quantize_by_onnxruntime(body: bytes) -> bytes:
 
 
 def read_mnist(name: str) -> Rows:
-    """The images in a seeded order: the files are sorted by the label."""
+    """Return MNIST's images in a seeded random order, since the files are sorted by label."""
     with np.load(DATA / "mnist" / f"{name}.npz") as arrays:
         images, labels = arrays["images"], arrays["labels"].astype(np.int64)
     order = np.random.default_rng(0).permutation(len(labels))
@@ -137,7 +143,7 @@ def read_mnist(name: str) -> Rows:
 
 
 def read_news(name: str) -> Rows:
-    """The texts of AG News and their topics, numbered in sorted order."""
+    """Return AG News' texts in a seeded random order, and their topics, numbered in sorted order."""
     frame = pl.read_csv(DATA / "ag_news" / f"{name}.csv").sample(fraction=1, shuffle=True, seed=0)
     topics = frame["topic"].cast(pl.String).to_numpy()
     _, target = np.unique(topics, return_inverse=True)
@@ -147,7 +153,14 @@ def read_news(name: str) -> Rows:
 
 
 def train_algorithm(algorithm: str, settings: Mapping[str, Any], rows: Rows, *, validation_rows: int) -> bytes:
-    """The uncompressed ONNX body of an algorithm, as a training job calls it."""
+    """Train an algorithm like a training job, and return its uncompressed ONNX body.
+
+    Args:
+        algorithm: Name of the algorithm.
+        settings: Hyperparameters.
+        rows: The rows; the last ``validation_rows`` are validation rows.
+        validation_rows: Number of validation rows.
+    """
     held_out = np.arange(len(rows)) >= len(rows) - validation_rows
     task = TrainingTask(
         classes=len(np.unique(rows.target)), cardinalities=(), train=rows.take(~held_out),
@@ -158,18 +171,18 @@ def train_algorithm(algorithm: str, settings: Mapping[str, Any], rows: Rows, *, 
 
 
 def training_rows(rows: Rows) -> TrainingRows:
-    """The rows as passes take them."""
+    """Return the rows in the form that passes take."""
     inputs = {"num": rows.num, "cat": rows.cat, "text": rows.text, "image": rows.image}
     return TrainingRows(inputs=inputs, target=rows.target, classes=len(np.unique(rows.target)))
 
 
 def session_of(body: bytes) -> onnxruntime.InferenceSession:
-    """A session on one thread, with the options of the predict function."""
+    """Return a session on one thread, with the options of the predict function."""
     return onnxruntime.InferenceSession(body, session_options(), providers=["CPUExecutionProvider"])
 
 
 def accuracy(body: bytes, values: npt.NDArray[Any], target: npt.NDArray[np.int64]) -> float:
-    """The share of right labels; the body has one input."""
+    """Return the accuracy of a body that has one input."""
     session = session_of(body)
     name = session.get_inputs()[0].name
     predictions = [
@@ -180,7 +193,7 @@ def accuracy(body: bytes, values: npt.NDArray[Any], target: npt.NDArray[np.int64
 
 
 class LeNet5(nn.Module):
-    """The network of Caffe that Deep Compression prunes: 431,080 parameters."""
+    """Caffe's LeNet-5, which Deep Compression prunes: 431,080 parameters."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -190,13 +203,13 @@ class LeNet5(nn.Module):
         )  # fmt: skip
 
     def forward(self, image: Tensor) -> Tensor:
-        """uint8 [batch, 28, 28, 1] -> probabilities [batch, 10]."""
+        """Return probabilities [batch, 10] of uint8 images [batch, 28, 28, 1]."""
         probabilities: Tensor = self.layers(image.float().permute(0, 3, 1, 2) / 255)
         return probabilities
 
 
 def train_lenet5(rows: Rows, *, epochs: int) -> bytes:
-    """Its ONNX body."""
+    """Train LeNet-5, and return its ONNX body."""
     torch.manual_seed(0)
     torch.set_num_threads(1)
     network = LeNet5()

@@ -1,7 +1,7 @@
 """What does a long history cost on the embedded cloud? Memory, start, `modeldrop runs` and idle CPU with many runs.
 
-A few small files are dropped; then the last run's records and contents are copied, under other names, until there are
-as many runs as asked for (contents as hard links, which take no room). The floor is the same server before any run.
+A few small files are dropped; then the records and contents of the last run are copied under other names up to the
+requested number of runs (contents as hard links, which need no disk space). The floor is the same server without runs.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ Row = tuple[str, bytes, bytes]
 
 
 def small_file(number: int) -> bytes:
+    """Return a csv file of 500 random rows with a label, seeded by ``number``."""
     draw = random.Random(number)
     rows = ((draw.gauss(0, 1), draw.gauss(0, 1), draw.choice("xyz")) for _ in range(500))
     lines = (f"{a:.3f},{b:.3f},{c},{'yes' if a + b * (c == 'x') > draw.gauss(0, 0.3) else 'no'}" for a, b, c in rows)
@@ -43,11 +44,17 @@ def small_file(number: int) -> bytes:
 
 
 def modeldrop(home: Home, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command ``modeldrop`` on the cloud in ``home``.
+
+    Raises:
+        subprocess.CalledProcessError: The command fails.
+    """
     environment = {**os.environ, "MODELDROP_HOME": str(home.path), "PYTHONPATH": str(ROOT)}
     return subprocess.run([*COMMAND, *arguments], env=environment, capture_output=True, text=True, check=True)
 
 
 def drop(home: Home, number: int) -> str:
+    """Drop a small file, wait for its run, and return the name of the run."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "small.csv"
         file.write_bytes(small_file(number))
@@ -56,31 +63,41 @@ def drop(home: Home, number: int) -> str:
 
 
 def newest_run(home: Home) -> str:
+    """Return the name of the newest run, from the stored records."""
     with sqlite3.connect(home.records) as records:
         rows = records.execute("SELECT key FROM records WHERE store = 'executions' ORDER BY id DESC LIMIT 1").fetchall()
     return str(decode(rows[0][0])[2].rsplit(":", 1)[1])
 
 
 def rows_of(home: Home, run: str) -> list[Row]:
+    """Return the records that contain the name of a run, without those of queues."""
     with sqlite3.connect(home.records) as records:
         rows = records.execute("SELECT store, key, value FROM records").fetchall()
     return [row for row in rows if run.encode() in row[1] + row[2] and not row[0].startswith("sqs-")]
 
 
 def copies_of(home: Home, rows: list[Row], run: str, number: int) -> Iterator[Row]:
-    """The records of a run under the name of another."""
+    """Yield copies of a run's records for a new run, whose name ends with ``number``."""
     copied_run = f"{run[:-12]}{number:012x}"
     for store, key, value in rows:
         new_key, new_value = (text.replace(run.encode(), copied_run.encode()) for text in (key, value))
         if store.startswith(_OBJECTS) or store == "s3-versions":
             link_contents(home, store, (key, value), (new_key, new_value))
-        elif new_key == key:  # a version of the model, a stream of a function's call
+        elif new_key == key:  # keys without the run's name: a version of the model, a log stream of a function
             new_key = encode([*decode(key)[:-1], f"{decode(key)[-1]}-{number}"]) if store == "dynamodb-items" else b""
             new_key = new_key or encode(f"{decode(key)}-{number}")
         yield store, new_key, new_value
 
 
 def link_contents(home: Home, store: str, row: tuple[bytes, bytes], copy: tuple[bytes, bytes]) -> None:
+    """Make a hard link to the content of an object for the object's copy.
+
+    Args:
+        home: Folder of the cloud.
+        store: Store of the records.
+        row: Key and value of the object's record.
+        copy: Key and value of the copy's record.
+    """
     from pipeline.local.hooks.persistence.objects import file_name
 
     names = []
@@ -99,7 +116,7 @@ def link_contents(home: Home, store: str, row: tuple[bytes, bytes], copy: tuple[
 
 
 def grow(home: Home, run: str, runs: int) -> None:
-    """Until there are ``runs``; the server is down."""
+    """Copy a run's records until there are ``runs`` runs; the server must be down."""
     originals = rows_of(home, run)
     rows = (row for number in range(1, runs) for row in copies_of(home, originals, run, number))
     with sqlite3.connect(home.records) as records:
@@ -107,6 +124,7 @@ def grow(home: Home, run: str, runs: int) -> None:
 
 
 def measured(home: Home) -> dict[str, Any]:
+    """Start the server, and return seconds to start and to list runs, idle CPU percent, and resident megabytes."""
     began = time.perf_counter()
     status = control.up(home=home.path)
     up = time.perf_counter() - began
@@ -114,7 +132,7 @@ def measured(home: Home) -> dict[str, Any]:
     began, used = time.perf_counter(), own_cpu_seconds()
     modeldrop(home, "runs")
     listed, listed_cpu = time.perf_counter() - began, own_cpu_seconds() - used
-    time.sleep(30)  # the functions are loaded meanwhile
+    time.sleep(30)  # until the functions are loaded
     server = home.server()
     assert server is not None
     before = cpu_seconds(server.pid)
@@ -133,18 +151,19 @@ def measured(home: Home) -> dict[str, Any]:
 
 
 def own_cpu_seconds() -> float:
-    """Of the commands that were run."""
+    """Return the CPU seconds of all commands that this process has run."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
 
 def resident_megabytes(pid: int) -> float:
+    """Return the resident memory of a process in megabytes."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
 
 
 def cpu_seconds(pid: int) -> float:
-    """Of the server and of all that it started."""
+    """Return the CPU seconds of a server and of its child processes."""
     total = 0.0
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -157,6 +176,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def main() -> int:
+    """Measure the requested numbers of runs, and print the report; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, nargs="+", default=[140, 1000])
     parser.add_argument("--real", type=int, default=2, help="runs that are made, not copied")

@@ -1,10 +1,10 @@
-"""Two processes of DDP on this machine beside one: rows a second and the loss, as they are.
+"""Compare two processes of distributed training (default: DDP) with one on this machine: rows per second and loss.
 
     python benchmarks/parallel.py [--rows 60000] [--epochs 3]
 
-One thread a process; torchrun starts the one too. The networks: that of MNIST (784-128-10, Adam, batch 32), and a wide
-one (784-2048-2048-10, batch 1024), whose steps are worth the talk between processes. The rows are generated. One JSON
-line last.
+Each process has one thread; torchrun also starts the single process. The networks: MNIST's (784-128-10, Adam, batch
+32), and a wide one (784-2048-2048-10, batch 1024), whose steps are long enough to be worth the communication. The rows
+are generated. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 import torch
 from common import report
@@ -30,16 +30,19 @@ from pipeline.training.distributed.factory import make_strategy
 from pipeline.training.distributed.torchrun import launch, process_group
 
 ROOT = Path(__file__).resolve().parents[1]
-SAME_LOSS = 1e-3  # the same float32 sums in another order, which Adam's first steps make much of
+SAME_LOSS = 1e-3  # tolerance: float32 sums in another order differ, and Adam's first steps amplify it
 NETWORKS = {"mnist": ((784, 128, 10), 32), "wide": ((784, 2048, 2048, 10), 1024)}
 
 
 def main() -> None:
+    """Compare both networks, or run one of them in a child process (``--network``)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=60_000)
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--strategy", choices=("ddp", "fsdp", "tensor"), default="ddp")
-    parser.add_argument("--network", choices=NETWORKS, help=argparse.SUPPRESS)  # these three: of a process
+    parser.add_argument(
+        "--network", choices=NETWORKS, help=argparse.SUPPRESS
+    )  # this and the next two: for child processes
     parser.add_argument("--result", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--processes", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -67,7 +70,7 @@ def _compare(strategy: str) -> None:
 
 
 def _run(network: str, processes: int) -> dict[str, float]:
-    """Both go through torchrun, so that only their number differs."""
+    """Return rows per second and loss of some processes; torchrun also starts a single one, for a fair comparison."""
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "result.json"
         command = [sys.executable, __file__, *sys.argv[1:], "--network", network]
@@ -78,7 +81,7 @@ def _run(network: str, processes: int) -> dict[str, float]:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    """The main process writes rows a second, and the last epoch's loss."""
+    """Train in this process; the main process writes rows per second and the last epoch's loss."""
     process = Process(rank=int(os.environ["RANK"]), size=int(os.environ["WORLD_SIZE"]))
     widths, batch_size = NETWORKS[arguments.network]
     torch.set_num_threads(1)

@@ -1,7 +1,7 @@
-"""What does the pipeline cost beside one plain script? Adult, seconds from drop to live on the embedded cloud.
+"""What does the pipeline cost compared with one plain script? Adult, seconds from drop to live on the embedded cloud.
 
-The script (plain_adult.py) does the same in one process. The pipeline may add at most 10 s: its transfers, its records,
-its processes' starts. Data: the folder MODELDROP_DATA, or ../shared/data beside the repository.
+The script (plain_adult.py) does the same in one process. The pipeline may add at most 10 s for transfers, records and
+the start of processes. Data: the folder MODELDROP_DATA, or ../shared/data next to the repository.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where this very file is called pipeline
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, where this file hides the package
 
 import httpx
 from common import report
@@ -30,12 +30,12 @@ from pipeline.local import control
 ROOT = Path(__file__).parents[1]
 PLAIN = ROOT / "benchmarks" / "plain_adult.py"
 TENANT, MODEL, TARGET = "demo", "adult", "income"
-MAX_ADDED_SECONDS = 10.0  # seconds
+MAX_ADDED_SECONDS = 10.0
 MAX_RUN_SECONDS = 600.0
 
 
 def plain(csv: Path) -> dict[str, Any]:
-    """The script's own process, from its start to its end."""
+    """Run the plain script; return the seconds from the start of its process to its end, in all and by step."""
     began = time.perf_counter()
     script = subprocess.run([sys.executable, PLAIN, csv, TARGET], check=True, capture_output=True, text=True)
     seconds = time.perf_counter() - began
@@ -44,9 +44,14 @@ def plain(csv: Path) -> dict[str, Any]:
 
 
 def dropped(csv: Path, stack: OperatorServices, status: control.Status) -> dict[str, Any]:
-    """From the put of the file to the run's end, when the alias ``live`` has moved; then one row is asked for."""
+    """Drop the file, wait for the run, and request a prediction for one row.
+
+    Returns:
+        The seconds from the put of the file to the end of the run, when the alias ``live`` has moved; in all and by
+        stage.
+    """
     key = f"{TENANT}/{MODEL}/train.csv"
-    stack.uploads.put(f"{TENANT}/{MODEL}/train.yaml", b"blend: false\nrefit: false\n")  # which the script does not do
+    stack.uploads.put(f"{TENANT}/{MODEL}/train.yaml", b"blend: false\nrefit: false\n")  # the script does neither
     began = time.perf_counter()
     stack.uploads.put(key, csv.read_bytes(), metadata={"target": TARGET})
     run = run_name(TENANT, MODEL, stack.uploads.bucket, key, stack.uploads.head(key).version_id)
@@ -59,6 +64,11 @@ def dropped(csv: Path, stack: OperatorServices, status: control.Status) -> dict[
 
 
 def wait(run: str, stack: OperatorServices, began: float) -> Run:
+    """Return a run that has ended.
+
+    Raises:
+        TimeoutError: The run was still running MAX_RUN_SECONDS after ``began``.
+    """
     while time.perf_counter() - began < MAX_RUN_SECONDS:
         time.sleep(0.05)
         ended = next((candidate for candidate in stack.runs.list(limit=5) if candidate.run == run), None)
@@ -68,6 +78,7 @@ def wait(run: str, stack: OperatorServices, began: float) -> Run:
 
 
 def ask(csv: Path, status: control.Status) -> None:
+    """Request a prediction for the first row of the csv file; raise httpx.HTTPStatusError if it fails."""
     header, first = csv.read_text().splitlines()[:2]
     row = {name: cell or None for name, cell in zip(header.split(","), first.split(","), strict=True)}
     del row[TARGET]
@@ -82,6 +93,7 @@ def ask(csv: Path, status: control.Status) -> None:
 
 
 def medians(measured: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the median seconds over several measurements, in all and by step."""
     stages = {name: statistics.median(run["parts"][name] for run in measured) for name in measured[0]["parts"]}
     return {
         "seconds": round(statistics.median(run["seconds"] for run in measured), 2),
@@ -90,6 +102,7 @@ def medians(measured: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Compare the pipeline with the plain script, and print the report."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--runs", type=int, default=3, help="of each, in turns; the medians count")
     runs, csv = arguments.parse_args().runs, data_file("adult/train.csv")
@@ -119,6 +132,7 @@ def main() -> None:
 
 
 def connect(status: control.Status) -> OperatorServices:
+    """Return the services of the embedded cloud."""
     from pipeline.local.processes import CREDENTIALS, REGION
 
     return operator(endpoint_url=status.endpoint_url, region=REGION, credentials=CREDENTIALS)

@@ -1,7 +1,7 @@
-"""Adult in one process, as a data scientist would write it down: the same split, candidates and settings as a run's,
-the same export, parity, quantization and choice, by the same functions; no cloud, no jobs, no records in between.
+"""Adult in one process, as a data scientist would write it: the same split, candidates and settings as in a run, the
+same export, parity, quantization and choice, by the same functions; no cloud, no jobs, no records in between.
 
-Usage: plain_adult.py train.csv TARGET. The last line is JSON: seconds by part, and the winner.
+Usage: plain_adult.py train.csv TARGET. The last line is JSON: seconds by step, and the winner.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 from pipeline.compression.make_variants import make_variants
 from pipeline.contracts.object_keys import RunKeys
@@ -39,31 +39,40 @@ KEYS = RunKeys("plain_adult_0")
 
 
 class Memory(dict[str, bytes]):
-    """Where compression looks for what training wrote, and leaves its files."""
+    """An object store in memory: compression reads the files of training from it, and stores variants in it."""
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Store an object unless the key exists; return whether it was stored."""
         return self.setdefault(key, body) is body
 
 
 class Clock:
-    """Seconds by part, each since the one before."""
+    """Measures the seconds of consecutive steps."""
 
     def __init__(self) -> None:
         self._last = time.perf_counter()
         self.seconds: dict[str, float] = {}
 
     def lap(self, step: str) -> None:
+        """Record the seconds since the previous step as those of ``step``."""
         now = time.perf_counter()
         self.seconds[step], self._last = round(now - self._last, 3), now
 
 
 def machine_for(algorithm: str) -> Machine:
-    """The whole machine, since nothing else runs; a network of this size is slower on two threads than on one."""
+    """Return the whole machine, since nothing else runs; one thread for the MLP, which is slower on two."""
     machine = this_machine("cpu")
     return machine if algorithm == "mlp" else replace(machine, threads=os.cpu_count() or 1)
 
 
 def main(csv: Path, target: str, folder: Path) -> None:
+    """Train, compress, choose and evaluate, and print seconds and winner.
+
+    Args:
+        csv: The training rows.
+        target: Name of the target column.
+        folder: Folder for files.
+    """
     clock = Clock()
     aside = RejectedRows(folder / "set_aside.jsonl")
     digest = hashlib.sha256(csv.read_bytes()).hexdigest()

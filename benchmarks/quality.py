@@ -1,19 +1,20 @@
 """Is the served model as good as an expert's? Ours against LightGBM and CatBoost, on the same rows and threads.
 
-Ours: the pipeline's own functions from the rows to the served ONNX file, in a budget of 5 minutes a data set; measured
-are onnxruntime's predictions for the test rows. The peers: default settings, 1,000 and 2,000 rounds; of texts
-scikit-learn's TF-IDF with LinearSVC, and naive Bayes; of images its MLPClassifier. Small tables are split in five
-ways, and the mean counts. Goal: on no data set is ours worse than its best peer by more than the interval allows,
-and over all of them it is better than each peer on average (of the share of the larger of both errors that it saves).
-The table of variants of each data set is printed, and no choice may be outside its gates or beaten on all three axes.
-Data: the folder MODELDROP_DATA, or ../shared/data beside the repository; some comes with scikit-learn.
+Ours: the pipeline's own functions from the rows to the served ONNX file, with a budget of 5 minutes per data set;
+onnxruntime's predictions for the test rows are measured. The peers: LightGBM and CatBoost with default settings, and
+with 1,000 and 2,000 rounds; for texts scikit-learn's TF-IDF with LinearSVC, and naive Bayes; for images MLPClassifier.
+Small tables are split five times, and the mean counts. Goals: ours is on no data set worse than the best peer by more
+than the confidence interval; on average over all data sets, its error is smaller than each peer's (relative to the
+larger of both errors). The benchmark prints the table of variants of each data set; every winner must pass its gates,
+and no other variant may beat it in quality, bytes and latency.
+Data: the folder MODELDROP_DATA, or ../shared/data next to the repository; some data sets come with scikit-learn.
 """
 
 from __future__ import annotations
 
 import os
 
-# Threads that wait for each other sleep: on a machine that has other work a network's steps take 30 times as long else.
+# Waiting threads sleep instead of spinning, which makes a network's steps 30 times slower on a busy machine.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import argparse
@@ -28,7 +29,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 import numpy as np
 import polars as pl
@@ -44,9 +45,9 @@ from pipeline.contracts.signature import Signature
 from pipeline.evaluation.metrics import measure
 from pipeline.evaluation.scoring import Predictions, truth
 
-BUDGET = 300.0  # seconds a data set, with everything
-DRAWS = 1000
-SPLITS = 5  # of a small table
+BUDGET = 300.0  # seconds per data set, everything included
+DRAWS = 1000  # bootstrap samples
+SPLITS = 5  # random splits of a small table
 TARGETS: dict[str, dict[str, tuple[str, float]]] = {
     "adult": {"accuracy": (">=", 0.874), "auc": (">=", 0.929)},
     "california_housing": {"rmse": ("<=", 42_900)},
@@ -57,33 +58,35 @@ TARGETS: dict[str, dict[str, tuple[str, float]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """One split of a data set, and what everybody predicts for its test rows."""
+    """One split of a data set, with the predictions of ours and of the peers for its test rows."""
 
     signature: Signature
     true: Any
-    predictions: dict[str, Predictions]  # ours, and each peer's
+    predictions: dict[str, Predictions]  # "ours" or name of a peer -> predictions
     seconds: dict[str, float]
     chosen: str
     board: dict[str, Any]
-    variants: dict[str, Any]  # name -> measures, and why it is served or not
-    sound: bool  # the winner passed its gates, and no variant beats it in quality, latency and size
+    variants: dict[str, Any]  # name -> measurements, and why the variant is served or not
+    sound: bool  # whether the winner passed its gates and no variant beats it in quality, latency and size
 
     @property
     def metric(self) -> str:
+        """The metric that is compared: accuracy, or RMSE for regression."""
         return "rmse" if self.signature.task == "regression" else "accuracy"
 
     def quality(self, who: str) -> dict[str, float]:
+        """Return the metrics of ours (``"ours"``) or of a peer on the test rows."""
         return measure(self.signature, self.true, self.predictions[who])
 
     def losses(self, who: str) -> Any:
-        """Of each row: 1 where the label is wrong, or the squared error."""
+        """Return the loss of each row [rows]: 1 for a wrong label, else 0; for regression the squared error."""
         predictions = self.predictions[who]
         if self.metric == "accuracy":
             return (predictions.labels != self.true).astype(np.float64)
         return (predictions.values.astype(np.float64) - self.true) ** 2
 
 
-def run_split(  # noqa: PLR0913 - the rows, the peers, and what both may use
+def run_split(  # noqa: PLR0913 - the rows, the peers, and the resources of both
     name: str,
     data_set: DataSet,
     *,
@@ -92,6 +95,16 @@ def run_split(  # noqa: PLR0913 - the rows, the peers, and what both may use
     peers: Iterable[str] = PEERS,
     predict: Callable[..., Any] = answer_of,
 ) -> Split:
+    """Run ours and the peers on one split.
+
+    Args:
+        name: Name of the data set, for messages.
+        data_set: Rows of the split.
+        budget: Seconds of ours.
+        threads: Number of threads.
+        peers: Names of the peers.
+        predict: Fits a peer, and returns its predictions for the test rows.
+    """
     with tempfile.TemporaryDirectory() as folder:
         ours = make(data_set, Path(folder), budget=budget, threads=threads)
         splits = ours.data.read_splits()
@@ -123,7 +136,7 @@ def run_split(  # noqa: PLR0913 - the rows, the peers, and what both may use
 
 
 def compare(name: str, splits: Sequence[Split]) -> dict[str, Any]:
-    """Ours and every peer, in the mean of the splits, and the interval of the difference to the best of the peers."""
+    """Return the mean measurements of ours and of each peer over the splits, and the interval to the best peer."""
     metric, everybody = splits[0].metric, list(splits[0].predictions)
     qualities = {who: [split.quality(who) for split in splits] for who in everybody}
     quality = {who: {key: mean(split[key] for split in of) for key in of[0]} for who, of in qualities.items()}
@@ -152,7 +165,7 @@ def compare(name: str, splits: Sequence[Split]) -> dict[str, Any]:
 
 
 def interval(splits: Sequence[Split], peer: str) -> tuple[float, float]:
-    """Of the metric's difference, 95 %: percentiles over rows drawn anew in each split, the same rows for both."""
+    """Return the 95 % interval of the metric's difference, by a paired bootstrap of the test rows of each split."""
     random = np.random.default_rng(0)
     pairs = [(split.losses("ours"), split.losses(peer)) for split in splits]
 
@@ -166,12 +179,13 @@ def interval(splits: Sequence[Split], peer: str) -> tuple[float, float]:
 
 
 def saved(ours: float, theirs: float, metric: str) -> float:
-    """Of the larger of both errors, the share by which ours is less; negative where it is more."""
+    """Return by how much our error is smaller, relative to the larger of both errors; negative if ours is larger."""
     our_error, their_error = (1 - ours, 1 - theirs) if metric == "accuracy" else (ours, theirs)
     return (their_error - our_error) / max(our_error, their_error) if max(our_error, their_error) > 0 else 0.0
 
 
 def targets(name: str, quality: dict[str, float], seconds: float) -> dict[str, bool]:
+    """Return for each absolute goal of a data set, and for the budget, whether it is met."""
     bounds = TARGETS.get(name, {})
     met = {
         f"{metric} {sign} {bound:g}": quality[metric] >= bound if sign == ">=" else quality[metric] <= bound
@@ -181,12 +195,13 @@ def targets(name: str, quality: dict[str, float], seconds: float) -> dict[str, b
 
 
 def say(text: str) -> None:
+    """Print a message to stderr."""
     print(text, file=sys.stderr, flush=True)
 
 
 _TEXT: dict[str, Any] = {"peers": TEXT_PEERS, "predict": text_answer_of}
 _IMAGE: dict[str, Any] = {"peers": IMAGE_PEERS, "predict": image_answer_of}
-# A part: its name -> what loads a split, how many there are, and its own peers.
+# Data set -> function that loads a split, number of splits, and options of run_split for its peers.
 PARTS: dict[str, tuple[Load, int, dict[str, Any]]] = {
     **{name: (load, 1, {}) for name, load in TABLES.items()},
     **{name: (load, SPLITS, {}) for name, load in SMALL_TABLES.items()},
@@ -196,6 +211,7 @@ PARTS: dict[str, tuple[Load, int, dict[str, Any]]] = {
 
 
 def main() -> None:
+    """Compare on the data sets on the command line, or on all of them, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", choices=sorted(PARTS), help="this part alone; may be repeated")
     parser.add_argument("--threads", type=int, default=2)

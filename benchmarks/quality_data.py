@@ -22,7 +22,15 @@ DATA = Path(os.environ.get("MODELDROP_DATA", Path(__file__).parents[2] / "shared
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """Training and test rows, as files are read. ``drop``: what no model may read. ``image``: shape of an image."""
+    """Training and test rows, as read from files.
+
+    Attributes:
+        learn: Rows to learn from.
+        test: Test rows.
+        target: Name of the target column.
+        drop: Columns that no model may read.
+        image: Shape of an image; empty if there are no images.
+    """
 
     learn: pl.DataFrame
     test: pl.DataFrame
@@ -31,11 +39,11 @@ class DataSet:
     image: tuple[int, ...] = ()
 
 
-Load = Callable[[int], DataSet]  # the split's number; a set that has its own test rows has one split
+Load = Callable[[int], DataSet]  # number of the split -> data set; a data set with its own test rows has one split
 
 
 def data_file(name: str) -> Path:
-    """Return the path of a file of the data sets, or end with a message that names it."""
+    """Return the path of a file of the data sets; exit with a message if the file is missing."""
     file = DATA / name
     if not file.exists():
         sys.exit(f"there is no {file}: MODELDROP_DATA names the folder of the data sets")
@@ -51,14 +59,14 @@ def _with_test_file(folder: str, target: str) -> Load:
 
 
 def _split(frame: pl.DataFrame, target: str, split: int, drop: tuple[str, ...] = ()) -> DataSet:
-    """Every fourth row of a shuffle, seeded by ``split``, tests."""
+    """Return a random split, seeded by ``split``, with a fourth of the rows as test rows."""
     order = np.random.default_rng(split).permutation(frame.height)
     cut = frame.height // 4
     return DataSet(learn=frame[order[cut:]], test=frame[order[:cut]], target=target, drop=drop)
 
 
 def _titanic(split: int) -> DataSet:
-    """Without ``alive``, which is the target in words."""
+    """Return a split without the column ``alive``, which is the target in words."""
     return _split(_read("titanic/titanic.csv"), "survived", split, drop=("alive",))
 
 
@@ -79,7 +87,7 @@ TABLES: dict[str, Load] = {
     "california_housing": _with_test_file("california_housing", "median_house_value"),
 }
 
-# Few rows test, so that one of them is a percent: several splits tell more than one.
+# There are so few test rows that one row is up to a percent: several splits are more reliable than one.
 SMALL_TABLES: dict[str, Load] = {
     "titanic": _titanic,
     "breast_cancer": _from_sklearn("breast_cancer", classes=True),

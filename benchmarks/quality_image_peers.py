@@ -1,4 +1,4 @@
-"""What people fit to small images: a network over their pixels."""
+"""Peers on small images: a network over the pixels."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["IMAGE_PEERS", "image_answer_of"]
 IMAGE_PEERS = ("MLPClassifier 784-128-10",)
 
 
-def image_answer_of(  # noqa: PLR0913 - as quality_peers.answer_of
+def image_answer_of(  # noqa: PLR0913 - same as quality_peers.answer_of
     peer: str, learn: pl.DataFrame, test: pl.DataFrame, *, target: str, classes: tuple[str, ...], threads: int
 ) -> npt.NDArray[np.floating[Any]]:
-    """scikit-learn's, with Adam, batches of 32 and 10 epochs, on all rows to learn from: shares [rows, classes]."""
+    """Fit MLPClassifier (Adam, batches of 32, 10 epochs) on ``learn``; return its probabilities [rows, classes]."""
     from sklearn.neural_network import MLPClassifier
     from threadpoolctl import threadpool_limits
 

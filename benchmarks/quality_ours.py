@@ -1,4 +1,4 @@
-"""What the pipeline makes of a data set, by its own functions one after another in this process, within a budget."""
+"""Run the pipeline's own functions on a data set, one after another in this process, within a time budget."""
 
 from __future__ import annotations
 
@@ -36,21 +36,31 @@ from pipeline.validation.rejected_rows import RejectedRows
 __all__ = ["KEYS", "Memory", "Result", "make", "prepare_data", "stored_files"]
 
 KEYS = RunKeys("quality_0")
-BLENDING_SHARE = 0.15  # of the budget, that is left for the blend, its student and their variants
+BLENDING_SHARE = 0.15  # fraction of the budget reserved for the blend, its distilled model and their variants
 
 
 class Memory(dict[str, bytes]):
-    """Where compression looks for what training wrote, and leaves its files."""
+    """An object store in memory: compression reads the files of training from it, and stores variants in it."""
 
     def put_if_absent(self, key: str, body: bytes) -> bool:
+        """Store an object unless the key exists; return whether it was stored."""
         return self.setdefault(key, body) is body
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """``predictions``: of the served file, for the test rows. ``board``: candidate -> seconds and notes.
+    """The result of a run.
 
-    ``test_quality``: the metric that decides, on the test rows, of the winner and of its candidate's fp32 file.
+    Attributes:
+        data: The prepared data set.
+        predictions: Predictions of the served file for the test rows.
+        chosen: Candidate and precision of the winner.
+        seconds: Seconds of the whole run.
+        compression_seconds: Seconds of the compress stage.
+        board: Candidate -> seconds, notes, or the reason why it was dropped.
+        selection: The selection.
+        full_precision: The fp32 file of the winner's candidate.
+        test_quality: Metric on the test rows of the winner and of ``full_precision``, by variant.
     """
 
     data: PreparedFiles
@@ -65,6 +75,14 @@ class Result:
 
 
 def make(data_set: DataSet, folder: Path, *, budget: float, threads: int) -> Result:
+    """Run the pipeline on a data set.
+
+    Args:
+        data_set: Rows to learn from, and test rows.
+        folder: Folder for files.
+        budget: Seconds for everything; steps in progress are finished.
+        threads: Number of threads.
+    """
     began = time.monotonic()
     data = prepare_data(data_set, folder)
     planned, splits = plan(data.dataset, data.spec), data.read_splits()
@@ -123,13 +141,14 @@ def make(data_set: DataSet, folder: Path, *, budget: float, threads: int) -> Res
 
 
 def _predict(variant: Variant, files: Memory, data: PreparedFiles, threads: int) -> Predictions:
-    """Return what the stored file of a variant predicts for the test rows."""
+    """Return the predictions of a variant's stored file for the test rows."""
     assert variant.artifact is not None, "it was made"
     model = OnnxModel(unpack(files[variant.artifact.key]), threads=threads)
     return model.run(feeds(data.read_splits()["test"], data.dataset.signature))
 
 
 def prepare_data(data_set: DataSet, folder: Path) -> PreparedFiles:
+    """Validate a data set like an upload with a companion test file, and write its splits into ``folder``."""
     aside, of_test = (RejectedRows(folder / f"aside_{name}.jsonl") for name in ("learn", "test"))
     return prepare(
         rows_of_frame(data_set.learn, image=data_set.image),
@@ -142,7 +161,7 @@ def prepare_data(data_set: DataSet, folder: Path) -> PreparedFiles:
 
 
 def _trained(trainer: Trainer, planned: Plan, folder: Path) -> tuple[Memory, list[TrainedCandidate], dict[str, float]]:
-    """In the plan's order; none but the first begins after the deadline, as in a training job."""
+    """Train the candidates in the plan's order; after the deadline only the first may start, as in a training job."""
     files, trained, seconds = Memory(), list[TrainedCandidate](), dict[str, float]()
     for candidate in planned.candidates:
         if trained and time.monotonic() > trainer.deadline:
@@ -160,6 +179,7 @@ def _trained(trainer: Trainer, planned: Plan, folder: Path) -> tuple[Memory, lis
 
 
 def stored_files(candidate: str, workdir: Path) -> dict[str, bytes]:
+    """Return the files that training wrote into ``workdir``, by their keys in the object store."""
     return {KEYS.candidate(candidate, file.name): file.read_bytes() for file in workdir.iterdir()}
 
 

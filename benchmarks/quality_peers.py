@@ -1,6 +1,6 @@
-"""LightGBM and CatBoost as people use them: default settings, and more rounds; all rows to learn from are theirs.
+"""LightGBM and CatBoost as people use them: default settings, and more rounds; they train on all rows to learn from.
 
-Categories are given to each in its own way. An answer: probabilities [rows, classes], or values [rows].
+Each library receives categories in its own format. Predictions are probabilities [rows, classes], or values [rows].
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PEERS: dict[str, tuple[str, dict[str, int]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class _Task:
-    """``y``: class numbers, or values."""
+    """The rows and the target of a fit; ``y`` are class numbers if ``labels``, else values [rows]."""
 
     learn: pl.DataFrame
     y: npt.NDArray[Any]
@@ -45,10 +45,19 @@ class _Task:
         return [self.learn.columns.index(name) for name in self.texts]
 
 
-def answer_of(  # noqa: PLR0913 - the rows, and what is asked of them
+def answer_of(  # noqa: PLR0913 - the rows, and what to predict
     peer: str, learn: pl.DataFrame, test: pl.DataFrame, *, target: str, classes: tuple[str, ...], threads: int
 ) -> Floats:
-    """``classes``: their order in the answer; none: regression."""
+    """Fit a peer, and return its predictions for the test rows.
+
+    Args:
+        peer: Key of PEERS.
+        learn: Rows to learn from.
+        test: Test rows.
+        target: Name of the target column.
+        classes: Classes in the order of the probabilities; empty for regression.
+        threads: Number of threads.
+    """
     library, settings = PEERS[peer]
     columns = [name for name in test.columns if name != target]
     truth = learn[target].to_numpy()

@@ -1,4 +1,4 @@
-"""What people fit to texts: TF-IDF with a linear support vector machine, and naive Bayes; all rows to learn from."""
+"""Peers on texts: TF-IDF with a linear support vector machine, and naive Bayes, on all rows to learn from."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["TEXT_PEERS", "text_answer_of"]
 TEXT_PEERS = ("TF-IDF + LinearSVC", "TF-IDF of pairs + LinearSVC", "naive Bayes")
 
 
-def text_answer_of(  # noqa: PLR0913 - as quality_peers.answer_of
+def text_answer_of(  # noqa: PLR0913 - same as quality_peers.answer_of
     peer: str, learn: pl.DataFrame, test: pl.DataFrame, *, target: str, classes: tuple[str, ...], threads: int
 ) -> npt.NDArray[np.floating[Any]]:
-    """Of the one text column: shares [rows, classes]; a margin's are its softmax."""
+    """Fit a peer to the only text column, and return probabilities [rows, classes]; for margins, their softmax."""
     from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
     from sklearn.naive_bayes import MultinomialNB
     from sklearn.pipeline import make_pipeline

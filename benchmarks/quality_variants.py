@@ -1,4 +1,4 @@
-"""The table of a selection's variants, and which promises the choice does not keep."""
+"""The table of a selection's variants, and the promises that its winner does not keep."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["describe_variants", "failed_promises", "full_precision", "print_tabl
 
 
 def describe_variants(selection: Selection) -> dict[str, dict[str, Any]]:
-    """Return each variant's measures, and why it is served or not."""
+    """Return the measurements of each variant, and why it is served or not, by name."""
     return {row.variant.display_name: _describe(row, selection.metric) for row in selection.leaderboard}
 
 
 def failed_promises(selection: Selection, limits: Compression) -> list[str]:
-    """Return what is wrong with the winner: gates that it does not keep, by its record, and variants that beat it."""
+    """Return the faults of the winner: gates that it misses by its record, and variants that beat it."""
     passed = [row.variant for row in selection.leaderboard if row.variant.status == "ok"]
     winner, metric = selection.winner, selection.metric
     failed = [f"it is {winner.status}: {winner.reason}"] if winner not in passed else []
@@ -40,7 +40,7 @@ def full_precision(selection: Selection) -> Variant:
 
 
 def print_table(variants: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the variants as lines, one each."""
+    """Return a text table with one line per variant."""
     width = max(34, 2 + max(map(len, variants)))
     lines = [
         f"{'variant':<{width}}{'quality':>11}{'bytes':>11}{'1 row us':>10}{'64 rows':>10}{'agrees':>8} front  outcome"

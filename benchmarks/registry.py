@@ -1,13 +1,13 @@
-"""Do the registry's reads grow with the table? 10,000 models and 100,000 versions beside a table of ten models.
+"""Do the registry's reads grow with the table? 10,000 models and 100,000 versions, compared with a table of ten models.
 
 The calls go through the registry's own code to a table in memory that counts what DynamoDB would bill: requests, items,
 and read units of 4 KB. The floor is the same call on the small table. Then 8 clients promote and roll back one alias
-1,000 times while two readers check that exactly one version is live; a checker compares the history with what the
-clients did.
+1,000 times while two readers check that exactly one version is live; afterwards the history is compared with the moves
+of the clients.
 
 With --api-url, --api-key (publisher), --model and --row a rollback is timed on a running stack: from the command to the
-first answer of the version before, and to the last answer of the one that was live, which warm functions may give for
-AliasSeconds. The floor is one prediction.
+first prediction of the previous version, and to the last prediction of the version that was live, which warm functions
+may return for AliasSeconds. The floor is one prediction.
 """
 
 from __future__ import annotations
@@ -61,30 +61,35 @@ class CountingTable(FakeTable):
     _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def reset(self) -> None:
+        """Set all counts to 0."""
         self.requests, self.items, self.units = 0, 0, 0.0
 
     def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
+        """Return an item, and count its read."""
         item = super().get(pk, sk, consistent=consistent)
         self._count([] if item is None else [item], 1.0 if consistent else 0.5)
         return item
 
     def query(self, *arguments: Any, **options: Any) -> list[Item]:
+        """Return the items of a query, and count their read."""
         items = super().query(*arguments, **options)
         self._count(items, 1.0)
         return items
 
     def get_all(self, keys: Sequence[tuple[str, str]], *, consistent: bool = True) -> list[Item]:
+        """Return several items, and count the read of each."""
         items = super().get_all(keys, consistent=consistent)
         self._count(items, 1.0 if consistent else 0.5, rounds_each=True)
         return items
 
     def listing(self, *arguments: Any, **options: Any) -> list[Item]:
+        """Return the items of a listing, and count their eventually consistent read."""
         items = super().listing(*arguments, **options)
         self._count(items, 0.5)
         return items
 
     def _count(self, items: Sequence[Item], unit: float, *, rounds_each: bool = False) -> None:
-        """Count a request, whose items are rounded up to read units one by one or together."""
+        """Count a request; the sizes of its items are rounded up to read units each (``rounds_each``) or together."""
         sizes = list(map(item_bytes, items))
         with self._counting:
             self.requests += 1
@@ -94,7 +99,7 @@ class CountingTable(FakeTable):
 
 
 def fill(models: int, versions: int) -> tuple[ModelRegistry, CountingTable]:
-    """Return a registry of ``models`` models with ``versions`` versions each, the last but one live before the last."""
+    """Return a registry of ``models`` models with ``versions`` versions each, and its table; the last one is live."""
     table, store = CountingTable(), FakeObjectStore("artifacts")
     store.put(artifact().key, MODEL_BYTES)
     record = model_version("demo_model_000000000001").model_copy(update={"status": "READY"})
@@ -124,7 +129,7 @@ def fill(models: int, versions: int) -> tuple[ModelRegistry, CountingTable]:
 
 
 def calls(registry: ModelRegistry, runs: RunLog, keys: ApiKeys) -> dict[str, Callable[[], object]]:
-    """Return the calls of the API and the command line by name."""
+    """Return the calls of the API and the command line, by name."""
     demo, model = LIVE.tenant, LIVE.model
     return {
         "live": lambda: registry.live(demo, model),
@@ -149,7 +154,7 @@ def calls(registry: ModelRegistry, runs: RunLog, keys: ApiKeys) -> dict[str, Cal
 
 
 def measure(models: int, versions: int) -> dict[str, dict[str, float]]:
-    """Return requests, items and read units of each call."""
+    """Return the requests, items and read units of each call, by name, for a table of this size."""
     registry, table = fill(models, versions)
     runs = RunLog(table)
     reads = {}
@@ -161,7 +166,7 @@ def measure(models: int, versions: int) -> dict[str, dict[str, float]]:
 
 
 def move_often(registry: ModelRegistry, client: int, count: int) -> list[tuple[int | None, int]]:
-    """Promote and roll back in turn; return from where to where each effective move led."""
+    """Promote and roll back in turns; return the previous and the new version of each effective move."""
     moves = []
     for number in range(count):
         try:
@@ -178,7 +183,12 @@ def move_often(registry: ModelRegistry, client: int, count: int) -> list[tuple[i
 
 
 def check_concurrency() -> dict[str, Any]:
-    """Let clients move one alias at once, and check the history and what readers saw."""
+    """Let clients move one alias concurrently, and check the history and what readers see.
+
+    Returns:
+        Numbers of moves and reads, seconds, whether each move is in the history ``once``, and whether the history is
+        ``chained``: each move starts at the version where the one before ended.
+    """
     registry, _ = fill(1, 10)
     before = len(registry.moves.list(LIVE.tenant, LIVE.model))
     stop = threading.Event()
@@ -206,7 +216,7 @@ def check_concurrency() -> dict[str, Any]:
 
 
 def time_rollbacks(options: argparse.Namespace) -> dict[str, Any]:
-    """Roll back and promote again on a running stack, and ask for predictions all the while."""
+    """Roll back and promote again on a running stack, while requesting predictions."""
     row, moves = json.loads(options.row), []
     predictions: list[float] = []
     with Client(options.api_url, options.api_key) as api:
@@ -237,6 +247,7 @@ def time_rollbacks(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def main() -> None:
+    """Measure the registry, or rollbacks on a running stack (``--api-url``), and print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=int, default=10_000)
     parser.add_argument("--versions", type=int, default=10)

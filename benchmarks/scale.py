@@ -1,10 +1,10 @@
 """What does it cost to validate tables of 10^5, 10^6, 10^7 rows x 20 columns, and to train on them?
 
-Beside it, on the same file: a bare polars scan that computes the same statistics (floor). Validation besides checks,
-types, splits and writes every row, and must do with 1.5 GB whatever the size, at half the scan's speed or better. Each
-measurement is a process of its own, in turn; of the rounds the medians count, of the speed that of each round's ratio;
-times are without imports, memory is the process's peak. Training: gradient_boosting with fixed settings, on the rows
-that validation left for it, as the train job reads them (a sample where they are too many for ``--memory``).
+The floor is a polars scan of the same file that computes the same statistics. Validation also checks, types, splits and
+writes every row. Goals: 1.5 GB of memory for every size, and at least half the speed of the scan. Each measurement is a
+separate process, in turns; the medians over the rounds count, for the speed the median of the rounds' ratios. Times
+exclude imports, memory is the peak of the process. Training: gradient_boosting with fixed settings on the rows that
+validation wrote, read like in the train job (a sample if they exceed ``--memory``).
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import polars as pl
 from common import report
 
-MAX_BYTES = 1.5e9  # of memory
-MIN_SPEED = 0.5  # of the scan's
-LINEAR = 1.15  # times as many seconds a row
+MAX_BYTES = 1.5e9  # peak memory of validation
+MIN_SPEED = 0.5  # speed of validation relative to the scan
+LINEAR = 1.15  # largest growth of the seconds per row from one size to the next
 RUN, KEY = "demo_scale_0123456789ab", "demo/scale/table.csv"
 SETTINGS = {"n_estimators": 100, "folds": 1, "learning_rate": 0.1}
-_CHUNK = 500_000
-_EVERY = 100  # row of large data, for a median
+_CHUNK = 500_000  # rows to generate at once
+_EVERY = 100  # the scan computes the medians of large data from every 100th row
 
 
 def generate(path: Path, rows: int) -> None:
-    """12 normal variables, 4 whole numbers, 3 categories of 5, 50 and 500 values, and a label that depends on some."""
+    """Write a csv file: 12 normal variables, 4 integers, 3 categories of 5, 50 and 500 values, and a label."""
     import numpy as np
 
     draw = np.random.default_rng(0)
@@ -54,13 +54,13 @@ def generate(path: Path, rows: int) -> None:
             pl.DataFrame(table).write_csv(file, include_header=begun == 0)
 
 
-Work = Callable[[Path, Path, int], dict[str, Any]]  # the table, a folder, the bytes of memory that training may take
+Work = Callable[[Path, Path, int], dict[str, Any]]  # path of the table, folder, bytes that training may take -> results
 
 
 def scan() -> Work:
-    """The floor: missing and distinct values, mean, deviation, extremes, median; how often each word is there.
+    """Return the floor: counts of missing and distinct values, mean, deviation, extremes, median, and word counts.
 
-    Exact where validation is; of large data distinct values are estimated, and medians a sample's.
+    It is as exact as validation: for large data, distinct values are estimated and medians are those of a sample.
     """
     from pipeline.validation.limits import LARGE_BYTES
 
@@ -85,6 +85,7 @@ def scan() -> Work:
 
 
 def validation() -> Work:
+    """Return the validation of a table, as the validate job runs it."""
     from pipeline.contracts.records.run import Upload
     from pipeline.validation.validate import validate
 
@@ -100,7 +101,8 @@ def validation() -> Work:
 
 
 def training() -> Work:
-    import lightgbm  # noqa: F401 - an algorithm imports it when it trains
+    """Return the training of an algorithm on the validated rows; imports its library first."""
+    import lightgbm  # noqa: F401 - imported here so that the timed training does not import it
 
     from pipeline.contracts.object_keys import RunKeys
     from pipeline.contracts.records.dataset import Dataset
@@ -129,7 +131,7 @@ def training() -> Work:
 
 
 class Folder:
-    """Objects as files: what a bucket costs is not measured. A file goes in and out by its name, uncopied."""
+    """An object store of files, since the cost of a bucket is not measured; files are linked or moved, not copied."""
 
     bucket = "folder"
 
@@ -137,28 +139,35 @@ class Folder:
         self._root = root
 
     def take(self, path: Path, key: str) -> None:
+        """Add a file as an object, by a symbolic link."""
         link = self._at(key)
         link.unlink(missing_ok=True)
         link.symlink_to(path)
 
     def get(self, key: str, *, version_id: str | None = None) -> bytes:
+        """Return the content of an object."""
         return self._at(key).read_bytes()
 
     def put(self, key: str, body: bytes, **_: object) -> None:
+        """Store an object."""
         self._at(key).write_bytes(body)
 
     def head(self, key: str, *, version_id: str | None = None) -> object:
+        """Raise ObjectNotFoundError: an upload has no companion files."""
         from pipeline.contracts.errors import ObjectNotFoundError
 
         raise ObjectNotFoundError(f"there is no companion {key}")
 
     def download(self, key: str, path: Path, *, version_id: str | None = None) -> None:
+        """Make ``path`` a symbolic link to an object."""
         path.symlink_to(self._at(key).resolve())
 
     def upload(self, path: Path, key: str, **_: object) -> None:
+        """Move a file to an object."""
         shutil.move(path, self._at(key))
 
     def keys(self, prefix: str) -> list[str]:
+        """Return no keys: no companion files are uploaded."""
         return []
 
     def _at(self, key: str) -> Path:
@@ -167,11 +176,12 @@ class Folder:
         return path
 
 
-WORK: dict[str, Callable[[], Work]] = {"scan": scan, "validation": validation, "training": training}  # imports first
+# Name -> function that imports what the work needs, and returns the work.
+WORK: dict[str, Callable[[], Work]] = {"scan": scan, "validation": validation, "training": training}
 
 
 def measure(name: str, path: Path, folder: Path, memory: int) -> None:
-    """In a process of its own: print what was found, the seconds without imports, and the peak of its memory."""
+    """Run the work ``name`` in this process; print its results, the seconds without imports, and the peak memory."""
     work = WORK[name]()
     began, burnt = time.perf_counter(), time.process_time()
     facts = work(path, folder, memory)
@@ -181,6 +191,14 @@ def measure(name: str, path: Path, folder: Path, memory: int) -> None:
 
 
 def apart(name: str, path: Path, folder: Path, memory: int) -> dict[str, Any]:
+    """Measure in a separate process, and return what it prints.
+
+    Args:
+        name: Key of WORK.
+        path: Path of the table.
+        folder: Folder of the objects.
+        memory: Bytes of memory that training may take.
+    """
     command = [sys.executable, __file__, "--measure", name, "--file", path, "--folder", folder, "--memory", memory]
     process = subprocess.run([str(argument) for argument in command], check=True, capture_output=True, text=True)
     facts: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
@@ -188,6 +206,15 @@ def apart(name: str, path: Path, folder: Path, memory: int) -> dict[str, Any]:
 
 
 def of_size(rows: int, folder: Path, rounds: int, memory: int, *, train: bool) -> dict[str, Any]:
+    """Generate a table, measure it in rounds, and remove it.
+
+    Args:
+        rows: Number of rows.
+        folder: Folder for files.
+        rounds: Number of rounds.
+        memory: Bytes of memory that training may take.
+        train: Whether to measure training, too.
+    """
     path = folder / f"{rows}.csv"
     generate(path, rows)
     try:
@@ -213,6 +240,7 @@ def _speed(scan: dict[str, Any], validation: dict[str, Any]) -> float:
 
 
 def main() -> None:
+    """Measure the requested sizes, and print the report; or measure once, in a child process (``--measure``)."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--rows", type=float, nargs="+", default=[1e5, 1e6, 1e7])
     parser.add_argument("--rounds", type=int, default=5)
@@ -244,7 +272,7 @@ def main() -> None:
 
 
 def _growth(trainings: list[dict[str, Any]]) -> dict[str, float]:
-    """Seconds a row of its one thread, which neighbors do not slow, from one size to the next: 1 is linear."""
+    """Return the growth of the CPU seconds per row from one size to the next; 1 is linear."""
     paces = [(training["rows"], training["processor_seconds"] / training["rows"]) for training in trainings]
     return {
         f"seconds a row, {rows:,} against {before:,} rows": round(pace / earlier, 3)

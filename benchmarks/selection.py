@@ -1,9 +1,9 @@
-"""Is the best candidate chosen? Adult, 2,700 rows to learn from, eight seeds, and 8,000 other rows that judge.
+"""Is the best candidate chosen? Adult, 2,700 rows to learn from, eight seeds, and 8,000 other rows to judge by.
 
-Ours: each candidate is a bag of five fold models, compared by its out-of-fold predictions. The peer: one model each,
-compared on a validation split of a tenth of the rows, as before. Regret: the best candidate's metric on the other rows
-less that of the chosen one; of accuracy in points. The floor is no regret. Asked for: at most 0.05 points of accuracy
-in the mean. Data: the folder MODELDROP_DATA, or ../shared/data beside the repository.
+Ours: each candidate is a bag of five fold models, compared by its out-of-fold predictions. The peer: one model per
+candidate, compared on a validation split of a tenth of the rows. Regret: the best candidate's metric on the judging
+rows less that of the chosen candidate; for accuracy in percentage points. The floor is no regret. Goal: a mean regret
+of at most 0.05 points of accuracy. Data: the folder MODELDROP_DATA, or ../shared/data next to the repository.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 import numpy as np
 import polars as pl
@@ -43,12 +43,12 @@ from pipeline.validation.rejected_rows import RejectedRows
 ROWS, JUDGES = 2_700, 8_000
 ALGORITHMS = ("linear", "random_forest", "extra_trees", "gradient_boosting")
 TARGET = "income"
-MAX_REGRET = 0.05  # points of accuracy, in the mean
+MAX_REGRET = 0.05  # mean over the seeds, in percentage points of accuracy
 Quality = Mapping[str, float]
 
 
 def read(seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows to learn from, and those that judge."""
+    """Return the rows to learn from and the judging rows of a seed."""
     files = [DATA / "adult" / name for name in ("train.csv", "test.csv")]
     everything = pl.concat([pl.read_csv(file, null_values=["?", ""], infer_schema_length=None) for file in files])
     order = np.random.default_rng(seed).permutation(everything.height)
@@ -56,7 +56,12 @@ def read(seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 
 def measured(seed: int, folds: int, folder: Path) -> tuple[dict[str, Quality], dict[str, Quality], float]:
-    """Of each candidate what it is chosen by, and the quality of its served file on the judges; seconds of training."""
+    """Train all candidates.
+
+    Returns:
+        For each candidate, the quality that it is chosen by, and the quality of its served file on the judging rows;
+        and the CPU seconds of training.
+    """
     learn, judges = read(seed)
     aside, tested = (RejectedRows(folder / f"aside_{name}.jsonl") for name in ("learn", "test"))
     test = CompanionTest(name="test.csv", rows=rows_of_frame(judges), rejected=tested)
@@ -85,13 +90,14 @@ def _train(
 
 
 def regret(chosen_by: Mapping[str, Quality], judged: Mapping[str, Quality], by: str, of: str) -> float:
-    """What choosing by one metric costs of another, on the judges."""
+    """Return the regret in the metric ``of`` on the judging rows, if the metric ``by`` chooses the candidate."""
     sign = {name: 1 if greater_is_better(name) else -1 for name in (by, of)}
     chosen = max(chosen_by, key=lambda name: sign[by] * chosen_by[name][by])
     return max(sign[of] * quality[of] for quality in judged.values()) - sign[of] * judged[chosen][of]
 
 
 def main() -> None:
+    """Measure the regret over the seeds, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=8)
     arguments = parser.parse_args()

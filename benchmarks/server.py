@@ -1,12 +1,13 @@
-"""How many requests a second does `modeldrop serve` respond to, beside other Python servers?
+"""How many requests per second does `modeldrop serve` respond to, compared with other Python servers?
 
-The same ONNX file on the same machine, one worker each, load from wrk and, for gRPC, h2load (Debian's ``wrk`` and
-``nghttp2-client``). One server at a time, in rounds, so that a busy machine slows all alike; the server's CPU time for
-a request, which is measured too, hardly depends on other processes. Peers run in environments of their own below
-``--peers``, made if they are missing; ``left_out`` says which could not be made or started.
+All servers have the same ONNX file, the same machine and one worker; wrk sends the load and, for gRPC, h2load (Debian's
+packages ``wrk`` and ``nghttp2-client``). One server runs at a time, in rounds, so that a busy machine slows all
+equally; the server's CPU time per request, which is also measured, hardly depends on other processes. Peers run in
+their own environments below ``--peers``, which are made if missing; ``left_out`` lists peers that could not be made or
+started.
 
-``fastapi`` has pydantic models in and out, as its documentation writes it, ``fastapi_orjson`` no pydantic.
-``mlserver`` predicts in the server's process: its worker process does not start with uvloop 0.22 and later.
+``fastapi`` has pydantic models in and out, as in FastAPI's documentation, ``fastapi_orjson`` has none. ``mlserver``
+predicts in the server's process: its worker process does not start with uvloop 0.22 and later.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 from common import report
 from server_load import Load, Measured, Target, measure, memory_mb
@@ -60,7 +61,13 @@ Results = dict[str, dict[Load, Measured]]
 
 
 def run_rounds(arguments: argparse.Namespace, folder: Path, left_out: dict[str, str]) -> tuple[Results, dict[str, Any]]:
-    """Measure each server in each round; return medians, and the memory of each."""
+    """Measure each server in each round; return the medians, and the memory of each server in MB.
+
+    Args:
+        arguments: Arguments of the command.
+        folder: Folder with the models.
+        left_out: Peers to skip, with the reason; peers that do not start are added.
+    """
     measured: dict[str, dict[Load, list[Measured]]] = defaultdict(lambda: defaultdict(list))
     memory: dict[str, Any] = {}
     for _ in range(arguments.rounds):
@@ -87,7 +94,7 @@ def run_rounds(arguments: argparse.Namespace, folder: Path, left_out: dict[str, 
 
 
 def ratios_of(results: Results) -> dict[str, float]:
-    """Return our requests a second as multiples of others', and others' p99 as a multiple of ours."""
+    """Return our requests per second relative to others', and others' p99 and CPU time relative to ours."""
     ours = results["modeldrop"]
     ratios = {}
     for peer, loads in results.items():
@@ -103,6 +110,7 @@ def ratios_of(results: Results) -> dict[str, float]:
 
 
 def main() -> None:
+    """Measure all servers, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peers", type=Path, default=ROOT / ".venv-peers", help="folder of their environments")
     parser.add_argument("--seconds", type=int, default=3, help="of each load")
@@ -132,7 +140,7 @@ def main() -> None:
 
 def _median(runs: list[Measured]) -> Measured:
     return Measured(
-        round(max(0.1, statistics.median(run.requests for run in runs)), 1),  # 0.1: none finished in time
+        round(max(0.1, statistics.median(run.requests for run in runs)), 1),  # 0.1 if no request finished in time
         round(statistics.median(run.p99 for run in runs), 2),
         sum(run.failures for run in runs),
         round(statistics.median(run.cpu_us for run in runs), 1),

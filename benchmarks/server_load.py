@@ -1,4 +1,4 @@
-"""Load a server from compiled clients: wrk for HTTP, h2load for gRPC."""
+"""Send load to a server from compiled clients: wrk for HTTP, h2load for gRPC."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from server_models import INPUT_SHAPES
 
 __all__ = ["GRPC_PREFIX_BYTES", "Load", "Measured", "Target", "cpu_seconds", "measure", "memory_mb", "request_of"]
 
-GRPC_PREFIX_BYTES = 5  # before a message: whether it is compressed, and its size
+GRPC_PREFIX_BYTES = 5  # before each gRPC message: compression flag and size
 TEXTS = ("the parcel came late and the box was open", "fast and friendly service", "it broke after a week")
 
 
 class Load(NamedTuple):
-    """One measurement.
+    """The load of one measurement.
 
     Attributes:
-        model: Which of ``server_models``.
+        model: Name of a model of ``server_models``.
         protocol: ``json``, ``binary`` or ``grpc``.
-        rows: Rows of a request.
-        clients: Connections, each with one open request.
+        rows: Rows per request.
+        clients: Number of connections, each with one open request.
     """
 
     model: str
@@ -35,7 +35,7 @@ class Load(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Requests a second, p99 in milliseconds, failed requests, and CPU time of the server for one in microseconds."""
+    """Requests per second, p99 in milliseconds, failed requests, and the server's CPU microseconds per request."""
 
     requests: float
     p99: float
@@ -48,8 +48,8 @@ class Target(NamedTuple):
 
     Attributes:
         address: URL of the route; for gRPC ``http://host:port``.
-        process: Id of its process.
-        server: Name of the server; some have a protocol of their own.
+        process: Id of the server's process.
+        server: Name of the server; some have their own protocol.
     """
 
     address: str
@@ -80,7 +80,7 @@ def request_of(load: Load, server: str = "modeldrop") -> tuple[bytes, dict[str, 
 
 
 def measure(target: Target, load: Load, folder: Path, seconds: int) -> Measured:
-    """Load a server for some seconds; the clients' files are written into ``folder``."""
+    """Send load to a server for some seconds; the clients' files are written into ``folder``."""
     body, headers = request_of(load, target.server)
     (folder / "body").write_bytes(body)
     before = cpu_seconds(target.process)
@@ -134,7 +134,7 @@ def _check_call(address: str, body: Path) -> None:
 
 
 def _grpc_body(array: np.ndarray) -> bytes:
-    """Return a ModelInferRequest with raw contents, behind gRPC's prefix of an uncompressed message."""
+    """Return a ModelInferRequest with raw contents, after gRPC's prefix for an uncompressed message."""
     from pipeline.server.grpc.messages import message_class
 
     request = message_class("inference.ModelInferRequest")(model_name="model")
@@ -145,7 +145,7 @@ def _grpc_body(array: np.ndarray) -> bytes:
 
 
 def cpu_seconds(process: int) -> float:
-    """Return the CPU time of a process and those that it started, in user and kernel mode."""
+    """Return the CPU seconds of a process and its descendants, in user and kernel mode."""
     ticks = 0
     for number in _process_tree(process):
         fields = Path(f"/proc/{number}/stat").read_text().rsplit(")", 1)[1].split()
@@ -154,7 +154,7 @@ def cpu_seconds(process: int) -> float:
 
 
 def memory_mb(process: int) -> float:
-    """Return the resident memory of a process and those that it started."""
+    """Return the resident memory of a process and its descendants, in MB."""
     pages = sum(int(Path(f"/proc/{number}/statm").read_text().split()[1]) for number in _process_tree(process))
     return round(pages * os.sysconf("SC_PAGE_SIZE") / 2**20, 1)
 

@@ -1,4 +1,4 @@
-"""The ONNX files of the server's benchmarks, with random weights: speed does not depend on what was learned."""
+"""The ONNX files of the server's benchmarks, with random weights, since speed does not depend on their values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Start `modeldrop serve` and its peers, each in an environment of its own."""
+"""Start `modeldrop serve` and its peers, each in its own environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ APPS = ROOT / "benchmarks" / "server_peers"
 START = "import sys; from pipeline.cli.entry import main; main()"
 OWN = ("modeldrop", "unbatched")
 _FASTAPI = ("fastapi", "uvicorn", "httptools", "uvloop", "orjson", "numpy", "onnxruntime")
-PEERS: Mapping[str, tuple[str, tuple[str, ...], str]] = {  # peer -> its environment, its packages, its program
+PEERS: Mapping[str, tuple[str, tuple[str, ...], str]] = {  # peer -> environment, packages, program
     "fastapi": ("fastapi", _FASTAPI, "uvicorn"),
     "fastapi_orjson": ("fastapi", _FASTAPI, "uvicorn"),
     "mlserver": ("mlserver", ("mlserver", "onnxruntime"), "mlserver"),
@@ -31,7 +31,7 @@ PEERS: Mapping[str, tuple[str, tuple[str, ...], str]] = {  # peer -> its environ
 
 
 class Server(NamedTuple):
-    """How to start a server, and where it responds."""
+    """How to start a server, and its URLs: health, HTTP route for predictions, and gRPC."""
 
     command: list[Any]
     environ: dict[str, str]
@@ -41,7 +41,7 @@ class Server(NamedTuple):
 
 
 def prepare_peers(folder: Path) -> dict[str, str]:
-    """Make the environments that are missing.
+    """Make the environments of peers that are missing.
 
     Returns:
         The peers that cannot be measured, with the reason.
@@ -90,7 +90,7 @@ def server_of(name: str, file: Path, peers: Path, scratch: Path) -> Server:
 
 
 def _mlserver_folder(http: int, grpc: int, scratch: Path) -> Path:
-    """Write MLServer's settings: the server's process predicts; a worker process costs more than it saves here."""
+    """Write MLServer's settings: the server's own process predicts, since a worker process costs more than it saves."""
     folder = scratch / "mlserver"
     folder.mkdir(exist_ok=True)
     model = {"name": "model", "implementation": "mlserver_runtime.OnnxRuntimeModel"}
@@ -129,7 +129,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago."""
+    """Return a port that is free now; another process may still take it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,8 +1,8 @@
-"""How far is a prediction from the least that it can cost? One row of 14 raw columns, event in, response out.
+"""How much more does a prediction cost than the minimum? One row of 14 raw columns, event in, response out.
 
-Three ratios, each against a floor in the same run: the core (decode, session.run, encode) against orjson and
-session.run alone; the whole handler against a bare one with the same duties; a process's start to its first answer
-against a bare one with the same libraries, clients and session.
+Three ratios, each to a floor in the same run: the core (decode, session.run, encode) to only orjson and session.run;
+the whole handler to a bare one with the same duties; the start of a process up to its first response to a bare one with
+the same libraries, clients and session.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 import numpy as np
 import onnxruntime
@@ -40,12 +40,12 @@ from pipeline.serving.model_loader import make_session_factory
 
 ROOT = Path(__file__).parents[1]
 BARE, OURS = ROOT / "benchmarks" / "serving_bare.py", ROOT / "functions" / "predict" / "app.py"
-ALGORITHMS = ("gradient_boosting", "linear", "mlp")  # the first is what wins on Adult: the ratios are its
+ALGORITHMS = ("gradient_boosting", "linear", "mlp")  # the first wins on Adult; handler and start are measured with it
 ROUNDS, STARTS = 3000, 15
 WANTED = {"handler": 1.2, "start": 1.3}
-MAX_RATIO = {"rows": 1.3, "tensors": 1.3, "binary": 1.15}  # of the core
+MAX_RATIO = {"rows": 1.3, "tensors": 1.3, "binary": 1.15}  # of the core to its floor
 MAX_SPREAD = 3  # p99 as a multiple of p50
-GIVEN = {"numpy", "onnxruntime", "orjson"}  # what serving is made of
+GIVEN = {"numpy", "onnxruntime", "orjson"}  # packages that every serving process must import
 FIRST_ANSWER = """
 import importlib.util, json, pathlib, sys, types
 spec = importlib.util.spec_from_file_location("app", sys.argv[1])
@@ -58,6 +58,7 @@ print("ANSWERED", answer["statusCode"], flush=True)
 
 
 def train(folder: Path) -> None:
+    """Train a model of each of ALGORITHMS into a subfolder, in separate processes."""
     for algorithm in ALGORITHMS:
         (folder / algorithm).mkdir()
         script = ROOT / "benchmarks" / "serving_model.py"
@@ -65,10 +66,10 @@ def train(folder: Path) -> None:
 
 
 def core(folder: Path) -> dict[str, dict[str, float]]:
-    """p50 and p99 in microseconds: one row as ``rows``, ``tensors``, ``binary``, each with its floor.
+    """Return p50 and p99 in microseconds: one row as ``rows``, ``tensors``, ``binary``, each with its floor.
 
-    A floor reads the same body into arrays (orjson, numpy), calls onnxruntime's own InferenceSession.run, and writes
-    the outputs. It checks nothing.
+    A floor parses the same body into arrays (orjson, numpy), calls onnxruntime's own InferenceSession.run, and writes
+    the outputs, without any checks.
     """
     taken = sample(_core_calls(folder), ROUNDS)
     return {
@@ -78,7 +79,7 @@ def core(folder: Path) -> dict[str, dict[str, float]]:
 
 
 def _core_calls(folder: Path) -> dict[str, Callable[[], object]]:
-    """The three forms of one row, and their floors."""
+    """Return the calls for one row in three forms, and their floors, by name."""
     signature = Signature.from_dict(json.loads((folder / "signature.json").read_text()))
     file = (folder / "model.onnx").read_bytes()
     session = make_session_factory(1)(file)
@@ -138,14 +139,14 @@ def _core_calls(folder: Path) -> dict[str, Callable[[], object]]:
 
 
 def _to_bytes(cell: str | float) -> bytes:
-    """The binary form of one element, text or float32."""
+    """Return the binary form of one element: a text with its length, or a float32."""
     if isinstance(cell, str):
         return len(cell.encode()).to_bytes(4, "little") + cell.encode()
     return np.float32(cell).tobytes()
 
 
 def handlers(event: Path) -> dict[str, float]:
-    """Microseconds at the median of a warm call: ``handler``, ``bare``."""
+    """Return the median microseconds of a warm call of ``handler`` and ``bare``."""
     document = json.loads(event.read_text())
     context = SimpleNamespace(function_name="predict", aws_request_id="id")
     calls = {name: _handler(path) for name, path in (("handler", OURS), ("bare", BARE))}
@@ -163,18 +164,18 @@ def _handler(path: Path) -> Callable[..., Any]:
 
 
 def starts(event: Path, environ: Mapping[str, str]) -> dict[str, float]:
-    """Milliseconds at the median from a process's start to its first answer: ``start``, ``bare``."""
+    """Return the median milliseconds from a process's start to its first response, for ``start`` and ``bare``."""
     taken: dict[str, list[float]] = {"start": [], "bare": []}
     for number in range(STARTS + 1):
         for name, path in (("start", OURS), ("bare", BARE)):
             seconds = seconds_to_answer([sys.executable, "-c", FIRST_ANSWER, path, event], environ)
-            if number:  # the first writes the .pyc files
+            if number:  # the first process writes the .pyc files
                 taken[name].append(1e3 * seconds)
     return {name: round(statistics.median(times), 1) for name, times in taken.items()}
 
 
 def seconds_to_answer(command: Sequence[str | Path], environ: Mapping[str, str]) -> float:
-    """Return the seconds from the start of a process to the line that says it has answered."""
+    """Return the seconds from the start of a process to its line ``ANSWERED 200``."""
     began = time.perf_counter()
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -185,7 +186,7 @@ def seconds_to_answer(command: Sequence[str | Path], environ: Mapping[str, str])
 
 
 def imports(event: Path, environ: Mapping[str, str]) -> dict[str, float]:
-    """Milliseconds of a start's imports beyond onnxruntime, numpy and orjson, by package, the dearest first."""
+    """Return the import milliseconds of packages other than GIVEN at a start, from 0.5 ms, the slowest first."""
     command = [sys.executable, "-X", "importtime", "-c", FIRST_ANSWER, OURS, event]
     process = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
     durations: Counter[str] = Counter()
@@ -198,7 +199,7 @@ def imports(event: Path, environ: Mapping[str, str]) -> dict[str, float]:
 
 
 def registry(file: bytes, signature: Any) -> tuple[Items, dict[str, bytes]]:
-    """What the table and the bucket hold of version 1 of demo's adult."""
+    """Return the items of the table and the objects of the bucket for version 1 of the model adult of tenant demo."""
     key = f"tenants/demo/artifacts/{hashlib.sha256(file).hexdigest()}"
     artifact = {"key": key, "sha256": hashlib.sha256(file).hexdigest(), "bytes": len(file)}
     record = json.dumps({"status": "READY", "artifact": artifact, "signature": signature})
@@ -208,7 +209,7 @@ def registry(file: bytes, signature: Any) -> tuple[Items, dict[str, bytes]]:
 
 
 def environment(endpoint: str) -> dict[str, str]:
-    """What the template gives to the function, and its memory's one vCPU; .pyc files, as layers have them."""
+    """Return the environment variables of the function in the template, with writing of .pyc files, as in layers."""
     return {
         **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHONDONTWRITE"))},
         "AWS_ENDPOINT_URL": endpoint,
@@ -225,7 +226,7 @@ def environment(endpoint: str) -> dict[str, str]:
 
 
 def event_of(folder: Path) -> Path:
-    """The event of one row, as API Gateway sends it."""
+    """Write the event of one row in API Gateway's format, and return its path."""
     event = json.loads((ROOT / "tests" / "events" / "predict.json").read_text())
     event["body"] = json.dumps({"rows": [json.loads((folder / "row.json").read_text())]})
     path = folder / "event.json"
@@ -234,7 +235,7 @@ def event_of(folder: Path) -> Path:
 
 
 def around(folder: Path) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
-    """Warm handlers, process starts, imports."""
+    """Return the results of ``handlers``, ``starts`` and ``imports``, with the registry on loopback."""
     event = event_of(folder)
     held = registry((folder / "model.onnx").read_bytes(), json.loads((folder / "signature.json").read_text()))
     with serve(*held) as endpoint:
@@ -247,6 +248,7 @@ def around(folder: Path) -> tuple[dict[str, float], dict[str, float], dict[str, 
 
 
 def main() -> None:
+    """Measure core, handler and start, and print the report."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         train(folder)

@@ -1,4 +1,4 @@
-"""The floor: what somebody would write for one model alone, with nothing checked. Same libraries, same duties."""
+"""The floor: a handler for a single model without any checks, with the same libraries and duties."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ inputs: dict[str, Any] = {}
 
 
 def load() -> onnxruntime.InferenceSession:
-    """The live version's file, found as the registry has it."""
+    """Return a session of the live version's file, found by the registry's keys."""
     table = os.environ["TABLE_NAME"]
     partition = {"S": "TENANT#demo#MODEL#adult"}
     alias = dynamodb.get_item(TableName=table, Key={"pk": partition, "sk": {"S": "ALIAS#live"}})["Item"]
@@ -37,7 +37,8 @@ def load() -> onnxruntime.InferenceSession:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    global model  # noqa: PLW0603 - as a function's file does it
+    """Return the response to a prediction request for one row."""
+    global model  # noqa: PLW0603 - Lambda functions cache models in module variables
     began = time.perf_counter()
     if model is None:
         model = load()

@@ -1,4 +1,4 @@
-"""A model of 14 raw columns like Adult's, trained and exported as a Batch job does it. A process of its own: torch."""
+"""Train and export a model of 14 raw columns like Adult's, as a Batch job does; a separate process for torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 import numpy as np
 import polars as pl
@@ -28,7 +28,7 @@ CATEGORICAL = {
 
 
 def people() -> pl.DataFrame:
-    """Rows of Adult's columns whose target depends on all of them."""
+    """Return random rows with Adult's columns and a target that depends on all of them."""
     rng = np.random.default_rng(0)
     numbers = {name: rng.gamma(2, 20, ROWS).round() for name in NUMERIC}
     codes = {name: rng.integers(0, many, ROWS) for name, many in CATEGORICAL.items()}
@@ -39,7 +39,7 @@ def people() -> pl.DataFrame:
 
 
 def main(folder: Path, algorithm: str) -> None:
-    """Write model.onnx, signature.json and row.json (one held-out row, as a request has it) into ``folder``."""
+    """Write model.onnx, signature.json and row.json (one test row, in the form of a request) into ``folder``."""
     prepared = prepare(
         rows_of_frame(people()),
         JobSpec(target="income"),

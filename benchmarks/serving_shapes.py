@@ -1,8 +1,8 @@
-"""How far is a prediction from the least that it can cost, by the shape of the request and its form?
+"""How much more does a prediction cost than the minimum, by the shape of the request and its form?
 
-One row of 14 and of 2,000 columns, 1,000 rows of 14: as rows, as JSON tensors, as binary tensors. Each form has a floor
-of its own in the same run, without checks: orjson (numpy for binary data) reads the same body into arrays,
-onnxruntime's own InferenceSession.run, and orjson (or tobytes) writes the outputs. p99 is beside the median.
+One row of 14 and of 2,000 columns, 1,000 rows of 14: as rows, as JSON tensors, as binary tensors. Each form has its own
+floor in the same run, without checks: orjson (numpy for binary data) parses the same body into arrays, onnxruntime's
+own InferenceSession.run predicts, and orjson (or tobytes) writes the outputs. p99 is reported, too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 import numpy as np
 import onnxruntime
@@ -31,12 +31,12 @@ SHAPES = ((1, 14), (1, 2_000), (1_000, 14))  # rows, columns
 MAX_RATIO = {"rows": 1.3, "tensors": 1.3, "binary": 1.15}
 MAX_RATIO_OF_MANY_ROWS = 1.2
 MAX_SPREAD = 3  # p99 as a multiple of the median
-MANY_COLUMNS = 1_000  # onnxruntime's check of the inputs takes quadratic time: the floor leaves it out, as we do
+MANY_COLUMNS = 1_000  # from here the floor, like modeldrop, skips onnxruntime's check of inputs: its time is quadratic
 ROUNDS, FEW_ROUNDS = 3_000, 400
 
 
 def make_model(columns: int) -> tuple[LoadedModel, onnxruntime.InferenceSession]:
-    """A regression with one input for each column, their weighted sum; and the floor's session of it."""
+    """Return a regression, the sum of one input per column, and the floor's session of the same file."""
     names = [f"column {number}" for number in range(columns)]
     nodes = [helper.make_node("Reshape", [name, "shape"], [f"{name}/wide"]) for name in names]
     nodes.append(helper.make_node("Concat", [f"{name}/wide" for name in names], ["features"], axis=1))
@@ -63,7 +63,7 @@ def make_model(columns: int) -> tuple[LoadedModel, onnxruntime.InferenceSession]
 
 
 def calls_of(rows: int, columns: int) -> dict[str, Callable[[], object]]:
-    """The three forms and their floors."""
+    """Return the calls in three forms for this shape, and their floors, by name."""
     model, session = make_model(columns)
     run, names = session.run, [column.name for column in model.signature.columns]
     table = np.random.default_rng(0).normal(size=(rows, columns)).astype(np.float32)
@@ -112,7 +112,7 @@ def calls_of(rows: int, columns: int) -> dict[str, Callable[[], object]]:
 
 def main() -> None:
     """Measure every shape and form."""
-    gc.freeze()  # as functions/predict/app.py does
+    gc.freeze()  # functions/predict/app.py does the same
     results, floors, ratios = {}, {}, {}
     met = True
     for rows, columns in SHAPES:

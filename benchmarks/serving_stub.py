@@ -1,4 +1,4 @@
-"""DynamoDB and S3 as far as a prediction needs them, on loopback: what any process start waits for is our own doing."""
+"""The parts of DynamoDB and S3 that a prediction needs, on loopback, so that network time does not count."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ Items = Mapping[tuple[str, str], Mapping[str, Any]]  # (pk, sk) -> DynamoDB's it
 
 @contextmanager
 def serve(items: Items, objects: Mapping[str, bytes], certificate: tuple[Path, Path] | None = None) -> Iterator[str]:
-    """The endpoint's URL; ``objects`` are those of any bucket, by key. By https with a certificate and its key."""
+    """Serve on loopback, and yield the endpoint's URL.
+
+    Args:
+        items: The items of the table.
+        objects: The objects of every bucket, by key.
+        certificate: Paths of a certificate and its key, to serve over https; None: http.
+    """
 
     class Stub(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

@@ -1,8 +1,8 @@
-"""Does `modeldrop serve` lose a request, or memory, while versions change under load? And when it is ended?
+"""Does `modeldrop serve` lose requests or memory while versions change under load, or lose requests when it stops?
 
-Load from wrk, and calls of one gRPC client, for ``--minutes`` (10), a new version of the model each
-``--change-seconds`` (10), then SIGTERM while clients of both still send. A failure is a response other than 2xx, a
-connection that breaks before SIGTERM, or a gRPC status other than OK; connecting fails after SIGTERM, which is none.
+Load from wrk and calls of one gRPC client for ``--minutes`` (10), with a new version of the model every
+``--change-seconds`` (10); then SIGTERM while clients of both still send. A failure is a response other than 2xx, a
+connection that breaks before SIGTERM, or a gRPC status other than OK; failing to connect after SIGTERM is no failure.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import threading
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 import grpc
 from common import report
@@ -28,7 +28,7 @@ from server_models import write_models
 from server_processes import START
 
 ROOT = Path(__file__).parents[1]
-MAX_GROWTH = 0.05  # of the memory after the first tenth of the time
+MAX_GROWTH = 0.05  # growth of the memory, relative to that after the first tenth of the time
 
 
 def publish(model: Path, version: int) -> None:
@@ -42,7 +42,7 @@ def publish(model: Path, version: int) -> None:
 
 
 def soak(folder: Path, seconds: float, change_seconds: float, clients: int) -> dict[str, float]:
-    """Return requests, failures, versions and memory in MB."""
+    """Run the server under load; return requests, failures, versions, and memory in MB."""
     model = folder / "model"
     command = [sys.executable, "-c", START, "serve", "--folder", folder, "--no-auth", "--no-access-log"]
     ports = ["--http-port", "0", "--grpc-port", "0", "--refresh-seconds", "0.2"]
@@ -76,14 +76,14 @@ def soak(folder: Path, seconds: float, change_seconds: float, clients: int) -> d
 
 
 class GrpcCalls(threading.Thread):
-    """Calls ModelInfer one after the other until the server is gone.
+    """Calls ModelInfer repeatedly until the server has stopped.
 
     Args:
         address: ``host:port``.
 
     Attributes:
-        count: Calls that were answered.
-        failures: Calls that had another status than OK.
+        count: Number of calls with status OK.
+        failures: Number of calls with another status.
     """
 
     def __init__(self, address: str) -> None:
@@ -108,7 +108,7 @@ class GrpcCalls(threading.Thread):
 
 
 def end_under_load(process: subprocess.Popen[bytes], url: str, load: Load) -> int:
-    """Send SIGTERM while clients are sending; return the requests without a response, or with another than 200."""
+    """Send SIGTERM while clients are sending; return the number of requests without a response of status 200."""
     import http.client
     from urllib.parse import urlsplit
 
@@ -144,6 +144,7 @@ def end_under_load(process: subprocess.Popen[bytes], url: str, load: Load) -> in
 
 
 def main() -> None:
+    """Run the server under load, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--change-seconds", type=float, default=10)

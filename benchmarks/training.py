@@ -1,13 +1,12 @@
-"""How fast is training? MNIST's 784-128-10 network with Adam in batches of 32, on one thread, samples a second.
+"""How fast is training? MNIST's 784-128-10 network with Adam in batches of 32, on one thread, samples per second.
 
-Ours: the mlp algorithm, as a training job calls it. The peers: a plain PyTorch DataLoader loop, and scikit-learn's
-MLPClassifier as users call it; one epoch of each in turn, so that a busy machine slows all alike, by the processor's
-seconds. Then five seeds of 10 epochs each: the accuracies on the test images, all of them. Then eight trials of the
-network one after another and side by side (training.search.stacked_trials), with as many threads as there are
-processors. On a GPU where there is one: the seconds of ours and of the DataLoader loop there. Asked for: 1.5 times the
-DataLoader loop, 2.4 times scikit-learn, 2 times one after another, 10 times on a GPU; and the mean of our accuracies
-not below scikit-learn's by more than its standard error. Data: the folder MODELDROP_DATA, or ../shared/data beside the
-repository.
+Ours: the algorithm mlp, called like in a training job. The peers: a plain PyTorch DataLoader loop, and scikit-learn's
+MLPClassifier as users call it. One epoch of each in turns, so that a busy machine slows all equally, in CPU seconds.
+Then five seeds with 10 epochs each: the accuracies on all test images. Then eight trials of the network, sequentially
+and stacked (training.search.stacked_trials), with one thread per processor. If there is a GPU, ours and the DataLoader
+loop are also timed on it. Goals: 1.5 times the speed of the DataLoader loop, 2.4 times scikit-learn, stacked trials 2
+times sequential ones, 10 times the DataLoader loop on a GPU; and a mean accuracy that is at most one standard error
+below scikit-learn's. Data: the folder MODELDROP_DATA, or ../shared/data next to the repository.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 import numpy as np
 import torch
@@ -49,17 +48,19 @@ ASKED = {"DataLoader": 1.5, "MLPClassifier": 2.4, "side by side": 2.0, "on the G
 
 
 def read(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the images uint8 [rows, 28, 28] and labels int64 [rows] of MNIST (``name``: train or test)."""
     with np.load(DATA / "mnist" / f"{name}.npz") as arrays:
         return arrays["images"], arrays["labels"].astype(np.int64)
 
 
 def rows(images: np.ndarray, labels: np.ndarray) -> Rows:
+    """Return images and labels in the form that algorithms read."""
     none = len(labels), 0
     return Rows(num=np.empty(none, np.float32), cat=np.empty(none, np.int64), image=images[..., None], target=labels)
 
 
 def task(seed: int) -> TrainingTask:
-    """All 60,000 images train; the loss of the first 1,000 of them tells the best epoch: no others are looked at."""
+    """Return the task: train on all 60,000 images; the first 1,000 of them also are the validation rows."""
     images, labels = read("train")
     return TrainingTask(
         classes=10, cardinalities=(), train=rows(images, labels), validation=rows(images[:1000], labels[:1000]),
@@ -68,12 +69,13 @@ def task(seed: int) -> TrainingTask:
 
 
 def ours(data: TrainingTask, epochs: int, device: str = "cpu", **changed: Any) -> FittedModel:
+    """Train the algorithm mlp like a training job; ``changed`` are further settings."""
     mlp = ALGORITHMS["mlp"]
     return mlp.train(mlp.configure({**SETTINGS, "epochs": epochs, **changed}), data, RunContext(device=device))
 
 
 def loader_loop(seed: int, epochs: int, device: str = "cpu") -> nn.Module:
-    """As PyTorch's tutorials have it."""
+    """Train the network in a loop like in PyTorch's tutorials, and return it."""
     images, labels = read("train")
     torch.manual_seed(seed)
     pixels = torch.from_numpy(images).float().div(255).flatten(1)
@@ -93,6 +95,7 @@ def loader_loop(seed: int, epochs: int, device: str = "cpu") -> nn.Module:
 
 
 def classifier(seed: int, epochs: int) -> Any:
+    """Train scikit-learn's MLPClassifier, and return it."""
     from sklearn.neural_network import MLPClassifier
 
     images, labels = read("train")
@@ -101,7 +104,7 @@ def classifier(seed: int, epochs: int) -> Any:
 
 
 def seconds_of(work: dict[str, Callable[[], Any]], rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
-    """One after the other in every round."""
+    """Return the seconds of each call in each round, by name; calls alternate."""
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(rounds):
         for name, call in work.items():
@@ -112,13 +115,14 @@ def seconds_of(work: dict[str, Callable[[], Any]], rounds: int, clock: Callable[
 
 
 def ratio(seconds: dict[str, list[float]], peer: str, side: str) -> float:
-    """The median of the rounds' ratios."""
+    """Return the median over the rounds of the peer's seconds divided by ``side``'s."""
     return statistics.median(
         peer_seconds / our_seconds for peer_seconds, our_seconds in zip(seconds[peer], seconds[side], strict=True)
     )
 
 
 def speed(rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
+    """Return the seconds of one epoch of ours and of each peer, per round."""
     data = task(0)
     return seconds_of(
         {
@@ -132,7 +136,7 @@ def speed(rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
 
 
 def side_by_side(rounds: int) -> dict[str, list[float]]:
-    """Eight learning rates, by the clock; one after another with one thread and with all, whichever is faster."""
+    """Return the elapsed seconds of eight trials, sequential and stacked, each with one thread and with all."""
     data, mlp, threads = task(0), ALGORITHMS["mlp"], count_processors()
     rates = [1e-3 * (1 + number / 10) for number in range(TRIALS)]
     trials = [mlp.configure({**SETTINGS, "epochs": 1, "learning_rate": rate}) for rate in rates]
@@ -151,6 +155,7 @@ def side_by_side(rounds: int) -> dict[str, list[float]]:
 
 
 def accuracies(epochs: int) -> dict[str, list[float]]:
+    """Train with each seed, and return the accuracies of ours and of each peer on the test images."""
     images, labels = read("test")
     tested = rows(images, labels)
     pixels = torch.from_numpy(images).float().div(255).flatten(1)
@@ -170,27 +175,29 @@ def accuracies(epochs: int) -> dict[str, list[float]]:
 
 
 def on_the_gpu(rounds: int) -> dict[str, list[float]]:
+    """Return the elapsed seconds of one epoch on the GPU, of ours and of the DataLoader loop, per round."""
     data = task(0)
 
     def train_on_device() -> None:
         ours(data, 1, "cuda:0")
         torch.cuda.synchronize()
 
-    train_on_device()  # the device wakes up
+    train_on_device()  # warm up the device
     work = {"ours": train_on_device, "DataLoader": lambda: loader_loop(0, 1, "cuda:0")}
     return seconds_of(work, rounds, time.perf_counter)
 
 
 def main() -> None:
+    """Measure speed and accuracy, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
         "--epochs", type=int, default=10, help="of the five seeds; 0: their accuracies are not measured"
     )
     arguments = parser.parse_args()
-    warnings.simplefilter("ignore")  # MLPClassifier's, that one epoch is few
+    warnings.simplefilter("ignore")  # MLPClassifier warns that one epoch does not converge
     torch.set_num_threads(1)
-    ours(replace(task(0), train=task(0).train.take(np.arange(3200))), 1)  # what is imported once
+    ours(replace(task(0), train=task(0).train.take(np.arange(3200))), 1)  # so that timings exclude imports
     alone = speed(arguments.rounds, time.process_time)
     stacked = side_by_side(max(3, arguments.rounds // 2))
     ratios = {peer: ratio(alone, peer, "ours") for peer in ("DataLoader", "MLPClassifier")}

@@ -1,17 +1,17 @@
 """How small and how fast does a tree ensemble get, and what does it lose?
 
-The winning ensembles of Adult and California (gradient boosting, five folds) as training leaves them, and the variant
-that ``limits.prefer: balanced`` chooses of those that the compress stage makes. Stored bytes against the uncompressed
-float32 ONNX file, one row on one thread in turns, and the metric on the test rows. Asked for: 10 times smaller, 2 times
-faster, at most 0.5 % of the metric; and of Adult's the exported C: 20 us a row and 200 kB compiled.
+The winning ensembles of Adult and California (gradient boosting, five folds) as training exports them, and the variant
+that ``limits.prefer: balanced`` chooses among those of the compress stage. Measured are stored bytes against the
+uncompressed float32 ONNX file, latency of one row on one thread in turns, and the metric on the test rows. Goals: 10
+times smaller, 2 times faster, a loss of at most 0.5 % of the metric; for Adult's exported C, 20 us per row and 200 kB
+compiled.
 
-Peers in the same run, of the same rows: one LightGBM model (its text file, gzip of it; lleaves and treelite where
-MODELDROP_TREE_PEERS names a Python that has them), and a forest of scikit-learn stored by joblib with compression.
+Peers in the same run, on the same rows: one LightGBM model (its text file, with and without gzip; lleaves and treelite
+if MODELDROP_TREE_PEERS names a Python that has them), and a forest of scikit-learn stored by joblib with compression.
+A second process fits the peers while ours train; then one process measures.
 
-The peers are fitted by a second process while ours train; then one process measures.
-
-Usage: python benchmarks/trees.py [TABLE ...]; both tables take less than ten minutes on a quiet machine.
-Data: the folder MODELDROP_DATA, or ../shared/data beside the repository.
+Usage: python benchmarks/trees.py [TABLE ...]; both tables take less than ten minutes on an idle machine.
+Data: the folder MODELDROP_DATA, or ../shared/data next to the repository.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, where pipeline.py is a benchmark
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before benchmarks/, whose pipeline.py hides the package
 
 from common import alternate, parse_names, report
 from quality_data import TABLES
@@ -50,7 +50,7 @@ from pipeline.selection.select import select
 from pipeline.training.distributed.machine import Machine
 from pipeline.training.trainer import Trainer
 
-ALGORITHM = "gradient_boosting"  # the winner of both
+ALGORITHM = "gradient_boosting"  # the winner on both tables
 MIN_TIMES_SMALLER, MIN_TIMES_FASTER, MAX_DROP = 10, 2, 0.005
 MAX_C_MICROSECONDS, MAX_C_BYTES = 20, 200_000
 ROUNDS = 300
@@ -60,7 +60,7 @@ Result = dict[str, Any]
 
 
 def measure_table(name: str, folder: Path) -> tuple[Result, Result]:
-    """Train, compress and choose as the stages do; the results of ours and of the peers."""
+    """Train, compress and choose like the stages; return the results of ours and of the peers."""
     data_set = TABLES[name](0)
     data = prepare_data(data_set, folder)
     planned, splits = plan(data.dataset, data.spec), data.read_splits()
@@ -75,7 +75,7 @@ def measure_table(name: str, folder: Path) -> tuple[Result, Result]:
     candidate = next(candidate for candidate in planned.candidates if candidate.algorithm == ALGORITHM)
     workdir = folder / candidate.name
     workdir.mkdir()
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other_core:  # nothing is timed meanwhile
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as other_core:  # no latency is measured meanwhile
         fitting = other_core.submit(fit_peers, data_set, folder)
         trained = trainer.train(candidate, workdir, lambda text: None)
         fitting.result()
@@ -110,7 +110,14 @@ def measure_table(name: str, folder: Path) -> tuple[Result, Result]:
 def measure_files(
     variants: Sequence[Variant], files: Memory, score: Callable[[OnnxModel], Mapping[str, float]], row: Feeds
 ) -> Result:
-    """Measure each variant that has a file, by its name; the first one is fp32."""
+    """Return the measurements of each variant that has a file, by its short name.
+
+    Args:
+        variants: The variants; one of them is fp32.
+        files: The stored files.
+        score: Returns the metrics of a file on the test rows.
+        row: One row, to time predictions.
+    """
     files_of = {
         short_name(variant.display_name): (variant, variant.artifact)
         for variant in variants
@@ -134,12 +141,12 @@ def measure_files(
 
 
 def short_name(name: str) -> str:
-    """Return the name of a variant without its candidate's."""
+    """Return the name of a variant without the name of its candidate."""
     return name.rsplit("/", maxsplit=1)[-1]
 
 
 def is_met(name: str, result: Result) -> bool:
-    """Whether the chosen file of a table is as small and fast as asked for."""
+    """Return whether the chosen file of a table meets the goals."""
     small = result[short_name(result["chosen"])]
     c_is_met = name != "adult" or (
         result["c"]["us"] <= MAX_C_MICROSECONDS and result["c"]["object bytes"] <= MAX_C_BYTES
@@ -153,7 +160,7 @@ def is_met(name: str, result: Result) -> bool:
 
 
 def main() -> None:
-    """Measure the tables that are named, or both."""
+    """Measure the tables on the command line, or both."""
     results, peers, met = {}, {}, True
     for name in parse_names(__doc__, ("adult", "california_housing")):
         with tempfile.TemporaryDirectory() as folder:

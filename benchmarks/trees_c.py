@@ -1,4 +1,4 @@
-"""The exported C of a served file: compiled bytes, and the time of a row."""
+"""Measure the exported C of a served file: compiled bytes, and time per row."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ void time_rows(const {name}_row *rows, int count, int rounds, double *microsecon
 
 
 def measure_c(model: bytes, feeds: Mapping[str, npt.NDArray[Any]], name: str) -> dict[str, Any]:
-    """Compile with gcc -O2; microseconds a row over ROWS different rows, the median of ROUNDS."""
+    """Compile with gcc -O2; return microseconds per row (over ROWS different rows, median of ROUNDS) and bytes."""
     compiler = shutil.which("gcc")
     if compiler is None:
         return {"error": "there is no gcc"}

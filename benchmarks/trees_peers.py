@@ -1,4 +1,4 @@
-"""What others do to make tree ensembles small or fast, on the rows of a data set; measured in this process."""
+"""Other solutions for small or fast tree ensembles, on the rows of a data set; measured in this process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sklearn.model_selection import train_test_split
 __all__ = ["fit_peers", "measure_peers"]
 
 ROUNDS = 100
-# Run by the Python that MODELDROP_TREE_PEERS names, with the model's text file and a row (JSON); prints JSON.
+# The Python in MODELDROP_TREE_PEERS runs it with the model's text file, a row (JSON) and a path prefix; prints JSON.
 _COMPILERS = """
 import json, os, sys, time
 import numpy as np
@@ -59,7 +59,7 @@ print(json.dumps(found))
 
 
 def fit_peers(data_set: DataSet, folder: Path) -> None:
-    """Fit and store LightGBM, which stops early on a tenth of the rows, and a forest of 100 trees; nothing is timed."""
+    """Fit and store LightGBM, with early stopping on a tenth of the rows, and a forest of 100 trees, untimed."""
     learn, target = _numbers(data_set, data_set.learn), _target(data_set, data_set.learn)
     x, x_stop, y, y_stop = train_test_split(learn, target, test_size=0.1, random_state=0)
     options = {
@@ -78,7 +78,7 @@ def fit_peers(data_set: DataSet, folder: Path) -> None:
 
 
 def measure_peers(data_set: DataSet, folder: Path) -> dict[str, Any]:
-    """Measure what fit_peers left; categories are their numbers."""
+    """Return the measurements of the models that fit_peers stored in ``folder``."""
     test, test_target, is_regression = (
         _numbers(data_set, data_set.test),
         _target(data_set, data_set.test),
@@ -130,7 +130,7 @@ def _is_regression(data_set: DataSet) -> bool:
 
 
 def _numbers(data_set: DataSet, frame: pl.DataFrame) -> np.ndarray:
-    """Columns as numbers; a category is its place among those of the rows to learn from."""
+    """Return the columns as numbers; a category is its index among the sorted categories of the rows to learn from."""
     columns = []
     for name in (column for column in frame.columns if column != data_set.target and column not in data_set.drop):
         series = frame[name]

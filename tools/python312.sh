@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Prints the path of a real Python 3.12 with pip, which `sam build` expects first on the PATH. For a shim (pyenv, asdf) or
-# a virtual environment, this is its base interpreter. Set PYTHON312 if the script does not find one.
+# Prints the path of a real Python 3.12 with pip, which `sam build` expects first on the PATH. For a shim (pyenv, asdf)
+# or a virtual environment, this is its base interpreter. Set PYTHON312 if the script does not find one.
 set -euo pipefail
 said=""
 for candidate in "${PYTHON312:-}" python3.12 "$HOME"/.pyenv/versions/3.12*/bin/python3.12 \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the functions and their layers with SAM, with a real Python 3.12 first on the PATH. Layers are always made of
-# Linux wheels for x86_64 and stripped with GNU strip; macOS and arm64 need a GNU strip for that format. Set STRIP if the
-# script does not find one.
+# Linux wheels for x86_64 and stripped with GNU strip; macOS and arm64 need a GNU strip for that format. Set STRIP if
+# the script does not find one.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$(tools/python312.sh)

@@ -1,4 +1,4 @@
-"""A BentoML service of one ONNX file: it has a protocol of its own."""
+"""A BentoML service of one ONNX file, with BentoML's own protocol."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import onnxruntime
 
 @bentoml.service(workers=1)
 class Service:
-    """Runs the file that MODEL names."""
+    """Runs the ONNX file in the environment variable MODEL."""
 
     def __init__(self) -> None:
         options = onnxruntime.SessionOptions()
@@ -20,4 +20,5 @@ class Service:
 
     @bentoml.api
     def infer(self, x: np.ndarray) -> np.ndarray:
+        """Return the predictions for ``x`` [rows, ...]."""
         return self.session.run(None, {"x": x.astype(np.float32)})[0]

@@ -1,4 +1,4 @@
-"""A FastAPI server of one ONNX file as FastAPI's documentation writes it: pydantic models in and out."""
+"""A FastAPI server of one ONNX file as in FastAPI's documentation: pydantic models in and out."""
 
 from __future__ import annotations
 
@@ -39,11 +39,13 @@ class InferResponse(BaseModel):
 
 @app.get("/v2/health/ready")
 def ready() -> dict[str, bool]:
+    """Return that the server is ready."""
     return {"ready": True}
 
 
 @app.post("/v2/models/model/infer")
 async def infer(request: InferRequest) -> InferResponse:
+    """Return the predictions for a request."""
     dtypes = {"FP32": np.float32, "BYTES": np.object_}
     feeds = {
         tensor.name: np.array(tensor.data, dtypes[tensor.datatype]).reshape(tensor.shape) for tensor in request.inputs

@@ -1,4 +1,4 @@
-"""A FastAPI server of one ONNX file that leaves pydantic out: orjson in, orjson out."""
+"""A FastAPI server of one ONNX file without pydantic: orjson in, orjson out."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ DTYPES = {"FP32": np.float32, "BYTES": np.object_}
 
 @app.get("/v2/health/ready")
 def ready() -> dict[str, bool]:
+    """Return that the server is ready."""
     return {"ready": True}
 
 
 @app.post("/v2/models/model/infer")
 async def infer(request: Request) -> Response:
+    """Return the predictions for a request."""
     document = orjson.loads(await request.body())
     feeds = {
         tensor["name"]: np.array(tensor["data"], DTYPES[tensor["datatype"]]).reshape(tensor["shape"])

@@ -9,7 +9,7 @@ from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer
 
 
 class OnnxRuntimeModel(Model):
-    """Runs the file that MODEL names."""
+    """Runs the ONNX file in the environment variable MODEL."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -19,6 +19,7 @@ class OnnxRuntimeModel(Model):
         self.ready = True
 
     def predict(self, payload: InferRequest, headers: object = None, response_headers: object = None) -> InferResponse:
+        """Return the predictions for a request."""
         feeds = {tensor.name: tensor.as_numpy() for tensor in payload.inputs}
         outputs = []
         for output, array in zip(self.session.get_outputs(), self.session.run(None, feeds), strict=True):
