@@ -1,1 +1,1 @@
-"""One in-memory fake a port of contracts.ports, and others that tests inject through the same doors."""
+"""One in-memory fake per port of contracts.ports, and other fakes that tests inject in the same way."""

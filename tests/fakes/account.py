@@ -1,4 +1,4 @@
-"""An account, a stack, its stored data, and recorded programs."""
+"""Fakes of an AWS account, a stack, its stored data, and of programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OUTPUTS = {"ImageRepository": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/mode
 
 @dataclass
 class FakeAccount:
-    """An account that lacks nothing; ``error`` is raised by every call."""
+    """An account with enough quotas and instance types; ``identity`` raises ``error`` if it is set."""
 
     region: str = "eu-west-1"
     error: ModeldropError | None = None
@@ -59,7 +59,7 @@ def resource(kind: str, name: str, *, status: str = "CREATE_COMPLETE", reason: s
 
 @dataclass
 class FakeStack:
-    """A stack that is gone two looks after its deletion began; ``refused`` is why a resource stays."""
+    """A stack that is deleted at the second ``state`` after ``delete``; ``refused``: why a resource is not deleted."""
 
     current: StackState | None = None
     before: StackState | None = None
@@ -100,7 +100,7 @@ class FakeStack:
 
 @dataclass
 class FakeData:
-    """Buckets by name with their number of versions; tables and repositories by name. ``calls`` is in order."""
+    """Stored data: bucket -> number of versions, repository -> number of images, tables; ``calls`` are in order."""
 
     buckets: dict[str, int] = field(default_factory=dict)
     tables: set[str] = field(default_factory=set)
@@ -139,7 +139,7 @@ class FakeData:
 
 @dataclass
 class RecordedCommands:
-    """Programs that succeed, but for those in ``answers``: the beginning of a command line, what it answers."""
+    """Programs that succeed, except those in ``answers``: beginning of a command line -> result."""
 
     answers: dict[str, Finished] = field(default_factory=dict)
     missing: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""The way from a table to the chosen file, without jobs: train, compress, select."""
+"""From a table to the chosen file, without jobs: train, compress, select."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KEYS = RunKeys("demo_choice_0123456789ab")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Choice:
-    """What was chosen among what was trained, and the file that is served."""
+    """The trained candidates, the selection, and the served file."""
 
     trained: tuple[TrainedCandidate, ...]
     selection: Selection
@@ -37,7 +37,7 @@ class Choice:
 
 
 def choose(table: Table, algorithms: Sequence[str], spec: JobSpec, folder: Path) -> Choice:
-    """Train ``algorithms`` with quick settings and choose among them; files lie in ``folder``."""
+    """Train ``algorithms`` with quick settings and choose among them; files are in ``folder``."""
     metric = choose_metric(spec.metric, table.dataset)
     trainer = Trainer(
         dataset=table.dataset,

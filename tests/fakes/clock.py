@@ -1,4 +1,4 @@
-"""A clock that a test turns."""
+"""A clock that a test sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["FakeClock"]
 
 @dataclass
 class FakeClock:
-    """``clock()`` is now."""
+    """A clock; calling it returns ``now``."""
 
     now: datetime = NOW
 

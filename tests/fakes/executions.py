@@ -13,9 +13,12 @@ __all__ = ["FakeExecutions"]
 
 @dataclass
 class FakeExecutions:
-    """Executions that are only remembered: ``started`` name -> input, ``stopped`` name -> cause.
+    """Executions that are only recorded.
 
-    ``ended`` name -> how it ended; a started one goes on until it is there.
+    Attributes:
+        started: Name -> input.
+        stopped: Name -> cause.
+        ended: Name -> result; without a result a started execution is RUNNING.
     """
 
     started: dict[str, dict[str, Any]] = field(default_factory=dict)

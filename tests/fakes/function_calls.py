@@ -1,4 +1,4 @@
-"""Other functions, in memory."""
+"""Lambda functions that code invokes, in memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["FakeFunctionCalls"]
 
 @dataclass
 class FakeFunctionCalls:
-    """``answer`` is asked for each call's answer (and may raise); ``calls`` remembers (function, event)."""
+    """``answer`` returns the result of each call, or raises; ``calls`` records (function, event)."""
 
     answer: Callable[[dict[str, Any]], dict[str, Any]]
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)

@@ -9,7 +9,7 @@ __all__ = ["FakeGatewayKeys"]
 
 @dataclass
 class FakeGatewayKeys:
-    """GatewayKeys; ``keys`` are (value, tier) by tenant."""
+    """GatewayKeys; ``keys`` maps a tenant to (value, tier)."""
 
     keys: dict[str, tuple[str, str]] = field(default_factory=dict)
 

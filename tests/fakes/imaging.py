@@ -1,4 +1,4 @@
-"""Small seeded images with a rule to learn: which shape is drawn, somewhere, in some colour."""
+"""Small seeded images with a rule to learn: the shape that is drawn, at a random position in a random color."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHAPES = ("cross", "square", "stripe")
 
 
 def draw(shape: str, random: np.random.Generator, *, side: int = 16, channels: int = 1) -> NDArray[np.uint8]:
-    """uint8 [side, side, channels]: the shape on a noisy ground."""
+    """Return an image uint8 [side, side, channels]: the shape on a noisy background."""
     image = random.integers(0, 60, (side, side, channels), np.uint8)
     colour = random.integers(140, 256, channels, np.uint8)
     top, left = random.integers(2, side - 10, 2)
@@ -30,7 +30,7 @@ def draw(shape: str, random: np.random.Generator, *, side: int = 16, channels: i
 
 
 def pictures(*, rows: int = 240, channels: int = 1, regression: bool = False, seed: int = 0) -> Table:
-    """Split as validation leaves them; ``regression``: the target is the mean of the pixels."""
+    """Return images, split as by validation; with ``regression``, the target is the mean of the pixels."""
     random = np.random.default_rng(seed)
     labels = [SHAPES[place % len(SHAPES)] for place in range(rows)]
     images = np.stack([draw(label, random, channels=channels) for label in labels])

@@ -1,4 +1,4 @@
-"""What Lambda passes beside the event."""
+"""The context that Lambda passes with an event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A queue in memory: a message that was taken is out of sight until it is deleted."""
+"""A queue in memory: a message that was received stays invisible until it is deleted."""
 
 from __future__ import annotations
 

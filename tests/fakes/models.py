@@ -1,4 +1,4 @@
-"""A ModelSource of one model."""
+"""A ModelSource with one model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["OneModel"]
 
 @dataclass(frozen=True)
 class OneModel:
-    """Finds the same model whatever the reference."""
+    """Finds the same model for every reference."""
 
     model: LoadedModel
 

@@ -1,4 +1,4 @@
-"""Small tasks for the training loop, and what trains on them in a fraction of a second."""
+"""Small tasks for the training loop, and networks that train on them in a fraction of a second."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SMALL = NetworkConfig(epochs=4, batch_size=16, learning_rate=0.01)
 
 
 def small(**settings: Any) -> NetworkConfig:
-    """SMALL with these hyper-parameters changed."""
+    """Return SMALL with these hyperparameters changed."""
     return NetworkConfig(**{**SMALL.model_dump(), **settings})
 
 
 def points(rows: int, *, classes: int = 2, seed: int = 0) -> Rows:
-    """Two numbers; their sum tells the class, or (``classes`` 0) is the value."""
+    """Return rows of two numbers; their sum determines the class, or is the value if ``classes`` is 0."""
     random = np.random.default_rng(seed)
     num = random.normal(size=(rows, 2)).astype(np.float32)
     total = num.sum(axis=1).astype(np.float64)
@@ -48,12 +48,12 @@ def task(*, classes: int = 2, rows: int = 96, **changed: Any) -> TrainingTask:
 
 
 def flat(outputs: int = 2) -> Callable[[], nn.Module]:
-    """A network of one hidden layer, with dropout, so that what is random in training shows."""
+    """Return a function that builds a network with one hidden layer, and dropout, so that randomness has an effect."""
     return lambda: nn.Sequential(nn.Linear(2, 8), nn.ReLU(), nn.Dropout(0.1), nn.Linear(8, outputs))
 
 
 class Ensemble(nn.Module):
-    """Linear members: [batch, 2] -> [batch, members, outputs]."""
+    """An ensemble of linear members: [batch, 2] -> [batch, members, outputs]."""
 
     def __init__(self, members: int, outputs: int) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class Ensemble(nn.Module):
 
 
 class Fragile(nn.Module):
-    """Returns NaN after a step that was too large."""
+    """A network that returns NaN after too large a step."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Fragile(nn.Module):
 
 
 class Kept:
-    """Checkpoints in memory. ``saving``, if any, is told before each which one it is, from 1."""
+    """Checkpoints in memory; ``saving``, if set, is called before each with its number, from 1."""
 
     def __init__(self, seconds: float = 0) -> None:
         self.seconds = seconds
@@ -102,13 +102,13 @@ class Kept:
         return found
 
     def weights(self) -> Mapping[str, Tensor]:
-        """As they were when the last was saved."""
+        """Return the weights in the last checkpoint."""
         found: Mapping[str, Tensor] = self.state["weights"]
         return found
 
 
 def wide(outputs: int, columns: int) -> Callable[[], nn.Module]:
-    """Builds a network with enough weights to prune."""
+    """Return a function that builds a network with enough weights to prune."""
 
     class Wide(nn.Module):
         def __init__(self) -> None:
@@ -136,5 +136,5 @@ def learn(
 
 
 def weights(network: nn.Module) -> Mapping[str, list[float]]:
-    """To compare bit by bit."""
+    """Return the weights as lists, to compare them exactly."""
     return {name: tensor.flatten().tolist() for name, tensor in network.state_dict().items()}

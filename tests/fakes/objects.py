@@ -26,7 +26,7 @@ def _utc_now() -> datetime:
 
 @dataclass
 class FakeObjectStore:
-    """An ObjectStore: versioned like the real bucket; ``keys`` are sorted, ``clear`` is a test's hand."""
+    """An ObjectStore, versioned like the real bucket; ``keys`` are sorted, only tests call ``clear`` and ``delete``."""
 
     bucket: str = "bucket"
     now: Callable[[], datetime] = _utc_now

@@ -1,4 +1,4 @@
-"""Small ONNX graphs as other libraries export them."""
+"""Small ONNX graphs like those of other libraries' exporters."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ __all__ = ["constant", "graph", "layer", "matrix", "value"]
 
 
 def value(name: str, element: int = TensorProto.FLOAT, shape: Sequence[Any] = ("batch",)) -> onnx.ValueInfoProto:
-    """An input or an output."""
+    """Return an input or an output."""
     return helper.make_tensor_value_info(name, element, list(shape))
 
 
 def matrix(name: str, width: int, rows: str | int = "batch") -> onnx.ValueInfoProto:
-    """A matrix of floats."""
+    """Return an input or an output that is a matrix of floats."""
     return value(name, shape=(rows, width))
 
 
 def constant(name: str, array: npt.NDArray[Any] | Sequence[Any], dtype: Any = np.float32) -> onnx.TensorProto:
-    """A constant."""
+    """Return a constant."""
     return numpy_helper.from_array(np.asarray(array, dtype), name)
 
 
 def layer(source: str, output: str, *, name: str = "layer", operator: str = "MatMul") -> onnx.NodeProto:
-    """A layer whose weights are called ``w``."""
+    """Return a layer whose weights are named ``w``."""
     return helper.make_node(operator, [source, "w"], [output], name=name)
 
 
@@ -42,7 +42,7 @@ def graph(
     opset: int = 17,
     **domains: int,
 ) -> onnx.ModelProto:
-    """A model; ``domains`` are imported beside ONNX's own, with dots for underscores."""
+    """Return a model; ``domains`` -> version are imported in addition to ONNX's own, with _ for dots in names."""
     opsets = [helper.make_opsetid("", opset)]
     opsets += [helper.make_opsetid(domain.replace("_", "."), version) for domain, version in domains.items()]
     return helper.make_model(

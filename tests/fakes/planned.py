@@ -1,4 +1,4 @@
-"""A run that is planned, for the jobs that do it."""
+"""A planned run, for tests of its jobs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KEYS = RunKeys(RUN)
 
 @dataclass
 class House:
-    """A run that is planned, as a job finds it."""
+    """The stores and the table of a planned run, in the state that its jobs read."""
 
     artifacts: FakeObjectStore = field(default_factory=FakeObjectStore)
     table: FakeTable = field(default_factory=FakeTable)

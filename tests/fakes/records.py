@@ -1,4 +1,4 @@
-"""Small valid records, for tests that need one and do not look at all of it."""
+"""Small valid records, for tests that need a record but not all of its fields."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def model_version(
 
 
 def _plan() -> Plan:
-    """One candidate, on the GPU queue."""
+    """Return a plan of one candidate, on the GPU queue."""
     return Plan(
         metric="accuracy",
         candidates=(Candidate(name="mlp", algorithm="mlp"),),
@@ -157,7 +157,7 @@ def _plan() -> Plan:
 
 
 def documents(run: str) -> dict[str, Record]:
-    """By its key, what the stages of a run leave that went well, but for the selection."""
+    """Return the records that the stages of a successful run write, by key, except the selection."""
     keys = RunKeys(run)
     return {
         keys.upload: upload(),

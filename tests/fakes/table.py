@@ -17,7 +17,7 @@ __all__ = ["FakeTable"]
 
 @dataclass
 class FakeTable:
-    """A Table whose calls are atomic among threads; items come and go as copies."""
+    """A Table whose calls are atomic for threads; items are copied in and out."""
 
     _items: dict[tuple[str, str], Item] = field(default_factory=dict)
     _lock: threading.RLock = field(default_factory=threading.RLock)

@@ -1,4 +1,4 @@
-"""Small seeded tables with a rule to learn, typed and split as validation leaves them."""
+"""Small seeded tables with a rule to learn, with the types and splits of validation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ def table(
     categorical: bool = True,
     seed: int = 0,
 ) -> Table:
-    """Numbers of several sizes, one with gaps, a boolean, a category with gaps, and one of two that says nothing."""
+    """Return a table: two numbers, one with missing values, a boolean, a category with missing values, and a
+    category of two values that is independent of the target.
+    """
     random = np.random.default_rng(seed)
     age = random.uniform(18, 90, rows)
     income = random.lognormal(10, 1, rows)
@@ -66,8 +68,15 @@ def profiled(
     texts: Sequence[str] = (),
     wide: Sequence[str] = (),
 ) -> Table:
-    """The Dataset of these splits; a column of the numbers 0 and 1 alone is boolean, those of ``texts`` are texts,
-    and those of ``wide`` are numbers that float32 cannot hold."""
+    """Return a table of these splits.
+
+    Args:
+        splits: The rows of each split; columns with only 0 and 1 become boolean.
+        task: The task.
+        target: Name of the target column.
+        texts: Names of text columns.
+        wide: Names of columns of numbers that float32 cannot represent.
+    """
     train = splits["train"]
     labels = tuple(sorted(train[target].unique().to_list())) if task == "classification" else ()
     dataset = Dataset(
@@ -100,7 +109,7 @@ def _with_gaps(series: pl.Series, random: np.random.Generator) -> pl.Series:
 
 
 def with_targets(task: Task, rows: int = 400) -> Table:
-    """The table's own target, and another that its first column tells."""
+    """Return a table with two targets: that of ``table``, and one that the first column determines."""
     given = table("regression", rows=rows)
     splits = {}
     for name, frame in given.splits.items():

@@ -16,11 +16,11 @@ from joserfc.jwk import ECKey, RSAKey
 __all__ = ["FakeIssuer", "run_issuer"]
 
 Key = RSAKey | ECKey
-_KEYS: dict[str, Key] = {}  # an RSA key takes a moment to make
+_KEYS: dict[str, Key] = {}  # generating an RSA key is slow
 
 
 def make_key(kid: str) -> Key:
-    """Return the key of this name: of RSA, or of a curve if it begins with ``ec``."""
+    """Return the key with this name: an elliptic-curve key if the name begins with ``ec``, else an RSA key."""
     if kid not in _KEYS:
         options: dict[str, Any] = {"kid": kid, "use": "sig"}
         _KEYS[kid] = (
@@ -30,14 +30,15 @@ def make_key(kid: str) -> Key:
 
 
 class FakeIssuer:
-    """What the server answers.
+    """The responses and keys of the issuer.
 
     Attributes:
-        url: Its URL; it is the claim ``iss``.
+        url: URL of the issuer, which is the claim ``iss``.
         kids: Names of the published keys.
-        entries: Further entries of the published set.
-        is_down: Answer 503.
-        requests: Paths that were asked for.
+        entries: More entries of the published key set.
+        is_down: Whether to respond with status 503.
+        configuration: The OpenID configuration.
+        requests: Requested paths.
     """
 
     def __init__(self, url: str) -> None:
@@ -49,14 +50,14 @@ class FakeIssuer:
         self.requests: list[str] = []
 
     def claims(self, **changes: Any) -> dict[str, Any]:
-        """Return the claims of a predictor of acme; None removes one."""
+        """Return the claims of a predictor of the tenant acme, with ``changes``; None removes a claim."""
         now = int(time.time())
         standard = {"iss": self.url, "aud": "modeldrop", "sub": "anna", "iat": now, "exp": now + 300}
         claims = {**standard, "tenant": "acme", "roles": ["predictor"], **changes}
         return {name: value for name, value in claims.items() if value is not None}
 
     def token(self, kid: str = "rsa-1", header: dict[str, Any] | None = None, **changes: Any) -> str:
-        """Return a token that is signed with a key, whether the issuer publishes it or not."""
+        """Return a token signed with the key ``kid``, which the issuer need not publish."""
         alg = "ES256" if kid.startswith("ec") else "RS256"
         head = {"alg": alg, "kid": kid, **(header or {})}
         return jwt.encode(

@@ -1,4 +1,4 @@
-"""What a test of training trains, and what it gets."""
+"""Quick settings for tests of training, and the result of a training."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ QUICK: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Run:
-    """A candidate that was trained, and its files."""
+    """A trained candidate, and its files."""
 
     table: Table
     trained: TrainedCandidate
@@ -60,7 +60,10 @@ class Run:
         return OnnxModel(self.folder / "model.onnx").run(feeds(frame, self.table.dataset.signature))
 
     def difference(self) -> float:
-        """Of the served file from the trained model's own answers, in probability or in standard deviations."""
+        """Return the largest difference between the served file's and the trained model's predictions.
+
+        It is a difference of probabilities, or of values in standard deviations of the target.
+        """
         answers = self.served(self.table.validation)
         with np.load(self.folder / "reference.npz") as reference:
             if self.table.dataset.task != "regression":

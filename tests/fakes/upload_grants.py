@@ -1,4 +1,4 @@
-"""Presigned uploads in memory: ``put_part`` is the hand of whoever has a URL."""
+"""Presigned uploads in memory; ``put_part`` stands for a client with a presigned URL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["FakeUploadGrants"]
 
 @dataclass
 class FakeUploadGrants:
-    """An UploadGrants; ``metadata`` are those of the uploads by key, ``completed`` the objects' sizes."""
+    """An UploadGrants; ``metadata`` maps keys to metadata of uploads, ``completed`` maps keys to object sizes."""
 
     bucket: str = "uploads"
     metadata: dict[str, dict[str, str]] = field(default_factory=dict)

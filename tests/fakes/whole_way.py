@@ -1,4 +1,4 @@
-"""A file's way from the drop to a served model, in this process: what a run's functions and jobs do, in their order."""
+"""Run everything from a dropped file to a served model in this process: a run's functions and jobs, in order."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _KEYS = RunKeys(RUN)
 
 @dataclass(frozen=True)
 class Learned:
-    """What a run made of a file."""
+    """The results of a run."""
 
     dataset: Dataset
     plan: Plan
@@ -63,17 +63,17 @@ class Learned:
         return answer
 
     def test_rows(self) -> pl.DataFrame:
-        """The split file of the rows that test."""
+        """Return the test rows of the split files."""
         return pl.read_parquet(self.artifacts.get(_KEYS.split("test")))
 
 
 def csv(columns: Mapping[str, list[Any]]) -> bytes:
-    """Columns as a file."""
+    """Return columns as a csv file."""
     return pl.DataFrame(columns, strict=False).write_csv().encode()
 
 
 def learn(body: bytes, workdir: Path, *, spec: str = "", file: str = "data.csv", target: str = "") -> Learned:
-    """Do what a run does of one file, but registering."""
+    """Do everything that a run does with a file, except registering the model."""
     uploads, artifacts = FakeObjectStore("uploads"), FakeObjectStore("artifacts")
     key = f"demo/model/{file}"
     if spec:

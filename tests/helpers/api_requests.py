@@ -1,4 +1,4 @@
-"""A function of the API as Lambda loads it, with what it is composed of replaced, and what it said."""
+"""Call a Lambda function of the API with replaced components, and read its log and metrics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _ENVIRON = {
 
 @dataclass(frozen=True)
 class Said:
-    """``lines`` of the log, ``records`` of metrics, ``text``: all of both."""
+    """The output of a call: ``lines`` of the log, ``records`` of metrics, and ``text`` of both."""
 
     lines: list[dict[str, Any]]
     records: list[dict[str, Any]]
@@ -39,7 +39,7 @@ class Said:
 
 
 class Api:
-    """One function; what bootstrap composed for it is what a test ``gives`` instead."""
+    """A Lambda function; a test replaces the components that bootstrap made, by ``give``."""
 
     def __init__(self, function: str, capsys: pytest.CaptureFixture[str]) -> None:
         self._module = _load(function)
@@ -47,7 +47,7 @@ class Api:
         self._capsys = capsys
 
     def give(self, **parts: Any) -> None:
-        """Module-level names of the function's file, and what they are from now on."""
+        """Replace module-level names of the function's file by these values."""
         vars(self._module).update(parts)
 
     def call(self, document: dict[str, Any]) -> dict[str, Any]:
@@ -55,12 +55,12 @@ class Api:
         return answer
 
     def ask(self, document: dict[str, Any]) -> tuple[int, Any]:
-        """The status, and the body as JSON."""
+        """Call the function; return the status code, and the parsed JSON body."""
         answer = self.call(document)
         return answer["statusCode"], json.loads(answer["body"])
 
     def said(self, document: dict[str, Any]) -> Said:
-        """What one call leaves in the function's log."""
+        """Call the function; return what it writes to its log."""
         handler = logger.registered_handler
         assert isinstance(handler, logging.StreamHandler)
         log = StringIO()
@@ -81,7 +81,7 @@ class Api:
 
 
 def authorized(name: str, authorizer: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
-    """An event whose ``authorizer`` has these parts replaced too."""
+    """Return an event with top-level fields and fields of ``authorizer`` replaced."""
     document = event(name)
     document["requestContext"].setdefault("authorizer", {}).update(authorizer or {})
     return document | changes
@@ -89,7 +89,7 @@ def authorized(name: str, authorizer: dict[str, Any] | None = None, **changes: A
 
 @cache
 def _load(function: str) -> ModuleType:
-    """Once: the clients that the file makes take longer than all tests together."""
+    """Load a function's file, once: the AWS clients that it creates take longer than all tests together."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in _ENVIRON.items():
             patch.setenv(name, value)

@@ -1,4 +1,4 @@
-"""A page in a real browser: Debian's chromium, headless."""
+"""Open a page in a real browser: Debian's chromium, headless."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["find_browser", "open_page", "runtime_error"]
 
 _SECONDS = 60
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm"}
-# Around the page as it is: it says what the page shows once its script has set its state.
+# Frame around the unchanged page; it posts the page's contents once the page's script has set its state.
 _FRAME = """<!doctype html><iframe id="page" src="index.html" width="1000" height="800"></iframe><script>
 const timer = setInterval(() => {
   const body = document.getElementById('page').contentDocument?.body;
@@ -35,7 +35,7 @@ const timer = setInterval(() => {
 
 @functools.cache
 def runtime_error() -> str:
-    """Return why onnxruntime-web is not here; empty where it is."""
+    """Return why onnxruntime-web is not available; empty if it is."""
     try:
         read_runtime()
     except ConfigurationError as error:
@@ -44,17 +44,17 @@ def runtime_error() -> str:
 
 
 def find_browser() -> str | None:
-    """Return the path of a chromium; None where there is none."""
+    """Return the path of chromium or Chrome; None if neither is installed."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def open_page(files: Mapping[str, bytes], browser: str, profile: Path) -> dict[str, Any]:
-    """Serve a folder, open its index.html, and return what it shows when it is ready.
+    """Serve a folder, open its index.html, and return the contents of the page when it is ready.
 
     Args:
-        files: Contents by name.
+        files: Contents by file name.
         browser: Path of the browser.
-        profile: An empty folder for it.
+        profile: An empty folder for the browser's profile.
     """
     shown: dict[str, Any] = {}
     ready = threading.Event()
@@ -74,7 +74,7 @@ def open_page(files: Mapping[str, bytes], browser: str, profile: Path) -> dict[s
             self.end_headers()
             ready.set()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as the base class names it
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class has this name
             """Print nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

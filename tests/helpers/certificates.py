@@ -1,4 +1,4 @@
-"""A certificate authority of the tests, and a certificate for 127.0.0.1 and other hosts."""
+"""A certificate authority for tests, and a certificate for 127.0.0.1 and other hosts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Authority", "write_certificates"]
 
 
 class Authority(NamedTuple):
-    """A certificate authority's files, and those of one certificate that it signed."""
+    """Paths of an authority's certificate, and of a certificate that it signed with its key."""
 
     ca: Path
     certificate: Path
@@ -23,7 +23,7 @@ class Authority(NamedTuple):
 
 
 def write_certificates(folder: Path, *hosts: str) -> Authority:
-    """Write an authority's certificate, and a certificate for 127.0.0.1 and ``hosts`` that servers and clients use."""
+    """Write an authority's certificate, and a certificate for 127.0.0.1 and ``hosts``, for servers and clients."""
     issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test authority")])
     issuer_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Images for a model of images, as commands of the tests send them."""
+"""A signature of an image model, and images for it."""
 
 from __future__ import annotations
 

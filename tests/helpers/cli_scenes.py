@@ -1,4 +1,4 @@
-"""Stacks of fakes in a state that a terminal's test looks at."""
+"""Stacks of fakes in states for tests of the terminal output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PARAGRAPH = (
 
 
 def running() -> Stage:
-    """Two runs are going, and time passes."""
+    """Return a stack with two active runs; sleeping really takes time."""
     stage = Stage()
     stage.begin("demo_churn_1", model="churn")
     stage.begin("demo_churn_2", model="churn")
@@ -30,7 +30,7 @@ def running() -> Stage:
 
 
 def failures() -> Stage:
-    """Failed runs with a long error, among others."""
+    """Return a stack with failed runs with a long error, a rejected upload, and a run that awaits promotion."""
     stage = Stage()
     for number, run in enumerate(("demo_titanic_1", "demo_titanic_2", LONG_RUN)):
         stage.begin(run, model=run.split("_")[1])
@@ -47,7 +47,7 @@ def failures() -> Stage:
 
 
 def logged() -> Stage:
-    """A run whose log has a long line."""
+    """Return a stack with a run whose log has a long line."""
     stage = succeeded()
     line = {"message": "variant", "run": "demo_houses_0", "latency_us": 26.739999157143757, "reason": PARAGRAPH}
     stage.logs.written.append(FakeLine(datetime.now(UTC), "/aws/batch/jobs", json.dumps(line)))
@@ -55,7 +55,7 @@ def logged() -> Stage:
 
 
 def succeeded() -> Stage:
-    """A run with a leaderboard, whose version is live."""
+    """Return a stack with a run that has a leaderboard and a live version."""
     stage = Stage()
     stage.serve(model="houses")
     run = stage.begin("demo_houses_0", model="houses")
@@ -65,7 +65,7 @@ def succeeded() -> Stage:
 
 
 def with_card() -> Stage:
-    """A model whose card has every section."""
+    """Return a stack with a model whose card has every section."""
     stage = Stage()
     winner = {
         "rank": 1, "candidate": "gradient_boosting", "algorithm": "gradient_boosting", "precision": "fp32",
@@ -79,7 +79,7 @@ def with_card() -> Stage:
 
 
 def several_models() -> Stage:
-    """Models of two tenants, with long names."""
+    """Return a stack with models of two tenants, with long names."""
     stage = Stage()
     stage.serve(model="customer-churn-of-last-summer-v2")
     stage.serve(model="houses", tenant="acme-analytics")

@@ -1,4 +1,4 @@
-"""What a user of the cloud does, with plain boto3 and HTTP."""
+"""Act as a user of a deployed stack, with plain boto3 and HTTP."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STACK = "modeldrop"
 
 
 class Cloud:
-    """A deployed stack behind one session."""
+    """A deployed stack, reached by one boto3 session."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -49,7 +49,7 @@ class Cloud:
             return False
 
     def _api_url(self, output: str) -> str:
-        """The emulator serves REST APIs under its own address."""
+        """Return the API's URL on the emulator, which serves REST APIs at its own address."""
         api_id = output.split("//")[1].split(".", maxsplit=1)[0]
         endpoint = self.session.client("apigateway").meta.endpoint_url
         return f"{endpoint}/restapis/{api_id}/{output.rstrip('/').rsplit('/', 1)[1]}/_user_request_"
@@ -58,13 +58,13 @@ class Cloud:
         return self._keys.create(tenant, "tests", role=role)
 
     def drop(self, key: str, body: bytes, **metadata: str) -> str:
-        """Put an object as any S3 client does; the run that it must start."""
+        """Put an object like any S3 client, and return the name of the run that it must start."""
         version = self.s3.put_object(Bucket=self.uploads, Key=key, Body=body, Metadata=metadata)["VersionId"]
         tenant, model, _ = key.split("/", 2)
         return run_name(tenant, model, self.uploads, key, version)
 
     def ended(self, run: str, seconds: float = 480) -> Run:
-        """Wait until the run is over."""
+        """Wait until the run has ended, and return it."""
         return self.until(run, lambda found: found.status != "RUNNING", seconds)
 
     def drop_and_end(self, key: str, body: bytes, seconds: float = 480, **metadata: str) -> Run:
@@ -92,6 +92,6 @@ class Cloud:
         return {"x-api-key": self.key if key is None else key, "content-type": "application/json"}
 
     def document(self, run: str, name: str) -> Any:
-        """One of the run's JSON documents (a property of RunKeys)."""
+        """Return a JSON document of a run; ``name`` is a property of RunKeys."""
         key = getattr(RunKeys(run), name)
         return json.loads(self.s3.get_object(Bucket=self.artifacts, Key=key)["Body"].read())

@@ -1,4 +1,4 @@
-"""Batch queues of the stack, as tests see and occupy them."""
+"""Find and occupy the stack's Batch queues."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ __all__ = ["find_queue", "occupied", "waiting_job"]
 
 
 def find_queue(cloud: Cloud, word: str) -> str:
-    """Return the ARN of the queue whose name holds ``word``."""
+    """Return the ARN of the queue whose name contains ``word``."""
     queues = cloud.session.client("batch").describe_job_queues()["jobQueues"]
     return next(str(queue["jobQueueArn"]) for queue in queues if word in queue["jobQueueName"])
 
 
 @contextmanager
 def occupied(cloud: Cloud, queue: str, definition: str) -> Iterator[None]:
-    """Let another job have all that a queue gives.
+    """Occupy all of a queue's capacity with another job until the block ends.
 
     Args:
-        cloud: Where the stack is.
+        cloud: The deployed stack.
         queue: The queue's ARN.
-        definition: How the name of the job's definition ends.
+        definition: End of the name of the job's definition.
     """
     batch = cloud.session.client("batch")
     definitions = batch.describe_job_definitions()["jobDefinitions"]
@@ -42,7 +42,7 @@ def occupied(cloud: Cloud, queue: str, definition: str) -> Iterator[None]:
 
 
 def waiting_job(cloud: Cloud, queue: str, name: str) -> str:
-    """Wait until the job of this name waits in the queue, and return its id."""
+    """Wait until the job with this name is RUNNABLE in the queue, and return its id."""
     batch = cloud.session.client("batch")
 
     def waiting() -> list[str]:

@@ -1,4 +1,4 @@
-"""Files of delimited text, read as validation reads them, with what their dialect tells."""
+"""Read delimited text like validation, with its detected dialect and warnings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["HEADER", "Read", "join_lines", "make_lines", "read_text"]
 
-HEADER = "temp,count,place,day"  # of the columns of ``make_lines``
+HEADER = "temp,count,place,day"  # the columns of ``make_lines``
 
 
 @dataclass
@@ -55,7 +55,7 @@ def read_text(folder: Path, body: str | bytes, *, delimiter=None, numbers=(), co
 
 
 def make_lines(rows: int = 40, delimiter: str = ",", decimal: str = ".", seed: int = 1) -> list[str]:
-    """Lines of a table of a number, a number, a word and a date, without a header."""
+    """Return lines of a table with a decimal number, an integer, a word and a date, without a header."""
     rng = random.Random(seed)
     return [
         delimiter.join(

@@ -1,6 +1,6 @@
-"""What each process of tests.distributed.test_processes runs: some steps alone and with the others.
+"""The program of each process of tests.distributed.test_processes: training steps alone and with the other processes.
 
-The main process writes the results.
+Each process writes its results into FOLDER.
 
 python -m tests.helpers.distributed_steps FOLDER
 """
@@ -29,7 +29,7 @@ from pipeline.training.loop.inputs import columns
 from pipeline.training.loop.loop import train_network
 from pipeline.training.networks.tabular_mlp import TabularMLP
 
-ROWS, BATCH = 101, 25  # neither is a multiple of two
+ROWS, BATCH = 101, 25  # neither is even, so that two processes get unequal shards
 OPTIMIZERS = get_args(OptimizerName)
 State = dict[str, Any]
 
@@ -48,7 +48,7 @@ def network() -> TabularMLP:
 
 
 def steps(parallel: Strategy, count: int, start: State | None = None) -> tuple[list[float], State]:
-    """The losses of so many steps, and the state after them; from a state or from the beginning."""
+    """Return the losses of ``count`` steps, and the state after them; ``start`` is a state to resume from."""
     num, cat, target = data()
     model = parallel.wrap(network())
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2, fused=True)
@@ -69,7 +69,7 @@ def steps(parallel: Strategy, count: int, start: State | None = None) -> tuple[l
 
 
 class Kept:
-    """Checkpoints in memory, one an epoch."""
+    """Checkpoints in memory, one per epoch."""
 
     seconds = 0.0
 
@@ -84,7 +84,7 @@ class Kept:
 
 
 def history(process: Process, kept: Kept, **settings: Any) -> list[float]:
-    """The losses of the loop itself, an epoch each: training, validation."""
+    """Return the losses of the training loop: training and validation loss of each epoch."""
     num, cat, target = (tensor.numpy() for tensor in data())
     rows = Rows(num=num, cat=cat, target=target, weight=(np.arange(ROWS) / (ROWS - 1) + 0.5).astype(np.float32))
     task = TrainingTask(
@@ -99,7 +99,7 @@ def history(process: Process, kept: Kept, **settings: Any) -> list[float]:
 
 
 def loops(process: Process, strategy: str, optimizer: str) -> dict[str, list[float]]:
-    """By two, by one, and by one from the first checkpoint of two."""
+    """Return the losses of two processes, of one, and of one that resumes from the first checkpoint of two."""
     more = {"optimizer": optimizer, "averaging": "ema", "max_gradient_norm": 1.0}
     kept = Kept()
     found = {
@@ -112,7 +112,7 @@ def loops(process: Process, strategy: str, optimizer: str) -> dict[str, list[flo
 
 
 class Recorder(nn.Module):
-    """A network that keeps what it draws in training."""
+    """A network that records the random numbers that it draws in training."""
 
     drawn: list[float]
 
@@ -129,7 +129,7 @@ class Recorder(nn.Module):
 
 
 def drawn(process: Process, strategy: str) -> tuple[list[float], list[float]]:
-    """What a process draws in two epochs, and again in the second one, gone on from the first one's checkpoint."""
+    """Return the numbers drawn in two epochs, and those drawn in the second one after resuming from the first."""
     rows = Rows(num=data()[0].numpy(), cat=np.empty((ROWS, 0), np.int64), target=data()[2].numpy())
     settings = ALGORITHMS["mlp"].configure({"epochs": 2, "batch_size": 20, "parallel": strategy})
     kept = Kept()
@@ -146,7 +146,7 @@ def drawn(process: Process, strategy: str) -> tuple[list[float], list[float]]:
 
 
 def convolutions(process: Process, strategy: str) -> dict[str, list[float]]:
-    """The losses and the statistics of a network with batch norms: of two processes, of one, resumed by one."""
+    """Return losses and running statistics of a network with batch norms: of two processes, of one, and resumed."""
     random = np.random.default_rng(0)
     target = random.integers(0, 2, 41)
     image = random.integers(0, 128, (41, 8, 8, 1)) + 100 * target[:, None, None, None]
@@ -175,7 +175,7 @@ def convolutions(process: Process, strategy: str) -> dict[str, list[float]]:
 
 
 def lent_row(process: Process) -> float:
-    """How far a batch norm is from one of the main process's rows alone, where the other's row counts nothing."""
+    """Return how far a synchronized batch norm, in which only the main process's rows count, is from a local one."""
     rows = torch.arange(12.0).view(3, 4).div(10).square() * (1 + process.rank)
     norm = synchronize_batch_norms(nn.BatchNorm1d(4))
     norm.counts_rows = process.is_main

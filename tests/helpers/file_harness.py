@@ -1,4 +1,4 @@
-"""A file on its whole way in one process: validated, learnt by one quick candidate, served, asked."""
+"""Process a file end to end in this process: validate it, train one quick candidate, serve it, and predict."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ Body = str | bytes
 
 @dataclass(frozen=True)
 class ValidatedFile:
-    """What a run's first stage left in the artifacts bucket."""
+    """The output of a run's validate stage in the artifacts bucket."""
 
     dataset: Dataset
     artifacts: FakeObjectStore
@@ -62,12 +62,12 @@ class ValidatedFile:
 
     @cached_property
     def rows(self) -> pl.DataFrame:
-        """Of all splits together, without the group of each row, which the test rows lack."""
+        """The rows of all splits, without the column of groups, which the test rows lack."""
         splits = [self.split(name).drop(GROUP, strict=False) for name in ("train", "validation", "test")]
         return pl.concat(splits)
 
     def values(self, column: str) -> list[Any]:
-        """The column's values in all splits, sorted, without the missing ones."""
+        """Return the column's values in all splits, sorted, without missing values."""
         return self.rows[column].drop_nulls().sort().to_list()
 
     @property
@@ -84,34 +84,34 @@ class ValidatedFile:
 
     @property
     def rejected(self) -> int:
-        """How many rows train nothing and test nothing."""
+        """The number of rejected rows."""
         return self.dataset.set_aside
 
     @property
     def rejected_lines(self) -> list[int]:
-        """The lines of those that could not be read."""
+        """The line numbers of rejected rows that could not be read."""
         if not self.rejected:
             return []
         rows = map(json.loads, self.artifacts.get(KEYS.set_aside).splitlines())
         return [row["line"] for row in rows if "line" in row]
 
     def reports(self, *facts: str) -> bool:
-        """Whether one warning, or a dropped column with its reason, mentions all of ``facts``."""
+        """Return whether a warning, or a dropped column with its reason, mentions all of ``facts``."""
         return any(all(fact in sentence for fact in facts) for sentence in self.sentences)
 
     def names_encoding(self, *names: str) -> bool:
-        """Whether one warning mentions an encoding by one of ``names``, however they are spelled."""
+        """Return whether a warning mentions an encoding by one of ``names``, in any spelling."""
         return any(_letters(name) in _letters(sentence) for name in names for sentence in self.dataset.warnings)
 
     @property
     def sentences(self) -> list[str]:
-        """All that a user is told: warnings, and dropped columns with their reasons."""
+        """All messages for the user: warnings, and dropped columns with their reasons."""
         return [*self.dataset.warnings, *(f"{name}: {reason}" for name, reason in self.dropped.items())]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the API answers: ``error`` is empty for 200, ``predictions`` for anything else."""
+    """A response of the API: ``error`` is empty for status 200, ``predictions`` exist only for 200."""
 
     status: int
     body: dict[str, Any]
@@ -135,13 +135,13 @@ class Reply:
 
     @property
     def outputs(self) -> dict[str, list[Any]]:
-        """Of an answer in the Open Inference Protocol's form."""
+        """Name -> data of the outputs of a response of the Open Inference Protocol."""
         return {tensor["name"]: tensor["data"] for tensor in self.body["outputs"]}
 
 
 @dataclass(frozen=True)
 class Served:
-    """A model that answers, and the file that it learnt from."""
+    """A served model, and the file that it was trained on."""
 
     file: ValidatedFile
     model_bytes: bytes
@@ -154,11 +154,11 @@ class Served:
         return PredictionApi(OneModel(model))
 
     def ask(self, *rows: Row) -> Reply:
-        """``{"rows": [...]}`` through the API."""
+        """Request predictions for rows by the API (``{"rows": [...]}``)."""
         return self.post(json.dumps({"rows": rows}))
 
     def post(self, body: str) -> Reply:
-        """The body as it is, through the API; an error that nobody foresaw is raised."""
+        """Send a body to the API; return its response, and raise unexpected errors."""
         request = HttpRequest("POST", "/v2/models/model/infer", body.encode())
         try:
             response = self._api.respond(request, Caller("demo"))
@@ -167,7 +167,7 @@ class Served:
         return Reply(response.status, json.loads(response.body))
 
     def predict_file(self, path: Path, workdir: Path) -> tuple[list[Any], list[Any]]:
-        """What ``modeldrop predict FILE`` does: the predictions, and the truth of each row."""
+        """Predict a file like ``modeldrop predict FILE``; return the predictions, and the truth of each row."""
         workdir.mkdir(exist_ok=True)
         known = read_known_rows(path.name, path, self.signature, workdir)
         rows = known.frame.to_dicts()
@@ -179,12 +179,12 @@ class Served:
         return predictions, [self._truth(label) for label in known.labels.to_list()]
 
     def quality(self, metric: str, path: Path) -> float:
-        """The metric of a file's rows; every row has an answer."""
+        """Return the metric on a file's rows, all of which must have a prediction."""
         with TemporaryDirectory() as workdir:
             return measure(metric, *self.predict_file(path, Path(workdir)))
 
     def split_quality(self, metric: str, split: pl.DataFrame) -> float:
-        """The metric of a split, as the card's is measured."""
+        """Return the metric on a split, measured like that of the model card."""
         answers = OnnxModel(self.model_bytes).run(feeds(split, self.signature))
         told = answers.values if self.signature.task == "regression" else answers.labels
         return measure(metric, told.tolist(), split[self.signature.target].to_list())
@@ -211,7 +211,7 @@ def measure(metric: str, predictions: Sequence[Any], truths: Sequence[Any]) -> f
 def validate_file(
     name: str, body: Body, workdir: Path, companions: Mapping[str, Body] | None = None, **metadata: str
 ) -> ValidatedFile:
-    """Drop ``body`` as ``name`` beside its companions; raise what the run's first stage raises."""
+    """Drop ``body`` as the file ``name`` with its companions, and validate it; raise what validation raises."""
     uploads, artifacts = FakeObjectStore("uploads"), FakeObjectStore("artifacts")
     for companion, text in (companions or {}).items():
         uploads.put(f"demo/model/{companion}", _bytes(text))
@@ -227,7 +227,7 @@ def validate_file(
 
 
 def serve(file: ValidatedFile, workdir: Path, algorithm: str) -> Served:
-    """Plan and train ``algorithm`` on the file's rows, with few trees, and serve what it exports."""
+    """Plan and train ``algorithm`` on the file's rows, with few trees, and serve the exported model."""
     own = SETTINGS.get(algorithm, {})
     spec = file.spec.model_copy(update={"algorithms": (algorithm,), "settings": {algorithm: own} if own else {}})
     planned = plan(file.dataset, spec)

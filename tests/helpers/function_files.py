@@ -1,4 +1,4 @@
-"""The functions' files and the events that AWS sends them, for all tests that call a function or read an event."""
+"""Load Lambda functions from their files, and the events that AWS sends them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ ROOT = Path(__file__).parents[2]
 
 
 def event(name: str, **changes: Any) -> dict[str, Any]:
-    """A file of tests/events, with parts of its top level replaced."""
+    """Return an event of tests/events, with top-level fields replaced."""
     document: dict[str, Any] = json.loads((ROOT / "tests" / "events" / f"{name}.json").read_text())
     return document | changes
 
 
 def load_function(function: str) -> ModuleType:
-    """Import ``functions/<function>/app.py`` anew, under the environment of the moment."""
+    """Import ``functions/<function>/app.py`` anew, with the current environment variables."""
     path = ROOT / "functions" / function / "app.py"
     spec = importlib.util.spec_from_file_location(f"app_of_{function}", path)
     assert spec is not None

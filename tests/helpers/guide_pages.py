@@ -1,4 +1,4 @@
-"""The shell blocks of a page, pasted as a reader pastes them."""
+"""Run the shell blocks of a documentation page, like a reader who pastes them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ROOT", "environment_of", "paste", "shell_blocks"]
 
 ROOT = Path(__file__).parents[2]
 MAX_SECONDS = 900
-ROWS = 400  # of houses.csv: the same commands in less time than with 4,000
+ROWS = 400  # rows of houses.csv instead of 4,000, to take less time
 _COMMAND = f"{sys.executable} -c 'from pipeline.cli.main import app; app(prog_name=\"modeldrop\")'"
 _PRELUDE = (
     "set -e",
@@ -22,12 +22,12 @@ _PRELUDE = (
 
 
 def shell_blocks(page: str) -> list[str]:
-    """Return the blocks that a reader pastes; what installs (``sh setup``) was done for the tests."""
+    """Return the shell blocks of a page, without installation (``sh setup``), which the tests have done."""
     return re.findall(r"```sh\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
 
 
 def environment_of(home: Path) -> dict[str, str]:
-    """Return the variables of a shell whose embedded cloud is in ``home``."""
+    """Return the environment variables of a shell whose embedded cloud is in ``home``."""
     return {**os.environ, "MODELDROP_HOME": str(home), "PYTHONPATH": str(ROOT)}
 
 
@@ -35,12 +35,12 @@ def paste(blocks: list[str], folder: Path, home: Path) -> subprocess.CompletedPr
     """Run the blocks in one shell, in a folder that looks like a clone of the repository.
 
     Args:
-        blocks: Shell commands; the first that fails ends them.
-        folder: Where they run and write.
+        blocks: Shell commands; they end at the first failure.
+        folder: The working directory.
         home: The embedded cloud's folder.
 
     Returns:
-        What the shell printed.
+        The output of the shell.
 
     Raises:
         AssertionError: A command failed.
@@ -49,7 +49,7 @@ def paste(blocks: list[str], folder: Path, home: Path) -> subprocess.CompletedPr
         (folder / "docs").symlink_to(ROOT / "docs")
     activate = folder / ".venv" / "bin" / "activate"
     activate.parent.mkdir(parents=True, exist_ok=True)
-    activate.touch()  # the tests' own environment is active
+    activate.touch()  # the environment of the tests is active already
     done = subprocess.run(
         ["bash", "-c", "\n".join([*_PRELUDE, *blocks])],
         cwd=folder,

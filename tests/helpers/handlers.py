@@ -1,4 +1,4 @@
-"""A function's handler as Lambda loads it: its file, under the environment of the moment."""
+"""Load a Lambda function's handler from its file, and check its calls against the template's permissions."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ __all__ = ["handler", "role_of"]
 
 
 def handler(function: str) -> Callable[[dict[str, Any]], Any]:
-    """``functions/<function>/app.py``'s, with a context given to it; it fails where the template permits no call.
+    """Return the handler of ``functions/<function>/app.py``; it fails for AWS calls that the template does not permit.
 
-    Its credentials are in a file instead of the environment, so that predict uses botocore as well: moto does not see
-    the requests that it signs itself.
+    Credentials are in a file instead of environment variables, so that predict uses botocore, too: moto does not see
+    the requests that predict signs itself.
     """
     with patch.dict(os.environ, tenant_role_environ(role_of(function))), _credentials_file():
         module = load_function(function)
@@ -45,5 +45,5 @@ def _credentials_file() -> Iterator[None]:
 
 
 def role_of(function: str) -> str:
-    """The function's name in the template: start_run is StartRunFunction."""
+    """Return the function's name in the template: StartRunFunction for start_run."""
     return "".join(word.capitalize() for word in function.split("_")) + "Function"

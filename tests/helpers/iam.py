@@ -1,4 +1,4 @@
-"""IAM's decision on one call, by the policies that the template writes: allowed by a statement, or refused."""
+"""Evaluate IAM policies of the template: whether a statement allows a call."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PSEUDO = {
     "AWS::StackId": STACK_ID,
     "AWS::NoValue": None,
 }
-_ARNS = {  # type -> ARN of the resource named so
+_ARNS = {  # resource type -> ARN of the resource ``name``
     "AWS::S3::Bucket": "arn:aws:s3:::{name}",
     "AWS::DynamoDB::Table": "arn:aws:dynamodb:us-east-1:123456789012:table/{name}",
     "AWS::Serverless::Function": "arn:aws:lambda:us-east-1:123456789012:function:{name}",
@@ -35,7 +35,7 @@ _ARNS = {  # type -> ARN of the resource named so
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One action on one resource. ``context`` are condition keys, each with its values."""
+    """An action on a resource; ``context`` maps condition keys to their values."""
 
     action: str
     resource: str
@@ -47,7 +47,7 @@ def arn_of(name: str) -> str:
 
 
 def statements_of(name: str) -> list[dict[str, Any]]:
-    """Those of a function, a state machine, or a role, with the policies that are attached to it."""
+    """Return the policy statements of a function, a state machine or a role, with its attached policies."""
     resource = template()["Resources"][name]
     policies = [policy.get("PolicyDocument", policy) for policy in resource["Properties"].get("Policies", [])]
     attached = template()["Resources"].values()
@@ -60,7 +60,7 @@ def statements_of(name: str) -> list[dict[str, Any]]:
 
 
 def tenant_role_of(name: str) -> str | None:
-    """The role that a function, or the jobs of a role, take for a run's tenant; None where they work as themselves."""
+    """Return the role that a function, or the jobs of a role, assume for a run's tenant; None if they assume none."""
     resource = template()["Resources"][name]
     if resource["Type"] == "AWS::Serverless::Function":
         return _named_role(resource["Properties"]["Environment"]["Variables"].get("TENANT_ROLE_ARN"))
@@ -69,7 +69,7 @@ def tenant_role_of(name: str) -> str | None:
 
 
 def may_take(name: str, role: str, tags: Mapping[str, str]) -> bool:
-    """Whether ``name`` may take ``role`` with ``tags``, by its own policy and by the role's trust policy."""
+    """Return whether ``name`` may assume ``role`` with ``tags``, by its own policy and the role's trust policy."""
     call = Call(action="sts:AssumeRole", resource=arn_of(role))
     (trust,) = template()["Resources"][role]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     actions = ("sts:AssumeRole", "sts:TagSession")
@@ -85,13 +85,13 @@ def may_take(name: str, role: str, tags: Mapping[str, str]) -> bool:
 
 
 def is_allowed(call: Call, statements: list[dict[str, Any]], tags: Mapping[str, str] | None = None) -> bool:
-    """Whether one of the statements allows the call. ``tags`` are those of the caller's session."""
+    """Return whether one of the statements allows the call; ``tags`` are the tags of the caller's session."""
     assert all(statement["Effect"] == "Allow" for statement in statements), "only Allow is written"
     return any(_matches(call, statement, tags or {}) for statement in statements)
 
 
 def _role_name(name: str) -> str:
-    """SAM's name for the role of a function; a role's own."""
+    """Return the name that SAM gives to a function's role, or the name of the role itself."""
     return f"{name}Role" if template()["Resources"][name]["Type"] == "AWS::Serverless::Function" else name
 
 
@@ -100,7 +100,7 @@ def _arn(name: str) -> dict[str, list[str]]:
 
 
 def _containers() -> Iterator[Mapping[str, Any]]:
-    """The containers of all jobs."""
+    """Yield the containers of all job definitions."""
     for resource in template()["Resources"].values():
         if resource["Type"] != "AWS::Batch::JobDefinition":
             continue
@@ -130,7 +130,7 @@ def _matches(call: Call, statement: Mapping[str, Any], tags: Mapping[str, str]) 
 
 
 def _with_tags(text: str, tags: Mapping[str, str]) -> str | None:
-    """IAM's variables replaced; None, which matches nothing, where the session has no such tag."""
+    """Replace IAM's variables for session tags; None, which matches nothing, if the session lacks a tag."""
     names = re.findall(r"\$\{aws:PrincipalTag/(\w+)\}", text)
     if not set(names) <= set(tags):
         return None
@@ -163,7 +163,7 @@ def _equal(comparison: str, value: str, pattern: str) -> bool:
 
 
 def _chosen(statement: Any) -> Iterator[dict[str, Any]]:
-    """With each condition of the template taken as true."""
+    """Yield the statement, with each condition of the template taken as true; nothing for AWS::NoValue."""
     if "Fn::If" in statement:
         statement = statement["Fn::If"][1]
     if statement != {"Ref": "AWS::NoValue"}:
@@ -186,7 +186,7 @@ def _resolved(value: Any) -> str | None:
 
 def _named(name: str) -> str:
     if name.startswith("!"):
-        return f"${{{name[1:]}}}"  # a variable of IAM, which CloudFormation leaves alone
+        return f"${{{name[1:]}}}"  # a variable of IAM, which CloudFormation does not replace
     if name in _PSEUDO:
         return str(_PSEUDO[name])
     logical, _, attribute = name.partition(".")

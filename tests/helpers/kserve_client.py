@@ -1,6 +1,6 @@
-"""Call a server by KServe's inference client, unmodified, and print what it returns as one JSON line.
+"""Call a server by KServe's unmodified inference client, and print the responses as one JSON line.
 
-Run in an environment of its own: the package pins other versions of protobuf and pandas than this project.
+Run it in a separate environment: the package pins other versions of protobuf and pandas than this project.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ async def call(rest_url: str, grpc_address: str) -> dict[str, Any]:
     ):
         try:
             await refused
-        except Exception as error:  # noqa: BLE001 - whatever the client raises
+        except Exception as error:  # noqa: BLE001 - the client may raise any error
             found[f"{protocol} unknown"] = "none" in str(error)
     return found
 

@@ -1,7 +1,8 @@
-"""Made tables in many languages, written in their legacy encodings, that measure the detection of encodings.
+"""Generated tables in many languages and legacy encodings, to measure the detection of encodings.
 
-``python -m tests.helpers.legacy_tables`` prints how often our detection, chardet and charset-normalizer read
-them right; docs/decisions/0014-reading-files.md has the rates, those from before the rules had met these words too.
+``python -m tests.helpers.legacy_tables`` prints how often modeldrop's detection, chardet and charset-normalizer read
+the tables correctly; docs/decisions/0014-reading-files.md has the rates, also those before the rules were tuned on
+these words.
 """
 
 from __future__ import annotations
@@ -194,7 +195,7 @@ class Table:
     language: str
     codec: str
     text: str
-    high_words: int  # distinct cells that are not ASCII
+    high_words: int  # number of distinct cells that are not ASCII
 
     @property
     def data(self) -> bytes:
@@ -202,7 +203,7 @@ class Table:
 
 
 def make_tables(language: str, codec: str, count: int, seed: int = 0) -> Iterator[Table]:
-    """Return tables of 20 to 300 rows with a column of names and one of categories, among numbers."""
+    """Yield tables of 20 to 300 rows: two columns of numbers, one of names and one of categories."""
     rng = random.Random(f"{language} {codec} {seed}")
     words = [word.strip() for word in _WORDS[language].split("|")]
     words = [word for word in words if word == word.encode(codec, "ignore").decode(codec)]
@@ -221,7 +222,7 @@ def make_tables(language: str, codec: str, count: int, seed: int = 0) -> Iterato
 
 
 def is_read_right(table: Table, codec: str | None) -> bool:
-    """Return whether ``codec`` gives the table's text: two encodings may agree on its bytes."""
+    """Return whether ``codec`` decodes the table to its text; several encodings may do so."""
     try:
         return codec is not None and table.data.decode(codec) == table.text
     except (LookupError, UnicodeError):

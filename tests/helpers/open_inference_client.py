@@ -1,6 +1,6 @@
-"""Call a server by open-inference-openapi's client, unmodified, and print what its models read as one JSON line.
+"""Call a server by open-inference-openapi's unmodified client, and print the parsed responses as one JSON line.
 
-Run in an environment of its own, that of KServe's client.
+Run it in the separate environment of KServe's client.
 """
 
 from __future__ import annotations

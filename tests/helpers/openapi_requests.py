@@ -1,4 +1,4 @@
-"""Requests that schemathesis makes from an OpenAPI document."""
+"""Settings and checks of requests that schemathesis generates from an OpenAPI document."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 
 
 def few_requests(count: int) -> settings:
-    """Return settings of hypothesis for ``count`` requests of an operation, the same in each run."""
+    """Return settings of hypothesis for ``count`` requests per operation, which are equal in each run."""
     return settings(
         max_examples=count, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

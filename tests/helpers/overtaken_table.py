@@ -1,4 +1,4 @@
-"""A table on which somebody else writes first; moto bears no threads, so the race is made in one thread."""
+"""A table on which another writer is first. moto does not support threads, so one thread simulates the race."""
 
 from __future__ import annotations
 

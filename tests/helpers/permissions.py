@@ -1,7 +1,7 @@
-"""What code really asks of AWS, beside what the template permits to the role that it runs under.
+"""Check the AWS calls that code really makes against the permissions of its role in the template.
 
-A function or a job that works for one tenant takes that tenant's role first: its own credentials serve for that call
-alone, and every other call is judged by the role that it took and the tag that it took it with.
+A function or a job that works for one tenant assumes that tenant's role first. Its own credentials are only used for
+that call; every other call is checked against the assumed role, with the session's tag.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ACTIONS = {
     "ListParts": "ListMultipartUploadParts",
 }
 _asked: list[tuple[str, str, dict[str, Any]]] = []  # service, operation, parameters
-_signed: list[tuple[str, bool]] = []  # service, whether it was signed by credentials of a role that was taken
+_signed: list[tuple[str, bool]] = []  # service, whether credentials of an assumed role signed the request
 _roles: set[str] = set()
 
 
@@ -40,25 +40,25 @@ def _record_signature(request: AWSPreparedRequest, event_name: str, **_: object)
     _signed.append((event_name.split(".")[1], "X-Amz-Security-Token" in request.headers))
 
 
-# Of every client that is made from now on.
+# These handlers apply to every client that is created from now on.
 BUILTIN_HANDLERS.append(("before-parameter-build", _record))
 BUILTIN_HANDLERS.append(("before-send", _record_signature))
 
 
 def roles() -> set[str]:
-    """Those under which something was done so far in this process."""
+    """Return the roles under which code has run so far in this process."""
     return set(_roles)
 
 
 def tenant_role_environ(name: str) -> dict[str, str]:
-    """What the template tells a function, or the jobs of a role, of the role for one tenant."""
+    """Return the environment variables of a function, or of a role's jobs, that name the role for one tenant."""
     role = tenant_role_of(name)
     return {"TENANT_ROLE_ARN": arn_of(role)} if role else {}
 
 
 @contextmanager
 def permitted_to(name: str) -> Iterator[None]:
-    """Fail where the template's ``name`` (a function, or a job's role) may not make a call that is made within."""
+    """Fail if the template's ``name`` (a function, or a job's role) may not make an AWS call made in the block."""
     start, start_signed = len(_asked), len(_signed)
     yield
     _roles.add(name)
@@ -79,7 +79,7 @@ def permitted_to(name: str) -> Iterator[None]:
 
 
 def _tags_of(name: str, role: str, taken: list[dict[str, Any]]) -> dict[str, str]:
-    """Those that every session within was taken with; a run has one tenant."""
+    """Return the tags of the sessions of ``role``, and check that ``name`` may assume it; a run has one tenant."""
     tags = {}
     for params in taken:
         tags = {tag["Key"]: tag["Value"] for tag in params["Tags"]}
@@ -141,7 +141,7 @@ def _of_dynamodb(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
 
 
 def _leading(params: Mapping[str, Any]) -> str:
-    """The partition key's value; of a query the first one bound, as the adapter writes its condition."""
+    """Return the partition key's value; for a query, the first bound value, where the adapter writes it."""
     if "KeyConditionExpression" in params:
         return str(params["ExpressionAttributeValues"][":v0"]["S"])
     key = params.get("Key") or params["Item"]

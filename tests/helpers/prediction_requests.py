@@ -1,4 +1,4 @@
-"""Requests to the prediction API over one model, in tests."""
+"""Send requests to the prediction API of one model."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def call(
 
 
 def post(path: str, document: Any, signature: Signature = CLASSIFIER, **options: Any) -> Any:
-    """Send JSON, and return the response's."""
+    """Send JSON, and return the parsed JSON of the response."""
     return json.loads(call(path, json.dumps(document).encode(), signature, **options).body)

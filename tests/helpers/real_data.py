@@ -1,4 +1,4 @@
-"""Small real data: the sets that scikit-learn ships, as the files that a user would drop."""
+"""Small real data: scikit-learn's data sets, as files that a user would drop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 
 def wine() -> list[Row]:
-    """178 rows, 13 numbers, 3 classes; one column made categorical and one cell missing, as real files have them."""
+    """Return 178 rows, 13 numbers, 3 classes; one column is made categorical and one cell missing, as in real files."""
     bunch = load_wine()
     rows = [
         {**dict(zip(bunch.feature_names, map(float, x), strict=True)), "cultivar": str(bunch.target_names[y])}
@@ -28,7 +28,7 @@ def wine() -> list[Row]:
 
 
 def breast_cancer() -> list[Row]:
-    """569 rows, 30 numbers, 2 classes."""
+    """Return 569 rows, 30 numbers, 2 classes."""
     bunch = load_breast_cancer()
     names = [name.replace(" ", "_") for name in bunch.feature_names]
     return [
@@ -38,7 +38,7 @@ def breast_cancer() -> list[Row]:
 
 
 def diabetes() -> list[Row]:
-    """442 rows, 10 numbers, a number to tell."""
+    """Return 442 rows, 10 numbers, and a number as the target."""
     bunch = load_diabetes(scaled=False)
     return [
         {**dict(zip(bunch.feature_names, map(float, x), strict=True)), "progression": float(y)}

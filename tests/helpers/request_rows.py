@@ -1,4 +1,4 @@
-"""Rows of a request, decoded for a model of the given columns."""
+"""Decode rows of a request for a model with the given columns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def columns_of(*columns: Column, missing: tuple[str, ...] | None = None) -> Requ
 
 
 def feed(column: Column, *cells: Any, missing: tuple[str, ...] | None = None) -> list[Any]:
-    """The array of one column: a row alone, the rows together and the rows as a tensor give the same."""
+    """Return the decoded values of one column; check that rows alone and together are decoded to the same."""
     columns = columns_of(column, missing=missing)
     together = decode_rows([{column.name: cell} for cell in cells], columns)[column.name]
     alone = [decode_rows([{column.name: cell}], columns)[column.name][0] for cell in cells]

@@ -30,7 +30,7 @@ __all__ = ["RunningServer", "run_folder", "write_scaling_model"]
 
 
 def write_scaling_model(folder: Path, name: str = "scale", version: int = 1, *, factor: float = 2.0) -> Path:
-    """Write a model that multiplies ``x: FP32[-1, 2]`` into ``y``, in Triton's layout; the file appears at once."""
+    """Write a model ``y = factor * x``, ``x: FP32[-1, 2]``, in Triton's layout; the file is written atomically."""
     graph = helper.make_graph(
         [helper.make_node("Mul", ["x", "factor"], ["y"])],
         "scale",
@@ -52,11 +52,13 @@ class RunningServer:
     """A server that accepts requests.
 
     Attributes:
-        client: Sends requests; its base URL is the server's.
+        client: HTTP client with the server's base URL.
         http_port: Port of HTTP.
         grpc: Address of gRPC.
-        models: Its models.
-        logs: What it logged.
+        models: The server's models.
+        logs: Lines of the access log and other events.
+        stop: Stops the server.
+        reports: Messages about loading models.
     """
 
     client: httpx.Client
@@ -68,7 +70,7 @@ class RunningServer:
     reports: list[str] = field(default_factory=list)
 
     def infer(self, *values: float, model: str = "scale") -> httpx.Response:
-        """Send rows of two numbers."""
+        """Request predictions for rows of two numbers."""
         data = [float(value) for value in values]
         tensor = {"name": "x", "shape": [len(data) // 2, 2], "datatype": "FP32", "data": data}
         return self.client.post(f"/v2/models/{model}/infer", json={"inputs": [tensor]})

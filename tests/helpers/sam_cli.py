@@ -1,4 +1,4 @@
-"""`sam local`, pointed at the embedded cloud."""
+"""Run `sam local` against the embedded cloud."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Sam:
-    """The functions' environment is that of the deployed stack; the endpoint is added by `--env-vars`."""
+    """`sam local` with the environment variables of the deployed functions; `--env-vars` adds the endpoint."""
 
     def __init__(self, cloud: Cloud, endpoint_url: str, folder: Path) -> None:
         self.cloud = cloud
@@ -38,7 +38,7 @@ class Sam:
         return found
 
     def invoke(self, function: str, event: Any) -> Any:
-        """Its answer, or its ``{"errorType", "errorMessage"}``."""
+        """Return the function's result, or its error as ``{"errorType", "errorMessage"}``."""
         file = self._folder / f"{function}.json"
         file.write_text(json.dumps(event))
         command = ["sam", "local", "invoke", function, "--event", str(file), *self._options()]
@@ -49,7 +49,7 @@ class Sam:
 
     @contextmanager
     def api(self, port: int) -> Iterator[str]:
-        """`sam local start-api`: its address."""
+        """Run `sam local start-api` until the block ends, and yield its URL."""
         command = ["sam", "local", "start-api", "--host", "127.0.0.1", "--port", str(port), *self._options()]
         with (
             (self._folder / "start-api.log").open("wb") as log,

@@ -1,4 +1,4 @@
-"""The files of ``samples/``: what is predicted in each, by which candidate, and how well at least."""
+"""The files of ``samples/``: the target of each, the algorithm to train, and the quality that it must reach."""
 
 from __future__ import annotations
 
@@ -12,7 +12,17 @@ FOLDER = Path(__file__).parents[1] / "files" / "samples"
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """``bound``: at least, or at most for rmse, of ``metric`` on the test file; without a metric it is not measured."""
+    """A sample folder.
+
+    Attributes:
+        name: Name of the folder.
+        target: Name of the target column; None if validation must find it.
+        algorithm: Algorithm to train.
+        metric: Metric on the test file; empty: quality is not measured.
+        bound: Smallest value of ``metric``, or largest for rmse.
+        suffix: Suffix of the files.
+        companions: Names of companion files.
+    """
 
     name: str
     target: str | None

@@ -1,4 +1,4 @@
-"""A small served model of each task, as the training room exports them: raw columns in, label or value out."""
+"""A small served model of each task, like those that training exports: raw columns in, label or value out."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _UNKNOWN = 9.0
 
 @cache
 def model_bytes(signature: Signature) -> bytes:
-    """An ONNX file that is sensitive to every column: none may be swapped or lost."""
+    """Return an ONNX file whose outputs depend on every column, so that swapped or lost columns are noticed."""
     outputs = len(signature.classes) or 1
     nodes, inputs, wide = [], [], []
     for column in signature.columns:
@@ -104,7 +104,7 @@ def loaded(signature: Signature = CLASSIFIER) -> LoadedModel:
 
 
 def direct(signature: Signature, **columns: list[Any]) -> list[Any]:
-    """What onnxruntime itself answers; ``columns`` as the file takes them (NaN, '')."""
+    """Return the outputs of onnxruntime itself; ``columns`` are in the form of the file's inputs (NaN, '')."""
     feeds = {
         column.name: np.array(columns[column.name], object if column.kind == "categorical" else np.float32)
         for column in signature.columns
@@ -123,7 +123,7 @@ def publish(
     live: bool = True,
     packed: bool = False,
 ) -> ModelVersion:
-    """Register a version of tenant demo, as the state machine does; return it."""
+    """Register a version for tenant demo, like the state machine, and return it."""
     body = pack(model_bytes(signature), []) if packed else model_bytes(signature)
     served = artifact(body=body)
     artifacts.put(served.key, body)

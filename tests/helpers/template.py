@@ -1,4 +1,4 @@
-"""The template and the state machine as tests read them: intrinsic functions in their long form."""
+"""Parse the template and the state machines; intrinsic functions are in their long form."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Document = dict[str, Any]
 
 @cache
 def template() -> Document:
-    """As it is written."""
+    """Return the template as written."""
     return json.loads(json.dumps(cfn_yaml.load(str(ROOT / "template.yaml"))))
 
 
 def resources(kind: str) -> dict[str, Document]:
-    """Logical id -> properties, of one type."""
+    """Return the resources of a type: logical id -> properties."""
     return {name: one.get("Properties", {}) for name, one in template()["Resources"].items() if one["Type"] == kind}
 
 
 def api_routes(function: str) -> set[str]:
-    """``METHOD /path`` of every route of a function."""
+    """Return ``METHOD /path`` of every route of a function."""
     events = template()["Resources"][function]["Properties"]["Events"].values()
     routes = (event["Properties"] for event in events if event["Type"] == "Api")
     return {f"{route['Method'].upper()} {route['Path']}" for route in routes}
@@ -40,7 +40,7 @@ def api_routes(function: str) -> set[str]:
 
 @cache
 def transformed() -> Document:
-    """As CloudFormation sees it, after the SAM transform."""
+    """Return the template after the SAM transform, as CloudFormation receives it."""
     document = json.loads(json.dumps(template()))
     for resource in document["Resources"].values():
         for uri in ("CodeUri", "ContentUri", "DefinitionUri"):
@@ -56,7 +56,7 @@ def state_machine(name: str = "pipeline") -> Document:
 
 
 def levels(name: str = "pipeline") -> Iterator[Document]:
-    """The state machine, and that of its Map."""
+    """Yield a state machine, and the inner ones of its Map states."""
     yield state_machine(name)
     for state in state_machine(name)["States"].values():
         if state["Type"] == "Map":
@@ -64,16 +64,16 @@ def levels(name: str = "pipeline") -> Iterator[Document]:
 
 
 def states(kind: str, name: str = "pipeline") -> dict[str, Document]:
-    """Name -> state of one type, at every level."""
+    """Return the states of a type at every level: name -> state."""
     return {key: state for level in levels(name) for key, state in level["States"].items() if state["Type"] == kind}
 
 
 def tasks_of_all() -> dict[str, Document]:
-    """<machine>.<state> -> task, of every state machine."""
+    """Return the tasks of all state machines: <machine>.<state> -> task."""
     return {f"{name}.{key}": task for name in STATE_MACHINES for key, task in states("Task", name).items()}
 
 
 def function_of(state: Document) -> str | None:
-    """The logical id of the function that a task invokes; None for another service."""
+    """Return the logical id of the function that a task invokes; None for another service."""
     name = state["Parameters"].get("FunctionName")
     return name.removeprefix("${").removesuffix("}") if name else None

@@ -1,6 +1,6 @@
-"""The command in a real pseudo-terminal: each call of ``run_in_terminal`` is a process and a session of its own.
+"""Run the command in a real pseudo-terminal; each call of ``run_in_terminal`` has its own process and session.
 
-The processes are forked from one that has imported the command, which takes longer than to run it.
+The processes are forked from one that has imported the command, since importing takes longer than running it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_SECONDS = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Screen:
-    """What a terminal received: ``text`` without its control sequences."""
+    """The output of a terminal: ``text`` without control sequences."""
 
     text: str
     exit_code: int
@@ -44,7 +44,7 @@ class Screen:
 
 
 def run_in_terminal(scene: str, *arguments: str, columns: int = 80, keys: str = "", after: str = "") -> Screen:
-    """Run ``modeldrop ARGUMENTS`` over the fakes of ``scene``; type ``keys`` as soon as ``after`` is on the screen."""
+    """Run ``modeldrop ARGUMENTS`` with the fakes of ``scene``; type ``keys`` once ``after`` is on the screen."""
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
@@ -65,11 +65,11 @@ def run_in_terminal(scene: str, *arguments: str, columns: int = 80, keys: str = 
 
 @cache
 def _fork_server() -> tuple[IO[str], IO[str]]:
-    """Start ``serve`` in a process; return the streams of its requests and of its replies."""
+    """Start ``serve`` in a process; return the streams for its requests and its replies."""
     command = [sys.executable, "-m", "tests.helpers.terminal"]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, bufsize=1, cwd=ROOT, start_new_session=True)
-    atexit.register(process.communicate)  # ends its requests, and waits for it
+    atexit.register(process.communicate)  # closes its stdin, and waits for its end
     assert process.stdin is not None
     assert process.stdout is not None
     return process.stdin, process.stdout
@@ -82,7 +82,7 @@ def _read(master: int, process: int, keys: str, after: str) -> str:
         if ready:
             try:
                 more = os.read(master, 65536)
-            except OSError:  # Linux: the last one on the terminal has gone
+            except OSError:  # on Linux: no process has the terminal open any more
                 break
             if not more:
                 break
@@ -94,10 +94,10 @@ def _read(master: int, process: int, keys: str, after: str) -> str:
 
 
 def _sleeps(process: int) -> bool:
-    """Return whether the process waits, as for a key.
+    """Return whether the process sleeps, for example while it waits for a key.
 
-    Python checks for signals before a read() and when one interrupts it: a Ctrl-C between the two ends nothing before
-    the next key. Without /proc, as on macOS, the process counts as waiting.
+    Python checks for signals before read() and when a signal interrupts read(): a Ctrl-C between the two has no effect
+    until the next key. Without /proc, as on macOS, every process counts as sleeping.
     """
     try:
         stat = Path(f"/proc/{process}/stat").read_text()
@@ -107,7 +107,7 @@ def _sleeps(process: int) -> bool:
 
 
 def start(arguments: list[str]) -> None:
-    """Run the command over the fakes of the scene that comes first."""
+    """Run the command with the fakes of a scene, whose name is the first argument."""
     from pipeline.cli.main import app
     from tests.helpers import cli_scenes
 
@@ -116,18 +116,18 @@ def start(arguments: list[str]) -> None:
 
 
 def serve() -> None:
-    """Fork a process for each request: a terminal, the environment and arguments of ``start``.
+    """Fork a process for each request, which has a terminal, environment variables, and the arguments of ``start``.
 
-    Replies with a line for its id, and one for its exit code.
+    Replies with a line for the process id, and a line for the exit code.
     """
     from typer.testing import CliRunner
 
     from pipeline.cli.main import app
     from tests.helpers import cli_scenes
 
-    for arguments in (["--help"], ["card", "houses"]):  # what a command imports when it needs it
+    for arguments in (["--help"], ["card", "houses"]):  # loads what commands import lazily
         assert CliRunner().invoke(app, arguments, obj=cli_scenes.with_card().session).exit_code == 0
-    gc.freeze()  # a collection would copy the memory that the processes share
+    gc.freeze()  # garbage collection in a child would copy memory that it shares with this process
     replies = os.fdopen(os.dup(1), "w", buffering=1)
     for line in sys.stdin:
         terminal, environment, arguments = json.loads(line)
@@ -145,7 +145,7 @@ def serve() -> None:
 
 
 def _move_to(terminal: int) -> None:
-    """Give this process a session, and the terminal as its standard streams; Ctrl-C is for it."""
+    """Give this process its own session, with the terminal as its standard streams and source of Ctrl-C."""
     os.setsid()
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
     for stream in range(3):

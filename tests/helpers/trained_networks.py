@@ -1,4 +1,4 @@
-"""Small trained networks as candidates, without torch; and one corrupted weight, as a faulty exporter writes it."""
+"""Small trained networks as candidates, without torch; and one corrupted weight, like that of a faulty exporter."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _LOADERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A candidate's files and what belongs to them. ``body`` is serialized; ``predicted`` are the reference answers."""
+    """A candidate's serialized body and model, its data set, and ``predicted``, the reference predictions."""
 
     dataset: Dataset
     validation: pl.DataFrame
@@ -47,7 +47,7 @@ class Trained:
     def stored(
         self, artifacts: FakeObjectStore, keys: RunKeys, name: str = "mlp", model: bytes | None = None, **changes: Any
     ) -> TrainedCandidate:
-        """Put the files where training leaves them; ``model`` in place of the right export."""
+        """Store the files under the keys of training, with ``model`` instead of the correct export if it is given."""
         content = self.model if model is None else model
         key = "probabilities" if self.dataset.task == "classification" else "value"
         reference = BytesIO()
@@ -70,7 +70,7 @@ class Trained:
 
 
 def trained(name: str, hidden: Sequence[int] = (64, 32), seed: int = 0) -> Trained:
-    """A network on one of the sets that scikit-learn ships; a tenth of the rows validate."""
+    """Train a network on one of scikit-learn's data sets; a tenth of the rows are validation rows."""
     bunch = _LOADERS[name]()
     classes = tuple(map(str, getattr(bunch, "target_names", ())))
     rows = np.random.default_rng(seed).permutation(len(bunch.data))
@@ -86,7 +86,7 @@ def trained(name: str, hidden: Sequence[int] = (64, 32), seed: int = 0) -> Train
 
 
 def _fit(x: np.ndarray, y: np.ndarray, classes: Sequence[str], hidden: Sequence[int], seed: int) -> list[np.ndarray]:
-    """Weights and biases in turn, the last layer's with one output a class, or one for a value."""
+    """Return weights and biases of each layer in turns; the last layer has one output per class, or one value."""
     kind = MLPClassifier if classes else MLPRegressor
     options = {"hidden_layer_sizes": tuple(hidden), "random_state": seed, "early_stopping": True, "max_iter": 400}
     scale = 1.0 if classes else float(y.std())
@@ -94,7 +94,7 @@ def _fit(x: np.ndarray, y: np.ndarray, classes: Sequence[str], hidden: Sequence[
     layers = [
         part.astype(np.float32) for pair in zip(network.coefs_, network.intercepts_, strict=True) for part in pair
     ]
-    if len(classes) == 2:  # one logit; the other class's is 0
+    if len(classes) == 2:  # scikit-learn has one logit; that of the first class is 0
         layers[-2:] = [np.concatenate([0 * part, part], axis=-1) for part in layers[-2:]]
     if not classes:
         layers[-2:] = [layers[-2] * scale, layers[-1] * scale + y.mean()]
@@ -130,7 +130,7 @@ def _exported(
 
 
 def _answer(layers: list[np.ndarray], hidden: np.ndarray, *, classification: bool) -> np.ndarray:
-    """The trained model's own answers, in numpy."""
+    """Return the trained model's predictions, computed by numpy."""
     for weights, bias in zip(layers[:-2:2], layers[1:-2:2], strict=True):
         hidden = np.maximum(hidden @ weights + bias, 0)
     output = hidden @ layers[-2] + layers[-1]
@@ -141,7 +141,7 @@ def _answer(layers: list[np.ndarray], hidden: np.ndarray, *, classification: boo
 
 
 def dense_body(layers: list[np.ndarray], mean: np.ndarray, std: np.ndarray, *, classification: bool) -> onnx.ModelProto:
-    """num -> standardized -> Gemm and Relu in turn -> probabilities or values."""
+    """Return a body: ``num`` -> standardize -> Gemm and Relu in turns -> probabilities or values."""
     constants = {"mean": mean, "std": std} | {f"w{i}": layer for i, layer in enumerate(layers)}
     nodes = [helper.make_node("Sub", [NUM, "mean"], ["centered"]), helper.make_node("Div", ["centered", "std"], ["x0"])]
     for i in range(0, len(layers), 2):
@@ -154,7 +154,7 @@ def dense_body(layers: list[np.ndarray], mean: np.ndarray, std: np.ndarray, *, c
 
 
 def embedding_body(cardinality: int, width: int, hidden: int) -> onnx.ModelProto:
-    """cat [batch, 1] -> a row of the table -> MatMul, Relu, MatMul -> two probabilities."""
+    """Return a body: ``cat`` [batch, 1] -> row of an embedding -> MatMul, Relu, MatMul -> two probabilities."""
     draw = np.random.default_rng(0)
     constants = {
         "table": draw.normal(size=(cardinality, width)).astype(np.float32),
@@ -177,7 +177,7 @@ def embedding_body(cardinality: int, width: int, hidden: int) -> onnx.ModelProto
 
 
 def treeless_body(columns: int) -> onnx.ModelProto:
-    """A body without a weight matrix: the softmax of its inputs."""
+    """Return a body without weights: the softmax of its inputs."""
     nodes = [helper.make_node("Softmax", [NUM], ["answer"])]
     inputs = [helper.make_tensor_value_info(NUM, TensorProto.FLOAT, ["batch", columns])]
     return _model(nodes, inputs, columns, {})
@@ -193,7 +193,7 @@ def _model(
 
 
 def with_one_wrong_weight(model: bytes) -> bytes:
-    """The graph with one number of its largest weights changed: it still runs, and only its answers are wrong."""
+    """Return the graph with one number of its largest weight tensor changed: it runs, but its predictions are wrong."""
     graph = onnx.load_from_string(model)
     weights = max(graph.graph.initializer, key=lambda tensor: len(tensor.raw_data))
     values = numpy_helper.to_array(weights).copy()

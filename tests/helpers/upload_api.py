@@ -1,4 +1,4 @@
-"""The real use case of uploads behind an API, and a bucket in memory, as a transport's handler."""
+"""The upload API with its real use case, and a bucket in memory, as a handler of an httpx transport."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PUBLISHER = Caller("demo", frozenset({"publish", "read"}), principal="ci")
 
 
 class UploadApi:
-    """Both behind one transport; ``fail`` are statuses of the bucket's next responses, ``get`` answers GET requests."""
+    """API and bucket; ``fail`` are status codes of the bucket's next responses, ``get`` responds to GET requests."""
 
     def __init__(self, caller: Caller = PUBLISHER) -> None:
         self.grants, self.caller = FakeUploadGrants(), caller
@@ -52,7 +52,7 @@ class UploadApi:
             return self.get(request.url.path)
         try:
             return httpx.Response(201, json=routes[request.url.path](request.content.decode()))
-        except Exception as error:  # noqa: BLE001 - as an edge
+        except Exception as error:  # noqa: BLE001 - the API's handlers catch all errors, too
             response = respond_to_error(error, "test")
             return httpx.Response(response.status, content=response.body)
 

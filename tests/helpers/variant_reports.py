@@ -1,4 +1,4 @@
-"""Variants as a model card has them, and golden rows that the fake API predicts."""
+"""Variants like those of a model card, and golden rows that the fake API predicts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that speaks with its neighbours for ever: ``python -m tests.helpers.waiting_process``."""
+"""A process that all-reduces with its peers for a minute: ``python -m tests.helpers.waiting_process``."""
 
 from __future__ import annotations
 
