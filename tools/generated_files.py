@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _schema() -> dict[Path, str]:
-    from pipeline.contracts.spec import job_spec  # noqa: PLC0415 - it reads the catalog when it is imported
+    from pipeline.contracts.spec import job_spec  # noqa: PLC0415 - reads the catalog on import
 
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **job_spec.JobSpec.model_json_schema()}
     return {job_spec.SCHEMA_FILE: json.dumps(schema, indent=2) + "\n"}

@@ -37,7 +37,7 @@ def _versions(model: onnx.ModelProto) -> Iterator[onnx.ModelProto]:
     domains = {opset.domain: opset.version for opset in model.opset_import}
     version = domains.get("", domains.get("ai.onnx", 0))
     if version < OPSETS[""] and not domains.keys() - {"", "ai.onnx"}:
-        with contextlib.suppress(Exception):  # C++ raises RuntimeError with any text: the graph stays in its own opset
+        with contextlib.suppress(Exception):  # onnx may raise any error: the graph then stays in its own opset
             yield version_converter.convert_version(model, OPSETS[""])
     yield model
 

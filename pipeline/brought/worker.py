@@ -34,7 +34,7 @@ def main(folder: Path) -> dict[str, str]:
 
 def _limit_resources() -> None:
     """Limit the CPU time, and the memory to what a model may need in addition to the loaded libraries."""
-    import resource  # noqa: PLC0415 - Windows has none
+    import resource  # noqa: PLC0415 - missing on Windows
 
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -106,7 +106,7 @@ class CandidateVariants:
             sequences: Sequences of passes, the strongest first.
             precision: Precision of the variant.
             trials: The variants so far, which change.
-            bisect: Whether to find the first sequence that passes the quality gates by bisection, and time it alone.
+            bisect: Whether to find the first sequence that passes the quality gates by bisection, and only time that.
 
         Returns:
             The body of the sequence that passed; None if none did.
@@ -208,7 +208,7 @@ class CandidateVariants:
         return bench.score(bench.serve(bytes(narrowed.SerializeToString())))
 
     def _context_of(self, steps: tuple[PassStep, ...]) -> PassContext:
-        """Return the context of a sequence of passes: with its own checkpoint, and half of the time that is left."""
+        """Return the context of a sequence of passes; fine-tuning has its own checkpoint, and half of the time left."""
         if not steps[-1].fine_tunes:
             return self.context
         name = "+".join(f"{step.name}-{step.description}" for step in steps).replace(" ", "_").replace("%", "")

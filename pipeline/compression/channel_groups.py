@@ -82,7 +82,7 @@ def find_channel_groups(model: onnx.ModelProto) -> list[ChannelGroup]:
 
 
 def keep_channels(model: onnx.ModelProto, group: ChannelGroup, indices: Indices) -> None:
-    """Remove all channels of a group but those of ``indices`` from a model, in place."""
+    """Remove all channels of a group except ``indices`` from a model, in place."""
     tensors = {tensor.name: tensor for tensor in model.graph.initializer}
     for axis in group.axes:
         tensor = tensors[axis.tensor]

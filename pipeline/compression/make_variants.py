@@ -69,9 +69,9 @@ def make_variants(  # noqa: PLR0913 - the inputs of a stage, as keywords
         threads: Threads of a fine-tuning.
 
     Raises:
-        ExportMismatchError: All candidates are rejected, and the first one's export predicts other values than the
-            model.
-        IntegrityError: All candidates are rejected, and the first one's file is not the one that training recorded.
+        ExportMismatchError: All candidates are rejected, and the predictions of the first one's exported file differ
+            from the model's.
+        IntegrityError: All candidates are rejected, and the first one's file is not the file that training recorded.
     """
     with LoadProbe() as probe:
         bench = ValidationBench(

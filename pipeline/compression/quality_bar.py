@@ -21,7 +21,7 @@ class QualityBar:
     Attributes:
         metric: Metric that candidates are compared by.
         best: The best fp32 file so far; None before the first one.
-        max_drop: Largest drop from the best quality (``compression.max_quality_drop``), whatever ``limits.prefer`` is;
+        max_drop: Largest drop from the best quality (``compression.max_quality_drop``), for every ``limits.prefer``;
             None: all candidates are compressed.
     """
 

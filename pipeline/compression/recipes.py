@@ -35,7 +35,7 @@ _CODEBOOK_BITS = (5, 6, 8)
 _EXACT_SHARES = (0.25, 0.5)
 _TUNED_CODEBOOK_BITS = (3, 5, 8)  # fewer bits reach the same quality, since the values are fine-tuned
 _COLUMN_CHANGES = (0.01, 0.001, 1e-6)
-_TREE_STEPS = (16, 12, 8, 6, 4, 3)  # one tree in so many is kept
+_TREE_STEPS = (16, 12, 8, 6, 4, 3)  # for example 16: one tree in 16 is kept
 _TREE_CHOICES: Mapping[PassName, Choice] = {
     "prune_trees": "greedy",
     "prune_trees_evenly": "evenly",

@@ -1,4 +1,4 @@
-"""The bench: score a file on the validation rows, compare and time it beside fp32, store it by its sha256."""
+"""The bench: score a file on the validation rows, compare and time it against fp32, and store it by its sha256."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ServedFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VariantComparison:
-    """A compressed file beside fp32.
+    """The comparison of a compressed file with fp32.
 
     Attributes:
         served: The compressed file.
@@ -212,7 +212,7 @@ class ValidationBench:
         return replace(comparison, failed=(*comparison.failed, *failed), latencies=after, full_latencies=before)
 
     def latencies(self, served: ServedFile) -> Latencies:
-        """Time a file alone."""
+        """Time a file by itself, not in turns with another one."""
         return measure_latencies((served.model,), (served.rows,))[0]
 
     def keep(self, served: ServedFile, latencies: Latencies) -> dict[str, Any]:

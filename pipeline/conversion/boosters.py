@@ -16,7 +16,7 @@ __all__ = ["register_boosters"]
 
 
 def register_boosters() -> None:
-    """Register converters in skl2onnx, for estimators alone or in a pipeline, if their libraries are installed."""
+    """Register converters in skl2onnx, for estimators also in pipelines, if their libraries are installed."""
     if importlib.util.find_spec("onnxmltools") is None:
         return
     if importlib.util.find_spec("lightgbm") is not None:

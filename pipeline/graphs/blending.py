@@ -1,4 +1,4 @@
-"""Join several bodies to one graph: the weighted mean of their predictions, or all of them."""
+"""Join several bodies into one graph: it predicts the weighted mean of their predictions, or all predictions."""
 
 from __future__ import annotations
 

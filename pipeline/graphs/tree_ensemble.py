@@ -74,7 +74,7 @@ class Trees:
         """Return the trees of a TreeEnsemble node.
 
         Raises:
-            ValueError: The node does more than add up the leaves of trees whose splits are ``x <= threshold``.
+            ValueError: The node is not a sum of the leaves of trees whose splits are ``x <= threshold``.
         """
         values = {
             attribute.name: numpy_helper.to_array(attribute.t)

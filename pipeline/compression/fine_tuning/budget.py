@@ -67,7 +67,7 @@ class NoFineTuningCheckpoints:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoredFineTuning:
-    """Stores the state in the artifacts bucket, at one ``key``."""
+    """Stores the state in the artifacts bucket, under one ``key``."""
 
     artifacts: ObjectStore
     key: str

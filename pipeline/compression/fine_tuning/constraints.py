@@ -226,7 +226,7 @@ def value_counts(sizes: Mapping[str, int], bits: int) -> dict[str, int]:
 
 
 def _large(weights: Weights) -> dict[str, nn.Parameter]:
-    """Return the matrices, convolutions and embeddings; biases and scales stay as they are."""
+    """Return the weights of matrices, convolutions and embeddings; biases and scales are not constrained."""
     return {name: tensor for name, tensor in weights.items() if tensor.ndim > 1 and tensor.numel() >= _MIN_WEIGHTS}
 
 

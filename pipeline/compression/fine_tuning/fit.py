@@ -64,7 +64,7 @@ def fit(  # noqa: PLR0913 - the parts of a training loop, as keywords
     seed: int = 0,
     hints: FeatureHints | None = None,
 ) -> None:
-    """Fine-tune ``graph`` in place, and continue where ``checkpoints`` have a state.
+    """Fine-tune ``graph`` in place, and resume from the state in ``checkpoints``, if any.
 
     Args:
         graph: The body; its weights learn.

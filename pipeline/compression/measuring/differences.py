@@ -1,4 +1,4 @@
-"""How a compressed file's predictions differ from fp32's, and from its own in another batch."""
+"""Measure how a compressed file's predictions differ from fp32's, and how they depend on the batch."""
 
 from __future__ import annotations
 

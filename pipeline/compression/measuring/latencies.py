@@ -1,4 +1,4 @@
-"""Latencies of served files of one candidate on this machine."""
+"""Measure latencies of a candidate's served files on this machine."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The passes, one file each; its docstring states what the pass requires, does and ensures, and its source."""
+"""The passes, one per file; the file's docstring states what the pass requires, does and ensures, and its source."""

@@ -36,7 +36,7 @@ def fix_batch(model: onnx.ModelProto) -> OneRowGraph:
     """Return the graph of ``model`` for one row.
 
     Raises:
-        InvalidModelError: The shape or the type of a tensor is not known, or C source cannot hold it.
+        InvalidModelError: The shape or the type of a tensor is unknown, or C source does not support the type.
     """
     fixed = onnx.ModelProto()
     fixed.CopyFrom(model)

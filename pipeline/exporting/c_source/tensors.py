@@ -22,7 +22,7 @@ _C_TYPES = {
     TensorProto.BOOL: "uint8_t",
     TensorProto.STRING: "const char *",
 }
-_MAX_LINE = 110  # characters of one line of numbers
+_MAX_LINE = 110  # characters per line of numbers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -23,7 +23,7 @@ def emit_tree_ensemble(emitter: Emitter, operation: Operation) -> None:
     A child is stored as the index of a node, or as the complement ``~leaf`` of the index of a leaf.
 
     Raises:
-        InvalidModelError: C source has no such operation: trees that do more than add up their leaves.
+        InvalidModelError: C source has no such operation: trees whose output is not the sum of their leaves.
     """
     attributes = operation.attributes
     if attributes.get("aggregate_function", _SUM) != _SUM or attributes.get("post_transform", 0):

@@ -1,7 +1,7 @@
 // The page: a form for one row, its prediction, and a check of the golden rows.
 import { Model, compare } from './predict.js';
 
-const MAX_FIELDS = 100; // a model of more columns takes its row as JSON
+const MAX_FIELDS = 100; // with more columns, the form has a single field for the row as JSON
 const find = (id) => document.getElementById(id);
 
 async function start() {
@@ -34,7 +34,7 @@ function report(sentence, isGood) {
   document.body.dataset.state = isGood ? 'verified' : 'failed';
 }
 
-/** Show a field for each column, and return what reads them. */
+/** Show a field for each column, and return a function that reads the fields. */
 function makeForm(columns, example) {
   const fields = find('fields');
   if (columns.length > MAX_FIELDS) {
@@ -64,7 +64,7 @@ function addField(fields, column, cell) {
   return async () => input.value;
 }
 
-/** Return the pixels of an image, resized to what the model reads: height, width, channels. */
+/** Return the pixels of an image [height, width, channels], resized to the model's input. */
 async function readImage(file, [height, width, channels]) {
   const canvas = Object.assign(document.createElement('canvas'), { width, height });
   const context = canvas.getContext('2d');

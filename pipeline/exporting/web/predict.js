@@ -1,4 +1,4 @@
-// Runs the model of this folder, in a browser or another JavaScript runtime. No request leaves the page.
+// Runs the model of this folder in a browser or another JavaScript runtime. No data leaves the page.
 import * as ort from './ort.wasm.bundle.min.mjs';
 
 const WASM = 'ort-wasm-simd-threaded.wasm';
@@ -16,7 +16,7 @@ export class Model {
    */
   static async load(read = fetchFile) {
     const [schema, model, wasm] = await Promise.all(['schema.json', 'model.onnx', WASM].map(read));
-    ort.env.wasm.numThreads = 1; // several would need the headers of a cross-origin isolated page
+    ort.env.wasm.numThreads = 1; // more threads would need the headers of a cross-origin isolated page
     ort.env.wasm.wasmBinary = wasm;
     const session = await ort.InferenceSession.create(model, { executionProviders: ['wasm'] });
     return new Model(JSON.parse(new TextDecoder().decode(schema)), session);
@@ -66,7 +66,7 @@ function toTensor(column, rows) {
   return new ort.Tensor(isDouble ? 'float64' : 'float32', array, [rows.length]);
 }
 
-/** A missing cell (null, undefined or '') is NaN, or '' where texts are expected. */
+/** Return the value of a cell; a missing cell (null, undefined or '') is NaN, or '' in columns of texts. */
 function readCell(column, cell, row) {
   const { kind } = column;
   if (kind === 'image') {
@@ -103,7 +103,7 @@ function wrong(column, row, expected) {
   return new Error(`row ${row + 1}, column '${column.name}': ${expected} is expected`);
 }
 
-/** Compare outputs as the export did: labels are equal, numbers within the tolerance, relative above 1. */
+/** Compare outputs like the export: equal labels, numbers within the tolerance, which is relative above 1. */
 export function compare(outputs, golden) {
   const close = (actual, expected) => {
     if (Array.isArray(expected)) return expected.every((value, index) => close(actual[index], value));

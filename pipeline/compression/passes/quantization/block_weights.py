@@ -1,7 +1,7 @@
 """Weight-only int4 and int8: matrices become blocks of small integers, each block with a scale; activations stay fp32.
 
 Requires  MatMul or Gemm with constant weights of two dimensions and at least a block of rows.
-Does      MatMulNBits in place of MatMul.
+Does      replaces MatMul by MatMulNBits.
 Ensures   MatMulNBits is in the graph, and it is well formed.
 
 ``accuracy_level=4`` lets onnxruntime multiply in int8: it then quantizes activations, too, in blocks within each row,
@@ -44,7 +44,7 @@ class BlockWeights(GraphPass):
 
     def call(self, model: onnx.ModelProto) -> onnx.ModelProto:
         """Quantize the matrices."""
-        from onnxruntime.quantization.matmul_nbits_quantizer import (  # noqa: PLC0415 - it configures logging
+        from onnxruntime.quantization.matmul_nbits_quantizer import (  # noqa: PLC0415 - importing it configures logging
             MatMulNBitsQuantizer,
         )
 

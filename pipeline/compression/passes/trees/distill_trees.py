@@ -1,4 +1,4 @@
-"""A new, small ensemble that learns the sums of the one it replaces.
+"""A new, small ensemble that learns the sums of the ensemble that it replaces.
 
 Requires  a tree ensemble, training rows, and LightGBM.
 Does      boosts trees for each sum, by squared error, on the training rows and on mixtures of them.
@@ -74,7 +74,7 @@ class DistillTrees(TreePass):
                 raise CompressionError(f"there are {len(trees)} trees")
 
     def _learn(self, values: Floats, sums: Floats) -> Trees:
-        import lightgbm  # noqa: PLC0415 - a second, where trees are distilled alone
+        import lightgbm  # noqa: PLC0415 - takes a second, and only this pass needs it
 
         options = {
             "objective": "regression", "num_leaves": _LEAVES, "learning_rate": _LEARNING_RATE, "verbose": -1,

@@ -37,7 +37,7 @@ class Pursuit:
         self._triangle = np.zeros((0, 0))  # Cholesky factor of the products of the chosen variables
 
     def factors(self, count: int) -> Floats:
-        """Return a factor for each variable, 0 for all but ``count``, or but fewer if these reproduce the target."""
+        """Return a factor for each variable, nonzero for ``count``, or for fewer if they reproduce the target."""
         while len(self._order) < count and (np.abs(self._missing) * self._is_open).any():
             self._choose()
         factors = np.zeros(len(self._with_target))
@@ -47,7 +47,7 @@ class Pursuit:
 
     def _choose(self) -> None:
         """Choose the next variables, one more than a 32nd of those chosen so far, and refit the factors."""
-        from scipy.linalg import lapack, solve_triangular  # noqa: PLC0415 - a tenth of a second
+        from scipy.linalg import lapack, solve_triangular  # noqa: PLC0415 - takes a tenth of a second
 
         score = np.where(self._is_open, np.abs(self._missing), -1)
         best = np.argsort(-score, kind="stable")[: 1 + len(self._order) // _SHARE_AT_ONCE]
@@ -69,7 +69,7 @@ class Pursuit:
         self._missing = self._with_target - fitted @ self._products[self._order]
 
     def _fit(self, chosen: Ints) -> Floats:
-        from scipy.linalg import cho_solve  # noqa: PLC0415 - a tenth of a second
+        from scipy.linalg import cho_solve  # noqa: PLC0415 - takes a tenth of a second
 
         triangle = self._triangle[: len(chosen), : len(chosen)]
         factors: Floats = cho_solve((triangle, True), self._with_target[chosen]) if len(chosen) else np.zeros(0)
