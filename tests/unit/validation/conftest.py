@@ -1,4 +1,4 @@
-"""A file is dropped and validated, with both buckets in memory."""
+"""Fixtures that upload a file and validate it, with both buckets in memory."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ KEYS = RunKeys(RUN)
 
 @dataclass(frozen=True)
 class Validated:
-    """What a run's first stage left in the artifacts bucket."""
+    """The artifacts that the validation of a run wrote."""
 
     dataset: Dataset
     artifacts: FakeObjectStore
 
     def split(self, name: str) -> pl.DataFrame:
-        """The columns that models or metrics read."""
+        """Read a split without its hidden group and time columns."""
         return self.whole_split(name).drop(GROUP, TIME, strict=False)
 
     def whole_split(self, name: str) -> pl.DataFrame:
@@ -63,13 +63,13 @@ class Validated:
 
 @pytest.fixture
 def stores() -> tuple[FakeObjectStore, FakeObjectStore]:
-    """Uploads and artifacts."""
+    """The buckets of uploads and of artifacts."""
     return FakeObjectStore("uploads"), FakeObjectStore("artifacts")
 
 
 @pytest.fixture
 def uploaded() -> list[Upload]:
-    """What was validated, or tried to be."""
+    """The uploads that were passed to `validate`, refused uploads included."""
     return []
 
 
@@ -103,7 +103,7 @@ def validated(
 def drop(
     stores: tuple[FakeObjectStore, FakeObjectStore], validated: Callable[..., Validated]
 ) -> Callable[..., Validated]:
-    """``drop(file, body, spec="...", companions={"test.csv": "..."}, target="...")``: the metadata are keywords."""
+    """``drop(file, body, spec="...", companions={"test.csv": "..."}, target="...")``; other keywords are metadata."""
 
     def dropped(
         file: str,

@@ -1,4 +1,4 @@
-"""Whatever is dropped, the answer is a Dataset or a DatasetError."""
+"""Validation of any bytes returns a Dataset or raises a DatasetError."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _prepared(file: str, body: bytes):
 @example(file="a.csv", body=b"a,b\n" + b"1,x\n2,y\n" * 40)
 @example(file="a.parquet", body=b"PAR1" + b"\0" * 40 + b"PAR1")
 @example(file="a.jsonl", body=b"{}\n" * 40)
-def test_any_bytes_are_a_data_set_or_a_data_set_error(file, body):
+def test_any_bytes_give_a_data_set_or_a_data_set_error(file, body):
     try:
         dataset = _prepared(file, body).dataset
     except DatasetError:
@@ -53,13 +53,13 @@ def test_any_bytes_are_a_data_set_or_a_data_set_error(file, body):
 
 
 def _blank(columns, rows):
-    """Rows of empty cells, which are skipped."""
+    """Count the rows of empty cells, which validation skips."""
     return sum(not any(cells[row % len(cells)] for cells in columns) for row in range(rows))
 
 
 @settings(deadline=None)
 @given(columns=st.lists(st.lists(_CELLS, min_size=1, max_size=6), min_size=2, max_size=4), rows=st.integers(30, 60))
-def test_any_cells_are_typed_without_a_loss_of_rows(columns, rows):
+def test_typing_keeps_the_number_of_rows_for_any_cells(columns, rows):
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([f"c{number}" for number in range(len(columns))])

@@ -1,4 +1,4 @@
-"""Columns of dates: which forms are read, what their order is told by, and what the data set keeps of them."""
+"""Columns of dates: the accepted formats, the order of day and month, and what the data set stores."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from pipeline.validation.columns.type_inference import infer_column
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _told(*values, name="day"):
-    told = infer_column(strip_cells(pl.Series(name, values)))
-    assert isinstance(told, InferredColumn)
-    assert told.column.kind == "datetime"
-    return told
+def _infer(*values, name="day"):
+    inferred = infer_column(strip_cells(pl.Series(name, values)))
+    assert isinstance(inferred, InferredColumn)
+    assert inferred.column.kind == "datetime"
+    return inferred
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def _told(*values, name="day"):
         ("31.12.24", "2024-12-31T00:00:00+00:00"),
     ],
 )
-def test_a_form_is_read_alike_by_column_and_one_by_one(text, moment):
+def test_a_date_format_is_parsed_alike_in_a_column_and_as_a_single_text(text, moment):
     wanted = (datetime.fromisoformat(moment) - EPOCH) / timedelta(seconds=1)
     assert parse_timestamp(text, day_first=True) == wanted
     assert read_seconds(pl.Series("d", [text]), day_first=True).to_list() == [wanted]
@@ -65,7 +65,7 @@ def test_a_form_is_read_alike_by_column_and_one_by_one(text, moment):
      "2024-01-31 18.5", "2024-01-31 18.00:00", "2024-01-31 18:00.00", "10.03.2004 25.00", "0001-01-01 00:00+05:00",
      "9999-12-31 23:59-01:00", "0000-01-01", "1706659200", "1.2.3.4", "99999-01-01"],
 )  # fmt: skip
-def test_what_is_not_a_date_is_none_to_both(text):
+def test_text_that_is_not_a_date_is_none_in_a_column_and_as_a_single_text(text):
     assert parse_timestamp(text, day_first=True) is None
     assert read_seconds(pl.Series("d", [text]), day_first=True).to_list() == [None]
 
@@ -75,16 +75,16 @@ _TIME = r"[T ][0-9]{1,2}[:.][0-9]{2}([:.][0-9]{2}(\.[0-9]{1,7})?)?( ?[aP]m)?(Z| 
 _UNITS = ["", "s", "ms", "us", "ns", "yyyymmdd", "hh.mm.ss"]
 
 
-@settings(deadline=None)  # the first one compiles the expressions
+@settings(deadline=None)  # the first example compiles the expressions
 @given(st.from_regex(rf"\A{_DAY}({_TIME})?\Z"), st.sampled_from([None, True, False]), st.sampled_from(_UNITS))
-def test_any_text_of_such_a_form_means_the_same_to_both(text, day_first, unit):
+def test_column_and_single_parsing_agree_on_any_date_text(text, day_first, unit):
     seconds = parse_timestamp(text, day_first=day_first, time_unit=unit)
     assert read_seconds(pl.Series("d", [text]), day_first=day_first, time_unit=unit).to_list() == [seconds]
 
 
 @settings(deadline=None)
 @given(st.from_regex(r"\A([0-9]{1,2}\.){1,2}[0-9]{1,2}\Z|\A[+-]?[0-9]{1,21}(\.[0-9]{0,3})?\Z"), st.sampled_from(_UNITS))
-def test_any_number_or_dotted_text_means_the_same_to_both(text, unit):
+def test_column_and_single_parsing_agree_on_any_number_or_dotted_text(text, unit):
     seconds = parse_timestamp(text, day_first=True, time_unit=unit)
     column = pl.Series("d", [text, None, "31.12.2024"])
     assert read_seconds(column, day_first=True, time_unit=unit).to_list() == [seconds, None, 1735603200.0]
@@ -110,7 +110,7 @@ def test_any_number_or_dotted_text_means_the_same_to_both(text, unit):
         ("ms", -1e18, None),
     ],
 )
-def test_a_number_counts_in_its_unit_to_both(unit, number, moment):
+def test_a_number_is_converted_by_its_unit_in_a_column_and_as_a_single_value(unit, number, moment):
     wanted = moment and (datetime.fromisoformat(moment).replace(tzinfo=UTC) - EPOCH) / timedelta(seconds=1)
     assert timestamp_from_number(number, unit) == wanted
     assert convert_time_numbers(pl.Series("d", [float(number)]), unit).to_list() == [wanted]
@@ -119,7 +119,7 @@ def test_a_number_counts_in_its_unit_to_both(unit, number, moment):
 @given(
     st.sampled_from(_UNITS), st.floats() | st.integers(19000101, 21001231).map(float) | st.integers(0, 2**62).map(float)
 )
-def test_any_number_means_the_same_to_both_and_is_in_the_calendar(unit, number):
+def test_column_and_single_conversion_agree_on_any_number_and_stay_in_the_calendar(unit, number):
     seconds = timestamp_from_number(number, unit)
     assert convert_time_numbers(pl.Series("d", [number]), unit).to_list() == [seconds]
     assert seconds is None or EARLIEST <= seconds <= LATEST
@@ -130,7 +130,7 @@ def test_any_number_means_the_same_to_both_and_is_in_the_calendar(unit, number):
     st.sampled_from(["ms", "us", "ns"]),
 )
 @settings(deadline=None)
-def test_a_typed_time_is_the_same_number_as_its_text(moment, unit):
+def test_a_typed_time_equals_the_timestamp_of_its_text(moment, unit):
     if unit == "ns" and not 1700 < moment.year < 2200:
         return
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000) if unit == "ms" else moment
@@ -139,13 +139,13 @@ def test_a_typed_time_is_the_same_number_as_its_text(moment, unit):
 
 
 @given(st.integers(0, 86_399_999_999))
-def test_a_typed_time_of_day_is_the_same_number_as_its_text(micros):
+def test_a_typed_time_of_day_equals_the_timestamp_of_its_text(micros):
     moment = (EPOCH + timedelta(microseconds=micros)).time()
     assert convert_temporal(pl.Series("t", [moment])).to_list() == [parse_timestamp(moment.isoformat(), day_first=None)]
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
-def test_many_typed_times_are_divided_exactly(unit):
+def test_typed_times_are_converted_to_seconds_exactly(unit):
     a_second = {"ms": 10**3, "us": 10**6, "ns": 10**9}[unit]
     ticks = [number * 1_234_567_890_123 % (1_700_000_000 * a_second) for number in range(5000)]
     typed = convert_temporal(pl.Series("t", ticks).cast(pl.Datetime(unit)))
@@ -153,7 +153,7 @@ def test_many_typed_times_are_divided_exactly(unit):
     assert convert_time_numbers(pl.Series("t", ticks), unit).to_list() == [float(tick) / a_second for tick in ticks]
 
 
-def test_no_integer_is_too_large_to_be_refused():
+def test_a_huge_integer_is_not_a_timestamp():
     assert [timestamp_from_number(10**400, unit) for unit in _UNITS] == [None] * len(_UNITS)
 
 
@@ -181,48 +181,48 @@ def test_decimals_and_versions_are_not_times(values):
     ("values", "first", "day_first"),
     [(("3/4/2024", "31/1/2024"), "2024-04-03", True), (("3/4/2024", "1/31/2024"), "2024-03-04", False)],
 )
-def test_the_values_tell_whether_the_day_comes_first(values, first, day_first):
-    told = _told(*values)
-    assert (told.column.day_first, told.warnings) == (day_first, ())
-    assert told.values[0] == date.fromisoformat(first).toordinal() * 86400 - EPOCH.toordinal() * 86400
+def test_the_values_decide_whether_the_day_comes_first(values, first, day_first):
+    inferred = _infer(*values)
+    assert (inferred.column.day_first, inferred.warnings) == (day_first, ())
+    assert inferred.values[0] == date.fromisoformat(first).toordinal() * 86400 - EPOCH.toordinal() * 86400
 
 
 @pytest.mark.parametrize(("values", "assumed"), [(("3/4/2024", "1/2/2024"), "month"), (("3.4.2024",), "day")])
-def test_what_they_do_not_tell_is_assumed_and_reported(values, assumed):
-    (warning,) = _told(*values).warnings
+def test_an_ambiguous_order_of_day_and_month_is_assumed_and_reported(values, assumed):
+    (warning,) = _infer(*values).warnings
     assert f"the {assumed} is assumed" in warning
 
 
-def test_a_few_that_are_not_dates_count_as_missing_with_a_warning():
-    told = _told(*["2024-01-31"] * 19, "0000-00-00")
-    assert told.values.null_count() == 1
-    assert told.warnings == ("column 'day': 1 cell without a valid date, read as missing",)
+def test_a_few_cells_that_are_not_dates_are_missing_with_a_warning():
+    inferred = _infer(*["2024-01-31"] * 19, "0000-00-00")
+    assert inferred.values.null_count() == 1
+    assert inferred.warnings == ("column 'day': 1 cell without a valid date, read as missing",)
 
 
-def test_times_without_a_zone_among_others_with_one_are_reported():
-    assert "1 time without a time zone" in _told("2024-01-31 10:30Z", "2024-01-31 10:30").warnings[0]
+def test_a_mix_of_times_with_and_without_a_time_zone_is_reported():
+    assert "1 time without a time zone" in _infer("2024-01-31 10:30Z", "2024-01-31 10:30").warnings[0]
 
 
-def test_many_words_among_dates_are_not_dates():
+def test_a_column_with_many_words_among_dates_is_not_a_date_column():
     assert read_dates(pl.Series(["2024-01-31"] * 8 + ["soon"] * 2)) is None
 
 
-def test_a_typed_time_with_a_zone_is_in_utc():
+def test_a_typed_time_with_a_zone_is_converted_to_utc():
     values = pl.Series("t", [datetime(2024, 1, 31, 10, 30)], dtype=pl.Datetime("ms")).dt.replace_time_zone("Asia/Tokyo")
     assert infer_column(values).values.to_list() == [datetime(2024, 1, 31, 1, 30, tzinfo=UTC).timestamp()]
 
 
-def test_the_data_set_keeps_seconds_and_says_what_differs(drop):
+def test_the_data_set_stores_dates_as_seconds_and_lists_the_parts_that_vary(drop):
     rows = [f"2024-{1 + n % 12:02}-01 12:00,{n % 7 / 7:.2f},{'ab'[n % 2]}" for n in range(300)]
-    found = drop("a.csv", "when,size,y\n" + "\n".join(rows))
-    when = found.dataset.columns[0]
+    validated = drop("a.csv", "when,size,y\n" + "\n".join(rows))
+    when = validated.dataset.columns[0]
     assert (when.kind, when.parts) == ("datetime", ("trend", "month", "weekday", "season"))
-    assert found.split("train")["when"].dtype == pl.Float64
-    assert when.median == pytest.approx(found.split("train")["when"].median())
-    assert found.dataset.signature.columns[0].kind == "datetime"
+    assert validated.split("train")["when"].dtype == pl.Float64
+    assert when.median == pytest.approx(validated.split("train")["when"].median())
+    assert validated.dataset.signature.columns[0].kind == "datetime"
 
 
-def test_of_a_time_of_day_only_the_clock_differs(drop):
+def test_only_the_clock_parts_vary_in_a_time_of_day(drop):
     rows = [f"{n % 24}:{n % 60:02},{n % 7 / 7:.2f},{'ab'[n % 2]}" for n in range(300)]
-    found = drop("a.csv", "when,size,y\n" + "\n".join(rows))
-    assert found.dataset.columns[0].parts == ("trend", "hour", "clock")
+    validated = drop("a.csv", "when,size,y\n" + "\n".join(rows))
+    assert validated.dataset.columns[0].parts == ("trend", "hour", "clock")

@@ -1,4 +1,4 @@
-"""Headers of delimited text: names, or a first row; lines of units; headers that come again."""
+"""Headers of delimited text: header or first row, unit rows and repeated headers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from pipeline.contracts.errors import UnreadableDatasetError
 from tests.helpers.dialect_tables import HEADER, join_lines, make_lines
 
-# Header or none
+# Header or no header
 
 
 def _rows(header, rows):
@@ -31,11 +31,11 @@ NO_HEADER = {
 @pytest.mark.parametrize("file", NO_HEADER)
 def test_a_file_without_a_header_keeps_its_first_row(read, file):
     rows = NO_HEADER[file]
-    found = read(join_lines(*rows))
-    assert not found.dialect.has_header
-    assert found.frame.height == len(rows)
-    assert found.dialect.fields == tuple(f"column_{position}" for position in range(1, found.frame.width + 1))
-    assert "no header" in found.told
+    result = read(join_lines(*rows))
+    assert not result.dialect.has_header
+    assert result.frame.height == len(rows)
+    assert result.dialect.fields == tuple(f"column_{position}" for position in range(1, result.frame.width + 1))
+    assert "no header" in result.told
 
 
 HEADERS = {
@@ -59,39 +59,39 @@ HEADERS = {
 
 
 @pytest.mark.parametrize("file", HEADERS)
-def test_a_header_is_known_by_the_values_below_it(read, file):
+def test_a_header_is_recognized_by_the_values_below_it(read, file):
     header, rows = HEADERS[file]
-    found = read(join_lines(header, *rows))
-    assert found.dialect.has_header
-    assert found.frame.height == len(rows)
-    assert found.dialect.fields == tuple(header.split(";" if ";" in header else ","))
-    assert found.dialect.warnings == ()
+    result = read(join_lines(header, *rows))
+    assert result.dialect.has_header
+    assert result.frame.height == len(rows)
+    assert result.dialect.fields == tuple(header.split(";" if ";" in header else ","))
+    assert result.dialect.warnings == ()
 
 
-def test_years_are_names_though_some_have_no_values(read):
+def test_years_are_column_names_even_if_some_columns_are_empty(read):
     rows = [f'"Land {n}","L{n:02}","{n * 7 % 11}.5","","{n * 3 % 13}.25",' for n in range(40)]
     lines = ['"Data Source","Indicators",', "", '"Last Updated Date","2024-06-28",', ""]
-    found = read(join_lines(*lines, '"Name","Code","1960","1961","1962",', *rows))
-    assert (found.dialect.fields, found.dialect.header_line) == (("Name", "Code", "1960", "1961", "1962", ""), 5)
+    result = read(join_lines(*lines, '"Name","Code","1960","1961","1962",', *rows))
+    assert (result.dialect.fields, result.dialect.header_line) == (("Name", "Code", "1960", "1961", "1962", ""), 5)
 
 
 def test_no_header_can_be_requested(read):
-    found = read(join_lines(*[f"w{n},v{n * n}" for n in range(30)]), header="none")
-    assert (found.dialect.has_header, found.frame.height) == (False, 30)
+    result = read(join_lines(*[f"w{n},v{n * n}" for n in range(30)]), header="none")
+    assert (result.dialect.has_header, result.frame.height) == (False, 30)
     assert read(join_lines(*[f"w{n},v{n * n}" for n in range(30)])).frame.height in (29, 30)
-    found = read(join_lines("a,b", *[f"{n},2" for n in range(30)]), header="none")
-    assert found.frame.rows()[0] == ("a", "b")
+    result = read(join_lines("a,b", *[f"{n},2" for n in range(30)]), header="none")
+    assert result.frame.rows()[0] == ("a", "b")
 
 
-def test_the_line_with_the_names_of_a_known_model_is_the_header(read):
+def test_the_line_with_the_column_names_of_the_model_is_the_header(read):
     rows = [f"w{n},v{n % 3}" for n in range(30)]
-    found = read(join_lines("w1,v1", "note,note", "town,kind", *rows), names=["town", "kind", "y"])
-    assert (found.dialect.fields, found.dialect.header_line) == (("town", "kind"), 3)
+    result = read(join_lines("w1,v1", "note,note", "town,kind", *rows), names=["town", "kind", "y"])
+    assert (result.dialect.fields, result.dialect.header_line) == (("town", "kind"), 3)
     numbers = read(join_lines("7,5", *(f"{n},{n}" for n in range(30))), names=["5", "7"])
     assert (numbers.dialect.has_header, numbers.frame.height) == (True, 30)
 
 
-def test_a_later_file_of_a_model_without_names_has_none(read):
+def test_a_model_without_column_names_reads_later_files_by_position(read):
     names = ["column_1", "column_2", "column_3"]
     unseen = read("kiwi,fig,new\n" + "plum,pear,old\n" * 20, names=names)
     assert (unseen.dialect.has_header, unseen.frame.height) == (False, 21)
@@ -100,13 +100,13 @@ def test_a_later_file_of_a_model_without_names_has_none(read):
     assert "line 1" in header.told
 
 
-def test_a_header_alone_is_read_as_no_rows(read):
+def test_a_file_with_only_a_header_has_no_rows(read):
     for body in ("a,b,c\n", "a,b,c", "a;b;c\r\n\r\n"):
-        found = read(body)
-        assert (found.dialect.has_header, found.frame.shape) == (True, (0, 3))
+        result = read(body)
+        assert (result.dialect.has_header, result.frame.shape) == (True, (0, 3))
 
 
-def test_a_header_that_is_not_well_quoted_is_refused_with_its_line(read):
+def test_a_header_with_an_unclosed_quote_is_refused_with_its_line(read):
     with pytest.raises(UnreadableDatasetError, match="line 1"):
         read('"a,b\n1,2\n' * 3)
 
@@ -119,39 +119,39 @@ def test_a_header_that_is_not_well_quoted_is_refused_with_its_line(read):
     ["[°C],[1],,[d]", "°C,-,,", "(deg),(n),(text),(iso)", "float,int,str,date", "K,counts,name,yyyy-mm-dd"],
 )
 def test_a_unit_row_is_skipped_and_reported(read, units):
-    found = read(join_lines(HEADER, units, *make_lines()))
-    assert found.dialect.units == tuple(units.split(","))
-    assert found.frame.height == 40
-    assert "line 2" in found.told
+    result = read(join_lines(HEADER, units, *make_lines()))
+    assert result.dialect.units == tuple(units.split(","))
+    assert result.frame.height == 40
+    assert "line 2" in result.told
 
 
 @pytest.mark.parametrize("rule", ["---+----+----+----", "---|---|---|---", "=================="])
-def test_a_line_drawn_under_the_header_is_skipped(read, rule):
-    found = read(join_lines(HEADER.replace(",", "|"), rule, *make_lines(delimiter="|"), "(40 rows)"))
-    assert (found.frame.height, found.rejected.rows) == (40, 0)
+def test_a_ruler_line_under_the_header_is_skipped(read, rule):
+    result = read(join_lines(HEADER.replace(",", "|"), rule, *make_lines(delimiter="|"), "(40 rows)"))
+    assert (result.frame.height, result.rejected.rows) == (40, 0)
 
 
 @pytest.mark.parametrize("first", ["unknown,5,north,2024-01-01", "?,?,north,?", ",,south,", "5.5,err,north,2024-01-01"])
-def test_a_first_row_that_lacks_numbers_is_not_a_unit_row(read, first):
-    found = read(join_lines(HEADER, first, *make_lines()))
-    assert (found.dialect.units, found.frame.height) == ((), 41)
+def test_a_first_row_with_missing_numbers_is_not_a_unit_row(read, first):
+    result = read(join_lines(HEADER, first, *make_lines()))
+    assert (result.dialect.units, result.frame.height) == ((), 41)
 
 
 @pytest.mark.parametrize("spread", [7, 20])
 @pytest.mark.parametrize("units", [(), ("[C],[n],,[d]",)])
-def test_a_header_that_comes_again_is_skipped_and_reported(read, spread, units):
+def test_a_repeated_header_is_skipped_and_reported(read, spread, units):
     rows = make_lines()
     lines = [HEADER, *units, *rows[:spread], HEADER, *units, *rows[spread:], HEADER]
-    found = read(join_lines(*lines), numbers=("c0", "c1"))
-    assert found.dialect.repeats_header
-    assert found.frame.height == 40
-    assert found.rejected.rows == 0
-    assert f"{spread + 2 + len(units)}" in found.told
+    result = read(join_lines(*lines), numbers=("c0", "c1"))
+    assert result.dialect.repeats_header
+    assert result.frame.height == 40
+    assert result.rejected.rows == 0
+    assert f"{spread + 2 + len(units)}" in result.told
 
 
-def test_a_header_that_comes_again_far_into_the_file_is_rejected_with_its_line(read):
+def test_a_repeated_header_far_into_the_file_is_rejected_with_its_line(read):
     rows = make_lines(30_000)
     rows.insert(20_000, HEADER)
-    found = read(join_lines(HEADER, *rows))
-    assert (found.frame.height, found.rejected.broken) == (30_000, 1)
-    assert "20,002" in found.rejected.warnings[0]
+    result = read(join_lines(HEADER, *rows))
+    assert (result.frame.height, result.rejected.broken) == (30_000, 1)
+    assert "20,002" in result.rejected.warnings[0]

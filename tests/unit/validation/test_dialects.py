@@ -1,4 +1,4 @@
-"""Dialects of delimited text: what surrounds a table is skipped and told, and no data row is lost."""
+"""Dialects of delimited text: lines around a table are skipped and reported, and no data row is lost."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tests.helpers.dialect_tables import HEADER, join_lines, make_lines
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", "^", "~"])
-def test_the_delimiter_is_the_one_that_cuts_all_rows_alike(read, delimiter):
-    found = read(join_lines(HEADER.replace(",", delimiter), *make_lines(delimiter=delimiter)))
-    assert found.dialect.delimiter == delimiter
-    assert found.frame.shape == (40, 4)
-    assert found.dialect.warnings == ()
+def test_the_delimiter_splits_all_rows_into_the_same_number_of_fields(read, delimiter):
+    result = read(join_lines(HEADER.replace(",", delimiter), *make_lines(delimiter=delimiter)))
+    assert result.dialect.delimiter == delimiter
+    assert result.frame.shape == (40, 4)
+    assert result.dialect.warnings == ()
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_decimal_commas_do_not_separate_fields(read, delimiter):
-    found = read(join_lines(HEADER.replace(",", delimiter), *make_lines(delimiter=delimiter, decimal=",")))
-    assert (found.dialect.delimiter, found.frame.width) == (delimiter, 4)
+    result = read(join_lines(HEADER.replace(",", delimiter), *make_lines(delimiter=delimiter, decimal=",")))
+    assert (result.dialect.delimiter, result.frame.width) == (delimiter, 4)
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ def test_decimal_commas_do_not_separate_fields(read, delimiter):
         ("a:b:c\n" + "1:2:x\n3:4:y\n" * 5, ":"),
     ],
 )
-def test_other_delimiters_inside_of_cells_do_not_mislead(read, body, delimiter):
-    found = read(body)
-    assert found.dialect.delimiter == delimiter
-    assert found.rejected.rows == 0
-    assert found.frame.height == body.count("\n") - 1
+def test_other_delimiters_inside_cells_do_not_change_the_delimiter(read, body, delimiter):
+    result = read(body)
+    assert result.dialect.delimiter == delimiter
+    assert result.rejected.rows == 0
+    assert result.frame.height == body.count("\n") - 1
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_a_file_of_one_column_is_refused(read, body):
         read(body)
 
 
-def test_a_file_whose_name_promises_tabs_and_has_commas_is_read_and_reported(read):
-    found = read(join_lines(HEADER, *make_lines()), delimiter="\t")
-    assert (found.dialect.delimiter, found.frame.width) == (",", 4)
-    assert "tabs" in found.told
+def test_a_tsv_file_with_commas_is_read_and_reported(read):
+    result = read(join_lines(HEADER, *make_lines()), delimiter="\t")
+    assert (result.dialect.delimiter, result.frame.width) == (",", 4)
+    assert "tabs" in result.told
     assert (
         read(join_lines(HEADER.replace(",", "\t"), *make_lines(delimiter="\t")), delimiter="\t").dialect.warnings == ()
     )
@@ -90,12 +90,12 @@ def test_a_file_whose_name_promises_tabs_and_has_commas_is_read_and_reported(rea
         ("sep=!", "!"),
     ],
 )
-def test_the_line_that_names_the_delimiter_is_not_a_header(read, hint, delimiter):
-    found = read(join_lines(hint, HEADER.replace(",", delimiter), *make_lines(delimiter=delimiter), end="\r\n"))
-    assert found.dialect.delimiter == delimiter
-    assert found.dialect.fields == tuple(HEADER.split(","))
-    assert (found.dialect.header_line, found.frame.height) == (2, 40)
-    assert "line 1" in found.told
+def test_the_sep_line_of_excel_sets_the_delimiter_and_is_not_a_header(read, hint, delimiter):
+    result = read(join_lines(hint, HEADER.replace(",", delimiter), *make_lines(delimiter=delimiter), end="\r\n"))
+    assert result.dialect.delimiter == delimiter
+    assert result.dialect.fields == tuple(HEADER.split(","))
+    assert (result.dialect.header_line, result.frame.height) == (2, 40)
+    assert "line 1" in result.told
 
 
 def test_a_column_named_like_the_hint_is_a_column(read):
@@ -119,49 +119,49 @@ PREAMBLES = {
 @pytest.mark.parametrize("preamble", PREAMBLES)
 def test_lines_before_the_header_are_skipped_and_reported(read, preamble):
     lines = PREAMBLES[preamble]
-    found = read(join_lines(*lines, HEADER, *make_lines()))
-    assert found.dialect.fields == tuple(HEADER.split(","))
-    assert found.dialect.header_line == len(lines) + 1
-    assert found.frame.height == 40
-    assert "line" in found.told
-    assert "header" in found.told
+    result = read(join_lines(*lines, HEADER, *make_lines()))
+    assert result.dialect.fields == tuple(HEADER.split(","))
+    assert result.dialect.header_line == len(lines) + 1
+    assert result.frame.height == 40
+    assert "line" in result.told
+    assert "header" in result.told
 
 
-def test_notes_as_wide_as_a_table_of_two_columns_end_at_a_blank_line(read):
+def test_two_column_notes_above_a_two_column_table_end_at_a_blank_line(read):
     lines = ["Operator;North", "Version;5", "Unit;metric", "", "speed;load", *(f"{n};{n * 7 % 11}" for n in range(40))]
-    found = read(join_lines(*lines))
-    assert (found.dialect.fields, found.dialect.header_line) == (("speed", "load"), 5)
+    result = read(join_lines(*lines))
+    assert (result.dialect.fields, result.dialect.header_line) == (("speed", "load"), 5)
 
 
 @pytest.mark.parametrize("delimiter", ["\t", "|", ";"])
 def test_a_preamble_is_found_with_every_delimiter(read, delimiter):
     lines = ["Exported from: the portal, v. 2", "Rows: all of them", "", HEADER.replace(",", delimiter)]
-    found = read(join_lines(*lines, *make_lines(delimiter=delimiter)))
-    assert (found.dialect.header_line, found.frame.shape) == (4, (40, 4))
+    result = read(join_lines(*lines, *make_lines(delimiter=delimiter)))
+    assert (result.dialect.header_line, result.frame.shape) == (4, (40, 4))
 
 
 def test_a_preamble_above_rows_without_a_header_is_skipped(read):
-    found = read(join_lines("measured in May", *make_lines()))
-    assert (found.dialect.has_header, found.dialect.header_line, found.frame.height) == (False, 2, 40)
+    result = read(join_lines("measured in May", *make_lines()))
+    assert (result.dialect.has_header, result.dialect.header_line, result.frame.height) == (False, 2, 40)
 
 
 def test_blank_lines_between_all_rows_are_not_a_preamble(read):
-    found = read("\n" + join_lines(HEADER, *make_lines(), end="\n\n") + "\n\n")
-    assert (found.dialect.fields, found.frame.height) == (tuple(HEADER.split(",")), 40)
+    result = read("\n" + join_lines(HEADER, *make_lines(), end="\n\n") + "\n\n")
+    assert (result.dialect.fields, result.frame.height) == (tuple(HEADER.split(",")), 40)
 
 
-def test_broken_rows_near_the_header_do_not_make_it_a_preamble(read):
+def test_broken_rows_near_the_header_do_not_make_the_header_a_preamble(read):
     rows = make_lines()
     rows[1] += ",1,2"
     rows[3] = "x"
-    found = read(join_lines(HEADER, *rows))
-    assert (found.dialect.header_line, found.frame.height, found.rejected.broken) == (1, 38, 2)
+    result = read(join_lines(HEADER, *rows))
+    assert (result.dialect.header_line, result.frame.height, result.rejected.broken) == (1, 38, 2)
 
 
-def test_a_header_that_fits_no_row_is_kept_so_that_the_rows_are_refused(read):
-    found = read(join_lines("a,b,c", *(f"1,2,3,{n % 3}" for n in range(40))))
-    assert found.dialect.fields == ("a", "b", "c")
-    assert found.rejected.broken == 40
+def test_rows_that_do_not_fit_the_header_are_rejected(read):
+    result = read(join_lines("a,b,c", *(f"1,2,3,{n % 3}" for n in range(40))))
+    assert result.dialect.fields == ("a", "b", "c")
+    assert result.rejected.broken == 40
 
 
 # Footers
@@ -187,19 +187,19 @@ FOOTERS = [
 @pytest.mark.parametrize("delimiter", [",", ";"])
 def test_lines_after_the_last_row_are_skipped_and_reported(read, footer, delimiter):
     footer = [line.replace(",", delimiter) for line in footer]
-    found = read(join_lines(HEADER.replace(",", delimiter), *make_lines(delimiter=delimiter), *footer))
-    assert found.frame.height == 40
-    assert found.rejected.rows == 0
-    assert "after the last row" in found.told
-    assert str(41 + len(footer)) in found.told
+    result = read(join_lines(HEADER.replace(",", delimiter), *make_lines(delimiter=delimiter), *footer))
+    assert result.frame.height == 40
+    assert result.rejected.rows == 0
+    assert "after the last row" in result.told
+    assert str(41 + len(footer)) in result.told
 
 
 @pytest.mark.parametrize("total", ["Total", "Gesamt", "Totals:"])
-def test_a_total_below_names_is_a_footer(read, total):
+def test_a_total_row_below_names_is_a_footer(read, total):
     rows = [f"shop {n};{n * 37 % 101};{n * 3 % 7}" for n in range(40)]
     sales, staff = sum(n * 37 % 101 for n in range(40)), sum(n * 3 % 7 for n in range(40))
-    found = read(join_lines("shop;sales;staff", *rows, f"{total};{sales};{staff}"))
-    assert found.frame.height == 40
+    result = read(join_lines("shop;sales;staff", *rows, f"{total};{sales};{staff}"))
+    assert result.frame.height == 40
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_total_below_names_is_a_footer(read, total):
         "40 rows street,12,3",
     ],
 )
-def test_a_data_row_that_begins_like_a_total_is_kept(read, last):
+def test_a_data_row_that_starts_like_a_total_is_kept(read, last):
     rows = [f"shop {n},{n * 37 % 101},{n * 3 % 7}" for n in range(40)]
     assert read(join_lines("shop,sales,staff", *rows, last)).frame.rows()[-1][0] == last.split(",")[0]
 
@@ -224,36 +224,36 @@ def test_statistics_below_dates_are_a_footer(read):
     assert read(join_lines("day,sales,staff", *rows, *statistics)).frame.height == 40
 
 
-def test_a_total_among_kinds_that_have_other_totals_is_a_row(read):
+def test_a_total_is_a_data_row_if_other_rows_have_the_same_label(read):
     rows = [f"{['Total', 'Part', 'Rest'][n % 3]},{n * 37 % 101},{n * 3 % 7}" for n in range(41)]
     rows.append("Total,5,6")
     assert read(join_lines("kind,sales,staff", *rows)).frame.height == 42
 
 
-def test_a_row_that_is_cut_off_is_rejected_and_no_footer(read):
-    found = read(join_lines(HEADER, *make_lines(), "5.1,3"))
-    assert (found.frame.height, found.rejected.broken) == (40, 1)
-    assert found.dialect.warnings == ()
+def test_a_truncated_last_row_is_rejected_and_not_a_footer(read):
+    result = read(join_lines(HEADER, *make_lines(), "5.1,3"))
+    assert (result.frame.height, result.rejected.broken) == (40, 1)
+    assert result.dialect.warnings == ()
 
 
 def test_short_rows_of_a_ragged_file_are_not_a_footer(read):
     rows = [f"word{n % 7},{n},{n % 5}" if n % 4 else f"word{n % 7}" for n in range(80)]
-    found = read(join_lines(*rows, "word3"))
-    assert found.rejected.broken == 21
+    result = read(join_lines(*rows, "word3"))
+    assert result.rejected.broken == 21
 
 
-def test_quoted_newlines_that_look_like_a_footer_are_a_cell(read):
+def test_a_quoted_cell_with_lines_like_a_footer_is_a_cell(read):
     rows = [f'{n},"note {n}",x' for n in range(40)]
-    found = read(join_lines("n,note,k", *rows, '40,"first\n\nTotal\nSource: me",x'))
-    assert found.frame.height == 41
-    assert found.frame.rows()[-1][1].endswith("Source: me")
+    result = read(join_lines("n,note,k", *rows, '40,"first\n\nTotal\nSource: me",x'))
+    assert result.frame.height == 41
+    assert result.frame.rows()[-1][1].endswith("Source: me")
 
 
-def test_a_footer_of_a_large_file_is_found_in_its_tail(read):
+def test_the_footer_of_a_large_file_is_skipped(read):
     rows = make_lines(20_000)
-    found = read(join_lines(HEADER, *rows, "", "Total,5,,", "Source: us"))
-    assert found.frame.height == 20_000
-    assert "footer" in found.told
+    result = read(join_lines(HEADER, *rows, "", "Total,5,,", "Source: us"))
+    assert result.frame.height == 20_000
+    assert "footer" in result.told
 
 
 # Comments
@@ -263,33 +263,35 @@ def test_comment_lines_before_and_among_the_rows_are_skipped(read):
     rows = make_lines()
     for prefix in ("#", "//", "%"):
         lines = [f"{prefix} made by us", f"{prefix} v. 2, of May", HEADER, *rows[:9], f"{prefix} sensor moved"]
-        found = read(join_lines(*lines, *rows[9:]))
-        assert found.frame.height == 40
-        assert found.dialect.fields == tuple(HEADER.split(","))
-        assert "13" in found.told
-        assert found.rejected.rows == 0
+        result = read(join_lines(*lines, *rows[9:]))
+        assert result.frame.height == 40
+        assert result.dialect.fields == tuple(HEADER.split(","))
+        assert "13" in result.told
+        assert result.rejected.rows == 0
 
 
-def test_a_row_that_was_commented_out_is_a_comment(read):
-    found = read(join_lines("a,b,c", *(f"{n},{n % 3},x" for n in range(20)), "#5,5,x", *(f"{n},1,y" for n in range(9))))
-    assert found.frame.height == 29
+def test_a_commented_out_row_is_skipped(read):
+    result = read(
+        join_lines("a,b,c", *(f"{n},{n % 3},x" for n in range(20)), "#5,5,x", *(f"{n},1,y" for n in range(9)))
+    )
+    assert result.frame.height == 29
 
 
 @pytest.mark.parametrize(("delimiter", "prefix"), [(" ", "# "), (",", "# "), ("\t", "# "), (";", "% ")])
 def test_a_header_in_a_comment_names_the_columns(read, delimiter, prefix):
     rows = [delimiter.join([f"{n}.5", str(n * 7 % 5), f"{n * 3}"]) for n in range(30)]
-    found = read(join_lines(prefix + "numpy made this", prefix + delimiter.join("abc"), *rows))
-    assert (found.dialect.has_header, found.dialect.header_line) == (True, 2)
-    assert [field.strip() for field in found.dialect.fields] == ["a", "b", "c"]
-    assert found.frame.height == 30
+    result = read(join_lines(prefix + "numpy made this", prefix + delimiter.join("abc"), *rows))
+    assert (result.dialect.has_header, result.dialect.header_line) == (True, 2)
+    assert [field.strip() for field in result.dialect.fields] == ["a", "b", "c"]
+    assert result.frame.height == 30
 
 
-def test_a_name_that_begins_with_a_hash_is_a_name(read):
-    found = read(join_lines("#id,name,x", *(f"{n},n{n},{n % 5}" for n in range(30))))
-    assert found.dialect.fields == ("#id", "name", "x")
+def test_a_column_name_may_start_with_a_hash(read):
+    result = read(join_lines("#id,name,x", *(f"{n},n{n},{n % 5}" for n in range(30))))
+    assert result.dialect.fields == ("#id", "name", "x")
 
 
-def test_values_that_begin_with_a_hash_are_values(read):
+def test_values_may_start_with_a_hash(read):
     tags = join_lines("tag,count", *(f"#{'abc'[n % 3]},{n}" for n in range(30)), "plain,3", "#z,1")
     assert read(tags).frame.height == 32
     colors = join_lines("color,x", "red,1", "#ff0000,2", "blue,3", *(f"green,{n}" for n in range(20)))

@@ -1,4 +1,4 @@
-"""Any text file becomes UTF-8: encodings are told, files unpacked and transcoded, and broken lines repaired."""
+"""Any text file becomes UTF-8: encodings are detected, files unpacked and transcoded, broken lines repaired."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ def _read(plain: PlainText) -> str:
 
 
 @pytest.mark.parametrize("text", ["a,b\n1,2\n", _CITIES, _TOWNS, "名前,値\n東京,1\n", "emoji,n\n🙂,1\n"])
-def test_utf_8_is_left_as_it_is_without_a_warning(tmp_path, text):
+def test_utf_8_is_left_unchanged_without_a_warning(tmp_path, text):
     plain = _make(tmp_path, text.encode())
     assert (plain.path, plain.start, plain.warnings) == (tmp_path / "upload.csv", 0, ())
     assert plain.encoding.codec == "utf-8"
 
 
 @pytest.mark.parametrize("text", ["decision,age\nja,3\n", _CITIES, _TOWNS])
-def test_the_mark_of_utf_8_is_skipped_without_a_warning(tmp_path, text):
+def test_the_utf_8_byte_order_mark_is_skipped_without_a_warning(tmp_path, text):
     plain = _make(tmp_path, text.encode("utf-8-sig"))
     assert (plain.path, plain.start, plain.warnings) == (tmp_path / "upload.csv", 3, ())
     assert _read(plain) == text
 
 
 @pytest.mark.parametrize("broken", [b"K\xf6ln;1\n", b"caf\xe9;2\n" * 4, b"abc\xc3;1\n", b"\xe4\xb8;9\n"])
-def test_a_few_lines_in_another_encoding_leave_a_file_utf_8(tmp_path, broken):
+def test_a_file_with_a_few_lines_in_another_encoding_is_detected_as_utf_8(tmp_path, broken):
     data = "".join(f"Straße {row};Käse {row};é\n" for row in range(300)).encode()
     plain = _make(tmp_path, data + broken)
     assert plain.encoding.codec == "utf-8"
     assert plain.path == tmp_path / "upload.csv"
 
 
-def test_a_character_that_the_end_of_the_sample_cuts_is_not_an_error():
+def test_a_character_cut_by_the_end_of_the_sample_does_not_change_the_encoding():
     head = (_CITIES * 50).encode()
     for size in range(len(head) - 60, len(head)):
         assert detect_encoding(head[:size], is_whole=False).codec == "utf-8"
@@ -78,7 +78,7 @@ def test_windows_1252_with_few_accents_is_not_taken_for_broken_utf_8(tmp_path):
     "text", ["ville\tloyer\r\nBesançon\t1147.5\r\nÉvreux\t756\r\n", _TOWNS, "名,b\n東京,2\n大阪,3\n", "a\n1\n"]
 )
 @pytest.mark.parametrize("has_mark", [True, False])
-def test_utf_16_is_read_with_and_without_a_mark(tmp_path, codec, mark, text, has_mark):
+def test_utf_16_is_read_with_and_without_a_byte_order_mark(tmp_path, codec, mark, text, has_mark):
     plain = _make(tmp_path, mark * has_mark + text.encode(codec))
     assert _read(plain) == text
     assert (plain.encoding.codec, plain.encoding.has_mark) == (codec, has_mark)
@@ -98,7 +98,7 @@ def test_utf_16_that_ends_within_a_character_is_read_with_a_warning(tmp_path):
     assert "line 5" in plain.warnings[1]
 
 
-def test_large_utf_16_is_transcoded_in_chunks_that_cut_characters(tmp_path):
+def test_large_utf_16_is_transcoded_even_if_chunks_cut_characters(tmp_path):
     text = "".join(f"{row};Köln 🙂;Москва\n" for row in range(80_000))
     assert _read(_make(tmp_path, b"\xff\xfe" + text.encode("utf-16-le"))) == text
 
@@ -141,7 +141,7 @@ def test_single_letters_are_read_as_windows_1252_and_the_warning_says_how_to_cho
 
 
 @pytest.mark.parametrize("text", ["Preis (€);n\nx;1\n", "n;p\n1;12,50 €\n2;9,99 €\n", "p\n€ 5\n"])
-def test_the_currency_of_iso_8859_15_is_the_euro(tmp_path, text):
+def test_the_euro_sign_of_iso_8859_15_is_read(tmp_path, text):
     assert _read(_make(tmp_path, text.encode("iso8859-15"))) == text
 
 
@@ -153,18 +153,18 @@ def test_cyrillic_is_recognized_in_each_case(codec, change):
     assert text.encode(codec).decode(encoding.codec) == text
 
 
-def test_text_behind_a_long_ascii_head_decides(tmp_path):
+def test_text_after_a_long_ascii_head_decides_the_encoding(tmp_path):
     text = "id,place\n" + "12345,plain\n" * 200_000 + "1,Łódź\n2,Wrocław\n3,Poznań\n"
     plain = _make(tmp_path, text.encode("cp1250"))
     assert plain.encoding.codec == "cp1250"
     assert _read(plain).endswith("3,Poznań\n")
 
 
-def test_a_mark_of_utf_8_before_windows_1252_is_dropped(tmp_path):
+def test_a_utf_8_byte_order_mark_before_windows_1252_is_dropped(tmp_path):
     assert _read(_make(tmp_path, b"\xef\xbb\xbf" + _CITIES.encode("cp1252"))) == _CITIES
 
 
-def test_rare_bytes_that_are_not_in_the_encoding_are_replaced_and_counted(tmp_path):
+def test_rare_bytes_outside_the_encoding_are_replaced_and_counted(tmp_path):
     text = "имя,город\n" + "Ольга,Москва\n" * 200_000
     plain = _make(tmp_path, text.encode("cp1251") + b"\x98,\xce\xec\xf1\xea\n")
     assert plain.encoding.codec == "cp1251"
@@ -195,7 +195,7 @@ def test_encodings_are_chosen_by_their_usual_names(name, codec):
         "klingon", "", "../utf-8", "utf-8\0", "ü", "x" * 5000,
     ],
 )  # fmt: skip
-def test_what_is_not_a_text_encoding_is_refused(name):
+def test_names_that_are_not_text_encodings_are_refused(name):
     with pytest.raises(InvalidJobSpecError, match="`encoding`"):
         find_codec(name)
 
@@ -209,7 +209,7 @@ def test_the_message_suggests_similar_names(name, similar):
 
 
 @pytest.mark.parametrize("codec", [codec for codecs in ENCODINGS.values() for codec in codecs])
-def test_the_name_in_a_warning_can_be_chosen(codec):
+def test_the_encoding_name_in_a_warning_is_accepted_as_a_setting(codec):
     assert find_codec(find_codec(codec).name) == find_codec(codec)
 
 
@@ -233,12 +233,12 @@ def test_an_encoding_that_does_not_fit_is_refused_with_byte_and_line(tmp_path, d
     assert all(fact in error.value.message for fact in facts)
 
 
-def test_the_line_of_a_byte_is_right_behind_the_first_chunk(tmp_path):
+def test_the_error_names_the_right_line_after_the_first_chunk(tmp_path):
     with pytest.raises(UnreadableDatasetError, match="line 300,001"):
         _make(tmp_path, b"12345\n" * 300_000 + b"\xff\n", encoding="ascii")
 
 
-def test_a_mark_counts_more_than_the_chosen_encoding(tmp_path):
+def test_a_byte_order_mark_overrides_the_chosen_encoding(tmp_path):
     plain = _make(tmp_path, _CITIES.encode("utf-16"), encoding="cp1252")
     assert _read(plain) == _CITIES
     assert "Windows-1252" in plain.warnings[0]
@@ -251,11 +251,11 @@ def test_a_file_that_could_be_utf_8_is_read_as_chosen_with_a_warning(tmp_path):
 
 
 @pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
-def test_utf_16_may_be_chosen_without_its_byte_order(tmp_path, codec):
+def test_utf_16_may_be_chosen_without_a_byte_order(tmp_path, codec):
     assert _read(_make(tmp_path, _TOWNS.encode(codec), encoding="utf-16")) == _TOWNS
 
 
-# What is not text
+# Files that are not text
 
 
 @pytest.mark.parametrize(
@@ -274,13 +274,13 @@ def test_utf_16_may_be_chosen_without_its_byte_order(tmp_path, codec):
         (bytes(400), "binary"),
     ],
 )
-def test_binary_files_are_refused_with_what_they_are(tmp_path, data, fact):
+def test_binary_files_are_refused_with_the_name_of_their_format(tmp_path, data, fact):
     with pytest.raises(UnreadableDatasetError, match=fact):
         _make(tmp_path, data)
 
 
 @pytest.mark.parametrize("header", ["PAR1,PAR2", "BM,ID3", "MZ,x", "PK,name", "Obj,n"])
-def test_headers_that_begin_like_another_format_are_text(tmp_path, header):
+def test_headers_that_start_like_a_binary_format_are_text(tmp_path, header):
     assert _make(tmp_path, f"{header}\n1,2\n".encode()).encoding.codec == "utf-8"
 
 
@@ -290,7 +290,7 @@ def test_an_empty_file_is_refused(tmp_path, data):
         _make(tmp_path, data)
 
 
-def test_bytes_that_fit_no_encoding_ask_for_one(tmp_path):
+def test_the_error_for_bytes_of_no_known_encoding_asks_for_the_encoding_setting(tmp_path):
     words = [bytes(random.Random(row).choices([0x81, 0x8D, 0x90, 0xFF, 0xDB, 0xFD], k=5)) for row in range(40)]
     with pytest.raises(UnreadableDatasetError, match=r"`encoding:` in train\.yaml"):
         _make(tmp_path, b"a\n" + b"\n".join(b"x%sY" % word for word in words))
@@ -303,7 +303,7 @@ def test_bytes_that_fit_no_encoding_ask_for_one(tmp_path):
 def test_gzip_is_unpacked_and_transcoded(tmp_path, codec):
     plain = _make(tmp_path, gzip.compress(_CITIES.encode(codec)), is_gzip=True)
     assert _read(plain) == _CITIES
-    assert len(list(tmp_path.iterdir())) == 2  # nothing between them is left on the disk
+    assert len(list(tmp_path.iterdir())) == 2  # no intermediate file is left
 
 
 @pytest.mark.parametrize("cut", [5, 20, 200])
@@ -324,7 +324,7 @@ def test_a_file_that_is_too_large_is_refused(tmp_path, is_gzip):
 
 
 @pytest.mark.parametrize("data", [b"", b"a,b\n1,2\n", _CITIES.encode(), _TOWNS.encode(), b"no end"])
-def test_lines_that_need_no_repair_are_the_same_object(data):
+def test_valid_lines_are_returned_as_the_same_object(data):
     repaired, lines = repair_lines(data)
     assert repaired is data
     assert not lines
@@ -340,7 +340,7 @@ def test_nul_bytes_are_removed_and_counted():
     ("broken", "text", "encoding"),
     [(b"K\xf6ln", "Köln", "Windows-1252"), (b"5 \x80", "5 €", "Windows-1252"), (b"a\x81b", "a\x81b", "ISO-8859-1")],
 )
-def test_a_line_that_is_not_utf_8_is_decoded_and_others_are_kept(broken, text, encoding):
+def test_a_line_that_is_not_utf_8_is_decoded_and_the_other_lines_are_unchanged(broken, text, encoding):
     before, behind = "Straße;東京\n".encode() * 3, "é;🙂\r\n".encode()
     repaired, lines = repair_lines(before + broken + b"\n" + behind)
     assert repaired == before + text.encode() + b"\n" + behind
@@ -349,12 +349,12 @@ def test_a_line_that_is_not_utf_8_is_decoded_and_others_are_kept(broken, text, e
     assert encoding in reason
 
 
-def test_valid_characters_beside_a_broken_one_are_kept():
+def test_valid_characters_next_to_a_broken_one_are_kept():
     repaired, _ = repair_lines("Straße;".encode() + b"K\xf6ln;" + "東京\n".encode())
     assert repaired.decode() == "Straße;Köln;東京\n"
 
 
-def test_a_line_may_have_both_faults():
+def test_a_line_with_a_nul_byte_and_another_encoding_is_repaired():
     repaired, lines = repair_lines(b"K\xf6\0ln")
     assert repaired.decode() == "Köln"
     [(_, reason)] = lines
@@ -376,6 +376,6 @@ def test_any_bytes_are_repaired_line_by_line(pieces):
 
 
 @given(st.binary(max_size=60), st.booleans())
-def test_detection_answers_for_any_bytes(data, is_whole):
+def test_detection_returns_a_known_encoding_or_none_for_any_bytes(data, is_whole):
     encoding = detect_encoding(data, is_whole=is_whole)
     assert encoding is None or "".encode(encoding.codec) is not None

@@ -1,4 +1,4 @@
-"""The same rows in every format that is read."""
+"""Every supported format gives the same data set."""
 
 from __future__ import annotations
 
@@ -49,34 +49,34 @@ FORMS = {
 
 
 def _plain(dataset):
-    """Without what tells the file itself."""
+    """Remove the fields that depend on the file: its checksum and the column aliases."""
     columns = tuple(column.model_copy(update={"aliases": ()}) for column in dataset.columns)
     return dataset.model_copy(update={"sha256": "", "columns": columns})
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_form_of_a_file_does_not_change_its_data_set(drop, good, form):
+def test_the_format_of_a_file_does_not_change_its_data_set(drop, good, form):
     file, body = FORMS[form]
-    expected, found = drop("plain.csv", good), drop(file, body(good))
-    assert _plain(found.dataset) == _plain(expected.dataset)
-    assert all(found.split(name).equals(expected.split(name)) for name in expected.splits)
+    expected, validated = drop("plain.csv", good), drop(file, body(good))
+    assert _plain(validated.dataset) == _plain(expected.dataset)
+    assert all(validated.split(name).equals(expected.split(name)) for name in expected.splits)
 
 
 def test_a_quoted_cell_may_hold_newlines_delimiters_and_quotes(drop, good):
-    found = drop("a.csv", good.replace(",a,", ',"a,\n ""b""",'))
-    assert 'a,\n "b"' in found.dataset.columns[1].vocabulary
-    assert found.dataset.set_aside == 0
+    validated = drop("a.csv", good.replace(",a,", ',"a,\n ""b""",'))
+    assert 'a,\n "b"' in validated.dataset.columns[1].vocabulary
+    assert validated.dataset.set_aside == 0
 
 
-def test_a_quote_inside_of_a_bare_cell_is_a_character(drop, good):
+def test_a_quote_inside_an_unquoted_cell_is_a_character(drop, good):
     assert '5" pipe' in drop("a.csv", good.replace(",a,", ',5" pipe,')).dataset.columns[1].vocabulary
 
 
-def test_where_fields_are_not_separated_by_commas_numbers_may_have_one(drop, good):
+def test_decimal_commas_are_read_if_another_delimiter_separates_the_fields(drop, good):
     expected = drop("a.csv", good).dataset.columns[0]
-    found = drop("b.csv", good.replace(",", ";").replace(".", ",")).dataset.columns[0]
-    assert found.number_format.decimal == ","
-    assert found.model_copy(update={"number_format": expected.number_format}) == expected
+    validated = drop("b.csv", good.replace(",", ";").replace(".", ",")).dataset.columns[0]
+    assert validated.number_format.decimal == ","
+    assert validated.model_copy(update={"number_format": expected.number_format}) == expected
 
 
 @pytest.mark.parametrize(
@@ -97,19 +97,19 @@ def test_where_fields_are_not_separated_by_commas_numbers_may_have_one(drop, goo
         ("a.csv", b'"a,b\n1,2\n' * 3, ["line 1"]),
     ],
 )
-def test_a_file_that_is_not_what_its_name_says_is_refused_with_the_place(drop, file, body, words):
+def test_a_file_whose_content_does_not_match_its_name_is_refused_with_the_reason(drop, file, body, words):
     with pytest.raises((UnreadableDatasetError, InvalidColumnsError)) as refused:
         drop(file, body)
     assert [word for word in words if word not in str(refused.value)] == []
 
 
 @pytest.mark.parametrize("cut", [slice(None, -200), slice(None, -1)])
-def test_a_truncated_parquet_file_says_so(drop, good, cut):
+def test_a_truncated_parquet_file_is_refused_as_truncated(drop, good, cut):
     with pytest.raises(UnreadableDatasetError, match="truncated parquet"):
         drop("a.parquet", _parquet(good)[cut])
 
 
-def test_a_parquet_file_with_a_hole_is_damaged(drop, good):
+def test_a_parquet_file_with_missing_bytes_is_refused_as_damaged(drop, good):
     body = _parquet(good)
     with pytest.raises(UnreadableDatasetError, match="damaged parquet"):
         drop("a.parquet", body[:100] + body[300:])
@@ -117,8 +117,8 @@ def test_a_parquet_file_with_a_hole_is_damaged(drop, good):
 
 def test_a_multibyte_character_may_lie_across_two_chunks(drop, lines):
     padding = "a," + "x" * ((1 << 20) - 4 - len(lines[0])) + "é"
-    found = drop("a.csv", "\n".join([lines[0], padding + ",yes", *lines[1:]]))
-    assert sum(found.dataset.rows.model_dump().values()) == 301
+    validated = drop("a.csv", "\n".join([lines[0], padding + ",yes", *lines[1:]]))
+    assert sum(validated.dataset.rows.model_dump().values()) == 301
 
 
 def test_types_of_a_parquet_file_are_kept(drop):
@@ -135,17 +135,17 @@ def test_types_of_a_parquet_file_are_kept(drop):
     )
     file = io.BytesIO()
     frame.write_parquet(file)
-    found = drop("a.parquet", file.getvalue())
-    assert found.kinds == {
+    validated = drop("a.parquet", file.getvalue())
+    assert validated.kinds == {
         "whole": "numeric",
         "truth": "boolean",
         "category": "categorical",
         "price": "numeric",
         "day": "datetime",
     }
-    assert set(found.left_out) == {"list"}
-    assert found.dataset.classes == ("0", "1")
-    assert found.split("train").schema["whole"] == found.split("train").schema["truth"] == pl.Float32
+    assert set(validated.left_out) == {"list"}
+    assert validated.dataset.classes == ("0", "1")
+    assert validated.split("train").schema["whole"] == validated.split("train").schema["truth"] == pl.Float32
 
 
 def test_values_of_many_types_in_one_json_column_are_categories(drop, good):
@@ -166,7 +166,7 @@ def test_a_json_row_may_lack_keys(drop, good):
     }
 
 
-def test_the_function_that_validates_has_no_numpy():
+def test_validation_runs_without_numpy_pyarrow_and_pandas():
     script = (
         "import sys; sys.modules.update(dict.fromkeys(['numpy', 'pyarrow', 'pandas']))\n"
         "import tempfile\n"

@@ -1,4 +1,4 @@
-"""What the rows look like besides what they are learned as, each with the line to add."""
+"""Hints about time, group, survival and ranking data, each with the line to add to train.yaml."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def numbers(rng: random.Random, count: int) -> list[object]:
     return [round(rng.gauss(0, 1), 3) for _ in range(count)]
 
 
-def test_a_date_column_whose_order_matters_is_named_with_the_line_to_add(drop) -> None:
+def test_a_date_column_that_the_target_depends_on_is_suggested_for_a_split_by_time(drop) -> None:
     rng = random.Random(0)
     body = table({"day": days(400), "x": numbers(rng, 400), "sales": walk(rng, 400)})
     (hint,) = drop("a.csv", body).dataset.hints
@@ -45,7 +45,7 @@ def test_a_date_column_whose_order_matters_is_named_with_the_line_to_add(drop) -
     assert drop("a.csv", body, spec="split: {by: time, column: day}").dataset.hints == ()
 
 
-def test_the_order_of_the_file_does_not_hide_a_time(drop) -> None:
+def test_a_date_column_is_suggested_for_rows_in_any_order(drop) -> None:
     rng = random.Random(0)
     rows = list(zip(days(400), numbers(rng, 400), walk(rng, 400), strict=True))
     rng.shuffle(rows)
@@ -53,24 +53,24 @@ def test_the_order_of_the_file_does_not_hide_a_time(drop) -> None:
     assert "split: {by: time, column: day}" in drop("a.csv", body).dataset.hints[0]
 
 
-def test_a_date_that_the_target_does_not_depend_on_is_not_named(drop) -> None:
+def test_a_date_that_the_target_does_not_depend_on_is_not_suggested(drop) -> None:
     rng = random.Random(0)
     columns = {"day": days(400), "x": numbers(rng, 400), "y": numbers(rng, 400)}
     assert drop("a.csv", table(columns)).dataset.hints == ()
 
 
-def test_a_date_of_birth_is_not_a_time_of_a_row(drop) -> None:
+def test_a_date_of_birth_is_not_suggested(drop) -> None:
     rng = random.Random(0)
     columns = {"date_of_birth": days(400), "x": numbers(rng, 400), "size": list(range(400))}
     assert drop("a.csv", table(columns)).dataset.hints == ()
 
 
 @pytest.mark.parametrize("name", ["patient_id", "subject#", "customerId", "user"])
-def test_rows_of_one_person_are_reported_with_the_line_to_add(drop, name: str) -> None:
+def test_a_column_of_repeated_persons_is_suggested_for_a_split_by_group(drop, name: str) -> None:
     rng = random.Random(0)
-    own = [rng.gauss(0, 1) for _ in range(40)]
+    person_effects = [rng.gauss(0, 1) for _ in range(40)]
     people = [person for person in range(40) for _ in range(8)]
-    score = [round(own[person] + rng.gauss(0, 0.3), 3) for person in people]
+    score = [round(person_effects[person] + rng.gauss(0, 0.3), 3) for person in people]
     body = table({name: [7000 + person for person in people], "x": numbers(rng, 320), "score": score})
     (hint,) = drop("a.csv", body).dataset.hints
     assert f"add `split: {{by: group, column: {yaml_name(name)}}}` to train.yaml" in hint
@@ -78,14 +78,14 @@ def test_rows_of_one_person_are_reported_with_the_line_to_add(drop, name: str) -
     assert drop("a.csv", body, spec=f"split: {{by: group, column: {yaml_name(name)}}}").dataset.hints == ()
 
 
-def test_an_identifier_that_does_not_tell_the_target_is_not_named(drop) -> None:
+def test_an_identifier_that_does_not_predict_the_target_is_not_suggested(drop) -> None:
     rng = random.Random(0)
     people = [person for person in range(40) for _ in range(8)]
     body = table({"patient_id": people, "x": numbers(rng, 320), "score": numbers(rng, 320)})
     assert drop("a.csv", body).dataset.hints == ()
 
 
-def test_a_place_or_a_kind_that_predicts_the_target_is_not_a_person(drop) -> None:
+def test_a_place_that_predicts_the_target_is_not_suggested_as_a_group(drop) -> None:
     rng = random.Random(0)
     places = [place for place in range(40) for _ in range(8)]
     price = [round(place + rng.gauss(0, 0.3), 3) for place in places]
@@ -93,7 +93,7 @@ def test_a_place_or_a_kind_that_predicts_the_target_is_not_a_person(drop) -> Non
     assert drop("a.csv", body).dataset.hints == ()
 
 
-def test_durations_beside_a_flag_of_the_event_are_reported_as_survival_data(drop) -> None:
+def test_durations_with_an_event_flag_are_reported_as_survival_data(drop) -> None:
     rng = random.Random(0)
     columns = {"age": numbers(rng, 200), "event": [rng.randrange(2) for _ in range(200)]}
     time = [round(rng.expovariate(0.1), 2) for _ in range(200)]
@@ -105,7 +105,7 @@ def test_durations_beside_a_flag_of_the_event_are_reported_as_survival_data(drop
     assert "add `drop: [time]`" in hint
 
 
-def test_a_duration_and_a_flag_that_are_not_survival_data_stay_quiet(drop) -> None:
+def test_a_duration_and_a_flag_of_other_data_give_no_hint(drop) -> None:
     rng = random.Random(0)
     columns = {"duration": numbers(rng, 200), "claim": [rng.choice(["yes", "no"]) for _ in range(200)]}
     assert drop("a.csv", table(columns)).dataset.hints == ()
@@ -116,7 +116,7 @@ def test_a_duration_and_a_flag_that_are_not_survival_data_stay_quiet(drop) -> No
     assert drop("a.csv", table(columns)).dataset.hints == ()
 
 
-def test_graded_results_of_queries_are_reported_as_a_ranking(drop) -> None:
+def test_graded_results_of_queries_are_reported_as_ranking_data(drop) -> None:
     rng = random.Random(0)
     queries = [query for query in range(30) for _ in range(10)]
     columns = {"qid": queries, "bm25": numbers(rng, 300), "relevance": [rng.randrange(5) for _ in queries]}
@@ -135,12 +135,12 @@ def test_hints_are_in_the_report_of_the_run(drop) -> None:
     assert set(dropped.dataset.hints) <= {*json.loads(dropped.artifacts.get(key))["warnings"]}
 
 
-def test_a_warning_says_that_stars_and_counts_lose_their_order(drop) -> None:
+def test_a_warning_says_that_stars_lose_their_order_as_classes(drop) -> None:
     rng = random.Random(0)
     stars = [math.ceil(5 * rng.random()) for _ in range(300)]
-    told = drop("a.csv", table({"x": numbers(rng, 300), "stars": stars})).dataset.warnings
+    warnings = drop("a.csv", table({"x": numbers(rng, 300), "stars": stars})).dataset.warnings
     assert any(
-        "(1 to 5)" in warning and "`task: regression` in train.yaml keeps the order" in warning for warning in told
+        "(1 to 5)" in warning and "`task: regression` in train.yaml keeps the order" in warning for warning in warnings
     )
 
 
@@ -158,14 +158,14 @@ def test_a_name_is_split_into_words(name: str, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("name", ["userid", "customer number", "Patient", "device_uuid", "id"])
-def test_names_of_entities(name: str) -> None:
+def test_names_of_entities_are_recognized(name: str) -> None:
     assert names_entity(name)
 
 
 @pytest.mark.parametrize(
     "name", ["humid", "paid", "engine", "user_type", "zip_id", "number of rooms", "family size", "age"]
 )
-def test_names_of_no_entity(name: str) -> None:
+def test_other_names_are_not_taken_for_entities(name: str) -> None:
     assert not names_entity(name)
 
 
@@ -191,7 +191,7 @@ def named(values: list[object]) -> str:
         [hashlib.sha256(bytes([number])).hexdigest()[:32] for number in range(80)],
     ],
 )
-def test_texts_that_identify_each_row_are_reported_with_the_line_that_drops_them(drop, values) -> None:
+def test_unique_text_identifiers_are_reported_with_the_line_that_drops_them(drop, values) -> None:
     dataset = drop("a.csv", named(values)).dataset
     assert [column.kind for column in dataset.columns if column.name == "customer"] == ["text"]
     (hint,) = dataset.hints
@@ -203,10 +203,10 @@ def test_texts_that_identify_each_row_are_reported_with_the_line_that_drops_them
 @pytest.mark.parametrize(
     "values",
     [
-        [f"{letter}-{number}" for letter in "ABCD" for number in range(20)],  # the letter may tell something
+        [f"{letter}-{number}" for letter in "ABCD" for number in range(20)],  # the letter may carry information
         [f"room {number} on floor {number % 3}" for number in range(80)],  # words
         [f"M{'x' * number}" for number in range(80)],
     ],
 )
-def test_other_unique_texts_are_texts(drop, values) -> None:
+def test_other_unique_texts_give_no_hint(drop, values) -> None:
     assert drop("a.csv", named(values)).dataset.hints == ()

@@ -1,4 +1,4 @@
-"""Images: arrays of an npz file, folders of a zip."""
+"""Images: arrays in an npz file, folders in a zip file."""
 
 from __future__ import annotations
 
@@ -58,46 +58,46 @@ def pixels(validated: Validated, split: str = "train") -> NDArray[np.uint8]:
 
 def test_arrays_become_one_image_column_and_the_label(drop: Drop) -> None:
     images, labels = digits()
-    found = drop("digits.npz", arrays(images=images, labels=labels))
-    (column,) = found.dataset.columns
+    validated = drop("digits.npz", arrays(images=images, labels=labels))
+    (column,) = validated.dataset.columns
     assert (column.name, column.kind, column.shape) == ("image", "image", (9, 8, 1))
-    assert (found.dataset.task, found.dataset.target, found.dataset.classes) == (
+    assert (validated.dataset.task, validated.dataset.target, validated.dataset.classes) == (
         "classification",
         "label",
         ("0", "1", "2"),
     )
-    assert sum(found.dataset.rows.model_dump().values()) == 60
-    kept = {body for split in found.splits.values() for body in split["image"]}
+    assert sum(validated.dataset.rows.model_dump().values()) == 60
+    kept = {body for split in validated.splits.values() for body in split["image"]}
     assert kept == {image.tobytes() for image in images}
 
 
 @pytest.mark.parametrize(
-    "given",
+    "convert",
     [
         lambda images: images / np.float32(255),
         lambda images: images.astype(np.float64),
         lambda images: images.astype(np.int64),
     ],
 )
-def test_pixels_may_be_numbers_to_255_or_fractions(drop: Drop, given: Callable[..., Any]) -> None:
+def test_pixels_may_be_numbers_up_to_255_or_fractions(drop: Drop, convert: Callable[..., Any]) -> None:
     images, labels = digits()
-    found = drop("digits.npz", arrays(x=given(images), y=labels))
-    assert {image.tobytes() for image in pixels(found)} <= {image.tobytes() for image in images}
+    validated = drop("digits.npz", arrays(x=convert(images), y=labels))
+    assert {image.tobytes() for image in pixels(validated)} <= {image.tobytes() for image in images}
 
 
-def test_channels_may_come_first_and_labels_be_text(drop: Drop) -> None:
+def test_channels_may_come_first_and_labels_may_be_text(drop: Drop) -> None:
     images, labels = digits(40, 3, 8, 9)
-    found = drop("digits.npz", arrays(X=images, target=np.array(["no", "yes"])[labels % 2]))
-    assert found.dataset.columns[0].shape == (8, 9, 3)
-    assert found.dataset.classes == ("no", "yes")
-    assert {image.tobytes() for image in pixels(found)} <= {i.transpose(1, 2, 0).tobytes() for i in images}
+    validated = drop("digits.npz", arrays(X=images, target=np.array(["no", "yes"])[labels % 2]))
+    assert validated.dataset.columns[0].shape == (8, 9, 3)
+    assert validated.dataset.classes == ("no", "yes")
+    assert {image.tobytes() for image in pixels(validated)} <= {i.transpose(1, 2, 0).tobytes() for i in images}
 
 
-def test_large_arrays_are_made_smaller(drop: Drop) -> None:
+def test_large_image_arrays_are_resized(drop: Drop) -> None:
     images, labels = digits(40, 200, 100)
-    found = drop("digits.npz", arrays(images=images, labels=labels))
-    assert found.dataset.columns[0].shape == (96, 48, 1)
-    assert "images of 200 x 100 pixels are resized to 96 x 48" in found.dataset.warnings
+    validated = drop("digits.npz", arrays(images=images, labels=labels))
+    assert validated.dataset.columns[0].shape == (96, 48, 1)
+    assert "images of 200 x 100 pixels are resized to 96 x 48" in validated.dataset.warnings
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,12 @@ def test_large_arrays_are_made_smaller(drop: Drop) -> None:
         ({"images": np.zeros((0, 8, 8)), "labels": np.zeros(0)}, "1 to 1,000,000 images are expected"),
     ],
 )
-def test_arrays_that_cannot_be_learned_are_refused(drop: Drop, named: dict[str, Any], message: str) -> None:
+def test_invalid_image_arrays_are_refused(drop: Drop, named: dict[str, Any], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         drop("digits.npz", arrays(**named))
 
 
-def test_an_array_that_claims_more_than_memory_is_refused_unread(drop: Drop) -> None:
+def test_an_array_whose_header_claims_too_many_bytes_is_refused(drop: Drop) -> None:
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": "|u1", "fortran_order": False, "shape": (10**6, 10**3, 10**3)}
@@ -137,56 +137,56 @@ def test_a_broken_npz_is_refused(drop: Drop, cut: int) -> None:
         drop("digits.npz", arrays(images=images, labels=labels)[:cut])
 
 
-def test_folders_are_classes_and_sizes_become_the_median(drop: Drop) -> None:
+def test_folders_are_classes_and_images_are_resized_to_the_median_size(drop: Drop) -> None:
     files = pictures(38) | {
         "cat/wide.jpg": picture((60, 20), form="JPEG"),
         "dog/tall.jpeg": picture((5, 99), form="JPEG"),
     }
-    found = drop("animals.zip", zipped(files))
-    assert found.dataset.classes == ("cat", "dog")
-    assert found.dataset.columns[0].shape == (10, 12, 3)
-    assert sum(found.dataset.rows.model_dump().values()) == 40
-    assert "2 of 40 images resized to 10 x 12 pixels (height x width)" in found.dataset.warnings
+    validated = drop("animals.zip", zipped(files))
+    assert validated.dataset.classes == ("cat", "dog")
+    assert validated.dataset.columns[0].shape == (10, 12, 3)
+    assert sum(validated.dataset.rows.model_dump().values()) == 40
+    assert "2 of 40 images resized to 10 x 12 pixels (height x width)" in validated.dataset.warnings
 
 
 @pytest.mark.parametrize(("mode", "channels"), [("L", 1), ("1", 1), ("P", 3), ("RGBA", 3), ("LA", 1), ("I;16", 1)])
-def test_modes_become_grey_or_colour(drop: Drop, mode: str, channels: int) -> None:
+def test_image_modes_become_gray_or_color(drop: Drop, mode: str, channels: int) -> None:
     how = {"mode": "L" if mode == "I;16" else mode}
     files = pictures(**how)
     if mode == "I;16":
         body = io.BytesIO()
         Image.fromarray(np.full((10, 12), 65535, np.uint16)).save(body, "PNG")
         files["cat/deep.png"] = body.getvalue()
-    found = drop("animals.zip", zipped(files))
-    assert found.dataset.columns[0].shape == (10, 12, channels)
+    validated = drop("animals.zip", zipped(files))
+    assert validated.dataset.columns[0].shape == (10, 12, channels)
 
 
-def test_grey_images_saved_in_colour_are_grey(drop: Drop) -> None:
+def test_gray_images_saved_in_color_are_gray(drop: Drop) -> None:
     files = pictures(mode="L")
     body = io.BytesIO()
     Image.open(io.BytesIO(files["cat/1.png"])).convert("RGB").save(body, "PNG")
-    found = drop("animals.zip", zipped(files | {"cat/1.png": body.getvalue()}))
-    assert found.dataset.columns[0].shape == (10, 12, 1)
+    validated = drop("animals.zip", zipped(files | {"cat/1.png": body.getvalue()}))
+    assert validated.dataset.columns[0].shape == (10, 12, 1)
 
 
 def test_images_that_do_not_decode_are_rejected_and_counted(drop: Drop) -> None:
     whole = picture(seed=99)
     files = pictures(58) | {"cat/cut.png": whole[: len(whole) // 2], "dog/text.jpg": b"not an image"}
-    found = drop("animals.zip", zipped(files))
-    assert found.dataset.set_aside == 2
-    assert sum(found.dataset.rows.model_dump().values()) == 58
-    assert {one["image"] for one in found.set_aside} == {"cat/cut.png", "dog/text.jpg"}
-    assert any("2 unreadable images rejected" in warning for warning in found.dataset.warnings)
+    validated = drop("animals.zip", zipped(files))
+    assert validated.dataset.set_aside == 2
+    assert sum(validated.dataset.rows.model_dump().values()) == 58
+    assert {row["image"] for row in validated.set_aside} == {"cat/cut.png", "dog/text.jpg"}
+    assert any("2 unreadable images rejected" in warning for warning in validated.dataset.warnings)
 
 
 @pytest.mark.parametrize("before", ["", "animals/", "animals/train/", "a/b/c/"])
-def test_folders_around_the_classes_and_what_systems_add_are_ignored(drop: Drop, before: str) -> None:
+def test_parent_folders_and_system_files_are_ignored(drop: Drop, before: str) -> None:
     files = {f"{before}{name}": body for name, body in pictures().items()}
     junk = {f"__MACOSX/{before}cat/._1.png": b"x", f"{before}.DS_Store": b"x", f"{before}cat/Thumbs.db": b"x"}
     outside = {"../../etc/cat/1.png": b"x"}
-    found = drop("animals.zip", zipped(files | junk | outside))
-    assert found.dataset.classes == ("cat", "dog")
-    assert found.dataset.set_aside == 0
+    validated = drop("animals.zip", zipped(files | junk | outside))
+    assert validated.dataset.classes == ("cat", "dog")
+    assert validated.dataset.set_aside == 0
 
 
 def test_train_and_test_folders_hold_the_classes(drop: Drop) -> None:
@@ -196,8 +196,8 @@ def test_train_and_test_folders_hold_the_classes(drop: Drop) -> None:
 
 def test_numbered_folders_are_classes(drop: Drop) -> None:
     files = {f"{n // 3}/{n}.png": picture(seed=n) for n in range(90)}
-    found = drop("numbers.zip", zipped(files))
-    assert (found.dataset.task, len(found.dataset.classes)) == ("classification", 30)
+    validated = drop("numbers.zip", zipped(files))
+    assert (validated.dataset.task, len(validated.dataset.classes)) == ("classification", 30)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_numbered_folders_are_classes(drop: Drop) -> None:
         ),
     ],
 )
-def test_archives_that_cannot_be_learned_are_refused(drop: Drop, files: dict[str, bytes], message: str) -> None:
+def test_invalid_image_archives_are_refused(drop: Drop, files: dict[str, bytes], message: str) -> None:
     with pytest.raises(DatasetError, match=message):
         drop("animals.zip", zipped(files))
 
@@ -224,29 +224,29 @@ def test_a_file_that_is_not_a_zip_is_refused(drop: Drop) -> None:
         drop("animals.zip", zipped(pictures())[:-30])
 
 
-def test_an_image_that_unpacks_to_too_many_bytes_is_rejected_unread(drop: Drop) -> None:
+def test_an_image_that_unpacks_to_too_many_bytes_is_rejected(drop: Drop) -> None:
     bomb = b"\0" * (33 << 20)
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in (pictures(58) | {"cat/bomb.png": bomb}).items():
             archive.writestr(name, content)
-    found = drop("animals.zip", body.getvalue())
-    assert found.set_aside == [{"image": "cat/bomb.png", "reason": "has more than 32 MiB"}]
+    validated = drop("animals.zip", body.getvalue())
+    assert validated.set_aside == [{"image": "cat/bomb.png", "reason": "has more than 32 MiB"}]
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
-def test_a_damaged_image_is_an_error_of_its_own_or_has_its_shape(form: str) -> None:
+def test_decoding_a_damaged_image_gives_the_shape_or_an_unreadable_image_error(form: str) -> None:
     random = np.random.default_rng(0)
     for n in range(200):
         body = bytearray(picture(form=form, seed=n))
-        for place in random.integers(8, len(body), 4):
-            body[place] = random.integers(0, 256)
+        for offset in random.integers(8, len(body), 4):
+            body[offset] = random.integers(0, 256)
         with suppress(UnreadableImageError):
             assert decode_image(bytes(body), (8, 9, 3)).shape == (8, 9, 3)
 
 
-def test_test_images_of_another_size_become_those_of_the_data(drop: Drop) -> None:
-    given = zipped(pictures(9, size=(30, 30)))
-    found = drop("animals.zip", zipped(pictures()), companions={"test.zip": given})
-    assert found.dataset.rows.test == 9
-    assert pixels(found, "test").shape == (9, 10, 12, 3)
+def test_test_images_of_another_size_are_resized_like_the_data(drop: Drop) -> None:
+    test_zip = zipped(pictures(9, size=(30, 30)))
+    validated = drop("animals.zip", zipped(pictures()), companions={"test.zip": test_zip})
+    assert validated.dataset.rows.test == 9
+    assert pixels(validated, "test").shape == (9, 10, 12, 3)

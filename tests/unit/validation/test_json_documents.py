@@ -1,4 +1,4 @@
-"""JSON documents are read as JSON lines are, whatever their ending; other shapes are refused in a sentence."""
+"""JSON documents are read like JSON lines under any file ending; other shapes are refused."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def read(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.json", "a.json.gz", "a.jsonl", "a.txt"])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_documents_are_read_as_lines_are(read, name, shape):
+def test_documents_are_read_like_json_lines(read, name, shape):
     sample = read(name, SHAPES[shape]).sample
     assert sample.columns == ["size", "text", "y"]
     assert sample["text"].to_list() == [row["text"] for row in ROWS]
@@ -71,12 +71,12 @@ def test_a_large_document_is_streamed(read):
     assert sum(batch.height for batch in batches) == 60
 
 
-def test_whole_numbers_keep_their_digits(read):
+def test_large_integers_keep_all_digits(read):
     rows = [{"id": 12345678901234567890123, "y": n} for n in range(30)]
     assert read("a.json", json.dumps(rows)).sample["id"][0] == "12345678901234567890123"
 
 
-def test_a_document_trains_tests_and_predicts(drop, tmp_path):
+def test_a_json_document_is_read_for_training_testing_and_prediction(drop, tmp_path):
     validated = drop("a.json", SHAPES["an array"], companions={"test.json": SHAPES["an object with a list"]})
     assert validated.dataset.target == "y"
     assert validated.split("test").height == 60
@@ -89,18 +89,18 @@ def test_a_document_trains_tests_and_predicts(drop, tmp_path):
 @pytest.mark.parametrize(
     "body", ["[[1, 2], [3, 4]]", "[]", '{"a": [{"x": 1}], "b": [{"x": 2}]}', '{"a": {"x": 1}, "b": [1, 2]}']
 )
-def test_other_shapes_are_refused_with_what_is_expected(read, body):
+def test_documents_of_other_shapes_are_refused_with_the_expected_shape(read, body):
     with pytest.raises(UnreadableDatasetError, match="array of objects"):
         read("a.json", body)
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl", "a.csv"])
-def test_a_truncated_array_is_refused_with_its_place(read, name):
+def test_a_truncated_array_is_refused_with_its_line_and_column(read, name):
     with pytest.raises(UnreadableDatasetError, match=r"truncated or damaged .*line 1, column"):
         read(name, SHAPES["an array"][:400])
 
 
-def test_a_document_that_is_too_large_is_refused_with_a_way_out(read, monkeypatch):
+def test_a_document_that_is_too_large_is_refused_and_json_lines_are_suggested(read, monkeypatch):
     monkeypatch.setattr(json_documents, "_MAX_BYTES", 1_000)
     with pytest.raises(UnreadableDatasetError, match=r"\.jsonl"):
         read("a.json", SHAPES["an array"])
@@ -108,6 +108,6 @@ def test_a_document_that_is_too_large_is_refused_with_a_way_out(read, monkeypatc
 
 
 @pytest.mark.parametrize("header", ["[a],[b]", "{a},{b}", '"[{x",b', "[],y"])
-def test_a_csv_file_that_begins_with_a_bracket_is_a_csv_file(read, header):
+def test_a_csv_file_that_starts_with_a_bracket_is_read_as_csv(read, header):
     sample = read("a.csv", header + "\n" + "".join(f"{n},{n % 3}x\n" for n in range(30))).sample
     assert sample.shape == (30, 2)

@@ -23,12 +23,12 @@ from pipeline.validation.rejected_rows import RejectedRows
         (["ay", "acy"], "acy"),
         (["acy", "ay"], "acy"),
         (["by", "aby", "abcy"], "abcy"),
-        (["ay", "ay", "ayv"], "avy"),  # a field that events gain over time is no target
+        (["ay", "ay", "ayv"], "avy"),  # a field that is added to later events is not the target
         (["abcy", "abc", "abcy"], "abcy"),
         (["", "ab"], "ab"),
     ],
 )
-def test_keys_follow_the_key_before_them_and_the_usual_last_key_is_last(rows, order):
+def test_new_keys_follow_their_predecessor_and_the_usual_last_key_stays_last(rows, order):
     keys = KeyOrder()
     for row in rows:
         keys.add(tuple(row))
@@ -63,7 +63,7 @@ def test_the_target_is_the_last_key_of_most_rows(drop):
 
 
 @pytest.mark.parametrize("cell", [[1], {"value": 1}])
-def test_arrays_and_objects_of_a_later_file_are_missing_and_reported(tmp_path, cell):
+def test_arrays_and_objects_in_a_later_file_are_read_as_missing_and_reported(tmp_path, cell):
     (tmp_path / "later.jsonl").write_text(json.dumps({"a": cell, "b": 1}) + "\n" + json.dumps({"a": 2, "b": 3}) + "\n")
     columns = (Column(name="a", kind="numeric"), Column(name="b", kind="numeric"))
     signature = Signature(task="regression", target="y", columns=columns)
@@ -72,7 +72,7 @@ def test_arrays_and_objects_of_a_later_file_are_missing_and_reported(tmp_path, c
     assert any("'a': 1 cell that hold arrays" in warning for warning in known.warnings)
 
 
-def test_a_column_of_arrays_that_no_model_reads_is_not_reported(tmp_path):
+def test_an_array_column_that_the_model_does_not_read_is_not_reported(tmp_path):
     rejected = RejectedRows(tmp_path / "aside")
     frame = read_json_lines(b'{"a": 1, "tags": ["x"]}\n{"a": 2, "tags": []}\n', rejected, names=["a"])
     assert frame["a"].to_list() == ["1", "2"]

@@ -1,4 +1,4 @@
-"""Later files of a known model are read as its training file was."""
+"""Later files of a model are read like its training file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def read(tmp_path):
     return read
 
 
-def test_cells_become_what_a_request_has(read):
+def test_cells_become_the_values_of_a_prediction_request(read):
     rows = read("later.csv", "ort;preis;neu;tag;y\nKöln;1.299,50;ja;16.03.2024;7\n;k.A.;yes;;\n".encode("cp1252"))
     assert rows.frame.to_dicts() == [
         {"preis": 1299.5, "ort": "Köln", "neu": None, "tag": "2024-03-16T00:00:00.000000Z"},
@@ -42,12 +42,12 @@ def test_cells_become_what_a_request_has(read):
     assert any("'neu': 1 cell" in warning for warning in rows.warnings)
 
 
-def test_a_column_that_is_never_of_its_kind_is_refused(read):
+def test_a_column_without_any_value_of_its_kind_is_refused(read):
     with pytest.raises(InvalidColumnsError, match="'preis' is not numeric"):
         read("later.csv", "preis;ort;neu;tag\nviel;Köln;yes;16.03.2024\n")
 
 
-def test_an_absent_column_is_named_with_the_nearest(read):
+def test_an_absent_column_is_reported_with_the_nearest_name(read):
     with pytest.raises(InvalidColumnsError, match=r"lacks 1 column .*'preis'.*'Preis'"):
         read("later.csv", "Preis;ort;neu;tag\n1,5;Köln;yes;16.03.2024\n")
 
@@ -59,7 +59,7 @@ def test_an_optional_column_may_be_absent(read):
 
 
 @pytest.mark.parametrize(("unit", "cell"), [("s", 1710547200), ("ms", 1710547200000), ("yyyymmdd", 20240316)])
-def test_numbers_of_a_date_stay_the_files_own(read, unit, cell):
+def test_numeric_dates_keep_their_numbers(read, unit, cell):
     columns = (Column(name="at", kind="datetime", time_unit=unit), Column(name="x", kind="numeric"))
     assert read("later.csv", f"at,x\n{cell},1\n{cell},2\n", columns).frame["at"].to_list() == [cell, cell]
 
@@ -74,26 +74,26 @@ def test_a_file_without_a_header_is_read_by_position(read):
     assert read("later.csv", "5.5,1.5\n6.5,2.5\n", columns, header="none").frame.rows() == [(5.5, 1.5), (6.5, 2.5)]
 
 
-def test_one_column_is_enough_where_the_model_reads_one(read):
+def test_one_column_is_enough_if_the_model_reads_one(read):
     columns = (Column(name="message", kind="text"),)
     rows = read("later.csv", "message\nhello, world\nit is; late\n", columns)
     assert rows.frame["message"].to_list() == ["hello, world", "it is; late"]
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16", "cp1251"])
-def test_an_encoding_of_train_yaml_is_a_hint_for_later_files(read, codec):
+def test_the_encoding_of_train_yaml_is_only_a_hint_for_later_files(read, codec):
     columns = (Column(name="город", kind="categorical"), Column(name="x", kind="numeric"))
     rows = read("later.csv", "город,x\nМосква,1\nТула,2\n".encode(codec), columns, encoding="cp1251")
     assert rows.frame["город"].to_list() == ["Москва", "Тула"]
 
 
-def test_markers_of_train_yaml_replace_the_usual_ones(read):
+def test_missing_markers_of_train_yaml_replace_the_default_markers(read):
     columns = (Column(name="country", kind="categorical"), Column(name="x", kind="numeric"))
     frame = read("later.csv", "country,x\nNA,1\n--,-999\n", columns, missing=("--", "-999")).frame
     assert frame.rows() == [("NA", 1.0), (None, None)]
 
 
-def test_types_of_a_parquet_file_are_read(read, tmp_path):
+def test_typed_columns_of_a_parquet_file_are_read(read, tmp_path):
     frame = pl.DataFrame({"tag": [None, 0], "preis": [1, None], "ort": ["a", "b"], "neu": [True, None]})
     frame = frame.with_columns(pl.col("tag").cast(pl.Date))
     frame.write_parquet(tmp_path / "frame")
@@ -111,13 +111,13 @@ NUMBERS = (Column(name="x", kind="numeric"), Column(name="z", kind="numeric"))
 
 
 @pytest.mark.parametrize("name", EXTRA)
-def test_columns_that_the_model_does_not_read_are_refused_with_their_names(read, name):
+def test_extra_columns_are_refused_with_their_names(read, name):
     with pytest.raises(InvalidColumnsError, match=r"2 columns .*'note', 'color'.*--ignore-extra"):
         read(name, EXTRA[name], NUMBERS)
 
 
 @pytest.mark.parametrize("name", EXTRA)
-def test_columns_that_the_model_does_not_read_are_dropped_where_that_is_requested(read, name):
+def test_extra_columns_are_dropped_if_requested(read, name):
     rows = read(name, EXTRA[name], NUMBERS, ignore_extra=True)
     assert rows.frame.to_dict(as_series=False) == {"x": [1.5, 2.5], "z": [2.0, 3.0]}
 
@@ -125,17 +125,17 @@ def test_columns_that_the_model_does_not_read_are_dropped_where_that_is_requeste
 @pytest.mark.parametrize(
     ("body", "unread"),
     [
-        ("x,z,y\n1,2,3\n2,3,4\n", ()),  # the target, which is scored
+        ("x,z,y\n1,2,3\n2,3,4\n", ()),  # the target is used for scoring
         ("id,x,z\n7,1,2\n9,2,3\n", ("id",)),  # the training file had it too
-        (",x,z\n0,1,2\n1,2,3\n", ()),  # row numbers that have no name
+        (",x,z\n0,1,2\n1,2,3\n", ()),  # row numbers without a column name
         ("x,z,\n1,2,\n2,3,\n", ()),  # a delimiter at the end of each row
     ],
 )
-def test_the_target_and_what_the_training_file_had_too_are_not_extra(read, body, unread):
+def test_the_target_and_unread_training_columns_are_not_extra_columns(read, body, unread):
     assert read("later.csv", body, NUMBERS, unread=unread).frame.rows() == [(1.0, 2.0), (2.0, 3.0)]
 
 
-def test_what_no_model_reads_of_the_training_file_is_in_its_signature(drop):
+def test_the_signature_lists_the_unread_columns_of_the_training_file(drop):
     lines = [f"{n},same,{n % 7}.5,{n % 3 + 1},{n % 5}.25" for n in range(60)]
     table = "\n".join(["id,constant,x,w,y", *lines]) + "\n"
     signature = drop("a.csv", table, spec="target: y\nweight: w\n").dataset.signature
@@ -159,13 +159,13 @@ def _lines(*days):
 
 @pytest.mark.parametrize("unit", EPOCHS)
 @pytest.mark.parametrize("text", ["2024-03-16", "2024-03-16T00:00:00Z", "16 Mar 2024"])
-def test_texts_of_a_date_that_was_numbers_become_iso(read, unit, text):
+def test_text_dates_become_iso_if_the_training_dates_were_numbers(read, unit, text):
     columns = (Column(name="tag", kind="datetime", time_unit=unit), Column(name="x", kind="numeric"))
     assert read("later.csv", _lines(text, ""), columns).frame["tag"].to_list() == [ISO, None]
 
 
 @pytest.mark.parametrize("unit", EPOCHS)
-def test_numbers_among_texts_of_a_date_become_iso_too(read, unit):
+def test_numeric_dates_among_text_dates_become_iso(read, unit):
     columns = (Column(name="tag", kind="datetime", time_unit=unit), Column(name="x", kind="numeric"))
     body = f'{{"tag": {EPOCHS[unit]}, "x": 1}}\n{{"tag": "2024-03-16", "x": 2}}\n{{"tag": null, "x": 3}}\n'
     assert read("later.jsonl", body, columns).frame["tag"].to_list() == [ISO, ISO, None]
@@ -173,14 +173,14 @@ def test_numbers_among_texts_of_a_date_become_iso_too(read, unit):
 
 @pytest.mark.parametrize("unit", EPOCHS)
 @pytest.mark.parametrize("dtype", [pl.Date, pl.Datetime("ms"), pl.Datetime("ns", "UTC")])
-def test_typed_dates_of_a_column_that_was_numbers_become_iso(read, tmp_path, unit, dtype):
+def test_typed_dates_become_iso_if_the_training_dates_were_numbers(read, tmp_path, unit, dtype):
     columns = (Column(name="tag", kind="datetime", time_unit=unit), Column(name="x", kind="numeric"))
     days = pl.Series("tag", ["2024-03-16", None]).str.to_date().cast(dtype)
     pl.DataFrame({"tag": days, "x": [1.5, 2.5]}).write_parquet(tmp_path / "frame")
     assert read("later.parquet", (tmp_path / "frame").read_bytes(), columns).frame["tag"].to_list() == [ISO, None]
 
 
-def test_a_number_that_is_not_a_day_is_missing_and_the_others_stay_numbers(read):
+def test_a_number_that_is_not_a_date_is_missing_and_the_others_stay_numbers(read):
     columns = (Column(name="tag", kind="datetime", time_unit="yyyymmdd"), Column(name="x", kind="numeric"))
     rows = read("later.csv", _lines("20240316", "20240231"), columns)
     assert rows.frame["tag"].to_list() == [20240316, None]
@@ -188,12 +188,12 @@ def test_a_number_that_is_not_a_day_is_missing_and_the_others_stay_numbers(read)
 
 
 @pytest.mark.parametrize("days", [("3/4/2024", "1/31/2024"), ("03-04-24", "12-25-24 10:00"), ("1/31/2024",)])
-def test_a_file_that_proves_the_other_order_is_refused(read, days):
+def test_a_month_first_file_is_refused_if_the_training_file_is_day_first(read, days):
     with pytest.raises(InvalidColumnsError, match="'tag': the day comes first in the training file, but the month"):
         read("later.csv", _lines(*days), DAY)
 
 
-def test_a_file_whose_days_come_first_is_refused_where_months_did(read):
+def test_a_day_first_file_is_refused_if_the_training_file_is_month_first(read):
     columns = (Column(name="tag", kind="datetime", day_first=False), Column(name="x", kind="numeric"))
     with pytest.raises(InvalidColumnsError, match="'tag': the month comes first in the training file, but the day"):
         read("later.csv", _lines("3.4.2024", "31.1.2024"), columns)
@@ -209,12 +209,12 @@ def test_a_file_whose_days_come_first_is_refused_where_months_did(read):
         (("3/4/2024", *["31/1/2024"] * 30, "1/31/2024"), "2024-04-03"),
     ],
 )
-def test_a_file_in_the_order_of_the_training_file_is_read(read, days, first):
+def test_a_file_with_the_training_files_order_of_day_and_month_is_read(read, days, first):
     rows = read("later.csv", _lines(*days), DAY)
     assert rows.frame["tag"][0] == f"{first}T00:00:00.000000Z"
 
 
-def test_times_with_dots_have_no_order(read):
+def test_times_with_dots_have_no_order_of_day_and_month(read):
     columns = (
         Column(name="tag", kind="datetime", day_first=False, time_unit="hh.mm.ss"), Column(name="x", kind="numeric"),
     )  # fmt: skip
@@ -222,7 +222,7 @@ def test_times_with_dots_have_no_order(read):
     assert rows.frame["tag"].to_list() == ["1970-01-01T23:59:59.000000Z", "1970-01-01T18:11:12.000000Z"]
 
 
-def test_without_an_order_only_dates_that_tell_it_are_read(read):
+def test_only_unambiguous_dates_are_read_without_a_known_order(read):
     days = ("2024-01-31", "3.4.2024", "3/4/2024", "31/1/2024", "1-2-24", "2/2/2024")
     rows = read("later.csv", _lines(*days), UNORDERED)
     read_days = [day and day[:10] for day in rows.frame["tag"]]
@@ -232,6 +232,6 @@ def test_without_an_order_only_dates_that_tell_it_are_read(read):
     assert "2024-01-31" in warning
 
 
-def test_an_ambiguous_file_without_an_order_is_refused(read):
+def test_a_file_of_ambiguous_dates_is_refused_without_a_known_order(read):
     with pytest.raises(InvalidColumnsError, match=r"'tag' .* whether the day or the month comes first"):
         read("later.csv", _lines("3/4/2024", "5/6/2024"), UNORDERED)

@@ -1,4 +1,4 @@
-"""A model.py beside the data is read as text: what cannot be a model's code is refused before anything runs."""
+"""A model.py next to the data is only parsed: invalid code is refused and never run."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pipeline.contracts.errors import InvalidModelCodeError
 from pipeline.validation.companions.model_code import check_code
 
 
-def test_code_with_a_factory_is_kept_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+def test_code_with_a_build_function_is_returned_unchanged_and_not_run(capsys: pytest.CaptureFixture[str]) -> None:
     code = b"print('it ran')\ndef build(shape, settings):\n    raise SystemExit\n"
     assert check_code(code) == code
-    assert capsys.readouterr().out == "", "nothing of it was run"
+    assert capsys.readouterr().out == "", "the code must not run"
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,6 @@ def test_code_with_a_factory_is_kept_as_it_is(capsys: pytest.CaptureFixture[str]
         (b"x = " + b"(" * 50_000 + b")" * 50_000, "not Python"),
     ],
 )
-def test_what_is_not_a_model_is_refused_in_a_sentence(code: bytes, sentence: str) -> None:
+def test_invalid_model_code_is_refused_with_the_reason(code: bytes, sentence: str) -> None:
     with pytest.raises(InvalidModelCodeError, match=sentence):
         check_code(code)

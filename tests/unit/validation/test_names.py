@@ -1,4 +1,4 @@
-"""Names of columns: unique, stripped, and otherwise letter for letter those of the file."""
+"""Column names are unique and stripped, and otherwise exactly those of the file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_only_the_ends_of_a_name_are_stripped(written, name):
     assert named.warnings == ()
 
 
-def test_accents_are_composed_and_the_files_own_spelling_is_an_alias():
+def test_accents_are_composed_and_the_original_spelling_is_an_alias():
     written = unicodedata.normalize("NFD", "Größe é")
     named = name_columns([written, "b"])
     assert named.names == ("Größe é", "b")
@@ -67,7 +67,7 @@ def test_accents_are_composed_and_the_files_own_spelling_is_an_alias():
         (["x ", " x", "x"], ("x", "x_2", "x_3")),
     ],
 )
-def test_duplicates_get_a_number_that_is_free(fields, names):
+def test_duplicate_names_get_a_free_number(fields, names):
     named = name_columns(fields)
     assert named.names == names
     (warning,) = named.warnings
@@ -95,24 +95,24 @@ def test_unnamed_columns_are_named_by_position_and_reported():
     assert "column_3" in named.warnings[0]
 
 
-def test_a_position_name_that_is_taken_gets_a_number():
+def test_a_position_name_that_is_already_used_gets_a_number():
     named = name_columns(["column_2", "", "b"])
     assert named.names == ("column_2", "column_2_2", "b")
     assert named.unnamed == {"column_2_2"}
 
 
 @pytest.mark.parametrize("written", ["Unnamed: 0", "Unnamed: 0.1", "Unnamed: 0.1.1", "Unnamed: 12_level_0"])
-def test_what_pandas_calls_unnamed_keeps_its_name_and_counts_as_unnamed(written):
+def test_unnamed_columns_of_pandas_keep_their_names_and_count_as_unnamed(written):
     named = name_columns([written, "a"])
     assert (named.names, named.unnamed) == ((written, "a"), {written})
 
 
 @pytest.mark.parametrize("written", ["index", "Unnamed", "Unnamed: x", "id"])
-def test_other_names_are_names(written):
+def test_other_names_do_not_count_as_unnamed(written):
     assert name_columns([written, "a"]).unnamed == frozenset()
 
 
-def test_two_spellings_of_one_name_are_not_taken_for_each_other():
+def test_two_spellings_of_a_name_get_different_names():
     named = name_columns(["x", " x", "x_2"])
     assert named.names == ("x", "x_3", "x_2")
     assert named.aliases == {"x_3": (" x",)}
@@ -206,7 +206,7 @@ def test_a_request_may_spell_a_pattern_as_the_training_file_does():
     assert names.rename({"*": 1, "b": 2}, "row 1") == {"(*)": 1, "b": 2}
 
 
-def test_names_that_no_request_could_carry_are_refused():
+def test_names_with_too_many_bytes_in_total_are_refused():
     check_names([f"{number:05d}".ljust(150, "c") for number in range(10_000)])
     with pytest.raises(InvalidColumnsError, match="at most 2,000,000"):
         check_names([f"{number:05d}".ljust(198, "\u00e9") for number in range(10_000)])

@@ -1,4 +1,4 @@
-"""Which columns of text are numbers, how they are written, and what is said about them."""
+"""Which text columns are numbers, how they are formatted, and which warnings they give."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def is_ambiguous(inferred: InferredNumbers) -> bool:
 @settings(max_examples=15, deadline=None)
 @given(numbers=st.lists(st.floats(-5e6, 5e6).map(lambda number: round(number, 1)), max_size=30))
 def test_amounts_are_read_in_every_style(style: Callable[[float], str], numbers: list[float]) -> None:
-    numbers += [1234567.5, -1234.5, 0.5, 99.9]  # all that a format can show
+    numbers += [1234567.5, -1234.5, 0.5, 99.9]  # these values show every feature of a format
     inferred = read([style(number) for number in numbers])
     assert inferred.numbers.to_list() == pytest.approx(numbers)
     assert inferred.number_format == STYLES[style]
@@ -134,12 +134,12 @@ def test_a_later_cell_is_read_by_the_inferred_format(style: Callable[[float], st
         [],
     ],
 )
-def test_what_only_looks_like_numbers_is_none(values: list[str | None]) -> None:
+def test_text_that_only_resembles_numbers_is_not_numeric(values: list[str | None]) -> None:
     assert infer(values * 15) is None
 
 
 @pytest.mark.parametrize("values", [["1", "2.5", "-3e5"], ["1990", "2001"], ["0", "1"], ["0.5", ".25", None]])
-def test_plain_numbers_need_no_warning(values: list[str | None]) -> None:
+def test_plain_numbers_give_no_warning(values: list[str | None]) -> None:
     inferred = read(values)
     assert inferred.number_format == PLAIN
     assert inferred.warnings == ()
@@ -170,20 +170,20 @@ def test_a_comma_before_three_digits_is_for_thousands_unless_other_columns_have_
 
 
 @pytest.mark.parametrize("proof", ["0.250", "2.5", "1234.567", "1,299.00"])
-def test_a_value_that_proves_the_point_decides_for_its_column(proof: str) -> None:
+def test_a_value_that_proves_the_decimal_point_decides_for_the_column(proof: str) -> None:
     inferred = read(["1.299", "2.500", proof], decimal_hint=",")
     assert inferred.numbers[0] == 1.299
     assert not is_ambiguous(inferred)
 
 
 @pytest.mark.parametrize("proof", ["2,5", "1.299,00", "1.234.567", "12,-"])
-def test_a_value_that_proves_the_comma_decides_for_its_column(proof: str) -> None:
+def test_a_value_that_proves_the_decimal_comma_decides_for_the_column(proof: str) -> None:
     inferred = read(["1.299", "2.500", proof], decimal_hint=".")
     assert inferred.numbers[0] == 1299.0
     assert not is_ambiguous(inferred)
 
 
-def test_a_typing_error_among_thousands_of_values_proves_nothing() -> None:
+def test_a_typing_error_among_thousands_of_values_does_not_change_the_format() -> None:
     inferred = read([*(f"{number // 1000},{number % 1000:03}" for number in range(1000, 4000)), "1,5"])
     assert inferred.numbers[0] == 1000.0
     assert inferred.other_cells == 1
@@ -198,7 +198,7 @@ def test_a_typing_error_among_thousands_of_values_proves_nothing() -> None:
         (["45 Lac", "1.2 Cr"], [4.5e6, 1.2e7]),
     ],
 )
-def test_magnitudes_multiply(values: list[str | None], numbers: list[float]) -> None:
+def test_magnitudes_multiply_their_numbers(values: list[str | None], numbers: list[float]) -> None:
     inferred = read(values)
     assert inferred.numbers.to_list() == pytest.approx(numbers)
     assert inferred.number_format.magnitudes
@@ -215,7 +215,7 @@ def test_magnitudes_multiply(values: list[str | None], numbers: list[float]) -> 
         (["12 \u00b0C", "-3.5 \u00b0C"], ("\u00b0C",)),
     ],
 )
-def test_a_unit_that_all_share_is_removed_and_named(values: list[str | None], units: tuple[str, ...]) -> None:
+def test_a_common_unit_is_removed_and_reported(values: list[str | None], units: tuple[str, ...]) -> None:
     inferred = read(values)
     assert inferred.number_format.units == units
     assert not inferred.number_format.magnitudes
@@ -245,55 +245,55 @@ def test_markers_of_missing_numbers_are_counted() -> None:
 
 @pytest.mark.parametrize("marker", ["--", "k.A.", "inf", "void"])
 @pytest.mark.parametrize("style", [german, "{:.2f}kg".format])
-def test_markers_count_as_missing_in_every_format(marker: str, style: Callable[[float], str]) -> None:
+def test_missing_markers_are_recognized_in_every_format(marker: str, style: Callable[[float], str]) -> None:
     inferred = read([style(1234.5), marker, style(2.75)])
     assert inferred.missing_markers == {marker: 1}
     assert inferred.numbers.to_list() == [1234.5, None, 2.75]
 
 
-def test_no_marker_is_a_number_or_a_missing_value_of_every_column() -> None:
+def test_missing_number_markers_are_not_numbers_and_not_missing_in_every_column() -> None:
     assert not any(parse_number(marker, PLAIN) for marker in NUMBER_MISSING)
     assert {"-", "none"}.isdisjoint(MISSING)
 
 
 @pytest.mark.parametrize("numbers", [["5"] * 19, ["$5.25"] * 19, ["1,5"] * 19])
-def test_a_single_word_among_twenty_values_is_not_a_number(numbers: list[str]) -> None:
+def test_a_single_word_among_twenty_values_is_missing(numbers: list[str]) -> None:
     inferred = read([*numbers, "word"])
     assert (inferred.other_cells, inferred.numbers.null_count()) == (1, 1)
     assert infer([*numbers[:18], "word"]) is None
 
 
-def test_more_than_one_in_a_hundred_words_make_no_column_of_numbers() -> None:
+def test_a_column_with_more_than_one_percent_words_is_not_numeric() -> None:
     values = [str(number) for number in range(1000)]
     words = [f"word {number}" for number in range(11)]
     assert read([*values, *words[:10]]).other_cells == 10
     assert infer([*values, *words]) is None
 
 
-def test_one_word_may_stand_for_a_few_numbers_that_nobody_knows() -> None:
+def test_a_rare_repeated_word_among_varied_numbers_is_missing() -> None:
     values = [str(number) for number in range(100)]
     assert read([*values, *["on request"] * 5]).other_cells == 5
     assert infer([*values, *["on request"] * 6]) is None
     assert infer([str(number % 10) for number in range(100)] + ["low"] * 5) is None
 
 
-def test_few_codes_among_numbers_are_not_numbers() -> None:
+def test_a_code_with_leading_zeros_among_numbers_is_missing() -> None:
     inferred = read([*(str(number) for number in range(200)), "007"])
     assert (inferred.other_cells, inferred.numbers[-1]) == (1, None)
 
 
-def test_numbers_after_a_long_beginning_without_values_are_read() -> None:
+def test_numbers_after_thousands_of_missing_values_are_read() -> None:
     assert read([*[None] * 3000, *["$4.50", "$5.25"] * 50]).numbers.drop_nulls().sum() == 487.5
     assert read([*["-"] * 3000, "2,5"]).numbers[-1] == 2.5
 
 
-def test_many_values_are_read_as_few_are() -> None:
+def test_thousands_of_values_are_read_exactly() -> None:
     generator = random.Random(7)
     numbers = [round(generator.uniform(-1e6, 1e6), 2) for _ in range(6000)]
     assert read([sap(number) for number in numbers]).numbers.to_list() == numbers
 
 
-def test_a_unit_that_comes_late_is_seen() -> None:
+def test_a_column_with_a_second_unit_late_in_the_file_is_not_numeric() -> None:
     assert infer([*(f"{number}GB" for number in range(3000)), *(f"{number}TB" for number in range(300))]) is None
 
 
@@ -318,6 +318,6 @@ def test_a_unit_that_comes_late_is_seen() -> None:
         ([None], 0),
     ],
 )
-def test_evidence_of_a_decimal_mark(values: list[str | None], sign: int) -> None:
+def test_values_give_evidence_for_the_decimal_mark(values: list[str | None], sign: int) -> None:
     evidence = decimal_evidence(pl.Series("x", values * 20, dtype=pl.String))
     assert (evidence > 0) - (evidence < 0) == sign

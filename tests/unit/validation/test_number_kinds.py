@@ -40,16 +40,16 @@ def test_a_row_number_is_dropped(name, first):
 @pytest.mark.parametrize(
     ("name", "first"), [("year", 1900), ("day", 1), ("week", 0), ("rank", 1), ("time", 0), ("age", 0), ("x", 17)]
 )
-def test_a_sequence_that_may_mean_something_is_a_number(name, first):
+def test_a_sequence_with_a_meaningful_name_or_start_is_numeric(name, first):
     assert _column(name, range(first, first + 300)).kind == "numeric"
 
 
-def test_an_identifier_in_sequence_is_dropped_wherever_it_begins():
+def test_a_sequential_identifier_is_dropped_for_any_first_value():
     assert isinstance(infer_column(pl.Series("order_id", range(10_000, 10_300))), LeftOut)
 
 
 @pytest.mark.parametrize("values", [[7, 3, 9, 12, 50], ["12", "0", "3", "7", "400"]])
-def test_an_unnamed_column_of_row_numbers_may_have_gaps(values):
+def test_an_unnamed_column_of_row_numbers_with_gaps_is_dropped(values):
     raw = pl.Series("column_1", values)
     assert isinstance(infer_unnamed_column(raw, infer_column(raw)), LeftOut)
 
@@ -62,7 +62,7 @@ def test_an_unnamed_column_of_other_values_is_kept(values):
 
 @pytest.mark.parametrize(("unit", "factor"), [("s", 1), ("ms", 1_000), ("us", 1_000_000), ("ns", 1_000_000_000)])
 @pytest.mark.parametrize("name", ["timestamp", "created_at", "Zeit", "event_time_ms"])
-def test_an_epoch_under_a_name_of_time_is_a_date(name, unit, factor):
+def test_an_epoch_in_a_column_named_like_a_time_is_a_date(name, unit, factor):
     inferred = _infer(name, [str(int((NOON + hour * 3_600) * factor)) for hour in range(ROWS)])
     assert (inferred.column.kind, inferred.column.time_unit) == ("datetime", unit)
     assert inferred.values[1] == NOON + 3_600
@@ -70,26 +70,26 @@ def test_an_epoch_under_a_name_of_time_is_a_date(name, unit, factor):
 
 
 @pytest.mark.parametrize("name", ["counter", "population", "meter", "revenue"])
-def test_a_number_of_the_size_of_an_epoch_is_a_number_under_another_name(name):
+def test_epoch_sized_numbers_are_numeric_under_another_name(name):
     chance = random.Random(0)
     assert _column(name, [1_000_000_000 + chance.randrange(10**7) for _ in range(ROWS)]).kind == "numeric"
 
 
 @pytest.mark.parametrize("cast", [int, str])
-def test_whole_days_are_dates_under_any_name(cast):
+def test_yyyymmdd_numbers_are_dates_under_any_name(cast):
     days = [cast(20_240_101 + 100 * (day % 12) + day % 28) for day in range(ROWS)]
     inferred = _infer("d", days)
     assert (inferred.column.kind, inferred.column.time_unit) == ("datetime", "yyyymmdd")
     assert inferred.values[0] == datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 
 
-def test_numbers_that_are_not_days_of_the_calendar_stay_numbers():
+def test_eight_digit_numbers_that_are_not_calendar_days_are_numeric():
     chance = random.Random(0)
     assert _column("price", [20_000_000 + chance.randrange(900_000) for _ in range(ROWS)]).kind == "numeric"
 
 
 @pytest.mark.parametrize("first", [2**24 + 1, 2**53 + 1, 2**63 + 11, 10**30 + 7])
-def test_long_codes_that_repeat_are_categories_digit_for_digit(first):
+def test_repeated_long_codes_are_categories_with_all_digits(first):
     values = [str(first + number % 7) for number in range(ROWS)]
     inferred = _infer("gtin", values)
     assert (inferred.column.kind, inferred.column.is_code) == ("categorical", True)
@@ -101,7 +101,7 @@ def test_long_codes_that_repeat_are_categories_digit_for_digit(first):
     "values",
     [
         [25_000_000 + 1_000_000 * (number % 9) for number in range(ROWS)],  # round amounts
-        [20_000_000 + number * 7_919 for number in range(ROWS)],  # none repeats
+        [20_000_000 + number * 7_919 for number in range(ROWS)],  # no number repeats
         [1_000 + number % 7 for number in range(ROWS)],  # short
     ],
 )
@@ -112,7 +112,7 @@ def test_amounts_and_short_numbers_are_not_codes(values):
 @pytest.mark.parametrize(
     ("offset", "spread"), [(1e9, 300.0), (6_650_003.0, 5.0), (52.52, 0.0002), (2_460_000.5, 3.0), (-8e8, 50.0)]
 )
-def test_a_small_signal_on_a_large_offset_is_wide(offset, spread):
+def test_a_small_spread_on_a_large_offset_is_stored_as_float64(offset, spread):
     chance = random.Random(0)
     inferred = _infer("x", [offset + chance.gauss(0, spread) for _ in range(ROWS)])
     assert inferred.column.is_wide
@@ -121,7 +121,7 @@ def test_a_small_signal_on_a_large_offset_is_wide(offset, spread):
 
 
 @pytest.mark.parametrize(("offset", "spread"), [(0, 1), (2_000, 15), (1e6, 1e5), (52.5, 5), (1e-9, 1e-10), (0, 1e9)])
-def test_an_ordinary_spread_is_not_wide(offset, spread):
+def test_an_ordinary_spread_is_stored_as_float32(offset, spread):
     chance = random.Random(0)
     inferred = _infer("x", [offset + chance.gauss(0, spread) for _ in range(ROWS)])
     assert not inferred.column.is_wide

@@ -90,22 +90,22 @@ LAYOUTS = {
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_a_layout_is_read(drop, layout):
+def test_the_layout_of_a_known_export_is_read_completely(drop, layout):
     file, text, names, target = LAYOUTS[layout]
-    found = drop(file, text)
-    assert [column.name for column in found.dataset.columns] == names
-    assert found.dataset.target == target
-    assert sum(found.dataset.rows.model_dump().values()) == ROWS
-    assert found.dataset.set_aside == 0
+    validated = drop(file, text)
+    assert [column.name for column in validated.dataset.columns] == names
+    assert validated.dataset.target == target
+    assert sum(validated.dataset.rows.model_dump().values()) == ROWS
+    assert validated.dataset.set_aside == 0
 
 
-def test_words_for_missing_values_in_the_first_row_are_not_units(drop):
+def test_a_first_row_with_words_for_missing_values_is_not_a_unit_row(drop):
     rows = _lines(lambda n: f"{n % 80},{_number()},{_label()}")
-    found = drop("a.csv", "age,income,y\nunknown,refused,a\n" + rows)
-    assert sum(found.dataset.rows.model_dump().values()) == ROWS + 1
+    validated = drop("a.csv", "age,income,y\nunknown,refused,a\n" + rows)
+    assert sum(validated.dataset.rows.model_dump().values()) == ROWS + 1
 
 
-def test_a_model_without_a_header_reads_its_own_file_again(drop):
+def test_a_model_without_a_header_reads_its_training_file_as_a_test_file(drop):
     body = _lines(lambda n: f"{'' if n % 9 == 5 else _number()},{_label()}")
-    found = drop("a.csv", body, companions={"test.csv": body})
-    assert found.dataset.rows.test == ROWS
+    validated = drop("a.csv", body, companions={"test.csv": body})
+    assert validated.dataset.rows.test == ROWS

@@ -1,4 +1,4 @@
-"""A refused file is kept beside its report."""
+"""A refused file is copied to the quarantine with a report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _report(file: str, error: DatasetError):
     return report, artifacts.get(report["file"])
 
 
-def test_the_version_that_was_refused_is_kept_with_the_reason():
+def test_the_refused_version_is_quarantined_with_the_error():
     report, kept = _report("a.csv", UnreadableDatasetError("'a.csv' is empty", line=3, sha256="f" * 64))
     assert kept == b"first"
     assert report["error"] == {"type": "UnreadableDatasetError", "message": "'a.csv' is empty", "details": {"line": 3}}
@@ -41,12 +41,12 @@ def test_the_version_that_was_refused_is_kept_with_the_reason():
     assert report["at"].endswith("+00:00")
 
 
-def test_a_file_that_is_itself_named_report_json_does_not_hide_the_report():
+def test_an_upload_named_report_json_does_not_overwrite_the_report():
     report, kept = _report("report.json", UnreadableDatasetError("'report.json' has no known ending"))
     assert (report["sha256"], kept) == (None, b"first")
 
 
-def test_the_error_of_a_refused_file_names_its_sha256(drop):
+def test_the_error_of_a_refused_file_has_the_sha256_of_the_file(drop):
     with pytest.raises(UnreadableDatasetError) as refused:
         drop("a.csv", b"PK\x03\x04")
     assert refused.value.details["sha256"] == hashlib.sha256(b"PK\x03\x04").hexdigest()

@@ -36,17 +36,17 @@ def test_lines_that_are_quoted_as_a_whole_are_unquoted_and_reported(read, header
     assert "quoted as a whole" in rows.warnings[0]
 
 
-def test_quotes_inside_of_whole_quoted_lines_are_quotes_of_cells(read):
+def test_doubled_quotes_inside_a_quoted_line_enclose_a_cell(read):
     rows = read(['"id;text;y"', *(f'"{n};""one; two {n}"";{n % 2}"' for n in range(60))])
     assert rows.sample.rows()[5] == ("5", "one; two 5", "1")
 
 
-def test_a_later_file_may_be_quoted_by_the_line(read):
+def test_a_later_file_may_have_quoted_lines(read):
     rows = read(['"x,y"', *(f'"{n},{n % 2}"' for n in range(3))], names=("x", "y"))
     assert rows.sample.rows() == [("0", "0"), ("1", "1"), ("2", "0")]
 
 
-def test_one_column_of_quoted_texts_is_one_column(read):
+def test_one_column_of_quoted_texts_is_not_split(read):
     texts = [f"hello, {n} friends" for n in range(40)]
     lines = ['"text"', *(f'"{text}"' for text in texts)]
     assert read(lines, names=("text", "y")).sample["text"].to_list() == texts
@@ -55,7 +55,7 @@ def test_one_column_of_quoted_texts_is_one_column(read):
 
 
 @pytest.mark.parametrize("row", ['"{0}","b, {0}"', '"{0}",""', '"","a{0}"', '"a ""{0}""",x'])
-def test_cells_that_are_all_quoted_are_cells(read, row):
+def test_lines_of_quoted_cells_are_not_unquoted_as_a_whole(read, row):
     rows = read(['"k","text"', *(row.format(n) for n in range(40))])
     assert rows.sample.columns == ["k", "text"]
     assert not any("as a whole" in warning for warning in rows.warnings)

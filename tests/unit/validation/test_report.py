@@ -1,4 +1,4 @@
-"""What a run reports of its file: report.json, which modeldrop check shows too."""
+"""The report.json of a run, which `modeldrop check` shows too."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import json
 from tests.unit.validation.conftest import KEYS
 
 
-def _report(found):
-    return json.loads(found.artifacts.get(KEYS.report))
+def _report(validated):
+    return json.loads(validated.artifacts.get(KEYS.report))
 
 
 def test_a_successful_run_reports_how_its_file_was_read(drop, lines):
     body = "\n".join(["note;;", ";".join(lines[0].split(",")), *(line.replace(",", ";") for line in lines[1:])])
-    found = drop("a.csv", body.encode("utf-16"))
-    report = _report(found)
+    validated = drop("a.csv", body.encode("utf-16"))
+    report = _report(validated)
     assert (report["file"], report["encoding"], report["target"], report["task"]) == (
         "a.csv", "UTF-16 LE", "sold", "classification",
     )  # fmt: skip
     assert report["dialect"] == {"delimiter": ";", "header_line": 2}
     assert report["rows"] == len(lines) - 1
-    assert report["warnings"] == list(found.dataset.warnings)
+    assert report["warnings"] == list(validated.dataset.warnings)
 
 
 def test_each_column_is_described_with_its_kind_or_why_it_was_dropped(drop, lines):
@@ -39,9 +39,9 @@ def test_rejected_lines_are_listed_with_their_reasons(drop, lines):
     assert report["rejected"] == [{"line": 6, "reason": "has 4 fields"}]
 
 
-def test_dropped_columns_are_among_the_warnings_but_not_those_that_train_yaml_drops(drop, lines):
+def test_dropped_columns_give_a_warning_unless_train_yaml_drops_them(drop, lines):
     body = "\n".join([f"{lines[0]},empty", *(f"{line}," for line in lines[1:])])
-    found = drop("a.csv", body, spec="drop: [colour]\ntarget: sold")
-    (warning,) = [warning for warning in found.dataset.warnings if "dropped" in warning]
+    validated = drop("a.csv", body, spec="drop: [colour]\ntarget: sold")
+    (warning,) = [warning for warning in validated.dataset.warnings if "dropped" in warning]
     assert "'empty'" in warning
     assert "colour" not in warning

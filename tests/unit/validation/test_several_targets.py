@@ -1,4 +1,4 @@
-"""Several targets: columns that train.yaml or --target names, and cells that list labels."""
+"""Several targets: columns named by train.yaml or --target, and cells that list labels."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ def pick(columns: dict[str, list[object]], *names: str) -> bytes:
 @pytest.mark.parametrize(
     ("spec", "target"), [("target: [y, z]", ""), ("targets: [y, z]", ""), (None, "y,z"), (None, " y , z ")]
 )
-def test_columns_of_numbers_are_a_regression_of_several_targets(drop, columns, spec, target) -> None:
+def test_numeric_target_columns_give_a_regression_of_several_targets(drop, columns, spec, target) -> None:
     dropped = drop("a.csv", pick(columns, "x", "y", "z"), spec=spec, target=target)
     dataset: Dataset = dropped.dataset
     assert (dataset.task, dataset.target, dataset.targets, dataset.classes) == ("regression", "y, z", ("y", "z"), ())
-    assert [column.name for column in dataset.columns] == ["x"]  # the other target is no feature
+    assert [column.name for column in dataset.columns] == ["x"]  # the other target is not a feature
     for split in dropped.splits.values():
         assert [split[name].dtype for name in ("y", "z")] == [pl.Float64] * 2
     assert dataset.of_target(1).target == "z"
     assert dataset.of_target(1).targets == ()
 
 
-def test_columns_of_yes_and_no_are_labels(drop, columns) -> None:
+def test_yes_and_no_target_columns_give_a_classification_of_several_labels(drop, columns) -> None:
     dropped = drop("a.csv", pick(columns, "x", "hot", "wet"), spec="target: [hot, wet]")
     dataset: Dataset = dropped.dataset
     assert (dataset.task, dataset.classes, dataset.targets) == ("classification", ("hot", "wet"), ("hot", "wet"))
@@ -79,25 +79,25 @@ def test_a_column_whose_name_has_a_comma_is_one_target(drop, columns) -> None:
         (("y", "w"), "", "there is no target column 'w'"),
     ],
 )
-def test_a_list_that_cannot_be_learned_together_is_refused(drop, columns, names, spec, sentence) -> None:
+def test_targets_that_cannot_be_learned_together_are_refused(drop, columns, names, spec, sentence) -> None:
     with pytest.raises(InvalidTargetError, match=sentence):
         drop("a.csv", pick(columns, "x", "y", "hot", "wet", "color"), spec=f"target: [{', '.join(names)}]\n{spec}")
 
 
-def test_yes_and_no_beside_numbers_is_learned_as_numbers_where_it_is_requested(drop, columns) -> None:
+def test_a_binary_target_is_learned_as_numbers_if_the_task_is_regression(drop, columns) -> None:
     spec = "target: [y, hot]\ntask: regression"
     dataset = drop("a.csv", pick(columns, "x", "y", "hot"), spec=spec).dataset
     assert (dataset.task, dataset.targets) == ("regression", ("y", "hot"))
 
 
-def test_targets_have_no_other_use(drop, columns) -> None:
+def test_a_list_of_targets_conflicts_with_drop_and_with_clustering(drop, columns) -> None:
     with pytest.raises(InvalidJobSpecError, match="drop: column 'z' is the target, which must be kept"):
         drop("a.csv", pick(columns, "x", "y", "z"), spec="target: [y, z]\ndrop: [z]")
     with pytest.raises(InvalidJobSpecError, match="clustering has no target"):
         drop("a.csv", pick(columns, "x", "y", "z"), spec="target: [y, z]\ntask: clustering")
 
 
-def test_a_target_that_is_named_on_the_command_line_wins_over_a_list(drop, columns) -> None:
+def test_a_target_from_the_command_line_overrides_the_list_of_train_yaml(drop, columns) -> None:
     dropped = drop("a.csv", pick(columns, "x", "y", "z"), spec="target: [y, z]", target="z")
     assert (dropped.dataset.target, dropped.dataset.targets) == ("z", ())
     assert "not 'y, z', as train.yaml says" in dropped.dataset.warnings[0]
@@ -115,9 +115,9 @@ def test_cells_that_list_labels_are_recognized_and_reported(drop, columns) -> No
     dataset = dropped.dataset
     assert (dataset.task, dataset.target, dataset.classes) == ("classification", "tags", ("big", "new", "odd", "red"))
     assert dataset.targets == ("tags: big", "tags: new", "tags: odd", "tags: red")
-    (told,) = [warning for warning in dataset.warnings if "list labels" in warning]
-    assert "learned as 4 labels that a row has or does not have; `labels: single` in train.yaml" in told
-    assert told in dataset.hints  # so that a run shows it while it is watched
+    (label_warning,) = [warning for warning in dataset.warnings if "list labels" in warning]
+    assert "learned as 4 labels that a row has or does not have; `labels: single` in train.yaml" in label_warning
+    assert label_warning in dataset.hints  # hints are shown while the run is watched
     rows = pl.concat(dropped.splits.values(), how="diagonal")
     assert rows.height == ROWS
     assert int((rows["tags: big"] == "yes").sum()) == sum("big" in str(tags) for tags in columns["tags"])
@@ -125,32 +125,32 @@ def test_cells_that_list_labels_are_recognized_and_reported(drop, columns) -> No
     assert (report["target"], report["targets"]) == ("tags", ["tags"])
 
 
-def test_one_class_of_each_combination_is_learned_where_it_is_requested(drop, columns) -> None:
+def test_labels_single_makes_each_combination_a_class(drop, columns) -> None:
     dataset = drop("a.csv", pick(columns, "x", "tags"), spec="labels: single").dataset
     assert dataset.targets == ()
     assert "big|new" in dataset.classes
 
 
-def test_labels_of_too_few_rows_are_named(drop, columns) -> None:
+def test_labels_with_too_few_rows_are_dropped_and_reported(drop, columns) -> None:
     columns["tags"][:2] = ["rare|red", "rare"]
     dataset = drop("a.csv", pick(columns, "x", "tags")).dataset
     assert "rare" not in dataset.classes
     assert any("1 label of the target 'tags'" in warning and "'rare'" in warning for warning in dataset.warnings)
 
 
-def test_labels_are_requested_and_there_are_none(drop, columns) -> None:
+def test_labels_several_is_refused_if_no_cell_lists_labels(drop, columns) -> None:
     with pytest.raises(InvalidTargetError, match="labels: several: cells of the target 'color' list no labels"):
         drop("a.csv", pick(columns, "x", "color"), spec="labels: several")
 
 
-def test_lists_of_a_typed_column_are_labels(drop, columns) -> None:
+def test_a_list_column_of_a_parquet_file_gives_labels(drop, columns) -> None:
     stream = io.BytesIO()
     lists = [str(tags).split("|") for tags in columns["tags"]]
     pl.DataFrame({"x": columns["x"], "tags": lists}).write_parquet(stream)
     assert drop("a.parquet", stream.getvalue()).dataset.classes == ("big", "new", "odd", "red")
 
 
-def test_a_test_file_has_the_same_targets(drop, columns) -> None:
+def test_a_test_file_must_have_all_targets(drop, columns) -> None:
     body = pick(columns, "x", "y", "z")
     dropped = drop("a.csv", body, spec="target: [y, z]", companions={"test.csv": body})
     assert dropped.dataset.rows.test == ROWS
@@ -159,7 +159,7 @@ def test_a_test_file_has_the_same_targets(drop, columns) -> None:
         drop("a.csv", body, spec="target: [y, z]", companions={"test.csv": pick(columns, "x", "y")})
 
 
-def test_every_label_has_rows_in_training(drop) -> None:
+def test_every_label_has_a_training_row(drop) -> None:
     rng = random.Random(0)
     tags = [rng.choice(["a", "b", "a|b"]) for _ in range(97)] + ["a|rare", "rare", "b|rare"]
     dataset = drop("a.csv", csv({"x": [rng.random() for _ in tags], "tags": tags})).dataset
@@ -183,7 +183,7 @@ def test_every_label_has_rows_in_training(drop) -> None:
         (["a good film, and a long one", "bad, bad, bad", "well made, but slow", "long"], ""),
     ],
 )
-def test_a_sign_separates_labels_only_where_labels_come_back(cells: list[str], separator: str) -> None:
+def test_a_separator_is_detected_only_if_labels_repeat(cells: list[str], separator: str) -> None:
     assert find_separator(pl.Series(cells)) == separator
 
 

@@ -1,4 +1,4 @@
-"""Sheets of workbooks become csv files whose tables are found as in any other."""
+"""Sheets of workbooks become csv files, whose tables are detected like those of any csv file."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_cells_are_written_as_text_that_keeps_their_values(convert):
     ]
 
 
-def test_one_sheet_is_read_without_a_word(convert):
+def test_a_single_sheet_is_read_without_a_warning(convert):
     converted = convert(_workbook(Data=TABLE))
     assert converted[1] == ()
     assert len(_rows(converted)) == 41
@@ -80,7 +80,7 @@ def test_a_cover_sheet_is_skipped_and_reported(convert, cover):
 def test_a_hidden_sheet_comes_last(convert):
     workbook = _workbook(Lookup=TABLE, Data=TABLE[:20])
     workbook["Lookup"].sheet_state = "hidden"
-    assert len(_rows(convert(workbook))) == 41  # the only one with enough rows
+    assert len(_rows(convert(workbook))) == 41  # the only sheet with enough rows
     workbook = _workbook(Lookup=[["key", "value"], *TABLE[1:]], Data=TABLE)
     workbook["Lookup"].sheet_state = "hidden"
     assert _rows(convert(workbook))[0] == ["n", "x", "k"]
@@ -116,14 +116,14 @@ def _grouped(ranges, rows):
     return workbook
 
 
-def test_a_label_that_is_merged_over_rows_is_the_label_of_each(convert):
+def test_a_label_merged_over_rows_is_copied_to_each_row(convert):
     rows = [["region", "n", "k"], *([f"r{n // 50}" if n % 50 == 0 else None, n, "ab"[n % 2]] for n in range(300))]
     converted = convert(_grouped([f"A{2 + 50 * group}:A{51 + 50 * group}" for group in range(6)], rows))
     assert [row[0] for row in _rows(converted)[1:]] == [f"r{n // 50}" for n in range(300)]
     assert "294 cells" in converted[1][0]
 
 
-def test_merged_cells_are_filled_in_a_table_that_begins_further_down_and_right(convert):
+def test_merged_cells_are_filled_in_a_table_that_starts_further_down_and_right(convert):
     table = [
         ["n", "shop", "city"],
         *([n, "s" if n % 10 == 0 else None, "c" if n % 20 == 0 else None] for n in range(40)),
@@ -177,13 +177,13 @@ def _zip_of(name, body):
         (_bytes(_workbook(Data=[])), ["no table"]),
     ],
 )
-def test_what_is_not_a_workbook_with_a_table_is_refused(convert, body, words):
+def test_files_that_are_not_workbooks_with_a_table_are_refused(convert, body, words):
     with pytest.raises(UnreadableDatasetError) as refused:
         convert(body)
     assert [word for word in words if word not in str(refused.value)] == []
 
 
-def test_a_cell_far_away_is_refused_before_memory_is_taken_for_all_before_it(convert):
+def test_a_cell_far_from_the_table_is_refused_before_the_cells_between_are_allocated(convert):
     workbook = _workbook(Data=TABLE)
     workbook["Data"]["XFD1048576"] = 1
     with pytest.raises(UnreadableDatasetError, match="cells"):

@@ -1,4 +1,4 @@
-"""Quotes that are characters of a text cost no row, and quotes around cells stay what they are."""
+"""Stray quotes in a text lose no row, and quotes around cells keep their meaning."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_two_stray_quotes_in_a_middle_column_are_characters(read):
     assert (frame["text"][19], frame["text"][22]) == ('"Oh no', 'bye now"')
 
 
-def test_one_stray_quote_costs_no_row(read):
+def test_one_stray_quote_loses_no_row(read):
     lines = _messages(",", 3)
     lines[100] = 'ham,"Oh message 100 here,2'
     frame, rejected = read("a.csv", lines)
@@ -84,7 +84,7 @@ def test_one_stray_quote_costs_no_row(read):
         ('he said "hi" to 5" men', 'he said "hi" to 5" men'),
     ],
 )
-def test_quotes_inside_of_a_field_cost_no_row(read, field, text):
+def test_quotes_inside_a_field_lose_no_row(read, field, text):
     lines = _messages(",", 3)
     for line in (50, 60, 70, 80):
         lines[line] = f"ham,{field},4"
@@ -93,7 +93,7 @@ def test_quotes_inside_of_a_field_cost_no_row(read, field, text):
     assert frame["text"][49] == text
 
 
-def test_a_stray_quote_beside_quoted_cells_leaves_these_as_they_are(read):
+def test_a_stray_quote_does_not_change_quoted_cells(read):
     lines = _messages(";", 3)
     lines[10:40] = [f'spam;"one; ""two""{number}";3' for number in range(30)]
     lines[45] = 'ham;"never closed;1'
@@ -102,7 +102,7 @@ def test_a_stray_quote_beside_quoted_cells_leaves_these_as_they_are(read):
     assert frame["text"][9] == 'one; "two"0'
 
 
-def test_poems_with_commas_stay_one_cell(read):
+def test_a_quoted_poem_with_commas_stays_one_cell(read):
     poem = "Roses are red, dear\nViolets, blue\nSugar, sweet\nAnd so, are you"
     rows = [f'{label},"{poem} {number}"' for number, label in enumerate(["ode", "song"] * 75)]
     plain = [f"{label},no poem {number}" for number, label in enumerate(["ode", "song"] * 75)]
@@ -111,7 +111,7 @@ def test_poems_with_commas_stay_one_cell(read):
     assert frame["text"][0] == f"{poem} 0"
 
 
-def test_addresses_of_several_lines_stay_one_cell(read):
+def test_a_quoted_address_of_several_lines_stays_one_cell(read):
     rows = [
         f'{number},"{number} Main Street\nSpringfield, IL, 627{number % 90 + 10}",{number % 7}' if number % 3 else
         f"{number},somewhere,{number % 7}"

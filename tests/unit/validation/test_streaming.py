@@ -1,4 +1,4 @@
-"""Data larger than memory: read some rows at a time, it becomes what small data becomes."""
+"""Large data is read in batches and gives the same data set as small data read at once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pipeline.validation.splitting.assignment import SPLITS
 from pipeline.validation.statistics import SKETCH_HASHES, ColumnStatistics, select_smallest_hashes
 
 ROWS = 3_000
-BLOCK = 8_000  # bytes: some twenty blocks
+BLOCK = 8_000  # bytes, so that a file has some twenty blocks
 
 
 @pytest.fixture
@@ -57,43 +57,47 @@ def csv(rows, delimiter=","):
 @pytest.fixture
 def source(tmp_path):
     def source(**files):
-        found = []
+        parts = []
         for number, (name, body) in enumerate(files.items()):
             path = tmp_path / f"part-{number}"
             path.write_bytes(body.encode() if isinstance(body, str) else body)
-            found.append(File(name=name, path=path, form=find_format(name)))
+            parts.append(File(name=name, path=path, form=find_format(name)))
         digest = Future()
         digest.set_result("0" * 64)
-        return Source(name=found[0].name, files=tuple(found), digest=digest)
+        return Source(name=parts[0].name, files=tuple(parts), digest=digest)
 
     return source
 
 
-def opened(found, workdir, rejected, *, is_large=True):
+def opened(upload, workdir, rejected, *, is_large=True):
     return open_rows(
-        found, workdir, ReadOptions(), rejected, is_large=is_large, max_bytes=1 << 30, block_bytes=BLOCK
+        upload, workdir, ReadOptions(), rejected, is_large=is_large, max_bytes=1 << 30, block_bytes=BLOCK
     )  # fmt: skip
 
 
 @pytest.fixture
 def stream(tmp_path):
-    def stream(found, spec=None, test=None, is_large=True, hidden=False):
+    def stream(upload, spec=None, test=None, is_large=True, hidden=False):
         workdir = tmp_path / f"work-{len(list(tmp_path.iterdir()))}"
         workdir.mkdir()
         rejected = RejectedRows(workdir / "rejected.jsonl")
-        rows = opened(found, workdir, rejected, is_large=is_large)
-        made = prepare(rows, spec or JobSpec(), rejected, workdir, sha256="0", test=test)
+        rows = opened(upload, workdir, rejected, is_large=is_large)
+        prepared = prepare(rows, spec or JobSpec(), rejected, workdir, sha256="0", test=test)
         dropped = () if hidden else (GROUP, TIME)
-        return made.dataset, {split: frame.drop(dropped, strict=False) for split, frame in made.read_splits().items()}
+        return prepared.dataset, {
+            split: frame.drop(dropped, strict=False) for split, frame in prepared.read_splits().items()
+        }
 
     return stream
 
 
-def test_it_becomes_what_it_becomes_when_it_is_read_at_once(source, stream, rows):
-    found = source(**{"a.csv": csv(rows)})
-    dataset, splits = stream(found)
-    whole, whole_splits = stream(found, is_large=False)
-    assert [(one.name, one.kind) for one in dataset.columns] == [(one.name, one.kind) for one in whole.columns]
+def test_streaming_gives_the_same_data_set_as_reading_at_once(source, stream, rows):
+    upload = source(**{"a.csv": csv(rows)})
+    dataset, splits = stream(upload)
+    whole, whole_splits = stream(upload, is_large=False)
+    assert [(column.name, column.kind) for column in dataset.columns] == [
+        (column.name, column.kind) for column in whole.columns
+    ]
     assert dataset.left_out == whole.left_out
     assert (dataset.task, dataset.target, dataset.classes) == ("classification", "sold", ("a", "b"))
     order = ["size", "count", "day"]
@@ -104,7 +108,7 @@ def test_it_becomes_what_it_becomes_when_it_is_read_at_once(source, stream, rows
     assert sum(dataset.class_rows) == dataset.rows.train
 
 
-def test_statistics_are_of_the_training_rows(source, stream, rows):
+def test_statistics_come_from_the_training_rows(source, stream, rows):
     dataset, splits = stream(source(**{"a.csv": csv(rows)}))
     size, count, colour, *_ = dataset.columns
     train = splits["train"]
@@ -123,15 +127,15 @@ def test_a_table_without_features_is_refused_with_the_reasons(source, stream, ro
         stream(source(**{"a.csv": csv(lines)}))
 
 
-def test_hashes_are_looked_through_only_once_some_can_tell_nothing_more():
+def test_hashes_are_filtered_only_once_the_sketch_is_full():
     assert "filter" not in str(select_smallest_hashes("a", ColumnStatistics().reach))
     full = ColumnStatistics(hashes=pl.Series(range(SKETCH_HASHES), dtype=pl.UInt64))
     assert "filter" in str(select_smallest_hashes("a", full.reach))
 
 
-def test_the_seed_decides_and_the_size_of_the_blocks_does_not(source, stream, rows):
-    found = source(**{"a.csv": csv(rows)})
-    first, again, other = (stream(found, JobSpec(seed=seed))[1]["test"] for seed in (1, 1, 2))
+def test_the_seed_decides_the_splits(source, stream, rows):
+    upload = source(**{"a.csv": csv(rows)})
+    first, again, other = (stream(upload, JobSpec(seed=seed))[1]["test"] for seed in (1, 1, 2))
     assert first.equals(again)
     assert not first.equals(other)
 
@@ -139,8 +143,8 @@ def test_the_seed_decides_and_the_size_of_the_blocks_does_not(source, stream, ro
 def test_copies_of_a_row_are_in_one_split(source, stream, rows):
     copied = [{**row, "row": 0} for row in rows] + [{**row, "row": 0} for row in rows[:500]]
     _, splits = stream(source(**{"a.csv": csv(copied)}), JobSpec(drop=("row",)))
-    places = pl.concat(part.with_columns(split=pl.lit(split)) for split, part in splits.items())
-    assert places.group_by(pl.exclude("split")).agg(pl.col("split").n_unique())["split"].max() == 1
+    rows_with_split = pl.concat(part.with_columns(split=pl.lit(split)) for split, part in splits.items())
+    assert rows_with_split.group_by(pl.exclude("split")).agg(pl.col("split").n_unique())["split"].max() == 1
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.tsv", "a.parquet", "a.jsonl"])
@@ -154,14 +158,14 @@ def test_every_format_is_streamed(source, stream, rows, name, tmp_path):
         getattr(pl.DataFrame(rows), write)(tmp_path / "body")
         body = (tmp_path / "body").read_bytes()
     dataset, splits = stream(source(**{name: body}))
-    assert {one.name: one.kind for one in dataset.columns} == {
+    assert {column.name: column.kind for column in dataset.columns} == {
         "size": "numeric", "count": "numeric", "colour": "categorical", "paid": "boolean", "day": "datetime",
         "shop": "categorical",
     }  # fmt: skip
     assert sum(part.height for part in splits.values()) == ROWS
 
 
-def test_part_files_are_one_stream_and_must_agree(source, stream, rows):
+def test_part_files_are_one_stream_and_must_have_the_same_columns(source, stream, rows):
     halves = csv(rows[:1500]), csv(rows[1500:])
     dataset, _ = stream(source(**{"0.csv": halves[0], "1.csv": halves[1]}))
     assert sum(dataset.rows.model_dump().values()) == ROWS
@@ -171,7 +175,7 @@ def test_part_files_are_one_stream_and_must_agree(source, stream, rows):
 
 @pytest.mark.parametrize("empty", [b"", b"\n", b"\xef\xbb\xbf\n", b"a,b\n", b"a,b", b"a,b\n\n", b"\xef\xbb\xbfa,b\r\n"])
 @pytest.mark.parametrize("first", [True, False])
-def test_an_empty_part_or_one_of_a_header_alone_counts_as_no_rows(source, tmp_path, empty, first):
+def test_a_part_that_is_empty_or_has_only_a_header_adds_no_rows(source, tmp_path, empty, first):
     bodies = [empty, b"a,b\n1,2\n3,4\n", gzip.compress(empty)]
     names = ["0.csv", "1.csv", "2.csv.gz"] if first else ["1.csv", "0.csv", "2.csv.gz"]
     rows = opened(source(**dict(sorted(zip(names, bodies, strict=True)))), tmp_path, RejectedRows(tmp_path / "aside"))
@@ -180,7 +184,7 @@ def test_an_empty_part_or_one_of_a_header_alone_counts_as_no_rows(source, tmp_pa
     assert [row for some in read for row in some] == [("1", "2"), ("3", "4")]
 
 
-def test_a_file_of_json_lines_may_be_empty_too_but_not_every_one(source, tmp_path):
+def test_a_part_of_json_lines_may_be_empty_but_not_all_parts(source, tmp_path):
     (other := tmp_path / "other").mkdir()
     with pytest.raises(UnreadableDatasetError, match=r"'0.jsonl' is empty"):
         opened(source(**{"0.jsonl": b"", "1.jsonl": b"\n"}), other, RejectedRows(other / "aside"))
@@ -190,8 +194,8 @@ def test_a_file_of_json_lines_may_be_empty_too_but_not_every_one(source, tmp_pat
     assert rows.sample.rows() == [("1", "2")]
 
 
-def test_a_quoted_cell_that_no_head_begins_in_is_still_one_cell(source, tmp_path):
-    """Without it the lines of the second block's head would be rows of their own."""
+def test_a_quoted_cell_over_several_blocks_stays_one_cell(source, tmp_path):
+    """Otherwise the lines at the head of the second block would be read as rows."""
     filler = "\n".join(f"{number},{number}" for number in range(200))
     cell = "\n".join(f"line {number},of a poem" for number in range(1_000))
     body = f'a,b\n{filler}\n0,"{cell}"\n{filler}\n'
@@ -199,15 +203,15 @@ def test_a_quoted_cell_that_no_head_begins_in_is_still_one_cell(source, tmp_path
     assert all(row[0].isdecimal() for row in rows.sample.rows())
 
 
-def test_quoted_line_ends_and_commas_belong_to_their_row(source, stream, rows):
+def test_quoted_newlines_and_commas_stay_in_their_cell(source, stream, rows):
     quoted = [{**row, "colour": f'"{row["colour"]},\n""new"""'} for row in rows]
     dataset, _ = stream(source(**{"a.csv": csv(quoted)}))
     assert sum(dataset.rows.model_dump().values()) == ROWS
     assert dataset.set_aside == 0
-    assert 'red,\n"new"' in next(one for one in dataset.columns if one.name == "colour").vocabulary
+    assert 'red,\n"new"' in next(column for column in dataset.columns if column.name == "colour").vocabulary
 
 
-def test_broken_rows_are_rejected_with_their_lines(source, stream, rows):
+def test_broken_rows_are_rejected_with_their_line_numbers(source, stream, rows):
     lines = csv(rows).splitlines()
     lines[2_000] += ",1,2"
     dataset, _ = stream(source(**{"a.csv": "\n".join(lines)}))
@@ -225,15 +229,15 @@ def test_a_line_in_another_encoding_is_repaired_and_reported_with_its_number(sou
     assert f"line {body[:at].count(10) + 1:,} is not UTF-8" in " ".join(dataset.warnings)
 
 
-def test_words_for_a_missing_number_are_missing_wherever_they_come(source, stream, rows):
+def test_words_for_a_missing_number_are_missing_anywhere_in_the_file(source, stream, rows):
     late = [{**row, "size": "n/a" if 2_900 < number < 2_910 else row["size"]} for number, row in enumerate(rows)]
     dataset, _ = stream(source(**{"a.csv": csv(late)}))
     assert dataset.columns[0].kind == "numeric"
     assert dataset.columns[0].missing > 0
 
 
-def test_a_column_that_all_rows_say_is_not_a_number_is_read_again(source, stream, rows):
-    """The sample is the first rows of each block: here only others hold words."""
+def test_a_column_with_words_outside_the_sample_is_read_as_categorical(source, stream, rows):
+    """The sample is the first rows of each block; here only other rows hold words."""
     misled = [{**row, "size": "big" if number % 97 > 80 else row["size"]} for number, row in enumerate(rows)]
     body = csv(misled)
     dataset, splits = stream(source(**{"a.csv": body}))
@@ -241,19 +245,19 @@ def test_a_column_that_all_rows_say_is_not_a_number_is_read_again(source, stream
     assert (pl.concat(splits.values())["size"] == "big").sum() == sum(row["size"] == "big" for row in misled)
 
 
-def test_by_time_and_by_group_hold_in_a_stream(source, stream, rows):
-    found = source(**{"a.csv": csv(rows)})
-    _, splits = stream(found, JobSpec(split=Split(by="time", column="day")))
+def test_splits_by_time_and_by_group_work_in_a_stream(source, stream, rows):
+    upload = source(**{"a.csv": csv(rows)})
+    _, splits = stream(upload, JobSpec(split=Split(by="time", column="day")))
     assert splits["train"]["day"].max() < splits["validation"]["day"].min()
     assert splits["validation"]["day"].max() < splits["test"]["day"].min()
-    dataset, _ = stream(found, JobSpec(split=Split(by="group", column="shop")))
+    dataset, _ = stream(upload, JobSpec(split=Split(by="group", column="shop")))
     assert dataset.left_out[0].name == "shop"
 
 
 @pytest.mark.parametrize("is_large", [True, False])
-def test_the_split_files_say_which_rows_stay_together_and_when_they_were(source, stream, rows, is_large):
-    found = source(**{"a.csv": csv([*rows, *({**row} for row in rows[:500])])})
-    _, splits = stream(found, is_large=is_large, hidden=True)
+def test_the_split_files_store_the_group_and_the_time_of_each_row(source, stream, rows, is_large):
+    upload = source(**{"a.csv": csv([*rows, *({**row} for row in rows[:500])])})
+    _, splits = stream(upload, is_large=is_large, hidden=True)
     assert GROUP not in splits["test"].columns
     learning = pl.concat([splits["train"], splits["validation"]])
     columns = [name for name in learning.columns if name != GROUP]
@@ -261,12 +265,12 @@ def test_the_split_files_say_which_rows_stay_together_and_when_they_were(source,
     assert learning[GROUP].n_unique() == learning.select(columns).unique().height
     assert learning.group_by(columns).agg(pl.col(GROUP).n_unique())[GROUP].max() == 1
 
-    _, splits = stream(found, JobSpec(split=Split(by="time", column="day")), is_large=is_large, hidden=True)
+    _, splits = stream(upload, JobSpec(split=Split(by="time", column="day")), is_large=is_large, hidden=True)
     learning = pl.concat([splits["train"], splits["validation"]])
     assert learning.sort("day", TIME)[TIME].is_sorted()
     assert learning[TIME].n_unique() == learning["day"].n_unique() == learning[GROUP].n_unique()
 
-    _, splits = stream(found, JobSpec(split=Split(by="group", column="shop")), is_large=is_large, hidden=True)
+    _, splits = stream(upload, JobSpec(split=Split(by="group", column="shop")), is_large=is_large, hidden=True)
     assert TIME not in splits["train"].columns
     assert 20 < pl.concat([splits["train"], splits["validation"]])[GROUP].n_unique() < 60
 
@@ -281,16 +285,16 @@ def test_rows_without_a_target_or_of_a_rare_class_are_counted(source, stream, ro
 
 
 def test_regression_weights_and_clustering(source, stream, rows):
-    found = source(**{"a.csv": csv(rows)})
-    dataset, splits = stream(found, JobSpec(target="size", weight="count"))
+    upload = source(**{"a.csv": csv(rows)})
+    dataset, splits = stream(upload, JobSpec(target="size", weight="count"))
     assert (dataset.task, dataset.weight, splits["train"]["size"].dtype) == ("regression", "count", pl.Float64)
     assert dataset.set_aside == sum(row["count"] == 0 for row in rows)
-    dataset, splits = stream(found, JobSpec(task="clustering"))
+    dataset, splits = stream(upload, JobSpec(task="clustering"))
     assert (dataset.target, dataset.classes) == ("", ())
     assert "" not in splits["train"].columns
 
 
-def test_a_given_test_file_tests(source, stream, rows, tmp_path):
+def test_a_test_file_becomes_the_test_split(source, stream, rows, tmp_path):
     (folder := tmp_path / "test").mkdir()
     rejected = RejectedRows(folder / "rejected.jsonl", file="test.csv")
     test_rows = opened(source(**{"test.csv": csv(rows[:200])}), folder, rejected, is_large=False)
@@ -308,12 +312,12 @@ def test_a_given_test_file_tests(source, stream, rows, tmp_path):
         (JobSpec(task="regression"), "does not hold numbers"),
     ],
 )
-def test_what_small_data_would_be_refused_for_is_refused(source, stream, rows, spec, words):
+def test_an_invalid_spec_is_refused_in_a_stream_too(source, stream, rows, spec, words):
     with pytest.raises(InputError, match=words):
         stream(source(**{"a.csv": csv(rows)}), spec)
 
 
-def test_small_files_are_not_large_and_a_gzip_file_is_what_it_unpacks_to(source):
+def test_a_file_is_large_by_its_unpacked_size(source):
     assert not is_large(source(**{"a.csv": "a,b\n1,2\n"}))
     assert is_large(source(**{"a.csv.gz": gzip.compress(b"a,b\n" + b"1,2\n" * (13 << 20), compresslevel=1)}))
 

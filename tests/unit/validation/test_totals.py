@@ -1,4 +1,4 @@
-"""A last row of sums or means is a footer whatever its label; a row that is none is data whatever its label."""
+"""A last row of sums or means is a footer under any label; any other last row is data."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _sums(rows):
 
 @pytest.mark.parametrize("label", ["Total Geral", "Eindtotaal", "Genel Toplam", "Summe Netto", "", "Total"])
 @pytest.mark.parametrize("decimal", [".", ","])
-def test_a_row_of_sums_is_a_footer_whatever_its_label(count_rows, label, decimal):
+def test_a_row_of_sums_is_a_footer_under_any_label(count_rows, label, decimal):
     rows = _table()
     lines = [_write(row, decimal) for row in [*rows, (label, *_sums(rows))]]
     assert count_rows("shop;count;price", *lines) == 40
@@ -57,7 +57,7 @@ def test_means_below_sums_are_a_footer(count_rows):
     assert count_rows("shop;count;price", *map(_write, [*rows, ("Alles", count, price), means])) == 40
 
 
-def test_sums_with_marks_between_thousands_are_a_footer(count_rows):
+def test_sums_with_thousands_separators_are_a_footer(count_rows):
     lines = [f"shop {n};{n + 1}.{n * 7 % 900 + 100},50;x" for n in range(40)]
     total = sum((n + 1) * 1000 + n * 7 % 900 + 100.5 for n in range(40))
     written = f"{total:,.2f}".replace(",", " ").replace(".", ",").replace(" ", ".")
@@ -70,7 +70,7 @@ def test_a_last_row_that_is_not_a_sum_is_data(count_rows, label):
     assert count_rows("shop;count;price", *lines) == 41
 
 
-def test_a_value_of_the_column_that_happens_to_be_a_mean_is_data(count_rows):
+def test_a_last_row_that_happens_to_hold_the_mean_is_data(count_rows):
     lines = [f"{n},{['low', 'high'][n % 2]},{n % 5 + 1}" for n in range(40)]
     assert count_rows("id,kind,stars", *lines, "40,low,3") == 41
 
@@ -81,12 +81,12 @@ def test_small_numbers_that_happen_to_add_up_are_data(count_rows):
 
 
 @pytest.mark.parametrize("last", ["Total;371;12.25", "Max;371;12.25", "Sum;;12.25", "Source: me;1;2"])
-def test_of_a_known_model_a_full_row_is_data(count_rows, last):
+def test_a_complete_last_row_is_data_for_a_known_model(count_rows, last):
     lines = list(map(_write, _table()))
     assert count_rows("shop;count;price", *lines, last, names=("shop", "count", "price")) == 41
 
 
-def test_of_a_known_model_sums_and_notes_are_no_data(count_rows):
+def test_sums_and_notes_are_a_footer_for_a_known_model(count_rows):
     rows = _table()
     lines = list(map(_write, [*rows, ("Total", *_sums(rows))]))
     assert count_rows("shop;count;price", *lines, "", "Source: me", names=("shop", "count", "price")) == 40
@@ -98,10 +98,10 @@ def test_a_last_row_of_empty_cells_is_not_a_row(count_rows, last):
     assert count_rows("a,b,c", *lines, last) == 40
 
 
-def test_a_last_line_of_blanks_in_a_table_of_one_column_is_not_a_row(count_rows):
+def test_a_last_line_of_blanks_in_a_one_column_table_is_not_a_row(count_rows):
     assert count_rows("x", "a", "b", "  ", names=("x",)) == 2
 
 
-def test_numbers_whose_sum_is_beyond_the_largest_float_are_data(count_rows):
+def test_numbers_whose_sum_overflows_are_data(count_rows):
     rows = ["id;huge", *(f"{n};{value}" for n, value in enumerate(["6.2e306"] * 30))]
     assert count_rows(*rows) == 30

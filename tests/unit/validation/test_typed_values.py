@@ -1,4 +1,4 @@
-"""One value, typed or written: 7.0 and "7", true and "True", -999 and "-999.0", an empty cell."""
+"""A value means the same typed and written: 7.0 and "7", true and "True", -999 and "-999.0", an empty cell."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def _infer(values, **options):
 
 
 @pytest.mark.parametrize("replaced", [("-1",), (), ("none", "?")])
-def test_an_empty_cell_is_missing_whatever_train_yaml_names(drop, lines, replaced):
+def test_an_empty_cell_is_missing_for_any_missing_setting(drop, lines, replaced):
     body = "\n".join(line.replace(",a,", ',"",') for line in lines)
-    found = drop("a.csv", body, spec=f"missing: {json.dumps(list(replaced))}")
-    column = next(column for column in found.dataset.columns if column.name == "colour")
+    validated = drop("a.csv", body, spec=f"missing: {json.dumps(list(replaced))}")
+    column = next(column for column in validated.dataset.columns if column.name == "colour")
     assert column.missing > 0
     assert "" not in column.vocabulary
     assert "" in choose_markers(replaced)
@@ -35,7 +35,7 @@ def test_an_empty_cell_is_missing_whatever_train_yaml_names(drop, lines, replace
 
 
 @pytest.mark.parametrize("written", ["-999", "-999.0", "-999.00"])
-def test_a_number_that_means_missing_does_so_however_it_is_written(written):
+def test_a_number_that_means_missing_is_recognized_in_every_spelling(written):
     inferred = _infer(["1.5", written, "2.5", "3.5"] * 10, missing=choose_markers(["-999"]))
     assert inferred.values.null_count() == 10
     assert written in inferred.warnings[-1]
@@ -44,7 +44,7 @@ def test_a_number_that_means_missing_does_so_however_it_is_written(written):
 
 
 @pytest.mark.parametrize("values", [["7.0", "8.0", "x"], ["7", "8", "x"], ["True", "False", "maybe"]])
-def test_categories_are_written_as_other_files_type_them(values):
+def test_numeric_and_boolean_categories_are_normalized(values):
     inferred = _infer(values * 20)
     assert inferred.column.is_code
     typed = {"7.0": "7", "8.0": "8", "7": "7", "8": "8", "True": "true", "False": "false"}
@@ -52,7 +52,7 @@ def test_categories_are_written_as_other_files_type_them(values):
 
 
 @pytest.mark.parametrize("values", [["red", "green"], ["1.5", "red"], ["v1", "v2"], ["007", "A"]])
-def test_other_categories_stay_as_they_are(values):
+def test_other_categories_are_unchanged(values):
     assert _infer(values * 20).values[:2].to_list() == values
 
 
@@ -67,7 +67,7 @@ def test_a_typed_number_means_the_same_in_every_format(number, number_format):
     assert parse_number(write_number(number), number_format) == number
 
 
-def test_typed_numbers_beside_decimal_commas_in_a_later_file(drop):
+def test_typed_numbers_in_a_later_file_are_read_if_the_training_file_has_decimal_commas(drop):
     rows = [f"{1000 + number / 8:,.2f}".replace(",", "_").replace(".", ",").replace("_", ".") for number in range(200)]
     body = "preis;y\n" + "\n".join(f"{row};{'ab'[number % 2]}" for number, row in enumerate(rows))
     later = "".join(json.dumps({"preis": 1.519 + number, "y": "ab"[number % 2]}) + "\n" for number in range(40))
@@ -76,29 +76,29 @@ def test_typed_numbers_beside_decimal_commas_in_a_later_file(drop):
 
 
 @pytest.mark.parametrize(("trained", "later"), [(",", "."), (".", ",")])
-def test_a_later_file_may_write_decimals_in_the_other_way(drop, trained, later):
+def test_a_later_file_with_another_decimal_mark_is_read_with_a_warning(drop, trained, later):
     def table(mark):
         rows = [f"{1.519 + number * 0.25:.3f}".replace(".", mark) for number in range(200)]
         rows[7] = f"2{mark}5"  # which proves the mark
         return "x;y\n" + "\n".join(f"{row};{'ab'[number % 2]}" for number, row in enumerate(rows))
 
-    found = drop("a.csv", table(trained), companions={"test.csv": table(later)})
-    assert found.split("test")["x"].to_list()[:2] == [pytest.approx(1.519), pytest.approx(1.769)]
-    assert any("decimal" in warning and "unlike" in warning for warning in found.dataset.warnings)
+    validated = drop("a.csv", table(trained), companions={"test.csv": table(later)})
+    assert validated.split("test")["x"].to_list()[:2] == [pytest.approx(1.519), pytest.approx(1.769)]
+    assert any("decimal" in warning and "unlike" in warning for warning in validated.dataset.warnings)
 
 
-def test_a_column_that_is_nearly_of_numbers_says_why_it_is_text():
+def test_a_warning_explains_why_an_almost_numeric_column_is_text():
     inferred = _infer([f"{number}.5" + ("*" if number % 11 == 0 else "") for number in range(200)])
     assert inferred.column.kind in ("text", "categorical")
     assert "*" in inferred.warnings[0]
     assert "181 of its 200" in inferred.warnings[0]
 
 
-def test_a_column_of_words_says_nothing():
+def test_a_column_of_words_gives_no_warning():
     assert _infer(["red", "green", "7"] * 20).warnings == ()
 
 
-def test_kind_of_a_later_column():
+def test_a_code_column_is_cast_alike_from_floats_texts_and_integers():
     column = Column(name="x", kind="categorical", is_code=True)
     for raw in (pl.Series("x", [7.0, None]), pl.Series("x", ["7.0", ""]), pl.Series("x", [7, None])):
         assert cast_column(raw, column).to_list() == ["7", None]
