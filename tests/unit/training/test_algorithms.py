@@ -1,4 +1,4 @@
-"""What holds for every algorithm."""
+"""Requirements that every tabular algorithm meets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def run(request: pytest.FixtureRequest, train: TrainIt) -> Run:
     return train(algorithm, table(task, classes=classes))
 
 
-def test_it_learns_the_rule(run: Run) -> None:
+def test_the_model_learns_the_rule_of_the_table(run: Run) -> None:
     quality = run.trained.quality
     if run.table.dataset.task == "regression":
         assert quality["r2"] > 0.6
@@ -58,13 +58,13 @@ def test_it_learns_the_rule(run: Run) -> None:
         assert quality["auc"] > 0.85
 
 
-def test_the_served_file_predicts_as_the_trained_model(run: Run) -> None:
+def test_the_served_file_predicts_like_the_trained_model(run: Run) -> None:
     assert run.difference() < 1e-5
     assert 1e-5 < run.trained.tolerance < 1e-3
 
 
-def test_the_served_file_answers_edge_rows_as_the_trained_model(run: Run) -> None:
-    """The verification of the compress job: missing, unknown and extreme values, together and each alone."""
+def test_the_served_file_predicts_edge_rows_like_the_trained_model(run: Run) -> None:
+    """The compress job makes this check: missing, unknown and extreme values, together and one at a time."""
     signature = run.table.dataset.signature
     with np.load(run.folder / REFERENCE) as reference:
         predicted = reference[EDGES]
@@ -76,7 +76,7 @@ def test_the_served_file_answers_edge_rows_as_the_trained_model(run: Run) -> Non
     verify((run.folder / "model.onnx").read_bytes())
 
 
-def test_its_record_and_its_files_agree(run: Run) -> None:
+def test_the_training_record_matches_the_files(run: Run) -> None:
     names = {file.name for file in run.folder.iterdir()}
     network = {"checkpoint.safetensors"} if run.trained.algorithm in ("mlp", "tabm", "resnet_mlp") else set()
     assert names == {"model.onnx", "body.onnx", "reference.npz", "trained.json"} | network
@@ -84,7 +84,7 @@ def test_its_record_and_its_files_agree(run: Run) -> None:
     assert hashlib.sha256((run.folder / "model.onnx").read_bytes()).hexdigest() == run.trained.model_sha256
 
 
-def test_what_training_never_saw_gets_an_answer(run: Run) -> None:
+def test_missing_unknown_and_extreme_values_get_a_prediction(run: Run) -> None:
     strange = pl.DataFrame(
         {
             "age": [None, 1e30, -5.0],
@@ -95,11 +95,11 @@ def test_what_training_never_saw_gets_an_answer(run: Run) -> None:
         },
         schema_overrides={"age": pl.Float32, "income": pl.Float32, "works": pl.Float32},
     )
-    answers = run.served(strange)
+    predictions = run.served(strange)
     if run.table.dataset.task == "regression":
-        assert np.isfinite(answers.values).all()
+        assert np.isfinite(predictions.values).all()
     else:
-        np.testing.assert_allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
+        np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("algorithm", NAMES)
@@ -111,7 +111,7 @@ def test_the_same_seed_gives_the_same_file(algorithm: str, train: TrainIt) -> No
 
 @pytest.mark.parametrize("algorithm", NAMES)
 @pytest.mark.parametrize("kind", ["numeric", "categorical"])
-def test_columns_may_be_of_one_kind_alone(algorithm: str, kind: str, train: TrainIt) -> None:
+def test_a_table_may_have_only_numeric_or_only_categorical_columns(algorithm: str, kind: str, train: TrainIt) -> None:
     rows = table(rows=200, numeric=kind == "numeric", categorical=kind == "categorical")
     assert train(algorithm, rows).difference() < 1e-5
 
@@ -124,7 +124,7 @@ def test_one_column_and_two_dozen_rows_are_enough(algorithm: str, train: TrainIt
 
 
 @pytest.mark.parametrize("algorithm", NAMES)
-def test_the_validation_rows_need_not_hold_every_class(algorithm: str, train: TrainIt) -> None:
+def test_the_validation_rows_may_lack_a_class(algorithm: str, train: TrainIt) -> None:
     rows = table(classes=3, rows=200)
     lacking = rows.validation.filter(pl.col("target") != "class 2")
     run = train(algorithm, profiled({"train": rows.splits["train"], "validation": lacking}, "classification"))
@@ -134,21 +134,23 @@ def test_the_validation_rows_need_not_hold_every_class(algorithm: str, train: Tr
 
 @pytest.mark.parametrize("algorithm", NAMES)
 @pytest.mark.parametrize("lost", ["class 1", "class 2"])
-def test_the_training_rows_need_not_hold_every_class(algorithm: str, lost: str, train: TrainIt) -> None:
-    """As with a split by time: each probability stays with its class, and the lost one's is nearly 0."""
+def test_the_training_rows_may_lack_a_class(algorithm: str, lost: str, train: TrainIt) -> None:
+    """A split by time can cause this: each probability stays with its class, and the missing class has a low one."""
     rows = table(classes=3, rows=400)
     splits = {name: split.filter(pl.col("target") != lost) for name, split in rows.splits.items()}
     lacking = replace(rows, splits=splits)
     run = train(algorithm, lacking)
-    answers = run.served(lacking.validation)
-    assert answers.probabilities.shape[1] == 3
-    assert answers.probabilities[:, rows.dataset.classes.index(lost)].max() < 0.2
+    predictions = run.served(lacking.validation)
+    assert predictions.probabilities.shape[1] == 3
+    assert predictions.probabilities[:, rows.dataset.classes.index(lost)].max() < 0.2
     assert run.trained.quality["accuracy"] > 0.75
     assert run.difference() < 1e-5
 
 
 @pytest.mark.parametrize("algorithm", NAMES)
-def test_gaps_in_a_column_that_had_none_in_training_are_answered_alike(algorithm: str, train: TrainIt) -> None:
+def test_gaps_in_a_column_without_training_gaps_are_predicted_alike_by_the_served_file(
+    algorithm: str, train: TrainIt
+) -> None:
     rows = table("regression", rows=300)
     gap = rows.validation.with_columns(age=pl.lit(None, pl.Float32))
     holed = profiled({"train": rows.splits["train"], "validation": gap}, "regression")
@@ -157,7 +159,9 @@ def test_gaps_in_a_column_that_had_none_in_training_are_answered_alike(algorithm
 
 
 @pytest.mark.parametrize("algorithm", NAMES)
-def test_numbers_and_targets_far_from_zero_keep_their_parity(algorithm: str, train: TrainIt) -> None:
+def test_the_served_file_matches_the_model_for_numbers_and_targets_far_from_zero(
+    algorithm: str, train: TrainIt
+) -> None:
     random = np.random.default_rng(0)
     year = random.integers(1950, 2020, 300)
     frame = pl.DataFrame(
@@ -179,9 +183,9 @@ def test_an_unknown_setting_is_refused_by_name(algorithm: str, train: TrainIt) -
         train(algorithm, table(rows=40), **{f"{known}x": 1})
 
 
-def test_the_catalog_is_what_the_algorithms_declare() -> None:
+def test_the_catalog_file_matches_the_declared_algorithms() -> None:
     declared = tuple(algorithm.spec for algorithm in ALGORITHMS.values())
-    assert CATALOG_FILE.read_text() == catalog_text(declared), "python -m tools.generated_files writes it"
+    assert CATALOG_FILE.read_text() == catalog_text(declared), "run python -m tools.generated_files"
     assert tuple(catalog().values()) == declared
 
 
@@ -202,10 +206,10 @@ def test_a_fitted_model_does_not_keep_the_training_rows_in_memory(name: str) -> 
     num = np.random.default_rng(0).normal(size=(200, 3)).astype(np.float32)
     rows = Rows(num=num, cat=np.empty((200, 0), np.int64), target=(num[:, 0] > 0).astype(np.int64))
     task = TrainingTask(train=rows, validation=rows, classes=2, cardinalities=(), seed=0, metric="accuracy")
-    algorithm, kept = ALGORITHMS[name], weakref.ref(num)
+    algorithm, array_reference = ALGORITHMS[name], weakref.ref(num)
     fitted = algorithm.train(algorithm.configure({}), task, RunContext())
     few = rows.take(np.arange(5))
     del num, rows, task
     gc.collect()
-    assert kept() is None
+    assert array_reference() is None
     assert fitted.predict(few).shape == (5, 2)

@@ -12,9 +12,7 @@ from pipeline.training.export import artifacts
 from tests.helpers.trained_networks import trained
 
 
-def test_weights_that_no_onnx_file_holds_fail_the_candidate_in_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_weights_that_exceed_an_onnx_file_fail_the_candidate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(artifacts, "_MAX_WEIGHT_BYTES", 1000)  # a test with 2 GB would take minutes
     network = trained("wine")
     with pytest.raises(CandidateFailedError, match=r"GB of weights, at most .* fit into an ONNX file"):

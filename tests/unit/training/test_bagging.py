@@ -1,4 +1,4 @@
-"""A bag: a model a fold, each measured on the rows that it has not learned from; together they predict their mean."""
+"""A bag has one model per fold, measured on the held-out rows of the fold; it predicts the mean of the models."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _mean_of_targets(task: TrainingTask, context: RunContext) -> FittedModel:
     return FittedModel(predict=lambda rows: np.full(len(rows), mean), body=lambda: None)  # type: ignore[arg-type, return-value]  # not exported here
 
 
-def test_every_row_is_held_out_once_and_trains_the_other_models_whose_mean_is_predicted() -> None:
+def test_every_row_is_held_out_by_one_fold_and_the_bag_predicts_the_mean() -> None:
     trained: list[set[float]] = []
     held: list[set[float]] = []
 
@@ -54,10 +54,13 @@ def test_every_row_is_held_out_once_and_trains_the_other_models_whose_mean_is_pr
 
     task = _task(0)
     bag = _bag(task, note)
-    assert not any(one & other for one, other in zip(trained, held, strict=True))
-    assert all(one | other == set(task.train.target.tolist()) for one, other in zip(trained, held, strict=True))
+    assert not any(train_rows & held_rows for train_rows, held_rows in zip(trained, held, strict=True))
+    assert all(
+        train_rows | held_rows == set(task.train.target.tolist())
+        for train_rows, held_rows in zip(trained, held, strict=True)
+    )
     assert sum(map(len, held)) == len(set.union(*held)) == 42
-    means = [np.mean(list(one)) for one in trained]
+    means = [np.mean(list(train_rows)) for train_rows in trained]
     predicted = average_models(bag.members, 0).predict(task.train)
     np.testing.assert_allclose(predicted, np.full(42, np.mean(means)))
     for mean, rows in zip(means, held, strict=True):
@@ -65,7 +68,7 @@ def test_every_row_is_held_out_once_and_trains_the_other_models_whose_mean_is_pr
 
 
 @pytest.mark.parametrize("classes", [2, 3])
-def test_each_fold_has_its_share_of_each_class(classes: int) -> None:
+def test_folds_are_stratified_by_class(classes: int) -> None:
     held: list[list[int]] = []
 
     def note(task: TrainingTask, context: RunContext) -> FittedModel:
@@ -79,7 +82,7 @@ def test_each_fold_has_its_share_of_each_class(classes: int) -> None:
     assert np.ptp(np.array(held), axis=0).max() <= 1
 
 
-def test_a_class_of_one_row_trains_in_every_fold_and_that_row_has_no_prediction() -> None:
+def test_the_only_row_of_a_class_trains_in_every_fold_and_has_no_out_of_fold_prediction() -> None:
     task = _task(2)
     target = np.append(task.train.target[:-1], 2)
     task = replace(task, classes=3, train=replace(task.train, target=target))
@@ -95,34 +98,34 @@ def test_a_class_of_one_row_trains_in_every_fold_and_that_row_has_no_prediction(
     assert np.flatnonzero(np.isnan(bag.out_of_fold).any(axis=1)).tolist() == [41]
 
 
-def test_at_the_deadline_the_folds_so_far_make_the_bag() -> None:
+def test_the_bag_has_the_folds_that_were_trained_before_the_deadline() -> None:
     bag = _bag(_task(0), _mean_of_targets, RunContext(deadline=time.monotonic() - 1))
     assert len(bag.members) == 1
     assert "ran out after 1 of 4 folds" in bag.notes[0]
     assert 0 < np.isfinite(bag.out_of_fold).sum() < 15
 
 
-def test_each_fold_has_its_share_of_the_time_that_is_left() -> None:
-    left: list[float] = []
+def test_each_fold_gets_an_equal_part_of_the_remaining_time() -> None:
+    remaining: list[float] = []
 
     def note(fold: TrainingTask, context: RunContext) -> FittedModel:
-        left.append(context.deadline - time.monotonic())
+        remaining.append(context.deadline - time.monotonic())
         return _mean_of_targets(fold, context)
 
     _bag(_task(0), note, RunContext(deadline=time.monotonic() + 100))
-    assert left == pytest.approx([25, 100 / 3, 50, 100], abs=2)
+    assert remaining == pytest.approx([25, 100 / 3, 50, 100], abs=2)
 
 
-def test_a_fold_is_reported_by_its_number() -> None:
-    said, points = list[str](), list[Mapping[str, float]]()
+def test_reports_and_curves_have_the_number_of_the_fold() -> None:
+    reports, points = list[str](), list[Mapping[str, float]]()
 
     def train(fold: TrainingTask, context: RunContext) -> FittedModel:
         context.report("epoch 1")
         context.watch({"epoch": 1})
         return replace(_mean_of_targets(fold, context), history=({"epoch": 1.0},), notes=("as always",))
 
-    bag = _bag(_task(0), train, RunContext(report=said.append, watch=points.append))
-    assert said == [f"fold {number} of 4, epoch 1" for number in (1, 2, 3, 4)]
+    bag = _bag(_task(0), train, RunContext(report=reports.append, watch=points.append))
+    assert reports == [f"fold {number} of 4, epoch 1" for number in (1, 2, 3, 4)]
     assert points == [{"fold": number, "epoch": 1} for number in (1, 2, 3, 4)]
     average = average_models(bag.members, 0)
     assert average.history == tuple({"fold": number, "epoch": 1.0} for number in (1, 2, 3, 4))
@@ -130,17 +133,17 @@ def test_a_fold_is_reported_by_its_number() -> None:
 
 
 def test_a_checkpoint_has_the_state_of_every_fold() -> None:
-    kept = Kept(seconds=0)
-    bag = BagCheckpoints(kept)
+    checkpoints = Kept(seconds=0)
+    bag = BagCheckpoints(checkpoints)
     bag.of_fold(0).finish(b"end\nof 0")
     bag.of_fold(1).save(b"amid 1")
-    later = BagCheckpoints(kept)
+    later = BagCheckpoints(checkpoints)
     assert [later.of_fold(number).load() for number in range(3)] == [b"end\nof 0", b"amid 1", None]
     assert [later.of_fold(number).is_finished for number in range(3)] == [True, False, False]
 
 
 @pytest.mark.parametrize("held", [b"", b"x", b"\xff\n", b'{"a": [0.5, 1.0]}\nstate', b"[[1]]\n"])
-def test_a_checkpoint_of_another_kind_is_none(held: bytes) -> None:
-    kept = Kept()
-    kept.held = held
-    assert BagCheckpoints(kept).of_fold(0).load() is None
+def test_a_checkpoint_that_is_not_of_a_bag_is_ignored(held: bytes) -> None:
+    checkpoints = Kept()
+    checkpoints.held = held
+    assert BagCheckpoints(checkpoints).of_fold(0).load() is None

@@ -1,4 +1,4 @@
-"""A training that is taken back ends as if it had not been."""
+"""An interrupted training gives the same result as an uninterrupted training."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from pipeline.training.algorithm import RunContext
 from tests.fakes.networks import Fragile, Kept, flat, learn, task, weights
 
 
-class TakenBackError(Exception):
+class InterruptionError(Exception):
     pass
 
 
-def _taken_back(kept: Kept, *, at_save: int, **settings: Any) -> None:
-    """Trained until that many checkpoints were saved, and a little further."""
+def _interrupt(checkpoints: Kept, *, at_save: int, **settings: Any) -> None:
+    """Interrupt a training when it saves the checkpoint after the first ``at_save`` ones."""
 
     def stop(count: int) -> None:
         if count == at_save + 1:
-            raise TakenBackError
+            raise InterruptionError
 
-    kept.saving = stop
-    with pytest.raises(TakenBackError):
-        learn(task(), context=RunContext(checkpoints=kept), **settings)
-    kept.saving = None
+    checkpoints.saving = stop
+    with pytest.raises(InterruptionError):
+        learn(task(), context=RunContext(checkpoints=checkpoints), **settings)
+    checkpoints.saving = None
 
 
 CASES = [
@@ -51,89 +51,93 @@ CASES = [
 def test_an_interrupted_training_ends_with_the_same_weights(settings: dict[str, Any], inside: bool) -> None:
     settings = {"epochs": 4, "learning_rate": 0.02, **settings}
     whole = learn(task(), **settings)
-    kept = Kept(seconds=1e-9 if inside else 0)
-    _taken_back(
-        kept, at_save=5 if inside and settings.get("optimizer") not in ("gd", "normalized_gd") else 2, **settings
+    checkpoints = Kept(seconds=1e-9 if inside else 0)
+    _interrupt(
+        checkpoints, at_save=5 if inside and settings.get("optimizer") not in ("gd", "normalized_gd") else 2, **settings
     )
-    resumed = learn(task(), context=RunContext(checkpoints=kept), **settings)
+    resumed = learn(task(), context=RunContext(checkpoints=checkpoints), **settings)
     assert weights(resumed.network) == weights(whole.network)
-    told = ("loss", "validation_loss", "learning_rate")
-    assert [[one[k] for k in told] for one in resumed.history] == [[one[k] for k in told] for one in whole.history]
+    compared = ("loss", "validation_loss", "learning_rate")
+    assert [[point[k] for k in compared] for point in resumed.history] == [
+        [point[k] for k in compared] for point in whole.history
+    ]
     assert resumed.notes[0].startswith("interrupted; resumed from a checkpoint in epoch")
 
 
-def test_batch_norms_go_on_from_what_they_saw() -> None:
+def test_batch_norm_statistics_resume_from_the_checkpoint() -> None:
     def build() -> nn.Module:
         return nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
 
-    kept = Kept(seconds=1e-9)
-    _taken_back(kept, at_save=4, build=build)
-    assert weights(learn(task(), build, context=RunContext(checkpoints=kept)).network) == weights(
+    checkpoints = Kept(seconds=1e-9)
+    _interrupt(checkpoints, at_save=4, build=build)
+    assert weights(learn(task(), build, context=RunContext(checkpoints=checkpoints)).network) == weights(
         learn(task(), build).network
     )
 
 
-def test_a_crash_loses_the_epoch_that_was_not_kept_and_its_earlier_ones_are_watched_again() -> None:
+def test_a_training_after_a_crash_reports_all_epochs_and_gives_the_same_weights() -> None:
     seen: list[float] = []
 
     def crash(point: Any) -> None:
         if point["epoch"] == 3:
-            raise TakenBackError
+            raise InterruptionError
 
-    kept = Kept()
-    with pytest.raises(TakenBackError):
-        learn(task(), context=RunContext(checkpoints=kept, watch=crash))
-    learned = learn(task(), context=RunContext(checkpoints=kept, watch=lambda point: seen.append(point["epoch"])))
+    checkpoints = Kept()
+    with pytest.raises(InterruptionError):
+        learn(task(), context=RunContext(checkpoints=checkpoints, watch=crash))
+    learned = learn(
+        task(), context=RunContext(checkpoints=checkpoints, watch=lambda point: seen.append(point["epoch"]))
+    )
     assert seen == [1, 2, 3, 4]
     assert weights(learned.network) == weights(learn(task()).network)
 
 
-def test_one_that_was_out_of_patience_learns_no_further() -> None:
+def test_a_training_that_stopped_early_does_not_continue() -> None:
     settings: dict[str, Any] = {"epochs": 60, "early_stopping": 2, "learning_rate": 0.3}
-    kept = Kept()
-    whole = learn(task(), context=RunContext(checkpoints=kept), **settings)
-    again = learn(task(), context=RunContext(checkpoints=kept), **settings)
+    checkpoints = Kept()
+    whole = learn(task(), context=RunContext(checkpoints=checkpoints), **settings)
+    again = learn(task(), context=RunContext(checkpoints=checkpoints), **settings)
     assert len(again.history) == len(whole.history) < 60
     assert weights(again.network) == weights(whole.network)
 
 
-def test_a_lowered_rate_stays_lowered() -> None:
+def test_a_lowered_learning_rate_stays_lowered_after_an_interruption() -> None:
     settings: dict[str, Any] = {"optimizer": "adam", "learning_rate": 0.1, "epochs": 3}
     whole = learn(task(), Fragile, **settings)
-    kept = Kept()
-    _taken_back(kept, at_save=1, build=Fragile, **settings)
-    again = learn(task(), Fragile, context=RunContext(checkpoints=kept), **settings)
+    checkpoints = Kept()
+    _interrupt(checkpoints, at_save=1, build=Fragile, **settings)
+    again = learn(task(), Fragile, context=RunContext(checkpoints=checkpoints), **settings)
     assert weights(again.network) == weights(whole.network)
     assert set(whole.notes) < set(again.notes)
 
 
 @pytest.mark.parametrize("harm", ["flipped", "cut", "empty"])
-def test_a_damaged_checkpoint_is_not_used_and_it_is_reported(harm: str) -> None:
-    kept = Kept()
-    whole = learn(task(), context=RunContext(checkpoints=kept))
-    assert kept.held is not None
-    held = bytearray(kept.held)
+def test_a_damaged_checkpoint_is_ignored_and_reported(harm: str) -> None:
+    checkpoints = Kept()
+    whole = learn(task(), context=RunContext(checkpoints=checkpoints))
+    assert checkpoints.held is not None
+    held = bytearray(checkpoints.held)
     held[len(held) // 2] ^= 1
-    kept.held = {"flipped": bytes(held), "cut": kept.held[:1000], "empty": b"x"}[harm]
-    learned = learn(task(), context=RunContext(checkpoints=kept))
+    checkpoints.held = {"flipped": bytes(held), "cut": checkpoints.held[:1000], "empty": b"x"}[harm]
+    learned = learn(task(), context=RunContext(checkpoints=checkpoints))
     assert weights(learned.network) == weights(whole.network)
     assert learned.notes == ("the checkpoint of an earlier attempt was damaged; training restarted",)
 
 
-def test_a_checkpoint_of_another_training_is_not_used() -> None:
-    kept = Kept()
-    learn(task(), context=RunContext(checkpoints=kept))
-    learned = learn(task(), context=RunContext(checkpoints=kept), learning_rate=0.02)
+def test_a_checkpoint_of_another_training_is_ignored_and_reported() -> None:
+    checkpoints = Kept()
+    learn(task(), context=RunContext(checkpoints=checkpoints))
+    learned = learn(task(), context=RunContext(checkpoints=checkpoints), learning_rate=0.02)
     assert learned.notes == (
         "the checkpoint of an earlier attempt belongs to a different training; this one restarted",
     )
     assert weights(learned.network) == weights(learn(task(), learning_rate=0.02).network)
 
 
-def test_a_checkpoint_is_read_as_data_alone() -> None:
-    kept = Kept()
-    learn(task(), flat(), context=RunContext(checkpoints=kept))
-    assert {"weights", "optimizers", "random", "state"} < set(kept.state), "Kept reads with weights_only"
+def test_a_checkpoint_can_be_read_with_weights_only() -> None:
+    checkpoints = Kept()
+    learn(task(), flat(), context=RunContext(checkpoints=checkpoints))
+    assert {"weights", "optimizers", "random", "state"} < set(checkpoints.state), "Kept reads with weights_only"
 
 
 KILLED = """
@@ -152,12 +156,12 @@ learn(task(), context=RunContext(checkpoints=Lost()))
 """
 
 
-def test_a_process_that_was_killed_is_gone_on_from(tmp_path: Path) -> None:
+def test_training_resumes_after_the_process_was_killed(tmp_path: Path) -> None:
     file, root = tmp_path / "checkpoint", Path(__file__).parents[3]
     done = subprocess.run([sys.executable, "-c", KILLED, str(file)], cwd=root, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
-    kept = Kept()
-    kept.held = file.read_bytes()
-    learned = learn(task(), context=RunContext(checkpoints=kept))
+    checkpoints = Kept()
+    checkpoints.held = file.read_bytes()
+    learned = learn(task(), context=RunContext(checkpoints=checkpoints))
     assert learned.notes == ("interrupted; resumed from a checkpoint in epoch 3",)
     assert weights(learned.network) == weights(learn(task()).network)

@@ -1,4 +1,4 @@
-"""K-means and Gaussian mixture: the clusters that are there are found, and told alike by the served file."""
+"""K-means and Gaussian mixture find the clusters of the data, and the served file assigns the same clusters."""
 
 from __future__ import annotations
 
@@ -29,31 +29,31 @@ def clustered(frame: pl.DataFrame) -> Table:
 
 
 def blobs(rows: int = 240) -> pl.DataFrame:
-    """The first center has half of the rows."""
+    """Make rows around the centers; about half of them belong to the first center."""
     random = np.random.default_rng(0)
     which = random.choice(3, rows, p=(0.55, 0.3, 0.15))
-    places = np.array([CENTERS[one][:2] for one in which]) + random.normal(0, 0.7, (rows, 2))
-    x = pl.Series("x", places[:, 0] * 1000, dtype=pl.Float32)
-    y = pl.Series("y", places[:, 1], dtype=pl.Float32).set(pl.Series(random.random(rows) < 0.03), None)
-    return pl.DataFrame([x, y, pl.Series("colour", [CENTERS[one][2] for one in which])])
+    points = np.array([CENTERS[center][:2] for center in which]) + random.normal(0, 0.7, (rows, 2))
+    x = pl.Series("x", points[:, 0] * 1000, dtype=pl.Float32)
+    y = pl.Series("y", points[:, 1], dtype=pl.Float32).set(pl.Series(random.random(rows) < 0.03), None)
+    return pl.DataFrame([x, y, pl.Series("colour", [CENTERS[center][2] for center in which])])
 
 
 @pytest.mark.parametrize("algorithm", NAMES)
-def test_the_clusters_that_are_there_are_found_and_numbered_by_size(algorithm: str, train: TrainIt) -> None:
+def test_the_clusters_of_the_data_are_found_and_numbered_by_size(algorithm: str, train: TrainIt) -> None:
     run = train(algorithm, clustered(blobs()))
     assert run.trained.classes == ("0", "1", "2")
     assert run.trained.quality["silhouette"] > 0.7
     assert "3 clusters have the best silhouette" in run.trained.notes[0]
     centers = pl.DataFrame({"x": [0.0, 10_000, 0], "y": [0.0, 0, 10], "colour": ["red", "green", "blue"]})
-    answers = run.served(centers)
-    assert answers.labels.tolist() == ["0", "1", "2"]
-    np.testing.assert_allclose(answers.probabilities.sum(axis=1), 1, atol=1e-5)
+    predictions = run.served(centers)
+    assert predictions.labels.tolist() == ["0", "1", "2"]
+    np.testing.assert_allclose(predictions.probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize("algorithm", NAMES)
 @pytest.mark.parametrize("kept", [["x", "y"], ["x", "y", "colour"]])
 @pytest.mark.parametrize("covariance", [None, "diag"])
-def test_the_served_file_predicts_as_the_trained_model(
+def test_the_served_file_predicts_like_the_trained_model(
     algorithm: str, kept: list[str], covariance: str | None, train: TrainIt
 ) -> None:
     settings = {"covariance": covariance} if algorithm == "gaussian_mixture" else {}
@@ -63,10 +63,10 @@ def test_the_served_file_predicts_as_the_trained_model(
 
 
 @pytest.mark.parametrize("algorithm", NAMES)
-def test_categories_alone_and_strange_rows_are_answered(algorithm: str, train: TrainIt) -> None:
+def test_tables_of_only_categories_and_unusual_rows_get_clusters(algorithm: str, train: TrainIt) -> None:
     random = np.random.default_rng(1)
     kind = random.choice(["a", "b", "c"], 120)
-    like = [one if keep else "z" for one, keep in zip(kind, random.random(120) < 0.9, strict=True)]
+    like = [letter if keep else "z" for letter, keep in zip(kind, random.random(120) < 0.9, strict=True)]
     run = train(algorithm, clustered(pl.DataFrame({"kind": kind, "like": like})), most_clusters=4)
     assert run.difference() < 1e-5
     run = train(algorithm, clustered(blobs()), clusters=3)
@@ -75,7 +75,7 @@ def test_categories_alone_and_strange_rows_are_answered(algorithm: str, train: T
 
 
 @pytest.mark.parametrize("algorithm", NAMES)
-def test_rows_that_are_too_much_alike_are_reported(algorithm: str, train: TrainIt) -> None:
+def test_too_few_distinct_rows_for_the_clusters_are_refused(algorithm: str, train: TrainIt) -> None:
     alike = clustered(pl.DataFrame({"x": pl.Series([0.0, 1.0] * 40, dtype=pl.Float32)}))
     with pytest.raises(
         CandidateFailedError, match="2 different values: at least 3 are expected to tell clusters apart"

@@ -1,4 +1,4 @@
-"""Trainings that no library interrupts end near the deadline, with the best so far."""
+"""Trainings whose library has no time limit end near the deadline, with the best model so far."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pipeline.training.algorithms import ALGORITHMS
 from pipeline.training.estimators.linear_models import fit_iteratively, fit_on_rows_in_time
 from tests.fakes.networks import task
 
-SECONDS = 1.0  # that a training has
-MAX_SECONDS = 6.0  # of the processor, however busy the machine is; without a deadline it would take ten times as long
+SECONDS = 1.0  # time limit of a training
+MAX_SECONDS = 6.0  # processor time, whatever else runs; without a deadline training takes ten times as long
 
 
 def _rows(rows: int, columns: int, classes: int, seed: int) -> Rows:
@@ -43,7 +43,7 @@ def _train(
 
 @pytest.mark.parametrize("algorithm", ["random_forest", "extra_trees"])
 @pytest.mark.parametrize("classes", [3, 0])
-def test_a_forest_has_the_trees_that_there_was_time_for(algorithm: str, classes: int) -> None:
+def test_a_forest_adds_no_more_trees_after_the_deadline(algorithm: str, classes: int) -> None:
     fitted, seconds, training_task = _train(algorithm, rows=20_000, columns=20, classes=classes, n_estimators=5_000)
     assert seconds < MAX_SECONDS
     (note,) = fitted.notes
@@ -57,7 +57,7 @@ def test_a_forest_has_the_trees_that_there_was_time_for(algorithm: str, classes:
 
 
 @pytest.mark.parametrize("algorithm", ["random_forest", "extra_trees"])
-def test_a_forest_grown_in_batches_is_that_of_one_fit(algorithm: str) -> None:
+def test_a_forest_grown_in_batches_equals_a_forest_of_one_fit(algorithm: str) -> None:
     training_task = task(rows=200)
     forest = ALGORITHMS[algorithm]
     settings = forest.configure({"n_estimators": 30})
@@ -68,7 +68,7 @@ def test_a_forest_grown_in_batches_is_that_of_one_fit(algorithm: str) -> None:
 
 
 class SlowLogistic:
-    """An iteration takes a tenth of a second, by a clock of its own; it converges after 500."""
+    """A logistic regression whose iterations take 0.1 s of its own clock, and which converges after 500."""
 
     def __init__(self, max_iter: int) -> None:
         self.max_iter, self.warm_start = max_iter, False
@@ -97,7 +97,7 @@ class SlowLogistic:
     ],
     ids=["out of time", "out of time at once", "converged", "few iterations", "no deadline"],
 )
-def test_a_logistic_regression_has_the_iterations_that_there_was_time_for(
+def test_a_logistic_regression_stops_iterating_at_the_deadline(
     max_iter: int, deadline: float, iterations: tuple[int, int], is_late: bool
 ) -> None:
     slow = SlowLogistic(max_iter)
@@ -112,7 +112,7 @@ def test_a_logistic_regression_has_the_iterations_that_there_was_time_for(
 
 
 class SlowRidge:
-    """Its fit takes a millisecond a row, by a clock of its own."""
+    """A ridge regression whose fit takes 1 ms of its own clock per row."""
 
     def __init__(self) -> None:
         self.now, self.fits = 0.0, list[int]()
@@ -127,7 +127,7 @@ class SlowRidge:
     ("deadline", "fits"),
     [(200.0, [5_000, 80_000]), (45.0, [5_000, 40_000]), (7.0, [5_000]), (-1.0, [5_000]), (np.inf, [80_000])],
 )
-def test_a_ridge_regression_is_fitted_on_the_rows_that_there_is_time_for(deadline: float, fits: list[int]) -> None:
+def test_a_ridge_regression_is_fitted_on_a_sample_if_time_is_short(deadline: float, fits: list[int]) -> None:
     slow = SlowRidge()
     features, target = np.zeros((80_000, 30), np.float32), np.zeros(80_000)
     weight = np.ones(80_000, np.float32)
@@ -140,7 +140,7 @@ def test_a_ridge_regression_is_fitted_on_the_rows_that_there_is_time_for(deadlin
 
 
 @pytest.mark.parametrize("classes", [0, 2])
-def test_kernel_ridge_is_fitted_on_the_rows_that_there_was_time_for(classes: int) -> None:
+def test_kernel_ridge_is_fitted_on_a_sample_if_time_is_short(classes: int) -> None:
     fitted, seconds, training_task = _train("kernel_ridge", rows=9_000, columns=5, classes=classes)
     assert seconds < MAX_SECONDS
     (note,) = fitted.notes
@@ -150,7 +150,7 @@ def test_kernel_ridge_is_fitted_on_the_rows_that_there_was_time_for(classes: int
 
 @pytest.mark.parametrize("algorithm", ["linear", "kernel_ridge", "random_forest", "text_linear"])
 @pytest.mark.parametrize("classes", [0, 2])
-def test_what_begins_after_the_deadline_gives_a_model_all_the_same(algorithm: str, classes: int) -> None:
+def test_a_training_that_starts_after_the_deadline_still_gives_a_model(algorithm: str, classes: int) -> None:
     training_task = task(classes=classes, rows=90)
     if algorithm == "text_linear":
         training_task = replace(
@@ -162,7 +162,7 @@ def test_what_begins_after_the_deadline_gives_a_model_all_the_same(algorithm: st
     assert np.isfinite(fitted.predict(training_task.validation)).all()
 
 
-def test_texts_for_whose_classes_there_is_no_time_are_read_by_naive_bayes() -> None:
+def test_text_scores_are_naive_bayes_after_the_deadline() -> None:
     training_task = task(classes=4, rows=400)
     training_task = replace(
         training_task, train=_texts(training_task.train), validation=_texts(training_task.validation)
@@ -174,7 +174,7 @@ def test_texts_for_whose_classes_there_is_no_time_are_read_by_naive_bayes() -> N
 
 
 def _texts(rows: Rows) -> Rows:
-    """A word tells the class, or the value's sign, among others that say nothing."""
+    """Make texts in which one word tells the class or the sign of the value, and the other words are random."""
     random = np.random.default_rng(len(rows))
     words = [f"said w{int(target > 0) if rows.target.dtype.kind == 'f' else target}" for target in rows.target]
     text = np.array([[f"{word} x{random.integers(9)} y{random.integers(9)}"] for word in words], object)

@@ -1,4 +1,4 @@
-"""A gradient that is written out is autograd's."""
+"""The hand-written gradient of a dense network equals the gradient of autograd."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fakes.networks import SMALL, small, task
 
 
 @pytest.mark.parametrize("share", [1.0, 0.25])
-def test_what_learn_leaves_is_the_gradient_of_the_cross_entropy(share: float) -> None:
+def test_the_manual_gradient_equals_the_gradient_of_the_cross_entropy(share: float) -> None:
     torch.manual_seed(0)
     image = torch.randint(0, 256, (9, 4, 5, 1), dtype=torch.uint8)
     target = torch.randint(0, 3, (9,))
@@ -29,7 +29,7 @@ def test_what_learn_leaves_is_the_gradient_of_the_cross_entropy(share: float) ->
         torch.testing.assert_close(parameter.grad, gradient)
 
 
-def test_of_one_layer_there_is_nothing_to_hand_back() -> None:
+def test_a_network_of_one_layer_gets_manual_gradients() -> None:
     network = Dense([4, 2], 0.0)
     network.forward_backward(torch.ones(3, 4), torch.tensor([0, 1, 1]), 1.0)
     assert [parameter.grad is not None for parameter in network.parameters()] == [True, True]
@@ -40,12 +40,12 @@ def test_of_one_layer_there_is_nothing_to_hand_back() -> None:
     [{"label_smoothing": 0.1}, {"loss": "focal"}, {"mixup": 0.2}, {"precision": "bf16"}, {"dropout": 0.1},
      {"privacy_epsilon": 8.0}, {"parallel": "ddp"}, {"freeze": True}],
 )  # fmt: skip
-def test_whatever_else_is_requested_is_autograds(changed: dict[str, object]) -> None:
+def test_other_settings_use_autograd(changed: dict[str, object]) -> None:
     assert supports_manual_backward(SMALL, task())
     assert not supports_manual_backward(small(**changed), task())
 
 
-def test_values_and_weighted_rows_are_autograds() -> None:
+def test_regression_and_row_weights_use_autograd() -> None:
     assert not supports_manual_backward(SMALL, task(classes=0))
     training_task = task()
     weight = np.ones(len(training_task.train), np.float32)

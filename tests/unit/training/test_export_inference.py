@@ -30,12 +30,12 @@ class Plain(nn.Module):
 
     def forward(self, num: Tensor, cat: Tensor) -> Tensor:
         filled = torch.where(torch.isnan(num), self.middle, num)
-        answers: Tensor = self.layers(torch.cat([filled, self.embedding(cat[:, 0])], dim=1))
-        return answers
+        predictions: Tensor = self.layers(torch.cat([filled, self.embedding(cat[:, 0])], dim=1))
+        return predictions
 
 
 class NumericScaler(nn.Module):
-    """Its scale is no tensor of the module: the exporter makes it a constant of its own."""
+    """A network whose scale is not a tensor of the module: the exporter makes the scale a constant."""
 
     def __init__(self, scale: float) -> None:
         super().__init__()
@@ -43,8 +43,8 @@ class NumericScaler(nn.Module):
         self.last = nn.Linear(3, 2)
 
     def forward(self, num: Tensor) -> Tensor:
-        answers: Tensor = self.last(num) * self.scale
-        return answers
+        predictions: Tensor = self.last(num) * self.scale
+        return predictions
 
 
 def _rows(seed: int) -> Rows:
@@ -54,23 +54,23 @@ def _rows(seed: int) -> Rows:
     return Rows(num=num, cat=generator.integers(0, 4, (40, 1)), target=np.zeros(40, np.int64))
 
 
-def _answering(seed: int, build: Build, *inputs: str) -> tuple[InferenceModule, Rows]:
+def _inference(seed: int, build: Build, *inputs: str) -> tuple[InferenceModule, Rows]:
     torch.manual_seed(seed)
     rows = _rows(seed)
     return InferenceModule(build(rows).eval(), columns(*inputs), classes=2), rows
 
 
 def _network(hidden: int) -> Build:
-    """No two tests build the same: what a test exports is kept for the next."""
+    """Return a builder. Each test uses another width, because exports are cached between tests."""
     return lambda rows: Plain(rows.num, hidden)
 
 
-def _same_answers(answering: InferenceModule, rows: Rows) -> None:
-    body = answering.to_onnx(rows)
+def _assert_same_predictions(inference: InferenceModule, rows: Rows) -> None:
+    body = inference.to_onnx(rows)
     inputs = {"num": rows.num, "cat": rows.cat}
     read = {value.name: inputs[value.name] for value in body.graph.input}
-    (answers,) = OnnxModel(body.SerializeToString()).run_raw(read)
-    np.testing.assert_allclose(answers, answering.predict(rows), atol=1e-5)
+    (predictions,) = OnnxModel(body.SerializeToString()).run_raw(read)
+    np.testing.assert_allclose(predictions, inference.predict(rows), atol=1e-5)
 
 
 @pytest.fixture
@@ -87,41 +87,41 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return exported
 
 
-def test_the_folds_of_a_network_are_exported_once_each_with_its_own_weights(exports: list[Any]) -> None:
+def test_the_folds_of_a_network_share_one_export_and_keep_their_weights(exports: list[Any]) -> None:
     for seed in range(4):
-        _same_answers(*_answering(seed, _network(8), "num", "cat"))
+        _assert_same_predictions(*_inference(seed, _network(8), "num", "cat"))
     assert len(exports) == 1
 
 
-def test_a_network_that_writes_its_graph_is_not_exported(exports: list[Any]) -> None:
-    _same_answers(
-        *_answering(0, lambda rows: TabularMLP(rows.num, (4,), outputs=2, hidden=(8, 4), dropout=0.1), "num", "cat")
+def test_a_network_that_writes_its_graph_is_not_exported_by_torch(exports: list[Any]) -> None:
+    _assert_same_predictions(
+        *_inference(0, lambda rows: TabularMLP(rows.num, (4,), outputs=2, hidden=(8, 4), dropout=0.1), "num", "cat")
     )
     assert not exports
 
 
-def test_a_layer_that_a_network_cannot_write_leaves_it_to_the_exporter(exports: list[Any]) -> None:
+def test_a_network_with_a_layer_that_it_cannot_write_is_exported_by_torch(exports: list[Any]) -> None:
     def build(rows: Rows) -> nn.Module:
         network = TabularMLP(rows.num, (4,), outputs=2, hidden=(7,), dropout=0.1)
         network.layers[2] = nn.SiLU()
         return network
 
-    _same_answers(*_answering(0, build, "num", "cat"))
+    _assert_same_predictions(*_inference(0, build, "num", "cat"))
     assert len(exports) == 1
 
 
-def test_another_architecture_is_exported_itself(exports: list[Any]) -> None:
-    _same_answers(*_answering(0, _network(9), "num", "cat"))
-    _same_answers(*_answering(0, _network(16), "num", "cat"))
+def test_another_architecture_is_exported_separately(exports: list[Any]) -> None:
+    _assert_same_predictions(*_inference(0, _network(9), "num", "cat"))
+    _assert_same_predictions(*_inference(0, _network(16), "num", "cat"))
     assert len(exports) == 2
 
 
-def test_a_network_that_differs_in_more_than_its_weights_is_exported_itself(exports: list[Any]) -> None:
-    _same_answers(*_answering(0, lambda _: NumericScaler(1.0), "num"))
-    _same_answers(*_answering(0, lambda _: NumericScaler(5.0), "num"))
+def test_a_network_with_other_constants_is_exported_separately(exports: list[Any]) -> None:
+    _assert_same_predictions(*_inference(0, lambda _: NumericScaler(1.0), "num"))
+    _assert_same_predictions(*_inference(0, lambda _: NumericScaler(5.0), "num"))
     assert len(exports) == 2
 
 
-def test_an_exported_network_holds_no_path_of_the_machine_that_trained_it() -> None:
-    inference, rows = _answering(0, _network(11), "num", "cat")
+def test_an_exported_network_has_no_path_of_the_training_machine() -> None:
+    inference, rows = _inference(0, _network(11), "num", "cat")
     assert b".py" not in inference.to_onnx(rows).SerializeToString()

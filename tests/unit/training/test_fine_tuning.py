@@ -1,4 +1,4 @@
-"""A network that goes on from a registered one's weights."""
+"""A network that starts from the weights of a registered model."""
 
 from __future__ import annotations
 
@@ -29,13 +29,15 @@ def base(train: TrainIt) -> Run:
 
 @pytest.fixture
 def tune(base: Run, tmp_path: Path) -> Tune:
-    """Train on few rows from the weights of ``base``, or another."""
+    """Train on few rows from the weights of ``base`` or of another run."""
 
     def tune_it(rows: Table, *, of: Run = base, has_same_outputs: bool = True, **settings: Any) -> Run:
         known = of.table
         weights = of.folder / "checkpoint.safetensors"
-        begun = read_base("demo/m@1", weights, known.splits["train"], known.dataset, has_same_outputs=has_same_outputs)
-        trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, base=begun, folds=1)
+        base_weights = read_base(
+            "demo/m@1", weights, known.splits["train"], known.dataset, has_same_outputs=has_same_outputs
+        )
+        trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, base=base_weights, folds=1)
         algorithm = of.trained.algorithm
         chosen = {**QUICK[algorithm], "base_model": "demo/m@1", **settings}
         candidate = Candidate(name="one", algorithm=algorithm, settings=chosen)
@@ -46,14 +48,14 @@ def tune(base: Run, tmp_path: Path) -> Tune:
 
 
 def moved(of: Run, run: Run) -> set[str]:
-    """The modules whose weights are others than before."""
+    """Return the modules whose weights changed."""
     before, after = (load_file(one.folder / "checkpoint.safetensors") for one in (of, run))
     assert before.keys() == after.keys()
     return {name.rpartition(".")[0] for name in before if not np.array_equal(before[name], after[name])}
 
 
 def few(base: Run, rows: int = 48) -> Table:
-    """Other rows of the same kind, read as the base reads them."""
+    """Make new rows of the same kind, with the vocabularies of the base."""
     other = table(rows=rows * 2, seed=5)
     splits = {"train": other.splits["train"][:rows], "validation": table(rows=400, seed=6).validation}
     made = profiled(splits, "classification")
@@ -64,7 +66,7 @@ def few(base: Run, rows: int = 48) -> Table:
     return Table(dataset=made.dataset.model_copy(update={"columns": columns}), splits=splits)
 
 
-def test_frozen_weights_stay_and_the_last_layer_learns(base: Run, tune: Tune) -> None:
+def test_only_the_last_layer_learns_if_weights_are_frozen(base: Run, tune: Tune) -> None:
     run = tune(few(base), freeze=True)
     assert moved(base, run) == {"layers.4"}
     assert run.difference() < 1e-5
@@ -73,7 +75,7 @@ def test_frozen_weights_stay_and_the_last_layer_learns(base: Run, tune: Tune) ->
 
 
 @pytest.mark.parametrize("algorithm", ["tabm", "resnet_mlp"])
-def test_a_network_is_built_as_its_base_was_whatever_the_new_rows_are(
+def test_a_network_has_the_architecture_of_its_base_for_any_new_rows(
     algorithm: str, tune: Tune, train: TrainIt
 ) -> None:
     other = train(algorithm, table(rows=300))
@@ -82,7 +84,7 @@ def test_a_network_is_built_as_its_base_was_whatever_the_new_rows_are(
     assert run.difference() < 1e-5
 
 
-def test_words_keep_the_meaning_that_they_had(tune: Tune, train: TrainIt) -> None:
+def test_fine_tuning_keeps_the_vocabulary_of_the_base(tune: Tune, train: TrainIt) -> None:
     other = train("transformer", texts())
     seen = texts(rows=80, seed=3)
     odd = {
@@ -94,12 +96,12 @@ def test_words_keep_the_meaning_that_they_had(tune: Tune, train: TrainIt) -> Non
     assert run.trained.quality["accuracy"] > 0.85
 
 
-def test_few_rows_go_further_from_there_than_from_nothing(base: Run, tune: Tune, train: TrainIt) -> None:
+def test_fine_tuning_on_few_rows_beats_training_from_scratch(base: Run, tune: Tune, train: TrainIt) -> None:
     rows = few(base)
     assert tune(rows).trained.quality["auc"] > train("mlp", rows).trained.quality["auc"] + 0.02
 
 
-def test_other_answers_get_a_last_layer_of_their_own(base: Run, tune: Tune) -> None:
+def test_other_classes_get_a_new_last_layer(base: Run, tune: Tune) -> None:
     renamed = few(base)
     splits = {
         name: split.with_columns(target=pl.col("target").replace_strict({"class 0": "low", "class 1": "top"}))
@@ -111,14 +113,14 @@ def test_other_answers_get_a_last_layer_of_their_own(base: Run, tune: Tune) -> N
     assert run.trained.quality["auc"] > 0.8
 
 
-def test_an_architecture_that_does_not_fit_is_taken_in_part_or_refused(base: Run, tune: Tune) -> None:
+def test_weights_that_do_not_fit_are_reinitialized_or_refused_with_freeze(base: Run, tune: Tune) -> None:
     rows = few(base)
     assert "did not fit and were reinitialized" in " ".join(tune(rows, hidden=(24,)).trained.notes)
     with pytest.raises(CandidateFailedError, match=r"freeze: the weights of demo/m@1 do not fit .* layers\.0"):
         tune(rows, hidden=(24,), freeze=True)
 
 
-def test_gaps_that_the_base_has_not_seen_need_no_flag(base: Run, tune: Tune) -> None:
+def test_gaps_that_the_base_has_not_seen_need_no_missing_indicator(base: Run, tune: Tune) -> None:
     rows = few(base)
     holed = {
         name: split.with_columns(age=pl.when(pl.int_range(pl.len()) % 5 == 0).then(None).otherwise(pl.col("age")))

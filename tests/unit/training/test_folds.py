@@ -1,4 +1,4 @@
-"""Folds: rows of one group together, strata even, later rows held out by earlier ones where time splits."""
+"""Folds keep groups whole and classes balanced; in a split by time they hold out later rows."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _straddling(group: npt.NDArray[np.int64], folds: npt.NDArray[np.int64]) -> i
 
 
 @pytest.mark.parametrize("classes", [0, 2, 7])
-def test_no_group_is_in_two_folds_and_strata_are_as_even_as_scikit_learns(classes: int) -> None:
+def test_no_group_is_in_two_folds_and_classes_are_as_balanced_as_in_scikit_learn(classes: int) -> None:
     random = np.random.default_rng(0)
     group = random.integers(0, 150, 900)
     target = random.integers(0, classes, 900) if classes else random.normal(size=900)
@@ -70,7 +70,7 @@ def _unevenness(target: npt.NDArray[np.generic], folds: npt.NDArray[np.int64], c
     return float(counts.std(axis=0).mean())
 
 
-def test_copies_of_rows_leave_each_class_even_to_a_row() -> None:
+def test_folds_with_copies_of_rows_differ_by_at_most_one_row_per_class() -> None:
     random = np.random.default_rng(1)
     group = np.repeat(np.arange(400), random.choice([1, 1, 2], 400))
     target = group % 3
@@ -89,12 +89,12 @@ def test_a_class_of_one_group_trains_in_every_fold() -> None:
     assert all((target[fold.train] == 2).sum() == 3 for fold in folds)
 
 
-def test_groups_that_are_all_there_is_of_their_class_leave_no_fold() -> None:
+def test_classes_of_one_group_each_leave_no_fold() -> None:
     group = np.repeat(np.arange(2), 10)
     assert make_folds(_rows(group, group), 2, FOLDS, 0) == []
 
 
-def test_a_window_of_time_trains_on_earlier_rows_alone_and_the_last_one_on_all_before_it() -> None:
+def test_a_time_window_trains_only_on_earlier_rows_and_the_last_window_uses_all_rows() -> None:
     random = np.random.default_rng(2)
     time = random.integers(0, 50, 400).astype(np.float64)
     folds = make_folds(_rows(random.integers(0, 2, 400), None, time), 2, FOLDS, 0)
@@ -105,7 +105,7 @@ def test_a_window_of_time_trains_on_earlier_rows_alone_and_the_last_one_on_all_b
     assert (folds[-1].train | folds[-1].held).all()
 
 
-def test_windows_before_a_class_began_are_dropped() -> None:
+def test_time_windows_without_every_class_in_training_are_dropped() -> None:
     time = np.arange(200.0)
     target = (time > 130).astype(np.int64)
     folds = make_folds(_rows(target, None, time), 2, FOLDS, 0)
@@ -114,7 +114,7 @@ def test_windows_before_a_class_began_are_dropped() -> None:
 
 
 @pytest.mark.parametrize("by", ["group", "time"])
-def test_codes_are_of_rows_of_other_groups_or_times(by: str) -> None:
+def test_cross_fitting_folds_keep_groups_and_times_whole(by: str) -> None:
     units = np.repeat(np.arange(30), 10)
     rows = _rows(
         np.zeros(300, np.int64), units if by == "group" else None, units.astype(np.float64) if by == "time" else None
@@ -124,8 +124,8 @@ def test_codes_are_of_rows_of_other_groups_or_times(by: str) -> None:
     assert _straddling(units, folds) == 0
 
 
-def test_a_category_that_names_its_group_is_not_a_feature_of_its_rows() -> None:
-    """Its code, cross-fitted among the group's own rows, would tell their target."""
+def test_the_code_of_a_category_that_identifies_the_group_does_not_leak_the_target() -> None:
+    """A code that is cross-fitted among rows of the same group would leak the target."""
     random = np.random.default_rng(3)
     group = np.repeat(np.arange(60), 10)
     target = np.repeat(random.integers(0, 2, 60), 10)
@@ -139,7 +139,7 @@ def test_a_category_that_names_its_group_is_not_a_feature_of_its_rows() -> None:
 
 
 def _coin_flips(*, hidden: bool) -> Table:
-    """700 rows of noise, of which 550 are there twice: 44 % are copies."""
+    """Make 700 rows of noise, 550 of them twice: 44 % of the rows are copies."""
     random = np.random.default_rng(4)
     frame = pl.DataFrame({
         **{f"x{column}": pl.Series(random.normal(size=700), dtype=pl.Float32) for column in range(5)},
@@ -160,7 +160,7 @@ def _coin_flips(*, hidden: bool) -> Table:
 
 @pytest.mark.parametrize("hidden", [True, False])
 @pytest.mark.parametrize("algorithm", ["extra_trees", "kernel_ridge"])
-def test_copies_of_rows_with_chance_for_a_target_are_answered_by_chance(
+def test_copies_of_rows_with_a_random_target_are_predicted_at_chance_level(
     tmp_path: Path, algorithm: str, hidden: bool
 ) -> None:
     rows = _coin_flips(hidden=hidden)
@@ -171,14 +171,14 @@ def test_copies_of_rows_with_chance_for_a_target_are_answered_by_chance(
     assert 0.4 < trained.quality["auc"] < 0.6
 
 
-def test_a_row_that_many_others_equal_repeats_by_nature() -> None:
+def test_a_frequent_row_is_split_into_separate_groups() -> None:
     group = np.array([1] * 30 + [2] * 4 + list(range(10, 76)), np.uint64)
     separated = separate_frequent(group, 0.05)
     assert len(np.unique(separated)) == 30 + 1 + 66
     assert len(np.unique(separated[30:34])) == 1
 
 
-def test_the_hidden_columns_come_with_the_rows() -> None:
+def test_rows_carry_the_hidden_group_and_time_columns() -> None:
     made = table(rows=80)
     splits = {
         name: frame.with_columns(

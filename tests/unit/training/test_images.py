@@ -1,4 +1,4 @@
-"""What holds for the algorithms that read images."""
+"""Requirements that every image algorithm meets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ NAMES = ["mlp", "cnn", "resnet"]
 
 
 @pytest.mark.parametrize(("algorithm", "channels"), [("mlp", 1), ("cnn", 1), ("resnet", 3)])
-def test_it_learns_shapes_and_is_served_as_it_was_trained(algorithm: str, channels: int, train: TrainIt) -> None:
+def test_an_image_model_learns_shapes_and_is_served_like_the_trained_model(
+    algorithm: str, channels: int, train: TrainIt
+) -> None:
     run = train(algorithm, pictures(channels=channels))
     assert run.trained.quality["accuracy"] > (0.5 if algorithm == "mlp" else 0.9)
     assert run.difference() < 1e-5
@@ -25,7 +27,7 @@ def test_it_learns_shapes_and_is_served_as_it_was_trained(algorithm: str, channe
     assert (graph_input.name, graph_input.type.tensor_type.elem_type) == ("image", onnx.TensorProto.UINT8)
 
 
-def test_an_image_may_have_a_value(train: TrainIt) -> None:
+def test_a_regression_on_images_is_learned(train: TrainIt) -> None:
     run = train("cnn", pictures(regression=True))
     assert run.trained.quality["r2"] > 0.5
     assert run.difference() < 1e-5
@@ -37,11 +39,11 @@ def test_the_same_seed_gives_the_same_file(train: TrainIt) -> None:
     assert first == second
 
 
-def test_mixup_blends_images_and_their_losses(train: TrainIt) -> None:
+def test_a_network_learns_from_images_with_mixup(train: TrainIt) -> None:
     assert train("cnn", pictures(), mixup=0.2).trained.quality["accuracy"] > 0.8
 
 
-def test_the_plan_of_images_names_what_reads_them() -> None:
+def test_a_plan_for_images_has_the_image_algorithms() -> None:
     planned = plan(pictures(rows=300).dataset, JobSpec())
     assert {candidate.algorithm for candidate in planned.candidates} >= set(NAMES)
     reasons = {skipped.algorithm: skipped.reason for skipped in planned.skipped}
@@ -56,7 +58,7 @@ def test_networks_take_images_of_any_size(height: int) -> None:
         assert network(image).shape == (4, 2)
 
 
-def test_pixels_are_moved_in_training_alone() -> None:
+def test_pixels_are_jittered_only_in_training() -> None:
     torch.manual_seed(0)
     image = torch.randint(0, 256, (40, 9, 9, 1), dtype=torch.uint8)
     pixels = PixelNormalizer(image.numpy(), jitter=True)

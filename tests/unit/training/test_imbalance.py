@@ -1,4 +1,4 @@
-"""Imbalanced classes end to end: what is chosen ranks like the best model and labels positive rows."""
+"""Imbalanced classes end to end: the selected model ranks like the best model and predicts some positives."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CANDIDATES = ["linear", "random_forest", "gradient_boosting"]
 
 
 def _rows(rows: int, seed: int, *, threshold: float) -> pl.DataFrame:
-    """Neither column nor a sum of them tells the class: products and squares do, with noise."""
+    """Make rows whose class depends on products and squares of columns, with noise, and not on sums of columns."""
     random = np.random.default_rng(seed)
     x = random.normal(size=(rows, 6))
     signal = (
@@ -30,7 +30,7 @@ def _rows(rows: int, seed: int, *, threshold: float) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def rare() -> tuple[Table, pl.DataFrame]:
-    """6,000 rows of which 1.5 % are positive, and rows that nothing has seen."""
+    """6,000 rows of which 1.5 % are positive, and 20,000 new rows."""
     learn = _rows(6_000, 0, threshold=10.8)
     return profiled({"train": learn[:5_400], "validation": learn[5_400:]}, "classification"), _rows(
         20_000, 1, threshold=10.8
@@ -47,42 +47,40 @@ def _auc(choice: Choice, algorithm: str) -> float:
     return trained.quality["auc"]
 
 
-def test_of_rare_positives_the_choice_ranks_like_the_best_and_labels_rows_positive(
+def test_with_rare_positives_the_selected_model_ranks_well_and_predicts_some_positives(
     rare: tuple[Table, pl.DataFrame], choice: Choice
 ) -> None:
     table, test = rare
-    share = (table.splits["train"]["target"] == "fraud").mean()
-    assert 0.012 < share < 0.018
+    fraction = (table.splits["train"]["target"] == "fraud").mean()
+    assert 0.012 < fraction < 0.018
     assert choice.selection.metric == "average_precision"
     assert choice.selection.winner.candidate != "linear"
-    answers = choice.served.run(feeds(test, table.dataset.signature))
+    predictions = choice.served.run(feeds(test, table.dataset.signature))
     positive = (test["target"] == "fraud").to_numpy()
-    scores = answers.probabilities[:, table.dataset.classes.index("fraud")]
+    scores = predictions.probabilities[:, table.dataset.classes.index("fraud")]
     auc = metrics.roc_auc_score(positive, scores)
     assert auc > _auc(choice, "gradient_boosting") - 0.02
     assert auc > 0.9
-    labeled = answers.labels == "fraud"
+    labeled = predictions.labels == "fraud"
     assert 0.3 * positive.sum() < labeled.sum() < 3 * positive.sum()
     by_threshold, by_half = (metrics.f1_score(positive, labels) for labels in (labeled, scores >= 0.5))
     assert by_threshold > 0.4
     assert by_threshold > by_half - 0.02
 
 
-def test_the_label_follows_the_threshold_of_the_record_in_every_file(
-    rare: tuple[Table, pl.DataFrame], choice: Choice
-) -> None:
+def test_the_served_labels_follow_the_threshold_of_the_record(rare: tuple[Table, pl.DataFrame], choice: Choice) -> None:
     table, test = rare
     winner = choice.selection.winner
     threshold = winner.decision.threshold
     assert threshold is not None
     assert winner.decision_fit is not None
     assert winner.decision_fit.threshold_metric == "f1"
-    answers = choice.served.run(feeds(test, table.dataset.signature))
-    scores = answers.probabilities[:, table.dataset.classes.index("fraud")]
-    assert (answers.labels == "fraud").tolist() == (scores >= np.float32(threshold)).tolist()
+    predictions = choice.served.run(feeds(test, table.dataset.signature))
+    scores = predictions.probabilities[:, table.dataset.classes.index("fraud")]
+    assert (predictions.labels == "fraud").tolist() == (scores >= np.float32(threshold)).tolist()
 
 
-def test_three_positive_rows_of_four_hundred_train_and_are_chosen_among(tmp_path: Path) -> None:
+def test_a_model_is_trained_and_selected_with_three_positive_rows_of_four_hundred(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     positive = np.zeros(400, bool)
     positive[[40, 150, 390]] = True
@@ -97,18 +95,18 @@ def test_three_positive_rows_of_four_hundred_train_and_are_chosen_among(tmp_path
     table = profiled({"train": frame[:360], "validation": frame[360:]}, "classification")
     chosen = choose(table, ["linear", "random_forest"], JobSpec(), tmp_path)
     assert chosen.selection.metric == "average_precision"
-    answers = chosen.served.run(feeds(frame, table.dataset.signature))
-    assert set(answers.labels[positive]) == {"yes"}
-    assert (answers.labels[~positive] == "yes").sum() < 20
+    predictions = chosen.served.run(feeds(frame, table.dataset.signature))
+    assert set(predictions.labels[positive]) == {"yes"}
+    assert (predictions.labels[~positive] == "yes").sum() < 20
 
 
-def test_a_threshold_of_a_half_labels_by_the_most_probable_class_and_a_number_is_taken(
+def test_a_threshold_of_one_half_labels_the_most_probable_class_and_others_are_recorded(
     rare: tuple[Table, pl.DataFrame], tmp_path: Path
 ) -> None:
     table, test = rare
     for threshold, wanted in ((0.5, None), (0.01, 0.01)):
         chosen = choose(table, ["linear"], JobSpec(threshold=threshold), tmp_path / str(threshold))
         assert chosen.selection.winner.decision.threshold == wanted
-        answers = chosen.served.run(feeds(test, table.dataset.signature))
-        scores = answers.probabilities[:, table.dataset.classes.index("fraud")]
-        assert (answers.labels == "fraud").tolist() == (scores >= np.float32(threshold)).tolist()
+        predictions = chosen.served.run(feeds(test, table.dataset.signature))
+        scores = predictions.probabilities[:, table.dataset.classes.index("fraud")]
+        assert (predictions.labels == "fraud").tolist() == (scores >= np.float32(threshold)).tolist()

@@ -1,4 +1,4 @@
-"""Kernel ridge: its closed forms are those of the definition."""
+"""Kernel ridge: the closed forms equal the definitions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _machine(
     return KernelMachine.of(features, learned, **{"scaled": 0, **FIXED, **changed})
 
 
-def test_it_solves_the_ridge_that_it_is_named_for() -> None:
+def test_the_predictions_are_those_of_kernel_ridge_regression() -> None:
     features, target = _rows()
     machine = _machine(features, target)
     squared = np.square(features[:, None].astype(np.float64) - features).sum(axis=2)
@@ -43,7 +43,7 @@ def test_it_solves_the_ridge_that_it_is_named_for() -> None:
 
 
 def test_the_sharpness_is_fitted_to_leave_one_out_predictions() -> None:
-    """With each row once in three classes of noise, nothing can be told: the softmax is flat."""
+    """Random labels cannot be predicted, so that the softmax stays flat."""
     features, _ = _rows(90)
     noise = np.arange(90) % 3
     signal = np.digitize(features[:, 0], [-0.5, 0.5])
@@ -53,7 +53,7 @@ def test_the_sharpness_is_fitted_to_leave_one_out_predictions() -> None:
     np.testing.assert_allclose(sure.sum(axis=1), 1)
 
 
-def test_the_width_and_the_penalty_have_the_least_leave_one_out_error() -> None:
+def test_the_chosen_width_and_penalty_minimize_the_leave_one_out_error() -> None:
     features, target = _rows(60)
     choice = {"widths": (0.1, 1.0, 10.0), "penalties": (0.01, 0.1, 1.0)}
     chosen = _machine(features, target, **choice)
@@ -63,18 +63,18 @@ def test_the_width_and_the_penalty_have_the_least_leave_one_out_error() -> None:
             missed = []
             for row in range(len(target)):
                 rest = np.arange(len(target)) != row
-                # the offset is that of all rows, as the closed form has it
+                # the closed form uses the offset of all rows
                 shifted = target - target.mean()
-                one = _machine(features, target, widths=(width,), penalties=(penalty,))
+                machine = _machine(features, target, widths=(width,), penalties=(penalty,))
                 squared = np.square(features[:, None].astype(np.float64) - features).sum(axis=2)
-                matrix = one.kernel.of(squared)
+                matrix = machine.kernel.of(squared)
                 weights = np.linalg.solve(matrix[np.ix_(rest, rest)] + penalty * np.eye(rest.sum()), shifted[rest])
                 missed.append(shifted[row] - matrix[row, rest] @ weights)
-            errors[one.kernel] = np.square(missed).mean()
-    assert chosen.kernel == min(errors, key=lambda one: errors[one])
+            errors[machine.kernel] = np.square(missed).mean()
+    assert chosen.kernel == min(errors, key=lambda kernel: errors[kernel])
 
 
-def test_a_row_counts_as_its_weight_says_and_one_of_none_is_none() -> None:
+def test_rows_count_by_their_weight_and_rows_of_weight_0_do_not_count() -> None:
     features, target = _rows(30)
     weight = np.ones(30, np.float32)
     weight[:5], weight[5:10] = 2, 0
@@ -90,26 +90,26 @@ def test_a_row_counts_as_its_weight_says_and_one_of_none_is_none() -> None:
     np.testing.assert_allclose(weighted.predict(features), without.predict(features), atol=1e-6)
 
 
-def test_a_column_that_never_changes_and_rows_that_are_the_same_do_no_harm() -> None:
+def test_constant_columns_and_equal_rows_are_fitted() -> None:
     features = np.ones((40, 2), np.float32)
     features[:20, 1] = 0
-    answers = _machine(features, np.repeat([0.0, 1.0], 20), scaled=2, widths=(), penalties=()).predict(features)
-    np.testing.assert_allclose(answers, np.repeat([0.0, 1.0], 20), atol=0.05)
+    predictions = _machine(features, np.repeat([0.0, 1.0], 20), scaled=2, widths=(), penalties=()).predict(features)
+    np.testing.assert_allclose(predictions, np.repeat([0.0, 1.0], 20), atol=0.05)
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "exponential"])
-def test_its_settings_are_taken_as_they_are(kernel: str) -> None:
+def test_explicit_settings_change_the_predictions(kernel: str) -> None:
     fitted = ALGORITHM.train(
         ALGORITHM.configure({"kernel": kernel, "width": 0.5, "penalty": 1.0}), task(classes=0), RunContext()
     )
-    told = [
-        tuple(one.predict(points(20, classes=0, seed=9)))
-        for one in (fitted, ALGORITHM.train(ALGORITHM.configure({}), task(classes=0), RunContext()))
+    predictions = [
+        tuple(model.predict(points(20, classes=0, seed=9)))
+        for model in (fitted, ALGORITHM.train(ALGORITHM.configure({}), task(classes=0), RunContext()))
     ]
-    assert told[0] != told[1]
+    assert predictions[0] != predictions[1]
 
 
-def test_more_rows_than_a_matrix_of_them_has_memory_for_are_refused_in_a_sentence() -> None:
+def test_too_many_rows_for_the_kernel_matrix_are_refused() -> None:
     training_task = task()
     many = np.zeros(10_001, np.int64)
     with pytest.raises(CandidateFailedError, match=r"at most 10,000 training rows are expected, and there are 10,001"):
@@ -128,26 +128,26 @@ def test_more_rows_than_a_matrix_of_them_has_memory_for_are_refused_in_a_sentenc
         ({"width": float("nan")}, "width: nan is not allowed: a number of at least 0"),
     ],
 )
-def test_a_setting_that_it_cannot_train_with_is_refused_in_a_sentence(settings: dict[str, Any], sentence: str) -> None:
+def test_an_invalid_setting_is_refused(settings: dict[str, Any], sentence: str) -> None:
     with pytest.raises(CandidateFailedError, match=sentence):
         ALGORITHM.train(ALGORITHM.configure(settings), task(), RunContext())
 
 
-def test_a_penalty_too_small_to_solve_with_is_reported_in_a_sentence() -> None:
+def test_a_penalty_that_is_too_small_to_solve_with_fails_the_candidate() -> None:
     training_task = task(classes=0)
     twice = replace(training_task, train=training_task.train.take(np.repeat(np.arange(40), 5)))
     with pytest.raises(CandidateFailedError, match="with penalty 1e-30 its matrix has no inverse"):
         ALGORITHM.train(ALGORITHM.configure({"kernel": "gaussian", "penalty": 1e-30}), twice, RunContext())
 
 
-def test_a_table_of_categories_that_no_two_rows_share_is_refused_in_a_sentence() -> None:
+def test_a_table_of_only_unique_categories_is_refused() -> None:
     training_task = task(classes=0)
     names = replace(training_task.train, num=np.empty((96, 0), np.float32), cat=np.arange(96)[:, None])
     with pytest.raises(CandidateFailedError, match="categories that at least two of them share: there are none"):
         ALGORITHM.train(ALGORITHM.configure({}), replace(training_task, train=names, cardinalities=(97,)), RunContext())
 
 
-def test_it_takes_little_more_memory_than_one_matrix_of_rows_by_rows() -> None:
+def test_a_fit_uses_less_memory_than_one_and_a_half_kernel_matrices() -> None:
     features, target = _rows(2_500)
     tracemalloc.start()
     try:

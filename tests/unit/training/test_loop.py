@@ -27,28 +27,28 @@ from pipeline.training.loop.loop import train_network
 from tests.fakes.networks import Ensemble, Fragile, Kept, flat, learn, points, small, task, weights
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_one_others() -> None:
-    first, second, other = (learn(task(seed=seed)) for seed in (3, 3, 4))
-    assert weights(first.network) == weights(second.network) != weights(other.network)
+def test_the_same_seed_gives_the_same_weights_and_another_seed_different_weights() -> None:
+    first, second, third = (learn(task(seed=seed)) for seed in (3, 3, 4))
+    assert weights(first.network) == weights(second.network) != weights(third.network)
 
 
-def test_rows_of_weight_nothing_teach_nothing() -> None:
+def test_rows_of_weight_0_are_not_learned() -> None:
     true = points(200)
     wrong = np.arange(200) % 2 == 0
     weight = np.where(wrong, 0, 2).astype(np.float32)
     lied = replace(true, target=np.where(wrong, 1 - true.target, true.target))
-    answers = {}
+    accuracies = {}
     for name, rows in (("weighted", replace(lied, weight=weight)), ("not", lied)):
         training_task = task(train=rows)
         network = learn(training_task, epochs=30).network
         predictions = (
             InferenceModule(network, columns("num"), classes=2).predict(training_task.validation).argmax(axis=1)
         )
-        answers[name] = (predictions == training_task.validation.target).mean()
-    assert answers["weighted"] > 0.9 > answers["not"]
+        accuracies[name] = (predictions == training_task.validation.target).mean()
+    assert accuracies["weighted"] > 0.9 > accuracies["not"]
 
 
-def test_a_point_of_the_curve_is_watched_each_epoch() -> None:
+def test_a_point_of_the_curve_is_reported_each_epoch() -> None:
     seen: list[dict[str, float]] = []
     learned = learn(task(), context=RunContext(watch=lambda point: seen.append(dict(point))), epochs=3)
     assert seen == list(learned.history)
@@ -58,12 +58,12 @@ def test_a_point_of_the_curve_is_watched_each_epoch() -> None:
 
 
 @pytest.mark.parametrize("classes", [0, 3])
-def test_members_learn_each_by_themselves_and_answer_together(classes: int) -> None:
+def test_ensemble_members_learn_separately_and_predict_their_mean(classes: int) -> None:
     training_task = task(classes=classes, rows=200)
     outputs = classes or 1
     learned = learn(training_task, lambda: Ensemble(4, outputs), epochs=40, learning_rate=0.05, early_stopping=40)
-    answering = InferenceModule(learned.network, columns("num"), classes=classes)
-    predictions = torch.from_numpy(answering.predict(training_task.validation))
+    inference = InferenceModule(learned.network, columns("num"), classes=classes)
+    predictions = torch.from_numpy(inference.predict(training_task.validation))
     target = torch.from_numpy(training_task.validation.target)
     if classes:
         loss = nn.functional.nll_loss(predictions.log(), target).item()
@@ -74,8 +74,8 @@ def test_members_learn_each_by_themselves_and_answer_together(classes: int) -> N
     best = min(point["validation_loss"] for point in learned.history)
     assert loss == pytest.approx(best, rel=1e-5)
     assert loss < 0.5
-    alike = [member.weight.flatten().tolist() for member in learned.network.get_submodule("each")]  # type: ignore[union-attr]
-    assert alike[0] != alike[1]
+    member_weights = [member.weight.flatten().tolist() for member in learned.network.get_submodule("each")]  # type: ignore[union-attr]
+    assert member_weights[0] != member_weights[1]
 
 
 class Picture(nn.Module):
@@ -88,20 +88,20 @@ class Picture(nn.Module):
     def forward(self, image: Tensor, num: Tensor) -> Tensor:
         bright = image.permute(0, 3, 1, 2).float().mean(dim=(2, 3)) / 255
         cat = torch.cat([bright, bright, num], dim=1)
-        answer: Tensor = self.last(cat)
-        return answer
+        outputs: Tensor = self.last(cat)
+        return outputs
 
 
-def test_a_body_takes_the_inputs_that_its_network_reads_by_their_names() -> None:
+def test_the_graph_of_a_network_has_the_inputs_that_the_network_reads() -> None:
     rows = replace(points(40), image=np.random.default_rng(0).integers(0, 256, (40, 4, 6, 1), np.uint8))
-    answering = InferenceModule(Picture().eval(), columns("image", "num"), classes=2)
-    body = answering.to_onnx(rows)
+    inference = InferenceModule(Picture().eval(), columns("image", "num"), classes=2)
+    body = inference.to_onnx(rows)
     assert [graph_input.name for graph_input in body.graph.input] == ["image", "num"]
-    (answer,) = OnnxModel(body.SerializeToString()).run_raw({"image": rows.image, "num": rows.num})
-    np.testing.assert_allclose(answer, answering.predict(rows), atol=1e-6)
+    (outputs,) = OnnxModel(body.SerializeToString()).run_raw({"image": rows.image, "num": rows.num})
+    np.testing.assert_allclose(outputs, inference.predict(rows), atol=1e-6)
 
 
-def test_a_training_that_diverges_goes_on_once_at_a_tenth_of_the_rate() -> None:
+def test_a_diverged_training_resumes_once_with_a_tenth_of_the_learning_rate() -> None:
     seen: list[float] = []
     context = RunContext(watch=lambda point: seen.append(point["learning_rate"]))
     learned = learn(task(), Fragile, context=context, optimizer="adam", learning_rate=0.1, epochs=2)
@@ -115,7 +115,7 @@ def test_a_training_that_diverges_goes_on_once_at_a_tenth_of_the_rate() -> None:
 
 
 class Greedy(nn.Module):
-    """Has memory for 5 rows."""
+    """A network that runs out of memory with more than ``room`` rows."""
 
     def __init__(self, room: int = 5) -> None:
         super().__init__()
@@ -124,22 +124,22 @@ class Greedy(nn.Module):
     def forward(self, num: Tensor) -> Tensor:
         if len(num) > self.room:
             raise torch.OutOfMemoryError("no room")
-        answer: Tensor = self.layer(num)
-        return answer
+        outputs: Tensor = self.layer(num)
+        return outputs
 
 
-def test_what_memory_has_no_room_for_is_learned_in_halves_from_the_same_gradients() -> None:
+def test_a_batch_that_exceeds_memory_is_halved_and_gives_the_same_gradients() -> None:
     short = learn(task(), Greedy, batch_size=32)
     ample = learn(task(), lambda: Greedy(1000), batch_size=32)
     assert short.notes == ("memory ran out: the batch was halved, to 4 rows at once",)
     assert ample.notes == ()
-    for one, other in zip(short.network.parameters(), ample.network.parameters(), strict=True):
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
+    for parameter, expected in zip(short.network.parameters(), ample.network.parameters(), strict=True):
+        torch.testing.assert_close(parameter, expected, atol=1e-5, rtol=1e-4)
 
 
-def test_a_processors_memory_runs_out_by_another_error() -> None:
+def test_the_out_of_memory_error_of_the_cpu_halves_the_batch_too() -> None:
     class Large(nn.Module):
-        """Asks the allocator for an exabyte where rows are many."""
+        """A network that allocates an exabyte for more than 5 rows."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -148,19 +148,19 @@ def test_a_processors_memory_runs_out_by_another_error() -> None:
         def forward(self, num: Tensor) -> Tensor:
             if len(num) > 5:
                 torch.empty(2**60, dtype=torch.uint8)
-            answer: Tensor = self.layer(num)
-            return answer
+            outputs: Tensor = self.layer(num)
+            return outputs
 
     assert learn(task(), Large, batch_size=32).notes == ("memory ran out: the batch was halved, to 4 rows at once",)
 
 
-def test_one_row_that_memory_has_no_room_for_costs_the_candidate() -> None:
+def test_a_single_row_that_exceeds_memory_fails_the_candidate() -> None:
     with pytest.raises(CandidateFailedError, match="memory ran out with 1 rows at once"):
         learn(task(), lambda: Greedy(0))
 
 
 def test_training_stops_at_the_deadline_and_notes_the_epoch() -> None:
-    clock = itertools.count()  # a second passes whenever somebody looks
+    clock = itertools.count()  # one second passes with each reading
     learned = learn(
         task(), context=RunContext(deadline=30, clock=lambda: next(clock)), epochs=1000, early_stopping=1000
     )
@@ -198,14 +198,14 @@ METRICS: dict[str, Callable[..., float]] = {
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_a_point_has_the_metric_of_the_plan(metric: str) -> None:
+def test_a_point_of_the_curve_has_the_selected_metric(metric: str) -> None:
     regression = metric in ("rmse", "mae", "r2")
     units = {"denormalize": _hundredfold, "denormalize_targets": _hundredfold}
     training_task = task(classes=0 if regression else 2, metric=metric, **units)
-    kept = Kept()
-    learned = learn(training_task, context=RunContext(checkpoints=kept), epochs=1, early_stopping=1)
+    checkpoints = Kept()
+    learned = learn(training_task, context=RunContext(checkpoints=checkpoints), epochs=1, early_stopping=1)
     network = flat(training_task.classes or 1)().eval()
-    network.load_state_dict(dict(kept.weights()))
+    network.load_state_dict(dict(checkpoints.weights()))
     predicted = InferenceModule(network, columns("num"), classes=training_task.classes).predict(
         training_task.validation
     )
@@ -214,48 +214,48 @@ def test_a_point_has_the_metric_of_the_plan(metric: str) -> None:
     assert learned.history[-1][metric] == pytest.approx(expected, rel=1e-4)
 
 
-def test_l2_is_the_gradient_of_half_the_squared_weights_and_l1_of_their_sizes() -> None:
-    silent = replace(points(32), weight=np.zeros(32, np.float32))  # the rows say nothing: only the penalties pull
+def test_l2_adds_the_weights_to_the_gradient_and_l1_adds_their_signs() -> None:
+    silent = replace(points(32), weight=np.zeros(32, np.float32))  # rows of weight 0: only the penalties have gradients
     for name, expected in (("l2", lambda w: w - 0.1 * 0.5 * w), ("l1", lambda w: w - 0.1 * 0.5 * w.sign())):
         settings = {"optimizer": "sgd", "learning_rate": 0.1, "epochs": 1, "batch_size": 32, name: 0.5}
         torch.manual_seed(3)
         start = nn.Linear(2, 2)
         learned = learn(task(train=silent), lambda: nn.Linear(2, 2), **settings)
-        # Of one epoch the best may be the beginning: it ends where its checkpoint says.
-        kept = Kept()
-        learn(task(train=silent), lambda: nn.Linear(2, 2), context=RunContext(checkpoints=kept), **settings)
-        torch.testing.assert_close(kept.weights()["weight"], expected(start.weight.detach()))
+        # The initial weights may be the best, so that only the checkpoint has the weights of the epoch.
+        checkpoints = Kept()
+        learn(task(train=silent), lambda: nn.Linear(2, 2), context=RunContext(checkpoints=checkpoints), **settings)
+        torch.testing.assert_close(checkpoints.weights()["weight"], expected(start.weight.detach()))
         assert learned.history
 
 
-def test_a_gradient_is_bounded() -> None:
+def test_the_gradient_norm_is_clipped() -> None:
     torch.manual_seed(3)
     start = nn.Linear(2, 2)
-    kept = Kept()
+    checkpoints = Kept()
     settings = {"optimizer": "sgd", "learning_rate": 1.0, "epochs": 1, "batching": "full", "max_gradient_norm": 0.01}
-    learn(task(), lambda: nn.Linear(2, 2), context=RunContext(checkpoints=kept), **settings)
-    moved = torch.cat([(kept.weights()[name] - was).flatten() for name, was in start.state_dict().items()])
+    learn(task(), lambda: nn.Linear(2, 2), context=RunContext(checkpoints=checkpoints), **settings)
+    moved = torch.cat([(checkpoints.weights()[name] - was).flatten() for name, was in start.state_dict().items()])
     assert moved.norm().item() == pytest.approx(0.01, rel=1e-3)
 
 
 @pytest.mark.parametrize("averaging", ["ema", "swa"])
-def test_the_average_answers_in_place_of_the_weights(averaging: str) -> None:
-    kept = Kept()
+def test_averaged_weights_differ_from_the_last_weights_and_learn(averaging: str) -> None:
+    checkpoints = Kept()
     learned = learn(
         task(rows=200),
-        context=RunContext(checkpoints=kept),
+        context=RunContext(checkpoints=checkpoints),
         averaging=averaging,
         epochs=8,
         learning_rate=0.05,
         early_stopping=8,
     )
-    last = kept.weights()
-    averaged = kept.state["averaged_weights"]
+    last = checkpoints.weights()
+    averaged = checkpoints.state["averaged_weights"]
     assert any(not torch.equal(last[name], averaged[name]) for name in last)
     assert learned.history[-1]["validation_loss"] < 0.3
 
 
-def test_averaged_batch_norms_see_the_rows_again() -> None:
+def test_batch_norm_statistics_are_recomputed_for_averaged_weights() -> None:
     def build() -> nn.Module:
         return nn.Sequential(nn.Linear(2, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
 
@@ -268,7 +268,7 @@ def test_averaged_batch_norms_see_the_rows_again() -> None:
     assert learned.history[-1]["validation_loss"] < 0.3
 
 
-def test_mixup_learns_from_two_images_in_one() -> None:
+def test_mixup_trains_on_mixed_pixels_and_learns_the_classes() -> None:
     class Seen(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -277,8 +277,8 @@ def test_mixup_learns_from_two_images_in_one() -> None:
         def forward(self, image: Tensor) -> Tensor:
             if self.training:
                 self.values |= set(image.flatten().tolist())
-            answer: Tensor = self.layer(image.flatten(1).float() / 255)
-            return answer
+            outputs: Tensor = self.layer(image.flatten(1).float() / 255)
+            return outputs
 
     random = np.random.default_rng(0)
     image = np.where(np.arange(64)[:, None, None, None] % 2 == 0, 0, 255).astype(np.uint8) * np.ones(
@@ -295,11 +295,11 @@ def test_mixup_learns_from_two_images_in_one() -> None:
     assert len(seen) > 10
     assert min(seen) >= 0
     assert max(seen) <= 255
-    answers = InferenceModule(learned.network, columns("image"), classes=2).predict(rows).argmax(axis=1)
-    assert (answers == rows.target).all()
+    predictions = InferenceModule(learned.network, columns("image"), classes=2).predict(rows).argmax(axis=1)
+    assert (predictions == rows.target).all()
 
 
-def test_bf16_learns_and_answers_in_fp32() -> None:
+def test_a_bf16_training_learns_and_keeps_fp32_weights() -> None:
     learned = learn(task(rows=200), precision="bf16", epochs=20, learning_rate=0.03)
     assert min(point["validation_loss"] for point in learned.history) < 0.3
     assert {parameter.dtype for parameter in learned.network.parameters()} == {torch.float32}

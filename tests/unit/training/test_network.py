@@ -26,7 +26,7 @@ def test_a_learning_rate_above_its_bound_is_refused_before_training(train: Train
         train("mlp", table(rows=80), learning_rate=1e30)
 
 
-def test_it_stops_early_and_keeps_its_best_epoch(train: TrainIt) -> None:
+def test_a_network_stops_early_and_keeps_the_best_epoch(train: TrainIt) -> None:
     run = train("mlp", table(rows=200), epochs=200, early_stopping=3, learning_rate=0.03)
     losses = [record["validation_loss"] for record in run.trained.history]
     assert len(losses) == np.argmin(losses) + 1 + 3 < 200
@@ -39,7 +39,7 @@ def test_every_epoch_is_reported_and_recorded(train: TrainIt) -> None:
     assert [text.split(",")[0] for text in run.reports if "epoch" in text] == [f"epoch {n} of 3" for n in (1, 2, 3)]
 
 
-def test_the_body_beside_the_file_is_what_is_inside_it(train: TrainIt) -> None:
+def test_the_model_file_is_the_wrapped_body(train: TrainIt) -> None:
     run = train("mlp", table("regression", rows=80))
     body = onnx.load(run.folder / "body.onnx")
     assert {graph_input.name for graph_input in body.graph.input} == {NUM, CAT}
@@ -48,12 +48,12 @@ def test_the_body_beside_the_file_is_what_is_inside_it(train: TrainIt) -> None:
     assert again.SerializeToString() == (run.folder / "model.onnx").read_bytes()
 
 
-def test_the_body_answers_encoded_rows(train: TrainIt) -> None:
+def test_the_body_predicts_encoded_rows(train: TrainIt) -> None:
     run = train("mlp", table(rows=80))
     encoded = Encoding.of(run.table.dataset).encode(run.table.validation)
     encoded = {name: encoded[name] for name in (NUM, CAT)}
-    (answer,) = OnnxModel(run.folder / "body.onnx").run_raw(encoded)
-    np.testing.assert_allclose(answer, run.served(run.table.validation).probabilities, atol=1e-6)
+    (probabilities,) = OnnxModel(run.folder / "body.onnx").run_raw(encoded)
+    np.testing.assert_allclose(probabilities, run.served(run.table.validation).probabilities, atol=1e-6)
 
 
 def test_the_checkpoint_holds_the_weights(train: TrainIt) -> None:
@@ -73,13 +73,15 @@ def test_numbers_of_any_size_reach_the_first_layer_between_minus_one_and_one() -
 
 
 @pytest.mark.parametrize(("columns", "pieces", "expected"), [(1, 40, 40), (3, 16, 16), (64, 40, 16)])
-def test_a_number_has_so_many_pieces_and_fewer_where_columns_are_many(columns: int, pieces: int, expected: int) -> None:
+def test_a_number_has_the_requested_pieces_or_fewer_if_columns_are_many(
+    columns: int, pieces: int, expected: int
+) -> None:
     num = np.random.default_rng(0).normal(size=(200, columns)).astype(np.float32)
     network = TabularMLP(num, (), outputs=1, hidden=(8,), dropout=0.0, pieces=pieces)
     assert network.numbers.width == columns * (1 + expected)
 
 
-def test_an_unknown_category_begins_as_nothing() -> None:
+def test_an_unknown_category_starts_like_a_missing_category() -> None:
     network = _network(np.zeros((5, 0), np.float32))
     num = torch.zeros(1, 0)
     unknown, missing = (network(num, torch.tensor([[index]])) for index in (3, 0))
@@ -94,16 +96,16 @@ def test_intervals_are_served_in_order_and_agree_with_the_trained_model(train: T
     assert run.trained.quantiles == (0.1, 0.9)
     signature = rows.dataset.signature_of((), run.trained.quantiles)
     assert signature.outputs == ("value", "quantiles")
-    answers = run.served(rows.validation)
+    predictions = run.served(rows.validation)
     with np.load(run.folder / "reference.npz") as reference:
-        assert largest_difference(answers, reference, signature) < 1e-5 * np.std(reference["value"])
-    low, high = answers.quantiles.T
+        assert largest_difference(predictions, reference, signature) < 1e-5 * np.std(reference["value"])
+    low, high = predictions.quantiles.T
     assert (low <= high).all()
     target = rows.validation["target"].to_numpy()
     assert 0.5 < ((low <= target) & (target <= high)).mean() < 1
 
 
-def test_what_is_watched_of_a_regression_is_in_its_own_units(train: TrainIt) -> None:
+def test_the_curve_of_a_regression_is_in_the_units_of_the_target(train: TrainIt) -> None:
     run = train("mlp", table("regression", rows=200), metric="rmse")
     losses = [point["validation_loss"] for point in run.trained.history]
     spread = np.std(run.table.splits["train"]["target"].to_numpy())
@@ -111,6 +113,6 @@ def test_what_is_watched_of_a_regression_is_in_its_own_units(train: TrainIt) -> 
 
 
 @pytest.mark.parametrize("algorithm", ["tabm", "resnet_mlp"])
-def test_blocks_that_have_no_width_are_refused(train: TrainIt, algorithm: str) -> None:
+def test_a_network_of_blocks_without_a_width_is_refused(train: TrainIt, algorithm: str) -> None:
     with pytest.raises(CandidateFailedError, match=r"hidden: .* a list of 1 or more"):
         train(algorithm, table(rows=60), hidden=())

@@ -39,7 +39,7 @@ def _slope(layer: nn.Module) -> torch.Tensor:
     return torch.cat([parameter.grad.flatten() for parameter in layer.parameters() if parameter.grad is not None])
 
 
-def test_a_normalized_step_has_the_length_of_the_rate_and_goes_against_the_gradient() -> None:
+def test_a_normalized_step_has_the_length_of_the_learning_rate_and_opposes_the_gradient() -> None:
     layer, descent = _layer(optimizer="normalized_gd")
     _gradient(layer)
     before = _flat(layer).clone()
@@ -49,7 +49,7 @@ def test_a_normalized_step_has_the_length_of_the_rate_and_goes_against_the_gradi
     assert nn.functional.cosine_similarity(step, -_slope(layer), dim=0).item() == pytest.approx(1, abs=1e-6)
 
 
-def test_a_normalized_step_of_no_gradient_goes_nowhere() -> None:
+def test_a_normalized_step_with_a_zero_gradient_does_not_move() -> None:
     layer, descent = _layer(optimizer="normalized_gd")
     before = _flat(layer).clone()
     for parameter in layer.parameters():
@@ -59,7 +59,7 @@ def test_a_normalized_step_of_no_gradient_goes_nowhere() -> None:
 
 
 @pytest.mark.parametrize("name", ["gd", "sgd"])
-def test_a_plain_step_is_the_rate_times_the_gradient(name: str) -> None:
+def test_a_plain_step_is_the_learning_rate_times_the_gradient(name: str) -> None:
     layer, descent = _layer(optimizer=name)
     _gradient(layer)
     before = _flat(layer).clone()
@@ -68,7 +68,7 @@ def test_a_plain_step_is_the_rate_times_the_gradient(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "second"), [("momentum", 1.9), ("nesterov", 1 + 0.9 * 1.9)])
-def test_momentum_adds_what_earlier_steps_had(name: str, second: float) -> None:
+def test_momentum_adds_earlier_gradients(name: str, second: float) -> None:
     layer, descent = _layer(optimizer=name, momentum=0.9)
     for parameter in layer.parameters():
         parameter.grad = torch.ones_like(parameter)
@@ -79,7 +79,7 @@ def test_momentum_adds_what_earlier_steps_had(name: str, second: float) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(OPTIMIZERS - {"adamw", "muon"}))
-def test_weights_decay_by_themselves_whatever_the_optimizer(name: str) -> None:
+def test_weight_decay_is_decoupled_for_every_optimizer(name: str) -> None:
     layer, descent = _layer(optimizer=name, weight_decay=0.5)
     for parameter in layer.parameters():
         parameter.grad = torch.zeros_like(parameter)
@@ -88,7 +88,7 @@ def test_weights_decay_by_themselves_whatever_the_optimizer(name: str) -> None:
     torch.testing.assert_close(_flat(layer), before * 0.95)
 
 
-def test_muon_turns_hidden_matrices_only() -> None:
+def test_muon_orthogonalizes_only_hidden_matrices() -> None:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4))
     descent = WeightOptimizer(network, small(optimizer="muon", weight_decay=0.0))
@@ -98,13 +98,13 @@ def test_muon_turns_hidden_matrices_only() -> None:
     descent.step(0.1)
     first, hidden, last = (was - layer.weight.detach() for was, layer in zip(before, network, strict=True))  # type: ignore[operator]
     stretch = torch.linalg.svdvals(hidden) / (0.1 * 0.2 * 4**0.5)
-    assert ((stretch > 0.6) & (stretch < 1.3)).all(), "next to orthogonal, whatever the gradient's own lengths"
-    for other in (first, last):
-        torch.testing.assert_close(other.diagonal(), torch.full((4,), 0.1)), "as AdamW begins"
+    assert ((stretch > 0.6) & (stretch < 1.3)).all(), "nearly orthogonal for any singular values of the gradient"
+    for matrix in (first, last):
+        torch.testing.assert_close(matrix.diagonal(), torch.full((4,), 0.1))  # the first step of AdamW
 
 
 @pytest.mark.parametrize("name", sorted(FULL_BATCH_OPTIMIZERS))
-def test_full_batch_descent_takes_one_step_an_epoch(name: str) -> None:
+def test_full_batch_descent_takes_one_step_per_epoch(name: str) -> None:
     training_task = task(rows=64)
     learned = learn(training_task, optimizer=name, epochs=1, learning_rate=0.5, averaging="none", weight_decay=0.0)
     torch.manual_seed(training_task.seed)
@@ -122,35 +122,35 @@ def test_every_optimizer_learns(name: str) -> None:
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_a_quick_step_of_adam_is_torchs(decay: float) -> None:
+def test_an_adam_step_equals_that_of_torch(decay: float) -> None:
     own, theirs = (copy.deepcopy(flat()()) for _ in range(2))
     theirs.load_state_dict(own.state_dict())
     descent = WeightOptimizer(own, small(optimizer="adamw", weight_decay=decay))
     usual = torch.optim.AdamW(theirs.parameters(), weight_decay=decay, fused=True)
     state: list[dict[str, Any]] = []
     for number in range(6):
-        if number == 3:  # it goes on from what was kept
+        if number == 3:  # it resumes from its saved state
             state = copy.deepcopy(descent.state())
             descent.reset()
             descent.load(state, make_strategy("none", Process(), "cpu"))
-        for one, other in zip(own.parameters(), theirs.parameters(), strict=True):
-            one.grad = torch.randn_like(one)
-            other.grad = one.grad.clone()
+        for parameter, expected in zip(own.parameters(), theirs.parameters(), strict=True):
+            parameter.grad = torch.randn_like(parameter)
+            expected.grad = parameter.grad.clone()
         for group in usual.param_groups:
             group["lr"] = 0.01 / (1 + number)
         usual.step()
         descent.step(0.01 / (1 + number))
-    for one, other in zip(own.parameters(), theirs.parameters(), strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=0)
+    for parameter, expected in zip(own.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(parameter, expected, rtol=0, atol=0)
 
 
-def test_adam_leaves_a_parameter_without_a_gradient_as_it_is() -> None:
+def test_adam_does_not_change_a_parameter_without_a_gradient() -> None:
     network = nn.ModuleList([nn.Linear(2, 1), nn.Linear(2, 1)])
     descent = WeightOptimizer(network, small(optimizer="adam"))
     before = [parameter.detach().clone() for parameter in network.parameters()]
     for number in range(4):
-        for place, parameter in enumerate(network.parameters()):
-            parameter.grad = torch.ones_like(parameter) if number % 2 or place < 2 else None
+        for index, parameter in enumerate(network.parameters()):
+            parameter.grad = torch.ones_like(parameter) if number % 2 or index < 2 else None
         if number == 0:
             descent.step(0.1)
             assert [torch.equal(*pair) for pair in zip(before, network.parameters(), strict=True)] == [False] * 2 + [
@@ -162,7 +162,9 @@ def test_adam_leaves_a_parameter_without_a_gradient_as_it_is() -> None:
 
 
 @pytest.mark.parametrize("optimizer", ["gd", "normalized_gd", "sgd", "adadelta"])
-def test_one_that_is_named_without_a_rate_has_one_that_it_learns_with(train: TrainIt, optimizer: OptimizerName) -> None:
+def test_an_optimizer_without_a_learning_rate_gets_one_that_it_learns_with(
+    train: TrainIt, optimizer: OptimizerName
+) -> None:
     rows = table(rows=400)
     spec = JobSpec(algorithms=("mlp",), training=Training(optimizer=optimizer))
     (candidate,) = plan(rows.dataset, spec).candidates

@@ -29,16 +29,16 @@ def _task(classes: int = 0, rows: int = 400, categories: int = 5) -> TrainingTas
 
 @pytest.mark.parametrize("features", [linear_features, forest_features, boosting_features])
 @pytest.mark.parametrize("classes", [0, 2, 9])
-def test_the_graph_makes_the_very_same_numbers(features: type, classes: int) -> None:
+def test_the_graph_computes_exactly_the_same_features_as_training(features: type, classes: int) -> None:
     task = _task(classes)
     preprocessing, matrix = features(task)
     rows = task.train
-    (made,) = OnnxModel(preprocessing.graph().SerializeToString()).run_raw({NUM: rows.num, CAT: rows.cat})
-    np.testing.assert_array_equal(made, preprocessing.apply(rows))
-    assert matrix.shape == made.shape == (len(rows.num), preprocessing.width)
+    (outputs,) = OnnxModel(preprocessing.graph().SerializeToString()).run_raw({NUM: rows.num, CAT: rows.cat})
+    np.testing.assert_array_equal(outputs, preprocessing.apply(rows))
+    assert matrix.shape == outputs.shape == (len(rows.num), preprocessing.width)
 
 
-def test_a_categorys_code_is_the_mean_of_its_targets() -> None:
+def test_the_code_of_a_category_is_its_mean_target() -> None:
     task = _task(categories=2, rows=4000)
     preprocessing, _ = boosting_features(task)
     for label in (1, 2):
@@ -46,27 +46,27 @@ def test_a_categorys_code_is_the_mean_of_its_targets() -> None:
         assert preprocessing.id_encodings[label, 0] == pytest.approx(mean, abs=0.01)
 
 
-def test_a_rare_category_does_not_tell_its_rows_targets() -> None:
+def test_the_code_of_a_rare_category_does_not_leak_the_target() -> None:
     task = _task(categories=300)
     _, matrix = boosting_features(task)
-    told = np.corrcoef(matrix[:, 3], task.train.target)[0, 1]
+    correlation = np.corrcoef(matrix[:, 3], task.train.target)[0, 1]
     preprocessing, _ = boosting_features(task)
     naive = np.corrcoef(preprocessing.apply(task.train)[:, 3], task.train.target)[0, 1]
-    assert abs(told) < 0.15
+    assert abs(correlation) < 0.15
     assert naive > 0.4
 
 
-def test_what_is_missing_stays_for_boosting_and_is_flagged_for_the_others() -> None:
+def test_missing_values_stay_for_boosting_and_are_flagged_for_other_models() -> None:
     task = _task()
-    for features, kept in ((boosting_features, True), (forest_features, False), (linear_features, False)):
+    for features, keeps_missing in ((boosting_features, True), (forest_features, False), (linear_features, False)):
         preprocessing, matrix = features(task)
-        assert np.isnan(matrix[:, 1]).any() == kept
-        assert preprocessing.missing_indicators.tolist() == ([] if kept else [1])
+        assert np.isnan(matrix[:, 1]).any() == keeps_missing
+        assert preprocessing.missing_indicators.tolist() == ([] if keeps_missing else [1])
         assert np.isfinite(preprocessing.apply(task.train)[:, 0]).all()
 
 
 @pytest.mark.parametrize(("trees", "classes"), [(200, 0), (200, 2), (300, 100), (100_000, 1000)])
-def test_a_forest_is_no_larger_than_it_may_be(trees: int, classes: int) -> None:
+def test_the_number_of_leaves_bounds_the_size_of_a_forest(trees: int, classes: int) -> None:
     assert max_leaves(trees, classes) >= 8
     if trees < 100_000:
         assert 5 * trees * max_leaves(trees, classes) * (25 + 12 * classes * (classes > 2)) <= 20_000_000

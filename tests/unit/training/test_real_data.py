@@ -1,4 +1,4 @@
-"""The served file on real data; left out, with a word, where the data is not at hand."""
+"""The served file on real data; the tests are skipped if the data sets are absent."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _quality(run: Run, test: pl.DataFrame) -> dict[str, float]:
     return measure(signature, truth(test, signature), run.served(test))
 
 
-def test_adult_is_learned_as_well_as_measured(train: TrainIt) -> None:
+def test_boosting_on_adult_reaches_the_measured_quality(train: TrainIt) -> None:
     rows, test = _tables("adult", "classification", "income")
     run = train("gradient_boosting", rows, **BOOSTING)
     quality = _quality(run, test)
@@ -53,7 +53,7 @@ def test_adult_is_learned_as_well_as_measured(train: TrainIt) -> None:
     assert quality["auc"] >= 0.920
 
 
-def test_california_housing_is_learned_as_well_as_measured(train: TrainIt) -> None:
+def test_boosting_on_california_housing_reaches_the_measured_quality(train: TrainIt) -> None:
     rows, test = _tables("california_housing", "regression", "median_house_value")
     run = train("gradient_boosting", rows, **BOOSTING)
     assert run.difference() < 1e-5
@@ -61,6 +61,6 @@ def test_california_housing_is_learned_as_well_as_measured(train: TrainIt) -> No
 
 
 @pytest.mark.parametrize("algorithm", ["linear", "random_forest", "mlp"])
-def test_the_other_candidates_keep_their_parity_on_real_columns(algorithm: str, train: TrainIt) -> None:
+def test_the_served_files_of_other_algorithms_match_the_models_on_real_columns(algorithm: str, train: TrainIt) -> None:
     rows, _ = _tables("california_housing", "regression", "median_house_value")
     assert train(algorithm, rows).difference() < 1e-5

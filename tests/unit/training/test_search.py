@@ -1,4 +1,4 @@
-"""The search of settings: what is tried, on which rows, what is kept, and when it ends."""
+"""Hyperparameter search: the trials, their rows, the selected settings, and the end of the search."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _task(labels: Any = (0, 1) * 50, **changes: Any) -> TrainingTask:
 
 
 class FakeConfig(NetworkConfig):
-    """``a`` is what a training is worth."""
+    """``a`` is the score of a training."""
 
     a: Annotated[float, hyperparameter("Anything.")] = 0.5
     b: Annotated[int, hyperparameter("Anything.")] = 1
@@ -60,7 +60,7 @@ Train = Callable[[FakeConfig, TrainingTask, RunContext], Any]
 
 
 def _algorithm(train: Train = lambda config, task, context: config.a) -> Algorithm:
-    """What it gives as its answers is what it is worth: a trial's score."""
+    """Make an algorithm whose prediction is the score of its trial."""
 
     def fit(config: FakeConfig, task: TrainingTask, context: RunContext) -> FittedModel:
         value = train(config, task, context)
@@ -78,11 +78,11 @@ def _score(fitted: FittedModel, rows: Rows) -> float:
 
 
 def _search(space: Space, method: str = "random", algorithm: Algorithm | None = None, **options: Any) -> SearchResult:
-    asked = Trials(method=method, space=space, trials=options.pop("trials", 20), cv=options.pop("cv", None))
+    trials = Trials(method=method, space=space, trials=options.pop("trials", 20), cv=options.pop("cv", None))
     context = RunContext(
         **{name: options.pop(name) for name in ("deadline", "checkpoints", "clock") if name in options}
     )
-    return search(algorithm or _algorithm(), {}, asked, _task(**options), context, _score)
+    return search(algorithm or _algorithm(), {}, trials, _task(**options), context, _score)
 
 
 class _Clock:
@@ -96,70 +96,70 @@ UNIT: Space = {"a": Range(low=0.0, high=1.0)}
 
 
 def test_a_grid_search_over_a_forests_trees_and_depth_with_five_folds(tmp_path) -> None:
-    rows, told = table(rows=240), list[str]()
+    rows, reports = table(rows=240), list[str]()
     space: Space = {"n_estimators": (2, 10), "max_depth": (1, 6)}
     candidate = Candidate(
         name="forest", algorithm="random_forest", trials=Trials(method="grid", space=space, trials=1, cv=5)
     )
     trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="accuracy", folds=1)
-    trained = trainer.train(candidate, tmp_path, told.append)
-    assert [one.settings for one in trained.trials] == list(grid(space))
-    assert all(one.quality is not None and 0.4 < one.quality <= 1 for one in trained.trials)
-    best = max(trained.trials, key=lambda one: one.quality or 0)
+    trained = trainer.train(candidate, tmp_path, reports.append)
+    assert [trial.settings for trial in trained.trials] == list(grid(space))
+    assert all(trial.quality is not None and 0.4 < trial.quality <= 1 for trial in trained.trials)
+    best = max(trained.trials, key=lambda trial: trial.quality or 0)
     assert best.status == "best"
     assert best.settings.items() <= trained.settings.items()
     assert best.settings["max_depth"] == 6
-    assert {"trial 1 of 4, fold 1 of 5", "trial 4 of 4, fold 5 of 5"} <= set(told)
+    assert {"trial 1 of 4, fold 1 of 5", "trial 4 of 4, fold 5 of 5"} <= set(reports)
 
 
-def test_a_regressions_trials_are_scored_in_the_targets_units(tmp_path) -> None:
+def test_trials_of_a_regression_are_scored_in_the_units_of_the_target(tmp_path) -> None:
     rows = table("regression", rows=240)
-    asked = Trials(method="grid", space={"alpha": (1.0, 1e6)}, trials=1, cv=3)
+    trials = Trials(method="grid", space={"alpha": (1.0, 1e6)}, trials=1, cv=3)
     trainer = Trainer(dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="rmse", folds=1)
-    trained = trainer.train(Candidate(name="l", algorithm="linear", trials=asked), tmp_path, lambda text: None)
-    assert [one.status for one in trained.trials] == ["best", "kept"]
+    trained = trainer.train(Candidate(name="l", algorithm="linear", trials=trials), tmp_path, lambda text: None)
+    assert [trial.status for trial in trained.trials] == ["best", "kept"]
     assert trained.trials[0].quality == pytest.approx(trained.quality["rmse"], rel=0.3)
 
 
-def test_a_grid_has_a_ranges_ends_and_middle() -> None:
+def test_a_grid_has_the_ends_and_the_middle_of_a_range() -> None:
     settings = list(grid({"b": Range(low=1, high=100, log=True, whole=True), "a": (True, None)}))
-    assert [one["b"] for one in settings] == [1, 1, 10, 10, 100, 100]
-    assert [one["a"] for one in settings] == [True, None] * 3
+    assert [values["b"] for values in settings] == [1, 1, 10, 10, 100, 100]
+    assert [values["a"] for values in settings] == [True, None] * 3
 
 
-def test_draws_are_seeded_different_and_no_more_than_there_are() -> None:
+def test_random_draws_are_seeded_and_distinct() -> None:
     space: Space = {"a": Range(low=1e-4, high=1.0, log=True), "b": Range(low=1, high=9, whole=True)}
     settings = list(sample_settings(space, 30, seed=1))
     assert settings == list(sample_settings(space, 30, seed=1)) != list(sample_settings(space, 30, seed=2))
-    assert all(1e-4 <= one["a"] <= 1 and isinstance(one["b"], int) for one in settings)
-    assert sum(one["a"] < 0.01 for one in settings) > 8
+    assert all(1e-4 <= values["a"] <= 1 and isinstance(values["b"], int) for values in settings)
+    assert sum(values["a"] < 0.01 for values in settings) > 8
     assert len(list(sample_settings({"a": ((1, 2), (3,))}, 20, seed=0))) == 2
 
 
 @pytest.mark.parametrize("method", ["random", "halving", "bayesian"])
-def test_the_plans_own_settings_are_tried_first_and_the_same_seed_tries_the_same(method) -> None:
+def test_the_planned_settings_are_tried_first_and_the_same_seed_repeats_the_trials(method) -> None:
     space: Space = {"a": Range(low=0.0, high=1.0), "b": ((1, 2), 1)}
     first, again = _search(space, method), _search(space, method)
     assert first.trials[0].settings == {"a": 0.5, "b": 1}
-    assert [one.settings for one in first.trials] == [one.settings for one in again.trials]
-    assert first.config.a == max(one.settings["a"] for one in first.trials)
+    assert [trial.settings for trial in first.trials] == [trial.settings for trial in again.trials]
+    assert first.config.a == max(trial.settings["a"] for trial in first.trials)
     assert first.config.epochs == 8
-    assert [one.status for one in first.trials].count("best") == 1
+    assert [trial.status for trial in first.trials].count("best") == 1
 
 
-def test_bayesian_search_closes_in_on_the_best() -> None:
+def test_bayesian_search_converges_to_the_best_settings() -> None:
     hill = _algorithm(lambda config, task, context: -((config.a - 0.83) ** 2))
     result = _search(UNIT, "bayesian", hill, trials=40)
     assert abs(result.config.a - 0.83) < 0.05
-    later = [abs(one.settings["a"] - 0.83) for one in result.trials[20:]]
+    later = [abs(trial.settings["a"] - 0.83) for trial in result.trials[20:]]
     assert np.median(later) < 0.15
 
 
-def test_a_lower_loss_is_better() -> None:
+def test_the_trial_with_the_lower_loss_is_selected() -> None:
     assert _search({"a": (0.1, 0.9)}, "grid", metric="log_loss").config.a == 0.1
 
 
-def test_halving_goes_on_with_the_better_third_on_three_times_the_rows() -> None:
+def test_halving_continues_the_best_third_of_the_trials_on_three_times_the_rows() -> None:
     seen = []
 
     def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
@@ -168,35 +168,35 @@ def test_halving_goes_on_with_the_better_third_on_three_times_the_rows() -> None
 
     result = _search(UNIT, "halving", _algorithm(train), trials=9, labels=(0, 1) * 1350)
     assert seen == [300] * 9 + [900] * 3 + [2700]
-    assert [one.rung for one in result.trials] == [0] * 9 + [1] * 3 + [2]
+    assert [trial.rung for trial in result.trials] == [0] * 9 + [1] * 3 + [2]
     assert result.trials[-1].status == "best"
-    dropped = [one for one in result.trials if one.status == "dropped"]
+    dropped = [trial for trial in result.trials if trial.status == "dropped"]
     assert len(dropped) == 8
-    assert all("not among the best of rung" in one.reason for one in dropped)
+    assert all("not among the best of rung" in trial.reason for trial in dropped)
 
 
-def test_halving_of_few_rows_has_one_rung() -> None:
-    assert {one.rung for one in _search(UNIT, "halving", trials=9).trials} == {0}
+def test_halving_on_few_rows_has_one_rung() -> None:
+    assert {trial.rung for trial in _search(UNIT, "halving", trials=9).trials} == {0}
 
 
-def test_a_sample_keeps_its_order_and_a_row_of_every_class() -> None:
+def test_a_sample_keeps_the_order_and_a_row_of_every_class() -> None:
     rows = _rows([0] * 90 + [1] * 9 + [2])
     taken = sample(rows, 1 / 3, classes=3, seed=0)
     assert np.bincount(taken.target).tolist() == [30, 3, 1]
     assert (np.diff(taken.num[:, 0]) > 0).all()
 
 
-def test_every_fold_has_two_classes_and_every_row_its_turn() -> None:
+def test_every_fold_has_the_frequent_classes_and_their_rows_are_held_out_once() -> None:
     task = _task([0] * 90 + [1] * 7 + [2], classes=3)
     folds, note = make_folds(task, 5)
     assert (len(folds), note) == (5, "")
     assert all(set(fold.train.target) == {0, 1, 2} for fold in folds)
     assert all({0, 1} <= set(fold.validation.target) for fold in folds)
     held_out = np.concatenate([fold.validation.num[:, 0] for fold in folds])
-    assert sorted(held_out) == list(range(97))  # but for the only row of its class
+    assert sorted(held_out) == list(range(97))  # except the only row of the third class
 
 
-def test_where_folds_would_be_of_one_class_there_are_fewer_and_it_is_reported() -> None:
+def test_fewer_folds_are_used_and_reported_if_some_would_have_one_class() -> None:
     folds, note = make_folds(_task([0] * 97 + [1] * 3), 10)
     assert len(folds) == 3
     assert "10 would leave folds with rows of one class" in note
@@ -206,7 +206,7 @@ def test_where_folds_would_be_of_one_class_there_are_fewer_and_it_is_reported() 
     assert _search(UNIT, cv=10, labels=[0] * 99 + [1], trials=2).notes == (note,)
 
 
-def test_a_trial_that_fails_costs_itself_and_all_of_them_the_candidate() -> None:
+def test_a_failed_trial_is_recorded_and_the_candidate_fails_if_all_trials_fail() -> None:
     def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
         if config.a == 1:
             raise CandidateFailedError("too wide")
@@ -215,18 +215,22 @@ def test_a_trial_that_fails_costs_itself_and_all_of_them_the_candidate() -> None
         return math.nan if config.a == 3 else 0.1
 
     result = _search({"a": (1, 2, 3, 4)}, "grid", _algorithm(train))
-    assert [one.status for one in result.trials] == ["failed"] * 3 + ["best"]
-    assert [one.reason for one in result.trials[:3]] == ["too wide", "ValueError", "its score is not a finite number"]
+    assert [trial.status for trial in result.trials] == ["failed"] * 3 + ["best"]
+    assert [trial.reason for trial in result.trials[:3]] == [
+        "too wide",
+        "ValueError",
+        "its score is not a finite number",
+    ]
     with pytest.raises(CandidateFailedError, match="every trial failed, the first because: too wide"):
         _search({"a": (1, 2)}, "grid", _algorithm(train))
 
 
-def test_a_setting_that_does_not_exist_is_named_with_its_nearest() -> None:
+def test_an_unknown_setting_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(CandidateFailedError, match="no setting 'epoch': did you mean 'epochs'"):
         _search({"epoch": (1, 2)}, "grid")
 
 
-def test_when_the_time_is_over_the_best_so_far_is_taken_and_time_is_left_to_train() -> None:
+def test_a_search_that_runs_out_of_time_takes_the_best_trial_and_leaves_time_to_train() -> None:
     clock = _Clock()
 
     def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
@@ -235,54 +239,54 @@ def test_when_the_time_is_over_the_best_so_far_is_taken_and_time_is_left_to_trai
 
     result = _search(UNIT, "random", _algorithm(train), deadline=142.0, clock=clock)
     assert [trial.seconds for trial in result.trials] == [5] * 7
-    assert 142 - clock.now == 7, "enough for one more training, which is that of the best"
-    assert result.config.a == max(one.settings["a"] for one in result.trials)
+    assert 142 - clock.now == 7, "enough time to train with the best settings"
+    assert result.config.a == max(trial.settings["a"] for trial in result.trials)
     assert "search time ran out after" in result.notes[0]
 
 
-def test_a_search_takes_no_more_than_its_share_of_the_time() -> None:
+def test_a_search_uses_at_most_its_share_of_the_time() -> None:
     clock = _Clock()
 
     def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
         clock.now += 3
         return config.a
 
-    asked = Trials(method="random", space=UNIT, trials=500, share=0.02)
-    search(_algorithm(train), {}, asked, _task(), RunContext(deadline=2100.0, clock=clock), _score)
+    trials = Trials(method="random", space=UNIT, trials=500, share=0.02)
+    search(_algorithm(train), {}, trials, _task(), RunContext(deadline=2100.0, clock=clock), _score)
     assert clock.now == 100 + 12 * 3, "the share is 40 s, of which 3 s are left for a training on all rows"
 
 
-def test_without_any_time_the_plans_settings_are_taken_and_it_is_reported() -> None:
+def test_a_search_without_time_uses_the_planned_settings_and_reports_that() -> None:
     result = _search(UNIT, deadline=99.0, clock=_Clock())
     assert (result.trials, result.config.a) == ((), 0.5)
     assert "no time for a single trial" in result.notes[0]
 
 
-def test_what_is_behind_in_each_fold_is_stopped_but_for_a_grid() -> None:
+def test_a_trial_behind_in_every_fold_is_stopped_except_in_a_grid_search() -> None:
     space: Space = {"a": (0.5, 0.1, 0.9)}
     raced = _search(space, "random", cv=6)
     stopped = [trial for trial in raced.trials if trial.status == "dropped"]
     assert [trial.settings["a"] for trial in stopped] == [0.1]
     best_first = _search({"a": (0.5, 0.1)}, "random", cv=6)
-    assert [one.reason for one in best_first.trials[1:]] == [
+    assert [trial.reason for trial in best_first.trials[1:]] == [
         "stopped after 3 of 6 folds: behind the best in each of them"
     ]
-    assert all(one.status != "dropped" for one in _search(space, "grid", cv=6).trials)
+    assert all(trial.status != "dropped" for trial in _search(space, "grid", cv=6).trials)
 
 
-def test_a_curve_behind_half_of_the_others_is_stopped() -> None:
+def test_a_trial_whose_loss_is_behind_half_of_the_trials_is_stopped() -> None:
     def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
         for epoch in range(1, 9):
             context.watch({"epoch": epoch, "validation_loss": (1.5 - config.a) / epoch})
         return config.a
 
     result = _search(UNIT, "random", _algorithm(train), trials=20)
-    stopped = [one for one in result.trials if "its loss was behind" in one.reason]
+    stopped = [trial for trial in result.trials if "its loss was behind" in trial.reason]
     assert stopped
-    assert result.config.a == max(one.settings["a"] for one in result.trials)
+    assert result.config.a == max(trial.settings["a"] for trial in result.trials)
 
 
-class _Kept(NoCheckpoints):
+class _MemoryCheckpoints(NoCheckpoints):
     seconds = 0.0
     state: bytes | None = None
 
@@ -294,8 +298,8 @@ class _Kept(NoCheckpoints):
 
 
 @pytest.mark.parametrize("method", ["random", "halving", "bayesian"])
-def test_a_later_attempt_goes_on_with_the_search_and_then_with_the_training(method) -> None:
-    trained, kept = [], _Kept()
+def test_a_later_attempt_resumes_the_search_and_then_the_training(method) -> None:
+    trained, checkpoints = [], _MemoryCheckpoints()
 
     def train(config: FakeConfig, task: TrainingTask, context: RunContext) -> float:
         trained.append(config.a)
@@ -303,51 +307,51 @@ def test_a_later_attempt_goes_on_with_the_search_and_then_with_the_training(meth
             raise KeyboardInterrupt
         return config.a
 
-    algorithm, changes = _algorithm(train), {"checkpoints": kept, "labels": (0, 1) * 1350, "trials": 9}
+    algorithm, changes = _algorithm(train), {"checkpoints": checkpoints, "labels": (0, 1) * 1350, "trials": 9}
     with pytest.raises(KeyboardInterrupt):
         _search(UNIT, method, algorithm, **changes)
-    before = len(json.loads((kept.state or b"").partition(b"\n")[0]))
+    before = len(json.loads((checkpoints.state or b"").partition(b"\n")[0]))
     result = _search(UNIT, method, algorithm, **changes)
     whole = _search(UNIT, method, labels=changes["labels"], trials=9)
     assert before == 5
     assert len(trained) == len(whole.trials) + 1
-    assert [replaced(one) for one in result.trials] == [replaced(one) for one in whole.trials]
+    assert [replaced(trial) for trial in result.trials] == [replaced(trial) for trial in whole.trials]
     assert result.checkpoints.load() is None
     result.checkpoints.save(b"the\nnetwork")
     assert _search(UNIT, method, algorithm, **changes).checkpoints.load() == b"the\nnetwork"
     assert len(trained) == len(whole.trials) + 1
 
 
-def test_a_damaged_memory_is_as_none() -> None:
-    kept = _Kept()
-    kept.state = b"\xff{broken\nstate"
-    assert len(_search(UNIT, trials=3, checkpoints=kept).trials) == 3
+def test_a_damaged_search_checkpoint_is_ignored() -> None:
+    checkpoints = _MemoryCheckpoints()
+    checkpoints.state = b"\xff{broken\nstate"
+    assert len(_search(UNIT, trials=3, checkpoints=checkpoints).trials) == 3
 
 
-def test_a_networks_search_stops_what_its_curves_call_hopeless_and_trains_with_the_best(tmp_path) -> None:
+def test_a_network_search_stops_trials_by_their_curves_and_trains_with_the_best_settings(tmp_path) -> None:
     rows, points = table(rows=240), list[Mapping[str, float]]()
-    asked = Trials(method="random", space={"learning_rate": Range(low=1e-6, high=1e-1, log=True)}, trials=10)
+    trials = Trials(method="random", space={"learning_rate": Range(low=1e-6, high=1e-1, log=True)}, trials=10)
     trainer = Trainer(
         dataset=rows.dataset, splits=rows.splits, machine=CPU, seed=0, metric="accuracy", folds=1,
         watch=lambda candidate, point: points.append(point),
     )  # fmt: skip
     settings = {"epochs": 4, "hidden": (8,), "batch_size": 64}
     trained = trainer.train(
-        Candidate(name="n", algorithm="mlp", settings=settings, trials=asked), tmp_path, lambda text: None
+        Candidate(name="n", algorithm="mlp", settings=settings, trials=trials), tmp_path, lambda text: None
     )
-    assert any("its loss was behind half of the trials" in one.reason for one in trained.trials)
-    best = next(one for one in trained.trials if one.status == "best")
+    assert any("its loss was behind half of the trials" in trial.reason for trial in trained.trials)
+    best = next(trial for trial in trained.trials if trial.status == "best")
     assert best.settings["learning_rate"] > 1e-3
     assert trained.settings["learning_rate"] == best.settings["learning_rate"]
     assert trained.quality["accuracy"] == pytest.approx(best.quality)
-    assert len(points) <= 4  # the curve is that of the last training alone
+    assert len(points) <= 4  # only the last training reports its curve
 
 
 def replaced(trial: Any) -> Any:
     return trial.model_copy(update={"seconds": 0.0})
 
 
-def _auditioned(qualities: Mapping[str, float], half: float) -> Mapping[str, str]:
+def _screen(qualities: Mapping[str, float], half: float) -> Mapping[str, str]:
     def judge(fitted: FittedModel, rows: Rows) -> tuple[float, tuple[float, float]]:
         value = float(fitted.predict(rows)[0])
         return value, (value - half, value + half)
@@ -358,13 +362,15 @@ def _auditioned(qualities: Mapping[str, float], half: float) -> Mapping[str, str
             raise ValueError
         return config.a
 
-    heard = [(Candidate(name=n, algorithm="fake", settings={"a": q}), _algorithm(train)) for n, q in qualities.items()]
-    return screen_candidates(heard, _task(), RunContext(), 20, judge)
+    candidates = [
+        (Candidate(name=n, algorithm="fake", settings={"a": q}), _algorithm(train)) for n, q in qualities.items()
+    ]
+    return screen_candidates(candidates, _task(), RunContext(), 20, judge)
 
 
-def test_an_audition_drops_what_is_far_behind_and_lets_two_stay() -> None:
+def test_screening_drops_candidates_far_behind_but_keeps_two() -> None:
     qualities = {"best": 0.9, "behind": 0.4, "far": 0.3, "broken": -1}
-    assert _auditioned(qualities, half=0.2) == {}
-    (name,) = dropped = _auditioned(qualities, half=0.02)
+    assert _screen(qualities, half=0.2) == {}
+    (name,) = dropped = _screen(qualities, half=0.02)
     assert name == "far"
     assert "on 20 rows its accuracy was 0.3, and 0.9 the best (best)" in dropped["far"]

@@ -1,4 +1,4 @@
-"""Which values a setting can have: what is said to be allowed trains, and what is not is refused with a sentence."""
+"""Allowed values of settings: the smallest allowed value trains, and values out of bounds are refused."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ SETTINGS = [
 ]
 
 
-def _least(field: Hyperparameter) -> Setting:
-    """The value nearest to the lower bound."""
+def _smallest(field: Hyperparameter) -> Setting:
+    """Return the allowed value nearest to the lower bound."""
     if field.choices:
         return field.choices[0]
     low = field.minimum if field.minimum is not None else (field.above or 0) + 1e-9
@@ -111,7 +111,7 @@ def test_networks_have_the_hyperparameters_of_the_training_section() -> None:
             assert field.default is None
 
 
-def test_a_config_refuses_what_the_planner_would_refuse() -> None:
+def test_a_config_refuses_the_values_that_the_planner_refuses() -> None:
     for settings in ({"epochs": "3"}, {"epochs": 0}, {"dropout": 1.0}, {"hidden": (0,)}, {"optimizer": "adm"}):
         with pytest.raises(ValidationError):
             NetworkConfig.model_validate(settings)
@@ -120,7 +120,7 @@ def test_a_config_refuses_what_the_planner_would_refuse() -> None:
 
 
 @pytest.mark.parametrize(("spec", "field"), SETTINGS, ids=_id)
-def test_what_is_not_allowed_is_refused_by_setting_value_and_what_is_expected(
+def test_a_value_out_of_bounds_is_refused_with_the_name_of_the_setting(
     spec: AlgorithmSpec, field: Hyperparameter
 ) -> None:
     for value in _beyond(field):
@@ -133,20 +133,22 @@ def test_what_is_not_allowed_is_refused_by_setting_value_and_what_is_expected(
 
 
 @pytest.mark.parametrize("spec", [spec for spec in catalog().values() if spec.hyperparameter("hidden")], ids=_id)
-def test_networks_of_layers_alone_refuse_to_have_none(spec: AlgorithmSpec) -> None:
+def test_only_some_networks_may_have_no_hidden_layers(spec: AlgorithmSpec) -> None:
     hidden = spec.hyperparameter("hidden")
     assert hidden is not None
     assert (hidden.value_error(()) is None) == (spec.name in ("mlp", "transformer", "model_py"))
 
 
 @pytest.mark.parametrize(("spec", "field"), SETTINGS, ids=_id)
-def test_the_least_value_that_is_allowed_trains(spec: AlgorithmSpec, field: Hyperparameter) -> None:
+def test_the_smallest_allowed_value_trains(spec: AlgorithmSpec, field: Hyperparameter) -> None:
     algorithm = ALGORITHMS[spec.name]
     settings = {**QUICK[spec.name], **({"epochs": 1} if spec.is_network else {})}
     if spec.hyperparameter("heads"):
         settings |= {"width": 2, "heads": 1}
     training_task = _task(spec)
-    fitted = algorithm.train(algorithm.configure({**settings, field.name: _least(field)}), training_task, RunContext())
+    fitted = algorithm.train(
+        algorithm.configure({**settings, field.name: _smallest(field)}), training_task, RunContext()
+    )
     assert np.isfinite(fitted.predict(training_task.validation)).all()
 
 

@@ -1,4 +1,4 @@
-"""A candidate of several targets: each algorithm trained for each, and one file that answers all."""
+"""Candidates for several targets: one model is trained per target, and one file predicts all targets."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def train(data: Table, folder: Path, algorithm: str, **fields: Any) -> TrainedCa
 
 @pytest.mark.parametrize("task", ["regression", "classification"])
 @pytest.mark.parametrize("algorithm", TABULAR)
-def test_one_file_answers_all_targets_as_they_were_trained(tmp_path: Path, algorithm: str, task: str) -> None:
+def test_one_file_predicts_all_targets_like_the_trained_models(tmp_path: Path, algorithm: str, task: str) -> None:
     data = with_targets(task)
     folder = tmp_path / algorithm
     trained = train(data, folder, algorithm, folds=1)
@@ -64,7 +64,7 @@ def test_the_columns_are_read_once_for_all_targets(tmp_path: Path) -> None:
     assert inputs == [column.name for column in data.dataset.columns]
 
 
-def test_each_target_is_predicted_as_by_a_model_of_it_alone(tmp_path: Path) -> None:
+def test_each_target_is_predicted_as_by_a_model_of_only_that_target(tmp_path: Path) -> None:
     data = with_targets("regression")
     train(data, tmp_path / "both", "gradient_boosting")
     alone = Table(dataset=data.dataset.of_target(1), splits=data.splits)
@@ -86,7 +86,7 @@ def test_a_bag_of_all_targets_is_measured_by_its_out_of_fold_predictions(tmp_pat
         assert out_of_fold["answers"].shape == (400, 2)
 
 
-def test_weights_of_rows_count_in_what_is_measured(tmp_path: Path) -> None:
+def test_row_weights_count_in_the_metrics(tmp_path: Path) -> None:
     data = with_targets("regression")
     splits = {
         name: frame.with_columns(counts=(pl.col("age") / 10).cast(pl.Float32)) for name, frame in data.splits.items()
@@ -101,7 +101,7 @@ def test_weights_of_rows_count_in_what_is_measured(tmp_path: Path) -> None:
     assert trained.quality["rmse"] == pytest.approx(np.mean(error), rel=1e-4)
 
 
-def test_the_time_that_is_left_is_shared_by_the_targets() -> None:
+def test_the_remaining_time_is_shared_by_the_targets() -> None:
     trainer = trainer_of(with_targets("regression"), deadline=time.monotonic() + 100)
     first, second = several_targets._each_target(trainer, Candidate(name="mlp", algorithm="mlp"))
     assert first[0].deadline - time.monotonic() == pytest.approx(50, abs=1)
@@ -113,7 +113,7 @@ def test_the_time_that_is_left_is_shared_by_the_targets() -> None:
     assert forever[0].deadline == math.inf
 
 
-def test_a_weight_of_a_label_is_of_the_rows_that_have_it() -> None:
+def test_the_weight_of_a_label_applies_to_the_rows_with_the_label() -> None:
     trainer = trainer_of(with_targets("classification"), class_weights={"years": 5.0})
     weights = [
         alone.class_weights
@@ -122,7 +122,7 @@ def test_a_weight_of_a_label_is_of_the_rows_that_have_it() -> None:
     assert weights == [{"yes": 1.0}, {"yes": 5.0}]
 
 
-def test_a_target_that_cannot_be_trained_costs_the_candidate(tmp_path: Path) -> None:
+def test_a_target_that_cannot_be_trained_fails_the_candidate(tmp_path: Path) -> None:
     candidate = Candidate(name="wrong", algorithm="linear", settings={"depth": 3})
     (tmp_path / "wrong").mkdir()
     with pytest.raises(CandidateFailedError, match="linear has no setting 'depth'"):

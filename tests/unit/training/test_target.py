@@ -1,4 +1,4 @@
-"""What of a regression's target is learned: the loss that the metric asks for, logarithms, and no value below 0."""
+"""Targets of regressions: the loss follows the metric, a transform is selected, and 0 may be the minimum."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FAMILIES = ["linear", "random_forest", "extra_trees", "gradient_boosting", *NETW
 
 
 def _prices(rows: int = 900, *, noise: float = 0.8, zeros: float = 0.0) -> Table:
-    """Log-normal amounts whose logarithm is a sum of columns; a share of them is 0."""
+    """Log-normal amounts whose logarithm is a sum of columns; a fraction of them is 0."""
     random = np.random.default_rng(0)
     size, age = random.normal(size=(2, rows))
     value = 1_000 * np.exp(size + 0.5 * age + noise * random.normal(size=rows))
@@ -52,7 +52,7 @@ def _note(run: Run) -> str:
 
 
 def _exponential(metric: str) -> TrainingTask:
-    """Rows that say nothing of an exponentially distributed value, of mean 1 and median 0.69."""
+    """Make rows without information about an exponentially distributed value of mean 1 and median 0.69."""
     random = np.random.default_rng(0)
 
     def rows(count: int) -> Rows:
@@ -69,8 +69,8 @@ def _exponential(metric: str) -> TrainingTask:
     ("metric", "expected"),
     [("rmse", 1.05), ("r2", 1.05), ("mae", 0.74), ("median_absolute_error", 0.74), ("pinball", 0.74), ("mape", 0.3)],
 )
-def test_the_loss_is_the_metrics(algorithm: str, metric: str, expected: float) -> None:
-    """The mean is best by squared errors, the median by absolute ones, less than it by relative ones."""
+def test_the_training_loss_follows_the_metric(algorithm: str, metric: str, expected: float) -> None:
+    """The mean minimizes squared errors, the median absolute errors, and a smaller value relative errors."""
     smooth: dict[str, Any] = {
         "random_forest": {"min_samples_leaf": 200, "n_estimators": 20},
         "extra_trees": {"min_samples_leaf": 200, "n_estimators": 20},
@@ -86,7 +86,7 @@ def test_the_loss_is_the_metrics(algorithm: str, metric: str, expected: float) -
 
 @pytest.mark.parametrize("outputs", [1, 3])
 @pytest.mark.parametrize("kind", ["identity", "log", "log_link"])
-def test_the_graph_and_the_inverse_say_the_same_and_undo_the_transform(kind: Kind, outputs: int) -> None:
+def test_the_graph_and_the_inverse_agree_and_undo_the_transform(kind: Kind, outputs: int) -> None:
     values = np.random.default_rng(0).lognormal(3, 1, 200)
     values[0] = 0.0
     transform = TargetTransform.of(
@@ -103,7 +103,7 @@ def test_the_graph_and_the_inverse_say_the_same_and_undo_the_transform(kind: Kin
         assert transform.inverse(predicted[:, :1])[5] == pytest.approx(transform.inverse(predicted)[5, :1])
 
 
-def test_a_logarithm_is_never_predicted_far_beyond_those_of_the_rows() -> None:
+def test_a_predicted_logarithm_stays_near_the_range_of_the_training_rows() -> None:
     values = np.array([1.0, 10.0, 100.0])
     transform = TargetTransform.of(values, kind="log", objective="squared_error")
     margin = np.exp(transform.scale)
@@ -123,9 +123,7 @@ def test_a_logarithm_is_never_predicted_far_beyond_those_of_the_rows() -> None:
         ("amounts", "r2", ["identity", "log", "poisson", "tweedie"]),
     ],
 )
-def test_the_transforms_that_are_compared_are_those_that_the_values_allow(
-    values: str, metric: str, kinds: list[str]
-) -> None:
+def test_the_compared_transforms_are_those_that_the_values_allow(values: str, metric: str, kinds: list[str]) -> None:
     random = np.random.default_rng(0)
     drawn = {
         "normal": random.normal(100, 1, 400),
@@ -136,15 +134,15 @@ def test_the_transforms_that_are_compared_are_those_that_the_values_allow(
     }[values]
     links: tuple[Objective, ...] = ("poisson", "tweedie")
     transforms = target_transforms(drawn, drawn, metric=metric, log_links=links)
-    assert [one.objective if one.kind == "log_link" else one.kind for one in transforms] == kinds
+    assert [
+        transform.objective if transform.kind == "log_link" else transform.kind for transform in transforms
+    ] == kinds
     assert (transforms[0].minimum is None) == (drawn.min() < 0)
 
 
 @pytest.mark.parametrize("algorithm", ["linear", "kernel_ridge", "gradient_boosting"])
 @pytest.mark.parametrize("metric", ["rmse", "mae"])
-def test_skewed_prices_are_learned_as_logarithms_where_that_is_better(
-    algorithm: str, metric: str, train: TrainIt
-) -> None:
+def test_skewed_prices_are_learned_as_logarithms_if_that_is_better(algorithm: str, metric: str, train: TrainIt) -> None:
     prices = _prices()
     run = train(algorithm, prices, metric=metric)
     assert run.difference() < run.trained.tolerance
@@ -157,7 +155,7 @@ def test_skewed_prices_are_learned_as_logarithms_where_that_is_better(
         assert run.served(prices.validation).values.mean() == pytest.approx(truth.mean(), rel=0.2)
 
 
-def test_without_smearing_the_mean_would_be_too_low(train: TrainIt) -> None:
+def test_smearing_corrects_the_mean_of_predicted_logarithms(train: TrainIt) -> None:
     """exp of the mean logarithm is the median, here 27 % below the mean."""
     prices = _prices(3_000)
     run = train("linear", prices, metric="rmse")
@@ -166,7 +164,7 @@ def test_without_smearing_the_mean_would_be_too_low(train: TrainIt) -> None:
     assert ratio == pytest.approx(1, abs=0.08)
 
 
-def test_rmsle_learns_logarithms_of_one_plus_the_value(train: TrainIt) -> None:
+def test_training_for_rmsle_gives_a_smaller_rmsle_than_training_for_rmse(train: TrainIt) -> None:
     prices = _prices(zeros=0.1)
     for algorithm in ("linear", "gradient_boosting"):
         by_rmsle = train(algorithm, prices, metric="rmsle").trained.quality["rmsle"]
@@ -174,12 +172,12 @@ def test_rmsle_learns_logarithms_of_one_plus_the_value(train: TrainIt) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["gradient_boosting", "mlp", "linear"])
-def test_counts_are_learned_as_such_where_that_is_better(algorithm: str, train: TrainIt) -> None:
+def test_a_poisson_regression_is_compared_for_counts(algorithm: str, train: TrainIt) -> None:
     counts = _counts()
     run = train(algorithm, counts, metric="rmse")
     note = _note(run)
     if algorithm != "linear":
-        assert "Poisson regression of the target" in note, "it was compared"
+        assert "Poisson regression of the target" in note, "Poisson regression was compared"
     assert run.difference() < run.trained.tolerance
     assert run.served(counts.validation).values.min() >= 0
     assert run.trained.quality["r2"] > 0.4
@@ -203,7 +201,7 @@ def test_a_target_with_negative_values_may_be_predicted_negative(train: TrainIt)
     assert run.served(run.table.validation).values.min() < -4
 
 
-def test_a_distilled_model_keeps_to_it() -> None:
+def test_a_distilled_model_never_predicts_below_the_minimum() -> None:
     random = np.random.default_rng(0)
     rows = Rows(
         num=random.uniform(-1, 1, (300, 1)).astype(np.float32), cat=np.empty((300, 0), np.int64), target=np.zeros(300)
@@ -224,7 +222,7 @@ def test_a_distilled_model_keeps_to_it() -> None:
 
 
 def _algorithm(errors: dict[str, float]) -> Algorithm:
-    """An algorithm that errs by so much for each objective, or for logarithms."""
+    """Make an algorithm with the given error for each objective and for logarithms."""
 
     def train(config: LinearConfig, training_task: TrainingTask, context: RunContext) -> FittedModel:
         values, target = training_task.train.num[:, 0].astype(float), training_task.train.target
@@ -249,13 +247,13 @@ def _select(errors: dict[str, float], **observed: Any) -> tuple[TargetTransform,
     values = np.random.default_rng(0).lognormal(3, 1, 400)
     transforms = target_transforms(values, values, metric="rmse", log_links=("poisson",))
     rows = Rows(num=values[:, None].astype(np.float32), cat=np.empty((400, 0), np.int64), target=values)
-    asked = task(classes=0, metric="rmse", train=transforms[0].apply(rows, values))
+    training_task = task(classes=0, metric="rmse", train=transforms[0].apply(rows, values))
     context = RunContext(**observed)
 
     def rmse(predicted: Any, truth: Any, weight: Any) -> float:
         return float(np.sqrt(np.average((predicted - truth) ** 2, weights=weight)))
 
-    return select_target_transform(_algorithm(errors), {}, asked, context, transforms, rmse)
+    return select_target_transform(_algorithm(errors), {}, training_task, context, transforms, rmse)
 
 
 @pytest.mark.parametrize(
@@ -266,12 +264,12 @@ def _select(errors: dict[str, float], **observed: Any) -> tuple[TargetTransform,
         ({"squared_error": 0.01, "log": 0.9, "poisson": 0.9}, "identity"),
     ],
 )
-def test_what_is_learned_is_what_is_better_on_held_out_rows(errors: dict[str, float], kind: str) -> None:
+def test_the_transform_with_the_smallest_held_out_error_is_selected(errors: dict[str, float], kind: str) -> None:
     transform, note = _select(errors)
     assert transform.kind == kind
     assert note.startswith(f"it learns {transform.description}: rmse on 400 held-out rows is ")
 
 
-def test_without_time_for_a_comparison_the_target_is_learned_as_it_is() -> None:
+def test_the_target_is_not_transformed_without_time_for_a_comparison() -> None:
     transform, note = _select({"squared_error": 0.5, "log": 0.01, "poisson": 0.4}, deadline=0.0)
     assert (transform.kind, note) == ("identity", "")

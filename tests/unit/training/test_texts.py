@@ -1,4 +1,4 @@
-"""Texts: terms and scores in the graph as in training; texts beside a table, for every algorithm that reads tables."""
+"""Texts: the graph computes the same terms and scores as training, and tabular algorithms read texts too."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STRANGE = ["", None, "   ", "Größe ☃ 日本語 great", "?!", "great " * 5000
 def texts(
     task: str = "classification", *, rows: int = 240, table: bool = False, classes: int = 2, seed: int = 0
 ) -> Table:
-    """A remark that tells the class by one of its words, a code whose letters tell it too; a few are missing."""
+    """Make remarks in which one word tells the class, and codes whose letter tells it; a few remarks are missing."""
     random = np.random.default_rng(seed)
     kind = random.integers(0, classes, rows)
     filler = [" ".join(random.choice(["the", "box", "came", "on", "it's", "Monday,"], 8)) for _ in range(rows)]
@@ -49,7 +49,7 @@ def texts(
 
 @pytest.mark.parametrize(("task", "classes"), [("classification", 2), ("classification", 3), ("regression", 2)])
 @pytest.mark.parametrize("table", [False, True])
-def test_text_linear_learns_and_is_served_as_it_was_trained(
+def test_text_linear_learns_and_is_served_like_the_trained_model(
     task: str, classes: int, table: bool, train: TrainIt
 ) -> None:
     run = train("text_linear", texts(task, classes=classes, table=table))
@@ -59,13 +59,13 @@ def test_text_linear_learns_and_is_served_as_it_was_trained(
 
 @pytest.mark.parametrize("algorithm", ["linear", "random_forest", "gradient_boosting", "mlp"])
 @pytest.mark.parametrize("task", ["classification", "regression"])
-def test_an_algorithm_for_tables_reads_the_texts_beside_them(algorithm: str, task: str, train: TrainIt) -> None:
+def test_a_tabular_algorithm_reads_the_texts_of_a_table(algorithm: str, task: str, train: TrainIt) -> None:
     run = train(algorithm, texts(task, table=True))
     assert run.trained.quality["r2" if task == "regression" else "accuracy"] > 0.8
     assert run.difference() < 1e-5
 
 
-def test_a_network_that_reads_texts_is_quantized_like_any_other(train: TrainIt) -> None:
+def test_a_network_that_reads_texts_can_be_quantized(train: TrainIt) -> None:
     run = train("mlp", texts(table=True))
     small = DynamicInt8(DYNAMIC_CONFIGS[0])((run.folder / "body.onnx").read_bytes()).model
     signature = run.table.dataset.signature
@@ -75,7 +75,7 @@ def test_a_network_that_reads_texts_is_quantized_like_any_other(train: TrainIt) 
 
 
 @pytest.mark.parametrize("algorithm", ["text_linear", "gradient_boosting"])
-def test_every_text_gets_an_answer(algorithm: str, train: TrainIt) -> None:
+def test_every_text_gets_a_prediction_that_does_not_depend_on_other_rows(algorithm: str, train: TrainIt) -> None:
     run = train(algorithm, texts(table=True))
     rows = pl.DataFrame(
         {"remark": STRANGE, "code": STRANGE[::-1], "size": [None] * 8, "shop": ["Rome", None] * 4},
@@ -83,7 +83,7 @@ def test_every_text_gets_an_answer(algorithm: str, train: TrainIt) -> None:
     )
     probabilities = run.served(rows).probabilities
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    one_by_one = np.concatenate([run.served(rows[at]).probabilities for at in range(rows.height)])
+    one_by_one = np.concatenate([run.served(rows[index]).probabilities for index in range(rows.height)])
     np.testing.assert_array_equal(probabilities, one_by_one)
 
 
@@ -107,7 +107,7 @@ def test_tokens_are_lower_case_words_and_signs_or_letters(unit: Unit, wanted: li
     assert tokens[:2] == [[], wanted]
 
 
-def test_a_rows_terms_are_of_unit_length_and_rare_ones_count_more() -> None:
+def test_the_terms_of_a_row_have_unit_norm_and_rare_terms_count_more() -> None:
     tokens = [["a", "b"], ["a", "c"], ["a"], []]
     vocabulary = Vocabulary.of(tokens, "word", max_ngram=2, least_rows=1, max_terms=99)
     assert list(vocabulary.index) == [("a",), ("b",), ("c",), ("a", "b"), ("a", "c")]
@@ -131,14 +131,14 @@ def _task(classes: int = 3, rows: int = 90) -> TrainingTask:
     )  # fmt: skip
 
 
-def test_the_graph_scores_as_training_does() -> None:
+def test_the_graph_computes_the_same_scores_as_training() -> None:
     task = _task()
     scores = fit_scores(TextScoreConfig(), task, every_target(task))
     (outputs,) = OnnxModel(scores.graph().SerializeToString()).run_raw({"text": task.train.text})
     np.testing.assert_allclose(outputs, scores.apply(task.train.text), atol=1e-5)
 
 
-def test_a_rows_own_code_is_of_a_model_that_has_not_seen_it() -> None:
+def test_the_text_scores_of_a_training_row_come_from_a_model_that_has_not_seen_the_row() -> None:
     task = _task(classes=2, rows=300)
     codes = encode_texts(task, TextScoreConfig(), every_class=False)
     own, seen = codes.train.num[:, 1], codes.append_scores(task.train).num[:, 1]
@@ -146,7 +146,7 @@ def test_a_rows_own_code_is_of_a_model_that_has_not_seen_it() -> None:
     assert np.corrcoef(seen, task.train.target)[0, 1] > 0.3
 
 
-def test_codes_are_made_once_for_the_same_rows() -> None:
+def test_text_scores_are_computed_once_for_the_same_rows() -> None:
     task = _task()
     first = encode_texts(task, TextScoreConfig(), every_class=True)
     assert encode_texts(task, TextScoreConfig(), every_class=True) is first
@@ -162,7 +162,7 @@ SCRIPTS = [
 
 
 def mixed_scripts(rows: int, seed: int) -> np.ndarray:
-    """Words of any scripts in a row, with a blank between two of them or none."""
+    """Make texts of words of several scripts, with or without blanks between the words."""
     random = np.random.default_rng(seed)
     return np.array(
         [
@@ -188,22 +188,22 @@ def mixed_scripts(rows: int, seed: int) -> np.ndarray:
         ("don't stop 3x", ["don't", "stop", "3x"]),
     ],
 )
-def test_words_are_read_by_characters_where_the_script_has_no_blanks(text: str, wanted: list[str]) -> None:
+def test_scripts_without_blanks_are_split_into_characters(text: str, wanted: list[str]) -> None:
     assert tokens_of(np.array([text], object), "word") == [wanted]
 
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("unit", ["word", "letter"])
-def test_the_graph_reads_any_mix_of_scripts_as_training_does(unit: Unit, seed: int) -> None:
-    train, asked = mixed_scripts(80, seed), mixed_scripts(40, seed + 99)
+def test_the_graph_reads_any_mix_of_scripts_like_training(unit: Unit, seed: int) -> None:
+    train, unseen = mixed_scripts(80, seed), mixed_scripts(40, seed + 99)
     vocabulary = Vocabulary.of(tokens_of(train, unit), unit, max_ngram=2, least_rows=1, max_terms=5000)
     weights = np.random.default_rng(seed).normal(size=(len(vocabulary.index), 3))
     graph = score_graph([vocabulary.terms(weights)], np.zeros(3, np.float32))
-    (outputs,) = OnnxModel(graph.SerializeToString()).run_raw({"text": asked[:, None]})
-    np.testing.assert_allclose(outputs, vocabulary.matrix(tokens_of(asked, unit)) @ weights, atol=1e-5)
+    (outputs,) = OnnxModel(graph.SerializeToString()).run_raw({"text": unseen[:, None]})
+    np.testing.assert_allclose(outputs, vocabulary.matrix(tokens_of(unseen, unit)) @ weights, atol=1e-5)
 
 
-def test_no_character_is_lost() -> None:
+def test_tokenization_loses_no_character() -> None:
     for text, tokens in zip(texts_ := mixed_scripts(200, 7), tokens_of(texts_, "word"), strict=True):
         assert "".join(tokens) == "".join(text.lower().split())
 
@@ -216,25 +216,25 @@ def tickets(rows: int, seed: int) -> Table:
         "repair": ["the phone is broken", "iPhone 修理をお願いします", "телефон не работает", "โทรศัพท์เสีย"],
     }
     kinds = random.choice(list(phrases), rows)
-    told = [" ".join(random.choice(phrases[kind], 2)) + random.choice(["", " 😀", " !!"]) for kind in kinds]
-    frame = pl.DataFrame({"remark": told, "target": kinds})
+    remarks = [" ".join(random.choice(phrases[kind], 2)) + random.choice(["", " 😀", " !!"]) for kind in kinds]
+    frame = pl.DataFrame({"remark": remarks, "target": kinds})
     return profiled({"train": frame[: rows // 2], "validation": frame[rows // 2 :]}, "classification", texts=["remark"])
 
 
 @pytest.mark.parametrize("algorithm", ["text_linear", "linear", "transformer"])
-def test_tickets_in_several_scripts_are_distinguished(algorithm: str, train: TrainIt) -> None:
+def test_tickets_in_several_scripts_are_classified(algorithm: str, train: TrainIt) -> None:
     run = train(algorithm, tickets(200, 0))
     assert run.trained.quality["accuracy"] > 0.95
     assert run.difference() < 1e-4
-    asked = pl.DataFrame(
+    unseen = pl.DataFrame(
         {"remark": ["修理", "", None, "😀", "荷物", "the phone is broken " * 1000, "荷物が遅れました" * 2500]}
     )
-    answers = run.served(asked)
-    assert np.isfinite(answers.probabilities).all()
-    assert answers.labels[-2:].tolist() == ["repair", "delivery"]
+    predictions = run.served(unseen)
+    assert np.isfinite(predictions.probabilities).all()
+    assert predictions.labels[-2:].tolist() == ["repair", "delivery"]
 
 
-def test_new_words_of_a_script_are_distinguished_by_their_letters(train: TrainIt) -> None:
+def test_new_words_are_classified_by_the_letters_of_their_script(train: TrainIt) -> None:
     random = np.random.default_rng(0)
     words = {
         "ar": "أين طلبي وصل الطرد متأخرا اتصل بي من فضلك",
@@ -243,20 +243,20 @@ def test_new_words_of_a_script_are_distinguished_by_their_letters(train: TrainIt
         "ja": "注文は どこですか 荷物が 遅れました 折り返し 電話ください",
     }
     languages = random.choice(list(words), 300)
-    told = [" ".join(random.choice(words[language].split(), 4)) for language in languages]
-    frame = pl.DataFrame({"remark": told, "target": languages})
+    remarks = [" ".join(random.choice(words[language].split(), 4)) for language in languages]
+    frame = pl.DataFrame({"remark": remarks, "target": languages})
     splits = {"train": frame[:200], "validation": frame[200:]}
     run = train("text_linear", profiled(splits, "classification", texts=["remark"]))
-    asked = {
+    unseen = {
         "هل يمكنكم إرسال فاتورة جديدة": "ar",
         "אפשר לקבל חשבונית חדשה": "he",
         "Could you kindly issue a new invoice for the goods I bought last month. " * 50: "en",
         "請求書を再発行してください": "ja",
     }
-    assert run.served(pl.DataFrame({"remark": list(asked)})).labels.tolist() == list(asked.values())
+    assert run.served(pl.DataFrame({"remark": list(unseen)})).labels.tolist() == list(unseen.values())
 
 
-def test_long_texts_are_learned_from_in_bounded_time_and_memory() -> None:
+def test_a_vocabulary_of_long_texts_is_built_in_bounded_time_and_memory() -> None:
     random = np.random.default_rng(0)
     signs = [chr(code) for code in range(0x4E00, 0x4E00 + 1500)]
     long = np.array(["".join(random.choice(signs, 20_000)) for _ in range(10)], object)
@@ -269,7 +269,7 @@ def test_long_texts_are_learned_from_in_bounded_time_and_memory() -> None:
     np.testing.assert_allclose(np.sqrt(matrix.multiply(matrix).sum(axis=1)), 1, atol=1e-4)
 
 
-def test_rare_terms_are_forgotten_while_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rare_terms_are_dropped_while_too_many_terms_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     tokens = [["often", f"once {row}", f"rare {row}"] for row in range(200)]
     wanted = Vocabulary.of(tokens, "word", max_ngram=1, least_rows=1, max_terms=10)
     monkeypatch.setattr("pipeline.training.features.vocabulary._MAX_COUNTED", 50)

@@ -1,4 +1,4 @@
-"""Weights of rows and of classes count where models are compared, not only where they learn."""
+"""Row and class weights count in the comparison of models, not only in training."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def _two_regions(heavy: str, rows: int = 2_600) -> Table:
 
 
 @pytest.mark.parametrize(("heavy", "best"), [("linear", "linear"), ("product", "random_forest")])
-def test_weights_that_reverse_which_model_is_best_reverse_the_choice(heavy: str, best: str, tmp_path: Path) -> None:
+def test_weights_that_reverse_which_model_is_best_reverse_the_selection(heavy: str, best: str, tmp_path: Path) -> None:
     """Without weights in the metric the forest, which is good in both regions, wins either way."""
     table = _two_regions(heavy)
     chosen = choose(table, ["linear", "random_forest"], JobSpec(), tmp_path)
     assert chosen.selection.winner.candidate == best
 
 
-def test_of_weighted_rows_the_metric_is_that_of_the_population_they_stand_for(tmp_path: Path) -> None:
+def test_the_metric_of_weighted_rows_is_the_weighted_mean(tmp_path: Path) -> None:
     table = _two_regions("product")
     (trained,) = choose(table, ["random_forest"], JobSpec(), tmp_path).trained
     predicted = np.load(tmp_path / "random_forest" / "out_of_fold.npz")["answers"]
@@ -56,7 +56,7 @@ def test_of_weighted_rows_the_metric_is_that_of_the_population_they_stand_for(tm
     assert abs(trained.quality["accuracy"] - right.mean()) > 0.005
 
 
-def test_balanced_class_weights_make_classes_count_alike_in_what_is_measured(tmp_path: Path) -> None:
+def test_balanced_class_weights_make_classes_count_equally_in_the_metrics(tmp_path: Path) -> None:
     plain = _two_regions("linear")
     rare = {
         name: frame.filter((pl.col("target") == "no") | (pl.int_range(pl.len()) % 8 == 0))
@@ -74,7 +74,7 @@ def _rows() -> tuple[pl.DataFrame, Dataset]:
     return frame, dataset
 
 
-def test_a_row_counts_its_weight_times_that_of_its_class() -> None:
+def test_the_weight_of_a_row_is_multiplied_by_the_weight_of_its_class() -> None:
     frame, dataset = _rows()
     assert row_weights(frame, dataset) is None
     weighted = dataset.model_copy(update={"weight": "w"})
@@ -84,7 +84,7 @@ def test_a_row_counts_its_weight_times_that_of_its_class() -> None:
     assert balanced == pytest.approx([2 / 3, 4 / 3, 2 / 3, 2])  # as scikit-learn's compute_class_weight
 
 
-def test_the_weights_of_a_blend_are_those_of_the_rows_that_count() -> None:
+def test_blend_weights_follow_the_weighted_rows() -> None:
     signature = replace(_rows()[1].signature, classes=("a", "b"))
     truth = np.array(["a", "b"] * 50, object)
     right = np.where(truth == "b", 0.9, 0.1)

@@ -1,4 +1,4 @@
-"""Numbers with a large offset and a small signal: what float32 cannot hold is learnt, and served as it was learnt."""
+"""Numbers with a large offset and a small signal, which float32 cannot hold, are learned and served."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COLUMNS = {
 
 
 def threshold(column: str, task: Task = "classification", rows: int = 400, seed: int = 0) -> Table:
-    """The target tells on which side of the offset a row lies, or how far from there; a tenth of the rows misses it."""
+    """The target is the side of the offset or the distance to it; a tenth of the rows lacks the number."""
     offset, spread = COLUMNS[column]
     random = np.random.default_rng(seed)
     step = random.uniform(-1, 1, rows)
@@ -64,7 +64,7 @@ def accuracy(run: Run, column: str) -> float:
 
 @pytest.mark.parametrize("algorithm", TABLES)
 @pytest.mark.parametrize("column", ["counter", "latitude"])
-def test_a_threshold_that_float32_cannot_tell_is_learned_and_served(
+def test_a_threshold_that_float32_cannot_resolve_is_learned_and_served(
     algorithm: str, column: str, train: TrainIt
 ) -> None:
     run = train(algorithm, threshold(column))
@@ -74,16 +74,16 @@ def test_a_threshold_that_float32_cannot_tell_is_learned_and_served(
 
 @pytest.mark.parametrize("column", ["northing", "julian_day"])
 @pytest.mark.parametrize("algorithm", ["linear", "gradient_boosting", "mlp"])
-def test_a_value_follows_the_small_steps_of_a_large_number(algorithm: str, column: str, train: TrainIt) -> None:
+def test_a_regression_follows_small_steps_of_a_large_number(algorithm: str, column: str, train: TrainIt) -> None:
     run = train(algorithm, threshold(column, "regression"))
     assert run.trained.quality["r2"] > 0.95
     assert run.difference() <= run.trained.tolerance
 
 
 @pytest.mark.parametrize("algorithm", ["random_forest", "gradient_boosting", "kernel_ridge", "mlp"])
-def test_a_band_of_a_counter_is_learned(algorithm: str, train: TrainIt) -> None:
+def test_bands_within_one_float32_step_are_learned(algorithm: str, train: TrainIt) -> None:
     random = np.random.default_rng(1)
-    step = random.integers(0, 64, 800)  # all of them one float32
+    step = random.integers(0, 64, 800)  # all values are equal in float32
     frame = pl.DataFrame(
         {
             "counter": pl.Series(1_000_000_000 + step, dtype=pl.Float64),
@@ -97,15 +97,15 @@ def test_a_band_of_a_counter_is_learned(algorithm: str, train: TrainIt) -> None:
     assert run.difference() <= run.trained.tolerance
 
 
-def test_without_the_mark_the_signal_is_lost(train: TrainIt) -> None:
+def test_the_signal_is_lost_if_the_column_is_not_marked_as_wide(train: TrainIt) -> None:
     narrow = threshold("counter")
-    columns = tuple(one.model_copy(update={"is_wide": False}) for one in narrow.dataset.columns)
+    columns = tuple(column.model_copy(update={"is_wide": False}) for column in narrow.dataset.columns)
     dataset = narrow.dataset.model_copy(update={"columns": columns})
     assert accuracy(train("gradient_boosting", Table(dataset=dataset, splits=narrow.splits)), "counter") < 0.9
 
 
 @pytest.mark.parametrize("algorithm", ["k_means", "gaussian_mixture"])
-def test_clusters_lie_apart_by_less_than_a_step_of_float32(algorithm: str, train: TrainIt) -> None:
+def test_clusters_closer_than_a_float32_step_are_found(algorithm: str, train: TrainIt) -> None:
     random = np.random.default_rng(2)
     group = random.integers(0, 2, 400)
     frame = pl.DataFrame({"counter": pl.Series(1_000_000_000 + 30.0 * group + random.normal(0, 1, 400))})
@@ -113,11 +113,11 @@ def test_clusters_lie_apart_by_less_than_a_step_of_float32(algorithm: str, train
     table = profiled(splits, "clustering", target="", wide=["counter"])
     run = train(algorithm, table, clusters=2)
     labels = run.served(frame).labels
-    assert {len(set(labels[group == one])) for one in (0, 1)} == {1}
+    assert {len(set(labels[group == number])) for number in (0, 1)} == {1}
     assert labels[group == 0][0] != labels[group == 1][0]
 
 
-def test_int8_keeps_the_subtraction(train: TrainIt) -> None:
+def test_int8_quantization_keeps_the_subtraction_of_the_offset(train: TrainIt) -> None:
     run = train("mlp", threshold("counter"))
     small = DynamicInt8(DYNAMIC_CONFIGS[0])((run.folder / "body.onnx").read_bytes()).model
     signature = run.table.dataset.signature
@@ -126,7 +126,7 @@ def test_int8_keeps_the_subtraction(train: TrainIt) -> None:
     assert (served.run(feeds(rows, signature)).labels == rows["target"].to_numpy()).mean() > 0.95
 
 
-def test_a_wide_column_beside_texts_and_dates(train: TrainIt) -> None:
+def test_a_wide_column_is_learned_next_to_texts(train: TrainIt) -> None:
     made = threshold("counter")
     random = np.random.default_rng(3)
 
@@ -140,19 +140,19 @@ def test_a_wide_column_beside_texts_and_dates(train: TrainIt) -> None:
     assert run.difference() <= run.trained.tolerance
 
 
-def test_a_network_goes_on_from_another_whose_center_was_elsewhere(train: TrainIt, tmp_path: Path) -> None:
-    """Read with the base's own center (planning.as_the_base_reads), its weights mean what they meant."""
+def test_fine_tuning_uses_the_center_of_the_base_for_a_wide_column(train: TrainIt, tmp_path: Path) -> None:
+    """With the center of the base (planning.as_the_base_reads) the weights of the base keep their meaning."""
     base = train("mlp", threshold("counter", seed=4))
     other = threshold("counter", rows=80, seed=5)
     read = other.dataset.model_copy(update={"columns": base.table.dataset.columns})
-    begun = read_base(
+    base_weights = read_base(
         "demo/m@1",
         base.folder / "checkpoint.safetensors",
         base.table.splits["train"],
         read,
         has_same_outputs=True,
     )
-    trainer = Trainer(dataset=read, splits=other.splits, machine=CPU, seed=0, base=begun, folds=1)
+    trainer = Trainer(dataset=read, splits=other.splits, machine=CPU, seed=0, base=base_weights, folds=1)
     settings = {**QUICK["mlp"], "base_model": "demo/m@1", "freeze": True, "epochs": 1, "learning_rate": 1e-6}
     trained = trainer.train(Candidate(name="one", algorithm="mlp", settings=settings), tmp_path, lambda text: None)
     run = Run(table=Table(dataset=read, splits=other.splits), trained=trained, folder=tmp_path, reports=[])
@@ -160,7 +160,7 @@ def test_a_network_goes_on_from_another_whose_center_was_elsewhere(train: TrainI
     assert run.difference() <= trained.tolerance
 
 
-def test_a_blend_and_its_student_answer_as_their_members_do(train: TrainIt) -> None:
+def test_a_blend_and_a_student_classify_by_a_wide_column(train: TrainIt) -> None:
     rows = threshold("counter", rows=800)
     bodies = [onnx.load(train(name, rows).folder / "body.onnx") for name in ("random_forest", "mlp")]
     body = blend(bodies, [0.5, 0.5], classes=2)
@@ -186,7 +186,7 @@ def build(shape, settings):
 """
 
 
-def test_a_module_of_the_users_own_is_given_the_signal(tmp_path: Path) -> None:
+def test_a_user_module_receives_the_signal_of_a_wide_column(tmp_path: Path) -> None:
     rows = threshold("latitude")
     code = tmp_path / "model.py"
     code.write_text(CODE)
