@@ -1,4 +1,4 @@
-"""What the tests of compression share."""
+"""Fixtures of the compression tests."""
 
 from __future__ import annotations
 

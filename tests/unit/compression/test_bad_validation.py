@@ -1,4 +1,4 @@
-"""Validation and calibration rows that say little: one row, constant columns, missing classes."""
+"""Poor validation and calibration rows: one row, constant columns, missing classes."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ ROWS: dict[str, Callable[[pl.DataFrame], pl.DataFrame]] = {
     ("name", "metric", "kind"),
     [*(("wine", "log_loss", kind) for kind in ROWS), ("diabetes", "rmse", "one row")],
 )
-def test_poor_rows_cost_no_run_and_something_is_chosen(name: str, metric: str, kind: str) -> None:
+def test_poor_rows_do_not_fail_the_run_and_a_variant_is_selected(name: str, metric: str, kind: str) -> None:
     network, artifacts = trained(name), FakeObjectStore()
     rows = ROWS[kind](network.validation)
-    answers = OnnxModel(network.model).run(feeds(rows, network.dataset.signature))
-    predicted = answers.probabilities if network.dataset.classes else answers.values
+    predictions = OnnxModel(network.model).run(feeds(rows, network.dataset.signature))
+    predicted = predictions.probabilities if network.dataset.classes else predictions.values
     network = replace(network, validation=rows, predicted=np.asarray(predicted))
     spec = JobSpec(compression=Compression(precisions=("fp32", "int8")))
     variants = make_variants(

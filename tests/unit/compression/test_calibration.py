@@ -1,4 +1,4 @@
-"""How the ranges of activations are found, and which layers mixed precision keeps."""
+"""Calibration of activation ranges, and the layers that mixed precision keeps in float."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ INPUTS = 8
 
 
 def dense_body(*layers: np.ndarray) -> bytes:
-    """num -> MatMul and Relu in turn; the last layer's outputs as they are."""
+    """num -> a MatMul and a Relu per layer; the last layer has no Relu."""
     nodes = []
     for index, _ in enumerate(layers):
         is_last = index == len(layers) - 1
-        made = "answer" if is_last else f"z{index}"
+        output = "answer" if is_last else f"z{index}"
         nodes.append(
-            helper.make_node("MatMul", [f"x{index}" if index else "num", f"w{index}"], [made], f"layer_{index}")
+            helper.make_node("MatMul", [f"x{index}" if index else "num", f"w{index}"], [output], f"layer_{index}")
         )
         if not is_last:
-            nodes.append(helper.make_node("Relu", [made], [f"x{index + 1}"]))
+            nodes.append(helper.make_node("Relu", [output], [f"x{index + 1}"]))
     num = helper.make_tensor_value_info("num", TensorProto.FLOAT, ["batch", INPUTS])
     answer = helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", layers[-1].shape[1]])
     tensors = [numpy_helper.from_array(layer.astype(np.float32), f"w{index}") for index, layer in enumerate(layers)]
@@ -50,7 +50,7 @@ def rows_of(values: np.ndarray) -> TrainingRows:
 
 
 def skewed_rows(count: int = 512, far: float = 40.0) -> TrainingRows:
-    """Normal values, but for one that is far from all others."""
+    """Make normally distributed rows with one outlier."""
     values = np.random.default_rng(1).normal(size=(count, INPUTS))
     values[0, 0] = far
     return rows_of(values)
@@ -66,27 +66,27 @@ def input_range(method: Calibration, rows: TrainingRows) -> tuple[float, float]:
     return float(np.ravel(low)[0]), float(np.ravel(high)[0])
 
 
-def test_percentiles_and_entropy_leave_out_what_is_far_from_all_others() -> None:
+def test_percentiles_and_entropy_ignore_outliers() -> None:
     rows = skewed_rows()
     assert input_range("min_max", rows)[1] == pytest.approx(40)
     assert input_range("percentile", rows)[1] < 10
     assert input_range("entropy", rows)[1] < 20
 
 
-def test_a_range_without_outliers_is_nearly_the_same_by_percentiles() -> None:
+def test_percentiles_give_nearly_the_complete_range_without_outliers() -> None:
     rows = rows_of(np.random.default_rng(1).uniform(-1, 1, size=(512, INPUTS)))
     assert input_range("percentile", rows) == pytest.approx((-1, 1), abs=0.02)
 
 
 @pytest.mark.parametrize("method", ["percentile", "entropy"])
-def test_rows_that_are_not_far_are_predicted_better_with_it(method: Calibration) -> None:
+def test_usual_rows_are_predicted_better_if_calibration_ignores_outliers(method: Calibration) -> None:
     body, rows = dense_body(*random_layers(INPUTS, 32, 4)), skewed_rows()
-    usual = rows.take(np.arange(1, 200))
+    usual_rows = rows.take(np.arange(1, 200))
 
     def error(calibration: Calibration) -> float:
         config = StaticInt8Config(calibration=calibration)
         quantized = StaticInt8(context_of(rows, body), config)(body).model
-        return float(np.abs(predict(quantized, usual) - predict(body, usual)).mean())
+        return float(np.abs(predict(quantized, usual_rows) - predict(body, usual_rows)).mean())
 
     assert error(method) < 0.9 * error("min_max")
 
@@ -94,21 +94,21 @@ def test_rows_that_are_not_far_are_predicted_better_with_it(method: Calibration)
 @pytest.mark.parametrize("method", ["min_max", "percentile", "entropy"])
 @pytest.mark.parametrize("count", [1, 65])
 @pytest.mark.parametrize("value", [0.0, 3.0])
-def test_constant_columns_and_one_row_calibrate(method: Calibration, count: int, value: float) -> None:
+def test_constant_columns_and_a_single_row_can_calibrate(method: Calibration, count: int, value: float) -> None:
     body, rows = dense_body(*random_layers(INPUTS, 16, 3)), rows_of(np.full((count, INPUTS), value))
     quantized = StaticInt8(context_of(rows, body), StaticInt8Config(calibration=method))(body).model
     np.testing.assert_allclose(predict(quantized, rows), predict(body, rows), atol=0.05)
 
 
 def one_sensitive_value() -> tuple[bytes, TrainingRows]:
-    """What the first of five layers tells the second has one activation a thousand times as large as the others."""
+    """Make five layers; one activation of the first is a thousand times as large as the others."""
     first, second, *others = random_layers(INPUTS, 16, 16, 16, 16, 3)
     first[:, 0] *= 1000
-    second[0] = 0  # and it says nothing
+    second[0] = 0  # the second layer ignores it
     return dense_body(first, second, *others), rows_of(np.random.default_rng(2).normal(size=(256, INPUTS)))
 
 
-def test_the_layers_that_cost_most_are_found_by_measuring_each_alone() -> None:
+def test_the_most_sensitive_layers_are_found_by_quantizing_each_separately() -> None:
     body, rows = one_sensitive_value()
     graph = prepare_quantization(onnx.load_from_string(body))
     layers = [f"layer_{index}" for index in range(5)]
@@ -116,7 +116,7 @@ def test_the_layers_that_cost_most_are_found_by_measuring_each_alone() -> None:
     assert set(sorted(layers, key=lambda name: -sensitivity[name])[:2]) == {"layer_0", "layer_1"}
 
 
-def test_mixed_precision_keeps_the_most_sensitive_layers_exact_and_loses_less() -> None:
+def test_mixed_precision_keeps_the_most_sensitive_layers_in_float_and_loses_less() -> None:
     body, rows = one_sensitive_value()
     mixed = MixedInt8(context_of(rows, body), exact=0.4)(body).model
     graph = onnx.load_from_string(mixed)
@@ -132,7 +132,7 @@ def test_mixed_precision_of_one_layer_is_not_applicable() -> None:
         MixedInt8(context_of(skewed_rows(), body), exact=0.5)(body)
 
 
-def test_a_class_that_no_calibration_row_has_does_not_matter() -> None:
+def test_unseen_categories_and_classes_in_calibration_rows_give_finite_predictions() -> None:
     body = bytes(embedding_body(9, 8, 16).SerializeToString())
     rows = TrainingRows(inputs={"cat": np.ones((20, 1), np.int64)}, target=np.zeros(20, np.int64), classes=2)
     quantized = StaticInt8(context_of(rows, body))(body).model
@@ -141,14 +141,14 @@ def test_a_class_that_no_calibration_row_has_does_not_matter() -> None:
 
 
 def multiply_saturating(activations: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """uint8 @ int8 as vpmaddubsw and vpmaddwd do: two products are added in int16, which saturates; then in int32."""
+    """Multiply like vpmaddubsw and vpmaddwd: add two products in int16, which saturates, then add in int32."""
     products = activations[:, :, None].astype(np.int64) * weights[None].astype(np.int64)
     pairs = products[:, 0::2] + products[:, 1::2]
     return np.clip(pairs, np.iinfo(np.int16).min, np.iinfo(np.int16).max).sum(axis=1)
 
 
 def test_the_integers_of_static_int8_do_not_saturate_without_vnni() -> None:
-    """The largest activations against the quantizer's own weights; with all 8 bits they would saturate."""
+    """Multiply the largest activations by the quantized weights; weights of all 8 bits would saturate."""
     body = dense_body(*random_layers(INPUTS, 64, 64, 3))
     graph = prepare_quantization(onnx.load_from_string(body))
     rows = skewed_rows()

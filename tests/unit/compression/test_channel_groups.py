@@ -38,7 +38,7 @@ def body_of(
 
 
 def residual_body() -> onnx.ModelProto:
-    """Two convolutions whose sum is read, then a layer over all places: 16 channels that belong together, and 16."""
+    """A residual block and a layer over all positions: two groups of 16 channels."""
     nodes = [
         helper.make_node("Conv", ["num", "w0", "b0"], ["c0"], name="c0", pads=[1, 1, 1, 1]),
         helper.make_node("Relu", ["c0"], ["r0"]),
@@ -70,12 +70,12 @@ def normalized_body() -> onnx.ModelProto:
     return body_of(nodes, weights, ["batch", 8])
 
 
-def answer(model: onnx.ModelProto, rows: np.ndarray) -> np.ndarray:
+def run_model(model: onnx.ModelProto, rows: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return session.run(None, {"num": rows})[0]
 
 
-def test_an_addition_ties_the_channels_of_two_layers() -> None:
+def test_an_addition_groups_the_channels_of_two_layers() -> None:
     groups = find_channel_groups(residual_body())
     assert [group.size for group in groups] == [16, 16]
     tied, inner = sorted(groups, key=lambda group: -len(group.outputs))
@@ -85,14 +85,14 @@ def test_an_addition_ties_the_channels_of_two_layers() -> None:
     assert {axis.tensor for axis in inner.axes} == {"w1", "w2"}
 
 
-def test_norms_and_biases_go_with_their_layer() -> None:
+def test_norms_and_biases_are_in_the_channel_group_of_their_layer() -> None:
     (group,) = find_channel_groups(normalized_body())
     assert {axis.tensor for axis in group.outputs} == {"w0", "b0", "scale", "shift"}
     assert [axis.tensor for axis in group.inputs] == ["w1"]
 
 
 @pytest.mark.parametrize("exactly", [False, True])  # allowzero, as torch exports a Reshape
-def test_channels_that_are_zero_can_go_without_a_change(exactly: bool) -> None:
+def test_removing_channels_of_zeros_does_not_change_the_output(exactly: bool) -> None:
     model = residual_body()
     if exactly:
         (reshape,) = (node for node in model.graph.node if node.op_type == "Reshape")
@@ -103,14 +103,14 @@ def test_channels_that_are_zero_can_go_without_a_change(exactly: bool) -> None:
             values[8:] = 0
             tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
     rows = _RANDOM.normal(size=(5, 1, 4, 4)).astype(np.float32)
-    wanted = answer(model, rows)
+    wanted = run_model(model, rows)
     tied = max(find_channel_groups(model), key=lambda group: len(group.outputs))
     keep_channels(model, tied, np.arange(8))
     assert {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}["w3"] == [128, 3]
-    np.testing.assert_allclose(answer(model, rows), wanted, atol=1e-6)
+    np.testing.assert_allclose(run_model(model, rows), wanted, atol=1e-6)
 
 
-def test_a_shared_constant_is_pruned_for_one_of_its_nodes() -> None:
+def test_a_constant_that_two_nodes_read_is_pruned_for_both() -> None:
     model = normalized_body()
     nodes = list(model.graph.node)
     model.graph.node.insert(3, helper.make_node("Mul", ["n0", "scale"], ["m0"]))
@@ -119,25 +119,25 @@ def test_a_shared_constant_is_pruned_for_one_of_its_nodes() -> None:
     (group,) = find_channel_groups(model)
     assert len([axis for axis in group.outputs if axis.tensor.startswith("scale")]) == 2
     keep_channels(model, group, np.arange(16))
-    assert answer(model, np.zeros((2, 8), np.float32)).shape == (2, 3)
+    assert run_model(model, np.zeros((2, 8), np.float32)).shape == (2, 3)
 
 
-def test_what_an_unknown_operator_reads_stays() -> None:
+def test_channels_that_an_unknown_operator_reads_are_not_pruned() -> None:
     model = normalized_body()
     model.graph.node[3].op_type = "Softmax"
     assert find_channel_groups(model) == []
 
 
 @pytest.mark.parametrize("build", [residual_body, normalized_body])
-def test_torch_computes_convolutions_and_norms_as_onnxruntime_does(build: object) -> None:
+def test_torch_computes_convolutions_and_norms_like_onnxruntime(build: object) -> None:
     model = build()
     shape = [size.dim_value or 6 for size in model.graph.input[0].type.tensor_type.shape.dim]
     rows = _RANDOM.normal(size=shape).astype(np.float32)
     computed = TorchGraph(model.SerializeToString())({"num": rows}).detach().numpy()
-    np.testing.assert_allclose(computed, answer(model, rows), atol=1e-5)
+    np.testing.assert_allclose(computed, run_model(model, rows), atol=1e-5)
 
 
-def test_half_of_the_neurons_go_and_the_others_learn() -> None:
+def test_half_of_the_neurons_are_pruned_and_the_network_still_agrees() -> None:
     network = trained("breast_cancer")
     rows = TrainingRows.encode(network.validation, network.dataset, network.dataset.signature)
     context = PassContext(read_rows=lambda: rows, teacher=network.body, budget=Budget.start(60.0))
@@ -148,7 +148,7 @@ def test_half_of_the_neurons_go_and_the_others_learn() -> None:
     assert agreed.mean() > 0.9
 
 
-def test_without_channels_it_is_not_applicable() -> None:
+def test_channel_pruning_is_not_applicable_without_channels() -> None:
     body = treeless_body(3).SerializeToString()
     rows = TrainingRows(inputs={"num": np.zeros((50, 3), np.float32)}, target=np.zeros(50, np.int64), classes=3)
     with pytest.raises(NotApplicableError, match="no channels"):

@@ -1,4 +1,4 @@
-"""How strongly each pass changes a network where train.yaml names it and nothing else."""
+"""The strengths of each pass if train.yaml names only the pass."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_strongest_pruning_is_tried_first(name: PassName, strengths: list[st
     assert all(step.fine_tunes for steps in plan.strengths for step in steps)
 
 
-def test_values_are_shared_by_few_bits_first_and_by_fewer_where_they_learn() -> None:
+def test_weight_sharing_tries_few_bits_first_and_fewer_with_fine_tuning() -> None:
     named = plan_passes(Compression(passes=("share_weights",))).quantizations["codebook"]
     planned = plan_passes(Compression(precisions=("codebook",))).quantizations["codebook"]
     assert [step.description.split()[0] for step in named] == ["8", "32", "256"]
@@ -41,6 +41,6 @@ def test_values_are_shared_by_few_bits_first_and_by_fewer_where_they_learn() -> 
     assert [all(step.fine_tunes for step in steps) for steps in (named, planned)] == [True, False]
 
 
-def test_nothing_is_pruned_without_a_word_about_it_or_minutes() -> None:
+def test_networks_are_pruned_only_if_passes_or_minutes_are_set() -> None:
     assert plan_passes(Compression()).changes == ()
     assert [step.name for (step, *_) in plan_passes(Compression(minutes=1)).changes] == ["prune_channels"]

@@ -1,4 +1,4 @@
-"""Passes that fine-tune: what torch computes of a graph, what is pruned or shared, and what an interruption costs."""
+"""Passes that fine-tune: torch graphs, pruned and shared weights, deadlines and interruptions."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ QUICK = FineTuningConfig(epochs=10, batch_size=16)
 
 
 class FakeCheckpoints:
-    """Keeps states in memory, and ends the fine-tuning when it has saved so many."""
+    """Checkpoints in memory, which interrupt the fine-tuning after a number of saves."""
 
     def __init__(self, interrupt_after: int | None = None) -> None:
         self.states: list[bytes] = []
@@ -45,7 +45,7 @@ class FakeCheckpoints:
 
 
 class FakeClock:
-    """Each look at it takes ``step`` seconds."""
+    """A clock that advances by ``step`` seconds with each reading."""
 
     def __init__(self, step: float) -> None:
         self._now, self._step = 0.0, step
@@ -72,7 +72,7 @@ def loss_of(model: bytes, network: Trained) -> float:
 
 
 @pytest.mark.parametrize("name", ["breast_cancer", "diabetes"])
-def test_torch_computes_what_onnxruntime_does(name: str) -> None:
+def test_torch_computes_the_same_as_onnxruntime(name: str) -> None:
     network = trained(name)
     rows = rows_of(network)
     graph = TorchGraph(network.body)
@@ -82,12 +82,12 @@ def test_torch_computes_what_onnxruntime_does(name: str) -> None:
     assert graph.to_onnx().SerializeToString() == network.body
 
 
-def test_an_embedding_learns() -> None:
+def test_an_embedding_is_a_trainable_weight() -> None:
     body = embedding_body(cardinality=500, width=16, hidden=64).SerializeToString()
     assert "table" in TorchGraph(body).named_weights()
 
 
-def test_constants_before_the_first_weight_do_not_learn() -> None:
+def test_constants_before_the_first_weight_are_not_trainable() -> None:
     assert not {"mean", "std"} & TorchGraph(trained("wine").body).named_weights().keys()
 
 
@@ -97,14 +97,16 @@ def test_a_graph_without_weights_is_not_applicable() -> None:
 
 
 @pytest.mark.parametrize("importance", get_args(Importance))
-def test_pruned_weights_are_zero_and_the_others_make_up_for_them(importance: Importance) -> None:
+def test_pruned_weights_are_zero_and_fine_tuning_reduces_the_loss(importance: Importance) -> None:
     network = trained("breast_cancer")
     pruned = PruneWeights(context_of(network), sparsity=0.8, importance=importance, config=QUICK)(network.body).model
     weights = [tensor for tensor in read_weights(onnx.load_from_string(pruned)) if tensor.ndim > 1]
     zeros = sum(int((tensor == 0).sum()) for tensor in weights) / sum(tensor.size for tensor in weights)
     assert zeros == pytest.approx(0.8, abs=0.02)
-    resting = FineTuningConfig(epochs=1, batch_size=16, learning_rate=1e-9)
-    untuned = PruneWeights(context_of(network), sparsity=0.8, importance=importance, config=resting)(network.body).model
+    untrained = FineTuningConfig(epochs=1, batch_size=16, learning_rate=1e-9)
+    untuned = PruneWeights(context_of(network), sparsity=0.8, importance=importance, config=untrained)(
+        network.body
+    ).model
     assert loss_of(pruned, network) < loss_of(untuned, network)
 
 
@@ -120,7 +122,7 @@ def test_fine_tuning_keeps_zeros() -> None:
         assert (after[before == 0] == 0).all() or before.ndim == 1
 
 
-def test_shared_values_learn() -> None:
+def test_fine_tuning_shared_values_reduces_the_loss() -> None:
     network = trained("breast_cancer")
     shared = ShareTunedWeights(context_of(network), bits=2, config=QUICK)(network.body).model
     weights = [tensor for tensor in read_weights(onnx.load_from_string(shared)) if tensor.ndim > 1]
@@ -134,14 +136,14 @@ def test_small_tensors_have_four_times_as_many_values() -> None:
     assert value_counts({"convolution": 500, "dense": 400_000}, 8) == {"convolution": 256, "dense": 256}
 
 
-def test_small_layers_stay_denser_where_all_are_compared() -> None:
+def test_small_layers_stay_denser_if_all_weights_are_compared() -> None:
     random = torch.Generator().manual_seed(0)
     small, large = (torch.nn.Parameter(torch.randn(size, generator=random)) for size in ((10, 10), (100, 100)))
     weights = {"small": small, "large": large}
     pruning = GradualPruning(weights, sparsity=0.9, importance="magnitude")
     pruning.after_step(weights, 1.0)
-    kept = {name: float((tensor != 0).float().mean()) for name, tensor in weights.items()}
-    assert kept["small"] > 2 * kept["large"]
+    density = {name: float((tensor != 0).float().mean()) for name, tensor in weights.items()}
+    assert density["small"] > 2 * density["large"]
     assert sum(int((tensor != 0).sum()) for tensor in weights.values()) == 1010
 
 
@@ -154,7 +156,7 @@ def test_a_shared_value_learns_from_the_mean_gradient_of_its_weights() -> None:
     assert torch.equal(tensor.grad, torch.tensor([2.0, 2.0, 5.0, 0.0]).repeat(32, 1))
 
 
-def test_a_regression_learns_values() -> None:
+def test_a_pruned_regression_still_predicts_the_target() -> None:
     network = trained("diabetes")
     pruned = PruneWeights(context_of(network), sparsity=0.5, config=QUICK)(network.body).model
     values = network.validation["target"].to_numpy()
@@ -162,7 +164,7 @@ def test_a_regression_learns_values() -> None:
     assert np.sqrt(np.square(error).mean()) < values.std()
 
 
-def test_the_schedule_comes_to_its_end_when_time_is_short() -> None:
+def test_the_pruning_schedule_is_completed_if_time_is_short() -> None:
     network = trained("breast_cancer")
     hurried = context_of(network, FakeClock(step=1.0))
     pruned = PruneWeights(hurried, sparsity=0.8, config=FineTuningConfig(epochs=1000))(network.body).model
@@ -170,20 +172,20 @@ def test_the_schedule_comes_to_its_end_when_time_is_short() -> None:
     assert sum(int((tensor == 0).sum()) for tensor in weights) > 0.7 * sum(tensor.size for tensor in weights)
 
 
-def test_without_time_it_is_not_applicable() -> None:
+def test_fine_tuning_is_not_applicable_without_time() -> None:
     network = trained("breast_cancer")
     with pytest.raises(NotApplicableError, match=r"compression\.minutes"):
         FineTune(context_of(network, budget=Budget.start(0.0)))(network.body)
 
 
-def test_with_few_rows_it_is_not_applicable() -> None:
+def test_fine_tuning_is_not_applicable_with_few_rows() -> None:
     network = trained("wine")
     assert len(rows_of(network)) < 32
     with pytest.raises(NotApplicableError, match="32 training rows"):
         FineTune(context_of(network))(network.body)
 
 
-def test_an_interrupted_fine_tuning_continues_where_it_was() -> None:
+def test_an_interrupted_fine_tuning_resumes_and_gives_the_same_model() -> None:
     network = trained("breast_cancer")
     wanted = PruneWeights(context_of(network), sparsity=0.8, config=QUICK)(network.body).model
     checkpoints = FakeCheckpoints(interrupt_after=1)

@@ -1,4 +1,4 @@
-"""A served file knows the rows that it learned from: it may be better there than out-of-fold, and not worse."""
+"""On its training rows a served file may predict better than out-of-fold models, but not worse."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TRUTH = RANDOM.choice(["a", "b"], 400).astype(object)
 
 
 def _probabilities(right: float, confidence: float, seed: int = 1) -> np.ndarray:
-    """Predictions of which the share ``right`` is right, as sure as ``confidence``."""
+    """Make predictions of accuracy ``right`` with the given confidence."""
     is_right = np.random.default_rng(seed).random(len(TRUTH)) < right
     of_b = np.where((TRUTH == "b") == is_right, confidence, 1 - confidence)
     return np.stack([1 - of_b, of_b], axis=1)
@@ -43,12 +43,14 @@ def _differences(served: np.ndarray, out_of_fold: np.ndarray = OUT_OF_FOLD) -> s
     return "; ".join(find_differences(LABELS, TRUTH, Predictions.of(LABELS, served), out_of_fold))
 
 
-def test_a_model_that_has_learned_the_rows_by_heart_is_no_other_one() -> None:
+def test_a_model_that_memorized_the_rows_is_accepted() -> None:
     assert _differences(OUT_OF_FOLD) == ""
     assert _differences(_probabilities(1.0, 0.999)) == ""
     noise = _probabilities(0.5, 0.6)
-    assert _differences(_probabilities(0.5, 0.6, seed=2), noise) == "", "they agree on half of the rows"
-    assert _differences(_probabilities(1.0, 0.99), noise) == "", "of coin flips half are right out-of-fold"
+    assert _differences(_probabilities(0.5, 0.6, seed=2), noise) == "", "random predictions agree on half of the rows"
+    assert _differences(_probabilities(1.0, 0.99), noise) == "", (
+        "half of the out-of-fold predictions of noise are right"
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,11 +64,11 @@ def test_a_model_that_has_learned_the_rows_by_heart_is_no_other_one() -> None:
     ],
     ids=["swapped classes", "swapped sure classes", "a constant", "far too sure: log loss", "far too sure: confidence"],
 )
-def test_a_model_that_is_worse_on_rows_that_it_knows_is_another_one(served: np.ndarray, fact: str) -> None:
+def test_a_model_that_is_worse_on_its_training_rows_is_a_mismatch(served: np.ndarray, fact: str) -> None:
     assert fact in _differences(served, _probabilities(0.9, 0.9) if "confidently" in fact else OUT_OF_FOLD)
 
 
-def test_predictions_that_are_no_numbers_keep_no_bound() -> None:
+def test_nan_predictions_fail_the_error_bound() -> None:
     for fact in ("log loss", "confidence is nan", "exceeds its accuracy"):
         assert fact in _differences(np.full((400, 2), np.nan))
     truth = RANDOM.normal(size=300)
@@ -74,14 +76,14 @@ def test_predictions_that_are_no_numbers_keep_no_bound() -> None:
     assert len(differences) == 2
 
 
-def test_rows_that_no_fold_held_out_say_nothing() -> None:
+def test_rows_without_out_of_fold_predictions_are_not_compared() -> None:
     mostly = OUT_OF_FOLD.copy()
     mostly[:390] = np.nan
     assert _differences(OUT_OF_FOLD[:, ::-1], mostly) == ""
 
 
 @pytest.mark.parametrize(("factor", "facts"), [(1.0, 0), (0.0, 2), (-1.0, 2), (30.0, 1)])
-def test_values_may_be_nearer_to_the_truth_and_not_further_from_it(factor: float, facts: int) -> None:
+def test_values_may_be_nearer_to_the_target_but_not_further_from_it(factor: float, facts: int) -> None:
     truth = RANDOM.normal(size=300)
     out_of_fold = 0.5 * truth + RANDOM.normal(0, 0.3, 300)
     differences = find_differences(VALUES, truth, Predictions.of(VALUES, factor * truth), out_of_fold)
@@ -89,16 +91,16 @@ def test_values_may_be_nearer_to_the_truth_and_not_further_from_it(factor: float
 
 
 def _make(network: Trained, labels: np.ndarray) -> VariantSet:
-    """Variants of a bag whose fold models were right, by these labels of the rows."""
+    """Make the variants of a bag whose fold models predicted ``labels``."""
     signature, store = network.dataset.signature, FakeObjectStore()
     rows = pl.concat([network.validation.with_columns(pl.Series(network.dataset.target, labels.tolist()))] * 2)
     labels = np.tile(labels, 2)
     out_of_fold = np.where(labels[:, None] == np.array(signature.classes), 0.5, 0.25)
     quality = measure(signature, labels, Predictions.of(signature, out_of_fold))
     candidate = network.stored(store, KEYS, quality=quality, folds=5)
-    kept = BytesIO()
-    np.savez(kept, answers=out_of_fold)
-    store.put(KEYS.candidate("mlp", "out_of_fold.npz"), kept.getvalue())
+    arrays = BytesIO()
+    np.savez(arrays, answers=out_of_fold)
+    store.put(KEYS.candidate("mlp", "out_of_fold.npz"), arrays.getvalue())
     return make_variants(
         [candidate], artifacts=store, keys=KEYS, dataset=network.dataset, validation=network.validation,
         spec=JobSpec(), report=lambda text: None,
@@ -106,7 +108,7 @@ def _make(network: Trained, labels: np.ndarray) -> VariantSet:
     )  # fmt: skip
 
 
-def test_a_file_that_is_not_the_model_that_was_measured_is_not_chosen_from() -> None:
+def test_a_file_that_differs_from_the_measured_model_is_refused() -> None:
     network = trained("wine")
     labels = truth(network.validation, network.dataset.signature)
     assert _make(network, labels).variants[0].status == "ok"

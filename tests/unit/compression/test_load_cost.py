@@ -1,4 +1,4 @@
-"""What loading a stored file costs."""
+"""The time and the memory that loading a stored file takes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.compression.storage import pack_model
 
 
 def model_of(megabytes: int) -> bytes:
-    """A matrix product with a matrix of that size."""
+    """Make a matrix product with a matrix of that size."""
     matrix = np.random.default_rng(0).normal(size=(512, megabytes << 9)).astype(np.float32)
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["x", "w"], ["y"])],
@@ -26,7 +26,7 @@ def model_of(megabytes: int) -> bytes:
     return content
 
 
-def test_a_large_file_takes_the_memory_of_its_weights_and_no_load_profits_from_another() -> None:
+def test_a_load_takes_the_memory_of_its_weights_whatever_was_loaded_before() -> None:
     large, tiny = model_of(16), pack_model(model_of(1))
     with LoadProbe() as probe:
         costs = [probe.measure(file) for file in (large, tiny, large)]
@@ -37,7 +37,7 @@ def test_a_large_file_takes_the_memory_of_its_weights_and_no_load_profits_from_a
     assert abs(memory[2] - memory[0]) < 2 << 20
 
 
-def test_a_file_that_cannot_be_loaded_costs_its_numbers_alone() -> None:
+def test_a_file_that_cannot_be_loaded_has_no_cost_and_the_probe_continues() -> None:
     with LoadProbe() as probe:
         assert probe.measure(b"no model") == LoadCost()
         assert probe.measure(model_of(1)).load_ms is not None

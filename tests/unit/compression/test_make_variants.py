@@ -1,4 +1,4 @@
-"""A trained candidate's variants, as compression leaves them for selection."""
+"""The variants of trained candidates that compression makes for selection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.fakes.objects import FakeObjectStore
 from tests.helpers.trained_networks import Trained, trained, with_one_wrong_weight
 
 KEYS = RunKeys("demo_wine_0123456789ab")
-PATIENT = {"max_slowdown": 100.0}  # a busy machine's clock is no matter of these tests
+PATIENT = {"max_slowdown": 100.0}  # so that a busy machine fails no test
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def make(network: Trained, artifacts: FakeObjectStore, *candidates: TrainedCandi
 
 @pytest.mark.parametrize("name", ["breast_cancer", "wine", "diabetes"])
 @pytest.mark.parametrize("seed", [0, 1])
-def test_a_small_networks_int8_file_keeps_its_gates(name: str, seed: int, artifacts: FakeObjectStore) -> None:
+def test_the_int8_file_of_a_small_network_passes_the_gates(name: str, seed: int, artifacts: FakeObjectStore) -> None:
     network = trained(name, seed=seed)
     full, small = make(network, artifacts, network.stored(artifacts, KEYS)).variants
     assert (full.precision, full.status, full.agreement) == ("fp32", "ok", None)
@@ -64,7 +64,7 @@ def test_a_small_networks_int8_file_keeps_its_gates(name: str, seed: int, artifa
     assert [value.name for value in served.graph.input] == [column.name for column in network.dataset.columns]
 
 
-def test_files_lie_where_their_sha256_says(artifacts: FakeObjectStore) -> None:
+def test_files_are_stored_under_their_sha256(artifacts: FakeObjectStore) -> None:
     network = trained("wine")
     for variant in make(network, artifacts, network.stored(artifacts, KEYS)).variants:
         assert variant.artifact is not None
@@ -73,7 +73,7 @@ def test_files_lie_where_their_sha256_says(artifacts: FakeObjectStore) -> None:
         assert (variant.artifact.sha256, variant.artifact.bytes) == (hashlib.sha256(body).hexdigest(), len(body))
 
 
-def test_the_fp32_file_is_the_export_itself_measured_on_validation_rows(artifacts: FakeObjectStore) -> None:
+def test_the_fp32_file_is_the_packed_export_and_is_measured_on_validation_rows(artifacts: FakeObjectStore) -> None:
     network = trained("wine")
     full = make(network, artifacts, network.stored(artifacts, KEYS)).variants[0]
     assert full.artifact is not None
@@ -88,7 +88,7 @@ def test_the_fp32_file_is_the_export_itself_measured_on_validation_rows(artifact
     assert full.train_seconds == 1.5
 
 
-def test_every_file_that_was_made_is_measured_at_both_batch_sizes_and_as_it_loads(artifacts: FakeObjectStore) -> None:
+def test_every_file_has_latencies_of_both_batch_sizes_and_load_costs(artifacts: FakeObjectStore) -> None:
     network = trained("breast_cancer")
     for variant in make(network, artifacts, network.stored(artifacts, KEYS)).variants:
         assert set(variant.latencies) == {"1", "64"}
@@ -105,7 +105,7 @@ def test_a_variant_of_an_earlier_version_is_read(artifacts: FakeObjectStore) -> 
     assert Variant.model_validate(old).latencies == {}
 
 
-def test_int8_does_not_apply_to_what_has_no_matrices_and_the_reason_says_so(artifacts: FakeObjectStore) -> None:
+def test_int8_is_not_applicable_without_matrices_and_the_reason_is_recorded(artifacts: FakeObjectStore) -> None:
     network = trained("wine")
     candidate = network.stored(artifacts, KEYS, "trees", no_int8="there are no weight matrices")
     full, absent = make(network, artifacts, candidate).variants
@@ -114,14 +114,14 @@ def test_int8_does_not_apply_to_what_has_no_matrices_and_the_reason_says_so(arti
     assert absent.reason == "there are no weight matrices"
 
 
-def test_only_what_was_requested_is_made_and_fp32_always(artifacts: FakeObjectStore) -> None:
+def test_only_requested_precisions_and_fp32_are_made(artifacts: FakeObjectStore) -> None:
     network = trained("wine")
     candidate = network.stored(artifacts, KEYS)
     assert [v.precision for v in make(network, artifacts, candidate, precisions=("fp32",)).variants] == ["fp32"]
     assert [v.precision for v in make(network, artifacts, candidate, precisions=("int8",)).variants] == ["fp32", "int8"]
 
 
-def test_a_file_that_does_not_keep_a_gate_is_rejected_with_numbers(artifacts: FakeObjectStore) -> None:
+def test_a_file_that_fails_a_gate_is_rejected_with_the_numbers(artifacts: FakeObjectStore) -> None:
     network = trained("diabetes")
     small = make(network, artifacts, network.stored(artifacts, KEYS), min_agreement=1.0).variants[1]
     assert small.status == "rejected"
@@ -129,20 +129,20 @@ def test_a_file_that_does_not_keep_a_gate_is_rejected_with_numbers(artifacts: Fa
     assert small.artifact is not None
 
 
-def test_a_net_so_small_that_int8_only_adds_stays_fp32_and_says_so(artifacts: FakeObjectStore) -> None:
+def test_int8_is_rejected_for_a_network_that_is_too_small_to_gain(artifacts: FakeObjectStore) -> None:
     network = trained("wine", hidden=(4,))
     full, small = make(network, artifacts, network.stored(artifacts, KEYS)).variants
     assert (full.status, small.status) == ("ok", "rejected")
     assert "neither smaller nor faster" in small.reason
 
 
-def test_a_codebook_file_is_smaller_runs_as_fast_and_keeps_its_gates(artifacts: FakeObjectStore) -> None:
+def test_a_codebook_file_is_smaller_than_fp16_and_passes_the_gates(artifacts: FakeObjectStore) -> None:
     network = trained("breast_cancer")
     candidate = network.stored(artifacts, KEYS)
     full, half, shared = make(network, artifacts, candidate, precisions=("fp32", "fp16", "codebook")).variants
-    assert [each.precision for each in (full, half, shared)] == ["fp32", "fp16", "codebook"]
-    assert [each.status for each in (full, half, shared)] == ["ok", "ok", "ok"]
-    sizes = [each.artifact.bytes for each in (full, half, shared) if each.artifact]
+    assert [variant.precision for variant in (full, half, shared)] == ["fp32", "fp16", "codebook"]
+    assert [variant.status for variant in (full, half, shared)] == ["ok", "ok", "ok"]
+    sizes = [variant.artifact.bytes for variant in (full, half, shared) if variant.artifact]
     assert sizes == sorted(sizes, reverse=True)
     assert 1.5 * sizes[2] < sizes[0]
     assert "values per tensor" in shared.reason
@@ -156,7 +156,7 @@ def test_one_wrong_weight_fails_the_only_candidate_as_a_mismatch(artifacts: Fake
         make(network, artifacts, candidate)
 
 
-def test_one_wrong_weight_costs_its_candidate_and_not_the_others(artifacts: FakeObjectStore) -> None:
+def test_one_wrong_weight_rejects_its_candidate_and_not_the_others(artifacts: FakeObjectStore) -> None:
     network = trained("breast_cancer")
     bad = network.stored(artifacts, KEYS, "bad", model=with_one_wrong_weight(network.model))
     good = network.stored(artifacts, KEYS, "good")
@@ -166,7 +166,7 @@ def test_one_wrong_weight_costs_its_candidate_and_not_the_others(artifacts: Fake
     assert [(variant.candidate, variant.status) for variant in others] == [("good", "ok"), ("good", "ok")]
 
 
-def test_bytes_that_training_did_not_record_are_refused(artifacts: FakeObjectStore) -> None:
+def test_a_file_without_the_recorded_sha256_is_refused(artifacts: FakeObjectStore) -> None:
     network = trained("wine")
     candidate = network.stored(artifacts, KEYS, model_sha256="0" * 64)
     with pytest.raises(IntegrityError, match="mlp is not the one that training recorded"):
@@ -180,8 +180,8 @@ def test_the_same_candidates_give_the_same_files(artifacts: FakeObjectStore) -> 
     assert [variant.artifact for variant in first] == [variant.artifact for variant in second]
 
 
-def test_it_says_what_it_is_at(artifacts: FakeObjectStore) -> None:
-    network, said = trained("wine"), []
+def test_each_step_is_reported(artifacts: FakeObjectStore) -> None:
+    network, reports = trained("wine"), []
     make_variants(
         [network.stored(artifacts, KEYS)],
         artifacts=artifacts,
@@ -189,12 +189,12 @@ def test_it_says_what_it_is_at(artifacts: FakeObjectStore) -> None:
         dataset=network.dataset,
         validation=network.validation,
         spec=JobSpec(),
-        report=said.append,
+        report=reports.append,
     )
-    assert said == ["mlp: verify", "mlp: int8"]
+    assert reports == ["mlp: verify", "mlp: int8"]
 
 
-def test_a_body_that_cannot_be_quantized_leaves_the_full_file(artifacts: FakeObjectStore) -> None:
+def test_a_body_that_cannot_be_quantized_keeps_the_fp32_file(artifacts: FakeObjectStore) -> None:
     network = trained("wine")
     candidate = network.stored(artifacts, KEYS)
     artifacts.put(KEYS.candidate("mlp", "body.onnx"), b"no graph")
@@ -204,25 +204,27 @@ def test_a_body_that_cannot_be_quantized_leaves_the_full_file(artifacts: FakeObj
     assert absent.reason.startswith("it could not be built or run")
 
 
-def test_an_interval_by_folds_moves_with_the_quality_of_the_small_file(artifacts: FakeObjectStore) -> None:
+def test_the_interval_of_a_bag_shifts_with_the_quality_of_the_small_file(artifacts: FakeObjectStore) -> None:
     network = trained("wine")
     plain = make(network, artifacts, network.stored(artifacts, KEYS)).variants
-    lost = {name: plain[1].quality[name] - value for name, value in plain[0].quality.items()}
-    assert abs(lost["log_loss"]) > 0
-    crossed = network.stored(
+    quality_changes = {name: plain[1].quality[name] - value for name, value in plain[0].quality.items()}
+    assert abs(quality_changes["log_loss"]) > 0
+    bag = network.stored(
         artifacts,
         KEYS,
-        quality=dict.fromkeys(lost, 0.5),
+        quality=dict.fromkeys(quality_changes, 0.5),
         interval={"log_loss": (0.4, 0.6)},
         folds=5,
     )
-    full, small = make(network, artifacts, crossed).variants
+    full, small = make(network, artifacts, bag).variants
     assert full.interval == {"log_loss": (0.4, 0.6)}
-    assert small.quality["log_loss"] == pytest.approx(0.5 + lost["log_loss"])
-    assert small.interval["log_loss"] == pytest.approx((0.4 + lost["log_loss"], 0.6 + lost["log_loss"]))
+    assert small.quality["log_loss"] == pytest.approx(0.5 + quality_changes["log_loss"])
+    assert small.interval["log_loss"] == pytest.approx(
+        (0.4 + quality_changes["log_loss"], 0.6 + quality_changes["log_loss"])
+    )
 
 
-def test_a_bags_quality_lacks_metrics_that_apply_to_the_validation_rows_alone(
+def test_a_bag_has_no_metric_that_applies_only_to_the_validation_rows(
     artifacts: FakeObjectStore,
 ) -> None:
     network = trained("diabetes")
@@ -244,14 +246,14 @@ def test_every_file_has_the_candidates_temperature_and_threshold(artifacts: Fake
     for variant in (variant for variant in variants if variant.status == "ok"):
         assert variant.artifact is not None
         assert variant.decision == decision
-        answers = OnnxModel(unpack(artifacts.get(variant.artifact.key))).run(feeds(network.validation, signature))
-        assert np.abs(answers.probabilities - wanted).max() < (1e-4 if variant.precision == "fp32" else 0.1)
-        is_positive = answers.probabilities[:, 1] >= np.float32(0.2)
-        assert (answers.labels == network.dataset.classes[1]).tolist() == is_positive.tolist()
+        predictions = OnnxModel(unpack(artifacts.get(variant.artifact.key))).run(feeds(network.validation, signature))
+        assert np.abs(predictions.probabilities - wanted).max() < (1e-4 if variant.precision == "fp32" else 0.1)
+        is_positive = predictions.probabilities[:, 1] >= np.float32(0.2)
+        assert (predictions.labels == network.dataset.classes[1]).tolist() == is_positive.tolist()
     assert {variant.precision for variant in variants if variant.status == "ok"} >= {"fp32", "int8"}
 
 
-def test_a_file_without_the_temperature_of_its_record_is_not_the_model_that_was_measured(
+def test_a_file_without_the_recorded_temperature_is_a_mismatch(
     artifacts: FakeObjectStore,
 ) -> None:
     network = trained("breast_cancer")
@@ -260,7 +262,7 @@ def test_a_file_without_the_temperature_of_its_record_is_not_the_model_that_was_
 
 
 def compress_with(network: Trained, artifacts: FakeObjectStore, **compression: Any) -> VariantSet:
-    """As ``make``, with rows to calibrate and fine-tune on."""
+    """Make variants like ``make``, with rows for calibration and fine-tuning."""
     return make_variants(
         [network.stored(artifacts, KEYS)],
         artifacts=artifacts,
@@ -273,7 +275,7 @@ def compress_with(network: Trained, artifacts: FakeObjectStore, **compression: A
     )
 
 
-def test_passes_are_applied_in_their_order_before_each_precision(artifacts: FakeObjectStore) -> None:
+def test_passes_are_applied_in_order_before_each_precision(artifacts: FakeObjectStore) -> None:
     network = trained("breast_cancer")
     passes = ("prune_channels",)
     full, pruned, small = compress_with(
@@ -304,14 +306,14 @@ def test_every_precision_has_a_variant(artifacts: FakeObjectStore) -> None:
     assert len({variant.name for variant in variants}) == len(variants)
 
 
-def test_a_pass_that_cannot_fine_tune_costs_its_variant(artifacts: FakeObjectStore) -> None:
+def test_a_pass_that_cannot_fine_tune_makes_its_variant_not_applicable(artifacts: FakeObjectStore) -> None:
     network = trained("wine")  # too few rows
     full, pruned = compress_with(network, artifacts, passes=("prune_magnitude",), precisions=("fp32",)).variants
     assert (full.status, pruned.status, pruned.name) == ("ok", "not_applicable", "mlp/prune_magnitude")
     assert "training rows" in pruned.reason
 
 
-def test_no_variant_is_begun_when_the_time_is_over(artifacts: FakeObjectStore) -> None:
+def test_no_variant_is_started_after_the_time_limit(artifacts: FakeObjectStore) -> None:
     full, *others = compress_with(trained("wine"), artifacts, minutes=1e-9).variants
     assert full.status == "ok"
     assert {variant.status for variant in others} == {"not_applicable"}
@@ -326,44 +328,44 @@ def measured_by_folds(network: Trained, log_loss: float) -> dict[str, Any]:
 
 
 def make_two(artifacts: FakeObjectStore, **spec: Any) -> tuple[list[Variant], list[str]]:
-    """Return the variants of a candidate of 0.3 and a better one of 0.2, and what was reported."""
-    network, said = trained("breast_cancer"), list[str]()
+    """Return the variants of candidates with log losses of 0.3 and 0.2, and the reports."""
+    network, reports = trained("breast_cancer"), list[str]()
     worse, better = (
         network.stored(artifacts, KEYS, name, **measured_by_folds(network, log_loss))
         for name, log_loss in (("worse", 0.3), ("better", 0.2))
     )
-    made = make_variants(
+    variant_set = make_variants(
         [worse, better],
         artifacts=artifacts,
         keys=KEYS,
         dataset=network.dataset,
         validation=network.validation,
         spec=JobSpec.model_validate({"compression": PATIENT} | spec),
-        report=said.append,
+        report=reports.append,
     )
-    return list(made.variants), said
+    return list(variant_set.variants), reports
 
 
-def test_the_best_candidate_is_compressed_first_and_one_far_worse_not_at_all(artifacts: FakeObjectStore) -> None:
-    variants, said = make_two(artifacts)
+def test_the_best_candidate_is_compressed_first_and_a_far_worse_one_not_at_all(artifacts: FakeObjectStore) -> None:
+    variants, reports = make_two(artifacts)
     assert [(variant.name, variant.status) for variant in variants] == [
         ("worse/fp32", "ok"), ("worse/int8", "not_applicable"), ("better/fp32", "ok"), ("better/int8", "ok"),
     ]  # fmt: skip
-    assert said[0] == "better: verify"
+    assert reports[0] == "better: verify"
     assert "0.3, is 9.52% worse than the best, better's 0.2" in variants[1].reason
 
 
 @pytest.mark.parametrize(
     "spec", [{"limits": {"max_bytes": 10_000}}, {"compression": {**PATIENT, "passes": ["static_int8"]}}]
 )
-def test_all_candidates_are_compressed_beside_a_limit_or_with_named_passes(
+def test_all_candidates_are_compressed_with_a_limit_or_with_named_passes(
     spec: dict[str, Any], artifacts: FakeObjectStore
 ) -> None:
     variants, _ = make_two(artifacts, **spec)
     assert not any(variant.reason.startswith("not tried") for variant in variants)
 
 
-def test_a_pass_that_breaks_costs_its_variant_and_not_the_run(
+def test_a_pass_that_fails_makes_its_variant_not_applicable_and_not_the_run_fail(
     artifacts: FakeObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def run_out_of_memory(_: object, model: bytes) -> None:
@@ -373,5 +375,5 @@ def test_a_pass_that_breaks_costs_its_variant_and_not_the_run(
     full, small = compress_with(trained("breast_cancer"), artifacts, passes=("static_int8",)).variants
     assert (full.status, small.status) == ("ok", "not_applicable")
     assert "MemoryError" in small.reason
-    full, small = compress_with(trained("breast_cancer"), artifacts).variants  # another way to int8 is left
+    full, small = compress_with(trained("breast_cancer"), artifacts).variants  # another int8 pass is tried
     assert (small.status, small.passes) == ("ok", ("dynamic_int8",))

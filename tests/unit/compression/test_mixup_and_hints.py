@@ -1,4 +1,4 @@
-"""What fine-tuning learns beside the predictions: rows between rows, and a middle layer as it was."""
+"""Fine-tuning with mixed rows (mixup) and with hints of a middle layer of the teacher."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ QUICK = FineTuningConfig(epochs=10, batch_size=16)
 
 
 def text_body() -> bytes:
-    """A text becomes 0 or 1, and then one of two rows of an embedding."""
+    """text -> id 0 or 1 -> one of two rows of an embedding."""
     nodes = [
         helper.make_node(
             "LabelEncoder", ["text"], ["ids"], keys_strings=["known"], values_int64s=[1], default_int64=0,
@@ -48,7 +48,7 @@ def text_body() -> bytes:
     )
 
 
-def test_mixed_numbers_and_pixels_lie_between_and_categories_are_one_of_both() -> None:
+def test_mixed_numbers_and_pixels_are_interpolated_and_categories_are_picked() -> None:
     rows = {
         "num": np.array([[0.0, np.nan, 4.0]], np.float32),
         "cat": np.zeros((1, 1000), np.int64),
@@ -67,7 +67,7 @@ def test_mixed_numbers_and_pixels_lie_between_and_categories_are_one_of_both() -
     assert {name: values.dtype for name, values in mixed.items()} == {name: rows[name].dtype for name in rows}
 
 
-def test_a_mixed_row_is_to_be_predicted_as_lying_between() -> None:
+def test_the_target_of_a_mixed_row_is_the_mixed_prediction() -> None:
     rows = TrainingRows(inputs={"num": np.zeros((2, 1), np.float32)}, target=None, classes=2)
     objective = Objective.of(np.array([[0.9, 0.1], [0.2, 0.8]]), rows)
     predictions = torch.tensor([[0.5, 0.5], [0.3, 0.7]])
@@ -76,17 +76,17 @@ def test_a_mixed_row_is_to_be_predicted_as_lying_between() -> None:
     assert float(loss) == pytest.approx(-(goals * np.log(predictions.numpy())).sum(axis=1).mean(), rel=1e-5)
 
 
-def test_mixup_fine_tunes_a_pruned_network() -> None:
+def test_mixup_reduces_the_loss_of_a_pruned_network() -> None:
     network = trained("breast_cancer")
     mixed = context_of(network, fine_tuning=FineTuning(mixup=0.4))
-    resting = FineTuningConfig(epochs=1, learning_rate=1e-9)
-    pruned = PruneChannels(mixed, ratio=0.75, config=resting)(network.body).model
+    untrained = FineTuningConfig(epochs=1, learning_rate=1e-9)
+    pruned = PruneChannels(mixed, ratio=0.75, config=untrained)(network.body).model
     tuned = FineTune(mixed, QUICK)(pruned).model
     assert loss_of(tuned, network) < loss_of(pruned, network)
     assert tuned != FineTune(context_of(network), QUICK)(pruned).model
 
 
-def test_between_two_texts_there_is_none() -> None:
+def test_texts_cannot_be_mixed() -> None:
     body = text_body()
     rows = TrainingRows(inputs={"text": np.array(["known", "new"] * 20, object)}, target=None, classes=64)
     context = replace(
@@ -98,39 +98,39 @@ def test_between_two_texts_there_is_none() -> None:
 
 
 def feature_error(model: bytes, network_body: bytes, rows: TrainingRows) -> float:
-    """How far a middle layer is from the teacher's, by the best linear map of its neurons."""
+    """Return the error of the best linear map from a middle layer to that of the teacher."""
     hints = FeatureHints(network_body, model, rows.inputs, weight=1.0)
     with torch.no_grad():
-        own, taught = (TorchGraph(body).compute(rows.inputs)[hints.name].numpy() for body in (model, network_body))
-    own = np.column_stack([own, np.ones(len(own))])
-    rest = taught - own @ np.linalg.lstsq(own, taught, rcond=None)[0]
-    return float(np.square(rest).mean() / taught.var())
+        student, teacher = (TorchGraph(body).compute(rows.inputs)[hints.name].numpy() for body in (model, network_body))
+    student = np.column_stack([student, np.ones(len(student))])
+    rest = teacher - student @ np.linalg.lstsq(student, teacher, rcond=None)[0]
+    return float(np.square(rest).mean() / teacher.var())
 
 
-def test_with_hints_a_narrow_layer_keeps_more_of_what_the_wide_one_computed() -> None:
+def test_hints_bring_a_pruned_layer_nearer_to_the_layer_of_the_teacher() -> None:
     network = trained("breast_cancer")
     config = FineTuningConfig(epochs=30, batch_size=16)
     hinted = PruneChannels(context_of(network, fine_tuning=FineTuning(hints=5.0)), ratio=0.75, config=config)
     plain = PruneChannels(context_of(network), ratio=0.75, config=config)
     rows = rows_of(network)
-    errors = [feature_error(each(network.body).model, network.body, rows) for each in (hinted, plain)]
+    errors = [feature_error(pruning(network.body).model, network.body, rows) for pruning in (hinted, plain)]
     assert errors[0] < errors[1]
 
 
-def test_an_interrupted_fine_tuning_with_hints_and_mixup_continues_where_it_was() -> None:
+def test_an_interrupted_fine_tuning_with_hints_and_mixup_gives_the_same_model() -> None:
     network = trained("breast_cancer")
-    asked = FineTuning(hints=1.0, mixup=0.4)
-    wanted = PruneChannels(context_of(network, fine_tuning=asked), ratio=0.75, config=QUICK)(network.body).model
+    fine_tuning = FineTuning(hints=1.0, mixup=0.4)
+    wanted = PruneChannels(context_of(network, fine_tuning=fine_tuning), ratio=0.75, config=QUICK)(network.body).model
     checkpoints = FakeCheckpoints(interrupt_after=1)
-    clocked = context_of(network, FakeClock(step=0.2), checkpoints=checkpoints, fine_tuning=asked)
+    clocked = context_of(network, FakeClock(step=0.2), checkpoints=checkpoints, fine_tuning=fine_tuning)
     slow = replace(clocked, budget=replace(clocked.budget, seconds=1e6, clock=FakeClock(step=8)))
     with pytest.raises(InterruptedError):
         PruneChannels(slow, ratio=0.75, config=QUICK)(network.body)
-    resumed = context_of(network, checkpoints=checkpoints, fine_tuning=asked)
+    resumed = context_of(network, checkpoints=checkpoints, fine_tuning=fine_tuning)
     assert PruneChannels(resumed, ratio=0.75, config=QUICK)(network.body).model == wanted
 
 
-def test_hints_need_a_layer_in_the_middle() -> None:
+def test_hints_need_a_middle_layer() -> None:
     rows = TrainingRows(inputs={"num": np.zeros((40, 8), np.float32)}, target=None, classes=0)
     weights = numpy_helper.from_array(np.ones((8, 16), np.float32), "weights")
     num, answer = (helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("num", "answer"))
@@ -150,7 +150,7 @@ def change_num(rows: TrainingRows, values: float) -> TrainingRows:
 
 
 @pytest.mark.parametrize("kind", ["constant columns", "a class is missing", "no prediction is finite"])
-def test_rows_that_say_little_are_handled_or_named(kind: str) -> None:
+def test_poor_training_rows_are_used_or_refused_with_the_reason(kind: str) -> None:
     network = trained("breast_cancer")
     rows = rows_of(network)
     changed = {
@@ -173,12 +173,12 @@ def test_a_row_without_a_finite_prediction_is_dropped() -> None:
     rows = rows_of(network)
     num = rows.inputs["num"].copy()
     num[5] = np.nan
-    holed = replace(rows, inputs={**rows.inputs, "num": num})
+    rows_with_gap = replace(rows, inputs={**rows.inputs, "num": num})
     others = np.flatnonzero(np.arange(len(rows)) != 5)
     tuned = [
         FineTune(replace(context_of(network), read_rows=lambda training_rows=training_rows: training_rows), QUICK)(
             network.body
         ).model
-        for training_rows in (holed, rows.take(others))
+        for training_rows in (rows_with_gap, rows.take(others))
     ]
     assert tuned[0] == tuned[1]

@@ -1,4 +1,4 @@
-"""Trees in preorder are the same trees, and their structure is stored in two flags for each split."""
+"""Trees in preorder predict the same, and their structure is stored in two flags for each split."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CLASSES = (_ROWS[:, 0] * _ROWS[:, 1] > 0).astype(int) + (_ROWS[:, 2] > 1)
 
 
 def _forest(*, classes: int, depth: int = 6) -> Trees:
-    """Of three classes, leaves that are 0 are one leaf, which many splits share."""
+    """Fit a forest. With three classes, all leaves of value 0 are one leaf that many splits share."""
     kind = ExtraTreesClassifier if classes else ExtraTreesRegressor
     forest = kind(n_estimators=8, max_depth=depth, random_state=0).fit(_ROWS, _CLASSES if classes else _ROWS[:, 0])
     return forest_trees(forest.estimators_, classes=classes)
@@ -41,7 +41,7 @@ def _file(trees: Trees, targets: int) -> bytes:
 
 
 def _shuffled(trees: Trees) -> Trees:
-    """The same trees, their splits and leaves in another order."""
+    """Return the same trees with splits and leaves in another order."""
     random = np.random.default_rng(1)
     splits, leaves = random.permutation(len(trees.feature)), random.permutation(len(trees.leaf_value))
     split_number, leaf_number = np.argsort(splits), np.argsort(leaves)
@@ -69,7 +69,7 @@ def _predictions(file: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("classes", [0, 3], ids=["regression", "classification"])
 @pytest.mark.parametrize("depth", [1, 2, 6])
-def test_ordered_trees_predict_the_same_to_the_last_bit_and_store_no_structure(classes: int, depth: int) -> None:
+def test_ordered_trees_predict_exactly_the_same_and_are_packed_as_tree_spans(classes: int, depth: int) -> None:
     trees, targets = _forest(classes=classes, depth=depth), classes or 1
     shuffled = _file(_shuffled(trees), targets)
     ordered = OrderTrees()(shuffled)
@@ -79,23 +79,23 @@ def test_ordered_trees_predict_the_same_to_the_last_bit_and_store_no_structure(c
     assert unpack(pack_model(ordered.model)) == ordered.model
 
 
-def test_trees_in_preorder_stay_as_they_are() -> None:
+def test_ordering_trees_in_preorder_changes_nothing() -> None:
     ordered = OrderTrees()(_file(_forest(classes=3), 3)).model
     assert OrderTrees()(ordered).model == ordered
 
 
-def test_a_tree_that_is_a_leaf_alone_has_one_split_with_that_leaf_on_both_sides() -> None:
+def test_a_tree_of_a_single_leaf_can_be_ordered_and_packed() -> None:
     none = np.array([], np.int64)
-    alone = Trees(
+    single_leaf = Trees(
         roots=np.array([-1]), feature=none, threshold=none.astype(np.float32), left=none, right=none, nan_left=none,
         leaf_target=np.array([0]), leaf_value=np.array([2.5], np.float32),
     )  # fmt: skip
-    ordered = OrderTrees()(_file(Trees.join([_forest(classes=0), alone, _forest(classes=0)]), 1)).model
+    ordered = OrderTrees()(_file(Trees.join([_forest(classes=0), single_leaf, _forest(classes=0)]), 1)).model
     assert [type(span) for span in find_spans(ordered)] == [TreeSpan]
     assert unpack(pack_model(ordered)) == ordered
 
 
-def test_missing_values_that_go_left_are_kept() -> None:
+def test_ordered_trees_keep_the_branch_of_missing_values() -> None:
     trees = _forest(classes=0)
     nan_left = (np.arange(len(trees.feature)) % 3 == 0).astype(np.int64)
     file = _file(Trees(**{name: getattr(trees, name) for name in Trees.__slots__} | {"nan_left": nan_left}), 1)
@@ -104,7 +104,7 @@ def test_missing_values_that_go_left_are_kept() -> None:
     assert unpack(pack_model(ordered)) == ordered
 
 
-def test_trees_in_another_order_are_packed_as_they_are_and_take_more() -> None:
+def test_trees_in_another_order_are_packed_without_tree_spans_and_are_larger() -> None:
     file = _file(_shuffled(_forest(classes=0)), 1)
     assert not any(isinstance(span, TreeSpan) for span in find_spans(file))
     assert unpack(pack_model(file)) == file
@@ -115,7 +115,7 @@ def test_a_model_without_trees_and_nodes_that_are_not_trees_are_refused() -> Non
     with pytest.raises(NotApplicableError, match="no trees"):
         OrderTrees()(helper.make_model(helper.make_graph([], "empty", [], [])).SerializeToString())
     graph = onnx.load_from_string(_file(_forest(classes=0), 1))
-    (roots,) = [each for each in graph.graph.node[0].attribute if each.name == "tree_roots"]
+    (roots,) = [attribute for attribute in graph.graph.node[0].attribute if attribute.name == "tree_roots"]
     roots.ints[0] = roots.ints[1]
     with pytest.raises(NotApplicableError, match="no trees"):
         OrderTrees()(graph.SerializeToString())

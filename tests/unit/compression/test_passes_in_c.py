@@ -1,4 +1,4 @@
-"""What the passes leave can be exported as C, and predicts there what it does in onnxruntime."""
+"""Compressed models can be exported as C and predict the same there as in onnxruntime."""
 
 from __future__ import annotations
 

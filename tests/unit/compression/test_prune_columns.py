@@ -1,4 +1,4 @@
-"""Columns that say nothing leave the graph and the signature, and a request may still have them."""
+"""Columns without influence are removed from graph and signature; a request may still have them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ KEYS = RunKeys("demo_wine_0123456789ab")
 COLUMNS = tuple(InputColumn(name=f"x{index}", input="num", indices=(index,)) for index in range(4))
 
 
-def body_that_reads(*places: int) -> bytes:
-    """Three probabilities of four columns, of which only ``places`` have weights."""
+def body_that_reads(*indices: int) -> bytes:
+    """Make a body of four columns and three classes; only the columns ``indices`` have weights."""
     weights = np.zeros((4, 3), np.float32)
-    weights[list(places)] = np.random.default_rng(0).normal(size=(len(places), 3))
+    weights[list(indices)] = np.random.default_rng(0).normal(size=(len(indices), 3))
     layers = [weights, np.zeros(3, np.float32)]
     body = dense_body(layers, np.zeros(4, np.float32), np.ones(4, np.float32), classification=True)
     return bytes(body.SerializeToString())
@@ -43,7 +43,7 @@ def context_of(body: bytes, rows: TrainingRows, columns: tuple[InputColumn, ...]
     return PassContext(read_rows=lambda: rows, teacher=body, columns=columns)
 
 
-def test_columns_without_a_weight_go_and_no_prediction_changes() -> None:
+def test_pruning_columns_without_weights_does_not_change_the_predictions() -> None:
     body, rows = body_that_reads(0, 2), rows_of_numbers()
     rows.inputs["num"][:, 1] = 0  # NaN times 0 is NaN
     result = PruneColumns(context_of(body, rows), max_change=1e-6)(body)
@@ -51,29 +51,29 @@ def test_columns_without_a_weight_go_and_no_prediction_changes() -> None:
     np.testing.assert_allclose(predict(result.model, rows), predict(body, rows), atol=1e-6)
 
 
-def test_the_narrow_body_takes_the_columns_that_are_left() -> None:
+def test_the_narrow_body_reads_the_remaining_columns() -> None:
     body, rows = body_that_reads(1, 2), rows_of_numbers()
     rows.inputs["num"][np.isnan(rows.inputs["num"])] = 0
     result = PruneColumns(context_of(body, rows), max_change=1e-6)(body)
     narrow = narrow_inputs(onnx.load_from_string(result.model), COLUMNS, result.pruned_columns).SerializeToString()
-    kept = TrainingRows(inputs={"num": rows.inputs["num"][:, [1, 2]]}, target=None, classes=3)
-    np.testing.assert_allclose(predict(bytes(narrow), kept), predict(body, rows), atol=1e-6)
+    remaining = TrainingRows(inputs={"num": rows.inputs["num"][:, [1, 2]]}, target=None, classes=3)
+    np.testing.assert_allclose(predict(bytes(narrow), remaining), predict(body, rows), atol=1e-6)
 
 
-def test_where_each_column_counts_nothing_is_pruned() -> None:
+def test_no_column_is_pruned_if_each_column_changes_the_predictions() -> None:
     body, rows = body_that_reads(0, 1, 2, 3), rows_of_numbers()
     rows.inputs["num"][np.isnan(rows.inputs["num"])] = 0
     with pytest.raises(NotApplicableError, match="each column changes the predictions"):
         PruneColumns(context_of(body, rows), max_change=1e-6)(body)
 
 
-def test_one_column_of_an_input_stays() -> None:
+def test_one_column_of_an_input_is_always_kept() -> None:
     body, rows = body_that_reads(), rows_of_numbers()
     rows.inputs["num"][np.isnan(rows.inputs["num"])] = 0
     assert len(PruneColumns(context_of(body, rows), max_change=1e-6)(body).pruned_columns) == 3
 
 
-def test_without_rows_or_columns_it_is_not_applicable() -> None:
+def test_column_pruning_is_not_applicable_without_rows_or_two_columns() -> None:
     body, rows = body_that_reads(0), rows_of_numbers()
     with pytest.raises(NotApplicableError, match="no training rows"):
         PruneColumns(context_of(body, rows.take(np.arange(0))), max_change=1.0)(body)
@@ -87,7 +87,7 @@ def network() -> Trained:
     return trained("breast_cancer")
 
 
-def test_a_variant_without_columns_is_measured_and_stored_as_it_is_served(network: Trained) -> None:
+def test_a_variant_with_pruned_columns_is_measured_and_stored_without_them(network: Trained) -> None:
     artifacts = FakeObjectStore()
     variants = make_variants(
         [network.stored(artifacts, KEYS)],
@@ -106,8 +106,8 @@ def test_a_variant_without_columns_is_measured_and_stored_as_it_is_served(networ
     model = onnx.load_from_string(unpack(artifacts.get(pruned.artifact.key)))
     signature = network.dataset.signature_of((), pruned=pruned.pruned_columns)
     assert [value.name for value in model.graph.input] == [column.name for column in signature.columns]
-    answers = OnnxModel(model.SerializeToString()).run(feeds(network.validation, signature))
-    assert pruned.agreement == pytest.approx(np.mean(answers.labels == network.answers.labels))
+    predictions = OnnxModel(model.SerializeToString()).run(feeds(network.validation, signature))
+    assert pruned.agreement == pytest.approx(np.mean(predictions.labels == network.answers.labels))
     assert all("prune_columns" in variant.passes for variant in variants[1:])
     assert variants[-1].pruned_columns == pruned.pruned_columns
 
@@ -116,12 +116,12 @@ def test_a_request_may_have_a_pruned_column_or_not(network: Trained) -> None:
     names = [column.name for column in network.dataset.columns]
     signature = network.dataset.signature_of((), pruned=tuple(names[:3]))
     assert [column.name for column in signature.columns] == names[3:]
-    whole = dict.fromkeys(names, 1.0)
-    assert ColumnNames(signature).rename(whole, "row 1") == dict.fromkeys(names[3:], 1.0)
+    complete = dict.fromkeys(names, 1.0)
+    assert ColumnNames(signature).rename(complete, "row 1") == dict.fromkeys(names[3:], 1.0)
     assert ColumnNames(signature).rename(dict.fromkeys(names[3:], 1.0), "row 1") == dict.fromkeys(names[3:], 1.0)
 
 
-def test_the_places_of_all_columns_are_those_of_the_encoding(network: Trained) -> None:
+def test_the_column_indices_are_those_of_the_encoding(network: Trained) -> None:
     columns = list_input_columns(network.dataset)
     assert [column.indices for column in columns] == [(index,) for index in range(len(network.dataset.columns))]
     body = onnx.load_from_string(network.body)

@@ -1,4 +1,4 @@
-"""Orthogonal matching pursuit: a combination of few variables, extended by those of a larger count."""
+"""Orthogonal matching pursuit: sparse combinations of variables, extended to larger counts."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def _pursuit(variables: np.ndarray, target: np.ndarray) -> Pursuit:
     return Pursuit((variables @ variables.T).astype(np.float32), variables @ target)
 
 
-def test_the_variables_that_make_up_the_target_are_found_with_their_factors() -> None:
+def test_the_variables_of_a_sparse_target_are_found_with_their_factors() -> None:
     np.testing.assert_allclose(_pursuit(_VARIABLES, _FACTORS @ _VARIABLES).factors(6), _FACTORS, atol=1e-3)
 
 
-def test_a_count_has_the_same_factors_whichever_count_was_asked_for_before() -> None:
+def test_the_factors_of_a_count_do_not_depend_on_earlier_counts() -> None:
     target = np.random.default_rng(1).normal(size=400)
     pursuit = _pursuit(_VARIABLES, target)
     small, large = pursuit.factors(5), pursuit.factors(50)
@@ -33,7 +33,7 @@ def test_a_count_has_the_same_factors_whichever_count_was_asked_for_before() -> 
     np.testing.assert_allclose(large[chosen], exact, atol=1e-4)
 
 
-def test_a_variable_that_is_a_combination_of_chosen_ones_is_dropped() -> None:
+def test_a_variable_that_depends_linearly_on_chosen_variables_is_dropped() -> None:
     twice = np.concatenate([_VARIABLES[:5], 2 * _VARIABLES[:5]])
     factors = _pursuit(twice, np.ones(5) @ _VARIABLES[:5]).factors(10)
     assert np.count_nonzero(factors) <= 5

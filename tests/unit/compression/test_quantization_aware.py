@@ -1,4 +1,4 @@
-"""Quantization-aware training: what the network computes while it learns is what its integers compute."""
+"""Quantization-aware training: the network computes in training what its integers will compute."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def context_of(network: Trained, rows: TrainingRows) -> PassContext:
     return PassContext(read_rows=lambda: rows, teacher=network.body, budget=Budget.start(60.0))
 
 
-def test_fake_quantization_predicts_what_static_int8_does(network: Trained) -> None:
+def test_fake_quantization_predicts_like_static_int8(network: Trained) -> None:
     rows = rows_of(network)
     graph = FakeQuantizedGraph(network.body)
     with torch.no_grad():
@@ -46,15 +46,15 @@ def test_fake_quantization_predicts_what_static_int8_does(network: Trained) -> N
     assert np.abs(imitated - exact).max() > 1e-4
 
 
-def test_weights_have_gradients_through_the_rounding(network: Trained) -> None:
+def test_weights_have_gradients_in_spite_of_the_rounding(network: Trained) -> None:
     rows = rows_of(network)
     graph = FakeQuantizedGraph(network.body)
     graph(rows.read(graph.inputs, slice(None)))[:, 0].sum().backward()
     assert all(bool(weights.grad.abs().sum() > 0) for weights in graph.named_weights().values() if weights.ndim == 2)
 
 
-def test_what_integers_cost_is_learned_away(network: Trained) -> None:
-    """Activations of the first layer have one range, and one of its neurons a much wider one than the others."""
+def test_quantization_aware_training_reduces_the_quantization_error(network: Trained) -> None:
+    """One neuron of the first layer has a much wider range than the others, and the layer has one scale."""
     rows = rows_of(network)
     body = with_one_wide_neuron(network.body)
     learner = TrainingRows(inputs=rows.inputs, target=None, classes=2)
@@ -68,7 +68,7 @@ def test_what_integers_cost_is_learned_away(network: Trained) -> None:
 
 
 def with_one_wide_neuron(body: bytes) -> bytes:
-    """The same function: a neuron's outputs are a thousand times as large, and are divided by as much afterwards."""
+    """Scale the output of one neuron by 1000 and the weight that reads it by 1/1000."""
     graph = onnx.load_from_string(body)
     tensors = {tensor.name: tensor for tensor in graph.graph.initializer}
     for name, index, factor in (("w0", (slice(None), 0), 1000), ("w1", 0, 1000), ("w2", 0, 0.001)):
@@ -78,7 +78,7 @@ def with_one_wide_neuron(body: bytes) -> bytes:
     return bytes(graph.SerializeToString())
 
 
-def test_what_has_no_weights_or_no_rows_is_not_applicable(network: Trained) -> None:
+def test_quantization_aware_training_needs_weight_matrices_and_rows(network: Trained) -> None:
     rows = rows_of(network)
     with pytest.raises(NotApplicableError, match="no MatMul"):
         QuantizationAwareTraining(context_of(network, rows))(bytes(treeless_body(3).SerializeToString()))

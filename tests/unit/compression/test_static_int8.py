@@ -1,4 +1,4 @@
-"""Static int8: calibrated on training rows, of matrices and convolutions; and weights in blocks."""
+"""Static int8 of matrices and convolutions, calibrated on training rows, and weights quantized in blocks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def table_rows(count: int | None = None) -> tuple[bytes, TrainingRows]:
     return network.body, rows
 
 
-def answer(model: bytes, inputs: dict[str, np.ndarray]) -> np.ndarray:
+def run_model(model: bytes, inputs: dict[str, np.ndarray]) -> np.ndarray:
     return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"]).run(None, inputs)[0]
 
 
@@ -92,48 +92,48 @@ def image_rows(count: int = 100) -> TrainingRows:
     return TrainingRows(inputs={"image": images}, target=np.zeros(count, np.int64), classes=3)
 
 
-def test_each_layer_of_a_table_network_reads_integers() -> None:
+def test_a_quantized_tabular_network_is_smaller_and_predicts_nearly_the_same() -> None:
     body, rows = table_rows()
     quantized = StaticInt8(context_of(rows, body))(body).model
     assert len(quantized) < len(body)
     inputs = rows.read(["num"], slice(None))
-    np.testing.assert_allclose(answer(quantized, inputs), answer(body, inputs), atol=0.1)
+    np.testing.assert_allclose(run_model(quantized, inputs), run_model(body, inputs), atol=0.1)
 
 
 def test_convolutions_are_quantized_and_keep_their_labels() -> None:
     body, rows = convolution_body(), image_rows()
     quantized = StaticInt8(context_of(rows, body))(body).model
     inputs = rows.read(["image"], slice(None))
-    agreed = answer(quantized, inputs).argmax(axis=1) == answer(body, inputs).argmax(axis=1)
+    agreed = run_model(quantized, inputs).argmax(axis=1) == run_model(body, inputs).argmax(axis=1)
     assert agreed.mean() > 0.95
     kinds = {tensor.data_type for tensor in onnx.load_from_string(quantized).graph.initializer if len(tensor.dims) == 4}
     assert kinds == {TensorProto.INT8}
 
 
-def test_layers_of_sequences_write_floats_in_one_operator(tmp_path: Path) -> None:
+def test_sequence_layers_use_the_integer_operator_with_float_output(tmp_path: Path) -> None:
     body, rows = attention_body(), image_rows()
     quantized = StaticInt8(context_of(rows, body))(body).model
     inputs = rows.read(["image"], slice(None))
-    np.testing.assert_allclose(answer(quantized, inputs), answer(body, inputs), atol=0.02)
+    np.testing.assert_allclose(run_model(quantized, inputs), run_model(body, inputs), atol=0.02)
     options = onnxruntime.SessionOptions()
     options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
-    options.log_severity_level = 3  # it warns that the file is for this CPU
+    options.log_severity_level = 3  # suppress the warning that the file is for this CPU
     onnxruntime.InferenceSession(quantized, options, providers=["CPUExecutionProvider"])
     operators = Counter(node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node)
     assert (operators["MatMulIntegerToFloat"], operators["QLinearMatMul"]) == (2, 0)
     assert operators["MatMul"] + operators["FusedMatMul"] == 2  # the products of two activations
 
 
-def test_a_row_alone_is_predicted_as_among_others() -> None:
+def test_the_prediction_of_a_row_does_not_depend_on_other_rows() -> None:
     body, rows = table_rows()
     quantized = StaticInt8(context_of(rows, body))(body).model
     batch = np.resize(rows.inputs["num"], (64, 30)) * np.linspace(1, 50, 64, dtype=np.float32)[:, None]
-    alone = np.concatenate([answer(quantized, {"num": row[None]}) for row in batch])
-    np.testing.assert_array_equal(alone, answer(quantized, {"num": batch}))
+    single = np.concatenate([run_model(quantized, {"num": row[None]}) for row in batch])
+    np.testing.assert_array_equal(single, run_model(quantized, {"num": batch}))
 
 
 @pytest.mark.parametrize("config", STATIC_CONFIGS)
-def test_layers_that_a_recipe_names_stay_exact(config: StaticInt8Config) -> None:
+def test_the_exact_layers_of_a_config_stay_in_float(config: StaticInt8Config) -> None:
     body, rows = table_rows()
     graph = onnx.load_from_string(StaticInt8(context_of(rows, body), config)(body).model).graph
     restored = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
@@ -145,7 +145,7 @@ def test_one_constant_row_is_enough_to_calibrate() -> None:
     body, rows = table_rows(1)
     constant = TrainingRows(inputs={"num": np.zeros_like(rows.inputs["num"])}, target=rows.target, classes=2)
     quantized = StaticInt8(context_of(constant, body))(body).model
-    assert np.isfinite(answer(quantized, table_rows(5)[1].read(["num"], slice(None)))).all()
+    assert np.isfinite(run_model(quantized, table_rows(5)[1].read(["num"], slice(None)))).all()
 
 
 def test_rows_without_a_finite_prediction_do_not_calibrate() -> None:
@@ -153,13 +153,13 @@ def test_rows_without_a_finite_prediction_do_not_calibrate() -> None:
     values = rows.inputs["num"].copy()
     values[1:] = np.nan
     quantized = StaticInt8(context_of(TrainingRows(inputs={"num": values}, target=None, classes=2), body))(body).model
-    assert np.isfinite(answer(quantized, rows.read(["num"], slice(None)))).all()
+    assert np.isfinite(run_model(quantized, rows.read(["num"], slice(None)))).all()
     missing = TrainingRows(inputs={"num": np.full_like(values, np.nan)}, target=None, classes=2)
     with pytest.raises(NotApplicableError, match="finite"):
         StaticInt8(context_of(missing, body))(body)
 
 
-def test_without_rows_or_layers_it_is_not_applicable() -> None:
+def test_static_int8_is_not_applicable_without_rows_or_layers() -> None:
     body, rows = table_rows()
     nothing = TrainingRows(inputs={"num": np.empty((0, 30), np.float32)}, target=None, classes=2)
     with pytest.raises(NotApplicableError, match="no training rows"):
@@ -169,11 +169,11 @@ def test_without_rows_or_layers_it_is_not_applicable() -> None:
 
 
 @pytest.mark.parametrize(("bits", "most"), [(8, 0.01), (4, 0.15)])
-def test_weights_in_blocks_are_smaller_and_near(bits: int, most: float) -> None:
+def test_weights_in_blocks_predict_nearly_the_same(bits: int, most: float) -> None:
     body, rows = table_rows()
     blocks = BlockWeights(bits)(body).model
     inputs = rows.read(["num"], slice(None))
-    assert np.abs(answer(blocks, inputs) - answer(body, inputs)).max() < most
+    assert np.abs(run_model(blocks, inputs) - run_model(body, inputs)).max() < most
     assert any(node.op_type == "MatMulNBits" for node in onnx.load_from_string(blocks).graph.node)
 
 

@@ -1,4 +1,4 @@
-"""Where the weights of a graph lie, and what packing them saves."""
+"""The byte spans of the weights of a graph, and the size of packed models."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _trees() -> bytes:
 
 
 @pytest.mark.parametrize("in_node", [False, True], ids=["initializer", "constant"])
-def test_a_weight_matrix_is_found_where_it_lies(in_node: bool) -> None:
+def test_the_span_of_a_weight_matrix_is_found(in_node: bool) -> None:
     weights = np.random.default_rng(0).normal(size=(40, 30)).astype(np.float32)
     file = _dense(weights, in_node=in_node)
     (span,) = find_spans(file)
@@ -63,13 +63,13 @@ def test_pruned_weights_of_few_values_are_stored_in_a_fortieth() -> None:
     assert len(file) / len(stored) > 40
 
 
-def test_trees_are_stored_smaller_than_lzma_alone_stores_them() -> None:
+def test_packed_trees_are_smaller_than_with_lzma_alone() -> None:
     file = _trees()
     stored = pack_model(file)
     assert unpack(stored) == file
     assert 1.3 * len(stored) < len(lzma.compress(file))
 
 
-def test_a_tiny_graph_that_packing_would_enlarge_stays_as_it_is() -> None:
+def test_a_tiny_graph_that_packing_would_enlarge_is_not_packed() -> None:
     file = onnx.helper.make_model(helper.make_graph([], "empty", [], [])).SerializeToString()
     assert pack_model(file) == file

@@ -1,4 +1,4 @@
-"""Passes over tree ensembles: fewer trees, fewer values, and no split that decides nothing."""
+"""Passes over tree ensembles: fewer trees, fewer leaves, fewer values and no redundant splits."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def _trees_of(body: bytes) -> Trees:
     return trees
 
 
-def test_the_trees_of_a_node_are_those_that_were_written() -> None:
+def test_trees_read_from_a_node_equal_the_written_trees() -> None:
     again = _trees_of(_body(_trees()))
     for name in Trees.__slots__:
         np.testing.assert_array_equal(getattr(again, name), getattr(_trees(), name))
 
 
-def test_a_split_whose_two_sides_are_equal_is_removed_and_the_sums_stay() -> None:
+def test_merging_equal_subtrees_removes_splits_and_keeps_the_sums() -> None:
     coarse = replace(_trees(), leaf_value=np.round(3 * _trees().leaf_value, 0) / 3)  # late trees are 0 everywhere
     merged = merge_equal_subtrees(coarse)
     assert len(merged.feature) < len(coarse.feature)
@@ -94,7 +94,7 @@ def test_a_split_whose_two_sides_are_equal_is_removed_and_the_sums_stay() -> Non
 
 
 @pytest.mark.parametrize("bits", [4, 8])
-def test_leaves_share_a_few_values_and_the_sums_of_training_rows_stay(bits: int) -> None:
+def test_quantized_leaves_share_few_values_and_the_sums_stay_close(bits: int) -> None:
     body = _body(_trees())
     small = QuantizeTrees(_context(), bits=bits)(body).model
     assert len(np.unique(_trees_of(small).leaf_value)) <= 2**bits
@@ -104,7 +104,7 @@ def test_leaves_share_a_few_values_and_the_sums_of_training_rows_stay(bits: int)
     assert len(pack_model(OrderTrees()(small).model)) < 0.75 * len(pack_model(OrderTrees()(body).model))
 
 
-def test_sixteen_bits_send_every_training_row_the_same_way_with_fewer_thresholds() -> None:
+def test_sixteen_bits_keep_the_predictions_of_training_rows_with_fewer_thresholds() -> None:
     few = TrainingRows(inputs={"num": np.round(_VALUES, 1)}, target=None, classes=0)
     body = _body(_trees())
     small = QuantizeTrees(_context(few), bits=16)(body).model
@@ -113,7 +113,7 @@ def test_sixteen_bits_send_every_training_row_the_same_way_with_fewer_thresholds
     assert count[0] < 0.7 * count[1]
 
 
-def test_a_feature_of_many_thresholds_keeps_255_of_them() -> None:
+def test_a_feature_of_many_thresholds_keeps_at_most_255() -> None:
     random = np.random.default_rng(1)
     thresholds = random.normal(size=len(_trees().threshold)).astype(np.float32)
     trees = replace(_trees(), feature=np.zeros_like(_trees().feature), threshold=thresholds)
@@ -122,7 +122,7 @@ def test_a_feature_of_many_thresholds_keeps_255_of_them() -> None:
     assert np.std(predict(small, _ROWS) - predict(_body(trees), _ROWS)) < 0.05
 
 
-def test_trees_are_quantized_without_training_rows_too() -> None:
+def test_trees_can_be_quantized_without_training_rows() -> None:
     small = QuantizeTrees(_context(_NO_ROWS), bits=6)(_body(_trees())).model
     assert len(np.unique(_trees_of(small).leaf_value)) <= 64
 
@@ -133,12 +133,12 @@ def _fresh() -> TrainingRows:
 
 
 def _error(small: bytes, body: bytes) -> float:
-    """How far a body's sums are from those of the one that it replaces, on rows that it did not see."""
+    """Return the error of a small body against the original body on new rows."""
     return float(np.std(predict(small, _fresh()) - predict(body, _fresh())))
 
 
 @pytest.mark.parametrize("choice", ["greedy", "evenly", "first"])
-def test_a_quarter_of_the_trees_predicts_what_all_of_them_did(choice: Any) -> None:
+def test_a_pruned_quarter_of_the_trees_predicts_better_than_every_fourth_tree(choice: Any) -> None:
     body = _body(_trees())
     small = PruneTrees(_context(), step=4, choice=choice)(body).model
     assert len(_trees_of(small)) == len(_trees()) / 4
@@ -146,15 +146,15 @@ def test_a_quarter_of_the_trees_predicts_what_all_of_them_did(choice: Any) -> No
     assert _error(small, body) < 0.9 * _error(_body(kept), body)
 
 
-def test_trees_that_are_chosen_greedily_come_nearer_than_every_eighth() -> None:
+def test_greedily_chosen_trees_predict_better_than_every_eighth_tree() -> None:
     body = _body(_trees())
     greedy, evenly = (PruneTrees(_context(), step=8, choice=choice)(body).model for choice in ("greedy", "evenly"))
     assert len(_trees_of(greedy)) == len(_trees_of(evenly))
     assert _error(greedy, body) < 0.9 * _error(evenly, body)
 
 
-def test_a_bag_whose_models_are_alike_is_reduced_to_one_of_them() -> None:
-    """Three times the same model, a third each: one of three trees is enough to match all."""
+def test_a_bag_of_equal_models_is_reduced_to_one_model() -> None:
+    """The bag has the same model three times: one of three trees is enough."""
     third = _trees().moved(features=np.arange(5), target=0, factor=1 / 3)
     bag = Trees.join([third, third, third])
     small = PruneTrees(_context(), step=3)(_body(bag)).model
@@ -163,7 +163,7 @@ def test_a_bag_whose_models_are_alike_is_reduced_to_one_of_them() -> None:
 
 
 @pytest.mark.parametrize("share", [0.25, 0.5])
-def test_leaves_are_pruned_where_the_sum_changes_least(share: float) -> None:
+def test_pruning_leaves_keeps_the_requested_fraction_with_a_bounded_error(share: float) -> None:
     body = _body(_trees())
     small = PruneLeaves(_context(), ratio=share)(body).model
     leaves = len(_trees_of(small).leaf_value)
@@ -171,8 +171,8 @@ def test_leaves_are_pruned_where_the_sum_changes_least(share: float) -> None:
     assert _error(small, body) < (0.35 if share == 0.25 else 0.15) * float(np.std(predict(body, _fresh())))
 
 
-def test_a_split_that_hardly_changes_the_sum_becomes_a_leaf_first() -> None:
-    """Two trees of three leaves: below one split the leaves are nearly equal, below the other they are not."""
+def test_the_split_that_changes_the_sum_least_becomes_a_leaf_first() -> None:
+    """In one of two trees of three leaves, the two leaves below a split are nearly equal."""
     trees = Trees(
         roots=np.array([0, 2]),
         feature=np.array([0, 1, 0, 1]),
@@ -188,12 +188,12 @@ def test_a_split_that_hardly_changes_the_sum_becomes_a_leaf_first() -> None:
     assert _error(_body(pruned), _body(trees)) < 0.01
 
 
-def test_where_no_split_is_worth_its_leaves_the_sums_are_constants() -> None:
+def test_pruning_all_splits_gives_constant_predictions() -> None:
     pruned = PruneLeaves(_context(), ratio=1e-6)(_body(_trees())).model
     assert np.ptp(predict(pruned, _ROWS)) == 0
 
 
-def test_leaves_of_one_subtree_that_add_to_several_sums_stay_apart() -> None:
+def test_pruning_leaves_keeps_the_leaves_of_each_class() -> None:
     classes = (_VALUES[:, 0] > 0).astype(int) + (_VALUES[:, 1] > 0.5)
     forest = ExtraTreesClassifier(n_estimators=20, max_depth=5, random_state=0).fit(_VALUES, classes)
     trees = forest_trees(forest.estimators_, classes=3)
@@ -203,7 +203,7 @@ def test_leaves_of_one_subtree_that_add_to_several_sums_stay_apart() -> None:
     assert np.abs(compute_sums(pruned, _VALUES) - compute_sums(trees, _VALUES)).mean() < 0.1
 
 
-def test_a_new_ensemble_learns_the_sums_of_the_old_one() -> None:
+def test_distilled_trees_learn_the_sums_of_the_original_trees() -> None:
     several = Trees.join([_trees().moved(features=np.arange(5), target=target) for target in (0, 1)])
     small = DistillTrees(_context(), count=30)(_body(several, 2)).model
     assert len(_trees_of(small)) <= 60
@@ -212,14 +212,14 @@ def test_a_new_ensemble_learns_the_sums_of_the_old_one() -> None:
         DistillTrees(_context(), count=80)(_body(_trees()))
 
 
-def test_each_sum_keeps_its_share_of_the_trees() -> None:
+def test_pruning_trees_keeps_trees_of_each_target() -> None:
     several = Trees.join([_trees().moved(features=np.arange(5), target=target) for target in (0, 1)])
     small = _trees_of(PruneTrees(_context(), step=8)(_body(several, 2)).model)
     np.testing.assert_array_equal(np.unique(small.leaf_target), [0, 1])
     assert len(small) == 20
 
 
-def test_leaves_of_a_forest_whose_trees_add_to_several_sums_learn_too() -> None:
+def test_leaf_values_of_a_forest_of_several_classes_can_be_fitted() -> None:
     classes = (_VALUES[:, 0] > 0).astype(int) + (_VALUES[:, 1] > 0.5)
     forest = ExtraTreesClassifier(n_estimators=10, max_depth=4, random_state=0).fit(_VALUES, classes)
     trees = forest_trees(forest.estimators_, classes=3)
@@ -229,7 +229,7 @@ def test_leaves_of_a_forest_whose_trees_add_to_several_sums_learn_too() -> None:
     np.testing.assert_allclose(compute_sums(doubled.trees, _VALUES), 2 * sums, atol=0.25)
 
 
-def test_shares_of_classes_stay_0_or_more() -> None:
+def test_leaf_values_of_class_fractions_stay_nonnegative() -> None:
     classes = (_VALUES[:, 0] > 0).astype(int) + (_VALUES[:, 1] > 0.5)
     forest = ExtraTreesClassifier(n_estimators=100, max_depth=9, random_state=0).fit(_VALUES, classes)
     trees = forest_trees(forest.estimators_, classes=3)
@@ -240,7 +240,7 @@ def test_shares_of_classes_stay_0_or_more() -> None:
     assert shared.leaf_value.min() >= 0
 
 
-def test_two_ensembles_that_read_the_same_tensor_each_learn_their_own_sums() -> None:
+def test_two_ensembles_that_read_the_same_input_are_compressed_separately() -> None:
     other = replace(_trees(), leaf_value=-3 * _trees().leaf_value)
     inputs = [helper.make_tensor_value_info("num", TensorProto.FLOAT, ["batch", _VALUES.shape[1]])]
     outputs = [helper.make_tensor_value_info("sums", TensorProto.FLOAT, ["batch", 2])]
@@ -273,7 +273,7 @@ def test_too_few_trees_or_rows_and_other_operators_are_refused() -> None:
 
 
 @pytest.mark.skipif(find_compiler() is None, reason="needs a C compiler")
-def test_leaves_and_thresholds_that_repeat_are_codes_in_c() -> None:
+def test_repeated_leaves_and_thresholds_are_stored_as_codes_in_c() -> None:
     small = QuantizeTrees(_context(), bits=5)(_body(_trees())).model
     source = translate(onnx.load_from_string(small), "trees")
     few = _ROWS.take(np.arange(20))
@@ -283,7 +283,7 @@ def test_leaves_and_thresholds_that_repeat_are_codes_in_c() -> None:
     assert len(source.source) < len(translate(onnx.load_from_string(_body(_trees())), "trees").source)
 
 
-def test_trees_are_pruned_and_quantized_without_a_word_about_it() -> None:
+def test_trees_are_pruned_and_quantized_by_default() -> None:
     plan = plan_passes(Compression(), has_trees=True)
     assert {step.name for steps in plan.changes for step in steps} == {"prune_trees"}
     assert "codebook" in plan.quantizations
@@ -294,12 +294,14 @@ def test_trees_are_pruned_and_quantized_without_a_word_about_it() -> None:
 
 @cache
 def _boosted(rounds: int = 64) -> Trained:
-    """Boosted trees in place of the network."""
+    """Train boosted trees in place of the network."""
     network = trained("breast_cancer")
     names = [column.name for column in network.dataset.columns]
     values = network.validation.select(names).to_numpy().astype(np.float32)
     positive = (network.validation["target"] == network.dataset.classes[1]).to_numpy()
-    learned = positive ^ (np.random.default_rng(0).random(len(positive)) < 0.1)  # else it is surer than a file can be
+    learned = positive ^ (
+        np.random.default_rng(0).random(len(positive)) < 0.1
+    )  # flipped labels, so that the trees are not overconfident
     trees = _boost(np.tile(values, (8, 1)), np.tile(learned, 8), "binary", rounds)
     nodes = [
         trees.node("num", "sums", targets=1),
@@ -345,16 +347,16 @@ def test_a_tree_candidate_has_a_pruned_and_a_quantized_variant() -> None:
 
 
 @pytest.mark.parametrize(("rounds", "kept"), [(64, 16), (20, 4)])
-def test_the_strongest_pruning_that_there_are_trees_enough_for_is_found(rounds: int, kept: int) -> None:
+def test_the_strongest_pruning_with_enough_trees_is_used(rounds: int, kept: int) -> None:
     assert f"one tree in {kept} kept" in _make_variants(rounds)[1].reason
 
 
-def test_what_a_file_of_a_bag_costs_does_not_count_that_it_knows_the_rows_less() -> None:
+def test_the_cost_of_a_compressed_bag_does_not_count_less_memorization() -> None:
     signature = trained("diabetes").dataset.signature
     truth = _RANDOM.normal(size=2000)
-    model = truth + _RANDOM.normal(size=2000)  # as a model that has not learned the rows predicts
+    model = truth + _RANDOM.normal(size=2000)  # predictions of a model that has not learned the rows
     learned = (model + truth) / 2
-    less = learned + 0.2 * (model - truth) + 0.1 * _RANDOM.normal(size=2000)  # knows less of them, and differs a little
+    less = learned + 0.2 * (model - truth) + 0.1 * _RANDOM.normal(size=2000)  # memorizes less, with a small error
 
     def error(values: np.ndarray) -> float:
         return float(np.mean((values - truth) ** 2))
@@ -371,7 +373,7 @@ def _values(values: np.ndarray) -> Predictions:
     return Predictions(labels=np.empty(0, object), probabilities=np.empty((0, 0)), values=values)
 
 
-def test_probabilities_of_a_bag_are_moved_as_log_odds() -> None:
+def test_the_probabilities_of_a_bag_are_shifted_in_log_odds() -> None:
     boosted = _boosted()
     unseen = UnseenRows(signature=boosted.dataset.signature, out_of_fold=boosted.predicted * 0.8 + 0.1)
     model = OnnxModel(boosted.model).run(feeds(boosted.validation, boosted.dataset.signature))

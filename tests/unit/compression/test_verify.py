@@ -1,4 +1,4 @@
-"""Parity of the exported file with the trained model."""
+"""The exported file must predict like the trained model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def verifier(network: Trained, tolerance: float = 1e-4) -> VerifyExport:
 
 
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
-def test_a_right_export_passes_as_it_is(name: str) -> None:
+def test_a_correct_export_passes_the_verification(name: str) -> None:
     network = trained(name)
     verifier(network)(network.model)
 
@@ -37,14 +37,14 @@ def test_one_wrong_weight_is_a_mismatch(name: str) -> None:
 
 
 def edge_verifier(network: Trained, predicted: np.ndarray) -> VerifyEdgeRows:
-    """The rows stand in for edge rows."""
+    """Make a verifier that uses the validation rows as edge rows."""
     signature = network.dataset.signature
     key = "probabilities" if signature.task == "classification" else "value"
     return VerifyEdgeRows(signature, feeds(network.validation, signature), {key: predicted}, tolerance=1e-4, scale=1.0)
 
 
 @pytest.mark.parametrize("name", ["wine", "diabetes"])
-def test_an_edge_row_that_is_answered_otherwise_is_a_mismatch(name: str) -> None:
+def test_an_edge_row_with_another_prediction_is_a_mismatch(name: str) -> None:
     network = trained(name)
     edge_verifier(network, network.predicted)(network.model)
     wrong = network.predicted.copy()
@@ -61,7 +61,7 @@ def test_edge_rows_without_a_finite_prediction_are_dropped() -> None:
     edge_verifier(network, np.full_like(predicted, np.nan))(network.model)
 
 
-def test_a_value_that_is_not_a_number_is_a_mismatch() -> None:
+def test_a_nan_prediction_is_a_mismatch() -> None:
     network = trained("diabetes")
     graph = onnx.load_from_string(network.model)
     for tensor in graph.graph.initializer:
@@ -73,7 +73,7 @@ def test_a_value_that_is_not_a_number_is_a_mismatch() -> None:
         verifier(network)(graph.SerializeToString())
 
 
-def test_a_graph_that_is_right_for_one_size_of_batch_alone_is_a_mismatch() -> None:
+def test_a_graph_that_depends_on_the_batch_size_is_a_mismatch() -> None:
     network = trained("wine")
     graph = onnx.load_from_string(network.model)
     rows = network.validation.height
@@ -86,11 +86,11 @@ def test_a_graph_that_is_right_for_one_size_of_batch_alone_is_a_mismatch() -> No
         onnx.helper.make_node("Mul", [first.input[0], "ratio"], [scaled]),
     ]
     graph.graph.initializer.append(onnx.numpy_helper.from_array(np.array([rows], np.float32), "rows"))
-    place = list(graph.graph.node).index(first)
+    index = list(graph.graph.node).index(first)
     first.input[0] = scaled
-    kept = list(graph.graph.node)
+    original_nodes = list(graph.graph.node)
     del graph.graph.node[:]
-    graph.graph.node.extend([*kept[:place], *nodes, *kept[place:]])
+    graph.graph.node.extend([*original_nodes[:index], *nodes, *original_nodes[index:]])
     with pytest.raises(ExportMismatchError, match="row 0 alone"):
         verifier(network)(graph.SerializeToString())
 
@@ -106,13 +106,13 @@ SIGNATURE = Signature(
 
 
 def difference(labels: list[str], probabilities: list[list[float]], wanted: list[list[float]]) -> float:
-    answers = Predictions(
+    predictions = Predictions(
         labels=np.array(labels, object), probabilities=np.array(probabilities), values=np.empty(0, np.float32)
     )
-    return largest_difference(answers, {"probabilities": np.array(wanted)}, SIGNATURE)
+    return largest_difference(predictions, {"probabilities": np.array(wanted)}, SIGNATURE)
 
 
-def test_labels_in_the_wrong_order_are_a_difference_although_the_probabilities_are_right() -> None:
+def test_a_wrong_label_is_a_difference_even_if_the_probabilities_are_right() -> None:
     assert difference(["b"], [[0.9, 0.1]], [[0.9, 0.1]]) == pytest.approx(0.8)
 
 
@@ -122,8 +122,8 @@ def test_a_tie_may_be_broken_either_way() -> None:
 
 
 @pytest.mark.parametrize("threshold", [None, 0.03])
-def test_what_float32_leaves_of_nothing_is_not_a_mismatch_under_a_temperature(threshold: float | None) -> None:
-    """A forest that knows a row by heart says 0; the sums of the served file leave 6e-7, a fourth root of it 0.03."""
+def test_float32_rounding_of_a_zero_probability_is_not_a_mismatch_under_a_temperature(threshold: float | None) -> None:
+    """A forest predicts 0 for a memorized row, the float32 sums of the file 6e-7, whose fourth root is 0.03."""
     signature = Signature(
         task="classification", target="y", columns=(Column(name="x", kind="numeric"),), classes=("a", "b"),
         positive="b" if threshold else "", threshold=threshold, temperature=4.0,

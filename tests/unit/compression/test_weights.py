@@ -1,4 +1,4 @@
-"""Passes that change the values of weights: shared by a codebook, rounded to float16."""
+"""Passes that change the values of weights: codebooks and rounding to float16."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BIAS = _RANDOM.normal(size=32).astype(np.float32)
 
 
 def _network(weights: np.ndarray = _WEIGHTS, *, in_node: bool = False) -> bytes:
-    """x @ weights + bias, an embedding, and a small matrix."""
+    """Make a network of a dense layer with a bias and an embedding."""
     tensors = {"weights": weights, "bias": _BIAS, "embeddings": _EMBEDDINGS}
     nodes = [
         helper.make_node("Gemm", ["x", "weights", "bias"], ["y"]),
@@ -64,7 +64,7 @@ def test_weights_share_the_values_of_a_codebook_and_small_tensors_stay_exact(in_
     assert error < 0.12  # an optimal quantizer of a normal distribution with 16 levels errs by 0.098 (Max 1960)
 
 
-def test_a_shared_network_runs_and_is_stored_in_a_quarter() -> None:
+def test_a_network_with_a_codebook_runs_and_is_stored_in_a_quarter_of_the_bytes() -> None:
     file = ShareWeights(4)(_network()).model
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     y, _ = session.run(None, {"x": np.ones((2, 64), np.float32), "ids": np.array([0])})
@@ -73,24 +73,24 @@ def test_a_shared_network_runs_and_is_stored_in_a_quarter() -> None:
     assert unpack(pack_model(file)) == file
 
 
-def test_pruned_weights_stay_zero_and_zero_is_one_of_the_values() -> None:
+def test_pruned_weights_stay_zero_in_a_codebook() -> None:
     pruned = np.where(_RANDOM.random((100, 100)) < 0.1, _RANDOM.normal(size=(100, 100)), 0).astype(np.float32)
     shared = share_weights(pruned, 8)
     np.testing.assert_array_equal(shared == 0, pruned == 0)
     assert len(np.unique(shared)) == 8
 
 
-def test_weights_of_fewer_values_than_the_codebook_stay_as_they_are() -> None:
+def test_weights_with_fewer_values_than_the_codebook_are_unchanged() -> None:
     few = _RANDOM.choice(np.array([-1, 0, 2], np.float32), (20, 20))
     np.testing.assert_array_equal(share_weights(few, 16), few)
 
 
-def test_more_bits_err_less() -> None:
+def test_more_bits_give_a_smaller_quantization_error() -> None:
     errors = [float(np.abs(share_weights(_WEIGHTS, 2**bits) - _WEIGHTS).mean()) for bits in (2, 3, 4, 5, 6)]
     assert errors == sorted(errors, reverse=True)
 
 
-def test_rounded_weights_are_float16_values_and_take_half() -> None:
+def test_rounded_weights_are_float16_values_and_take_about_half_the_bytes() -> None:
     weights = _RANDOM.normal(size=(64, 512)).astype(np.float32)
     file = _network(weights[:, :32])
     rounded = _tensors(RoundWeights()(file).model)
@@ -98,10 +98,10 @@ def test_rounded_weights_are_float16_values_and_take_half() -> None:
     assert len(pack_model(RoundWeights()(file).model)) < 0.6 * len(file)
 
 
-def test_what_has_no_weights_and_what_is_beyond_float16_is_refused() -> None:
+def test_models_without_weights_and_weights_beyond_float16_are_refused() -> None:
     empty = helper.make_model(helper.make_graph([], "empty", [], [])).SerializeToString()
-    for each in (ShareWeights(4), RoundWeights()):
+    for weight_pass in (ShareWeights(4), RoundWeights()):
         with pytest.raises(NotApplicableError, match="no float weights"):
-            each(empty)
+            weight_pass(empty)
     with pytest.raises(NotApplicableError, match=r"1e\+06 is beyond the range of fp16"):
         RoundWeights()(_network(np.full((64, 32), 1e6, np.float32)))

@@ -1,4 +1,4 @@
-"""The winner beside the live version, on the same rows."""
+"""The comparison of the winner with the live version on the same rows."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ def regression(values: np.ndarray) -> Predictions:
     return Predictions(labels=np.empty(0, object), probabilities=np.empty((0, 0)), values=values)
 
 
-def test_the_interval_of_a_paired_gain_is_narrower_than_the_errors_are_wide() -> None:
+def test_the_interval_of_a_paired_gain_is_narrow() -> None:
     truth = GENERATOR.normal(size=400) * 100
     noise = GENERATOR.normal(size=400) * 50
     new, old = regression(truth + noise), regression(truth + 1.1 * noise)
     low, high = gain_interval(REGRESSOR, truth, new, old, metric="rmse")
     gain = 0.1 * float(np.sqrt(np.square(noise).mean()))
     assert 0 < low < gain < high
-    assert high - low < gain  # of an unpaired one it would be about seven
+    assert high - low < gain  # an unpaired interval would be about seven times the gain wide
     swapped = gain_interval(REGRESSOR, truth, old, new, metric="rmse")
     assert swapped == pytest.approx((-high, -low))
 
@@ -50,11 +50,11 @@ def evaluation(signature: Signature = CLASSIFIER) -> HoldoutEvaluation:
     return HoldoutEvaluation(signature=signature, metric="log_loss", served=served, test=frame)
 
 
-def test_a_live_version_with_its_classes_in_another_order_is_read_by_name() -> None:
+def test_the_classes_of_the_live_version_are_matched_by_name() -> None:
     reordered = replace(CLASSIFIER, classes=CLASSIFIER.classes[::-1])
     compared = compare_with_live(evaluation(), LiveModel(3, reordered, model_bytes(reordered)))
     assert (compared.version, compared.problem, compared.rows) == (3, "", 60)
-    assert compared.live != compared.new  # its file gives the same scores to the classes in the other order
+    assert compared.live != compared.new  # the live file gives the same scores to classes in another order
 
 
 @pytest.mark.parametrize(

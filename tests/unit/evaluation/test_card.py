@@ -1,4 +1,4 @@
-"""The winner on the test rows: card and golden rows."""
+"""The evaluation of the winner on the test rows: model card and golden rows."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def wine() -> Trained:
     return trained("wine")
 
 
-def test_the_card_says_what_the_served_file_answers_on_the_test_rows(wine: Trained) -> None:
+def test_the_card_has_the_metrics_of_the_served_file_on_the_test_rows(wine: Trained) -> None:
     card, _ = evaluated(wine.dataset, wine.model, wine.validation)
     right = [a == b for a, b in zip(wine.answers.labels, wine.validation["target"], strict=True)]
     assert card.test_quality["accuracy"] == pytest.approx(sum(right) / len(right))
@@ -92,15 +92,18 @@ def test_the_card_says_what_the_served_file_answers_on_the_test_rows(wine: Train
         "auc", "average_precision", "log_loss", "mcc",
     }  # fmt: skip
     wanted = precision_recall_fscore_support(wine.validation["target"], wine.answers.labels)
-    told = [(one.precision, one.recall, one.f1, one.rows) for one in card.by_class]
-    assert np.array(told) == pytest.approx(np.stack(wanted, axis=1))
+    measured = [
+        (class_metrics.precision, class_metrics.recall, class_metrics.f1, class_metrics.rows)
+        for class_metrics in card.by_class
+    ]
+    assert np.array(measured) == pytest.approx(np.stack(wanted, axis=1))
     assert card.positive_class == ""
     assert card.test_rows == wine.validation.height
     for metric, (low, high) in card.test_interval.items():
         assert low <= card.test_quality[metric] <= high
 
 
-def test_the_card_says_whose_it_is_and_what_was_tried(wine: Trained) -> None:
+def test_the_card_has_tenant_model_run_warnings_and_leaderboard(wine: Trained) -> None:
     dataset = wine.dataset.model_copy(
         update={"left_out": (LeftOut(name="born", reason="date"),), "warnings": ("12 rows were set aside",)}
     )
@@ -119,9 +122,9 @@ def test_the_card_says_whose_it_is_and_what_was_tried(wine: Trained) -> None:
     assert ModelCard.from_bytes(card.to_bytes()) == card
 
 
-def test_the_card_says_that_the_choice_was_made_by_cross_validation(wine: Trained) -> None:
-    of_folds = selection(wine.model).model_copy(update={"by_folds": True})
-    assert evaluated(wine.dataset, wine.model, wine.validation, of_folds)[0].by_folds
+def test_the_card_records_a_selection_by_cross_validation(wine: Trained) -> None:
+    by_cross_validation = selection(wine.model).model_copy(update={"by_folds": True})
+    assert evaluated(wine.dataset, wine.model, wine.validation, by_cross_validation)[0].by_folds
     assert not evaluated(wine.dataset, wine.model, wine.validation)[0].by_folds
 
 
@@ -130,19 +133,19 @@ def test_the_same_rows_give_the_same_intervals(wine: Trained) -> None:
     assert first == second
 
 
-def test_bytes_that_were_not_selected_are_refused(wine: Trained) -> None:
+def test_a_file_that_was_not_selected_is_refused(wine: Trained) -> None:
     with pytest.raises(IntegrityError, match=r"mlp \(fp32\) is not the one that was selected"):
         evaluated(wine.dataset, wine.model, wine.validation, selection(b"other bytes"))
 
 
-def test_golden_rows_are_ten_test_rows_and_edge_rows_with_the_predictions_of_the_served_file(wine: Trained) -> None:
+def test_golden_rows_are_ten_test_rows_and_edge_rows_with_served_predictions(wine: Trained) -> None:
     _, golden = evaluated(wine.dataset, wine.model, wine.validation)
     assert len(golden.rows) == len(golden.predictions) == 14
     assert list(golden.rows[:10]) == wine.validation.head(10).drop("target").to_dicts()
     assert set(golden.rows[10].values()) == {None}
     assert "target" not in golden.rows[0]
-    answers = OnnxModel(wine.model).run(feeds(pl.DataFrame(golden.rows), wine.dataset.signature))
-    assert [prediction["label"] for prediction in golden.predictions] == answers.labels.tolist()
+    predictions = OnnxModel(wine.model).run(feeds(pl.DataFrame(golden.rows), wine.dataset.signature))
+    assert [prediction["label"] for prediction in golden.predictions] == predictions.labels.tolist()
     assert list(golden.predictions[0]["probabilities"]) == list(wine.dataset.classes)
     assert sum(golden.predictions[0]["probabilities"].values()) == pytest.approx(1, abs=1e-5)
 
@@ -158,7 +161,7 @@ def test_golden_rows_of_a_regression_have_values() -> None:
     np.testing.assert_allclose(values[:10], network.predicted[:10], rtol=1e-4)
 
 
-def test_a_quantized_file_may_round_one_activation_otherwise_on_another_cpu(wine: Trained) -> None:
+def test_a_quantized_file_has_a_larger_tolerance_for_rounding_on_another_cpu(wine: Trained) -> None:
     exact = evaluated(wine.dataset, wine.model, wine.validation)[1]
     quantized = evaluated(wine.dataset, wine.model, wine.validation, selection(wine.model, precision="int8"))[1]
     assert exact.tolerance < quantized.tolerance <= 0.01
@@ -179,7 +182,7 @@ MIXED = Dataset(
 
 
 def mixed_rows(rows: int, gap: int | None) -> pl.DataFrame:
-    """``gap`` is the one row with missing values."""
+    """Make rows of which only the row ``gap`` has missing values."""
     values: dict[str, list[Any]] = {
         "age": [0.5 + i for i in range(rows)],
         "member": [float(i % 2) for i in range(rows)],
@@ -194,7 +197,7 @@ def mixed_rows(rows: int, gap: int | None) -> pl.DataFrame:
 
 
 def mixed_model(dataset: Dataset = MIXED) -> bytes:
-    """Probabilities from which columns are missing: enough to answer with."""
+    """Make a model whose probabilities depend on missing values and categories."""
     nodes = [
         helper.make_node("IsNaN", ["num"], ["gaps"]),
         helper.make_node("Cast", ["gaps"], ["as_number"], to=TensorProto.FLOAT),
@@ -230,25 +233,25 @@ def test_golden_rows_keep_the_digits_of_a_wide_number() -> None:
 
 
 @pytest.mark.parametrize(("gap", "at"), [(3, 3), (25, 9)])
-def test_one_golden_row_has_missing_values_when_there_is_one(gap: int, at: int) -> None:
+def test_one_golden_row_has_missing_values_if_a_test_row_has_them(gap: int, at: int) -> None:
     _, golden = evaluated(MIXED, mixed_model(), mixed_rows(40, gap=gap))
     assert [index for index, row in enumerate(golden.rows[:10]) if None in row.values()] == [at]
     assert golden.rows[at] == {"age": None, "member": None, "city": None}
 
 
-def test_golden_rows_and_their_answers_fit_in_one_call() -> None:
+def test_golden_rows_fit_in_one_request() -> None:
     cities = [f"{number}".ljust(700_000, "x") for number in range(40)]
     rows = mixed_rows(40, gap=25).with_columns(city=pl.Series(cities))
     _, golden = evaluated(MIXED, mixed_model(), rows)
     sizes = [len(json.dumps(row)) for row in golden.rows]
     assert len(sizes) == len(golden.predictions)
     assert sum(sizes) <= MAX_GOLDEN_BYTES
-    assert None in [row["age"] for row in golden.rows]  # edge rows are the last to be left out
+    assert None in [row["age"] for row in golden.rows]  # edge rows are dropped last
     huge = rows.with_columns(city=pl.col("city").repeat_by(6).list.join(""))
     assert len(evaluated(MIXED, mixed_model(), huge)[1].rows) == 1
 
 
-def test_a_cards_lists_of_columns_are_bounded() -> None:
+def test_the_column_lists_of_a_card_are_bounded() -> None:
     dropped = tuple(LeftOut(name=f"c{number}", reason="constant") for number in range(2 * MAX_LISTED))
     wide = MIXED.model_copy(update={"left_out": dropped})
     card, _ = evaluated(wide, mixed_model(), mixed_rows(40, gap=None))
@@ -256,7 +259,7 @@ def test_a_cards_lists_of_columns_are_bounded() -> None:
     assert any(f"of {2 * MAX_LISTED:,} columns" in warning for warning in card.warnings)
 
 
-def test_weights_of_rows_and_classes_count_in_the_card_which_also_has_the_unweighted_metrics(wine: Trained) -> None:
+def test_the_card_has_metrics_with_row_and_class_weights_and_unweighted_metrics(wine: Trained) -> None:
     weight = np.where(np.arange(wine.validation.height) % 3 == 0, 20.0, 1.0)
     rows = wine.validation.with_columns(pl.Series("w", weight, dtype=pl.Float32))
     dataset = wine.dataset.model_copy(update={"weight": "w"})
@@ -269,10 +272,12 @@ def test_weights_of_rows_and_classes_count_in_the_card_which_also_has_the_unweig
     assert card.unweighted_quality == plain.test_quality
     assert plain.unweighted_quality == {}
     wanted = precision_recall_fscore_support(truth, labels, sample_weight=weight)[:3]
-    assert np.array([(one.precision, one.recall, one.f1) for one in card.by_class]) == pytest.approx(
-        np.stack(wanted, 1)
-    )
-    assert [one.rows for one in card.by_class] == [one.rows for one in plain.by_class]
+    assert np.array(
+        [(class_metrics.precision, class_metrics.recall, class_metrics.f1) for class_metrics in card.by_class]
+    ) == pytest.approx(np.stack(wanted, 1))
+    assert [class_metrics.rows for class_metrics in card.by_class] == [
+        class_metrics.rows for class_metrics in plain.by_class
+    ]
     assert card.calibration != plain.calibration
 
     heavy = EvaluationContext(class_weights={dataset.classes[0]: 1e6})
@@ -281,7 +286,7 @@ def test_weights_of_rows_and_classes_count_in_the_card_which_also_has_the_unweig
     assert card.test_quality["accuracy"] == pytest.approx((labels == truth)[is_first].mean(), abs=1e-3)
 
 
-def test_the_card_says_what_the_temperature_and_the_threshold_change() -> None:
+def test_the_card_records_the_effect_of_temperature_and_threshold() -> None:
     network = trained("breast_cancer")
     decision = Decision(temperature=0.3, threshold=0.05)
     signature = network.dataset.signature_of((), (), decision)
@@ -297,7 +302,7 @@ def test_the_card_says_what_the_temperature_and_the_threshold_change() -> None:
     assert card.decision.log_loss[0] == pytest.approx(plain.test_quality["log_loss"], abs=1e-4)
     assert card.decision.log_loss[1] == pytest.approx(card.test_quality["log_loss"], abs=1e-6)
     assert card.decision.calibration_error[1] == pytest.approx(card.calibration.error, abs=1e-6)  # type: ignore[union-attr]
-    (of_positive,) = (one for one in plain.by_class if one.label == card.positive_class)
+    (of_positive,) = (class_metrics for class_metrics in plain.by_class if class_metrics.label == card.positive_class)
     assert card.decision.by_most_probable == of_positive
     assert plain.decision.by_most_probable is None
     assert plain.decision.log_loss[0] == plain.decision.log_loss[1]

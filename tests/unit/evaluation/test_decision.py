@@ -1,4 +1,4 @@
-"""Calibrated probabilities, and labels by a threshold, found on rows that the model has not seen."""
+"""Calibration and label thresholds, fitted on rows that the model has not seen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TUNED = ThresholdRule(is_tuned=True)
 
 
 def _rare(rows: int = 4_000, share: float = 0.03, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Labels, and probabilities [rows, 2] that are right."""
+    """Make labels and calibrated probabilities [rows, 2]."""
     random = np.random.default_rng(seed)
     positive = random.random(rows) < share
     log_odds = 2 * random.normal(np.where(positive, 2.0, 0.0)) - 2 + np.log(share / (1 - share))
@@ -31,7 +31,7 @@ def _decide(truth: np.ndarray, probabilities: np.ndarray, rule: ThresholdRule, *
 
 
 @pytest.mark.parametrize("temperature", [0.4, 2.5])
-def test_the_temperature_that_spoiled_probabilities_is_found_and_undone(temperature: float) -> None:
+def test_the_fitted_temperature_undoes_a_known_temperature(temperature: float) -> None:
     random = np.random.default_rng(1)
     right = random.dirichlet(np.ones(4), 20_000)
     truth = (random.random(20_000)[:, None] > np.cumsum(right, axis=1)).sum(axis=1)
@@ -40,7 +40,7 @@ def test_the_temperature_that_spoiled_probabilities_is_found_and_undone(temperat
     assert calibrate(spoiled, 1 / temperature) == pytest.approx(right)
 
 
-def test_weighted_rows_decide_the_temperature() -> None:
+def test_the_temperature_follows_the_weighted_rows() -> None:
     _, right = _rare()
     truth = (np.random.default_rng(3).random(4_000) < right[:, 1]).astype(int)
     sharp = np.where(np.arange(4_000)[:, None] < 2_000, calibrate(right, 0.5), right)
@@ -63,28 +63,28 @@ def test_overconfident_probabilities_are_calibrated_and_both_losses_are_reported
     assert fitted.predictions.probabilities == pytest.approx(calibrate(sharp, fitted.decision.temperature), abs=0.03)
 
 
-def test_of_a_bag_whose_mean_is_softer_than_its_models_only_clear_overconfidence_is_softened() -> None:
+def test_a_bag_is_softened_only_if_it_is_clearly_overconfident() -> None:
     truth, right = _rare(share=0.4)
-    for sharpness, alone, bag in ((0.9, 1.11, 1.0), (0.5, 2.0, 1.67), (2.0, 0.5, 0.5)):
+    for sharpness, single_model, bag in ((0.9, 1.11, 1.0), (0.5, 2.0, 1.67), (2.0, 0.5, 0.5)):
         spoiled = calibrate(right, sharpness)
-        for is_bag, wanted in ((False, alone), (True, bag)):
+        for is_bag, wanted in ((False, single_model), (True, bag)):
             fitted = _decide(truth, spoiled, ARGMAX, is_bag=is_bag)
             assert fitted.decision.temperature == pytest.approx(wanted, rel=0.08)
 
 
-def test_probabilities_stay_where_calibration_does_not_help_on_rows_that_it_was_not_fitted_to() -> None:
-    """Thirty rows tell nothing of a temperature: fitted to themselves it would always seem to help."""
-    kept = 0
+def test_probabilities_stay_unchanged_if_calibration_does_not_help_on_held_out_rows() -> None:
+    """Thirty rows are too few for a temperature, which would always seem to help on the rows of its fit."""
+    unchanged = 0
     for seed in range(20):
         truth, right = _rare(rows=30, share=0.5, seed=seed)
         fitted = _decide(truth, right, ARGMAX)
-        kept += fitted.decision.temperature == 1.0
+        unchanged += fitted.decision.temperature == 1.0
         assert fitted.fit.log_loss[1] <= fitted.fit.log_loss[0]
-    assert kept >= 8
+    assert unchanged >= 8
 
 
 @pytest.mark.parametrize("metric", ["f1", "balanced_accuracy", "mcc"])
-def test_a_tuned_threshold_labels_new_rows_almost_as_well_as_the_best_one(metric: ThresholdMetric) -> None:
+def test_a_tuned_threshold_labels_new_rows_almost_as_well_as_the_best_threshold(metric: ThresholdMetric) -> None:
     measure = {
         "f1": metrics.f1_score,
         "balanced_accuracy": metrics.balanced_accuracy_score,
@@ -106,7 +106,7 @@ def _f1(scores: np.ndarray, positive: np.ndarray, cut: float) -> float:
     return 2 * float((labeled & positive).sum()) / float(labeled.sum() + positive.sum())
 
 
-def test_of_few_rows_the_mean_over_bootstraps_is_better_on_new_rows_than_the_best_cut_of_the_rows_themselves() -> None:
+def test_a_threshold_averaged_over_bootstraps_beats_the_best_threshold_of_few_rows() -> None:
     new_truth, new = _rare(rows=50_000, seed=999)
     new_scores, new_positive = new[:, 1], new_truth == "yes"
     tuned, greedy = [], []
@@ -119,7 +119,7 @@ def test_of_few_rows_the_mean_over_bootstraps_is_better_on_new_rows_than_the_bes
     assert np.mean(tuned) > np.mean(greedy) + 0.01
 
 
-def test_precision_at_a_recall_keeps_the_recall() -> None:
+def test_precision_at_recall_keeps_the_recall_with_the_best_precision() -> None:
     truth, probabilities = _rare()
     positive, scores = truth == "yes", probabilities[:, 1]
     for recall in (0.2, 0.8, 1.0):
@@ -130,7 +130,7 @@ def test_precision_at_a_recall_keeps_the_recall() -> None:
         assert metrics.precision_score(positive, labeled) == pytest.approx(precision[recalls >= recall].max())
 
 
-def test_labels_by_a_threshold_are_measured_by_thresholds_of_other_rows() -> None:
+def test_labels_by_a_threshold_are_measured_with_thresholds_of_other_rows() -> None:
     truth, probabilities = _rare()
     fitted = _decide(truth, probabilities, TUNED)
     assert fitted.decision.threshold is not None
@@ -141,10 +141,10 @@ def test_labels_by_a_threshold_are_measured_by_thresholds_of_other_rows() -> Non
     assert tuned > half + 0.05
     noise = np.random.default_rng(0).permutation(truth)
     chance = _decide(noise, probabilities, TUNED).fit.by_threshold or (0.0, 1.0)
-    assert chance[1] < 0.12  # fitted to themselves, labels of noise would seem better than chance
+    assert chance[1] < 0.12  # a threshold fitted to the same rows would seem better than chance
 
 
-def test_three_positive_rows_of_four_hundred_have_a_threshold_and_none_has_none() -> None:
+def test_three_positive_rows_give_a_threshold_and_a_single_class_gives_one_half() -> None:
     random = np.random.default_rng(0)
     probability = np.r_[random.uniform(0, 0.05, 397), 0.04, 0.2, 0.3]
     truth = np.array(["no"] * 397 + ["yes"] * 3, object)
@@ -155,7 +155,7 @@ def test_three_positive_rows_of_four_hundred_have_a_threshold_and_none_has_none(
     assert tune_threshold(probability, np.ones(400, bool), TUNED) == 0.5
 
 
-def test_a_threshold_that_is_named_is_taken() -> None:
+def test_a_threshold_that_is_set_is_used() -> None:
     truth, probabilities = _rare()
     fitted = _decide(truth, probabilities, ThresholdRule(value=0.2))
     assert fitted.decision.threshold == 0.2
@@ -163,7 +163,7 @@ def test_a_threshold_that_is_named_is_taken() -> None:
     assert (fitted.predictions.labels == "yes").tolist() == (fitted.predictions.probabilities[:, 1] >= 0.2).tolist()
 
 
-def test_the_log_loss_is_that_of_scikit_learn() -> None:
+def test_the_log_loss_equals_that_of_scikit_learn() -> None:
     truth, probabilities = _rare()
     weight = np.random.default_rng(0).random(len(truth))
     codes = (truth == "yes").astype(int)

@@ -1,4 +1,4 @@
-"""Edge rows: what a model may be asked at most."""
+"""Edge rows: missing, unknown, smallest, largest and extreme values."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROWS = pl.DataFrame(
 )
 
 
-def test_missing_unknown_least_greatest_and_far_rows_are_made_from_the_first() -> None:
+def test_edge_rows_vary_the_first_row_by_missing_unknown_smallest_largest_and_far_values() -> None:
     assert edge_rows(ROWS, SIGNATURE).rows() == [
         (None, None, None, None, None),
         (3.0, UNKNOWN_CATEGORY, "", 1.0, 10.0),
@@ -40,19 +40,19 @@ def test_missing_unknown_least_greatest_and_far_rows_are_made_from_the_first() -
     ]
 
 
-def test_edges_that_are_the_first_row_or_alike_are_there_once() -> None:
+def test_edge_rows_are_unique_and_exclude_the_first_row() -> None:
     constant = pl.DataFrame({"rooms": [2.0, 2.0]})
     numeric = Signature(task="regression", target="price", columns=(Column(name="rooms", kind="numeric"),))
     assert edge_rows(constant, numeric).rows() == [(None,)]
 
 
-def test_a_column_without_a_value_and_a_single_row_have_edges_too() -> None:
+def test_a_column_without_values_and_a_single_row_have_edge_rows() -> None:
     empty = pl.DataFrame({"rooms": pl.Series([None], dtype=pl.Float64), "town": ["a"]})
     signature = Signature(task="regression", target="price", columns=SIGNATURE.columns[:2])
     assert edge_rows(empty, signature).rows() == [(None, None), (None, UNKNOWN_CATEGORY)]
 
 
-def test_images_are_black_and_white_and_never_missing() -> None:
+def test_edge_images_are_black_and_white_and_never_missing() -> None:
     signature = Signature(
         task="classification", target="digit", columns=(Column(name="image", kind="image", shape=(2, 2, 1)),)
     )
@@ -60,7 +60,7 @@ def test_images_are_black_and_white_and_never_missing() -> None:
     assert rows["image"].to_list() == [b"\x00" * 4, b"\xff" * 4]
 
 
-def test_a_wide_table_has_edges_too() -> None:
+def test_a_table_of_many_columns_has_edge_rows() -> None:
     wide = pl.DataFrame({f"column_{number}": [1.0, 2.0] for number in range(1500)})
     columns = tuple(Column(name=name, kind="numeric") for name in wide.columns)
     rows = edge_rows(wide, Signature(task="regression", target="price", columns=columns)).rows()

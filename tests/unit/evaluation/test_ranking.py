@@ -1,4 +1,4 @@
-"""What candidates are compared by."""
+"""The score that candidates are ranked by."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SURE = {"accuracy": 0.90, "log_loss": 0.20, "auc": 0.95}
 RIGHT = {"accuracy": 0.91, "log_loss": 0.40, "auc": 0.90}
 
 
-def test_it_is_the_metric_the_greater_the_better() -> None:
+def test_the_ranking_score_is_greater_for_a_better_metric() -> None:
     assert ranking_score(RIGHT, "accuracy") > ranking_score(SURE, "accuracy")
     assert ranking_score(SURE, "log_loss") > ranking_score(RIGHT, "log_loss")
     assert ranking_score({"rmse": 1.0}, "rmse") > ranking_score({"rmse": 2.0}, "rmse")

@@ -27,7 +27,7 @@ ROWS = pl.DataFrame(
 
 
 def _model(outputs: dict[str, tuple[str, int]]) -> bytes:
-    """Each output is one of the inputs, as it came."""
+    """Make a model whose outputs are copies of its inputs."""
     kinds = {"number": TensorProto.FLOAT, "text": TensorProto.STRING}
     inputs = [helper.make_tensor_value_info(name, kind, ["batch"]) for name, kind in kinds.items()]
     nodes = [helper.make_node("Identity", [source], [name]) for name, (source, _) in outputs.items()]
@@ -40,7 +40,7 @@ def _model(outputs: dict[str, tuple[str, int]]) -> bytes:
 FEEDS = {"number": np.array([1, 2], np.float32), "text": np.array(["a", "b"], object)}
 
 
-def test_nulls_become_nan_and_the_empty_string() -> None:
+def test_nulls_become_nan_or_the_empty_string() -> None:
     inputs = feeds(ROWS, CLASSIFICATION)
     assert list(inputs) == ["age", "works", "city"]
     np.testing.assert_array_equal(inputs["age"], np.array([1.5, np.nan], np.float32))
@@ -71,18 +71,18 @@ def test_outputs_are_taken_by_position(by_path: bool, tmp_path: Path) -> None:
     classifier = _model({"first": ("text", TensorProto.STRING), "second": ("number", TensorProto.FLOAT)})
     path = tmp_path / "model.onnx"
     path.write_bytes(classifier)
-    answers = OnnxModel(path if by_path else classifier).run(FEEDS)
-    assert answers.labels.tolist() == ["a", "b"]
-    assert answers.probabilities.tolist() == [1, 2]
-    assert answers.values.size == 0
+    predictions = OnnxModel(path if by_path else classifier).run(FEEDS)
+    assert predictions.labels.tolist() == ["a", "b"]
+    assert predictions.probabilities.tolist() == [1, 2]
+    assert predictions.values.size == 0
 
 
-def test_one_output_is_the_value() -> None:
-    answers = OnnxModel(_model({"only": ("number", TensorProto.FLOAT)})).run(FEEDS)
-    assert answers.values.tolist() == [1, 2]
-    assert answers.labels.size == answers.probabilities.size == 0
+def test_a_single_output_is_the_value() -> None:
+    predictions = OnnxModel(_model({"only": ("number", TensorProto.FLOAT)})).run(FEEDS)
+    assert predictions.values.tolist() == [1, 2]
+    assert predictions.labels.size == predictions.probabilities.size == 0
 
 
-def test_one_row_is_a_batch_of_it_alone() -> None:
+def test_one_row_gives_a_batch_of_a_single_row() -> None:
     row = one_row(FEEDS, 1)
     assert {name: values.tolist() for name, values in row.items()} == {"number": [2], "text": ["b"]}

@@ -17,13 +17,13 @@ WIDTH = 8
 
 
 def normalized_sum() -> bytes:
-    """Two values [rows, places, 8] -> their sum, normalized."""
+    """Two inputs [rows, positions, 8] -> their normalized sum."""
     constants = [numpy_helper.from_array(np.ones(WIDTH, np.float32), name) for name in ("scale", "bias")]
     nodes = [
         helper.make_node("Add", ["left", "right"], ["sum"]),
         helper.make_node("LayerNormalization", ["sum", "scale", "bias"], ["answer"]),
     ]
-    shape = ["rows", "places", WIDTH]
+    shape = ["rows", "positions", WIDTH]
     inputs = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("left", "right")]
     output = helper.make_tensor_value_info("answer", TensorProto.FLOAT, shape)
     return bytes(make_model("body", nodes, inputs, [output], constants).SerializeToString())
@@ -32,7 +32,7 @@ def normalized_sum() -> bytes:
 @pytest.mark.parametrize(
     ("has_gpu", "operators"), [(False, ["Add", "LayerNormalization"]), (True, ["SkipLayerNormalization"])]
 )
-def test_a_sum_and_its_normalization_stay_two_operators_on_a_cpu(
+def test_a_sum_and_its_normalization_are_fused_only_on_a_gpu(
     tmp_path: Path, has_gpu: bool, operators: list[str]
 ) -> None:
     options = session_options(has_gpu=has_gpu)

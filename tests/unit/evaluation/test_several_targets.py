@@ -1,4 +1,4 @@
-"""Metrics of several targets, beside scikit-learn's multioutput averages."""
+"""Metrics of several targets, compared with the multioutput averages of scikit-learn."""
 
 from __future__ import annotations
 
@@ -40,29 +40,29 @@ def test_metrics_of_numbers_are_the_uniform_average_of_scikit_learn(rng: np.rand
     assert low < quality["r2"] < high
 
 
-def test_metrics_of_labels_are_scikit_learns(rng: np.random.Generator) -> None:
+def test_metrics_of_labels_equal_those_of_scikit_learn(rng: np.random.Generator) -> None:
     truth = (rng.random((300, 3)) < [0.5, 0.2, 0.7]).astype(float)
     probabilities = np.clip(0.6 * truth + 0.4 * rng.random((300, 3)), 0.01, 0.99)
     probabilities[::5] = 1 - probabilities[::5]
-    said = probabilities >= 0.5
+    predicted = probabilities >= 0.5
     quality = measure(LABELS, truth, Predictions.of(LABELS, probabilities))
-    assert quality["accuracy"] == pytest.approx(sk.accuracy_score(truth, said))
-    assert quality["f1_macro"] == pytest.approx(sk.f1_score(truth, said, average="macro"))
-    assert quality["f1_micro"] == pytest.approx(sk.f1_score(truth, said, average="micro"))
+    assert quality["accuracy"] == pytest.approx(sk.accuracy_score(truth, predicted))
+    assert quality["f1_macro"] == pytest.approx(sk.f1_score(truth, predicted, average="macro"))
+    assert quality["f1_micro"] == pytest.approx(sk.f1_score(truth, predicted, average="micro"))
     assert quality["auc"] == pytest.approx(sk.roc_auc_score(truth, probabilities))
     assert quality["average_precision"] == pytest.approx(sk.average_precision_score(truth, probabilities))
-    each = [sk.log_loss(truth[:, n], probabilities[:, n]) for n in range(3)]
-    assert quality["log_loss"] == pytest.approx(np.mean(each))
+    log_losses = [sk.log_loss(truth[:, n], probabilities[:, n]) for n in range(3)]
+    assert quality["log_loss"] == pytest.approx(np.mean(log_losses))
 
 
-def test_labels_of_a_row_are_those_that_are_at_least_as_likely_as_not() -> None:
+def test_the_labels_of_a_row_have_a_probability_of_at_least_one_half() -> None:
     probabilities = np.array([[0.5, 0.49, 0.9], [0.1, 0.2, 0.3]], np.float32)
-    answers = Predictions.of(LABELS, probabilities)
-    assert answers.labels.tolist() == ["x|z", ""]
-    assert [split_label(label, LABELS) for label in answers.labels] == [["x", "z"], []]
+    predictions = Predictions.of(LABELS, probabilities)
+    assert predictions.labels.tolist() == ["x|z", ""]
+    assert [split_label(label, LABELS) for label in predictions.labels] == [["x", "z"], []]
 
 
-def test_the_truth_has_a_column_for_each_target() -> None:
+def test_the_true_values_have_a_column_for_each_target() -> None:
     frame = pl.DataFrame({"t: x": ["yes", "no"], "t: y": ["no", "no"], "t: z": ["yes", "yes"]})
     assert several_truths(frame, LABELS).tolist() == [[1, 0, 1], [0, 0, 1]]
     assert several_truths(pl.DataFrame({"a": [1.5], "b": [2.0]}), VALUES).tolist() == [[1.5, 2.0]]

@@ -1,4 +1,4 @@
-"""Dates as programs and languages write them: alone as in a column, and what looks like one but is none."""
+"""Dates as programs and languages write them, as single texts and in columns, and texts that are not dates."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _seconds(moment: str | None) -> float | None:
 
 
 @pytest.mark.parametrize(("text", "moment"), SPELLINGS.items())
-def test_a_spelling_is_read_alike_by_column_and_alone(text: str, moment: str | None) -> None:
+def test_a_spelling_is_parsed_alike_in_a_column_and_as_a_single_text(text: str, moment: str | None) -> None:
     assert parse_timestamp(text, day_first=True) == _seconds(moment)
     assert read_seconds(pl.Series("d", [text]), day_first=True).to_list() == [_seconds(moment)]
 
@@ -123,8 +123,8 @@ def test_words_versions_and_phone_numbers_are_not_dates(text: str) -> None:
 @settings(deadline=None, max_examples=25)
 @given(st.lists(st.sampled_from([*SPELLINGS, *NO_DATES, "31.1.2024", "3/4/2024", "10.11.12"]), min_size=3, max_size=60),
        st.sampled_from([None, True, False]), st.sampled_from(["", "s", "hh.mm.ss"]))  # fmt: skip
-def test_what_else_a_column_holds_does_not_change_how_a_text_is_read(texts, day_first, unit) -> None:
-    column = pl.Series("d", [texts[0]] * 120 + [None, *texts])  # the head is of one spelling
+def test_other_texts_of_a_column_do_not_change_how_a_text_is_parsed(texts, day_first, unit) -> None:
+    column = pl.Series("d", [texts[0]] * 120 + [None, *texts])  # the head has a single spelling
     wanted = [text and parse_timestamp(text, day_first=day_first, time_unit=unit) for text in column]
     assert read_seconds(column, day_first=day_first, time_unit=unit).to_list() == wanted
 
@@ -137,7 +137,7 @@ _PIECES = [
 
 @settings(deadline=None, max_examples=400)
 @given(st.lists(st.sampled_from(_PIECES), min_size=1, max_size=9), st.sampled_from([None, True, False]))
-def test_any_text_made_of_pieces_of_dates_means_the_same_to_both(pieces, day_first) -> None:
+def test_column_and_single_parsing_agree_on_any_pieces_of_dates(pieces, day_first) -> None:
     text = "".join(pieces).strip()
     seconds = parse_timestamp(text, day_first=day_first)
     assert read_seconds(pl.Series("d", [text]), day_first=day_first).to_list() == [seconds]
@@ -147,7 +147,7 @@ def test_any_text_made_of_pieces_of_dates_means_the_same_to_both(pieces, day_fir
 @given(
     st.integers(1, 31), st.sampled_from("-/."), st.integers(1, 31), st.sampled_from(["24", "2024", "1969 23:59:59.9"])
 )
-def test_an_unknown_order_is_the_same_to_both_and_never_guessed(first, mark, then, rest) -> None:
+def test_column_and_single_parsing_agree_and_never_guess_an_unknown_order(first, mark, then, rest) -> None:
     text = f"{first}{mark}{then}{mark}{rest}"
     readings = [parse_timestamp(text, day_first=day_first) for day_first in (True, False)]
     seconds = parse_timestamp(text, day_first=None)
@@ -178,7 +178,7 @@ def test_an_unknown_order_is_the_same_to_both_and_never_guessed(first, mark, the
         (["12MAX2024", "05FEB2024", "17XYZ2023"] * 9, "categorical", None),
     ],
 )  # fmt: skip
-def test_a_column_of_spelled_dates_is_one_of_dates(texts: list[str], kind: str, first: str | None) -> None:
+def test_a_column_of_dates_in_any_spelling_is_a_date_column(texts: list[str], kind: str, first: str | None) -> None:
     inferred = infer_column(pl.Series("d", texts))
     assert inferred.column.kind == kind
     if first is not None:
@@ -196,19 +196,19 @@ def test_a_column_of_spelled_dates_is_one_of_dates(texts: list[str], kind: str, 
         ["10.11.12", "18.00.00"],
     ],
 )
-def test_a_column_without_such_dates_has_no_order(texts: list[str]) -> None:
+def test_a_column_of_unambiguous_dates_has_no_order_of_day_and_month(texts: list[str]) -> None:
     assert infer_column(pl.Series("d", texts)).column.day_first is None
 
 
 @pytest.mark.parametrize(("written", "read"), [("false", False), ("true", True), ("null", None)])
-def test_an_order_that_was_kept_keeps_its_meaning(written: str, read: bool | None) -> None:
+def test_a_stored_order_of_day_and_month_is_read_unchanged(written: str, read: bool | None) -> None:
     columns = (Column(name="d", kind="datetime"),)
     document = json.dumps(Signature(task="regression", target="y", columns=columns).to_dict())
-    kept = document.replace('"day_first": null', f'"day_first": {written}')
-    assert Signature.from_dict(json.loads(kept)).columns[0].day_first is read
+    stored = document.replace('"day_first": null', f'"day_first": {written}')
+    assert Signature.from_dict(json.loads(stored)).columns[0].day_first is read
 
 
-def test_only_a_text_in_another_spelling_pays_for_the_rules() -> None:
+def test_the_rules_of_rare_spellings_are_compiled_only_when_needed() -> None:
     script = (
         "from pipeline.parsing import dates\n"
         "assert dates._compiled.cache_info().currsize == 0\n"

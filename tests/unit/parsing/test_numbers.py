@@ -1,4 +1,4 @@
-"""One text parsed as a number; whole columns, which polars parses, must be equal cell by cell."""
+"""Single texts parsed as numbers; columns, which polars parses, must agree with them cell by cell."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_clear_spellings_are_numbers_in_every_format(text: str, number_format: N
 
 
 @pytest.mark.parametrize(("number_format", "text", "number"), NUMBERS)
-def test_a_number_is_read_as_its_column_writes_it(number_format: NumberFormat, text: str, number: float) -> None:
+def test_a_number_is_parsed_in_the_format_of_its_column(number_format: NumberFormat, text: str, number: float) -> None:
     assert parse_number(text, number_format) == pytest.approx(number, rel=1e-15)
 
 
@@ -176,17 +176,17 @@ def test_dates_codes_phones_and_words_are_not_numbers(text: str, number_format: 
         (PLAIN, "1.2k"),
     ],
 )
-def test_what_may_mean_another_number_is_refused(number_format: NumberFormat, text: str) -> None:
+def test_an_ambiguous_number_is_refused(number_format: NumberFormat, text: str) -> None:
     assert parse_number(text, number_format) is None
 
 
 @pytest.mark.parametrize("text", ["<0.5", "> 200", "\u22643", "~5", "10,000+", "10+ years", "$1.2M+"])
-def test_bounds_are_reported(text: str) -> None:
+def test_bounds_are_recognized(text: str) -> None:
     assert pl.Series([text]).str.contains(BOUND).all()
 
 
 @pytest.mark.parametrize(("text", "number"), [("12.5 %", 12.5), ("-3%", -3.0), ("(5.0)%", -5.0)])
-def test_a_percent_sign_is_read_where_the_column_has_them(text: str, number: float) -> None:
+def test_a_percent_sign_is_parsed_only_if_the_format_has_percent(text: str, number: float) -> None:
     assert parse_number(text, NumberFormat(units=("%",))) == number
     assert parse_number(text, PLAIN) is None
 
@@ -197,12 +197,12 @@ def test_other_numbers_are_not_bounds(text: str) -> None:
 
 
 @pytest.mark.parametrize("number_format", FORMATS)
-def test_a_format_is_rebuilt_from_json(number_format: NumberFormat) -> None:
+def test_a_format_survives_json(number_format: NumberFormat) -> None:
     assert NumberFormat(**json.loads(json.dumps(asdict(number_format)))) == number_format
 
 
 @pytest.mark.parametrize("number_format", FORMATS)
-def test_columns_equal_cells_for_all_spellings(number_format: NumberFormat) -> None:
+def test_column_and_single_parsing_agree_on_all_spellings(number_format: NumberFormat) -> None:
     spellings = [*IN_EVERY_FORMAT, *(text for _, text, _ in NUMBERS), *NO_NUMBERS_IN_ANY_FORMAT]
     assert_equal([*spellings, *(f"{before}{text}" for text in spellings for before in "-<$ (+~0")], number_format)
     assert_equal(
@@ -227,11 +227,11 @@ def test_columns_equal_cells_for_all_spellings(number_format: NumberFormat) -> N
     ),
     number_format=st.sampled_from(FORMATS),
 )
-def test_columns_equal_cells(texts: Sequence[str | None], number_format: NumberFormat) -> None:
+def test_column_and_single_parsing_agree_on_any_text(texts: Sequence[str | None], number_format: NumberFormat) -> None:
     assert_equal(texts, number_format)
 
 
-def test_values_that_repeat_are_parsed_as_others() -> None:
+def test_repeated_values_are_parsed_like_other_values() -> None:
     assert_equal([f"{number % 50}.5 kg" for number in range(3000)] + [None, "word"], NumberFormat(units=("kg",)))
 
 

@@ -25,7 +25,7 @@ def test_a_text_is_in_the_script_of_most_of_its_letters(text: str, script: str) 
     assert find_script(text) == script
 
 
-def test_a_column_has_several_scripts_where_a_tenth_is_in_another_one() -> None:
+def test_a_column_has_several_scripts_if_a_tenth_is_in_another_script() -> None:
     assert has_several_scripts(["one", "two", "три"])
     assert has_several_scripts(["one"] * 9 + ["один"])
     assert not has_several_scripts(["one"] * 99 + ["один"])
@@ -41,5 +41,5 @@ def test_a_column_has_several_scripts_where_a_tenth_is_in_another_one() -> None:
         ["A-17", "B-9", ""],
     ],
 )
-def test_columns_without_foreign_letters_have_no_script(texts: list[str]) -> None:
+def test_columns_of_mostly_one_script_do_not_have_several(texts: list[str]) -> None:
     assert not has_several_scripts(texts)

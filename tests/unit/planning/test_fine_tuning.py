@@ -1,4 +1,4 @@
-"""What a plan makes of a base model."""
+"""Plans that fine-tune a base model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def base(**changes: Any) -> Base:
         ColumnProfile(name="job", kind="categorical", missing=0, distinct=2, vocabulary=("clerk", "smith")),
         ColumnProfile(name="age", kind="numeric", missing=0, distinct=60),
     )
-    made = Base(
+    base_model = Base(
         version="demo/adult@3",
         run="demo_adult_1",
         built_from="demo_adult_1",
@@ -33,34 +33,36 @@ def base(**changes: Any) -> Base:
         settings={"hidden": (7, 5), "dropout": 0.4, "learning_rate": 0.5, "epochs": 3},
         columns=columns,
     )
-    return made.model_copy(update=changes)
+    return base_model.model_copy(update=changes)
 
 
 def planned(of: Base, data: Dataset | None = None, **spec: Any) -> Plan:
-    asked = JobSpec(training=Training(base_model="demo/adult@live", freeze=True), **spec)
-    return plan_with_base(plan(align_columns_to_base(data or dataset(), of), restrict_to_base_algorithm(asked, of)), of)
+    job_spec = JobSpec(training=Training(base_model="demo/adult@live", freeze=True), **spec)
+    return plan_with_base(
+        plan(align_columns_to_base(data or dataset(), of), restrict_to_base_algorithm(job_spec, of)), of
+    )
 
 
-def test_the_data_is_read_as_the_base_reads_it() -> None:
+def test_the_columns_of_the_data_are_aligned_with_those_of_the_base() -> None:
     spare = ColumnProfile(name="height", kind="numeric", missing=0, distinct=9)
-    own = dataset()
-    aligned = align_columns_to_base(own.model_copy(update={"columns": (*own.columns, spare)}), base())
+    data_set = dataset()
+    aligned = align_columns_to_base(data_set.model_copy(update={"columns": (*data_set.columns, spare)}), base())
     assert [column.name for column in aligned.columns] == ["job", "age"]
     assert aligned.columns[0].vocabulary == ("clerk", "smith")
-    assert [(one.name, one.reason) for one in aligned.left_out] == [
+    assert [(candidate.name, candidate.reason) for candidate in aligned.left_out] == [
         ("height", "the base model demo/adult@3 does not read it")
     ]
     assert aligned.warnings == ("column 'job': 1 values are unknown to the base model demo/adult@3",)
     assert align_columns_to_base(aligned, base()) == aligned
 
 
-def test_numbers_and_dates_have_the_centers_that_the_weights_are_for() -> None:
+def test_wide_numbers_and_dates_get_the_centers_of_the_base() -> None:
     wide = {"kind": "numeric", "is_wide": True}
     date = {"kind": "datetime", "missing": 0, "distinct": 9}
-    own = dataset()
+    data_set = dataset()
     columns = (
-        own.columns[0].model_copy(update={**wide, "median": 2e9}),
-        own.columns[1],
+        data_set.columns[0].model_copy(update={**wide, "median": 2e9}),
+        data_set.columns[1],
         ColumnProfile(name="day", **date, median=7.0, parts=("trend", "hour")),
     )
     known = (
@@ -68,21 +70,21 @@ def test_numbers_and_dates_have_the_centers_that_the_weights_are_for() -> None:
         base().columns[1].model_copy(update={**wide, "median": 1e9}),
         ColumnProfile(name="day", **date, median=5.0, parts=("trend",)),
     )
-    aligned = align_columns_to_base(own.model_copy(update={"columns": columns}), base(columns=known))
+    aligned = align_columns_to_base(data_set.model_copy(update={"columns": columns}), base(columns=known))
     read = {column.name: column for column in aligned.columns}
     assert (read["age"].is_wide, read["age"].median) == (True, 1e9)
     assert (read["day"].median, read["day"].parts) == (5.0, ("trend",))
 
 
-def test_a_base_that_reads_float32_reads_wide_numbers_so_too_and_says_it() -> None:
-    own = dataset()
-    wide = own.columns[0].model_copy(update={"is_wide": True, "median": 1e9})
-    aligned = align_columns_to_base(own.model_copy(update={"columns": (wide, own.columns[1])}), base())
+def test_wide_numbers_are_read_as_float32_with_a_warning_if_the_base_does_so() -> None:
+    data_set = dataset()
+    wide = data_set.columns[0].model_copy(update={"is_wide": True, "median": 1e9})
+    aligned = align_columns_to_base(data_set.model_copy(update={"columns": (wide, data_set.columns[1])}), base())
     assert not next(column for column in aligned.columns if column.name == "age").is_wide
     assert [warning for warning in aligned.warnings if "'age'" in warning and "float32" in warning]
 
 
-def test_only_the_network_is_tried_with_the_bases_architecture_and_its_own_training_settings() -> None:
+def test_only_the_network_of_the_base_is_planned_with_its_architecture() -> None:
     candidates = planned(base())
     (candidate,) = candidates.candidates
     settings = candidate.settings
@@ -92,15 +94,15 @@ def test_only_the_network_is_tried_with_the_bases_architecture_and_its_own_train
     assert candidates.base == base()
 
 
-def test_others_that_are_requested_begin_from_nothing() -> None:
+def test_other_requested_algorithms_do_not_use_the_base_model() -> None:
     candidates = planned(base(), algorithms=("linear", "mlp"))
-    assert {one.algorithm: one.settings.get("base_model") for one in candidates.candidates} == {
+    assert {candidate.algorithm: candidate.settings.get("base_model") for candidate in candidates.candidates} == {
         "linear": None,
         "mlp": "demo/adult@3",
     }
 
 
-def test_what_it_is_built_by_is_not_searched() -> None:
+def test_the_architecture_of_the_base_is_not_searched() -> None:
     space = {"hidden": ((4,), (8,)), "learning_rate": Range(low=1e-4, high=1e-2, log=True)}
     (candidate,) = planned(base(), search=Search(method="random", trials=3, space={"mlp": space})).candidates
     assert candidate.trials is not None

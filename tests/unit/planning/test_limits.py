@@ -1,4 +1,4 @@
-"""What searches and limits make of a plan."""
+"""Searches and limits in plans."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ search: {method: grid, cv: 5, space: {random_forest: {n_estimators: [10, 20], ma
 """
 
 
-def test_the_space_that_is_given_is_searched_for_its_algorithm_alone() -> None:
-    forest, linear = sorted(_searched(GRID).candidates, key=lambda one: one.name, reverse=True)
+def test_a_given_space_is_searched_only_for_its_algorithm() -> None:
+    forest, linear = sorted(_searched(GRID).candidates, key=lambda candidate: candidate.name, reverse=True)
     assert forest.trials is not None
     assert (forest.trials.method, forest.trials.cv) == ("grid", 5)
     assert forest.trials.space == {"n_estimators": (10, 20), "max_depth": Range(low=4, high=12, whole=True)}
@@ -47,9 +47,9 @@ def test_the_space_that_is_given_is_searched_for_its_algorithm_alone() -> None:
     assert linear.trials is None
 
 
-def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed() -> None:
+def test_the_default_spaces_are_searched_without_fixed_settings_if_no_space_is_given() -> None:
     planned = _searched("{search: {method: bayesian, trials: 7}, training: {dropout: 0.2}}")
-    spaces = {one.algorithm: one.trials.space for one in planned.candidates if one.trials}
+    spaces = {candidate.algorithm: candidate.trials.space for candidate in planned.candidates if candidate.trials}
     assert spaces["random_forest"] == {
         field.name: field.search for field in catalog()["random_forest"].hyperparameters if field.search is not None
     }
@@ -57,7 +57,7 @@ def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed()
     assert set(spaces["mlp"]) == {field.name for field in catalog()["mlp"].hyperparameters if field.search} - {
         "dropout"
     }
-    boosting = next(one.trials for one in planned.candidates if one.algorithm == "gradient_boosting")
+    boosting = next(candidate.trials for candidate in planned.candidates if candidate.algorithm == "gradient_boosting")
     assert boosting is not None
     assert boosting.cheaper == {}
 
@@ -79,31 +79,31 @@ def test_without_a_space_each_algorithms_own_is_searched_but_for_what_is_fixed()
         ("method: none, space: {mlp: {dropout: [0.1]}}", "method is none: grid, random, halving or bayesian"),
     ],
 )  # fmt: skip
-def test_a_search_that_cannot_be_made_is_refused_with_a_sentence(search: str, sentence: str) -> None:
+def test_an_invalid_search_is_refused_with_the_reason(search: str, sentence: str) -> None:
     with pytest.raises(InvalidJobSpecError, match=sentence.replace("?", r"\?")):
         _searched(f"search: {{{search}}}")
 
 
-def test_a_search_leaves_the_later_candidates_of_its_job_their_time() -> None:
+def test_the_searches_of_one_job_share_its_time() -> None:
     planned = _searched("{algorithms: [linear, random_forest, gradient_boosting, mlp], search: {method: random}}")
-    shares = {one.name: one.trials.share for one in planned.candidates if one.trials}
+    shares = {candidate.name: candidate.trials.share for candidate in planned.candidates if candidate.trials}
     assert shares == {"linear": 1 / 3, "random_forest": 1 / 2, "gradient_boosting": 1, "mlp": 1}
 
 
-def test_a_split_by_time_is_not_broken_by_random_folds_and_groups_have_folds_of_their_own() -> None:
+def test_a_search_has_no_folds_for_a_split_by_time_and_has_folds_for_groups() -> None:
     planned = _searched("{search: {method: random, cv: 5}, split: {by: time, column: when}}")
-    assert {one.trials.cv for one in planned.candidates if one.trials} == {None}
+    assert {candidate.trials.cv for candidate in planned.candidates if candidate.trials} == {None}
     assert "a split by time forbids" in planned.notes[0]
     grouped = _searched("{search: {method: random, cv: 5}, split: {by: group, column: who}}")
-    assert {one.trials.cv for one in grouped.candidates if one.trials} == {5}
+    assert {candidate.trials.cv for candidate in grouped.candidates if candidate.trials} == {5}
 
 
-def test_a_search_is_of_one_machine() -> None:
+def test_a_search_over_several_nodes_is_refused() -> None:
     with pytest.raises(InvalidJobSpecError, match="mlp is searched on one machine, or trained by several"):
         _searched("{algorithms: [mlp], search: {method: random}, training: {parallel: {nodes: 2}}}")
 
 
-def test_a_grid_that_has_no_end_is_refused() -> None:
+def test_a_grid_with_too_many_settings_is_refused() -> None:
     values = list(range(1, 41))
     with pytest.raises(InvalidJobSpecError, match="a grid of 1,600 settings: at most 1,000 are expected"):
         _searched(
@@ -111,30 +111,33 @@ def test_a_grid_that_has_no_end_is_refused() -> None:
         )
 
 
-def test_what_cannot_keep_a_limit_is_dropped_with_the_estimate() -> None:
+def test_an_algorithm_estimated_to_exceed_a_limit_is_skipped_with_the_estimate() -> None:
     planned = plan(_dataset(train=50_000), JobSpec(limits=Limits(max_bytes=50_000)))
-    reasons = {one.algorithm: one.reason for one in planned.skipped}
+    reasons = {candidate.algorithm: candidate.reason for candidate in planned.skipped}
     assert "limits.max_bytes is 50,000" in reasons["random_forest"]
-    assert "linear" in {one.algorithm for one in planned.candidates}
+    assert "linear" in {candidate.algorithm for candidate in planned.candidates}
 
 
-def test_what_was_requested_by_name_is_tried_whatever_is_estimated() -> None:
+def test_a_requested_algorithm_is_planned_whatever_the_estimate() -> None:
     spec = JobSpec(algorithms=("random_forest",), limits=Limits(max_bytes=50_000))
-    assert [one.name for one in plan(_dataset(train=50_000), spec).candidates] == ["random_forest"]
+    assert [candidate.name for candidate in plan(_dataset(train=50_000), spec).candidates] == ["random_forest"]
 
 
-def test_what_takes_too_long_is_dropped_and_one_always_stays() -> None:
+def test_algorithms_that_take_too_long_are_skipped_but_one_always_stays() -> None:
     short = plan(_dataset(train=3_000_000, columns=50), JobSpec(limits=Limits(minutes=3)))
-    assert "minutes; its job has 3" in {one.algorithm: one.reason for one in short.skipped}["gradient_boosting"]
+    assert (
+        "minutes; its job has 3"
+        in {candidate.algorithm: candidate.reason for candidate in short.skipped}["gradient_boosting"]
+    )
     none = plan(_dataset(train=50_000_000, columns=200), JobSpec(limits=Limits(minutes=0.1)))
-    known = [one for one in none.candidates if catalog()[one.algorithm].cost]
+    known = [candidate for candidate in none.candidates if catalog()[candidate.algorithm].cost]
     assert len(known) <= 1
     assert none.candidates
     if known:
         assert "is tried anyway" in none.notes[0]
 
 
-def test_dollars_become_minutes_of_each_job() -> None:
+def test_a_limit_of_dollars_becomes_minutes_of_each_job() -> None:
     assert minutes_for(Limits(minutes=60), ["cpu", "gpu"]) == 60
     assert minutes_for(Limits(minutes=60, dollars=100), ["cpu", "gpu"]) == 60
     assert minutes_for(Limits(minutes=60, dollars=0.5), ["cpu", "gpu"]) == pytest.approx(60 * 0.5 / 1.004 - 2)
@@ -145,7 +148,7 @@ def test_dollars_become_minutes_of_each_job() -> None:
     assert "the list prices of us-east-1" in planned.notes[-1]
 
 
-def test_few_dollars_put_all_on_one_cpu_machine() -> None:
+def test_few_dollars_put_all_candidates_on_one_cpu_machine() -> None:
     heavy = [_planned("a", 10), _planned("b", 5_000, "gpu")]
     jobs, notes = pack_jobs(heavy, JobSpec(limits=Limits(dollars=0.05)), rows=100)
     assert [(job.name, job.queue, job.candidates) for job in jobs] == [("cpu", "cpu", ("a", "b"))]
@@ -155,18 +158,22 @@ def test_few_dollars_put_all_on_one_cpu_machine() -> None:
     assert 6 < (planned.jobs[0].minutes or 0) < 15
 
 
-def test_dollars_leave_out_the_most_expensive_candidates_with_a_reason() -> None:
+def test_the_most_expensive_candidates_are_skipped_to_keep_the_dollars() -> None:
     dataset = _dataset(train=500_000, columns=40)
-    all_of_them = {one.name for one in plan(dataset, JobSpec()).candidates}
+    all_of_them = {candidate.name for candidate in plan(dataset, JobSpec()).candidates}
     short = plan(dataset, JobSpec(limits=Limits(dollars=0.05)))
-    left_out = {one.algorithm: one.reason for one in short.skipped if "limits.dollars is 0.05" in one.reason}
+    left_out = {
+        candidate.algorithm: candidate.reason
+        for candidate in short.skipped
+        if "limits.dollars is 0.05" in candidate.reason
+    }
     assert left_out
     assert all("estimated at $" in reason for reason in left_out.values())
-    assert {one.name for one in short.candidates} == all_of_them - set(left_out) != set()
+    assert {candidate.name for candidate in short.candidates} == all_of_them - set(left_out) != set()
 
 
 @pytest.mark.parametrize("algorithms", [None, ("linear", "mlp")])
-def test_a_plan_that_dollars_do_not_pay_for_is_refused_with_one_sentence(algorithms: tuple[str, ...] | None) -> None:
+def test_a_limit_of_dollars_below_the_start_of_a_run_is_refused(algorithms: tuple[str, ...] | None) -> None:
     spec = JobSpec(algorithms=algorithms, limits=Limits(dollars=0.001))
     with pytest.raises(
         InvalidJobSpecError, match=r"limits\.dollars is 0\.001, and the start .*, is estimated at \$0\.0036"
@@ -174,17 +181,17 @@ def test_a_plan_that_dollars_do_not_pay_for_is_refused_with_one_sentence(algorit
         plan(_dataset(), spec)
 
 
-def test_what_was_requested_by_name_is_tried_until_its_dollars_are_spent() -> None:
+def test_requested_algorithms_are_planned_for_the_minutes_that_the_dollars_pay() -> None:
     spec = JobSpec(algorithms=("linear", "gradient_boosting"), limits=Limits(dollars=0.05))
     planned = plan(_dataset(train=2_000_000, columns=40), spec)
-    assert [one.name for one in planned.candidates] == ["linear", "gradient_boosting"]
+    assert [candidate.name for candidate in planned.candidates] == ["linear", "gradient_boosting"]
     (job,) = planned.jobs
     assert job.minutes == pytest.approx((60 * 0.05 / 0.252 - 4) / 1.25)
 
 
 @pytest.mark.parametrize("dollars", [0.01, 0.1, 1.0])
 @pytest.mark.parametrize("rows", [500, 20_000, 500_000])
-def test_no_estimate_is_above_the_dollars(rows: int, dollars: float) -> None:
+def test_no_estimate_exceeds_the_limit_of_dollars(rows: int, dollars: float) -> None:
     estimate = plan(_dataset(train=rows), JobSpec(limits=Limits(dollars=dollars))).estimate
     assert estimate is not None
     assert estimate.dollars <= dollars + 1e-9
@@ -194,7 +201,7 @@ def _planned(name: str, seconds: float | None, queue: str = "cpu") -> PlannedCan
     return PlannedCandidate(candidate=Candidate(name=name, algorithm=name), queue=queue, seconds=seconds)
 
 
-def test_heavy_candidates_go_side_by_side_when_it_pays() -> None:
+def test_heavy_candidates_get_parallel_jobs_if_that_saves_time() -> None:
     light = [_planned("a", 10), _planned("b", 100), _planned("c", None), _planned("d", 5_000, "gpu")]
     assert [job.name for job in pack_jobs(light, JobSpec(), rows=100)[0]] == ["cpu", "gpu"]
     heavy = [_planned("a", 10), _planned("b", 900), _planned("c", 800), _planned("d", 50)]
@@ -210,17 +217,17 @@ def test_a_small_plan_is_one_job_and_a_larger_one_is_not() -> None:
     (job,) = small.jobs
     assert job.candidates == tuple(candidate.name for candidate in small.candidates)
     assert not plan(_dataset(train=ONE_JOB_CELLS // 10 + 1), JobSpec(algorithms=("linear",))).one_job
-    assert not plan(_dataset(train=60_000, classes=5), JobSpec()).one_job  # its seconds
+    assert not plan(_dataset(train=60_000, classes=5), JobSpec()).one_job  # because of its estimated seconds
 
 
-def test_folds_count_for_whether_a_plan_is_small() -> None:
+def test_the_number_of_folds_decides_whether_a_plan_is_one_job() -> None:
     algorithms = ("random_forest", "extra_trees", "mlp")
     wide = _dataset(train=20_000, columns=49)
     assert plan(wide, JobSpec(algorithms=algorithms, folds=1)).one_job
     assert not plan(wide, JobSpec(algorithms=algorithms)).one_job
 
 
-def test_a_bag_is_trained_once_for_each_fold_and_what_has_one_model_once() -> None:
+def test_trainings_are_counted_once_per_fold_or_once_for_a_single_model() -> None:
     mlp, code = catalog()["mlp"], catalog()["model_py"]
     assert count_trainings(mlp, _dataset(), JobSpec()) == 5
     assert count_trainings(mlp, _dataset(), JobSpec(folds=3)) == 3
@@ -237,7 +244,7 @@ def test_settings_of_earlier_versions_are_reported_as_deprecated() -> None:
         assert name in notes
 
 
-def test_a_users_code_several_nodes_and_what_nobody_can_estimate_are_not_a_small_plan() -> None:
+def test_user_code_several_nodes_and_unknown_estimates_do_not_fit_one_job() -> None:
     nodes = JobSpec(training=Training(parallel=Parallel(strategy="ddp", nodes=2)))
     assert fits_one_job([_planned("a", 1)], _dataset(), JobSpec())
     assert not fits_one_job([_planned("a", 1), _planned("code", 1, "code")], _dataset(), JobSpec())
@@ -254,7 +261,7 @@ def test_a_users_code_several_nodes_and_what_nobody_can_estimate_are_not_a_small
         ((900.0, 1_000.0), [("cpu", "cpu", ("first", "last")), ("gpu", "gpu", ("n0", "n1"))]),
     ],
 )
-def test_networks_get_a_gpu_machine_only_when_it_pays(
+def test_networks_get_a_gpu_job_only_if_that_saves_time(
     seconds: tuple[float | None, ...], jobs: list[tuple[str, str, tuple[str, ...]]]
 ) -> None:
     networks = [_planned(f"n{number}", estimate, "gpu") for number, estimate in enumerate(seconds)]
@@ -262,13 +269,13 @@ def test_networks_get_a_gpu_machine_only_when_it_pays(
     assert [(job.name, job.queue, job.candidates) for job in pack_jobs(planned, JobSpec(), rows=100)[0]] == jobs
 
 
-def test_several_nodes_are_requested_and_get_their_queue_whatever_is_estimated() -> None:
+def test_several_requested_nodes_get_the_gpu_queue_whatever_the_estimate() -> None:
     spec = JobSpec(training=Training(parallel=Parallel(strategy="ddp", nodes=2)))
     (job,), _ = pack_jobs([_planned("n", 5.0, "gpu")], spec, rows=100)
     assert (job.queue, job.nodes) == ("gpu", 2)
 
 
-def test_many_candidates_of_many_rows_are_compared_on_few_first_unless_requested_by_name() -> None:
+def test_many_candidates_are_screened_on_few_rows_unless_requested_by_name() -> None:
     four = [_planned(name, 1) for name in ("linear", "random_forest", "gradient_boosting", "mlp")]
     assert pack_jobs(four, JobSpec(), rows=50_000)[0][0].audition_rows == 4_000
     assert pack_jobs(four, JobSpec(), rows=5_000)[0][0].audition_rows == 0
@@ -276,8 +283,8 @@ def test_many_candidates_of_many_rows_are_compared_on_few_first_unless_requested
     short = JobSpec(limits=Limits(minutes=0.05))
     assert pack_jobs(four[:3], short, rows=50_000)[0][0].audition_rows == 4_000
     assert pack_jobs(four[:2], short, rows=50_000)[0][0].audition_rows == 0
-    asked = JobSpec(algorithms=("linear", "random_forest", "gradient_boosting", "mlp"))
-    assert pack_jobs(four, asked, rows=50_000)[0][0].audition_rows == 0
+    requested = JobSpec(algorithms=("linear", "random_forest", "gradient_boosting", "mlp"))
+    assert pack_jobs(four, requested, rows=50_000)[0][0].audition_rows == 0
 
 
 def test_estimates_grow_with_the_data_and_the_search() -> None:
@@ -297,12 +304,12 @@ def test_estimates_grow_with_the_data_and_the_search() -> None:
     assert seconds_of(declared, _dataset(train=500_000, columns=2), JobSpec()) == 3
     assert seconds_of(declared, _dataset(train=500_000, columns=2, classes=5), JobSpec()) == 11
     trials = plan(_dataset(), parse_job_spec(GRID.encode())).candidates
-    searched = next(one.trials for one in trials if one.trials)
+    searched = next(candidate.trials for candidate in trials if candidate.trials)
     assert seconds_of(declared, _dataset(train=500_000, columns=2), JobSpec(), searched) == 3 * (1 + 6 * 5)
     assert [bytes_of(declared, _dataset(train=rows)) for rows in (0, 10, 1000)] == [10, 20, 40]
 
 
-def test_a_row_of_many_columns_is_estimated_to_take_longer() -> None:
+def test_the_latency_estimate_grows_with_the_columns() -> None:
     linear = catalog()["linear"]
     narrow, wide = (latency_of(linear, _dataset(columns=columns)) for columns in (10, 2_010))
     assert narrow is not None
@@ -310,16 +317,16 @@ def test_a_row_of_many_columns_is_estimated_to_take_longer() -> None:
     assert wide - narrow == pytest.approx(1_800)
 
 
-def test_what_takes_minutes_or_megabytes_of_very_many_cells_is_only_tried_by_name() -> None:
+def test_algorithms_with_too_many_cells_are_planned_only_by_name() -> None:
     wide = _dataset(train=2_000, columns=1_000)
-    reasons = {one.algorithm: one.reason for one in plan(wide, JobSpec()).skipped}
+    reasons = {candidate.algorithm: candidate.reason for candidate in plan(wide, JobSpec()).skipped}
     for algorithm in ("kernel_ridge", "tabm"):
         assert reasons[algorithm] == "2,000,000 cells (training rows times columns); its maximum is 600,000"
     named = plan(wide, parse_job_spec(b"algorithms: [tabm]"))
-    assert [one.algorithm for one in named.candidates] == ["tabm"]
+    assert [candidate.algorithm for candidate in named.candidates] == ["tabm"]
 
 
-def test_ten_times_as_many_columns_beyond_a_hundred_take_three_times_as_long() -> None:
+def test_ten_times_as_many_columns_beyond_a_hundred_take_about_three_times_as_long() -> None:
     boosting = catalog()["gradient_boosting"]
     assert boosting.cost is not None
     hundred, thousand = (seconds_of(boosting, _dataset(columns=columns), JobSpec(folds=1)) for columns in (100, 1_000))

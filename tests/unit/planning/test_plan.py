@@ -1,4 +1,4 @@
-"""What is tried for which data, with which settings."""
+"""The candidates, the settings and the jobs of plans."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def _dataset(train: int = 2_500, classes: int = 2, words: int = 10) -> Dataset:
 
 
 def _misfits(planned: Plan):
-    """Skipped for another reason than that there is nothing to read for them (texts, images)."""
+    """Return the skipped algorithms, except those for texts or images that the data lacks."""
     others = ("the data does not have", "tried only when named in algorithms")
-    return [one for one in planned.skipped if not one.reason.endswith(others)]
+    return [candidate for candidate in planned.skipped if not candidate.reason.endswith(others)]
 
 
 def _settings(planned: Plan, algorithm: str):
-    return next(one.settings for one in planned.candidates if one.algorithm == algorithm)
+    return next(candidate.settings for candidate in planned.candidates if candidate.algorithm == algorithm)
 
 
 @pytest.mark.parametrize("rows", [120, 500, 5_000])
@@ -47,16 +47,16 @@ def test_small_data_is_trained_by_one_cpu_job(rows):
     assert {"linear", "mlp"} <= set(job.candidates)
 
 
-def test_all_that_fit_are_tried_for_a_reason():
+def test_every_fitting_algorithm_is_planned_with_a_reason():
     planned = plan(_dataset(), JobSpec())
-    assert [one.name for one in planned.candidates] == [
+    assert [candidate.name for candidate in planned.candidates] == [
         "linear", "kernel_ridge", "random_forest", "extra_trees", "gradient_boosting", "mlp", "tabm"
     ]  # fmt: skip
-    assert all(one.reason for one in planned.candidates)
+    assert all(candidate.reason for candidate in planned.candidates)
     assert _misfits(planned) == []
 
 
-def test_the_networks_of_much_data_ask_for_the_gpu_queue():
+def test_networks_of_large_data_get_the_gpu_queue():
     spec = JobSpec(algorithms=("linear", "mlp"), limits=Limits(minutes=600))
     planned = plan(_dataset(train=20_000_000), spec)
     assert [(job.name, job.queue, job.candidates) for job in planned.jobs] == [
@@ -66,9 +66,9 @@ def test_the_networks_of_much_data_ask_for_the_gpu_queue():
 
 
 @pytest.mark.parametrize(("algorithms", "jobs"), [(("mlp",), ["cpu"]), (("linear", "linear"), ["cpu"])])
-def test_only_what_was_requested_is_tried_once_and_no_job_is_empty(algorithms, jobs):
+def test_only_requested_algorithms_are_planned_once_and_no_job_is_empty(algorithms, jobs):
     planned = plan(_dataset(), JobSpec(algorithms=algorithms))
-    assert [one.name for one in planned.candidates] == [algorithms[0]]
+    assert [candidate.name for candidate in planned.candidates] == [algorithms[0]]
     assert [job.name for job in planned.jobs] == jobs
 
 
@@ -78,7 +78,7 @@ def test_the_metric_follows_the_task(classes, metric):
     assert plan(_dataset(), JobSpec(metric="auc", seed=5)).metric == "auc"
 
 
-def test_of_imbalanced_classes_average_precision_of_the_rare_one_decides_and_the_plan_says_so():
+def test_imbalanced_classes_are_compared_by_average_precision_and_the_plan_notes_it():
     rare = _dataset().model_copy(update={"classes": ("fraud", "ok"), "class_rows": (15, 985)})
     planned = plan(rare, JobSpec())
     assert planned.metric == "average_precision"
@@ -93,14 +93,14 @@ def test_of_imbalanced_classes_average_precision_of_the_rare_one_decides_and_the
     assert planned.notes[0] == "imbalance: class 'c' has 1.0% of the training rows; candidates are compared by log_loss"
 
 
-def test_a_metric_of_other_classes_is_an_error_of_the_spec():
+def test_a_metric_for_two_classes_is_a_spec_error_for_three_classes():
     with pytest.raises(InvalidJobSpecError, match="f1_macro"):
         plan(_dataset(classes=3), JobSpec(metric="f1"))
     with pytest.raises(InvalidJobSpecError, match="positive_class"):
         plan(_dataset(classes=3), JobSpec(positive_class="x"))
 
 
-def test_a_metric_of_another_task_is_an_error_of_the_spec():
+def test_a_metric_of_another_task_is_a_spec_error():
     with pytest.raises(InvalidJobSpecError, match="rmse"):
         plan(_dataset(), JobSpec(metric="rmse"))
 
@@ -123,32 +123,34 @@ def test_a_metric_of_another_task_is_an_error_of_the_spec():
         ),
     ],
 )
-def test_what_does_not_fit_the_data_is_skipped_with_the_reason(dataset, skipped, words):
+def test_algorithms_that_do_not_fit_the_data_are_skipped_with_the_reason(dataset, skipped, words):
     planned = plan(dataset, JobSpec())
-    assert [one.algorithm for one in _misfits(planned)] == skipped
+    assert [candidate.algorithm for candidate in _misfits(planned)] == skipped
     assert words in _misfits(planned)[0].reason
-    assert not {one.algorithm for one in planned.candidates} & set(skipped)
+    assert not {candidate.algorithm for candidate in planned.candidates} & set(skipped)
 
 
-def test_what_was_requested_by_name_is_tried_with_few_rows_too():
-    assert [one.name for one in plan(_dataset(train=24), JobSpec(algorithms=("mlp",))).candidates] == ["mlp"]
+def test_a_requested_algorithm_is_planned_for_few_rows_too():
+    assert [candidate.name for candidate in plan(_dataset(train=24), JobSpec(algorithms=("mlp",))).candidates] == [
+        "mlp"
+    ]
 
 
-def test_when_nothing_fits_the_reasons_are_reported():
+def test_a_plan_without_a_fitting_algorithm_is_refused_with_the_reasons():
     with pytest.raises(InvalidJobSpecError, match="gradient_boosting: 60 classes"):
         plan(_dataset(classes=60), JobSpec(algorithms=("gradient_boosting",)))
 
 
 @pytest.mark.parametrize("train", [24, 600, 5_000, 50_000, 5_000_000])
 @pytest.mark.parametrize("classes", [0, 2, 5])
-def test_settings_are_complete_whatever_the_shape(train, classes):
+def test_settings_are_complete_for_any_data(train, classes):
     every = JobSpec(algorithms=("linear", "random_forest", "gradient_boosting", "mlp"))
     planned = plan(_dataset(train=train, classes=classes), every)
-    keys = {one.algorithm: set(one.settings) for one in planned.candidates}
+    keys = {candidate.algorithm: set(candidate.settings) for candidate in planned.candidates}
     assert keys == {name: set(catalog()[name].defaults) for name in every.algorithms or ()}
 
 
-def test_every_knob_of_the_spec_reaches_the_network():
+def test_every_training_setting_of_the_spec_reaches_the_network():
     training = Training(
         epochs=3, batch_size=7, learning_rate=0.5, hidden=(9,), dropout=0.3, weight_decay=0.2, early_stopping=2
     )
@@ -158,20 +160,22 @@ def test_every_knob_of_the_spec_reaches_the_network():
 
 def test_more_rows_get_larger_batches_and_fewer_epochs():
     shapes = [_settings(plan(_dataset(train=rows), JobSpec()), "mlp") for rows in (500, 5_000, 50_000, 500_000)]
-    assert [one["batch_size"] for one in shapes] == sorted(one["batch_size"] for one in shapes)
-    assert [one["epochs"] for one in shapes] == sorted((one["epochs"] for one in shapes), reverse=True)
+    assert [candidate["batch_size"] for candidate in shapes] == sorted(candidate["batch_size"] for candidate in shapes)
+    assert [candidate["epochs"] for candidate in shapes] == sorted(
+        (candidate["epochs"] for candidate in shapes), reverse=True
+    )
 
 
-def test_a_plan_survives_its_way_through_the_bucket():
+def test_a_plan_survives_serialization():
     planned = plan(_dataset(), JobSpec())
     assert Plan.from_bytes(planned.to_bytes()) == planned
 
 
-def test_what_has_no_private_training_is_not_trained_when_privacy_is_requested():
+def test_only_algorithms_with_private_training_are_planned_if_privacy_is_requested():
     spec = JobSpec(training=Training(privacy=Privacy(epsilon=3)))
     planned = plan(_dataset(train=50_000), spec)
-    assert [one.name for one in planned.candidates] == ["mlp"]
-    reasons = {one.algorithm: one.reason for one in _misfits(planned)}
+    assert [candidate.name for candidate in planned.candidates] == ["mlp"]
+    reasons = {candidate.algorithm: candidate.reason for candidate in _misfits(planned)}
     assert reasons["gradient_boosting"] == "training.privacy is set, and it cannot be trained privately"
     assert _settings(planned, "mlp")["privacy_epsilon"] == 3
     assert all(not job.audition_rows for job in planned.jobs)
@@ -181,10 +185,10 @@ def test_what_has_no_private_training_is_not_trained_when_privacy_is_requested()
         plan(_dataset(), spec.model_copy(update={"search": Search(method="random")}))
 
 
-def test_quantiles_are_asked_of_those_that_answer_with_some():
+def test_algorithms_without_quantiles_are_skipped_if_quantiles_are_requested():
     spec = JobSpec(training=Training(quantiles=(0.1, 0.9)))
     planned = plan(_dataset(classes=0), spec)
-    assert "gradient_boosting" not in [one.name for one in planned.candidates]
+    assert "gradient_boosting" not in [candidate.name for candidate in planned.candidates]
     assert _settings(planned, "mlp")["quantiles"] == (0.1, 0.9)
     named = plan(_dataset(classes=0), spec.model_copy(update={"algorithms": ("linear", "mlp")}))
-    assert [one.name for one in named.candidates] == ["linear", "mlp"]
+    assert [candidate.name for candidate in named.candidates] == ["linear", "mlp"]

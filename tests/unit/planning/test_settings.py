@@ -1,4 +1,4 @@
-"""What a spec says of an algorithm's settings, and what of it does not fit the task, the data or the algorithm."""
+"""Settings of algorithms in specs, and settings that do not fit the task, the data or the algorithm."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def _planned(text: str, task: str = "classification", kind: str = "numeric", row
 
 
 def _settings(planned: Plan, algorithm: str) -> dict[str, object]:
-    return next(dict(one.settings) for one in planned.candidates if one.algorithm == algorithm)
+    return next(dict(candidate.settings) for candidate in planned.candidates if candidate.algorithm == algorithm)
 
 
-def test_an_algorithms_own_setting_is_what_the_spec_says() -> None:
+def test_settings_of_an_algorithm_in_the_spec_reach_only_that_algorithm() -> None:
     planned = _planned("settings: {random_forest: {n_estimators: 7}, mlp: {dropout: 0.3}}")
     assert _settings(planned, "random_forest")["n_estimators"] == 7
     assert _settings(planned, "extra_trees")["n_estimators"] != 7
     assert _settings(planned, "mlp")["dropout"] == 0.3
 
 
-def test_numbers_are_read_as_they_are_meant() -> None:
+def test_numbers_of_the_spec_are_converted_to_the_type_of_the_setting() -> None:
     text = "settings: {linear: {C: 1e-3}, random_forest: {n_estimators: 100.0}, mlp: {learning_rate: 1e-2, loss: null}}"
     planned = _planned(text)
     assert _settings(planned, "linear")["C"] == 0.001
@@ -51,11 +51,11 @@ def test_numbers_are_read_as_they_are_meant() -> None:
     assert _settings(sizes, "mlp")["batch_size"] == (32, 64)
 
 
-def test_null_is_a_depth_without_a_bound_and_no_other_number() -> None:
+def test_null_means_an_unbounded_depth() -> None:
     settings, space = "{extra_trees: {max_depth: null}}", "{random_forest: {max_depth: [null, 8]}}"
     planned = _planned(f"{{settings: {settings}, search: {{method: grid, space: {space}}}}}")
     assert _settings(planned, "extra_trees")["max_depth"] is None
-    (forest,) = (one for one in planned.candidates if one.algorithm == "random_forest")
+    (forest,) = (candidate for candidate in planned.candidates if candidate.algorithm == "random_forest")
     assert forest.trials is not None
     assert forest.trials.space["max_depth"] == (None, 8)
 
@@ -65,15 +65,15 @@ def test_settings_of_an_algorithm_that_is_not_tried_are_reported_as_unused() -> 
     assert planned.notes == ("settings.mlp: it is not tried here",)
 
 
-def test_what_is_fixed_is_not_searched() -> None:
+def test_a_fixed_setting_is_not_searched() -> None:
     planned = _planned("{settings: {random_forest: {max_depth: 3}}, search: {method: random}}")
-    (forest,) = (one for one in planned.candidates if one.algorithm == "random_forest")
+    (forest,) = (candidate for candidate in planned.candidates if candidate.algorithm == "random_forest")
     assert forest.trials is not None
     assert "max_depth" not in forest.trials.space
     assert forest.settings["max_depth"] == 3
 
 
-def test_an_optimizer_has_a_rate_of_its_own_unless_one_is_given() -> None:
+def test_an_optimizer_sets_the_default_learning_rate_unless_one_is_given() -> None:
     usual = _settings(_planned("algorithms: [mlp]"), "mlp")["learning_rate"]
     assert _settings(_planned("training: {optimizer: adadelta}"), "mlp")["learning_rate"] == 1.0
     assert _settings(_planned("settings: {mlp: {optimizer: adadelta}}"), "mlp")["learning_rate"] == 1.0
@@ -83,14 +83,14 @@ def test_an_optimizer_has_a_rate_of_its_own_unless_one_is_given() -> None:
     assert boosting["learning_rate"] == 0.02
 
 
-def test_what_an_algorithm_that_was_named_does_not_read_is_reported() -> None:
+def test_a_training_setting_that_a_requested_algorithm_does_not_read_is_reported() -> None:
     assert _planned("{algorithms: [linear, mlp], training: {epochs: 4}}").notes == (
         "training.epochs is not read by linear: put settings of one algorithm under settings",
     )
     assert _planned("training: {epochs: 4}").notes == ()
 
 
-def test_a_private_plan_says_what_its_candidates_spend_together() -> None:
+def test_a_private_plan_notes_the_epsilon_of_all_candidates() -> None:
     (note,) = _planned("training: {privacy: {epsilon: 3}}").notes
     assert "each of the 2 candidates spends up to 3" in note
     assert "6 in total" in note
@@ -104,13 +104,13 @@ def test_a_delta_that_allows_single_rows_to_be_published_is_reported() -> None:
 
 
 @pytest.mark.parametrize(("rows", "delta"), [(3_000, 1e-5), (1_000_000, 1e-7)])
-def test_a_delta_that_is_left_open_stays_below_one_over_the_rows(rows: int, delta: float) -> None:
+def test_the_default_delta_is_below_one_over_the_rows(rows: int, delta: float) -> None:
     planned = _planned("{algorithms: [mlp], training: {privacy: {epsilon: 3}}}", rows=rows)
     assert _settings(planned, "mlp")["privacy_delta"] == pytest.approx(delta)
     assert planned.notes == ()
 
 
-def test_what_reads_texts_by_their_labels_is_not_private() -> None:
+def test_private_training_with_texts_is_refused() -> None:
     with pytest.raises(InvalidJobSpecError, match=r"texts cannot be read privately: drop: \[z\] is expected"):
         _planned("training: {privacy: {epsilon: 3}}", kind="text")
 
@@ -165,7 +165,7 @@ def test_what_reads_texts_by_their_labels_is_not_private() -> None:
         ("{task: clustering, search: {method: grid}}", "clustering", "search is for classification and regression"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_refused_with_a_sentence(text: str, task: str, sentence: str) -> None:
+def test_an_invalid_setting_is_refused_with_the_reason(text: str, task: str, sentence: str) -> None:
     with pytest.raises(InvalidJobSpecError) as refused:
         _planned(text, task)
     assert sentence in str(refused.value)

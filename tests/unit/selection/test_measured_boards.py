@@ -1,4 +1,4 @@
-"""The choice among variants as runs have measured them, and among variants that could not be measured."""
+"""Selection among variants with measured values of real runs, and among variants without a valid quality."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.contracts.spec.job_spec import JobSpec, Limits, Prefer
 from pipeline.selection.pareto import dominates, front
 from pipeline.selection.select import select
 
-# name, log loss, stored bytes, microseconds of one row; of Titanic and Adult, 2026-11-30.
+# name, log loss, stored bytes, microseconds of one row; measured on Titanic and Adult, 2026-11-30.
 TITANIC = """
 blend/fp32                             0.42175 375457 243
 blend/codebook                         0.42183 338653 241
@@ -74,7 +74,7 @@ def choose(board: list[Variant], prefer: Prefer = "balanced", **limits: Any) -> 
         (ADULT, "latency", "gradient_boosting/prune_trees+codebook"),
     ],
 )
-def test_each_preference_has_its_winner_and_nothing_beats_it(board: str, prefer: Prefer, winner: str) -> None:
+def test_each_preference_selects_a_winner_that_no_variant_dominates(board: str, prefer: Prefer, winner: str) -> None:
     variants = read_board(board)
     chosen = choose(variants, prefer)
     assert chosen.winner.name == winner
@@ -82,7 +82,7 @@ def test_each_preference_has_its_winner_and_nothing_beats_it(board: str, prefer:
 
 
 @pytest.mark.parametrize("board", [TITANIC, ADULT])
-def test_latencies_that_differ_by_less_than_ten_percent_change_no_choice(board: str) -> None:
+def test_latencies_that_differ_by_less_than_ten_percent_do_not_change_the_winner(board: str) -> None:
     variants = read_board(board)
     for factor in (0.96, 1.04):
         noisy = [
@@ -92,15 +92,15 @@ def test_latencies_that_differ_by_less_than_ten_percent_change_no_choice(board: 
         assert choose(noisy).winner.name == choose(variants).winner.name
 
 
-def test_fp32_competes_and_is_served_where_no_compressed_file_is_left() -> None:
+def test_fp32_is_served_if_all_compressed_files_are_rejected() -> None:
     full, *others = read_board(ADULT)
-    lost = [variant.model_copy(update={"status": "rejected", "reason": "a gate"}) for variant in others]
-    assert choose([full, *lost]).winner == full
+    rejected = [variant.model_copy(update={"status": "rejected", "reason": "a gate"}) for variant in others]
+    assert choose([full, *rejected]).winner == full
 
 
 @pytest.mark.parametrize("prefer", ["quality", "balanced", "size", "latency"])
 @pytest.mark.parametrize("quality", [{"log_loss": math.nan}, {}, {"log_loss": math.inf}])
-def test_a_quality_that_is_no_number_beats_nothing_and_is_never_served(
+def test_a_variant_without_a_finite_quality_dominates_nothing_and_is_not_served(
     prefer: Prefer, quality: dict[str, float]
 ) -> None:
     broken = make_variant("forest/fp32", size=10, latency=1.0, **quality)
@@ -108,10 +108,13 @@ def test_a_quality_that_is_no_number_beats_nothing_and_is_never_served(
     chosen = choose([broken, *board], prefer)
     assert chosen.winner.candidate == "gradient_boosting"
     assert not any(dominates(broken, variant, "log_loss") for variant in board)
-    assert front([broken, *board], "log_loss") == [broken, *front(board, "log_loss")]  # it is the smallest
+    assert front([broken, *board], "log_loss") == [
+        broken,
+        *front(board, "log_loss"),
+    ]  # the broken variant is the smallest
 
 
 @pytest.mark.parametrize("prefer", ["quality", "balanced", "size", "latency"])
-def test_where_no_quality_is_a_number_the_smallest_file_is_served(prefer: Prefer) -> None:
+def test_the_smallest_file_is_served_if_no_variant_has_a_quality(prefer: Prefer) -> None:
     board = [make_variant(f"{name}/fp32", size=size, latency=9.0) for name, size in (("forest", 20), ("linear", 10))]
     assert choose(board, prefer).winner.candidate == "linear"

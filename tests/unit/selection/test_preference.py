@@ -1,4 +1,4 @@
-"""``limits.prefer`` moves the winner along the front, by stated rules."""
+"""``limits.prefer`` moves the winner along the Pareto front by fixed rules."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ BOARD = (FULL, HALF, INT8, CODEBOOK, LINEAR)
     ("prefer", "name"),
     [("quality", "mlp/fp16"), ("balanced", "mlp/fp16"), ("size", "linear/fp32"), ("latency", "linear/fp32")],
 )
-def test_each_preference_has_its_winner(prefer: Prefer, name: str) -> None:
+def test_each_preference_selects_its_winner(prefer: Prefer, name: str) -> None:
     chosen = choose(*BOARD, prefer=prefer)
     assert (chosen.winner.display_name, chosen.prefer) == (name, prefer)
 
 
-def test_all_four_preferences_may_have_winners_of_their_own() -> None:
+def test_all_four_preferences_can_select_different_winners() -> None:
     full = variant("mlp", log_loss=0.3000, size=1000, latency=40.0)
     small = variant("mlp/int8", log_loss=0.3010, size=300, latency=30.0)
     tiny = variant("mlp/codebook", log_loss=0.3060, size=100, latency=40.0)
@@ -60,14 +60,14 @@ def test_all_four_preferences_may_have_winners_of_their_own() -> None:
     assert winners == [full, small, tiny, quick]
 
 
-def test_balanced_continues_only_where_half_is_saved_again() -> None:
+def test_balanced_takes_a_file_only_if_it_saves_half_of_the_bytes() -> None:
     smaller = variant("mlp/int8", log_loss=0.302, size=220)
     assert choose(FULL, HALF, smaller).winner == smaller
     assert choose(FULL, INT8).winner == INT8  # 4 times smaller than fp32
     assert choose(FULL, variant("mlp/int8", log_loss=0.302, size=501)).winner == FULL
 
 
-def test_balanced_takes_half_of_the_time_too_but_not_for_twice_the_bytes() -> None:
+def test_balanced_takes_a_file_that_saves_half_of_the_latency_but_not_for_twice_the_bytes() -> None:
     fast = variant("mlp/int8", log_loss=0.301, size=1900, latency=10.0)
     assert choose(FULL, fast).winner == fast
     assert choose(FULL, variant("mlp/int8", log_loss=0.301, size=2001, latency=10.0)).winner == FULL
@@ -82,14 +82,14 @@ def test_balanced_costs_less_than_half_a_percent_of_the_quality() -> None:
     assert "0.51%" in lost.reason
 
 
-def test_another_candidate_is_not_taken_for_its_size_unless_that_is_preferred() -> None:
+def test_balanced_does_not_take_another_candidate_for_its_size() -> None:
     chosen = choose(FULL, variant("student", log_loss=0.3007, size=20))
     assert chosen.winner == FULL
     (lost,) = [row for row in chosen.leaderboard if not row.winner]
     assert lost.outcome == "worse_candidate"
 
 
-def test_size_and_latency_stay_within_the_gates_beside_the_best() -> None:
+def test_size_keeps_the_quality_gates_of_the_best_candidate() -> None:
     far = variant("linear", log_loss=0.3102, size=20, latency=5.0)
     assert choose(FULL, far, prefer="size").winner == FULL
     noisy = variant("linear", log_loss=0.3098, size=20, interval={})
@@ -99,13 +99,13 @@ def test_size_and_latency_stay_within_the_gates_beside_the_best() -> None:
     assert "outside its 95 % interval" in chosen.leaderboard[1].reason
 
 
-def test_latency_takes_the_smallest_of_those_that_are_as_fast() -> None:
+def test_latency_takes_the_smallest_of_the_equally_fast_files() -> None:
     fast = variant("trees", log_loss=0.301, size=400, latency=10.0)
     nearly = variant("linear", log_loss=0.305, size=30, latency=10.9)
     assert choose(FULL, fast, nearly, prefer="latency").winner == nearly
 
 
-def test_losing_variants_say_what_beats_them_and_which_limit_they_miss() -> None:
+def test_losing_variants_have_the_winner_or_the_missed_limit_as_a_reason() -> None:
     beaten = variant("mlp/int8", log_loss=0.31, size=1200, latency=30.0)
     chosen = choose(FULL, beaten, CODEBOOK, max_bytes=1100, prefer="quality")
     outcomes = {row.variant.display_name: (row.outcome, row.reason) for row in chosen.leaderboard}
@@ -120,7 +120,7 @@ def test_losing_variants_say_what_beats_them_and_which_limit_they_miss() -> None
     )
 
 
-def test_limits_that_nothing_keeps_name_the_nearest_misses() -> None:
+def test_the_nearest_variants_are_listed_if_no_variant_meets_the_limits() -> None:
     chosen = choose(*BOARD, max_bytes=10)
     assert chosen.unmet
     assert chosen.nearest == ("linear/fp32", "mlp/codebook", "mlp/int8")
@@ -128,7 +128,7 @@ def test_limits_that_nothing_keeps_name_the_nearest_misses() -> None:
     assert choose(*BOARD, max_bytes=50).nearest == ()
 
 
-def test_the_candidate_of_a_pruned_fp32_file_is_compared_by_the_file_as_it_was_trained() -> None:
+def test_a_pruned_fp32_file_is_compared_with_the_unpruned_file_of_its_candidate() -> None:
     pruned = variant("mlp", log_loss=0.299, size=300, passes=("prune_channels",)).model_copy(
         update={"name": "mlp/prune_channels"}
     )
@@ -140,7 +140,7 @@ def test_the_candidate_of_a_pruned_fp32_file_is_compared_by_the_file_as_it_was_t
 ACCEPTANCE = Acceptance(run="demo_m_0123456789ab", variant="mlp/int8", by="ada")
 
 
-def test_the_accepted_variant_is_the_winner_and_the_record_says_who_decided() -> None:
+def test_the_accepted_variant_is_the_winner_and_the_record_names_the_person() -> None:
     before = choose(*BOARD, max_bytes=10)
     after = accept(before, ACCEPTANCE)
     assert (after.winner.display_name, after.unmet, after.nearest) == ("mlp/int8", (), ())
@@ -152,7 +152,7 @@ def test_the_accepted_variant_is_the_winner_and_the_record_says_who_decided() ->
     assert "ada" in after.reason
 
 
-def test_what_a_person_accepted_needs_no_other_decision() -> None:
+def test_an_accepted_variant_can_be_promoted_without_another_decision() -> None:
     missed = choose(*BOARD, max_bytes=10)
     manual = JobSpec(promote="manual")
     assert promotion_blocker(manual, missed) is not None

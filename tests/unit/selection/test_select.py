@@ -1,4 +1,4 @@
-"""Which variant is chosen, and what is said of the others."""
+"""Selection of a variant, and the outcomes of the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PREFERENCES: tuple[Prefer, ...] = ("quality", "balanced", "size", "latency")
 
 
 def variant(candidate: str, precision: str = "fp32", **changes: Any) -> Variant:
-    """``quality``, ``latency`` and ``size`` in short; ok unless a status is given."""
+    """Make a variant from ``quality``, ``latency`` and ``size``, with status ok by default."""
     quality, size = changes.pop("quality", 0.9), changes.pop("size", 1000)
     fields = {
         "candidate": candidate,
@@ -53,7 +53,7 @@ def test_the_best_candidate_wins_by_its_fp32_file() -> None:
     assert chosen.unmet == ()
 
 
-def test_within_a_tenth_of_a_percent_the_smallest_file_wins_and_the_reason_says_so() -> None:
+def test_the_smallest_file_wins_within_a_tenth_of_a_percent_with_a_reason() -> None:
     large, small = variant("blend", quality=0.8700, size=9000), variant("trees", quality=0.8693, size=100)
     chosen = choose(large, small, variant("linear", quality=0.8690, size=10))
     assert chosen.winner == small
@@ -64,14 +64,14 @@ def test_within_a_tenth_of_a_percent_the_smallest_file_wins_and_the_reason_says_
     )
 
 
-def test_min_quality_is_of_accuracy_whatever_decides_unless_a_metric_is_named() -> None:
-    made = variant("linear").model_copy(update={"quality": {"accuracy": 0.9, "log_loss": 0.4}})
+def test_min_quality_is_a_limit_of_accuracy_unless_a_metric_is_named() -> None:
+    accurate = variant("linear").model_copy(update={"quality": {"accuracy": 0.9, "log_loss": 0.4}})
     sure = variant("trees").model_copy(update={"quality": {"accuracy": 0.85, "log_loss": 0.3}})
-    variants = VariantSet(variants=(made, sure), cpu="a cpu")
+    variants = VariantSet(variants=(accurate, sure), cpu="a cpu")
     chosen = select(variants, metric="log_loss", spec=JobSpec(limits=Limits(min_quality=0.8)))
     assert (chosen.winner, chosen.unmet, chosen.quality_metric) == (sure, (), "accuracy")
     chosen = select(variants, metric="log_loss", spec=JobSpec(limits=Limits(min_quality=0.88)))
-    assert chosen.winner == made
+    assert chosen.winner == accurate
     chosen = select(variants, metric="log_loss", spec=JobSpec(metric="log_loss", limits=Limits(min_quality=0.35)))
     assert (chosen.winner, chosen.unmet, chosen.quality_metric) == (sure, (), "log_loss")
 
@@ -82,11 +82,11 @@ def test_a_selection_of_an_earlier_version_is_read() -> None:
 
 
 @pytest.mark.parametrize(("metric", "best"), [("accuracy", "b"), ("rmse", "a")])
-def test_the_direction_of_the_metric_counts(metric: str, best: str) -> None:
+def test_the_winner_follows_the_direction_of_the_metric(metric: str, best: str) -> None:
     assert choose(variant("a", quality=1.0), variant("b", quality=2.0), metric=metric).winner.candidate == best
 
 
-def test_the_quantized_file_that_kept_its_gates_goes_before_fp32_although_it_lost_a_little() -> None:
+def test_a_quantized_file_that_passed_its_gates_wins_over_fp32() -> None:
     chosen = choose(
         variant("mlp", quality=0.86, size=4000),
         variant("mlp", "int8", quality=0.859, size=1000, latency=25.0),
@@ -96,7 +96,7 @@ def test_the_quantized_file_that_kept_its_gates_goes_before_fp32_although_it_los
     assert chosen.reason.endswith("mlp/int8 costs 0.12% of that and is 4.0 times smaller than fp32")
 
 
-def test_a_quantized_file_that_another_candidate_beats_in_everything_is_not_chosen() -> None:
+def test_a_quantized_file_that_another_candidate_dominates_is_not_selected() -> None:
     chosen = choose(
         variant("mlp", quality=0.86, size=4000),
         variant("mlp", "int8", quality=0.852, size=1000, latency=25.0),
@@ -105,7 +105,7 @@ def test_a_quantized_file_that_another_candidate_beats_in_everything_is_not_chos
     assert (chosen.winner.candidate, chosen.winner.precision) == ("mlp", "fp32")
 
 
-def test_rejected_files_are_never_chosen_and_are_listed_last_without_a_rank() -> None:
+def test_rejected_files_are_never_selected_and_are_listed_last_without_a_rank() -> None:
     rejected = variant("mlp", "int8", quality=0.99, size=1, status="rejected", reason="agreement 0.5")
     chosen = choose(absent("trees"), rejected, variant("trees", quality=0.8), variant("mlp", quality=0.81))
     assert [(row.rank, row.variant.candidate, row.variant.precision) for row in chosen.leaderboard] == [
@@ -117,7 +117,7 @@ def test_rejected_files_are_never_chosen_and_are_listed_last_without_a_rank() ->
     assert [row.winner for row in chosen.leaderboard] == [True, False, False, False]
 
 
-def test_what_does_not_fit_the_limits_gives_way_to_what_does() -> None:
+def test_a_file_within_the_limits_wins_over_a_better_file_beyond_them() -> None:
     big, small = variant("trees", quality=0.9, size=9000), variant("linear", quality=0.8, size=100)
     chosen = choose(big, small, limits=Limits(max_bytes=1000))
     assert chosen.winner == small
@@ -125,7 +125,7 @@ def test_what_does_not_fit_the_limits_gives_way_to_what_does() -> None:
     assert chosen.reason.startswith("of the files that meet the limits (1 of 2), linear")
 
 
-def test_a_quantized_file_may_be_the_only_one_of_the_best_candidate_that_fits() -> None:
+def test_a_quantized_file_can_win_as_the_only_file_of_the_best_candidate_within_the_limits() -> None:
     chosen = choose(
         variant("mlp", quality=0.9, size=9000),
         variant("mlp", "int8", quality=0.89, size=900),
@@ -142,7 +142,7 @@ def test_a_quantized_file_may_be_the_only_one_of_the_best_candidate_that_fits() 
     assert chosen.winner.precision == "int8"
 
 
-def test_each_limit_that_nothing_meets_is_reported_in_a_sentence() -> None:
+def test_each_limit_that_no_file_meets_is_reported() -> None:
     limits = Limits(max_bytes=10, max_latency_us=1.0, min_quality=0.95)
     chosen = choose(variant("linear", quality=0.8), variant("trees", quality=0.9), limits=limits)
     assert chosen.winner.candidate == "trees"
@@ -154,12 +154,12 @@ def test_each_limit_that_nothing_meets_is_reported_in_a_sentence() -> None:
     assert chosen.reason.startswith("no file meets the limits; of all, trees")
 
 
-def test_min_quality_of_an_error_is_at_most() -> None:
+def test_min_quality_is_a_maximum_for_an_error_metric() -> None:
     assert choose(variant("a", quality=5.0), metric="rmse", limits=Limits(min_quality=6)).unmet == ()
     assert choose(variant("a", quality=7.0), metric="rmse", limits=Limits(min_quality=6)).unmet != ()
 
 
-def test_equal_candidates_are_distinguished_by_size_then_name_and_latencies_within_ten_percent_are_equal() -> None:
+def test_equal_candidates_are_ordered_by_size_latency_beyond_ten_percent_and_name() -> None:
     assert choose(variant("b"), variant("a")).winner.candidate == "a"
     assert choose(variant("b", size=9), variant("a", size=10)).winner.candidate == "b"
     assert choose(variant("b", latency=9.1), variant("a", latency=10.0)).winner.candidate == "a"
@@ -167,7 +167,7 @@ def test_equal_candidates_are_distinguished_by_size_then_name_and_latencies_with
 
 
 @given(st.lists(st.tuples(st.integers(80, 90), st.floats(100, 109), st.integers(1, 99)), min_size=2, max_size=5))
-def test_latencies_within_the_noise_decide_nothing(drawn: list[tuple[int, float, int]]) -> None:
+def test_latencies_within_the_noise_do_not_change_the_winner(drawn: list[tuple[int, float, int]]) -> None:
     winners = {
         choose(
             *(
@@ -185,16 +185,16 @@ _CANDIDATES = st.lists(st.tuples(_NUMBERS, st.none() | _NUMBERS), min_size=1, ma
 
 
 def _variants(drawn: list[Any]) -> list[Variant]:
-    def one(name: str, precision: str, numbers: tuple[int, int, int]) -> Variant:
+    def make_variant(name: str, precision: str, numbers: tuple[int, int, int]) -> Variant:
         quality, latency, size = numbers
         return variant(name, precision, quality=quality / 10, latency=float(latency), size=size)
 
-    full = [one(f"c{i}", "fp32", numbers) for i, (numbers, _) in enumerate(drawn)]
-    return full + [one(f"c{i}", "int8", numbers) for i, (_, numbers) in enumerate(drawn) if numbers]
+    full = [make_variant(f"c{i}", "fp32", numbers) for i, (numbers, _) in enumerate(drawn)]
+    return full + [make_variant(f"c{i}", "int8", numbers) for i, (_, numbers) in enumerate(drawn) if numbers]
 
 
 @given(_CANDIDATES, st.sampled_from(["accuracy", "rmse"]), st.none() | st.integers(1, 4), st.sampled_from(PREFERENCES))
-def test_the_winner_is_never_beaten_by_a_file_that_it_competed_with(
+def test_no_competing_file_dominates_the_winner(
     drawn: list[Any], metric: str, max_bytes: int | None, prefer: Prefer
 ) -> None:
     variants, limits = _variants(drawn), Limits(max_bytes=max_bytes, prefer=prefer)
@@ -205,7 +205,7 @@ def test_the_winner_is_never_beaten_by_a_file_that_it_competed_with(
 
 
 @given(_CANDIDATES, st.data())
-def test_a_variant_outside_its_gates_or_the_limits_is_never_chosen(drawn: list[Any], data: Any) -> None:
+def test_a_variant_outside_its_gates_or_the_limits_is_never_selected(drawn: list[Any], data: Any) -> None:
     variants = [
         v if v.precision == "fp32" else v.model_copy(update={"status": data.draw(st.sampled_from(["ok", "rejected"]))})
         for v in _variants(drawn)
@@ -217,7 +217,7 @@ def test_a_variant_outside_its_gates_or_the_limits_is_never_chosen(drawn: list[A
 
 
 @given(_CANDIDATES, st.sampled_from(PREFERENCES))
-def test_every_variant_has_an_outcome_and_those_that_lost_a_reason(drawn: list[Any], prefer: Prefer) -> None:
+def test_every_variant_has_an_outcome_and_a_reason(drawn: list[Any], prefer: Prefer) -> None:
     chosen = choose(*_variants(drawn), limits=Limits(prefer=prefer))
     for row in chosen.leaderboard:
         assert (row.outcome == "winner") == row.winner
@@ -227,7 +227,7 @@ def test_every_variant_has_an_outcome_and_those_that_lost_a_reason(drawn: list[A
 
 
 @given(_CANDIDATES)
-def test_preferences_order_what_is_served(drawn: list[Any]) -> None:
+def test_preferences_order_the_quality_the_size_and_the_latency_of_the_winner(drawn: list[Any]) -> None:
     quality, balanced, size, latency = (
         choose(*_variants(drawn), limits=Limits(prefer=prefer)).winner for prefer in PREFERENCES
     )
@@ -240,14 +240,14 @@ def test_preferences_order_what_is_served(drawn: list[Any]) -> None:
 
 
 @given(_CANDIDATES, st.randoms())
-def test_the_order_of_the_variants_changes_nothing(drawn: list[Any], random: Any) -> None:
+def test_the_order_of_the_variants_does_not_change_the_selection(drawn: list[Any], random: Any) -> None:
     variants = _variants(drawn)
     shuffled = random.sample(variants, len(variants))
     assert choose(*variants) == choose(*shuffled)
 
 
 @given(_CANDIDATES)
-def test_the_front_is_what_nothing_dominates_and_never_empty(drawn: list[Any]) -> None:
+def test_the_front_has_the_variants_that_nothing_dominates_and_is_never_empty(drawn: list[Any]) -> None:
     variants = _variants(drawn)
     best = front(variants, "accuracy")
     assert best

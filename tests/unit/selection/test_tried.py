@@ -1,4 +1,4 @@
-"""What became of everything that was thought of."""
+"""Reports of all candidates and of the skipped algorithms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pipeline.contracts.records.run import RunError
 from pipeline.selection.candidate_reports import candidate_reports
 
 
-def test_each_candidate_is_trained_dropped_or_failed_and_what_was_skipped_comes_last() -> None:
+def test_candidates_are_reported_as_trained_dropped_or_failed_and_skipped_ones_last() -> None:
     names = ("won", "far", "broke", "lost")
     plan = Plan(
         metric="accuracy",
@@ -34,7 +34,7 @@ def test_each_candidate_is_trained_dropped_or_failed_and_what_was_skipped_comes_
     assert (won.status, won.reason, won.seconds, won.trials, won.notes) == (
         "trained", "won is good", 1.5, trials, ("a note",),
     )  # fmt: skip
-    assert [(one.candidate, one.status, one.reason) for one in rest] == [
+    assert [(report.candidate, report.status, report.reason) for report in rest] == [
         ("far", "dropped", "far behind"),
         ("broke", "failed", "the loss was no number"),
         ("lost", "failed", "its job ended before it finished"),
