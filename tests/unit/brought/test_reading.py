@@ -1,4 +1,4 @@
-"""Models that other libraries export are read, described, and given the form of a served file."""
+"""Models that other libraries exported are read, described and converted to served files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WEIGHTS = RANDOM.standard_normal((4, 3)).astype(np.float32)
 
 @dataclass(frozen=True)
 class Read:
-    """What was made of a model."""
+    """The outputs of reading a model."""
 
     dataset: Dataset
     spec: JobSpec
@@ -77,19 +77,19 @@ def _softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
-def test_a_matrix_has_the_names_of_the_calibration_rows(tmp_path: Path) -> None:
+def test_the_columns_of_a_matrix_are_named_like_the_calibration_rows(tmp_path: Path) -> None:
     rows = RANDOM.standard_normal((40, 4)).round(3)
     read = _read(tmp_path, _classifier(), _csv("a,b,c,d", rows))
     assert [column.name for column in read.dataset.columns] == ["a", "b", "c", "d"]
     assert read.dataset.classes == ("0", "1", "2")
     assert (read.dataset.rows.train, read.dataset.rows.validation, read.dataset.rows.test) == (20, 10, 10)
-    label, probabilities = read.run(**{name: rows[:, place].astype(np.float32) for place, name in enumerate("abcd")})
+    label, probabilities = read.run(**{name: rows[:, index].astype(np.float32) for index, name in enumerate("abcd")})
     expected = _softmax(rows @ WEIGHTS)
     assert probabilities == pytest.approx(expected, abs=1e-5)
-    assert label.tolist() == [str(place) for place in expected.argmax(axis=1)]
+    assert label.tolist() == [str(index) for index in expected.argmax(axis=1)]
 
 
-def test_without_labels_quality_is_agreement_and_the_card_says_so(tmp_path: Path) -> None:
+def test_the_quality_without_labels_is_the_agreement_and_a_warning_says_so(tmp_path: Path) -> None:
     read = _read(tmp_path, _classifier(), _csv("a,b,c,d", RANDOM.standard_normal((40, 4)).round(3)))
     assert read.spec.metric == "accuracy"
     assert "int8" in read.spec.compression.precisions
@@ -99,7 +99,7 @@ def test_without_labels_quality_is_agreement_and_the_card_says_so(tmp_path: Path
     assert "agreement with the uploaded file" in read.dataset.warnings[1]
 
 
-def test_labels_beside_the_rows_are_what_quality_is_measured_by(tmp_path: Path) -> None:
+def test_labels_in_the_calibration_rows_measure_the_quality(tmp_path: Path) -> None:
     rows = RANDOM.standard_normal((40, 4)).round(3)
     labeled = np.column_stack([rows.astype(object), np.array([0, 1] * 20, object)])
     read = _read(tmp_path, _classifier(), _csv("a,b,c,d,kind", labeled), JobSpec(target="kind", metric="log_loss"))
@@ -114,14 +114,14 @@ def test_a_label_that_is_not_a_class_is_refused(tmp_path: Path) -> None:
         _read(tmp_path, _classifier(), rows, JobSpec(target="kind"))
 
 
-def test_without_calibration_rows_it_is_tried_on_made_ones_and_not_quantized(tmp_path: Path) -> None:
+def test_a_model_without_calibration_rows_is_not_quantized_and_a_warning_says_so(tmp_path: Path) -> None:
     read = _read(tmp_path, _classifier())
     assert [column.name for column in read.dataset.columns] == ["x_0", "x_1", "x_2", "x_3"]
     assert read.spec.compression.precisions == ("fp32",)
     assert "int8 and int4 were not tried" in read.dataset.warnings[1]
 
 
-def test_columns_and_classes_are_named_by_the_metadata(tmp_path: Path) -> None:
+def test_columns_and_classes_are_named_by_the_metadata_of_the_model(tmp_path: Path) -> None:
     model = _classifier()
     helper.set_model_props(model, {"columns": '["a", "b", "c", "d"]', "classes": '["cat", "dog", "owl"]'})
     read = _read(tmp_path, model)
@@ -129,33 +129,33 @@ def test_columns_and_classes_are_named_by_the_metadata(tmp_path: Path) -> None:
     assert read.dataset.classes == ("cat", "dog", "owl")
 
 
-def test_logits_are_values_until_a_classification_is_requested(tmp_path: Path) -> None:
+def test_logits_are_values_unless_a_classification_is_requested(tmp_path: Path) -> None:
     for folder in ("values", "classes"):
         (tmp_path / folder).mkdir()
     values = _read(tmp_path / "values", _classifier("Identity"))
     assert values.dataset.targets == ("y_0", "y_1", "y_2")
     assert "task: classification" in values.dataset.warnings[-1]
     read = _read(tmp_path / "classes", _classifier("Identity"), spec=JobSpec(task="classification"))
-    row = {f"x_{place}": np.array([number], np.float32) for place, number in enumerate([1, 2, 3, 4])}
+    row = {f"x_{index}": np.array([number], np.float32) for index, number in enumerate([1, 2, 3, 4])}
     assert read.run(**row)[1] == pytest.approx(_softmax(np.array([[1, 2, 3, 4]]) @ WEIGHTS), abs=1e-5)
 
 
-def test_the_probability_of_one_class_becomes_two(tmp_path: Path) -> None:
+def test_a_single_probability_becomes_the_probabilities_of_two_classes(tmp_path: Path) -> None:
     nodes = [layer("x", "logit"), helper.make_node("Sigmoid", ["logit"], ["y"])]
     model = graph(nodes, [matrix("x", 4)], [matrix("y", 1)], [constant("w", np.ones((4, 1)))])
     read = _read(tmp_path, model)
-    label, probabilities = read.run(**{f"x_{place}": np.array([1, -1], np.float32) for place in range(4)})
+    label, probabilities = read.run(**{f"x_{index}": np.array([1, -1], np.float32) for index in range(4)})
     assert label.tolist() == ["1", "0"]
     assert probabilities[:, 1] == pytest.approx(1 / (1 + np.exp([-4, 4])), abs=1e-6)
 
 
-def test_another_task_than_the_output_has_is_refused(tmp_path: Path) -> None:
+def test_a_task_that_does_not_fit_the_output_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidJobSpecError, match="task: clustering"):
         _read(tmp_path, _classifier(), spec=JobSpec(task="clustering"))
 
 
-def test_one_value_of_named_columns_of_several_types(tmp_path: Path) -> None:
-    """As convert and other exporters of data frames write them."""
+def test_inputs_of_several_types_become_named_columns(tmp_path: Path) -> None:
+    """`modeldrop convert` and other exporters of data frames write such inputs."""
     nodes = [
         helper.make_node("Cast", ["count"], ["whole"], to=TensorProto.FLOAT),
         helper.make_node("Cast", ["open"], ["flag"], to=TensorProto.FLOAT),
@@ -179,7 +179,7 @@ def test_one_value_of_named_columns_of_several_types(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 8), (8, 8, 3)])
-def test_images_take_pixels_whatever_their_layout(shape: tuple[int, int, int], tmp_path: Path) -> None:
+def test_images_of_any_layout_take_pixels_as_height_width_channels(shape: tuple[int, int, int], tmp_path: Path) -> None:
     nodes = [helper.make_node("Flatten", ["x"], ["flat"]), layer("flat", "y")]
     weights = np.arange(np.prod(shape), dtype=np.float32)[:, None]
     model = graph(nodes, [value("x", shape=("batch", *shape))], [matrix("y", 1)], [constant("w", weights)])
@@ -193,28 +193,28 @@ def test_images_take_pixels_whatever_their_layout(shape: tuple[int, int, int], t
     assert read.run(x=image)[0] == pytest.approx(expected[:, 0], rel=1e-5)
 
 
-def test_a_model_of_one_row_is_served_for_any_number(tmp_path: Path) -> None:
+def test_a_model_of_a_fixed_single_row_is_served_for_any_number_of_rows(tmp_path: Path) -> None:
     nodes = [layer("x", "y")]
     model = graph(nodes, [matrix("x", 4, rows=1)], [matrix("y", 3, rows=1)], [constant("w", WEIGHTS)])
     read = _read(tmp_path, model)
-    predicted = read.run(**{f"x_{place}": np.ones(5, np.float32) for place in range(4)})[0]
+    predicted = read.run(**{f"x_{index}": np.ones(5, np.float32) for index in range(4)})[0]
     assert predicted == pytest.approx(np.tile(WEIGHTS.sum(axis=0), (5, 1)), abs=1e-5)
 
 
-def test_a_forest_of_scikit_learn_answers_with_its_own_classes(tmp_path: Path) -> None:
-    """Its converter ends it with a ZipMap, a sequence of maps."""
+def test_a_forest_of_scikit_learn_predicts_its_class_names(tmp_path: Path) -> None:
+    """The converter ends the graph with a ZipMap, whose output is a sequence of maps."""
     rows = RANDOM.standard_normal((60, 3)).astype(np.float32)
     forest = RandomForestClassifier(5, random_state=0).fit(rows, np.where(rows[:, 0] > 0, "up", "down"))
     model = to_onnx(forest, rows[:1])
     assert any(node.op_type == "ZipMap" for node in model.graph.node)
     read = _read(tmp_path, model, _csv("a,b,c", rows))
     assert read.dataset.classes == ("down", "up")
-    label, probabilities = read.run(**{name: rows[:, place] for place, name in enumerate("abc")})
+    label, probabilities = read.run(**{name: rows[:, index] for index, name in enumerate("abc")})
     assert label.tolist() == forest.predict(rows).tolist()
     assert probabilities == pytest.approx(forest.predict_proba(rows), abs=1e-5)
 
 
-def test_texts_are_a_column_of_text(tmp_path: Path) -> None:
+def test_a_model_of_texts_has_a_text_column(tmp_path: Path) -> None:
     texts = np.array(["good thing", "bad thing", "good", "bad", "a good one", "a bad one"], object)
     fitted = make_pipeline(CountVectorizer(lowercase=False), LogisticRegression()).fit(texts, ["yes", "no"] * 3)
     model = to_onnx(fitted, texts[:1, None], target_opset={"": 17, "ai.onnx.ml": 3})
@@ -224,14 +224,14 @@ def test_texts_are_a_column_of_text(tmp_path: Path) -> None:
     assert read.run(comment=texts)[0].tolist() == ["yes", "no"] * 3
 
 
-def test_rows_with_gaps_whose_predictions_are_not_numbers_are_dropped(tmp_path: Path) -> None:
+def test_calibration_rows_without_a_finite_prediction_are_dropped(tmp_path: Path) -> None:
     rows = "a,b,c,d\n" + "1,2,3,4\n" * 5 + "1,,3,4\n"
     read = _read(tmp_path, _classifier(), rows)
     assert (read.dataset.rows.test, read.dataset.set_aside) == (5, 1)
 
 
-def test_functions_of_the_file_are_written_out(tmp_path: Path) -> None:
-    """torch exports some modules so."""
+def test_local_functions_of_the_model_are_inlined(tmp_path: Path) -> None:
+    """torch exports some modules as local functions."""
     node = helper.make_node("Double", ["x"], ["y"], domain="own")
     inner = helper.make_node("Add", ["a", "a"], ["b"])
     function = helper.make_function("own", "Double", ["a"], ["b"], [inner], [helper.make_opsetid("", 17)])
@@ -240,8 +240,8 @@ def test_functions_of_the_file_are_written_out(tmp_path: Path) -> None:
     assert _read(tmp_path, model).run(x=np.array([21.0], np.float32))[0].tolist() == [42.0]
 
 
-def test_steps_of_time_are_columns_step_after_step(tmp_path: Path) -> None:
-    """Three steps of two numbers: the answer is a sum whose factors tell each column apart."""
+def test_time_steps_become_columns_in_order_of_the_steps(tmp_path: Path) -> None:
+    """Three steps of two numbers: the output is a sum with a different factor for each column."""
     factors = np.array([[1, 10], [100, 1_000], [10_000, 100_000]], np.float32)
     nodes = [
         helper.make_node("Mul", ["x", "w"], ["weighted"]),
@@ -255,7 +255,7 @@ def test_steps_of_time_are_columns_step_after_step(tmp_path: Path) -> None:
     np.testing.assert_allclose(values, [543_210, 0])
 
 
-def test_steps_of_time_have_the_names_of_the_calibration_rows(tmp_path: Path) -> None:
+def test_the_columns_of_time_steps_are_named_like_the_calibration_rows(tmp_path: Path) -> None:
     node = helper.make_node("ReduceMean", ["x"], ["y"], axes=[1, 2], keepdims=0)
     model = graph([node], [value("x", shape=(1, 2, 2))], [value("y", shape=(1,))])
     read = _read(tmp_path, model, _csv("a,b,c,d", RANDOM.standard_normal((8, 4))))
@@ -267,7 +267,7 @@ def test_steps_of_time_have_the_names_of_the_calibration_rows(tmp_path: Path) ->
 
 
 def _lowercase(**attributes: Any) -> onnx.ModelProto:
-    """The length of a text in lower case."""
+    """Make a model that converts a text to lower case and encodes it."""
     nodes = [
         helper.make_node("StringNormalizer", ["x"], ["lower"], name="norm", case_change_action="LOWER", **attributes),
         helper.make_node(
@@ -279,12 +279,12 @@ def _lowercase(**attributes: Any) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("locale", [None, "en_US.UTF-8", "C"])
-def test_letters_change_their_case_without_a_locale_that_servers_lack(locale: str | None, tmp_path: Path) -> None:
+def test_a_change_of_case_works_without_the_locale_of_the_model(locale: str | None, tmp_path: Path) -> None:
     read = _read(tmp_path, _lowercase(**({} if locale is None else {"locale": locale})))
     (values,) = read.run(x=np.array(["Ä", "B", "c"], object))
-    np.testing.assert_array_equal(values, [0 if locale == "C" else 1, 2, 0])  # C has ASCII alone
+    np.testing.assert_array_equal(values, [0 if locale == "C" else 1, 2, 0])  # the locale C has only ASCII
 
 
-def test_a_locale_of_other_letters_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_locale_with_other_case_rules_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidModelError, match=r"node 'norm' \(StringNormalizer\) needs the locale 'tr_TR.UTF-8'"):
         _read(tmp_path, _lowercase(locale="tr_TR.UTF-8"))

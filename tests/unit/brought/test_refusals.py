@@ -1,4 +1,4 @@
-"""Models that are refused before anything is registered: each sentence names the node or the tensor."""
+"""Models that are refused before they are registered; each message names the node or the tensor."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _external_weights(location: str = "../../secret") -> onnx.ModelProto:
 
 
 def _external_constant_in_a_branch() -> onnx.ModelProto:
-    """An If whose branch has a constant outside the file."""
+    """Make an If whose branch has a constant outside the file."""
     inner = _external_weights()
     node = helper.make_node("Constant", [], ["c"], name="hidden", value=inner.graph.initializer[0])
     branch = helper.make_graph([node], "branch", [], [value("c", shape=(4, 3))])
@@ -90,7 +90,7 @@ def _external_constant_in_a_branch() -> onnx.ModelProto:
 
 
 def _constant_bomb() -> onnx.ModelProto:
-    """A few bytes that say a tensor of 40 GB."""
+    """Make a small model with a constant tensor of 40 GB."""
     nodes = [
         helper.make_node("ConstantOfShape", ["shape"], ["big"], name="bomb"),
         helper.make_node("ReduceSum", ["big"], ["sum"], keepdims=0),
@@ -100,7 +100,7 @@ def _constant_bomb() -> onnx.ModelProto:
 
 
 def _computed_bomb() -> onnx.ModelProto:
-    """A tensor whose size is known only when the model runs: 3,000 times the rows by 30,000 times the columns."""
+    """Make a tensor of 3,000 times the rows and 30,000 times the columns, a size known only at run time."""
     nodes = [
         helper.make_node("Shape", ["x"], ["sizes"]),
         helper.make_node("Mul", ["sizes", "times"], ["shape"]),
@@ -134,11 +134,11 @@ def _two_heads() -> onnx.ModelProto:
 
 def _sequence_input() -> onnx.ModelProto:
     model = _sequence_output()
-    given = helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, None)
+    graph_input = helper.make_tensor_sequence_value_info("x", TensorProto.FLOAT, None)
     node = helper.make_node("ConcatFromSequence", ["x"], ["y"], axis=0)
     del model.graph.node[:], model.graph.input[:], model.graph.output[:]
     model.graph.node.append(node)
-    model.graph.input.append(given)
+    model.graph.input.append(graph_input)
     model.graph.output.append(matrix("y", 4))
     return model
 
@@ -193,7 +193,7 @@ def _function_that_calls_itself() -> onnx.ModelProto:
         (_function_that_calls_itself, ["'Again'", "calls itself"]),
     ],
 )
-def test_a_bad_model_is_refused_by_a_sentence_that_names_the_place(model, named, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_an_invalid_model_is_refused_with_the_node_or_the_tensor(model, named, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     message = _refusal(tmp_path, model())
     assert message.startswith("model.onnx")
     assert all(part in message for part in named), message
@@ -210,7 +210,7 @@ def test_a_bad_model_is_refused_by_a_sentence_that_names_the_place(model, named,
         (b"", "not an ONNX file"),
     ],
 )
-def test_what_is_not_an_onnx_file_is_distinguished(content: bytes, named: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_onnx_file_is_refused_with_its_format(content: bytes, named: str, tmp_path: Path) -> None:
     assert named in _refusal(tmp_path, content)
 
 
@@ -229,14 +229,14 @@ def test_calibration_rows_that_do_not_fit_are_refused(rows: str, named: list[str
     assert all(part in message for part in named), message
 
 
-def test_the_process_ends_a_model_that_takes_too_much_memory(tmp_path: Path) -> None:
-    """Only a run shows it: 160 GB for 64 rows. The process that reads it has limits, and this one is unharmed."""
+def test_a_model_that_takes_too_much_memory_is_refused_by_its_process(tmp_path: Path) -> None:
+    """A run needs 160 GB for 64 rows. The process of the model has a limit; this process is not affected."""
     _place(tmp_path, _computed_bomb().SerializeToString())
     with pytest.raises(InvalidModelError, match=r"more memory than the predict function.*node 'grow' \(Expand\)"):
         read_apart(tmp_path, "model.onnx")
 
 
-def test_the_process_ends_a_model_that_takes_too_much_time(tmp_path: Path) -> None:
+def test_a_model_that_takes_too_much_time_is_refused(tmp_path: Path) -> None:
     _place(tmp_path, _cycle().SerializeToString())
     with pytest.raises(InvalidModelError, match=r"model\.onnx was not read within 0 s"):
         read_apart(tmp_path, "model.onnx", seconds=0.01)

@@ -1,4 +1,4 @@
-"""A packed model file is the model file again, byte for byte, and much smaller where its weights repeat."""
+"""A packed model file unpacks to the same bytes, and is much smaller if weights repeat."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_unpacking_gives_the_same_bytes(weights: np.ndarray) -> None:
     assert unpack(packed) == file
 
 
-def test_a_list_with_a_tag_before_each_element_is_packed_as_a_tensor_is() -> None:
+def test_a_list_with_a_tag_before_each_element_is_packed_like_a_tensor() -> None:
     weights = _sparse(2_000, 1.0, 60)
     records = np.empty((len(weights), 5), np.uint8)
     records[:, 0], records[:, 1:] = 0x3D, weights.view(np.uint8).reshape(-1, 4)
@@ -81,32 +81,34 @@ def test_a_file_without_large_tensors_and_one_with_several_are_packed() -> None:
 
 
 def test_sparse_shared_weights_take_little_more_than_their_entropy() -> None:
-    """LeNet-300-100's 266,610 weights, 6 % of them left, 16 values: what a perfect code would need, and 10 % more."""
+    """The 266,610 weights of LeNet-300-100, 6 % nonzero, 16 values: at most 10 % more than the entropy."""
     weights = _sparse(266_610, 0.06, 16)
     packed = pack(_file(weights.tobytes()), [_span(weights)])
-    left = np.count_nonzero(weights) / len(weights)
-    bits = len(weights) * (-left * math.log2(left) - (1 - left) * math.log2(1 - left) + left * math.log2(16))
+    density = np.count_nonzero(weights) / len(weights)
+    bits = len(weights) * (
+        -density * math.log2(density) - (1 - density) * math.log2(1 - density) + density * math.log2(16)
+    )
     assert len(packed) < 1.1 * bits / 8
 
 
-def test_a_file_that_is_not_packed_comes_back_unchanged() -> None:
+def test_unpacking_a_file_that_is_not_packed_returns_it_unchanged() -> None:
     assert unpack(b"\x08\x0a an ONNX file") == b"\x08\x0a an ONNX file"
 
 
 @pytest.mark.parametrize("kept", [6, 20, 60, 400, -1])
-def test_a_file_that_was_cut_is_damaged(kept: int) -> None:
+def test_a_truncated_packed_file_raises_a_value_error(kept: int) -> None:
     weights = _sparse(5_000, 0.1, 16)
     packed = pack(_file(weights.tobytes()), [_span(weights)])
     with pytest.raises(ValueError, match="packed model file"):
         unpack(packed[:kept])
 
 
-def test_a_changed_byte_raises_no_other_error_than_a_value_error() -> None:
-    """The sha256 of the stored bytes is checked before: here nothing may end in another kind of error."""
+def test_a_changed_byte_raises_at_most_a_value_error() -> None:
+    """The sha256 of the stored bytes is checked earlier; unpacking must not raise another error."""
     weights = _sparse(2_000, 0.1, 16)
     packed = bytearray(pack(_file(weights.tobytes()), [_span(weights)]))
-    for place in range(0, len(packed), 7):
+    for offset in range(0, len(packed), 7):
         changed = bytearray(packed)
-        changed[place] ^= 0x55
+        changed[offset] ^= 0x55
         with contextlib.suppress(ValueError):
             unpack(bytes(changed))

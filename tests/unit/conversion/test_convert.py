@@ -1,4 +1,4 @@
-"""Models that were trained elsewhere become ONNX files of raw columns that predict the same."""
+"""Models that were trained elsewhere become ONNX files with raw columns and the same predictions."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def test_a_pickled_classifier_predicts_the_same_in_onnx(model: object, tmp_path:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:skl2onnx", "ignore::DeprecationWarning:onnx")
-def test_a_regressor_has_one_value(tmp_path: Path) -> None:
+def test_a_pickled_regressor_predicts_the_same_in_onnx(tmp_path: Path) -> None:
     model = HistGradientBoostingRegressor(max_iter=5).fit(NUMBERS[:, :2], NUMBERS[:, 2])
     assert converted(model, tmp_path, columns=2)["equal"] == 120
 
 
-def test_a_pipeline_over_a_frame_reads_its_columns_by_name(tmp_path: Path) -> None:
+def test_a_pipeline_over_a_data_frame_reads_columns_by_name(tmp_path: Path) -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"size": NUMBERS[:, 0], "town": np.where(NUMBERS[:, 1] > 0, "Bergen", "Oslo")})
     steps = ColumnTransformer([("n", StandardScaler(), ["size"]), ("c", OneHotEncoder(), ["town"])])
@@ -78,7 +78,7 @@ def test_a_pipeline_over_a_frame_reads_its_columns_by_name(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(importlib.util.find_spec("catboost") is None, reason="needs CatBoost")
-def test_catboosts_own_file_is_converted(tmp_path: Path) -> None:
+def test_a_catboost_file_predicts_the_same_in_onnx(tmp_path: Path) -> None:
     from catboost import CatBoostClassifier, CatBoostRegressor
 
     for name, model in (
@@ -105,10 +105,10 @@ def build():
 """
 
 
-def test_a_torch_state_becomes_onnx_by_its_model_py(tmp_path: Path) -> None:
+def test_a_torch_state_with_a_model_py_predicts_the_same_in_onnx(tmp_path: Path) -> None:
     state = write_network(tmp_path, BUILD.replace("WIDTH", "16"))
     assert main(state, sample_file(tmp_path), tmp_path / "net.onnx")["equal"] == 120
-    assert b".py" not in (tmp_path / "net.onnx").read_bytes()  # torch notes the stack of each node
+    assert b".py" not in (tmp_path / "net.onnx").read_bytes()  # torch records a stack trace for each node
 
 
 @pytest.mark.parametrize(
@@ -120,13 +120,13 @@ def test_a_torch_state_becomes_onnx_by_its_model_py(tmp_path: Path) -> None:
         ("x = 1\n", "model.py raised AttributeError"),
     ],
 )
-def test_a_model_py_that_does_not_fit_is_explained(code: str, reason: str, tmp_path: Path) -> None:
+def test_a_model_py_that_does_not_fit_is_refused_with_the_reason(code: str, reason: str, tmp_path: Path) -> None:
     state = write_network(tmp_path, code)
     with pytest.raises(InvalidModelError, match=reason):
         convert_file(state, read_sample(sample_file(tmp_path)))
 
 
-def test_a_state_without_model_py_is_explained(tmp_path: Path) -> None:
+def test_a_torch_state_without_model_py_is_refused_with_the_reason(tmp_path: Path) -> None:
     state = write_network(tmp_path, "")
     (tmp_path / "model.py").unlink()
     with pytest.raises(InvalidModelError, match=r"model\.py is expected"):
@@ -149,7 +149,7 @@ def refuse(model: object, folder: Path, reason: str) -> None:
         convert_file(file, read_sample(sample_file(folder)))
 
 
-def test_a_pickle_that_cannot_be_converted_is_explained(tmp_path: Path) -> None:
+def test_a_pickle_that_cannot_be_converted_is_refused_with_the_reason(tmp_path: Path) -> None:
     refuse(Raising(), tmp_path, "raised ZeroDivisionError")
     refuse({"a": 1}, tmp_path, "holds a dict")
     refuse(LogisticRegression(), tmp_path, "not fitted")
@@ -164,13 +164,13 @@ def test_a_pickle_that_cannot_be_converted_is_explained(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["model.txt", "model.ubj"])
-def test_a_boosters_own_file_is_refused_with_the_way_to_save_it(tmp_path: Path, file: str) -> None:
+def test_a_native_file_of_a_booster_is_refused_with_the_way_to_save_it(tmp_path: Path, file: str) -> None:
     (tmp_path / file).write_bytes(b"tree")
     with pytest.raises(InvalidModelError, match=r"joblib\.dump"):
         convert_file(tmp_path / file, read_sample(sample_file(tmp_path)))
 
 
-def test_a_pickle_of_a_missing_library_names_it(tmp_path: Path) -> None:
+def test_a_pickle_of_a_missing_library_is_refused_with_the_library(tmp_path: Path) -> None:
     library = ModuleType("missing_library")
     Absent.__module__, library.Absent = "missing_library", Absent  # type: ignore[attr-defined]
     sys.modules["missing_library"] = library
@@ -195,7 +195,7 @@ def test_an_estimator_of_several_targets_is_refused(model: object, tmp_path: Pat
         convert_file(tmp_path / "model.joblib", read_sample(sample_file(tmp_path)))
 
 
-def test_a_pickle_of_another_version_names_both_versions(tmp_path: Path) -> None:
+def test_a_pickle_of_another_version_is_refused_with_both_versions(tmp_path: Path) -> None:
     content = pickle.dumps(RidgeClassifier().fit(NUMBERS, CLASSES))
     current = sklearn.__version__.encode()
     assert content.count(current) == 1
@@ -204,7 +204,7 @@ def test_a_pickle_of_another_version_names_both_versions(tmp_path: Path) -> None
         convert_file(tmp_path / "model.pkl", read_sample(sample_file(tmp_path)))
 
 
-def test_a_class_that_a_library_no_longer_has_is_named(tmp_path: Path) -> None:
+def test_a_pickle_of_a_removed_class_is_refused_with_the_class(tmp_path: Path) -> None:
     (tmp_path / "model.pkl").write_bytes(b"csklearn.linear_model\nOldRegression\n.")
     with pytest.raises(InvalidModelError, match=r"scikit-learn \(this is .*'OldRegression'"):
         convert_file(tmp_path / "model.pkl", read_sample(sample_file(tmp_path)))
@@ -216,7 +216,7 @@ def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is installed")
-def test_keras_without_tensorflow_says_what_is_missing(tmp_path: Path) -> None:
+def test_a_keras_file_without_tensorflow_is_refused_with_the_missing_library(tmp_path: Path) -> None:
     with pytest.raises(InvalidModelError, match="'tensorflow'"):
         convert_file(tmp_path / "model.keras", Sample(frame=pl.DataFrame(), file="rows.csv"))
 
@@ -229,7 +229,7 @@ def test_a_sample_without_rows_is_refused(content: str, tmp_path: Path) -> None:
 
 
 class Spy:
-    """Writes what the process that loads it sees of its environment."""
+    """A pickle that writes the environment of the process that loads it to a file."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -244,8 +244,8 @@ def test_a_pickle_is_loaded_by_a_process_without_credentials(tmp_path: Path, mon
     monkeypatch.setenv("MODELDROP_API_KEY", "secret")
     with pytest.raises(InvalidModelError, match="NoneType"):
         convert(tmp_path / "spy.pkl", sample_file(tmp_path), tmp_path / "spy.onnx")
-    seen = json.loads((tmp_path / "seen.json").read_text())
-    assert not {name for name, value in seen.items() if value == "secret"}
+    environment = json.loads((tmp_path / "seen.json").read_text())
+    assert not {name for name, value in environment.items() if value == "secret"}
 
 
 class Crash:
@@ -253,7 +253,7 @@ class Crash:
         return os._exit, (7,)
 
 
-def test_a_pickle_that_ends_its_process_is_explained(tmp_path: Path) -> None:
+def test_a_pickle_that_ends_its_process_is_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "crash.pkl").write_bytes(pickle.dumps(Crash()))
     with pytest.raises(InvalidModelError, match="ended the process"):
         convert(tmp_path / "crash.pkl", sample_file(tmp_path), tmp_path / "crash.onnx")

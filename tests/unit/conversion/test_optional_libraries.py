@@ -1,4 +1,4 @@
-"""XGBoost, Keras and TensorFlow, where they are installed; the gate has none of them, since they are large."""
+"""XGBoost, Keras and TensorFlow, if installed; CI does not install them, since they are large."""
 
 from __future__ import annotations
 
@@ -34,12 +34,15 @@ needs_keras = pytest.mark.skipif(
 
 @needs_xgboost
 @pytest.mark.parametrize("name", ["XGBClassifier", "XGBRFClassifier", "XGBRegressor", "XGBRFRegressor"])
-def test_xgboosts_trees_predict_the_same_in_onnx(name: str, tmp_path: Path) -> None:
+def test_trees_of_xgboost_predict_the_same_in_onnx(name: str, tmp_path: Path) -> None:
     import xgboost
 
     rows = ROWS.copy()
     rows[::7, 2] = np.nan
-    targets = {"XGBClassifier": CLASSES, "XGBRFClassifier": CLASSES > 0}  # of forests the converter knows two classes
+    targets = {
+        "XGBClassifier": CLASSES,
+        "XGBRFClassifier": CLASSES > 0,
+    }  # the converter supports only two classes for forests
     model = getattr(xgboost, name)(n_estimators=5).fit(rows, targets.get(name, ROWS[:, 0]))
     joblib.dump(model, tmp_path / "model.joblib")
     document = main(tmp_path / "model.joblib", _sample(tmp_path, rows), tmp_path / "model.onnx")
@@ -47,7 +50,7 @@ def test_xgboosts_trees_predict_the_same_in_onnx(name: str, tmp_path: Path) -> N
 
 
 @needs_xgboost
-def test_a_booster_without_trees_is_named(tmp_path: Path) -> None:
+def test_a_booster_without_trees_is_refused_with_its_kind(tmp_path: Path) -> None:
     from xgboost import XGBRegressor
 
     joblib.dump(XGBRegressor(booster="gblinear").fit(ROWS, ROWS[:, 0]), tmp_path / "model.joblib")
@@ -57,7 +60,7 @@ def test_a_booster_without_trees_is_named(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def keras_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The networks of the tutorials, 784-128-10 and 8-16-1, as Keras saves them."""
+    """Files of two networks of Keras tutorials, 784-128-10 and 8-16-1, in each format of Keras."""
     import keras
 
     folder = tmp_path_factory.mktemp("keras")
@@ -75,7 +78,7 @@ def keras_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @needs_keras
-@pytest.mark.filterwarnings("ignore")  # TensorFlow's own
+@pytest.mark.filterwarnings("ignore")  # warnings of TensorFlow itself
 @pytest.mark.parametrize(
     ("file", "width", "outputs"),
     [("digits.keras", 784, 10), ("digits.h5", 784, 10), ("digits_saved", 784, 10), ("values.keras", 8, 1)],
@@ -94,7 +97,7 @@ def test_keras_networks_predict_the_same_in_onnx(
 
 @needs_keras
 @pytest.mark.filterwarnings("ignore")
-def test_what_is_not_a_keras_model_is_reported(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_keras_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.keras").write_bytes(b"nothing")
     (tmp_path / "saved").mkdir()
     for file in ("model.keras", "saved"):

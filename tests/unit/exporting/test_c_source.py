@@ -1,4 +1,4 @@
-"""C source predicts what onnxruntime does."""
+"""C source predicts the same as onnxruntime."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ UNARY = [
 
 
 @needs_compiler
-def test_operators_on_each_element_equal_onnxruntime() -> None:
+def test_elementwise_operators_equal_onnxruntime() -> None:
     nodes = [helper.make_node("Abs", ["x"], ["positive"]), helper.make_node("Greater", ["x", "half"], ["flags"])]
     outputs: dict[str, tuple[int, list[Any]]] = {}
     for kind in UNARY:
@@ -127,7 +127,7 @@ def test_operators_that_move_elements_equal_onnxruntime() -> None:
 
 
 @needs_compiler
-def test_texts_become_codes_and_labels() -> None:
+def test_texts_are_encoded_and_labels_are_returned_like_in_onnxruntime() -> None:
     nodes = [
         helper.make_node(
             "LabelEncoder",
@@ -162,7 +162,7 @@ def test_networks_equal_onnxruntime_in_fp32_and_int8() -> None:
     ]
     constants = {
         "w1": numbers(8, 6), "b1": numbers(8), "scale": numbers(8), "shift": numbers(8),
-        "w2": RANDOM.integers(-63, 63, (8, 5)).astype(np.int8),  # 7 bits: more saturates on CPUs without VNNI
+        "w2": RANDOM.integers(-63, 63, (8, 5)).astype(np.int8),  # 7 bits: 8 bits would saturate on CPUs without VNNI
          "w2_zero": np.int8(0),
         "step": np.float32(2.0), "zero": np.int8(3), "w3": numbers(5, 3) / 100,
     }  # fmt: skip
@@ -201,11 +201,11 @@ def test_trees_equal_onnxruntime(modes: list[int]) -> None:
     model = graph([node], {"x": (FLOAT, ["batch", 3])}, {"y": (FLOAT, ["batch", 2])})
     rows = numbers(30, 3)
     rows[0, 1] = np.nan
-    rows[1] = splits  # the borders themselves
+    rows[1] = splits  # values equal to the thresholds
     assert_equal(model, {"x": rows})
 
 
-def test_an_operator_that_c_lacks_is_named() -> None:
+def test_an_operator_without_c_code_is_refused_by_name() -> None:
     node = helper.make_node("Conv", ["x", "w"], ["y"], name="first")
     model = graph(
         [node], {"x": (FLOAT, ["batch", 1, 4, 4])}, {"y": (FLOAT, ["batch", 1, 2, 2])}, {"w": numbers(1, 1, 3, 3)}
@@ -214,7 +214,7 @@ def test_an_operator_that_c_lacks_is_named() -> None:
         translate(model, "model")
 
 
-def test_a_shape_that_depends_on_the_row_is_named() -> None:
+def test_a_tensor_whose_shape_depends_on_the_row_is_refused_by_name() -> None:
     nodes = [helper.make_node("NonZero", ["x"], ["places"]), helper.make_node("Cast", ["places"], ["y"], to=FLOAT)]
     model = graph(nodes, {"x": (FLOAT, ["batch", 4])}, {"y": (FLOAT, [2, None])})
     with pytest.raises(InvalidModelError, match=r"'(places|y)'"):
@@ -229,7 +229,7 @@ def test_half_precision_is_refused() -> None:
 
 
 @needs_compiler
-def test_a_compiler_that_fails_is_named() -> None:
+def test_a_compiler_that_fails_is_reported_by_name() -> None:
     node = helper.make_node("Abs", ["x"], ["y"])
     model = graph([node], {"x": (FLOAT, ["batch", 4])}, {"y": (FLOAT, ["batch", 4])})
     with pytest.raises(ConfigurationError, match="/bin/false"):
@@ -244,7 +244,7 @@ def test_names_become_c_identifiers(name: str, expected: str) -> None:
     assert identifier(name) == expected
 
 
-def test_names_that_become_equal_are_numbered() -> None:
+def test_equal_c_identifiers_are_numbered() -> None:
     assert identifier("a b", ["a_b", "a_b_2"]) == "a_b_3"
 
 
@@ -252,7 +252,7 @@ def test_names_that_become_equal_are_numbered() -> None:
     ("value", "expected"),
     [(1.0, "1.0"), (float("nan"), "NAN"), (float("-inf"), "-INFINITY"), (2**40, "1099511627776LL"), (True, "1")],
 )
-def test_literals_are_c(value: object, expected: str) -> None:
+def test_values_become_c_literals(value: object, expected: str) -> None:
     assert literal(value) == expected
 
 

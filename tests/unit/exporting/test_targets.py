@@ -1,4 +1,4 @@
-"""Every target has the model, its schema and a README whose snippet runs, and is verified on golden rows."""
+"""Every target has the model, a schema and a README with a working snippet, and is verified on golden rows."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def snippet(readme: str, language: str) -> str:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-def test_a_target_is_verified_on_golden_rows(target: Target) -> None:
+def test_an_export_is_verified_on_golden_rows(target: Target) -> None:
     if target == "web" and (reason := runtime_error()):
         pytest.skip(f"needs onnxruntime-web: {reason}")
     export = exported(target)
@@ -80,7 +80,7 @@ def test_a_target_is_verified_on_golden_rows(target: Target) -> None:
 
 
 @pytest.mark.parametrize("target", ["onnx", "ort"])
-def test_the_readmes_python_predicts_the_first_golden_row(target: Target, tmp_path: Path) -> None:
+def test_the_python_snippet_of_the_readme_predicts_the_first_golden_row(target: Target, tmp_path: Path) -> None:
     export = exported(target)
     (tmp_path / f"houses.{target}").write_bytes(export.files[f"houses.{target}"])
     code = snippet(export.files["README.md"].decode(), "python")
@@ -89,7 +89,7 @@ def test_the_readmes_python_predicts_the_first_golden_row(target: Target, tmp_pa
 
 
 @pytest.mark.skipif(find_compiler() is None, reason="needs a C compiler")
-def test_the_readmes_c_predicts_the_first_golden_row(tmp_path: Path) -> None:
+def test_the_c_snippet_of_the_readme_predicts_the_first_golden_row(tmp_path: Path) -> None:
     export = exported("c")
     for name in ("houses.c", "houses.h"):
         (tmp_path / name).write_bytes(export.files[name])
@@ -113,7 +113,7 @@ def test_an_export_whose_predictions_are_not_finite_is_refused() -> None:
         export_model(model().SerializeToString(), SIGNATURE, "onnx", name="houses", rows=ROWS, feeds=feeds)
 
 
-def test_labels_must_be_equal_and_numbers_close() -> None:
+def test_outputs_are_equal_if_labels_are_equal_and_numbers_are_close() -> None:
     labels, numbers = np.array(["a", "b"], dtype=object), np.array([[1e6], [0.0]], np.float32)
     same = compare_outputs([labels, numbers * np.float32(1 + 1e-6)], [labels, numbers])
     assert same.is_equal

@@ -1,4 +1,4 @@
-"""The page of --target web, in Node.js and in a real browser."""
+"""The web page of `--target web`, in Node.js and in a real browser."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ needs_runtime = pytest.mark.skipif(bool(runtime_error()), reason=f"needs onnxrun
 
 
 def _model() -> onnx.ModelProto:
-    """House if the sum of all columns is above 10; Bergen counts 5."""
+    """Make a model that predicts house if the sum of all columns is above 10; Bergen counts 5."""
     cast = functools.partial(helper.make_node, "Cast", to=TensorProto.FLOAT)
     nodes = [
         helper.make_node("LabelEncoder", ["town"], ["bergen"], domain="ai.onnx.ml", keys_strings=["Bergen"],
@@ -91,7 +91,7 @@ def page() -> Export:
 
 @needs_runtime
 @pytest.mark.skipif(BROWSER is None, reason="needs chromium: apt-get install chromium")
-def test_a_browser_predicts_the_golden_rows_as_the_served_model(page: Export, tmp_path: Path) -> None:
+def test_a_browser_predicts_the_golden_rows_like_the_served_model(page: Export, tmp_path: Path) -> None:
     assert BROWSER is not None
     shown = open_page(page.files, BROWSER, tmp_path)
     assert shown["golden"].startswith("3 of 3 golden rows")
@@ -102,7 +102,7 @@ def test_a_browser_predicts_the_golden_rows_as_the_served_model(page: Export, tm
 
 @needs_runtime
 @pytest.mark.skipif(BROWSER is None, reason="needs chromium: apt-get install chromium")
-def test_the_page_says_so_when_a_golden_row_is_predicted_otherwise(page: Export, tmp_path: Path) -> None:
+def test_the_page_shows_a_failure_if_a_golden_row_is_predicted_differently(page: Export, tmp_path: Path) -> None:
     assert BROWSER is not None
     golden = json.loads(page.files["golden.json"])
     golden["outputs"][0][1] = "flat"
@@ -118,7 +118,7 @@ def test_the_export_is_verified_in_node(page: Export) -> None:
 
 
 @needs_runtime
-def test_the_folder_has_all_that_the_page_needs(page: Export) -> None:
+def test_the_export_has_all_files_of_the_page_and_loads_nothing_from_other_hosts(page: Export) -> None:
     assert {"index.html", "page.js", "predict.js", "model.onnx", "schema.json", "golden.json", "README.md"} <= set(
         page.files
     )
@@ -130,8 +130,8 @@ def test_the_folder_has_all_that_the_page_needs(page: Export) -> None:
 
 @needs_runtime
 @pytest.mark.skipif(NODE is None, reason="needs Node.js 20 or newer")
-def test_rows_are_read_as_the_api_reads_them(page: Export, tmp_path: Path) -> None:
-    """The snippet of the README, and cells as a form gives them: texts."""
+def test_the_page_reads_rows_like_the_api(page: Export, tmp_path: Path) -> None:
+    """Run the snippet of the README with the cells of a form, which are texts."""
     row = {
         "size": " 3 ",
         "id": "1",
@@ -169,7 +169,7 @@ def test_a_model_that_the_page_cannot_run_is_refused(page: Export) -> None:
 
 
 @needs_runtime
-def test_another_file_of_the_runtime_is_refused(tmp_path: Path) -> None:
+def test_a_runtime_file_with_another_checksum_is_refused(tmp_path: Path) -> None:
     for name in read_runtime():
         (tmp_path / name).write_bytes(b"something else")
     with pytest.raises(IntegrityError, match="not the file of onnxruntime-web"):
@@ -177,9 +177,7 @@ def test_another_file_of_the_runtime_is_refused(tmp_path: Path) -> None:
 
 
 @needs_runtime
-def test_processes_that_fetch_the_runtime_at_the_same_time_get_whole_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_concurrent_fetches_of_the_runtime_get_complete_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package, expected = tmp_path / "package.tgz", read_runtime()
     with tarfile.open(package, "w:gz", compresslevel=0) as archive:
         for name, content in expected.items():

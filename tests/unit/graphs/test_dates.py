@@ -1,4 +1,4 @@
-"""Dates as numbers: right by the standard library's calendar, and the same in the graph."""
+"""Date features: they agree with the calendar of the standard library, and the graph computes the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _column(name: str = "d", parts: tuple[DatePart, ...] = ALL, median: float = 
 
 
 def _moments() -> list[datetime]:
-    """Leap days, turns of years and centuries, before and after 1970, and any time of the years 1 to 9999."""
+    """Make leap days, ends of years and centuries, and random times of the years 1 to 9999."""
     edges = [(1, 1, 1), (1600, 2, 29), (1899, 12, 31), (1900, 2, 28), (1900, 3, 1), (1969, 12, 31), (1970, 1, 1)]
     edges += [(2000, 2, 29), (2000, 12, 31), (2023, 3, 1), (2024, 2, 29), (2100, 2, 28), (2100, 3, 1), (9999, 12, 31)]
     clocks = [timedelta(0), timedelta(hours=23, minutes=59, seconds=59), timedelta(hours=12, microseconds=250_000)]
@@ -38,7 +38,7 @@ def _seconds(moments: list[datetime]) -> np.ndarray:
     return np.array([(moment - EPOCH) / timedelta(seconds=1) for moment in moments])
 
 
-def test_they_are_those_of_the_calendar() -> None:
+def test_date_features_agree_with_the_calendar() -> None:
     moments = _moments()
     column = _column()
     features = dict(zip(date_feature_names(column), date_features([_seconds(moments)], [column]).T, strict=True))
@@ -62,11 +62,11 @@ def _in_graph(seconds: list[np.ndarray], columns: list[ColumnProfile]) -> np.nda
     output = helper.make_tensor_value_info("out", TensorProto.FLOAT, ["batch", None])
     model = make_model("dates", nodes, inputs, [output], constants)
     session = onnxruntime.InferenceSession(model.SerializeToString())
-    return session.run(None, {one.name: values for one, values in zip(columns, seconds, strict=True)})[0]
+    return session.run(None, {column.name: values for column, values in zip(columns, seconds, strict=True)})[0]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3000])
-def test_the_graph_says_the_same(rows: int) -> None:
+def test_the_graph_computes_the_same_date_features(rows: int) -> None:
     first = _seconds(_moments())[:rows]
     second = np.where(np.arange(rows) % 3 == 1, np.nan, -first)
     columns = [_column(median=1.6e9), _column("e", ("season", "trend", "hour"))]

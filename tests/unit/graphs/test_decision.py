@@ -1,4 +1,4 @@
-"""Temperature and threshold in the served graph are what evaluation computes with numpy."""
+"""The served graph applies temperature and threshold like the evaluation with numpy."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _run(signature: Signature, probabilities: np.ndarray) -> tuple[np.ndarray, n
 
 def _probabilities(classes: int) -> np.ndarray:
     drawn = np.random.default_rng(0).dirichlet(np.full(classes, 0.2), 400).astype(np.float32)
-    drawn[0] = np.eye(classes)[0]  # forests are that sure
+    drawn[0] = np.eye(classes)[0]  # forests predict exactly 0 and 1
     drawn[1] = np.r_[np.full(classes - 1, 1e-30), 1.0]
     return drawn
 
@@ -40,7 +40,7 @@ def _probabilities(classes: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("classes", "threshold", "positive"), [(2, None, ""), (2, 0.07, "b"), (2, 0.3, "a"), (5, None, "")]
 )
-def test_the_graph_answers_as_numpy_does(
+def test_the_graph_gives_the_same_probabilities_and_labels_as_numpy(
     temperature: float, classes: int, threshold: float | None, positive: str
 ) -> None:
     signature = Signature(
@@ -57,15 +57,15 @@ def test_the_graph_answers_as_numpy_does(
     wanted = Predictions.of(signature, calibrate(probabilities, temperature))
     assert np.abs(served - wanted.probabilities).max() < 2e-6
     assert np.isfinite(served).all()
-    assert (labels == wanted.labels).mean() > 0.995  # of equal probabilities either
+    assert (labels == wanted.labels).mean() > 0.995  # equal probabilities may give either label
     if threshold is not None:
         of_positive = served[:, signature.positive_index]
         assert (labels == positive).tolist() == (of_positive >= np.float32(threshold)).tolist()
 
 
-def test_a_model_without_a_decision_keeps_its_probabilities() -> None:
+def test_a_model_without_temperature_and_threshold_keeps_its_probabilities() -> None:
     signature = Signature(task="classification", target="t", columns=(), classes=("a", "b", "c"))
     probabilities = _probabilities(3)
     served, labels = _run(signature, probabilities)
     assert (served == probabilities).all()
-    assert labels.tolist() == ["abc"[place] for place in probabilities.argmax(axis=1)]
+    assert labels.tolist() == ["abc"[index] for index in probabilities.argmax(axis=1)]

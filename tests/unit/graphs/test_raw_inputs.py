@@ -28,7 +28,7 @@ def _dataset(numeric: list[str], categorical: dict[str, tuple[str, ...]], task: 
     return Dataset(
         task=task,
         target="t",
-        columns=tuple(sorted(columns, key=lambda column: column.name)),  # numbers and categories in turn
+        columns=tuple(sorted(columns, key=lambda column: column.name)),  # numeric and categorical columns alternate
         classes=tuple(f"c{n}" for n in range(classes)) if task == "classification" else (),
         rows=SplitRows(train=1, validation=1, test=1),
         sha256="d" * 64,
@@ -36,7 +36,7 @@ def _dataset(numeric: list[str], categorical: dict[str, tuple[str, ...]], task: 
 
 
 def _body(dataset: Dataset) -> onnx.ModelProto:
-    """Adds up a row, NaN as 0: values are the sum; probabilities are the sum divided by 1, 2, 3 ..."""
+    """Make a body that sums a row with NaN as 0, and divides the sum by 1, 2, 3 ... for each class."""
     encoding = Encoding.of(dataset)
     inputs, nodes, sums = [], [], []
     if encoding.numeric:
@@ -82,7 +82,7 @@ def _sum(dataset: Dataset, frame: pl.DataFrame) -> np.ndarray[Any, Any]:
     return total
 
 
-def test_ids_are_missing_known_in_their_order_and_unknown() -> None:
+def test_category_ids_are_0_for_missing_then_the_vocabulary_then_unknown() -> None:
     dataset = _dataset([], {"city": ("Rome", "Oslo")}, "regression")
     frame = pl.DataFrame({"city": ["Oslo", None, "Rome", "rome", "Lima"]})
     assert Encoding.of(dataset).encode(frame)[CAT].tolist() == [[2], [0], [1], [3], [3]]
@@ -98,8 +98,8 @@ def test_columns_may_have_any_name(task: Task) -> None:
     session = onnxruntime.InferenceSession(model.SerializeToString())
     assert [value.name for value in session.get_inputs()] == [column.name for column in dataset.columns]
     assert tuple(value.name for value in session.get_outputs()) == dataset.signature.outputs
-    answers = _run(dataset, frame)
-    total = answers.values if task == "regression" else answers.probabilities[:, 0]
+    predictions = _run(dataset, frame)
+    total = predictions.values if task == "regression" else predictions.probabilities[:, 0]
     assert total.tolist() == _sum(dataset, frame).tolist()
 
 
@@ -109,7 +109,7 @@ def test_columns_may_have_any_name(task: Task) -> None:
     [(["a", "c"], {"b": ("x",), "d": ("y", "z")}), (["a"], {}), ([], {"b": ("x",)}), ([], {"b": ()})],
     ids=["both", "one number", "one category", "a category that training never saw"],
 )
-def test_batches_of_any_size_and_columns_of_any_kind(
+def test_batches_of_any_size_and_columns_of_any_kind_are_encoded(
     numeric: list[str], categorical: dict[str, tuple[str, ...]], rows: int
 ) -> None:
     random = np.random.default_rng(0)
@@ -118,10 +118,10 @@ def test_batches_of_any_size_and_columns_of_any_kind(
         | {name: pl.Series(random.choice(["x", "y", "z"], rows), dtype=pl.String) for name in categorical}
     )
     dataset = _dataset(numeric, categorical, "classification", classes=3)
-    answers = _run(dataset, frame)
-    assert answers.probabilities.shape == (rows, 3)
-    assert len(answers.labels) == rows
-    np.testing.assert_allclose(answers.probabilities[:, 0], _sum(dataset, frame), rtol=1e-6)
+    predictions = _run(dataset, frame)
+    assert predictions.probabilities.shape == (rows, 3)
+    assert len(predictions.labels) == rows
+    np.testing.assert_allclose(predictions.probabilities[:, 0], _sum(dataset, frame), rtol=1e-6)
 
 
 def _widened(dataset: Dataset, medians: dict[str, float | None]) -> Dataset:
@@ -136,7 +136,7 @@ def _widened(dataset: Dataset, medians: dict[str, float | None]) -> Dataset:
 
 @pytest.mark.parametrize("rows", [0, 1, 500])
 @pytest.mark.parametrize("wide", [["b"], ["a", "c"], ["a", "b", "c", "d"]])
-def test_wide_numbers_are_centered_in_float64_as_training_does(wide: list[str], rows: int) -> None:
+def test_wide_numbers_are_centered_in_float64_like_in_training(wide: list[str], rows: int) -> None:
     random = np.random.default_rng(0)
     medians = dict(zip("abcd", (1e9, 6_650_003.4, 52.5200066, None), strict=True))
     dataset = _widened(_dataset(list("abcd"), {"e": ("x",)}, "regression"), {name: medians[name] for name in wide})
@@ -159,18 +159,18 @@ def test_wide_numbers_are_centered_in_float64_as_training_does(wide: list[str], 
     assert encoded.dtype == np.float32
     if rows > 1:
         shifts = np.array([frame[name].to_numpy() - (medians[name] or 0) for name in wide]).T
-        places = ["abcd".index(name) for name in wide]
-        np.testing.assert_allclose(encoded[:, places], shifts, rtol=1e-6)
+        indices = ["abcd".index(name) for name in wide]
+        np.testing.assert_allclose(encoded[:, indices], shifts, rtol=1e-6)
 
 
-def test_a_data_set_without_wide_numbers_has_no_double() -> None:
+def test_a_graph_without_wide_numbers_has_no_double() -> None:
     dataset = _dataset(["a", "b"], {}, "regression")
     model = wrap(_body(dataset), dataset, dataset.signature)
     assert not {"Sub", "Cast"} & {node.op_type for node in model.graph.node if not node.output[0].startswith("_/body")}
     assert {graph_input.type.tensor_type.elem_type for graph_input in model.graph.input} == {TensorProto.FLOAT}
 
 
-def test_wide_numbers_beside_dates_and_under_any_name() -> None:
+def test_wide_numbers_are_encoded_next_to_dates_and_under_any_name() -> None:
     dataset = _widened(_dataset(NASTY[::2], {}, "regression"), {NASTY[0]: 1e9, NASTY[4]: -1e9})
     date = ColumnProfile(name="when", kind="datetime", missing=0, distinct=9, median=1.7e9, parts=("trend", "hour"))
     dataset = dataset.model_copy(update={"columns": (date, *dataset.columns)})
@@ -190,12 +190,12 @@ def test_wide_numbers_beside_dates_and_under_any_name() -> None:
 
 def test_the_label_is_the_most_probable_class() -> None:
     dataset = _dataset(["a"], {}, "classification", classes=40)
-    answers = _run(dataset, pl.DataFrame({"a": [5.0, -5.0]}))
-    assert answers.labels.tolist() == ["c0", "c39"]
+    predictions = _run(dataset, pl.DataFrame({"a": [5.0, -5.0]}))
+    assert predictions.labels.tolist() == ["c0", "c39"]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])
-def test_a_value_may_have_quantiles(rows: int) -> None:
+def test_a_regression_can_have_quantiles(rows: int) -> None:
     dataset = _dataset(["a", "quantiles"], {}, "regression")
     signature = dataset.signature_of((), (0.1, 0.9))
     assert signature.outputs == ("value", "quantiles_")
@@ -210,9 +210,9 @@ def test_a_value_may_have_quantiles(rows: int) -> None:
         [helper.make_tensor_value_info("answer", TensorProto.FLOAT, ["batch", 3])],
         [weights],
     )
-    answers = OnnxModel(wrap(body, dataset, signature).SerializeToString()).run(feeds(frame, signature))
-    assert answers.values.tolist() == [float(n) for n in range(rows)]
-    assert answers.quantiles.tolist() == [[2.0 * n, 3.0 * n + 7] for n in range(rows)]
+    predictions = OnnxModel(wrap(body, dataset, signature).SerializeToString()).run(feeds(frame, signature))
+    assert predictions.values.tolist() == [float(n) for n in range(rows)]
+    assert predictions.quantiles.tolist() == [[2.0 * n, 3.0 * n + 7] for n in range(rows)]
 
 
 def test_a_vocabulary_may_be_huge() -> None:
@@ -225,7 +225,7 @@ def test_a_vocabulary_may_be_huge() -> None:
     ]
 
 
-def test_normalize_forgets_unused_domains_and_sorts_the_nodes() -> None:
+def test_normalize_removes_unused_domains_and_sorts_the_nodes() -> None:
     dataset = _dataset(["a"], {}, "regression")
     body = _body(dataset)
     backwards = list(reversed(body.graph.node))

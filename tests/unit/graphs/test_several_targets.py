@@ -1,4 +1,4 @@
-"""Bodies of several targets as one graph, and the labels that it answers."""
+"""Bodies of several targets in one graph, and the labels that the graph predicts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(model: onnx.ModelProto, **feeds: np.ndarray) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5, 17, 50])
-def test_labels_are_joined_as_evaluation_joins_them(count: int) -> None:
+def test_the_graph_joins_labels_like_the_evaluation(count: int) -> None:
     signature = signature_of(count)
     probabilities = np.random.default_rng(count).random((64, count)).astype(np.float32)
     probabilities[0], probabilities[1], probabilities[2] = 0, 1, 0.5
@@ -44,7 +44,7 @@ def test_labels_are_joined_as_evaluation_joins_them(count: int) -> None:
 
 
 def body(weight: float, *, classes: bool) -> onnx.ModelProto:
-    """``num`` [batch, 1] times a weight; as classes one minus it, and it."""
+    """Make a body that multiplies ``num`` [batch, 1] by a weight w; with classes: [1 - w * num, w * num]."""
     inputs = [helper.make_tensor_value_info("num", TensorProto.FLOAT, ["batch", 1])]
     nodes = [helper.make_node("Mul", ["num", "weight"], ["second"])]
     output, width = "second", 1
@@ -62,8 +62,8 @@ def body(weight: float, *, classes: bool) -> onnx.ModelProto:
 
 
 @pytest.mark.parametrize("classes", [False, True])
-def test_bodies_read_the_same_rows_and_answer_side_by_side(classes: bool) -> None:
+def test_joined_bodies_read_the_same_rows_and_predict_one_column_each(classes: bool) -> None:
     signature = signature_of(3, task="classification" if classes else "regression")
     joined = join_bodies([body(weight, classes=classes) for weight in (0.1, 0.2, 0.3)], signature)
-    (answer,) = run(joined, num=np.array([[1], [2]], np.float32))
-    assert np.allclose(answer, [[0.1, 0.2, 0.3], [0.2, 0.4, 0.6]])
+    (predictions,) = run(joined, num=np.array([[1], [2]], np.float32))
+    assert np.allclose(predictions, [[0.1, 0.2, 0.3], [0.2, 0.4, 0.6]])

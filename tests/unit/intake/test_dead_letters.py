@@ -1,4 +1,4 @@
-"""Messages that nobody could handle go to those who should have had them."""
+"""Messages of dead-letter queues are sent again to the queue or the function that should have handled them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.fakes.messages import FakeMessages
 
 
 class Recorder:
-    """The function that records failures."""
+    """A fake of the function that records failures."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.calls: list[tuple[str, Mapping[str, Any]]] = []
@@ -28,7 +28,7 @@ class Recorder:
 
 
 @pytest.mark.parametrize("make", [uploads, events])
-def test_an_uploads_message_goes_to_the_uploads_queue_as_it_was(make: Any) -> None:
+def test_messages_of_uploads_go_unchanged_to_the_uploads_queue(make: Any) -> None:
     bodies = [json.dumps({"detail": {"object": {"key": f"demo/m{number}/a.csv"}}}) for number in range(23)]
     queue, uploads_queue = FakeMessages(*bodies), FakeMessages()
     letters = make(queue, uploads_queue)
@@ -38,7 +38,7 @@ def test_an_uploads_message_goes_to_the_uploads_queue_as_it_was(make: Any) -> No
     assert (letters.count(), queue.taken) == (0, {})
 
 
-def test_the_end_of_an_execution_goes_to_the_function_that_records_it_whoever_lost_it() -> None:
+def test_the_event_of_an_ended_execution_goes_to_the_recording_function_in_both_formats() -> None:
     event = {"detail": {"name": "demo_m_1", "status": "FAILED"}}
     by_lambda = {"version": "1.0", "requestContext": {"condition": "RetriesExhausted"}, "requestPayload": event}
     recorder = Recorder()
@@ -47,12 +47,12 @@ def test_the_end_of_an_execution_goes_to_the_function_that_records_it_whoever_lo
     assert recorder.calls == [("record", event)] * 2
 
 
-def test_a_message_that_is_not_taken_is_not_deleted() -> None:
+def test_a_message_that_cannot_be_handled_is_not_deleted() -> None:
     queue = FakeMessages('{"detail": {}}')
     with pytest.raises(TransientError):
         failures(queue, Recorder(TransientError("busy")), "record").redrive()
     assert len(queue.taken) == 1
 
 
-def test_an_empty_queue_has_nothing_to_hand_over() -> None:
+def test_redriving_an_empty_queue_sends_nothing() -> None:
     assert uploads(FakeMessages(), FakeMessages()).redrive() == 0

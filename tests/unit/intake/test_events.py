@@ -1,4 +1,4 @@
-"""What a message of the queue tells of; the messages are files of tests/events, as AWS sends them."""
+"""Upload references in messages of the queue; the messages are files of tests/events, as AWS sends them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def message(name: str) -> dict[str, Any]:
     return body
 
 
-def test_an_eventbridge_events_key_is_taken_as_it_is() -> None:
+def test_the_key_of_an_eventbridge_event_is_not_decoded() -> None:
     assert parse_references(message("start_run")) == [
         UploadReference(
             bucket="modeldrop-uploads",
@@ -27,7 +27,7 @@ def test_an_eventbridge_events_key_is_taken_as_it_is() -> None:
     ]
 
 
-def test_a_notifications_key_is_decoded() -> None:
+def test_the_key_of_an_s3_notification_is_decoded() -> None:
     assert parse_references(message("start_run_s3_notification")) == [
         UploadReference(
             bucket="modeldrop-uploads",
@@ -37,16 +37,16 @@ def test_a_notifications_key_is_decoded() -> None:
     ]
 
 
-def test_s3s_test_message_contains_no_object() -> None:
+def test_the_test_message_of_s3_has_no_upload() -> None:
     assert parse_references({"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "modeldrop-uploads"}) == []
 
 
-def test_an_event_without_a_version_has_none() -> None:
+def test_an_event_without_a_version_gives_a_reference_without_a_version() -> None:
     event = message("start_run")
     del event["detail"]["object"]["version-id"]
     assert parse_references(event)[0].version_id is None
 
 
-def test_a_message_that_is_not_an_event_of_an_object_is_refused() -> None:
+def test_a_message_without_an_object_is_refused() -> None:
     with pytest.raises(KeyError):
         parse_references({"detail": {"bucket": {"name": "modeldrop-uploads"}}})

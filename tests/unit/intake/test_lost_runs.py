@@ -1,4 +1,4 @@
-"""Runs that no execution works on any more."""
+"""Runs whose execution never started or ended unrecorded."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def world() -> World:
     return World()
 
 
-def test_a_run_whose_execution_never_began_fails_once_its_message_can_come_no_more(world: World) -> None:
+def test_a_run_whose_execution_never_started_fails_after_the_start_grace(world: World) -> None:
     world.create(started=False)
     world.create(OTHER)
     world.clock.pass_seconds(START_GRACE.total_seconds() - 1)
@@ -65,17 +65,17 @@ def test_a_run_whose_execution_never_began_fails_once_its_message_can_come_no_mo
     assert world.runs.get(OTHER).status == "RUNNING"
 
 
-def test_no_execution_lasts_longer_than_runs_are_looked_at() -> None:
+def test_runs_are_checked_for_longer_than_an_execution_can_last() -> None:
     assert timedelta(seconds=state_machine()["TimeoutSeconds"]) + timedelta(days=1) < MAX_RUN_AGE
 
 
-def test_a_message_comes_no_more_before_the_grace_is_over() -> None:
+def test_the_start_grace_is_longer_than_all_deliveries_of_a_message() -> None:
     queue = resources("AWS::SQS::Queue")["UploadsQueue"]
     deliveries = queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"]
     assert timedelta(seconds=deliveries) + timedelta(minutes=10) < START_GRACE
 
 
-def test_a_run_that_goes_on_is_left_alone_however_long(world: World) -> None:
+def test_a_running_run_does_not_fail_after_any_time(world: World) -> None:
     world.create()
     world.clock.pass_seconds(47 * 3600)
     assert world.fail_lost_runs() == []
@@ -92,23 +92,23 @@ def test_a_run_that_goes_on_is_left_alone_however_long(world: World) -> None:
         (("SUCCEEDED", None, None), "ExecutionEndedError", f"modeldrop retry {RUN}"),
     ],
 )
-def test_a_run_whose_execution_ended_unrecorded_fails_of_what_it_ended_by(
+def test_a_run_whose_execution_ended_unrecorded_fails_with_the_error_of_the_execution(
     world: World, end: tuple[str, str | None, str | None], kind: str, words: str
 ) -> None:
     world.create()
     world.end(*end)
     world.clock.pass_seconds(END_GRACE.total_seconds() - 1)
-    assert world.fail_lost_runs() == []  # the event of its end may be on its way
+    assert world.fail_lost_runs() == []  # the event of the end may still arrive
     world.clock.pass_seconds(2)
     assert world.fail_lost_runs() == [RUN]
-    found = world.error()
-    assert found is not None
-    assert found.type == kind
-    assert words in found.message
-    assert "secret" not in found.message
+    error = world.error()
+    assert error is not None
+    assert error.type == kind
+    assert words in error.message
+    assert "secret" not in error.message
 
 
-def test_a_run_that_ends_while_it_is_looked_at_stays_as_it_ended(world: World) -> None:
+def test_a_run_that_ends_during_the_check_keeps_its_status(world: World) -> None:
     class Late(FakeExecutions):
         def describe(self, name: str) -> Execution | None:
             world.runs.succeed(RUN, 1)
@@ -122,7 +122,7 @@ def test_a_run_that_ends_while_it_is_looked_at_stays_as_it_ended(world: World) -
     assert world.runs.get(RUN).status == "SUCCEEDED"
 
 
-def test_a_run_that_cannot_be_checked_does_not_keep_others_back(world: World) -> None:
+def test_a_run_that_cannot_be_checked_does_not_stop_the_check_of_others(world: World) -> None:
     class Busy(FakeExecutions):
         def describe(self, name: str) -> Execution | None:
             if name == OTHER:
@@ -138,7 +138,7 @@ def test_a_run_that_cannot_be_checked_does_not_keep_others_back(world: World) ->
     assert [world.runs.get(run).status for run in (RUN, OTHER)] == ["FAILED", "RUNNING"]
 
 
-def test_only_runs_of_the_last_days_are_read(world: World) -> None:
+def test_runs_older_than_the_maximum_age_are_not_checked(world: World) -> None:
     world.create(started=False)
     world.clock.pass_seconds(MAX_RUN_AGE.total_seconds() + 1)
     assert world.fail_lost_runs() == []

@@ -43,15 +43,15 @@ def test_a_new_run_is_at_its_first_stage(runs: RunLog, clock: FakeClock) -> None
     assert [stage.status for stage in run.stages] == ["RUNNING"] + ["PENDING"] * (len(STAGES) - 1)
 
 
-def test_a_run_is_begun_once(runs: RunLog, clock: FakeClock) -> None:
+def test_a_run_is_created_once(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
-    began = runs.get(RUN).started_at
+    started_at = runs.get(RUN).started_at
     clock.pass_seconds(60)
     assert not create(runs, clock)
-    assert runs.get(RUN).started_at == began
+    assert runs.get(RUN).started_at == started_at
 
 
-def test_a_stage_lasts_from_the_finish_before_it_to_its_own(runs: RunLog, clock: FakeClock) -> None:
+def test_a_stage_lasts_from_the_end_of_the_previous_stage_to_its_end(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
     clock.pass_seconds(1.5)
     runs.finish_stage(RUN, "validate")
@@ -65,7 +65,7 @@ def test_a_stage_lasts_from_the_finish_before_it_to_its_own(runs: RunLog, clock:
     assert (ensemble.status, ensemble.seconds) == ("PENDING", None)
 
 
-def test_a_run_of_a_version_without_a_stage_does_not_have_it(runs: RunLog, clock: FakeClock) -> None:
+def test_a_run_of_a_version_without_a_stage_does_not_show_the_stage(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
     for stage in ("validate", "plan", "train", "compress"):
         runs.finish_stage(RUN, stage)
@@ -74,7 +74,7 @@ def test_a_run_of_a_version_without_a_stage_does_not_have_it(runs: RunLog, clock
     assert (stages["compress"], stages["select"]) == ("SUCCEEDED", "RUNNING")
 
 
-def test_progress_is_shown_beside_the_running_stage_and_ends_with_it(runs: RunLog, clock: FakeClock) -> None:
+def test_progress_is_shown_with_the_running_stage_and_ends_with_the_stage(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
     runs.finish_stage(RUN, "validate")
     runs.finish_stage(RUN, "plan")
@@ -84,7 +84,7 @@ def test_progress_is_shown_beside_the_running_stage_and_ends_with_it(runs: RunLo
     assert not any(stage.progress for stage in runs.get(RUN).stages)
 
 
-def test_a_failed_run_says_at_which_stage_and_of_what(runs: RunLog, clock: FakeClock) -> None:
+def test_a_failed_run_has_the_failed_stage_and_the_error(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
     clock.pass_seconds(2)
     assert runs.fail(RUN, BROKEN)
@@ -93,7 +93,7 @@ def test_a_failed_run_says_at_which_stage_and_of_what(runs: RunLog, clock: FakeC
     assert [(s.status, s.seconds) for s in run.stages[:2]] == [("FAILED", 2.0), ("PENDING", None)]
 
 
-def test_the_first_end_of_a_run_stays(runs: RunLog, clock: FakeClock) -> None:
+def test_a_run_that_has_ended_does_not_change(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
     assert runs.fail(RUN, BROKEN)
     ended = runs.get(RUN)
@@ -106,7 +106,7 @@ def test_the_first_end_of_a_run_stays(runs: RunLog, clock: FakeClock) -> None:
     assert runs.get(RUN) == ended
 
 
-def test_a_success_names_its_version(runs: RunLog, clock: FakeClock) -> None:
+def test_a_successful_run_has_its_version(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
     for stage in STAGES:
         runs.finish_stage(RUN, stage)
@@ -116,14 +116,14 @@ def test_a_success_names_its_version(runs: RunLog, clock: FakeClock) -> None:
     assert {stage.status for stage in run.stages} == {"SUCCEEDED"}
 
 
-def test_a_run_that_needs_a_decision_says_why(runs: RunLog, clock: FakeClock) -> None:
+def test_a_run_that_needs_a_decision_has_the_reason(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
     assert runs.await_promotion(RUN, 2, "the size limit is missed")
     run = runs.get(RUN)
     assert (run.status, run.version, run.reason) == ("NEEDS_DECISION", 2, "the size limit is missed")
 
 
-def test_a_decision_ends_the_waiting_once(runs: RunLog, clock: FakeClock) -> None:
+def test_a_run_that_waits_for_a_decision_is_promoted_once(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
     assert not runs.mark_promoted(RUN)
     runs.await_promotion(RUN, 2, "promote is manual")
@@ -138,7 +138,7 @@ def test_an_unknown_run_is_not_found_and_cannot_fail(runs: RunLog) -> None:
     assert not runs.fail("demo_other_000000000009", BROKEN)
 
 
-def test_runs_are_listed_newest_first_of_all_or_of_one_tenant(runs: RunLog, clock: FakeClock) -> None:
+def test_runs_of_all_tenants_or_of_one_are_listed_newest_first(runs: RunLog, clock: FakeClock) -> None:
     names = ["demo_b_000000000001", "acme_x_000000000002", "demo_a_000000000003"]
     for name in names:
         create(runs, clock, name)
@@ -150,7 +150,7 @@ def test_runs_are_listed_newest_first_of_all_or_of_one_tenant(runs: RunLog, cloc
     assert runs.list(tenant="nobody") == []
 
 
-def test_events_beside_the_stages_are_printed_in_order(runs: RunLog, clock: FakeClock) -> None:
+def test_events_of_a_run_are_listed_in_order_until_it_ends(runs: RunLog, clock: FakeClock) -> None:
     create(runs, clock)
     clock.pass_seconds(5)
     runs.add_event(RUN, "gpu: the machine was reclaimed in attempt 1")
@@ -167,7 +167,7 @@ def test_events_beside_the_stages_are_printed_in_order(runs: RunLog, clock: Fake
     assert len(runs.get(RUN).events) == 2
 
 
-def test_a_run_with_the_longest_words_and_a_hundred_events_fits_in_half_an_item(clock: FakeClock) -> None:
+def test_a_run_with_the_longest_texts_and_a_hundred_events_fits_in_sixty_percent_of_an_item(clock: FakeClock) -> None:
     table, longest = FakeTable(), "\U0001f40c" * 1_000_000  # four bytes each
     runs = RunLog(table, now=clock)
     runs.create(RUN, tenant="demo", model="m" * 32, file="f" * 1024, started_at=clock())
@@ -193,7 +193,7 @@ def names(runs: RunLog, **query: Any) -> list[str]:
     return [run.run[-1] for run in iterate(lambda after: runs.page(limit=2, after=after, **query))]
 
 
-def begin(runs: RunLog, clock: FakeClock) -> None:
+def create_nine_runs(runs: RunLog, clock: FakeClock) -> None:
     for number, (tenant, model) in enumerate([("demo", "adult"), ("acme", "adult"), ("demo", "houses")] * 3):
         clock.pass_seconds(1)
         run = f"{tenant}_{model}_{number:012d}"
@@ -201,7 +201,7 @@ def begin(runs: RunLog, clock: FakeClock) -> None:
 
 
 def test_runs_are_listed_newest_first_in_pages_by_tenant_and_model(runs: RunLog, clock: FakeClock) -> None:
-    begin(runs, clock)
+    create_nine_runs(runs, clock)
     assert names(runs) == list("876543210")
     assert names(runs, tenant="demo") == list("865320")
     assert names(runs, tenant="demo", models=["adult"]) == list("630")
@@ -209,7 +209,7 @@ def test_runs_are_listed_newest_first_in_pages_by_tenant_and_model(runs: RunLog,
     assert names(runs, tenant="demo", models=["adult", "none"]) == list("630")
 
 
-def test_progress_is_written_to_no_index(clock: FakeClock) -> None:
+def test_progress_is_not_written_to_the_index(clock: FakeClock) -> None:
     table = FakeTable()
     runs = RunLog(table, now=clock)
     create(runs, clock)
@@ -222,29 +222,29 @@ def test_progress_is_written_to_no_index(clock: FakeClock) -> None:
     assert not {"status", "progress", "stages"} & reference.keys()
 
 
-def test_runs_of_an_older_release_are_listed_and_get_references_once(clock: FakeClock) -> None:
+def test_runs_of_an_older_release_are_listed_and_added_to_the_index_once(clock: FakeClock) -> None:
     table = FakeTable()
     runs = RunLog(table, now=clock)
-    begin(runs, clock)
-    for pk in ("TENANT#demo", "TENANT#acme"):  # as an older release has them: in the index themselves
+    create_nine_runs(runs, clock)
+    for pk in ("TENANT#demo", "TENANT#acme"):  # an older release writes the runs themselves to the index
         for item in table.query(pk, "STARTED"):
             table.delete(pk, item["sk"])
         for item in table.query(pk, "RUN#"):
             table.put({**item, "listing": "RUN", "listed_at": f"{item['started_at']}#{item['run']}"})
     assert names(runs) == list("876543210")
-    assert runs.add_references(limit=4) == 4  # and killed
+    assert runs.add_references(limit=4) == 4  # the process is killed here
     assert names(runs) == list("876543210")
     assert (runs.add_references(), runs.add_references()) == (5, 0)
     assert names(runs) == list("876543210")
     assert names(runs, tenant="demo", models=["adult"]) == list("630")
 
 
-def test_rejected_uploads_are_listed_in_pages_those_of_an_older_release_last(clock: FakeClock) -> None:
+def test_rejected_uploads_are_listed_in_pages_with_those_of_an_older_release_last(clock: FakeClock) -> None:
     table = FakeTable()
     runs = RunLog(table, now=clock)
     for number in range(5):
         clock.pass_seconds(1)
-        for _ in range(2):  # an event that comes again
+        for _ in range(2):  # a repeated event
             runs.reject("uploads", f"demo/{number}.csv", "why", at=clock())
     for digest in ("0" * 64, "f" * 64):
         table.put({"pk": "TENANT#demo", "sk": f"REJECTED#{digest}", "tenant": "demo", "bucket": "uploads",

@@ -1,4 +1,4 @@
-"""From an uploaded object to a started run."""
+"""Runs that are started by uploaded objects."""
 
 from __future__ import annotations
 
@@ -61,29 +61,29 @@ def world() -> World:
     return World()
 
 
-def test_a_dropped_file_starts_one_execution_named_as_its_run(world: World) -> None:
+def test_an_uploaded_file_starts_one_execution_with_the_name_of_the_run(world: World) -> None:
     version_id = world.drop(target="income")
     run = world.start(version_id=version_id)
     assert run == run_name("demo", "adult", "uploads", KEY, version_id)
     assert world.executions.started == {run: {"run": run, "large": False}}
     assert world.runs.get(run).file == "train.csv"
-    kept = Upload.from_bytes(world.artifacts.get(RunKeys(run).upload))
-    assert (kept.key, kept.version_id, kept.bytes, kept.metadata) == (KEY, version_id, 8, {"target": "income"})
+    upload = Upload.from_bytes(world.artifacts.get(RunKeys(run).upload))
+    assert (upload.key, upload.version_id, upload.bytes, upload.metadata) == (KEY, version_id, 8, {"target": "income"})
 
 
-def test_the_same_event_again_changes_nothing(world: World) -> None:
+def test_a_repeated_event_starts_no_second_run(world: World) -> None:
     version_id = world.drop()
     assert world.start(version_id=version_id) == world.start(version_id=version_id)
     assert len(world.executions.started) == len(world.runs.list()) == 1
 
 
-def test_the_same_bytes_as_a_new_version_are_a_new_run(world: World) -> None:
+def test_a_new_version_of_the_same_bytes_starts_a_new_run(world: World) -> None:
     first = world.start(version_id=world.drop())
     assert world.start(version_id=world.drop()) != first
     assert len(world.executions.started) == 2
 
 
-def test_an_older_version_is_started_as_itself(world: World) -> None:
+def test_an_event_of_an_older_version_starts_a_run_of_that_version(world: World) -> None:
     old = world.drop(target="old")
     world.drop(target="new")
     run = world.start(version_id=old)
@@ -91,25 +91,25 @@ def test_an_older_version_is_started_as_itself(world: World) -> None:
     assert Upload.from_bytes(world.artifacts.get(RunKeys(run).upload)).metadata == {"target": "old"}
 
 
-def test_an_event_without_a_version_means_the_latest(world: World) -> None:
+def test_an_event_without_a_version_starts_a_run_of_the_latest_version(world: World) -> None:
     world.drop()
     latest = world.drop()
     assert world.start() == run_name("demo", "adult", "uploads", KEY, latest)
 
 
-def test_a_crash_before_the_execution_is_healed_by_the_event_that_comes_again(world: World) -> None:
+def test_a_repeated_event_starts_the_execution_that_failed_to_start(world: World) -> None:
     class Busy(FakeExecutions):
         def start(self, name: str, document: object) -> bool:
             raise TransientError("the state machine is busy")
 
     version_id = world.drop()
-    well, world.executions = world.executions, Busy()
+    working, world.executions = world.executions, Busy()
     with pytest.raises(TransientError):
         world.start(version_id=version_id)
     assert len(world.runs.list()) == 1
-    world.executions = well
+    world.executions = working
     run = world.start(version_id=version_id)
-    assert list(well.started) == [run]
+    assert list(working.started) == [run]
     assert len(world.runs.list()) == 1
 
 
@@ -125,7 +125,7 @@ def test_an_ended_run_is_not_started_again(world: World, caplog: pytest.LogCaptu
     assert "ended" in caplog.text
 
 
-def test_an_event_that_comes_again_leaves_the_input_of_the_run_as_it_was(world: World) -> None:
+def test_a_repeated_event_does_not_change_the_input_of_the_run(world: World) -> None:
     key = "demo/adult/big/_SUCCESS"
     world.drop("demo/adult/big/part-0.csv")
     version_id = world.drop(key)
@@ -140,7 +140,7 @@ def test_an_event_that_comes_again_leaves_the_input_of_the_run_as_it_was(world: 
     assert world.executions.started[run]["large"] is False
 
 
-def test_the_upload_says_when_it_was_written_and_when_its_run_began(world: World) -> None:
+def test_the_upload_record_has_the_times_of_the_object_and_of_the_start(world: World) -> None:
     written_at = NOW - timedelta(seconds=90)
     world.uploads.now = lambda: written_at
     run = world.start(version_id=world.drop())
@@ -160,7 +160,7 @@ def test_companions_part_files_and_folders_start_nothing(world: World, key: str)
     assert not world.runs.list()
 
 
-def test_part_files_are_one_data_set_that_starts_on_its_success(world: World) -> None:
+def test_part_files_are_one_data_set_that_starts_with_the_success_file(world: World) -> None:
     for name in ("part-1.csv", "part-0.csv", "_committed", ".part-0.csv.crc", "train.yaml", "test.csv"):
         world.drop(f"demo/adult/big/{name}")
     world.drop("demo/adult/big/deep/part-9.csv")
@@ -173,12 +173,12 @@ def test_part_files_are_one_data_set_that_starts_on_its_success(world: World) ->
     assert world.runs.get(run).file == "big/"
 
 
-def test_a_thousand_parts_take_no_call_each(world: World) -> None:
-    asked: list[str] = []
+def test_many_parts_are_read_without_one_request_per_part(world: World) -> None:
+    requested_keys: list[str] = []
 
     class Counted(FakeObjectStore):
         def head(self, key: str, *, version_id: str | None = None) -> ObjectInfo:
-            asked.append(key)
+            requested_keys.append(key)
             return super().head(key, version_id=version_id)
 
     world.uploads = Counted("uploads")
@@ -186,15 +186,15 @@ def test_a_thousand_parts_take_no_call_each(world: World) -> None:
         world.drop(f"demo/adult/big/part-{number:04d}.csv")
     key = "demo/adult/big/_SUCCESS"
     version_id = world.drop(key)
-    asked.clear()
+    requested_keys.clear()
     run = world.start(key, version_id)
-    assert asked == [key]
+    assert requested_keys == [key]
     assert run is not None
     assert len(Upload.from_bytes(world.artifacts.get(RunKeys(run).upload)).parts) == MAX_PARTS
 
 
 @pytest.mark.parametrize(("file", "large"), [("a.csv", False), ("a.parquet", True), ("a.csv.gz", True)])
-def test_the_execution_input_says_whether_the_data_is_large_once_unpacked(world: World, file: str, large: bool) -> None:
+def test_the_execution_input_says_whether_the_unpacked_data_is_large(world: World, file: str, large: bool) -> None:
     world.large_bytes = 8
     run = world.start(f"demo/adult/{file}", world.drop(f"demo/adult/{file}"))
     assert run is not None
@@ -202,7 +202,7 @@ def test_the_execution_input_says_whether_the_data_is_large_once_unpacked(world:
 
 
 @pytest.mark.parametrize("key", ["train.csv", "demo/train.csv", "De mo/adult/train.csv", "runs/adult/train.csv"])
-def test_a_key_of_no_valid_tenant_and_model_is_reported_and_dropped(
+def test_a_key_without_a_valid_tenant_and_model_is_rejected_and_reported(
     world: World, key: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.drop(key)
@@ -216,9 +216,7 @@ def test_a_key_of_no_valid_tenant_and_model_is_reported_and_dropped(
     assert key not in caplog.text
 
 
-def test_an_object_that_is_gone_again_starts_nothing_and_the_log_says_so(
-    world: World, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_deleted_object_starts_no_run_and_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert world.start(version_id="v9") is None
     assert "no run is started" in caplog.text
@@ -237,21 +235,23 @@ def test_a_rejected_upload_is_listed_with_its_reason_for_operators_and_for_its_t
     (upload,) = world.runs.rejected_page().entries
     assert (upload.bucket, upload.key, upload.tenant, upload.at) == ("uploads", key, tenant, NOW)
     assert "expected" in upload.reason
-    assert [one.key for one in world.runs.rejected_page(tenant="demo").entries] == ([key] if tenant == "demo" else [])
+    assert [rejected.key for rejected in world.runs.rejected_page(tenant="demo").entries] == (
+        [key] if tenant == "demo" else []
+    )
 
 
-def test_the_rejection_of_a_key_without_tenant_and_model_says_what_is_expected(world: World) -> None:
+def test_the_reason_of_a_rejected_key_names_the_expected_form(world: World) -> None:
     world.start("churn/churn.csv")
     assert "expected TENANT/MODEL/FILE" in world.runs.rejected_page().entries[0].reason
 
 
-def test_a_rejected_upload_whose_event_comes_again_is_listed_once(world: World) -> None:
+def test_a_rejected_upload_with_a_repeated_event_is_listed_once(world: World) -> None:
     for key in ("churn.csv", "churn.csv", "other.csv"):
         world.start(key)
     assert sorted(upload.key for upload in world.runs.rejected_page().entries) == ["churn.csv", "other.csv"]
 
 
-def test_what_starts_a_run_or_accompanies_data_is_not_rejected(world: World) -> None:
+def test_data_files_and_companion_files_are_not_rejected(world: World) -> None:
     for key in (KEY, "demo/adult/train.yaml", "demo/adult/parts/0.csv"):
         world.drop(key)
         world.start(key)
@@ -272,24 +272,24 @@ def test_an_upload_of_a_suspended_tenant_is_rejected_with_a_reason_until_it_is_r
     assert world.start(version_id=version_id) is not None
 
 
-def test_an_upload_that_was_signed_before_its_tenant_was_deleted_starts_no_run(world: World) -> None:
+def test_an_upload_of_a_deleted_tenant_starts_no_run_until_the_tenant_is_created_again(world: World) -> None:
     world.tenants.create("demo")
     world.tenants.begin_removal("demo")
     world.drop()
-    assert world.start() is None  # while it is being deleted
+    assert world.start() is None  # while the tenant is being deleted
     world.tenants.remove("demo")
     world.clock.pass_seconds(15 * 60)
     assert world.start() is None
     assert (world.executions.started, world.runs.list()) == ({}, [])
     assert {upload.tenant for upload in world.runs.rejected_page().entries} == {""}
     assert all("deleted" in upload.reason for upload in world.runs.rejected_page().entries)
-    world.tenants.create("demo")  # another one of this name, later
+    world.tenants.create("demo")  # a later tenant of the same name
     assert world.runs.rejected_page(tenant="demo").entries == []
     assert world.start() is not None
 
 
-def test_a_deletion_is_forgotten_when_nothing_that_was_signed_before_is_valid(world: World) -> None:
-    """Else whoever has AWS credentials could not upload for a tenant of this name any more."""
+def test_uploads_are_accepted_again_once_the_signed_urls_of_a_deleted_tenant_have_expired(world: World) -> None:
+    """Otherwise a holder of AWS credentials could never again upload for a tenant of this name."""
     world.tenants.create("demo")
     world.tenants.remove("demo")
     world.drop()
@@ -299,7 +299,7 @@ def test_a_deletion_is_forgotten_when_nothing_that_was_signed_before_is_valid(wo
     assert world.start() is not None
 
 
-def test_a_companion_of_a_suspended_tenant_is_no_rejected_upload(world: World) -> None:
+def test_a_companion_file_of_a_suspended_tenant_is_not_rejected(world: World) -> None:
     world.tenants.create("demo")
     world.tenants.suspend("demo")
     world.drop("demo/adult/train.yaml")
