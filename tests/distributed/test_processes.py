@@ -1,4 +1,4 @@
-"""Two processes by torchrun and gloo reach what one reaches."""
+"""Two processes with torchrun and gloo train like a single process."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def start(module: str, *arguments: str, processes: int = 1, nodes: int = 1, inde
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What the main process wrote; a launch that fails is tried again (FSDP's end sometimes does, after its result)."""
+def results(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The results of both processes. A failed launch is retried, since FSDP sometimes fails at its end."""
     folder = tmp_path_factory.mktemp("together")
     for _ in range(3):
         with start("tests.helpers.distributed_steps", str(folder), processes=2) as launch:
@@ -49,75 +49,75 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp", "tensor"])
-def test_two_processes_reach_the_loss_and_the_weights_of_one(found: Any, strategy: str) -> None:
-    of_two = found[0][strategy]
+def test_two_processes_reach_the_loss_and_the_weights_of_one_process(results: Any, strategy: str) -> None:
+    of_two = results[0][strategy]
     assert of_two["losses"] == pytest.approx(of_two["losses_of_one"], abs=1e-5)
     assert of_two["weights"] < 1e-4
-    assert of_two["losses"] == found[1][strategy]["losses"]  # both decide by the same number
+    assert of_two["losses"] == results[1][strategy]["losses"]  # both processes decide by the same loss
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp", "tensor"])
-def test_the_loop_of_two_processes_goes_as_that_of_one_and_resumes_as_one(
-    found: Any, strategy: str, optimizer: str
+def test_the_loop_of_two_processes_trains_and_resumes_like_one_process(
+    results: Any, strategy: str, optimizer: str
 ) -> None:
-    loops, other = (one[strategy]["loops"][optimizer] for one in found)
+    loops, other = (result[strategy]["loops"][optimizer] for result in results)
     assert loops["two"] == pytest.approx(loops["one"], abs=1e-4)
     assert loops["resumed"] == pytest.approx(loops["two"], abs=1e-4)
     assert loops["two"] == other["two"]
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp", "tensor"])
-def test_one_process_goes_on_from_what_two_have_left(found: Any, strategy: str) -> None:
-    of_two = found[0][strategy]
+def test_one_process_can_resume_the_checkpoint_of_two_processes(results: Any, strategy: str) -> None:
+    of_two = results[0][strategy]
     assert of_two["resumed_by_one"] == pytest.approx(of_two["further"], abs=1e-4)
     assert of_two["weights_resumed_by_one"] < 1e-3
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_batch_norms_of_two_processes_see_the_rows_that_those_of_one_see(found: Any, strategy: str) -> None:
-    images, other = (one[strategy]["images"] for one in found)
+def test_batch_norms_of_two_processes_train_and_resume_like_one_process(results: Any, strategy: str) -> None:
+    images, other = (result[strategy]["images"] for result in results)
     assert images["two"] == pytest.approx(images["one"], abs=2e-4)
     assert images["resumed"] == pytest.approx(images["two"], abs=2e-4)
     assert images["two"][:6] == other["two"][:6]
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
-def test_each_process_draws_for_its_own_rows_and_goes_on_so(found: Any, strategy: str) -> None:
-    (main, main_resumed), (other, other_resumed) = (one[strategy]["drawn"] for one in found)
+def test_each_process_draws_different_random_numbers_and_resumes_them(results: Any, strategy: str) -> None:
+    (main, main_resumed), (other, other_resumed) = (result[strategy]["drawn"] for result in results)
     assert len({*main, *other}) == len(main) + len(other) == 20
     assert (main_resumed, other_resumed) == (main[5:], other[5:])
 
 
-def test_processes_that_see_the_same_rows_draw_the_same(found: Any) -> None:
-    assert found[0]["tensor"]["drawn"] == found[1]["tensor"]["drawn"]
+def test_processes_that_see_the_same_rows_draw_the_same_random_numbers(results: Any) -> None:
+    assert results[0]["tensor"]["drawn"] == results[1]["tensor"]["drawn"]
 
 
 @pytest.mark.parametrize("strategy", ["ddp", "fsdp", "tensor"])
-def test_the_main_process_alone_holds_the_whole_state(found: Any, strategy: str) -> None:
-    assert [one[strategy]["tensors"] > 0 for one in found] == [True, False]
+def test_only_the_main_process_has_the_complete_state(results: Any, strategy: str) -> None:
+    assert [result[strategy]["tensors"] > 0 for result in results] == [True, False]
 
 
-def test_the_main_process_decides_for_all(found: Any) -> None:
-    assert [one["ddp"]["from_main"] for one in found] == [True, True]
+def test_the_main_process_decides_for_all_processes(results: Any) -> None:
+    assert [result["ddp"]["from_main"] for result in results] == [True, True]
 
 
-def test_a_process_for_which_no_row_is_left_counts_nothing(found: Any) -> None:
-    assert [one["weight_of_no_row"] for one in found] == [2.0, 0.0]
-    assert found[0]["lent_row"] < 1e-5
+def test_a_process_without_rows_has_no_weight_in_the_mean(results: Any) -> None:
+    assert [result["weight_of_no_row"] for result in results] == [2.0, 0.0]
+    assert results[0]["lent_row"] < 1e-5
 
 
 @pytest.mark.parametrize("strategy", ["none", "ddp", "fsdp", "tensor"])
-def test_alone_nothing_is_cut(strategy: str) -> None:
-    alone = make_strategy(strategy, Process(), "cpu")
+def test_a_single_process_does_not_shard_batches_or_wrap_networks(strategy: str) -> None:
+    strategy_of_one = make_strategy(strategy, Process(), "cpu")
     network, batch = torch.nn.Linear(2, 1), torch.arange(3)
-    assert type(alone) is Strategy
-    assert alone.wrap(network) is network
-    assert alone.shard_batch(batch) == (batch, 1.0)
+    assert type(strategy_of_one) is Strategy
+    assert strategy_of_one.wrap(network) is network
+    assert strategy_of_one.shard_batch(batch) == (batch, 1.0)
 
 
-def test_a_process_ends_when_its_node_is_killed() -> None:
-    """Of two nodes of one process each; the other one then hears that it is alone."""
+def test_a_process_ends_when_the_other_node_is_killed() -> None:
+    """Start two nodes of one process each and kill one: the other process exits with an error."""
     port = free_port()
     nodes = [start("tests.helpers.waiting_process", nodes=2, index=index, port=port) for index in (0, 1)]
     until(lambda: "together" in nodes[0].stderr.readline(), 60)

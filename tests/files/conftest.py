@@ -1,4 +1,4 @@
-"""Files are dropped, learnt and asked in process; what a sample becomes is kept for the session."""
+"""Fixtures that validate files and train models in process; each sample is trained once per session."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Learn = Callable[..., Served]
 
 @pytest.fixture
 def drop(tmp_path_factory: pytest.TempPathFactory) -> Drop:
-    """``drop("a.csv", body, companions={"train.yaml": "..."}, target="...")``: the metadata are keywords."""
+    """``drop("a.csv", body, companions={"train.yaml": "..."}, target="...")``: other keywords are metadata."""
 
     def dropped(name: str, body: Body, companions: Mapping[str, Body] | None = None, **metadata: str) -> ValidatedFile:
         return validate_file(name, body, tmp_path_factory.mktemp("drop"), companions, **metadata)
@@ -28,7 +28,7 @@ def drop(tmp_path_factory: pytest.TempPathFactory) -> Drop:
 
 @pytest.fixture
 def learn(tmp_path_factory: pytest.TempPathFactory) -> Learn:
-    """``learn(file, "random_forest")``: the served model."""
+    """``learn(file, "random_forest")``: train and return the served model."""
 
     def learnt(file: ValidatedFile, algorithm: str = "random_forest") -> Served:
         return serve(file, tmp_path_factory.mktemp("learn"), algorithm)
@@ -38,7 +38,7 @@ def learn(tmp_path_factory: pytest.TempPathFactory) -> Learn:
 
 @pytest.fixture(scope="session")
 def read_sample(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ValidatedFile]:
-    """The validated file of the sample of this name, read once a session."""
+    """``read_sample(name)``: the validated file of a sample, read once per session."""
 
     @cache
     def outcome(name: str) -> ValidatedFile | Exception:
@@ -54,7 +54,7 @@ def read_sample(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Val
 def serve_sample(
     read_sample: Callable[[str], ValidatedFile], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Served]:
-    """The served model of the sample of this name, trained once a session."""
+    """``serve_sample(name)``: the served model of a sample, trained once per session."""
 
     @cache
     def outcome(name: str) -> Served | Exception:

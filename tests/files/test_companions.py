@@ -1,4 +1,4 @@
-"""A test file beside the data: read as the data is; labels that training never saw are named with what differs."""
+"""Test files are read like the data; labels without training rows are reported with the difference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _respelled(**labels: str) -> list[list[object]]:
 
 
 def _sentences(drop: Drop, test: str, body: str | bytes) -> Sequence[str]:
-    """What is said: warnings, or the refusal."""
+    """Return the warnings, or the message of the refusal."""
     try:
         return drop("a.csv", TRAIN, {test: body}).dataset.warnings
     except DatasetError as error:
@@ -32,7 +32,7 @@ def _sentences(drop: Drop, test: str, body: str | bytes) -> Sequence[str]:
     "labels",
     [{"yes": "yes.", "no": "no."}, {"yes": "YES", "no": "No"}, {"yes": "ja", "no": "nein"}, {"yes": "1", "no": "0"}],
 )
-def test_labels_of_the_test_file_that_training_never_saw_are_named(drop: Drop, labels: dict[str, str]) -> None:
+def test_unknown_labels_of_the_test_file_are_reported(drop: Drop, labels: dict[str, str]) -> None:
     for test, body in (
         ("test.csv", table(WAREHOUSE, _respelled(**labels))),
         ("test.jsonl", json_lines(WAREHOUSE, _respelled(**labels))),
@@ -42,12 +42,12 @@ def test_labels_of_the_test_file_that_training_never_saw_are_named(drop: Drop, l
 
 
 @pytest.mark.parametrize(("label", "differs"), [("yes.", "full stop"), ("YES", "case")])
-def test_what_differs_from_a_known_label_is_reported(drop: Drop, label: str, differs: str) -> None:
+def test_the_known_label_is_reported_for_a_label_with_another_spelling(drop: Drop, label: str, differs: str) -> None:
     sentences = _sentences(drop, "test.tsv", table(WAREHOUSE, _respelled(yes=label), "\t"))
     assert any(f"'{label}'" in sentence and "'yes'" in sentence for sentence in sentences), differs
 
 
-def test_known_labels_still_test_beside_unknown_ones(drop: Drop) -> None:
+def test_rows_of_known_labels_are_tested_if_other_labels_are_unknown(drop: Drop) -> None:
     rows = _respelled()
     rows[:5] = [[weight, city, "maybe"] for weight, city, _ in rows[:5]]
     file = drop("a.csv", TRAIN, {"test.csv": table(WAREHOUSE, rows)})
@@ -55,7 +55,7 @@ def test_known_labels_still_test_beside_unknown_ones(drop: Drop) -> None:
     assert file.reports("'maybe'", "5")
 
 
-def test_labels_that_mean_the_same_number_are_known(drop: Drop) -> None:
+def test_labels_that_are_the_same_number_are_matched(drop: Drop) -> None:
     def coded(count: int, seed: int, **labels: str) -> str:
         return table(WAREHOUSE, [[*row, labels[late]] for *row, late in warehouse(count=count, seed=seed)])
 
@@ -66,7 +66,7 @@ def test_labels_that_mean_the_same_number_are_known(drop: Drop) -> None:
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-8-sig"])
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_test_file_has_its_own_encoding_and_delimiter(drop: Drop, encoding: str, delimiter: str) -> None:
+def test_a_test_file_may_have_another_encoding_and_delimiter(drop: Drop, encoding: str, delimiter: str) -> None:
     cities = ("Nîmes", "Évreux", "Orléans")
     test = table(WAREHOUSE, warehouse(cities, count=80, seed=1), delimiter).encode(encoding)
     file = drop("a.csv", table(WAREHOUSE, warehouse(cities)), {"test.csv": test})
@@ -75,7 +75,7 @@ def test_a_test_file_has_its_own_encoding_and_delimiter(drop: Drop, encoding: st
 
 
 @pytest.mark.parametrize("test", ["test.csv", "test.tsv", "test.jsonl", "test.parquet", "test.xlsx", "test.txt"])
-def test_a_test_file_may_be_of_another_format(drop: Drop, test: str) -> None:
+def test_a_test_file_may_have_another_format(drop: Drop, test: str) -> None:
     rows = warehouse(count=80, seed=1)
     bodies = {
         "test.csv": table(WAREHOUSE, rows),
@@ -90,7 +90,7 @@ def test_a_test_file_may_be_of_another_format(drop: Drop, test: str) -> None:
     assert file.split("test")["weight"].null_count() == 0
 
 
-def test_numbers_dates_and_markers_are_read_as_those_of_the_data(drop: Drop) -> None:
+def test_numbers_dates_and_markers_of_a_test_file_are_read_like_the_data(drop: Drop) -> None:
     header = ("Gewicht", "Preis", "Tag", "Ort", "late")
 
     def written(count: int, seed: int) -> str:
@@ -114,13 +114,13 @@ def test_numbers_dates_and_markers_are_read_as_those_of_the_data(drop: Drop) -> 
     assert test["Ort"].null_count() == 9
 
 
-def test_a_test_file_with_its_own_index_notes_and_blanks_tests(drop: Drop) -> None:
+def test_a_test_file_may_have_an_index_notes_and_blanks(drop: Drop) -> None:
     rows = [[number, *row] for number, row in enumerate(warehouse(count=80, seed=1))]
     body = "Second quarter\n\n" + table(["", " weight ", "city ", " late"], rows)
     assert drop("a.csv", TRAIN, {"test.csv": body}).split("test").height == 80
 
 
-def test_a_test_file_without_a_header_tests_where_the_data_has_none(drop: Drop) -> None:
+def test_a_test_file_without_a_header_is_read_if_the_data_has_no_header(drop: Drop) -> None:
     rows = [[weight, weight * 2, late] for weight, _, late in warehouse()]
     later = [[weight, weight * 2, late] for weight, _, late in warehouse(count=80, seed=1)]
     file = drop("a.csv", table((), rows), {"test.csv": table((), later), "train.yaml": "header: none\n"})

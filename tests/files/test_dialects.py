@@ -1,4 +1,4 @@
-"""Dialects: lines that are no rows are found and reported, whatever separates the values."""
+"""Dialects: lines that are not rows are recognized and reported with any delimiter."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ ROWS = 320
     [("sep=;", ";"), ("sep=,", ","), ("sep=|", "|"), ("SEP=\t", "\t"), ('"sep=;"', ";")],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_a_line_that_names_the_separator_is_not_a_header(drop: Drop, first: str, delimiter: str, encoding: str) -> None:
+def test_a_line_that_names_the_delimiter_is_not_a_header(drop: Drop, first: str, delimiter: str, encoding: str) -> None:
     body = first + "\r\n" + table(WAREHOUSE, warehouse(), delimiter, "\r\n")
     file = drop("a.csv", body.encode(encoding))
     assert (file.kinds, file.rows.height) == (KINDS, ROWS)
 
 
-def test_the_separator_that_is_named_is_used_where_another_is_more_frequent(drop: Drop) -> None:
+def test_a_named_delimiter_is_used_even_if_another_is_more_frequent(drop: Drop) -> None:
     rows = [(weight, f"{city}, a, b, c", late) for weight, city, late in warehouse()]
     body = "sep=;\n" + "".join(";".join(map(str, row)) + "\n" for row in [WAREHOUSE, *rows])
     assert list(drop("a.csv", body).kinds) == ["weight", "city"]
@@ -61,7 +61,7 @@ def test_blanks_around_names_and_values_are_trimmed(drop: Drop, blank: str) -> N
     assert file.dataset.classes == ("no", "yes")
 
 
-def test_blanks_within_names_and_values_stay(drop: Drop) -> None:
+def test_blanks_within_names_and_values_are_kept(drop: Drop) -> None:
     header = ("gross weight", "home town", "is late")
     file = drop("a.csv", table(header, warehouse(("New York", "San Jose", "La Paz"))))
     assert list(file.kinds) == ["gross weight", "home town"]
@@ -111,14 +111,14 @@ def test_comment_lines_are_skipped_and_reported(drop: Drop, delimiter: str) -> N
     assert file.reports("comment")
 
 
-def test_values_that_begin_with_the_comment_sign_are_values(drop: Drop) -> None:
+def test_values_may_start_with_the_comment_sign(drop: Drop) -> None:
     rows = [("#ff0000" if late == "yes" else "#00ff00", weight, late) for weight, _, late in warehouse()]
     file = drop("a.csv", table(("colour", "weight", "late"), rows))
     assert (file.rows.height, set(file.values("colour"))) == (ROWS, {"#ff0000", "#00ff00"})
 
 
 @pytest.mark.parametrize(("name", "delimiter"), [("a.csv", ","), ("a.tsv", "\t"), ("a.csv", ";"), ("a.txt", "|")])
-def test_a_file_of_data_alone_gets_names_and_loses_no_row(drop: Drop, name: str, delimiter: str) -> None:
+def test_a_file_without_a_header_gets_column_names_and_loses_no_row(drop: Drop, name: str, delimiter: str) -> None:
     rows = make_rows(lambda random, number: (*(round(random.gauss(0, 1), 4) for _ in range(5)), "ab"[number % 2]), ROWS)
     file = drop(name, table((), rows, delimiter))
     assert file.rows.height == ROWS
@@ -126,20 +126,20 @@ def test_a_file_of_data_alone_gets_names_and_loses_no_row(drop: Drop, name: str,
     assert file.reports("header")
 
 
-def test_train_yaml_says_that_a_file_of_words_has_no_header(drop: Drop) -> None:
+def test_train_yaml_can_say_that_a_file_has_no_header(drop: Drop) -> None:
     rows = [(city, "big" if weight > 50 else "small", late) for weight, city, late in warehouse()]
     file = drop("a.csv", table((), rows), {"train.yaml": "header: none\n"})
     assert (file.rows.height, file.dataset.target) == (ROWS, "column_3")
 
 
-def test_train_yaml_names_the_target_of_a_file_without_a_header(drop: Drop) -> None:
+def test_train_yaml_can_name_the_target_of_a_file_without_a_header(drop: Drop) -> None:
     rows = [(late, weight, city) for weight, city, late in warehouse()]
     file = drop("a.csv", table((), rows), {"train.yaml": "header: none\ntarget: column_1\n"})
     assert file.kinds == {"column_2": "numeric", "column_3": "categorical"}
 
 
 @pytest.mark.parametrize("header", [("country", "2019", "2020", "grew"), ("w", "c", "n", "l")])
-def test_a_header_with_numbers_or_single_letters_in_it_is_a_header(drop: Drop, header: tuple[str, ...]) -> None:
+def test_a_header_may_have_numbers_or_single_letters(drop: Drop, header: tuple[str, ...]) -> None:
     def make(random: Random, number: int) -> list[Any]:
         before, after = random.uniform(1, 9), random.uniform(1, 9)
         return [random.choice(["NO", "IT", "PE"]), f"{before:.3f}", f"{after:.3f}", "yes" if after > before else "no"]
@@ -157,7 +157,7 @@ def test_a_row_of_units_below_the_header_is_not_a_row(drop: Drop, units: tuple[s
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_a_header_that_is_repeated_is_not_a_row_and_is_reported(drop: Drop, delimiter: str) -> None:
+def test_a_repeated_header_is_not_a_row_and_is_reported(drop: Drop, delimiter: str) -> None:
     rows = warehouse()
     file = drop("a.csv", table(WAREHOUSE, [*rows[:100], WAREHOUSE, *rows[100:200], WAREHOUSE, *rows[200:]], delimiter))
     assert (file.kinds, file.rows.height) == (KINDS, ROWS)
@@ -166,26 +166,26 @@ def test_a_header_that_is_repeated_is_not_a_row_and_is_reported(drop: Drop, deli
 
 
 @pytest.mark.parametrize("width", [1, 3])
-def test_columns_that_blanks_separate_are_read(drop: Drop, width: int) -> None:
+def test_columns_separated_by_blanks_are_read(drop: Drop, width: int) -> None:
     lines = [(" " * width).join(map(str, row)) for row in [WAREHOUSE, *warehouse()]]
     file = drop("a.txt", "\n".join(lines) + "\n")
     assert (file.kinds, file.rows.height) == (KINDS, ROWS)
 
 
-def test_columns_that_are_aligned_with_blanks_are_read(drop: Drop) -> None:
+def test_columns_aligned_with_blanks_are_read(drop: Drop) -> None:
     lines = [f"{a!s:>10}  {b:<8}  {c:<5}" for a, b, c in [WAREHOUSE, *warehouse()]]
     file = drop("a.txt", "\n".join(lines) + "\n")
     assert (file.kinds, file.rows.height) == (KINDS, ROWS)
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_quoted_delimiters_line_ends_and_quotes_stay_in_their_values(drop: Drop, delimiter: str) -> None:
+def test_quoted_delimiters_newlines_and_quotes_stay_in_their_values(drop: Drop, delimiter: str) -> None:
     cities = ("a,b;c\td|e", "two\nlines", 'say "hi"', "sep=;")
     file = drop("a.csv", table(WAREHOUSE, warehouse(cities), delimiter))
     assert (set(file.values("city")), file.rows.height) == (set(cities), ROWS)
 
 
-def test_the_delimiter_is_not_a_letter_that_texts_have_more_of(drop: Drop) -> None:
+def test_the_delimiter_is_not_a_more_frequent_character_of_texts(drop: Drop) -> None:
     rows = [(weight, f"{city}; by air; fragile; return", late) for weight, city, late in warehouse()]
     file = drop("a.csv", table(WAREHOUSE, rows))
     assert (list(file.kinds), file.rows.height) == (["weight", "city"], ROWS)
@@ -197,7 +197,7 @@ def test_a_first_row_with_gaps_is_not_a_preamble(drop: Drop) -> None:
     assert (list(file.kinds), file.rows.height) == (["weight", "city"], ROWS)
 
 
-def test_a_file_with_notes_and_a_footer_is_learned_and_answers(drop: Drop, learn: Learn) -> None:
+def test_a_model_of_a_file_with_notes_and_a_footer_predicts_requests(drop: Drop, learn: Learn) -> None:
     body = "Report\n\n" + table(WAREHOUSE, warehouse(), ";") + "Total;;\n"
     served = learn(drop("a.csv", body))
     assert served.ask({"weight": 90.0, "city": "Oslo"}).label == "yes"

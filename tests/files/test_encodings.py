@@ -1,4 +1,4 @@
-"""Encodings: files that are not UTF-8 are read with their letters, and the encoding is reported once."""
+"""Encodings: files in other encodings than UTF-8 are read correctly, and the encoding is reported."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ POLISH = ("Łódź", "Gdańsk", "Kraków", "Świnoujście")
     ],
 )
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
-def test_letters_are_intact_and_the_encoding_is_reported(
+def test_letters_are_read_correctly_and_the_encoding_is_reported(
     drop: Drop, encoding: str, cities: Sequence[str], names: Sequence[str], delimiter: str
 ) -> None:
     file = drop("a.csv", table(WAREHOUSE, warehouse(cities), delimiter, "\r\n").encode(encoding))
@@ -46,7 +46,7 @@ def test_letters_are_intact_and_the_encoding_is_reported(
     assert file.names_encoding(*names)
 
 
-def test_utf_16_with_the_mark_of_big_endian_is_read(drop: Drop) -> None:
+def test_utf_16_with_a_big_endian_byte_order_mark_is_read(drop: Drop) -> None:
     body = b"\xfe\xff" + table(WAREHOUSE, warehouse(FRENCH)).encode("utf-16-be")
     assert set(drop("a.txt", body).values("city")) == set(FRENCH)
 
@@ -63,18 +63,18 @@ def test_a_compressed_file_in_another_encoding_is_read(drop: Drop) -> None:
     assert file.names_encoding("1252", "8859", "latin")
 
 
-def test_the_typographic_letters_of_windows_are_intact(drop: Drop) -> None:
+def test_typographic_characters_of_windows_are_read_correctly(drop: Drop) -> None:
     cities = ("„Berlin“", "Saint‑Denis".replace("‑", "–"), "L’Aquila", "10 €")
     assert set(drop("a.csv", table(WAREHOUSE, warehouse(cities)).encode("cp1252")).values("city")) == set(cities)
 
 
-def test_names_and_target_in_another_encoding_are_found(drop: Drop) -> None:
+def test_column_names_and_target_in_another_encoding_are_read(drop: Drop) -> None:
     header = ("größe", "straße", "verspätet")
     file = drop("a.csv", table(header, warehouse(), ";").encode("cp1252"), target="verspätet")
     assert (file.dataset.target, list(file.kinds)) == ("verspätet", ["größe", "straße"])
 
 
-def test_train_yaml_may_name_the_encoding(drop: Drop) -> None:
+def test_train_yaml_can_set_the_encoding(drop: Drop) -> None:
     file = drop("a.csv", table(WAREHOUSE, warehouse(POLISH)).encode("cp1250"), {"train.yaml": "encoding: cp1250\n"})
     assert set(file.values("city")) == set(POLISH)
 
@@ -83,13 +83,13 @@ def test_a_file_of_uncertain_encoding_is_read_correctly_or_reported(drop: Drop) 
     try:
         file = drop("a.csv", table(WAREHOUSE, warehouse(POLISH)).encode("cp1250"))
     except DatasetError as error:
-        told = [error.message]
+        sentences = [error.message]
     else:
-        told = list(file.dataset.warnings) if set(file.values("city")) != set(POLISH) else ["encoding"]
-    assert any("encoding" in sentence for sentence in told)
+        sentences = list(file.dataset.warnings) if set(file.values("city")) != set(POLISH) else ["encoding"]
+    assert any("encoding" in sentence for sentence in sentences)
 
 
-def test_a_few_lines_in_another_encoding_are_repaired_or_rejected_by_line(drop: Drop) -> None:
+def test_a_few_lines_in_another_encoding_are_repaired_or_rejected_with_their_lines(drop: Drop) -> None:
     lines = [line.encode() for line in table(WAREHOUSE, warehouse(FRENCH)).splitlines(keepends=True)]
     for number in (12, 97, 180):
         lines[number - 1] = "50.0,Besançon,no\n".encode("cp1252")
@@ -99,7 +99,7 @@ def test_a_few_lines_in_another_encoding_are_repaired_or_rejected_by_line(drop: 
     assert file.reports("12", "97", "180")
 
 
-def test_a_few_nul_bytes_in_a_tab_file_cost_at_most_their_rows(drop: Drop) -> None:
+def test_a_few_nul_bytes_in_a_tab_file_lose_at_most_their_rows(drop: Drop) -> None:
     lines = table(WAREHOUSE, warehouse(), "\t").splitlines(keepends=True)
     for number in (5, 66):
         lines[number - 1] = "50.0\tOs\0lo\tno\n"
@@ -109,7 +109,7 @@ def test_a_few_nul_bytes_in_a_tab_file_cost_at_most_their_rows(drop: Drop) -> No
     assert file.reports("NUL", "5", "66")
 
 
-def test_a_later_file_in_another_encoding_is_answered_alike(drop: Drop, learn: Learn, tmp_path: Path) -> None:
+def test_a_later_file_in_another_encoding_is_predicted_equally_well(drop: Drop, learn: Learn, tmp_path: Path) -> None:
     served = learn(drop("a.csv", table(WAREHOUSE, warehouse(FRENCH)).encode("cp1252")))
     later = warehouse(FRENCH, count=100, seed=1)
     for encoding in ("cp1252", "utf-8", "utf-16"):
@@ -120,7 +120,7 @@ def test_a_later_file_in_another_encoding_is_answered_alike(drop: Drop, learn: L
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 @pytest.mark.parametrize("cities", [FRENCH, RUSSIAN, JAPANESE, ("Oslo", "Rome", "😀", "10 €"), ("Ã©", "Â", "Ä")])
-def test_a_utf_8_file_is_read_as_it_is_without_a_warning(drop: Drop, encoding: str, cities: Sequence[str]) -> None:
+def test_a_utf_8_file_is_read_without_a_warning(drop: Drop, encoding: str, cities: Sequence[str]) -> None:
     file = drop("a.csv", table(WAREHOUSE, warehouse(cities)).encode(encoding))
     assert set(file.values("city")) == set(cities)
     assert not file.dataset.warnings

@@ -1,4 +1,4 @@
-"""Files of the kind that a user tries first: they train, and answer their own later files and requests."""
+"""Kinds of files that users try first: each trains a model that predicts later files and requests."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _message(random: Random, number: int) -> list[Any]:
     return ["spam" if spam else "ham", " ".join(random.sample(SPAM if spam else HAM, 3)), "", ""]
 
 
-def test_a_latin_1_file_of_messages(drop: Drop, learn: Learn, tmp_path: Path) -> None:
+def test_a_windows_1252_file_of_messages_trains_and_predicts(drop: Drop, learn: Learn, tmp_path: Path) -> None:
     def body(count: int, seed: int) -> bytes:
         return table(("v1", "v2", "", ""), make_rows(_message, count, seed)).encode("cp1252")
 
@@ -54,7 +54,7 @@ def _house(random: Random, number: int) -> list[Any]:
     return [rooms, age, shown, random.choice(["coast", "inland", ""]), round(40_000 * income + 9_000 * rooms)]
 
 
-def test_a_table_with_blank_cells_among_numbers(drop: Drop, learn: Learn, tmp_path: Path) -> None:
+def test_a_table_with_blank_cells_among_numbers_trains_and_predicts(drop: Drop, learn: Learn, tmp_path: Path) -> None:
     header = ("rooms", "age", "income", "place", "value")
     file = drop("houses.csv", table(header, make_rows(_house, ROWS)))
     assert file.kinds == {"rooms": "numeric", "age": "numeric", "income": "numeric", "place": "categorical"}
@@ -74,7 +74,7 @@ def _laptop(random: Random, number: int) -> list[Any]:
     return [number, random.choice(["Acer", "Dell", "HP"]), f"{memory}GB", f"{weight}kg", round(price, 2)]
 
 
-def test_a_price_list_with_units(drop: Drop, learn: Learn, tmp_path: Path) -> None:
+def test_a_price_list_with_units_trains_and_predicts(drop: Drop, learn: Learn, tmp_path: Path) -> None:
     header = ("", "Company", "Ram", "Weight", "Price")
     file = drop("laptops.csv", table(header, make_rows(_laptop, ROWS)))
     assert file.kinds == {"Company": "categorical", "Ram": "numeric", "Weight": "numeric"}
@@ -96,7 +96,7 @@ def _app(random: Random, number: int) -> list[Any]:
             "yes" if popular else "no"]  # fmt: skip
 
 
-def test_an_app_list_with_installs_and_prices(drop: Drop, learn: Learn, tmp_path: Path) -> None:
+def test_an_app_list_with_installs_and_prices_trains_and_predicts(drop: Drop, learn: Learn, tmp_path: Path) -> None:
     header = ("App", "Category", "Rating", "Installs", "Price", "Popular")
     file = drop("apps.csv", table(header, make_rows(_app, ROWS)))
     kinds = {"Category": "categorical", "Rating": "numeric", "Installs": "numeric", "Price": "numeric"}
@@ -120,7 +120,9 @@ def _air(random: Random, number: int) -> list[Any]:
     return [f"{number // 24 % 28 + 1:02}/03/2004", f"{hour:02}.00.00", *cells, "", ""]
 
 
-def test_sensor_data_with_decimal_commas_and_times_with_points(drop: Drop, learn: Learn, tmp_path: Path) -> None:
+def test_sensor_data_with_decimal_commas_and_times_with_points_trains_and_predicts(
+    drop: Drop, learn: Learn, tmp_path: Path
+) -> None:
     header = ("Date", "Time", "PT08,S1(CO)", "T", "C6H6(GT)", "", "")
     body, later = (table(header, make_rows(_air, count, seed), ";") for count, seed in ((600, 0), (100, 1)))
     file = drop("air.csv", body, target="C6H6(GT)")
@@ -143,7 +145,9 @@ def _flower(random: Random, number: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("index", ["", "Unnamed: 0"])
-def test_an_export_of_pandas_with_its_index(drop: Drop, learn: Learn, tmp_path: Path, index: str) -> None:
+def test_an_export_of_pandas_with_an_index_trains_and_predicts(
+    drop: Drop, learn: Learn, tmp_path: Path, index: str
+) -> None:
     header = (index, "length", "width", "depth", "species")
     file = drop("flowers.csv", table(header, make_rows(_flower, ROWS)))
     assert list(file.kinds) == ["length", "width", "depth"]

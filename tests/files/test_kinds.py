@@ -1,4 +1,4 @@
-"""Kinds of columns and tasks: sentences are texts, grades are a regression, and the run says which task it took."""
+"""Kinds of columns and tasks: sentences are texts, grades are a regression, and the task is reported."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ CHINESE = {
 
 
 def _messages(random: Random, number: int) -> list[Any]:
-    """Two sentences of a topic: some thirty texts, each many times."""
+    """Make a row with two sentences of a topic, from some thirty texts that repeat."""
     topic = number % 2
     return [
         f"{random.choice((BILL, PARCEL)[topic])}, {random.choice((BILL, PARCEL)[topic])}",
@@ -61,13 +61,13 @@ def _topics(sentences: dict[str, Sequence[str]]) -> list[list[Any]]:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
-def test_sentences_that_repeat_are_texts(drop: Drop, name: str) -> None:
+def test_repeated_sentences_are_texts(drop: Drop, name: str) -> None:
     rows = make_rows(_messages, ROWS)
     body = json_lines(MESSAGE, rows) if name == "a.jsonl" else table(MESSAGE, rows, "\t" if name == "a.tsv" else ",")
     assert drop(name, body).kinds == {"message": "text"}
 
 
-def test_unseen_sentences_are_answered_by_their_words(drop: Drop, learn: Learn) -> None:
+def test_unseen_sentences_are_classified_by_their_words(drop: Drop, learn: Learn) -> None:
     served = learn(drop("a.csv", table(MESSAGE, make_rows(_messages, ROWS))), "text_linear")
     assert served.ask({"message": "the bill and the payment are wrong"}).label == "bill"
     assert served.ask({"message": "where is the driver with my package"}).label == "parcel"
@@ -82,7 +82,7 @@ def test_unseen_sentences_are_answered_by_their_words(drop: Drop, learn: Learn) 
     ],
     ids=["Japanese", "Thai", "Chinese"],
 )
-def test_scripts_without_blanks_are_read_by_letters(
+def test_texts_in_scripts_without_blanks_are_classified(
     drop: Drop, learn: Learn, sentences: dict[str, Sequence[str]], unseen: dict[str, str]
 ) -> None:
     file = drop("a.csv", table(MESSAGE, _topics(sentences), ";"))
@@ -91,7 +91,7 @@ def test_scripts_without_blanks_are_read_by_letters(
     assert {text: served.ask({"message": text}).label for text in unseen} == unseen
 
 
-def test_very_long_texts_are_read(drop: Drop, learn: Learn) -> None:
+def test_very_long_texts_are_learned_and_classified(drop: Drop, learn: Learn) -> None:
     def make(random: Random, number: int) -> list[Any]:
         sentences = random.sample(BILL if number % 2 else PARCEL, 3)
         return [". ".join(sentences * (300 if number % 40 < 2 else 1)), ("parcel", "bill")[number % 2]]
@@ -127,7 +127,7 @@ GRADED = ("hours", "school", "grade")
 
 @pytest.mark.parametrize(("low", "high"), [(0, 20), (1, 14), (0, 100), (-10, 10)])
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
-def test_a_whole_number_with_many_values_is_a_regression_and_the_other_task_is_named(
+def test_an_integer_target_with_many_values_is_a_regression_and_that_is_reported(
     drop: Drop, low: int, high: int, name: str
 ) -> None:
     rows = _graded(low, high)
@@ -141,19 +141,19 @@ def test_a_whole_number_with_many_values_is_a_regression_and_the_other_task_is_n
     assert file.reports("grade", "regression", "task:")
 
 
-def test_a_grade_is_answered_with_a_value(drop: Drop, learn: Learn) -> None:
+def test_a_model_of_grades_predicts_a_value(drop: Drop, learn: Learn) -> None:
     served = learn(drop("a.csv", table(GRADED, _graded(0, 20))))
     assert served.ask({"hours": 0.95, "school": "a"}).value == pytest.approx(19, abs=1)
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 1), (1, 5), (0, 9), (1, 10)])
-def test_a_whole_number_with_few_values_is_a_class(drop: Drop, low: int, high: int) -> None:
+def test_an_integer_target_with_few_values_is_a_classification(drop: Drop, low: int, high: int) -> None:
     file = drop("a.csv", table(GRADED, _graded(low, high)))
     assert file.dataset.task == "classification"
     assert len(file.dataset.classes) == high - low + 1
 
 
-def test_train_yaml_makes_classes_of_many_values(drop: Drop) -> None:
+def test_the_task_of_train_yaml_makes_many_values_classes(drop: Drop) -> None:
     file = drop("a.csv", table(GRADED, _graded(0, 15)), {"train.yaml": "task: classification\n"})
     assert file.dataset.task == "classification"
     assert not file.reports("task:")
@@ -161,19 +161,19 @@ def test_train_yaml_makes_classes_of_many_values(drop: Drop) -> None:
 
 @pytest.mark.parametrize("metric", ["rmse", "mae", "r2"])
 @pytest.mark.parametrize("suffix", ["", ".0"])
-def test_a_metric_of_regressions_makes_a_regression_of_few_values(drop: Drop, metric: str, suffix: str) -> None:
+def test_a_regression_metric_makes_few_values_a_regression(drop: Drop, metric: str, suffix: str) -> None:
     rows = [[hours, school, f"{grade}{suffix}"] for hours, school, grade in _graded(1, 5)]
     file = drop("a.csv", table(GRADED, rows), {"train.yaml": f"metric: {metric}\n"})
     assert (file.dataset.task, file.rows.height) == ("regression", ROWS)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "auc", "log_loss"])
-def test_a_metric_of_classes_makes_classes_of_few_values(drop: Drop, metric: str) -> None:
+def test_a_classification_metric_makes_few_values_a_classification(drop: Drop, metric: str) -> None:
     file = drop("a.csv", table(GRADED, _graded(1, 5)), {"train.yaml": f"metric: {metric}\n"})
     assert file.dataset.task == "classification"
 
 
-def test_words_stay_classes_however_many(drop: Drop) -> None:
+def test_any_number_of_words_are_classes(drop: Drop) -> None:
     rows = [[hours, school, f"level {grade}"] for hours, school, grade in _graded(0, 14)]
     file = drop("a.csv", table(GRADED, rows))
     assert (file.dataset.task, len(file.dataset.classes)) == ("classification", 15)

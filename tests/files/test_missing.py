@@ -1,4 +1,4 @@
-"""Missing markers: in features they are counted, as frequent classes they are kept, and train.yaml may replace them."""
+"""Missing markers: counted in features, kept as frequent classes, and replaced by train.yaml."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROWS = 320
 
 
 def _marked(marker: str, every: int) -> list[list[Any]]:
-    """A target that is ``marker`` in one of so many rows: those with the least speed."""
+    """Make rows whose target is ``marker`` in one of ``every`` rows, those with the lowest speed."""
 
     def make(random: Random, number: int) -> list[Any]:
         low = number % every == 0
@@ -40,7 +40,7 @@ def test_a_marker_in_many_rows_of_the_target_is_a_class(drop: Drop, marker: str,
 
 
 @pytest.mark.parametrize("marker", ["None", "null", "-"])
-def test_a_class_that_is_a_marker_is_learned_and_answered(drop: Drop, learn: Learn, marker: str) -> None:
+def test_a_class_that_is_a_marker_is_learned_and_predicted(drop: Drop, learn: Learn, marker: str) -> None:
     served = learn(drop("a.jsonl", json_lines(INJURY, _marked(marker, 3))))
     assert served.ask({"speed": 4.0, "road": "dry"}).label == marker
     assert served.ask({"speed": 90.0, "road": "dry"}).label == "severe"
@@ -55,7 +55,7 @@ def test_a_marker_in_few_rows_of_the_target_is_missing_and_counted(drop: Drop, m
 
 
 @pytest.mark.parametrize("marker", ["NA", "None", ""])
-def test_a_marker_in_a_target_of_numbers_is_missing_however_frequent(drop: Drop, marker: str) -> None:
+def test_a_marker_in_a_numeric_target_is_missing_at_any_frequency(drop: Drop, marker: str) -> None:
     rows = [
         [road, number % 5, marker if number % 4 == 0 else speed]
         for number, (speed, road, _) in enumerate(_marked("", 7))
@@ -65,13 +65,13 @@ def test_a_marker_in_a_target_of_numbers_is_missing_however_frequent(drop: Drop,
     assert file.reports("80")
 
 
-def test_an_empty_target_is_missing_however_frequent(drop: Drop) -> None:
+def test_an_empty_target_is_missing_at_any_frequency(drop: Drop) -> None:
     file = drop("a.csv", table(INJURY, _marked("", 4)))
     assert file.dataset.classes == ("minor", "severe")
     assert file.reports("80")
 
 
-def test_a_list_of_markers_in_train_yaml_decides_of_the_target_too(drop: Drop) -> None:
+def test_the_missing_setting_of_train_yaml_applies_to_the_target_too(drop: Drop) -> None:
     file = drop("a.csv", table(INJURY, _marked("None", 4)), {"train.yaml": "missing: ['None']\n"})
     assert file.dataset.classes == ("minor", "severe")
     assert file.rows.height == 240
@@ -91,7 +91,7 @@ def test_each_marker_in_a_feature_is_counted(drop: Drop, name: str) -> None:
 
 
 @pytest.mark.parametrize("delimiter", [",", ";"])
-def test_markers_of_train_yaml_replace_the_usual_ones(drop: Drop, delimiter: str) -> None:
+def test_markers_of_train_yaml_replace_the_default_markers(drop: Drop, delimiter: str) -> None:
     def make(random: Random, number: int) -> list[Any]:
         level = -999 if number % 8 == 0 else random.randrange(5, 60)
         return [level, random.choice(["NA", "EU", "unknown"]), "yes" if level > 30 else "no"]
@@ -102,7 +102,7 @@ def test_markers_of_train_yaml_replace_the_usual_ones(drop: Drop, delimiter: str
     assert set(file.values("region")) == {"NA", "EU"}
 
 
-def test_an_empty_list_of_markers_keeps_them_all_as_values(drop: Drop) -> None:
+def test_an_empty_list_of_markers_keeps_all_markers_as_values(drop: Drop) -> None:
     rows = [
         ["NA" if number % 3 else "EU", speed, injury] for number, (speed, _, injury) in enumerate(_marked("low", 3))
     ]
@@ -110,7 +110,7 @@ def test_an_empty_list_of_markers_keeps_them_all_as_values(drop: Drop) -> None:
     assert set(file.values("region")) == {"NA", "EU"}
 
 
-def test_a_request_means_by_a_marker_what_the_file_meant(drop: Drop, learn: Learn) -> None:
+def test_a_marker_means_the_same_in_a_request_as_in_the_file(drop: Drop, learn: Learn) -> None:
     def make(random: Random, number: int) -> list[Any]:
         level = -999 if number % 3 == 0 else random.randrange(5, 60)
         return [level, random.choice(["NA", "EU"]), "broken" if level < 0 else "fine"]
@@ -123,7 +123,7 @@ def test_a_request_means_by_a_marker_what_the_file_meant(drop: Drop, learn: Lear
     assert served.ask({"level": 20, "region": "NA"}).label == "fine"
 
 
-def test_words_that_are_near_a_marker_are_values(drop: Drop) -> None:
+def test_words_that_resemble_a_marker_are_values(drop: Drop) -> None:
     words = ("none of these", "NAN-12", "nullable", "na", "Nana")
     rows = [[words[number % 5], speed, injury] for number, (speed, _, injury) in enumerate(_marked("low", 3))]
     file = drop("a.csv", table(("word", "speed", "injury"), rows))

@@ -1,4 +1,4 @@
-"""Unnamed and duplicate columns: row numbers and empty columns are dropped, the others get a name; all is reported."""
+"""Unnamed and duplicate columns: row numbers and empty columns are dropped, others get a reported name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Learn = Callable[..., Served]
 
 
 def _numbered(*numbers: Sequence[int]) -> list[list[object]]:
-    return [[*(column[place] for column in numbers), *row] for place, row in enumerate(warehouse())]
+    return [[*(column[index] for column in numbers), *row] for index, row in enumerate(warehouse())]
 
 
 COUNTED = range(320)
@@ -36,7 +36,7 @@ def test_the_index_of_pandas_is_dropped_and_reported(
     assert len(file.dropped) == 1
 
 
-def test_several_indexes_are_dropped(drop: Drop) -> None:
+def test_several_index_columns_are_dropped(drop: Drop) -> None:
     header = ["Unnamed: 0.1", "Unnamed: 0", "", *WAREHOUSE]
     file = drop("a.csv", table(header, _numbered(COUNTED, COUNTED, SHUFFLED)))
     assert list(file.kinds) == ["weight", "city"]
@@ -51,7 +51,7 @@ def test_the_index_of_a_workbook_is_dropped(drop: Drop) -> None:
 
 @pytest.mark.parametrize("count", [1, 3, 40])
 @pytest.mark.parametrize("delimiter", [",", ";"])
-def test_empty_columns_without_a_name_are_dropped_however_many(drop: Drop, count: int, delimiter: str) -> None:
+def test_any_number_of_empty_columns_without_a_name_is_dropped(drop: Drop, count: int, delimiter: str) -> None:
     rows = [[weight, *[""] * count, city, late] for weight, city, late in warehouse()]
     file = drop("a.csv", table(["weight", *[""] * count, "city", "late"], rows, delimiter))
     assert (list(file.kinds), file.rows.height) == (["weight", "city"], 320)
@@ -59,14 +59,14 @@ def test_empty_columns_without_a_name_are_dropped_however_many(drop: Drop, count
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t"])
-def test_a_column_of_values_without_a_name_gets_one_and_is_used(drop: Drop, delimiter: str) -> None:
+def test_a_column_of_values_without_a_name_gets_a_name_and_is_a_feature(drop: Drop, delimiter: str) -> None:
     rows = [[city, weight, late] for weight, city, late in warehouse()]
     file = drop("a.csv", table(["city", "", "late"], rows, delimiter))
     assert file.kinds == {"city": "categorical", "column_2": "numeric"}
     assert file.reports("column_2")
 
 
-def test_an_invented_name_is_never_one_that_is_there(drop: Drop) -> None:
+def test_a_new_column_name_never_equals_an_existing_name(drop: Drop) -> None:
     rows = [[city, weight, -weight, late] for weight, city, late in warehouse()]
     file = drop("a.csv", table(["city", "", "column_2", "late"], rows))
     assert len(file.kinds) == 3
@@ -81,19 +81,19 @@ def test_duplicate_names_get_a_number_and_are_reported(drop: Drop, delimiter: st
     assert file.reports("'size'", "size_2")
 
 
-def test_a_duplicate_name_never_becomes_one_that_is_there(drop: Drop) -> None:
+def test_a_numbered_duplicate_name_never_equals_an_existing_name(drop: Drop) -> None:
     rows = [[weight, -weight, city, late] for weight, city, late in warehouse()]
     file = drop("a.csv", table(["size", "size", "size_2", "late"], rows))
     assert len(file.kinds) == 3
     assert file.kinds["size_2"] == "categorical"
 
 
-def test_names_that_trimming_makes_equal_are_duplicates(drop: Drop) -> None:
+def test_names_that_are_equal_after_trimming_are_duplicates(drop: Drop) -> None:
     rows = [[weight, -weight, late] for weight, _, late in warehouse()]
     assert list(drop("a.csv", table(["size", " size", "late"], rows)).kinds) == ["size", "size_2"]
 
 
-def test_names_that_differ_in_case_or_inner_blanks_stay_as_they_are(drop: Drop) -> None:
+def test_names_that_differ_in_case_or_inner_blanks_stay_distinct(drop: Drop) -> None:
     header = ["Size", "size", "SIZE", "a b", "a  b", "ab", "late"]
 
     def make(random: Random, number: int) -> list[object]:
@@ -106,7 +106,7 @@ def test_names_that_differ_in_case_or_inner_blanks_stay_as_they_are(drop: Drop) 
         assert not file.dropped
 
 
-def test_an_unnamed_column_with_a_signal_is_learned_and_asked_by_its_new_name(drop: Drop, learn: Learn) -> None:
+def test_a_request_uses_the_new_name_of_an_unnamed_column(drop: Drop, learn: Learn) -> None:
     rows = [[city, weight, late] for weight, city, late in warehouse()]
     served = learn(drop("a.csv", table(["city", "", "late"], rows)))
     assert served.ask({"city": "Oslo", "column_2": 90}).label == "yes"
@@ -114,8 +114,8 @@ def test_an_unnamed_column_with_a_signal_is_learned_and_asked_by_its_new_name(dr
 
 
 @pytest.mark.parametrize("name", ["", "Unnamed: 0"])
-def test_whole_numbers_that_repeat_are_not_row_numbers(drop: Drop, name: str) -> None:
-    ages = [Random(place).randrange(18, 90) for place in range(320)]
+def test_integers_that_repeat_are_not_row_numbers(drop: Drop, name: str) -> None:
+    ages = [Random(index).randrange(18, 90) for index in range(320)]
     file = drop("a.csv", table([name, *WAREHOUSE], _numbered(ages)))
     assert len(file.kinds) == 3
     assert not file.dropped

@@ -1,4 +1,4 @@
-"""Numbers in text: as people of many countries and programs write them, in features, targets and requests."""
+"""Numbers in text, in the styles of many countries and programs, in features, targets and requests."""
 
 from __future__ import annotations
 
@@ -106,17 +106,17 @@ def _check(drop: Drop, values: Sequence[float], write: Write, names: Sequence[st
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_each_style_is_a_number_in_each_format(drop: Drop, style: str) -> None:
+def test_each_number_style_is_numeric_in_each_file_format(drop: Drop, style: str) -> None:
     _check(drop, _amounts(1, 90_000, 2), STYLES[style], ["a.csv", "b.csv", "a.tsv", "a.jsonl", "a.parquet", "a.xlsx"])
 
 
 @pytest.mark.parametrize("style", WHOLE)
-def test_each_style_of_whole_numbers_is_a_number(drop: Drop, style: str) -> None:
+def test_each_style_of_integers_is_numeric(drop: Drop, style: str) -> None:
     _check(drop, _amounts(1, 9_000_000, 0), WHOLE[style], ["a.csv", "b.csv", "a.jsonl"])
 
 
 @pytest.mark.parametrize("style", SIGNED)
-def test_each_style_of_negatives_is_negative(drop: Drop, style: str) -> None:
+def test_each_style_of_negative_numbers_is_numeric(drop: Drop, style: str) -> None:
     _check(drop, _amounts(-9_000, 9_000, 2), SIGNED[style], ["a.csv", "b.csv", "a.parquet"])
 
 
@@ -133,7 +133,7 @@ def test_a_bound_is_read_as_its_number_and_reported(drop: Drop) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "b.csv"])
-def test_what_could_be_thousands_or_decimals_is_decided_by_the_whole_column(drop: Drop, name: str) -> None:
+def test_a_point_before_three_digits_is_interpreted_by_the_whole_column(drop: Drop, name: str) -> None:
     thousands = [*_amounts(1_000, 9_999, 0)[:-20], *_amounts(1_000_000, 9_999_999, 0)[:20]]
     grouped = drop(name, _bodies(thousands, lambda value: _grouped(value, ".", "", 0))[name])
     assert grouped.values("amount") == pytest.approx(sorted(thousands))
@@ -184,7 +184,7 @@ WORDS: dict[str, Callable[[Random], str]] = {
 
 @pytest.mark.parametrize("words", WORDS)
 @pytest.mark.parametrize("delimiter", [",", ";"])
-def test_words_that_hold_digits_are_not_numbers(drop: Drop, words: str, delimiter: str) -> None:
+def test_words_with_digits_are_not_numbers(drop: Drop, words: str, delimiter: str) -> None:
     def make(random: Random, number: int) -> list[Any]:
         return [WORDS[words](random), round(random.random(), 5), "ab"[number % 2]]
 
@@ -199,7 +199,7 @@ BRACKETS = (("<=50K", ">50K"), ("<30", ">=30"), ("<1h", ">1h"), ("10+", "20+"), 
 
 @pytest.mark.parametrize("labels", BRACKETS, ids=str)
 @pytest.mark.parametrize("delimiter", [",", ", ", ";"])
-def test_brackets_of_a_target_are_classes(drop: Drop, labels: Sequence[str], delimiter: str) -> None:
+def test_ranges_in_a_target_are_classes(drop: Drop, labels: Sequence[str], delimiter: str) -> None:
     rows = make_rows(lambda random, number: [random.random(), random.choice("ab"), random.choice(labels)], ROWS)
     body = "".join(delimiter.join(map(str, row)) + "\n" for row in [("x", "kind", "bracket"), *rows])
     file = drop("a.csv", body)
@@ -207,13 +207,13 @@ def test_brackets_of_a_target_are_classes(drop: Drop, labels: Sequence[str], del
 
 
 @pytest.mark.parametrize("labels", BRACKETS, ids=str)
-def test_brackets_of_a_feature_stay_apart(drop: Drop, labels: Sequence[str]) -> None:
+def test_ranges_in_a_feature_stay_distinct_values(drop: Drop, labels: Sequence[str]) -> None:
     rows = make_rows(lambda random, number: [random.choice(labels), random.random(), random.choice("ab")], ROWS)
     file = drop("a.csv", table(("bracket", "x", "kind"), rows))
     assert len(set(file.values("bracket"))) == len(labels)
 
 
-def test_plain_numbers_are_read_as_they_are_without_a_warning(drop: Drop) -> None:
+def test_plain_numbers_are_read_without_a_warning(drop: Drop) -> None:
     values = [*_amounts(-5, 5, 3)[:300], *[1e-7, -2.5e10, 1.299, 0.5, 12345.678] * 4]
     for name in ("a.csv", "b.csv", "a.tsv"):
         file = drop(name, _bodies(values, repr)[name])
@@ -231,9 +231,7 @@ def test_plain_numbers_are_read_as_they_are_without_a_warning(drop: Drop) -> Non
         ("12,56 %", ["500 %", "500,0%", 500]),
     ],
 )
-def test_a_request_may_write_a_number_as_the_file_does(
-    drop: Drop, learn: Learn, style: str, cells: Sequence[Any]
-) -> None:
+def test_a_request_may_write_a_number_like_the_file(drop: Drop, learn: Learn, style: str, cells: Sequence[Any]) -> None:
     def make(random: Random, number: int) -> list[Any]:
         value = random.uniform(1, 999)
         return [STYLES[style](value), random.choice("ab"), "yes" if value > 250 else "no"]

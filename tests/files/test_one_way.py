@@ -1,4 +1,4 @@
-"""One way of reading: what training understood of a file holds for later files and for requests."""
+"""Later files and requests are read in the same way as the training file."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_number_may_be_sent_as_text(visits: Served, changes: dict[str, Any]) -
 
 
 @pytest.mark.parametrize("cell", [1, "true", "True", "1", "yes", 1.0])
-def test_a_truth_value_may_be_sent_as_one_or_as_its_word(visits: Served, cell: Any) -> None:
+def test_a_boolean_may_be_sent_as_a_number_or_a_word(visits: Served, cell: Any) -> None:
     assert visits.ask(PAID | {"member": cell}) == visits.ask(PAID)
     absent = {1: 0, "true": "false", "True": "False", "1": "0", "yes": "no"}[cell]
     assert visits.ask(PAID | {"member": absent}) == visits.ask(PAID | {"member": False})
@@ -60,7 +60,7 @@ def test_a_truth_value_may_be_sent_as_one_or_as_its_word(visits: Served, cell: A
         ({"visits": "12 kg"}, "visits"),
     ],
 )
-def test_what_cannot_be_read_so_is_refused_by_its_columns_name(
+def test_a_cell_that_cannot_be_read_is_refused_with_the_column(
     visits: Served, changes: dict[str, Any], name: str
 ) -> None:
     reply = visits.ask(PAID | changes)
@@ -68,13 +68,15 @@ def test_what_cannot_be_read_so_is_refused_by_its_columns_name(
     assert f"'{name}'" in reply.error
 
 
-def test_an_absent_key_is_refused_by_name_where_every_row_had_it(visits: Served) -> None:
+def test_an_absent_key_is_refused_by_name_if_every_training_row_had_the_key(visits: Served) -> None:
     reply = visits.ask({name: cell for name, cell in PAID.items() if name != "visits"})
     assert reply.status == 400
     assert "'visits'" in reply.error
 
 
-def test_a_key_may_be_absent_where_rows_of_json_lines_lacked_it(drop: Drop, learn: Learn, tmp_path: Path) -> None:
+def test_a_key_may_be_absent_if_training_rows_of_json_lines_lacked_the_key(
+    drop: Drop, learn: Learn, tmp_path: Path
+) -> None:
     def sparse(count: int, seed: int) -> str:
         rows = [dict(zip(VISITS, row, strict=True)) for row in make_rows(_visits, count, seed)]
         kept = ({k: v for k, v in row.items() if k != "visits" or row["visits"] > 2} for row in rows)
@@ -92,7 +94,7 @@ def test_a_key_may_be_absent_where_rows_of_json_lines_lacked_it(drop: Drop, lear
 
 
 @pytest.mark.parametrize("blank", [" ", "\u00a0"])
-def test_names_may_be_sent_as_the_header_wrote_them(drop: Drop, learn: Learn, blank: str) -> None:
+def test_column_names_may_be_sent_as_the_header_writes_them(drop: Drop, learn: Learn, blank: str) -> None:
     served = learn(drop("a.csv", table([f"{blank}weight", f"city{blank}", "late"], warehouse(), ";")))
     trimmed = served.ask({"weight": 80.0, "city": "Oslo"})
     assert trimmed.label == "yes"
@@ -100,12 +102,12 @@ def test_names_may_be_sent_as_the_header_wrote_them(drop: Drop, learn: Learn, bl
     assert served.ask({f"{blank}weight": 80.0, "city": f"{blank}Oslo "}) == trimmed
 
 
-def test_a_name_that_is_sent_in_both_spellings_is_refused(drop: Drop, learn: Learn) -> None:
+def test_a_column_that_is_sent_in_two_spellings_is_refused(drop: Drop, learn: Learn) -> None:
     served = learn(drop("a.csv", table([" weight", "city", "late"], warehouse())))
     assert served.ask({" weight": 80.0, "weight": 10.0, "city": "Oslo"}).status == 400
 
 
-def test_a_long_name_that_is_wrong_is_shown_where_it_differs(drop: Drop, learn: Learn) -> None:
+def test_the_error_for_a_wrong_long_name_shows_the_difference(drop: Drop, learn: Learn) -> None:
     name = "How many kilograms does the parcel weigh, rounded up to the next tenth, without its pallet? Answer for 20"
     served = learn(drop("a.csv", table([f"{name}23", "city", "late"], warehouse())))
     reply = served.ask({f"{name}24": 80.0, "city": "Oslo"})
@@ -123,15 +125,15 @@ def _stays(count: int, seed: int) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "arrived": arrived,
-            "day": [at.date() for at in arrived],
+            "day": [moment.date() for moment in arrived],
             "guests": [random.choice([1, 2, 3, None]) for _ in arrived],
-            "shift": ["night" if at.hour < 7 else "day" for at in arrived],
+            "shift": ["night" if moment.hour < 7 else "day" for moment in arrived],
         },
         schema_overrides={"guests": pl.Int8},
     )
 
 
-def test_dates_of_a_parquet_file_are_answered_in_a_later_file(drop: Drop, learn: Learn, tmp_path: Path) -> None:
+def test_a_model_of_a_parquet_file_with_dates_predicts_later_files(drop: Drop, learn: Learn, tmp_path: Path) -> None:
     served = learn(drop("a.parquet", parquet(_stays(ROWS, 0))))
     path = tmp_path / "later.parquet"
     path.write_bytes(parquet(_stays(100, 1)))
@@ -141,7 +143,7 @@ def test_dates_of_a_parquet_file_are_answered_in_a_later_file(drop: Drop, learn:
 
 
 @pytest.mark.parametrize("name", ["later.csv", "later.tsv", "later.jsonl", "later.parquet", "later.txt"])
-def test_a_later_file_may_be_of_another_format(drop: Drop, learn: Learn, tmp_path: Path, name: str) -> None:
+def test_a_later_file_may_have_another_format(drop: Drop, learn: Learn, tmp_path: Path, name: str) -> None:
     served = learn(drop("a.csv", table(WAREHOUSE, warehouse())))
     rows = warehouse(count=100, seed=1)
     bodies = {
@@ -161,13 +163,13 @@ def test_a_later_file_may_have_its_columns_in_another_order(
     drop: Drop, learn: Learn, tmp_path: Path, order: tuple[int, ...]
 ) -> None:
     served = learn(drop("a.csv", table(WAREHOUSE, warehouse())))
-    header, *rows = [[row[place] for place in order] for row in [WAREHOUSE, *warehouse(count=100, seed=1)]]
+    header, *rows = [[row[index] for index in order] for row in [WAREHOUSE, *warehouse(count=100, seed=1)]]
     path = tmp_path / "later.csv"
     path.write_text(table(header, rows))
     assert served.quality("accuracy", path) > 0.95
 
 
-def test_the_signature_keeps_how_the_file_is_read(drop: Drop) -> None:
+def test_the_signature_stores_the_formats_of_the_file(drop: Drop) -> None:
     rows = [
         [f"{w:.1f}".replace(".", ","), f"{c}", f"{n % 28 + 1}/3/2024", late]
         for n, (w, c, late) in enumerate(warehouse())

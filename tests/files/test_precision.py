@@ -1,4 +1,4 @@
-"""Precision: codes stay apart, small signals on large offsets stay, epochs are dates, targets fit into float32."""
+"""Precision: long codes, small signals on large offsets, epochs as dates, and targets within float32."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CODED = ("code", "size", "ok")
 
 
 @pytest.mark.parametrize("first", [2**24 + 1, 2**53 + 1, 2**63 + 11, 12_345_678_901_234_567_890])
-def test_codes_that_floats_cannot_tell_apart_are_categories(drop: Drop, learn: Learn, first: int) -> None:
+def test_codes_that_floats_cannot_distinguish_are_categories(drop: Drop, learn: Learn, first: int) -> None:
     rows = _coded(first)
     bodies: dict[str, str | bytes] = {"a.csv": table(CODED, rows, ";"), "a.jsonl": json_lines(CODED, rows)}
     columns = dict(zip(CODED, map(list, zip(*rows, strict=True)), strict=True))
@@ -54,7 +54,7 @@ def test_codes_that_floats_cannot_tell_apart_are_categories(drop: Drop, learn: L
     ids=str,
 )
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
-def test_a_small_signal_on_a_large_offset_is_kept_to_the_served_file(
+def test_the_served_file_predicts_by_a_small_signal_on_a_large_offset(
     drop: Drop, learn: Learn, signal: tuple[float, float, int], name: str
 ) -> None:
     offset, spread, digits = signal
@@ -85,8 +85,8 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 
 def _hours(write: Callable[[datetime], Any]) -> Callable[[Random, int], list[Any]]:
     def make(random: Random, number: int) -> list[Any]:
-        at = START + timedelta(minutes=random.randrange(60 * 24 * 90))
-        return [write(at), random.randrange(5), "night" if at.hour < 8 else "day"]
+        moment = START + timedelta(minutes=random.randrange(60 * 24 * 90))
+        return [write(moment), random.randrange(5), "night" if moment.hour < 8 else "day"]
 
     return make
 
@@ -94,20 +94,20 @@ def _hours(write: Callable[[datetime], Any]) -> Callable[[Random, int], list[Any
 @pytest.mark.parametrize("factor", [1, 1_000, 1_000_000])
 @pytest.mark.parametrize(("name", "column"), [("a.csv", "timestamp"), ("a.jsonl", "created_at"), ("a.csv", "Zeit")])
 def test_epochs_are_dates_in_files_and_requests(drop: Drop, learn: Learn, factor: int, name: str, column: str) -> None:
-    rows = make_rows(_hours(lambda at: int(at.timestamp()) * factor), ROWS)
+    rows = make_rows(_hours(lambda moment: int(moment.timestamp()) * factor), ROWS)
     header = (column, "staff", "shift")
     file = drop(name, table(header, rows) if name == "a.csv" else json_lines(header, rows))
     assert file.kinds == {column: "datetime", "staff": "numeric"}
     assert min(file.values(column)) >= START.timestamp()
     served = learn(file)
     for hour, label in ((3, "night"), (14, "day")):
-        at = datetime(2024, 2, 10, hour, 30, tzinfo=UTC)
-        for cell in (int(at.timestamp()) * factor, at.isoformat()):
+        moment = datetime(2024, 2, 10, hour, 30, tzinfo=UTC)
+        for cell in (int(moment.timestamp()) * factor, moment.isoformat()):
             assert served.ask({column: cell, "staff": 2}).label == label
 
 
 @pytest.mark.parametrize("delimiter", [",", ";"])
-def test_whole_number_dates_are_dates_in_files_and_requests(drop: Drop, learn: Learn, delimiter: str) -> None:
+def test_yyyymmdd_integers_are_dates_in_files_and_requests(drop: Drop, learn: Learn, delimiter: str) -> None:
     def make(random: Random, number: int) -> list[Any]:
         day = START + timedelta(days=random.randrange(360))
         return [int(day.strftime("%Y%m%d")), random.randrange(5), "winter" if day.month in (12, 1, 2) else "other"]
@@ -124,7 +124,7 @@ def test_whole_number_dates_are_dates_in_files_and_requests(drop: Drop, learn: L
     ("low", "high"),
     [(1_990, 2_024), (10_115, 99_998), (15_000_000, 29_000_000), (0, 2_000_000_000), (100_000, 700_000)],
 )
-def test_whole_numbers_that_are_not_dates_stay_numbers(drop: Drop, low: int, high: int) -> None:
+def test_integers_that_are_not_dates_are_numeric(drop: Drop, low: int, high: int) -> None:
     rows = make_rows(lambda random, number: [random.randrange(low, high), random.random(), "ab"[number % 2]], ROWS)
     for name, body in (("a.csv", table(("n", "x", "y"), rows)), ("a.jsonl", json_lines(("n", "x", "y"), rows))):
         assert drop(name, body).kinds == {"n": "numeric", "x": "numeric"}
@@ -150,7 +150,7 @@ def test_a_large_target_that_float32_holds_is_learned(drop: Drop, learn: Learn) 
     assert reply.value == pytest.approx(5e14, rel=0.1)
 
 
-def test_a_wide_column_is_asked_as_a_tensor_of_doubles(drop: Drop, learn: Learn) -> None:
+def test_a_request_may_send_a_wide_column_as_a_tensor_of_doubles(drop: Drop, learn: Learn) -> None:
     def make(random: Random, number: int) -> list[Any]:
         step = random.random()
         return [round(3e9 + 20 * step, 2), "on" if step > 0.5 else "off"]

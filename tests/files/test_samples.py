@@ -1,4 +1,4 @@
-"""Each sample trains, is predicted by its own test file, and its test file tests as a companion, all as well."""
+"""Each sample meets its quality bound on its test file, as a later file and as a companion file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ each_sample = pytest.mark.parametrize("sample", MEASURED, ids=lambda sample: sam
 
 
 @each_sample
-def test_every_row_of_the_test_file_is_answered_well(sample: Sample, serve_sample: Serve) -> None:
+def test_the_predictions_of_the_test_file_meet_the_quality_bound(sample: Sample, serve_sample: Serve) -> None:
     quality = serve_sample(sample.name).quality(sample.metric, sample.test_path)
     assert sample.meets_bound(quality), quality
 
 
 @each_sample
-def test_the_test_file_beside_the_data_is_read_as_the_data_is(
+def test_the_test_file_is_read_like_the_data_as_a_companion(
     sample: Sample, serve_sample: Serve, tmp_path: Path
 ) -> None:
     served = serve_sample(sample.name)

@@ -1,4 +1,4 @@
-"""Samples whose layout is odd: encodings, lines that are no rows, names. Each has its right outcome."""
+"""Samples with unusual layouts, encodings and column names, each with its expected outcome."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ SURVEY: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_names_behind_a_bom_and_between_blanks_are_found(read_sample: Read) -> None:
+def test_names_after_a_byte_order_mark_and_between_blanks_are_read(read_sample: Read) -> None:
     file = read_sample("bom_and_spaces")
     assert (file.dataset.target, file.rows.height) == ("decision", 400)
     assert list(file.kinds) == ["age", "income", "home town"]
     assert len(set(file.values("home town"))) == 3
 
 
-def test_a_request_may_use_the_names_with_or_without_their_blanks(serve_sample: Serve) -> None:
+def test_a_request_may_use_column_names_with_or_without_their_blanks(serve_sample: Serve) -> None:
     served = serve_sample("bom_and_spaces")
     trimmed = served.ask({"age": 60, "income": 60_000, "home town": "Oslo"})
     written = served.ask({" age": 60, "income ": 60_000, " home town ": " Oslo"})
@@ -36,7 +36,7 @@ def test_a_request_may_use_the_names_with_or_without_their_blanks(serve_sample: 
     assert written == trimmed
 
 
-def test_both_columns_of_one_name_are_kept_and_the_new_name_is_reported(read_sample: Read) -> None:
+def test_two_columns_of_one_name_are_kept_and_the_new_name_is_reported(read_sample: Read) -> None:
     file = read_sample("duplicate_columns")
     assert list(file.kinds) == ["score", "age", "score_2"]
     assert file.reports("'score'", "score_2")
@@ -48,19 +48,19 @@ def test_a_column_without_a_name_and_values_is_dropped_and_reported(read_sample:
     assert any(word in reason for word in ("empty", "missing") for reason in file.dropped.values())
 
 
-def test_the_second_column_of_a_name_decides(serve_sample: Serve) -> None:
+def test_predictions_follow_the_second_column_of_a_duplicate_name(serve_sample: Serve) -> None:
     served = serve_sample("duplicate_columns")
     assert served.ask({"score": 0.0, "age": 0.0, "score_2": 2.0}).label == "up"
     assert served.ask({"score": 0.0, "age": 0.0, "score_2": -2.0}).label == "down"
 
 
-def test_the_separator_line_of_excel_is_not_a_header(read_sample: Read) -> None:
+def test_the_sep_line_of_excel_is_not_a_header(read_sample: Read) -> None:
     file = read_sample("excel_sep_line")
     assert (file.dataset.target, file.rows.height) == ("ok", 360)
     assert file.kinds == {"messwert": "numeric", "druck": "numeric", "farbe": "categorical"}
 
 
-def test_a_file_with_a_separator_line_answers_requests(serve_sample: Serve) -> None:
+def test_a_model_of_a_file_with_a_sep_line_predicts_requests(serve_sample: Serve) -> None:
     served = serve_sample("excel_sep_line")
     assert served.ask({"messwert": 70.0, "druck": 9.0, "farbe": "blau"}).label == "ja"
     assert served.ask({"messwert": 35.0, "druck": 9.0, "farbe": "grün"}).label == "nein"
@@ -74,20 +74,20 @@ def test_a_file_without_a_header_keeps_its_first_row_and_the_names_are_reported(
     assert file.reports("header")
 
 
-def test_a_nul_byte_within_a_value_is_removed_or_its_row_is_rejected_by_line(read_sample: Read) -> None:
+def test_nul_bytes_are_removed_or_their_rows_are_rejected_with_the_lines(read_sample: Read) -> None:
     file = read_sample("nul_bytes")
     assert set(file.values("colour")) == {"blue", "green", "red"}
     assert file.rows.height in (397, 400)
     assert file.reports("NUL", "17", "102", "333")
 
 
-def test_a_file_with_nul_bytes_answers_requests(serve_sample: Serve) -> None:
+def test_a_model_of_a_file_with_nul_bytes_predicts_requests(serve_sample: Serve) -> None:
     served = serve_sample("nul_bytes")
     row = {"colour": "red", "x": 0.0, **({"n": 5} if "n" in served.file.kinds else {})}
     assert served.ask(row).label == "yes"
 
 
-def test_the_header_below_notes_is_found_and_its_line_is_reported(read_sample: Read) -> None:
+def test_a_header_below_notes_is_found_and_its_line_is_reported(read_sample: Read) -> None:
     file = read_sample("preamble")
     assert (list(file.kinds), file.rows.height) == (["time", "temp", "humidity", "wind"], 400)
     assert file.kinds["time"] == "datetime"
@@ -95,7 +95,7 @@ def test_the_header_below_notes_is_found_and_its_line_is_reported(read_sample: R
     assert file.reports("line 6")
 
 
-def test_a_file_with_notes_above_answers_requests(serve_sample: Serve) -> None:
+def test_a_model_of_a_file_with_notes_predicts_requests(serve_sample: Serve) -> None:
     row = {"time": "2024-02-02 04:00:00", "temp": 4.0, "humidity": 95.0, "wind": 1.0}
     assert serve_sample("preamble").ask(row).label == "fog"
 
@@ -108,17 +108,17 @@ def test_row_numbers_with_and_without_a_name_are_dropped_and_reported(read_sampl
     assert all("row number" in reason for reason in file.dropped.values())
 
 
-def test_row_numbers_need_not_be_sent(serve_sample: Serve) -> None:
+def test_a_request_does_not_need_the_row_numbers(serve_sample: Serve) -> None:
     assert serve_sample("row_numbers_sorted").ask({"f1": 2.2, "f2": 0.2, "f3": 0.0}).label == "high"
 
 
-def test_columns_are_aligned_where_rows_end_with_a_delimiter(read_sample: Read) -> None:
+def test_columns_are_aligned_if_rows_end_with_a_delimiter(read_sample: Read) -> None:
     file = read_sample("trailing_delimiter")
     assert list(file.kinds) == ["bid", "ask", "size"]
     assert (file.dataset.classes, file.rows.height, file.rejected) == (("buy", "hold"), 400, 0)
 
 
-def test_the_right_column_decides_where_rows_end_with_a_delimiter(serve_sample: Serve) -> None:
+def test_predictions_follow_the_right_columns_if_rows_end_with_a_delimiter(serve_sample: Serve) -> None:
     served = serve_sample("trailing_delimiter")
     assert served.ask({"bid": 10, "ask": 90, "size": 10}).label == "buy"
     assert served.ask({"bid": 90, "ask": 10, "size": 90}).label == "hold"
@@ -133,12 +133,12 @@ def test_a_utf_16_file_with_tabs_is_read_and_its_encoding_is_reported(read_sampl
     assert file.names_encoding("utf-16")
 
 
-def test_a_utf_16_file_answers_requests(serve_sample: Serve) -> None:
+def test_a_model_of_a_utf_16_file_predicts_requests(serve_sample: Serve) -> None:
     reply = serve_sample("utf16_tab").ask({"ville": "Nîmes", "surface": 50.0, "étage": 2})
     assert abs(reply.value - 927) < 40
 
 
-def test_odd_names_and_labels_come_back_letter_for_letter(serve_sample: Serve) -> None:
+def test_unusual_names_and_labels_are_returned_unchanged(serve_sample: Serve) -> None:
     served = serve_sample("weird_names")
     classes = {'yes, "sure"', "line\nbreak", "может быть", "=1+1", "nö"}
     assert set(served.signature.classes) == classes
@@ -148,7 +148,7 @@ def test_odd_names_and_labels_come_back_letter_for_letter(serve_sample: Serve) -
     assert set(sure.predictions[0]["probabilities"]) == classes
 
 
-def test_odd_names_are_accepted_as_tensors(serve_sample: Serve) -> None:
+def test_columns_with_unusual_names_are_accepted_as_tensors(serve_sample: Serve) -> None:
     def tensor(name: str, value: Any) -> dict[str, Any]:
         return {"name": name, "datatype": "BYTES" if isinstance(value, str) else "FP32", "shape": [1], "data": [value]}
 

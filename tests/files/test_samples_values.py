@@ -1,4 +1,4 @@
-"""Samples whose values are odd: numbers, dates, missing values, classes, texts. Each has its right outcome."""
+"""Samples with unusual numbers, dates, missing values, classes and texts, each with its expected outcome."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_codes_beyond_float64_are_categories(read_sample: Read) -> None:
 
 
 @pytest.mark.parametrize("code", [int, str])
-def test_codes_that_differ_in_their_last_digit_are_answered_apart(
+def test_codes_that_differ_in_their_last_digit_get_different_predictions(
     serve_sample: Serve, code: Callable[[int], Any]
 ) -> None:
     served = serve_sample("big_ints")
@@ -33,14 +33,14 @@ def test_codes_that_differ_in_their_last_digit_are_answered_apart(
     assert abs(served.ask({"gtin": code(900719925474099301), "qty": 5}).value - 13) < 3
 
 
-def test_small_steps_on_a_large_offset_are_kept(serve_sample: Serve) -> None:
+def test_predictions_follow_small_steps_on_a_large_offset(serve_sample: Serve) -> None:
     served = serve_sample("float32_offset")
     near = {"northing_m": 6_650_001.0, "shift": 1}
     assert served.ask({"counter": 1_000_000_035.0, **near}).label == "alarm"
     assert served.ask({"counter": 1_000_000_004.0, **near}).label == "ok"
 
 
-def test_a_large_offset_is_kept_in_tensors_too(serve_sample: Serve) -> None:
+def test_predictions_of_tensors_follow_small_steps_on_a_large_offset(serve_sample: Serve) -> None:
     columns = {
         "counter": ("FP64", [1_000_000_035.0, 1_000_000_004.0]),
         "northing_m": ("FP64", [6_650_001.0, 6_650_001.0]),
@@ -54,7 +54,7 @@ def test_a_large_offset_is_kept_in_tensors_too(serve_sample: Serve) -> None:
     assert reply.outputs["label"] == ["alarm", "ok"]
 
 
-def test_a_german_export_has_numbers_dates_and_its_umlauts(read_sample: Read) -> None:
+def test_numbers_dates_and_umlauts_of_a_german_export_are_read(read_sample: Read) -> None:
     file = read_sample("german_export")
     assert (file.dataset.task, file.dataset.target, file.rows.height) == ("regression", "Preis (€)", 450)
     assert file.kinds == {"Datum": "datetime", "Ort": "categorical", "Fläche (m²)": "numeric", "Baujahr": "numeric"}
@@ -67,14 +67,14 @@ def test_the_encoding_of_a_german_export_is_reported(read_sample: Read) -> None:
     assert read_sample("german_export").names_encoding("cp1252", "windows-1252", "iso-8859", "latin-1")
 
 
-def test_a_german_export_is_asked_with_either_form_of_a_date(serve_sample: Serve) -> None:
+def test_a_request_may_write_a_date_in_german_or_iso_format(serve_sample: Serve) -> None:
     served = serve_sample("german_export")
     reply = served.ask(FLAT)
     assert abs(reply.value - 3588) < 200
     assert served.ask(FLAT | {"Datum": "2023-06-24"}) == reply
 
 
-def test_a_decimal_comma_in_a_request_means_what_it_meant_in_the_file(serve_sample: Serve) -> None:
+def test_a_request_may_write_decimal_commas_like_the_file(serve_sample: Serve) -> None:
     served = serve_sample("german_export")
     assert served.ask(FLAT | {"Fläche (m²)": "80,5"}) == served.ask(FLAT)
 
@@ -86,7 +86,7 @@ def test_a_target_beyond_float32_is_refused_with_its_name_and_the_bound(read_sam
     assert "3.4e38" in error.value.message
 
 
-def test_keys_that_appear_late_are_columns_and_text_numbers_are_numbers(read_sample: Read) -> None:
+def test_late_json_keys_are_columns_and_numbers_in_text_are_numeric(read_sample: Read) -> None:
     file = read_sample("jsonl_late_keys")
     assert file.rows.height == 600
     assert {"a": "numeric", "b": "numeric", "vip": "boolean"}.items() <= file.kinds.items()
@@ -94,20 +94,20 @@ def test_keys_that_appear_late_are_columns_and_text_numbers_are_numbers(read_sam
     assert file.rows["b"].null_count() == 0
 
 
-def test_a_column_of_objects_is_named_when_it_is_not_read_as_it_is(read_sample: Read) -> None:
+def test_a_dropped_column_of_objects_is_reported(read_sample: Read) -> None:
     file = read_sample("jsonl_late_keys")
     assert "user" not in file.kinds
     assert file.reports("user")
 
 
-def test_a_key_that_training_rows_lacked_may_be_absent_from_a_request(serve_sample: Serve) -> None:
+def test_a_request_may_lack_a_key_that_training_rows_lacked(serve_sample: Serve) -> None:
     served = serve_sample("jsonl_late_keys")
     rest = {name: None for name in served.file.kinds if name not in ("a", "b", "vip")}
     assert served.ask({"a": 0.1, "b": 90, "vip": False, **rest}).label == "keep"
     assert served.ask({"a": 0.1, "b": 90, **rest}).status == 200
 
 
-def test_amounts_of_money_and_percents_are_numbers(read_sample: Read) -> None:
+def test_amounts_of_money_and_percentages_are_numeric(read_sample: Read) -> None:
     file = read_sample("money_percent")
     assert file.dataset.task == "regression"
     assert file.kinds == {"segment": "categorical", "revenue": "numeric", "margin": "numeric", "balance": "numeric"}
@@ -117,7 +117,7 @@ def test_amounts_of_money_and_percents_are_numbers(read_sample: Read) -> None:
     assert min(file.values("profit_next_year")) < 0
 
 
-def test_amounts_may_be_asked_as_numbers_or_as_the_file_writes_them(serve_sample: Serve) -> None:
+def test_a_request_may_write_amounts_as_numbers_or_like_the_file(serve_sample: Serve) -> None:
     served = serve_sample("money_percent")
     reply = served.ask(COMPANY)
     assert abs(reply.value - 100) < 300
@@ -126,13 +126,13 @@ def test_amounts_may_be_asked_as_numbers_or_as_the_file_writes_them(serve_sample
     assert served.ask(COMPANY | {"balance": "($500.00)"}) == served.ask(COMPANY | {"balance": -500.0})
 
 
-def test_a_marker_that_is_taken_for_missing_is_counted(read_sample: Read) -> None:
+def test_the_country_code_na_is_a_value_or_is_reported_as_missing(read_sample: Read) -> None:
     file = read_sample("namibia")
     assert file.rows.height == 450
     assert "NA" in file.values("country") or file.reports("'NA'", "country", "100")
 
 
-def test_a_country_code_that_looks_missing_still_decides(serve_sample: Serve) -> None:
+def test_predictions_follow_a_country_code_that_looks_missing(serve_sample: Serve) -> None:
     served = serve_sample("namibia")
     assert served.ask({"country": "NA", "weight": 40.0, "items": 3}).label == "duty"
     assert served.ask({"country": "ZA", "weight": 40.0, "items": 3}).label == "free"
@@ -144,7 +144,7 @@ def test_a_frequent_class_called_none_is_a_class(read_sample: Read) -> None:
     assert (file.rows.height, file.rejected) == (450, 0)
 
 
-def test_a_class_called_none_is_answered(serve_sample: Serve) -> None:
+def test_a_class_called_none_is_predicted(serve_sample: Serve) -> None:
     (prediction,) = serve_sample("none_class").ask({"speed": 10.0, "belt": 1, "road": "dry"}).predictions
     assert prediction["label"] == "None"
     assert prediction["probabilities"]["None"] > 0.9
@@ -159,7 +159,7 @@ def test_nullable_columns_zones_and_dates_of_parquet_are_read(read_sample: Read)
     assert file.rows["member"].null_count() > 0
 
 
-def test_the_hour_means_the_same_zone_in_training_and_requests(serve_sample: Serve) -> None:
+def test_times_have_the_same_time_zone_in_training_and_requests(serve_sample: Serve) -> None:
     served = serve_sample("parquet_nullable")
     evening = {"at": "2024-05-05T19:15:00Z", "channel": "web", "items": 3, "member": False, "day": "2024-05-05"}
     morning = evening | {"at": "2024-05-05T09:15:00Z", "items": None, "member": None}
@@ -167,13 +167,13 @@ def test_the_hour_means_the_same_zone_in_training_and_requests(serve_sample: Ser
     assert served.ask(evening | {"at": "2024-05-05T21:15:00+02:00"}) == served.ask(evening)
 
 
-def test_whole_ratings_with_the_metric_rmse_are_a_regression(serve_sample: Serve) -> None:
+def test_integer_ratings_with_the_metric_rmse_are_a_regression(serve_sample: Serve) -> None:
     served = serve_sample("stars_as_numbers")
     assert served.signature.task == "regression"
     assert abs(served.ask({"clean": 9.5, "staff": 9.0, "km": 0.1, "kind": "own"}).value - 5) < 0.6
 
 
-def test_labels_of_the_test_file_that_training_never_saw_are_named(read_sample: Read) -> None:
+def test_unknown_labels_of_the_test_file_are_reported(read_sample: Read) -> None:
     try:
         file = read_sample("test_labels_differ")
     except DatasetError as error:
@@ -184,22 +184,22 @@ def test_labels_of_the_test_file_that_training_never_saw_are_named(read_sample: 
     assert any("'<=50K.'" in sentence and "'>50K.'" in sentence for sentence in sentences)
 
 
-def test_texts_of_many_scripts_are_texts(read_sample: Read) -> None:
+def test_texts_of_many_scripts_are_a_text_column(read_sample: Read) -> None:
     file = read_sample("text_i18n")
     assert file.kinds == {"msg": "text"}
     assert file.rows.height == 400
 
 
 @pytest.mark.parametrize(("message", "language"), [("أين طلبي اليوم", "ar"), ("荷物が遅れましたか", "ja")])
-def test_unseen_texts_are_distinguished_by_their_script(serve_sample: Serve, message: str, language: str) -> None:
+def test_unseen_texts_are_classified_by_their_script(serve_sample: Serve, message: str, language: str) -> None:
     assert serve_sample("text_i18n").ask({"msg": message}).label == language
 
 
 @pytest.mark.parametrize("message", ["", "🙃🙃", "where is my order " * 11_000])
-def test_empty_emoji_only_and_very_long_texts_are_answered(serve_sample: Serve, message: str) -> None:
+def test_empty_emoji_only_and_very_long_texts_are_predicted(serve_sample: Serve, message: str) -> None:
     assert serve_sample("text_i18n").ask({"msg": message}).status == 200
 
 
-def test_half_a_letter_is_answered_or_refused_in_a_sentence(serve_sample: Serve) -> None:
+def test_half_a_surrogate_pair_is_predicted_or_refused_with_a_message(serve_sample: Serve) -> None:
     reply = serve_sample("text_i18n").post('{"rows": [{"msg": "\\ud83d"}]}')
     assert reply.status == 200 or (reply.status == 400 and reply.error)

@@ -1,4 +1,4 @@
-"""Workbooks: the first sheet, or the one that train.yaml names, is a table like any other."""
+"""Workbooks: the first sheet or the sheet that train.yaml names is read like a csv file."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ START = datetime(2024, 1, 1)
 
 
 def _shifts(random: Random, number: int) -> list[Any]:
-    at = START + timedelta(hours=random.randrange(24 * 60))
-    return [at, random.randrange(1, 9), random.random() < 0.5, "night" if at.hour < 6 else "day"]
+    moment = START + timedelta(hours=random.randrange(24 * 60))
+    return [moment, random.randrange(1, 9), random.random() < 0.5, "night" if moment.hour < 6 else "day"]
 
 
 def test_the_first_sheet_is_read(drop: Drop) -> None:
@@ -27,7 +27,7 @@ def test_the_first_sheet_is_read(drop: Drop) -> None:
     assert (file.kinds, file.rows.height) == ({"weight": "numeric", "city": "categorical"}, 320)
 
 
-def test_train_yaml_names_another_sheet(drop: Drop) -> None:
+def test_train_yaml_can_choose_another_sheet(drop: Drop) -> None:
     body = workbook({"Notes": [["Read me"], ["twice"]], "Data": [WAREHOUSE, *warehouse()]})
     file = drop("a.xlsx", body, {"train.yaml": "sheet: Data\n"})
     assert (list(file.kinds), file.rows.height) == (["weight", "city"], 320)
@@ -40,7 +40,7 @@ def test_notes_above_the_header_of_a_sheet_are_skipped_and_reported(drop: Drop) 
     assert file.reports("4")
 
 
-def test_dates_whole_numbers_and_truth_values_of_cells_keep_their_kinds(drop: Drop) -> None:
+def test_dates_integers_and_booleans_of_cells_keep_their_kinds(drop: Drop) -> None:
     rows = [["at", "staff", "holiday", "shift"], *make_rows(_shifts)]
     file = drop("a.xlsx", workbook({"Data": rows}))
     assert file.kinds == {"at": "datetime", "staff": "numeric", "holiday": "boolean"}
@@ -56,7 +56,7 @@ def test_empty_cells_are_missing_and_empty_columns_are_dropped(drop: Drop) -> No
     assert len(file.dropped) == 1
 
 
-def test_a_workbook_trains_and_a_later_one_is_answered(drop: Drop, learn: Learn, tmp_path: Path) -> None:
+def test_a_model_of_a_workbook_predicts_a_later_workbook_and_requests(drop: Drop, learn: Learn, tmp_path: Path) -> None:
     header = ["at", "staff", "holiday", "shift"]
     served = learn(drop("a.xlsx", workbook({"Data": [header, *make_rows(_shifts)]})))
     path = tmp_path / "later.xlsx"
