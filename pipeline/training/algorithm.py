@@ -1,6 +1,6 @@
-"""The interface of an algorithm: it is given a config, a task and a run context, and returns a fitted model.
+"""The interface of an algorithm: it takes a config, a task and a run context, and returns a fitted model.
 
-Imports nothing heavy.
+This module imports neither torch nor onnx at run time.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ ConfigT = TypeVar("ConfigT", bound=AlgorithmConfig)
 
 
 _ABSOLUTE = frozenset({"mae", "median_absolute_error", "d2_absolute_error", "pinball"})
-_MIN_SIZE_QUANTILE = 0.01  # of |target|: smaller values weigh as much as this quantile, so that none dominates
+_MIN_SIZE_QUANTILE = 0.01  # quantile of |target|: smaller values weigh as much as it, so that none dominates
 
 
 def objective_of(metric: str) -> Objective:
-    """Return the loss whose minimizer is the best prediction by a metric of regression, or near it."""
+    """Return the loss to minimize for a regression metric: its minimizer is the metric's optimum, or near it."""
     if metric == "mape":
         return "relative_error"
     return "absolute_error" if metric in _ABSOLUTE else "squared_error"
@@ -71,9 +71,9 @@ class Rows:
         text: Texts [rows, text columns].
         image: Pixels [rows, height, width, channels], uint8.
         weight: Weight of each row and its class [rows], float32, with a mean of 1; None: all count the same.
-        group: Rows with equal numbers [rows], uint64, must be in the same fold: exact copies, and one value of
-            ``split.column``; None: each row is a group of its own.
-        time: Grows with time [rows], float64, where rows are split by time; else None.
+        group: Group number of each row [rows], uint64. Rows of one group must be in the same fold: exact copies, and
+            rows with one value of ``split.column``. None: each row is a group of its own.
+        time: Time of each row [rows], float64 of any scale, if rows are split by time; else None.
     """
 
     num: npt.NDArray[np.float32]
@@ -114,7 +114,7 @@ class Checkpoints(Protocol):
 
     @property
     def seconds(self) -> float:
-        """Return the seconds that pass between two checkpoints, at least; 0: one is saved after each epoch."""
+        """Return the minimum number of seconds between two checkpoints; 0: one is saved after each epoch."""
         ...
 
     def load(self) -> bytes | None:
@@ -156,10 +156,10 @@ class PretrainedModel:
     """A registered network whose weights initialize another one.
 
     Args:
-        version: Its model version, as notes name it.
-        weights: File of its weights (safetensors).
-        has_same_outputs: Whether it predicts the same classes, or values, as the new network.
-        rows: The rows that it was trained on, without their target.
+        version: The model version, which notes name.
+        weights: File of the registered network's weights (safetensors).
+        has_same_outputs: Whether the registered network predicts the same classes, or values, as the new network.
+        rows: The rows that the registered network was trained on; their target is 0.
     """
 
     version: str
@@ -170,10 +170,10 @@ class PretrainedModel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunContext:
-    """Where a training runs, and who observes it. All folds share it: what is learned is in TrainingTask.
+    """Where a training runs, and its observers. It is the same for all folds, whose rows are in TrainingTask.
 
     Args:
-        device: Device, as torch names it.
+        device: Name of the torch device, such as ``cuda:0``.
         threads: Number of threads that the training may use.
         report: Receives progress messages of a few words.
         deadline: Time of ``clock`` after which the training stops with the best model so far.
@@ -193,11 +193,11 @@ class RunContext:
     process: Process = field(default_factory=Process)
 
     def numbered(self, label: str, fold: int) -> RunContext:
-        """Return the context of one training among several, whose reports and points say which one it is.
+        """Return the context of one of several trainings; its progress messages and points tell which one.
 
         Args:
-            label: Beginning of its progress messages.
-            fold: Number in the points of its learning curve.
+            label: Prefix of the progress messages.
+            fold: Value of ``fold`` in the points of the learning curve.
         """
         return replace(
             self,
@@ -206,7 +206,7 @@ class RunContext:
         )
 
     def without_observers(self) -> RunContext:
-        """Return this context without progress messages, learning curve and checkpoints, for a comparison."""
+        """Return this context without progress messages, learning curve and checkpoints, for trainings on a sample."""
         return replace(self, report=_ignore_report, watch=_ignore_point, checkpoints=NoCheckpoints())
 
 
@@ -218,12 +218,12 @@ class TrainingTask:
         classes: Number of classes; 0 for regression and clustering.
         cardinalities: Number of ids of each categorical column.
         train: Rows to learn from.
-        validation: Rows held out: for early stopping, and to compare candidates by.
+        validation: Held-out rows, for early stopping and for the comparison of candidates.
         seed: Seed of the algorithm's random numbers.
         kind: Classification, regression or clustering.
         metric: Metric that candidates are compared by.
         code: The user's model.py.
-        objective: Loss of a regression; None: that of the metric (objective_of).
+        objective: Loss of a regression; None: the loss that fits the metric (objective_of).
         denormalize: Converts predictions of a regression to the target's own units.
         denormalize_targets: Converts ``Rows.target`` of a regression to the target's own units.
         minimum: Lower bound of the predicted values; None: there is none.
@@ -273,7 +273,7 @@ class TrainingTask:
     def reference_rows(self, config: NetworkConfig) -> Rows:
         """Return the rows that a network's ranges, bins and vocabularies are computed from.
 
-        They are those of the base model, if there is one, so that its weights keep their meaning.
+        With a base model, these are the rows that it was trained on, so that its weights keep their meaning.
         """
         return self.base.rows if self.base is not None and config.base_model else self.train
 
@@ -287,7 +287,7 @@ class FittedModel:
             value and its quantiles [rows, 1 + quantiles].
         body: Exports the model as a graph over encoded columns (graphs.served_graph).
         history: Learning curve, one point per epoch.
-        weights: Weights of a network by name; None: the model is no network.
+        weights: Weights of a network by name; None: the model is not a network.
         notes: Notes for the model card.
         classes: Names of the clusters; empty: the classes are the data set's.
         quantiles: Quantiles that are predicted besides the value, in ascending order.
@@ -313,9 +313,9 @@ class Algorithm(Generic[ConfigT]):
     Args:
         spec: Static description, which the planner reads.
         config: Class of its hyper-parameters.
-        train: Trains one model. It raises CandidateFailedError if the settings or the rows do not allow for it.
-        tolerance: Largest difference allowed between predictions of the library and of the ONNX file, which has the
-            same float32 sums in another order.
+        train: Trains one model. It raises CandidateFailedError if the settings or the rows do not allow it.
+        tolerance: Largest difference allowed between predictions of the library and of the ONNX file, which adds the
+            same float32 numbers in another order.
         no_int8: Why the model is not quantized to int8; empty: it may be.
         log_links: Objectives whose predictions are logarithms (features.target_transform).
         train_stacked: Trains several configs at once, which takes less time than one after the other; it returns None
@@ -332,7 +332,7 @@ class Algorithm(Generic[ConfigT]):
 
     @property
     def name(self) -> str:
-        """Return the name of the algorithm, as train.yaml and the catalog have it."""
+        """Return the name of the algorithm in train.yaml and in the catalog."""
         return self.spec.name
 
     def configure(self, settings: Mapping[str, Setting]) -> ConfigT:

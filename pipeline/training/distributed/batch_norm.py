@@ -1,6 +1,6 @@
-"""Batch norms: those of a network, and ones whose mean and variance are those of the rows of all processes.
+"""Find the batch norms of a network, and replace them by ones that normalize over the rows of all processes.
 
-torch's SyncBatchNorm does the same on GPUs alone, and counts every row that a process has.
+torch's SyncBatchNorm runs on GPUs only, and cannot leave out the row of a process that has none of the batch's rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch.distributed.nn.functional import all_reduce
 
 __all__ = ["SynchronizedBatchNorm", "batch_norms", "synchronize_batch_norms"]
 
-_BatchNorm = nn.modules.batchnorm._BatchNorm  # the base class of all, which torch keeps private
+_BatchNorm = nn.modules.batchnorm._BatchNorm  # base class of all batch norms, private in torch
 
 
 def batch_norms(network: nn.Module) -> list[_BatchNorm]:
@@ -23,9 +23,13 @@ def batch_norms(network: nn.Module) -> list[_BatchNorm]:
 
 
 class SynchronizedBatchNorm(_BatchNorm):
-    """``forward``: [batch, channels, ...] -> the same, normalized by channel over the batches of all processes.
+    """Batch norm with the mean and variance of the rows of all processes.
 
-    ``counts_rows`` is False while this process has no row of its own in the batch (DdpStrategy.shard_batch).
+    ``counts_rows`` is False while this process has none of the batch's rows, only a placeholder
+    (DdpStrategy.shard_batch).
+
+    Shapes:
+        ``forward``: [batch, channels, ...] -> the same, normalized per channel.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -63,11 +67,11 @@ class SynchronizedBatchNorm(_BatchNorm):
         self.running_var.lerp_(unbiased_variance, factor)
 
     def _check_input_dim(self, input: Tensor) -> None:  # noqa: A002 - torch's own name
-        """Accept any input: the batch norm that this one replaces has accepted its dimensions."""
+        """Accept any number of dimensions, since this module replaces batch norms of any dimension."""
 
 
 def _sum_of_all(value: Tensor) -> Tensor:
-    """Return the sum of all processes' values; its gradient is the sum of theirs."""
+    """Return the sum of all processes' values; the backward pass sums the gradients of all processes."""
     total: Tensor = all_reduce(value)  # type: ignore[no-untyped-call]  # torch has no types for it
     return total
 

@@ -12,12 +12,12 @@ __all__ = ["Machine", "limit_blas_threads", "processes_of", "this_machine"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """What a job trains on.
+    """The machine that a job trains on.
 
     Args:
-        device: As torch names it.
-        description: As the model's card names it (records.outcome.JobOutcome).
-        threads: Threads of a training.
+        device: Name of the torch device, such as ``cuda:0``.
+        description: Name of the device on the model card (records.outcome.JobOutcome).
+        threads: Number of threads of a training.
     """
 
     device: str
@@ -28,12 +28,12 @@ class Machine:
 def this_machine(queue: Literal["cpu", "gpu", "code"], local_rank: int = 0) -> Machine:
     """Return this machine: a GPU if the queue has GPUs and there is one, else the CPU.
 
-    There is one thread for every second processor: in the cloud two of them share a core, on a laptop two jobs share
-    the machine (there, too many threads make a step of a network ten times slower).
+    A training uses one thread per two processors: in the cloud, two processors share a core; on a laptop, two jobs
+    share the machine, and too many threads make a network's training step ten times slower.
 
     Args:
         queue: The job's queue.
-        local_rank: Number of the process on its node, which is that of its GPU.
+        local_rank: Number of the process on its node, and of the GPU that it uses.
     """
     threads = max(1, count_processors() // 2)
     if queue == "cpu":
@@ -49,10 +49,10 @@ def this_machine(queue: Literal["cpu", "gpu", "code"], local_rank: int = 0) -> M
 def limit_blas_threads(threads: int) -> None:
     """Limit the threads of the matrix products of numpy and scipy, from now on.
 
-    Their default is a thread for every processor. For small matrices these wait for each other longer than they work:
-    on two busy processors a logistic regression of 1,300 rows took 1.8 s with them instead of 0.02 s.
+    The default is one thread per processor. For small matrices, these threads wait for each other longer than they
+    compute: on two busy processors, a logistic regression on 1,300 rows took 1.8 s instead of 0.02 s.
     """
-    import scipy.linalg  # noqa: F401 - it brings a BLAS of its own, which is limited only when it is loaded
+    import scipy.linalg  # noqa: F401 - scipy has its own BLAS, which can be limited only once it is loaded
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(limits=threads, user_api="blas")

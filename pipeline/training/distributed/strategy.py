@@ -1,8 +1,8 @@
-"""How processes share the training of a network; here for one process, in torch_strategies for several.
+"""The strategy to train a network in one process, the base class of the strategies for several (torch_strategies).
 
-Batches are those of one process in the same order, gradients are their exact means, and batch norms see the whole
-batch, so that losses agree up to rounding whatever the number of processes. Dropout, augmentation and mixup draw random
-numbers per process, so these differ from those that a single process draws.
+Several processes train on the same batches in the same order as one process, with the exact mean gradient of a batch
+and batch norms over the whole batch. Losses therefore agree up to rounding for any number of processes, except for
+dropout, augmentation and mixup, which draw different random numbers in each process.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ T = TypeVar("T")
 
 
 class Strategy:
-    """The strategy of a single process, and base class of those of several.
+    """The strategy of a single process, and base class of the strategies of several processes.
 
-    Whatever decides how a training continues (a loss, whether its time is up) must be the same in all processes: it is
-    averaged over them, or broadcast by the main one. Collective methods must be called by all processes, in the same
-    order.
+    A value that decides how the training continues (a loss, whether time is up) must be equal in all processes: it is
+    averaged over them, or broadcast by the main process. Collective methods must be called by all processes, in the
+    same order.
 
     Args:
         process: This process.
@@ -40,20 +40,20 @@ class Strategy:
         return self.process.is_main
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """Return the module to train instead of the network, which owns the parameters that an optimizer updates.
+        """Return the module to train, which owns the parameters that an optimizer updates.
 
-        Several processes leave ``network`` unchanged.
+        Strategies of several processes wrap a copy and leave ``network`` unchanged.
         """
         return network
 
     def shard_batch(self, batch: Tensor) -> tuple[Tensor, float]:
-        """Return this process's rows of a batch [rows], and the factor of the mean of their losses."""
+        """Return this process's rows of a batch [rows], and the factor of their mean loss (all_reduce_mean)."""
         return batch, 1.0
 
     def all_reduce_mean(self, value: Tensor) -> Tensor:
         """Return the mean of all processes' values. Collective.
 
-        The mean of losses that were scaled by the factor of ``shard_batch`` is that of the whole batch.
+        The result is the mean loss of the batch if each process multiplies its loss by the factor of ``shard_batch``.
         """
         return value
 
@@ -66,13 +66,13 @@ class Strategy:
         return [value]
 
     def seed_ranks(self, *seed: int) -> None:
-        """Seed processes that share the rows differently from here on; the main one draws as a single process does."""
+        """Seed the processes differently if each has other rows; the main one draws as a single process does."""
 
     def gather_full(self, tree: Any) -> Any:
-        """Gather a tree of tensors (a state_dict) on the CPU, as a single process would have it. Collective.
+        """Gather a tree of tensors (a state_dict), which may be sharded, on the CPU. Collective.
 
         Returns:
-            A copy in the main process; an empty mapping in the others, whose memory need not hold it.
+            A copy with full tensors in the main process; an empty mapping in the others, to save memory.
         """
         return map_tensors(tree, lambda tensor: tensor.detach().to("cpu", copy=True))
 
@@ -93,7 +93,7 @@ class Strategy:
         network.load_state_dict({name: self._shard(weights.get(name), state[name]) for name in state})
 
     def load_optimizer(self, optimizer: torch.optim.Optimizer, state: Mapping[str, Any]) -> None:
-        """Load the main process's state, which ``gather_full`` made with any number of processes. Collective."""
+        """Load the main process's state, which ``gather_full`` gathered from any number of processes. Collective."""
         parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         outline = self._outline(state, parameters)
         tensors = state.get("state", {})
@@ -107,7 +107,7 @@ class Strategy:
         optimizer.load_state_dict({**outline, "state": shards})
 
     def _outline(self, state: Mapping[str, Any], parameters: list[Tensor]) -> dict[str, Any]:
-        """Copy an optimizer's state; tensors of their parameter's shape become empty ones on the device meta."""
+        """Copy an optimizer's state; tensors of their parameter's shape become empty tensors on the meta device."""
 
         def outline(value: Any, parameter: Tensor) -> Any:
             if not isinstance(value, Tensor):
@@ -125,7 +125,7 @@ class Strategy:
         return model
 
     def _shard(self, full: Tensor | None, like: Tensor) -> Tensor:
-        """Copy this process's shard of the main one's full tensor, placed as ``like`` is."""
+        """Copy this process's shard of the main process's full tensor, with the placement of ``like``."""
         assert full is not None, "a single process has the full tensor"
         return full.clone()
 

@@ -1,4 +1,4 @@
-"""Strategies of several processes that train one network.
+"""Strategies by which several processes train one network.
 
 ``ddp``: data parallel; each process has the whole network and a shard of every batch (Li et al. 2020). ``fsdp``: fully
 sharded data parallel; each process also keeps only a shard of weights, gradients and optimizer state (FSDP2;
@@ -30,15 +30,14 @@ from pipeline.training.distributed.strategy import Strategy, T, map_tensors
 
 __all__ = ["STRATEGIES"]
 
-_MIN_SHARD_PARAMETERS = 1_000_000  # smaller layers of a network are gathered together
+_MIN_SHARD_PARAMETERS = 1_000_000  # layers with fewer are sharded together as one unit
 _ELEMENTWISE = (nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Dropout, nn.Identity)  # can be applied to a shard of the units
 
 
 class DistributedStrategy(Strategy):
     """Base class of strategies that run one model on several processes.
 
-    All-reducing a value that is equal on all ranks leaves it unchanged, so that callers may always call
-    ``all_reduce_mean``.
+    All-reducing a value that is equal on all ranks leaves it unchanged, so callers may always call ``all_reduce_mean``.
     """
 
     def __init__(self, process: Process, device: str) -> None:
@@ -119,7 +118,7 @@ class DdpStrategy(DistributedStrategy):
             torch.manual_seed(int(drawn >> 1))
 
     def shard_batch(self, batch: Tensor) -> tuple[Tensor, float]:
-        """Return a contiguous shard; a process for which no row is left gets a row that counts with a factor of 0."""
+        """Return a contiguous shard; a process without a row in the batch gets its first row, with a factor of 0."""
         shard = torch.tensor_split(batch, self.process.size)[self.process.rank]
         for norm in self._batch_norms:
             norm.counts_rows = len(shard) > 0
@@ -159,7 +158,7 @@ class TensorParallelStrategy(DistributedStrategy):
         """
         if not isinstance(module, nn.Sequential):
             return
-        waiting: str | None = None  # a layer whose units are sharded, and not gathered yet
+        waiting: str | None = None  # a layer to shard by columns, whose outputs are not gathered yet
         for name, layer in module.named_children():
             path = f"{prefix}.{name}" if prefix else name
             if isinstance(layer, nn.Linear):
@@ -177,9 +176,9 @@ class TensorParallelStrategy(DistributedStrategy):
 
 
 class _Local(nn.Module):
-    """A network with some sharded weights; the others are replicated, and used as local tensors.
+    """A network with some sharded weights; the other weights are replicated, and used as local tensors.
 
-    The replicated ones are DTensors too for the optimizer, which cannot mix both kinds.
+    The replicated weights are DTensors, too, since an optimizer cannot mix DTensors and plain tensors.
     """
 
     def __init__(self, network: nn.Module, mesh: DeviceMesh) -> None:

@@ -20,7 +20,7 @@ from pipeline.contracts.errors import NodeLostError
 
 __all__ = ["launch", "process_group"]
 
-_RENDEZVOUS_TIMEOUT = timedelta(minutes=30)  # the main process may search or export that long
+_RENDEZVOUS_TIMEOUT = timedelta(minutes=30)  # the other processes wait this long while the main one searches or exports
 _CHECK_SECONDS = 0.5
 _ENDED_BY_SIGTERM = 143
 
@@ -28,7 +28,8 @@ _ENDED_BY_SIGTERM = 143
 def launch(cluster: ComputeCluster, module: str, arguments: Sequence[str]) -> int:
     """Run ``python -m module arguments`` in each of this node's processes with torchrun.
 
-    Each process waits until all nodes have joined. None is restarted: the job as a whole is, with fewer nodes.
+    Each process waits until all nodes have joined. A failed process is not restarted: the whole job is retried, with
+    fewer nodes.
 
     Returns:
         The exit code.
@@ -38,7 +39,7 @@ def launch(cluster: ComputeCluster, module: str, arguments: Sequence[str]) -> in
             *("--nnodes", str(cluster.nodes), "--node-rank", str(cluster.node_index)),
             *("--nproc-per-node", str(cluster.processes_per_node), "--max-restarts", "0"),
             *("--master-addr", cluster.address, "--master-port", str(cluster.port)),
-            *("--module", "--", module, *arguments),  # what follows is not for torchrun to read
+            *("--module", "--", module, *arguments),  # torchrun does not parse what follows
         ])  # fmt: skip
     except ChildFailedError:
         return 1
@@ -51,11 +52,11 @@ def launch(cluster: ComputeCluster, module: str, arguments: Sequence[str]) -> in
 def process_group(process: Process, device: str) -> Iterator[None]:
     """Join the process group of all processes that torchrun started: nccl between GPUs, gloo between CPUs.
 
-    A single process joins none.
+    A single process needs no process group.
 
     Args:
         process: This process.
-        device: The device that it trains on.
+        device: The device that this process trains on.
 
     Raises:
         NodeLostError: Not all processes joined in time.
@@ -71,14 +72,14 @@ def process_group(process: Process, device: str) -> Iterator[None]:
         dist.init_process_group(backend, rank=process.rank, world_size=process.size, timeout=_RENDEZVOUS_TIMEOUT)
     except dist.DistError as error:
         raise NodeLostError(f"not all {process.size} processes of the job joined in time") from error
-    # Between processes, the backward pass of oneDNN's convolutions corrupts the heap (torch 2.13.0 on an AMD EPYC).
+    # With several processes, the backward pass of oneDNN's convolutions corrupts the heap (torch 2.13.0 on AMD EPYC).
     with torch.backends.mkldnn.flags(enabled=backend != "gloo"):
         yield
-    dist.destroy_process_group()  # not after an error: it would wait for those that are gone
+    dist.destroy_process_group()  # not after an error: it would wait for processes that have ended
 
 
 def _end_with_parent() -> None:
-    """Exit with torchrun: its processes have sessions of their own, so that a kill of torchrun does not reach them."""
+    """Exit when torchrun ends: it starts its processes in their own sessions, so killing it does not kill them."""
     parent = os.getppid()
 
     def watch() -> None:

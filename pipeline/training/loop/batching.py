@@ -15,7 +15,7 @@ from pipeline.training.optim.optimizers import FULL_BATCH_OPTIMIZERS
 
 __all__ = ["BatchRows", "batch_sizes", "is_full_batch", "iterate_batches"]
 
-BatchRows = tuple[float, Tensor]  # the fraction of the epoch before the batch, and the indices of its rows
+BatchRows = tuple[float, Tensor]  # fraction of the epoch before the batch, and the indices of its rows [rows]
 
 
 def iterate_batches(
@@ -23,7 +23,7 @@ def iterate_batches(
 ) -> Iterator[BatchRows]:
     """Yield the batches of an epoch from ``first_step`` on.
 
-    Their order depends on the seed and the epoch alone, whatever else is drawn at random.
+    The order of the rows depends only on the seed and the epoch, not on other random numbers of the training.
     """
     rows = len(task.train)
     generator = torch.Generator(device).manual_seed(_epoch_seed(task.seed, epoch))
@@ -38,7 +38,7 @@ def iterate_batches(
 def batch_sizes(config: NetworkConfig, epoch: int, rows: int, *, seed: int = 0) -> list[int]:
     """Return the sizes of the batches of an epoch, whose sum is ``rows``.
 
-    No batch has a single row, unless there is but one: batch norms need two.
+    No batch has a single row, since batch norm needs two, unless ``rows`` is 1.
 
     References:
         Smith et al. 2018, Don't Decay the Learning Rate, Increase the Batch Size (``batching: growing``).
@@ -50,19 +50,19 @@ def batch_sizes(config: NetworkConfig, epoch: int, rows: int, *, seed: int = 0) 
     if config.batching == "random":
         drawn = np.random.default_rng((seed, epoch)).integers(smallest, largest + 1, size=-(-rows // smallest))
         return _truncate(drawn.tolist(), rows)
-    if config.batching == "growing":  # evenly in the logarithm
+    if config.batching == "growing":  # geometrically over the epochs
         progress = (epoch - 1) / max(1, config.epochs - 1)
         largest = round(smallest * (largest / smallest) ** progress)
     return _truncate([largest] * -(-rows // largest), rows)
 
 
 def is_full_batch(config: NetworkConfig) -> bool:
-    """Return whether each step is by all rows."""
+    """Return whether each step uses all rows."""
     return config.batching == "full" or config.optimizer in FULL_BATCH_OPTIMIZERS
 
 
 def _truncate(sizes: list[int], rows: int) -> list[int]:
-    """Return the sizes until there are no more rows."""
+    """Truncate the sizes to a sum of ``rows``; a single last row joins the batch before it."""
     ends = np.minimum(np.cumsum(sizes), rows).tolist()
     truncated = [end - start for start, end in pairwise([0, *ends]) if end > start]
     if len(truncated) > 1 and truncated[-1] == 1:

@@ -29,7 +29,7 @@ def save_checkpoint(components: TrainingComponents, state: TrainingState) -> Non
 
 
 def save_final_checkpoint(components: TrainingComponents, state: TrainingState) -> None:
-    """Save the end of a fold's training, where that is due: a later attempt then does not train the fold again."""
+    """Save the final state of a fold's training, if a checkpoint is due, so that a later attempt skips the fold."""
     checkpoints = components.context.checkpoints
     if isinstance(checkpoints, FoldCheckpoints) and checkpoints.is_due:
         checkpoints.finish(_serialize(_make_checkpoint(components, state)))
@@ -39,8 +39,8 @@ def load_checkpoint(components: TrainingComponents, initial: TrainingState) -> T
     """Load the checkpoint of an earlier attempt into the components, if there is one that fits. Collective.
 
     Args:
-        components: The components, which change.
-        initial: The state in which a training begins.
+        components: The components, updated in place.
+        initial: State of a training from scratch.
 
     Returns:
         The state of the earlier attempt; else ``initial``, with a note if the checkpoint is damaged or does not belong
@@ -69,7 +69,7 @@ def _serialize(checkpoint: _Checkpoint) -> bytes:
 
 
 def _make_checkpoint(components: TrainingComponents, state: TrainingState) -> dict[str, Any]:
-    """Return everything that a training resumes from; of several processes the main one's has all weights."""
+    """Return the complete state to resume from; only the main process's has the weights. Collective."""
     strategy, average = components.strategy, components.average
     with average.applied():
         averaged_weights = strategy.weights(components.model) if average.is_active else None
@@ -101,7 +101,7 @@ def _read(components: TrainingComponents) -> tuple[_Checkpoint | None, str]:
 
 
 def _without_weights(checkpoint: _Checkpoint | None) -> _Checkpoint | None:
-    """Return what the main process broadcasts of a checkpoint: weights are sharded when they are loaded."""
+    """Return the checkpoint without weights, for the broadcast: processes receive their shards when they load."""
     if checkpoint is None:
         return None
     return {
@@ -118,7 +118,7 @@ def _restore(checkpoint: _Checkpoint, components: TrainingComponents) -> Trainin
 
     Args:
         checkpoint: The checkpoint; without weights, except in the main process.
-        components: The components, which change.
+        components: The components, updated in place.
     """
     strategy, model = components.strategy, components.model
     if checkpoint["averaged_weights"] is not None:
@@ -136,7 +136,7 @@ def _restore(checkpoint: _Checkpoint, components: TrainingComponents) -> Trainin
 def _restore_random(
     random: Sequence[Mapping[str, Tensor]], components: TrainingComponents, state: TrainingState
 ) -> None:
-    """Restore this process's random generators; one that the earlier attempt did not have is seeded anew."""
+    """Restore this process's random generators; a process that the earlier attempt did not have is seeded anew."""
     rank = components.context.process.rank
     if rank >= len(random):
         components.strategy.seed_ranks(components.task.seed, state.all_steps)
@@ -158,9 +158,9 @@ def _random_states(components: TrainingComponents) -> dict[str, Tensor]:
 
 
 def _fingerprint(components: TrainingComponents) -> str:
-    """Return a hash of what makes a training: format, config, seed, numbers of rows, the network's shapes, torch."""
+    """Return a hash that identifies a training: format, config, seed, row counts, weight shapes, torch version."""
     task = components.task
-    # Shapes of shards are those of the full tensors, so that the number of processes does not matter.
+    # A sharded tensor reports the shape of the full tensor, so that the number of processes does not matter.
     shapes = [list(tensor.shape) for tensor in components.model.state_dict().values()]
     rows = [len(task.train), len(task.validation)]
     identity = [_FORMAT, components.config.model_dump(), task.seed, rows, shapes, torch.__version__]

@@ -1,7 +1,7 @@
 """Dense layers with ReLUs, whose backward pass is written by hand.
 
-For a small network on one thread, autograd takes longer than the arithmetic of the gradient. So the simplest case has
-a manual backward pass: dense layers, cross-entropy, and no setting that changes a step.
+For a small network on one thread, autograd takes longer than the arithmetic of the gradient. The manual backward pass
+covers the simplest case: dense layers, cross-entropy, and no setting that changes a training step.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pipeline.training.algorithm import TrainingTask
 
 __all__ = ["Dense", "cross_entropies", "supports_manual_backward"]
 
-_NO_REDUCTION, _IGNORE_INDEX = 0, -100  # as torch's nll_loss numbers them
+_NO_REDUCTION, _IGNORE_INDEX = 0, -100  # Reduction.NONE and the default ignore_index of torch's nll_loss
 _REQUIRED_SETTINGS = {
     "label_smoothing": 0.0, "mixup": 0.0, "precision": "fp32", "privacy_epsilon": 0.0, "parallel": "none",
     "freeze": False, "dropout": 0.0,
@@ -55,12 +55,12 @@ class Dense(nn.Module):
 
     @torch.no_grad()
     def forward_backward(self, inputs: Tensor, target: Tensor, loss_scale: float) -> Tensor:
-        """Leave the gradient of the mean cross-entropy with the weights, as autograd would.
+        """Set ``grad`` of the weights to the gradient of the mean cross-entropy, as autograd would.
 
         Args:
             inputs: Inputs [batch, widths[0]].
             target: Class numbers [batch].
-            loss_scale: Factor of the loss, and so of the gradient.
+            loss_scale: Factor of the loss and its gradient.
 
         Returns:
             The mean cross-entropy times ``loss_scale`` [].
@@ -79,7 +79,7 @@ class Dense(nn.Module):
 
 
 def supports_manual_backward(config: NetworkConfig, task: TrainingTask) -> bool:
-    """Return whether a Dense network minimizes plain cross-entropy over rows of equal weight."""
+    """Return whether ``forward_backward`` applies: plain cross-entropy, equal row weights, no other setting."""
     has_plain_settings = config.model_dump(include=set(_REQUIRED_SETTINGS)) == _REQUIRED_SETTINGS
     is_cross_entropy = task.classes > 0 and config.loss in (None, "cross_entropy")
     return has_plain_settings and is_cross_entropy and task.train.weight is None

@@ -1,4 +1,4 @@
-"""The rows of a split as tensors, and the batches of them."""
+"""The rows of a split as tensors, and batches of them on the device."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class DeviceBatch:
     Args:
         inputs: Inputs of the network, each [rows, ...].
         target: Class numbers or standardized values [rows].
-        weight: Weight of each row [rows]; None: all alike.
-        mixed_with: Index of the row that mixup mixes each row with [rows]; None: there is no mixup.
-        mix: Fraction of each row itself in mixup []; None: there is no mixup.
+        weight: Weight of each row [rows]; None: all rows weigh the same.
+        mixed_with: Index of the row that mixup mixes each row with [rows]; None: no mixup.
+        mix: Fraction of the row itself in the mix []; None: no mixup.
     """
 
     inputs: list[Tensor]
@@ -35,12 +35,12 @@ class DeviceBatch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DeviceData:
-    """All rows of a split, on the device where it has room for them, else in main memory.
+    """All rows of a split, on the device if they fit into its memory, else in main memory.
 
     Args:
         inputs: Inputs of the network by name, each [rows, ...].
         target: Class numbers or standardized values [rows].
-        weight: Weight of each row [rows]; None: all alike.
+        weight: Weight of each row [rows]; None: all rows weigh the same.
         device: Device of the batches.
     """
 
@@ -72,7 +72,7 @@ class DeviceData:
     def select(self, rows: Tensor) -> DeviceBatch:
         """Return a batch of rows, on the device."""
         indices = rows.to(self.target.device)
-        # A third of the time that tensor[indices] takes.
+        # index_select takes a third of the time of tensor[indices].
         return DeviceBatch(
             inputs=[tensor.index_select(0, indices).to(self.device) for tensor in self.inputs.values()],
             target=self.target.index_select(0, indices).to(self.device),

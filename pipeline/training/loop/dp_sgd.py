@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PRIVACY_NOTE", "DpSgd", "replace_batch_norm"]
 
-# Suppresses Opacus's warnings of its own use of torch, and of orders of divergence with slightly tighter bounds.
+# Suppresses Opacus's warnings about its own use of torch, and that other Renyi orders give slightly tighter bounds.
 _quiet = partial(warnings.catch_warnings, action="ignore")
 _UNSUPPORTED = "private training is not possible here: {}"
 # Orders of the Renyi divergence (Mironov 2017); the accountant takes the one with the tightest bound.
@@ -35,7 +35,7 @@ PRIVACY_NOTE = (
     "are exact, and so are the metrics on the validation and test rows, from which nothing is learned; the weights of "
     "the last epoch are kept, and no loss of an epoch is published"
 )
-_PUBLIC = frozenset({"epoch", "learning_rate", "memory_mb", "seconds"})  # values of a learning curve without rows' data
+_PUBLIC = frozenset({"epoch", "learning_rate", "memory_mb", "seconds"})  # values that do not depend on the rows
 
 
 class DpSgd:
@@ -43,17 +43,17 @@ class DpSgd:
 
     Poisson sampling draws each row for a step independently. The gradient of each row is clipped to ``privacy_norm``,
     and Gaussian noise is added to their sum, so that all epochs together spend ``privacy_epsilon`` at
-    ``privacy_delta``. The noise has a secret seed: whoever knows it could remove the noise.
+    ``privacy_delta``. The seed of the noise is secret, since anyone who knew it could remove the noise.
 
     Args:
-        network: The network that is trained.
-        optimizer: The optimizer of its weights.
+        network: The network to train.
+        optimizer: The optimizer of the network's weights.
         config: Hyper-parameters.
-        task: The rows to train on.
-        context: The device.
+        task: Task with the rows to train on.
+        context: Device and process.
 
     Raises:
-        CandidateFailedError: The network or a setting does not allow for private training.
+        CandidateFailedError: The network or a setting does not allow private training.
 
     References:
         Abadi et al. 2016, Deep Learning with Differential Privacy.
@@ -106,7 +106,7 @@ class DpSgd:
             noise_multiplier=self._noise,
             max_grad_norm=norm,
             expected_batch_size=None,
-            loss_reduction="sum",  # "mean" divides by the number of parts of a batch too
+            loss_reduction="sum",  # "mean" would also divide by the number of micro-batches
             generator=self.generator,
         )
         return hooks, dp_optimizer
@@ -118,7 +118,7 @@ class DpSgd:
             yield step / self._epoch_steps, is_drawn.nonzero().squeeze(1)
 
     def publishable(self, point: Mapping[str, float]) -> dict[str, float]:
-        """Return the values of a point of the learning curve that reveal nothing of the rows."""
+        """Return the values of a learning-curve point that reveal nothing about the rows."""
         return {name: value for name, value in point.items() if name in _PUBLIC}
 
     def is_budget_exhausted(self, steps: int) -> bool:
@@ -130,25 +130,25 @@ class DpSgd:
         self._optimizer.zero_grad(set_to_none=True)
 
     def backward(self, loss: Tensor) -> None:
-        """Clip the gradient of each row, and add them to those of the step's earlier micro-batches.
+        """Clip the gradient of each row, and add it to the gradients of the step's earlier micro-batches.
 
         Args:
             loss: Sum of the losses of the rows of a micro-batch.
         """
-        with _quiet():  # it hooks a first layer, whose inputs need no gradient
+        with _quiet():  # torch warns that Opacus hooks the first layer, whose inputs need no gradient
             loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         self._optimizer.clip_and_accumulate()
         for parameter in self._optimizer.params:
             parameter.grad_sample = None
 
     def add_noise(self) -> None:
-        """Leave the sum of the clipped gradients plus noise, divided by the expected batch size, with the weights."""
+        """Set ``grad`` of the weights to the clipped gradients' sum plus noise, divided by the expected batch size."""
         self._optimizer.add_noise()
         for parameter in self._optimizer.params:
             parameter.grad /= self._expected_rows
 
     def privacy_spent(self, steps: int) -> dict[str, float]:
-        """Return ``epsilon`` and ``delta`` after so many steps.
+        """Return the ``epsilon`` and ``delta`` spent after ``steps`` steps.
 
         References:
             Mironov 2017, Renyi Differential Privacy.

@@ -17,7 +17,7 @@ from pipeline.training.distributed.batch_norm import batch_norms
 
 __all__ = ["load_pretrained", "read_base"]
 
-_MAX_NAMED_ARRAYS = 5  # arrays that a message names
+_MAX_NAMED_ARRAYS = 5  # maximum number of arrays that a message names
 
 
 def read_base(
@@ -26,11 +26,11 @@ def read_base(
     """Read a base model.
 
     Args:
-        version: The model version, as notes name it.
-        weights: Its checkpoint.
-        frame: The rows that it was trained on.
-        dataset: How they are read (planning.fine_tuning).
-        has_same_outputs: Whether it predicts the same classes, or values, as the new network.
+        version: The model version, which notes name.
+        weights: File of the base model's weights (safetensors).
+        frame: The rows that the base model was trained on.
+        dataset: Data set record with which these rows are encoded (planning.fine_tuning).
+        has_same_outputs: Whether the base model predicts the same classes, or values, as the new network.
     """
     rows = Rows(**Encoding.of(dataset).encode(frame), target=np.zeros(frame.height, np.int64))
     return PretrainedModel(version=version, weights=weights, has_same_outputs=has_same_outputs, rows=rows)
@@ -45,7 +45,7 @@ def load_pretrained(network: nn.Module, config: NetworkConfig, task: TrainingTas
         Notes on what was loaded; none without a base model.
 
     Raises:
-        CandidateFailedError: No weights fit, or those to be frozen do not.
+        CandidateFailedError: No weights fit, or a layer that ``freeze`` would freeze has no weights that fit.
     """
     if not config.base_model:
         return ()
@@ -88,7 +88,7 @@ def _format_names(arrays: list[str]) -> str:
 
 
 def _last_layer(network: nn.Module) -> frozenset[str]:
-    """Return the names of the parameters of the last module that has any."""
+    """Return the names of the parameters of the last module that has parameters of its own."""
     *_, (name, module) = (
         (name, module)
         for name, module in network.named_modules()
@@ -104,4 +104,4 @@ def _freeze(network: nn.Module, last: frozenset[str]) -> None:
     for name, parameter in network.named_parameters():
         parameter.requires_grad_(name in last)
     for norm in batch_norms(network):
-        norm.momentum = 0.0  # freezes its running statistics too
+        norm.momentum = 0.0  # freezes the running statistics, too

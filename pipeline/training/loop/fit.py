@@ -1,4 +1,4 @@
-"""Fit a network with the training loop, as an algorithm's result."""
+"""Train a network with the training loop, and return it as a FittedModel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.training.loop.losses import outputs_of, quantiles_of
 
 __all__ = ["fit_network", "fit_on_images", "fit_on_table", "to_fitted_model"]
 
-_CHECKED_ROWS = 256  # on which graph and network are compared
+_CHECKED_ROWS = 256  # rows on which the exported graph is compared with the network
 
 
 def fit_network(
@@ -40,12 +40,12 @@ def fit_on_table(
     """Train a network that reads numbers and categories.
 
     Args:
-        network: Its class, which is given the numbers of the training rows, the cardinalities, ``outputs``, ``hidden``,
-            ``dropout`` and the settings.
+        network: Class of the network; called with the numbers of the training rows, the cardinalities, ``outputs``,
+            ``hidden``, ``dropout`` and ``settings``.
         config: Hyper-parameters.
-        task: The rows, and what is learned of them.
+        task: The training and validation rows, and the objective.
         context: Device, deadline, checkpoints and observers.
-        settings: Further settings of this network.
+        settings: Further keyword arguments of ``network``.
 
     Raises:
         CandidateFailedError: The network cannot be trained with this config, or its loss diverged.
@@ -57,7 +57,7 @@ def fit_on_table(
 def fit_on_images(
     network: Callable[..., nn.Module], config: NetworkConfig, task: TrainingTask, context: RunContext, **settings: Any
 ) -> FittedModel:
-    """Train a network that reads images, which is given the training images first (else as ``fit_on_table``).
+    """Train a network that reads images: like ``fit_on_table``, but ``network`` is called with the training images.
 
     Raises:
         CandidateFailedError: The network cannot be trained with this config, or its loss diverged.
@@ -94,7 +94,7 @@ class NetworkBody:
 
     Args:
         module: The network.
-        example: Rows to compare the graph with the network on.
+        example: Rows on which the graph is compared with the network.
     """
 
     module: InferenceModule
@@ -105,5 +105,5 @@ class NetworkBody:
         return self.module.to_onnx(self.example)
 
     def average(self, bodies: Sequence[Self]) -> onnx.ModelProto | None:
-        """Return the graph of the mean of several networks' predictions; None where they have no common graph."""
+        """Return the graph of the mean of several networks' predictions; None if they have no common graph."""
         return self.module.average_to_onnx([body.module for body in bodies], self.example)

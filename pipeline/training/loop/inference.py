@@ -1,4 +1,4 @@
-"""A trained network's predictions, by torch itself and as a graph."""
+"""Predictions of a trained network, computed by torch or exported as an ONNX graph."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TYPES = {torch.float32: TensorProto.FLOAT, torch.int64: TensorProto.INT64, torc
 
 
 def to_predictions(outputs: Tensor, *, classes: int) -> Tensor:
-    """Return the predictions of a network's outputs, in the mean of an ensemble's members.
+    """Convert a network's outputs to predictions; an ensemble predicts the mean over its members.
 
     Args:
         outputs: Outputs [batch, outputs], or [batch, members, outputs] of an ensemble.
@@ -45,28 +45,29 @@ def to_predictions(outputs: Tensor, *, classes: int) -> Tensor:
 
 @runtime_checkable
 class WrittenNetwork(Protocol):
-    """A network that writes its graph itself, in milliseconds where torch's exporter takes seconds."""
+    """A network that writes its own ONNX graph, in milliseconds; torch's exporter takes seconds."""
 
     def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value:
-        """Write several networks of this architecture, this one among them, at once.
+        """Write several networks of one architecture, including this one, to one graph.
 
-        The graph's inputs are named as the network's are.
+        The inputs of the graph have the names of the network's inputs.
 
         Returns:
-            Their outputs [batch, outputs] or [batch, members, outputs]; where the networks differ, stacked.
+            The outputs [batch, outputs] or [batch, members, outputs]; stacked along a leading dimension if the networks
+            differ (graphs.writer.Value).
 
         Raises:
-            CannotWriteError: Their tensors have different shapes, or a network has a layer that cannot be written.
+            CannotWriteError: The networks' tensors differ in shape, or a layer cannot be written.
         """
         ...
 
 
 class InferenceModule(nn.Module):
-    """A network with what turns its outputs into predictions.
+    """A network, followed by the conversion of its outputs to predictions.
 
     Args:
         network: The trained network.
-        reads: Reads rows into its inputs, whose names are those of the graph's inputs.
+        reads: Converts rows to the network's inputs by name; the graph's inputs have the same names.
         classes: Number of classes; 0 for a regression.
 
     Shapes:
@@ -99,11 +100,11 @@ class InferenceModule(nn.Module):
     def to_onnx(self, example: Rows) -> onnx.ModelProto:
         """Return the graph from the network's inputs to its predictions.
 
-        A network writes its graph itself if it can. Else torch's exporter does, which takes seconds; so the graph of an
-        architecture that was exported before is reused with this network's weights, if it then predicts the same.
+        A WrittenNetwork writes its own graph. For other networks, torch's exporter takes seconds; so the graph of an
+        earlier network of the same architecture is reused with this network's weights, if its predictions agree.
 
         Args:
-            example: At least two rows, on which graph and network are compared.
+            example: At least two rows, on which the graph is compared with the network.
         """
         inputs = self._reads(example)
         written = _write([self], inputs)
@@ -117,14 +118,14 @@ class InferenceModule(nn.Module):
         return _rename_values(model)
 
     def average_to_onnx(self, modules: Sequence[InferenceModule], example: Rows) -> onnx.ModelProto | None:
-        """Return the graph of the mean prediction of several networks, this one among them.
+        """Return the graph of the mean prediction of several networks, including this one.
 
         Args:
             modules: The networks.
-            example: At least two rows, on which graph and networks are compared.
+            example: At least two rows, on which the graph is compared with the networks.
 
         Returns:
-            None where the networks have no common graph.
+            The graph; None if the networks cannot be written to a common graph.
         """
         return _write(modules, self._reads(example))
 
@@ -135,7 +136,7 @@ class InferenceModule(nn.Module):
 
 
 def _write(modules: Sequence[InferenceModule], inputs: Inputs) -> onnx.ModelProto | None:
-    """Return the graph that the networks write together; None where they cannot, or where it predicts otherwise."""
+    """Return the graph that the networks write; None if they cannot, or if its predictions do not agree with theirs."""
     networks = [module.network for module in modules]
     first, classes = networks[0], modules[0].classes
     written = [network for network in networks if isinstance(network, WrittenNetwork)]
@@ -159,7 +160,7 @@ def _write(modules: Sequence[InferenceModule], inputs: Inputs) -> onnx.ModelProt
 
 
 def _write_predictions(graph: GraphWriter, value: Value, *, classes: int, ensemble: bool, outputs: int) -> str:
-    """Write what ``InferenceModule.forward`` does, and the mean of several networks; return the output's name."""
+    """Write the operations of ``InferenceModule.forward`` and the networks' mean; return the output's name."""
     name, models = value.name, [0] if value.stacked else []
     members = [len(models) + 1] if ensemble else []
     if classes:
@@ -183,7 +184,7 @@ def _mean(graph: GraphWriter, name: str, axes: Sequence[int]) -> str:
 
 
 def _agrees(model: onnx.ModelProto, modules: Sequence[InferenceModule], inputs: Inputs, prefix: str = "") -> bool:
-    """Return whether the graph predicts the mean of the networks' predictions."""
+    """Return whether the graph's predictions agree with the mean of the networks' predictions."""
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     feeds = {f"{prefix}{name}": tensor.numpy() for name, tensor in inputs.items()}
     names = {graph_input.name for graph_input in session.get_inputs()}
@@ -195,7 +196,7 @@ def _agrees(model: onnx.ModelProto, modules: Sequence[InferenceModule], inputs: 
 
 @dataclass(frozen=True, kw_only=True)
 class _Architecture:
-    """A network whose graph may be reused for others: instances of the same ``key`` are equal."""
+    """A network whose graph may be reused for other networks: instances with equal ``key`` are equal."""
 
     key: Hashable
     module: InferenceModule = field(compare=False)
@@ -227,7 +228,7 @@ def _export(module: InferenceModule, inputs: Mapping[str, Tensor]) -> onnx.Model
 
 
 def _with_weights(model: onnx.ModelProto, exported: InferenceModule, module: InferenceModule) -> onnx.ModelProto | None:
-    """Return the graph of ``exported`` with the tensors of ``module``; None where a changed one is no constant."""
+    """Return the graph of ``exported`` with the tensors of ``module``; None if one is not a constant."""
     before, after = _tensors(exported), _tensors(module)
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
@@ -246,7 +247,7 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _rename_values(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Rename inner values, since torch names one ``cat`` as an input is, and drop inputs that no node reads."""
+    """Prefix inner values, since torch may name one like an input (``cat``), and drop inputs that no node reads."""
     model = compose.add_prefix(model, "network/", rename_inputs=False, rename_outputs=False)
     used = {name for node in model.graph.node for name in node.input}
     for unused_input in [graph_input for graph_input in model.graph.input if graph_input.name not in used]:
@@ -260,7 +261,7 @@ def _rename_values(model: onnx.ModelProto) -> onnx.ModelProto:
 
 @contextmanager
 def _suppress_exporter_warnings() -> Iterator[None]:
-    """Suppress warnings of the exporter's own deprecated calls, and that torchvision, which is not used, is missing."""
+    """Suppress the exporter's warnings about its own deprecated calls and about torchvision, which is not needed."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)

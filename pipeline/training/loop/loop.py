@@ -52,7 +52,7 @@ from pipeline.training.optim.weight_compression import WeightCompression
 
 __all__ = ["TrainedNetwork", "train_network"]
 
-_DIVERGENCE_LR_FACTOR = 0.1  # multiplies the learning rate of a training that diverged, once
+_DIVERGENCE_LR_FACTOR = 0.1  # factor of the learning rate with which a diverged training resumes, once
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,11 +60,12 @@ class TrainedNetwork:
     """A trained network.
 
     Args:
-        network: On the CPU, with the weights of its best epoch, in evaluation mode.
+        network: The network with the weights of ``best_epoch``, on the CPU and in evaluation mode.
         history: The learning curve, one point per epoch.
         notes: Notes for the model card.
-        privacy: The privacy spent, as records.outcome.TrainedCandidate has it.
-        best_epoch: The epoch with the lowest validation loss; 0: the initial weights.
+        privacy: ``epsilon`` and ``delta`` that a private training spent; else empty.
+        best_epoch: The epoch whose weights were kept: the one with the lowest validation loss, or the last one of a
+            private training or a refit; 0: the initial weights.
     """
 
     network: nn.Module
@@ -80,17 +81,17 @@ def train_network(
     """Train a network until its validation loss stops improving.
 
     Args:
-        build: Builds the network, after the seed is set. Its outputs are logits [batch, classes] or standardized values
-            [batch, losses.outputs_of]; of an ensemble [batch, members, outputs], whose members have a loss each and
-            predict together. Augmentation is the network's own, in training mode.
-        reads: Reads rows into the inputs of the network's ``forward``.
+        build: Builds the network; called after the seed is set. The network returns logits [batch, classes] or
+            standardized values [batch, losses.outputs_of]. An ensemble returns [batch, members, outputs]; each member
+            has its own loss, and the ensemble predicts their mean. In training mode the network augments its inputs.
+        reads: Converts rows to the inputs of the network's ``forward``.
         config: Hyper-parameters.
-        task: The rows, and what is learned of them.
-        context: Device, deadline, checkpoints and who follows the training.
+        task: The training and validation rows, and the objective.
+        context: Device, deadline, checkpoints and observers of the training.
 
     Raises:
-        CandidateFailedError: The loss becomes non-finite at a tenth of the learning rate too, one row does not fit into
-            memory, or a setting is not possible for this network.
+        CandidateFailedError: The loss is still non-finite at a tenth of the learning rate, a single row does not fit
+            into memory, or the network does not support a setting.
     """
     _configure_torch(context, task.seed)
     network, group_norm_notes = replace_batch_norm(build()) if config.privacy_epsilon else (build(), ())
@@ -126,7 +127,7 @@ def train_network(
 def _configure_torch(context: RunContext, seed: int) -> None:
     torch.manual_seed(seed)
     torch.set_num_threads(context.threads)
-    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports the compiler, a second
+    torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms would import the compiler (1 s)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch does not type it
     if context.device.startswith("cuda"):
         torch.set_float32_matmul_precision("high")  # TF32
@@ -169,7 +170,7 @@ def _train(components: TrainingComponents, state: TrainingState) -> None:
     ):
         started = clock() - state.seconds
         action, saved_at = _train_epoch(components, state, started, saved_at)
-        train_loss = strategy.all_reduce_mean(state.loss).item() / max(1, state.rows)  # waits for the device
+        train_loss = strategy.all_reduce_mean(state.loss).item() / max(1, state.rows)  # item() waits for the device
         seconds = clock() - started
         validation_loss, metric = _validate(components, state, train_loss, is_last=action == "stop")
         if not math.isfinite(train_loss + validation_loss):
@@ -196,7 +197,7 @@ def _train(components: TrainingComponents, state: TrainingState) -> None:
 def _train_epoch(
     components: TrainingComponents, state: TrainingState, started: float, saved_at: float
 ) -> tuple[Action, float]:
-    """Take the remaining steps of the epoch; return what ended it, and when the last checkpoint was saved."""
+    """Take the remaining steps of the epoch; return whether to stop, and the time of the last checkpoint."""
     clock = components.context.clock
     components.model.train()
     for progress, batch in _remaining_batches(components, state):
@@ -214,7 +215,7 @@ def _train_epoch(
 def _validate(
     components: TrainingComponents, state: TrainingState, train_loss: float, *, is_last: bool
 ) -> tuple[float, dict[str, float]]:
-    """Evaluate the averaged weights; keep them if they are the best. Return the validation loss and the metric."""
+    """Evaluate the weights, or their average; keep them if they are the best. Return validation loss and metric."""
     strategy, average = components.strategy, components.average
     if is_last:
         components.compression.finish()
@@ -232,7 +233,7 @@ def _validate(
 
 
 def _publish_point(components: TrainingComponents, state: TrainingState, point: dict[str, float]) -> None:
-    """Add a point to the learning curve, and report it; a private training keeps its losses to itself."""
+    """Add a point to the learning curve, and report it; the losses of a private training are not published."""
     state.history.append(components.dp_sgd.publishable(point) if components.dp_sgd else point)
     components.context.watch(state.history[-1])
     loss_text = "" if components.dp_sgd else f", validation loss {point['validation_loss']:.4f}"
@@ -240,13 +241,13 @@ def _publish_point(components: TrainingComponents, state: TrainingState, point: 
 
 
 def _train_step(components: TrainingComponents, batch: Tensor, progress: float, state: TrainingState) -> None:
-    """Take a step: gradients, noise, penalties, clipping, the optimizer's step at the scheduled rate, averaging.
+    """Take one training step: gradients, noise, penalties, clipping, optimizer, weight compression, averaging.
 
     Args:
         components: The components of the training.
         batch: Indices of the batch's rows [rows].
         progress: Fraction of the epoch before this step.
-        state: State of the training, which changes.
+        state: State of the training, updated in place.
     """
     rows, loss_scale = components.strategy.shard_batch(batch)
     compute = partial(_compute_gradients, components, rows, loss_scale)
@@ -262,13 +263,13 @@ def _train_step(components: TrainingComponents, batch: Tensor, progress: float, 
 
 
 def _compute_gradients(components: TrainingComponents, rows: Tensor, loss_scale: float, max_rows: int) -> Tensor:
-    """Run forward, loss and backward for the rows; leave the gradient of their mean loss with the weights.
+    """Run forward, loss and backward for the rows; set ``grad`` of the weights to the gradient of the mean loss.
 
     Args:
         components: The components of the training.
-        rows: Indices of this process's rows of the batch.
+        rows: Indices of this process's rows of the batch [rows].
         loss_scale: Factor of the mean loss.
-        max_rows: Rows of one forward pass; the gradients of several passes add up to the same.
+        max_rows: Maximum number of rows of one forward pass; the gradients of several passes are added.
 
     Returns:
         The mean loss times ``loss_scale`` [].
@@ -290,7 +291,7 @@ def _compute_gradients(components: TrainingComponents, rows: Tensor, loss_scale:
 
 
 def _is_best(components: TrainingComponents, state: TrainingState, validation_loss: float, *, is_last: bool) -> bool:
-    """Return whether the epoch's weights replace the best ones; private trainings and refits keep the last ones."""
+    """Return whether the epoch's weights replace the best ones; private trainings and refits keep the last weights."""
     keeps_last = components.dp_sgd is not None or components.task.tuned is not None
     if not (validation_loss < state.best_loss or keeps_last):
         return False
@@ -298,7 +299,7 @@ def _is_best(components: TrainingComponents, state: TrainingState, validation_lo
 
 
 def _remaining_batches(components: TrainingComponents, state: TrainingState) -> Iterator[BatchRows]:
-    """Yield the batches of the epoch that are left."""
+    """Yield the batches of the epoch from the current step on."""
     if components.dp_sgd:
         return components.dp_sgd.iterate_batches(state.step)
     return iterate_batches(

@@ -41,10 +41,10 @@ def outputs_of(config: NetworkConfig, task: TrainingTask) -> int:
 
 
 def make_loss(config: NetworkConfig, task: TrainingTask) -> Loss:
-    """Make the loss that the config names; each member of an ensemble has its own, and they are averaged.
+    """Make the loss that the config names; for an ensemble, the mean of its members' losses.
 
     Raises:
-        CandidateFailedError: The loss is for another task.
+        CandidateFailedError: The loss does not apply to the task.
     """
     name = config.loss or ("cross_entropy" if task.classes else _OF_OBJECTIVES[task.loss])
     if (name in _OF_CLASSES) != bool(task.classes):
@@ -56,14 +56,14 @@ def make_loss(config: NetworkConfig, task: TrainingTask) -> Loss:
 
 
 def member_mean(outputs: Tensor, *, classes: int) -> Tensor:
-    """Return the outputs of an ensemble as a whole.
+    """Return the mean prediction of an ensemble, in the form of a single network's outputs.
 
     Args:
-        outputs: Outputs of its members [batch, members, outputs], or of a single network [batch, outputs].
+        outputs: Outputs of the members [batch, members, outputs], or of a single network [batch, outputs].
         classes: Number of classes; 0 for a regression.
 
     Returns:
-        Logarithms of the mean probabilities, or mean values [batch, outputs]; those of a single network unchanged.
+        Logarithms of the mean probabilities, or mean values [batch, outputs]; a single network's outputs unchanged.
     """
     if outputs.ndim == 2:
         return outputs
@@ -72,7 +72,7 @@ def member_mean(outputs: Tensor, *, classes: int) -> Tensor:
 
 
 def _mean_over_members(row_loss: Loss, outputs: Tensor, target: Tensor) -> Tensor:
-    """Return the mean loss of the members of [batch, members, outputs]."""
+    """Return each row's mean loss [batch] over the members of outputs [batch, members, outputs]."""
     if outputs.ndim == 2:
         return row_loss(outputs, target)
     members = outputs.shape[1]
@@ -87,8 +87,8 @@ def _add_quantile_losses(row_loss: Loss, quantiles: tuple[float, ...], outputs: 
     return losses + _pinball(outputs[:, 1:], target.unsqueeze(1), outputs.new_tensor(quantiles)).mean(dim=1)
 
 
-def _make_row_loss(name: LossName | Literal["poisson"], config: NetworkConfig) -> Loss:  # noqa: PLR0911 - one a loss
-    """Return a loss of outputs [batch, classes] or values [batch], with one number per row."""
+def _make_row_loss(name: LossName | Literal["poisson"], config: NetworkConfig) -> Loss:  # noqa: PLR0911 - one per loss
+    """Return the loss function of outputs [batch, classes] or values [batch]; its result is [batch]."""
     match name:
         case "cross_entropy":
             return partial(_functional.cross_entropy, reduction="none", label_smoothing=config.label_smoothing)
@@ -107,9 +107,9 @@ def _make_row_loss(name: LossName | Literal["poisson"], config: NetworkConfig) -
 
 
 def _focal(gamma: float, outputs: Tensor, target: Tensor) -> Tensor:
-    """Return (1 - p)^gamma of the cross-entropy: confident predictions weigh less (Lin et al. 2017)."""
+    """Return (1 - p)^gamma times the cross-entropy: confident predictions weigh less (Lin et al. 2017)."""
     entropy = _functional.cross_entropy(outputs, target, reduction="none")
-    surprise = torch.expm1(-entropy).neg().clamp_min(0)  # rounding may leave it below
+    surprise = torch.expm1(-entropy).neg().clamp_min(0)  # rounding may make it negative
     return surprise.pow(gamma) * entropy
 
 

@@ -20,15 +20,15 @@ _MAX_RANKED_CLASSES = 20  # with more, a metric that sorts the rows for each cla
 
 
 def epoch_metric(task: TrainingTask, predictions: Tensor, target: Tensor) -> dict[str, float]:
-    """Return the plan's metric of the validation rows, by its name.
+    """Return the plan's metric on the validation rows, by name.
 
     Args:
-        task: Names the metric and has the validation rows.
+        task: Task with the metric and the validation rows.
         predictions: Probabilities [rows, classes], or values [rows, 1 + quantiles].
         target: Class numbers or standardized values [rows].
 
     Returns:
-        One metric; none where it takes too long for an epoch, or a prediction is not finite.
+        One metric; empty if it takes too long for an epoch, or a prediction is not finite.
     """
     if task.metric in ("auc", "average_precision") and task.classes > _MAX_RANKED_CLASSES:
         return {}
@@ -47,8 +47,8 @@ def epoch_metric(task: TrainingTask, predictions: Tensor, target: Tensor) -> dic
 
 
 def peak_memory_mb(device: str) -> float:
-    """Return the peak memory in MiB so far: of the GPU if the device is one, else of this process."""
+    """Return the peak memory so far in MiB: of the GPU if the device is a GPU, else of this process."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated() / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes there, KiB on Linux
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)  # bytes on macOS, KiB on Linux

@@ -27,20 +27,20 @@ _NO_LIMIT = 2**31
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TrainingComponents:
-    """What a training is made of; none of it changes, though what it holds does.
+    """The components of one training. The fields are never replaced; weights and optimizer state change in place.
 
     Args:
         config: Hyper-parameters of the candidate.
-        task: The rows, and what is learned of them.
-        context: Device, deadline, checkpoints and who follows the training.
+        task: The training and validation rows, and the objective.
+        context: Device, deadline, checkpoints and observers of the training.
         model: The network, wrapped by the strategy.
         loss: Loss of each row.
         optimizer: Optimizer of the network's weights.
-        average: Average of the weights, which replaces them where it is active.
+        average: Average of the weights; if active, it replaces the weights in evaluation and serving.
         compression: Pruning and weight sharing.
-        strategy: How several processes share the work.
+        strategy: Splits the work between processes.
         dp_sgd: Differential privacy; None: the training is not private.
-        dense: The network, where its gradient is computed without autograd; else None.
+        dense: The network, if its gradient is computed by loop.dense instead of autograd; else None.
         train: The training rows.
         validation: The validation rows.
     """
@@ -61,28 +61,28 @@ class TrainingComponents:
 
     @property
     def device(self) -> str:
-        """Return the device, as torch names it."""
+        """Return the name of the torch device, such as ``cuda:0``."""
         return self.context.device
 
 
 @dataclass(kw_only=True, slots=True)
 class TrainingState:
-    """How far a training is. All fields but ``loss`` and ``best_weights`` are plain numbers and texts.
+    """The progress of a training. All fields but ``loss`` and ``best_weights`` are plain numbers and strings.
 
     Args:
-        learning_rate: Rate that the schedule multiplies.
-        loss: Sum of the losses of the epoch's rows so far, on the device.
+        learning_rate: Base learning rate, which the schedule multiplies by its factor.
+        loss: Sum of the losses of the epoch's rows so far [], on the device.
         best_weights: Weights of the best epoch.
         epoch: The epoch that is being trained, from 1.
-        planned_epochs: Epochs that there is time for; 0: all.
+        planned_epochs: Number of epochs that fit into the time limit; 0: all epochs of the config.
         step: Steps of the epoch so far.
         all_steps: Steps of all epochs so far.
         rows: Rows of the epoch so far.
-        seconds: Time of the epoch before it was interrupted.
-        max_rows: Largest batch that fit into memory.
+        seconds: Seconds that the epoch had taken at its last checkpoint.
+        max_rows: Maximum number of rows of one forward pass; halved when memory runs out.
         best_loss: Validation loss of the best epoch.
         best_epoch: The best epoch; 0: the initial weights.
-        diverged: Where the loss became non-finite, in words.
+        diverged: Epoch and learning rate at which the loss became non-finite, as text; empty: it did not.
         history: The learning curve, one point per epoch.
         notes: Notes for the model card.
     """
@@ -105,7 +105,7 @@ class TrainingState:
 
     @property
     def validation_losses(self) -> list[float]:
-        """Return the validation loss of each epoch; none where the training is private."""
+        """Return the validation loss of each epoch; empty if the training is private."""
         return [point["validation_loss"] for point in self.history if "validation_loss" in point]
 
     def update(self, loss: Tensor, rows: int) -> None:
@@ -121,7 +121,7 @@ class TrainingState:
         self.all_steps += 1
 
     def start_epoch(self, epoch: int) -> None:
-        """Begin an epoch, or begin it again."""
+        """Reset the counters for an epoch that begins, or begins again."""
         self.epoch, self.step, self.rows, self.seconds = epoch, 0, 0, 0.0
         self.loss = torch.zeros_like(self.loss)
 

@@ -1,4 +1,4 @@
-"""When a network's training ends: by time, patience or privacy budget; and where it is in its schedule."""
+"""Decide when a training ends (time, patience or privacy budget), and its position in the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ __all__ = [
     "schedule_position",
 ]
 
-_TIME_MARGIN = 0.95  # fraction of the time left that is planned: epochs differ
-_STEPS_PER_SYNC = 64  # several processes ask their main one as often as this whether to stop
+_TIME_MARGIN = 0.95  # fraction of the remaining time to fill with epochs, since their durations vary
+_STEPS_PER_SYNC = 64  # after so many steps, the main process tells the other processes whether to stop
 
 Action = Literal["continue", "checkpoint", "stop"]
 
@@ -33,19 +33,22 @@ def learning_rate_at(config: NetworkConfig, state: TrainingState, progress: floa
 
 
 def schedule_position(config: NetworkConfig, state: TrainingState, progress: float = 0.0) -> float:
-    """Return the position in the schedule, in epochs; if time is short the schedule is compressed."""
+    """Return the position in the schedule, in epochs; if time is too short for all, the schedule is compressed."""
     return float((state.epoch - 1 + progress) * config.epochs / (state.planned_epochs or config.epochs))
 
 
 def last_epoch(components: TrainingComponents, state: TrainingState) -> int:
-    """Return the last epoch that there is time for; a refit has as many as its folds found best."""
+    """Return the last epoch that fits into the time limit; a refit trains as many epochs as its folds found best."""
     last = int(state.planned_epochs or components.config.epochs)
     tuned = components.task.tuned
     return last if tuned is None else min(last, max(1, round(tuned["epochs"])))
 
 
 def is_out_of_patience(components: TrainingComponents, state: TrainingState) -> bool:
-    """Return whether ``early_stopping`` epochs brought no better validation loss, once averages are evaluated."""
+    """Return whether the validation loss has not improved for ``early_stopping`` epochs; False for a refit.
+
+    Epochs before weight averaging starts, or before weight compression is complete, do not count.
+    """
     if components.task.tuned is not None:
         return False
     since = max(state.best_epoch, components.average.first_epoch - 1, components.compression.first_epoch - 1)
@@ -53,7 +56,7 @@ def is_out_of_patience(components: TrainingComponents, state: TrainingState) -> 
 
 
 def fit_epochs_to_deadline(components: TrainingComponents, state: TrainingState) -> None:
-    """Plan as many epochs as there is time for, so that the schedule ends where the training does."""
+    """Plan as many epochs as fit into the time limit, so that the schedule ends with the training."""
     context, epochs, trained = components.context, components.config.epochs, state.epoch - 1
     if trained >= (state.planned_epochs or epochs) or context.deadline == math.inf:
         return
@@ -65,7 +68,7 @@ def fit_epochs_to_deadline(components: TrainingComponents, state: TrainingState)
 
 
 def note_time_out(state: TrainingState, epoch: int, config: NetworkConfig) -> None:
-    """Note that time ran out, once: it may do so before the last planned epoch."""
+    """Note that time ran out in ``epoch``; the note replaces an earlier one, for example of the planned epochs."""
     cause = "training time ran out"
     text = f"{cause} in epoch {epoch} of {config.epochs}; the best weights so far were kept"
     state.add_note(text, replace_prefix=cause)

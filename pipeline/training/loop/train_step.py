@@ -68,7 +68,7 @@ def forward(components: TrainingComponents, inputs: list[Tensor]) -> Tensor:
 
 
 def compute_losses(components: TrainingComponents, outputs: Tensor, batch: DeviceBatch) -> Tensor:
-    """Return the weighted loss of each row [rows]; of a mixed row, the mix of the losses of both targets."""
+    """Return the weighted loss of each row [rows]; with mixup, interpolate the losses of both mixed targets."""
     losses = components.loss(outputs, batch.target)
     if batch.mixed_with is None or batch.mix is None:
         return losses if batch.weight is None else losses * batch.weight
@@ -79,17 +79,17 @@ def compute_losses(components: TrainingComponents, outputs: Tensor, batch: Devic
 
 
 def backward(components: TrainingComponents, loss: Tensor, scale: Tensor) -> None:
-    """Add the gradients of a loss to those of the step; DP-SGD clips those of each row first.
+    """Add the gradients of a loss to the gradients of the step; DP-SGD first clips the gradient of each row.
 
     Args:
         components: The components of the training.
         loss: Sum of the losses of the batch's rows.
-        scale: Factor of the gradients; DP-SGD has its own.
+        scale: Factor of the gradients; not used by DP-SGD, which divides by the expected batch size.
     """
     if components.dp_sgd:
         components.dp_sgd.backward(loss)
     else:
-        # As loss.backward(scale), which imports sympy to compare the shapes.
+        # Equivalent to loss.backward(scale), which would import sympy to compare the shapes.
         (loss * scale).backward()  # type: ignore[no-untyped-call]  # torch has no types for it
 
 
@@ -118,7 +118,7 @@ def _parameters_with_gradient(components: TrainingComponents) -> list[Tensor]:
 
 
 def evaluate(components: TrainingComponents, max_rows: int) -> tuple[Tensor, dict[str, float]]:
-    """Return loss and metric of the validation rows; the members of an ensemble predict together."""
+    """Return loss and metric on the validation rows, of an ensemble's mean prediction if the network is one."""
     task, data = components.task, components.validation
     components.model.eval()
     with torch.no_grad():
@@ -133,19 +133,19 @@ def evaluate(components: TrainingComponents, max_rows: int) -> tuple[Tensor, dic
 
 
 def retry_on_oom(components: TrainingComponents, state: TrainingState, rows: int, compute: Callable[[int], T]) -> T:
-    """Compute with as many rows at once as fit into memory, and halve them whenever it runs out.
+    """Call ``compute`` with as many rows as fit into memory; halve their number whenever memory runs out.
 
     Args:
         components: The components of the training.
-        state: Its state, which keeps the number of rows that fit.
-        rows: Number of rows that are wanted at once.
+        state: State of the training; its ``max_rows`` is updated.
+        rows: Number of rows to process at once, if they fit.
         compute: Takes the number of rows that it may process at once.
 
     Returns:
         What ``compute`` returns.
 
     Raises:
-        CandidateFailedError: A single row does not fit.
+        CandidateFailedError: A single row does not fit into memory.
     """
     while True:
         max_rows = max(1, min(state.max_rows, rows))
@@ -153,7 +153,7 @@ def retry_on_oom(components: TrainingComponents, state: TrainingState, rows: int
             return compute(max_rows)
         except RuntimeError as error:
             if not _is_out_of_memory(error) or components.strategy.process.size > 1:
-                raise  # other processes would wait for these gradients: the job ends and is retried with fewer rows
+                raise  # the others wait for these gradients; the job is retried with fewer nodes
             if max_rows == 1:
                 raise CandidateFailedError(
                     f"{_OUT_OF_MEMORY} with {max_rows} rows at once: a smaller network or batch is expected"
@@ -162,24 +162,24 @@ def retry_on_oom(components: TrainingComponents, state: TrainingState, rows: int
             note = f"{_OUT_OF_MEMORY}: the batch was halved, to {state.max_rows} rows at once"
             state.add_note(note, replace_prefix=_OUT_OF_MEMORY)
         if components.device.startswith("cuda"):
-            torch.cuda.empty_cache()  # outside of the handler, whose traceback holds what did not fit
+            torch.cuda.empty_cache()  # outside of ``except``: the traceback holds the tensors that did not fit
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Return whether memory ran out; the CPU's allocator has no error class of its own."""
+    """Return whether memory ran out; torch's CPU allocator raises a plain RuntimeError."""
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def update_bn(components: TrainingComponents, state: TrainingState) -> None:
     """Recompute the statistics of the batch norms over all training rows, for averaged weights.
 
-    As torch.optim.swa_utils.update_bn, but in blocks that fit into memory and over the rows of all processes.
+    Like torch.optim.swa_utils.update_bn, but in blocks that fit into memory and over the rows of all processes.
     """
     data, norms = components.train, batch_norms(components.model)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the mean of all batches
+        norm.momentum = None  # torch then computes the mean over all batches
     components.model.train()
     with torch.no_grad():
         for block in split_blocks(*data.inputs.values(), max_rows=state.max_rows):

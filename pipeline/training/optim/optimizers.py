@@ -1,4 +1,4 @@
-"""The optimizers by name, and the step that all of them take."""
+"""Make the optimizers of a network by name, and take their steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.training.distributed.strategy import Strategy
 
 __all__ = ["FULL_BATCH_OPTIMIZERS", "NormalizedGD", "WeightOptimizer"]
 
-FULL_BATCH_OPTIMIZERS = frozenset({"gd", "normalized_gd"})  # one step an epoch, by the gradient of all rows
+FULL_BATCH_OPTIMIZERS = frozenset({"gd", "normalized_gd"})  # one step per epoch, with the gradient of all rows
 _DECOUPLED_DECAY = frozenset({"adamw", "muon"})  # optimizers that apply the weight decay themselves
 _MUON_MOMENTUM = 0.95
 _ONE = torch.tensor(1.0)
@@ -24,10 +24,11 @@ Optimizers = tuple[torch.optim.Optimizer, ...]
 
 
 def _skip_compiler_import() -> None:
-    """Keep torch.optim from importing torch's compiler, which takes a second, to exclude its methods from compilation.
+    """Keep torch.optim from importing torch's compiler, which takes a second.
 
-    Nothing is compiled here. torch keeps the excluded method as an attribute of the method (torch._compile); without
-    that attribute it is as before.
+    torch.optim imports it to exclude some methods from compilation, but nothing is compiled here. torch caches the
+    excluded method as an attribute of the method (torch._compile); this function sets the attribute before torch does.
+    A torch version without the attribute ignores it.
     """
     for name in ("add_param_group", "load_state_dict", "state_dict"):
         method = getattr(getattr(torch.optim.Optimizer, name), "__wrapped__", None)
@@ -42,8 +43,8 @@ _skip_compiler_import()
 class WeightOptimizer:
     """The optimizers of a network's weights.
 
-    Each step is given its learning rate, so that schedules keep no state. ``weight_decay`` is decoupled from the
-    gradient whatever the optimizer is.
+    Each step receives its learning rate, so that schedules keep no state. ``weight_decay`` is decoupled from the
+    gradient for every optimizer.
 
     Args:
         network: The network, whose trainable parameters are optimized.
@@ -81,7 +82,7 @@ class WeightOptimizer:
                 optimizer.step()
 
     def state(self) -> list[dict[str, Any]]:
-        """Return the state of each optimizer, as torch has it."""
+        """Return the ``state_dict`` of each optimizer."""
         return [optimizer.state_dict() for optimizer in self._optimizers]
 
     def load(self, state: Sequence[Mapping[str, Any]] | None, strategy: Strategy) -> None:
@@ -89,7 +90,7 @@ class WeightOptimizer:
 
         Args:
             state: State of each optimizer, gathered by Strategy.gather_full; None except in the main process.
-            strategy: Distributes it to the processes.
+            strategy: Distributes the state to the processes.
         """
         states = [{}] * len(self._optimizers) if state is None else state
         for optimizer, full_state in zip(self._optimizers, states, strict=True):
@@ -99,7 +100,7 @@ class WeightOptimizer:
 class FusedAdam(torch.optim.Adam):
     """Adam with decoupled weight decay, without the overhead of torch's step.
 
-    torch collects the tensors at each step, which for a small network takes as long as the arithmetic.
+    torch's ``step`` collects the tensors each time, which for a small network takes as long as the arithmetic.
 
     References:
         Kingma and Ba 2015, Adam; Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization.
@@ -136,7 +137,7 @@ class FusedAdam(torch.optim.Adam):
         )  # fmt: skip
 
     def _collect_state_tensors(self, parameters: Sequence[Tensor]) -> list[list[Tensor]]:
-        """Return the parameters' state, initially 0; none where one is on a GPU or sharded (torch_strategies)."""
+        """Return the parameters' state, initially 0; empty if one is on a GPU or sharded (torch_strategies)."""
         if any(type(parameter) is not nn.Parameter or parameter.is_cuda for parameter in parameters):
             return []
         for parameter in parameters:
@@ -189,7 +190,7 @@ def _make_optimizers(network: nn.Module, config: NetworkConfig) -> Optimizers:
 
 
 def _sgd(network: nn.Module, config: NetworkConfig) -> torch.optim.Optimizer:
-    """Return gradient descent over all rows or over batches, with momentum if its name says so.
+    """Return torch's SGD, with momentum if the optimizer is ``momentum`` or ``nesterov``.
 
     References:
         Cauchy 1847; Robbins and Monro 1951; Polyak 1964 (momentum); Nesterov 1983, in the form of Sutskever et al.
@@ -200,13 +201,13 @@ def _sgd(network: nn.Module, config: NetworkConfig) -> torch.optim.Optimizer:
         _trainable_parameters(network),
         lr=config.learning_rate,
         momentum=momentum,
-        nesterov=config.optimizer == "nesterov" and momentum > 0,  # torch requires a momentum
+        nesterov=config.optimizer == "nesterov" and momentum > 0,  # torch requires momentum > 0
         **_fastest_options(network),
     )
 
 
 def _fastest_options(network: nn.Module) -> dict[str, bool]:
-    """Return the options of SGD's fastest implementation; for sharded weights torch has no fused one."""
+    """Return the options of SGD's fastest implementation; torch has no fused one for sharded weights."""
     is_unsharded = all(type(parameter) is nn.Parameter for parameter in network.parameters())
     return {"fused": True} if is_unsharded else {"foreach": True}
 
@@ -214,7 +215,7 @@ def _fastest_options(network: nn.Module) -> dict[str, bool]:
 def _muon(network: nn.Module, config: NetworkConfig) -> Optimizers:
     """Return Muon for the hidden matrices (Jordan et al. 2024), and AdamW for all other parameters.
 
-    Muon's steps are scaled so that both share one learning rate (Liu et al. 2025).
+    Muon's steps are scaled so that both optimizers can use the same learning rate (Liu et al. 2025).
     """
     rate, decay = config.learning_rate, config.weight_decay
     matrices = [m.weight for m in network.modules() if isinstance(m, nn.Linear) and m.weight.requires_grad][1:-1]

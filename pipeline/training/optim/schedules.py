@@ -10,18 +10,18 @@ from pipeline.contracts.algorithms.network_config import NetworkConfig
 __all__ = ["lr_factor"]
 
 _WARMUP = 0.1  # default fraction of all steps of the schedule ``warmup``
-_WARMUP_START = 0.01  # epochs of the warm-up that count as done at first: a rate of 0 would waste a step
-_RISE_FRACTION = 0.3  # of the epochs of one_cycle
-_FIRST, _LAST = 1 / 25, 1e-4 / 25  # of one_cycle, as fractions of the highest rate
+_WARMUP_START = 0.01  # epochs by which the warm-up is ahead, since a learning rate of 0 would waste the first step
+_RISE_FRACTION = 0.3  # default fraction of the epochs in which the learning rate of one_cycle rises
+_FIRST, _LAST = 1 / 25, 1e-4 / 25  # first and last factor of one_cycle, whose highest factor is 1
 
 
 def lr_factor(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> float:
     """Return the factor of the learning rate.
 
     Args:
-        config: Names the schedule and the fraction of the epochs that ``warmup`` takes.
-        epochs: Epochs trained so far, with fractions.
-        losses: The validation loss of each whole epoch.
+        config: Hyper-parameters with the schedule and ``warmup``, the fraction of the epochs for the warm-up.
+        epochs: Number of epochs trained so far, with a fraction.
+        losses: The validation loss of each completed epoch.
 
     References:
         Goyal et al. 2017, Accurate, Large Minibatch SGD (warm-up).
@@ -32,7 +32,7 @@ def lr_factor(config: NetworkConfig, epochs: float, losses: Sequence[float]) -> 
     return factor * _ramp(config, epochs, float(config.warmup))
 
 
-def _scheduled_factor(  # noqa: PLR0911 - one a schedule
+def _scheduled_factor(  # noqa: PLR0911 - one per schedule
     config: NetworkConfig, epochs: float, losses: Sequence[float]
 ) -> float:
     match config.schedule:
@@ -72,7 +72,7 @@ def _interpolate(first: float, last: float, fraction: float) -> float:
 def _plateau(config: NetworkConfig, losses: Sequence[float]) -> float:
     """Multiply by ``decay`` after more than ``step_epochs`` epochs without a better validation loss.
 
-    As torch's ReduceLROnPlateau with ``patience=step_epochs`` and ``threshold=0``.
+    Equivalent to torch's ReduceLROnPlateau with ``patience=step_epochs`` and ``threshold=0``.
     """
     rate, best, bad_epochs = 1.0, math.inf, 0
     for loss in losses:

@@ -28,7 +28,7 @@ class WeightAverage:
         model: The network.
         config: Hyper-parameters.
 
-    torch.optim.swa_utils.AveragedModel copies the module, which FSDP forbids; its update functions are used here.
+    torch.optim.swa_utils.AveragedModel copies the module, which FSDP forbids, so only its update functions are used.
 
     References:
         Polyak and Juditsky 1992; Izmailov et al. 2018, Averaging Weights Leads to Wider Optima.
@@ -36,19 +36,19 @@ class WeightAverage:
 
     def __init__(self, model: nn.Module, config: NetworkConfig) -> None:
         self.kind = config.averaging
-        self.count = 0  # number of averaged weights
+        self.count = 0  # number of averaged states of the weights
         self.first_epoch = 1 + int(_SWA_START * config.epochs) if self.kind == "swa" else 1
         self._model = model
         self._shadow = self._copies() if self.kind != "none" else []
 
     @property
     def is_active(self) -> bool:
-        """Return whether there is an average, which replaces the weights."""
+        """Return whether there is an average to use instead of the weights."""
         return self.kind != "none" and self.count > 0
 
     @property
     def needs_bn_update(self) -> bool:
-        """Return whether the statistics of batch norms must be recomputed, as for the mean of several networks."""
+        """Return whether batch norm statistics must be recomputed, since SWA averages weights of different epochs."""
         return self.kind == "swa" and self.is_active and bool(batch_norms(self._model))
 
     def after_step(self) -> None:
@@ -62,7 +62,7 @@ class WeightAverage:
         """Update the mean after an epoch."""
         if self.kind == "swa" and epoch >= self.first_epoch:
             self.count += 1
-            self._update(get_swa_multi_avg_fn())  # type: ignore[no-untyped-call]  # the same
+            self._update(get_swa_multi_avg_fn())  # type: ignore[no-untyped-call]  # torch leaves it untyped
 
     @contextmanager
     def applied(self) -> Iterator[None]:
@@ -78,17 +78,17 @@ class WeightAverage:
             self._set(weights)
 
     def reset(self, count: int = 0) -> None:
-        """Take the model's present weights for the average.
+        """Restart the average from the model's present weights.
 
         Args:
-            count: Number of weights that they are the average of.
+            count: Number of averaged states that the present weights stand for.
         """
         self.count = count
         if self.kind != "none":
             self._shadow = self._copies()
 
     def _update(self, update: Callable[[list[Tensor], list[Tensor], int], None]) -> None:
-        # Weights apart from the statistics of norms: torch does not mix shards (torch_strategies) and plain tensors.
+        # torch cannot update sharded parameters (torch_strategies) and plain buffers in one call.
         shadow, tensors, weights = self._shadow, self._tensors(), len(list(self._model.parameters()))
         update(shadow[:weights], tensors[:weights], self.count - 1)
         if len(tensors) > weights:

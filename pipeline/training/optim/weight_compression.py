@@ -1,8 +1,8 @@
 """Pruning and weight sharing during training, so that the remaining weights adapt.
 
 Pruning is gradual and global: the sparsity follows a cubic schedule, and each update prunes the smallest weights of all
-layers. For weight sharing, k-means assigns each weight to a shared value, which then changes by the mean of its
-weights' steps.
+layers. For weight sharing, k-means assigns each weight to a shared value, which then changes by the mean step of the
+weights that share it.
 
 References:
     Zhu and Gupta 2017, To Prune, or Not to Prune (arXiv:1710.01878); Han et al. 2016, Deep Compression
@@ -30,8 +30,8 @@ _MIN_WEIGHTS = 64  # smaller tensors are left unchanged
 class WeightCompression:
     """Prunes and shares the weights of a network after each step.
 
-    At the end, a fraction ``sparsity`` of the weights is 0, and a tensor has at most 2 ** ``shared_bits`` values; with
-    0 there is no pruning or sharing. Biases and the parameters of norms are left unchanged.
+    At the end, a fraction ``sparsity`` of the weights is 0, and a tensor has at most 2 ** ``shared_bits`` values. A
+    setting of 0 turns pruning or sharing off. Biases and the parameters of norms are left unchanged.
 
     Args:
         model: The network.
@@ -49,7 +49,7 @@ class WeightCompression:
         ]
         self._masks: list[Tensor] = []
         self._codes: list[Tensor] = []
-        self.position = 0.0  # epochs, when after_step was called last
+        self.position = 0.0  # position in the schedule at the last call of after_step, in epochs
         self._check(config)
 
     @property
@@ -80,7 +80,7 @@ class WeightCompression:
         self._average()
 
     def finish(self) -> None:
-        """Prune and share at once, since the training stops before its schedule ends."""
+        """Complete pruning and sharing at once, if the training stops before the schedule ends."""
         if self.is_active and self.position < self._end:
             self.after_step(self._end)
 
