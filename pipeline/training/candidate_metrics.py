@@ -48,10 +48,10 @@ class CandidateMetrics:
         Args:
             bag: The fold models.
             workdir: The candidate's folder.
-            is_served: Whether their average is served; else a model that is refit on all rows.
+            is_served: Whether the average of the fold models is served; else one model refit on all rows.
 
         Returns:
-            Fields of TrainedCandidate: ``quality``, ``interval``, ``folds`` and the decision.
+            Fields of TrainedCandidate: ``quality``, ``interval``, ``folds`` and the fields of the decision.
 
         Raises:
             CandidateFailedError: A prediction is not finite.
@@ -81,7 +81,7 @@ class CandidateMetrics:
             predicted: Its predictions for the validation rows, in the target's own units.
 
         Returns:
-            Fields of TrainedCandidate: ``quality`` and the decision, which a private model does not have.
+            Fields of TrainedCandidate: ``quality`` and the fields of the decision. A private model is not calibrated.
         """
         signature = self.rows.dataset.signature_of(fitted.classes, fitted.quantiles)
         validation = self.rows.splits["validation"]
@@ -110,6 +110,6 @@ class CandidateMetrics:
         if signature.task != "regression":
             labels = np.array(self.rows.dataset.classes, object)[rows.target]
             return signature, labels, Predictions.of(signature, predicted)
-        values = predicted[:, 0] if predicted.ndim == 2 else predicted  # without the quantiles, which follow
+        values = predicted[:, 0] if predicted.ndim == 2 else predicted  # without the quantiles in the other columns
         y_true = self.rows.target.denormalize_targets(rows.target)
         return signature, y_true, Predictions.of(signature, self.rows.denormalize(values))

@@ -27,7 +27,7 @@ __all__ = ["LearningRows"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_MAX_COPIES_SHARE = 0.05  # fraction of the rows, up to which exact copies of one row stay in one fold
+_MAX_COPIES_SHARE = 0.05  # fraction of the rows up to which all copies of one row stay in one fold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +35,11 @@ class LearningRows:
     """The rows of the training and validation splits.
 
     Args:
-        dataset: How the splits are read.
-        splits: ``train`` and ``validation``, as contracts.records.dataset has them.
+        dataset: Data set record: columns, target and classes of the splits.
+        splits: The frames ``train`` and ``validation`` (contracts.records.dataset).
         class_weights: Weight of each class; ``balanced``: all classes have the same total weight.
-        metric: Metric that candidates are compared by, which chooses the transforms of a regression's target.
-        transform: Transform of a regression's target; None: it is standardized.
+        metric: Metric that candidates are compared by; the transforms of a regression's target depend on it.
+        transform: Transform of a regression's target; None: the first of ``transforms``.
         source: The same rows with another transform, whose encoding is reused.
     """
 
@@ -65,7 +65,7 @@ class LearningRows:
 
         Args:
             log_links: The algorithm's objectives whose predictions are logarithms.
-            logarithms: Whether the target's logarithm may be learned.
+            logarithms: Whether models may learn the target's logarithm.
         """
         train, validation = self.values["train"], self.values["validation"]
         every = np.concatenate([train, validation])
@@ -78,13 +78,13 @@ class LearningRows:
     def select_transform(
         self, algorithm: Algorithm[ConfigT], config: ConfigT, task: TrainingTask, context: RunContext
     ) -> tuple[LearningRows, tuple[str, ...]]:
-        """Compare transforms of a regression's target; classes, and values of images, are learned as they are.
+        """Compare transforms of a regression's target; classes, and targets of images, are not transformed.
 
         Args:
             algorithm: Trains with each transform.
             config: Hyper-parameters of the candidate.
             task: Task with the first transform.
-            context: Context of the candidate, of whose time the comparison takes a share.
+            context: Context of the candidate; the comparison uses a fraction of the time until its deadline.
 
         Returns:
             The rows with the transform that the algorithm learns best, and notes on the comparison.
@@ -110,7 +110,7 @@ class LearningRows:
         return self.with_transform(transform), (note,) if note else ()
 
     def smear(self, out_of_fold: Floats | None, validation: Floats) -> LearningRows:
-        """Return the rows with the smearing factor of held-out predictions, which removes bias (TargetTransform).
+        """Return the rows with a target transform whose smearing factor fits held-out predictions (TargetTransform).
 
         Args:
             out_of_fold: Out-of-fold predictions for all rows, NaN for rows that no fold held out; None: there are none.
@@ -127,7 +127,7 @@ class LearningRows:
 
     @property
     def sensitivity(self) -> float:
-        """Return by how many standard deviations the target's largest value changes if a prediction changes by 1."""
+        """Return the change of the target's largest value, in standard deviations, if a prediction changes by 1."""
         return self.target.sensitivity(self.values["train"]) if self.dataset.task == "regression" else 1.0
 
     @cached_property
@@ -183,7 +183,7 @@ class LearningRows:
 
     @property
     def can_fold(self) -> bool:
-        """Return whether folds can be made: groups of the rows are known, or times if rows are split by time."""
+        """Return whether folds can be made: the groups of the rows are known, or their times for a split by time."""
         if self.dataset.split_by == "time":
             return self.encoded["train"].time is not None
         return bool(self._groups)
@@ -201,7 +201,7 @@ class LearningRows:
         return row_weights(split, self.dataset, self.class_weights)
 
     def _weight(self, split: pl.DataFrame) -> npt.NDArray[np.float32] | None:
-        """Return the weight of each row in training [rows]; the mean of the training rows is 1."""
+        """Return the weight of each row in training [rows]; the mean over the training rows is 1."""
         weight = self.weight_of(split)
         return None if weight is None else (weight / self._mean_weight).astype(np.float32)
 
@@ -222,7 +222,7 @@ class LearningRows:
         return {"train": groups[: len(train)], "validation": groups[len(train) :]}
 
     def _group(self, split: pl.DataFrame) -> npt.NDArray[np.uint64] | None:
-        """Return the group of each row; in split files of older versions, copies of a row are a group."""
+        """Return the group of each row; for split files of older versions, equal rows are a group."""
         if self._has_hidden(split, GROUP):
             return split[GROUP].to_numpy()
         if self.dataset.split_by != "random":

@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 
 __all__ = ["follow_each_target", "train_each_target"]
 
-_OF_ONE_LABEL = {"f1_macro": "f1", "f1_micro": "f1"}  # metric of all labels -> metric of one label
+_OF_ONE_LABEL = {"f1_macro": "f1", "f1_micro": "f1"}  # metric over all labels -> metric of one label
 Floats = npt.NDArray[np.floating[Any]]
 
 
 def train_each_target(trainer: Trainer, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
-    """Train a candidate for each target, which have equal shares of the time left.
+    """Train a candidate for each target; each has an equal share of the remaining time.
 
     Writes the files of a candidate (records.outcome.TrainedCandidate) to ``workdir``, except for weights of networks.
-    The files of each target are in a folder of its own beside it.
+    The files of target n are in the folder ``<workdir>_target_<n>``.
 
     Args:
         trainer: Trainer of the run.
@@ -88,16 +88,16 @@ def _each_target(trainer: Trainer, candidate: Candidate) -> Iterator[tuple[Train
             trainer,
             dataset=dataset.of_target(number),
             class_weights=_class_weights(trainer, number),
-            threshold_rule=None,  # labels and their probabilities stay as they are trained
+            threshold_rule=None,  # no threshold and no calibration for labels
             metric=_OF_ONE_LABEL.get(trainer.metric, trainer.metric),
             deadline=now + (trainer.deadline - now) / (count - number),
-            watch=lambda _, point: trainer.watch(candidate, point),  # one curve, of the target that trains
+            watch=lambda _, point: trainer.watch(candidate, point),  # the targets share one learning curve
         )
         yield target_trainer, candidate.of_target(number), number
 
 
 def _class_weights(trainer: Trainer, number: int) -> Literal["balanced"] | Mapping[str, float] | None:
-    """Return the class weights of a label: the weight of rows that have it."""
+    """Return the class weights of a label: the configured weight applies to rows that have the label."""
     weights = trainer.class_weights
     if weights is None or isinstance(weights, str):
         return weights
@@ -107,7 +107,7 @@ def _class_weights(trainer: Trainer, number: int) -> Literal["balanced"] | Mappi
 def _join(
     trainer: Trainer, candidate: Candidate, outcomes: Sequence[TrainedCandidate], folders: Sequence[Path], workdir: Path
 ) -> TrainedCandidate:
-    """Join the files of all targets in ``workdir``, and return the record, which is not written yet."""
+    """Join the files of all targets into ``workdir``; return the record of the candidate, without writing it."""
     import onnx
 
     from pipeline.graphs.several_targets import join_bodies
@@ -142,7 +142,7 @@ def _join(
 
 
 def _notes(targets: Sequence[str], outcomes: Sequence[TrainedCandidate]) -> Iterator[str]:
-    """Yield the notes; those that not all targets share begin with the target's name."""
+    """Yield the notes; a note that not all targets have begins with the target's name."""
     shared = set.intersection(*(set(outcome.notes) for outcome in outcomes))
     for name, outcome in zip(targets, outcomes, strict=True):
         yield from (note if note in shared else f"{name}: {note}" for note in outcome.notes)
@@ -151,7 +151,7 @@ def _notes(targets: Sequence[str], outcomes: Sequence[TrainedCandidate]) -> Iter
 def _out_of_fold(
     trainer: Trainer, outcomes: Sequence[TrainedCandidate], folders: Sequence[Path], workdir: Path
 ) -> dict[str, Any]:
-    """Write the joined out-of-fold predictions, if each target is a bag; return the fields of a bag."""
+    """Write the joined out-of-fold predictions, if each target has a bag; return a bag's fields of the record."""
     if not all(outcome.folds for outcome in outcomes):
         return {"folds": 0, "interval": {}}
     signature = trainer.dataset.signature

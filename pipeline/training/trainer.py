@@ -59,8 +59,8 @@ class Trainer:
     """Trains the candidates of one run.
 
     Args:
-        dataset: How the splits are read.
-        splits: ``train`` and ``validation``, as contracts.records.dataset has them.
+        dataset: Data set record: columns, target and classes of the splits.
+        splits: The frames ``train`` and ``validation`` (contracts.records.dataset).
         machine: Device and threads.
         seed: Seed of every candidate.
         metric: Metric that the plan compares candidates by.
@@ -69,15 +69,15 @@ class Trainer:
             calibrated.
         deadline: time.monotonic() after which trainings stop with the best model so far.
         checkpoints: Returns the storage of a candidate's unfinished training.
-        watch: Receives the points of a candidate's learning curve.
+        watch: Receives a candidate and each point of its learning curve.
         code: The user's model.py.
         base: Model that initializes networks with the setting ``base_model``.
         process: This process among those that train one network.
-        notes: Notes on the rows, for the card of every candidate.
-        folds: Folds of a bag; 1: one model, measured on the validation rows.
-        serve: Whether the bag is served, or one model refit on all rows.
+        notes: Notes on the rows, for the model card of every candidate.
+        folds: Number of folds of a bag; 1: one model, measured on the validation rows.
+        serve: ``bag``: serve the mean of the fold models; ``single``: serve one model refit on all rows.
         limits: Limits of the served file; one refit model replaces a bag that exceeds them.
-        learning_rows: The rows of the splits, if they are encoded already.
+        learning_rows: The encoded rows of the splits; None: they are encoded when they are first used.
     """
 
     dataset: Dataset
@@ -98,14 +98,14 @@ class Trainer:
     serve: Literal["bag", "single"] = "bag"
     limits: Limits = field(default_factory=Limits)
     learning_rows: LearningRows | None = None
-    _folds: dict[int, Sequence[Fold]] = field(default_factory=dict, init=False, compare=False)  # by their number
+    _folds: dict[int, Sequence[Fold]] = field(default_factory=dict, init=False, compare=False)  # by number of folds
     _texts_of_folds: dict[int, tuple[Fold, Rows, Rows]] = field(default_factory=dict, init=False, compare=False)
 
     def train(self, candidate: Candidate, workdir: Path, report: Report) -> TrainedCandidate:
         """Train a candidate: a bag of fold models over all rows, or one model if there can be no bag.
 
-        Writes model.onnx, body.onnx and reference.npz; for a bag also out_of_fold.npz, for a network
-        checkpoint.safetensors; and trained.json last.
+        Writes model.onnx, body.onnx and reference.npz; also out_of_fold.npz for a bag, and checkpoint.safetensors for
+        a network. trained.json is written last.
 
         Args:
             candidate: The candidate.
@@ -113,11 +113,11 @@ class Trainer:
             report: Receives progress messages of a few words.
 
         Returns:
-            The record of the trained candidate, as trained.json has it.
+            The record of the trained candidate, the content of trained.json.
 
         Raises:
-            CandidateFailedError: The settings or the rows do not allow for this training, it diverged, or a prediction
-                is not finite.
+            CandidateFailedError: The settings or the rows do not allow this training, it diverged, or a prediction is
+                not finite.
         """
         started = time.perf_counter()
         algorithm = ALGORITHMS[candidate.algorithm]
@@ -178,11 +178,11 @@ class Trainer:
 
         Args:
             candidates: The candidates, at least one.
-            rows: Number of training and validation rows of the sample.
+            rows: Number of training rows, and of validation rows, of the sample.
             report: Receives progress messages.
 
         Returns:
-            Why a candidate is rejected, by its name; the others are not there.
+            The reason for the rejection of each rejected candidate, by name.
         """
         from pipeline.training.search.screening import screen_candidates
 
@@ -191,10 +191,10 @@ class Trainer:
         return screen_candidates(pairs, task, context, rows, self.metrics.score_with_interval)
 
     def follow(self, candidate: Candidate) -> None:
-        """Take part in ``train`` of the main process, which alone searches for settings and writes the results.
+        """Take part in ``train`` of the main process; only the main process searches settings and writes results.
 
         Raises:
-            CandidateFailedError: Training fails, as it does in the main process.
+            CandidateFailedError: The training fails, here and in the main process.
         """
         algorithm = ALGORITHMS[candidate.algorithm]
         context = self.make_context(candidate, lambda text: None)
@@ -210,7 +210,7 @@ class Trainer:
 
     @property
     def metrics(self) -> CandidateMetrics:
-        """Return the metrics of the candidates."""
+        """Return what measures the candidates."""
         return CandidateMetrics(rows=self.rows, metric=self.metric, threshold_rule=self.threshold_rule)
 
     def make_task(self) -> TrainingTask:
@@ -244,9 +244,10 @@ class Trainer:
     def _select_target(
         self, algorithm: Algorithm[ConfigT], config: ConfigT, task: TrainingTask, context: RunContext
     ) -> tuple[Trainer, tuple[str, ...]]:
-        """Return a trainer with the target's transform that the algorithm learns best, and notes on the comparison.
+        """Return a trainer with the target transform that the algorithm learns best, and notes on the comparison.
 
-        The target of a candidate that is one model is learned as it is (a private one would spend epsilon to compare).
+        A candidate that is never a bag learns the target untransformed: a private training, for example, would spend
+        epsilon on the comparison.
         """
         if self._is_one_model(config):
             return self, ()
@@ -282,7 +283,7 @@ class Trainer:
     def _is_one_model(self, config: AlgorithmConfig) -> bool:
         """Return whether a candidate with this config is one model, never a bag.
 
-        Each fold of a private training would spend epsilon again; a base model and the user's code have one network;
+        Each fold of a private training would spend epsilon again; a base model or the user's code is one network;
         several processes train one model together.
         """
         is_alone = isinstance(config, NetworkConfig) and config.trains_one_model
@@ -298,7 +299,7 @@ class Trainer:
         return self._folds[count]
 
     def _take_texts(self, fold: Fold) -> tuple[Rows, Rows]:
-        """Return training and held-out rows of a fold: always the same arrays, by which text features are cached."""
+        """Return training and held-out rows of a fold: always the same arrays, whose ids are the text cache's keys."""
         if id(fold) not in self._texts_of_folds:
             self._texts_of_folds[id(fold)] = fold, self.rows.all.take(fold.train), self.rows.all.take(fold.held)
         return self._texts_of_folds[id(fold)][1:]
@@ -321,13 +322,13 @@ class Trainer:
         return search(algorithm, candidate.settings, candidate.trials, task, context, self.metrics.score)
 
     def _predict_edges(self, fitted: FittedModel) -> Floats | None:
-        """Return the predictions for edge rows; None for the user's code, which may not take missing values."""
+        """Return the predictions for edge rows; None for the user's code, which may not accept missing values."""
         return None if self.code is not None else self.rows.denormalize(fitted.predict(self.rows.edges))
 
     def _export(
         self, fitted: FittedModel, predicted: Floats, edges: Floats | None, signature: Signature, workdir: Path
     ) -> str:
-        """Write graphs, reference predictions and weights; return the sha256 of the served file."""
+        """Write the graphs, the reference predictions and a network's weights; return the sha256 of model.onnx."""
         from pipeline.training.export.artifacts import write_artifacts
 
         body = fitted.body()

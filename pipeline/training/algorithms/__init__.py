@@ -1,6 +1,6 @@
-"""The algorithms, one module each, whose ``ALGORITHM`` describes and trains it.
+"""The algorithms: one module each, whose ``ALGORITHM`` describes and trains the algorithm.
 
-Importing a module is cheap: torch, scikit-learn and LightGBM are imported inside its functions. The catalog, the JSON
+Importing a module is cheap: torch, scikit-learn and LightGBM are imported inside functions. The catalog, the JSON
 Schema of train.yaml and the tables of docs/train_yaml.md are generated from the descriptions and configs
 (``python -m tools.generated_files``).
 """
@@ -21,7 +21,7 @@ __all__ = ["ALGORITHMS"]
 def _load_algorithms() -> list[Algorithm[Any]]:
     names = [module.name for module in pkgutil.iter_modules(__path__)]
     modules = [
-        importlib.import_module(f"{__name__}.{name}")  # noqa: TID251 - of this folder alone: an algorithm is one file
+        importlib.import_module(f"{__name__}.{name}")  # noqa: TID251 - imports modules of this folder only
         for name in names
     ]
     return sorted(

@@ -1,4 +1,4 @@
-"""A small convolutional network for images, which are shifted, rotated and scaled a little in training."""
+"""A small convolutional network for images, which training augments by slight shifts, rotations and scalings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class CnnConfig(ImageConfig):
 
     dropout: Annotated[Dropout, search_range(0.0, 0.5)] = 0.3
     epochs: Epochs = 20
-    early_stopping: EarlyStopping = 20  # the last epochs of one_cycle are the best
+    early_stopping: EarlyStopping = 20  # no early stopping: the last epochs of one_cycle are the best
 
 
 def _train(config: CnnConfig, task: TrainingTask, context: RunContext) -> FittedModel:

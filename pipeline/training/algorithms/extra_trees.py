@@ -31,5 +31,5 @@ ALGORITHM = forest_algorithm(
         latency_us=40,
     ),
     training_order=25,
-    max_rows=5_000,  # beyond it, boosting is better with a tenth of the bytes
+    max_rows=5_000,  # with more rows, boosting is better with a tenth of the bytes
 )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ALGORITHM", "GaussianMixtureConfig"]
 
-_MAX_FULL_COORDINATES = 30  # beyond it, covariance matrices are diagonal
+_MAX_FULL_COORDINATES = 30  # with more coordinates, covariance matrices are diagonal
 
 
 class GaussianMixtureConfig(ClusteringConfig):

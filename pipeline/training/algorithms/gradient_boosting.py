@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 __all__ = ["ALGORITHM", "GradientBoostingConfig"]
 
-_MANY_CELLS = 100_000  # with fewer, threads wait for each other longer than they work
+_MANY_CELLS = 100_000  # with fewer, one thread is used: several would wait for each other longer than they compute
 _VERY_MANY_COLUMNS = 200
 _EVAL_PERIOD = 50  # trees
-_MIN_TREE_COLUMNS = 6  # columns that a tree may choose from, if there are as many
-_MIN_BAGGED_ROWS = 10  # LightGBM refuses a bagging fraction of less than a row
+_MIN_TREE_COLUMNS = 6  # minimum number of columns that a tree may split on, if there are as many
+_MIN_BAGGED_ROWS = 10  # minimum number of rows per tree; LightGBM rejects a bagging fraction of less than one row
 _OBJECTIVES: Mapping[Objective, str] = MappingProxyType(
     {
         "squared_error": "regression",
         "absolute_error": "regression_l1",
-        "relative_error": "regression_l1",  # of rows weighted by one over their values
+        "relative_error": "regression_l1",  # rows are weighted by 1 / |target|
         "poisson": "poisson",
         "tweedie": "tweedie",
     }
@@ -41,7 +41,7 @@ _LIGHTGBM_FIELDS = {
 
 
 class GradientBoostingConfig(AlgorithmConfig):
-    """Hyper-parameters of gradient boosting; those that LightGBM has bear its names."""
+    """Hyper-parameters of gradient boosting, with LightGBM's names where LightGBM has the parameter."""
 
     n_estimators: Annotated[int, hyperparameter("Maximum rounds of boosting.", unit="rounds", ge=1, le=100_000)] = 4000
     learning_rate: Annotated[
@@ -82,7 +82,7 @@ class GradientBoostingConfig(AlgorithmConfig):
 
     @property
     def bag_folds(self) -> int | None:
-        """Folds of the candidate's bag, by the deprecated field; None: those of the run."""
+        """Return the number of folds from the deprecated field; None: the run's number of folds."""
         return self.folds or None
 
 
@@ -95,7 +95,7 @@ def _train(config: GradientBoostingConfig, task: TrainingTask, context: RunConte
     pairs = _select_pairs(config, task, context) if config.turn else ()
     preprocessing, features = boosting_features(task, pairs)
     options = _options(config, task, context)
-    # A small fraction of few columns would leave most trees without the informative ones.
+    # With few columns, a small fraction would leave most trees without the informative columns.
     options["feature_fraction"] = max(options["feature_fraction"], min(1.0, _MIN_TREE_COLUMNS / features.shape[1]))
     rows = lightgbm.Dataset(features, task.train.target, weight=task.loss_weight(task.train), params=options)
     held_out = lightgbm.Dataset(
@@ -104,7 +104,7 @@ def _train(config: GradientBoostingConfig, task: TrainingTask, context: RunConte
         weight=task.loss_weight(task.validation),
         reference=rows,
     )
-    # A refit has as many trees as its folds found best; it has learned from the held-out rows, which are only reported.
+    # A refit trains as many trees as were best in its folds, without early stopping, since it learns from all rows.
     stopping = lightgbm.early_stopping(config.early_stopping_rounds, verbose=False)
     booster = lightgbm.train(
         options,
@@ -140,7 +140,7 @@ def _select_pairs(
 
     _, features = boosting_features(task)
     options = _options(config, task, context)
-    options["metric"] = ""  # the loss itself
+    options["metric"] = ""  # LightGBM then evaluates the objective's loss
     return select_rotations(features, task.train.target, task.train.num.shape[1], options, seed=task.seed)
 
 
@@ -148,12 +148,12 @@ def _options(config: GradientBoostingConfig, task: TrainingTask, context: RunCon
     objective = {0: _OBJECTIVES[task.loss], 2: "binary"}.get(task.classes, "multiclass")
     return {
         "objective": objective,
-        "metric": "auc" if task.metric == "auc" and objective == "binary" else "",  # else the loss itself
+        "metric": "auc" if task.metric == "auc" and objective == "binary" else "",  # "": the objective's loss
         **({"num_class": task.classes} if objective == "multiclass" else {}),
         **config.model_dump(include=_LIGHTGBM_FIELDS),
         "bagging_fraction": max(config.bagging_fraction, min(1.0, _MIN_BAGGED_ROWS / len(task.train))),
         "bagging_freq": 1,
-        "bin_construct_sample_cnt": max(len(task.train), 200_000),  # lest the only missing values be overlooked
+        "bin_construct_sample_cnt": max(len(task.train), 200_000),  # a smaller sample may miss rare NaNs
         "num_threads": context.threads if task.train.num.size + task.train.cat.size > _MANY_CELLS else 1,
         "seed": task.seed,
         "deterministic": True,
@@ -163,10 +163,10 @@ def _options(config: GradientBoostingConfig, task: TrainingTask, context: RunCon
 
 
 def _histograms(columns: int) -> dict[str, Any]:
-    """Return the options of LightGBM's histograms; its own choice is timed, so that trees would differ between runs.
+    """Return the options of LightGBM's histograms; its automatic choice depends on timing, so that runs would differ.
 
-    With very many columns, building histograms takes longer than reading rows: a quarter of the bins takes a third of
-    the time (1,440 rows x 1,000 columns: 6 ms per tree instead of 16, at the same loss).
+    With very many columns, building histograms takes longer than reading rows: with a quarter of the bins, a tree takes
+    a third of the time (1,440 rows x 1,000 columns: 6 ms instead of 16 ms, at the same loss).
     """
     return {"force_col_wise": True, "max_bin": 63} if columns > _VERY_MANY_COLUMNS else {"force_row_wise": True}
 
@@ -184,7 +184,7 @@ def _eval_callback(context: RunContext) -> Any:
         if time.monotonic() > context.deadline:
             raise EarlyStopException(env.iteration, env.evaluation_result_list)
 
-    watch.order = 40  # type: ignore[attr-defined]  # after early_stopping, which notes the best iteration
+    watch.order = 40  # type: ignore[attr-defined]  # runs after early_stopping, which records the best iteration
     return watch
 
 
@@ -209,7 +209,7 @@ ALGORITHM = Algorithm(
         hyperparameters=GradientBoostingConfig.describe(),
         overrides=(
             SettingsOverride(task="regression", settings={"learning_rate": 0.03, "num_leaves": 31}),
-            # With few rows the best threshold is noise: a random one generalizes better (decision 12).
+            # With few rows, the best threshold of a split is noise: a random one generalizes better (decision 12).
             SettingsOverride(
                 rows_up_to=2_000,
                 settings={"num_leaves": 7, "min_child_samples": 10, "feature_fraction": 0.6, "extra_trees": True},

@@ -28,7 +28,7 @@ def _train(config: KMeansConfig, task: TrainingTask, context: RunContext) -> Fit
 
 
 def _fit(points: Points, clusters: int, config: KMeansConfig, seed: int) -> Mixture:
-    """Return k-means as the Gaussian mixture that it approximates: spherical clusters of one variance."""
+    """Fit k-means; return it as the Gaussian mixture that it approximates: spherical clusters of equal variance."""
     import numpy as np
     from scipy.special import softmax
     from sklearn.cluster import KMeans

@@ -12,7 +12,7 @@ from pipeline.training.features.text_inputs import with_text_features
 
 __all__ = ["ALGORITHM", "KernelRidgeConfig"]
 
-_MAX_ROWS = 10_000  # their kernel matrix has 800 MB; fitting takes 1.2 times as much memory, and 25 s of one thread
+_MAX_ROWS = 10_000  # the kernel matrix then has 800 MB; fitting takes 1.2 times that memory, and 25 s on one thread
 
 
 class KernelRidgeConfig(AlgorithmConfig):
@@ -41,7 +41,7 @@ class KernelRidgeConfig(AlgorithmConfig):
 
 
 def _train(config: KernelRidgeConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Fit a kernel machine; settings with their default (``auto``, 0) are chosen by the leave-one-out error."""
+    """Fit a kernel machine; settings with the value ``auto`` or 0 are chosen by the leave-one-out error."""
     from numpy.linalg import LinAlgError
 
     from pipeline.training.estimators.kernel_machine import KERNELS, KernelMachine
@@ -98,8 +98,8 @@ ALGORITHM = Algorithm(
             bytes_per_row=500,
             latency_us=100,
         ),
-        max_rows=2_500,  # beyond it, the others are better and smaller; if named in the spec, it takes more
-        max_cells=600_000,  # each of five models stores its rows, with 8 bytes per cell: 20 MB
+        max_rows=2_500,  # others are better and smaller beyond it; the spec can name it for more
+        max_cells=600_000,  # each of five models stores its training rows, with 8 bytes per cell: 20 MB
         max_classes=50,
         training_order=15,
     ),

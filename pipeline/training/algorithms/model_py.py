@@ -21,7 +21,7 @@ class ModelPyConfig(NetworkConfig):
 
 
 def _train(config: ModelPyConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Train the user's network with the same loop as the others. Call it in the sandbox process only (jobs.sandbox)."""
+    """Train the user's network with the common training loop. Call only in the sandbox process (jobs.sandbox)."""
     from pipeline.training.loop.fit import fit_network
     from pipeline.training.loop.inputs import columns
     from pipeline.training.loop.losses import outputs_of

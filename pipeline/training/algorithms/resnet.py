@@ -1,4 +1,4 @@
-"""A small residual network for images, which are shifted, rotated and scaled a little in training."""
+"""A small residual network for images, which training augments by slight shifts, rotations and scalings."""
 
 from __future__ import annotations
 

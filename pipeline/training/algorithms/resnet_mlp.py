@@ -1,4 +1,4 @@
-"""A residual network for tables: deeper than the mlp, and as stable to train."""
+"""A residual network for tables: deeper than ``mlp``, and as stable to train."""
 
 from __future__ import annotations
 

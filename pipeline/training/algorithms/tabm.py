@@ -52,7 +52,7 @@ ALGORITHM = Algorithm(
         strengths="usually the best network on tables: an ensemble with shared weights; helps a blend with trees",
         hyperparameters=TabMConfig.describe(),
         overrides=(
-            SettingsOverride(rows_over=10_000, settings={"epochs": 15, "early_stopping": 4}),  # five folds take minutes
+            SettingsOverride(rows_over=10_000, settings={"epochs": 15, "early_stopping": 4}),  # 5 folds take minutes
             LARGE_TABLE,
             SMALL_TABLE,
         ),
@@ -65,8 +65,8 @@ ALGORITHM = Algorithm(
             latency_us=100,
         ),
         min_rows=500,
-        max_rows=20_000,  # beyond it, minutes on a CPU; if named in the spec, it takes more
-        max_cells=600_000,  # five trainings of 3 minutes
+        max_rows=20_000,  # more rows take minutes on a CPU; the spec can name it for more
+        max_cells=600_000,  # the five folds then take 3 minutes each
         max_classes=100,
         is_network=True,
         training_order=70,

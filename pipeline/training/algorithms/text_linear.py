@@ -19,7 +19,7 @@ __all__ = ["ALGORITHM"]
 
 
 def _train(config: TextScoreConfig, task: TrainingTask, context: RunContext) -> FittedModel:
-    """Fit linear models to texts; if there are other columns too, fit one to these and the texts' scores."""
+    """Fit linear models to texts; if there are other columns, fit a linear model to them and the texts' scores."""
     from scipy.special import softmax
 
     from pipeline.training.features.text_features import every_target, fit_scores
@@ -47,9 +47,10 @@ def _train(config: TextScoreConfig, task: TrainingTask, context: RunContext) -> 
 
 
 def _fit_inverse_temperature(model: TextLinearModel, task: TrainingTask) -> float:
-    """Return the factor of the scores with the lowest cross-entropy of the held-out rows.
+    """Return the inverse temperature: the factor of the scores with the lowest cross-entropy on the held-out rows.
 
-    It is the inverse of a temperature (Guo et al. 2017, On Calibration of Modern Neural Networks).
+    References:
+        Guo et al. 2017, On Calibration of Modern Neural Networks.
     """
     import numpy as np
     from scipy.special import softmax

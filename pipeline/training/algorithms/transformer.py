@@ -1,4 +1,4 @@
-"""A small transformer over the words of texts, trained from scratch: it models word order, and needs many texts."""
+"""A small transformer over the words of texts, trained from scratch; it models word order, and needs many texts."""
 
 from __future__ import annotations
 

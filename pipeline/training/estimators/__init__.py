@@ -1,1 +1,1 @@
-"""Models of scikit-learn and NumPy that several algorithms share."""
+"""Estimators based on scikit-learn and NumPy that several algorithms share."""

@@ -1,4 +1,4 @@
-"""The common part of the clustering algorithms: feature space, choice of the number of clusters, ONNX graph."""
+"""What all clustering algorithms share: feature space, choice of the number of clusters, and ONNX graph."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from pipeline.training.features.preprocessing import Preprocessing, linear_featu
 
 __all__ = ["MIN_VARIANCE", "Mixture", "Points", "fit_clusters"]
 
-MIN_VARIANCE = 1e-3  # of a cluster, relative to its column's: bounds the density of copies of one row
-_CLIP = 20.0  # standard deviations; values are clipped, lest an outlier become a cluster
-_MAX_SELECTION_ROWS = 20_000  # to choose the number of clusters on
-_MAX_FITTED_ROWS = 200_000  # to fit the clusters to; more hardly move a center
+MIN_VARIANCE = 1e-3  # minimum variance of a cluster, relative to the column's: bounds the density of copies of one row
+_CLIP = 20.0  # values are clipped to this many standard deviations, so that an outlier does not become a cluster
+_MAX_SELECTION_ROWS = 20_000  # maximum number of rows on which the number of clusters is chosen
+_MAX_FITTED_ROWS = 200_000  # maximum number of rows that clusters are fitted to; more rows hardly move a center
 
 Points = npt.NDArray[np.float64]  # [rows, coordinates]: standardized numbers, one-hot categories
 
@@ -58,14 +58,14 @@ def fit_clusters(config: ConfigT, task: TrainingTask, context: RunContext, fit: 
 
     Args:
         config: Hyper-parameters.
-        task: The rows.
-        context: Deadline of the choice of the number, and who observes it.
-        fit: Fits a mixture to points, given the number of clusters, the config and a seed.
+        task: The training rows.
+        context: Deadline of the choice of the number of clusters, and its observers.
+        fit: Fits a mixture; called with points, number of clusters, config and seed.
 
     Raises:
         CandidateFailedError: There are fewer distinct rows than clusters.
     """
-    with warnings.catch_warnings(action="ignore"):  # a fit that has not converged is a candidate like any other
+    with warnings.catch_warnings(action="ignore"):  # a fit that has not converged is used all the same
         space = _FeatureSpace.of(task)
         points = space.transform(_sample(task.train, _MAX_FITTED_ROWS, task.seed))
         clusters, notes = _choose_count(config, task, context, fit, points)
@@ -91,7 +91,7 @@ def fit_clusters(config: ConfigT, task: TrainingTask, context: RunContext, fit: 
 def _choose_count(
     config: ConfigT, task: TrainingTask, context: RunContext, fit: Fit[ConfigT], points: Points
 ) -> tuple[int, tuple[str, ...]]:
-    """Return the number of clusters with the best silhouette (or the configured one), and notes on those tried.
+    """Return the configured number of clusters, or the one with the best silhouette, and notes on the numbers tried.
 
     Raises:
         CandidateFailedError: There are fewer distinct points than clusters.
@@ -121,16 +121,16 @@ def _choose_count(
 
 
 def _sample(rows: Rows, max_rows: int, seed: int) -> Rows:
-    """Return at most ``max_rows`` rows in random order, so that the first of them are a sample too."""
+    """Return at most ``max_rows`` rows in random order, so that the first n of them are a random sample, too."""
     return rows.take(np.random.default_rng(seed).permutation(len(rows))[:max_rows])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _FeatureSpace:
-    """Maps encoded columns to points."""
+    """Maps encoded columns to points: standardized numbers and one-hot categories."""
 
     preprocessing: Preprocessing
-    scaling: Any  # scikit-learn's
+    scaling: Any  # a fitted ColumnTransformer of scikit-learn
 
     @classmethod
     def of(cls, task: TrainingTask) -> _FeatureSpace:
@@ -151,9 +151,9 @@ class _FeatureSpace:
 
 
 def _mixture_graph(mixture: Mixture, order: npt.NDArray[np.int64]) -> onnx.ModelProto:
-    """Scaled features float32 [batch, coordinates] -> responsibilities float32 [batch, clusters].
+    """Return the ONNX graph from scaled features [batch, coordinates] to responsibilities [batch, clusters].
 
-    Computed in float64, since logits of clusters are differences of large squares.
+    It computes in float64, since logits of clusters are differences of large squares. Inputs and outputs are float32.
     """
     clusters, width = mixture.means.shape
     nodes, arrays = _squares(mixture.means[order], mixture.factors[order])
@@ -181,7 +181,7 @@ def _mixture_graph(mixture: Mixture, order: npt.NDArray[np.int64]) -> onnx.Model
 def _squares(
     means: Points, factors: npt.NDArray[np.float64]
 ) -> tuple[list[onnx.NodeProto], dict[str, npt.NDArray[Any]]]:
-    """Return the nodes from ``points`` to the squared distances ``squares`` [batch, clusters], and their constants."""
+    """Return the ONNX nodes from ``points`` to squared distances ``squares`` [batch, clusters], and their constants."""
     clusters, width = means.shape
     if factors.ndim == 3:
         arrays = {

@@ -1,4 +1,4 @@
-"""Forests: trees that are grown independently, and whose predictions are averaged."""
+"""Forests: averages of independently grown trees."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pipeline.training.features.text_inputs import with_text_features
 
 __all__ = ["MAX_FOREST_BYTES", "ForestConfig", "MaxDepth", "fit_forest", "forest_algorithm", "max_leaves"]
 
-MAX_FOREST_BYTES = 20_000_000  # of a bag's ONNX file; deeper trees gain less accuracy than they cost load time
-_BATCH_SECONDS = 1.0  # of a batch of trees, after which the clock is read
-_MAX_ABSOLUTE_ROWS = 10_000
+MAX_FOREST_BYTES = 20_000_000  # size of a bag's ONNX file; larger trees gain little accuracy for their load time
+_BATCH_SECONDS = 1.0  # target duration of a batch of trees, after which the deadline is checked
+_MAX_ABSOLUTE_ROWS = 10_000  # training rows up to which trees minimize absolute errors
 _BAG_MODELS = 5
-_BYTES_PER_LEAF = 25  # as graphs.tree_ensemble writes a leaf and the split above it
-_BYTES_PER_CLASS = 12  # additional bytes per leaf of more than two classes: measured with 3 to 30, at 1,000 leaves
+_BYTES_PER_LEAF = 25  # ONNX bytes of a leaf and the split above it (graphs.tree_ensemble)
+_BYTES_PER_CLASS = 12  # additional bytes per leaf and class; measured with 3 to 30 classes and 1,000 leaves
 
 
 MaxDepth = Annotated[
@@ -53,7 +53,7 @@ class ForestConfig(AlgorithmConfig):
 ForestConfigT = TypeVar("ForestConfigT", bound=ForestConfig)
 
 
-def forest_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
+def forest_algorithm(  # noqa: PLR0913 - the differences between the forests, keyword-only
     *,
     name: str,
     strengths: str,
@@ -67,12 +67,12 @@ def forest_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
 
     Args:
         name: Name of the algorithm.
-        strengths: Reason that a plan gives for it.
-        config: Class of its hyper-parameters.
+        strengths: Reason that a plan gives for the algorithm.
+        config: Class of the hyper-parameters.
         train: Trains a model.
         cost: Measured cost of a training.
-        training_order: Position among the candidates of a job.
-        max_rows: Training rows beyond which it is planned only if the spec names it; None: any number.
+        training_order: Sort key of the candidates of a job: lower ones are trained first.
+        max_rows: With more training rows, the algorithm is planned only if the spec names it; None: no limit.
     """
     return Algorithm(
         config=config,
@@ -91,7 +91,7 @@ def forest_algorithm(  # noqa: PLR0913 - what they differ in, each by its name
     )
 
 
-def fit_forest(  # noqa: PLR0913 - what they differ in, each by its name
+def fit_forest(  # noqa: PLR0913 - the differences between the forests, keyword-only
     config: ForestConfig,
     task: TrainingTask,
     context: RunContext,
@@ -100,15 +100,15 @@ def fit_forest(  # noqa: PLR0913 - what they differ in, each by its name
     min_leaf_rows: int,
     feature_fraction: float,
 ) -> FittedModel:
-    """Fit a forest, until the deadline at most.
+    """Fit a forest; at the deadline, it has the trees grown so far.
 
     Args:
         config: Hyper-parameters.
-        task: The rows to fit.
+        task: Task with the training rows.
         context: Threads and deadline.
-        family: The beginning of the name of scikit-learn's classes.
-        min_leaf_rows: Minimum of rows in a leaf for small data, if the settings have none.
-        feature_fraction: Fraction of the columns that a split of a regression considers; a classification considers
+        family: Prefix of the names of scikit-learn's classes.
+        min_leaf_rows: Minimum rows of a leaf for small data, if ``config.min_samples_leaf`` is 0.
+        feature_fraction: Fraction of the features that a split of a regression considers; for a classification, it is
             the square root of their number.
     """
     from sklearn import ensemble
@@ -141,7 +141,7 @@ def fit_forest(  # noqa: PLR0913 - what they differ in, each by its name
 
 
 def _criterion(task: TrainingTask) -> str:
-    """Return the split criterion; absolute errors take 3 to 20 times as long as squared ones, so only few rows do."""
+    """Return the split criterion; absolute errors take 3 to 20 times as long, so only up to 10,000 rows use them."""
     absolute = task.loss in ("absolute_error", "relative_error") and len(task.train) <= _MAX_ABSOLUTE_ROWS
     return "absolute_error" if absolute else "squared_error"
 
@@ -149,7 +149,7 @@ def _criterion(task: TrainingTask) -> str:
 def _grow(model: Any, features: npt.NDArray[np.float32], task: TrainingTask, context: RunContext) -> tuple[str, ...]:
     """Fit a forest in batches of trees until the deadline; return a note if it has fewer trees than planned.
 
-    The trees equal those of one fit: with warm_start, scikit-learn draws the same seeds as without batches.
+    The trees are the same as without batches, since scikit-learn draws the same seeds with ``warm_start``.
     """
     planned, trees, batch = model.n_estimators, 0, max(1, context.threads)
     if context.deadline == math.inf:
@@ -170,6 +170,6 @@ def _grow(model: Any, features: npt.NDArray[np.float32], task: TrainingTask, con
 
 
 def max_leaves(trees: int, classes: int) -> int:
-    """Return the number of leaves that a tree may have, so that a bag's file stays below MAX_FOREST_BYTES."""
+    """Return the maximum leaves of a tree, so that a bag's file stays below MAX_FOREST_BYTES."""
     leaf = _BYTES_PER_LEAF + (_BYTES_PER_CLASS * classes if classes > 2 else 0)
     return max(8, MAX_FOREST_BYTES // (_BAG_MODELS * trees * leaf))

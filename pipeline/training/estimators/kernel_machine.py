@@ -1,8 +1,8 @@
-"""Kernel ridge regression: a prediction is a sum of kernels around all training rows, with a weight for each.
+"""Kernel ridge regression: a prediction is a weighted sum of kernels around all training rows.
 
-Classes are one-vs-rest targets, whose scores pass through a softmax. The weights have a closed form, and so have the
-leave-one-out predictions, which choose the kernel, its width and the penalty. All numbers are float64, since large
-weights of both signs cancel each other out.
+Classes are one-vs-rest targets, whose scores pass through a softmax. Weights and leave-one-out predictions have closed
+forms; kernel, width and penalty are chosen by the leave-one-out error. All numbers are float64, since large weights of
+both signs cancel each other out.
 
 References:
     Saunders, Gammerman and Vovk 1998, Ridge Regression Learning Algorithm in Dual Variables; Rifkin and Lippert 2007,
@@ -34,10 +34,10 @@ from pipeline.training.features.preprocessing import FEATURES
 __all__ = ["KERNELS", "Kernel", "KernelMachine"]
 
 KERNELS = ("gaussian", "exponential")
-_WIDTHS = (0.03, 0.1, 0.3, 1.0, 3.0)  # in units of 1 / median squared distance
+_WIDTHS = (0.03, 0.1, 0.3, 1.0, 3.0)  # widths to try, in units of 1 / median squared distance
 _PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
-_MAX_SELECTION_ROWS = 800  # to choose the kernel on, which takes time by their number cubed
-# Added to squared distances: smooths the exponential kernel at 0, so that rounding of float32 inputs does no harm.
+_MAX_SELECTION_ROWS = 800  # number of rows to choose the kernel on, which takes time cubic in this number
+# Added to squared distances; smooths the exponential kernel at 0, so that rounding of float32 inputs has no effect.
 _DISTANCE_OFFSET = 1e-2
 _MAX_LOG_FACTOR = 5.0  # bound of |log(factor of the scores)|
 
@@ -46,7 +46,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kernel:
-    """A kernel of the distance d of two rows, and the penalty of the regression.
+    """A kernel function of the distance d between two rows, and the penalty of the regression.
 
     Args:
         kind: ``gaussian``: exp(-width d^2); ``exponential``: exp(-sqrt(width (d^2 + offset))), with a small offset.
@@ -63,7 +63,7 @@ class Kernel:
 
         Args:
             squared: Squared distances.
-            out: Where the result is written, which may be ``squared``; None: a new matrix.
+            out: Array for the result, which may be ``squared``; None: a new array.
         """
         if self.kind == "gaussian":
             kernel = np.multiply(squared, -self.width, out=out)
@@ -81,7 +81,7 @@ class KernelMachine:
 
     Args:
         kernel: The kernel.
-        center: Subtracted from features [columns].
+        center: Subtracted from the features [columns].
         scale: Factor of the centered features [columns].
         rows: Training rows, centered and scaled [rows, columns].
         weights: Weight of each row's kernel [rows, outputs].
@@ -98,7 +98,7 @@ class KernelMachine:
     inverse_temperature: float
 
     @classmethod
-    def of(  # noqa: PLR0913 - what it learns, and among what it chooses
+    def of(  # noqa: PLR0913 - rows and choices, keyword-only
         cls,
         features: npt.NDArray[np.float32],
         task: TrainingTask,
@@ -109,19 +109,19 @@ class KernelMachine:
         penalties: Sequence[float],
         deadline: float = math.inf,
     ) -> Self:
-        """Choose the kernel on a sample of the rows, and fit it to all rows, or to as many as there is time for.
+        """Choose the kernel on a sample of the rows, and fit it to all rows, or to as many as the deadline allows.
 
         Args:
             features: Features of the training rows [rows, columns].
-            task: The training rows, of which those of weight 0 are dropped, and the seed of the sample.
-            scaled: Number of columns, the first ones, that are standardized.
+            task: Task with the training rows (rows of weight 0 are dropped), and the seed of the sample.
+            scaled: Number of leading columns that are standardized.
             kinds: Kinds of kernels to try.
             widths: Widths to try, in units of 1 / median squared distance; empty: the default ones.
             penalties: Penalties to try; empty: the default ones.
             deadline: time.monotonic() at which the fit should end.
 
         Raises:
-            numpy.linalg.LinAlgError: The penalty is too small for the matrix to have an inverse.
+            numpy.linalg.LinAlgError: The penalty is too small: the matrix is not positive definite.
         """
         classes, weight = task.classes, task.loss_weight(task.train)
         counts = np.ones(len(features)) if weight is None else weight.astype(np.float64)
@@ -198,13 +198,13 @@ class _GramSystem:
     root: Floats
 
     def take(self, chosen: npt.NDArray[np.int64]) -> _GramSystem:
-        """Return the system of these rows alone."""
+        """Return the system of the chosen rows only."""
         return _GramSystem(rows=self.rows[chosen], targets=self.targets[chosen], root=self.root[chosen])
 
     def best(
         self, kinds: Sequence[str], widths: Sequence[float], penalties: Sequence[float], deadline: float
     ) -> Kernel:
-        """Return the kernel with the lowest leave-one-out error, of those that there is time to try: at least one."""
+        """Return the kernel with the lowest leave-one-out error of those tried before the deadline, at least one."""
         squared = _squared_distances(self.rows, self.rows)
         apart = squared[squared > 1e-9]
         median = float(np.median(apart)) if apart.size else 1.0
@@ -218,7 +218,7 @@ class _GramSystem:
     def _errors(
         self, kind: Any, width: float, squared: Floats, penalties: Sequence[float]
     ) -> Iterator[tuple[float, Kernel]]:
-        """Yield the leave-one-out error of each penalty; one eigendecomposition serves them all."""
+        """Yield the leave-one-out error of each penalty; all use the same eigendecomposition."""
         matrix = self._weighted(Kernel(kind=kind, width=width, penalty=0).of(squared))
         values, vectors = np.linalg.eigh(matrix)
         weighted = self.targets * self.root[:, None]
@@ -235,7 +235,7 @@ class _GramSystem:
         Distances, kernel, Cholesky factor and inverse share the memory of one matrix [rows, rows].
 
         Raises:
-            numpy.linalg.LinAlgError: The penalty is too small for the matrix to have an inverse.
+            numpy.linalg.LinAlgError: The penalty is too small: the matrix is not positive definite.
         """
         squared = _squared_distances(self.rows, self.rows)
         matrix = self._weighted(kernel.of(squared, out=squared))
@@ -248,14 +248,14 @@ class _GramSystem:
         return weights * self.root[:, None], self.targets - missed
 
     def _weighted(self, matrix: Floats) -> Floats:
-        """Multiply a kernel matrix by the rows' weights, in place."""
+        """Multiply rows and columns of a kernel matrix by the roots of the rows' weights, in place."""
         matrix *= self.root[:, None]
         matrix *= self.root
         return matrix
 
 
 def _center_and_scale(values: Floats, scaled: int) -> tuple[Floats, Floats]:
-    """Return center and scale [columns] that standardize the first ``scaled`` columns, and leave the others."""
+    """Return center and scale [columns] that standardize the first ``scaled`` columns; 0 and 1 for the others."""
     center, scale = np.zeros(values.shape[1]), np.ones(values.shape[1])
     deviation = values[:, :scaled].std(axis=0)
     center[:scaled] = values[:, :scaled].mean(axis=0)
@@ -264,7 +264,7 @@ def _center_and_scale(values: Floats, scaled: int) -> tuple[Floats, Floats]:
 
 
 def _affordable_rows(some: _GramSystem, kernel: Kernel, rows: int, deadline: float) -> int:
-    """Return how many rows can be fitted until the deadline: solving takes time by their number cubed."""
+    """Return how many rows can be fitted until the deadline; solving takes time cubic in the number of rows."""
     count = len(some.rows)
     if deadline == math.inf or rows <= count:
         return rows
@@ -284,7 +284,7 @@ def _squared_distances(left: Floats, right: Floats) -> Floats:
 
 
 def _fit_inverse_temperature(scores: Floats, target: npt.NDArray[np.int64], weight: Floats) -> float:
-    """Return the factor of the scores with the lowest cross-entropy, an inverse temperature (Guo et al. 2017)."""
+    """Return the inverse temperature: the factor of the scores with the lowest cross-entropy (Guo et al. 2017)."""
 
     def loss(logarithm: float) -> float:
         probabilities = softmax(np.exp(logarithm) * scores, axis=1)[np.arange(len(target)), target]

@@ -1,4 +1,4 @@
-"""Fits of linear models that respect a deadline: with fewer iterations, or on a sample of the rows."""
+"""Fit linear models before a deadline, if necessary with fewer iterations or on a sample of the rows."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from pipeline.training.algorithm import RunContext, TrainingTask
 
 __all__ = ["fit_iteratively", "fit_on_rows_in_time"]
 
-_MANY_CELLS = 2_000_000  # features times classes; with fewer, a fit takes a second or two
+_MANY_CELLS = 2_000_000  # cells of the feature matrix times classes; with fewer, a fit takes a second or two
 _PROBE_ITERATIONS = 5
-_PROBE_SHARE = 16  # a fit on one in as many rows is timed, to estimate that of all
-_TIME_MARGIN = 3.0  # a fit whose estimated time fits this often into the time left is not split
-_CHUNK_SECONDS = 1.0  # of a chunk of iterations, after which the clock is read
+_PROBE_SHARE = 16  # a fit on 1/16 of the rows is timed, to estimate the time of a fit on all rows
+_TIME_MARGIN = 3.0  # a fit runs in one call if the remaining time is at least this many times its estimated time
+_CHUNK_SECONDS = 1.0  # target duration of a chunk of iterations, after which the deadline is checked
 
 
 def fit_iteratively(model: Any, features: Any, task: TrainingTask, context: RunContext) -> tuple[str, ...]:
     """Fit an iterative estimator of scikit-learn until it converges, or until the deadline.
 
-    If there is ample time, this is one call of ``fit``. Else the iterations run in chunks, each of which starts from
-    the coefficients of the one before.
+    If there is ample time, ``fit`` is called once. Otherwise the iterations run in chunks, each of which starts from
+    the coefficients of the chunk before.
 
     Args:
         model: An estimator with ``max_iter`` and ``warm_start``.
         features: Features of the training rows [rows, columns], dense or sparse.
-        task: The training rows.
-        context: Its deadline is when the fit should end.
+        task: Task with the training rows.
+        context: Clock, and deadline of the fit.
 
     Returns:
         A note if time ran out.
@@ -43,7 +43,7 @@ def fit_iteratively(model: Any, features: Any, task: TrainingTask, context: RunC
         return int(np.max(model.n_iter_))
 
     with warnings.catch_warnings(action="ignore"):
-        # A model that has not converged is a candidate like any other: its metric says what it is worth.
+        # Convergence warnings are ignored: the metric shows how good a model is that has not converged.
         if deadline == np.inf or _cells(features) * classes < _MANY_CELLS:
             fit(planned, warm_start=False)
             return ()
@@ -51,7 +51,7 @@ def fit_iteratively(model: Any, features: Any, task: TrainingTask, context: RunC
         completed = fit(min(_PROBE_ITERATIONS, planned), warm_start=False)
         seconds_per_iteration = (clock() - started) / max(1, completed)
         if completed < min(_PROBE_ITERATIONS, planned):
-            return ()  # it has converged
+            return ()  # converged
         if seconds_per_iteration * planned * _TIME_MARGIN <= deadline - clock():
             fit(planned, warm_start=False)
             return ()
@@ -66,15 +66,15 @@ def fit_iteratively(model: Any, features: Any, task: TrainingTask, context: RunC
 
 
 def fit_on_rows_in_time(model: Any, features: Any, task: TrainingTask, context: RunContext) -> tuple[str, ...]:
-    """Fit an estimator that cannot be interrupted: on all rows, or on as many as there is time for.
+    """Fit an estimator that cannot be interrupted, on all rows, or on as many as the deadline allows.
 
     The time is extrapolated linearly from a fit on a sixteenth of the rows.
 
     Args:
         model: An estimator of scikit-learn.
         features: Features of the training rows [rows, columns], dense or sparse.
-        task: The training rows, and the seed of the sample.
-        context: Its deadline is when the fit should end.
+        task: Task with the training rows, and the seed of the sample.
+        context: Clock, and deadline of the fit.
 
     Returns:
         A note if the estimator was fitted on a sample.
@@ -105,5 +105,5 @@ def fit_on_rows_in_time(model: Any, features: Any, task: TrainingTask, context: 
 
 
 def _cells(features: Any) -> int:
-    """Return the number of cells of a matrix; of a sparse one, of its nonzero cells."""
+    """Return the number of cells of a dense matrix, or of stored cells of a sparse one."""
     return int(features.nnz if hasattr(features, "nnz") else features.size)

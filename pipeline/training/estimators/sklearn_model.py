@@ -1,4 +1,4 @@
-"""A fitted scikit-learn estimator as an algorithm's result: its predictions and its ONNX graph."""
+"""Convert a fitted scikit-learn estimator to a FittedModel: predictions and ONNX graph."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def fitted_model(
     notes: tuple[str, ...] = (),
     body: Callable[[], onnx.ModelProto] | None = None,
 ) -> FittedModel:
-    """Make the result of a fitted estimator.
+    """Convert a fitted estimator to a FittedModel.
 
-    An estimator has a probability only for the classes of the rows that it was fitted on (its ``classes_``). The
-    result has one for each class of the data set: 0 for a class that no training row has.
+    A scikit-learn classifier predicts probabilities only for the classes of its training rows (``classes_``). The
+    FittedModel has a probability for each class of the data set: 0 for a class without training rows.
 
     Args:
-        estimator: A classifier where the task has classes, else a regressor; it was fitted on the features.
-        preprocessing: Makes the features of rows.
-        task: The task that it was fitted for.
+        estimator: A classifier if the task has classes, else a regressor; fitted on the features of ``preprocessing``.
+        preprocessing: Computes the features of rows.
+        task: The task that the estimator was fitted for.
         notes: Notes for the model card.
-        body: Exports it; None: skl2onnx does.
+        body: Exports the model to ONNX; None: skl2onnx converts the estimator.
     """
     classes = task.classes  # the functions below must not keep the task, which has the training rows
     columns = class_columns(estimator, classes)
@@ -58,14 +58,14 @@ def fitted_model(
 
 
 def class_columns(estimator: Any, classes: int) -> npt.NDArray[np.float32] | None:
-    """Return a 0/1 matrix [fitted classes, classes] that moves each column to its class.
+    """Return a 0/1 matrix [fitted classes, classes] that maps the estimator's columns to the classes.
 
     Args:
         estimator: A fitted estimator.
         classes: Number of classes of the data set; 0 for a regression.
 
     Returns:
-        None for a regression, or if the estimator was fitted on all classes.
+        The matrix; None for a regression, or if the estimator was fitted on all classes.
     """
     if not classes or len(estimator.classes_) == classes:
         return None

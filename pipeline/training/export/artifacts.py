@@ -18,10 +18,10 @@ from pipeline.graphs.served_graph import wrap
 
 __all__ = ["write_artifacts"]
 
-_MAX_WEIGHT_BYTES = 2_100_000_000  # protobuf ends at 2 ** 31 - 1, with all that is around the weights
+_MAX_WEIGHT_BYTES = 2_100_000_000  # below protobuf's limit of 2 ** 31 - 1 bytes, which includes the rest of the graph
 
 
-def write_artifacts(  # noqa: PLR0913 - all that the files are made of
+def write_artifacts(  # noqa: PLR0913 - the contents of the files
     body: onnx.ModelProto,
     predicted: npt.NDArray[np.floating[Any]],
     *,
@@ -35,7 +35,7 @@ def write_artifacts(  # noqa: PLR0913 - all that the files are made of
     Args:
         body: Graph from the encoded columns to the predictions.
         predicted: Predictions for the validation rows, in the target's own units.
-        dataset: How the served file reads its rows.
+        dataset: Data set record, from which the served file's preprocessing is built.
         signature: Columns and predictions of the served file.
         workdir: Folder of the candidate.
         edges: Predictions for the edge rows (evaluation.golden.edge_rows); None: there are none.

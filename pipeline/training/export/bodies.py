@@ -1,4 +1,4 @@
-"""Bodies (graphs.served_graph) of models that can be averaged into one graph (resampling.bagging)."""
+"""Bodies (graphs.served_graph) of tree models, which can be averaged into one graph (resampling.bagging)."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ __all__ = ["TreeBody", "core_graph"]
 
 
 def core_graph(preprocessing: Preprocessing, graph: onnx.ModelProto) -> onnx.ModelProto:
-    """Return ``graph`` behind the preprocessing; its last output is used, since a classifier's first is its labels."""
+    """Return the preprocessing followed by ``graph``, with its last output, since a classifier's first is the label."""
     return join(preprocessing.graph(), graph, prefix="model/", output=graph.graph.output[-1].name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TreeBody:
-    """The body of a model of trees.
+    """The body of a tree model.
 
     Args:
-        preprocessing: Makes the features that the trees split on.
+        preprocessing: Computes the features that the trees split on.
         read: Reads the trees from the fitted model.
         classes: Number of classes; 0 for a regression.
         link: Function from the sums of the leaves to probabilities; ``none``: the sums are probabilities (of two
@@ -48,8 +48,8 @@ class TreeBody:
     def average(self, bodies: Sequence[Self]) -> onnx.ModelProto:
         """Export the mean prediction of several models, as one node with all of their trees.
 
-        Without a link, the leaves are averaged. With a link, each model has sums of its own, whose probabilities are
-        averaged: the mean of probabilities is not the probability of the mean.
+        Without a link, the leaves are averaged. With a link, the sums of each model are converted to probabilities,
+        which are averaged: the mean of probabilities is not the probability of the mean.
         """
         merged = merge_preprocessing([body.preprocessing for body in bodies])
         sums = self.classes if self.classes > 2 else 1

@@ -16,18 +16,18 @@ __all__ = ["forest_trees"]
 
 
 def forest_trees(estimators: Sequence[Any], *, classes: int, columns: npt.NDArray[np.float32] | None = None) -> Trees:
-    """Return the trees of a scikit-learn forest, whose sums of leaves are its predictions.
+    """Return the trees of a scikit-learn forest; the sums of their leaves are the forest's predictions.
 
     Args:
         estimators: The fitted trees.
         classes: Number of classes; 0 for a regression.
-        columns: If the forest was fitted on fewer classes, the 0/1 matrix [fitted classes, classes] that moves each of
-            its columns to its class; else None.
+        columns: If the forest was fitted on fewer classes, the 0/1 matrix [fitted classes, classes] that maps the
+            forest's columns to all classes; else None.
 
     Returns:
-        Trees of one sum: the value, or the second class's probability of two. With more classes there is a sum per
-        class. A leaf adds to one sum, so a tree is written once for the likeliest class of each leaf, once for the
-        second likeliest, and so on, each time without the splits below which all leaves are 0.
+        Trees with one sum (the value, or the probability of the second of two classes) or one sum per class. A leaf
+        adds to one sum only. So with more than two classes, a tree is written once for the likeliest class of each
+        leaf, once for the second likeliest, and so on, each time without splits below which all leaves are 0.
     """
     shape = Trees.join([_forest_tree(tree.tree_) for tree in estimators])
     leaves = np.concatenate([tree.tree_.value[tree.tree_.children_left < 0, 0] for tree in estimators])
@@ -47,7 +47,7 @@ def forest_trees(estimators: Sequence[Any], *, classes: int, columns: npt.NDArra
 
 
 def _forest_tree(tree: Any) -> Trees:
-    """Return the splits of a tree, whose leaves, in the order of the nodes, are 0."""
+    """Return the splits of a scikit-learn tree; the leaves have the order of the tree's nodes and the value 0."""
     leaf = tree.children_left < 0
     split = ~leaf
     number = np.where(leaf, -np.cumsum(leaf), np.cumsum(split) - 1)
@@ -64,12 +64,12 @@ def _forest_tree(tree: Any) -> Trees:
 
 
 def _without_zeros(trees: Trees) -> Trees:
-    """Remove splits below which every leaf is 0, and trees with no other leaf."""
+    """Remove splits below which every leaf is 0, and trees whose leaves are all 0."""
     splits = len(trees.feature)
-    zero = np.concatenate([np.zeros(splits, bool), (trees.leaf_value == 0)[::-1]])  # leaf n has the index -1 - n
+    zero = np.concatenate([np.zeros(splits, bool), (trees.leaf_value == 0)[::-1]])  # leaf n is index -1 - n
     for level in reversed(trees.levels()):
         zero[level] = zero[trees.left[level]] & zero[trees.right[level]]
-    shared = -1 - len(trees.leaf_value)  # all leaves of value 0 become a single one
+    shared = -1 - len(trees.leaf_value)  # number of one new leaf that replaces all leaves of value 0
     return replace(
         trees,
         roots=trees.roots[~zero[trees.roots]],

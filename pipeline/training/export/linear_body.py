@@ -1,4 +1,4 @@
-"""Linear models as a matrix product and a table of category weights, which the models of a bag share."""
+"""Export linear models as one matrix product and one table of category weights for all models of a bag."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from pipeline.training.features.preprocessing import FEATURES, Preprocessing
 
 __all__ = ["LinearBody"]
 
-_ABSENT_CLASS_SCORE = -1e9  # of a class without training rows: its probability is 0
-_MAX_CATEGORY_SCORES = 10_000  # scores of all models for all categories of a row, which are in memory at once
+_ABSENT_CLASS_SCORE = -1e9  # score of a class without training rows, so that its probability is 0
+_MAX_CATEGORY_SCORES = 10_000  # maximum of categorical columns x models x scores, which are in memory for each row
 
 Doubles = npt.NDArray[np.float64]
 
@@ -29,11 +29,11 @@ class LinearBody:
     """The body of a linear model.
 
     Args:
-        preprocessing: Makes the numbers and flags.
+        preprocessing: Computes the numbers and flags.
         weights: Weights of the numbers and flags [numbers and flags, scores].
         ids: Weights of the category ids [ids of all categorical columns, scores].
         bias: Bias of each score [scores].
-        classes: Number of classes; 0: the score is the value. Of two classes the score is the second one's logit.
+        classes: Number of classes; 0: the score is the value; 2: there is one score, the logit of the second class.
     """
 
     preprocessing: Preprocessing
@@ -48,7 +48,7 @@ class LinearBody:
 
         Args:
             columns: The fitted ColumnTransformer of features.preprocessing.scaled_and_one_hot.
-            model: A fitted LogisticRegression, HuberRegressor or Ridge over its columns.
+            model: A LogisticRegression, HuberRegressor or Ridge that was fitted on the columns' output.
             preprocessing: The preprocessing of features.preprocessing.linear_features.
             classes: Number of classes; 0 for a regression.
 
@@ -78,7 +78,7 @@ class LinearBody:
         return graph
 
     def average(self, bodies: Sequence[Self]) -> onnx.ModelProto | None:
-        """Export the mean prediction of several models; regressions are one model with the mean weights.
+        """Export the mean prediction of several models; for regressions, one model with the mean of the weights.
 
         Returns:
             The body; None if one row's scores would take too much memory.
@@ -141,7 +141,7 @@ class LinearBody:
 def _for_all_classes(
     weights: Doubles, ids: Doubles, bias: Doubles, fitted: npt.NDArray[np.int64], classes: int
 ) -> tuple[Doubles, Doubles, Doubles]:
-    """Widen weights, ids and bias from the fitted classes to all. Of two fitted classes, the first one's score is 0."""
+    """Extend weights, ids and bias to all classes; if two classes were fitted, the score of the first is 0."""
     wide_bias = np.full(classes, _ABSENT_CLASS_SCORE)
     wide_bias[fitted] = 0
     scored = fitted[1:] if len(fitted) == 2 else fitted

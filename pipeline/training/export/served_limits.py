@@ -1,4 +1,4 @@
-"""Check a model against the limits of train.yaml: bytes of the served file, and latency on this machine."""
+"""Check a model against the limits of train.yaml: size of the served file, and latency on this machine."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _LATENCY_ROUNDS = 30
 
 
 def is_within_limits(fitted: FittedModel, limits: Limits, dataset: Dataset, rows: pl.DataFrame) -> bool:
-    """Return whether the served file is within the limits of its bytes and of the median latency of one row.
+    """Return whether the served file is within the limits of its size and of the median latency of one row.
 
     Args:
         fitted: The model.
         limits: The limits of train.yaml.
-        dataset: How ``rows`` are read.
-        rows: Rows, the first of which is timed.
+        dataset: Data set record of ``rows``.
+        rows: Rows; the prediction of the first one is timed.
     """
     if limits.max_bytes is None and limits.max_latency_us is None:
         return True

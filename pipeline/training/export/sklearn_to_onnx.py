@@ -1,4 +1,4 @@
-"""Bodies (graphs.served_graph) that skl2onnx converts, and the nodes that follow them."""
+"""Convert scikit-learn estimators to bodies (graphs.served_graph) with skl2onnx."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ __all__ = ["place_class_columns", "sklearn_body"]
 
 
 def sklearn_body(estimator: Any, preprocessing: Preprocessing, *, classifier: bool) -> onnx.ModelProto:
-    """Convert an estimator (or a pipeline) over the features with skl2onnx.
+    """Convert an estimator (or a pipeline) with skl2onnx.
 
     Args:
-        estimator: Fitted on the features.
-        preprocessing: Makes the features.
-        classifier: Whether it predicts probabilities.
+        estimator: An estimator that was fitted on the features of ``preprocessing``.
+        preprocessing: Computes the features.
+        classifier: Whether the estimator predicts probabilities.
     """
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType

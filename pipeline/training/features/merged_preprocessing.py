@@ -1,4 +1,4 @@
-"""Merge the preprocessing of several models, so that common features are computed once."""
+"""Merge the preprocessing of several models, so that features that they share are computed once."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MergedPreprocessing:
-    """The preprocessing of several models.
+    """The merged preprocessing of several models.
 
     Args:
-        features: Computes the features of all models, each distinct one once.
-        feature_indices: Of each model, the indices of its features among these, in its own order.
+        features: Computes each distinct feature of all models once.
+        feature_indices: For each model, the indices of its features among the merged ones, in the model's order.
     """
 
     features: Preprocessing
@@ -70,12 +70,12 @@ def merge_preprocessing(models: Sequence[Preprocessing]) -> MergedPreprocessing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Distinct:
-    """The distinct features of one kind, of several models.
+    """The distinct features of one kind in several models.
 
     Args:
         keys: Key of each distinct feature.
-        origin: Model, and index there, that each distinct feature is taken from.
-        indices: Of each model, the indices of its features among the distinct ones.
+        origin: Model that each distinct feature is taken from, and its index in that model.
+        indices: For each model, the indices of its features among the distinct ones.
     """
 
     keys: list[Hashable]
@@ -105,13 +105,13 @@ def _distinct_rows(arrays: Sequence[npt.NDArray[np.float32]], distinct: _Distinc
 
 
 def _number_keys(model: Preprocessing, source: Ints) -> list[Hashable]:
-    """Return a key of each number: its column, and the bytes of fill and center (NaN is not equal to itself)."""
+    """Return a key of each number: its column, and the bits of fill and center, since NaN is not equal to itself."""
     bits = np.stack([model.fill, model.center], axis=1).astype(np.float32).view(np.uint64)[:, 0]
     return list(zip(source.tolist(), bits.tolist(), strict=True))
 
 
 def _rotations(model: Preprocessing, number_indices: Ints) -> RotatedPairs | None:
-    """Return a model's rotations, over the merged numbers."""
+    """Return a model's rotations with the indices of the merged numbers."""
     pairs = model.rotated_pairs
     if not pairs:
         return None
@@ -142,6 +142,6 @@ def _merge_rotations(rotated: Sequence[RotatedPairs | None], distinct: _Distinct
 
 
 def _offset_indices(indices_of_kinds: Sequence[Ints], counts: Sequence[int]) -> Ints:
-    """Concatenate the indices of kinds of features that follow one another."""
+    """Concatenate the indices of several kinds of features, whose columns follow one another."""
     starts = np.cumsum([0, *counts])[:-1]
     return np.concatenate([indices + start for indices, start in zip(indices_of_kinds, starts, strict=True)])

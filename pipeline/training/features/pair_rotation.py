@@ -1,8 +1,8 @@
-"""Rotations of pairs of columns, as further features. Trees split along the axes, so oblique borders cost many splits.
+"""Rotated pairs of columns as further features: trees split along the axes, so oblique borders cost many splits.
 
-Rotation Forest (Rodriguez, Kuncheva and Alonso 2006) rotates the axes at random. Here only pairs are rotated whose
-columns the trees split one right after the other, and only if that lowers the held-out loss: on California's longitude
-and latitude the error falls by 5 %, while on Adult no pair is rotated.
+Rotation Forest (Rodriguez, Kuncheva and Alonso 2006) rotates the axes at random. Here, a pair is rotated only if trees
+split on one of its columns directly below the other, and if the rotation lowers the held-out loss: on California's
+longitude and latitude the error falls by 5 %, while on Adult no pair is rotated.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ Matrix = npt.NDArray[np.float32]
 Pair = tuple[int, int]
 
 _ANGLES = np.deg2rad([22.5, 45.0, 67.5, 112.5, 135.0, 157.5])  # 0 and 90 degrees are the columns themselves
-_MAX_PAIRS = 3  # to try
-_MIN_GAIN = 0.02  # fraction of the held-out loss that a pair must save: columns cost time, and less is noise
-_MAX_ROWS = 40_000  # for the comparison
-_TREES = 200  # of a comparison; with a tree per class and round, many classes have fewer rounds
+_MAX_PAIRS = 3  # maximum number of pairs to try
+_MIN_GAIN = 0.02  # minimum relative decrease of the held-out loss: features cost time, and less may be noise
+_MAX_ROWS = 40_000  # maximum number of rows of the comparison
+_TREES = 200  # trees of a comparison; more classes have fewer rounds, since a round has one tree per class
 _MIN_ROUNDS = 40
 _EARLY_STOPPING_ROUNDS = 20
-_MAX_COLUMNS = 200  # with more, a comparison takes as long as the training, and a good pair is rarely found
+_MAX_COLUMNS = 200  # with more columns, a comparison takes as long as the training, and rarely finds a good pair
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RotatedPairs:
-    """Linear combinations of two columns each.
+    """Features that are linear combinations of two columns each.
 
     Feature k is ``(x[left[k]] - center[k, 0]) * weight[k, 0] + (x[right[k]] - center[k, 1]) * weight[k, 1]``.
 
@@ -59,7 +59,7 @@ class RotatedPairs:
 
         Args:
             pairs: Pairs of column indices.
-            numbers: Training rows [rows, columns], with NaN for missing values, that standardize the columns.
+            numbers: Training rows [rows, columns] with NaN for missing values, which standardize the columns.
         """
         mean = np.asarray(np.nanmean(numbers, axis=0, dtype=np.float64))
         std = np.asarray(np.nanstd(numbers, axis=0, dtype=np.float64))
@@ -79,7 +79,7 @@ class RotatedPairs:
         return len(self.left)
 
     def apply(self, numbers: Matrix) -> Matrix:
-        """Return the features [rows, features] of numbers [rows, columns], in float32 with the graph's operations."""
+        """Return the features [rows, features] of numbers [rows, columns], with the same float32 steps as the graph."""
         left_terms = (numbers[:, self.left] - self.center[:, 0]) * self.weight[:, 0]
         right_terms = (numbers[:, self.right] - self.center[:, 1]) * self.weight[:, 1]
         return left_terms + right_terms
@@ -109,12 +109,12 @@ def select_rotations(
 ) -> tuple[Pair, ...]:
     """Return the pairs of columns whose rotations lower the held-out loss of a small booster.
 
-    The most promising pairs are tried one by one, each together with those selected so far.
+    The most promising pairs are tried one by one, each together with the pairs selected so far.
 
     Args:
         features: Features [rows, features].
         target: Targets [rows].
-        columns: Number of features, the first ones, that may be rotated; with more than 200, none is.
+        columns: Number of leading features that may be rotated; no pair is returned if there are more than 200.
         options: LightGBM's parameters, with the objective.
         seed: Seed of the sample of rows.
     """
@@ -157,7 +157,7 @@ def _held_out_loss(features: Matrix, target: npt.NDArray[Any], options: dict[str
 
 
 def _parent_child_pairs(booster: lightgbm.Booster, columns: int) -> list[Pair]:
-    """Return pairs of columns by the total gain of splits of one directly below a split of the other, best first."""
+    """Return pairs of columns of which trees split one directly below the other, by these splits' total gain."""
     gains: dict[Pair, float] = defaultdict(float)
 
     def walk(node: dict[str, Any], parent_column: int) -> None:

@@ -1,4 +1,4 @@
-"""From encoded columns to the feature matrix of scikit-learn's and LightGBM's models: in numpy, and as a graph."""
+"""Compute the features of scikit-learn and LightGBM models from encoded columns, in numpy and as an ONNX graph."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ FEATURES = "features"
 
 Matrix = npt.NDArray[np.float32]
 
-_MAX_CATEGORIES = 64  # of a column, that get a 0/1 feature
-_MIN_CATEGORY_ROWS = 30  # training rows of a category that gets a 0/1 feature
-_CODE_FOLDS = 5  # of cross-fitted target codes
-_MAX_CODED_CLASSES = 5  # whose frequency in a category, or score of a text, is a feature
+_MAX_CATEGORIES = 64  # maximum number of categories per column with a 0/1 feature
+_MIN_CATEGORY_ROWS = 30  # minimum training rows of a category with a 0/1 feature
+_CODE_FOLDS = 5  # folds for cross-fitting target codes
+_MAX_CODED_CLASSES = 5  # number of classes whose frequency in a category, or score of a text, is a feature
 
 
 def _no_categories() -> npt.NDArray[np.int64]:
@@ -44,10 +44,10 @@ def _no_categories() -> npt.NDArray[np.int64]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Features:
-    """A part of the graph.
+    """Nodes of the graph that compute features.
 
     Args:
-        nodes: Its nodes.
+        nodes: The nodes.
         outputs: Names of the outputs of the nodes that are features.
         constants: Constants that the nodes read.
     """
@@ -64,13 +64,13 @@ class _Features:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preprocessing:
-    """Computes the features of encoded columns. Rows of several models may share one (merged_preprocessing).
+    """Computes features from encoded columns, for one model or for several (merged_preprocessing).
 
     Args:
         fill: Replaces NaN in each number [numbers]; NaN: missing numbers stay missing.
         center: Subtracted from each filled number [numbers].
         missing_indicators: Indices of the numbers with a 0/1 feature for missing values.
-        id_encodings: Features of each id of each categorical column, in their order [ids, features per column].
+        id_encodings: Features of each id, of all categorical columns in order [ids, features per column].
         cardinalities: Number of ids of each categorical column.
         one_hot: Categories with a 0/1 feature, [categories, (column, id)].
         rotated_pairs: Rotations of pairs of numbers; None: there are none.
@@ -117,7 +117,7 @@ class Preprocessing:
         )
 
     def graph(self) -> onnx.ModelProto:
-        """Return the graph from ``num`` and ``cat``, as far as there are such columns, to ``features``."""
+        """Return the ONNX graph from ``num`` and ``cat`` to ``features``; an input without columns is left out."""
         numeric, categorical = self._of_numbers(), self._of_categories()
         inputs = []
         if len(self.fill):
@@ -189,8 +189,8 @@ class Preprocessing:
 def linear_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
     """Encode features for linear models.
 
-    A missing number becomes its column's median and a flag. Ids stay as they are, to be one-hot encoded. Numbers are
-    centered exactly, since the scaler's graph would round a mean far from 0.
+    A missing number becomes its column's median and a flag. Ids are unchanged, to be one-hot encoded later. Numbers are
+    centered by their median, since the scaler's float32 graph would round a mean far from 0.
 
     Returns:
         The preprocessing, and the features of the training rows [rows, features].
@@ -211,7 +211,7 @@ def scaled_and_one_hot(preprocessing: Preprocessing) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-    # The last id of a column, for unknown categories, becomes all zeros.
+    # The last id of a column stands for unknown categories, and is encoded as zeros.
     ids = [np.arange(count - 1, dtype=np.float32) for count in preprocessing.cardinalities]
     one_hot = OneHotEncoder(categories=ids, handle_unknown="ignore", dtype=np.float32)
     first_id = preprocessing.width - len(ids)
@@ -235,10 +235,10 @@ def forest_features(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
 
 
 def boosting_features(task: TrainingTask, pairs: Sequence[tuple[int, int]] = ()) -> tuple[Preprocessing, Matrix]:
-    """Encode features for boosting: a category becomes the mean target of its rows, a frequent one a 0/1 feature too.
+    """Encode features for boosting: a category becomes its rows' mean target; frequent ones also get a 0/1 feature.
 
-    Missing numbers stay NaN, except in columns without any in the training rows: they get the median, where LightGBM
-    would take 0.
+    Missing numbers stay NaN. In columns that have no missing value in the training rows, they become the median;
+    LightGBM would treat them as 0.
 
     Args:
         task: The training rows.
@@ -261,7 +261,7 @@ def boosting_features(task: TrainingTask, pairs: Sequence[tuple[int, int]] = ())
 def one_hot_features_of_frequent(task: TrainingTask) -> tuple[Preprocessing, Matrix]:
     """Encode features for kernels: medians and flags for missing numbers, and a 0/1 feature for frequent categories.
 
-    These are the 64 most frequent categories of each column, as far as two training rows have them.
+    These are the 64 most frequent categories of each column, without those of a single training row.
 
     Returns:
         The preprocessing, and the features of the training rows [rows, features].
@@ -281,7 +281,7 @@ def one_hot_features_of_frequent(task: TrainingTask) -> tuple[Preprocessing, Mat
 def _with_target_codes(task: TrainingTask, *, fill: Matrix, **fields: Any) -> tuple[Preprocessing, Matrix]:
     """Return preprocessing with target codes, and the training rows' features with cross-fitted codes.
 
-    Cross-fitting keeps the code of a rare category from revealing the targets of its rows.
+    Without cross-fitting, the code of a rare category would reveal the targets of its rows.
 
     Args:
         task: The training rows.
@@ -297,7 +297,7 @@ def _with_target_codes(task: TrainingTask, *, fill: Matrix, **fields: Any) -> tu
 
 
 def _frequent_categories(task: TrainingTask, min_rows: int = _MIN_CATEGORY_ROWS) -> npt.NDArray[np.int64]:
-    """Return the most frequent categories of each column that have enough training rows, [categories, (column, id)]."""
+    """Return each column's most frequent categories with at least ``min_rows`` rows, [categories, (column, id)]."""
     shown = []
     for column, count in enumerate(task.cardinalities):
         rows = np.bincount(task.train.cat[:, column], minlength=count)
@@ -311,7 +311,7 @@ def _columns_with_missing(num: Matrix) -> npt.NDArray[np.int64]:
 
 
 def _medians(num: Matrix) -> Matrix:
-    """Return the median of each column; 0 for one without values."""
+    """Return the median of each column; 0 for a column without values."""
     medians = np.zeros(num.shape[1], np.float32)
     for index, column in enumerate(num.T):
         present = column[~np.isnan(column)]
@@ -321,7 +321,7 @@ def _medians(num: Matrix) -> Matrix:
 
 
 def _target_codes(task: TrainingTask) -> tuple[Matrix, Matrix]:
-    """Return the code of each id [ids, numbers], and the training rows' cross-fitted codes [rows, columns x numbers].
+    """Return the codes of each id [ids, codes], and the training rows' cross-fitted codes [rows, columns x codes].
 
     References:
         Micci-Barreca 2001 (target encoding); scikit-learn's TargetEncoder (cross-fitting).
@@ -349,7 +349,7 @@ def _target_codes(task: TrainingTask) -> tuple[Matrix, Matrix]:
 
 
 def one_vs_rest_targets(task: TrainingTask) -> list[npt.NDArray[Any]]:
-    """Return the values of a regression, or booleans [rows] of the second of two classes or of the 5 most frequent."""
+    """Return a regression's values, or booleans [rows] for the second of two classes or for the 5 most frequent."""
     target = task.train.target
     if not task.classes:
         return [target]

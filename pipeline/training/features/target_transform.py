@@ -1,4 +1,4 @@
-"""Transforms of a regression's target: which function of it models learn, and how predictions become values again."""
+"""Transforms of a regression's target: the function of the target that models learn, and its inverse."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["TargetTransform", "target_transforms"]
 Floats = npt.NDArray[np.floating[Any]]
 Kind = Literal["identity", "log", "log_link"]
 
-_MIN_ROWS = 50  # to estimate a skewness from
-_MIN_SKEWNESS = 1.0  # a normal distribution has 0, an exponential one 2
-_MIN_ZEROS = 0.02  # fraction of rows with the value 0 for which Tweedie regression is tried
-_MARGIN = 1.0  # standard deviations by which a predicted logarithm may exceed those of the rows
-_RATIO_MARGIN = 3.0  # by which the logarithm of a predicted rate may exceed those of the rows' values
+_MIN_ROWS = 50  # minimum number of rows to estimate the skewness from
+_MIN_SKEWNESS = 1.0  # a normal distribution has 0, an exponential distribution 2
+_MIN_ZEROS = 0.02  # minimum fraction of rows with the value 0 to try Tweedie regression
+_MARGIN = 1.0  # standard deviations by which predicted logarithms may exceed the range of the rows
+_RATIO_MARGIN = 3.0  # difference by which logarithms of predicted rates may exceed the range of the rows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetTransform:
-    """A function of the target, standardized, that models learn; and its inverse.
+    """A standardized function of the target that models learn, and its inverse.
 
     Args:
         kind: ``identity``: models learn (y - center) / scale. ``log``: they learn (log(y + offset) - center) / scale.
@@ -37,10 +37,10 @@ class TargetTransform:
         scale: Standard deviation of the target, or its logarithm.
         offset: Added to the target before the logarithm.
         factor: Factor of the inverse of ``log``, since the mean of exponentials is not the exponential of the mean.
-        low: Lower bound of predictions before an exponential.
-        high: Upper bound of predictions before an exponential.
-        minimum: Lower bound of the values, where no row has a lower one; None: there is none.
-        is_smeared: Whether ``factor`` is estimated, since values are compared by their squared errors.
+        low: Lower bound of predictions before the exponential.
+        high: Upper bound of predictions before the exponential.
+        minimum: Lower bound of the values, if no row has a lower one; None: there is none.
+        is_smeared: Whether ``factor`` is estimated (``smeared``), since the metric measures squared errors.
 
     References:
         Duan 1983, Smearing Estimate: A Nonparametric Retransformation Method.
@@ -58,7 +58,7 @@ class TargetTransform:
     is_smeared: bool = False
 
     @classmethod
-    def of(  # noqa: PLR0913 - what a transform is made of
+    def of(  # noqa: PLR0913 - the fields of a transform
         cls,
         values: Floats,
         *,
@@ -68,7 +68,7 @@ class TargetTransform:
         minimum: float | None = None,
         is_smeared: bool = False,
     ) -> Self:
-        """Fit a transform to the values [rows] of the training rows; the other arguments are its fields."""
+        """Fit a transform to the values of the training rows [rows]; the other arguments are its fields."""
         low, high = -np.inf, np.inf
         if kind == "identity":
             center, scale = float(values.mean()), float(values.std()) or 1.0
@@ -88,7 +88,7 @@ class TargetTransform:
         )  # fmt: skip
 
     def forward(self, values: Floats) -> Floats:
-        """Return what models learn of values [rows]."""
+        """Transform values [rows] into what models learn."""
         learned: Floats = (values - self.center) / self.scale
         if self.kind == "log_link":
             learned = np.maximum(values, 0) / np.exp(self.center)
@@ -98,7 +98,7 @@ class TargetTransform:
         return learned
 
     def inverse(self, predicted: Floats) -> Floats:
-        """Return the values of predictions [rows], or of predicted values and quantiles [rows, outputs]."""
+        """Return predictions [rows], or predictions with quantiles [rows, outputs], in the target's own units."""
         values = predicted.astype(np.float64)
         if self.kind == "identity":
             values = values * self.scale + self.center
@@ -116,7 +116,7 @@ class TargetTransform:
         return replace(self, factor=1.0).inverse(targets)
 
     def graph(self, outputs: int = 1) -> onnx.ModelProto:
-        """Return the graph of ``inverse``: predictions [batch, outputs] to values."""
+        """Return the ONNX graph of ``inverse``: predictions [batch, outputs] -> values [batch, outputs]."""
         constants = {"std": np.array(self.scale), "mean": np.array(self.center)}
         nodes, last = [], "scaled"
 
@@ -144,11 +144,11 @@ class TargetTransform:
         return make_model("target", nodes, [scaled], [value], tensors)
 
     def smeared(self, predicted: Floats, targets: Floats, weight: Floats | None) -> TargetTransform:
-        """Return the transform with Duan's smearing factor, whose values have no bias for squared errors.
+        """Return the transform with Duan's smearing factor, which makes the inverse an unbiased estimate of the mean.
 
         Args:
             predicted: Predictions for held-out rows [rows], before the inverse.
-            targets: Their transformed values [rows].
+            targets: Transformed true values of these rows [rows].
             weight: Weight of each row [rows]; None: all count the same.
         """
         if not self.is_smeared:
@@ -157,7 +157,7 @@ class TargetTransform:
         return replace(self, factor=float(np.average(np.exp(residuals), weights=weight)))
 
     def sensitivity(self, values: Floats) -> float:
-        """Return by how many standard deviations the largest value changes if a prediction changes by 1."""
+        """Return the change of the largest value, in standard deviations, if a prediction changes by 1."""
         if self.kind == "identity":
             return 1.0
         spread = float(values.std()) or 1.0
@@ -168,7 +168,7 @@ class TargetTransform:
         return replace(rows, target=self.forward(values))
 
     def apply_to_task(self, task: TrainingTask, train: Rows, validation: Rows) -> TrainingTask:
-        """Return the task of learning the transformed target of these rows, which ``apply`` returned."""
+        """Return the task of learning the transformed target; ``apply`` returned the rows."""
         return replace(
             task, train=train, validation=validation, objective=self.objective, denormalize=self.inverse,
             denormalize_targets=self.denormalize_targets, minimum=self.minimum,
@@ -176,13 +176,13 @@ class TargetTransform:
 
     @property
     def description(self) -> str:
-        """Return a description of what is learned, for notes."""
+        """Return a description of the learned target, for notes."""
         if self.kind == "log":
             return "the target's logarithm" + (f" (of it plus {self.offset:.4g})" if self.offset else "")
         return f"{self.objective.title()} regression of the target" if self.kind == "log_link" else "the target"
 
     def _factors(self, outputs: int) -> Floats:
-        """Return the factor of each output; quantiles need none, since they commute with the logarithm."""
+        """Return the factor of each output; it is 1 for quantiles, since they commute with the logarithm."""
         factors = np.ones(outputs)
         factors[0] = self.factor
         return factors
@@ -194,15 +194,15 @@ def target_transforms(
     """Return the transforms of a target that are worth comparing; the first is used without a comparison.
 
     The logarithm is tried for nonnegative, skewed values (skewness above 1), Poisson regression for counts or skewed
-    values, and Tweedie regression for skewed amounts that are often 0. For RMSLE, the RMSE of logarithms, it is the
-    logarithm alone.
+    values, and Tweedie regression for skewed amounts that are often 0. For RMSLE, which is the RMSE of logarithms, only
+    the logarithm is returned.
 
     Args:
-        train: Values that standardize the target [rows].
-        values: Values of all rows that models learn from or are compared by [rows].
+        train: Values of the training rows [rows], which standardize the untransformed target.
+        values: Values of all training and validation rows [rows].
         metric: Metric that candidates are compared by.
         log_links: The algorithm's objectives whose predictions are logarithms.
-        logarithms: Whether the target's logarithm may be learned.
+        logarithms: Whether models may learn the target's logarithm.
     """
     objective = objective_of(metric)
     minimum = 0.0 if values.min() >= 0 else None
@@ -237,7 +237,7 @@ def target_transforms(
 
 
 def _of_logarithms(objective: Objective) -> Objective:
-    """Return the objective for logarithms: a relative error of values is nearly an absolute error of these."""
+    """Return the objective for logarithms: a relative error of values is nearly an absolute error of logarithms."""
     return "absolute_error" if objective == "relative_error" else objective
 
 

@@ -1,8 +1,8 @@
-"""Linear models of texts: the model of ``text_linear``, and scores of texts as numbers for algorithms that read tables.
+"""Linear models of texts: for ``text_linear``, and to encode texts as numeric scores for algorithms that read tables.
 
-Terms are words and word pairs, or n-grams of letters, weighted by TF-IDF. Classes are scored one-vs-rest by logistic
-regression over terms that are scaled by naive Bayes' log-count ratios, mixed with naive Bayes itself; values are
-predicted by ridge regression. The result is one weight per term and score.
+Terms are words and word pairs, or n-grams of letters, weighted by TF-IDF. Each class has a one-vs-rest score: a mix of
+naive Bayes and a logistic regression over terms that are scaled by naive Bayes' log-count ratios. For a regression, the
+score is a ridge regression. The result is one weight per term and score.
 
 References:
     Wang and Manning 2012, Baselines and Bigrams: Simple, Good Sentiment and Topic Classification (NB-SVM).
@@ -37,15 +37,15 @@ __all__ = ["TextLinearModel", "TextTargetEncoding", "cross_fitted", "encode_text
 Doubles = npt.NDArray[np.float64]
 Texts = npt.NDArray[np.object_]
 Targets = Sequence[npt.NDArray[Any]]
-_Tokens = list[list[list[str]]]  # by column, by row
+_Tokens = list[list[list[str]]]  # [column][row] -> tokens
 
 _FOLDS, _FOLDS_OF_MANY, _MANY_ROWS = 5, 2, 50_000
-_MAX_CACHED_ENCODINGS = 10  # of the folds of a bag, for each kind of target
+_MAX_CACHED_ENCODINGS = 10  # five folds of a bag, with every_class true and false
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextLinearModel:
-    """A linear model of the terms of texts.
+    """A linear model over the terms of texts.
 
     Args:
         columns: Vocabulary of each text column.
@@ -76,7 +76,7 @@ class TextLinearModel:
         return replace(self, weights=tuple(weights * factor for weights in self.weights), bias=self.bias * factor)
 
     def graph(self) -> onnx.ModelProto:
-        """Return the graph from ``text`` to ``scores``."""
+        """Return the ONNX graph from ``text`` to ``scores``."""
         tables = [
             vocabulary.terms(weights) if vocabulary.index else None
             for vocabulary, weights in zip(self.columns, self.weights, strict=True)
@@ -97,7 +97,7 @@ class _TokenizedTexts:
     @classmethod
     def of(cls, config: TextScoreConfig, task: TrainingTask, deadline: float) -> _TokenizedTexts:
         columns = task.train.text.T
-        # Texts in several scripts share no words: n-grams of letters generalize to new words of each.
+        # Texts in different scripts share no words; n-grams of letters generalize to new words of each script.
         units: list[Unit] = [
             "letter" if has_several_scripts(column) else tokenization_unit(column) for column in columns
         ]
@@ -108,7 +108,7 @@ class _TokenizedTexts:
         return [[column[row] for row in rows] for column in self.tokens]
 
     def fit(self, targets: Targets, rows: npt.NDArray[np.int64]) -> TextLinearModel:
-        """Fit a model on some of the rows, by their indices."""
+        """Fit a model on the rows with these indices."""
         from scipy.sparse import hstack
 
         train_tokens = self.select(rows)
@@ -153,7 +153,7 @@ def fit_scores(
         config: Hyper-parameters.
         task: The training rows.
         targets: Target of each score [rows]: booleans, or values of a regression.
-        deadline: time.monotonic() after which the remaining scores are naive Bayes'.
+        deadline: time.monotonic() after which the remaining scores are fitted by naive Bayes only.
     """
     return _TokenizedTexts.of(config, task, deadline).fit(targets, np.arange(len(task.train)))
 
@@ -161,10 +161,10 @@ def fit_scores(
 def cross_fitted(
     config: TextScoreConfig, task: TrainingTask, targets: Targets, deadline: float = math.inf
 ) -> tuple[TextLinearModel, Doubles]:
-    """Fit a model as ``fit_scores`` does, and score the training rows out of fold.
+    """Fit a model as ``fit_scores`` does, and compute out-of-fold scores of the training rows.
 
     Returns:
-        The model of all rows, and the out-of-fold scores of the training rows [rows, scores].
+        The model fitted on all training rows, and their out-of-fold scores [rows, scores].
     """
     texts, rows = _TokenizedTexts.of(config, task, deadline), len(task.train)
     count = _FOLDS if rows <= _MANY_ROWS else _FOLDS_OF_MANY
@@ -181,7 +181,7 @@ def _one_vs_rest(config: TextScoreConfig, matrix: Any, target: Any, weight: Any)
     from sklearn.linear_model import LogisticRegression
 
     truth = np.asarray(target, bool)
-    if truth.all() or not truth.any():  # this fold has one class alone
+    if truth.all() or not truth.any():  # the fold's training rows are all or none of this class
         return np.zeros(matrix.shape[1]), _NEVER if not truth.any() else -_NEVER
     weights_of_rows = np.ones(len(truth)) if weight is None else weight
     ratio = _log_ratio(matrix > 0, weights_of_rows, truth, config.smoothing)
@@ -189,14 +189,14 @@ def _one_vs_rest(config: TextScoreConfig, matrix: Any, target: Any, weight: Any)
     model.fit(matrix.multiply(ratio).tocsr(), truth, sample_weight=weight)
     coefficients = model.coef_[0] * ratio
     bayes = _log_ratio(matrix, weights_of_rows, truth, config.smoothing)
-    # Naive Bayes is scaled to the logistic regression's variance: by itself it is overconfident.
+    # Naive Bayes is overconfident, so it is scaled to the variance of the logistic regression.
     bayes *= (matrix @ coefficients).std() / max((matrix @ bayes).std(), 1e-12)
     bayes_fraction = config.bayes
     return (1 - bayes_fraction) * coefficients + bayes_fraction * bayes, float(model.intercept_[0])
 
 
 def _naive_bayes(config: TextScoreConfig, matrix: Any, target: Any, weight: Any) -> tuple[Doubles, float]:
-    """Fit naive Bayes, which takes less time, scaled to variance 1; return what ``_one_vs_rest`` does."""
+    """Fit naive Bayes, scaled to variance 1; it takes less time than ``_one_vs_rest``, and has the same result type."""
     truth = np.asarray(target, bool)
     if truth.all() or not truth.any():
         return np.zeros(matrix.shape[1]), _NEVER if not truth.any() else -_NEVER
@@ -207,7 +207,7 @@ def _naive_bayes(config: TextScoreConfig, matrix: Any, target: Any, weight: Any)
     return weights, float(np.log(base_rate / (1 - base_rate)) - np.average(matrix @ weights, weights=weights_of_rows))
 
 
-_NEVER = -10.0  # score of a class without training rows
+_NEVER = -10.0  # score of a class without training rows; negated, of a class with all training rows
 
 
 def _log_ratio(matrix: Any, row_weights: Doubles, truth: npt.NDArray[np.bool_], smoothing: float) -> Doubles:
@@ -235,8 +235,8 @@ class TextTargetEncoding:
     Args:
         scores: The linear model.
         numbers: Number of numeric columns without the scores.
-        train: The training rows with out-of-fold scores among the numbers.
-        validation: The validation rows, likewise.
+        train: The training rows with out-of-fold scores as further numbers, without texts.
+        validation: The validation rows with scores as further numbers, without texts.
     """
 
     scores: TextLinearModel
@@ -245,11 +245,11 @@ class TextTargetEncoding:
     validation: Rows
 
     def append_scores(self, rows: Rows) -> Rows:
-        """Return the rows with the scores of their texts among the numbers, and without the texts."""
+        """Return the rows with the scores of their texts as further numbers, and without the texts."""
         return _without_texts(rows, self.scores.apply(rows.text))
 
     def prepend_to(self, body: onnx.ModelProto) -> onnx.ModelProto:
-        """Prepend the scores to a graph that reads them among the numbers; the result reads texts and numbers."""
+        """Prepend the scores to a graph that reads them as further numbers; the result reads texts and numbers."""
         if NUM not in [graph_input.name for graph_input in body.graph.input]:
             return body
         text_graph = self.scores.graph()
@@ -272,20 +272,20 @@ def _without_texts(rows: Rows, scores: Doubles) -> Rows:
 def encode_texts(
     task: TrainingTask, config: TextScoreConfig, deadline: float = math.inf, *, every_class: bool
 ) -> TextTargetEncoding:
-    """Encode texts as scores of a linear model; cached, since the next algorithm reads the same rows.
+    """Encode texts as scores of a linear model; cached, since the next algorithm encodes the same rows.
 
     Args:
-        task: The rows.
+        task: The training and validation rows.
         config: Hyper-parameters of the linear model.
-        deadline: time.monotonic() after which the remaining scores are naive Bayes'.
-        every_class: Whether each class has a score; else the most frequent ones only.
+        deadline: time.monotonic() after which the remaining scores are fitted by naive Bayes only.
+        every_class: Whether each class has a score; else only the most frequent ones.
     """
     return _encode(_CacheKey(task=task, config=config, deadline=deadline, every_class=every_class))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _CacheKey:
-    """Cache key that is equal for identical arrays: comparing their contents would take long."""
+    """Cache key that compares arrays by identity, since comparing their contents would take long."""
 
     task: TrainingTask
     config: TextScoreConfig
@@ -319,5 +319,5 @@ def _encode(key: _CacheKey) -> TextTargetEncoding:
 
 
 def every_target(task: TrainingTask) -> Targets:
-    """Return the targets of the scores: each class against the rest, or the values."""
+    """Return the targets of the scores: one boolean array per class (one-vs-rest), or the values of a regression."""
     return [task.train.target == label for label in range(task.classes)] or [task.train.target]

@@ -1,4 +1,4 @@
-"""Extend algorithms that read tables to texts. Imports nothing heavy."""
+"""Extend algorithms that read tables to texts; this module imports no training library."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Train = Callable[[ConfigT, TrainingTask, RunContext], FittedModel]
 def with_text_features(
     train: Train[ConfigT], texts: TextScoreConfig | None = None, *, every_class: bool = False
 ) -> Train[ConfigT]:
-    """Return an algorithm's training extended to texts, which it reads as numbers: the scores of a linear model.
+    """Extend an algorithm's training to texts, which it reads as numbers: the scores of a linear model.
 
     Args:
         train: Trains on ``num`` and ``cat``.
-        texts: Hyper-parameters of the linear model; None: their defaults.
-        every_class: Whether each class has a score; else the most frequent ones only.
+        texts: Hyper-parameters of the linear model; None: the defaults.
+        every_class: Whether each class has a score; else only the most frequent ones.
 
     Returns:
-        The training. It raises CandidateFailedError for a private training with texts, whose scores would reveal
-        labels.
+        The extended training. It raises CandidateFailedError for a private training with texts, since the scores would
+        reveal labels.
     """
     scoring = texts or TextScoreConfig()
 

@@ -1,4 +1,4 @@
-"""Texts as ids of their first tokens, in numpy and as a graph."""
+"""Encode texts as the ids of their first tokens, in numpy and as an ONNX graph."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ Ids = npt.NDArray[np.int64]
 Texts = npt.NDArray[np.object_]
 
 _WHOLE_TEXTS_QUANTILE = 0.95  # fraction of the training texts that are read completely, if ``most_places`` allows it
-_MIN_ROWS = 2  # with a token that gets an id
+_MIN_ROWS = 2  # minimum number of rows that a token with an id occurs in
 _SPECIAL_IDS = 2  # 0: no token, 1: unknown token
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenIds:
-    """Reads texts as the ids of their first tokens.
+    """Encodes texts as the ids of their first tokens.
 
     Args:
-        units: What a token of each column is.
+        units: Unit of each column's tokens: words or letters.
         tokens_of_columns: Tokens of each column that have an id.
-        length: Token positions of a column.
+        length: Number of token positions of a column.
     """
 
     units: tuple[Unit, ...]
@@ -46,8 +46,8 @@ class TokenIds:
 
         Args:
             texts: Texts [rows, columns].
-            most_places: Maximum of the token positions of a row, which the columns share evenly.
-            most_tokens: Maximum of the tokens of a column that get an id: the most frequent ones.
+            most_places: Maximum number of token positions of a row; each column gets an equal part.
+            most_tokens: Maximum number of tokens of a column that get an id: the most frequent ones.
         """
         units = tuple(tokenization_unit(column) for column in texts.T)
         tokens = [tokens_of(column, unit) for column, unit in zip(texts.T, units, strict=True)]
@@ -65,11 +65,11 @@ class TokenIds:
 
     @property
     def vocabulary(self) -> int:
-        """Return the number of ids; columns share the ids, and are distinguished by their positions."""
+        """Return the number of ids; columns use the same ids, and are distinguished by position."""
         return _SPECIAL_IDS + max(len(tokens) for tokens in self.tokens_of_columns)
 
     def apply(self, texts: Texts) -> Ids:
-        """Return the ids [rows, positions] of texts [rows, columns]; 0 is no token, 1 an unknown one."""
+        """Return the ids [rows, positions] of texts [rows, columns]; 0: no token, 1: unknown token."""
         ids = np.zeros((len(texts), self.positions), np.int64)
         for column, (unit, tokens_of_column) in enumerate(zip(self.units, self.tokens_of_columns, strict=True)):
             id_of_token = {token: number for number, token in enumerate(tokens_of_column, start=_SPECIAL_IDS)}
@@ -85,7 +85,7 @@ class TokenIds:
 
 
 def _frequent_tokens(tokens: Sequence[Sequence[str]], max_tokens: int) -> tuple[str, ...]:
-    """Return tokens by their frequency, the most frequent first: those in two rows, or all if there are none such."""
+    """Return the tokens that occur in at least two rows, or all if there are none, the most frequent first."""
     rows = Counter(token for row in tokens for token in set(row))
     by_frequency = sorted(rows.items(), key=lambda item: (-item[1], item[0]))
     frequent = [token for token, count in by_frequency if count >= _MIN_ROWS] or [token for token, _ in by_frequency]

@@ -1,4 +1,4 @@
-"""Texts as TF-IDF of n-grams. Tokens are made by onnxruntime, so that training and serving read the same."""
+"""Encode texts as TF-IDF of n-grams. onnxruntime tokenizes them, so that training and serving see the same tokens."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["Vocabulary", "ngrams", "tokenization_unit", "tokens_of"]
 
 Texts = npt.NDArray[np.object_]
 
-_BLOCK_LETTERS = 1_000_000  # of a block that is tokenized at once: letters of its longest text times rows
+_BLOCK_LETTERS = 1_000_000  # per block that is tokenized at once: letters of the longest text times rows
 _BLOCK_ROWS = 1024
-_MAX_LEARNED = 4_096  # first tokens of a training text that are searched for terms; all tokens are counted
+_MAX_LEARNED = 4_096  # terms are learned from this many first tokens of a text; all tokens count in TF-IDF
 _MAX_COUNTED = 5_000_000  # terms in memory, about 1 GB
-_PROBED_TEXTS = 5_000  # to choose the unit by
-_MIN_MEAN_WORDS = 3.0  # with fewer, tokens are letters: names, codes, scripts without spaces
+_PROBED_TEXTS = 5_000  # number of texts that determine the unit
+_MIN_MEAN_WORDS = 3.0  # with fewer words per text (names, codes, scripts without spaces), tokens are letters
 
 
 def tokenization_unit(texts: Texts) -> Unit:
-    """Return what a token of a column [rows] is: a word, or a letter if the texts have few words."""
+    """Return the token unit of a text column [rows]: ``word``, or ``letter`` if the texts have few words."""
     word_counts = [len(text.split()) for text in texts[:_PROBED_TEXTS] if text]
     return "word" if word_counts and np.mean(word_counts) >= _MIN_MEAN_WORDS else "letter"
 
@@ -38,7 +38,7 @@ def tokens_of(texts: Texts, unit: Unit) -> list[list[str]]:
     model = OnnxModel(token_graph(unit).SerializeToString())
     order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
     tokens_of_row: list[list[str]] = [[] for _ in texts]
-    interned: dict[str, str] = {}  # each distinct token is in memory once
+    interned: dict[str, str] = {}  # keeps each distinct token in memory once
     for block in _blocks(order, texts):
         (tokens,) = model.run_raw({"texts": texts[block]})
         for row, row_tokens in zip(block, tokens, strict=True):
@@ -76,8 +76,8 @@ class Vocabulary:
     """The terms of one text column.
 
     Args:
-        unit: What a token is.
-        max_ngram: Maximum of the tokens of a term.
+        unit: Unit of a token.
+        max_ngram: Maximum number of tokens of a term.
         index: Index of each term.
         idf: Inverse document frequency of each term [terms], with scikit-learn's smoothing.
     """
@@ -93,14 +93,15 @@ class Vocabulary:
     ) -> Vocabulary:
         """Learn the most frequent terms.
 
-        Only the first tokens of very long texts are used, and rare terms are dropped whenever there are too many.
+        Only the first tokens of very long texts are used, and the rarest terms are dropped whenever the counts take too
+        much memory.
 
         Args:
             tokens: Tokens of each text [rows].
-            unit: What a token is.
-            max_ngram: Maximum of the tokens of a term.
-            least_rows: Minimum of the rows with a term; if no term has as many, all are used.
-            max_terms: Maximum of the terms.
+            unit: Unit of a token.
+            max_ngram: Maximum number of tokens of a term.
+            least_rows: Minimum number of rows that a term occurs in; if no term reaches it, all terms are used.
+            max_terms: Maximum number of terms.
         """
         rows: Counter[tuple[str, ...]] = Counter()
         for tokens_of_row in tokens:
@@ -129,7 +130,7 @@ class Vocabulary:
         return transformer.transform(counts).astype(np.float32)
 
     def terms(self, weights: npt.NDArray[np.floating[Any]]) -> NgramTable:
-        """Return the terms with weights [terms, scores], for the graph."""
+        """Return the terms with their idf and weights [terms, scores], for the ONNX graph."""
         return NgramTable(
             unit=self.unit,
             grams=list(self.index),

@@ -1,1 +1,1 @@
-"""Network architectures and what their algorithms have in common."""
+"""Network architectures, and the configuration that their algorithms share."""

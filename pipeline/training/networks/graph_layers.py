@@ -1,7 +1,7 @@
-"""Write layers as ONNX nodes: of one network, or of several networks with the same layers at once.
+"""Write the layers of one network, or of several networks of the same architecture at once, as ONNX nodes.
 
 Tensors that differ between the networks are stacked along a leading dimension, so that a layer is one batched
-operation. Tensors that are equal have no such dimension, and are computed once (as torch.func.vmap does).
+operation. Equal tensors are not stacked, and operations on them run once (as with torch.func.vmap).
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _LOWEST = np.finfo(np.float32).min
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LayerWriter:
-    """Writes layers of networks into a graph.
+    """Writes layers of networks to a graph.
 
     Args:
-        graph: The graph.
+        graph: The graph to write to.
         models: Number of networks.
     """
 
@@ -42,11 +42,11 @@ class LayerWriter:
         """Return a constant of one array per network, stacked if they differ.
 
         Args:
-            arrays: Arrays of one shape.
-            rank: Rank of the value that they are broadcast with, without the leading dimension.
+            arrays: One array per network, all of the same shape.
+            rank: Rank of the value that the constant is broadcast with, without the leading dimension.
 
         Raises:
-            CannotWriteError: The arrays are not of one shape.
+            CannotWriteError: The arrays differ in shape.
         """
         first = arrays[0]
         if any(array.shape != first.shape for array in arrays):
@@ -71,12 +71,12 @@ class LayerWriter:
         return self.add("Clip", value, self.number(low), self.number(high))
 
     def linear(self, value: Value, layers: Sequence[nn.Linear], rank: int = 2) -> Value:
-        """Apply linear layers to ``value`` [..., in], which has ``rank`` dimensions; return [..., out]."""
+        """Apply one linear layer per network to ``value`` [..., in] of ``rank`` dimensions; return [..., out]."""
         weights = self.array([_numpy(layer.weight).T for layer in layers], rank)
         return self.add("Add", self.add("MatMul", value, weights), self.tensor(layers, "bias", rank))
 
     def layer_norm(self, value: Value, layers: Sequence[nn.LayerNorm], rank: int = 2) -> Value:
-        """Apply layer norms to ``value``, which has ``rank`` dimensions, along the last one."""
+        """Apply one layer norm per network along the last dimension of ``value``, which has ``rank`` dimensions."""
         scale, bias = (self.tensor(layers, name, rank) for name in ("weight", "bias"))
         return self.add("LayerNormalization", value, scale, bias, axis=-1, epsilon=layers[0].eps)
 
@@ -88,7 +88,7 @@ class LayerWriter:
             steps: The modules at each step, one per network.
 
         Raises:
-            CannotWriteError: A module is of an unknown kind.
+            CannotWriteError: A module is not a linear layer, a layer norm, a ReLU or dropout.
         """
         for modules in steps:
             kinds = {type(module) for module in modules}
@@ -103,18 +103,18 @@ class LayerWriter:
         return value
 
     def columns(self, value: Value, indices: npt.NDArray[np.int64]) -> Value:
-        """Return the columns with these indices of ``value`` [batch, columns], which is not stacked."""
+        """Return the columns of ``value`` [batch, columns] with these indices; ``value`` must not be stacked."""
         return Value(name=self.graph.add("Gather", value.name, self.graph.constant(indices), axis=1))
 
     def embed(self, name: str, embeddings: Sequence[nn.ModuleList]) -> list[Value]:
         """Embed the ids of the input ``name`` [batch, columns].
 
         Args:
-            name: The input.
-            embeddings: The embedding of each column, per network.
+            name: Name of the input.
+            embeddings: Embedding layers of the columns, per network.
 
         Returns:
-            The embeddings of each column [batch, dimensions].
+            The embedded ids of each column [batch, dimensions].
         """
         values = []
         for index, tables in enumerate(zip(*embeddings, strict=True)):
@@ -141,7 +141,7 @@ class LayerWriter:
         return self.reshape(value, [0, 0, -1] if value.stacked else [0, -1])
 
     def reshape(self, value: Value, shape: Sequence[int]) -> Value:
-        """Reshape a value to an ONNX shape, which has the leading dimension if ``value`` is stacked."""
+        """Reshape a value to an ONNX shape; for a stacked value it must include the leading dimension."""
         return self.add("Reshape", value, Value(name=self.graph.constant(np.array(shape, np.int64))))
 
     def swap_first(self, value: Value) -> Value:
@@ -154,19 +154,20 @@ class LayerWriter:
 
 
 def modules_of(blocks: Sequence[nn.Module], index: int) -> list[Any]:
-    """Return the module at an index of each of several nn.Sequential."""
+    """Return the module at ``index`` of each nn.Sequential."""
     return [block.get_submodule(str(index)) for block in blocks]
 
 
 def write_piecewise_linear(layers: LayerWriter, numbers: Value, modules: Sequence[Any]) -> Value:
     """Write rtdl_num_embeddings' PiecewiseLinearEmbeddings of version B without activation.
 
-    A column with fewer pieces has its last piece at the last index, and weights of 0 in between.
+    All columns are padded to the same number of pieces: a column's last piece moves to the last index, after pieces
+    with weights of 0.
 
     Args:
         layers: Writes the nodes.
         numbers: Numbers [batch, columns].
-        modules: The modules, one per network.
+        modules: The embedding modules, one per network.
 
     Returns:
         Embeddings [batch, columns x embedding].
@@ -194,14 +195,14 @@ def write_piecewise_linear(layers: LayerWriter, numbers: Value, modules: Sequenc
 
 
 def _pad_pieces(array: npt.NDArray[np.float32], pieces: int) -> npt.NDArray[np.float32]:
-    """Pad an array [columns, own pieces, ...] to [columns, pieces, ...]; the last piece stays the last."""
+    """Pad an array [columns, fewer pieces, ...] to [columns, pieces, ...]; the last piece stays last."""
     wide = np.zeros((array.shape[0], pieces, *array.shape[2:]), np.float32)
     wide[:, : array.shape[1] - 1], wide[:, -1] = array[:, :-1], array[:, -1]
     return wide
 
 
 def _bounds(encoding: Any, pieces: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Return lower and upper bounds [columns, pieces] of the pieces; the first and the last are open at one end."""
+    """Return the bounds [columns, pieces] to clip pieces to: [0, 1], but the first has no lower, the last no upper."""
     columns = encoding.weight.shape[0]
     low, high = np.zeros((columns, pieces), np.float32), np.ones((columns, pieces), np.float32)
     low[:, 0], high[:, -1] = _LOWEST, -_LOWEST

@@ -1,4 +1,4 @@
-"""The common description of the convolutional networks. Imports nothing heavy."""
+"""The description that the convolutional networks share; it does not import torch."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ImageConfig(NetworkConfig):
 ImageConfigT = TypeVar("ImageConfigT", bound=ImageConfig)
 
 
-def image_algorithm(  # noqa: PLR0913 - what the networks differ in, all keyword-only
+def image_algorithm(  # noqa: PLR0913 - the differences between the networks, keyword-only
     *,
     name: str,
     strengths: str,
@@ -59,12 +59,12 @@ def image_algorithm(  # noqa: PLR0913 - what the networks differ in, all keyword
 
     Args:
         name: Name of the algorithm.
-        strengths: Reason that a plan gives for it.
-        config: Class of its hyper-parameters.
+        strengths: Reason that a plan gives for the algorithm.
+        config: Class of the hyper-parameters.
         train: Trains a model.
-        epochs: Epochs for up to 20,000 training rows, and for up to 2,000.
+        epochs: Number of epochs for up to 20,000 training rows, and for up to 2,000.
         cost: Measured cost of a training.
-        training_order: Position among the candidates of a job.
+        training_order: Sort key of the candidates of a job: lower ones are trained first.
     """
     few, fewer = epochs
     return Algorithm(

@@ -14,21 +14,21 @@ from pipeline.training.loop.dense import Dense
 
 __all__ = ["ConvNet", "PixelMLP", "PixelNormalizer", "ResNet", "to_unit_range"]
 
-_MAX_SHIFT = 0.1  # fraction of the side
+_MAX_SHIFT = 0.1  # fraction of the image's side
 _MAX_ROTATION = math.radians(12)
-_MAX_SCALE = 0.1  # fraction of the size, either way
-_LARGE_SIDE = 24  # pixels, from which on the first convolution of a residual network has a stride of 2
-_MIN_SIDE = 4  # pixels, below which strides are 1
+_MAX_SCALE = 0.1  # maximum relative change of the size, up or down
+_LARGE_SIDE = 24  # pixels; from this size on, the first convolution of a ResNet has a stride of 2
+_MIN_SIDE = 4  # pixels; smaller feature maps are not halved
 
 
 class PixelNormalizer(nn.Module):
-    """Standardizes images by channel, and augments them in training.
+    """Standardizes images per channel, and augments them in training.
 
-    Augmentation shifts, rotates and scales each image a little, and repeats its border. Images are not mirrored, since
-    a mirrored digit is no digit.
+    Augmentation shifts, rotates and scales each image slightly, and fills the gaps with its border pixels. Images are
+    not mirrored, since mirroring changes the class of digits and letters.
 
     Args:
-        image: The training images, uint8 [rows, height, width, channels], that standardize the channels.
+        image: Training images, uint8 [rows, height, width, channels], to compute each channel's mean and deviation of.
         jitter: Whether images are augmented in training.
 
     Shapes:
@@ -49,14 +49,14 @@ class PixelNormalizer(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the standardized pixels [batch, channels, height, width]."""
-        # Channels first: onnxruntime broadcasts a short last axis slowly, in 10 us for 28 x 28 pixels.
+        # Channels first, since onnxruntime broadcasts a short last axis slowly: 10 us for 28 x 28 pixels.
         planes = image.to(self.mean.dtype).permute(0, 3, 1, 2)
         standard = (planes - self.mean[:, None, None]) * self.scale[:, None, None]
         return _augment(standard) if self.training and self.jitter else standard
 
 
 def _augment(images: Tensor) -> Tensor:
-    """Shift, rotate and scale each of the images [batch, channels, height, width] at random."""
+    """Shift, rotate and scale each image [batch, channels, height, width] at random."""
     count = len(images)
     drawn = torch.rand(4, count, device=images.device) * 2 - 1
     turn, size = drawn[0] * _MAX_ROTATION, 1 + drawn[1] * _MAX_SCALE
@@ -69,7 +69,7 @@ def _augment(images: Tensor) -> Tensor:
 
 
 class _ConvolutionalNetwork(nn.Module):
-    """Normalized and augmented pixels, layers, and a linear layer."""
+    """Base class: a PixelNormalizer, convolutional layers, and a linear output layer."""
 
     pixels: PixelNormalizer
     layers: nn.Sequential
@@ -82,7 +82,7 @@ class _ConvolutionalNetwork(nn.Module):
 
 
 class ConvNet(_ConvolutionalNetwork):
-    """Pairs of 3 x 3 convolutions with batch norm, each pair at half the size, and a linear layer over all positions.
+    """Pairs of 3 x 3 convolutions with batch norm, each pair halving the size, and a linear layer over all positions.
 
     Args:
         image: The training images, uint8 [rows, height, width, channels].
@@ -123,13 +123,13 @@ def _convolution(channels: int, wide: int, *, stride: int = 1) -> list[nn.Module
 
 
 class ResNet(_ConvolutionalNetwork):
-    """Groups of residual blocks, each at half the size of the one before, average pooling, and a linear layer.
+    """Groups of residual blocks, each at half the size of the group before, average pooling, and a linear layer.
 
     Args:
         image: The training images, uint8 [rows, height, width, channels].
         outputs: Number of outputs.
         hidden: Channels of each group.
-        blocks: Residual blocks of a group.
+        blocks: Number of residual blocks per group.
         dropout: Probability that an input of the linear layer is dropped in training.
         jitter: Whether images are augmented in training.
 
@@ -140,7 +140,7 @@ class ResNet(_ConvolutionalNetwork):
         He et al. 2016, Deep Residual Learning for Image Recognition.
     """
 
-    def __init__(  # noqa: PLR0913 - a network's config, each by its name
+    def __init__(  # noqa: PLR0913 - the network's sizes, keyword-only
         self, image: npt.NDArray[np.uint8], *, outputs: int, hidden: Sequence[int], blocks: int, dropout: float,
         jitter: bool,
     ) -> None:  # fmt: skip
@@ -196,7 +196,7 @@ class PixelMLP(Dense):
         return super().forward(to_unit_range(image))
 
     def forward_backward(self, inputs: Tensor, target: Tensor, loss_scale: float) -> Tensor:
-        """Leave the gradient of the mean cross-entropy with the weights; ``inputs`` are images."""
+        """Set ``grad`` of the weights to the gradient of the mean cross-entropy; ``inputs`` are images."""
         return super().forward_backward(to_unit_range(inputs), target, loss_scale)
 
 

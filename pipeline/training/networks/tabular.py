@@ -17,13 +17,13 @@ from pipeline.training.networks.graph_layers import LayerWriter, modules_of, wri
 __all__ = ["NumericScaler", "TabMNetwork", "TabularResNet"]
 
 _EMBEDDING = 16  # dimensions of a numeric column's embedding
-_MAX_EMBEDDING = 32  # dimensions of a category's embedding
+_MAX_EMBEDDING = 32  # maximum dimensions of a categorical column's embedding
 
 
 class NumericScaler(nn.Module):
-    """Standardizes numbers, clipped to the range of the training rows, and flags missing ones.
+    """Clips numbers to the range of the training rows, standardizes them, and flags missing ones.
 
-    Missing numbers become the median. Columns that are constant in the training rows are dropped.
+    Missing numbers are replaced by the median. Columns that are constant in the training rows are dropped.
 
     Args:
         num: Numbers of the training rows [rows, columns], NaN where missing.
@@ -69,10 +69,10 @@ class NumericScaler(nn.Module):
         return torch.cat([standard, missing.index_select(1, self.flagged).to(num.dtype)], dim=1)
 
     def write(self, layers: LayerWriter, networks: Sequence[Self]) -> list[Value]:
-        """Write ``forward``; return its output, or nothing if there are no columns.
+        """Write ``forward`` as ONNX nodes; return its output, or an empty list if there are no columns.
 
         Raises:
-            CannotWriteError: The networks use different columns.
+            CannotWriteError: The networks differ in the columns that vary or have missing values.
         """
         varying, flagged = self.kept.numpy(), self.flagged.numpy()
         for network in networks:
@@ -97,7 +97,7 @@ class NumericScaler(nn.Module):
 
 
 class _OneHot(nn.Module):
-    """One-hot encodes ids [batch, columns] as [batch, ids of all columns]; TabM's own module becomes a loop in ONNX."""
+    """One-hot encodes ids [batch, columns] to [batch, all ids]; the exporter turns TabM's module into a loop."""
 
     ids: Tensor
     columns: Tensor
@@ -113,15 +113,15 @@ class _OneHot(nn.Module):
 
 
 class TabMNetwork(nn.Module):
-    """TabM-mini with piecewise-linear embeddings: an ensemble whose members share all weights but an input scaling.
+    """TabM-mini with piecewise-linear embeddings: an ensemble with shared weights and member-specific input scalings.
 
     Args:
         num: Numbers of the training rows [rows, columns].
         cardinalities: Number of ids of each categorical column.
-        outputs: Outputs of a member.
+        outputs: Number of outputs of a member.
         members: Number of members.
-        hidden: One block per entry; all have the width of the first.
-        bins: Bins of the piecewise-linear embedding of a number.
+        hidden: One block per entry; all blocks have the width of the first entry.
+        bins: Number of bins of the piecewise-linear embedding of a number.
         dropout: Probability that a unit is dropped in training.
 
     Shapes:
@@ -132,7 +132,7 @@ class TabMNetwork(nn.Module):
         Ensembling; Gorishniy, Rubachev and Babenko 2022, On Embeddings for Numerical Features in Tabular Deep Learning.
     """
 
-    def __init__(  # noqa: PLR0913 - the architecture's own sizes
+    def __init__(  # noqa: PLR0913 - the network's sizes, keyword-only
         self,
         num: npt.NDArray[np.float32],
         cardinalities: Sequence[int],
@@ -153,7 +153,7 @@ class TabMNetwork(nn.Module):
         if self.scaled.width:
             with torch.no_grad():
                 rows = self.scaled(torch.from_numpy(num))
-            with warnings.catch_warnings(action="ignore"):  # a flag, or a column of two values, has one bin alone
+            with warnings.catch_warnings(action="ignore"):  # warns that flags and columns of two values have one bin
                 edges = rtdl_num_embeddings.compute_bins(rows, n_bins=max(2, min(bins, len(rows) - 1)))
                 embeddings = rtdl_num_embeddings.PiecewiseLinearEmbeddings(
                     edges, _EMBEDDING, activation=False, version="B"
@@ -174,7 +174,7 @@ class TabMNetwork(nn.Module):
 
     def forward(self, num: Tensor, cat: Tensor) -> Tensor:
         """Return the outputs of each member [batch, members, outputs]."""
-        # As TabM.forward, whose column_stack becomes a loop in ONNX too.
+        # Equivalent to TabM.forward, whose column_stack is exported as an ONNX loop.
         features = [self.tabm.num_module(self.scaled(num)).flatten(1)] if self.scaled.width else []
         features += [self.tabm.cat_module(cat)] if self.categories else []
         members = self.tabm.ensemble_view(torch.cat(features, dim=1))
@@ -214,13 +214,13 @@ class TabMNetwork(nn.Module):
 class TabularResNet(nn.Module):
     """A ResNet for tables with blocks x + Dropout(Linear(Dropout(ReLU(Linear(LayerNorm(x)))))).
 
-    The original has BatchNorm, which needs batches of more than one row.
+    LayerNorm replaces the BatchNorm of the paper, which needs batches of more than one row.
 
     Args:
         num: Numbers of the training rows [rows, columns].
         cardinalities: Number of ids of each categorical column.
         outputs: Number of outputs.
-        hidden: One block per entry; all have the width of the first, and twice that within.
+        hidden: One block per entry; all blocks have the width of the first entry, and twice that width inside.
         dropout: Probability that a unit is dropped in training.
 
     Shapes:

@@ -1,4 +1,4 @@
-"""What the networks for tables of the literature have in common. Imports nothing heavy."""
+"""The hyper-parameters that TabM and the residual network for tables share; this module does not import torch."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ from pipeline.training.networks.graph_layers import LayerWriter
 
 __all__ = ["TabularMLP"]
 
-_MAX_TOTAL_PIECES = 1024  # of all columns together; each has fewer than ``pieces`` if there are many
-_CLIP = 4.0  # standard deviations from the mean, to which numbers are clipped
-_MAX_SLOPE = 1e30  # a piece's slope; its product with any float32 difference in use stays finite
+_MAX_TOTAL_PIECES = 1024  # bound of columns x pieces, which lowers ``pieces`` if there are many columns
+_CLIP = 4.0  # numbers are clipped to this many standard deviations around the mean
+_MAX_SLOPE = 1e30  # maximum slope of a piece, so that its product with float32 differences in use stays finite
 
 Column = npt.NDArray[np.float64]
 
@@ -26,9 +26,9 @@ Column = npt.NDArray[np.float64]
 class TabularMLP(nn.Module):
     """A multilayer perceptron over numbers and embeddings of categories.
 
-    A number has two encodings: standardized, and piecewise linear (the covered fraction of each piece of its column's
-    range), so that one layer can be nonlinear in it. A missing number becomes the median and a flag. All encodings are
-    in [-1, 1], so that one int8 scale fits them.
+    A number has two encodings: standardized, and piecewise linear (for each piece of the column's range, the fraction
+    of the piece that lies below the number), so that one layer can be nonlinear in the number. A missing number becomes
+    the median and a flag. All encodings are in [-1, 1], so that one int8 scale fits them.
 
     Args:
         num: Numbers of the training rows [rows, columns], which the columns' ranges are computed from.
@@ -36,7 +36,7 @@ class TabularMLP(nn.Module):
         outputs: Number of outputs.
         hidden: Units of each hidden layer.
         dropout: Probability that a hidden unit is dropped in training.
-        pieces: Most pieces of a column's range.
+        pieces: Maximum number of pieces of a column's range.
 
     Shapes:
         ``forward``: ``num`` and ``cat`` [batch, columns] -> [batch, outputs].
@@ -45,7 +45,7 @@ class TabularMLP(nn.Module):
         Gorishniy, Rubachev and Babenko 2022, On Embeddings for Numerical Features in Tabular Deep Learning.
     """
 
-    def __init__(  # noqa: PLR0913 - a network's shape, each by its name
+    def __init__(  # noqa: PLR0913 - the network's sizes, keyword-only
         self,
         num: npt.NDArray[np.float32],
         cardinalities: Sequence[int],
@@ -75,7 +75,7 @@ class TabularMLP(nn.Module):
     def write(self, graph: GraphWriter, networks: Sequence[Self]) -> Value:
         """Write ``networks`` of this one's shape (loop.inference.WrittenNetwork).
 
-        A column with missing values in some folds only is flagged for all networks, with weights of 0 in the others.
+        If a column has a missing-value flag in some networks only, the others get weights of 0 for the flag.
         """
         layers = LayerWriter(graph=graph, models=len(networks))
         flagged = np.unique(np.concatenate([network.numbers.flagged.numpy() for network in networks]))
@@ -88,7 +88,7 @@ class TabularMLP(nn.Module):
 
 
 class _Numbers(nn.Module):
-    """Encodes numbers [batch, columns], NaN where missing, as [batch, width] in [-1, 1]."""
+    """Encodes numbers [batch, columns] with NaN for missing values to [batch, width] in [-1, 1]."""
 
     median: Tensor
     mean: Tensor
@@ -120,7 +120,7 @@ class _Numbers(nn.Module):
         return torch.cat([standard, covered.flatten(1), flags], dim=1)
 
     def write(self, layers: LayerWriter, networks: Sequence[Self], flagged: npt.NDArray[np.int64]) -> list[Value]:
-        """Write ``forward`` up to its concatenation: [batch, columns], [batch, columns x pieces], [batch, flags]."""
+        """Write ``forward`` without its concatenation: [batch, columns], [batch, columns x pieces], [batch, flags]."""
         if not len(self.median):
             return []
 
@@ -143,7 +143,7 @@ class _Numbers(nn.Module):
 
 
 def _with_flags(network: TabularMLP, flagged: npt.NDArray[np.int64]) -> nn.Linear:
-    """Return the network's first layer, widened to a flag for each column of ``flagged``."""
+    """Return the network's first layer, with inputs for the flags of all ``flagged`` columns."""
     first, numbers = network.layers[0], network.numbers
     assert isinstance(first, nn.Linear), "a network begins with a layer"
     flagged_columns = numbers.flagged.numpy()
@@ -166,7 +166,7 @@ def _impute(column: Column) -> Column:
 
 
 def _piecewise_linear_bins(column: Column, pieces: int) -> tuple[Column, Column]:
-    """Return the start of each piece of the range, and 1 / its length (0: there is no such piece).
+    """Return the start of each piece of the range, and 1 / its length; both are 0 for unused pieces.
 
     Half of the edges are quantiles of the rows, half are quantiles of the distinct values, which resolve long tails.
     """
@@ -184,7 +184,7 @@ def _dimensions(cardinality: int) -> int:
 
 
 def _embedding(cardinality: int) -> nn.Embedding:
-    """Return an embedding with zeros for missing (0) and unknown (the last id), which training may never see."""
+    """Return an embedding with zeros for id 0 (missing) and the last id (unknown), which may not occur in training."""
     embedding = nn.Embedding(cardinality, _dimensions(cardinality))
     with torch.no_grad():
         embedding.weight.mul_(0.5)

@@ -1,4 +1,4 @@
-"""A small transformer encoder over token ids, next to a network of the other columns."""
+"""A small transformer encoder over token ids, combined with a network over the other columns."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pipeline.training.networks.tabular_mlp import TabularMLP
 
 __all__ = ["TABULAR_WIDTH", "TextTransformer"]
 
-TABULAR_WIDTH = 64  # outputs of the network of the other columns
+TABULAR_WIDTH = 64  # number of outputs of the network over the other columns
 _INITIAL_STD = 0.02  # standard deviation of the initial embeddings
-_MASK = -1e9  # of a position without a token: minus infinity would make a row without tokens NaN
+_MASK = -1e9  # attention score of a position without a token; -inf would yield NaN for a row without tokens
 
 
 class TextTransformer(nn.Module):
@@ -21,14 +21,14 @@ class TextTransformer(nn.Module):
 
     Args:
         vocabulary: Number of token ids.
-        positions: Token positions of a row.
+        positions: Number of token positions of a row.
         width: Width of the embeddings.
         layers: Number of encoder blocks.
-        heads: Attention heads of a block.
+        heads: Number of attention heads of a block.
         dropout: Probability that a unit is dropped in training.
-        word_dropout: Probability that a token becomes unknown in training.
+        word_dropout: Probability that a token is replaced by the unknown token in training.
         outputs: Number of outputs.
-        tabular: Network of the other columns, with TABULAR_WIDTH outputs; None: there are no other columns.
+        tabular: Network over the other columns, with TABULAR_WIDTH outputs; None: there are no other columns.
 
     Shapes:
         ``forward``: ids [batch, positions], 0 for no token, ``num`` and ``cat`` [batch, columns] -> [batch, outputs].
@@ -37,7 +37,7 @@ class TextTransformer(nn.Module):
         Xiong et al., On Layer Normalization in the Transformer Architecture, ICML 2020.
     """
 
-    def __init__(  # noqa: PLR0913 - a network's shape, each by its name
+    def __init__(  # noqa: PLR0913 - the network's sizes, keyword-only
         self,
         *,
         vocabulary: int,
@@ -67,7 +67,7 @@ class TextTransformer(nn.Module):
         is_token = (tokens > 0).to(self.places.dtype)
         if self.training and self.word_dropout:
             is_kept = torch.rand(tokens.shape, device=tokens.device) >= self.word_dropout
-            tokens = torch.where(is_kept | (tokens == 0), tokens, 1)  # as if unknown
+            tokens = torch.where(is_kept | (tokens == 0), tokens, 1)  # 1: unknown token
         hidden = self.dropout(self.tokens(tokens) + self.places)
         attention_mask = ((1 - is_token) * _MASK)[:, None, None, :]
         for layer in self.layers:
@@ -81,7 +81,7 @@ class TextTransformer(nn.Module):
 
 
 class _EncoderBlock(nn.Module):
-    """An encoder block with its own attention: torch's module, once exported, returns NaN for a row without tokens."""
+    """An encoder block with its own attention: torch's module, once exported, yields NaN for rows without tokens."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class _EncoderBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, inputs: Tensor, attention_mask: Tensor) -> Tensor:
-        """Attend to ``inputs`` [batch, places, width]; ``attention_mask`` [batch, 1, 1, places] is added to scores."""
+        """Encode ``inputs`` [batch, positions, width]; ``attention_mask`` [batch, 1, 1, positions] is added."""
         positions, width = inputs.shape[1:]
         projections = self.seen(self.before(inputs)).reshape(-1, positions, 3, self.heads, width // self.heads)
         query, key, value = projections.permute(2, 0, 3, 1, 4).unbind(0)

@@ -1,4 +1,4 @@
-"""Load the user's ``model.py``. The code is untrusted: it runs in the sandbox process only.
+"""Load the user's ``model.py``. The code is untrusted: it runs only in the sandbox process.
 
     import torch
     from pydantic import BaseModel, Field
@@ -9,10 +9,10 @@
     def build(shape, settings) -> torch.nn.Module:  # forward(num, cat), forward(num), forward(cat) or forward(image)
         ...
 
-``shape`` is a ModelShape. ``forward`` takes the inputs that the data has, in this order: ``num`` float32
-[batch, shape.numbers], standardized, 0 where missing; ``cat`` int64 [batch, len(shape.cardinalities)]; ``image``
+``shape`` is a ModelShape. ``forward`` takes the inputs that the data set has, in this order: ``num`` float32
+[batch, shape.numbers], standardized, 0 for missing values; ``cat`` int64 [batch, len(shape.cardinalities)]; ``image``
 float32 [batch, channels, height, width] in [0, 1]. It returns [batch, shape.outputs]: logits, or one standardized value
-followed by the quantiles that ``training.quantiles`` asks for.
+followed by the quantiles of ``training.quantiles``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ModelShape:
     Args:
         numbers: Number of numeric columns.
         cardinalities: Number of ids of each categorical column.
-        image: Height, width and channels; empty without images.
+        image: Height, width and channels; empty if the data set has no images.
         outputs: Number of outputs.
     """
 
@@ -54,12 +54,12 @@ class ModelShape:
 
 
 class UserModel(nn.Module):
-    """The user's module behind a standardization of its inputs, so that ``forward`` takes those of graphs.encoding.
+    """The user's module, preceded by a standardization; ``forward`` takes the encoded inputs of graphs.encoding.
 
     Args:
         module: The user's module.
-        num: Numbers of the training rows [rows, columns], which are standardized by their mean and deviation.
-        reads: Names of the module's inputs, in its order.
+        num: Numbers of the training rows [rows, columns], whose mean and deviation standardize the inputs.
+        reads: Names of the module's inputs, in the order of its arguments.
     """
 
     mean: Tensor
@@ -88,19 +88,19 @@ class UserModel(nn.Module):
 
 
 def load_user_model(code: Path, settings: str, shape: ModelShape) -> nn.Module:
-    """Build the module of the user's code. The code is untrusted: call this in the sandbox process only.
+    """Build the module of the user's code. The code is untrusted: call this only in the sandbox process.
 
     Args:
-        code: The user's model.py.
-        settings: JSON of the settings for its ``build``.
+        code: File of the user's model.py.
+        settings: Settings for ``build``, as JSON.
         shape: Shape of the inputs and outputs.
 
     Raises:
-        CandidateFailedError: The settings are refused, or ``build`` returns no module that can be trained.
-        Exception: Whatever the code raises, so that its traceback can be reported.
+        CandidateFailedError: The settings are invalid, or ``build`` does not return a module with trainable parameters.
+        Exception: Any exception of the user's code, so that its traceback can be reported.
     """
     space = ModuleType("model")
-    exec(compile(code.read_bytes(), MODEL_CODE, "exec"), space.__dict__)  # noqa: S102 - this process is for it alone
+    exec(compile(code.read_bytes(), MODEL_CODE, "exec"), space.__dict__)  # noqa: S102 - runs in the sandbox
     factory: Callable[..., Any] = space.build
     module = factory(shape, _settings(getattr(space, "Settings", None), json.loads(settings)))
     if not isinstance(module, nn.Module):

@@ -1,7 +1,7 @@
-"""Bagging over folds: a model for each fold, trained on the other rows; the bag predicts their mean.
+"""Bagging over folds: one model per fold, trained on the rows of the other folds; the bag predicts the models' mean.
 
-All rows are used. The rows that a fold holds out are for its model's early stopping, and its predictions for them are
-the candidate's out-of-fold predictions.
+The held-out rows of a fold serve early stopping of its model, and the model's predictions for them are the candidate's
+out-of-fold predictions.
 
 References:
     Breiman 1996, Bagging Predictors; Erickson et al. 2020, AutoGluon-Tabular (bagging over folds).
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AverageableBody", "Bag", "Train", "average_fitted_models", "average_models", "refit", "train_bag"]
 
-_REFIT = -1  # number of the training on all rows in the checkpoints
+_REFIT = -1  # fold number of the refit on all rows in the checkpoints
 
 Train = Callable[[TrainingTask, RunContext], FittedModel]
 Floats = npt.NDArray[np.floating[Any]]
@@ -38,7 +38,7 @@ class Bag:
 
     Args:
         members: The fold models.
-        out_of_fold: Predictions of FittedModel.predict [rows, ...]; NaN for rows that no model held out.
+        out_of_fold: Prediction for each row [rows, ...] by the fold model that held it out; NaN if none did.
         notes: Notes for the model card.
         checkpoints: Checkpoints of the folds.
     """
@@ -60,12 +60,12 @@ def train_bag(  # noqa: PLR0913 - folds, task, context and how to train
 ) -> Bag:
     """Train a model for each fold, with the fold's rows held out as ``validation``.
 
-    Each fold has an equal share of the time left. At the deadline the bag consists of the models so far, at least one,
-    and has a note on it.
+    Each fold has an equal share of the remaining time. After the deadline, the bag consists of the models trained so
+    far, at least one, and a note says so.
 
     Args:
         folds: Folds of ``task.train``.
-        task: The task, whose ``train`` are all rows; its ``validation`` is not used.
+        task: The task with all rows in ``train``; its ``validation`` is not used.
         context: Context of the whole bag.
         train: Trains a model.
         take: Returns training and held-out rows of a fold; None: they are selected from ``task.train``.
@@ -104,11 +104,12 @@ def train_bag(  # noqa: PLR0913 - folds, task, context and how to train
 def refit(bag: Bag, task: TrainingTask, context: RunContext, train: Train) -> FittedModel:
     """Train one model on all rows, with the settings that the fold models chose on their held-out rows.
 
-    They are the medians of the folds; if rows are split by time, those of the last fold, which has the most rows.
+    The settings are the medians over the folds; if rows are split by time, those of the last fold, which has the most
+    training rows.
 
     Args:
         bag: The fold models.
-        task: The task, whose ``train`` are all rows.
+        task: The task with all rows in ``train``.
         context: Context of the whole bag.
         train: Trains a model.
 
@@ -136,7 +137,7 @@ def average_models(members: Sequence[FittedModel], classes: int) -> FittedModel:
     """Return a model that predicts the mean of the predictions of ``members``.
 
     Args:
-        members: Fold models of one algorithm. Its weights, for fine-tuning, are those of the first.
+        members: Fold models of one algorithm. The first one's weights are kept for fine-tuning.
         classes: Number of classes; 0 for a regression.
     """
     first = members[0]
@@ -160,14 +161,14 @@ def average_models(members: Sequence[FittedModel], classes: int) -> FittedModel:
 
 @runtime_checkable
 class AverageableBody(Protocol):
-    """A ``FittedModel.body`` that can export several models of its algorithm as one graph, cheaper than their own."""
+    """A ``FittedModel.body`` that can export several models of its algorithm as one graph, smaller than one each."""
 
     def __call__(self) -> onnx.ModelProto:
         """Export this model."""
         ...
 
     def average(self, bodies: Sequence[Self]) -> onnx.ModelProto | None:
-        """Export the mean prediction of several models, this one among them.
+        """Export the mean prediction of several models, including this one.
 
         Returns:
             A body with the inputs of one model; None if these models have no common graph.
@@ -195,7 +196,7 @@ def average_fitted_models(members: Sequence[FittedModel], *, classes: int) -> on
         return bodies[0]()
     first = bodies[0]
     if isinstance(first, AverageableBody) and all(type(body) is type(first) for body in bodies):
-        averaged = first.average(bodies)  # type: ignore[arg-type]  # of one type
+        averaged = first.average(bodies)  # type: ignore[arg-type]  # all are of first's type
         if averaged is not None:
             return averaged
     width = classes or 1 + len(members[0].quantiles)

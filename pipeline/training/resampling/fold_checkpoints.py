@@ -1,4 +1,4 @@
-"""The checkpoints of a bag: one state per fold, in one checkpoint of the candidate."""
+"""The checkpoints of a bag: the states of all folds, in one checkpoint of the candidate."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ __all__ = ["BagCheckpoints", "FoldCheckpoints"]
 class BagCheckpoints:
     """Saves the last state of every fold, so that a later attempt does not train a finished fold again.
 
-    The checkpoint is a line of JSON, [fold, bytes, is finished] of each fold, followed by the states.
+    The checkpoint is a line of JSON, a list with [fold, size in bytes, is finished] for each fold, followed by the
+    states.
 
     Args:
         checkpoints: Storage of the candidate.
 
     Attributes:
         states: The last state of each fold.
-        finished: Folds whose training ended with their state.
+        finished: Folds whose state is the end of their training.
     """
 
     def __init__(self, checkpoints: Checkpoints) -> None:
@@ -34,7 +35,7 @@ class BagCheckpoints:
         return FoldCheckpoints(self, number)
 
     def save(self, fold: int, state: bytes, *, finished: bool) -> None:
-        """Save the state of a fold with those of the others."""
+        """Save the state of a fold, together with the states of the other folds."""
         self.states[fold] = state
         self.finished = self.finished | {fold} if finished else self.finished - {fold}
         self._saved = time.monotonic()
@@ -43,7 +44,7 @@ class BagCheckpoints:
 
     @property
     def is_due(self) -> bool:
-        """Return whether the last checkpoint is old enough to save the end of a fold."""
+        """Return whether at least ``seconds`` have passed since the last checkpoint."""
         return time.monotonic() - self._saved >= self.seconds
 
 
@@ -67,7 +68,7 @@ class FoldCheckpoints:
 
     @property
     def is_due(self) -> bool:
-        """Return whether the end of the fold is to be saved."""
+        """Return whether the end of the fold should be saved now."""
         return self._bag.is_due and not self.is_finished
 
     @property
@@ -77,7 +78,7 @@ class FoldCheckpoints:
 
 
 def _read(written: bytes) -> tuple[dict[int, bytes], set[int]]:
-    """Read states and finished folds; none if the checkpoint is damaged or of another kind."""
+    """Read states and finished folds; return none if the checkpoint is damaged or has another format."""
     head, _, content = written.partition(b"\n")
     try:
         folds = [(int(fold), int(size), bool(finished)) for fold, size, finished in json.loads(head or b"[]")]

@@ -17,8 +17,8 @@ Folds = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 _NEVER_HELD = -1
-_STRATA = 10  # of a regression target, if rows have groups
-_FIRST_WINDOW = 0.5  # fraction of the rows, the earliest, that every window of time trains on
+_STRATA = 10  # number of quantile strata of a regression target, if rows have groups
+_FIRST_WINDOW = 0.5  # fraction of the rows, the earliest ones, that all folds by time train on
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +27,7 @@ class Fold:
 
     Args:
         train: Mask of the training rows [rows].
-        held: Mask of the held-out rows [rows]; of folds by time, some rows are in neither.
+        held: Mask of the held-out rows [rows]. With folds by time, some rows are in neither mask.
     """
 
     train: Mask
@@ -37,7 +37,7 @@ class Fold:
 def make_folds(rows: Rows, classes: int, count: int, seed: int) -> list[Fold]:
     """Make folds of rows.
 
-    Rows of one group are in one fold, and each class has a training row in every fold. Rows that are split by time make
+    Rows of one group are in one fold, and each class has a training row in every fold. Rows that are split by time get
     expanding windows: all folds train on the earliest half, and each holds out rows later than its training rows.
 
     Args:
@@ -47,7 +47,7 @@ def make_folds(rows: Rows, classes: int, count: int, seed: int) -> list[Fold]:
         seed: Seed of the random order.
 
     Returns:
-        ``count`` folds, or fewer if the rows do not suffice. No fold holds out the only rows of a class.
+        ``count`` folds, or fewer if there are too few rows. No fold holds out all rows of a class.
     """
     if rows.time is not None:
         return list(_make_windows(rows, classes, count))
@@ -67,7 +67,7 @@ def assign_folds(rows: Rows, classes: int, count: int, seed: int) -> Folds:
         seed: Seed of the random order.
 
     Returns:
-        The fold of each row [rows]; -1 where a class would have no row left to train on without it.
+        The fold of each row [rows]; -1 for rows that are never held out, since their class would have no training row.
     """
     random = np.random.default_rng(seed)
     group = _number_groups(rows.group)
@@ -82,13 +82,13 @@ def assign_folds(rows: Rows, classes: int, count: int, seed: int) -> Folds:
 def assign_cross_fitting_folds(rows: Rows, classes: int, count: int, seed: int) -> Folds:
     """Assign each row to a fold for encodings that must not depend on the row's own target.
 
-    Groups stay together, and strata are even: otherwise the mean target of the other folds would reveal a fold's own.
-    Rows that are split by time are in blocks of time.
+    Groups stay together, and strata are even: otherwise the mean target of the other folds would reveal the fold's own
+    mean. Rows that are split by time get consecutive blocks of time.
 
     Args:
         rows: Rows with their ``group`` or ``time``.
         classes: Number of classes; 0 for a regression.
-        count: Maximum of the folds.
+        count: Maximum number of folds.
         seed: Seed of the random order.
 
     Returns:
@@ -100,18 +100,21 @@ def assign_cross_fitting_folds(rows: Rows, classes: int, count: int, seed: int) 
             return blocks.astype(np.int64)
     random = np.random.default_rng(seed)
     group = _number_groups(rows.group)
-    if group is None or not group.any():  # of one group, random folds are the only ones
+    if group is None or not group.any():  # one group of all rows cannot be split by group
         return random.permutation(len(rows)).astype(np.int64) % min(count, len(rows))
     strata = rows.target if classes else _rank_strata(rows.target)
     return np.unique(_assign_groups(strata, group, count, random), return_inverse=True)[1]
 
 
 def separate_frequent(group: npt.NDArray[np.uint64], max_share: float) -> npt.NDArray[np.uint64]:
-    """Return the groups with those that are too large split into single rows: values so frequent are no copies.
+    """Split groups that are too large into single rows: rows that equal so many others are not duplicates of one row.
 
     Args:
         group: The group of each row [rows].
         max_share: Largest fraction of the rows that a group may have.
+
+    Returns:
+        The new group of each row [rows].
     """
     _, numbers, sizes = np.unique(group, return_inverse=True, return_counts=True)
     frequent = sizes[numbers] > max(1.0, max_share * len(group))
@@ -145,7 +148,7 @@ def _assign_rows(target: npt.NDArray[Any], classes: int, count: int, random: np.
 
 
 def _assign_groups(strata: Folds, group: Folds, count: int, random: np.random.Generator) -> Folds:
-    """Assign groups, the largest first, so that the strata stay most even; then single rows, to level them."""
+    """Assign groups, the largest first, so that strata stay as even as possible; then single rows, to even them out."""
     sizes = np.bincount(group)
     folds = np.full(len(strata), _NEVER_HELD, np.int64)
     rows_of_stratum = np.maximum(1, np.bincount(strata))
@@ -157,7 +160,7 @@ def _assign_groups(strata: Folds, group: Folds, count: int, random: np.random.Ge
     for number in order:
         rows = by_group[ends[number] - sizes[number] : ends[number]]
         present, counts = np.unique(strata[rows], return_counts=True)
-        # The increase of the sum of squared shares of the strata in each fold; of equal ones, the emptiest fold.
+        # Choose the fold whose sum of squared stratum fractions grows least; among ties, the one with the fewest rows.
         added = load[:, present] @ (counts / rows_of_stratum[present] ** 2)
         fold = int(np.lexsort((load.sum(axis=1), np.round(added, 12)))[0])
         folds[rows] = fold
@@ -173,10 +176,10 @@ def _assign_groups(strata: Folds, group: Folds, count: int, random: np.random.Ge
 
 
 def _level(load: npt.NDArray[np.float64], total: npt.NDArray[np.float64], rows: int) -> Folds:
-    """Return how many of ``rows`` each fold gets so that their loads are as even as can be; the emptiest first."""
+    """Return how many of ``rows`` each fold gets, so that the folds' loads become as even as possible."""
     order = np.lexsort((total, load))
     ordered = load[order]
-    filled = np.arange(1, len(load) + 1) * ordered - np.cumsum(ordered)  # rows that level the first folds
+    filled = np.arange(1, len(load) + 1) * ordered - np.cumsum(ordered)  # k: rows that level folds 0 to k
     lowest = int(np.searchsorted(filled, rows, side="right"))
     height = (rows + ordered[:lowest].sum()) / lowest
     added = np.zeros(len(load), np.int64)
@@ -186,7 +189,7 @@ def _level(load: npt.NDArray[np.float64], total: npt.NDArray[np.float64], rows: 
 
 
 def _keep_classes(folds: Folds, target: npt.NDArray[Any], group: Folds | None, count: int) -> Folds:
-    """Return the folds with -1 for groups with all rows of a class, which are never held out."""
+    """Return the folds with -1 (never held out) for classes that are in one fold only, and for groups of their rows."""
     in_fold = np.bincount(target * count + folds, minlength=(int(target.max()) + 1) * count).reshape(-1, count)
     lost = in_fold == in_fold.sum(axis=1, keepdims=True)
     always = lost[target, folds]
@@ -196,7 +199,7 @@ def _keep_classes(folds: Folds, target: npt.NDArray[Any], group: Folds | None, c
 
 
 def _number_blocks(time: npt.NDArray[np.float64], count: int, first: float = 0.0) -> Folds:
-    """Return each row's block of time, from 0; -1 for the earliest fraction ``first``. Equal times are in one block."""
+    """Return each row's block of time, from 0; -1 for the earliest fraction ``first``. Equal times share a block."""
     ordered = np.sort(time)
     shares = first + (1 - first) * np.arange(count) / count
     starts = ordered[np.floor(shares * len(time)).astype(np.int64)]

@@ -1,1 +1,1 @@
-"""The search of a candidate's settings: which are tried (methods), on which rows (trial_data), how (trial_runner)."""
+"""Hyper-parameter search: which settings are tried (methods), on which rows (trial_data), how (trial_runner)."""

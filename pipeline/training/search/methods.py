@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = ["METHODS", "SearchRequest"]
 
-_ETA = 3  # of successive halving: a third of the settings is promoted, to three times the rows
+_ETA = 3  # successive halving promotes one third of the settings to a rung with three times the rows
 _MIN_RUNG_ROWS = 200
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SearchRequest:
-    """A search.
+    """The request of a search.
 
     Args:
         trials: Space, method and number of trials.
-        base: Values of all settings, from which trials deviate.
-        task: Metric, seed of the random settings, and the training rows of a trial on all rows.
+        base: Values of all settings, which trials override.
+        task: Task with the metric, the seed of the random settings, and the training rows of a trial on all rows.
     """
 
     trials: Trials
@@ -41,13 +41,13 @@ class SearchRequest:
 
     @property
     def first(self) -> list[Settings]:
-        """Return the plan's own settings, if the space contains them, so that a search never ends with worse ones."""
+        """Return the plan's settings as first trial, if the space contains them, so that a search cannot do worse."""
         space = self.trials.space
         return [{name: self.base[name] for name in space}] if contains(space, self.base) else []
 
     @property
     def settings(self) -> list[Settings]:
-        """Return the settings of a search that does not depend on earlier scores."""
+        """Return the settings to try, for methods that do not depend on earlier scores."""
         if self.trials.method == "grid":
             return list(grid(self.trials.space))
         sampled = (
@@ -59,7 +59,7 @@ class SearchRequest:
 
     @property
     def rungs(self) -> list[tuple[float, int]]:
-        """Return the rungs of successive halving: fraction of the rows, and number of settings; the last has all rows.
+        """Return (fraction of the rows, number of settings) of each rung of successive halving; the last has all rows.
 
         A rung has at least 200 rows, so that small data has fewer rungs.
         """
@@ -71,7 +71,7 @@ class SearchRequest:
 
     @property
     def planned(self) -> int:
-        """Return the number of trials."""
+        """Return the planned number of trials."""
         if self.trials.method == "bayesian":
             return self.trials.trials
         if self.trials.method == "halving":
@@ -79,7 +79,7 @@ class SearchRequest:
         return len(self.settings)
 
     def best_first(self, trials: Iterable[Trial]) -> list[Trial]:
-        """Return the trials that were scored, the best first, equal ones in their order."""
+        """Return the scored trials, the best first; trials with equal scores keep their order."""
         scored = (trial for trial in trials if trial.status == "kept" and trial.quality is not None)
         return sorted(scored, key=attrgetter("quality"), reverse=greater_is_better(self.task.metric))
 

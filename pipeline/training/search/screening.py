@@ -1,7 +1,7 @@
 """Screening: train all candidates of a job on few rows first, and reject those that are far behind the best.
 
-It is one rung of successive halving (Jamieson and Talwalkar 2016). As learning curves may cross, a candidate must be
-far behind, and some always remain.
+This is one rung of successive halving (Jamieson and Talwalkar 2016). Since learning curves may cross, only candidates
+that are far behind are rejected, and the two best always remain.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = ["Scorer", "screen_candidates"]
 
 Scorer = Callable[[FittedModel, Rows], tuple[float, tuple[float, float]]]  # the plan's metric and its 95 % interval
 
-_REJECT_HALF_WIDTHS = 2.0  # a rejected candidate is this many times the sum of both half widths behind the best
-_MIN_SURVIVORS = 2  # candidates that remain, whatever their quality
-_TIME_FRACTION = 0.1  # of the time left, for all candidates
+_REJECT_HALF_WIDTHS = 2.0  # reject if the distance to the best exceeds this many sums of both interval half-widths
+_MIN_SURVIVORS = 2  # number of candidates that always remain
+_TIME_FRACTION = 0.1  # fraction of the remaining time for the screening of all candidates
 
 _log = logging.getLogger(__name__)
 
@@ -32,9 +32,9 @@ class _ScreenResult:
     """The result of a candidate on the sample.
 
     Args:
-        candidate: Its name.
+        candidate: Name of the candidate.
         quality: The metric, negated if lower is better.
-        half: Half of the width of its 95 % interval.
+        half: Half of the width of the metric's 95 % interval.
     """
 
     candidate: str
@@ -49,14 +49,14 @@ def screen_candidates(
     rows: int,
     score: Scorer,
 ) -> Mapping[str, str]:
-    """Return why candidates are rejected, by name.
+    """Train candidates on a sample of the rows; return the reason of each rejected one by name.
 
-    A candidate whose training fails on the sample is not rejected: its own training decides.
+    A candidate whose training fails on the sample is not rejected: the training on all rows decides.
 
     Args:
         candidates: Candidates and their algorithms.
         task: The task with all rows.
-        context: Context of the job, of whose time a tenth is used.
+        context: Context of the job; screening uses a tenth of the time until its deadline.
         rows: Number of training rows, and of validation rows, of the sample.
         score: Measures the plan's metric.
 
@@ -79,7 +79,7 @@ def screen_candidates(
             until = context.clock() + seconds_per_candidate
             fitted = algorithm.train(config, sampled_task, replace(unobserved, deadline=until))
             quality, (low, high) = score(fitted, sampled_task.validation)
-        except Exception as error:  # noqa: BLE001 - whatever a library raises: its training will tell
+        except Exception as error:  # noqa: BLE001 - libraries raise anything; training on all rows decides
             _log.warning("a candidate was not screened", extra={"candidate": candidate.name}, exc_info=error)
             continue
         results.append(_ScreenResult(candidate=candidate.name, quality=sign * quality, half=(high - low) / 2))

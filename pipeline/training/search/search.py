@@ -27,7 +27,7 @@ class SearchResult:
         config: The best settings.
         trials: All trials, in their order.
         notes: Notes for the model card.
-        checkpoints: Storage of the training that follows, which keeps the trials' scores.
+        checkpoints: Storage for the training after the search; it also keeps the trials' scores.
     """
 
     config: AlgorithmConfig
@@ -41,8 +41,8 @@ def search(  # noqa: PLR0913, PLR0917 - algorithm, space, task and score
 ) -> SearchResult:
     """Search ``trials.space`` for the settings with the best score.
 
-    The search uses the fraction ``trials.share`` of the time until ``context.deadline``, and stops early enough to
-    train with the best settings.
+    The search uses at most the fraction ``trials.share`` of the time until ``context.deadline``; the rest is left for
+    the training with the best settings.
 
     Args:
         algorithm: Trains the trials.
@@ -93,7 +93,7 @@ def search(  # noqa: PLR0913, PLR0917 - algorithm, space, task and score
 
 
 def _finalize(trials: Sequence[Trial], best: Trial | None) -> Iterator[Trial]:
-    """Yield the trials with their final status: the best one, and those that halving did not promote."""
+    """Yield the trials with their final status: ``best``, or ``dropped`` if halving did not promote them."""
     last = max((trial.rung for trial in trials), default=0)
     for trial in trials:
         if trial is best:

@@ -12,19 +12,19 @@ from pipeline.contracts.algorithms.hyperparameter import Range, Setting, Setting
 
 __all__ = ["GRID_STEPS", "contains", "grid", "sample_settings"]
 
-GRID_STEPS = 3  # values of a range in a grid: its ends and its middle
-_ATTEMPTS = 20  # draws per setting that is wanted, since draws may repeat
+GRID_STEPS = 3  # grid values of a range: both ends and the middle
+_ATTEMPTS = 20  # maximum draws per requested sample, since draws may repeat
 
 
 def grid(space: Space) -> Iterator[Settings]:
-    """Yield all combinations, the last setting changing first; a range has three values: its ends and its middle."""
+    """Yield all combinations, the last setting changing fastest; a range has three values: both ends and the middle."""
     names = list(space)
     for values in itertools.product(*(_steps(space[name]) for name in names)):
         yield dict(zip(names, values, strict=True))
 
 
 def sample_settings(space: Space, count: int, seed: int) -> Iterator[Settings]:
-    """Yield up to ``count`` distinct settings, drawn uniformly (in the logarithm, if the range says so)."""
+    """Yield up to ``count`` distinct settings, drawn uniformly (log-uniformly for a range with ``log``)."""
     generator = np.random.default_rng(seed)
     samples: list[Settings] = []
     for _ in range(count * _ATTEMPTS):

@@ -1,9 +1,9 @@
 """Train several trials of a small network at once, with their weights stacked in batched operations.
 
-More threads do not speed up a step of a small network, and on one thread the overhead of its operations exceeds their
-arithmetic. So trials that differ in learning rate and weight decay only are stacked, one stack per thread, with a
-manual backward pass as in training.loop.dense. Each trial has its own best epoch and patience, and the same initial
-weights and batches as if it were trained alone.
+More threads do not speed up a step of a small network, and on one thread the overhead of the operations exceeds their
+arithmetic. So trials that differ only in learning rate and weight decay are stacked, one stack per thread, with a
+manual backward pass like that of training.loop.dense. Each trial has its own best epoch and patience, and the same
+initial weights and batches as if it were trained alone.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _DISABLED_SETTINGS = {
     "base_model": "", "freeze": False,
 }  # fmt: skip
 _OPTIMIZERS = ("adam", "adamw")
-_MAX_ROWS = 2048  # of a block of validation rows
+_MAX_ROWS = 2048  # validation rows per block
 _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-8  # Adam's defaults
 
 
 def can_stack(trials: Sequence[NetworkConfig], task: TrainingTask, context: RunContext) -> bool:
-    """Return whether trials can be trained at once.
+    """Return whether trials can be stacked.
 
-    They classify images on the CPU with Adam and none of the settings that change a step, and differ in learning rate
-    and weight decay only.
+    They must classify images on the CPU with Adam, use no setting that changes a training step, and differ only in
+    learning rate and weight decay.
     """
     first = trials[0]
     shared = [trial.model_dump(exclude=_PER_TRIAL_SETTINGS) for trial in trials]
@@ -62,9 +62,9 @@ def can_stack(trials: Sequence[NetworkConfig], task: TrainingTask, context: RunC
 
 
 def fit_stacked(trials: Sequence[NetworkConfig], task: TrainingTask, context: RunContext) -> list[FittedModel] | None:
-    """Train several trials at once, for which ``can_stack`` is true.
+    """Train several trials at once; ``can_stack`` must be true for them.
 
-    A trial whose loss becomes non-finite ends with its best weights before that.
+    A trial whose loss becomes non-finite returns its best weights before that.
 
     Returns:
         A model per trial; None if the deadline passes first.
@@ -77,7 +77,7 @@ def fit_stacked(trials: Sequence[NetworkConfig], task: TrainingTask, context: Ru
         _Stack(network, trials[first : first + trials_per_stack], task, first)
         for first in range(0, len(trials), trials_per_stack)
     ]
-    torch.set_num_threads(1)  # each thread has trials of its own
+    torch.set_num_threads(1)  # the parallelism is over stacks
     try:
         if not _train_stacks(stacks, config.epochs, config.early_stopping, task, context):
             return None
@@ -112,13 +112,13 @@ def _train_stacks(
 
 
 class _Stack:
-    """Trials that one thread trains, with weights [trials, out, in] and biases [trials, 1, out] of each layer.
+    """Trials that one thread trains; each layer has weights [trials, out, in] and biases [trials, 1, out].
 
     Args:
         network: The network with the initial weights.
         trials: Settings of the trials.
-        task: The rows.
-        first: Number of the first of these trials among all.
+        task: The training and validation rows.
+        first: Index of the stack's first trial among all trials, part of the seed of dropout.
     """
 
     def __init__(self, network: PixelMLP, trials: Sequence[NetworkConfig], task: TrainingTask, first: int) -> None:
@@ -133,7 +133,7 @@ class _Stack:
         self._tensors_of_trials = [
             [[tensor[trial] for tensor in tensors] for tensors in tensor_groups] for trial in range(len(trials))
         ]
-        self._steps = [torch.zeros(())] * len(self._parts)  # one tensor: all have the same number of steps
+        self._steps = [torch.zeros(())] * len(self._parts)  # one shared tensor, since all have the same number of steps
         self._drops = torch.Generator().manual_seed(task.seed + first)
         self._histories: list[list[dict[str, float]]] = [[] for _ in trials]
         self._best = [tensor.clone() for tensor in self._parts]
@@ -181,10 +181,10 @@ class _Stack:
             yield TrainedNetwork(network=trained_network.eval(), history=tuple(history))
 
     def _answers(self, inputs: Tensor, masks: list[Tensor] | None = None) -> list[Tensor]:
-        """Return the inputs of each layer but the first, and the logits last: [trials, rows, ...].
+        """Return the input of each layer after the first, and the logits: each [trials, rows, units].
 
-        The first layer is wide, and has the same inputs for all trials: it is computed trial by trial, so that its
-        weights stay in the processor's cache.
+        The first layer is wide, and its input is the same for all trials. It is computed trial by trial, so that the
+        weights of a trial stay in the processor's cache.
 
         Args:
             inputs: Pixels [rows, pixels].
@@ -210,7 +210,7 @@ class _Stack:
         return activations
 
     def _step(self, inputs: Tensor, target: Tensor, rates: Sequence[float]) -> Tensor:
-        """Take a step with a batch; return each trial's mean loss before it [trials]."""
+        """Take a step with a batch; return the mean loss of each trial before the step [trials]."""
         masks: list[Tensor] = []
         *activations, logits = self._answers(inputs, masks)
         rows = target.repeat(len(self._trials))

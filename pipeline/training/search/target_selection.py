@@ -1,4 +1,4 @@
-"""Choose the transform of a regression's target that an algorithm learns best, by held-out rows."""
+"""Choose the transform of a regression's target with the best metric on held-out rows."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Floats = npt.NDArray[np.floating[Any]]
 ValueScore = Callable[[Floats, Floats, "Floats | None"], float]  # predicted and true values, weight -> the metric
 
 _FOLDS = 2
-_MAX_ROWS = 2_000  # to train on; with more rows, one fold alone is held out
+_MAX_ROWS = 2_000  # training rows of a comparison; with more rows, only one fold is held out
 _MAX_HELD_ROWS = 10_000
 _MIN_GAIN = 0.01  # fraction of the metric by which another transform must be better
 _BOOTSTRAP_SAMPLES = 50
-_SHARE_OF_TIME, _MAX_SECONDS = 0.1, 30.0  # of the time left, for all comparisons
+_SHARE_OF_TIME, _MAX_SECONDS = 0.1, 30.0  # of all comparisons: fraction of the remaining time, and upper bound
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,8 +56,8 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
     Args:
         algorithm: Trains with each transform.
         config: Hyper-parameters of the candidate.
-        task: Task with the first transform, whose ``train`` are all rows.
-        context: Context of the candidate, of whose time the comparison takes a tenth.
+        task: Task with the first transform, and all rows in ``train``.
+        context: Context of the candidate; the comparison uses at most a tenth of the time until its deadline.
         transforms: The transforms; the first is used without a comparison.
         score: Measures the metric of values in the target's own units.
 
@@ -75,10 +75,10 @@ def select_target_transform(  # noqa: PLR0913, PLR0917 - algorithm, task, transf
         context.report(f"compares {transform.description}")
         try:
             held_out = _held_out(algorithm, config, task, unobserved, plain, transform)
-        except Exception as error:  # noqa: BLE001 - whatever a library raises: the training itself will tell
+        except Exception as error:  # noqa: BLE001 - libraries raise anything; the actual training decides
             _log.warning("a transform was not compared", extra={"transform": transform.description}, exc_info=error)
             continue
-        if context.clock() > deadline:  # it may have been cut short
+        if context.clock() > deadline:  # the deadline may have stopped this training early
             break
         outcomes[number] = held_out
     if 0 not in outcomes or len(outcomes) < 2:
@@ -107,7 +107,7 @@ def _is_better(outcome: _HeldOut, plain: _HeldOut, score: ValueScore, sign: int,
     return gain(weight) > needed
 
 
-def _held_out(  # noqa: PLR0913, PLR0917 - the same
+def _held_out(  # noqa: PLR0913, PLR0917 - as above
     algorithm: Algorithm[ConfigT],
     config: ConfigT,
     task: TrainingTask,
@@ -118,7 +118,7 @@ def _held_out(  # noqa: PLR0913, PLR0917 - the same
     """Train on each fold, and predict its held-out rows."""
     rows = task.train
     folds = make_folds(rows, 0, _FOLDS, task.seed)
-    if len(rows) > _MAX_ROWS or algorithm.spec.is_network:  # networks take the longest
+    if len(rows) > _MAX_ROWS or algorithm.spec.is_network:  # a second fold would take too long
         folds = folds[-1:]
     predicted, held_rows = [], []
     for fold in folds:

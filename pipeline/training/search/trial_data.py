@@ -1,6 +1,6 @@
 """The rows that a trial learns from and is scored on: seeded and stratified.
 
-Vocabularies and a regression's scale are those of all training rows, since they do not depend on single labels.
+Vocabularies and a regression's scale are computed from all training rows, since they do not depend on single labels.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ def make_folds(task: TrainingTask, cv: int | None) -> tuple[tuple[TrainingTask, 
         cv: Number of folds of the training rows; None: trials are scored on the validation rows.
 
     Returns:
-        The tasks, and a note if there are fewer folds than ``cv``. Each fold holds out rows of two classes and trains
-        on rows of all: if the rows do not suffice, there are fewer folds, or trials are scored on the validation rows.
+        The tasks, and a note if there are fewer folds than ``cv``. Each fold holds out rows of at least two classes and
+        trains on rows of all classes. If there are too few rows, there are fewer folds, or trials are scored on the
+        validation rows.
     """
     if cv is None:
         return (task,), ""
@@ -53,7 +54,7 @@ def make_folds(task: TrainingTask, cv: int | None) -> tuple[tuple[TrainingTask, 
 
 
 def sample(rows: Rows, fraction: float, *, classes: int, seed: int) -> Rows:
-    """Return a random fraction of the rows, with at least one of each class, in their order."""
+    """Return a random fraction of the rows, stratified with at least one row of each class, in their order."""
     if fraction >= 1:
         return rows
     generator = np.random.default_rng(seed)
@@ -69,7 +70,7 @@ def _max_folds(task: TrainingTask) -> int:
 
 
 def _groups(rows: Rows, classes: int) -> list[_Indices]:
-    """Return the indices of each class's rows; of a regression those of all rows."""
+    """Return the row indices of each class; for a regression, one group with all rows."""
     target: npt.NDArray[Any] = rows.target
     if not classes:
         return [np.arange(len(target))]

@@ -29,20 +29,20 @@ from pipeline.training.search.trial_data import sample
 
 __all__ = ["Score", "SearchTimeoutError", "TrialCache", "TrialRunner", "cache_key"]
 
-Score = Callable[[FittedModel, Rows], float]  # of the plan's metric
+Score = Callable[[FittedModel, Rows], float]  # returns the plan's metric
 
-_FIRST_TRIAL_FRACTION = 0.5  # of the time left, that the first trial may take
-_MIN_EPOCH_FRACTION = 0.25  # of a trial's epochs, before which it is not pruned
-_MIN_CURVES = 4  # learning curves that are needed to prune a trial
+_FIRST_TRIAL_FRACTION = 0.5  # fraction of the search time that the first trial may take
+_MIN_EPOCH_FRACTION = 0.25  # fraction of a trial's epochs before which it is not pruned
+_MIN_CURVES = 4  # minimum number of other learning curves to prune a trial by
 _INCOMPARABLE_LOSS_SETTINGS = frozenset({"loss", "label_smoothing", "focal_gamma", "huber_delta", "quantiles"})
 
 
 class SearchTimeoutError(Exception):
-    """There is no time left for another trial. ``search`` catches it."""
+    """There is no time left for another trial; ``search`` catches this error."""
 
 
 class TrialPrunedError(Exception):
-    """A trial's learning curve is worse than the median of the others'."""
+    """A trial's learning curve is worse than the median of the other trials' curves."""
 
 
 class TrialCache:
@@ -59,16 +59,16 @@ class TrialCache:
         try:
             self._scores: dict[str, list[float]] = json.loads(head or b"{}")
             self._state = state
-        except ValueError:  # damaged, or not UTF-8: the search begins anew
+        except ValueError:  # damaged, or not UTF-8: the search starts over
             self._scores, self._state = {}, b""
         self._saved = clock()
 
     def __getitem__(self, key: str) -> list[float] | None:
-        """Return score and seconds of a training (``cache_key``); None if they are unknown."""
+        """Return score and seconds of the training with this ``cache_key``; None if it has not run."""
         return self._scores.get(key)
 
     def note(self, key: str, score: float, seconds: float) -> None:
-        """Keep the score of a training, and save a checkpoint if one is due."""
+        """Record the score and the seconds of a training, and save a checkpoint if one is due."""
         self._scores[key] = [score, seconds]
         if self._clock() - self._saved >= self.seconds:
             self.save(self._state)
@@ -90,14 +90,14 @@ class TrialRunner:
     Args:
         algorithm: The algorithm.
         base: Values of all settings, which a trial's settings override.
-        folds: Tasks that each trial is trained and scored on.
+        folds: Tasks that each trial is trained and scored on, one per fold.
         context: Context of the candidate.
         score: Measures the plan's metric.
         cache: Scores of this and earlier attempts.
-        trials: Space and method; random and Bayesian searches stop hopeless trials after some folds or epochs.
+        trials: Space and method; random and Bayesian searches prune hopeless trials after some folds or epochs.
         deadline: Time of the context's clock at which the search must end.
-        planned: Number of trials of the search.
-        begun: Number of trials so far.
+        planned: Planned number of trials of the search.
+        begun: Number of trials started so far.
     """
 
     algorithm: Algorithm[Any]
@@ -110,20 +110,20 @@ class TrialRunner:
     deadline: float
     planned: int
     begun: int = 0
-    _longest: float = 0.0  # seconds of one training on all rows
-    _best: list[float] = field(default_factory=list)  # the best trial's scores, fold by fold
-    _curves: list[dict[int, float]] = field(default_factory=list)  # epoch -> the least loss until then
+    _longest: float = 0.0  # seconds of the longest training so far, scaled to all rows
+    _best: list[float] = field(default_factory=list)  # the best trial's score on each fold
+    _curves: list[dict[int, float]] = field(default_factory=list)  # epoch -> lowest validation loss so far
 
     def __call__(self, settings: Settings, *, row_fraction: float = 1.0, rung: int = 0) -> Trial:
         """Train and score settings on the folds.
 
         Args:
-            settings: Point of the search space.
+            settings: Settings in the search space.
             row_fraction: Fraction of the training rows to train on.
             rung: Rung of successive halving.
 
         Raises:
-            SearchTimeoutError: There is no time left for another training. Other errors make a failed trial.
+            SearchTimeoutError: There is no time left for another training. After any other error, the trial has failed.
         """
         started, scores = self.context.clock(), list[float]()
         self.begun += 1
@@ -145,7 +145,7 @@ class TrialRunner:
             raise
         except TrialPrunedError as error:
             return trial("dropped", str(error))
-        except Exception as error:  # noqa: BLE001 - whatever a library raises costs this trial; its words may quote data
+        except Exception as error:  # noqa: BLE001 - any error fails only this trial; its text may quote data
             return trial("failed", error.message if isinstance(error, ModeldropError) else type(error).__name__)
         if not math.isfinite(math.fsum(scores)):
             return trial("failed", "its score is not a finite number")
@@ -156,7 +156,7 @@ class TrialRunner:
     def train_batch(self, settings: Sequence[Settings]) -> None:
         """Train several settings at once, if the algorithm can, and cache their scores for the trials that follow.
 
-        It does nothing for a search that prunes, and caches no score if half of the time passes first.
+        Does nothing for a search that prunes. No score is cached if training takes longer than half of the search time.
         """
         train_stacked = self.algorithm.train_stacked
         if train_stacked is None or self._prunes:
@@ -220,10 +220,10 @@ class TrialRunner:
         return lambda text: report(f"{where}, {text}")
 
     def _until(self, now: float, row_fraction: float) -> float:
-        """Return when this training must end, so that one on all rows can follow.
+        """Return the time at which this training must end, so that another one on all rows fits before the deadline.
 
         Raises:
-            SearchTimeoutError: There is no time left for both.
+            SearchTimeoutError: There is no time left for both trainings.
         """
         seconds_left = self.deadline - now
         if seconds_left <= 0 or seconds_left < self._longest * (1 + row_fraction):
@@ -231,9 +231,10 @@ class TrialRunner:
         return self.deadline - self._longest if self._longest else now + seconds_left * _FIRST_TRIAL_FRACTION
 
     def _pruning_reason(self, scores: list[float]) -> str:
-        """Return why a trial is pruned after some of its folds; empty: it is not.
+        """Return why a trial is pruned after some of its folds; empty: it is not pruned.
 
-        In each of at least half of the folds, it is behind the best trial by more than the best trial's scores differ.
+        It is pruned if, after at least half of the folds and two, each score is worse than the best trial's by more
+        than the range of the best trial's scores.
         """
         scored_folds, best = len(scores), self._best
         if (
@@ -249,7 +250,7 @@ class TrialRunner:
         return ""
 
     def _watch(self, curve: dict[int, float], config: AlgorithmConfig) -> Callable[[Mapping[str, float]], None]:
-        """Return a ``watch`` that prunes a trial whose lowest loss is worse than the median of the others'.
+        """Return a ``watch`` that prunes a trial whose lowest loss is worse than the median of the other trials'.
 
         References:
             Golovin et al. 2017, Google Vizier (median stopping rule).
