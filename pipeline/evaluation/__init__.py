@@ -1,1 +1,1 @@
-"""Metrics, and predictions of served ONNX files, for all stages. numpy, polars and onnxruntime only."""
+"""Metrics, and predictions of served ONNX files, for all stages; it needs only numpy, polars and onnxruntime."""

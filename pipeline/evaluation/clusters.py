@@ -17,16 +17,16 @@ __all__ = ["embed", "silhouettes", "summarize_clusters"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_MAX_ROWS = 5000  # whose silhouettes are computed
-_BLOCK = 500  # rows whose distances are held at once
-_MAX_VALUES = 50  # of a categorical column that have a coordinate of their own
-_CLIP = 20.0  # standard deviations to which numbers are clipped
+_MAX_ROWS = 5000  # maximum number of rows in the silhouette
+_BLOCK = 500  # rows whose distances are in memory at once
+_MAX_VALUES = 50  # maximum number of one-hot coordinates of a categorical column
+_CLIP = 20.0  # numbers are clipped to this many standard deviations
 
 
 def embed(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[np.float32]:
-    """Embed rows as points [rows, coordinates]: numbers, truth values and times, standardized over these rows.
+    """Embed rows as points [rows, coordinates]: numbers, booleans and times, standardized over these rows.
 
-    Missing numbers are the mean. The most frequent categories are one-hot; texts and images are dropped.
+    Missing numbers become the mean. The most frequent categories are one-hot encoded; texts and images are left out.
     """
     import polars as pl  # noqa: PLC0415 - the predict function has no polars
 
@@ -53,9 +53,9 @@ def _standardized(values: Floats) -> Floats:
 def silhouettes(
     points: Floats, labels: npt.NDArray[Any], *, seed: int = 0
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return a seeded sample of the rows and the silhouette of each (Rousseeuw 1987), in [-1, 1].
+    """Return the indices of a seeded sample of rows, and the silhouette of each (Rousseeuw 1987), in [-1, 1].
 
-    It is 0 for the only row of a cluster, and for all rows if there is one cluster.
+    The silhouette of a cluster's only row is 0, as are all silhouettes if there is only one cluster.
     """
     rows = len(points)
     sample = np.arange(rows)
@@ -94,7 +94,7 @@ def _silhouette_samples(
 def summarize_clusters(
     frame: pl.DataFrame, signature: Signature, labels: npt.NDArray[Any], *, max_columns: int
 ) -> tuple[Cluster, ...]:
-    """Return the centroid of each cluster in the first ``max_columns`` columns; an empty cluster has none."""
+    """Return each cluster's size, and medians or most frequent values of its rows in ``max_columns`` columns."""
     summaries = []
     for name in signature.classes:
         rows = frame.filter(labels == name)

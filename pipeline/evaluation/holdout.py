@@ -1,4 +1,4 @@
-"""The predictions of the served file for the test rows, by which nothing was chosen."""
+"""The predictions of the served file for the test rows, which no earlier choice has used."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["HoldoutEvaluation"]
 
 @dataclass(frozen=True, kw_only=True)
 class HoldoutEvaluation:
-    """A served file on the test rows: its predictions and their quality, each computed once.
+    """The evaluation of a served file on the test rows; predictions and metrics are computed once.
 
     Args:
         signature: Signature of the served file.
@@ -59,7 +59,7 @@ class HoldoutEvaluation:
 
     @cached_property
     def unweighted_quality(self) -> dict[str, float]:
-        """Return all metrics without the weights; none if there are no weights."""
+        """Return all metrics without row weights; empty if the rows have no weights."""
         return {} if self.weight is None else measure(self.signature, self.truth, self.predictions)
 
     @cached_property
@@ -73,5 +73,5 @@ class HoldoutEvaluation:
 
     @property
     def sign(self) -> int:
-        """Return the factor of the metric, 1 or -1, with which greater is better."""
+        """Return 1 if a greater value of the metric is better, else -1."""
         return 1 if greater_is_better(self.metric) else -1

@@ -1,4 +1,4 @@
-"""The metrics by their names in scikit-learn, whose definitions they have."""
+"""The metrics' names in scikit-learn, whose definitions they follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metrics, in plain numpy, of weighted rows: weights of 1 give the metric, drawn counts a bootstrap sample."""
+"""Metrics of weighted rows in numpy; the weights of a bootstrap sample are how often each row was drawn."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["gain_interval", "interval", "measure"]
 Floats = npt.NDArray[np.float64]
 _Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
 
-_CELLS = 4_000_000  # of a block of draws: 32 MB
-_WORK = 16_000_000  # rows x draws of an interval: about a second
-_FREE_CLASSES = 10  # classes that AUC ranks within the work of a draw; with more it takes proportionally longer
+_CELLS = 4_000_000  # maximum draws x rows of a block: 32 MB
+_WORK = 16_000_000  # target of draws x rows for an interval, about a second
+_FREE_CLASSES = 10  # with more classes, the cost of a draw is scaled up, since AUC ranks the rows once per class
 _MIN_DRAWS, _MAX_DRAWS = 200, 1000
-_NORMAL = 1.959964  # standard deviations of a normal distribution that hold 95 %
+_NORMAL = 1.959964  # half-width of the central 95 % of a normal distribution, in standard deviations
 
 
 def measure(
@@ -36,32 +36,31 @@ def measure(
     weight: npt.NDArray[np.floating[Any]] | None = None,
     only: str | None = None,
 ) -> dict[str, float]:
-    """Measure predictions by the metrics of contracts.spec.metrics that apply; always finite for finite answers.
+    """Compute all metrics of contracts.spec.metrics that apply; they are finite if the predictions are finite.
 
-    ``auc`` of two classes is the area under the ROC curve, ties counting half; of more, the mean over the classes of
-    one against the rest, each weighted by its rows (scikit-learn's ``ovr``, ``weighted``), so that a class of three
-    rows does not decide. It is 0.5 where the rows are of one class. ``r2`` of a constant truth is 0, or 1 when it is
-    met exactly.
+    For two classes, ``auc`` is the area under the ROC curve, in which ties count half. For more classes, it is the mean
+    of the one-vs-rest areas, weighted by the rows of each class (scikit-learn's ``ovr`` and ``weighted``), so that rare
+    classes have little influence. It is 0.5 if all rows have the same class. ``r2`` of a constant truth is 0, or 1 if
+    the predictions are exact.
 
     Args:
-        signature: Its classes are in the order of the probabilities; ``positive`` names the one of two that F1 and
-            average precision are of.
-        truth: As scoring.truth returns it: labels, each one of the signature's classes, or values; for clustering, the
-            rows as points.
+        signature: Signature with the classes in the order of the probabilities, and the positive class of two, for
+            which F1 and average precision are computed.
+        truth: Labels or values [rows], as scoring.truth returns them; for clustering, the rows as points.
         predictions: Predictions for the same rows.
         weight: Weight of each row [rows]; None: all count the same.
-        only: The only metric that is computed; None: all.
+        only: Name of the only metric to compute; None: all metrics.
 
     Returns:
-        Metric -> value; ``f1`` of two classes alone, ``quadratic_kappa`` where the labels are numbers, ``rmsle`` where
-        the truth is above -1. Of several targets each counts alike (several_targets.several_targets_metrics).
+        Values by metric. ``f1`` requires two classes, ``quadratic_kappa`` labels that are numbers, and ``rmsle`` true
+        values above -1. With several targets, metrics are means (several_targets.several_targets_metrics).
     """
     weights = np.ones((1, len(truth))) if weight is None else np.asarray(weight, np.float64)[None]
     metrics = _metrics(signature, truth, predictions, only)
     return {name: float(metric(weights)[0]) for name, metric in metrics.items()}
 
 
-def interval(  # noqa: PLR0913 - what is measured, and how
+def interval(  # noqa: PLR0913 - the arguments of measure, and a seed
     signature: Signature,
     truth: npt.NDArray[Any],
     predictions: Predictions,
@@ -72,15 +71,15 @@ def interval(  # noqa: PLR0913 - what is measured, and how
 ) -> dict[str, tuple[float, float]]:
     """Estimate the 95 % interval of each metric by the percentile bootstrap, with 200 to 1,000 samples.
 
-    That of the accuracy is Wilson's (1927), since a bootstrap sample of rows that are all right is all right too,
-    however few they are; for weighted rows it has the effective number of rows (Kish 1965).
+    The interval of the accuracy is Wilson's (1927): if all rows are predicted correctly, all bootstrap samples are,
+    too, however few rows there are. For weighted rows it uses the effective number of rows (Kish 1965).
 
     Args:
         signature, truth, predictions, weight, only: As for ``measure``.
         seed: Seed of the bootstrap.
 
     Returns:
-        Metric -> its bounds.
+        Bounds (low, high) by metric.
     """
     metrics = dict(_metrics(signature, truth, predictions, only))
     accuracy = metrics.pop("accuracy", None)
@@ -93,7 +92,7 @@ def interval(  # noqa: PLR0913 - what is measured, and how
     return bounds | _bootstrapped(metrics, counts, seed, work=len(truth) * rankings)
 
 
-def gain_interval(  # noqa: PLR0913 - what is compared, and how
+def gain_interval(  # noqa: PLR0913 - two predictions, a metric and a seed
     signature: Signature,
     truth: npt.NDArray[Any],
     new: Predictions,
@@ -103,10 +102,10 @@ def gain_interval(  # noqa: PLR0913 - what is compared, and how
     weight: npt.NDArray[np.floating[Any]] | None = None,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Estimate the 95 % interval of how much better one model's predictions are than another's on the same rows.
+    """Estimate the 95 % interval of the gain of one model over another on the same rows.
 
-    The bootstrap is paired: each sample of rows measures both models, so that rows that are easy or hard for both
-    cancel out.
+    The bootstrap is paired: both models are measured on each sample of rows, so that rows that are easy or hard for
+    both cancel out.
 
     Args:
         signature, truth, weight: As for ``measure``.
@@ -114,6 +113,9 @@ def gain_interval(  # noqa: PLR0913 - what is compared, and how
         old: Predictions of the second model, with the signature's classes.
         metric: Name of the metric.
         seed: Seed of the bootstrap.
+
+    Returns:
+        Bounds (low, high) of the gain, which is positive if the first model is better.
     """
     counts = np.ones(len(truth)) if weight is None else np.asarray(weight, np.float64)
     of_new, of_old = (_metrics(signature, truth, predictions, metric)[metric] for predictions in (new, old))
@@ -126,7 +128,7 @@ def gain_interval(  # noqa: PLR0913 - what is compared, and how
 def _bootstrapped(
     metrics: Mapping[str, _Metric], counts: Floats, seed: int, *, work: int
 ) -> dict[str, tuple[float, float]]:
-    """Return bootstrap intervals of the metrics; ``work`` is the cost of one draw in the units of _WORK."""
+    """Return bootstrap intervals of the metrics; ``work`` is the cost of one draw in units of _WORK."""
     if not metrics:
         return {}
     rows = len(counts)
@@ -156,7 +158,7 @@ def _wilson(rate: float, rows: float) -> tuple[float, float]:
 def _metrics(
     signature: Signature, truth: npt.NDArray[Any], predictions: Predictions, only: str | None = None
 ) -> dict[str, _Metric]:
-    """Return the metrics of predictions; with ``only``, no other one is prepared."""
+    """Return the metrics as functions of row weights; with ``only``, only this metric is prepared."""
     ready: dict[str, Callable[[], _Metric]]
     if signature.targets:
         outputs = predictions.probabilities if signature.is_multilabel else predictions.values
@@ -186,7 +188,7 @@ def _metrics(
 
 
 def _label_numbers(classes: tuple[str, ...]) -> Floats | None:
-    """Return the labels as numbers; None if one is no number."""
+    """Return the labels as numbers; None if a label is not a finite number."""
     try:
         numbers = np.array([float(label) for label in classes])
     except ValueError:
@@ -195,7 +197,7 @@ def _label_numbers(classes: tuple[str, ...]) -> Floats | None:
 
 
 def _silhouette(points: Floats, labels: npt.NDArray[np.object_]) -> _Metric:
-    """Return the mean silhouette; bootstrap samples reuse each row's silhouette among all rows."""
+    """Return the mean silhouette; bootstrap samples reuse the rows' silhouettes instead of computing them anew."""
     sample, widths = silhouettes(points, labels)
 
     def silhouette(weights: Floats) -> Floats:

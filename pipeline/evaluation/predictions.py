@@ -24,7 +24,7 @@ class Predictions:
     """The predictions for a batch of rows; arrays that the task does not have are empty.
 
     Args:
-        labels: Labels of a classification [rows]; several labels of a row are joined to one.
+        labels: Labels of a classification [rows]; several labels of a row are joined to one string.
         probabilities: Probabilities of a classification [rows, classes].
         values: Values of a regression [rows], or of several targets [rows, targets].
         quantiles: Quantiles of a regression [rows, quantiles].
@@ -37,10 +37,10 @@ class Predictions:
 
     @classmethod
     def of(cls, signature: Signature, predicted: npt.NDArray[np.floating[Any]]) -> Self:
-        """Make predictions of calibrated probabilities [rows, classes], values [rows] or [rows, 1 + quantiles].
+        """Make predictions from calibrated probabilities [rows, classes], values [rows] or [rows, 1 + quantiles].
 
-        Each row's label is the first most probable class, or where the signature has a threshold, the positive class
-        from that probability on.
+        The label of a row is the most probable class, the first one of ties. If the signature has a threshold, it is
+        the positive class from that probability on, else the other class.
         """
         if signature.targets and signature.is_multilabel:
             return cls(labels=join_labels(signature, predicted), probabilities=predicted)
@@ -64,6 +64,6 @@ class Predictions:
 
 
 def class_numbers(labels: Iterable[str], classes: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the number of the class of each label [rows]."""
+    """Return the index of each label's class [rows]."""
     number = {label: index for index, label in enumerate(classes)}
     return np.array([number[label] for label in labels], np.int64)

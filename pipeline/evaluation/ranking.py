@@ -1,4 +1,4 @@
-"""Compare models and their files: by one metric up to ties, and by latency up to noise."""
+"""Compare models and their files: by a metric, with ties, and by latency, with a margin for noise."""
 
 from __future__ import annotations
 
@@ -18,42 +18,42 @@ __all__ = [
     "worse_end",
 ]
 
-TIE = 1e-3  # relative: candidates whose metric differs by no more are compared by their bytes
-SAME_LATENCY = 0.1  # relative: latencies that differ by no more count as equal
-_EPSILON = 1e-12  # the smallest reference that a drop is divided by
+TIE = 1e-3  # relative difference of the metric up to which candidates are tied, and compared by file size
+SAME_LATENCY = 0.1  # relative difference up to which latencies count as equal
+_EPSILON = 1e-12  # lower bound of the reference that a drop is divided by
 
 
 def ranking_score(quality: Mapping[str, float], metric: str) -> float:
-    """Return the metric so that greater is better."""
+    """Return the metric, negated if lower is better, so that greater is better."""
     return quality[metric] if greater_is_better(metric) else -quality[metric]
 
 
 def is_as_good_as(quality: float, reference: float, metric: str) -> bool:
-    """Return whether ``quality`` is at least as good as ``reference``; NaN is as good as nothing."""
+    """Return whether ``quality`` is at least as good as ``reference``; False if one of them is NaN."""
     return quality >= reference if greater_is_better(metric) else quality <= reference
 
 
 def worse_end(interval: tuple[float, float], metric: str) -> float:
-    """Return the end of a metric's interval that a worse quality lies beyond."""
+    """Return the worse end of a metric's interval: the low one if greater is better, else the high one."""
     low, high = interval
     return low if greater_is_better(metric) else high
 
 
 def is_tied(value: float, best: float) -> bool:
-    """Return whether ``value`` is within 0.1 % of ``best``, of the same metric."""
+    """Return whether two values of a metric are tied: ``value`` is within 0.1 % of ``best``."""
     return abs(value - best) <= TIE * abs(best)
 
 
 def is_faster(latency: float, reference: float) -> bool:
-    """Return whether ``latency`` is less than ``reference`` by more than the noise of measuring them."""
+    """Return whether ``latency`` is below ``reference`` by more than the noise of measurements."""
     return latency * (1 + SAME_LATENCY) < reference
 
 
 def relative_drop(reference: float, quality: float, metric: str) -> float:
-    """Return how much worse ``quality`` is, as a share of ``reference``; negative when it is better.
+    """Return how much worse ``quality`` is than ``reference``, as a fraction of it; negative if it is better.
 
-    The drop between equal qualities is 0, even if they are infinite; it is NaN if one of them is. For the log loss,
-    which may be near 0, it is the share that the geometric mean probability of the truth loses.
+    The drop between equal qualities is 0, even if they are infinite; it is NaN if one of them is NaN. For the log loss,
+    which may be near 0, it is the relative decrease of the geometric mean probability of the truth.
     """
     if quality == reference:
         return 0.0

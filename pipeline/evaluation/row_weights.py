@@ -21,16 +21,16 @@ ClassWeights = Literal["balanced"] | Mapping[str, float] | None
 def row_weights(
     rows: pl.DataFrame, dataset: Dataset, class_weights: ClassWeights = None
 ) -> npt.NDArray[np.float64] | None:
-    """Compute the weight of each row: that of its column ``weight`` times that of its class.
+    """Compute the weight of each row: its value in the weight column times the weight of its class.
 
     Args:
-        rows: Rows of a split, with the target and the column of weights.
-        dataset: Names both; its training rows are what ``balanced`` balances.
-        class_weights: As job_spec.Training has them; a class that is not named weighs 1. Of several labels per row they
-            count in the training of each label alone.
+        rows: Rows of a split, with the target and the weight column.
+        dataset: Data set record with the names of both columns, and the class counts for ``balanced``.
+        class_weights: Class weights of job_spec.Training; a class that is not named weighs 1. With several labels per
+            row they are not used here, only in the training of each label.
 
     Returns:
-        [rows]; None where all rows count alike.
+        Weights [rows]; None: all rows count the same.
     """
     class_weights = None if dataset.targets else class_weights
     if dataset.weight is None and class_weights is None:

@@ -24,14 +24,14 @@ Feeds = Mapping[str, npt.NDArray[Any]]
 
 
 class OnnxModel:
-    """An onnxruntime session of a served file (contracts.signature), given by its path or bytes."""
+    """An onnxruntime session of a served file (contracts.signature), from its path or bytes."""
 
     def __init__(self, model: Path | bytes, *, threads: int = 1) -> None:
         file = model if isinstance(model, bytes) else str(model)
         self._session = WideSession(file, session_options(threads), providers=["CPUExecutionProvider"])
 
     def run(self, feeds: Feeds) -> Predictions:
-        """Predict a batch; outputs are identified by their position."""
+        """Predict a batch; the file's outputs are identified by position."""
         first, *more = self.run_raw(feeds)
         if not more:
             return Predictions(values=first)
@@ -46,15 +46,15 @@ class OnnxModel:
 
 
 def feeds(frame: pl.DataFrame, signature: Signature) -> Feeds:
-    """Return one array [rows] per column, of its type in contracts.signature; null is NaN, or '' for text."""
+    """Return one array [rows] per column, with its type in contracts.signature; null becomes NaN, or '' in texts."""
     return {column.name: _feed(frame, column) for column in signature.columns}
 
 
 def truth(frame: pl.DataFrame, signature: Signature) -> npt.NDArray[Any]:
-    """Return the target as metrics.measure takes it: labels [rows] (str), or values float64 [rows].
+    """Return the target for metrics.measure: labels [rows] (str), or values [rows] (float64).
 
-    For clustering, which has no target: the rows as points (clusters.embed). For several targets: see
-    several_targets.several_truths.
+    For clustering, which has no target, return the rows as points (clusters.embed); for several targets, what
+    several_targets.several_truths returns.
     """
     if signature.task == "clustering":
         return embed(frame, signature)
@@ -70,7 +70,7 @@ def pixels(images: pl.Series, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
 
 
 def one_row(feeds: Feeds, index: int = 0) -> Feeds:
-    """Return a batch with one row of ``feeds``."""
+    """Return a batch with the row at ``index`` of ``feeds``."""
     return {name: values[index : index + 1] for name, values in feeds.items()}
 
 

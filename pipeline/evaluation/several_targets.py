@@ -1,4 +1,4 @@
-"""Truth, labels and metrics of several targets, averaged as scikit-learn does."""
+"""Truth, labels and metrics of several targets; metrics are averaged as in scikit-learn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LABEL_THRESHOLD", "join_labels", "several_targets_metrics", "several_truths"]
 
-LABEL_THRESHOLD = 0.5  # probability from which a row has a label
+LABEL_THRESHOLD = 0.5  # minimum probability of a label to be predicted
 
 Floats = npt.NDArray[np.float64]
 Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
@@ -43,10 +43,10 @@ def join_labels(signature: Signature, probabilities: npt.NDArray[np.floating[Any
 def several_targets_metrics(
     signature: Signature, truth: Floats, predicted: Floats
 ) -> Mapping[str, Callable[[], Metric]]:
-    """Return the factory of each metric over all targets, by its name (``multioutput='uniform_average'``).
+    """Return a factory of each metric over all targets by name (scikit-learn's ``multioutput='uniform_average'``).
 
-    For labels, ``accuracy`` is the share of rows whose labels are all right; ``log_loss``, ``auc``,
-    ``average_precision`` and ``f1_macro`` are means over the labels; ``f1_micro`` counts all labels of all rows.
+    For labels, ``accuracy`` is the fraction of rows whose labels are all correct; ``log_loss``, ``auc``,
+    ``average_precision`` and ``f1_macro`` are means over the labels; ``f1_micro`` pools all labels of all rows.
 
     Args:
         signature: Signature of several targets.
@@ -76,7 +76,7 @@ def several_targets_metrics(
 def _metrics_of_each_target(
     signature: Signature, truth: Floats, predicted: Floats
 ) -> list[Mapping[str, Callable[[], Metric]]]:
-    """Return the metrics of each target or label."""
+    """Return the metric factories of each target or label."""
     columns = zip(truth.T, predicted.T, strict=True)
     if not signature.is_multilabel:
         return [regression_metrics(values, predicted_values) for values, predicted_values in columns]

@@ -12,7 +12,7 @@ __all__ = ["SplitFile"]
 
 _MEASURED_ROWS = 1_000
 _COPIES = 2  # the frame, and the arrays that the served file reads
-_TEXT_BYTES = 60  # of a Python string beside its characters
+_TEXT_BYTES = 60  # overhead of a Python string, without its characters
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -20,7 +20,7 @@ class SplitFile:
     """A split on disk.
 
     Args:
-        path: Its parquet file.
+        path: Parquet file of the split.
         rows: Number of rows.
         row_bytes: Memory of one row while it is evaluated, estimated from the first rows.
     """
@@ -31,7 +31,7 @@ class SplitFile:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Count the rows and measure the first 1,000; nothing else is read."""
+        """Count the rows, and measure the first 1,000 rows without reading the others."""
         lazy = pl.scan_parquet(path)
         rows = int(lazy.select(pl.len()).collect().item())
         first = lazy.head(_MEASURED_ROWS).collect()
@@ -45,11 +45,11 @@ class SplitFile:
         return int(self.rows * self.row_bytes)
 
     def read(self, *, max_bytes: int, max_rows: int | None = None) -> pl.DataFrame:
-        """Read every n-th row, where n is the least with which they fit; all rows where all fit.
+        """Read every n-th row, with the smallest n for which the rows fit; all rows if n is 1.
 
         Args:
-            max_bytes: Maximum of the bytes in memory; at least one row is read.
-            max_rows: Maximum of the rows; None: as many as fit.
+            max_bytes: Maximum size of the rows in memory; at least one row is read.
+            max_rows: Maximum number of rows; None: as many as fit.
 
         Returns:
             Evenly spaced rows, in their order.

@@ -9,11 +9,11 @@ __all__ = ["unpack_model"]
 
 
 def unpack_model(stored: bytes, name: str) -> bytes:
-    """Return the ONNX file of a stored artifact; one that was stored unpacked comes back unchanged.
+    """Return the ONNX file of a stored artifact; an artifact that was stored unpacked is returned unchanged.
 
     Args:
-        stored: The artifact's bytes, which the recorded sha256 covers.
-        name: What the error calls it.
+        stored: The artifact's bytes, whose sha256 is recorded.
+        name: Name of the artifact in the error message.
 
     Raises:
         IntegrityError: The bytes are damaged.

@@ -1,1 +1,1 @@
-"""The model card: its fields and how they are measured."""
+"""The model card: measures its fields on the test rows."""

@@ -22,9 +22,9 @@ class LiveModel:
     """The live version of a model.
 
     Args:
-        version: Its number.
-        signature: Its columns and outputs.
-        file: Its ONNX file.
+        version: Number of the version.
+        signature: Columns and outputs of the model.
+        file: Content of the ONNX file.
     """
 
     version: int
@@ -35,8 +35,7 @@ class LiveModel:
 def compare_with_live(evaluation: HoldoutEvaluation, live: LiveModel) -> LiveComparison:
     """Measure the live version on the rows of an evaluation, and the interval of the winner's gain.
 
-    If the live version was trained on some of the rows, its quality is overstated: the comparison then errs towards
-    keeping it.
+    If the live version was trained on some of the rows, its quality is overstated, and the comparison favors it.
 
     Args:
         evaluation: The winner on the test rows.
@@ -86,7 +85,7 @@ def _problem(new: Signature, old: Signature) -> str:
 
 
 def _align_classes(predictions: Predictions, old: Signature, new: Signature) -> Predictions:
-    """Return predictions with the probabilities in the order of ``new``'s classes; 0 for one that is not known."""
+    """Return predictions with the probabilities in the order of ``new``'s classes; 0 for classes that ``old`` lacks."""
     if not new.classes or old.classes == new.classes:
         return predictions
     column = {label: index for index, label in enumerate(old.classes)}

@@ -1,4 +1,4 @@
-"""Quality of each of several targets on the test rows."""
+"""Measure the quality of each of several targets on the test rows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = ("rmse", "mae", "r2", "log_loss", "f1", "auc", "average_precision")
 
 
 def quality_by_target(exam: HoldoutEvaluation, dataset: Dataset) -> tuple[TargetQuality, ...]:
-    """Measure each of several targets like a model of this target alone; return nothing for one target."""
+    """Measure each of several targets like a model of only this target; return an empty tuple for one target."""
     predicted = exam.predictions.probabilities if dataset.is_multilabel else exam.predictions.values
     names = dataset.classes or dataset.targets
     return tuple(

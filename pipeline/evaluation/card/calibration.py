@@ -23,7 +23,7 @@ def calibration(
     predictions: Predictions,
     weight: npt.NDArray[np.float64] | None = None,
 ) -> Calibration:
-    """Compare the largest probability of each row with outcomes in ten bins; those without a row are left out.
+    """Compare the largest probability of the rows with their accuracy in ten bins; empty bins are left out.
 
     Args:
         signature: Signature of the model.
@@ -72,9 +72,9 @@ def coverage(
     """Compare predicted quantiles with the true values.
 
     Args:
-        quantiles: The predicted quantiles.
-        truth: Values [rows].
-        predicted: Predictions [rows, quantiles], in the order of ``quantiles``.
+        quantiles: Which quantiles are predicted.
+        truth: True values [rows].
+        predicted: Predicted quantiles [rows, quantiles], in the order of ``quantiles``.
         weight: Weight of each row [rows]; None: all count the same.
     """
     order = np.argsort(quantiles)

@@ -1,4 +1,4 @@
-"""Evaluate the winner on the test rows, by which nothing was chosen, and make its model card."""
+"""Evaluate the winner on the test rows, which no earlier choice has used, and make its model card."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ from pipeline.evaluation.stored_models import unpack_model
 __all__ = ["MAX_LISTED", "EvaluationContext", "evaluate"]
 
 _IMPORTANCE_SECONDS = 30.0
-_LEAKAGE_SECONDS = 20.0  # for all of several targets
-MAX_LISTED = 500  # columns in each of a card's lists
+_LEAKAGE_SECONDS = 20.0  # for all targets together, if there are several
+MAX_LISTED = 500  # maximum length of each list of columns on a card
 
 _Document = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EvaluationContext:
-    """What the card needs besides the winner and the test rows.
+    """The data for a model card besides the winner and the test rows.
 
     Args:
-        splits: ``train`` (or a sample of it) and ``validation``; None: they are not compared with the test rows.
+        splits: The frames ``train`` (or a sample of it) and ``validation``; None: no comparison with the test rows.
         class_weights: Weights of the classes (job_spec.Training).
         privacy: Privacy that the winner spent.
-        segments: Columns of segments that the job spec names.
+        segments: Columns that the job spec names for segments.
         jobs: Costs of the run's jobs.
         prices: Price list that these costs are computed with.
         warnings: Warnings besides those of the data set.
-        live: Live version that the winner is compared with.
+        live: Live version to compare the winner with; None: there is none.
     """
 
     splits: Mapping[str, pl.DataFrame] | None = None
@@ -69,7 +69,7 @@ class EvaluationContext:
     live: LiveModel | None = None
 
 
-def evaluate(  # noqa: PLR0913 - the inputs of a stage, each by its name
+def evaluate(  # noqa: PLR0913 - the inputs of a stage, keyword-only
     selection: Selection,
     *,
     run: str,
@@ -80,10 +80,20 @@ def evaluate(  # noqa: PLR0913 - the inputs of a stage, each by its name
     background: EvaluationContext,
     now: datetime,
 ) -> tuple[ModelCard, GoldenPredictions]:
-    """Score the winner's served bytes on the test rows, once.
+    """Evaluate the winner's served file on the test rows; return the model card and the golden predictions.
+
+    Args:
+        selection: The selection with the winner.
+        run: Id of the run.
+        model: Name of the model.
+        dataset: Data set record of the run.
+        stored: Content of the winner's artifact.
+        test: The test rows.
+        background: Further data for the card.
+        now: Time of creation on the card.
 
     Raises:
-        IntegrityError: ``stored``, the winner's artifact, is not what was selected, or is damaged.
+        IntegrityError: ``stored`` is not the selected artifact, or it is damaged.
     """
     winner = selection.winner
     assert winner.artifact is not None, "a winner was made"
@@ -163,7 +173,7 @@ def _findings(
     if background.splits is not None:
         other_splits = {"validation": background.splits["validation"], "test": evaluation.test}
         fields["drift"] = drift(dataset, background.splits["train"], other_splits)
-    if dataset.task != "clustering":  # which has no truth to compare predictions with
+    if dataset.task != "clustering":  # clusters have no truth to compare predictions with
         fields["importance"] = importance(evaluation, seconds=_IMPORTANCE_SECONDS)
         fields["segments"] = segments(evaluation, choose_columns(dataset, background.segments, fields["importance"]))
         fields["importance"] = fields["importance"][:MAX_LISTED]
@@ -184,7 +194,7 @@ def _split_warnings(evaluation: HoldoutEvaluation, dataset: Dataset, background:
 
 
 def _leaky_columns(dataset: Dataset, train: pl.DataFrame) -> Iterator[str]:
-    """Return warnings on leaky columns; of several targets, those of each."""
+    """Yield warnings on columns that leak the target, or one of several targets."""
     if not dataset.targets:
         yield from find_leaky_columns(dataset, train)
     for number in range(len(dataset.targets)):

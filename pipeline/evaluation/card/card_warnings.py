@@ -14,8 +14,8 @@ from pipeline.evaluation.number_format import format_number
 
 __all__ = ["find_warnings", "shared_rows"]
 
-_WIDE_INTERVAL = 0.1  # of the metric: the width of an interval beyond which its quality is rough
-_SHARES = frozenset({"accuracy", "auc", "log_loss", "r2", "silhouette"})  # on a scale of about 1
+_WIDE_INTERVAL = 0.1  # width of the interval, relative to the metric, from which the metric is called uncertain
+_SHARES = frozenset({"accuracy", "auc", "log_loss", "r2", "silhouette"})  # metrics with values of about 0 to 1
 
 
 def find_warnings(
@@ -26,7 +26,7 @@ def find_warnings(
     drifts: Sequence[Drift],
     segments: Sequence[Segment],
 ) -> Iterator[str]:
-    """Yield warnings on few rows, rare classes, an optimistic choice, drift, and segments with a worse quality."""
+    """Yield warnings on few rows, rare classes, optimistic validation metrics, drift, and segments of worse quality."""
     metric, quality = evaluation.metric, evaluation.quality[evaluation.metric]
     low, high = evaluation.bounds[metric]
     if high - low > _WIDE_INTERVAL * max(abs(quality), 1e-12):
@@ -55,7 +55,7 @@ def find_warnings(
 
 
 def _rounded(value: float, metric: str) -> str:
-    """Format a metric: with two decimals if it is in [0, 1], else with three digits."""
+    """Format a metric with two decimals if its scale is about [0, 1], else with three significant digits."""
     return f"{value:.2f}" if metric in _SHARES else format_number(value, 3)
 
 
@@ -73,7 +73,7 @@ def _rare_classes(dataset: Dataset) -> Iterator[str]:
 
 
 def shared_rows(train: pl.DataFrame, other_splits: Mapping[str, pl.DataFrame]) -> Iterator[str]:
-    """Yield warnings on rows of other splits that repeat training rows in all columns, the target included."""
+    """Yield warnings on rows of other splits that equal training rows in all columns, including the target."""
     columns = [name for name in train.columns if all(name in frame.columns for frame in other_splits.values())]
     train_hashes = train.select(columns).hash_rows().unique().implode()
     for name, frame in other_splits.items():

@@ -18,7 +18,7 @@ _MAX_CLASSES = 20
 
 
 def confusion(signature: Signature, truth: npt.NDArray[Any], predictions: Predictions) -> Confusion:
-    """Count the rows of each true and predicted class; rare classes of ``truth`` become one."""
+    """Count the rows of each pair of true and predicted class; the classes after the 20 most frequent are merged."""
     classes = len(signature.classes)
     true_class, predicted_class = (class_numbers(labels, signature.classes) for labels in (truth, predictions.labels))
     shown = np.arange(classes)

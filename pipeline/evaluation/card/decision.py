@@ -16,11 +16,11 @@ __all__ = ["report_decision"]
 
 
 def report_decision(exam: HoldoutEvaluation, out_of_fold: DecisionFit | None) -> DecisionReport:
-    """Undo the temperature and the threshold of the served predictions, and measure both ways.
+    """Measure the served predictions with and without the temperature and the threshold.
 
     Args:
-        exam: The test rows of a classification.
-        out_of_fold: The effect on the rows that both were fitted to, cross-fitted.
+        exam: Evaluation of a classification on the test rows.
+        out_of_fold: The cross-fitted effect of both on the rows that they were fitted to.
     """
     signature, weight = exam.signature, exam.weight
     truth = class_numbers(exam.truth, signature.classes)

@@ -12,14 +12,14 @@ from pipeline.contracts.records.evaluation_report import Drift
 __all__ = ["drift", "population_stability_index"]
 
 _BINS = 10
-_MIN_PSI = 0.1  # credit scoring, where the index comes from, calls such an index a shift
-_NOISE_SIGMAS = 4.0  # standard deviations of an index by chance, beyond which it is reported
-_PRIOR_ROWS = 0.5  # rows that are added to each bin: an empty bin of few rows is no surprise
+_MIN_PSI = 0.1  # credit scoring, where the index comes from, calls an index from 0.1 on a shift
+_NOISE_SIGMAS = 4.0  # quantile of the index by chance, in standard deviations, beyond which drift is reported
+_PRIOR_ROWS = 0.5  # rows added to each bin, so that a bin that is empty by chance hardly counts
 _MAX_LISTED = 10
 
 
 def drift(dataset: Dataset, train: pl.DataFrame, other_splits: dict[str, pl.DataFrame]) -> tuple[Drift, ...]:
-    """Return the features and targets whose index is at least 0.1 and beyond chance, the largest first."""
+    """Return features and targets with a stability index of at least 0.1 and beyond chance, the largest first."""
     names = [column.name for column in dataset.columns if column.kind not in ("text", "image")]
     names += dataset.targets or ([dataset.target] if dataset.target else [])
     drifts = []
@@ -32,11 +32,12 @@ def drift(dataset: Dataset, train: pl.DataFrame, other_splits: dict[str, pl.Data
 
 
 def population_stability_index(first: pl.Series, second: pl.Series) -> tuple[float, float]:
-    """Return the population stability index, and what it exceeds by chance once in about 30,000 times.
+    """Return the population stability index, and the bound that it exceeds by chance about once in 30,000 times.
 
-    The index is the sum of (p - q) log(p / q) over deciles of ``first``, or its values, and missing values. For two
-    samples of one distribution it is about chi-square distributed, with one degree of freedom less than bins, times the
-    sum of 1 / rows of both samples (Yurdakul 2018); the quantile is Wilson and Hilferty's approximation.
+    The index is the sum of (p - q) log(p / q) over bins: deciles of ``first``, or its most frequent values, and missing
+    values. For two samples of one distribution, it is approximately chi-square distributed with (bins - 1) degrees of
+    freedom, times the sum of 1 / rows of both samples (Yurdakul 2018). The bound is Wilson and Hilferty's approximation
+    of the quantile.
     """
     counts = _counts(first, second)
     expected, observed = ((bin_counts + _PRIOR_ROWS) / (bin_counts + _PRIOR_ROWS).sum() for bin_counts in counts)
@@ -48,7 +49,7 @@ def population_stability_index(first: pl.Series, second: pl.Series) -> tuple[flo
 
 
 def _counts(first: pl.Series, second: pl.Series) -> npt.NDArray[np.float64]:
-    """Count the rows of both samples in each bin [2, bins], without bins that are empty in both."""
+    """Count the rows of both samples in each bin [2, bins], without bins that are empty in both samples."""
     if first.dtype == pl.String:
         common = list(first.drop_nulls().value_counts(sort=True, name="rows")[first.name].head(_BINS * 2))
         bin_of_value = {value: index for index, value in enumerate(common)}

@@ -21,9 +21,9 @@ _REPEATS = 3
 def importance(
     evaluation: HoldoutEvaluation, *, seconds: float, now: Callable[[], float] = time.monotonic
 ) -> tuple[PermutationImportance, ...]:
-    """Measure the permutation importance of each column except images, on at most 2,000 rows; greatest first.
+    """Measure the permutation importance of each column except images, on at most 2,000 rows; the greatest first.
 
-    If ``seconds`` pass before all columns are measured, the result has those that were.
+    After ``seconds`` no further column is measured, and the result has only the columns measured so far.
 
     References:
         Breiman 2001, Random Forests.

@@ -1,4 +1,4 @@
-"""Target leakage: features that alone predict the target almost perfectly, and are likely unknown when predicting."""
+"""Target leakage: single features that predict the target almost perfectly, likely unknown at prediction time."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _MIN_ROWS = 40
 _MAX_CLASSES = 50
 _BINS = 100
 _MIN_BIN_ROWS = 10
-_PRIOR_ROWS = 0.1  # rows with the overall mean that are added to each bin
+_PRIOR_ROWS = 0.1  # rows with the overall mean target that are added to each bin
 _FOLDS = 5
-_LEAK_THRESHOLD = 0.99  # area under the ROC curve, or share of the target's variance
-_ERROR_REDUCTION_THRESHOLD = 0.95  # share of the errors of predicting the most frequent class that a column must avoid
+_LEAK_THRESHOLD = 0.99  # minimum area under the ROC curve, or explained fraction of the target's variance
+_ERROR_REDUCTION_THRESHOLD = 0.95  # minimum fraction of the majority class's errors that a leaky column avoids
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,7 +34,7 @@ def find_leaky_columns(
 ) -> Iterator[str]:
     """Yield a warning for each column whose cross-fitted bins predict the target suspiciously well.
 
-    At most 20,000 rows are used, and as many columns as ``seconds`` allow; with more than 50 classes, none.
+    At most 20,000 rows are used. After ``seconds`` no further column is tested; with more than 50 classes, none is.
     """
     if dataset.task == "clustering" or train.height < _MIN_ROWS or len(dataset.classes) > _MAX_CLASSES:
         return
@@ -68,7 +68,7 @@ def _targets(dataset: Dataset, rows: pl.DataFrame) -> Floats:
 
 
 def _predicted_rows(dataset: Dataset, rows: pl.DataFrame, targets: Floats, predicted: Floats) -> str | None:
-    """Return the fraction of rows that are predicted right, in words; None if it is no sign of leakage."""
+    """Return the fraction of correctly predicted rows as text; None if it does not indicate leakage."""
     accuracy, majority = float((predicted.argmax(axis=1) == targets.argmax(axis=1)).mean()), targets.mean(axis=0).max()
     if accuracy < majority + _ERROR_REDUCTION_THRESHOLD * (1 - majority):
         return None
@@ -94,7 +94,7 @@ def _bins(column: pl.Series) -> npt.NDArray[np.int64]:
 
 
 def _out_of_fold_means(bins: npt.NDArray[np.int64], targets: Floats) -> Floats:
-    """Return the mean target of each row's bin in the other folds [rows, targets]."""
+    """Return the mean target of each row's bin over the other folds [rows, targets]."""
     fold = np.arange(len(bins)) % _FOLDS
     width = int(bins.max()) + 1
     means_of_rows = np.empty_like(targets)

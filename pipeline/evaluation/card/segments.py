@@ -1,4 +1,4 @@
-"""Quality by segments, the values of a column: a model that is good on average may fail on some rows."""
+"""Quality by segment (the rows with one value of a column): a model that is good on average may fail on a segment."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from pipeline.evaluation.number_format import format_number
 
 __all__ = ["choose_columns", "segments"]
 
-_MAX_COLUMNS = 4  # that are chosen if the job spec names none
-_MAX_VALUES = 8  # of a column
-_MIN_ROWS = 20  # of a segment: fewer say nothing
+_MAX_COLUMNS = 4  # number of columns if the job spec names none
+_MAX_VALUES = 8  # maximum number of values of a column
+_MIN_ROWS = 20  # minimum rows of a segment: fewer are too uncertain
 _BINS = 4
-_MAX_DIGITS = 17  # that a float64 has
-_MIN_DIFFERENCE = 0.05  # of the metric: a smaller difference is not reported, however certain it is
-_MAX_ROWS = 20_000  # that a segment is measured on: its interval is narrow enough then
+_MAX_DIGITS = 17  # significant digits of a float64
+_MIN_DIFFERENCE = 0.05  # relative to the metric: a smaller difference is not reported, even if it is certain
+_MAX_ROWS = 20_000  # maximum rows of a segment to measure: its interval is then narrow enough
 _MISSING = "(missing)"
 _KINDS = ("categorical", "boolean", "numeric")
 
 
 def choose_columns(dataset: Dataset, named: Sequence[str], importances: Sequence[PermutationImportance]) -> list[str]:
-    """Return the named columns that have segments; without names, the most important ones."""
+    """Return the named columns that can be split into segments; if none are named, the most important columns."""
     usable = {column.name for column in dataset.columns if column.kind in _KINDS}
     names = named or [importance.column for importance in importances]
     return [name for name in names if name in usable][: None if named else _MAX_COLUMNS]
@@ -93,7 +93,7 @@ def _quartiles(column: pl.Series) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]
 
 
 def _spell(values: Sequence[float], *, digits: int) -> list[str]:
-    """Return the numbers in ``digits`` figures, or as many more as tell them apart."""
+    """Format numbers with ``digits`` significant digits, or with as many more as distinguish them."""
     texts: list[str] = []
     for count in range(digits, _MAX_DIGITS + 1):
         texts = [format_number(value, count) for value in values]

@@ -1,1 +1,1 @@
-"""The decision of a classifier: calibrated probabilities, and labels by a threshold."""
+"""The decision of a classifier: calibration of its probabilities, and the threshold of its labels."""

@@ -1,4 +1,4 @@
-"""Fit the decision of a classifier, temperature and threshold, to out-of-fold predictions; measure it cross-fitted."""
+"""Fit the decision of a classifier (temperature and threshold) to held-out predictions, and measure it cross-fitted."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ Ints = npt.NDArray[np.int64]
 
 _FOLDS = 5
 _BINS = 10
-_BAG_TEMPERATURE = 1.2  # of a mean of five models beside each of them, about (decision 20)
+_BAG_TEMPERATURE = 1.2  # approximate temperature of the mean of five models relative to a single one (decision 20)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decided:
-    """Predictions by a decision.
+    """Predictions with a decision.
 
     Args:
-        predictions: Predictions to measure: of each row by a decision that was fitted to other rows.
-        decision: Decision that is fitted to all rows, and served; None: there is none.
-        fit: What the decision changes; None: there is none.
+        predictions: Predictions to measure; the decision for each row was fitted to other rows.
+        decision: The served decision, fitted to all rows; None: there is no decision.
+        fit: The effect of the decision; None: there is no decision.
     """
 
     predictions: Predictions
@@ -55,19 +55,19 @@ def decide(  # noqa: PLR0913 - what is decided, and by what
     calibrates: bool = True,
     is_bag: bool = False,
 ) -> Decided:
-    """Find the temperature of a classification, and the threshold where ``rule`` says so.
+    """Find the temperature of a classification, and its threshold by ``rule``.
 
-    Probabilities are calibrated only where that lowers the log loss of rows that the temperature was not fitted to:
-    each fifth of the rows is judged by that of the others.
+    Probabilities are calibrated only if that lowers the cross-fitted log loss: the temperature for each fifth of the
+    rows is fitted to the other rows.
 
     Args:
         signature: Signature of the model.
         truth: Labels [rows].
         predictions: Predictions for rows that the model has not learned from, with uncalibrated probabilities.
-        rule: How the threshold is chosen; None: there is no decision, as for other tasks.
+        rule: How the threshold is chosen; None: make no decision. Other tasks have no decision either.
         weight: Weight of each row [rows]; None: all count the same.
         calibrates: Whether a temperature is fitted.
-        is_bag: Whether the probabilities are of fold models, and their mean is served, which is less sure than each.
+        is_bag: Whether the probabilities are those of fold models whose mean is served, which is less confident.
     """
     if signature.task != "classification" or signature.is_multilabel or rule is None:
         return Decided(predictions=predictions)
@@ -121,7 +121,7 @@ def calibration_error(probabilities: Floats, truth: Ints, weight: Floats | None 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Rows:
-    """``truth``: class of each row."""
+    """The rows that a decision is fitted to; ``truth`` is the class index of each row."""
 
     probabilities: Floats
     truth: Ints
@@ -131,20 +131,20 @@ class _Rows:
     is_bag: bool
 
     def fit_temperature(self, rows: Ints) -> float:
-        """Fit a temperature; for a bag, one above 1 is reduced, since the mean of models is less confident."""
+        """Fit a temperature; for a bag, a temperature above 1 is reduced, since the models' mean is less confident."""
         counts = None if self.weight is None else self.weight[rows]
         temperature = fit_temperature(self.probabilities[rows], self.truth[rows], counts)
         return max(1.0, temperature / _BAG_TEMPERATURE) if self.is_bag and temperature > 1 else temperature
 
     def cross_calibrated(self) -> Floats:
-        """Return each fifth of the rows calibrated with the temperature of the others."""
+        """Return the probabilities; each fifth of the rows is calibrated with a temperature fitted to the others."""
         calibrated = np.empty(self.probabilities.shape)
         for held, fitting in self._folds():
             calibrated[held] = calibrate(self.probabilities[held], self.fit_temperature(fitting))
         return calibrated
 
     def cross_thresholds(self, calibrated: Floats) -> Floats | None:
-        """Return each row's threshold [rows], given or cross-fitted; None: the most probable class is the label."""
+        """Return each row's threshold [rows], fixed or cross-fitted; None: the most probable class is the label."""
         if not self.rule.is_tuned:
             return None if self.rule.value is None else np.full(len(self.truth), self.rule.value)
         thresholds = np.empty(len(self.truth))
@@ -153,7 +153,7 @@ class _Rows:
         return thresholds
 
     def threshold(self, calibrated: Floats) -> float | None:
-        """Return the threshold that is served."""
+        """Return the threshold to serve; None: the most probable class is the label."""
         if not self.rule.is_tuned:
             return self.rule.value
         return round(self._tune(calibrated, np.arange(len(self.truth))), 6)
@@ -166,7 +166,7 @@ class _Rows:
         return tune_threshold(calibrated[rows, self.positive], self.truth[rows] == self.positive, self.rule, counts)
 
     def _folds(self) -> Iterator[tuple[Ints, Ints]]:
-        """Yield the rows of each fold and the others; folds are stratified, so that most have rare rows."""
+        """Yield the rows of each fold and the other rows; folds are stratified, so that rare classes are spread."""
         shuffled = np.random.default_rng(0).permutation(len(self.truth))
         dealt = shuffled[np.argsort(self.truth[shuffled], kind="stable")]
         fold = np.empty(len(dealt), np.int64)

@@ -1,4 +1,4 @@
-"""Temperature scaling (Guo et al. 2017): one number that makes all probabilities sharper or softer."""
+"""Temperature scaling (Guo et al. 2017): one number that makes all probabilities more or less confident."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ __all__ = ["calibrate", "fit_temperature", "log_loss", "scale_tolerance"]
 Floats = npt.NDArray[np.floating[Any]]
 Ints = npt.NDArray[np.int64]
 
-_MIN_PROBABILITY = float(np.finfo(np.float32).eps)  # as in the metric
-_BOUNDS = (-3.0, 3.0)  # of the temperature's logarithm: 0.05 to 20
-_MAX_CELLS = 500_000  # probabilities that a temperature is fitted to; more hardly change it
+_MIN_PROBABILITY = float(np.finfo(np.float32).eps)  # as in the metric log_loss
+_BOUNDS = (-3.0, 3.0)  # bounds of the temperature's logarithm: temperatures from 0.05 to 20
+_MAX_CELLS = 500_000  # maximum number of probabilities that a temperature is fitted to; more hardly change it
 _DIGITS = 4
 
 
 def calibrate(probabilities: Floats, temperature: float) -> Floats:
-    """Divide the logarithms by ``temperature`` and normalize: above 1 softer, below 1 sharper.
+    """Divide the log-probabilities by ``temperature`` and normalize: above 1 less confident, below 1 more confident.
 
     Args:
-        probabilities: [rows, classes].
-        temperature: 1 leaves them as they are.
+        probabilities: Probabilities [rows, classes].
+        temperature: Divisor of the log-probabilities; 1 changes nothing.
 
     Returns:
-        float64 [rows, classes], each row summing to 1; ``probabilities`` themselves where ``temperature`` is 1.
+        Probabilities [rows, classes], float64; the array ``probabilities`` itself if ``temperature`` is 1.
     """
     if temperature == 1.0:
         return probabilities
@@ -56,16 +56,16 @@ def fit_temperature(probabilities: Floats, truth: Ints, weight: Floats | None = 
 
 
 def log_loss(probabilities: Floats, truth: Ints, weight: Floats | None = None) -> float:
-    """Average the negative logarithm of the probability of the truth, as evaluation.metrics does."""
+    """Compute the log loss, as evaluation.metrics defines it."""
     of_truth = probabilities[np.arange(len(truth)), truth].astype(np.float64)
     surprise = -np.log(np.clip(of_truth, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY))
     return float(np.average(surprise, weights=weight))
 
 
 def scale_tolerance(tolerance: float, temperature: float) -> float:
-    """Return what calibrated probabilities may differ by where those of the model may differ by ``tolerance``.
+    """Return the tolerance of calibrated probabilities, given the tolerance of uncalibrated ones.
 
-    A temperature below 1 multiplies differences of log-probabilities.
+    A temperature below 1 increases differences of log-probabilities.
     """
     return tolerance * max(1.0, 1 / temperature)
 

@@ -1,4 +1,4 @@
-"""Tune the threshold of the positive class's probability by a metric of labels."""
+"""Tune the threshold of the positive class's probability for a metric of labels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MIN_THRESHOLD = 1e-6
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Counts:
-    """Weights of true and false positives [cuts], and of all positive and negative rows."""
+    """Total weights of true and false positives [cuts], and of all positive and all negative rows."""
 
     true: Floats
     false: Floats
@@ -65,15 +65,16 @@ _METRICS: Mapping[ThresholdMetric, Callable[[_Counts], Floats]] = {
 
 
 def tune_threshold(scores: Floats, positive: Flags, rule: ThresholdRule, weight: Floats | None = None) -> float:
-    """Find the threshold with the best ``rule.metric``: the mean, in log-odds, of the best ones of bootstrap samples.
+    """Find the threshold with the best ``rule.metric``: the mean log-odds of the best thresholds of bootstrap samples.
 
-    The best threshold of the rows themselves depends on single positive rows; the mean over 20 samples is closer to the
-    best one of new rows (decision 20). ``precision_at_recall`` keeps its recall on the rows themselves.
+    The best threshold on the rows themselves depends on single positive rows; the mean over 20 samples is closer to the
+    best threshold on new rows (decision 20). For ``precision_at_recall``, the best threshold on the rows is used, so
+    that they reach the required recall.
 
     Args:
-        scores: Probability of the positive class, of rows that the model has not learned from [rows].
-        positive: Whether the row is of the positive class [rows].
-        rule: Names the metric, and for ``precision_at_recall`` the minimum of the recall.
+        scores: Probability of the positive class, for rows that the model has not learned from [rows].
+        positive: Whether each row is of the positive class [rows].
+        rule: Rule with the metric, and for ``precision_at_recall`` the minimum recall.
         weight: Weight of each row [rows]; None: all count the same.
 
     Returns:
@@ -96,7 +97,7 @@ def tune_threshold(scores: Floats, positive: Flags, rule: ThresholdRule, weight:
 
 
 def label_quality(labeled: Flags, positive: Flags, rule: ThresholdRule, weight: Floats | None = None) -> float:
-    """Measure labels by ``rule.metric``; of ``precision_at_recall`` the precision."""
+    """Measure labels by ``rule.metric``; for ``precision_at_recall``, return the precision."""
     counts = np.ones(len(positive)) if weight is None else np.asarray(weight, np.float64)
     of_labels = _Counts(
         true=np.array([counts[labeled & positive].sum()]),
@@ -114,11 +115,11 @@ class _Cuts:
         self._order = np.argsort(-scores, kind="stable")
         ranked = scores[self._order].astype(np.float64)
         self._positive = positive[self._order]
-        self._last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # row of each distinct score
+        self._last = np.flatnonzero(np.r_[ranked[1:] != ranked[:-1], True])  # last row of each distinct score
         self._distinct = ranked[self._last]
 
     def best(self, counts: Floats, rule: ThresholdRule) -> float:
-        """Return the best threshold for rows with these weights [rows], half way to the next lower score."""
+        """Return the middle of the first run of best thresholds, for rows with the weights ``counts`` [rows]."""
         ordered = counts[self._order]
         true, false = (np.cumsum(ordered * flags)[self._last] for flags in (self._positive, ~self._positive))
         labels = _Counts(true=true, false=false, positives=float(true[-1]), negatives=float(false[-1]))
@@ -127,6 +128,6 @@ class _Cuts:
             quality = np.where(_ratio(true, true[-1]) >= rule.recall - 1e-12, quality, -1.0)
         best = np.flatnonzero(quality >= quality.max() - 1e-12)
         first = best[0]
-        last = first + int(np.argmin(np.append(np.diff(best) == 1, False)))  # rows between that change nothing
+        last = first + int(np.argmin(np.append(np.diff(best) == 1, False)))  # end of the first run of equally good cuts
         below = self._distinct[last + 1] if last + 1 < len(quality) else 0.0
         return float(np.clip((self._distinct[first] + below) / 2, _MIN_THRESHOLD, 1 - _MIN_THRESHOLD))

@@ -1,1 +1,1 @@
-"""The metrics, as scikit-learn defines them, for many weightings of the rows at once (bootstrap)."""
+"""The metrics as scikit-learn defines them, for several vectors of row weights at once (bootstrap)."""

@@ -1,4 +1,4 @@
-"""The metrics of a classification, by scikit-learn's definitions, over many weightings of the rows at once."""
+"""Metrics of a classification as scikit-learn defines them, for several vectors of row weights at once."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
 
-_MIN_PROBABILITY = float(np.finfo(np.float32).eps)  # what scikit-learn clips float32 probabilities to
+_MIN_PROBABILITY = float(np.finfo(np.float32).eps)  # scikit-learn clips float32 probabilities to this
 
 
 def classification_metrics(
     truth: Ints, predicted: Ints, probabilities: Floats, *, positive: int, order: Floats | None
 ) -> Mapping[str, Callable[[], Metric]]:
-    """Return the factory of each metric, by its name; a factory may sort all rows.
+    """Return a factory of each metric by name, since the preparation of some metrics sorts all rows.
 
     Args:
-        truth: Class of each row [rows].
-        predicted: Class that each row was labeled with [rows].
+        truth: True class of each row [rows].
+        predicted: Predicted class of each row [rows].
         probabilities: Probabilities [rows, classes].
-        positive: Number of the positive class of two.
-        order: The labels as numbers [classes]; None if they are no numbers, and have no order.
+        positive: Index of the positive class of two.
+        order: The labels as numbers [classes]; None: the labels are not numbers, and have no order.
 
     Returns:
-        ``f1`` of two classes alone, ``quadratic_kappa`` of ordered ones alone.
+        The factories; ``f1`` only for two classes, ``quadratic_kappa`` only for labels with an order.
     """
     classes = probabilities.shape[1]
     right = (truth == predicted).astype(np.float64)
@@ -56,7 +56,7 @@ def classification_metrics(
 
 
 class ClassSums(NamedTuple):
-    """Weights by class, each [draws, classes]: of rows of the class, of rows labeled so, and of those that are both."""
+    """Total weight by class, each [draws, classes]: of true rows, of predicted rows, and of correct predictions."""
 
     truth: Floats
     predicted: Floats
@@ -64,7 +64,7 @@ class ClassSums(NamedTuple):
 
 
 class ClassCounts:
-    """Sums weights by class. The last sums are kept, since several metrics are of the same weights."""
+    """Sums weights by class. The last sums are cached, since several metrics use the same weights."""
 
     def __init__(self, truth: Ints, predicted: Ints, classes: int) -> None:
         self._truth = _Groups(truth, classes)
@@ -102,7 +102,7 @@ def _mean(scores: Floats, weights: Floats) -> Floats:
 
 
 def _ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Return the ratio; 0 where the denominator is 0."""
+    """Return the ratio, 0 where the denominator is 0."""
     positive = denominator > 0
     return np.asarray(np.where(positive, numerator / np.where(positive, denominator, 1), 0.0))
 
@@ -113,18 +113,18 @@ def _surprise(truth: Ints, probabilities: Floats) -> Floats:
 
 
 def _balanced_accuracy(sums: ClassSums) -> Floats:
-    """Return the mean recall of the classes that have rows."""
+    """Return the mean recall over the classes with true rows."""
     present = sums.truth > 0
     return _ratio(_ratio(sums.right, sums.truth).sum(axis=1), present.sum(axis=1).astype(np.float64))
 
 
 def _f1(sums: ClassSums) -> Floats:
-    """Return the F1 of each class [draws, classes]; 0 for a class without true and predicted rows."""
+    """Return the F1 of each class [draws, classes]; 0 for a class with neither true nor predicted rows."""
     return _ratio(2 * sums.right, sums.truth + sums.predicted)
 
 
 def _f1_macro(sums: ClassSums) -> Floats:
-    """Return the mean F1 of the classes with true or predicted rows."""
+    """Return the mean F1 over the classes with true or predicted rows."""
     present = (sums.truth + sums.predicted) > 0
     return _ratio(_f1(sums).sum(axis=1), present.sum(axis=1).astype(np.float64))
 
@@ -139,7 +139,7 @@ def _mcc(sums: ClassSums) -> Floats:
     covariance = sums.right.sum(axis=1) * total - (sums.truth * sums.predicted).sum(axis=1)
     spread_truth = total**2 - (sums.truth**2).sum(axis=1)
     spread_predicted = total**2 - (sums.predicted**2).sum(axis=1)
-    # Of weights that are no whole numbers, the spread of one class alone is rounding, not 0.
+    # If all rows have one class, fractional weights make the spread a rounding error instead of 0.
     product = np.where(
         np.minimum(spread_truth, spread_predicted) > 1e-12 * total**2, spread_truth * spread_predicted, 0.0
     )
@@ -147,7 +147,7 @@ def _mcc(sums: ClassSums) -> Floats:
 
 
 def _quadratic_kappa(truth: Ints, predicted: Ints, weights: Floats) -> Floats:
-    """Return Cohen's quadratic kappa (1968), in which an error of d ranks costs d²; 0 if chance alone costs nothing."""
+    """Return Cohen's quadratic kappa (1968), in which an error of d ranks costs d²; 0 if the expected cost is 0."""
     a, b = truth.astype(np.float64), predicted.astype(np.float64)
     observed = _mean((a - b) ** 2, weights)
     expected = _mean(a**2, weights) + _mean(b**2, weights) - 2 * _mean(a, weights) * _mean(b, weights)
@@ -156,7 +156,7 @@ def _quadratic_kappa(truth: Ints, predicted: Ints, weights: Floats) -> Floats:
 
 
 class _Areas(NamedTuple):
-    """Areas of one class against the rest, each [draws]."""
+    """Areas of one class against the rest and the weight of its rows, each [draws]."""
 
     roc: Floats
     average_precision: Floats
@@ -164,9 +164,9 @@ class _Areas(NamedTuple):
 
 
 class _Rankings:
-    """Each class against the rest, by its probability; of two classes the positive one alone.
+    """Rankings of the rows by the probability of each class; with two classes, only of the positive class.
 
-    The last areas are kept, since two metrics are of the same weights.
+    The last areas are cached, since two metrics use the same weights.
     """
 
     def __init__(self, truth: Ints, probabilities: Floats, positive: int) -> None:
@@ -175,7 +175,7 @@ class _Rankings:
         self._last: tuple[Floats, list[_Areas]] | None = None
 
     def auc(self, weights: Floats) -> Floats:
-        """Return the mean area under the ROC curve, classes weighted by their rows."""
+        """Return the mean area under the ROC curve; classes are weighted by their rows."""
         areas, rows = (
             np.stack([getattr(of_class, name) for of_class in self._areas(weights)]) for name in ("roc", "positives")
         )
@@ -184,7 +184,7 @@ class _Rankings:
         return np.asarray((areas * rows).sum(axis=0) / rows.sum(axis=0), dtype=np.float64)
 
     def average_precision(self, weights: Floats) -> Floats:
-        """Return the mean average precision of the classes with rows."""
+        """Return the mean average precision over the classes with rows."""
         return np.asarray(np.mean([of_class.average_precision for of_class in self._areas(weights)], axis=0))
 
     def _areas(self, weights: Floats) -> list[_Areas]:
@@ -194,7 +194,7 @@ class _Rankings:
 
 
 class _Ranking:
-    """Rows sorted by descending score; rows of equal score are a group."""
+    """Rows sorted by descending score; rows with equal scores form a group."""
 
     def __init__(self, positive: npt.NDArray[np.bool_], scores: Floats) -> None:
         self._order = np.argsort(-scores, kind="stable")
@@ -203,16 +203,16 @@ class _Ranking:
         self._starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
 
     def areas(self, weights: Floats) -> _Areas:
-        """Return the area under the ROC curve, and the average precision.
+        """Return the area under the ROC curve (0.5 if all rows have one class), and the average precision.
 
-        0.5 where rows are of one class; 0 without a positive row.
+        The average precision is 0 if there is no positive row.
         """
         ordered = weights[:, self._order]
         above = np.add.reduceat(ordered * self._is_positive, self._starts, axis=1)
         total = np.add.reduceat(ordered, self._starts, axis=1)
         below = total - above
         positives, negatives = above.sum(axis=1), below.sum(axis=1)
-        not_above = negatives[:, None] - np.cumsum(below, axis=1)  # weight of the other rows with a lower score
+        not_above = negatives[:, None] - np.cumsum(below, axis=1)  # weight of negative rows with a lower score
         pairs = positives * negatives
         won = (above * (not_above + below / 2)).sum(axis=1)
         precision = _ratio(np.cumsum(above, axis=1), np.cumsum(total, axis=1))

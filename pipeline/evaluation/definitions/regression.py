@@ -1,4 +1,4 @@
-"""The metrics of a regression, by scikit-learn's definitions, over many weightings of the rows at once."""
+"""Metrics of a regression as scikit-learn defines them, for several vectors of row weights at once."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ __all__ = ["Metric", "regression_metrics"]
 Floats = npt.NDArray[np.float64]
 Metric = Callable[[Floats], Floats]  # weights [draws, rows] -> values [draws]
 
-_EPSILON = float(np.finfo(np.float64).eps)  # what scikit-learn divides by instead of 0
-_MIN_VALUE = -1 + 1e-9  # a prediction below it has no logarithm of one plus it
+_EPSILON = float(np.finfo(np.float64).eps)  # scikit-learn divides by this instead of 0
+_MIN_VALUE = -1 + 1e-9  # lower bound of predictions for log(1 + prediction)
 
 
 def regression_metrics(
     truth: Floats, values: Floats, *, quantiles: Sequence[float] = (), answered: Floats | None = None
 ) -> Mapping[str, Callable[[], Metric]]:
-    """Return the factory of each metric, by its name; a factory may sort all rows.
+    """Return a factory of each metric by name, since the preparation of some metrics sorts all rows.
 
     Args:
-        truth: [rows].
-        values: Predicted [rows].
-        quantiles: The predicted quantiles; empty: there are none.
-        answered: Predictions of the quantiles [rows, quantiles].
+        truth: True values [rows].
+        values: Predicted values [rows].
+        quantiles: Which quantiles are predicted; empty: none.
+        answered: Predicted quantiles [rows, quantiles].
 
     Returns:
-        ``rmsle`` only where all of the truth is above -1. ``pinball`` is the mean over the quantiles; without any, of
-        the value as the median.
+        The factories; ``rmsle`` only if all true values are above -1. ``pinball`` is the mean over the quantiles, or
+        without quantiles, the loss of the value as the median.
     """
     error = values - truth
     ready: dict[str, Callable[[], Metric]] = {
@@ -67,7 +67,7 @@ def _explained(residual: Floats, spread: Floats) -> Floats:
 
 
 def _d2_absolute_error(truth: Floats, error: Floats) -> Metric:
-    """Return the share of the absolute deviation from the median that is explained."""
+    """Return the metric D²: the explained fraction of the absolute deviation from the median."""
     median = _Median(truth)
 
     def metric(weights: Floats) -> Floats:
@@ -90,7 +90,7 @@ def _pinball(truth: Floats, values: Floats, quantiles: Sequence[float], answered
 
 
 class _Median:
-    """The weighted median: the mean of both neighbors if half of the weight lies below (averaged inverted CDF)."""
+    """The weighted median: the mean of two scores if exactly half of the weight is below (averaged inverted CDF)."""
 
     def __init__(self, scores: Floats) -> None:
         self._order = np.argsort(scores, kind="stable")

@@ -1,4 +1,4 @@
-"""Predictions compared with those of the golden rows. Standard library only: functions do it on a cold start."""
+"""Compare predictions with golden predictions. Standard library only: Lambda functions do it on a cold start."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class GoldenComparison:
     """The result of a comparison with golden predictions.
 
     Attributes:
-        rows: Golden rows.
-        equal: Rows whose labels are equal and whose numbers are within the tolerance.
-        max_difference: The largest difference of a probability or value; relative where the value is above 1. None
-            where a number is missing on one side alone.
+        rows: Number of golden rows.
+        equal: Number of rows with equal labels, and numbers within the tolerance.
+        max_difference: The largest difference of a probability or value, relative for magnitudes above 1; None: labels
+            differ, or a number is missing on one side.
     """
 
     rows: int
@@ -55,7 +55,7 @@ def compare_predictions(
 
 
 def _differences(prediction: Any, expected: Any) -> Iterator[float]:
-    """Yield the difference of each number; infinity where something else differs."""
+    """Yield the difference of each number, or infinity if anything else differs."""
     if isinstance(expected, Mapping):
         if not isinstance(prediction, Mapping) or prediction.keys() != expected.keys():
             yield math.inf

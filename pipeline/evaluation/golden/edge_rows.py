@@ -11,19 +11,19 @@ from pipeline.contracts.signature import Column, Signature
 __all__ = ["UNKNOWN_CATEGORY", "edge_rows"]
 
 UNKNOWN_CATEGORY = "a category that no row has"
-_FAR = 10  # ranges beyond the greatest value
+_FAR = 10  # distance beyond the maximum, in multiples of the range (maximum - minimum)
 
 
 def edge_rows(features: pl.DataFrame, signature: Signature) -> pl.DataFrame:
-    """Make edge rows from the first row; columns that an edge case does not concern keep its values.
+    """Make edge rows from the first row; columns that an edge case does not concern keep the first row's values.
 
     Args:
         features: At least one row, with the columns of the signature.
         signature: Signature of the model.
 
     Returns:
-        At most five different rows: all missing (but images); unknown categories and empty texts; the least values and
-        black images; the greatest values and white images; numbers far beyond the greatest.
+        At most five different rows: all values missing (except images); unknown categories and empty texts; minima and
+        black images; maxima and white images; numbers far beyond the maxima.
     """
     texts = [column.name for column in signature.columns if column.kind in ("categorical", "text")]
     features = features.select(column.name for column in signature.columns)
@@ -35,7 +35,7 @@ def edge_rows(features: pl.DataFrame, signature: Signature) -> pl.DataFrame:
 
 
 def _edge_values(values: pl.Series, column: Column) -> list[Any]:
-    """Return a column's value where it is missing, unknown, least, greatest, and far beyond the greatest."""
+    """Return a column's values in the five edge rows: missing, unknown, minimum, maximum, far beyond the maximum."""
     first = values[0]
     if column.kind == "image":
         return [first, first, b"\x00" * len(first), b"\xff" * len(first), first]

@@ -1,4 +1,4 @@
-"""Golden rows: held-out rows and edge rows that the served model must predict again as when it was evaluated."""
+"""Golden rows: held-out rows and edge rows for which a served model must reproduce its predictions at evaluation."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from pipeline.evaluation.scoring import OnnxModel, Predictions, feeds, pixels
 __all__ = ["MAX_GOLDEN_BYTES", "make_golden_predictions"]
 
 _ROWS = 10
-MAX_GOLDEN_BYTES = 3_000_000  # of JSON: Lambda's limit is 6 MB, and an event quotes the body once more
-_NUMBER_BYTES = 24  # the longest float64, its colon and comma
-# Another CPU may round one activation of a quantized file the other way, which moves a probability visibly.
+MAX_GOLDEN_BYTES = 3_000_000  # maximum JSON size: Lambda's limit is 6 MB, and in an event the body is escaped again
+_NUMBER_BYTES = 24  # bytes of the longest float64 in JSON, with colon and comma
+# Another CPU may round an activation of a quantized file differently, which changes a probability visibly.
 _TOLERANCE: dict[Precision, float] = {"fp32": 1e-4, "fp16": 1e-4, "int8": 1e-2, "codebook": 1e-4}
 
 
 def make_golden_predictions(
     served: OnnxModel, test: pl.DataFrame, signature: Signature, precision: Precision, *, has_edges: bool = True
 ) -> GoldenPredictions:
-    """Return rows and their predictions, made as one batch: a dynamically quantized file scales by the rows of a batch.
+    """Return golden rows and predictions of one batch, since dynamic quantization depends on the rows of a batch.
 
     Args:
         served: The served file.
         test: The test rows.
         signature: Signature of the file.
         precision: Precision of the file, on which the tolerance depends.
-        has_edges: Whether edge rows are added. A model that a user uploaded may refuse them.
+        has_edges: Whether edge rows are added; a model that a user uploaded may reject them.
     """
     features = test.select(column.name for column in signature.columns)
     rows = _representative_rows(features)
     if has_edges:
         rows = pl.concat([rows, edge_rows(features, signature)], how="vertical_relaxed")
-    chosen = rows.tail(_count_fitting(_raw_rows(rows, signature), signature))  # edge rows are the last to be left out
+    chosen = rows.tail(_count_fitting(_raw_rows(rows, signature), signature))  # edge rows have priority
     return GoldenPredictions(
         rows=tuple(_raw_rows(chosen, signature)),
         predictions=tuple(_predictions(served.run(feeds(chosen, signature)), signature)),
@@ -48,7 +48,7 @@ def make_golden_predictions(
 
 
 def _count_fitting(rows: list[dict[str, Any]], signature: Signature) -> int:
-    """Return how many of the last rows fit in MAX_GOLDEN_BYTES with their predictions; at least one."""
+    """Return how many rows, counted from the last, and their predictions fit in MAX_GOLDEN_BYTES; at least one."""
     max_prediction_bytes = (
         sum(len(json.dumps(label)) + _NUMBER_BYTES for label in signature.classes or signature.targets) or _NUMBER_BYTES
     )
@@ -57,7 +57,7 @@ def _count_fitting(rows: list[dict[str, Any]], signature: Signature) -> int:
 
 
 def _representative_rows(features: pl.DataFrame) -> pl.DataFrame:
-    """Return the first rows; the last of them gives way to one with a missing value when the others have none."""
+    """Return the first rows; if none of them has a missing value, the last one is replaced by a row with one."""
     head = features.head(_ROWS)
     gaps = features.filter(pl.any_horizontal(pl.all().is_null()))
     if gaps.is_empty() or sum(head.null_count().row(0)):
@@ -66,7 +66,7 @@ def _representative_rows(features: pl.DataFrame) -> pl.DataFrame:
 
 
 def _raw_rows(features: pl.DataFrame, signature: Signature) -> list[dict[str, Any]]:
-    """Return rows as a request has them: missing is null, a boolean is true or false, an image is nested arrays."""
+    """Return rows as in a JSON request: null for missing values, true or false for booleans, nested lists of pixels."""
     booleans = [column.name for column in signature.columns if column.kind == "boolean"]
     rows = features.with_columns(pl.col(booleans).cast(pl.Boolean)).to_dicts()
     for column in signature.columns:
@@ -77,7 +77,7 @@ def _raw_rows(features: pl.DataFrame, signature: Signature) -> list[dict[str, An
 
 
 def _predictions(predictions: Predictions, signature: Signature) -> list[dict[str, Any]]:
-    """Return predictions as the predict function does."""
+    """Return predictions in the form of the predict function's response."""
     if signature.quantiles:
         names, values = signature.quantile_names, predictions.values.tolist()
         return [
