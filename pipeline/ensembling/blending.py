@@ -1,7 +1,7 @@
-"""A weighted blend of the best candidates: greedy ensemble selection (Caruana et al. 2004) on the validation rows.
+"""Fit a weighted blend of the best candidates by greedy ensemble selection (Caruana et al. 2004) on held-out rows.
 
-On out-of-fold predictions for up to 20,000 rows it is bagged, as they propose: the weights are the mean of those of ten
-random halves of the rows.
+On out-of-fold predictions for up to 20,000 rows, the selection is bagged, as the paper proposes: the weights are the
+means over ten random halves of the rows.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ["Blend", "blend_weights", "fit_blend"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_SELECTION_ROUNDS = 40  # of the selection: weights are multiples of 1/40
+_SELECTION_ROUNDS = 40  # the weights of one selection are multiples of 1/40
 _MIN_WEIGHT = 0.04
 _FOLDS = 5
 _RESAMPLES = 10
-_MIN_WITH_LOGARITHM = -1 + 1e-9  # of one plus it
+_MIN_WITH_LOGARITHM = -1 + 1e-9  # lower bound of predictions for log(1 + prediction)
 _ABSOLUTE_METRICS = frozenset({"mae", "median_absolute_error", "d2_absolute_error", "pinball"})
-_MAX_BAGGED_ROWS = 20_000  # with more, random halves hardly differ, and ten selections take minutes
+_MAX_BAGGED_ROWS = 20_000  # with more rows, random halves hardly differ, and ten selections take minutes
 _MIN_PROBABILITY = 1e-7  # avoids log(0)
 
 
@@ -41,9 +41,9 @@ class Blend:
 
     Args:
         weights: Weight of each candidate, the largest first.
-        cross_fitted: Its predictions, of the shape of its members', with the weights of each row fitted to other rows.
-        reason: Why it is used or not.
-        beats_best: Whether its cross-fitted predictions beat the best single candidate.
+        cross_fitted: Predictions of the blend, in the shape of the members'; weights are fitted to other rows.
+        reason: Why the blend is used or not.
+        beats_best: Whether the cross-fitted predictions are better than the best single candidate.
     """
 
     weights: dict[str, float]
@@ -52,7 +52,7 @@ class Blend:
     beats_best: bool
 
 
-def fit_blend(  # noqa: PLR0913 - what is blended, and what it is measured by
+def fit_blend(  # noqa: PLR0913 - predictions, truth and how they are measured
     predictions: dict[str, Floats],
     truth: npt.NDArray[Any],
     signature: Signature,
@@ -69,7 +69,7 @@ def fit_blend(  # noqa: PLR0913 - what is blended, and what it is measured by
         truth: Labels, values, or several targets of the rows.
         signature: Signature of the candidates.
         metric: The plan's metric.
-        weight: Weight of each row [rows]; None: all alike.
+        weight: Weight of each row [rows]; None: all count the same.
         rule: How the threshold of labels is chosen, for metrics of labels.
         by_folds: Whether the predictions are out-of-fold.
     """
@@ -106,7 +106,7 @@ def fit_blend(  # noqa: PLR0913 - what is blended, and what it is measured by
 
 
 def _round_weights(names: Sequence[str], weights: Floats) -> dict[str, float]:
-    """Round the positive weights to four digits that sum to 1, the largest first."""
+    """Round the positive weights to four decimals with a sum of 1, the largest first."""
     largest, *smaller = sorted(zip(names, weights, strict=True), key=lambda pair: -pair[1])
     weights_of_smaller = {name: round(float(weight), 4) for name, weight in smaller if weight > 0}
     return {largest[0]: round(1 - sum(weights_of_smaller.values()), 4), **weights_of_smaller}
@@ -124,7 +124,7 @@ def _bagged_weights(stacked: Floats, losses: Callable[..., float], rows: npt.NDA
 
 
 def _drop_small_weights(weights: Floats) -> Floats:
-    """Set small weights to 0, which cost size and latency for little; the others sum to 1."""
+    """Set small weights to 0, since their members cost size and latency for little gain; the others sum to 1."""
     large_weights = np.where(weights < min(_MIN_WEIGHT * weights.sum(), weights.max()), 0.0, weights)
     normalized: Floats = large_weights / large_weights.sum()
     return normalized
@@ -135,7 +135,7 @@ def blend_weights(stacked: Floats, losses: Callable[..., float]) -> Floats:
 
     Args:
         stacked: Predictions of the members [members, rows, ...].
-        losses: Loss of predictions [rows, ...].
+        losses: Returns the loss of predictions [rows, ...].
     """
     counts = np.zeros(len(stacked))
     total = np.zeros_like(stacked[0])
@@ -146,10 +146,10 @@ def blend_weights(stacked: Floats, losses: Callable[..., float]) -> Floats:
     return _drop_small_weights(counts)
 
 
-def _targets_loss(  # noqa: PLR0913, PLR0917 - what is blended, and what it is measured by
+def _targets_loss(  # noqa: PLR0913, PLR0917 - predictions, truth and how they are measured
     truth: Floats, signature: Signature, metric: str, counts: Floats, predicted: Floats, rows: Any = slice(None)
 ) -> float:
-    """Return the mean loss over several targets: errors in standard deviations, or the log loss of each label."""
+    """Return the mean loss over several targets: of errors in standard deviations, or the log loss of each label."""
     y_true = truth[rows]
     if signature.is_multilabel:
         clipped = np.clip(predicted, _MIN_PROBABILITY, 1 - _MIN_PROBABILITY)
@@ -163,7 +163,7 @@ def _targets_loss(  # noqa: PLR0913, PLR0917 - what is blended, and what it is m
 def _make_loss(
     truth: npt.NDArray[Any], signature: Signature, metric: str, weight: Floats | None
 ) -> Callable[..., float]:
-    """Make the loss that the weights minimize, over all rows or ``rows``; smooth where the metric has steps."""
+    """Make the loss that the weights minimize, over all rows or ``rows``; the log loss for all metrics of classes."""
     counts = np.ones(len(truth)) if weight is None else weight.astype(np.float64)
     if signature.targets:
         return partial(_targets_loss, truth, signature, metric, counts)
@@ -184,7 +184,7 @@ def _make_loss(
 
 
 def _value_losses(predicted: Floats, truth: npt.NDArray[Any], metric: str) -> Floats:
-    """Return the errors [rows] whose mean the metric is; for other metrics the squared errors."""
+    """Return the errors [rows] whose mean the metric is based on; for other metrics, the squared errors."""
     if metric == "rmsle":
         logarithms = [np.log1p(np.maximum(values, _MIN_WITH_LOGARITHM)) for values in (predicted, truth)]
         return np.asarray(np.square(logarithms[0] - logarithms[1]))

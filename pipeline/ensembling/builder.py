@@ -1,4 +1,4 @@
-"""Build ensembles of candidates: a blend, and a distilled student of it, which are candidates from then on."""
+"""Build a blend of candidates, and a student distilled from it; both are candidates of the run from then on."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ BLEND, STUDENT = "blend", "student"
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_MAX_STUDENT_CLASSES = 10  # each has a model of its own
-_MIN_POSITIVES = 5  # validation rows that a student's threshold is tuned on
-_MIN_ASSUMED_LOSS = 2 * TIE  # share of the blend's quality: few rows cannot show that a student loses less
+_MAX_STUDENT_CLASSES = 10  # a student has one model per class
+_MIN_POSITIVES = 5  # minimum positive validation rows to tune a student's threshold on
+_MIN_ASSUMED_LOSS = 2 * TIE  # relative to the blend's quality: few rows cannot show that a student loses less
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnsembleBuilder:
-    """Builds the blend of some candidates, and a student of it.
+    """Builds a blend of candidates, and a student of the blend.
 
     Attributes:
-        trainer: Trainer of the members, whose metric chooses.
-        workdir: Folder for the files of both.
+        trainer: Trainer of the members, with their rows and the metric to compare by.
+        workdir: Folder for the files of the blend and the student.
         report: Receives progress messages of a few words.
         distillation: Settings of the rows that the student learns from.
     """
@@ -68,13 +68,13 @@ class EnsembleBuilder:
     def make(self, members: Sequence[Member]) -> tuple[list[TrainedCandidate], list[NotMade]]:
         """Make the blend and the student, if the blend is better than the best member.
 
-        The files of each are in the folder of ``workdir`` that has its name.
+        Files are written to the folders ``blend`` and ``student`` of ``workdir``.
 
         Args:
             members: The candidates to blend.
 
         Returns:
-            The records of blend and student, and why one of them was not made.
+            The records of the blend and the student, and the reason why one of them was not made.
         """
         started = time.perf_counter()
         members = [member for member in members if not (member.trained.quantiles or member.trained.classes)]
@@ -110,9 +110,9 @@ class EnsembleBuilder:
             return [blended], [NotMade(name=STUDENT, reason=error.message)]
 
     def _collect_evidence(self, members: Sequence[Member]) -> Evidence:
-        """Return the rows of all folds where every member is a bag; else the validation rows."""
+        """Return the evidence on the rows of all folds if every member is a bag, else on the validation rows."""
         frame = pl.concat([self.trainer.splits[name] for name in ("train", "validation")])
-        # A machine with less memory trains on a sample of the rows, and has no predictions for the others.
+        # A member that was trained on a sample of the rows, for lack of memory, has no predictions for the others.
         predictions = {
             member.name: member.out_of_fold
             for member in members
@@ -140,7 +140,7 @@ class EnsembleBuilder:
         seconds: float,
         notes: tuple[str, ...],
     ) -> TrainedCandidate:
-        """Make the candidate of the members' weighted mean; fitting the weights took ``seconds``."""
+        """Write the blend's candidate: the weighted mean of the members. Fitting the weights took ``seconds``."""
         member_weights = list(weights.values())
         dataset = self.trainer.dataset
         bodies = [onnx.load_from_string(member.body) for member in members]
@@ -160,16 +160,16 @@ class EnsembleBuilder:
         )
 
     def _student(self, teacher: onnx.ModelProto, blended: TrainedCandidate, held_out: Floats) -> TrainedCandidate:
-        """Distill the blend into each student, and write the best one.
+        """Distill the blend into each kind of student, and write the best one.
 
         Args:
             teacher: The blend's body.
-            blended: Its record.
-            held_out: Its predictions for rows by models that have not learned from them: all rows, or those that
-                validate.
+            blended: The blend's record.
+            held_out: The blend's predictions by models that have not learned from the rows: for all rows, or for the
+                validation rows.
 
         Raises:
-            CandidateFailedError: There is none.
+            CandidateFailedError: No student can be trained.
         """
         if self.trainer.dataset.targets:
             raise CandidateFailedError("a student learns only one target")
@@ -183,7 +183,7 @@ class EnsembleBuilder:
             raise CandidateFailedError("training time ran out before the blend was distilled")
         started, out_of_fold = time.perf_counter(), held_out if blended.folds else None
         checkpoints = BagCheckpoints(context.checkpoints)
-        names = list(STUDENTS) if task.classes <= 2 else ["gradient_boosting"]  # fast, with many classes
+        names = list(STUDENTS) if task.classes <= 2 else ["gradient_boosting"]  # with more classes, only the faster one
         predict_teacher = load_teacher(teacher, classes=task.classes, threads=context.threads)
         students: dict[str, Student] = {}
         for number, name in enumerate(names):
@@ -203,7 +203,7 @@ class EnsembleBuilder:
             predictions[best],
             measured=self._estimate_student(blended, predictions[best], held_out[-len(self._truth) :]),
             seconds=time.perf_counter() - started,
-            tolerance=ALGORITHMS[best].tolerance * 10,  # a logit's or a spread's worth of it
+            tolerance=ALGORITHMS[best].tolerance * 10,  # its standardized predictions are scaled up to logits or values
             settings={"algorithm": best, **STUDENTS[best].model_dump(exclude_unset=True)},
             notes=(f"{best} that was trained on the blend's predictions, for the training rows and new ones",),
             no_int8=ALGORITHMS[best].no_int8,
@@ -214,7 +214,7 @@ class EnsembleBuilder:
             self._write_out_of_fold(STUDENT, np.concatenate([unseen, predictions[best]]))
         return trained
 
-    def _write_candidate(  # noqa: PLR0913 - the record's fields
+    def _write_candidate(  # noqa: PLR0913 - the fields of the record
         self,
         name: str,
         body: onnx.ModelProto,
@@ -255,7 +255,7 @@ class EnsembleBuilder:
     def _measure(
         self, predictions: Floats, y_true: npt.NDArray[Any], weight: Floats | None, folds: int
     ) -> dict[str, Any]:
-        """Return fields of a TrainedCandidate: quality, and for bags its interval."""
+        """Return fields of a TrainedCandidate: quality, folds and decision, and for bags the interval."""
         decoded, rule = Predictions.of(self._signature, predictions), self.trainer.threshold_rule
         decided = decide(self._signature, y_true, decoded, rule, weight, is_bag=folds > 0)
         answered = self._signature, y_true, decided.predictions
@@ -267,13 +267,13 @@ class EnsembleBuilder:
     def _estimate_student(self, blended: TrainedCandidate, predictions: Floats, held_out: Floats) -> dict[str, Any]:
         """Return fields of the student's record: the blend's quality minus the student's loss on the validation rows.
 
-        These rows are few: a student that seems better than its teacher is so by chance. A metric that applies to them
-        and not to all rows, as ``rmsle`` may, is left out.
+        There are few of these rows: if a student seems better than its teacher, that is by chance, and a small loss is
+        assumed. A metric that applies to them but not to all rows, as ``rmsle`` may, is left out.
 
         Args:
-            blended: The blend.
+            blended: The blend's record.
             predictions: The student's predictions for the validation rows, which it has not learned from.
-            held_out: The blend's for the same rows.
+            held_out: The blend's out-of-fold predictions for the same rows.
         """
         fields = self._student_decision(blended, predictions)
         decision = fields["decision"]
@@ -297,10 +297,10 @@ class EnsembleBuilder:
         }
 
     def _student_decision(self, blended: TrainedCandidate, predictions: Floats) -> dict[str, Any]:
-        """Return fields of the student's record: its own decision, if enough validation rows are positive.
+        """Return the decision fields of the student's record: the blend's, or its own with enough positive rows.
 
-        A student learns log-odds, whose mean is lower than the log-odds of a mean: the blend's threshold may be above
-        all of its probabilities.
+        A student learns log-odds, whose mean is lower than the log-odds of the mean probability. So the blend's
+        threshold may be above all of the student's probabilities.
         """
         rule, signature = self.trainer.threshold_rule, self._signature
         positive = int((self._truth == signature.positive).sum()) if signature.positive else 0
@@ -309,7 +309,7 @@ class EnsembleBuilder:
         return decide(signature, self._truth, Predictions.of(signature, predictions), rule, self._weight).fields
 
     def _quality(self, outputs: Floats, rows: Any = slice(None), decision: Decision | None = None) -> dict[str, float]:
-        """Measure predictions for the validation rows, or for some of them."""
+        """Measure predictions for the validation rows, or for a selection of them."""
         signature, selected = self._decided(decision), outputs[rows]
         if signature.classes:
             selected = calibrate(selected, signature.temperature)

@@ -1,6 +1,6 @@
-"""Train a student: a small model that learns the predictions of a larger one (Hinton, Vinyals and Dean 2015).
+"""Distillation: train a student, a small model that learns a larger one's predictions (Hinton, Vinyals and Dean 2015).
 
-It learns from the training rows and from new ones (ensembling.new_rows).
+The student learns from the training rows and from synthetic rows (ensembling.new_rows).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["Student", "distill", "load_teacher"]
 
 Floats = npt.NDArray[np.floating[Any]]
 
-_MIN_PROBABILITY = 1e-4  # its logit is -9.2: a student need not learn a higher confidence of its teacher
+_MIN_PROBABILITY = 1e-4  # a logit of -9.2: the student need not learn when the teacher is more confident
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,12 +60,12 @@ def distill(  # noqa: PLR0913, PLR0917 - algorithm, task and teacher
     Args:
         algorithm: Trains the student.
         config: Hyper-parameters of the algorithm.
-        task: What the teacher was trained for.
-        context: Where the student trains.
-        teacher: Returns the teacher's predictions, as ``Student.predict`` does.
-        out_of_fold: The teacher's predictions for the training rows, then the validation rows, by models that have not
-            learned from them; NaN where there are none. None: those of ``teacher``.
-        settings: Settings of the rows that it learns from; None: the defaults.
+        task: The task that the teacher was trained for.
+        context: Run context of the student's training.
+        teacher: Returns the teacher's predictions in the form of ``Student.predict``.
+        out_of_fold: Out-of-fold predictions of the teacher's models for the training rows, then the validation rows;
+            NaN for rows without one. None, or NaN: ``teacher`` predicts the rows.
+        settings: Settings of the rows that the student learns from; None: the defaults.
     """
     augmented, source_rows = add_new_rows(task.train, settings or Distillation(), seed=task.seed)
     train_predictions, validation_predictions = teacher(augmented), teacher(task.validation)
@@ -77,7 +77,7 @@ def distill(  # noqa: PLR0913, PLR0917 - algorithm, task and teacher
     )
     mean, std = train_scores.mean(axis=0), np.maximum(train_scores.std(axis=0), 1e-12)
     if train_scores.shape[1] > 1 and isinstance(config, GradientBoostingConfig):
-        # Each model would search for its own pairs, which takes longer than its trees.
+        # The search for rotated pairs, once per model, would take longer than the trees.
         config = config.model_copy(update={"turn": False})
     fitted = [
         algorithm.train(
@@ -115,12 +115,12 @@ def distill(  # noqa: PLR0913, PLR0917 - algorithm, task and teacher
 
 
 def load_teacher(body: onnx.ModelProto, *, classes: int, threads: int) -> Callable[[Rows], Floats]:
-    """Return a function that predicts with an ONNX body, which reads numbers and categories.
+    """Return a function that predicts rows with an ONNX body, which reads numbers and categories.
 
     Args:
-        body: Predicts probabilities [rows, classes], or values [rows, 1].
-        classes: Number of classes; 0 for regression.
-        threads: Threads of its session.
+        body: Graph that predicts probabilities [rows, classes], or values [rows, 1].
+        classes: Number of classes; 0 for a regression.
+        threads: Number of threads of the session.
     """
     input_names = {graph_input.name for graph_input in body.graph.input}
     model = OnnxModel(body.SerializeToString(), threads=threads)
@@ -142,7 +142,7 @@ def _prefer(out_of_fold: Floats, fallback: Floats) -> Floats:
 
 
 def _to_scores(predictions: Floats, classes: int) -> Floats:
-    """Return what the student learns [rows, models]: values, the logit of the second class, or centered logarithms."""
+    """Return the student's targets [rows, models]: values, the second class's logit, or centered log-probabilities."""
     if not classes:
         return predictions.reshape(-1, 1).astype(np.float64)
     logarithms = np.log(np.clip(predictions.astype(np.float64), _MIN_PROBABILITY, 1))
@@ -153,7 +153,7 @@ def _to_scores(predictions: Floats, classes: int) -> Floats:
 
 
 def _to_predictions(scores: Floats, classes: int) -> Floats:
-    """Return the predictions of the scores that ``_to_scores`` returns."""
+    """Convert scores, as ``_to_scores`` returns them, back to predictions."""
     if not classes:
         return scores[:, 0]
     logits = np.concatenate([np.zeros_like(scores), scores], axis=1) if classes == 2 else scores
@@ -162,7 +162,7 @@ def _to_predictions(scores: Floats, classes: int) -> Floats:
 
 
 def _join_scores(models: Sequence[onnx.ModelProto], *, classes: int) -> onnx.ModelProto:
-    """Return the graph of the probabilities of models that predict the scores."""
+    """Join the graphs of models that each predict one score to a graph that predicts probabilities."""
     scores = side_by_side(models)
     graph_input = helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["batch", len(models)])
     graph_output = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["batch", classes])

@@ -21,12 +21,12 @@ class Member:
     """A trained candidate.
 
     Args:
-        trained: Its record.
-        body: Its body.onnx.
+        trained: The candidate's record.
+        body: Content of the candidate's body.onnx.
         predictions: Predictions of the trained model for the validation rows (reference.npz).
         out_of_fold: Out-of-fold predictions of a bag for the training and then the validation rows
             (records.outcome.OUT_OF_FOLD).
-        edges: Predictions of the trained model for edge rows; None: they are unknown.
+        edges: Predictions of the trained model for edge rows; None: there are none.
     """
 
     trained: TrainedCandidate
@@ -50,10 +50,10 @@ class Evidence:
     """Predictions of every member for rows that its model has not learned from.
 
     Args:
-        predictions: Predictions by member [rows, ...]; NaN for a row that none of its models held out.
+        predictions: Predictions of each member [rows, ...], by name; NaN for a row that no fold held out.
         truth: Labels or values [rows].
         weight: Weight of each row [rows]; None: all count the same.
-        rows: Whether all members have a prediction [rows].
+        rows: Mask of the rows for which all members have a prediction [rows].
         folds: Smallest number of folds of the members' bags; 0: the rows are the validation rows.
     """
 
@@ -64,12 +64,12 @@ class Evidence:
     folds: int
 
     def average(self, weights: Mapping[str, float]) -> Floats:
-        """Return the weighted mean [all rows, ...], NaN where a member has no prediction."""
+        """Return the weighted mean of the predictions [all rows, ...]; NaN if a member has no prediction for a row."""
         return average_predictions([self.predictions[name] for name in weights], list(weights.values()))
 
 
 def take(weight: Floats | None, rows: Any) -> Floats | None:
-    """Return the weights of some rows."""
+    """Return the weights of these rows; None: all count the same."""
     return None if weight is None else weight[rows]
 
 

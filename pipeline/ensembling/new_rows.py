@@ -1,8 +1,8 @@
-"""New rows for a student to learn from, besides the training rows; the teacher predicts them.
+"""Make synthetic rows for a student to learn from, besides the training rows; the teacher predicts their targets.
 
-A teacher's predictions for its own training rows say little more than their labels do. Each new row combines two rows:
-some columns come from the other row (Bucila, Caruana and Niculescu-Mizil 2006), or all lie between both rows (mixup,
-Zhang et al. 2018).
+A teacher's predictions for its own training rows contain little more than their labels. Each new row combines two rows:
+some columns come from a second row (Bucila, Caruana and Niculescu-Mizil 2006), or all values are between both rows
+(mixup, Zhang et al. 2018).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from pipeline.training.algorithm import Rows
 
 __all__ = ["add_new_rows"]
 
-_SWAP_PROBABILITY = 0.3  # that a column of a new row comes from the other row
-_MAX_ROWS = 150_000  # that a student learns from
+_SWAP_PROBABILITY = 0.3  # probability that a value of a new row comes from the second row
+_MAX_ROWS = 150_000  # maximum number of rows that a student learns from
 
 
 def add_new_rows(rows: Rows, settings: Distillation, *, seed: int) -> tuple[Rows, npt.NDArray[np.int64]]:
-    """Return rows followed by new ones, which have the targets and weights of the rows that they are made from.
+    """Return rows followed by new ones; a new row has the target and weight of the first row that it is made from.
 
     Args:
         rows: Rows that the teacher has learned from; only their numbers and categories are changed.
@@ -30,7 +30,7 @@ def add_new_rows(rows: Rows, settings: Distillation, *, seed: int) -> tuple[Rows
         seed: Seed of all random numbers.
 
     Returns:
-        At most 150,000 rows, and the indices in ``rows`` of those that are not new.
+        At most 150,000 rows, and the indices in ``rows`` of the original ones among them, which come first.
     """
     random = np.random.default_rng(seed)
     first = random.permutation(len(rows))[: _MAX_ROWS // (1 + settings.copies)]
@@ -53,9 +53,9 @@ def _swap(rows: Rows, partners: Rows, random: np.random.Generator) -> Rows:
 
 
 def _mix(rows: Rows, partners: Rows, alpha: float, random: np.random.Generator) -> Rows:
-    """Return rows between two: a number is their weighted mean, a category that of one of them, drawn by the weight.
+    """Mix pairs of rows: a number becomes the weighted mean, a category comes from one row, drawn by the weight.
 
-    Where one of the two has no number, the first row's is used.
+    If a number is missing in one of the two rows, the first row's number is used, which may be the missing one.
     """
     mixing_weights = random.beta(alpha, alpha, (len(rows), 1))
     num = mixing_weights * rows.num + (1 - mixing_weights) * partners.num

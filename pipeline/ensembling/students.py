@@ -1,6 +1,6 @@
-"""The algorithms that learn what a blend predicts, and how.
+"""The algorithms and hyper-parameters of students, which learn the predictions of a blend.
 
-Students are small: a boosting model of few trees, or a network of narrow layers.
+Students are small: a boosting model with few trees, or a network with narrow layers.
 """
 
 from __future__ import annotations

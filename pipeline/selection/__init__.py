@@ -1,1 +1,1 @@
-"""Selection: variants -> the Pareto front over quality x latency x size, and one winner. Pure functions of records."""
+"""Select the winner of a run's variants, from their Pareto front over quality, latency and size, by pure functions."""

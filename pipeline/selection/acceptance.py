@@ -1,4 +1,4 @@
-"""Apply a person's decision, which overrides the rule and the limits."""
+"""Apply a person's choice of a variant, which overrides the preference and the limits."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def accept(selection: Selection, acceptance: Acceptance) -> Selection:
     """Return the selection with the accepted variant as its winner; limits that it misses no longer count.
 
     Args:
-        selection: Selection whose variants include the accepted one, which is ok.
-        acceptance: The decision.
+        selection: Selection that includes the accepted variant with the status ``ok``.
+        acceptance: The accepted variant, and who accepted it.
     """
     reason = f"{acceptance.by} accepted {acceptance.variant} of run {acceptance.run}"
     rows = tuple(_decide(row, acceptance.variant, reason) for row in selection.leaderboard)

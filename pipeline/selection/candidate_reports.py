@@ -14,7 +14,7 @@ __all__ = ["candidate_reports"]
 def candidate_reports(
     plan: Plan, outcomes: Sequence[JobOutcome], trained: Sequence[TrainedCandidate]
 ) -> tuple[CandidateReport, ...]:
-    """Return a report of each of the plan's candidates, in its order, then of what it skipped."""
+    """Return a report on each candidate, in the plan's order, followed by the algorithms that the plan skipped."""
     outcome_of = {candidate.candidate: candidate for outcome in outcomes for candidate in outcome.candidates}
     record_of = {record.candidate: record for record in trained}
     reports = (

@@ -14,10 +14,10 @@ _EPSILON = 1e-12
 
 
 def missed_limits(variant: Variant, metric: str, limits: Limits) -> dict[str, float]:
-    """Return one sentence for each limit that a variant misses, and the ratio by which it misses it.
+    """Return a sentence for each limit that a variant misses, with the relative amount by which it misses the limit.
 
     Args:
-        variant: A variant that is ok.
+        variant: A variant with the status ``ok``.
         metric: Metric of ``limits.min_quality``.
         limits: Limits of the JobSpec.
     """

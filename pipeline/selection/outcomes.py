@@ -1,4 +1,4 @@
-"""Why each variant is served or not."""
+"""Explain why each variant is served or not."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class OutcomeExplainer:
     """Compares every variant with the winner.
 
     Attributes:
-        preference: By which the winner was chosen.
+        preference: The preference by which the winner was chosen.
         winner: The variant that is served.
-        eligible: The variants that it was chosen from.
-        misses: Name of a variant -> the limits that it misses.
+        eligible: The variants that the winner was chosen from.
+        misses: Sentences on the limits that a variant misses, by its name.
         reason: Why the winner was chosen.
     """
 
@@ -34,7 +34,7 @@ class OutcomeExplainer:
     reason: str
 
     def explain(self, variant: Variant) -> tuple[VariantOutcome, str]:
-        """Return the outcome of a variant, and the sentence that says it with the numbers."""
+        """Return the outcome of a variant, and a sentence that explains it with numbers."""
         if variant.status != "ok":
             return variant.status, variant.reason
         if variant == self.winner:
@@ -63,7 +63,7 @@ class OutcomeExplainer:
         )
 
     def _compare_with_winner(self, variant: Variant) -> str:
-        """Say what keeps a variant of the front from being the winner, by the rule of ``limits.prefer``."""
+        """Explain by ``limits.prefer`` why a variant of the Pareto front is not the winner."""
         preference, winner = self.preference, self.winner
         best = preference.best(self.eligible)
         drop = preference.drop(best, variant)

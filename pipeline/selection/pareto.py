@@ -13,7 +13,7 @@ __all__ = ["dominates", "front", "latency_of", "quality_of", "score_of", "size_o
 
 
 def quality_of(variant: Variant, metric: str) -> float:
-    """Return a variant's metric; the worst value if it is missing or NaN, so that the variant loses each comparison."""
+    """Return a variant's metric; if it is missing or NaN, return the worst value, which loses each comparison."""
     value = variant.quality.get(metric, math.nan)
     worst = -math.inf if greater_is_better(metric) else math.inf
     return worst if math.isnan(value) else value
@@ -26,7 +26,7 @@ def score_of(variant: Variant, metric: str) -> float:
 
 
 def size_of(variant: Variant) -> int:
-    """Return the bytes of a variant's stored file."""
+    """Return the size of a variant's stored file, in bytes."""
     assert variant.artifact is not None, "a variant that is ok was made"
     return variant.artifact.bytes
 
@@ -40,8 +40,8 @@ def latency_of(variant: Variant) -> float:
 def dominates(variant: Variant, competitor: Variant, metric: str) -> bool:
     """Return whether ``variant`` is as good as ``competitor`` in quality, latency and size, and better in one of them.
 
-    Latencies within 10 % count as equal, so that the noise of measuring them decides nothing. The relation has no
-    cycles, but is not transitive: what beats the competitor may itself be beaten by a variant that does not.
+    Latencies within 10 % count as equal, so that the noise of measurements decides nothing. The relation has no cycles,
+    but it is not transitive: a variant that dominates the competitor may be dominated by one that does not.
     """
     quality, reference = score_of(variant, metric), score_of(competitor, metric)
     size, competing_size = size_of(variant), size_of(competitor)
@@ -51,7 +51,7 @@ def dominates(variant: Variant, competitor: Variant, metric: str) -> bool:
 
 
 def front(variants: Sequence[Variant], metric: str) -> list[Variant]:
-    """Return the variants that none of the others dominates, in their order."""
+    """Return the variants that no other variant dominates, in their order."""
     return [
         variant for variant in variants if not any(dominates(competitor, variant, metric) for competitor in variants)
     ]

@@ -1,4 +1,4 @@
-"""``limits.prefer``: which variant of the Pareto front is served."""
+"""Choose the variant of the Pareto front to serve, by ``limits.prefer``."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pipeline.selection.pareto import front, latency_of, quality_of, score_of, s
 
 __all__ = ["MAX_BALANCED_DROP", "Preference"]
 
-MAX_BALANCED_DROP = 0.005  # of the quality, relative
-_SAVED = 2  # times fewer bytes, or times faster
-_MAX_GROWTH = 2  # times of what is not saved
+MAX_BALANCED_DROP = 0.005  # relative drop of the quality
+_SAVED = 2  # factor by which bytes or latency must shrink
+_MAX_GROWTH = 2  # factor by which the other of the two may grow
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preference:
-    """How the winner is found among variants that may be served.
+    """How the winner is chosen among the variants that may be served.
 
     Attributes:
-        metric: What candidates are compared by.
-        prefer: quality: the variant with the best quality, of those within 0.1 % the smallest. balanced: from there,
-            a variant of the same candidate that costs less than 0.5 % of the quality and saves at least half of the
-            bytes or of the time, while it does not double the other. size, latency: the smallest or the fastest
-            variant of any candidate that costs at most ``max_drop`` of the best quality, and is within its interval.
-        max_drop: ``compression.max_quality_drop``.
-        full_precision: Candidate -> its fp32 variant, by whose quality candidates are compared.
+        metric: Metric that candidates are compared by.
+        prefer: ``quality``: the smallest variant within 0.1 % of the best quality. ``balanced``: starting there, a
+            variant of the tied candidates that costs less than 0.5 % of the quality and halves the bytes or the
+            latency without more than doubling the other. ``size``, ``latency``: the smallest or the fastest variant of
+            any candidate that costs at most ``max_drop`` of the best quality, and is within its 95 % interval.
+        max_drop: Maximum relative drop of the quality (``compression.max_quality_drop``).
+        full_precision: The fp32 variant of each candidate, by whose quality candidates are compared.
     """
 
     metric: str
@@ -38,7 +38,7 @@ class Preference:
     full_precision: Mapping[str, Variant]
 
     def choose(self, eligible: Sequence[Variant]) -> Variant:
-        """Choose from the Pareto front of ``eligible``, which has at least one variant."""
+        """Choose from the Pareto front of ``eligible``, which must not be empty."""
         candidates = front(eligible, self.metric)
         if self.prefer in ("size", "latency"):
             return self._cheapest(candidates)
@@ -52,28 +52,28 @@ class Preference:
         return [variant for variant in variants if _is_tied(self.candidate_quality(variant), best)]
 
     def candidate_quality(self, variant: Variant) -> float:
-        """Return the quality of the variant's candidate: that of its fp32 file."""
+        """Return the quality of the variant's candidate: the quality of the candidate's fp32 file."""
         return quality_of(self.full_precision.get(variant.candidate, variant), self.metric)
 
     def candidate_score(self, variant: Variant) -> float:
-        """Return the quality of the variant's candidate so that greater is better."""
+        """Return the quality of the variant's candidate, negated if lower is better."""
         return score_of(self.full_precision.get(variant.candidate, variant), self.metric)
 
     def drop(self, reference: Variant, variant: Variant) -> float:
-        """Return how much of the reference's quality ``variant`` costs, as a share."""
+        """Return how much worse ``variant`` is than the reference, as a fraction of its quality (relative_drop)."""
         return relative_drop(quality_of(reference, self.metric), quality_of(variant, self.metric), self.metric)
 
     def is_within_interval(self, reference: Variant, variant: Variant) -> bool:
-        """Return whether the quality is no worse than the reference's 95 % interval, where that has one."""
+        """Return whether the quality is within the reference's 95 % interval, or better; True if it has no interval."""
         interval = reference.interval.get(self.metric, (-math.inf, math.inf))
         return is_as_good_as(quality_of(variant, self.metric), worse_end(interval, self.metric), self.metric)
 
     def best(self, variants: Sequence[Variant]) -> Variant:
-        """Return the variant with the best quality; of equal ones the smallest, then the first by name."""
+        """Return the variant with the best quality; among ties the smallest, then the first by name."""
         return min(variants, key=lambda variant: (-self._score(variant), size_of(variant), variant.display_name))
 
     def saves_half(self, reference: Variant, variant: Variant) -> bool:
-        """Return whether it has at most half of the bytes, or takes at most half of the time."""
+        """Return whether ``variant`` has at most half of the reference's bytes, or at most half of its latency."""
         size, latency = size_of(variant), latency_of(variant)
         return _SAVED * size <= size_of(reference) or _SAVED * latency <= latency_of(reference)
 
@@ -84,7 +84,7 @@ class Preference:
         return min(tied, key=_by_size)
 
     def _balance(self, best: Variant, variants: Sequence[Variant]) -> Variant:
-        """Go along the front from the best quality on, each step to a variant that saves half once more."""
+        """Walk along the front from the best quality on; each step halves the bytes or the latency once more."""
         chosen = best
         reference = self.best(variants)
         for variant in sorted(variants, key=lambda variant: (-self._score(variant), _by_size(variant))):
@@ -110,7 +110,7 @@ class Preference:
 
 
 def _is_tied(quality: float, best: float) -> bool:
-    """Return whether a quality is within 0.1 % of the best; infinite ones are tied with each other."""
+    """Return whether a quality is within 0.1 % of the best; equal infinite values are tied."""
     return quality == best or is_tied(quality, best)
 
 
@@ -119,6 +119,6 @@ def _by_size(variant: Variant) -> tuple[int, str, str]:
 
 
 def _outgrows(variant: Variant, reference: Variant) -> bool:
-    """Return whether a variant has more than twice the bytes, or takes more than twice the time."""
+    """Return whether a variant has more than twice the bytes, or more than twice the latency, of the reference."""
     larger = size_of(variant) > _MAX_GROWTH * size_of(reference)
     return larger or latency_of(variant) > _MAX_GROWTH * latency_of(reference)

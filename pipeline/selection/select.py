@@ -1,4 +1,4 @@
-"""The choice: VariantSet -> Selection."""
+"""Select the variant to serve, and explain the choice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.selection.preference import Preference
 
 __all__ = ["select"]
 
-_MAX_NEAREST = 3  # variants that are named where none keeps the limits
+_MAX_NEAREST = 3  # number of variants to name if none is within the limits
 
 
 def select(
@@ -26,19 +26,18 @@ def select(
     tried: tuple[CandidateReport, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Selection:
-    """Choose the variant that is served, by ``limits.prefer``, from the Pareto front over quality, latency and size.
+    """Choose the variant to serve, by ``limits.prefer``, from the Pareto front over quality, latency and size.
 
-    Candidates are compared by their fp32 files; within 0.1 % of the best they are tied. Only variants that passed the
-    gates of compression, keep the limits of ``spec`` and are beaten by no other such variant are chosen from; where
-    none keeps the limits, ``unmet`` says what the winner of all misses. At least one variant is ok: compression fails
-    the run otherwise.
+    Candidates are compared by their fp32 files; within 0.1 % of the best they are tied. A variant is eligible if it
+    passed the gates of compression (status ``ok``) and is within the limits of ``spec``. If no variant is within the
+    limits, all that are ok are eligible, and ``unmet`` names the limits that the winner misses.
 
     Args:
-        variants: The measured variants.
+        variants: The measured variants; at least one is ok, since compression fails the run otherwise.
         metric: Metric that the plan compares candidates by.
         spec: JobSpec with the limits and the preference.
-        tried: Reports on the candidates, which the selection keeps.
-        notes: Notes on how the limits changed the plan, which the selection keeps.
+        tried: Reports on the candidates, copied to the selection.
+        notes: Notes on how the limits changed the plan, copied to the selection.
 
     Returns:
         The winner, and every variant with the reason why it is served or not.
@@ -83,7 +82,7 @@ def select(
 
 
 def _leaderboard(variants: Sequence[Variant], explainer: OutcomeExplainer) -> tuple[LeaderboardRow, ...]:
-    """Return the variants that are ok by the metric, then what was rejected, then what does not apply."""
+    """Return the rows of the leaderboard: ok variants sorted by the metric, then rejected, then not applicable ones."""
     metric = explainer.preference.metric
     compared = [variant for variant in variants if variant.status == "ok"]
     on_front = front(compared, metric)
@@ -113,7 +112,7 @@ def _leaderboard(variants: Sequence[Variant], explainer: OutcomeExplainer) -> tu
 def _explain(
     winner: Variant, within: Sequence[Variant], compared: Sequence[Variant], preference: Preference, *, by_folds: bool
 ) -> str:
-    """Explain why the winner was chosen: among what, by which number, and how a tie was broken."""
+    """Explain why the winner was chosen: from which files, by which metric, and how a tie was broken."""
     metric = f"{'cross-validated' if by_folds else 'validation'} {preference.metric}"
     explanation = _among(within, compared) + _explain_candidate(winner, within or compared, preference, metric)
     full = preference.full_precision.get(winner.candidate, winner)
