@@ -1,1 +1,1 @@
-"""Training: a candidate of the plan becomes a model, its ONNX files, and reference predictions to verify these by."""
+"""Train the candidates of a plan, and export each as ONNX files with reference predictions to verify them by."""

@@ -45,7 +45,7 @@ class Decided:
         return {} if self.decision is None else {"decision": self.decision, "decision_fit": self.fit}
 
 
-def decide(  # noqa: PLR0913 - what is decided, and by what
+def decide(  # noqa: PLR0913 - predictions, truth, rule and options
     signature: Signature,
     truth: npt.NDArray[Any],
     predictions: Predictions,

@@ -42,7 +42,7 @@ def fit_temperature(probabilities: Floats, truth: Ints, weight: Floats | None = 
         truth: Class of each row [rows].
         weight: Weight of each row [rows]; None: all count the same.
     """
-    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - functions calibrate, and only jobs fit
+    from scipy.optimize import minimize_scalar  # noqa: PLC0415 - Lambda functions only calibrate, jobs fit
 
     rows = _sample(len(truth), probabilities.shape[1])
     sampled, sampled_truth = probabilities[rows].astype(np.float64), truth[rows]

@@ -23,7 +23,7 @@ __all__ = ["ALGORITHM", "GradientBoostingConfig"]
 
 _MANY_CELLS = 100_000  # with fewer, one thread is used: several would wait for each other longer than they compute
 _VERY_MANY_COLUMNS = 200
-_EVAL_PERIOD = 50  # trees
+_EVAL_PERIOD = 50  # trees between two progress messages
 _MIN_TREE_COLUMNS = 6  # minimum number of columns that a tree may split on, if there are as many
 _MIN_BAGGED_ROWS = 10  # minimum number of rows per tree; LightGBM rejects a bagging fraction of less than one row
 _OBJECTIVES: Mapping[Objective, str] = MappingProxyType(

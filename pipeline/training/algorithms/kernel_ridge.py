@@ -98,7 +98,7 @@ ALGORITHM = Algorithm(
             bytes_per_row=500,
             latency_us=100,
         ),
-        max_rows=2_500,  # others are better and smaller beyond it; the spec can name it for more
+        max_rows=2_500,  # with more, others are better and smaller; planned only if the spec names it
         max_cells=600_000,  # each of five models stores its training rows, with 8 bytes per cell: 20 MB
         max_classes=50,
         training_order=15,

@@ -21,7 +21,7 @@ class ResNetConfig(ImageConfig):
     ] = 1
     dropout: Dropout = 0.1
     epochs: Epochs = 12
-    early_stopping: EarlyStopping = 12  # the last epochs of one_cycle are the best
+    early_stopping: EarlyStopping = 12  # no early stopping: the last epochs of one_cycle are the best
 
 
 def _train(config: ResNetConfig, task: TrainingTask, context: RunContext) -> FittedModel:

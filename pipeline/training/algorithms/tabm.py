@@ -65,7 +65,7 @@ ALGORITHM = Algorithm(
             latency_us=100,
         ),
         min_rows=500,
-        max_rows=20_000,  # more rows take minutes on a CPU; the spec can name it for more
+        max_rows=20_000,  # more rows take minutes on a CPU; planned only if the spec names it
         max_cells=600_000,  # the five folds then take 3 minutes each
         max_classes=100,
         is_network=True,

@@ -19,7 +19,7 @@ from pipeline.training.features.text_inputs import with_text_features
 
 __all__ = ["MAX_FOREST_BYTES", "ForestConfig", "MaxDepth", "fit_forest", "forest_algorithm", "max_leaves"]
 
-MAX_FOREST_BYTES = 20_000_000  # size of a bag's ONNX file; larger trees gain little accuracy for their load time
+MAX_FOREST_BYTES = 20_000_000  # bytes of a bag's ONNX file; larger trees take load time for little accuracy
 _BATCH_SECONDS = 1.0  # target duration of a batch of trees, after which the deadline is checked
 _MAX_ABSOLUTE_ROWS = 10_000  # training rows up to which trees minimize absolute errors
 _BAG_MODELS = 5

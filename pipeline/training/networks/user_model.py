@@ -3,7 +3,7 @@
     import torch
     from pydantic import BaseModel, Field
 
-    class Settings(BaseModel):                     # optional: what train.yaml's ``code`` may say
+    class Settings(BaseModel):                     # optional: the settings in train.yaml's ``code``
         width: int = Field(64, ge=1)
 
     def build(shape, settings) -> torch.nn.Module:  # forward(num, cat), forward(num), forward(cat) or forward(image)
