@@ -1,1 +1,1 @@
-"""Data files of every format, as batches of rows."""
+"""Read data files of every format as batches of rows."""

@@ -1,4 +1,4 @@
-"""Open a source of any format: all rows at once, or in batches with a sample from the whole source."""
+"""Open a source of any format; its rows are read at once, or in batches with a sample from the whole source."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["RowBatch", "TableRows", "open_rows", "rows_of_frame"]
 
-_SAMPLE_SHARE = 1 / 6  # of a block, in bytes of text
+_SAMPLE_SHARE = 1 / 6  # size of the sample divided by the size of a block, both in bytes of text
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class RowBatch:
     """A batch of rows; ``read`` is called in a thread."""
 
     read: Read
-    file: str = ""  # of which it is, where there are several
+    file: str = ""  # name of the file if there are several
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,14 +40,14 @@ class TableRows:
     """Rows of a source.
 
     Attributes:
-        sample: All rows if they are in memory, else some from all over the source.
+        sample: All rows if they are in memory; else some rows from the whole source.
         names: Names of the columns.
-        batches: Yields all rows, and may be called repeatedly; None if ``sample`` has them.
+        batches: Yields all rows, and may be called repeatedly; None if ``sample`` has all rows.
         expected: Approximate number of rows in the batches.
         header: Whether the first file has a header.
         is_keyed: Whether rows have keys, so that a row may lack some.
         image: Height, width and channels of images.
-        task: Task that the file implies.
+        task: Task that the file's format implies; None: it implies none.
         facts: Encoding and dialect of the first file.
         warnings: Warnings of all files.
     """
@@ -70,11 +70,11 @@ class TableRows:
 
     @property
     def by_sample(self) -> str:
-        """Return the end of a warning that was inferred from a sample."""
+        """Return the end of a warning that is based on a sample; empty if all rows are in memory."""
         return "" if self.is_whole else f" (by a sample of {self.sample.height:,} rows)"
 
 
-def open_rows(  # noqa: PLR0913 - a source, and the machine's room
+def open_rows(  # noqa: PLR0913 - a source, and limits of the machine
     source: Source,
     workdir: Path,
     options: ReadOptions,
@@ -88,14 +88,14 @@ def open_rows(  # noqa: PLR0913 - a source, and the machine's room
     """Open a source.
 
     Args:
-        source: Its files.
-        workdir: A folder for temporary files.
-        options: How to read them.
+        source: Files of the data set.
+        workdir: Folder for temporary files.
+        options: Options for reading the files.
         rejected: Collects unreadable rows, if all rows are read at once.
-        is_large: Read in batches.
+        is_large: Whether rows are read in batches.
         max_bytes: Maximum unpacked size of a file.
         block_bytes: Bytes of text in a batch.
-        image: The size that images are made to have, where others have it.
+        image: Height, width and channels that images are resized to; empty: chosen from the images.
 
     Raises:
         DatasetError: The source cannot be read; the subclass says why.
@@ -149,7 +149,7 @@ def _read_files(files: Sequence[TableFile], rejected: RejectedRows, *, min_colum
 
 
 def _sample_files(files: Sequence[TableFile], workdir: Path, block_bytes: int) -> TableRows:
-    """Sample rows from all over the files."""
+    """Sample rows from the whole of each file."""
     names = _order_names(files)
     check_names(names)
     size = sum(file.size for file in files)
@@ -191,7 +191,7 @@ def _read_aligned(
 
 
 def _align(frame: pl.DataFrame, file: TableFile, names: Sequence[str]) -> pl.DataFrame:
-    """Return the columns ``names`` in this order; a key that no row of the batch has becomes nulls."""
+    """Return the columns ``names`` in this order; a key that no row of the batch has becomes a column of nulls."""
     columns = {column.name: column for column in file.rename(frame)}
     return pl.DataFrame(
         [

@@ -12,7 +12,7 @@ __all__ = ["Format", "find_format", "has_format"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Format:
-    """How a file is read. ``delimiter`` None: it is detected from the first rows. Arrays and folders hold images."""
+    """Format of a file. ``delimiter`` None: it is detected from the first rows. Arrays and folders hold images."""
 
     kind: Literal["delimited", "json_lines", "parquet", "spreadsheet", "arrays", "folders"]
     delimiter: str | None = None
@@ -20,7 +20,7 @@ class Format:
 
     @property
     def streamed(self) -> bool:
-        """Return whether rows can be read a batch at a time."""
+        """Return whether rows can be read in batches."""
         return self.kind in ("delimited", "json_lines", "parquet")
 
 
@@ -41,7 +41,7 @@ _FORMATS = (
     | {f"{ending}.gz": Format(kind=form.kind, delimiter=form.delimiter, gzipped=True) for ending, form in _TEXT.items()}
 )
 
-# What pipeline.conversion reads.
+# Formats that pipeline.conversion can read.
 _TRAINED_MODELS = (".joblib", ".pkl", ".pickle", ".cbm", ".pt", ".pth", ".safetensors", ".keras", ".h5")
 
 
@@ -55,7 +55,7 @@ def find_format(file: str) -> Format:
 
     Raises:
         UnreadableDatasetError: The name has no known ending.
-        InvalidModelError: It is that of a trained model which only its own library reads.
+        InvalidModelError: The name is that of a trained model that only its own library reads.
     """
     if form := _look_up(file):
         return form

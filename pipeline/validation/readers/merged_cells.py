@@ -1,4 +1,4 @@
-"""Fill the merged cells of a sheet: a label that is merged over several rows is the label of each of them."""
+"""Fill the merged cells of a sheet: a label that is merged over several rows applies to each of these rows."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["Cell", "MergedCells"]
 
 Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
 
-_MAX_HEADER_ROWS = 3  # over which a name may be merged
+_MAX_HEADER_ROWS = 3  # maximum rows of the header that a name may be merged over
 
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """0-based rows of the sheet, and columns of its rows."""
+    """A merged range: 0-based rows of the sheet, and columns of its rows."""
 
     first_row: int
     last_row: int
@@ -28,9 +28,9 @@ class _Range:
 
 
 class MergedCells:
-    """The ranges of several rows below the header, and how many cells were filled from them.
+    """The merged ranges of several rows below the header, and how many cells were filled from them.
 
-    A range of one row is a title, or a name over several columns: it is left as it is.
+    A range of one row is a title, or a name over several columns, and is not filled.
     """
 
     def __init__(self, sheet: CalamineSheet, header_row: int) -> None:
@@ -38,8 +38,8 @@ class MergedCells:
 
         Args:
             sheet: The sheet.
-            header_row: The 0-based row of the header. Ranges that begin there or above are names and titles, unless
-                they are too long for that.
+            header_row: The 0-based row of the header. Ranges that begin above it are titles; ranges that begin in it
+                are names, unless they are too long.
         """
         offset = sheet.start[1] if sheet.start else 0
         ranges = (
@@ -52,7 +52,7 @@ class MergedCells:
         self.filled = 0
 
     def fill(self, rows: Iterator[Sequence[Cell]]) -> Iterator[Sequence[Cell]]:
-        """Yield the rows of the sheet, all of them in their order, with the cells of ranges filled."""
+        """Yield the rows with the cells of ranges filled. ``rows`` must be all rows of the sheet, in order."""
         for number, cells in enumerate(rows):
             self._active = [(merged, value) for merged, value in self._active if merged.last_row >= number]
             filled = self._fill_row(cells) if self._active and any(cell not in ("", None) for cell in cells) else cells
@@ -73,7 +73,7 @@ class MergedCells:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Return how many cells were filled."""
+        """Return a warning with the number of cells that were filled."""
         if not self.filled:
             return ()
         return (f"{counted(self.filled, 'cell')} merged with a cell above: read with its value",)

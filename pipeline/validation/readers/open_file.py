@@ -30,7 +30,7 @@ __all__ = ["open_file"]
 _LOOK_BYTES = 64 << 10
 
 
-def open_file(  # noqa: PLR0913 - as open_rows has it
+def open_file(  # noqa: PLR0913 - the arguments of open_rows
     file: File,
     workdir: Path,
     options: ReadOptions,
@@ -40,7 +40,7 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
     block_bytes: int,
     image: tuple[int, ...],
 ) -> TableFile | None:
-    """Open a file; None when it is an empty text file. Arguments and errors are those of batches.open_rows."""
+    """Open a file; None if it is an empty text file. For arguments and errors see batches.open_rows."""
     if file.form.kind == "parquet":
         return ParquetFile.open(file.name, file.path, block_bytes)
     if file.form.kind in ("arrays", "folders"):
@@ -48,7 +48,7 @@ def open_file(  # noqa: PLR0913 - as open_rows has it
     scratch = workdir / f"{file.path.name}-scratch"
     scratch.mkdir(exist_ok=True)
     if file.form.kind == "spreadsheet":
-        from pipeline.validation.readers.spreadsheet import convert_spreadsheet  # noqa: PLC0415 - others need none
+        from pipeline.validation.readers.spreadsheet import convert_spreadsheet  # noqa: PLC0415 - other formats do not need it
 
         path, warnings = convert_spreadsheet(
             file.name,
@@ -88,7 +88,7 @@ def _is_blank(path: Path, *, is_gzip: bool) -> bool:
 
 
 def _encoding(file: File, options: ReadOptions) -> str:
-    """Return the requested encoding; a later file may be UTF-8 although the training file was not."""
+    """Return the requested encoding; empty for a later file that is UTF-8 or has a mark, unlike the training file."""
     if not options.encoding or not options.names:
         return options.encoding
     with gzip.open(file.path) if file.form.gzipped else file.path.open("rb") as opened:
@@ -130,7 +130,7 @@ class _ImageFile(TableFile):
 
 def _open_images(file: File, rejected: RejectedRows, image: tuple[int, ...]) -> TableFile:
     from pipeline.validation.readers.images.image_zip import read_image_folders  # noqa: PLC0415 - tables need no Pillow
-    from pipeline.validation.readers.images.npz import read_image_arrays  # noqa: PLC0415 - the same
+    from pipeline.validation.readers.images.npz import read_image_arrays  # noqa: PLC0415 - tables do not need it
 
     if file.form.kind == "arrays":
         images = read_image_arrays(file.name, file.path, image)

@@ -10,7 +10,7 @@ __all__ = ["ReadOptions"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ReadOptions:
-    """``names``: the columns that a later file of a known model is expected to have; empty for a first file."""
+    """Options of one file. ``names``: expected columns of a later file of a known model; empty for a first file."""
 
     header: Literal["auto", "none"] = "auto"
     encoding: str = ""  # empty: detected
@@ -19,5 +19,5 @@ class ReadOptions:
 
     @property
     def min_columns(self) -> int:
-        """Return the minimum of columns: a later file may have a single one that a model reads."""
+        """Return the minimum number of columns: a later file may have only one, which the model reads."""
         return 1 if self.names else 2

@@ -18,14 +18,14 @@ from pipeline.validation.rejected_rows import RejectedRows
 __all__ = ["ParquetFile", "scan_parquet"]
 
 _SAMPLE_ROWS = 60_000
-_CELL_BYTES = 8  # of a cell in text, on average: a block of text holds as many cells as a batch of parquet
-_STRETCHES = 25  # of consecutive rows, which the sample is taken from
+_CELL_BYTES = 8  # mean size of a cell as text; by this a batch of parquet has as many cells as a block of text
+_STRETCHES = 25  # number of ranges of consecutive rows in the sample
 _MAGIC = b"PAR1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParquetFile(TableFile):
-    """A parquet file with ``rows`` rows; its columns have the types that the file gives them."""
+    """A parquet file with ``rows`` rows; the columns keep the types of the file."""
 
     scan: pl.LazyFrame
     rows: int
@@ -36,8 +36,8 @@ class ParquetFile(TableFile):
         """Read the schema.
 
         Raises:
-            UnreadableDatasetError: The file is empty, cut or damaged.
-            InvalidColumnsError: Its columns are too many or too few.
+            UnreadableDatasetError: The file is empty, truncated or damaged.
+            InvalidColumnsError: The file has too many columns or none.
         """
         scan, rows = scan_parquet(name, path)
         columns = scan.collect_schema().names()
@@ -79,7 +79,7 @@ class ParquetFile(TableFile):
                 yield read_frame(frame)
 
     def sample(self, fraction: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
-        """Return rows from all over the file, and the bytes that they would take as text.
+        """Return rows from the whole file, and the approximate bytes that they would take as text.
 
         Raises:
             UnreadableDatasetError: The file is damaged.
@@ -98,7 +98,7 @@ def scan_parquet(name: str, path: Path) -> tuple[pl.LazyFrame, int]:
         The lazy frame, and the number of rows.
 
     Raises:
-        UnreadableDatasetError: The file is empty, cut or damaged.
+        UnreadableDatasetError: The file is empty, truncated or damaged.
     """
     _check_ends(name, path)
     with report_damage(name):

@@ -1,4 +1,4 @@
-"""An uploaded file on the local disk, or a set of part files that are one data set."""
+"""Download an uploaded file or a set of part files, and describe them as the source of one data set."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from pipeline.validation.readers.parquet import scan_parquet
 
 __all__ = ["File", "Source", "check_same_columns", "fetch", "hash_files", "is_large", "list_files"]
 
-_GZIP_BYTES = 18  # at least
+_GZIP_BYTES = 18  # minimum size of a gzip file
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class File:
-    """A file on the local disk; ``name`` is the user's name of it."""
+    """A file on the local disk; ``name`` is the name that the user gave it."""
 
     name: str
     path: Path
@@ -37,7 +37,7 @@ class File:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """The files of one data set. ``digest`` is computed while they are read."""
+    """The files of one data set. ``digest`` is computed in a thread while the files are read."""
 
     name: str
     files: tuple[File, ...]
@@ -45,14 +45,14 @@ class Source:
 
     @classmethod
     def of_file(cls, name: str, path: Path, form: Format | None = None) -> Self:
-        """Return one file as a source without a digest; its format is that of its name by default."""
+        """Return one file as a source without a digest; the default format is that of its name."""
         return cls(name=name, files=(File(name=name, path=path, form=form or find_format(name)),), digest=Future())
 
     @property
     def sha256(self) -> str:
         """Return the digest of the file.
 
-        The digest of several files is that of the lines ``<sha256>  <name>``, as ``sha256sum *`` writes them.
+        For several files it is the digest of the lines ``<sha256>  <name>``, as ``sha256sum *`` writes them.
         """
         return self.digest.result()
 
@@ -61,7 +61,7 @@ def list_files(upload: Upload) -> list[tuple[Part, str, Format]]:
     """Return the uploaded files with their names and formats.
 
     Raises:
-        UnreadableDatasetError: A name has no known ending, or there are too many part files, none, or mixed formats.
+        UnreadableDatasetError: A name has no known ending, there are too many part files or none, or formats differ.
     """
     named = parse_upload_key(upload.key)
     if named.dataset is None:
@@ -92,7 +92,7 @@ def fetch(upload: Upload, uploads: ObjectStore, folder: Path) -> Source:
     """Download the uploaded files into ``folder``.
 
     Raises:
-        UnreadableDatasetError: A name has no known ending, or there are too many part files, none, or mixed formats.
+        UnreadableDatasetError: A name has no known ending, there are too many part files or none, or formats differ.
     """
     files = []
     for number, (part_file, name, form) in enumerate(list_files(upload)):
@@ -122,9 +122,9 @@ def _count_cells(file: File) -> int:
 
 
 def _estimate_bytes(file: File) -> int:
-    """Return the size after decompression, which the last four bytes of a gzip file give modulo 2**32.
+    """Return the size after decompression, which the last four bytes of a gzip file contain modulo 2**32.
 
-    It is taken as four times the packed size at least, because the number may have wrapped around.
+    The result is at least four times the packed size, since the number may have wrapped around.
     """
     packed = file.path.stat().st_size
     if not file.form.gzipped or packed < _GZIP_BYTES:
@@ -135,7 +135,7 @@ def _estimate_bytes(file: File) -> int:
 
 
 def hash_files(paths: Mapping[str, Path], *, several: bool) -> str:
-    """Hash an uploaded file, or several part files by their names, as ``Source.sha256`` has it."""
+    """Hash an uploaded file, or several part files with their names; see ``Source.sha256``."""
     digests = {}
     for name, path in paths.items():
         with path.open("rb") as opened:
@@ -150,10 +150,10 @@ def check_same_columns(name: str, schema: pl.Schema, first: str, first_schema: p
     """Check that a part file has the columns of the first one, and their types.
 
     Args:
-        name: The part file.
-        schema: Its columns.
-        first: The first part file.
-        first_schema: Its columns.
+        name: Name of the part file.
+        schema: Columns of the part file.
+        first: Name of the first part file.
+        first_schema: Columns of the first part file.
 
     Raises:
         InvalidColumnsError: A column is missing, added, or of another type.

@@ -31,17 +31,17 @@ from pipeline.validation.words import counted, listed
 __all__ = ["convert_spreadsheet"]
 
 _MAX_FILE_BYTES = 64 << 20
-_MAX_INTEGER = 2.0**63  # beyond it a number is written with an exponent
+_MAX_INTEGER = 2.0**63  # from this on a number is written with an exponent
 _CHUNK_BYTES = 1 << 20
 _CELL_BYTES = 20
 _CELL = re.compile(rb'<c r="([A-Z]{1,3})(\d{1,7})"')
 _MAX_NAMED_SHEETS = 10
-_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # the stream of an Office file that a password protects
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # name of the stream in an Office file that a password protects
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Area:
-    """Where a sheet's cells are: ``rows`` have as many cells as a row of a table must have."""
+    """Position of a sheet's cells; ``rows`` counts the rows with at least the cells that a row of a table needs."""
 
     rows: int
     first_column: int
@@ -49,7 +49,7 @@ class _Area:
     header_row: int = -1  # 0-based: the first row that fills half of the columns
 
 
-def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its sheet
+def convert_spreadsheet(  # noqa: PLR0913 - a file, and options for its sheet
     name: str,
     path: Path,
     folder: Path,
@@ -64,17 +64,18 @@ def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its she
     Args:
         name: Name of the file, for messages.
         path: The workbook: .xlsx, .xlsm, .xlsb, .xls or .ods, whatever its name.
-        folder: Where the csv file is written.
-        sheet: The sheet's name; empty for the first one that holds a table.
-        is_hint: Take the first sheet if none has that name.
-        min_columns: Of a table.
-        header: "none" where the first row holds values.
+        folder: Folder that the csv file is written to.
+        sheet: Name of the sheet; empty: the first sheet with a table.
+        is_hint: Whether the first sheet with a table is read if no sheet has that name.
+        min_columns: Minimum number of columns of a table.
+        header: "none" if the first row holds values.
 
     Returns:
-        The file, UTF-8 text whose fields commas separate, and warnings.
+        Path of the csv file, UTF-8 text with commas between the fields, and warnings.
 
     Raises:
-        UnreadableDatasetError: It is no workbook, protected, damaged or too large, or has no such sheet or table.
+        UnreadableDatasetError: The file is not a workbook, is protected, damaged or too large, or has no such sheet or
+            table.
     """
     _check_size(name, path)
     data = path.read_bytes()
@@ -98,7 +99,7 @@ def convert_spreadsheet(  # noqa: PLR0913 - a file, and what is known of its she
 
 
 def _check_size(name: str, path: Path) -> None:
-    """Check the bytes before and after decompression: a small file can hold very many equal cells."""
+    """Check the size before and after decompression: a small file can hold very many equal cells."""
     if (size := path.stat().st_size) > _MAX_FILE_BYTES:
         raise UnreadableDatasetError(
             f"'{name}' has {size >> 20:,} MiB: at most {_MAX_FILE_BYTES >> 20} MiB are expected of an Excel file; "
@@ -171,7 +172,7 @@ def _choose_sheet(
 
 
 def _order_sheets(workbook: CalamineWorkbook) -> list[str]:
-    """Return the sheets with cells, hidden ones last."""
+    """Return the names of the sheets with cells, hidden sheets last."""
     sheets = [sheet for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
     return [sheet.name for sheet in sorted(sheets, key=lambda sheet: sheet.visible != SheetVisibleEnum.Visible)]
 
@@ -190,7 +191,7 @@ def _tell_choice(names: Sequence[str], chosen: str) -> Iterator[str]:
 
 def _measure(sheet: CalamineSheet, min_columns: int) -> _Area:
     first, last, rows = 0, -1, 0
-    fullest: list[tuple[int, int]] = []  # rows that have more cells than all above, with their numbers of cells
+    fullest: list[tuple[int, int]] = []  # (row, filled cells) of each row with more filled cells than all rows above
     for number, cells in enumerate(_iterate(sheet)):
         filled = [column for column, cell in enumerate(cells) if cell not in ("", None)]
         if not filled:
@@ -210,7 +211,7 @@ def _iterate(sheet: CalamineSheet) -> Iterator[Sequence[Cell]]:
 
 
 def _write_sheet(rows: Iterator[Sequence[Cell]], area: _Area, target: Path) -> None:
-    """Write each row; a blank one is a blank line, as between notes and the table below them."""
+    """Write each row; a blank row becomes a blank line, which may separate notes from the table below."""
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         is_started = False

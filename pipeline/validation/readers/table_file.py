@@ -1,4 +1,4 @@
-"""One file of a source, as batches of rows."""
+"""Base class of the files of a source, which are read as batches of rows."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["Read", "TableFile", "read_frame"]
 
-# Reads a batch in a thread: columns of text are String, the named numeric ones perhaps Float64. The RejectedRows
-# collects unreadable rows.
+# Reads a batch in a thread. Columns of text are String; those that the first argument names may be Float64. The
+# RejectedRows collects unreadable rows.
 Read = Callable[[Collection[str], RejectedRows], pl.DataFrame]
 
 
 def read_frame(frame: pl.DataFrame) -> Read:
-    """Return the function that reads a batch which is in memory already."""
+    """Return a function that reads a batch that is already in memory."""
     return lambda _numbers, _rejected: frame
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableFile(ABC):
-    """``names`` of its columns; of a file whose rows have keys (``is_keyed``) a row may lack some."""
+    """One file of a source. In a file whose rows have keys (``is_keyed``), a row may lack some of the columns."""
 
     name: str
     names: NamedColumns
-    fields: tuple[str, ...]  # the reader's names
-    expected: str  # of a row, as a message says it
+    fields: tuple[str, ...]  # the reader's names of the columns
+    expected: str  # description of a valid row, for messages
     header: Literal["auto", "none"] = "auto"
     is_keyed: bool = False
     image: tuple[int, ...] = ()  # height, width, channels of images
-    task: Task | None = None  # if the file has it
+    task: Task | None = None  # task that the format implies; None: it implies none
     facts: Mapping[str, object] = field(default_factory=dict)  # encoding and dialect, for the report
     warnings: tuple[str, ...] = ()
 
@@ -48,7 +48,7 @@ class TableFile(ABC):
     @property
     @abstractmethod
     def size(self) -> int:
-        """Return the bytes of text, approximately for other formats."""
+        """Return the size in bytes of text, which is approximate for other formats."""
 
     @abstractmethod
     def read_all(self, rejected: RejectedRows) -> pl.DataFrame:
@@ -56,8 +56,8 @@ class TableFile(ABC):
 
     @abstractmethod
     def batches(self) -> Iterator[Read]:
-        """Yield the function that reads each batch, in the order of the file."""
+        """Yield a function that reads one batch, for each batch in the order of the file."""
 
     @abstractmethod
     def sample(self, fraction: float, rejected: RejectedRows) -> tuple[pl.DataFrame, int]:
-        """Read about ``fraction`` of the rows, from all over the file; return them and their bytes."""
+        """Read about ``fraction`` of the rows, from the whole file; return them and their size in bytes."""

@@ -1,1 +1,1 @@
-"""Dialects of delimited text: delimiter, header, comments, units and footer, found before the rows are read."""
+"""Detect the dialect of delimited text: delimiter, header, comments, units and footer."""

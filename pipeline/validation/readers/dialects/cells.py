@@ -1,4 +1,4 @@
-"""Classify cells by their shape: a number, a date, a word. The kind of a column is inferred elsewhere."""
+"""Classify single cells as number, date or word. The kind of a whole column is inferred in validation.columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["MISSING_CELLS", "CellKind", "is_missing", "kind_of", "number_of"]
 
 CellKind = Literal["empty", "number", "measure", "date", "word", "text"]  # measure: a number with a unit
 
-_MAX_CHARACTERS = 64  # of a number or date
+_MAX_CHARACTERS = 64  # maximum length of a number or date
 _MAX_WORD_CHARACTERS = 40
 MISSING_CELLS = MISSING | {"-", "--", "---", ".", "..", "*", "–", "—"}
 _DIGITS = r"(?:\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:[.,]\d*)?|\d[\d.,'’]*|[.,]\d+)"
@@ -21,7 +21,7 @@ _NUMBER = re.compile(
     rf"[<>≤≥~]?=?\s?\(?[+\-−]?\s?(?:{CURRENCY}\s?)?[+\-−]?{_DIGITS}(?:[eEdD][+-]?\d+)?\s?(?:%|‰|{CURRENCY})?\)?-?"
     r"|[+-]?inf(?:inity)?",
 )
-_PLAIN = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?")  # most numbers: looked for before all that is slower
+_PLAIN = re.compile(r"-?[0-9]{1,12}(?:\.[0-9]{1,12})?")  # most numbers; checked first, since it is the fastest pattern
 _MEASURE = re.compile(rf"[+\-−]?{_DIGITS}(?:[eE][+-]?\d+)?(?:\+|\s?[A-Za-zµμ°²³/]{{1,6}})")
 _CLOCK = r"\d{1,2}[:.]\d{2}(?:[:.]\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?"
 _DATE = re.compile(
@@ -55,7 +55,7 @@ def is_missing(cell: str) -> bool:
 
 
 def number_of(cell: str) -> float | None:
-    """Return the value of a plainly written number, else None."""
+    """Return the value of a number that ``float`` can read; else None."""
     try:
         return float(cell)
     except ValueError:

@@ -12,22 +12,22 @@ from pipeline.validation.readers.dialects.units import are_units
 __all__ = ["PREFIXES", "Comments", "separate_comments"]
 
 PREFIXES = ("#", "//", "%")
-_MAX_HEADERS = 2  # comments above the rows: names, and their units
+_MAX_HEADERS = 2  # maximum comments above the rows that are a header: names, and their units
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comments:
-    """The records without comments. ``header`` is a comment of the table's width right above the rows, if any."""
+    """The records without comments. ``header`` is a comment with the table's width directly above the rows, if any."""
 
     records: tuple[TextRow, ...]
     prefix: str = ""  # prefix of comment lines
-    among_rows: bool = False
-    lines: tuple[int, ...] = ()
-    header: TextRow | None = None  # its cells without the prefix
+    among_rows: bool = False  # whether there are comments after the first row
+    lines: tuple[int, ...] = ()  # line numbers of the comments
+    header: TextRow | None = None  # its cells lack the prefix
 
 
 def separate_comments(records: Sequence[TextRow], delimiter: str, width: int) -> Comments:
-    """Find the comment lines. A line that fits the table is a row if its first column holds such texts."""
+    """Find the comment lines. A marked line with the table's width is a row if the first column holds such texts."""
     for prefix in PREFIXES:
         marked = [record for record in records if record.text.lstrip().startswith(prefix)]
         if not marked:
@@ -85,13 +85,13 @@ def _find_header(leading: Sequence[TextRow], prefix: str, delimiter: str, width:
 def _are_comments(marked: Sequence[TextRow], rows: Sequence[TextRow], width: int) -> bool:
     if profile_columns([record.cells or () for record in rows[1:]], 1)[0].typed:
         return True
-    # Where rows begin with sentences, a row that begins with a hashtag is broken, not a comment.
+    # If rows begin with sentences, a line that begins with a hashtag is a broken row, not a comment.
     has_sentences = profile_columns([record.cells or () for record in rows], 1)[0].sentences
     return not has_sentences and all(record.width != width for record in marked)
 
 
 def _read_header(record: TextRow, prefix: str, delimiter: str, width: int) -> TextRow | None:
-    """Read ``# a b c``, as numpy writes a header; only a prefix that a blank follows is no part of the name."""
+    """Read a header such as ``# a b c`` from numpy; a prefix without a blank after it is part of the first name."""
     text = record.text.strip()
     bare = text.removeprefix(prefix)
     line = bare if bare[:1].isspace() else text

@@ -22,35 +22,35 @@ USUAL = (",", ";", "\t", "|")
 _UNUSUAL = ("^", "~", ":")
 _DOUBLE_COLON = "::"
 _MAX_SCORED_ROWS = 200
-_MIN_SOUND_FRACTION = 0.9  # share of rows that a usual delimiter splits alike; then blanks are part of the values
+_MIN_SOUND_FRACTION = 0.9  # fraction of rows with equal width by a usual delimiter from which blanks are part of values
 _MIN_SOUND_SCORE = 0.7
-_POINT = re.compile(r"[0-9]\.[0-9]")  # before decimals
-_MIN_CLEAR_SHARE = 0.95  # of rows that an unusual delimiter must split into equally many fields
+_POINT = re.compile(r"[0-9]\.[0-9]")  # a decimal point
+_MIN_CLEAR_SHARE = 0.95  # minimum fraction of rows that an unusual delimiter must split into equally many fields
 _MIN_BLANKS_SHARE = 0.8
 _HINT = re.compile(r'\s*"?sep=(\\t|[^\r\n"])\1*"?[\s,;]*', re.IGNORECASE)
 _SCORES = {"number": 1.0, "date": 1.0, "measure": 0.95, "word": 0.9, "empty": 0.9, "text": 0.8}
 _HOLDS_DELIMITER = 0.3  # score of a cell with another possible delimiter
-_HOLDS_PUNCTUATION = 0.6  # the other delimiter is followed by a blank, as in a sentence
-_QUOTED = 0.85
+_HOLDS_PUNCTUATION = 0.6  # score of such a cell if a blank follows the other delimiter, as in a sentence
+_QUOTED = 0.85  # score of such a cell if it is quoted
 _DELIMITS = re.compile(r"[,;|\t](?=\S)")
 _MISFIT_FIRST = 0.85  # factor when the first line, which may be the header, has another width
-_MIN_SHARE = 0.5  # of the rows, where the first line has another width
+_MIN_SHARE = 0.5  # minimum fraction of rows with the same width if the first line has another width
 _NUMBERS_APART = re.compile(r"[\d,.+-]+(?:\s+[\d,.+-]+)+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Separation:
-    """The records as one delimiter splits them."""
+    """The records that result from splitting by one delimiter."""
 
     delimiter: str
     padded_quotes: bool
     records: tuple[TextRow, ...]
-    width: int  # that most records have; 1 when none is split
-    fraction: float  # of records that have this width
+    width: int  # the width of most records; 1 if no record is split
+    fraction: float  # fraction of records that have this width
 
     @cached_property
     def last_rows(self) -> list[TextRow]:
-        """Return the last rows with this width."""
+        """Return the last rows that have the width ``width``."""
         return [record for record in self.records if record.width == self.width][-_MAX_SCORED_ROWS:]
 
     @cached_property
@@ -61,7 +61,7 @@ class Separation:
 
 
 def read_hint(head: TextLines) -> str | None:
-    """Return the delimiter that Excel's first line ``sep=;`` names; None without such a line."""
+    """Return the delimiter that a first line such as Excel's ``sep=;`` names; None without such a line."""
     match = _HINT.fullmatch(head.lines[0]) if head.lines else None
     if match is None:
         return None
@@ -73,9 +73,9 @@ def choose_delimiter(name: str, head: TextLines, preferred: str | None, names: C
 
     Args:
         name: Name of the file, for messages.
-        head: Its first lines.
-        preferred: Delimiter given by the file's name or its first line, else None.
-        names: Columns that a trained model expects; a header with only one of them is one column.
+        head: First lines of the file.
+        preferred: Delimiter from the file's name or its first line; None: there is none.
+        names: Columns that a trained model expects; if the header is exactly one of them, the file has one column.
 
     Raises:
         InvalidColumnsError: No delimiter makes two columns.
@@ -102,7 +102,10 @@ def choose_delimiter(name: str, head: TextLines, preferred: str | None, names: C
 
 
 def _is_clear_cut(separation: Separation, *, is_rival: bool) -> bool:
-    """Return whether ``::`` splits nearly all rows alike; if a usual delimiter does too, the first field decides."""
+    """Return whether ``::`` gives nearly all rows the same width.
+
+    If a usual delimiter does so too, there must be at least three columns, and numbers in the first one.
+    """
     rows = [record for record in separation.records if record.width == separation.width][:_MAX_SCORED_ROWS]
     if separation.width < 2 or len(rows) < 2 or separation.fraction < _MIN_CLEAR_SHARE:
         return False
@@ -111,16 +114,16 @@ def _is_clear_cut(separation: Separation, *, is_rival: bool) -> bool:
 
 
 def _is_sound(separation: Separation) -> bool:
-    """Return whether a usual delimiter splits nearly all rows alike, into fields of recognizable kinds."""
+    """Return whether a usual delimiter gives nearly all rows the same width, with fields of recognizable kinds."""
     if separation.delimiter not in USUAL or separation.width < 2 or separation.fraction < _MIN_SOUND_FRACTION:
         return False
     if separation.delimiter == "," and not any(_POINT.search(record.text) for record in separation.last_rows):
-        return False  # its commas may stand before decimals
+        return False  # the commas may be decimal marks
     return separation.mean_score > _MIN_SOUND_SCORE
 
 
 def separate(head: TextLines, delimiter: str) -> Separation:
-    """Split the head by one delimiter; blanks before quotes are skipped if more rows then have the same width."""
+    """Split the head by one delimiter; skip blanks before quotes if then at least as many rows have the same width."""
     separation = _separate(head, delimiter, padded_quotes=False)
     if delimiter != BLANKS and re.search(re.escape(delimiter) + r'[ \t]+"', head.text):
         padded = _separate(head, delimiter, padded_quotes=True)
@@ -169,7 +172,7 @@ def _score_cell(cell: str, text: str, delimiter: str) -> float:
 
 
 def _is_clear(separation: Separation, rows: Sequence[TextRow]) -> bool:
-    """Return whether a character that is common in text is the delimiter here: it separates numbers."""
+    """Return whether a character that is common in text is the delimiter, since it separates numbers."""
     if separation.delimiter in USUAL:
         return True
     blanks = separation.delimiter == BLANKS

@@ -35,7 +35,7 @@ from pipeline.validation.readers.options import ReadOptions
 
 __all__ = ["detect_dialect"]
 
-_MAX_DESCRIBED = 2  # lines between the header and the rows
+_MAX_DESCRIBED = 2  # maximum lines of units or descriptions between the header and the rows
 
 
 def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, options: ReadOptions) -> Dialect:
@@ -43,10 +43,10 @@ def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, 
 
     Args:
         name: Name of the file, for messages.
-        path: UTF-8 text; a few lines may hold other bytes.
-        start: Bytes of a byte order mark.
-        delimiter: Delimiter given by the file's name, else None.
-        options: How to read the file; ``names`` are those of a known model.
+        path: UTF-8 text; a few lines may have other bytes.
+        start: Number of bytes of a byte order mark.
+        delimiter: Delimiter that the file's name implies; None: it implies none.
+        options: Options for reading the file; ``names`` are the columns of a known model.
 
     Raises:
         InvalidColumnsError: The file has one column.
@@ -73,7 +73,7 @@ def detect_dialect(name: str, path: Path, start: int, *, delimiter: str | None, 
 
 
 def _find_table(comments: Comments, width: int, options: ReadOptions) -> tuple[TableStart, TextRow | None]:
-    """Return the table, and a skipped header: a model that was trained without a header knows no names."""
+    """Return the table, and a skipped header, since a model that was trained without a header has no names."""
     records = comments.records
     named = find_named_header(records, options.names, width) if options.names else None
     if named is not None:
@@ -131,7 +131,7 @@ def _complete(  # noqa: PLR0913, PLR0917 - what was read and what was found in i
 
 
 def _count_described(rows: Sequence[TextRow], table: TableStart) -> int:
-    """Return how many lines below the header hold units, types or descriptions, not values."""
+    """Return how many lines below the header hold units, types or descriptions instead of values."""
     are_described = (is_rule(row.text) or is_unit_row(row.cells or (), table.profiles) for row in rows[:_MAX_DESCRIBED])
     return sum(itertools.takewhile(bool, are_described))
 
@@ -144,7 +144,7 @@ def _header_fields(header: TextRow | None, separation: Separation) -> tuple[str,
 
 
 def _find_repeated(header: TextRow | None, rows: Sequence[TextRow], tail: TextLines) -> tuple[int, ...] | None:
-    """Return the lines where the header is repeated; none if only the tail has it; None if it is not repeated."""
+    """Return the lines that repeat the header; empty if only the tail has such lines; None if there are none."""
     if header is None:
         return None
     lines = tuple(row.line for row in rows if row.cells == header.cells)

@@ -1,4 +1,4 @@
-"""The footer: totals, sources and other notes after the last data row."""
+"""Find the footer: totals, sources and other notes after the last data row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Body", "Footer", "find_footer", "read_tail"]
 
 _TAIL_BYTES = 64 << 10
 _MAX_LINES = 40
-_MAX_RAGGED_SHARE = 0.02  # share of narrow rows from which on a narrow row is data
+_MAX_RAGGED_SHARE = 0.02  # with a larger fraction of narrow rows, a narrow row is data
 _TOTAL = re.compile(
     r"(?:grand |sub-?|sub |overall |column )?(?:totals?|sums?|summe|gesamt(?:summe|ergebnis)?|insgesamt|zwischensumme"
     r"|averages?|avg\.?|means?|durchschnitt|mittelwert|average total|somme|moyenne|total général|suma|promedio|media"
@@ -42,7 +42,7 @@ _NOTE = re.compile(
 )
 
 
-_MAX_PROFILED = 500  # rows
+_MAX_PROFILED = 500  # maximum rows that are profiled
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,12 +51,12 @@ class Body:
 
     delimiter: str
     padded_quotes: bool
-    min_width: int  # a row may lack its empty trailing fields
+    min_width: int  # minimum fields of a row, which may lack its empty trailing fields
     profiles: tuple[ColumnEvidence, ...]
-    filled: float  # cells, in the median row
-    ragged_share: float
+    filled: float  # median number of filled cells per row
+    ragged_share: float  # fraction of rows with fewer fields than ``min_width``
     totals: ColumnTotals | None = None
-    is_known: bool = False  # a later file of a known model
+    is_known: bool = False  # whether it is a later file of a known model
 
     @classmethod
     def of(
@@ -68,14 +68,14 @@ class Body:
         is_whole: bool = False,
         is_known: bool = False,
     ) -> Body:
-        """Describe the rows without the last ones, among which a footer may be.
+        """Describe the rows except the last ones, which may be a footer.
 
         Args:
-            rows: The first rows.
-            separation: Their delimiter and fields.
-            extra: Number of empty fields at the end of each.
-            is_whole: These are all rows.
-            is_known: The file is a later one of a known model.
+            rows: The first rows of the file.
+            separation: Delimiter and width of the rows.
+            extra: Number of empty fields at the end of each row.
+            is_whole: Whether these are all rows of the file.
+            is_known: Whether the file is a later file of a known model.
         """
         totals = ColumnTotals(rows, separation.width) if is_whole else None
         rows = rows[: max(len(rows) // 2, len(rows) - _MAX_LINES)]
@@ -96,15 +96,15 @@ class Body:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Footer:
-    """``lines`` are 1-based numbers, None where the lines before the tail were not counted."""
+    """A footer. ``lines`` are 1-based numbers; None if the lines before the tail were not counted."""
 
-    start: int  # byte
-    count: int  # lines that hold something
+    start: int  # byte where the footer begins
+    count: int  # number of lines that are not blank
     lines: range | None
 
 
 def read_tail(path: Path, head: TextLines, start: int) -> TextLines:
-    """Read the last 64 KB, or of a small file all lines from byte ``start`` on."""
+    """Read the last 64 KB from byte ``start`` on; all lines from there if the file is small."""
     if head.is_complete:
         first = head.offsets.index(start)
         return TextLines(lines=head.lines[first:], offsets=head.offsets[first:], first_line=first + 1)
@@ -118,7 +118,7 @@ def read_tail(path: Path, head: TextLines, start: int) -> TextLines:
 
 
 def find_footer(tail: TextLines, body: Body) -> Footer | None:
-    """Find the footer from the last line upward. Lines of delimiters alone belong to it."""
+    """Find the footer from the last line upward. Lines with only delimiters belong to it."""
     top: int | None = None
     count = 0
     gap = _last_gap(tail, body)
@@ -157,7 +157,7 @@ def _last_filled(tail: TextLines) -> int:
 
 
 def _last_gap(tail: TextLines, body: Body) -> int:
-    """Return the index of the blank line nearest to the end with lines below it; -1 where blank lines are usual."""
+    """Return the index of the last blank line that has lines below it; -1 if there is none or blank lines are usual."""
     last = _last_filled(tail) if any(line.strip() for line in tail.lines) else 0
     blank = [index for index in range(last) if _is_blank(tail.lines[index], body)]
     near = [index for index in blank if index >= last - _MAX_LINES]
@@ -165,7 +165,7 @@ def _last_gap(tail: TextLines, body: Body) -> int:
 
 
 def _is_blank(text: str, body: Body) -> bool:
-    """Return whether a line is empty or holds delimiters alone."""
+    """Return whether a line is empty or has only delimiters."""
     inner = text.strip(f'{body.delimiter}" \t\r\n')
     if inner and not inner[0].isspace():
         return False
@@ -174,7 +174,10 @@ def _is_blank(text: str, body: Body) -> bool:
 
 
 def is_footer_row(cells: Sequence[str], text: str, body: Body, line: int, *, after_gap: bool) -> bool:
-    """Return whether a line after the data is a footer's. In a file of a known model a row of full width is not."""
+    """Return whether a line after the data belongs to a footer.
+
+    In a later file of a known model, a row of full width does so only if it is a total.
+    """
     first = next(cell for cell in cells if cell)
     filled = sum(cell != "" for cell in cells)
     narrow = len(cells) < body.min_width or (filled * 2 <= body.filled and body.filled > 1)
@@ -195,7 +198,7 @@ def is_footer_row(cells: Sequence[str], text: str, body: Body, line: int, *, aft
 
 
 def _is_value(label: str, body: Body) -> bool:
-    """Return whether a label is a value of a column of texts."""
+    """Return whether a label is a value of a column, so that it is not the label of a total."""
     return kind_of(label) != "number" and any(label in profile.values for profile in body.profiles)
 
 
@@ -213,7 +216,7 @@ def _is_total(cells: Sequence[str], first: str, body: Body, line: int, *, lacks:
 
 
 def _lacks_values(cells: Sequence[str], profiles: Sequence[ColumnEvidence]) -> bool:
-    """Return whether cells are empty in columns that are always filled."""
+    """Return whether a cell is empty in a column that is otherwise always filled."""
     return any(not cell and "" not in profile.values for cell, profile in zip(cells, profiles, strict=False))
 
 
@@ -226,7 +229,7 @@ def _holds_text(cells: Sequence[str], profiles: Sequence[ColumnEvidence]) -> boo
 
 
 def _mismatches(cells: Sequence[str], profiles: Sequence[ColumnEvidence]) -> bool:
-    """Return whether the filled cells are not values of their columns. A row of full width needs proof."""
+    """Return whether no filled cell is a value of its column; a row of full width needs a cell that disproves it."""
     pairs = [(cell, profile) for cell, profile in zip(cells, profiles, strict=False) if cell and profile.typed]
     if not pairs and len(cells) >= len(profiles):
         return False

@@ -24,19 +24,19 @@ __all__ = [
 ]
 
 _MAX_PROFILED = 500
-_LOOK_AHEAD = 10  # records after a header of which half must be as wide as the table
-_MAX_PREAMBLE = 200  # records
-_MAX_ADVANCE = 30
-_MAX_NOTE_VALUES = 4  # notes such as "Version,5" that look like rows
+_LOOK_AHEAD = 10  # records after a header, of which half must have the table's width
+_MAX_PREAMBLE = 200  # maximum records before the table
+_MAX_ADVANCE = 30  # maximum records between the first candidate and the header
+_MAX_NOTE_VALUES = 4  # maximum notes such as "Version,5" that look like rows
 _INVENTED = re.compile(r"column_\d+")
 _PROSE_WORDS = 4
 _MAX_RAGGED_SHARE = 0.02
-_MAX_REPEATED_SHARE = 0.05  # maximum share of repeated headers
+_MAX_REPEATED_SHARE = 0.05  # maximum fraction of rows that are repeated headers
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableStart:
-    """Where the table begins among the records. ``header`` None: there is none."""
+    """Position of the table among the records. ``header`` None: there is none."""
 
     header: TextRow | None
     first: int  # index of the first data record
@@ -44,7 +44,7 @@ class TableStart:
 
 
 def find_table(records: Sequence[TextRow], width: int, comment_header: TextRow | None) -> TableStart:
-    """Find the header by what is below it: names differ in kind from the values of their columns."""
+    """Find the header by comparing it with the rows below: names differ in kind from the values of their columns."""
     first = _find_first(records, width)
     profiles = _profile(records, first, width)
     below = _without_repeats(records[first], records[first + 1 :])
@@ -59,12 +59,12 @@ def find_table(records: Sequence[TextRow], width: int, comment_header: TextRow |
     if above is not None and _is_misfit_header(above, records[first:], profiles, width):
         return TableStart(header=above, first=first, profiles=profiles)
     if _are_ragged(records[first:], width) or all(map(_is_data, records[:first])):
-        first = 0  # the lines above are as ragged as the rows, or rows that are cut otherwise
+        first = 0  # the lines above are rows too: the rows are ragged, or these lines hold data
     return TableStart(header=None, first=first, profiles=profiles)
 
 
 def _is_data(record: TextRow) -> bool:
-    """Return whether most cells are numbers or dates, as in no note above a table."""
+    """Return whether most cells are numbers or dates, unlike in a note above a table."""
     kinds = [kind_of(cell) for cell in record.cells or () if cell]
     return sum(kind in ("number", "date") for kind in kinds) * 2 > len(kinds) > 1
 
@@ -81,7 +81,7 @@ def find_rows(records: Sequence[TextRow], width: int) -> TableStart:
 
 
 def find_named_header(records: Sequence[TextRow], names: Sequence[str], width: int) -> TableStart | None:
-    """Find the line that holds at least half of the names of a known model, and more than any other line."""
+    """Find the line with the most names of a known model, at least half of them."""
     expected = {clean_name(name) for name in names}
     matches = [len(expected & _names(record)) for record in records[:_MAX_PREAMBLE]]
     best = max(matches, default=0)
@@ -92,18 +92,18 @@ def find_named_header(records: Sequence[TextRow], names: Sequence[str], width: i
 
 
 def are_invented(names: Sequence[str]) -> bool:
-    """Return whether a model's names are those that a file without a header gets."""
+    """Return whether a model's column names are the generated ones of a file without a header."""
     return bool(names) and all(_INVENTED.fullmatch(name) for name in names)
 
 
 def _names(record: TextRow) -> set[str]:
-    """Return the names that a line would give; an empty cell gives none, though columns without one get a name."""
+    """Return the column names of a line if it were the header, without the names generated for empty cells."""
     cells = record.cells or ()
     return {name for cell, name in zip(cells, unique_names(cells), strict=True) if cell}
 
 
 def _find_first(records: Sequence[TextRow], width: int) -> int:
-    """Return the first record that is as wide and as full as the table, with such records after it."""
+    """Return the index of the first record that is as wide and full as the table, as are half of the next records."""
     typical = median([record.filled for record in records if record.width == width] or [0])
     for index, record in enumerate(records[:_MAX_PREAMBLE]):
         following = records[index + 1 : index + 1 + _LOOK_AHEAD]
@@ -122,14 +122,14 @@ def _is_full(record: TextRow, width: int, typical: float) -> bool:
 
 
 def _profile(records: Sequence[TextRow], first: int, width: int) -> tuple[ColumnEvidence, ...]:
-    """Profile the rows below; the first ones may be a header and a unit row still."""
+    """Profile the rows below a record. Of more than four, skip two, which may be a header and a unit row."""
     below = _without_repeats(records[first], records[first + 1 : first + 1 + _MAX_PROFILED])
     rows = [record.cells or () for record in below if record.width == width]
     return profile_columns(rows[2:] if len(rows) > 4 else rows, width)
 
 
 def _without_repeats(header: TextRow, rows: Sequence[TextRow]) -> Sequence[TextRow]:
-    """Drop rows that repeat a header, as joined exports have; frequent equal rows are data."""
+    """Drop rows that repeat a header, as in concatenated exports; if there are many such rows, they are data."""
     unique_rows = [row for row in rows if row.cells != header.cells]
     return unique_rows if len(rows) - len(unique_rows) <= len(rows) * _MAX_REPEATED_SHARE else rows
 
@@ -153,7 +153,7 @@ def _header_evidence(record: TextRow, rows: Sequence[TextRow], profiles: Sequenc
 
 
 def _is_index_header(cells: Sequence[str], rows: Sequence[TextRow]) -> bool:
-    """Return whether the first column is an unnamed index, as pandas writes it: ``,0``."""
+    """Return whether the first column is an unnamed index, as pandas writes it: an empty name above 0, 1, 2."""
     if cells[0]:
         return False
     values = _read_numbers([row.cells[0] for row in rows[:_LOOK_AHEAD] if row.cells])
@@ -174,7 +174,7 @@ def _weigh(cell: str, profile: ColumnEvidence) -> float:
 
 
 def _is_number_header(cells: Sequence[str], rows: Sequence[TextRow], profiles: Sequence[ColumnEvidence]) -> bool:
-    """Return whether the numbers of the line are names, such as years: they increase regularly, and values do not."""
+    """Return whether the line's numbers are names, such as years: they increase regularly, unlike the values below."""
     columns = [
         column
         for column, (cell, profile) in enumerate(zip(cells, profiles, strict=False))
@@ -203,13 +203,13 @@ def _is_regular(cells: Sequence[str]) -> bool:
 
 
 def _read_numbers(cells: Sequence[str]) -> list[float]:
-    """Return the values of the cells; none if one of them is not a number."""
+    """Return the values of the cells; empty if one of them is not a number."""
     numbers = [number for cell in cells if (number := number_of(cell)) is not None]
     return numbers if len(numbers) == len(cells) else []
 
 
 def _advance(records: Sequence[TextRow], header: int, width: int, profiles: Sequence[ColumnEvidence]) -> int:
-    """Skip notes that are as wide as the table to the header below them."""
+    """Return the index of the header, which may be below notes that are as wide as the table."""
     first, values = header, 0
     for index in range(header + 1, min(header + 1 + _MAX_ADVANCE, len(records))):
         record = records[index]
@@ -232,7 +232,7 @@ def _advance(records: Sequence[TextRow], header: int, width: int, profiles: Sequ
 
 
 def is_name_line(record: TextRow, profiles: Sequence[ColumnEvidence]) -> bool:
-    """Return whether no cell could be a value of a column of numbers or dates, of which there are some."""
+    """Return whether the record has cells in columns of numbers or dates, and none of them could be a value there."""
     typed = [
         profile.holds(kind_of(cell))
         for cell, profile in zip(record.cells or (), profiles, strict=False)
@@ -242,7 +242,7 @@ def is_name_line(record: TextRow, profiles: Sequence[ColumnEvidence]) -> bool:
 
 
 def _follows_gap(records: Sequence[TextRow], index: int) -> bool:
-    """Return whether a blank line is above the record, and none among the records after it."""
+    """Return whether a blank line is directly above the record, and no blank line is among the records after it."""
     if records[index].line <= records[index - 1].line + records[index - 1].lines:
         return False
     following = records[index : index + _LOOK_AHEAD]
@@ -250,14 +250,14 @@ def _follows_gap(records: Sequence[TextRow], index: int) -> bool:
 
 
 def _is_prose(record: TextRow) -> bool:
-    """Return whether the line is a sentence that commas cut: ``These data, which were collected, ...``."""
+    """Return whether the line is a sentence that its commas split: ``These data, which were collected, ...``."""
     cells = record.cells or ()
     words = sum(len(cell.split()) for cell in cells)
     return ", " in record.text and words > max(_PROSE_WORDS, 2 * len(cells)) and '"' not in record.text
 
 
 def _is_misfit_header(record: TextRow, rows: Sequence[TextRow], profiles: Sequence[ColumnEvidence], width: int) -> bool:
-    """Return whether the record above the rows names them although it is wider or narrower."""
+    """Return whether the record above the rows is their header although it is wider or narrower."""
     if record.width == width or record.filled < 2 or record.filled * 2 <= width:
         return False
     cells = record.cells or ()

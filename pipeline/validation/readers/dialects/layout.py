@@ -10,13 +10,13 @@ from pipeline.validation.words import counted
 
 __all__ = ["Layout", "find_layout"]
 
-_MAX_COMPARED = 50  # rows
-_MAX_FILLED_SHARE = 0.05  # of rows whose trailing fields hold something
+_MAX_COMPARED = 50  # maximum rows that are compared
+_MAX_FILLED_SHARE = 0.05  # maximum fraction of rows with a value in a trailing field that is ignored
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Layout:
-    """``fields`` are the header's, or invented ones."""
+    """Fields of the rows. ``fields`` are the header's or generated; for the others see dialect.Dialect."""
 
     fields: tuple[str, ...]
     extra_fields: int = 0
@@ -25,7 +25,7 @@ class Layout:
 
 
 def find_layout(header: Sequence[str], rows: Sequence[TextRow], width: int) -> Layout:
-    """Compare the header's width with the rows': they may end with a delimiter, or begin with a row name."""
+    """Compare the width of the header and of the rows, which may end with a delimiter or begin with a row name."""
     table = [row.cells or () for row in rows if row.width == width]
     if not header:
         extra = _count_empty(table, width)
@@ -49,7 +49,7 @@ def find_layout(header: Sequence[str], rows: Sequence[TextRow], width: int) -> L
 
 
 def _count_empty(table: Sequence[Sequence[str]], width: int) -> int:
-    """Return how many fields at the end are empty in nearly all rows; two stay."""
+    """Return how many fields at the end are empty in nearly all rows; the first two fields never count."""
     count = 0
     while table and count < width - 2 and _is_empty([row[width - 1 - count] for row in table]):
         count += 1
@@ -65,7 +65,7 @@ def _are_row_names(cells: Sequence[str]) -> bool:
 
 
 def _cuts_text(rows: Sequence[TextRow], width: int) -> bool:
-    """Return whether a field too many comes from a text without quotes that holds a comma: ``1,Smith, Tom,5``."""
+    """Return whether the extra field comes from a comma in a text without quotes: ``1,Smith, Tom,5``."""
     lines = [row.text.strip().split(",") for row in rows[:_MAX_COMPARED] if row.width == width]
     table = [cells for cells in lines if len(cells) == width]
     padded = [all(row[column].startswith(" ") for row in table) for column in range(1, width)]

@@ -1,4 +1,4 @@
-"""Write the warnings about a file's dialect: which lines were skipped, and why."""
+"""Warnings about a file's dialect: which lines were skipped, and why."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _name_lines(lines: Sequence[int]) -> str:
 
 
 def tell_delimiter(separation: Separation, promised: str | None) -> Iterator[str]:
-    """Warn if the delimiter is not the one of the file's name, ``promised``."""
+    """Warn if the delimiter is not ``promised``, the one that the file's name implies."""
     if promised and separation.delimiter != promised:
         yield "the fields are not separated by tabs, as the file's name says: another delimiter was detected"
 
@@ -64,7 +64,7 @@ def tell_units(units: Sequence[TextRow]) -> Iterator[str]:
 
 
 def tell_repeated(lines: tuple[int, ...] | None) -> Iterator[str]:
-    """Warn about ``lines`` that repeat the header; None when there are none."""
+    """Warn about ``lines`` that repeat the header; None: there are none."""
     if lines is not None:
         yield f"the header is repeated among the rows{' on ' + _name_lines(lines) if lines else ''}: skipped there"
 

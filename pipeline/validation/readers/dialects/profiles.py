@@ -11,22 +11,22 @@ from pipeline.validation.readers.dialects.cells import MISSING_CELLS, CellKind, 
 
 __all__ = ["ColumnEvidence", "profile_columns"]
 
-_MIN_AGREEMENT = 0.9  # fraction of a column's values that must agree
+_MIN_AGREEMENT = 0.9  # minimum fraction of a column's values that must be of the same kind
 _MIN_CATEGORY_ROWS = 10
-_MAX_CATEGORIES = 0.2  # distinct values per row
+_MAX_CATEGORIES = 0.2  # maximum distinct values per row
 _SENTENCE_WORDS = 3
-_MAX_SAMPLE = 250  # values, evenly over the column, whose kinds are checked
+_MAX_SAMPLE = 250  # values whose kinds are checked, spread evenly over the column
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ColumnEvidence:
-    """The kind of a column's values, and how they look."""
+    """The kind of a column's values, and properties of texts."""
 
     kind: Literal["number", "measure", "date", "text", "empty"]
-    values: frozenset[str]  # all that the sample holds
-    categories: bool = False  # few values that repeat
-    sentences: bool = False  # values of several words
-    codes: bool = False  # text in which each value has a digit
+    values: frozenset[str]  # distinct values of the profiled rows
+    categories: bool = False  # whether few values repeat
+    sentences: bool = False  # whether nearly all values have several words
+    codes: bool = False  # whether nearly all values have a digit
 
     @property
     def typed(self) -> bool:
@@ -34,12 +34,12 @@ class ColumnEvidence:
         return self.kind in ("number", "measure", "date")
 
     def holds(self, kind: CellKind) -> bool:
-        """Return whether a cell of that kind could stand in this column of numbers or dates."""
+        """Return whether a cell of that kind could be a value of this column of numbers or dates."""
         return kind == self.kind or (self.kind == "measure" and kind == "number")
 
 
 def profile_columns(rows: Sequence[Sequence[str]], width: int) -> tuple[ColumnEvidence, ...]:
-    """Profile the first ``width`` columns of ``rows``, which all have that many cells."""
+    """Profile the columns of ``rows``, each of which has ``width`` cells."""
     columns = zip(*rows, strict=True) if rows else [()] * width
     return tuple(_profile(cells) for cells in columns)
 

@@ -1,4 +1,4 @@
-"""Split a delimited text into records: rows with their lines and byte ranges, before they are interpreted."""
+"""Split delimited text into records: rows with their line numbers and byte ranges, before they are interpreted."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ __all__ = [
     "split_lines",
 ]
 
-BLANKS = " "  # as a delimiter: runs of blanks and tabs
-_SEPARATOR = "\x1f"  # stands in for a delimiter of several characters, which the csv module does not take
+BLANKS = " "  # this delimiter means runs of blanks and tabs
+_SEPARATOR = "\x1f"  # replaces a delimiter of several characters, which the csv module does not support
 
 _HEAD_BYTES = 64 << 10
 _LONG_HEAD_BYTES = 256 << 10
 _MAX_HEAD_BYTES = 1 << 20
 _MIN_HEAD_LINES = 400
 _MIN_LONG_HEAD_LINES = 200
-_MIN_WIDE_LINES = 8  # in a table with very long lines
-_MAX_RETRIES = 50  # of badly quoted records: each retry may read the whole head again
+_MIN_WIDE_LINES = 8  # minimum lines for a table with very long lines
+_MAX_RETRIES = 50  # maximum badly quoted records that are read again: each may read the whole head again
 _QUOTED_OR_BLANKS = re.compile(r'"(?:[^"]|"")*"|[ \t]+')
 
 
@@ -44,10 +44,10 @@ class TextLines:
     """The first lines of a file, or the last ones."""
 
     lines: tuple[str, ...]
-    offsets: tuple[int, ...]  # bytes where the lines begin, and where the last one ends
-    is_complete: bool = False  # there are no other lines
-    skip: int = 0  # lines at the start that are not records
-    first_line: int | None = 1  # None: the lines before were not counted
+    offsets: tuple[int, ...]  # bytes where the lines begin, and where the last line ends
+    is_complete: bool = False  # whether these are all lines of the file
+    skip: int = 0  # number of lines at the start that are not records
+    first_line: int | None = 1  # number of the first line; None: the lines before were not counted
 
     @property
     def text(self) -> str:
@@ -59,10 +59,10 @@ class TextLines:
 class TextRow:
     """One row, on one line or (quoted newlines) several."""
 
-    line: int  # 1-based
-    lines: int
-    start: int  # bytes
-    end: int
+    line: int  # 1-based number of the first line
+    lines: int  # number of lines
+    start: int  # byte where the row begins
+    end: int  # byte after the row
     text: str
     cells: tuple[str, ...] | None  # stripped; None if quotes are unclosed or misplaced
 
@@ -78,7 +78,7 @@ class TextRow:
 
 
 def read_head(path: Path, start: int) -> TextLines:
-    """Read whole lines from byte ``start``: about 96 KB, and more where the lines are long."""
+    """Read whole lines from byte ``start``: 64 KB, or more if that has too few lines."""
     size = path.stat().st_size
     for length, min_lines in (
         (_HEAD_BYTES, _MIN_HEAD_LINES),
@@ -111,9 +111,9 @@ def split_lines(data: bytes, start: int) -> tuple[tuple[str, ...], tuple[int, ..
 
 
 def parse_records(head: TextLines, delimiter: str, *, padded_quotes: bool = False) -> list[TextRow]:
-    """Split the head into records, blank lines left out.
+    """Split the head into records; blank lines are left out.
 
-    A badly quoted record is one line without cells: a lone quote in a preamble must not hide the table.
+    A badly quoted record becomes one line without cells: a single quote in a preamble must not hide the table.
     """
     lines = RecordLines(head.lines[head.skip :], delimiter, first_line=head.skip + 1)
     records: list[TextRow] = []
@@ -129,12 +129,12 @@ def parse_records(head: TextLines, delimiter: str, *, padded_quotes: bool = Fals
             cells = None if fields is None else tuple(map(str.strip, fields))
             records.append(TextRow(line=line, lines=len(texts), start=start, end=end, text=text, cells=cells))
     if not head.is_complete and len(records) > 1 and records[-1].cells is None:
-        records.pop()  # its quote may close behind the head
+        records.pop()  # the closing quote may be after the head
     return records
 
 
 class RecordLines:
-    """Feeds lines to the csv module, keeps those of the current record, and can read lines again."""
+    """Feeds lines to the csv module, remembers the lines of the current record, and can read lines again."""
 
     def __init__(
         self, lines: Iterable[str], delimiter: str, *, first_line: int, is_skipped: Callable[[str], bool] | None = None
@@ -143,9 +143,9 @@ class RecordLines:
 
         Args:
             lines: Lines of the text.
-            delimiter: Delimiter of their fields.
+            delimiter: Delimiter of the fields.
             first_line: Number of the first line.
-            is_skipped: Returns whether a line between two records is a comment; None: none is.
+            is_skipped: Returns whether a line between two records is a comment; None: there are no comments.
         """
         self._lines = iter(lines)
         self._delimiter = delimiter
@@ -155,7 +155,7 @@ class RecordLines:
         self._ahead: list[str] = []  # lines to read again, the next one last
 
     def read_records(self, *, padded_quotes: bool) -> Iterator[tuple[int, list[str], list[str] | None]]:
-        """Yield the first line, the lines and the fields of each record; no fields if it is badly quoted.
+        """Yield the first line number, the lines and the fields of each record; None as fields if it is badly quoted.
 
         After a badly quoted record, the csv module continues at the next line.
         """
@@ -173,7 +173,7 @@ class RecordLines:
             yield self._line - len(texts) + 1, texts, fields
 
     def put_back(self, lines: Sequence[str]) -> None:
-        """Read the last lines again."""
+        """Put back the last lines, to read them again."""
         self._ahead += reversed(lines)
         self._line -= len(lines)
 
@@ -181,7 +181,7 @@ class RecordLines:
         return self
 
     def __next__(self) -> str:
-        """Return the next line for the csv module. No generator: one that has ended could not go back."""
+        """Return the next line for the csv module. Not a generator, which could not continue after its end."""
         while True:
             line = self._ahead.pop() if self._ahead else next(self._lines)
             self._line += 1
@@ -191,19 +191,19 @@ class RecordLines:
 
 
 def csv_delimiter(delimiter: str) -> str:
-    """Return the delimiter for the csv module, for lines of csv_line."""
+    """Return the delimiter that the csv module needs for lines from ``csv_line``."""
     return delimiter if len(delimiter) == 1 else _SEPARATOR
 
 
 def csv_line(line: str, delimiter: str) -> str:
-    """Rewrite a line for the csv module: one blank for a run of blanks, one character for a longer delimiter."""
+    """Rewrite a line for the csv module: a run of blanks becomes one blank, a longer delimiter one character."""
     if delimiter == BLANKS:
         return _collapse_blanks(line)
     return line if len(delimiter) == 1 else line.replace(delimiter, _SEPARATOR)
 
 
 def _collapse_blanks(line: str) -> str:
-    """Write one blank for each run of blanks and tabs outside quotes, none at the ends."""
+    """Replace each run of blanks and tabs outside quotes with one blank, and strip the ends."""
     if '"' not in line:
         return re.sub(r"[ \t]+", " ", line.strip()) + "\n"
     return _QUOTED_OR_BLANKS.sub(lambda match: match[0] if match[0][0] == '"' else " ", line.strip()) + "\n"
@@ -215,7 +215,7 @@ def restore_cells(cells: list[str], delimiter: str) -> list[str]:
 
 
 def split_line(text: str, delimiter: str, *, padded_quotes: bool = False) -> tuple[str, ...] | None:
-    """Split the text of one record into cells as written; None if quotes are unclosed or misplaced."""
+    """Split the text of one record into unmodified cells; None if quotes are unclosed or misplaced."""
     lines = io.StringIO(csv_line(text, delimiter), newline="")
     reader = csv.reader(lines, delimiter=csv_delimiter(delimiter), strict=True, skipinitialspace=padded_quotes)
     try:

@@ -1,4 +1,4 @@
-"""Recognize a last row that holds the sums or means of the columns above it, whatever its label says."""
+"""Recognize a last row with the sums or means of the columns above, whatever its label is."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pipeline.validation.readers.dialects.records import TextRow
 __all__ = ["ColumnTotals"]
 
 _MAX_CHANCE = 0.02  # maximum probability that sums or means are a coincidence
-_MAX_UNLABELED_CHANCE = 0.001  # where all cells are numbers
-_NEUTRAL = 0.999  # the sum of a column of zeros
+_MAX_UNLABELED_CHANCE = 0.001  # the same if all cells are numbers
+_NEUTRAL = 0.999  # probability for the sum of a column of zeros, which is no evidence
 _MIN_VALUES = 2
-_MAX_TOTALS = 3  # rows below the data, such as a sum and a mean
+_MAX_TOTALS = 3  # maximum rows of totals below the data, such as a sum and a mean
 _FORMATS = tuple(
     NumberFormat(decimal=decimal, group=group, units=("%",))
     for decimal, group in ((".", ""), (".", ","), (",", ""), (",", "."))
@@ -27,19 +27,19 @@ _FORMATS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """The values above the row, and their maximum number of decimals."""
+    """The values of a column above a row, and their maximum number of decimals."""
 
     values: tuple[float, ...]
     decimals: int
 
     def chance(self, total: float, decimals: int) -> float:
-        """Return the probability that such a sum or mean is a coincidence; 1 if the value is none."""
+        """Return the probability that ``total`` is the sum or mean by coincidence; 1 if it is neither."""
         values = self.values
         rounding = 0.5 * 10.0**-decimals
         spread = max(values) - min(values)
         try:
             total_sum = math.fsum(values)
-        except OverflowError:  # beyond the largest float, which no total in a file is
+        except OverflowError:  # beyond the largest float, so the total cannot be this sum
             return 1.0
         tolerance = rounding + (0.3 * math.sqrt(len(values)) * 10.0**-self.decimals if self.decimals else 0.0)
         if not any(values) and not total:
@@ -54,14 +54,14 @@ class _Column:
 
 @dataclass(slots=True)
 class ColumnTotals:
-    """Columns of a table, whose sums and means are compared with the last rows."""
+    """Compares the last rows of a table with the sums and means of its columns."""
 
     rows: Sequence[TextRow]
     width: int
     _columns: dict[tuple[int, int, int], _Column | None] = field(default_factory=dict)
 
     def is_total_row(self, cells: Sequence[str], line: int) -> bool:
-        """Return whether all numbers of a line are sums or means, and its other cells are empty or one label."""
+        """Return whether all numbers of a line are sums or means, and the other cells are empty or one label."""
         labels = [cell for cell in cells if cell and kind_of(cell) != "number"]
         if len(labels) > 1:
             return False
@@ -69,13 +69,13 @@ class ColumnTotals:
         return any(_multiply_chances(chances) <= limit for chances in self._compare(cells, line))
 
     def holds_total(self, cells: Sequence[str], line: int) -> bool:
-        """Return whether some number of a line that is named as a total is a sum or mean."""
+        """Return whether at least one number of a line with a total's label is a sum or mean."""
         return any(any(chance <= _MAX_CHANCE for chance in chances) for chances in self._compare(cells, line))
 
     def _compare(self, cells: Sequence[str], line: int) -> Iterator[Iterator[float]]:
-        """Yield the chance of each number, compared with all rows above, and without the last of them.
+        """Yield the chances of the numbers, first compared with all rows above, then without the last of these rows.
 
-        A chance is computed when it is asked for: it reads the whole column.
+        Each chance is computed only when it is needed, since it reads the whole column.
         """
         numbers = [column for column, cell in enumerate(cells[: self.width]) if cell and kind_of(cell) == "number"]
         end = bisect.bisect_left(self.rows, line, key=lambda row: row.line)
@@ -115,7 +115,7 @@ class ColumnTotals:
 
 
 def _multiply_chances(chances: Iterable[float]) -> float:
-    """Return the product; 1 as soon as one factor is 1, as in the first column of most data rows."""
+    """Return the product, or 1 as soon as one factor is 1, as in the first column of most data rows."""
     result = 1.0
     for chance in chances:
         if chance >= 1.0:

@@ -1,4 +1,4 @@
-"""A row under the header that holds units or types: ``[m/s];[hPa]``."""
+"""Recognize a row below the header that holds units or types: ``[m/s];[hPa]``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.validation.readers.dialects.profiles import ColumnEvidence
 __all__ = ["are_units", "is_rule", "is_unit_row"]
 
 _MAX_CHARACTERS = 20
-_IMPORT_ID = '{"ImportId"'  # a survey tool's third line
+_IMPORT_ID = '{"ImportId"'  # cells in the third line of a survey tool's export
 _BRACKETED = re.compile(r"[\[({<].*[\])}>]")
 _RULE = re.compile(r"[|+:\s]*[-=]{2,}[-=|+:;,\s]*")
 _UNIT_WORDS = """
@@ -29,17 +29,17 @@ _QUOTIENT = re.compile(r"[^\W\d]{1,4}[²³23]?(?:\s?[/·*]\s?[^\W\d]{1,4}[²³23
 
 
 def is_rule(text: str) -> bool:
-    """Return whether a line under the header is drawn: ``----+-----``."""
+    """Return whether a line below the header is a ruler: ``----+-----``."""
     return bool(_RULE.fullmatch(text.strip()))
 
 
 def are_units(cells: Sequence[str]) -> bool:
-    """Return whether most cells are written as units."""
+    """Return whether at least half of the cells are units."""
     return bool(cells) and sum(map(_is_unit, cells)) * 2 >= len(cells)
 
 
 def is_unit_row(cells: Sequence[str], profiles: Sequence[ColumnEvidence]) -> bool:
-    """Return whether ``cells`` are units of the columns, not values: no number stands in a column of numbers."""
+    """Return whether ``cells`` are units of the columns: no cell in a column of numbers is a number."""
     typed = [(cell, profile) for cell, profile in zip(cells, profiles, strict=False) if profile.typed]
     filled = [cell for cell, profile in typed if cell and not (is_missing(cell) and cell in profile.values)]
     if all(cell.startswith(_IMPORT_ID) for cell in cells if cell) and any(cells):
@@ -56,7 +56,7 @@ def is_unit_row(cells: Sequence[str], profiles: Sequence[ColumnEvidence]) -> boo
 
 
 def _holds_values(cells: Sequence[str], profiles: Sequence[ColumnEvidence]) -> bool:
-    """Return whether a cell is a value that its column has elsewhere: then the line is a row of data."""
+    """Return whether a cell is also in other rows of its column, so that the line is a row of data."""
     return any(cell and cell in profile.values for cell, profile in zip(cells, profiles, strict=False))
 
 

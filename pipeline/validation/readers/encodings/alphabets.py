@@ -1,4 +1,4 @@
-"""The non-ASCII letters of each language, and the legacy code pages that it is written in."""
+"""The non-ASCII letters of each language, and the legacy code pages for these languages."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class Alphabet:
 
     letters: frozenset[str]
     is_latin: bool
-    unlikely: re.Pattern[str] | None = None  # spellings that it does not have
+    unlikely: re.Pattern[str] | None = None  # spellings that the language does not have
 
 
 @dataclass(frozen=True, slots=True)
 class CodePage:
-    """A single-byte encoding. Where several fit equally well, the one listed first is taken."""
+    """A single-byte encoding. If several fit equally well, the first one in ``CODE_PAGES`` is used."""
 
     codec: str
     languages: tuple[str, ...]
-    region: str = ""  # the alphabet with the letters of all languages of the region
-    handicap: float = 0.0
+    region: str = ""  # name of the alphabet with the letters of all languages of the region
+    handicap: float = 0.0  # subtracted from the score, for rare encodings
 
 
 _LATIN = {
@@ -57,7 +57,7 @@ _LATIN = {
     "turkish": "âçöüğış",
     "vietnamese": "àáâãèéêìíòóôõùúýăđơư\u0300\u0301\u0303\u0309\u0323",
 }
-# Two of three letters of a text are among them, in either case; it is one of three where it is misread.
+# These are two thirds of the letters of a text, in either case, but only one third if its encoding is wrong.
 COMMON_LETTERS = {
     "arabic": "اليمنوترةب",
     "belarusian": "анаіорестлк",
@@ -70,11 +70,12 @@ COMMON_LETTERS = {
     "thai": "านรอกเงมยลวด่",
     "ukrainian": "оаніирвтек",
 }
-# Letters of two encodings that share a byte differ in what follows them: "Toruñ" is Polish, "Brãila" Romanian.
+# A byte can be different letters in two encodings. The letters around it show a wrong encoding: "Toruñ" is Polish,
+# "Brãila" Romanian.
 _DIAERESIS = r"(?<![aeiouy])ï"
 _N_TILDE = r"ñ(?![aeiouáéíóú])"
 _TILDE = r"ã(?![eos]|$)|(?<![hmç])ã$|õ(?!e)"
-_NO_ACCENT = r"^[α-ω]{4,}$|ς\B|σ\b"  # lower-case Greek has one accent a word
+_NO_ACCENT = r"^[α-ω]{4,}$|ς\B|σ\b"  # a lower-case Greek word has an accent
 _UNLIKELY = {
     "afrikaans": _DIAERESIS,
     "catalan": _DIAERESIS,

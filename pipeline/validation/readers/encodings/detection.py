@@ -1,4 +1,4 @@
-"""Detect the encoding of a file by its first bytes: by a mark, by zero bytes, as UTF-8, or by its words."""
+"""Detect the encoding of a file from its first bytes: a byte-order mark, zero bytes, valid UTF-8, or its words."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.validation.readers.encodings.wide import decode_prefix, find_wide_
 
 __all__ = ["MARKS", "detect_encoding", "is_binary"]
 
-# The mark of UTF-32 LE begins with that of UTF-16 LE, so it is compared first.
+# UTF-32 LE precedes UTF-16 LE, whose mark is the beginning of the mark of UTF-32 LE.
 MARKS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -20,8 +20,8 @@ MARKS = {
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 _CONTROLS = bytes(sorted({*range(0x20), 0x7F} - set(b"\0\t\n\v\f\r\x1a\x1b\x1c\x1d\x1e\x1f")))
-_MAX_CONTROLS = 0.01  # of the bytes; compressed data has 8 %
-_MIN_SEQUENCE = 2  # bytes of the shortest non-ASCII character
+_MAX_CONTROLS = 0.01  # maximum fraction of control characters in text; compressed data has 8 %
+_MIN_SEQUENCE = 2  # bytes of the shortest non-ASCII character in UTF-8
 _HIGH_WORD = re.compile(rb"[^\x00-\x40]*[\x80-\xff][^\x00-\x40]*")
 _ISO_2022_JP = re.compile(rb"\x1b\$[@B]")
 
@@ -33,10 +33,10 @@ def detect_encoding(head: bytes, *, is_whole: bool) -> TextEncoding | None:
 
     Args:
         head: The first bytes of the file, or samples of it.
-        is_whole: Nothing follows ``head``, so that an incomplete character at its end is an error.
+        is_whole: Whether ``head`` is the whole file, so that an incomplete character at its end is an error.
 
     Returns:
-        The encoding; None where the bytes are not text, or fit no encoding.
+        The encoding; None if the bytes are not text, or fit no encoding.
     """
     for mark, codec in MARKS.items():
         if head.startswith(mark) and codec != "utf-8":
@@ -63,15 +63,15 @@ def _find_narrow_codec(data: bytes, *, is_whole: bool) -> str:
 
 
 def is_binary(data: bytes) -> bool:
-    """Return whether ``data`` has more control characters than text has, or NUL bytes alone."""
+    """Return whether ``data`` has more control characters than text has, or only NUL bytes."""
     controls = len(data) - len(data.translate(None, _CONTROLS))
     return controls > _MAX_CONTROLS * len(data) or (bool(data) and not data.strip(b"\0"))
 
 
 def _is_utf_8(data: bytes, *, is_whole: bool) -> bool:
-    """Return whether ``data`` is UTF-8, or was but for words that were damaged or pasted in.
+    """Return whether ``data`` is UTF-8, possibly with words that were damaged or pasted from another encoding.
 
-    Other encodings form a valid sequence by chance alone, so among the words that are not ASCII the valid ones decide.
+    A word in another encoding is valid UTF-8 only by chance, so it is UTF-8 if most non-ASCII words are valid.
     """
     try:
         codecs.getincrementaldecoder("utf-8")().decode(data, is_whole)
@@ -79,7 +79,8 @@ def _is_utf_8(data: bytes, *, is_whole: bool) -> bool:
         words = set(_HIGH_WORD.findall(data))
         valid = [word for word in words if _is_valid(word)]
         broken = len(words) - len(valid)
-        is_chance = all(len(word) == _MIN_SEQUENCE for word in valid)  # as a Chinese character can be
+        # A Chinese character in another encoding can be such a short sequence.
+        is_chance = all(len(word) == _MIN_SEQUENCE for word in valid)
         return len(valid) > broken or (len(valid) == broken and not is_chance)
     return True
 

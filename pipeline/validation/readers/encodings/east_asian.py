@@ -1,4 +1,4 @@
-"""Score how Japanese, Chinese or Korean a text is, read in each of their encodings."""
+"""Score how likely a text is Japanese, Chinese or Korean in each East Asian encoding."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pipeline.validation.readers.encodings.wide import decode_prefix
 __all__ = ["score_east_asian"]
 
 _CODECS = ("cp932", "euc_jp", "gb18030", "cp950", "cp949")
-# The lead bytes of common characters, in the national standard that orders them by how common they are.
+# Codec -> national standard that orders characters by frequency, and the lead bytes of the common ones in it.
 _COMMON = {
     "cp932": ("euc_jp", range(0xA1, 0xD0)),
     "euc_jp": ("euc_jp", range(0xA1, 0xD0)),
@@ -20,8 +20,8 @@ _COMMON = {
 _WORD = re.compile(r"[A-Za-z]*[^\x00-\x7f][A-Za-z\u0080-\U0010ffff]*")
 _MIXED = re.compile(r"[A-Za-z][\u2010-\u2fff\u3400-\u9fff]|[\u2010-\u2fff\u3400-\u9fff][A-Za-z]")
 _KANA = re.compile(r"[\u3041-\u30fe]{2}")
-_WIDE = re.compile(r"[\uff01-\uff5e]")  # ASCII in full width, which single bytes form by chance
-_PAIR = re.compile(r"[\u3041-\u9fff\uac00-\ud7a3]{2}")  # a degree sign and a letter can be a character alone
+_WIDE = re.compile(r"[\uff01-\uff5e]")  # full-width ASCII, which bytes of other encodings form by chance
+_PAIR = re.compile(r"[\u3041-\u9fff\uac00-\ud7a3]{2}")  # a degree sign and a letter can form only a single character
 _MIN_KANA_WORDS = 0.02
 _MIN_CHARACTERS = 15
 _TIE = 0.05
@@ -38,11 +38,12 @@ def score_east_asian(data: bytes) -> dict[str, float]:
     is_korean = _measure(korean, _HANGUL) >= _MIN_HANGUL_WORDS and _measure(korean, _HAN) <= 1 - _MIN_HANGUL_WORDS
     if is_korean and scores["cp949"] >= max(scores.values()) - _TIE:
         return {"cp949": scores["cp949"]}
-    if _measure(japanese, _KANA) >= _MIN_KANA_WORDS:  # GB18030 has kana too, but Chinese text has none
+    if _measure(japanese, _KANA) >= _MIN_KANA_WORDS:  # GB18030 can encode kana too, but Chinese text has none
         return {codec: score for codec, score in scores.items() if codec in ("cp932", "euc_jp")}
     is_long = len(set("".join(japanese))) >= _MIN_CHARACTERS
     if is_long and scores["euc_jp"] >= max(scores.values()) - _TIE:
-        return {"euc_jp": scores["euc_jp"]}  # a quarter of Chinese characters would be rare in Japanese
+        # If Chinese text is read as Japanese, a quarter of the characters are rare.
+        return {"euc_jp": scores["euc_jp"]}
     return scores
 
 

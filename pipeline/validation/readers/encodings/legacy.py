@@ -1,8 +1,9 @@
-"""Detect a legacy encoding by whether the words of a file fit a language that is written in it.
+"""Detect a legacy encoding by testing whether the words of a file fit a language that uses the encoding.
 
-A detector that goes by the frequency of bytes needs running text. A table has few accents among much ASCII, and such a
-detector reads "Malmö" as Cyrillic or Hebrew; the alphabet of one language, whole words at a time, decides earlier. The
-detector decides what alphabets leave open: between scripts without ASCII letters, and between East Asian encodings.
+A statistical detector (chardet) uses the frequency of bytes and needs running text. A table has few accents in much
+ASCII text, and the detector reads "Malmö" as Cyrillic or Hebrew. Comparing whole words with the alphabets of languages
+needs less text. The detector decides where alphabets do not: between scripts without ASCII letters, and between East
+Asian encodings.
 """
 
 from __future__ import annotations
@@ -24,28 +25,28 @@ _LATIN_1 = "iso8859-1"
 _TOKEN = re.compile(rb"[A-Za-z]*[\x80-\xff][A-Za-z\x80-\xff]*")
 _MAX_TOKENS = 3_000  # distinct tokens; more do not change the result
 _MAX_BYTES = 1 << 20
-_MIN_SCORE = 0.35  # of many words; fewer are read as Windows-1252
-_MIN_TOKENS_TO_REFUSE = 10
+_MIN_SCORE = 0.35  # minimum score of the best encoding
+_MIN_TOKENS_TO_REFUSE = 10  # with so many tokens a lower score means that no encoding fits; fewer: Windows-1252
 _MIN_EAST_ASIAN = 0.75
 _TIE = 0.03
 _COMMON_TIE = 0.08
 _MIN_LETTERS = 12
 _MIN_WORD_BYTES = 3
-_NEIGHBOR_WEIGHT = 0.5  # of a word with letters of the region's other languages: tables list foreign names
-_REGION_WEIGHT = 0.85  # of such a word where no single language fits: all letters of a region fit too easily
-# How much better the words that differ from Windows-1252 must fit: it is the most common encoding by far.
+_NEIGHBOR_WEIGHT = 0.5  # weight of a word with letters of the region's other languages: tables list foreign names
+_REGION_WEIGHT = 0.85  # weight of words by the letters of the whole region, which fit more easily than one language
+# Minimum lead over Windows-1252, by far the most common encoding, in the mean rate of the words that differ.
 _MIN_LEAD = 0.08
-_LEAD_WORDS = 0.8  # divided by the number of words; a single word suffices only where Windows-1252 cannot have it
+_LEAD_WORDS = 0.8  # divided by the number of these words; one word suffices only if it is invalid in Windows-1252
 _MIN_DIFFERENT = 0.25
 _DOUBT = 0.6
 _MIN_CLEAR_LEAD = 0.4
-_CURRENCY = re.compile(rb"\d[ \xa0]?\xa4|\xa4[ \xa0]?\d|[(\[/]\xa4|\xa4[)\]/]")  # 0xA4 is the euro of ISO-8859-15
+_CURRENCY = re.compile(rb"\d[ \xa0]?\xa4|\xa4[ \xa0]?\d|[(\[/]\xa4|\xa4[)\]/]")  # 0xA4 is the euro sign in ISO-8859-15
 _DETECTOR_NAMES = {"euc_jp": "euc_jis_2004", "cp950": "big5hkscs", "cp932": "shift_jis_2004"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """The words of a file in one encoding, and how well each fits the language that fits best."""
+    """The words of a file in one encoding, and how well each of them fits the best language."""
 
     page: CodePage
     texts: Sequence[str]
@@ -57,7 +58,7 @@ class _Reading:
 
 
 def find_legacy_codec(data: bytes) -> str:
-    """Return the codec of text that is neither UTF-8 nor ASCII, or "" where no encoding fits."""
+    """Return the codec of text that is neither UTF-8 nor ASCII, or "" if no encoding fits."""
     tokens = _list_tokens(data)
     readings = [_read_tokens(page, tokens) for page in CODE_PAGES]
     best = max(readings, key=lambda reading: reading.score)
@@ -66,7 +67,7 @@ def find_legacy_codec(data: bytes) -> str:
         top = max(east_asian.values())
         return _ask_detector([codec for codec, score in east_asian.items() if score >= top - _TIE], tokens)
     if not any(len(token) >= _MIN_WORD_BYTES for token in tokens):
-        return _fit_western(data)  # single letters such as M and Ж are in every encoding
+        return _fit_western(data)  # single letters fit every encoding
     if best.score < _MIN_SCORE:
         return "" if len(tokens) >= _MIN_TOKENS_TO_REFUSE else _fit_western(data)
     chosen = _break_tie(best, readings, tokens)
@@ -74,7 +75,7 @@ def find_legacy_codec(data: bytes) -> str:
 
 
 def _list_tokens(data: bytes) -> list[bytes]:
-    """Return the distinct runs of letters and bytes beyond ASCII, in the order of the file."""
+    """Return the distinct runs of ASCII letters and non-ASCII bytes, in the order of the file."""
     tokens: dict[bytes, None] = {}
     for token in _TOKEN.finditer(data):
         tokens[token[0]] = None
@@ -105,15 +106,15 @@ def _leads(reading: _Reading, rival: _Reading) -> bool:
     lead = sum(leads) / len(leads) + rival.page.handicap - reading.page.handicap
     if lead > _MIN_LEAD + _LEAD_WORDS / len(leads) or overall > _MIN_CLEAR_LEAD:
         return True
-    is_many = len(leads) >= _MIN_DIFFERENT * count  # few are foreign names
+    is_many = len(leads) >= _MIN_DIFFERENT * count  # a few differing words may be foreign names
     return is_many and lead >= 0 and overall > max(_TIE, _DOUBT / count)
 
 
 def _break_tie(best: _Reading, readings: Sequence[_Reading], tokens: Sequence[bytes]) -> _Reading:
-    """Return the first Western page that ``best`` does not lead, or else the page that fits most words.
+    """Return the first Western page that ``best`` does not clearly beat, or else the page that fits most words.
 
-    Words of a script without ASCII letters fit each page of such a script: there the letters that are common in its
-    languages decide, then the detector.
+    Words of a script without ASCII letters fit each page of such a script. Among these pages the common letters of
+    their languages decide, then the detector.
     """
     tied = [reading for reading in readings if reading.score >= best.score - _TIE and not _leads(best, reading)]
     western = [reading for reading in tied if reading.page.region == "western"]
@@ -151,7 +152,7 @@ def _ask_detector(candidates: Sequence[str], tokens: Sequence[bytes]) -> str:
 
 
 def _fit_western(data: bytes) -> str:
-    """Return Windows-1252, or a related encoding where that fits bytes that it lacks or the euro sign."""
+    """Return Windows-1252, or a related encoding for the euro sign or for bytes that Windows-1252 lacks."""
     if not re.search(rb"[\x80-\x9f]", data) and _CURRENCY.search(data):
         return "iso8859-15"
     try:

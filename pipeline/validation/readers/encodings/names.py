@@ -1,4 +1,4 @@
-"""Text encodings: the names that messages show, and Python's names."""
+"""Names of text encodings, in messages and in Python."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _NAMES = {
     "utf-32-be": "UTF-32 BE",
     "utf-32-le": "UTF-32 LE",
 }
-# Names that programs use: Excel's "ANSI", editors' "UTF-8 with BOM".
+# Names in other programs, such as "ANSI" in Excel and "UTF-8 with BOM" in editors.
 _WINDOWS = re.compile(r"^(?:windows|win|cp|ms|ibm)[-_ ]?(\d{3,4})$")
 _OTHER_NAMES = {"ansi": "cp1252", "utf-8-bom": "utf-8", "utf8-bom": "utf-8", "utf-8-sig": "utf-8", "x-sjis": "cp932"}
-# Python's strict codec lacks characters that files under this name have.
+# Python's codec of this name -> a superset, since files with this encoding have characters that the codec lacks.
 _SUPERSETS = {"shift_jis": "cp932", "euc_kr": "cp949", "big5": "cp950", "gb2312": "gb18030", "gbk": "gb18030"}
 # Codecs that Python calls text encodings although no file is written in them.
 _NOT_FOR_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
@@ -41,15 +41,15 @@ _NOT_FOR_FILES = {"idna", "punycode", "undefined", "unicode_escape", "raw_unicod
 
 @dataclass(frozen=True, slots=True)
 class TextEncoding:
-    """An encoding: ``codec`` is Python's name, ``name`` that of messages."""
+    """An encoding: ``codec`` is the name in Python, ``name`` the name in messages."""
 
     codec: str
     name: str
-    has_mark: bool = False  # the file begins with a byte-order mark
+    has_mark: bool = False  # whether the file begins with a byte-order mark
 
 
 def name_encoding(codec: str, *, has_mark: bool = False) -> TextEncoding:
-    """Return the encoding of Python's ``codec`` with the name that a message shows."""
+    """Return the encoding of Python's ``codec`` with its name for messages."""
     name = _NAMES.get(codec) or re.sub(r"^CP(125\d)$", r"Windows-\1", codec.upper().replace("_", "-"))
     return TextEncoding(codec, re.sub(r"^ISO8859", "ISO-8859", name), has_mark)
 
@@ -76,14 +76,14 @@ def find_codec(name: str) -> TextEncoding:
 
 
 def _look_up(name: str) -> str:
-    """Return Python's name of the codec, or "" where there is none that a file could be written in."""
+    """Return Python's name of the codec; "" if there is none, or no file would be written in it."""
     if not name or len(name) > _MAX_NAME_CHARACTERS or not name.isascii() or not name.isprintable():
         return ""
     try:
         codec = codecs.lookup(name)
     except LookupError:
         return ""
-    is_text = codec._is_text_encoding  # Python says it nowhere else
+    is_text = codec._is_text_encoding  # there is no public attribute for it
     if not is_text or codec.name.replace("-", "_") in _NOT_FOR_FILES:
         return ""
     return _SUPERSETS.get(codec.name, codec.name)

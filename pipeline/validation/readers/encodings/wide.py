@@ -7,8 +7,8 @@ import unicodedata
 
 __all__ = ["decode_prefix", "find_wide_codec"]
 
-_MIN_ZEROS_UTF_32 = 0.6  # three bytes of four are zero in ASCII text, two in other scripts
-_MIN_PAIRED_BREAKS = 0.6  # of the bytes that would be line breaks, those with a zero beside them
+_MIN_ZEROS_UTF_32 = 0.6  # minimum fraction of zero bytes; per four bytes ASCII text has three, other scripts two
+_MIN_PAIRED_BREAKS = 0.6  # minimum fraction of line breaks with a zero as the other byte of the pair
 _MIN_ALIGNED_ZEROS = 0.95
 _MIN_READABLE = 0.98
 _MAX_CHARACTERS = 100_000
@@ -16,7 +16,7 @@ _DELIMITERS = b"\n\r\t,;| 0123456789"
 
 
 def find_wide_codec(data: bytes) -> str:
-    """Return the codec of UTF-16 or UTF-32 text without a mark, or "" where ``data`` is neither."""
+    """Return the codec of UTF-16 or UTF-32 text without a mark, or "" if ``data`` is neither."""
     if not data.count(0):
         return ""
     if data.count(0) >= _MIN_ZEROS_UTF_32 * len(data):
@@ -29,7 +29,10 @@ def find_wide_codec(data: bytes) -> str:
 
 
 def _score(data: bytes, low: int) -> float:
-    """Return how often ASCII line breaks, or else delimiters and digits, at ``low`` of a pair have a zero beside."""
+    """Return which fraction of ASCII line breaks at position ``low`` of a byte pair have a zero as the other byte.
+
+    Without line breaks, delimiters and digits are counted instead.
+    """
     size = len(data) // 2 * 2
     lows, highs = data[low:size:2], data[1 - low : size : 2]
     if highs.count(0) < _MIN_ALIGNED_ZEROS * data.count(0):
@@ -50,7 +53,7 @@ def _is_readable(data: bytes, codec: str) -> bool:
 
 
 def decode_prefix(data: bytes, codec: str) -> str:
-    """Return the text of ``data``, which may end within a character; "" where it is not in this encoding."""
+    """Return the text of ``data``, which may end within a character; "" if it is not in this encoding."""
     try:
         return codecs.getincrementaldecoder(codec)().decode(data)
     except UnicodeError:

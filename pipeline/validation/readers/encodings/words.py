@@ -11,27 +11,27 @@ from pipeline.validation.readers.encodings.alphabets import Alphabet
 
 __all__ = ["Word", "rate_word", "read_word"]
 
-_WEAK = 0.9  # a quotation mark, a degree sign or a single letter is plausible, but weaker evidence than a word
-_DOUBTFUL = 0.6
-_JOINED = 0.5  # a word of two scripts, such as a brand with an ending
+_WEAK = 0.9  # rate of a quotation mark, degree sign or single letter: plausible, but weaker evidence than a word
+_DOUBTFUL = 0.6  # rate of an unlikely spelling
+_JOINED = 0.5  # rate of a word in two scripts, such as a brand with an ending
 _OPENING = "“„‚‘’‹«¿¡°±§€£¥©–—•·×µ´\xa0"
 _CLOSING = "”“’‘‹›»…™®°–—•·€£´\xa0"
 _UNIT = re.compile(r"^(?:([kcdm]?m|ft|in|s)[²³]|[nN]º|[²³¹ªº±ø×µ¼½¾]+)$")
 _SEPARATOR = re.compile(r"[’´\xa0]|·(?=[lL])|[–—](?=[A-ZÀ-Þ])")
 _UNASSIGNED = ("Cc", "Cn", "Co")
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-_MAX_LATIN_RUN = 4  # "žáří"; a longer run is a word of another script
+_MAX_LATIN_RUN = 4  # maximum non-ASCII letters in a row, as in "žáří"; a longer run is a word in another script
 _MIN_FOREIGN_WORD = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """A word with its non-ASCII ``letters``. ``is_broken``: no language spells a word so."""
+    """A word with its non-ASCII ``letters``. ``is_broken``: no language has such a spelling."""
 
     text: str = ""
     letters: frozenset[str] = frozenset()
     has_ascii: bool = False
-    longest_run: int = 0  # of non-ASCII letters
+    longest_run: int = 0  # length of the longest run of non-ASCII letters
     is_broken: bool = False
 
 
@@ -55,7 +55,7 @@ def read_word(text: str) -> Word:
 
 
 def _is_spelled(piece: str) -> bool:
-    """Return whether ``piece`` has letters alone, in lower case, upper case or with a capital."""
+    """Return whether ``piece`` has only letters, in lower case, in upper case, or with an initial capital."""
     if not all(char.isalpha() or unicodedata.category(char) == "Mn" for char in piece):
         return False
     for before, char in itertools.pairwise(piece):
@@ -68,7 +68,7 @@ def _is_spelled(piece: str) -> bool:
 
 
 def rate_word(word: Word, alphabet: Alphabet) -> float:
-    """Return 1 for a word whose letters are all in ``alphabet``, less for a doubtful one, 0 where a letter is not."""
+    """Return 1 for a word with letters only of ``alphabet``, less for a doubtful word, 0 if a letter is not in it."""
     if word.is_broken or not word.letters <= alphabet.letters:
         return 0.0
     if not word.letters or (not word.has_ascii and word.longest_run < _MIN_FOREIGN_WORD):
@@ -79,7 +79,7 @@ def rate_word(word: Word, alphabet: Alphabet) -> float:
 
 def _rate_latin(word: Word, is_unlikely: bool) -> float:
     if "\xa0" in word.text:
-        return _DOUBTFUL  # the letter á of DOS
+        return _DOUBTFUL  # this byte is the letter á in DOS code pages
     return float(word.has_ascii and word.longest_run <= _MAX_LATIN_RUN and not is_unlikely)
 
 

@@ -1,1 +1,1 @@
-"""Images as a table: npz arrays, and zips of folders."""
+"""Read images as a table, from npz arrays or from zip files with a folder per class."""

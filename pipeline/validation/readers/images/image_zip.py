@@ -22,22 +22,22 @@ __all__ = ["read_image_folders"]
 
 _SPLIT_FOLDERS = frozenset({"train", "training", "test", "testing", "val", "valid", "validation"})
 _JUNK = frozenset({"__macosx", "thumbs.db", "desktop.ini"})
-_ENCRYPTED = 0x1  # in an entry's flags
+_ENCRYPTED = 0x1  # bit in an entry's flags
 _EXPECTED = "whole png or jpg files"
 
 
 def read_image_folders(name: str, path: Path, rejected: RejectedRows, fixed_size: tuple[int, ...] = ()) -> Images:
-    """Read the images of a zip file and resize all of them to one size; they are grey if all are grey.
+    """Read the images of a zip file and resize all of them to one size; the result is grey if all images are grey.
 
     Args:
         name: Name of the file, for messages.
         path: The zip file.
-        rejected: Takes the images that cannot be decoded.
-        fixed_size: Height, width and channels of the images; the median size where it is empty.
+        rejected: Collects the images that cannot be decoded.
+        fixed_size: Height, width and channels of the images; empty: the median size.
 
     Raises:
         UnreadableDatasetError: The file is not a zip file, or its images are too many or too large.
-        InvalidTargetError: There are no folders of at least two classes.
+        InvalidTargetError: There are fewer than two folders of classes.
         MalformedRowsError: Too many images cannot be decoded.
     """
     try:
@@ -64,7 +64,7 @@ def _tell_resized(resized: int, images: int, size: tuple[int, ...]) -> Iterator[
 
 
 def _list_images(name: str, archive: zipfile.ZipFile) -> tuple[dict[zipfile.ZipInfo, str], tuple[str, ...]]:
-    """Return the images in the folders of classes, each with its class, and a warning about the other files."""
+    """Return the images in the folders of classes, with their classes, and a warning about other files."""
     entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_junk(entry)]
     candidates = [entry for entry in entries if entry.filename.lower().endswith(IMAGE_SUFFIXES)]
     _check_sizes(name, candidates)
@@ -84,13 +84,13 @@ def _list_images(name: str, archive: zipfile.ZipFile) -> tuple[dict[zipfile.ZipI
 
 
 def _is_junk(entry: zipfile.ZipInfo) -> bool:
-    """Return whether the operating system added the entry, or its path leads out of the archive."""
+    """Return whether an operating system added the entry, or its path leads out of the archive."""
     names = PurePosixPath(entry.filename).parts
     return any(name.startswith(".") or name.lower() in _JUNK for name in names)
 
 
 def _check_sizes(name: str, images: Sequence[zipfile.ZipInfo]) -> None:
-    """Check the sizes in the archive's directory; ``_read_body`` reads no more than these."""
+    """Check the sizes in the archive's directory, which ``_read_body`` does not exceed."""
     if len(images) > MAX_IMAGES:
         raise UnreadableDatasetError(f"'{name}' has {len(images):,} images: at most {MAX_IMAGES:,} are expected")
     if (unpacked := sum(entry.file_size for entry in images)) > MAX_BYTES:
@@ -102,7 +102,7 @@ def _check_sizes(name: str, images: Sequence[zipfile.ZipInfo]) -> None:
 
 
 def _find_labels(paths: Sequence[tuple[str, ...]]) -> list[str | None]:
-    """Return each image's class: its first folder below the common ones, or below train and test; None without one."""
+    """Return each image's class, or None: its first folder below the common folders, and below train and test."""
     nested = [path for path in paths if path]
     level = 0
     while nested and all(len(path) > level + 1 for path in nested) and len({path[level] for path in nested}) == 1:
@@ -125,7 +125,7 @@ def _read_body(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     if entry.file_size > MAX_IMAGE_FILE_BYTES:
         raise UnreadableImageError(f"has more than {MAX_IMAGE_FILE_BYTES >> 20} MiB")
     try:
-        return archive.read(entry)  # which reads no more than its entry says
+        return archive.read(entry)  # reads at most the size in the entry
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
         raise UnreadableImageError("is damaged in the archive") from error
 
@@ -154,7 +154,7 @@ def _decode(
 
 
 def _is_grey(pixels: NDArray[np.uint8]) -> bool:
-    """Return whether images that were saved in color are grey."""
+    """Return whether images with three channels are grey."""
     return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
 
 

@@ -16,7 +16,7 @@ from pipeline.validation.limits import MAX_IMAGE_BYTES, MAX_IMAGE_SIDE
 __all__ = ["IMAGE", "LABEL", "Images", "choose_size", "fit_images"]
 
 IMAGE, LABEL = "image", "label"
-_MIN_SIDE = 8  # below it a convolution has nothing to look at
+_MIN_SIDE = 8  # pixels; smaller images are too small for convolutions
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,7 +41,7 @@ class Images:
 
 
 def choose_size(heights: list[int], widths: list[int], channels: int) -> tuple[int, int, int]:
-    """Choose one size for all images: the median, within the limits of a side and of all pixels together.
+    """Choose one size for all images: the median, within the limits for a side and for all pixels together.
 
     Returns:
         Height, width and channels.
@@ -58,7 +58,7 @@ def fit_images(name: str, pixels: NDArray[np.uint8], size: tuple[int, ...]) -> N
     Args:
         name: Name of the file, for messages.
         pixels: The images.
-        size: Height, width and channels that each image gets.
+        size: Height, width and channels of the result.
 
     Raises:
         UnreadableDatasetError: The images have another number of channels.

@@ -22,9 +22,9 @@ __all__ = ["read_image_arrays"]
 
 _IMAGES = ("images", "image", "x", "x_train", "data", "arr_0")
 _LABELS = ("labels", "label", "y", "y_train", "target", "targets", "arr_1")
-_KINDS = "uifb"  # of numpy's dtypes; labels may be text too
+_KINDS = "uifb"  # allowed kinds of numpy dtypes; labels may also be text
 _CHANNELS = {1: 1, 3: 3, 4: 3}  # channels of the file -> channels that are read, without transparency
-_BLOCK = 4096  # images that are converted at once
+_BLOCK = 4096  # images that are converted at a time
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,12 +37,12 @@ class _Member:
 
 
 def read_image_arrays(name: str, path: Path, fixed_size: tuple[int, ...] = ()) -> Images:
-    """Read images and labels of an npz file. Its sizes are checked first, and nothing in it is run.
+    """Read images and labels of an npz file. Sizes are checked first, and pickles are not loaded.
 
     Args:
         name: Name of the file, for messages.
         path: The npz file.
-        fixed_size: Height, width and channels that the images get; empty: as the file has them.
+        fixed_size: Height, width and channels of the result; empty: those of the file, within the limits.
 
     Raises:
         UnreadableDatasetError: The file is damaged or too large, or its arrays hold no pixels.
@@ -101,7 +101,7 @@ def _find_array(name: str, members: Mapping[str, _Member], usual_names: Sequence
 
 
 def _check(name: str, images: _Member, labels: _Member) -> None:
-    """Check types, sizes and shapes by the headers."""
+    """Check types, sizes and shapes in the headers."""
     for member, kinds, content in ((images, _KINDS, "numbers"), (labels, _KINDS + "U", "numbers or text")):
         shown = member.entry.filename.removesuffix(".npy")
         if member.dtype.kind not in kinds:

@@ -1,1 +1,1 @@
-"""Text files as batches of rows: delimited text, and JSON lines."""
+"""Read text files, delimited text and JSON lines, as batches of rows."""

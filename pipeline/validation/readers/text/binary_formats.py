@@ -1,10 +1,10 @@
-"""Recognize binary formats by their first bytes, to name what a misnamed file is."""
+"""Recognize binary formats by their first bytes, to name the format of a misnamed file."""
 
 from __future__ import annotations
 
 __all__ = ["name_binary_format"]
 
-# Signatures of letters alone ("BM", "ID3") are left out: a header may begin so.
+# Signatures that consist only of letters ("BM", "ID3") are left out: a csv header may begin with them.
 _SIGNATURES = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Excel file (.xls) or another old Office file"),
     (b"\x1f\x8b", "gzip (whose name ends in .gz)"),
@@ -34,7 +34,7 @@ _TAR_OFFSET = 257
 
 
 def name_binary_format(head: bytes) -> str:
-    """Return what the file that begins with ``head`` is, as in "a PNG image", or "" for text."""
+    """Return a name for the format of a file that begins with ``head``, such as "a PNG image"; "" for text."""
     if head.startswith(_ZIP):
         return "an Excel file (.xlsx)" if any(name in head for name in _OFFICE) else "a zip file"
     if head[_TAR_OFFSET : _TAR_OFFSET + 5] == b"ustar" and b"\0" in head[:_TAR_OFFSET]:

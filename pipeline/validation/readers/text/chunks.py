@@ -1,4 +1,4 @@
-"""Blocks of a text file: whole rows, about as many bytes at a time, checked to be UTF-8 text."""
+"""Split a text file into blocks of whole rows, with about the same number of bytes each."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pipeline.validation.limits import MAX_LINE_BYTES
 
 __all__ = ["BLOCK_BYTES", "Block", "Lines", "blocks_of", "heads_of"]
 
-BLOCK_BYTES = 12 << 20  # polars needs four or five times as much while it reads one
+BLOCK_BYTES = 12 << 20  # polars needs four or five times as much memory while it reads a block
 _MIN_HEAD = 1 << 10
 _TAIL = 64 << 10
-_LOOK = 10_000  # line ends, from the last one on, at which a block may be cut
+_LOOK = 10_000  # maximum line ends, from the last one upward, that are tried as the end of a block
 
 
 @dataclass(slots=True)
@@ -25,8 +25,8 @@ class Lines:
 
     Attributes:
         path: The file.
-        offset: A byte of it.
-        line: The line on which that byte is.
+        offset: A byte of the file.
+        line: Number of the line with this byte.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class Lines:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """``data`` begins at byte ``offset`` of the file and ends where a row does; ``lines`` knows its first line."""
+    """A block: ``data`` begins at byte ``offset`` of the file and ends with a row; ``lines`` counts line numbers."""
 
     offset: int
     data: bytes
@@ -60,7 +60,7 @@ class Block:
 
     @property
     def line(self) -> int:
-        """Return the number of the line on which ``data`` begins."""
+        """Return the number of the first line of ``data``."""
         return self.lines.at(self.offset)
 
 
@@ -92,7 +92,7 @@ def blocks_of(name: str, lines: Lines, start: int, size: int, *, end: int) -> It
 
 
 def _read(file: FileIO, offset: int, size: int) -> bytes:
-    """Read at most ``size`` bytes, up to the last line end among them, so that none is copied again."""
+    """Read at most ``size`` bytes, up to the last line end among them, so that the block need not be cut and copied."""
     file.seek(max(offset, offset + size - _TAIL))
     tail = file.read(_TAIL)
     if offset + size - _TAIL > offset and len(tail) == _TAIL:
@@ -101,13 +101,13 @@ def _read(file: FileIO, offset: int, size: int) -> bytes:
     return file.read(size)
 
 
-def heads_of(  # noqa: PLR0913 - as blocks_of
+def heads_of(  # noqa: PLR0913 - the arguments of blocks_of, and the fraction
     name: str, lines: Lines, start: int, size: int, fraction: float, *, end: int
 ) -> list[bytes]:
-    """Return the head of each block: about ``fraction`` of it, at least one row.
+    """Return the head of each block: about ``fraction`` of the block, at least one row.
 
-    Without quotes each line is a row, and the text between the heads is only searched for a quote. With quotes all text
-    before a row decides where it begins, even if no head has a quote: a head may begin within a quoted cell.
+    Without quotes each line is a row, and the text between the heads is only searched for quotes. With quotes, the
+    beginning of a row depends on all text before it, even if no head has a quote: a head may begin in a quoted cell.
     """
     length = max(_MIN_HEAD, int(size * min(1.0, fraction)))
     heads = list(_lines_at(lines.path, start, size, length, end))
@@ -117,7 +117,7 @@ def heads_of(  # noqa: PLR0913 - as blocks_of
 
 
 def _has_quote(path: Path, start: int) -> bool:
-    """Return whether the file has a quote; read into one buffer, since pages of a mapped file would count as memory."""
+    """Return whether the file has a quote. It is not mapped, since the pages of a mapped file count as memory."""
     buffer = bytearray(1 << 20)
     with path.open("rb", buffering=0) as file:
         file.seek(start)
@@ -146,14 +146,14 @@ def _head(data: bytes, length: int) -> bytes:
 
 
 def _even_quotes(data: bytes) -> bool:
-    return b'"' not in data or data.count(b'"') % 2 == 0  # `in` is faster where there is none
+    return b'"' not in data or data.count(b'"') % 2 == 0  # `in` is faster if there is no quote
 
 
 def _row_end(data: bytes) -> int:
     """Return the position after the last line end outside quotes; 0 if there is none.
 
-    A block begins outside quotes, and a quote within quotes is written twice: an even number of quotes lies before a
-    row's end. Where quotes are broken, the last line end is taken.
+    A block begins outside quotes, and a quote within quotes is doubled, so the number of quotes before the end of a row
+    is even. If quotes are broken, the position after the last line end is returned.
     """
     last = end = data.rfind(b"\n") + 1
     if b'"' not in data:

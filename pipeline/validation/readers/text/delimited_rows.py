@@ -1,7 +1,7 @@
 """Read the rows of one block of delimited text.
 
-polars reads regular blocks. Blocks that it refuses, or would read with cells missing, are read row by row by the csv
-module, which knows the lines: broken rows are rejected, and polars reads the rest in a regular form.
+polars reads regular blocks. The csv module reads row by row the blocks that polars refuses or would read with missing
+cells, and gives line numbers: broken rows are rejected, and polars reads the other rows in a regular form.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from pipeline.validation.rejected_rows import RejectedRows
 
 __all__ = ["read_rows"]
 
-_SEPARATOR = "\x1f"  # stands in for a delimiter of several bytes, which polars does not take
+_SEPARATOR = "\x1f"  # replaces a delimiter of several bytes, which polars does not support
 _LOOK_BYTES = 1 << 10
-_EXTRA = "\x1fextra"  # no header cell begins so
+_EXTRA = "\x1fextra"  # prefix of temporary names, which no header cell has
 
 
 def read_rows(
@@ -36,9 +36,9 @@ def read_rows(
 
     Args:
         block: Whole rows of UTF-8 text, without the header.
-        dialect: How they are written.
-        names: The columns' names, one for each field of a row.
-        numbers: Columns that are Float64 where all cells are plain numbers, else String as the others.
+        dialect: Dialect of the rows.
+        names: Names of the columns, one per field of a row.
+        numbers: Columns that become Float64 if all their cells are plain numbers; all other columns are String.
         rejected: Collects the unreadable rows.
 
     Returns:
@@ -52,7 +52,7 @@ def read_rows(
 
 
 def _read_regular(data: bytes, dialect: Dialect, names: Sequence[str], numbers: Collection[str]) -> pl.DataFrame | None:
-    """Read the block by polars; None if a row has another width, or a cell of ``numbers`` is not a number."""
+    """Read the block with polars; None if a row has another width, or a cell of ``numbers`` is not a number."""
     regular = _make_regular(data, dialect)
     if regular is None:
         return None
@@ -77,7 +77,7 @@ def _read_regular(data: bytes, dialect: Dialect, names: Sequence[str], numbers: 
 
 
 def _may_hold_stray_quotes(rows: pl.DataFrame, data: bytes, dialect: Dialect) -> bool:
-    """Return whether the lines of a quoted cell may be rows: together they have as many delimiters."""
+    """Return whether the lines of a quoted cell may be rows, since they have as many delimiters as rows have."""
     if rows.height >= data.count(b"\n") + (not data.endswith(b"\n")):
         return False
     delimiters = dialect.width + dialect.extra_fields - 1
@@ -91,7 +91,7 @@ def _may_hold_stray_quotes(rows: pl.DataFrame, data: bytes, dialect: Dialect) ->
 
 
 def _drop_blank_lines(frame: pl.DataFrame, data: bytes, separator: str, dialect: Dialect) -> pl.DataFrame | None:
-    """Drop blank lines; None if a row may be short, which polars would fill with nulls."""
+    """Drop blank lines; None if a row may be too short, since polars fills short rows with nulls."""
     if frame.get_columns()[-1].null_count() == 0:
         return frame
     rows = frame.filter(~pl.all_horizontal(pl.all().is_null()))
@@ -101,7 +101,7 @@ def _drop_blank_lines(frame: pl.DataFrame, data: bytes, separator: str, dialect:
 
 
 def _make_regular(data: bytes, dialect: Dialect) -> tuple[bytes, str] | None:
-    """Rewrite the block for polars, and return its separator; None if quotes forbid it."""
+    """Rewrite the block for polars, and return it with its separator; None if that is not possible."""
     quoted = b'"' in data
     if quoted and (dialect.padded_quotes or dialect.comment or dialect.delimiter == BLANKS):
         return None
@@ -121,7 +121,7 @@ def _make_regular(data: bytes, dialect: Dialect) -> tuple[bytes, str] | None:
 
 
 def _collapse_blanks(data: bytes) -> bytes:
-    """Replace each run of blanks by one; ten times as fast as a pattern."""
+    """Replace each run of blanks with one blank; ten times as fast as a pattern."""
     data = data.replace(b"\r\n", b"\n").replace(b"\t", b" ")
     while b"  " in data:
         data = data.replace(b"  ", b" ")
@@ -135,7 +135,7 @@ def _holds_marked_row(data: bytes, dialect: Dialect) -> bool:
 
 
 def _holds_header(rows: pl.DataFrame, dialect: Dialect) -> bool:
-    """Return whether the header, or its unit row, is among the rows. Columns of numbers cannot hold it."""
+    """Return whether a row repeats the header or its unit row. Columns of numbers are not compared."""
     for fields in (dialect.fields if dialect.has_header else (), dialect.units):
         if len(fields) != rows.width or _are_foreign(rows, fields):
             continue
@@ -151,7 +151,7 @@ def _holds_header(rows: pl.DataFrame, dialect: Dialect) -> bool:
 
 
 def _are_foreign(rows: pl.DataFrame, fields: Sequence[str]) -> bool:
-    """Return whether a field of a numeric column is no number, so that no row equals the fields."""
+    """Return whether a field of a numeric column is not a number, so that no row can equal the fields."""
     return any(
         series.dtype != pl.String and number_of(field) is None
         for series, field in zip(rows.get_columns(), fields, strict=True)
@@ -163,7 +163,7 @@ def _empty(names: Sequence[str], numbers: Collection[str]) -> pl.DataFrame:
 
 
 def _cast_numbers(frame: pl.DataFrame, numbers: Collection[str]) -> pl.DataFrame:
-    """Cast the columns in which each cell is a number or missing, so that one word affects only its own column."""
+    """Cast the columns in which all cells are numbers or missing, so that a word affects only its own column."""
     return pl.DataFrame([_cast(series) if series.name in numbers else series for series in frame.get_columns()])
 
 
@@ -176,7 +176,7 @@ def _cast(series: pl.Series) -> pl.Series:
 
 
 def _read_each(block: Block, dialect: Dialect, names: Sequence[str], rejected: RejectedRows) -> pl.DataFrame:
-    """Rewrite the good rows in a regular form and read that."""
+    """Rewrite the good rows in a regular form, and read these."""
     data = io.BytesIO()
     regular = io.TextIOWrapper(data, encoding="utf-8", newline="")
     if not _write_regular(block, dialect, rejected, regular):
@@ -186,7 +186,7 @@ def _read_each(block: Block, dialect: Dialect, names: Sequence[str], rejected: R
 
 
 def _write_regular(block: Block, dialect: Dialect, rejected: RejectedRows, regular: IO[str]) -> int:
-    """Return how many rows are as wide as they should be."""
+    """Write the rows with the right width, and return their number."""
     good = 0
     writer = csv.writer(regular, lineterminator="\n")
     headers = _stripped_headers(dialect)

@@ -1,4 +1,4 @@
-"""Rewrite a JSON document, such as an array of objects, as one object a line."""
+"""Rewrite a JSON document, such as an array of objects, as JSON lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.validation.readers.text.plain_text import PlainText
 __all__ = ["convert_document", "may_be_json"]
 
 _MAX_BYTES = 256 << 20
-_MAX_COLUMNS_BYTES = 64 << 20  # of a document by column, which is held in memory as objects
+_MAX_COLUMNS_BYTES = 64 << 20  # maximum size of a document by column, which is held in memory as objects
 _LOOK_BYTES = 64 << 10
 _START = re.compile(rb'\s*(?:\{\s*["}]|\[\s*[\[{\]])')
 _ARRAY = re.compile(rb'\s*\[\s*\{\s*"')
@@ -26,11 +26,11 @@ _EXPECTED = 'an array of objects, such as [{"age": 38}, ...], or one object per 
 
 
 class _OtherShapeError(ValueError):
-    """The document is JSON, but no list of objects."""
+    """The document is JSON, but not a list of objects."""
 
 
 def may_be_json(text: PlainText) -> bool:
-    """Return whether a file begins as an object or an array of objects does."""
+    """Return whether a file begins like an object or an array of objects."""
     return _START.match(_look(text)) is not None
 
 
@@ -38,15 +38,15 @@ def convert_document(text: PlainText, scratch: Path, *, is_json: bool) -> PlainT
     """Write the rows of a document as JSON lines.
 
     Args:
-        text: A file that begins as JSON does.
-        scratch: A folder for the new file.
-        is_json: The file's name says that it is JSON.
+        text: A file that begins like JSON.
+        scratch: Folder for the new file.
+        is_json: Whether the file's name is that of JSON.
 
     Returns:
-        The new file; None if each line is an object already, or the file is no JSON document.
+        The new file; None if each line is an object already, or the file is not a JSON document.
 
     Raises:
-        UnreadableDatasetError: The document is too large, damaged, or holds no list of objects.
+        UnreadableDatasetError: The document is too large or damaged, or does not hold a list of objects.
     """
     head = _look(text)
     size = text.path.stat().st_size
@@ -67,7 +67,7 @@ def convert_document(text: PlainText, scratch: Path, *, is_json: bool) -> PlainT
         raise UnreadableDatasetError(f"'{text.name}' is JSON of another shape: {_EXPECTED}") from error
     except (ValueError, RecursionError) as error:
         if not is_array and not (is_json and document.lstrip().startswith("[")):
-            return None  # JSON lines of which some are broken, or another format
+            return None  # JSON lines with some broken lines, or another format
         raise _make_damage_error(text.name, error) from error
     return replace(text, path=target, start=0)
 
@@ -79,7 +79,7 @@ def _look(text: PlainText) -> bytes:
 
 
 def _are_lines(head: bytes) -> bool:
-    """Return whether the first two lines are objects, or the second one where the first is broken."""
+    """Return whether the lines are objects: one of the first two lines is, and the second begins like one."""
     lines = [line for line in head.splitlines() if line.strip()][:3]
     return len(lines) > 1 and any(parse_object(line) is not None for line in lines[:2]) and lines[1][:1] == b"{"
 
@@ -90,7 +90,7 @@ def _make_damage_error(name: str, error: Exception) -> UnreadableDatasetError:
 
 
 def _list_rows(document: str) -> Iterator[str]:
-    """Yield the text of each row on one line: a line end in JSON is always between values."""
+    """Yield the text of each row on one line, which is possible since line ends in JSON are only between values."""
     start = _skip(document, 0)
     if document.startswith("[", start):
         rows, end = _scan_array(document, start)
@@ -130,7 +130,7 @@ _decode = json.JSONDecoder().raw_decode
 
 
 def _scan_array(document: str, position: int) -> tuple[list[tuple[int, int]], int]:
-    """Return where the values of an array are, and where the text goes on."""
+    """Return the start and end of each value of an array, and the position after the array."""
     spans: list[tuple[int, int]] = []
     position = _skip(document, position + 1)
     while not document.startswith("]", position):
@@ -144,7 +144,7 @@ def _scan_array(document: str, position: int) -> tuple[list[tuple[int, int]], in
 
 
 def _scan_object(document: str, position: int) -> tuple[list[tuple[str, list[tuple[int, int]]]], int]:
-    """Return the arrays of objects that an object holds, each with its key, and where the text goes on."""
+    """Return the keys and values' positions of the arrays of objects in an object, and the position after it."""
     arrays: list[tuple[str, list[tuple[int, int]]]] = []
     position = _skip(document, _expect(document, position, "{"))
     is_first = True
@@ -163,7 +163,7 @@ def _scan_object(document: str, position: int) -> tuple[list[tuple[str, list[tup
 
 
 def _scan_objects(document: str, position: int) -> list[tuple[int, int]]:
-    """Return where objects are that follow each other, each over several lines."""
+    """Return the start and end of consecutive objects, each of which may span several lines."""
     spans = []
     while position < len(document):
         _, end = _decode(document, position)
@@ -179,7 +179,7 @@ def _expect(document: str, position: int, mark: str) -> int:
 
 
 def _list_by_column(document: str) -> Iterator[str]:
-    """Yield the rows of an object that has values by column, by row name, or as pandas' orient="split" has them."""
+    """Yield the rows of an object that holds values by column, by row name, or like pandas with orient="split"."""
     if len(document) > _MAX_COLUMNS_BYTES:
         raise _OtherShapeError
     content = json.loads(document)

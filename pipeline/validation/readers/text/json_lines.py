@@ -1,7 +1,7 @@
 """Read JSON lines: one object per line.
 
-Each line is parsed alone, so that a broken line affects only itself, and rows without common keys cannot exhaust the
-memory. Values become text, and are typed as the text of a csv file is.
+Each line is parsed separately, so that a broken line affects only itself, and rows without common keys cannot exhaust
+the memory. Values become text, whose type is inferred like that of a csv file.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pipeline.validation.rejected_rows import RejectedRows
 __all__ = ["KeyOrder", "collect_keys", "parse_object", "read_json_lines"]
 
 _NESTED = pl.Struct({"nested": pl.String})
-_MAX_NESTED_SHARE = 0.01  # of a column's cells: fewer arrays or objects are taken for missing values
+_MAX_NESTED_SHARE = 0.01  # maximum fraction of a column's cells with arrays or objects that are read as missing
 
 
 @dataclass(slots=True)
 class _Cells:
-    """Cells by key, in the order in which keys come; ``nested`` counts arrays and objects."""
+    """Cells by key, in the order of the keys' first rows; ``nested`` counts arrays and objects by key."""
 
     columns: dict[str, list[str | None]] = field(default_factory=dict)
     nested: Counter[str] = field(default_factory=Counter)
@@ -52,20 +52,20 @@ class _Cells:
             self.nested[key] += 1
             return None
         if isinstance(value, float) and value.is_integer():
-            return str(int(value))  # as 1.0 in a request is read as a category
+            return str(int(value))  # a request's 1.0 is converted to the same category
         if isinstance(value, float):
             return write_number(value)
         return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class KeyOrder:
-    """One order for the keys of all rows.
+    """Finds one order for the keys of all rows.
 
-    Keys follow their order in the rows. The last key of most rows is the last one, since it is the default target.
+    Keys follow their order in the rows. The last key of most rows comes last, since it is the default target.
     """
 
     def __init__(self) -> None:
-        """Begin without keys."""
+        """Start without keys."""
         self._order: list[str] = []
         self._seen: set[str] = set()
         self._last: Counter[str] = Counter()
@@ -108,9 +108,9 @@ def read_json_lines(
 
     Args:
         data: UTF-8 text, whole lines.
-        rejected: Takes lines that are no JSON object.
-        first_line: The number of the first line in the file.
-        names: Keys whose cells are texts, however many of them are arrays or objects.
+        rejected: Collects lines that are not a JSON object.
+        first_line: Number of the first line in the file.
+        names: Keys whose columns are String, however many of their cells are arrays or objects.
     """
     cells = _Cells()
     for number, line in enumerate(data.split(b"\n"), first_line):
@@ -125,13 +125,13 @@ def read_json_lines(
 
 
 def parse_object(line: bytes) -> dict[str, object] | None:
-    """Parse a line; None when it is no JSON object. NaN, Infinity and integers of any length are read."""
+    """Parse a line; None if it is not a JSON object. NaN, Infinity and integers of any length are accepted."""
     try:
         row = orjson.loads(line)
     except ValueError:
         row = _parse_slowly(line)
     if isinstance(row, dict) and any(type(value) is float and abs(value) >= 2**53 for value in row.values()):
-        row = _parse_slowly(line)  # orjson makes a float of an integer beyond 64 bits
+        row = _parse_slowly(line)  # orjson reads integers of more than 64 bits as float
     return row if isinstance(row, dict) else None
 
 
@@ -150,7 +150,7 @@ def collect_keys(path: Path, start: int) -> tuple[str, ...]:
 def _parse_slowly(line: bytes) -> object:
     try:
         row = json.loads(line)
-        json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair is no text
+        json.dumps(row, ensure_ascii=False).encode()  # fails for half a surrogate pair, which is not text
     except (ValueError, RecursionError):
         return None
     return row

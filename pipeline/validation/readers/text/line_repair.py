@@ -1,4 +1,4 @@
-"""Repair lines that are not UTF-8 or hold NUL bytes, and leave all other lines as they are."""
+"""Repair lines that are not UTF-8 or have NUL bytes; other lines are not changed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _WESTERN = (("Windows-1252", "cp1252"), ("ISO-8859-1", "latin-1"))
 def repair_lines(data: bytes) -> tuple[bytes, list[tuple[int, str]]]:
     """Repair ``data``, which consists of whole lines.
 
-    Data that needs no repair is returned as the same object; what lies between broken lines is copied as it is.
+    Data that needs no repair is returned as the same object; text between broken lines is copied unchanged.
 
     Returns:
-        UTF-8 without NUL bytes, and the changed lines: the number of each within the data, from 0, and what was wrong
-        with it and how it was read.
+        UTF-8 without NUL bytes, and the changed lines: number of the line within the data, from 0, and a description of
+        the error and the repair.
     """
     pieces: list[bytes] = []
     repaired: list[tuple[int, str]] = []
@@ -32,7 +32,7 @@ def repair_lines(data: bytes) -> tuple[bytes, list[tuple[int, str]]]:
 
 
 def _find_broken_lines(data: bytes) -> Iterator[tuple[int, int]]:
-    """Return where each line begins and ends that is not UTF-8 or holds a NUL byte."""
+    """Yield the start and end of each line that is not UTF-8 or has a NUL byte."""
     position, size = 0, len(data)
     nul, invalid = _find(data, position), _find_invalid(data, position)
     while (broken := min(nul, invalid)) < size:
@@ -67,7 +67,7 @@ def _repair(line: bytes) -> tuple[bytes, str]:
 
 
 def _decode(line: bytes) -> tuple[bytes, str]:
-    """Return the line as UTF-8, and the encoding that it was read in where it was not UTF-8."""
+    """Return the line as UTF-8, and the encoding that it was read in; "" for UTF-8."""
     if _find_invalid(line, 0) == len(line):
         return line, ""
     try:

@@ -18,10 +18,10 @@ from pipeline.validation.readers.text.transcoding import Transcoder
 __all__ = ["PlainText", "make_plain_text"]
 
 _CHUNK_BYTES = 1 << 20
-_MAX_SCANNED_BYTES = 64 << 20  # bytes; of a larger file samples are used
+_MAX_SCANNED_BYTES = 64 << 20  # a larger file is sampled
 _SAMPLED_PLACES = 16
 _PLACE_BYTES = 256 << 10
-_MAX_HIGH_BYTES = 2 << 20  # of lines that are not ASCII
+_MAX_HIGH_BYTES = 2 << 20  # maximum bytes of non-ASCII lines that are examined
 _HOW_TO_CHOOSE = "`encoding:` in train.yaml"
 
 
@@ -31,10 +31,10 @@ class PlainText:
 
     Attributes:
         name: The file's name, for messages.
-        path: The original file where nothing had to be done.
-        start: How many bytes of a byte-order mark to skip.
-        encoding: What the file was written in.
-        warnings: Warnings about how it was read.
+        path: Path of the converted file, or of the original file if no conversion was needed.
+        start: Number of bytes of a byte-order mark, which are skipped.
+        encoding: Encoding of the original file.
+        warnings: Warnings about how the file was read.
     """
 
     name: str
@@ -44,17 +44,17 @@ class PlainText:
     warnings: tuple[str, ...] = ()
 
 
-def make_plain_text(  # noqa: PLR0913 - what a file is called, where it is, and what train.yaml says of it
+def make_plain_text(  # noqa: PLR0913 - a file, its name, and options from train.yaml
     name: str, path: Path, folder: Path, *, is_gzip: bool, encoding: str = "", max_bytes: int
 ) -> PlainText:
-    """Return the file as UTF-8, unpacked and transcoded into ``folder`` where that is necessary.
+    """Return the file as UTF-8, unpacked and transcoded into ``folder`` if necessary.
 
     Args:
         name: The file's name, for messages.
-        path: The file as it was sent.
-        folder: Where files may be written.
-        is_gzip: The file is compressed.
-        encoding: ``encoding`` of train.yaml; "" to detect it from the bytes.
+        path: The uploaded file.
+        folder: Folder for converted files.
+        is_gzip: Whether the file is compressed.
+        encoding: ``encoding`` of train.yaml; "": detected from the bytes.
         max_bytes: Maximum size of the unpacked file.
 
     Raises:
@@ -74,7 +74,7 @@ def make_plain_text(  # noqa: PLR0913 - what a file is called, where it is, and 
         if chosen and detected == UTF_8 and target.stat().st_size != plain.stat().st_size:
             warnings += (f"the file could be UTF-8: read as {source.name} ({_HOW_TO_CHOOSE})",)
         if is_gzip:
-            plain.unlink()  # a large file needs the disk
+            plain.unlink()  # free the disk, which a large file may fill
         plain, start = target, 0
     _check_not_blank(name, plain, start)
     return PlainText(name, plain, start, source, warnings)
@@ -84,7 +84,7 @@ def _unpack(name: str, path: Path, plain: Path, max_bytes: int) -> Path:
     size = 0
     try:
         with gzip.open(path) as packed, plain.open("wb") as file:
-            while chunk := packed.read1(_CHUNK_BYTES):  # `read` would lose the bytes before the damage
+            while chunk := packed.read1(_CHUNK_BYTES):  # unlike `read`, it returns the bytes before the damage
                 if (size := size + len(chunk)) > max_bytes:
                     raise _too_large(name, max_bytes)
                 file.write(chunk)
@@ -126,7 +126,7 @@ def _detect(path: Path) -> TextEncoding | None:
 
 
 def _list_high_lines(path: Path, size: int) -> Iterator[bytes]:
-    """Return non-ASCII lines of the whole file, or of samples of a large one."""
+    """Yield the non-ASCII lines of the whole file, or of samples if the file is large."""
     room = _MAX_HIGH_BYTES
     for lines in _read_places(path, size):
         high = [line for line in lines.split(b"\n") if not line.isascii()]
@@ -137,7 +137,7 @@ def _list_high_lines(path: Path, size: int) -> Iterator[bytes]:
 
 
 def _read_places(path: Path, size: int) -> Iterator[bytes]:
-    """Return the parts behind the first chunk that are not ASCII, each to the end of its last line."""
+    """Yield the non-ASCII parts of the file after the first chunk, each up to the end of its last line."""
     is_scanned = size <= _MAX_SCANNED_BYTES
     length, step = (_CHUNK_BYTES, 0) if is_scanned else (_PLACE_BYTES, size // _SAMPLED_PLACES)
     buffer = bytearray(length)  # one buffer for all parts: allocating takes longer than reading
@@ -153,7 +153,7 @@ def _read_places(path: Path, size: int) -> Iterator[bytes]:
 
 
 def _choose(name: str, path: Path, chosen: TextEncoding | None, detected: TextEncoding | None) -> TextEncoding:
-    """Return the encoding to read the file in: a mark decides, then train.yaml, then the bytes."""
+    """Return the encoding to read the file in, by a byte-order mark, else train.yaml, else the detected encoding."""
     if detected and detected.has_mark:
         return detected
     if chosen is None:

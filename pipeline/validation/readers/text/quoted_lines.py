@@ -1,4 +1,4 @@
-"""Unquote lines that are quoted as a whole, as a program does that takes each row for one cell."""
+"""Unquote lines that are quoted as a whole, by a program that wrote each row as one cell."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pipeline.validation.readers.text.plain_text import PlainText
 __all__ = ["unquote_lines"]
 
 _LOOK_BYTES = 64 << 10
-_MAX_COMPARED = 200  # lines
+_MAX_COMPARED = 200  # maximum lines that are compared
 _MIN_LINES = 2
 
 
 def unquote_lines(text: PlainText, scratch: Path, names: Sequence[str]) -> PlainText:
-    """Return the file without quotes around whole lines, where all lines but the header's have them.
+    """Return the file without quotes around whole lines, if all lines except perhaps the header have them.
 
     Args:
         text: A file of delimited text.
@@ -51,7 +51,7 @@ def _are_whole(text: PlainText, names: Sequence[str]) -> bool:
 
 
 def _are_rows(lines: Sequence[str], delimiter: str, names: Sequence[str]) -> bool:
-    """Return whether the lines have equally many fields: texts of one column have commas now and then."""
+    """Return whether the lines have equally many fields, unlike texts of one column, of which only some have commas."""
     header = split_line(lines[0], delimiter) or ()
     if len(header) < 2 or any(len(split_line(line, delimiter) or ()) != len(header) for line in lines[1:]):
         return False
@@ -59,7 +59,7 @@ def _are_rows(lines: Sequence[str], delimiter: str, names: Sequence[str]) -> boo
 
 
 def _unquote(line: bytes) -> bytes:
-    """Return a line without the quotes around it; as it is where there are none, or they are around a cell."""
+    """Return a line without the quotes around it; unchanged if there are none, or they are quotes of single cells."""
     content = line.rstrip(b"\r\n")
     if len(content) < 2 or content[:1] != b'"' or content[-1:] != b'"':
         return line

@@ -1,4 +1,4 @@
-"""Split text into rows line by line, and tell quotes around cells from quotes that are characters of a text."""
+"""Split text into rows, and distinguish quotes around cells from quotes that are characters of a text."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from pipeline.validation.words import counted
 __all__ = ["STRAY_QUOTE", "Row", "split_rows"]
 
 STRAY_QUOTE = "holds a stray quote, read as a character"
-_MAX_PROFILED = 500  # rows
-_MIN_FIT_SHARE = 0.9  # of the cells in columns of numbers, dates or categories
-_MIN_WIDTH = 3  # of rows that are told by their width alone
-_MIN_LINES = 3
+_MAX_PROFILED = 500  # maximum rows that are profiled
+_MIN_FIT_SHARE = 0.9  # minimum fraction of cells that fit their columns of numbers, dates or categories
+_MIN_WIDTH = 3  # minimum width of rows that are recognized only by their width
+_MIN_LINES = 3  # minimum number of such rows
 _MAX_COMPARED = 50  # lines compared after an unclosed quote
 
 
@@ -39,11 +39,11 @@ class Row:
     lines: int
     text: str
     fields: list[str] | None
-    is_decoded: bool  # all bytes are UTF-8
-    is_repaired: bool = False  # a quote was read as a character
+    is_decoded: bool  # whether all bytes are UTF-8
+    is_repaired: bool = False  # whether a quote was read as a character
 
     def fit(self, dialect: Dialect) -> list[str] | None:
-        """Return the fields of a row of the table's width, without empty ones at its end; else None."""
+        """Return the fields of a row of the table's width, without empty extra fields at its end; else None."""
         return _fit(self.fields, dialect) if self.is_decoded and self.fields is not None else None
 
     @property
@@ -61,12 +61,12 @@ def split_rows(data: bytes, dialect: Dialect, first_line: int) -> Iterator[Row]:
     """Split all rows.
 
     A line with an unclosed or misplaced quote is read with its quotes as characters if it then has the table's width.
-    So are the lines of a quoted cell if they are whole rows: its ends are then two stray quotes.
+    The lines of a quoted cell are read like this too if they are whole rows: the cell's quotes are then two stray ones.
 
     Args:
-        data: Whole rows, UTF-8 but for a few bytes.
-        dialect: How they are written.
-        first_line: The line of the file with which ``data`` begins.
+        data: Whole rows in UTF-8, except a few bytes.
+        dialect: Dialect of the rows.
+        first_line: Number of the first line of ``data`` in the file.
     """
     profile = cache(partial(_profile_rows, data, dialect))
     lines = _open_lines(data, dialect, first_line)
@@ -117,7 +117,7 @@ def _fit(fields: list[str], dialect: Dialect) -> list[str] | None:
 
 
 def _read_as_characters(text: str, dialect: Dialect) -> list[str] | None:
-    """Split a badly quoted line; None if it has not the table's width."""
+    """Split a badly quoted line; None if it does not have the table's width."""
     line = csv_line(text.rstrip("\r\n"), dialect.delimiter).rstrip("\n")
     delimiter = csv_delimiter(dialect.delimiter)
     for fields in (_split_at_ends(line, delimiter), line.split(delimiter)):
@@ -127,7 +127,7 @@ def _read_as_characters(text: str, dialect: Dialect) -> list[str] | None:
 
 
 def _split_at_ends(line: str, delimiter: str) -> list[str]:
-    """Split a line; the quotes at both ends of a field delimit it, all others are characters of it."""
+    """Split a line; quotes at both ends of a field delimit it, and all other quotes are characters of it."""
     pattern = _field_pattern(delimiter)
     fields: list[str] = []
     position = 0
@@ -147,7 +147,7 @@ def _field_pattern(delimiter: str) -> re.Pattern[str]:
 
 
 def _read_whole_rows(texts: Sequence[str], dialect: Dialect) -> list[list[str]] | None:
-    """Return the fields of each line of a quoted cell; None when one is not as wide as the table."""
+    """Return the fields of each line of a quoted cell; None if a line does not have the table's width."""
     rows = []
     for text in texts:
         fields = _read_as_characters(text, dialect)
@@ -158,7 +158,7 @@ def _read_whole_rows(texts: Sequence[str], dialect: Dialect) -> list[list[str]] 
 
 
 def _precedes_rows(texts: Sequence[str], profiles: Sequence[ColumnEvidence], dialect: Dialect) -> bool:
-    """Return whether the lines after a quote that does not close are rows."""
+    """Return whether the lines after an unclosed quote are rows."""
     following = texts[1 : 1 + _MAX_COMPARED]
     table = [fields for text in following if (fields := _read_as_characters(text, dialect)) is not None]
     return len(table) >= _MIN_FIT_SHARE * len(following) and _are_rows([[], *table], profiles, dialect)
@@ -167,9 +167,10 @@ def _precedes_rows(texts: Sequence[str], profiles: Sequence[ColumnEvidence], dia
 def _are_rows(
     table: Sequence[Sequence[str]], profiles: Sequence[ColumnEvidence], dialect: Dialect, *, min_lines: int = 0
 ) -> bool:
-    """Return whether lines after the first have values of the columns: each line of a poem may have a comma.
+    """Return whether the lines after the first hold values of the columns, unlike a poem with a comma in each line.
 
-    Where all columns are texts, ``min_lines`` lines that have several delimiters, or tabs, are rows.
+    If all columns are texts, the lines are rows if the delimiter is a tab, or if there are ``min_lines`` lines or more
+    with at least _MIN_WIDTH fields.
     """
     pairs = [
         (cell.strip().strip('"'), profile)
@@ -188,7 +189,7 @@ def _are_rows(
 
 
 def _profile_rows(data: bytes, dialect: Dialect) -> tuple[ColumnEvidence, ...]:
-    """Profile the rows of one line; none where most rows have several."""
+    """Profile the rows that are on one line; empty if most rows span several lines."""
     lines = _open_lines(data, dialect, 1)
     rows = 0
     table = []

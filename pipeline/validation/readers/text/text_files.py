@@ -1,4 +1,4 @@
-"""Text files as batches of rows: delimited text, or JSON lines."""
+"""Text files that are read as batches of rows: delimited text, or JSON lines."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _LOOK_BYTES = 1 << 20
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _TextFile(TableFile):
-    """Rows are in the bytes from ``start`` to ``end`` of ``path``, which is UTF-8 text."""
+    """A UTF-8 text file, whose rows are in the bytes from ``start`` to ``end`` of ``path``."""
 
     path: Path
     start: int
     end: int
-    first_line: int  # the number of the first row's line
+    first_line: int  # line number of the first row
     block_bytes: int = BLOCK_BYTES
 
     @property
@@ -76,7 +76,7 @@ class _TextFile(TableFile):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DelimitedFile(_TextFile):
-    """Fields between delimiters."""
+    """A file of delimited text."""
 
     dialect: Dialect
 
@@ -115,7 +115,7 @@ class DelimitedFile(_TextFile):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JsonLinesFile(_TextFile):
-    """A JSON object a line. ``known`` are keys that a known model has."""
+    """A file with one JSON object per line. ``known_keys``: keys that are columns of a known model."""
 
     known_keys: frozenset[str] = frozenset()
 
@@ -154,7 +154,7 @@ class JsonLinesFile(_TextFile):
 
 
 def _check_first_lines(text: PlainText, scratch: Path) -> None:
-    """Raise the error of a file in which no line is a JSON object."""
+    """Raise MalformedRowsError for a file in which no line is a JSON object."""
     rejected = RejectedRows(scratch / "first_lines.jsonl")
     with text.path.open("rb") as file:
         file.seek(text.start)
@@ -163,7 +163,7 @@ def _check_first_lines(text: PlainText, scratch: Path) -> None:
 
 
 def _drop_blank_rows(rows: pl.DataFrame, rejected: RejectedRows) -> pl.DataFrame:
-    """Drop rows of delimiters alone, as spreadsheets write below a table."""
+    """Drop rows that have only delimiters, which spreadsheets write below a table."""
     if rows.width == 1 or rows[rows.columns[-1]].null_count() == 0:
         return rows
     filled = [column.is_not_null().alias(str(number)) for number, column in enumerate(rows)]

@@ -1,4 +1,4 @@
-"""Rewrite a text file as UTF-8, a chunk at a time."""
+"""Rewrite a text file as UTF-8 in chunks."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pipeline.validation.readers.encodings.names import TextEncoding
 __all__ = ["Transcoder"]
 
 _CHUNK_BYTES = 1 << 20
-_MAX_REPLACED = 0.01  # maximum share of invalid characters
-_MIN_REPLACED = 20
+_MAX_REPLACED = 0.01  # maximum fraction of invalid characters
+_MIN_REPLACED = 20  # so many invalid characters are always allowed
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -23,7 +23,7 @@ class Transcoder:
 
     Attributes:
         name: The file's name, for messages.
-        encoding: What it is written in.
+        encoding: Encoding of the file.
         is_strict: Whether bytes that are not in ``encoding`` are refused; they are replaced otherwise.
     """
 
@@ -46,13 +46,13 @@ class Transcoder:
         Args:
             path: The file.
             start: The byte after a byte-order mark.
-            target: Where it is written.
+            target: The UTF-8 file to write.
 
         Returns:
-            Warnings.
+            Warnings about replaced characters.
 
         Raises:
-            UnreadableDatasetError: Bytes are not in the encoding, and that was chosen or many are not.
+            UnreadableDatasetError: Bytes are not valid in the encoding, and ``is_strict`` is set or there are too many.
         """
         self._position = start
         with path.open("rb") as file, target.open("wb") as output:
@@ -80,7 +80,7 @@ class Transcoder:
         return text
 
     def _locate(self, error: UnicodeError, pending: int, chunk: bytes) -> None:
-        """Note the line of the first byte that is not in the encoding, or raise UnreadableDatasetError for it."""
+        """Record the line of the first byte that is invalid in the encoding, or raise UnreadableDatasetError for it."""
         start = error.start if isinstance(error, UnicodeDecodeError) else pending
         before = (error.object if isinstance(error, UnicodeDecodeError) else chunk)[:start]
         line = self._lines + before.decode(self.encoding.codec, "replace").count("\n") + 1
