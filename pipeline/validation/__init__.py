@@ -1,1 +1,1 @@
-"""Turn a file into a typed, profiled, split Dataset, or an error: what is wrong, where, and what is expected."""
+"""Read a file into a typed, profiled and split Dataset; errors say what is wrong, where, and what is expected."""

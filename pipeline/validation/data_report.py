@@ -15,10 +15,10 @@ from pipeline.validation.readers.batches import TableRows
 
 __all__ = ["describe"]
 
-_MAX_REJECTED = 100  # rejected rows in the report
+_MAX_REJECTED = 100  # maximum rejected rows in the report
 _EXAMPLES = 3
 _LOOK = 1_000  # rows from which examples are taken
-_MAX_EXAMPLE = 40  # characters
+_MAX_EXAMPLE = 40  # characters of an example
 
 
 def describe(rows: TableRows, prepared: PreparedFiles, rejected: Path) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def describe(rows: TableRows, prepared: PreparedFiles, rejected: Path) -> dict[s
 
     Returns:
         ``encoding``, ``dialect``, ``rows``, ``rejected`` (line or row, and reason), ``columns`` (name, kind, examples,
-        missing, dropped), ``target``, ``targets`` (the columns of several, else none), ``task``, ``warnings``.
+        missing, dropped), ``target``, ``targets`` (columns of several targets, else empty), ``task``, ``warnings``.
     """
     dataset = prepared.dataset
     used = dataset.rows

@@ -29,14 +29,14 @@ __all__ = ["PreparedFiles", "build_dataset"]
 
 _MAX_WARNINGS = 50
 _FEW_ROWS = 300
-_MAX_LISTED = 20  # dropped columns in one message
+_MAX_LISTED = 20  # maximum dropped columns in one message
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PreparedFiles:
-    """A Dataset, the parquet file of each split, and the spec as it was understood.
+    """A Dataset, the parquet file of each split, and the spec with the inferred target and task.
 
-    ``missing``: number of missing cells of each feature and the target, in the sampled rows.
+    ``missing``: number of missing cells of each feature and of the target, in the sampled rows.
     """
 
     dataset: Dataset
@@ -52,14 +52,14 @@ class PreparedFiles:
 def build_dataset(
     rows: TableRows, read: ReadRows, workdir: Path, *, sha256: str, test: CompanionTest | None
 ) -> PreparedFiles:
-    """Profile the training rows, drop what cannot be learned, and write the splits.
+    """Profile the training rows, drop columns and classes that cannot be learned, and write the splits.
 
     Args:
         rows: The source's rows.
-        read: All of them, by split.
-        workdir: A folder for the files.
+        read: All rows, by split.
+        workdir: Folder for the files.
         sha256: Hash of the source.
-        test: Test rows that were given beside the data.
+        test: Test rows from a file that the user uploaded with the data; None: there is none.
 
     Raises:
         DatasetError: The data cannot be learned; the subclass says why.
@@ -128,7 +128,7 @@ def _count_missing(schema: Schema) -> dict[str, int]:
 
 
 def _describe_target(read: ReadRows, classes: tuple[str, ...], train: Path) -> dict[str, Any]:
-    """Return the Dataset's fields about the target; ``train`` is the file of the training rows."""
+    """Return the Dataset's fields that describe the target; ``train`` is the file of the training rows."""
     schema, several = read.schema, read.schema.several
     fields = {"task": schema.task, "target": schema.target_label}
     if several is None:
@@ -145,7 +145,7 @@ def _describe_target(read: ReadRows, classes: tuple[str, ...], train: Path) -> d
 
 
 def _choose_classes(read: ReadRows) -> tuple[str, ...]:
-    """Return the classes with enough training rows, and reject the rows of others; none for several targets."""
+    """Return the classes with enough training rows, and reject the rows of other classes; none for several targets."""
     schema, tally = read.schema, read.tally
     if schema.task != "classification" or schema.several:
         return ()
@@ -192,7 +192,7 @@ def _check_varies(read: ReadRows, classes: tuple[str, ...]) -> None:
 
 
 def _profile(read: ReadRows, *, is_keyed: bool) -> tuple[list[ColumnProfile], list[LeftOut]]:
-    """Return the profiles of columns, and the columns that are dropped; rows with keys may lack a column."""
+    """Return the profiles of columns, and the dropped columns; rows with keys (``is_keyed``) may lack a column."""
     if read.statistics is not None:
         profiles, left_out = read.statistics.profiles()
     else:
@@ -215,9 +215,9 @@ def _check_usable(profiles: Sequence[ColumnProfile], left_out: Sequence[LeftOut]
 
 
 def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], workdir: Path) -> dict[str, Path]:
-    """Write the files of the splits with ``columns`` and, if there are ``classes``, only their rows."""
+    """Write the files of the splits with ``columns`` and, if there are ``classes``, only the rows of these classes."""
     files = {split: workdir / f"{split}.parquet" for split in SPLITS}
-    has_others = {label for _, label in read.tally.classes} != {*classes}  # filtering would copy for nothing
+    has_others = {label for _, label in read.tally.classes} != {*classes}  # otherwise filtering would copy all rows
     for split, frames in read.held.items():
         frame = pl.concat(frames)
         hidden = [] if split == "test" else _list_hidden(frame.columns, columns)
@@ -243,7 +243,7 @@ def _write(read: ReadRows, columns: Sequence[str], classes: tuple[str, ...], wor
 
 
 def _list_hidden(names: Sequence[str], columns: Sequence[str]) -> list[str]:
-    """List the hidden columns among ``names``; a user's column of such a name is not one."""
+    """List the hidden columns among ``names``; a user's column with such a name is not hidden."""
     return [name for name in (GROUP, TIME) if name in names and name not in columns]
 
 
@@ -254,7 +254,7 @@ def _select(frame: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
 
 def _tell_shared(name: str, test: pl.DataFrame, files: Mapping[str, Path]) -> Iterator[str]:
     learned = [pl.read_parquet(files[split]) for split in ("train", "validation")]
-    # Columns that are dropped are in the test file alone, and a clustering's target has no name.
+    # Dropped columns are only in the test file, and a clustering's target has no name.
     columns = [column for column in test.columns if column in learned[0].columns]
     hashes = pl.concat([_select(frame, columns) for frame in learned]).hash_rows()
     if shared := int(_select(test, columns).hash_rows().is_in(hashes.unique().implode()).sum()):

@@ -34,9 +34,9 @@ _ISO = "%Y-%m-%dT%H:%M:%S%.6fZ"
 class KnownRows:
     """Rows of a later file.
 
-    ``frame`` holds the model's columns as a request writes them: numbers, truth values, texts, dates as ISO 8601 or in
-    the file's own numbers, images as bytes; null where missing. ``labels``: the target where the file has it, as text;
-    of several targets in columns of their own a structure of their texts.
+    ``frame`` holds the model's columns as a request writes them: numbers, truth values, texts, dates as ISO 8601 or as
+    the file's numbers, images as bytes; null where missing. ``labels``: the target as text, or for several target
+    columns a struct of their texts; None if the file lacks a target.
     """
 
     frame: pl.DataFrame
@@ -70,11 +70,11 @@ def read_known_rows(  # noqa: PLR0913 - a file, its model, and how it is read
         path: Path of the file.
         signature: Signature of the model.
         workdir: An empty folder for temporary files.
-        form: Its format; None to take it from the ending of ``name``.
-        ignore_extra: Ignore columns that the model does not read.
+        form: Format of the file; None: the format by the ending of ``name``.
+        ignore_extra: Whether columns that the model does not read are ignored.
 
     Raises:
-        DatasetError: The file cannot be read, lacks a column, or has one that the model does not read.
+        DatasetError: The file cannot be read, lacks a column, or has a column that the model does not read.
     """
     rejected = RejectedRows(workdir / "rejected.jsonl")
     source = Source.of_file(name, path, form)

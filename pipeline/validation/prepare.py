@@ -35,14 +35,15 @@ from pipeline.validation.tally import ReadRows, Tally, check_rows
 __all__ = ["PreparedFiles", "prepare"]
 
 _MAX_THREADS = 4  # each holds a chunk and its polars frame
-# Maximum share of cells that are not of the column's kind, as in the inference; otherwise it becomes categories.
+# Maximum fraction of cells that are not of the column's kind, as in the inference; with more, the column is read as
+# categories.
 _MAX_LOST_SHARES = {"numeric": 0.05, "datetime": 0.1, "boolean": 0.0, "categorical": 1.0, "text": 1.0, "image": 1.0}
 _MAX_COUNTED_CLASSES = 10 * MAX_CLASSES  # distinct values of a target after which reading stops
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Work:
-    """Inputs of the work on a batch."""
+    """Inputs for processing a batch."""
 
     schema: Schema
     splitter: Splitter
@@ -52,7 +53,7 @@ class _Work:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _ReadBatch:
-    """The rows of one batch, by split."""
+    """The processed rows of one batch, by split."""
 
     tally: Tally
     splits: Mapping[str, pl.DataFrame]
@@ -76,9 +77,9 @@ def prepare(  # noqa: PLR0913 - the rows, and what goes with them
         rows: The source's rows.
         spec: The job spec.
         rejected: Collects the rejected rows.
-        workdir: A folder for the splits' files.
+        workdir: Folder for the files of the splits.
         sha256: Hash of the source.
-        test: Test rows; those of the source are then for training and validation.
+        test: Test rows from another file; the source is then only for training and validation.
 
     Raises:
         DatasetError: The data cannot be learned; the subclass says why.
@@ -112,7 +113,7 @@ def _read_all(rows: TableRows, schema: Schema, rejected: RejectedRows, workdir: 
 
 
 def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train: Path, *, has_test: bool) -> ReadRows:
-    """Read all rows; polars pulls the batches, and writes the training rows as they come."""
+    """Read all rows in batches; polars requests the batches, and writes the training rows of each."""
     tally, statistics = Tally(), Statistics(schema.columns, rows.expected)
     splitter = HashSplitter.plan(schema, rows.expected, has_test=has_test)
     work = _Work(schema=schema, splitter=splitter, statistics=statistics, rejected=rejected)
@@ -132,7 +133,7 @@ def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train
                     frames.append(batch.splits[split])
                 _check_distinct_so_far(tally, schema)
                 yield batch.splits["train"]
-        except ModeldropError as error:  # polars would convert it
+        except ModeldropError as error:  # polars would convert it to its own error
             refused.append(error)
 
     none = rows.sample.head(0).cast(dict.fromkeys(schema.numbers, pl.Float64))
@@ -145,7 +146,7 @@ def _read_batches(rows: TableRows, schema: Schema, rejected: RejectedRows, train
 
 
 def _in_threads(rows: TableRows, work: _Work) -> Iterator[_ReadBatch]:
-    """Yield the results of batches in their order; at most one batch more than threads is in memory."""
+    """Yield the results of batches in order; at most one batch more than the number of threads is in memory."""
     assert rows.batches is not None, "rows that are not in memory come in batches"
     threads = min(_MAX_THREADS, count_processors() + 1)  # one works while another waits for polars
     waiting: deque[Future[_ReadBatch]] = deque()
@@ -164,7 +165,7 @@ def _read_batch(batch: RowBatch, number: int, work: _Work) -> _ReadBatch:
 
 
 def _read_frame(raw: pl.DataFrame, number: int, work: _Work, rejected: RejectedRows) -> _ReadBatch:
-    """Cast rows, reject those that cannot be used, and split the others."""
+    """Cast rows, reject unusable rows, and assign the others to splits."""
     cast = work.schema.cast(raw)
     tally = Tally(lost=cast.lost, read=raw.height)
     usable = _reject(cast.unusable, pl.Series([True]).new_from_index(0, raw.height), work, tally, rejected)
@@ -220,6 +221,6 @@ def _misread_columns(read: ReadRows) -> list[str]:
 
 
 def _check_distinct_so_far(tally: Tally, schema: Schema) -> None:
-    """Raise for a target with too many distinct values before all rows are read."""
+    """Raise InvalidTargetError early, before all rows are read, if the target has too many distinct values."""
     if schema.task == "classification" and len(tally.classes) > _MAX_COUNTED_CLASSES:
         check_distinct(schema.target.name, schema.task, pl.Series([label for _, label in tally.classes]).unique())

@@ -31,7 +31,7 @@ def profile_column(column: Column, train: pl.Series) -> ColumnProfile | LeftOut:
     missing = train.null_count()
     values = train.drop_nulls()
     if values.dtype.is_float():
-        # The median and the distinct values are faster to find in sorted values; each column has a thread already.
+        # Sorted values make the median and the distinct values faster. One thread: each column has a thread already.
         values = values.sort(multithreaded=False)
     distinct = values.n_unique()
     if distinct == 0:
@@ -54,7 +54,7 @@ def profile_in_threads(
     """Return the profiles of columns, and the columns that are dropped.
 
     Args:
-        profile: Profiles one column; threads call it.
+        profile: Profiles one column; it is called in threads.
         columns: The columns.
     """
     results = map_in_threads(profile, columns)
@@ -73,7 +73,7 @@ def _count_vocabulary(values: pl.Series) -> Sequence[str]:
 
 
 def _find_date_parts(seconds: pl.Series) -> tuple[DatePart, ...]:
-    """Return the parts of a date that differ between rows; a time of day without a date has only those of the clock."""
+    """Return the date parts that differ between rows; times of day without a date have only the parts of a clock."""
     time = pl.from_epoch(pl.col("seconds").floor().cast(pl.Int64), time_unit="s")
     differ = (
         pl.DataFrame({"seconds": seconds})

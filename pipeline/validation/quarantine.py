@@ -1,4 +1,4 @@
-"""Keep a refused file beside a report of the reason."""
+"""Copy a refused file to the quarantine folder, with a report of the reason."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def quarantine(  # noqa: PLR0913 - what was refused, and the stores
     artifacts: ObjectStore,
     key: str = "",
 ) -> None:
-    """Copy the uploaded files to ``RunKeys.quarantine(file)`` and write ``report.json`` beside them.
+    """Copy the uploaded files to ``RunKeys.quarantine(file)`` and write ``report.json`` to the same folder.
 
     The report is a JSON object: ``run``, ``error`` {``type``, ``message``, ``details``}, ``upload``
-    (records.run.Upload without its metadata), ``file`` (the key of the copy), ``sha256`` (null when it was refused
-    unread), ``at`` (UTC).
+    (records.run.Upload without its metadata), ``file`` (the key of the copy), ``sha256`` (null if the file was refused
+    before it was read), ``at`` (UTC).
 
     Args:
         run: The run's id.
@@ -36,7 +36,7 @@ def quarantine(  # noqa: PLR0913 - what was refused, and the stores
         error: The reason.
         uploads: The store that holds the upload.
         artifacts: The store that gets the copies and the report.
-        key: Key of the file in ``uploads``; empty for the upload's own.
+        key: Key of the refused file in ``uploads``; empty: the upload's key.
     """
     keys = RunKeys(run)
     named = parse_upload_key(upload.key)

@@ -1,4 +1,4 @@
-"""Collect rejected rows as they were written, with their lines and the reasons."""
+"""Collect the original text of rejected rows, with their line numbers and the reasons."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from pipeline.validation.words import counted
 
 __all__ = ["RejectedRows"]
 
-_MAX_TEXT = 10_000  # characters kept of one row
-_MAX_KEPT = 100_000  # rows
+_MAX_TEXT = 10_000  # characters of a row that are written
+_MAX_KEPT = 100_000  # maximum rows that are written
 
 
 @dataclass(slots=True)
 class RejectedRows:
     """Rejected rows of one file, written to ``path`` as one JSON object per row.
 
-    An object has ``line`` and ``text`` of a row that could not be read, ``row`` of one that was read, or ``image`` for
-    a file of an archive. ``file`` names the file where it is not the data itself; two files may share a ``path``.
+    An object has ``line`` and ``text`` for a row that could not be read, ``row`` for a row that was read, or ``image``
+    for a file of an archive. ``file`` is the name of the file if it is not the data file itself; several files may
+    share a ``path``.
     """
 
     path: Path
@@ -33,9 +34,9 @@ class RejectedRows:
     broken: int = 0
     dropped: int = 0
     repaired: int = 0
-    blank: int = 0  # rows of empty cells, which lose nothing
+    blank: int = 0  # skipped rows of empty cells, which are not counted as rejected
     _repairs: list[str] = field(default_factory=list)
-    _nested: Counter[str] = field(default_factory=Counter)  # cells that hold arrays or objects, by column
+    _nested: Counter[str] = field(default_factory=Counter)  # column -> number of cells that hold arrays or objects
     _examples: list[str] = field(default_factory=list)
     _reasons: list[str] = field(default_factory=list)
     _written: int = 0
@@ -47,14 +48,14 @@ class RejectedRows:
         return self.broken + self.dropped
 
     def add_broken(self, *, line: int, reason: str, text: str, lines: int = 1) -> None:
-        """Reject a row that could not be read. A quote that is never closed takes many ``lines``: each counts."""
+        """Reject a row that could not be read. An unclosed quote may span many ``lines``, each of which counts."""
         self.broken += lines
         if len(self._examples) < MAX_NAMED:
             self._examples.append(f"line {line:,} {reason}")
         self._write([{"line": line, "reason": reason, "text": text[:_MAX_TEXT]}])
 
     def add_repaired(self, line: int, reason: str) -> None:
-        """Count a line that was read after a repair: it is not rejected."""
+        """Count a line that was read after a repair; it is not rejected."""
         self.repaired += 1
         if len(self._repairs) < MAX_NAMED:
             self._repairs.append(f"line {line:,} {reason}")
@@ -72,7 +73,7 @@ class RejectedRows:
         self._write([{"image": name, "reason": reason}])
 
     def add_counted(self, dropped: int, of: int, reason: str) -> None:
-        """Count rejected rows of data that is too large to write them out.
+        """Count rejected rows without writing them, for data that is read in batches.
 
         Args:
             dropped: Number of rejected rows.
@@ -87,7 +88,7 @@ class RejectedRows:
         """Reject rows that were read and cannot be used.
 
         Args:
-            mask: True for each of them. Rows are numbered from 1; the header and broken rows do not count.
+            mask: True for each rejected row. Rows are numbered from 1, without the header and broken rows.
             reason: Why they are rejected.
         """
         rows = mask.arg_true()
@@ -97,7 +98,7 @@ class RejectedRows:
             self._write([{"row": row + 1, "reason": reason} for row in rows.head(_MAX_KEPT)])
 
     def absorb(self, other_file: RejectedRows) -> None:
-        """Add the counts of one of several files, whose rows are in the same ``path`` already."""
+        """Add the counts of one of several files; its rejected rows are already in the same ``path``."""
         self.broken += other_file.broken
         self.dropped += other_file.dropped
         self._written += other_file._written
@@ -116,10 +117,10 @@ class RejectedRows:
 
         Args:
             good: Number of rows that were read.
-            expected: What is expected of a row, for the message.
+            expected: Description of a valid row, for the message.
 
         Raises:
-            MalformedRowsError: More rows are broken than a small fraction.
+            MalformedRowsError: More rows are broken than ``limit_broken_rows`` allows.
         """
         rows = good + self.broken
         if self.broken > (allowed := limit_broken_rows(rows)):

@@ -36,21 +36,21 @@ from pipeline.validation.threads import map_in_threads
 
 __all__ = ["ASKED_REASONS", "CastRows", "Schema", "infer_schema"]
 
-_CAST_KINDS = ("numeric", "boolean", "datetime")  # kinds that reject cells
+_CAST_KINDS = ("numeric", "boolean", "datetime")  # kinds whose cells may fail to be cast
 _HINT_ROWS = 1_000
 _AMBIGUOUS = r"(?:^|[^0-9.,])[1-9][0-9]{0,2}[.,][0-9]{3}(?:$|[^0-9.,])"  # 1.299 and 1,299
-_PROOF = r"[.,](?:[0-9]{1,2}|[0-9]{4,})(?:$|[^0-9.,])"  # what no thousands are
+_PROOF = r"[.,](?:[0-9]{1,2}|[0-9]{4,})(?:$|[^0-9.,])"  # a decimal mark, since no group of thousands follows
 _DROP_REASON = "dropped by train.yaml"
 _GROUP_REASON = "it groups the rows for the split (split.column)"
-ASKED_REASONS = frozenset({_DROP_REASON, _GROUP_REASON})  # reason of columns that train.yaml drops
+ASKED_REASONS = frozenset({_DROP_REASON, _GROUP_REASON})  # reasons of columns that train.yaml drops
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CastRows:
     """Rows in the types of the split files.
 
-    ``unusable``: rows that cannot be learned from, each as a mask and the reason. ``placed``: the time or group of each
-    row, where the rows are split by one. ``lost``: cells of a column that are not of its kind.
+    ``unusable``: masks of rows that cannot be learned from, each with the reason. ``placed``: the time or group of each
+    row if the rows are split by time or group, else None. ``lost``: column -> number of cells that are not of its kind.
     """
 
     frame: pl.DataFrame
@@ -61,10 +61,11 @@ class CastRows:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Schema:
-    """How rows are read. ``columns`` are the features, ``target`` is the rule of the target.
+    """Rules by which rows are read. ``columns`` are the features, ``target`` is the rule of the target.
 
-    ``several``: of several targets, whose columns then are in the rows beside that of ``target``, by which they are
-    stratified alone. ``sample``: the rows that were looked at, with their values in ``columns`` and ``target_values``.
+    ``several``: rules of several targets; ``target`` is then a column that only stratifies the rows, in addition to the
+    columns of the targets. ``sample``: the rows that the schema was inferred from; their cast values are in ``columns``
+    and ``target_values``.
     """
 
     spec: JobSpec
@@ -77,8 +78,8 @@ class Schema:
     weight: Column | None = None
     placing: Column | None = None  # rule of the column that splits the rows by time or group
     warnings: tuple[str, ...] = ()
-    is_default_target: bool = False  # the default target: the last column
-    likely_target: str = ""  # a column that is more likely the target than the default
+    is_default_target: bool = False  # whether the target is the last column because none was named
+    likely_target: str = ""  # column that is more likely the target than the default one; empty: there is none
     several: SeveralTargets | None = None
 
     @property
@@ -98,7 +99,7 @@ class Schema:
 
     @property
     def numbers(self) -> frozenset[str]:
-        """Return columns that a reader of text may return as Float64: plain numbers."""
+        """Return the columns of plain numbers, which a reader of text may return as Float64."""
         if has_number_marker(self.missing):
             return frozenset()
         plain = Column(name="", kind="numeric")
@@ -108,7 +109,7 @@ class Schema:
         return frozenset(names | ({self.weight.name} if self.weight and self.weight.number_format == PLAIN else set()))
 
     def with_categories(self, names: Sequence[str]) -> Schema:
-        """Return the schema with the columns ``names`` read as categories, after all rows were read."""
+        """Return the schema with the columns ``names`` as categories, for a second pass over the rows."""
         columns = [
             replace(column, column=Column(name=column.name, kind="categorical")) if column.name in names else column
             for column in self.columns
@@ -116,7 +117,7 @@ class Schema:
         return replace(self, columns=tuple(columns))
 
     def cast(self, raw: pl.DataFrame) -> CastRows:
-        """Cast a reader's rows; those of the sample are cast already."""
+        """Cast a reader's rows; the sample's rows are cast already."""
         lost: Counter[str] = Counter()
         is_sample = raw is self.sample
         columns = [column.values if is_sample else self._cast(raw, column, lost) for column in self.columns]
@@ -141,7 +142,7 @@ class Schema:
         Args:
             frame: Rows in the types of the split files.
             groups: The group of each row, UInt64.
-            placed: The time or group of each row, where the rows are split by it.
+            placed: The time or group of each row if the rows are split by time or group; else None.
         """
         hidden = [groups.alias(GROUP)]
         if self.spec.split.by == "time" and placed is not None:
@@ -150,7 +151,7 @@ class Schema:
 
     def _cast(self, raw: pl.DataFrame, column: InferredColumn, lost: Counter[str]) -> pl.Series:
         cells, kind = raw[column.name], column.column.kind
-        if kind == "numeric" and cells.dtype == pl.Float64:  # as a reader of text gives plain numbers
+        if kind == "numeric" and cells.dtype == pl.Float64:  # a reader of text returns plain numbers like this
             numbers = fit_numbers(as_finite(cells), is_wide=column.column.is_wide)
             if numbers.null_count() == cells.null_count():
                 return numbers
@@ -174,16 +175,16 @@ class Schema:
 
 
 def infer_schema(rows: TableRows, spec: JobSpec) -> Schema:
-    """Infer how rows are read from a sample of them, or from all.
+    """Infer how rows are read, from a sample or from all rows.
 
     Args:
         rows: The source's rows.
-        spec: The job spec; its columns may bear the header's own spelling.
+        spec: The job spec; it may name columns in the header's original spelling.
 
     Raises:
         InvalidJobSpecError: A column of ``spec`` does not exist, or does not fit its use.
         InvalidTargetError: The target does not exist or cannot be learned.
-        InvalidColumnsError: The weights are no positive numbers.
+        InvalidColumnsError: The weights are not positive numbers.
     """
     sample = rows.sample
     spec = resolve_columns(spec, rows.names)
@@ -195,7 +196,7 @@ def infer_schema(rows: TableRows, spec: JobSpec) -> Schema:
     dropped = [LeftOut(name=column, reason=_DROP_REASON) for column in spec.drop]
     dropped += _leave_out_group(spec)
     features = sample.drop({*sources, spec.weight or "", *(column.name for column in dropped)}, strict=False)
-    with ThreadPoolExecutor(1) as pool:  # errors of the target come first
+    with ThreadPoolExecutor(1) as pool:  # the target is inferred at the same time, and its errors are raised first
         inferred = pool.submit(_infer_features, features, rows, missing, hint)
         several = _infer_several(sample, name, spec, hint)
         target = _stratifying(several, sample) if several else _infer_target(sample, name, spec, rows.task, hint)
@@ -229,7 +230,7 @@ def _infer_several(sample: pl.DataFrame, name: str, spec: JobSpec, hint: Decimal
 
 
 def _stratifying(several: SeveralTargets, sample: pl.DataFrame) -> Target:
-    """Return the strata of rows for several targets."""
+    """Return a target that holds the strata of rows with several targets."""
     rule = TargetRule(name=STRATUM, task="regression", missing=several.missing)
     return Target(rule=rule, values=several.stratum(several.cast(sample)), markers=Counter())
 
@@ -264,7 +265,7 @@ def _infer_features(
 
 
 def _decimal_hint(sample: pl.DataFrame) -> DecimalHint:
-    """Return the decimal mark that the unambiguous columns have, for the ambiguous ones."""
+    """Return the decimal mark of the unambiguous columns, which ambiguous columns are then read with."""
     texts = [column.head(_HINT_ROWS) for column in sample if column.dtype == pl.String]
     numbered = pl.DataFrame([text.alias(str(number)) for number, text in enumerate(texts)])
     is_unproven = pl.all().str.contains(_AMBIGUOUS).any() & ~pl.all().str.contains(_PROOF).any()
@@ -282,7 +283,7 @@ def _leave_out_group(spec: JobSpec) -> list[LeftOut]:
 
 
 def _infer_placing(sample: pl.DataFrame, spec: JobSpec, missing: Set[str]) -> Column | None:
-    """Infer how times that split the rows are read; None for groups and random splits."""
+    """Infer how the times of a split by time are read; None for splits by group and random splits."""
     name = spec.split.column
     if name is None:
         return None

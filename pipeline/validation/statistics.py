@@ -1,4 +1,4 @@
-"""Collect statistics of training rows a batch at a time.
+"""Collect statistics of training rows batch by batch.
 
 Means, extremes and counts of missing values are exact. Distinct values are counted by their hashes: the smallest few
 thousand are kept, and the largest of these gives an estimate of the total (K minimum values; Bar-Yossef et al. 2002).
@@ -24,19 +24,19 @@ __all__ = ["SKETCH_HASHES", "BatchStatistics", "ColumnStatistics", "Statistics",
 
 SKETCH_HASHES = 4096  # hashes: the estimate's standard error is 1 / sqrt(SKETCH_HASHES)
 _SAMPLE_ROWS = 25_000
-_MAX_COUNTED = 200_000  # distinct categories that are counted; where there are more, the sample shows the frequent ones
-_MAX_WAITING_COUNTS = 20_000  # values
-_SLACK = 0.05  # three standard errors
+_MAX_COUNTED = 200_000  # distinct categories that are counted; with more, the vocabulary is that of the sample
+_MAX_WAITING_COUNTS = 20_000  # counts of values that wait to be merged
+_SLACK = 0.05  # three standard errors of the estimated number of distinct values
 _HASHES = 2**64
 _NUMBERS = ("numeric", "boolean", "datetime")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchStatistics:
-    """Statistics of one batch, which ``Statistics.add`` takes."""
+    """Statistics of one batch, to be added by ``Statistics.add``."""
 
     rows: int
-    moments: dict[str, dict[str, float | None]]  # by column
+    moments: dict[str, dict[str, float | None]]  # column -> name of the moment -> value
     hashes: dict[str, pl.Series]
     counts: dict[str, pl.DataFrame]
     sample: pl.DataFrame
@@ -49,23 +49,23 @@ class ColumnStatistics:
     missing: int = 0
     present: int = 0  # values that are not missing
     mean: float = 0.0
-    squares: float = 0.0  # of the deviations from the mean
+    squares: float = 0.0  # sum of squared deviations from the mean
     minimum: float = math.inf
     maximum: float = -math.inf
     hashes: pl.Series = field(default_factory=lambda: pl.Series([], dtype=pl.UInt64))
     counts: pl.DataFrame | None = None
     counted: bool = True
     waiting: list[pl.Series] = field(default_factory=list)  # hashes that are not merged into ``hashes`` yet
-    waiting_counts: list[pl.DataFrame] = field(default_factory=list)  # the same of ``counts``
+    waiting_counts: list[pl.DataFrame] = field(default_factory=list)  # counts that are not merged into ``counts`` yet
 
     @property
     def reach(self) -> int:
-        """Return the largest hash that can still matter."""
+        """Return the bound below which a new hash still changes the sketch."""
         return int(self.hashes[-1]) if len(self.hashes) == SKETCH_HASHES else _HASHES - 1
 
     @property
     def has_few(self) -> bool:
-        """Return whether the values so far are fewer than the hashes that are kept."""
+        """Return whether there are fewer hashes so far than the sketch can hold."""
         return 0 < len(self.hashes) + sum(map(len, self.waiting)) < SKETCH_HASHES
 
     def add_hashes(self, hashes: pl.Series) -> None:
@@ -75,7 +75,7 @@ class ColumnStatistics:
             self.merge_hashes()
 
     def merge_hashes(self) -> None:
-        """Keep the smallest of all hashes; many hashes take as long as few."""
+        """Reduce all hashes to the smallest ones; merging many at once takes as long as merging few."""
         if self.waiting:
             self.hashes = pl.concat([self.hashes, *self.waiting]).unique().sort().head(SKETCH_HASHES)
             self.waiting.clear()
@@ -87,7 +87,7 @@ class ColumnStatistics:
             self.merge_counts()
 
     def merge_counts(self) -> None:
-        """Add up the counts, or keep only hashes from now on where there are too many values."""
+        """Add up the counts; with too many distinct values, keep only hashes from now on."""
         if not self.waiting_counts:
             return
         merged = [*([] if self.counts is None else [self.counts]), *self.waiting_counts]
@@ -99,7 +99,7 @@ class ColumnStatistics:
 
     @property
     def distinct(self) -> int:
-        """Return the number of distinct values, estimated where there are many."""
+        """Return the number of distinct values, which is an estimate if there are many."""
         if self.counts is not None and self.counted:
             return self.counts.height
         if len(self.hashes) < SKETCH_HASHES:
@@ -111,7 +111,7 @@ class Statistics:
     """Running statistics of all columns."""
 
     def __init__(self, columns: Sequence[InferredColumn], expected: int) -> None:
-        """Start the statistics of about ``expected`` rows."""
+        """Start the statistics for about ``expected`` rows."""
         self.columns = columns
         self.rows = 0
         self._step = max(1, expected // _SAMPLE_ROWS)  # the sample has every step-th row
@@ -120,7 +120,7 @@ class Statistics:
         self._sample: list[pl.DataFrame] = []
 
     def summarize(self, train: pl.DataFrame) -> BatchStatistics:
-        """Compute the statistics of one batch. Nothing is changed, so threads may call it."""
+        """Compute the statistics of one batch. It changes nothing, so threads may call it."""
         categories = [column.name for column in self.columns if column.column.kind == "categorical"]
         counts = {
             name: train[name].drop_nulls().alias("value").value_counts(name="rows")
@@ -149,7 +149,7 @@ class Statistics:
     def profiles(self) -> tuple[list[ColumnProfile], list[LeftOut]]:
         """Return the profiles of columns, and the columns that are dropped.
 
-        Medians, and the parts of dates that differ, are those of the sample.
+        Medians, and the date parts that differ, are those of the sample.
         """
         sample = pl.concat(self._sample)
         return profile_in_threads(lambda column: self._profile(column.column, sample[column.name]), self.columns)
@@ -203,7 +203,7 @@ def _find_smallest_hashes(train: pl.DataFrame, reaches: Mapping[str, int]) -> di
 
 
 def select_smallest_hashes(name: str, reach: int) -> pl.Expr:
-    """Return an expression for the smallest hashes of a column, as one list; hashes from ``reach`` on are left out."""
+    """Return an expression for the smallest hashes of a column below ``reach``, as one list."""
     hashes = pl.col(name).drop_nulls().hash()
     if reach < _HASHES - 1:
         hashes = hashes.filter(hashes < reach)

@@ -1,4 +1,4 @@
-"""Count rows and cells while all rows are read."""
+"""Count rows and cells while the rows are read."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["ReadRows", "Tally", "check_rows"]
 class Tally:
     """Counts of rows and cells."""
 
-    rows: Counter[str] = field(default_factory=Counter)  # by split
-    classes: Counter[tuple[str, str]] = field(default_factory=Counter)  # rows by (split, class)
-    dropped: Counter[str] = field(default_factory=Counter)  # rows by reason
-    lost: Counter[str] = field(default_factory=Counter)  # cells that are not of their column's kind, by column
+    rows: Counter[str] = field(default_factory=Counter)  # split -> rows
+    classes: Counter[tuple[str, str]] = field(default_factory=Counter)  # (split, class) -> rows
+    dropped: Counter[str] = field(default_factory=Counter)  # reason -> rejected rows
+    lost: Counter[str] = field(default_factory=Counter)  # column -> cells that are not of the column's kind
     read: int = 0
 
     def add(self, batch: Tally) -> None:
@@ -39,7 +39,7 @@ class Tally:
         self.read += batch.read
 
     def count(self, frames: Mapping[str, pl.DataFrame], target: TargetRule) -> None:
-        """Count rows, and those of each class, by split."""
+        """Count the rows of each split, and of each class in it."""
         for split, frame in frames.items():
             self.rows[split] += frame.height
             if target.task == "classification":
@@ -49,9 +49,10 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class ReadRows:
-    """All rows, read by ``schema``. ``held`` has them by split, without training rows that came in batches.
+    """All rows, read by ``schema``.
 
-    Those are in the file ``train``, with their ``statistics``; both are None if all rows are in memory.
+    ``held`` has the rows by split. Training rows that came in batches are in the file ``train`` instead, with their
+    ``statistics``; both are None if all rows are in memory.
     """
 
     schema: Schema

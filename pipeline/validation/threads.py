@@ -1,4 +1,4 @@
-"""Work on several columns at once: polars uses one thread per column, and releases the GIL."""
+"""Process several columns at once: polars uses one thread per column, and releases the GIL."""
 
 from __future__ import annotations
 

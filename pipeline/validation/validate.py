@@ -35,18 +35,19 @@ _REJECTED = "set_aside.jsonl"
 def validate(run: str, upload: Upload, *, uploads: ObjectStore, artifacts: ObjectStore, workdir: Path) -> Dataset:
     """Read, type and split an uploaded file.
 
-    Writes spec.json, the splits, set_aside.jsonl when rows were rejected, report.json, and last dataset.json.
+    Writes spec.json, the splits, set_aside.jsonl if rows were rejected, report.json, and as the last file dataset.json.
 
     Args:
         run: The run's id.
         upload: The uploaded file.
-        uploads: The store that holds it and its companions.
+        uploads: The store that holds the file and its companions.
         artifacts: The store that gets the results.
         workdir: An empty folder.
 
     Raises:
         InvalidJobSpecError: train.yaml cannot be read, or does not fit the file.
-        DatasetError: One of its subclasses; with ``details["sha256"]`` when the file was downloaded.
+        DatasetError: The file cannot be used; the subclass says why. ``details["sha256"]`` is set if the file was
+            downloaded.
     """
     named = parse_upload_key(upload.key)
     check_bytes(named.shown, upload.metadata, upload.bytes)
@@ -95,7 +96,7 @@ def _check_bytes(name: str, size: int, max_bytes: int) -> None:
 def _open_test(
     upload: Upload, uploads: ObjectStore, workdir: Path, spec: JobSpec, rows: TableRows
 ) -> CompanionTest | None:
-    """Open the file of test rows beside the data; None when there is none."""
+    """Open the user's file of test rows; None if there is none."""
     folders = parse_upload_key(upload.key).folders
     keys = next((keys for folder in folders if (keys := sorted(uploads.keys(f"{folder}test.")))), [])
     if not keys:

@@ -1,4 +1,4 @@
-"""Write counts and lists in messages."""
+"""Format counts and lists for messages."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Columns: their names, what they hold, and the roles that they have."""
+"""Columns: their names, kinds, casting, and roles such as target and weight."""

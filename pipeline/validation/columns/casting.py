@@ -1,4 +1,4 @@
-"""Cast cells by the rule of their column, to the type of the split files: a batch, a test file, rows to predict."""
+"""Cast cells of a batch, a test file or rows to predict, by their column's rule, to the types of the split files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.validation.columns.numbers.parsing import parse_numbers
 
 __all__ = ["as_flags", "as_numbers", "as_text", "cast_column", "count_lost"]
 
-_INTEGERS = 2.0**63  # of 64-bit integers; larger floats are written with an exponent
+_INTEGERS = 2.0**63  # bound of 64-bit integers; larger floats are written with an exponent
 _TRUTH_WORDS = ("True", "TRUE", "False", "FALSE")  # JSON has true and false
 _WHOLE_NUMBER = r"^([+-]?\d+)\.0*$"
 
@@ -24,12 +24,12 @@ def cast_column(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> 
     """Cast cells by the column's rule.
 
     Args:
-        raw: Cells as a reader has them.
-        column: Kind and spelling.
+        raw: Cells as a reader returned them.
+        column: Kind and format of the cells.
         missing: Texts that mean a missing value.
 
     Returns:
-        The values as records.dataset.ColumnProfile has them; null for a missing value and for what cannot be cast.
+        Values of the types in records.dataset.ColumnProfile; null for missing values and cells that cannot be cast.
     """
     if column.kind == "image":
         return raw if raw.dtype == pl.Binary else _nulls(raw, pl.Binary)
@@ -47,9 +47,9 @@ def count_lost(raw: pl.Series, values: pl.Series, column: Column, missing: Set[s
     """Count the cells that are not of the column's kind, and all cells with a value.
 
     Args:
-        raw: Cells as a reader has them.
-        values: The same, cast.
-        column: Their kind.
+        raw: Cells as a reader returned them.
+        values: The cast cells.
+        column: Kind of the cells.
         missing: Texts that mean a missing value.
     """
     markers = missing | NUMBER_MISSING if column.kind == "numeric" and missing is MISSING else missing
@@ -58,7 +58,7 @@ def count_lost(raw: pl.Series, values: pl.Series, column: Column, missing: Set[s
 
 
 def as_numbers(cells: pl.Series, column: Column, missing: Set[str] = MISSING) -> pl.Series:
-    """Read stripped cells as Float64, null where there is no finite number."""
+    """Read stripped cells as Float64; null for anything but a finite number."""
     if cells.dtype != pl.String:
         readable = cells.dtype.is_numeric() or cells.dtype == pl.Boolean
         return as_finite(cells.cast(pl.Float64)) if readable else _nulls(cells, pl.Float64)
@@ -68,7 +68,7 @@ def as_numbers(cells: pl.Series, column: Column, missing: Set[str] = MISSING) ->
 
 
 def as_text(cells: pl.Series, *, is_code: bool = False) -> pl.Series:
-    """Cast to String; 1.0 becomes 1 in a column of numbers or codes, as labels and categories are written."""
+    """Cast to String; in a column of numbers or codes 1.0 becomes 1, the form of labels and categories."""
     if cells.dtype.is_nested():
         return _nulls(cells, pl.String)
     text = cells.cast(pl.String, strict=False)
@@ -94,7 +94,7 @@ def as_flags(cells: pl.Series) -> pl.Series:
 
 
 def _may_hold_markers(cells: pl.Series) -> bool:
-    """Return whether cells may be missing markers: plain numbers, as in most columns, are not."""
+    """Return whether cells may be missing markers, which they cannot be if all of them are plain numbers."""
     return cells.cast(pl.Float64, strict=False).null_count() > cells.null_count()
 
 

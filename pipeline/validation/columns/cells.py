@@ -21,15 +21,15 @@ __all__ = [
     "strip_text",
 ]
 
-_REPEATS_LOOK = 1000  # values that are sampled: if most of them repeat, the whole column is taken to
+_REPEATS_LOOK = 1000  # sampled values: if most of them repeat, those of the whole column are assumed to repeat
 
 
 def strip_cells(column: pl.Series, missing: Set[str] = MISSING) -> pl.Series:
     """Strip text, and make missing values null; columns of other types keep their type.
 
     Args:
-        column: Cells as a reader has them.
-        missing: Texts that mean a missing value; in columns of numbers only those that are numbers apply.
+        column: Cells as a reader returned them.
+        missing: Texts that mean a missing value; in columns of numbers only the numbers among them apply.
     """
     if isinstance(column.dtype, pl.Categorical | pl.Enum):
         column = column.cast(pl.String)
@@ -43,7 +43,7 @@ def strip_cells(column: pl.Series, missing: Set[str] = MISSING) -> pl.Series:
 
 
 def count_markers(column: pl.Series, missing: Set[str] = MISSING) -> Counter[str]:
-    """Count the missing markers of a column of text by their spelling, without empty cells."""
+    """Count the missing markers in a column of text by their spelling, without empty cells."""
     if column.dtype != pl.String:
         return Counter()
     stripped = strip_text(column).rename("marker")
@@ -60,7 +60,7 @@ def describe_markers(markers: Counter[str]) -> str:
 def _is_number_marker(text: str) -> bool:
     """Return whether a missing marker is a number, such as -999."""
     try:
-        return float(text) == float(text)  # NaN is no number
+        return float(text) == float(text)  # False for NaN
     except ValueError:
         return False
 
@@ -77,7 +77,7 @@ def has_number_marker(missing: Set[str]) -> bool:
 
 
 def strip_text(text: pl.Series) -> pl.Series:
-    """Strip blanks of every kind, and compose letters and their accents (Unicode NFC)."""
+    """Strip blanks of every kind, and compose letters with their accents (Unicode NFC)."""
     text = text.str.strip_chars()
     if text.str.len_bytes().sum() == text.str.len_chars().sum():  # ASCII
         return text
@@ -85,7 +85,7 @@ def strip_text(text: pl.Series) -> pl.Series:
 
 
 def _is_stripped(text: pl.Series, missing: Set[str]) -> bool:
-    """Return whether the texts are stripped already, by their distinct values; False if few repeat."""
+    """Return whether the texts are stripped already; also False if few texts repeat, since the check is then slow."""
     if text.head(_REPEATS_LOOK).n_unique() > _REPEATS_LOOK // 2:
         return False
     values = text.unique()

@@ -14,10 +14,10 @@ from pipeline.validation.words import counted
 
 __all__ = ["check_order", "explain_lost", "read_dates"]
 
-_MIN_DATES = 0.9  # of the values; the rest count as missing
-_HEAD_ROWS = 100  # values that are checked before all are
+_MIN_DATES = 0.9  # minimum fraction of values that are dates; the others are read as missing
+_HEAD_ROWS = 100  # values that are checked before all values are
 _DOTTED_TRIPLE = r"^[0-9]{1,2}\.[0-9]{2}\.[0-9]{2}$"  # 18.00.00 is a time of day, 31.12.24 a date, 10.11.12 can be both
-# Dates whose values decide the order of day and month; a weekday may come before.
+# Dates whose values can show the order of day and month; a weekday may precede them.
 _ORDERED = (
     r"^[^0-9]{0,20}(?P<first>[0-9]{1,2})(?P<mark>[-/.])(?P<then>[0-9]{1,2})[-/.](?:[0-9]{4}|[0-9]{2})(?:[Tt ,\]]|$)"
 )
@@ -25,8 +25,8 @@ _ZONED = (
     rf":[0-9]{{2}}.*(?:Z|UTC|GMT|[+-][0-9]{{1,2}}(?::?[0-9]{{2}})?|{'|'.join(ZONES)})(?: [0-9]{{4}})?"
     r"(?: ?\([A-Za-z ]+\))?\]?$"
 )
-_MARKS = "[-/.: ]"  # of which every usual form has one
-# What every date in a spelling of programs or languages contains: texts without it skip the rules.
+_MARKS = "[-/.: ]"  # every usual format of dates contains one of these
+# Every date in a format of programs or languages contains this; the rewrite rules skip texts without it.
 _HINT = (
     rf"[0-9]:[0-9]{{2}}|[0-9]{{8}}[t ][0-9]|[年년]|^[^0-9]{{2,10}}[., ]+[0-9]{{1,4}}[-/.]"
     rf"|{'|'.join(sorted({name[:3] for name in MONTH_NUMBERS}))}"
@@ -34,9 +34,9 @@ _HINT = (
 
 
 def read_dates(column: pl.Series) -> InferredColumn | None:
-    """Read trimmed texts as dates or times of day; None when too few of them are.
+    """Read trimmed texts as dates or times of day; None if too few of them are dates.
 
-    ``day_first`` is None if no text has an order.
+    The result's ``day_first`` is None if no date has an order of day and month.
     """
     texts = column.drop_nulls()
     if not _are_dates(texts.head(_HEAD_ROWS)):
@@ -74,7 +74,7 @@ def _count_forms(values: pl.Series) -> int:
 
 
 def _are_clocks(texts: pl.Series) -> bool:
-    """Return whether 10.11.12 is a time of day: nearly all texts could be one, and fewer are dates in either order."""
+    """Return whether texts such as 10.11.12 are times of day: nearly all could be, and fewer could be dates."""
     triples = texts.filter(texts.str.contains(_DOTTED_TRIPLE))
     if len(triples) < len(texts) * _MIN_DATES or triples.is_empty():
         return False
@@ -86,7 +86,7 @@ def _are_clocks(texts: pl.Series) -> bool:
 def _detect_order(column: pl.Series) -> tuple[bool | None, str | None]:
     """Return whether the day comes before the month, and a warning if no number above 12 proves it.
 
-    None: no text has an order.
+    Both are None if no date has an order of day and month.
     """
     texts = column.filter(column.str.contains(_ORDERED))
     if texts.is_empty():
@@ -113,10 +113,10 @@ def check_order(cells: pl.Series, column: Column) -> None:
 
     Args:
         cells: Stripped cells.
-        column: Their rule.
+        column: Rule of the column.
 
     Raises:
-        InvalidColumnsError: More than a few dates have the other order; the rest would be read wrongly.
+        InvalidColumnsError: More than a few dates have the other order, so ambiguous dates would be read wrongly.
     """
     if column.day_first is None or column.time_unit == "hh.mm.ss" or not _are_texts_of_dates(cells, column):
         return
@@ -131,12 +131,12 @@ def check_order(cells: pl.Series, column: Column) -> None:
 
 
 def explain_lost(cells: pl.Series, values: pl.Series, column: Column) -> str:
-    """Explain why dates of a later file were not read, to append to a message; empty if their order is not the reason.
+    """Explain why dates of a later file were not read, as the end of a message; empty if the order is not the reason.
 
     Args:
         cells: Stripped cells.
-        values: The same, read.
-        column: Their rule.
+        values: The values that were read from the cells.
+        column: Rule of the column.
     """
     if column.day_first is not None or column.time_unit == "hh.mm.ss" or not _are_texts_of_dates(cells, column):
         return ""
@@ -155,7 +155,7 @@ def _are_texts_of_dates(cells: pl.Series, column: Column) -> bool:
 
 
 def _count_without_zone(texts: pl.Series) -> int | None:
-    """Count the times without a zone; None if all or none have one."""
+    """Count the times without a zone; None if all times or no times have a zone."""
     timed = texts.str.contains(r":[0-9]{2}")
     if not timed.any():
         return None

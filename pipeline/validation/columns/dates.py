@@ -1,4 +1,4 @@
-"""Read columns of dates or times as seconds since 1970 UTC with polars, as parsing.dates reads single values."""
+"""Read columns of dates or times as seconds since 1970 UTC with polars, like parsing.dates for single values."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from pipeline.parsing.dates import (
 
 __all__ = ["convert_temporal", "convert_time_numbers", "read_seconds", "rewrite_dates", "with_colons"]
 
-_HEAD_ROWS = 100  # values that are sampled for the forms and spellings of a column
+_HEAD_ROWS = 100  # first values, from which the formats of a column are found
 _TEMPORAL_UNITS = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _MONTH_DIGITS = {name: f"{number:02}" for name, number in MONTH_NUMBERS.items()}
 
 
 def convert_temporal(column: pl.Series) -> pl.Series:
-    """Convert a Date, Datetime, Time or Duration to seconds: without a zone it is UTC, a time is on 1970-01-01."""
+    """Convert Date, Datetime, Time or Duration to seconds; without a zone it is UTC, a Time is on 1970-01-01."""
     if column.dtype == pl.Date:
         return column.cast(pl.Int32).cast(pl.Float64) * SECONDS_A_DAY
     unit = "ns" if column.dtype == pl.Time else column.dtype.time_unit  # type: ignore[attr-defined]  # others have it
     ticks, a_second = column.cast(pl.Int64), _TEMPORAL_UNITS[unit or "us"]
     seconds = ticks // a_second
-    # Whole seconds and fraction as of a text, whose sum is rounded once: both give the same number.
+    # Add whole seconds and fraction, rounding once as for a text, so that both give the same number.
     return seconds.cast(pl.Float64) + _divide((ticks - seconds * a_second).cast(pl.Float64), a_second)
 
 
 def read_seconds(column: pl.Series, *, day_first: bool | None, time_unit: TimeUnit = "") -> pl.Series:
-    """Read texts as ``parsing.dates.seconds_of`` does: Float64, null where a text is no date."""
+    """Read texts like ``parsing.dates.parse_timestamp``: Float64, null for a text that is not a date."""
     seconds = pl.Series(column.name, [None], dtype=pl.Float64).new_from_index(0, len(column))
     texts = column
     if time_unit:
@@ -65,7 +65,7 @@ def read_seconds(column: pl.Series, *, day_first: bool | None, time_unit: TimeUn
 
 
 def convert_time_numbers(column: pl.Series, time_unit: TimeUnit) -> pl.Series:
-    """Read numbers as ``parsing.dates.seconds_of_number`` does: Float64, null outside of the years 1 to 9999."""
+    """Read numbers like ``parsing.dates.timestamp_from_number``: Float64, null outside of the years 1 to 9999."""
     numbers = column.cast(pl.Float64)
     if time_unit == "yyyymmdd":
         is_date = numbers.is_between(1000_01_01, 9999_12_31) & (numbers == numbers.floor())
@@ -77,20 +77,20 @@ def convert_time_numbers(column: pl.Series, time_unit: TimeUnit) -> pl.Series:
 
 
 def with_colons(texts: pl.Series) -> pl.Series:
-    """Write clocks with dots, such as 18.00.00, with colons."""
+    """Rewrite times of day with dots, such as 18.00.00, with colons."""
     with_seconds, without = DOTTED_CLOCKS
     return texts.str.replace(with_seconds, "${1}${2}:${3}:${4}${5}").str.replace(without, "${1}${2}:${3}${4}")
 
 
 def rewrite_dates(texts: pl.Series) -> pl.Series:
-    """Rewrite dates in the spellings of programs and languages to the usual forms."""
+    """Rewrite dates in formats of programs and languages to the usual formats."""
     for pattern, template in REWRITES:
         texts = texts.str.replace(pattern, template)
     return _with_offsets(texts)
 
 
 def _rewrite_by_head(texts: pl.Series) -> pl.Series:
-    """Apply only the rules that the first values need: nearly all columns have one spelling."""
+    """Apply only the rules that the first values need: nearly all columns have a single format."""
     head = texts.head(_HEAD_ROWS)
     for pattern, template in REWRITES:
         rewritten = head.str.replace(pattern, template)
@@ -106,7 +106,7 @@ def _with_offsets(texts: pl.Series) -> pl.Series:
         return texts
     groups = texts.gather(zoned).str.extract_groups(ABBREVIATED_ZONE).struct.unnest()
     offset = pl.col("2").replace_strict(ZONES, default=None, return_dtype=pl.String)
-    rewritten = groups.select(pl.concat_str("1", offset)).to_series()  # null where a zone is none of them
+    rewritten = groups.select(pl.concat_str("1", offset)).to_series()  # null for an unknown zone
     return texts.clone().scatter(zoned.filter(rewritten.is_not_null()), rewritten.drop_nulls())
 
 
@@ -126,7 +126,7 @@ def _fill(seconds: pl.Series, texts: pl.Series, read: Callable[[pl.Series], pl.S
 
 
 def _read_forms(texts: pl.Series, *, day_first: bool | None) -> pl.Series:
-    """Read each text by the form that it has; no text has two. The form of the first values is tried first."""
+    """Read each text by the only format that it matches; the most frequent format of the first texts is tried first."""
     seconds = pl.Series(texts.name, [None], dtype=pl.Float64).new_from_index(0, len(texts))
     head = texts.drop_nulls().head(_HEAD_ROWS)
     forms = sorted((*DATE_FORMATS, CLOCK), key=lambda form: -int(head.str.contains(form).sum()))

@@ -1,4 +1,4 @@
-"""The result of inferring a column: how it is read, with the sample's values, or why it is dropped."""
+"""Result of inferring a column: the rule by which it is read, with the sample's values."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from pipeline.contracts.signature import Column
 
 __all__ = ["DecimalHint", "InferredColumn"]
 
-DecimalHint = Literal["", ".", ","]  # decimal mark that other columns of the file prove; empty if none does
+DecimalHint = Literal["", ".", ","]  # decimal mark that other columns of the file prove; empty: none is proven
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InferredColumn:
     """A column that models read.
 
-    ``values`` are those of the rows that were looked at, in the type of the split files (records.dataset), null where
-    missing.
+    ``values`` are the values of the sampled rows in the type of the split files (records.dataset), null if missing.
     """
 
     column: Column

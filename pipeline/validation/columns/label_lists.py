@@ -6,22 +6,22 @@ import polars as pl
 
 __all__ = ["LISTS", "find_separator", "split_labels"]
 
-LISTS = "[]"  # instead of a separator: cells are JSON lists, or lists of a typed column
+LISTS = "[]"  # value of a separator if cells are JSON lists, or lists of a typed column
 _SEPARATORS = ("|", ";", ",")
-_MIN_LISTS = 0.05  # minimum share of cells with several labels
-_MIN_SHARED = 0.8  # minimum share of these labels that are in other cells too
+_MIN_LISTS = 0.05  # minimum fraction of cells with several labels
+_MIN_SHARED = 0.8  # minimum fraction of these labels that are in other cells too
 _MIN_DISTINCT_CELLS = 3
-_MAX_LABEL = 60  # mean characters: longer ones are sentences
+_MAX_LABEL = 60  # maximum mean of characters per label; longer labels are sentences
 _QUOTED = r"\"([^\"]*)\"|'([^']*)'"
 _LIST = r"^\s*\[.*\]\s*$"
 
 
 def split_labels(cells: pl.Series, separator: str) -> pl.Series:
-    """Split cells into labels, without blanks around them and without empty ones; null stays null.
+    """Split cells into stripped labels, without empty labels; null stays null.
 
     Args:
         cells: Text, or lists of a typed column.
-        separator: One sign, or LISTS.
+        separator: One character, or LISTS.
     """
     if cells.dtype.is_nested():
         return _clean(cells.cast(pl.List(pl.String), strict=False))
@@ -36,12 +36,12 @@ def split_labels(cells: pl.Series, separator: str) -> pl.Series:
 def find_separator(cells: pl.Series, *, is_asked: bool = False) -> str:
     """Find the separator of labels; empty if each cell has one label.
 
-    A sign separates labels if several cells list different numbers of labels, and labels recur in other cells: those of
-    ``Paris, France`` and ``sports;tennis`` do not.
+    A character separates labels if cells list different numbers of labels, and the labels recur in other cells. This
+    excludes texts such as ``Paris, France`` and ``sports;tennis``.
 
     Args:
         cells: Stripped cells that hold a value: text, or lists of a typed column.
-        is_asked: Cells hold several labels, as train.yaml says: one cell with a sign is enough.
+        is_asked: Whether train.yaml says that cells hold several labels: one cell with a separator is then enough.
     """
     if cells.dtype.is_nested():
         return LISTS if cells.dtype.base_type() in (pl.List, pl.Array) else ""

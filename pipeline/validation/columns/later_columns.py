@@ -1,4 +1,4 @@
-"""Columns of later files, whose rule is known: a test file, rows to predict on."""
+"""Cast columns of later files, such as a test file or rows to predict, by the rules of the training file."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class LaterCells:
     """The cells of one column of a later file.
 
     Attributes:
-        cells: As the file has them, stripped where they are dates.
+        cells: Cells of the file, stripped if they are dates.
         values: Values in the type of the split files; null for a missing value.
-        exact: The same, of numbers in Float64.
+        exact: The same values, but numbers as Float64.
         warnings: Differences from the training file.
     """
 
@@ -41,12 +41,12 @@ def cast_later_column(raw: pl.Series, column: Column, missing: Set[str] = MISSIN
     """Cast a column of a later file by the rule of the training file.
 
     Args:
-        raw: Cells as a reader has them.
-        column: Format of the training file's cells.
+        raw: Cells as a reader returned them.
+        column: Rule of the training file's cells.
         missing: Texts that mean a missing value.
 
     Raises:
-        InvalidColumnsError: No cell that holds a value is of the column's kind, or dates are in another order.
+        InvalidColumnsError: No cell with a value is of the column's kind, or dates have another order of day and month.
     """
     cells = strip_cells(raw, missing) if column.kind == "datetime" else raw
     check_order(cells, column)
@@ -68,15 +68,15 @@ def cast_later_column(raw: pl.Series, column: Column, missing: Set[str] = MISSIN
 
 
 def fit_column(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> tuple[Column, tuple[str, ...]]:
-    """Fit a column's rule to the decimal mark that a later file proves.
+    """Adapt a column's rule to the decimal mark that a later file proves.
 
     Args:
-        raw: Cells as a reader has them.
-        column: Format of the training file's cells.
+        raw: Cells as a reader returned them.
+        column: Rule of the training file's cells.
         missing: Texts that mean a missing value.
 
     Returns:
-        The rule for this file, and a warning where it differs.
+        The rule for this file, and a warning if it differs.
     """
     if column.kind != "numeric" or raw.dtype != pl.String:
         return column, ()

@@ -9,18 +9,18 @@ from pipeline.validation.columns.target import Target
 
 __all__ = ["find_likely_target", "tell_likely_target"]
 
-_TARGET_NAMES = ("target", "label", "y", "class")  # the likeliest first
+_TARGET_NAMES = ("target", "label", "y", "class")  # most likely first
 
 
 def find_likely_target(target: Target, names: Sequence[str], columns: Sequence[Column]) -> str:
     """Return the column that is far more likely the target than the default one; empty if there is none.
 
-    It is a column with a name such as ``target``, or the first column if only that has categories and the default
+    Such a column has a name such as ``target``, or is the first column, the only one with categories, while the default
     target is a quantity.
 
     Args:
-        target: The default one.
-        names: All columns of the file, in its order.
+        target: The default target.
+        names: All columns of the file, in order.
         columns: Columns that models can read.
     """
     if target.rule.name.casefold() in _TARGET_NAMES:
@@ -33,7 +33,7 @@ def find_likely_target(target: Target, names: Sequence[str], columns: Sequence[C
 
 
 def tell_likely_target(name: str, likely: str) -> Iterator[str]:
-    """Warn if the default target is probably not the meant one."""
+    """Warn if the default target is probably not what the user meant."""
     if likely:
         reason = (
             "by its name" if likely.casefold() in _TARGET_NAMES else "as the first column and the only categorical one"
@@ -45,5 +45,5 @@ def tell_likely_target(name: str, likely: str) -> Iterator[str]:
 
 
 def _is_quantity(target: Target) -> bool:
-    """Return whether the values are numbers, and more than two distinct ones."""
+    """Return whether the values are numbers with more than two distinct values."""
     return target.task == "regression" or (target.rule.is_whole and target.values.n_unique() > 2)

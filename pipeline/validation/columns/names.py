@@ -27,15 +27,15 @@ __all__ = [
 
 _PANDAS_UNNAMED = re.compile(r"Unnamed: \d+(?:\.\d+)*(?:_level_\d+)?")
 _POLARS_PATTERN = re.compile(r"\*|\^.*\$", re.DOTALL)  # polars selects several columns by such a name
-_MAX_LISTED = 10  # columns that a warning lists
+_MAX_LISTED = 10  # maximum columns that a warning lists
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NamedColumns:
-    """The names of a file's columns, in its order."""
+    """The names of a file's columns, in their order."""
 
     names: tuple[str, ...]  # unique, stripped
-    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # other spellings in the header, by name
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # name -> other spellings in the header
     unnamed: frozenset[str] = frozenset()  # columns that have no name in the header
     warnings: tuple[str, ...] = ()
 
@@ -43,14 +43,14 @@ class NamedColumns:
 def clean_name(field: str) -> str:
     """Strip blanks and invisible characters from both ends, and compose accents (NFC).
 
-    A name that polars takes for a pattern is put in parentheses, wherever it stands in a file: ``(*)``.
+    A name that polars would read as a pattern is put in parentheses, in every file: ``(*)``.
     """
     name = clean_text(field)
     return f"({name})" if _POLARS_PATTERN.fullmatch(name) else name
 
 
 def unique_names(fields: Sequence[str]) -> tuple[str, ...]:
-    """Return one name for each field: duplicates get a suffix, unnamed columns ``column_`` and their position."""
+    """Return a unique name for each field: duplicates get a suffix, unnamed columns ``column_`` and their position."""
     cleaned = [clean_name(written) or f"column_{position}" for position, written in enumerate(fields, 1)]
     taken = set(cleaned)
     used: set[str] = set()
@@ -91,7 +91,7 @@ def _add_suffix(name: str, taken: Collection[str]) -> str:
 
 
 def _find_aliases(fields: Sequence[str], names: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the spellings that differ from the name in blanks or composition, and are not another column's."""
+    """Return the header's spellings that differ from the final name and do not belong to another column too."""
     spellings = Counter(fields)
     taken = set(names)
     return {
@@ -141,11 +141,11 @@ def check_names(names: Sequence[str], *, min_columns: int = 2) -> None:
     """Check the names of columns.
 
     Args:
-        names: One per column.
-        min_columns: The number of columns that are expected at least.
+        names: One name per column.
+        min_columns: The minimum number of columns.
 
     Raises:
-        InvalidColumnsError: There are too many names or too few, or one is empty, too long or repeated.
+        InvalidColumnsError: There are too many or too few names, or a name is empty, too long or repeated.
     """
     if len(names) > MAX_COLUMNS:
         raise InvalidColumnsError(f"the file has {len(names):,} columns: at most {MAX_COLUMNS:,} are expected")
@@ -179,8 +179,8 @@ def check_present(file: str, columns: Sequence[str], required: Iterable[str], de
 
     Args:
         file: Name of the file, for messages.
-        columns: Its columns.
-        required: Names that must be among them.
+        columns: Columns of the file.
+        required: Names that must be among the columns.
         description: Clause that describes the required columns, as in "of the data".
 
     Raises:

@@ -33,9 +33,9 @@ _ONE_EACH = "train one model for each target"
 class SeveralTargets:
     """Rules by which cells become the columns of several targets.
 
-    ``names``: the columns of the split files. ``labels``: of a multi-label classification, in the same order.
-    ``rules``: of the columns of the file, one for each target; without any the column ``name`` lists labels, which
-    ``list_separator`` separates. ``rarest_first``: the targets in the order of their rows.
+    ``names``: the columns in the split files. ``labels``: labels of a multi-label classification, in the same order;
+    empty for regression. ``rules``: one per column of the file that holds a target; empty if the column ``name`` lists
+    labels, separated by ``list_separator``. ``rarest_first``: indices of the labels, fewest rows first.
     """
 
     name: str
@@ -67,7 +67,7 @@ class SeveralTargets:
         return [_cast_column(raw[rule.name], rule) for rule in self.rules]
 
     def stratum(self, values: Sequence[pl.Series]) -> pl.Series:
-        """Return the strata of rows: the rarest label, or the mean rank of the numbers; null if one is missing."""
+        """Return the stratum of each row: its rarest label, or the mean rank of its numbers; null if one is missing."""
         frame = pl.DataFrame([column.alias(str(number)) for number, column in enumerate(values)])
         if self.labels:
             rarest = (
@@ -89,10 +89,10 @@ class SeveralTargets:
 
 
 def infer_target_columns(sample: pl.DataFrame, spec: JobSpec, hint: DecimalHint = "") -> SeveralTargets:
-    """Infer the task of several target columns: regressions of numbers, or labels of truth values.
+    """Infer the task of several target columns: regression of numbers, or multi-label classification of truth values.
 
     Raises:
-        InvalidTargetError: They are of different kinds, or one cannot be learned.
+        InvalidTargetError: The columns are of different kinds, or one cannot be learned.
         InvalidJobSpecError: The task is clustering.
     """
     if spec.task == "clustering":
@@ -124,10 +124,10 @@ def infer_target_columns(sample: pl.DataFrame, spec: JobSpec, hint: DecimalHint 
 
 
 def infer_label_lists(sample: pl.DataFrame, name: str, spec: JobSpec) -> SeveralTargets | None:
-    """Infer the labels that cells of the target list; None where each cell is one class, or a number.
+    """Infer the labels that the target's cells list; None if each cell is one class or a number.
 
     Raises:
-        InvalidTargetError: ``labels: several`` is asked for, and the cells list none; or too few labels have rows.
+        InvalidTargetError: ``labels: several`` is set, but cells list no labels; or fewer than two have enough rows.
     """
     if (
         spec.labels == "single"
@@ -250,10 +250,10 @@ def _free_names(name: str, labels: Sequence[str], taken: Sequence[str]) -> tuple
 
 
 def _with_rarity(targets: SeveralTargets, sample: pl.DataFrame) -> SeveralTargets:
-    """Return a copy with the labels ordered by their number of rows.
+    """Return a copy with ``rarest_first``, the order of the labels by their number of rows.
 
     Raises:
-        InvalidTargetError: One has too few rows to learn from.
+        InvalidTargetError: A label has too few rows with or without it.
     """
     columns = targets.cast(sample)
     rows = [int((column == LABEL_CLASSES[1]).sum()) for column in columns]

@@ -12,7 +12,7 @@ __all__ = ["check_columns", "resolve_columns"]
 
 
 def resolve_columns(spec: JobSpec, names: NamedColumns) -> JobSpec:
-    """Replace the header's spellings in the spec by the columns' final names."""
+    """Replace the header's spellings in the spec with the final names of the columns."""
     spelled = {alias: name for name, aliases in names.aliases.items() for alias in aliases}
 
     def resolve(column: str) -> str:
@@ -32,7 +32,7 @@ def resolve_columns(spec: JobSpec, names: NamedColumns) -> JobSpec:
 
 
 def _resolve_targets(spec: JobSpec, names: NamedColumns, resolve: Callable[[str], str]) -> dict[str, object]:
-    """Return the fields ``target`` and ``targets``: ``a, b`` means two columns unless one has this name."""
+    """Return the fields ``target`` and ``targets``: ``a, b`` means two columns unless a column has this name."""
     target = spec.target and resolve(spec.target)
     targets = tuple(map(resolve, spec.targets))
     if target and target not in names.names and "," in target:
@@ -43,10 +43,10 @@ def _resolve_targets(spec: JobSpec, names: NamedColumns, resolve: Callable[[str]
 
 
 def check_columns(spec: JobSpec, names: list[str], targets: Sequence[str]) -> None:
-    """Raise InvalidJobSpecError if a column of the spec does not exist, or is a target and must not be.
+    """Raise InvalidJobSpecError if a column of the spec does not exist, or has another role besides target.
 
     Raises:
-        InvalidTargetError: One of several targets is not there.
+        InvalidTargetError: One of several targets does not exist.
     """
     for name in spec.targets:
         if name not in names:

@@ -1,4 +1,4 @@
-"""The target: its column, the task that it implies, and how its cells are read."""
+"""The target: its column, the task that its values imply, and the rule by which its cells are read."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ __all__ = [
     "target_name",
 ]
 
-_MAX_NUMBER_CLASSES = 10  # distinct integers that are labels if no task is set
-_MIN_NUMBER_ROWS = 5  # mean rows per label
-_TOLD_NUMBERS = 100  # distinct integers up to which a warning names the other task
-_MIN_MARKER_CLASS = 0.05  # share of rows from which on a missing marker is a class
-_LARGEST = 3.4e38  # of float32
+_MAX_NUMBER_CLASSES = 10  # maximum distinct integers that are labels if no task is set
+_MIN_NUMBER_ROWS = 5  # minimum mean of rows per such label
+_TOLD_NUMBERS = 100  # maximum distinct integers for which a warning names the other task
+_MIN_MARKER_CLASS = 0.05  # minimum fraction of rows with a missing marker for it to be a class
+_LARGEST = 3.4e38  # largest number in float32
 _EXACT_FLOAT64 = 2**53
-_WHOLE_LABEL = r"^(?:0|-?[1-9][0-9]*)$"  # as str writes an integer
+_WHOLE_LABEL = r"^(?:0|-?[1-9][0-9]*)$"  # integers in the form that str() writes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TargetRule:
-    """Rule by which cells of the target are read. ``is_whole``: labels are integers, written as such."""
+    """Rule by which cells of the target are read. ``is_whole``: all labels are integers, so 1.0 is the label 1."""
 
     name: str
     task: Task
@@ -53,7 +53,7 @@ class TargetRule:
     is_whole: bool = False
 
     def cast(self, raw: pl.Series) -> pl.Series:
-        """Cast the target: String for classification, Float64 for regression; null where there is no value."""
+        """Cast the target: String for classification, Float64 for regression; null if there is no value."""
         cells = strip_cells(raw, self.missing)
         if self.task == "regression":
             return self._numbers(cells)
@@ -73,8 +73,8 @@ class TargetRule:
 class Target:
     """The target of the sampled rows.
 
-    ``values``: String for classification, Float64 for regression, null where a row has none; of clustering zeros, under
-    the name that a user's column cannot have: the empty one. ``markers``: cells taken for missing, by their text.
+    ``values``: String for classification, Float64 for regression, null for a row without a value; zeros for clustering,
+    under the empty name, which no column of a user has. ``markers``: text -> number of cells that were read as missing.
     """
 
     rule: TargetRule
@@ -93,7 +93,7 @@ def target_name(names: Sequence[str], spec: JobSpec, unnamed: Set[str] = frozens
 
     Raises:
         InvalidTargetError: There is no such column; the message has the most similar name.
-        InvalidJobSpecError: The task is clustering, which has no target.
+        InvalidJobSpecError: The spec names a target for clustering, which has none.
     """
     target = spec.target
     if spec.task == "clustering":
@@ -113,13 +113,13 @@ def target_name(names: Sequence[str], spec: JobSpec, unnamed: Set[str] = frozens
 def infer_target(raw: pl.Series, spec: JobSpec, *, task: Task | None = None, decimal_hint: DecimalHint = "") -> Target:
     """Infer the task and the format of the target.
 
-    Without a task or a metric that tells it, text and truth values are classes, and so are up to ten distinct whole
-    numbers that repeat; other numbers are a regression.
+    If neither a task nor a metric determines the task, text, truth values, and up to ten distinct whole numbers that
+    repeat are classes; other numbers are a regression.
 
     Args:
-        raw: Cells as a reader has them.
-        spec: Its task, its metric and its markers of a missing value.
-        task: Task that the file implies; None: it implies none.
+        raw: Cells as a reader returned them.
+        spec: Job spec with the task, the metric and the markers of a missing value.
+        task: Task that the file's format implies; None: it implies none.
         decimal_hint: Decimal mark of the file's other columns.
 
     Raises:
@@ -166,7 +166,7 @@ def check_distinct(name: str, task: Task, values: pl.Series) -> None:
     """Check the number of distinct values of a target.
 
     Raises:
-        InvalidTargetError: It is constant, or has more classes than a model can tell apart.
+        InvalidTargetError: The target is constant, or has more than MAX_CLASSES classes or too long labels.
     """
     distinct = values.drop_nulls().n_unique()
     if distinct < 2:
@@ -186,7 +186,7 @@ def check_distinct(name: str, task: Task, values: pl.Series) -> None:
 
 
 def _infer_numbers(cells: pl.Series, decimal_hint: DecimalHint) -> tuple[pl.Series | None, NumberFormat, Sequence[str]]:
-    """Return Float64; None if the cells are no numbers."""
+    """Return the numbers as Float64, or None if the cells are not numbers; their format; and warnings."""
     if cells.dtype.is_numeric():
         numbers = as_finite(cells.cast(pl.Float64))
     elif cells.dtype == pl.String:
@@ -208,7 +208,7 @@ def _infer_numbers(cells: pl.Series, decimal_hint: DecimalHint) -> tuple[pl.Seri
 
 def _are_classes(raw: pl.Series, cells: pl.Series, missing: Set[str]) -> bool:
     """Return whether missing markers such as None are frequent enough to be a class."""
-    if cells is raw:  # nothing was taken for missing
+    if cells is raw:  # nothing was read as missing
         return False
     markers = sum(count_markers(raw, missing).values())
     return cells.null_count() < len(cells) and markers > _MIN_MARKER_CLASS * len(raw)
@@ -255,11 +255,11 @@ def _check_numbers(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
 
 
 def describe_others(values: pl.Series, rows: pl.Series | None = None) -> str:
-    """Describe the values that are no numbers; empty if few or all values are numbers.
+    """Describe the values that are not numbers; empty if fewer than half or all of the values are numbers.
 
     Args:
-        values: Texts, of which one may be there more than once.
-        rows: Number of rows with each text; one each by default.
+        values: Texts, possibly repeated.
+        rows: Number of rows with each text; by default 1.
     """
     if values.dtype != pl.String:
         return ""
@@ -274,7 +274,7 @@ def describe_others(values: pl.Series, rows: pl.Series | None = None) -> str:
 
 
 def _labels(cells: pl.Series, numbers: pl.Series | None) -> pl.Series:
-    """Return labels as in the file, except that 1 and 1.0 are one class."""
+    """Return the labels in the file's spelling, except that 1 and 1.0 are one class."""
     if numbers is None:
         return as_text(cells)
     values = numbers.drop_nulls()

@@ -1,4 +1,4 @@
-"""Distinguish categories, whose values are features, from free text, whose words are."""
+"""Distinguish categories, whose values are features, from free text, whose words are features."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ __all__ = ["is_free_text"]
 _MAX_REPEATED = 0.9  # maximum distinct values per row of categories
 _MIN_SENTENCES = 20  # distinct values; fewer are categories of any length, as in a questionnaire
 _SENTENCE_WORDS = 4.0
-_MAX_LABEL = 500  # characters of a category's name at most
-_MIN_DISTINCT_SHARE = 0.02  # of sentences: fewer are long names of categories
-# Scripts without spaces between words; two characters are about a word.
+_MAX_LABEL = 500  # maximum characters of a category's name
+_MIN_DISTINCT_SHARE = 0.02  # minimum distinct sentences per row; fewer are long names of categories
+# Scripts without spaces between words; about two characters are a word.
 _UNSPACED = r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]"
 _CHARACTERS_A_WORD = 2.0
 

@@ -1,4 +1,4 @@
-"""Infer the kind of a column: numbers, booleans, dates, categories, texts, or one that no model reads."""
+"""Infer the kind of a column: numbers, booleans, dates, categories or texts, or drop it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from pipeline.validation.columns.text_kinds import is_free_text
 
 __all__ = ["infer_column", "infer_unnamed_column"]
 
-_LOOK = 100  # values that are checked before all are
-_MIN_NUMBERS = 0.5  # share of numbers from which on a warning says why a column is text
-_MAX_SHOWN = 40  # characters of a value
+_LOOK = 100  # values that are checked before all values are
+_MIN_NUMBERS = 0.5  # minimum fraction of numbers for a warning that the column is read as text
+_MAX_SHOWN = 40  # characters of a value in a message
 _TYPED = r"^(?:[+-]?[0-9]+(?:\.0*)?|True|TRUE|true|False|FALSE|false)$"
 
 
@@ -42,7 +42,7 @@ def infer_column(
     """Infer the kind and the format of a column.
 
     Args:
-        raw: Cells as a reader has them.
+        raw: Cells as a reader returned them.
         missing: Texts that mean a missing value.
         decimal_hint: Decimal mark of the file's other columns, for a column that is ambiguous.
     """
@@ -96,7 +96,7 @@ def _why_unread(column: pl.Series) -> str | None:
 
 
 def _infer_typed(cells: pl.Series) -> InferredColumn | LeftOut:
-    """Infer the kind of a typed column, as parquet has."""
+    """Infer the kind of a typed column, as in a parquet file."""
     if cells.dtype == pl.Boolean:
         return InferredColumn(column=Column(name=cells.name, kind="boolean"), values=cells.cast(pl.Float32))
     if cells.dtype.is_temporal():
@@ -107,7 +107,7 @@ def _infer_typed(cells: pl.Series) -> InferredColumn | LeftOut:
 def _infer_text(
     cells: pl.Series, missing: Set[str], decimal_hint: DecimalHint, markers: Counter[str]
 ) -> InferredColumn | LeftOut:
-    """Infer the kind of text; markers that only numbers have are added to ``markers``."""
+    """Infer the kind of a column of text; missing markers of numeric columns are added to ``markers``."""
     name = cells.name
     if (flags := _flags(cells)) is not None:
         return InferredColumn(column=Column(name=name, kind="boolean"), values=flags)

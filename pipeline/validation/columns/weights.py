@@ -16,7 +16,7 @@ from pipeline.validation.columns.numbers.inference import infer_numbers
 
 __all__ = ["infer_weight", "read_weights"]
 
-_MIN_NUMBERS = 0.99  # of the rows
+_MIN_NUMBERS = 0.99  # minimum fraction of rows with a number
 
 
 def infer_weight(raw: pl.Series, missing: Set[str] = MISSING, *, file: str = "") -> Column:
@@ -37,6 +37,6 @@ def infer_weight(raw: pl.Series, missing: Set[str] = MISSING, *, file: str = "")
 
 
 def read_weights(raw: pl.Series, column: Column, missing: Set[str] = MISSING) -> pl.Series:
-    """Return weights as Float32; null if there is no positive number, so that the row is rejected."""
+    """Return weights as Float32; null for anything but a positive number, so that the row is rejected."""
     numbers = as_numbers(strip_cells(raw, missing), column, missing)
     return numbers.set(numbers <= 0, None).cast(pl.Float32, strict=False)

@@ -1,1 +1,1 @@
-"""Files beside the upload: train.yaml, model.py, test rows."""
+"""Files that accompany the upload: train.yaml, model.py, test rows."""

@@ -1,4 +1,4 @@
-"""Read the job spec: train.yaml beside the file, and the object's metadata."""
+"""Read the job spec from the upload's train.yaml and the object's metadata."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class AskedSpec:
 
 
 def read_spec(upload: Upload, uploads: ObjectStore) -> AskedSpec:
-    """Read train.yaml; a target in the object's metadata overrides its own.
+    """Read train.yaml; a target in the object's metadata overrides the target of train.yaml.
 
     Raises:
         InvalidJobSpecError: train.yaml cannot be read, or has settings for another target.
@@ -38,14 +38,14 @@ def read_spec(upload: Upload, uploads: ObjectStore) -> AskedSpec:
 
 
 def override_target(spec: JobSpec, target: str) -> AskedSpec:
-    """Override the target of train.yaml by one that was named explicitly.
+    """Override the target of train.yaml with a target that was named explicitly.
 
     Args:
         spec: Settings of train.yaml.
         target: Target of --target or the object's metadata; empty: none was named.
 
     Raises:
-        InvalidJobSpecError: train.yaml has other settings for its own target, or another use of the column.
+        InvalidJobSpecError: train.yaml has settings that apply only to its own target, or uses the column otherwise.
     """
     spec_target = spec.asked_target
     if not target or spec_target is None or spec_target.strip() == target:
@@ -65,7 +65,7 @@ def override_target(spec: JobSpec, target: str) -> AskedSpec:
 
 
 def _find_conflicts(spec: JobSpec, target: str) -> Iterator[str]:
-    """Yield settings that apply only to the target of ``spec``, or use the column ``target`` otherwise."""
+    """Yield settings that apply only to the target of ``spec``, or that use the column ``target`` in another role."""
     training = spec.training
     settings = {
         "task": spec.task,

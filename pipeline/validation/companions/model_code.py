@@ -1,4 +1,4 @@
-"""Read model.py beside the data, the user's architecture, as text. It is executed only in the sandbox of its job."""
+"""Read model.py, the user's network architecture, as text. The code runs only in the sandbox of a training job."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _FACTORY = "build"
 
 
 def read_code(upload: Upload, uploads: ObjectStore) -> bytes | None:
-    """Return model.py beside the data; None where there is none.
+    """Return the upload's model.py; None if there is none.
 
     Args:
         upload: The uploaded file.
-        uploads: The store that holds it and its companions.
+        uploads: The store that holds the file and its companions.
 
     Raises:
         InvalidModelCodeError: The file is too large, is not Python, or has no function ``build``.
@@ -34,7 +34,7 @@ def check_code(code: bytes) -> bytes:
     """Check by parsing that ``code`` is Python with a function ``build``, and return it.
 
     Raises:
-        InvalidModelCodeError: It is not Python, or has no such function.
+        InvalidModelCodeError: The code is not Python, or has no such function.
     """
     try:
         module = ast.parse(code.decode("utf-8-sig"))

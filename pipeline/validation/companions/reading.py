@@ -1,4 +1,4 @@
-"""Read a small companion file of an upload, from its folder or one above it."""
+"""Read a small companion file of an upload, from the upload's folder or a folder above."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["read_companion"]
 def read_companion(
     upload: Upload, uploads: ObjectStore, names: Sequence[str], *, max_bytes: int, error: type[InputError]
 ) -> bytes | None:
-    """Return the content of the nearest companion file; None where there is none.
+    """Return the content of the nearest companion file; None if there is none.
 
     Args:
         upload: The uploaded file.
-        uploads: The store that holds it and its companions.
-        names: Names the file may have, the usual one first.
-        max_bytes: Size above which the file is refused, before it is read.
-        error: Class of the error for a file that is too large.
+        uploads: The store that holds the file and its companions.
+        names: Names that the companion may have, the usual one first.
+        max_bytes: Size above which the companion is refused, before it is read.
+        error: Class of the error for a companion that is too large.
 
     Raises:
-        InputError: The file is too large; raised as ``error``.
-        UploadMismatchError: It is not the file that was announced.
+        InputError: The companion is too large; raised as ``error``.
+        UploadMismatchError: The companion's size or digest is not the announced one.
     """
     for key in (folder + name for folder in parse_upload_key(upload.key).folders for name in names):
         try:

@@ -1,4 +1,4 @@
-"""Read the user's test rows, a file beside the data, by the schema of the data."""
+"""Read the user's file of test rows by the schema of the data."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from pipeline.validation.words import counted, listed
 __all__ = ["CompanionTest", "match_labels", "read_test_rows"]
 
 _NEAR = 0.6  # similarity of a label and a class that a warning compares
-_MAX_SHOWN = 60  # characters of a label
+_MAX_SHOWN = 60  # characters of a label in a message
 _TRUTH_VALUES = frozenset({"true", "false"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CompanionTest:
-    """A file of test rows. ``name`` is the user's name of it; ``rejected`` collects its rejected rows."""
+    """A file of test rows. ``name`` is the file's name for messages; ``rejected`` collects its rejected rows."""
 
     name: str
     rows: TableRows
@@ -53,8 +53,8 @@ def read_test_rows(
         The rows in the types of the split files, and warnings.
 
     Raises:
-        InvalidColumnsError: A column is missing, or its cells are not of the kind that it has in the data.
-        InvalidTargetError: The target is missing, or training rows have none of its labels.
+        InvalidColumnsError: A column is missing, or its cells are not of the kind that the data has.
+        InvalidTargetError: The target is missing, or no training row has one of the file's labels.
         TooFewRowsError: No row is left.
     """
     raw, name, weight = _add_absent(test.rows.sample, optional), schema.target.name, schema.spec.weight
@@ -93,7 +93,7 @@ def match_labels(raw: pl.Series, target: TargetRule, classes: Sequence[str]) -> 
     """Match labels to the classes' spelling: 1.0 is the class 1, true the class True.
 
     Args:
-        raw: Cells as they were read.
+        raw: Cells as a reader returned them.
         target: Rule of the target's cells.
         classes: The labels of the training rows.
 
@@ -142,7 +142,7 @@ def _cast(test: CompanionTest, raw: pl.Series, column: Column, missing: Set[str]
 def _read_target(
     raw: pl.DataFrame, schema: Schema, targets: Sequence[pl.Series], classes: Sequence[str]
 ) -> tuple[pl.Series, pl.Series]:
-    """Return the target, null where a row has none (of several: one of them), and a mask of unknown labels."""
+    """Return the target, null for a row without a value (or without one of several), and a mask of unknown labels."""
     target, none = schema.target, pl.Series([False]).new_from_index(0, raw.height)
     if schema.several:
         return schema.several.stratum(targets), none

@@ -1,1 +1,1 @@
-"""Hints that rows are not independent, each with the line of train.yaml for it."""
+"""Hints that another split, task or set of columns may fit the rows, each with a line to add to train.yaml."""

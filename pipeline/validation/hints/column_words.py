@@ -13,7 +13,7 @@ _YAML_WORDS = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y",
 
 
 def name_words(name: str) -> frozenset[str]:
-    """Split a name at its signs, digits and capitals, in lower case; ``#`` counts as a word.
+    """Split a name at punctuation, digits and capitals into words in lower case; ``#`` counts as a word.
 
     ``patientId``, ``PATIENT_ID`` and ``patient id 2`` have the same two words.
     """
@@ -21,6 +21,6 @@ def name_words(name: str) -> frozenset[str]:
 
 
 def yaml_name(name: str) -> str:
-    """Return a name for train.yaml, quoted if YAML would read something else."""
+    """Return a name for train.yaml, quoted if YAML would read it as something else."""
     is_plain = _PLAIN.fullmatch(name) and name.lower() not in _YAML_WORDS
     return name if is_plain else json.dumps(name, ensure_ascii=False)

@@ -12,13 +12,13 @@ __all__ = ["find_hints"]
 
 
 def find_hints(schema: Schema) -> tuple[str, ...]:
-    """Find hints about the rows; for clustering and images only identifiers.
+    """Find hints about the rows; for clustering and images, only hints about identifiers.
 
     Args:
         schema: Schema of the rows, with the sample that it was inferred from.
 
     Returns:
-        One sentence for each, with its line of train.yaml.
+        One sentence per hint, with the line to add to train.yaml.
     """
     if schema.task == "clustering" or any(column.column.kind == "image" for column in schema.columns):
         return tuple(hint_identifiers(schema))

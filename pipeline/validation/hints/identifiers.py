@@ -1,4 +1,4 @@
-"""Identifiers of rows, such as C-1000, which do not generalize to new rows."""
+"""Find identifiers of rows, such as C-1000, which do not generalize to new rows."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pipeline.validation.schema import Schema
 
 __all__ = ["hint_identifiers"]
 
-_MIN_ROWS = 20  # rows; with fewer, values may differ by chance
-_MIN_DISTINCT_SHARE = 0.99  # minimum share of distinct values
+_MIN_ROWS = 20  # with fewer rows, values may differ by chance
+_MIN_DISTINCT_SHARE = 0.99  # minimum fraction of distinct values
 _UUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 _HASH = r"[0-9a-fA-F]{16,}"
 _ULID = r"[0-9A-HJKMNP-TV-Z]{26}"
@@ -21,7 +21,7 @@ _MAX_SHOWN = 20  # characters of a value
 
 
 def hint_identifiers(schema: Schema) -> Iterator[str]:
-    """Name the text columns that identify rows, with the line that drops them."""
+    """Yield a hint for each text column that identifies rows, with the line that drops the column."""
     for column in schema.columns:
         if column.column.kind == "text" and (first := _first_identifier(column.values.drop_nulls())) is not None:
             yield (
@@ -33,7 +33,7 @@ def hint_identifiers(schema: Schema) -> Iterator[str]:
 def _first_identifier(values: pl.Series) -> str | None:
     """Return the first text if the texts identify the rows; else None.
 
-    They are distinct, and differ only in digits, or are UUIDs, ULIDs or hashes.
+    Identifiers are distinct, and differ only in digits, or are UUIDs, ULIDs or hashes.
     """
     distinct = values.unique()
     if len(values) < _MIN_ROWS or len(distinct) < _MIN_DISTINCT_SHARE * len(values):

@@ -19,9 +19,9 @@ _ENTITIES = frozenset({
     "account", "session", "borrower", "player", "driver",
 })  # fmt: skip
 _IDENTIFIERS = frozenset({"id", "uid", "uuid", "guid", "identifier"})
-# Words that make an identifier of an entity's word.
+# Words that make an identifier together with an entity's word, as in "customer no".
 _NUMBERS = frozenset({"#", "no", "nr", "number", "num", "key", "code", "name"})
-# Places and kinds, which also occur in later rows.
+# Words for places and kinds: a model also sees their values in later rows, so they are not entities.
 _KINDS = frozenset({
     "zip", "postal", "region", "zone", "country", "state", "county", "city", "location", "area", "district", "category",
     "department", "type", "class", "kind", "model", "brand", "channel", "browser", "system", "language", "status", "of",
@@ -29,11 +29,11 @@ _KINDS = frozenset({
 })  # fmt: skip
 _MIN_ENTITIES = 5
 _MIN_ROWS_EACH = 1.5  # mean rows per entity
-_MIN_SHARE, _MIN_Z = 0.1, 5.0  # share of the target's variance between entities
+_MIN_SHARE, _MIN_Z = 0.1, 5.0  # minimum fraction of the target's variance between entities, and its z-score
 
 
 def hint_repeated_entities(schema: Schema) -> Iterator[str]:
-    """Name the column whose entities explain the target, if the split is random."""
+    """Yield a hint for the column whose entities explain the target, if the split is random."""
     values = _find_entities(schema)
     if values is None:
         return
@@ -46,7 +46,7 @@ def hint_repeated_entities(schema: Schema) -> Iterator[str]:
 
 
 def _find_entities(schema: Schema) -> pl.Series | None:
-    """Return the cells of the identifying column that explains most of the target."""
+    """Return the cells of the entity column that explains most of the target; None if none explains enough."""
     if schema.spec.split.by != "random":
         return None
     scores = target_scores(schema)
@@ -61,21 +61,21 @@ def _find_entities(schema: Schema) -> pl.Series | None:
 
 
 def _identifier_columns(schema: Schema) -> Iterator[pl.Series]:
-    """Yield the sampled cells of columns that are named as an entity and whose values repeat."""
+    """Yield the sampled cells of columns that have an entity's name and repeated values."""
     for column in schema.columns:
         values = column.values.head(MAX_ROWS).drop_nulls()
         if not names_entity(column.name) or column.column.kind not in ("numeric", "categorical", "text"):
             continue
         if values.dtype.is_float() and not (values == values.floor()).all():
             continue
-        # The raw cells: as float32, two long numbers may be equal.
+        # Raw cells are used, since two long numbers may be equal as float32.
         cells = schema.sample[column.name].head(MAX_ROWS)
         if _MIN_ENTITIES <= cells.drop_nulls().n_unique() <= len(values) / _MIN_ROWS_EACH:
             yield cells
 
 
 def names_entity(name: str) -> bool:
-    """Return whether a column's name says which person, device or the like a row belongs to."""
+    """Return whether a column's name is that of an entity, such as a person or device, that a row belongs to."""
     words = name_words(name)
     if words & _KINDS:
         return False

@@ -11,9 +11,9 @@ from pipeline.validation.schema import Schema
 
 __all__ = ["MAX_ROWS", "Signal", "between_groups", "between_neighbors", "target_scores"]
 
-MAX_ROWS = 100_000  # rows that are used: the first ones
-_MAX_CLASSES = 20  # classes that are used: the most frequent ones
-_SEED = 0  # of the order of rows that have the same time
+MAX_ROWS = 100_000  # only this many first rows are used
+_MAX_CLASSES = 20  # only this many most frequent classes are used
+_SEED = 0  # seed of the order of rows that have the same time
 _MIN_SPAN = 1e-12
 
 
@@ -41,10 +41,10 @@ def target_scores(schema: Schema) -> pl.DataFrame:
 
 
 def between_groups(scores: pl.DataFrame, groups: pl.Series) -> Signal:
-    """Measure what share of the target's variance lies between groups of rows.
+    """Measure which fraction of the target's variance lies between groups of rows.
 
-    The share is epsilon squared of a one-way analysis of variance (Kelley 1935), which is 0 in the mean for groups by
-    chance; that of several scores is weighted by their variance.
+    The fraction is epsilon squared of a one-way analysis of variance (Kelley 1935), whose mean is 0 for random groups.
+    Several scores are weighted by their variance.
     """
     frame = scores.with_columns(group=groups).drop_nulls()
     names, rows, count = scores.columns, frame.height, frame["group"].n_unique()
@@ -60,10 +60,10 @@ def between_groups(scores: pl.DataFrame, groups: pl.Series) -> Signal:
 
 
 def between_neighbors(scores: pl.DataFrame, order: pl.Series) -> Signal:
-    """Measure how alike the targets of rows are that follow one another in ``order``: the autocorrelation of lag 1.
+    """Measure how similar the targets of neighboring rows in ``order`` are, by the autocorrelation of lag 1.
 
-    It is one minus half of von Neumann's ratio (1941), of ranks as Bartels (1982) takes it; rows of the same place in
-    the order are shuffled.
+    It is one minus half of von Neumann's ratio (1941), computed for ranks as in Bartels (1982). Rows that are equal in
+    ``order`` are shuffled.
     """
     frame = scores.with_columns(order=order).drop_nulls().sample(fraction=1.0, shuffle=True, seed=_SEED).sort("order")
     names = scores.columns

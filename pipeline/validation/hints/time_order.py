@@ -16,12 +16,12 @@ __all__ = ["hint_time_order"]
 
 _BIRTH = frozenset({"birth", "birthday", "birthdate", "born", "dob"})  # ages, not times
 _CLOCKS = frozenset({"time", "timestamp", "epoch", "date", "datetime", "year", "day", "week", "month"})
-_MAX_TIMES = 20  # columns that are checked
-_MIN_TIMES = 10  # distinct
-_MIN_ORDERED = 0.99  # minimum share of rows that are later than the one before
+_MAX_TIMES = 20  # maximum columns that are checked
+_MIN_TIMES = 10  # distinct values of a column
+_MIN_ORDERED = 0.99  # minimum fraction of rows that are not earlier (or: not later) than the previous row
 _FIRST_MOMENT = 2 * 86_400  # seconds since 1970: earlier values are times of day without a date
-_MIN_Z, _MIN_SHARE = 5.0, 0.15  # of a table in any order
-_MIN_Z_ORDERED = 3.0  # of a table in the order of time
+_MIN_Z, _MIN_SHARE = 5.0, 0.15  # minimum z-score and explained fraction for a table in any order
+_MIN_Z_ORDERED = 3.0  # minimum z-score for a table that is ordered by time
 
 
 class _Candidate(NamedTuple):
@@ -31,7 +31,7 @@ class _Candidate(NamedTuple):
 
 
 def hint_time_order(schema: Schema) -> Iterator[str]:
-    """Name the time column of rows whose random test split has neighbors of training rows."""
+    """Yield a hint for the time column by which test rows of a random split have neighbors in the training rows."""
     if schema.spec.split.by != "random":
         return
     scores = target_scores(schema)
@@ -51,7 +51,7 @@ def hint_time_order(schema: Schema) -> Iterator[str]:
 
 
 def _times(schema: Schema) -> Iterator[pl.Series]:
-    """Yield the sampled values of columns that are times: dates, and numbers that grow from row to row."""
+    """Yield the sampled values of time columns: dates, and numbers with a time's name that are ordered."""
     for column in schema.columns:
         words, values = name_words(column.name), column.values.head(MAX_ROWS)
         if words & _BIRTH or values.n_unique() < _MIN_TIMES:

@@ -19,11 +19,11 @@ _UNITS = frozenset({"days", "weeks", "months", "years", "hours", "follow", "up",
 _QUERIES = frozenset({"qid", "query", "queryid", "srch", "search", "impression", "request"})
 _GRADES = frozenset({"relevance", "rel", "grade", "relevant", "rank", "label", "gain"})
 _MAX_GRADES = 10
-_MIN_ROWS_EACH = 2.0  # of a query, in the mean
+_MIN_ROWS_EACH = 2.0  # mean rows per query
 
 
 def hint_survival(schema: Schema) -> Iterator[str]:
-    """Warn that censored durations are learned as if all had ended."""
+    """Warn that censored durations are learned as if all of them had ended."""
     name, values = schema.target.name, schema.target_values
     if schema.task == "regression" and _is_duration(name, values):
         events = [column.name for column in schema.columns if _is_event(column.name, column.values, name)]
@@ -46,7 +46,7 @@ def hint_survival(schema: Schema) -> Iterator[str]:
 
 
 def hint_ranking(schema: Schema) -> Iterator[str]:
-    """Warn that relevance grades are learned row by row, and that rows of a query belong together."""
+    """Warn that relevance grades are learned row by row, and that rows of a query belong in one split."""
     values = schema.target_values
     is_graded = name_words(schema.target.name) & _GRADES and values.n_unique() <= _MAX_GRADES and _is_whole(values)
     queries = [column.name for column in _query_columns(schema)] if is_graded else []
@@ -90,7 +90,7 @@ def _is_time_column(column: InferredColumn) -> bool:
 
 
 def _is_event(name: str, values: pl.Series, duration: str) -> bool:
-    """Return whether a column of two values flags an event; ``duration`` is the name of its time."""
+    """Return whether a column of two values flags an event; ``duration`` is the column of its time; empty: none."""
     words = name_words(name)
     events = _EVENTS_BESIDE_TIME if name_words(duration) & _DURATIONS else _EVENTS
     return bool(words & events) and values.drop_nulls().n_unique() == 2

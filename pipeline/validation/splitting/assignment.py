@@ -1,4 +1,4 @@
-"""Assign rows to splits: at random, stratified, with copies of a row together; by time; or by group."""
+"""Assign rows to splits: stratified at random with copies of a row in one split, by time, or by group."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ __all__ = ["SPLITS", "SPLIT_TYPE", "assign_by_group", "assign_by_time", "assign_
 
 SPLITS = ("train", "validation", "test")
 SPLIT_TYPE = pl.Enum(SPLITS)  # compared faster than strings
-_QUANTILES = 20  # strata of a regression target
-_MAX_COPIES = 0.5  # maximum share of copies; with more, repetition is part of the data
+_QUANTILES = 20  # number of strata of a regression target
+_MAX_COPIES = 0.5  # maximum fraction of copies; with more, repetition is part of the data
 
 
 def group_copies(frame: pl.DataFrame) -> tuple[pl.Series | None, tuple[str, ...]]:
     """Group exact copies of rows.
 
     Returns:
-        A group for each row, the same for its copies; None where there are none, or most rows are copies. And warnings.
+        The group of each row, which its copies share, or None if there are no copies or most rows are copies; and
+        warnings.
     """
     rows = frame.hash_rows()
     copies = len(rows) - rows.n_unique()
@@ -33,12 +34,12 @@ def group_copies(frame: pl.DataFrame) -> tuple[pl.Series | None, tuple[str, ...]
 
 
 def assign_splits(target: pl.Series, groups: pl.Series | None, fractions: Mapping[str, float], seed: int) -> pl.Series:
-    """Assign rows at random, stratified. Every class has training rows; rows of one group stay together.
+    """Assign rows at random, stratified. Every class has training rows; rows of one group are in the same split.
 
     Args:
         target: Values without nulls; its classes (String) or quantiles (Float64) are the strata.
-        groups: The group of each row; None: each row is by itself.
-        fractions: Fraction of each split but train.
+        groups: The group of each row; None: each row is a group.
+        fractions: Fraction of each split except train.
         seed: Seed of the random order.
 
     Returns:
@@ -64,11 +65,11 @@ def assign_splits(target: pl.Series, groups: pl.Series | None, fractions: Mappin
 
 
 def assign_by_time(times: pl.Series, fractions: Mapping[str, float]) -> pl.Series:
-    """Assign the latest rows to test, those before them to validation; rows of the same time stay together.
+    """Assign the latest rows to test, the rows before them to validation; rows of the same time are in one split.
 
     Args:
         times: The time of each row.
-        fractions: Fraction of each split but train.
+        fractions: Fraction of each split except train.
 
     Returns:
         Each row's split, as SPLIT_TYPE.
@@ -81,11 +82,11 @@ def assign_by_time(times: pl.Series, fractions: Mapping[str, float]) -> pl.Serie
 
 
 def assign_by_group(groups: pl.Series, fractions: Mapping[str, float], seed: int) -> pl.Series:
-    """Assign whole groups in a random order; groups that are too large for another split train.
+    """Assign whole groups in a random order; groups that are too large for another split are for training.
 
     Args:
         groups: The group of each row.
-        fractions: Fraction of each split but train.
+        fractions: Fraction of each split except train.
         seed: Seed of the random order.
 
     Returns:
@@ -128,7 +129,7 @@ def _stratify(target: pl.Series) -> pl.Series:
 
 
 def _deal(strata: pl.Series, fractions: Mapping[str, float], seed: int) -> pl.Series:
-    """Return each unit's split: every n-th of the units, sorted by stratum and at random within one."""
+    """Return each unit's split: every n-th of the units, which are sorted by stratum and shuffled within a stratum."""
     order = pl.int_range(len(strata), eager=True).shuffle(seed)
     sorted_units = (strata.cast(pl.Int64) * len(strata) + order).arg_sort()
     sorted_strata = strata.gather(sorted_units)
@@ -139,7 +140,7 @@ def _deal(strata: pl.Series, fractions: Mapping[str, float], seed: int) -> pl.Se
 
 
 def _take_every_nth(always_train: pl.Series, fractions: Sequence[float]) -> pl.Series:
-    """Return the number of each sorted unit's split, 0 for train; each stratum gives its fraction within one unit."""
+    """Return the index of each sorted unit's split, 0 for train; each stratum has its fraction within one unit."""
     split = pl.zeros(len(always_train), dtype=pl.UInt8, eager=True)
     for number, fraction in enumerate(fractions, 1):
         free = (split == 0) & ~always_train

@@ -1,4 +1,4 @@
-"""Assign rows to splits: exactly where all rows are in memory, by a seeded hash where they come in batches."""
+"""Assign rows to splits: exactly if all rows are in memory, by a seeded hash if they come in batches."""
 
 from __future__ import annotations
 
@@ -33,15 +33,16 @@ __all__ = [
 ]
 
 RARE_CLASS = f"a class of the target with fewer than {MIN_CLASS_ROWS} rows"  # reason for rejecting its rows
-_MAX_HELD = 250_000  # rows of validation and test, which are held in memory; more hardly refine the metrics
+_MAX_HELD = 250_000  # rows of each of validation and test, which are held in memory; more hardly refine the metrics
 _HASHES = float(2**64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Assigned:
-    """Each row's split, as SPLIT_TYPE, and its group; ``unusable`` masks rows that belong to none, with the reason.
+    """Each row's split, as SPLIT_TYPE, and its group.
 
-    ``groups`` (UInt64) are equal for rows that must stay together: exact copies, or one value of ``split.column``.
+    ``groups`` (UInt64) are equal for rows that must be in one split: exact copies, or rows with the same value of
+    ``split.column``. ``unusable``: masks of rows that belong to no split, each with the reason.
     """
 
     splits: pl.Series
@@ -63,7 +64,7 @@ def check_rare_classes(target: TargetRule, counts: pl.DataFrame) -> list[str]:
         counts: Columns ``class`` and ``rows``.
 
     Raises:
-        InvalidTargetError: They hold more than MAX_RARE_SHARE of the rows, or fewer than two classes are left.
+        InvalidTargetError: Rare classes have more than MAX_RARE_SHARE of the rows, or fewer than two others are left.
     """
     rare = counts.filter(pl.col("rows") < MIN_CLASS_ROWS)
     lost, rows = int(rare["rows"].sum()), int(counts["rows"].sum())
@@ -80,18 +81,18 @@ def check_rare_classes(target: TargetRule, counts: pl.DataFrame) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExactSplitter:
-    """Split all rows, which come in one batch: fractions and strata hold exactly."""
+    """Split all rows in one batch: fractions and strata are exact."""
 
     spec: JobSpec
     target: TargetRule
-    has_test: bool  # test rows are in a file of their own
+    has_test: bool  # whether test rows are in another file
 
     def assign(self, frame: pl.DataFrame, placed: pl.Series | None, batch: int) -> Assigned:
         """Assign all rows, and mask rows of rare classes and of classes without training rows.
 
         Args:
             frame: Rows in the types of the split files.
-            placed: The time or group of each row, where the rows are split by it.
+            placed: The time or group of each row if the rows are split by time or group; else None.
             batch: The number of the batch, from 0.
 
         Raises:
@@ -123,7 +124,7 @@ class ExactSplitter:
     def _group(
         self, frame: pl.DataFrame, placed: pl.Series | None
     ) -> tuple[pl.Series, pl.Series | None, Sequence[str]]:
-        """Return each row's group, the groups of copies where chance splits the rows and there are some, warnings."""
+        """Return each row's group; the groups of copies if the split is random and there are copies; and warnings."""
         if placed is not None:
             return placed.hash(self.spec.seed), None, ()
         copies, warnings = group_copies(frame.drop(self.spec.weight or [], strict=False))
@@ -144,17 +145,17 @@ class ExactSplitter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HashSplitter:
-    """Split rows that come in batches: fractions and strata hold nearly, and copies of a row are in the same split."""
+    """Split rows in batches: fractions and strata are approximate, and copies of a row are in the same split."""
 
     seed: int
-    max_fractions: tuple[float, float]  # of the hash range: test rows below the first, validation rows below the second
-    min_times: tuple[float, float] | None  # test rows begin at the first, validation rows at the second; None: by hash
+    max_fractions: tuple[float, float]  # hash / hash range: below the first value test, below the second validation
+    min_times: tuple[float, float] | None  # earliest test time and earliest validation time; None: split by hash
     columns: tuple[str, ...]  # columns whose hash distinguishes the rows
-    ignores_copies: bool  # most rows are copies, so each is assigned by itself
+    ignores_copies: bool  # whether most rows are copies, so that each row is assigned on its own
 
     @classmethod
     def plan(cls, schema: Schema, expected: int, *, has_test: bool) -> HashSplitter:
-        """Plan the splits of about ``expected`` rows by the schema's sample."""
+        """Plan the splits of about ``expected`` rows from the schema's sample."""
         spec, cast = schema.spec, schema.cast(schema.sample)
         max_fractions = _plan_fractions(spec.split, expected, has_test=has_test)
         columns, distinct = _choose_columns(cast.frame.drop(spec.weight or [], strict=False))
@@ -171,7 +172,7 @@ class HashSplitter:
 
         Args:
             frame: Rows in the types of the split files.
-            placed: The time or group of each row, where the rows are split by it.
+            placed: The time or group of each row if the rows are split by time or group; else None.
             batch: The number of the batch, from 0.
         """
         groups = self._hash(frame, placed, batch)
@@ -210,7 +211,10 @@ def _find_times(cast: CastRows, max_fractions: tuple[float, float]) -> tuple[flo
 
 
 def _choose_columns(rows: pl.DataFrame) -> tuple[tuple[str, ...], int]:
-    """Return few columns that distinguish the sample's rows as all do, or else all; and the number of distinct rows."""
+    """Return a few columns that distinguish the sample's rows as well as all columns, and the number of distinct rows.
+
+    All columns are returned if a few do not suffice.
+    """
     distinct = rows.hash_rows().n_unique()
     for count in (4, 8):
         columns = sorted(rows.columns, key=lambda name: rows[name].n_unique(), reverse=True)[:count]

@@ -1,4 +1,4 @@
-"""Fit numbers to the type of the split files."""
+"""Convert numbers to the type of the split files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ __all__ = ["as_finite", "fit_numbers"]
 
 def as_finite(numbers: pl.Series) -> pl.Series:
     """Return the numbers with null in place of infinity and NaN."""
-    if numbers.dtype.is_float() and math.isfinite(numbers.sum()):  # one pass, no copy; a sum may overflow
+    # A finite sum proves finite numbers in one pass without a copy; the sum of finite numbers may overflow.
+    if numbers.dtype.is_float() and math.isfinite(numbers.sum()):
         return numbers
     return numbers.set(~numbers.is_finite(), None)
 

@@ -13,25 +13,24 @@ from pipeline.parsing.numbers import BLANK, CURRENCY, DASH, MAGNITUDE, MAGNITUDE
 
 __all__ = ["Decimals", "count_decimals", "detect_format", "split_spellings"]
 
-MAX_UNITS = 50  # distinct texts after the numbers; with more, they are words
-_NEARLY_ALL = 0.99  # minimum share of the most frequent unit, of the values with a unit
-_MIN_UNIT_SHARE = 0.9  # minimum share of nonzero values with the unit; below it, the others may have another unit
+MAX_UNITS = 50  # maximum distinct texts after the numbers; with more, they are words
+_NEARLY_ALL = 0.99  # minimum fraction of the most frequent unit among the values with a unit
+_MIN_UNIT_SHARE = 0.9  # minimum fraction of nonzero values with the unit; with fewer, the others may have another unit
 _MIN_PROOF_SHARE = 0.001  # minimum proofs of a decimal mark per ambiguous value; fewer may be typing errors
 
 _UNIT = (
     rf"(?:[^\s0-9+\-\u2013\u2014\u2212()<>=.,:;/]\S{{0,15}}?(?:{BLANK}\S{{1,11}}){{0,2}}?"
-    rf"|/{BLANK}?(?:5|10|100|\pL\S{{0,15}}))"  # per something, or of so many points
+    rf"|/{BLANK}?(?:5|10|100|\pL\S{{0,15}}))"  # a unit such as /day, or a score such as /10
 )
-_BODY = (
-    rf"[.,]?[0-9](?:(?:[0-9.,'\u2019]|{BLANK})*[0-9])?(?:[.,]{DASH})?[.,]?(?:[eE][-+]?[0-9]+)?"  # the digits, loosely
-)
+# Digits and marks, which are validated later.
+_BODY = rf"[.,]?[0-9](?:(?:[0-9.,'\u2019]|{BLANK})*[0-9])?(?:[.,]{DASH})?[.,]?(?:[eE][-+]?[0-9]+)?"
 _SPELLING = (
     rf"^{BLANK}*(?:[<>]=?|[\u2264\u2265~\u2248])?{BLANK}*[-+\u2212\u2013]?{BLANK}*(?P<before>{CURRENCY})?{BLANK}*\(?{BLANK}*"
     rf"(?P<inside>{CURRENCY})?{MINUS}?{BLANK}*(?P<body>{_BODY})(?:{MINUS}?\+?{BLANK}*(?P<after>{_UNIT})?\+?"
     rf"(?:\)(?:{BLANK}*(?P<last>{_UNIT}))?)?){BLANK}*$"
 )
 _MAGNITUDE_AND_CURRENCY = rf"^({MAGNITUDE}){BLANK}*({CURRENCY})$"
-# 05JAN2024 and 3. März 2024 are dates, 20240105T100000Z is a time.
+# Not units: 05JAN2024 and 3. März 2024 are dates, 20240105T100000Z is a time.
 _IS_DATE = re.compile(
     r"[0-9]{2}|^(?:jan|feb|mar|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez)[a-z]*\b", re.IGNORECASE
 )
@@ -53,7 +52,7 @@ _CLEAR_GROUPS = rf"{_FIRST}(?:(?:{BLANK}|['\u2019])[0-9]{{3}})+"
 
 
 def _proof(decimal: str, separator: str) -> str:
-    """Return the texts that are numbers with this decimal mark only."""
+    """Return a pattern of texts that are numbers only with this decimal mark."""
     decimals = rf"{decimal}(?:[0-9]+|{DASH})"
     indian = rf"|[1-9][0-9]?(?:,[0-9]{{2}})+,[0-9]{{3}}(?:{decimals})?" if separator == "," else ""
     return (
@@ -79,7 +78,7 @@ class Decimals:
 
     @property
     def evidence(self) -> int:
-        """Above 0: a decimal comma, below 0: a decimal point, 0: neither is proven."""
+        """Above 0: a decimal comma is proven; below 0: a decimal point; 0: neither."""
         ambiguous = self.comma_or_thousands + self.point_or_thousands
         return self.comma - self.point if max(self.comma, self.point) >= ambiguous * _MIN_PROOF_SHARE else 0
 
@@ -90,18 +89,18 @@ class Decimals:
 
 
 def are_spelled(texts: pl.Series) -> pl.Series:
-    """Return which texts look like numbers: all that split_spellings splits."""
+    """Return which texts look like numbers; these are the texts that ``split_spellings`` splits."""
     return texts.str.contains(_SPELLING)
 
 
 def split_spellings(counts: pl.DataFrame) -> pl.DataFrame:
-    """Split each value into ``body``, the digits, and ``currency``, ``unit``: texts around them, null where none.
+    """Split each value into ``body``, the digits, and ``currency`` and ``unit``, the texts around it; null if absent.
 
     Args:
-        counts: distinct values in ``text``, and how often each is there in ``count``.
+        counts: Distinct values in column ``text``, and their frequency in column ``count``.
 
     Returns:
-        The rows that look like numbers, with these columns.
+        The rows that look like numbers, with columns for these parts.
     """
     frame = counts.filter(are_spelled(counts["text"]))
     groups = pl.col("text").str.extract_groups(_SPELLING).alias("groups")
@@ -116,7 +115,7 @@ def split_spellings(counts: pl.DataFrame) -> pl.DataFrame:
 
 
 def count_decimals(spellings: pl.DataFrame) -> Decimals:
-    """Count the proofs in a column's spellings."""
+    """Count the values that prove a decimal mark in the result of ``split_spellings``."""
     patterns = {
         "comma": _COMMA_PROOF,
         "point": _POINT_PROOF,
@@ -132,7 +131,7 @@ def count_decimals(spellings: pl.DataFrame) -> Decimals:
 
 
 def detect_format(spellings: pl.DataFrame, decimal: str) -> NumberFormat | None:
-    """Describe how a column's spellings are read with a decimal mark; None where their units differ."""
+    """Return the number format of a column's spellings with a decimal mark; None if their units differ."""
     units = _detect_units(spellings)
     return None if units is None else replace(units, decimal=decimal, group=_group(spellings["body"], decimal))
 
@@ -146,7 +145,7 @@ def _group(bodies: pl.Series, decimal: str) -> str:
 
 
 def _detect_units(spellings: pl.DataFrame) -> NumberFormat | None:
-    """Return a format with the unit that the values share, as it is written; None where they differ."""
+    """Return a format with the spellings of the unit that all values have; None if the units differ."""
     written = spellings.group_by("currency", "unit").agg(pl.col("count").sum())
     currencies = _count((_currency_name(name), count) for name, _, count in written.rows() if name is not None)
     units = _count((unit, count) for _, unit, count in written.rows() if unit is not None)
@@ -157,7 +156,7 @@ def _detect_units(spellings: pl.DataFrame) -> NumberFormat | None:
     if units.total() and _are_magnitudes(units, bare=1 - units.total() / values, currencies=currencies):
         return NumberFormat(magnitudes=True)
     if units.total() <= values * (1 - _NEARLY_ALL):
-        return NumberFormat()  # no units, or those of single cells, which are no numbers then
+        return NumberFormat()  # no units, or only in single cells, which then are not numbers
     return _find_shared_unit(units) if units.total() >= values * _MIN_UNIT_SHARE else None
 
 
@@ -171,7 +170,11 @@ def _find_shared_unit(units: Counter[str]) -> NumberFormat | None:
 
 
 def _are_magnitudes(units: Counter[str], *, bare: float, currencies: Counter[str]) -> bool:
-    """Return whether k and M are magnitudes: a letter in all rows is a unit, and a B may name a house."""
+    """Return whether units such as k and M are magnitudes.
+
+    A currency or a longer word, such as Mio, makes this clear. Otherwise a single letter in all rows is a unit, and of
+    letters in some rows only k is a magnitude, since a B may belong to a house number.
+    """
     magnitudes = {unit.lower().removesuffix(".") for unit in units} & MAGNITUDES.keys()
     count = sum(count for unit, count in units.items() if unit.lower().removesuffix(".") in MAGNITUDES)
     if not magnitudes or count < units.total() * _NEARLY_ALL:

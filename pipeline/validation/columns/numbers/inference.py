@@ -24,18 +24,18 @@ from pipeline.validation.columns.numbers.warnings import describe_marks, describ
 
 __all__ = ["InferredNumbers", "decimal_evidence", "infer_numbers"]
 
-_MAX_OTHERS_SHARE = 0.01  # maximum share of values that are no number, and are read as missing
-_MIN_VALUES_FOR_STRAY = 20  # values of which one may be no number
-_MAX_WORD_SHARE = 0.05  # maximum share of one word, such as "on request", that stands for an unknown number
-_MIN_DISTINCT_FOR_WORD = 20  # distinct numbers beside it
-_MAX_CODES_SHARE = 0.01  # maximum share of values such as 007, which lose their zeros as numbers
-_LOOK = 100  # values that are checked before all are
+_MAX_OTHERS_SHARE = 0.01  # maximum fraction of values that are not numbers and are read as missing
+_MIN_VALUES_FOR_STRAY = 20  # minimum number of values of which one may be something else
+_MAX_WORD_SHARE = 0.05  # maximum fraction of one word, such as "on request", for an unknown number
+_MIN_DISTINCT_FOR_WORD = 20  # minimum distinct numbers in a column with such a word
+_MAX_CODES_SHARE = 0.01  # maximum fraction of values such as 007, which lose their zeros as numbers
+_LOOK = 100  # values that are checked before all values are
 _SAMPLE = 2000  # values sampled evenly over the column
 _SAMPLE_DISTINCT = 200
 _MIN_SAMPLE_NUMBERS = 0.5
-_NO_PROOF = rf"^[^.]*$|{AMBIGUOUS_POINT}"  # of a decimal point
+_NO_PROOF = rf"^[^.]*$|{AMBIGUOUS_POINT}"  # texts that do not prove a decimal point
 
-# Columns of these are not numeric, although each value could be a number.
+# Columns of such texts are not numeric, although each text could be a number.
 _LAYOUTS = (
     r"^\+[0-9]{8,15}$",  # telephone numbers
     rf"^[0-9]{{3}}(?:{BLANK}[0-9]{{3}}){{2,3}}$",  # telephone and company numbers of nine or twelve digits
@@ -50,23 +50,23 @@ class InferredNumbers:
     """A column of text that holds numbers."""
 
     number_format: NumberFormat
-    numbers: pl.Series  # Float64; null where a cell has none
-    missing_markers: Counter[str]  # texts that count as missing in a column of numbers, and how many cells have each
+    numbers: pl.Series  # Float64; null for cells that are not numbers
+    missing_markers: Counter[str]  # text that means missing in a column of numbers -> number of cells
     other_cells: int = 0  # cells that are neither numbers nor markers
     warnings: tuple[str, ...] = ()
 
 
 def infer_numbers(text: pl.Series, *, decimal_hint: Literal["", ".", ","] = "") -> InferredNumbers | None:
-    """Read a column as numbers, if nearly all of its values are.
+    """Read a column as numbers, if nearly all of its values are numbers.
 
     Args:
-        text: strings without white space at their ends; missing cells are null.
-        decimal_hint: the decimal mark that other columns of the file prove. It decides for a column whose values may
-            be written with either; without it, 1.299 has a decimal point and 1,299 is a thousand.
+        text: Texts without white space at their ends; missing cells are null.
+        decimal_hint: Decimal mark that other columns of the file prove. It applies to a column whose values are valid
+            with either mark; without it, 1.299 has a decimal point and 1,299 is more than a thousand.
 
     Returns:
-        The numbers and how they are written, or None for a column of anything else: words, dates, codes such as 007,
-        telephone numbers, addresses, numbers with different units.
+        The numbers and their format, or None for a column of anything else: words, dates, codes such as 007, telephone
+        numbers, addresses, numbers with different units.
     """
     head = text.head(_LOOK)
     if _are_plain(head, head.cast(pl.Float64, strict=False)):
@@ -89,7 +89,7 @@ def decimal_evidence(text: pl.Series) -> int:
     """Count the values that prove a decimal mark, in a sample of a column.
 
     Returns:
-        Above 0 the column proves a decimal comma, below 0 a decimal point; 0: neither, or it holds no numbers.
+        Above 0: the column proves a decimal comma; below 0: a decimal point; 0: neither, or it does not hold numbers.
     """
     counts = _count(_sample(text))
     spellings = split_spellings(counts)
@@ -110,7 +110,7 @@ def _are_plain(text: pl.Series, numbers: pl.Series) -> bool:
 def _infer_plain(
     text: pl.Series, numbers: pl.Series, decimal_hint: str, *, markers: Counter[str] | None = None
 ) -> InferredNumbers | None:
-    """Infer the type of a column whose every value was cast."""
+    """Infer the format of a column in which the cast read every value."""
     if numbers.null_count() == len(numbers) or _is_layout(text):
         return None
     codes = count_codes(text, numbers)
@@ -130,7 +130,7 @@ def _infer_plain(
 
 
 def _is_ambiguous(text: pl.Series, numbers: pl.Series) -> bool:
-    """Return whether there is a number such as 1.299, and none whose point can only be a decimal one."""
+    """Return whether there is a number such as 1.299, and no number proves that the point is a decimal point."""
     if not text.head(_LOOK).str.contains(_NO_PROOF).all():
         return False
     suspects = (numbers.abs() < 1000) & (text.str.len_bytes() >= len("1.299"))
@@ -140,7 +140,7 @@ def _is_ambiguous(text: pl.Series, numbers: pl.Series) -> bool:
 
 
 def _is_layout(text: pl.Series) -> bool:
-    """Return whether all are telephone numbers, addresses, or other texts that only look like numbers."""
+    """Return whether all texts are telephone numbers, addresses, or others that only look like numbers."""
     first = text.head(_LOOK).drop_nulls().head(1).to_list()
     if first and not _LAYOUT.search(first[0]):
         return False
@@ -148,7 +148,7 @@ def _is_layout(text: pl.Series) -> bool:
 
 
 def _may_be_numbers(text: pl.Series) -> bool:
-    """Return whether at least half of a sample are numbers, which excludes most columns of words."""
+    """Return whether at least half of a sample are numbers; this excludes most columns of words."""
     values = _sample(text)
     values = values.filter(~values.is_in(list(NUMBER_MISSING)))
     distinct = values.unique(maintain_order=True).head(_SAMPLE_DISTINCT)
@@ -164,7 +164,7 @@ def _may_be_numbers(text: pl.Series) -> bool:
 
 
 def _sample(text: pl.Series) -> pl.Series:
-    """Return values spread evenly over the column."""
+    """Return values that are spread evenly over the column."""
     values = text.gather_every(max(1, len(text) // _SAMPLE)).drop_nulls()
     return values if len(values) else text.drop_nulls().head(_SAMPLE)
 
@@ -182,7 +182,7 @@ def _count_markers(unread: pl.Series) -> Counter[str]:
 def _infer_written(
     text: pl.Series, decimal_hint: Literal["", ".", ","], *, markers: Counter[str]
 ) -> InferredNumbers | None:
-    """Infer the type of a column whose numbers a cast does not read."""
+    """Infer the format of a column with numbers that the cast does not read."""
     counts = _count(text.drop_nulls())
     if counts.height == 0 or _is_layout(counts["text"]):
         return None
@@ -207,7 +207,7 @@ def _infer_written(
 
 
 def _are_classes(values: pl.Series) -> bool:
-    """Return whether the values are classes: bounds alone (<=50K, >50K), or grades (2-, 2, 2+)."""
+    """Return whether the values are classes: only bounds (<=50K, >50K), or grades (2-, 2, 2+)."""
     grades = values.filter(values.str.contains(rf"[0-9]{MINUS}$"))
     are_grades = len(grades) > 0 and grades.str.contains(rf"^[0-9]{MINUS}$").all()
     return are_grades or values.str.contains("^[<>\u2264\u2265]").all()
@@ -215,11 +215,11 @@ def _are_classes(values: pl.Series) -> bool:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Reading:
-    """The distinct values of a column, read in a format that some of their spellings have."""
+    """The distinct values of a column, read in the format of some of their spellings."""
 
     number_format: NumberFormat
-    numbers: pl.Series  # one for each distinct value
-    count: int  # cells that have one
+    numbers: pl.Series  # one per distinct value; null if it is not a number
+    count: int  # number of cells that are numbers
     spellings: pl.DataFrame
     decimals: Decimals
 
@@ -230,7 +230,7 @@ class _Reading:
 
 
 def _read_best(counts: pl.DataFrame, spellings: pl.DataFrame, decimal_hint: str) -> _Reading | None:
-    """Read with the likely decimal mark, or with that which reads more where the spellings prove both."""
+    """Read with the likely decimal mark; if the spellings prove both marks, with the one that reads more cells."""
     decimals = count_decimals(spellings)
     evidence = decimals.evidence or {",": 1}.get(decimal_hint, -1)
     marks = ",." if evidence > 0 else ".,"

@@ -24,37 +24,37 @@ _TIME_NAME = re.compile(
     r"(?i:(?:.*[_\W])?(?:at|on|epoch|unix|time|timestamp|ts|date|datetime|when|zeit|datum|fecha|hora|data|heure|created|updated)"
     r"(?:[_\W].*)?|.*(?:_at|time|timestamp|date|_on)(?:[_\W]?(?:ms|us|ns|s|utc|unix|epoch))?)"
 )
-# A sequence with such a name is a position in time or in an order, which is a feature.
+# Consecutive integers with such a name are a position in time or in an order, which is a feature.
 _ORDER_NAME = re.compile(
     r"(?i:.*(?:year|month|week|day|hour|minute|time|rank|age|step|period|level|score|order|grade).*)"
 )
-_EARLIEST, _LATEST = 315_532_800.0, 4_102_444_800.0  # 1980 and 2100: epochs that people record
+_EARLIEST, _LATEST = 315_532_800.0, 4_102_444_800.0  # 1980 and 2100, in seconds: the times that people record
 _UNITS: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-_DATES_SHARE = 0.99  # of the distinct whole numbers that are days of the calendar
-_MIN_DATES = 3  # distinct ones
+_DATES_SHARE = 0.99  # minimum fraction of the distinct whole numbers that are days of the calendar
+_MIN_DATES = 3  # minimum distinct numbers
 
-_EXACT_FLOAT32 = 2.0**24  # whole numbers up to it are exact in float32
+_EXACT_FLOAT32 = 2.0**24  # whole numbers up to this are exact in float32
 _EXACT_FLOAT64 = 2.0**53
-_MAX_CODES = 200  # distinct values
-_MIN_CODE_ROWS = 5  # to each code, in the mean
-_MAX_ROUND_SHARE = 0.5  # of codes that are multiples of 100: amounts of money are, codes are not
-_STEPS = 1_000  # of float32 to a standard deviation: fewer lose signal
-_MANY_STEPS = 100_000  # to a standard deviation: float32 makes few distinct values equal
-_MAX_LOST_SHARE = 0.02  # of distinct values that float32 makes equal
+_MAX_CODES = 200  # maximum distinct codes
+_MIN_CODE_ROWS = 5  # minimum mean of rows per code
+_MAX_ROUND_SHARE = 0.5  # maximum fraction of codes that are multiples of 100: amounts of money are, codes are not
+_STEPS = 1_000  # float32 steps per standard deviation; fewer lose signal
+_MANY_STEPS = 100_000  # float32 steps per standard deviation; with more, few distinct values become equal
+_MAX_LOST_SHARE = 0.02  # maximum fraction of distinct values that become equal in float32
 _LOOK_ROWS = 20_000
-_FLOAT32_STEP = 2.0**-23  # relative
-_MAX_FIRST = 0.01  # of the rows: the first that trains, where the rows before it do not
-_MAX_ROW_NUMBER_SPAN = 100  # times the rows: a sample's row numbers have gaps
+_FLOAT32_STEP = 2.0**-23  # distance of neighboring numbers, relative to them
+_MAX_FIRST = 0.01  # largest first row number as a fraction of the rows: the rows before may be in other splits
+_MAX_ROW_NUMBER_SPAN = 100  # range of row numbers divided by the rows: the row numbers of a sample have gaps
 
 
 def infer_number_kind(
     numbers: pl.Series, cells: pl.Series, *, number_format: NumberFormat = PLAIN, missing: int
 ) -> InferredColumn | LeftOut:
-    """Infer what a column of numbers is.
+    """Infer the kind of a column of numbers.
 
     Args:
-        numbers: Float64, null where missing.
-        cells: The same cells as the file has them: integers beyond float64 are exact there.
+        numbers: Float64; null if missing.
+        cells: The same cells as in the file, where large integers are exact that float64 rounds.
         number_format: Format of the numbers in text.
         missing: Number of missing cells; other nulls could not be read.
     """
@@ -79,7 +79,7 @@ def infer_number_kind(
 
 
 def _is_row_number(numbers: pl.Series) -> bool:
-    """Return whether the numbers are consecutive integers from 0 or 1, or with the name of an identifier."""
+    """Return whether the numbers are consecutive integers that begin at 0 or 1 or have an identifier's name."""
     if not _each_there_once(numbers) or _span(numbers) != len(numbers) - 1:
         return False
     if _IDENTIFIER_NAME.fullmatch(numbers.name):
@@ -88,7 +88,7 @@ def _is_row_number(numbers: pl.Series) -> bool:
 
 
 def may_number_rows(name: str, minimum: float, rows: int) -> bool:
-    """Return whether a column without gaps may number the rows: it begins near 0, or is named as an identifier."""
+    """Return whether a column without gaps may number the rows: it begins near 0, or has an identifier's name."""
     if _IDENTIFIER_NAME.fullmatch(name):
         return True
     return 0 <= minimum <= rows * _MAX_FIRST and not _ORDER_NAME.fullmatch(name)
@@ -121,9 +121,7 @@ def _quantity(numbers: pl.Series, number_format: NumberFormat, missing: int) -> 
 
 
 def _time_unit(numbers: pl.Series) -> TimeUnit:
-    """Return the unit of numbers that are dates: days of the calendar, or an epoch in a column that is named like a
-    time.
-    """
+    """Return the unit of numbers that are dates: days such as 20240316, or epoch times if the name says time."""
     low, high = _float(numbers.min()), _float(numbers.max())
     if low > 19_000_000 and high < 21_010_000 and _are_days(numbers):
         return "yyyymmdd"
@@ -142,7 +140,7 @@ def _are_days(numbers: pl.Series) -> bool:
 
 
 def _are_codes(numbers: pl.Series, cells: pl.Series) -> bool:
-    """Return whether the numbers are codes: few distinct integers, too long for float32, that are no round amounts."""
+    """Return whether the numbers are codes: few distinct integers, too long for float32, that are not round amounts."""
     if _largest(numbers) <= _EXACT_FLOAT32 or not _whole(numbers).all():
         return False
     if cells.dtype == pl.String and not cells.drop_nulls().head(_LOOK_ROWS).str.contains(r"^[+-]?\d+(\.0*)?$").all():

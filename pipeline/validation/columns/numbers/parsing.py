@@ -1,4 +1,4 @@
-"""Columns of text parsed as numbers, cell by cell as parsing.numbers does, but by polars."""
+"""Parse columns of text as numbers with polars, like parsing.numbers for single cells."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ from pipeline.parsing.numbers import (
 
 __all__ = ["count_codes", "parse_numbers"]
 
-_BATCH_ROWS = 200_000  # parsed at a time: each group of the pattern takes memory
-_REPEATS_LOOK = 1000  # values: where most of them repeat, so do those of the whole column
+_BATCH_ROWS = 200_000  # rows that are parsed at a time: each group of the pattern takes memory
+_REPEATS_LOOK = 1000  # sampled values: if most of them repeat, those of the whole column are assumed to repeat
 _SIGNS = "$\u20ac\u00a3\u00a5\u20b9"
-_MARKS = "0-9()+.,\u2212\u2013"  # in no text before a number, but for the point of an abbreviation
-_SMALL = "a-z\u0142\u0430-\u044f"  # letters before that point
+_MARKS = "0-9()+.,\u2212\u2013"  # a text before a number has none of these, except the point of an abbreviation
+_SMALL = "a-z\u0142\u0430-\u044f"  # letters before the point of an abbreviation
 _NEGATIVE = ("inner", "open", "minus")  # groups that each make a number negative
 
 
 def parse_numbers(text: pl.Series, number_format: NumberFormat) -> pl.Series:
-    """Parse a column; equal to parse_number of each cell.
+    """Parse a column, with the same result as ``parse_number`` for each cell.
+
+    A column of plain numbers costs one cast.
 
     Args:
-        text: strings; missing cells are null.
-        number_format: how the column writes its numbers.
+        text: Texts; missing cells are null.
+        number_format: Number format of the column.
 
     Returns:
-        Float64 under the same name, null where there is no number. A column of plain numbers costs one cast.
+        Float64 with the same name; null for cells that are not numbers.
     """
     numbers = text.cast(pl.Float64, strict=False)
     if number_format.decimal == "." and _is_plain(text, numbers):
@@ -57,14 +59,14 @@ def count_codes(text: pl.Series, numbers: pl.Series) -> int:
     """Count the codes such as 007, from which numbers would lose their zeros.
 
     Args:
-        text: strings, null where missing.
-        numbers: as a cast reads them.
+        text: Texts; missing cells are null.
+        numbers: Result of casting the texts to Float64.
     """
     are_whole = numbers == numbers.floor()
     if not are_whole.any():
         return 0
     cells = text.filter(are_whole)
-    cells = cells.filter(cells < "1")  # as those that begin with 0 are: quicker than a look at the first letter
+    cells = cells.filter(cells < "1")  # true for all that begin with 0; faster than comparing the first character
     return int(cells.str.contains(CODE).sum())
 
 
@@ -83,7 +85,7 @@ def _parse_distinct(text: pl.Series, number_format: NumberFormat) -> pl.Series:
 
 
 def _parse_shapes(text: pl.Series, number_format: NumberFormat) -> pl.Series:
-    """Parse the most frequent shapes first, which need no groups of a pattern; then what else is a number."""
+    """Parse the most frequent formats first, which need no groups of a pattern; then the other numbers."""
     common = text.str.contains(_common_shape(number_format))
     if common.all():
         return _parse_common(text, number_format)
@@ -96,7 +98,7 @@ def _parse_shapes(text: pl.Series, number_format: NumberFormat) -> pl.Series:
 
 
 def _common_shape(number_format: NumberFormat) -> str:
-    """Return an amount with the format's own marks: $1,299.50, 12 % or -1.299,99."""
+    """Return the pattern of an amount in the format's marks: $1,299.50, 12 % or -1.299,99."""
     digits = rf"[0-9]+(?:[{number_format.decimal}][0-9]+)?"
     if (group := _group(number_format)) is not None:
         digits = rf"(?:[1-9][0-9]{{0,2}}(?:{group}[0-9]{{3}})+(?:[{number_format.decimal}][0-9]+)?|{digits})"
@@ -115,7 +117,7 @@ def _parse_common(text: pl.Series, number_format: NumberFormat) -> pl.Series:
 
 
 def _group(number_format: NumberFormat) -> str | None:
-    """Return the pattern of the format's own mark between thousands; None where it has none."""
+    """Return the pattern of the format's mark between thousands; None if it has none."""
     if number_format.group in ("", number_format.decimal):
         return None
     return f"[{number_format.group}]" if number_format.group in (",", ".", "'") else BLANK
@@ -128,7 +130,7 @@ def _parse_batches(text: pl.Series, number_format: NumberFormat) -> pl.Series:
 
 def _parse_batch(batch: pl.DataFrame, number_format: NumberFormat) -> pl.Series:
     """Parse texts that match the format's pattern; null if its groups contradict each other."""
-    # The whole pattern is quick to match, and slow to take groups from.
+    # The full pattern is fast to match, but slow for extracting groups.
     groups = pattern(number_format) if number_format.magnitudes else _groups(number_format)
     number = _digits(number_format).cast(pl.Float64, strict=False)
     if number_format.magnitudes:
@@ -143,9 +145,7 @@ def _parse_batch(batch: pl.DataFrame, number_format: NumberFormat) -> pl.Series:
 
 
 def _groups(number_format: NumberFormat) -> str:
-    """Return a shorter pattern for the same groups, of texts that match the whole one: any text is a currency or a
-    unit.
-    """
+    """Return a shorter pattern with the same groups for texts that match the full one; any text may be a currency."""
     currency = rf"(?:[^-{_MARKS}]*[{_SMALL}]\.)*[^-{_MARKS}]*"
     return (
         rf"^[<>=\u2264\u2265~\u2248]*{BLANK}*[<>=\u2264\u2265~\u2248]*{BLANK}*(?P<sign>\+|{MINUS})?{currency}(?P<open>\()?{currency}"
@@ -169,7 +169,7 @@ def _are_negative() -> pl.Expr:
 
 
 def _are_valid() -> pl.Expr:
-    """Return which texts are numbers: one sign, brackets in pairs, and no telephone number."""
+    """Return which texts are numbers: at most one sign, parentheses in pairs, and no telephone number."""
     signs = pl.sum_horizontal(pl.col(name).is_not_null().cast(pl.Int8) for name in ("sign", *_NEGATIVE))
     are_phones = (pl.col("sign") == "+") & pl.col("local").str.contains(BLANK)
     return (signs <= 1) & (pl.col("open").is_null() == pl.col("close").is_null()) & ~are_phones.fill_null(False)

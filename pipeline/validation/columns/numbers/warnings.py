@@ -33,14 +33,14 @@ def describe_marks(name: str, number_format: NumberFormat, *, is_ambiguous: bool
 def describe_reading(
     name: str, number_format: NumberFormat, spellings: pl.DataFrame, *, bounds: int, is_ambiguous: bool
 ) -> tuple[str, ...]:
-    """Describe how a column's numbers are written, and what is removed from them.
+    """Describe the format of a column's numbers, and which texts are removed from them.
 
     Args:
-        name: of the column.
-        number_format: that it is read with.
-        spellings: from split_spellings.
-        bounds: cells such as <0.5.
-        is_ambiguous: whether nothing proves the decimal mark.
+        name: Name of the column.
+        number_format: Format that the column is read with.
+        spellings: Result of ``split_spellings``.
+        bounds: Number of cells such as <0.5.
+        is_ambiguous: Whether nothing proves the decimal mark.
     """
     has_marks = spellings["body"].str.contains("[^0-9]").any()
     warnings = [*describe_marks(name, number_format, is_ambiguous=is_ambiguous)] if has_marks else []
