@@ -1,4 +1,4 @@
-"""Clock, the current time as an argument that tests can choose, and the text format of stored times."""
+"""Type of clocks, which tests replace to choose the current time, and the text format of stored times."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@
     │   ├── InvalidModelError        a model file: broken, unsafe, or with an operator that its target lacks
     │   ├── DatasetError             the data file; it is quarantined with a report
     │   │   ├── UploadMismatchError      its size or checksum is not the announced one
-    │   │   ├── UnreadableDatasetError   its content is not in the format that its name states, truncated, or not text
+    │   │   ├── UnreadableDatasetError   its content is truncated, not text, or not in the format that its name states
     │   │   ├── MalformedRowsError       too many ragged or malformed rows
     │   │   ├── InvalidColumnsError      duplicate or empty column names, no usable column
     │   │   ├── InvalidTargetError       missing, constant, too many classes, no values

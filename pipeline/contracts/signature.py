@@ -135,7 +135,7 @@ class Signature:
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the ONNX outputs; an underscore is added where a column has taken the name."""
+        """Names of the ONNX outputs; an underscore is appended if a column has the same name."""
         taken = {column.name for column in self.columns}
         if self.task == "regression":
             names = ("value", "quantiles") if self.quantiles else ("value",)

@@ -35,9 +35,9 @@ PRICE_SOURCE = "list prices of us-east-1, June 2026"
 DOLLARS_AN_HOUR = {"cpu": 0.252, "code": 0.252, "gpu": 0.752, "fargate": 0.1975}
 # From a job's submission until it runs. The machine is paid for in this time; on Fargate it includes the image's pull.
 START_MINUTES = {"cpu": 2.0, "code": 2.0, "gpu": 2.0, "fargate": 1.0}
-# With more columns, time grows with their square root: a split of a forest considers so many columns, boosting uses
-# coarser bins, and only the first layer of a network grows. With 1,000 columns the estimate is still 3 to 20 times the
-# measured time.
+# With more columns, time grows with their square root: a split of a forest considers only the square root, boosting
+# uses coarser bins, and only the first layer of a network grows. With 1,000 columns the estimate is still 3 to 20 times
+# the measured time.
 _MANY_COLUMNS = 100
 _MICROSECONDS_PER_COLUMN = 0.9  # 1.7 ms for 2,000 inputs, measured 2026-11-30 on one thread of a 2-core EPYC
 

@@ -96,9 +96,7 @@ def _imbalance_notes(dataset: Dataset, spec: JobSpec, metric: str) -> tuple[str,
 
 
 def _privacy_notes(spec: JobSpec, rows: int, candidates: int) -> tuple[str, ...]:
-    """Return what weakens the privacy of a plan: a large delta, and candidates whose epsilons add up (Dwork and Roth
-    2014).
-    """
+    """Return notes on weak privacy: a large delta, and candidates whose epsilons add up (Dwork and Roth 2014)."""
     privacy, notes = spec.training.privacy, []
     if privacy is None:
         return ()

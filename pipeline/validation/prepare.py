@@ -62,7 +62,7 @@ class _ReadBatch:
     warnings: Sequence[str]
 
 
-def prepare(  # noqa: PLR0913 - the rows, and what goes with them
+def prepare(  # noqa: PLR0913 - the rows, and how they are processed
     rows: TableRows,
     spec: JobSpec,
     rejected: RejectedRows,

@@ -187,7 +187,8 @@ class Statistics:
     def _hash(self, train: pl.DataFrame, names: Sequence[str]) -> dict[str, pl.Series]:
         """Return the smallest hashes of each column.
 
-        Of a column whose values are all distinct they are below a bound, and most others need not be compared.
+        The smallest hashes of mostly distinct values are below a bound, so that most other hashes need no comparison.
+        Columns with too few hashes below the bound are searched again without it.
         """
         bound = int(_HASHES * min(1.0, 2 * SKETCH_HASHES / max(1, train.height)))
         reaches = {name: self._columns[name].reach for name in names if not self._columns[name].has_few}

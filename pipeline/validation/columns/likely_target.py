@@ -15,7 +15,7 @@ _TARGET_NAMES = ("target", "label", "y", "class")  # most likely first
 def find_likely_target(target: Target, names: Sequence[str], columns: Sequence[Column]) -> str:
     """Return the column that is far more likely the target than the default one; empty if there is none.
 
-    Such a column has a name such as ``target``, or is the first column, the only one with categories, while the default
+    It has a name such as ``target``; or it is the first column and the only one with categories, while the default
     target is a quantity.
 
     Args:
