@@ -54,9 +54,9 @@ def describe(result: Result) -> dict[str, Any]:
 def main() -> None:
     """Choose on the data sets on the command line, or on all of them, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=sorted(PARTS), help="this data set alone; may be repeated")
+    parser.add_argument("--only", action="append", choices=sorted(PARTS), help="only this data set; may be repeated")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=SECONDS, help="of all data sets together")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="for all data sets together")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     names = arguments.only or sorted(PARTS, key=lambda name: PARTS[name][1], reverse=True)  # small tables first

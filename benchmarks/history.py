@@ -179,7 +179,7 @@ def main() -> int:
     """Measure the requested numbers of runs, and print the report; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, nargs="+", default=[140, 1000])
-    parser.add_argument("--real", type=int, default=2, help="runs that are made, not copied")
+    parser.add_argument("--real", type=int, default=2, help="number of real runs, the others are copies")
     arguments = parser.parse_args()
     home = Home(Path(tempfile.mkdtemp(prefix="modeldrop-history-")))
     try:

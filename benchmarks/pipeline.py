@@ -104,7 +104,7 @@ def medians(measured: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     """Compare the pipeline with the plain script, and print the report."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--runs", type=int, default=3, help="of each, in turns; the medians count")
+    arguments.add_argument("--runs", type=int, default=3, help="runs of each, in turns; the medians count")
     runs, csv = arguments.parse_args().runs, data_file("adult/train.csv")
     alone, live = [], []
     with tempfile.TemporaryDirectory() as home:

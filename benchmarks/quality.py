@@ -213,10 +213,10 @@ PARTS: dict[str, tuple[Load, int, dict[str, Any]]] = {
 def main() -> None:
     """Compare on the data sets on the command line, or on all of them, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=sorted(PARTS), help="this part alone; may be repeated")
+    parser.add_argument("--only", action="append", choices=sorted(PARTS), help="only this data set; may be repeated")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--splits", type=int, default=SPLITS, help="of a small table, at most")
-    parser.add_argument("--budget", type=float, default=BUDGET, help="seconds a data set")
+    parser.add_argument("--splits", type=int, default=SPLITS, help="largest number of splits of a small table")
+    parser.add_argument("--budget", type=float, default=BUDGET, help="seconds per data set")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     results = {}

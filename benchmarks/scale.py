@@ -246,7 +246,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--memory", type=float, default=4e9, help="bytes that training may take")
     parser.add_argument("--no-training", action="store_true")
-    parser.add_argument("--folder", type=Path, help="where the tables are made, and removed")
+    parser.add_argument("--folder", type=Path, help="folder for temporary tables")
     parser.add_argument("--measure", choices=WORK, help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -112,10 +112,10 @@ def ratios_of(results: Results) -> dict[str, float]:
 def main() -> None:
     """Measure all servers, and print the report."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peers", type=Path, default=ROOT / ".venv-peers", help="folder of their environments")
-    parser.add_argument("--seconds", type=int, default=3, help="of each load")
+    parser.add_argument("--peers", type=Path, default=ROOT / ".venv-peers", help="folder of the peers' environments")
+    parser.add_argument("--seconds", type=int, default=3, help="seconds of each load")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--only", nargs="*", choices=[*PEERS], help="these peers alone")
+    parser.add_argument("--only", nargs="*", choices=[*PEERS], help="only these peers")
     arguments = parser.parse_args()
     for program, package in (("wrk", "wrk"), ("h2load", "nghttp2-client")):
         if shutil.which(program) is None:

@@ -192,7 +192,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument(
-        "--epochs", type=int, default=10, help="of the five seeds; 0: their accuracies are not measured"
+        "--epochs", type=int, default=10, help="epochs of each of the five seeds; 0: accuracies are not measured"
     )
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")  # MLPClassifier warns that one epoch does not converge

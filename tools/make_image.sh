@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 [ $# -gt 0 ] || set -- cpu gpu
 for kind; do
     if [ "$kind" != cpu ] && [ "$kind" != gpu ]; then
-        echo "tools/make_image.sh: '$kind' is no kind of image: cpu or gpu is expected" >&2
+        echo "tools/make_image.sh: '$kind' is not a kind of image: cpu or gpu is expected" >&2
         exit 2
     fi
 done

@@ -177,4 +177,4 @@ def _split(rows: ModelRows) -> dict[str, ModelRows]:
 def _no_int8(served: bytes) -> str:
     if weighted_layers(onnx.load_from_string(served)):
         return ""
-    return "it has no MatMul, Gemm or Conv with constant weights, which are what is quantized"
+    return "it has no MatMul, Gemm or Conv with constant weights to quantize"

@@ -181,7 +181,7 @@ class CandidateVariants:
             raise NotApplicableError(hopeless)
         if not self.context.budget.left:
             seconds = f"{self.context.budget.seconds:.0f} s; compression.minutes sets it"
-            raise NotApplicableError(f"not tried: the time in which variants are begun was over ({seconds})")
+            raise NotApplicableError(f"not tried: the time limit for starting variants had passed ({seconds})")
 
     def _apply(self, body: _Body, steps: tuple[PassStep, ...]) -> tuple[_Body, ServedFile]:
         """Apply passes, and score the result; an error of a library becomes NotApplicableError."""

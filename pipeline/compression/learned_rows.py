@@ -82,7 +82,7 @@ def _compare_probabilities(
     file, bag = _Probabilities.of(served, truth), _Probabilities.of(out_of_fold, truth)
     is_confident = bag.right & (out_of_fold.max(axis=1) >= _MIN_CONFIDENCE)
     if is_confident.sum() >= _MIN_ROWS and not (agreed := float(file.right[is_confident].mean())) >= _MIN_KEPT:
-        yield f"of the labels confidently right out-of-fold it keeps {agreed:.3f}, at least {_MIN_KEPT} is expected"
+        yield f"it keeps {agreed:.3f} of the labels confidently right out-of-fold, at least {_MIN_KEPT} is expected"
     if not file.accuracy >= (minimum := bag.accuracy - _MAX_LOST_ACCURACY):
         yield f"its accuracy on them is {file.accuracy:.3f}, at least {minimum:.3f} is expected"
     if not file.log_loss <= (maximum := _MAX_LOG_LOSS * bag.log_loss + _LOG_LOSS_SLACK):

@@ -63,7 +63,7 @@ def c_readme(source: CSource, signature: Signature, rows: Sequence[Mapping[str, 
     )
     return f"""# {source.name}.c
 
-C99 that takes one row of raw columns and returns {_outputs(signature)}. It needs the C library alone, allocates
+C99 that takes one row of raw columns and returns {_outputs(signature)}. It only needs the C library, allocates
 nothing and is thread-safe. `schema.json` describes the columns; a date is seconds since 1970 UTC.
 
 ```c

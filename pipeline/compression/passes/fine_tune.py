@@ -60,7 +60,7 @@ class FineTune(GraphPass):
             NotApplicableError: There are too few rows, no time, weights that torch cannot train, or texts to mix.
         """
         if not self._context.budget.left and self._context.checkpoints.load() is None:
-            raise NotApplicableError("compression.minutes were over before it began")
+            raise NotApplicableError("compression.minutes had passed before the pass could start")
         rows, _ = self._learned
         if len(rows) < _MIN_ROWS:
             explanation = f" of {len(self._context.rows)} that are predicted as finite numbers"

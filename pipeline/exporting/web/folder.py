@@ -78,10 +78,10 @@ A page that runs the model by onnxruntime-web {VERSION} (MIT license, in this fo
 elsewhere, and no row leaves the page. `schema.json` describes the columns; a date is an ISO text, or seconds since 1970
 UTC; an image is its pixels, row by row, channels last.
 
-    python -m http.server 8000       # a page of files alone may not load WebAssembly
+    python -m http.server 8000       # browsers load WebAssembly only from a server, not from files
 
-Open http://localhost:8000: the page predicts the row in its form, and says how many golden rows (`golden.json`) it
-predicts as the served model does. On a page of your own:
+Open http://localhost:8000: the page predicts the row in its form, and shows how many golden rows (`golden.json`) it
+predicts like the served model. On a page of your own:
 
 ```html
 <script type="module">
