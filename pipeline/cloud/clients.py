@@ -145,4 +145,4 @@ class Clients:
                 service, region_name=self._region, endpoint_url=self._endpoint_url, config=config
             )
         except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
-            raise ConfigurationError(f"no client for {service} can be made: {error}") from error
+            raise ConfigurationError(f"no client for {service} can be created: {error}") from error

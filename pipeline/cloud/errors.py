@@ -91,6 +91,6 @@ def _known(error: ClientError, resource: str) -> ModeldropError | None:
     if _is_of_item_size(error):
         return ItemTooLargeError(f"a record for {resource} is larger than 400 KB, which is the maximum")
     if code_of(error) == _NO_ROOM:
-        return ConfigurationError(f"{resource} has no room ({error.response['Error'].get('Message', '')})")
+        return ConfigurationError(f"{resource} has no space left ({error.response['Error'].get('Message', '')})")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return error_of_code(code_of(error), status, error.operation_name, resource)

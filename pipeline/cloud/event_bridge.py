@@ -35,4 +35,4 @@ class EventBridge:
         with translate_errors("EventBridge"):
             response = self._client.put_events(Entries=[entry])
         if response.get("FailedEntryCount"):
-            raise TransientError(f"EventBridge did not take an event ({response['Entries'][0].get('ErrorCode')})")
+            raise TransientError(f"EventBridge did not accept an event ({response['Entries'][0].get('ErrorCode')})")

@@ -59,7 +59,7 @@ class Webhook:
             if 200 <= status < 300:
                 return
             failure = f"status {status}"
-        raise TransientError(f"the webhook did not take a change ({failure})")
+        raise TransientError(f"the webhook did not accept a change ({failure})")
 
     def _post(self, body: bytes, change_id: str) -> int:
         timestamp = str(int(self._now()))

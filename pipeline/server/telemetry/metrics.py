@@ -35,7 +35,7 @@ class ServerMetrics:
         )
         batch_rows = Histogram(
             "modeldrop_batch_rows",
-            "Rows of a run, where requests ran together.",
+            "Rows per batch of several requests.",
             buckets=_ROWS,
             registry=self._registry,
         )

@@ -64,7 +64,7 @@ class PredictionCounts(Collector):
         """Return the metrics."""
         duration = HistogramMetricFamily(
             "modeldrop_request_duration_seconds",
-            "Time from a request's last byte to its response, of predictions that succeeded.",
+            "Time from a request's last byte to its response, for successful predictions.",
             labels=_MODEL,
         )
         rows = CounterMetricFamily("modeldrop_rows", "Rows predicted.", labels=_MODEL)
