@@ -65,7 +65,7 @@ _METRICS: Mapping[ThresholdMetric, Callable[[_Counts], Floats]] = {
 
 
 def tune_threshold(scores: Floats, positive: Flags, rule: ThresholdRule, weight: Floats | None = None) -> float:
-    """Find the threshold with the best ``rule.metric``: the mean log-odds of the best thresholds of bootstrap samples.
+    """Find the threshold with the best ``rule.metric``: the mean, in log-odds, of bootstrap samples' best thresholds.
 
     The best threshold on the rows themselves depends on single positive rows; the mean over 20 samples is closer to the
     best threshold on new rows (decision 20). For ``precision_at_recall``, the best threshold on the rows is used, so
