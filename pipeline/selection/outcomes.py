@@ -58,8 +58,8 @@ class OutcomeExplainer:
         preference = self.preference
         best = max(self.eligible, key=preference.candidate_score)
         return (
-            f"the {preference.metric} of its candidate is {preference.candidate_quality(variant):.6g}, that of the "
-            f"best candidate, {best.candidate}, {preference.candidate_quality(best):.6g}"
+            f"the {preference.metric} of its candidate is {preference.candidate_quality(variant):.6g}; the best "
+            f"candidate, {best.candidate}, has {preference.candidate_quality(best):.6g}"
         )
 
     def _compare_with_winner(self, variant: Variant) -> str:
@@ -94,4 +94,4 @@ def _compare(better: Variant, variant: Variant, metric: str) -> str:
         advantages.append(f"{size_of(better)} bytes instead of {size_of(variant)}")
     if is_faster(latency_of(better), latency_of(variant)):
         advantages.append(f"{latency_of(better):.0f} us instead of {latency_of(variant):.0f}")
-    return f"{better.display_name} has {', '.join(advantages)}, and is worse in nothing"
+    return f"{better.display_name} has {', '.join(advantages)}, and is not worse in any other way"

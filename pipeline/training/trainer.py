@@ -265,7 +265,7 @@ class Trainer:
             average = average_models(bag.members, task.classes)
             if is_within_limits(average, self.limits, self.dataset, self.splits["validation"]):
                 return average
-            context.report("the bag does not keep the limits")
+            context.report("the bag exceeds the limits")
         return refit(bag, replace(task, train=self.rows.all), context, train)
 
     @property

@@ -183,10 +183,10 @@ def _findings(
 def _split_warnings(evaluation: HoldoutEvaluation, dataset: Dataset, background: EvaluationContext) -> Iterator[str]:
     usable = {column.name for column in dataset.columns}
     if (longest := max(len(dataset.columns), len(dataset.left_out))) > MAX_LISTED:
-        yield f"of {longest:,} columns, each list of this card has {MAX_LISTED} at most"
+        yield f"of {longest:,} columns, each list on this card shows at most {MAX_LISTED}"
     for name in background.segments:
         if name not in usable:
-            yield f"segments: column '{name}' is not one that the model reads, so quality is not shown by it"
+            yield f"segments: the model does not read column '{name}', so its segments are not measured"
     if background.splits is not None:
         yield from _leaky_columns(dataset, background.splits["train"])
         other_splits = {"validation": background.splits["validation"], "test": evaluation.test}

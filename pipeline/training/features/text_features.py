@@ -124,7 +124,7 @@ class _TokenizedTexts:
             fit = _ridge if not self.task.classes else _naive_bayes if is_timed_out else _one_vs_rest
             scores.append(fit(self.config, matrix, target[rows], weight))
             timed_out += is_timed_out
-        note = f"training time ran out: {timed_out} of {len(targets)} scores of texts are naive Bayes'"
+        note = f"training time ran out: {timed_out} of {len(targets)} scores of texts use naive Bayes only"
         ends = np.cumsum([len(column.index) for column in columns])[:-1]
         return TextLinearModel(
             columns=columns,

@@ -90,9 +90,9 @@ def _reject_dominated(results: Sequence[_ScreenResult], *, rows: int, metric: st
     ranked = sorted(results, key=lambda result: result.quality, reverse=True)
     return {
         result.candidate: (
-            f"on {rows:,} rows its {metric} was {abs(result.quality):.4g}, and {abs(ranked[0].quality):.4g} the best "
-            f"({ranked[0].candidate}): further behind than {_REJECT_HALF_WIDTHS:g} half-widths of the interval on "
-            "these rows"
+            f"on {rows:,} rows its {metric} was {abs(result.quality):.4g}, and that of the best candidate "
+            f"({ranked[0].candidate}) was {abs(ranked[0].quality):.4g}: the difference exceeds "
+            f"{_REJECT_HALF_WIDTHS:g} times the sum of the half-widths of both 95 % intervals"
         )
         for result in ranked[_MIN_SURVIVORS:]
         if ranked[0].quality - result.quality > _REJECT_HALF_WIDTHS * (result.half + ranked[0].half)

@@ -246,7 +246,7 @@ class TrialRunner:
             return ""
         spread = max(best) - min(best)
         if all(self._beats(b, s) and abs(b - s) > spread for b, s in zip(best, scores, strict=False)):
-            return f"stopped after {scored_folds} of {len(self.folds)} folds: behind the best in each of them"
+            return f"stopped after {scored_folds} of {len(self.folds)} folds: worse than the best trial in each of them"
         return ""
 
     def _watch(self, curve: dict[int, float], config: AlgorithmConfig) -> Callable[[Mapping[str, float]], None]:
@@ -268,7 +268,7 @@ class TrialRunner:
             if len(other_losses) < _MIN_CURVES or epoch < min_epoch:
                 return
             if lowest_loss > other_losses[len(other_losses) // 2]:
-                raise TrialPrunedError(f"stopped in epoch {epoch}: its loss was behind half of the trials' before it")
+                raise TrialPrunedError(f"stopped in epoch {epoch}: its loss was worse than that of half of the trials")
 
         return watch
 

@@ -115,8 +115,8 @@ def test_losing_variants_have_the_winner_or_the_missed_limit_as_a_reason() -> No
     row = chosen.leaderboard[1]
     assert row.outcome == "dominated"
     assert row.reason == (
-        "mlp/fp32 has log_loss 0.3 instead of 0.31, 1000 bytes instead of 1200, 20 us instead of 30, and is worse in "
-        "nothing"
+        "mlp/fp32 has log_loss 0.3 instead of 0.31, 1000 bytes instead of 1200, 20 us instead of 30, and is not worse "
+        "in any other way"
     )
 
 

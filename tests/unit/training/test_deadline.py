@@ -169,7 +169,7 @@ def test_text_scores_are_naive_bayes_after_the_deadline() -> None:
     )
     algorithm = ALGORITHMS["text_linear"]
     late = algorithm.train(algorithm.configure({}), training_task, RunContext(deadline=time.monotonic() - 1))
-    assert late.notes == ("training time ran out: 4 of 4 scores of texts are naive Bayes'",)
+    assert late.notes == ("training time ran out: 4 of 4 scores of texts use naive Bayes only",)
     assert (late.predict(training_task.validation).argmax(axis=1) == training_task.validation.target).mean() > 0.9
 
 

@@ -269,7 +269,7 @@ def test_a_trial_behind_in_every_fold_is_stopped_except_in_a_grid_search() -> No
     assert [trial.settings["a"] for trial in stopped] == [0.1]
     best_first = _search({"a": (0.5, 0.1)}, "random", cv=6)
     assert [trial.reason for trial in best_first.trials[1:]] == [
-        "stopped after 3 of 6 folds: behind the best in each of them"
+        "stopped after 3 of 6 folds: worse than the best trial in each of them"
     ]
     assert all(trial.status != "dropped" for trial in _search(space, "grid", cv=6).trials)
 
@@ -281,7 +281,7 @@ def test_a_trial_whose_loss_is_behind_half_of_the_trials_is_stopped() -> None:
         return config.a
 
     result = _search(UNIT, "random", _algorithm(train), trials=20)
-    stopped = [trial for trial in result.trials if "its loss was behind" in trial.reason]
+    stopped = [trial for trial in result.trials if "its loss was worse" in trial.reason]
     assert stopped
     assert result.config.a == max(trial.settings["a"] for trial in result.trials)
 
@@ -339,7 +339,7 @@ def test_a_network_search_stops_trials_by_their_curves_and_trains_with_the_best_
     trained = trainer.train(
         Candidate(name="n", algorithm="mlp", settings=settings, trials=trials), tmp_path, lambda text: None
     )
-    assert any("its loss was behind half of the trials" in trial.reason for trial in trained.trials)
+    assert any("its loss was worse than that of half of the trials" in trial.reason for trial in trained.trials)
     best = next(trial for trial in trained.trials if trial.status == "best")
     assert best.settings["learning_rate"] > 1e-3
     assert trained.settings["learning_rate"] == best.settings["learning_rate"]
@@ -373,4 +373,4 @@ def test_screening_drops_candidates_far_behind_but_keeps_two() -> None:
     assert _screen(qualities, half=0.2) == {}
     (name,) = dropped = _screen(qualities, half=0.02)
     assert name == "far"
-    assert "on 20 rows its accuracy was 0.3, and 0.9 the best (best)" in dropped["far"]
+    assert "on 20 rows its accuracy was 0.3, and that of the best candidate (best) was 0.9" in dropped["far"]
