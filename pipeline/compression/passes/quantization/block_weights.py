@@ -2,7 +2,7 @@
 
 Requires  MatMul or Gemm with constant weights of two dimensions and at least a block of rows.
 Does      replaces MatMul by MatMulNBits.
-Ensures   MatMulNBits is in the graph, and it is well formed.
+Ensures   MatMulNBits is in the graph.
 
 ``accuracy_level=4`` lets onnxruntime multiply in int8: it then quantizes activations, too, in blocks within each row,
 so that predictions do not depend on the other rows of a batch.

@@ -4,7 +4,7 @@ Requires  a tree ensemble, and training rows.
 Does      replaces a subtree by one leaf, its mean, where the squared change of the sum is less than the cost of its
           leaves; the price per leaf is chosen to keep a given share of the leaves; then fits the leaves to the sums
           of all trees.
-Ensures   the share of the leaves.
+Ensures   finite leaves; at most the given share of them, unless trees add to several sums.
 
 Source: Breiman, Friedman, Olshen and Stone 1984, Classification and Regression Trees, section 3.3. The pruned tree of a
 price is found from the leaves up: a split stays where its two sides together cost less than one leaf.

@@ -4,7 +4,7 @@ Requires  a tree ensemble.
 Does      merges thresholds of a feature that no training row separates, keeps at most 255 thresholds per feature (with
           16 bits: all that training rows separate) and at most 2 ** bits leaf values, and replaces a split with two
           equal sides by one of them.
-Ensures   no feature and no leaf has more values than that.
+Ensures   no feature has more thresholds than that.
 
 The values of a codebook are found by k-means (Han et al. 2016, arXiv:1510.00149, section 3); thresholds are shared by
 their ranks among the training values, so that as few rows as possible change sides.
