@@ -30,12 +30,12 @@ __all__ = ["app"]
 
 _HELP = """Drop a data file into a bucket; get a trained, compressed, verified ONNX model behind an API.
 
-Every command speaks to the embedded cloud on this machine, or with --stack to a stack on AWS; deploy makes one."""
+Commands use the embedded cloud on this machine, or with --stack a stack on AWS, which 'modeldrop deploy' creates."""
 _EPILOG = """
 Examples:
   modeldrop demo                             # from a file to predictions
   modeldrop up
-  modeldrop check houses.csv --target price  # how it is read; nothing runs
+  modeldrop check houses.csv --target price  # how it is read; starts nothing
   modeldrop drop houses.csv --target price
   modeldrop predict houses new_houses.csv
   modeldrop --stack modeldrop --profile work --region eu-west-1 runs
@@ -81,7 +81,7 @@ def root(
     ] = None,
     token: Annotated[
         str | None,
-        typer.Option(metavar="JWT", help="Token in place of an API key (default: MODELDROP_TOKEN)."),
+        typer.Option(metavar="JWT", help="Token (JWT) instead of an API key (default: MODELDROP_TOKEN)."),
     ] = None,
     api_url: Annotated[
         str | None,
@@ -89,7 +89,7 @@ def root(
     ] = None,
     home: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Data folder of the embedded cloud (default: MODELDROP_HOME)."),
+        typer.Option(metavar="FOLDER", help="The embedded cloud's folder (default: MODELDROP_HOME or ~/.modeldrop)."),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
     version: Annotated[

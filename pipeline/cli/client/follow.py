@@ -234,6 +234,6 @@ def say_where(run: Run, connection: Connection) -> None:
     prefix = RunKeys(run.run).quarantine("")
     report = f"{prefix}report.json"
     for key in sorted(connection.artifacts.keys(prefix), key=lambda key: key == report):
-        document = "the report" if key == report else "the file, kept"
+        document = "report" if key == report else "file (in quarantine)"
         message(f"  {document}: s3://{connection.artifacts.bucket}/{key}")
-    message(f"  the logs: modeldrop logs {run.run}")
+    message(f"  logs: modeldrop logs {run.run}")

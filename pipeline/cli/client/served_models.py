@@ -159,7 +159,8 @@ def _authentication_of_files(access: AccessOptions) -> Callable[[], Authenticato
         return lambda: accepted
     if access.no_auth or is_loopback(access.host):
         return lambda: OpenAccess(LOCAL_TENANT)
-    raise typer.BadParameter(f"other machines can reach {access.host}: --api-key-file or --no-auth is expected")
+    expected = "--api-key-file, --jwt-issuer or --no-auth is expected"
+    raise typer.BadParameter(f"other machines can reach {access.host}: {expected}")
 
 
 def tls_files(certificate: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:

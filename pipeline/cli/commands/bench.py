@@ -28,10 +28,10 @@ Examples:
   modeldrop bench churn --url grpc://127.0.0.1:8001 --clients 1,4,32
   modeldrop bench churn --url https://api.example.com --plot load.png
 
-URL is any server of the Open Inference Protocol: modeldrop serve, Triton,
-KServe, MLServer. The values are made from the model's metadata, unless
---request names a file. A client sends its next request when it has the
-response to the last."""
+URL may be any server of the Open Inference Protocol: modeldrop serve, Triton,
+KServe, MLServer. Requests are generated from the model's metadata, unless
+--request names a file. Each client sends its next request when it has the
+response to the previous one."""
 _MAX_CLIENTS = 1_024
 
 

@@ -20,11 +20,11 @@ _CHECK = """
 Examples:
   modeldrop check houses.csv
   modeldrop check houses.csv --json | jq '.columns[] | select(.dropped)'
-  modeldrop check clicks/                 # a folder, as 'drop' takes it
+  modeldrop check clicks/                 # a folder, as for 'drop'
 
-A train.yaml and a test.csv (or parquet, ...) beside the file are read with it. Nothing is uploaded, nothing runs.
+A train.yaml, a test.csv (or parquet, ...) and a model.py in the same folder are read, too. Nothing is uploaded or run.
 
-Exit codes: 0 a run would begin, 1 it would refuse the file: the sentence says why."""
+Exit codes: 0 a run would begin, 1 a run would refuse the file: the message says why."""
 
 _MAX_NAMED = 6  # columns
 
@@ -48,12 +48,15 @@ def check(
     spec: Annotated[
         Path | None,
         typer.Option(
-            metavar="train.yaml", exists=True, dir_okay=False, help="Settings to use instead of those beside it."
+            metavar="train.yaml",
+            exists=True,
+            dir_okay=False,
+            help="Settings to use instead of the folder's train.yaml.",
         ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Show how a file would be read, what would be learned and tried, and what that would take; nothing is run."""
+    """Show how a file would be read, which candidates would be trained, and the estimated time and cost."""
     from pipeline.cli.upload.check_report import check_view
 
     if file.suffix.lower() == ".onnx":

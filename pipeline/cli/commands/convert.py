@@ -47,7 +47,7 @@ def convert(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Convert a model that was trained elsewhere to ONNX, and compare both."""
+    """Convert a model that was trained elsewhere to ONNX, and compare the predictions of both."""
     from pipeline.cli.views.tables import size
     from pipeline.conversion.convert import convert as convert_model
     from pipeline.conversion.loading import PICKLES

@@ -28,7 +28,7 @@ Examples:
   modeldrop dead-letters --redrive        # after fixing the cause
   modeldrop dead-letters --json | jq 'map(.messages) | add'
 
-An upload that is redriven starts one run at most, however often it comes."""
+A redriven upload starts at most one run, however often its message is sent."""
 
 
 def register(app: typer.Typer) -> None:
@@ -42,7 +42,7 @@ def dead_letters(
     redrive: Annotated[bool, typer.Option("--redrive", help="Send all of them again.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Count the messages that failed, or send them again."""
+    """Count the messages that could not be processed, or send them again."""
     from pipeline.registry.audit import OPERATORS
 
     connection = session_of(ctx).connection()

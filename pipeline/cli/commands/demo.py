@@ -10,12 +10,12 @@ from pipeline.cli.terminal.help_pages import Command
 __all__ = ["register"]
 
 _DEMO = """
-The same by hand:
+The same by hand, with the files that the demo writes:
   modeldrop up
-  modeldrop drop digits.csv --target digit
-  modeldrop predict digits held_out.csv
+  modeldrop drop ~/.modeldrop/demo/digits.csv --target digit
+  modeldrop predict digits ~/.modeldrop/demo/held_out.csv
 
-It leaves the stack running; 'modeldrop down' ends it."""
+The embedded cloud keeps running; 'modeldrop down' stops it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(ctx: typer.Context) -> None:
-    """Show it all with a real data set: drop, train, compress, choose, serve, call."""
+    """Show the whole pipeline with a real data set: drop, train, compress, select, serve, predict."""
     from pipeline.cli.demo.demo import run_demo
 
     run_demo(session_of(ctx))

@@ -31,9 +31,9 @@ Examples:
   modeldrop --region eu-west-1 deploy
   modeldrop --stack test --region eu-west-1 deploy Gpu=none MaxVcpus=8 --yes
 
-PARAMETERS are those of template.yaml (docs/deploy.md). Needs Docker, the AWS SAM CLI and Python 3.12.
+NAME is a parameter of template.yaml (see docs/deploy.md). Needs Docker, the AWS SAM CLI and Python 3.12.
 
-Exit code 1 when a check or the deploy failed."""
+Exit code 1 if a check or the deployment failed."""
 _DESTROY = """
 Examples:
   modeldrop --region eu-west-1 destroy              # asks for its name
@@ -55,7 +55,7 @@ def deploy(
         list[str] | None, typer.Argument(metavar="NAME=VALUE...", help="Parameters of the template.")
     ] = None,
     *,
-    check_only: Annotated[bool, typer.Option("--check-only", help="Check what a deploy needs, and stop.")] = False,
+    check_only: Annotated[bool, typer.Option("--check-only", help="Only check what the deployment needs.")] = False,
     images: Annotated[bool, typer.Option("--images/--no-images", help="Build and push the jobs' images.")] = True,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -101,7 +101,7 @@ def destroy(
     yes: YesOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Delete a stack on AWS with all that it stores."""
+    """Delete a stack on AWS and all data in it."""
     from pipeline.deployment.destroy import destroy, find_removal
 
     session = session_of(ctx)

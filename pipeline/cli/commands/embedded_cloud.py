@@ -20,20 +20,20 @@ __all__ = ["register"]
 
 _UP = """
 Examples:
-  modeldrop up                            # a second `up` finds the first
-  modeldrop up --foreground               # stays; Ctrl-C ends it
-  modeldrop up --bind 0.0.0.0             # for other machines too
-  modeldrop up WebhookUrl=http://127.0.0.1:9000/   # kept by each later `up`
-  modeldrop up WebhookUrl=                # no longer
+  modeldrop up                            # does nothing if it already runs
+  modeldrop up --foreground               # until Ctrl-C
+  modeldrop up --bind 0.0.0.0             # other machines can connect
+  modeldrop up WebhookUrl=http://127.0.0.1:9000/   # kept for later starts
+  modeldrop up WebhookUrl=                # restores the default
 
-It does not check AWS signatures: bind it only to networks that you trust.
---allow-code and ModelCode are not kept: each `up` says whether code may run."""
+The embedded cloud does not check AWS signatures: bind it only to networks that you trust.
+--allow-code and ModelCode are not kept for later starts."""
 _STATUS = """
 Examples:
   modeldrop status
   modeldrop status --json | jq -r .api_url
 
-Exit code 3 when nothing is running."""
+Exit code 3 if nothing is running."""
 
 
 def register(app: typer.Typer) -> None:
@@ -54,7 +54,7 @@ def up(
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay in the foreground; Ctrl-C ends it.")] = False,
     bind: Annotated[str, typer.Option(metavar="ADDRESS", help="The address to listen on.")] = "127.0.0.1",
     allow_code: Annotated[
-        bool, typer.Option("--allow-code", help="Run a model.py that is dropped beside its data, as your user.")
+        bool, typer.Option("--allow-code", help="Run users' model.py files, as your own user.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
@@ -84,7 +84,7 @@ def down(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask about runs that are still running.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Stop the embedded cloud. Its data stays, unless --wipe."""
+    """Stop the embedded cloud. Its data is kept, unless --wipe is set."""
     from pipeline.cli.client.stopping import confirm_stop, running_runs
 
     session = _embedded(ctx)

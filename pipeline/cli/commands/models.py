@@ -45,11 +45,11 @@ Examples:
   modeldrop predict houses new_houses.csv -o predictions.parquet
   cat rows.jsonl | modeldrop predict houses - > predictions.csv
 
-A file is read as the model's training file was: names, numbers, dates, missing markers.
+A file is read by the same rules as the model's training file.
 
-A file with the target is scored: each prediction beside the truth.
+If the file has the target column, it is shown beside the predictions, with the metrics.
 
-A terminal gets a table of the first rows, a pipe csv of all rows."""
+A terminal shows a table of the first rows, a pipe gets CSV of all rows."""
 
 
 def register(app: typer.Typer) -> None:
@@ -77,7 +77,7 @@ def models(
     limit: LimitOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List models, each with the version that is live."""
+    """List models with their live versions."""
     from pipeline.cli.views.tables import models_table
 
     session = session_of(ctx)
@@ -152,7 +152,7 @@ def predict(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Predict with the live version over HTTP, as any client would; large files go in batches."""
+    """Predict with the live version, over the HTTP API; large files are sent in batches."""
     from pipeline.cli.input.rows import find_source
     from pipeline.cli.prediction.output_files import check_output
     from pipeline.cli.prediction.predict import predict_rows

@@ -43,27 +43,27 @@ __all__ = ["register", "watch_run"]
 _DROP = """
 Examples:
   modeldrop drop houses.csv --target price
-  modeldrop drop adult/train.csv          # the model's name is then adult
+  modeldrop drop adult/train.csv          # the model is named adult
   modeldrop drop houses.csv --spec train.yaml --model houses2 --tenant acme
-  modeldrop drop clicks/                  # part-*.parquet: one data set
+  modeldrop drop clicks/                  # part files: one data set
   modeldrop drop shapes/                  # images: one folder per class
   run=$(modeldrop drop houses.csv --no-watch)
 
-Exit codes: 0 the model is live, 1 the run failed, 4 a version waits for 'modeldrop promote'."""
+Exit codes: 0 the model is live, 1 the run failed, 4 a version waits for a decision."""
 _RUNS = """
 Examples:
   modeldrop runs --model houses --status failed --since 1d --limit 5
   modeldrop runs demo_houses_1f2e3d4c5b6a # with its error or leaderboard
   modeldrop runs --json | jq -r '.[0].status'
 
-A status is RUNNING, SUCCEEDED, FAILED or NEEDS_DECISION; REJECTED is an upload whose key is not TENANT/MODEL/FILE."""
+The status is RUNNING, SUCCEEDED, FAILED or NEEDS_DECISION; REJECTED is an upload that started no run."""
 _WATCH = """
 Examples:
   modeldrop watch demo_houses_1f2e3d4c5b6a
   modeldrop watch houses                  # its newest run
-  modeldrop watch RUN --json | jq .error  # the record of the ended run
+  modeldrop watch RUN --json | jq .error  # after the run has ended
 
-Exit codes: 0 the model is live, 1 the run failed, 4 a version waits for 'modeldrop promote'."""
+Exit codes: 0 the model is live, 1 the run failed, 4 a version waits for a decision."""
 _LOGS = """
 Examples:
   modeldrop logs demo_houses_1f2e3d4c5b6a
@@ -77,8 +77,8 @@ FileArgument = Annotated[
         metavar="FILE",
         exists=True,
         readable=True,
-        help="csv, tsv, txt, json, jsonl (also .gz), parquet, xlsx, npz, a zip of images; a folder; a model as .onnx. "
-        "Kept for later runs: model.py, test.csv, train.yaml.",
+        help="csv, tsv, txt, json, jsonl (also .gz), parquet, xlsx, npz, a zip of images; a folder; an .onnx model. "
+        "Start no run, but are used by the next ones: model.py, test.csv, train.yaml.",
     ),
 ]
 
@@ -119,7 +119,7 @@ def drop(
     spec: SpecOption = None,
     calibration: CalibrationOption = None,
     check: Annotated[
-        bool, typer.Option("--check/--no-check", help="Check before the upload what the run would refuse.")
+        bool, typer.Option("--check/--no-check", help="Check the file before the upload, as the run would.")
     ] = True,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Confirm large or unusual uploads.")] = False,
     watch: Annotated[bool, typer.Option("--watch/--no-watch", help="Follow the run until it ends.")] = True,

@@ -19,13 +19,13 @@ __all__ = ["register"]
 
 _SERVE = """
 Examples:
-  modeldrop serve churn             # of the running stack, by its API keys
+  modeldrop serve churn             # of the running stack; needs its API keys
   modeldrop serve --registry --no-auth
   modeldrop serve --folder models/  # models/NAME/VERSION/model.onnx
   modeldrop serve --file model.onnx --name churn --http-port 0
 
-When it is ready, it prints one JSON line: {"http", "grpc", "models"}. SIGTERM or Ctrl-C ends it, after the open
-requests. Logs go to stderr."""
+When the server is ready, it prints one JSON line: {"http", "grpc", "models"}.
+On SIGTERM or Ctrl-C it finishes the open requests and exits. Logs go to stderr."""
 _MAX_MODEL_MB = 2_048
 
 ModelsArgument = Annotated[list[str] | None, typer.Argument(metavar="MODEL...", help="Models of the registry.")]
@@ -124,7 +124,7 @@ def serve(
     otlp_endpoint: TracingOption = None,
     cors_origin: CorsOption = None,
 ) -> None:
-    """Serve models by HTTP and gRPC in the foreground."""
+    """Serve models over HTTP and gRPC, in the foreground."""
     from pipeline.cli.client.served_models import (
         AccessOptions,
         authentication,

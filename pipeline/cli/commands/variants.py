@@ -61,7 +61,7 @@ def variants(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show the variants of a version: quality, agreement, latency, bytes, memory, and why each is served or not."""
+    """Show a version's variants: quality, agreement, latency, size, memory, and why each is served or not."""
     from pipeline.cli.views.images.front import draw_front
     from pipeline.cli.views.variants import variant_documents, variants_view
     from pipeline.contracts.records.model_version import ModelCard

@@ -14,11 +14,11 @@ TARGET = "digit"
 _HELD_OUT = 0.1
 _SHADES = " ░▒▓█"
 _SIDE = 8  # pixels
-_QUICK = """# The quick ones. Without a train.yaml all that fit are tried.
+_QUICK = """# The fast algorithms. Without a train.yaml, all that fit the data are tried.
 algorithms: [linear, random_forest, gradient_boosting, mlp]
 compression: {passes: [static_int8]}
 """
-_SPEC = """# Only the network, and not for long. Its int8 file goes live if it keeps the gates, as always.
+_SPEC = """# Only the network, with few epochs. Its int8 file is served if it passes the gates.
 algorithms: [mlp]
 training: {epochs: 30}
 """

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 __all__ = ["run_demo"]
 
 _NEXT = (
-    ("models", "what is served"),
-    ("check FILE", "how your own file would be read"),
+    ("models", "list the models that are served"),
+    ("check FILE", "show how your own file would be read"),
     ("drop FILE --target NAME", "train a model on it"),
-    ("down", "stop (--wipe deletes the data too)"),
+    ("down", "stop the embedded cloud (--wipe also deletes its data)"),
 )
 _SHOWN = 6
 _IMAGES = 3
@@ -74,12 +74,10 @@ def run_demo(session: Session) -> None:
     for act in _acts(data):
         _play(act, data, session, connection)
     _say("Done")
-    message(
-        f"Two dropped files became two served models in {time.monotonic() - began:.0f} s. The stack goes on running:"
-    )
+    message(f"Trained and deployed two models in {time.monotonic() - began:.0f} s. The stack keeps running. Next:")
     steps = [(f"modeldrop {command}", purpose) for command, purpose in _NEXT]
     if activation := _activation():
-        steps.insert(0, (activation, "so that your shell finds modeldrop"))
+        steps.insert(0, (activation, "put modeldrop on your PATH"))
     for command, purpose in steps:
         message(f"  {command:<34}  {purpose}")
 
@@ -96,15 +94,15 @@ def _acts(data: Data) -> tuple[_Act, ...]:
     return (
         _Act(
             model="digits",
-            headline="1. A file is dropped",
-            story="1,617 handwritten digits, 64 pixel columns each; four quick algorithms and int8, by a train.yaml.",
+            headline="1. Drop a file",
+            story="1,617 handwritten digits, 64 pixel columns. The train.yaml names four fast algorithms and int8.",
             spec=data.quick_spec,
             images=True,
         ),
         _Act(
             model="digits-int8",
-            headline="2. A quantized network",
-            story="The same file, and before it a train.yaml: algorithms: [mlp], training: {epochs: 30}.",
+            headline="2. Train and quantize a network",
+            story="The same file with another train.yaml: algorithms: [mlp], training: {epochs: 30}.",
             spec=data.spec,
         ),
     )
@@ -126,15 +124,15 @@ def _play(act: _Act, data: Data, session: Session, connection: Connection) -> No
 def _call(act: _Act, data: Data, session: Session, connection: Connection) -> None:
     """Predict the held-out rows, and print how to repeat it."""
     live = connection.registry.live(connection.tenant(None), act.model)
-    message(f"it serves {live.variant_name}: one ONNX file of {size(live.artifact.bytes)}")
+    message(f"{live.variant_name} is served: one ONNX file of {size(live.artifact.bytes)}")
     predicted = predict_rows(
         find_source(str(data.held_out_file)), session, connection, model=act.model, tenant=connection.tenant(None)
     )
-    message(f"\nCalled over HTTP with {len(predicted.predictions)} held-out rows:")
+    message(f"\nPredictions of {len(predicted.predictions)} held-out rows over HTTP:")
     if act.images:
         show(_images(data, predicted))
     show(predictions_table(predicted, shown=_SHOWN))
-    message("\nAgain, with any HTTP client:")
+    message("\nThe same with curl:")
     typer.echo(_curl(data, connection, live))
 
 
@@ -144,7 +142,7 @@ def _images(data: Data, predicted: PredictedRows) -> Columns:
         panels.append(
             Panel(
                 image(row),
-                title=Text.assemble("it says ", prediction_text(prediction)),
+                title=Text.assemble("predicted ", prediction_text(prediction)),
                 subtitle=f"truth {row[TARGET]}",
                 border_style="green" if is_right(prediction, row[TARGET]) else "red",
             )

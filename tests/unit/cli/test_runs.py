@@ -278,8 +278,8 @@ def test_watch_of_a_failed_run_exits_1_and_says_where_the_file_and_the_report_ar
     assert result.exit_code == 1
     assert "line 3, column 2 is not text (UnreadableDatasetError)" in result.stderr
     assert (
-        f"  the file, kept: s3://artifacts/{keys.quarantine('titanic.csv')}\n"
-        f"  the report: s3://artifacts/{keys.quarantine('report.json')}\n"
+        f"  file (in quarantine): s3://artifacts/{keys.quarantine('titanic.csv')}\n"
+        f"  report: s3://artifacts/{keys.quarantine('report.json')}\n"
     ) in result.stderr
 
 

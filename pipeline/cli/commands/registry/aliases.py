@@ -34,7 +34,7 @@ Examples:
   modeldrop rollback houses --reason "errors since noon"
   modeldrop rollback houses --alias canary
 
-Repeated, it goes back further."""
+Repeat it to go back further."""
 _HISTORY = """
 Examples:
   modeldrop history houses
@@ -55,7 +55,7 @@ CanaryOption = Annotated[
         min=0.001,
         max=100,
         metavar="PERCENT",
-        help="Percentage of the requests it answers until it is live.",
+        help="Percentage of the requests that the version answers before it becomes live.",
     ),
 ]
 ShadowOption = Annotated[
@@ -64,7 +64,7 @@ ShadowOption = Annotated[
         "--shadow", min=0.001, max=100, metavar="PERCENT", help="Percentage of the requests that are compared."
     ),
 ]
-MinutesOption = Annotated[float, typer.Option(min=0.1, max=10_080, help="Minutes of --canary or --shadow.")]
+MinutesOption = Annotated[float, typer.Option(min=0.1, max=10_080, help="Duration of --canary or --shadow.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -89,7 +89,7 @@ def promote(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Make a version live, point another alias to it, or try it beside the live version first."""
+    """Make a version live, point another alias to it, or start a canary or shadow rollout."""
     from pipeline.registry.aliases import ANY_VERSION, AliasRef
 
     session = session_of(ctx)

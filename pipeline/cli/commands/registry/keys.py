@@ -22,9 +22,9 @@ Examples:
   modeldrop keys create acme --role publisher --expires 90
   KEY=$(modeldrop keys create acme --principal ci --model houses)
 
-Roles: reader (metadata), predictor (and predictions), publisher (and uploads, promotions), owner (and deletions).
+Roles: reader (metadata), predictor (also predictions), publisher (also uploads and promotions), owner (also deletions).
 
-It is stored hashed, so it is shown only this once."""
+The key is shown only once, because only its hash is stored."""
 _ROTATE = """
 Examples:
   modeldrop keys rotate md_0GuLJ8lh              # both are valid for a day
@@ -64,9 +64,7 @@ def create(
     tenant: Annotated[str, typer.Argument(metavar="TENANT", help="Tenant whose models the key may call.")],
     *,
     principal: Annotated[str, typer.Option(metavar="NAME", help="Holder of the key within the tenant.")] = "default",
-    role: Annotated[
-        str, typer.Option(metavar="ROLE", help="reader, predictor, publisher or owner (default: predictor).")
-    ] = "predictor",
+    role: Annotated[str, typer.Option(metavar="ROLE", help="reader, predictor, publisher or owner.")] = "predictor",
     model: Annotated[
         list[str] | None,
         typer.Option(metavar="MODEL", help="Limit the key to this model; repeat the option for several."),
@@ -98,7 +96,7 @@ def rotate(
     ] = 24,
     json: JsonOption = False,
 ) -> None:
-    """Replace a key by a new one like it; both are valid for a while."""
+    """Replace a key by a new one with the same rights; both are valid for a while."""
     connection = session_of(ctx).connection()
     prefix = prefix.rstrip("…")
     rotated = connection.keys.find(prefix)

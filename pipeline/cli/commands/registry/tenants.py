@@ -25,13 +25,13 @@ Examples:
   modeldrop tenants create acme --tier premium
   modeldrop keys create acme --role owner
 
-A tier is a usage plan: requests a second and a day, of this tenant alone."""
+A tier is a usage plan: a limit of this tenant's requests per second and per day."""
 _ORPHANS = """
 Examples:
   modeldrop tenants orphans acme           # lists them
   modeldrop tenants orphans acme --delete
 
-Earlier releases deleted a version and left its file. Once is enough: a version that is deleted now loses its file."""
+Older releases deleted a version but not its file. Run this once: the current release deletes files, too."""
 _AUDIT = """
 Examples:
   modeldrop audit --tenant acme
@@ -39,10 +39,10 @@ Examples:
   modeldrop audit --json | jq '.[] | select(.outcome == "denied")'"""
 _SHARE = """
 Examples:
-  modeldrop share houses acme         # it predicts by demo/houses
+  modeldrop share houses acme         # acme can predict with demo/houses
   modeldrop share houses acme --role reader
   modeldrop share houses acme --revoke
-  modeldrop share houses              # with whom it is shared"""
+  modeldrop share houses              # lists the grants"""
 TenantArgument = Annotated[str, typer.Argument(metavar="TENANT", help="Name of the tenant.")]
 
 
@@ -75,9 +75,7 @@ def list_tenants(
 def create(
     ctx: typer.Context,
     tenant: TenantArgument,
-    tier: Annotated[
-        str, typer.Option(metavar="TIER", help="basic, standard or premium (default: standard).")
-    ] = "standard",
+    tier: Annotated[str, typer.Option(metavar="TIER", help="basic, standard or premium.")] = "standard",
     json: JsonOption = False,
 ) -> None:
     """Create a tenant with a usage plan."""
@@ -88,7 +86,7 @@ def create(
 
 
 def suspend(ctx: typer.Context, tenant: TenantArgument, json: JsonOption = False) -> None:
-    """Refuse all keys of a tenant; its models stay."""
+    """Refuse all keys of a tenant; its data is kept."""
     connection = session_of(ctx).connection()
     with logged_change(connection, tenant, "tenants suspend", tenant):
         suspended = connection.tenants.suspend(tenant)
@@ -163,7 +161,7 @@ def share(
     tenant: Annotated[str | None, typer.Option(metavar="OWNER", help="Tenant that owns the model.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Let another tenant use a model, by OWNER/MODEL; list or revoke such grants."""
+    """Let another tenant use a model as OWNER/MODEL; list or revoke such grants."""
     from pipeline.cli.views.registry.tenants import grants_table
 
     connection, owner = connection_of(ctx, tenant)
