@@ -36,7 +36,7 @@ _NEIGHBOR_WEIGHT = 0.5  # weight of a word with letters of the region's other la
 _REGION_WEIGHT = 0.85  # weight of words by the letters of the whole region, which fit more easily than one language
 # Minimum lead over Windows-1252, by far the most common encoding, in the mean rate of the words that differ.
 _MIN_LEAD = 0.08
-_LEAD_WORDS = 0.8  # divided by the number of these words; one word suffices only if it is invalid in Windows-1252
+_LEAD_WORDS = 0.8  # divided by the number of these words; one suffices only if Windows-1252 makes no word of it
 _MIN_DIFFERENT = 0.25
 _DOUBT = 0.6
 _MIN_CLEAR_LEAD = 0.4
