@@ -1,4 +1,4 @@
-"""Scheduled function: mark running runs without a running execution as FAILED."""
+"""Scheduled function: mark runs that are RUNNING, but have no running execution, as FAILED."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State ``validate``: turn the uploaded file into a Dataset, or quarantine the file and raise the reason for it."""
+"""State ``validate``: turn the uploaded file into a Dataset; or quarantine it, and raise an error with the reason."""
 
 from __future__ import annotations
 

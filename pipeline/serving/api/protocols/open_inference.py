@@ -79,7 +79,7 @@ def infer_json(model: LoadedModel, body: bytes, *, may_use_binary: bool = True) 
 
 
 def learn_body(model: LoadedModel, body: bytes, document: Mapping[str, Any]) -> None:
-    """Remember a valid body with one row of tensors, to read further bodies that differ only in their elements faster.
+    """Remember a valid body with one row of tensors, so that bodies with other elements are read faster.
 
     Args:
         model: The model.
