@@ -179,10 +179,10 @@ class EnsembleBuilder:
             raise CandidateFailedError("a student learns only from rows of numbers and categories")
         if task.classes > _MAX_STUDENT_CLASSES:
             raise CandidateFailedError(f"{task.classes} classes, a student learns at most {_MAX_STUDENT_CLASSES}")
-        if time.monotonic() > context.deadline:
+        if context.is_timed_out:
             raise CandidateFailedError("training time ran out before the blend was distilled")
         started, out_of_fold = time.perf_counter(), held_out if blended.folds else None
-        checkpoints = BagCheckpoints(context.checkpoints)
+        checkpoints = BagCheckpoints(context.checkpoints, context.clock)
         names = list(STUDENTS) if task.classes <= 2 else ["gradient_boosting"]  # with more classes, only the faster one
         predict_teacher = load_teacher(teacher, classes=task.classes, threads=context.threads)
         students: dict[str, Student] = {}

@@ -192,6 +192,11 @@ class RunContext:
     watch: Callable[[Mapping[str, float]], None] = _ignore_point
     process: Process = field(default_factory=Process)
 
+    @property
+    def is_timed_out(self) -> bool:
+        """Return whether the deadline has passed."""
+        return self.clock() > self.deadline
+
     def numbered(self, label: str, fold: int) -> RunContext:
         """Return the context of one of several trainings; its progress messages and points tell which one.
 

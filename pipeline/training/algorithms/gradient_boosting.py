@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -113,7 +112,7 @@ def _train(config: GradientBoostingConfig, task: TrainingTask, context: RunConte
         valid_sets=[held_out],
         callbacks=[*([stopping] if task.tuned is None else []), _eval_callback(context)],
     )
-    late = time.monotonic() > context.deadline
+    late = context.is_timed_out
     classes = task.classes  # predict must not keep the task, which has the training rows
 
     def predict(rows: Rows) -> Any:
@@ -181,7 +180,7 @@ def _eval_callback(context: RunContext) -> Any:
             tree, name = env.iteration + 1, metric if greater_is_better else "loss"
             context.report(f"tree {tree} of {env.end_iteration}, held-out {name} {held_out:.4f}")
             context.watch({"tree": tree, name if greater_is_better else "validation_loss": held_out})
-        if time.monotonic() > context.deadline:
+        if context.is_timed_out:
             raise EarlyStopException(env.iteration, env.evaluation_result_list)
 
     watch.order = 40  # type: ignore[attr-defined]  # runs after early_stopping, which records the best iteration

@@ -67,7 +67,7 @@ def _train(config: KernelRidgeConfig, task: TrainingTask, context: RunContext) -
             kinds=KERNELS if config.kernel == "auto" else (config.kernel,),
             widths=(config.width,) if config.width else (),
             penalties=(config.penalty,) if config.penalty else (),
-            deadline=context.deadline,
+            context=context,
         )
     except LinAlgError as error:
         raise CandidateFailedError(

@@ -27,7 +27,7 @@ def _train(config: TextScoreConfig, task: TrainingTask, context: RunContext) -> 
     if task.train.num.shape[1] or task.cardinalities:
         linear_config = linear.LinearConfig(C=config.C, alpha=config.alpha)
         return with_text_features(linear.ALGORITHM.train, config, every_class=True)(linear_config, task, context)
-    scores = fit_scores(config, task, every_target(task), context.deadline)
+    scores = fit_scores(config, task, every_target(task), context)
     inverse_temperature = 1.0
     if task.classes:
         tuned = task.tuned

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -109,7 +108,7 @@ def _choose_count(
         return requested, ()
     score_of_count: dict[int, float] = {}
     for clusters in range(2, min(config.most_clusters, distinct - 1) + 1):
-        if score_of_count and time.monotonic() > context.deadline:
+        if score_of_count and context.is_timed_out:
             break
         mixture = fit(sample, clusters, config, task.seed)
         _, widths = silhouettes(sample, mixture.responsibilities(sample).argmax(axis=1), seed=task.seed)

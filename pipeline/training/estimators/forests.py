@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Literal, TypeVar
@@ -155,12 +154,12 @@ def _grow(model: Any, features: npt.NDArray[np.float32], task: TrainingTask, con
     if context.deadline == math.inf:
         batch = planned
     while trees < planned:
-        started = time.monotonic()
+        started = context.clock()
         added = min(batch, planned - trees)
         model.set_params(n_estimators=trees + added)
         model.fit(features, task.train.target, sample_weight=task.loss_weight(task.train))
         trees += added
-        now = time.monotonic()
+        now = context.clock()
         seconds_per_tree = (now - started) / added
         left = min(_BATCH_SECONDS, context.deadline - now)
         batch = max(1, context.threads) * max(1, int(left / (seconds_per_tree * max(1, context.threads))))

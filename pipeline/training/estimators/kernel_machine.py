@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
@@ -28,7 +27,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 
 from pipeline.graphs.writer import GraphWriter
-from pipeline.training.algorithm import TrainingTask
+from pipeline.training.algorithm import RunContext, TrainingTask
 from pipeline.training.features.preprocessing import FEATURES
 
 __all__ = ["KERNELS", "Kernel", "KernelMachine"]
@@ -107,7 +106,7 @@ class KernelMachine:
         kinds: Sequence[str],
         widths: Sequence[float],
         penalties: Sequence[float],
-        deadline: float = math.inf,
+        context: RunContext,
     ) -> Self:
         """Choose the kernel on a sample of the rows, and fit it to all rows, or to as many as the deadline allows.
 
@@ -118,7 +117,7 @@ class KernelMachine:
             kinds: Kinds of kernels to try.
             widths: Widths to try, in units of 1 / median squared distance; empty: the default ones.
             penalties: Penalties to try; empty: the default ones.
-            deadline: time.monotonic() at which the fit should end.
+            context: The fit should end at its deadline.
 
         Raises:
             numpy.linalg.LinAlgError: The penalty is too small: the matrix is not positive definite.
@@ -134,8 +133,8 @@ class KernelMachine:
         system = _GramSystem(rows=(values - center) * scale, targets=targets - offset, root=np.sqrt(counts))
         order = np.random.default_rng(task.seed).permutation(len(values))
         selection_system = system.take(np.sort(order[:_MAX_SELECTION_ROWS]))
-        kernel = selection_system.best(kinds, widths or _WIDTHS, penalties or _PENALTIES, deadline)
-        fitted = np.sort(order[: _affordable_rows(selection_system, kernel, len(order), deadline)])
+        kernel = selection_system.best(kinds, widths or _WIDTHS, penalties or _PENALTIES, context)
+        fitted = np.sort(order[: _affordable_rows(selection_system, kernel, len(order), context)])
         system = system if len(fitted) == len(order) else system.take(fitted)
         weights, held_out_scores = system.solve(kernel)
         return cls(
@@ -202,7 +201,7 @@ class _GramSystem:
         return _GramSystem(rows=self.rows[chosen], targets=self.targets[chosen], root=self.root[chosen])
 
     def best(
-        self, kinds: Sequence[str], widths: Sequence[float], penalties: Sequence[float], deadline: float
+        self, kinds: Sequence[str], widths: Sequence[float], penalties: Sequence[float], context: RunContext
     ) -> Kernel:
         """Return the kernel with the lowest leave-one-out error of those tried before the deadline, at least one."""
         squared = _squared_distances(self.rows, self.rows)
@@ -210,7 +209,7 @@ class _GramSystem:
         median = float(np.median(apart)) if apart.size else 1.0
         errors: list[tuple[float, Kernel]] = []
         for kind, width in itertools.product(kinds, widths):
-            if errors and time.monotonic() > deadline:
+            if errors and context.is_timed_out:
                 break
             errors += self._errors(kind, width / median, squared, penalties)
         return min(errors, key=lambda error: error[0])[1]
@@ -263,15 +262,15 @@ def _center_and_scale(values: Floats, scaled: int) -> tuple[Floats, Floats]:
     return center, scale
 
 
-def _affordable_rows(some: _GramSystem, kernel: Kernel, rows: int, deadline: float) -> int:
+def _affordable_rows(some: _GramSystem, kernel: Kernel, rows: int, context: RunContext) -> int:
     """Return how many rows can be fitted until the deadline; solving takes time cubic in the number of rows."""
     count = len(some.rows)
-    if deadline == math.inf or rows <= count:
+    if context.deadline == math.inf or rows <= count:
         return rows
-    started = time.monotonic()
+    started = context.clock()
     some.solve(kernel)
-    now = time.monotonic()
-    ratio = max(0.0, deadline - now) / max(now - started, 1e-6)
+    now = context.clock()
+    ratio = max(0.0, context.deadline - now) / max(now - started, 1e-6)
     return int(min(rows, max(count, count * ratio ** (1 / 3))))
 
 

@@ -10,8 +10,6 @@ References:
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -26,7 +24,7 @@ from pipeline.graphs.compose import add_input, make_model
 from pipeline.graphs.encoding import NUM
 from pipeline.graphs.texts import Unit, score_graph
 from pipeline.parsing.scripts import has_several_scripts
-from pipeline.training.algorithm import Rows, TrainingTask
+from pipeline.training.algorithm import Rows, RunContext, TrainingTask
 from pipeline.training.features.preprocessing import one_vs_rest_targets
 from pipeline.training.features.text_score_config import TextScoreConfig
 from pipeline.training.features.vocabulary import Vocabulary, tokenization_unit, tokens_of
@@ -90,19 +88,19 @@ class _TokenizedTexts:
 
     config: TextScoreConfig
     task: TrainingTask
-    deadline: float
+    context: RunContext
     units: Sequence[Unit]
     tokens: _Tokens
 
     @classmethod
-    def of(cls, config: TextScoreConfig, task: TrainingTask, deadline: float) -> _TokenizedTexts:
+    def of(cls, config: TextScoreConfig, task: TrainingTask, context: RunContext) -> _TokenizedTexts:
         columns = task.train.text.T
         # Texts in different scripts share no words; n-grams of letters generalize to new words of each script.
         units: list[Unit] = [
             "letter" if has_several_scripts(column) else tokenization_unit(column) for column in columns
         ]
         tokens = [tokens_of(column, unit) for column, unit in zip(columns, units, strict=True)]
-        return cls(config=config, task=task, deadline=deadline, units=units, tokens=tokens)
+        return cls(config=config, task=task, context=context, units=units, tokens=tokens)
 
     def select(self, rows: npt.NDArray[np.int64]) -> _Tokens:
         return [[column[row] for row in rows] for column in self.tokens]
@@ -120,7 +118,7 @@ class _TokenizedTexts:
         weight = None if row_weights is None else row_weights[rows].astype(np.float64)
         scores, timed_out = [], 0
         for target in targets:
-            is_timed_out = bool(self.task.classes) and time.monotonic() > self.deadline
+            is_timed_out = bool(self.task.classes) and self.context.is_timed_out
             fit = _ridge if not self.task.classes else _naive_bayes if is_timed_out else _one_vs_rest
             scores.append(fit(self.config, matrix, target[rows], weight))
             timed_out += is_timed_out
@@ -144,29 +142,27 @@ class _TokenizedTexts:
         )
 
 
-def fit_scores(
-    config: TextScoreConfig, task: TrainingTask, targets: Targets, deadline: float = math.inf
-) -> TextLinearModel:
+def fit_scores(config: TextScoreConfig, task: TrainingTask, targets: Targets, context: RunContext) -> TextLinearModel:
     """Fit a linear model to the texts of the training rows.
 
     Args:
         config: Hyper-parameters.
         task: The training rows.
         targets: Target of each score [rows]: booleans, or values of a regression.
-        deadline: time.monotonic() after which the remaining scores are fitted by naive Bayes only.
+        context: After its deadline, the remaining scores are fitted by naive Bayes only.
     """
-    return _TokenizedTexts.of(config, task, deadline).fit(targets, np.arange(len(task.train)))
+    return _TokenizedTexts.of(config, task, context).fit(targets, np.arange(len(task.train)))
 
 
 def cross_fitted(
-    config: TextScoreConfig, task: TrainingTask, targets: Targets, deadline: float = math.inf
+    config: TextScoreConfig, task: TrainingTask, targets: Targets, context: RunContext
 ) -> tuple[TextLinearModel, Doubles]:
     """Fit a model as ``fit_scores`` does, and compute out-of-fold scores of the training rows.
 
     Returns:
         The model fitted on all training rows, and their out-of-fold scores [rows, scores].
     """
-    texts, rows = _TokenizedTexts.of(config, task, deadline), len(task.train)
+    texts, rows = _TokenizedTexts.of(config, task, context), len(task.train)
     count = _FOLDS if rows <= _MANY_ROWS else _FOLDS_OF_MANY
     folds = assign_cross_fitting_folds(task.train, task.classes, count, task.seed)
     held_out_scores = np.zeros((rows, len(targets)))
@@ -270,17 +266,17 @@ def _without_texts(rows: Rows, scores: Doubles) -> Rows:
 
 
 def encode_texts(
-    task: TrainingTask, config: TextScoreConfig, deadline: float = math.inf, *, every_class: bool
+    task: TrainingTask, config: TextScoreConfig, context: RunContext, *, every_class: bool
 ) -> TextTargetEncoding:
     """Encode texts as scores of a linear model; cached, since the next algorithm encodes the same rows.
 
     Args:
         task: The training and validation rows.
         config: Hyper-parameters of the linear model.
-        deadline: time.monotonic() after which the remaining scores are fitted by naive Bayes only.
+        context: After its deadline, the remaining scores are fitted by naive Bayes only.
         every_class: Whether each class has a score; else only the most frequent ones.
     """
-    return _encode(_CacheKey(task=task, config=config, deadline=deadline, every_class=every_class))
+    return _encode(_CacheKey(task=task, config=config, context=context.without_observers(), every_class=every_class))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -289,7 +285,7 @@ class _CacheKey:
 
     task: TrainingTask
     config: TextScoreConfig
-    deadline: float
+    context: RunContext
     every_class: bool
 
     @property
@@ -309,7 +305,7 @@ class _CacheKey:
 def _encode(key: _CacheKey) -> TextTargetEncoding:
     task = key.task
     targets = every_target(task) if key.every_class else one_vs_rest_targets(task)
-    scores, train_scores = cross_fitted(key.config, task, targets, key.deadline)
+    scores, train_scores = cross_fitted(key.config, task, targets, key.context)
     return TextTargetEncoding(
         scores=scores,
         numbers=task.train.num.shape[1],

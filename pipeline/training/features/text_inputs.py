@@ -42,7 +42,7 @@ def with_text_features(
         from pipeline.training.features.text_features import encode_texts
 
         context.report("reads the texts")
-        encoding = encode_texts(task, scoring, context.deadline, every_class=every_class)
+        encoding = encode_texts(task, scoring, context, every_class=every_class)
         fitted = train(config, replace(task, train=encoding.train, validation=encoding.validation), context)
         return replace(
             fitted,

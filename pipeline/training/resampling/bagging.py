@@ -9,7 +9,6 @@ References:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
@@ -74,12 +73,12 @@ def train_bag(  # noqa: PLR0913 - folds, task, context and how to train
     Raises:
         CandidateFailedError: ``train`` raises it for a fold.
     """
-    rows, checkpoints = task.train, BagCheckpoints(context.checkpoints)
+    rows, checkpoints = task.train, BagCheckpoints(context.checkpoints, context.clock)
     members: list[FittedModel] = []
     out_of_fold: Floats | None = None
     notes: tuple[str, ...] = ()
     for number, fold in enumerate(folds):
-        now = time.monotonic()
+        now = context.clock()
         if members and now > context.deadline:
             notes = (f"training time ran out after {number} of {len(folds)} folds; the models of these folds are used",)
             break

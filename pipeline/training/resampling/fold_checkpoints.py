@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+from collections.abc import Callable
 
 from pipeline.training.algorithm import Checkpoints
 
@@ -18,17 +18,18 @@ class BagCheckpoints:
 
     Args:
         checkpoints: Storage of the candidate.
+        clock: Returns seconds that never decrease.
 
     Attributes:
         states: The last state of each fold.
         finished: Folds whose state is the end of their training.
     """
 
-    def __init__(self, checkpoints: Checkpoints) -> None:
+    def __init__(self, checkpoints: Checkpoints, clock: Callable[[], float]) -> None:
         self.seconds = checkpoints.seconds
-        self._kept = checkpoints
+        self._kept, self._clock = checkpoints, clock
         self.states, self.finished = _read(checkpoints.load() or b"")
-        self._saved = time.monotonic()
+        self._saved = self._clock()
 
     def of_fold(self, number: int) -> FoldCheckpoints:
         """Return the checkpoints of one fold."""
@@ -38,14 +39,14 @@ class BagCheckpoints:
         """Save the state of a fold, together with the states of the other folds."""
         self.states[fold] = state
         self.finished = self.finished | {fold} if finished else self.finished - {fold}
-        self._saved = time.monotonic()
+        self._saved = self._clock()
         head = [[number, len(content), number in self.finished] for number, content in self.states.items()]
         self._kept.save(json.dumps(head).encode() + b"\n" + b"".join(self.states.values()))
 
     @property
     def is_due(self) -> bool:
         """Return whether at least ``seconds`` have passed since the last checkpoint."""
-        return time.monotonic() - self._saved >= self.seconds
+        return self._clock() - self._saved >= self.seconds
 
 
 class FoldCheckpoints:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -99,7 +98,7 @@ def test_the_only_row_of_a_class_trains_in_every_fold_and_has_no_out_of_fold_pre
 
 
 def test_the_bag_has_the_folds_that_were_trained_before_the_deadline() -> None:
-    bag = _bag(_task(0), _mean_of_targets, RunContext(deadline=time.monotonic() - 1))
+    bag = _bag(_task(0), _mean_of_targets, RunContext(deadline=99, clock=lambda: 100.0))
     assert len(bag.members) == 1
     assert "ran out after 1 of 4 folds" in bag.notes[0]
     assert 0 < np.isfinite(bag.out_of_fold).sum() < 15
@@ -109,11 +108,11 @@ def test_each_fold_gets_an_equal_part_of_the_remaining_time() -> None:
     remaining: list[float] = []
 
     def note(fold: TrainingTask, context: RunContext) -> FittedModel:
-        remaining.append(context.deadline - time.monotonic())
+        remaining.append(context.deadline)
         return _mean_of_targets(fold, context)
 
-    _bag(_task(0), note, RunContext(deadline=time.monotonic() + 100))
-    assert remaining == pytest.approx([25, 100 / 3, 50, 100], abs=2)
+    _bag(_task(0), note, RunContext(deadline=100, clock=lambda: 0.0))
+    assert remaining == [25, 100 / 3, 50, 100]
 
 
 def test_reports_and_curves_have_the_number_of_the_fold() -> None:
@@ -134,10 +133,10 @@ def test_reports_and_curves_have_the_number_of_the_fold() -> None:
 
 def test_a_checkpoint_has_the_state_of_every_fold() -> None:
     checkpoints = Kept(seconds=0)
-    bag = BagCheckpoints(checkpoints)
+    bag = BagCheckpoints(checkpoints, lambda: 0.0)
     bag.of_fold(0).finish(b"end\nof 0")
     bag.of_fold(1).save(b"amid 1")
-    later = BagCheckpoints(checkpoints)
+    later = BagCheckpoints(checkpoints, lambda: 0.0)
     assert [later.of_fold(number).load() for number in range(3)] == [b"end\nof 0", b"amid 1", None]
     assert [later.of_fold(number).is_finished for number in range(3)] == [True, False, False]
 
@@ -146,4 +145,4 @@ def test_a_checkpoint_has_the_state_of_every_fold() -> None:
 def test_a_checkpoint_that_is_not_of_a_bag_is_ignored(held: bytes) -> None:
     checkpoints = Kept()
     checkpoints.held = held
-    assert BagCheckpoints(checkpoints).of_fold(0).load() is None
+    assert BagCheckpoints(checkpoints, lambda: 0.0).of_fold(0).load() is None

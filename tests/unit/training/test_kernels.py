@@ -30,7 +30,7 @@ def _machine(
 ) -> KernelMachine:
     rows = Rows(num=features, cat=np.empty((len(features), 0), np.int64), target=target, weight=weight)
     learned = task(classes=classes, train=rows, seed=0)
-    return KernelMachine.of(features, learned, **{"scaled": 0, **FIXED, **changed})
+    return KernelMachine.of(features, learned, **{"scaled": 0, "context": RunContext(), **FIXED, **changed})
 
 
 def test_the_predictions_are_those_of_kernel_ridge_regression() -> None:

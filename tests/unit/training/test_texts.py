@@ -13,7 +13,7 @@ from pipeline.compression.passes.quantization.dynamic_int8 import DYNAMIC_CONFIG
 from pipeline.evaluation.scoring import OnnxModel, feeds
 from pipeline.graphs.served_graph import wrap
 from pipeline.graphs.texts import Unit, score_graph
-from pipeline.training.algorithm import Rows, TrainingTask
+from pipeline.training.algorithm import Rows, RunContext, TrainingTask
 from pipeline.training.features.text_features import encode_texts, every_target, fit_scores
 from pipeline.training.features.text_score_config import TextScoreConfig
 from pipeline.training.features.vocabulary import Vocabulary, tokenization_unit, tokens_of
@@ -133,14 +133,14 @@ def _task(classes: int = 3, rows: int = 90) -> TrainingTask:
 
 def test_the_graph_computes_the_same_scores_as_training() -> None:
     task = _task()
-    scores = fit_scores(TextScoreConfig(), task, every_target(task))
+    scores = fit_scores(TextScoreConfig(), task, every_target(task), RunContext())
     (outputs,) = OnnxModel(scores.graph().SerializeToString()).run_raw({"text": task.train.text})
     np.testing.assert_allclose(outputs, scores.apply(task.train.text), atol=1e-5)
 
 
 def test_the_text_scores_of_a_training_row_come_from_a_model_that_has_not_seen_the_row() -> None:
     task = _task(classes=2, rows=300)
-    codes = encode_texts(task, TextScoreConfig(), every_class=False)
+    codes = encode_texts(task, TextScoreConfig(), RunContext(), every_class=False)
     own, seen = codes.train.num[:, 1], codes.append_scores(task.train).num[:, 1]
     assert abs(np.corrcoef(own, task.train.target)[0, 1]) < 0.2
     assert np.corrcoef(seen, task.train.target)[0, 1] > 0.3
@@ -148,9 +148,9 @@ def test_the_text_scores_of_a_training_row_come_from_a_model_that_has_not_seen_t
 
 def test_text_scores_are_computed_once_for_the_same_rows() -> None:
     task = _task()
-    first = encode_texts(task, TextScoreConfig(), every_class=True)
-    assert encode_texts(task, TextScoreConfig(), every_class=True) is first
-    assert encode_texts(_task(), TextScoreConfig(), every_class=True) is not first
+    first = encode_texts(task, TextScoreConfig(), RunContext(), every_class=True)
+    assert encode_texts(task, TextScoreConfig(), RunContext(), every_class=True) is first
+    assert encode_texts(_task(), TextScoreConfig(), RunContext(), every_class=True) is not first
 
 
 SCRIPTS = [
