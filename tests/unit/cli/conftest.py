@@ -1,4 +1,4 @@
-"""A stack of fakes behind the real command."""
+"""A stack of fakes for the real command."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ SIGNATURE = Signature(
 
 @dataclass
 class FakeControl:
-    """The embedded cloud's switches; ``calls`` remembers what was asked."""
+    """Fake control of the embedded cloud; ``calls`` records the calls."""
 
     running: StackStatus
     now: StackStatus = UP
@@ -107,7 +107,7 @@ class FakeLogs:
 
 
 class Stage:
-    """One fake stack, the command before it, and a hand behind it (``on_sleep``) that moves things on."""
+    """A fake stack and the command that uses it; ``on_sleep`` changes the stack while the command sleeps."""
 
     def __init__(self) -> None:
         table = FakeTable()
@@ -137,7 +137,7 @@ class Stage:
         return CliRunner().invoke(app, list(arguments), obj=self.session, input=stdin)
 
     def json(self, *arguments: str) -> Any:
-        """What a script would read from stdout alone."""
+        """Run the command and parse its stdout as JSON."""
         return json.loads(self.run(*arguments).stdout)
 
     def begin(self, run: str = "demo_m_1", *, tenant: str = "demo", model: str = "m") -> str:
@@ -156,7 +156,7 @@ class Stage:
         signature: Signature = SIGNATURE,
         variant: str = "",
     ) -> ModelVersion:
-        """Register one more version, and promote it."""
+        """Register a version, and promote it if ``live``."""
         file = artifact(tenant)
         self.artifacts.put_if_absent(file.key, MODEL_BYTES)
         run = f"{tenant}_{model}_{len(self.registry.versions.list(tenant, model))}"

@@ -1,4 +1,4 @@
-"""``modeldrop accept``: a variant of an ended run is served."""
+"""``modeldrop accept`` serves a variant of an ended run."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def waiting(stage: Stage) -> Stage:
     return stage
 
 
-def test_the_winner_goes_live_at_once_and_the_run_has_succeeded(waiting: Stage) -> None:
+def test_accepting_the_winner_promotes_it_and_the_run_succeeds(waiting: Stage) -> None:
     document = waiting.json("accept", RUN, "--json")
     assert (document["status"], document["version"]) == ("SUCCEEDED", 2)
     assert waiting.registry.live("demo", "m").version == 2
 
 
-def test_another_variant_is_served_by_a_run_of_its_own(waiting: Stage) -> None:
+def test_accepting_another_variant_starts_a_new_run(waiting: Stage) -> None:
     def end() -> None:
         for name in list(waiting.executions.started):
             waiting.runs.succeed(name, 3)
@@ -52,6 +52,6 @@ def test_an_unknown_variant_is_an_error(waiting: Stage) -> None:
     assert "no variant 'nothing/fp32'" in result.stderr
 
 
-def test_a_run_without_variants_has_none_to_accept(stage: Stage) -> None:
+def test_accept_fails_for_a_run_without_variants(stage: Stage) -> None:
     stage.begin("demo_m_1")
     assert "no variants" in stage.run("accept", "demo_m_1").stderr

@@ -1,4 +1,4 @@
-"""What a shell hands over: empty arguments, closed streams, another encoding, Ctrl-C."""
+"""Empty arguments, closed streams, other encodings and Ctrl-C."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _run(redirections: str, *arguments: str, cwd: Path, **environment: str) -> s
         (["promote", "", "1"], "'promote'"),
     ],
 )
-def test_an_empty_argument_is_wrong_usage(
+def test_an_empty_argument_is_a_usage_error(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], named: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -68,7 +68,7 @@ def test_an_empty_argument_is_wrong_usage(
     assert stage.requests == []
 
 
-def test_a_dot_is_still_the_current_folder(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dot_means_the_current_folder(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.csv").write_text("width,colour\n1,red\n2,blue\n")
     stage.serve()
@@ -82,14 +82,14 @@ def test_a_cell_may_be_empty(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("redirections", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
-def test_closed_streams_fail_nothing(tmp_path: Path, redirections: str) -> None:
+def test_check_succeeds_with_closed_streams(tmp_path: Path, redirections: str) -> None:
     (tmp_path / "rows.csv").write_text(ROWS, encoding="utf-8")
     done = _run(redirections, "check", "rows.csv", cwd=tmp_path)
     assert done.returncode == 0
     assert b"error" not in done.stderr
 
 
-def test_rows_on_a_closed_stdin_are_one_sentence(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_rows_from_a_closed_stdin_raises_invalid_request(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     from pipeline.cli.input.rows import find_source
     from pipeline.contracts.errors import InvalidRequestError
     from tests.unit.cli.conftest import SIGNATURE
@@ -100,7 +100,7 @@ def test_rows_on_a_closed_stdin_are_one_sentence(stage: Stage, monkeypatch: pyte
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_output_in_an_encoding_without_some_letters_escapes_them(tmp_path: Path, encoding: str) -> None:
+def test_letters_missing_in_the_output_encoding_are_escaped(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "rows.csv").write_text(ROWS.replace("größe", "größe €"), encoding="utf-8")
     table = _run("", "check", "rows.csv", cwd=tmp_path, PYTHONIOENCODING=encoding)
     assert table.returncode == 0, table.stderr
@@ -109,17 +109,17 @@ def test_output_in_an_encoding_without_some_letters_escapes_them(tmp_path: Path,
     assert json.loads(document.stdout.decode(encoding))["columns"][0]["name"] == "größe €"
 
 
-def test_a_letter_that_cannot_be_written_is_not_called_one_that_cannot_be_read() -> None:
+def test_an_encode_error_is_not_reported_as_a_read_error() -> None:
     assert "read" not in describe_fault(UnicodeEncodeError("ascii", "ä", 0, 1, "ordinal not in range"))
     assert "what was read" in describe_fault(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"))
 
 
-def test_ctrl_c_while_modules_are_loaded_is_one_line(tmp_path: Path) -> None:
+def test_ctrl_c_while_modules_are_loaded_prints_one_line(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", INTERRUPT], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
-def test_ctrl_c_in_a_command_is_one_line(stage: Stage) -> None:
+def test_ctrl_c_in_a_command_prints_one_line(stage: Stage) -> None:
     def interrupt(*_: object, **__: object) -> object:
         raise KeyboardInterrupt
 

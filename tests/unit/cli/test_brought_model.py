@@ -1,4 +1,4 @@
-"""drop and check of an .onnx file: what its run would refuse is refused before the upload."""
+"""drop and check refuse an .onnx file before the upload if its run would refuse it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_check_reads_the_rows_beside_the_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", ["forest.joblib", "Forest.PKL", "net.pt", "net.keras", "trees.cbm"])
-def test_other_trained_models_are_refused_with_the_way_to_convert_them(file: str) -> None:
+def test_trained_models_of_other_formats_are_refused_with_the_convert_command(file: str) -> None:
     with pytest.raises(InvalidModelError, match=f"modeldrop convert {file} --sample ROWS.csv"):
         find_format(file)
 

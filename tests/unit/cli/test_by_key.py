@@ -1,4 +1,4 @@
-"""drop and watch with nothing but an API key."""
+"""drop, watch, runs and predict with only an API key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _fail(*_: object) -> object:
 
 
 class Command:
-    """The command, with the API as all that it can reach."""
+    """The command, which can reach only the API."""
 
     def __init__(self) -> None:
         self.api = UploadApi()
@@ -102,14 +102,14 @@ def test_a_run_is_watched_to_its_end(command: Command, rows: Path) -> None:
     assert command.run("watch", RUN, "--json").exit_code == 4
 
 
-def test_what_its_run_would_refuse_is_not_uploaded(command: Command, rows: Path) -> None:
+def test_a_file_that_the_run_would_refuse_is_not_uploaded(command: Command, rows: Path) -> None:
     result = command.run("drop", str(rows), "--model", "m", "--target", "price")
     assert result.exit_code == 1
     assert "nothing was uploaded" in result.output
     assert command.api.objects == {}
 
 
-def test_a_folder_of_images_goes_as_a_zip_and_part_files_do_not(command: Command, tmp_path: Path) -> None:
+def test_a_folder_of_part_files_is_refused(command: Command, tmp_path: Path) -> None:
     parts = tmp_path / "parts"
     parts.mkdir()
     (parts / "part-0.csv").write_text(ROWS)
@@ -118,7 +118,7 @@ def test_a_folder_of_images_goes_as_a_zip_and_part_files_do_not(command: Command
     assert "part files" in result.output
 
 
-def test_refusals_are_in_the_words_of_the_api(command: Command, rows: Path) -> None:
+def test_a_drop_without_permission_or_key_says_what_is_missing(command: Command, rows: Path) -> None:
     command.api.caller = Caller("demo")
     result = command.run("drop", str(rows), "--model", "m", "--no-watch")
     assert result.exit_code == 1
@@ -129,15 +129,13 @@ def test_refusals_are_in_the_words_of_the_api(command: Command, rows: Path) -> N
 
 def _answers(pages: dict[str, dict[str, Any]]) -> Callable[[str], httpx.Response]:
     def get(path: str) -> httpx.Response:
-        found = pages.get(path.removeprefix("/v1"))
-        return (
-            httpx.Response(404, json={"error": "no such thing"}) if found is None else httpx.Response(200, json=found)
-        )
+        page = pages.get(path.removeprefix("/v1"))
+        return httpx.Response(404, json={"error": "no such thing"}) if page is None else httpx.Response(200, json=page)
 
     return get
 
 
-def test_a_model_is_watched_by_its_newest_run_and_an_unknown_name_is_refused_at_once(command: Command) -> None:
+def test_watch_of_a_model_shows_the_newest_run_and_refuses_an_unknown_name_at_once(command: Command) -> None:
     ended = record("SUCCEEDED", version=3).model_dump(mode="json")
     command.api.get = _answers({f"/registry/runs/{RUN}": ended, "/registry/runs": {"runs": [ended]}})
     result = command.run("watch", "m")
@@ -162,7 +160,7 @@ def test_runs_are_listed_and_shown(command: Command) -> None:
 
 
 def _prediction_api(asked: list[str]) -> Callable[[httpx.Request], httpx.Response]:
-    """An API that describes a model and answers one row; ``asked`` remembers its requests."""
+    """An API that describes a model and predicts one row; ``asked`` records the requests."""
 
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(f"{request.method} {request.url.path}")
@@ -176,7 +174,7 @@ def _prediction_api(asked: list[str]) -> Callable[[httpx.Request], httpx.Respons
 
 
 @pytest.mark.parametrize("stack", [["--stack", "mine"], []], ids=["stack", "embedded cloud"])
-def test_a_token_is_sent_to_the_api_of_a_stack_which_describes_the_model(stage: Stage, stack: list[str]) -> None:
+def test_predict_with_a_token_reads_the_signature_from_the_api_of_the_stack(stage: Stage, stack: list[str]) -> None:
     asked: list[str] = []
     stage._handle = _prediction_api(asked)  # type: ignore[method-assign]
     result = stage.run(*stack, "--token", "a.b.c", "predict", "m", '{"width": 4, "colour": "red"}', "--json")
@@ -184,7 +182,7 @@ def test_a_token_is_sent_to_the_api_of_a_stack_which_describes_the_model(stage: 
     assert asked == ["GET /api/v2/models/m", "POST /api/v2/models/m/infer"]
 
 
-def test_rows_are_predicted_by_the_signature_that_the_api_describes(command: Command) -> None:
+def test_predict_reads_rows_by_the_signature_from_the_api(command: Command) -> None:
     asked: list[str] = []
     command.api.answer = _prediction_api(asked)  # type: ignore[method-assign]  # the uploads' API predicts nothing
     for arguments, name in ((["m"], "m"), (["acme/m"], "acme/m"), (["m", "--tenant", "acme"], "acme/m")):
@@ -193,7 +191,7 @@ def test_rows_are_predicted_by_the_signature_that_the_api_describes(command: Com
         assert asked[-2:] == [f"GET /v1/v2/models/{name}", f"POST /v1/v2/models/{name}/infer"]
 
 
-def test_a_shared_model_that_the_api_does_not_describe_is_reported_with_the_command_that_calls_it(
+def test_a_shared_model_without_a_description_is_reported_with_the_client_call(
     command: Command,
 ) -> None:
     command.api.get = lambda path: httpx.Response(404, json={"error": "there is no such route"})
@@ -203,7 +201,7 @@ def test_a_shared_model_that_the_api_does_not_describe_is_reported_with_the_comm
     assert "Client().predict" in result.output
 
 
-def test_what_needs_more_than_a_key_says_so(stage: Stage) -> None:
+def test_a_command_that_needs_more_than_a_key_says_so(stage: Stage) -> None:
     stage.control.now = stage.control.stopped
     result = stage.run("--api-url", URL, "--api-key", KEY, "variants", "m")
     assert result.exit_code == 3
@@ -211,7 +209,7 @@ def test_what_needs_more_than_a_key_says_so(stage: Stage) -> None:
     assert "drop, watch, runs, cancel, predict, models, card, history, promote and rollback" in result.output
 
 
-def test_an_invalid_key_is_reported_in_the_words_of_the_command(command: Command, rows: Path) -> None:
+def test_errors_about_the_key_name_the_option_and_the_required_role(command: Command, rows: Path) -> None:
     sentence = "the API key is unknown, expired or revoked: send a valid one in the header x-api-key"
     command.api.get = lambda path: httpx.Response(401, json={"error": sentence})
     output = command.run("watch", RUN).output

@@ -1,4 +1,4 @@
-"""A model card in a terminal, and for a script."""
+"""A model card on a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def keep(stage: Stage, document: ModelCard) -> None:
     stage.artifacts.put(stage.serve().card_key, document.to_bytes())
 
 
-def test_a_card_shows_what_to_beware_of_and_how_good_the_model_is(stage: Stage) -> None:
+def test_a_card_shows_warnings_then_metrics_then_candidates(stage: Stage) -> None:
     keep(stage, WHOLE)
     result = stage.run("card", "m")
     assert result.exit_code == 0, result.stderr
@@ -80,7 +80,7 @@ def test_a_card_shows_what_to_beware_of_and_how_good_the_model_is(stage: Stage) 
     assert "and 1 more with less effect or none" in shown
 
 
-def test_a_card_of_before_has_only_what_it_has(stage: Stage) -> None:
+def test_a_card_without_optional_sections_shows_only_the_recorded_ones(stage: Stage) -> None:
     keep(stage, card("demo_m_0"))
     shown = stage.run("card", "m", "1").stdout
     assert "95 % interval" in shown
@@ -88,13 +88,13 @@ def test_a_card_of_before_has_only_what_it_has(stage: Stage) -> None:
 
 
 def row(**changes: Any) -> VariantReport:
-    """Of the leaderboard, as evaluation.card.card writes it."""
-    told = {
+    """A leaderboard row as evaluation.card.card writes it."""
+    fields = {
         "rank": 1, "candidate": "mlp", "algorithm": "mlp", "precision": "fp32", "status": "ok", "reason": "",
         "quality": {"accuracy": 0.9}, "interval": {"accuracy": (0.86, 0.93)}, "agreement": None, "latency_us": 41.0,
         "bytes": 12_345, "train_seconds": 12.3, "on_front": True, "winner": True,
     }  # fmt: skip
-    return VariantReport.model_validate(told | changes)
+    return VariantReport.model_validate(fields | changes)
 
 
 def test_a_refit_winner_is_reported_in_one_line(stage: Stage) -> None:
@@ -105,7 +105,7 @@ def test_a_refit_winner_is_reported_in_one_line(stage: Stage) -> None:
         assert shown.count(f"★ The served model was {again}.") == bool(reason)
 
 
-def test_what_was_tried_shows_interval_size_and_verdict_and_under_it_the_reasons() -> None:
+def test_the_candidate_table_shows_interval_size_and_verdict_with_the_reasons_below() -> None:
     rows = (
         row(),
         row(candidate="trees", winner=False, quality={"accuracy": 0.89}, bytes=1_200_000),
@@ -127,14 +127,14 @@ def test_what_was_tried_shows_interval_size_and_verdict_and_under_it_the_reasons
     assert ["mlp", "int8:", "rejected:", "agreement", "96.2", "%"] in lines
 
 
-def test_cross_validated_numbers_are_called_so(stage: Stage) -> None:
+def test_cross_validated_metrics_are_titled_cross_validation(stage: Stage) -> None:
     for by_folds, title in ((False, "validation"), (True, "cross-validation")):
         keep(stage, WHOLE.model_copy(update={"by_folds": by_folds}))
         (titles,) = (line for line in stage.run("card", "m").stdout.splitlines() if line.startswith(" metric"))
         assert titles.split()[-1] == title
 
 
-def test_a_card_with_every_metric_fits_80_columns_and_says_whose_definitions_they_are() -> None:
+def test_a_card_with_every_metric_fits_80_columns_and_names_the_scikit_learn_functions() -> None:
     quality = dict.fromkeys(get_args(Metric), 123456.789)
     every = {
         "test_quality": quality,
@@ -153,7 +153,7 @@ def test_a_card_with_every_metric_fits_80_columns_and_says_whose_definitions_the
     assert "auc is roc_auc_score" in " ".join(" ".join(lines).split())
 
 
-def test_many_classes_are_shown_by_their_mistakes(stage: Stage) -> None:
+def test_a_card_of_many_classes_shows_the_most_frequent_mistakes(stage: Stage) -> None:
     names = tuple(f"digit {n}" for n in range(12))
     counts = tuple(tuple(9 if i == j else int((i, j) == (4, 9)) * 7 for j in range(12)) for i in range(12))
     keep(stage, WHOLE.model_copy(update={"confusion": Confusion(classes=names, counts=counts)}))
@@ -163,12 +163,12 @@ def test_many_classes_are_shown_by_their_mistakes(stage: Stage) -> None:
 
 
 def test_the_coverage_of_intervals_is_reported(stage: Stage) -> None:
-    told = IntervalCoverage(below=((0.1, 0.12), (0.9, 0.88)), wanted=0.8, within=0.76, width=12.5)
-    keep(stage, WHOLE.model_copy(update={"coverage": told, "confusion": None}))
+    coverage = IntervalCoverage(below=((0.1, 0.12), (0.9, 0.88)), wanted=0.8, within=0.76, width=12.5)
+    keep(stage, WHOLE.model_copy(update={"coverage": coverage, "confusion": None}))
     assert "76.0% of the rows lie inside, 80% expected" in stage.run("card", "m").stdout
 
 
-def test_clusters_are_shown_by_what_is_in_them(stage: Stage) -> None:
+def test_a_card_shows_the_size_and_typical_values_of_each_cluster(stage: Stage) -> None:
     clusters = (Cluster(name="0", rows=30, middle={"x": 9.0, "shop": "d"}), Cluster(name="1", rows=0, middle={}))
     keep(stage, WHOLE.model_copy(update={"clusters": clusters, "confusion": None}))
     shown = stage.run("card", "m").stdout
@@ -185,14 +185,14 @@ def test_a_card_as_json_is_the_whole_record(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "words"), [(("other",), "no model 'other'"), (("m", "9"), "no version 9")])
-def test_a_card_that_is_not_there_is_an_error(stage: Stage, arguments: tuple[str, ...], words: str) -> None:
+def test_card_of_an_unknown_model_or_version_is_an_error(stage: Stage, arguments: tuple[str, ...], words: str) -> None:
     stage.serve(live=False)
     result = stage.run("card", *arguments)
     assert result.exit_code == 1
     assert words in result.stderr
 
 
-def test_the_card_shows_what_threshold_and_temperature_change() -> None:
+def test_a_card_shows_the_effect_of_threshold_and_temperature() -> None:
     by_class = tuple(
         ClassQuality(label=label, rows=rows, labeled=rows, precision=0.4, recall=0.5, f1=0.4444)
         for label, rows in (("no", 985), ("yes", 15))
@@ -204,10 +204,10 @@ def test_the_card_shows_what_threshold_and_temperature_change() -> None:
         calibration_error=(0.02, 0.01),
         by_most_probable=by_class[1].model_copy(update={"f1": 0.1, "precision": 1.0, "recall": 0.05}),
     )
-    told = {"by_class": by_class, "positive_class": "yes", "decision": decision}
+    changes = {"by_class": by_class, "positive_class": "yes", "decision": decision}
     console = Console(width=100, no_color=True)
     with console.capture() as captured:
-        console.print(card_view(model_version(), WHOLE.model_copy(update=told), live=True))
+        console.print(card_view(model_version(), WHOLE.model_copy(update=changes), live=True))
     shown = " ".join(captured.get().split())
     assert "'yes' is the positive class" in shown
     assert "'yes' is predicted at a probability of 0.1234 or more: F1 0.4444, precision 40.0%, recall 50.0%" in shown

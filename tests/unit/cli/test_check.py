@@ -1,4 +1,4 @@
-"""check: a file read as a run would read it, and nothing run."""
+"""check reads a file as a run would, without starting a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = {
 
 @pytest.fixture
 def down(stage: Stage) -> Stage:
-    """Nothing is running, and nothing may be asked."""
+    """A stage without a running stack."""
     stage.control.now = DOWN
     return stage
 
@@ -60,7 +60,7 @@ def test_check_shows_how_a_german_export_is_read(down: Stage, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["csv.gz", "parquet", "jsonl", "txt"])
-def test_check_reads_what_a_run_reads(down: Stage, tmp_path: Path, kind: str) -> None:
+def test_check_reads_every_format_that_a_run_reads(down: Stage, tmp_path: Path, kind: str) -> None:
     frame = pl.DataFrame({"a": [i / 7 for i in range(60)], "y": ["yes", "no", "no"] * 20})
     file = tmp_path / f"data.{kind}"
     match kind:
@@ -83,7 +83,7 @@ def test_check_writes_nothing_beside_the_file(down: Stage, tmp_path: Path) -> No
     assert list(down.uploads.keys("")) == list(down.artifacts.keys("")) == []
 
 
-def test_check_takes_the_target_that_is_named(down: Stage, tmp_path: Path) -> None:
+def test_check_uses_the_target_option(down: Stage, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(_german())
     document = _check(down, tmp_path / "a.csv", "--target", "Ort")
     assert (document["target"], document["task"]) == ("Ort", "classification")
@@ -98,7 +98,7 @@ def test_check_honors_the_train_yaml_beside_the_file(down: Stage, tmp_path: Path
     assert "train.yaml" in preis["dropped"]
 
 
-def test_check_takes_other_settings_in_their_place(down: Stage, tmp_path: Path) -> None:
+def test_check_uses_the_spec_option_instead_of_train_yaml(down: Stage, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(_german())
     (tmp_path / "train.yaml").write_text("target: Ort\n")
     (tmp_path / "other.yaml").write_text("algorithms: [linear]\n")
@@ -112,7 +112,7 @@ def test_check_counts_the_rows_of_the_test_file_beside_it(down: Stage, tmp_path:
     assert _check(down, tmp_path / "a.csv")["rows"] == 90
 
 
-def test_check_does_not_refuse_a_file_for_a_test_file_of_something_else(down: Stage, tmp_path: Path) -> None:
+def test_check_only_warns_about_a_test_file_with_other_columns(down: Stage, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(_german())
     (tmp_path / "test.csv").write_text("other,columns\n1,2\n3,4\n")
     document = _check(down, tmp_path / "a.csv")
@@ -128,7 +128,7 @@ def test_check_reads_the_model_code_beside_the_file(down: Stage, tmp_path: Path)
     assert document["plan"] == ["model_py"]
 
 
-def test_check_leaves_alone_a_model_py_that_is_something_else(down: Stage, tmp_path: Path) -> None:
+def test_check_ignores_a_model_py_that_defines_no_model(down: Stage, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(_german())
     (tmp_path / "model.py").write_text("print('mine')\n")
     assert _check(down, tmp_path / "a.csv")["rows"] == 60
@@ -166,7 +166,7 @@ def test_check_lists_rejected_rows_with_their_lines_and_reasons(down: Stage, tmp
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("a.csv", "a,b\n1,2\n", "30"),
         ("a.csv", "", "'a.csv' is empty"),
@@ -174,17 +174,17 @@ def test_check_lists_rejected_rows_with_their_lines_and_reasons(down: Stage, tmp
         ("a.docx", "x", "'a.docx' has no known ending"),
     ],
 )
-def test_check_refuses_in_one_sentence_what_a_run_would_refuse(
-    down: Stage, tmp_path: Path, name: str, content: str, said: str
+def test_check_refuses_a_file_that_a_run_would_refuse_in_one_sentence(
+    down: Stage, tmp_path: Path, name: str, content: str, message: str
 ) -> None:
     (tmp_path / name).write_text(content)
     result = down.run("check", str(tmp_path / name), "--json")
     assert result.exit_code == 1
-    assert said in json.loads(result.stdout)["error"]
+    assert message in json.loads(result.stdout)["error"]
     assert result.stderr == f"error: {json.loads(result.stdout)['error']}\n"
 
 
-def test_check_names_the_column_that_is_nearest_to_an_unknown_target(down: Stage, tmp_path: Path) -> None:
+def test_check_suggests_the_nearest_column_for_an_unknown_target(down: Stage, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(_german())
     result = down.run("check", str(tmp_path / "a.csv"), "--target", "Pries")
     assert result.exit_code == 1
@@ -199,7 +199,7 @@ def test_check_refuses_settings_that_do_not_fit_the_file(down: Stage, tmp_path: 
     assert "accuracy" in json.loads(result.stdout)["error"]
 
 
-def test_check_says_that_a_base_model_is_looked_up_later(down: Stage, tmp_path: Path) -> None:
+def test_check_reports_that_the_base_model_is_looked_up_later(down: Stage, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(_german())
     (tmp_path / "train.yaml").write_text("training: {base_model: demo/m@live}\n")
     document = _check(down, tmp_path / "a.csv")
@@ -207,11 +207,11 @@ def test_check_says_that_a_base_model_is_looked_up_later(down: Stage, tmp_path: 
     assert "base_model" in down.run("check", str(tmp_path / "a.csv")).stdout
 
 
-def test_check_of_no_file_is_wrong_usage(down: Stage, tmp_path: Path) -> None:
+def test_check_of_a_missing_file_is_a_usage_error(down: Stage, tmp_path: Path) -> None:
     assert down.run("check", str(tmp_path / "nothing.csv")).exit_code == 2
 
 
-def test_check_shows_a_person_the_columns_the_reading_and_the_plan(down: Stage, tmp_path: Path) -> None:
+def test_check_prints_the_columns_the_file_format_and_the_plan(down: Stage, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(_german().encode("cp1252"))
     output = down.run("check", str(tmp_path / "a.csv")).stdout
     for fact in ("Preis (target)", "row number", "1252", "delimiter ';'", "a regression", "would try", "estimate"):

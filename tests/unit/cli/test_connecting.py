@@ -1,4 +1,4 @@
-"""The command's own way to a stack on AWS, with moto in AWS's place."""
+"""The command connects to a stack on AWS, which moto imitates."""
 
 from __future__ import annotations
 
@@ -85,14 +85,14 @@ def test_the_same_commands_drive_a_stack_on_aws(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("aws")
-def test_a_stack_that_is_not_deployed_is_not_running() -> None:
+def test_a_command_on_a_stack_that_is_not_deployed_exits_3() -> None:
     result = run("--stack", "staging", "runs")
     assert result.exit_code == 3
     assert "staging" in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_an_unknown_profile_is_one_sentence() -> None:
+def test_an_unknown_profile_is_reported_in_one_sentence() -> None:
     result = run("--stack", "prod", "--profile", "nobody-has-this-one", "runs")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")

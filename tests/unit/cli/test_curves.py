@@ -1,4 +1,4 @@
-"""What is seen of a run while it trains."""
+"""The training curves that are shown while a run trains."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_sparkline_goes_from_the_lowest_to_the_highest_bar() -> None:
     assert len(sparkline([float(n) for n in range(1000)])) == 24
 
 
-def test_each_candidate_is_a_line_with_its_last_point() -> None:
+def test_each_candidate_has_a_line_with_its_last_point() -> None:
     store = FakeObjectStore()
     points = tuple(
         {"epoch": n, "validation_loss": 1 / n, "accuracy": 1 - 0.5 / n, "learning_rate": 0.001,
@@ -41,7 +41,7 @@ def test_each_candidate_is_a_line_with_its_last_point() -> None:
     assert trees == ["trees", "▁", "tree", "50", "loss", "0.5000"]
 
 
-def test_of_boosting_by_auc_the_auc_is_drawn_and_of_a_model_a_fold_the_fold_is_named() -> None:
+def test_curves_show_the_auc_of_boosting_and_the_number_of_the_fold() -> None:
     points = tuple({"fold": 2.0, "tree": 50.0 * n, "auc": auc} for n, auc in enumerate((0.7, 0.8, 0.9), start=1))
     console = Console(width=140, no_color=True)
     with console.capture() as captured:

@@ -1,4 +1,4 @@
-"""dead-letters: what nobody could handle is counted, and handed over when it is asked for."""
+"""dead-letters counts the messages that could not be processed, and sends them again with --redrive."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from tests.fakes.messages import FakeMessages
 from tests.unit.cli.conftest import Stage
 
 
-def test_dead_letters_are_counted_and_stay(stage: Stage) -> None:
+def test_dead_letters_are_counted_and_stay_in_the_queue(stage: Stage) -> None:
     queue, uploads_queue = FakeMessages("a", "b"), FakeMessages()
     stage.dead_letters = (uploads(queue, uploads_queue), events(FakeMessages(), uploads_queue))
-    found = stage.json("dead-letters", "--json")
-    assert [(one["queue"], one["messages"]) for one in found] == [("uploads", 2), ("events", 0)]
-    assert "redriven" not in found[0]
+    documents = stage.json("dead-letters", "--json")
+    assert [(document["queue"], document["messages"]) for document in documents] == [("uploads", 2), ("events", 0)]
+    assert "redriven" not in documents[0]
     assert (queue.count(), uploads_queue.count()) == (2, 0)
     assert "uploads" in stage.run("dead-letters").stdout
     assert stage.audit.list() == []
 
 
-def test_redrive_hands_all_of_them_over(stage: Stage) -> None:
+def test_redrive_sends_all_dead_letters_again(stage: Stage) -> None:
     queue, uploads_queue = FakeMessages("a", "b"), FakeMessages()
     stage.dead_letters = (uploads(queue, uploads_queue),)
     done = stage.run("dead-letters", "--redrive")

@@ -1,4 +1,4 @@
-"""The demo, before a stack of fakes."""
+"""The demo on a stack of fakes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _succeed(stage: Stage, run: str, model: str) -> None:
 
 
 def _works(stage: Stage, end: Callable[[Stage, str, str], object]) -> Callable[[], None]:
-    """What the stack does while the command sleeps: it runs each new file, and ends the run."""
+    """Start a run for each new file while the command sleeps, and end the run."""
 
     def work() -> None:
         known = {run.run for run in stage.runs.list()}
@@ -42,14 +42,14 @@ def _works(stage: Stage, end: Callable[[Stage, str, str], object]) -> Callable[[
 
 @pytest.fixture
 def begins(stage: Stage, tmp_path: Path) -> Stage:
-    """A stack that is not up yet, and then works."""
+    """A stack that is down, and processes uploads once it is up."""
     stage.control.running = replace(UP, api_key=stage.key, home=tmp_path)
     stage.control.now = DOWN
     stage.on_sleep = _works(stage, _succeed)
     return stage
 
 
-def test_the_demo_starts_the_cloud_and_leaves_two_models_served(begins: Stage) -> None:
+def test_the_demo_starts_the_cloud_and_serves_two_models(begins: Stage) -> None:
     result = begins.run("demo")
     assert result.exit_code == 0, result.stderr
     assert begins.control.calls == [("up", "127.0.0.1", False)]
@@ -58,7 +58,7 @@ def test_the_demo_starts_the_cloud_and_leaves_two_models_served(begins: Stage) -
 
 
 @pytest.mark.parametrize("on_path", [True, False])
-def test_the_demo_ends_with_commands_that_the_shell_finds(
+def test_the_demo_prints_the_activate_command_unless_modeldrop_is_on_the_path(
     begins: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_path: bool
 ) -> None:
     command = tmp_path / "bin" / "modeldrop"
@@ -73,7 +73,7 @@ def test_the_demo_ends_with_commands_that_the_shell_finds(
     assert any(line.startswith("  modeldrop check FILE ") for line in lines)
 
 
-def test_the_demo_asks_for_the_network_alone_before_it_drops_the_file_again(begins: Stage) -> None:
+def test_the_demo_uploads_settings_for_mlp_before_the_second_drop(begins: Stage) -> None:
     begins.run("demo")
     assert b"[mlp]" in begins.uploads.get("demo/digits-int8/train.yaml")
     settings, data = (
@@ -83,7 +83,7 @@ def test_the_demo_asks_for_the_network_alone_before_it_drops_the_file_again(begi
     assert settings.version_id < data.version_id
 
 
-def test_the_demo_calls_the_models_with_rows_that_were_kept_back(begins: Stage, tmp_path: Path) -> None:
+def test_the_demo_predicts_held_out_rows_with_both_models(begins: Stage, tmp_path: Path) -> None:
     begins.run("demo")
     dropped = begins.uploads.get("demo/digits/digits.csv").decode().splitlines()
     held_out = (tmp_path / "demo" / "held_out.csv").read_text().splitlines()
@@ -91,7 +91,7 @@ def test_the_demo_calls_the_models_with_rows_that_were_kept_back(begins: Stage, 
     assert sum(len(request["rows"]) for request in begins.requests) == 2 * 180
 
 
-def test_the_demo_says_how_to_call_again_with_a_request_that_is_there(begins: Stage) -> None:
+def test_the_demo_prints_a_curl_command_with_an_existing_request_file(begins: Stage) -> None:
     lines = [line for line in begins.run("demo").stdout.splitlines() if line.startswith("curl")]
     words = shlex.split(lines[-1])
     assert f"x-api-key:{begins.key}" in words
@@ -99,7 +99,7 @@ def test_the_demo_says_how_to_call_again_with_a_request_that_is_there(begins: St
     assert json.loads(Path(words[-1].removeprefix("@")).read_text())["rows"]
 
 
-def test_the_demos_files_are_forgotten_with_the_clouds_data(begins: Stage, tmp_path: Path) -> None:
+def test_down_with_wipe_deletes_the_files_of_the_demo(begins: Stage, tmp_path: Path) -> None:
     begins.run("demo")
     begins.control.stopped = replace(DOWN, home=tmp_path)
     begins.run("down")
@@ -108,7 +108,7 @@ def test_the_demos_files_are_forgotten_with_the_clouds_data(begins: Stage, tmp_p
     assert not (tmp_path / "demo").exists()
 
 
-def test_the_demo_ends_with_the_error_of_a_run_that_fails(begins: Stage) -> None:
+def test_the_demo_exits_with_the_error_of_a_failed_run(begins: Stage) -> None:
     error = RunError(type="JobCrashedError", message="killed")
     begins.on_sleep = _works(begins, lambda stage, run, model: stage.runs.fail(run, error))
     result = begins.run("demo")

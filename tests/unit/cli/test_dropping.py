@@ -1,4 +1,4 @@
-"""drop, before the upload: what it uses, what it refuses, what it asks about."""
+"""drop before the upload: stored settings, refusals and confirmations."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _store(stage: Stage, text: str) -> None:
 
 
 def _drop(stage: Stage, *arguments: object) -> tuple[int, str]:
-    """Exit code, and what is told, on one line."""
+    """Return the exit code, and stderr on one line."""
     result = stage.run("drop", "--no-watch", *map(str, arguments))
     return result.exit_code, " ".join(result.stderr.replace("│", " ").split())
 
@@ -69,38 +69,38 @@ def test_a_train_yaml_of_an_earlier_drop_is_used_and_reported(
     assert line in result.stderr.splitlines()
 
 
-def test_an_explicit_target_wins_over_the_train_yaml_of_an_earlier_drop(stage: Stage, churn: Path) -> None:
+def test_the_target_option_overrides_the_train_yaml_of_an_earlier_drop(stage: Stage, churn: Path) -> None:
     _store(stage, "target: churned\n")
-    code, told = _drop(stage, churn, "--target", "visits")
+    code, output = _drop(stage, churn, "--target", "visits")
     assert code == 0
-    assert "earlier drop; --target visits overrides its target, churned" in told
-    assert "learning 'visits' (regression)" in told
+    assert "earlier drop; --target visits overrides its target, churned" in output
+    assert "learning 'visits' (regression)" in output
 
 
 @pytest.mark.parametrize("how", ["stored", "--spec"])
-def test_settings_made_for_another_target_stop_the_drop_and_both_are_shown(
+def test_settings_for_another_target_stop_the_drop_and_both_targets_are_shown(
     stage: Stage, churn: Path, tmp_path: Path, how: str
 ) -> None:
     settings = "target: churned\nmetric: auc\n"
     (tmp_path / "mine.yaml").write_text(settings)
     if how == "stored":
         _store(stage, settings)
-    code, told = _drop(
+    code, output = _drop(
         stage, churn, "--target", "visits", *(["--spec", tmp_path / "mine.yaml"] if how == "--spec" else [])
     )
     assert code == 1
-    assert "'visits'" in told
-    assert "'churned' (metric: auc)" in told
+    assert "'visits'" in output
+    assert "'churned' (metric: auc)" in output
     assert _data_keys(stage) == []
 
 
-def test_a_new_train_yaml_takes_the_place_of_the_earlier_one(stage: Stage, churn: Path, tmp_path: Path) -> None:
+def test_a_new_train_yaml_replaces_the_earlier_one(stage: Stage, churn: Path, tmp_path: Path) -> None:
     _store(stage, "target: nothing\nmetric: auc\n")
     (tmp_path / "mine.yaml").write_text("target: plan\n")
-    code, told = _drop(stage, churn, "--spec", tmp_path / "mine.yaml")
+    code, output = _drop(stage, churn, "--spec", tmp_path / "mine.yaml")
     assert code == 0
-    assert "earlier drop" not in told
-    assert "learning 'plan' (classification)" in told
+    assert "earlier drop" not in output
+    assert "learning 'plan' (classification)" in output
 
 
 def test_settings_of_another_model_are_not_used(stage: Stage, churn: Path) -> None:
@@ -111,11 +111,11 @@ def test_settings_of_another_model_are_not_used(stage: Stage, churn: Path) -> No
 # ---------------------------------------------------------------- errors that are known before the upload
 
 
-def test_a_target_that_is_not_there_is_refused_before_the_upload(stage: Stage, churn: Path) -> None:
-    code, told = _drop(stage, churn, "--target", "churnd")
+def test_an_unknown_target_is_refused_before_the_upload(stage: Stage, churn: Path) -> None:
+    code, output = _drop(stage, churn, "--target", "churnd")
     assert code == 1
-    assert "did you mean 'churned'?" in told
-    assert "nothing was uploaded" in told
+    assert "did you mean 'churned'?" in output
+    assert "nothing was uploaded" in output
     assert list(stage.uploads.keys("")) == []
 
 
@@ -128,16 +128,16 @@ def test_a_target_that_is_not_there_is_refused_before_the_upload(stage: Stage, c
         ("- a\n", "mapping"),
     ],
 )
-def test_settings_that_no_run_can_read_are_refused_before_the_upload(
+def test_invalid_settings_are_refused_before_the_upload(
     stage: Stage, churn: Path, tmp_path: Path, settings: str, words: str
 ) -> None:
     (tmp_path / "train.yaml").write_text(settings)
     for arguments in (["--spec", tmp_path / "train.yaml", churn], [tmp_path / "train.yaml", "--model", "churn"]):
-        code, told = _drop(stage, *arguments)
+        code, output = _drop(stage, *arguments)
         if settings.startswith("drop") and arguments[0] != "--spec":
             continue  # a column is known only beside data
         assert code == 1
-        assert words in told
+        assert words in output
         assert list(stage.uploads.keys("")) == []
 
 
@@ -150,31 +150,31 @@ def test_settings_that_no_run_can_read_are_refused_before_the_upload(
         ("not.parquet", _table().encode(), "not.parquet"),
     ],
 )
-def test_a_file_that_no_run_can_read_is_refused_before_the_upload(
+def test_a_file_that_a_run_would_refuse_is_refused_before_the_upload(
     stage: Stage, tmp_path: Path, name: str, body: bytes, words: str
 ) -> None:
     (tmp_path / name).write_bytes(body)
-    code, told = _drop(stage, tmp_path / name, "--model", "churn")
+    code, output = _drop(stage, tmp_path / name, "--model", "churn")
     assert code == 1
-    assert words in told
+    assert words in output
     assert list(stage.uploads.keys("")) == []
 
 
-def test_what_is_wrong_only_beside_stored_companions_is_refused_too(stage: Stage, churn: Path) -> None:
+def test_a_file_that_does_not_match_the_stored_test_file_is_refused(stage: Stage, churn: Path) -> None:
     stage.uploads.put("demo/churn/test.csv", b"other,columns\n1,2\n")
-    code, told = _drop(stage, churn)
+    code, output = _drop(stage, churn)
     assert code == 1
-    assert "test.csv" in told
+    assert "test.csv" in output
 
 
-def test_without_the_check_anything_is_uploaded(stage: Stage, churn: Path) -> None:
+def test_drop_with_no_check_uploads_a_file_with_an_unknown_target(stage: Stage, churn: Path) -> None:
     code, _ = _drop(stage, churn, "--target", "churnd", "--no-check")
     assert code == 0
     assert _data_keys(stage) == ["demo/churn/churn.csv"]
 
 
 def _write_large(folder: Path, name: str) -> Path:
-    """Of the same table in several formats."""
+    """Write the table in the format of the file name."""
     file, frame = folder / name, pl.read_csv(io.StringIO(_table()))
     match name.split(".", 1)[1]:
         case "parquet":
@@ -189,31 +189,31 @@ def _write_large(folder: Path, name: str) -> Path:
 
 
 @pytest.mark.parametrize("name", ["churn.csv", "churn.csv.gz", "churn.jsonl", "churn.parquet"])
-def test_of_large_data_the_names_of_columns_are_checked_and_that_is_reported(
+def test_only_settings_and_column_names_of_large_data_are_checked_and_this_is_reported(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setattr(precheck, "MAX_CHECKED_BYTES", 100)
     file = _write_large(tmp_path, name)
-    code, told = _drop(stage, file, "--target", "churnd")
+    code, output = _drop(stage, file, "--target", "churnd")
     assert code == 1
-    assert "did you mean 'churned'?" in told
+    assert "did you mean 'churned'?" in output
     assert list(stage.uploads.keys("")) == []
-    code, told = _drop(stage, file, "--target", "churned")
+    code, output = _drop(stage, file, "--target", "churned")
     assert code == 0
-    assert "only settings and names of columns were checked" in told
+    assert "only settings and names of columns were checked" in output
 
 
-def test_large_data_that_has_no_head_is_not_checked_and_that_is_reported(
+def test_a_large_zip_is_not_checked_and_this_is_reported(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precheck, "MAX_CHECKED_BYTES", 100)
     (tmp_path / "pictures.zip").write_bytes(b"PK" + b"0" * 200)
-    code, told = _drop(stage, tmp_path / "pictures.zip")
+    code, output = _drop(stage, tmp_path / "pictures.zip")
     assert code == 0
-    assert "not checked before the upload" in told
+    assert "not checked before the upload" in output
 
 
-def test_the_settings_of_large_data_are_checked_all_the_same(
+def test_the_settings_of_large_data_are_checked(
     stage: Stage, churn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(precheck, "MAX_CHECKED_BYTES", 100)
@@ -221,31 +221,31 @@ def test_the_settings_of_large_data_are_checked_all_the_same(
     assert _drop(stage, churn, "--spec", tmp_path / "mine.yaml")[0] == 1
 
 
-def test_part_files_of_different_columns_are_refused_with_their_names(stage: Stage, tmp_path: Path) -> None:
+def test_part_files_with_different_columns_are_refused_by_name(stage: Stage, tmp_path: Path) -> None:
     folder = tmp_path / "mixed"
     folder.mkdir()
     (folder / "churn.csv").write_text(_table())
     (folder / "prices.csv").write_text("rooms,price\n" + "3,100\n4,200\n" * 30)
-    code, told = _drop(stage, folder)
+    code, output = _drop(stage, folder)
     assert code == 1
-    assert "churn.csv, prices.csv cannot be one data set" in told
+    assert "churn.csv, prices.csv cannot be one data set" in output
     assert list(stage.uploads.keys("")) == []
 
 
-def test_a_folder_of_images_is_checked_as_the_zip_that_it_becomes(stage: Stage, tmp_path: Path) -> None:
+def test_a_folder_of_images_is_checked_before_the_upload(stage: Stage, tmp_path: Path) -> None:
     for label, gray in (("cat", 20), ("dog", 200)):
         (tmp_path / "pets" / label).mkdir(parents=True)
         for number in range(20):
             Image.new("L", (6, 6), gray + number).save(tmp_path / "pets" / label / f"{number}.png")
-    code, told = _drop(stage, tmp_path / "pets")
+    code, output = _drop(stage, tmp_path / "pets")
     assert code == 0
-    assert "(classification)" in told
+    assert "(classification)" in output
     (tmp_path / "pets" / "train.yaml").write_text("metric: rmse\ntask: regression\n")
     assert _drop(stage, tmp_path / "pets", "--model", "p2")[0] == 1
     assert list(stage.uploads.keys("demo/p2/")) == []
 
 
-def test_a_drop_that_is_not_watched_prints_the_target(stage: Stage, churn: Path) -> None:
+def test_drop_with_no_watch_prints_the_target(stage: Stage, churn: Path) -> None:
     assert "learning 'visits' (regression); --target chooses another" in _drop(stage, churn)[1]
 
 
@@ -253,7 +253,7 @@ def test_a_drop_that_is_not_watched_prints_the_target(stage: Stage, churn: Path)
 
 
 def _register(stage: Stage, sha256: str, model: str = "churn") -> ModelVersion:
-    """One more version of these bytes."""
+    """Register a version that was trained on an upload with this hash."""
     version = stage.serve(model)
     item = stage.registry.get("demo", model, version.version)
     changed = item.model_copy(update={"lineage": item.lineage.model_copy(update={"upload_sha256": sha256})})
@@ -264,16 +264,18 @@ def _register(stage: Stage, sha256: str, model: str = "churn") -> ModelVersion:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--no-check"], ["--target", "churned"]])
-def test_the_same_bytes_again_are_reported_and_still_run(stage: Stage, churn: Path, arguments: list[str]) -> None:
+def test_a_file_that_was_dropped_before_is_reported_and_uploaded(
+    stage: Stage, churn: Path, arguments: list[str]
+) -> None:
     _register(stage, hash_files({churn.name: churn}, several=False))
     _register(stage, "0" * 64)
-    code, told = _drop(stage, churn, *arguments)
+    code, output = _drop(stage, churn, *arguments)
     assert code == 0
-    assert "same file as version 1" in told
+    assert "same file as version 1" in output
     assert _data_keys(stage) == ["demo/churn/churn.csv"]
 
 
-def test_the_same_part_files_again_are_reported(stage: Stage, tmp_path: Path) -> None:
+def test_part_files_that_were_dropped_before_are_reported(stage: Stage, tmp_path: Path) -> None:
     folder = tmp_path / "churn"
     folder.mkdir()
     for number in range(2):
@@ -283,7 +285,7 @@ def test_the_same_part_files_again_are_reported(stage: Stage, tmp_path: Path) ->
     assert "same file as version 1" in _drop(stage, folder, "--no-check")[1]
 
 
-def test_other_bytes_and_the_bytes_of_another_model_are_no_news(stage: Stage, churn: Path) -> None:
+def test_new_bytes_and_the_bytes_of_another_model_are_not_reported(stage: Stage, churn: Path) -> None:
     _register(stage, "0" * 64)
     _register(stage, hash_files({churn.name: churn}, several=False), model="other")
     assert "same file" not in _drop(stage, churn)[1]
@@ -315,42 +317,42 @@ def _fill(folder: Path, *names: str) -> Path:
     ],
 )
 @pytest.mark.parametrize("option", ["--no-check", "--yes"])
-def test_a_folder_of_files_that_cannot_be_one_data_set_is_refused_with_a_list(
+def test_a_folder_of_incompatible_files_is_refused_with_a_list(
     stage: Stage, tmp_path: Path, names: tuple[str, ...], listed: tuple[str, ...], option: str
 ) -> None:
-    code, told = _drop(stage, _fill(tmp_path / "d", *names), option)
+    code, output = _drop(stage, _fill(tmp_path / "d", *names), option)
     assert code == 2
-    assert all(name in told for name in listed)
+    assert all(name in output for name in listed)
     assert list(stage.uploads.keys("")) == []
 
 
-def test_a_working_folder_is_uploaded_only_when_that_is_confirmed(
+def test_a_current_folder_with_other_files_is_uploaded_only_after_confirmation(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = _fill(tmp_path / "work", "churn.csv", "notebook.ipynb", "README.md")
     monkeypatch.chdir(folder)
-    code, told = _drop(stage, ".")
+    code, output = _drop(stage, ".")
     assert code == 2
-    assert "README.md" in told
-    assert "--yes" in told
+    assert "README.md" in output
+    assert "--yes" in output
     assert list(stage.uploads.keys("")) == []
     assert _drop(stage, ".", "--yes")[0] == 0
     assert len(_data_keys(stage)) == 2  # the file, and _SUCCESS
 
 
-def test_a_folder_of_data_alone_is_uploaded_from_within_it(
+def test_a_current_folder_with_only_data_is_uploaded_without_confirmation(
     stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(_fill(tmp_path / "work", "a.csv", "b.csv"))
     assert _drop(stage, ".")[0] == 0
 
 
-def test_many_other_files_beside_the_data_must_be_confirmed(stage: Stage, tmp_path: Path) -> None:
+def test_a_folder_with_many_other_files_is_uploaded_only_after_confirmation(stage: Stage, tmp_path: Path) -> None:
     others = [f"chapter-{number}.md" for number in range(folders.MAX_UNASKED_REST + 1)]
     folder = _fill(tmp_path / "d", "a.csv", *others)
-    code, told = _drop(stage, folder)
+    code, output = _drop(stage, folder)
     assert code == 2
-    assert "and 16 more" in told
+    assert "and 16 more" in output
     assert _drop(stage, folder, "--yes")[0] == 0
 
 
@@ -360,13 +362,13 @@ def test_a_large_upload_must_be_confirmed(
 ) -> None:
     monkeypatch.setattr(folders, "MAX_UNASKED_BYTES", 1_000)
     path = _fill(tmp_path / "d", "a.csv") / ("a.csv" if kind == "file" else "")
-    code, told = _drop(stage, path)
+    code, output = _drop(stage, path)
     assert code == 2
-    assert "kB of data would be uploaded" in told
+    assert "kB of data would be uploaded" in output
     assert _drop(stage, path, "--yes")[0] == 0
 
 
-def test_data_sets_are_named_by_their_time(stage: Stage, tmp_path: Path) -> None:
+def test_a_data_set_of_part_files_is_named_by_model_and_time(stage: Stage, tmp_path: Path) -> None:
     _drop(stage, _fill(tmp_path / "clicks", "0.csv", "1.csv"))
     (end,) = [key for key in stage.uploads.keys("") if key.endswith("_SUCCESS")]
     name = end.split("/")[2]

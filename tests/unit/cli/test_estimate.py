@@ -1,4 +1,4 @@
-"""What a run is estimated to take, wherever it is shown."""
+"""The estimated time and cost of a run, wherever they are shown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.unit.cli.conftest import Stage
 ESTIMATE = Estimate(minutes=2.7, dollars=0.00657)
 
 
-def test_runs_and_watch_show_the_estimate_from_the_plan_on(stage: Stage) -> None:
+def test_runs_and_watch_show_the_estimate_once_it_is_recorded(stage: Stage) -> None:
     run = stage.begin()
     assert "estimated" not in stage.run("runs", run).stdout
     assert stage.json("runs", run, "--json")[0]["estimate"] is None
@@ -34,5 +34,5 @@ def test_an_estimate_is_one_phrase(estimate: Estimate, words: str) -> None:
     assert words in describe_estimate(estimate)
 
 
-def test_before_the_plan_there_is_none() -> None:
+def test_there_is_no_estimate_before_the_plan() -> None:
     assert estimate_document(None) is None

@@ -1,4 +1,4 @@
-"""What goes wrong outside of our own errors ends in one sentence, too."""
+"""Exceptions that are not classes of the pipeline end a command with one sentence, too."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _polars_error() -> Exception:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (FileNotFoundError(errno.ENOENT, "No such file", "houses.csv"), "'houses.csv' is not there"),
         (IsADirectoryError(errno.EISDIR, "Is a directory", "data"), "'data' is a folder"),
@@ -82,15 +82,15 @@ def _polars_error() -> Exception:
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else None,
 )
-def test_a_fault_ends_a_command_with_one_sentence(stage: Stage, error: Exception, said: str) -> None:
+def test_an_exception_ends_a_command_with_one_sentence(stage: Stage, error: Exception, message: str) -> None:
     result = _fail_with(stage, error)
     assert result.exit_code == 1
-    assert said in result.stderr
+    assert message in result.stderr
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
 
 
-def test_debug_shows_where_it_happened(stage: Stage) -> None:
+def test_debug_prints_the_traceback(stage: Stage) -> None:
     result = _fail_with(stage, ValueError("odd"), "--debug")
     assert result.exit_code == 1
     assert "Traceback" in result.stderr
@@ -98,18 +98,18 @@ def test_debug_shows_where_it_happened(stage: Stage) -> None:
     assert result.stderr.rstrip().splitlines()[-1].startswith("error: unexpected ValueError: odd")
 
 
-def test_debug_shows_where_an_error_of_ours_was_raised(stage: Stage) -> None:
+def test_debug_prints_the_traceback_of_a_pipeline_error(stage: Stage) -> None:
     result = stage.run("--debug", "promote", "m", "7")
     assert "Traceback" in result.stderr
     assert result.exit_code == 1
 
 
-def test_an_unexpected_fault_says_how_to_see_more(stage: Stage) -> None:
+def test_an_unexpected_error_suggests_the_debug_option(stage: Stage) -> None:
     assert "modeldrop --debug" in _fail_with(stage, ValueError("odd")).stderr
     assert "--debug" not in _fail_with(stage, PermissionError(errno.EACCES, "no", "a")).stderr
 
 
-def test_an_interrupt_ends_quietly_with_the_shells_own_code(stage: Stage) -> None:
+def test_an_interrupt_exits_130_without_a_traceback(stage: Stage) -> None:
     result = _fail_with(stage, KeyboardInterrupt())
     assert result.exit_code == 130
     assert "Traceback" not in result.output
@@ -127,7 +127,7 @@ def test_an_interrupt_ends_quietly_with_the_shells_own_code(stage: Stage) -> Non
     ],
     ids=["html", "a list", "too few", "no predictions", "bytes", "a gateway's"],
 )
-def test_an_answer_of_another_form_is_one_sentence(stage: Stage, answer: httpx.Response) -> None:
+def test_an_invalid_api_response_is_reported_in_one_sentence(stage: Stage, answer: httpx.Response) -> None:
     stage.serve()
     stage.answer = lambda body: answer
     result = stage.run("predict", "m", ROW)
@@ -137,7 +137,7 @@ def test_an_answer_of_another_form_is_one_sentence(stage: Stage, answer: httpx.R
 
 
 @pytest.mark.parametrize("error", [httpx.ReadTimeout("slow"), httpx.DecodingError("gzip"), httpx.InvalidURL("no")])
-def test_an_api_that_does_not_answer_is_one_sentence(stage: Stage, error: Exception) -> None:
+def test_an_api_that_does_not_respond_is_reported_in_one_sentence(stage: Stage, error: Exception) -> None:
     stage.serve()
     stage.answer = _raise(error)
     result = stage.run("predict", "m", ROW)
@@ -145,7 +145,7 @@ def test_an_api_that_does_not_answer_is_one_sentence(stage: Stage, error: Except
     assert f"did not answer ({type(error).__name__})" in result.stderr
 
 
-def test_a_folder_that_may_not_be_read_is_one_sentence(stage: Stage, tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_reported_in_one_sentence(stage: Stage, tmp_path: Path) -> None:
     stage.uploads.upload = _raise(PermissionError(errno.EACCES, "Permission denied", "a.csv"))  # type: ignore[method-assign]
     (tmp_path / "a.csv").write_text("a,b\n1,2\n")
     result = stage.run("drop", "--no-check", str(tmp_path / "a.csv"))
@@ -153,7 +153,7 @@ def test_a_folder_that_may_not_be_read_is_one_sentence(stage: Stage, tmp_path: P
     assert result.stderr == "error: 'a.csv' cannot be read or written: permission denied\n"
 
 
-def test_a_reader_that_closes_the_pipe_sees_no_traceback() -> None:
+def test_a_closed_pipe_causes_no_traceback() -> None:
     writer = subprocess.Popen(
         [sys.executable, "-c", WRITES_MUCH, "write"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -166,6 +166,6 @@ def test_a_reader_that_closes_the_pipe_sees_no_traceback() -> None:
     assert writer.wait(30) == 1
 
 
-def test_every_sentence_is_one_line() -> None:
+def test_an_error_description_is_one_line() -> None:
     assert describe_fault(RuntimeError("a\nb\nc")).count("\n") == 0
     assert describe_fault(RuntimeError()) == "unexpected RuntimeError"

@@ -1,4 +1,4 @@
-"""Commands that people guess, what a shell completes, and the file of a model."""
+"""Guessed command names, shell completion, and export."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_list_and_ls_list_the_models(stage: Stage, guess: str) -> None:
 
 
 @pytest.mark.parametrize("guess", ["init"])
-def test_a_guess_that_does_not_exist_points_to_what_does(stage: Stage, guess: str) -> None:
+def test_a_command_that_does_not_exist_points_to_one_that_does(stage: Stage, guess: str) -> None:
     result = stage.run(guess, "houses")
     assert result.exit_code == 2
     assert "modeldrop" in POINTERS[guess]
@@ -32,12 +32,12 @@ def test_a_guess_that_does_not_exist_points_to_what_does(stage: Stage, guess: st
     assert "Invalid value" not in result.stderr
 
 
-def test_every_guess_leads_to_a_command_that_is_there() -> None:
+def test_every_alias_leads_to_an_existing_command() -> None:
     assert set(ALIASES.values()) <= set(COMMANDS)
     assert not (set(ALIASES) | set(POINTERS)) & set(COMMANDS)
 
 
-def test_a_misspelled_command_is_answered_with_the_nearest(stage: Stage) -> None:
+def test_a_misspelled_command_suggests_the_nearest(stage: Stage) -> None:
     result = stage.run("modles")
     assert result.exit_code == 2
     assert "Did you mean 'models'" in result.stderr
@@ -88,11 +88,11 @@ def test_a_shell_completes_models_runs_and_versions(
     assert _complete(_populated(stage), *words) == completions
 
 
-def test_a_shell_completes_nothing_and_shows_no_error_when_nothing_runs(stage: Stage) -> None:
+def test_a_shell_completes_nothing_and_shows_no_error_when_no_stack_runs(stage: Stage) -> None:
     stage.control.now = DOWN
     assert _complete(stage, "card", "") == []
 
 
-def test_a_shell_completes_the_stack_that_is_named(stage: Stage) -> None:
+def test_shell_completion_uses_the_stack_option(stage: Stage) -> None:
     _complete(_populated(stage), "--stack", "prod", "card", "")
     assert stage.choices[-1].stack == "prod"

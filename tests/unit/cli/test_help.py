@@ -41,5 +41,5 @@ def test_a_help_page_fits_80_columns_and_breaks_no_example(path: tuple[str, ...]
         ("runs", "modeldrop runs [OPTIONS] [RUN]"),
     ],
 )
-def test_a_usage_line_is_as_in_a_manual(command: str, usage: str) -> None:
+def test_a_usage_line_shows_options_and_arguments(command: str, usage: str) -> None:
     assert f"Usage: {usage}" in (line.strip() for line in run_in_terminal("succeeded", command, "-h").lines)

@@ -1,4 +1,4 @@
-"""Ctrl-C, and `down` while runs are going, on a real terminal and in a script."""
+"""Ctrl-C, and `down` while runs are active, on a real terminal and in a script."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_ctrl_c_on_a_terminal_exits_130_with_one_sentence() -> None:
     assert "Traceback" not in screen.text
 
 
-def test_down_on_a_terminal_asks_while_runs_are_going() -> None:
+def test_down_on_a_terminal_asks_for_confirmation_while_runs_are_active() -> None:
     refused = run_in_terminal("running", "down", keys="n\n", after="[y/N]")
     assert refused.exit_code == 1
     assert "demo_churn_1" in refused.text
@@ -51,7 +51,7 @@ def test_down_on_a_terminal_asks_while_runs_are_going() -> None:
     assert "ended the run demo_churn_1" in accepted.text
 
 
-def test_ctrl_c_at_a_question_exits_130_with_one_word() -> None:
+def test_ctrl_c_at_a_prompt_exits_130_and_prints_interrupted() -> None:
     screen = run_in_terminal("running", "down", keys="\x03", after="[y/N]")
     assert screen.exit_code == 130
     asked, *rest = [line for line in screen.lines if line]
@@ -61,18 +61,18 @@ def test_ctrl_c_at_a_question_exits_130_with_one_word() -> None:
     assert "Aborted" not in screen.text
 
 
-def test_down_in_a_script_says_which_runs_it_ended(stage: Stage) -> None:
-    run, over = stage.begin("demo_m_1"), stage.begin("demo_m_2")
-    stage.runs.succeed(over, 1)
-    told = stage.run("down").stderr
-    assert f"ended the run {run}" in told
-    assert over not in told
+def test_down_in_a_script_lists_the_runs_that_were_ended(stage: Stage) -> None:
+    run, ended = stage.begin("demo_m_1"), stage.begin("demo_m_2")
+    stage.runs.succeed(ended, 1)
+    output = stage.run("down").stderr
+    assert f"ended the run {run}" in output
+    assert ended not in output
     assert stage.control.calls == [("down", False)]
 
 
 def test_down_without_runs_asks_nothing(stage: Stage) -> None:
-    over = stage.begin()
-    stage.runs.succeed(over, 1)
+    ended = stage.begin()
+    stage.runs.succeed(ended, 1)
     assert stage.run("down").stderr == "stopped\n"
 
 

@@ -159,7 +159,7 @@ def _names() -> set[str]:
     return names
 
 
-def test_every_command_but_the_demo_has_json_and_is_tested() -> None:
+def test_every_command_except_demo_has_json_and_is_tested() -> None:
     elsewhere = {"serve", "bench"}  # tests/unit/server: serve prints one JSON line when it is ready
     assert set(COMMANDS) | {"card", "demo"} | elsewhere == _names()
 
@@ -183,7 +183,7 @@ def test_json_is_one_document_in_the_documented_shape(
     assert _keys(document) == _keys(shape)
 
 
-def test_a_card_as_json_has_its_version_and_whether_it_is_live(stage: Stage) -> None:
+def test_a_card_as_json_has_version_and_live(stage: Stage) -> None:
     stage.artifacts.put(stage.serve().card_key, card("demo_m_0").to_bytes())
     assert {"version", "live", "test_quality", "warnings"} <= set(stage.json("card", "m", "--json"))
 
@@ -200,7 +200,7 @@ def test_a_card_as_json_has_its_version_and_whether_it_is_live(stage: Stage) -> 
         ("nonsense",),
     ],
 )
-def test_an_error_is_a_document_on_stdout_too(stage: Stage, arguments: tuple[str, ...]) -> None:
+def test_an_error_with_json_is_a_document_on_stdout(stage: Stage, arguments: tuple[str, ...]) -> None:
     result = stage.run(*arguments, "--json")
     assert result.exit_code in (1, 2)
     assert set(json.loads(result.stdout)) == set(SHAPES["error"])
@@ -222,7 +222,7 @@ def test_without_a_stack_json_is_an_error_document(stage: Stage, command: str) -
 
 
 @pytest.mark.parametrize("command", [*COMMANDS, "card", "demo"])
-def test_wrong_usage_with_json_is_an_error_document(stage: Stage, command: str) -> None:
+def test_a_usage_error_with_json_is_an_error_document(stage: Stage, command: str) -> None:
     result = stage.run(*command.split(), "--no-such-option", "--json")
     assert result.exit_code == 2
     document = json.loads(result.stdout)
@@ -232,18 +232,18 @@ def test_wrong_usage_with_json_is_an_error_document(stage: Stage, command: str) 
 
 
 @pytest.mark.parametrize("arguments", [("--no-such-option", "status"), ("check", ""), ("--stack",)])
-def test_wrong_usage_before_the_command_is_a_document_too(stage: Stage, arguments: tuple[str, ...]) -> None:
+def test_a_usage_error_before_the_command_is_an_error_document(stage: Stage, arguments: tuple[str, ...]) -> None:
     result = stage.run(*arguments, "--json")
     assert result.exit_code == 2
     assert json.loads(result.stdout)["type"] == "UsageError"
 
 
-def test_an_error_of_logs_is_one_line_as_its_documents_are(stage: Stage) -> None:
+def test_an_error_of_logs_is_one_json_line(stage: Stage) -> None:
     (line,) = stage.run("logs", "none", "--json").stdout.splitlines()
     assert set(json.loads(line)) == set(SHAPES["error"])
 
 
-def test_an_interrupted_watch_is_a_document(stage: Stage) -> None:
+def test_an_interrupted_watch_prints_an_error_document(stage: Stage) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
 
@@ -257,7 +257,7 @@ def test_without_json_an_error_leaves_stdout_empty(stage: Stage) -> None:
     assert stage.run("card", "none").stdout == ""
 
 
-def test_a_drop_that_is_not_watched_names_the_run_and_how_to_follow_it(stage: Stage) -> None:
+def test_drop_with_no_watch_prints_the_run_and_the_watch_command(stage: Stage) -> None:
     result = stage.run("drop", EXAMPLE, "--no-watch")
     run = result.stdout.strip()
     assert f"'modeldrop watch {run}' follows the run" in result.stderr

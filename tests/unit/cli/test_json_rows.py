@@ -1,4 +1,4 @@
-"""predict: rows of JSON, on the command line and in files, and the sentences that name what is wrong in them."""
+"""predict: JSON rows on the command line and in files, and messages that name the place of an error."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _lines(*rows: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "[1, 1e400]", '{"a": NaN}'])
-def test_a_number_that_json_has_not_is_named_by_row_and_column(stage: Stage, number: str) -> None:
+def test_a_number_that_json_does_not_allow_is_reported_with_row_and_column(stage: Stage, number: str) -> None:
     stage.serve(signature=ROOMS)
     result = stage.run("predict", "m", f'[{{"rooms": 1, "town": "a"}}, {{"town": "b", "rooms": {number}}}]')
     assert result.exit_code == 1
@@ -52,13 +52,13 @@ def test_a_number_that_json_has_not_is_named_by_row_and_column(stage: Stage, num
 
 
 @pytest.mark.parametrize("name", ["rows.json", "rows.json.gz"])
-def test_a_number_beyond_float64_in_a_document_is_named(stage: Stage, tmp_path: Path, name: str) -> None:
+def test_a_number_beyond_float64_in_a_document_is_an_error(stage: Stage, tmp_path: Path, name: str) -> None:
     result = _predict(stage, tmp_path, name, '[{"rooms": 1, "town": "a"}, {"rooms": 1e400, "town": "b"}]')
     assert result.exit_code == 1
     assert f"'{name}', row 2, column 'rooms'" in result.stderr
 
 
-def test_a_number_beyond_float64_in_json_lines_is_reported(stage: Stage, tmp_path: Path) -> None:
+def test_a_number_beyond_float64_in_json_lines_is_reported_and_missing(stage: Stage, tmp_path: Path) -> None:
     text = '{"rooms": 1, "town": "a"}\n{"rooms": 1e400, "town": "b"}\n{"rooms": 2, "town": "b"}\n'
     result = _predict(stage, tmp_path, "rows.jsonl", text)
     assert result.exit_code == 0
@@ -75,7 +75,7 @@ def test_nan_in_a_file_is_a_missing_value_as_in_training(stage: Stage, tmp_path:
 
 
 @pytest.mark.parametrize("cell", ['"\\ud800"', '["a", "\\udfff"]', '"x\\ud83d"'])
-def test_half_of_a_surrogate_pair_is_named_by_row_and_column(stage: Stage, tmp_path: Path, cell: str) -> None:
+def test_half_of_a_surrogate_pair_is_reported_with_row_and_column(stage: Stage, tmp_path: Path, cell: str) -> None:
     row = f'{{"rooms": 1, "town": {cell}}}'
     stage.serve(signature=ROOMS)
     assert "row 1, column 'town'" in stage.run("predict", "m", row).stderr
@@ -119,7 +119,7 @@ def test_messages_name_stdin(stage: Stage, text: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.jsonl.gz", "rows.json", "rows.csv"])
-def test_a_row_that_lacks_a_column_is_refused_as_the_api_does(stage: Stage, tmp_path: Path, name: str) -> None:
+def test_a_row_without_a_required_column_is_refused(stage: Stage, tmp_path: Path, name: str) -> None:
     rows = [{"rooms": 1, "town": "a"}, {"town": "b"}, {"rooms": 3, "town": "c"}, {"town": "d"}]
     result = _predict(stage, tmp_path, name, _lines(*rows))
     assert result.exit_code == 1
@@ -127,13 +127,13 @@ def test_a_row_that_lacks_a_column_is_refused_as_the_api_does(stage: Stage, tmp_
     assert stage.requests == []
 
 
-def test_rows_after_those_that_are_requested_may_lack_a_column(stage: Stage, tmp_path: Path) -> None:
+def test_rows_beyond_the_requested_number_may_lack_a_column(stage: Stage, tmp_path: Path) -> None:
     rows = [{"rooms": 1, "town": "a"}, {"town": "b"}]
     assert _predict(stage, tmp_path, "rows.jsonl", _lines(*rows), "--rows", "1").exit_code == 0
     assert "row 1 lacks 'rooms'" in _predict(stage, tmp_path, "r.jsonl", _lines(*rows[::-1]), "--rows", "1").stderr
 
 
-def test_parts_of_a_folder_are_checked_as_far_as_rows_are_requested(stage: Stage, tmp_path: Path) -> None:
+def test_part_files_are_checked_only_up_to_the_requested_rows(stage: Stage, tmp_path: Path) -> None:
     rows = [{"rooms": 1, "town": "a"}, {"rooms": 2, "town": "b"}]
     (tmp_path / "part-0.jsonl").write_text(_lines(*rows))
     (tmp_path / "part-1.jsonl").write_text(_lines(rows[0], {"town": "c"}).replace("1", "1e999"))
@@ -160,7 +160,7 @@ def test_a_column_in_two_spellings_across_rows_is_one_column(stage: Stage, tmp_p
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.json", "rows.ndjson"])
-def test_a_column_twice_in_a_row_is_an_error(stage: Stage, tmp_path: Path, name: str) -> None:
+def test_a_row_with_the_same_column_twice_is_an_error(stage: Stage, tmp_path: Path, name: str) -> None:
     rows = [{"rooms": 1, "town": "a"}, {"rooms": 1, " rooms": 2, "town": "a"}]
     result = _predict(stage, tmp_path, name, _lines(*rows))
     assert result.exit_code == 1
@@ -203,12 +203,12 @@ def _classes(*classes: str) -> Signature:
     ],
 )
 @pytest.mark.parametrize("kind", ["jsonl", "json", "parquet", "inline"])
-def test_labels_of_typed_files_are_the_classes_of_the_same_value(
+def test_labels_of_typed_files_match_the_classes_of_the_same_value(
     stage: Stage, tmp_path: Path, classes: tuple[str, ...], labels: list[Any], kind: str
 ) -> None:
     stage.serve(signature=_classes(*classes))
-    answers = [{"label": label, "probabilities": {}} for label in classes]
-    stage.answer = lambda body: httpx.Response(200, json={"model": "m", "version": 1, "predictions": answers})
+    predictions = [{"label": label, "probabilities": {}} for label in classes]
+    stage.answer = lambda body: httpx.Response(200, json={"model": "m", "version": 1, "predictions": predictions})
     rows = [{"rooms": 1, "kind": label} for label in labels]
     path = tmp_path / f"rows.{kind}"
     if kind == "parquet":
@@ -221,6 +221,6 @@ def test_labels_of_typed_files_are_the_classes_of_the_same_value(
     assert "2 of 2 rows" in result.stderr
 
 
-def test_words_that_differ_in_case_stay_different_classes(stage: Stage, tmp_path: Path) -> None:
+def test_labels_that_differ_in_case_are_different_classes(stage: Stage, tmp_path: Path) -> None:
     result = _predict(stage, tmp_path, "rows.jsonl", _lines({"rooms": 1, "town": "a", "kind": "YES"}))
     assert "0 of 1 rows" in result.stderr

@@ -1,4 +1,4 @@
-"""Every command that changes the registry of a stack says so in the audit log."""
+"""Every command that changes the registry of a stack writes an entry of the audit log."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CHANGING = {
     "rollback", "share", "tag", "tenants create", "tenants delete", "tenants orphans", "tenants resume",
     "tenants suspend", "undelete",
 }  # fmt: skip
-# Those that change no registry, or this machine alone. dead-letters adds its entry itself; drop and demo upload files.
+# They change no registry, or only this machine. dead-letters adds its entry itself; drop and demo upload files.
 OTHERS = {
     "audit", "bench", "card", "check", "completion", "convert", "dead-letters", "demo", "deploy", "destroy",
     "diff", "down", "drop", "export", "history", "keys list", "leaderboard", "logs", "models", "predict", "rejected",
@@ -32,8 +32,8 @@ def commands(group: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{name}", command
 
 
-def test_each_changing_command_has_an_entry_of_the_audit_log() -> None:
-    found = dict(commands(typer.main.get_command(app)))
-    assert set(found) - CHANGING - OTHERS == set(), "a new command: does it change the registry?"
+def test_each_changing_command_writes_an_audit_entry() -> None:
+    registered = dict(commands(typer.main.get_command(app)))
+    assert set(registered) - CHANGING - OTHERS == set(), "a new command: does it change the registry?"
     for name in CHANGING:
-        assert "with logged_change(" in inspect.getsource(inspect.unwrap(found[name].callback)), name
+        assert "with logged_change(" in inspect.getsource(inspect.unwrap(registered[name].callback)), name

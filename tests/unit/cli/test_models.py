@@ -15,7 +15,7 @@ from tests.unit.cli.conftest import Stage
 ROW = {"width": 1.5, "colour": "red"}
 
 
-def test_models_as_json_tell_what_is_live(stage: Stage) -> None:
+def test_models_as_json_has_the_live_version(stage: Stage) -> None:
     stage.serve()
     stage.serve(live=False)
     (document,) = stage.json("models", "--json")
@@ -34,7 +34,7 @@ def test_the_served_variant_is_named(
         assert shown in stage.run(*command).output, command
 
 
-def test_models_show_one_that_nobody_has_promoted(stage: Stage) -> None:
+def test_models_lists_a_model_without_a_live_version(stage: Stage) -> None:
     stage.serve(live=False)
     assert "none" in stage.run("models").stdout
 
@@ -55,14 +55,14 @@ def test_a_version_is_a_whole_number(stage: Stage, version: str) -> None:
     assert f"'{version}' is not a version: a whole number such as" in result.stderr
 
 
-def test_promote_of_an_unknown_version_fails_in_one_sentence(stage: Stage) -> None:
+def test_promote_of_an_unknown_version_fails_with_one_sentence(stage: Stage) -> None:
     stage.serve()
     result = stage.run("promote", "m", "7")
     assert result.exit_code == 1
     assert result.stderr == "error: model 'm' has no version 7: it has version 1\n"
 
 
-def test_predict_sends_a_row_of_json_as_it_is_and_prints_the_apis_answer(stage: Stage) -> None:
+def test_predict_sends_a_json_row_unchanged_and_prints_the_response(stage: Stage) -> None:
     stage.serve()
     document = stage.json("predict", "m", json.dumps(ROW), "--json")
     assert document == {
@@ -74,13 +74,13 @@ def test_predict_sends_a_row_of_json_as_it_is_and_prints_the_apis_answer(stage: 
     assert request == {"url": "http://127.0.0.1:4566/api/v2/models/m/infer", "key": stage.key, "rows": [ROW]}
 
 
-def test_predict_sends_an_unknown_column_of_a_row_so_that_the_api_can_name_it(stage: Stage) -> None:
+def test_predict_sends_an_unknown_column_of_a_json_row_to_the_api(stage: Stage) -> None:
     stage.serve()
     stage.run("predict", "m", '{"widht": 1}')
     assert stage.requests[0]["rows"] == [{"widht": 1}]
 
 
-def test_predict_looks_the_model_up_in_the_keys_tenant(stage: Stage) -> None:
+def test_predict_looks_up_the_model_in_the_tenant_of_the_key(stage: Stage) -> None:
     stage.serve(tenant="acme")
     key = stage.keys.create("acme")
     assert stage.run("--api-key", key, "predict", "m", json.dumps(ROW)).exit_code == 0
@@ -88,7 +88,7 @@ def test_predict_looks_the_model_up_in_the_keys_tenant(stage: Stage) -> None:
     assert stage.run("predict", "m", json.dumps(ROW)).exit_code == 1
 
 
-def test_predict_calls_a_model_that_another_tenant_shares_by_its_owner(stage: Stage) -> None:
+def test_predict_calls_a_shared_model_by_owner_and_name(stage: Stage) -> None:
     stage.serve(tenant="acme")
     result = stage.run("predict", "acme/m", json.dumps(ROW), "--json")
     assert result.exit_code == 0, result.output
@@ -98,7 +98,7 @@ def test_predict_calls_a_model_that_another_tenant_shares_by_its_owner(stage: St
     assert "none yet" not in result.output
 
 
-def test_predict_for_another_tenant_than_the_keys_says_whose_key_it_is(stage: Stage) -> None:
+def test_predict_names_the_tenant_of_the_key_when_another_tenant_is_requested(stage: Stage) -> None:
     stage.serve()
     result = stage.run("predict", "m", json.dumps(ROW), "--tenant", "acme")
     assert result.exit_code == 1
@@ -112,13 +112,13 @@ def test_predict_with_an_empty_key_does_not_fall_back_to_another(stage: Stage) -
     assert stage.requests == []
 
 
-def test_predict_on_aws_asks_for_a_key(stage: Stage) -> None:
+def test_predict_on_aws_requires_a_key(stage: Stage) -> None:
     result = stage.run("--stack", "prod", "predict", "m", json.dumps(ROW))
     assert result.exit_code == 1
     assert "MODELDROP_API_KEY" in result.stderr
 
 
-def test_predict_says_that_the_api_does_not_answer(stage: Stage) -> None:
+def test_predict_reports_that_the_api_does_not_respond(stage: Stage) -> None:
     def refuse(body: dict[str, Any]) -> httpx.Response:
         raise httpx.ConnectError("refused")
 
@@ -129,13 +129,13 @@ def test_predict_says_that_the_api_does_not_answer(stage: Stage) -> None:
     assert "did not answer (ConnectError)" in result.stderr
 
 
-def test_predict_repeats_an_error_that_is_not_the_apis_own(stage: Stage) -> None:
+def test_predict_reports_the_status_of_a_response_that_is_not_json(stage: Stage) -> None:
     stage.serve()
     stage.answer = lambda body: httpx.Response(502, text="<html>")
     assert "the API answered 502 Bad Gateway" in stage.run("predict", "m", json.dumps(ROW)).stderr
 
 
-def test_a_key_is_shown_once_and_listed_by_its_start(stage: Stage) -> None:
+def test_a_key_is_shown_once_and_listed_by_prefix(stage: Stage) -> None:
     created = stage.json("keys", "create", "acme", "--principal", "ci", "--json")
     assert stage.keys.resolve(created["api_key"]).tenant == "acme"
     listed = stage.run("keys", "list", "--json").stdout
@@ -143,7 +143,7 @@ def test_a_key_is_shown_once_and_listed_by_its_start(stage: Stage) -> None:
     assert {key["tenant"] for key in json.loads(listed)} == {"acme", "demo"}
 
 
-def test_a_revoked_key_is_refused_from_then_on(stage: Stage) -> None:
+def test_a_revoked_key_is_refused(stage: Stage) -> None:
     (listed,) = stage.json("keys", "list", "--json")
     assert stage.run("keys", "revoke", f"{listed['prefix']}…").exit_code == 0
     with pytest.raises(UnauthenticatedError):
@@ -151,11 +151,11 @@ def test_a_revoked_key_is_refused_from_then_on(stage: Stage) -> None:
     assert "revoked" in stage.run("keys", "list").stdout
 
 
-def test_a_key_for_a_name_that_is_not_a_tenants_is_wrong_usage(stage: Stage) -> None:
+def test_a_key_for_an_invalid_tenant_name_is_a_usage_error(stage: Stage) -> None:
     assert stage.run("keys", "create", "No_Tenant").exit_code == 2
 
 
-def test_promote_records_who_promoted_and_says_how_it_stays(stage: Stage) -> None:
+def test_promote_records_the_caller_and_mentions_manual_promotion(stage: Stage) -> None:
     stage.serve()
     stage.serve()
     result = stage.run("promote", "m", "1")

@@ -1,4 +1,4 @@
-"""What a command is given it uses."""
+"""Every command reads all its arguments and options."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def test_every_argument_and_option_of_a_command_is_read(path: Path) -> None:
     """Linters pass over the parameters of decorated functions: an option that nothing reads is ignored in silence."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef):
-            given = {argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)} - {"self", "cls", "_"}
+            parameters = {argument.arg for argument in (*node.args.args, *node.args.kwonlyargs)} - {"self", "cls", "_"}
             read = {name.id for name in ast.walk(node) if isinstance(name, ast.Name)}
             if any(isinstance(name, ast.Attribute) and name.attr == "params" for name in ast.walk(node)):
                 continue  # it reads its options by name
-            assert given <= read | {name for name in given if name.startswith("_")}, node.name
+            assert parameters <= read | {name for name in parameters if name.startswith("_")}, node.name

@@ -1,4 +1,4 @@
-"""predict: files of every kind, read by the model's signature."""
+"""predict reads files of every format by the signature of the model."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_predict_sends_the_dates_of_a_parquet_file_as_iso_texts(stage: Stage, tm
     assert [row["sold"] and row["sold"][:19] for row in stage.rows_sent] == ["2024-03-16T10:30:00", None]
 
 
-def test_predict_reads_numbers_dates_and_the_target_as_the_training_file_wrote_them(
+def test_predict_reads_numbers_dates_and_target_in_the_format_of_the_training_file(
     stage: Stage, tmp_path: Path
 ) -> None:
     stage.serve(signature=PRICES)
@@ -124,14 +124,14 @@ def test_predict_reads_numbers_dates_and_the_target_as_the_training_file_wrote_t
     assert "rmse 0 on 1 rows" in result.stderr
 
 
-def test_predict_reads_a_header_with_blanks_around_its_names(stage: Stage, tmp_path: Path) -> None:
+def test_predict_ignores_blanks_around_the_names_of_a_header(stage: Stage, tmp_path: Path) -> None:
     stage.serve()
     (tmp_path / "rows.csv").write_text(" width , colour \n1.5, red\n2,blue \n")
     stage.run("predict", "m", str(tmp_path / "rows.csv"))
     assert stage.rows_sent == [ROW, {"width": 2.0, "colour": "blue"}]
 
 
-def test_predict_takes_a_cell_that_is_not_a_number_for_missing_and_warns_once(stage: Stage, tmp_path: Path) -> None:
+def test_predict_treats_a_non_numeric_cell_as_missing_and_warns_once(stage: Stage, tmp_path: Path) -> None:
     stage.serve()
     (tmp_path / "rows.csv").write_text("width,colour\nwide,red\n2,blue\n")
     result = stage.run("predict", "m", str(tmp_path / "rows.csv"))
@@ -139,7 +139,7 @@ def test_predict_takes_a_cell_that_is_not_a_number_for_missing_and_warns_once(st
     assert result.stderr.count("'width'") == 1
 
 
-def test_predict_sends_numbers_as_the_file_writes_them(stage: Stage, tmp_path: Path) -> None:
+def test_predict_sends_the_numbers_of_a_file_unchanged(stage: Stage, tmp_path: Path) -> None:
     stage.serve()
     (tmp_path / "rows.csv").write_text("width,colour\n0.1,red\n12.34,blue\n")
     stage.run("predict", "m", str(tmp_path / "rows.csv"))
@@ -147,7 +147,7 @@ def test_predict_sends_numbers_as_the_file_writes_them(stage: Stage, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.jsonl", "rows.parquet"])
-def test_predict_reads_a_file_with_the_one_column_that_the_model_reads(stage: Stage, tmp_path: Path, name: str) -> None:
+def test_predict_reads_a_file_with_a_single_column(stage: Stage, tmp_path: Path, name: str) -> None:
     columns = (Column(name="message", kind="text"),)
     stage.serve(signature=Signature(task="classification", target="spam", columns=columns, classes=("no", "yes")))
     frame = pl.DataFrame({"message": ["call me, please", "win a prize"]})
@@ -173,7 +173,7 @@ def test_predict_names_a_column_that_the_file_lacks(stage: Stage, tmp_path: Path
     assert stage.requests == []
 
 
-def test_predict_scores_the_rows_whose_target_is_known(stage: Stage, tmp_path: Path) -> None:
+def test_predict_scores_only_rows_with_a_known_target(stage: Stage, tmp_path: Path) -> None:
     stage.serve()
     (tmp_path / "rows.csv").write_text("width,colour,kind\n1,red,yes\n2,red,NA\n3,red,\n")
     result = stage.run("predict", "m", str(tmp_path / "rows.csv"))
@@ -181,7 +181,7 @@ def test_predict_scores_the_rows_whose_target_is_known(stage: Stage, tmp_path: P
     assert result.stdout.splitlines()[1] == "1,yes,0.1,0.9,yes"
 
 
-def test_predict_scores_a_class_that_is_named_as_a_missing_value_is(stage: Stage, tmp_path: Path) -> None:
+def test_predict_scores_a_class_whose_name_marks_missing_values(stage: Stage, tmp_path: Path) -> None:
     columns = (Column(name="width", kind="numeric"), Column(name="colour", kind="categorical"))
     signature = Signature(task="classification", target="kind", columns=columns, classes=("None", "yes"))
     stage.serve(signature=signature)
@@ -190,11 +190,11 @@ def test_predict_scores_a_class_that_is_named_as_a_missing_value_is(stage: Stage
 
 
 @pytest.mark.parametrize(
-    ("truths", "said"),
+    ("truths", "message"),
     [(("3", "NA", "1", "?"), "rmse 1 on 2 rows"), (("NA", "", "nan", "?"), "m version 1\n")],
 )
 def test_predict_scores_a_regression_where_the_target_is_a_number(
-    stage: Stage, tmp_path: Path, truths: tuple[str, ...], said: str
+    stage: Stage, tmp_path: Path, truths: tuple[str, ...], message: str
 ) -> None:
     columns = (Column(name="width", kind="numeric"), Column(name="colour", kind="categorical"))
     stage.serve(signature=Signature(task="regression", target="price", columns=columns))
@@ -204,7 +204,7 @@ def test_predict_scores_a_regression_where_the_target_is_a_number(
     (tmp_path / "rows.csv").write_text(f"width,colour,price\n{rows}")
     result = stage.run("predict", "m", str(tmp_path / "rows.csv"))
     assert result.exit_code == 0, result.stderr
-    assert result.stderr.rstrip().endswith(said.rstrip())
+    assert result.stderr.rstrip().endswith(message.rstrip())
 
 
 def test_predict_sends_a_big_file_in_batches_and_no_more_rows_than_requested(stage: Stage, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_predict_sends_a_big_file_in_batches_and_no_more_rows_than_requested(sta
     assert len(document["predictions"]) == 25_000
 
 
-def test_predict_names_the_refused_row_of_the_file_and_not_of_its_batch(stage: Stage, tmp_path: Path) -> None:
+def test_predict_reports_a_refused_row_by_its_number_in_the_file(stage: Stage, tmp_path: Path) -> None:
     def refuse_the_second_batch(body: dict[str, Any]) -> httpx.Response:
         if len(stage.requests) == 1:
             return stage.say_yes(body)
@@ -228,20 +228,20 @@ def test_predict_names_the_refused_row_of_the_file_and_not_of_its_batch(stage: S
     assert result.stderr == "error: row 10,005, column 'width': a number is expected\n"
 
 
-def test_a_batch_has_no_more_bytes_than_a_request_may_have() -> None:
+def test_a_batch_has_at_most_max_bytes() -> None:
     rows = [{"text": "ä" * 1_000}] * 10
     batches = list(make_batches(iter(rows), 100, max_bytes=5_000))
     assert [len(batch) for batch in batches] == [2, 2, 2, 2, 2]
     assert [row for batch in batches for row in batch] == rows
 
 
-def test_a_row_that_is_larger_than_a_request_is_sent_alone() -> None:
+def test_a_row_larger_than_max_bytes_gets_a_separate_batch() -> None:
     rows = [{"text": "a"}, {"text": "b" * 100}, {"text": "c"}]
     assert [len(batch) for batch in make_batches(iter(rows), 100, max_bytes=50)] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("a.csv", b"width,colour\n1,red\n1\n", "line 3"),
         ("a.csv", b"width,colour\n", "no rows"),
@@ -258,20 +258,20 @@ def test_a_row_that_is_larger_than_a_request_is_sent_alone() -> None:
         ("a.xlsx", b"PK", "not a complete Excel file"),
     ],
 )
-def test_predict_says_where_a_file_is_broken(
-    stage: Stage, tmp_path: Path, name: str, content: bytes, said: str
+def test_predict_reports_the_place_of_an_error_in_a_file(
+    stage: Stage, tmp_path: Path, name: str, content: bytes, message: str
 ) -> None:
     stage.serve()
     (tmp_path / name).write_bytes(content)
     result = stage.run("predict", "m", str(tmp_path / name))
     assert result.exit_code == 1
-    assert said in result.stderr
+    assert message in result.stderr
     assert result.stderr.startswith("error: ")
     assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("source", ["nothing.csv", "rows.docx"])
-def test_predict_on_what_is_not_data_is_wrong_usage(stage: Stage, tmp_path: Path, source: str) -> None:
+def test_predict_on_a_missing_or_unsupported_file_is_a_usage_error(stage: Stage, tmp_path: Path, source: str) -> None:
     stage.serve()
     (tmp_path / "rows.docx").write_bytes(b"")
     assert stage.run("predict", "m", str(tmp_path / source)).exit_code == 2
@@ -286,7 +286,7 @@ def test_predict_on_what_is_not_data_is_wrong_usage(stage: Stage, tmp_path: Path
         (IMAGES, "b.png", b""),
     ],
 )
-def test_predict_of_another_kind_of_data_or_a_damaged_one_fails_in_one_sentence(
+def test_predict_of_the_wrong_kind_of_data_or_a_damaged_file_fails_with_one_sentence(
     stage: Stage, tmp_path: Path, signature: Signature, name: str, content: bytes
 ) -> None:
     stage.serve(signature=signature)
@@ -299,7 +299,7 @@ def test_predict_of_another_kind_of_data_or_a_damaged_one_fails_in_one_sentence(
 
 
 @pytest.mark.parametrize("name", ["rows.csv", "rows.parquet", "rows.json", "rows.jsonl.gz"])
-def test_predict_refuses_extra_columns_of_a_file_by_name_and_takes_them_where_that_is_requested(
+def test_predict_refuses_extra_columns_of_a_file_unless_they_are_ignored(
     stage: Stage, tmp_path: Path, name: str
 ) -> None:
     stage.serve()
@@ -313,7 +313,7 @@ def test_predict_refuses_extra_columns_of_a_file_by_name_and_takes_them_where_th
     assert stage.rows_sent == SENT
 
 
-def test_predict_lets_the_api_judge_extra_columns_of_json(stage: Stage) -> None:
+def test_predict_sends_extra_columns_of_json_to_the_api(stage: Stage) -> None:
     stage.serve()
     stage.run("predict", "m", json.dumps({**ROW, "note": "x"}))
     stage.run("predict", "m", json.dumps({**ROW, "note": "x"}), "--ignore-extra")
@@ -321,15 +321,15 @@ def test_predict_lets_the_api_judge_extra_columns_of_json(stage: Stage) -> None:
     assert ["extra=ignore" in request["url"] for request in stage.requests] == [False, True]
 
 
-def test_predict_says_which_option_takes_extra_columns_of_json(stage: Stage) -> None:
+def test_predict_names_the_option_that_ignores_extra_columns_of_json(stage: Stage) -> None:
     stage.serve()
-    told = "rows[0] has 'note', which the model does not read: ...; ?extra=ignore ignores what it does not read"
-    stage.answer = lambda body: httpx.Response(400, json={"error": told})
+    sentence = "rows[0] has 'note', which the model does not read: ...; ?extra=ignore ignores what it does not read"
+    stage.answer = lambda body: httpx.Response(400, json={"error": sentence})
     result = stage.run("predict", "m", json.dumps({**ROW, "note": "x"}))
-    assert result.stderr == f"error: {told.replace('?extra=ignore', '--ignore-extra')}\n"
+    assert result.stderr == f"error: {sentence.replace('?extra=ignore', '--ignore-extra')}\n"
 
 
-def test_predict_scores_a_row_of_json_that_holds_the_target_as_it_scores_a_file(stage: Stage) -> None:
+def test_predict_scores_a_json_row_that_has_the_target(stage: Stage) -> None:
     stage.serve()
     result = stage.run("predict", "m", json.dumps({**ROW, "kind": "yes"}))
     assert "accuracy 1.0000 (1 of 1 rows)" in result.stderr
@@ -337,7 +337,7 @@ def test_predict_scores_a_row_of_json_that_holds_the_target_as_it_scores_a_file(
 
 
 def _write_xlsx(file: Path, rows: list[list[Any]]) -> None:
-    """The least of a workbook: one sheet with texts and numbers."""
+    """Write a minimal workbook: one sheet with texts and numbers."""
     cells = "".join(
         f'<row r="{number}">' + "".join(_cell(chr(65 + place) + str(number), value) for place, value in enumerate(row))
         + "</row>"

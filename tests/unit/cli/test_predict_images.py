@@ -1,4 +1,4 @@
-"""predict: images, alone, in folders, in zips and in npz files."""
+"""predict: single images, folders, zips and npz files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_predict_sends_an_image_as_base64(stage: Stage, tmp_path: Path) -> None:
     assert base64.b64decode(row["image"]["b64"]) == make_png(7)
 
 
-def test_predict_makes_a_large_image_smaller_before_it_sends_it(stage: Stage, tmp_path: Path) -> None:
+def test_predict_resizes_a_large_image_before_sending_it(stage: Stage, tmp_path: Path) -> None:
     stage.serve(signature=IMAGES)
     noise = np.random.default_rng(0).integers(0, 256, (1600, 1600), np.uint8)
     Image.fromarray(noise).save(tmp_path / "large.png")
@@ -48,9 +48,7 @@ def _zip(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("make", [_folder, lambda folder: _zip(_folder(folder))], ids=["folder", "zip"])
-def test_predict_scores_images_by_the_names_of_their_folders(
-    stage: Stage, tmp_path: Path, make: Callable[[Path], Path]
-) -> None:
+def test_predict_scores_images_by_folder_names(stage: Stage, tmp_path: Path, make: Callable[[Path], Path]) -> None:
     stage.serve(signature=IMAGES)
     result = stage.run("predict", "m", str(make(tmp_path / "scans")))
     assert result.exit_code == 0, result.stderr
@@ -58,7 +56,7 @@ def test_predict_scores_images_by_the_names_of_their_folders(
     assert "accuracy 0.3333 (1 of 3 rows)" in result.stderr
 
 
-def test_predict_reads_images_that_lie_in_no_class(stage: Stage, tmp_path: Path) -> None:
+def test_predict_reads_images_outside_class_folders(stage: Stage, tmp_path: Path) -> None:
     stage.serve(signature=IMAGES)
     for number in range(3):
         (tmp_path / f"{number}.png").write_bytes(make_png(number, (50, 40)))
@@ -67,7 +65,7 @@ def test_predict_reads_images_that_lie_in_no_class(stage: Stage, tmp_path: Path)
     assert "accuracy" not in result.stderr
 
 
-def test_predict_skips_an_image_that_is_damaged_and_names_it(stage: Stage, tmp_path: Path) -> None:
+def test_predict_skips_a_damaged_image_and_names_the_file(stage: Stage, tmp_path: Path) -> None:
     stage.serve(signature=IMAGES)
     (tmp_path / "a.png").write_bytes(b"no picture")
     (tmp_path / "b.png").write_bytes(make_png(1))

@@ -27,7 +27,7 @@ def _values(body: dict[str, Any]) -> httpx.Response:
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl"])
-def test_predictions_are_written_to_a_file_by_its_ending(stage: Stage, tmp_path: Path, ending: str) -> None:
+def test_predictions_are_written_in_the_format_of_the_file_extension(stage: Stage, tmp_path: Path, ending: str) -> None:
     stage.serve()
     path = tmp_path / f"predictions.{ending}"
     result = stage.run("predict", "m", ROWS, "-o", str(path))
@@ -126,7 +126,7 @@ def test_labels_are_shown_with_their_probabilities() -> None:
 
 
 @pytest.mark.parametrize("name", ["p.xlsx", "p", "nowhere/p.csv"])
-def test_a_file_that_cannot_be_written_is_refused_before_anything_is_predicted(
+def test_an_output_file_that_cannot_be_written_is_refused_before_prediction(
     stage: Stage, tmp_path: Path, name: str
 ) -> None:
     stage.serve()
@@ -152,7 +152,7 @@ def test_a_label_with_a_comma_stays_one_cell(stage: Stage) -> None:
     assert '1,"a, b",1.0' in stage.run("predict", "m", '{"width": 1}').stdout
 
 
-def test_json_and_a_file_may_be_requested_at_once(stage: Stage, tmp_path: Path) -> None:
+def test_predict_prints_json_and_writes_a_file_in_one_call(stage: Stage, tmp_path: Path) -> None:
     stage.serve()
     document = stage.json("predict", "m", ROWS, "--json", "-o", str(tmp_path / "p.csv"))
     assert len(document["predictions"]) == 2

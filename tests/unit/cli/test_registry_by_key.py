@@ -1,4 +1,4 @@
-"""models, card, history, promote, rollback and cancel with nothing but an API key, through the real functions."""
+"""models, card, history, promote, rollback and cancel with only an API key, through the real functions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _fail(*_: object) -> object:
 
 
 class Remote:
-    """The command, with the functions of an API as all that it can reach; its registry is a stage's."""
+    """The command, which can reach only the functions of an API; the registry is that of a stage."""
 
     def __init__(self, stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
         self.stage = stage
@@ -95,13 +95,13 @@ def remote(stage: Stage, capsys: pytest.CaptureFixture[str]) -> Remote:
     [("models",), ("history", "m"), ("history", "m", "--alias", "live", "--limit", "1"), ("card", "m"),
      ("card", "m", "1"), ("models", "--task", "regression"), ("history", "m", "--at", "2020-01-01T00:00")],
 )  # fmt: skip
-def test_it_prints_what_it_prints_with_credentials(remote: Remote, command: tuple[str, ...]) -> None:
+def test_a_command_prints_the_same_with_a_key_as_with_credentials(remote: Remote, command: tuple[str, ...]) -> None:
     assert remote.json(*command) == remote.stage.json(*command, "--json")
     shown, expected = remote.run(*command), remote.stage.run(*command)
     assert (shown.exit_code, shown.stdout) == (0, expected.stdout)
 
 
-def test_a_model_that_never_was_live_is_listed_and_its_newest_card_shown(remote: Remote) -> None:
+def test_a_model_without_a_live_version_is_listed_and_its_newest_card_is_shown(remote: Remote) -> None:
     version = remote.stage.serve("idle", live=False)
     remote.stage.artifacts.put(version.card_key, card(version.lineage.run).to_bytes())
     listed = {model["model"]: (model["tenant"], model["live"]) for model in remote.json("models")}
@@ -122,7 +122,7 @@ def test_an_alias_is_moved_and_rolled_back_with_its_reason(remote: Remote) -> No
     assert remote.json("models")[0]["aliases"] == {"live": 2, "canary": 1}
 
 
-def test_the_run_that_waited_for_the_promotion_has_succeeded(remote: Remote) -> None:
+def test_a_run_that_waits_for_promotion_succeeds_when_its_version_is_promoted(remote: Remote) -> None:
     version = remote.stage.serve(live=False)
     run = remote.stage.begin(version.lineage.run)
     remote.stage.runs.await_promotion(run, version.version, "a limit is missed")
@@ -130,7 +130,7 @@ def test_the_run_that_waited_for_the_promotion_has_succeeded(remote: Remote) -> 
     assert remote.stage.runs.get(run).status == "SUCCEEDED"
 
 
-def test_a_run_is_canceled_by_its_models_name(remote: Remote) -> None:
+def test_cancel_accepts_the_name_of_a_model(remote: Remote) -> None:
     run = remote.stage.begin("demo_m_00000000000b")
     document = remote.json("cancel", "m")
     assert (document["run"], document["status"], document["error"]["message"]) == (run, "FAILED", "canceled by ci")
@@ -150,7 +150,7 @@ def test_a_run_is_canceled_by_its_models_name(remote: Remote) -> None:
         (("promote", "m", "1", "--canary", "10"), 2, "--canary and --shadow need the embedded cloud or --stack"),
     ],
 )
-def test_a_refusal_of_the_api_is_printed_in_its_words(
+def test_the_error_message_of_the_api_is_printed(
     remote: Remote, arguments: tuple[str, ...], code: int, words: str
 ) -> None:
     result = remote.run(*arguments)
@@ -158,7 +158,7 @@ def test_a_refusal_of_the_api_is_printed_in_its_words(
     assert words in " ".join(result.stderr.replace("│", " ").split())
 
 
-def test_a_reader_may_look_and_not_move(remote: Remote) -> None:
+def test_a_reader_may_list_models_but_not_promote(remote: Remote) -> None:
     remote.authorizer["permissions"] = "read"
     assert remote.json("models")
     result = remote.run("promote", "m", "1")

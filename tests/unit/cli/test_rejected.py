@@ -1,4 +1,4 @@
-"""runs: uploads that started none."""
+"""runs lists uploads that started no run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_runs_lists_rejected_uploads_with_the_reason(stage: Stage) -> None:
     assert "s3://uploads/churn/churn.csv: expected TENANT/MODEL/FILE" in output
 
 
-def test_rejected_uploads_are_records_of_their_own_status(stage: Stage) -> None:
+def test_rejected_uploads_are_records_with_the_status_rejected(stage: Stage) -> None:
     run = stage.begin()
     _reject(stage, "demo/churn.csv", 1)
     rejected, started = stage.json("runs", "--json")
@@ -30,13 +30,13 @@ def test_rejected_uploads_are_records_of_their_own_status(stage: Stage) -> None:
     assert set(rejected) == set(started)
 
 
-def test_one_tenants_runs_are_beside_its_own_rejected_uploads_alone(stage: Stage) -> None:
+def test_runs_of_a_tenant_lists_only_rejected_uploads_of_that_tenant(stage: Stage) -> None:
     for key in ("demo/churn.csv", "acme/churn.csv", "churn.csv"):
         _reject(stage, key)
     assert [run["file"] for run in stage.json("runs", "--tenant", "acme", "--json")] == ["s3://uploads/acme/churn.csv"]
 
 
-def test_older_rejected_uploads_make_room_for_newer_runs(stage: Stage) -> None:
+def test_runs_with_a_limit_drops_older_rejected_uploads_before_newer_runs(stage: Stage) -> None:
     _reject(stage, "churn.csv", -60)
     stage.begin("demo_m_1")
     stage.begin("demo_m_2")

@@ -11,7 +11,7 @@ from tests.fakes.records import upload
 from tests.unit.cli.conftest import Stage
 
 
-def test_a_canceled_run_has_failed_and_its_execution_is_aborted(stage: Stage) -> None:
+def test_a_canceled_run_fails_and_its_execution_is_aborted(stage: Stage) -> None:
     run = stage.begin()
     document = stage.json("cancel", run, "--json")
     assert (document["status"], document["error"]["type"]) == ("FAILED", "RunCanceledError")
@@ -34,7 +34,7 @@ def test_an_ended_run_is_not_canceled(stage: Stage) -> None:
 
 @pytest.fixture
 def ended(stage: Stage) -> Stage:
-    """A run of a file that was replaced since has ended."""
+    """An ended run, whose file was replaced later."""
     stage.runs.succeed(stage.begin(), 1)
     stage.uploads.put("demo/m/m.csv", b"old", metadata={"target": "y"})
     version = stage.uploads.head("demo/m/m.csv").version_id
@@ -44,7 +44,7 @@ def ended(stage: Stage) -> Stage:
     return stage
 
 
-def test_a_retried_run_is_a_new_one_on_the_same_bytes_and_metadata(ended: Stage) -> None:
+def test_retry_starts_a_new_run_on_the_same_bytes_and_metadata(ended: Stage) -> None:
     run = ended.run("retry", "demo_m_1").stdout.strip()
     assert run.startswith("demo_m_")
     assert run != "demo_m_1"
@@ -52,7 +52,7 @@ def test_a_retried_run_is_a_new_one_on_the_same_bytes_and_metadata(ended: Stage)
     assert ended.uploads.head("demo/m/m.csv").metadata == {"target": "y"}
 
 
-def test_a_run_that_is_going_is_not_retried(stage: Stage) -> None:
+def test_an_active_run_is_not_retried(stage: Stage) -> None:
     result = stage.run("retry", stage.begin())
     assert result.exit_code == 1
     assert "cancel" in result.stderr

@@ -26,15 +26,15 @@ def houses(tmp_path: Path) -> Path:
     return file
 
 
-def test_drop_puts_the_file_with_its_target_and_names_the_run(stage: Stage, houses: Path) -> None:
+def test_drop_uploads_the_file_with_its_target_and_prints_the_run(stage: Stage, houses: Path) -> None:
     result = stage.run("drop", str(houses), "--target", "price", "--no-watch")
-    found = stage.uploads.head("demo/houses/houses.csv")
+    stored = stage.uploads.head("demo/houses/houses.csv")
     assert result.exit_code == 0
-    assert found.metadata == {"target": "price"}
-    assert result.stdout.strip() == run_name("demo", "houses", "uploads", "demo/houses/houses.csv", found.version_id)
+    assert stored.metadata == {"target": "price"}
+    assert result.stdout.strip() == run_name("demo", "houses", "uploads", "demo/houses/houses.csv", stored.version_id)
 
 
-def test_drop_puts_the_settings_before_the_file(stage: Stage, houses: Path, tmp_path: Path) -> None:
+def test_drop_uploads_the_settings_before_the_file(stage: Stage, houses: Path, tmp_path: Path) -> None:
     spec = tmp_path / "mine.yaml"
     spec.write_text("algorithms: [mlp]\n")
     stage.run("drop", str(houses), "--spec", str(spec), "--tenant", "acme", "--model", "h2", "--no-watch")
@@ -42,7 +42,7 @@ def test_drop_puts_the_settings_before_the_file(stage: Stage, houses: Path, tmp_
     assert settings.version_id < data.version_id
 
 
-def test_drop_says_that_settings_of_an_earlier_drop_go_with_the_file(stage: Stage, houses: Path) -> None:
+def test_drop_reports_that_it_uses_the_settings_of_an_earlier_drop(stage: Stage, houses: Path) -> None:
     assert "train.yaml" not in stage.run("drop", str(houses), "--no-watch").stderr
     stage.uploads.put("demo/houses/train.yaml", b"seed: 1\n")
     assert "using train.yaml from your earlier drop\n" in stage.run("drop", str(houses), "--no-watch").stderr
@@ -57,17 +57,17 @@ def test_drop_of_a_companion_starts_no_run(stage: Stage, houses: Path) -> None:
 
 
 @pytest.mark.parametrize("option", [["--tenant", "A_b"], ["--model", "a b"], ["--model", "runs"]])
-def test_drop_refuses_a_bad_name_before_anything_is_sent(stage: Stage, houses: Path, option: list[str]) -> None:
+def test_drop_refuses_an_invalid_name_before_the_upload(stage: Stage, houses: Path, option: list[str]) -> None:
     assert stage.run("drop", str(houses), *option).exit_code == 2
     assert list(stage.uploads.keys("")) == []
 
 
-def test_drop_names_a_target_of_any_script(stage: Stage, houses: Path) -> None:
+def test_drop_accepts_a_target_name_in_any_script(stage: Stage, houses: Path) -> None:
     assert stage.run("drop", str(houses), "--target", "Größe (m²)", "--no-watch", "--no-check").exit_code == 0
     assert read_target(stage.uploads.head("demo/houses/houses.csv").metadata) == "Größe (m²)"
 
 
-def test_drop_of_a_folder_of_parts_is_one_data_set_of_its_own(stage: Stage, tmp_path: Path) -> None:
+def test_drop_of_a_folder_of_part_files_uploads_one_data_set(stage: Stage, tmp_path: Path) -> None:
     folder = tmp_path / "clicks"
     folder.mkdir()
     for name in ("part-0.csv", "part-1.csv", "test.csv", "train.yaml", "_SUCCESS", ".part-0.csv.crc"):
@@ -80,14 +80,14 @@ def test_drop_of_a_folder_of_parts_is_one_data_set_of_its_own(stage: Stage, tmp_
     assert {key.removeprefix(dataset) for key in keys} == {
         "part-0.csv", "part-1.csv", "test.csv", "train.yaml", "_SUCCESS"
     }  # fmt: skip
-    found = stage.uploads.head(end)
-    assert found.metadata == {"target": "b"}
-    assert all(stage.uploads.head(key).version_id <= found.version_id for key in keys)
-    assert result.stdout.strip() == run_name("demo", "clicks", "uploads", end, found.version_id)
+    stored = stage.uploads.head(end)
+    assert stored.metadata == {"target": "b"}
+    assert all(stage.uploads.head(key).version_id <= stored.version_id for key in keys)
+    assert result.stdout.strip() == run_name("demo", "clicks", "uploads", end, stored.version_id)
     assert "part-1.csv, 8 B, 4 of 4" in result.stderr
 
 
-def test_drop_of_a_folder_of_images_is_a_zip_of_it(stage: Stage, tmp_path: Path) -> None:
+def test_drop_of_a_folder_of_images_uploads_a_zip(stage: Stage, tmp_path: Path) -> None:
     folder = tmp_path / "pets"
     for label in ("cat", "dog"):
         (folder / label).mkdir(parents=True)
@@ -140,18 +140,16 @@ def test_other_files_in_a_folder_of_parts_are_skipped_and_named(stage: Stage, tm
         (("README.md", "1.png"), "holds neither data files"),
     ],
 )
-def test_a_folder_that_may_be_meant_otherwise_is_asked_about(
-    stage: Stage, tmp_path: Path, files: tuple[str, ...], words: str
-) -> None:
+def test_an_ambiguous_folder_is_refused(stage: Stage, tmp_path: Path, files: tuple[str, ...], words: str) -> None:
     result = stage.run("drop", str(_folder(tmp_path / "d", *files)), "--no-watch")
     assert result.exit_code == 2
-    told = " ".join(result.stderr.replace("\u2502", " ").split())
-    assert "".join(words.split()) in "".join(told.split())
+    output = " ".join(result.stderr.replace("\u2502", " ").split())
+    assert "".join(words.split()) in "".join(output.split())
     assert list(stage.uploads.keys("")) == []
 
 
 @pytest.mark.parametrize("files", [("0.csv", "1.csv"), ("cat/1.png", "dog/1.png")])
-def test_given_settings_are_put_in_place_of_the_folders_own(
+def test_the_spec_option_replaces_the_train_yaml_of_the_folder(
     stage: Stage, tmp_path: Path, files: tuple[str, ...]
 ) -> None:
     folder, spec = _folder(tmp_path / "d", "train.yaml", "model.py", *files), tmp_path / "mine.yaml"
@@ -170,7 +168,7 @@ def test_images_from_before_1980_are_zipped(stage: Stage, tmp_path: Path) -> Non
     assert stage.run("drop", "--no-check", str(folder), "--no-watch").exit_code == 0
 
 
-def test_the_folder_that_one_is_in_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_current_and_the_parent_folder_name_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pets" / "cat").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "pets")
     assert model_of(Path()) == "pets"
@@ -178,14 +176,14 @@ def test_the_folder_that_one_is_in_has_a_name(tmp_path: Path, monkeypatch: pytes
     assert model_of(Path("..")) == "pets"
 
 
-def test_drop_of_a_folder_of_nothing_is_wrong_usage(stage: Stage, tmp_path: Path) -> None:
+def test_drop_of_an_empty_folder_is_a_usage_error(stage: Stage, tmp_path: Path) -> None:
     result = stage.run("drop", str(tmp_path), "--model", "pets")
     assert result.exit_code == 2
     assert "neither data files" in " ".join(result.stderr.replace("│", " ").split())
     assert list(stage.uploads.keys("")) == []
 
 
-def test_drop_of_a_missing_file_is_wrong_usage(stage: Stage, tmp_path: Path) -> None:
+def test_drop_of_a_missing_file_is_a_usage_error(stage: Stage, tmp_path: Path) -> None:
     assert stage.run("drop", str(tmp_path / "none.csv")).exit_code == 2
 
 
@@ -227,11 +225,11 @@ def test_drop_gives_up_with_a_hint_when_no_run_begins(stage: Stage, houses: Path
         ("a" * 40 + ".csv", "a" * 32),
     ],
 )
-def test_a_model_is_named_by_its_file_or_by_the_folder_of_a_file_that_says_nothing(file: str, model: str) -> None:
+def test_a_model_is_named_after_its_file_or_the_folder_of_a_generically_named_file(file: str, model: str) -> None:
     assert model_of(Path(file)) == model
 
 
-def test_runs_as_json_are_the_records_that_scripts_rely_on(stage: Stage) -> None:
+def test_runs_as_json_has_the_documented_fields(stage: Stage) -> None:
     run = stage.begin()
     stage.runs.finish_stage(run, "validate")
     stage.runs.fail(run, RunError(type="InvalidTargetError", message="the target is constant"))
@@ -250,7 +248,7 @@ def test_runs_as_json_are_the_records_that_scripts_rely_on(stage: Stage) -> None
     assert [stage["status"] for stage in document["stages"][:3]] == ["SUCCEEDED", "FAILED", "PENDING"]
 
 
-def test_runs_are_newest_first_of_one_tenant_and_no_more_than_requested(stage: Stage) -> None:
+def test_runs_lists_the_newest_runs_of_a_tenant_up_to_the_limit(stage: Stage) -> None:
     for run in ("demo_m_1", "acme_m_2", "demo_m_3", "demo_m_4"):
         stage.begin(run, tenant=run.split("_")[0])
     assert [r["run"] for r in stage.json("runs", "--tenant", "demo", "--limit", "2", "--json")] == [
@@ -259,7 +257,7 @@ def test_runs_are_newest_first_of_one_tenant_and_no_more_than_requested(stage: S
     ]
 
 
-def test_runs_name_the_error_and_one_run_shows_its_sentence(stage: Stage) -> None:
+def test_runs_lists_the_error_type_and_shows_the_message_of_a_single_run(stage: Stage) -> None:
     run = stage.begin()
     stage.runs.fail(run, RunError(type="TooFewRowsError", message="one row [bold]is[/] there"))
     listed = stage.run("runs").stdout
@@ -302,7 +300,7 @@ def test_watch_of_a_run_that_was_not_promoted_says_why_and_how_to_promote_it(sta
 
 
 @pytest.mark.parametrize("command", ["watch", "runs"])
-def test_warnings_of_the_model_card_end_what_is_shown_of_a_run(stage: Stage, command: str) -> None:
+def test_watch_and_runs_print_the_warnings_of_the_model_card(stage: Stage, command: str) -> None:
     run = stage.begin()
     leakage = "leakage: column 'alive' alone predicts the target 'survived'"
     stage.artifacts.put(RunKeys(run).card, card(run).model_copy(update={"warnings": (leakage,)}).to_bytes())
@@ -310,20 +308,20 @@ def test_warnings_of_the_model_card_end_what_is_shown_of_a_run(stage: Stage, com
     assert f"! {leakage}" in stage.run(command, run).stderr
 
 
-def test_watch_as_json_prints_the_ended_run_alone_on_stdout(stage: Stage) -> None:
+def test_watch_as_json_prints_only_the_ended_run_on_stdout(stage: Stage) -> None:
     run = stage.begin()
     stage.runs.succeed(run, 1)
     assert stage.json("watch", run, "--json")["status"] == "SUCCEEDED"
 
 
-def test_watch_of_an_unknown_run_fails_in_one_sentence(stage: Stage) -> None:
+def test_watch_of_an_unknown_run_fails_with_one_sentence(stage: Stage) -> None:
     result = stage.run("watch", "demo_m_none")
     assert result.exit_code == 1
     assert result.stderr.startswith("error: no run or model 'demo_m_none'")
     assert "Traceback" not in result.stderr
 
 
-def test_logs_show_each_line_with_its_own_fields(stage: Stage) -> None:
+def test_logs_show_each_line_with_its_extra_fields(stage: Stage) -> None:
     run = stage.begin()
     line = {"level": "INFO", "message": "trained", "run": run, "seconds": 1.5, "function_arn": "arn:x"}
     stage.logs.written += [

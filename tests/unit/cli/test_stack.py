@@ -27,7 +27,7 @@ COMMANDS = [
 ]
 
 
-def test_status_as_json_has_the_keys_that_scripts_rely_on(stage: Stage) -> None:
+def test_status_as_json_has_the_documented_keys(stage: Stage) -> None:
     assert stage.json("status", "--json") == {
         "running": True,
         "endpoint_url": "http://127.0.0.1:4566",
@@ -46,7 +46,7 @@ def test_status_of_a_stack_on_aws_has_no_api_key(stage: Stage) -> None:
     assert "api_key" not in document
 
 
-def test_status_says_so_and_exits_3_when_nothing_runs(stage: Stage) -> None:
+def test_status_exits_3_when_no_stack_runs(stage: Stage) -> None:
     stage.control.now = DOWN
     result = stage.run("status", "--json")
     assert result.exit_code == 3
@@ -54,7 +54,7 @@ def test_status_says_so_and_exits_3_when_nothing_runs(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["runs"], ["models"], ["keys", "list"], ["watch", "demo_m_1"]])
-def test_a_command_that_needs_a_stack_exits_3_when_nothing_runs(stage: Stage, arguments: list[str]) -> None:
+def test_a_command_that_needs_a_stack_exits_3_when_no_stack_runs(stage: Stage, arguments: list[str]) -> None:
     stage.control.now = DOWN
     result = stage.run(*arguments)
     assert result.exit_code == 3
@@ -62,7 +62,7 @@ def test_a_command_that_needs_a_stack_exits_3_when_nothing_runs(stage: Stage, ar
     assert result.stdout == ""
 
 
-def test_up_starts_in_the_background_and_prints_where_it_is(stage: Stage) -> None:
+def test_up_starts_in_the_background_and_prints_the_address(stage: Stage) -> None:
     stage.control.now = DOWN
     result = stage.run("up", "--bind", "127.0.0.2")
     assert result.exit_code == 0
@@ -78,13 +78,13 @@ def test_down_reports_whether_something_was_running(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("command", ["up", "down"])
-def test_the_embedded_clouds_switches_refuse_a_stack_on_aws(stage: Stage, command: str) -> None:
+def test_up_and_down_refuse_a_stack_on_aws(stage: Stage, command: str) -> None:
     result = stage.run("--stack", "prod", command)
     assert result.exit_code == 2
     assert stage.control.calls == []
 
 
-def test_a_region_without_a_stack_is_wrong_usage(stage: Stage) -> None:
+def test_a_region_without_a_stack_is_a_usage_error(stage: Stage) -> None:
     assert stage.run("--region", "eu-west-1", "runs").exit_code == 2
 
 
@@ -95,13 +95,13 @@ def test_version_is_printed_without_a_stack() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_teaches_each_command(stage: Stage, command: str) -> None:
+def test_each_command_has_a_help_page(stage: Stage, command: str) -> None:
     result = stage.run(command, "--help")
     assert result.exit_code == 0
     assert "Usage" in result.stdout
 
 
-def test_help_loads_nothing_heavy() -> None:
+def test_help_imports_no_heavy_library() -> None:
     script = (
         "import sys\nfrom pipeline.cli.main import app\n"
         "heavy = {'pydantic', 'polars', 'numpy', 'httpx', 'botocore', 'sklearn', 'torch', 'ministack', 'onnxruntime'}\n"

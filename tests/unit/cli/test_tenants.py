@@ -25,7 +25,7 @@ def test_a_key_has_a_role_models_and_an_expiry_and_its_tenant_a_gateway_key(stag
 
 
 @pytest.mark.parametrize("command", ["keys", "tenants"])
-def test_a_list_has_all_entries_or_the_newest(stage: Stage, command: str) -> None:
+def test_a_list_has_all_entries_or_the_newest_up_to_the_limit(stage: Stage, command: str) -> None:
     for number in range(5):
         stage.run("keys", "create", f"t{number}")
     listed = stage.json(command, "list", "--json")
@@ -40,7 +40,7 @@ def test_an_unknown_role_creates_nothing(stage: Stage) -> None:
     assert (stage.keys.list("acme"), stage.gateway_keys.keys) == ([], {})
 
 
-def test_a_rotated_key_and_the_new_one_are_valid(stage: Stage) -> None:
+def test_a_rotated_key_stays_valid_unless_the_overlap_is_0(stage: Stage) -> None:
     rotated = stage.json("keys", "rotate", stage.key[:11], "--json")
     assert stage.keys.resolve(rotated["api_key"]).tenant == stage.keys.resolve(stage.key).tenant == "demo"
     assert stage.run("keys", "rotate", stage.key[:11], "--overlap", "0").exit_code == 0
@@ -58,7 +58,7 @@ def test_tenants_are_created_suspended_resumed_and_listed(stage: Stage) -> None:
     assert stage.run("tenants", "create", "acme").exit_code == 1
 
 
-def test_a_deleted_tenant_leaves_nothing_and_others_keep_theirs(stage: Stage) -> None:
+def test_deleting_a_tenant_deletes_only_the_data_of_that_tenant(stage: Stage) -> None:
     stage.tenants.create("acme")
     stage.serve("m", tenant="acme")
     stage.serve("m")
@@ -78,7 +78,7 @@ def test_a_deleted_tenant_leaves_nothing_and_others_keep_theirs(stage: Stage) ->
     assert stage.run("tenants", "delete", "acme", "--yes").exit_code == 1
 
 
-def test_all_running_runs_of_a_deleted_tenant_are_stopped_and_its_deletion_stays_in_the_audit_log(stage: Stage) -> None:
+def test_deleting_a_tenant_stops_all_active_runs_and_stays_in_the_audit_log(stage: Stage) -> None:
     stage.tenants.create("acme")
     runs = {stage.begin(f"acme_m_{number}", tenant="acme") for number in range(205)}
     stage.runs.succeed("acme_m_7", 1)

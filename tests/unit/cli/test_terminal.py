@@ -29,7 +29,7 @@ COMMANDS = [
 
 @pytest.mark.parametrize("columns", [80, 120])
 @pytest.mark.parametrize(("scene", "arguments"), COMMANDS)
-def test_a_list_fits_its_terminal(scene: str, arguments: tuple[str, ...], columns: int) -> None:
+def test_a_list_fits_the_terminal(scene: str, arguments: tuple[str, ...], columns: int) -> None:
     screen = run_in_terminal(scene, *arguments, columns=columns)
     tables = [line for line in screen.lines if not line.startswith("rejected ")]  # a key is not broken
     assert screen.exit_code == 0
@@ -46,18 +46,18 @@ def test_a_narrow_leaderboard_has_fewer_columns_and_whole_words() -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 40])
-def test_a_runs_name_is_on_one_line_however_narrow_the_terminal_is(columns: int) -> None:
+def test_the_name_of_a_run_stays_on_one_line_in_a_narrow_terminal(columns: int) -> None:
     screen = run_in_terminal("failures", "runs", columns=columns)
     assert sum(LONG_RUN in line for line in screen.lines) == 1
 
 
-def test_addresses_and_keys_are_on_one_line_in_a_narrow_terminal() -> None:
+def test_addresses_and_keys_stay_on_one_line_in_a_narrow_terminal() -> None:
     lines = run_in_terminal("succeeded", "status", columns=40).lines
     (key,) = (line for line in lines if line.startswith("API key"))
     assert len(key.split()[-1]) > 40
 
 
-def test_a_failed_run_is_one_line_and_its_paragraph_comes_with_the_run() -> None:
+def test_a_failed_run_is_listed_on_one_line_without_its_message() -> None:
     listed = run_in_terminal("failures", "runs", columns=120)
     assert [line.split()[-1] for line in listed.lines if "FAILED" in line] == ["InvalidTargetError"] * 2
     assert "did you mean" not in listed.text
@@ -71,12 +71,12 @@ def test_an_error_is_broken_between_words(columns: int) -> None:
     assert max(map(len, screen.lines)) <= columns
 
 
-def test_a_name_that_is_wider_than_the_terminal_is_whole() -> None:
+def test_a_name_wider_than_the_terminal_is_not_broken() -> None:
     name = "a-model-whose-name-is-much-longer-than-the-line-of-this-terminal"
     assert any(name in line for line in run_in_terminal("succeeded", "card", name, columns=40).lines)
 
 
-def test_a_log_on_a_terminal_is_broken_between_words_below_its_first_line() -> None:
+def test_a_long_log_line_wraps_between_words_with_an_indent() -> None:
     first, *others = run_in_terminal("logged", "logs", "houses").lines
     assert "latency_us=26.74 " in first + " "
     assert all(len(line) <= 80 for line in (first, *others))
@@ -84,7 +84,7 @@ def test_a_log_on_a_terminal_is_broken_between_words_below_its_first_line() -> N
     assert " ".join(" ".join((first, *others)).split()).endswith(PARAGRAPH)
 
 
-def test_a_log_in_a_pipe_is_one_line_a_record() -> None:
+def test_a_log_in_a_pipe_has_one_line_per_record() -> None:
     (line,) = _pipe("logged", "logs", "houses", environment={}).splitlines()
     assert line.endswith(PARAGRAPH)
 
@@ -97,7 +97,7 @@ def _pipe(*arguments: str, environment: dict[str, str]) -> str:
     return done.stdout
 
 
-def test_columns_is_honored_in_a_pipe() -> None:
+def test_the_columns_variable_is_honored_in_a_pipe() -> None:
     narrow = _pipe("succeeded", "watch", "houses", environment={"COLUMNS": "80"})
     wide = _pipe("succeeded", "watch", "houses", environment={})
     assert max(len(line.rstrip()) for line in narrow.splitlines()) <= 80
@@ -119,7 +119,7 @@ def _fitted(width: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("width", "header"), [(60, "id note age"), (40, "id note"), (32, "id age"), (10, "id")])
-def test_the_least_useful_columns_are_dropped_first_and_what_then_fits_stays(width: int, header: str) -> None:
+def test_the_least_useful_columns_are_dropped_until_the_table_fits(width: int, header: str) -> None:
     lines = _fitted(width)
     assert lines[1].split() == header.split()
     assert any("x" * 20 in line for line in lines)
@@ -157,7 +157,7 @@ def test_runs_are_filtered_by_model_status_and_age(stage: Stage, options: tuple[
 
 
 @pytest.mark.parametrize("options", [("--status", "lost"), ("--since", "yesterday"), ("--since", "1x")])
-def test_a_filter_that_is_not_a_status_or_time_is_wrong_usage(stage: Stage, options: tuple[str, ...]) -> None:
+def test_an_invalid_filter_is_a_usage_error(stage: Stage, options: tuple[str, ...]) -> None:
     assert stage.run("runs", *options).exit_code == 2
 
 
@@ -168,19 +168,19 @@ def test_a_filter_reaches_beyond_the_newest_runs(stage: Stage) -> None:
     assert [run["run"] for run in stage.json("runs", "--model", "old", "--limit", "1", "--json")] == ["demo_old_1"]
 
 
-def test_a_filter_without_runs_says_so(stage: Stage) -> None:
+def test_a_filter_without_matching_runs_says_so(stage: Stage) -> None:
     stage.begin()
     result = stage.run("runs", "--model", "none")
     assert (result.stdout, result.stderr) == ("", "no such runs\n")
 
 
-def test_the_check_of_a_file_fits_its_terminal() -> None:
+def test_the_output_of_check_fits_the_terminal() -> None:
     screen = run_in_terminal("succeeded", "check", str(Path("docs") / "examples" / "wohnungen.csv"))
     assert max(map(len, screen.lines)) <= 80
     assert any("Düsseldorf" in line for line in screen.lines)
 
 
-def test_json_is_printed_without_making_the_view(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_is_printed_without_building_the_view(capsys: pytest.CaptureFixture[str]) -> None:
     views: list[str] = []
 
     def make_view() -> str:

@@ -1,4 +1,4 @@
-"""``modeldrop variants``: the table, the front, a picture, and the JSON that scripts rely on."""
+"""``modeldrop variants``: the table, the Pareto front, the plot, and the documented JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def keep(stage: Stage, *board: VariantReport) -> None:
     stage.artifacts.put(stage.serve().card_key, document.to_bytes())
 
 
-def test_json_has_every_variant_with_the_promised_fields(stage: Stage) -> None:
+def test_json_has_every_variant_with_the_documented_fields(stage: Stage) -> None:
     keep(stage, *VARIANT_REPORTS)
     documents = stage.json("variants", "m", "--json")
     assert [set(document) for document in documents] == [FIELDS] * len(VARIANT_REPORTS)
@@ -43,7 +43,7 @@ def test_json_has_every_variant_with_the_promised_fields(stage: Stage) -> None:
     )
 
 
-def test_a_card_of_an_earlier_version_has_the_median_of_one_row_alone() -> None:
+def test_a_card_of_an_earlier_release_has_only_the_median_latency_of_one_row() -> None:
     old = variant_report("mlp/fp32").model_dump(
         exclude={"name", "passes", "onnx_bytes", "latencies", "load_ms", "memory_bytes", "outcome", "misses"}
     )
@@ -52,7 +52,7 @@ def test_a_card_of_an_earlier_version_has_the_median_of_one_row_alone() -> None:
     assert document["latency_us"] == {"1": {"p50": 20.0, "p99": None}}
 
 
-def test_a_terminal_shows_the_measures_the_front_and_why_the_others_lost(stage: Stage) -> None:
+def test_variants_shows_the_measures_the_front_and_the_reasons(stage: Stage) -> None:
     keep(stage, *VARIANT_REPORTS)
     shown = stage.run("variants", "m").stdout
     assert "★ winner" in shown
@@ -63,7 +63,7 @@ def test_a_terminal_shows_the_measures_the_front_and_why_the_others_lost(stage: 
     assert "not applicable: no matrices" in shown
 
 
-def test_the_chart_puts_the_better_above_and_the_smaller_on_the_left() -> None:
+def test_the_chart_puts_better_variants_above_and_smaller_variants_on_the_left() -> None:
     console = Console(width=80, no_color=True)
     with console.capture() as captured:
         console.print(FrontChart(variants=VARIANT_REPORTS[:4], metric="accuracy"))
@@ -76,7 +76,7 @@ def test_the_chart_puts_the_better_above_and_the_smaller_on_the_left() -> None:
     assert max(map(len, lines)) <= 80
 
 
-def test_an_error_is_drawn_with_its_least_value_at_the_top() -> None:
+def test_the_chart_puts_the_lowest_error_at_the_top() -> None:
     errors = [variant_report("a/fp32", winner=True), variant_report("b/fp32")]
     board = [
         variant.model_copy(update={"quality": {"rmse": value}})
@@ -99,7 +99,7 @@ def test_the_plot_of_the_front_is_written_as_an_image(stage: Stage, tmp_path: Pa
         assert len(picture.convert("L").getcolors(256) or []) > 50  # there is something on it
 
 
-def test_an_image_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_a_plot_file_with_an_unknown_extension_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match=r"\.png"):
         draw_front(VARIANT_REPORTS[:2], "accuracy", tmp_path / "front.txt", title="")
 

@@ -19,14 +19,14 @@ def served(stage: Stage) -> Stage:
     return stage
 
 
-def test_rows_that_are_predicted_as_evaluated_are_equal(served: Stage) -> None:
+def test_golden_rows_predicted_as_in_the_evaluation_count_as_equal(served: Stage) -> None:
     assert served.json("verify", "m", "--json") == {"rows": 2, "equal": 2, "max_difference": 0.0}
     result = served.run("verify", "m", "1")
     assert result.exit_code == 0
     assert "2 of 2 golden rows" in result.stderr
 
 
-def test_a_row_that_is_predicted_otherwise_is_counted_and_the_command_fails(served: Stage) -> None:
+def test_verify_fails_when_a_golden_row_is_predicted_differently(served: Stage) -> None:
     def answer(body: dict[str, Any]) -> httpx.Response:
         other = {"label": "yes", "probabilities": {"no": 0.3, "yes": 0.7}}
         return httpx.Response(200, json={"model": "m", "version": 1, "predictions": [YES, other]})
@@ -37,7 +37,7 @@ def test_a_row_that_is_predicted_otherwise_is_counted_and_the_command_fails(serv
     assert '"equal": 1' in result.stdout
 
 
-def test_a_version_without_golden_rows_says_so(stage: Stage) -> None:
+def test_verify_fails_for_a_version_without_golden_rows(stage: Stage) -> None:
     stage.serve()
     result = stage.run("verify", "m")
     assert result.exit_code == 1

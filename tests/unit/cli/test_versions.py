@@ -21,7 +21,7 @@ def stage(stage: Stage) -> Stage:
     return stage
 
 
-def test_rollback_returns_to_the_version_before_and_history_says_why(stage: Stage) -> None:
+def test_rollback_returns_to_the_previous_version_and_history_shows_the_reason(stage: Stage) -> None:
     document = stage.json("rollback", "m", "--reason", "errors", "--json")
     assert (document["version"], document["previous_version"], document["alias"]) == (1, 2, "live")
     newest, *earlier = stage.json("history", "m", "--json")
@@ -31,14 +31,14 @@ def test_rollback_returns_to_the_version_before_and_history_says_why(stage: Stag
     assert [move["version"] for move in earlier] == [2, 1]
 
 
-def test_history_on_a_terminal_has_a_row_a_move(stage: Stage) -> None:
+def test_history_has_one_row_per_move(stage: Stage) -> None:
     stage.run("rollback", "m", "--reason", "errors")
     lines = stage.run("history", "m").stdout.splitlines()
     assert sum("live" in line for line in lines) == 3
     assert any("errors" in line for line in lines)
 
 
-def test_history_says_which_version_was_live_then(stage: Stage) -> None:
+def test_history_at_a_time_shows_the_version_that_was_live(stage: Stage) -> None:
     later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
     (move,) = stage.json("history", "m", "--at", later, "--json")
     assert move["version"] == 2
@@ -53,13 +53,13 @@ def test_rollback_without_an_earlier_version_fails_and_changes_nothing(stage: St
     assert "version 1" in result.stderr
 
 
-def test_promote_moves_another_alias_and_leaves_live_alone(stage: Stage) -> None:
+def test_promote_of_another_alias_does_not_move_live(stage: Stage) -> None:
     assert stage.json("promote", "m", "1", "--alias", "canary", "--json")["alias"] == "canary"
     (model,) = stage.json("models", "--json")
     assert (model["aliases"], model["live_version"]) == ({"live": 2, "canary": 1}, 2)
 
 
-def test_promote_fails_when_the_alias_is_not_where_it_is_expected(stage: Stage) -> None:
+def test_promote_fails_when_the_alias_does_not_point_to_the_expected_version(stage: Stage) -> None:
     result = stage.run("promote", "m", "1", "--expected", "7", "--json")
     assert (result.exit_code, json.loads(result.stdout)["type"]) == (1, "AliasMovedError")
     assert "version 2" in result.stderr
@@ -80,7 +80,7 @@ def test_a_deleted_version_is_restored(stage: Stage) -> None:
     assert stage.json("undelete", "m", "1", "--json")["status"] == "READY"
 
 
-def test_models_are_found_by_task_and_tag(stage: Stage) -> None:
+def test_models_are_filtered_by_task_and_tag(stage: Stage) -> None:
     stage.serve("other")
     assert stage.json("tag", "other", "team=churn", "--json")["tags"] == {"team": "churn"}
     for words in (("--tag", "churn"), ("--tag", "team"), ("--tag", "team=churn", "--task", "classification")):
@@ -96,7 +96,7 @@ def test_a_version_is_tagged(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("words", [["1"], ["x"], ["1", "x"]])
-def test_a_tag_without_a_value_is_wrong_usage(stage: Stage, words: list[str]) -> None:
+def test_a_tag_without_a_value_is_a_usage_error(stage: Stage, words: list[str]) -> None:
     assert stage.run("tag", "m", *words).exit_code == 2
 
 

@@ -1,4 +1,4 @@
-"""What a person sees of a selection."""
+"""The leaderboard of a selection on a terminal."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def _shown(width: int, chosen: Selection | None = None, details: str | None = No
 
 
 def _lines_below(text: str) -> list[str]:
-    """What follows the table, whose rows begin with a blank."""
+    """Lines after the table, whose rows start with a blank."""
     lines = [line.rstrip() for line in text.splitlines()]
     last = max(number for number, line in enumerate(lines) if line.startswith(" ") and line.strip())
     return [line for line in lines[last + 1 :] if line]
 
 
-def test_below_a_leaderboard_is_its_legend_then_the_winner_then_a_few_lines() -> None:
+def test_a_leaderboard_ends_with_the_legend_the_winner_and_a_summary() -> None:
     legend, winner, *others = _lines_below(_shown(100, details="modeldrop runs demo_houses_1"))
     assert legend == "accuracy on the validation rows; ● on the Pareto front"
     assert winner.startswith("★ ")
@@ -36,7 +36,7 @@ def test_below_a_leaderboard_is_its_legend_then_the_winner_then_a_few_lines() ->
     ]
 
 
-def test_a_failed_candidate_is_reported_without_its_details_being_requested() -> None:
+def test_a_failed_candidate_is_reported_when_details_are_omitted() -> None:
     chosen = selection()
     failed = chosen.tried[0].model_copy(update={"status": "failed", "reason": "the loss became non-finite"})
     chosen = chosen.model_copy(update={"tried": (failed, *chosen.tried[1:])})
@@ -45,23 +45,23 @@ def test_a_failed_candidate_is_reported_without_its_details_being_requested() ->
     assert lines[-1].startswith("1 candidate dropped, 1 failed, 2 not tried")
 
 
-def test_below_a_brought_model_is_the_command_that_shows_its_card() -> None:
+def test_the_leaderboard_of_a_brought_model_ends_with_the_card_command() -> None:
     report = CandidateReport(candidate=BROUGHT, algorithm=BROUGHT, status="trained", reason="net.onnx")
     chosen = selection().model_copy(update={"tried": (report,)})
     console = Console(width=140, no_color=True)
     with console.capture() as captured:
         console.print(leaderboard(chosen, details="modeldrop runs RUN", card="modeldrop card net 2"))
-    told = "Nothing was trained: the model was brought; 'modeldrop card net 2' shows how it was measured"
-    assert _lines_below(captured.get())[-1] == told
+    sentence = "Nothing was trained: the model was brought; 'modeldrop card net 2' shows how it was measured"
+    assert _lines_below(captured.get())[-1] == sentence
     assert _lines_below(_shown(140, chosen, "modeldrop runs RUN"))[-1] == "Nothing was trained: the model was brought"
 
 
-def test_a_file_that_was_not_tried_is_not_called_inapplicable_too() -> None:
+def test_a_variant_that_was_not_tried_is_not_called_inapplicable() -> None:
     (line,) = reason_lines([("mlp int8", "not_applicable", "not tried: its time was over")])
     assert line.plain == "mlp int8: not tried: its time was over"
 
 
-def test_files_that_do_not_apply_are_among_the_details() -> None:
+def test_variants_that_do_not_apply_are_shown_only_with_details() -> None:
     assert "n/a" in _shown(100)
     assert "n/a" not in _shown(100, details="modeldrop runs RUN")
     assert "not applicable" not in _shown(100, details="modeldrop runs RUN")
@@ -74,10 +74,10 @@ def test_the_leaderboard_shows_metric_interval_seconds_latency_and_size() -> Non
     ]  # fmt: skip
 
 
-def test_what_was_tried_is_reported_with_the_reasons_and_what_a_search_found() -> None:
+def test_candidates_are_listed_with_reasons_and_the_result_of_their_search() -> None:
     lines = [line.rstrip() for line in _shown(140).splitlines()]
-    told = lines[lines.index("mlp: trained: a network") :]
-    assert told == [
+    sentence = lines[lines.index("mlp: trained: a network") :]
+    assert sentence == [
         "mlp: trained: a network",
         "  2 trials, 1 dropped; best accuracy 0.9751 with hidden=(64,), dropout=0.25",
         "  short",
@@ -95,15 +95,15 @@ def test_a_refit_winner_is_reported_in_one_line() -> None:
     assert "The served model" not in _shown(140, chosen)
 
 
-def test_cross_validated_numbers_are_called_so_however_many_the_rows_are() -> None:
+def test_the_legend_says_whether_metrics_are_cross_validated() -> None:
     assert "accuracy on the validation rows; ● on the Pareto front" in _shown(140)
     auc = selection().model_copy(update={"metric": "auc", "by_folds": True})
     assert "auc by cross-validation; ● on the Pareto front" in _shown(140, auc)
 
 
-def test_an_older_selection_by_cross_validation_is_shown() -> None:
-    told = "accuracy by cross-validation; ● on the Pareto front"
-    assert told in _shown(160, selection().model_copy(update={"by_folds": True}))
+def test_the_legend_names_accuracy_by_cross_validation() -> None:
+    sentence = "accuracy by cross-validation; ● on the Pareto front"
+    assert sentence in _shown(160, selection().model_copy(update={"by_folds": True}))
 
 
 def test_an_interval_of_large_numbers_has_no_exponents() -> None:

@@ -1,4 +1,4 @@
-"""The sentences that a first-time user meets, in the field's own terms."""
+"""The sentences that a first-time user reads use standard terms."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ RETIRED = (
 
 
 @pytest.mark.parametrize("words", RETIRED)
-def test_a_retired_sentence_is_nowhere_in_the_package(words: str) -> None:
+def test_no_retired_sentence_is_in_the_package(words: str) -> None:
     texts = [*SOURCES.rglob("*.py"), *SOURCES.rglob("*.json")]
     assert [path.name for path in texts if words in path.read_text()] == []
 
 
-def test_the_options_help_says_whose_and_what_for() -> None:
+def test_the_help_of_an_option_names_owner_and_purpose() -> None:
     options = {parameter.name: parameter.help for parameter in COMMANDS["drop"].params}
     assert options["tenant"] == "Tenant that owns it (default: the stack's)."
     assert options["spec"] == "Training settings; uploaded first and kept for later drops."
     assert COMMANDS["status"].help == "Show addresses and API key."
 
 
-def test_the_purpose_of_a_candidate_is_in_the_fields_terms() -> None:
+def test_the_purpose_of_a_candidate_uses_standard_terms() -> None:
     catalog = json.loads((SOURCES / "contracts" / "algorithms" / "catalog.json").read_text())
     texts = json.dumps(catalog)
     assert "as the baseline" in texts
