@@ -1,4 +1,4 @@
-"""Whatever JSON comes, it is answered or refused by an InvalidRequestError: nothing else ever escapes."""
+"""Any JSON is predicted or refused with an InvalidRequestError; no other exception escapes."""
 
 from __future__ import annotations
 
@@ -69,18 +69,22 @@ def answer(model: LoadedModel, document: Any) -> dict[str, Any] | None:
 
 @settings(max_examples=300, deadline=None)
 @given(documents)
-def test_no_json_is_more_than_a_request_that_does_not_fit(document: Any) -> None:
+def test_any_json_is_predicted_or_refused_with_invalid_request(document: Any) -> None:
     for model in MODELS:
         answer(model, document)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(fitting, min_size=1, max_size=5))
-def test_rows_that_fit_are_all_answered_and_each_as_if_it_were_alone(rows: list[dict[str, Any]]) -> None:
+def test_valid_rows_are_predicted_the_same_in_a_batch_and_one_by_one(rows: list[dict[str, Any]]) -> None:
     for model, field in zip(MODELS, ("label", "value"), strict=True):
         together = answer(model, {"rows": rows})
         assert together is not None
         alone = [answer(model, {"rows": [row]}) for row in rows]
-        assert [one["predictions"][0].keys() for one in alone if one] == [p.keys() for p in together["predictions"]]
+        assert [response["predictions"][0].keys() for response in alone if response] == [
+            p.keys() for p in together["predictions"]
+        ]
         if field == "label":
-            assert [one["predictions"][0][field] for one in alone if one] == [p[field] for p in together["predictions"]]
+            assert [response["predictions"][0][field] for response in alone if response] == [
+                p[field] for p in together["predictions"]
+            ]

@@ -1,4 +1,4 @@
-"""The binary tensor extension: the same predictions as JSON's, and each kind of broken data refused."""
+"""The binary tensor extension gives the same predictions as JSON, and invalid data is refused."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def request(inputs: list[InferInput], **options: Any) -> tuple[bytes, dict[str, 
 
 
 @pytest.mark.parametrize("repeats", [1, 10])
-def test_tritons_client_gets_what_onnxruntime_answers(repeats: int) -> None:
+def test_the_triton_client_gets_the_predictions_of_onnxruntime(repeats: int) -> None:
     labels, probabilities = direct(CLASSIFIER, **{name: cells * repeats for name, cells in AS_FED.items()})
     response = post(*request(triton_inputs(repeats), request_id="7"))
     assert response.headers["content-type"] == "application/octet-stream"
@@ -65,7 +65,7 @@ def test_tritons_client_gets_what_onnxruntime_answers(repeats: int) -> None:
     assert response.facts["rows"] == 3 * repeats
 
 
-def test_who_takes_json_alone_gets_it_and_tritons_client_reads_it() -> None:
+def test_a_client_that_accepts_only_json_gets_json_that_the_triton_client_reads() -> None:
     body, headers = request(triton_inputs())
     response = post(body, headers | {"accept": "application/json"})
     assert response.headers == {"content-type": "application/json"}
@@ -74,7 +74,7 @@ def test_who_takes_json_alone_gets_it_and_tritons_client_reads_it() -> None:
     assert np.array_equal(result.as_numpy("probabilities"), probabilities)
 
 
-def test_an_output_may_be_json_beside_a_binary_one() -> None:
+def test_a_response_may_mix_json_and_binary_outputs() -> None:
     outputs = [InferRequestedOutput("probabilities"), InferRequestedOutput("label", binary_data=False)]
     response = post(*request(triton_inputs(), outputs=outputs))
     length = int(response.headers["inference-header-content-length"])
@@ -84,7 +84,7 @@ def test_an_output_may_be_json_beside_a_binary_one() -> None:
     assert len(header["outputs"][1]["data"]) == 3
 
 
-def test_json_tensors_in_get_json_out() -> None:
+def test_json_tensors_get_a_json_response() -> None:
     inputs = triton_inputs()
     for tensor, column in zip(inputs, COLUMNS.values(), strict=True):
         tensor.set_data_from_numpy(np.nan_to_num(column) if column.dtype.kind == "f" else column, binary_data=False)
@@ -96,7 +96,7 @@ def test_json_tensors_in_get_json_out() -> None:
 
 @pytest.mark.parametrize("rows", [1, 20])
 @pytest.mark.parametrize("datatype", ["FP16", "FP32", "FP64", "INT8", "INT16", "INT64", "UINT8", "UINT32", "BF16"])
-def test_one_matrix_is_all_columns_of_a_model_of_numbers(datatype: str, rows: int) -> None:
+def test_a_single_matrix_may_hold_all_columns_of_a_numeric_model(datatype: str, rows: int) -> None:
     signature = Signature(
         task="regression", target="y", columns=tuple(Column(name=name, kind="numeric") for name in "abc")
     )
@@ -134,7 +134,7 @@ def table_request(table: np.ndarray[Any, Any], datatype: str, names: str = "abc"
 
 @pytest.mark.parametrize("rows", [1, 2, 20])
 @pytest.mark.parametrize("datatype", ["FP32", "FP64", "INT8", "INT32", "INT64", "UINT16"])
-def test_a_table_of_numbers_is_read_alike_each_time_and_in_any_order(datatype: str, rows: int) -> None:
+def test_numeric_tensors_in_any_order_are_predicted_the_same_each_time(datatype: str, rows: int) -> None:
     dtype = {"FP32": "f4", "FP64": "f8", "INT8": "i1", "INT32": "i4", "INT64": "i8", "UINT16": "u2"}[datatype]
     table = np.arange(3 * rows).reshape(3, rows).astype(dtype)
     (expected,) = direct(NUMBERS, a=table[1], b=table[0], c=table[2])
@@ -146,7 +146,7 @@ def test_a_table_of_numbers_is_read_alike_each_time_and_in_any_order(datatype: s
         assert np.array_equal(np.frombuffer(response.body[length:], np.float32), expected)
 
 
-def test_a_known_header_does_not_hide_what_is_wrong_with_later_data() -> None:
+def test_errors_in_later_data_are_found_when_the_header_is_known() -> None:
     model = PredictionApi(OneModel(loaded(NUMBERS)))
     table = np.ones((3, 4), np.float32)
     body, headers = table_request(table, "FP32")
@@ -165,7 +165,7 @@ def test_a_known_header_does_not_hide_what_is_wrong_with_later_data() -> None:
     assert respond(body) == expected
 
 
-def test_headers_with_an_id_leave_room_for_those_that_are_repeated() -> None:
+def test_headers_with_an_id_are_not_remembered() -> None:
     model = loaded(NUMBERS)
     api = PredictionApi(OneModel(model))
     inputs = []
@@ -202,7 +202,7 @@ def respond_to(model: LoadedModel, header: bytes, data: bytes) -> bytes | str:
         return error.message
 
 
-def test_rows_whose_texts_have_other_sizes_are_read_by_the_header_of_the_first() -> None:
+def test_rows_with_texts_of_other_sizes_reuse_the_known_header() -> None:
     model = loaded(CLASSIFIER)
     for age, job in ((30, b"cook"), (NAN, b""), (-1, "zoölogist".encode()), (7, b"cook")):
         assert respond_to(model, *row_request(age, job)) == respond_to(loaded(CLASSIFIER), *row_request(age, job))
@@ -229,7 +229,7 @@ def test_rows_whose_texts_have_other_sizes_are_read_by_the_header_of_the_first()
         (row_request(1, b"cook")[0], struct.pack("<fI", 1, 2**32 - 1) + b"cook"),
     ],
 )
-def test_a_known_header_does_not_hide_what_is_wrong_with_a_later_row(header: bytes, data: bytes) -> None:
+def test_errors_in_a_later_row_are_found_when_the_header_is_known(header: bytes, data: bytes) -> None:
     model = loaded(CLASSIFIER)
     respond_to(model, *row_request(30, b"cook"))
     message = respond_to(model, header, data)
@@ -237,7 +237,7 @@ def test_a_known_header_does_not_hide_what_is_wrong_with_a_later_row(header: byt
     assert message == respond_to(loaded(CLASSIFIER), header, data)
 
 
-def test_what_was_learned_of_one_json_request_does_not_change_another() -> None:
+def test_a_known_json_request_does_not_change_the_response_to_another() -> None:
     model = loaded(CLASSIFIER)
 
     def respond(cells: list[Any], **options: Any) -> Any:
@@ -257,7 +257,7 @@ def test_what_was_learned_of_one_json_request_does_not_change_another() -> None:
 
 
 @pytest.mark.parametrize("rows", [20, 40])
-def test_a_boolean_among_a_tensors_numbers_is_refused(rows: int) -> None:
+def test_a_boolean_in_a_numeric_tensor_is_refused(rows: int) -> None:
     inputs = [{"name": name, "shape": [rows], "datatype": "FP32", "data": [1.0] * rows} for name in "abc"]
     inputs[1]["data"][rows - 1] = True  # type: ignore[index]  # it is a list
     body = json.dumps({"inputs": inputs}).encode()
@@ -282,7 +282,7 @@ def test_a_boolean_among_a_tensors_numbers_is_refused(rows: int) -> None:
         ({"binary_data_size": 5, "datatype": "BYTES"}, struct.pack("<I", 1) + b"\xff", ["element 0", "UTF-8"]),
     ],
 )
-def test_broken_binary_data_is_refused_with_its_place(tensor: dict[str, Any], data: bytes, facts: list[str]) -> None:
+def test_invalid_binary_data_is_refused_with_the_place(tensor: dict[str, Any], data: bytes, facts: list[str]) -> None:
     parameters = {"binary_data_size": tensor.pop("binary_data_size")}
     inputs = [{"name": "x", "shape": [2], "datatype": "FP32", "parameters": parameters} | tensor]
     with pytest.raises(InvalidRequestError) as raised:
@@ -291,20 +291,20 @@ def test_broken_binary_data_is_refused_with_its_place(tensor: dict[str, Any], da
 
 
 @pytest.mark.parametrize("length", ["", "-1", "x", "1000000", "9" * 30, "²"])
-def test_a_length_of_the_header_that_the_body_does_not_have_is_refused(length: str) -> None:
+def test_an_invalid_header_length_is_refused(length: str) -> None:
     with pytest.raises(InvalidRequestError, match="Inference-Header-Content-Length"):
         post(b'{"inputs": []}', {"inference-header-content-length": length})
 
 
 @pytest.mark.parametrize("rows", [1, 20])
-def test_infinity_is_refused_with_its_place(rows: int) -> None:
+def test_infinity_is_refused_with_the_place(rows: int) -> None:
     inputs = triton_inputs(rows)
     inputs[2].set_data_from_numpy(np.array([1.0] * (3 * rows - 1) + [np.inf]))
     with pytest.raises(InvalidRequestError, match=rf"'hours per week', element {3 * rows - 1}: a number within"):
         post(*request(inputs))
 
 
-def test_the_binary_form_of_texts_is_their_length_and_their_bytes() -> None:
+def test_a_binary_text_tensor_has_the_length_before_each_text() -> None:
     assert write_binary_tensor(np.array(["é", ""], object)) == b"\x02\0\0\0\xc3\xa9\0\0\0\0"
 
 
@@ -319,7 +319,7 @@ def test_binary_data_without_tensors_is_refused(body: bytes) -> None:
         st.text(st.characters(codec="utf-8"), max_size=300) | st.sampled_from(["", "a", "b" * 130]), min_size=2
     )
 )
-def test_texts_are_read_as_they_are_written(texts: list[str]) -> None:
+def test_a_binary_text_tensor_is_read_back_unchanged(texts: list[str]) -> None:
     data = write_binary_tensor(np.array(texts, object))
     shape, parameters = [len(texts)], {"binary_data_size": len(data)}
     tensor: dict[str, Any] = {"name": "t", "datatype": "BYTES", "shape": shape, "parameters": parameters}
@@ -328,7 +328,7 @@ def test_texts_are_read_as_they_are_written(texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize("text", ["abc", "äbc", "a" * 200])
-def test_truncated_texts_are_reported_by_their_place(text: str) -> None:
+def test_truncated_texts_are_reported_with_the_element(text: str) -> None:
     data = write_binary_tensor(np.array([text] * 3, object))
     element = len(data) // 3
     for size in range(element + 1, len(data)):

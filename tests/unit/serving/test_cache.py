@@ -1,4 +1,4 @@
-"""Which version answers: aliases, tenants, readiness, integrity, what stays loaded."""
+"""Which version predicts: aliases, tenants, readiness, integrity, and which versions stay loaded."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ CALLER = Caller("demo")
 
 
 def predict(models: ModelCache, body: bytes = BODY, *, version: int | None = None, caller: Caller = CALLER) -> Any:
-    """The response of tenant demo's adult as JSON."""
+    """Return the response of the model adult of tenant demo as JSON."""
     path = "/v2/models/adult/infer" if version is None else f"/v2/models/adult/versions/{version}/infer"
     return json.loads(PredictionApi(models).respond(HttpRequest("POST", path, body), caller).body)
 
 
 @dataclass
 class World:
-    """A registry, and a store that reads it; ``sessions`` counts the files that were loaded."""
+    """A registry and a cache that reads it; ``sessions`` counts the loaded files."""
 
     table: FakeTable = field(default_factory=FakeTable)
     artifacts: FakeObjectStore = field(default_factory=FakeObjectStore)
@@ -64,14 +64,14 @@ def world() -> World:
     return World()
 
 
-def test_the_live_version_answers_and_says_which_it_is(world: World) -> None:
+def test_the_live_version_predicts_and_the_response_names_it(world: World) -> None:
     world.publish(1)
     world.publish(2)
     answer = predict(world.store())
     assert (answer["model"], answer["version"], len(answer["predictions"])) == ("adult", 2, 3)
 
 
-def test_an_alias_answers_with_the_version_that_it_points_to(world: World) -> None:
+def test_an_alias_finds_the_version_that_it_points_to(world: World) -> None:
     world.publish(1)
     world.publish(2)
     ModelRegistry(world.table, world.artifacts).aliases.move(AliasRef("demo", "adult", "canary"), 1, by="someone")
@@ -86,13 +86,13 @@ def test_an_alias_answers_with_the_version_that_it_points_to(world: World) -> No
     ("body", "place"),
     [(b'{"rows": [}', "line 1, column 11"), (b'{"rows":\n[NaN]}', "line 2, column 2"), (b'{"a": "\xff"}', "line 1")],
 )
-def test_what_is_not_json_is_refused_by_place(world: World, body: bytes, place: str) -> None:
+def test_a_body_that_is_not_json_is_refused_with_the_place(world: World, body: bytes, place: str) -> None:
     world.publish()
     with pytest.raises(InvalidRequestError, match=place):
         predict(world.store(), body)
 
 
-def test_an_older_version_answers_when_it_is_named(world: World) -> None:
+def test_an_older_version_predicts_when_the_path_names_it(world: World) -> None:
     world.publish(1)
     world.publish(2)
     assert predict(world.store(), version=1)["version"] == 1
@@ -106,7 +106,7 @@ def test_a_file_is_loaded_once(world: World) -> None:
     assert world.sessions == 1
 
 
-def test_a_moved_alias_is_seen_after_its_seconds_and_not_before(world: World) -> None:
+def test_a_moved_alias_is_looked_up_again_only_after_alias_seconds(world: World) -> None:
     world.publish(1)
     store = world.store()
     assert store.find(ModelReference("demo", "adult")).version == 1
@@ -117,7 +117,7 @@ def test_a_moved_alias_is_seen_after_its_seconds_and_not_before(world: World) ->
     assert store.find(ModelReference("demo", "adult")).version == 2
 
 
-def test_an_alias_that_moved_back_is_answered_from_what_is_loaded(world: World) -> None:
+def test_an_alias_that_moved_back_uses_the_loaded_version(world: World) -> None:
     world.publish(1)
     world.publish(2)
     store = world.store()
@@ -140,7 +140,7 @@ def test_an_alias_that_moved_back_is_answered_from_what_is_loaded(world: World) 
         lambda store: store.ready("demo", "adult", 0),
     ],
 )
-def test_what_the_tenant_has_not_is_not_found_even_when_another_has_it_loaded(
+def test_a_model_or_version_that_the_tenant_lacks_is_not_found(
     world: World, find: Callable[[ModelCache], object]
 ) -> None:
     world.publish()
@@ -156,7 +156,7 @@ def test_a_model_without_a_live_version_is_not_found(world: World) -> None:
         world.store().find(ModelReference("demo", "adult"))
 
 
-def test_a_version_answers_its_smoke_test_before_it_answers_anybody_else(world: World) -> None:
+def test_a_version_that_is_not_ready_predicts_only_for_the_smoke_test(world: World) -> None:
     world.publish(ready=False, live=False)
     store = world.store()
     assert predict(store, version=1, caller=CALLER._replace(may_use_unready=True))["version"] == 1
@@ -184,7 +184,7 @@ def test_an_archived_or_deleted_version_is_not_loaded(
     assert world.sessions == 0
 
 
-def test_a_file_that_was_changed_is_refused(world: World) -> None:
+def test_a_changed_model_file_is_refused(world: World) -> None:
     world.publish()
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     world.artifacts.put(key, world.artifacts.get(key) + b" ")
@@ -193,7 +193,7 @@ def test_a_file_that_was_changed_is_refused(world: World) -> None:
     assert world.sessions == 0
 
 
-def test_an_unhealthy_version_is_read_again_after_a_while_and_nothing_is_served_in_its_place(world: World) -> None:
+def test_a_version_with_a_damaged_file_is_loaded_again_after_30_seconds(world: World) -> None:
     world.publish(1)
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     body = world.artifacts.get(key)
@@ -208,7 +208,7 @@ def test_an_unhealthy_version_is_read_again_after_a_while_and_nothing_is_served_
     assert store.ready("demo", "adult", 1).version == 1
 
 
-def test_a_file_that_is_gone_is_our_fault_and_not_a_model_that_is_not_there(world: World) -> None:
+def test_a_missing_model_file_is_an_integrity_error(world: World) -> None:
     world.publish()
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     world.artifacts.delete(key)
@@ -216,7 +216,7 @@ def test_a_file_that_is_gone_is_our_fault_and_not_a_model_that_is_not_there(worl
         world.store().find(ModelReference("demo", "adult"))
 
 
-def test_a_packed_file_predicts_as_the_file_that_was_packed(world: World) -> None:
+def test_a_packed_file_gives_the_predictions_of_the_original(world: World) -> None:
     publish(world.table, world.artifacts, packed=True)
     (key,) = world.artifacts.keys("tenants/demo/artifacts/")
     assert is_packed(world.artifacts.get(key))
@@ -227,13 +227,13 @@ def test_a_packed_file_predicts_as_the_file_that_was_packed(world: World) -> Non
     )
 
 
-def test_a_packed_file_that_is_damaged_is_refused_by_name(world: World) -> None:
-    """Its sha256 is right: it was damaged before it was registered."""
+def test_a_damaged_packed_file_is_refused_by_name(world: World) -> None:
+    """The sha256 matches: the file was damaged before the version was registered."""
     with pytest.raises(IntegrityError, match="version 1 of 'adult' cannot be unpacked"):
         unpack_model(pack(b"onnx" * 100, [])[:-5], "the file of version 1 of 'adult'")
 
 
-def test_only_the_versions_that_were_requested_last_stay_loaded(world: World) -> None:
+def test_only_the_most_recently_used_versions_stay_loaded(world: World) -> None:
     for number in (1, 2, 3):
         world.publish(number)
     store = world.store(max_models=2)
@@ -244,7 +244,7 @@ def test_only_the_versions_that_were_requested_last_stay_loaded(world: World) ->
     assert world.sessions == 4
 
 
-def test_threads_that_ask_at_once_load_one_file_and_all_get_its_answer(world: World) -> None:
+def test_concurrent_requests_load_a_file_once_and_get_equal_predictions(world: World) -> None:
     world.publish()
     store = world.store()
     start = threading.Barrier(8)
@@ -265,7 +265,7 @@ def test_threads_that_ask_at_once_load_one_file_and_all_get_its_answer(world: Wo
     assert world.sessions == 1
 
 
-def test_threads_that_ask_for_one_row_each_get_their_own_rows_answer(world: World) -> None:
+def test_concurrent_requests_each_get_the_prediction_of_their_row(world: World) -> None:
     world.publish()
     store = world.store()
     bodies = [json.dumps({"rows": [{**ROWS[0], "age": age, "job": f"job {age}"}]}).encode() for age in range(0, 80, 10)]
@@ -277,8 +277,8 @@ def test_threads_that_ask_for_one_row_each_get_their_own_rows_answer(world: Worl
     def ask(body: bytes, expected: Any) -> None:
         start.wait()
         for _ in range(200):
-            if (found := predict(store, body)) != expected:
-                wrong.append(found)
+            if (prediction := predict(store, body)) != expected:
+                wrong.append(prediction)
 
     threads = [threading.Thread(target=ask, args=pair) for pair in zip(bodies, alone, strict=True)]
     for thread in threads:
@@ -289,7 +289,7 @@ def test_threads_that_ask_for_one_row_each_get_their_own_rows_answer(world: Worl
 
 
 @pytest.mark.parametrize(("files", "loads"), [(2, 3), (1, 4), (0.5, 4)])  # that fit; sessions that are made
-def test_versions_stay_loaded_while_their_files_fit(world: World, files: float, loads: int) -> None:
+def test_versions_stay_loaded_while_their_files_fit_into_max_bytes(world: World, files: float, loads: int) -> None:
     for number in (1, 2, 3):
         world.publish(number)
     size = len(model_bytes(CLASSIFIER))
@@ -299,7 +299,7 @@ def test_versions_stay_loaded_while_their_files_fit(world: World, files: float, 
     assert world.sessions == loads
 
 
-def test_live_models_are_loaded_before_the_first_request_and_a_missing_one_is_reported(world: World) -> None:
+def test_prefetch_loads_live_models_and_reports_a_missing_one(world: World) -> None:
     world.publish()
     store = world.store()
     (failure,) = store.prefetch([("demo", "adult"), ("demo", "gone")])

@@ -35,7 +35,7 @@ BODY = json.dumps({"rows": ROWS}).encode()
         ("", BODY),
     ],
 )
-def test_a_compressed_body_is_answered_as_what_it_is_compressed_from(encoding: str, body: bytes) -> None:
+def test_a_compressed_body_gets_the_response_to_the_decompressed_body(encoding: str, body: bytes) -> None:
     response = call(PATH, body, headers={"content-encoding": encoding})
     assert json.loads(response.body) == post(PATH, {"rows": ROWS})
 
@@ -52,14 +52,14 @@ def test_a_compressed_body_is_answered_as_what_it_is_compressed_from(encoding: s
         ("gzip", gzip.compress(BODY) + b"more", InvalidRequestError),
     ],
 )
-def test_a_body_that_is_not_compressed_as_announced_is_refused(
+def test_a_body_that_does_not_match_its_content_encoding_is_refused(
     encoding: str, body: bytes, error: type[Exception]
 ) -> None:
     with pytest.raises(error, match="content-encoding"):
         call(PATH, body, headers={"content-encoding": encoding})
 
 
-def test_a_body_that_is_too_large_once_it_is_decompressed_is_refused() -> None:
+def test_a_body_that_is_too_large_after_decompression_is_refused() -> None:
     api = PredictionApi(OneModel(loaded(CLASSIFIER)), max_body_bytes=len(BODY) - 1)
     request = HttpRequest("POST", PATH, gzip.compress(BODY), {"content-encoding": "gzip"})
     with pytest.raises(BodyTooLargeError, match=f"more than {len(BODY) - 1} bytes") as caught:
@@ -67,7 +67,7 @@ def test_a_body_that_is_too_large_once_it_is_decompressed_is_refused() -> None:
     assert http_status(caught.value) == 413
 
 
-def test_a_body_of_a_caller_that_may_not_predict_is_not_decompressed() -> None:
+def test_a_body_is_not_decompressed_for_a_caller_that_may_not_predict() -> None:
     api = PredictionApi(OneModel(loaded(CLASSIFIER)))
     request = HttpRequest("POST", PATH, b"not compressed", {"content-encoding": "gzip"})
     with pytest.raises(ForbiddenError):

@@ -1,4 +1,4 @@
-"""Pages of other origins may call the API if the stack, or the server, says so."""
+"""Pages of other origins may call the API if the stack or the server allows it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_an_origin_is_allowed_if_it_is_listed(origins: tuple[str, ...], origin: 
     assert ("x-api-key" in preflight["headers"].get("access-control-allow-headers", "")) == (allowed is not None)
 
 
-def test_a_response_to_a_page_says_that_it_may_be_read() -> None:
+def test_a_response_to_a_page_of_a_listed_origin_has_the_allow_origin_header() -> None:
     response: dict[str, Any] = {"statusCode": 400, "headers": {"content-type": "application/json"}, "body": "{}"}
     logged: list[dict[str, Any]] = []
 
@@ -49,13 +49,18 @@ def test_a_response_to_a_page_says_that_it_may_be_read() -> None:
     assert [(fields["route"], fields["status"]) for fields in logged] == [("/v2", 400)] * 2
 
 
-def test_a_server_answers_a_browsers_question_before_it_asks_for_a_key(tmp_path: Path) -> None:
+def test_a_server_responds_to_a_preflight_request_and_allows_the_origin(tmp_path: Path) -> None:
     write_scaling_model(tmp_path)
     path = "/v2/models/scale/infer"
     tensor = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}
     with run_folder(tmp_path, cors_origins=(PAGE,)) as server:
-        asked = server.client.options(path, headers={"origin": PAGE, "access-control-request-method": "POST"})
-        assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (204, PAGE)
+        preflight_response = server.client.options(
+            path, headers={"origin": PAGE, "access-control-request-method": "POST"}
+        )
+        assert (preflight_response.status_code, preflight_response.headers["access-control-allow-origin"]) == (
+            204,
+            PAGE,
+        )
         answer = server.client.post(path, json={"inputs": [tensor]}, headers={"origin": PAGE})
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, PAGE)
         assert "access-control-allow-origin" not in server.client.post(path, json={"inputs": [tensor]}).headers
@@ -75,13 +80,13 @@ def model(session: Any) -> LoadedModel:
     return LoadedModel(tenant="demo", model="adult", version=1, signature=CLASSIFIER, session=session)
 
 
-def test_values_that_the_graph_cannot_compute_are_the_clients_fault_and_are_not_quoted() -> None:
+def test_a_session_error_is_an_invalid_request_that_does_not_quote_values() -> None:
     with pytest.raises(InvalidRequestError) as raised:
         model(Failing("Non-zero status code: 'Jane Doe'")).run({"age": np.zeros(3, np.float32)})
     assert "these 3 rows" in str(raised.value)
     assert "Jane" not in str(raised.value)
 
 
-def test_memory_that_is_not_there_is_not_the_clients_fault() -> None:
+def test_a_memory_error_of_the_session_is_not_an_invalid_request() -> None:
     with pytest.raises(onnxruntime_pybind11_state.RuntimeException):
         model(Failing("Failed to allocate memory for requested buffer")).run({"age": np.zeros(3, np.float32)})

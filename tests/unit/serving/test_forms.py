@@ -1,4 +1,4 @@
-"""Forms of rows that need no protocol: columns, CSV, Parquet, one image, one text; CSV as the response."""
+"""Row formats that need no protocol: columns, CSV, Parquet, a single text; CSV as the response."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ SIGNATURE = Signature(
 DECODER = RequestDecoder(SIGNATURE, 100)
 
 
-def test_columns_are_answered_as_their_rows() -> None:
+def test_columns_get_the_same_predictions_as_rows() -> None:
     assert post(PATH, {"columns": BY_COLUMN}) == post(PATH, {"rows": ROWS})
 
 
 @pytest.mark.parametrize("body", [CSV, CSV.replace(b"\n", b"\r\n"), b"\xef\xbb\xbf" + CSV, CSV.replace(b",", b";")])
-def test_csv_is_answered_as_its_rows(body: bytes) -> None:
+def test_csv_gets_the_same_predictions_as_rows(body: bytes) -> None:
     response = call(PATH, body, headers={"content-type": "text/csv; charset=UTF-8"})
     assert json.loads(response.body) == post(PATH, {"rows": ROWS})
 
 
-def test_parquet_is_answered_as_its_rows() -> None:
+def test_parquet_gets_the_same_predictions_as_rows() -> None:
     file = io.BytesIO()
     pl.DataFrame(BY_COLUMN, strict=False).write_parquet(file)
     response = call(PATH, file.getvalue(), headers={"content-type": "application/vnd.apache.parquet"})
     assert json.loads(response.body) == post(PATH, {"rows": ROWS})
 
 
-def test_the_dates_of_parquet_are_read_as_dates() -> None:
+def test_dates_in_parquet_are_read_as_dates() -> None:
     file = io.BytesIO()
     pl.DataFrame({"price": [1.5, float("nan")], "when": [date(1970, 1, 2), None]}).write_parquet(file)
     feeds = decode_parquet(file.getvalue(), DECODER)
@@ -57,13 +57,13 @@ def test_the_dates_of_parquet_are_read_as_dates() -> None:
     assert str(feeds["price"].tolist()) == "[1.5, nan]"
 
 
-def test_parquet_without_its_reader_is_not_supported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parquet_is_not_supported_without_polars(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "polars", None)
     with pytest.raises(UnsupportedMediaTypeError, match="polars"):
         decode_parquet(b"PAR1", DECODER)
 
 
-def test_one_text_is_a_row_of_a_model_that_reads_one() -> None:
+def test_a_plain_text_body_is_a_row_of_a_model_with_one_column() -> None:
     response = call(PATH, b"cook", TEXT, headers={"content-type": "text/plain"})
     assert json.loads(response.body) == post(PATH, {"rows": [{"job": "cook"}]}, TEXT)
 
@@ -71,13 +71,13 @@ def test_one_text_is_a_row_of_a_model_that_reads_one() -> None:
 @pytest.mark.parametrize(
     "content_type", ["text/plain", "image/png", "application/octet-stream", "text/csv;charset=latin-1"]
 )
-def test_a_body_that_the_model_cannot_read_is_not_supported(content_type: str) -> None:
+def test_a_content_type_that_the_model_cannot_read_is_not_supported(content_type: str) -> None:
     with pytest.raises(UnsupportedMediaTypeError, match="content-type"):
         call(PATH, b"cook", headers={"content-type": content_type})
 
 
 @pytest.mark.parametrize("accept", ["text/csv", "text/csv, application/json;q=0.9"])
-def test_a_client_that_asks_for_csv_gets_it(accept: str) -> None:
+def test_a_client_that_accepts_csv_gets_csv(accept: str) -> None:
     response = call(PATH, json.dumps({"rows": ROWS}).encode(), headers={"accept": accept})
     first, *lines = response.body.decode().splitlines()
     assert first == "prediction,probability_<=50K,probability_>50K,probability_?"
@@ -93,7 +93,7 @@ def test_a_client_that_asks_for_csv_gets_it(accept: str) -> None:
         ([{"label": ["a", "b"], "probabilities": {"a": 1}}], {"separator": "|"}, "prediction,probability_a\na|b,1\n"),
     ],
 )
-def test_each_kind_of_prediction_has_its_csv(predictions: Any, changes: Any, text: str) -> None:
+def test_each_kind_of_prediction_is_written_as_csv(predictions: Any, changes: Any, text: str) -> None:
     body = write_csv(predictions, replace(SIGNATURE, **changes)).decode()
     assert [line.strip('"') for line in body.splitlines()] == text.splitlines()
 
@@ -112,7 +112,7 @@ def test_each_kind_of_prediction_has_its_csv(predictions: Any, changes: Any, tex
         ({"price": [1, 2], "when": ["2024-01-01", "soon"]}, ["'when'", "row 1"]),
     ],
 )
-def test_columns_that_do_not_fit_are_refused_with_their_place(columns: Any, facts: list[str]) -> None:
+def test_invalid_columns_are_refused_with_the_place(columns: Any, facts: list[str]) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         decode_columns(columns, DECODER, field="columns")
     assert all(fact in raised.value.message for fact in facts)
@@ -131,13 +131,13 @@ def test_columns_that_do_not_fit_are_refused_with_their_place(columns: Any, fact
         (b"price\nx\n", ["'price'", "row 0"]),
     ],
 )
-def test_csv_that_does_not_fit_is_refused_with_its_place(body: bytes, facts: list[str]) -> None:
+def test_invalid_csv_is_refused_with_the_place(body: bytes, facts: list[str]) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         decode_csv(body, DECODER)
     assert all(fact in raised.value.message for fact in facts)
 
 
-def test_extra_columns_may_be_ignored_in_each_form() -> None:
+def test_extra_columns_may_be_ignored_in_csv_and_columns() -> None:
     query = {"extra": "ignore"}
     body = CSV.replace(b"member", b"member,city").replace(b"\ncook", b"\ncook").replace(b"True", b"True,Bonn")
     body = body.replace(b",,,\n", b",,,,\n").replace(b"no\n", b"no,Rom\n")
@@ -146,11 +146,11 @@ def test_extra_columns_may_be_ignored_in_each_form() -> None:
 
 
 @pytest.mark.parametrize("body", [b"not parquet", b"PAR1" * 10])
-def test_what_is_not_parquet_is_refused(body: bytes) -> None:
+def test_a_body_that_is_not_parquet_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequestError, match="Parquet"):
         decode_parquet(body, DECODER)
 
 
-def test_a_million_rows_are_too_large_a_request() -> None:
+def test_a_million_rows_are_too_many() -> None:
     with pytest.raises(TooManyRowsError, match="1000000"):
         decode_csv(b"price\n" + b"1\n" * 1_000_000, DECODER)

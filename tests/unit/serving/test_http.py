@@ -1,4 +1,4 @@
-"""Events in, responses out; each error's status."""
+"""API Gateway events are read as requests; responses and errors are written for API Gateway."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_an_event_is_read_as_a_request() -> None:
         ("/base/v2/models/adult/infer", "adult", None),  # a custom domain's base path
     ],
 )
-def test_the_path_says_which_model_and_version(path: str, model: str, version: int | None) -> None:
+def test_the_path_names_the_model_and_version(path: str, model: str, version: int | None) -> None:
     assert find_route("POST", path) == Route("infer", model, version)
 
 
@@ -65,12 +65,12 @@ def test_the_path_says_which_model_and_version(path: str, model: str, version: i
         "/v2/models//infer",
     ],
 )
-def test_names_that_nothing_can_have_are_not_found(path: str) -> None:
+def test_invalid_names_in_the_path_are_not_found(path: str) -> None:
     with pytest.raises(NotFoundError):
         find_route("POST", path)
 
 
-def test_the_smoke_test_may_ask_for_a_version_that_is_not_ready() -> None:
+def test_the_smoke_test_may_use_a_version_that_is_not_ready() -> None:
     assert find_caller(predict_event({"principal": "smoke_test"})).may_use_unready
     assert not find_caller(predict_event()).may_use_unready
 
@@ -94,7 +94,7 @@ def test_an_empty_body_is_refused(body: str | None) -> None:
 
 
 @pytest.mark.parametrize("context", [{}, {"authorizer": None}, {"authorizer": {"tenant": ""}}])
-def test_a_request_that_nobody_authenticated_is_refused(context: dict[str, Any]) -> None:
+def test_an_unauthenticated_request_is_refused(context: dict[str, Any]) -> None:
     with pytest.raises(UnauthenticatedError):
         find_caller(predict_event(requestContext=context))
 
@@ -129,18 +129,18 @@ def test_each_error_has_the_status_of_its_nearest_base(name: str, status: int) -
 
 
 @pytest.mark.parametrize("error", [ValueError("Jane Doe"), KeyError("Jane Doe"), errors.ConfigurationError("Jane Doe")])
-def test_an_internal_error_is_reported_without_its_text_but_with_where_to_look(error: Exception) -> None:
+def test_an_internal_error_is_reported_with_the_request_id_and_without_its_message(error: Exception) -> None:
     answer = make_error_response(error, "request-1")
     assert answer["statusCode"] == 500
     assert json.loads(answer["body"]) == {"error": "internal error (request request-1)"}
 
 
-def test_a_callers_mistake_is_reported_in_its_own_words() -> None:
+def test_an_invalid_request_is_reported_with_the_message_of_the_error() -> None:
     answer = make_error_response(InvalidRequestError("rows[0] lacks 'ägè'"), "request-1")
     assert (answer["statusCode"], json.loads(answer["body"])) == (400, {"error": "rows[0] lacks 'ägè'"})
 
 
-def test_a_damaged_version_is_unhealthy_and_not_quoted() -> None:
+def test_an_integrity_error_is_a_503_without_its_message() -> None:
     answer = make_error_response(errors.IntegrityError("the artifact Jane Doe is missing"), "request-1")
     assert answer["statusCode"] == 503
     sentence = json.loads(answer["body"])["error"]
@@ -148,19 +148,19 @@ def test_a_damaged_version_is_unhealthy_and_not_quoted() -> None:
     assert "Jane" not in sentence
 
 
-def test_a_busy_service_is_worth_another_try() -> None:
+def test_a_transient_error_is_a_503_that_suggests_a_retry() -> None:
     answer = make_error_response(errors.TransientError("the table modeldrop-1 is busy"), "request-1")
     assert answer["statusCode"] == 503
     assert json.loads(answer["body"]) == {"error": "a service is busy, try again (request request-1)"}
 
 
-def test_a_binary_answer_is_base64() -> None:
+def test_a_binary_response_is_base64() -> None:
     answer = write_response(HttpResponse(200, b"\xff", {"content-type": "application/octet-stream"}))
     assert (answer["isBase64Encoded"], base64.b64decode(answer["body"])) == (True, b"\xff")
 
 
 @pytest.mark.parametrize(("headers", "takes_binary"), [({}, False), ({"Accept": "*/*"}, True), (None, False)])
-def test_an_event_without_accept_is_one_that_takes_json(headers: dict[str, str] | None, takes_binary: bool) -> None:
+def test_an_event_without_accept_does_not_accept_binary(headers: dict[str, str] | None, takes_binary: bool) -> None:
     assert read_request(predict_event(headers=headers)).accepts("application/octet-stream") is takes_binary
 
 
@@ -182,11 +182,11 @@ def test_extra_columns_are_refused_by_default(parameters: dict[str, str] | None)
         API.respond(read_request(predict_event(body=EXTRA, queryStringParameters=parameters)), CALLER)
 
 
-def test_a_request_may_ask_that_extra_columns_are_ignored() -> None:
+def test_the_extra_parameter_ignores_extra_columns() -> None:
     event = predict_event(body=EXTRA, queryStringParameters={"extra": "ignore"})
     assert API.respond(read_request(event), CALLER).status == 200
 
 
-def test_another_wish_for_extra_columns_is_refused() -> None:
+def test_an_unknown_value_of_the_extra_parameter_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="'ignore'"):
         API.respond(read_request(predict_event(queryStringParameters={"extra": "ignored"})), CALLER)

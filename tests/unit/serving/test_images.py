@@ -21,11 +21,11 @@ from pipeline.serving.api.protocols.infer import infer_document
 from pipeline.serving.loaded_model import LoadedModel
 from pipeline.serving.model_loader import make_session_factory
 
-GREY, COLOUR = (4, 5, 1), (3, 2, 3)
+GRAY, COLOR = (4, 5, 1), (3, 2, 3)
 
 
 def model(shape: tuple[int, ...]) -> LoadedModel:
-    """Its value is the sum of the pixels, each times its place."""
+    """A model whose value is the sum of the pixels, each multiplied by its position."""
     size = int(np.prod(shape))
     signature = Signature(task="regression", target="sum", columns=(Column(name="image", kind="image", shape=shape),))
     nodes = [
@@ -48,7 +48,7 @@ def model(shape: tuple[int, ...]) -> LoadedModel:
     return LoadedModel(tenant="demo", model="sums", version=1, signature=signature, session=session)
 
 
-MODELS = {shape: model(shape) for shape in (GREY, COLOUR)}
+MODELS = {shape: model(shape) for shape in (GRAY, COLOR)}
 
 
 def pixels(shape: tuple[int, ...], seed: int = 0) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -66,34 +66,34 @@ def value(image: np.ndarray[Any, Any]) -> float:
 
 
 def values(answer: str) -> list[float]:
-    return [one["value"] for one in json.loads(answer)["predictions"]]
+    return [prediction["value"] for prediction in json.loads(answer)["predictions"]]
 
 
-@pytest.mark.parametrize("shape", [GREY, COLOUR])
+@pytest.mark.parametrize("shape", [GRAY, COLOR])
 @pytest.mark.parametrize("rows", [1, 3])
 def test_rows_hold_numbers_or_images(shape: tuple[int, ...], rows: int) -> None:
     images = [pixels(shape, seed) for seed in range(rows)]
-    wanted = [value(image) for image in images]
-    for given_as in (lambda image: image.tolist(), lambda image: {"b64": png(image)}):
-        document = {"rows": [{"image": given_as(image)} for image in images]}
-        assert values(infer_document(MODELS[shape], document).body) == wanted
+    expected = [value(image) for image in images]
+    for encode in (lambda image: image.tolist(), lambda image: {"b64": png(image)}):
+        document = {"rows": [{"image": encode(image)} for image in images]}
+        assert values(infer_document(MODELS[shape], document).body) == expected
 
 
-def test_grey_may_leave_its_channel_out() -> None:
-    image = pixels(GREY)
-    assert values(infer_document(MODELS[GREY], {"rows": [{"image": image[:, :, 0].tolist()}]}).body) == [value(image)]
+def test_a_gray_image_may_omit_the_channel() -> None:
+    image = pixels(GRAY)
+    assert values(infer_document(MODELS[GRAY], {"rows": [{"image": image[:, :, 0].tolist()}]}).body) == [value(image)]
 
 
-def test_an_image_of_another_size_and_mode_is_made_to_fit() -> None:
+def test_an_image_of_another_size_and_mode_is_converted() -> None:
     picture = np.full((30, 40, 3), 200, np.uint8)
     for form in ("PNG", "JPEG"):
-        (found,) = values(infer_document(MODELS[GREY], {"rows": [{"image": {"b64": png(picture, form)}}]}).body)
-        assert found == pytest.approx(value(np.full(GREY, 200)), rel=0.01)
+        (predicted,) = values(infer_document(MODELS[GRAY], {"rows": [{"image": {"b64": png(picture, form)}}]}).body)
+        assert predicted == pytest.approx(value(np.full(GRAY, 200)), rel=0.01)
 
 
 @pytest.mark.parametrize("nested", [True, False])
-@pytest.mark.parametrize("shape", [GREY, COLOUR])
-def test_tensors_are_uint8_of_images(shape: tuple[int, ...], *, nested: bool) -> None:
+@pytest.mark.parametrize("shape", [GRAY, COLOR])
+def test_images_may_be_uint8_tensors(shape: tuple[int, ...], *, nested: bool) -> None:
     images = np.stack([pixels(shape, seed) for seed in range(3)])
     data = images.tolist() if nested else images.reshape(-1).tolist()
     tensor = {"name": "image", "shape": list(images.shape), "datatype": "UINT8", "data": data}
@@ -119,10 +119,10 @@ def test_tensors_are_uint8_of_images(shape: tuple[int, ...], *, nested: bool) ->
         ({"b64": "aGVsbG8="}, "a png or jpg is expected, this is one that is not a complete png or jpg"),
     ],
 )
-def test_what_is_not_an_image_is_refused_by_its_place(cell: Any, message: str) -> None:
-    good = {"image": pixels(GREY).tolist()}
+def test_a_cell_that_is_not_an_image_is_refused_with_the_place(cell: Any, message: str) -> None:
+    good = {"image": pixels(GRAY).tolist()}
     with pytest.raises(InvalidRequestError, match=rf"rows\[1\], column 'image': .*{message}"):
-        infer_document(MODELS[GREY], {"rows": [good, {"image": cell}]})
+        infer_document(MODELS[GRAY], {"rows": [good, {"image": cell}]})
 
 
 @pytest.mark.parametrize(
@@ -136,10 +136,10 @@ def test_what_is_not_an_image_is_refused_by_its_place(cell: Any, message: str) -
         ({"datatype": "FP32"}, "datatype: one of UINT8 is expected"),
     ],
 )
-def test_a_tensor_that_does_not_fit_is_refused(change: dict[str, Any], message: str) -> None:
+def test_an_invalid_image_tensor_is_refused(change: dict[str, Any], message: str) -> None:
     tensor = {"name": "image", "shape": [1, 4, 5, 1], "datatype": "UINT8", "data": [0] * 20}
     with pytest.raises(InvalidRequestError, match=message):
-        infer_document(MODELS[GREY], {"inputs": [tensor | change]})
+        infer_document(MODELS[GRAY], {"inputs": [tensor | change]})
 
 
 numbers = st.integers(-1, 256) | st.floats(0, 255) | st.none() | st.text(max_size=2)
@@ -149,8 +149,8 @@ pictures = st.fixed_dictionaries({"b64": st.binary(max_size=20).map(lambda body:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.fixed_dictionaries({"image": cells | pictures}), min_size=1, max_size=2))
-def test_any_cell_is_answered_or_refused(rows: list[dict[str, Any]]) -> None:
+def test_any_cell_is_predicted_or_refused(rows: list[dict[str, Any]]) -> None:
     try:
-        assert infer_document(MODELS[GREY], {"rows": rows}).facts["rows"] == len(rows)
+        assert infer_document(MODELS[GRAY], {"rows": rows}).facts["rows"] == len(rows)
     except InvalidRequestError as error:
         assert "column 'image'" in str(error)  # noqa: PT017 - either is right

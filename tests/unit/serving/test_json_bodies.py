@@ -1,4 +1,4 @@
-"""JSON bodies: what is no JSON, is nested too deeply, or has a key twice."""
+"""JSON bodies that are valid, are nested too deeply, or have a key twice."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ def test_json_is_parsed(document: Any) -> None:
         b'{"rows": [{"a\\u0067e": 1, "age": 2}]}',
     ],
 )
-def test_a_key_that_is_there_twice_is_refused(body: bytes) -> None:
+def test_a_duplicate_key_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequestError, match="twice"):
         parse_json(body)
 
 
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}"), (b'{"rows":[{"a":', b"}]}")])
 @pytest.mark.parametrize("depth", [2_000, 10_000])
-def test_deep_json_is_refused(opening: bytes, closing: bytes, depth: int) -> None:
+def test_deeply_nested_json_is_refused(opening: bytes, closing: bytes, depth: int) -> None:
     with pytest.raises(InvalidRequestError, match="nested too deeply"):
         parse_json(opening * depth + b"1" + closing * depth)
 
 
 @pytest.mark.parametrize(("opening", "closing"), [(b"[", b"]"), (b'{"a":', b"}")])
-def test_the_deepest_json_that_is_parsed_is_checked_for_duplicates_too(opening: bytes, closing: bytes) -> None:
+def test_a_duplicate_key_beside_deeply_nested_json_is_refused(opening: bytes, closing: bytes) -> None:
     with pytest.raises(InvalidRequestError, match=r"twice|nested too deeply"):
         parse_json(b'{"a":1,"a":' + opening * 1_000 + b"1" + closing * 1_000 + b"}")

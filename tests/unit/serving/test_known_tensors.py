@@ -1,4 +1,4 @@
-"""Binary tensors with a known header: views of their data, and nothing that another header or size describes."""
+"""Binary tensors with a known header are views of the data; data with another header or size is not read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def changed(position: int, **fields: Any) -> list[dict[str, Any]]:
     return [tensor | fields if number == position else tensor for number, tensor in enumerate(INPUTS)]
 
 
-def test_the_arrays_are_the_data() -> None:
+def test_arrays_read_with_a_known_header_equal_the_data() -> None:
     read = learn_numbers(HEADER, INPUTS, DTYPES)
     assert read is not None
     for factor in (1, -3):
@@ -35,7 +35,7 @@ def test_the_arrays_are_the_data() -> None:
         assert feeds["empty"].shape == (0, 4)
 
 
-def test_another_header_or_size_is_not_read() -> None:
+def test_data_with_another_header_or_size_is_not_read() -> None:
     read = learn_numbers(HEADER, INPUTS, DTYPES)
     assert read is not None
     data = N.tobytes() + X.tobytes()
@@ -60,10 +60,10 @@ def test_another_header_or_size_is_not_read() -> None:
         None,
     ],
 )
-def test_what_is_not_a_plain_view_of_each_input_is_not_learned(inputs: Any) -> None:
+def test_inputs_that_are_not_plain_views_are_not_learned(inputs: Any) -> None:
     assert learn_numbers(HEADER, inputs, DTYPES) is None
 
 
-def test_a_bfloat16_is_not_taken_for_its_bits() -> None:
+def test_bfloat16_is_not_read_as_uint16() -> None:
     inputs = [{"name": "x", "datatype": "BF16", "shape": [1], "parameters": {"binary_data_size": 2}}]
     assert learn_numbers(b"", inputs, {"x": np.dtype("<u2")}) is None

@@ -82,8 +82,8 @@ def test_both_protocols_and_the_evaluation_give_the_same_probabilities(
 ) -> None:
     (by_rows,) = orjson.loads(infer_document(loaded, {"rows": [row]}).body)["predictions"]
     outputs = {
-        one["name"]: one["data"]
-        for one in orjson.loads(infer_document(loaded, {"inputs": _tensors(row)}).body)["outputs"]
+        output["name"]: output["data"]
+        for output in orjson.loads(infer_document(loaded, {"inputs": _tensors(row)}).body)["outputs"]
     }
     by_tensors = dict(zip(("no", "yes"), outputs["probabilities"], strict=True))
     evaluated = OnnxModel(served).run(feeds(pl.DataFrame([row]), dataset.signature)).probabilities[0]

@@ -35,16 +35,16 @@ LABELS = direct(CLASSIFIER, **AS_FED)[0].tolist()
         {"inputs": {name: [row[name] for row in ROWS] for name in NAMES}},
     ],
 )
-def test_each_form_is_answered_with_labels(document: Any) -> None:
+def test_each_input_format_gets_labels(document: Any) -> None:
     assert post(PATH, document) == {"predictions": LABELS}
 
 
-def test_a_regression_is_answered_with_values() -> None:
+def test_a_regression_model_returns_values() -> None:
     (values,) = direct(REGRESSOR, **AS_FED)
     assert post(PATH, {"dataframe_records": ROWS}, REGRESSOR)["predictions"] == pytest.approx(values.tolist())
 
 
-def test_a_matrix_is_all_columns() -> None:
+def test_a_matrix_may_hold_all_columns() -> None:
     assert len(post(PATH, {"inputs": [[1.0] * 8] * 2}, NUMBERS)["predictions"]) == 2
 
 
@@ -81,7 +81,7 @@ def test_csv_is_read_and_written(content_type: str, header: bool, delimiter: str
         ({"dataframe_records": [{"age": 1}]}, ["dataframe_records[0]", "'job'"]),
     ],
 )
-def test_what_does_not_fit_is_refused_with_its_place(document: Any, facts: list[str]) -> None:
+def test_an_invalid_document_is_refused_with_the_place(document: Any, facts: list[str]) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         post(PATH, document)
     assert all(fact in raised.value.message for fact in facts)

@@ -1,4 +1,4 @@
-"""The OpenAPI document: valid, complete, and true to what the API answers."""
+"""The OpenAPI document is valid and complete, and matches the responses of the API."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_document_is_valid_by_the_specification(document: dict[str, Any]) ->
     OpenAPIV31SpecValidator(json.loads(json.dumps(document))).validate()
 
 
-def test_every_route_is_there_and_every_reference_points_to_a_schema() -> None:
+def test_the_document_has_every_route_and_every_reference_points_to_a_schema() -> None:
     assert {(method.lower(), template) for _, method, template in ROUTES} == {
         (method, template) for template, methods in DOCUMENT["paths"].items() for method in methods
     }
@@ -86,23 +86,23 @@ def test_every_route_is_there_and_every_reference_points_to_a_schema() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(SCHEMAS["schemas"]))
-def test_every_schema_is_one(name: str) -> None:
+def test_every_schema_is_a_valid_json_schema(name: str) -> None:
     meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **SCHEMAS["schemas"][name]})
 
 
-def test_a_models_example_is_accepted_and_fits_its_schema() -> None:
+def test_the_example_row_of_a_model_is_accepted_and_matches_the_schema() -> None:
     row = example_row(CLASSIFIER)
     Draft202012Validator(SCHEMAS["schemas"]["Row"]).validate(row)
     assert post("/v2/models/adult/infer", {"rows": [row]})["predictions"]
 
 
-def test_the_schema_of_a_row_requires_what_the_model_does() -> None:
+def test_the_row_schema_requires_the_required_columns() -> None:
     columns = (Column(name="a", kind="numeric"), Column(name="b", kind="datetime", is_optional=True))
     document = openapi_document("m", Signature(task="regression", target="y", columns=columns))
     assert document["components"]["schemas"]["Row"]["required"] == ["a"]
 
 
-def test_the_api_answers_with_its_document() -> None:
+def test_the_api_returns_the_document() -> None:
     any_model = openapi_document(without_key=PROBES)
     assert post("/openapi.json", None, method="GET") == json.loads(json.dumps(any_model))
     document = openapi_document("adult", CLASSIFIER, without_key=PROBES)

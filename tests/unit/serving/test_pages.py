@@ -37,7 +37,7 @@ TASK = model_version("demo_adult_1").signature.task
 
 @dataclass(frozen=True, kw_only=True)
 class Lists:
-    """What has lists: the API's catalog and grants, and what the command line alone lists."""
+    """Objects that have lists: the catalog and grants of the API, and lists of only the command line."""
 
     catalog: ModelCatalog
     manager: ManageRegistry
@@ -160,7 +160,7 @@ def test_the_pages_of_a_list_have_each_entry_once_and_the_last_page_no_token(lis
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_page_reads_no_more_of_a_long_list_than_of_a_short_one(name: str) -> None:
+def test_a_page_reads_as_many_items_of_a_long_list_as_of_a_short_one(name: str) -> None:
     _, call = LISTS[name]
     reads = []
     for count in (8, 60):
@@ -172,7 +172,7 @@ def test_a_page_reads_no_more_of_a_long_list_than_of_a_short_one(name: str) -> N
 
 
 @pytest.mark.parametrize("name", LISTS)
-def test_a_token_of_another_list_or_none_at_all_is_refused_in_one_sentence(lists: Lists, name: str) -> None:
+def test_an_invalid_token_or_limit_is_refused_in_one_sentence(lists: Lists, name: str) -> None:
     _, call = LISTS[name]
     token = call(lists, PageQuery("1"))["next"]
     foreign = [other(lists, PageQuery("1"))["next"] for key, (_, other) in LISTS.items() if key != name]
@@ -186,7 +186,7 @@ def test_a_token_of_another_list_or_none_at_all_is_refused_in_one_sentence(lists
 
 
 @pytest.mark.parametrize("position", ["", "x" * 300, "\ud800", "\x00"])
-def test_a_token_with_a_position_that_no_list_gives_reads_nothing_else(lists: Lists, position: str) -> None:
+def test_a_token_with_an_invalid_position_reads_no_entries(lists: Lists, position: str) -> None:
     token = encode_token(position, "runs", "demo")
     if position:
         with pytest.raises(InvalidRequestError):
@@ -196,13 +196,13 @@ def test_a_token_with_a_position_that_no_list_gives_reads_nothing_else(lists: Li
 
 
 @pytest.mark.parametrize(("limit", "counts"), [(None, [1_000, 1_000, 1_000]), (3, [3, 3]), (4, [4, 4])])
-def test_a_list_is_collected_page_by_page_and_no_further_than_its_limit(limit: int | None, counts: list[int]) -> None:
-    asked: list[int] = []
+def test_a_list_is_collected_page_by_page_up_to_the_limit(limit: int | None, counts: list[int]) -> None:
+    requested: list[int] = []
 
     def read(count: int, after: str | None) -> Page[int]:
-        asked.append(count)
+        requested.append(count)
         start = int(after or 0)
         return Page([start, start + 1], str(start + 2) if start < 4 else None)
 
     assert collect(read, limit) == [0, 1, 2, 3, 4, 5][:limit]
-    assert asked == counts
+    assert requested == counts

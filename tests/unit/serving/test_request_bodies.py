@@ -22,7 +22,7 @@ def predict(body: str | bytes, *columns: Column) -> Any:
     return PredictionApi(OneModel(model)).respond(HttpRequest("POST", "/v2/models/adult/infer", body), Caller("demo"))
 
 
-def test_a_body_with_the_longest_integers_keeps_them() -> None:
+def test_a_body_keeps_64_bit_integers() -> None:
     column = Column(name="gtin", kind="categorical", is_code=True)
     assert predict('{"rows": [{"gtin": 18446744073709551615}]}', column).facts["rows"] == 1
     with pytest.raises(InvalidRequestError, match=r"column 'gtin': text is expected for a number beyond 2\^53"):
@@ -45,7 +45,7 @@ def test_a_body_with_the_longest_integers_keeps_them() -> None:
         ("99999999999999999999999999999999999999999", "a number within ±3.4e38"),
     ],
 )
-def test_a_hostile_cell_is_refused_in_a_sentence(cell: str, words: str) -> None:
+def test_a_hostile_cell_is_refused_with_a_short_message(cell: str, words: str) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         predict(f'{{"rows": [{{"age": {cell}}}]}}', Column(name="age", kind="numeric"))
     assert words in raised.value.message
@@ -57,6 +57,6 @@ def test_a_body_that_is_not_utf8_is_refused() -> None:
         predict(b'{"rows": [{"age": "\xff"}]}', Column(name="age", kind="numeric"))
 
 
-def test_a_text_of_ten_megabytes_is_answered() -> None:
+def test_a_text_of_ten_megabytes_is_predicted() -> None:
     body = f'{{"rows": [{{"job": "{"é" * 5_000_000}"}}]}}'
     assert predict(body, Column(name="job", kind="categorical")).facts["rows"] == 1

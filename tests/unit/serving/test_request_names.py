@@ -1,4 +1,4 @@
-"""Names of a request's columns: as the training file spelled them, absent, unknown or hostile."""
+"""Column names of a request: spelled as in the training file, absent, unknown or hostile."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.helpers.request_rows import AGE, CAFE, VIP, columns_of, refused_rows
     ("age", "cafe"),
     [(" age", "café"), ("age", "cafe\u0301"), ("age\u00a0 ", " café "), ("\ufeffage", "café")],
 )
-def test_a_name_may_be_the_headers_own_or_composed_otherwise(age: str, cafe: str) -> None:
+def test_a_name_may_have_outer_blanks_or_another_unicode_form(age: str, cafe: str) -> None:
     columns = columns_of(AGE, CAFE)
     for rows in ([{age: 1, cafe: "x"}], [{"age": 1, "café": "x"}, {cafe: "x", age: 1}]):
         feeds = decode_rows(rows, columns)
@@ -35,13 +35,13 @@ def test_a_column_in_two_spellings_is_refused(row: dict[str, Any]) -> None:
     assert "twice, in two spellings" in message
 
 
-def test_names_that_differ_only_in_case_or_inner_blanks_are_others() -> None:
+def test_names_that_differ_in_case_or_inner_blanks_are_different_columns() -> None:
     message = refused_rows([{"Age": 1, "ca fé": "x"}], AGE, CAFE)
     assert "lacks 'age', 'café' and has 'Age', 'ca fé'" in message
     assert "'Age' is near 'age'" in message
 
 
-def test_an_exact_name_goes_before_another_columns_alias() -> None:
+def test_an_exact_name_takes_precedence_over_an_alias() -> None:
     columns = columns_of(Column(name="a", kind="numeric"), Column(name="b", kind="numeric", aliases=("a", " b")))
     feeds = decode_rows([{"a": 1, " b": 2}], columns)
     assert (feeds["a"].tolist(), feeds["b"].tolist()) == ([1], [2])
@@ -53,7 +53,7 @@ def test_an_exact_name_goes_before_another_columns_alias() -> None:
 NOTE = Column(name="note", kind="text", is_optional=True)
 
 
-def test_a_key_that_training_rows_lacked_may_be_absent() -> None:
+def test_an_optional_key_may_be_absent() -> None:
     columns = columns_of(AGE, VIP, NOTE)
     for rows in ([{"age": 1}], [{"age": 1, "note": "x", "vip": True}, {"age": 1}, {" age": 1, "vip": 0}]):
         feeds = decode_rows(rows, columns)
@@ -63,11 +63,11 @@ def test_a_key_that_training_rows_lacked_may_be_absent() -> None:
 
 
 @pytest.mark.parametrize("row", [{"vip": True}, {}, {"vip": True, "note": "x"}])
-def test_another_absent_key_is_named(row: dict[str, Any]) -> None:
+def test_an_absent_required_key_is_named(row: dict[str, Any]) -> None:
     assert refused_rows([{"age": 1}, row], AGE, VIP, NOTE).startswith("rows[1] lacks 'age'; expected:")
 
 
-def test_an_unknown_key_in_place_of_an_optional_one_is_named() -> None:
+def test_an_unknown_key_similar_to_an_optional_key_is_named() -> None:
     message = refused_rows([{"age": 1, "note": "x", "vop": True}], AGE, VIP, NOTE)
     assert message.startswith("rows[0] has 'vop', which the model does not read ('vop' is near 'vip')")
 
@@ -80,7 +80,7 @@ QUESTION = (
 )
 
 
-def test_long_names_are_shown_with_what_differs() -> None:
+def test_long_names_are_shortened_to_the_part_that_differs() -> None:
     months, weeks = (
         Column(name=QUESTION + "12 months", kind="numeric"),
         Column(name=QUESTION + "6 weeks", kind="numeric"),
@@ -91,7 +91,7 @@ def test_long_names_are_shown_with_what_differs() -> None:
     assert "12 months'" in message.split("expected:")[1]
 
 
-def test_long_names_that_differ_in_the_middle_are_shown_from_there() -> None:
+def test_long_names_that_differ_in_the_middle_show_the_middle() -> None:
     start, end = "The first half of it, which is always the same: " * 3, ", and the second half, the same too" * 3
     message = refused_rows([{f"{start}cat{end}": 1}], Column(name=f"{start}cot{end}", kind="numeric"))
     hint = message.split("does not read (")[1].split("): expected")[0]
@@ -99,7 +99,7 @@ def test_long_names_that_differ_in_the_middle_are_shown_from_there() -> None:
     assert "cot," in hint
 
 
-def test_a_near_name_is_found_among_very_many_at_once() -> None:
+def test_a_similar_name_is_found_quickly_among_very_many() -> None:
     columns = [Column(name=f"{QUESTION}{number} months", kind="numeric") for number in range(1000)]
     start = time.process_time()
     message = refused_rows([{f"{QUESTION}{number} weeks": 1 for number in range(1000)}], *columns)
@@ -109,7 +109,7 @@ def test_a_near_name_is_found_among_very_many_at_once() -> None:
 
 
 @pytest.mark.parametrize(("name", "visible"), [("a\u00a0b", r"a\xa0b"), ("a\nb", r"a\nb"), ("a\u200bb", r"a\u200bb")])
-def test_what_cannot_be_seen_in_a_name_is_written_out(name: str, visible: str) -> None:
+def test_invisible_characters_of_a_name_are_escaped(name: str, visible: str) -> None:
     assert visible in refused_rows([{name: 1}], Column(name="a b", kind="numeric"))
 
 
@@ -125,11 +125,11 @@ def test_what_cannot_be_seen_in_a_name_is_written_out(name: str, visible: str) -
         ([{"age": {"age": 1}}], "rows[0], column 'age': a number or null is expected, this is an object"),
     ],
 )
-def test_what_is_not_a_row_is_refused_in_one_sentence(rows: Any, message: str) -> None:
+def test_invalid_rows_are_refused_in_one_sentence(rows: Any, message: str) -> None:
     assert refused_rows(rows, AGE) == message
 
 
-def test_hostile_names_are_refused_in_a_short_sentence_at_once() -> None:
+def test_hostile_names_are_refused_quickly_with_a_short_message() -> None:
     start = time.process_time()
     for name in ("age" * 1_000_000, "\0" * 100_000, "\ud800", "e" + "\u0315\u0300" * 100_000, ""):
         assert len(refused_rows([{name: 1}], AGE)) < 1000

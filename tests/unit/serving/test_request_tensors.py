@@ -1,4 +1,4 @@
-"""Tensors of a request, spelled as the training file spelled its cells."""
+"""Tensors of a request whose cells are spelled as in the training file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def tensor(name: str, datatype: str, *data: Any) -> dict[str, Any]:
         (Column(name="x", kind="categorical", is_code=True), "BYTES", ["7.0", None], ["7", ""]),
     ],
 )
-def test_a_tensor_may_hold_the_files_spellings(column: Column, datatype: str, data: list[Any], values: Any) -> None:
+def test_a_tensor_may_spell_cells_as_the_training_file_does(
+    column: Column, datatype: str, data: list[Any], values: Any
+) -> None:
     feeds = TensorDecoder(columns_of(column))([tensor("x", datatype, *data)])
     np.testing.assert_array_equal(feeds["x"], np.array(values, feeds["x"].dtype))
     assert feeds["x"].dtype == (np.float64 if column.is_wide or column.kind == "datetime" else feeds["x"].dtype)
@@ -55,13 +57,15 @@ def test_a_tensor_may_hold_the_files_spellings(column: Column, datatype: str, da
         (Column(name="x", kind="categorical"), "INT64", [1], "datatype: one of BYTES"),
     ],
 )
-def test_a_tensor_of_another_spelling_is_refused(column: Column, datatype: str, data: list[Any], words: str) -> None:
+def test_a_tensor_with_another_spelling_or_datatype_is_refused(
+    column: Column, datatype: str, data: list[Any], words: str
+) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         TensorDecoder(columns_of(column))([tensor("x", datatype, *data)])
     assert words in raised.value.message
 
 
-def test_a_tensor_may_be_absent_or_have_the_headers_own_name() -> None:
+def test_an_optional_tensor_may_be_absent_and_names_may_be_spelled_as_in_the_header() -> None:
     decode = TensorDecoder(columns_of(AGE, CAFE, VIP))
     for name in ("age", " age", "age "):
         feeds = decode([tensor(name, "FP32", 1, 2), tensor("cafe\u0301", "BYTES", "x", "y")])
@@ -82,7 +86,7 @@ def test_a_tensor_may_be_absent_or_have_the_headers_own_name() -> None:
         ([None], "inputs[0]: an object is expected, not null"),
     ],
 )
-def test_tensors_that_do_not_fit_are_refused(inputs: list[Any], words: str) -> None:
+def test_invalid_tensors_are_refused(inputs: list[Any], words: str) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         TensorDecoder(columns_of(AGE, CAFE, VIP))(inputs)
     assert raised.value.message.startswith(words)

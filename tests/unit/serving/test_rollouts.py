@@ -95,14 +95,14 @@ def versions(models: ModelSource, **headers: str) -> list[int]:
     return [json.loads(send(models, body(number), **headers).body)["version"] for number in range(REQUESTS)]
 
 
-def test_without_a_rollout_the_live_version_responds_and_nothing_is_counted(scene: Scene) -> None:
+def test_the_live_version_responds_and_nothing_is_counted_without_a_rollout(scene: Scene) -> None:
     response = send(scene.function(), body(1))
     assert json.loads(response.body)["version"] == 1
     assert "variant" not in response.facts
 
 
 @pytest.mark.parametrize("make", [Scene.function, Scene.server])
-def test_a_canary_responds_to_its_share_always_to_the_same_requests(
+def test_a_canary_always_responds_to_the_same_share_of_requests(
     scene: Scene, make: Callable[[Scene], ModelSource]
 ) -> None:
     scene.start(percent=25)
@@ -113,7 +113,7 @@ def test_a_canary_responds_to_its_share_always_to_the_same_requests(
     assert versions(make(scene)) == chosen  # in another process, too
 
 
-def test_a_session_keeps_its_version_whatever_its_rows_are(scene: Scene) -> None:
+def test_a_session_always_gets_the_same_version(scene: Scene) -> None:
     scene.start()
     models = scene.function()
     sessions = {session: set(versions(models, x_session_id=session)) for session in ("a", "b", "c", "d", "e", "f")}
@@ -121,7 +121,7 @@ def test_a_session_keeps_its_version_whatever_its_rows_are(scene: Scene) -> None
     assert set.union(*sessions.values()) == {1, 2}
 
 
-def test_versions_and_aliases_that_are_named_are_not_split(scene: Scene) -> None:
+def test_requests_that_name_a_version_or_alias_are_not_split(scene: Scene) -> None:
     scene.start(percent=100)
     models = scene.function()
     assert json.loads(send(models, body(1), target="adult/versions/1").body)["version"] == 1
@@ -151,7 +151,7 @@ def test_a_shadow_is_compared_and_never_responds(scene: Scene) -> None:
     assert send(models, body(1)).facts["variant"] == "live"
 
 
-def test_a_server_compares_beside_its_requests(scene: Scene) -> None:
+def test_a_server_compares_in_the_background(scene: Scene) -> None:
     rollout = scene.start("shadow", 100)
     models = scene.server()
     assert set(versions(models)) == {1}
@@ -159,7 +159,7 @@ def test_a_server_compares_beside_its_requests(scene: Scene) -> None:
     assert scene.counters(rollout)["compared"] == REQUESTS
 
 
-def test_a_version_that_cannot_be_loaded_fails_its_requests_and_the_live_one_responds(scene: Scene) -> None:
+def test_the_live_version_responds_when_the_new_version_cannot_be_loaded(scene: Scene) -> None:
     rollout = scene.start(percent=100)
     item = scene.table.get("TENANT#demo#MODEL#adult", "VERSION#000002")
     assert item is not None
@@ -168,7 +168,7 @@ def test_a_version_that_cannot_be_loaded_fails_its_requests_and_the_live_one_res
     assert scene.counters(rollout)["new_failed"] == scene.counters(rollout)["new_requests"] == REQUESTS
 
 
-def test_a_request_that_both_versions_refuse_is_not_a_failure_of_the_new_one(scene: Scene) -> None:
+def test_an_invalid_request_is_not_a_failure_of_the_new_version(scene: Scene) -> None:
     rollout = scene.start(percent=100)
     models = scene.function()
     with pytest.raises(InvalidRequestError) as raised:
@@ -178,7 +178,7 @@ def test_a_request_that_both_versions_refuse_is_not_a_failure_of_the_new_one(sce
     assert "new_failed" not in scene.counters(rollout)
 
 
-def test_a_table_that_does_not_answer_delays_counts_and_fails_no_request(scene: Scene) -> None:
+def test_counts_are_written_later_when_the_table_is_busy(scene: Scene) -> None:
     written: list[dict[str, float]] = []
 
     def increment(pk: str, sk: str, amounts: Any, values: Any) -> None:
@@ -194,7 +194,7 @@ def test_a_table_that_does_not_answer_delays_counts_and_fails_no_request(scene: 
     assert written[1:] == [{"live_requests": 2}]
 
 
-def test_at_most_a_tenth_of_the_counts_is_not_yet_written() -> None:
+def test_at_least_nine_tenths_of_the_counts_are_written() -> None:
     written: list[float] = []
     counters = RolloutCounters(
         lambda pk, sk, amounts, values: written.append(amounts["live_requests"]), clock=lambda: 0
@@ -206,7 +206,7 @@ def test_at_most_a_tenth_of_the_counts_is_not_yet_written() -> None:
     assert len(written) < 80
 
 
-def test_a_new_rollout_is_written_as_soon_as_if_its_process_had_served_no_other() -> None:
+def test_the_counts_of_a_new_rollout_are_written_soon_in_a_long_running_process() -> None:
     written: Counter[str] = Counter()
     counters = RolloutCounters(
         lambda pk, sk, amounts, values: written.update({pk: int(amounts["new_requests"])}), clock=lambda: 0
@@ -218,14 +218,14 @@ def test_a_new_rollout_is_written_as_soon_as_if_its_process_had_served_no_other(
     assert written["ROLLOUT#demo#houses"] >= 18
 
 
-def test_places_are_spread_evenly_and_differ_between_rollouts() -> None:
+def test_request_positions_are_spread_evenly_and_differ_between_rollouts() -> None:
     positions = [request_position("demo", "key", lambda name: None, b"%d" % number) for number in range(2_000)]
     first, second = ([position(seed) for position in positions] for seed in ("a", "b"))
     assert abs(sum(place < 0.1 for place in first) / 2_000 - 0.1) < 0.03
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.1
 
 
-def test_outputs_of_other_shapes_differ_wholly() -> None:
+def test_outputs_with_different_shapes_count_as_different() -> None:
     assert compare_outputs(np.zeros(3, np.float32), np.zeros((3, 2), np.float32)) == {"compared": 3, "different": 3}
     sums = compare_outputs(np.array([1, 2, np.nan], np.float32), np.array([1, 4, 5], np.float32))
     assert (sums["values"], sums["live_sum"], sums["difference_squares"]) == (2, 3, 4)

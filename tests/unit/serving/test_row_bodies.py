@@ -1,4 +1,4 @@
-"""JSON bodies that are like one that was read: they get what they would get by themselves, or the same error."""
+"""A JSON body that resembles a known one gets the same response or error as it gets from a new model."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ AGE, JOB, HOURS = "[30.0]", '["cook"]', "[40.5]"
 
 @pytest.mark.parametrize("separators", [(", ", ": "), (",", ":")])
 @pytest.mark.parametrize("options", [{}, {"outputs": [{"name": "label"}]}, {"parameters": {"x": "[1]"}}])
-def test_further_rows_are_read_without_their_names(separators: tuple[str, str], options: dict[str, Any]) -> None:
+def test_later_bodies_with_the_same_names_reuse_the_known_body(
+    separators: tuple[str, str], options: dict[str, Any]
+) -> None:
     model = loaded(CLASSIFIER)
     rows = [(30.0, "cook", 40.5, True), (None, 'zoölo"gist, {\n', -2, False), (1e30, "", None, None), (7, "[", 1, True)]
     for cells in rows:
@@ -89,7 +91,7 @@ def test_further_rows_are_read_without_their_names(separators: tuple[str, str], 
         KNOWN.encode().replace(b"cook", b"co\nok"),
     ],
 )
-def test_a_known_body_does_not_hide_what_is_wrong_with_a_later_one(body: str | bytes) -> None:
+def test_errors_in_a_later_body_are_found_when_a_body_is_known(body: str | bytes) -> None:
     model = loaded(CLASSIFIER)
     respond(model, KNOWN)
     assert model.known_bodies
@@ -108,14 +110,14 @@ def test_a_known_body_does_not_hide_what_is_wrong_with_a_later_one(body: str | b
         body_of(30.0, "x" * 20_000, 40.5, True),
     ],
 )
-def test_what_is_not_repeated_so_is_not_remembered(body: str) -> None:
+def test_a_body_that_cannot_serve_as_a_template_is_not_remembered(body: str) -> None:
     model = loaded(CLASSIFIER)
     assert isinstance(respond(model, body), bytes)
     assert not model.known_bodies
 
 
 @pytest.mark.parametrize("field", ['"parameters": {"data": [30.0]}', r'"\"data": [30.0]'], ids=["nested", "name"])
-def test_an_array_that_is_not_the_data_is_not_read_as_it(field: str) -> None:
+def test_an_array_outside_the_data_field_is_not_read_as_data(field: str) -> None:
     model = loaded(CLASSIFIER)
     body = KNOWN.replace('"data": [30.0]', f'{field}, "data" : [30.0]')
     assert isinstance(respond(model, body), bytes)
@@ -123,7 +125,7 @@ def test_an_array_that_is_not_the_data_is_not_read_as_it(field: str) -> None:
     assert respond(model, other) == respond(loaded(CLASSIFIER), other)
 
 
-def test_few_bodies_are_remembered() -> None:
+def test_at_most_four_bodies_are_remembered() -> None:
     model = loaded(CLASSIFIER)
     for number in range(10):
         assert isinstance(respond(model, body_of(30.0, "cook", 40.5, True, parameters={"x": number})), bytes)
@@ -134,7 +136,7 @@ JSON_CELLS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=Fal
 
 
 @given(cells=st.lists(JSON_CELLS, min_size=4, max_size=4), ascii_only=st.booleans())
-def test_the_elements_are_those_of_the_parsed_body(cells: list[Any], ascii_only: bool) -> None:
+def test_elements_read_by_a_known_body_equal_the_parsed_ones(cells: list[Any], ascii_only: bool) -> None:
     body = json.dumps(json.loads(body_of(*cells)), ensure_ascii=ascii_only)
     try:
         content = body.encode()

@@ -1,4 +1,4 @@
-"""``{"rows": [...]}``: what is answered, and what is refused, where and why."""
+"""``{"rows": [...]}``: predictions, and refusals with place and reason."""
 
 from __future__ import annotations
 
@@ -39,23 +39,23 @@ def refused(rows: Any) -> str:
 
 
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1], [1]])
-def test_rows_are_answered_as_onnxruntime_answers_them(order: list[int]) -> None:
+def test_rows_get_the_predictions_of_onnxruntime(order: list[int]) -> None:
     labels, probabilities = direct(CLASSIFIER, **{k: [v[i] for i in order] for k, v in AS_FED.items()})
-    found = answered([ROWS[i] for i in order])
-    assert [one["label"] for one in found] == labels.tolist()
-    assert [list(one["probabilities"]) for one in found] == [list(CLASSIFIER.classes)] * len(order)
-    got = np.array([list(one["probabilities"].values()) for one in found], np.float32)
-    assert np.array_equal(got, probabilities)  # float32 comes through JSON unharmed
+    predictions = answered([ROWS[i] for i in order])
+    assert [prediction["label"] for prediction in predictions] == labels.tolist()
+    assert [list(prediction["probabilities"]) for prediction in predictions] == [list(CLASSIFIER.classes)] * len(order)
+    served = np.array([list(prediction["probabilities"].values()) for prediction in predictions], np.float32)
+    assert np.array_equal(served, probabilities)  # float32 comes through JSON unharmed
 
 
-def test_a_regressions_values_are_onnxruntimes_too() -> None:
+def test_regression_values_equal_those_of_onnxruntime() -> None:
     (values,) = direct(REGRESSOR, **AS_FED)
-    found = answered(ROWS, REGRESSOR)
-    assert [list(one) for one in found] == [["value"]] * 3
-    assert np.array_equal(np.array([one["value"] for one in found], np.float32), values)
+    predictions = answered(ROWS, REGRESSOR)
+    assert [list(prediction) for prediction in predictions] == [["value"]] * 3
+    assert np.array_equal(np.array([prediction["value"] for prediction in predictions], np.float32), values)
 
 
-def test_an_answer_that_is_not_a_number_is_null() -> None:
+def test_a_nan_prediction_is_null() -> None:
     outputs = [np.array([np.nan, 0.1], np.float32)]
     body = to_json({"predictions": format_predictions(outputs, REGRESSOR)})
     assert body == b'{"predictions":[{"value":null},{"value":0.1}]}'
@@ -64,8 +64,8 @@ def test_an_answer_that_is_not_a_number_is_null() -> None:
 def test_a_value_may_have_quantiles() -> None:
     outputs = [np.array([0.5, 2], np.float32), np.array([[0, 1], [1.5, np.nan]], np.float32)]
     signature = replace(REGRESSOR, quantiles=(0.1, 0.9))
-    found = to_json({"predictions": format_predictions(outputs, signature)})
-    assert json.loads(found)["predictions"] == [
+    body = to_json({"predictions": format_predictions(outputs, signature)})
+    assert json.loads(body)["predictions"] == [
         {"value": 0.5, "quantiles": {"0.1": 0.0, "0.9": 1.0}},
         {"value": 2.0, "quantiles": {"0.1": 1.5, "0.9": None}},
     ]
@@ -95,7 +95,7 @@ def test_a_value_may_have_quantiles() -> None:
         ),
     ],
 )
-def test_predictions_written_from_a_template_are_those_that_python_objects_give(
+def test_predictions_written_from_a_template_equal_those_from_python_objects(
     signature: Signature, outputs: list[np.ndarray[Any, Any]]
 ) -> None:
     assert b"[%b]" % PredictionWriter(signature)(outputs) == to_json(format_predictions(outputs, signature))
@@ -116,11 +116,13 @@ def test_columns_may_come_in_any_order() -> None:
 def test_a_model_of_one_column_is_served() -> None:
     signature = Signature(task="regression", target="y", columns=(Column(name="x", kind="numeric"),))
     (values,) = direct(signature, x=[1, 2])
-    assert [one["value"] for one in answered([{"x": 1}, {"x": 2}], signature)] == pytest.approx(values.tolist())
+    assert [prediction["value"] for prediction in answered([{"x": 1}, {"x": 2}], signature)] == pytest.approx(
+        values.tolist()
+    )
 
 
 @pytest.mark.parametrize("marker", [None, *sorted(MISSING), "  ?  "])
-def test_each_marker_of_a_missing_value_means_the_same(marker: str | None) -> None:
+def test_each_marker_of_a_missing_value_means_null(marker: str | None) -> None:
     given = [{**ROWS[0], "job": marker, "member": marker}]
     meant = [{**ROWS[0], "job": None, "member": None}]
     assert answered(given) == answered(meant)
@@ -129,14 +131,14 @@ def test_each_marker_of_a_missing_value_means_the_same(marker: str | None) -> No
 @pytest.mark.parametrize(
     ("given", "text"), [(1, "1"), (1.0, "1"), (True, "true"), (" cook ", "cook"), (2.5, "2.5"), ("Cook", "another")]
 )
-def test_a_category_is_its_text(given: Any, text: str) -> None:
+def test_a_category_is_compared_as_text(given: Any, text: str) -> None:
     fed = {name: values[:1] for name, values in AS_FED.items()} | {"job": [text]}
     assert answered([{**ROWS[0], "job": given}])[0]["label"] == direct(CLASSIFIER, **fed)[0][0]
     assert answered([{**ROWS[0], "job": given}]) == answered([{**ROWS[0], "job": text}])
 
 
 @pytest.mark.parametrize(("given", "meant"), [("true", True), (" Yes ", True), ("FALSE", False), ("no", False)])
-def test_a_boolean_may_come_as_a_word(given: str, meant: bool) -> None:
+def test_a_boolean_may_be_a_word(given: str, meant: bool) -> None:
     assert answered([{**ROWS[0], "member": given}]) == answered([{**ROWS[0], "member": meant}])
     assert answered([{**ROWS[0], "member": True}]) != answered([{**ROWS[0], "member": False}])
 
@@ -155,7 +157,9 @@ def test_a_boolean_may_come_as_a_word(given: str, meant: bool) -> None:
         ("member", "perhaps", "true, false, 1, 0 or null", "other text"),
     ],
 )
-def test_a_cell_of_another_kind_is_named_by_row_and_column(column: str, cell: Any, expected: str, found: str) -> None:
+def test_a_cell_of_the_wrong_type_is_refused_with_row_and_column(
+    column: str, cell: Any, expected: str, found: str
+) -> None:
     message = refused([ROWS[0], {**ROWS[0], column: cell}])
     assert message == f"rows[1], column '{column}': {expected} is expected, this is {found}"
 
@@ -171,11 +175,11 @@ def test_missing_and_unknown_columns_are_named_with_the_nearest_known_one() -> N
     assert "?extra=ignore" in message
 
 
-def test_a_column_that_resembles_none_is_named_alone() -> None:
+def test_an_unknown_column_without_a_similar_one_gets_no_suggestion() -> None:
     assert "has 'zzzzzz', which the model does not read; expected" in refused([{**ROWS[0], "zzzzzz": 1}])
 
 
-def test_of_many_unknown_columns_a_few_are_named_and_nothing_unprintable() -> None:
+def test_only_some_of_many_unknown_columns_are_named_and_escaped() -> None:
     message = refused([{**ROWS[0], **{f"unknown\n{number}" + "x" * 500: 1 for number in range(50)}}])
     assert "and 40 more" in message
     assert "\n" not in message
@@ -193,16 +197,16 @@ def test_of_many_unknown_columns_a_few_are_named_and_nothing_unprintable() -> No
         ([ROWS[0]] * 10_001, "rows: 1 to 10000 rows are expected, there are 10001"),
     ],
 )
-def test_what_is_not_a_list_of_rows_is_refused(rows: Any, message: str) -> None:
+def test_an_invalid_list_of_rows_is_refused(rows: Any, message: str) -> None:
     assert refused(rows) == message
 
 
-def test_no_value_is_ever_quoted() -> None:
+def test_error_messages_do_not_quote_values() -> None:
     for column in ("age", "member"):
         assert "Jane" not in refused([{**ROWS[0], column: "Jane Doe"}])
 
 
-def test_a_model_of_many_classes_takes_fewer_rows_so_that_its_answer_fits() -> None:
+def test_a_model_of_many_classes_accepts_fewer_rows_so_that_the_response_fits() -> None:
     classes = tuple(f"a class with a long name {number}" for number in range(1000))
     signature = Signature(
         task="classification", target="y", columns=(Column(name="x", kind="numeric"),), classes=classes
@@ -236,15 +240,15 @@ def _fed(*rows: dict[str, Any], day_first: bool | None = False) -> Any:
         ("", NAN),
     ],
 )
-def test_a_date_is_text_or_seconds(cell: Any, seconds: float, rows: int) -> None:
-    found = _fed(*[{"when": cell, "note": None}] * rows, day_first=cell == "31/1/2024")
-    assert found["when"].dtype == np.float64
-    np.testing.assert_array_equal(found["when"], [seconds] * rows)
+def test_a_date_may_be_text_or_seconds(cell: Any, seconds: float, rows: int) -> None:
+    feeds = _fed(*[{"when": cell, "note": None}] * rows, day_first=cell == "31/1/2024")
+    assert feeds["when"].dtype == np.float64
+    np.testing.assert_array_equal(feeds["when"], [seconds] * rows)
 
 
 def test_a_text_keeps_its_inner_white_space() -> None:
-    found = _fed({"when": None, "note": " two  words\n"}, {"when": None, "note": None})
-    assert found["note"].tolist() == ["two  words", ""]
+    feeds = _fed({"when": None, "note": " two  words\n"}, {"when": None, "note": None})
+    assert feeds["note"].tolist() == ["two  words", ""]
 
 
 @pytest.mark.parametrize(
@@ -252,26 +256,26 @@ def test_a_text_keeps_its_inner_white_space() -> None:
     [("soon", "other text"), ("31/1/2024", "one whose day comes first"), (True, "a boolean"),
      (1e30, "a number beyond"), (NAN, "a number beyond"), ([1], "an array")],
 )  # fmt: skip
-def test_what_is_not_a_date_is_refused_by_place(cell: Any, found: str) -> None:
+def test_an_invalid_date_is_refused_with_the_place(cell: Any, found: str) -> None:
     message = r"rows\[0\], when: a date such as 2024-01-31T10:30:00Z, seconds since 1970 or null is expected, this is "
     with pytest.raises(InvalidRequestError, match=message + found):
         _fed({"when": cell, "note": "x"})
 
 
 @pytest.mark.parametrize("extra", [{"zzzzzz": 1}, {"joob": "cook", "income": ">50K"}])
-def test_extra_columns_are_dropped_where_that_is_requested(extra: dict[str, Any]) -> None:
+def test_extra_columns_are_dropped_with_ignore_extra(extra: dict[str, Any]) -> None:
     rows = [{**ROWS[0], **extra}, ROWS[1]]
     body = json.loads(infer_document(loaded(), {"rows": rows}, ignore_extra=True).body)
     assert body["predictions"] == answered(ROWS[:2])
 
 
-def test_an_absent_column_is_an_error_whatever_is_ignored() -> None:
+def test_an_absent_column_is_an_error_even_with_ignore_extra() -> None:
     row = {"joob": "cook", **{name: cell for name, cell in ROWS[0].items() if name != "job"}}
     with pytest.raises(InvalidRequestError, match="lacks 'job'"):
         infer_document(loaded(), {"rows": [row]}, ignore_extra=True)
 
 
-def test_columns_that_the_training_file_had_too_are_not_extra() -> None:
+def test_unread_columns_of_the_training_file_are_not_extra() -> None:
     signature = replace(CLASSIFIER, unread=("row number", "Größe"))
     row = {**ROWS[0], "row number": 7, " Gro\u0308ße ": None}
     assert answered([row], signature) == answered([ROWS[0]])
@@ -280,7 +284,7 @@ def test_columns_that_the_training_file_had_too_are_not_extra() -> None:
 
 
 @pytest.mark.parametrize("cell", ["3/4/2024", "3-4-24 10:30", "Mon, 01/02/2024"])
-def test_a_date_whose_order_the_training_file_does_not_tell_is_refused_with_iso_as_the_way_out(cell: str) -> None:
+def test_an_ambiguous_date_is_refused_when_the_day_month_order_is_unknown(cell: str) -> None:
     message = r"rows\[1\], when: a date such as 2024-01-31T.* does not show whether its day or its month comes first"
     with pytest.raises(InvalidRequestError, match=message):
         _fed({"when": "2024-01-31", "note": "x"}, {"when": cell, "note": "x"}, day_first=None)
@@ -290,11 +294,11 @@ def test_a_date_whose_order_the_training_file_does_not_tell_is_refused_with_iso_
     ("cell", "seconds"),
     [("3.4.2024", 1712102400.0), ("31/1/2024", 1706659200.0), ("1/31/2024", 1706659200.0), ("2/2/2024", 1706832000.0)],
 )
-def test_a_date_with_an_unambiguous_order_is_read_without_one(cell: str, seconds: float) -> None:
+def test_an_unambiguous_date_is_read_when_the_day_month_order_is_unknown(cell: str, seconds: float) -> None:
     assert _fed({"when": cell, "note": None}, day_first=None)["when"].tolist() == [seconds]
 
 
-def test_a_date_in_the_other_order_is_refused_as_that() -> None:
+def test_a_date_in_the_other_day_month_order_is_refused() -> None:
     with pytest.raises(InvalidRequestError, match="whose month comes first, unlike in the training file"):
         _fed({"when": "1/31/2024", "note": None}, day_first=True)
 
@@ -310,5 +314,5 @@ def test_a_date_in_the_other_order_is_refused_as_that() -> None:
         "Tue, 05 Mar 2024 00:00:00 GMT",
     ],
 )
-def test_a_date_is_read_as_programs_and_languages_write_it(cell: str) -> None:
+def test_dates_of_common_formats_and_languages_are_read(cell: str) -> None:
     assert _fed({"when": cell, "note": None})["when"].tolist() == [1709596800.0]

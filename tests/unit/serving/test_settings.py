@@ -1,4 +1,4 @@
-"""What the functions of the API read from their environment."""
+"""Settings that the functions of the API read from the environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_an_alias_is_looked_up_again_after_5_seconds_by_default() -> None:
     assert PredictorSettings.from_env({**ENVIRON, "ALIAS_SECONDS": "0.5"}).alias_seconds == 0.5
 
 
-def test_the_gateway_key_may_be_absent_and_is_checked_when_it_is_there() -> None:
+def test_the_gateway_key_is_optional_and_validated() -> None:
     key = "5f8d0f7e-0c9b-4c3f-9e4e-1d8a1a2b3c4d"
     assert AuthorizerSettings.from_env(ENVIRON).gateway_key is None
     assert AuthorizerSettings.from_env({**ENVIRON, "GATEWAY_KEY": key}).gateway_key == key

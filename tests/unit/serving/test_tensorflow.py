@@ -40,7 +40,7 @@ def test_inputs_are_columns() -> None:
     assert post(PREDICT, {"inputs": inputs})["outputs"]["label"] == labels.tolist()
 
 
-def test_a_model_of_one_output_answers_with_its_values_alone() -> None:
+def test_the_predictions_of_a_model_with_one_output_are_plain_values() -> None:
     (values,) = direct(REGRESSOR, **AS_FED)
     assert post(PREDICT, {"instances": ROWS}, REGRESSOR) == {"predictions": pytest.approx(values.tolist())}
 
@@ -55,12 +55,12 @@ def test_a_model_of_one_output_answers_with_its_values_alone() -> None:
         ({"inputs": {f"x{number}": [[row[number]] for row in MATRIX] for number in range(8)}}, "outputs"),
     ],
 )
-def test_the_tutorials_matrix_is_all_columns(document: Any, field: str) -> None:
+def test_a_matrix_may_hold_all_columns(document: Any, field: str) -> None:
     assert post(PREDICT, document, NUMBERS)[field] == matrix_values()
 
 
 @pytest.mark.parametrize("document", [{"instances": ["cook", "clerk"]}, {"inputs": ["cook", "clerk"]}])
-def test_the_values_of_the_only_column_need_no_name(document: Any) -> None:
+def test_the_values_of_a_single_column_need_no_name(document: Any) -> None:
     (outputs,) = post(PREDICT, document, TEXT).values()
     assert len(outputs["label"] if isinstance(outputs, dict) else outputs) == 2
 
@@ -82,7 +82,7 @@ def test_examples_are_regressed_and_share_their_context() -> None:
     assert result == pytest.approx(values.tolist())
 
 
-def test_a_status_and_the_metadata_are_as_its_clients_read_them() -> None:
+def test_status_and_metadata_have_the_format_of_tensorflow_serving() -> None:
     (status,) = post("/v1/models/adult", None, method="GET")["model_version_status"]
     assert (status["version"], status["state"], status["status"]["error_code"]) == ("3", "AVAILABLE", "OK")
     document = post("/v1/models/adult/metadata", None, method="GET")
@@ -110,12 +110,12 @@ def test_a_path_names_a_version_or_an_alias(path: str, route: Route) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/models/m:explain", "/v1/models/m@a/versions/1:predict", "/v1/models/m@:predict"])
-def test_what_is_not_a_route_is_not_found(path: str) -> None:
+def test_an_unknown_route_is_not_found(path: str) -> None:
     with pytest.raises(NotFoundError):
         find_route("POST", path)
 
 
-def test_a_route_with_another_method_says_which_it_has() -> None:
+def test_a_wrong_method_is_refused_with_the_allowed_method() -> None:
     with pytest.raises(MethodNotAllowedError, match="POST"):
         find_route("GET", PREDICT)
 
@@ -138,7 +138,7 @@ def test_a_route_with_another_method_says_which_it_has() -> None:
         ("/v1/models/adult:regress", {"examples": ROWS}, [":predict"]),
     ],
 )
-def test_what_does_not_fit_is_refused_with_its_place(path: str, document: Any, facts: list[str]) -> None:
+def test_an_invalid_document_is_refused_with_the_place(path: str, document: Any, facts: list[str]) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         post(path, document)
     assert all(fact in raised.value.message for fact in facts)
@@ -148,7 +148,7 @@ def test_what_does_not_fit_is_refused_with_its_place(path: str, document: Any, f
     ("rows", "facts"),
     [([[1, 2]], ["8"]), ([[1] * 8, [1] * 7], ["row 1"]), ([[1] * 7 + ["a"]], ["'x7'"]), ([[1] * 8, 5], ["[1]"])],
 )
-def test_a_matrix_of_another_shape_is_refused_with_its_place(rows: Any, facts: list[str]) -> None:
+def test_a_matrix_of_another_shape_is_refused_with_the_place(rows: Any, facts: list[str]) -> None:
     with pytest.raises(InvalidRequestError) as raised:
         post(PREDICT, {"instances": rows}, NUMBERS)
     assert all(fact in raised.value.message for fact in facts)
@@ -159,6 +159,6 @@ def test_a_regressor_does_not_classify() -> None:
         post("/v1/models/adult:classify", {"examples": ROWS}, REGRESSOR)
 
 
-def test_too_many_instances_are_too_large_a_request() -> None:
+def test_too_many_instances_are_refused() -> None:
     with pytest.raises(TooManyRowsError, match="10001"):
         post(PREDICT, {"instances": [[0] * 8] * 10_001}, NUMBERS)

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol in JSON: what is answered, and what is refused, where and why."""
+"""The Open Inference Protocol in JSON: predictions, and refusals with place and reason."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ AS_FED = {"age": [30.5, NAN], "job": ["cook", ""], "hours per week": [40, -1], "
 
 
 def answered(document: dict[str, Any], signature: Any = CLASSIFIER) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(infer_document(loaded(signature), document).body)
-    return found
+    body: dict[str, Any] = json.loads(infer_document(loaded(signature), document).body)
+    return body
 
 
 def refused(document: Any) -> str:
@@ -43,7 +43,7 @@ def refused(document: Any) -> str:
     return raised.value.message
 
 
-def test_tensors_are_answered_as_onnxruntime_answers_them() -> None:
+def test_tensors_get_the_predictions_of_onnxruntime() -> None:
     labels, probabilities = direct(CLASSIFIER, **AS_FED)
     body = answered({"id": "request 7", "parameters": {"any": 1}, "inputs": tensors()})
     assert {k: v for k, v in body.items() if k != "outputs"} == {
@@ -57,7 +57,7 @@ def test_tensors_are_answered_as_onnxruntime_answers_them() -> None:
     assert np.array_equal(np.array(probability["data"], np.float32), probabilities.ravel())
 
 
-def test_a_regression_answers_one_tensor_and_no_id_when_none_was_given() -> None:
+def test_a_regression_returns_one_tensor_and_no_id_for_a_request_without_id() -> None:
     body = answered({"inputs": tensors()[::-1]}, REGRESSOR)
     (values,) = direct(REGRESSOR, **AS_FED)
     assert "id" not in body
@@ -67,19 +67,19 @@ def test_a_regression_answers_one_tensor_and_no_id_when_none_was_given() -> None
 
 
 @pytest.mark.parametrize("wanted", [["probabilities"], ["probabilities", "label"]])
-def test_only_the_outputs_that_are_requested_come_in_their_order(wanted: list[str]) -> None:
+def test_only_the_requested_outputs_are_returned_in_their_order(wanted: list[str]) -> None:
     body = answered({"inputs": tensors(), "outputs": [{"name": name} for name in wanted]})
     assert [output["name"] for output in body["outputs"]] == wanted
 
 
-def test_it_counts_the_rows() -> None:
+def test_the_rows_of_a_request_are_counted() -> None:
     assert infer_document(loaded(), {"inputs": tensors()}).facts["rows"] == 2
 
 
 @pytest.mark.parametrize(
     "datatype", ["FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"]
 )
-def test_every_numeric_datatype_is_taken(datatype: str) -> None:
+def test_every_numeric_datatype_is_accepted(datatype: str) -> None:
     given = answered({"inputs": tensors(datatype=datatype, data=[30, None])})
     assert given == answered({"inputs": tensors(data=[30.0, None])})
 
@@ -111,7 +111,7 @@ def test_every_numeric_datatype_is_taken(datatype: str) -> None:
         ({"name": "agee"}, "inputs lacks 'age' and has 'agee', which the model does not read ('agee' is near 'age')"),
     ],
 )  # fmt: skip
-def test_a_wrong_tensor_is_refused_by_name_and_place(changes: dict[str, Any], message: str) -> None:
+def test_an_invalid_tensor_is_refused_with_name_and_place(changes: dict[str, Any], message: str) -> None:
     given = tensors(**changes)
     if changes.get("name") == "job":
         given[0] |= {"datatype": "BYTES", "data": ["x", "y"]}
@@ -128,7 +128,7 @@ def test_a_wrong_tensor_is_refused_by_name_and_place(changes: dict[str, Any], me
         (tensors()[1:], "inputs lacks 'age'; expected:"),
     ],
 )
-def test_what_is_not_a_list_of_tensors_is_refused(inputs: Any, message: str) -> None:
+def test_an_invalid_list_of_tensors_is_refused(inputs: Any, message: str) -> None:
     assert refused({"inputs": inputs}).startswith(message)
 
 
@@ -142,11 +142,11 @@ def test_what_is_not_a_list_of_tensors_is_refused(inputs: Any, message: str) -> 
         ([{}], "outputs[0]: its name is not one of"),
     ],
 )
-def test_an_output_that_there_is_not_is_refused(outputs: Any, message: str) -> None:
+def test_an_unknown_output_is_refused(outputs: Any, message: str) -> None:
     assert refused({"inputs": tensors(), "outputs": outputs}).startswith(message)
 
 
-def test_an_id_is_text() -> None:
+def test_an_id_that_is_not_text_is_refused() -> None:
     assert refused({"id": 5, "inputs": tensors()}) == "id: text is expected, not a number"
 
 
@@ -159,33 +159,33 @@ def test_an_id_is_text() -> None:
         ({"rows": [], "inputs": []}, 'one of "rows", "columns" and "inputs" is expected, inputs and rows are there'),
     ],
 )
-def test_a_request_is_of_one_protocol(document: Any, message: str) -> None:
+def test_a_request_must_have_exactly_one_format(document: Any, message: str) -> None:
     assert refused(document) == message
 
 
 @pytest.mark.parametrize(("datatype", "data"), [("BYTES", ["1970-01-01T00:01Z", None]), ("FP64", [60.0, None])])
-def test_a_tensor_of_dates_holds_text_or_seconds(datatype: str, data: list[Any]) -> None:
+def test_a_tensor_of_dates_may_hold_text_or_seconds(datatype: str, data: list[Any]) -> None:
     signature = Signature(task="regression", target="y", columns=(Column(name="when", kind="datetime"),))
     decode = TensorDecoder(RequestDecoder(signature, 10))
-    found = decode([{"name": "when", "shape": [2], "datatype": datatype, "data": data}])
-    np.testing.assert_array_equal(found["when"], [60.0, NAN])
+    feeds = decode([{"name": "when", "shape": [2], "datatype": datatype, "data": data}])
+    np.testing.assert_array_equal(feeds["when"], [60.0, NAN])
 
 
 @pytest.mark.parametrize(
     "extra", [{"name": "agee", "shape": [2], "datatype": "FP32", "data": [1, 2]}, {**tensors()[1], "name": "income"}]
 )
-def test_extra_tensors_are_dropped_where_that_is_requested(extra: dict[str, Any]) -> None:
+def test_extra_tensors_are_dropped_with_ignore_extra(extra: dict[str, Any]) -> None:
     document = {"inputs": [extra, *tensors()]}
     assert "?extra=ignore" in refused(document)
     assert json.loads(infer_document(loaded(), document, ignore_extra=True).body) == answered({"inputs": tensors()})
 
 
-def test_a_tensor_of_a_column_that_the_training_file_had_too_is_not_extra() -> None:
+def test_a_tensor_of_an_unread_training_column_is_not_extra() -> None:
     signature = replace(CLASSIFIER, unread=("row number",))
     extra = {"name": "row number", "shape": [2], "datatype": "INT64", "data": [1, 2]}
     assert answered({"inputs": [*tensors(), extra]}, signature) == answered({"inputs": tensors()})
 
 
-def test_an_absent_tensor_is_an_error_whatever_is_ignored() -> None:
+def test_an_absent_tensor_is_an_error_even_with_ignore_extra() -> None:
     with pytest.raises(InvalidRequestError, match="lacks 'age'"):
         infer_document(loaded(), {"inputs": tensors(name="agee")}, ignore_extra=True)
