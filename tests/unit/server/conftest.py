@@ -1,4 +1,4 @@
-"""A server of the models in a module's ``folder``, and a channel to it; other modules have servers of their own."""
+"""A server of the models in a module's ``folder``, and a channel to it; some modules define other servers."""
 
 from __future__ import annotations
 

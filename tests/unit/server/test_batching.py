@@ -1,4 +1,4 @@
-"""Micro-batching: which requests run together, and when it turns itself off."""
+"""Micro-batching: which requests run together, and when batching turns off."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.server.execution.batching import BatchingSession
 
 
 class SlowSession:
-    """Doubles its input. A run takes ``fixed`` seconds and ``per_row`` seconds for each row, of a clock of its own."""
+    """Doubles the input. A run takes ``fixed`` seconds plus ``per_row`` seconds for each row by a fake clock."""
 
     def __init__(self, fixed: float, per_row: float, *, rows: int | str = "rows") -> None:
         self.fixed, self.per_row = fixed, per_row
@@ -71,7 +71,7 @@ def _run_together(session: SlowSession, batching: BatchingSession, values: Seque
         return [future.result(5) for future in futures]
 
 
-def test_requests_that_wait_run_together_and_get_their_own_rows() -> None:
+def test_waiting_requests_run_together_and_each_gets_its_rows() -> None:
     session = SlowSession(0.01, 0.0001)
     batching = _batching(session)
     _run(batching, 1)
@@ -79,7 +79,7 @@ def test_requests_that_wait_run_together_and_get_their_own_rows() -> None:
     assert session.batches == [1, 1, 3]
 
 
-def test_a_lone_request_runs_at_once() -> None:
+def test_a_single_request_runs_at_once() -> None:
     session = SlowSession(0.01, 0.0001)
     batching = _batching(session)
     assert [_run(batching, value) for value in (1, 2)] == [[2], [4]]
@@ -102,7 +102,7 @@ def test_a_batch_is_bounded_by_its_rows() -> None:
     assert session.batches == [1, 3, 3, 3]
 
 
-def test_it_turns_itself_off_where_batches_gain_nothing() -> None:
+def test_batching_turns_off_when_batches_are_not_faster() -> None:
     session = SlowSession(0.0, 0.01)
     batching = _batching(session)
     _run(batching, 1)
@@ -127,7 +127,7 @@ def test_a_graph_with_a_fixed_number_of_rows_is_not_batched() -> None:
     assert not batching.is_batching
 
 
-def test_an_invalid_request_harms_no_other_of_its_batch() -> None:
+def test_an_invalid_request_does_not_fail_others_in_its_batch() -> None:
     session = SlowSession(0.01, 0.0001)
     batching = _batching(session)
     _run(batching, 1)
@@ -147,7 +147,7 @@ def test_many_threads_get_their_own_results(fixed: float) -> None:
     assert results == [[2 * value] for value in range(200)]
 
 
-def test_one_run_that_was_held_up_does_not_make_a_fast_graph_slow() -> None:
+def test_a_single_slow_run_does_not_turn_batching_on() -> None:
     session = SlowSession(0.0001, 0.0)
     batching = _batching(session)
     _run(batching, 1)

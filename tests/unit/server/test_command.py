@@ -1,4 +1,4 @@
-"""`modeldrop serve` as a script sees it: a process, one JSON line, SIGTERM, exit code 0."""
+"""`modeldrop serve` as a process: one JSON line when ready, and exit code 0 after SIGTERM."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ START = "import sys; from pipeline.cli.entry import main; main()"
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_it_announces_itself_serves_and_ends_with_0(tmp_path: Path, workers: str) -> None:
+def test_serve_prints_a_ready_line_serves_and_exits_0(tmp_path: Path, workers: str) -> None:
     path = write_scaling_model(tmp_path)
     command = [sys.executable, "-c", START, "serve", "--file", path, "--name", "scale", "--no-auth"]
     ports = ["--http-port", "0", "--grpc-port", "0", "--workers", workers, "--no-access-log"]
@@ -51,7 +51,7 @@ def test_it_announces_itself_serves_and_ends_with_0(tmp_path: Path, workers: str
         (["--file", "FILE", "--api-key-file", "FILE", "--no-auth"], "exclude"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(tmp_path: Path, arguments: list[str], fact: str) -> None:
+def test_invalid_combinations_of_options_are_refused(tmp_path: Path, arguments: list[str], fact: str) -> None:
     path = write_scaling_model(tmp_path)
     words = [str(path) if word == "FILE" else word for word in arguments]
     result = CliRunner().invoke(app, ["serve", *words], obj=lambda choice: Session(choice=Choice(), world=None))

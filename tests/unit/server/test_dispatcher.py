@@ -1,4 +1,4 @@
-"""Where a request runs: by what it costs, not by how long it waited."""
+"""A request runs in the event loop or a thread, depending on its cost and not on its waiting time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_cheap_requests_run_in_the_event_loop_unless_they_are_large() -> None:
     assert not dispatcher.is_fast("/slow", 10)
 
 
-def test_one_request_that_was_held_up_does_not_send_the_next_into_a_thread() -> None:
+def test_a_single_slow_request_does_not_move_a_path_to_threads() -> None:
     dispatcher = _dispatcher()
     for _ in range(3):
         dispatcher.learn("/infer", 0.0001)
@@ -59,7 +59,7 @@ def _hold_up() -> None:
 
 
 @pytest.mark.parametrize("fast_calls", [0, 1, 15, 16, 17])
-def test_a_path_that_has_become_slow_holds_up_the_event_loop_once(fast_calls: int) -> None:
+def test_a_path_that_becomes_slow_blocks_the_event_loop_only_once(fast_calls: int) -> None:
     dispatcher = _fast_dispatcher()
     for _ in range(fast_calls):
         dispatcher.run_here("/infer", lambda: None)
@@ -73,7 +73,7 @@ def test_a_path_that_has_become_slow_holds_up_the_event_loop_once(fast_calls: in
     assert inline == 1
 
 
-def test_a_path_that_was_held_up_once_returns_to_the_event_loop() -> None:
+def test_a_path_returns_to_the_event_loop_after_a_fast_request_in_a_thread() -> None:
     dispatcher = _fast_dispatcher()
     dispatcher.run_here("/infer", lambda: time.sleep(0.002))
     assert not dispatcher.is_fast("/infer", 10)
@@ -89,12 +89,12 @@ def test_the_number_of_remembered_paths_is_bounded() -> None:
     assert not any(dispatcher.is_fast(f"/{number}", 10) for number in range(5_000))
 
 
-def test_waiting_is_no_processor_time() -> None:
+def test_waiting_time_does_not_count_as_cost() -> None:
     _, seconds = measure_cost(lambda: time.sleep(0.02))
     assert seconds < 0.01
 
 
-def test_a_request_whose_graph_ran_for_another_costs_its_graph() -> None:
+def test_the_cost_of_a_request_includes_its_graph_run() -> None:
     _, seconds = measure_cost(lambda: note_run(0.5))
     assert seconds == 0.5
     thread = threading.Thread(target=note_run, args=(7.0,))

@@ -1,4 +1,4 @@
-"""Models of folders: what is served, replaced, kept and refused."""
+"""Models of folders: which files are served, replaced and refused."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_other_files_are_ignored(tmp_path: Path, path: str) -> None:
     assert _models(tmp_path / "served").names() == []
 
 
-def test_a_damaged_new_version_is_reported_and_replaces_nothing(tmp_path: Path) -> None:
+def test_a_damaged_new_version_is_reported_and_does_not_replace_the_live_one(tmp_path: Path) -> None:
     write_scaling_model(tmp_path)
     reports: list[str] = []
     models = _models(tmp_path, report=reports.append)
@@ -73,7 +73,7 @@ def test_an_overwritten_file_is_reloaded(tmp_path: Path) -> None:
     assert _factor(models) == 3
 
 
-def test_a_removed_version_gives_way_to_the_one_before(tmp_path: Path) -> None:
+def test_the_previous_version_is_live_after_the_newest_is_removed(tmp_path: Path) -> None:
     write_scaling_model(tmp_path, version=1, factor=1)
     path = write_scaling_model(tmp_path, version=2, factor=2)
     models = _models(tmp_path)
@@ -110,7 +110,7 @@ def test_unknown_models_cannot_be_loaded_or_unloaded(tmp_path: Path) -> None:
             change("any", "other")
 
 
-def test_one_file_is_version_1_under_its_name(tmp_path: Path) -> None:
+def test_a_single_file_is_version_1_of_the_named_model(tmp_path: Path) -> None:
     path = write_scaling_model(tmp_path)
     models = FileModels(lambda: index_file(path, "mine"), _session, max_bytes=1 << 20, report=print)
     models.refresh()
@@ -118,7 +118,7 @@ def test_one_file_is_version_1_under_its_name(tmp_path: Path) -> None:
     assert models.live_version("any", "mine") == 1
 
 
-def test_a_signature_beside_the_file_gives_rows(tmp_path: Path) -> None:
+def test_a_model_file_with_a_signature_beside_it_predicts_rows(tmp_path: Path) -> None:
     import onnx
     from onnx import TensorProto, helper
 
@@ -163,7 +163,7 @@ def test_a_missing_file_is_an_integrity_error(tmp_path: Path) -> None:
         ({"data": 7}, "array"),
     ],
 )
-def test_tensors_that_do_not_fit_are_refused(tmp_path: Path, changes: dict[str, object], fact: str) -> None:
+def test_invalid_tensors_are_refused(tmp_path: Path, changes: dict[str, object], fact: str) -> None:
     path = write_scaling_model(tmp_path)
     model = load_model_file(path, model="scale", version=1, make_session=_session)
     tensor = {"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]} | changes
@@ -180,7 +180,7 @@ def test_inputs_that_are_not_tensors_are_refused(tmp_path: Path, inputs: object)
         model.decode_tensors(inputs)
 
 
-def test_tensors_that_the_graph_refuses_are_the_callers_fault(tmp_path: Path) -> None:
+def test_tensors_that_the_graph_refuses_are_an_invalid_request(tmp_path: Path) -> None:
     path = write_scaling_model(tmp_path)
     model = load_model_file(path, model="scale", version=1, make_session=_session)
     with pytest.raises(InvalidRequestError):

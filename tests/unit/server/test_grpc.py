@@ -1,4 +1,4 @@
-"""The gRPC services seen through a channel: predictions, metadata, the repository, health, reflection, errors."""
+"""The gRPC services through a channel: predictions, metadata, the repository, health, reflection, errors."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _raw(*values: float) -> bytes:
     return np.array(values, "<f4").tobytes()
 
 
-def test_typed_contents_are_answered_with_typed_contents(channel: grpc.Channel) -> None:
+def test_typed_contents_get_a_response_with_typed_contents(channel: grpc.Channel) -> None:
     response = _call(channel, "ModelInfer", model_name="scale", id="7", inputs=[_tensor(1, 2, 3, 4)])
     (output,) = response.outputs
     assert (response.model_name, response.model_version, response.id) == ("scale", "2", "7")
@@ -64,18 +64,18 @@ def test_typed_contents_are_answered_with_typed_contents(channel: grpc.Channel) 
     assert list(output.contents.fp32_contents) == [3, 6, 9, 12]
 
 
-def test_raw_contents_are_answered_with_raw_contents(channel: grpc.Channel) -> None:
+def test_raw_contents_get_a_response_with_raw_contents(channel: grpc.Channel) -> None:
     tensor = {"name": "x", "datatype": "FP32", "shape": [1, 2]}
     response = _call(channel, "ModelInfer", model_name="scale", inputs=[tensor], raw_input_contents=[_raw(1, 2)])
     assert np.frombuffer(response.raw_output_contents[0], "<f4").tolist() == [3, 6]
 
 
-def test_a_version_can_be_named(channel: grpc.Channel) -> None:
+def test_a_request_may_name_a_version(channel: grpc.Channel) -> None:
     response = _call(channel, "ModelInfer", model_name="scale", model_version="1", inputs=[_tensor(1, 2)])
     assert list(response.outputs[0].contents.fp32_contents) == [2, 4]
 
 
-def test_it_predicts_what_http_predicts(server: RunningServer, channel: grpc.Channel) -> None:
+def test_grpc_gives_the_same_predictions_as_http(server: RunningServer, channel: grpc.Channel) -> None:
     values = np.random.default_rng(0).normal(size=20).astype(np.float32).tolist()
     response = _call(channel, "ModelInfer", model_name="scale", inputs=[_tensor(*values)])
     document = server.infer(*values).json()
@@ -107,7 +107,9 @@ def test_it_predicts_what_http_predicts(server: RunningServer, channel: grpc.Cha
         ({"model_name": "scale", "inputs": [_tensor(*[1.0] * 30_000)]}, grpc.StatusCode.RESOURCE_EXHAUSTED),
     ],
 )
-def test_bad_requests_get_their_code(channel: grpc.Channel, fields: dict[str, Any], code: grpc.StatusCode) -> None:
+def test_invalid_requests_get_their_status_code(
+    channel: grpc.Channel, fields: dict[str, Any], code: grpc.StatusCode
+) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         _call(channel, "ModelInfer", **fields)
     assert caught.value.code() == code
@@ -133,7 +135,7 @@ def test_a_damaged_file_is_unavailable_and_logged(folder: Path, monkeypatch: pyt
     ]
 
 
-def test_metadata_and_readiness(channel: grpc.Channel) -> None:
+def test_metadata_and_readiness_are_reported(channel: grpc.Channel) -> None:
     metadata = _call(channel, "ModelMetadata", name="scale")
     assert list(metadata.versions) == ["1", "2"]
     assert (metadata.inputs[0].name, list(metadata.inputs[0].shape)) == ("x", [-1, 2])
@@ -157,17 +159,17 @@ def test_models_are_unloaded_and_loaded(channel: grpc.Channel) -> None:
     assert caught.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-def test_health_and_reflection(channel: grpc.Channel) -> None:
+def test_health_and_reflection_are_served(channel: grpc.Channel) -> None:
     health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=OIP), timeout=5)
     assert health.status == health_pb2.HealthCheckResponse.SERVING
     ask = reflection_pb2.ServerReflectionRequest
     stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-    listed, found = stub.ServerReflectionInfo(
+    listed, described = stub.ServerReflectionInfo(
         iter([ask(list_services=""), ask(file_containing_symbol=TENSORFLOW)]), timeout=5
     )
     services = {service.name for service in listed.list_services_response.service}
     assert services >= {OIP, TENSORFLOW, "grpc.health.v1.Health"}
-    assert found.file_descriptor_response.file_descriptor_proto
+    assert described.file_descriptor_response.file_descriptor_proto
 
 
 def _predict(channel: grpc.Channel, **spec: Any) -> Any:
@@ -180,7 +182,7 @@ def _predict(channel: grpc.Channel, **spec: Any) -> Any:
     return _rpc(channel, TENSORFLOW, "Predict")(request, timeout=5)
 
 
-def test_tensorflow_serving_predicts(channel: grpc.Channel) -> None:
+def test_the_tensorflow_serving_api_predicts(channel: grpc.Channel) -> None:
     response = _predict(channel)
     assert (response.model_spec.name, response.model_spec.version.value) == ("scale", 2)
     tensor = response.outputs["y"]
@@ -197,7 +199,9 @@ def test_tensorflow_serving_predicts(channel: grpc.Channel) -> None:
         ({"signature_name": "other"}, grpc.StatusCode.INVALID_ARGUMENT),
     ],
 )
-def test_tensorflow_serving_refuses(channel: grpc.Channel, spec: dict[str, Any], code: grpc.StatusCode) -> None:
+def test_the_tensorflow_serving_api_refuses_unknown_models_labels_and_signatures(
+    channel: grpc.Channel, spec: dict[str, Any], code: grpc.StatusCode
+) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         _predict(channel, **spec)
     assert caught.value.code() == code
@@ -218,7 +222,7 @@ def test_calls_need_a_key(folder: Path) -> None:
 
 
 class _OneModelKey:
-    """Knows callers of another model."""
+    """Accepts every key as a key for another model."""
 
     def recall(self, key: str) -> Caller:
         return Caller(LOCAL_TENANT, frozenset({"predict", "read", "publish"}), models=frozenset({"other"}))
@@ -226,7 +230,7 @@ class _OneModelKey:
     authenticate = recall
 
 
-def test_a_key_of_another_model_sees_nothing_of_this_one(folder: Path) -> None:
+def test_a_key_for_another_model_cannot_see_this_model(folder: Path) -> None:
     with (
         run_folder(folder, authenticator=_OneModelKey()) as server,
         grpc.insecure_channel(server.grpc) as channel,
@@ -247,7 +251,7 @@ def test_a_key_of_another_model_sees_nothing_of_this_one(folder: Path) -> None:
         assert server.infer(1, 2).status_code == 404
 
 
-def test_more_calls_than_the_limit_are_refused_with_advice(folder: Path) -> None:
+def test_calls_above_the_limit_are_refused_with_a_retry_delay(folder: Path) -> None:
     with (
         run_folder(folder, limits=ServerLimits(max_concurrent=0)) as server,
         grpc.insecure_channel(server.grpc) as channel,
@@ -258,14 +262,14 @@ def test_more_calls_than_the_limit_are_refused_with_advice(folder: Path) -> None
     assert ("grpc-retry-pushback-ms", "1000") in caught.value.trailing_metadata()
 
 
-def test_a_cancelled_call_harms_no_other(channel: grpc.Channel) -> None:
+def test_the_server_responds_after_a_canceled_call(channel: grpc.Channel) -> None:
     request = message_class("inference.ModelInferRequest")(model_name="scale", inputs=[_tensor(1, 2)])
     future = _rpc(channel, OIP, "ModelInfer").future(request, timeout=5)
     future.cancel()
     assert _call(channel, "ServerLive").live
 
 
-def test_the_compiled_protos_are_those_of_the_sources(tmp_path: Path) -> None:
+def test_the_compiled_protos_match_the_sources(tmp_path: Path) -> None:
     from tools.compile_protos import PROTOS, compile_protos
 
     compile_protos(tmp_path / "descriptors.binpb")
@@ -273,7 +277,7 @@ def test_the_compiled_protos_are_those_of_the_sources(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("service", [OIP, TENSORFLOW])
-def test_bytes_that_are_no_message_are_an_invalid_argument(channel: grpc.Channel, service: str) -> None:
+def test_an_unparsable_message_is_an_invalid_argument(channel: grpc.Channel, service: str) -> None:
     method = {OIP: "ModelInfer", TENSORFLOW: "Predict"}[service]
     with pytest.raises(grpc.RpcError) as refused:
         channel.unary_unary(f"/{service}/{method}")(b"\xff\xff\xff\xff", timeout=5)

@@ -1,4 +1,4 @@
-"""What gRPC does beside the services: compression, limits, deadlines, streams, the end of the server."""
+"""gRPC apart from the services: compression, limits, deadlines, streams and shutdown."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def test_a_method_that_does_not_exist_is_unimplemented(channel: grpc.Channel) ->
     assert _code(lambda: call(b"", timeout=5)) == grpc.StatusCode.UNIMPLEMENTED
 
 
-def test_headers_beyond_the_limit_end_the_call_alone(channel: grpc.Channel) -> None:
+def test_headers_above_the_limit_fail_only_that_call(channel: grpc.Channel) -> None:
     call = channel.unary_unary(INFER)
     with pytest.raises(grpc.RpcError):
         call(_request(), timeout=5, metadata=(("x-large", "a" * 100_000),))
     assert call(_request(), timeout=5)
 
 
-def test_a_health_watch_sees_the_server_end_and_does_not_hold_it_up(folder: Path) -> None:
+def test_a_health_watch_reports_the_shutdown_and_does_not_delay_it(folder: Path) -> None:
     with run_folder(folder) as server, grpc.insecure_channel(server.grpc) as channel:
         statuses = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=20)
         assert next(statuses).status == health_pb2.HealthCheckResponse.SERVING
@@ -96,13 +96,13 @@ def test_a_health_watch_sees_the_server_end_and_does_not_hold_it_up(folder: Path
         assert time.perf_counter() - started < 5
 
 
-def test_an_unknown_service_has_no_health(channel: grpc.Channel) -> None:
+def test_the_health_of_an_unknown_service_is_not_found(channel: grpc.Channel) -> None:
     stub = health_pb2_grpc.HealthStub(channel)
     request = health_pb2.HealthCheckRequest(service="other")
     assert _code(lambda: stub.Check(request, timeout=5)) == grpc.StatusCode.NOT_FOUND
 
 
-def test_a_deadline_that_passes_while_the_call_runs_is_answered() -> None:
+def test_a_call_that_runs_past_its_deadline_fails() -> None:
     metrics, log = ServerMetrics(), AccessLog(None)
     runner = CallRunner(
         authenticator=OpenAccess("local"),
@@ -127,7 +127,7 @@ def test_a_deadline_that_passes_while_the_call_runs_is_answered() -> None:
     assert caught.value.code == grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-def test_a_client_that_sends_no_message_is_given_up(folder: Path) -> None:
+def test_a_call_without_a_message_is_ended_after_the_time_limit(folder: Path) -> None:
     with run_folder(folder, limits=ServerLimits(max_request_seconds=0.3)) as server:
         client = H2Connection()
         client.initiate_connection()
@@ -158,20 +158,20 @@ class TestApplication:
         ],
         ids=["empty message", "in pieces", "two messages", "no message", "truncated", "no encoding", "too large"],
     )
-    def test_a_request_is_one_whole_message(self, body: list[bytes], code: bytes) -> None:
+    def test_a_request_must_be_exactly_one_complete_message(self, body: list[bytes], code: bytes) -> None:
         sent = _run(body)
         assert dict(sent[-1]["headers"])[b"grpc-status"] == code
 
-    def test_an_encoding_that_is_not_known_is_refused_with_those_that_are(self) -> None:
+    def test_an_unknown_encoding_is_refused_with_the_supported_ones(self) -> None:
         trailers = dict(_run([b"\0\0\0\0\0"], {b"grpc-encoding": b"snappy"})[-1]["headers"])
         assert (trailers[b"grpc-status"], b"gzip" in trailers[b"grpc-accept-encoding"]) == (b"12", True)
 
-    def test_messages_after_the_first_are_not_kept(self) -> None:
+    def test_reading_stops_at_a_second_message(self) -> None:
         read: list[bytes] = []
         sent = _run([b"\0\0\0\0\0"] * 100, ends=False, read=read)
         assert (dict(sent[-1]["headers"])[b"grpc-status"], len(read)) == (b"13", 2)
 
-    def test_a_body_that_does_not_end_is_given_up(self) -> None:
+    def test_a_body_that_does_not_end_exceeds_the_deadline(self) -> None:
         sent = _run([b"\0\0"], ends=False)
         assert dict(sent[-1]["headers"])[b"grpc-status"] == b"4"
 
@@ -180,10 +180,10 @@ class TestApplication:
         [{"method": "GET"}, {"headers": {b"content-type": b"application/json"}}, {"extensions": {}}],
         ids=["method", "content type", "te"],
     )
-    def test_what_is_no_call_is_refused_by_http(self, call: dict[str, Any]) -> None:
+    def test_a_request_that_is_not_a_grpc_call_gets_http_415(self, call: dict[str, Any]) -> None:
         assert _run([b""], **call)[0]["status"] == 415
 
-    def test_an_error_of_a_method_is_reported_and_not_shown(self) -> None:
+    def test_an_error_of_a_method_is_reported_and_hidden_from_the_client(self) -> None:
         reported: list[Exception] = []
 
         async def fail(message: bytes, context: CallContext) -> bytes:
@@ -235,17 +235,17 @@ def _run(
     ("value", "seconds"),
     [(None, None), (b"5S", 5.0), (b"250m", 0.25), (b"2M", 120.0), (b"1H", 3600.0), (b"7u", 7e-6), (b"100n", 1e-7)],
 )
-def test_a_deadline_is_read(value: bytes | None, seconds: float | None) -> None:
+def test_the_grpc_timeout_header_is_parsed(value: bytes | None, seconds: float | None) -> None:
     assert parse_timeout(value) == (None if seconds is None else pytest.approx(seconds))
 
 
 @pytest.mark.parametrize("value", [b"", b"5", b"S", b"-1S", b"1.5S", b"123456789S", b"5X"])
-def test_a_deadline_that_is_no_time_is_refused(value: bytes) -> None:
+def test_an_invalid_grpc_timeout_is_refused(value: bytes) -> None:
     with pytest.raises(CallError):
         parse_timeout(value)
 
 
-def test_messages_are_read_from_any_pieces() -> None:
+def test_messages_are_read_from_pieces_of_any_size() -> None:
     messages = [b"", b"a", b"bc" * 300]
     stream = b"".join(map(write_message, messages))
     for size in (1, 2, 7, len(stream)):
@@ -257,7 +257,7 @@ def test_messages_are_read_from_any_pieces() -> None:
 @pytest.mark.parametrize(
     "content", [zlib.compress(b"a" * 100)[:-3], zlib.compress(b"a" * 100) + b"more"], ids=["truncated", "more follows"]
 )
-def test_a_compressed_message_is_one_whole_stream(content: bytes) -> None:
+def test_a_truncated_or_extended_compressed_message_is_refused(content: bytes) -> None:
     with pytest.raises(CallError) as caught:
         MessageReader(b"deflate", 1_000).feed(b"\1" + len(content).to_bytes(4) + content)
     assert caught.value.code == grpc.StatusCode.INTERNAL
@@ -268,6 +268,6 @@ def test_a_status_message_is_percent_encoded() -> None:
     assert trailers == {b"grpc-status": b"5", b"grpc-message": b"100 %25 na%C3%AFve%0A"}
 
 
-def test_errors_that_are_retried_are_transient() -> None:
+def test_overload_and_deadline_errors_have_their_status_codes() -> None:
     assert status_code(OverloadedError("full")) == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert status_code(DeadlineExceededError("late")) == grpc.StatusCode.DEADLINE_EXCEEDED

@@ -1,4 +1,4 @@
-"""The server seen through its socket: requests, limits, bad clients, the end."""
+"""The HTTP server through its socket: requests, limits, invalid requests and shutdown."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_chunked_bodies_are_read(server: RunningServer) -> None:
     assert response.status_code == 200
 
 
-def test_a_client_that_expects_100_gets_it_first(server: RunningServer) -> None:
+def test_a_client_that_expects_100_continue_gets_it_before_the_response(server: RunningServer) -> None:
     with _connect(server) as client:
         client.sendall(_request(BODY, "expect: 100-continue")[: -len(BODY)])
         assert client.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -111,7 +111,7 @@ def test_head_has_no_body(server: RunningServer) -> None:
     assert (response.status_code, response.content) == (200, b"")
 
 
-def test_the_limit_of_bodies_is_that_of_decompressed_ones(strict: RunningServer) -> None:
+def test_the_body_limit_applies_to_the_decompressed_body(strict: RunningServer) -> None:
     content, headers = gzip.compress(b" " * 1_001), {"content-encoding": "gzip"}
     response = strict.client.post("/v2/models/scale/infer", content=content, headers=headers)
     assert (response.status_code, "more than 1000 bytes" in response.text) == (413, True)
@@ -132,7 +132,9 @@ def test_the_limit_of_bodies_is_that_of_decompressed_ones(strict: RunningServer)
     ],
     ids=["no HTTP", "two lengths", "body", "chunks", "header", "many headers", "slow body", "slow head"],
 )  # fmt: skip
-def test_bad_clients_get_a_status_and_are_closed(strict: RunningServer, sent: bytes, status: int) -> None:
+def test_an_invalid_request_gets_an_error_status_and_closes_the_connection(
+    strict: RunningServer, sent: bytes, status: int
+) -> None:
     with _connect(strict) as client:
         try:
             client.sendall(sent)
@@ -170,7 +172,7 @@ def test_an_api_key_is_required(tmp_path: Path) -> None:
         assert server.client.get("/v2/health/ready").status_code == 200
 
 
-def test_more_requests_than_the_limit_are_refused_with_advice(tmp_path: Path) -> None:
+def test_requests_above_the_limit_are_refused_with_retry_after(tmp_path: Path) -> None:
     write_scaling_model(tmp_path)
     with run_folder(tmp_path, limits=ServerLimits(max_concurrent=0)) as server:
         response = server.infer(1, 2)
@@ -179,7 +181,7 @@ def test_more_requests_than_the_limit_are_refused_with_advice(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(("milliseconds", "status"), [("0", 504), ("60000", 200), ("soon", 200), ("9" * 5_000, 200)])
-def test_a_request_is_not_run_after_the_time_that_its_proxy_waits(
+def test_a_request_is_not_run_after_the_deadline_of_its_proxy(
     server: RunningServer, milliseconds: str, status: int
 ) -> None:
     slow = b" " * MAX_INLINE_BYTES + BODY  # it waits for a thread
@@ -240,7 +242,7 @@ def test_a_model_whose_file_disappears_is_not_found(tmp_path: Path) -> None:
         assert server.client.get("/v2/health/live").status_code == 200
 
 
-def test_idle_connections_do_not_hold_up_the_end(tmp_path: Path) -> None:
+def test_idle_connections_do_not_delay_the_shutdown(tmp_path: Path) -> None:
     write_scaling_model(tmp_path)
     with run_folder(tmp_path) as server:
         with _connect(server) as client:
@@ -250,7 +252,7 @@ def test_idle_connections_do_not_hold_up_the_end(tmp_path: Path) -> None:
             _connect(server)
 
 
-def test_a_busy_client_learns_of_the_shutdown_and_loses_no_request(tmp_path: Path) -> None:
+def test_a_request_during_the_shutdown_gets_a_response_with_connection_close(tmp_path: Path) -> None:
     write_scaling_model(tmp_path)
     with run_folder(tmp_path) as server, _connect(server) as client:
         client.sendall(_request())
@@ -291,7 +293,7 @@ def test_models_are_listed_unloaded_and_loaded(tmp_path: Path) -> None:
         assert server.client.post(f"{base}/index", content=b"[]").status_code == 400
 
 
-def test_a_head_that_was_parsed_before_is_read_as_the_parser_reads_it(server: RunningServer) -> None:
+def test_requests_with_a_remembered_head_get_correct_responses(server: RunningServer) -> None:
     bodies = [BODY.replace(b"[1,2]}", b"[%d,%d]}" % (number, number + 1)) for number in range(8)]
     with _connect(server) as client:
         for number, body in enumerate(bodies):
@@ -329,7 +331,7 @@ def test_a_declined_upgrade_closes_the_connection_each_time(server: RunningServe
     ],
     ids=["chunks", "padded length", "more bytes", "two requests", "long"],
 )
-def test_only_heads_of_whole_requests_of_a_plain_length_are_remembered(sent: bytes) -> None:
+def test_heads_of_unusual_requests_are_not_remembered(sent: bytes) -> None:
     heads = KnownHeads()
     method, _, _ = sent.partition(b" ")
     lines = sent.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]

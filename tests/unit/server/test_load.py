@@ -1,4 +1,4 @@
-"""Load on a server: what is counted, by HTTP and gRPC, and what a wrong endpoint gets."""
+"""Load tests of a server by HTTP and gRPC: counting, and errors of wrong endpoints."""
 
 from __future__ import annotations
 
@@ -46,7 +46,9 @@ def _test(server: RunningServer, *, grpc: bool = False, **options: object) -> Lo
         (True, {"version": "1"}),
     ],
 )
-def test_every_form_is_answered(server: RunningServer, grpc: bool, options: dict[str, object]) -> None:
+def test_a_load_test_succeeds_in_every_request_format(
+    server: RunningServer, grpc: bool, options: dict[str, object]
+) -> None:
     seen: list[LoadLevel] = []
     levels = run_load_test(_test(server, grpc=grpc, **options), seen.append)
     assert levels == seen
@@ -62,14 +64,14 @@ def test_every_form_is_answered(server: RunningServer, grpc: bool, options: dict
 
 @pytest.mark.parametrize("grpc", [False, True])
 @pytest.mark.parametrize("options", [{"model": "other"}, {"api_key": "wrong"}, {"api_key": None}])
-def test_a_refusal_of_the_server_is_reported_in_its_words(
+def test_the_error_message_of_the_server_is_reported(
     server: RunningServer, grpc: bool, options: dict[str, object]
 ) -> None:
     with pytest.raises(InvalidRequestError, match=r"key|other"):
         run_load_test(_test(server, grpc=grpc, **options), lambda level: None)
 
 
-def test_a_body_of_ones_own_is_sent(server: RunningServer) -> None:
+def test_a_custom_body_is_sent(server: RunningServer) -> None:
     body = json_body(make_inputs({"inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 2]}]}, 4))
     (level,) = run_load_test(_test(server, body=body, clients=(1,)), lambda level: None)
     assert level.requests > 0
@@ -78,19 +80,19 @@ def test_a_body_of_ones_own_is_sent(server: RunningServer) -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "grpc://127.0.0.1:1"])
-def test_a_server_that_is_not_there(url: str) -> None:
+def test_an_unreachable_server_is_a_transient_error(url: str) -> None:
     with pytest.raises(TransientError, match=r"127\.0\.0\.1:1"):
         run_load_test(LoadTest(url=url, model="scale"), lambda level: None)
 
 
 @pytest.mark.parametrize("url", ["scale", "ftp://host", "http://", "grpc:///x"])
-def test_a_url_that_is_not_an_endpoint(url: str) -> None:
+def test_an_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(InvalidRequestError, match="expected"):
         run_load_test(LoadTest(url=url, model="scale"), lambda level: None)
 
 
 @pytest.mark.parametrize("datatype", DATATYPES)
-def test_values_of_every_datatype_are_made(datatype: str) -> None:
+def test_inputs_of_every_datatype_are_generated(datatype: str) -> None:
     (tensor,) = make_inputs({"inputs": [{"name": "x", "datatype": datatype, "shape": [-1, 3, -1]}]}, 4)
     assert tensor.values.shape == (4, 3, 1)
     assert len(json.loads(json_body([tensor]))["inputs"][0]["data"]) == 12
@@ -104,7 +106,7 @@ def test_an_unknown_datatype_is_refused() -> None:
         make_inputs({"inputs": [{"name": "x", "datatype": "COMPLEX", "shape": [1]}]}, 1)
 
 
-def test_requests_of_the_warm_up_and_after_the_end_do_not_count() -> None:
+def test_requests_during_the_warm_up_or_after_the_end_are_not_counted() -> None:
     tally = LoadTally(warm_up=1.0, seconds=2.0)
     tally.start(9.0)
     for sent, ended, error in [
@@ -140,7 +142,7 @@ def test_the_command_prints_a_table_draws_a_plot_and_writes_json(server: Running
     assert [level["clients"] for level in document["levels"]] == [1, 2]
 
 
-def test_a_level_without_a_success_is_not_drawn(tmp_path: Path) -> None:
+def test_a_plot_is_written_even_if_all_requests_failed(tmp_path: Path) -> None:
     tally = LoadTally(warm_up=0.0, seconds=1.0)
     tally.start(0.0)
     tally.count(0.1, 0.2, "HTTP 500")
@@ -150,7 +152,7 @@ def test_a_level_without_a_success_is_not_drawn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("clients", ["0", "x", "1,,2", "5000", ""])
-def test_numbers_of_clients_that_cannot_be(clients: str) -> None:
+def test_an_invalid_number_of_clients_is_a_usage_error(clients: str) -> None:
     command = ["bench", "scale", "--url", "http://127.0.0.1:1", "--clients", clients]
     result = CliRunner().invoke(app, command, obj=lambda choice: Session(choice=Choice(), world=None))
     assert result.exit_code == 2

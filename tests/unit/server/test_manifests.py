@@ -1,4 +1,4 @@
-"""The manifests in deploy/: valid for Kubernetes, hardened, and with options that the command has."""
+"""The manifests in deploy/ are valid for Kubernetes, hardened, and use existing options of the command."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def test_containers_are_hardened_and_their_options_exist(name: str) -> None:
     assert _options(container["args"]) <= OPTIONS
 
 
-def test_probes_ask_for_paths_that_need_no_key() -> None:
+def test_probes_use_paths_that_need_no_key() -> None:
     container = _container(DEPLOY / "kubernetes" / "deployment.yaml")
     paths = {container[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
     assert paths == {"/v2/health/ready", "/v2/health/live"}
 
 
-def test_the_image_is_not_root_and_its_options_exist() -> None:
+def test_the_image_does_not_run_as_root_and_its_options_exist() -> None:
     text = (DEPLOY / "Dockerfile").read_text()
     assert re.search(r"^USER 65532:65532$", text, re.MULTILINE)
     assert re.search(r"^HEALTHCHECK ", text, re.MULTILINE)
@@ -75,7 +75,7 @@ def test_the_image_is_not_root_and_its_options_exist() -> None:
     assert _options(yaml.safe_load(entry)) <= OPTIONS
 
 
-def test_the_unit_starts_the_command_with_options_that_exist() -> None:
+def test_the_systemd_unit_starts_the_command_with_existing_options() -> None:
     (command,) = re.findall(r"^ExecStart=(.*)$", (DEPLOY / "systemd" / "modeldrop.service").read_text(), re.MULTILINE)
     words = shlex.split(command)
     assert words[1] == "serve"

@@ -1,4 +1,4 @@
-"""open-inference-openapi's client, unmodified, where benchmarks/server.py made its environment."""
+"""The unmodified client of open-inference-openapi, in the environment of benchmarks/server.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENVIRONMENT = Path(__file__).parents[3] / ".venv-peers" / "kserve"
     not list(ENVIRONMENT.glob("lib/*/site-packages/open_inference")),
     reason="open-inference-openapi has no environment: benchmarks/server.py makes it",
 )
-def test_its_models_read_every_response(tmp_path: Path) -> None:
+def test_the_models_of_the_client_parse_every_response(tmp_path: Path) -> None:
     running_server.write_scaling_model(tmp_path)
     with running_server.run_folder(tmp_path) as server:
         script = Path(running_server.__file__).with_name("open_inference_client.py")

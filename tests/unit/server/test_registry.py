@@ -1,4 +1,4 @@
-"""Models of a registry: aliases are followed, tenants are apart, keys are the registry's."""
+"""Models of a registry: aliases are followed, tenants are separate, and keys come from the registry."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LIVE = ModelReference("demo", "adult")
 
 @dataclass
 class Scene:
-    """A registry with published versions, and the sessions that were made from it."""
+    """A registry with published versions; ``sessions`` counts the sessions made from it."""
 
     table: FakeTable = field(default_factory=FakeTable)
     artifacts: FakeObjectStore = field(default_factory=FakeObjectStore)
@@ -69,7 +69,7 @@ def test_a_moved_alias_is_followed_at_the_next_refresh(scene: Scene) -> None:
     assert models.live_version("demo", "adult") == 2
 
 
-def test_the_versions_are_the_newest_ones_that_can_be_called(scene: Scene) -> None:
+def test_versions_lists_the_newest_versions_that_can_be_called(scene: Scene) -> None:
     for number in range(2, MAX_NAMED_VERSIONS + 3):
         scene.publish(number)
     lifecycle = ModelRegistry(scene.table, scene.artifacts).lifecycle
@@ -79,7 +79,7 @@ def test_the_versions_are_the_newest_ones_that_can_be_called(scene: Scene) -> No
     assert scene.models().versions("demo", "nothing") == []
 
 
-def test_a_new_version_that_cannot_be_loaded_replaces_nothing(scene: Scene) -> None:
+def test_a_new_version_that_cannot_be_loaded_does_not_replace_the_live_one(scene: Scene) -> None:
     models = scene.models()
     models.find(LIVE)
     scene.publish(2)
@@ -90,7 +90,7 @@ def test_a_new_version_that_cannot_be_loaded_replaces_nothing(scene: Scene) -> N
     assert len(scene.reports) == 1
 
 
-def test_other_tenants_see_nothing(scene: Scene) -> None:
+def test_other_tenants_cannot_see_the_models(scene: Scene) -> None:
     models = scene.models()
     models.find(LIVE)
     with pytest.raises(NotFoundError):
@@ -98,7 +98,7 @@ def test_other_tenants_see_nothing(scene: Scene) -> None:
     assert list(models.names("other")) == []
 
 
-def test_a_tenant_unloads_its_own_model_alone(scene: Scene) -> None:
+def test_only_the_tenant_of_a_model_can_unload_it(scene: Scene) -> None:
     models = scene.models()
     with pytest.raises(NotFoundError):
         models.unload("other", "adult")
@@ -116,7 +116,7 @@ def test_only_the_named_models_are_served(scene: Scene) -> None:
     assert list(models.names("demo")) == []
 
 
-def test_the_registrys_keys_are_accepted_and_a_revoked_one_is_refused_soon(scene: Scene) -> None:
+def test_keys_of_the_registry_are_accepted_and_a_revoked_key_is_refused_soon(scene: Scene) -> None:
     now = [0.0]
     store = ApiKeys(scene.table)
     key = store.create("demo")

@@ -1,6 +1,6 @@
-"""One corpus of requests to MLServer and to this server, which serve the same file: the same responses.
+"""MLServer and this server, which serve the same file, give the same responses to the same requests.
 
-It runs where benchmarks/server.py made MLServer's environment.
+The tests run where benchmarks/server.py made MLServer's environment.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def tensor(data: object = (1.5, -2.0, 3.0, 4.0), **fields: object) -> dict[str, 
         {"inputs": [tensor()], "outputs": [{"name": "y"}]},
     ],
 )
-def test_a_valid_request_has_the_same_tensors(servers: Servers, body: dict[str, Any]) -> None:
+def test_a_valid_request_gets_the_same_tensors(servers: Servers, body: dict[str, Any]) -> None:
     theirs, ours = servers.ask("POST", INFER, json=body)
     assert (theirs.status_code, ours.status_code) == (200, 200), (theirs.text, ours.text)
     (expected,), (output,) = theirs.json()["outputs"], ours.json()["outputs"]
@@ -168,6 +168,6 @@ def test_health_and_metadata_have_the_same_status(servers: Servers, path: str) -
     assert (theirs.status_code, ours.status_code) == (200, 200)
 
 
-def test_the_servers_metadata_has_the_same_fields(servers: Servers) -> None:
+def test_the_server_metadata_has_the_same_fields(servers: Servers) -> None:
     theirs, ours = servers.ask("GET", "/v2")
     assert set(ours.json()) == set(theirs.json())

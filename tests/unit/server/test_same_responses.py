@@ -1,4 +1,4 @@
-"""One corpus of requests, good and bad, through the predict function and through the server: the same responses."""
+"""The predict function and the server give the same responses to valid and invalid requests."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ JSON = {"content-type": "application/json"}
 
 
 class Carriers(NamedTuple):
-    """What a request can be sent to."""
+    """The predict function and the server."""
 
     function: Api
     server: Any
@@ -51,10 +51,10 @@ class Carriers(NamedTuple):
         content = answer["body"].encode()
         if answer.get("isBase64Encoded"):
             content = base64.b64decode(content)
-        given = {name.lower(): value for name, value in _headers(answer).items()}
+        response_headers = {name.lower(): value for name, value in _headers(answer).items()}
         response = self.server.client.request(method, path, content=body, headers=headers)
         return [
-            (answer["statusCode"], given.get("content-type"), content),
+            (answer["statusCode"], response_headers.get("content-type"), content),
             (response.status_code, response.headers.get("content-type"), response.content),
         ]
 

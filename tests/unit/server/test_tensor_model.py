@@ -1,4 +1,4 @@
-"""Tensors of files without a signature: a few numbers are read as many are."""
+"""Tensors of model files without a signature; short and long lists are decoded the same."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ numbers = (
 
 
 @given(data=st.lists(numbers, min_size=2, max_size=2))
-def test_a_few_numbers_are_rounded_as_many(model: TensorModel, data: list[Any]) -> None:
+def test_short_and_long_lists_are_rounded_the_same(model: TensorModel, data: list[Any]) -> None:
     few = _decode(model, data)
     many = _decode(model, [*data, *[0.5] * 100])
     if float in map(type, data):  # integers alone are rounded once, beside fractions by way of float64
@@ -45,7 +45,7 @@ def test_a_few_numbers_are_rounded_as_many(model: TensorModel, data: list[Any]) 
 
 @pytest.mark.parametrize("count", [2, 200])
 @pytest.mark.parametrize("value", ["1", 1e39, -1e39, 10**400, [1.0], {}, math.inf])
-def test_what_is_no_number_in_range_is_refused(model: TensorModel, value: Any, count: int) -> None:
+def test_a_value_that_is_not_a_number_in_range_is_refused(model: TensorModel, value: Any, count: int) -> None:
     with pytest.raises(InvalidRequestError):
         _decode(model, [0.5] * (count - 1) + [value])
 

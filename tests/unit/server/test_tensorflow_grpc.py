@@ -62,8 +62,8 @@ def test_classify_gives_each_class_its_probability() -> None:
     response = reply.message
     assert (response.model_spec.name, response.model_spec.version.value) == ("adult", 3)
     result = response.result.classifications
-    assert [[one.label for one in row.classes] for row in result] == [list(CLASSIFIER.classes)] * len(ROWS)
-    scores = np.array([[one.score for one in row.classes] for row in result])
+    assert [[entry.label for entry in row.classes] for row in result] == [list(CLASSIFIER.classes)] * len(ROWS)
+    scores = np.array([[entry.score for entry in row.classes] for row in result])
     np.testing.assert_allclose(scores, _run(repository.model)[1], rtol=1e-6)
     assert reply.facts["rows"] == len(ROWS)
 
@@ -71,7 +71,7 @@ def test_classify_gives_each_class_its_probability() -> None:
 def test_regress_gives_a_value_for_each_example() -> None:
     repository = OneModel(REGRESSOR)
     response = TensorFlowService(repository).regress(_request("RegressionRequest", ROWS), CALLER).message
-    values = [one.value for one in response.result.regressions]
+    values = [regression.value for regression in response.result.regressions]
     np.testing.assert_allclose(values, _run(repository.model)[0], rtol=1e-6)
 
 
@@ -82,7 +82,7 @@ def _multi_inference(*methods: str, rows: list[dict[str, Any]] = ROWS) -> Any:
 
 
 @pytest.mark.parametrize(("method", "signature"), [("classify", CLASSIFIER), ("regress", REGRESSOR)])
-def test_several_tasks_get_the_results_that_they_get_alone(method: str, signature: Signature) -> None:
+def test_multi_inference_gives_the_results_of_separate_requests(method: str, signature: Signature) -> None:
     service = TensorFlowService(OneModel(signature))
     kind = {"classify": "classification", "regress": "regression"}[method]
     alone = getattr(service, method)(_request(f"{kind.title()}Request", ROWS), CALLER).message
@@ -93,12 +93,12 @@ def test_several_tasks_get_the_results_that_they_get_alone(method: str, signatur
 
 
 @pytest.mark.parametrize(("methods", "fact"), [((), "tasks"), (("guess",), r"tasks\[0\]"), (("regress",), "one value")])
-def test_tasks_that_a_model_does_not_have_are_refused(methods: tuple[str, ...], fact: str) -> None:
+def test_invalid_tasks_are_refused(methods: tuple[str, ...], fact: str) -> None:
     with pytest.raises(InvalidRequestError, match=fact):
         TensorFlowService(OneModel(CLASSIFIER)).multi_inference(_multi_inference(*methods), CALLER)
 
 
-def test_a_context_completes_each_example() -> None:
+def test_the_context_adds_features_to_each_example() -> None:
     repository = OneModel(REGRESSOR)
     request = _request("RegressionRequest", [])
     listed = request.input.example_list_with_context
@@ -109,7 +109,7 @@ def test_a_context_completes_each_example() -> None:
     assert value.value == pytest.approx(float(_run(repository.model)[0][0]), rel=1e-6)
 
 
-def test_metadata_is_the_models_signature() -> None:
+def test_the_metadata_describes_the_signature_of_the_model() -> None:
     request = message_class("tensorflow.serving.GetModelMetadataRequest")(
         model_spec={"name": "adult"}, metadata_field=["signature_def"]
     )
@@ -133,7 +133,7 @@ def test_metadata_is_the_models_signature() -> None:
         ("classify", "ClassificationRequest", CLASSIFIER, [{**ROWS[0], "age": "old"}], "age"),
     ],
 )
-def test_what_does_not_fit_is_refused(
+def test_invalid_requests_are_refused(
     method: str, request_name: str, signature: Signature, rows: list[dict[str, Any]], fact: str
 ) -> None:
     service = TensorFlowService(OneModel(signature))
@@ -166,7 +166,7 @@ def test_bytes_that_are_not_text_are_base64() -> None:
     assert read_examples(request) == [{"picture": "/9j/", "vector": [1.0, 2.0], "nothing": None}]
 
 
-def test_names_and_numbers_of_fields_are_those_of_tensorflow_serving() -> None:
+def test_field_names_and_numbers_match_tensorflow_serving() -> None:
     """From the file descriptors of the package tensorflow-serving-api 2.21, and its inference.proto."""
     expected = {
         "Input": {"example_list": 1, "example_list_with_context": 2},

@@ -64,13 +64,13 @@ def test_the_refusal_of_a_token_states_the_reason(server: RunningServer, issuer:
         assert "has expired" in response.json()["error"]
 
 
-def test_a_readers_token_may_not_predict(server: RunningServer, issuer: FakeIssuer) -> None:
+def test_a_token_with_the_role_reader_may_not_predict(server: RunningServer, issuer: FakeIssuer) -> None:
     headers = {"authorization": f"Bearer {issuer.token(roles=['reader'])}"}
     body = {"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]}
     assert server.client.post("/v2/models/scale/infer", json=body, headers=headers).status_code == 403
 
 
-def test_tokens_are_metadata_of_a_grpc_call(server: RunningServer, issuer: FakeIssuer) -> None:
+def test_grpc_calls_accept_tokens_in_the_metadata(server: RunningServer, issuer: FakeIssuer) -> None:
     method = find_service(SERVICE).methods_by_name["ModelMetadata"]
     with grpc.insecure_channel(server.grpc) as channel:
         call = channel.unary_unary(
@@ -86,7 +86,7 @@ def test_tokens_are_metadata_of_a_grpc_call(server: RunningServer, issuer: FakeI
     assert raised.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-def test_an_issuer_that_is_down_is_a_503(issuer: FakeIssuer, tmp_path: Path) -> None:
+def test_an_unreachable_issuer_is_a_503(issuer: FakeIssuer, tmp_path: Path) -> None:
     accepted = TokenIssuer(issuer="http://127.0.0.1:9", audiences=("modeldrop",), tenant=LOCAL_TENANT)
     write_scaling_model(tmp_path)
     with run_folder(tmp_path, authenticator=RegistryKeys(token_verifier(accepted).resolve)) as server:
@@ -94,7 +94,7 @@ def test_an_issuer_that_is_down_is_a_503(issuer: FakeIssuer, tmp_path: Path) -> 
     assert response.status_code == 503
 
 
-def test_a_registrys_callers_have_tenants_that_are_active(issuer: FakeIssuer) -> None:
+def test_callers_of_a_registry_get_models_shared_by_active_tenants(issuer: FakeIssuer) -> None:
     table = FakeTable()
     tenants, keys = TenantAdministration(table, FakeGatewayKeys()), ApiKeys(table)
     accepted = TokenIssuer(issuer=issuer.url, audiences=("modeldrop",))
@@ -113,21 +113,21 @@ def test_a_registrys_callers_have_tenants_that_are_active(issuer: FakeIssuer) ->
 
 
 def test_long_credentials_are_distinguished_and_not_stored_in_full() -> None:
-    """Anybody may send ten thousand of them."""
-    asked: list[str] = []
+    """A client may send thousands of long credentials."""
+    lookups: list[str] = []
 
     def find(credential: str) -> str:
-        asked.append(credential[-3:])
-        return asked[-1]
+        lookups.append(credential[-3:])
+        return lookups[-1]
 
     answers = RecentAnswers(find)
     tracemalloc.start()
     for _ in range(2):
         for number in range(100):
             assert answers.get(f"{'x' * 30_000}{number:03}") == f"{number:03}"
-    kept, _ = tracemalloc.get_traced_memory()
+    used_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert len(asked) == 100
-    assert kept < 1_000_000
+    assert len(lookups) == 100
+    assert used_bytes < 1_000_000
     assert answers.recall(f"{'x' * 30_000}007") == "007"
     assert answers.recall("x" * 30_000) is None

@@ -1,4 +1,4 @@
-"""Traces: a span a request, the client's span as parent, sent before the server ends; none without the option."""
+"""Traces: one span per request with the client's span as parent, exported before the server ends."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _attributes(span: Span) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def spans(tmp_path_factory: pytest.TempPathFactory) -> list[Span]:
-    """Spans of: a prediction by HTTP and by gRPC, each with a parent; a model that is not there."""
+    """Spans of a prediction by HTTP and by gRPC, each with a parent, and of a request for an unknown model."""
     folder = tmp_path_factory.mktemp("models")
     write_scaling_model(folder)
     header = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
@@ -74,7 +74,7 @@ def spans(tmp_path_factory: pytest.TempPathFactory) -> list[Span]:
         return _spans(received)
 
 
-def test_a_prediction_is_a_span_under_its_clients_span(spans: list[Span]) -> None:
+def test_a_prediction_has_a_span_whose_parent_is_the_span_of_the_client(spans: list[Span]) -> None:
     http, rpc = (span for span in spans if span.parent_span_id)
     for span, rows in ((http, 1), (rpc, 3)):
         assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
@@ -87,13 +87,13 @@ def test_a_prediction_is_a_span_under_its_clients_span(spans: list[Span]) -> Non
     assert _attributes(rpc)["rpc.response.status_code"] == "OK"
 
 
-def test_a_clients_error_is_not_an_error_of_the_server(spans: list[Span]) -> None:
+def test_a_client_error_is_not_an_error_of_the_span(spans: list[Span]) -> None:
     (refused,) = (span for span in spans if not span.parent_span_id)
     assert _attributes(refused)["http.response.status_code"] == 404
     assert refused.status.code == Status.STATUS_CODE_UNSET
 
 
-def test_a_collector_that_is_gone_harms_no_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_succeed_when_the_collector_is_unreachable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
     write_scaling_model(tmp_path)
     with run_folder(tmp_path, tracer=OpenTelemetryTracer(otlp_exporter("http://127.0.0.1:1"))) as server:

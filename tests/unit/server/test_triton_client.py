@@ -1,4 +1,4 @@
-"""tritonclient's gRPC client, unmodified, in plain text and by TLS with a client's certificate."""
+"""The unmodified gRPC client of tritonclient, in plain text and by TLS with a client certificate."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _inputs(*values: float) -> list[triton.InferInput]:
     return [tensor]
 
 
-def test_it_infers_and_describes(server: RunningServer) -> None:
+def test_the_triton_client_infers_and_describes_models(server: RunningServer) -> None:
     with triton.InferenceServerClient(server.grpc) as client:
         assert client.is_server_live()
         assert client.is_server_ready()
@@ -64,7 +64,7 @@ def test_it_infers_and_describes(server: RunningServer) -> None:
         assert older.as_numpy("y").tolist() == [[2, 4]]
 
 
-def test_calls_that_do_not_wait_are_answered(server: RunningServer) -> None:
+def test_asynchronous_calls_get_predictions(server: RunningServer) -> None:
     results: Queue[tuple[triton.InferResult, InferenceServerException | None]] = Queue()
     with triton.InferenceServerClient(server.grpc) as client:
         for number in range(8):
@@ -74,7 +74,7 @@ def test_calls_that_do_not_wait_are_answered(server: RunningServer) -> None:
     assert sorted(float(result.as_numpy("y")[0, 0]) for result, _ in ended) == [3.0 * number for number in range(8)]
 
 
-def test_errors_are_the_clients_exceptions(server: RunningServer) -> None:
+def test_error_responses_raise_the_clients_exception_classes(server: RunningServer) -> None:
     with triton.InferenceServerClient(server.grpc) as client:
         with pytest.raises(InferenceServerException, match="other"):
             client.infer("other", _inputs(1, 2))
@@ -85,7 +85,7 @@ def test_errors_are_the_clients_exceptions(server: RunningServer) -> None:
         assert "INVALID_ARGUMENT" in str(refused.value.status())
 
 
-def test_tls_needs_the_clients_certificate(secure: RunningServer, authority: Authority) -> None:
+def test_grpc_over_tls_requires_a_client_certificate(secure: RunningServer, authority: Authority) -> None:
     ca, own = str(authority.ca), {"private_key": str(authority.key), "certificate_chain": str(authority.certificate)}
     with triton.InferenceServerClient(secure.grpc, ssl=True, root_certificates=ca, **own) as client:
         assert client.infer("scale", _inputs(1, 2)).as_numpy("y").tolist() == [[2, 4]]
@@ -96,7 +96,7 @@ def test_tls_needs_the_clients_certificate(secure: RunningServer, authority: Aut
         client.infer("scale", _inputs(1, 2))
 
 
-def test_https_needs_the_clients_certificate(secure: RunningServer, authority: Authority) -> None:
+def test_https_requires_a_client_certificate(secure: RunningServer, authority: Authority) -> None:
     url = f"https://127.0.0.1:{secure.http_port}/v2/health/ready"
     context = ssl.create_default_context(cafile=authority.ca)
     with httpx.Client(verify=context) as client, pytest.raises(httpx.TransportError):
@@ -107,7 +107,7 @@ def test_https_needs_the_clients_certificate(secure: RunningServer, authority: A
         httpx.get(url)  # signed by an authority that this client does not know
 
 
-def test_a_load_test_by_tls(tmp_path: Path, authority: Authority) -> None:
+def test_a_load_test_runs_over_tls(tmp_path: Path, authority: Authority) -> None:
     write_scaling_model(tmp_path)
     with run_folder(tmp_path, tls=TlsFiles(certificate=authority.certificate, key=authority.key)) as server:
         for url in (f"https://127.0.0.1:{server.http_port}", f"grpcs://{server.grpc}"):

@@ -1,4 +1,4 @@
-"""tritonclient's HTTP client, unmodified: JSON and binary tensors, metadata, the repository, errors."""
+"""The unmodified HTTP client of tritonclient: JSON and binary tensors, metadata, the repository, errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _input(*values: float, binary: bool, columns: int = 2) -> triton.InferInput:
 
 @pytest.mark.parametrize("binary_output", [False, True])
 @pytest.mark.parametrize("binary_input", [False, True])
-def test_tritons_client_gets_predictions(
+def test_the_triton_client_gets_predictions(
     client: triton.InferenceServerClient, binary_input: bool, binary_output: bool
 ) -> None:
     inputs = [_input(1, 2, 3, 4, binary=binary_input)]
@@ -48,20 +48,22 @@ def test_tritons_client_gets_predictions(
     assert ("data" in result.get_output("y")) is not binary_output
 
 
-def test_outputs_that_are_not_named_are_binary(client: triton.InferenceServerClient) -> None:
+def test_a_request_without_named_outputs_gets_predictions(client: triton.InferenceServerClient) -> None:
     result = client.infer("scale", [_input(1, 2, binary=True)], model_version="1")
     assert result.as_numpy("y").tolist() == [[2, 4]]
 
 
 @pytest.mark.parametrize("compression", ["gzip", "deflate"])
 @pytest.mark.parametrize("binary", [False, True])
-def test_a_compressed_request_is_answered(client: triton.InferenceServerClient, compression: str, binary: bool) -> None:
+def test_a_compressed_request_gets_predictions(
+    client: triton.InferenceServerClient, compression: str, binary: bool
+) -> None:
     algorithms = {"request_compression_algorithm": compression, "response_compression_algorithm": compression}
     result = client.infer("scale", [_input(1, 2, binary=binary)], model_version="1", **algorithms)
     assert result.as_numpy("y").tolist() == [[2, 4]]
 
 
-def test_it_describes_the_server_and_its_models(client: triton.InferenceServerClient) -> None:
+def test_the_triton_client_describes_the_server_and_its_models(client: triton.InferenceServerClient) -> None:
     assert client.is_server_live()
     assert client.is_server_ready()
     assert client.is_model_ready("scale", "1")
@@ -78,7 +80,7 @@ def test_models_are_unloaded_and_loaded(client: triton.InferenceServerClient) ->
     assert client.is_model_ready("scale")
 
 
-def test_errors_are_the_clients_exceptions(client: triton.InferenceServerClient) -> None:
+def test_error_responses_raise_the_clients_exception_classes(client: triton.InferenceServerClient) -> None:
     for model, tensor in (("other", _input(1, 2, binary=True)), ("scale", _input(1, 2, 3, binary=True, columns=3))):
         with pytest.raises(InferenceServerException) as refused:
             client.infer(model, [tensor])
