@@ -1,4 +1,4 @@
-"""A registry with READY versions, for tests of what may be done with them."""
+"""Helpers that make a registry and register READY versions."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def promote(registry: ModelRegistry, *versions: int) -> None:
         registry.aliases.move(LIVE, version, by="anna")
 
 
-def test_a_move_records_who_when_from_to_and_why(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_a_move_records_caller_time_versions_and_reason(registry: ModelRegistry, clock: FakeClock) -> None:
     promote(registry, 1)
     clock.pass_seconds(5)
     moved = registry.aliases.move(LIVE, 2, by="anna", reason="better recall")
@@ -42,7 +42,7 @@ def test_a_move_records_who_when_from_to_and_why(registry: ModelRegistry, clock:
     assert (oldest.version, oldest.previous, oldest.reason) == (1, None, "")
 
 
-def test_an_alias_that_points_to_the_version_already_is_not_moved_again(registry: ModelRegistry) -> None:
+def test_a_move_to_the_current_version_is_not_recorded(registry: ModelRegistry) -> None:
     promote(registry, 1)
     assert registry.aliases.move(LIVE, 1, by="bert") is None
     assert len(registry.moves.list("demo", "adult")) == 1
@@ -57,7 +57,7 @@ def test_aliases_move_independently_and_the_summary_has_all_of_them(registry: Mo
 
 
 @pytest.mark.parametrize(("expected", "current"), [(2, "version 1"), (None, "version 1")])
-def test_a_move_from_another_version_than_expected_is_refused_with_where_the_alias_is(
+def test_a_move_that_expects_another_version_is_refused_with_the_current_version(
     registry: ModelRegistry, expected: int | None, current: str
 ) -> None:
     promote(registry, 1)
@@ -72,7 +72,7 @@ def test_a_move_may_expect_that_the_alias_does_not_exist(registry: ModelRegistry
     assert registry.aliases.move(CANARY, 1, by="anna", expected=None) is not None
 
 
-def test_rollbacks_lead_back_through_the_promotions(registry: ModelRegistry) -> None:
+def test_repeated_rollbacks_return_through_the_promotions(registry: ModelRegistry) -> None:
     promote(registry, 1, 2, 3)
     moves = [registry.aliases.roll_back(LIVE, by="anna", reason="errors") for _ in range(2)]
     assert [(move.previous, move.version, move.reason) for move in moves] == [(3, 2, "errors"), (2, 1, "errors")]
@@ -80,14 +80,16 @@ def test_rollbacks_lead_back_through_the_promotions(registry: ModelRegistry) -> 
         registry.aliases.roll_back(LIVE, by="anna")
 
 
-def test_a_promotion_after_a_rollback_is_rolled_back_to_where_it_began(registry: ModelRegistry) -> None:
+def test_a_promotion_after_a_rollback_is_rolled_back_to_the_version_before_the_promotion(
+    registry: ModelRegistry,
+) -> None:
     promote(registry, 1, 2)
     registry.aliases.roll_back(LIVE, by="anna")
     promote(registry, 3)
     assert registry.aliases.roll_back(LIVE, by="anna").version == 1
 
 
-def test_a_rollback_from_another_version_than_expected_is_refused(registry: ModelRegistry) -> None:
+def test_a_rollback_that_expects_another_version_is_refused(registry: ModelRegistry) -> None:
     promote(registry, 1, 2)
     with pytest.raises(AliasMovedError, match="version 2"):
         registry.aliases.roll_back(LIVE, by="anna", expected=3)
@@ -111,17 +113,17 @@ def test_no_alias_moves_to_an_archived_or_deleted_version(registry: ModelRegistr
 
 
 @pytest.mark.parametrize("name", ["", "3", "Live", "a b", "x" * 33, "-a", "a/b", "a#b"])
-def test_a_name_that_could_be_a_version_or_a_path_is_not_an_alias(registry: ModelRegistry, name: str) -> None:
+def test_an_invalid_alias_name_is_refused(registry: ModelRegistry, name: str) -> None:
     with pytest.raises(InputError, match="alias"):
         registry.aliases.move(AliasRef("demo", "adult", name), 1, by="anna")
 
 
-def test_a_reason_is_bounded(registry: ModelRegistry) -> None:
+def test_a_reason_of_more_than_500_characters_is_refused(registry: ModelRegistry) -> None:
     with pytest.raises(InputError, match="500"):
         registry.aliases.move(LIVE, 1, by="anna", reason="x" * 501)
 
 
-def test_moves_have_an_order_even_where_clocks_disagree(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_moves_stay_ordered_when_clocks_disagree(registry: ModelRegistry, clock: FakeClock) -> None:
     promote(registry, 1)
     clock.pass_seconds(-60)
     promote(registry, 2, 3)
@@ -130,7 +132,7 @@ def test_moves_have_an_order_even_where_clocks_disagree(registry: ModelRegistry,
     assert len({move.at for move in moves}) == 3
 
 
-def test_the_history_says_which_version_was_live_at_any_moment(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_the_history_gives_the_live_version_at_any_time(registry: ModelRegistry, clock: FakeClock) -> None:
     for version in (1, 2, 1):
         clock.pass_seconds(10)
         promote(registry, version)
@@ -152,7 +154,7 @@ def test_a_history_is_read_in_pages(registry: ModelRegistry) -> None:
     assert registry.moves.list("demo", "adult", alias="canary") == []
 
 
-def test_aliases_of_an_older_release_are_rolled_back_too(registry: ModelRegistry, table: FakeTable) -> None:
+def test_aliases_of_an_older_release_can_be_rolled_back(registry: ModelRegistry, table: FakeTable) -> None:
     promote(registry, 1, 2)
     for key, names in ((alias_key("demo", "adult", "live"), ["earlier"]), (model_key("demo", "adult"), ["aliases"])):
         table.update(*key, {}, remove=names)

@@ -1,4 +1,4 @@
-"""API keys."""
+"""API keys: creation, roles, expiry, rotation, revocation and listing."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_key_resolves_to_its_tenant_and_principal(keys: ApiKeys) -> None:
     assert keys.resolve(key) == Principal(tenant="demo", principal="anna", permissions=("predict", "read"))
 
 
-def test_the_key_itself_is_stored_nowhere(keys: ApiKeys, table: FakeTable) -> None:
+def test_only_the_hash_of_a_key_is_stored(keys: ApiKeys, table: FakeTable) -> None:
     key = keys.create("demo")
     (item,) = table.listing("API-KEY")
     assert key not in str(item)
@@ -74,13 +74,13 @@ def test_a_role_has_its_permissions(keys: ApiKeys, role: str, permissions: set[s
     assert keys.list()[0].role == role
 
 
-def test_an_unknown_role_makes_no_key(keys: ApiKeys) -> None:
+def test_an_unknown_role_creates_no_key(keys: ApiKeys) -> None:
     with pytest.raises(InputError, match="reader, predictor, publisher, owner"):
         keys.create("demo", role="root")
     assert keys.list() == []
 
 
-def test_a_key_may_be_for_some_models_alone(keys: ApiKeys) -> None:
+def test_a_key_may_be_limited_to_some_models(keys: ApiKeys) -> None:
     assert keys.resolve(keys.create("demo", models=["adult"])).models == ("adult",)
     with pytest.raises(InvalidUploadError):
         keys.create("demo", models=["a/b"])
@@ -97,7 +97,7 @@ def test_a_key_expires(keys: ApiKeys, clock: FakeClock) -> None:
         keys.rotate(key[:11])
 
 
-def test_a_rotated_key_is_like_the_old_one_which_is_valid_for_the_overlap(keys: ApiKeys, clock: FakeClock) -> None:
+def test_rotation_copies_a_key_and_keeps_the_old_key_valid_for_the_overlap(keys: ApiKeys, clock: FakeClock) -> None:
     old = keys.create("demo", "ci", role="publisher", models=["adult"], valid_for=timedelta(days=30))
     clock.pass_seconds(3600)
     new = keys.rotate(old[:11], overlap=timedelta(hours=2))
@@ -115,7 +115,7 @@ def test_a_rotated_key_is_like_the_old_one_which_is_valid_for_the_overlap(keys: 
         keys.resolve(new)
 
 
-def test_a_rotation_does_not_prolong_the_old_key(keys: ApiKeys, clock: FakeClock) -> None:
+def test_rotation_does_not_extend_the_expiry_of_the_old_key(keys: ApiKeys, clock: FakeClock) -> None:
     old = keys.create("demo", valid_for=timedelta(seconds=60))
     keys.rotate(old[:11])
     clock.pass_seconds(60)
@@ -132,7 +132,7 @@ def test_a_key_of_an_older_release_has_the_role_of_its_permissions(keys: ApiKeys
 
 
 @pytest.mark.parametrize("key", ["", "md_", "md_" + "A" * 43, "KEY"])
-def test_an_unknown_key_is_nobodys(keys: ApiKeys, key: str) -> None:
+def test_an_unknown_key_is_refused(keys: ApiKeys, key: str) -> None:
     with pytest.raises(UnauthenticatedError):
         keys.resolve(key)
 
@@ -148,7 +148,7 @@ def test_a_revoked_key_is_refused_and_still_listed_as_revoked(keys: ApiKeys, clo
     assert revoked == {key[:11]: clock().isoformat(timespec="microseconds"), other[:11]: None}
 
 
-def test_a_key_that_is_not_there_cannot_be_revoked(keys: ApiKeys) -> None:
+def test_an_unknown_or_revoked_key_cannot_be_revoked(keys: ApiKeys) -> None:
     key = keys.create("demo")
     keys.revoke(key[:11])
     for prefix in (key[:11], "md_", "md_nothing0"):
@@ -156,7 +156,7 @@ def test_a_key_that_is_not_there_cannot_be_revoked(keys: ApiKeys) -> None:
             keys.revoke(prefix)
 
 
-def test_a_key_is_revoked_by_its_reference_and_no_other_is_read(table: FakeTable, clock: FakeClock) -> None:
+def test_revoking_a_key_reads_no_other_key(table: FakeTable, clock: FakeClock) -> None:
     counting = _Counting(table._items)
     keys = ApiKeys(counting, now=clock)
     key, *_ = [keys.create("demo") for _ in range(9)]
@@ -168,14 +168,14 @@ def test_a_key_is_revoked_by_its_reference_and_no_other_is_read(table: FakeTable
         keys.resolve(key)
 
 
-def test_a_key_of_an_older_release_is_revoked_although_it_has_no_reference(keys: ApiKeys, table: FakeTable) -> None:
+def test_a_key_of_an_older_release_without_a_reference_can_be_revoked(keys: ApiKeys, table: FakeTable) -> None:
     key = _make_old(table, keys.create("demo"))
     keys.revoke(key[:11])
     with pytest.raises(UnauthenticatedError):
         keys.resolve(key)
 
 
-def test_the_keys_of_a_tenant_are_a_query_and_those_of_others_are_not_read(table: FakeTable, clock: FakeClock) -> None:
+def test_listing_the_keys_of_a_tenant_does_not_read_other_keys(table: FakeTable, clock: FakeClock) -> None:
     counting = _Counting(table._items)
     keys = ApiKeys(counting, now=clock)
     for number in range(50):
@@ -191,7 +191,7 @@ def test_the_keys_of_a_tenant_are_a_query_and_those_of_others_are_not_read(table
     assert [*pages[0].entries, *pages[1].entries] == keys.list("demo")
 
 
-def test_a_moved_key_is_there_once_while_the_index_is_late(
+def test_a_migrated_key_is_listed_once_while_the_index_is_stale(
     keys: ApiKeys, table: FakeTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _make_old(table, keys.create("demo"))
@@ -201,7 +201,7 @@ def test_a_moved_key_is_there_once_while_the_index_is_late(
     assert len(keys.list("demo")) == len(keys.list()) == keys.delete_all("demo") == 1
 
 
-def test_keys_of_an_older_release_are_listed_where_they_belong(
+def test_keys_of_an_older_release_are_listed_in_order_before_and_after_migration(
     keys: ApiKeys, table: FakeTable, clock: FakeClock
 ) -> None:
     made = []
@@ -221,7 +221,7 @@ def test_keys_of_an_older_release_are_listed_where_they_belong(
     assert [keys.add_references(), keys.delete_all("demo"), len(keys.list("acme"))] == [0, 2, 2]
 
 
-def test_deleted_keys_of_an_older_release_leave_nothing(keys: ApiKeys, table: FakeTable) -> None:
+def test_deleting_keys_of_an_older_release_leaves_no_items(keys: ApiKeys, table: FakeTable) -> None:
     _make_old(table, keys.create("demo"))
     assert keys.delete_all("demo") == 1
     assert table._items == {}
@@ -236,14 +236,14 @@ def _make_old(table: FakeTable, key: str) -> str:
     return key
 
 
-def test_deleted_keys_leave_no_reference(keys: ApiKeys, table: FakeTable) -> None:
+def test_deleting_keys_leaves_no_references(keys: ApiKeys, table: FakeTable) -> None:
     key, other = keys.create("demo"), keys.create("acme")
     assert [keys.delete_all("demo"), keys.delete_all("demo")] == [1, 0]
     assert table.query(f"KEY-PREFIX#{key[:11]}") == table.query("ACCOUNT#demo") == []
     assert keys.find(other[:11]).tenant == "acme"
 
 
-def test_keys_are_listed_newest_first_of_one_tenant_or_of_all(keys: ApiKeys, clock: FakeClock) -> None:
+def test_keys_of_one_or_all_tenants_are_listed_newest_first(keys: ApiKeys, clock: FakeClock) -> None:
     for tenant in ("demo", "acme", "demo"):
         keys.create(tenant)
         clock.pass_seconds(1)
@@ -260,6 +260,6 @@ def test_a_key_needs_a_valid_tenant(keys: ApiKeys, table: FakeTable, tenant: str
     assert table.listing("API-KEY") == []
 
 
-def test_no_key_bears_the_pipelines_own_principal(keys: ApiKeys) -> None:
+def test_no_key_may_have_the_principal_smoke_test(keys: ApiKeys) -> None:
     with pytest.raises(ForbiddenError, match="smoke_test"):
         keys.create("demo", "smoke_test")

@@ -1,4 +1,4 @@
-"""Which version ``training.base_model`` names."""
+"""Resolution of ``training.base_model`` to a version."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEYS = RunKeys(RUN)
 
 
 class Kept:
-    """A live version 1 of demo/adult, and what its run has left."""
+    """A live version 1 of demo/adult with the documents of its run."""
 
     def __init__(self, *, weights: bool = True, first: Base | None = None) -> None:
         self.artifacts = FakeObjectStore()
@@ -47,16 +47,16 @@ class Kept:
         self.registry.ready("demo", "adult", version)
         self.registry.aliases.move(AliasRef("demo", "adult"), version, by="a test")
 
-    def find(self, wanted: str) -> Base:
-        return resolve_base_model(wanted, tenant="demo", registry=self.registry, artifacts=self.artifacts)
+    def find(self, reference: str) -> Base:
+        return resolve_base_model(reference, tenant="demo", registry=self.registry, artifacts=self.artifacts)
 
 
-@pytest.mark.parametrize("wanted", ["demo/adult", "demo/adult@live", "demo/adult@1"])
-def test_an_alias_and_a_number_name_the_version_itself(wanted: str) -> None:
-    found = Kept().find(wanted)
-    assert (found.version, found.run, found.candidate) == ("demo/adult@1", RUN, "mlp")
-    assert (found.algorithm, found.settings["hidden"]) == ("mlp", (8,))
-    assert found.columns == dataset().columns
+@pytest.mark.parametrize("reference", ["demo/adult", "demo/adult@live", "demo/adult@1"])
+def test_an_alias_or_a_number_resolves_to_the_version(reference: str) -> None:
+    base = Kept().find(reference)
+    assert (base.version, base.run, base.candidate) == ("demo/adult@1", RUN, "mlp")
+    assert (base.algorithm, base.settings["hidden"]) == ("mlp", (8,))
+    assert base.columns == dataset().columns
 
 
 @pytest.mark.parametrize(
@@ -69,19 +69,19 @@ def test_an_alias_and_a_number_name_the_version_itself(wanted: str) -> None:
         ("demo/nothing", ("'nothing'", "alias 'live'")),
     ],
 )
-def test_what_names_no_version_of_this_tenant_is_refused(reference: str, facts: tuple[str, str]) -> None:
+def test_a_reference_to_no_version_of_the_tenant_is_refused(reference: str, facts: tuple[str, str]) -> None:
     with pytest.raises(InvalidJobSpecError, match=r"train\.yaml: training\.base_model: ") as raised:
         Kept().find(reference)
     assert all(fact in raised.value.message for fact in facts)
 
 
-def test_of_a_base_that_went_on_from_another_the_first_ones_rows_count() -> None:
+def test_a_fine_tuned_base_keeps_the_run_of_the_first_base() -> None:
     own = Kept().find("demo/adult")
     assert own.built_from == RUN
     first = own.model_copy(update={"version": "demo/first@1", "run": "demo_first_2", "built_from": "demo_first_1"})
     assert Kept(first=first).find("demo/adult").built_from == "demo_first_1"
 
 
-def test_a_version_without_weights_is_not_a_base() -> None:
+def test_a_version_without_weights_is_refused_as_a_base() -> None:
     with pytest.raises(InvalidJobSpecError, match=r"demo/adult@1 is a mlp.* no weights"):
         Kept(weights=False).find("demo/adult")

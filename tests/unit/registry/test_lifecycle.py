@@ -21,7 +21,7 @@ def registry(clock: FakeClock) -> ModelRegistry:
     return registry
 
 
-def test_an_archived_version_is_listed_as_such_and_can_be_restored(registry: ModelRegistry) -> None:
+def test_an_archived_version_is_listed_as_archived_and_can_be_restored(registry: ModelRegistry) -> None:
     registry.lifecycle.archive("demo", "adult", 1, by="anna")
     assert registry.versions.record("demo", "adult", 1).status == "ARCHIVED"
     assert [version.status for version in registry.versions.list("demo", "adult")] == ["ARCHIVED", "READY"]
@@ -38,7 +38,7 @@ def test_a_version_that_an_alias_points_to_is_neither_archived_nor_deleted(
     assert registry.versions.record("demo", "adult", 2).status == "READY"
 
 
-def test_a_deleted_version_is_gone_to_readers_and_restored_within_its_grace_period(
+def test_a_deleted_version_cannot_be_read_and_can_be_restored_within_the_grace_period(
     registry: ModelRegistry, clock: FakeClock
 ) -> None:
     deleted, until = registry.lifecycle.delete("demo", "adult", 1, by="anna")
@@ -52,7 +52,7 @@ def test_a_deleted_version_is_gone_to_readers_and_restored_within_its_grace_peri
     assert registry.get("demo", "adult", 1).version == 1
 
 
-def test_after_the_grace_period_a_deleted_version_is_gone(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_a_deleted_version_does_not_exist_after_the_grace_period(registry: ModelRegistry, clock: FakeClock) -> None:
     registry.lifecycle.delete("demo", "adult", 1, by="anna")
     clock.pass_seconds(GRACE_PERIOD.total_seconds())
     for call in (registry.lifecycle.restore, registry.versions.record):
@@ -80,7 +80,7 @@ def test_the_number_of_a_deleted_version_is_not_used_again(registry: ModelRegist
     assert [version.version for version in registry.versions.list("demo", "adult")] == [2, 3]
 
 
-def test_a_smoke_test_that_ends_after_archiving_does_not_restore(registry: ModelRegistry) -> None:
+def test_a_smoke_test_that_ends_after_archiving_does_not_restore_the_version(registry: ModelRegistry) -> None:
     registry.lifecycle.archive("demo", "adult", 1, by="anna")
     registry.ready("demo", "adult", 1)
     assert registry.versions.record("demo", "adult", 1).status == "ARCHIVED"
@@ -105,6 +105,6 @@ def test_an_invalid_tag_is_refused(registry: ModelRegistry, tags: dict[str, str]
 
 
 @pytest.mark.parametrize("version", [None, 7])
-def test_nothing_is_tagged_that_is_not_there(registry: ModelRegistry, version: int | None) -> None:
+def test_tagging_an_unknown_model_or_version_fails(registry: ModelRegistry, version: int | None) -> None:
     with pytest.raises(NotFoundError):
         registry.lifecycle.tag("demo", "adult" if version else "houses", version, {"a": "b"})

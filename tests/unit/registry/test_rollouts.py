@@ -1,4 +1,4 @@
-"""Rollouts: how they begin, are judged and end."""
+"""Rollouts: start, checks and end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def count(registry: ModelRegistry, rollout: Rollout, **amounts: float) -> None:
     registry.rollouts.increment(*rollout_key("demo", "adult", rollout.id), amounts, {"expires_at": 1})
 
 
-def test_a_rollout_is_beside_the_live_alias_and_in_the_history(
+def test_a_rollout_is_stored_with_the_live_alias_and_in_the_history(
     registry: ModelRegistry, table: FakeTable, clock: FakeClock
 ) -> None:
     clock.pass_seconds(1)
@@ -56,14 +56,14 @@ def test_a_rollout_is_beside_the_live_alias_and_in_the_history(
     assert registry.rollouts.running() == [rollout]
 
 
-def test_a_repeated_start_is_the_same_rollout_and_another_rule_is_a_new_one(registry: ModelRegistry) -> None:
+def test_a_repeated_start_returns_the_same_rollout_and_another_rule_starts_a_new_one(registry: ModelRegistry) -> None:
     first = start(registry)
     assert start(registry) == first
     assert start(registry, RULE.model_copy(update={"percent": 50.0})).id != first.id
     assert len(registry.rollouts.running()) == 1
 
 
-def test_what_cannot_be_rolled_out_is_refused(registry: ModelRegistry) -> None:
+def test_a_version_that_cannot_be_rolled_out_is_refused(registry: ModelRegistry) -> None:
     with pytest.raises(ConflictError, match="live already"):
         start(registry, version=1)
     with pytest.raises(NotFoundError):
@@ -77,7 +77,7 @@ def test_what_cannot_be_rolled_out_is_refused(registry: ModelRegistry) -> None:
 
 
 @pytest.mark.parametrize("move", ["live", "canary", "rollback"])
-def test_a_person_who_moves_an_alias_ends_the_rollout(registry: ModelRegistry, move: str) -> None:
+def test_a_manual_move_of_an_alias_ends_the_rollout(registry: ModelRegistry, move: str) -> None:
     registry.aliases.move(CANARY, 3, by="anna")
     rollout = start(registry)
     if move == "rollback":
@@ -90,14 +90,14 @@ def test_a_person_who_moves_an_alias_ends_the_rollout(registry: ModelRegistry, m
     assert registry.rollouts.stop(rollout, reason="late") is None
 
 
-def test_the_first_rollout_of_a_model_is_ended_by_a_rollback_to_the_live_version(registry: ModelRegistry) -> None:
+def test_a_rollback_of_the_canary_ends_the_first_rollout_of_a_model(registry: ModelRegistry) -> None:
     start(registry)
     assert registry.aliases.roll_back(CANARY, by="anna").version == 1
     assert registry.rollouts.running() == []
     assert registry.models("demo")[0].aliases == {"live": 1, "canary": 1}
 
 
-def test_another_alias_does_not_end_it(registry: ModelRegistry) -> None:
+def test_a_move_of_another_alias_does_not_end_the_rollout(registry: ModelRegistry) -> None:
     rollout = start(registry)
     registry.aliases.move(AliasRef("demo", "adult", "beta"), 4, by="anna")
     assert registry.rollouts.running() == [rollout]
@@ -137,7 +137,7 @@ def test_a_canary_that_fails_is_rolled_back_at_once(registry: ModelRegistry, clo
     assert registry.models("demo")[0].rollout is None
 
 
-def test_a_rollout_that_cannot_be_checked_does_not_keep_others_back(
+def test_a_rollout_that_cannot_be_checked_does_not_block_others(
     registry: ModelRegistry, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register_ready(registry, 2, "houses")
@@ -189,7 +189,7 @@ def latencies(role: str, seconds: float, requests: int) -> dict[str, float]:
         ({"compared": 99, "values": 99, "live_sum": 0, "live_squares": 99, "difference_squares": 99}, "standard dev"),
     ],
 )
-def test_a_bound_is_exceeded_only_beyond_chance(
+def test_a_bound_is_breached_only_by_a_significant_difference(
     registry: ModelRegistry, clock: FakeClock, counters: dict[str, Any], reason: str | None
 ) -> None:
     verdict = judge(start(registry), RolloutStatistics.of(counters), clock())
@@ -197,13 +197,13 @@ def test_a_bound_is_exceeded_only_beyond_chance(
     assert (reason or "") in verdict.reason
 
 
-def test_values_that_are_all_alike_are_compared_by_their_size() -> None:
+def test_constant_predictions_are_compared_relative_to_their_size() -> None:
     counters = {"compared": 4, "values": 4, "live_sum": 40, "live_squares": 400, "difference_squares": 4}
     assert RolloutStatistics.of(counters).disagreement == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize("seconds", [3e-6, 2e-4, 0.0371, 12.0])
-def test_a_quantile_is_at_most_a_quarter_too_large(seconds: float) -> None:
-    found = latency_quantile({latency_counter("new", seconds): 7}, "new", 0.95)
-    assert found is not None
-    assert max(seconds, 1e-5) <= found * (1 + 1e-9) <= max(seconds, 1e-5) * 1.25 * (1 + 1e-9)
+def test_a_latency_quantile_is_at_most_a_quarter_too_large(seconds: float) -> None:
+    quantile = latency_quantile({latency_counter("new", seconds): 7}, "new", 0.95)
+    assert quantile is not None
+    assert max(seconds, 1e-5) <= quantile * (1 + 1e-9) <= max(seconds, 1e-5) * 1.25 * (1 + 1e-9)

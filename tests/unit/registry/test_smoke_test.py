@@ -22,11 +22,11 @@ def answering(predictions: Any, status: int = 200) -> FakeFunctionCalls:
     return FakeFunctionCalls(lambda _: {"statusCode": status, "body": json.dumps(body), "isBase64Encoded": False})
 
 
-def run(calls: FakeFunctionCalls, wanted: GoldenPredictions | None = None) -> None:
-    smoke_test(VERSION, wanted or golden(), calls=calls, predict_function="predict")
+def run(calls: FakeFunctionCalls, expected: GoldenPredictions | None = None) -> None:
+    smoke_test(VERSION, expected or golden(), calls=calls, predict_function="predict")
 
 
-def test_golden_answers_pass_and_the_version_is_requested_by_its_number() -> None:
+def test_expected_predictions_pass_and_the_request_names_the_version() -> None:
     calls = answering(golden().predictions)
     run(calls)
     ((function, event),) = calls.calls
@@ -52,36 +52,36 @@ def test_a_difference_within_the_tolerance_passes() -> None:
         {"value": 1.0},
     ],
 )
-def test_another_answer_fails_and_is_counted(first: dict[str, Any]) -> None:
+def test_a_different_prediction_fails_and_is_counted(first: dict[str, Any]) -> None:
     with pytest.raises(SmokeTestFailedError, match=r"version 3 .* 1 of 2 golden rows"):
         run(answering([first, golden().predictions[1]]))
 
 
-def test_answers_that_are_missing_or_too_many_fail() -> None:
+def test_missing_or_extra_predictions_fail() -> None:
     with pytest.raises(SmokeTestFailedError, match="1 of 2"):
         run(answering(golden().predictions[:1]))
     with pytest.raises(SmokeTestFailedError, match="1 of 2"):
         run(answering([*golden().predictions, golden().predictions[0]]))
 
 
-def test_large_values_agree_relatively_and_nan_never() -> None:
+def test_large_values_are_compared_relatively_and_nan_fails() -> None:
     run(answering([{"value": 200010.0}]), VALUES)
     for value in (200100.0, float("nan"), None):
         with pytest.raises(SmokeTestFailedError):
             run(answering([{"value": value}]), VALUES)
 
 
-def test_a_refusal_is_quoted() -> None:
+def test_the_message_of_a_refusal_is_in_the_error() -> None:
     with pytest.raises(SmokeTestFailedError, match=r"version 3 .* 400: the column"):
         run(answering("the column 'age' is missing", 400))
 
 
-def test_a_busy_function_may_be_retried() -> None:
+def test_a_busy_function_is_a_transient_error() -> None:
     with pytest.raises(TransientError):
         run(answering("a service is busy", 503))
 
 
-def test_a_function_that_crashes_is_not_a_wrong_answer() -> None:
+def test_a_crash_of_the_function_is_a_job_crashed_error() -> None:
     def crash(_: Any) -> dict[str, Any]:
         raise JobCrashedError("Runtime.ExitError: ")
 

@@ -25,7 +25,7 @@ def tenants(gateway: FakeGatewayKeys) -> TenantAdministration:
     return TenantAdministration(FakeTable(), gateway)
 
 
-def test_each_tenant_has_a_gateway_key_of_its_own(tenants: TenantAdministration, gateway: FakeGatewayKeys) -> None:
+def test_each_tenant_has_a_separate_gateway_key(tenants: TenantAdministration, gateway: FakeGatewayKeys) -> None:
     created = [tenants.create("acme", tier="premium"), tenants.create("demo")]
     assert gateway.keys == {tenant.tenant: (tenant.gateway_key, tenant.tier) for tenant in created}
     assert len({tenant.gateway_key for tenant in created}) == 2
@@ -33,7 +33,7 @@ def test_each_tenant_has_a_gateway_key_of_its_own(tenants: TenantAdministration,
     assert {tenant.tenant for tenant in tenants.list()} == {"acme", "demo"}
 
 
-def test_ensuring_a_tenant_keeps_the_one_that_exists(tenants: TenantAdministration, gateway: FakeGatewayKeys) -> None:
+def test_ensure_keeps_an_existing_tenant(tenants: TenantAdministration, gateway: FakeGatewayKeys) -> None:
     created = tenants.create("acme", tier="basic")
     assert tenants.ensure("acme") == created
     with pytest.raises(ConflictError, match="acme"):
@@ -58,7 +58,7 @@ def test_a_tenant_that_is_being_deleted_is_neither_suspended_nor_resumed(
     assert tenants.status("acme") == "DELETED"
 
 
-def test_a_removed_tenant_is_gone_with_its_gateway_key(tenants: TenantAdministration, gateway: FakeGatewayKeys) -> None:
+def test_removing_a_tenant_removes_its_gateway_key(tenants: TenantAdministration, gateway: FakeGatewayKeys) -> None:
     tenants.create("acme")
     for _ in range(2):
         tenants.remove("acme")
@@ -68,7 +68,7 @@ def test_a_removed_tenant_is_gone_with_its_gateway_key(tenants: TenantAdministra
 
 
 @pytest.mark.parametrize(("arguments", "error"), [(("A b",), InvalidUploadError), (("acme", "gold"), InputError)])
-def test_an_invalid_name_or_tier_makes_no_tenant(
+def test_an_invalid_name_or_tier_creates_no_tenant(
     tenants: TenantAdministration, gateway: FakeGatewayKeys, arguments: tuple[str, ...], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
@@ -76,7 +76,7 @@ def test_an_invalid_name_or_tier_makes_no_tenant(
     assert (tenants.list(), gateway.keys) == ([], {})
 
 
-def test_the_audit_log_has_who_did_what_and_what_was_denied() -> None:
+def test_the_audit_log_lists_callers_actions_and_outcomes() -> None:
     clock = FakeClock()
     log = AuditLog(FakeTable(), now=clock)
     log.add("promote", "adult@3", caller=("demo", "anna"))
@@ -113,7 +113,7 @@ def test_a_model_is_shared_changed_and_revoked(tenants: TenantAdministration) ->
     assert tenants.grants("demo") == {("houses", "acme"): "reader"}
 
 
-def test_what_cannot_be_shared_is_reported(tenants: TenantAdministration) -> None:
+def test_invalid_shares_are_refused(tenants: TenantAdministration) -> None:
     tenants.create("demo")
     tenants.create("acme")
     with pytest.raises(InputError, match="its own tenant"):
@@ -139,7 +139,7 @@ class _Failing(FakeTable):
         return super().write_all(writes)
 
 
-def test_a_change_and_its_entry_are_one_transaction() -> None:
+def test_a_change_and_its_audit_entry_are_one_transaction() -> None:
     stored = FakeTable()
     table = AuditedTable(stored)
     log, keys = AuditLog(table), ApiKeys(table)
@@ -162,7 +162,7 @@ def test_a_change_that_cannot_be_logged_is_not_made() -> None:
     assert AuditLog(table).list(tenant="acme") == []
 
 
-def test_a_call_that_fails_before_it_changes_anything_has_no_entry() -> None:
+def test_a_call_that_fails_before_a_change_has_no_audit_entry() -> None:
     table = AuditedTable(FakeTable())
     log, tenants = AuditLog(table), TenantAdministration(table, FakeGatewayKeys())
     with pytest.raises(NotFoundError), log.beside_change("tenants suspend", "acme", caller=("acme", "anna")):
@@ -172,7 +172,7 @@ def test_a_call_that_fails_before_it_changes_anything_has_no_entry() -> None:
     assert log.list(tenant="acme") == []
 
 
-def test_a_removed_tenant_neither_shares_nor_has_what_was_shared(tenants: TenantAdministration) -> None:
+def test_a_removed_tenant_loses_shares_in_both_directions(tenants: TenantAdministration) -> None:
     for name in ("acme", "demo", "shop"):
         tenants.create(name)
     tenants.share("acme", "houses", "demo", "reader")
@@ -185,5 +185,5 @@ def test_a_removed_tenant_neither_shares_nor_has_what_was_shared(tenants: Tenant
     tenants.remove("acme")
     tenants.create("acme")
     stored = [tenants.get(name) for name in ("acme", "demo")]
-    assert [one.shared for one in stored if one] == [{}, {}]
+    assert [tenant.shared for tenant in stored if tenant] == [{}, {}]
     assert (tenants.grants("acme"), tenants.grants("shop")) == ({}, {})

@@ -1,4 +1,4 @@
-"""Tokens (JWT) of an issuer on this machine: who they are of, and what is refused in which words."""
+"""Tokens (JWT) of a local issuer: their principals, and the messages of refusals."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def verifier(issuer: FakeIssuer, clock: Callable[[], float] = time.monotonic, **
 
 
 @pytest.mark.parametrize("kid", ["rsa-1", "ec-1"])
-def test_a_token_gives_what_an_api_key_gives(issuer: FakeIssuer, kid: str) -> None:
+def test_a_token_resolves_to_a_principal_as_an_api_key_does(issuer: FakeIssuer, kid: str) -> None:
     assert verifier(issuer).resolve(issuer.token(kid)) == Principal(
         tenant="acme", principal="jwt:anna", permissions=("predict", "read")
     )
@@ -60,11 +60,13 @@ def test_a_token_gives_what_an_api_key_gives(issuer: FakeIssuer, kid: str) -> No
         (["predictor", "reader"], "predict read"),
     ],
 )
-def test_roles_are_a_list_or_a_text_with_others_among_them(issuer: FakeIssuer, roles: object, permissions: str) -> None:
+def test_roles_may_be_a_list_or_a_text_that_includes_other_roles(
+    issuer: FakeIssuer, roles: object, permissions: str
+) -> None:
     assert verifier(issuer).resolve(issuer.token(roles=roles)).permissions == tuple(permissions.split())
 
 
-def test_claims_have_the_names_that_the_issuer_uses(issuer: FakeIssuer) -> None:
+def test_claim_names_are_configurable(issuer: FakeIssuer) -> None:
     claims = {"https://x.org/tenant": "shop", "realm_access": {"roles": ["reader"]}, "grants": "adult shop/houses b/x"}
     tokens = verifier(
         issuer, tenant_claim="https://x.org/tenant", roles_claim="realm_access.roles", models_claim="grants"
@@ -73,8 +75,8 @@ def test_claims_have_the_names_that_the_issuer_uses(issuer: FakeIssuer) -> None:
     assert (principal.tenant, principal.permissions, principal.models) == ("shop", ("read",), ("adult", "houses"))
 
 
-def test_a_token_without_audience_names_its_client(issuer: FakeIssuer) -> None:
-    """As Amazon Cognito's access tokens do; of a token with an audience the client does not count."""
+def test_a_token_without_an_audience_is_accepted_by_its_client_id(issuer: FakeIssuer) -> None:
+    """Amazon Cognito's access tokens have a client_id and no audience; an audience takes precedence."""
     tokens = verifier(issuer)
     assert tokens.resolve(issuer.token(aud=None, client_id="modeldrop")).tenant == "acme"
     with pytest.raises(UnauthenticatedError, match="audience"):
@@ -137,7 +139,7 @@ REFUSED: dict[str, tuple[Callable[[FakeIssuer], str], str]] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_each_bad_token_is_refused_in_its_own_words(issuer: FakeIssuer, case: str) -> None:
+def test_each_invalid_token_is_refused_with_a_specific_message(issuer: FakeIssuer, case: str) -> None:
     make, words = REFUSED[case]
     with pytest.raises(UnauthenticatedError) as raised:
         verifier(issuer).resolve(make(issuer))
@@ -154,7 +156,7 @@ def test_clocks_may_differ_a_little(issuer: FakeIssuer) -> None:
     )
 
 
-def test_a_new_key_is_found_at_once_and_made_up_names_cost_one_fetch(issuer: FakeIssuer) -> None:
+def test_a_new_key_is_fetched_at_once_and_unknown_key_ids_cause_one_fetch(issuer: FakeIssuer) -> None:
     now = [0.0]
     tokens = verifier(issuer, lambda: now[0])
     for _ in range(3):
@@ -172,7 +174,7 @@ def test_a_new_key_is_found_at_once_and_made_up_names_cost_one_fetch(issuer: Fak
         tokens.resolve(issuer.token("rsa-1"))
 
 
-def test_known_keys_count_for_a_day_while_the_issuer_is_down(issuer: FakeIssuer) -> None:
+def test_known_keys_stay_valid_for_a_day_while_the_issuer_is_down(issuer: FakeIssuer) -> None:
     now = [0.0]
     tokens = verifier(issuer, lambda: now[0])
     issuer.is_down = True
@@ -190,7 +192,7 @@ def test_known_keys_count_for_a_day_while_the_issuer_is_down(issuer: FakeIssuer)
 
 
 def test_keys_that_cannot_verify_are_dropped(issuer: FakeIssuer) -> None:
-    """Secrets, keys for encryption, of unknown kinds, too short; one that is none does not spoil the others."""
+    """Secrets, encryption keys, unknown kinds and invalid keys are dropped; the valid keys stay."""
     secret = OctKey.import_key("a" * 32, {"kid": "oct-1"}).as_dict(private=True)
     encryption = make_key("rsa-enc").as_dict(private=False) | {"use": "enc"}
     issuer.entries = [secret, encryption, {"kty": "RSA", "kid": "bad"}, {"kty": "new", "kid": "n"}, {}]
@@ -203,7 +205,7 @@ def test_keys_that_cannot_verify_are_dropped(issuer: FakeIssuer) -> None:
 @pytest.mark.parametrize(
     "changes", [{"issuer": "https://evil.example"}, {"jwks_uri": None}, {"jwks_uri": "http://x.org/k"}]
 )
-def test_a_configuration_of_somebody_else_is_not_trusted(issuer: FakeIssuer, changes: dict[str, Any]) -> None:
+def test_an_untrusted_issuer_configuration_is_refused(issuer: FakeIssuer, changes: dict[str, Any]) -> None:
     issuer.configuration |= changes
     with pytest.raises(TransientError):
         verifier(issuer).resolve(issuer.token())
@@ -220,7 +222,7 @@ def test_a_configuration_of_somebody_else_is_not_trusted(issuer: FakeIssuer, cha
         {"tenant_claim": 'a"b'},
     ],
 )
-def test_settings_that_nobody_could_trust_are_refused(options: dict[str, Any]) -> None:
+def test_insecure_or_invalid_issuer_settings_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigurationError):
         TokenIssuer(**{"issuer": "https://login.example.com", "audiences": ("modeldrop",), **options})
 
@@ -232,7 +234,7 @@ def scene(issuer: FakeIssuer) -> tuple[Callers, TenantAdministration]:
     return Callers(ApiKeys(table), tenants, lambda: verifier(issuer)), tenants
 
 
-def test_a_tokens_tenant_must_exist_and_be_active(
+def test_the_tenant_of_a_token_must_exist_and_be_active(
     issuer: FakeIssuer, scene: tuple[Callers, TenantAdministration]
 ) -> None:
     callers, tenants = scene
@@ -250,7 +252,7 @@ def test_a_tokens_tenant_must_exist_and_be_active(
     assert (caller.principal, caller.gateway_key) == ("jwt:anna", stored.gateway_key)
 
 
-def test_a_token_reaches_what_others_share_with_its_tenant(
+def test_a_token_may_use_models_shared_with_its_tenant(
     issuer: FakeIssuer, scene: tuple[Callers, TenantAdministration]
 ) -> None:
     callers, tenants = scene
@@ -260,14 +262,14 @@ def test_a_token_reaches_what_others_share_with_its_tenant(
     assert callers.resolve(issuer.token()).shared == {"owner/houses": ("predict", "read")}
 
 
-def test_without_an_issuer_tokens_are_refused(issuer: FakeIssuer) -> None:
+def test_tokens_are_refused_without_an_issuer(issuer: FakeIssuer) -> None:
     table = FakeTable()
     callers = Callers(ApiKeys(table), TenantAdministration(table, FakeGatewayKeys()))
     with pytest.raises(UnauthenticatedError, match="tokens are not accepted here"):
         callers.resolve(issuer.token())
 
 
-def test_a_claim_that_is_null_names_no_model_rather_than_all() -> None:
+def test_a_null_models_claim_is_refused_and_does_not_allow_all_models() -> None:
     issuer = TokenIssuer(issuer="https://login.example.com", audiences=("modeldrop",))
     claims = {"sub": "ana", "tenant": "acme", "roles": ["reader"]}
     assert issuer.principal(claims).models == ()

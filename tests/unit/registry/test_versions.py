@@ -1,4 +1,4 @@
-"""Versions and aliases."""
+"""Registration and promotion of versions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def register(registry: ModelRegistry, run: str, model: str = "adult") -> ModelVe
 
 
 def live(registry: ModelRegistry, count: int, by: str = "test") -> None:
-    """``count`` READY versions, the last one live."""
+    """Register ``count`` READY versions and make the last one live."""
     for number in range(1, count + 1):
         register(registry, f"demo_adult_{number:012d}")
         registry.ready("demo", "adult", number)
@@ -54,14 +54,14 @@ def test_versions_count_from_one_in_each_model(registry: ModelRegistry) -> None:
     ]
 
 
-def test_a_run_registers_one_version_however_often_it_asks(registry: ModelRegistry) -> None:
+def test_a_run_registers_only_one_version(registry: ModelRegistry) -> None:
     first = register(registry, "demo_adult_1")
     register(registry, "demo_adult_2")
     assert register(registry, "demo_adult_1") == first
     assert len(registry.versions.list("demo", "adult")) == 2
 
 
-def test_racing_runs_get_one_number_each_without_gaps(registry: ModelRegistry) -> None:
+def test_concurrent_runs_get_consecutive_numbers(registry: ModelRegistry) -> None:
     start = threading.Barrier(20)
 
     def race(number: int) -> int:
@@ -72,14 +72,14 @@ def test_racing_runs_get_one_number_each_without_gaps(registry: ModelRegistry) -
         assert sorted(pool.map(race, range(20))) == list(range(1, 21))
 
 
-def test_racing_copies_of_one_run_get_the_same_version(registry: ModelRegistry) -> None:
+def test_concurrent_registrations_of_one_run_get_the_same_version(registry: ModelRegistry) -> None:
     with ThreadPoolExecutor(8) as pool:
         versions = list(pool.map(lambda _: register(registry, "demo_adult_1").version, range(8)))
     assert versions == [1] * 8
     assert len(registry.versions.list("demo", "adult")) == 1
 
 
-def test_without_its_artifact_nothing_is_registered(registry: ModelRegistry, artifacts: FakeObjectStore) -> None:
+def test_a_version_without_its_artifact_is_not_registered(registry: ModelRegistry, artifacts: FakeObjectStore) -> None:
     artifacts.delete(artifact().key)
     with pytest.raises(IntegrityError, match="not in the bucket artifacts"):
         register(registry, "demo_adult_1")
@@ -114,14 +114,14 @@ def test_an_alias_moves_forward_and_back_and_its_history_is_kept(registry: Model
     assert moves[1].at == clock()
 
 
-def test_a_promotion_that_is_requested_again_is_one_move(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_a_repeated_promotion_is_one_move(registry: ModelRegistry, clock: FakeClock) -> None:
     live(registry, 1)
     clock.pass_seconds(1)
     registry.aliases.move(AliasRef("demo", "adult"), 1, by="test")
     assert len(registry.moves.list("demo", "adult")[::-1]) == 1
 
 
-def test_another_alias_leaves_what_is_live_alone(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_a_move_of_another_alias_does_not_change_the_live_version(registry: ModelRegistry, clock: FakeClock) -> None:
     live(registry, 2)
     clock.pass_seconds(1)
     registry.aliases.move(AliasRef("demo", "adult", "canary"), 1, by="test")
@@ -130,13 +130,13 @@ def test_another_alias_leaves_what_is_live_alone(registry: ModelRegistry, clock:
     assert registry.models("demo")[0].live_version == 2
 
 
-def test_a_registration_keeps_what_is_live(registry: ModelRegistry) -> None:
+def test_a_registration_does_not_change_the_live_version(registry: ModelRegistry) -> None:
     live(registry, 1)
     register(registry, "demo_adult_new")
     assert [(m.latest_version, m.live_version) for m in registry.models("demo")] == [(2, 1)]
 
 
-def test_racing_promotions_leave_an_unbroken_history(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_concurrent_promotions_leave_an_unbroken_history(registry: ModelRegistry, clock: FakeClock) -> None:
     live(registry, 8)
 
     def promote(version: int) -> None:
@@ -155,7 +155,7 @@ def test_racing_promotions_leave_an_unbroken_history(registry: ModelRegistry, cl
     assert registry.live("demo", "adult").version == chain[-1] == registry.models("demo")[0].live_version
 
 
-def test_another_tenant_sees_none_of_it(registry: ModelRegistry) -> None:
+def test_another_tenant_cannot_see_the_versions(registry: ModelRegistry) -> None:
     live(registry, 1)
     with pytest.raises(NotFoundError):
         registry.get("acme", "adult", 1)
@@ -164,14 +164,14 @@ def test_another_tenant_sees_none_of_it(registry: ModelRegistry) -> None:
     assert registry.models("acme") == registry.versions.list("acme", "adult") == []
 
 
-def test_all_tenants_models_are_listed_without_a_tenant(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_models_of_all_tenants_are_listed_without_a_tenant(registry: ModelRegistry, clock: FakeClock) -> None:
     register(registry, "demo_a_1", "a")
     clock.pass_seconds(1)
     register(registry, "demo_b_1", "b")
     assert [summary.model for summary in registry.models()] == ["b", "a"]
 
 
-def test_a_registry_that_never_wins_says_that_it_is_busy(artifacts: FakeObjectStore) -> None:
+def test_a_registration_that_always_loses_the_race_is_a_transient_error(artifacts: FakeObjectStore) -> None:
     class Contended(FakeTable):
         def write_all(self, puts: list[PutRequest]) -> bool:
             return False
@@ -190,7 +190,7 @@ def test_a_registry_that_never_wins_says_that_it_is_busy(artifacts: FakeObjectSt
         (["run", "person"], False),
     ],
 )
-def test_a_run_knows_whether_it_replaced_a_version_that_a_person_chose(
+def test_replaced_choice_returns_the_replaced_version_that_a_person_promoted(
     registry: ModelRegistry, clock: FakeClock, movers: list[str], replaced: bool
 ) -> None:
     for number, mover in enumerate(movers, 1):
@@ -202,7 +202,7 @@ def test_a_run_knows_whether_it_replaced_a_version_that_a_person_chose(
         assert (move.version, move.by) == (len(movers) - 1, "modeldrop promote by anna_b")
 
 
-def test_another_aliases_moves_are_not_a_choice_of_what_is_live(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_moves_of_another_alias_are_not_a_choice_of_the_live_version(registry: ModelRegistry, clock: FakeClock) -> None:
     live(registry, 1, by="demo_adult_000000000001")
     clock.pass_seconds(1)
     registry.aliases.move(AliasRef("demo", "adult", "canary"), 1, by="anna")
@@ -212,7 +212,7 @@ def test_another_aliases_moves_are_not_a_choice_of_what_is_live(registry: ModelR
 
 
 def uploaded(registry: ModelRegistry, number: int, *, seconds: float = 0, starts_after: float = 0) -> int:
-    """A READY version of run ``number``, whose upload and start lie so many seconds after the first one's."""
+    """Register a READY version of run ``number``, whose upload and start are offset by these seconds."""
     run = f"demo_adult_{number:012x}"
     times = {"uploaded_at": NOW + timedelta(seconds=seconds), "started_at": NOW + timedelta(seconds=starts_after)}
     version = registry.register(model_version(run, **times)).version
@@ -230,7 +230,7 @@ def promote_newer(registry: ModelRegistry, version: int) -> bool:
 
 @pytest.mark.parametrize("order", list(permutations((1, 2, 3))))
 @pytest.mark.parametrize("apart", ["seconds", "starts_after"])  # S3 tells uploads within a second apart by no time
-def test_the_newest_upload_ends_up_live_in_whatever_order_the_runs_end(
+def test_the_newest_upload_is_live_whatever_the_order_in_which_runs_end(
     registry: ModelRegistry, clock: FakeClock, order: tuple[int, ...], apart: str
 ) -> None:
     for number in (1, 2, 3):
@@ -257,7 +257,7 @@ def test_a_version_that_was_not_promoted_stays_ready_and_a_person_may_promote_it
     assert registry.live("demo", "adult").version == older
 
 
-def test_after_a_rollback_a_run_must_be_newer_than_what_was_live_before_it(
+def test_after_a_rollback_a_run_must_be_newer_than_the_version_rolled_back(
     registry: ModelRegistry, clock: FakeClock
 ) -> None:
     first, third = uploaded(registry, 1, seconds=1), uploaded(registry, 2, seconds=3)
@@ -273,7 +273,7 @@ def test_after_a_rollback_a_run_must_be_newer_than_what_was_live_before_it(
     assert promote_newer(registry, fourth)
 
 
-def test_racing_runs_leave_the_newest_upload_live(registry: ModelRegistry, clock: FakeClock) -> None:
+def test_concurrent_runs_leave_the_newest_upload_live(registry: ModelRegistry, clock: FakeClock) -> None:
     versions = [uploaded(registry, number, seconds=number * 7 % 10) for number in range(1, 10)]
     start = threading.Barrier(len(versions))
 
