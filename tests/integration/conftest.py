@@ -1,4 +1,4 @@
-"""AWS in this process (moto): the buckets, the tables and the state machine that the template makes."""
+"""AWS in this process (moto), with the buckets, the table and the state machine of the template."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def state_machine(clients: Clients) -> str:
 
 @pytest.fixture
 def account(buckets: None, tables: None, state_machine: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """All of it, and the environment that the template gives to the functions."""
+    """All resources, and the environment variables that the template gives to the functions."""
     environ = {
         "AWS_REGION": REGION,
         "POWERTOOLS_SERVICE_NAME": "test",

@@ -1,4 +1,4 @@
-"""`modeldrop destroy` against moto: versions, delete markers, images, the stack, and what it kept."""
+"""`modeldrop destroy` on moto: object versions, delete markers, images, keys, the user pool and the stack."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _destroy(clients: Clients, **options: bool) -> list[str]:
     return reported
 
 
-def test_a_stack_goes_with_every_version_image_and_table(clients: Clients) -> None:
+def test_destroy_deletes_the_stack_with_every_version_image_and_table(clients: Clients) -> None:
     _fill(clients, 5)
     for name in ("prod/acme", "prod/demo", "production/acme"):
         clients.apigateway.create_api_key(name=name, value=f"{name:-<30}", enabled=True)
@@ -90,7 +90,7 @@ def test_a_user_pool_is_deleted_with_its_users(clients: Clients) -> None:
         assert clients.cognito.list_user_pools(MaxResults=9)["UserPools"] == []
 
 
-def test_what_is_gone_already_is_left_alone(clients: Clients) -> None:
+def test_missing_buckets_tables_and_repositories_are_ignored(clients: Clients) -> None:
     data = AwsStoredData(clients)
     assert list(data.empty_bucket("no-such-bucket")) == []
     data.delete_bucket("no-such-bucket")
@@ -98,7 +98,7 @@ def test_what_is_gone_already_is_left_alone(clients: Clients) -> None:
     assert data.empty_repository("no-such-repository") == 0
 
 
-def test_a_bucket_with_objects_is_not_deleted_automatically(clients: Clients) -> None:
+def test_delete_bucket_fails_for_a_bucket_with_objects(clients: Clients) -> None:
     _fill(clients, 1)
     with pytest.raises(ClientError, match="BucketNotEmpty"):
         AwsStoredData(clients).delete_bucket("uploads")

@@ -1,4 +1,4 @@
-"""The adapter of the table, on moto's DynamoDB; and the fake, which must behave alike."""
+"""The table adapter on moto's DynamoDB, and the fake, which must behave the same."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.helpers.overtaken_table import OvertakenTable
 from tests.integration.conftest import TABLE
 
 
-def test_an_item_comes_back_as_it_was(table: Table) -> None:
+def test_an_item_is_read_back_unchanged(table: Table) -> None:
     item = {"pk": "a", "sk": "b", "n": 3, "x": 0.1, "t": "", "yes": True, "no": None, "l": [1, {"m": "v"}], "m": {}}
     table.put(item)
     assert table.get("a", "b") == item
     assert table.get("a", "other") is None
 
 
-def test_only_the_first_item_is_put_where_nothing_was(table: Table) -> None:
+def test_put_if_absent_writes_only_the_first_item(table: Table) -> None:
     assert table.put_if_absent({"pk": "a", "sk": "b", "by": 1})
     assert not table.put_if_absent({"pk": "a", "sk": "b", "by": 2})
     assert table.get("a", "b") == {"pk": "a", "sk": "b", "by": 1}
@@ -35,16 +35,16 @@ def test_only_the_first_item_is_put_where_nothing_was(table: Table) -> None:
 def test_attributes_are_set_in_place_even_within_a_map(table: Table) -> None:
     table.put({"pk": "a", "sk": "b", "status": "RUNNING", "stages": {"plan": "1"}, "size": 1})
     assert table.update("a", "b", {"stages.train": "2", "size": 2.5, "name": "new"})
-    wanted = {"status": "RUNNING", "stages": {"plan": "1", "train": "2"}, "size": 2.5, "name": "new"}
-    assert table.get("a", "b") == {"pk": "a", "sk": "b", **wanted}
+    expected = {"status": "RUNNING", "stages": {"plan": "1", "train": "2"}, "size": 2.5, "name": "new"}
+    assert table.get("a", "b") == {"pk": "a", "sk": "b", **expected}
 
 
-def test_nothing_is_updated_that_is_not_there(table: Table) -> None:
+def test_an_update_of_a_missing_item_changes_nothing(table: Table) -> None:
     assert not table.update("a", "b", {"status": "DONE"})
     assert table.get("a", "b") is None
 
 
-def test_an_update_asks_that_attributes_are_equal_or_absent(table: Table) -> None:
+def test_an_update_may_require_equal_or_absent_attributes(table: Table) -> None:
     table.put({"pk": "a", "sk": "b", "status": "RUNNING"})
     assert not table.update("a", "b", {"n": 1}, only_if={"status": "DONE"})
     assert not table.update("a", "b", {"n": 1}, only_if={"status": None})
@@ -53,7 +53,7 @@ def test_an_update_asks_that_attributes_are_equal_or_absent(table: Table) -> Non
     assert table.get("a", "b") == {"pk": "a", "sk": "b", "status": "RUNNING", "n": 1}
 
 
-def test_numbers_are_added_to_an_item_which_need_not_exist(table: Table) -> None:
+def test_increment_creates_a_missing_item(table: Table) -> None:
     table.increment("a", "b", {"count": 2, "sum": 0.5}, {"expires_at": 7})
     table.increment("a", "b", {"count": 1, "sum": 0.25}, {"expires_at": 8})
     assert table.get("a", "b") == {"pk": "a", "sk": "b", "count": 3, "sum": 0.75, "expires_at": 8}
@@ -66,7 +66,7 @@ def test_a_transaction_writes_all_or_nothing(table: Table) -> None:
     assert table.query("a") == [one, two]
 
 
-def test_a_put_may_depend_on_what_is_there(table: Table) -> None:
+def test_a_put_may_require_attributes_of_the_existing_item(table: Table) -> None:
     table.put({"pk": "a", "sk": "1", "version": 1})
     new = {"pk": "a", "sk": "1", "version": 2}
     assert not table.write_all([PutRequest(item=new, only_if={"version": 7})])
@@ -96,7 +96,7 @@ def test_an_update_removes_attributes(table: Table) -> None:
     assert table.get("a", "b") == {"pk": "a", "sk": "b", "status": "READY"}
 
 
-def test_a_deleted_item_is_gone_and_may_be_deleted_again(table: Table) -> None:
+def test_delete_removes_an_item_and_may_be_repeated(table: Table) -> None:
     table.put({"pk": "a", "sk": "b"})
     for _ in range(2):
         table.delete("a", "b")
@@ -129,7 +129,7 @@ def test_a_query_reads_beyond_one_page(table: Table) -> None:
     assert len(table.query("a", limit=11)) == 11
 
 
-def test_a_listing_is_newest_first_of_its_name_alone(table: Table) -> None:
+def test_a_listing_has_only_its_items_newest_first(table: Table) -> None:
     for number, listing in enumerate(("RUN", "MODEL", "RUN")):
         table.put({"pk": f"p{number}", "sk": "s", "listing": listing, "listed_at": f"2026-{number}"})
     table.put({"pk": "unlisted", "sk": "s"})
@@ -138,7 +138,7 @@ def test_a_listing_is_newest_first_of_its_name_alone(table: Table) -> None:
     assert table.listing("KEY") == []
 
 
-def test_a_listing_continues_before_what_was_listed(table: Table) -> None:
+def test_a_listing_continues_before_a_given_position(table: Table) -> None:
     for number in range(4):
         table.put({"pk": f"p{number}", "sk": "s", "listing": "RUN", "listed_at": f"2026-{number}"})
     assert [item["pk"] for item in table.listing("RUN", limit=2, before="2026-3")] == ["p2", "p1"]
@@ -153,7 +153,7 @@ def test_several_items_are_read_in_the_order_of_their_keys(table: Table) -> None
     assert table.get_all([]) == []
 
 
-def test_items_that_a_busy_table_did_not_return_are_requested_again(clients: Clients, tables: None) -> None:
+def test_unprocessed_keys_are_requested_again(clients: Clients, tables: None) -> None:
     waits: list[float] = []
     table = DynamoTable(clients.dynamodb, TABLE, pause=waits.append)
     table.put({"pk": "a", "sk": "b"})
@@ -168,7 +168,7 @@ def test_items_that_a_busy_table_did_not_return_are_requested_again(clients: Cli
     assert waits == [0.05, 0.1]
 
 
-def test_no_more_items_are_read_than_are_requested(clients: Clients, tables: None) -> None:
+def test_a_limited_read_requests_only_that_many_items(clients: Clients, tables: None) -> None:
     table, read = DynamoTable(clients.dynamodb, TABLE), []
     for number in range(9):
         table.put({"pk": "p", "sk": str(number), "listing": "RUN", "listed_at": str(number)})
@@ -185,7 +185,7 @@ def artifacts() -> FakeObjectStore:
     return store
 
 
-def test_a_registration_that_was_overtaken_takes_the_next_number(table: Table, artifacts: FakeObjectStore) -> None:
+def test_a_registration_that_loses_a_race_takes_the_next_number(table: Table, artifacts: FakeObjectStore) -> None:
     other = ModelRegistry(table, artifacts)
     overtaken = OvertakenTable(table, lambda: other.register(model_version("demo_adult_b")))
     assert ModelRegistry(overtaken, artifacts).register(model_version("demo_adult_a")).version == 2
@@ -193,14 +193,18 @@ def test_a_registration_that_was_overtaken_takes_the_next_number(table: Table, a
     assert runs == ["demo_adult_b", "demo_adult_a"]
 
 
-def test_a_copy_of_a_run_that_was_overtaken_takes_the_same_number(table: Table, artifacts: FakeObjectStore) -> None:
+def test_a_repeated_registration_that_loses_a_race_takes_the_same_number(
+    table: Table, artifacts: FakeObjectStore
+) -> None:
     other = ModelRegistry(table, artifacts)
     overtaken = OvertakenTable(table, lambda: other.register(model_version("demo_adult_a")))
     assert ModelRegistry(overtaken, artifacts).register(model_version("demo_adult_a")).version == 1
     assert len(other.versions.list("demo", "adult")) == 1
 
 
-def test_a_promotion_that_was_overtaken_follows_on_what_it_found(table: Table, artifacts: FakeObjectStore) -> None:
+def test_a_promotion_that_loses_a_race_records_the_new_previous_version(
+    table: Table, artifacts: FakeObjectStore
+) -> None:
     registry = ModelRegistry(table, artifacts)
     for run in ("demo_adult_a", "demo_adult_b"):
         registry.ready("demo", "adult", registry.register(model_version(run)).version)
@@ -210,9 +214,7 @@ def test_a_promotion_that_was_overtaken_follows_on_what_it_found(table: Table, a
     assert registry.live("demo", "adult").version == registry.models("demo")[0].live_version == 2
 
 
-def test_a_run_that_a_newer_uploads_run_overtakes_within_its_promotion_does_not_replace_it(
-    table: Table, artifacts: FakeObjectStore
-) -> None:
+def test_a_promotion_overtaken_by_a_newer_upload_does_not_replace_it(table: Table, artifacts: FakeObjectStore) -> None:
     registry = ModelRegistry(table, artifacts)
     for number, run in enumerate(("demo_adult_a", "demo_adult_b")):
         uploaded_at = NOW + timedelta(seconds=number)
@@ -226,7 +228,7 @@ def test_a_run_that_a_newer_uploads_run_overtakes_within_its_promotion_does_not_
     assert [move.version for move in registry.moves.list("demo", "adult")[::-1]] == [2]
 
 
-def test_a_registration_beside_a_promotion_keeps_both(table: Table, artifacts: FakeObjectStore) -> None:
+def test_a_registration_concurrent_with_a_promotion_keeps_both(table: Table, artifacts: FakeObjectStore) -> None:
     registry = ModelRegistry(table, artifacts)
     registry.ready("demo", "adult", registry.register(model_version("demo_adult_a")).version)
     overtaken = OvertakenTable(table, lambda: registry.aliases.move(AliasRef("demo", "adult"), 1, by="b"))
@@ -234,7 +236,7 @@ def test_a_registration_beside_a_promotion_keeps_both(table: Table, artifacts: F
     assert [(m.latest_version, m.live_version) for m in registry.models("demo")] == [(2, 1)]
 
 
-def test_a_missing_table_is_our_mistake_and_named(clients: Clients) -> None:
+def test_a_missing_table_is_a_configuration_error_that_names_it(clients: Clients) -> None:
     table = DynamoTable(clients.dynamodb, "modeldrop-nowhere")
     with pytest.raises(ConfigurationError, match="modeldrop-nowhere"):
         table.get("a", "b")

@@ -30,7 +30,7 @@ RUN = "demo_adult_0123456789ab"
 OTHER = "demo_adult_ffffffffffff"
 
 
-def test_an_execution_is_started_once_under_its_runs_name(clients: Clients, state_machine: str) -> None:
+def test_an_execution_is_started_once_with_the_name_of_the_run(clients: Clients, state_machine: str) -> None:
     executions = StepFunctionsExecutions(clients.stepfunctions, state_machine)
     assert executions.start(RUN, {"run": RUN})
     assert not executions.start(RUN, {"run": RUN, "more": 1})
@@ -39,7 +39,7 @@ def test_an_execution_is_started_once_under_its_runs_name(clients: Clients, stat
     assert (described["name"], json.loads(described["input"])) == (RUN, {"run": RUN})
 
 
-def test_an_execution_is_stopped_by_its_runs_name(clients: Clients, state_machine: str) -> None:
+def test_an_execution_is_stopped_by_the_name_of_the_run(clients: Clients, state_machine: str) -> None:
     executions = StepFunctionsExecutions(clients.stepfunctions, state_machine)
     executions.start(RUN, {"run": RUN})
     executions.stop(RUN, "by hand")
@@ -49,13 +49,13 @@ def test_an_execution_is_stopped_by_its_runs_name(clients: Clients, state_machin
         executions.stop(OTHER, "by hand")
 
 
-def test_a_missing_state_machine_is_our_mistake(clients: Clients, state_machine: str) -> None:
+def test_a_missing_state_machine_is_a_configuration_error(clients: Clients, state_machine: str) -> None:
     with pytest.raises(ConfigurationError, match="nowhere"):
         StepFunctionsExecutions(clients.stepfunctions, state_machine + "-nowhere").start(RUN, {})
 
 
 def _invoked(clients: Clients, document: dict[str, Any], error: str | None = None) -> dict[str, Any]:
-    """Call a function that gives ``document`` (botocore's own stub: moto runs no function)."""
+    """Call a function that returns ``document`` (with botocore's Stubber: moto runs no function)."""
     payload = json.dumps(document).encode()
     answer = {"StatusCode": 200, "Payload": StreamingBody(io.BytesIO(payload), len(payload))}
     with Stubber(clients.functions) as stub:
@@ -63,28 +63,28 @@ def _invoked(clients: Clients, document: dict[str, Any], error: str | None = Non
         return LambdaFunctionCalls(clients.functions).call("predict", {"a": 1})
 
 
-def test_a_functions_answer_comes_back(clients: Clients) -> None:
+def test_the_response_of_a_function_is_returned(clients: Clients) -> None:
     assert _invoked(clients, {"statusCode": 200}) == {"statusCode": 200}
 
 
-def test_a_functions_error_is_raised_by_its_class(clients: Clients) -> None:
+def test_the_error_of_a_function_is_raised_as_its_class(clients: Clients) -> None:
     with pytest.raises(InvalidRequestError, match="a column is missing"):
         _invoked(clients, {"errorType": "InvalidRequestError", "errorMessage": "a column is missing"}, "Unhandled")
 
 
-def test_a_function_that_died_has_crashed(clients: Clients) -> None:
+def test_a_function_that_times_out_is_a_job_crashed_error(clients: Clients) -> None:
     with pytest.raises(JobCrashedError, match="timed out"):
         _invoked(clients, {"errorMessage": "Task timed out after 3.00 seconds"}, "Unhandled")
 
 
-def test_a_busy_service_may_be_retried(clients: Clients) -> None:
+def test_a_busy_service_is_a_transient_error(clients: Clients) -> None:
     with Stubber(clients.functions) as stub:
         stub.add_client_error("invoke", "TooManyRequestsException", http_status_code=429)
         with pytest.raises(TransientError):
             LambdaFunctionCalls(clients.functions).call("predict", {})
 
 
-def test_a_runs_lines_are_found_over_all_groups_in_the_order_of_time(clients: Clients) -> None:
+def test_log_lines_of_a_run_are_read_from_all_groups_in_order_of_time(clients: Clients) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     groups = ["/aws/lambda/one", "/aws/lambda/two", "/aws/lambda/never-written"]
     for number, group in enumerate(groups[:2]):
@@ -99,14 +99,14 @@ def test_a_runs_lines_are_found_over_all_groups_in_the_order_of_time(clients: Cl
             ],
         )
     logs = CloudWatchLogs(clients.logs, groups)
-    found = logs.lines(RUN)
-    assert [(line.group, (line.timestamp - now).seconds) for line in found] == [
+    lines = logs.lines(RUN)
+    assert [(line.group, (line.timestamp - now).seconds) for line in lines] == [
         (groups[0], 0),
         (groups[1], 1),
         (groups[1], 9),
         (groups[0], 10),
     ]
-    assert {line.message for line in found} == {f'{{"run":"{RUN}"}}'}
+    assert {line.message for line in lines} == {f'{{"run":"{RUN}"}}'}
     assert len(logs.lines(RUN, since=now + timedelta(seconds=2))) == 2
 
 
@@ -133,21 +133,21 @@ def test_a_stack_lists_the_addresses_of_its_resources(clients: Clients) -> None:
     assert stack.resources("AWS::Logs::LogGroup") == ["/the/logs"]
 
 
-def test_a_stack_that_is_not_there_is_not_found(clients: Clients) -> None:
+def test_a_missing_stack_is_not_found(clients: Clients) -> None:
     with pytest.raises(NotFoundError, match="'mine'"):
         Stack(clients.cloudformation, "mine").outputs()
 
 
-def test_the_operator_has_all_of_a_stack(clients: Clients) -> None:
+def test_the_operator_connects_to_all_resources_of_a_stack(clients: Clients) -> None:
     clients.cloudformation.create_stack(StackName="mine", TemplateBody=json.dumps(TEMPLATE))
-    found = operator(stack="mine", region=REGION, credentials=("test", "test"))
-    found.uploads.put("demo/adult/a.csv", b"1")
+    connection = operator(stack="mine", region=REGION, credentials=("test", "test"))
+    connection.uploads.put("demo/adult/a.csv", b"1")
     assert clients.s3.get_object(Bucket="the-uploads", Key="demo/adult/a.csv")["Body"].read() == b"1"
-    assert found.artifacts.bucket == "the-artifacts"
-    assert found.outputs["ApiUrl"] == "https://api"
-    assert found.logs.lines(RUN) == []
+    assert connection.artifacts.bucket == "the-artifacts"
+    assert connection.outputs["ApiUrl"] == "https://api"
+    assert connection.logs.lines(RUN) == []
 
 
-def test_a_profile_that_is_not_there_is_reported(clients: Clients) -> None:
+def test_a_missing_profile_is_a_configuration_error(clients: Clients) -> None:
     with pytest.raises(ConfigurationError, match="no-such-profile"):
         operator(stack="mine", region=REGION, profile="no-such-profile")

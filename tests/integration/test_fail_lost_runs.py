@@ -17,7 +17,7 @@ from tests.integration.conftest import TABLE
 LOST, OWNED, NEW = (f"demo_adult_{number:012x}" for number in range(3))
 
 
-def test_a_run_without_an_execution_fails_and_the_others_go_on(clients: Clients, account: dict[str, str]) -> None:
+def test_only_an_old_run_without_an_execution_fails(clients: Clients, account: dict[str, str]) -> None:
     runs = RunLog(DynamoTable(clients.dynamodb, TABLE))
     now = datetime.now(UTC)
     for run, age in ((LOST, START_GRACE), (OWNED, START_GRACE), (NEW, timedelta())):
@@ -28,7 +28,7 @@ def test_a_run_without_an_execution_fails_and_the_others_go_on(clients: Clients,
     assert [runs.get(run).status for run in (LOST, OWNED, NEW)] == ["FAILED", "RUNNING", "RUNNING"]
 
 
-def test_an_execution_is_described_as_it_is(clients: Clients, state_machine: str) -> None:
+def test_describe_returns_the_status_and_end_of_an_execution(clients: Clients, state_machine: str) -> None:
     executions = StepFunctionsExecutions(clients.stepfunctions, state_machine)
     assert executions.describe(LOST) is None
     executions.start(LOST, {})
@@ -43,7 +43,7 @@ def test_an_execution_is_described_as_it_is(clients: Clients, state_machine: str
     assert abs(datetime.now(UTC) - stopped.ended_at) < timedelta(minutes=1)
 
 
-def test_a_listing_begins_where_it_is_asked_to(clients: Clients, tables: None) -> None:
+def test_a_listing_starts_at_the_given_time(clients: Clients, tables: None) -> None:
     for table in (DynamoTable(clients.dynamodb, TABLE), FakeTable()):
         for number in range(3):
             table.put({"pk": f"p{number}", "sk": "s", "listing": "RUN", "listed_at": f"2026-0{number}#x"})

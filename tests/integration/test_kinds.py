@@ -1,4 +1,4 @@
-"""What a user gets from a drop to a prediction, by the kind of problem that the file is."""
+"""From a file to predictions, for each kind of problem."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_two_targets_are_predicted_together(rows: dict[str, list[object]], tmp_p
     assert learned.plan.metric == "r2"
     assert learned.selection.winner.candidate == "linear"
     assert learned.card.test_quality["r2"] > 0.95
-    assert [one.target for one in learned.card.by_target] == ["small", "large"]
+    assert [entry.target for entry in learned.card.by_target] == ["small", "large"]
     assert learned.card.by_target[0].quality["rmse"] < 0.3
     assert learned.card.by_target[1].quality["rmse"] < 200
     (prediction,) = learned.predict([{"x": 1.0, "kind": "a"}])
@@ -60,14 +60,14 @@ def test_two_targets_are_predicted_together(rows: dict[str, list[object]], tmp_p
     assert output["data"][:2] == pytest.approx(list(prediction["value"].values()), rel=1e-4)
 
 
-def test_what_is_served_is_the_mean_over_the_targets_of_what_is_measured(
+def test_served_predictions_have_the_errors_measured_for_each_target(
     rows: dict[str, list[object]], tmp_path: Path
 ) -> None:
     learned = learn(pick(rows, "x", "kind", "small", "large"), tmp_path, spec=f"target: [small, large]\n{_QUICK}")
     test = learned.test_rows()
-    found = learned.predict(test.select("x", "kind").to_dicts())
-    for name, quality in ((one.target, one.quality) for one in learned.card.by_target):
-        error = np.array([row["value"][name] for row in found]) - test[name].to_numpy()
+    predictions = learned.predict(test.select("x", "kind").to_dicts())
+    for name, quality in ((entry.target, entry.quality) for entry in learned.card.by_target):
+        error = np.array([row["value"][name] for row in predictions]) - test[name].to_numpy()
         assert np.sqrt((error**2).mean()) == pytest.approx(quality["rmse"], rel=1e-3)
 
 
@@ -76,7 +76,7 @@ def test_lists_of_labels_are_predicted_label_by_label(rows: dict[str, list[objec
     assert learned.plan.metric == "log_loss"
     assert learned.dataset.classes == ("a", "calm", "down", "far")
     assert learned.card.test_quality["f1_micro"] > 0.9
-    assert {one.target for one in learned.card.by_target} == {"a", "calm", "down", "far"}
+    assert {entry.target for entry in learned.card.by_target} == {"a", "calm", "down", "far"}
     far, calm = learned.predict([{"x": -2.0, "kind": "a"}, {"x": 0.5, "kind": "b"}])
     assert far["label"] == ["a", "down", "far"]
     assert calm["label"] == ["calm"]
@@ -110,19 +110,19 @@ def test_candidates_of_several_numbers_are_blended(tmp_path: Path) -> None:
     variants = {row.variant.candidate: row.variant for row in learned.selection.leaderboard if row.rank is not None}
     assert learned.selection.winner.candidate == "blend"
     assert variants["blend"].quality["r2"] > max(variants[name].quality["r2"] for name in ("linear", "random_forest"))
-    (found,) = learned.predict([{"x": 2.0}])
-    assert found["value"]["wave"] == pytest.approx(3, abs=0.5)
-    assert found["value"]["steep"] == pytest.approx(-600, abs=250)
+    (prediction,) = learned.predict([{"x": 2.0}])
+    assert prediction["value"]["wave"] == pytest.approx(3, abs=0.5)
+    assert prediction["value"]["steep"] == pytest.approx(-600, abs=250)
 
 
-def test_thirty_rows_make_a_model(tmp_path: Path) -> None:
+def test_thirty_rows_are_enough_for_a_model(tmp_path: Path) -> None:
     x = [number / 10 for number in range(30)]
     learned = learn(csv({"x": x, "y": [3 * value + 1 for value in x]}), tmp_path, spec="algorithms: [linear]")
     assert learned.predict([{"x": 1.0}])[0]["value"] == pytest.approx(4, abs=0.3)
     assert any("uncertain" in warning for warning in learned.card.warnings)
 
 
-def test_a_thousand_classes_make_a_model(tmp_path: Path) -> None:
+def test_a_model_of_a_thousand_classes_predicts(tmp_path: Path) -> None:
     rng = random.Random(0)
     names = [f"class {number:04d}" for number in range(1000) for _ in range(4)]
     body = csv({
@@ -141,7 +141,7 @@ def test_a_thousand_classes_make_a_model(tmp_path: Path) -> None:
     assert len(prediction["probabilities"]) == 1000
 
 
-def test_texts_beside_a_table_are_both_read(tmp_path: Path) -> None:
+def test_a_text_column_and_a_numeric_column_both_affect_predictions(tmp_path: Path) -> None:
     rng = random.Random(0)
     moods = [rng.choice(["good", "bad"]) for _ in range(300)]
     sizes = [rng.gauss(0, 1) for _ in moods]

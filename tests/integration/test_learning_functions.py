@@ -1,4 +1,4 @@
-"""The functions that look at data and at the model, on moto: validate_dataset, plan_training, evaluate_model."""
+"""The functions validate_dataset, plan_training and evaluate_model on moto."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def runs(clients: Clients, account: dict[str, str]) -> RunLog:
 
 
 def drop(clients: Clients, artifacts: S3ObjectStore, body: bytes) -> None:
-    """A file in the uploads bucket, and what intake says of it."""
+    """Put a file into the uploads bucket, and its upload record into the artifacts."""
     uploads = S3ObjectStore(clients.s3, UPLOADS)
     uploads.put(upload().key, body)
     info = uploads.head(upload().key)
@@ -63,7 +63,7 @@ def table_of(rows: int) -> bytes:
     return frame.with_columns(pl.col("income").replace_strict({True: "high", False: "low"})).write_csv().encode()
 
 
-def test_a_good_file_is_validated_and_planned_for(clients: Clients, artifacts: S3ObjectStore, runs: RunLog) -> None:
+def test_a_valid_file_is_validated_and_planned(clients: Clients, artifacts: S3ObjectStore, runs: RunLog) -> None:
     drop(clients, artifacts, table_of(400))
     assert handler("validate_dataset")(event("validate_dataset")) == {}
     dataset = Dataset.from_bytes(artifacts.get(KEYS.dataset))
@@ -74,7 +74,7 @@ def test_a_good_file_is_validated_and_planned_for(clients: Clients, artifacts: S
     assert [stage.status for stage in runs.get(RUN).stages[:3]] == ["SUCCEEDED", "SUCCEEDED", "RUNNING"]
 
 
-def test_a_bad_file_is_quarantined_and_refused(clients: Clients, artifacts: S3ObjectStore, runs: RunLog) -> None:
+def test_an_invalid_file_is_quarantined_and_refused(clients: Clients, artifacts: S3ObjectStore, runs: RunLog) -> None:
     drop(clients, artifacts, b"age,income\n")
     with pytest.raises(InputError) as raised:
         handler("validate_dataset")(event("validate_dataset"))
@@ -99,7 +99,7 @@ def doubling() -> bytes:
 
 
 def compressed(artifacts: S3ObjectStore) -> None:
-    """What a run has left when its winner is selected."""
+    """Write the documents of a run whose winner is selected."""
     model = doubling()
     artifacts.put(artifact(body=model).key, model)
     artifacts.put(KEYS.upload, upload().to_bytes())
@@ -147,15 +147,17 @@ def test_the_winner_is_evaluated_on_the_test_rows(artifacts: S3ObjectStore, runs
     assert golden.predictions[3] == {"value": 6.0}
 
 
-def test_an_evaluated_model_is_registered_proven_by_the_real_predict_function_and_served(
+def test_an_evaluated_model_is_registered_smoke_tested_promoted_and_served(
     clients: Clients, artifacts: S3ObjectStore, runs: RunLog
 ) -> None:
     compressed(artifacts)
     handler("evaluate_model")(event("evaluate_model"))
     version = handler("register_model")(event("register_model"))["version"]
     predict = handler("predict")
-    asked = event("predict", path="/v2/models/adult/infer", body=json.dumps({"rows": [{"age": 21}, {"age": 4.5}]}))
-    assert predict(asked)["statusCode"] == 404
+    prediction_event = event(
+        "predict", path="/v2/models/adult/infer", body=json.dumps({"rows": [{"age": 21}, {"age": 4.5}]})
+    )
+    assert predict(prediction_event)["statusCode"] == 404
     calls = FakeFunctionCalls(predict)
     table = DynamoTable(clients.dynamodb, TABLE)
     test = SmokeTestVersion(
@@ -167,7 +169,7 @@ def test_an_evaluated_model_is_registered_proven_by_the_real_predict_function_an
     )
     test(RUN, version)
     assert handler("promote_model")(event("promote_model")) == {"status": "SUCCEEDED"}
-    answer = predict(asked)
+    answer = predict(prediction_event)
     assert (answer["statusCode"], json.loads(answer["body"])) == (
         200,
         {"model": "adult", "version": 1, "predictions": [{"value": 42.0}, {"value": 9.0}]},

@@ -1,4 +1,4 @@
-"""A whole run on moto, each step under the role that the template gives it: no call is made that IAM would refuse."""
+"""A whole run on moto, each step with its role of the template; IAM would refuse no call of a step."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def do_job(
         assert run_job(work, arguments, connect=lambda name: bootstrap.job(name, job_environ)) == 0
 
 
-def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
+def test_every_call_of_a_run_is_allowed_by_the_role_of_its_step(
     run: str, clients: Clients, account: dict[str, str]
 ) -> None:
     artifacts, keys = S3ObjectStore(clients.s3, ARTIFACTS), RunKeys(run)
@@ -85,8 +85,10 @@ def test_no_step_of_a_run_makes_a_call_that_its_role_may_not(
     World.predict_answers(None, golden.predictions)  # type: ignore[arg-type]  # it needs nothing of its world
     handler("smoke_test")({**state, "version": version})
     assert handler("promote_model")({**state, "version": version}) == {"status": "SUCCEEDED"}
-    asked = event("predict", path="/v2/models/adult/infer", body=json.dumps({"rows": [{"age": 41, "job": "cook"}]}))
-    response = handler("predict")(asked)
+    prediction_event = event(
+        "predict", path="/v2/models/adult/infer", body=json.dumps({"rows": [{"age": 41, "job": "cook"}]})
+    )
+    response = handler("predict")(prediction_event)
     assert response["statusCode"] == 200, response
     for path in ("/v2/models/adult", "/registry/models", "/registry/models/adult/versions/1", "/registry/rejected"):
         assert handler("describe_models")(event("describe_models", path=path))["statusCode"] == 200
@@ -122,7 +124,7 @@ def job_table(environ: dict[str, str]) -> DynamoTable:
     return DynamoTable(clients_of_job("demo_adult_000000000001", environ, settings).dynamodb, TABLE)
 
 
-def test_a_call_that_the_template_does_not_permit_is_found(clients: Clients, account: dict[str, str]) -> None:
+def test_a_call_that_the_template_does_not_permit_is_detected(clients: Clients, account: dict[str, str]) -> None:
     artifacts = S3ObjectStore(clients.s3, ARTIFACTS)
     with (
         pytest.raises(AssertionError, match=r"PredictFunction may not .*s3:PutObject"),

@@ -1,4 +1,4 @@
-"""The registry on DynamoDB and on the fake table: what the transactions promise."""
+"""The registry on DynamoDB and on the fake table, with concurrent changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CLIENTS = 8
 MOVES_EACH = {FakeTable: 125, DynamoTable: 2}  # moto takes 0.1 s for a move
 
 
-def test_an_alias_goes_forward_and_back_with_its_history(table: Table) -> None:
+def test_an_alias_moves_forward_and_back_with_a_history(table: Table) -> None:
     registry = make_registry(table)
     register_ready(registry, 3)
     for version in (1, 2, 3):
@@ -49,7 +49,7 @@ def test_a_version_is_archived_deleted_restored_and_tagged(table: Table) -> None
     )  # fmt: skip
 
 
-def test_a_version_that_becomes_live_meanwhile_is_not_archived(table: Table) -> None:
+def test_a_version_that_becomes_live_during_archiving_is_not_archived(table: Table) -> None:
     registry = make_registry(table)
     register_ready(registry, 2)
     overtaken = make_registry(OvertakenTable(table, lambda: registry.aliases.move(LIVE, 1, by="anna")))
@@ -58,7 +58,7 @@ def test_a_version_that_becomes_live_meanwhile_is_not_archived(table: Table) -> 
     assert registry.versions.record("demo", "adult", 1).status == "READY"
 
 
-def test_a_version_that_is_archived_meanwhile_does_not_become_live(table: Table) -> None:
+def test_a_version_that_is_archived_during_a_promotion_does_not_become_live(table: Table) -> None:
     registry = make_registry(table)
     register_ready(registry, 2)
     overtaken = make_registry(OvertakenTable(table, lambda: registry.lifecycle.archive("demo", "adult", 1, by="bert")))
@@ -94,7 +94,7 @@ def _check_reads(registry: ModelRegistry, stop: threading.Event) -> int:
     return reads
 
 
-def test_concurrent_moves_are_each_in_the_history_once_and_readers_see_one_live_version(table: Table) -> None:
+def test_concurrent_moves_are_each_recorded_once_and_readers_see_one_live_version(table: Table) -> None:
     lock = threading.Lock()
 
     class Serial:

@@ -1,4 +1,4 @@
-"""The adapter of a bucket, on moto's S3; and the fake, which must behave alike."""
+"""The bucket adapter on moto's S3, and the fake, which must behave the same."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def store(stores: tuple[ObjectStore, ObjectStore]) -> ObjectStore:
     return stores[0]
 
 
-def test_what_is_put_is_got_and_described(store: ObjectStore) -> None:
+def test_an_object_is_read_back_and_described(store: ObjectStore) -> None:
     store.put("a/b.csv", b"x,y\n", content_type="text/csv", metadata={"Target": "y"})
     info = store.head("a/b.csv")
     assert store.get("a/b.csv") == b"x,y\n"
@@ -50,7 +50,7 @@ def test_every_version_can_be_read_and_the_latest_is_the_default(store: ObjectSt
     assert store.head("k").version_id != first
 
 
-def test_a_deleted_objects_version_can_be_read_and_copied_back(store: ObjectStore) -> None:
+def test_a_version_of_a_deleted_object_can_be_read_and_copied_back(store: ObjectStore) -> None:
     store.put("k", b"one")
     version = store.head("k").version_id
     for _ in range(2):
@@ -62,7 +62,7 @@ def test_a_deleted_objects_version_can_be_read_and_copied_back(store: ObjectStor
     assert store.get("k") == b"one"
 
 
-def test_only_the_first_writes_where_nothing_was(store: ObjectStore) -> None:
+def test_put_if_absent_writes_only_the_first_object(store: ObjectStore) -> None:
     assert store.put_if_absent("k", b"first")
     assert not store.put_if_absent("k", b"second")
     assert store.get("k") == b"first"
@@ -78,12 +78,12 @@ def test_a_missing_object_is_not_found(store: ObjectStore, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_of_many_parts_goes_up_and_comes_down_whole(store: ObjectStore, tmp_path: Path) -> None:
+def test_a_file_of_many_parts_is_uploaded_and_downloaded_unchanged(store: ObjectStore, tmp_path: Path) -> None:
     up, down = tmp_path / "up", tmp_path / "down"
     up.write_bytes(os.urandom(PARTS))
-    told: list[int] = []
-    store.upload(up, "big", metadata={"rows": "9"}, progress=told.append)
-    assert sum(told) == PARTS
+    reported: list[int] = []
+    store.upload(up, "big", metadata={"rows": "9"}, progress=reported.append)
+    assert sum(reported) == PARTS
     store.download("big", down)
     assert down.read_bytes() == up.read_bytes()
     assert (store.head("big").bytes, store.head("big").metadata) == (PARTS, {"rows": "9"})
@@ -120,13 +120,13 @@ def test_latest_versions_are_described_without_older_or_deleted_ones(
         store.delete("parts/gone")
     else:
         clients.s3.delete_object(Bucket=UPLOADS, Key="parts/gone")  # leaves the version, behind a delete marker
-    found = list(store.latest_versions("parts/"))
-    assert [info.key for info in found] == [f"parts/{number:04d}" for number in range(1002)]
-    assert (found[0].bytes, found[1].bytes) == (5, 2)
-    assert [replace(store.head(info.key), metadata={}) for info in found[:2]] == found[:2]
+    described = list(store.latest_versions("parts/"))
+    assert [info.key for info in described] == [f"parts/{number:04d}" for number in range(1002)]
+    assert (described[0].bytes, described[1].bytes) == (5, 2)
+    assert [replace(store.head(info.key), metadata={}) for info in described[:2]] == described[:2]
 
 
-def test_a_missing_bucket_is_our_mistake_and_named(clients: Clients) -> None:
+def test_a_missing_bucket_is_a_configuration_error_that_names_it(clients: Clients) -> None:
     store = S3ObjectStore(clients.s3, "modeldrop-nowhere")
     for call in (lambda: store.get("k"), lambda: store.put("k", b""), lambda: list(store.keys(""))):
         with pytest.raises(ConfigurationError, match="modeldrop-nowhere"):

@@ -22,7 +22,7 @@ def grants(clients: Clients, buckets: None) -> S3UploadGrants:
     return S3UploadGrants(clients.s3_signer, UPLOADS)
 
 
-def test_a_form_has_conditions_on_all_that_it_grants(grants: S3UploadGrants) -> None:
+def test_a_form_has_a_condition_on_each_field(grants: S3UploadGrants) -> None:
     digest = hashlib.sha256(b"12345")
     form = grants.form(KEY, content_bytes=5, sha256=digest.hexdigest(), metadata={"announced-bytes": "5"}, seconds=900)
     conditions = json.loads(base64.b64decode(form.fields["policy"]))["conditions"]
@@ -37,7 +37,7 @@ def test_a_form_has_conditions_on_all_that_it_grants(grants: S3UploadGrants) -> 
     assert set(form.fields) - {"policy", "x-amz-signature"} <= set(exact)  # no field without a condition
 
 
-def test_the_buckets_own_region_is_named() -> None:
+def test_the_url_of_a_form_names_the_region_of_the_bucket() -> None:
     clients = Clients(region="eu-west-1", credentials=("a", "b"))
     form = S3UploadGrants(clients.s3_signer, "uploads").form(
         KEY, content_bytes=5, sha256=None, metadata={}, seconds=900
@@ -45,14 +45,14 @@ def test_the_buckets_own_region_is_named() -> None:
     assert form.url == "https://uploads.s3.eu-west-1.amazonaws.com/"
 
 
-def test_a_parts_url_signs_its_size(grants: S3UploadGrants) -> None:
+def test_the_url_of_a_part_signs_the_size(grants: S3UploadGrants) -> None:
     url = urlsplit(grants.part_url(KEY, "id", 3, content_bytes=7, seconds=900))
     query = parse_qs(url.query)
     assert (query["partNumber"], query["uploadId"], query["X-Amz-Expires"]) == (["3"], ["id"], ["900"])
     assert query["X-Amz-SignedHeaders"] == ["content-length;host"]
 
 
-def test_parts_become_an_object_with_its_metadata(grants: S3UploadGrants, clients: Clients) -> None:
+def test_completed_parts_become_an_object_with_metadata(grants: S3UploadGrants, clients: Clients) -> None:
     upload_id = grants.begin(KEY, metadata={"announced-bytes": "5"})
     assert list(grants.parts(KEY, upload_id)) == []
     clients.s3.upload_part(Bucket=UPLOADS, Key=KEY, UploadId=upload_id, PartNumber=1, Body=b"12345")
@@ -63,7 +63,7 @@ def test_parts_become_an_object_with_its_metadata(grants: S3UploadGrants, client
     assert (info["ContentLength"], info["Metadata"]) == (5, {"announced-bytes": "5"})
 
 
-def test_an_aborted_upload_is_gone(grants: S3UploadGrants) -> None:
+def test_an_aborted_upload_is_not_found(grants: S3UploadGrants) -> None:
     upload_id = grants.begin(KEY, metadata={})
     grants.abort(KEY, upload_id)
     grants.abort(KEY, upload_id)

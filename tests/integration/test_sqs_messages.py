@@ -1,4 +1,4 @@
-"""The adapter of queues against SQS as moto has it."""
+"""The queue adapter on moto's SQS."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ def queue(clients: Clients) -> SqsMessages:
     return SqsMessages(clients.sqs, clients.sqs.create_queue(QueueName="letters")["QueueUrl"])
 
 
-def test_messages_are_taken_until_they_are_deleted(queue: SqsMessages) -> None:
+def test_messages_are_received_and_deleted(queue: SqsMessages) -> None:
     assert (queue.count(), list(queue.take())) == (0, [])
     for body in ("a", "b"):
         queue.send(body)
     assert queue.count() == 2
-    taken = [message for _ in range(2) for message in queue.take()]
-    assert sorted(message.body for message in taken) == ["a", "b"]
-    for message in taken:
+    received = [message for _ in range(2) for message in queue.take()]
+    assert sorted(message.body for message in received) == ["a", "b"]
+    for message in received:
         queue.delete(message)
     assert queue.count() == 0
 
 
-def test_a_message_that_was_taken_is_out_of_sight(queue: SqsMessages) -> None:
+def test_a_received_message_is_invisible(queue: SqsMessages) -> None:
     queue.send("a")
     assert len(queue.take()) == 1
     assert list(queue.take()) == []

@@ -42,13 +42,13 @@ def executions(clients: Clients, account: dict[str, str]) -> list[str]:
     return [execution["name"] for execution in listed["executions"]]
 
 
-def test_an_event_starts_its_run(start: Start, clients: Clients, account: dict[str, str]) -> None:
+def test_an_event_starts_a_run_and_stores_the_upload(start: Start, clients: Clients, account: dict[str, str]) -> None:
     version_id = drop(clients, target="income")
     assert start({"Records": [message(version_id)]}) == {"batchItemFailures": []}
     run = run_name("demo", "adult", UPLOADS, KEY, version_id)
     assert executions(clients, account) == [run]
-    kept = clients.s3.get_object(Bucket=ARTIFACTS, Key=RunKeys(run).upload)["Body"].read()
-    assert Upload.from_bytes(kept).metadata == {"target": "income"}
+    stored = clients.s3.get_object(Bucket=ARTIFACTS, Key=RunKeys(run).upload)["Body"].read()
+    assert Upload.from_bytes(stored).metadata == {"target": "income"}
 
 
 def test_ten_copies_of_an_event_start_one_run(start: Start, clients: Clients, account: dict[str, str]) -> None:
@@ -59,13 +59,13 @@ def test_ten_copies_of_an_event_start_one_run(start: Start, clients: Clients, ac
     assert len(executions(clients, account)) == 1
 
 
-def test_versions_of_one_key_are_runs_of_their_own(start: Start, clients: Clients, account: dict[str, str]) -> None:
+def test_each_version_of_a_key_starts_a_run(start: Start, clients: Clients, account: dict[str, str]) -> None:
     batch = {"Records": [message(drop(clients), number=number) for number in range(3)]}
     assert start(batch) == {"batchItemFailures": []}
     assert len(executions(clients, account)) == 3
 
 
-def test_an_event_without_a_version_is_of_the_latest_one(
+def test_an_event_without_a_version_starts_a_run_of_the_latest_version(
     start: Start, clients: Clients, account: dict[str, str]
 ) -> None:
     for number in range(2):
@@ -77,7 +77,9 @@ def test_an_event_without_a_version_is_of_the_latest_one(
     assert len(executions(clients, account)) == 2
 
 
-def test_a_bad_message_goes_back_alone(start: Start, clients: Clients, account: dict[str, str]) -> None:
+def test_only_the_invalid_message_of_a_batch_is_returned_to_the_queue(
+    start: Start, clients: Clients, account: dict[str, str]
+) -> None:
     good, bad = message(drop(clients), number=1), message(None, number=2)
     assert start({"Records": [bad | {"body": "not an event"}, good]}) == {
         "batchItemFailures": [{"itemIdentifier": "message-2"}]
@@ -85,12 +87,12 @@ def test_a_bad_message_goes_back_alone(start: Start, clients: Clients, account: 
     assert len(executions(clients, account)) == 1
 
 
-def test_a_batch_of_bad_messages_goes_back_whole(start: Start) -> None:
+def test_all_invalid_messages_of_a_batch_are_returned_to_the_queue(start: Start) -> None:
     bad = [message(None, number=number) | {"body": "{}{"} for number in range(2)]
     assert len(start({"Records": bad})["batchItemFailures"]) == 2
 
 
-def test_a_message_whose_run_could_not_start_goes_back_and_succeeds_later(
+def test_a_message_whose_run_could_not_start_is_returned_and_succeeds_later(
     start: Start, clients: Clients, account: dict[str, str]
 ) -> None:
     version_id = drop(clients)
@@ -103,14 +105,14 @@ def test_a_message_whose_run_could_not_start_goes_back_and_succeeds_later(
 
 
 @pytest.mark.parametrize("key", ["demo/adult/train.yaml", "demo/adult/test.csv", "demo/adult/parts/1.csv"])
-def test_what_starts_no_run_is_taken_from_the_queue(
+def test_a_companion_or_part_file_starts_no_run_and_is_not_returned(
     start: Start, clients: Clients, account: dict[str, str], key: str
 ) -> None:
     assert start({"Records": [message(drop(clients, key), key)]}) == {"batchItemFailures": []}
     assert executions(clients, account) == []
 
 
-def test_a_key_without_a_tenant_never_poisons_the_queue(
+def test_a_key_without_a_tenant_is_rejected_and_not_returned(
     start: Start, clients: Clients, account: dict[str, str]
 ) -> None:
     assert start({"Records": [message(drop(clients, "loose.csv"), "loose.csv")]}) == {"batchItemFailures": []}
@@ -119,16 +121,14 @@ def test_a_key_without_a_tenant_never_poisons_the_queue(
     assert executions(clients, account) == []
 
 
-def test_an_object_that_is_gone_starts_nothing(start: Start, clients: Clients, account: dict[str, str]) -> None:
+def test_an_event_of_a_deleted_object_starts_no_run(start: Start, clients: Clients, account: dict[str, str]) -> None:
     version_id = drop(clients)
     clients.s3.delete_object(Bucket=UPLOADS, Key=KEY, VersionId=version_id)
     assert start({"Records": [message(version_id)]}) == {"batchItemFailures": []}
     assert executions(clients, account) == []
 
 
-def test_a_notification_of_s3_itself_starts_the_same_run(
-    start: Start, clients: Clients, account: dict[str, str]
-) -> None:
+def test_an_s3_notification_starts_the_same_run(start: Start, clients: Clients, account: dict[str, str]) -> None:
     version_id = drop(clients)
     record = event("start_run_s3_notification")["Records"][0]
     body = json.loads(record["body"])

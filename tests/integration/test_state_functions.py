@@ -1,4 +1,4 @@
-"""The state machine's functions on moto: each reads what the one before it wrote."""
+"""The functions of the state machine on moto, each with the output of the previous one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ACCOUNT = "123456789012"
 
 
 class World:
-    """The run of the event files, and what its stages left."""
+    """The run of the event files and the documents of its stages."""
 
     def __init__(self, clients: Clients) -> None:
         self.artifacts = S3ObjectStore(clients.s3, ARTIFACTS)
@@ -48,7 +48,7 @@ class World:
         return self.runs.get(RUN)
 
     def predict_answers(self, predictions: Any) -> None:
-        """What the predict function says next (moto runs none, it only gives what it was told to)."""
+        """Set the next response of the predict function (moto runs no function, it returns queued results)."""
         answer = {"statusCode": 200, "body": json.dumps({"predictions": predictions}), "isBase64Encoded": False}
         lambda_simple_backends[ACCOUNT][REGION].lambda_simple_results_queue.append(json.dumps(answer))
 
@@ -58,7 +58,7 @@ def world(clients: Clients, account: dict[str, str]) -> World:
     return World(clients)
 
 
-def test_a_winner_goes_live_by_way_of_all_its_functions(world: World) -> None:
+def test_a_winner_goes_live_through_all_functions(world: World) -> None:
     assert handler("select_variant")(event("select_variant")) == {}
     assert handler("register_model")(event("register_model")) == {"version": 1}
     assert world.registry.get("demo", "adult", 1).status == "REGISTERED"
@@ -73,7 +73,7 @@ def test_a_winner_goes_live_by_way_of_all_its_functions(world: World) -> None:
     assert done == {"select", "register", "smoke_test", "promote"}
 
 
-def test_a_version_that_is_served_wrongly_never_goes_live(world: World) -> None:
+def test_a_version_that_fails_the_smoke_test_does_not_go_live(world: World) -> None:
     world.keep(KEYS.selection, selection())
     handler("register_model")(event("register_model"))
     world.predict_answers([])
@@ -95,7 +95,7 @@ def test_a_crashed_job_is_recognized_by_its_exit_code(world: World) -> None:
         handler("collect_job")(event("collect_job_failed"))
 
 
-def test_training_without_a_survivor_fails(world: World) -> None:
+def test_training_without_a_trained_candidate_fails(world: World) -> None:
     with pytest.raises(NoCandidateSurvivedError):
         handler("collect_job")(event("collect_job"))
     trained = CandidateOutcome(candidate="mlp", status="trained", seconds=1.0)
@@ -124,7 +124,7 @@ def test_a_failure_is_recorded_from_any_source_and_the_first_message_stays(world
     assert world.run() == first
 
 
-def test_a_failure_after_the_end_changes_nothing(world: World) -> None:
+def test_a_failure_event_after_the_end_of_a_run_changes_nothing(world: World) -> None:
     world.runs.succeed(RUN, 1)
     handler("record_failure")(event("record_failure_timed_out"))
     assert world.run().status == "SUCCEEDED"

@@ -1,4 +1,4 @@
-"""A version of the widest table and of the longest classes, through register, describe and predict."""
+"""Versions with the most columns and the longest classes are registered, described and served."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def table(request: pytest.FixtureRequest, clients: Clients, tables: None) -> Tab
 
 
 def served_file(signature: Signature) -> bytes:
-    """A file that takes all columns and looks at the first one."""
+    """Make a model file that takes all columns and uses the first one."""
     kinds = {"numeric": TensorProto.FLOAT, "datetime": TensorProto.DOUBLE}
     inputs = [helper.make_tensor_value_info(c.name, kinds[c.kind], ["n"]) for c in signature.columns]
     label, probabilities = signature.outputs
@@ -75,7 +75,7 @@ def served_file(signature: Signature) -> bytes:
 
 
 def publish(table: Table, artifacts: FakeObjectStore, signature: Signature) -> ModelVersion:
-    """Register, prove and promote a version, as the state machine's functions do."""
+    """Register a version, make it ready and promote it, as the functions of the state machine do."""
     file = served_file(signature)
     artifacts.put(artifact(body=file).key, file)
     artifacts.put("card.json", b'{"test_rows": 10}')
@@ -89,7 +89,7 @@ def publish(table: Table, artifacts: FakeObjectStore, signature: Signature) -> M
 
 
 @pytest.mark.parametrize("which", SIGNATURES)
-def test_it_is_registered_in_a_small_item_described_and_answers(table: Table, which: str) -> None:
+def test_a_wide_version_is_stored_in_a_small_item_described_and_served(table: Table, which: str) -> None:
     signature, artifacts = SIGNATURES[which], FakeObjectStore("artifacts")
     version = publish(table, artifacts, signature)
     item = table.get(*version_key("demo", "adult", 1))
@@ -118,7 +118,7 @@ def test_it_is_registered_in_a_small_item_described_and_answers(table: Table, wh
 
 
 @pytest.mark.parametrize("damage", ["gone", "changed"])
-def test_a_signatures_file_that_is_not_as_registered_is_refused(damage: str) -> None:
+def test_a_missing_or_changed_signature_file_is_refused(damage: str) -> None:
     table, artifacts = FakeTable(), FakeObjectStore("artifacts")
     publish(table, artifacts, SIGNATURES["columns"])
     file = ModelRegistry(table, artifacts).versions.record("demo", "adult", 1).signature_file
@@ -132,7 +132,7 @@ def test_a_signatures_file_that_is_not_as_registered_is_refused(damage: str) -> 
         ModelLoader(table, artifacts, make_session_factory(1)).load("demo", "adult", 1)
 
 
-def test_versions_are_listed_without_reading_their_signatures_files() -> None:
+def test_versions_are_listed_without_reading_signature_files() -> None:
     table, artifacts = FakeTable(), FakeObjectStore("artifacts")
     publish(table, artifacts, SIGNATURES["columns"])
     artifacts.clear()
@@ -140,7 +140,7 @@ def test_versions_are_listed_without_reading_their_signatures_files() -> None:
     assert (record.version, record.signature) == (1, None)
 
 
-def test_a_small_signature_stays_in_its_record(table: Table) -> None:
+def test_a_small_signature_is_stored_in_the_record(table: Table) -> None:
     artifacts = FakeObjectStore("artifacts")
     publish(table, artifacts, replace(SIGNATURES["classes"], classes=("no", "yes")))
     record = ModelRegistry(table, artifacts).versions.record("demo", "adult", 1)
@@ -148,7 +148,7 @@ def test_a_small_signature_stays_in_its_record(table: Table) -> None:
     assert record.signature_file is None
 
 
-def test_an_item_that_dynamodb_would_refuse_is_an_error_of_its_own(table: Table) -> None:
+def test_an_item_above_the_dynamodb_limit_raises_item_too_large(table: Table) -> None:
     table.put({"pk": "a", "sk": "b", "text": ""})
     long = "x" * MAX_ITEM_BYTES
     for write in (
