@@ -1,4 +1,4 @@
-"""The state machines by cfn-lint's schema of the States Language (E3601), and by what that schema does not check."""
+"""The state machines pass cfn-lint's schema of the States Language (E3601), and checks that the schema lacks."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ NUMBERS = {"IntervalSeconds", "MaxAttempts", "BackoffRate", "MaxDelaySeconds", "
 
 
 def _lint(definition: dict[str, Any]) -> list[str]:
-    """What cfn-lint says of a machine that is written into a template; DefinitionUri hides ours from it."""
+    """Lint a definition inside a template: cfn-lint does not read the file of a DefinitionUri."""
     machine = {
         "Type": "AWS::StepFunctions::StateMachine",
         "Properties": {"RoleArn": "arn:aws:iam::123456789012:role/pipeline", "Definition": definition},
     }
-    found = lint_all(json.dumps({"Resources": {"Machine": machine}}))
-    return [f"{one.message} {one.path}" for one in found if one.rule.severity == "error"]
+    matches = lint_all(json.dumps({"Resources": {"Machine": machine}}))
+    return [f"{match.message} {match.path}" for match in matches if match.rule.severity == "error"]
 
 
 def _check_rules(task: dict[str, Any]) -> list[str]:
-    """Unknown fields of retriers and catchers, and numbers that are none: cfn-lint accepts both."""
+    """Find unknown fields of retriers and catchers, and numbers of another type: cfn-lint accepts both."""
     rules = [(rule, RETRIER) for rule in task.get("Retry", [])] + [(rule, CATCHER) for rule in task.get("Catch", [])]
     problems = [f"unknown field {field}" for rule, known in rules for field in set(rule) - known]
     for document in (task, *(rule for rule, _ in rules)):
@@ -37,7 +37,7 @@ def _check_rules(task: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", STATE_MACHINES)
-def test_the_linter_finds_nothing(name: str) -> None:
+def test_a_state_machine_has_no_lint_errors(name: str) -> None:
     assert _lint(state_machine(name)) == []
 
 
@@ -57,7 +57,7 @@ def test_retriers_and_catchers_have_known_fields_and_numbers_are_numbers(name: s
         ({"TimeoutSeconds": "3"}, "TimeoutSeconds"),
     ],
 )
-def test_a_mistake_is_found(change: dict[str, Any], fact: str) -> None:
+def test_a_mistake_is_reported(change: dict[str, Any], fact: str) -> None:
     definition = json.loads(json.dumps(state_machine("waits")))
     (name, state), *_ = [pair for pair in definition["States"].items() if pair[1]["Type"] == "Task"]
     changed = {key: value for key, value in {**state, **change}.items() if value is not None}

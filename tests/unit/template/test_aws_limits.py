@@ -1,4 +1,4 @@
-"""What AWS refuses although CloudFormation's schema and the embedded cloud accept it: patterns, bounds, names."""
+"""Limits that AWS enforces, but not CloudFormation's schema or the embedded cloud: patterns, bounds, names."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _containers(job: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_a_retry_pattern_has_its_asterisk_at_the_end_alone(name: str) -> None:
+def test_a_retry_pattern_has_an_asterisk_only_at_the_end(name: str) -> None:
     rules = JOBS[name]["RetryStrategy"].get("EvaluateOnExit", [])
     assert len(rules) <= 5
     for rule in rules:
@@ -53,7 +53,7 @@ def test_a_retry_pattern_has_its_asterisk_at_the_end_alone(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_every_job_gets_its_region(name: str) -> None:
+def test_every_job_has_the_region_in_its_environment(name: str) -> None:
     for container in _containers(JOBS[name]):
         environment = {variable["Name"]: variable["Value"] for variable in container["Environment"]}
         assert environment["AWS_REGION"] == {"Ref": "AWS::Region"}
@@ -61,24 +61,24 @@ def test_every_job_gets_its_region(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in ENVIRONMENTS if not name.startswith("Fargate")])
-def test_machines_follow_the_launch_template(name: str) -> None:
+def test_machines_use_the_latest_version_of_the_launch_template(name: str) -> None:
     launch = ENVIRONMENTS[name]["ComputeResources"]["LaunchTemplate"]
     assert launch["Version"] == {"Fn::GetAtt": ["MachineTemplate", "LatestVersionNumber"]}  # $Default stays at 1
 
 
-def test_cpu_machines_are_of_families_that_the_region_has() -> None:
+def test_default_instance_types_are_widely_available() -> None:
     assert set(PARAMETERS["CpuInstanceTypes"]["Default"].split(",")) <= EVERYWHERE
     assert all(kind.startswith("g4dn.") for kind in PARAMETERS["GpuInstanceTypes"]["Default"].split(","))
 
 
 @pytest.mark.parametrize("name", BOUNDS)
-def test_a_number_is_bounded_as_the_service_bounds_it(name: str) -> None:
+def test_a_numeric_parameter_stays_within_the_bounds_of_the_service(name: str) -> None:
     least, most = BOUNDS[name]
     parameter = PARAMETERS[name]
     assert least <= parameter["MinValue"] <= parameter["Default"] <= parameter["MaxValue"] <= most
 
 
-def test_a_name_of_ours_fits_with_a_long_stack_name_in_any_case() -> None:
+def test_explicit_names_fit_with_a_long_stack_name() -> None:
     for resource in transformed()["Resources"].values():
         for field, most in NAME_LENGTHS.items():
             name = resource.get("Properties", {}).get(field)
@@ -86,7 +86,7 @@ def test_a_name_of_ours_fits_with_a_long_stack_name_in_any_case() -> None:
                 assert len(name["Fn::Sub"].replace("${AWS::StackName}", LONG_STACK)) <= most
 
 
-def test_what_bears_a_narrower_name_is_named_by_cloudformation() -> None:
+def test_resources_with_strict_name_rules_have_no_explicit_name() -> None:
     """State machines have 80 characters; repositories and buckets have no upper case."""
     for resource in transformed()["Resources"].values():
         kind, properties = resource["Type"], resource.get("Properties", {})
@@ -94,6 +94,6 @@ def test_what_bears_a_narrower_name_is_named_by_cloudformation() -> None:
             assert not {"StateMachineName", "RepositoryName", "BucketName", "QueueName"} & set(properties)
 
 
-def test_no_policy_depends_on_a_name_that_cloudformation_shortens() -> None:
+def test_no_queue_policy_depends_on_a_shortened_rule_name() -> None:
     for policy in resources("AWS::SQS::QueuePolicy").values():
         assert "rule/${AWS::StackName}" not in json.dumps(policy)

@@ -47,7 +47,7 @@ def _needs(job: dict[str, Any]) -> dict[str, str]:
     return {need["Type"]: need["Value"] for need in job["ContainerProperties"]["ResourceRequirements"]}
 
 
-def test_spot_comes_first_and_both_kinds_are_alone_in_their_queue() -> None:
+def test_the_fargate_queue_prefers_spot_and_has_only_fargate_environments() -> None:
     kinds = [ENVIRONMENTS[one["ComputeEnvironment"]["Ref"]]["Type"] for one in QUEUE["ComputeEnvironmentOrder"]]
     assert kinds == ["FARGATE_SPOT", "FARGATE"]
     for name, queue in resources("AWS::Batch::JobQueue").items():
@@ -56,14 +56,14 @@ def test_spot_comes_first_and_both_kinds_are_alone_in_their_queue() -> None:
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_an_environment_has_nothing_that_is_for_machines(name: str) -> None:
+def test_a_fargate_environment_has_no_ec2_settings(name: str) -> None:
     assert not REFUSED_BY_ENVIRONMENTS & set(ENVIRONMENTS[name])
     assert 1 <= len(ENVIRONMENTS[name]["Subnets"]) <= 16
     assert ENVIRONMENTS[name]["SecurityGroupIds"]
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_a_job_has_what_fargate_asks_for_and_nothing_that_it_refuses(name: str) -> None:
+def test_a_fargate_job_has_the_required_and_no_refused_settings(name: str) -> None:
     container = JOBS[name]["ContainerProperties"]
     assert (JOBS[name]["Type"], JOBS[name]["PlatformCapabilities"]) == ("container", ["FARGATE"])
     assert container["ExecutionRoleArn"] == {"Fn::GetAtt": ["FargateExecutionRole", "Arn"]}
@@ -79,14 +79,14 @@ def test_a_job_has_what_fargate_asks_for_and_nothing_that_it_refuses(name: str) 
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_vcpus_and_memory_are_a_pair_that_fargate_takes_and_that_every_environment_can_hold(name: str) -> None:
+def test_vcpus_and_memory_are_a_valid_fargate_pair_within_the_environment(name: str) -> None:
     needs = _needs(JOBS[name])
     assert set(needs) == {"VCPU", "MEMORY"}  # no GPU
     assert int(needs["MEMORY"]) / 1024 in MEMORY_GB[needs["VCPU"]]
     assert float(needs["VCPU"]) <= template()["Parameters"]["MaxVcpus"]["MinValue"]
 
 
-def test_the_estimates_price_is_that_of_the_job() -> None:
+def test_the_estimate_uses_the_price_of_the_fargate_job() -> None:
     needs = _needs(JOBS["SmallJob"])
     price = float(needs["VCPU"]) * 0.04048 + int(needs["MEMORY"]) / 1024 * 0.004445
     assert DOLLARS_AN_HOUR["fargate"] == pytest.approx(price, rel=0.01)
@@ -94,7 +94,7 @@ def test_the_estimates_price_is_that_of_the_job() -> None:
 
 @pytest.mark.parametrize("name", JOBS)
 def test_the_image_is_pulled_without_a_nat_gateway(name: str) -> None:
-    """A task in a subnet without one needs a public address; its layers come through the S3 gateway endpoint."""
+    """Without a NAT gateway a task needs a public address; image layers come through the S3 gateway endpoint."""
     assert JOBS[name]["ContainerProperties"]["NetworkConfiguration"] == {"AssignPublicIp": "ENABLED"}
     routes = [one["Properties"] for one in template()["Resources"].values() if one["Type"] == "AWS::EC2::Route"]
     (public,) = [route for route in routes if "GatewayId" in route]
@@ -104,7 +104,7 @@ def test_the_image_is_pulled_without_a_nat_gateway(name: str) -> None:
         assert {subnet["Ref"] for subnet in environment["Subnets"]} <= open_subnets
 
 
-def test_fargate_may_pull_the_image_and_write_the_log_and_the_job_may_do_what_other_jobs_may() -> None:
+def test_the_execution_role_may_pull_images_and_the_job_has_the_job_role() -> None:
     role = resources("AWS::IAM::Role")["FargateExecutionRole"]
     (policy,) = role["ManagedPolicyArns"]
     assert policy["Fn::Sub"].endswith(":iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy")
@@ -112,7 +112,7 @@ def test_fargate_may_pull_the_image_and_write_the_log_and_the_job_may_do_what_ot
     assert JOBS["SmallJob"]["ContainerProperties"]["JobRoleArn"] == {"Fn::GetAtt": ["JobRole", "Arn"]}
 
 
-def test_a_users_code_stays_on_machines_whose_firewall_is_ours() -> None:
+def test_user_code_does_not_run_on_fargate() -> None:
     code = resources("AWS::Batch::JobDefinition")["CodeTrainJob"]
     assert code["PlatformCapabilities"] == ["EC2"]
     for job in JOBS.values():
@@ -121,7 +121,7 @@ def test_a_users_code_stays_on_machines_whose_firewall_is_ours() -> None:
 
 
 @pytest.mark.parametrize("name", JOBS)
-def test_the_command_is_a_module_of_ours(name: str) -> None:
+def test_the_command_runs_an_existing_module(name: str) -> None:
     python, _, module, *_ = JOBS[name]["ContainerProperties"]["Command"]
     assert python == "python"
     assert importlib.util.find_spec(module) is not None

@@ -1,4 +1,4 @@
-"""The API gateway of the template: its routes, who may call them, what it says itself, and signing in."""
+"""The API gateway of the template: routes, authorization, gateway responses and sign-in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.helpers.template import resources, template, transformed
 FUNCTIONS = resources("AWS::Serverless::Function")
 
 
-def test_every_route_is_named_by_its_method_and_asks_for_a_key() -> None:
+def test_every_route_except_the_public_ones_requires_an_api_key() -> None:
     (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
     routes = {(verb, path) for path, item in api["Body"]["paths"].items() for verb in item}
     version, registered = "/v2/models/{model}/versions/{version}", "/registry/models/{model}"
@@ -31,7 +31,7 @@ def test_every_route_is_named_by_its_method_and_asks_for_a_key() -> None:
     assert api["ApiKeySourceType"] == "AUTHORIZER"
 
 
-def test_a_shared_model_has_every_route_of_an_own_one() -> None:
+def test_a_shared_model_has_every_route_of_an_owned_model() -> None:
     (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
     routes = {(verb, path) for path, item in api["Body"]["paths"].items() for verb in item if verb != "options"}
     own = {(method.lower(), template) for _, method, template in ROUTES if template.startswith("/v2/models/{model}")}
@@ -41,7 +41,7 @@ def test_a_shared_model_has_every_route_of_an_own_one() -> None:
     assert {("get", "/v1/models/{proxy+}"), ("post", "/v1/models/{proxy+}")} <= routes  # both kinds
 
 
-def test_variable_parts_at_one_place_of_an_address_have_one_name() -> None:
+def test_path_variables_at_the_same_position_have_the_same_name() -> None:
     """API Gateway refuses two: "A sibling ({model}) of this resource already has a variable path part"."""
     (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
     names: dict[str, set[str]] = {}
@@ -51,10 +51,10 @@ def test_variable_parts_at_one_place_of_an_address_have_one_name() -> None:
             if part.startswith("{"):
                 names.setdefault("/".join(parts[:number]), set()).add(part)
     assert len(names) > 5
-    assert {place: found for place, found in names.items() if len(found) > 1} == {}
+    assert {place: variables for place, variables in names.items() if len(variables) > 1} == {}
 
 
-def test_each_prediction_route_answers_a_browsers_question_before_it_asks_for_a_key() -> None:
+def test_each_prediction_route_has_a_preflight_method_without_a_key() -> None:
     (api,) = [one["Properties"] for one in transformed()["Resources"].values() if one["Type"].endswith("::RestApi")]
     paths = api["Body"]["paths"]
     predicting = [path for path, item in paths.items() if "post" in item and not path.startswith("/registry")]
@@ -64,7 +64,7 @@ def test_each_prediction_route_answers_a_browsers_question_before_it_asks_for_a_
         assert {"api_key": []} not in paths[path]["options"].get("security", [])
 
 
-def test_no_function_has_a_browsers_question_beside_another_method_of_its_path() -> None:
+def test_no_function_handles_options_and_another_method_of_the_same_path() -> None:
     for name, function in resources("AWS::Serverless::Function").items():
         events = [event["Properties"] for event in function.get("Events", {}).values() if event["Type"] == "Api"]
         asked = {event["Path"] for event in events if event["Method"] == "options"}
@@ -72,7 +72,7 @@ def test_no_function_has_a_browsers_question_beside_another_method_of_its_path()
         assert not asked & others, f"sam local would give all methods of {name} one authorizer"
 
 
-def test_the_gateway_speaks_as_the_functions_do() -> None:
+def test_gateway_responses_have_the_error_format_of_the_functions() -> None:
     (api,) = resources("AWS::Serverless::Api").values()
     codes = {kind: answer.get("StatusCode") for kind, answer in api["GatewayResponses"].items()}
     assert set(codes.values()) >= {401, 403, 404, 413, 429, 504}
@@ -84,7 +84,7 @@ def test_the_gateway_speaks_as_the_functions_do() -> None:
         assert list(json.loads(text)) == ["error"]
 
 
-def test_a_request_without_a_credential_is_refused_with_the_headers_that_are_read() -> None:
+def test_the_refusal_of_a_request_without_a_credential_names_the_header() -> None:
     (api,) = resources("AWS::Serverless::Api").values()
     _, mapping, (key, name) = [None, "NoCredential", ({"Ref": "CredentialHeader"}, "Response")]
     response = api["GatewayResponses"]["UNAUTHORIZED"]["ResponseTemplates"]["application/json"]
@@ -92,7 +92,8 @@ def test_a_request_without_a_credential_is_refused_with_the_headers_that_are_rea
     sentences = {header: json.loads(entry[name])["error"] for header, entry in template()["Mappings"][mapping].items()}
     assert set(sentences) == set(template()["Parameters"]["CredentialHeader"]["AllowedValues"])
     read = {
-        header: {word for word in ("x-api-key", "authorization") if word in said} for header, said in sentences.items()
+        header: {word for word in ("x-api-key", "authorization") if word in sentence}
+        for header, sentence in sentences.items()
     }
     assert read == {
         "x-api-key": {"x-api-key"},
@@ -108,7 +109,7 @@ def test_the_names_in_a_mapping_are_alphanumeric() -> None:
             assert all(name.isalnum() and isinstance(value, str) for name, value in entry.items())
 
 
-def test_a_parameter_that_removes_the_user_pool_deletes_no_users() -> None:
+def test_removing_the_user_pool_by_a_parameter_keeps_its_users() -> None:
     kinds = ("UserPool", "UserPoolClient", "UserPoolGroup")  # groups are roles: with one its members lose theirs
     found = {name: one for kind in kinds for name, one in resources(f"AWS::Cognito::{kind}").items()}
     assert len(found) == 6
@@ -118,13 +119,13 @@ def test_a_parameter_that_removes_the_user_pool_deletes_no_users() -> None:
             assert policies == ("RetainExceptOnCreate", "Retain", "HasUserPool")
 
 
-def test_a_tenant_at_its_limit_gets_the_seconds_to_wait() -> None:
+def test_a_throttled_request_gets_retry_after() -> None:
     (api,) = resources("AWS::Serverless::Api").values()
     for kind in ("THROTTLED", "QUOTA_EXCEEDED"):
         assert int(api["GatewayResponses"][kind]["ResponseParameters"]["Headers"]["Retry-After"].strip("'")) > 0
 
 
-def test_each_tier_is_a_usage_plan_with_limits_that_an_output_names() -> None:
+def test_each_tier_has_a_usage_plan_with_limits_and_an_output() -> None:
     plans, outputs = resources("AWS::ApiGateway::UsagePlan"), template()["Outputs"]
     for tier in TIERS:
         plan = plans[outputs[f"{tier.capitalize()}UsagePlan"]["Value"]["Ref"]]
@@ -133,7 +134,7 @@ def test_each_tier_is_a_usage_plan_with_limits_that_an_output_names() -> None:
     assert len(plans) == len(TIERS)
 
 
-def test_a_revoked_key_is_forgotten_within_30_seconds() -> None:
+def test_authorizer_responses_are_cached_for_at_most_30_seconds() -> None:
     (api,) = resources("AWS::Serverless::Api").values()
     identity = api["Auth"]["Authorizers"]["ApiKey"]["Identity"]
     assert identity == {
@@ -143,7 +144,7 @@ def test_a_revoked_key_is_forgotten_within_30_seconds() -> None:
     assert template()["Conditions"]["CachesNoCallers"] == {"Fn::Equals": [{"Ref": "CredentialHeader"}, "Host"]}
 
 
-def test_the_header_that_answers_are_kept_by_is_known_after_the_transform() -> None:
+def test_the_identity_source_of_the_authorizer_is_resolved_by_the_transform() -> None:
     """SAM resolves a parameter in Identity.Headers; an intrinsic function that it cannot resolve would be lost."""
     (api,) = [one for one in transformed()["Resources"].values() if one["Type"] == "AWS::ApiGateway::RestApi"]
     scheme = api["Properties"]["Body"]["components"]["securitySchemes"]["ApiKey"]["x-amazon-apigateway-authorizer"]
@@ -151,8 +152,8 @@ def test_the_header_that_answers_are_kept_by_is_known_after_the_transform() -> N
     assert scheme["authorizerResultTtlInSeconds"] == {"Fn::If": ["CachesNoCallers", 0, 30]}
 
 
-def test_nobody_in_the_user_pool_chooses_their_own_tenant_or_role() -> None:
-    """Users write what their client names in WriteAttributes; groups are the administrator's."""
+def test_users_of_the_pool_cannot_change_their_tenant_or_role() -> None:
+    """Users may write the WriteAttributes of their client; only administrators change groups."""
     (client,) = resources("AWS::Cognito::UserPoolClient").values()
     (pool,) = resources("AWS::Cognito::UserPool").values()
     variables = FUNCTIONS["AuthorizeRequestFunction"]["Environment"]["Variables"]
@@ -165,17 +166,17 @@ def test_nobody_in_the_user_pool_chooses_their_own_tenant_or_role() -> None:
     assert groups == set(ROLES)
 
 
-def test_the_user_pool_is_an_option() -> None:
+def test_the_user_pool_is_optional() -> None:
     pools = [one for one in template()["Resources"].values() if one["Type"].startswith("AWS::Cognito::")]
     assert len(pools) == 6
     assert {one["Condition"] for one in pools} == {"HasUserPool"}
 
 
-def test_only_the_authorizer_has_what_verifies_tokens() -> None:
+def test_only_the_authorizer_has_the_tokens_layer() -> None:
     users = [name for name, function in FUNCTIONS.items() if {"Ref": "TokensLayer"} in function["Layers"]]
     assert users == ["AuthorizeRequestFunction"]
 
 
-def test_the_gateways_key_is_the_one_that_the_authorizer_hands_over() -> None:
+def test_the_authorizer_returns_the_key_of_the_gateway() -> None:
     (key,) = resources("AWS::ApiGateway::ApiKey").values()
     assert FUNCTIONS["AuthorizeRequestFunction"]["Environment"]["Variables"]["GATEWAY_KEY"] == key["Value"]

@@ -1,4 +1,4 @@
-"""GPU machines are a choice, a job without a machine goes on elsewhere, and no job waits for a day."""
+"""GPU machines are optional, a job without a machine continues on another queue, and waiting is limited."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def _made(gpu: str) -> set[str]:
     }
 
 
-def test_without_gpus_no_gpu_resource_is_made() -> None:
+def test_no_gpu_resource_is_created_without_gpus() -> None:
     assert not {name for name in _made("none") if "gpu" in name.lower()}
     assert "Gpu" in "".join(_made("spot"))
 
 
 @pytest.mark.parametrize(("gpu", "kind"), [("spot", "SPOT"), ("on-demand", "EC2")])
-def test_there_is_one_gpu_queue_of_the_machines_that_were_chosen(gpu: str, kind: str) -> None:
+def test_the_only_gpu_queue_has_the_chosen_kind_of_machines(gpu: str, kind: str) -> None:
     environments = resources("AWS::Batch::ComputeEnvironment")
     (environment,) = [name for name in _made(gpu) & set(environments) if "Gpu" in name]
     assert environments[environment]["ComputeResources"]["Type"] == kind
@@ -58,7 +58,7 @@ def test_spot_gpus_are_the_default() -> None:
     assert set(PARAMETERS["Gpu"]["AllowedValues"]) == {"spot", "on-demand", "none"}
 
 
-def test_a_gpu_job_without_a_machine_or_an_image_goes_on_on_the_cpu_queue_and_says_why() -> None:
+def test_a_gpu_job_without_a_machine_or_image_continues_on_the_cpu_queue() -> None:
     catcher = TRAINING["CollectGpuJob"]["Catch"][0]
     assert {"CapacityUnavailableError", "ImageUnavailableError", "JobInterruptedError"} <= set(catcher["ErrorEquals"])
     assert catcher["Next"] == "OnCpu"
@@ -72,7 +72,7 @@ def _rules() -> dict[str, dict[str, Any]]:
     return {name: rule for name, rule in rules.items() if rule["Targets"][0]["Arn"] == {"Ref": "JobWaits"}}
 
 
-def test_every_queue_is_watched_for_jobs_that_wait() -> None:
+def test_every_queue_is_watched_for_waiting_jobs() -> None:
     watched = json.dumps([rule["EventPattern"]["detail"]["jobQueue"] for rule in _rules().values()])
     for queue in resources("AWS::Batch::JobQueue"):
         assert f'"{queue}"' in watched
@@ -88,7 +88,7 @@ def test_every_queue_is_watched_for_jobs_that_wait() -> None:
         assert json.loads(filled) == {"job": "an-id", "seconds": 1}
 
 
-def test_a_job_that_has_started_is_not_ended_for_having_waited() -> None:
+def test_only_a_job_that_still_waits_is_canceled() -> None:
     states = state_machine("waits")["States"]
     assert states["CancelJob"]["Resource"].endswith(":cancelJob")
     assert states["DoesItStillWait"]["Default"] == "Done"
@@ -97,8 +97,8 @@ def test_a_job_that_has_started_is_not_ended_for_having_waited() -> None:
 
 
 @pytest.mark.parametrize("name", BATCH_TASKS)
-def test_waiting_is_not_time_of_the_job(name: str) -> None:
-    """Three attempts, each of which may wait, are within the state's time."""
+def test_the_timeout_of_a_task_includes_waiting_for_machines(name: str) -> None:
+    """The timeout covers three attempts, each of which may wait."""
     waits = max(PARAMETERS[field]["MaxValue"] for field in ("GpuWaitSeconds", "CpuWaitSeconds", "FargateWaitSeconds"))
     assert BATCH_TASKS[name]["TimeoutSeconds"] >= PARAMETERS["JobSeconds"]["MaxValue"] + 3 * waits
     assert waits < 86_400

@@ -1,4 +1,4 @@
-"""Every call that the code makes is allowed to the role that makes it; what it does not make is not."""
+"""A role allows every call that its code makes, and refuses other calls."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ PERMISSIONS = {
     "list_parts": ("s3:ListMultipartUploadParts",),
     "abort_multipart_upload": ("s3:AbortMultipartUpload",),
 }
-# Made by the command alone, with its user's own credentials.
+# Called only by the command, with the credentials of its user.
 OPERATORS = {
     "describe_stacks", "list_stack_resources", "filter_log_events",
     "get_queue_attributes", "receive_message", "send_message", "delete_message",
@@ -236,13 +236,13 @@ def test_every_role_of_the_code_is_listed() -> None:
     } - set(TENANT_ROLES)  # fmt: skip
 
 
-def test_whatever_works_for_one_run_works_for_its_tenant_alone() -> None:
+def test_functions_and_jobs_of_a_run_use_a_tenant_role() -> None:
     jobs = {name for name in resources("AWS::IAM::Role") if name.endswith("JobRole")}
     assert set(WORKS_FOR_ONE_TENANT) == STAGES | jobs | {"ManageRegistryFunction", "GrantUploadFunction"}
 
 
 @pytest.mark.parametrize("name", WORKS_FOR_ONE_TENANT)
-def test_no_call_reaches_another_tenant(name: str) -> None:
+def test_a_tenant_role_cannot_reach_another_tenant(name: str) -> None:
     moved = [others(call) for call in MADE[name] if others(call) != call]
     assert moved
     assert [call for call in moved if allowed(name, call)] == []
@@ -255,7 +255,7 @@ def test_no_call_reaches_another_tenant(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WORKS_FOR_ONE_TENANT)
-def test_its_own_role_may_take_its_tenants_role_and_do_nothing_else(name: str) -> None:
+def test_the_base_role_may_only_assume_its_tenant_role(name: str) -> None:
     role = str(tenant_role_of(name))
     (statement,) = statements_of(name)
     assert (statement["Action"], statement["Resource"]) == (
@@ -265,7 +265,7 @@ def test_its_own_role_may_take_its_tenants_role_and_do_nothing_else(name: str) -
 
 
 @pytest.mark.parametrize("name", WORKS_FOR_ONE_TENANT)
-def test_without_a_tenant_its_role_is_not_taken_and_would_reach_nothing(name: str) -> None:
+def test_a_tenant_role_cannot_be_assumed_or_used_without_a_tenant(name: str) -> None:
     role = str(tenant_role_of(name))
     assert not may_take(name, role, {})
     assert not may_take(name, role, {"tenant": ""})
@@ -274,11 +274,11 @@ def test_without_a_tenant_its_role_is_not_taken_and_would_reach_nothing(name: st
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_no_role_deletes_uploads_or_makes_keys(name: str) -> None:
+def test_no_role_may_delete_uploads_or_create_keys(name: str) -> None:
     assert [call for call in NEVER if allowed(name, call)] == SIGNS_UPLOADS.get(name, [])
 
 
-def test_sharing_a_model_changes_nothing_of_another_tenant_but_what_is_shared_with_it() -> None:
+def test_sharing_a_model_may_change_only_the_shared_attribute_of_another_tenant() -> None:
     def update(*attributes: str) -> Call:
         context = {"dynamodb:LeadingKeys": ["ACCOUNT#acme"], "dynamodb:Attributes": ["pk", "sk", *attributes]}
         return Call(action="dynamodb:UpdateItem", resource=arn_of("Table"), context=context)
@@ -291,7 +291,7 @@ def test_sharing_a_model_changes_nothing_of_another_tenant_but_what_is_shared_wi
 
 
 @pytest.mark.parametrize("name", sorted(set(MADE) - WRITERS_OF_VERSIONS))
-def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
+def test_other_roles_may_not_write_version_records(name: str) -> None:
     for partition in (VERSION, OTHERS_VERSION):
         writes = items(partition, "UpdateItem", "PutItem", "DeleteItem")
         assert [call for call in writes if allowed(name, call)] == []
@@ -326,7 +326,7 @@ def test_only_the_registry_writes_the_records_of_versions(name: str) -> None:
         ),
     ],
 )
-def test_a_role_has_no_more_than_its_code_needs(name: str, call: Call) -> None:
+def test_a_role_may_not_make_a_call_that_its_code_does_not_need(name: str, call: Call) -> None:
     assert not allowed(name, call)
 
 
@@ -356,18 +356,18 @@ def _session() -> list[dict[str, object]]:
         *on(arn_of("PredictFunction"), "lambda:InvokeFunction"),
     ],
 )
-def test_a_users_code_reaches_no_other_tenant_and_no_other_run(call: Call) -> None:
+def test_user_code_cannot_reach_another_tenant_or_run(call: Call) -> None:
     assert not (is_allowed(call, statements_of("RunRole"), TAGS) and is_allowed(call, _session()))
 
 
-def test_a_users_code_reaches_its_own_run() -> None:
+def test_user_code_can_reach_its_run() -> None:
     own = [*objects("ArtifactsBucket", KEYS.plan, "GetObject", "PutObject"), *LOGS]
     assert [call for call in own if not is_allowed(call, statements_of("RunRole"), TAGS)] == []
     assert [call for call in own if not is_allowed(call, _session())] == []
 
 
 def _client_calls() -> set[str]:
-    """Operations that the adapters ask of their clients, by paginators too."""
+    """Return the operations that the adapters call on their clients, paginators included."""
     found = set()
     for path in (ROOT / "pipeline" / "cloud").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -380,11 +380,11 @@ def _client_calls() -> set[str]:
     return found
 
 
-def test_every_operation_of_the_adapters_is_known_here() -> None:
+def test_every_operation_of_the_adapters_has_an_entry_in_permissions() -> None:
     assert _client_calls() == set(PERMISSIONS) | OPERATORS
 
 
-def test_permissions_that_no_operation_needs_are_not_given() -> None:
+def test_roles_have_only_permissions_that_an_operation_needs() -> None:
     needed = {action for actions in PERMISSIONS.values() for action in actions}
     needed |= {
         "cloudformation:DescribeStacks",

@@ -1,4 +1,4 @@
-"""The cloud, as the template describes it: closed, least privileged, free while idle, and deployable."""
+"""The resources of the template are private, least privileged, free while idle, and deployable."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def test_every_folder_of_functions_is_a_function_and_the_reverse() -> None:
+def test_functions_and_folders_correspond() -> None:
     assert {_folder(name) for name in FUNCTIONS} == {path.parent.name for path in ROOT.glob("functions/*/app.py")}
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_has_its_own_folder_permissions_and_log_group(name: str) -> None:
+def test_a_function_has_a_folder_permissions_and_a_log_group(name: str) -> None:
     function = FUNCTIONS[name]
     groups = resources("AWS::Logs::LogGroup")
     assert function["CodeUri"] == f"functions/{_folder(name)}/"
@@ -79,12 +79,12 @@ def test_a_function_has_its_own_folder_permissions_and_log_group(name: str) -> N
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_function_is_given_what_its_settings_ask_for(name: str) -> None:
+def test_the_environment_of_a_function_satisfies_its_settings(name: str) -> None:
     given = FUNCTIONS[name]["Environment"]["Variables"]
     SETTINGS[name].from_env({variable: FILLED_IN[variable] for variable in given if variable in FILLED_IN})
 
 
-def test_a_function_that_the_state_machine_calls_does_not_know_it_and_none_knows_the_api() -> None:
+def test_functions_do_not_refer_to_the_state_machine_or_the_api_in_a_cycle() -> None:
     knows = {"StartRunFunction", "FailLostRunsFunction", "ManageRegistryFunction"}  # any other would be a circle
     for name, function in FUNCTIONS.items():
         environment = json.dumps(function["Environment"])
@@ -93,13 +93,13 @@ def test_a_function_that_the_state_machine_calls_does_not_know_it_and_none_knows
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_functions_policy_names_actions_and_resources(name: str) -> None:
+def test_function_policies_have_no_wildcard_actions_or_resources(name: str) -> None:
     for statement in _statements(FUNCTIONS[name].get("Policies", [])):
         assert not any("*" in action for action in _list(statement["Action"]))
         assert "*" not in _list(statement["Resource"])
 
 
-def test_keys_are_for_the_authorizer_and_tenants_items_for_the_others() -> None:
+def test_only_the_authorizer_may_read_keys_and_others_only_tenant_items() -> None:
     for name, function in FUNCTIONS.items():
         prefixes = [["KEY#*", "ACCOUNT#*"]] if name == "AuthorizeRequestFunction" else [["TENANT#*"]]
         if name in ("AuthorizeRequestFunction", "StartRunFunction"):
@@ -115,7 +115,7 @@ def test_keys_are_for_the_authorizer_and_tenants_items_for_the_others() -> None:
                 assert statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"] in prefixes
 
 
-def test_what_has_no_resource_of_its_own_is_listed() -> None:
+def test_only_batch_actions_without_resources_are_allowed_on_all_resources() -> None:
     everywhere = {
         action
         for machine in resources("AWS::Serverless::StateMachine").values()
@@ -146,7 +146,7 @@ def test_a_bucket_is_encrypted_versioned_private_and_tls_only(name: str) -> None
     assert any("NoncurrentVersionExpiration" in rule for rule in rules)
 
 
-def test_an_event_waits_in_a_queue_that_outlasts_the_function_with_dead_letters_behind() -> None:
+def test_the_uploads_queue_outlasts_the_function_and_has_dead_letters() -> None:
     queue = resources("AWS::SQS::Queue")["UploadsQueue"]
     starter = FUNCTIONS["StartRunFunction"]
     assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["DeadLetterQueue", "Arn"]}
@@ -154,7 +154,7 @@ def test_an_event_waits_in_a_queue_that_outlasts_the_function_with_dead_letters_
     assert starter["Events"]["Uploaded"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-def test_each_sender_has_a_dead_letter_queue_of_its_own() -> None:
+def test_each_sender_has_a_separate_dead_letter_queue() -> None:
     (rule,) = [rule for name, rule in resources("AWS::Events::Rule").items() if name == "UploadedRule"]
     recorder = FUNCTIONS["RecordFailureFunction"]
     uploads = resources("AWS::SQS::Queue")["UploadsQueue"]["RedrivePolicy"]["deadLetterTargetArn"]
@@ -168,7 +168,7 @@ def test_each_sender_has_a_dead_letter_queue_of_its_own() -> None:
     assert {f"{queue}Url" for queue in queues} <= set(template()["Outputs"])
 
 
-def test_a_change_that_cannot_be_published_delays_no_other_and_is_reported() -> None:
+def test_a_change_that_cannot_be_published_goes_to_dead_letters_with_an_alarm() -> None:
     """Lambda's rules: a stream's batch is halved after an error; what fails alone goes to the destination."""
     stream = FUNCTIONS["PublishChangesFunction"]["Events"]["Changed"]["Properties"]
     assert stream["BisectBatchOnFunctionError"]
@@ -188,7 +188,7 @@ def test_a_change_that_cannot_be_published_delays_no_other_and_is_reported() -> 
 @pytest.mark.parametrize(
     ("name", "function"), [("RolledBackCanaries", "check_rollouts"), ("FailedPurges", "purge_versions")]
 )
-def test_an_alarm_watches_the_metric_that_is_written(name: str, function: str) -> None:
+def test_an_alarm_watches_a_metric_that_a_function_writes(name: str, function: str) -> None:
     alarm = resources("AWS::CloudWatch::Alarm")[name]
     namespace = template()["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
     written = (ROOT / "functions" / function / "app.py").read_text()
@@ -197,8 +197,8 @@ def test_an_alarm_watches_the_metric_that_is_written(name: str, function: str) -
     assert alarm["TreatMissingData"] == "notBreaching"  # nothing is written for none
 
 
-def test_a_new_account_can_deploy_and_uploads_leave_room_for_predictions() -> None:
-    """Its limit is 10 executions at once, of which none can be reserved."""
+def test_reserved_concurrency_is_off_by_default_and_upload_concurrency_is_limited() -> None:
+    """A new account may run 10 executions at once, of which none can be reserved."""
     for name, parameter in (
         ("PredictFunction", "PredictConcurrency"),
         ("AuthorizeRequestFunction", "AuthorizerConcurrency"),
@@ -225,7 +225,7 @@ def test_only_an_interrupted_or_killed_job_is_retried() -> None:
         assert job["Timeout"]["AttemptDurationSeconds"] == {"Ref": "JobSeconds"}
 
 
-def test_a_job_that_gets_no_machine_is_cancelled_by_its_queue() -> None:
+def test_a_queue_cancels_a_job_that_gets_no_machine() -> None:
     queues = resources("AWS::Batch::JobQueue")
     assert len(queues) == 6
     for queue in queues.values():
@@ -234,7 +234,7 @@ def test_a_job_that_gets_no_machine_is_cancelled_by_its_queue() -> None:
         assert all(action["MaxTimeSeconds"] for action in queue["JobStateTimeLimitActions"])
 
 
-def test_nothing_costs_while_it_is_idle() -> None:
+def test_idle_resources_cost_nothing_by_default() -> None:
     always = [resource for resource in template()["Resources"].values() if "Condition" not in resource]
     kinds = {resource["Type"] for resource in always}
     assert not kinds & {"AWS::EC2::NatGateway", "AWS::EC2::EIP", "AWS::KMS::Key", "AWS::EC2::Instance"}
@@ -250,20 +250,20 @@ def test_nothing_costs_while_it_is_idle() -> None:
     assert template()["Parameters"]["PredictStart"]["Default"] == "on-demand"  # neither of them
 
 
-def test_snapstart_is_given_what_it_asks_for() -> None:
+def test_the_predict_function_meets_the_requirements_of_snapstart() -> None:
     predict = FUNCTIONS["PredictFunction"]
     assert predict["AutoPublishAlias"]  # it is of published versions
     assert predict["EphemeralStorage"]["Size"]["Fn::If"][:2] == ["UsesSnapStart", 512]
     assert "FileSystemConfigs" not in predict
 
 
-def test_nothing_comes_in_to_the_jobs_machines() -> None:
+def test_machines_of_jobs_accept_no_inbound_traffic() -> None:
     for name, group in resources("AWS::EC2::SecurityGroup").items():
         assert name == "ServerSecurityGroup" or "SecurityGroupIngress" not in group
         assert [rule["ToPort"] for rule in group["SecurityGroupEgress"]] == [443]
 
 
-def test_several_nodes_are_an_opt_in_on_demand_in_a_private_subnet_and_hear_each_other_alone() -> None:
+def test_multi_node_machines_are_optional_on_demand_and_in_a_private_subnet() -> None:
     assert template()["Parameters"]["MultiNode"]["Default"] == "none"
     for kind in ("EIP", "NatGateway", "SecurityGroupIngress", "SecurityGroupEgress"):
         (one,) = [one for one in template()["Resources"].values() if one["Type"] == f"AWS::EC2::{kind}"]
@@ -276,7 +276,7 @@ def test_several_nodes_are_an_opt_in_on_demand_in_a_private_subnet_and_hear_each
     assert hears["GroupId"] == hears["SourceSecurityGroupId"] == {"Ref": "NodesSecurityGroup"}
 
 
-def test_a_job_of_several_nodes_is_tried_again_by_the_state_machine_alone() -> None:
+def test_a_multi_node_job_is_retried_only_by_the_state_machine() -> None:
     job = resources("AWS::Batch::JobDefinition")["MultiNodeTrainJob"]
     (nodes,) = job["NodeProperties"]["NodeRangeProperties"]
     assert job["RetryStrategy"] == {"Attempts": 1}
@@ -300,7 +300,7 @@ def _references(value: Any) -> set[str]:
     return found
 
 
-def test_it_has_no_cycles() -> None:
+def test_the_template_has_no_dependency_cycles() -> None:
     found = transformed()["Resources"]
     waiting = {
         name: (_references(one) | set(_list(one.get("DependsOn", [])))) & set(found) for name, one in found.items()
@@ -310,7 +310,7 @@ def test_it_has_no_cycles() -> None:
     assert waiting == {}
 
 
-def test_the_outputs_are_those_that_the_command_reads() -> None:
+def test_the_template_has_the_outputs_that_the_command_reads() -> None:
     asked = {"UploadsBucket", "ArtifactsBucket", "ApiUrl", "TableName", "StateMachineArn", "QueueUrl"}
     assert set(template()["Outputs"]) >= asked | {"DeadLetterQueueUrl", "ImageRepository"}
 
@@ -325,13 +325,13 @@ def test_layers_pin_the_versions_that_are_tested() -> None:
         assert pins(requirements).items() <= tested.items()
 
 
-def test_rollouts_are_checked_every_minute_and_within_it() -> None:
+def test_rollouts_are_checked_every_minute_within_a_minute() -> None:
     function = FUNCTIONS["CheckRolloutsFunction"]
     assert function["Events"]["Tick"]["Properties"]["Schedule"] == "rate(1 minute)"
     assert function["Timeout"] <= 60
 
 
-def test_lost_runs_are_looked_for_every_quarter_of_an_hour_and_within_it() -> None:
+def test_lost_runs_are_checked_every_15_minutes_within_that_time() -> None:
     function = FUNCTIONS["FailLostRunsFunction"]
     assert function["Events"]["Tick"]["Properties"]["Schedule"] == "rate(15 minutes)"
     assert function["Timeout"] < 15 * 60

@@ -1,4 +1,4 @@
-"""The server in the stack: there only where an image is named, hardened, with options that the command has."""
+"""The server of the stack is optional, hardened, and uses existing options of the command."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def container(task: dict[str, Any]) -> dict[str, Any]:
     return dict(container)
 
 
-def test_nothing_of_it_is_there_without_an_image() -> None:
+def test_the_server_is_not_created_without_an_image() -> None:
     document = template()
     assert document["Parameters"]["ServeImageUri"]["Default"] == ""
     parts = [one for name, one in document["Resources"].items() if name.startswith("Server") or one["Type"] in KINDS]
@@ -36,7 +36,7 @@ def test_nothing_of_it_is_there_without_an_image() -> None:
     assert all(one["Condition"] == "HasServer" for one in parts)
 
 
-def test_the_task_is_one_that_fargate_starts(task: dict[str, Any], container: dict[str, Any]) -> None:
+def test_the_task_meets_the_requirements_of_fargate(task: dict[str, Any], container: dict[str, Any]) -> None:
     assert task["RequiresCompatibilities"] == ["FARGATE"]
     assert task["NetworkMode"] == "awsvpc"
     assert int(task["Memory"]) in MEMORY[task["Cpu"]]
@@ -54,7 +54,7 @@ def test_the_container_is_hardened(container: dict[str, Any]) -> None:
     assert "/v2/health/ready" in container["HealthCheck"]["Command"][-1]
 
 
-def test_its_command_and_options_exist(container: dict[str, Any]) -> None:
+def test_the_command_and_its_options_exist(container: dict[str, Any]) -> None:
     root = get_command(app)
     program, stack, _, command = container["EntryPoint"]
     assert program == "modeldrop"
@@ -65,12 +65,12 @@ def test_its_command_and_options_exist(container: dict[str, Any]) -> None:
     assert set(words) <= options
 
 
-def test_its_models_fit_into_its_memory(task: dict[str, Any], container: dict[str, Any]) -> None:
+def test_the_model_limit_fits_into_the_memory(task: dict[str, Any], container: dict[str, Any]) -> None:
     words = container["Command"]
     assert int(words[words.index("--max-model-mb") + 1]) <= int(task["Memory"]) / 2
 
 
-def test_it_reads_and_writes_counters_of_rollouts_alone() -> None:
+def test_the_server_role_may_write_only_rollout_counters() -> None:
     (policy,) = resources("AWS::IAM::Role")["ServerRole"]["Policies"]
     actions: set[str] = set()
     for statement in policy["PolicyDocument"]["Statement"]:
@@ -82,7 +82,7 @@ def test_it_reads_and_writes_counters_of_rollouts_alone() -> None:
     assert actions == {*reads, "dynamodb:UpdateItem"}  # test_iam says of which items
 
 
-def test_it_is_reached_from_the_vpc_alone() -> None:
+def test_the_server_is_reachable_only_from_the_vpc() -> None:
     (rule,) = resources("AWS::EC2::SecurityGroup")["ServerSecurityGroup"]["SecurityGroupIngress"]
     assert rule["CidrIp"] == {"Fn::GetAtt": ["Vpc", "CidrBlock"]}
     assert (rule["FromPort"], rule["ToPort"]) == (8_000, 8_001)

@@ -1,4 +1,4 @@
-"""What AWS bounds in bytes: a function's environment, a state's input, names that are made of a run's name."""
+"""Size limits of AWS: environments of functions, inputs of states, and names that contain the name of a run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ RUN = run_name("t" * 32, "m" * 32, "bucket", "key", "version")
 
 
 def _bytes_at_most(value: Any) -> int:
-    """Of an environment variable's value, whatever the resources are called."""
+    """Return the most bytes that the value of an environment variable can have."""
     if isinstance(value, str):
         return len(re.sub(r"\$\{[^}]+\}", "x" * LONGEST_PARAMETER, value).encode())
     if "Ref" in value:
@@ -45,7 +45,7 @@ def _bytes_at_most(value: Any) -> int:
 
 
 @pytest.mark.parametrize("name", resources("AWS::Serverless::Function"))
-def test_a_functions_environment_fits_whatever_its_resources_are_called(name: str) -> None:
+def test_the_environment_of_a_function_fits_with_the_longest_resource_names(name: str) -> None:
     function = transformed()["Resources"][name]["Properties"]
     variables = function["Environment"]["Variables"]
     size = sum(len(key) + _bytes_at_most(value) for key, value in variables.items())
@@ -54,7 +54,7 @@ def test_a_functions_environment_fits_whatever_its_resources_are_called(name: st
 
 
 def _plan(task: str) -> Plan:
-    """Of a table for which most is tried."""
+    """Make the plan of a table for which the most candidates are tried."""
     columns = [ColumnProfile(name=f"n{number}", kind="numeric", missing=0, distinct=900) for number in range(20)]
     columns.append(ColumnProfile(name="c", kind="categorical", missing=0, distinct=3, vocabulary=("a", "b", "c")))
     classes = ("no", "yes") if task == "classification" else ()
@@ -71,7 +71,7 @@ def _plan(task: str) -> Plan:
 
 
 @pytest.mark.parametrize("task", ["classification", "regression", "clustering"])
-def test_the_states_input_stays_small_whatever_is_planned(task: str) -> None:
+def test_the_input_of_a_state_stays_small_for_the_largest_plan(task: str) -> None:
     """What passes from state to state: the run, its plan's jobs, its version, and an error's cause of 32 KB."""
     jobs = [{"name": job.name, "queue": job.queue, "nodes": job.nodes} for job in _plan(task).jobs]
     assert 1 <= len(jobs) <= len(catalog())
@@ -82,7 +82,7 @@ def test_the_states_input_stays_small_whatever_is_planned(task: str) -> None:
     assert all(len(f"{RUN}-{job['name']}") <= MAX_JOB_NAME for job in jobs)
 
 
-def test_an_executions_name_and_a_jobs_name_have_room_for_the_longest_run() -> None:
+def test_names_of_executions_and_jobs_fit_the_longest_run() -> None:
     assert len(RUN) <= MAX_EXECUTION_NAME
     for task in tasks_of_all().values():
         name = str(task["Parameters"].get("JobName.$", ""))

@@ -1,4 +1,4 @@
-"""The conductor: it ends whatever happens, retries only what is transient, and names errors that exist."""
+"""The state machine always ends, retries only transient errors, and names existing error classes."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def _targets(state: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("name", STATE_MACHINES)
-def test_it_is_valid_states_language(name: str) -> None:
+def test_a_state_machine_is_valid_states_language(name: str) -> None:
     AmazonStateLanguageParser.parse(STATE_MACHINES[name].read_text())
 
 
 @pytest.mark.parametrize("name", STATE_MACHINES)
-def test_every_state_is_reached_and_every_target_exists(name: str) -> None:
+def test_every_state_is_reachable_and_every_target_exists(name: str) -> None:
     for level in levels(name):
         reached, waiting = set(), {level["StartAt"]}
         while waiting:
@@ -55,7 +55,7 @@ def test_every_state_is_reached_and_every_target_exists(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", tasks_of_all())
-def test_a_task_gives_its_service_what_the_service_takes(name: str) -> None:
+def test_the_parameters_of_a_task_match_its_service(name: str) -> None:
     task = tasks_of_all()[name]
     given = {field.removesuffix(".$") for field in task["Parameters"]}
     if ":aws-sdk:batch:" in task["Resource"]:
@@ -82,21 +82,21 @@ def test_a_failure_anywhere_is_recorded_before_the_execution_fails() -> None:
     assert recorder["Next"] == recorder["Catch"][-1]["Next"] == "Failed"
 
 
-def test_a_lost_ensemble_costs_itself_and_not_the_run() -> None:
+def test_a_failed_ensemble_does_not_fail_the_run() -> None:
     for name in ENSEMBLE:
         assert (STATES[name]["Catch"][-1]["ErrorEquals"], STATES[name]["Catch"][-1]["Next"]) == (ALL, "EnsembleLost")
     assert STATES["EnsembleLost"]["Next"] == "CollectEnsemble"
     assert STATES["CollectEnsemble"]["Next"] == "Compress"
 
 
-def test_where_no_ensemble_is_planned_its_stage_ends_at_once() -> None:
+def test_the_ensemble_stage_is_skipped_when_no_ensemble_is_planned() -> None:
     (planned,) = STATES["IsThereAnEnsemble"]["Choices"]
     assert (planned["Variable"], planned["BooleanEquals"], planned["Next"]) == ("$.plan.ensemble", True, "Ensemble")
     assert STATES["IsThereAnEnsemble"]["Default"] == "CollectEnsemble"
     assert STATES["CollectTraining"]["Next"] == "IsThereAnEnsemble"
 
 
-def test_a_lost_job_costs_its_candidates_and_not_the_run() -> None:
+def test_a_lost_training_job_does_not_fail_the_run() -> None:
     inner = state_machine()["States"]["Train"]["ItemProcessor"]["States"]
     for state in inner.values():
         if state["Type"] == "Task":
@@ -121,7 +121,7 @@ def test_a_job_without_a_spot_machine_is_submitted_on_demand(spot: str) -> None:
     assert "demand" in str(again["Parameters"].get("JobQueue.$", again["Parameters"].get("JobQueue"))).lower()
 
 
-def test_a_small_plan_is_one_job_that_goes_on_on_the_cpu_queue_where_fargate_does_not_start_it() -> None:
+def test_a_small_plan_is_one_fargate_job_that_falls_back_to_the_cpu_queue() -> None:
     (small,) = STATES["ChooseJobs"]["Choices"]
     assert (STATES["Plan"]["Next"], STATES["ChooseJobs"]["Default"]) == ("ChooseJobs", "Train")
     assert (small["Variable"], small["BooleanEquals"], small["Next"]) == ("$.plan.one_job", True, "TrainAndCompress")
@@ -142,7 +142,7 @@ def _megabytes(job: str) -> str:
     return str(next(need["Value"] for need in needs if need["Type"] == "MEMORY"))
 
 
-def test_a_small_job_that_runs_out_of_memory_is_repeated_with_more() -> None:
+def test_a_small_job_that_runs_out_of_memory_is_retried_with_twice_the_memory() -> None:
     crashed = [catcher for catcher in STATES["CollectSmallJob"]["Catch"] if "JobCrashedError" in catcher["ErrorEquals"]]
     assert [catcher["Next"] for catcher in crashed] == ["DoubleMemory"]
     planned = STATES["Plan"]["ResultSelector"]["megabytes"]
@@ -158,7 +158,7 @@ def test_a_small_job_that_runs_out_of_memory_is_repeated_with_more() -> None:
 @pytest.mark.parametrize(
     "name", ["TrainOnSpot", "TrainOnDemand", "Ensemble", "EnsembleOnDemand", "Compress", "CompressOnDemand"]
 )
-def test_what_is_submitted_after_a_crash_asks_for_the_memory_of_the_plan(name: str) -> None:
+def test_a_submitted_job_requests_the_memory_of_the_plan(name: str) -> None:
     (need,) = TASKS[name]["Parameters"]["ContainerOverrides"]["ResourceRequirements"]
     assert need["Type"] == "MEMORY"
     assert need["Value.$"] in ("$.megabytes", "$.plan.megabytes.train", "$.plan.megabytes.compress")
@@ -167,7 +167,7 @@ def test_what_is_submitted_after_a_crash_asks_for_the_memory_of_the_plan(name: s
     assert STATES["Train"]["ItemProcessor"]["States"]["OneNodeLess"]["Parameters"]["megabytes.$"] == "$.megabytes"
 
 
-def test_a_job_that_lost_a_node_is_submitted_again_with_one_less_and_at_last_to_one_machine() -> None:
+def test_a_job_that_lost_a_node_is_resubmitted_with_one_node_less() -> None:
     inner = state_machine()["States"]["Train"]["ItemProcessor"]["States"]
     assert inner["TrainOnNodes"]["Parameters"]["Input"]["nodes.$"] == "$.nodes"
     submitted = state_machine("nodes")["States"]["Submit"]
@@ -189,15 +189,15 @@ def test_a_stack_without_nodes_trains_on_one_machine() -> None:
     assert "NodeOverrides" not in STATE_MACHINE.read_text()
 
 
-def test_a_job_of_several_nodes_is_watched_for_a_day_within_the_events_that_an_execution_may_have() -> None:
-    """Look, choose, wait a second longer, wait: eleven events a turn."""
+def test_watching_a_multi_node_job_stays_within_the_event_limit_of_an_execution() -> None:
+    """Each turn of look, choose, increase the wait and wait has eleven events."""
     turns, waited, seconds = 0, 0, state_machine("nodes")["States"]["FirstLook"]["Result"]["seconds"]
     while waited < template()["Parameters"]["JobSeconds"]["MaxValue"]:
         turns, waited, seconds = turns + 1, waited + seconds, seconds + 1
     assert 11 * turns < 25_000 / 4
 
 
-def test_named_errors_are_classes_of_ours_or_the_services_own() -> None:
+def test_error_names_of_the_state_machine_are_existing_classes() -> None:
     named = {
         error
         for task in TASKS.values()
@@ -210,7 +210,7 @@ def test_named_errors_are_classes_of_ours_or_the_services_own() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if function_of(task)])
-def test_a_function_is_tried_again_for_what_is_transient_and_nothing_else(name: str) -> None:
+def test_a_function_is_retried_only_for_transient_errors(name: str) -> None:
     throttled, transient, *timed_out = TASKS[name]["Retry"]
     assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
     assert set(transient["ErrorEquals"]) == {
@@ -227,8 +227,8 @@ def test_a_function_is_tried_again_for_what_is_transient_and_nothing_else(name: 
 
 
 @pytest.mark.parametrize("name", JOB_INSTEAD)
-def test_a_function_that_dies_of_its_data_is_replaced_by_a_job(name: str) -> None:
-    """Of memory Lambda says Runtime.ExitError or Runtime.OutOfMemory, of an unknown end Lambda.Unknown."""
+def test_a_function_that_crashes_is_replaced_by_a_job(name: str) -> None:
+    """Lambda reports Runtime.ExitError or Runtime.OutOfMemory for memory, and Lambda.Unknown for an unknown end."""
     catcher = TASKS[name]["Catch"][0]
     died = {"Runtime.ExitError", "Runtime.OutOfMemory", "Lambda.Unknown", "Sandbox.Timedout", "States.Timeout"}
     assert died <= set(catcher["ErrorEquals"])
@@ -238,13 +238,13 @@ def test_a_function_that_dies_of_its_data_is_replaced_by_a_job(name: str) -> Non
 
 
 def _waited(retrier: dict[str, Any]) -> float:
-    """Seconds that all its retries wait at most; a full jitter waits half of it, in the mean."""
+    """Return the most seconds that all retries wait; full jitter waits half of that on average."""
     delays = (retrier["IntervalSeconds"] * retrier["BackoffRate"] ** number for number in range(retrier["MaxAttempts"]))
     return sum(min(delay, retrier["MaxDelaySeconds"]) for delay in delays)
 
 
 @pytest.mark.parametrize("name", tasks_of_all())
-def test_what_a_busy_service_refuses_is_tried_again_for_minutes(name: str) -> None:
+def test_throttled_calls_are_retried_for_more_than_ten_minutes(name: str) -> None:
     task = tasks_of_all()[name]
     first = task["Retry"][0]
     service = "Lambda" if function_of(task) else "StepFunctions" if "startExecution" in task["Resource"] else "Batch"
@@ -254,12 +254,12 @@ def test_what_a_busy_service_refuses_is_tried_again_for_minutes(name: str) -> No
 
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if function_of(task)])
-def test_a_task_waits_longer_than_its_function_may_run(name: str) -> None:
+def test_the_timeout_of_a_task_exceeds_that_of_its_function(name: str) -> None:
     function = resources("AWS::Serverless::Function")[str(function_of(TASKS[name]))]
     assert function["Timeout"] + 30 <= TASKS[name]["TimeoutSeconds"]  # else States.Timeout, which nothing retries
 
 
-def test_placeholders_are_what_the_template_fills_in() -> None:
+def test_the_template_substitutes_all_placeholders() -> None:
     machines = resources("AWS::Serverless::StateMachine").values()
     assert {machine["DefinitionUri"] for machine in machines} == {
         f"pipeline/{name}.asl.json" for name in STATE_MACHINES
@@ -269,7 +269,7 @@ def test_placeholders_are_what_the_template_fills_in() -> None:
         assert asked == set(machine.get("DefinitionSubstitutions", {}))
 
 
-def test_it_may_invoke_exactly_the_functions_that_it_names() -> None:
+def test_the_state_machine_may_invoke_exactly_the_functions_of_its_tasks() -> None:
     machine = resources("AWS::Serverless::StateMachine")["Pipeline"]
     (allowed,) = [
         statement["Resource"]
@@ -281,12 +281,12 @@ def test_it_may_invoke_exactly_the_functions_that_it_names() -> None:
     assert {resource["Fn::GetAtt"][0] for resource in allowed} == named
 
 
-def test_collected_stages_are_stages() -> None:
+def test_collected_stages_exist() -> None:
     stages = {task["Parameters"]["Payload"].get("stage") for task in TASKS.values() if function_of(task)} - {None}
     assert stages == {"validate", "train", "ensemble", "compress", "evaluate"} <= set(STAGES)
 
 
-def test_an_interruption_is_not_retried_by_the_step_that_reports_it() -> None:
+def test_collect_steps_do_not_retry_interruptions() -> None:
     for name, task in TASKS.items():
         if name.startswith("Collect"):
             retried = {error for retrier in task["Retry"] for error in retrier["ErrorEquals"]}
@@ -294,7 +294,7 @@ def test_an_interruption_is_not_retried_by_the_step_that_reports_it() -> None:
 
 
 @pytest.mark.parametrize("name", tasks_of_all())
-def test_a_result_is_dropped_or_narrowed_so_that_the_state_stays_small(name: str) -> None:
-    """256 KB is the most that passes between states, and a description of a job or an answer has no bound of ours."""
+def test_the_result_of_a_task_is_dropped_or_narrowed(name: str) -> None:
+    """At most 256 KB pass between states; descriptions of jobs and results of functions are unbounded."""
     task = tasks_of_all()[name]
     assert task["ResultPath"] is None or "ResultSelector" in task
