@@ -42,24 +42,24 @@ def run_server(path: Path) -> Local:
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, "it did not come to that in time"
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "the condition did not hold in time"
         time.sleep(0.02)
-    return found
+    return result
 
 
 @pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
-    found = run_server(tmp_path_factory.mktemp("local"))
-    yield found
-    terminate(found.home, found.server)
+    running = run_server(tmp_path_factory.mktemp("local"))
+    yield running
+    terminate(running.home, running.server)
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Local]:
     """A server that a test may end or kill."""
-    found = run_server(tmp_path)
-    yield found
-    server = found.home.server()
+    running = run_server(tmp_path)
+    yield running
+    server = running.home.server()
     if server is not None:
-        terminate(found.home, server)
+        terminate(running.home, server)

@@ -40,13 +40,13 @@ def request(**submitted: Any) -> JobRequest:
     return build_request({"jobName": "n", "jobQueue": "arn:aws:batch:r:0:job-queue/gpu", **submitted}, DEFINITION)
 
 
-def test_a_request_is_the_definition_with_what_was_submitted_over_it() -> None:
+def test_a_job_request_is_the_definition_with_the_submitted_overrides() -> None:
     overrides = {"environment": [{"name": "B", "value": "3"}]}
-    found = request(parameters={"run": "r1"}, containerOverrides=overrides, timeout={"attemptDurationSeconds": 5})
-    assert found.command == (sys.executable, "-m", "train", "--run", "r1", "--job", "none")
-    assert (found.environment, found.queue, found.vcpus) == ({"A": "1", "B": "3"}, "gpu", 4)
-    assert (found.attempts, found.attempt_seconds) == (3, 5.0)
-    assert (found.log_group, found.log_prefix) == ("/jobs", "train-gpu")
+    job_request = request(parameters={"run": "r1"}, containerOverrides=overrides, timeout={"attemptDurationSeconds": 5})
+    assert job_request.command == (sys.executable, "-m", "train", "--run", "r1", "--job", "none")
+    assert (job_request.environment, job_request.queue, job_request.vcpus) == ({"A": "1", "B": "3"}, "gpu", 4)
+    assert (job_request.attempts, job_request.attempt_seconds) == (3, 5.0)
+    assert (job_request.log_group, job_request.log_prefix) == ("/jobs", "train-gpu")
 
 
 @pytest.mark.parametrize(
@@ -57,12 +57,12 @@ def test_a_request_is_the_definition_with_what_was_submitted_over_it() -> None:
         (1, "Essential container in task exited", False),
     ],
 )
-def test_the_first_rule_that_matches_decides_whether_a_job_is_tried_again(code: int, reason: str, again: bool) -> None:
+def test_the_first_matching_rule_decides_whether_a_job_is_retried(code: int, reason: str, again: bool) -> None:
     attempt = Attempt(started_at=0, stopped_at=1, exit_code=code, status_reason=reason, log_stream="s")
     assert request().retries(attempt) is again
 
 
-def test_without_rules_a_failed_job_is_tried_again() -> None:
+def test_a_failed_job_is_retried_when_there_are_no_rules() -> None:
     attempt = Attempt(started_at=0, stopped_at=1, exit_code=1, status_reason="", log_stream="s")
     assert request(retryStrategy={"attempts": 2}).retries(attempt) is True
 
@@ -77,9 +77,9 @@ SEVERAL = {
 }
 
 
-def test_a_job_of_several_nodes_has_as_many_as_its_submission_says() -> None:
-    found = build_request({"jobName": "n", "jobQueue": "q", "nodeOverrides": {"numNodes": 3}}, SEVERAL)
-    assert (found.nodes, found.vcpus, found.log_group) == (3, 12, "/jobs")
+def test_the_submission_overrides_the_number_of_nodes() -> None:
+    job_request = build_request({"jobName": "n", "jobQueue": "q", "nodeOverrides": {"numNodes": 3}}, SEVERAL)
+    assert (job_request.nodes, job_request.vcpus, job_request.log_group) == (3, 12, "/jobs")
     assert build_request({"jobName": "n", "jobQueue": "q"}, SEVERAL).nodes == 2
 
 
@@ -109,7 +109,7 @@ def submit(runner: JobRunner, text: str, **options: Any) -> BatchJob:
     return runner.submit(script(text, **options), changed=lambda job: None)
 
 
-def test_jobs_of_one_queue_take_turns_and_those_of_another_do_not_wait(runner: JobRunner, tmp_path: Path) -> None:
+def test_jobs_of_one_queue_wait_for_each_other_but_not_for_another_queue(runner: JobRunner, tmp_path: Path) -> None:
     may_end = tmp_path / "may_end"
     first = submit(runner, f"import pathlib, time\nwhile not pathlib.Path({str(may_end)!r}).exists(): time.sleep(0.02)")
     until(lambda: first.status == "RUNNING")
@@ -124,7 +124,7 @@ def test_jobs_of_one_queue_take_turns_and_those_of_another_do_not_wait(runner: J
     assert second.started_at >= first.stopped_at
 
 
-def test_a_job_that_is_cancelled_before_its_turn_never_starts(runner: JobRunner) -> None:
+def test_a_job_that_is_canceled_while_it_waits_never_starts(runner: JobRunner) -> None:
     first = submit(runner, "import time; time.sleep(30)")
     until(lambda: first.status == "RUNNING")
     second = submit(runner, "pass")
@@ -135,7 +135,7 @@ def test_a_job_that_is_cancelled_before_its_turn_never_starts(runner: JobRunner)
     assert first.ended.wait(10)
 
 
-def test_a_job_that_ignores_sigterm_is_killed_after_its_grace(runner: JobRunner, tmp_path: Path) -> None:
+def test_a_job_that_ignores_sigterm_is_killed_after_the_grace_period(runner: JobRunner, tmp_path: Path) -> None:
     job = submit(runner, "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready'); time.sleep(30)")
     until(lambda: (tmp_path / "job.log").exists() and "ready" in (tmp_path / "job.log").read_text())
     runner.stop(job.id, "stop")
@@ -149,7 +149,9 @@ _TELL = (  # in one write: a node is ended at any time
 )
 
 
-def test_each_node_is_a_process_and_all_but_the_main_one_know_its_address(runner: JobRunner, tmp_path: Path) -> None:
+def test_each_node_is_a_process_and_workers_know_the_address_of_the_main_node(
+    runner: JobRunner, tmp_path: Path
+) -> None:
     job = submit(runner, _TELL, nodes=3)
     assert job.ended.wait(10)
     lines = (tmp_path / "job.log").read_text().splitlines()
@@ -159,21 +161,21 @@ def test_each_node_is_a_process_and_all_but_the_main_one_know_its_address(runner
 
 
 @pytest.mark.parametrize(("main_code", "status"), [(0, "SUCCEEDED"), (3, "FAILED")])
-def test_the_main_nodes_end_is_that_of_the_job(runner: JobRunner, main_code: int, status: str) -> None:
+def test_the_exit_of_the_main_node_ends_the_job(runner: JobRunner, main_code: int, status: str) -> None:
     text = f"import os, time; time.sleep(30) if os.environ['AWS_BATCH_JOB_NODE_INDEX'] != '0' else exit({main_code})"
     job = submit(runner, text, nodes=2)
     assert job.ended.wait(10)
     assert (job.status, job.attempts[0].exit_code) == (status, main_code)
 
 
-def test_a_lost_node_is_for_the_main_node_to_notice(runner: JobRunner) -> None:
+def test_a_failed_worker_node_does_not_end_the_job(runner: JobRunner) -> None:
     text = "import os, time; time.sleep(0.5) if os.environ['AWS_BATCH_JOB_NODE_INDEX'] == '0' else exit(1)"
     job = submit(runner, text, nodes=2)
     assert job.ended.wait(10)
     assert job.status == "SUCCEEDED"
 
 
-def test_a_job_of_several_nodes_that_is_stopped_ends_with_all_of_them(runner: JobRunner, tmp_path: Path) -> None:
+def test_stopping_a_multi_node_job_ends_all_nodes(runner: JobRunner, tmp_path: Path) -> None:
     job = submit(runner, _TELL + "import time; time.sleep(60)", nodes=2)
     until(lambda: (tmp_path / "job.log").exists() and len((tmp_path / "job.log").read_text().splitlines()) == 2)
     runner.stop(job.id, "stop")
@@ -181,13 +183,13 @@ def test_a_job_of_several_nodes_that_is_stopped_ends_with_all_of_them(runner: Jo
     assert (job.status, job.status_reason) == ("FAILED", "stop")
 
 
-def test_what_a_job_leaves_running_does_not_hold_it_open(runner: JobRunner) -> None:
+def test_a_background_process_of_a_job_does_not_keep_it_running(runner: JobRunner) -> None:
     job = submit(runner, "import subprocess, sys; subprocess.Popen(['sleep', '30'])")
     assert job.ended.wait(10)
     assert job.status == "SUCCEEDED"
 
 
-def test_a_command_that_is_not_there_fails_as_in_a_shell(runner: JobRunner, tmp_path: Path) -> None:
+def test_a_missing_command_fails_with_exit_code_127(runner: JobRunner, tmp_path: Path) -> None:
     request = script("")
     job = runner.submit(JobRequest(**{**vars_of(request), "command": ("no-such-command",)}), changed=lambda job: None)
     assert job.ended.wait(10)

@@ -1,4 +1,4 @@
-"""What the hooks add to MiniStack, as boto3 and HTTP see it."""
+"""The behavior that the hooks add to MiniStack, through boto3 and HTTP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.cloud
 
 
 def invoke(local: Local, **event: Any) -> tuple[dict[str, Any], str | None, str]:
-    """The answer, the kind of error, the log."""
+    """Invoke the function; return the response, the kind of error and the log."""
     answer = local.client("lambda").invoke(
         FunctionName=local.outputs["Function"], Payload=json.dumps(event).encode(), LogType="Tail"
     )
@@ -38,14 +38,14 @@ def ended(local: Local, arn: str) -> dict[str, Any]:
     client = local.client("stepfunctions")
 
     def look() -> dict[str, Any] | None:
-        found: dict[str, Any] = client.describe_execution(executionArn=arn)
-        return found if found["status"] != "RUNNING" else None
+        description: dict[str, Any] = client.describe_execution(executionArn=arn)
+        return description if description["status"] != "RUNNING" else None
 
     return dict(until(look))
 
 
 def event_of(local: Local, name: str, what: str) -> dict[str, Any]:
-    """What the function ``remember`` was called with."""
+    """Return the event that the function ``remember`` received."""
 
     def look() -> dict[str, Any] | None:
         try:
@@ -80,7 +80,7 @@ def finished(local: Local, job_id: str) -> dict[str, Any]:
 # ---------------------------------------------------------------- functions
 
 
-def test_a_function_sees_a_context_its_settings_and_this_cloud_alone(local: Local) -> None:
+def test_a_function_gets_a_context_its_settings_and_only_this_endpoint(local: Local) -> None:
     answer, error, _ = invoke(local)
     assert error is None
     assert answer["arn"].endswith(f":function:{local.outputs['Function']}")
@@ -88,7 +88,7 @@ def test_a_function_sees_a_context_its_settings_and_this_cloud_alone(local: Loca
     assert (answer["setting"], answer["profile"], answer["endpoint"]) == ("first", None, local.server.endpoint_url)
 
 
-def test_an_instance_is_used_again(local: Local) -> None:
+def test_an_instance_is_reused(local: Local) -> None:
     assert invoke(local)[0]["pid"] == invoke(local)[0]["pid"]
 
 
@@ -97,20 +97,20 @@ def test_an_error_has_the_name_of_its_class(local: Local) -> None:
     assert (answer["errorType"], answer["errorMessage"], error) == ("TooSourError", "no sugar", "Unhandled")
 
 
-def test_a_function_that_takes_too_long_is_ended(local: Local) -> None:
+def test_a_function_that_exceeds_its_timeout_is_ended(local: Local) -> None:
     answer, error, _ = invoke(local, what="sleep", seconds=30)
     assert (answer["errorType"], error) == ("Sandbox.Timedout", "Unhandled")
     assert answer["errorMessage"].endswith("Task timed out after 2.00 seconds")
     assert invoke(local)[1] is None
 
 
-def test_a_function_that_exits_says_how(local: Local) -> None:
+def test_the_error_of_a_function_that_exits_has_the_exit_status(local: Local) -> None:
     answer, _, _ = invoke(local, what="exit")
     assert answer["errorType"] == "Runtime.ExitError"
     assert answer["errorMessage"].endswith("exit status 7")
 
 
-def test_what_a_function_says_is_in_the_answer_the_folder_and_cloudwatch(local: Local) -> None:
+def test_the_output_of_a_function_is_in_the_response_the_log_file_and_cloudwatch(local: Local) -> None:
     _, _, tail = invoke(local, what="say")
     kept = (local.home.function_logs / f"{local.outputs['Function']}.log").read_text()
     group = f"/aws/lambda/{local.outputs['Function']}"
@@ -120,7 +120,7 @@ def test_what_a_function_says_is_in_the_answer_the_folder_and_cloudwatch(local: 
         assert "on stderr" in text
 
 
-def test_calls_at_once_run_at_once(local: Local) -> None:
+def test_concurrent_calls_run_in_separate_instances(local: Local) -> None:
     answers: list[dict[str, Any]] = []
     threads = [
         threading.Thread(target=lambda: answers.append(invoke(local, what="sleep", seconds=0.5)[0])) for _ in range(3)
@@ -136,22 +136,22 @@ def test_calls_at_once_run_at_once(local: Local) -> None:
 
 
 def test_a_state_catches_an_error_by_its_class(local: Local) -> None:
-    found = ended(local, execute(local, way="function", event={"what": "raise"}))
-    assert found["status"] == "SUCCEEDED"
-    error = json.loads(found["output"])["error"]
+    description = ended(local, execute(local, way="function", event={"what": "raise"}))
+    assert description["status"] == "SUCCEEDED"
+    error = json.loads(description["output"])["error"]
     assert error["Error"] == "TooSourError"
     assert json.loads(error["Cause"])["errorMessage"] == "no sugar"
 
 
-def test_an_execution_waits_for_jobs_and_sees_what_they_were(local: Local) -> None:
+def test_an_execution_waits_for_jobs_and_gets_their_descriptions(local: Local) -> None:
     script = (
         "import os, boto3\n"
         "content = os.environ['EXTRA'].encode()\n"
         "boto3.client('s3').put_object(Bucket=os.environ['BUCKET'], Key='made', Body=content)"
     )
     jobs = [{"name": "good", "script": script}, {"name": "bad", "script": "raise SystemExit(5)"}]
-    found = ended(local, execute(local, way="job", jobs=jobs))
-    good, bad = json.loads(found["output"])
+    description = ended(local, execute(local, way="job", jobs=jobs))
+    good, bad = json.loads(description["output"])
     assert (good["Status"], good["Container"]["ExitCode"]) == ("SUCCEEDED", 0)
     assert good["Parameters"] == {"script": script}
     assert (bad["cause"]["Status"], bad["cause"]["Container"]["ExitCode"]) == ("FAILED", 5)
@@ -160,7 +160,7 @@ def test_an_execution_waits_for_jobs_and_sees_what_they_were(local: Local) -> No
 
 
 def running_job(local: Local, name: str) -> str:
-    """The id of the job of that name, once it runs."""
+    """Wait until the job of that name runs, and return its id."""
     batch = local.client("batch")
 
     def look() -> str | None:
@@ -170,7 +170,7 @@ def running_job(local: Local, name: str) -> str:
     return str(until(look))
 
 
-def test_an_execution_that_is_stopped_stays_aborted_and_its_job_is_ended(local: Local) -> None:
+def test_a_stopped_execution_stays_aborted_and_its_job_is_ended(local: Local) -> None:
     name = f"stopped-{uuid.uuid4()}"
     arn = execute(local, way="job", jobs=[{"name": name, "script": "import time; time.sleep(60)"}])
     job_id = running_job(local, name)
@@ -185,13 +185,13 @@ def test_a_state_that_times_out_ends_its_job_and_an_event_reports_the_failure(lo
     name = f"slow-{uuid.uuid4()}"
     arn = execute(local, way="slow job", name=name)
     job_id = running_job(local, name)
-    found = ended(local, arn)
-    assert (found["status"], found["error"]) == ("FAILED", "States.Timeout")
+    description = ended(local, arn)
+    assert (description["status"], description["error"]) == ("FAILED", "States.Timeout")
     assert finished(local, job_id)["statusReason"] == "the state timed out"
-    assert event_of(local, found["name"], "FAILED")["detail"]["error"] == "States.Timeout"
+    assert event_of(local, description["name"], "FAILED")["detail"]["error"] == "States.Timeout"
 
 
-def test_an_execution_that_takes_too_long_is_timed_out_and_an_event_reports_it(local: Local) -> None:
+def test_an_execution_that_exceeds_its_timeout_is_timed_out_and_an_event_reports_it(local: Local) -> None:
     states = local.client("stepfunctions")
     definition = {"StartAt": "W", "TimeoutSeconds": 1, "States": {"W": {"Type": "Wait", "Seconds": 2, "End": True}}}
     machine = states.create_state_machine(
@@ -207,33 +207,33 @@ def test_an_execution_that_takes_too_long_is_timed_out_and_an_event_reports_it(l
 # ---------------------------------------------------------------- jobs
 
 
-def test_a_job_knows_who_it_is_and_is_logged_in_the_folder_and_in_cloudwatch(local: Local) -> None:
+def test_a_job_knows_its_id_and_is_logged_in_a_file_and_cloudwatch(local: Local) -> None:
     script = (
         "from os import environ as e; print(e['AWS_BATCH_JOB_ID'], e['AWS_BATCH_JOB_ATTEMPT'], e.get('AWS_PROFILE'))"
     )
-    found = finished(local, job(local, script))
-    line = f"{found['jobId']} 1 None"
-    assert (local.home.job_logs / f"{found['jobName']}.log").read_text() == line + "\n"
-    stream = found["container"]["logStreamName"]
+    description = finished(local, job(local, script))
+    line = f"{description['jobId']} 1 None"
+    assert (local.home.job_logs / f"{description['jobName']}.log").read_text() == line + "\n"
+    stream = description["container"]["logStreamName"]
     events = local.client("logs").get_log_events(logGroupName="/jobs", logStreamName=stream)["events"]
     assert [event["message"] for event in events] == [line]
     assert stream.startswith("job/default/")
 
 
 @pytest.mark.parametrize(("code", "attempts"), [(3, 2), (4, 1)])
-def test_a_job_is_tried_again_when_its_rules_say_so(local: Local, code: int, attempts: int) -> None:
-    found = finished(local, job(local, f"raise SystemExit({code})"))
-    assert [attempt["container"]["exitCode"] for attempt in found["attempts"]] == [code] * attempts
-    assert found["status"] == "FAILED"
+def test_a_job_is_retried_according_to_its_rules(local: Local, code: int, attempts: int) -> None:
+    description = finished(local, job(local, f"raise SystemExit({code})"))
+    assert [attempt["container"]["exitCode"] for attempt in description["attempts"]] == [code] * attempts
+    assert description["status"] == "FAILED"
 
 
-def test_a_job_that_takes_too_long_is_ended_and_not_tried_again(local: Local) -> None:
+def test_a_job_that_exceeds_its_timeout_is_ended_and_not_retried(local: Local) -> None:
     job_id = job(local, "import time; time.sleep(60)", timeout={"attemptDurationSeconds": 1})
-    found = finished(local, job_id)
-    assert (found["statusReason"], len(found["attempts"])) == ("Job attempt duration exceeded timeout", 1)
+    description = finished(local, job_id)
+    assert (description["statusReason"], len(description["attempts"])) == ("Job attempt duration exceeded timeout", 1)
 
 
-def test_a_job_that_is_terminated_may_still_write_a_checkpoint(local: Local) -> None:
+def test_a_terminated_job_may_still_write_a_checkpoint(local: Local) -> None:
     script = (
         "import signal, sys, time\n"
         "def stop(*_):\n    print('checkpoint'); sys.exit(3)\n"
@@ -243,17 +243,17 @@ def test_a_job_that_is_terminated_may_still_write_a_checkpoint(local: Local) -> 
     log = local.home.job_logs / f"{described(local, job_id)['jobName']}.log"
     until(lambda: log.exists() and "ready" in log.read_text())
     local.client("batch").terminate_job(jobId=job_id, reason="somebody said so")
-    found = finished(local, job_id)
-    assert (found["statusReason"], found["container"]["exitCode"]) == ("somebody said so", 3)
+    description = finished(local, job_id)
+    assert (description["statusReason"], description["container"]["exitCode"]) == ("somebody said so", 3)
     assert log.read_text() == "ready\ncheckpoint\n"
 
 
 def test_a_job_of_an_unknown_queue_is_refused(local: Local) -> None:
-    with pytest.raises(ClientError, match="JobQueue nowhere not found"):
+    with pytest.raises(ClientError, match="JobQueue nowhere not description"):
         local.client("batch").submit_job(jobName="a", jobQueue="nowhere", jobDefinition=local.outputs["Job"])
 
 
-def test_a_job_definition_that_batch_refuses_is_refused(local: Local) -> None:
+def test_an_invalid_job_definition_is_refused(local: Local) -> None:
     container = {"image": "i", "environment": [{"name": "AWS_BATCH_X", "value": "1"}]}
     with pytest.raises(ClientError, match="AWS_BATCH_X"):
         local.client("batch").register_job_definition(
@@ -261,7 +261,7 @@ def test_a_job_definition_that_batch_refuses_is_refused(local: Local) -> None:
         )
 
 
-def test_a_state_machine_with_a_field_that_its_integration_does_not_take_is_refused(local: Local) -> None:
+def test_a_state_machine_with_an_unsupported_field_is_refused(local: Local) -> None:
     state = {"Type": "Task", "Resource": "arn:aws:states:::batch:submitJob.sync", "End": True}
     definition = {"StartAt": "A", "States": {"A": {**state, "Parameters": {"NodeOverrides": {}}}}}
     with pytest.raises(ClientError, match="NodeOverrides"):
@@ -273,7 +273,7 @@ def test_a_state_machine_with_a_field_that_its_integration_does_not_take_is_refu
 # ---------------------------------------------------------------- objects, API, deployment
 
 
-def test_an_objects_event_names_its_version(local: Local) -> None:
+def test_the_event_of_an_object_names_the_version(local: Local) -> None:
     put = local.client("s3").put_object(Bucket=local.outputs["Bucket"], Key="uploads/one", Body=b"1")
     assert event_of(local, "one", "created")["detail"]["object"]["version-id"] == put["VersionId"]
 
@@ -284,7 +284,7 @@ def post(local: Local, path: str, key: str | None) -> httpx.Response:
     return httpx.post(url, headers=headers, content=b"{}", timeout=30)
 
 
-def test_a_request_passes_the_authorizer_and_the_usage_plans_key(local: Local) -> None:
+def test_a_request_passes_the_authorizer_with_a_usage_plan_key(local: Local) -> None:
     answer = post(local, "/answer", "good")
     assert (answer.status_code, answer.json()["tenant"], answer.json()["key"]) == (200, "acme", "good")
     assert answer.json()["authorizer"] == ["principalId", "tenant"]
@@ -301,7 +301,7 @@ def test_a_request_passes_the_authorizer_and_the_usage_plans_key(local: Local) -
         ("/crash", "good", 500, "Internal server error"),
     ],
 )
-def test_the_gateway_speaks_as_the_template_says(
+def test_gateway_errors_use_the_responses_of_the_template(
     local: Local, path: str, key: str | None, status: int, error: str
 ) -> None:
     answer = post(local, path, key)

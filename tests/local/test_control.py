@@ -1,4 +1,4 @@
-"""The switches, with the real template."""
+"""`up`, `down` and `status` with the real template."""
 
 from __future__ import annotations
 
@@ -25,40 +25,40 @@ def home(tmp_path: Path) -> Iterator[Path]:
     control.down(home=tmp_path / "home", wipe=True)
 
 
-def test_a_stack_goes_up_is_found_again_goes_down_and_comes_back_where_it_was(home: Path) -> None:
-    said: list[str] = []
-    first = control.up(home=home, report=said.append)
+def test_a_stack_goes_up_and_down_and_comes_back_at_the_same_address(home: Path) -> None:
+    reports: list[str] = []
+    first = control.up(home=home, report=reports.append)
     assert first == control.status(home=home)
-    assert said == ["starting the embedded cloud", "deploying template.yaml"]
+    assert reports == ["starting the embedded cloud", "deploying template.yaml"]
     assert live(first) == 200
 
-    assert control.up(home=home, report=said.append) == first
-    assert len(said) == 2
+    assert control.up(home=home, report=reports.append) == first
+    assert len(reports) == 2
 
     assert control.down(home=home) is True
     assert control.status(home=home).running is False
     assert control.down(home=home) is False
 
-    assert control.up(home=home, report=said.append) == first
-    assert said[2:] == ["starting the embedded cloud"]
+    assert control.up(home=home, report=reports.append) == first
+    assert reports[2:] == ["starting the embedded cloud"]
     assert live(first) == 200
 
     assert control.down(home=home, wipe=True) is True
     assert (home / "api_key").exists() is False
 
 
-def test_parameters_are_kept_until_they_are_cleared_and_allowed_code_is_not(home: Path) -> None:
-    said: list[str] = []
+def test_parameters_except_allowed_code_are_kept_until_they_are_cleared(home: Path) -> None:
+    reports: list[str] = []
     control.up(home=home, parameters={"WebhookUrl": "https://127.0.0.1:9/", "ModelCode": "none"})
     assert Home(home).parameters() == {"WebhookUrl": "https://127.0.0.1:9/"}
-    control.up(home=home, report=said.append)
-    assert "parameters of an earlier 'up' are kept: WebhookUrl" in said
+    control.up(home=home, report=reports.append)
+    assert "parameters of an earlier 'up' are kept: WebhookUrl" in reports
     control.up(home=home, parameters={"WebhookUrl": ""})
     assert Home(home).parameters() == {}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_in_the_foreground_it_runs_until_a_signal_ends_it(home: Path, number: signal.Signals) -> None:
+def test_a_foreground_server_runs_until_a_signal(home: Path, number: signal.Signals) -> None:
     script = (
         "from pathlib import Path\n"
         "from pipeline.local import control\n"

@@ -79,21 +79,19 @@ def document(called: RuntimeResponse) -> Any:
     return json.loads(called.body)
 
 
-def test_a_handler_that_cannot_be_loaded_says_why(functions: Functions, code: Path) -> None:
+def test_the_error_of_a_handler_that_cannot_be_loaded_names_the_module(functions: Functions, code: Path) -> None:
     called = call(functions, spec(code, handler="broken.handler"))
     assert called.failed
     assert document(called)["errorType"] == "Runtime.ImportModuleError"
     assert "nothing_of_that_name" in document(called)["errorMessage"]
 
 
-def test_an_answer_that_lambda_would_not_take_is_an_error(functions: Functions, code: Path) -> None:
+def test_a_response_above_the_lambda_limit_is_an_error(functions: Functions, code: Path) -> None:
     called = call(functions, spec(code), "big")
     assert document(called)["errorType"] == "Function.ResponseSizeTooLarge"
 
 
-def test_a_warm_function_has_loaded_its_handler_before_it_is_called(
-    functions: Functions, code: Path, tmp_path: Path
-) -> None:
+def test_warming_a_function_loads_its_handler_once(functions: Functions, code: Path, tmp_path: Path) -> None:
     loads = tmp_path / "loads"
     (code / "app.py").write_text(f"open({str(loads)!r}, 'a').write('once ')\n{CODE}")
     functions.warm(spec(code))
@@ -102,7 +100,7 @@ def test_a_warm_function_has_loaded_its_handler_before_it_is_called(
     assert loads.read_text() == "once "
 
 
-def test_another_revision_has_instances_of_its_own(functions: Functions, code: Path) -> None:
+def test_another_revision_runs_in_new_instances(functions: Functions, code: Path) -> None:
     first = document(call(functions, spec(code)))["pid"]
     second = document(call(functions, spec(code, revision="2")))["pid"]
     assert second != first
@@ -110,14 +108,14 @@ def test_another_revision_has_instances_of_its_own(functions: Functions, code: P
         os.kill(first, 0)
 
 
-def test_an_instance_that_was_killed_meanwhile_is_replaced(functions: Functions, code: Path) -> None:
+def test_a_killed_instance_is_replaced(functions: Functions, code: Path) -> None:
     first = document(call(functions, spec(code)))["pid"]
     os.kill(first, 9)
     time.sleep(0.2)  # a kill takes effect soon, not at once
     assert document(call(functions, spec(code)))["pid"] != first
 
 
-def test_more_calls_than_instances_wait_for_their_turn(functions: Functions, code: Path) -> None:
+def test_calls_beyond_the_number_of_instances_wait(functions: Functions, code: Path) -> None:
     answers: list[RuntimeResponse] = []
     threads = [threading.Thread(target=lambda: answers.append(call(functions, spec(code), 0.1))) for _ in range(12)]
     for thread in threads:
@@ -128,7 +126,7 @@ def test_more_calls_than_instances_wait_for_their_turn(functions: Functions, cod
     assert len({document(called)["pid"] for called in answers}) <= max(4, os.cpu_count() or 1)
 
 
-def test_each_call_has_its_own_part_of_the_log(functions: Functions, code: Path, tmp_path: Path) -> None:
+def test_each_call_returns_only_its_part_of_the_log(functions: Functions, code: Path, tmp_path: Path) -> None:
     assert call(functions, spec(code)).log == "loading\n"
     assert call(functions, spec(code)).log == ""
     assert "OddError" in call(functions, spec(code), "raise").log
@@ -137,9 +135,9 @@ def test_each_call_has_its_own_part_of_the_log(functions: Functions, code: Path,
 
 @pytest.fixture(params=["plain", "awslambdaric"])
 def runtime(request: pytest.FixtureRequest, code: Path) -> Iterator[RuntimeApi]:
-    """A process that answers for ``app.handler``, by either runtime."""
+    """A process that runs ``app.handler`` with either runtime."""
     if request.param == "awslambdaric":
-        pytest.importorskip("awslambdaric", reason="awslambdaric has wheels for Linux alone")
+        pytest.importorskip("awslambdaric", reason="awslambdaric has wheels only for Linux")
         start = (
             "from awslambdaric import bootstrap, lambda_runtime_client as c; bootstrap.run(H, c.LambdaRuntimeClient(A))"
         )
@@ -162,7 +160,7 @@ def runtime(request: pytest.FixtureRequest, code: Path) -> Iterator[RuntimeApi]:
     api.close()
 
 
-def test_both_runtimes_answer_alike(runtime: RuntimeApi) -> None:
+def test_both_runtimes_give_the_same_response(runtime: RuntimeApi) -> None:
     runtime.submit(invocation(0))
     answer = runtime.responses.get(timeout=10)
     assert not answer.failed

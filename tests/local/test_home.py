@@ -1,4 +1,4 @@
-"""The folder of an embedded cloud, and who is in it."""
+"""The folder of an embedded cloud and the server that uses it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
-def test_a_server_is_seen_while_it_runs_and_its_port_after_that(home: Home) -> None:
+def test_a_server_is_known_while_it_runs_and_its_port_afterwards(home: Home) -> None:
     assert (home.server(), home.last_port()) == (None, None)
     with home.claim(SERVER):
         assert home.server() == SERVER
@@ -39,26 +39,26 @@ def test_two_servers_do_not_share_a_folder(home: Home) -> None:
         pass
 
 
-def test_the_key_is_for_this_user_alone(home: Home) -> None:
+def test_only_this_user_can_read_the_key(home: Home) -> None:
     home.save_api_key("md_secret")
     assert home.api_key() == "md_secret"
     assert stat.S_IMODE((home.path / "api_key").stat().st_mode) == 0o600
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_named_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match=r"file/home cannot be written: Not a directory.*--home"):
         control.up(home=tmp_path / "file" / "home")
 
 
-def test_a_server_of_another_copy_of_the_code_is_named_and_left_alone(home: Home) -> None:
+def test_a_server_of_another_copy_of_the_code_is_reported_and_not_changed(home: Home) -> None:
     with home.claim(replace(SERVER, root="/opt/another-clone")):
         with pytest.raises(ConfigurationError, match=r"runs the code of /opt/another-clone.*'modeldrop down'"):
             control.up(home=home.path)
         assert home.deployed() is None
 
 
-def test_a_start_without_room_is_refused(home: Home) -> None:
+def test_a_start_without_disk_space_is_refused(home: Home) -> None:
     _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, most))  # as a full disk does, it refuses writes
     try:
@@ -69,14 +69,14 @@ def test_a_start_without_room_is_refused(home: Home) -> None:
     assert not (home.path / "probe").exists()
 
 
-def test_a_damaged_document_is_named(home: Home) -> None:
+def test_a_damaged_file_is_named_in_the_error(home: Home) -> None:
     home.save_deployment(DEPLOYED)
     (home.path / "stack.json").write_text('{"digest":')
     with pytest.raises(ConfigurationError, match=r"stack\.json is damaged .*'modeldrop up'"):
         home.deployed()
 
 
-def test_wiping_leaves_what_is_not_ours(home: Home) -> None:
+def test_wipe_keeps_other_files(home: Home) -> None:
     (home.path / "notes.txt").write_text("mine")
     home.save_deployment(DEPLOYED)
     home.save_api_key("md_secret")
@@ -86,19 +86,19 @@ def test_wiping_leaves_what_is_not_ours(home: Home) -> None:
     assert (home.path / "notes.txt").read_text() == "mine"
 
 
-def test_status_of_a_folder_that_is_not_there_is_not_running_and_makes_nothing(tmp_path: Path) -> None:
-    found = control.status(home=tmp_path / "none")
-    assert (found.running, found.endpoint_url, found.api_key) == (False, None, None)
+def test_status_and_down_of_a_missing_folder_create_nothing(tmp_path: Path) -> None:
+    stack_status = control.status(home=tmp_path / "none")
+    assert (stack_status.running, stack_status.endpoint_url, stack_status.api_key) == (False, None, None)
     assert control.down(home=tmp_path / "none", wipe=True) is False
     assert not (tmp_path / "none").exists()
 
 
-def test_status_says_where_everything_is(home: Home) -> None:
+def test_status_has_all_addresses(home: Home) -> None:
     home.save_deployment(DEPLOYED)
     home.save_api_key("md_secret")
     with home.claim(SERVER):
-        found = control.status(home=home.path)
-    assert found == StackStatus(
+        stack_status = control.status(home=home.path)
+    assert stack_status == StackStatus(
         running=True,
         home=home.path,
         logs=home.path / "logs",

@@ -1,4 +1,4 @@
-"""What a server had answered is there after it was killed."""
+"""Everything that a server acknowledged is there after it was killed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def killed(own: Local) -> Local:
 
 
 def once(own: Local, service: str) -> Any:
-    """A client that does not try again: each answer is of one request."""
+    """Return a client that does not retry: each response belongs to one request."""
     host = own.server.endpoint_url.removeprefix("http://")
     return Session(localstack_host=host).client(service, config=_ONCE)
 
@@ -66,7 +66,7 @@ def assert_stored(  # noqa: PLR0917 - what each service has acknowledged
     messages: list[str],
     executions: list[str],
 ) -> None:
-    """Everything that was acknowledged is there; of what was not, the old or the new value."""
+    """Assert that acknowledged values are stored, and that others have their old or their new value."""
     s3, sqs, dynamodb = back.client("s3"), back.client("sqs"), back.client("dynamodb")
     for name, version, content in versions:
         found = s3.get_object(Bucket=bucket, Key=name, VersionId=version)
@@ -85,7 +85,7 @@ def assert_stored(  # noqa: PLR0917 - what each service has acknowledged
         assert found["status"] == "SUCCEEDED" or "interrupted" in found["cause"]
 
 
-def test_whatever_was_acknowledged_is_there_after_a_kill(own: Local) -> None:
+def test_acknowledged_writes_survive_a_kill(own: Local) -> None:
     s3, sqs, dynamodb, sfn = (once(own, name) for name in ("s3", "sqs", "dynamodb", "stepfunctions"))
     queue = sqs.create_queue(QueueName="inbox")["QueueUrl"]
     key = {"AttributeName": "id", "KeyType": "HASH"}
@@ -141,7 +141,7 @@ def received(sqs: Any, queue: str) -> list[str]:
     return found
 
 
-def test_a_deleted_version_and_a_deleted_object_stay_deleted_and_leave_no_file(own: Local) -> None:
+def test_deleted_versions_and_objects_stay_deleted_after_a_kill(own: Local) -> None:
     s3, bucket = own.client("s3"), own.outputs["Bucket"]
     first = s3.put_object(Bucket=bucket, Key="a", Body=b"first")["VersionId"]
     second = s3.put_object(Bucket=bucket, Key="a", Body=b"second")["VersionId"]
@@ -158,7 +158,7 @@ def test_a_deleted_version_and_a_deleted_object_stay_deleted_and_leave_no_file(o
         s3.get_object(Bucket=bucket, Key="b")
 
 
-def test_an_event_on_its_way_is_delivered_after_a_kill(own: Local) -> None:
+def test_a_pending_event_is_delivered_after_a_kill(own: Local) -> None:
     s3, sqs, events = own.client("s3"), own.client("sqs"), own.client("events")
     queue = sqs.create_queue(QueueName="uploads")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -171,7 +171,7 @@ def test_an_event_on_its_way_is_delivered_after_a_kill(own: Local) -> None:
     assert '"key": "new"' in found[0]["Body"]
 
 
-def test_what_a_killed_server_wrote_and_never_confirmed_is_removed(own: Local) -> None:
+def test_unconfirmed_content_of_a_killed_server_is_removed(own: Local) -> None:
     s3, bucket = own.client("s3"), own.outputs["Bucket"]
     s3.put_object(Bucket=bucket, Key="kept", Body=b"kept")
     left = own.home.contents / "ab" / ("ab" + "0" * 38)
@@ -182,7 +182,7 @@ def test_what_a_killed_server_wrote_and_never_confirmed_is_removed(own: Local) -
     assert back.client("s3").get_object(Bucket=bucket, Key="kept")["Body"].read() == b"kept"
 
 
-def test_jobs_leave_no_temporary_files_however_they_and_the_server_end(
+def test_jobs_leave_no_temporary_files_when_they_or_the_server_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outside = tmp_path / "outside"
@@ -203,7 +203,7 @@ def test_jobs_leave_no_temporary_files_however_they_and_the_server_end(
     assert list(outside.iterdir()) == []
 
 
-def test_what_cannot_be_written_is_not_acknowledged_and_later_writes_go_on(own: Local) -> None:
+def test_a_write_to_a_full_disk_is_refused_and_later_writes_succeed(own: Local) -> None:
     s3, dynamodb, bucket = once(own, "s3"), once(own, "dynamodb"), own.outputs["Bucket"]
     key = {"AttributeName": "id", "KeyType": "HASH"}
     definition = [{"AttributeName": "id", "AttributeType": "S"}]
@@ -227,7 +227,7 @@ def test_what_cannot_be_written_is_not_acknowledged_and_later_writes_go_on(own: 
 
 
 @pytest.mark.parametrize("file", ["state/dynamodb.json", "records.db"])
-def test_a_damaged_file_is_named_at_the_start(own: Local, file: str) -> None:
+def test_a_damaged_file_is_reported_at_the_start(own: Local, file: str) -> None:
     terminate(own.home, own.server)
     (own.home.path / file).write_bytes(b"damaged" * 1000)
     with pytest.raises(ConfigurationError, match=rf"could not start: .*{file} .*'modeldrop down --wipe'"):

@@ -22,10 +22,10 @@ _MOST_MEGABYTES = 40
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Local]:
-    """A server that has stored nothing yet."""
-    found = run_server(tmp_path)
-    yield found
-    terminate(found.home, found.server)
+    """A server without stored data."""
+    running = run_server(tmp_path)
+    yield running
+    terminate(running.home, running.server)
 
 
 def resident_megabytes(local: Local) -> int:

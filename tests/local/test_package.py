@@ -37,21 +37,21 @@ def properties(folder: Path, digest: str = "d") -> tuple[dict[str, Any], dict[st
     return {name: one.get("Properties", {}) for name, one in made.template["Resources"].items()}, made.objects
 
 
-def test_a_functions_folder_becomes_a_zip_without_what_python_left_there(folder: Path) -> None:
-    found, objects = properties(folder)
-    content = objects[found["F"]["CodeUri"].removeprefix("s3://code/")]
+def test_the_folder_of_a_function_becomes_a_zip_without_pycache(folder: Path) -> None:
+    packaged, objects = properties(folder)
+    content = objects[packaged["F"]["CodeUri"].removeprefix("s3://code/")]
     assert sorted(zipfile.ZipFile(io.BytesIO(content)).namelist()) == ["DIGEST", "app.py"]
-    assert found["F"]["Environment"]["Variables"]["A"] == {"Fn::GetAtt": ["B", "Arn"]}
+    assert packaged["F"]["Environment"]["Variables"]["A"] == {"Fn::GetAtt": ["B", "Arn"]}
 
 
-def test_the_same_code_is_the_same_object_and_other_library_code_another(folder: Path) -> None:
+def test_the_object_changes_only_with_the_code(folder: Path) -> None:
     assert properties(folder)[1] == properties(folder)[1]
     assert properties(folder, "d")[0]["F"]["CodeUri"] != properties(folder, "e")[0]["F"]["CodeUri"]
 
 
-def test_a_state_machine_goes_as_it_is(folder: Path) -> None:
-    found, objects = properties(folder)
-    assert json.loads(objects[found["S"]["DefinitionUri"].removeprefix("s3://code/")]) == {"StartAt": "A"}
+def test_a_state_machine_is_stored_unchanged(folder: Path) -> None:
+    packaged, objects = properties(folder)
+    assert json.loads(objects[packaged["S"]["DefinitionUri"].removeprefix("s3://code/")]) == {"StartAt": "A"}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,9 @@ def test_a_state_machine_goes_as_it_is(folder: Path) -> None:
         ("f/app.py", None, "f has no code.* F$"),
     ],
 )
-def test_what_is_not_there_is_named(folder: Path, file: str, content: str | None, sentence: str) -> None:
+def test_a_missing_or_invalid_file_is_named_in_the_error(
+    folder: Path, file: str, content: str | None, sentence: str
+) -> None:
     if content is None:
         (folder / file).unlink()
     else:
@@ -72,7 +74,7 @@ def test_what_is_not_there_is_named(folder: Path, file: str, content: str | None
         properties(folder)
 
 
-def test_the_digest_changes_with_the_librarys_code(tmp_path: Path, folder: Path) -> None:
+def test_the_digest_changes_with_the_library_code(tmp_path: Path, folder: Path) -> None:
     template = folder / "template.yaml"
     before = compute_digest(tmp_path, template)
     (tmp_path / "pipeline").mkdir()

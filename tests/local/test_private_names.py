@@ -1,4 +1,4 @@
-"""The one contract with MiniStack: what the hooks replace and call is there, as they expect it."""
+"""The private names of MiniStack that the hooks replace or call exist as expected."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.local.private_names import VERSION, PrivateName, check, check_vers
 
 
 def test_the_installed_ministack_has_all_names_that_the_hooks_replace() -> None:
-    """In a process of its own: MiniStack reads the environment when it is imported."""
+    """In a separate process: MiniStack reads the environment when it is imported."""
     script = (
         "from pipeline.local.emulator import PRIVATE_NAMES\n"
         "from pipeline.local.private_names import check\n"
@@ -44,7 +44,7 @@ def module(**names: Any) -> SimpleNamespace:
         (PrivateName(module=module(_d={"a": 1}), name="_d", keys=("a", "b")), "_d has no b"),
     ],
 )
-def test_another_ministack_is_refused_with_one_clear_sentence(name: PrivateName, problem: str) -> None:
+def test_an_incompatible_ministack_is_refused_with_one_sentence(name: PrivateName, problem: str) -> None:
     check_version()
     with pytest.raises(ConfigurationError, match=rf"{problem}.*install ministack\[full\]=={VERSION}"):
         check([name])

@@ -26,7 +26,7 @@ def again(own: Local) -> Local:
 
 
 def long_run(own: Local) -> tuple[str, int]:
-    """An execution whose job sleeps, and the job's process."""
+    """Start an execution whose job sleeps; return it and the process of the job."""
     arn = execute(
         own, way="job", jobs=[{"name": "long", "script": "import os, time; print(os.getpid()); time.sleep(90)"}]
     )
@@ -44,7 +44,7 @@ def gone(pid: int) -> bool:
     return False
 
 
-def test_a_clean_end_keeps_the_stack_and_its_run_fails_with_a_word_of_why(own: Local) -> None:
+def test_a_clean_end_keeps_the_stack_and_fails_the_active_execution(own: Local) -> None:
     arn, job = long_run(own)
     handler = invoke(own)[0]["pid"]
     terminate(own.home, own.server)
@@ -70,13 +70,13 @@ def put_items(own: Local, *names: str) -> None:
     until(remembered, 20)
 
 
-def test_changes_of_a_table_reach_its_function_after_a_restart_too(own: Local) -> None:
+def test_changes_of_a_table_reach_the_function_after_a_restart(own: Local) -> None:
     put_items(own, "a", "b", "c")
     terminate(own.home, own.server)
     put_items(again(own), "d")
 
 
-def test_a_server_that_is_killed_leaves_nothing_behind_and_can_be_started_again(own: Local) -> None:
+def test_a_killed_server_leaves_no_processes_and_can_be_started_again(own: Local) -> None:
     arn, job = long_run(own)
     handler = invoke(own)[0]["pid"]
     os.kill(own.server.pid, signal.SIGKILL)
@@ -110,7 +110,7 @@ def test_a_change_of_the_stack_reaches_functions_jobs_and_the_api(own: Local) ->
     assert found == [("INACTIVE", 60), ("ACTIVE", 70)]
 
 
-def test_the_same_again_is_not_a_change_and_other_library_code_renews_the_instances(own: Local) -> None:
+def test_deploying_the_same_code_changes_nothing_and_other_code_replaces_instances(own: Local) -> None:
     before = invoke(own)[0]["pid"]
     assert changed(own, "1", lambda template: None) == own.outputs
     assert invoke(own)[0]["pid"] == before
@@ -118,7 +118,7 @@ def test_the_same_again_is_not_a_change_and_other_library_code_renews_the_instan
     assert invoke(own)[0]["pid"] != before
 
 
-def test_a_stack_that_cannot_be_made_says_which_resource_and_why_and_can_be_made_later(own: Local) -> None:
+def test_a_failed_deployment_names_the_resource_and_can_be_repeated(own: Local) -> None:
     machines = {"Type": "AWS::Batch::ComputeEnvironment", "Properties": {"ComputeEnvironmentName": "m"}}
     second = {**machines, "DependsOn": "First"}
     deployer = Deployer(own.server.endpoint_url)
@@ -129,7 +129,7 @@ def test_a_stack_that_cannot_be_made_says_which_resource_and_why_and_can_be_made
     assert deployer.is_deployed("other")
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_a_server_that_cannot_start_reports_the_reason(tmp_path: Path) -> None:
     home = Home(tmp_path)
     process = start(home, "203.0.113.1")
     with pytest.raises(ConfigurationError, match=r"could not start: .*203\.0\.113\.1:\d+"):

@@ -1,4 +1,4 @@
-"""`modeldrop serve` answers as its own /openapi.json says, to what the document allows and to what it does not."""
+"""The responses of `modeldrop serve` match its /openapi.json, for valid and invalid requests."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_responses_to_generated_requests_match_the_document(url: str, model: str
 
 
 def _check(operation: Any, names: dict[str, str], url: str) -> None:
-    """Send requests of one operation, half of them to the model that there is."""
+    """Send requests of one operation, half of them to an existing model."""
     numbers = iter(range(1_000_000))
 
     @given(case=operation.as_strategy())

@@ -31,7 +31,7 @@ def reopened(tmp_path: Path) -> Open:
     return opened
 
 
-def test_what_was_committed_is_there_and_what_was_not_is_not(reopened: Open) -> None:
+def test_only_committed_values_are_stored(reopened: Open) -> None:
     journal, records = reopened()
     records["a", "b"] = {"bytes": b"\xff", "text": "t"}
     journal.commit()
@@ -50,7 +50,7 @@ def test_a_value_changed_in_place_is_written(reopened: Open) -> None:
     assert reopened()[1]["a"] == {"versions": [1]}
 
 
-def test_only_some_values_are_in_memory_and_none_is_lost(reopened: Open) -> None:
+def test_only_some_values_stay_in_memory_and_none_is_lost(reopened: Open) -> None:
     journal, records = reopened()
     for number in range(500):
         records[number] = {"number": number}
@@ -65,7 +65,7 @@ def test_only_some_values_are_in_memory_and_none_is_lost(reopened: Open) -> None
     assert [again[number]["number"] for number in range(1, 500)] == list(range(2, 501))
 
 
-def test_large_values_leave_the_memory_sooner_and_one_changed_meanwhile_is_written(reopened: Open) -> None:
+def test_large_values_leave_memory_sooner_and_late_changes_are_written(reopened: Open) -> None:
     journal, records = reopened()
     records.update({number: {"text": "x" * 100_000} for number in range(30)})
     journal.commit()
@@ -81,7 +81,7 @@ def test_large_values_leave_the_memory_sooner_and_one_changed_meanwhile_is_writt
     assert (again[29]["text"], again[5]["text"], again[40]["text"]) == ("z", "y", "x" * 100_000)
 
 
-def test_kept_values_stay_in_memory_and_are_written_without_being_looked_up(reopened: Open) -> None:
+def test_values_kept_in_memory_are_written_without_a_lookup(reopened: Open) -> None:
     journal, records = reopened(stays_in_memory=lambda value: True)
     values = [{"n": number} for number in range(200)]
     records.update(enumerate(values))
@@ -91,7 +91,7 @@ def test_kept_values_stay_in_memory_and_are_written_without_being_looked_up(reop
     assert reopened()[1][0] == {"n": 7}
 
 
-def test_a_deleted_value_stays_deleted_and_the_oldest_go_beyond_the_limit(reopened: Open) -> None:
+def test_a_deleted_value_stays_deleted_and_the_limit_removes_the_oldest(reopened: Open) -> None:
     journal, records = reopened(limit=3)
     records.update({"a": 1, "b": 2, "c": 3})
     journal.commit()
@@ -102,7 +102,7 @@ def test_a_deleted_value_stays_deleted_and_the_oldest_go_beyond_the_limit(reopen
     assert dict(reopened()[1].items()) == {"b": 2, "d": 4}
 
 
-def test_a_value_returns_to_what_was_committed(reopened: Open) -> None:
+def test_revert_restores_the_committed_value(reopened: Open) -> None:
     journal, records = reopened()
     records["a"] = {"n": 1}
     journal.commit()
@@ -118,7 +118,7 @@ def test_a_copy_is_empty(reopened: Open) -> None:
     assert deepcopy(records) == {}
 
 
-def test_a_commit_that_fails_is_made_by_the_next_one(reopened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_next_commit_repeats_a_failed_one(reopened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     journal, records = reopened()
     deleted: list[str] = []
     records["a"] = 1
@@ -139,7 +139,7 @@ def test_a_commit_that_fails_is_made_by_the_next_one(reopened: Open, monkeypatch
 
 
 @pytest.mark.parametrize(("store", "mode"), [("dynamodb-items", 2), ("s3-objects", 2), ("log-streams/a/b", 1)])
-def test_a_change_waits_for_the_disk_and_a_line_of_a_log_does_not(tmp_path: Path, store: str, mode: int) -> None:
+def test_a_change_is_synced_to_disk_and_a_log_line_is_not(tmp_path: Path, store: str, mode: int) -> None:
     database = Database(tmp_path / "records.db")
     for earlier in ("log-streams/a/b", "dynamodb-items"):
         database.write([(earlier, b"key", b"value")])
@@ -148,9 +148,7 @@ def test_a_change_waits_for_the_disk_and_a_line_of_a_log_does_not(tmp_path: Path
     assert database.get(store, b"key") == b"value"
 
 
-def test_a_file_and_its_names_are_on_the_disk_when_it_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_writing_a_file_syncs_the_file_and_its_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[tuple[str, bytes]] = []
     sync = os.fsync
 
@@ -179,7 +177,7 @@ def test_a_damaged_and_a_newer_file_are_refused(tmp_path: Path) -> None:
         Database(newer)
 
 
-def test_contents_are_whole_or_absent_and_unused_ones_are_swept(tmp_path: Path) -> None:
+def test_contents_are_replaced_and_old_unused_ones_are_swept(tmp_path: Path) -> None:
     bodies = Bodies(tmp_path)
     bodies.write("abc", b"1")
     bodies.write("abc", b"2")

@@ -1,4 +1,4 @@
-"""A folder that an earlier version of modeldrop left, whose records were MiniStack's own files."""
+"""A folder of an earlier version of modeldrop, whose records were files of MiniStack."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def earlier(tmp_path: Path) -> Iterator[Home]:
 
 
 def content(s3: Any, key: str, **version: str) -> bytes:
-    found: bytes = s3.get_object(Bucket="files", Key=key, **version)["Body"].read()
-    return found
+    body: bytes = s3.get_object(Bucket="files", Key=key, **version)["Body"].read()
+    return body
 
 
-def test_objects_and_their_versions_are_taken_over(earlier: Home) -> None:
+def test_objects_and_their_versions_are_migrated(earlier: Home) -> None:
     for _ in range(2):  # by the first start, and kept by the second
         server = wait_for(earlier, start(earlier))
         s3 = Session(localstack_host=server.endpoint_url.removeprefix("http://")).client("s3")
@@ -56,7 +56,7 @@ def test_objects_and_their_versions_are_taken_over(earlier: Home) -> None:
         terminate(earlier, server)
 
 
-def test_files_that_could_not_be_read_are_rejected(earlier: Home) -> None:
+def test_files_without_records_are_moved_aside(earlier: Home) -> None:
     lost = earlier.objects / ".versions" / "000000000000" / "files" / "v7" / "both.txt"
     lost.parent.mkdir()
     lost.write_bytes(b"of no record")

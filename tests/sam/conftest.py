@@ -24,11 +24,11 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    asked_for = os.environ.get("MODELDROP_SAM") == "1"
+    is_requested = os.environ.get("MODELDROP_SAM") == "1"
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.sam)
-            if not asked_for:
+            if not is_requested:
                 item.add_marker(pytest.mark.skip(reason="needs Docker, SAM and Python 3.12: make test-sam"))
 
 

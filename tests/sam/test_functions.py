@@ -1,4 +1,4 @@
-"""`sam local invoke` of each function with its event of tests/events; the answer and its effect are checked."""
+"""`sam local invoke` of each function with its event of tests/events; the response and its effect are checked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = without(wine()[1:4], "cultivar")
 
 @pytest.fixture(scope="module")
 def run(sam: Sam) -> Run:
-    """A run that `sam local invoke StartRunFunction` started: meanwhile the cloud's own start_run does not listen."""
+    """A run that `sam local invoke StartRunFunction` started, while the start_run of the cloud is disabled."""
     cloud, functions = sam.cloud, sam.cloud.session.client("lambda")
     (mapping,) = functions.list_event_source_mappings(EventSourceArn=_queue_arn(sam))["EventSourceMappings"]
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
@@ -51,7 +51,7 @@ def _dropped(document: dict[str, Any], bucket: str, key: str, version: str) -> d
 
 
 def _forget(sam: Sam, key: str) -> None:
-    """So that a document that is there afterwards was written by the invocation."""
+    """Delete a document, so that a later one was written by the invocation."""
     versions = sam.cloud.s3.list_object_versions(Bucket=sam.cloud.artifacts, Prefix=key)["Versions"]
     for version in versions:
         sam.cloud.s3.delete_object(Bucket=sam.cloud.artifacts, Key=key, VersionId=version["VersionId"])
@@ -69,16 +69,16 @@ def test_validate_dataset_writes_the_dataset(sam: Sam, run: Run) -> None:
     assert sum(sam.cloud.document(run.run, "dataset")["rows"].values()) == len(wine())
 
 
-def test_plan_training_names_the_jobs(sam: Sam, run: Run) -> None:
+def test_plan_training_returns_the_jobs(sam: Sam, run: Run) -> None:
     answer = sam.invoke("PlanTrainingFunction", event("plan_training", run=run.run))
     assert answer == {"jobs": [{"name": "cpu", "queue": "cpu", "nodes": 1}], "one_job": True, "ensemble": False}
 
 
-def test_collect_job_finds_the_survivors(sam: Sam, run: Run) -> None:
+def test_collect_job_accepts_a_stage_with_a_trained_candidate(sam: Sam, run: Run) -> None:
     assert sam.invoke("CollectJobFunction", event("collect_job", run=run.run)) == {}
 
 
-def test_collect_job_raises_a_crash_by_its_name(sam: Sam, run: Run) -> None:
+def test_collect_job_raises_job_crashed_error(sam: Sam, run: Run) -> None:
     answer = sam.invoke("CollectJobFunction", event("collect_job_failed", run=run.run))
     assert answer["errorType"] == "JobCrashedError"
     assert "exit code 137" in answer["errorMessage"]
@@ -99,15 +99,15 @@ def test_evaluate_model_writes_the_card_and_the_golden_rows(sam: Sam, run: Run) 
     assert sam.cloud.document(run.run, "golden")["rows"]
 
 
-def test_register_model_gives_a_run_its_one_version(sam: Sam, run: Run) -> None:
+def test_register_model_returns_the_version_of_the_run(sam: Sam, run: Run) -> None:
     assert sam.invoke("RegisterModelFunction", event("register_model", run=run.run)) == {"version": 1}
 
 
-def test_smoke_test_asks_the_real_predict_function(sam: Sam, run: Run) -> None:
+def test_smoke_test_passes_with_the_real_predict_function(sam: Sam, run: Run) -> None:
     assert sam.invoke("SmokeTestFunction", event("smoke_test", run=run.run)) == {}
 
 
-def test_promote_model_says_how_the_run_ended(sam: Sam, run: Run) -> None:
+def test_promote_model_returns_the_status_of_the_run(sam: Sam, run: Run) -> None:
     answer = sam.invoke("PromoteModelFunction", event("promote_model", run=run.run))
     assert answer == {"status": "SUCCEEDED"}
 
@@ -123,26 +123,26 @@ def _entry(run: Run) -> dict[str, Any]:
     return {"tenant": "demo", "model": "failing", "file": run.file, "started_at": run.started_at}
 
 
-def test_authorize_request_returns_whose_key_it_is(sam: Sam) -> None:
-    asked = event("authorize_request")
-    for headers in (asked["headers"], asked["multiValueHeaders"]):
+def test_authorize_request_returns_the_tenant_of_the_key(sam: Sam) -> None:
+    document = event("authorize_request")
+    for headers in (document["headers"], document["multiValueHeaders"]):
         for name in [name for name in headers if name.lower() == "x-api-key"]:
             headers[name] = [sam.cloud.key] if isinstance(headers[name], list) else sam.cloud.key
-    answer = sam.invoke("AuthorizeRequestFunction", asked)
+    answer = sam.invoke("AuthorizeRequestFunction", document)
     assert answer["context"]["tenant"] == "demo"
     assert answer["policyDocument"]["Statement"][0]["Effect"] == "Allow"
     assert answer["usageIdentifierKey"]
 
 
-def test_predict_answers_rows(sam: Sam, run: Run) -> None:
-    asked = event("predict", **_asked("POST", "/v2/models/wine/infer", json.dumps({"rows": ROWS})))
-    answer = sam.invoke("PredictFunction", asked)
+def test_predict_returns_predictions(sam: Sam, run: Run) -> None:
+    document = event("predict", **_asked("POST", "/v2/models/wine/infer", json.dumps({"rows": ROWS})))
+    answer = sam.invoke("PredictFunction", document)
     assert answer["statusCode"] == 200, answer
     body = json.loads(answer["body"])
     assert (body["model"], body["version"], len(body["predictions"])) == ("wine", 1, len(ROWS))
 
 
-def test_describe_models_says_what_a_model_takes(sam: Sam, run: Run) -> None:
+def test_describe_models_returns_the_inputs_of_a_model(sam: Sam, run: Run) -> None:
     answer = sam.invoke("DescribeModelsFunction", event("describe_models", **_asked("GET", "/v2/models/wine", None)))
     assert answer["statusCode"] == 200, answer
     assert {column["name"] for column in json.loads(answer["body"])["inputs"]} == set(ROWS[0])

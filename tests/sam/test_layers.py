@@ -1,4 +1,4 @@
-"""What `sam build` made: small enough for Lambda, compiled, and complete. No Docker is needed for these."""
+"""The output of `sam build` is small enough for Lambda, compiled and complete; no Docker is needed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_function_and_its_layers_fit_into_lambda(function: str) -> None:
 
 @pytest.mark.parametrize("layer", LAYERS)
 def test_every_module_of_a_layer_is_compiled(layer: str) -> None:
-    """Beside its source, or in its place where the sources are left out."""
+    """Compiled files lie beside the sources, or replace them where the sources are left out."""
     sources = list((BUILD / layer).rglob("*.py"))
     compiled = list((BUILD / layer).rglob("*.pyc"))
     missing = [path for path in sources if not (path.parent / "__pycache__" / f"{path.stem}.cpython-312.pyc").exists()]
@@ -44,14 +44,14 @@ def test_every_module_of_a_layer_is_compiled(layer: str) -> None:
     assert missing == []
 
 
-def test_the_pipeline_layer_has_no_training_and_nothing_of_the_laptop() -> None:
+def test_the_pipeline_layer_has_no_training_or_command_line_code() -> None:
     shipped = {path.name for path in (BUILD / "PipelineLayer" / "python" / "pipeline").iterdir()}
     assert {"bootstrap", "cloud", "contracts", "serving"} <= shipped
     assert not shipped & {"cli", "compression", "deployment", "graphs", "jobs", "local", "training"}
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_handler_imports_from_its_own_layers_alone(function: str) -> None:
+def test_a_handler_imports_only_from_its_layers(function: str) -> None:
     path = [BUILD / function, *(layer / "python" for layer in _layers(function)), RUNTIME]
     variables = {
         "TABLE_NAME": "table",

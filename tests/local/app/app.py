@@ -1,4 +1,4 @@
-"""Functions of the small application that the tests deploy; ``what`` in the event says what to do."""
+"""Functions of the small application that the tests deploy; ``what`` in the event selects the behavior."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import boto3
 
 
 class TooSourError(Exception):
-    """An error class of the application's own."""
+    """An error class of the application."""
 
 
 def handler(event: dict[str, Any], context: Any) -> Any:

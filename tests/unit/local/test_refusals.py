@@ -1,4 +1,4 @@
-"""The embedded cloud refuses of Batch what AWS refuses; the template's own definitions pass."""
+"""The embedded cloud refuses the Batch settings that AWS refuses, and accepts those of the template."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def _environment(name: str) -> dict[str, Any]:
         (_fargate("4", "8192", executionRoleArn=None), "executionRoleArn"),
     ],
 )
-def test_a_job_definition_that_batch_refuses_is_refused_by_its_field(change: dict[str, Any], fact: str) -> None:
+def test_an_invalid_job_definition_is_refused_with_the_field(change: dict[str, Any], fact: str) -> None:
     check_job_definition(DEFINITION)
     with pytest.raises(RefusedError, match=fact):
         check_job_definition({**DEFINITION, **change})
 
 
-def test_a_pair_that_fargate_takes_is_taken() -> None:
+def test_a_valid_fargate_pair_of_vcpus_and_memory_is_accepted() -> None:
     for vcpus, memory in (("0.25", "512"), ("1", "8192"), ("4", "30720"), ("16", "32768")):
         check_job_definition(_fargate(vcpus, memory))
 
@@ -66,14 +66,14 @@ def test_a_pair_that_fargate_takes_is_taken() -> None:
         ({"jobStateTimeLimitActions": [{"reason": CAPACITY, "maxTimeSeconds": 599}]}, "599"),
     ],
 )
-def test_a_queue_that_batch_refuses_is_refused_by_its_field(change: dict[str, Any], fact: str) -> None:
+def test_an_invalid_job_queue_is_refused_with_the_field(change: dict[str, Any], fact: str) -> None:
     check_job_queue(QUEUE)
     with pytest.raises(RefusedError, match=fact):
         check_job_queue({**QUEUE, **change})
 
 
 @pytest.mark.parametrize("name", resources("AWS::Batch::JobDefinition"))
-def test_the_templates_job_definitions_pass(name: str) -> None:
+def test_the_job_definitions_of_the_template_are_accepted(name: str) -> None:
     definition = resources("AWS::Batch::JobDefinition")[name]
     document = camel_case({**definition, "JobDefinitionName": "name", "Timeout": {"AttemptDurationSeconds": 60}})
     for group in (document.get("nodeProperties") or {}).get("nodeRangeProperties") or []:

@@ -1,4 +1,4 @@
-"""A state machine with a field that its integration does not take is not created, as on AWS."""
+"""A state machine with a field that its integration does not support is refused, as on AWS."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NODES = {
 
 
 @pytest.mark.parametrize("name", STATE_MACHINES)
-def test_ours_have_no_such_field(name: str) -> None:
+def test_the_state_machines_have_no_unsupported_field(name: str) -> None:
     assert find_unsupported_field(state_machine(name)) is None
 
 
@@ -30,13 +30,13 @@ def test_ours_have_no_such_field(name: str) -> None:
         {"States": {"Both": {"Type": "Parallel", "Branches": [{"States": {}}, {"States": {"Train": NODES}}]}}},
     ],
 )
-def test_one_at_any_depth_is_named_with_its_state(definition: dict[str, Any]) -> None:
+def test_an_unsupported_field_at_any_depth_is_named_with_its_state(definition: dict[str, Any]) -> None:
     problem = find_unsupported_field(definition)
     assert problem is not None
     assert '"NodeOverrides" is not supported' in problem
     assert "/States/Train/Parameters" in problem
 
 
-def test_the_same_field_through_the_sdk_integration_is_taken() -> None:
+def test_the_sdk_integration_accepts_the_same_field() -> None:
     state = {**NODES, "Resource": "arn:aws:states:::aws-sdk:batch:submitJob"}
     assert find_unsupported_field({"States": {"Train": state}}) is None
