@@ -1,6 +1,6 @@
-"""One cloud for all tests here: the endpoint in LOCALSTACK_HOST or AWS_ENDPOINT_URL, else an embedded cloud of its own.
+"""One cloud for all tests of this folder: the endpoint in LOCALSTACK_HOST or AWS_ENDPOINT_URL, or an embedded cloud.
 
-Clients come from ``localstack-client`` sessions, as any other program's would.
+Clients come from ``localstack-client`` sessions, as in any other program.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bad input on the embedded cloud: the run is FAILED with a sentence, the file is kept, nothing is retried in vain."""
+"""Invalid input on the embedded cloud: the run fails with a message, the file is quarantined, nothing is retried."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ CASES: dict[str, tuple[str, bytes, dict[str, str], str | None, str, str]] = {
 
 @pytest.fixture(scope="module")
 def dropped(cloud: Cloud) -> dict[str, str]:
-    """All of them at once, as a bad day would bring them."""
+    """Drop all files at once."""
     runs = {}
     for name, (file, body, metadata, spec, _, _) in CASES.items():
         if spec is not None:
@@ -75,7 +75,9 @@ def dropped(cloud: Cloud) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_bad_file_fails_its_run_with_a_sentence_and_is_kept(cloud: Cloud, dropped: dict[str, str], name: str) -> None:
+def test_an_invalid_file_fails_its_run_with_a_message_and_is_quarantined(
+    cloud: Cloud, dropped: dict[str, str], name: str
+) -> None:
     file, body, _, _, error_type, word = CASES[name]
     run = cloud.ended(dropped[name], 90)
     assert run.status == "FAILED"
@@ -83,14 +85,14 @@ def test_a_bad_file_fails_its_run_with_a_sentence_and_is_kept(cloud: Cloud, drop
     assert (run.error.type, word in run.error.message) == (error_type, True), run.error
     assert [stage.status for stage in run.stages if stage.name == "validate"] == ["FAILED"]
     keys = RunKeys(run.run)
-    kept = cloud.s3.get_object(Bucket=cloud.artifacts, Key=keys.quarantine(file))["Body"].read()
+    quarantined = cloud.s3.get_object(Bucket=cloud.artifacts, Key=keys.quarantine(file))["Body"].read()
     report = json.loads(cloud.s3.get_object(Bucket=cloud.artifacts, Key=keys.quarantine("report.json"))["Body"].read())
-    assert kept == body
+    assert quarantined == body
     assert report["error"]["type"] == error_type
     assert report["error"]["message"] == run.error.message
 
 
-def test_nothing_was_retried_in_vain(cloud: Cloud, dropped: dict[str, str]) -> None:
+def test_a_failed_validation_is_not_retried(cloud: Cloud, dropped: dict[str, str]) -> None:
     for run in dropped.values():
         cloud.ended(run)
         history = cloud.sfn.get_execution_history(
@@ -99,7 +101,7 @@ def test_nothing_was_retried_in_vain(cloud: Cloud, dropped: dict[str, str]) -> N
         assert sum(event["type"] == "TaskStateEntered" for event in history) == 2  # validate, record the failure
 
 
-def test_a_bad_name_starts_nothing_and_holds_nothing_up(cloud: Cloud) -> None:
+def test_an_invalid_key_starts_no_run_and_does_not_block_later_uploads(cloud: Cloud) -> None:
     cloud.s3.put_object(Bucket=cloud.uploads, Key="Bad Tenant/m/a.csv", Body=_GOOD)
     cloud.s3.put_object(Bucket=cloud.uploads, Key="lonely.csv", Body=_GOOD)
     run = cloud.drop("demo/after-bad-names/a.csv", b"")

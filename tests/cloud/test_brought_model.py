@@ -15,8 +15,8 @@ from tests.helpers.cloud_driver import Cloud
 pytestmark = pytest.mark.cloud
 
 
-def test_a_model_that_is_dropped_by_key_is_served(cloud: Cloud, tmp_path: Path) -> None:
-    """y = softmax(x @ w), through the gateway and a signed form; the row is surest of the third class."""
+def test_an_onnx_file_dropped_by_key_is_served(cloud: Cloud, tmp_path: Path) -> None:
+    """The model is y = softmax(x @ w), and the third class of the row is the most probable one."""
     nodes = [layer("x", "logits"), helper.make_node("Softmax", ["logits"], ["y"])]
     model = graph(nodes, [matrix("x", 2)], [matrix("y", 3)], [constant("w", np.array([[0, 1, 2], [0, 1, 3]]))])
     (tmp_path / "model.onnx").write_bytes(model.SerializeToString())

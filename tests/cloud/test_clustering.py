@@ -1,4 +1,4 @@
-"""Rows without a target: the clusters that are there are found, and told over HTTP."""
+"""Rows without a target are clustered, and the clusters are served over HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.cloud
 CENTERS = ((0.0, 0.0), (12.0, 0.0), (0.0, 12.0))
 
 
-def test_dropped_blobs_become_three_served_clusters(cloud: Cloud) -> None:
+def test_three_blobs_become_three_served_clusters(cloud: Cloud) -> None:
     random = np.random.default_rng(0)
     rows = [
         {"x": round(random.normal(x), 3), "y": round(random.normal(y), 3)}

@@ -1,4 +1,4 @@
-"""Runs that a person ends and starts again, keys that end, and uploads of a tenant that is suspended meanwhile."""
+"""Canceled and retried runs, expiring keys, and uploads of a tenant that was suspended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _until(condition: Callable[[], bool], seconds: float) -> float:
     """Wait until a condition holds; return the seconds that it took."""
     began = time.monotonic()
     while not condition():
-        assert time.monotonic() < began + seconds, "it did not come to that in time"
+        assert time.monotonic() < began + seconds, "the condition did not hold in time"
         time.sleep(0.2)
     return time.monotonic() - began
 
@@ -70,7 +70,7 @@ def test_a_canceled_run_is_aborted_and_retried_from_a_stage(cloud: Cloud, home: 
     assert cloud.ended(later.stdout.strip()).status == "SUCCEEDED"
 
 
-def test_a_key_expires_overlaps_its_successor_and_is_revoked_in_time(cloud: Cloud) -> None:
+def test_a_key_expires_overlaps_with_its_rotation_and_is_revoked_in_time(cloud: Cloud) -> None:
     keys = ApiKeys(cloud.table)
     expired = keys.create("demo", valid_for=timedelta(0))
     response = httpx.get(f"{cloud.api_url}/registry/models", headers={"x-api-key": expired}, timeout=30)
@@ -84,7 +84,7 @@ def test_a_key_expires_overlaps_its_successor_and_is_revoked_in_time(cloud: Clou
     assert _status(cloud, new) == 200
 
 
-def test_a_form_that_was_signed_before_its_tenant_was_suspended_starts_no_run(cloud: Cloud, home: Path) -> None:
+def test_an_upload_form_signed_before_the_tenant_was_suspended_starts_no_run(cloud: Cloud, home: Path) -> None:
     for command in (("tenants", "create", "late"), ("tenants", "suspend", "late")):
         if command[1] == "suspend":
             key = cloud.key_of("late", role="publisher")

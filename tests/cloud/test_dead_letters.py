@@ -1,4 +1,4 @@
-"""What nobody could handle is redriven by the command, whoever could not deliver it."""
+"""The command redrives the dead letters of every queue."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ pytestmark = pytest.mark.cloud
 
 def _url(cloud: Cloud, output: str) -> str:
     stack = cloud.session.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-    return next(str(found["OutputValue"]) for found in stack["Outputs"] if found["OutputKey"] == output)
+    return next(str(entry["OutputValue"]) for entry in stack["Outputs"] if entry["OutputKey"] == output)
 
 
-def test_an_upload_and_a_failure_are_redriven(cloud: Cloud, home: Path) -> None:
+def test_dead_letters_of_an_upload_and_a_failure_are_redriven(cloud: Cloud, home: Path) -> None:
     cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/letters/train.yaml", Body=b"algorithms: [linear]\n")
     run = cloud.drop_and_end("demo/letters/wine.csv", as_csv(wine()))
     assert run.status == "SUCCEEDED", run.error
@@ -32,13 +32,13 @@ def test_an_upload_and_a_failure_are_redriven(cloud: Cloud, home: Path) -> None:
     cloud.sqs.send_message(QueueUrl=_url(cloud, "EventDeadLettersUrl"), MessageBody=json.dumps(upload))
     called = CliRunner().invoke(app, ["--home", str(home), "dead-letters", "--redrive", "--json"])
     assert called.exit_code == 0, called.output
-    redriven = {found["queue"]: found["redriven"] for found in json.loads(called.stdout)}
+    redriven = {entry["queue"]: entry["redriven"] for entry in json.loads(called.stdout)}
     assert redriven == {"uploads": 0, "events": 1, "failures": 1}
     again = CliRunner().invoke(app, ["--home", str(home), "dead-letters", "--json"])
-    assert [found["messages"] for found in json.loads(again.stdout)] == [0, 0, 0]
+    assert [entry["messages"] for entry in json.loads(again.stdout)] == [0, 0, 0]
 
 
-def test_a_run_that_no_execution_owns_is_failed_by_the_schedules_function(cloud: Cloud) -> None:
+def test_the_scheduled_function_fails_a_run_without_an_execution(cloud: Cloud) -> None:
     lost = "demo_lost_0123456789ab"
     long_ago = datetime.now(UTC) - START_GRACE
     cloud.runs.create(lost, tenant="demo", model="lost", file="lost.csv", started_at=long_ago)

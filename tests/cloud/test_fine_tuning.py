@@ -1,4 +1,4 @@
-"""A network that goes on from a registered one, and other tenants' models, which it may not."""
+"""A network is fine-tuned from a registered model, but not from a model of another tenant."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def weights(cloud: Cloud, run: str) -> dict[str, object]:
     return dict(load(body.getvalue()))
 
 
-def test_few_rows_go_on_from_a_live_model_whose_frozen_weights_stay(cloud: Cloud) -> None:
+def test_few_rows_fine_tune_a_live_model_whose_frozen_weights_do_not_change(cloud: Cloud) -> None:
     rows = breast_cancer()
     cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/base/train.yaml", Body=NETWORK)
     base = cloud.drop_and_end("demo/base/rows.csv", as_csv(rows[:400]))
     assert base.status == "SUCCEEDED", base.error
-    asked = b"training: {base_model: demo/base@live, freeze: true, epochs: 5}\ncompression: {precisions: [fp32]}\n"
-    cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/tuned/train.yaml", Body=asked)
+    spec = b"training: {base_model: demo/base@live, freeze: true, epochs: 5}\ncompression: {precisions: [fp32]}\n"
+    cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/tuned/train.yaml", Body=spec)
     tuned = cloud.drop_and_end("demo/tuned/rows.csv", as_csv(rows[400:]))
     assert tuned.status == "SUCCEEDED", tuned.error
     before, after = weights(cloud, base.run), weights(cloud, tuned.run)
@@ -39,7 +39,7 @@ def test_few_rows_go_on_from_a_live_model_whose_frozen_weights_stay(cloud: Cloud
     answer = cloud.post("/v2/models/tuned/infer", {"rows": [{k: v for k, v in rows[0].items() if k != "diagnosis"}]})
     assert answer.status_code == 200, answer.text
 
-    cloud.s3.put_object(Bucket=cloud.uploads, Key="other/tuned/train.yaml", Body=asked)
+    cloud.s3.put_object(Bucket=cloud.uploads, Key="other/tuned/train.yaml", Body=spec)
     refused = cloud.drop_and_end("other/tuned/rows.csv", as_csv(rows[400:]))
     assert refused.status == "FAILED"
     assert refused.error is not None

@@ -1,4 +1,4 @@
-"""A GPU job that gets no machine goes on on the CPU queue, and the run says why."""
+"""A GPU job that gets no machine continues on the CPU queue, and the run reports the reason."""
 
 from __future__ import annotations
 
@@ -29,27 +29,27 @@ def gpu_queue(cloud: Cloud) -> str:
 
 @pytest.fixture
 def busy(cloud: Cloud, gpu_queue: str) -> Iterator[None]:
-    """Another job has the only machine of the GPU queue."""
+    """Occupy the only machine of the GPU queue with another job."""
     with occupied(cloud, gpu_queue, "-train-gpu"):
         yield
 
 
 def _watchers(cloud: Cloud) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The machine that limits how long jobs wait, with each input that it was started with."""
+    """Yield the state machine that limits how long jobs wait, with the input of each execution."""
     for machine in cloud.sfn.list_state_machines()["stateMachines"]:
         if "JobWaits" in machine["name"]:
             for execution in cloud.sfn.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]:
-                told = cloud.sfn.describe_execution(executionArn=execution["executionArn"])["input"]
-                yield machine["stateMachineArn"], json.loads(told)
+                job_input = cloud.sfn.describe_execution(executionArn=execution["executionArn"])["input"]
+                yield machine["stateMachineArn"], json.loads(job_input)
 
 
 @pytest.mark.usefixtures("busy")
-def test_a_gpu_job_that_waits_too_long_goes_on_on_the_cpu_queue(cloud: Cloud, gpu_queue: str) -> None:
+def test_a_gpu_job_that_waits_too_long_continues_on_the_cpu_queue(cloud: Cloud, gpu_queue: str) -> None:
     cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/waits/train.yaml", Body=SPEC)
     run = cloud.drop("demo/waits/rows.jsonl", as_jsonl(breast_cancer()))
     job = waiting_job(cloud, gpu_queue, f"{run}-gpu")
-    ((machine, told),) = until(lambda: [found for found in _watchers(cloud) if found[1]["job"] == job], 30)
-    assert told["seconds"] == 600
+    ((machine, job_input),) = until(lambda: [watcher for watcher in _watchers(cloud) if watcher[1]["job"] == job], 30)
+    assert job_input["seconds"] == 600
     cloud.sfn.start_execution(stateMachineArn=machine, input=json.dumps({"job": job, "seconds": 1}))
     ended = cloud.ended(run)
     assert (ended.status, ended.error) == ("SUCCEEDED", None)

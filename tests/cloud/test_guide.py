@@ -1,4 +1,4 @@
-"""The commands of the guide and the README, run literally and in their order by a shell, and the clients' page."""
+"""The commands of the guide, the README and other pages, run literally and in order by a shell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOOLS = ("aws", "curl", "jq")  # that the README's block for other clients calls
 
 @pytest.fixture(scope="module")
 def laptop(cloud: Cloud, home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The home of the tests' embedded cloud; of another where their cloud is elsewhere."""
+    """The home of the embedded cloud of the tests, or of another one if their cloud is elsewhere."""
     if control.status(home=home).running:
         yield home
         return
@@ -32,7 +32,7 @@ def laptop(cloud: Cloud, home: Path, tmp_path_factory: pytest.TempPathFactory) -
     control.down(home=own, wipe=True)
 
 
-def test_every_command_of_the_guide_succeeds_in_its_order(tmp_path: Path, laptop: Path) -> None:
+def test_every_command_of_the_guide_succeeds_in_order(tmp_path: Path, laptop: Path) -> None:
     done = paste(shell_blocks("docs/guide.md"), tmp_path, laptop)
     assert (tmp_path / "predictions.csv").read_text().startswith("row,prediction")
     assert (tmp_path / "houses-1.onnx").stat().st_size > 1000
@@ -49,12 +49,12 @@ def test_every_command_of_the_pages_for_operators_succeeds_after_the_guide(tmp_p
 
 @pytest.fixture(scope="module")
 def readme(tmp_path_factory: pytest.TempPathFactory, laptop: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """What the README's own files became, and the folder that they are in."""
+    """Run the commands of the README that need no AWS CLI; return the folder and the finished process."""
     folder = tmp_path_factory.mktemp("readme")
-    return folder, paste([one for one in shell_blocks("README.md") if "aws " not in one], folder, laptop)
+    return folder, paste([block for block in shell_blocks("README.md") if "aws " not in block], folder, laptop)
 
 
-def test_every_command_of_the_readme_succeeds_in_its_order(
+def test_every_command_of_the_readme_succeeds_in_order(
     readme: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     _, done = readme
@@ -68,7 +68,7 @@ def test_any_s3_client_starts_a_run_and_any_http_client_calls_the_model(
     readme: tuple[Path, subprocess.CompletedProcess[str]], laptop: Path
 ) -> None:
     folder, _ = readme
-    (block,) = (one for one in shell_blocks("README.md") if "aws " in one)
+    (block,) = (text for text in shell_blocks("README.md") if "aws " in text)
     done = paste([block, "modeldrop watch houses --json > ended.json"], folder, laptop)
     assert '"predictions":[{"value":' in done.stdout
     ended = json.loads((folder / "ended.json").read_text())
@@ -92,7 +92,7 @@ def test_a_client_of_the_page_prints_a_prediction_of_the_live_model(
     folder, _ = readme
     if shutil.which(CLIENTS[language][0]) is None:
         pytest.skip(f"needs {CLIENTS[language][0]}")
-    (variables,) = (one for one in shell_blocks("docs/clients.md") if "MODELDROP_API_URL" in one)
+    (variables,) = (text for text in shell_blocks("docs/clients.md") if "MODELDROP_API_URL" in text)
     exported = paste([variables, "env | grep ^MODELDROP_API_"], folder, laptop).stdout
     environment = environment_of(laptop) | dict(line.split("=", 1) for line in exported.splitlines())
     page = (ROOT / "docs" / "clients.md").read_text()

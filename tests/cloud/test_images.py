@@ -1,4 +1,4 @@
-"""A zip of coloured shapes is dropped; a png is asked about."""
+"""A zip of colored shapes is dropped, and images are predicted."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def png(shape: str, random: np.random.Generator, side: int) -> bytes:
 
 
 def archive(images: int) -> bytes:
-    """Of two sizes, and one file that is no image."""
+    """Make a zip of images of two sizes, with one file that is not an image."""
     random = np.random.default_rng(0)
     body = io.BytesIO()
     with zipfile.ZipFile(body, "w") as out:
@@ -47,17 +47,17 @@ def test_a_zip_of_images_becomes_a_model_that_predicts_images(cloud: Cloud) -> N
     dataset = cloud.document(run.run, "dataset")
     assert (dataset["set_aside"], dataset["classes"]) == (1, sorted(SHAPES))
     assert dataset["columns"][0]["shape"] == [16, 16, 3]
-    (given,) = cloud.get("/v2/models/shapes").json()["inputs"]
-    assert given == {"name": "image", "datatype": "UINT8", "shape": [-1, 16, 16, 3]}
+    (model_input,) = cloud.get("/v2/models/shapes").json()["inputs"]
+    assert model_input == {"name": "image", "datatype": "UINT8", "shape": [-1, 16, 16, 3]}
 
     random = np.random.default_rng(1)
-    wanted = [shape for shape in SHAPES for _ in range(10)]
-    rows = [{"image": {"b64": base64.b64encode(png(shape, random, 24)).decode()}} for shape in wanted[:1]]
-    rows += [{"image": draw(shape, random, channels=3).tolist()} for shape in wanted[1:]]
+    expected = [shape for shape in SHAPES for _ in range(10)]
+    rows = [{"image": {"b64": base64.b64encode(png(shape, random, 24)).decode()}} for shape in expected[:1]]
+    rows += [{"image": draw(shape, random, channels=3).tolist()} for shape in expected[1:]]
     answer = cloud.post("/v2/models/shapes/infer", {"rows": rows})
     assert answer.status_code == 200, answer.text
-    told = [prediction["label"] for prediction in answer.json()["predictions"]]
-    assert np.mean([one == other for one, other in zip(told, wanted, strict=True)]) > 0.8
+    predicted = [prediction["label"] for prediction in answer.json()["predictions"]]
+    assert np.mean([label == shape for label, shape in zip(predicted, expected, strict=True)]) > 0.8
 
     refused = cloud.post("/v2/models/shapes/infer", {"rows": [{"image": {"b64": "bm8="}}]})
     assert refused.status_code == 400

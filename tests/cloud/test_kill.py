@@ -1,4 +1,4 @@
-"""The embedded cloud is killed while a run is under way."""
+"""The embedded cloud is killed while a run is active."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def kill(home: Path) -> None:
     assert Home(home).wait_until_free(10)
 
 
-def test_a_run_cut_short_by_a_kill_has_failed_and_an_upload_that_had_started_none_starts_one(own: Path) -> None:
+def test_after_a_kill_the_active_run_fails_and_a_pending_upload_starts_a_run(own: Path) -> None:
     cloud = cloud_at(control.up(home=own))
     cut = cloud.drop("demo/cut/train.csv", as_csv(wine()), target="cultivar")
     cloud.until(cut, lambda run: any(stage.name == "train" for stage in run.stages))
@@ -48,6 +48,6 @@ def test_a_run_cut_short_by_a_kill_has_failed_and_an_upload_that_had_started_non
     ended = cloud.ended(cut)
     assert ended.status == "FAILED"
     assert f"modeldrop retry {cut}" in str(ended.error)
-    found = cloud.ended(late)
-    assert found.status == "SUCCEEDED" or "interrupted" in str(found.error)
+    late_run = cloud.ended(late)
+    assert late_run.status == "SUCCEEDED" or "interrupted" in str(late_run.error)
     assert cloud.drop_and_end("demo/cut/train.csv", as_csv(wine()), target="cultivar").status == "SUCCEEDED"

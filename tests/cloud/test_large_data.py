@@ -1,4 +1,4 @@
-"""Large data on the embedded cloud: a job validates what is too much for a function, and ends as the function does."""
+"""Large data on the embedded cloud is validated by a job, with the same result as by the function."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROWS = breast_cancer()
 
 @pytest.fixture
 def small_functions(cloud: Cloud) -> Iterator[None]:
-    """As if a function could validate a thousand bytes."""
+    """Let the function validate at most a thousand bytes."""
     functions = cloud.session.client("lambda")
     (name,) = [one["FunctionName"] for one in _functions(functions) if "StartRun" in one["FunctionName"]]
     before = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
@@ -51,7 +51,7 @@ def test_part_files_are_validated_by_a_job_and_become_a_model(cloud: Cloud) -> N
 
 
 @pytest.mark.usefixtures("small_functions")
-def test_a_file_that_the_job_refuses_ends_as_one_that_the_function_refuses(cloud: Cloud) -> None:
+def test_a_file_that_the_job_refuses_fails_the_run_as_with_the_function(cloud: Cloud) -> None:
     body = as_csv([{**row, "diagnosis": "same"} for row in _ROWS])
     run = cloud.drop_and_end("demo/large-bad/a.csv", body)
     assert run.status == "FAILED"

@@ -1,4 +1,4 @@
-"""A model.py beside its data, on the embedded cloud: refused, until a person allows code; its own job, its own role."""
+"""A model.py beside the data on the embedded cloud runs in a separate job, and only where code is allowed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _drop(cloud: Cloud, model: str, code: bytes, spec: bytes = _SPEC) -> tuple[s
     return run.run, JobOutcome.from_bytes(cloud.s3.get_object(Bucket=cloud.artifacts, Key=key)["Body"].read())
 
 
-def test_an_architecture_that_is_allowed_is_a_candidate_like_any_other(open_cloud: Cloud) -> None:
+def test_an_allowed_model_py_is_a_candidate(open_cloud: Cloud) -> None:
     run, outcome = _drop(open_cloud, "brought", _CODE)
     assert outcome is not None
     assert [one.status for one in outcome.candidates] == ["trained"], outcome
@@ -64,7 +64,7 @@ def test_an_architecture_that_is_allowed_is_a_candidate_like_any_other(open_clou
     assert board == {"linear", "model_py"}
 
 
-def test_code_that_raises_costs_its_candidate_and_says_where(open_cloud: Cloud) -> None:
+def test_code_that_raises_fails_its_candidate_with_the_line(open_cloud: Cloud) -> None:
     _, outcome = _drop(open_cloud, "raises", b"def build(shape, settings):\n    return shape.layers\n")
     assert outcome is not None
     (candidate,) = outcome.candidates
@@ -72,7 +72,7 @@ def test_code_that_raises_costs_its_candidate_and_says_where(open_cloud: Cloud) 
     assert candidate.error.message.startswith("model.py (line 2) raised AttributeError")
 
 
-def test_where_code_is_not_allowed_it_is_not_run_and_the_switch_is_named(cloud: Cloud) -> None:
+def test_a_model_py_is_skipped_with_a_reason_when_code_is_not_allowed(cloud: Cloud) -> None:
     for name, body in (("train.yaml", _SPEC), ("model.py", _CODE)):
         cloud.s3.put_object(Bucket=cloud.uploads, Key=f"demo/refused/{name}", Body=body)
     run = cloud.drop_and_end("demo/refused/rows.csv", as_csv(breast_cancer()))
@@ -81,6 +81,6 @@ def test_where_code_is_not_allowed_it_is_not_run_and_the_switch_is_named(cloud: 
     assert skipped == {"algorithm": "model_py", "reason": CODE_REFUSED}
 
 
-def test_what_is_not_python_ends_the_run_before_a_job_starts(cloud: Cloud) -> None:
+def test_an_invalid_model_py_fails_the_run_before_a_job_starts(cloud: Cloud) -> None:
     message, _ = _drop(cloud, "broken", b"def build(:\n")
     assert message.startswith("model.py is not Python (line 1)")

@@ -1,4 +1,4 @@
-"""Rollouts with real requests, through the deployed functions: what ends one, and what the history says of it."""
+"""Rollouts with real requests through the deployed functions, and their entries in the history."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def make_model(columns: tuple[Column, ...], *, sign: float = 1.0, is_slow: bool 
                  "classes": np.array(["a", "b"], object)}  # fmt: skip
     nodes = [helper.make_node("Reshape", ["x", "column"], ["wide"])]
     scores = "wide"
-    if is_slow:  # many multiplications that leave x as it is, but for a factor
+    if is_slow:  # many multiplications that only scale x
         constants |= {"in": np.full((1, WIDTH), 1 / WIDTH, np.float32), "out": np.ones((WIDTH, 1), np.float32),
                       "square": np.full((WIDTH, WIDTH), 1 / WIDTH, np.float32)}  # fmt: skip
         nodes.append(helper.make_node("MatMul", [scores, "in"], ["deep0"]))
@@ -82,10 +82,10 @@ def ask(cloud: Cloud, model: str, count: int) -> Counter[int]:
 
 
 def check(cloud: Cloud) -> dict[str, Any]:
-    """Do what the schedule does every minute."""
+    """Invoke the function that the schedule invokes every minute."""
     stack = cloud.session.client("cloudformation")
-    found = stack.describe_stack_resource(StackName=STACK, LogicalResourceId="CheckRolloutsFunction")
-    name = found["StackResourceDetail"]["PhysicalResourceId"]
+    description = stack.describe_stack_resource(StackName=STACK, LogicalResourceId="CheckRolloutsFunction")
+    name = description["StackResourceDetail"]["PhysicalResourceId"]
     response = cloud.session.client("lambda").invoke(FunctionName=name, Payload=b"{}")
     return dict(json.loads(response["Payload"].read()))
 
@@ -120,7 +120,7 @@ def test_a_canary_that_exceeds_a_bound_is_rolled_back(cloud: Cloud, registry: Mo
 
 
 @pytest.mark.parametrize(("mode", "live_after"), [("canary", 1), ("shadow", 0)])
-def test_a_rollout_within_its_bounds_ends_after_its_time(
+def test_a_rollout_within_its_bounds_ends_after_its_duration(
     cloud: Cloud, registry: ModelRegistry, mode: Any, live_after: int
 ) -> None:
     model = f"good-{mode}"

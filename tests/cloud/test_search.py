@@ -1,4 +1,4 @@
-"""A search on the embedded cloud: a grid in five folds, a budget that is too small, a search that cannot be made."""
+"""A search on the embedded cloud: a grid in five folds, a small budget, and an invalid search space."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _spec(cloud: Cloud, model: str, text: bytes) -> None:
     cloud.s3.put_object(Bucket=cloud.uploads, Key=f"demo/{model}/train.yaml", Body=text)
 
 
-def test_a_grid_over_a_forests_trees_and_depth_with_cv_5_becomes_a_live_model(cloud: Cloud) -> None:
+def test_a_grid_search_with_five_folds_becomes_a_live_model(cloud: Cloud) -> None:
     _spec(cloud, "grid", _GRID)
     run = cloud.drop_and_end("demo/grid/train.csv", as_csv(wine()))
     assert run.status == "SUCCEEDED", run.error
@@ -47,7 +47,7 @@ def test_a_grid_over_a_forests_trees_and_depth_with_cv_5_becomes_a_live_model(cl
     assert answer.status_code == 200, answer.text
 
 
-def test_a_budget_that_is_too_small_gives_the_best_so_far_and_says_so(cloud: Cloud) -> None:
+def test_a_small_budget_gives_the_best_model_so_far_and_reports_skipped_candidates(cloud: Cloud) -> None:
     _spec(
         cloud, "short",
         b"{target: diagnosis, algorithms: [random_forest, gradient_boosting], limits: {minutes: 0.0001}, blend: false}",
@@ -59,7 +59,7 @@ def test_a_budget_that_is_too_small_gives_the_best_so_far_and_says_so(cloud: Clo
     assert "minutes of its job were over" in tried["gradient_boosting"]["reason"]
 
 
-def test_a_search_that_cannot_be_made_fails_the_run_with_the_nearest_name(cloud: Cloud) -> None:
+def test_an_unknown_setting_in_a_search_fails_the_run_with_the_nearest_name(cloud: Cloud) -> None:
     _spec(cloud, "wrong", _GRID.replace(b"max_depth", b"max_deep"))
     run = cloud.drop_and_end("demo/wrong/train.csv", as_csv(wine()))
     assert run.status == "FAILED"

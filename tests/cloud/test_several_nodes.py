@@ -28,7 +28,7 @@ def _drop(cloud: Cloud, model: str, strategy: str, more: str) -> str:
 
 
 def _jobs_of(cloud: Cloud, run: str) -> list[tuple[int, str]]:
-    """How many nodes each training job of the run had, and how it ended, the earliest first."""
+    """Return the number of nodes and the status of each training job of the run, the earliest first."""
     batch = cloud.session.client("batch")
     found = []
     for queue in batch.describe_job_queues()["jobQueues"]:
@@ -54,8 +54,8 @@ def test_two_nodes_train_one_model(cloud: Cloud) -> None:
     assert trained["quality"]["accuracy"] > 0.85
 
 
-@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="finds the node's processes as Linux tells them")
-def test_a_run_whose_node_is_lost_goes_on_with_fewer_and_ends_with_a_model(cloud: Cloud) -> None:
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc to find the processes of a node")
+def test_a_run_that_loses_a_node_continues_with_fewer_nodes_and_succeeds(cloud: Cloud) -> None:
     run = _drop(cloud, "lost", "ddp", "epochs: 40, early_stopping: 40, batch_size: 8, checkpoint_seconds: 0")
     endpoint = cloud.s3.meta.endpoint_url
     cloud.until(run, lambda found: any("epoch" in (stage.progress or "") for stage in found.stages))

@@ -43,7 +43,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignIn]:
             control.down(home=home)
 
 
-def test_tokens_and_keys_come_in_by_either_header(scene: SignIn) -> None:
+def test_tokens_and_keys_are_accepted_in_either_header(scene: SignIn) -> None:
     for response in (
         scene.bearer(tenant="demo"),
         scene.get(x_api_key=scene.issuer.token(tenant="demo")),
@@ -65,7 +65,7 @@ def test_the_gateway_reports_refusals(scene: SignIn) -> None:
         assert words in response.json()["error"]
 
 
-def test_a_tokens_role_is_the_callers(scene: SignIn) -> None:
+def test_the_role_of_a_token_limits_the_caller(scene: SignIn) -> None:
     denied = httpx.post(
         f"{scene.cloud.api_url}/registry/models/adult/rollback",
         headers={"authorization": f"Bearer {scene.issuer.token(tenant='demo', sub='eve', roles=['reader'])}"},
@@ -76,7 +76,7 @@ def test_a_tokens_role_is_the_callers(scene: SignIn) -> None:
     assert (entry.principal, entry.action, entry.outcome) == ("jwt:eve", "rollback", "denied")
 
 
-def test_another_header_may_be_the_only_one(scene: SignIn) -> None:
+def test_the_stack_may_accept_only_the_authorization_header(scene: SignIn) -> None:
     status = control.up(
         home=scene.home, parameters={"CredentialHeader": "Authorization", "JwtIssuer": scene.issuer.url}
     )

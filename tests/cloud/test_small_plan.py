@@ -1,4 +1,4 @@
-"""A small plan is one job on Fargate's queue, and goes on on the CPU queue when Fargate does not start it."""
+"""A small plan is one job on the Fargate queue, and continues on the CPU queue when Fargate does not start it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def queue(cloud: Cloud) -> str:
 
 @pytest.fixture
 def busy(cloud: Cloud, queue: str) -> Iterator[None]:
-    """Another job has all that the queue gives."""
+    """Occupy all of the queue with another job."""
     with occupied(cloud, queue, "-small"):
         yield
 
@@ -55,7 +55,7 @@ def test_a_small_plan_is_trained_and_compressed_by_one_job(cloud: Cloud) -> None
 
 
 @pytest.mark.usefixtures("busy")
-def test_a_job_that_fargate_does_not_start_goes_on_on_the_cpu_queue(cloud: Cloud, queue: str) -> None:
+def test_a_job_that_fargate_does_not_start_continues_on_the_cpu_queue(cloud: Cloud, queue: str) -> None:
     cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/elsewhere/train.yaml", Body=SPEC)
     run = cloud.drop("demo/elsewhere/rows.csv", as_csv(breast_cancer()))
     job = waiting_job(cloud, queue, f"{run}-cpu")
@@ -67,8 +67,8 @@ def test_a_job_that_fargate_does_not_start_goes_on_on_the_cpu_queue(cloud: Cloud
     assert _jobs(cloud, run) == {"cpu": "cpu-spot", "ensemble": "cpu-spot", "compress": "cpu-spot"}
 
 
-def test_a_job_that_dies_without_an_outcome_is_repeated_with_twice_the_memory(cloud: Cloud, queue: str) -> None:
-    """The process is killed in each of its attempts, as the kernel does where memory runs out."""
+def test_a_job_killed_without_an_outcome_is_retried_with_twice_the_memory(cloud: Cloud, queue: str) -> None:
+    """The process is killed in each attempt, as the kernel does when memory runs out."""
     cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/killed/train.yaml", Body=SPEC)
     run = cloud.drop("demo/killed/rows.csv", as_csv(breast_cancer()))
     killed = set()

@@ -1,4 +1,4 @@
-"""Texts, dates and identifiers beside numbers, the whole way: a file is dropped, its model answers over HTTP."""
+"""Texts, dates and identifiers beside numbers, from the dropped file to predictions over HTTP."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ SPEC = b"target: urgent\nalgorithms: [text_linear, gradient_boosting, linear]\ns
 
 
 def tickets(rows: int = 400) -> list[dict[str, Any]]:
-    """What a customer wrote, when, under which number: urgent by its words, by the code's letter, and in winter."""
+    """Make tickets that are urgent by their words, by the letter of their code, and in winter."""
     chance = random.Random(0)
-    found = []
+    tickets_made = []
     for number in range(rows):
         day = date(2023, 1, 1) + timedelta(days=chance.randrange(700))
         code = f"{chance.choice('AXB')}-{number * 7919 % 10_000:04}"
         word = chance.choice(["leaks", "burns", "question", "thanks"])
         points = (word in ("leaks", "burns")) * 2 + code.startswith("X") + (day.month in (12, 1, 2))
         filler = " ".join(chance.choice(["the", "machine", "still", "since", "Monday", "again"]) for _ in range(5))
-        found.append(
+        tickets_made.append(
             {
                 "remark": f"{filler}, it {word}" if number % 25 else "",
                 "code": code,
@@ -36,7 +36,7 @@ def tickets(rows: int = 400) -> list[dict[str, Any]]:
                 "urgent": "yes" if points >= 2 else "no",
             }
         )
-    return found
+    return tickets_made
 
 
 @pytest.fixture(scope="module")
@@ -53,17 +53,17 @@ def test_texts_dates_and_codes_are_features(cloud: Cloud, run: Run) -> None:
     assert cloud.document(run.run, "card")["test_quality"]["accuracy"] > 0.75
 
 
-def test_it_answers_rows_as_they_were_written_in_the_file(cloud: Cloud, run: Run) -> None:
+def test_rows_written_as_in_the_file_are_predicted(cloud: Cloud, run: Run) -> None:
     rows = tickets()
-    given = [{name: value for name, value in row.items() if name != "urgent"} for row in rows]
-    answer = cloud.post("/v2/models/tickets/infer", {"rows": given})
+    rows_without_target = [{name: value for name, value in row.items() if name != "urgent"} for row in rows]
+    answer = cloud.post("/v2/models/tickets/infer", {"rows": rows_without_target})
     assert answer.status_code == 200, answer.text
-    said = [one["label"] for one in answer.json()["predictions"]]
-    right = sum(label == row["urgent"] for label, row in zip(said, rows, strict=True))
+    predicted = [one["label"] for one in answer.json()["predictions"]]
+    right = sum(label == row["urgent"] for label, row in zip(predicted, rows, strict=True))
     assert right > 0.8 * len(rows)
 
 
-def test_a_date_may_be_iso_or_seconds_and_nonsense_is_refused(cloud: Cloud, run: Run) -> None:
+def test_a_date_may_be_iso_or_seconds_and_an_invalid_date_is_refused(cloud: Cloud, run: Run) -> None:
     row = {"remark": "the machine burns", "code": "X-1", "pieces": 3}
     same = [{**row, "when": when} for when in ("31/01/2024", "2024-01-31T00:00:00Z", 1706659200)]
     first, *others = cloud.post("/v2/models/tickets/infer", {"rows": same}).json()["predictions"]

@@ -1,4 +1,4 @@
-"""Uploads with nothing but an API key, on the embedded cloud's S3."""
+"""Uploads with only an API key, on the S3 of the embedded cloud."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def grant(cloud: Cloud, api: Client, **body: Any) -> httpx.Response:
     return httpx.post(f"{cloud.api_url}/registry/uploads", json=body, headers=headers, timeout=30)
 
 
-def test_a_dropped_file_is_what_the_run_reads(cloud: Cloud, api: Client, tmp_path: Path) -> None:
+def test_the_run_reads_the_dropped_file(cloud: Cloud, api: Client, tmp_path: Path) -> None:
     (tmp_path / "few.csv").write_bytes(FEW)
     ended = cloud.ended(api.drop(tmp_path / "few.csv", model="by-key", target="b"))
     assert ended.error is not None
     assert (ended.error.type, ended.file) == ("TooFewRowsError", "few.csv")
 
 
-def test_a_file_in_parts_is_the_same_object(
+def test_a_file_uploaded_in_parts_is_the_same_object(
     cloud: Cloud, api: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_uploads, "MAX_FORM_BYTES", 0)
@@ -49,7 +49,7 @@ def test_a_file_in_parts_is_the_same_object(
     assert stored["Metadata"]["announced-sha256"] == hashlib.sha256(FEW).hexdigest()
 
 
-def test_another_checksum_ends_in_quarantine(cloud: Cloud, api: Client) -> None:
+def test_a_file_with_another_checksum_is_quarantined(cloud: Cloud, api: Client) -> None:
     form = grant(cloud, api, model="changed", file="few.csv", bytes=len(FEW), sha256="0" * 64).json()
     stored = httpx.post(form["url"], data=form["fields"], files={"file": ("few.csv", FEW)}, timeout=30)
     assert stored.status_code == 204  # AWS's S3 refuses it here
@@ -61,7 +61,7 @@ def test_another_checksum_ends_in_quarantine(cloud: Cloud, api: Client) -> None:
     assert json.loads(report["Body"].read())["sha256"] == hashlib.sha256(FEW).hexdigest()
 
 
-def test_a_form_takes_no_other_key_and_no_other_size(cloud: Cloud, api: Client) -> None:
+def test_a_form_refuses_another_key_size_or_metadata(cloud: Cloud, api: Client) -> None:
     form = grant(cloud, api, model="bound", file="few.csv", bytes=len(FEW)).json()
     for fields, body in (
         (form["fields"], FEW + b"3,4\n"),
@@ -72,6 +72,6 @@ def test_a_form_takes_no_other_key_and_no_other_size(cloud: Cloud, api: Client) 
         assert refused.status_code in (400, 403)
 
 
-def test_a_predictors_key_may_not_upload(cloud: Cloud) -> None:
+def test_a_key_with_the_role_predictor_may_not_upload(cloud: Cloud) -> None:
     with Client(cloud.api_url, cloud.key_of("demo")) as api:
         assert grant(cloud, api, model="m", file="m.csv", bytes=5).status_code == 403

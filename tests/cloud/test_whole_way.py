@@ -1,4 +1,4 @@
-"""The whole way: a file is dropped by plain boto3, a model answers over HTTP."""
+"""End to end: a file is dropped by boto3, and the model is served over HTTP."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_dropped_file_becomes_a_live_model_stage_by_stage(wines: Run) -> None:
     assert all(stage.status == "SUCCEEDED" and (stage.seconds or 0) > 0 for stage in wines.stages)
 
 
-def test_it_answers_rows_with_labels_and_probabilities(cloud: Cloud, wines: Run) -> None:
+def test_rows_are_predicted_with_labels_and_probabilities(cloud: Cloud, wines: Run) -> None:
     rows = wine()
     answer = cloud.post("/v2/models/wine/infer", {"rows": without(rows, "cultivar")})
     assert answer.status_code == 200, answer.text
@@ -53,7 +53,7 @@ def test_it_answers_rows_with_labels_and_probabilities(cloud: Cloud, wines: Run)
     assert all(abs(sum(p["probabilities"].values()) - 1) < 1e-3 for p in body["predictions"])
 
 
-def test_it_speaks_the_open_inference_protocol(cloud: Cloud, wines: Run) -> None:
+def test_the_model_is_served_by_the_open_inference_protocol(cloud: Cloud, wines: Run) -> None:
     metadata = cloud.get("/v2/models/wine").json()
     rows = wine()[1:4]
     data = {column["name"]: [row[column["name"]] for row in rows] for column in metadata["inputs"]}
@@ -79,7 +79,9 @@ def test_wrong_columns_get_a_400_that_names_them(cloud: Cloud, wines: Run) -> No
 
 
 @pytest.mark.parametrize("path", ["/v2/models/wine/infer", "/v2/models/none/infer"])
-def test_another_tenants_model_is_not_found_and_a_bad_key_is_refused(cloud: Cloud, wines: Run, path: str) -> None:
+def test_a_model_of_another_tenant_is_not_found_and_an_invalid_key_is_refused(
+    cloud: Cloud, wines: Run, path: str
+) -> None:
     rows = {"rows": without(wine()[:1], "cultivar")}
     other = cloud.post(path, rows, key=cloud.key_of("other"))
     assert (other.status_code, list(other.json())) == (404, ["error"])
@@ -89,14 +91,14 @@ def test_another_tenants_model_is_not_found_and_a_bad_key_is_refused(cloud: Clou
         assert list(refused.json()) == ["error"]
 
 
-def test_trees_say_that_int8_does_not_apply(cloud: Cloud, wines: Run) -> None:
+def test_int8_is_not_applicable_to_trees(cloud: Cloud, wines: Run) -> None:
     rows = [row["variant"] for row in cloud.document(wines.run, "selection")["leaderboard"]]
     trees = [v for v in rows if v["algorithm"] in ("random_forest", "gradient_boosting") and v["precision"] == "int8"]
     assert len(trees) == 2
     assert all(v["status"] == "not_applicable" and v["reason"] for v in trees)
 
 
-def test_a_quantized_network_is_really_served(cloud: Cloud, mlp: Run) -> None:
+def test_the_served_network_is_quantized(cloud: Cloud, mlp: Run) -> None:
     assert mlp.status == "SUCCEEDED", mlp.error
     selection = cloud.document(mlp.run, "selection")
     variants = {row["variant"]["precision"]: row["variant"] for row in selection["leaderboard"]}
@@ -131,12 +133,12 @@ def test_another_variant_is_accepted_without_training_and_its_golden_rows_are_ve
     assert verified["rows"] == verified["equal"] > 10
 
 
-def test_the_card_says_which_device_really_ran(cloud: Cloud, mlp: Run) -> None:
+def test_the_card_names_the_device_of_each_job(cloud: Cloud, mlp: Run) -> None:
     devices = cloud.document(mlp.run, "card")["devices"]
     assert devices["cpu"] == "cpu"  # small data starts no GPU machine
 
 
-def test_the_version_number_is_printed_and_the_same_bytes_again_are_version_2(cloud: Cloud) -> None:
+def test_dropping_the_same_bytes_again_makes_version_2(cloud: Cloud) -> None:
     rows = diabetes()
     cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/diabetes/train.yaml", Body=b"algorithms: [linear]\n")
     first = cloud.ended(cloud.drop("demo/diabetes/rows.csv", as_csv(rows)))
@@ -148,7 +150,7 @@ def test_the_version_number_is_printed_and_the_same_bytes_again_are_version_2(cl
     assert cloud.get("/registry/models/diabetes").json()["live_version"] == 2
 
 
-def test_a_presigned_put_starts_the_same_run(cloud: Cloud) -> None:
+def test_a_presigned_put_starts_a_run(cloud: Cloud) -> None:
     key = "demo/presigned/empty.csv"
     url = cloud.s3.generate_presigned_url("put_object", Params={"Bucket": cloud.uploads, "Key": key})
     assert httpx.put(url, content=b"a,b\n", verify=False).status_code == 200
@@ -164,7 +166,7 @@ def _listed(cloud: Cloud, model: str) -> list[Run]:
     raise AssertionError(f"no run of {model}")
 
 
-def test_ten_copies_of_one_event_make_one_run(cloud: Cloud) -> None:
+def test_ten_copies_of_one_event_start_one_run(cloud: Cloud) -> None:
     run = cloud.drop("demo/copies/rows.csv", as_csv(wine()))
     version = cloud.s3.head_object(Bucket=cloud.uploads, Key="demo/copies/rows.csv")["VersionId"]
     event = _event(cloud, "demo/copies/rows.csv", version)
@@ -204,7 +206,7 @@ def _event(cloud: Cloud, key: str, version: str) -> dict[str, Any]:
     }
 
 
-def test_an_aborted_run_ends_failed_and_its_job_with_it(cloud: Cloud) -> None:
+def test_a_run_whose_execution_is_stopped_fails(cloud: Cloud) -> None:
     run = cloud.drop("demo/aborted/rows.csv", as_csv(breast_cancer()))
     cloud.until(run, lambda found: found.stages[1].status == "SUCCEEDED")
     cloud.sfn.stop_execution(
@@ -218,7 +220,7 @@ def test_an_aborted_run_ends_failed_and_its_job_with_it(cloud: Cloud) -> None:
     assert ended.error.type == "ExecutionEndedError"
 
 
-def test_an_export_with_one_wrong_weight_ends_failed(cloud: Cloud) -> None:
+def test_an_export_with_a_wrong_weight_fails_the_run(cloud: Cloud) -> None:
     # A search makes the plan too large for one job: compression is another.
     spec = b"algorithms: [mlp]\nsearch: {method: random, trials: 100}\nlimits: {minutes: 0.1}\n"
     cloud.s3.put_object(Bucket=cloud.uploads, Key="demo/corrupt/train.yaml", Body=spec)
@@ -227,7 +229,7 @@ def test_an_export_with_one_wrong_weight_ends_failed(cloud: Cloud) -> None:
     corrupted = threading.Event()
 
     def corrupt() -> None:
-        """Between training and compression, as a faulty exporter would have written it."""
+        """Change the exported model between training and compression, as a faulty exporter would write it."""
         while not corrupted.wait(0.02):
             found = cloud.s3.list_objects_v2(Bucket=cloud.artifacts, Prefix=f"{keys.root}/candidates/").get(
                 "Contents", []
@@ -256,7 +258,7 @@ def _corrupt_candidate(cloud: Cloud, trained_key: str) -> None:
     values.flat[0] += 25
     weights.CopyFrom(onnx.numpy_helper.from_array(values, weights.name))
     body = model.SerializeToString()
-    onnxruntime.InferenceSession(body)  # it still runs: only its answers are wrong
+    onnxruntime.InferenceSession(body)  # it still runs: only its predictions are wrong
     trained = json.loads(cloud.s3.get_object(Bucket=cloud.artifacts, Key=trained_key)["Body"].read())
     trained["model_sha256"] = hashlib.sha256(body).hexdigest()
     cloud.s3.put_object(Bucket=cloud.artifacts, Key=model_key, Body=body)

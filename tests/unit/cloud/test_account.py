@@ -1,4 +1,4 @@
-"""An account as AWS describes it, by recorded answers."""
+"""The account adapter, with stubbed responses of AWS."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _stub(client: Any, *answers: tuple[str, dict[str, Any]]) -> Stubber:
     return stubber
 
 
-def test_the_caller_is_named(clients: Clients) -> None:
+def test_identity_returns_the_account_of_the_caller(clients: Clients) -> None:
     answer = {"Account": "123456789012", "Arn": "arn:aws:iam::123456789012:user/ada", "UserId": "u"}
     _stub(clients.sts, ("get_caller_identity", answer))
     assert AwsAccount(clients).identity().account == "123456789012"
@@ -48,31 +48,31 @@ def test_credentials_that_aws_refuses_are_a_configuration_error(clients: Clients
         AwsAccount(clients).identity()
 
 
-def test_offered_types_have_their_zones_of_all_pages(clients: Clients) -> None:
+def test_offered_reads_the_zones_of_instance_types_from_all_pages(clients: Clients) -> None:
     def page(kind: str, zone: str, **more: str) -> tuple[str, dict[str, Any]]:
         offering = {"InstanceType": kind, "LocationType": "availability-zone", "Location": zone}
         return "describe_instance_type_offerings", {"InstanceTypeOfferings": [offering], **more}
 
     first, second = page("g4dn.xlarge", "eu-west-1a", NextToken="n"), page("g4dn.xlarge", "eu-west-1b")
     stubber = Stubber(clients.ec2)
-    asked = {
+    parameters = {
         "LocationType": "availability-zone",
         "Filters": [{"Name": "instance-type", "Values": ["g4dn.xlarge", "c6i.*"]}],
     }
-    stubber.add_response(*first, asked)
-    stubber.add_response(*second, {**asked, "NextToken": "n"})
+    stubber.add_response(*first, parameters)
+    stubber.add_response(*second, {**parameters, "NextToken": "n"})
     stubber.activate()
     offered = AwsAccount(clients).offered(["g4dn.xlarge", "c6i.*"])
     assert offered == {"g4dn.xlarge": frozenset({"eu-west-1a", "eu-west-1b"})}
 
 
-def test_zones_are_in_the_order_in_which_the_template_takes_them(clients: Clients) -> None:
+def test_zones_are_sorted_as_the_template_uses_them(clients: Clients) -> None:
     zones = [{"ZoneName": f"eu-west-1{letter}"} for letter in "cab"]
     _stub(clients.ec2, ("describe_availability_zones", {"AvailabilityZones": zones}))
     assert AwsAccount(clients).zones() == ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
 
 
-def test_a_quota_that_was_never_changed_has_its_default(clients: Clients) -> None:
+def test_an_unchanged_quota_has_the_default_value(clients: Clients) -> None:
     _stub(
         clients.service_quotas,
         ("get_service_quota", {"error": "NoSuchResourceException"}),
@@ -81,21 +81,21 @@ def test_a_quota_that_was_never_changed_has_its_default(clients: Clients) -> Non
     assert AwsAccount(clients).quota("ec2", "L-34B43A08") == 5.0
 
 
-def test_a_quota_that_the_region_does_not_have_is_not_found(clients: Clients) -> None:
+def test_an_unknown_quota_is_not_found(clients: Clients) -> None:
     missing = {"error": "NoSuchResourceException"}
     _stub(clients.service_quotas, ("get_service_quota", missing), ("get_aws_default_service_quota", missing))
     with pytest.raises(NotFoundError, match="L-0"):
         AwsAccount(clients).quota("ec2", "L-0")
 
 
-def test_the_registrys_password_is_that_of_the_user_aws(clients: Clients) -> None:
+def test_registry_password_returns_the_password_of_the_token(clients: Clients) -> None:
     token = base64.b64encode(b"AWS:secret:with:colons").decode()
     data = [{"authorizationToken": token, "proxyEndpoint": "https://r"}]
     _stub(clients.ecr, ("get_authorization_token", {"authorizationData": data}))
     assert AwsAccount(clients).registry_password() == "secret:with:colons"
 
 
-def test_without_a_region_the_region_is_empty(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_region_is_empty_when_none_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
@@ -103,7 +103,7 @@ def test_without_a_region_the_region_is_empty(monkeypatch: pytest.MonkeyPatch) -
     assert {"us-east-1", "eu-west-1", "cn-north-1"} <= set(AwsAccount(Clients()).regions())
 
 
-def test_a_profile_that_does_not_exist_is_named() -> None:
+def test_a_missing_profile_is_named_in_the_error() -> None:
     with pytest.raises(ConfigurationError, match="nobody"):
         Clients(profile="nobody")
 
@@ -113,7 +113,7 @@ def _event(name: str, status: str, reason: str = "") -> dict[str, Any]:
     return {**fields, "LogicalResourceId": name, "ResourceStatus": status, "ResourceStatusReason": reason}
 
 
-def test_the_first_failure_of_the_last_operation_is_the_reason_of_a_rollback(clients: Clients) -> None:
+def test_first_failure_returns_the_first_failure_of_the_last_operation(clients: Clients) -> None:
     newest_first = [
         _event("prod", "ROLLBACK_COMPLETE"),
         _event("Table", "CREATE_FAILED", "Resource creation cancelled"),
@@ -126,7 +126,7 @@ def test_the_first_failure_of_the_last_operation_is_the_reason_of_a_rollback(cli
     assert Stack(clients.cloudformation, "prod").first_failure() == "Machines: Instance type can only be one of [...]"
 
 
-def test_a_protected_stack_is_described_as_such(clients: Clients) -> None:
+def test_the_state_of_a_stack_has_termination_protection(clients: Clients) -> None:
     stack = {"StackName": "prod", "CreationTime": AT, "StackStatus": "CREATE_COMPLETE", "StackId": "arn:prod"}
     _stub(clients.cloudformation, ("describe_stacks", {"Stacks": [{**stack, "EnableTerminationProtection": True}]}))
     state = Stack(clients.cloudformation, "prod").state()
@@ -134,7 +134,7 @@ def test_a_protected_stack_is_described_as_such(clients: Clients) -> None:
     assert state.is_protected
 
 
-def test_of_several_deleted_stacks_of_a_name_the_newest_is_found(clients: Clients) -> None:
+def test_the_newest_deleted_stack_of_a_name_is_found(clients: Clients) -> None:
     def summary(name: str, day: int) -> dict[str, Any]:
         times = {"CreationTime": AT, "DeletionTime": AT.replace(day=day)}
         return {"StackName": name, "StackId": f"arn:{name}:{day}", "StackStatus": "DELETE_COMPLETE", **times}
@@ -146,7 +146,7 @@ def test_of_several_deleted_stacks_of_a_name_the_newest_is_found(clients: Client
     assert deleted.id == "arn:prod:7"
 
 
-def test_versions_and_markers_are_deleted_page_by_page_until_none_is_left(clients: Clients) -> None:
+def test_empty_bucket_deletes_versions_and_markers_until_none_is_left(clients: Clients) -> None:
     stubber = Stubber(clients.s3)
     for versions, markers in (([1, 2], [3]), ([], [4]), ([], [])):
         page = {
@@ -161,7 +161,7 @@ def test_versions_and_markers_are_deleted_page_by_page_until_none_is_left(client
     stubber.assert_no_pending_responses()
 
 
-def test_an_object_under_a_lock_is_an_error_and_no_endless_loop(clients: Clients) -> None:
+def test_empty_bucket_fails_for_a_locked_object(clients: Clients) -> None:
     refused = {"Errors": [{"Key": "k1", "Code": "AccessDenied", "Message": "locked"}]}
     page = {"Versions": [{"Key": "k1", "VersionId": "v1"}]}
     _stub(clients.s3, ("list_object_versions", page), ("delete_objects", refused))

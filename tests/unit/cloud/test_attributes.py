@@ -1,4 +1,4 @@
-"""Items as DynamoDB writes them; boto3's own serializer is the judge."""
+"""Serialization of DynamoDB items, compared with boto3's serializer."""
 
 from __future__ import annotations
 
@@ -37,29 +37,29 @@ def decimals(value: Any) -> Any:
 
 
 @given(st.dictionaries(st.text(min_size=1, max_size=5), VALUES, max_size=4))
-def test_what_is_written_is_what_is_read(item: dict[str, Any]) -> None:
+def test_an_item_is_deserialized_unchanged(item: dict[str, Any]) -> None:
     assert deserialize_item(serialize_item(item)) == item
 
 
 @given(VALUES)
-def test_boto3_reads_what_we_write(value: Any) -> None:
+def test_boto3_reads_serialized_values(value: Any) -> None:
     assert TypeDeserializer().deserialize(write_value(value)) == decimals(value)
 
 
 @given(VALUES)
-def test_we_read_what_boto3_writes(value: Any) -> None:
+def test_values_serialized_by_boto3_are_read(value: Any) -> None:
     assert deserialize_item({"a": TypeSerializer().serialize(decimals(value))}) == {"a": value}
 
 
-def test_a_whole_number_is_an_int_and_a_broken_one_a_float() -> None:
+def test_a_whole_number_becomes_an_int_and_a_fraction_a_float() -> None:
     read = deserialize_item({"a": {"N": "3"}, "b": {"N": "0.5"}, "c": {"N": "1E-7"}})
     assert [(type(v), v) for v in read.values()] == [(int, 3), (float, 0.5), (float, 1e-7)]
 
 
-def test_a_tuple_is_a_list() -> None:
+def test_a_tuple_is_serialized_as_a_list() -> None:
     assert write_value(("a", 1)) == {"L": [{"S": "a"}, {"N": "1"}]}
 
 
-def test_what_is_not_an_attribute_is_refused() -> None:
+def test_an_unsupported_type_is_refused() -> None:
     with pytest.raises(TypeError, match="set"):
         write_value({1, 2})

@@ -1,4 +1,4 @@
-"""The clients: where they speak to, and what they refuse to be made of."""
+"""AWS clients: their endpoints, retries and configuration errors."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from pipeline.cloud.clients import Clients
 from pipeline.contracts.errors import ConfigurationError
 
 
-def test_another_cloud_is_called_by_path() -> None:
+def test_a_custom_endpoint_uses_path_style_addresses() -> None:
     clients = Clients(endpoint_url="http://localhost:4566", region="us-east-1", credentials=("a", "b"))
     url = clients.s3.generate_presigned_url("get_object", Params={"Bucket": "uploads", "Key": "k"})
     assert url.startswith("http://localhost:4566/uploads/k?")
     assert clients.dynamodb.meta.endpoint_url == "http://localhost:4566"
 
 
-def test_aws_is_called_in_its_region() -> None:
+def test_a_client_calls_the_endpoint_of_its_region() -> None:
     clients = Clients(region="eu-central-1", credentials=("a", "b"))
     assert clients.stepfunctions.meta.endpoint_url == "https://states.eu-central-1.amazonaws.com"
 
 
-def test_a_client_is_made_once() -> None:
+def test_a_client_is_created_once() -> None:
     clients = Clients(region="us-east-1")
     assert clients.logs is clients.logs
 
 
-def test_a_slow_function_is_called_once() -> None:
+def test_calls_of_functions_are_not_retried() -> None:
     config = Clients(region="us-east-1").functions.meta.config
     assert config.retries is not None
     assert config.retries["total_max_attempts"] == 1
 
 
-def test_a_missing_region_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_region_is_a_configuration_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.delenv("AWS_REGION", raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
@@ -42,12 +42,12 @@ def test_a_missing_region_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
         _ = Clients().dynamodb
 
 
-def test_an_endpoint_that_is_not_an_address_is_reported() -> None:
+def test_an_invalid_endpoint_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="not an address"):
         _ = Clients(endpoint_url="not an address", region="us-east-1").s3
 
 
-def test_a_cold_start_pays_for_no_resources_and_no_transfers() -> None:
+def test_a_cold_start_does_not_import_boto3_s3transfer_or_pydantic() -> None:
     script = (
         "import sys\n"
         "from pipeline.cloud.clients import Clients\n"

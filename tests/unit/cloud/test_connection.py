@@ -1,4 +1,4 @@
-"""Connections: what a response is, what ends it, when a connection is kept, and which certificates are believed."""
+"""Connections: responses, reuse of connections, and verification of certificates."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def connect(server: Server, *, scheme: str = "http", timeout: float = 5) -> Iter
 
 @contextmanager
 def call(server: Server, waits: list[float], *, scheme: str = "http") -> Iterator[Callable[[], bytes]]:
-    """A function that calls a service at the server, and appends what it would wait between attempts."""
+    """Yield a function that calls a service at the server, and append the waits between attempts to ``waits``."""
     with closing(SignedService(f"{scheme}://127.0.0.1:{server.port}", sleep=waits.append, **OPTIONS)) as service:
         yield lambda: service.call("GET", "/", resource="the bucket b").body
 
@@ -103,7 +103,7 @@ def call(server: Server, waits: list[float], *, scheme: str = "http") -> Iterato
         [b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\no\r\n", b"1\r\nk\r\n0\r\n\r\n"],
     ],
 )
-def test_a_response_is_read_in_whatever_pieces_it_comes(pieces: list[bytes]) -> None:
+def test_a_response_is_read_from_pieces_of_any_size(pieces: list[bytes]) -> None:
     with serve(pieces, pieces) as server, connect(server) as connection:
         for _ in range(2):
             assert connection.request("GET", "/a", {"x-b": "c"}, b"") == (200, b"ok")
@@ -131,13 +131,13 @@ def test_a_body_is_sent_with_its_length() -> None:
         OK + b"what is this",
     ],
 )
-def test_a_connection_is_not_kept_after_what_ends_it(response: bytes) -> None:
+def test_a_connection_is_closed_after_a_final_or_unexpected_response(response: bytes) -> None:
     with serve([response]) as server, connect(server) as connection:
         assert connection.request("GET", "/", {}, b"").body == b"ok"
         assert not connection.is_open
 
 
-def test_a_redirect_is_a_response_and_not_followed() -> None:
+def test_a_redirect_is_returned_and_not_followed() -> None:
     with (
         serve([b"HTTP/1.1 307 T\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n"]) as server,
         connect(server) as connection,
@@ -158,7 +158,7 @@ def test_a_redirect_is_a_response_and_not_followed() -> None:
         [b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 20_000],
     ],
 )
-def test_a_broken_response_is_an_error_and_ends_the_connection(pieces: list[bytes]) -> None:
+def test_an_invalid_response_is_an_error_and_closes_the_connection(pieces: list[bytes]) -> None:
     with serve([*pieces, CLOSE]) as server, connect(server) as connection:
         with pytest.raises(BrokenResponseError):
             connection.request("GET", "/", {}, b"")
@@ -172,19 +172,19 @@ def test_a_broken_response_is_an_error_and_ends_the_connection(pieces: list[byte
         ("/", {"x\r\ny": "a"}), ("/", {"x": "a\0"}), ("/", {"x": "é"}),
     ],
 )  # fmt: skip
-def test_nothing_can_be_injected_into_a_request(path: str, headers: dict[str, str]) -> None:
+def test_a_request_with_unsafe_characters_is_refused(path: str, headers: dict[str, str]) -> None:
     with serve([OK]) as server, connect(server) as connection:
         with pytest.raises(ValueError, match="printable ASCII"):
             connection.request("GET", path, headers, b"")
         assert server.requests == []
 
 
-def test_a_server_that_says_nothing_times_out() -> None:
+def test_a_server_that_does_not_respond_times_out() -> None:
     with serve([]) as server, connect(server, timeout=0.05) as connection, pytest.raises(TimeoutError):
         connection.request("GET", "/", {}, b"")
 
 
-def test_a_connection_is_kept_and_one_that_was_dropped_while_idle_replaced_without_a_wait() -> None:
+def test_a_connection_is_reused_and_replaced_without_a_wait_when_the_server_closed_it() -> None:
     waits: list[float] = []
     with serve([OK], [OK, CLOSE], [OK]) as server, call(server, waits) as get:
         assert (get(), get()) == (b"ok", b"ok")
@@ -195,8 +195,8 @@ def test_a_connection_is_kept_and_one_that_was_dropped_while_idle_replaced_witho
     assert waits == []
 
 
-def test_a_connection_that_was_idle_for_a_minute_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A frozen function, or a restored snapshot of one, does not learn that the server has forgotten it."""
+def test_a_connection_idle_for_a_minute_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frozen or restored function does not notice that the server closed the connection."""
     with serve([OK], [OK]) as server, call(server, []) as get:
         get()
         later = time.time() + 61
@@ -205,14 +205,14 @@ def test_a_connection_that_was_idle_for_a_minute_is_replaced(monkeypatch: pytest
     assert server.connections == 2
 
 
-def test_a_request_whose_connection_breaks_is_repeated() -> None:
+def test_a_request_is_retried_when_its_connection_breaks() -> None:
     waits: list[float] = []
     with serve([OK[:30], CLOSE], [CLOSE], [OK]) as server, call(server, waits) as get:
         assert get() == b"ok"
     assert waits == [0.1, 0.2]
 
 
-def test_each_request_that_runs_at_the_same_time_has_a_connection() -> None:
+def test_concurrent_requests_have_separate_connections() -> None:
     together = threading.Barrier(4, timeout=5)
     bodies: list[bytes] = []
     with serve(*[[OK]] * 4, before_answer=together.wait) as server, call(server, []) as get:
@@ -246,7 +246,7 @@ def trusted(monkeypatch: pytest.MonkeyPatch, authority: Authority) -> Iterator[P
 
 
 @pytest.mark.usefixtures("trusted")
-def test_https_with_a_certificate_of_a_trusted_authority(context: ssl.SSLContext) -> None:
+def test_https_accepts_a_certificate_of_a_trusted_authority(context: ssl.SSLContext) -> None:
     with serve([OK], [OK[:20], OK[20:]], context=context) as server, call(server, [], scheme="https") as get:
         assert (get(), get()) == (b"ok", b"ok")
         assert server.connections == 1
@@ -279,7 +279,7 @@ def test_https_to_a_server_without_tls_is_an_error() -> None:
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_certificate_of_aws_that_amazons_authorities_do_not_verify_is_verified_by_the_systems(
+def test_a_certificate_of_an_aws_host_may_be_verified_by_the_system_authorities(
     context: ssl.SSLContext,
 ) -> None:
     with serve([OK], context=context) as server, open_tls(("127.0.0.1", server.port), S3.encode(), timeout=5) as tls:
@@ -287,19 +287,19 @@ def test_a_certificate_of_aws_that_amazons_authorities_do_not_verify_is_verified
     assert server.connections == 2
 
 
-def test_a_certificate_of_aws_by_an_authority_that_nobody_trusts_is_refused(context: ssl.SSLContext) -> None:
+def test_a_certificate_of_an_aws_host_by_an_untrusted_authority_is_refused(context: ssl.SSLContext) -> None:
     system_context.cache_clear()
     with serve([OK], context=context) as server, pytest.raises(ssl.SSLCertVerificationError):
         open_tls(("127.0.0.1", server.port), S3.encode(), timeout=5)
 
 
 @pytest.mark.usefixtures("trusted")
-def test_a_certificate_of_aws_for_another_host_is_refused(context: ssl.SSLContext) -> None:
+def test_a_certificate_of_another_aws_host_is_refused(context: ssl.SSLContext) -> None:
     with serve([OK], context=context) as server, pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         open_tls(("127.0.0.1", server.port), b"dynamodb.us-east-1.amazonaws.com", timeout=5)
 
 
-def test_amazons_authorities_are_the_five_that_it_recommends() -> None:
+def test_the_amazon_context_trusts_the_five_recommended_authorities() -> None:
     names = [
         dict(pair for (pair,) in authority["subject"])["commonName"] for authority in amazon_context().get_ca_certs()
     ]

@@ -1,4 +1,4 @@
-"""What AWS says went wrong, in the pipeline's words."""
+"""Translation of AWS errors to the error classes of the pipeline."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ from pipeline.contracts.errors import (
 )
 
 
-def said(code: str, status: int = 400) -> ClientError:
+def client_error(code: str, status: int = 400) -> ClientError:
     return ClientError({"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}, "GetObject")
 
 
 @pytest.mark.parametrize(
     ("error", "ours"),
     [
-        (said("SlowDown", 503), TransientError),
-        (said("InternalError", 500), TransientError),
-        (said("ThrottlingException"), TransientError),
-        (said("ProvisionedThroughputExceededException"), TransientError),
-        (said("ConditionalRequestConflict", 409), TransientError),
-        (said("NoSuchKey", 404), ObjectNotFoundError),
-        (said("404", 404), ObjectNotFoundError),
-        (said("NoSuchVersion", 404), ObjectNotFoundError),
-        (said("NoSuchBucket", 404), ConfigurationError),
-        (said("ResourceNotFoundException"), ConfigurationError),
-        (said("AccessDenied", 403), ConfigurationError),
-        (said("ExpiredTokenException"), ConfigurationError),
-        (said("InsufficientStorage", 507), ConfigurationError),
-        (said("ExecutionDoesNotExist"), NotFoundError),
+        (client_error("SlowDown", 503), TransientError),
+        (client_error("InternalError", 500), TransientError),
+        (client_error("ThrottlingException"), TransientError),
+        (client_error("ProvisionedThroughputExceededException"), TransientError),
+        (client_error("ConditionalRequestConflict", 409), TransientError),
+        (client_error("NoSuchKey", 404), ObjectNotFoundError),
+        (client_error("404", 404), ObjectNotFoundError),
+        (client_error("NoSuchVersion", 404), ObjectNotFoundError),
+        (client_error("NoSuchBucket", 404), ConfigurationError),
+        (client_error("ResourceNotFoundException"), ConfigurationError),
+        (client_error("AccessDenied", 403), ConfigurationError),
+        (client_error("ExpiredTokenException"), ConfigurationError),
+        (client_error("InsufficientStorage", 507), ConfigurationError),
+        (client_error("ExecutionDoesNotExist"), NotFoundError),
         (NoCredentialsError(), ConfigurationError),
         (ReadTimeoutError(endpoint_url="https://x"), TransientError),
         (ConnectTimeoutError(endpoint_url="https://x"), TransientError),
@@ -49,7 +49,7 @@ def said(code: str, status: int = 400) -> ClientError:
     ],
     ids=lambda value: getattr(value, "__name__", None) or type(value).__name__,
 )
-def test_a_known_error_becomes_ours_and_names_what_was_called(error: Exception, ours: type[Exception]) -> None:
+def test_a_known_error_is_translated_and_names_the_resource(error: Exception, ours: type[Exception]) -> None:
     with (
         pytest.raises(ours, match=r"the bucket uploads|there are no valid AWS credentials") as raised,
         translate_errors("the bucket uploads"),
@@ -59,8 +59,8 @@ def test_a_known_error_becomes_ours_and_names_what_was_called(error: Exception, 
     assert raised.value.__cause__ is error
 
 
-def test_an_unknown_error_goes_out_as_it_is() -> None:
-    error = said("ValidationException")
+def test_an_unknown_error_is_raised_unchanged() -> None:
+    error = client_error("ValidationException")
     with pytest.raises(ClientError) as raised, translate_errors("the table"):
         raise error
     assert raised.value is error
@@ -79,7 +79,7 @@ TOO_LARGE = "Item size to update has exceeded the maximum allowed size"
         },
     ],
 )
-def test_an_item_beyond_dynamodbs_limit_is_not_taken_for_a_busy_table(response: dict[str, object]) -> None:
+def test_an_item_above_the_dynamodb_limit_is_not_a_transient_error(response: dict[str, object]) -> None:
     with pytest.raises(ItemTooLargeError, match="400 KB") as raised, translate_errors("the table modeldrop"):
         raise ClientError(response, "UpdateItem")  # type: ignore[arg-type]  # botocore's stubs want every field
     assert not raised.value.retryable

@@ -1,4 +1,4 @@
-"""Signed requests: botocore's own signature, and each response of a service as the contracts' error or value."""
+"""Signed requests: signatures equal those of botocore, and responses become values or error classes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ OPTIONS: dict[str, Any] = {"region": "us-east-1", "credentials": CREDENTIALS}
     ("service", "method", "path", "body"),
     [("dynamodb", "POST", "/", b'{"TableName": "t"}'), ("s3", "GET", "/bucket/tenants/a%20b/%C3%A9", b"")],
 )
-def test_the_signature_is_botocores(service: str, method: str, path: str, body: bytes, token: str | None) -> None:
+def test_the_signature_equals_that_of_botocore(
+    service: str, method: str, path: str, body: bytes, token: str | None
+) -> None:
     credentials = CREDENTIALS._replace(session_token=token)
     url = f"https://{service}.us-east-1.amazonaws.com"
     headers = {"x-amz-target": "DynamoDB_20120810.GetItem"} if service == "dynamodb" else {}
@@ -51,7 +53,7 @@ def test_the_signature_is_botocores(service: str, method: str, path: str, body: 
 
 @contextmanager
 def service(*responses: tuple[int, bytes]) -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
-    """A server that gives these responses, the last one for ever; its URL and the requests that it got."""
+    """Serve these responses, the last one repeatedly; yield the URL and the received requests."""
     requests: list[tuple[str, bytes]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -96,7 +98,7 @@ def test_all_pages_of_a_query_are_read() -> None:
     assert json.loads(requests[1][1])["ExclusiveStartKey"] == {"pk": {"S": "a"}}
 
 
-def test_a_limited_query_asks_for_no_more_pages_than_it_needs() -> None:
+def test_a_limited_query_reads_no_more_pages_than_it_needs() -> None:
     page = {"Items": [{"n": {"N": "3"}}, {"n": {"N": "2"}}], "LastEvaluatedKey": {"pk": {"S": "a"}}}
     with service((200, json.dumps(page).encode())) as (url, requests):
         table = SignedTable("t", endpoint_url=url, **OPTIONS)
@@ -121,7 +123,9 @@ def test_an_object_is_read_by_its_encoded_key() -> None:
         (400, b"<Error><Code>BadDigest</Code></Error>", ConfigurationError),
     ],
 )
-def test_a_refusal_is_the_contracts_error(status: int, body: bytes, error: type[ModeldropError]) -> None:
+def test_a_refusal_of_the_bucket_is_translated_to_an_error_class(
+    status: int, body: bytes, error: type[ModeldropError]
+) -> None:
     with service((status, body)) as (url, _), pytest.raises(error):
         SignedBucket("b", endpoint_url=url, **OPTIONS).get("key")
 
@@ -130,13 +134,13 @@ def test_a_refusal_is_the_contracts_error(status: int, body: bytes, error: type[
     ("kind", "error"),
     [("ResourceNotFoundException", ConfigurationError), ("ExpiredTokenException", ConfigurationError)],
 )
-def test_a_refusal_of_the_table_is_the_contracts_error(kind: str, error: type[ModeldropError]) -> None:
+def test_a_refusal_of_the_table_is_translated_to_an_error_class(kind: str, error: type[ModeldropError]) -> None:
     body = json.dumps({"__type": f"com.amazonaws.dynamodb.v20120810#{kind}"}).encode()
     with service((400, body)) as (url, _), pytest.raises(error):
         SignedTable("t", endpoint_url=url, **OPTIONS).get("a", "b")
 
 
-def test_a_busy_service_is_retried_and_then_reported() -> None:
+def test_a_busy_service_is_retried_and_then_a_transient_error() -> None:
     waits: list[float] = []
     options = {**OPTIONS, "service": "s3", "sleep": waits.append}
     with service((503, b""), (400, b'{"__type": "x#ThrottlingException"}'), (200, b"bytes")) as (url, _):
@@ -147,7 +151,7 @@ def test_a_busy_service_is_retried_and_then_reported() -> None:
     assert len(requests) == 4
 
 
-def test_a_service_that_is_not_there_is_reported() -> None:
+def test_an_unreachable_service_is_a_transient_error() -> None:
     service = SignedService("http://127.0.0.1:9", service="s3", sleep=lambda _: None, **OPTIONS)
     with pytest.raises(TransientError, match="the bucket b"):
         service.call("GET", "/", resource="the bucket b")

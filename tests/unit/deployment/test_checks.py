@@ -1,4 +1,4 @@
-"""What a deploy checks first: each thing that can be missing is one line that says what to do."""
+"""The checks before a deploy; each failed check says how to fix it."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def _target(
 
 
 def _account_checks(*arguments: Any, **fields: Any) -> dict[str, list[PreflightCheck]]:
-    found: dict[str, list[PreflightCheck]] = {}
+    checks: dict[str, list[PreflightCheck]] = {}
     for check in check_account(_target(*arguments, **fields)):
-        found.setdefault(check.name, []).append(check)
-    return found
+        checks.setdefault(check.name, []).append(check)
+    return checks
 
 
 def _failed(checks: Mapping[str, list[PreflightCheck]]) -> list[PreflightCheck]:
     return [check for group in checks.values() for check in group if check.status == "failed"]
 
 
-def test_an_account_that_lacks_nothing_passes_all_checks() -> None:
+def test_a_complete_account_passes_all_checks() -> None:
     checks = _account_checks()
     assert list(checks) == ["region", "credentials", "stack", "instance types", "vCPU quotas", "concurrency"]
     assert {check.status for group in checks.values() for check in group} == {"ok"}
@@ -57,7 +57,7 @@ def test_an_account_that_lacks_nothing_passes_all_checks() -> None:
 
 
 @pytest.mark.parametrize(("region", "fact"), [("", "no AWS region"), ("eu-west-9", "no AWS region 'eu-west-9'")])
-def test_without_a_region_that_exists_nothing_else_is_asked(region: str, fact: str) -> None:
+def test_nothing_else_is_checked_without_a_valid_region(region: str, fact: str) -> None:
     checks = _account_checks(FakeAccount(region=region))
     assert list(checks) == ["region"]
     (check,) = _failed(checks)
@@ -65,7 +65,7 @@ def test_without_a_region_that_exists_nothing_else_is_asked(region: str, fact: s
     assert "--region" in str(check.fix)
 
 
-def test_without_credentials_the_ways_to_get_some_are_named() -> None:
+def test_missing_credentials_are_reported_with_the_ways_to_get_them() -> None:
     error = ConfigurationError("there are no valid AWS credentials to speak to AWS (sts) with")
     checks = _account_checks(FakeAccount(error=error))
     assert list(checks) == ["region", "credentials"]
@@ -83,24 +83,24 @@ def test_without_credentials_the_ways_to_get_some_are_named() -> None:
         ("DELETE_IN_PROGRESS", "wait"),
     ],
 )
-def test_a_stack_that_cannot_be_updated_is_refused_with_the_way_out(status: str, fix: str) -> None:
+def test_a_stack_that_cannot_be_updated_is_refused_with_a_fix(status: str, fix: str) -> None:
     (check,) = _failed(_account_checks(status=status))
     assert status in check.text
     assert fix in str(check.fix)
 
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"])
-def test_a_stack_that_is_there_is_updated(status: str) -> None:
+def test_an_existing_stack_is_updated(status: str) -> None:
     assert "will be updated" in _account_checks(status=status)["stack"][0].text
 
 
 @pytest.mark.parametrize("name", ["1st", "my_stack", "x" * 101])
-def test_a_name_that_cloudformation_or_a_resource_refuses_is_refused(name: str) -> None:
+def test_an_invalid_stack_name_is_refused(name: str) -> None:
     (check,) = _failed(_account_checks(name=name))
     assert "letters, digits and hyphens" in check.text
 
 
-def test_a_type_that_the_region_does_not_offer_would_roll_the_stack_back() -> None:
+def test_an_instance_type_that_the_region_lacks_is_refused() -> None:
     account = FakeAccount(types={"g4dn.xlarge": frozenset({"eu-west-1a"})})
     (check,) = _failed(_account_checks(account))
     assert "g4dn.2xlarge" in check.text
@@ -108,20 +108,20 @@ def test_a_type_that_the_region_does_not_offer_would_roll_the_stack_back() -> No
     assert not _failed(_account_checks(account, parameters={"Gpu": "none"}))
 
 
-def test_a_family_is_offered_where_any_of_its_sizes_is() -> None:
+def test_an_instance_family_is_offered_if_any_of_its_sizes_is() -> None:
     assert not _failed(_account_checks(parameters={"CpuInstanceTypes": "c6i", "GpuInstanceTypes": "g4dn"}))
     (check,) = _failed(_account_checks(parameters={"CpuInstanceTypes": "c6i,m9z"}))
     assert "m9z" in check.text
     assert "c6i" not in check.text
 
 
-def test_types_in_other_zones_than_the_subnets_are_a_warning() -> None:
+def test_instance_types_outside_the_zones_of_the_subnets_are_a_warning() -> None:
     account = FakeAccount(types={kind: frozenset({"eu-west-1c"}) for kind in ("g4dn.xlarge", "g4dn.2xlarge")})
     (check,) = [check for check in _account_checks(account)["instance types"] if check.status == "warning"]
     assert "eu-west-1a, eu-west-1b" in check.text
 
 
-def test_a_new_accounts_quota_of_no_gpu_is_a_warning_with_the_request_to_make() -> None:
+def test_a_gpu_quota_of_zero_is_a_warning_with_the_quota_request() -> None:
     checks = _account_checks(FakeAccount(quotas={GPU_SPOT: 0}))
     (check,) = [check for check in checks["vCPU quotas"] if check.status == "warning"]
     assert "CPU queue" in check.text
@@ -129,7 +129,7 @@ def test_a_new_accounts_quota_of_no_gpu_is_a_warning_with_the_request_to_make() 
     assert "Gpu=none" in str(check.fix)
 
 
-def test_small_plans_need_a_quota_of_fargate() -> None:
+def test_a_small_fargate_quota_is_a_warning() -> None:
     checks = _account_checks(FakeAccount(quotas={"L-36FBB829": 2}))["vCPU quotas"]
     (check,) = [check for check in checks if check.status == "warning"]
     assert "small plans" in check.text
@@ -137,14 +137,14 @@ def test_small_plans_need_a_quota_of_fargate() -> None:
 
 
 @pytest.mark.parametrize(("gpu", "codes"), [("none", set()), ("spot", {GPU_SPOT}), ("on-demand", {GPU_ON_DEMAND})])
-def test_only_the_quotas_of_queues_that_the_stack_has_are_asked(gpu: str, codes: set[str]) -> None:
+def test_only_the_quotas_of_existing_queues_are_checked(gpu: str, codes: set[str]) -> None:
     account = FakeAccount(quotas={SPOT: 3, GPU_SPOT: 0, GPU_ON_DEMAND: 0})
     checks = _account_checks(account, parameters={"Gpu": gpu})["vCPU quotas"]
-    asked = {code for code in (SPOT, GPU_SPOT, GPU_ON_DEMAND) for check in checks if code in str(check.fix)}
-    assert asked == {SPOT, *codes}
+    reported = {code for code in (SPOT, GPU_SPOT, GPU_ON_DEMAND) for check in checks if code in str(check.fix)}
+    assert reported == {SPOT, *codes}
 
 
-def test_concurrency_that_lambda_does_not_let_reserve_is_refused_before_the_stack_rolls_back() -> None:
+def test_reserved_concurrency_above_the_lambda_quota_is_refused() -> None:
     reserve = {"PredictConcurrency": "5"}
     (check,) = _failed(_account_checks(FakeAccount(quotas={CONCURRENCY: 10}), parameters=reserve))
     assert "10 concurrent executions, 5 of them reserved" in check.text
@@ -153,14 +153,14 @@ def test_concurrency_that_lambda_does_not_let_reserve_is_refused_before_the_stac
     assert warned.status == "warning"
 
 
-def test_what_the_credentials_may_not_read_is_a_warning_and_the_rest_is_checked() -> None:
+def test_a_quota_that_the_credentials_may_not_read_is_a_warning() -> None:
     account = FakeAccount(quotas={SPOT: DENIED})  # type: ignore[dict-item]  # raised instead of returned
     checks = _account_checks(account)
     assert (checks["vCPU quotas"][0].status, checks["concurrency"][0].status) == ("warning", "ok")
     assert "GetServiceQuota" in checks["vCPU quotas"][0].text
 
 
-def test_programs_that_are_there_pass() -> None:
+def test_installed_programs_pass_the_checks() -> None:
     checks = list(check_tools(RecordedCommands(), images=True))
     assert [(check.name, check.status) for check in checks] == [("docker", "ok"), ("sam", "ok"), ("python 3.12", "ok")]
 
@@ -179,15 +179,13 @@ def test_programs_that_are_there_pass() -> None:
         (RecordedCommands({"tools/python312.sh": Finished(code=1, output="x")}), "python 3.12", "pip", "PYTHON312"),
     ],
 )
-def test_a_missing_program_is_named_with_the_way_to_get_it(
-    commands: RecordedCommands, name: str, fact: str, fix: str
-) -> None:
+def test_a_missing_program_is_named_with_a_fix(commands: RecordedCommands, name: str, fact: str, fix: str) -> None:
     (check,) = [check for check in check_tools(commands, images=True) if check.status == "failed"]
     assert check.name == name
     assert fact in check.text
     assert fix in str(check.fix)
 
 
-def test_without_images_no_docker_is_needed() -> None:
+def test_docker_is_not_needed_without_images() -> None:
     checks = check_tools(RecordedCommands(missing=frozenset({"docker"})), images=False)
     assert {check.status for check in checks} == {"ok"}

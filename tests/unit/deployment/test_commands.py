@@ -1,4 +1,4 @@
-"""Programs are run in the project's folder; what they write is reported as it comes."""
+"""Programs run in the folder of the project, and their output is reported line by line."""
 
 from __future__ import annotations
 
@@ -29,5 +29,5 @@ def test_a_program_that_is_not_installed_is_not_found(tmp_path: Path) -> None:
     assert _programs(tmp_path).find("sh") is not None
 
 
-def test_a_program_that_reads_finds_nothing_and_does_not_wait(tmp_path: Path) -> None:
+def test_a_program_that_reads_stdin_does_not_wait(tmp_path: Path) -> None:
     assert _programs(tmp_path).run("cat").code == 0

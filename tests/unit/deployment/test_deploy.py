@@ -1,4 +1,4 @@
-"""Build, deploy, push: in which order, with which parameters, and what is said where it fails."""
+"""Build, deploy and push: the order, the parameters and the errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Site:
             self.stack.current = self.after
 
 
-def test_images_are_built_before_the_stack_is_touched_and_pushed_to_its_repository() -> None:
+def test_images_are_built_before_the_deploy_and_pushed_after_it() -> None:
     site = Site({})
     deployed = site.deploy()
     assert [" ".join(line.split()[:2]) for line in site.commands.lines] == [
@@ -54,7 +54,7 @@ def test_images_are_built_before_the_stack_is_touched_and_pushed_to_its_reposito
     assert deployed == DeployResult(outputs=OUTPUTS, images=(f"{REPOSITORY}:latest", f"{REPOSITORY}:gpu"))
 
 
-def test_the_registrys_password_goes_through_stdin_to_its_host() -> None:
+def test_the_registry_password_is_passed_through_stdin() -> None:
     site = Site({})
     site.deploy()
     (login,) = [line for line in site.commands.lines if line.startswith("docker login")]
@@ -71,7 +71,7 @@ def test_the_registrys_password_goes_through_stdin_to_its_host() -> None:
         ({"ImageUri": "registry/image:1", "Gpu": "none"}, []),
     ],
 )
-def test_only_images_that_the_stack_takes_from_its_own_repository_are_pushed(
+def test_only_images_that_the_stack_uses_from_its_repository_are_pushed(
     parameters: dict[str, str], tags: list[str]
 ) -> None:
     site = Site(parameters)
@@ -88,7 +88,7 @@ def test_parameters_and_profile_are_passed_through_to_sam() -> None:
     assert "--no-confirm-changeset" in line
 
 
-def test_a_stack_that_rolled_back_is_one_sentence_with_the_first_reason_and_the_way_out() -> None:
+def test_a_rolled_back_stack_is_reported_with_the_first_reason_and_the_fix() -> None:
     site = Site({}, after=replace(COMPLETE, status="ROLLBACK_COMPLETE"))
     site.stack.failure = "GpuSpotMachines: Instance type can only be one of [...]"
     with pytest.raises(ConfigurationError) as failed:
@@ -98,7 +98,7 @@ def test_a_stack_that_rolled_back_is_one_sentence_with_the_first_reason_and_the_
     assert not any(line.startswith("docker") for line in site.commands.lines)
 
 
-def test_a_sam_that_fails_before_there_is_a_stack_is_quoted() -> None:
+def test_the_error_of_sam_is_quoted_when_there_is_no_stack() -> None:
     site = Site({}, after=None)
     site.commands.answers["sam deploy"] = Finished(code=1, output="...\nError: Unable to locate credentials\n")
     with pytest.raises(ConfigurationError, match="Unable to locate credentials"):

@@ -1,4 +1,4 @@
-"""A stack is removed with all that it stores, in an order that can be interrupted and called again."""
+"""A stack is removed with its data, in an order that can be interrupted and repeated."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _deployed(**fields: str) -> Site:
     return Site(FakeStack(current=COMPLETE, resources=[BUCKET, TABLE, REPOSITORY], **fields))  # type: ignore[arg-type]
 
 
-def test_data_goes_first_then_the_stack_then_what_cloudformation_keeps() -> None:
+def test_data_is_deleted_first_then_the_stack_then_retained_resources() -> None:
     site = _deployed()
     site.destroy()
     assert site.data.calls == ["empty uploads", "empty images", "empty uploads", "delete uploads", "delete records"]
@@ -45,7 +45,7 @@ def test_data_goes_first_then_the_stack_then_what_cloudformation_keeps() -> None
     assert (site.data.buckets, site.data.tables, site.data.images) == ({}, set(), {})
 
 
-def test_a_user_pool_goes_with_its_users_unless_data_is_kept() -> None:
+def test_a_user_pool_is_deleted_unless_data_is_kept() -> None:
     for keeps_data in (True, False):
         stack = FakeStack(current=COMPLETE, resources=[resource("AWS::Cognito::UserPool", "eu-west-1_a1B2")])
         site = Site(stack)
@@ -57,7 +57,7 @@ def test_a_user_pool_goes_with_its_users_unless_data_is_kept() -> None:
         assert "eu-west-1_other" in site.data.user_pools
 
 
-def test_progress_is_counted() -> None:
+def test_progress_is_reported_with_counts() -> None:
     site = _deployed()
     site.destroy()
     assert "deleted 2,500 object versions of uploads" in site.reported
@@ -65,14 +65,14 @@ def test_progress_is_counted() -> None:
     assert site.slept > 0
 
 
-def test_with_keep_data_no_bucket_and_no_table_is_touched() -> None:
+def test_keep_data_keeps_buckets_and_tables() -> None:
     site = _deployed()
     site.destroy(keeps_data=True)
     assert site.data.calls == ["empty images"]
     assert site.stack.current is None
 
 
-def test_what_a_deleted_stack_has_kept_is_found_by_its_id_and_removed() -> None:
+def test_resources_retained_by_a_deleted_stack_are_found_and_removed() -> None:
     kept = [
         resource("AWS::S3::Bucket", "uploads", status="DELETE_SKIPPED"),
         resource("AWS::DynamoDB::Table", "table", status="DELETE_COMPLETE"),
@@ -82,13 +82,13 @@ def test_what_a_deleted_stack_has_kept_is_found_by_its_id_and_removed() -> None:
     assert site.data.calls == ["empty uploads", "empty uploads", "delete uploads"]
 
 
-def test_a_stack_that_never_was_is_not_found() -> None:
+def test_an_unknown_stack_is_not_found() -> None:
     with pytest.raises(NotFoundError, match="modeldrop"):
         find_removal("modeldrop", FakeStack())
 
 
 @pytest.mark.parametrize("status", ["UPDATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS"])
-def test_another_operation_is_waited_for_by_the_caller(status: str) -> None:
+def test_a_stack_with_an_operation_in_progress_is_a_conflict(status: str) -> None:
     with pytest.raises(ConflictError, match=status):
         find_removal("modeldrop", FakeStack(current=StackState(id=STACK_ID, status=status)))
 
@@ -100,14 +100,14 @@ def test_a_resource_that_cannot_be_deleted_is_named_with_its_reason() -> None:
     assert "uploads" in site.data.buckets
 
 
-def test_nothing_of_a_protected_stack_is_touched() -> None:
+def test_a_protected_stack_is_not_changed() -> None:
     site = Site(FakeStack(current=StackState(id=STACK_ID, status="CREATE_COMPLETE", is_protected=True)))
     with pytest.raises(ConflictError, match="termination protection"):
         site.destroy()
     assert site.data.calls == []
 
 
-def test_a_stack_that_takes_more_than_an_hour_is_reported_and_not_waited_for() -> None:
+def test_a_deletion_of_more_than_an_hour_is_reported() -> None:
     site = _deployed()
     site.stack.delete = lambda: None  # type: ignore[method-assign]  # it never ends
     with pytest.raises(ConflictError, match="60 minutes"):

@@ -1,4 +1,4 @@
-"""The template's own description, and parameters as they are given on the command line."""
+"""The parameters of the template, and overrides on the command line."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def test_every_function_has_its_layers(template: Template) -> None:
     assert all("PipelineLayer" in layers for layers in template.layers.values())
 
 
-def test_parameters_are_passed_through_as_they_are_written(template: Template) -> None:
-    given = ["Gpu=none", "CpuInstanceTypes=c6i.xlarge,m6i.xlarge", "ImageUri=a/b:c=d"]
-    assert parse_overrides(given, template) == {
+def test_overrides_are_passed_through_unchanged(template: Template) -> None:
+    overrides = ["Gpu=none", "CpuInstanceTypes=c6i.xlarge,m6i.xlarge", "ImageUri=a/b:c=d"]
+    assert parse_overrides(overrides, template) == {
         "Gpu": "none",
         "CpuInstanceTypes": "c6i.xlarge,m6i.xlarge",
         "ImageUri": "a/b:c=d",
@@ -48,7 +48,7 @@ def test_parameters_are_passed_through_as_they_are_written(template: Template) -
         ("houses", ("'houses'", "NAME=VALUE", "modeldrop promote", "modeldrop up")),
     ],
 )
-def test_what_cloudformation_would_refuse_is_refused_before(
+def test_an_override_that_cloudformation_would_refuse_is_refused(
     template: Template, text: str, facts: tuple[str, ...]
 ) -> None:
     with pytest.raises(ConfigurationError) as refused:
@@ -57,12 +57,12 @@ def test_what_cloudformation_would_refuse_is_refused_before(
         assert fact in str(refused.value)
 
 
-def test_an_empty_value_restores_any_default_where_that_is_allowed(template: Template) -> None:
+def test_an_empty_value_restores_the_default_only_where_allowed(template: Template) -> None:
     assert parse_overrides(["Gpu=", "MaxVcpus="], template, with_empty=True) == {"Gpu": "", "MaxVcpus": ""}
     with pytest.raises(ConfigurationError, match="Gpu"):
         parse_overrides(["Gpu="], template)
 
 
-def test_without_a_clone_the_missing_template_is_named(tmp_path: Path) -> None:
+def test_a_missing_template_is_named_in_the_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"template\.yaml is missing"):
         read_template(tmp_path / "template.yaml")
