@@ -1,4 +1,4 @@
-"""authorize_request: a policy, or the exception that API Gateway takes for a 401."""
+"""authorize_request returns a policy, or raises the exception that API Gateway turns into a 401."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def api(capsys: pytest.CaptureFixture[str]) -> Api:
     return Api("authorize_request", capsys)
 
 
-def test_a_known_key_is_let_through_as_its_tenant_and_is_not_logged(api: Api) -> None:
+def test_a_known_key_is_allowed_for_its_tenant_and_not_logged(api: Api) -> None:
     table = FakeTable()
     keys = ApiKeys(table)
     api.give(authorize=Authorizer(Callers(keys, Tenants(table)).resolve, None))
     key = keys.create("demo")
-    asked = authorized("authorize_request", headers={"x-api-key": key})
-    assert api.call(asked)["context"]["tenant"] == "demo"
-    assert key not in api.said(asked).text
+    request_event = authorized("authorize_request", headers={"x-api-key": key})
+    assert api.call(request_event)["context"]["tenant"] == "demo"
+    assert key not in api.said(request_event).text
 
 
-def test_a_missing_key_raises_the_one_word_that_is_a_401(api: Api) -> None:
+def test_a_missing_key_raises_unauthorized(api: Api) -> None:
     table = FakeTable()
     api.give(authorize=Authorizer(Callers(ApiKeys(table), Tenants(table)).resolve, None))
     with pytest.raises(UnauthenticatedError, match=r"^Unauthorized$"):
@@ -41,14 +41,14 @@ def test_a_missing_key_raises_the_one_word_that_is_a_401(api: Api) -> None:
     assert api.call(authorized("authorize_request"))["policyDocument"]["Statement"][0]["Effect"] == "Deny"
 
 
-def test_anything_else_that_goes_wrong_is_not_taken_for_a_401(api: Api) -> None:
+def test_another_error_is_an_internal_error(api: Api) -> None:
     api.give(authorize=None)
     with pytest.raises(InternalError):
         api.call(authorized("authorize_request"))
 
 
-def test_a_key_needs_nothing_that_verifies_tokens(api: Api) -> None:
-    """Importing it takes as long as the rest of a cold start."""
+def test_an_api_key_does_not_need_the_token_libraries(api: Api) -> None:
+    """Importing the token libraries takes as long as the rest of a cold start."""
     code = "import sys, app; print(sorted({'joserfc', 'cryptography'} & set(sys.modules)))"
     environment = handler_environment("authorize_request") | {"JWT_ISSUER": "https://login.example.com"}
     environment["PYTHONPATH"] += f":{ROOT / 'functions' / 'authorize_request'}"
@@ -61,5 +61,5 @@ def test_a_key_needs_nothing_that_verifies_tokens(api: Api) -> None:
     table = FakeTable()
     keys = ApiKeys(table)
     api.give(authorize=Authorizer(Callers(keys, Tenants(table), make_tokens).resolve, None))
-    asked = authorized("authorize_request", headers={"x-api-key": keys.create("demo")})
-    assert api.call(asked)["context"]["tenant"] == "demo"
+    request_event = authorized("authorize_request", headers={"x-api-key": keys.create("demo")})
+    assert api.call(request_event)["context"]["tenant"] == "demo"

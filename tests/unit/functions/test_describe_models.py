@@ -66,7 +66,7 @@ def get(path: str, authorizer: dict[str, Any] | None = None) -> dict[str, Any]:
         ("/registry/models/adult/versions/1", {"version": 1, "status": "READY", "card": {"test_rows": 10}}),
     ],
 )
-def test_each_route_answers(api: Api, path: str, part: dict[str, Any]) -> None:
+def test_each_route_returns_its_document(api: Api, path: str, part: dict[str, Any]) -> None:
     status, body = api.ask(get(path))
     assert status == 200
     assert {name: body[name] for name in part} == part
@@ -108,7 +108,9 @@ def test_a_shared_model_is_described_to_the_other_tenant(api: Api, path: str, pa
         ("/v2/models/demo/adult/nothing", {}, 404),
     ],
 )
-def test_what_is_not_shared_is_not_described(api: Api, path: str, authorizer: dict[str, str], status: int) -> None:
+def test_a_model_that_is_not_shared_is_not_described(
+    api: Api, path: str, authorizer: dict[str, str], status: int
+) -> None:
     got, body = api.ask(get(path, {**SHARED, **authorizer}))
     assert (got, list(body)) == (status, ["error"])
     assert "demo" not in body["error"]
@@ -122,14 +124,14 @@ def test_the_document_of_a_shared_model_has_its_paths(api: Api) -> None:
     assert body["info"]["title"] == "modeldrop: demo/adult"
 
 
-def test_a_browsers_question_is_answered_without_a_caller(api: Api) -> None:
+def test_a_preflight_request_needs_no_caller(api: Api) -> None:
     event = get("/v2/models/adult/infer") | {"httpMethod": "OPTIONS", "headers": {"origin": "https://page.example"}}
     event["requestContext"].pop("authorizer", None)
     assert api.call(event)["statusCode"] == 204
     assert api.call(event | {"body": "no base64", "isBase64Encoded": True})["statusCode"] == 204
 
 
-def test_the_server_says_which_protocol_extensions_it_has(api: Api) -> None:
+def test_the_server_metadata_lists_protocol_extensions(api: Api) -> None:
     _, body = api.ask(get("/v2"))
     assert set(body) == {"name", "version", "extensions"}
 
@@ -162,7 +164,7 @@ def test_an_unexpected_exception_is_a_500_without_its_text(api: Api) -> None:
     assert body["error"].startswith("internal error (request ")
 
 
-def test_a_request_leaves_one_line_and_one_record(api: Api) -> None:
+def test_a_request_writes_one_log_line_and_one_metrics_record(api: Api) -> None:
     said = api.said(get("/v2/models/adult"))
     (line,), (record,) = said.lines, said.records
     assert (line["route"], line["status"], record["Crashed"]) == ("/v2/models/{model}", 200, [0.0])
@@ -191,12 +193,12 @@ def test_models_are_listed_in_pages(api: Api) -> None:
     assert [page(limit=limit)[0] for limit in ("0", "1001", "x")] == [400, 400, 400]
 
 
-def test_a_key_for_some_models_lists_these_alone(api: Api) -> None:
+def test_a_key_for_some_models_lists_only_these(api: Api) -> None:
     assert api.ask(get("/registry/models", {"models": "houses"}))[1] == {"models": []}
     assert len(api.ask(get("/registry/models", {"models": "adult,houses"}))[1]["models"]) == 1
 
 
-def test_a_tenant_sees_its_own_rejected_uploads_alone(api: Api) -> None:
+def test_a_tenant_sees_only_its_rejected_uploads(api: Api) -> None:
     table, artifacts = FakeTable(), FakeObjectStore()
     runs = RunLog(table)
     for key in ("demo/churn.csv", "acme/churn.csv", "churn.csv"):
@@ -236,12 +238,12 @@ def test_denied_reads_are_in_the_audit_log(api: Api) -> None:
 
 
 class BusyTable(FakeTable):
-    """A table that takes nothing."""
+    """A table that refuses writes."""
 
     def put(self, item: dict[str, Any]) -> None:
         raise TransientError("the table is busy")
 
 
-def test_a_call_is_denied_though_it_cannot_be_logged(api: Api) -> None:
+def test_a_call_is_denied_even_if_it_cannot_be_logged(api: Api) -> None:
     api.give(denied=DeniedCalls(lambda: AuditLog(BusyTable())))
     assert api.ask(get("/registry/models", {"permissions": "predict"}))[0] == 403

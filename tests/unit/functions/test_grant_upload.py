@@ -1,4 +1,4 @@
-"""grant_upload: every route, what it signs, and what it refuses."""
+"""grant_upload: the signatures and refusals of every route."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def world(capsys: pytest.CaptureFixture[str]) -> World:
     return World(Api("grant_upload", capsys))
 
 
-def test_a_form_is_signed_for_the_callers_folder(world: World) -> None:
+def test_a_form_is_signed_for_the_folder_of_the_caller(world: World) -> None:
     sha256 = "a" * 64
     status, body = world.call(FORM, {**FILE, "bytes": 5, "sha256": sha256, "target": "größe"})
     assert (status, body["key"], body["bucket"], body["expires_at"]) == (
@@ -57,7 +57,7 @@ def test_a_form_is_signed_for_the_callers_folder(world: World) -> None:
     assert world.grants.metadata[KEY] == {**make_metadata("größe"), **announced}
 
 
-def test_the_parts_of_a_big_file_are_signed_and_completed(world: World) -> None:
+def test_the_parts_of_a_large_file_are_signed_and_completed(world: World) -> None:
     status, body = world.call(PARTS, {**FILE, "bytes": BIG})
     assert status == 201
     assert [(part["number"], part["bytes"]) for part in body["parts"]] == [
@@ -70,7 +70,7 @@ def test_the_parts_of_a_big_file_are_signed_and_completed(world: World) -> None:
     assert completed["run"] == run_name("demo", "adult", "uploads", KEY, "v1")
 
 
-def test_an_upload_goes_on_with_the_parts_that_are_missing(world: World) -> None:
+def test_an_upload_resumes_with_the_missing_parts(world: World) -> None:
     upload_id = world.begin()
     world.grants.put_part(KEY, upload_id, 2, MIN_PART_BYTES)
     status, body = world.call(PARTS, {**FILE, "bytes": BIG, "upload_id": upload_id})
@@ -93,7 +93,7 @@ def test_the_largest_file_has_a_bounded_number_of_parts_and_urls(world: World) -
     assert len(body["parts"]) == MAX_URLS
 
 
-def test_an_aborted_upload_is_gone_and_aborting_is_idempotent(world: World) -> None:
+def test_an_aborted_upload_is_not_found_and_aborting_is_idempotent(world: World) -> None:
     end = {**FILE, "upload_id": world.begin()}
     assert world.call(ABORT, end)[0] == world.call(ABORT, end)[0] == 200
     assert world.call(COMPLETE, end)[0] == 404
@@ -121,7 +121,7 @@ def test_an_aborted_upload_is_gone_and_aborting_is_idempotent(world: World) -> N
         ("", {}, 400),
     ],
 )  # fmt: skip
-def test_what_is_refused_has_its_status_and_signs_nothing(
+def test_a_refused_request_has_an_error_status_and_signs_nothing(
     world: World, body: object, authorizer: dict[str, Any], status: int
 ) -> None:
     for path in (FORM, PARTS):
@@ -146,12 +146,12 @@ CHANGES: dict[str, dict[str, Any]] = {  # by path: a body that is granted
 }
 
 
-def test_every_route_is_among_those_that_are_tried_here() -> None:
+def test_the_audit_tests_cover_every_route() -> None:
     assert api_routes("GrantUploadFunction") == {f"POST {path}" for path in CHANGES}
 
 
 @pytest.mark.parametrize("path", CHANGES)
-def test_each_grant_is_in_the_audit_log_and_so_is_each_denied_one(world: World, path: str) -> None:
+def test_each_grant_and_each_denied_one_is_in_the_audit_log(world: World, path: str) -> None:
     body = CHANGES[path]
     if path in (COMPLETE, ABORT):
         body = {**body, "upload_id": world.begin()}

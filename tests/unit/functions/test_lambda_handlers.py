@@ -1,4 +1,4 @@
-"""The functions' edge: what leaves it, and what is logged on the way."""
+"""The decorators of Lambda handlers: results, errors, logs and metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SECRET = "Jane Doe, 42"
 
 
 class Log(StringIO):
-    """What was logged, as JSON objects."""
+    """A stream that returns the logged lines as JSON objects."""
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.getvalue().splitlines()]
@@ -38,19 +38,19 @@ def log() -> Iterator[Log]:
     handler.setStream(stdout)
 
 
-def test_a_states_event_is_its_functions_arguments_and_the_answer_goes_back() -> None:
-    asked = []
+def test_the_event_of_a_state_becomes_arguments_and_the_result_is_returned() -> None:
+    arguments = []
 
     @state_function
     def handler(run: str, version: int, job: str = "cpu") -> dict[str, Any]:
-        asked.append((run, version, job))
+        arguments.append((run, version, job))
         return {"status": "SUCCEEDED"}
 
     assert handler({"run": RUN, "version": 2}, FakeLambdaContext()) == {"status": "SUCCEEDED"}
-    assert asked == [(RUN, 2, "cpu")]
+    assert arguments == [(RUN, 2, "cpu")]
 
 
-def test_a_state_that_says_nothing_answers_an_empty_object() -> None:
+def test_a_handler_without_a_result_returns_an_empty_object() -> None:
     @state_function
     def handler(run: str) -> None:
         assert run
@@ -58,7 +58,7 @@ def test_a_state_that_says_nothing_answers_an_empty_object() -> None:
     assert handler({"run": RUN}, FakeLambdaContext()) == {}
 
 
-def test_every_line_bears_the_run_even_those_of_the_library(log: Log) -> None:
+def test_every_log_line_has_the_run_even_those_of_the_library(log: Log) -> None:
     @state_function
     def handler(run: str) -> None:
         logging.getLogger("pipeline.intake.start").warning("something is odd", extra={"tenant": "demo"})
@@ -70,7 +70,7 @@ def test_every_line_bears_the_run_even_those_of_the_library(log: Log) -> None:
     assert logged[1]["tenant"] == "demo"
 
 
-def test_the_next_invocation_forgets_the_run(log: Log) -> None:
+def test_the_next_invocation_does_not_log_the_earlier_run(log: Log) -> None:
     @state_function
     def first(run: str) -> None: ...
 
@@ -83,7 +83,7 @@ def test_the_next_invocation_forgets_the_run(log: Log) -> None:
     assert ["run" in line for line in log.lines()] == [True, True, False]
 
 
-def test_our_errors_leave_as_they_are_and_are_logged(log: Log) -> None:
+def test_pipeline_errors_are_raised_unchanged_and_logged(log: Log) -> None:
     @state_function
     def handler(run: str) -> None:
         raise InvalidTargetError("the target column 'income' has one value")
@@ -109,7 +109,7 @@ def test_an_unexpected_exception_is_reported_without_its_text(log: Log, capsys: 
     assert last["at"][-1].startswith("test_lambda_handlers.py:")
 
 
-def test_an_error_of_many_words_leaves_short_enough_for_a_state_and_a_log_line(log: Log) -> None:
+def test_a_long_error_message_is_shortened(log: Log) -> None:
     @state_function
     def handler(run: str) -> None:
         raise InvalidTargetError("x" * 1_000_000)
@@ -121,7 +121,7 @@ def test_an_error_of_many_words_leaves_short_enough_for_a_state_and_a_log_line(l
     assert len(log.getvalue()) < 10_000
 
 
-def test_a_count_is_one_record_with_the_stacks_dimension_and_of_nothing_there_is_none(
+def test_a_count_is_one_metrics_record_and_zero_is_not_recorded(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     count("RunsStarted", 0)
@@ -133,7 +133,7 @@ def test_a_count_is_one_record_with_the_stacks_dimension_and_of_nothing_there_is
     assert directive["Dimensions"] == [["service"]]
 
 
-def test_an_error_of_a_function_is_counted_once_and_a_success_is_lambdas_own_metric(
+def test_an_error_is_counted_once_and_a_success_is_not_counted(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     @event_function
@@ -149,7 +149,7 @@ def test_an_error_of_a_function_is_counted_once_and_a_success_is_lambdas_own_met
     assert record["Failed"] == [1.0]
 
 
-def test_all_custom_metrics_together_are_within_the_ten_that_are_free() -> None:
+def test_there_are_at_most_ten_custom_metrics() -> None:
     sources = "".join(
         path.read_text() for path in [ROOT / "pipeline/lambda_handlers.py", *ROOT.glob("functions/*/app.py")]
     )

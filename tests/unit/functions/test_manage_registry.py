@@ -1,4 +1,4 @@
-"""manage_registry: every route, what it changes, and what it refuses."""
+"""manage_registry: the changes and refusals of every route."""
 
 from __future__ import annotations
 
@@ -77,13 +77,15 @@ def test_an_alias_is_moved_with_its_reason(world: World) -> None:
     )  # fmt: skip
 
 
-def test_moving_an_alias_to_where_it_is_changes_nothing(world: World) -> None:
+def test_moving_an_alias_to_its_current_version_changes_nothing(world: World) -> None:
     status, body = world.call("PUT", ALIAS, {"version": 2})
     assert (status, body["previous"], len(world.registry.moves.list("demo", "adult"))) == (200, 2, 2)
 
 
 @pytest.mark.parametrize("expected", [1, None])
-def test_an_alias_that_moved_meanwhile_is_a_409_with_where_it_is(world: World, expected: int | None) -> None:
+def test_an_alias_at_an_unexpected_version_is_a_409_with_the_current_version(
+    world: World, expected: int | None
+) -> None:
     status, body = world.call("PUT", ALIAS, {"version": 3, "expected": expected})
     assert (status, body["current"], world.live) == (409, 2, 2)
     assert "version 2" in body["error"]
@@ -96,7 +98,7 @@ def test_a_new_alias_may_be_required_not_to_exist(world: World) -> None:
     assert world.registry.aliases.version(AliasRef("demo", "adult", "canary")) == 3
 
 
-def test_a_rollback_returns_to_the_version_before(world: World) -> None:
+def test_a_rollback_returns_to_the_previous_version(world: World) -> None:
     status, body = world.call("POST", ROLLBACK, {"reason": "errors"})
     assert (status, body["version"], body["previous"], world.live) == (200, 1, 2, 1)
     assert world.call("POST", ROLLBACK)[0] == 409  # there is none before
@@ -154,7 +156,7 @@ def test_an_ended_run_is_not_canceled(world: World) -> None:
         (("DELETE", "/registry/nothing", None, {}), 404),
     ],
 )
-def test_what_is_refused_has_its_status_and_changes_nothing(
+def test_a_refused_request_has_an_error_status_and_changes_nothing(
     world: World, call: tuple[str, str, object, dict[str, Any]], status: int
 ) -> None:
     got, document = world.call(*call)
@@ -171,7 +173,7 @@ def test_changes_and_denied_calls_are_in_the_audit_log(world: World) -> None:
     assert {entry.principal for entry in world.audit.list(tenant="demo")} == {"ci"}
 
 
-def test_a_model_is_shared_listed_and_no_longer_shared(world: World) -> None:
+def test_a_model_is_shared_listed_and_revoked(world: World) -> None:
     assert world.call("PUT", f"{GRANTS}/acme") == (200, {"model": "adult", "tenant": "acme", "role": "predictor"})
     assert world.call("PUT", f"{GRANTS}/acme", {"role": "reader"})[0] == 200
     entry = {"model": "adult", "tenant": "acme", "role": "reader"}
@@ -198,13 +200,13 @@ def test_a_model_is_shared_listed_and_no_longer_shared(world: World) -> None:
         ("/registry/models/houses/grants/acme", None, 404, "no model 'houses'"),
     ],
 )
-def test_what_cannot_be_shared_is_refused(world: World, path: str, body: object, status: int, words: str) -> None:
+def test_an_invalid_share_is_refused(world: World, path: str, body: object, status: int, words: str) -> None:
     answered, document = world.call("PUT", path, body)
     assert (answered, words in document["error"]) == (status, True)
     assert world.tenants.grants("demo") == {}
 
 
-def test_a_suspended_owner_shares_nothing_new(world: World) -> None:
+def test_a_suspended_owner_cannot_share(world: World) -> None:
     world.tenants.suspend("demo")
     assert world.call("PUT", f"{GRANTS}/acme")[0] == 409
 
@@ -219,13 +221,13 @@ CHANGES: dict[str, tuple[str, object]] = {  # by method and template: a path and
 }
 
 
-def test_every_route_that_changes_something_is_among_those_that_are_tried_here() -> None:
+def test_the_audit_tests_cover_every_route_that_changes_something() -> None:
     routes = api_routes("ManageRegistryFunction")
     assert {route for route in routes if not route.startswith(("GET ", "OPTIONS "))} == set(CHANGES)
 
 
 @pytest.mark.parametrize("route", CHANGES)
-def test_each_change_is_in_the_audit_log_and_so_is_each_denied_one(world: World, route: str) -> None:
+def test_each_change_and_each_denied_one_is_in_the_audit_log(world: World, route: str) -> None:
     path, body = CHANGES[route]
     if route.startswith("DELETE") and "grants" in route:
         world.tenants.share("demo", "adult", "acme", "reader")
@@ -240,10 +242,10 @@ def test_each_change_is_in_the_audit_log_and_so_is_each_denied_one(world: World,
 
 
 @pytest.mark.parametrize("route", CHANGES)
-def test_no_change_is_made_without_its_entry(
+def test_every_change_is_written_with_its_audit_entry(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, route: str
 ) -> None:
-    """Each route's first write has the entry in its transaction: if that fails, there is neither."""
+    """The first transaction of each route contains the audit entry: if it fails, neither is written."""
     path, body = CHANGES[route]
     transactions: list[set[str]] = []
     written = FakeTable.write_all

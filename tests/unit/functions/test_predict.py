@@ -1,4 +1,4 @@
-"""predict: rows and tensors over HTTP, never a raise, one log line and one metrics record a request."""
+"""predict: rows and tensors over HTTP, errors as responses, and one log line and metrics record per request."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ def api(table: FakeTable, capsys: pytest.CaptureFixture[str]) -> Api:
     return function
 
 
-def test_rows_are_answered(api: Api) -> None:
+def test_rows_are_predicted(api: Api) -> None:
     status, body = api.ask(authorized("predict", body=BODY))
     assert status == 200
     assert (body["model"], body["version"], len(body["predictions"])) == ("adult", 1, 3)
 
 
-def test_a_base64_body_is_answered_alike(api: Api) -> None:
+def test_a_base64_body_gets_the_same_response(api: Api) -> None:
     encoded = authorized("predict", body=base64.b64encode(BODY.encode()).decode(), isBase64Encoded=True)
     assert api.call(encoded) == api.call(authorized("predict", body=BODY))
 
@@ -73,13 +73,13 @@ def test_an_error_is_reported_with_its_status(api: Api, changes: dict[str, Any],
     assert words in body["error"]
 
 
-def test_the_smoke_test_is_answered_by_a_version_that_is_not_ready(api: Api) -> None:
+def test_the_smoke_test_may_call_a_version_that_is_not_ready(api: Api) -> None:
     path = "/v2/models/adult/versions/2/infer"
     status, body = api.ask(authorized("predict", {"principal": "smoke_test"}, path=path, body=BODY))
     assert (status, body["version"]) == (200, 2)
 
 
-def test_the_registrys_own_smoke_test_is_understood(api: Api) -> None:
+def test_the_smoke_test_of_the_registry_passes(api: Api) -> None:
     from pipeline.registry.smoke_test import smoke_test
     from tests.fakes.function_calls import FakeFunctionCalls
     from tests.fakes.records import golden, model_version
@@ -90,7 +90,7 @@ def test_the_registrys_own_smoke_test_is_understood(api: Api) -> None:
     smoke_test(version, right, calls=FakeFunctionCalls(api.call), predict_function="predict")
 
 
-def test_an_answer_leaves_one_line_and_one_record_without_values(api: Api) -> None:
+def test_a_prediction_writes_one_log_line_and_one_metrics_record_without_values(api: Api) -> None:
     rows = [{**ROWS[0], "job": SECRET}]
     said = api.said(authorized("predict", body=json.dumps({"rows": rows})))
     (line,), (record,) = said.lines, said.records
@@ -110,7 +110,7 @@ def test_an_answer_leaves_one_line_and_one_record_without_values(api: Api) -> No
     assert SECRET not in said.text
 
 
-def test_a_refusal_is_a_warning_that_quotes_nothing(api: Api) -> None:
+def test_a_refusal_is_logged_as_a_warning_without_values(api: Api) -> None:
     said = api.said(authorized("predict", body=json.dumps({"rows": [{**ROWS[0], "age": SECRET, SECRET: 1}]})))
     (line,), (record,) = said.lines, said.records
     assert (line["level"], line["error"], line["status"]) == ("WARNING", "InvalidRequestError", 400)
@@ -132,7 +132,7 @@ class Raising:
         raise self._error
 
 
-def test_an_unexpected_exception_is_a_500_whose_place_is_logged_and_whose_words_are_not(api: Api) -> None:
+def test_an_unexpected_exception_is_a_500_logged_with_its_place_and_without_its_message(api: Api) -> None:
     api.give(api=PredictionApi(Raising(ValueError(SECRET))))
     assert api.ask(authorized("predict")) == (
         500,
@@ -145,7 +145,7 @@ def test_an_unexpected_exception_is_a_500_whose_place_is_logged_and_whose_words_
     assert SECRET not in said.text
 
 
-def test_an_event_that_is_none_of_api_gateways_is_a_500_too(api: Api) -> None:
+def test_an_event_that_is_not_from_api_gateway_is_a_500(api: Api) -> None:
     assert api.ask({})[0] == 500
 
 
@@ -158,7 +158,7 @@ def test_a_busy_table_is_a_503(api: Api) -> None:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.none() | st.text() | st.binary().map(lambda raw: base64.b64encode(raw).decode()), encoded=st.booleans())
-def test_no_body_whatever_is_a_500(api: Api, body: str | None, encoded: bool) -> None:
+def test_any_invalid_body_is_a_400(api: Api, body: str | None, encoded: bool) -> None:
     status, answer = api.ask(authorized("predict", body=body, isBase64Encoded=encoded))
     assert (status, list(answer)) == (400, ["error"])
 
@@ -189,11 +189,11 @@ def test_a_shared_model_predicts_for_another_tenant(api: Api, path: str) -> None
         ("/v2/models/demo/adult/versions/2/infer", {}, 409),
     ],
 )
-def test_what_is_not_shared_is_not_there(api: Api, path: str, authorizer: dict[str, str], status: int) -> None:
+def test_a_model_that_is_not_shared_is_refused(api: Api, path: str, authorizer: dict[str, str], status: int) -> None:
     got, body = api.ask(shared(path, **authorizer))
     assert got == status
     assert "demo" not in body["error"]
 
 
-def test_a_path_may_name_the_callers_own_tenant(api: Api) -> None:
+def test_a_path_may_name_the_tenant_of_the_caller(api: Api) -> None:
     assert api.ask(authorized("predict", path="/v2/models/demo/adult/infer", body=BODY))[0] == 200

@@ -1,4 +1,4 @@
-"""The document of the registry's routes: complete, and true to what the functions answer."""
+"""The OpenAPI document of the registry routes is complete and matches the responses of the functions."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ LISTS = ["models", "models/{model}", "models/{model}/history", "models/{model}/g
 
 
 @pytest.mark.parametrize("template", LISTS)
-def test_what_there_is_has_the_form_that_the_document_says(template: str) -> None:
+def test_responses_for_existing_objects_match_the_document(template: str) -> None:
     response = Functions().call("GET", f"/registry/{template.format(**EXISTING)}")
     documented = DOCUMENT["paths"][f"/registry/{template}"]["get"]["responses"]["200"]["content"]["application/json"]
     assert response["statusCode"] == HTTPStatus.OK
@@ -158,7 +158,7 @@ def test_what_there_is_has_the_form_that_the_document_says(template: str) -> Non
     Draft202012Validator(schema).validate(json.loads(response["body"]))
 
 
-def test_every_route_of_the_registry_is_in_the_document_and_every_schema_is_one() -> None:
+def test_the_document_has_every_registry_route_and_valid_schemas() -> None:
     assert set(REGISTRY_ROUTES) == {key for key in ROUTES if ROUTES[key] in FUNCTIONS}
     assert set(ROUTES.values()) == set(FUNCTIONS)
     added = DOCUMENT["components"]["schemas"].keys() - SCHEMAS.keys()

@@ -8,12 +8,12 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
-    """A job has its process, and its logging, to itself; here the functions' edge may have been before it."""
+    """Reset logging before a test and restore it afterwards: a job configures it for its whole process."""
     root, library = logging.getLogger(), logging.getLogger("pipeline")
-    before = [(one, one.handlers[:], one.level, one.propagate) for one in (root, library)]
+    before = [(log, log.handlers[:], log.level, log.propagate) for log in (root, library)]
     library.handlers, library.propagate = [], True
     yield
-    for one, handlers, level, propagate in before:
-        one.handlers[:], one.propagate = handlers, propagate
-        one.setLevel(level)
+    for log, handlers, level, propagate in before:
+        log.handlers[:], log.propagate = handlers, propagate
+        log.setLevel(level)
     logging.captureWarnings(capture=False)

@@ -1,4 +1,4 @@
-"""A user's model.py: trained in a process apart, its failures told."""
+"""A user's model.py is trained in a separate process, and its failures are reported."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ ROOT = Path(__file__).parents[3]
 
 
 def _apart(
-    folder: Path, code: str, settings: str = "{}", *, state: bytes | None = None, kept: list[bytes] | None = None
+    folder: Path, code: str, settings: str = "{}", *, state: bytes | None = None, checkpoints: list[bytes] | None = None
 ) -> TrainedCandidate:
-    """As the job does it, without a bucket."""
+    """Train as the job does, without a bucket."""
     rows = table(rows=120)
     (folder / MODEL_CODE).write_text(code)
     (folder / "dataset.json").write_bytes(rows.dataset.to_bytes())
@@ -67,7 +67,7 @@ def _apart(
     task = Task(
         candidate=Candidate(name="model_py", algorithm="model_py", settings={"code": settings, "epochs": 2}),
         metric="accuracy", seed=0, seconds=60, class_weights=None, device="cpu",
-        description="cpu", threads=1, checkpoint_seconds=0 if kept is not None else 1e9,
+        description="cpu", threads=1, checkpoint_seconds=0 if checkpoints is not None else 1e9,
     )  # fmt: skip
     if state is not None:
         (folder / CHECKPOINT).write_bytes(state)
@@ -76,9 +76,9 @@ def _apart(
     points: list[object] = []
     trained = run_isolated(
         folder, isolation="none", environment=environment, report=lambda text: None, watch=points.append,
-        keep=(kept if kept is not None else []).append, checkpoint_seconds=0,
+        keep=(checkpoints if checkpoints is not None else []).append, checkpoint_seconds=0,
     )  # fmt: skip
-    assert len(points) == 2, "a point an epoch"
+    assert len(points) == 2, "one point per epoch"
     return trained
 
 
@@ -91,7 +91,7 @@ SLOW = "import time\n" + CODE.replace(
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """What its process left, and the checkpoints that it announced."""
+    """The results of the process, and the checkpoints that it announced."""
 
     folder: Path
     candidate: TrainedCandidate
@@ -100,39 +100,37 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    """Code that prints what looks like messages of ours, trained once for the tests of what comes back."""
-    folder, kept = tmp_path_factory.mktemp("trained"), list[bytes]()
-    candidate = _apart(folder, SLOW, '{"width": 16}', kept=kept)
-    return Trained(folder=folder, candidate=candidate, checkpoints=kept)
+    """Train code that prints lines like protocol messages, once for several tests."""
+    folder, checkpoints = tmp_path_factory.mktemp("trained"), list[bytes]()
+    candidate = _apart(folder, SLOW, '{"width": 16}', checkpoints=checkpoints)
+    return Trained(folder=folder, candidate=candidate, checkpoints=checkpoints)
 
 
-def test_it_is_trained_by_the_one_loop_and_served_as_onnx(trained: Trained) -> None:
+def test_a_model_py_is_trained_and_exported_to_onnx(trained: Trained) -> None:
     assert trained.candidate.folds == 0, "it has one network"
     rows = table(rows=120)
     answers = OnnxModel(trained.folder / "out" / MODEL).run(feeds(rows.validation, rows.dataset.signature))
     assert np.isfinite(answers.probabilities).all()
 
 
-def test_a_later_attempt_goes_on_from_a_checkpoint_and_ends_with_the_same_model(
-    tmp_path: Path, trained: Trained
-) -> None:
-    assert len(trained.checkpoints) == 2, "one an epoch"
+def test_a_later_attempt_resumes_from_a_checkpoint_and_gives_the_same_model(tmp_path: Path, trained: Trained) -> None:
+    assert len(trained.checkpoints) == 2, "one per epoch"
     later = _apart(tmp_path, SLOW, '{"width": 16}', state=trained.checkpoints[0])
     assert any("resumed from a checkpoint in epoch 2" in note for note in later.notes)
     assert later.model_sha256 == trained.candidate.model_sha256
 
 
-def test_what_it_prints_kills_no_training(trained: Trained) -> None:
+def test_printed_output_does_not_stop_training(trained: Trained) -> None:
     assert trained.candidate.algorithm == "model_py"
 
 
-def test_what_it_prints_without_an_end_hides_no_message(tmp_path: Path) -> None:
+def test_long_output_without_a_newline_does_not_hide_an_error(tmp_path: Path) -> None:
     code = CODE.replace('print("building")', 'print("." * 149_990, end=""); raise ValueError("x" * 300_000)')
     with pytest.raises(CandidateFailedError, match=r"model.py \(line 20\) raised ValueError"):
         _apart(tmp_path, code)
 
 
-def test_where_no_checkpoints_are_kept_it_trains_too(tmp_path: Path) -> None:
+def test_a_model_py_is_trained_without_checkpoints(tmp_path: Path) -> None:
     rows, store = table(rows=120), FakeObjectStore()
     machine = Machine(device="cpu", description="cpu", threads=1)
     trainer = Trainer(
@@ -158,7 +156,7 @@ def test_where_no_checkpoints_are_kept_it_trains_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("trick", ["os.symlink(secret, name)", "os.link(secret, name)", "os.mkfifo(name)"])
-def test_a_checkpoint_that_is_not_a_plain_file_of_its_own_is_not_read(tmp_path: Path, trick: str) -> None:
+def test_a_checkpoint_that_is_not_a_plain_file_is_refused(tmp_path: Path, trick: str) -> None:
     secret = tmp_path / "secret"
     secret.write_text("a key")
     code = (
@@ -166,10 +164,10 @@ def test_a_checkpoint_that_is_not_a_plain_file_of_its_own_is_not_read(tmp_path: 
         f"print(sys.argv[2] + '{{\"checkpoint\": true}}', flush=True)\n"
         f"import time\ntime.sleep(2)\n{CODE}"  # else its own checkpoint may replace the file before it is read
     )
-    kept: list[bytes] = []
+    checkpoints: list[bytes] = []
     with pytest.raises(IntegrityError, match=r"cannot be read|is not a file of an expected size"):
-        _apart(tmp_path, code, kept=kept)
-    assert not kept
+        _apart(tmp_path, code, checkpoints=checkpoints)
+    assert not checkpoints
 
 
 @pytest.mark.parametrize(
@@ -182,7 +180,7 @@ def test_a_checkpoint_that_is_not_a_plain_file_of_its_own_is_not_read(tmp_path: 
         ("import os\ndef build(shape, settings):\n    os._exit(7)\n", "{}", "exit code 7"),
     ],
 )
-def test_a_mistake_of_the_code_is_reported_in_a_sentence(
+def test_an_error_in_the_code_is_reported_in_a_sentence(
     tmp_path: Path, code: str, settings: str, sentence: str
 ) -> None:
     if "depth" in settings:
@@ -191,7 +189,7 @@ def test_a_mistake_of_the_code_is_reported_in_a_sentence(
         _apart(tmp_path, code, settings)
 
 
-def test_what_it_raises_is_in_the_log_with_its_own_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_exception_of_the_code_is_logged_with_its_lines(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     code = "def build(shape, settings):\n    return layers()\n\ndef layers():\n    raise KeyError('no such layer')\n"
     caplog.set_level(logging.ERROR)
     with pytest.raises(CandidateFailedError, match=r"model\.py \(line 5\) raised KeyError: the log of this job"):
@@ -211,7 +209,7 @@ def _nobody_can_run_python() -> bool:
 
 
 @pytest.mark.skipif(not _nobody_can_run_python(), reason="only root can give it another user, who must reach Python")
-def test_as_another_user_it_cannot_read_what_is_the_jobs(tmp_path: Path) -> None:
+def test_the_code_runs_as_another_user_and_cannot_read_files_of_the_job(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("key")
     secret.chmod(0o600)
@@ -247,18 +245,18 @@ def _as_user(folder: Path, code: str) -> None:
     )
 
 
-def test_it_is_planned_in_a_job_of_its_own_only_beside_its_code() -> None:
+def test_a_model_py_is_planned_in_a_separate_job_only_if_its_code_exists() -> None:
     dataset = table(rows=120).dataset
-    assert "model_py" not in {one.algorithm for one in plan(dataset, JobSpec()).candidates}
+    assert "model_py" not in {candidate.algorithm for candidate in plan(dataset, JobSpec()).candidates}
     with pytest.raises(InvalidJobSpecError, match=r"there is no model\.py beside the data"):
         plan(dataset, JobSpec(algorithms=("model_py",)))
     planned = plan(dataset.model_copy(update={"code_sha256": "0" * 64}), JobSpec(code={"width": 4}))
     assert [(job.name, job.candidates) for job in planned.jobs if job.queue == "code"] == [("code", ("model_py",))]
-    (candidate,) = (one for one in planned.candidates if one.algorithm == "model_py")
+    (candidate,) = (entry for entry in planned.candidates if entry.algorithm == "model_py")
     assert candidate.settings["code"] == '{"width": 4}'
 
 
-def test_where_code_does_not_run_it_is_refused_before_a_job_starts() -> None:
+def test_a_model_py_is_skipped_or_refused_in_the_plan_when_code_is_not_allowed() -> None:
     dataset = table(rows=120).dataset.model_copy(update={"code_sha256": "0" * 64})
     planned = plan(dataset, JobSpec(), runs_code=False)
     assert "model_py" not in {candidate.algorithm for candidate in planned.candidates}

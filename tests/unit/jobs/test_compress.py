@@ -1,4 +1,4 @@
-"""The compress job: from what training left to the variants that selection reads."""
+"""The compress job turns trained candidates into the variants that selection reads."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Counting(FakeObjectStore):
 
 @pytest.fixture
 def artifacts(network: Trained, tmp_path: Path) -> Counting:
-    """What validation, planning and training leave; of two planned candidates one is trained."""
+    """The documents of validation, planning and training, with only the second of two candidates trained."""
     store = Counting()
     planned = (Candidate(name="linear", algorithm="linear"), Candidate(name="mlp", algorithm="mlp"))
     job = TrainingJob(name="ensemble", queue="cpu", candidates=("blend", "student"))
@@ -61,7 +61,7 @@ def run(artifacts: FakeObjectStore) -> tuple[int, JobOutcome]:
     return code, JobOutcome.from_bytes(artifacts.get(KEYS.outcome("compress")))
 
 
-def test_it_leaves_the_variants_of_what_was_trained(artifacts: FakeObjectStore) -> None:
+def test_the_job_writes_variants_of_the_trained_candidates(artifacts: FakeObjectStore) -> None:
     code, outcome = run(artifacts)
     assert (code, outcome.status, outcome.error, outcome.candidates) == (0, "SUCCEEDED", None, ())
     made = VariantSet.from_bytes(artifacts.get(KEYS.variants))
@@ -72,7 +72,7 @@ def test_it_leaves_the_variants_of_what_was_trained(artifacts: FakeObjectStore) 
     assert made.cpu
 
 
-def test_one_wrong_weight_in_the_only_export_fails_the_job_as_a_mismatch(
+def test_a_wrong_weight_in_the_only_export_fails_the_job_with_a_mismatch(
     artifacts: FakeObjectStore, network: Trained
 ) -> None:
     network.stored(artifacts, KEYS, model=with_one_wrong_weight(network.model))
@@ -83,7 +83,7 @@ def test_one_wrong_weight_in_the_only_export_fails_the_job_as_a_mismatch(
     assert KEYS.variants not in set(artifacts.keys(""))
 
 
-def test_a_repeated_job_leaves_the_same_files(artifacts: FakeObjectStore) -> None:
+def test_a_repeated_job_writes_the_same_files(artifacts: FakeObjectStore) -> None:
     assert run(artifacts)[0] == 0
     first = VariantSet.from_bytes(artifacts.get(KEYS.variants))
     assert run(artifacts)[0] == 0
@@ -91,7 +91,7 @@ def test_a_repeated_job_leaves_the_same_files(artifacts: FakeObjectStore) -> Non
     assert [variant.artifact for variant in first.variants] == [variant.artifact for variant in second.variants]
 
 
-def test_a_blend_of_two_candidates_is_considered_and_the_leaderboard_says_what_became_of_it(
+def test_a_blend_that_does_not_improve_is_reported_as_not_applicable(
     network: Trained, artifacts: Counting, tmp_path: Path
 ) -> None:
     network.validation.write_parquet(tmp_path / "train.parquet")
@@ -101,24 +101,24 @@ def test_a_blend_of_two_candidates_is_considered_and_the_leaderboard_says_what_b
     assert run_job(ensemble, ["--run", RUN, "--job", "ensemble"], connect=lambda run: job) == 0
     assert run(artifacts)[0] == 0
     variants = VariantSet.from_bytes(artifacts.get(KEYS.variants)).variants
-    (blend,) = (one for one in variants if one.candidate == "blend")
+    (blend,) = (variant for variant in variants if variant.candidate == "blend")
     assert blend.status == "not_applicable"
     assert "no other candidate improves" in blend.reason
 
 
-def test_a_lost_ensemble_is_reported_and_costs_nothing_else(network: Trained, artifacts: FakeObjectStore) -> None:
+def test_a_lost_ensemble_is_reported_and_other_variants_succeed(network: Trained, artifacts: FakeObjectStore) -> None:
     network.stored(artifacts, KEYS, "linear", algorithm="linear", no_int8="trees")
     assert run(artifacts)[0] == 0
     variants = VariantSet.from_bytes(artifacts.get(KEYS.variants)).variants
-    assert {one.candidate for one in variants if one.status == "ok"} == {"linear", "mlp"}
-    (blend,) = (one for one in variants if one.candidate == "blend")
+    assert {variant.candidate for variant in variants if variant.status == "ok"} == {"linear", "mlp"}
+    (blend,) = (variant for variant in variants if variant.candidate == "blend")
     assert "its job was lost" in blend.reason
 
 
-def test_without_a_planned_ensemble_none_is_reported(network: Trained, artifacts: FakeObjectStore) -> None:
+def test_no_ensemble_is_reported_when_none_is_planned(network: Trained, artifacts: FakeObjectStore) -> None:
     plan = Plan.from_bytes(artifacts.get(KEYS.plan))
     artifacts.put(KEYS.plan, plan.model_copy(update={"ensemble": None}).to_bytes())
     network.stored(artifacts, KEYS, "linear", algorithm="linear", no_int8="trees")
     assert run(artifacts)[0] == 0
     variants = VariantSet.from_bytes(artifacts.get(KEYS.variants)).variants
-    assert not [one for one in variants if one.candidate == "blend"]
+    assert not [variant for variant in variants if variant.candidate == "blend"]

@@ -1,4 +1,4 @@
-"""The ensemble job: candidates like the others, made of the trained ones, within its minutes."""
+"""The ensemble job makes a blend and a student of the trained candidates within its time limit."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def _trained(house: House, name: str) -> TrainedCandidate:
     return TrainedCandidate.from_bytes(house.artifacts.get(KEYS.candidate(name, "trained.json")))
 
 
-def test_the_blend_is_measured_out_of_fold_and_its_student_learns_live(house: House) -> None:
+def test_the_blend_is_measured_out_of_fold_and_the_student_writes_curves(house: House) -> None:
     assert house.run(ensemble) == 0
     assert _record(house).candidates == ("blend", "student")
-    assert [one.candidate for one in house.outcome().candidates] == ["blend", "student"]
+    assert [entry.candidate for entry in house.outcome().candidates] == ["blend", "student"]
     blend, student = _trained(house, "blend"), _trained(house, "student")
-    alone = [_trained(house, one.name).quality["log_loss"] for one in CANDIDATES]
+    alone = [_trained(house, entry.name).quality["log_loss"] for entry in CANDIDATES]
     assert blend.folds == student.folds == 5
     assert blend.quality["log_loss"] < min(alone)
     assert student.quality["log_loss"] > blend.quality["log_loss"]
@@ -69,29 +69,29 @@ def test_the_blend_is_measured_out_of_fold_and_its_student_learns_live(house: Ho
     assert curves.points
 
 
-def test_compression_makes_their_files_and_trains_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compression_of_ensemble_candidates_trains_nothing(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     assert house.run(ensemble) == 0
     monkeypatch.setattr("pipeline.training.trainer.Trainer.train", None)
     monkeypatch.setattr("pipeline.training.trainer.Trainer.make_task", None)
     assert house.run(compress) == 0
 
 
-def test_another_attempt_keeps_what_was_made(house: House) -> None:
+def test_another_attempt_keeps_the_finished_candidates(house: House) -> None:
     assert house.run(ensemble) == 0
     before = house.artifacts.get(KEYS.candidate("student", "trained.json"))
     assert house.run(ensemble) == 0
     assert house.artifacts.get(KEYS.candidate("student", "trained.json")) == before
 
 
-def test_without_time_the_blend_is_there_and_no_student(house: House) -> None:
+def test_only_the_blend_is_made_when_time_runs_out(house: House) -> None:
     house.artifacts.put(KEYS.spec, SPEC.model_copy(update={"limits": Limits(minutes=1e-9)}).to_bytes())
     assert house.run(ensemble) == 0
     record = _record(house)
     assert record.candidates == ("blend",)
-    assert [(one.name, "time ran out" in one.reason) for one in record.not_made] == [("student", True)]
+    assert [(entry.name, "time ran out" in entry.reason) for entry in record.not_made] == [("student", True)]
 
 
-def test_where_none_is_planned_nothing_is_made(house: House) -> None:
+def test_nothing_is_made_when_no_ensemble_is_planned(house: House) -> None:
     plan = Plan.from_bytes(house.artifacts.get(KEYS.plan))
     house.artifacts.put(KEYS.plan, plan.model_copy(update={"ensemble": None}).to_bytes())
     assert house.run(ensemble) == 0

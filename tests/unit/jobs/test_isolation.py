@@ -1,4 +1,4 @@
-"""What a user's code leaves is read as data alone."""
+"""The results of a user's code are read only as data."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def out(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_whole_plain_files_are_taken_and_others_removed(out: Path) -> None:
+def test_complete_plain_files_are_accepted_and_others_removed(out: Path) -> None:
     (out / "more.txt").write_text("x")
     (out / "checkpoint.pt").symlink_to("/etc/passwd")
     assert _check_results(out).candidate == "model_py"
@@ -57,7 +57,7 @@ def test_whole_plain_files_are_taken_and_others_removed(out: Path) -> None:
     assert not (out / "checkpoint.pt").is_symlink()
 
 
-def test_a_link_to_another_file_is_not_followed(out: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_link_to_another_file_is_refused(out: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     secret = tmp_path_factory.mktemp("job") / "environ"
     secret.write_bytes(_graph().SerializeToString())
     (out / MODEL).unlink()
@@ -70,7 +70,7 @@ def test_a_link_to_another_file_is_not_followed(out: Path, tmp_path_factory: pyt
         _check_results(out)
 
 
-def test_a_graph_must_hold_its_weights_and_known_operators(out: Path) -> None:
+def test_a_graph_with_external_weights_or_unknown_operators_is_refused(out: Path) -> None:
     outside = _graph()
     outside.graph.initializer[0].data_location = TensorProto.EXTERNAL
     outside.graph.initializer[0].external_data.add(key="location", value="../../secret")
@@ -83,7 +83,7 @@ def test_a_graph_must_hold_its_weights_and_known_operators(out: Path) -> None:
             _check_results(out)
 
 
-def test_its_environment_has_no_name_or_credential_of_ours(tmp_path: Path) -> None:
+def test_the_environment_of_the_code_has_no_credentials_or_resource_names(tmp_path: Path) -> None:
     environment = {
         "PATH": "/bin", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x", "AWS_SECRET_ACCESS_KEY": "s",
         "ARTIFACTS_BUCKET": "b", "TENANT_ROLE_ARN": "r", "OMP_NUM_THREADS": "2",
@@ -94,7 +94,7 @@ def test_its_environment_has_no_name_or_credential_of_ours(tmp_path: Path) -> No
 
 
 class Heard:
-    """What a process's lines came to."""
+    """The messages that the lines of a process contained."""
 
     def __init__(self, *lines: str) -> None:
         self.reports: list[str] = []
@@ -117,10 +117,10 @@ def _printed(caplog: pytest.LogCaptureFixture) -> list[int]:
     return [record.lines for record in caplog.records if "printed" in record.message]  # type: ignore[attr-defined]
 
 
-def test_the_message_after_the_token_is_read(caplog: pytest.LogCaptureFixture) -> None:
+def test_messages_after_the_token_are_read(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "pipeline")
-    said = ('{"report": "r"}', '{"point": {"epoch": 1, "loss": 0.5}}', '{"checkpoint": true}', '{"error": "e"}')
-    heard = Heard(*(f"{TOKEN}{one}\n" for one in said), f"without an end{TOKEN}{said[0]}\n")
+    messages = ('{"report": "r"}', '{"point": {"epoch": 1, "loss": 0.5}}', '{"checkpoint": true}', '{"error": "e"}')
+    heard = Heard(*(f"{TOKEN}{message}\n" for message in messages), f"without an end{TOKEN}{messages[0]}\n")
     assert heard.all == (["r", "r"], [{"epoch": 1, "loss": 0.5}], 1, "e")
     assert _printed(caplog) == []
 
@@ -133,7 +133,7 @@ def test_the_message_after_the_token_is_read(caplog: pytest.LogCaptureFixture) -
         '{"checkpoint": 1}', '{"error": 3}', '{"report": ["x"]}', '{"point": ' + "9" * 5_000 + "}",
     ],
 )  # fmt: skip
-def test_what_it_prints_itself_is_not_a_message_and_is_counted_since_it_may_be_rows(
+def test_other_output_is_not_a_message_and_only_its_lines_are_counted(
     caplog: pytest.LogCaptureFixture, mark: str, line: str
 ) -> None:
     caplog.set_level(logging.INFO, "pipeline")
@@ -146,17 +146,17 @@ def test_what_it_prints_itself_is_not_a_message_and_is_counted_since_it_may_be_r
     "line",
     ['{"report": "x"}', '{"checkpoint": true}', '{"point": {"loss": 1}}', '{"error": "none"}', '{"traceback": []}'],
 )
-def test_lines_like_ours_that_model_py_prints_itself_are_its_own(line: str) -> None:
+def test_messages_without_the_token_are_ignored(line: str) -> None:
     assert Heard(f"{line}\n").all == ([], [], 0, None)
 
 
-def test_of_a_point_only_numbers_are_taken() -> None:
+def test_only_the_numbers_of_a_point_are_read() -> None:
     point = {"loss": "x", "epoch": 1, "sure": True, "more": [1], "longest": 0}
     line = json.dumps({"point": point}).replace(": 0}", ": 1" + "0" * 999 + "}")
     assert Heard(f"{TOKEN}{line}\n").points == [{"epoch": 1.0, "longest": float("inf")}]
 
 
-def test_endless_output_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_long_output_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "pipeline")
     Heard(*(f"{number}\n" for number in range(3_000)))
     assert _printed(caplog) == [3_000]
@@ -174,7 +174,7 @@ class Kept:
         self.checkpoint()
 
 
-def test_a_checkpoint_that_comes_much_too_soon_is_ignored(tmp_path: Path) -> None:
+def test_a_checkpoint_that_comes_too_soon_is_ignored(tmp_path: Path) -> None:
     kept = Kept(tmp_path, seconds=60)
     for now in (0, 1, 29, 55, 56, 120):
         kept.at(now, str(now).encode())
@@ -187,10 +187,10 @@ def test_a_missing_checkpoint_is_logged(tmp_path: Path, caplog: pytest.LogCaptur
     assert kept.states == []
     assert [record.message for record in caplog.records] == ["model.py: an announced checkpoint is missing"]
     kept.at(1, b"state")
-    assert kept.states == [b"state"], "the missing one was none"
+    assert kept.states == [b"state"], "the missing checkpoint was not counted"
 
 
-def test_a_checkpoint_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+def test_a_checkpoint_that_is_too_large_is_refused(tmp_path: Path) -> None:
     kept = Kept(tmp_path, seconds=60)
     with kept.path.open("wb") as file:
         file.truncate((4 << 30) + 1)
@@ -198,9 +198,9 @@ def test_a_checkpoint_that_is_too_large_is_not_read(tmp_path: Path) -> None:
         kept.checkpoint()
 
 
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="a file of Linux that tells no size")
-def test_a_checkpoint_that_grows_without_end_is_not_read_to_its_end() -> None:
-    """As a file that is written to meanwhile, whose size was told too small."""
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs a file of Linux without a size")
+def test_a_file_larger_than_its_reported_size_is_refused() -> None:
+    """As a file that grows while it is read."""
     with pytest.raises(IntegrityError, match="not a file of an expected size"):
         _plain_file(Path("/proc/self/maps"))
 
@@ -209,7 +209,7 @@ def test_a_checkpoint_that_grows_without_end_is_not_read_to_its_end() -> None:
     ("isolation", "error", "sentence"),
     [("refused", CandidateFailedError, "modeldrop up --allow-code"), ("user", ConfigurationError, "not root")],
 )
-def test_where_it_may_not_run_it_does_not(tmp_path: Path, isolation, error, sentence: str) -> None:
+def test_code_is_refused_where_it_may_not_run(tmp_path: Path, isolation, error, sentence: str) -> None:
     if isolation == "user" and os.geteuid() == 0:
         pytest.skip("this is root, who may give it another user")
     with pytest.raises(error, match=sentence):

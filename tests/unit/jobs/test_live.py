@@ -1,4 +1,4 @@
-"""What is seen and kept of a candidate while it trains, and what a machine that is taken back leaves."""
+"""Curves and checkpoints of a candidate while it trains, and resuming after an interruption."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ EACH_EPOCH = JobSpec(training=Training(checkpoint_seconds=0))
 
 
 class Preempted(FakeObjectStore):
-    """The machine is taken back when so many checkpoints were written."""
+    """Interrupts the job after this number of checkpoints."""
 
     def __init__(self, checkpoints: int, number: int = signal.SIGTERM) -> None:
         super().__init__()
@@ -40,56 +40,56 @@ class Preempted(FakeObjectStore):
                 os.kill(os.getpid(), self.number)
 
 
-def test_a_spot_interruption_loses_one_epoch_and_the_model_is_the_same() -> None:
+def test_training_resumes_after_a_spot_interruption_and_gives_the_same_model() -> None:
     whole = House()
     whole.plan(MLP, spec=EACH_EPOCH)
     assert whole.run() == 0
-    taken = House(artifacts=Preempted(3))
-    taken.plan(MLP, spec=EACH_EPOCH)
-    assert taken.run() == 1
-    first = taken.outcome()
+    interrupted = House(artifacts=Preempted(3))
+    interrupted.plan(MLP, spec=EACH_EPOCH)
+    assert interrupted.run() == 1
+    first = interrupted.outcome()
     assert (first.status, first.retryable, first.attempts) == ("FAILED", True, 1)
-    assert taken.artifacts.get(KEYS.candidate("mlp", "checkpoint.pt"))
-    assert taken.run() == 0
-    second = taken.outcome()
+    assert interrupted.artifacts.get(KEYS.candidate("mlp", "checkpoint.pt"))
+    assert interrupted.run() == 0
+    second = interrupted.outcome()
     assert (second.status, second.attempts) == ("SUCCEEDED", 2)
-    assert second.seconds > first.seconds, "what all attempts took"
-    one, other = (
+    assert second.seconds > first.seconds, "the seconds of all attempts"
+    uninterrupted, resumed = (
         TrainedCandidate.from_bytes(house.artifacts.get(KEYS.candidate("mlp", "trained.json")))
-        for house in (whole, taken)
+        for house in (whole, interrupted)
     )
-    assert one.model_sha256 == other.model_sha256
-    assert [(point["fold"], point["epoch"]) for point in other.history] == [
+    assert uninterrupted.model_sha256 == resumed.model_sha256
+    assert [(point["fold"], point["epoch"]) for point in resumed.history] == [
         (fold, epoch) for fold in range(1, 6) for epoch in range(1, 7)
     ]
-    assert other.notes == ("interrupted; resumed from a checkpoint in epoch 4",)
-    assert taken.artifacts.get(KEYS.candidate("mlp", "checkpoint.pt")) == b"", "there is nothing to go on from any more"
-    events = [event.text for event in taken.runs.get(RUN).events]
+    assert resumed.notes == ("interrupted; resumed from a checkpoint in epoch 4",)
+    assert interrupted.artifacts.get(KEYS.candidate("mlp", "checkpoint.pt")) == b"", "the checkpoint is cleared"
+    events = [event.text for event in interrupted.runs.get(RUN).events]
     assert events[0].startswith("cpu: the machine was reclaimed in attempt 1 (mlp: fold 1 of 5, epoch 3 of 6")
     assert events[1].startswith("cpu: attempt 2 begins, ")
     assert events[2:] == ["cpu: mlp resumes from its checkpoint"]
 
 
-def test_several_targets_continue_where_they_were_interrupted_and_leave_no_checkpoints() -> None:
+def test_several_targets_resume_after_an_interruption_and_leave_no_checkpoints() -> None:
     data = with_targets("classification", rows=80)
-    whole, taken = House(), House(artifacts=Preempted(9))
-    for house in (whole, taken):
+    whole, interrupted = House(), House(artifacts=Preempted(9))
+    for house in (whole, interrupted):
         house.plan_of((MLP,), EACH_EPOCH, data)
     assert whole.run() == 0
-    assert taken.run() == 1
-    assert taken.run() == 0
-    one, other = (
+    assert interrupted.run() == 1
+    assert interrupted.run() == 0
+    uninterrupted, resumed = (
         TrainedCandidate.from_bytes(house.artifacts.get(KEYS.candidate("mlp", "trained.json")))
-        for house in (whole, taken)
+        for house in (whole, interrupted)
     )
-    assert one.model_sha256 == other.model_sha256
+    assert uninterrupted.model_sha256 == resumed.model_sha256
     for number in (0, 1):
-        assert taken.artifacts.get(KEYS.candidate(f"mlp_target_{number}", "checkpoint.pt")) == b""
+        assert interrupted.artifacts.get(KEYS.candidate(f"mlp_target_{number}", "checkpoint.pt")) == b""
     curves = {key for key in whole.artifacts.keys(KEYS.candidate("", "").rstrip("/")) if key.endswith("curves.json")}
     assert curves == {KEYS.candidate("mlp", "curves.json")}
 
 
-def test_the_curves_are_there_when_it_is_trained() -> None:
+def test_the_curves_of_a_trained_candidate_are_stored() -> None:
     house = House()
     house.plan(MLP)
     assert house.run() == 0
@@ -99,7 +99,7 @@ def test_the_curves_are_there_when_it_is_trained() -> None:
     assert np.isfinite([list(point.values()) for point in curves.points]).all()
 
 
-def test_curves_are_written_every_two_seconds_and_restart_with_their_first_point() -> None:
+def test_curves_are_written_every_two_seconds_and_restart_at_the_first_epoch() -> None:
     store, now = FakeObjectStore(), [0.0]
     live = Live(store, KEYS, seconds=0, event=print, clock=lambda: now[0])
 
@@ -119,7 +119,7 @@ def test_curves_are_written_every_two_seconds_and_restart_with_their_first_point
     assert seen() == [1]
 
 
-def test_of_trees_in_folds_the_curve_is_that_of_the_fold_that_trains() -> None:
+def test_the_curve_of_trees_is_that_of_the_current_fold() -> None:
     store, trees = FakeObjectStore(), Candidate(name="trees", algorithm="gradient_boosting")
     live = Live(store, KEYS, seconds=0, event=print)
     for fold, tree in ((1, 50), (1, 100), (2, 50), (2, 100), (2, 150)):
@@ -129,7 +129,7 @@ def test_of_trees_in_folds_the_curve_is_that_of_the_fold_that_trains() -> None:
     assert [(point["fold"], point["tree"]) for point in curves.points] == [(2, 50), (2, 100), (2, 150)]
 
 
-def test_seconds_are_kept_now_and_then_and_added_up() -> None:
+def test_the_seconds_of_all_attempts_are_added_up() -> None:
     store, now = FakeObjectStore(), [100.0]
     first = AttemptClock(store, "key", clock=lambda: now[0])
     now[0] = 105

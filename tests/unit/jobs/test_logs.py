@@ -1,4 +1,4 @@
-"""A job's log: our own words, and of a library that it logged something."""
+"""The log of a job has the messages of the pipeline, and of a library only that it logged something."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pipeline.jobs.runtime.logs import log_to_stdout
 
 @contextmanager
 def job_log() -> Iterator[None]:
-    """What is logged within goes where a job's log goes; the process's logging is as before."""
+    """Log as a job does within the block, and restore the logging of the process."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers = []
@@ -38,7 +38,7 @@ def library(name: str, source: str) -> None:
     exec(compile(source, path, "exec"), vars(ModuleType(name)))
 
 
-def test_our_own_lines_bear_the_run_and_their_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_of_the_pipeline_have_the_run_and_their_message(capsys: pytest.CaptureFixture[str]) -> None:
     with job_log():
         logging.getLogger("pipeline.jobs.train").info("candidate trained", extra={"candidate": "mlp"})
     (line,) = logged(capsys)
@@ -46,7 +46,7 @@ def test_our_own_lines_bear_the_run_and_their_words(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(
-    ("source", "told"),
+    ("source", "message"),
     [
         ("import logging; logging.warning('Anna, 1987')", "onnxruntime logged a warning"),
         ("import logging; logging.getLogger('onnxruntime.tools').error('Anna, 1987')", "onnxruntime logged an error"),
@@ -54,14 +54,14 @@ def test_our_own_lines_bear_the_run_and_their_words(capsys: pytest.CaptureFixtur
         ("import warnings; warnings.warn('Anna, 1987', stacklevel=1)", "onnxruntime logged a warning"),
     ],
 )
-def test_a_librarys_name_is_logged_and_not_its_message(
-    source: str, told: str, capsys: pytest.CaptureFixture[str]
+def test_the_name_of_a_library_is_logged_without_its_message(
+    source: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with warnings.catch_warnings(), job_log():
         warnings.simplefilter("always")
         library("onnxruntime", source)
     (line,) = logged(capsys)
-    assert str(line["message"]).startswith(told)
+    assert str(line["message"]).startswith(message)
     assert "Anna" not in json.dumps(line)
 
 

@@ -1,4 +1,4 @@
-"""Training rows that are more than a machine's memory is good for."""
+"""Sampling of training rows that exceed the memory of the machine."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_rows_that_fit_are_all_taken(file: Path) -> None:
+def test_all_rows_are_read_when_they_fit(file: Path) -> None:
     frame, notes = read_sample(file, 1 << 30, 0)
     assert (frame.height, notes) == (ROWS, ())
 
 
-def test_of_more_a_seeded_sample_is_taken_and_reported(file: Path) -> None:
+def test_a_seeded_sample_is_read_and_reported_when_rows_do_not_fit(file: Path) -> None:
     frame, notes = read_sample(file, 1 << 18, 0)
     assert 0 < frame.height < ROWS / 2
     assert notes[0].startswith(f"trained on a random sample of {frame.height:,} of 20,000 rows")
@@ -34,7 +34,7 @@ def test_of_more_a_seeded_sample_is_taken_and_reported(file: Path) -> None:
     assert frame["x"].mean() == pytest.approx(ROWS / 2, rel=0.1)
 
 
-def test_the_memory_of_the_machine_is_found() -> None:
+def test_memory_bytes_returns_the_memory_of_the_machine() -> None:
     assert memory_bytes() > 1 << 28
 
 

@@ -32,7 +32,7 @@ def _lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_each_candidate_leaves_its_files_and_the_job_its_outcome() -> None:
+def test_each_candidate_writes_its_files_and_the_job_its_outcome() -> None:
     house = House()
     house.plan(LINEAR, TREES)
     assert house.run() == 0
@@ -46,7 +46,7 @@ def test_each_candidate_leaves_its_files_and_the_job_its_outcome() -> None:
         assert trained.quality["accuracy"] > 0.5
 
 
-def test_a_process_that_is_not_the_main_one_leaves_nothing_and_reports_nothing() -> None:
+def test_a_worker_process_writes_and_reports_nothing() -> None:
     house = House()
     house.plan(LINEAR)
     before = set(house.artifacts.keys(""))
@@ -70,7 +70,7 @@ def test_training_on_fewer_nodes_than_requested_is_reported() -> None:
     assert trained.notes[0].startswith("3 nodes were requested, and 1 trained it")
 
 
-def test_only_the_jobs_own_candidates_are_trained() -> None:
+def test_only_the_candidates_of_the_job_are_trained() -> None:
     house = House()
     house.plan(LINEAR)
     plan = Plan.from_bytes(house.artifacts.get(KEYS.plan))
@@ -81,7 +81,7 @@ def test_only_the_jobs_own_candidates_are_trained() -> None:
     assert [one.candidate for one in house.outcome().candidates] == ["linear"]
 
 
-def test_a_candidate_that_fails_costs_itself() -> None:
+def test_a_failed_candidate_does_not_fail_the_job() -> None:
     house = House()
     house.plan(WRONG, LINEAR)
     assert house.run() == 0
@@ -92,7 +92,9 @@ def test_a_candidate_that_fails_costs_itself() -> None:
     assert "linear has no setting 'depth'" in wrong.error.message
 
 
-def test_what_a_library_raises_costs_the_candidate_and_is_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_exception_of_a_library_fails_only_its_candidate_and_is_not_quoted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     house = House()
     house.plan(LINEAR, TREES)
     rows = table(rows=80)
@@ -111,7 +113,7 @@ def test_what_a_library_raises_costs_the_candidate_and_is_not_quoted(capsys: pyt
     assert any(place.startswith("trainer.py:") for place in failed["at"])
 
 
-def test_a_second_attempt_trains_what_the_first_has_not() -> None:
+def test_a_second_attempt_trains_only_the_missing_candidates() -> None:
     house = House()
     house.plan(LINEAR, TREES)
     house.run()
@@ -147,7 +149,7 @@ def test_a_spot_interruption_leaves_a_retryable_outcome() -> None:
     ("error", "name", "retryable"),
     [(TransientError("S3 was busy"), "TransientError", True), (MemoryError(), "InternalError", False)],
 )
-def test_whatever_a_job_dies_of_its_outcome_says_it(error: Exception, name: str, retryable: bool) -> None:
+def test_the_outcome_has_the_error_of_the_job(error: Exception, name: str, retryable: bool) -> None:
     def dies(context: JobContext) -> list[CandidateOutcome]:
         raise error
 
@@ -158,7 +160,7 @@ def test_whatever_a_job_dies_of_its_outcome_says_it(error: Exception, name: str,
     assert (outcome.status, outcome.error.type, outcome.retryable) == ("FAILED", name, retryable)
 
 
-def test_every_line_is_json_and_names_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_log_line_is_json_and_names_the_run(capsys: pytest.CaptureFixture[str]) -> None:
     house = House()
     house.plan(LINEAR)
     house.run()
@@ -167,17 +169,17 @@ def test_every_line_is_json_and_names_the_run(capsys: pytest.CaptureFixture[str]
     assert {(line["run"], line["job"], line["level"]) for line in lines} == {(RUN, "cpu", "INFO")}
 
 
-def test_progress_is_shown_beside_the_runs_stage() -> None:
+def test_progress_is_shown_with_the_stage_of_the_run() -> None:
     house = House()
     house.plan(LINEAR)
     house.run()
-    # Which step is shown depends on the time since the last one that was.
+    # Which step is shown depends on the time since the last update.
     shown = [stage.progress for stage in house.runs.get(RUN).stages if stage.progress]
     assert len(shown) == 1
     assert shown[0].startswith("linear: ")
 
 
-def test_a_busy_table_does_not_cost_the_job() -> None:
+def test_a_busy_table_does_not_fail_the_job() -> None:
     class BusyTable(FakeTable):
         def update(self, *args: Any, **kwargs: Any) -> bool:
             raise TransientError("the table was busy")
@@ -187,7 +189,7 @@ def test_a_busy_table_does_not_cost_the_job() -> None:
     assert house.run() == 0
 
 
-def test_without_a_gpu_the_cpu_stands_in_and_says_so() -> None:
+def test_the_outcome_says_that_the_cpu_replaces_a_missing_gpu() -> None:
     house = House(queue="gpu")
     seen = []
 
@@ -200,7 +202,7 @@ def test_without_a_gpu_the_cpu_stands_in_and_says_so() -> None:
     assert (seen, device) == (["cpu"], "cpu, standing in for the GPU queue") or device.startswith("cuda:0 (")
 
 
-def test_no_candidate_but_the_first_begins_after_the_minutes_are_over() -> None:
+def test_only_the_first_candidate_is_trained_after_the_time_limit() -> None:
     house = House()
     house.plan(LINEAR, TREES, spec=JobSpec(limits=Limits(minutes=1e-9)))
     assert house.run() == 0
@@ -210,7 +212,7 @@ def test_no_candidate_but_the_first_begins_after_the_minutes_are_over() -> None:
     assert "minutes of its job were over" in second.error.message
 
 
-def test_what_is_hopeless_on_few_rows_is_dropped_with_the_reason_and_a_later_attempt_drops_the_same() -> None:
+def test_a_candidate_dropped_by_the_screening_stays_dropped_in_a_later_attempt() -> None:
     house = House()
     bad = Candidate(name="bad", algorithm="random_forest", settings={"n_estimators": 1, "max_depth": 1})
     house.plan(bad, LINEAR, TREES, LINEAR.model_copy(update={"name": "again"}), rows=3_000)
@@ -230,7 +232,7 @@ def test_what_is_hopeless_on_few_rows_is_dropped_with_the_reason_and_a_later_att
     }
 
 
-def test_a_librarys_message_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_message_of_a_library_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
     def warn(context: JobContext) -> list[CandidateOutcome]:
         logging.getLogger("sklearn").warning("unknown category 'secret'")
         return []

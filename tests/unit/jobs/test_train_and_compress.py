@@ -1,4 +1,4 @@
-"""The one job of a small plan."""
+"""The single job of a small plan."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _stage(house: House, name: str) -> StageStatus:
     return next(stage.status for stage in house.runs.get(RUN).stages if stage.name == name)
 
 
-def test_it_leaves_what_training_and_compression_leave(house: House) -> None:
+def test_the_job_writes_the_results_of_training_and_compression(house: House) -> None:
     house.plan(LINEAR, TREES, spec=SPEC)
     for stage in ("validate", "plan"):
         house.runs.finish_stage(RUN, stage)
@@ -40,11 +40,11 @@ def test_it_leaves_what_training_and_compression_leave(house: House) -> None:
     stages = [_stage(house, name) for name in ("train", "ensemble", "compress")]
     assert stages == ["SUCCEEDED", "SUCCEEDED", "RUNNING"]
     made = Ensemble.from_bytes(house.artifacts.get(KEYS.ensemble))
-    told = {*made.candidates, *(one.name for one in made.not_made)}
-    assert "blend" in told <= {one.candidate for one in variants}
+    names = {*made.candidates, *(one.name for one in made.not_made)}
+    assert "blend" in names <= {one.candidate for one in variants}
 
 
-def test_without_a_candidate_the_outcome_says_what_each_failed_of(house: House) -> None:
+def test_the_outcome_lists_the_error_of_each_candidate_when_none_is_trained(house: House) -> None:
     house.plan(WRONG, spec=SPEC)
     assert house.run(train_and_compress) == 1
     error = house.outcome().error
@@ -55,7 +55,7 @@ def test_without_a_candidate_the_outcome_says_what_each_failed_of(house: House) 
     assert _stage(house, "train") != "SUCCEEDED"
 
 
-def test_another_attempt_keeps_what_was_trained(house: House) -> None:
+def test_another_attempt_keeps_the_trained_candidates(house: House) -> None:
     house.plan(LINEAR, spec=SPEC)
     house.run(train_and_compress)
     before = house.artifacts.get(KEYS.candidate("linear", "trained.json"))

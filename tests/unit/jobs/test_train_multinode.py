@@ -14,7 +14,7 @@ CHILD = {
 }
 
 
-def test_a_node_starts_the_training_in_its_processes_and_says_where_the_main_one_is() -> None:
+def test_a_node_starts_the_training_with_the_address_of_the_main_node() -> None:
     started: list[tuple[ComputeCluster, str, Sequence[str]]] = []
 
     def start(cluster: ComputeCluster, module: str, arguments: Sequence[str]) -> int:
@@ -26,6 +26,6 @@ def test_a_node_starts_the_training_in_its_processes_and_says_where_the_main_one
     assert started == [(cluster, "pipeline.jobs.train", ["--run", "r"])]
 
 
-def test_the_main_node_which_gets_no_address_from_batch_is_the_rendezvous() -> None:
+def test_the_main_node_without_an_address_from_batch_is_the_rendezvous() -> None:
     main = {name: CHILD[name] for name in ("MODELDROP_QUEUE", "AWS_BATCH_JOB_NUM_NODES")}
     assert bootstrap.node(main).cluster == ComputeCluster(nodes=3)

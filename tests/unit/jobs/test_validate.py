@@ -1,4 +1,4 @@
-"""The validate job: the function's own step, where the data is too large for a function."""
+"""The validate job does the step of the function when the data is too large for a function."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def run(body: str) -> tuple[int, JobOutcome, FakeObjectStore, RunLog]:
     return code, JobOutcome.from_bytes(artifacts.get(KEYS.outcome("validate"))), artifacts, runs
 
 
-def test_it_leaves_what_the_function_leaves() -> None:
+def test_the_job_writes_the_results_of_the_function() -> None:
     code, outcome, artifacts, runs = run(GOOD)
     assert (code, outcome.status, outcome.error) == (0, "SUCCEEDED", None)
     assert sum(Dataset.from_bytes(artifacts.get(KEYS.dataset)).rows.model_dump().values()) == 60
     assert runs.get(RUN).stages[0].status == "SUCCEEDED"
 
 
-def test_a_refused_file_is_quarantined_and_collected_as_its_own_error() -> None:
+def test_a_refused_file_is_quarantined_and_its_error_is_collected() -> None:
     code, outcome, artifacts, _ = run("x,y\n1,2\n")
     assert (code, outcome.status, outcome.retryable) == (1, "FAILED", False)
     report = json.loads(artifacts.get(KEYS.quarantine("report.json")))
